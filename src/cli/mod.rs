@@ -1,0 +1,8 @@
+//! Arguments, wiring, exit codes, signals.
+
+use std::process::ExitCode;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    ExitCode::SUCCESS
+}

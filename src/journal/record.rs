@@ -1,0 +1,101 @@
+//! The journal's records. A record is written before what it announces is done (an intent) or shown (an end).
+
+use crate::run::{Effect, Ordinal, Outcome};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum Record {
+    /// A process begins (first record) or resumes the run.
+    Began {
+        /// When.
+        at: Timestamp,
+        /// certsweep's version.
+        version: String,
+    },
+    /// `resume --retry` takes an ended action up again.
+    Reopened {
+        /// The action.
+        ordinal: Ordinal,
+        /// When.
+        at: Timestamp,
+    },
+    /// The action's request is about to be sent. Durable before it is sent.
+    Intent {
+        /// The action.
+        ordinal: Ordinal,
+        /// From 1; counts on over resumes.
+        attempt: u32,
+        /// When it was decided.
+        at: Timestamp,
+    },
+    /// An attempt came to nothing that settles the action.
+    AttemptEnded {
+        /// The action.
+        ordinal: Ordinal,
+        /// The attempt.
+        attempt: u32,
+        /// When.
+        at: Timestamp,
+        /// What it did at the provider, as far as can be told.
+        effect: Effect,
+        /// Whether it counts against the plan's `retry.attempts` (throttling does not).
+        counts: bool,
+        /// What was answered or went wrong.
+        answer: Reply,
+    },
+    /// A look-up (or a request for a token) is about to be sent; it counts in the rate windows.
+    Asked {
+        /// Index of the account.
+        account: usize,
+        /// The action that it is for, where it is for one.
+        ordinal: Option<Ordinal>,
+        /// When.
+        at: Timestamp,
+    },
+    /// The action ended. Durable before it is shown.
+    Ended {
+        /// The action.
+        ordinal: Ordinal,
+        /// When.
+        at: Timestamp,
+        /// How.
+        outcome: Outcome,
+        /// What was answered, or what certsweep has to say about it.
+        answer: Reply,
+    },
+    /// The process stops before the last action ended.
+    Stopped {
+        /// When.
+        at: Timestamp,
+        /// Why, in a sentence.
+        why: String,
+        /// The exit code.
+        code: u8,
+    },
+    /// Every action has ended.
+    Finished {
+        /// When.
+        at: Timestamp,
+    },
+}
+
+/// What a report row says about an answer. The provider's texts are verbatim, with secrets masked; they are made safe where
+/// they are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Reply {
+    /// The HTTP status, where there was an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http_status: Option<u16>,
+    /// The provider's code.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// The provider's message, or certsweep's own words where the provider said nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// The provider's own request or order id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<String>,
+}

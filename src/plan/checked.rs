@@ -1,0 +1,99 @@
+//! The proof that a plan was checked: [`CheckedPlan`], which only [`super::check`] can make, and the actions that it gave.
+
+use super::settings::Settings;
+use crate::pki::RevocationReason;
+use crate::run::Ordinal;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// One action, checked against its operation. The check hands actions to its caller one by one, in plan order, and keeps none.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Action {
+    /// Its place in the plan, from 0.
+    pub ordinal: Ordinal,
+    /// Its id: the plan's, or made from the source position (`leaked.csv:12`).
+    pub id: String,
+    /// Index into [`Settings::accounts`].
+    pub account: usize,
+    /// The operation's name.
+    pub operation: String,
+    /// What it acts on, as the report shows it.
+    pub target: String,
+    /// The reason asked, in RFC 5280 words, where one was asked.
+    pub reason: Option<RevocationReason>,
+    /// The reason sent, in the provider's spelling.
+    pub reason_sent: Option<String>,
+    /// The parameters under the provider's names, typed and valid by the operation's schema, the reason among them.
+    pub parameters: Map<String, Value>,
+    /// Ids that must have ended well first.
+    pub needs: Vec<String>,
+    /// Not to be sent before.
+    pub not_before: Option<Timestamp>,
+    /// `file:line`.
+    pub source: String,
+    /// The values of [`Settings::keep_columns`], in that order; empty text where the row has none.
+    pub kept: Vec<String>,
+    /// The id of the earlier action that this one repeats word for word; it is then never sent.
+    pub duplicate_of: Option<String>,
+}
+
+/// A plan without errors. Its actions went to the check's caller.
+#[derive(Debug)]
+pub struct CheckedPlan {
+    settings: Settings,
+    digest: String,
+    actions: u64,
+    files: Vec<ReadFile>,
+    documents: BTreeMap<String, String>,
+}
+
+/// A file that the plan named and the check read, for the run directory's copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadFile {
+    /// As the user or the plan named it; `<stdin>` for standard input.
+    pub name: String,
+    /// Where it was read from; `None` for standard input.
+    pub path: Option<std::path::PathBuf>,
+    /// Its text where it is in memory (standard input always is).
+    pub text: Option<std::sync::Arc<str>>,
+}
+
+impl CheckedPlan {
+    /// Called by [`super::check`] alone.
+    pub(super) fn new(
+        settings: Settings,
+        digest: String,
+        actions: u64,
+        files: Vec<ReadFile>,
+        documents: BTreeMap<String, String>,
+    ) -> Self {
+        Self { settings, digest, actions, files, documents }
+    }
+
+    /// How to carry it out.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// SHA-256, in lower-case hexadecimal, over the settings that change what is sent and over every action: two plans with the
+    /// same digest do the same, whatever their layout.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// How many actions there are, duplicates included.
+    pub fn actions(&self) -> u64 {
+        self.actions
+    }
+
+    /// The plan's file first, then every file that it names.
+    pub fn files(&self) -> &[ReadFile] {
+        &self.files
+    }
+
+    /// Provider id → SHA-256 of its document, for every provider that the plan uses.
+    pub fn documents(&self) -> &BTreeMap<String, String> {
+        &self.documents
+    }
+}

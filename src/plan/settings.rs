@@ -1,0 +1,145 @@
+//! What a plan says about how to carry it out, as checked values. Serialised into the run directory, so that `resume` needs
+//! no second reading of the plan; it holds credential references, never a credential.
+
+use crate::pki::RevocationReason;
+use crate::provider::CredentialReference;
+use crate::provider::model::Window;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Everything of a plan but its actions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Settings {
+    /// The plan's name, or its file's stem.
+    pub name: String,
+    /// When all must have ended.
+    pub deadline: Option<Deadline>,
+    /// The configured providers that the plan's actions use, in order of first use. Actions name them by index.
+    pub accounts: Vec<Account>,
+    /// How often and how long to try again.
+    pub retry: Retry,
+    /// One attempt, connection to last byte.
+    pub timeout: Duration,
+    /// When to run.
+    pub schedule: Schedule,
+    /// When to stop.
+    pub safety: Safety,
+    /// The names of the columns that are carried through to the end of each report row.
+    pub keep_columns: Vec<String>,
+}
+
+/// A configured provider: a provider document, and what the plan says that differs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Account {
+    /// The name that actions use.
+    pub name: String,
+    /// The id of its provider document.
+    pub provider: String,
+    /// The base URL with its server variables filled in; no trailing `/`.
+    pub base_url: String,
+    /// Server variables as filled in, for signers that have a URL of their own.
+    pub variables: BTreeMap<String, String>,
+    /// Where the credentials come from, by credential name: the plan's references, or the document's environment variables.
+    pub credentials: BTreeMap<String, CredentialReference>,
+    /// At most so many requests in any window; all hold.
+    #[serde(with = "windows_as_text")]
+    pub windows: Vec<Window>,
+    /// Requests in flight at once.
+    pub concurrency: u32,
+    /// What to send for reasons that the provider does not have: RFC 5280 reason → the provider's spelling.
+    pub reasons: BTreeMap<RevocationReason, String>,
+}
+
+/// When all must have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Deadline {
+    /// So long after the start of the run.
+    After(Duration),
+    /// At this instant.
+    At(Timestamp),
+}
+
+/// How often and how long to try again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Attempts in all, at least 1.
+    pub attempts: u32,
+    /// The longest pause between two attempts.
+    pub max_delay: Duration,
+}
+
+/// When to run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Nothing is sent before.
+    pub start: Option<Timestamp>,
+    /// Nothing is sent outside.
+    pub window: Option<DailyWindow>,
+}
+
+/// A time of day on some days of the week; it may span midnight, and then belongs to the day on which it opens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DailyWindow {
+    /// Opens at.
+    pub from: jiff::civil::Time,
+    /// Closes at.
+    pub to: jiff::civil::Time,
+    /// IANA time zone name, known to be valid.
+    pub timezone: String,
+    /// Days on which it opens, Monday = 1 … Sunday = 7; never empty.
+    pub days: Vec<i8>,
+}
+
+/// When to stop.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Safety {
+    /// A longer plan is refused.
+    pub max_actions: Option<u64>,
+    /// So many go first, one at a time; one that does not end well stops the run.
+    pub canary: u64,
+    /// Stop when this many, or this share, did not end well.
+    pub stop_when: Option<StopWhen>,
+}
+
+/// Stop when actions do not end well.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StopWhen {
+    /// This many, in the whole run.
+    Failures(u64),
+    /// This share of the last so many that ended, once that many have ended.
+    FailureRate {
+        /// Above 0, at most 1.
+        rate: f64,
+        /// At least 1.
+        of_last: u64,
+    },
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self { attempts: 5, max_delay: Duration::from_secs(60) }
+    }
+}
+
+/// One attempt, where the plan says nothing.
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+mod windows_as_text {
+    use crate::provider::model::Window;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(super) fn serialize<S: Serializer>(windows: &[Window], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(windows.iter().map(ToString::to_string))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Window>, D::Error> {
+        Vec::<String>::deserialize(deserializer)?
+            .iter()
+            .map(|text| Window::parse(text).map_err(D::Error::custom))
+            .collect()
+    }
+}

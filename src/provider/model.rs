@@ -1,0 +1,451 @@
+//! A provider as the rest of the program sees it: values that [`super::openapi`] has checked. Plain data, no I/O.
+
+use super::answer::{Meaning, Standing};
+use super::pointer::Pointer;
+use crate::pki::RevocationReason;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// A CA's management API, as its document describes it.
+#[derive(Debug)]
+pub struct Provider {
+    /// The short name that plans use: `digicert`.
+    pub id: String,
+    /// The document's title.
+    pub title: String,
+    /// The base URL, with `{name}` where a server variable stands.
+    pub base_url: String,
+    /// The server variables by name.
+    pub variables: BTreeMap<String, ServerVariable>,
+    /// The ways to authenticate, in the document's order of preference. The first whose credentials are all there is taken.
+    pub auth: Vec<AuthScheme>,
+    /// What can be asked: actions and look-ups, in document order.
+    pub operations: Vec<Operation>,
+    /// At most so many requests in any window; all hold.
+    pub windows: Vec<Window>,
+    /// Requests in flight at once, where the plan says nothing.
+    pub concurrency: u32,
+    /// The environment variable that holds each credential, where the plan does not configure the provider.
+    pub environment: BTreeMap<String, String>,
+    /// SHA-256 over the document's bytes.
+    pub digest: [u8; 32],
+    /// The document's text, for the run directory's copy and for `providers show`.
+    pub text: std::sync::Arc<str>,
+}
+
+/// A part of the base URL that a plan may set.
+#[derive(Debug, Clone)]
+pub struct ServerVariable {
+    /// Taken where the plan says nothing.
+    pub default: String,
+    /// The allowed values; empty for free text (which must then be a host label or path segment).
+    pub allowed: Vec<String>,
+    /// For people.
+    pub description: String,
+}
+
+/// At most `count` requests in any window of `length`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// Requests, at least 1.
+    pub count: u32,
+    /// The window's length, above zero.
+    pub length: Duration,
+}
+
+/// One way to authenticate.
+#[derive(Debug, Clone)]
+pub struct AuthScheme {
+    /// Its name under `components.securitySchemes`.
+    pub name: String,
+    /// What puts it on the request.
+    pub signer: SignerKind,
+    /// The credentials that it needs, by the names that plans use.
+    pub required: Vec<String>,
+    /// The credentials that it takes where they are given.
+    pub optional: Vec<String>,
+}
+
+/// The signers that there are; documents choose one, data never assembles strings to sign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SignerKind {
+    /// The one required credential, verbatim, in a header of this name (lower case). `header` in a document.
+    Header(String),
+    /// NAVER API Gateway signature v2; credentials `access_key`, `secret_key`. `ncp-signature-v2`.
+    NcpSignatureV2,
+    /// Huawei SDK-HMAC-SHA256; credentials `access_key`, `secret_key`, optional `security_token`, `domain_id`.
+    /// `huawei-sdk-hmac-sha256`.
+    HuaweiSdkHmacSha256,
+    /// A Huawei IAM token fetched with `iam_user`, `iam_password`, `iam_domain` from this URL (server variables apply),
+    /// sent as `X-Auth-Token`. `huawei-iam-token`.
+    HuaweiIamToken(String),
+}
+
+/// One request that a provider takes.
+#[derive(Debug)]
+pub struct Operation {
+    /// The `operationId`: the name that plans use (`revoke`) or that look-ups are called by.
+    pub name: String,
+    /// One line for people.
+    pub summary: String,
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub method: String,
+    /// The path below the base URL, with `{name}` where a path parameter stands.
+    pub path: String,
+    /// Path, query and body parameters, in document order.
+    pub parameters: Vec<Parameter>,
+    /// Whether requests carry a JSON body (an object; `{}` when no body parameter is given).
+    pub has_body: bool,
+    /// Header fields that the document fixes for every request, names in lower case, beside those of the signer.
+    pub headers: Vec<(String, String)>,
+    /// What makes it an action of plans; `None` for a look-up.
+    pub action: Option<ActionRules>,
+    /// Rules for its answers, first match wins: the operation's own, then the provider's.
+    pub answers: Vec<AnswerRule>,
+    /// Where the provider's code stands in an answer's body; the first that is there.
+    pub code: Vec<Pointer>,
+    /// Where the provider's message stands.
+    pub message: Vec<Pointer>,
+    /// Where the provider's own request or order id stands.
+    pub reference: Vec<Place>,
+    /// The parameters' JSON Schema as one object schema (additional properties refused), and its compiled form.
+    pub schema: Value,
+    /// The compiled form of `schema`.
+    pub validator: jsonschema::Validator,
+    /// Samples: parameters → request, answer → meaning.
+    pub samples: Vec<Sample>,
+}
+
+/// What makes an operation an action of plans.
+#[derive(Debug)]
+pub struct ActionRules {
+    /// What it acts on.
+    pub target: TargetRule,
+    /// Whether it may be sent again when an answer was lost.
+    pub repeat: Repeat,
+    /// The revocation reason's field and spellings, where the operation takes one.
+    pub reason: Option<ReasonRule>,
+    /// The fields of a certificate request, where the operation takes a CSR.
+    pub csr: Option<CsrRule>,
+    /// Parameter values that make it reach further than its target's kind tells.
+    pub wide: Vec<WideRule>,
+    /// How to read the target's state back, in order of preference.
+    pub lookups: Vec<LookupRule>,
+}
+
+/// What an action acts on.
+#[derive(Debug, Clone)]
+pub struct TargetRule {
+    /// A certificate, an order or a CA.
+    pub kind: TargetKind,
+    /// The parameters that name it, most significant first; their values joined with `/` are the report's `target`.
+    pub parameters: Vec<String>,
+}
+
+/// The kinds of target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetKind {
+    /// One certificate.
+    Certificate,
+    /// An order with all its certificates.
+    Order,
+    /// A certification authority with everything below it.
+    Ca,
+}
+
+/// Whether an operation may be sent again after an answer was lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// Asking twice has the effect of asking once (a revoke).
+    Safe,
+    /// Asking twice may cost twice (a reissue).
+    Unsafe,
+}
+
+/// The provider's own field and spellings for a revocation reason.
+#[derive(Debug, Clone)]
+pub struct ReasonRule {
+    /// The parameter.
+    pub field: String,
+    /// RFC 5280 reason → the provider's spelling; a reason that is absent the provider does not have.
+    pub values: Vec<(RevocationReason, String)>,
+}
+
+/// Which parameters of an operation say what a CSR must agree with.
+#[derive(Debug, Clone)]
+pub struct CsrRule {
+    /// The parameter that holds the PEM text.
+    pub field: String,
+    /// The parameter that must equal the subject's common name.
+    pub common_name: Option<String>,
+    /// The parameter that lists the DNS names.
+    pub dns_names: Option<String>,
+}
+
+/// A parameter value that reaches further than one target.
+#[derive(Debug, Clone)]
+pub struct WideRule {
+    /// The parameter.
+    pub parameter: String,
+    /// The value, as text.
+    pub value: String,
+    /// What it reaches: "every certificate of the order".
+    pub reaches: String,
+}
+
+/// How a target's state is read back.
+#[derive(Debug, Clone)]
+pub struct LookupRule {
+    /// The look-up operation's name.
+    pub operation: String,
+    /// Its parameters: name → where the value comes from. A look-up whose values are not all there is passed over.
+    pub parameters: Vec<(String, LookupValue)>,
+    /// How to walk from the answer's root to the rows that tell: each step a list and what its items must match.
+    pub rows: Vec<RowStep>,
+    /// Paging, where the answer is one page of a list.
+    pub pages: Option<Pages>,
+    /// Rules for each row that was found; first match wins; no match is [`Standing::Unknown`]. Where several rows are found,
+    /// all must agree.
+    pub standings: Vec<StandingRule>,
+    /// What to tell the person to check where, when the look-up does not settle it.
+    pub advice: String,
+}
+
+/// Where a look-up's parameter comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LookupValue {
+    /// The action's parameter of this name.
+    Parameter(String),
+    /// The answer to the action, at this place of its body.
+    Answer(Pointer),
+    /// Always this.
+    Fixed(Value),
+}
+
+/// One step from a value to the items of a list in it.
+#[derive(Debug, Clone)]
+pub struct RowStep {
+    /// The list.
+    pub list: Pointer,
+    /// Each pointer into an item, and the action's parameter whose text it must equal.
+    pub matches: Vec<RowMatch>,
+}
+
+/// One condition on a list's item.
+#[derive(Debug, Clone)]
+pub struct RowMatch {
+    /// Into the item.
+    pub pointer: Pointer,
+    /// The action's parameter.
+    pub parameter: String,
+    /// A value of the parameter that matches every item (NAVER's `certificateNo: 0`).
+    pub any: Option<String>,
+}
+
+/// Paging of a look-up: one page can settle many actions.
+#[derive(Debug, Clone)]
+pub struct Pages {
+    /// The parameter that holds the page's number.
+    pub parameter: String,
+    /// The first page's number.
+    pub first: u32,
+    /// Where the answer holds how many rows there are in all.
+    pub total: Pointer,
+    /// Rows in one page.
+    pub size: u32,
+}
+
+/// What a row of a look-up tells.
+#[derive(Debug, Clone)]
+pub struct StandingRule {
+    /// All must hold.
+    pub when: Vec<Condition>,
+    /// What it then tells.
+    pub tells: Standing,
+}
+
+/// What an answer means.
+#[derive(Debug, Clone)]
+pub struct AnswerRule {
+    /// The HTTP statuses; empty for any.
+    pub status: Vec<u16>,
+    /// Conditions on the body; all must hold.
+    pub when: Vec<Condition>,
+    /// Whether the body must be empty (`Some(true)`) or not (`Some(false)`).
+    pub empty: Option<bool>,
+    /// What it then means.
+    pub means: Meaning,
+    /// A sentence for people.
+    pub explanation: Option<String>,
+}
+
+/// A condition on a JSON value. Scalars are compared as text, so `0` and `"0"` are equal.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// Into the value.
+    pub pointer: Pointer,
+    /// What must hold there.
+    pub test: Test,
+}
+
+/// The closed list of tests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Test {
+    /// The scalar's text is one of these.
+    OneOf(Vec<String>),
+    /// The scalar's text is there and none of these.
+    NoneOf(Vec<String>),
+    /// The scalar's text begins with one of these.
+    Prefix(Vec<String>),
+    /// The scalar's text contains this.
+    Contains(String),
+    /// There is something but null (`true`), or nothing or null (`false`).
+    Present(bool),
+}
+
+/// Where a text stands in an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In the body.
+    Body(Pointer),
+    /// In the first header field of this name (lower case).
+    Header(String),
+}
+
+/// One parameter of an operation.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// The name in the provider's documentation, which plans use too.
+    pub name: String,
+    /// Other names that plans may use for it (DigiCert's own tables say `comment` and `comments`).
+    pub aliases: Vec<String>,
+    /// Where it goes.
+    pub location: Location,
+    /// Whether it must be given.
+    pub required: bool,
+    /// The type that the schema gives to raw text.
+    pub kind: Kind,
+    /// The value that is sent where nothing is given (the schema's `const`).
+    pub fixed: Option<Value>,
+    /// For people.
+    pub description: String,
+    /// Its JSON Schema.
+    pub schema: Value,
+}
+
+/// Where a parameter goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Location {
+    /// Into the path, percent-encoded.
+    Path,
+    /// Into the query.
+    Query,
+    /// Into the JSON body, as a member of its object.
+    Body,
+    /// Nowhere: only look-ups use it.
+    Lookup,
+}
+
+/// The types that raw text can get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The text as it is.
+    String,
+    /// A whole number without leading zeros, in the range of `i64`.
+    Integer,
+    /// A JSON number.
+    Number,
+    /// `true` or `false`.
+    Boolean,
+    /// A list of strings; in CSV separated by spaces.
+    Strings,
+    /// A list of whole numbers; in CSV separated by spaces.
+    Integers,
+}
+
+/// A sample of an operation: what `providers check` runs and the simulator serves.
+#[derive(Debug, Clone)]
+pub struct Sample {
+    /// What it shows.
+    pub name: String,
+    /// The parameters, by name.
+    pub parameters: serde_json::Map<String, Value>,
+    /// The path and query below the base URL that they must give.
+    pub path: String,
+    /// The JSON body that they must give; `None` for none.
+    pub body: Option<Value>,
+    /// Answers with what each must mean (action) or tell (look-up).
+    pub answers: Vec<SampleAnswer>,
+}
+
+/// An answer and its expected reading.
+#[derive(Debug, Clone)]
+pub struct SampleAnswer {
+    /// HTTP status.
+    pub status: u16,
+    /// JSON body; `None` for an empty one.
+    pub body: Option<Value>,
+    /// The word of the expected [`Meaning`] (actions), or of the expected [`Standing`] (look-ups, with the sample's
+    /// parameters as the action's).
+    pub means: String,
+    /// The expected reference, where the sample says one.
+    pub reference: Option<String>,
+}
+
+impl Provider {
+    /// The operation of a name.
+    pub fn operation(&self, name: &str) -> Option<&Operation> {
+        self.operations.iter().find(|operation| operation.name == name)
+    }
+
+    /// The operations that plans can use.
+    pub fn actions(&self) -> impl Iterator<Item = (&Operation, &ActionRules)> {
+        self.operations.iter().filter_map(|operation| operation.action.as_ref().map(|action| (operation, action)))
+    }
+}
+
+impl Operation {
+    /// The parameter that a plan's field name means, by its name or an alias.
+    pub fn parameter(&self, name: &str) -> Option<&Parameter> {
+        self.parameters
+            .iter()
+            .find(|parameter| parameter.name == name)
+            .or_else(|| self.parameters.iter().find(|parameter| parameter.aliases.iter().any(|alias| alias == name)))
+    }
+}
+
+impl TargetKind {
+    /// The word that documents and reports use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Order => "order",
+            Self::Ca => "ca",
+        }
+    }
+}
+
+impl Window {
+    /// Reads `100/5s`, `1000/3m`.
+    ///
+    /// # Errors
+    /// A sentence that says what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || format!("`{text}` is not a rate; write requests/window, such as `100/5s` or `1000/3m`");
+        let (count, length) = text.trim().split_once('/').ok_or_else(expected)?;
+        let count: u32 = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(expected)?;
+        let length = crate::time::parse_duration(length.trim()).map_err(|_| expected())?;
+        if length.is_zero() { Err(expected()) } else { Ok(Self { count, length }) }
+    }
+}
+
+impl std::fmt::Display for Window {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.length.subsec_millis() == 0 {
+            write!(formatter, "{}/{}s", self.count, self.length.as_secs())
+        } else {
+            write!(formatter, "{}/{}ms", self.count, self.length.as_millis())
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! The public vocabulary of a run: what progress bars, plain lines and library users see. Every event is shown only after
+//! what it tells is durable in the journal.
+
+use super::{Ordinal, Outcome};
+use jiff::Timestamp;
+
+/// Something that happened in a run. `account` is the name of a configured provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The run (or its resumption) begins.
+    RunBegan {
+        /// Each account with the number of its actions that are still to be done.
+        accounts: Vec<(String, u64)>,
+    },
+    /// A request is about to be sent; its intent is durable.
+    AttemptBegan {
+        /// The action.
+        ordinal: Ordinal,
+        /// The configured provider.
+        account: String,
+        /// The attempt's number, from 1.
+        attempt: u32,
+    },
+    /// An attempt did not settle its action; another, or a look-up, follows.
+    AttemptFailed {
+        /// The action.
+        ordinal: Ordinal,
+        /// The configured provider.
+        account: String,
+        /// The attempt's number, from 1.
+        attempt: u32,
+        /// What happened, in a few words.
+        why: String,
+    },
+    /// A provider is held back.
+    HeldBack {
+        /// The configured provider.
+        account: String,
+        /// When it may go on.
+        until: Timestamp,
+        /// Why, in a few words.
+        why: String,
+    },
+    /// An action ended; the end is durable.
+    ActionEnded {
+        /// The action.
+        ordinal: Ordinal,
+        /// The configured provider.
+        account: String,
+        /// The action's id.
+        id: String,
+        /// How it ended.
+        outcome: Outcome,
+        /// The message of its report row.
+        message: String,
+    },
+    /// A provider sends nothing more in this process; its other actions stay unsent.
+    AccountStopped {
+        /// The configured provider.
+        account: String,
+        /// Why, in a sentence.
+        why: String,
+    },
+    /// Something the user should know that belongs to no single action.
+    Warning(String),
+    /// No new request goes out; those in flight are awaited.
+    Stopping(StopReason),
+    /// The last event.
+    RunEnded,
+}
+
+/// Why a run stops before its last action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StopReason {
+    /// A safety rule (`canary`, `stop_when`), a closed window or the deadline; the sentence says which. Exit code 3.
+    Rule(String),
+    /// A signal, by its number. Exit code 128 + number.
+    Signal(i32),
+    /// The environment failed (the journal, the disk); the sentence says how. Exit code 4.
+    Environment(String),
+}

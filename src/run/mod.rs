@@ -1,0 +1,10 @@
+//! The words of a run: which action, how it ended, what happened on the way.
+
+pub mod event;
+pub mod outcome;
+
+pub use event::{Event, StopReason};
+pub use outcome::{Effect, Outcome};
+
+/// An action's place in its plan, from 0: the key by which a run knows it.
+pub type Ordinal = u64;

@@ -1,0 +1,1 @@
+//! The providers on loopback, played from their documents.

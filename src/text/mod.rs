@@ -1,0 +1,9 @@
+//! Words about text: where it stands, what it must not reveal, how it is made safe to show.
+
+pub mod nearest;
+pub mod safe;
+pub mod secret;
+pub mod source;
+
+pub use secret::Secret;
+pub use source::{SourceId, SourceMap, Span};

@@ -1,0 +1,139 @@
+//! Where text came from: sources, and spans in them that print as `file:line:column`.
+//!
+//! Owns the names and (for small sources) the texts of everything that was read. A large CSV is only named here: its
+//! lines are read again from the file when an error has to show one. Never parses.
+
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Names one source of a [`SourceMap`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SourceId(u32);
+
+/// A place in a source. Lines and columns count from 1; columns and `length` count characters, as editors show them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Span {
+    /// The source that the place is in.
+    pub source: SourceId,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column of the first character, from 1.
+    pub column: u32,
+    /// How many characters of that line are meant; 0 marks a point.
+    pub length: u32,
+}
+
+/// Every source that was read in this process, in the order of reading.
+#[derive(Debug, Default, Clone)]
+pub struct SourceMap {
+    sources: Vec<Source>,
+}
+
+#[derive(Debug, Clone)]
+struct Source {
+    name: String,
+    path: Option<PathBuf>,
+    text: Option<Arc<str>>,
+}
+
+impl SourceMap {
+    /// Adds a source whose text is kept. `path` is where it was read from; `None` for standard input.
+    pub fn add_text(&mut self, name: impl Into<String>, path: Option<PathBuf>, text: Arc<str>) -> SourceId {
+        self.add(Source { name: name.into(), path, text: Some(text) })
+    }
+
+    /// Adds a file whose text is not kept in memory; its lines are read again when they are asked for.
+    pub fn add_file(&mut self, name: impl Into<String>, path: PathBuf) -> SourceId {
+        self.add(Source { name: name.into(), path: Some(path), text: None })
+    }
+
+    fn add(&mut self, source: Source) -> SourceId {
+        let id = SourceId(u32::try_from(self.sources.len()).expect("fewer than 2^32 sources are read"));
+        self.sources.push(source);
+        id
+    }
+
+    /// The name of a source as the user wrote it: a path, or `<stdin>`.
+    pub fn name(&self, id: SourceId) -> &str {
+        &self.source(id).name
+    }
+
+    /// The path of a source, where it has one.
+    pub fn path(&self, id: SourceId) -> Option<&Path> {
+        self.source(id).path.as_deref()
+    }
+
+    /// The text of a source, where it is kept.
+    pub fn text(&self, id: SourceId) -> Option<&Arc<str>> {
+        self.source(id).text.as_ref()
+    }
+
+    /// The directory that paths in this source are relative to: the file's own, or the working directory (empty path).
+    pub fn directory(&self, id: SourceId) -> PathBuf {
+        self.path(id).and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default()
+    }
+
+    /// `file:line:column`.
+    pub fn place(&self, span: Span) -> String {
+        format!("{}:{}:{}", self.name(span.source), span.line, span.column)
+    }
+
+    /// `file:line`.
+    pub fn line_place(&self, span: Span) -> String {
+        format!("{}:{}", self.name(span.source), span.line)
+    }
+
+    /// The texts of many lines at once, read in one pass; lines that cannot be read again are absent.
+    pub fn lines(&self, wanted: &[(SourceId, u32)]) -> HashMap<(SourceId, u32), String> {
+        let mut by_source: HashMap<SourceId, Vec<u32>> = HashMap::new();
+        for (source, line) in wanted {
+            by_source.entry(*source).or_default().push(*line);
+        }
+        let mut found = HashMap::new();
+        for (id, mut lines) in by_source {
+            lines.sort_unstable();
+            lines.dedup();
+            let source = self.source(id);
+            let mut collect = |texts: &mut dyn Iterator<Item = String>| {
+                let mut next = 0;
+                for (index, text) in texts.enumerate() {
+                    if next < lines.len() && lines[next] as usize == index + 1 {
+                        found.insert((id, lines[next]), text);
+                        next += 1;
+                    }
+                    if next == lines.len() {
+                        break;
+                    }
+                }
+            };
+            if let Some(text) = &source.text {
+                collect(&mut text.lines().map(str::to_owned));
+            } else if let Some(file) = source.path.as_ref().and_then(|path| std::fs::File::open(path).ok()) {
+                let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
+                collect(&mut lines.map(|line| String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned()));
+            }
+        }
+        found
+    }
+
+    fn source(&self, id: SourceId) -> &Source {
+        &self.sources[id.0 as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_prints_as_file_line_column() {
+        let mut sources = SourceMap::default();
+        let id = sources.add_text("plan.yaml", Some("dir/plan.yaml".into()), "a\nb\nc".into());
+        let span = Span { source: id, line: 2, column: 1, length: 1 };
+        assert_eq!(sources.place(span), "plan.yaml:2:1");
+        assert_eq!(sources.lines(&[(id, 2), (id, 9)])[&(id, 2)], "b");
+        assert_eq!(sources.directory(id), PathBuf::from("dir"));
+    }
+}

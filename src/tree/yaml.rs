@@ -1,0 +1,334 @@
+//! YAML text to [`Node`]s: raw scalars, positions, unique keys; anchors and aliases within a budget. Types nothing.
+//!
+//! Serde's way of reading YAML gives a scalar a type before anybody has asked the schema: the serial `00e5` becomes `0.0`, and a
+//! 23-digit number is lost. So this reads the parser's events, which carry the text as written.
+
+use super::node::{Field, Node, Shape};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::text::{SourceId, Span};
+use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput};
+use std::collections::{HashMap, HashSet};
+
+/// Reads a document of one YAML text. `None` where the text is no YAML at all, or empty; the findings say why.
+pub fn read(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Node> {
+    read_with(text, source, "", &mut |_| {}, diagnostics)
+}
+
+/// Reads a document, but hands the items of the top-level list under the key `list` to `each`, one by one and in order, instead of
+/// keeping them; in the returned tree that list is empty. Items behind a syntax error are not handed out.
+pub fn read_with(
+    text: &str,
+    source: SourceId,
+    list: &str,
+    each: &mut dyn FnMut(Node),
+    diagnostics: &mut Diagnostics,
+) -> Option<Node> {
+    let body = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut options = Options::default();
+    options.set_emit_comments(false);
+    let mut reader = Reader {
+        events: Parser::new_from_str_with_options(body, options),
+        source,
+        anchors: HashMap::new(),
+        // Aliases may multiply a text, but never beyond what a text of its size could say without them.
+        budget: SMALLEST_BUDGET.max(text.len() / 4),
+        diagnostics,
+    };
+    match reader.document(list, each) {
+        Ok(node) => node,
+        Err(Stop::Said) => None,
+        Err(Stop::Syntax(error)) => {
+            let place = error.marker();
+            let span = Span { source, line: number(place.line()), column: number(place.col() + 1), length: 1 };
+            let mut diagnostic = Diagnostic::error("yaml-syntax", span, format!("this is not YAML: {}", error.info()));
+            if line_begins_with_tab(body, place.line()) {
+                diagnostic = diagnostic.help("indent with spaces; YAML allows no tabs there");
+            }
+            reader.diagnostics.push(diagnostic);
+            None
+        }
+    }
+}
+
+struct Reader<'input, 'out> {
+    events: Parser<'input, StrInput<'input>>,
+    source: SourceId,
+    anchors: HashMap<usize, Node>,
+    budget: usize,
+    diagnostics: &'out mut Diagnostics,
+}
+
+enum Stop {
+    /// The finding is among the diagnostics.
+    Said,
+    Syntax(ScanError),
+}
+
+type Next<'input> = (Event<'input>, EventSpan);
+
+impl<'input> Reader<'input, '_> {
+    fn document(&mut self, list: &str, each: &mut dyn FnMut(Node)) -> Result<Option<Node>, Stop> {
+        let mut root = None;
+        loop {
+            let (event, span) = self.next()?;
+            match event {
+                Event::StreamEnd => return Ok(root),
+                Event::DocumentStart(..) if root.is_some() => {
+                    let error =
+                        Diagnostic::error("yaml-documents", self.span(&span), "a second YAML document begins here")
+                            .help("one file holds one plan; put it into a file of its own");
+                    return self.stop(error);
+                }
+                Event::MappingStart(_, anchor, _) if !list.is_empty() => {
+                    root = Some(self.map(anchor, &span, 0, Some((list, &mut *each)))?);
+                }
+                Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => {}
+                event => root = Some(self.node((event, span), 0)?),
+            }
+        }
+    }
+
+    fn node(&mut self, (event, span): Next<'input>, depth: usize) -> Result<Node, Stop> {
+        let here = self.span(&span);
+        if depth > DEEPEST {
+            return self.stop(Diagnostic::error("yaml-depth", here, format!("nested more than {DEEPEST} levels deep")));
+        }
+        let (node, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let plain = style == ScalarStyle::Plain && tag.is_none();
+                let shape = if plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
+                    Shape::Null
+                } else {
+                    Shape::Scalar { text: text.into_owned(), plain }
+                };
+                (Node { span: here, shape }, anchor)
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                let mut items = Vec::new();
+                loop {
+                    let next = self.next()?;
+                    if matches!(next.0, Event::SequenceEnd) {
+                        break;
+                    }
+                    items.push(self.node(next, depth + 1)?);
+                }
+                (Node { span: here, shape: Shape::List(items) }, anchor)
+            }
+            Event::MappingStart(_, anchor, _) => return self.map(anchor, &span, depth, None),
+            Event::Alias(id) => {
+                let Some(node) = self.anchors.get(&id) else {
+                    return self.stop(Diagnostic::error("yaml-alias", here, "this alias stands inside its own anchor"));
+                };
+                let size = size(node);
+                if size > self.budget {
+                    let error = Diagnostic::error("yaml-alias", here, "aliases multiply this text beyond all measure")
+                        .help("write the values out, or use `defaults`");
+                    return self.stop(error);
+                }
+                self.budget -= size;
+                (node.clone(), 0)
+            }
+            _ => return self.stop(Diagnostic::error("yaml-syntax", here, "a value is expected here")),
+        };
+        self.remember(anchor, &node)?;
+        Ok(node)
+    }
+
+    fn map(
+        &mut self,
+        anchor: usize,
+        span: &EventSpan,
+        depth: usize,
+        mut stream: Option<(&str, &mut dyn FnMut(Node))>,
+    ) -> Result<Node, Stop> {
+        let mut fields: Vec<Field> = Vec::new();
+        let mut names: HashSet<String> = HashSet::new();
+        loop {
+            let (event, key_span) = self.next()?;
+            let here = self.span(&key_span);
+            let name = match event {
+                Event::MappingEnd => break,
+                Event::Scalar(name, ..) => name.into_owned(),
+                _ => {
+                    return self.stop(Diagnostic::error(
+                        "yaml-key",
+                        here,
+                        "a key must be a single word or quoted text",
+                    ));
+                }
+            };
+            if name == "<<" {
+                let error = Diagnostic::error("yaml-merge", here, "merge keys (`<<`) are not part of YAML 1.2")
+                    .help("use `defaults` for what actions share");
+                self.diagnostics.push(error);
+            }
+            let value = self.next()?;
+            let value = match (&mut stream, value) {
+                (Some((list, each)), (Event::SequenceStart(_, anchor, _), value_span)) if name == *list => {
+                    let place = self.span(&value_span);
+                    if anchor != 0 {
+                        self.diagnostics.push(Diagnostic::error(
+                            "yaml-alias",
+                            place,
+                            format!("`{name}` cannot be an anchor"),
+                        ));
+                    }
+                    loop {
+                        let next = self.next()?;
+                        if matches!(next.0, Event::SequenceEnd) {
+                            break;
+                        }
+                        each(self.node(next, depth + 2)?);
+                    }
+                    Node { span: place, shape: Shape::List(Vec::new()) }
+                }
+                (_, value) => self.node(value, depth + 1)?,
+            };
+            if names.contains(&name) {
+                let mut error =
+                    Diagnostic::error("duplicate-key", here, format!("the key `{name}` stands here a second time"));
+                if let Some(first) = fields.iter().find(|field| field.name == name) {
+                    error = error.related(first.span, "the first");
+                }
+                self.diagnostics.push(error.help("keep one of them"));
+            } else {
+                names.insert(name.clone());
+                fields.push(Field { name, span: here, value });
+            }
+        }
+        let node = Node { span: self.span(span), shape: Shape::Map(fields) };
+        self.remember(anchor, &node)?;
+        Ok(node)
+    }
+
+    fn remember(&mut self, anchor: usize, node: &Node) -> Result<(), Stop> {
+        if anchor != 0 {
+            let size = size(node);
+            if size > self.budget {
+                return self.stop(Diagnostic::error(
+                    "yaml-alias",
+                    node.span,
+                    "anchors multiply this text beyond all measure",
+                ));
+            }
+            self.budget -= size;
+            self.anchors.insert(anchor, node.clone());
+        }
+        Ok(())
+    }
+
+    fn next(&mut self) -> Result<Next<'input>, Stop> {
+        match self.events.next() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => Err(Stop::Syntax(error)),
+            None => Err(Stop::Said),
+        }
+    }
+
+    fn stop<T>(&mut self, error: Diagnostic) -> Result<T, Stop> {
+        self.diagnostics.push(error);
+        Err(Stop::Said)
+    }
+
+    fn span(&self, span: &EventSpan) -> Span {
+        let length =
+            if span.start.line() == span.end.line() { span.end.col().saturating_sub(span.start.col()) } else { 1 };
+        Span {
+            source: self.source,
+            line: number(span.start.line()),
+            column: number(span.start.col() + 1),
+            length: number(length),
+        }
+    }
+}
+
+fn size(node: &Node) -> usize {
+    1 + match &node.shape {
+        Shape::Null | Shape::Scalar { .. } => 0,
+        Shape::List(items) => items.iter().map(size).sum(),
+        Shape::Map(fields) => fields.iter().map(|field| size(&field.value)).sum(),
+    }
+}
+
+fn line_begins_with_tab(text: &str, line: usize) -> bool {
+    text.lines().nth(line.saturating_sub(1)).is_some_and(|line| line.trim_start_matches(' ').starts_with('\t'))
+}
+
+fn number(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// Deeper nesting than any plan or provider document has.
+const DEEPEST: usize = 64;
+/// Nodes that anchors and aliases may make in a small text.
+const SMALLEST_BUDGET: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::SourceMap;
+
+    fn tree(text: &str) -> (Option<Node>, Vec<String>) {
+        let mut sources = SourceMap::default();
+        let source = sources.add_text("p.yaml", None, text.into());
+        let mut diagnostics = Diagnostics::default();
+        let node = read(text, source, &mut diagnostics);
+        let place = |span: Span| format!("{}:{}", span.line, span.column);
+        let found = diagnostics.sorted();
+        let said = found.iter().map(|found| format!("{} {}", found.span.map(place).unwrap_or_default(), found.code));
+        let said = said.collect();
+        (node, said)
+    }
+
+    #[test]
+    fn scalars_keep_their_text() {
+        for text in ["0012", "00e5", "12345678901234567890123", "0x1F", "no", "1e10", "1_000", "2026-12-01", "=cmd"] {
+            let (node, said) = tree(&format!("serial: {text}"));
+            assert_eq!(node.unwrap().get("serial").unwrap().text(), Some(text));
+            assert!(said.is_empty(), "{said:?}");
+        }
+    }
+
+    #[test]
+    fn defects_are_found_with_their_place() {
+        for (text, expected) in [
+            ("a: 1\nb: 2\na: 3\n", vec!["3:1 duplicate-key"]),
+            ("a: [1, 2\n", vec!["1:4 yaml-syntax"]),
+            ("a:\n\t- 1\n", vec!["2:2 yaml-syntax"]),
+            ("a: 1\n---\nb: 2\n", vec!["2:1 yaml-documents"]),
+            ("? [a]\n: 1\n", vec!["1:3 yaml-key"]),
+            ("d: &d {x: 1}\ne: {<<: *d}\n", vec!["2:5 yaml-merge"]),
+            ("a: *nobody\n", vec!["1:4 yaml-syntax"]),
+        ] {
+            assert_eq!(tree(text).1, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_alias_bomb_is_refused() {
+        let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
+        for level in 1..9 {
+            let before = level - 1;
+            text.push_str(&format!(
+                "a{level}: &a{level} [*a{before},*a{before},*a{before},*a{before},*a{before},*a{before}]\n"
+            ));
+        }
+        assert!(tree(&text).1.iter().all(|said| said.contains("yaml-alias")));
+        assert_eq!(tree(&text).1.len(), 1);
+        assert_eq!(tree(&format!("a: {}1{}", "[".repeat(1000), "]".repeat(1000))).1.len(), 1);
+    }
+
+    #[test]
+    fn the_items_of_one_list_are_handed_out_one_by_one() {
+        let mut sources = SourceMap::default();
+        let text = "name: x\nactions:\n  - {id: a}\n  - {id: b}\nversion: 1\n";
+        let source = sources.add_text("p.yaml", None, text.into());
+        let mut diagnostics = Diagnostics::default();
+        let mut seen = Vec::new();
+        let mut each = |node: Node| seen.push((node.get("id").unwrap().text().unwrap().to_owned(), node.span.line));
+        let root = read_with(text, source, "actions", &mut each, &mut diagnostics).unwrap();
+        assert_eq!(seen, [("a".to_owned(), 3), ("b".to_owned(), 4)]);
+        assert_eq!(root.get("version").unwrap().text(), Some("1"));
+        assert!(root.get("actions").unwrap().items().is_empty() && diagnostics.is_empty());
+    }
+}

@@ -1,0 +1,35 @@
+//! The program's one seam to the world: a request as it will be on the wire, and the three things that can come of sending it.
+
+use crate::provider::Answer;
+use std::future::Future;
+
+/// A request, as it will be on the wire.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WireRequest {
+    /// Upper case.
+    pub method: String,
+    /// Absolute, percent-encoded, with its query; no fragment.
+    pub url: String,
+    /// Header fields beside those that the client adds by itself (`host`, `content-length`, `accept`, `user-agent`); names in
+    /// lower case. After signing these hold credentials: never print them unmasked.
+    pub headers: Vec<(String, String)>,
+    /// The exact bytes of the body; signers hash these.
+    pub body: Option<Vec<u8>>,
+}
+
+/// What came of sending a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// It surely did not reach the provider: no name, no connection, no TLS. The text keeps the cause.
+    NotSent(String),
+    /// It may have reached the provider, and no whole answer came: time-out, reset, a body that broke off or was too long.
+    Lost(String),
+    /// A whole answer.
+    Answered(Answer),
+}
+
+/// Sends requests. One implementation speaks HTTP; the fault tests have another.
+pub trait Transport {
+    /// Sends one request once, within the time-out that the implementation was made with.
+    fn send(&self, request: WireRequest) -> impl Future<Output = Delivery>;
+}
