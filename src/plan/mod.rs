@@ -3,6 +3,8 @@
 //! Reads the plan and every file that it names; sends nothing, needs no credential.
 
 pub mod checked;
+mod csv;
+mod row;
 pub mod settings;
 
 pub use checked::{Action, CheckedPlan};
