@@ -4,6 +4,8 @@
 
 pub mod checked;
 mod csv;
+mod load;
+mod read;
 mod row;
 pub mod settings;
 
