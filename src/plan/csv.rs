@@ -45,8 +45,12 @@ impl CsvReader {
         }
         let delimiter = delimiter(&head);
         let tee = Tee { inner: Box::new(io::Cursor::new(head).chain(bytes)), kept: Vec::new(), base: 0 };
-        let reader =
-            ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).buffer_capacity(HEAD).from_reader(tee);
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .delimiter(delimiter)
+            .buffer_capacity(HEAD)
+            .from_reader(tee);
         let mut this = Self {
             reader,
             record: StringRecord::new(),
@@ -133,8 +137,7 @@ impl CsvReader {
                         ErrorKind::Utf8 { err, .. } => {
                             let place = self.places.get(err.field()).map_or(start, |place| place.span);
                             let what = "this cell is not UTF-8 text";
-                            diagnostics
-                                .push(Diagnostic::error("encoding", place, what).help("save the file as UTF-8"));
+                            diagnostics.push(Diagnostic::error("encoding", place, what).help("save the file as UTF-8"));
                             continue;
                         }
                         ErrorKind::Io(error) => diagnostics.push(unreadable(start, &error)),
@@ -168,7 +171,8 @@ impl CsvReader {
         for (index, (name, span)) in self.header.iter().enumerate() {
             if name.is_empty() {
                 let what = format!("column {} has no name", index + 1);
-                diagnostics.push(Diagnostic::error("csv-header", *span, what).help("name the field, or drop the column"));
+                diagnostics
+                    .push(Diagnostic::error("csv-header", *span, what).help("name the field, or drop the column"));
                 usable = false;
             } else if let Some((_, first)) = self.header[..index].iter().find(|(other, _)| other == name) {
                 let what = format!("the column `{name}` stands here a second time");
@@ -372,7 +376,10 @@ mod tests {
             (b"a\0,\0b\0\n", vec!["1:1 this cell holds a NUL character"]),
             (b"a,a\n1,2\n", vec!["1:3 the column `a` stands here a second time"]),
             (b"a,\n1,2\n", vec!["1:3 column 2 has no name"]),
-            (b"a,b\n1\n1,2,3\n", vec!["2:1 this row has 1 cell, the header has 2", "3:5 this row has 3 cells, the header has 2"]),
+            (
+                b"a,b\n1\n1,2,3\n",
+                vec!["2:1 this row has 1 cell, the header has 2", "3:5 this row has 3 cells, the header has 2"],
+            ),
             (b"a,b\n1,\xff\n2,\0\n", vec!["2:3 this cell is not UTF-8 text", "3:3 this cell holds a NUL character"]),
             (b"a,b\n1,\"2\n3,4\n", vec!["2:3 this quote is never closed"]),
             (b"a,b\n1,\"2\"x\n3,4\n", vec!["2:6 text follows the closing quote"]),

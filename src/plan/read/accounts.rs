@@ -132,9 +132,13 @@ impl Reading<'_> {
         let what = format!("there is no provider `{}`", safe::terminal(id));
         let have: Vec<&str> = self.catalog.iter().map(|provider| provider.id.as_str()).collect();
         let mut help = match self.catalog.nearest(id) {
-            Some(right) if uses.is_none() => format!("did you mean `{right}`? an account of its own name says `uses: {right}`"),
+            Some(right) if uses.is_none() => {
+                format!("did you mean `{right}`? an account of its own name says `uses: {right}`")
+            }
             Some(right) => format!("did you mean `{right}`?"),
-            None if uses.is_none() => format!("an account of its own name says which provider it `uses`: {}", have.join(", ")),
+            None if uses.is_none() => {
+                format!("an account of its own name says which provider it `uses`: {}", have.join(", "))
+            }
             None => format!("there are {}", have.join(", ")),
         };
         help.push_str("; `--provider-dir` adds documents of your own");
@@ -242,7 +246,8 @@ impl Reading<'_> {
         for credential in credentials.value.fields() {
             let known = names.contains(&credential.name.as_str());
             if !known {
-                let what = format!("the provider `{}` has no credential `{}`", provider.id, safe::terminal(&credential.name));
+                let what =
+                    format!("the provider `{}` has no credential `{}`", provider.id, safe::terminal(&credential.name));
                 let help = match nearest(&credential.name, names.iter().copied()) {
                     Some(right) => format!("did you mean `{right}`?"),
                     None => format!("it has {}", names.join(", ")),

@@ -14,9 +14,8 @@ pub(super) enum Unusable {
 
 /// Checks a base URL and drops its trailing slashes.
 pub(super) fn check(url: &str) -> Result<String, Unusable> {
-    let wrong = |what: &str, help: &str| {
-        Err(Unusable::Wrong(what.to_owned(), (!help.is_empty()).then(|| help.to_owned())))
-    };
+    let wrong =
+        |what: &str, help: &str| Err(Unusable::Wrong(what.to_owned(), (!help.is_empty()).then(|| help.to_owned())));
     let example = "write it as `https://host/path`";
     let Some((scheme, rest)) = url.split_once("://") else {
         return wrong("this is no URL", example);
@@ -62,7 +61,8 @@ pub(super) fn check(url: &str) -> Result<String, Unusable> {
         "https" => {}
         "http" if is_loopback(host) => {}
         "http" => {
-            let what = "plain http would show the credentials to everyone on the way; it is taken for this machine alone";
+            let what =
+                "plain http would show the credentials to everyone on the way; it is taken for this machine alone";
             return wrong(what, "write `https://`");
         }
         _ => return wrong("a base URL begins with `https://`", ""),

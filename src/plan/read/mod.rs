@@ -56,17 +56,19 @@ impl Reading<'_> {
             }
         }
         if let Some(plan) = plan {
-            known_keys(plan, "a plan", &PLAN_KEYS, self.diagnostics);
+            let is_map = known_keys(plan, "a plan", &PLAN_KEYS, self.diagnostics);
             match plan.fields().iter().find(|field| field.name == "version") {
                 Some(version) => self.version(version),
-                None => self.diagnostics.push(
+                None if is_map => self.diagnostics.push(
                     Diagnostic::error("missing-version", plan.span, "`version` is missing")
                         .help("begin the plan with `version: 1`"),
                 ),
+                None => {}
             }
         }
         let merged = |name: &str, depth: usize| {
-            let (plan, shared) = (plan.and_then(|plan| field(plan, name)), shared.and_then(|shared| field(shared, name)));
+            let (plan, shared) =
+                (plan.and_then(|plan| field(plan, name)), shared.and_then(|shared| field(shared, name)));
             match (plan, shared) {
                 (Some(plan), Some(shared)) => Some(merge(shared, plan, depth)),
                 (plan, shared) => plan.or(shared).cloned(),
@@ -119,7 +121,9 @@ impl Reading<'_> {
 
     fn retry(&mut self, retry: Option<&Field>) -> Retry {
         let mut value = Retry::default();
-        let Some(map) = scalar::map(retry, "`retry`", &["attempts", "max_delay"], self.diagnostics) else { return value };
+        let Some(map) = scalar::map(retry, "`retry`", &["attempts", "max_delay"], self.diagnostics) else {
+            return value;
+        };
         if let Some(field) = field(map, "attempts") {
             let attempts = scalar::count(field, 1, MOST_ATTEMPTS, self.diagnostics);
             value.attempts = attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(value.attempts);
@@ -190,7 +194,10 @@ impl Reading<'_> {
                     continue;
                 }
             };
-            self.files.push(ReadFile { name: named.to_owned(), path: Some(path.clone()), text: None });
+            // A list may hold the compromised private keys themselves; those are never copied.
+            if !text.contains("PRIVATE KEY") {
+                self.files.push(ReadFile { name: named.to_owned(), path: Some(path.clone()), text: None });
+            }
             if let Err(wrong) = CompromisedKeys::parse(&text) {
                 for (line, why) in wrong {
                     let what = format!("{}:{line}: {why}", path.display());

@@ -98,7 +98,8 @@ pub(super) fn share(field: &Field, diagnostics: &mut Diagnostics) -> Option<f64>
     let share = text.parse::<f64>().ok().filter(|share| plain && *share > 0.0 && *share <= 1.0);
     if share.is_none() {
         let what = format!("`{}` must be a share above 0 and up to 1, not `{}`", field.name, safe::terminal(text));
-        diagnostics.push(Diagnostic::error("number", field.value.span, what).help("write `0.05` for five in a hundred"));
+        diagnostics
+            .push(Diagnostic::error("number", field.value.span, what).help("write `0.05` for five in a hundred"));
     }
     share
 }

@@ -55,7 +55,8 @@ pub(super) fn deadline(
         Some("the deadline has passed")
     } else if schedule.start.is_some_and(|start| start >= end) {
         Some("`schedule.start` is not before the deadline")
-    } else if schedule.window.as_ref().is_some_and(|window| !opens(window, schedule.start.unwrap_or(now).max(now), end)) {
+    } else if schedule.window.as_ref().is_some_and(|window| !opens(window, schedule.start.unwrap_or(now).max(now), end))
+    {
         Some("`schedule.window` does not open before the deadline")
     } else {
         None
@@ -86,7 +87,8 @@ fn daily_window(window: &Field, diagnostics: &mut Diagnostics) -> Option<DailyWi
         && from_time == to_time
     {
         let what = "this window is never open: it closes when it opens";
-        let help = "for the whole day leave `window` out; a window over midnight closes at an earlier time than it opens";
+        let help =
+            "for the whole day leave `window` out; a window over midnight closes at an earlier time than it opens";
         diagnostics.push(Diagnostic::error("window", to.value.span, what).help(help));
         return None;
     }
@@ -103,7 +105,8 @@ fn time_of_day(field: &Field, diagnostics: &mut Diagnostics) -> Option<Time> {
     let time = parts.and_then(|(hour, minute)| Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok());
     if time.is_none() {
         let what = format!("`{}` must be a time of day, not `{}`", field.name, safe::terminal(text));
-        let help = if text == "24:00" { "midnight is `\"00:00\"`" } else { "write it as `\"HH:MM\"`, such as `\"01:00\"`" };
+        let help =
+            if text == "24:00" { "midnight is `\"00:00\"`" } else { "write it as `\"HH:MM\"`, such as `\"01:00\"`" };
         diagnostics.push(Diagnostic::error("time", field.value.span, what).help(help));
     }
     time
@@ -174,4 +177,3 @@ fn opens(window: &DailyWindow, begin: Timestamp, end: Timestamp) -> bool {
 
 /// The words for days, Monday first.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-
