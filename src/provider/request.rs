@@ -85,12 +85,13 @@ fn value_text(value: &Value) -> String {
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::provider::model::Kind;
     use serde_json::json;
 
-    fn operation(path: &str, has_body: bool, parameters: &[(&str, Location, Option<Value>)]) -> Operation {
+    /// An operation of these parameters, for this test and those above.
+    pub(crate) fn operation(path: &str, has_body: bool, parameters: &[(&str, Location, Option<Value>)]) -> Operation {
         let parameters = parameters.iter().map(|(name, location, fixed)| Parameter {
             name: (*name).to_owned(),
             aliases: Vec::new(),
