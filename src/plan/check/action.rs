@@ -512,6 +512,6 @@ fn index_of(operation: &Operation, name: &str) -> Option<usize> {
 }
 
 /// The fields that every action can have.
-pub(super) const COMMON: [&str; 6] = ["id", "provider", "action", "reason", "needs", "not_before"];
+pub(in crate::plan) const COMMON: [&str; 6] = ["id", "provider", "action", "reason", "needs", "not_before"];
 /// Ids are for people.
 const LONGEST_ID: usize = 200;
