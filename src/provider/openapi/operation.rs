@@ -129,16 +129,16 @@ impl Given {
         let Some(place) = reading.required(node, "in") else { return };
         let required = reading.flag(node, "required").unwrap_or(false);
         let Some(schema_node) = reading.required(node, "schema") else { return };
-        let Some(schema) = schema::parameter(reading, schema_node) else { return };
+        let schema = schema::parameter(reading, schema_node);
         let (location, style) = match reading.text(place) {
             Some("path") => (Location::Path, "simple"),
             Some("query") => (Location::Query, "form"),
             Some("header") => return self.add_header(reading, node, name, schema),
-            Some(other) => {
+            other => {
+                let other = other.unwrap_or_default();
                 reading.error("not-honoured", place.span, format!("parameters in `{other}` are not honoured"));
-                return;
+                (Location::Query, "form")
             }
-            None => return,
         };
         check_style(reading, node, style);
         if schema.schema.get("items").is_some() {
@@ -242,7 +242,7 @@ fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, given: &mut Gi
     let required = object.get("required").map(|list| (reading.texts(list), list.span));
     let fields = object.get("properties").map(|node| reading.map(node)).unwrap_or_default();
     for field in fields {
-        let Some(read) = schema::parameter(reading, &field.value) else { continue };
+        let read = schema::parameter(reading, &field.value);
         let is_required = required.as_ref().is_some_and(|(names, _)| names.contains(&field.name));
         let parameter = parameter(read, &field.name, Location::Body, is_required, String::new());
         given.push(reading, parameter, field.span);
