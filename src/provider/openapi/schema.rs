@@ -58,15 +58,16 @@ fn read<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<ParameterSchema
         scalar(reading, node)?
     };
     let fixed = node.get("const").map(core_schema::value);
-    if let Err(error) = compile(&Value::Object(schema.clone())) {
-        let place = node.get("pattern").unwrap_or(node).span;
-        reading.error("wrong-schema", place, format!("this is not a usable schema: {error}"));
-        return None;
-    }
-    if let (Some(value), Ok(validator)) = (&fixed, compile(&Value::Object(schema.clone()))) {
-        if !validator.is_valid(value) {
+    match compile(&Value::Object(schema.clone())) {
+        Err(error) => {
+            let place = node.get("pattern").unwrap_or(node).span;
+            reading.error("wrong-schema", place, format!("this is not a usable schema: {error}"));
+            return None;
+        }
+        Ok(validator) if fixed.as_ref().is_some_and(|value| !validator.is_valid(value)) => {
             reading.error("wrong-schema", node.span, "the `const` is not valid by the schema that it stands in");
         }
+        Ok(_) => {}
     }
     let description = reading.description(node);
     if !description.is_empty() {
