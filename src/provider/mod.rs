@@ -7,6 +7,7 @@ pub mod answer;
 pub mod credentials;
 pub mod model;
 pub mod pointer;
+pub mod request;
 
 pub use answer::{Answer, Meaning, Standing, Verdict};
 pub use credentials::CredentialReference;
