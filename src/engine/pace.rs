@@ -9,6 +9,7 @@
 use crate::provider::model::Window;
 use governor::clock::FakeRelativeClock;
 use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use std::collections::VecDeque;
@@ -36,7 +37,7 @@ pub struct Pace {
 #[derive(Debug)]
 struct Slow {
     per_second: f64,
-    limiter: RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Moment>>,
+    limiter: RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>,
     clock: FakeRelativeClock,
     at: Moment,
     since: Moment,

@@ -21,8 +21,7 @@ pub struct Sender<T> {
     signer: SignerKind,
     credentials: RefCell<Credentials>,
     transport: T,
-    /// Whether the token that is in use was ever accepted.
-    token_worked: Cell<bool>,
+    token: Cell<Token>,
 }
 
 impl<T: Transport> Sender<T> {
@@ -42,7 +41,7 @@ impl<T: Transport> Sender<T> {
             signer,
             credentials: RefCell::new(credentials),
             transport,
-            token_worked: Cell::new(false),
+            token: Cell::new(Token::default()),
         }
     }
 
@@ -57,7 +56,7 @@ impl<T: Transport> Sender<T> {
 
     /// Whether a token must be fetched before anything can be sent.
     pub fn needs_token(&self) -> bool {
-        matches!(self.signer, SignerKind::HuaweiIamToken(_)) && !self.credentials.borrow().has(token::CREDENTIAL)
+        matches!(self.signer, SignerKind::HuaweiIamToken(_)) && !self.token.get().fetched
     }
 
     /// Fetches a token and keeps it for the run.
@@ -71,8 +70,8 @@ impl<T: Transport> Sender<T> {
             Delivery::NotSent(cause) | Delivery::Lost(cause) => Err(TokenError { cause, refused: false }),
             Delivery::Answered(answer) => match token::read_token(&answer) {
                 Ok((secret, _)) => {
-                    self.credentials.borrow_mut().insert(token::CREDENTIAL, secret);
-                    self.token_worked.set(false);
+                    self.credentials.borrow_mut().set(TOKEN, secret);
+                    self.token.set(Token { fetched: true, worked: false });
                     Ok(())
                 }
                 Err(cause) => {
@@ -85,16 +84,15 @@ impl<T: Transport> Sender<T> {
 
     /// An answer showed that the credentials do.
     pub fn credentials_work(&self) {
-        self.token_worked.set(true);
+        self.token.set(Token { worked: true, ..self.token.get() });
     }
 
     /// The provider refused the credentials. Whether a fresh token may help: one that has worked may have run out, one that
     /// never worked has not.
     pub fn renew(&self) -> bool {
-        let may_help = self.token_worked.get() && matches!(self.signer, SignerKind::HuaweiIamToken(_));
+        let may_help = self.token.get().worked && matches!(self.signer, SignerKind::HuaweiIamToken(_));
         if may_help {
-            self.credentials.borrow_mut().remove(token::CREDENTIAL);
-            self.token_worked.set(false);
+            self.token.set(Token::default());
         }
         may_help
     }
@@ -105,6 +103,14 @@ impl<T: Transport> Sender<T> {
     }
 }
 
+/// What is known of the token in use.
+#[derive(Debug, Clone, Copy, Default)]
+struct Token {
+    fetched: bool,
+    /// Whether the provider ever accepted it.
+    worked: bool,
+}
+
 /// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenError {
@@ -113,3 +119,6 @@ pub struct TokenError {
     /// Whether asking again with the same credentials is pointless.
     pub refused: bool,
 }
+
+/// The credential that a fetched token becomes; the signer of tokens reads it.
+const TOKEN: &str = "auth_token";
