@@ -1,5 +1,9 @@
 //! Arguments, wiring, exit codes, signals.
 
+pub mod args;
+pub mod completions;
+pub mod exit;
+
 use std::process::ExitCode;
 
 /// Runs the program.

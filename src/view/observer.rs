@@ -1,0 +1,35 @@
+//! Who watches a run: told every event in order, and the time now and then. Observers show; they decide nothing and cannot fail.
+
+use super::printer::Printer;
+use super::{lines::Lines, progress::Progress};
+use crate::run::Event;
+use std::time::Duration;
+
+/// Something that shows a run while it goes on.
+pub trait Observer: Send {
+    /// Something happened.
+    fn event(&mut self, event: &Event);
+    /// Time went on: `now` is the time since the run's start on a clock that never jumps. To be called about once a second.
+    fn tick(&mut self, now: Duration);
+}
+
+/// Shows nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    fn event(&mut self, _: &Event) {}
+
+    fn tick(&mut self, _: Duration) {}
+}
+
+/// The observer that fits a printer: bars on a terminal, lines elsewhere, nothing with `-q`.
+pub fn fitting(printer: &Printer) -> Box<dyn Observer> {
+    if printer.options().quiet {
+        Box::new(Silent)
+    } else if printer.shows_bars() {
+        Box::new(Progress::new(printer.stderr_colors()))
+    } else {
+        Box::new(Lines::new(printer.clone()))
+    }
+}
