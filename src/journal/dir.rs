@@ -42,9 +42,8 @@ pub struct OpenRun {
     pub dir: RunDir,
     /// The journal.
     pub journal: Journal,
-    /// The journal's thread; it ends when the journal is dropped.
-    pub thread: JoinHandle<()>,
-    _lock: File,
+    thread: Option<JoinHandle<()>>,
+    lock: File,
 }
 
 impl RunMaker {
@@ -185,20 +184,43 @@ impl RunDir {
     /// # Errors
     /// Where another process has it, or the database cannot be opened.
     pub fn open(self) -> Result<OpenRun, JournalError> {
-        let path = self.path.join("lock");
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(&path)
-            .map_err(JournalError::file(&path, "opening the lock"))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => return Err(JournalError::Locked { path: self.path }),
-            Err(TryLockError::Error(source)) => return Err(JournalError::File { path, action: "locking", source }),
-        }
+        let lock = self.lock()?;
         let (journal, thread) = Journal::open(&self.path.join(DATABASE))?;
-        Ok(OpenRun { dir: self, journal, thread, _lock: lock })
+        Ok(OpenRun { dir: self, journal, thread: Some(thread), lock })
+    }
+
+    /// The same with a journal on the caller's thread that never syncs: for the fault tests alone.
+    ///
+    /// # Errors
+    /// As [`RunDir::open`].
+    pub fn open_for_fault_tests(self) -> Result<OpenRun, JournalError> {
+        let lock = self.lock()?;
+        let journal = Journal::open_here(&self.path.join(DATABASE))?;
+        Ok(OpenRun { dir: self, journal, thread: None, lock })
+    }
+
+    fn lock(&self) -> Result<File, JournalError> {
+        let path = self.path.join("lock");
+        let mut options = OpenOptions::new();
+        let lock = options.create(true).truncate(false).write(true).open(&path);
+        let lock = lock.map_err(JournalError::file(&path, "opening the lock"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(lock),
+            Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: self.path.clone() }),
+            Err(TryLockError::Error(source)) => Err(JournalError::File { path, action: "locking", source }),
+        }
+    }
+}
+
+impl OpenRun {
+    /// Waits until everything is written, and gives the lock back.
+    pub fn close(self) {
+        drop(self.journal);
+        if let Some(thread) = self.thread {
+            // A panic there was told to whoever waited for an acknowledgement.
+            drop(thread.join());
+        }
+        drop(self.lock);
     }
 }
 

@@ -4,6 +4,7 @@ use super::{JournalError, Record, schema};
 use rusqlite::Connection;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 /// Called once the records are durable, or surely not. Runs on the journal's thread; it must only pass the word on.
@@ -12,12 +13,20 @@ pub type Acknowledge = Box<dyn FnOnce(Result<(), String>) + Send>;
 /// The open journal of a run. Cheap to clone; the thread ends when the last clone is dropped and everything is written.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    sender: Sender<Entry>,
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// To the thread.
+    Thread(Sender<Entry>),
+    /// On the caller's thread, at once.
+    Here(Arc<Mutex<Connection>>),
 }
 
 struct Entry {
     records: Vec<Record>,
-    acknowledge: Option<Acknowledge>,
+    acknowledge: Acknowledge,
 }
 
 impl Journal {
@@ -29,15 +38,30 @@ impl Journal {
             .name("journal".to_owned())
             .spawn(move || write(connection, &receiver))
             .map_err(JournalError::file(database, "starting the journal's thread"))?;
-        Ok((Self { sender }, thread))
+        Ok((Self { way: Way::Thread(sender) }, thread))
+    }
+
+    /// Opens the run's database to be written by the caller's own thread, and without syncing: for the fault tests, whose virtual
+    /// clock must not run while another thread works, and whose power cuts leave the machine on.
+    pub(super) fn open_here(database: &Path) -> Result<Self, JournalError> {
+        let connection = schema::open_for_writing(database)?;
+        connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(database))?;
+        Ok(Self { way: Way::Here(Arc::new(Mutex::new(connection))) })
     }
 
     /// Appends records, in order and all or none of them; `acknowledge` is called when they are durable or cannot be.
     pub fn append(&self, records: Vec<Record>, acknowledge: Acknowledge) {
-        if let Err(unsent) = self.sender.send(Entry { records, acknowledge: Some(acknowledge) })
-            && let Some(acknowledge) = unsent.0.acknowledge
-        {
-            acknowledge(Err(JournalError::Closed.to_string()));
+        match &self.way {
+            Way::Thread(sender) => {
+                if let Err(unsent) = sender.send(Entry { records, acknowledge }) {
+                    (unsent.0.acknowledge)(Err(JournalError::Closed.to_string()));
+                }
+            }
+            Way::Here(connection) => {
+                let done = connection.lock().map_err(|_| JournalError::Closed.to_string());
+                let done = done.and_then(|mut open| commit(&mut open, &records).map_err(|error| error.to_string()));
+                acknowledge(done);
+            }
         }
     }
 
@@ -60,19 +84,19 @@ fn write(mut connection: Connection, receiver: &Receiver<Entry>) {
         entries.extend(receiver.try_iter().take(LARGEST_COMMIT - 1));
         if failure.is_none() {
             // After a failed commit nothing can be said about the file any more: no later record may seem durable.
-            failure = commit(&mut connection, &entries).err().map(|error| error.to_string());
+            failure = commit(&mut connection, entries.iter().flat_map(|entry| &entry.records)).err().map(|error| error.to_string());
         }
-        for acknowledge in entries.into_iter().filter_map(|entry| entry.acknowledge) {
-            acknowledge(failure.clone().map_or(Ok(()), Err));
+        for entry in entries {
+            (entry.acknowledge)(failure.clone().map_or(Ok(()), Err));
         }
     }
 }
 
-fn commit(connection: &mut Connection, entries: &[Entry]) -> rusqlite::Result<()> {
+fn commit<'a>(connection: &mut Connection, records: impl IntoIterator<Item = &'a Record>) -> rusqlite::Result<()> {
     let transaction = connection.transaction()?;
     {
         let mut insert = transaction.prepare_cached("INSERT INTO record (ordinal, body) VALUES (?1, ?2)")?;
-        for record in entries.iter().flat_map(|entry| &entry.records) {
+        for record in records {
             let body =
                 serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
             let ordinal = record.ordinal().map(|ordinal| i64::try_from(ordinal).unwrap_or(i64::MAX));
