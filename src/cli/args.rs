@@ -381,7 +381,7 @@ const CHECK_EXAMPLES: &str = "\
 Examples:
   certsweep check plan.yaml
   certsweep check leaked.csv --columns \"certificate_id=Cert ID\" --ignore-columns true
-  certsweep check --json plan.yaml | jq '.diagnostics[]'";
+  certsweep check plan.yaml --json";
 
 const PREVIEW_EXAMPLES: &str = "\
 Examples:

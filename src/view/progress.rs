@@ -94,7 +94,7 @@ fn message(account: &AccountTally) -> String {
 }
 
 fn style(color: bool) -> ProgressStyle {
-    let template = if color { "{prefix} [{bar:30.green}] {msg}" } else { "{prefix} [{bar:30}] {msg}" };
+    let template = if color { "{prefix} [{bar:30.green}] {wide_msg}" } else { "{prefix} [{bar:30}] {wide_msg}" };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.progress_chars("=> ")
 }
