@@ -9,7 +9,8 @@ use crate::provider::model::{ActionRules, Operation};
 use crate::provider::{Answer, Meaning, Standing, Verdict, lookup, verdict};
 use crate::run::{Effect, Outcome};
 use crate::time::Clock;
-use crate::wire::{Delivery, Transport, client};
+use crate::wire::clock::clock_skew;
+use crate::wire::{Delivery, Transport};
 use jiff::SignedDuration;
 use serde_json::Value;
 use std::rc::Rc;
@@ -131,7 +132,7 @@ pub async fn attempt<T: Transport, C: Clock>(
         (Some(Meaning::Throttled), Some(verdict)) => Paced::Throttled(verdict.retry_after),
         _ => Paced::Answered,
     };
-    let skew = answer.as_ref().and_then(|answer| client::clock_skew(answer, at));
+    let skew = answer.as_ref().and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(Meaning::Rejected);
     Ok(Report { records: vec![intent, record], next, reply, answer, refused, pace, skew })
 }

@@ -271,7 +271,7 @@ where
                 self.stop(StopReason::Environment(failed.0));
             }
             (Err(panic), Some(ordinal)) => self.panicked(account, ordinal, &panic).await,
-            (_, None) | (Ok(_), Some(_)) => self.ready.pace(account).answered(self.run.clock.elapsed()),
+            (Err(_), None) | (Ok(_), _) => self.ready.pace(account).answered(self.run.clock.elapsed()),
         }
     }
 

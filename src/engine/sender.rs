@@ -4,7 +4,7 @@ use crate::plan::Account;
 use crate::provider::Provider;
 use crate::provider::model::{Operation, SignerKind};
 use crate::wire::credentials::Credentials;
-use crate::wire::{Delivery, Transport, WireRequest, request, sign, token};
+use crate::wire::{Delivery, Transport, request, sign, token};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
@@ -65,7 +65,8 @@ impl<T: Transport> Sender<T> {
     /// Why there is none, as a sentence.
     pub async fn fetch_token(&self) -> Result<(), TokenError> {
         let SignerKind::HuaweiIamToken(url) = &self.signer else { return Ok(()) };
-        let request: WireRequest = token::token_request(url, &self.credentials.borrow());
+        let request = token::token_request(url, &self.credentials.borrow());
+        let request = request.map_err(|error| TokenError { cause: error.to_string(), refused: true })?;
         match self.transport.send(request).await {
             Delivery::NotSent(cause) | Delivery::Lost(cause) => Err(TokenError { cause, refused: false }),
             Delivery::Answered(answer) => match token::read_token(&answer) {

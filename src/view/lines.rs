@@ -50,19 +50,15 @@ impl Observer for Lines {
             Event::ActionEnded { .. } if self.twentieth() > self.last.1 && self.tally.done() < self.tally.total() => {
                 self.progress_line();
             }
+            Event::Tick(now) if now.saturating_sub(self.last.0) >= EVERY && self.tally.done() < self.tally.total() => {
+                self.progress_line();
+            }
             Event::RunEnded => {
                 let (done, total) = (grouped(self.tally.done()), plural(self.tally.total(), "action"));
                 let (time, outcomes) = (human(self.tally.now), self.tally.outcomes_text());
                 self.printer.note(&format!("ended: {done} of {total} in {time}: {outcomes}"));
             }
             _ => {}
-        }
-    }
-
-    fn tick(&mut self, now: Duration) {
-        self.tally.tick(now);
-        if now.saturating_sub(self.last.0) >= EVERY && self.tally.done() < self.tally.total() {
-            self.progress_line();
         }
     }
 }
@@ -92,7 +88,7 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
                 format!("stopping: signal {number}; requests in flight are awaited, a second signal leaves at once")
             }
         }),
-        Event::AttemptBegan { .. } | Event::AttemptFailed { .. } | Event::RunEnded => None,
+        Event::AttemptFailed { .. } | Event::Tick(_) | Event::RunEnded => None,
     }
 }
 
@@ -113,12 +109,12 @@ mod tests {
         let (printer, out, err) = printer(Options::default(), Surroundings::default(), "");
         let mut lines = Lines::new(printer);
         lines.event(&began(&[("digicert", 2), ("naver", 1)]));
-        lines.tick(Duration::from_secs(1));
+        lines.event(&Event::Tick(Duration::from_secs(1)));
         lines.event(&ended("digicert", "shop", Outcome::Succeeded, ""));
         lines.event(&held("naver"));
-        lines.tick(Duration::from_secs(10));
-        lines.tick(Duration::from_secs(32));
-        lines.tick(Duration::from_secs(33));
+        lines.event(&Event::Tick(Duration::from_secs(10)));
+        lines.event(&Event::Tick(Duration::from_secs(32)));
+        lines.event(&Event::Tick(Duration::from_secs(33)));
         lines.event(&ended("naver", "b\u{1b}", Outcome::Rejected, "no such certificate"));
         lines.event(&Event::AccountStopped { account: "digicert".into(), why: "credentials refused".into() });
         lines.event(&Event::Warning("the clock differs".into()));

@@ -1,16 +1,13 @@
-//! Who watches a run: told every event in order, and the time now and then. Observers show; they decide nothing and cannot fail.
+//! Who watches a run: told every event in order. Observers show; they decide nothing and cannot fail.
 
 use super::printer::Printer;
 use super::{lines::Lines, progress::Progress};
 use crate::run::Event;
-use std::time::Duration;
 
 /// Something that shows a run while it goes on.
 pub trait Observer: Send {
     /// Something happened.
     fn event(&mut self, event: &Event);
-    /// Time went on: `now` is the time since the run's start on a clock that never jumps. To be called about once a second.
-    fn tick(&mut self, now: Duration);
 }
 
 /// Shows nothing.
@@ -19,8 +16,6 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn event(&mut self, _: &Event) {}
-
-    fn tick(&mut self, _: Duration) {}
 }
 
 /// The observer that fits a printer: bars on a terminal, lines elsewhere, nothing with `-q`.

@@ -8,7 +8,6 @@ use super::tally::{AccountTally, Tally};
 use crate::run::Event;
 use crate::text::safe;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::time::Duration;
 
 /// Shows a run as bars.
 #[derive(Debug)]
@@ -68,14 +67,9 @@ impl Observer for Progress {
                     bar.abandon();
                 }
             }
-            Event::AttemptBegan { .. } | Event::AttemptFailed { .. } => {}
+            Event::AttemptFailed { .. } => {}
             _ => self.draw(),
         }
-    }
-
-    fn tick(&mut self, now: Duration) {
-        self.tally.tick(now);
-        self.draw();
     }
 }
 
@@ -114,7 +108,7 @@ mod tests {
         for _ in 0..1000 {
             progress.event(&ended("digicert", "x", Outcome::Succeeded, ""));
         }
-        progress.tick(Duration::from_secs(10));
+        progress.event(&Event::Tick(Duration::from_secs(10)));
         assert_eq!(progress.bars[0].position(), 1000);
         assert_eq!(progress.bars[0].message(), "1,000/2,000  100.0/s, 10s left");
         progress.event(&held("네이버"));

@@ -38,22 +38,25 @@ impl Tally {
                 self.accounts =
                     accounts.iter().map(|(name, total)| AccountTally::new(name, *total, self.now)).collect();
             }
-            Event::AttemptBegan { account, .. } => self.account(account).held = None,
             Event::HeldBack { account, until, why } => {
                 let held = format!("held back until {} ({})", rfc3339(*until), safe::terminal(why));
                 self.account(account).held = Some(held);
             }
             Event::ActionEnded { account, outcome, .. } => {
-                self.account(account).done += 1;
+                let account = self.account(account);
+                account.done += 1;
+                account.held = None;
                 *self.outcomes.entry(*outcome).or_default() += 1;
             }
             Event::AccountStopped { account, .. } => self.account(account).stopped = true,
-            Event::AttemptFailed { .. } | Event::Warning(_) | Event::Stopping(_) | Event::RunEnded => {}
+            Event::AttemptFailed { account, .. } => self.account(account).held = None,
+            Event::Tick(now) => self.tick(*now),
+            Event::Warning(_) | Event::Stopping(_) | Event::RunEnded => {}
         }
     }
 
     /// Takes the time in.
-    pub(crate) fn tick(&mut self, now: Duration) {
+    fn tick(&mut self, now: Duration) {
         self.now = now;
         for account in &mut self.accounts {
             account.samples.push_back((now, account.done));
@@ -211,7 +214,7 @@ mod tests {
         tally.event(&began(&[("a", 2)]));
         tally.event(&held("a"));
         assert_eq!(tally.accounts[0].pace_text(), "held back until 2023-11-14T22:13:20.000Z (429)");
-        tally.event(&Event::AttemptBegan { ordinal: 0, account: "a".into(), attempt: 1 });
+        tally.event(&Event::AttemptFailed { ordinal: 0, account: "a".into(), attempt: 1, why: "503".into() });
         assert_eq!(tally.accounts[0].pace_text(), "");
         tally.event(&Event::AccountStopped { account: "a".into(), why: "401".into() });
         assert_eq!((tally.accounts[0].pace_text(), tally.left()), ("stopped".into(), Some(Duration::ZERO)));
