@@ -282,3 +282,46 @@ fn unusable_ca_files_are_told() {
     let missing = HttpTransport::new(&options(Path::new("/nowhere/ca.pem"))).unwrap_err();
     assert!(matches!(missing, ClientError::CaFile { .. }));
 }
+
+/// A TLS server on loopback that answers one request with the ALPN protocol that was agreed on.
+async fn tls_server(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> String {
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder().with_no_client_auth();
+    let mut config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let Ok(mut stream) = acceptor.accept(stream).await else { return };
+        let mut buffer = [0; 4096];
+        let _ = stream.read(&mut buffer).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntls").await.unwrap();
+        stream.shutdown().await.unwrap();
+    });
+    format!("https://localhost:{port}")
+}
+
+#[tokio::test]
+async fn certificates_are_verified_and_a_ca_file_adds_a_root() {
+    let made = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (parameters.self_signed(&key).unwrap(), key)
+    };
+    let (ours, other, wrong_name) = (made("localhost"), made("localhost"), made("elsewhere.example"));
+    for (server, trusted, expected) in
+        [(&ours, &ours, "200 tls"), (&ours, &other, "not sent: "), (&wrong_name, &wrong_name, "not sent: ")]
+    {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, trusted.0.pem().as_bytes()).unwrap();
+        let options =
+            HttpOptions { timeout: Duration::from_secs(20), concurrency: 1, ca_file: Some(file.path().to_owned()) };
+        let base = tls_server(&server.0, &server.1).await;
+        let described = describe(&HttpTransport::new(&options).unwrap().send(post(&base, "/x")).await);
+        assert!(described.starts_with(expected), "{described}");
+    }
+}

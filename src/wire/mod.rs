@@ -7,6 +7,7 @@ pub mod credentials;
 mod fetch;
 pub mod request;
 pub mod sign;
+pub mod signer;
 pub mod token;
 pub mod transport;
 
@@ -14,4 +15,5 @@ pub use client::{HttpOptions, HttpTransport};
 pub use credentials::{CredentialError, Credentials, Resolved};
 pub use request::MaskedRequest;
 pub use sign::SignError;
+pub use signer::Signer;
 pub use transport::{Delivery, Transport, WireRequest};
