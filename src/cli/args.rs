@@ -151,7 +151,7 @@ pub struct Run {
     /// Refuse any other plan than the one with this digest (as `preview` shows it)
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<String>,
-    /// The run directory [default: runs/<UTC time>-<plan name>]
+    /// The run directory [default: below `runs`, named by UTC time and plan]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
     /// Write the report to this file too
