@@ -1,6 +1,10 @@
 //! The command line, exactly as typed: every command and option of the contract. Reads no file and no environment variable;
 //! what an option means for a run is decided by the commands.
 
+use super::help::{
+    CHECK_EXAMPLES, COMPLETIONS_EXAMPLES, EXAMPLES, PREVIEW_EXAMPLES, PROVIDERS_EXAMPLES, REPORT_EXAMPLES,
+    RESUME_EXAMPLES, RUN_EXAMPLES, SCHEMA_EXAMPLES, SIMULATE_EXAMPLES, STATUS_EXAMPLES,
+};
 use crate::run::Outcome;
 use crate::time::parse_duration;
 use crate::view::printer::ColorChoice;
@@ -34,7 +38,7 @@ pub struct Global {
     /// Say nothing on standard error but errors
     #[arg(short, long, global = true, help_heading = GLOBAL)]
     pub quiet: bool,
-    /// Colour the output
+    /// Colour the output; `auto` on a terminal, unless NO_COLOR is set
     #[arg(long, value_name = "WHEN", value_enum, default_value_t = Color::Auto, global = true, help_heading = GLOBAL)]
     pub color: Color,
     /// No progress bars: plain lines instead
@@ -147,7 +151,7 @@ pub struct Run {
     /// Refuse any other plan than the one with this digest (as `preview` shows it)
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<String>,
-    /// The run directory [default: runs/<UTC time>-<plan name>]
+    /// The run directory [default: below `runs`, named by UTC time and plan]
     #[arg(long, value_name = "DIR")]
     pub run_dir: Option<PathBuf>,
     /// Write the report to this file too
@@ -264,25 +268,31 @@ pub struct Completions {
     pub shell: clap_complete::Shell,
 }
 
-/// When to colour.
+/// When to colour. (Values with a help of their own would spread every command's help over twice the lines.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless NO_COLOR says otherwise
+    /// On a terminal, unless the environment says otherwise.
+    #[value(help = None)]
     Auto,
-    /// Always
+    /// Always.
+    #[value(help = None)]
     Always,
-    /// Never
+    /// Never.
+    #[value(help = None)]
     Never,
 }
 
 /// A report's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// RFC 4180
+    /// RFC 4180.
+    #[value(help = None)]
     Csv,
-    /// One array with an object for each action
+    /// One array with an object for each action.
+    #[value(help = None)]
     Json,
-    /// One page for a browser, without scripts
+    /// One page for a browser, without scripts.
+    #[value(help = None)]
     Html,
 }
 
@@ -365,79 +375,6 @@ fn parse_outcome(word: &str) -> Result<Outcome, String> {
 const GLOBAL: &str = "Options of every command";
 
 const COLUMNS_EXPECTED: &str = "write FIELD=HEADER, such as `certificate_id=Cert ID`";
-
-const EXAMPLES: &str = "\
-Examples:
-  certsweep check plan.yaml             all errors of the plan at once
-  certsweep preview plan.yaml           what would be sent, and how long it takes
-  certsweep run plan.yaml               shows the same, asks, and carries it out
-  certsweep run plan.yaml --simulate    a rehearsal: nothing leaves this machine
-  certsweep resume runs/20261201T0100   goes on after a stop, a crash or Ctrl-C
-
-Exit codes: 0 all ended well, 1 some did not, 2 command line or plan wrong, 3 stopped by a rule or the deadline,
-4 the environment failed, 130/143 interrupted. After 3, 4, 130 and 143 a run can be resumed.";
-
-const CHECK_EXAMPLES: &str = "\
-Examples:
-  certsweep check plan.yaml
-  certsweep check leaked.csv --columns \"certificate_id=Cert ID\" --ignore-columns true
-  certsweep check plan.yaml --json";
-
-const PREVIEW_EXAMPLES: &str = "\
-Examples:
-  certsweep preview plan.yaml
-  certsweep preview plan.yaml --report planned.csv
-  certsweep preview plan.yaml --json | jq -r .digest";
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  certsweep run plan.yaml
-  certsweep run plan.yaml --yes --digest \"$DIGEST\" --report result.csv
-  certsweep run plan.yaml --simulate --fault 429=1/20 --fault digicert:lost-answer=1/100 --seed 7";
-
-const RESUME_EXAMPLES: &str = "\
-Examples:
-  certsweep resume runs/20261201T010000Z-leaked-build-key
-  certsweep resume runs/20261201T010000Z-leaked-build-key --retry failed,in-doubt --yes";
-
-const STATUS_EXAMPLES: &str = "\
-Examples:
-  certsweep status runs/20261201T010000Z-leaked-build-key
-  certsweep status runs/20261201T010000Z-leaked-build-key --json | jq .waiting";
-
-const REPORT_EXAMPLES: &str = "\
-Examples:
-  certsweep report runs/20261201T010000Z-leaked-build-key -o report.csv
-  certsweep report runs/20261201T010000Z-leaked-build-key --format json --outcome failed,in-doubt";
-
-const PROVIDERS_EXAMPLES: &str = "\
-Examples:
-  certsweep providers
-  certsweep providers show digicert
-  certsweep providers check my-ca.yaml";
-
-const SCHEMA_EXAMPLES: &str = "\
-Example:
-  certsweep schema > plan.schema.json";
-
-const SIMULATE_EXAMPLES: &str = "\
-Faults:
-  latency=200ms        every answer takes so long
-  429=1/20             one request in 20 is told to wait
-  5xx=1/50             one in 50 gets a server error
-  reset=1/100          one in 100 loses its connection before it took effect
-  lost-answer=1/100    one in 100 takes effect, and its answer is lost
-  hang=1/1000          one in 1000 is never answered
-  html=1/500           one in 500 is answered with a page that no document declares
-
-Examples:
-  certsweep simulate --port 8080
-  certsweep simulate --fault latency=200ms --fault naver:5xx=1/50 --seed 7";
-
-const COMPLETIONS_EXAMPLES: &str = "\
-Examples:
-  certsweep completions bash > /etc/bash_completion.d/certsweep
-  certsweep completions zsh > \"${fpath[1]}/_certsweep\"";
 
 #[cfg(test)]
 mod tests {

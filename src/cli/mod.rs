@@ -3,6 +3,7 @@
 pub mod args;
 pub mod completions;
 pub mod exit;
+mod help;
 
 use std::process::ExitCode;
 

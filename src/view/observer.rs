@@ -28,3 +28,19 @@ pub fn fitting(printer: &Printer) -> Box<dyn Observer> {
         Box::new(Lines::new(printer.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::printer::{Options, Surroundings, testing::printer};
+    use super::super::tally::testing::began;
+    use super::*;
+
+    #[test]
+    fn without_a_terminal_lines_are_written_unless_quiet() {
+        for (quiet, expected) in [(false, "began: 2 actions (a 2)\n"), (true, "")] {
+            let (printer, out, err) = printer(Options { quiet, ..Options::default() }, Surroundings::default(), "");
+            fitting(&printer).event(&began(&[("a", 2)]));
+            assert_eq!((out.text().as_str(), err.text().as_str()), ("", expected));
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! Who may print what: results go to standard output, everything else to standard error. The only file that writes to either.
 //! A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what is said.
 
+use crate::text::safe;
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -161,7 +162,8 @@ impl Printer {
         self.result(&text);
     }
 
-    /// Standard output for results that are written piece by piece.
+    /// Standard output for results that are written piece by piece; best behind a buffer. Until the writer is dropped, no other
+    /// result can be printed.
     pub fn results(&self) -> ResultWriter<'_> {
         ResultWriter { stdout: lock(&self.inner.stdout) }
     }
@@ -232,6 +234,8 @@ impl Printer {
     }
 
     fn headed(&self, head: &str, color: &str, text: &str) -> String {
+        // An error may quote a path or a provider's words; its line breaks alone are its own.
+        let text = text.lines().map(safe::terminal).collect::<Vec<_>>().join("\n");
         if self.stderr_colors() { format!("{color}{head}{PLAIN}: {text}") } else { format!("{head}: {text}") }
     }
 }
@@ -353,16 +357,16 @@ mod tests {
     #[test]
     fn results_and_the_rest_go_their_ways() {
         for (quiet, verbose, expected) in [
-            (false, 0, "note\nwarning: careful\nerror: broken\n"),
-            (true, 0, "error: broken\n"),
-            (false, 1, "note\ndetail\nwarning: careful\nerror: broken\n"),
+            (false, 0, "note\nwarning: careful\nerror: broken\\u{1b}\nhere\n"),
+            (true, 0, "error: broken\\u{1b}\nhere\n"),
+            (false, 1, "note\ndetail\nwarning: careful\nerror: broken\\u{1b}\nhere\n"),
         ] {
             let (printer, out, err) = printer(Options { quiet, verbose, ..Options::default() }, PIPES, "");
             printer.result("result");
             printer.note("note");
             printer.detail("detail");
             printer.warning("careful");
-            printer.error("broken");
+            printer.error("broken\u{1b}\nhere");
             assert_eq!(out.text(), "result\n");
             assert_eq!(err.text(), expected);
         }
