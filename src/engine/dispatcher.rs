@@ -353,7 +353,7 @@ where
         self.pace(account, Paced::Answered);
         self.ready.pause(account, false);
         if let Err(error) = token {
-            self.stop_account(account, format!("no token: {}", error.cause));
+            self.stop_account(account, format!("no token: {}", error.0));
         }
     }
 

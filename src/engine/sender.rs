@@ -2,9 +2,10 @@
 
 use crate::plan::Account;
 use crate::provider::Provider;
-use crate::provider::model::{Operation, SignerKind};
-use crate::wire::credentials::Credentials;
-use crate::wire::{Delivery, Transport, request, sign, token};
+use crate::provider::model::Operation;
+use crate::wire::signer::Signer;
+use crate::wire::token::read_token;
+use crate::wire::{Delivery, Transport, request};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
@@ -18,108 +19,93 @@ pub struct Sender<T> {
     /// Its provider.
     pub provider: Arc<Provider>,
     base_url: String,
-    signer: SignerKind,
-    credentials: RefCell<Credentials>,
+    signer: RefCell<Signer>,
     transport: T,
     token: Cell<Token>,
 }
 
+/// What is known of the token in use, where the signer needs one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    /// It must be fetched before anything else is sent.
+    Missing,
+    /// It was fetched, and the provider has not yet accepted it.
+    Fresh,
+    /// The provider has accepted it.
+    Worked,
+}
+
+/// Why there is no token, as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenError(pub String);
+
 impl<T: Transport> Sender<T> {
-    /// From an account of the plan, and what was resolved for it. A signer's own URL gets the account's server variables.
-    pub fn new(account: &Account, provider: Arc<Provider>, signer: &SignerKind, credentials: Credentials, transport: T) -> Self {
-        let signer = match signer {
-            SignerKind::HuaweiIamToken(url) => {
-                let fill = |url: String, (name, value): (&String, &String)| url.replace(&format!("{{{name}}}"), value);
-                SignerKind::HuaweiIamToken(account.variables.iter().fold(url.clone(), fill))
-            }
-            other => other.clone(),
-        };
+    /// From an account of the plan and its signer.
+    pub fn new(account: &Account, provider: Arc<Provider>, signer: Signer, transport: T) -> Self {
+        let token = if signer.lacks_token() { Token::Missing } else { Token::Fresh };
         Self {
             name: account.name.clone(),
             provider,
             base_url: account.base_url.clone(),
-            signer,
-            credentials: RefCell::new(credentials),
+            signer: RefCell::new(signer),
             transport,
-            token: Cell::new(Token::default()),
+            token: Cell::new(token),
         }
     }
 
     /// Builds, signs with the present time, and sends.
     pub async fn send(&self, operation: &Operation, parameters: &Map<String, Value>, at: Timestamp) -> Delivery {
         let mut request = request::build(&self.base_url, operation, parameters);
-        if let Err(error) = sign::sign(&self.signer, &mut request, &self.credentials.borrow(), at) {
-            return Delivery::NotSent(format!("the request could not be signed: {error}"));
+        let signed = self.signer.borrow().sign(&mut request, at);
+        match signed {
+            Ok(()) => self.transport.send(request).await,
+            Err(error) => Delivery::NotSent(format!("the request could not be signed: {error}")),
         }
-        self.transport.send(request).await
     }
 
     /// Whether a token must be fetched before anything can be sent.
     pub fn needs_token(&self) -> bool {
-        matches!(self.signer, SignerKind::HuaweiIamToken(_)) && !self.token.get().fetched
+        self.token.get() == Token::Missing
     }
 
     /// Fetches a token and keeps it for the run.
     ///
     /// # Errors
-    /// Why there is none, as a sentence.
+    /// Why there is none.
     pub async fn fetch_token(&self) -> Result<(), TokenError> {
-        let SignerKind::HuaweiIamToken(url) = &self.signer else { return Ok(()) };
-        let request = token::token_request(url, &self.credentials.borrow());
-        let request = request.map_err(|error| TokenError { cause: error.to_string(), refused: true })?;
-        match self.transport.send(request).await {
-            Delivery::NotSent(cause) | Delivery::Lost(cause) => Err(TokenError { cause, refused: false }),
-            Delivery::Answered(answer) => match token::read_token(&answer) {
-                Ok((secret, _)) => {
-                    self.credentials.borrow_mut().set(TOKEN, secret);
-                    self.token.set(Token { fetched: true, worked: false });
-                    Ok(())
-                }
-                Err(cause) => {
-                    let refused = (400..500).contains(&answer.status) && !matches!(answer.status, 408 | 429);
-                    Err(TokenError { cause: self.mask(&cause), refused })
-                }
-            },
-        }
+        let request = match self.signer.borrow().token_request() {
+            None => return Ok(()),
+            Some(request) => request.map_err(|error| TokenError(error.to_string()))?,
+        };
+        let answer = match self.transport.send(request).await {
+            Delivery::Answered(answer) => answer,
+            Delivery::NotSent(cause) | Delivery::Lost(cause) => return Err(TokenError(self.mask(&cause))),
+        };
+        let (token, _) = read_token(&answer).map_err(|cause| TokenError(self.mask(&cause)))?;
+        self.signer.borrow_mut().set_token(token);
+        self.token.set(Token::Fresh);
+        Ok(())
     }
 
     /// An answer showed that the credentials do.
     pub fn credentials_work(&self) {
-        self.token.set(Token { worked: true, ..self.token.get() });
+        if self.token.get() == Token::Fresh {
+            self.token.set(Token::Worked);
+        }
     }
 
-    /// The provider refused the credentials. Whether a fresh token may help: one that has worked may have run out, one that
+    /// The provider refused the credentials. Whether a new token may help: one that has worked may have run out, one that
     /// never worked has not.
     pub fn renew(&self) -> bool {
-        let may_help = self.token.get().worked && matches!(self.signer, SignerKind::HuaweiIamToken(_));
+        let may_help = self.token.get() != Token::Fresh && self.signer.borrow().token_request().is_some();
         if may_help {
-            self.token.set(Token::default());
+            self.token.set(Token::Missing);
         }
         may_help
     }
 
     /// Foreign text with every credential of this account masked.
     pub fn mask(&self, text: &str) -> String {
-        self.credentials.borrow().mask(text)
+        self.signer.borrow().mask(text)
     }
 }
-
-/// What is known of the token in use.
-#[derive(Debug, Clone, Copy, Default)]
-struct Token {
-    fetched: bool,
-    /// Whether the provider ever accepted it.
-    worked: bool,
-}
-
-/// Why there is no token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenError {
-    /// The cause, as a sentence.
-    pub cause: String,
-    /// Whether asking again with the same credentials is pointless.
-    pub refused: bool,
-}
-
-/// The credential that a fetched token becomes; the signer of tokens reads it.
-const TOKEN: &str = "auth_token";

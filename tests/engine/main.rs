@@ -11,10 +11,11 @@ use certsweep::journal::{Phase, RunDir, RunMaker};
 use certsweep::plan::settings::{Retry, Safety, Schedule, StopWhen};
 use certsweep::plan::{Account, Action, Settings};
 use certsweep::provider::Catalog;
-use certsweep::provider::model::{SignerKind, Window};
+use certsweep::provider::model::Window;
 use certsweep::run::{Event, Outcome, StopReason};
 use certsweep::text::{Secret, SourceMap};
 use certsweep::wire::credentials::Credentials;
+use certsweep::wire::signer::Signer;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -108,10 +109,9 @@ impl Bench {
         let senders = self.settings.accounts.iter().map(|account| {
             let provider = self.catalog.get(&account.provider).unwrap();
             let credentials = ["api_key", "access_key", "secret_key"].map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
-            let signer = &provider.auth[0].signer;
-            assert!(matches!(signer, SignerKind::Header(_) | SignerKind::NcpSignatureV2));
+            let signer = Signer::new(&provider.auth[0], &account.variables, Credentials::new(credentials));
             let transport = WorldTransport { world: Rc::clone(&self.world) };
-            Rc::new(Sender::new(account, provider.clone(), signer, Credentials::new(credentials), transport))
+            Rc::new(Sender::new(account, provider.clone(), signer, transport))
         });
         let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
         let run = Run {
