@@ -4,10 +4,21 @@
 //! it refuses ([`openapi`]); it reads documents and nothing else, and sends nothing.
 
 pub mod answer;
+pub mod catalog;
 pub mod credentials;
+pub mod lookup;
 pub mod model;
+pub mod openapi;
+pub mod params;
 pub mod pointer;
+pub mod reasons;
+pub mod retry_after;
+pub mod samples;
+pub mod variables;
+pub mod verdict;
 
 pub use answer::{Answer, Meaning, Standing, Verdict};
+pub use catalog::Catalog;
 pub use credentials::CredentialReference;
 pub use model::{Operation, Provider, Repeat};
+pub use params::Violation;

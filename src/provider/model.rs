@@ -109,6 +109,8 @@ pub struct Operation {
     pub message: Vec<Pointer>,
     /// Where the provider's own request or order id stands.
     pub reference: Vec<Place>,
+    /// Where a throttling answer tells how long to wait, when it has no `Retry-After`.
+    pub throttle_hint: Option<ThrottleHint>,
     /// The parameters' JSON Schema as one object schema (additional properties refused), and its compiled form.
     pub schema: Value,
     /// The compiled form of `schema`.
@@ -208,6 +210,8 @@ pub struct LookupRule {
     /// Rules for each row that was found; first match wins; no match is [`Standing::Unknown`]. Where several rows are found,
     /// all must agree.
     pub standings: Vec<StandingRule>,
+    /// What it tells that no row was found: [`Standing::Unknown`], unless the document declares better.
+    pub absent: Standing,
     /// What to tell the person to check where, when the look-up does not settle it.
     pub advice: String,
 }
@@ -313,6 +317,24 @@ pub enum Place {
     Header(String),
 }
 
+/// Where a throttling answer tells how long to wait.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThrottleHint {
+    /// Into the answer's body.
+    pub pointer: Pointer,
+    /// How the text there is read.
+    pub form: ThrottleForm,
+}
+
+/// The closed list of forms of a throttling hint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThrottleForm {
+    /// A limit and its window inside a sentence: `…,limit:30,time:1 minute`; asks to wait for one window. `limit-time`.
+    LimitTime,
+    /// A number of seconds. `seconds`.
+    Seconds,
+}
+
 /// One parameter of an operation.
 #[derive(Debug, Clone)]
 pub struct Parameter {
@@ -375,8 +397,19 @@ pub struct Sample {
     pub path: String,
     /// The JSON body that they must give; `None` for none.
     pub body: Option<Value>,
+    /// The action that reads the state from a look-up's answers; `None` in samples of actions.
+    pub reading: Option<SampleReading>,
     /// Answers with what each must mean (action) or tell (look-up).
     pub answers: Vec<SampleAnswer>,
+}
+
+/// For which action the answers of a look-up's sample are read.
+#[derive(Debug, Clone)]
+pub struct SampleReading {
+    /// The action's name.
+    pub action: String,
+    /// The action's parameters, by name.
+    pub parameters: serde_json::Map<String, Value>,
 }
 
 /// An answer and its expected reading.
@@ -384,10 +417,14 @@ pub struct Sample {
 pub struct SampleAnswer {
     /// HTTP status.
     pub status: u16,
-    /// JSON body; `None` for an empty one.
+    /// Header fields beside those of every answer, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// JSON body; `None` for none.
     pub body: Option<Value>,
-    /// The word of the expected [`Meaning`] (actions), or of the expected [`Standing`] (look-ups, with the sample's
-    /// parameters as the action's).
+    /// A body that is not JSON, verbatim; `None` where `body` says it.
+    pub text: Option<String>,
+    /// The word of the expected [`Meaning`] (actions), or of the expected [`Standing`] (look-ups, read for the action of
+    /// [`Sample::reading`]).
     pub means: String,
     /// The expected reference, where the sample says one.
     pub reference: Option<String>,
@@ -402,6 +439,22 @@ impl Provider {
     /// The operations that plans can use.
     pub fn actions(&self) -> impl Iterator<Item = (&Operation, &ActionRules)> {
         self.operations.iter().filter_map(|operation| operation.action.as_ref().map(|action| (operation, action)))
+    }
+}
+
+impl SampleAnswer {
+    /// The answer as the provider would send it.
+    pub fn answer(&self) -> super::Answer {
+        let mut headers = self.headers.clone();
+        if self.body.is_some() && !headers.iter().any(|(name, _)| name == "content-type") {
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        let body = match (&self.text, &self.body) {
+            (Some(text), _) => text.clone().into_bytes(),
+            (None, Some(body)) => body.to_string().into_bytes(),
+            (None, None) => Vec::new(),
+        };
+        super::Answer { status: self.status, headers, body }
     }
 }
 

@@ -1,0 +1,125 @@
+//! The providers that there are: the built-in documents, and those in the user's directories. Reads documents, writes nothing.
+
+use super::model::Provider;
+use super::openapi;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::text::{SourceMap, nearest};
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// All provider documents, by id.
+#[derive(Debug, Default, Clone)]
+pub struct Catalog {
+    providers: BTreeMap<String, Arc<Provider>>,
+}
+
+impl Catalog {
+    /// Reads the built-in documents and then the `.yaml` and `.yml` files of each directory, in the order of their names. A
+    /// document of the user's takes the place of a built-in one with the same id, with a warning.
+    pub fn load(directories: &[PathBuf], sources: &mut SourceMap, diagnostics: &mut Diagnostics) -> Self {
+        let mut catalog = Self::built_in(sources, diagnostics);
+        let mut own: BTreeMap<String, PathBuf> = BTreeMap::new();
+        for directory in directories {
+            match documents_in(directory) {
+                Ok(paths) => {
+                    for path in paths {
+                        catalog.add_file(path, &mut own, sources, diagnostics);
+                    }
+                }
+                Err(error) => {
+                    let what = format!("the provider directory {} cannot be read: {error}", directory.display());
+                    diagnostics.push(Diagnostic::error("provider-directory", None, what));
+                }
+            }
+        }
+        catalog
+    }
+
+    /// The built-in documents alone.
+    pub fn built_in(sources: &mut SourceMap, diagnostics: &mut Diagnostics) -> Self {
+        let mut catalog = Self::default();
+        for (name, text) in BUILT_IN {
+            let text: Arc<str> = text.into();
+            let source = sources.add_text(format!("<built-in {name}>"), None, text.clone());
+            if let Some(provider) = openapi::read(&text, source, diagnostics) {
+                catalog.providers.insert(provider.id.clone(), Arc::new(provider));
+            }
+        }
+        catalog
+    }
+
+    /// The provider of an id.
+    pub fn get(&self, id: &str) -> Option<&Arc<Provider>> {
+        self.providers.get(id)
+    }
+
+    /// All providers, by id.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<Provider>> {
+        self.providers.values()
+    }
+
+    /// The id that is nearest to a misspelled one.
+    pub fn nearest(&self, id: &str) -> Option<&str> {
+        nearest::nearest(id, self.providers.keys().map(String::as_str))
+    }
+
+    fn add_file(
+        &mut self,
+        path: PathBuf,
+        own: &mut BTreeMap<String, PathBuf>,
+        sources: &mut SourceMap,
+        diagnostics: &mut Diagnostics,
+    ) {
+        let name = path.display().to_string();
+        let text: Arc<str> = match read_text(&path) {
+            Ok(text) => text.into(),
+            Err(error) => {
+                let what = format!("the provider document {name} cannot be read: {error}");
+                diagnostics.push(Diagnostic::error("provider-document", None, what));
+                return;
+            }
+        };
+        let source = sources.add_text(name.clone(), Some(path.clone()), text.clone());
+        let Some(provider) = openapi::read(&text, source, diagnostics) else { return };
+        let id = provider.id.clone();
+        if let Some(first) = own.get(&id) {
+            let what = format!("{name} describes the provider `{id}`, and so does {}", first.display());
+            diagnostics.push(Diagnostic::error("provider-twice", None, what).help("give one of them another `id`"));
+            return;
+        }
+        if self.providers.contains_key(&id) {
+            let what = format!("{name} takes the place of the built-in document `{id}`");
+            diagnostics.push(Diagnostic::warning("provider-replaced", None, what));
+        }
+        own.insert(id.clone(), path);
+        self.providers.insert(id, Arc::new(provider));
+    }
+}
+
+fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let is_document = path.extension().is_some_and(|end| end == "yaml" || end == "yml");
+        if is_document && path.is_file() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn read_text(path: &Path) -> io::Result<String> {
+    let size = std::fs::metadata(path)?.len();
+    if size > LARGEST {
+        return Err(io::Error::other(format!("it is larger than {LARGEST} bytes")));
+    }
+    std::fs::read_to_string(path)
+}
+
+const BUILT_IN: [(&str, &str); 1] = [("digicert.yaml", include_str!("documents/digicert.yaml"))];
+
+/// A provider document beyond this is none.
+const LARGEST: u64 = 4 * 1024 * 1024;

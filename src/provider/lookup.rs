@@ -1,0 +1,153 @@
+//! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
+
+use super::answer::{Answer, Standing, Verdict};
+use super::model::{ActionRules, LookupRule, LookupValue, Operation, Pages, Provider, RowStep};
+use super::pointer::scalar_text;
+use super::{Meaning, params, verdict};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// The look-ups of an action whose parameters can all be filled, in order of preference: the index into
+/// [`ActionRules::lookups`], and the parameters of the look-up's first request. `parameters` are the action's, `answer` the
+/// provider's answer to it where there is one.
+pub fn choose(
+    provider: &Provider,
+    action: &ActionRules,
+    parameters: &Map<String, Value>,
+    answer: Option<&Answer>,
+) -> Vec<(usize, Map<String, Value>)> {
+    let body = answer.map_or(Value::Null, verdict::json);
+    let filled = |(index, rule): (usize, &LookupRule)| {
+        let operation = provider.operation(&rule.operation)?;
+        fill(rule, operation, parameters, &body).map(|filled| (index, filled))
+    };
+    action.lookups.iter().enumerate().filter_map(filled).collect()
+}
+
+/// The body of one page of a look-up, where the document declares the answer a success.
+///
+/// # Errors
+/// What else the answer means.
+pub fn page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Value, Box<Verdict>> {
+    let verdict = verdict::read(operation, answer, now);
+    if verdict.meaning == Meaning::Succeeded { Ok(verdict::json(answer)) } else { Err(Box::new(verdict)) }
+}
+
+/// The number of the page to ask for after these; `None` where they are all there is, or where there is no paging.
+pub fn next_page(rule: &LookupRule, pages: &[Value]) -> Option<u32> {
+    let paging = rule.pages.as_ref()?;
+    let seen = u32::try_from(pages.len()).ok()?;
+    let more = seen > 0 && seen < MOST_PAGES && !is_last(paging, pages);
+    more.then(|| paging.first.saturating_add(seen))
+}
+
+/// What the pages of a look-up tell about an action's target, and what was seen, for people. `parameters` are the action's.
+pub fn standing(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Value]) -> (Standing, String) {
+    let rows: Vec<&Value> = pages.iter().flat_map(|page| rows(&rule.rows, parameters, page)).collect();
+    let told: Vec<Standing> = rows.iter().map(|row| tells(rule, row)).collect();
+    match (told.as_slice(), told.first()) {
+        (_, None) if pages.is_empty() => (Standing::Unknown, "nothing was looked up".to_owned()),
+        (_, None) if !whole(rule, pages) => (Standing::Unknown, format!("{} is longer than was read", rule.operation)),
+        (_, None) => (rule.absent, format!("{} does not list it", rule.operation)),
+        ([_], Some(only)) => (*only, seen(rule, rows[0])),
+        (all, Some(first)) if all.iter().all(|standing| standing == first) => {
+            (*first, format!("{} entries, each with {}", rows.len(), seen(rule, rows[0])))
+        }
+        _ => {
+            let mut words: Vec<String> = rows.iter().map(|row| seen(rule, row)).collect();
+            words.sort();
+            words.dedup();
+            words.truncate(MOST_SHOWN);
+            (Standing::Unknown, format!("{} entries that differ: {}", rows.len(), words.join(", ")))
+        }
+    }
+}
+
+fn fill(
+    rule: &LookupRule,
+    operation: &Operation,
+    parameters: &Map<String, Value>,
+    body: &Value,
+) -> Option<Map<String, Value>> {
+    let told = |name: &String| parameters.get(name).is_some_and(|value| !value.is_null());
+    if !rule.rows.iter().flat_map(|step| &step.matches).all(|condition| told(&condition.parameter)) {
+        return None;
+    }
+    let mut filled = Map::new();
+    for (name, from) in &rule.parameters {
+        let value = match from {
+            LookupValue::Parameter(own) => parameters.get(own)?,
+            LookupValue::Answer(pointer) => pointer.of(body)?,
+            LookupValue::Fixed(value) => value,
+        };
+        filled.insert(name.clone(), typed(operation, name, value)?);
+    }
+    if let Some(pages) = &rule.pages {
+        filled.insert(pages.parameter.clone(), typed(operation, &pages.parameter, &Value::from(pages.first))?);
+    }
+    // An answer may hold anything: what the look-up would not take is not asked.
+    params::check(operation, &filled).is_empty().then_some(filled)
+}
+
+/// The value in the type that the look-up's parameter has: an id may be a number here and text there.
+fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
+    let parameter = operation.parameters.iter().find(|parameter| parameter.name == name)?;
+    if value.is_array() {
+        return Some(value.clone());
+    }
+    let text = scalar_text(value)?;
+    params::scalar(parameter, &text).ok()
+}
+
+/// Whether these pages are all that there are.
+fn whole(rule: &LookupRule, pages: &[Value]) -> bool {
+    rule.pages.as_ref().is_none_or(|paging| is_last(paging, pages))
+}
+
+/// Whether as many rows as there are in all fit into these pages. An answer that does not say how many is never the last.
+fn is_last(paging: &Pages, pages: &[Value]) -> bool {
+    let all: Option<u64> = pages.last().and_then(|page| paging.total.text_of(page)?.parse().ok());
+    let read = u64::try_from(pages.len()).unwrap_or(u64::MAX).saturating_mul(u64::from(paging.size));
+    all.is_some_and(|all| all <= read)
+}
+
+fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value) -> Vec<&'a Value> {
+    steps.iter().fold(vec![value], |values, step| {
+        let items = values.into_iter().filter_map(|value| step.list.of(value)?.as_array()).flatten();
+        items.filter(|item| matches(step, parameters, item)).collect()
+    })
+}
+
+fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> bool {
+    step.matches.iter().all(|condition| {
+        let wanted = parameters.get(&condition.parameter).and_then(scalar_text);
+        wanted.is_some() && (wanted == condition.any || wanted == condition.pointer.text_of(item))
+    })
+}
+
+fn tells(rule: &LookupRule, row: &Value) -> Standing {
+    let holds = rule.standings.iter().find(|standing| verdict::all_hold(&standing.when, row));
+    holds.map_or(Standing::Unknown, |standing| standing.tells)
+}
+
+/// The values that the rules look at, as `statusCode -5`.
+fn seen(rule: &LookupRule, row: &Value) -> String {
+    let mut words: Vec<String> = Vec::new();
+    for condition in rule.standings.iter().flat_map(|standing| &standing.when) {
+        let name = condition.pointer.to_string();
+        let name = name.trim_start_matches('/').replace('/', ".");
+        let word = match condition.pointer.text_of(row) {
+            Some(text) => format!("{name} {text}"),
+            None => format!("no {name}"),
+        };
+        if !words.contains(&word) {
+            words.push(word);
+        }
+    }
+    words.join(", ")
+}
+
+/// Beyond so many pages a look-up costs more than it tells.
+const MOST_PAGES: u32 = 1000;
+/// Differing entries that a message shows.
+const MOST_SHOWN: usize = 5;
