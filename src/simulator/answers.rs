@@ -123,18 +123,10 @@ pub(super) fn put(value: &mut Value, pointer: &Pointer, text: &str) {
     *place = number.map_or_else(|| Value::from(text), Value::from);
 }
 
-fn refusal(
-    operation: &Operation,
-    sample: Option<&SampleAnswer>,
-    status: u16,
-    code: &str,
-    why: &str,
-) -> Response {
+fn refusal(operation: &Operation, sample: Option<&SampleAnswer>, status: u16, code: &str, why: &str) -> Response {
     let mut body = sample.and_then(|sample| sample.body.clone()).unwrap_or(Value::Null);
-    if sample.is_none() {
-        if let Some(pointer) = operation.code.first() {
-            put(&mut body, pointer, code);
-        }
+    if let (None, Some(pointer)) = (sample, operation.code.first()) {
+        put(&mut body, pointer, code);
     }
     let own = operation.message.iter().find(|pointer| pointer.text_of(&body).is_some());
     if let Some(pointer) = own.or(operation.message.first()) {

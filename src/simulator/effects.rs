@@ -89,7 +89,10 @@ mod tests {
             faults: [("html".to_owned(), 1)].into(),
             ..Counters::default()
         };
-        let account = AccountEffects { operations: [("a".to_owned(), one.clone()), ("b".to_owned(), one)].into(), ..AccountEffects::default() };
+        let account = AccountEffects {
+            operations: [("a".to_owned(), one.clone()), ("b".to_owned(), one)].into(),
+            ..AccountEffects::default()
+        };
         let effects = Effects { accounts: [("x".to_owned(), account)].into() };
         let total = effects.total();
         assert_eq!((total.requests, total.max_effects_per_target, total.faults["html"]), (6, 2, 2));

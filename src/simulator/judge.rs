@@ -58,8 +58,7 @@ fn body(request: &Received) -> Result<Map<String, Value>, String> {
 }
 
 fn add_query(operation: &Operation, name: &str, text: &str, given: &mut Map<String, Value>) -> Result<(), String> {
-    let Some(known) =
-        operation.parameters.iter().find(|known| known.name == name && known.location == Location::Query)
+    let Some(known) = operation.parameters.iter().find(|known| known.name == name && known.location == Location::Query)
     else {
         return Err(format!("there is no query parameter {name}"));
     };

@@ -49,8 +49,9 @@ mod tests {
     fn windows_slide_and_all_hold() {
         assert_eq!(admitted(&[], &[0, 0, 0]), [true, true, true]);
         assert_eq!(admitted(&["2/1s"], &[0, 500, 999, 1000, 1499, 1500]), [true, true, false, true, false, true]);
-        assert_eq!(admitted(&["2/1s", "3/10s"], &[0, 0, 1000, 2000, 9999, 10_000]), [
-            true, true, true, false, false, true
-        ]);
+        assert_eq!(
+            admitted(&["2/1s", "3/10s"], &[0, 0, 1000, 2000, 9999, 10_000]),
+            [true, true, true, false, false, true]
+        );
     }
 }

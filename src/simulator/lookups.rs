@@ -8,6 +8,9 @@ use crate::provider::pointer::scalar_text;
 use crate::provider::{Operation, Provider, Standing, verdict};
 use serde_json::{Map, Value};
 
+/// From a sample's row to a row that tells what it must, where it can be one.
+type Way<'a> = dyn Fn(&Value) -> Option<Value> + 'a;
+
 /// Answers a look-up whose parameters are `asked` from the targets that it shows.
 pub(super) fn answer(
     provider: &Provider,
@@ -53,8 +56,10 @@ fn object(
     bodies()
         .find(|body| tells(rule, body) == standing)
         .cloned()
-        .or_else(|| Some(forced(rule, standing, bodies().next()?)?))
-        .or_else(|| bodies().find(|body| standing == Standing::NotDone && tells(rule, body) == Standing::Unknown).cloned())
+        .or_else(|| forced(rule, standing, bodies().next()?))
+        .or_else(|| {
+            bodies().find(|body| standing == Standing::NotDone && tells(rule, body) == Standing::Unknown).cloned()
+        })
 }
 
 /// A list: a row for each target on the page that is asked for.
@@ -103,7 +108,7 @@ fn row(lookup: &Operation, rule: &LookupRule, target: &Target) -> Option<Value> 
     let neutral = |row: &Value| {
         (target.standing == Standing::NotDone && tells(rule, row) == Standing::Unknown).then(|| row.clone())
     };
-    let ways: [&dyn Fn(&Value) -> Option<Value>; 3] = [&fits, &made, &neutral];
+    let ways: [&Way<'_>; 3] = [&fits, &made, &neutral];
     let (step, rest) = rule.rows.split_first()?;
     ways.iter().find_map(|way| bodies(lookup).find_map(|body| item(step, rest, body, &target.parameters, *way)))
 }
@@ -114,7 +119,7 @@ fn item(
     rest: &[RowStep],
     value: &Value,
     parameters: &Map<String, Value>,
-    way: &dyn Fn(&Value) -> Option<Value>,
+    way: &Way<'_>,
 ) -> Option<Value> {
     let items = step.list.of(value)?.as_array()?;
     let mut found = items.iter().find_map(|candidate| match rest.split_first() {

@@ -18,8 +18,10 @@ struct AccountRoutes {
     /// The segments of the path of the provider's base URL.
     base: Vec<String>,
     /// By method and number of segments: templates with the operation's index.
-    templates: HashMap<(String, usize), Vec<(Vec<Segment>, usize)>>,
+    templates: HashMap<(String, usize), Vec<(Template, usize)>>,
 }
+
+type Template = Vec<Segment>;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Segment {
@@ -52,7 +54,7 @@ impl Routes {
             let base = segments(&base).map(ToOwned::to_owned).collect();
             let mut templates: HashMap<_, Vec<_>> = HashMap::new();
             for (operation, declared) in account.provider.operations.iter().enumerate() {
-                let template: Vec<Segment> = segments(&declared.path).map(segment).collect();
+                let template: Template = segments(&declared.path).map(segment).collect();
                 let key = (declared.method.clone(), template.len());
                 templates.entry(key).or_default().push((template, operation));
             }
@@ -86,7 +88,11 @@ impl Routes {
             let values: Option<Vec<Option<(String, String)>>> =
                 template.iter().zip(below).map(|(part, text)| part.read(text)).collect();
             if let Some(values) = values {
-                return Route::Operation { account, operation: *operation, path: values.into_iter().flatten().collect() };
+                return Route::Operation {
+                    account,
+                    operation: *operation,
+                    path: values.into_iter().flatten().collect(),
+                };
             }
         }
         Route::Unknown { account }

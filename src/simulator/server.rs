@@ -71,8 +71,7 @@ pub fn start(options: Options) -> Result<Simulator, SimulatorError> {
     let bases = bases.collect();
     let clock = Arc::clone(&options.clock);
     let shared = Arc::new(Shared { clock, world: Mutex::new(World::new(options)) });
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SimulatorError::Thread)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SimulatorError::Thread)?;
     let (stop, stopped) = oneshot::channel();
     let served = Arc::clone(&shared);
     let serve = move || {
@@ -182,7 +181,8 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
         });
         tokio::spawn(async move {
             // A connection ends badly when an answer is withheld, or when the client goes: both are part of the play.
-            let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+            let connection =
+                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
             let _ = connection.await;
         });
     }
@@ -193,9 +193,10 @@ async fn play(State(shared): State<Arc<Shared>>, request: Request) -> HttpRespon
     let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
         return http(Response { status: 413, ..Response::default() });
     };
-    let headers = head.headers.iter().map(|(name, value)| {
-        (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-    });
+    let headers = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
     let received = Received {
         method: head.method.as_str().to_owned(),
         target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),

@@ -74,7 +74,8 @@ impl World {
 
     /// How often something took effect upon a target.
     pub(super) fn effects_on(&self, account: &str, operation: &str, target: &str) -> u64 {
-        let found = self.account(account).and_then(|(account, provider)| Some((account, state::index(&provider, operation)?)));
+        let found =
+            self.account(account).and_then(|(account, provider)| Some((account, state::index(&provider, operation)?)));
         found.map_or(0, |(account, operation)| self.state.effects_on(account, operation, target))
     }
 
@@ -147,7 +148,8 @@ impl World {
             }
             Some(Accident::ServerError) => {
                 let response = answers::server_error(asked.provider, operation, turn.chance);
-                let read = Answer { status: response.status, headers: response.headers.clone(), body: response.body.clone() };
+                let read =
+                    Answer { status: response.status, headers: response.headers.clone(), body: response.body.clone() };
                 // Only where the answer leaves it open may it have taken effect.
                 if verdict::read(operation, &read, asked.now).meaning == Meaning::Unknown && turn.chance & COIN != 0 {
                     self.serve(asked);

@@ -63,11 +63,7 @@ impl<'a> Authorization<'a> {
         let field = |wanted: &str| {
             fields.split(',').filter_map(|field| field.trim().split_once('=')).find(|(name, _)| *name == wanted)
         };
-        Some(Self {
-            access: field("Access")?.1,
-            signed: field("SignedHeaders")?.1,
-            signature: field("Signature")?.1,
-        })
+        Some(Self { access: field("Access")?.1, signed: field("SignedHeaders")?.1, signature: field("Signature")?.1 })
     }
 }
 
@@ -179,7 +175,9 @@ mod tests {
 
     #[test]
     fn no_text_is_taken_for_an_authorization() {
-        for text in ["", "SDK-HMAC-SHA256", "SDK-HMAC-SHA256 Access", "Bearer x", "SDK-HMAC-SHA256 Access=a, Signature=b"] {
+        for text in
+            ["", "SDK-HMAC-SHA256", "SDK-HMAC-SHA256 Access", "Bearer x", "SDK-HMAC-SHA256 Access=a, Signature=b"]
+        {
             assert!(Authorization::read(text).is_none(), "{text}");
         }
     }

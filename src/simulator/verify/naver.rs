@@ -56,7 +56,14 @@ mod tests {
     #[test]
     fn recorded_requests_of_other_clients_are_accepted() {
         for (method, target, timestamp, key, secret, signature) in [
-            ("POST", "/api/v2/certificate/revoke", "1700000000000", AK, SK, "8plGT90X2hDHFhJge4pQRQSkjYuxDu4AawdQCKR+ztM="),
+            (
+                "POST",
+                "/api/v2/certificate/revoke",
+                "1700000000000",
+                AK,
+                SK,
+                "8plGT90X2hDHFhJge4pQRQSkjYuxDu4AawdQCKR+ztM=",
+            ),
             (
                 "GET",
                 "/api/v2/certificate/getPaidCertificates?page=1&pageSize=20",
