@@ -1,0 +1,217 @@
+//! What makes an operation an action of plans: target, repetition, reason, CSR, wide values, aliases.
+
+use super::reading::{EXTENSION, Reading};
+use super::{operation, rules, schema};
+use crate::pki::RevocationReason;
+use crate::provider::model::{
+    ActionRules, CsrRule, Kind, Location, Operation, Parameter, ReasonRule, Repeat, TargetKind, TargetRule, WideRule,
+};
+use crate::provider::pointer::scalar_text;
+use crate::tree::node::Node;
+
+/// Reads an operation's extension. `None` for a look-up. Adds aliases, and the parameters that only look-ups use.
+pub(super) fn read<'a>(
+    reading: &mut Reading<'a>,
+    extension: &'a Node,
+    parameters: &mut Vec<Parameter>,
+) -> Option<ActionRules> {
+    let every: Vec<&str> = [rules::KEYS.as_slice(), &["samples"]].concat();
+    if !ACTION.iter().any(|key| extension.get(key).is_some()) {
+        reading.closed(extension, &[every.as_slice(), &ACTION].concat());
+        return None;
+    }
+    reading.closed(extension, &[ACTION.as_slice(), &every].concat());
+    for field in extension.get("lookup_parameters").map(|node| reading.map(node)).unwrap_or_default() {
+        let Some(read) = schema::parameter(reading, &field.value) else { continue };
+        if parameters.iter().any(|parameter| parameter.name == field.name) {
+            reading.error("duplicate-name", field.span, format!("there is a parameter `{}` already", field.name));
+        } else {
+            parameters.push(operation::parameter(read, &field.name, Location::Lookup, false, String::new()));
+        }
+    }
+    aliases(reading, extension, parameters);
+    let parameters = parameters.as_slice();
+    let reason = extension.get("reason").and_then(|node| reason(reading, node, parameters));
+    reserved(reading, extension, parameters, reason.as_ref());
+    let csr = extension.get("csr").and_then(|node| csr(reading, node, parameters));
+    let wide = extension.get("wide").map(|node| wide(reading, node, parameters)).unwrap_or_default();
+    let target = reading.required(extension, "target").and_then(|node| target(reading, node, parameters));
+    let repeat = reading.required(extension, "repeat");
+    let repeat = repeat.and_then(|node| reading.word(node, &[(Repeat::Safe, "safe"), (Repeat::Unsafe, "unsafe")]));
+    Some(ActionRules { target: target?, repeat: repeat?, reason, csr, wide, lookups: Vec::new() })
+}
+
+/// Every look-up must be used by an action, and every action must be able to end well.
+pub(super) fn check_uses(reading: &mut Reading<'_>, operations: &[Operation], nodes: &[&Node]) {
+    use crate::provider::answer::Meaning::{AlreadyDone, PendingApproval, Succeeded};
+    for (operation, node) in operations.iter().zip(nodes) {
+        let place = node.get("operationId").unwrap_or(node).span;
+        let good = |means| matches!(means, Succeeded | AlreadyDone | PendingApproval);
+        if !operation.answers.iter().any(|rule| good(rule.means)) {
+            let what = format!("no answer of `{}` means success, so it could never end well", operation.name);
+            reading.error("missing-key", place, what);
+        }
+        let is_used = || {
+            let mut rules = operations.iter().filter_map(|other| other.action.as_ref());
+            rules.any(|action| action.lookups.iter().any(|lookup| lookup.operation == operation.name))
+        };
+        if operation.action.is_none() && !is_used() {
+            let what =
+                format!("`{}` is neither an action (it has no `target`) nor any action's look-up", operation.name);
+            reading.error("unknown-name", place, what);
+        }
+    }
+}
+
+/// The parameter of a name that a node says, with a finding where there is none.
+pub(super) fn named<'a, 'p>(
+    reading: &mut Reading<'a>,
+    node: &'a Node,
+    parameters: &'p [Parameter],
+) -> Option<&'p Parameter> {
+    let name = reading.text(node)?;
+    let found = parameters.iter().find(|parameter| parameter.name == name);
+    if found.is_none() {
+        let names = parameters.iter().map(|parameter| parameter.name.as_str());
+        reading.no_such(node.span, format!("the operation has no parameter `{name}`"), name, names);
+    }
+    found
+}
+
+fn aliases<'a>(reading: &mut Reading<'a>, extension: &'a Node, parameters: &mut [Parameter]) {
+    for field in extension.get("aliases").map(|node| reading.map(node)).unwrap_or_default() {
+        let is_taken = parameters.iter().any(|parameter| parameter.name == field.name);
+        if is_taken || RESERVED.contains(&field.name.as_str()) {
+            reading.error("duplicate-name", field.span, format!("`{}` has another meaning already", field.name));
+            continue;
+        }
+        let Some(parameter) = named(reading, &field.value, parameters).map(|parameter| parameter.name.clone()) else {
+            continue;
+        };
+        if let Some(parameter) = parameters.iter_mut().find(|other| other.name == parameter) {
+            parameter.aliases.push(field.name.clone());
+        }
+    }
+}
+
+/// A plan must be able to say every parameter: its own words hide parameters of the same name.
+fn reserved(reading: &mut Reading<'_>, extension: &Node, parameters: &[Parameter], reason: Option<&ReasonRule>) {
+    for parameter in parameters {
+        let name = parameter.name.as_str();
+        let is_reason = name == "reason" && reason.is_some_and(|rule| rule.field == name);
+        if RESERVED.contains(&name) && !is_reason && parameter.aliases.is_empty() {
+            let what = format!("a plan cannot give the parameter `{name}`: that word is the plan's own");
+            reading.push(
+                crate::diag::Diagnostic::error("duplicate-name", extension.span, what)
+                    .help(format!("give it another name for plans: `aliases: {{certificate_{name}: {name}}}`")),
+            );
+        }
+    }
+}
+
+fn target<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<TargetRule> {
+    reading.closed(node, &["kind", "parameters"]);
+    let kinds = [TargetKind::Certificate, TargetKind::Order, TargetKind::Ca].map(|kind| (kind, kind.word()));
+    let kind = reading.required(node, "kind").and_then(|kind| reading.word(kind, &kinds));
+    let list = reading.required(node, "parameters")?;
+    let mut names = Vec::new();
+    for item in reading.one_or_many(list) {
+        let Some(parameter) = named(reading, item, parameters) else { continue };
+        if !parameter.required {
+            let what = format!("`{}` names the target and must therefore be required", parameter.name);
+            reading.error("wrong-value", item.span, what);
+        }
+        names.push(parameter.name.clone());
+    }
+    if list.items().is_empty() && list.text().is_none() {
+        reading.error("wrong-value", list.span, "at least one parameter must name the target");
+    }
+    Some(TargetRule { kind: kind?, parameters: names })
+}
+
+fn reason<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<ReasonRule> {
+    reading.closed(node, &["field", "values"]);
+    let field = reading.required(node, "field").and_then(|field| named(reading, field, parameters));
+    if field.is_some_and(|field| field.kind != Kind::String) {
+        reading.error("wrong-value", node.span, "a reason's field must be a string");
+    }
+    let allowed: Option<Vec<String>> = field.and_then(|field| {
+        let list = field.schema.get("enum")?.as_array()?;
+        Some(list.iter().filter_map(scalar_text).collect())
+    });
+    let mut values: Vec<(RevocationReason, String)> = Vec::new();
+    let list = reading.required(node, "values")?;
+    for entry in reading.map(list) {
+        let names = RevocationReason::ALL.map(RevocationReason::name);
+        let reason = RevocationReason::parse(&entry.name);
+        if reason.is_none() {
+            let what = format!("`{}` is no revocation reason of RFC 5280", entry.name);
+            reading.no_such(entry.span, what, &entry.name, names);
+        }
+        let Some(spelling) = reading.text(&entry.value) else { continue };
+        if let Some(allowed) = allowed.as_ref().filter(|allowed| !allowed.iter().any(|word| word == spelling)) {
+            let what = format!("the field's `enum` does not hold `{spelling}`");
+            reading.no_such(entry.value.span, what, spelling, allowed.iter().map(String::as_str));
+        }
+        if values.iter().any(|(_, other)| other == spelling) {
+            reading.error("duplicate-name", entry.value.span, format!("two reasons are spelled `{spelling}`"));
+        }
+        values.extend(reason.map(|reason| (reason, spelling.to_owned())));
+    }
+    for word in allowed.into_iter().flatten() {
+        if !list.fields().iter().any(|entry| entry.value.text() == Some(&word)) {
+            let what = format!("`{word}` of the field's `enum` is not given to any reason of RFC 5280");
+            reading.error("missing-key", list.span, what);
+        }
+    }
+    Some(ReasonRule { field: field?.name.clone(), values })
+}
+
+fn csr<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<CsrRule> {
+    reading.closed(node, &["field", "common_name", "dns_names"]);
+    let mut of = |key: &str, kind: Kind| {
+        let item = node.get(key)?;
+        let parameter = named(reading, item, parameters)?;
+        if parameter.kind != kind {
+            let word = if kind == Kind::String { "a string" } else { "a list of strings" };
+            reading.error("wrong-value", item.span, format!("`{}` must be {word}", parameter.name));
+        }
+        Some(parameter.name.clone())
+    };
+    let (field, common_name, dns_names) =
+        (of("field", Kind::String), of("common_name", Kind::String), of("dns_names", Kind::Strings));
+    reading.required(node, "field")?;
+    Some(CsrRule { field: field?, common_name, dns_names })
+}
+
+fn wide<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Vec<WideRule> {
+    let mut rules = Vec::new();
+    for item in reading.list(node) {
+        reading.closed(item, &["parameter", "value", "reaches"]);
+        let parameter = reading.required(item, "parameter").and_then(|name| named(reading, name, parameters));
+        let value = reading.required_text(item, "value");
+        let reaches = reading.required_text(item, "reaches");
+        if let (Some(parameter), Some(value), Some(reaches)) = (parameter, value, reaches) {
+            let (parameter, value, reaches) = (parameter.name.clone(), value.to_owned(), reaches.to_owned());
+            rules.push(WideRule { parameter, value, reaches });
+        }
+    }
+    rules
+}
+
+/// The keys that make an operation an action.
+const ACTION: [&str; 8] = ["target", "repeat", "aliases", "reason", "csr", "wide", "lookup_parameters", "lookups"];
+/// The words of plans that a parameter's name would be hidden by.
+const RESERVED: [&str; 11] = [
+    "id",
+    "provider",
+    "action",
+    "reason",
+    "needs",
+    "not_before",
+    "from",
+    "columns",
+    "ignore_columns",
+    "keep_columns",
+    EXTENSION,
+];

@@ -1,0 +1,286 @@
+//! One operation: its method and path, its parameters and body, and how its answers are read.
+
+use super::reading::{EXTENSION, Reading};
+use super::rules::{self, AnswerReading};
+use super::{action, schema};
+use crate::diag::Diagnostic;
+use crate::provider::model::{Location, Operation, Parameter};
+use crate::text::Span;
+use crate::tree::node::{Field, Node};
+
+/// Reads the operations of one path.
+pub(super) fn in_path<'a>(
+    reading: &mut Reading<'a>,
+    path: &'a Field,
+    shared: &AnswerReading,
+    read: &mut Vec<(Operation, &'a Node)>,
+) {
+    let known: Vec<&str> = METHODS.iter().map(|(key, _)| *key).chain(["parameters"]).collect();
+    let item = &path.value;
+    reading.object(item, &known, &["summary", "description"]);
+    for (key, method) in METHODS {
+        let Some(node) = item.get(key) else { continue };
+        if let Some(operation) = one(reading, path, method, node, shared) {
+            read.push((operation, node));
+        }
+    }
+}
+
+/// The names in braces.
+pub(super) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
+
+/// A parameter from its schema.
+pub(super) fn parameter(
+    read: schema::ParameterSchema,
+    name: &str,
+    location: Location,
+    required: bool,
+    description: String,
+) -> Parameter {
+    let description = if description.is_empty() { read.description } else { description };
+    Parameter {
+        name: name.to_owned(),
+        aliases: Vec::new(),
+        location,
+        required,
+        kind: read.kind,
+        fixed: read.fixed,
+        description,
+        schema: read.schema,
+    }
+}
+
+fn one<'a>(
+    reading: &mut Reading<'a>,
+    path: &'a Field,
+    method: &str,
+    node: &'a Node,
+    shared: &AnswerReading,
+) -> Option<Operation> {
+    let known = ["operationId", "parameters", "requestBody", "responses", EXTENSION];
+    reading.object(node, &known, &["summary", "description", "tags", "externalDocs", "deprecated"]);
+    let name = reading.required(node, "operationId").and_then(|node| reading.name(node));
+    let mut given = Given::default();
+    for list in [path.value.get("parameters"), node.get("parameters")].into_iter().flatten() {
+        for item in reading.list(list) {
+            given.add(reading, item);
+        }
+    }
+    check_path(reading, path, &given.parameters);
+    if let Some(body) = node.get("requestBody") {
+        if method == "GET" {
+            reading.error("not-honoured", body.span, "a GET request has no body");
+        }
+        body_parameters(reading, body, &mut given);
+    }
+    let extension = node.get(EXTENSION);
+    let own = extension.map(|extension| rules::read(reading, extension)).unwrap_or_default();
+    if let Some(responses) = node.get("responses") {
+        check_responses(reading, responses, &own);
+    }
+    let action = extension.and_then(|extension| action::read(reading, extension, &mut given.parameters));
+    let parameters = given.parameters;
+    let properties = parameters
+        .iter()
+        .map(|parameter| (parameter.name.as_str(), &parameter.schema, parameter.required && parameter.fixed.is_none()));
+    let schema = schema::object(properties);
+    let validator = match schema::compile(&schema) {
+        Ok(validator) => validator,
+        Err(error) => {
+            reading.error("wrong-schema", node.span, format!("these parameters give no usable schema: {error}"));
+            return None;
+        }
+    };
+    let or_shared = |own: Vec<_>, shared: &[_]| if own.is_empty() { shared.to_vec() } else { own };
+    Some(Operation {
+        name: name?.to_owned(),
+        summary: reading.optional_text(node, "summary").unwrap_or_default().to_owned(),
+        method: method.to_owned(),
+        path: path.name.clone(),
+        parameters,
+        has_body: node.get("requestBody").is_some(),
+        headers: given.headers,
+        action,
+        answers: own.rules.iter().chain(&shared.rules).map(|(rule, _)| rule.clone()).collect(),
+        code: or_shared(own.code, &shared.code),
+        message: or_shared(own.message, &shared.message),
+        reference: if own.reference.is_empty() { shared.reference.clone() } else { own.reference },
+        throttle_hint: own.throttle_hint.or_else(|| shared.throttle_hint.clone()),
+        schema,
+        validator,
+        samples: Vec::new(),
+    })
+}
+
+#[derive(Default)]
+struct Given {
+    parameters: Vec<Parameter>,
+    headers: Vec<(String, String)>,
+}
+
+impl Given {
+    fn add<'a>(&mut self, reading: &mut Reading<'a>, item: &'a Node) {
+        let Some(node) = reading.resolve(item) else { return };
+        let known = ["name", "in", "required", "schema", "style", "explode", "allowReserved", "allowEmptyValue"];
+        reading.object(node, &known, &["description", "deprecated", "example", "examples"]);
+        let Some(name) = reading.required_text(node, "name") else { return };
+        let Some(place) = reading.required(node, "in") else { return };
+        let required = reading.flag(node, "required").unwrap_or(false);
+        let Some(schema_node) = reading.required(node, "schema") else { return };
+        let Some(schema) = schema::parameter(reading, schema_node) else { return };
+        let (location, style) = match reading.text(place) {
+            Some("path") => (Location::Path, "simple"),
+            Some("query") => (Location::Query, "form"),
+            Some("header") => return self.add_header(reading, node, name, schema),
+            Some(other) => {
+                reading.error("not-honoured", place.span, format!("parameters in `{other}` are not honoured"));
+                return;
+            }
+            None => return,
+        };
+        check_style(reading, node, style);
+        if schema.schema.get("items").is_some() {
+            reading.error("not-honoured", schema_node.span, "lists are honoured in bodies only");
+        }
+        if location == Location::Path && !required {
+            reading.error("wrong-value", node.span, format!("the path parameter `{name}` must say `required: true`"));
+        }
+        let description = reading.description(node);
+        self.push(reading, parameter(schema, name, location, required, description), node.span);
+    }
+
+    /// A header is honoured only where the document fixes its value: plans have no headers.
+    fn add_header<'a>(
+        &mut self,
+        reading: &mut Reading<'a>,
+        node: &'a Node,
+        name: &str,
+        schema: schema::ParameterSchema,
+    ) {
+        let Some(value) = schema.fixed.as_ref().and_then(crate::provider::pointer::scalar_text) else {
+            let finding = Diagnostic::error("not-honoured", node.span, format!("the header `{name}` is not honoured"));
+            reading
+                .push(finding.help("a header whose schema has a `const` is sent; credentials are the signers' affair"));
+            return;
+        };
+        let header = name.to_ascii_lowercase();
+        let visible = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if !super::security::is_header_name(&header) || RESERVED_HEADERS.contains(&header.as_str()) || !visible {
+            reading.error("not-honoured", node.span, format!("a document cannot set the header `{name}` to this"));
+            return;
+        }
+        self.headers.push((header, value));
+    }
+
+    fn push(&mut self, reading: &mut Reading<'_>, parameter: Parameter, span: Span) {
+        if self.parameters.iter().any(|other| other.name == parameter.name) {
+            let what = format!("a second parameter `{}`; a plan could not tell them apart", parameter.name);
+            reading.error("duplicate-name", span, what);
+        } else {
+            self.parameters.push(parameter);
+        }
+    }
+}
+
+fn check_style<'a>(reading: &mut Reading<'a>, node: &'a Node, style: &str) {
+    if let Some(given) = node.get("style").filter(|given| given.text() != Some(style)) {
+        reading.error("not-honoured", given.span, format!("the style `{style}` alone is honoured here"));
+    }
+    let explodes = if style == "form" { "true" } else { "false" };
+    for (key, plain) in [("explode", explodes), ("allowReserved", "false"), ("allowEmptyValue", "false")] {
+        if let Some(given) = node.get(key).filter(|given| given.text() != Some(plain)) {
+            reading.error("not-honoured", given.span, format!("`{key}` is honoured as {plain} only"));
+        }
+    }
+}
+
+fn check_path(reading: &mut Reading<'_>, path: &Field, parameters: &[Parameter]) {
+    let in_path = |parameter: &&Parameter| parameter.location == Location::Path;
+    let names = || parameters.iter().filter(in_path).map(|parameter| parameter.name.as_str());
+    for name in placeholders(&path.name) {
+        if !names().any(|known| known == name) {
+            let what = format!("`{{{name}}}` in the path is not among the path parameters");
+            reading.no_such(path.span, what, name, names());
+        }
+    }
+    for name in names() {
+        if !placeholders(&path.name).any(|placeholder| placeholder == name) {
+            reading.error("unknown-name", path.span, format!("the path has no `{{{name}}}`"));
+        }
+    }
+    if path.name.contains(['?', '#', ' ']) {
+        reading.error("wrong-value", path.span, "a path has neither a query nor a fragment nor a space");
+    }
+}
+
+fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, given: &mut Given) {
+    let Some(body) = reading.resolve(body) else { return };
+    reading.object(body, &["required", "content"], &["description"]);
+    if reading.flag(body, "required") != Some(true) {
+        reading.error("not-honoured", body.span, "a declared body is always sent; say `required: true`");
+    }
+    let Some(content) = reading.required(body, "content") else { return };
+    for field in reading.map(content) {
+        if field.name != "application/json" {
+            let what = format!("the media type `{}` is not honoured; `application/json` is", field.name);
+            reading.error("not-honoured", field.span, what);
+        }
+    }
+    let Some(media) = content.get("application/json") else { return };
+    reading.object(media, &["schema"], &["example", "examples"]);
+    let Some(schema) = reading.required(media, "schema") else { return };
+    let Some(object) = reading.resolve(schema) else { return };
+    reading.object(object, &["type", "properties", "required", "additionalProperties"], schema::ANNOTATIONS);
+    if object.get("type").and_then(Node::text) != Some("object") {
+        reading.error("not-honoured", object.span, "a body is honoured as `type: object` only");
+    }
+    if let Some(more) = object.get("additionalProperties").filter(|more| more.text() != Some("false")) {
+        reading.error("not-honoured", more.span, "`additionalProperties` is honoured as false only");
+    }
+    let required = object.get("required").map(|list| (reading.texts(list), list.span));
+    let fields = object.get("properties").map(|node| reading.map(node)).unwrap_or_default();
+    for field in fields {
+        let Some(read) = schema::parameter(reading, &field.value) else { continue };
+        let is_required = required.as_ref().is_some_and(|(names, _)| names.contains(&field.name));
+        let parameter = parameter(read, &field.name, Location::Body, is_required, String::new());
+        given.push(reading, parameter, field.span);
+    }
+    if let Some((names, span)) = required {
+        for name in names.iter().filter(|name| !fields.iter().any(|field| field.name == **name)) {
+            let known = fields.iter().map(|field| field.name.as_str());
+            reading.no_such(span, format!("`{name}` is required, but is not among the properties"), name, known);
+        }
+    }
+}
+
+/// Every status that a rule names must be among the declared responses: the document has other readers, too.
+fn check_responses<'a>(reading: &mut Reading<'a>, responses: &'a Node, own: &AnswerReading) {
+    let fields = reading.map(responses);
+    let declares = |status: u16| {
+        fields.iter().any(|field| {
+            field.name == "default" || field.name == status.to_string() || field.name == format!("{}XX", status / 100)
+        })
+    };
+    for (rule, span) in &own.rules {
+        for status in rule.status.iter().filter(|status| !declares(**status)) {
+            reading.error("unknown-name", *span, format!("`responses` declares no answer with status {status}"));
+        }
+    }
+}
+
+const METHODS: [(&str, &str); 5] =
+    [("get", "GET"), ("put", "PUT"), ("post", "POST"), ("patch", "PATCH"), ("delete", "DELETE")];
+/// Set by the client or a signer, or without effect in OpenAPI.
+const RESERVED_HEADERS: [&str; 9] = [
+    "accept",
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "host",
+    "transfer-encoding",
+    "user-agent",
+];

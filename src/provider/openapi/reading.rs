@@ -1,0 +1,227 @@
+//! What all parts of the reading share: the document's root for references, the findings, and the small questions that are
+//! asked of nodes, each with its finding where the answer is no.
+
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::provider::pointer::Pointer;
+use crate::text::{Span, nearest};
+use crate::tree::node::{Field, Node, Shape};
+
+/// One reading of one document.
+pub(super) struct Reading<'a> {
+    root: &'a Node,
+    findings: &'a mut Diagnostics,
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(root: &'a Node, findings: &'a mut Diagnostics) -> Self {
+        Self { root, findings }
+    }
+
+    pub(super) fn root(&self) -> &'a Node {
+        self.root
+    }
+
+    pub(super) fn push(&mut self, finding: Diagnostic) {
+        self.findings.push(finding);
+    }
+
+    pub(super) fn error(&mut self, code: &'static str, span: Span, what: impl Into<String>) {
+        self.push(Diagnostic::error(code, span, what));
+    }
+
+    /// An error for a name that is not among those that there are, with the nearest of them.
+    pub(super) fn no_such<'n>(
+        &mut self,
+        span: Span,
+        what: String,
+        name: &str,
+        names: impl IntoIterator<Item = &'n str>,
+    ) {
+        let names: Vec<&str> = names.into_iter().collect();
+        let mut finding = Diagnostic::error("unknown-name", span, what);
+        if let Some(right) = nearest::nearest(name, names.iter().copied()) {
+            finding = finding.help(format!("did you mean `{right}`?"));
+        } else if !names.is_empty() && names.len() <= MOST_LISTED {
+            finding = finding.help(format!("there are {}", names.join(", ")));
+        }
+        self.push(finding);
+    }
+
+    /// The fields of an OpenAPI object: each must be honoured (`known`) or change nothing (`ignored`, other people's `x-`).
+    pub(super) fn object(&mut self, node: &'a Node, known: &[&str], ignored: &[&str]) -> &'a [Field] {
+        self.fields(node, known, |name| ignored.contains(&name) || (name.starts_with("x-") && name != EXTENSION))
+    }
+
+    /// The fields of a part of the extension: its vocabulary is closed.
+    pub(super) fn closed(&mut self, node: &'a Node, known: &[&str]) -> &'a [Field] {
+        self.fields(node, known, |_| false)
+    }
+
+    fn fields(&mut self, node: &'a Node, known: &[&str], ignored: impl Fn(&str) -> bool) -> &'a [Field] {
+        let fields = self.map(node);
+        for field in fields {
+            if !known.contains(&field.name.as_str()) && !ignored(&field.name) {
+                let what = format!("`{}` is not honoured here", field.name);
+                let mut finding = Diagnostic::error("unknown-key", field.span, what);
+                finding = match nearest::nearest(&field.name, known.iter().copied()) {
+                    Some(right) => finding.help(format!("did you mean `{right}`?")),
+                    None => finding.help(format!("what is honoured here: {}", known.join(", "))),
+                };
+                self.push(finding);
+            }
+        }
+        fields
+    }
+
+    /// The fields of a map with names of the author's own.
+    pub(super) fn map(&mut self, node: &'a Node) -> &'a [Field] {
+        if !matches!(node.shape, Shape::Map(_)) {
+            self.error("wrong-shape", node.span, format!("a map is expected here, not {}", node.kind()));
+        }
+        node.fields()
+    }
+
+    pub(super) fn list(&mut self, node: &'a Node) -> &'a [Node] {
+        if !matches!(node.shape, Shape::List(_)) {
+            self.error("wrong-shape", node.span, format!("a list is expected here, not {}", node.kind()));
+        }
+        node.items()
+    }
+
+    /// A list, or one item that stands for a list of one.
+    pub(super) fn one_or_many(&mut self, node: &'a Node) -> &'a [Node] {
+        match node.shape {
+            Shape::List(_) => node.items(),
+            _ => std::slice::from_ref(node),
+        }
+    }
+
+    pub(super) fn text(&mut self, node: &'a Node) -> Option<&'a str> {
+        if node.text().is_none() {
+            self.error("wrong-shape", node.span, format!("a single value is expected here, not {}", node.kind()));
+        }
+        node.text()
+    }
+
+    /// The texts of a list, or of one item.
+    pub(super) fn texts(&mut self, node: &'a Node) -> Vec<String> {
+        self.one_or_many(node).iter().filter_map(|item| self.text(item)).map(str::to_owned).collect()
+    }
+
+    pub(super) fn required(&mut self, node: &'a Node, name: &str) -> Option<&'a Node> {
+        let found = node.get(name);
+        if found.is_none() {
+            self.error("missing-key", node.span, format!("`{name}` is missing here"));
+        }
+        found
+    }
+
+    pub(super) fn required_text(&mut self, node: &'a Node, name: &str) -> Option<&'a str> {
+        self.required(node, name).and_then(|node| self.text(node))
+    }
+
+    pub(super) fn optional_text(&mut self, node: &'a Node, name: &str) -> Option<&'a str> {
+        node.get(name).and_then(|node| self.text(node))
+    }
+
+    /// `description`, or nothing; line breaks of folded texts become spaces.
+    pub(super) fn description(&mut self, node: &'a Node) -> String {
+        let text = self.optional_text(node, "description").unwrap_or_default();
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    pub(super) fn flag(&mut self, node: &'a Node, name: &str) -> Option<bool> {
+        let value = node.get(name)?;
+        match self.text(value)? {
+            "true" => Some(true),
+            "false" => Some(false),
+            _ => {
+                self.error("wrong-value", value.span, format!("`{name}` must be true or false"));
+                None
+            }
+        }
+    }
+
+    pub(super) fn number(&mut self, node: &'a Node, range: std::ops::RangeInclusive<u32>) -> Option<u32> {
+        let number = self.text(node)?.parse().ok().filter(|number| range.contains(number));
+        if number.is_none() {
+            let what = format!("a whole number from {} to {} is expected here", range.start(), range.end());
+            self.error("wrong-value", node.span, what);
+        }
+        number
+    }
+
+    /// One of a closed list of words.
+    pub(super) fn word<T: Copy>(&mut self, node: &'a Node, words: &[(T, &'static str)]) -> Option<T> {
+        let text = self.text(node)?;
+        let found = words.iter().find(|(_, word)| *word == text).map(|(value, _)| *value);
+        if found.is_none() {
+            let names: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
+            let what = format!("`{text}` is none of {}", names.join(", "));
+            self.no_such(node.span, what, text, names);
+        }
+        found
+    }
+
+    pub(super) fn pointer(&mut self, node: &'a Node) -> Option<Pointer> {
+        let text = self.text(node)?;
+        self.pointer_text(text, node.span)
+    }
+
+    pub(super) fn pointer_text(&mut self, text: &str, span: Span) -> Option<Pointer> {
+        let pointer = Pointer::parse(text);
+        if pointer.is_none() {
+            let what = format!("`{text}` is not a JSON pointer");
+            self.push(Diagnostic::error("wrong-value", span, what).help(format!("write `/{text}`")));
+        }
+        pointer
+    }
+
+    /// Follows `$ref` to a component of this document.
+    pub(super) fn resolve(&mut self, node: &'a Node) -> Option<&'a Node> {
+        let mut here = node;
+        for _ in 0..MOST_REFERENCES {
+            let Some(reference) = here.get("$ref") else { return Some(here) };
+            for field in here.fields() {
+                if !["$ref", "summary", "description"].contains(&field.name.as_str()) {
+                    let what = format!("`{}` beside `$ref` is not honoured", field.name);
+                    self.error("unknown-key", field.span, what);
+                }
+            }
+            let text = self.text(reference)?;
+            let Some(path) = text.strip_prefix("#/components/") else {
+                let what = format!("the reference `{text}` does not lead to `#/components/` of this document");
+                self.error("reference", reference.span, what);
+                return None;
+            };
+            let component = self.root.get("components");
+            let unescape = |name: &str| name.replace("~1", "/").replace("~0", "~");
+            let found = path.split('/').fold(component, |node, name| node?.get(&unescape(name)));
+            let Some(found) = found else {
+                self.error("reference", reference.span, format!("there is nothing at `{text}`"));
+                return None;
+            };
+            here = found;
+        }
+        self.error("reference", node.span, "this reference leads round in a circle");
+        None
+    }
+
+    /// Words that name providers and operations in plans.
+    pub(super) fn name(&mut self, node: &'a Node) -> Option<&'a str> {
+        let text = self.text(node)?;
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        if text.bytes().all(plain) && text.starts_with(|first: char| first.is_ascii_lowercase()) && text.len() <= 64 {
+            return Some(text);
+        }
+        let what = format!("`{text}` is not a name: lower-case letters, digits and `-` are");
+        self.error("wrong-value", node.span, what);
+        None
+    }
+}
+
+/// The name of our extension.
+pub(super) const EXTENSION: &str = "x-certsweep";
+
+const MOST_REFERENCES: usize = 16;
+const MOST_LISTED: usize = 20;

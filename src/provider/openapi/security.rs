@@ -1,0 +1,169 @@
+//! The ways to authenticate: which signer puts which credentials on a request.
+
+use super::reading::{EXTENSION, Reading};
+use crate::provider::model::{AuthScheme, SignerKind};
+use crate::tree::node::{Field, Node};
+
+/// Reads `security`: each requirement becomes one way to authenticate, in the order of preference.
+pub(super) fn read<'a>(reading: &mut Reading<'a>) -> Vec<AuthScheme> {
+    let root = reading.root();
+    let Some(requirements) = reading.required(root, "security") else { return Vec::new() };
+    let list = reading.list(requirements);
+    if list.is_empty() {
+        reading.error("security", requirements.span, "there must be at least one way to authenticate");
+    }
+    list.iter().filter_map(|requirement| alternative(reading, requirement)).collect()
+}
+
+fn alternative<'a>(reading: &mut Reading<'a>, requirement: &'a Node) -> Option<AuthScheme> {
+    let mut signed: Option<(AuthScheme, &'static [&'static str])> = None;
+    let mut companions: Vec<(&Field, &Node)> = Vec::new();
+    for field in reading.map(requirement) {
+        if !reading.list(&field.value).is_empty() {
+            reading.error("not-honoured", field.value.span, "scopes are not honoured; write `[]`");
+        }
+        let schemes = reading.root().get("components").and_then(|components| components.get("securitySchemes"));
+        let Some(scheme) = schemes.and_then(|schemes| schemes.get(&field.name)) else {
+            let names = schemes.into_iter().flat_map(Node::fields).map(|field| field.name.as_str());
+            let what = format!("there is no security scheme `{}`", field.name);
+            reading.no_such(field.span, what, &field.name, names);
+            continue;
+        };
+        let scheme = reading.resolve(scheme)?;
+        if scheme.get(EXTENSION).is_none() {
+            companions.push((field, scheme));
+        } else if signed.is_some() {
+            reading.error("security", field.span, "one requirement can have one signer only");
+        } else {
+            signed = Some(self::scheme(reading, &field.name, scheme)?);
+        }
+    }
+    let Some((scheme, sets)) = signed else {
+        let what = format!("no scheme of this requirement says by `{EXTENSION}` which signer it needs");
+        reading.error("security", requirement.span, what);
+        return None;
+    };
+    for (field, companion) in companions {
+        let header = header_name(reading, companion).unwrap_or_default();
+        if !sets.contains(&header.as_str()) {
+            let what = format!("the signer of `{}` does not set what `{}` asks for", scheme.name, field.name);
+            reading.error("security", field.span, what);
+        }
+    }
+    Some(scheme)
+}
+
+fn scheme<'a>(reading: &mut Reading<'a>, name: &str, node: &'a Node) -> Option<(AuthScheme, &'static [&'static str])> {
+    let header = header_name(reading, node)?;
+    let extension = node.get(EXTENSION)?;
+    reading.closed(extension, &["signer", "credentials", "optional", "url"]);
+    let signer = reading.required(extension, "signer")?;
+    let known = SIGNERS.iter().map(|signer| (signer, signer.word)).collect::<Vec<_>>();
+    let signer_kind = reading.word(signer, &known)?;
+    let required = reading.required(extension, "credentials").map(|node| reading.texts(node)).unwrap_or_default();
+    let optional = extension.get("optional").map(|node| reading.texts(node)).unwrap_or_default();
+    let place = extension.get("credentials").unwrap_or(extension).span;
+    let own_name = signer_kind.required.is_empty();
+    if own_name && required.len() != 1 {
+        reading.error("security", place, "this signer takes exactly one credential, under a name of your own");
+    } else if !own_name
+        && (required != signer_kind.required
+            || optional.iter().any(|name| !signer_kind.optional.contains(&name.as_str())))
+    {
+        let mut what = format!("this signer takes the credentials {}", signer_kind.required.join(", "));
+        if !signer_kind.optional.is_empty() {
+            what.push_str(&format!(", and optional {}", signer_kind.optional.join(", ")));
+        }
+        reading.error("security", place, what);
+    }
+    if own_name && !optional.is_empty() {
+        reading.error("security", place, "this signer takes no optional credential");
+    }
+    if !signer_kind.header.is_empty() && signer_kind.header != header {
+        let what = format!("this signer sets the header `{}`, not `{header}`", signer_kind.header);
+        reading.error("security", node.get("name").unwrap_or(node).span, what);
+    }
+    let url = extension.get("url").and_then(|url| Some((reading.text(url)?, url.span)));
+    let signer = match (signer_kind.word, url) {
+        ("huawei-iam-token", Some((url, span))) => {
+            super::document::check_url(reading, url, span);
+            SignerKind::HuaweiIamToken(url.to_owned())
+        }
+        ("huawei-iam-token", None) => {
+            reading.error("missing-key", extension.span, "`url` is missing here: where the token is fetched");
+            return None;
+        }
+        (_, Some((_, span))) => {
+            reading.error("unknown-key", span, "this signer has no `url`");
+            return None;
+        }
+        ("ncp-signature-v2", None) => SignerKind::NcpSignatureV2,
+        ("huawei-sdk-hmac-sha256", None) => SignerKind::HuaweiSdkHmacSha256,
+        _ => SignerKind::Header(header),
+    };
+    Some((AuthScheme { name: name.to_owned(), signer, required, optional }, signer_kind.sets))
+}
+
+/// The header that a scheme fills, in lower case.
+fn header_name<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<String> {
+    reading.object(node, &["type", "in", "name", EXTENSION], &["description"]);
+    let kind = reading.required(node, "type")?;
+    if reading.text(kind)? != "apiKey" {
+        let what = format!("security schemes of type `{}` are not honoured", kind.text().unwrap_or_default());
+        reading.push(crate::diag::Diagnostic::error("not-honoured", kind.span, what).help("use `apiKey` in a header"));
+        return None;
+    }
+    let place = reading.required(node, "in")?;
+    if reading.text(place)? != "header" {
+        reading.error("not-honoured", place.span, "API keys are honoured in headers only");
+        return None;
+    }
+    let name = reading.required(node, "name")?;
+    let text = reading.text(name)?;
+    if !is_header_name(text) {
+        reading.error("wrong-value", name.span, format!("`{text}` is not a header name"));
+        return None;
+    }
+    Some(text.to_ascii_lowercase())
+}
+
+/// Whether a text is a field name of HTTP.
+pub(super) fn is_header_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+struct Signer {
+    word: &'static str,
+    /// Empty where the one credential has a name of the document's own.
+    required: &'static [&'static str],
+    optional: &'static [&'static str],
+    /// The header that its scheme must name; empty for any.
+    header: &'static str,
+    /// The other headers that it sets.
+    sets: &'static [&'static str],
+}
+
+const SIGNERS: [Signer; 4] = [
+    Signer { word: "header", required: &[], optional: &[], header: "", sets: &[] },
+    Signer {
+        word: "ncp-signature-v2",
+        required: &["access_key", "secret_key"],
+        optional: &[],
+        header: "x-ncp-apigw-signature-v2",
+        sets: &["x-ncp-apigw-timestamp", "x-ncp-iam-access-key"],
+    },
+    Signer {
+        word: "huawei-sdk-hmac-sha256",
+        required: &["access_key", "secret_key"],
+        optional: &["security_token", "domain_id"],
+        header: "authorization",
+        sets: &["x-sdk-date", "x-security-token", "x-domain-id"],
+    },
+    Signer {
+        word: "huawei-iam-token",
+        required: &["iam_user", "iam_password", "iam_domain"],
+        optional: &[],
+        header: "x-auth-token",
+        sets: &[],
+    },
+];
