@@ -2,8 +2,8 @@
 //! the places where the document says that codes and messages stand. Decides nothing about state.
 
 use super::request::Response;
-use crate::provider::model::{Place, Sample, SampleAnswer};
-use crate::provider::pointer::{Pointer, scalar_text};
+use crate::provider::model::{Kind, Place, Sample, SampleAnswer};
+use crate::provider::pointer::Pointer;
 use crate::provider::{Operation, Provider};
 use serde_json::{Map, Value};
 
@@ -137,20 +137,25 @@ fn refusal(operation: &Operation, sample: Option<&SampleAnswer>, status: u16, co
     Response { headers, ..Response::json(status, (!body.is_null()).then_some(&body)) }
 }
 
-/// The first granting answer of the sample with the most parameters of equal value; of equal ones, that which has the fewest
-/// parameters that the request does not have.
+/// The first granting answer of the sample that fits best: first its switches must be as in the request (one that is absent is
+/// off), then the most other values must be equal. Free text does not count. Of several that fit equally well the first is taken.
 fn best<'a>(operation: &'a Operation, parameters: &Map<String, Value>) -> Option<&'a SampleAnswer> {
     let fit = |sample: &Sample| {
-        let same = |(name, value): &(&String, &Value)| {
-            parameters.get(*name).and_then(scalar_text).is_some_and(|text| Some(text) == scalar_text(value))
-        };
-        let equal = sample.parameters.iter().filter(same).count();
-        let missing = sample.parameters.keys().filter(|name| !parameters.contains_key(*name)).count();
-        (equal, std::cmp::Reverse(missing))
+        let (mut switches, mut equal) = (0_usize, 0_usize);
+        for parameter in &operation.parameters {
+            let (asked, shown) = (parameters.get(&parameter.name), sample.parameters.get(&parameter.name));
+            if parameter.kind == Kind::Boolean {
+                let is_on = |value: Option<&Value>| value.and_then(Value::as_bool).unwrap_or(false);
+                switches += usize::from(is_on(asked) == is_on(shown));
+            } else if parameter.kind != Kind::String || parameter.schema.get("enum").is_some() {
+                equal += usize::from(asked.is_some() && asked == shown);
+            }
+        }
+        (switches, equal)
     };
     let grants = |answer: &&SampleAnswer| matches!(answer.means.as_str(), "succeeded" | "pending-approval" | "done");
     let granting = |sample: &'a Sample| sample.answers.iter().find(grants).map(|answer| (fit(sample), answer));
-    // Of several that fit equally well the first is taken.
+    // The last of the greatest would be taken, so this goes backwards.
     operation.samples.iter().rev().filter_map(granting).max_by_key(|(fit, _)| *fit).map(|(_, answer)| answer)
 }
 

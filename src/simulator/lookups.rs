@@ -3,7 +3,7 @@
 use super::answers;
 use super::request::Response;
 use super::state::{Found, State, Target};
-use crate::provider::model::{ActionRules, Condition, LookupRule, RowStep, StandingRule, TargetKind, Test};
+use crate::provider::model::{ActionRules, Condition, LookupRule, RowStep, Sample, StandingRule, TargetKind, Test};
 use crate::provider::pointer::scalar_text;
 use crate::provider::{Operation, Provider, Standing, verdict};
 use serde_json::{Map, Value};
@@ -24,7 +24,7 @@ pub(super) fn answer(
         return answers::granted(lookup, asked, 0).response;
     };
     let body = if first.rows.is_empty() {
-        object(provider, lookup, first, state, found)
+        object(provider, lookup, first, asked, state, found)
     } else {
         Some(list(provider, lookup, first, asked, state, found))
     };
@@ -38,6 +38,7 @@ fn object(
     provider: &Provider,
     lookup: &Operation,
     first: &LookupRule,
+    asked: &Map<String, Value>,
     state: &State,
     found: &[&[Found]],
 ) -> Option<Value> {
@@ -52,14 +53,29 @@ fn object(
         .or_else(|| targets.iter().find(|(target, ..)| target.standing == Standing::Pending))
         .or_else(|| targets.iter().max_by_key(|(target, ..)| target.latest));
     let (standing, rule) = decisive.map_or((Standing::NotDone, first), |(target, _, rule)| (target.standing, *rule));
-    let bodies = || bodies(lookup);
-    bodies()
-        .find(|body| tells(rule, body) == standing)
-        .cloned()
-        .or_else(|| forced(rule, standing, bodies().next()?))
-        .or_else(|| {
-            bodies().find(|body| standing == Standing::NotDone && tells(rule, body) == Standing::Unknown).cloned()
-        })
+    let bodies: Vec<Value> = bodies(lookup).map(|(sample, body)| addressed(sample, body, asked)).collect();
+    // An object that does not show what is pending shows that it is not done.
+    shown(rule, standing, &bodies).or_else(|| shown(rule, Standing::NotDone, &bodies))
+}
+
+/// The body of a sample that tells a standing, or one made so; what is not done may also be told by silence.
+fn shown(rule: &LookupRule, standing: Standing, bodies: &[Value]) -> Option<Value> {
+    let telling = |told: Standing| bodies.iter().find(|body| tells(rule, body) == told).cloned();
+    telling(standing)
+        .or_else(|| forced(rule, standing, bodies.first()?))
+        .or_else(|| if standing == Standing::NotDone { telling(Standing::Unknown) } else { None })
+}
+
+/// A sample's body with the ids that were asked for in place of the sample's own.
+fn addressed(sample: &Sample, body: &Value, asked: &Map<String, Value>) -> Value {
+    let mut body = body.clone();
+    for member in body.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        let own = sample.parameters.iter().find(|(_, own)| *own == member).map(|(name, _)| name);
+        if let Some(value) = own.and_then(|name| asked.get(name)) {
+            *member = value.clone();
+        }
+    }
+    body
 }
 
 /// A list: a row for each target on the page that is asked for.
@@ -85,7 +101,8 @@ fn list(
     });
     let rows = Value::Array(rows.collect());
     let Some(step) = first.rows.first() else { return Value::Null };
-    let mut body = bodies(lookup).find(|body| step.list.of(body).is_some()).cloned().unwrap_or(Value::Null);
+    let mut body =
+        bodies(lookup).map(|(_, body)| body).find(|body| step.list.of(body).is_some()).cloned().unwrap_or(Value::Null);
     answers::put(&mut body, &step.list, "");
     if let Some(place) = body.pointer_mut(&step.list.to_string()) {
         *place = rows;
@@ -110,7 +127,7 @@ fn row(lookup: &Operation, rule: &LookupRule, target: &Target) -> Option<Value> 
     };
     let ways: [&Way<'_>; 3] = [&fits, &made, &neutral];
     let (step, rest) = rule.rows.split_first()?;
-    ways.iter().find_map(|way| bodies(lookup).find_map(|body| item(step, rest, body, &target.parameters, *way)))
+    ways.iter().find_map(|way| bodies(lookup).find_map(|(_, body)| item(step, rest, body, &target.parameters, *way)))
 }
 
 /// The first item of a step's list that has, below all further steps, a row to which `way` agrees; its lists hold that alone.
@@ -167,9 +184,10 @@ fn tells(rule: &LookupRule, row: &Value) -> Standing {
 }
 
 /// The bodies of all good answers among the look-up's samples.
-fn bodies(lookup: &Operation) -> impl Iterator<Item = &Value> {
-    let all = lookup.samples.iter().flat_map(|sample| &sample.answers);
-    all.filter(|answer| answer.status == 200).filter_map(|answer| answer.body.as_ref())
+fn bodies(lookup: &Operation) -> impl Iterator<Item = (&Sample, &Value)> {
+    let all = lookup.samples.iter().flat_map(|sample| sample.answers.iter().map(move |answer| (sample, answer)));
+    let good = all.filter(|(_, answer)| answer.status == 200);
+    good.filter_map(|(sample, answer)| Some((sample, answer.body.as_ref()?)))
 }
 
 fn resolve<'a>(

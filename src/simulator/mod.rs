@@ -22,6 +22,9 @@ pub use effects::{AccountEffects, Counters, Effects};
 pub use faults::Faults;
 pub use server::{Simulator, SimulatorError, start};
 
+#[cfg(test)]
+mod tests;
+
 use crate::provider::Provider;
 use crate::provider::model::Window;
 use crate::text::Secret;
