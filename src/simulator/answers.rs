@@ -4,7 +4,8 @@
 use super::request::Response;
 use crate::provider::model::{Kind, Place, Sample, SampleAnswer};
 use crate::provider::pointer::Pointer;
-use crate::provider::{Operation, Provider};
+use crate::provider::{Operation, Provider, verdict};
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// An answer that grants something, the word of what it means, and its body.
@@ -44,7 +45,7 @@ pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, nu
 
 /// A refusal for what the request says, with the reason in the provider's place for messages.
 pub(super) fn rejected(provider: &Provider, operation: &Operation, why: &str) -> Response {
-    let sample = find(provider, operation, |answer| answer.means == "rejected" && answer.status == 400);
+    let sample = plainest(provider, operation, |answer| answer.means == "rejected" && answer.status == 400);
     refusal(operation, sample, 400, "invalid_request", why)
 }
 
@@ -56,7 +57,7 @@ pub(super) fn refused_credentials(provider: &Provider, operation: &Operation, wh
 
 /// The provider's own word for too many requests.
 pub(super) fn throttled(provider: &Provider, operation: &Operation) -> Response {
-    match find(provider, operation, |answer| answer.means == "throttled" && answer.status == 429) {
+    match plainest(provider, operation, |answer| answer.means == "throttled" && answer.status == 429) {
         Some(answer) => response(answer),
         None => refusal(operation, None, 429, "too_many_requests", "too many requests"),
     }
@@ -167,6 +168,21 @@ fn find<'a>(
 ) -> Option<&'a SampleAnswer> {
     let all = std::iter::once(operation).chain(&provider.operations);
     all.flat_map(|operation| &operation.samples).flat_map(|sample| &sample.answers).find(|answer| fits(answer))
+}
+
+/// As [`find`], but of several the one that asks to wait least, and that the document does not explain: what it explains is
+/// about something particular, such as a quota, or an object that there is not.
+fn plainest<'a>(
+    provider: &'a Provider,
+    operation: &'a Operation,
+    fits: impl Fn(&SampleAnswer) -> bool,
+) -> Option<&'a SampleAnswer> {
+    let own = operation.samples.iter().flat_map(|sample| &sample.answers).filter(|answer| fits(answer));
+    let weight = |answer: &&SampleAnswer| {
+        let read = verdict::read(operation, &answer.answer(), Timestamp::UNIX_EPOCH);
+        (read.explanation.is_some(), read.retry_after)
+    };
+    own.min_by_key(weight).or_else(|| find(provider, operation, fits))
 }
 
 /// Where the simulator's own references begin, so that they are told from samples.

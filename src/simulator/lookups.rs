@@ -3,7 +3,7 @@
 use super::answers;
 use super::request::Response;
 use super::state::{Found, State, Target};
-use crate::provider::model::{ActionRules, Condition, LookupRule, RowStep, Sample, StandingRule, TargetKind, Test};
+use crate::provider::model::{Condition, LookupRule, RowStep, Sample, StandingRule, TargetKind, Test};
 use crate::provider::pointer::scalar_text;
 use crate::provider::{Operation, Provider, Standing, verdict};
 use serde_json::{Map, Value};
@@ -42,28 +42,35 @@ fn object(
     state: &State,
     found: &[&[Found]],
 ) -> Option<Value> {
-    let targets: Vec<(&Target, &ActionRules, &LookupRule)> =
+    let targets: Vec<(&Target, &Operation, &LookupRule)> =
         found.iter().copied().flatten().filter_map(|found| resolve(provider, state, *found)).collect();
-    let whole = targets.iter().filter(|(target, action, _)| {
-        target.standing != Standing::NotDone && action.target.kind != TargetKind::Certificate
-    });
+    let is_whole =
+        |action: &Operation| action.action.as_ref().is_some_and(|rules| rules.target.kind != TargetKind::Certificate);
+    let whole = targets.iter().filter(|(target, action, _)| target.standing != Standing::NotDone && is_whole(action));
     let decisive = whole
         .max_by_key(|(target, ..)| target.latest)
         .or_else(|| targets.iter().find(|(target, ..)| target.standing == Standing::NotDone))
         .or_else(|| targets.iter().find(|(target, ..)| target.standing == Standing::Pending))
         .or_else(|| targets.iter().max_by_key(|(target, ..)| target.latest));
-    let (standing, rule) = decisive.map_or((Standing::NotDone, first), |(target, _, rule)| (target.standing, *rule));
-    let bodies: Vec<Value> = bodies(lookup).map(|(sample, body)| addressed(sample, body, asked)).collect();
-    // An object that does not show what is pending shows that it is not done.
-    shown(rule, standing, &bodies).or_else(|| shown(rule, Standing::NotDone, &bodies))
+    let (standing, name, rule) = decisive.map_or((Standing::NotDone, "", first), |(target, operation, rule)| {
+        (target.standing, operation.name.as_str(), *rule)
+    });
+    let bodies: Vec<Value> = bodies(lookup, name).map(|(sample, body)| addressed(sample, body, asked)).collect();
+    ladder(standing).iter().find_map(|standing| {
+        let telling = || bodies.iter().find(|body| tells(rule, body) == *standing).cloned();
+        telling().or_else(|| forced(rule, *standing, bodies.first()?))
+    })
 }
 
-/// The body of a sample that tells a standing, or one made so; what is not done may also be told by silence.
-fn shown(rule: &LookupRule, standing: Standing, bodies: &[Value]) -> Option<Value> {
-    let telling = |told: Standing| bodies.iter().find(|body| tells(rule, body) == told).cloned();
-    telling(standing)
-        .or_else(|| forced(rule, standing, bodies.first()?))
-        .or_else(|| if standing == Standing::NotDone { telling(Standing::Unknown) } else { None })
+/// The standings that are shown in place of one that a look-up cannot tell: what is done shows as accepted, a request that
+/// waits as one that was not made, and silence is left for the rest.
+const fn ladder(standing: Standing) -> &'static [Standing] {
+    match standing {
+        Standing::Done => &[Standing::Done, Standing::Pending, Standing::Unknown],
+        Standing::Pending => &[Standing::Pending, Standing::NotDone, Standing::Unknown],
+        Standing::NotDone => &[Standing::NotDone, Standing::Unknown],
+        Standing::Unknown => &[Standing::Unknown],
+    }
 }
 
 /// A sample's body with the ids that were asked for in place of the sample's own.
@@ -96,13 +103,16 @@ fn list(
     });
     let page = slice(found, skip, take);
     let rows = page.filter_map(|found| {
-        let (target, _, rule) = resolve(provider, state, found)?;
-        row(lookup, rule, target)
+        let (target, action, rule) = resolve(provider, state, found)?;
+        row(lookup, action, rule, target)
     });
     let rows = Value::Array(rows.collect());
     let Some(step) = first.rows.first() else { return Value::Null };
-    let mut body =
-        bodies(lookup).map(|(_, body)| body).find(|body| step.list.of(body).is_some()).cloned().unwrap_or(Value::Null);
+    let mut body = bodies(lookup, "")
+        .map(|(_, body)| body)
+        .find(|body| step.list.of(body).is_some())
+        .cloned()
+        .unwrap_or(Value::Null);
     answers::put(&mut body, &step.list, "");
     if let Some(place) = body.pointer_mut(&step.list.to_string()) {
         *place = rows;
@@ -119,15 +129,15 @@ fn list(
 }
 
 /// The item of the outermost list that shows a target as it stands, after the like of a sample.
-fn row(lookup: &Operation, rule: &LookupRule, target: &Target) -> Option<Value> {
-    let fits = |row: &Value| (tells(rule, row) == target.standing).then(|| row.clone());
-    let made = |row: &Value| forced(rule, target.standing, row);
-    let neutral = |row: &Value| {
-        (target.standing == Standing::NotDone && tells(rule, row) == Standing::Unknown).then(|| row.clone())
-    };
-    let ways: [&Way<'_>; 3] = [&fits, &made, &neutral];
+fn row(lookup: &Operation, action: &Operation, rule: &LookupRule, target: &Target) -> Option<Value> {
     let (step, rest) = rule.rows.split_first()?;
-    ways.iter().find_map(|way| bodies(lookup).find_map(|(_, body)| item(step, rest, body, &target.parameters, *way)))
+    let made = |way: &Way<'_>| {
+        bodies(lookup, &action.name).find_map(|(_, body)| item(step, rest, body, &target.parameters, way))
+    };
+    ladder(target.standing).iter().find_map(|standing| {
+        let fits = |row: &Value| (tells(rule, row) == *standing).then(|| row.clone());
+        made(&fits).or_else(|| made(&|row| forced(rule, *standing, row)))
+    })
 }
 
 /// The first item of a step's list that has, below all further steps, a row to which `way` agrees; its lists hold that alone.
@@ -183,9 +193,12 @@ fn tells(rule: &LookupRule, row: &Value) -> Standing {
     first.map_or(Standing::Unknown, |declared| declared.tells)
 }
 
-/// The bodies of all good answers among the look-up's samples.
-fn bodies(lookup: &Operation) -> impl Iterator<Item = (&Sample, &Value)> {
-    let all = lookup.samples.iter().flat_map(|sample| sample.answers.iter().map(move |answer| (sample, answer)));
+/// The bodies of all good answers among the look-up's samples, those first that are read for this action.
+fn bodies<'a>(lookup: &'a Operation, action: &'a str) -> impl Iterator<Item = (&'a Sample, &'a Value)> {
+    let is_own = move |sample: &&Sample| sample.reading.as_ref().is_some_and(|reading| reading.action == action);
+    let own = lookup.samples.iter().filter(move |sample| is_own(sample));
+    let others = lookup.samples.iter().filter(move |sample| !is_own(sample));
+    let all = own.chain(others).flat_map(|sample| sample.answers.iter().map(move |answer| (sample, answer)));
     let good = all.filter(|(_, answer)| answer.status == 200);
     good.filter_map(|(sample, answer)| Some((sample, answer.body.as_ref()?)))
 }
@@ -194,10 +207,10 @@ fn resolve<'a>(
     provider: &'a Provider,
     state: &'a State,
     found: Found,
-) -> Option<(&'a Target, &'a ActionRules, &'a LookupRule)> {
+) -> Option<(&'a Target, &'a Operation, &'a LookupRule)> {
     let target = state.target(found.target);
-    let action = provider.operations.get(target.operation)?.action.as_ref()?;
-    Some((target, action, action.lookups.get(found.rule)?))
+    let action = provider.operations.get(target.operation)?;
+    Some((target, action, action.action.as_ref()?.lookups.get(found.rule)?))
 }
 
 /// Some of several lists as if they were one, without walking what is skipped.
