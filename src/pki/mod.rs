@@ -2,8 +2,9 @@
 
 pub mod csr;
 pub mod keys;
+pub mod pem;
 pub mod reason;
 
 pub use csr::Csr;
-pub use keys::SpkiFingerprint;
+pub use keys::{CompromisedKeys, SpkiFingerprint};
 pub use reason::RevocationReason;

@@ -119,7 +119,11 @@ fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-const BUILT_IN: [(&str, &str); 1] = [("digicert.yaml", include_str!("documents/digicert.yaml"))];
+const BUILT_IN: [(&str, &str); 3] = [
+    ("digicert.yaml", include_str!("documents/digicert.yaml")),
+    ("naver.yaml", include_str!("documents/naver.yaml")),
+    ("huawei.yaml", include_str!("documents/huawei.yaml")),
+];
 
 /// A provider document beyond this is none.
 const LARGEST: u64 = 4 * 1024 * 1024;

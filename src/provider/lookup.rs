@@ -113,7 +113,12 @@ fn is_last(paging: &Pages, pages: &[Value]) -> bool {
 
 fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value) -> Vec<&'a Value> {
     steps.iter().fold(vec![value], |values, step| {
-        let items = values.into_iter().filter_map(|value| step.list.of(value)?.as_array()).flatten();
+        // A single object counts as a list of one: providers show one item where there can be only one.
+        let items = values.into_iter().filter_map(|value| step.list.of(value)).flat_map(|found| match found {
+            Value::Array(items) => items.as_slice(),
+            Value::Object(_) => std::slice::from_ref(found),
+            _ => &[],
+        });
         items.filter(|item| matches(step, parameters, item)).collect()
     })
 }

@@ -12,6 +12,7 @@ pub mod openapi;
 pub mod params;
 pub mod pointer;
 pub mod reasons;
+pub mod request;
 pub mod retry_after;
 pub mod samples;
 pub mod variables;

@@ -230,7 +230,7 @@ pub enum LookupValue {
 /// One step from a value to the items of a list in it.
 #[derive(Debug, Clone)]
 pub struct RowStep {
-    /// The list.
+    /// The list; a single object counts as a list of one.
     pub list: Pointer,
     /// Each pointer into an item, and the action's parameter whose text it must equal.
     pub matches: Vec<RowMatch>,

@@ -1,6 +1,10 @@
 //! Runs a document's samples: the parameters must give the request, each answer its reading. The document is its own test.
 
-use super::model::Provider;
+use super::answer::{Meaning, Standing};
+use super::model::{Operation, Provider, Sample, SampleAnswer, SampleReading};
+use super::{lookup, params, request, verdict};
+use jiff::Timestamp;
+use serde_json::Value;
 
 /// A sample that did not come out as the document says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +19,71 @@ pub struct SampleFailure {
 
 /// Runs all samples of a provider. Empty where all is well.
 pub fn run(provider: &Provider) -> Vec<SampleFailure> {
-    let _ = provider;
-    Vec::new()
+    let mut failures = Vec::new();
+    for operation in &provider.operations {
+        for sample in &operation.samples {
+            let mut said = request_failures(operation, sample);
+            for (index, answer) in sample.answers.iter().enumerate() {
+                let wrong = answer_failures(provider, operation, sample, answer);
+                said.extend(wrong.into_iter().map(|what| format!("answer {} ({}) {what}", index + 1, answer.status)));
+            }
+            failures.extend(said.into_iter().map(|what| SampleFailure {
+                operation: operation.name.clone(),
+                sample: sample.name.clone(),
+                what,
+            }));
+        }
+    }
+    failures
+}
+
+fn request_failures(operation: &Operation, sample: &Sample) -> Vec<String> {
+    let violations = params::check(operation, &sample.parameters);
+    let mut said: Vec<String> = violations.into_iter().map(|violation| violation.what).collect();
+    let path = request::path_and_query(operation, &sample.parameters);
+    if path != sample.path {
+        said.push(format!("asks for {path}, not {}", sample.path));
+    }
+    let body = request::body(operation, &sample.parameters);
+    if body != sample.body {
+        said.push(format!("sends the body {}, not {}", shown(body.as_ref()), shown(sample.body.as_ref())));
+    }
+    said
+}
+
+fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, sampled: &SampleAnswer) -> Vec<String> {
+    let answer = sampled.answer();
+    let verdict = verdict::read(operation, &answer, Timestamp::UNIX_EPOCH);
+    let mut said = Vec::new();
+    if sampled.reference.is_some() && verdict.reference != sampled.reference {
+        let found = verdict.reference.as_deref().unwrap_or("none");
+        said.push(format!("gives the reference {found}, not {}", sampled.reference.as_deref().unwrap_or_default()));
+    }
+    let word = match &sample.reading {
+        None => Meaning::ALL.iter().find(|(meaning, _)| *meaning == verdict.meaning).map(|(_, word)| *word),
+        Some(reading) => {
+            let standing = match lookup::page(operation, &answer, Timestamp::UNIX_EPOCH) {
+                Ok(page) => best(provider, operation, reading, &page),
+                Err(_) => Standing::Unknown,
+            };
+            Standing::ALL.iter().find(|(known, _)| *known == standing).map(|(_, word)| *word)
+        }
+    };
+    if word != Some(sampled.means.as_str()) {
+        let verb = if sample.reading.is_some() { "tells" } else { "means" };
+        said.push(format!("{verb} {}, not {}", word.unwrap_or_default(), sampled.means));
+    }
+    said
+}
+
+/// What the first of the action's look-ups by this operation tells that tells anything.
+fn best(provider: &Provider, operation: &Operation, reading: &SampleReading, page: &Value) -> Standing {
+    let action = provider.operation(&reading.action).and_then(|action| action.action.as_ref());
+    let rules = action.into_iter().flat_map(|action| &action.lookups).filter(|rule| rule.operation == operation.name);
+    let told = rules.map(|rule| lookup::standing(rule, &reading.parameters, std::slice::from_ref(page)).0);
+    told.into_iter().find(|standing| *standing != Standing::Unknown).unwrap_or(Standing::Unknown)
+}
+
+fn shown(body: Option<&Value>) -> String {
+    body.map_or_else(|| "nothing".to_owned(), ToString::to_string)
 }

@@ -1,6 +1,13 @@
 //! One HTTP exchange: an operation and its parameters become a request; it is signed at the moment of sending; what came of it
 //! is a [`Delivery`]. Knows no plan and no journal.
 
+pub mod credentials;
+mod fetch;
+pub mod request;
+pub mod sign;
 pub mod transport;
 
+pub use credentials::{CredentialError, Credentials, Resolved};
+pub use request::MaskedRequest;
+pub use sign::SignError;
 pub use transport::{Delivery, Transport, WireRequest};

@@ -171,8 +171,12 @@ fn operations<'a>(reading: &mut Reading<'a>, shared: &AnswerReading) -> Vec<Oper
     let root = reading.root();
     let Some(paths) = reading.required(root, "paths") else { return Vec::new() };
     let mut read: Vec<(Operation, &'a Node)> = Vec::new();
-    for path in reading.object(paths, &[], &[]).iter().filter(|field| field.name.starts_with('/')) {
-        operation::in_path(reading, path, shared, &mut read);
+    for path in reading.map(paths) {
+        if path.name.starts_with('/') {
+            operation::in_path(reading, path, shared, &mut read);
+        } else if !path.name.starts_with("x-") || path.name == EXTENSION {
+            reading.error("wrong-value", path.span, format!("the path `{}` does not begin with `/`", path.name));
+        }
     }
     let mut names: Vec<&str> = Vec::new();
     for (operation, node) in &read {

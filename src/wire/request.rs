@@ -1,0 +1,120 @@
+//! An operation and its parameters become a request: once to be signed and sent, once to be shown. Pure; signs nothing.
+
+use super::sign::shown_headers;
+use super::transport::WireRequest;
+use crate::provider::model::{AuthScheme, Operation};
+use crate::provider::request::{body, path_and_query};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// A request as the preview shows it. It never held a credential.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct MaskedRequest {
+    /// Upper case.
+    pub method: String,
+    /// Absolute, with its query.
+    pub url: String,
+    /// Header fields; those of the signer say `(secret)` or `(signed at sending)`.
+    pub headers: Vec<(String, String)>,
+    /// The body's text.
+    pub body: Option<String>,
+}
+
+/// The request that an operation makes of its parameters, before it is signed.
+pub fn build(base_url: &str, operation: &Operation, parameters: &Map<String, Value>) -> WireRequest {
+    // Values print without spaces and in the members' order; signers hash these very bytes.
+    let body = body(operation, parameters).map(|body| body.to_string().into_bytes());
+    let mut headers = vec![("accept".to_owned(), JSON.to_owned())];
+    if body.is_some() {
+        headers.push(("content-type".to_owned(), JSON.to_owned()));
+    }
+    for (name, value) in &operation.headers {
+        headers.retain(|(present, _)| present != name);
+        headers.push((name.clone(), value.clone()));
+    }
+    WireRequest {
+        method: operation.method.clone(),
+        url: format!("{}{}", base_url.trim_end_matches('/'), path_and_query(operation, parameters)),
+        headers,
+        body,
+    }
+}
+
+/// The request as it would be sent, with words in the place of what its signer will add.
+pub fn preview(
+    base_url: &str,
+    operation: &Operation,
+    parameters: &Map<String, Value>,
+    scheme: &AuthScheme,
+) -> MaskedRequest {
+    let request = build(base_url, operation, parameters);
+    let mut headers = request.headers;
+    headers.extend(shown_headers(&scheme.signer).into_iter().map(|(name, shown)| (name.to_owned(), shown.to_owned())));
+    MaskedRequest {
+        method: request.method,
+        url: request.url,
+        headers,
+        body: request.body.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+const JSON: &str = "application/json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::model::{Location, SignerKind};
+    use crate::provider::request::tests::operation;
+    use serde_json::json;
+
+    fn fields(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn requests_are_built_from_operations() {
+        let parameters =
+            [("id", Location::Path, None), ("comments", Location::Body, None), ("skip", Location::Body, None)];
+        let mut revoke = operation("/certificate/{id}/revoke", true, &parameters);
+        let given = json!({"id": 7, "skip": true, "comments": "a \"b\" \u{20ac}"});
+        let built = build("https://ca.example/v2/", &revoke, given.as_object().unwrap());
+        assert_eq!(built.url, "https://ca.example/v2/certificate/7/revoke");
+        let body = "{\"comments\":\"a \\\"b\\\" \u{20ac}\",\"skip\":true}";
+        assert_eq!(built.body.as_deref(), Some(body.as_bytes()));
+        let plain = fields(&[("accept", "application/json"), ("content-type", "application/json")]);
+        assert_eq!(built.headers, plain);
+
+        revoke.headers = fields(&[("accept", "text/plain"), ("x-fixed", "1")]);
+        revoke.has_body = false;
+        let built = build("https://ca.example/v2", &revoke, given.as_object().unwrap());
+        assert_eq!(built.headers, fields(&[("accept", "text/plain"), ("x-fixed", "1")]));
+        assert_eq!(built.body, None);
+    }
+
+    #[test]
+    fn previews_say_what_signers_will_add() {
+        let revoke = operation("/revoke", true, &[("reason", Location::Body, None)]);
+        for (signer, expected) in [
+            (SignerKind::Header("x-dc-devkey".to_owned()), fields(&[("x-dc-devkey", "(secret)")])),
+            (
+                SignerKind::NcpSignatureV2,
+                fields(&[
+                    ("x-ncp-apigw-timestamp", "(signed at sending)"),
+                    ("x-ncp-iam-access-key", "(secret)"),
+                    ("x-ncp-apigw-signature-v2", "(signed at sending)"),
+                ]),
+            ),
+            (
+                SignerKind::HuaweiSdkHmacSha256,
+                fields(&[("x-sdk-date", "(signed at sending)"), ("authorization", "(signed at sending)")]),
+            ),
+            (SignerKind::HuaweiIamToken("https://iam.example".to_owned()), fields(&[("x-auth-token", "(secret)")])),
+        ] {
+            let scheme = AuthScheme { name: "s".to_owned(), signer, required: Vec::new(), optional: Vec::new() };
+            let shown = preview("https://ca.example", &revoke, &Map::new(), &scheme);
+            assert_eq!(shown.headers[2..], expected);
+            assert_eq!((shown.method.as_str(), shown.url.as_str()), ("POST", "https://ca.example/revoke"));
+            assert_eq!(shown.body.as_deref(), Some("{}"));
+        }
+    }
+}
