@@ -38,6 +38,7 @@ impl Bench {
         let account = |name: &str, windows: &[&str]| Account {
             name: name.to_owned(),
             provider: name.to_owned(),
+            auth_url: None,
             base_url: format!("https://{name}.invalid"),
             variables: BTreeMap::new(),
             credentials: BTreeMap::new(),
@@ -70,6 +71,7 @@ impl Bench {
                 reason: None,
                 reason_sent: None,
                 parameters,
+                reaches: None,
                 needs: vec![],
                 not_before: None,
                 source: format!("model.yaml:{index}"),
@@ -78,7 +80,13 @@ impl Bench {
             }
         });
         let actions = made.collect();
-        Self { directory: tempfile::tempdir().unwrap(), catalog, world: Rc::new(World::new(seed, faults)), settings, actions }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            catalog,
+            world: Rc::new(World::new(seed, faults)),
+            settings,
+            actions,
+        }
     }
 
     fn make(&self) {
@@ -108,7 +116,8 @@ impl Bench {
         let reader = open.dir.read().unwrap();
         let senders = self.settings.accounts.iter().map(|account| {
             let provider = self.catalog.get(&account.provider).unwrap();
-            let credentials = ["api_key", "access_key", "secret_key"].map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
+            let credentials =
+                ["api_key", "access_key", "secret_key"].map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
             let signer = Signer::new(&provider.auth[0], &account.variables, Credentials::new(credentials));
             let transport = WorldTransport { world: Rc::clone(&self.world) };
             Rc::new(Sender::new(account, provider.clone(), signer, transport))
@@ -214,7 +223,8 @@ async fn survive(seed: u64) {
     let effects = bench.world.effects();
     for (action, outcome) in bench.actions.iter().zip(bench.outcomes()) {
         let effect = effects.get(&World::key(&action.operation, &action.target)).copied().unwrap_or_default();
-        let described = format!("seed {seed}: {} {} ended {outcome} with {effect} effects", action.operation, action.target);
+        let described =
+            format!("seed {seed}: {} {} ended {outcome} with {effect} effects", action.operation, action.target);
         match outcome {
             Outcome::Succeeded | Outcome::AlreadyDone => assert!(effect >= 1, "{described}"),
             Outcome::Failed | Outcome::Rejected => assert_eq!(effect, 0, "{described}"),
