@@ -103,6 +103,7 @@ pub(crate) mod tests {
             schema: json!({}),
         });
         Operation {
+            throttle_hint: None,
             name: "test".to_owned(),
             summary: String::new(),
             method: "POST".to_owned(),

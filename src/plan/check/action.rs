@@ -61,6 +61,7 @@ impl Checker<'_> {
             duplicate_of.is_some(),
             &self.canonical,
         );
+        let reaches = rules.reaches(&parameters.map);
         (self.each)(Action {
             ordinal: Ordinal::from(ordinal),
             id,
@@ -70,6 +71,7 @@ impl Checker<'_> {
             reason: asked,
             reason_sent: parameters.reason.map(|reason| reason.spelling),
             parameters: parameters.map,
+            reaches,
             needs,
             not_before,
             source: self.sources.line_place(row.span),
