@@ -103,7 +103,6 @@ pub(crate) mod tests {
             schema: json!({}),
         });
         Operation {
-            throttle_hint: None,
             name: "test".to_owned(),
             summary: String::new(),
             method: "POST".to_owned(),
