@@ -4,6 +4,7 @@
 //! it refuses ([`openapi`]); it reads documents and nothing else, and sends nothing.
 
 pub mod answer;
+pub mod auth;
 pub mod catalog;
 pub mod credentials;
 pub mod lookup;
@@ -15,6 +16,8 @@ pub mod reasons;
 pub mod request;
 pub mod retry_after;
 pub mod samples;
+#[cfg(test)]
+mod testing;
 pub mod variables;
 pub mod verdict;
 
