@@ -254,6 +254,9 @@ fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, given: &mut Gi
 /// Every status that a rule names must be among the declared responses: the document has other readers, too.
 fn check_responses<'a>(reading: &mut Reading<'a>, responses: &'a Node, own: &AnswerReading) {
     let fields = reading.map(responses);
+    for field in fields {
+        reading.resolve(&field.value);
+    }
     let declares = |status: u16| {
         fields.iter().any(|field| {
             field.name == "default" || field.name == status.to_string() || field.name == format!("{}XX", status / 100)
