@@ -206,8 +206,14 @@ fn check_path(reading: &mut Reading<'_>, path: &Field, parameters: &[Parameter])
             reading.error("unknown-name", path.span, format!("the path has no `{{{name}}}`"));
         }
     }
-    if path.name.contains(['?', '#', ' ']) {
-        reading.error("wrong-value", path.span, "a path has neither a query nor a fragment nor a space");
+    let fixed = placeholders(&path.name).fold(path.name.clone(), |rest, name| rest.replace(&format!("{{{name}}}"), ""));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
+    if !fixed.bytes().all(plain) || fixed.split('/').any(|segment| segment == "..") {
+        reading.error(
+            "wrong-value",
+            path.span,
+            "a path has no query, no fragment, no `..` and no character that must be encoded",
+        );
     }
 }
 
