@@ -1,1 +1,18 @@
-//! Decides what is sent when, and what it meant.
+//! Decides what is sent when, and what it meant; has the wire do it; tells the journal before anybody else.
+//!
+//! The decisions are pure: [`pace`] (when may a request go out), [`ready`] (which action is next), [`retry`] (what follows from an
+//! attempt or a look-up), [`safety`] (go on or stop). [`attempt`] and [`dispatcher`] do what was decided. Never draws, never
+//! touches a file.
+
+pub mod attempt;
+pub mod dispatcher;
+pub mod forecast;
+pub mod pace;
+pub mod ready;
+pub mod retry;
+pub mod safety;
+pub mod sender;
+mod start;
+
+pub use dispatcher::{Ending, Run, run};
+pub use sender::Sender;

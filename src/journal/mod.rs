@@ -3,6 +3,17 @@
 //! Records are events; the state of a run is the fold of its records ([`state`]), for a running process, `resume`, `status` and
 //! `report` alike. Knows no HTTP and no async runtime.
 
+pub mod dir;
+pub mod error;
+pub mod reader;
 pub mod record;
+mod schema;
+pub mod state;
+pub mod writer;
 
-pub use record::Record;
+pub use dir::{RunDir, RunMaker};
+pub use error::JournalError;
+pub use reader::{Reader, RunFacts};
+pub use record::{Record, Reply};
+pub use state::{ActionState, History, Phase};
+pub use writer::Journal;

@@ -55,6 +55,17 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+    /// A look-up told about the action's target.
+    LookedUp {
+        /// The action.
+        ordinal: Ordinal,
+        /// When.
+        at: Timestamp,
+        /// What the action's attempts so far have done: `none` clears a doubt.
+        effect: Effect,
+        /// What was seen, in a few words.
+        seen: String,
+    },
     /// The action ended. Durable before it is shown.
     Ended {
         /// The action.
@@ -80,6 +91,23 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
+}
+
+impl Record {
+    /// When it was made.
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Began { at, .. }
+            | Self::Reopened { at, .. }
+            | Self::Intent { at, .. }
+            | Self::AttemptEnded { at, .. }
+            | Self::Asked { at, .. }
+            | Self::LookedUp { at, .. }
+            | Self::Ended { at, .. }
+            | Self::Stopped { at, .. }
+            | Self::Finished { at } => *at,
+        }
+    }
 }
 
 /// What a report row says about an answer. The provider's texts are verbatim, with secrets masked; they are made safe where

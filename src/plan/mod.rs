@@ -2,8 +2,17 @@
 //!
 //! Reads the plan and every file that it names; sends nothing, needs no credential.
 
+pub mod check;
 pub mod checked;
+mod csv;
+mod load;
+mod read;
+mod row;
+pub mod schema;
 pub mod settings;
 
-pub use checked::{Action, CheckedPlan};
+pub use check::{CsvOptions, IgnoreColumns, Request, check};
+pub use checked::{Action, CheckedPlan, ReadFile};
+pub use load::Input;
+pub use schema::schema;
 pub use settings::{Account, Settings};

@@ -39,6 +39,9 @@ pub struct Account {
     pub provider: String,
     /// The base URL with its server variables filled in; no trailing `/`.
     pub base_url: String,
+    /// The URL that tokens are fetched from, where the plan says another than the document's; no trailing `/`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_url: Option<String>,
     /// Server variables as filled in, for signers that have a URL of their own.
     pub variables: BTreeMap<String, String>,
     /// Where the credentials come from, by credential name: the plan's references, or the document's environment variables.

@@ -3,6 +3,7 @@
 
 use super::{Ordinal, Outcome};
 use jiff::Timestamp;
+use std::time::Duration;
 
 /// Something that happened in a run. `account` is the name of a configured provider.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,15 +12,6 @@ pub enum Event {
     RunBegan {
         /// Each account with the number of its actions that are still to be done.
         accounts: Vec<(String, u64)>,
-    },
-    /// A request is about to be sent; its intent is durable.
-    AttemptBegan {
-        /// The action.
-        ordinal: Ordinal,
-        /// The configured provider.
-        account: String,
-        /// The attempt's number, from 1.
-        attempt: u32,
     },
     /// An attempt did not settle its action; another, or a look-up, follows.
     AttemptFailed {
@@ -65,6 +57,8 @@ pub enum Event {
     Warning(String),
     /// No new request goes out; those in flight are awaited.
     Stopping(StopReason),
+    /// Time went by: so much since the clock's start. Comes about once a second.
+    Tick(Duration),
     /// The last event.
     RunEnded,
 }

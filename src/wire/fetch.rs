@@ -44,7 +44,7 @@ fn from_file(path: &Path) -> Result<Fetched, String> {
     let bytes = read_capped(&mut file).map_err(|error| error.to_string())?;
     let warning = others_may_read(&metadata)
         .then(|| format!("others may read `{}`; chmod 600 it", safe::terminal(&path.display().to_string())));
-    Ok(Fetched { secret: secret(bytes)?, warning })
+    Ok(Fetched { secret: secret(&bytes)?, warning })
 }
 
 /// Runs a program without a shell. Its standard input is empty; what it says on standard error is told when it fails.
@@ -67,7 +67,7 @@ fn from_command(words: &[String], limit: Duration) -> Result<Fetched, String> {
         .map_err(|error| format!("its output could not be read: {error}"))?
         .ok_or_else(|| format!("it did not end within {}", crate::time::human(limit)))?;
     if status.success() {
-        return Ok(Fetched { secret: secret(output)?, warning: None });
+        return Ok(Fetched { secret: secret(&output)?, warning: None });
     }
     // What it printed may be the credential, and it may have repeated that on standard error.
     let printed = Secret::new(String::from_utf8_lossy(&output).trim());
@@ -115,8 +115,8 @@ fn read_capped(from: &mut impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 }
 
 /// The text without one trailing line break.
-fn secret(bytes: Zeroizing<Vec<u8>>) -> Result<Secret, String> {
-    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8 text")?;
+fn secret(bytes: &[u8]) -> Result<Secret, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8 text")?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(Secret::new(text))
 }

@@ -1,13 +1,19 @@
 //! One HTTP exchange: an operation and its parameters become a request; it is signed at the moment of sending; what came of it
 //! is a [`Delivery`]. Knows no plan and no journal.
 
+pub mod client;
+pub mod clock;
 pub mod credentials;
 mod fetch;
 pub mod request;
 pub mod sign;
+pub mod signer;
+pub mod token;
 pub mod transport;
 
+pub use client::{HttpOptions, HttpTransport};
 pub use credentials::{CredentialError, Credentials, Resolved};
 pub use request::MaskedRequest;
 pub use sign::SignError;
+pub use signer::Signer;
 pub use transport::{Delivery, Transport, WireRequest};

@@ -42,3 +42,33 @@ pub struct Row {
     /// The kept columns' values, in the order of the report's kept columns.
     pub kept: Vec<String>,
 }
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! A row to vary.
+
+    use super::*;
+
+    /// A row with only what every row has.
+    pub(crate) fn row(action_id: &str) -> Row {
+        Row {
+            action_id: action_id.into(),
+            provider: "digicert".into(),
+            operation: "revoke".into(),
+            target: "112358".into(),
+            reason: None,
+            reason_sent: None,
+            outcome: Outcome::Skipped,
+            http_status: None,
+            provider_code: None,
+            provider_message: None,
+            provider_ref: None,
+            attempts: 0,
+            started_at: None,
+            finished_at: None,
+            duration_ms: None,
+            source: "plan.yaml:7".into(),
+            kept: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,542 @@
+//! The one owner of a run's state: it starts steps, folds their records into the state, tells the observer, and stops the run
+//! when a rule, a signal or the environment says so. Every event that it emits tells of something that is durable already.
+
+use super::attempt::{self, Doubted, JournalFailed, LookedUp, Paced, Report, Tools};
+use super::pace::{Moment, Pace};
+use super::ready::{Ready, Turn};
+use super::retry::{self, Jitter, Next};
+use super::safety::{self, Gate, Watch};
+use super::sender::{Sender, TokenError};
+use super::start;
+use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record, Reply};
+use crate::plan::{Action, Settings};
+use crate::run::{Event, Ordinal, Outcome, StopReason};
+use crate::time::Clock;
+use crate::wire::Transport;
+use jiff::Timestamp;
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::{Id, JoinError, JoinSet};
+
+/// Everything that a run needs. The caller has made the run directory and resolved the credentials.
+#[derive(Debug)]
+pub struct Run<'a, T, C> {
+    /// How the plan is to be carried out.
+    pub settings: &'a Settings,
+    /// The run, open for reading.
+    pub reader: &'a Reader,
+    /// The run's journal.
+    pub journal: Journal,
+    /// One sender an account, in the order of the settings' accounts.
+    pub senders: Vec<Rc<Sender<T>>>,
+    /// The clock.
+    pub clock: Rc<C>,
+    /// Outcomes that are taken up again (`resume --retry`).
+    pub reopen: BTreeSet<Outcome>,
+    /// Why to stop, when somebody says so (a signal). A second word leaves at once.
+    pub stop: mpsc::UnboundedReceiver<StopReason>,
+    /// Seed of the jitter between attempts.
+    pub seed: u64,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Why it stopped before the last action, where it did.
+    pub stopped: Option<StopReason>,
+    /// Accounts that were stopped, with the reason.
+    pub accounts_stopped: Vec<(String, String)>,
+    /// Whether every action has ended.
+    pub complete: bool,
+    /// Whether every action has ended well (duplicates count as well).
+    pub well: bool,
+}
+
+/// Carries out a run, or goes on with it. Must run inside a [`tokio::task::LocalSet`].
+///
+/// # Errors
+/// Where the run cannot be read, or its records contradict each other; nothing was sent then.
+pub async fn run<T, C>(run: Run<'_, T, C>, observe: &mut dyn FnMut(Event)) -> Result<Ending, JournalError>
+where
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    let mut dispatcher = Dispatcher::begin(run, observe)?;
+    if dispatcher.stopping.is_none() {
+        dispatcher.go().await;
+    }
+    Ok(dispatcher.end().await)
+}
+
+struct Dispatcher<'a, 'o, T, C> {
+    run: Run<'a, T, C>,
+    observe: &'o mut dyn FnMut(Event),
+    states: Vec<ActionState>,
+    duplicates: HashSet<Ordinal>,
+    ready: Ready,
+    doubts: HashMap<Ordinal, (Doubted, Vec<Value>)>,
+    steps: JoinSet<Step>,
+    under_way: HashMap<Id, (usize, Option<Ordinal>)>,
+    watch: Watch,
+    jitter: Jitter,
+    deadline: Option<Timestamp>,
+    stopping: Option<StopReason>,
+    leave: bool,
+    accounts_stopped: Vec<(String, String)>,
+    skew_told: HashSet<usize>,
+    hold_told: HashMap<usize, Moment>,
+}
+
+/// What a task came to.
+enum Step {
+    Attempt(Result<Report, JournalFailed>),
+    LookUp(Result<LookedUp, JournalFailed>),
+    Token(Result<Result<(), TokenError>, JournalFailed>),
+}
+
+impl<'a, 'o, T, C> Dispatcher<'a, 'o, T, C>
+where
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    fn begin(run: Run<'a, T, C>, observe: &'o mut dyn FnMut(Event)) -> Result<Self, JournalError> {
+        let now = run.clock.elapsed();
+        let wall = run.clock.now();
+        let start::Start { states, records, doubts, queue, left, sent } =
+            start::start(run.reader, run.settings, &run.senders, &run.reopen, wall)?;
+        let failed = run.journal.append_and_wait(records).err();
+        let facts_began = run.reader.overview()?.began_at.unwrap_or(wall);
+
+        let safety = &run.settings.safety;
+        let canaries_well =
+            states.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
+        let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
+        let lanes = run.settings.accounts.iter().zip(sent).map(|(account, sent)| {
+            let mut pace = Pace::new(&account.windows);
+            pace.seed(now, sent);
+            (pace, account.concurrency)
+        });
+        let mut ready = Ready::new(lanes.collect(), canaries);
+        let mut duplicates = HashSet::new();
+        for action in queue {
+            if action.duplicate_of.is_some() {
+                duplicates.insert(action.ordinal);
+            }
+            if start::state(&states, action.ordinal).phase != Phase::Waiting {
+                continue;
+            }
+            let open = |need: &Ordinal| !matches!(start::state(&states, *need).phase, Phase::Ended(outcome) if outcome.is_well());
+            let needs: Vec<Ordinal> = action.needs.into_iter().filter(open).collect();
+            let not_before = action.not_before.filter(|at| *at > wall).and_then(|at| {
+                let ahead = Duration::try_from(at.duration_since(wall)).ok()?;
+                now.checked_add(ahead)
+            });
+            ready.add(action.ordinal, action.account, &needs, not_before);
+        }
+        observe(Event::RunBegan {
+            accounts: run.settings.accounts.iter().map(|account| account.name.clone()).zip(left).collect(),
+        });
+        Ok(Self {
+            watch: Watch::new(safety),
+            jitter: Jitter::new(run.seed),
+            deadline: safety::deadline(run.settings.deadline, facts_began),
+            stopping: failed.map(StopReason::Environment),
+            doubts: doubts.into_iter().map(|(ordinal, doubted)| (ordinal, (doubted, Vec::new()))).collect(),
+            run,
+            observe,
+            states,
+            duplicates,
+            ready,
+            steps: JoinSet::new(),
+            under_way: HashMap::new(),
+            leave: false,
+            accounts_stopped: Vec::new(),
+            skew_told: HashSet::new(),
+            hold_told: HashMap::new(),
+        })
+    }
+
+    async fn go(&mut self) {
+        let mut tick = tokio::time::interval(TICK);
+        loop {
+            let mut wake = self.run.clock.elapsed() + LONGEST_SLEEP;
+            if self.stopping.is_none() {
+                match self.start_what_may_start() {
+                    Turn::Wait(moment) => wake = wake.min(moment),
+                    Turn::Idle if self.steps.is_empty() => return,
+                    _ => {}
+                }
+            }
+            if self.leave || (self.stopping.is_some() && self.steps.is_empty()) {
+                return;
+            }
+            let sleep = wake.saturating_sub(self.run.clock.elapsed());
+            tokio::select! {
+                biased;
+                Some(reason) = self.run.stop.recv() => {
+                    self.leave = matches!(self.stopping, Some(StopReason::Signal(_)));
+                    self.stop(reason);
+                }
+                Some(joined) = self.steps.join_next_with_id() => self.stepped(joined).await,
+                _ = tick.tick() => (self.observe)(Event::Tick(self.run.clock.elapsed())),
+                () = tokio::time::sleep(sleep) => {}
+            }
+        }
+    }
+
+    /// Starts every step that has a slot and a place now.
+    fn start_what_may_start(&mut self) -> Turn {
+        loop {
+            let now = self.run.clock.elapsed();
+            match safety::gate(
+                &self.run.settings.schedule,
+                self.deadline,
+                self.run.clock.now(),
+                self.run.settings.timeout,
+            ) {
+                Gate::Closed(why) => {
+                    self.stop(StopReason::Rule(why));
+                    return Turn::Idle;
+                }
+                Gate::Open(_) => {}
+            }
+            match self.ready.next(now) {
+                Turn::Start { ordinal, account } => {
+                    if let Err(error) = self.start(ordinal, account) {
+                        self.ready.pace(account).unsent();
+                        self.ready.stepped(account);
+                        self.stop(StopReason::Environment(error.to_string()));
+                        return Turn::Idle;
+                    }
+                }
+                Turn::Wait(moment) => {
+                    self.tell_of_holds(now);
+                    return Turn::Wait(moment);
+                }
+                turn => return turn,
+            }
+        }
+    }
+
+    fn start(&mut self, ordinal: Ordinal, account: usize) -> Result<(), JournalError> {
+        let sender = Rc::clone(&self.run.senders[account]);
+        let tools = Tools {
+            sender: Rc::clone(&sender),
+            account,
+            journal: self.run.journal.clone(),
+            clock: Rc::clone(&self.run.clock),
+        };
+        let attempts = self.run.settings.retry.attempts;
+        if sender.needs_token() {
+            self.ready.pause(account, true);
+            self.ready.again(ordinal, account, None);
+            let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
+            let task = self.steps.spawn_local(async move {
+                Step::Token(match attempt::append(&tools.journal, vec![asked]).await {
+                    Ok(()) => Ok(tools.sender.fetch_token().await),
+                    Err(failed) => Err(failed),
+                })
+            });
+            self.under_way.insert(task.id(), (account, None));
+            return Ok(());
+        }
+        let action = self.run.reader.action(ordinal)?;
+        let state = start::state(&self.states, ordinal);
+        let task = match self.doubts.get(&ordinal).cloned() {
+            Some((doubted, _)) if doubted.tries >= LOOKUP_TRIES => {
+                let cause = doubted.cause.clone().unwrap_or_default();
+                self.steps.spawn_local(async move {
+                    Step::LookUp(attempt::give_up(tools, action, state, doubted, cause, attempts).await)
+                })
+            }
+            Some((doubted, pages)) => self.steps.spawn_local(async move {
+                Step::LookUp(attempt::look_up(tools, action, state, doubted, pages, attempts).await)
+            }),
+            None => self
+                .steps
+                .spawn_local(async move { Step::Attempt(attempt::attempt(tools, action, state, attempts).await) }),
+        };
+        self.under_way.insert(task.id(), (account, Some(ordinal)));
+        Ok(())
+    }
+
+    async fn stepped(&mut self, joined: Result<(Id, Step), JoinError>) {
+        let id = joined.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
+        let Some((account, ordinal)) = self.under_way.remove(&id) else { return };
+        self.ready.stepped(account);
+        match (joined, ordinal) {
+            (Ok((_, Step::Attempt(Ok(report)))), Some(ordinal)) => self.reported(account, ordinal, report).await,
+            (Ok((_, Step::LookUp(Ok(looked_up)))), Some(ordinal)) => self.looked_up(account, ordinal, looked_up).await,
+            (Ok((_, Step::Token(Ok(token)))), _) => self.token(account, token),
+            (Ok((_, Step::Attempt(Err(failed)) | Step::LookUp(Err(failed)) | Step::Token(Err(failed)))), _) => {
+                // A request whose intent is durable may have gone out: it counts.
+                self.ready.pace(account).answered(self.run.clock.elapsed());
+                self.stop(StopReason::Environment(failed.0));
+            }
+            (Err(panic), Some(ordinal)) => self.panicked(account, ordinal, &panic).await,
+            (Err(_), None) | (Ok(_), _) => self.ready.pace(account).answered(self.run.clock.elapsed()),
+        }
+    }
+
+    async fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report) {
+        self.pace(account, report.pace);
+        for record in &report.records {
+            self.fold(ordinal, record);
+        }
+        if let Some(skew) = report.skew
+            && self.skew_told.insert(account)
+        {
+            let name = &self.run.senders[account].name;
+            let seconds = skew.as_secs();
+            (self.observe)(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
+        }
+        match report.next {
+            Next::End(outcome) => self.ended(account, ordinal, outcome, &report.reply).await,
+            Next::Again => {
+                let counted = start::state(&self.states, ordinal).counted;
+                let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.next());
+                self.ready.again(ordinal, account, Some(self.run.clock.elapsed() + pause));
+                self.tell_of_failure(account, ordinal, &report.reply);
+            }
+            Next::Hold => self.ready.again(ordinal, account, None),
+            Next::LookUp(_) => {
+                let doubted = Doubted {
+                    refused: report.refused,
+                    answer: report.answer,
+                    reply: report.reply.clone(),
+                    ..Doubted::default()
+                };
+                self.doubts.insert(ordinal, (doubted, Vec::new()));
+                self.ready.again(ordinal, account, None);
+            }
+            Next::StopAccount => {
+                self.ready.again(ordinal, account, None);
+                if !self.run.senders[account].renew() {
+                    let status = report.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
+                    let words = report.reply.message.unwrap_or_default();
+                    self.stop_account(account, format!("the provider refused the credentials: {status} {words}"));
+                }
+            }
+        }
+    }
+
+    async fn looked_up(&mut self, account: usize, ordinal: Ordinal, looked_up: LookedUp) {
+        match looked_up {
+            LookedUp::Settled(report) => {
+                self.doubts.remove(&ordinal);
+                self.reported(account, ordinal, *report).await;
+            }
+            LookedUp::More(read) => {
+                self.pace(account, Paced::Answered);
+                if let Some((_, pages)) = self.doubts.get_mut(&ordinal) {
+                    *pages = read;
+                }
+                self.ready.again(ordinal, account, None);
+            }
+            LookedUp::Failed { cause, pace, refused_credentials } => {
+                self.pace(account, pace);
+                let throttled = matches!(pace, Paced::Throttled(_));
+                let mut tries = 0;
+                if let Some((doubted, _)) = self.doubts.get_mut(&ordinal) {
+                    doubted.tries += u32::from(!throttled && !refused_credentials);
+                    doubted.cause = Some(cause.clone());
+                    tries = doubted.tries;
+                }
+                let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.next());
+                let due = (!throttled).then(|| self.run.clock.elapsed() + pause);
+                self.ready.again(ordinal, account, due);
+                if refused_credentials && !self.run.senders[account].renew() {
+                    self.stop_account(account, format!("the provider refused the credentials: {cause}"));
+                }
+            }
+        }
+    }
+
+    fn token(&mut self, account: usize, token: Result<(), TokenError>) {
+        self.pace(account, Paced::Answered);
+        self.ready.pause(account, false);
+        if let Err(error) = token {
+            self.stop_account(account, format!("no token: {}", error.0));
+        }
+    }
+
+    /// A step panicked: its request may have gone out, so its action is treated as one whose answer was lost.
+    async fn panicked(&mut self, account: usize, ordinal: Ordinal, panic: &JoinError) {
+        self.pace(account, Paced::Answered);
+        let states = self.run.reader.state_of(ordinal);
+        let Ok(state) = states else {
+            return self
+                .stop(StopReason::Environment(format!("an action panicked, and the journal cannot be read: {panic}")));
+        };
+        start::set(&mut self.states, ordinal, state);
+        let reply =
+            Reply { message: Some("an internal error struck while it was under way".to_owned()), ..Reply::default() };
+        let outcome = if state.attempts == 0 { Outcome::Failed } else { Outcome::InDoubt };
+        let record = Record::Ended { ordinal, at: self.run.clock.now(), outcome, answer: reply.clone() };
+        match attempt::append(&self.run.journal, vec![record.clone()]).await {
+            Ok(()) => {
+                self.fold(ordinal, &record);
+                self.ended(account, ordinal, outcome, &reply).await;
+            }
+            Err(failed) => self.stop(StopReason::Environment(failed.0)),
+        }
+    }
+
+    /// An action's end is durable: those that waited for it may go, or never can.
+    async fn ended(&mut self, account: usize, ordinal: Ordinal, outcome: Outcome, reply: &Reply) {
+        let well = outcome.is_well();
+        let canary = self.ready.is_canary(ordinal);
+        let id = self.tell_of_end(account, ordinal, outcome, reply);
+        let lost = self.ready.ended(ordinal, well);
+        if !lost.is_empty() {
+            let message = format!("never sent: it needs {id}, which ended {outcome}");
+            self.skip(lost, &message).await;
+        }
+        if let Some(why) = self.watch.ended(well) {
+            self.stop(StopReason::Rule(why));
+        } else if canary && !well {
+            self.stop(StopReason::Rule(format!("the canary {id} ended {outcome} (safety.canary)")));
+        }
+    }
+
+    async fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
+        let answer = Reply { message: Some(message.to_owned()), ..Reply::default() };
+        let at = self.run.clock.now();
+        let end = |ordinal: &Ordinal| Record::Ended {
+            ordinal: *ordinal,
+            at,
+            outcome: Outcome::Skipped,
+            answer: answer.clone(),
+        };
+        let records: Vec<Record> = ordinals.iter().map(end).collect();
+        if let Err(failed) = attempt::append(&self.run.journal, records.clone()).await {
+            return self.stop(StopReason::Environment(failed.0));
+        }
+        for (ordinal, record) in ordinals.iter().zip(&records) {
+            self.fold(*ordinal, record);
+            if let Ok(action) = self.run.reader.action(*ordinal) {
+                self.tell_of_end(action.account, *ordinal, Outcome::Skipped, &answer);
+            }
+        }
+    }
+
+    fn fold(&mut self, ordinal: Ordinal, record: &Record) {
+        match start::state(&self.states, ordinal).next(record) {
+            Ok(state) => start::set(&mut self.states, ordinal, state),
+            Err(illegal) => self.stop(StopReason::Environment(format!("internal error: {illegal}"))),
+        }
+    }
+
+    fn pace(&mut self, account: usize, paced: Paced) {
+        let now = self.run.clock.elapsed();
+        let pace = self.ready.pace(account);
+        match paced {
+            Paced::Unsent => pace.unsent(),
+            Paced::Answered => {
+                pace.answered(now);
+                pace.quiet(now);
+            }
+            Paced::Throttled(retry_after) => {
+                pace.answered(now);
+                pace.throttled(now, retry_after);
+                self.tell_of_holds(now);
+            }
+        }
+    }
+
+    fn stop(&mut self, reason: StopReason) {
+        if self.stopping.is_none() {
+            (self.observe)(Event::Stopping(reason.clone()));
+            self.stopping = Some(reason);
+        }
+    }
+
+    fn stop_account(&mut self, account: usize, why: String) {
+        self.ready.stop(account);
+        let name = self.run.senders[account].name.clone();
+        let why = why.trim_end().to_owned();
+        if !self.accounts_stopped.iter().any(|(stopped, _)| *stopped == name) {
+            (self.observe)(Event::AccountStopped { account: name.clone(), why: why.clone() });
+            self.accounts_stopped.push((name, why));
+        }
+    }
+
+    fn tell_of_end(&mut self, account: usize, ordinal: Ordinal, outcome: Outcome, reply: &Reply) -> String {
+        let action = self.run.reader.action(ordinal).ok();
+        let id = action.map_or_else(|| ordinal.to_string(), |action: Action| action.id);
+        (self.observe)(Event::ActionEnded {
+            ordinal,
+            account: self.run.senders[account].name.clone(),
+            id: id.clone(),
+            outcome,
+            message: reply.message.clone().unwrap_or_default(),
+        });
+        id
+    }
+
+    fn tell_of_failure(&mut self, account: usize, ordinal: Ordinal, reply: &Reply) {
+        let status = reply.http_status.map(|status| format!("HTTP {status} ")).unwrap_or_default();
+        (self.observe)(Event::AttemptFailed {
+            ordinal,
+            account: self.run.senders[account].name.clone(),
+            attempt: start::state(&self.states, ordinal).attempts,
+            why: format!("{status}{}", reply.message.as_deref().unwrap_or_default()),
+        });
+    }
+
+    fn tell_of_holds(&mut self, now: Moment) {
+        for account in 0..self.run.senders.len() {
+            let Some(until) = self.ready.pace(account).held(now) else { continue };
+            if self.hold_told.insert(account, until) != Some(until) {
+                let ahead = jiff::SignedDuration::try_from(until.saturating_sub(now)).unwrap_or_default();
+                (self.observe)(Event::HeldBack {
+                    account: self.run.senders[account].name.clone(),
+                    until: self.run.clock.now().checked_add(ahead).unwrap_or(Timestamp::MAX),
+                    why: "the provider said that there were too many requests".to_owned(),
+                });
+            }
+        }
+    }
+
+    async fn end(mut self) -> Ending {
+        // Leaving at once: what is in flight stays without an end, and resume takes it as lost.
+        self.steps.abort_all();
+        let complete = self.states.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
+        let ended_well = |(ordinal, state): (usize, &ActionState)| match state.phase {
+            Phase::Ended(Outcome::Skipped) => self.duplicates.contains(&(ordinal as Ordinal)),
+            Phase::Ended(outcome) => outcome.is_well(),
+            Phase::Waiting | Phase::InFlight => false,
+        };
+        let well = self.states.iter().enumerate().all(ended_well);
+        let at = self.run.clock.now();
+        let record = match (&self.stopping, complete) {
+            (_, true) => Record::Finished { at },
+            (Some(StopReason::Rule(why)), _) => Record::Stopped { at, why: why.clone(), code: 3 },
+            (Some(StopReason::Environment(why)), _) => Record::Stopped { at, why: why.clone(), code: 4 },
+            (Some(StopReason::Signal(number)), _) => {
+                let code = u8::try_from(128 + number).unwrap_or(u8::MAX);
+                Record::Stopped { at, why: format!("interrupted by signal {number}"), code }
+            }
+            (None, false) => {
+                let whys: Vec<String> =
+                    self.accounts_stopped.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+                Record::Stopped { at, why: whys.join("; "), code: 4 }
+            }
+        };
+        if let Err(failed) = attempt::append(&self.run.journal, vec![record]).await {
+            self.stop(StopReason::Environment(failed.0));
+        }
+        (self.observe)(Event::RunEnded);
+        Ending { stopped: self.stopping, accounts_stopped: self.accounts_stopped, complete, well }
+    }
+}
+
+/// Look-ups that come to nothing before an action in doubt stays so.
+const LOOKUP_TRIES: u32 = 3;
+/// How often the observer hears of the time.
+const TICK: Duration = Duration::from_secs(1);
+/// Wake at least so often, to see a window close or a deadline pass.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);

@@ -1,0 +1,345 @@
+//! Which action goes next: one lane an account, so that no provider waits behind another; the canary first; what others need
+//! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
+//! the fault tests in virtual time.
+
+use super::pace::{Full, Moment, Pace};
+use crate::run::Ordinal;
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+
+/// The queue of a run.
+#[derive(Debug)]
+pub struct Ready {
+    lanes: Vec<Lane>,
+    /// The lane that is asked first, so that all are served in turn.
+    turn: usize,
+    /// How many canaries have still to end well.
+    canaries: u64,
+    /// The canary that is under way.
+    canary: Option<Ordinal>,
+    /// For each action that others need: those others.
+    dependents: HashMap<Ordinal, Vec<(Ordinal, usize)>>,
+    /// For each action that needs others: how many of them are still to end well, and when it may start.
+    blocked: HashMap<Ordinal, (usize, Option<Moment>)>,
+}
+
+/// One account's lane.
+#[derive(Debug)]
+struct Lane {
+    pace: Pace,
+    slots: u32,
+    running: u32,
+    /// Nothing more is sent in this process.
+    stopped: bool,
+    /// Nothing is sent until a token has come.
+    paused: bool,
+    /// Begun actions whose next step is due, before new ones.
+    urgent: VecDeque<Ordinal>,
+    fresh: VecDeque<Ordinal>,
+    later: BinaryHeap<Reverse<(Moment, Ordinal)>>,
+}
+
+/// What can be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// This action's next step; its slot and its place under the limits are taken.
+    Start {
+        /// The action.
+        ordinal: Ordinal,
+        /// Its account.
+        account: usize,
+    },
+    /// Nothing before this moment, unless an answer comes before.
+    Wait(Moment),
+    /// Nothing before an answer comes.
+    WaitForAnswer,
+    /// Nothing is queued in any lane that goes on, and nothing is under way.
+    Idle,
+}
+
+impl Ready {
+    /// A queue with a lane for each account (its pace, its slots), and so many canaries still to come.
+    pub fn new(accounts: Vec<(Pace, u32)>, canaries: u64) -> Self {
+        let lane = |(pace, slots): (Pace, u32)| Lane {
+            pace,
+            slots: slots.max(1),
+            running: 0,
+            stopped: false,
+            paused: false,
+            urgent: VecDeque::new(),
+            fresh: VecDeque::new(),
+            later: BinaryHeap::new(),
+        };
+        Self {
+            lanes: accounts.into_iter().map(lane).collect(),
+            turn: 0,
+            canaries,
+            canary: None,
+            dependents: HashMap::new(),
+            blocked: HashMap::new(),
+        }
+    }
+
+    /// Queues an action; actions come in plan order. `needs` are those of its needed actions that have not yet ended well.
+    pub fn add(&mut self, ordinal: Ordinal, account: usize, needs: &[Ordinal], not_before: Option<Moment>) {
+        if needs.is_empty() {
+            self.release(ordinal, account, not_before);
+        } else {
+            self.blocked.insert(ordinal, (needs.len(), not_before));
+            for need in needs {
+                self.dependents.entry(*need).or_default().push((ordinal, account));
+            }
+        }
+    }
+
+    /// What can be done now.
+    pub fn next(&mut self, now: Moment) -> Turn {
+        for lane in &mut self.lanes {
+            while lane.later.peek().is_some_and(|Reverse((due, _))| *due <= now) {
+                if let Some(Reverse((_, ordinal))) = lane.later.pop() {
+                    lane.urgent.push_back(ordinal);
+                }
+            }
+        }
+        if self.canaries > 0 {
+            return self.next_canary(now);
+        }
+        let lanes = self.lanes.len();
+        let mut wait = Turn::Idle;
+        for offset in 0..lanes {
+            let account = (self.turn + offset) % lanes;
+            match self.start(account, now) {
+                Turn::Start { ordinal, account } => {
+                    self.turn = (account + 1) % lanes;
+                    return Turn::Start { ordinal, account };
+                }
+                other => wait = sooner(wait, other),
+            }
+        }
+        wait
+    }
+
+    /// One action at a time, the first in plan order that can go.
+    fn next_canary(&mut self, now: Moment) -> Turn {
+        let running = self.lanes.iter().any(|lane| lane.running > 0);
+        if running {
+            return Turn::WaitForAnswer;
+        }
+        let wanted = match self.canary {
+            Some(canary) => {
+                self.lanes.iter().position(|lane| lane.urgent.contains(&canary)).map(|account| (canary, account))
+            }
+            None => {
+                let going = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.stopped);
+                going.filter_map(|(account, lane)| lane.front().map(|ordinal| (ordinal, account))).min()
+            }
+        };
+        let Some((ordinal, account)) = wanted else {
+            let due = self.lanes.iter().filter(|lane| !lane.stopped).filter_map(Lane::next_due).min();
+            return due.map_or(Turn::Idle, Turn::Wait);
+        };
+        let lane = &mut self.lanes[account];
+        if let Some(index) = lane.urgent.iter().position(|queued| *queued == ordinal) {
+            lane.urgent.swap(0, index);
+        }
+        let turn = self.start(account, now);
+        if let Turn::Start { ordinal, .. } = turn {
+            self.canary = Some(ordinal);
+        }
+        turn
+    }
+
+    fn start(&mut self, account: usize, now: Moment) -> Turn {
+        let lane = &mut self.lanes[account];
+        if lane.stopped {
+            return if lane.running > 0 { Turn::WaitForAnswer } else { Turn::Idle };
+        }
+        if lane.front().is_none() {
+            let idle = if lane.running > 0 { Turn::WaitForAnswer } else { Turn::Idle };
+            return lane.next_due().map_or(idle, Turn::Wait);
+        }
+        if lane.running >= lane.slots || lane.paused {
+            return Turn::WaitForAnswer;
+        }
+        match lane.pace.take(now) {
+            Ok(()) => match lane.urgent.pop_front().or_else(|| lane.fresh.pop_front()) {
+                Some(ordinal) => {
+                    lane.running += 1;
+                    Turn::Start { ordinal, account }
+                }
+                None => Turn::Idle,
+            },
+            Err(Full::Until(moment)) => Turn::Wait(moment),
+            Err(Full::UntilAnswer) => Turn::WaitForAnswer,
+        }
+    }
+
+    /// A step that was started is over: its slot is free again.
+    pub fn stepped(&mut self, account: usize) {
+        let lane = &mut self.lanes[account];
+        lane.running = lane.running.saturating_sub(1);
+    }
+
+    /// The account's pace, to tell it of answers and throttles.
+    pub fn pace(&mut self, account: usize) -> &mut Pace {
+        &mut self.lanes[account].pace
+    }
+
+    /// An action has another step, due at a moment, or as soon as there is a place.
+    pub fn again(&mut self, ordinal: Ordinal, account: usize, due: Option<Moment>) {
+        let lane = &mut self.lanes[account];
+        match due {
+            Some(due) => lane.later.push(Reverse((due, ordinal))),
+            None => lane.urgent.push_back(ordinal),
+        }
+    }
+
+    /// An action ended. Returns those that needed it and can now never be sent, transitively; the caller ends them as skipped.
+    pub fn ended(&mut self, ordinal: Ordinal, well: bool) -> Vec<Ordinal> {
+        if self.canary == Some(ordinal) {
+            self.canary = None;
+            self.canaries = self.canaries.saturating_sub(u64::from(well));
+        }
+        let mut lost = Vec::new();
+        for (dependent, account) in self.dependents.remove(&ordinal).unwrap_or_default() {
+            if !well {
+                if self.blocked.remove(&dependent).is_some() {
+                    lost.push(dependent);
+                    lost.extend(self.ended(dependent, false));
+                }
+                continue;
+            }
+            let Some((open, not_before)) = self.blocked.get_mut(&dependent) else { continue };
+            *open -= 1;
+            if *open == 0 {
+                let not_before = *not_before;
+                self.blocked.remove(&dependent);
+                self.release(dependent, account, not_before);
+            }
+        }
+        lost
+    }
+
+    /// Whether this action is the canary that is under way.
+    pub fn is_canary(&self, ordinal: Ordinal) -> bool {
+        self.canary == Some(ordinal)
+    }
+
+    /// The account sends nothing more in this process.
+    pub fn stop(&mut self, account: usize) {
+        self.lanes[account].stopped = true;
+    }
+
+    /// The account sends nothing until it is set going again (it waits for a token).
+    pub fn pause(&mut self, account: usize, paused: bool) {
+        self.lanes[account].paused = paused;
+    }
+
+    fn release(&mut self, ordinal: Ordinal, account: usize, not_before: Option<Moment>) {
+        let lane = &mut self.lanes[account];
+        match not_before {
+            Some(due) => lane.later.push(Reverse((due, ordinal))),
+            None => lane.fresh.push_back(ordinal),
+        }
+    }
+}
+
+impl Lane {
+    fn front(&self) -> Option<Ordinal> {
+        self.urgent.front().or(self.fresh.front()).copied()
+    }
+
+    fn next_due(&self) -> Option<Moment> {
+        self.later.peek().map(|Reverse((due, _))| *due)
+    }
+}
+
+fn sooner(one: Turn, other: Turn) -> Turn {
+    match (one, other) {
+        (Turn::Wait(one), Turn::Wait(other)) => Turn::Wait(one.min(other)),
+        (Turn::Wait(moment), _) | (_, Turn::Wait(moment)) => Turn::Wait(moment),
+        (Turn::Idle, other) => other,
+        (one, _) => one,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn ready(slots: &[u32], canaries: u64) -> Ready {
+        Ready::new(slots.iter().map(|slots| (Pace::new(&[]), *slots)).collect(), canaries)
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Duration::from_secs(seconds)
+    }
+
+    fn start(ordinal: Ordinal, account: usize) -> Turn {
+        Turn::Start { ordinal, account }
+    }
+
+    #[test]
+    fn accounts_take_turns_and_keep_to_their_slots() {
+        let mut ready = ready(&[1, 2], 0);
+        for ordinal in 0..6 {
+            ready.add(ordinal, usize::from(ordinal >= 3), &[], None);
+        }
+        assert_eq!([(); 4].map(|()| ready.next(at(0))), [start(0, 0), start(3, 1), start(4, 1), Turn::WaitForAnswer]);
+        ready.stepped(0);
+        assert_eq!(ready.next(at(0)), start(1, 0));
+        ready.again(0, 0, Some(at(5)));
+        ready.stepped(0);
+        assert_eq!(ready.next(at(5)), start(0, 0), "what is due goes before what is new");
+    }
+
+    #[test]
+    fn needed_actions_go_first_and_lost_ones_take_their_dependents_along() {
+        let mut ready = ready(&[4], 0);
+        ready.add(0, 0, &[2], None);
+        ready.add(1, 0, &[0], None);
+        ready.add(2, 0, &[], None);
+        ready.add(3, 0, &[4], None);
+        ready.add(4, 0, &[], None);
+        assert_eq!(
+            [ready.next(at(0)), ready.next(at(0)), ready.next(at(0))],
+            [start(2, 0), start(4, 0), Turn::WaitForAnswer]
+        );
+        assert_eq!(ready.ended(2, false), [0, 1]);
+        assert!(ready.ended(4, true).is_empty());
+        assert_eq!(ready.next(at(0)), start(3, 0));
+    }
+
+    #[test]
+    fn canaries_go_one_at_a_time_in_plan_order() {
+        let mut ready = ready(&[4, 4], 2);
+        for (ordinal, account) in [(0, 1), (1, 0), (2, 1)] {
+            ready.add(ordinal, account, &[], None);
+        }
+        assert_eq!([ready.next(at(0)), ready.next(at(0))], [start(0, 1), Turn::WaitForAnswer]);
+        ready.stepped(1);
+        ready.again(0, 1, Some(at(3)));
+        assert_eq!(ready.next(at(0)), Turn::Wait(at(3)), "a canary's pause holds the others");
+        assert_eq!(ready.next(at(3)), start(0, 1));
+        ready.stepped(1);
+        ready.ended(0, true);
+        assert_eq!(ready.next(at(3)), start(1, 0));
+        ready.stepped(0);
+        ready.ended(1, true);
+        assert_eq!([ready.next(at(3)), ready.next(at(3))], [start(2, 1), Turn::WaitForAnswer]);
+        ready.stepped(1);
+        assert_eq!(ready.next(at(3)), Turn::Idle);
+    }
+
+    #[test]
+    fn a_stopped_account_starts_nothing_and_holds_nobody() {
+        let mut ready = ready(&[1, 1], 0);
+        ready.add(0, 0, &[], None);
+        ready.add(1, 1, &[], None);
+        ready.stop(0);
+        assert_eq!([ready.next(at(0)), ready.next(at(0))], [start(1, 1), Turn::WaitForAnswer]);
+        ready.stepped(1);
+        assert_eq!(ready.next(at(0)), Turn::Idle);
+    }
+}

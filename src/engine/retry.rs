@@ -1,0 +1,309 @@
+//! What follows from an attempt or a look-up: the one table that must be right. Pure.
+//!
+//! `failed` means: surely no effect. One attempt that may have taken effect taints its action for good; only a look-up that
+//! shows the contrary clears it. An operation whose repetition may cost twice is never sent while its action is tainted.
+
+use crate::journal::ActionState;
+use crate::provider::{Meaning, Repeat, Standing};
+use crate::run::{Effect, Outcome};
+use std::time::Duration;
+
+/// What is known of an operation and its limits when a decision is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// Whether it may be sent again after an answer was lost.
+    pub repeat: Repeat,
+    /// Whether the target's state can be looked up.
+    pub lookup: bool,
+    /// Attempts in all.
+    pub attempts: u32,
+}
+
+/// What came of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attempt {
+    /// It surely did not reach the provider.
+    NotSent,
+    /// It may have, and no whole answer came.
+    Lost,
+    /// A whole answer of this meaning, with its status and whether the document declares it.
+    Answered {
+        /// What it means.
+        meaning: Meaning,
+        /// The HTTP status.
+        status: u16,
+        /// Whether a rule of the document said so.
+        declared: bool,
+    },
+}
+
+/// What follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The action ended.
+    End(Outcome),
+    /// Another attempt, after a pause.
+    Again,
+    /// Another attempt as soon as the provider is no longer held back; this one did not count.
+    Hold,
+    /// The target's state is read back.
+    LookUp(Doubt),
+    /// The provider stops; the action stays unsent.
+    StopAccount,
+}
+
+/// Why a target's state is read back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// The provider refused: perhaps it was so before.
+    Refused,
+    /// An attempt may have taken effect.
+    Lost,
+}
+
+/// What an attempt did at the provider.
+pub fn effect(attempt: Attempt) -> Effect {
+    match attempt {
+        Attempt::NotSent => Effect::None,
+        Attempt::Lost => Effect::Unknown,
+        Attempt::Answered { meaning, .. } => match meaning {
+            Meaning::Succeeded | Meaning::PendingApproval => Effect::Done,
+            Meaning::AlreadyDone
+            | Meaning::Rejected
+            | Meaning::Throttled
+            | Meaning::TryLater
+            | Meaning::RefusedCredentials => Effect::None,
+            Meaning::Unknown => Effect::Unknown,
+        },
+    }
+}
+
+/// What an attempt costs of `retry.attempts`: a throttled or refused-for-its-credentials one costs nothing.
+pub const fn counts(attempt: Attempt) -> bool {
+    !matches!(attempt, Attempt::Answered { meaning: Meaning::Throttled | Meaning::RefusedCredentials, .. })
+}
+
+/// What follows from an attempt; `state` is the action's state with this attempt counted and its effect in `tainted`.
+pub fn after_attempt(rules: Rules, attempt: Attempt, state: ActionState) -> Next {
+    let again = state.counted < rules.attempts;
+    let doubt = if rules.lookup { Next::LookUp(Doubt::Lost) } else { Next::End(Outcome::InDoubt) };
+    let used_up = if state.tainted { doubt } else { Next::End(Outcome::Failed) };
+    match attempt {
+        Attempt::NotSent if again => Next::Again,
+        Attempt::NotSent => used_up,
+        Attempt::Lost => lost(rules, again, doubt),
+        Attempt::Answered { meaning, status, declared } => match meaning {
+            Meaning::Succeeded => Next::End(Outcome::Succeeded),
+            Meaning::PendingApproval => Next::End(Outcome::PendingApproval),
+            Meaning::AlreadyDone if state.tainted => Next::End(Outcome::Succeeded),
+            Meaning::AlreadyDone => Next::End(Outcome::AlreadyDone),
+            Meaning::Throttled => Next::Hold,
+            Meaning::RefusedCredentials => Next::StopAccount,
+            Meaning::TryLater if again => Next::Again,
+            Meaning::TryLater => used_up,
+            Meaning::Rejected if rules.lookup && (rules.repeat == Repeat::Safe || state.tainted) => {
+                Next::LookUp(if state.tainted { Doubt::Lost } else { Doubt::Refused })
+            }
+            Meaning::Rejected if state.tainted => Next::End(Outcome::InDoubt),
+            Meaning::Rejected => Next::End(Outcome::Rejected),
+            // A gateway that broke down may answer better the next time; an answer that was not understood will not.
+            Meaning::Unknown if declared || status >= 500 || status == 408 => lost(rules, again, doubt),
+            Meaning::Unknown => doubt,
+        },
+    }
+}
+
+const fn lost(rules: Rules, again: bool, doubt: Next) -> Next {
+    match rules.repeat {
+        Repeat::Safe if again => Next::Again,
+        Repeat::Safe | Repeat::Unsafe => doubt,
+    }
+}
+
+/// What follows from a look-up. `refused` is whether the provider's last answer was a refusal.
+pub fn after_lookup(rules: Rules, standing: Standing, refused: bool, state: ActionState) -> Next {
+    let again = state.counted < rules.attempts && !refused;
+    match standing {
+        Standing::Done if state.tainted => Next::End(Outcome::Succeeded),
+        Standing::Done => Next::End(Outcome::AlreadyDone),
+        Standing::Pending => Next::End(Outcome::PendingApproval),
+        Standing::NotDone if again => Next::Again,
+        Standing::NotDone if refused => Next::End(Outcome::Rejected),
+        Standing::NotDone => Next::End(Outcome::Failed),
+        Standing::Unknown if refused && !state.tainted => Next::End(Outcome::Rejected),
+        Standing::Unknown => Next::End(Outcome::InDoubt),
+    }
+}
+
+/// What a look-up says about the attempts so far.
+pub const fn lookup_effect(standing: Standing) -> Effect {
+    match standing {
+        Standing::Done | Standing::Pending => Effect::Done,
+        Standing::NotDone => Effect::None,
+        Standing::Unknown => Effect::Unknown,
+    }
+}
+
+/// How an action that waits is begun: after a crash, or when `resume --retry` takes it up again, not always by sending.
+pub fn first_step(rules: Rules, state: ActionState) -> Next {
+    if !state.tainted || (rules.repeat == Repeat::Safe && !(state.reopened && rules.lookup)) {
+        Next::Again
+    } else if rules.lookup {
+        Next::LookUp(Doubt::Lost)
+    } else {
+        Next::End(Outcome::InDoubt)
+    }
+}
+
+/// The pause before the next attempt: exponential with full jitter, at most `longest`. `random` is uniform in 0 to 1.
+pub fn pause(counted: u32, longest: Duration, random: f64) -> Duration {
+    let ceiling = FIRST_PAUSE.saturating_mul(1 << counted.clamp(1, 16).saturating_sub(1)).min(longest);
+    ceiling.mul_f64(random.clamp(0.0, 1.0))
+}
+
+/// A small seeded source of random numbers for jitter (SplitMix64); not for secrets.
+#[derive(Debug, Clone)]
+pub struct Jitter(u64);
+
+impl Jitter {
+    /// From a seed.
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number, uniform in 0 to 1.
+    pub fn next(&mut self) -> f64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+/// The ceiling of the first pause; doubles with each attempt.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Outcome::{AlreadyDone, Failed, InDoubt, PendingApproval, Rejected, Succeeded};
+
+    const ANSWERS: [(&str, Attempt); 15] = [
+        ("not sent", Attempt::NotSent),
+        ("lost", Attempt::Lost),
+        ("succeeded", answered(Meaning::Succeeded, 200, true)),
+        ("pending", answered(Meaning::PendingApproval, 201, true)),
+        ("already", answered(Meaning::AlreadyDone, 409, true)),
+        ("throttled", answered(Meaning::Throttled, 429, false)),
+        ("credentials", answered(Meaning::RefusedCredentials, 401, false)),
+        ("try later", answered(Meaning::TryLater, 503, true)),
+        ("refused", answered(Meaning::Rejected, 400, false)),
+        ("500", answered(Meaning::Unknown, 500, false)),
+        ("declared unknown", answered(Meaning::Unknown, 504, true)),
+        ("408", answered(Meaning::Unknown, 408, false)),
+        ("undeclared 2xx", answered(Meaning::Unknown, 200, false)),
+        ("redirect", answered(Meaning::Unknown, 302, false)),
+        ("garbage", answered(Meaning::Unknown, 202, false)),
+    ];
+
+    const fn answered(meaning: Meaning, status: u16, declared: bool) -> Attempt {
+        Attempt::Answered { meaning, status, declared }
+    }
+
+    const fn state(counted: u32, tainted: bool) -> ActionState {
+        ActionState { attempts: counted, counted, tainted, reopened: false, phase: crate::journal::Phase::Waiting }
+    }
+
+    fn check(repeat: Repeat, lookup: bool, before: bool, last: bool, expected: [Next; 15]) {
+        let rules = Rules { repeat, lookup, attempts: 3 };
+        for ((name, attempt), expected) in ANSWERS.into_iter().zip(expected) {
+            let tainted = before || effect(attempt) == Effect::Unknown;
+            let next = after_attempt(rules, attempt, state(if last { 3 } else { 1 }, tainted));
+            assert_eq!(next, expected, "{repeat:?}, look-up {lookup}, tainted before {before}, last {last}: {name}");
+        }
+    }
+
+    const LOST: Next = Next::LookUp(Doubt::Lost);
+    const REFUSED: Next = Next::LookUp(Doubt::Refused);
+    const AGAIN: Next = Next::Again;
+
+    const fn end(outcome: Outcome) -> Next {
+        Next::End(outcome)
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn every_cell_of_the_table() {
+        use Next::{Hold, StopAccount};
+        use Repeat::{Safe, Unsafe};
+        let [ok, wait, was, no, fail, doubt] =
+            [end(Succeeded), end(PendingApproval), end(AlreadyDone), end(Rejected), end(Failed), end(InDoubt)];
+        // not sent, lost, succeeded, pending, already, throttled, credentials, try later, refused, 500, unknown, 408, 2xx, 3xx, garbage
+        check(Safe, true, false, false, [AGAIN, AGAIN, ok, wait, was, Hold, StopAccount, AGAIN, REFUSED, AGAIN, AGAIN, AGAIN, LOST, LOST, LOST]);
+        check(Safe, true, false, true, [fail, LOST, ok, wait, was, Hold, StopAccount, fail, REFUSED, LOST, LOST, LOST, LOST, LOST, LOST]);
+        check(Safe, true, true, false, [AGAIN, AGAIN, ok, wait, ok, Hold, StopAccount, AGAIN, LOST, AGAIN, AGAIN, AGAIN, LOST, LOST, LOST]);
+        check(Safe, true, true, true, [LOST, LOST, ok, wait, ok, Hold, StopAccount, LOST, LOST, LOST, LOST, LOST, LOST, LOST, LOST]);
+        check(Safe, false, false, false, [AGAIN, AGAIN, ok, wait, was, Hold, StopAccount, AGAIN, no, AGAIN, AGAIN, AGAIN, doubt, doubt, doubt]);
+        check(Safe, false, false, true, [fail, doubt, ok, wait, was, Hold, StopAccount, fail, no, doubt, doubt, doubt, doubt, doubt, doubt]);
+        check(Safe, false, true, false, [AGAIN, AGAIN, ok, wait, ok, Hold, StopAccount, AGAIN, doubt, AGAIN, AGAIN, AGAIN, doubt, doubt, doubt]);
+        check(Safe, false, true, true, [doubt, doubt, ok, wait, ok, Hold, StopAccount, doubt, doubt, doubt, doubt, doubt, doubt, doubt, doubt]);
+        check(Unsafe, true, false, false, [AGAIN, LOST, ok, wait, was, Hold, StopAccount, AGAIN, no, LOST, LOST, LOST, LOST, LOST, LOST]);
+        check(Unsafe, true, false, true, [fail, LOST, ok, wait, was, Hold, StopAccount, fail, no, LOST, LOST, LOST, LOST, LOST, LOST]);
+        check(Unsafe, false, false, false, [AGAIN, doubt, ok, wait, was, Hold, StopAccount, AGAIN, no, doubt, doubt, doubt, doubt, doubt, doubt]);
+        check(Unsafe, false, false, true, [fail, doubt, ok, wait, was, Hold, StopAccount, fail, no, doubt, doubt, doubt, doubt, doubt, doubt]);
+    }
+
+    #[test]
+    fn what_a_look_up_settles() {
+        let rules = Rules { repeat: Repeat::Safe, lookup: true, attempts: 3 };
+        for (standing, refused, tainted, counted, expected) in [
+            (Standing::Done, true, false, 1, end(AlreadyDone)),
+            (Standing::Done, true, true, 2, end(Succeeded)),
+            (Standing::Done, false, true, 3, end(Succeeded)),
+            (Standing::Pending, false, true, 3, end(PendingApproval)),
+            (Standing::NotDone, false, true, 1, AGAIN),
+            (Standing::NotDone, false, true, 3, end(Failed)),
+            (Standing::NotDone, true, false, 1, end(Rejected)),
+            (Standing::NotDone, true, true, 1, end(Rejected)),
+            (Standing::Unknown, true, false, 1, end(Rejected)),
+            (Standing::Unknown, true, true, 1, end(InDoubt)),
+            (Standing::Unknown, false, true, 1, end(InDoubt)),
+        ] {
+            assert_eq!(
+                after_lookup(rules, standing, refused, state(counted, tainted)),
+                expected,
+                "{standing:?} {refused} {tainted}"
+            );
+        }
+    }
+
+    #[test]
+    fn how_a_waiting_action_begins() {
+        for (repeat, lookup, tainted, reopened, expected) in [
+            (Repeat::Safe, true, false, false, AGAIN),
+            (Repeat::Safe, true, true, false, AGAIN),
+            (Repeat::Safe, true, true, true, LOST),
+            (Repeat::Safe, false, true, true, AGAIN),
+            (Repeat::Unsafe, true, false, true, AGAIN),
+            (Repeat::Unsafe, true, true, false, LOST),
+            (Repeat::Unsafe, false, true, false, end(InDoubt)),
+            (Repeat::Unsafe, false, true, true, end(InDoubt)),
+        ] {
+            let rules = Rules { repeat, lookup, attempts: 3 };
+            let state = ActionState { reopened, ..state(1, tainted) };
+            assert_eq!(first_step(rules, state), expected, "{repeat:?} {lookup} {tainted} {reopened}");
+        }
+    }
+
+    #[test]
+    fn pauses_grow_and_are_jittered() {
+        let longest = Duration::from_secs(60);
+        for (counted, random, expected) in [(1, 1.0, 1.0), (2, 1.0, 2.0), (3, 0.5, 2.0), (20, 1.0, 60.0), (5, 0.0, 0.0)]
+        {
+            assert_eq!(pause(counted, longest, random), Duration::from_secs_f64(expected));
+        }
+        let mut jitter = Jitter::new(7);
+        assert!((0..1000).map(|_| jitter.next()).all(|number| (0.0..1.0).contains(&number)));
+    }
+}

@@ -1,0 +1,111 @@
+//! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; prints nothing.
+
+use crate::plan::Account;
+use crate::provider::Provider;
+use crate::provider::model::Operation;
+use crate::wire::signer::Signer;
+use crate::wire::token::read_token;
+use crate::wire::{Delivery, Transport, request};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+
+/// One account, ready to send.
+#[derive(Debug)]
+pub struct Sender<T> {
+    /// The account's name.
+    pub name: String,
+    /// Its provider.
+    pub provider: Arc<Provider>,
+    base_url: String,
+    signer: RefCell<Signer>,
+    transport: T,
+    token: Cell<Token>,
+}
+
+/// What is known of the token in use, where the signer needs one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Token {
+    /// It must be fetched before anything else is sent.
+    Missing,
+    /// It was fetched, and the provider has not yet accepted it.
+    Fresh,
+    /// The provider has accepted it.
+    Worked,
+}
+
+/// Why there is no token, as a sentence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenError(pub String);
+
+impl<T: Transport> Sender<T> {
+    /// From an account of the plan and its signer.
+    pub fn new(account: &Account, provider: Arc<Provider>, signer: Signer, transport: T) -> Self {
+        let token = if signer.lacks_token() { Token::Missing } else { Token::Fresh };
+        Self {
+            name: account.name.clone(),
+            provider,
+            base_url: account.base_url.clone(),
+            signer: RefCell::new(signer),
+            transport,
+            token: Cell::new(token),
+        }
+    }
+
+    /// Builds, signs with the present time, and sends.
+    pub async fn send(&self, operation: &Operation, parameters: &Map<String, Value>, at: Timestamp) -> Delivery {
+        let mut request = request::build(&self.base_url, operation, parameters);
+        let signed = self.signer.borrow().sign(&mut request, at);
+        match signed {
+            Ok(()) => self.transport.send(request).await,
+            Err(error) => Delivery::NotSent(format!("the request could not be signed: {error}")),
+        }
+    }
+
+    /// Whether a token must be fetched before anything can be sent.
+    pub fn needs_token(&self) -> bool {
+        self.token.get() == Token::Missing
+    }
+
+    /// Fetches a token and keeps it for the run.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn fetch_token(&self) -> Result<(), TokenError> {
+        let request = match self.signer.borrow().token_request() {
+            None => return Ok(()),
+            Some(request) => request.map_err(|error| TokenError(error.to_string()))?,
+        };
+        let answer = match self.transport.send(request).await {
+            Delivery::Answered(answer) => answer,
+            Delivery::NotSent(cause) | Delivery::Lost(cause) => return Err(TokenError(self.mask(&cause))),
+        };
+        let (token, _) = read_token(&answer).map_err(|cause| TokenError(self.mask(&cause)))?;
+        self.signer.borrow_mut().set_token(token);
+        self.token.set(Token::Fresh);
+        Ok(())
+    }
+
+    /// An answer showed that the credentials do.
+    pub fn credentials_work(&self) {
+        if self.token.get() == Token::Fresh {
+            self.token.set(Token::Worked);
+        }
+    }
+
+    /// The provider refused the credentials. Whether a new token may help: one that has worked may have run out, one that
+    /// never worked has not.
+    pub fn renew(&self) -> bool {
+        let may_help = self.token.get() != Token::Fresh && self.signer.borrow().token_request().is_some();
+        if may_help {
+            self.token.set(Token::Missing);
+        }
+        may_help
+    }
+
+    /// Foreign text with every credential of this account masked.
+    pub fn mask(&self, text: &str) -> String {
+        self.signer.borrow().mask(text)
+    }
+}

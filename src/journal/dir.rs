@@ -1,0 +1,338 @@
+//! The run directory: made whole or not at all, locked by one process, files in it replaced whole. Mode 0700; never holds a
+//! credential.
+//!
+//! ```text
+//! runs/20261122T045210Z-leaked-build-key/
+//!   run.sqlite     the checked actions and the journal
+//!   inputs/        copies of the plan and of every file that it names
+//!   lock           held by the process that works on the run
+//!   report.csv     written when the run ends or stops
+//! ```
+
+use super::reader::{Reader, RunFacts, ordinal_to_sql};
+use super::{Journal, JournalError, schema};
+use crate::plan::Action;
+use crate::plan::checked::ReadFile;
+use jiff::Timestamp;
+use rusqlite::Connection;
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+
+/// A run directory.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+/// A run directory in the making: it takes the actions, and appears at its place only when [`RunMaker::finish`] is called.
+#[derive(Debug)]
+pub struct RunMaker {
+    making: PathBuf,
+    connection: Connection,
+    needs_seen: bool,
+    lock: File,
+}
+
+/// A run directory that this process may write: the lock is held until this is dropped.
+#[derive(Debug)]
+pub struct OpenRun {
+    /// The directory.
+    pub dir: RunDir,
+    /// The journal.
+    pub journal: Journal,
+    thread: Option<JoinHandle<()>>,
+    lock: File,
+}
+
+impl RunMaker {
+    /// Begins a run directory somewhere below `parent` (the working directory where it is empty), which is made where it is
+    /// missing. What killed processes left there half made is removed: they had sent nothing.
+    ///
+    /// # Errors
+    /// Where nothing can be written there.
+    pub fn begin(parent: &Path) -> Result<Self, JournalError> {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        fs::create_dir_all(parent).map_err(JournalError::file(parent, "making the directory"))?;
+        remove_abandoned(parent);
+        let mut number = 0;
+        let making = loop {
+            let making = parent.join(format!("{MAKING}{}-{number}", std::process::id()));
+            match private_dir(&making) {
+                Ok(()) => break making,
+                Err(JournalError::File { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        };
+        let lock = lock(&making)?;
+        private_dir(&making.join(INPUTS))?;
+        let connection = schema::create(&making.join(DATABASE))?;
+        connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
+        Ok(Self { making, connection, needs_seen: false, lock })
+    }
+
+    /// Takes the next action.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn add(&mut self, action: &Action) -> Result<(), JournalError> {
+        self.needs_seen |= !action.needs.is_empty();
+        let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
+        let mut insert = self
+            .connection
+            .prepare_cached("INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")
+            .map_err(JournalError::database(&self.making))?;
+        insert
+            .execute(rusqlite::params![
+                ordinal_to_sql(action.ordinal),
+                action.id,
+                i64::try_from(action.account).unwrap_or(i64::MAX),
+                action.operation,
+                action.target,
+                action.reason.map(crate::pki::RevocationReason::name),
+                action.reason_sent,
+                serde_json::to_string(&action.parameters).unwrap_or_default(),
+                list(&action.needs),
+                action.not_before.map(|at| at.to_string()),
+                action.source,
+                list(&action.kept),
+                action.duplicate_of,
+            ])
+            .map_err(JournalError::database(&self.making))?;
+        Ok(())
+    }
+
+    /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place, whole.
+    ///
+    /// # Errors
+    /// Where it cannot be written, or there is something at `target`.
+    pub fn finish(self, target: &Path, facts: &RunFacts, files: &[ReadFile]) -> Result<RunDir, JournalError> {
+        let database = self.making.join(DATABASE);
+        let text = serde_json::to_string(facts)
+            .map_err(|error| JournalError::Unreadable { path: database.clone(), what: error.to_string() })?;
+        let write = || -> rusqlite::Result<()> {
+            self.connection.execute("INSERT INTO run VALUES ('facts', ?1)", [text])?;
+            if self.needs_seen {
+                self.connection.execute_batch("CREATE INDEX action_by_id ON action (id);")?;
+            }
+            self.connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")
+        };
+        write().map_err(JournalError::database(&database))?;
+        self.connection.close().map_err(|(_, source)| JournalError::Database { path: database.clone(), source })?;
+        for (index, file) in files.iter().enumerate() {
+            copy_input(&self.making.join(INPUTS), index, file)?;
+        }
+        sync(&database)?;
+        sync(&self.making.join(INPUTS))?;
+        sync(&self.making)?;
+        // An empty directory is replaced, anything else is not: rename would say so too late and in other words.
+        if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) || target.is_file() {
+            return Err(JournalError::Exists { path: target.to_path_buf() });
+        }
+        #[expect(clippy::disallowed_methods, reason = "this is the wrapper that the lint asks for")]
+        let renamed = fs::rename(&self.making, target);
+        renamed.map_err(JournalError::file(target, "putting the run directory at its place"))?;
+        drop(self.lock);
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync(parent.unwrap_or(Path::new(".")))?;
+        Ok(RunDir { path: target.to_path_buf() })
+    }
+
+    /// Gives up: nothing is left.
+    pub fn abandon(self) {
+        let making = self.making.clone();
+        drop(self);
+        // What cannot be removed now is removed by the next run; an empty `runs/` was made for nothing.
+        drop(fs::remove_dir_all(&making));
+        drop(making.parent().map(fs::remove_dir));
+    }
+}
+
+impl RunDir {
+    /// An existing run directory.
+    ///
+    /// # Errors
+    /// Where there is none.
+    pub fn existing(path: &Path) -> Result<Self, JournalError> {
+        if path.join(DATABASE).is_file() {
+            Ok(Self { path: path.to_path_buf() })
+        } else {
+            Err(JournalError::NotARun { path: path.to_path_buf() })
+        }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Opens the run for reading; another process may be working on it.
+    ///
+    /// # Errors
+    /// Where the database cannot be opened.
+    pub fn read(&self) -> Result<Reader, JournalError> {
+        Reader::open(&self.path.join(DATABASE))
+    }
+
+    /// Locks the run for this process and opens its journal.
+    ///
+    /// # Errors
+    /// Where another process has it, or the database cannot be opened.
+    pub fn open(self) -> Result<OpenRun, JournalError> {
+        let lock = lock(&self.path)?;
+        let (journal, thread) = Journal::open(&self.path.join(DATABASE))?;
+        Ok(OpenRun { dir: self, journal, thread: Some(thread), lock })
+    }
+
+    /// The same with a journal on the caller's thread that never syncs: for the fault tests alone.
+    ///
+    /// # Errors
+    /// As [`RunDir::open`].
+    pub fn open_for_fault_tests(self) -> Result<OpenRun, JournalError> {
+        let lock = lock(&self.path)?;
+        let journal = Journal::open_here(&self.path.join(DATABASE))?;
+        Ok(OpenRun { dir: self, journal, thread: None, lock })
+    }
+
+    /// Whether a process works on the run now.
+    ///
+    /// # Errors
+    /// Where that cannot be told.
+    pub fn is_locked(&self) -> Result<bool, JournalError> {
+        if !self.path.join(LOCK).exists() {
+            return Ok(false);
+        }
+        match lock(&self.path) {
+            Ok(_) => Ok(false),
+            Err(JournalError::Locked { .. }) => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl OpenRun {
+    /// Waits until everything is written, and gives the lock back.
+    pub fn close(self) {
+        drop(self.journal);
+        if let Some(thread) = self.thread {
+            // A panic there was told to whoever waited for an acknowledgement.
+            drop(thread.join());
+        }
+        drop(self.lock);
+    }
+}
+
+/// The place of a new run below `runs/`: UTC time, then the plan's name with everything but letters, digits, `-`, `_` and `.`
+/// made `-`.
+pub fn default_path(plan_name: &str, at: Timestamp) -> PathBuf {
+    let name: String = plan_name
+        .chars()
+        .map(|letter| if letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.') { letter } else { '-' })
+        .take(LONGEST_NAME)
+        .collect();
+    Path::new("runs").join(format!("{}-{name}", at.strftime("%Y%m%dT%H%M%S%3fZ")))
+}
+
+/// Writes a file whole or not at all: beside its place, synced, then renamed. Private to the user.
+///
+/// # Errors
+/// Where it cannot be written, or `write` says so.
+pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), JournalError> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = directory.join(format!(".{name}.{}.part", std::process::id()));
+    let attempt = || -> io::Result<()> {
+        let mut file = io::BufWriter::new(private_file(&beside)?);
+        write(&mut file)?;
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+        #[expect(clippy::disallowed_methods, reason = "this is the wrapper that the lint asks for")]
+        fs::rename(&beside, path)?;
+        File::open(directory)?.sync_all()
+    };
+    attempt().map_err(|error| {
+        drop(fs::remove_file(&beside));
+        JournalError::file(path, "writing")(error)
+    })
+}
+
+/// The run directories in a directory, in the order of their names; none where it cannot be read.
+pub fn runs_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut runs: Vec<PathBuf> = entries.filter(|path| path.join(DATABASE).is_file() && !is_making(path)).collect();
+    runs.sort();
+    runs
+}
+
+fn is_making(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(MAKING))
+}
+
+/// Removes half-made run directories whose makers are gone: nobody holds their lock.
+fn remove_abandoned(parent: &Path) {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in entries.filter(|path| is_making(path)) {
+        if path.join(LOCK).exists() && lock(&path).is_ok() {
+            drop(fs::remove_dir_all(path));
+        }
+    }
+}
+
+/// Locks a run directory for this process.
+fn lock(directory: &Path) -> Result<File, JournalError> {
+    let path = directory.join(LOCK);
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(JournalError::file(&path, "opening the lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: directory.to_path_buf() }),
+        Err(TryLockError::Error(source)) => Err(JournalError::File { path, action: "locking", source }),
+    }
+}
+
+fn copy_input(directory: &Path, index: usize, file: &ReadFile) -> Result<(), JournalError> {
+    let name = file.path.as_deref().and_then(Path::file_name).map_or("stdin".into(), |name| name.to_string_lossy());
+    let path = directory.join(format!("{index}-{name}"));
+    let copy = || -> io::Result<()> {
+        let mut to = private_file(&path)?;
+        match (&file.text, &file.path) {
+            (Some(text), _) => to.write_all(text.as_bytes())?,
+            (None, Some(from)) => drop(io::copy(&mut File::open(from)?, &mut to)?),
+            (None, None) => {}
+        }
+        to.sync_all()
+    };
+    copy().map_err(JournalError::file(&path, "copying an input"))
+}
+
+fn sync(path: &Path) -> Result<(), JournalError> {
+    File::open(path).and_then(|file| file.sync_all()).map_err(JournalError::file(path, "syncing"))
+}
+
+#[cfg(unix)]
+fn private_dir(path: &Path) -> Result<(), JournalError> {
+    use std::os::unix::fs::DirBuilderExt;
+    fs::DirBuilder::new().mode(0o700).create(path).map_err(JournalError::file(path, "making the directory"))
+}
+
+#[cfg(not(unix))]
+fn private_dir(path: &Path) -> Result<(), JournalError> {
+    fs::create_dir(path).map_err(JournalError::file(path, "making the directory"))
+}
+
+fn private_file(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+const DATABASE: &str = "run.sqlite";
+const INPUTS: &str = "inputs";
+const LOCK: &str = "lock";
+/// What the names of half-made run directories begin with.
+const MAKING: &str = ".making-";
+/// Characters of a plan's name that go into a run directory's.
+const LONGEST_NAME: usize = 60;

@@ -1,0 +1,354 @@
+//! Reads a run: its constants, its actions, and the fold of its records. Also while another process writes it.
+
+use super::record::Record;
+use super::state::{ActionState, History, Phase};
+use super::{JournalError, schema};
+use crate::plan::{Action, Settings};
+use crate::run::{Ordinal, Outcome};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What is true of a run from its first moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunFacts {
+    /// How the plan is to be carried out.
+    pub settings: Settings,
+    /// The plan's digest.
+    pub digest: String,
+    /// Actions, duplicates included.
+    pub actions: u64,
+    /// Provider id → SHA-256 of its document.
+    pub documents: BTreeMap<String, String>,
+    /// When the run was made.
+    pub made_at: Timestamp,
+    /// The directories of the user's own provider documents.
+    pub provider_directories: Vec<PathBuf>,
+    /// Whether it runs against the built-in simulator.
+    pub simulated: bool,
+}
+
+/// A run, open for reading.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// A run as a whole, folded from its records.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Overview {
+    /// Actions by outcome.
+    pub outcomes: BTreeMap<Outcome, u64>,
+    /// Actions that have not ended.
+    pub waiting: u64,
+    /// Of these, how many had an intent without an end.
+    pub in_flight: u64,
+    /// When the first process began.
+    pub began_at: Option<Timestamp>,
+    /// When the newest record was written.
+    pub last_at: Option<Timestamp>,
+    /// Why the last process stopped, and its exit code, where it stopped before the last action.
+    pub stopped: Option<(String, u8)>,
+    /// When every action had ended.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Reader {
+    /// Opens a run's database.
+    pub(super) fn open(path: &Path) -> Result<Self, JournalError> {
+        Ok(Self { connection: schema::open_for_reading(path)?, path: path.to_path_buf() })
+    }
+
+    /// The run's constants.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn facts(&self) -> Result<RunFacts, JournalError> {
+        let text: String = self
+            .connection
+            .query_row("SELECT value FROM run WHERE key = 'facts'", [], |row| row.get(0))
+            .map_err(JournalError::database(&self.path))?;
+        serde_json::from_str(&text).map_err(|error| self.unreadable(format!("run facts: {error}")))
+    }
+
+    /// One action.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or has no such action.
+    pub fn action(&self, ordinal: Ordinal) -> Result<Action, JournalError> {
+        let select = format!("SELECT {ACTION} FROM action WHERE ordinal = ?1");
+        let mut statement = self.connection.prepare_cached(&select).map_err(JournalError::database(&self.path))?;
+        let raw = statement
+            .query_row([ordinal_to_sql(ordinal)], RawAction::read)
+            .map_err(JournalError::database(&self.path))?;
+        raw.parse().map_err(|what| self.unreadable(what))
+    }
+
+    /// The action of an id.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn ordinal_of(&self, id: &str) -> Result<Option<Ordinal>, JournalError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT ordinal FROM action WHERE id = ?1 ORDER BY ordinal LIMIT 1")
+            .map_err(JournalError::database(&self.path))?;
+        let found = statement.query_row([id], |row| row.get::<_, i64>(0)).optional();
+        Ok(found.map_err(JournalError::database(&self.path))?.map(i64::unsigned_abs))
+    }
+
+    /// Every action with its history, in plan order, one by one. `each` ends the walk with an error of its own.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or the records contradict each other, or `each` says so.
+    pub fn histories<E: From<JournalError>>(
+        &self,
+        mut each: impl FnMut(Action, History) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let database = JournalError::database(&self.path);
+        let select = format!(
+            "SELECT {ACTION}, record.body FROM action LEFT JOIN record ON record.ordinal = action.ordinal
+             ORDER BY action.ordinal, record.seq"
+        );
+        let mut statement = self.connection.prepare(&select).map_err(&database)?;
+        let mut rows = statement.query([]).map_err(&database)?;
+        let mut current: Option<(Action, History)> = None;
+        while let Some(row) = rows.next().map_err(&database)? {
+            let ordinal: i64 = row.get(0).map_err(&database)?;
+            if current.as_ref().is_none_or(|(action, _)| action.ordinal != ordinal.unsigned_abs()) {
+                if let Some((action, history)) = current.take() {
+                    each(action, history)?;
+                }
+                let raw = RawAction::read(row).map_err(&database)?;
+                current = Some((raw.parse().map_err(|what| self.unreadable(what))?, History::default()));
+            }
+            let body: Option<String> = row.get(ACTION_COLUMNS).map_err(&database)?;
+            if let (Some(body), Some((_, history))) = (body, &mut current) {
+                let record = self.record(&body)?;
+                *history = std::mem::take(history)
+                    .next(&record)
+                    .map_err(|source| JournalError::Damaged { path: self.path.clone(), source })?;
+            }
+        }
+        current.map_or(Ok(()), |(action, history)| each(action, history))
+    }
+
+    /// The state of every action, by ordinal.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or the records contradict each other.
+    pub fn states(&self) -> Result<Vec<ActionState>, JournalError> {
+        let mut states = vec![ActionState::default(); usize::try_from(self.count()?).unwrap_or(usize::MAX)];
+        self.records(|record| {
+            if let Some(state) = record.ordinal().and_then(|ordinal| states.get_mut(usize::try_from(ordinal).ok()?)) {
+                *state =
+                    state.next(&record).map_err(|source| JournalError::Damaged { path: self.path.clone(), source })?;
+            }
+            Ok(())
+        })?;
+        Ok(states)
+    }
+
+    /// The state of one action.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or the records contradict each other.
+    pub fn state_of(&self, ordinal: Ordinal) -> Result<ActionState, JournalError> {
+        let database = JournalError::database(&self.path);
+        let select = "SELECT body FROM record WHERE ordinal = ?1 ORDER BY seq";
+        let mut statement = self.connection.prepare_cached(select).map_err(&database)?;
+        let mut rows = statement.query([ordinal_to_sql(ordinal)]).map_err(&database)?;
+        let mut state = ActionState::default();
+        while let Some(row) = rows.next().map_err(&database)? {
+            let body: String = row.get(0).map_err(&database)?;
+            let record = self.record(&body)?;
+            state = state.next(&record).map_err(|source| JournalError::Damaged { path: self.path.clone(), source })?;
+        }
+        Ok(state)
+    }
+
+    /// Accounts, ordinals of needed actions and earliest starts, for every action that is not a duplicate, in plan order.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn queue(&self, mut each: impl FnMut(QueuedAction)) -> Result<(), JournalError> {
+        let database = JournalError::database(&self.path);
+        let mut statement = self
+            .connection
+            .prepare("SELECT ordinal, account, needs, not_before, duplicate_of FROM action ORDER BY ordinal")
+            .map_err(&database)?;
+        let mut rows = statement.query([]).map_err(&database)?;
+        while let Some(row) = rows.next().map_err(&database)? {
+            let needs: Option<String> = row.get(2).map_err(&database)?;
+            let needs: Vec<String> = needs.map_or(Ok(Vec::new()), |text| {
+                serde_json::from_str(&text).map_err(|error| self.unreadable(format!("needs: {error}")))
+            })?;
+            let mut ordinals = Vec::with_capacity(needs.len());
+            for id in &needs {
+                ordinals
+                    .push(self.ordinal_of(id)?.ok_or_else(|| self.unreadable(format!("no action has the id {id}")))?);
+            }
+            let not_before: Option<String> = row.get(3).map_err(&database)?;
+            each(QueuedAction {
+                ordinal: row.get::<_, i64>(0).map_err(&database)?.unsigned_abs(),
+                account: usize::try_from(row.get::<_, i64>(1).map_err(&database)?).unwrap_or(usize::MAX),
+                needs: ordinals,
+                not_before: not_before.and_then(|text| text.parse().ok()),
+                duplicate_of: row.get(4).map_err(&database)?,
+            });
+        }
+        Ok(())
+    }
+
+    /// Every record, in the order of writing.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or `each` says so.
+    pub fn records(&self, mut each: impl FnMut(Record) -> Result<(), JournalError>) -> Result<(), JournalError> {
+        let database = JournalError::database(&self.path);
+        let mut statement = self.connection.prepare("SELECT body FROM record ORDER BY seq").map_err(&database)?;
+        let mut rows = statement.query([]).map_err(&database)?;
+        while let Some(row) = rows.next().map_err(&database)? {
+            let body: String = row.get(0).map_err(&database)?;
+            each(self.record(&body)?)?;
+        }
+        Ok(())
+    }
+
+    /// The run as a whole.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or the records contradict each other.
+    pub fn overview(&self) -> Result<Overview, JournalError> {
+        let mut overview = Overview::default();
+        self.records(|record| {
+            overview.last_at = Some(record.at());
+            match record {
+                Record::Began { at, .. } => {
+                    overview.began_at = overview.began_at.or(Some(at));
+                    overview.stopped = None;
+                    overview.finished_at = None;
+                }
+                Record::Stopped { why, code, .. } => overview.stopped = Some((why, code)),
+                Record::Finished { at } => overview.finished_at = Some(at),
+                _ => {}
+            }
+            Ok(())
+        })?;
+        for state in self.states()? {
+            match state.phase {
+                Phase::Ended(outcome) => *overview.outcomes.entry(outcome).or_default() += 1,
+                Phase::Waiting => overview.waiting += 1,
+                Phase::InFlight => {
+                    overview.waiting += 1;
+                    overview.in_flight += 1;
+                }
+            }
+        }
+        Ok(overview)
+    }
+
+    fn count(&self) -> Result<u64, JournalError> {
+        let count = self.connection.query_row("SELECT count(*) FROM action", [], |row| row.get::<_, i64>(0));
+        Ok(count.map_err(JournalError::database(&self.path))?.unsigned_abs())
+    }
+
+    fn record(&self, body: &str) -> Result<Record, JournalError> {
+        serde_json::from_str(body).map_err(|error| self.unreadable(format!("record {body}: {error}")))
+    }
+
+    fn unreadable(&self, what: String) -> JournalError {
+        JournalError::Unreadable { path: self.path.clone(), what }
+    }
+}
+
+/// What the ready queue needs to know of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueuedAction {
+    /// The action.
+    pub ordinal: Ordinal,
+    /// Its account's index.
+    pub account: usize,
+    /// The actions that must have ended well first.
+    pub needs: Vec<Ordinal>,
+    /// Not to be sent before.
+    pub not_before: Option<Timestamp>,
+    /// The id of the action that it repeats.
+    pub duplicate_of: Option<String>,
+}
+
+const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
+     action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of";
+const ACTION_COLUMNS: usize = 13;
+
+/// An action's row before its JSON texts are read.
+struct RawAction {
+    ordinal: i64,
+    id: String,
+    account: i64,
+    operation: String,
+    target: String,
+    reason: Option<String>,
+    reason_sent: Option<String>,
+    parameters: String,
+    needs: Option<String>,
+    not_before: Option<String>,
+    source: String,
+    kept: Option<String>,
+    duplicate_of: Option<String>,
+}
+
+impl RawAction {
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            ordinal: row.get(0)?,
+            id: row.get(1)?,
+            account: row.get(2)?,
+            operation: row.get(3)?,
+            target: row.get(4)?,
+            reason: row.get(5)?,
+            reason_sent: row.get(6)?,
+            parameters: row.get(7)?,
+            needs: row.get(8)?,
+            not_before: row.get(9)?,
+            source: row.get(10)?,
+            kept: row.get(11)?,
+            duplicate_of: row.get(12)?,
+        })
+    }
+
+    fn parse(self) -> Result<Action, String> {
+        let list = |text: Option<String>| text.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text));
+        let wrong = |what: &str, error: &dyn std::fmt::Display| format!("action {}: {what}: {error}", self.ordinal);
+        Ok(Action {
+            ordinal: self.ordinal.unsigned_abs(),
+            account: usize::try_from(self.account).map_err(|error| wrong("account", &error))?,
+            reason: match &self.reason {
+                Some(name) => Some(crate::pki::RevocationReason::parse(name).ok_or_else(|| wrong("reason", name))?),
+                None => None,
+            },
+            parameters: serde_json::from_str(&self.parameters).map_err(|error| wrong("parameters", &error))?,
+            needs: list(self.needs.clone()).map_err(|error| wrong("needs", &error))?,
+            not_before: match &self.not_before {
+                Some(text) => Some(text.parse().map_err(|error| wrong("not_before", &error))?),
+                None => None,
+            },
+            kept: list(self.kept.clone()).map_err(|error| wrong("kept columns", &error))?,
+            id: self.id,
+            operation: self.operation,
+            target: self.target,
+            reason_sent: self.reason_sent,
+            // Only a preview tells of it, and that reads the plan itself.
+            reaches: None,
+            source: self.source,
+            duplicate_of: self.duplicate_of,
+        })
+    }
+}
+
+pub(super) fn ordinal_to_sql(ordinal: Ordinal) -> i64 {
+    i64::try_from(ordinal).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,187 @@
+//! What the records say: [`ActionState::next`] is the only transition function, and refuses illegal moves. Pure.
+
+use super::record::{Record, Reply};
+use crate::run::{Effect, Ordinal, Outcome};
+use jiff::Timestamp;
+
+/// Where one action stands. Small, so that a running process can hold one for each of a million actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ActionState {
+    /// Attempts whose intent is durable.
+    pub attempts: u32,
+    /// Of these, the ones that count against the plan's `retry.attempts`.
+    pub counted: u32,
+    /// Whether an attempt may have taken effect, and no look-up has cleared that.
+    pub tainted: bool,
+    /// Whether `resume --retry` took it up again after it had ended.
+    pub reopened: bool,
+    /// What it is doing.
+    pub phase: Phase,
+}
+
+/// What an action is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// Nothing of it is in flight.
+    #[default]
+    Waiting,
+    /// Its intent is durable; how the attempt went is not.
+    InFlight,
+    /// It ended.
+    Ended(Outcome),
+}
+
+/// A record that does not fit what was recorded before: the journal is damaged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("record {record:?} does not follow {state:?}")]
+pub struct IllegalRecord {
+    /// The state before.
+    pub state: ActionState,
+    /// The record.
+    pub record: Box<Record>,
+}
+
+impl ActionState {
+    /// The state after a record about this action. Records about no action change nothing.
+    ///
+    /// # Errors
+    /// [`IllegalRecord`] where the record cannot follow.
+    pub fn next(self, record: &Record) -> Result<Self, IllegalRecord> {
+        let next = match (self.phase, record) {
+            (Phase::Waiting, Record::Intent { attempt, .. }) if *attempt == self.attempts + 1 => {
+                Self { attempts: *attempt, phase: Phase::InFlight, ..self }
+            }
+            (Phase::InFlight, Record::AttemptEnded { attempt, effect, counts, .. }) if *attempt == self.attempts => {
+                Self {
+                    counted: self.counted + u32::from(*counts),
+                    tainted: self.tainted || *effect == Effect::Unknown,
+                    phase: Phase::Waiting,
+                    ..self
+                }
+            }
+            (Phase::Waiting, Record::LookedUp { effect, .. }) => match effect {
+                Effect::None => Self { tainted: false, ..self },
+                Effect::Done | Effect::Unknown => self,
+            },
+            (Phase::Waiting | Phase::InFlight, Record::Ended { outcome, .. }) => {
+                let counted = self.counted + u32::from(self.phase == Phase::InFlight);
+                let tainted = self.tainted || *outcome == Outcome::InDoubt;
+                Self { counted, tainted, phase: Phase::Ended(*outcome), ..self }
+            }
+            (Phase::Ended(_), Record::Reopened { .. }) => {
+                Self { counted: 0, reopened: true, phase: Phase::Waiting, ..self }
+            }
+            (_, Record::Began { .. } | Record::Asked { .. } | Record::Stopped { .. } | Record::Finished { .. }) => self,
+            _ => return Err(IllegalRecord { state: self, record: Box::new(record.clone()) }),
+        };
+        Ok(next)
+    }
+}
+
+/// Everything that a report says about one action's way: the state, and the texts and times beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct History {
+    /// Where it stands.
+    pub state: ActionState,
+    /// When its first attempt was decided.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The last answer.
+    pub reply: Reply,
+}
+
+impl History {
+    /// The history after a record about this action.
+    ///
+    /// # Errors
+    /// [`IllegalRecord`] where the record cannot follow.
+    pub fn next(mut self, record: &Record) -> Result<Self, IllegalRecord> {
+        self.state = self.state.next(record)?;
+        match record {
+            Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(*at)),
+            Record::AttemptEnded { answer, .. } => self.reply = answer.clone(),
+            Record::Ended { at, answer, .. } => {
+                self.finished_at = Some(*at);
+                self.reply = answer.clone();
+            }
+            Record::Reopened { .. } => self.finished_at = None,
+            _ => {}
+        }
+        Ok(self)
+    }
+}
+
+impl Record {
+    /// The action that the record moves.
+    pub fn ordinal(&self) -> Option<Ordinal> {
+        match self {
+            Self::Reopened { ordinal, .. }
+            | Self::Intent { ordinal, .. }
+            | Self::AttemptEnded { ordinal, .. }
+            | Self::LookedUp { ordinal, .. }
+            | Self::Ended { ordinal, .. } => Some(*ordinal),
+            Self::Began { .. } | Self::Asked { .. } | Self::Stopped { .. } | Self::Finished { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at() -> Timestamp {
+        Timestamp::UNIX_EPOCH
+    }
+
+    fn intent(attempt: u32) -> Record {
+        Record::Intent { ordinal: 0, attempt, at: at() }
+    }
+
+    fn attempt_ended(attempt: u32, effect: Effect, counts: bool) -> Record {
+        Record::AttemptEnded { ordinal: 0, attempt, at: at(), effect, counts, answer: Reply::default() }
+    }
+
+    fn ended(outcome: Outcome) -> Record {
+        Record::Ended { ordinal: 0, at: at(), outcome, answer: Reply::default() }
+    }
+
+    fn fold(records: &[Record]) -> Option<ActionState> {
+        records.iter().try_fold(ActionState::default(), ActionState::next).ok()
+    }
+
+    #[test]
+    fn legal_ways_are_folded_and_illegal_ones_refused() {
+        let reopened = Record::Reopened { ordinal: 0, at: at() };
+        let cleared = Record::LookedUp { ordinal: 0, at: at(), effect: Effect::None, seen: String::new() };
+        let lost = attempt_ended(1, Effect::Unknown, true);
+        let state =
+            |attempts, counted, tainted, phase| ActionState { attempts, counted, tainted, reopened: false, phase };
+        for (records, expected) in [
+            (vec![], Some(state(0, 0, false, Phase::Waiting))),
+            (vec![intent(1)], Some(state(1, 0, false, Phase::InFlight))),
+            (vec![intent(1), lost.clone()], Some(state(1, 1, true, Phase::Waiting))),
+            (vec![intent(1), attempt_ended(1, Effect::None, false)], Some(state(1, 0, false, Phase::Waiting))),
+            (vec![intent(1), lost.clone(), cleared.clone()], Some(state(1, 1, false, Phase::Waiting))),
+            (
+                vec![intent(1), lost.clone(), intent(2), ended(Outcome::Succeeded)],
+                Some(state(2, 2, true, Phase::Ended(Outcome::Succeeded))),
+            ),
+            (vec![ended(Outcome::Skipped)], Some(state(0, 0, false, Phase::Ended(Outcome::Skipped)))),
+            (
+                vec![intent(1), ended(Outcome::Rejected), reopened.clone()],
+                Some(ActionState { reopened: true, ..state(1, 0, false, Phase::Waiting) }),
+            ),
+            (vec![intent(2)], None),
+            (vec![intent(1), intent(2)], None),
+            (vec![lost.clone()], None),
+            (vec![intent(1), attempt_ended(2, Effect::None, true)], None),
+            (vec![intent(1), ended(Outcome::Succeeded), ended(Outcome::Succeeded)], None),
+            (vec![intent(1), ended(Outcome::Succeeded), intent(2)], None),
+            (vec![reopened], None),
+            (vec![intent(1), cleared], None),
+        ] {
+            assert_eq!(fold(&records), expected, "{records:?}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! The journal's one writer: a thread that owns the connection and commits, in one transaction, everything that waits.
+
+use super::{JournalError, Record, schema};
+use rusqlite::Connection;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+/// Called once the records are durable, or surely not. Runs on the journal's thread; it must only pass the word on.
+pub type Acknowledge = Box<dyn FnOnce(Result<(), String>) + Send>;
+
+/// The open journal of a run. Cheap to clone; the thread ends when the last clone is dropped and everything is written.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    way: Way,
+}
+
+#[derive(Debug, Clone)]
+enum Way {
+    /// To the thread.
+    Thread(Sender<Entry>),
+    /// On the caller's thread, at once.
+    Here(Arc<Mutex<Connection>>),
+}
+
+struct Entry {
+    records: Vec<Record>,
+    acknowledge: Acknowledge,
+}
+
+impl Journal {
+    /// Opens the run's database and starts the thread.
+    pub(super) fn open(database: &Path) -> Result<(Self, JoinHandle<()>), JournalError> {
+        let connection = schema::open_for_writing(database)?;
+        let (sender, receiver) = channel();
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || write(connection, &receiver))
+            .map_err(JournalError::file(database, "starting the journal's thread"))?;
+        Ok((Self { way: Way::Thread(sender) }, thread))
+    }
+
+    /// Opens the run's database to be written by the caller's own thread, and without syncing: for the fault tests, whose virtual
+    /// clock must not run while another thread works, and whose power cuts leave the machine on.
+    pub(super) fn open_here(database: &Path) -> Result<Self, JournalError> {
+        let connection = schema::open_for_writing(database)?;
+        connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(database))?;
+        Ok(Self { way: Way::Here(Arc::new(Mutex::new(connection))) })
+    }
+
+    /// Appends records, in order and all or none of them; `acknowledge` is called when they are durable or cannot be.
+    pub fn append(&self, records: Vec<Record>, acknowledge: Acknowledge) {
+        match &self.way {
+            Way::Thread(sender) => {
+                if let Err(unsent) = sender.send(Entry { records, acknowledge }) {
+                    (unsent.0.acknowledge)(Err(JournalError::Closed.to_string()));
+                }
+            }
+            Way::Here(connection) => {
+                let done = connection.lock().map_err(|_| JournalError::Closed.to_string());
+                let done = done.and_then(|mut open| commit(&mut open, &records).map_err(|error| error.to_string()));
+                acknowledge(done);
+            }
+        }
+    }
+
+    /// Appends records and waits until they are durable.
+    ///
+    /// # Errors
+    /// The journal's failure, as a sentence.
+    pub fn append_and_wait(&self, records: Vec<Record>) -> Result<(), String> {
+        let (sender, receiver) = channel();
+        self.append(records, Box::new(move |result| drop(sender.send(result))));
+        receiver.recv().unwrap_or_else(|_| Err(JournalError::Closed.to_string()))
+    }
+}
+
+fn write(mut connection: Connection, receiver: &Receiver<Entry>) {
+    let mut failure: Option<String> = None;
+    while let Ok(first) = receiver.recv() {
+        // Whoever waits by now shares this commit: one sync for all of them.
+        let mut entries = vec![first];
+        entries.extend(receiver.try_iter().take(LARGEST_COMMIT - 1));
+        if failure.is_none() {
+            // After a failed commit nothing can be said about the file any more: no later record may seem durable.
+            failure = commit(&mut connection, entries.iter().flat_map(|entry| &entry.records))
+                .err()
+                .map(|error| error.to_string());
+        }
+        for entry in entries {
+            (entry.acknowledge)(failure.clone().map_or(Ok(()), Err));
+        }
+    }
+}
+
+fn commit<'a>(connection: &mut Connection, records: impl IntoIterator<Item = &'a Record>) -> rusqlite::Result<()> {
+    let transaction = connection.transaction()?;
+    {
+        let mut insert = transaction.prepare_cached("INSERT INTO record (ordinal, body) VALUES (?1, ?2)")?;
+        for record in records {
+            let body =
+                serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+            let ordinal = record.ordinal().map(|ordinal| i64::try_from(ordinal).unwrap_or(i64::MAX));
+            insert.execute((ordinal, body))?;
+        }
+    }
+    transaction.commit()
+}
+
+/// Entries in one transaction at most.
+const LARGEST_COMMIT: usize = 4096;

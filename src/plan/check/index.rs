@@ -1,0 +1,265 @@
+//! What is kept of every action until the last is read: ids, targets and needs, so that repetitions, conflicts and circles show.
+
+use super::Checker;
+use crate::diag::Diagnostic;
+use crate::pki::SpkiFingerprint;
+use crate::run::Ordinal;
+use crate::text::nearest::nearest;
+use crate::text::{Span, safe};
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// What is kept of every action. Texts are kept as 128-bit hashes, but for the ids themselves.
+#[derive(Default)]
+pub(super) struct Index {
+    /// Where each action stands.
+    spans: Vec<Span>,
+    /// All ids in one text, and where each ends.
+    ids: String,
+    ends: Vec<usize>,
+    by_id: HashMap<u128, u32>,
+    targets: HashMap<u128, Target>,
+    /// Duplicate → the action that it repeats.
+    duplicates: HashMap<u32, u32>,
+    needs: Vec<(u32, Vec<(String, Span)>)>,
+    keys: HashMap<SpkiFingerprint, u32>,
+    reach: HashMap<u128, Reach>,
+}
+
+struct Target {
+    first: u32,
+    parameters: u128,
+}
+
+/// What was asked of a group of targets, such as an order and its certificates.
+#[derive(Default)]
+pub(super) struct Reach {
+    pub(super) whole: Option<Span>,
+    pub(super) part: Option<Span>,
+    pub(super) said: bool,
+}
+
+/// What an action's target is to the plan.
+pub(super) enum Standing {
+    /// It stands here for the first time.
+    New,
+    /// An earlier action says the same.
+    Repeats(u32),
+    /// An earlier action says something else about the same target.
+    Conflicts(u32),
+}
+
+impl Index {
+    pub(super) fn count(&self) -> u64 {
+        self.spans.len() as u64
+    }
+
+    pub(super) fn span(&self, ordinal: u32) -> Span {
+        self.spans[ordinal as usize]
+    }
+
+    pub(super) fn id(&self, ordinal: u32) -> &str {
+        let ordinal = ordinal as usize;
+        let begin = if ordinal == 0 { 0 } else { self.ends[ordinal - 1] };
+        &self.ids[begin..self.ends[ordinal]]
+    }
+
+    /// Takes the next action in; the earlier one that has its id already, if there is one.
+    pub(super) fn add(&mut self, id: &str, span: Span) -> Result<u32, u32> {
+        let ordinal = u32::try_from(self.spans.len()).unwrap_or(u32::MAX);
+        self.spans.push(span);
+        self.ids.push_str(id);
+        self.ends.push(self.ids.len());
+        match self.by_id.entry(hash(&id)) {
+            std::collections::hash_map::Entry::Occupied(first) => Err(*first.get()),
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(ordinal);
+                Ok(ordinal)
+            }
+        }
+    }
+
+    /// The action that was taken in last.
+    pub(super) fn last(&self) -> u32 {
+        u32::try_from(self.spans.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    }
+
+    pub(super) fn has_id(&self, id: &str) -> bool {
+        self.by_id.contains_key(&hash(&id))
+    }
+
+    pub(super) fn target(&mut self, ordinal: u32, target: u128, parameters: &[u8]) -> Standing {
+        let parameters = hash(&parameters);
+        match self.targets.entry(target) {
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(Target { first: ordinal, parameters });
+                Standing::New
+            }
+            std::collections::hash_map::Entry::Occupied(known) if known.get().parameters == parameters => {
+                self.duplicates.insert(ordinal, known.get().first);
+                Standing::Repeats(known.get().first)
+            }
+            std::collections::hash_map::Entry::Occupied(known) => Standing::Conflicts(known.get().first),
+        }
+    }
+
+    pub(super) fn needs(&mut self, ordinal: u32, needs: Vec<(String, Span)>) {
+        self.needs.push((ordinal, needs));
+    }
+
+    /// The earlier action whose certificate request has the same key.
+    pub(super) fn key(&mut self, key: SpkiFingerprint, ordinal: u32) -> Option<u32> {
+        match self.keys.entry(key) {
+            std::collections::hash_map::Entry::Occupied(first) => Some(*first.get()),
+            std::collections::hash_map::Entry::Vacant(free) => {
+                free.insert(ordinal);
+                None
+            }
+        }
+    }
+
+    pub(super) fn reach(&mut self, group: u128) -> &mut Reach {
+        self.reach.entry(group).or_default()
+    }
+}
+
+impl Checker<'_> {
+    /// Looks at `needs` once all ids are known.
+    pub(super) fn check_needs(&mut self) {
+        let all = std::mem::take(&mut self.index.needs);
+        let mut edges: HashMap<u32, Vec<(u32, Span)>> = HashMap::new();
+        for (ordinal, needs) in &all {
+            for (id, place) in needs {
+                let Some(needed) = self.index.by_id.get(&hash(&id.as_str())).copied() else {
+                    self.unknown_need(id, *place);
+                    continue;
+                };
+                if needed == *ordinal {
+                    let what = format!("`{}` needs itself", safe::terminal(id));
+                    self.say(Diagnostic::error("needs-itself", *place, what).help("drop it from `needs`"));
+                } else if let Some(first) = self.index.duplicates.get(&needed).copied() {
+                    let first_id = self.index.id(first).to_owned();
+                    let what =
+                        format!("`{}` repeats `{}` and is never sent", safe::terminal(id), safe::terminal(&first_id));
+                    let error =
+                        Diagnostic::error("needs-duplicate", *place, what).related(self.index.span(needed), "it");
+                    self.say(error.help(format!("write `needs: [{}]`", safe::terminal(&first_id))));
+                } else {
+                    edges.entry(*ordinal).or_default().push((needed, *place));
+                    self.digest.need(Ordinal::from(*ordinal), Ordinal::from(needed));
+                }
+            }
+        }
+        let mut starts: Vec<u32> = edges.keys().copied().collect();
+        starts.sort_unstable();
+        for circle in circles(&starts, &edges) {
+            let ids: Vec<_> =
+                circle.iter().map(|(ordinal, _)| safe::terminal(self.index.id(*ordinal)).into_owned()).collect();
+            let mut way = ids.join("` needs `");
+            way.push_str("` needs `");
+            way.push_str(&ids[0]);
+            let mut error =
+                Diagnostic::error("needs-circle", circle[0].1, format!("these actions wait for each other: `{way}`"));
+            for (_, place) in &circle[1..] {
+                error = error.related(*place, "and here");
+            }
+            self.say(error.help("one of them must go first"));
+        }
+    }
+
+    fn unknown_need(&mut self, id: &str, place: Span) {
+        let what = format!("no action has the id `{}`", safe::terminal(id));
+        let mut error = Diagnostic::error("unknown-id", place, what);
+        // In a long list the nearest id is rarely the one meant, and takes long to find.
+        if self.index.spans.len() <= NEAREST_WITHIN {
+            let ids = (0..self.index.spans.len()).map(|ordinal| self.index.id(u32::try_from(ordinal).unwrap_or(0)));
+            if let Some(right) = nearest(id, ids) {
+                error = error.help(format!("did you mean `{}`?", safe::terminal(right)));
+            }
+        }
+        self.say(error);
+    }
+}
+
+/// A 128-bit hash; two texts that share one do not occur.
+pub(super) fn hash(value: &impl Hash) -> u128 {
+    let half = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        salt.hash(&mut hasher);
+        value.hash(&mut hasher);
+        u128::from(hasher.finish())
+    };
+    half(1) << 64 | half(2)
+}
+
+/// The circles in a graph, each as the ordinals along it with the place that names the next one. Walks with a stack of its own: a
+/// chain may be as long as the plan.
+fn circles(starts: &[u32], edges: &HashMap<u32, Vec<(u32, Span)>>) -> Vec<Vec<(u32, Span)>> {
+    let mut done: HashMap<u32, bool> = HashMap::new();
+    let mut found = Vec::new();
+    for start in starts {
+        if done.contains_key(start) {
+            continue;
+        }
+        // Each step: the action, and which of its needs is next.
+        let mut path: Vec<(u32, usize)> = vec![(*start, 0)];
+        done.insert(*start, false);
+        while let Some((here, next)) = path.last_mut() {
+            let needs = edges.get(here).map_or(&[][..], Vec::as_slice);
+            let Some((needed, _)) = needs.get(*next) else {
+                done.insert(*here, true);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match done.get(needed) {
+                Some(true) => {}
+                Some(false) => {
+                    let begin = path.iter().position(|(ordinal, _)| ordinal == needed).unwrap_or_default();
+                    let place = |(ordinal, next): &(u32, usize)| (*ordinal, edges[ordinal][next - 1].1);
+                    found.push(path[begin..].iter().map(place).collect());
+                }
+                None => {
+                    done.insert(*needed, false);
+                    path.push((*needed, 0));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Up to so many actions the nearest id is looked for.
+const NEAREST_WITHIN: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::SourceMap;
+
+    #[test]
+    fn circles_are_found_once_each() {
+        let source = SourceMap::default().add_text("p", None, "".into());
+        let span = Span { source, line: 1, column: 1, length: 0 };
+        for (pairs, expected) in [
+            (vec![(0, 1), (1, 2)], vec![]),
+            (vec![(0, 1), (1, 0)], vec![vec![0, 1]]),
+            (vec![(0, 1), (0, 2), (1, 3), (2, 3)], vec![]),
+            (vec![(0, 1), (1, 2), (2, 1), (5, 6), (6, 5)], vec![vec![1, 2], vec![5, 6]]),
+        ] {
+            let mut edges: HashMap<u32, Vec<(u32, Span)>> = HashMap::new();
+            for (from, to) in &pairs {
+                edges.entry(*from).or_default().push((*to, span));
+            }
+            let mut starts: Vec<u32> = edges.keys().copied().collect();
+            starts.sort_unstable();
+            let found: Vec<Vec<u32>> = circles(&starts, &edges)
+                .iter()
+                .map(|circle| circle.iter().map(|(ordinal, _)| *ordinal).collect())
+                .collect();
+            assert_eq!(found, expected, "{pairs:?}");
+        }
+        let chain: HashMap<u32, Vec<(u32, Span)>> = (0..200_000).map(|one| (one, vec![(one + 1, span)])).collect();
+        assert!(circles(&[0], &chain).is_empty());
+    }
+}

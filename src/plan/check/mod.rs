@@ -1,0 +1,322 @@
+//! The check: settings, then the actions one by one, against the provider documents; all findings of everything in one go.
+//!
+//! Streams: it hands out each action as soon as it is read and keeps only what uniqueness, `needs` and conflicts need. A
+//! caller throws the actions away when no [`CheckedPlan`] comes. Sends nothing, resolves no credential.
+
+mod action;
+mod columns;
+mod csr;
+mod digest;
+mod index;
+mod list;
+mod reason;
+
+pub(super) use action::COMMON;
+
+use super::checked::{Action, CheckedPlan, ReadFile};
+use super::load::{self, Input, Opened};
+use super::read::{Draft, Reading};
+use super::row::Row;
+use super::settings::Settings;
+use crate::diag::{Diagnostic, Diagnostics, Severity};
+use crate::provider::Catalog;
+use crate::text::{SourceId, SourceMap, Span};
+use crate::tree::{Field, Node, Shape, yaml};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What is to be checked.
+#[derive(Debug, Clone)]
+pub struct Request<'r> {
+    /// The plan.
+    pub plan: Input,
+    /// A file with settings that many plans share.
+    pub settings: Option<PathBuf>,
+    /// The providers that there are.
+    pub catalog: &'r Catalog,
+    /// How to read the columns of a bare CSV list.
+    pub columns: CsvOptions,
+    /// The present time, for what has passed.
+    pub now: Timestamp,
+}
+
+/// How to read the columns of a CSV list whose header is not made for plans.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CsvOptions {
+    /// Field name → column name.
+    pub columns: Vec<(String, String)>,
+    /// Columns that are left out.
+    pub ignore: IgnoreColumns,
+    /// Columns whose values are carried through to the report.
+    pub keep: Vec<String>,
+}
+
+/// Columns that are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum IgnoreColumns {
+    /// None: an unknown column is an error.
+    #[default]
+    None,
+    /// All that are unknown.
+    All,
+    /// Those of these names.
+    Named(Vec<String>),
+}
+
+/// Checks a plan. `each` gets the actions in plan order; they count only if a [`CheckedPlan`] comes in the end.
+pub fn check(
+    request: &Request<'_>,
+    sources: &mut SourceMap,
+    each: &mut dyn FnMut(Action),
+) -> (Option<CheckedPlan>, Diagnostics) {
+    let mut diagnostics = Diagnostics::default();
+    let mut files = Vec::new();
+    let opened = load::open_plan(&request.plan, sources, &mut files, &mut diagnostics);
+    let shared = request.settings.as_ref().and_then(|path| {
+        let (source, text) = load::open_yaml(path, sources, &mut files, &mut diagnostics)?;
+        yaml::read(&text, source, &mut diagnostics)
+    });
+    let Some(opened) = opened else { return (None, diagnostics) };
+    let mut scan = Scan::default();
+    let root = match &opened {
+        Opened::Csv(..) => None,
+        Opened::Yaml(source, text) => {
+            let options = &request.columns;
+            if *options != CsvOptions::default() {
+                let what = "the options for columns are for a bare CSV list; this plan is YAML";
+                let error = Diagnostic::error("columns", None, what);
+                diagnostics.push(error.help("write `columns`, `ignore_columns` and `keep_columns` beside `from`"));
+            }
+            let mut first = |item: Node| scan.item(&item);
+            let Some(root) = yaml::read_with(text, *source, "actions", &mut first, &mut diagnostics) else {
+                if diagnostics.is_empty() {
+                    let start = Span { source: *source, line: 1, column: 1, length: 1 };
+                    let error = Diagnostic::error("no-actions", start, "this plan is empty");
+                    diagnostics.push(error.help("begin it with `version: 1`"));
+                }
+                return (None, diagnostics);
+            };
+            Some(root)
+        }
+    };
+    let mut reading = Reading {
+        catalog: request.catalog,
+        now: request.now,
+        sources,
+        files: &mut files,
+        diagnostics: &mut diagnostics,
+    };
+    let mut draft = reading.draft(root.as_ref(), shared.as_ref());
+    let defaults = std::mem::take(&mut draft.defaults);
+    let keep = if root.is_some() { scan.keep } else { deduplicated(&request.columns.keep) };
+    let mut checker = Checker::new(request, draft, sources, files, diagnostics, keep, each);
+    let defaults = checker.usable_defaults(&defaults, "`defaults`");
+    match opened {
+        Opened::Csv(source, bytes) => checker.bare_list(source, bytes, &request.columns),
+        Opened::Yaml(source, text) => checker.yaml(source, &text, root.as_ref(), &defaults),
+    }
+    checker.finish(&request.plan)
+}
+
+/// What the first pass over a YAML plan finds out about its actions.
+#[derive(Default)]
+struct Scan {
+    keep: Vec<String>,
+}
+
+impl Scan {
+    fn item(&mut self, item: &Node) {
+        if item.get("from").is_none() {
+            return;
+        }
+        let mut unsaid = Diagnostics::default();
+        let names = item.get("keep_columns").and_then(|keep| columns::names(keep, &mut unsaid));
+        for (name, _) in names.unwrap_or_default() {
+            if !self.keep.contains(&name) {
+                self.keep.push(name);
+            }
+        }
+    }
+}
+
+/// A check that is going on.
+struct Checker<'r> {
+    catalog: &'r Catalog,
+    now: Timestamp,
+    draft: Draft,
+    sources: &'r mut SourceMap,
+    files: Vec<ReadFile>,
+    diagnostics: Diagnostics,
+    /// What was said already: a default that will not do is said once, not for every row.
+    said: HashSet<u64>,
+    /// How many errors there were, those that were said already included.
+    errors: u64,
+    each: &'r mut dyn FnMut(Action),
+    index: index::Index,
+    digest: digest::Digest,
+    csrs: csr::CsrFiles,
+    lists: list::Lists,
+    keep: Vec<String>,
+    /// Accounts for which the mapping away of `keyCompromise` was warned of.
+    mapped_away: HashSet<usize>,
+    /// The canonical parameters of the present action.
+    canonical: Vec<u8>,
+    /// What ids made from positions in the plan itself begin with.
+    plan_name: String,
+}
+
+/// Fields for what a row leaves out, nearest first.
+#[derive(Clone, Copy)]
+struct Layers<'a> {
+    /// The entry's, where the row comes from a list.
+    entry: &'a [Field],
+    /// The plan's `defaults`.
+    plan: &'a [Field],
+}
+
+impl<'r> Checker<'r> {
+    fn new(
+        request: &'r Request<'r>,
+        draft: Draft,
+        sources: &'r mut SourceMap,
+        files: Vec<ReadFile>,
+        diagnostics: Diagnostics,
+        keep: Vec<String>,
+        each: &'r mut dyn FnMut(Action),
+    ) -> Self {
+        Self {
+            catalog: request.catalog,
+            now: request.now,
+            draft,
+            sources,
+            files,
+            diagnostics,
+            said: HashSet::new(),
+            errors: 0,
+            each,
+            index: index::Index::default(),
+            digest: digest::Digest::default(),
+            csrs: csr::CsrFiles::default(),
+            lists: list::Lists::default(),
+            keep,
+            mapped_away: HashSet::new(),
+            canonical: Vec::new(),
+            plan_name: match &request.plan {
+                Input::Stdin(_) => "<stdin>".to_owned(),
+                Input::Path(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            },
+        }
+    }
+
+    fn yaml(&mut self, source: SourceId, text: &Arc<str>, root: Option<&Node>, defaults: &[Field]) {
+        match root.and_then(|root| root.fields().iter().find(|field| field.name == "actions")) {
+            Some(Field { value: Node { shape: Shape::List(_), .. }, .. }) => {}
+            Some(actions) => {
+                let what = match actions.value.shape {
+                    Shape::Null => "this plan has no actions".to_owned(),
+                    _ => format!("`actions` must be a list, not {}", actions.value.kind()),
+                };
+                self.say(Diagnostic::error("no-actions", actions.span, what).help(ACTIONS_EXAMPLE));
+                return;
+            }
+            None => {
+                if let Some(root) = root.filter(|root| matches!(root.shape, Shape::Map(_))) {
+                    self.say(Diagnostic::error("no-actions", root.span, "`actions` is missing").help(ACTIONS_EXAMPLE));
+                }
+                return;
+            }
+        }
+        // What the second pass finds wrong with the YAML itself the first has said.
+        let mut unsaid = Diagnostics::default();
+        let plan_name = std::mem::take(&mut self.plan_name);
+        let mut one = |item: Node| self.item(&item, &plan_name, defaults);
+        yaml::read_with(text, source, "actions", &mut one, &mut unsaid);
+    }
+
+    fn item(&mut self, item: &Node, plan_name: &str, defaults: &[Field]) {
+        let Shape::Map(fields) = &item.shape else {
+            let what = format!("an action must be a map, not {}", item.kind());
+            self.say(Diagnostic::error("wrong-kind", item.span, what).help(ACTIONS_EXAMPLE));
+            return;
+        };
+        if let Some(from) = fields.iter().find(|field| field.name == "from") {
+            self.list(item, from, defaults);
+        } else {
+            let row = Row { span: item.span, fields, header: None, kept: &[] };
+            self.action(&row, plan_name, Layers { entry: &[], plan: defaults });
+        }
+    }
+
+    /// Adds a finding, once.
+    fn say(&mut self, diagnostic: Diagnostic) {
+        self.errors += u64::from(diagnostic.severity == Severity::Error);
+        let mut hasher = DefaultHasher::new();
+        diagnostic.span.hash(&mut hasher);
+        diagnostic.code.hash(&mut hasher);
+        diagnostic.what.hash(&mut hasher);
+        if self.said.insert(hasher.finish()) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    fn finish(mut self, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
+        self.check_needs();
+        let actions = self.index.count();
+        if actions == 0 && !self.diagnostics.has_errors() {
+            let error = Diagnostic::error("no-actions", None, "this plan has no actions");
+            self.say(error.help(ACTIONS_EXAMPLE));
+        }
+        if let Some(most) = self.draft.safety.max_actions.filter(|most| actions > *most) {
+            let what = format!("this plan has {actions} actions; `max_actions` allows {most}");
+            let error = Diagnostic::error("max-actions", self.draft.max_actions_place, what);
+            self.say(error.help("split the plan, or raise `max_actions` if so many are meant"));
+        }
+        if self.diagnostics.has_errors() {
+            return (None, self.diagnostics);
+        }
+        let mut documents = BTreeMap::new();
+        for index in &self.draft.accounts.used {
+            let account = &self.draft.accounts.drafts[*index];
+            documents.insert(account.provider.id.clone(), hex::encode(account.provider.digest));
+            self.digest.account(account);
+        }
+        let drafts = &self.draft.accounts.drafts;
+        let settings = Settings {
+            name: self.draft.name.take().unwrap_or_else(|| stem(plan)),
+            deadline: self.draft.deadline,
+            accounts: self.draft.accounts.used.iter().map(|index| drafts[*index].account.clone()).collect(),
+            retry: self.draft.retry,
+            timeout: self.draft.timeout,
+            schedule: self.draft.schedule,
+            safety: self.draft.safety,
+            keep_columns: self.keep,
+        };
+        let digest = self.digest.finish(&settings);
+        (Some(CheckedPlan::new(settings, digest, actions, self.files, documents)), self.diagnostics)
+    }
+}
+
+/// The name of a plan that has none.
+fn stem(plan: &Input) -> String {
+    let stem = match plan {
+        Input::Stdin(_) => None,
+        Input::Path(path) => path.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
+    };
+    let stem = stem.map(|stem| stem.trim_start_matches('.').chars().filter(|letter| !letter.is_control()).collect());
+    stem.filter(|stem: &String| !stem.is_empty()).unwrap_or_else(|| "plan".to_owned())
+}
+
+fn deduplicated(names: &[String]) -> Vec<String> {
+    let mut unique: Vec<String> = Vec::new();
+    for name in names {
+        if !unique.contains(name) {
+            unique.push(name.clone());
+        }
+    }
+    unique
+}
+
+const ACTIONS_EXAMPLE: &str = "write `actions:` and below it, for each, `- {provider: …, action: …, …}`";

@@ -1,0 +1,152 @@
+//! The revocation reason of an action: asked in RFC 5280 words or the provider's, sent in the provider's. Guesses nothing.
+
+use super::{Checker, Layers};
+use crate::diag::Diagnostic;
+use crate::pki::RevocationReason;
+use crate::plan::row::Row;
+use crate::provider::model::{Operation, ReasonRule};
+use crate::provider::reasons::{self, ReasonError};
+use crate::text::nearest::nearest;
+use crate::text::safe;
+use crate::tree::Field;
+
+/// A reason that can be sent.
+pub(super) struct Reason<'a> {
+    /// What was asked, in RFC 5280 words, where it can be said in them.
+    pub(super) asked: Option<RevocationReason>,
+    /// What is sent.
+    pub(super) spelling: String,
+    /// Where it was asked.
+    pub(super) field: &'a Field,
+}
+
+/// What an action says about its reason.
+pub(super) enum Asked<'a> {
+    /// Nothing.
+    Nothing,
+    /// Something that will not do, which was said.
+    Wrong,
+    /// This.
+    This(Reason<'a>),
+}
+
+impl Checker<'_> {
+    /// The reason of an action: the nearest layer that names one, under `reason` or the provider's own field.
+    pub(super) fn reason<'a>(
+        &mut self,
+        row: &Row<'a>,
+        layers: Layers<'a>,
+        account: usize,
+        operation: &Operation,
+        rule: &ReasonRule,
+    ) -> Asked<'a> {
+        let own: Vec<&str> = operation
+            .parameters
+            .iter()
+            .filter(|parameter| parameter.name == rule.field)
+            .flat_map(|parameter| std::iter::once(&parameter.name).chain(&parameter.aliases))
+            .map(String::as_str)
+            .filter(|name| *name != "reason")
+            .collect();
+        let of_row = (row.field("reason"), own.iter().find_map(|name| row.field(name)));
+        let of_layer = |fields: &'a [Field]| {
+            let find = |name: &str| fields.iter().find(|field| field.name == name);
+            (find("reason"), own.iter().find_map(|name| find(name)))
+        };
+        let said = [of_row, of_layer(layers.entry), of_layer(layers.plan)];
+        let Some((portable, own)) = said.into_iter().find(|(portable, own)| portable.is_some() || own.is_some()) else {
+            return Asked::Nothing;
+        };
+        let portable = portable.map(|field| self.read_reason(field, account, rule));
+        let own = own.map(|field| self.read_own(field, rule));
+        match (portable, own) {
+            (Some(Some(portable)), Some(Some(own))) if portable.spelling != own.spelling => {
+                let what =
+                    format!("`reason` asks for {}, and `{}` for {}", portable.spelling, own.field.name, own.spelling);
+                let error = Diagnostic::error("reason-conflict", own.field.value.span, what);
+                self.say(error.related(portable.field.value.span, "`reason` is here").help("keep one of them"));
+                Asked::Wrong
+            }
+            (Some(Some(reason)), None | Some(Some(_))) | (None, Some(Some(reason))) => Asked::This(reason),
+            _ => Asked::Wrong,
+        }
+    }
+
+    /// Reads `reason`: a name of RFC 5280, or the provider's spelling.
+    fn read_reason<'a>(&mut self, field: &'a Field, account: usize, rule: &ReasonRule) -> Option<Reason<'a>> {
+        let text = self.single(field)?;
+        let Some(asked) = RevocationReason::parse(text) else {
+            if let Some(spelling) = rule.values.iter().map(|(_, spelling)| spelling).find(|spelling| *spelling == text)
+            {
+                return Some(Reason { asked: reasons::read(rule, spelling), spelling: spelling.clone(), field });
+            }
+            let has = names(rule);
+            let what = format!("`{}` is no revocation reason", safe::terminal(text));
+            let all = RevocationReason::ALL.iter().map(|reason| reason.name());
+            let help = match nearest(text, all.chain(rule.values.iter().map(|(_, spelling)| spelling.as_str()))) {
+                Some(right) => format!("did you mean `{right}`? this operation has {has}"),
+                None => format!("this operation has {has}"),
+            };
+            self.say(Diagnostic::error("unknown-reason", field.value.span, what).help(help));
+            return None;
+        };
+        let draft = &self.draft.accounts.drafts[account];
+        let name = draft.account.name.clone();
+        match reasons::resolve(rule, &draft.account.reasons, asked) {
+            Ok(spelling) => {
+                let sent = reasons::read(rule, &spelling);
+                if asked == RevocationReason::KeyCompromise && sent != Some(asked) && self.mapped_away.insert(account) {
+                    let what = format!("the provider `{name}` is told `{spelling}` instead of keyCompromise");
+                    let warning = Diagnostic::warning("compromise-not-told", field.value.span, what);
+                    self.say(warning.help(REPORT_BY_OTHER_MEANS));
+                }
+                Some(Reason { asked: Some(asked), spelling, field })
+            }
+            Err(error) => {
+                let (ReasonError::NotThere { has } | ReasonError::NoSuchSpelling { has, .. }) = &error;
+                let instead = has.iter().map(|(reason, _)| *reason);
+                let example = instead.clone().find(|reason| *reason == RevocationReason::Unspecified);
+                let example = example.or_else(|| instead.clone().next()).map_or("unspecified", RevocationReason::name);
+                let what = format!("the provider `{name}` does not have the reason `{asked}`; it has {}", names(rule));
+                let mut help =
+                    format!("to send another on purpose: `providers: {{{name}: {{reasons: {{{asked}: {example}}}}}}}`");
+                if asked == RevocationReason::KeyCompromise {
+                    help.push_str("; ");
+                    help.push_str(REPORT_BY_OTHER_MEANS);
+                }
+                self.say(Diagnostic::error("no-such-reason", field.value.span, what).help(help));
+                None
+            }
+        }
+    }
+
+    /// Reads the provider's own field: the provider's spelling, or a name of RFC 5280 that the provider has.
+    fn read_own<'a>(&mut self, field: &'a Field, rule: &ReasonRule) -> Option<Reason<'a>> {
+        let text = self.single(field)?;
+        if let Some(spelling) = reasons::spelling(rule, text) {
+            return Some(Reason { asked: reasons::read(rule, spelling), spelling: spelling.to_owned(), field });
+        }
+        let what = format!("`{}` must be one of {}, not `{}`", field.name, spellings(rule), safe::terminal(text));
+        let mut error = Diagnostic::error("no-such-reason", field.value.span, what);
+        if let Some(right) = nearest(text, rule.values.iter().map(|(_, spelling)| spelling.as_str())) {
+            error = error.help(format!("did you mean `{right}`?"));
+        }
+        self.say(error);
+        None
+    }
+}
+
+/// A rule's reasons in RFC 5280 words, with the provider's spelling where it differs.
+fn names(rule: &ReasonRule) -> String {
+    let one = |(reason, spelling): &(RevocationReason, String)| {
+        if reason.name() == spelling { spelling.clone() } else { format!("{reason} ({spelling})") }
+    };
+    rule.values.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+fn spellings(rule: &ReasonRule) -> String {
+    rule.values.iter().map(|(_, spelling)| spelling.as_str()).collect::<Vec<_>>().join(", ")
+}
+
+const REPORT_BY_OTHER_MEANS: &str =
+    "the CA then does not learn of the compromise from this request: report it to the CA by other means";

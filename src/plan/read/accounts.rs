@@ -1,0 +1,415 @@
+//! `providers`: the configured accounts, and those that plans use without configuring them.
+
+use super::base_url::{self, Unusable};
+use super::{Reading, field, scalar};
+use crate::diag::Diagnostic;
+use crate::pki::RevocationReason;
+use crate::plan::load;
+use crate::plan::settings::Account;
+use crate::provider::model::{Provider, SignerKind, Window};
+use crate::provider::{CredentialReference, reasons};
+use crate::text::nearest::nearest;
+use crate::text::safe;
+use crate::tree::{Field, Node};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// The accounts that actions can name.
+#[derive(Default)]
+pub(in crate::plan) struct Accounts {
+    /// All of them; `used` holds indices into this.
+    pub(in crate::plan) drafts: Vec<AccountDraft>,
+    /// Name → index; `None` for one that is configured, but so wrongly that nothing can be told of its actions.
+    pub(in crate::plan) by_name: HashMap<String, Option<usize>>,
+    /// Those that actions use, in order of first use.
+    pub(in crate::plan) used: Vec<usize>,
+}
+
+/// An account, and what the check needs beside it.
+pub(in crate::plan) struct AccountDraft {
+    pub(in crate::plan) account: Account,
+    pub(in crate::plan) provider: Arc<Provider>,
+    /// Its credential references as written: unlike joined paths, they do not depend on the working directory.
+    pub(in crate::plan) references: String,
+    /// Its place among the accounts that actions use.
+    pub(in crate::plan) used_as: Option<usize>,
+}
+
+impl Accounts {
+    /// The account of a name: a configured one, or a provider of the catalog as its document describes it. `Err(true)` for
+    /// one whose configuration is wrong.
+    pub(in crate::plan) fn find(&mut self, name: &str, catalog: &crate::provider::Catalog) -> Result<usize, bool> {
+        if let Some(known) = self.by_name.get(name) {
+            return known.ok_or(true);
+        }
+        let provider = catalog.get(name).ok_or(false)?;
+        let draft = unconfigured(name, provider);
+        let index = self.drafts.len();
+        self.drafts.push(draft);
+        self.by_name.insert(name.to_owned(), Some(index));
+        Ok(index)
+    }
+
+    /// Notes that an action uses an account; its index in the settings.
+    pub(in crate::plan) fn used(&mut self, index: usize) -> usize {
+        let next = self.used.len();
+        let place = *self.drafts[index].used_as.get_or_insert(next);
+        if place == next {
+            self.used.push(index);
+        }
+        place
+    }
+}
+
+impl Reading<'_> {
+    /// Reads `providers`.
+    pub(super) fn accounts(&mut self, providers: Option<&Field>) -> Accounts {
+        let mut accounts = Accounts::default();
+        let Some(providers) = providers else { return accounts };
+        if providers.value.fields().is_empty() && !matches!(providers.value.shape, crate::tree::Shape::Map(_)) {
+            let what = format!("`providers` must be a map, not {}", providers.value.kind());
+            self.diagnostics.push(Diagnostic::error("wrong-kind", providers.value.span, what));
+            return accounts;
+        }
+        for entry in providers.value.fields() {
+            let draft = self.account(entry);
+            let index = draft.map(|draft| {
+                accounts.drafts.push(draft);
+                accounts.drafts.len() - 1
+            });
+            accounts.by_name.insert(entry.name.clone(), index);
+        }
+        accounts
+    }
+
+    fn account(&mut self, entry: &Field) -> Option<AccountDraft> {
+        let provider = self.provider_of(entry)?;
+        let mut draft = unconfigured(&entry.name, &provider);
+        let map = &entry.value;
+        if matches!(map.shape, crate::tree::Shape::Null) {
+            return Some(draft);
+        }
+        if !matches!(map.shape, crate::tree::Shape::Map(_)) {
+            let what = format!("the provider `{}` must be a map, not {}", safe::terminal(&entry.name), map.kind());
+            self.diagnostics.push(Diagnostic::error("wrong-kind", map.span, what));
+            return Some(draft);
+        }
+        self.refuse_unknown(map, &provider);
+        let variables = field(map, "variables").map(|field| self.variables(field)).unwrap_or_default();
+        self.fill_variables(map, &provider, &variables, &mut draft.account);
+        if let Some(url) = field(map, "base_url").and_then(|field| self.base_url(field)) {
+            draft.account.base_url = url;
+        }
+        if let Some(url) = field(map, "auth_url") {
+            draft.account.auth_url = self.auth_url(url, &provider);
+        }
+        if let Some(credentials) = field(map, "credentials") {
+            self.credentials(credentials, &provider, &mut draft);
+        }
+        if let Some(rate) = field(map, "rate") {
+            self.rate(rate, &mut draft.account);
+        }
+        if let Some(concurrency) = field(map, "concurrency") {
+            let value = scalar::count(concurrency, 1, MOST_AT_ONCE, self.diagnostics);
+            let value = value.and_then(|value| u32::try_from(value).ok());
+            draft.account.concurrency = value.unwrap_or(draft.account.concurrency);
+        }
+        if let Some(reasons) = field(map, "reasons") {
+            self.reasons(reasons, &provider, &mut draft.account);
+        }
+        Some(draft)
+    }
+
+    fn provider_of(&mut self, entry: &Field) -> Option<Arc<Provider>> {
+        let uses = field(&entry.value, "uses");
+        let (id, place) = match uses {
+            Some(uses) => (scalar::text(uses, self.diagnostics)?, uses.value.span),
+            None => (entry.name.as_str(), entry.span),
+        };
+        if let Some(provider) = self.catalog.get(id) {
+            return Some(provider.clone());
+        }
+        let what = format!("there is no provider `{}`", safe::terminal(id));
+        let have: Vec<&str> = self.catalog.iter().map(|provider| provider.id.as_str()).collect();
+        let mut help = match self.catalog.nearest(id) {
+            Some(right) if uses.is_none() => {
+                format!("did you mean `{right}`? an account of its own name says `uses: {right}`")
+            }
+            Some(right) => format!("did you mean `{right}`?"),
+            None if uses.is_none() => {
+                format!("an account of its own name says which provider it `uses`: {}", have.join(", "))
+            }
+            None => format!("there are {}", have.join(", ")),
+        };
+        help.push_str("; `--provider-dir` adds documents of your own");
+        self.diagnostics.push(Diagnostic::error("unknown-provider", place, what).help(help));
+        None
+    }
+
+    fn refuse_unknown(&mut self, map: &Node, provider: &Provider) {
+        for unknown in map.fields().iter().filter(|field| !ACCOUNT_KEYS.contains(&field.name.as_str())) {
+            let names = credential_names(provider);
+            if names.contains(&unknown.name.as_str()) {
+                let what = format!("`{}` belongs under `credentials`", unknown.name);
+                let help = format!("write `credentials: {{{}: \"env:NAME\"}}`", unknown.name);
+                // The value may be the credential itself, so its line is not to be shown.
+                self.diagnostics.push(Diagnostic::error("literal-secret", unknown.span, what).help(help));
+            } else {
+                self.diagnostics.push(scalar::unknown_key(unknown, "a provider", &ACCOUNT_KEYS));
+            }
+        }
+    }
+
+    fn variables(&mut self, variables: &Field) -> BTreeMap<String, String> {
+        let mut given = BTreeMap::new();
+        if !matches!(variables.value.shape, crate::tree::Shape::Map(_)) {
+            let what = format!("`variables` must be a map, not {}", variables.value.kind());
+            self.diagnostics.push(Diagnostic::error("wrong-kind", variables.value.span, what));
+        }
+        for variable in variables.value.fields() {
+            if let Some(text) = scalar::text(variable, self.diagnostics) {
+                given.insert(variable.name.clone(), text.to_owned());
+            }
+        }
+        given
+    }
+
+    fn fill_variables(
+        &mut self,
+        map: &Node,
+        provider: &Provider,
+        given: &BTreeMap<String, String>,
+        account: &mut Account,
+    ) {
+        match (provider.variables_with(given), provider.base_url_with(given)) {
+            (Ok(variables), Ok(base_url)) => {
+                account.variables = variables;
+                account.base_url = base_url;
+            }
+            (Err(violations), _) | (_, Err(violations)) => {
+                for violation in violations {
+                    let variables = map.get("variables").map_or(&[][..], Node::fields);
+                    let at_fault = |field: &&Field| Some(&field.name) == violation.parameter.as_ref();
+                    let at_fault = variables.iter().find(at_fault);
+                    let known = at_fault.is_some_and(|field| provider.variables.contains_key(&field.name));
+                    let place = at_fault.map_or(map.span, |field| if known { field.value.span } else { field.span });
+                    let mut error = Diagnostic::error("variable", place, violation.what);
+                    error.help = violation.help;
+                    self.diagnostics.push(error);
+                }
+            }
+        }
+    }
+
+    fn base_url(&mut self, field: &Field) -> Option<String> {
+        let text = scalar::text(field, self.diagnostics)?;
+        match base_url::check(text) {
+            Ok(url) => Some(url),
+            Err(Unusable::Secret) => {
+                let what = format!("`{}` holds a user name or password", field.name);
+                let error = Diagnostic::error("literal-secret", field.span, what);
+                self.diagnostics.push(error.help("take it out of the URL; `credentials` refers to secrets"));
+                None
+            }
+            Err(Unusable::Wrong(what, help)) => {
+                let mut error = Diagnostic::error("base-url", field.value.span, what);
+                error.help = help;
+                self.diagnostics.push(error);
+                None
+            }
+        }
+    }
+
+    fn auth_url(&mut self, field: &Field, provider: &Provider) -> Option<String> {
+        let url = self.base_url(field)?;
+        if provider.auth.iter().any(|scheme| matches!(scheme.signer, SignerKind::HuaweiIamToken(_))) {
+            return Some(url);
+        }
+        let what = format!("the provider `{}` fetches no token and has no use for `auth_url`", provider.id);
+        self.diagnostics.push(Diagnostic::error("auth-url", field.span, what).help("drop it"));
+        None
+    }
+
+    fn credentials(&mut self, credentials: &Field, provider: &Provider, draft: &mut AccountDraft) {
+        if !matches!(credentials.value.shape, crate::tree::Shape::Map(_)) {
+            let what = format!("`credentials` must be a map, not {}", credentials.value.kind());
+            let names = credential_names(provider).join(", ");
+            // A single text here is likely to be the credential itself.
+            let error = Diagnostic::error("literal-secret", credentials.span, what);
+            self.diagnostics.push(error.help(format!("it has the keys {names}")));
+            return;
+        }
+        let names = credential_names(provider);
+        let mut references = BTreeMap::new();
+        let mut written = String::new();
+        let mut good = true;
+        for credential in credentials.value.fields() {
+            let known = names.contains(&credential.name.as_str());
+            if !known {
+                let what =
+                    format!("the provider `{}` has no credential `{}`", provider.id, safe::terminal(&credential.name));
+                let help = match nearest(&credential.name, names.iter().copied()) {
+                    Some(right) => format!("did you mean `{right}`?"),
+                    None => format!("it has {}", names.join(", ")),
+                };
+                self.diagnostics.push(Diagnostic::error("unknown-credential", credential.span, what).help(help));
+                good = false;
+            }
+            match self.reference(credential, provider) {
+                Some(reference) => {
+                    written.push_str(&credential.name);
+                    written.push('=');
+                    written.push_str(credential.value.text().unwrap_or_default());
+                    written.push('\n');
+                    references.insert(credential.name.clone(), reference);
+                }
+                None => good = false,
+            }
+        }
+        let complete = |scheme: &&crate::provider::model::AuthScheme| {
+            scheme.required.iter().all(|name| references.contains_key(name))
+        };
+        if good && provider.auth.iter().find(complete).is_none() && !provider.auth.is_empty() {
+            let ways: Vec<String> = provider.auth.iter().map(|scheme| scheme.required.join(" and ")).collect();
+            let what = format!("these credentials do not suffice for the provider `{}`", provider.id);
+            let error = Diagnostic::error("missing-credential", credentials.span, what);
+            self.diagnostics.push(error.help(format!("it needs {}", ways.join(", or "))));
+        }
+        draft.account.credentials = references;
+        draft.references = written;
+    }
+
+    fn reference(&mut self, credential: &Field, provider: &Provider) -> Option<CredentialReference> {
+        let literal = |what: String| {
+            let variable = provider.environment.get(&credential.name).map_or("NAME", String::as_str);
+            let help = format!("write `env:{variable}`, `file:PATH` or `command:CMD ARG…`");
+            // Only the key is pointed at: the value may be a secret.
+            Some(Diagnostic::error("literal-secret", credential.span, what).help(help))
+        };
+        let name = safe::terminal(&credential.name);
+        let text = credential.value.text();
+        let split = text.and_then(|text| text.split_once(':'));
+        let error = match split {
+            Some(("env", variable)) => {
+                let good = !variable.is_empty()
+                    && variable.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                    && !variable.as_bytes()[0].is_ascii_digit();
+                if good {
+                    return Some(CredentialReference::Env(variable.to_owned()));
+                }
+                literal(format!("`{name}` says `env:`, but what follows is no name of an environment variable"))
+            }
+            Some(("file", path)) if !path.trim().is_empty() && !path.contains('\0') => {
+                let path = load::resolve(self.sources, credential.value.span, path.trim());
+                return Some(CredentialReference::File(path));
+            }
+            Some(("command", command)) => match shlex::split(command).filter(|words| !words.is_empty()) {
+                Some(words) => return Some(CredentialReference::Command(words)),
+                None => literal(format!("`{name}` says `command:`, but what follows cannot be split into words")),
+            },
+            Some(("file", _)) => literal(format!("`{name}` says `file:` without a path")),
+            _ => literal(format!("the credential `{name}` is not a reference; a plan never holds a secret")),
+        };
+        if let Some(error) = error {
+            self.diagnostics.push(error);
+        }
+        None
+    }
+
+    fn rate(&mut self, rate: &Field, account: &mut Account) {
+        let Some(texts) = scalar::texts(&rate.value, self.diagnostics) else { return };
+        let mut windows = Vec::new();
+        for (text, place) in &texts {
+            match Window::parse(text) {
+                Ok(window) => windows.push(window),
+                Err(why) => self.diagnostics.push(Diagnostic::error("rate", *place, why)),
+            }
+        }
+        if texts.is_empty() {
+            let error = Diagnostic::error("rate", rate.value.span, "`rate` names no limit");
+            self.diagnostics.push(error.help("leave it out for the limits of the provider's document"));
+        } else if windows.len() == texts.len() {
+            account.windows = windows;
+        }
+    }
+
+    fn reasons(&mut self, map: &Field, provider: &Provider, account: &mut Account) {
+        if !matches!(map.value.shape, crate::tree::Shape::Map(_)) {
+            let what = format!("`reasons` must be a map, not {}", map.value.kind());
+            let help = "write it as `{keyCompromise: unspecified}`: the reason, and what to send for it";
+            self.diagnostics.push(Diagnostic::error("wrong-kind", map.value.span, what).help(help));
+        }
+        let rules: Vec<_> = provider.actions().filter_map(|(_, action)| action.reason.as_ref()).collect();
+        let mut has: Vec<&str> = Vec::new();
+        for (_, spelling) in rules.iter().flat_map(|rule| &rule.values) {
+            if !has.contains(&spelling.as_str()) {
+                has.push(spelling);
+            }
+        }
+        for entry in map.value.fields() {
+            let reason = RevocationReason::parse(&entry.name);
+            if reason.is_none() {
+                let what = format!("`{}` is no revocation reason", safe::terminal(&entry.name));
+                let names = RevocationReason::ALL.map(RevocationReason::name);
+                let help = match nearest(&entry.name, names) {
+                    Some(right) => format!("did you mean `{right}`?"),
+                    None => format!("the reasons of RFC 5280 are {}", names.join(", ")),
+                };
+                self.diagnostics.push(Diagnostic::error("unknown-reason", entry.span, what).help(help));
+            }
+            let Some(text) = scalar::text(entry, self.diagnostics) else { continue };
+            let Some(spelling) = rules.iter().find_map(|rule| reasons::spelling(rule, text)) else {
+                let what = format!("the provider `{}` has no reason `{}`", provider.id, safe::terminal(text));
+                let help = match nearest(text, has.iter().copied()) {
+                    Some(right) => format!("did you mean `{right}`?"),
+                    None => format!("it has {}", has.join(", ")),
+                };
+                self.diagnostics.push(Diagnostic::error("unknown-reason", entry.value.span, what).help(help));
+                continue;
+            };
+            if let Some(reason) = reason {
+                account.reasons.insert(reason, spelling.to_owned());
+            }
+        }
+    }
+}
+
+/// A provider as its document describes it.
+fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
+    let none = BTreeMap::new();
+    let environment = provider.environment.iter();
+    AccountDraft {
+        account: Account {
+            name: name.to_owned(),
+            provider: provider.id.clone(),
+            base_url: provider.base_url_with(&none).unwrap_or_else(|_| provider.base_url.clone()),
+            auth_url: None,
+            variables: provider.variables_with(&none).unwrap_or_default(),
+            credentials: environment
+                .map(|(name, variable)| (name.clone(), CredentialReference::Env(variable.clone())))
+                .collect(),
+            windows: provider.windows.clone(),
+            concurrency: provider.concurrency,
+            reasons: BTreeMap::new(),
+        },
+        references: provider.environment.iter().map(|(name, variable)| format!("{name}=env:{variable}\n")).collect(),
+        provider: provider.clone(),
+        used_as: None,
+    }
+}
+
+/// The credentials that a provider knows, each once.
+fn credential_names(provider: &Provider) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in provider.auth.iter().flat_map(|scheme| scheme.required.iter().chain(&scheme.optional)) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+const ACCOUNT_KEYS: [&str; 8] =
+    ["uses", "base_url", "auth_url", "credentials", "rate", "concurrency", "variables", "reasons"];
+/// More requests in flight at once than this are a mistake.
+const MOST_AT_ONCE: u64 = 1000;

@@ -1,0 +1,118 @@
+//! What a base URL of a plan may be: `https`, or `http` to this machine; a host and a path, nothing that could hide a secret
+//! or change the request.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+/// Why a URL will not do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Unusable {
+    /// It holds a user name or password; it must not be shown.
+    Secret,
+    /// What is wrong, and what would be right.
+    Wrong(String, Option<String>),
+}
+
+/// Checks a base URL and drops its trailing slashes.
+pub(super) fn check(url: &str) -> Result<String, Unusable> {
+    let wrong =
+        |what: &str, help: &str| Err(Unusable::Wrong(what.to_owned(), (!help.is_empty()).then(|| help.to_owned())));
+    let example = "write it as `https://host/path`";
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return wrong("this is no URL", example);
+    };
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if authority.contains('@') {
+        return Err(Unusable::Secret);
+    }
+    if url.chars().any(|letter| letter.is_whitespace() || letter.is_control() || !letter.is_ascii() || letter == '\\') {
+        return wrong("a URL has no blanks, no control characters and only ASCII letters", "encode them as `%XX`");
+    }
+    if url.contains(['?', '#']) {
+        return wrong("a base URL has no query and no fragment", "end it with the path");
+    }
+    if url.contains(['{', '}']) {
+        return wrong("a base URL is taken as it is, without variables", "write the value in");
+    }
+    if path.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return wrong("a base URL has no `.` and `..` in its path", "write the path out");
+    }
+    let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port),
+        None => authority.find(':').map_or((authority, ""), |colon| authority.split_at(colon)),
+    };
+    let port_is_good = port.is_empty()
+        || port.strip_prefix(':').is_some_and(|digits| {
+            digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.parse::<u16>().is_ok_and(|port| port > 0)
+        });
+    let name = |host: &str| {
+        !host.is_empty()
+            && host.split('.').all(|label| {
+                !label.is_empty()
+                    && label.len() <= 63
+                    && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            })
+    };
+    let is_v6 = authority.starts_with('[');
+    if !port_is_good || (is_v6 && host.parse::<Ipv6Addr>().is_err()) || (!is_v6 && !name(host)) {
+        return wrong("this URL has no usable host and port", example);
+    }
+    match scheme.to_ascii_lowercase().as_str() {
+        "https" => {}
+        "http" if is_loopback(host) => {}
+        "http" => {
+            let what =
+                "plain http would show the credentials to everyone on the way; it is taken for this machine alone";
+            return wrong(what, "write `https://`");
+        }
+        _ => return wrong("a base URL begins with `https://`", ""),
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<Ipv4Addr>().is_ok_and(|address| address.is_loopback())
+        || host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_safe_base_urls_are_taken() {
+        for (url, expected) in [
+            ("https://ca.example.com/api/v2/", Ok("https://ca.example.com/api/v2")),
+            ("https://ca.example.com:8443", Ok("https://ca.example.com:8443")),
+            ("http://127.0.0.1:8080/x", Ok("http://127.0.0.1:8080/x")),
+            ("http://127.9.9.9/", Ok("http://127.9.9.9")),
+            ("http://[::1]:80", Ok("http://[::1]:80")),
+            ("http://LocalHost:1/", Ok("http://LocalHost:1")),
+            ("http://ca.example.com", Err("plain http")),
+            ("http://127.0.0.1.example.com", Err("plain http")),
+            ("http://localhost.example.com", Err("plain http")),
+            ("http://[::2]/", Err("plain http")),
+            ("https://user:pw@ca.example.com/", Err("secret")),
+            ("http://127.0.0.1@evil.example/", Err("secret")),
+            ("https://ca.example.com/?a=1", Err("query")),
+            ("https://ca.example.com/#a", Err("fragment")),
+            ("https://ca.example.com\\@evil.example", Err("blanks")),
+            ("https://ca.example.com/a/../b", Err("..")),
+            ("https://", Err("host")),
+            ("https://a..b/", Err("host")),
+            ("https://a:99999/", Err("host")),
+            ("https://a:/", Err("host")),
+            ("ftp://a/", Err("https://")),
+            ("ca.example.com", Err("no URL")),
+            ("https://{region}.example.com", Err("variables")),
+        ] {
+            match (check(url), expected) {
+                (Ok(url), Ok(expected)) => assert_eq!(url, expected),
+                (Err(Unusable::Secret), Err("secret")) => {}
+                (Err(Unusable::Wrong(what, _)), Err(words)) => assert!(what.contains(words), "{url}: {what}"),
+                (found, expected) => panic!("{url}: {found:?} instead of {expected:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! A plan's settings: from the tree to checked values, with every finding. Knows the plan's keys and the providers'
+//! documents; reads no action.
+
+mod accounts;
+mod base_url;
+mod scalar;
+mod schedule;
+
+pub(super) use accounts::{AccountDraft, Accounts};
+pub(super) use scalar::{instant, known_keys, texts};
+
+use super::checked::ReadFile;
+use super::load;
+use super::settings::{DEFAULT_TIMEOUT, Deadline, Retry, Safety, Schedule, StopWhen};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::pki::keys::CompromisedKeys;
+use crate::provider::Catalog;
+use crate::text::{SourceMap, Span};
+use crate::tree::{Field, Node, Shape};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// A plan's settings as read, with what only the check needs.
+pub(super) struct Draft {
+    pub(super) name: Option<String>,
+    pub(super) deadline: Option<Deadline>,
+    pub(super) accounts: Accounts,
+    pub(super) retry: Retry,
+    pub(super) timeout: Duration,
+    pub(super) schedule: Schedule,
+    pub(super) safety: Safety,
+    /// Where `max_actions` stands.
+    pub(super) max_actions_place: Option<Span>,
+    pub(super) unique_keys: bool,
+    pub(super) compromised: Option<CompromisedKeys>,
+    /// The fields of `defaults`.
+    pub(super) defaults: Vec<Field>,
+}
+
+/// What reading the settings needs.
+pub(super) struct Reading<'r> {
+    pub(super) catalog: &'r Catalog,
+    pub(super) now: Timestamp,
+    pub(super) sources: &'r SourceMap,
+    pub(super) files: &'r mut Vec<ReadFile>,
+    pub(super) diagnostics: &'r mut Diagnostics,
+}
+
+impl Reading<'_> {
+    /// Reads the settings: the plan's tree, over that of the shared settings file where there is one.
+    pub(super) fn draft(&mut self, plan: Option<&Node>, shared: Option<&Node>) -> Draft {
+        if let Some(shared) = shared {
+            known_keys(shared, "a settings file", &SHARED_KEYS, self.diagnostics);
+            if let Some(version) = field(shared, "version") {
+                self.version(version);
+            }
+        }
+        if let Some(plan) = plan {
+            let is_map = known_keys(plan, "a plan", &PLAN_KEYS, self.diagnostics);
+            match plan.fields().iter().find(|field| field.name == "version") {
+                Some(version) => self.version(version),
+                None if is_map => self.diagnostics.push(
+                    Diagnostic::error("missing-version", plan.span, "`version` is missing")
+                        .help("begin the plan with `version: 1`"),
+                ),
+                None => {}
+            }
+        }
+        let merged = |name: &str, depth: usize| {
+            let (plan, shared) =
+                (plan.and_then(|plan| field(plan, name)), shared.and_then(|shared| field(shared, name)));
+            match (plan, shared) {
+                (Some(plan), Some(shared)) => Some(merge(shared, plan, depth)),
+                (plan, shared) => plan.or(shared).cloned(),
+            }
+        };
+        let (safety, max_actions_place, unique_keys, compromised) = self.safety(merged("safety", 1).as_ref());
+        let schedule = schedule::schedule(merged("schedule", 1).as_ref(), self.now, self.diagnostics);
+        let deadline = plan.and_then(|plan| field(plan, "deadline"));
+        let deadline = deadline.and_then(|field| schedule::deadline(field, &schedule, self.now, self.diagnostics));
+        Draft {
+            name: plan.and_then(|plan| field(plan, "name")).and_then(|field| self.name(field)),
+            deadline,
+            accounts: self.accounts(merged("providers", 2).as_ref()),
+            retry: self.retry(merged("retry", 1).as_ref()),
+            timeout: merged("timeout", 0)
+                .and_then(|field| scalar::positive_duration(&field, self.diagnostics))
+                .unwrap_or(DEFAULT_TIMEOUT),
+            schedule,
+            safety,
+            max_actions_place,
+            unique_keys,
+            compromised,
+            defaults: plan.and_then(|plan| field(plan, "defaults")).map_or_else(Vec::new, |field| self.defaults(field)),
+        }
+    }
+
+    fn version(&mut self, version: &Field) {
+        if version.value.text() != Some("1") {
+            let what = match version.value.text() {
+                Some(text) => format!("version `{text}` is not known; this certsweep reads version 1"),
+                None => "`version` must be 1".to_owned(),
+            };
+            self.diagnostics.push(Diagnostic::error("version", version.value.span, what).help("write `version: 1`"));
+        }
+    }
+
+    fn name(&mut self, field: &Field) -> Option<String> {
+        let name = scalar::text(field, self.diagnostics)?;
+        let usable = (1..=LONGEST_NAME).contains(&name.chars().count())
+            && !name.chars().any(|letter| letter.is_control() || matches!(letter, '/' | '\\'))
+            && !name.starts_with('.');
+        if usable {
+            return Some(name.to_owned());
+        }
+        let what = "this name cannot be part of a directory's name";
+        let help = format!("use 1 to {LONGEST_NAME} characters without `/`, `\\` and a leading `.`");
+        self.diagnostics.push(Diagnostic::error("name", field.value.span, what).help(help));
+        None
+    }
+
+    fn retry(&mut self, retry: Option<&Field>) -> Retry {
+        let mut value = Retry::default();
+        let Some(map) = scalar::map(retry, "`retry`", &["attempts", "max_delay"], self.diagnostics) else {
+            return value;
+        };
+        if let Some(field) = field(map, "attempts") {
+            let attempts = scalar::count(field, 1, MOST_ATTEMPTS, self.diagnostics);
+            value.attempts = attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(value.attempts);
+        }
+        if let Some(field) = field(map, "max_delay") {
+            value.max_delay = scalar::positive_duration(field, self.diagnostics).unwrap_or(value.max_delay);
+        }
+        value
+    }
+
+    fn safety(&mut self, safety: Option<&Field>) -> (Safety, Option<Span>, bool, Option<CompromisedKeys>) {
+        let mut value = Safety::default();
+        let Some(map) = scalar::map(safety, "`safety`", &SAFETY_KEYS, self.diagnostics) else {
+            return (value, None, false, None);
+        };
+        let max_actions = field(map, "max_actions");
+        value.max_actions = max_actions.and_then(|field| scalar::count(field, 1, u64::MAX, self.diagnostics));
+        value.canary =
+            field(map, "canary").and_then(|field| scalar::count(field, 0, u64::MAX, self.diagnostics)).unwrap_or(0);
+        value.stop_when = field(map, "stop_when").and_then(|field| self.stop_when(field));
+        let unique = field(map, "unique_keys").and_then(|field| scalar::flag(field, self.diagnostics)).unwrap_or(false);
+        let compromised = field(map, "compromised_keys").and_then(|field| self.compromised_keys(field));
+        (value, max_actions.map(|field| field.value.span), unique, compromised)
+    }
+
+    fn stop_when(&mut self, stop_when: &Field) -> Option<StopWhen> {
+        let keys = ["failures", "failure_rate", "of_last"];
+        let map = scalar::map(Some(stop_when), "`stop_when`", &keys, self.diagnostics)?;
+        let help = "write `{failures: 20}` or `{failure_rate: 0.05, of_last: 200}`";
+        match (field(map, "failures"), field(map, "failure_rate"), field(map, "of_last")) {
+            (Some(failures), None, None) => {
+                scalar::count(failures, 1, u64::MAX, self.diagnostics).map(StopWhen::Failures)
+            }
+            (None, Some(rate), Some(of_last)) => {
+                let share = scalar::share(rate, self.diagnostics);
+                let of_last = scalar::count(of_last, 1, u64::MAX, self.diagnostics);
+                Some(StopWhen::FailureRate { rate: share?, of_last: of_last? })
+            }
+            (None, None, None) => {
+                let error = Diagnostic::error("stop-when", map.span, "`stop_when` says no rule");
+                self.diagnostics.push(error.help(help));
+                None
+            }
+            (Some(_), ..) => {
+                let error = Diagnostic::error("stop-when", map.span, "`stop_when` takes one rule, not two");
+                self.diagnostics.push(error.help(help));
+                None
+            }
+            (None, rate, _) => {
+                let missing = if rate.is_some() { "of_last" } else { "failure_rate" };
+                let what = format!("`stop_when` lacks `{missing}`");
+                self.diagnostics.push(Diagnostic::error("stop-when", map.span, what).help(help));
+                None
+            }
+        }
+    }
+
+    fn compromised_keys(&mut self, field: &Field) -> Option<CompromisedKeys> {
+        let mut all: Option<String> = None;
+        for (name, place) in texts(&field.value, self.diagnostics)? {
+            let named = name.strip_prefix("file:").unwrap_or(&name);
+            let path = load::resolve(self.sources, place, named);
+            let text = match load::read_small(&path, u64::MAX) {
+                Ok(text) => text,
+                Err(why) => {
+                    let what = format!("the file {} cannot be read: {why}", path.display());
+                    self.diagnostics.push(Diagnostic::error("unreadable-file", place, what));
+                    continue;
+                }
+            };
+            // A list may hold the compromised private keys themselves; those are never copied.
+            if !text.contains("PRIVATE KEY") {
+                self.files.push(ReadFile { name: named.to_owned(), path: Some(path.clone()), text: None });
+            }
+            if let Err(wrong) = CompromisedKeys::parse(&text) {
+                for (line, why) in wrong {
+                    let what = format!("{}:{line}: {why}", path.display());
+                    self.diagnostics.push(Diagnostic::error("compromised-keys", place, what));
+                }
+                continue;
+            }
+            let all = all.get_or_insert_default();
+            all.push_str(&text);
+            all.push('\n');
+        }
+        CompromisedKeys::parse(&all?).ok()
+    }
+
+    fn defaults(&mut self, field: &Field) -> Vec<Field> {
+        if let Shape::Map(fields) = &field.value.shape {
+            return fields.clone();
+        }
+        let what = format!("`defaults` must be a map, not {}", field.value.kind());
+        self.diagnostics.push(Diagnostic::error("wrong-kind", field.value.span, what));
+        Vec::new()
+    }
+}
+
+/// The field of a key that has a value; a key without one counts as absent.
+fn field<'a>(map: &'a Node, name: &str) -> Option<&'a Field> {
+    map.fields().iter().find(|field| field.name == name && !matches!(field.value.shape, Shape::Null))
+}
+
+/// The plan's field over the shared one: maps are merged down to a depth, everything else is replaced.
+fn merge(shared: &Field, plan: &Field, depth: usize) -> Field {
+    let (Shape::Map(below), Shape::Map(above), 1..) = (&shared.value.shape, &plan.value.shape, depth) else {
+        return plan.clone();
+    };
+    let mut fields: Vec<Field> = Vec::with_capacity(below.len() + above.len());
+    for lower in below {
+        match above.iter().find(|upper| upper.name == lower.name && !matches!(upper.value.shape, Shape::Null)) {
+            Some(upper) => fields.push(merge(lower, upper, depth - 1)),
+            None => fields.push(lower.clone()),
+        }
+    }
+    let is_new = |upper: &&Field| !below.iter().any(|lower| lower.name == upper.name);
+    fields.extend(above.iter().filter(is_new).cloned());
+    Field { value: Node { span: plan.value.span, shape: Shape::Map(fields) }, ..plan.clone() }
+}
+
+/// The keys of a plan.
+pub(super) const PLAN_KEYS: [&str; 10] =
+    ["version", "name", "deadline", "providers", "retry", "timeout", "schedule", "safety", "defaults", "actions"];
+const SHARED_KEYS: [&str; 6] = ["version", "providers", "retry", "timeout", "schedule", "safety"];
+const SAFETY_KEYS: [&str; 5] = ["max_actions", "canary", "stop_when", "compromised_keys", "unique_keys"];
+/// A run directory's name holds the plan's.
+const LONGEST_NAME: usize = 100;
+/// More attempts than this are a mistake.
+const MOST_ATTEMPTS: u64 = 100;

@@ -1,0 +1,218 @@
+//! From a document's samples to answers. A sample of the provider's own is taken where there is one; else an answer is made of
+//! the places where the document says that codes and messages stand. Decides nothing about state.
+
+use super::request::Response;
+use crate::provider::model::{Kind, Place, Sample, SampleAnswer};
+use crate::provider::pointer::Pointer;
+use crate::provider::{Operation, Provider, verdict};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// An answer that grants something, the word of what it means, and its body.
+pub(super) struct Granted {
+    pub(super) response: Response,
+    pub(super) means: String,
+    pub(super) body: Value,
+}
+
+/// The first granting answer of the sample that fits the parameters best, its reference made unique by `number`.
+pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, number: u64) -> Granted {
+    let Some(answer) = best(operation, parameters) else {
+        return Granted { response: Response::json(200, None), means: String::new(), body: Value::Null };
+    };
+    let mut body = answer.body.clone().unwrap_or(Value::Null);
+    let mut fresh_header = None;
+    for place in &operation.reference {
+        match place {
+            Place::Body(pointer) if pointer.text_of(&body).is_some() => {
+                put(&mut body, pointer, &(FIRST_REFERENCE + number).to_string());
+                break;
+            }
+            Place::Header(name) => fresh_header = fresh_header.or(Some(name)),
+            Place::Body(_) => {}
+        }
+    }
+    let mut response = response(answer);
+    if answer.body.is_some() {
+        response.body = body.to_string().into_bytes();
+    }
+    if let Some(name) = fresh_header {
+        response.headers.retain(|(given, _)| given != name);
+        response = response.with(name, format!("simulated-{}", FIRST_REFERENCE + number));
+    }
+    Granted { response, means: answer.means.clone(), body }
+}
+
+/// A refusal for what the request says, with the reason in the provider's place for messages.
+pub(super) fn rejected(provider: &Provider, operation: &Operation, why: &str) -> Response {
+    let sample = plainest(provider, operation, |answer| answer.means == "rejected" && answer.status == 400);
+    refusal(operation, sample, 400, "invalid_request", why)
+}
+
+/// A refusal of the credentials.
+pub(super) fn refused_credentials(provider: &Provider, operation: &Operation, why: &str) -> Response {
+    let sample = find(provider, operation, |answer| answer.means == "refused-credentials" && answer.status == 401);
+    refusal(operation, sample, 401, "unauthorized", why)
+}
+
+/// The provider's own word for too many requests.
+pub(super) fn throttled(provider: &Provider, operation: &Operation) -> Response {
+    match plainest(provider, operation, |answer| answer.means == "throttled" && answer.status == 429) {
+        Some(answer) => response(answer),
+        None => refusal(operation, None, 429, "too_many_requests", "too many requests"),
+    }
+}
+
+/// Trouble at the provider, with one of the statuses 500, 502, 503 and 504 by chance.
+pub(super) fn server_error(provider: &Provider, operation: &Operation, chance: u64) -> Response {
+    let status = SERVER_ERRORS[usize::try_from(chance % 4).unwrap_or_default()];
+    match find(provider, operation, |answer| answer.status == status) {
+        Some(answer) => response(answer),
+        None => Response {
+            status,
+            media_type: "text/plain",
+            body: b"upstream trouble (simulated)".to_vec(),
+            ..Response::default()
+        },
+    }
+}
+
+/// A page that some proxy puts into the way.
+pub(super) fn proxy_page() -> Response {
+    let body = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to the network</body></html>";
+    Response { status: 200, media_type: "text/html", body: body.to_vec(), ..Response::default() }
+}
+
+/// Nothing is there.
+pub(super) fn not_found(operation: &Operation, why: &str) -> Response {
+    refusal(operation, None, 404, "not_found", why)
+}
+
+/// A sample's answer as it is sent.
+pub(super) fn response(answer: &SampleAnswer) -> Response {
+    let media_type = if answer.text.is_some() { "text/html" } else { "application/json" };
+    let whole = answer.answer();
+    let headers = whole.headers.into_iter().filter(|(name, _)| !HOPS.contains(&name.as_str())).collect();
+    Response { status: whole.status, headers, media_type, body: whole.body }
+}
+
+/// Puts a text where a pointer points, and makes what is missing on the way. A number stays a number where it can.
+pub(super) fn put(value: &mut Value, pointer: &Pointer, text: &str) {
+    let path = pointer.to_string();
+    let mut place = value;
+    for step in path.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")) {
+        let index = step.parse::<usize>().ok().filter(|index| *index < MOST_ITEMS);
+        place = match (index, place) {
+            (Some(index), Value::Array(list)) => {
+                if list.len() <= index {
+                    list.resize(index + 1, Value::Null);
+                }
+                &mut list[index]
+            }
+            (None, Value::Object(map)) => map.entry(step).or_insert(Value::Null),
+            (Some(index), other) => {
+                *other = Value::Array(vec![Value::Null; index + 1]);
+                &mut other[index]
+            }
+            (None, other) => {
+                *other = Value::Object(Map::new());
+                &mut other[step]
+            }
+        };
+    }
+    let number = if place.is_number() { text.parse::<i64>().ok() } else { None };
+    *place = number.map_or_else(|| Value::from(text), Value::from);
+}
+
+fn refusal(operation: &Operation, sample: Option<&SampleAnswer>, status: u16, code: &str, why: &str) -> Response {
+    let mut body = sample.and_then(|sample| sample.body.clone()).unwrap_or(Value::Null);
+    if let (None, Some(pointer)) = (sample, operation.code.first()) {
+        put(&mut body, pointer, code);
+    }
+    let own = operation.message.iter().find(|pointer| pointer.text_of(&body).is_some());
+    if let Some(pointer) = own.or(operation.message.first()) {
+        put(&mut body, pointer, why);
+    }
+    let headers = sample.map(|sample| response(sample).headers).unwrap_or_default();
+    let status = sample.map_or(status, |sample| sample.status);
+    Response { headers, ..Response::json(status, (!body.is_null()).then_some(&body)) }
+}
+
+/// The first granting answer of the sample that fits best: first its switches must be as in the request (one that is absent is
+/// off), then the most other values must be equal. Free text does not count. Of several that fit equally well the first is taken.
+fn best<'a>(operation: &'a Operation, parameters: &Map<String, Value>) -> Option<&'a SampleAnswer> {
+    let fit = |sample: &Sample| {
+        let (mut switches, mut equal) = (0_usize, 0_usize);
+        for parameter in &operation.parameters {
+            let (asked, shown) = (parameters.get(&parameter.name), sample.parameters.get(&parameter.name));
+            if parameter.kind == Kind::Boolean {
+                let is_on = |value: Option<&Value>| value.and_then(Value::as_bool).unwrap_or(false);
+                switches += usize::from(is_on(asked) == is_on(shown));
+            } else if parameter.kind != Kind::String || parameter.schema.get("enum").is_some() {
+                equal += usize::from(asked.is_some() && asked == shown);
+            }
+        }
+        (switches, equal)
+    };
+    let grants = |answer: &&SampleAnswer| matches!(answer.means.as_str(), "succeeded" | "pending-approval" | "done");
+    let granting = |sample: &'a Sample| sample.answers.iter().find(grants).map(|answer| (fit(sample), answer));
+    // The last of the greatest would be taken, so this goes backwards.
+    operation.samples.iter().rev().filter_map(granting).max_by_key(|(fit, _)| *fit).map(|(_, answer)| answer)
+}
+
+/// A sample answer of the operation's own, or else of any of the provider's.
+fn find<'a>(
+    provider: &'a Provider,
+    operation: &'a Operation,
+    fits: impl Fn(&SampleAnswer) -> bool,
+) -> Option<&'a SampleAnswer> {
+    let all = std::iter::once(operation).chain(&provider.operations);
+    all.flat_map(|operation| &operation.samples).flat_map(|sample| &sample.answers).find(|answer| fits(answer))
+}
+
+/// As [`find`], but of several the one that asks to wait least, and that the document does not explain: what it explains is
+/// about something particular, such as a quota, or an object that there is not.
+fn plainest<'a>(
+    provider: &'a Provider,
+    operation: &'a Operation,
+    fits: impl Fn(&SampleAnswer) -> bool,
+) -> Option<&'a SampleAnswer> {
+    let own = operation.samples.iter().flat_map(|sample| &sample.answers).filter(|answer| fits(answer));
+    let weight = |answer: &&SampleAnswer| {
+        let read = verdict::read(operation, &answer.answer(), Timestamp::UNIX_EPOCH);
+        (read.explanation.is_some(), read.retry_after)
+    };
+    own.min_by_key(weight).or_else(|| find(provider, operation, fits))
+}
+
+/// Where the simulator's own references begin, so that they are told from samples.
+const FIRST_REFERENCE: u64 = 7_000_000;
+const SERVER_ERRORS: [u16; 4] = [500, 502, 503, 504];
+/// Header fields that the server itself sets.
+const HOPS: [&str; 5] = ["content-type", "content-length", "transfer-encoding", "connection", "date"];
+/// No pointer of a document counts so far.
+const MOST_ITEMS: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn texts_are_put_where_pointers_point() {
+        for (before, pointer, text, after) in [
+            (json!(null), "/errors/0/code", "x", json!({"errors": [{"code": "x"}]})),
+            (json!({"id": 1}), "/id", "7", json!({"id": 7})),
+            (json!({"id": "1"}), "/id", "7", json!({"id": "7"})),
+            (json!({"id": 1}), "/id", "x", json!({"id": "x"})),
+            (json!([1]), "/2", "x", json!([1, null, "x"])),
+            (json!("text"), "/a~1b", "x", json!({"a/b": "x"})),
+            (json!(1), "", "x", json!("x")),
+            (json!({}), "/999999999", "x", json!({"999999999": "x"})),
+        ] {
+            let mut value = before.clone();
+            put(&mut value, &Pointer::parse(pointer).unwrap(), text);
+            assert_eq!(value, after, "{before} {pointer}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! What goes wrong on purpose: [`Faults`] as people write them, and which of them strikes which request. Does nothing itself.
+//!
+//! Every draw depends on the seed, the account, the request's number and the kind of fault alone, so a drill can be repeated.
+
+use crate::text::nearest;
+use crate::time::parse_duration;
+use std::time::Duration;
+
+/// Faults, in the order in which they were given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults {
+    list: Vec<Fault>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Fault {
+    /// `None` for every account.
+    account: Option<String>,
+    what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum What {
+    Latency(Duration),
+    Accident { accident: Accident, times: u64, of: u64 },
+}
+
+/// What can befall a request; at most one does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Accident {
+    /// The connection is closed before anything is done. `reset`.
+    Reset,
+    /// A page from some proxy, with status 200; nothing is done. `html`.
+    Html,
+    /// 429 with `Retry-After: 1`; nothing is done. `429`.
+    Throttled,
+    /// A 500, 502, 503 or 504. `5xx`.
+    ServerError,
+    /// No answer until the client gives up; done or not, as the coin falls. `hang`.
+    Hang,
+    /// Done, then the connection is closed without an answer. `lost-answer`.
+    LostAnswer,
+}
+
+/// What befalls one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Turn {
+    /// The answer waits so long.
+    pub(super) latency: Duration,
+    /// What goes wrong.
+    pub(super) accident: Option<Accident>,
+    /// Chance, for what the accident leaves open.
+    pub(super) chance: u64,
+}
+
+impl Faults {
+    /// Reads faults, separated by commas or spaces: `latency=200ms`, `429=1/20`, `5xx=1/50`, `reset=1/100`, `lost-answer=1/100`,
+    /// `hang=1/1000`, `html=1/500`; each may begin with an account's name and a colon.
+    ///
+    /// # Errors
+    /// A sentence that says what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let words = text.split([',', ' ']).filter(|word| !word.is_empty());
+        let list = words.map(parse_one).collect::<Result<Vec<_>, String>>()?;
+        if list.is_empty() { Err(format!("`{text}` names no fault; {EXPECTED}")) } else { Ok(Self { list }) }
+    }
+
+    /// Adds more faults. Of several latencies the last that fits an account holds.
+    pub fn extend(&mut self, more: Self) {
+        self.list.extend(more.list);
+    }
+
+    /// The accounts that the faults name, for whoever knows which there are.
+    pub fn accounts(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().filter_map(|fault| fault.account.as_deref())
+    }
+
+    /// What befalls an account's request of this number.
+    pub(super) fn turn(&self, seed: u64, account: &str, number: u64) -> Turn {
+        let mut turn = Turn { latency: Duration::ZERO, accident: None, chance: draw(seed, account, number, u64::MAX) };
+        let fitting = self.list.iter().filter(|fault| fault.account.as_deref().is_none_or(|name| name == account));
+        for (place, fault) in (0_u64..).zip(fitting) {
+            match fault.what {
+                What::Latency(latency) => turn.latency = latency,
+                What::Accident { accident, times, of } => {
+                    if turn.accident.is_none() && draw(seed, account, number, place) % of < times {
+                        turn.accident = Some(accident);
+                    }
+                }
+            }
+        }
+        turn
+    }
+}
+
+impl Accident {
+    /// All accidents with the words that people use for them.
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::Reset, "reset"),
+        (Self::Html, "html"),
+        (Self::Throttled, "429"),
+        (Self::ServerError, "5xx"),
+        (Self::Hang, "hang"),
+        (Self::LostAnswer, "lost-answer"),
+    ];
+
+    /// The word that people use for it.
+    pub(super) fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(accident, _)| *accident == self).map_or("", |(_, word)| word)
+    }
+}
+
+fn parse_one(text: &str) -> Result<Fault, String> {
+    let (account, rest) = match text.split_once(':') {
+        Some((account, rest)) => (Some(account.to_owned()), rest),
+        None => (None, text),
+    };
+    let (name, value) = rest.split_once('=').ok_or_else(|| format!("`{text}` is not a fault; {EXPECTED}"))?;
+    if name == "latency" {
+        let latency = parse_duration(value)?;
+        return Ok(Fault { account, what: What::Latency(latency) });
+    }
+    let Some((accident, _)) = Accident::ALL.iter().find(|(_, word)| *word == name) else {
+        let words = Accident::ALL.iter().map(|(_, word)| *word).chain(["latency"]);
+        let hint = nearest::nearest(name, words).map_or_else(String::new, |word| format!("did you mean `{word}`? "));
+        return Err(format!("there is no fault `{name}`; {hint}{EXPECTED}"));
+    };
+    let (times, of) = parse_share(value).ok_or_else(|| {
+        format!("`{value}` is not a share of the requests; write it as `1/100`, for one request in a hundred")
+    })?;
+    Ok(Fault { account, what: What::Accident { accident: *accident, times, of } })
+}
+
+fn parse_share(text: &str) -> Option<(u64, u64)> {
+    let (times, of) = text.split_once('/')?;
+    let (times, of) = (times.parse().ok()?, of.parse().ok()?);
+    (of > 0 && times <= of).then_some((times, of))
+}
+
+/// A number that looks random, and is the same for the same arguments (SplitMix64 over an FNV-1a of the name).
+fn draw(seed: u64, account: &str, number: u64, place: u64) -> u64 {
+    let name = account.bytes().fold(FNV_START, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME));
+    [name, number, place].into_iter().fold(seed, |state, word| mix(state ^ word))
+}
+
+fn mix(state: u64) -> u64 {
+    let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let state = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let state = (state ^ (state >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    state ^ (state >> 31)
+}
+
+const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
+const FNV_PRIME: u64 = 0x0100_0000_01b3;
+const EXPECTED: &str = "write one of latency=200ms, 429=1/20, 5xx=1/50, reset=1/100, lost-answer=1/100, hang=1/1000, html=1/500, \
+                        each with an account in front where it is for one alone (naver:hang=1/10)";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faults_are_read() {
+        for (text, good) in [
+            ("latency=200ms", true),
+            ("429=1/20", true),
+            ("naver:5xx=1/50", true),
+            ("reset=1/100,lost-answer=1/100 hang=0/1", true),
+            ("html=3/2", false),
+            ("html=1/0", false),
+            ("html=1", false),
+            ("reset", false),
+            ("", false),
+            ("latency=fast", false),
+            ("resets=1/2", false),
+        ] {
+            assert_eq!(Faults::parse(text).is_ok(), good, "{text}");
+        }
+        assert!(Faults::parse("resets=1/2").unwrap_err().contains("`reset`"));
+        assert_eq!(Faults::parse("a:hang=1/2,429=1/2").unwrap().accounts().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn a_share_of_the_requests_is_struck_and_always_the_same() {
+        let faults = Faults::parse("naver:reset=1/10,latency=5ms").unwrap();
+        let struck = |seed, account| {
+            let numbers = (0..10_000).filter(|number| faults.turn(seed, account, *number).accident.is_some());
+            numbers.collect::<Vec<u64>>()
+        };
+        assert!((800..1200).contains(&struck(7, "naver").len()), "{}", struck(7, "naver").len());
+        assert_eq!(struck(7, "naver"), struck(7, "naver"));
+        assert_ne!(struck(7, "naver"), struck(8, "naver"));
+        assert!(struck(7, "digicert").is_empty());
+        assert_eq!(faults.turn(7, "digicert", 0).latency, Duration::from_millis(5));
+    }
+
+    #[test]
+    fn always_and_never_hold() {
+        let always = Faults::parse("html=1/1").unwrap();
+        let never = Faults::parse("html=0/1").unwrap();
+        for number in 0..100 {
+            assert_eq!(always.turn(1, "a", number).accident, Some(Accident::Html));
+            assert_eq!(never.turn(1, "a", number).accident, None);
+        }
+    }
+}

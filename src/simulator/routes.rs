@@ -1,0 +1,186 @@
+//! From a method and a path to an account's operation, by the documents' path templates. Judges no value.
+
+use super::SimulatedAccount;
+use crate::provider::Provider;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use std::collections::HashMap;
+
+/// All routes of all accounts.
+#[derive(Debug)]
+pub(super) struct Routes {
+    accounts: HashMap<String, AccountRoutes>,
+}
+
+#[derive(Debug)]
+struct AccountRoutes {
+    /// Index into the options' accounts.
+    account: usize,
+    /// The segments of the path of the provider's base URL.
+    base: Vec<String>,
+    /// By method and number of segments: templates with the operation's index.
+    templates: HashMap<(String, usize), Vec<(Template, usize)>>,
+}
+
+type Template = Vec<Segment>;
+
+#[derive(Debug, PartialEq, Eq)]
+enum Segment {
+    Fixed(String),
+    /// A parameter between fixed texts: `{id}`, `{name}:revoke`.
+    Parameter {
+        before: String,
+        name: String,
+        after: String,
+    },
+}
+
+/// Where a request belongs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Route {
+    /// An operation, and the values of its path parameters, decoded.
+    Operation { account: usize, operation: usize, path: Vec<(String, String)> },
+    /// The endpoint that issues tokens.
+    Tokens { account: usize },
+    /// An account, but nothing that it has.
+    Unknown { account: usize },
+    /// No account.
+    Nowhere,
+}
+
+impl Routes {
+    pub(super) fn new(accounts: &[SimulatedAccount]) -> Self {
+        let routes = accounts.iter().enumerate().map(|(index, account)| {
+            let base = base_path(&account.provider);
+            let base = segments(&base).map(ToOwned::to_owned).collect();
+            let mut templates: HashMap<_, Vec<_>> = HashMap::new();
+            for (operation, declared) in account.provider.operations.iter().enumerate() {
+                let template: Template = segments(&declared.path).map(segment).collect();
+                let key = (declared.method.clone(), template.len());
+                templates.entry(key).or_default().push((template, operation));
+            }
+            // A fixed path wins over one with a parameter in its place.
+            for listed in templates.values_mut() {
+                listed.sort_by_key(|(template, _)| {
+                    template.iter().map(|part| !matches!(part, Segment::Fixed(_))).collect::<Vec<_>>()
+                });
+            }
+            (account.name.clone(), AccountRoutes { account: index, base, templates })
+        });
+        Self { accounts: routes.collect() }
+    }
+
+    /// Where a request with this method and percent-encoded path belongs.
+    pub(super) fn find(&self, method: &str, path: &str) -> Route {
+        let mut parts = segments(path);
+        let account = parts.next().map(decode);
+        let Some(routes) = account.and_then(|account| self.accounts.get(&account)) else { return Route::Nowhere };
+        let account = routes.account;
+        let rest: Vec<&str> = parts.collect();
+        if method == "POST" && rest == TOKEN_PATH {
+            return Route::Tokens { account };
+        }
+        let below = rest.get(routes.base.len()..).unwrap_or_default();
+        if rest.get(..routes.base.len()).is_none_or(|base| base != routes.base) {
+            return Route::Unknown { account };
+        }
+        let templates = routes.templates.get(&(method.to_owned(), below.len())).map_or(&[][..], Vec::as_slice);
+        for (template, operation) in templates {
+            let values: Option<Vec<Option<(String, String)>>> =
+                template.iter().zip(below).map(|(part, text)| part.read(text)).collect();
+            if let Some(values) = values {
+                return Route::Operation {
+                    account,
+                    operation: *operation,
+                    path: values.into_iter().flatten().collect(),
+                };
+            }
+        }
+        Route::Unknown { account }
+    }
+}
+
+/// The path of an account below the simulator's address; it ends without `/`.
+pub(super) fn account_path(account: &str) -> String {
+    format!("/{}", utf8_percent_encode(account, SEGMENT))
+}
+
+/// The path of the token endpoint below an account.
+pub(super) fn token_path() -> String {
+    TOKEN_PATH.iter().map(|part| format!("/{part}")).collect()
+}
+
+/// The path part of a provider's base URL with its variables' defaults; empty, or it begins with `/` and does not end so.
+pub(super) fn base_path(provider: &Provider) -> String {
+    let below = provider.base_url.split_once("://").map_or(provider.base_url.as_str(), |(_, rest)| rest);
+    let mut path = below.find('/').map_or("", |at| &below[at..]).trim_end_matches('/').to_owned();
+    for (name, variable) in &provider.variables {
+        path = path.replace(&format!("{{{name}}}"), &variable.default);
+    }
+    path
+}
+
+/// Percent-encoded text, decoded; what is not UTF-8 then is replaced.
+pub(super) fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// A path segment or a query word, encoded as RFC 3986 has it: all but the unreserved characters.
+pub(super) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+impl Segment {
+    /// `None` where the text does not fit; else the parameter's value, where this is one.
+    fn read(&self, text: &str) -> Option<Option<(String, String)>> {
+        match self {
+            Self::Fixed(fixed) => (decode(text) == *fixed).then_some(None),
+            Self::Parameter { before, name, after } => {
+                let text = decode(text);
+                let value = text.strip_prefix(before.as_str())?.strip_suffix(after.as_str())?;
+                (!value.is_empty()).then(|| Some((name.clone(), value.to_owned())))
+            }
+        }
+    }
+}
+
+fn segments(path: &str) -> impl Iterator<Item = &str> {
+    path.strip_prefix('/').unwrap_or(path).split('/').filter(move |_| !path.is_empty())
+}
+
+fn segment(text: &str) -> Segment {
+    let parameter = text.split_once('{').and_then(|(before, rest)| {
+        let (name, after) = rest.split_once('}')?;
+        Some(Segment::Parameter { before: before.to_owned(), name: name.to_owned(), after: after.to_owned() })
+    });
+    parameter.unwrap_or_else(|| Segment::Fixed(text.to_owned()))
+}
+
+const TOKEN_PATH: [&str; 3] = ["v3", "auth", "tokens"];
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segments_are_read_by_templates() {
+        for (template, text, expected) in [
+            ("revoke", "revoke", Some(None)),
+            ("revoke", "revok", None),
+            ("{id}", "a%2Fb", Some(Some("a/b"))),
+            ("{id}", "", None),
+            ("{name}:revoke", "c1:revoke", Some(Some("c1"))),
+            ("{name}:revoke", "c1", None),
+        ] {
+            let read = segment(template).read(text);
+            assert_eq!(read.as_ref().map(|read| read.as_ref().map(|(_, value)| value.as_str())), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn an_account_keeps_its_name_in_a_path() {
+        assert_eq!(account_path("naver-kr"), "/naver-kr");
+        assert_eq!(decode(account_path("a b/c").trim_start_matches('/')), "a b/c");
+        assert_eq!(token_path(), "/v3/auth/tokens");
+    }
+}

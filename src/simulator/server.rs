@@ -1,0 +1,239 @@
+//! The socket: accepts connections, reads requests, does what [`super::world`] says. Decides nothing itself.
+
+use super::request::{Deed, Received, Reply, Response};
+use super::routes;
+use super::world::World;
+use super::{Effects, KnownTarget, Options};
+use crate::time::Clock;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response as HttpResponse;
+use axum::routing::any;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// A simulator that runs until it is dropped.
+#[derive(Debug)]
+pub struct Simulator {
+    address: SocketAddr,
+    /// Account → the path part of its base URL.
+    bases: BTreeMap<String, String>,
+    shared: Arc<Shared>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why the simulator could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulatorError {
+    /// The port is taken, or may not be used.
+    #[error("cannot listen on 127.0.0.1:{port}")]
+    Listen {
+        /// The port that was asked for.
+        port: u16,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The thread or its runtime could not be made.
+    #[error("cannot start the simulator's thread")]
+    Thread(#[source] io::Error),
+    /// A fault names an account that there is not.
+    #[error("a fault names the account `{0}`, which the simulator does not play")]
+    UnknownAccount(String),
+}
+
+/// Starts a simulator on a thread of its own.
+///
+/// # Errors
+/// Where the port cannot be had, the thread cannot be made, or a fault names an account that there is not.
+pub fn start(options: Options) -> Result<Simulator, SimulatorError> {
+    let port = options.port;
+    let listen = |source| SimulatorError::Listen { port, source };
+    let plays = |name: &&str| options.accounts.iter().any(|account| account.name == **name);
+    if let Some(name) = options.faults.accounts().find(|name| !plays(name)) {
+        return Err(SimulatorError::UnknownAccount(name.to_owned()));
+    }
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(listen)?;
+    listener.set_nonblocking(true).map_err(listen)?;
+    let address = listener.local_addr().map_err(listen)?;
+    let bases = options.accounts.iter().map(|account| (account.name.clone(), routes::base_path(&account.provider)));
+    let bases = bases.collect();
+    let clock = Arc::clone(&options.clock);
+    let shared = Arc::new(Shared { clock, world: Mutex::new(World::new(options)) });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SimulatorError::Thread)?;
+    let (stop, stopped) = oneshot::channel();
+    let served = Arc::clone(&shared);
+    let serve = move || {
+        runtime.block_on(async {
+            tokio::select! {
+                _ = stopped => {}
+                () = accept(listener, served) => {}
+            }
+        });
+    };
+    let thread =
+        std::thread::Builder::new().name("simulator".to_owned()).spawn(serve).map_err(SimulatorError::Thread)?;
+    Ok(Simulator { address, bases, shared, stop: Some(stop), thread: Some(thread) })
+}
+
+impl Simulator {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The base URL of an account, as plans would write it: `http://127.0.0.1:PORT/ACCOUNT` and the path of the provider's own.
+    pub fn base_url(&self, account: &str) -> String {
+        let base = self.bases.get(account).map_or("", String::as_str);
+        format!("http://{}{}{base}", self.address, routes::account_path(account))
+    }
+
+    /// The URL at which an account's tokens are issued.
+    pub fn auth_url(&self, account: &str) -> String {
+        format!("http://{}{}{}", self.address, routes::account_path(account), routes::token_path())
+    }
+
+    /// Learns that a target exists; `false` where there is no such account, operation or target.
+    pub fn learn(&self, known: &KnownTarget) -> bool {
+        self.shared.world().learn(known)
+    }
+
+    /// The counters so far.
+    pub fn effects(&self) -> Effects {
+        self.shared.world().effects()
+    }
+
+    /// How often something took effect upon one target, named as reports name it.
+    pub fn effects_on(&self, account: &str, operation: &str, target: &str) -> u64 {
+        self.shared.world().effects_on(account, operation, target)
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            // It may have ended by itself; then nobody listens.
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            // A panic of that thread has been printed already; it must not become a second one here.
+            let _ = thread.join();
+        }
+    }
+}
+
+struct Shared {
+    clock: Arc<dyn Clock + Send + Sync>,
+    world: Mutex<World>,
+}
+
+impl Shared {
+    /// The world is changed in whole steps, so it can be used even after a panic elsewhere.
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Shared")
+    }
+}
+
+/// Marks an answer that must not be sent.
+#[derive(Debug, Clone, Copy)]
+struct Unsaid;
+
+/// The error that makes the connection close without an answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is withheld on purpose")]
+struct Withheld;
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
+    let router = Router::new().route("/{*path}", any(play)).with_state(shared);
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // Out of file descriptors, most likely: wait until some connection has ended.
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        // Answers are small, and are waited for.
+        let _ = stream.set_nodelay(true);
+        let router = TowerToHyperService::new(router.clone());
+        let service = service_fn(move |request| {
+            let answer = router.call(request);
+            async move {
+                let Ok(answer) = answer.await;
+                if answer.extensions().get::<Unsaid>().is_some() { Err(Withheld) } else { Ok(answer) }
+            }
+        });
+        tokio::spawn(async move {
+            // A connection ends badly when an answer is withheld, or when the client goes: both are part of the play.
+            let connection =
+                http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+            let _ = connection.await;
+        });
+    }
+}
+
+async fn play(State(shared): State<Arc<Shared>>, request: Request) -> HttpResponse {
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+        return http(Response { status: 413, ..Response::default() });
+    };
+    let headers = head
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()));
+    let received = Received {
+        method: head.method.as_str().to_owned(),
+        target: head.uri.path_and_query().map_or("/", |target| target.as_str()).to_owned(),
+        headers: headers.collect(),
+        body: body.to_vec(),
+    };
+    let (now, elapsed) = (shared.clock.now(), shared.clock.elapsed());
+    let Reply { after, deed } = shared.world().receive(&received, now, elapsed);
+    if !after.is_zero() {
+        tokio::time::sleep(after).await;
+    }
+    match deed {
+        Deed::Answer(response) => http(response),
+        Deed::Close => {
+            let mut unsaid = HttpResponse::new(Body::empty());
+            unsaid.extensions_mut().insert(Unsaid);
+            unsaid
+        }
+        Deed::Hang => std::future::pending().await,
+    }
+}
+
+fn http(response: Response) -> HttpResponse {
+    let has_body = !response.body.is_empty();
+    let mut answer = HttpResponse::new(Body::from(response.body));
+    *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if has_body {
+        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(response.media_type));
+    }
+    for (name, value) in response.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            answer.headers_mut().append(name, value);
+        }
+    }
+    answer
+}
+
+/// No request of any provider is larger.
+const LARGEST_BODY: usize = 1024 * 1024;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);

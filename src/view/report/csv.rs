@@ -1,0 +1,185 @@
+//! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
+//! terminals. Never reorders rows.
+
+use super::Row;
+use crate::text::safe;
+use crate::time::rfc3339;
+use std::io::{self, Write};
+
+/// Writes rows as CSV.
+pub struct Writer<W: Write> {
+    inner: csv::Writer<W>,
+    kept: usize,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins the report: the contract's header, then the kept columns' names.
+    ///
+    /// # Errors
+    /// Where the output fails.
+    pub fn new(output: W, kept_columns: &[String]) -> io::Result<Self> {
+        let mut inner = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
+        for name in HEADER {
+            inner.write_field(name)?;
+        }
+        for name in kept_columns {
+            inner.write_field(safe::spreadsheet(name).as_bytes())?;
+        }
+        inner.write_record(None::<&[u8]>)?;
+        Ok(Self { inner, kept: kept_columns.len() })
+    }
+
+    /// Writes one row.
+    ///
+    /// # Errors
+    /// Where the output fails.
+    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+        self.text(&row.action_id)?;
+        self.text(&row.provider)?;
+        self.text(&row.operation)?;
+        self.text(&row.target)?;
+        self.optional(row.reason.as_deref())?;
+        self.optional(row.reason_sent.as_deref())?;
+        self.text(row.outcome.word())?;
+        self.number(row.http_status)?;
+        self.optional(row.provider_code.as_deref())?;
+        self.optional(row.provider_message.as_deref())?;
+        self.optional(row.provider_ref.as_deref())?;
+        self.number(Some(row.attempts))?;
+        self.number(row.started_at.map(rfc3339))?;
+        self.number(row.finished_at.map(rfc3339))?;
+        self.number(row.duration_ms)?;
+        self.text(&row.source)?;
+        for index in 0..self.kept {
+            self.optional(row.kept.get(index).map(String::as_str))?;
+        }
+        Ok(self.inner.write_record(None::<&[u8]>)?)
+    }
+
+    /// Ends the report and gives the output back.
+    ///
+    /// # Errors
+    /// Where the output fails.
+    pub fn finish(self) -> io::Result<W> {
+        self.inner.into_inner().map_err(|error| error.into_error())
+    }
+
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        Ok(self.inner.write_field(safe::spreadsheet(text).as_bytes())?)
+    }
+
+    fn optional(&mut self, text: Option<&str>) -> io::Result<()> {
+        self.text(text.unwrap_or_default())
+    }
+
+    /// A cell that certsweep itself made: numbers and instants need no protection.
+    fn number(&mut self, number: Option<impl ToString>) -> io::Result<()> {
+        Ok(self.inner.write_field(number.map(|number| number.to_string()).unwrap_or_default())?)
+    }
+}
+
+/// The contract's columns, in their order.
+pub const HEADER: [&str; 16] = [
+    "action_id",
+    "provider",
+    "operation",
+    "target",
+    "reason",
+    "reason_sent",
+    "outcome",
+    "http_status",
+    "provider_code",
+    "provider_message",
+    "provider_ref",
+    "attempts",
+    "started_at",
+    "finished_at",
+    "duration_ms",
+    "source",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::testing::row;
+    use super::*;
+    use crate::run::Outcome;
+    use jiff::Timestamp;
+
+    fn written(kept: &[&str], rows: &[Row]) -> String {
+        let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
+        let mut writer = Writer::new(Vec::new(), &kept).unwrap();
+        for row in rows {
+            writer.write(row).unwrap();
+        }
+        String::from_utf8(writer.finish().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn the_header_is_the_contracts_with_the_kept_columns_at_the_end() {
+        assert_eq!(
+            written(&["Owner", "=Ticket"], &[]),
+            "action_id,provider,operation,target,reason,reason_sent,outcome,http_status,provider_code,provider_message,\
+             provider_ref,attempts,started_at,finished_at,duration_ms,source,Owner,'=Ticket\r\n"
+        );
+    }
+
+    #[test]
+    fn a_row_is_written_whole() {
+        let row = Row {
+            reason: Some("keyCompromise".into()),
+            reason_sent: Some("key_compromise".into()),
+            outcome: Outcome::AlreadyDone,
+            http_status: Some(201),
+            provider_ref: Some("998".into()),
+            attempts: 2,
+            started_at: Some(Timestamp::from_millisecond(1_700_000_000_000).unwrap()),
+            finished_at: Some(Timestamp::from_millisecond(1_700_000_001_250).unwrap()),
+            duration_ms: Some(1250),
+            kept: vec!["Kim".into()],
+            ..row("shop")
+        };
+        assert_eq!(
+            written(&["Owner", "Ticket"], &[row]).lines().nth(1),
+            Some(
+                "shop,digicert,revoke,112358,keyCompromise,key_compromise,already-done,201,,,998,2,\
+                 2023-11-14T22:13:20.000Z,2023-11-14T22:13:21.250Z,1250,plan.yaml:7,Kim,"
+            )
+        );
+    }
+
+    #[test]
+    fn foreign_text_is_quoted_and_made_safe() {
+        for (message, expected) in [
+            ("plain", "plain"),
+            ("a,b", "\"a,b\""),
+            ("say \"no\"", "\"say \"\"no\"\"\""),
+            ("=HYPERLINK(\"x\")", "\"'=HYPERLINK(\"\"x\"\")\""),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@x", "'@x"),
+            ("\tx", "'\\tx"),
+            ("\rx", "'\\rx"),
+            ("two\r\nlines", "two\\r\\nlines"),
+            ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
+            ("인증서를 찾을 수 없습니다", "인증서를 찾을 수 없습니다"),
+        ] {
+            let text = written(&[], &[Row { provider_message: Some(message.into()), ..row("a") }]);
+            let line = text.lines().nth(1).unwrap();
+            assert_eq!(
+                line,
+                format!("a,digicert,revoke,112358,,,skipped,,,{expected},,0,,,,plan.yaml:7"),
+                "{message:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn every_row_can_be_read_again() {
+        let rows: Vec<Row> = ["a", "b,\"", "c\nd"].iter().map(|id| row(id)).collect();
+        let text = written(&["k"], &rows);
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        assert_eq!(reader.headers().unwrap().len(), HEADER.len() + 1);
+        let ids: Vec<String> = reader.records().map(|record| record.unwrap()[0].to_owned()).collect();
+        assert_eq!(ids, ["a", "b,\"", "c\\nd"]);
+    }
+}

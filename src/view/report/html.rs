@@ -1,0 +1,134 @@
+//! The report as one HTML page that needs nothing else: no scripts, no fonts, nothing fetched. Every text from outside is
+//! escaped. Never holds more than one row in memory.
+
+use super::Row;
+use super::csv::HEADER;
+use crate::run::Outcome;
+use crate::text::safe;
+use crate::time::rfc3339;
+use std::io::{self, Write};
+
+/// Writes rows as an HTML page.
+pub struct Writer<W: Write> {
+    output: W,
+    kept: usize,
+    counts: [u64; Outcome::ALL.len()],
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins the page. `title` is the plan's name.
+    ///
+    /// # Errors
+    /// Where the output fails.
+    pub fn new(mut output: W, title: &str, kept_columns: &[String]) -> io::Result<Self> {
+        let title = escaped(title);
+        write!(
+            output,
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>certsweep: {title}</title>\n"
+        )?;
+        write!(output, "<style>{STYLE}</style>\n<h1>{title}</h1>\n<table>\n<thead><tr>")?;
+        for name in HEADER.into_iter().chain(kept_columns.iter().map(String::as_str)) {
+            write!(output, "<th>{}</th>", escaped(name))?;
+        }
+        output.write_all(b"</tr></thead>\n<tbody>\n")?;
+        Ok(Self { output, kept: kept_columns.len(), counts: [0; Outcome::ALL.len()] })
+    }
+
+    /// Writes one row.
+    ///
+    /// # Errors
+    /// Where the output fails.
+    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+        for (outcome, count) in Outcome::ALL.iter().zip(&mut self.counts) {
+            *count += u64::from(*outcome == row.outcome);
+        }
+        let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+        let cells = [
+            row.action_id.clone(),
+            row.provider.clone(),
+            row.operation.clone(),
+            row.target.clone(),
+            optional(&row.reason),
+            optional(&row.reason_sent),
+            row.outcome.word().to_owned(),
+            row.http_status.map(|status| status.to_string()).unwrap_or_default(),
+            optional(&row.provider_code),
+            optional(&row.provider_message),
+            optional(&row.provider_ref),
+            row.attempts.to_string(),
+            row.started_at.map(rfc3339).unwrap_or_default(),
+            row.finished_at.map(rfc3339).unwrap_or_default(),
+            row.duration_ms.map(|duration| duration.to_string()).unwrap_or_default(),
+            row.source.clone(),
+        ];
+        write!(self.output, "<tr class=\"{}\">", row.outcome.word())?;
+        let kept = (0..self.kept).map(|index| row.kept.get(index).map_or("", String::as_str));
+        for cell in cells.iter().map(String::as_str).chain(kept) {
+            write!(self.output, "<td>{}</td>", escaped(cell))?;
+        }
+        self.output.write_all(b"</tr>\n")
+    }
+
+    /// Ends the page with the counts, and gives the output back.
+    ///
+    /// # Errors
+    /// Where the output fails.
+    pub fn finish(mut self) -> io::Result<W> {
+        self.output.write_all(b"</tbody>\n</table>\n<p>")?;
+        let all: u64 = self.counts.iter().sum();
+        write!(self.output, "{all} actions")?;
+        for (outcome, count) in Outcome::ALL.iter().zip(self.counts).filter(|(_, count)| *count > 0) {
+            write!(self.output, " · {count} {outcome}")?;
+        }
+        self.output.write_all(b"</p>\n</html>\n")?;
+        self.output.flush()?;
+        Ok(self.output)
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let text = safe::terminal(text);
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+const STYLE: &str = "body{font:14px system-ui,sans-serif;margin:2em}table{border-collapse:collapse}\
+    th,td{border-bottom:1px solid #ddd;padding:.3em .6em;text-align:left;vertical-align:top;white-space:nowrap}\
+    td:nth-child(10){white-space:normal;min-width:20em}th{position:sticky;top:0;background:#fff}\
+    tr.rejected,tr.failed{background:#fdecea}tr.in-doubt{background:#fff4d6}tr.skipped,tr.planned{color:#666}";
+
+#[cfg(test)]
+mod tests {
+    use super::super::row::testing::row;
+    use super::*;
+
+    #[test]
+    fn foreign_text_stays_text() {
+        let mut writer = Writer::new(Vec::new(), "<plan>", &["A&B".to_owned()]).unwrap();
+        let message = Some("<script>alert('x')</script>".to_owned());
+        writer.write(&Row { provider_message: message, kept: vec!["\"q\"".into()], ..row("a") }).unwrap();
+        writer.write(&Row { outcome: Outcome::InDoubt, ..row("b") }).unwrap();
+        let page = String::from_utf8(writer.finish().unwrap()).unwrap();
+        for expected in [
+            "<h1>&lt;plan&gt;</h1>",
+            "<th>A&amp;B</th>",
+            "<td>&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;</td>",
+            "<td>&quot;q&quot;</td></tr>",
+            "<tr class=\"in-doubt\">",
+            "2 actions · 1 in-doubt · 1 skipped",
+        ] {
+            assert!(page.contains(expected), "{expected} in {page}");
+        }
+        assert!(!page.contains("<script"));
+    }
+}

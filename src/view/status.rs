@@ -1,0 +1,206 @@
+//! How far a run is, as text and JSON: plain data that the command reads from the run directory. Decides nothing.
+
+use super::table::{grouped, plural, table};
+use crate::run::Outcome;
+use crate::text::safe;
+use crate::time::{human, rfc3339};
+use jiff::Timestamp;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How far a run is. Its serialised form is what `status --json` prints.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Status {
+    /// The plan's name.
+    pub plan: String,
+    /// The run directory.
+    pub run_dir: String,
+    /// Whether it goes on, has ended, or waits to be resumed.
+    pub state: State,
+    /// Why it stopped or waits, in a sentence.
+    pub why: Option<String>,
+    /// All actions.
+    pub actions: u64,
+    /// How many ended how.
+    pub outcomes: Outcomes,
+    /// How many wait to be sent.
+    pub waiting: u64,
+    /// How many are being sent, or were when the process was killed.
+    pub in_flight: u64,
+    /// Actions that end in a second, over the last while.
+    pub rate_per_second: Option<f64>,
+    /// How long the rest takes at that rate.
+    pub estimated_seconds_left: Option<f64>,
+    /// When the run began.
+    #[serde(serialize_with = "instant")]
+    pub started_at: Option<Timestamp>,
+    /// When it ended or stopped.
+    #[serde(serialize_with = "instant")]
+    pub finished_at: Option<Timestamp>,
+    /// The command that goes on with it, where there is something left.
+    pub resume: Option<String>,
+}
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// A process carries it out.
+    Running,
+    /// Every action has an outcome.
+    Finished,
+    /// It stopped in good order, and can be resumed.
+    Stopped,
+    /// Its process is gone without a word, and it can be resumed.
+    Interrupted,
+}
+
+/// How many actions ended how. Serialised as an object with every outcome of a run, in the contract's words.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outcomes(pub BTreeMap<Outcome, u64>);
+
+impl Outcomes {
+    /// How many ended so.
+    pub fn count(&self, outcome: Outcome) -> u64 {
+        self.0.get(&outcome).copied().unwrap_or(0)
+    }
+
+    /// How many ended.
+    pub fn total(&self) -> u64 {
+        self.0.values().sum()
+    }
+
+    /// Lines of counts, for the outcomes that there are.
+    pub(super) fn table(&self) -> String {
+        let there = Outcome::ALL.into_iter().filter(|outcome| self.count(*outcome) > 0);
+        let rows: Vec<Vec<String>> =
+            there.map(|outcome| vec![grouped(self.count(outcome)), outcome.word().to_owned()]).collect();
+        if rows.is_empty() { String::new() } else { table(&["actions", "outcome"], &[0], &rows) }
+    }
+}
+
+impl FromIterator<(Outcome, u64)> for Outcomes {
+    fn from_iter<I: IntoIterator<Item = (Outcome, u64)>>(counts: I) -> Self {
+        Self(counts.into_iter().collect())
+    }
+}
+
+impl Serialize for Outcomes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for outcome in Outcome::ALL {
+            // No run ends an action as planned; a dry run does nothing else.
+            if outcome != Outcome::Planned || self.count(outcome) > 0 {
+                map.serialize_entry(outcome.word(), &self.count(outcome))?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// The status as text.
+pub fn render(status: &Status) -> String {
+    let state = match status.state {
+        State::Running => "running",
+        State::Finished => "finished",
+        State::Stopped => "stopped",
+        State::Interrupted => "interrupted",
+    };
+    let why = status.why.as_ref().map(|why| format!(": {}", safe::terminal(why))).unwrap_or_default();
+    let (plan, directory) = (safe::terminal(&status.plan), safe::terminal(&status.run_dir));
+    let mut lines = vec![format!("plan     {plan}: {}", plural(status.actions, "action"))];
+    lines.push(format!("run      {directory}"));
+    lines.push(format!("state    {state}{why}"));
+    lines.extend(status.started_at.map(|started| format!("started  {}", rfc3339(started))));
+    lines.extend(status.finished_at.map(|finished| format!("ended    {}", rfc3339(finished))));
+    if status.waiting + status.in_flight > 0 {
+        let rate = status.rate_per_second.map(|rate| format!(", {rate:.1}/s")).unwrap_or_default();
+        let time = status.estimated_seconds_left.map(|seconds| {
+            let time = Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX);
+            format!(", about {} left", human(time))
+        });
+        let (waiting, in_flight) = (grouped(status.waiting), grouped(status.in_flight));
+        lines.push(format!("left     {waiting} waiting, {in_flight} in flight{rate}{}", time.unwrap_or_default()));
+    }
+    let counts = status.outcomes.table();
+    if !counts.is_empty() {
+        lines.push(format!("\n{}", counts.trim_end()));
+    }
+    lines.extend(status.resume.as_ref().map(|resume| format!("\nTo go on: {}", safe::terminal(resume))));
+    lines.join("\n") + "\n"
+}
+
+/// For `serialize_with`: instants as reports show them.
+pub(super) fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(rfc3339).serialize(serializer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn status() -> Status {
+        Status {
+            plan: "leaked".into(),
+            run_dir: "runs/x".into(),
+            state: State::Running,
+            why: None,
+            actions: 2000,
+            outcomes: [(Outcome::Succeeded, 1200), (Outcome::InDoubt, 3)].into_iter().collect(),
+            waiting: 781,
+            in_flight: 16,
+            rate_per_second: Some(5.55),
+            estimated_seconds_left: Some(144.0),
+            started_at: Some(Timestamp::from_second(1_700_000_000).unwrap()),
+            finished_at: None,
+            resume: None,
+        }
+    }
+
+    #[test]
+    fn a_running_run_shows_its_pace() {
+        let text = render(&status());
+        let expected = "\
+plan     leaked: 2,000 actions
+run      runs/x
+state    running
+started  2023-11-14T22:13:20.000Z
+left     781 waiting, 16 in flight, 5.5/s, about 2m 24s left
+
+  actions  outcome
+    1,200  succeeded
+        3  in-doubt
+";
+        assert_eq!(text, expected, "{text}");
+    }
+
+    #[test]
+    fn a_stopped_run_shows_why_and_how_to_go_on() {
+        let text = render(&Status {
+            state: State::Stopped,
+            why: Some("20 failures".into()),
+            resume: Some("certsweep resume runs/x".into()),
+            ..status()
+        });
+        assert!(text.contains("state    stopped: 20 failures\n"), "{text}");
+        assert!(text.ends_with("\nTo go on: certsweep resume runs/x\n"), "{text}");
+    }
+
+    #[test]
+    fn the_json_names_every_outcome() {
+        let json = serde_json::to_value(status()).unwrap();
+        assert_eq!(
+            json["outcomes"],
+            json!({"succeeded": 1200, "already-done": 0, "pending-approval": 0, "rejected": 0, "failed": 0, "in-doubt": 3,
+                   "skipped": 0})
+        );
+        assert_eq!(
+            (&json["state"], &json["waiting"], &json["in_flight"]),
+            (&json!("running"), &json!(781), &json!(16))
+        );
+        assert_eq!(json["started_at"], "2023-11-14T22:13:20.000Z");
+    }
+}

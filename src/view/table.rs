@@ -1,0 +1,99 @@
+//! Columns that are aligned by what a terminal shows, wide characters counted twice. Makes its texts safe to show.
+
+use crate::text::safe;
+
+/// Rows of cells as aligned lines, indented by two; numbers (cells that begin with a digit, in a column of `right`) stand right.
+pub(crate) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
+    let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(&header)
+        .chain(rows)
+        .map(|row| row.iter().map(|cell| safe::terminal(cell).into_owned()).collect())
+        .collect();
+    let widths: Vec<usize> = (0..header.len())
+        .map(|column| rows.iter().filter_map(|row| row.get(column)).map(|cell| width(cell)).max().unwrap_or(0))
+        .collect();
+    let mut text = String::new();
+    for row in &rows {
+        let mut line = String::from(" ");
+        for (column, (cell, widest)) in row.iter().zip(&widths).enumerate() {
+            let padding = " ".repeat(widest - width(cell));
+            line.push(' ');
+            if right.contains(&column) {
+                line.push_str(&padding);
+                line.push_str(cell);
+            } else {
+                line.push_str(cell);
+                line.push_str(&padding);
+            }
+            line.push(' ');
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// How many cells of a terminal a text takes.
+pub(crate) fn width(text: &str) -> usize {
+    text.chars().map(letter_width).sum()
+}
+
+/// East Asian wide letters and emoji take two cells; combining marks take none. (The alignment of a table hangs on it, nothing else.)
+const fn letter_width(letter: char) -> usize {
+    match letter {
+        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
+        '\u{1100}'..='\u{115f}'
+        | '\u{2e80}'..='\u{303e}'
+        | '\u{3041}'..='\u{a4cf}'
+        | '\u{ac00}'..='\u{d7a3}'
+        | '\u{f900}'..='\u{faff}'
+        | '\u{fe30}'..='\u{fe6f}'
+        | '\u{ff00}'..='\u{ff60}'
+        | '\u{ffe0}'..='\u{ffe6}'
+        | '\u{1f300}'..='\u{1f64f}'
+        | '\u{1f900}'..='\u{1f9ff}'
+        | '\u{20000}'..='\u{3fffd}' => 2,
+        _ => 1,
+    }
+}
+
+/// A count for people: `12,345`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `1 action`, `2,000 actions`.
+pub(crate) fn plural(number: u64, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{} {word}s", grouped(number)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_aligned_whatever_the_letters() {
+        let row = |name: &str, count: &str| vec![name.to_owned(), count.to_owned(), "x".to_owned()];
+        assert_eq!(
+            table(&["name", "count", ""], &[1], &[row("철회", "5"), row("revoke", "1,200"), row("\u{1b}", "10")]),
+            "  name    count\n  철회        5  x\n  revoke  1,200  x\n  \\u{1b}     10  x\n"
+        );
+    }
+
+    #[test]
+    fn counts_are_grouped() {
+        for (number, expected) in
+            [(0, "0 rows"), (1, "1 row"), (999, "999 rows"), (1000, "1,000 rows"), (1_234_567, "1,234,567 rows")]
+        {
+            assert_eq!(plural(number, "row"), expected);
+        }
+    }
+}

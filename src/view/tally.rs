@@ -1,0 +1,222 @@
+//! How far a run is, as a fold of its events and of the time: what bars and lines have in common. Draws nothing.
+
+use crate::run::{Event, Outcome};
+use crate::text::safe;
+use crate::time::{human, rfc3339};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// How far a run is.
+#[derive(Debug, Default)]
+pub(crate) struct Tally {
+    /// The accounts in the order in which the run named them.
+    pub(crate) accounts: Vec<AccountTally>,
+    /// How many actions ended how.
+    pub(crate) outcomes: BTreeMap<Outcome, u64>,
+    /// The time since the run's start.
+    pub(crate) now: Duration,
+}
+
+/// How far one account is.
+#[derive(Debug)]
+pub(crate) struct AccountTally {
+    pub(crate) name: String,
+    pub(crate) total: u64,
+    pub(crate) done: u64,
+    /// Until when it is held back, and why.
+    pub(crate) held: Option<String>,
+    pub(crate) stopped: bool,
+    /// How many were done at which time, for the rate of the last while.
+    samples: VecDeque<(Duration, u64)>,
+}
+
+impl Tally {
+    /// Takes an event in.
+    pub(crate) fn event(&mut self, event: &Event) {
+        match event {
+            Event::RunBegan { accounts } => {
+                self.accounts =
+                    accounts.iter().map(|(name, total)| AccountTally::new(name, *total, self.now)).collect();
+            }
+            Event::HeldBack { account, until, why } => {
+                let held = format!("held back until {} ({})", rfc3339(*until), safe::terminal(why));
+                self.account(account).held = Some(held);
+            }
+            Event::ActionEnded { account, outcome, .. } => {
+                let account = self.account(account);
+                account.done += 1;
+                account.held = None;
+                *self.outcomes.entry(*outcome).or_default() += 1;
+            }
+            Event::AccountStopped { account, .. } => self.account(account).stopped = true,
+            Event::AttemptFailed { account, .. } => self.account(account).held = None,
+            Event::Tick(now) => self.tick(*now),
+            Event::Warning(_) | Event::Stopping(_) | Event::RunEnded => {}
+        }
+    }
+
+    /// Takes the time in.
+    fn tick(&mut self, now: Duration) {
+        self.now = now;
+        for account in &mut self.accounts {
+            account.samples.push_back((now, account.done));
+            while account.samples.len() > 2 && now.saturating_sub(account.samples[0].0) > RATE_WINDOW {
+                account.samples.pop_front();
+            }
+        }
+    }
+
+    pub(crate) fn done(&self) -> u64 {
+        self.accounts.iter().map(|account| account.done).sum()
+    }
+
+    pub(crate) fn total(&self) -> u64 {
+        self.accounts.iter().map(|account| account.total).sum()
+    }
+
+    /// When the slowest account is through, at the pace of the last while.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let working = self.accounts.iter().filter(|account| !account.stopped && account.done < account.total);
+        working.map(AccountTally::left).try_fold(Duration::ZERO, |longest, left| Some(longest.max(left?)))
+    }
+
+    /// `1,200 succeeded, 3 rejected`, in the contract's order.
+    pub(crate) fn outcomes_text(&self) -> String {
+        let counts = Outcome::ALL.iter().filter_map(|outcome| Some((outcome, *self.outcomes.get(outcome)?)));
+        let parts: Vec<String> =
+            counts.map(|(outcome, count)| format!("{} {outcome}", super::table::grouped(count))).collect();
+        if parts.is_empty() { "nothing ended".to_owned() } else { parts.join(", ") }
+    }
+
+    /// An account that the run did not name at its start is added: views do not fail.
+    fn account(&mut self, name: &str) -> &mut AccountTally {
+        let index = self.accounts.iter().position(|account| account.name == name).unwrap_or_else(|| {
+            self.accounts.push(AccountTally::new(name, 0, self.now));
+            self.accounts.len() - 1
+        });
+        &mut self.accounts[index]
+    }
+}
+
+impl AccountTally {
+    fn new(name: &str, total: u64, now: Duration) -> Self {
+        let samples = VecDeque::from([(now, 0)]);
+        Self { name: name.to_owned(), total, done: 0, held: None, stopped: false, samples }
+    }
+
+    /// Actions a second, over the last while; `None` before any ended.
+    pub(crate) fn rate(&self) -> Option<f64> {
+        let (first, last) = (self.samples.front()?, self.samples.back()?);
+        let seconds = last.0.saturating_sub(first.0).as_secs_f64();
+        let ended = last.1.saturating_sub(first.1);
+        (seconds > 0.0 && ended > 0).then(|| ended as f64 / seconds)
+    }
+
+    /// How long the rest takes at that rate.
+    pub(crate) fn left(&self) -> Option<Duration> {
+        let left = self.total.saturating_sub(self.done);
+        if left == 0 {
+            return Some(Duration::ZERO);
+        }
+        Duration::try_from_secs_f64(left as f64 / self.rate()?).ok()
+    }
+
+    /// `20.0/s, 3m 20s left`, or why it stands still.
+    pub(crate) fn pace_text(&self) -> String {
+        if self.stopped {
+            return "stopped".to_owned();
+        }
+        if let Some(held) = &self.held {
+            return held.clone();
+        }
+        match (self.rate(), self.left()) {
+            _ if self.done >= self.total => "done".to_owned(),
+            (Some(rate), Some(left)) => format!("{rate:.1}/s, {} left", human(left)),
+            _ => String::new(),
+        }
+    }
+}
+
+/// The line of an action that did not end well; `None` for one that did.
+pub(crate) fn ending_line(event: &Event) -> Option<String> {
+    let Event::ActionEnded { account, id, outcome, message, .. } = event else { return None };
+    if outcome.is_well() {
+        return None;
+    }
+    let separator = if message.is_empty() { "" } else { ": " };
+    let (id, account, message) = (safe::terminal(id), safe::terminal(account), safe::terminal(message));
+    Some(format!("{outcome}  {id} ({account}){separator}{message}"))
+}
+
+/// The rate is that of so long a while.
+const RATE_WINDOW: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! Events in short.
+
+    use super::*;
+
+    pub(crate) fn began(accounts: &[(&str, u64)]) -> Event {
+        Event::RunBegan { accounts: accounts.iter().map(|(name, total)| ((*name).to_owned(), *total)).collect() }
+    }
+
+    pub(crate) fn ended(account: &str, id: &str, outcome: Outcome, message: &str) -> Event {
+        let (account, id, message) = (account.to_owned(), id.to_owned(), message.to_owned());
+        Event::ActionEnded { ordinal: 0, account, id, outcome, message }
+    }
+
+    pub(crate) fn held(account: &str) -> Event {
+        let until = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+        Event::HeldBack { account: account.to_owned(), until, why: "429".to_owned() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{began, ended, held};
+    use super::*;
+
+    #[test]
+    fn rate_and_rest_follow_the_events() {
+        let mut tally = Tally::default();
+        tally.event(&began(&[("a", 100), ("b", 10)]));
+        assert_eq!(tally.left(), None);
+        for second in 1..=5 {
+            for _ in 0..4 {
+                tally.event(&ended("a", "x", Outcome::Succeeded, ""));
+            }
+            tally.event(&ended("b", "x", Outcome::Rejected, "no"));
+            tally.tick(Duration::from_secs(second));
+        }
+        assert_eq!(tally.accounts[0].rate(), Some(4.0));
+        assert_eq!(tally.accounts[0].pace_text(), "4.0/s, 20s left");
+        assert_eq!((tally.done(), tally.total(), tally.left()), (25, 110, Some(Duration::from_secs(20))));
+        assert_eq!(tally.outcomes_text(), "20 succeeded, 5 rejected");
+    }
+
+    #[test]
+    fn the_rate_forgets_what_is_long_past() {
+        let mut tally = Tally::default();
+        tally.event(&began(&[("a", 1000)]));
+        for second in 1..=200 {
+            for _ in 0..(if second <= 100 { 5 } else { 1 }) {
+                tally.event(&ended("a", "x", Outcome::Succeeded, ""));
+            }
+            tally.tick(Duration::from_secs(second));
+        }
+        assert_eq!(tally.accounts[0].rate(), Some(1.0));
+    }
+
+    #[test]
+    fn a_held_account_says_so_until_it_goes_on() {
+        let mut tally = Tally::default();
+        tally.event(&began(&[("a", 2)]));
+        tally.event(&held("a"));
+        assert_eq!(tally.accounts[0].pace_text(), "held back until 2023-11-14T22:13:20.000Z (429)");
+        tally.event(&Event::AttemptFailed { ordinal: 0, account: "a".into(), attempt: 1, why: "503".into() });
+        assert_eq!(tally.accounts[0].pace_text(), "");
+        tally.event(&Event::AccountStopped { account: "a".into(), why: "401".into() });
+        assert_eq!((tally.accounts[0].pace_text(), tally.left()), ("stopped".into(), Some(Duration::ZERO)));
+    }
+}

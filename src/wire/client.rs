@@ -1,0 +1,206 @@
+//! The transport that speaks HTTP. It sends each request once: no redirects, no repeats, no cookies. It decides what surely
+//! did not reach the provider; whatever is not sure is lost, never "not sent".
+
+use super::transport::{Delivery, Transport, WireRequest};
+use crate::provider::Answer;
+use crate::text::safe;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, ClientBuilder, Method, Request, Response, Url, redirect, retry};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a client is made with.
+#[derive(Debug, Clone)]
+pub struct HttpOptions {
+    /// One attempt, from the connection to the last byte.
+    pub timeout: Duration,
+    /// Connections that are kept open to one host.
+    pub concurrency: usize,
+    /// A PEM file whose certificates are trusted beside the platform's roots.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// Sends requests over HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpTransport {
+    /// For the world; proxies from the environment apply.
+    outward: Option<Client>,
+    /// For loopback, where no proxy has any business.
+    loopback: Client,
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file of additional roots cannot be read.
+    #[error("cannot read the CA file `{path}`")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file of additional roots holds no certificates.
+    #[error("the CA file `{path}` holds no certificate in PEM")]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+    },
+    /// TLS cannot be set up, for want of root certificates for example.
+    #[error("cannot set up HTTPS: {0}")]
+    Setup(String),
+}
+
+impl HttpTransport {
+    /// Makes a client.
+    ///
+    /// # Errors
+    /// The CA file cannot be used, or the platform gives no root certificates.
+    pub fn new(options: &HttpOptions) -> Result<Self, ClientError> {
+        let roots = options.ca_file.as_deref().map(read_roots).transpose()?.unwrap_or_default();
+        let builder = || configured(options).tls_certs_merge(roots.clone());
+        let setup = |error| ClientError::Setup(chain(&error));
+        let loopback = builder().no_proxy().build().map_err(setup)?;
+        Ok(Self { outward: Some(builder().build().map_err(setup)?), loopback })
+    }
+
+    /// A client for loopback alone, such as for the simulator: it needs no root certificates and refuses all other hosts.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn loopback_only(options: &HttpOptions) -> Result<Self, ClientError> {
+        let loopback = configured(options).tls_certs_only([]).no_proxy().build();
+        Ok(Self { outward: None, loopback: loopback.map_err(|error| ClientError::Setup(chain(&error)))? })
+    }
+
+    async fn exchange(&self, request: WireRequest) -> Delivery {
+        let request = match prepare(request) {
+            Ok(request) => request,
+            Err(why) => return Delivery::NotSent(why),
+        };
+        let client = if is_loopback(request.url()) { Some(&self.loopback) } else { self.outward.as_ref() };
+        let Some(client) = client else {
+            return Delivery::NotSent("only loopback is spoken to here".to_owned());
+        };
+        match client.execute(request).await {
+            Ok(response) => read(response).await,
+            // Before there is a connection, TLS included, no byte of a request has left; after that, one may have.
+            Err(error) if error.is_builder() || error.is_connect() => Delivery::NotSent(chain(&error.without_url())),
+            Err(error) => Delivery::Lost(chain(&error.without_url())),
+        }
+    }
+}
+
+impl Transport for HttpTransport {
+    fn send(&self, request: WireRequest) -> impl Future<Output = Delivery> {
+        self.exchange(request)
+    }
+}
+
+fn configured(options: &HttpOptions) -> ClientBuilder {
+    Client::builder()
+        .user_agent(concat!("certsweep/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .referer(false)
+        .timeout(options.timeout)
+        // Shorter than the whole, so that a connection that never came about is known for what it is.
+        .connect_timeout((options.timeout / 2).min(LONGEST_CONNECT))
+        .pool_max_idle_per_host(options.concurrency)
+        .pool_idle_timeout(LONGEST_IDLE)
+        .tcp_nodelay(true)
+}
+
+fn read_roots(path: &Path) -> Result<Vec<Certificate>, ClientError> {
+    let pem = std::fs::read(path).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
+    Certificate::from_pem_bundle(&pem)
+        .ok()
+        .filter(|roots| !roots.is_empty())
+        .ok_or_else(|| ClientError::NoCertificate { path: path.to_owned() })
+}
+
+/// The request as the library wants it; a sentence where it must not be sent.
+fn prepare(request: WireRequest) -> Result<Request, String> {
+    let url = Url::parse(&request.url).map_err(|error| format!("the URL cannot be read: {error}"))?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        "http" => return Err("plain http is refused for anything but loopback; use https".to_owned()),
+        _ => return Err("the URL is neither https nor http".to_owned()),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the URL holds a user name or password".to_owned());
+    }
+    // `.` and `..` in a path are resolved by whoever parses a URL; the request would go to another place than was meant.
+    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let meant = request.url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|slash| &rest[slash..]));
+    if meant != Some(&format!("{}{query}", url.path())) {
+        return Err(
+            "the URL's path would be changed on its way; it holds `.`, `..` or bare special characters".to_owned()
+        );
+    }
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|error| error.to_string())?;
+    let mut prepared = Request::new(method, url);
+    for (name, value) in &request.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header field's name is none".to_owned())?;
+        let mut value = HeaderValue::from_str(value)
+            .map_err(|_| format!("the header field `{name}` holds characters that it cannot carry"))?;
+        // Kept out of logs, and out of HTTP/2's shared compression table. Which fields are secret only signers know.
+        value.set_sensitive(true);
+        prepared.headers_mut().append(name, value);
+    }
+    *prepared.body_mut() = request.body.map(Into::into);
+    Ok(prepared)
+}
+
+async fn read(mut response: Response) -> Delivery {
+    let status = response.status().as_u16();
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST_BODY => body.extend_from_slice(&chunk),
+            Ok(Some(_)) => return Delivery::Lost(format!("HTTP {status} with a body longer than 1 MiB")),
+            Ok(None) => return Delivery::Answered(Answer { status, headers, body }),
+            Err(error) => {
+                return Delivery::Lost(format!(
+                    "HTTP {status}, then the body broke off: {}",
+                    chain(&error.without_url())
+                ));
+            }
+        }
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+}
+
+/// The whole chain of causes as one safe line; a cause that only repeats the one above is left out.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    safe::terminal(&text).into_owned()
+}
+
+const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+/// Providers close idle connections after about a minute; ours are gone before that.
+const LONGEST_IDLE: Duration = Duration::from_secs(20);
+const LONGEST_BODY: usize = 1024 * 1024;
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

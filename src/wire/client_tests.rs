@@ -1,0 +1,327 @@
+//! What comes of sending, against servers on loopback that misbehave byte by byte.
+
+use super::*;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What the server does once it has read a whole request.
+enum Reply {
+    /// Writes these bytes and keeps the connection.
+    Keep(Vec<u8>),
+    /// Writes these bytes and closes the connection.
+    Close(Vec<u8>),
+    /// Writes these bytes and then nothing, for ever.
+    Hang(Vec<u8>),
+}
+
+/// A server that gives its replies one after the other, over all connections, and keeps every request that it read.
+struct Server {
+    base: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    async fn start(replies: Vec<Reply>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let replies = Arc::new(Mutex::new(replies.into_iter()));
+        let kept = Arc::clone(&requests);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(converse(stream, Arc::clone(&replies), Arc::clone(&kept)));
+            }
+        });
+        Self { base, requests }
+    }
+
+    fn requests(&self) -> Vec<String> {
+        self.requests.lock().unwrap().clone()
+    }
+}
+
+async fn converse(
+    mut stream: TcpStream,
+    replies: Arc<Mutex<std::vec::IntoIter<Reply>>>,
+    requests: Arc<Mutex<Vec<String>>>,
+) {
+    while let Some(request) = read_request(&mut stream).await {
+        requests.lock().unwrap().push(request);
+        let reply = replies.lock().unwrap().next();
+        match reply {
+            Some(Reply::Keep(bytes)) => stream.write_all(&bytes).await.unwrap(),
+            Some(Reply::Close(bytes)) => return stream.write_all(&bytes).await.unwrap(),
+            Some(Reply::Hang(bytes)) => {
+                stream.write_all(&bytes).await.unwrap();
+                std::future::pending().await
+            }
+            None => return,
+        }
+    }
+}
+
+async fn read_request(stream: &mut TcpStream) -> Option<String> {
+    let mut text = String::new();
+    loop {
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length: "))
+                .map_or(0, |length| length.parse::<usize>().unwrap());
+            if body.len() >= length {
+                return Some(text);
+            }
+        }
+        let mut buffer = [0; 4096];
+        match stream.read(&mut buffer).await {
+            Ok(0) | Err(_) => return None,
+            Ok(length) => text.push_str(std::str::from_utf8(&buffer[..length]).unwrap()),
+        }
+    }
+}
+
+fn transport(timeout: Duration) -> HttpTransport {
+    HttpTransport::loopback_only(&HttpOptions { timeout, concurrency: 2, ca_file: None }).unwrap()
+}
+
+fn patient() -> HttpTransport {
+    transport(Duration::from_secs(20))
+}
+
+fn post(base: &str, path: &str) -> WireRequest {
+    WireRequest {
+        method: "POST".to_owned(),
+        url: format!("{base}{path}"),
+        headers: vec![("content-type".to_owned(), "application/json".to_owned()), ("x-key".to_owned(), "k".to_owned())],
+        body: Some(b"{\"a\":1}".to_vec()),
+    }
+}
+
+/// Sends one request to a server that gives one reply, and counts how often it arrived.
+async fn deliver(reply: Reply, timeout: Duration) -> (Delivery, usize) {
+    let server = Server::start(vec![reply]).await;
+    let delivery = transport(timeout).send(post(&server.base, "/x")).await;
+    (delivery, server.requests().len())
+}
+
+fn describe(delivery: &Delivery) -> String {
+    match delivery {
+        Delivery::NotSent(why) => format!("not sent: {why}"),
+        Delivery::Lost(why) => format!("lost: {why}"),
+        Delivery::Answered(answer) => format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)),
+    }
+}
+
+#[tokio::test]
+async fn a_good_answer_is_whole_and_the_request_is_as_it_was_given() {
+    let bytes = b"HTTP/1.1 201 Created\r\nX-Request-Id: 7\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nhi".to_vec();
+    let server = Server::start(vec![Reply::Keep(bytes.clone()), Reply::Keep(bytes)]).await;
+    let transport = patient();
+    for _ in 0..2 {
+        let Delivery::Answered(answer) = transport.send(post(&server.base, "/a%2Fb?q=%20")).await else {
+            panic!("an answer")
+        };
+        assert_eq!((answer.status, answer.body.as_slice()), (201, b"hi".as_slice()));
+        assert_eq!(answer.header("x-request-id"), Some("7"));
+    }
+    for request in server.requests() {
+        let lower = request.to_lowercase();
+        assert!(request.starts_with("POST /a%2Fb?q=%20 HTTP/1.1\r\n"), "{request}");
+        assert!(request.ends_with("\r\n\r\n{\"a\":1}"), "{request}");
+        assert!(lower.contains("x-key: k\r\n") && lower.contains("user-agent: certsweep/"), "{request}");
+        assert!(lower.contains("content-length: 7\r\n"), "{request}");
+        assert!(!lower.contains("cookie") && !lower.contains("accept-encoding"), "{request}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_a_whole_answer_is_lost() {
+    let long = Duration::from_secs(20);
+    let short = Duration::from_millis(200);
+    let mut too_long = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
+    too_long.resize(too_long.len() + LONGEST_BODY + 1, b'x');
+    for (name, reply, timeout, expected) in [
+        ("closed", Reply::Close(Vec::new()), long, "lost: "),
+        ("half a head", Reply::Close(b"HTTP/1.1 200 OK\r\nConte".to_vec()), long, "lost: "),
+        (
+            "half a body",
+            Reply::Close(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_vec()),
+            long,
+            "lost: HTTP 200",
+        ),
+        (
+            "half a chunked body",
+            Reply::Close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n".to_vec()),
+            long,
+            "lost: HTTP 200",
+        ),
+        ("no status line", Reply::Close(b"garbage\r\n\r\n".to_vec()), long, "lost: "),
+        ("too long", Reply::Close(too_long), long, "lost: HTTP 200 with a body longer than 1 MiB"),
+        ("silence", Reply::Hang(Vec::new()), short, "lost: "),
+        (
+            "a stalled body",
+            Reply::Hang(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nh".to_vec()),
+            short,
+            "lost: HTTP 200",
+        ),
+        ("a stalled head", Reply::Hang(b"HTTP/1.1 200 OK\r\n".to_vec()), short, "lost: "),
+    ] {
+        let (delivery, arrived) = deliver(reply, timeout).await;
+        let described = describe(&delivery);
+        assert!(described.starts_with(expected), "{name}: {described}");
+        assert_eq!(arrived, 1, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn redirects_and_retryable_statuses_are_answers() {
+    for (head, expected) in [
+        ("302 Found\r\nLocation: /elsewhere", "302 "),
+        ("307 Temporary Redirect\r\nLocation: /elsewhere", "307 "),
+        ("408 Request Timeout", "408 "),
+        ("429 Too Many Requests\r\nRetry-After: 1", "429 "),
+        ("503 Service Unavailable\r\nRetry-After: 0", "503 "),
+    ] {
+        let reply = format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").into_bytes();
+        let (delivery, arrived) = deliver(Reply::Keep(reply), Duration::from_secs(20)).await;
+        assert_eq!((describe(&delivery).as_str(), arrived), (expected, 1));
+    }
+}
+
+#[tokio::test]
+async fn what_surely_did_not_leave_is_not_sent() {
+    let refused = {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    for (base, path, expected) in [
+        (refused.as_str(), "/x", "refused"),
+        ("http://ca.example", "/x", "plain http is refused"),
+        ("http://10.0.0.1", "/x", "plain http is refused"),
+        ("http://127.0.0.1.example", "/x", "plain http is refused"),
+        ("ftp://127.0.0.1", "/x", "neither https nor http"),
+        ("https://user:password@127.0.0.1", "/x", "user name or password"),
+        (refused.as_str(), "/v1/../x", "would be changed"),
+        (refused.as_str(), "/v1/%2e%2E/x", "would be changed"),
+        (refused.as_str(), "/v1/{id}", "would be changed"),
+        (refused.as_str(), "", "would be changed"),
+        ("https://ca.example", "/x", "only loopback"),
+        ("not a url", "", "cannot be read"),
+    ] {
+        let described = describe(&patient().send(post(base, path)).await);
+        assert!(described.starts_with("not sent: ") && described.contains(expected), "{base}{path}: {described}");
+    }
+    let mut request = post(&refused, "/x");
+    request.headers.push(("x-key".to_owned(), "a\r\nb".to_owned()));
+    let described = describe(&patient().send(request).await);
+    assert!(described.contains("characters that it cannot carry") && !described.contains("a\r\nb"), "{described}");
+}
+
+#[tokio::test]
+async fn a_failed_tls_handshake_is_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut first = [0; 1];
+        stream.read_exact(&mut first).await.unwrap();
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        first[0]
+    });
+    let described = describe(&patient().send(post(&base, "/x")).await);
+    assert!(described.starts_with("not sent: "), "{described}");
+    assert_eq!(server.await.unwrap(), 0x16, "a TLS handshake record, and no request");
+}
+
+#[tokio::test]
+async fn a_connection_that_never_answers_its_handshake_is_not_sent() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("https://{}", listener.local_addr().unwrap());
+    let described = describe(&transport(Duration::from_millis(200)).send(post(&base, "/x")).await);
+    assert!(described.starts_with("not sent: "), "{described}");
+}
+
+#[tokio::test]
+async fn nothing_is_ever_sent_twice_over_a_connection_that_went_stale() {
+    const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    // Kept alive, then closed in silence, at the moment of the next request or some time before it.
+    for wait in [0, 1, 50] {
+        let server = Server::start(vec![Reply::Close(GOOD.to_vec()), Reply::Close(GOOD.to_vec())]).await;
+        let transport = patient();
+        let first = transport.send(post(&server.base, "/1")).await;
+        assert_eq!(describe(&first), "200 ok");
+        for _ in 0..wait {
+            tokio::task::yield_now().await;
+        }
+        let second = describe(&transport.send(post(&server.base, "/2")).await);
+        let arrived = server.requests().iter().filter(|request| request.starts_with("POST /2 ")).count();
+        // The request may go over a new connection where it was surely not written to the old one.
+        assert!(
+            second == "200 ok" && arrived == 1 || second.starts_with("lost: ") && arrived <= 1,
+            "{second} {arrived}"
+        );
+    }
+    // Kept alive, and closed after the next request was read: that request is lost, and stays alone.
+    let server =
+        Server::start(vec![Reply::Keep(GOOD.to_vec()), Reply::Close(Vec::new()), Reply::Close(GOOD.to_vec())]).await;
+    let transport = patient();
+    assert_eq!(describe(&transport.send(post(&server.base, "/1")).await), "200 ok");
+    let second = describe(&transport.send(post(&server.base, "/2")).await);
+    assert!(second.starts_with("lost: "), "{second}");
+    assert_eq!(server.requests().len(), 2);
+}
+
+#[test]
+fn unusable_ca_files_are_told() {
+    let options =
+        |path: &Path| HttpOptions { timeout: Duration::from_secs(1), concurrency: 1, ca_file: Some(path.to_owned()) };
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let empty = HttpTransport::new(&options(file.path())).unwrap_err().to_string();
+    assert!(empty.contains("holds no certificate"), "{empty}");
+    let missing = HttpTransport::new(&options(Path::new("/nowhere/ca.pem"))).unwrap_err();
+    assert!(matches!(missing, ClientError::CaFile { .. }));
+}
+
+/// A TLS server on loopback that answers one request with the ALPN protocol that was agreed on.
+async fn tls_server(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> String {
+    use tokio_rustls::rustls::ServerConfig;
+    use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let config = ServerConfig::builder().with_no_client_auth();
+    let mut config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        let Ok(mut stream) = acceptor.accept(stream).await else { return };
+        let mut buffer = [0; 4096];
+        let _ = stream.read(&mut buffer).await.unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntls").await.unwrap();
+        stream.shutdown().await.unwrap();
+    });
+    format!("https://localhost:{port}")
+}
+
+#[tokio::test]
+async fn certificates_are_verified_and_a_ca_file_adds_a_root() {
+    let made = |name: &str| {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let parameters = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+        (parameters.self_signed(&key).unwrap(), key)
+    };
+    let (ours, other, wrong_name) = (made("localhost"), made("localhost"), made("elsewhere.example"));
+    for (server, trusted, expected) in
+        [(&ours, &ours, "200 tls"), (&ours, &other, "not sent: "), (&wrong_name, &wrong_name, "not sent: ")]
+    {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        std::io::Write::write_all(&mut file, trusted.0.pem().as_bytes()).unwrap();
+        let options =
+            HttpOptions { timeout: Duration::from_secs(20), concurrency: 1, ca_file: Some(file.path().to_owned()) };
+        let base = tls_server(&server.0, &server.1).await;
+        let described = describe(&HttpTransport::new(&options).unwrap().send(post(&base, "/x")).await);
+        assert!(described.starts_with(expected), "{described}");
+    }
+}

@@ -1,0 +1,326 @@
+//! The engine as a model: a simulated world that counts effects, a virtual clock, a seeded source of faults; the run is cut off at
+//! any moment and resumed. Thousands of seconds of virtual time pass in a moment; nothing real is waited for.
+//!
+//! A seed that fails prints itself; `CERTSWEEP_SEED=n cargo test --test engine` runs that one alone.
+
+mod world;
+
+use certsweep::engine::{self, Ending, Run, Sender};
+use certsweep::journal::reader::RunFacts;
+use certsweep::journal::{Phase, RunDir, RunMaker};
+use certsweep::plan::settings::{Retry, Safety, Schedule, StopWhen};
+use certsweep::plan::{Account, Action, Settings};
+use certsweep::provider::Catalog;
+use certsweep::provider::model::Window;
+use certsweep::run::{Event, Outcome, StopReason};
+use certsweep::text::{Secret, SourceMap};
+use certsweep::wire::credentials::Credentials;
+use certsweep::wire::signer::Signer;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+use world::{Faults, VirtualClock, World, WorldTransport};
+
+/// One run in a temporary directory, against a world of its own.
+struct Bench {
+    directory: tempfile::TempDir,
+    catalog: Catalog,
+    world: Rc<World>,
+    settings: Settings,
+    actions: Vec<Action>,
+}
+
+impl Bench {
+    fn new(seed: u64, faults: Faults, actions: &[(&str, &str, Value)]) -> Self {
+        let catalog = Catalog::load(&[], &mut SourceMap::default(), &mut certsweep::diag::Diagnostics::default());
+        let account = |name: &str, windows: &[&str]| Account {
+            name: name.to_owned(),
+            provider: name.to_owned(),
+            auth_url: None,
+            base_url: format!("https://{name}.invalid"),
+            variables: BTreeMap::new(),
+            credentials: BTreeMap::new(),
+            windows: windows.iter().map(|text| Window::parse(text).unwrap()).collect(),
+            concurrency: 4,
+            reasons: BTreeMap::new(),
+        };
+        let settings = Settings {
+            name: "model".to_owned(),
+            deadline: None,
+            accounts: vec![account("digicert", &["5/1s", "20/10s"]), account("naver", &["4/1s"])],
+            retry: Retry { attempts: 4, max_delay: Duration::from_secs(10) },
+            timeout: Duration::from_secs(30),
+            schedule: Schedule::default(),
+            safety: Safety::default(),
+            keep_columns: vec![],
+        };
+        let made = actions.iter().enumerate().map(|(index, (account, operation, parameters))| {
+            let index_of = settings.accounts.iter().position(|known| known.name == *account).unwrap();
+            let parameters: Map<String, Value> = parameters.as_object().unwrap().clone();
+            let provider = catalog.get(account).unwrap();
+            let (_, rules) = provider.actions().find(|(found, _)| found.name == *operation).unwrap();
+            let text = |name: &String| parameters[name].to_string().trim_matches('"').to_owned();
+            Action {
+                ordinal: index as u64,
+                id: format!("a{index}"),
+                account: index_of,
+                operation: (*operation).to_owned(),
+                target: rules.target.parameters.iter().map(text).collect::<Vec<_>>().join("/"),
+                reason: None,
+                reason_sent: None,
+                parameters,
+                reaches: None,
+                needs: vec![],
+                not_before: None,
+                source: format!("model.yaml:{index}"),
+                kept: vec![],
+                duplicate_of: None,
+            }
+        });
+        let actions = made.collect();
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            catalog,
+            world: Rc::new(World::new(seed, faults)),
+            settings,
+            actions,
+        }
+    }
+
+    fn make(&self) {
+        let mut maker = RunMaker::begin(self.directory.path()).unwrap();
+        for action in &self.actions {
+            maker.add(action).unwrap();
+        }
+        let facts = RunFacts {
+            settings: self.settings.clone(),
+            digest: String::new(),
+            actions: self.actions.len() as u64,
+            documents: BTreeMap::new(),
+            made_at: jiff::Timestamp::UNIX_EPOCH,
+            provider_directories: vec![],
+            simulated: false,
+        };
+        maker.finish(&self.path(), &facts, &[]).unwrap();
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.directory.path().join("run")
+    }
+
+    /// Carries the run out, cut off after so much virtual time, as a power cut would: nothing is told to anybody.
+    async fn process(&self, cut: Option<Duration>, reopen: &[Outcome]) -> (Option<Ending>, Vec<Event>) {
+        let open = RunDir::existing(&self.path()).unwrap().open_for_fault_tests().unwrap();
+        let reader = open.dir.read().unwrap();
+        let senders = self.settings.accounts.iter().map(|account| {
+            let provider = self.catalog.get(&account.provider).unwrap();
+            let credentials =
+                ["api_key", "access_key", "secret_key"].map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
+            let signer = Signer::new(&provider.auth[0], &account.variables, Credentials::new(credentials));
+            let transport = WorldTransport { world: Rc::clone(&self.world) };
+            Rc::new(Sender::new(account, provider.clone(), signer, transport))
+        });
+        let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
+        let run = Run {
+            settings: &self.settings,
+            reader: &reader,
+            journal: open.journal.clone(),
+            senders: senders.collect(),
+            clock: Rc::new(VirtualClock { world: Rc::clone(&self.world) }),
+            reopen: reopen.iter().copied().collect::<BTreeSet<_>>(),
+            stop,
+            seed: self.world.next_random(),
+        };
+        let mut events = Vec::new();
+        let ending = {
+            let local = tokio::task::LocalSet::new();
+            let mut observe = |event: Event| events.push(event);
+            let going = local.run_until(engine::run(run, &mut observe));
+            match cut {
+                Some(cut) => tokio::time::timeout(cut, going).await.ok(),
+                None => Some(going.await),
+            }
+        };
+        drop(reader);
+        open.close();
+        (ending.map(Result::unwrap), events)
+    }
+
+    fn outcomes(&self) -> Vec<Outcome> {
+        let reader = RunDir::existing(&self.path()).unwrap().read().unwrap();
+        let ended = |state: &certsweep::journal::ActionState| match state.phase {
+            Phase::Ended(outcome) => outcome,
+            other => panic!("an action is {other:?}"),
+        };
+        reader.states().unwrap().iter().map(ended).collect()
+    }
+}
+
+/// A runtime whose clock stands still unless everybody sleeps.
+fn virtual_time<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap().block_on(future)
+}
+
+fn mixed(count: usize) -> Vec<(&'static str, &'static str, Value)> {
+    let one = |index: usize| match index % 4 {
+        0 => ("digicert", "revoke", json!({"certificate_id": format!("{index}"), "skip_approval": true})),
+        1 => ("naver", "revoke", json!({"orderId": "7", "certificateNo": index, "revokeType": "superseded"})),
+        2 => (
+            "naver",
+            "reissue",
+            json!({"certificateNo": format!("{index}"), "csr": "x", "certificateName": "n", "commonName": "c", "validationMethod": "D"}),
+        ),
+        _ => ("digicert", "revoke-order", json!({"order_id": index, "skip_approval": true})),
+    };
+    (0..count).map(one).collect()
+}
+
+#[test]
+fn without_faults_every_action_succeeds_once_within_the_limits() {
+    virtual_time(async {
+        let bench = Bench::new(1, Faults::none(), &mixed(60));
+        bench.make();
+        let (ending, events) = bench.process(None, &[]).await;
+        assert_eq!(ending, Some(Ending { stopped: None, accounts_stopped: vec![], complete: true, well: true }));
+        assert!(bench.outcomes().iter().all(|outcome| *outcome == Outcome::Succeeded));
+        assert!(bench.world.effects().values().all(|effects| *effects == 1));
+        assert_eq!(bench.world.effects().len(), 60);
+        assert_eq!(events.iter().filter(|event| matches!(event, Event::ActionEnded { .. })).count(), 60);
+        bench.world.check_windows(&bench.settings);
+    });
+}
+
+#[test]
+fn whatever_happens_every_action_ends_once_and_nothing_is_doubled() {
+    let seeds = match std::env::var("CERTSWEEP_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => 0..SEEDS,
+    };
+    for seed in seeds {
+        let checked = std::panic::catch_unwind(|| virtual_time(survive(seed)));
+        assert!(checked.is_ok(), "seed {seed} fails; CERTSWEEP_SEED={seed} cargo test --test engine shows it alone");
+    }
+}
+
+/// One world full of faults, cut off again and again until the run has ended; then the promises are checked.
+async fn survive(seed: u64) {
+    let actions = mixed(16);
+    let bench = Bench::new(seed, Faults::many(), &actions);
+    bench.make();
+    let mut cuts = 0;
+    loop {
+        let cut = (cuts < 12).then(|| Duration::from_millis(1 + bench.world.next_random() % 9000));
+        let (ending, _) = bench.process(cut, &[]).await;
+        cuts += 1;
+        if let Some(ending) = ending {
+            assert!(ending.complete, "seed {seed}: {ending:?}");
+            break;
+        }
+    }
+    bench.world.check_windows(&bench.settings);
+    let effects = bench.world.effects();
+    for (action, outcome) in bench.actions.iter().zip(bench.outcomes()) {
+        let effect = effects.get(&World::key(&action.operation, &action.target)).copied().unwrap_or_default();
+        let described =
+            format!("seed {seed}: {} {} ended {outcome} with {effect} effects", action.operation, action.target);
+        match outcome {
+            Outcome::Succeeded | Outcome::AlreadyDone => assert!(effect >= 1, "{described}"),
+            Outcome::Failed | Outcome::Rejected => assert_eq!(effect, 0, "{described}"),
+            Outcome::InDoubt => {}
+            Outcome::PendingApproval | Outcome::Skipped | Outcome::Planned => panic!("{described}"),
+        }
+        if action.operation == "reissue" {
+            assert!(effect <= 1, "{described}");
+        }
+    }
+}
+
+#[test]
+fn refused_credentials_stop_the_provider_and_not_the_others() {
+    virtual_time(async {
+        let bench = Bench::new(3, Faults { refuse_credentials_of: Some("naver"), ..Faults::none() }, &mixed(40));
+        bench.make();
+        let (ending, _) = bench.process(None, &[]).await;
+        let ending = ending.unwrap();
+        assert!(!ending.complete && ending.stopped.is_none());
+        assert_eq!(ending.accounts_stopped[0].0, "naver");
+        let overview = RunDir::existing(&bench.path()).unwrap().read().unwrap().overview().unwrap();
+        assert_eq!((overview.outcomes[&Outcome::Succeeded], overview.waiting), (20, 20));
+        bench.world.forgive();
+        let (ending, _) = bench.process(None, &[]).await;
+        assert!(ending.unwrap().well);
+    });
+}
+
+#[test]
+fn a_reissue_whose_answer_was_lost_is_not_sent_again() {
+    virtual_time(async {
+        let reissue = mixed(3).split_off(2);
+        let bench = Bench::new(4, Faults { lost_after: 100, ..Faults::none() }, &reissue);
+        bench.make();
+        bench.process(None, &[]).await;
+        assert_eq!(bench.outcomes(), [Outcome::InDoubt]);
+        assert_eq!(bench.world.effects()["reissue 2"], 1);
+        let (ending, _) = bench.process(None, &[Outcome::InDoubt]).await;
+        assert!(!ending.unwrap().well);
+        assert_eq!((bench.outcomes(), bench.world.effects()["reissue 2"]), (vec![Outcome::InDoubt], 1));
+    });
+}
+
+#[test]
+fn a_second_revoke_is_found_to_be_done_already_by_a_look_up() {
+    virtual_time(async {
+        let revoke = mixed(2).split_off(1);
+        let bench = Bench::new(5, Faults::none(), &revoke);
+        bench.world.effect("revoke", "7/1");
+        bench.make();
+        bench.process(None, &[]).await;
+        assert_eq!(bench.outcomes(), [Outcome::AlreadyDone]);
+    });
+}
+
+#[test]
+fn a_canary_that_fails_and_too_many_failures_stop_the_run() {
+    for (safety, sent) in [
+        (Safety { canary: 3, ..Safety::default() }, 1),
+        (Safety { stop_when: Some(StopWhen::Failures(2)), ..Safety::default() }, 2),
+    ] {
+        virtual_time(async {
+            let revokes: Vec<_> = mixed(80).into_iter().filter(|(account, ..)| *account == "digicert").collect();
+            let mut bench = Bench::new(6, Faults { refuse: 100, ..Faults::none() }, &revokes);
+            bench.settings.safety = safety;
+            bench.settings.accounts[0].concurrency = 1;
+            bench.make();
+            let (ending, _) = bench.process(None, &[]).await;
+            assert!(matches!(ending.unwrap().stopped, Some(StopReason::Rule(_))));
+            let overview = RunDir::existing(&bench.path()).unwrap().read().unwrap().overview().unwrap();
+            assert_eq!(overview.outcomes[&Outcome::Rejected], sent);
+            assert_eq!(overview.stopped.unwrap().1, 3);
+        });
+    }
+}
+
+#[test]
+fn a_run_directory_is_private_locked_and_whole() {
+    let bench = Bench::new(7, Faults::none(), &mixed(2));
+    let half_made = RunMaker::begin(bench.directory.path()).unwrap();
+    assert!(!bench.path().exists(), "nothing is at the place before it is whole");
+    drop(half_made);
+    bench.make();
+    let first = RunDir::existing(&bench.path()).unwrap().open().unwrap();
+    let second = RunDir::existing(&bench.path()).unwrap().open();
+    assert!(second.unwrap_err().to_string().contains("another certsweep process"));
+    drop(first);
+    assert!(RunDir::existing(Path::new("/")).is_err());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&bench.path()), 0o700);
+    }
+}
+
+/// Worlds in which the promises are checked.
+const SEEDS: u64 = 300;

@@ -1,0 +1,276 @@
+//! The simulated world: providers that count effects, and everything that can go wrong on the way, from one seed.
+
+use certsweep::plan::Settings;
+use certsweep::provider::Answer;
+use certsweep::time::Clock;
+use certsweep::wire::{Delivery, Transport, WireRequest};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// How often each fault strikes, in per cent of the requests.
+#[derive(Clone, Copy)]
+pub struct Faults {
+    pub not_sent: u64,
+    pub lost_before: u64,
+    pub lost_after: u64,
+    pub error_before: u64,
+    pub error_after: u64,
+    pub throttle: u64,
+    pub garbage: u64,
+    pub redirect: u64,
+    pub hang: u64,
+    pub refuse: u64,
+    pub refuse_credentials_of: Option<&'static str>,
+}
+
+impl Faults {
+    pub const fn none() -> Self {
+        Self {
+            not_sent: 0,
+            lost_before: 0,
+            lost_after: 0,
+            error_before: 0,
+            error_after: 0,
+            throttle: 0,
+            garbage: 0,
+            redirect: 0,
+            hang: 0,
+            refuse: 0,
+            refuse_credentials_of: None,
+        }
+    }
+
+    pub const fn many() -> Self {
+        Self {
+            not_sent: 6,
+            lost_before: 6,
+            lost_after: 6,
+            error_before: 5,
+            error_after: 5,
+            throttle: 5,
+            garbage: 3,
+            redirect: 2,
+            hang: 3,
+            refuse: 3,
+            ..Self::none()
+        }
+    }
+}
+
+pub struct World {
+    random: Cell<u64>,
+    faults: Cell<Faults>,
+    effects: RefCell<BTreeMap<String, u32>>,
+    /// When each request reached which provider: at some moment between its sending and its answer.
+    counted: RefCell<Vec<(String, Instant)>>,
+    began: Cell<Option<Instant>>,
+}
+
+impl World {
+    pub fn new(seed: u64, faults: Faults) -> Self {
+        Self {
+            random: Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            faults: Cell::new(faults),
+            effects: RefCell::default(),
+            counted: RefCell::default(),
+            began: Cell::new(None),
+        }
+    }
+
+    pub fn next_random(&self) -> u64 {
+        let mut random = self.random.get();
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        self.random.set(random);
+        random >> 11
+    }
+
+    pub fn key(operation: &str, target: &str) -> String {
+        format!("{operation} {target}")
+    }
+
+    pub fn effects(&self) -> BTreeMap<String, u32> {
+        self.effects.borrow().clone()
+    }
+
+    /// Lets an operation take effect.
+    pub fn effect(&self, operation: &str, target: &str) {
+        *self.effects.borrow_mut().entry(Self::key(operation, target)).or_default() += 1;
+    }
+
+    pub fn forgive(&self) {
+        self.faults.set(Faults { refuse_credentials_of: None, ..self.faults.get() });
+    }
+
+    /// Over the whole life of the run, all its processes included, no window held too many requests.
+    pub fn check_windows(&self, settings: &Settings) {
+        for account in &settings.accounts {
+            let mut times: Vec<Instant> =
+                self.counted.borrow().iter().filter(|(name, _)| *name == account.name).map(|(_, at)| *at).collect();
+            times.sort();
+            for window in &account.windows {
+                for run in times.windows(window.count as usize + 1) {
+                    let span = *run.last().unwrap() - run[0];
+                    assert!(span > window.length, "{}: {} requests within {span:?}", account.name, run.len());
+                }
+            }
+        }
+    }
+
+    fn began(&self) -> Instant {
+        let began = self.began.get().unwrap_or_else(Instant::now);
+        self.began.set(Some(began));
+        began
+    }
+
+    /// What the provider does with a request that reached it, and what it answers.
+    fn answer(&self, provider: &str, request: &WireRequest) -> Answer {
+        let path = request.url.split(".invalid").nth(1).unwrap();
+        let body: Value = request.body.as_deref().map_or(Value::Null, |body| serde_json::from_slice(body).unwrap());
+        let parts: Vec<&str> = path.trim_matches('/').split(['/', '?']).collect();
+        match (provider, parts.as_slice()) {
+            ("digicert", ["certificate", id, "revoke"]) => {
+                self.once("revoke", id, digicert_refusal, || (204, Value::Null))
+            }
+            ("digicert", ["order", "certificate", id, "revoke"]) => {
+                self.once("revoke-order", id, digicert_refusal, || (204, Value::Null))
+            }
+            ("digicert", ["order", "certificate", id]) => {
+                let revoked = self.effects.borrow().contains_key(&Self::key("revoke-order", id));
+                let order: u64 = id.parse().unwrap();
+                json_answer(200, &json!({"id": order, "status": if revoked { "revoked" } else { "issued" }}))
+            }
+            ("naver", ["certificate", "revoke"]) => {
+                let target = format!("{}/{}", body["orderId"].as_str().unwrap(), body["certificateNo"]);
+                self.once("revoke", &target, naver_refusal, || (200, naver_success()))
+            }
+            ("naver", ["certificate", number, "reissue"]) => {
+                self.effect("reissue", number);
+                json_answer(200, &naver_success())
+            }
+            ("naver", ["certificate", "getPaidCertificates", ..]) => {
+                let revoked =
+                    |index: u64| self.effects.borrow().contains_key(&Self::key("revoke", &format!("7/{index}")));
+                let row =
+                    |index: u64| json!({"certificateNo": index, "statusCode": if revoked(index) { "-5" } else { "1" }});
+                let certificates: Vec<Value> = (0..20).map(row).collect();
+                let orders = json!([{"orderID": "7", "certificates": certificates}]);
+                json_answer(
+                    200,
+                    &json!({"returnCode": "0", "returnMessage": "Success", "totalCount": 1, "orders": orders}),
+                )
+            }
+            _ => panic!("nobody answers {} {}", request.method, request.url),
+        }
+    }
+
+    fn once(&self, operation: &str, target: &str, refusal: fn() -> Value, success: fn() -> (u16, Value)) -> Answer {
+        if self.effects.borrow().contains_key(&Self::key(operation, target)) {
+            return json_answer(400, &refusal());
+        }
+        self.effect(operation, target);
+        let (status, body) = success();
+        json_answer(status, &body)
+    }
+}
+
+fn digicert_refusal() -> Value {
+    json!({"errors": [{"code": "bad_request_format", "message": "no"}]})
+}
+
+fn naver_refusal() -> Value {
+    json!({"returnCode": "2100", "returnMessage": "no"})
+}
+
+fn naver_success() -> Value {
+    json!({"returnCode": "0", "returnMessage": "Success", "totalRows": 1})
+}
+
+fn json_answer(status: u16, body: &Value) -> Answer {
+    let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+    Answer { status, headers: vec![("content-type".to_owned(), "application/json".to_owned())], body }
+}
+
+pub struct WorldTransport {
+    pub world: Rc<World>,
+}
+
+impl Transport for WorldTransport {
+    async fn send(&self, request: WireRequest) -> Delivery {
+        let world = &self.world;
+        let provider = request.url.trim_start_matches("https://").split('.').next().unwrap().to_owned();
+        let faults = world.faults.get();
+        let mut dice = world.next_random() % 100;
+        let mut strikes = |share: u64| {
+            let hit = dice < share;
+            dice = if hit { u64::MAX } else { dice.saturating_sub(share) };
+            hit
+        };
+        if strikes(faults.not_sent) {
+            return Delivery::NotSent("connection refused".to_owned());
+        }
+        let before = Duration::from_millis(world.next_random() % 150);
+        let after = Duration::from_millis(world.next_random() % 150);
+        tokio::time::sleep(before).await;
+        world.counted.borrow_mut().push((provider.clone(), Instant::now()));
+        let refused = json_answer(400, &if provider == "naver" { naver_refusal() } else { digicert_refusal() });
+        let mut throttled = json_answer(429, &Value::Null);
+        throttled.headers.push(("retry-after".to_owned(), "2".to_owned()));
+        let delivery = if faults.refuse_credentials_of == Some(provider.as_str()) {
+            Delivery::Answered(json_answer(401, &Value::Null))
+        } else if strikes(faults.lost_before) {
+            Delivery::Lost("reset".to_owned())
+        } else if strikes(faults.lost_after) {
+            world.answer(&provider, &request);
+            Delivery::Lost("reset".to_owned())
+        } else if strikes(faults.error_before) {
+            Delivery::Answered(json_answer(502, &Value::Null))
+        } else if strikes(faults.error_after) {
+            world.answer(&provider, &request);
+            Delivery::Answered(json_answer(504, &Value::Null))
+        } else if strikes(faults.throttle) {
+            Delivery::Answered(throttled)
+        } else if strikes(faults.garbage) {
+            if world.next_random() % 2 == 0 {
+                world.answer(&provider, &request);
+            }
+            Delivery::Answered(Answer { status: 200, headers: vec![], body: b"<html>proxy</html>".to_vec() })
+        } else if strikes(faults.redirect) {
+            Delivery::Answered(json_answer(302, &Value::Null))
+        } else if strikes(faults.hang) {
+            if world.next_random() % 2 == 0 {
+                world.answer(&provider, &request);
+            }
+            tokio::time::sleep(Duration::from_secs(30)).await;
+            Delivery::Lost("time-out".to_owned())
+        } else if request.method != "GET" && strikes(faults.refuse) {
+            Delivery::Answered(refused)
+        } else {
+            Delivery::Answered(world.answer(&provider, &request))
+        };
+        tokio::time::sleep(after).await;
+        delivery
+    }
+}
+
+/// Virtual time that goes on over all processes of a run.
+pub struct VirtualClock {
+    pub world: Rc<World>,
+}
+
+impl Clock for VirtualClock {
+    fn now(&self) -> Timestamp {
+        let since = Instant::now() - self.world.began();
+        Timestamp::from_second(1_800_000_000).unwrap() + since
+    }
+
+    fn elapsed(&self) -> Duration {
+        Instant::now() - self.world.began()
+    }
+}
