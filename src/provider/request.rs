@@ -115,6 +115,7 @@ pub(crate) mod tests {
             code: Vec::new(),
             message: Vec::new(),
             reference: Vec::new(),
+            throttle_hint: None,
             schema: json!({}),
             validator: jsonschema::validator_for(&json!({})).unwrap(),
             samples: Vec::new(),
