@@ -296,16 +296,19 @@ fn a_checked_plan_holds_what_the_run_needs() {
         ids,
         [
             "shop",
-            "contract.yaml:24",
-            "contract.yaml:25",
-            "new",
             "contract.yaml:28",
+            "contract.yaml:29",
+            "new",
+            "contract.yaml:32",
             "files/leaked.csv:2",
             "files/leaked.csv:3"
         ]
     );
     let sent: Vec<_> = checked.actions.iter().map(|action| action.reason_sent.as_deref().unwrap_or("-")).collect();
-    assert_eq!(sent, ["key_compromise", "-", "superseded", "-", "KEY_COMPROMISE", "key_compromise", "key_compromise"]);
+    assert_eq!(
+        sent,
+        ["key_compromise", "key_compromise", "superseded", "-", "KEY_COMPROMISE", "key_compromise", "key_compromise"]
+    );
     let targets: Vec<&str> = checked.actions.iter().map(|action| action.target.as_str()).collect();
     assert_eq!(targets, ["112358", "55", "1/1", "55882", "6434f74f-2d13-4e6a-89eb-93ee313f1a43", "112358", "0012"]);
     assert_eq!(checked.actions[5].duplicate_of.as_deref(), Some("shop"));
