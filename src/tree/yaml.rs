@@ -309,9 +309,8 @@ mod tests {
         let mut text = "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n".to_owned();
         for level in 1..9 {
             let before = level - 1;
-            text.push_str(&format!(
-                "a{level}: &a{level} [*a{before},*a{before},*a{before},*a{before},*a{before},*a{before}]\n"
-            ));
+            let items = vec![format!("*a{before}"); 6].join(",");
+            text.extend([format!("a{level}: &a{level} [{items}]\n")]);
         }
         assert!(tree(&text).1.iter().all(|said| said.contains("yaml-alias")));
         assert_eq!(tree(&text).1.len(), 1);
