@@ -9,7 +9,9 @@ mod csr;
 mod digest;
 mod index;
 mod list;
+mod parameters;
 mod reason;
+mod stand;
 
 pub(super) use action::COMMON;
 
