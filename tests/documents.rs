@@ -45,3 +45,105 @@ fn the_built_in_documents_hold_what_their_samples_say() {
         }
     }
 }
+
+#[test]
+fn documents_of_ones_own_hold_what_their_samples_say() {
+    for path in [Path::new("examples/in-house-ca.yaml"), Path::new("tests/data/documents/good/small.yaml")] {
+        let (provider, said) = read("own.yaml", &std::fs::read_to_string(path).unwrap());
+        assert!(said.is_empty(), "{}: {said:#?}", path.display());
+        assert_eq!(samples::run(&provider.unwrap()), []);
+    }
+}
+
+#[test]
+fn each_defect_is_refused_at_its_place() {
+    let mut paths: Vec<PathBuf> =
+        std::fs::read_dir("tests/data/documents/bad").unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    assert!(paths.len() >= 20);
+    let mut wrong = Vec::new();
+    for path in &paths {
+        let text = std::fs::read_to_string(path).unwrap();
+        let expected = text.lines().next().and_then(|line| line.strip_prefix("# expect: ")).unwrap();
+        let (provider, said) = read("bad.yaml", &text);
+        let placed = said.iter().all(|line| line.starts_with("bad.yaml:"));
+        if provider.is_some()
+            || !placed
+            || said.len() > MOST_FINDINGS
+            || !said.iter().any(|line| line.contains(expected))
+        {
+            wrong.push(format!("{}: expected {expected}, said {said:#?}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_sample_must_hold() {
+    let good = std::fs::read_to_string("tests/data/documents/good/small.yaml").unwrap();
+    for (right, wrong, expected) in [
+        ("path: /certificates/0a/revoke", "path: /certificates/0b/revoke", "asks for /certificates/0a/revoke"),
+        ("            body: {cause: old}\n", "            body: {cause: none}\n", "sends the body {\"cause\":\"old\"}"),
+        (
+            "parameters: {serial: 0a, cause: old}",
+            "parameters: {serial: 0A, cause: old}",
+            "`serial` does not have the right form",
+        ),
+        ("means: succeeded}]\n  /cert", "means: rejected}]\n  /cert", "answer 1 (200) means succeeded, not rejected"),
+        ("tells: done}]", "tells: pending}]", "answer 1 (200) tells done, not pending"),
+        ("tells: done}]", "reference: x, tells: done}]", "gives the reference none, not x"),
+    ] {
+        assert!(good.contains(right), "{right}");
+        let (provider, said) = read("own.yaml", &good.replacen(right, wrong, 1));
+        let failures = samples::run(&provider.unwrap_or_else(|| panic!("{said:#?}")));
+        assert!(failures.iter().any(|failure| failure.what.contains(expected)), "{expected}: {failures:#?}");
+    }
+}
+
+#[test]
+fn no_bytes_make_the_reading_panic() {
+    let mut documents: Vec<String> = built_in().iter().map(|provider| provider.text.to_string()).collect();
+    documents.push(std::fs::read_to_string("examples/in-house-ca.yaml").unwrap());
+    for document in &documents {
+        // Cut short: what is left is YAML often enough, and a provider never but at the very end.
+        for end in (0..document.len()).step_by(document.len() / CUTS).filter(|end| document.is_char_boundary(*end)) {
+            read("cut.yaml", &document[..end]);
+        }
+        let lines: Vec<&str> = document.lines().collect();
+        for index in (0..lines.len()).step_by(lines.len().div_ceil(CUTS)) {
+            for other in ["", "x: [", "x-certsweep: 1", "  - {}", "$ref: '#/components'", "\t- é\u{0}", "- null"] {
+                let mut changed = lines.clone();
+                let indented =
+                    format!("{}{other}", &lines[index][..lines[index].len() - lines[index].trim_start().len()]);
+                changed[index] = &indented;
+                read("changed.yaml", &changed.join("\n"));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_users_documents_join_the_built_in_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = |from: &Path, to: &str| std::fs::copy(from, directory.path().join(to)).unwrap();
+    copy(Path::new("examples/in-house-ca.yaml"), "a.yaml");
+    copy(Path::new("src/provider/documents/naver.yaml"), "b.yml");
+    copy(Path::new("tests/data/documents/bad/bad-id.yaml"), "c.yaml");
+    copy(Path::new("tests/data/documents/bad/bad-id.yaml"), "notes.txt");
+    copy(Path::new("examples/in-house-ca.yaml"), "d.yaml");
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Diagnostics::default();
+    let missing = directory.path().join("missing");
+    let catalog = Catalog::load(&[directory.path().to_owned(), missing], &mut sources, &mut diagnostics);
+    let ids: Vec<&str> = catalog.iter().map(|provider| provider.id.as_str()).collect();
+    assert_eq!(ids, ["digicert", "huawei", "in-house", "naver"]);
+    assert_eq!(catalog.nearest("digcert"), Some("digicert"));
+    assert!(catalog.get("in-house").is_some() && catalog.get("nobody").is_none());
+    let codes: Vec<&str> = diagnostics.sorted().iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["provider-replaced", "provider-twice", "provider-directory", "wrong-value"]);
+}
+
+/// A defect may show itself in a second place, but not all over the document.
+const MOST_FINDINGS: usize = 4;
+/// Places at which each document is cut, and lines that are replaced.
+const CUTS: usize = 30;

@@ -190,7 +190,18 @@ pub async fn look_up<T: Transport, C: Clock>(
         Some((rule, sender.provider.operation(&rule.operation)?, first))
     });
     let Some((rule, operation, mut parameters)) = chosen else {
-        return settle(&sender, &journal, &*clock, &action, state, &doubted, Standing::Unknown, String::new(), attempts).await;
+        return settle(
+            &sender,
+            &journal,
+            &*clock,
+            &action,
+            state,
+            &doubted,
+            Standing::Unknown,
+            String::new(),
+            attempts,
+        )
+        .await;
     };
     if let (Some(number), Some(paging)) = (lookup::next_page(rule, &pages), &rule.pages) {
         parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
@@ -289,7 +300,13 @@ async fn settle<T: Transport, C: Clock>(
 }
 
 /// The last words about an action, for its report row.
-pub(super) fn closing<T: Transport>(sender: &Sender<T>, action: &Action, outcome: Outcome, tainted: bool, mut reply: Reply) -> Reply {
+pub(super) fn closing<T: Transport>(
+    sender: &Sender<T>,
+    action: &Action,
+    outcome: Outcome,
+    tainted: bool,
+    mut reply: Reply,
+) -> Reply {
     let message = reply.message.take();
     reply.message = match outcome {
         Outcome::InDoubt => {
@@ -359,7 +376,8 @@ fn cut(text: &str) -> String {
 }
 
 fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {
-    let text = operation.parameter(parameter).is_some_and(|parameter| parameter.kind == crate::provider::model::Kind::String);
+    let text =
+        operation.parameter(parameter).is_some_and(|parameter| parameter.kind == crate::provider::model::Kind::String);
     if text { Value::from(number.to_string()) } else { Value::from(number) }
 }
 
@@ -367,4 +385,3 @@ fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {
 const NEVER_AGAIN: Rules = Rules { repeat: crate::provider::Repeat::Unsafe, lookup: false, attempts: 1 };
 /// Characters of a provider's text that are kept.
 const LONGEST_TEXT: usize = 1000;
-

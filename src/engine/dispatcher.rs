@@ -111,7 +111,8 @@ where
         let facts_began = run.reader.overview()?.began_at.unwrap_or(wall);
 
         let safety = &run.settings.safety;
-        let canaries_well = states.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
+        let canaries_well =
+            states.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
         let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
         let lanes = run.settings.accounts.iter().zip(sent).map(|(account, sent)| {
             let mut pace = Pace::new(&account.windows);
@@ -190,7 +191,12 @@ where
     fn start_what_may_start(&mut self) -> Turn {
         loop {
             let now = self.run.clock.elapsed();
-            match safety::gate(&self.run.settings.schedule, self.deadline, self.run.clock.now(), self.run.settings.timeout) {
+            match safety::gate(
+                &self.run.settings.schedule,
+                self.deadline,
+                self.run.clock.now(),
+                self.run.settings.timeout,
+            ) {
                 Gate::Closed(why) => {
                     self.stop(StopReason::Rule(why));
                     return Turn::Idle;
@@ -362,10 +368,12 @@ where
         self.pace(account, Paced::Answered);
         let states = self.run.reader.state_of(ordinal);
         let Ok(state) = states else {
-            return self.stop(StopReason::Environment(format!("an action panicked, and the journal cannot be read: {panic}")));
+            return self
+                .stop(StopReason::Environment(format!("an action panicked, and the journal cannot be read: {panic}")));
         };
         start::set(&mut self.states, ordinal, state);
-        let reply = Reply { message: Some("an internal error struck while it was under way".to_owned()), ..Reply::default() };
+        let reply =
+            Reply { message: Some("an internal error struck while it was under way".to_owned()), ..Reply::default() };
         let outcome = if state.attempts == 0 { Outcome::Failed } else { Outcome::InDoubt };
         let record = Record::Ended { ordinal, at: self.run.clock.now(), outcome, answer: reply.clone() };
         match attempt::append(&self.run.journal, vec![record.clone()]).await {
@@ -397,7 +405,12 @@ where
     async fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
         let answer = Reply { message: Some(message.to_owned()), ..Reply::default() };
         let at = self.run.clock.now();
-        let end = |ordinal: &Ordinal| Record::Ended { ordinal: *ordinal, at, outcome: Outcome::Skipped, answer: answer.clone() };
+        let end = |ordinal: &Ordinal| Record::Ended {
+            ordinal: *ordinal,
+            at,
+            outcome: Outcome::Skipped,
+            answer: answer.clone(),
+        };
         let records: Vec<Record> = ordinals.iter().map(end).collect();
         if let Err(failed) = attempt::append(&self.run.journal, records.clone()).await {
             return self.stop(StopReason::Environment(failed.0));
@@ -508,7 +521,8 @@ where
                 Record::Stopped { at, why: format!("interrupted by signal {number}"), code }
             }
             (None, false) => {
-                let whys: Vec<String> = self.accounts_stopped.iter().map(|(name, why)| format!("{name}: {why}")).collect();
+                let whys: Vec<String> =
+                    self.accounts_stopped.iter().map(|(name, why)| format!("{name}: {why}")).collect();
                 Record::Stopped { at, why: whys.join("; "), code: 4 }
             }
         };
@@ -526,4 +540,3 @@ const LOOKUP_TRIES: u32 = 3;
 const TICK: Duration = Duration::from_secs(1);
 /// Wake at least so often, to see a window close or a deadline pass.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-

@@ -77,11 +77,14 @@ pub fn forecast(settings: &Settings, queue: &[QueuedAction], start: Timestamp, l
 fn bound(account: &Account, requests: u64, latency: Duration) -> String {
     let concurrency = u64::from(account.concurrency.max(1));
     let by_latency = latency.mul_f64(requests.div_ceil(concurrency) as f64);
-    let by_window = |count: u32, length: Duration| length.mul_f64((requests.saturating_sub(1) / u64::from(count)) as f64);
+    let by_window =
+        |count: u32, length: Duration| length.mul_f64((requests.saturating_sub(1) / u64::from(count)) as f64);
     let slowest = account.windows.iter().max_by_key(|window| by_window(window.count, window.length));
     match slowest {
         Some(window) if by_window(window.count, window.length) > by_latency => format!("rate {window}"),
-        _ if requests > concurrency => format!("concurrency {concurrency} at {} an answer", crate::time::human(latency)),
+        _ if requests > concurrency => {
+            format!("concurrency {concurrency} at {} an answer", crate::time::human(latency))
+        }
         _ => format!("{} an answer", crate::time::human(latency)),
     }
 }
@@ -98,6 +101,7 @@ mod tests {
             name: "a".to_owned(),
             provider: "p".to_owned(),
             base_url: "https://localhost".to_owned(),
+            auth_url: None,
             variables: BTreeMap::new(),
             credentials: BTreeMap::new(),
             windows: windows.iter().map(|text| Window::parse(text).unwrap()).collect(),
@@ -126,10 +130,20 @@ mod tests {
             (vec![], 10, 5, 10, 1200, "0.2s an answer"),
         ] {
             let queue: Vec<QueuedAction> = (0..actions)
-                .map(|ordinal| QueuedAction { ordinal, account: 0, needs: vec![], not_before: None, duplicate_of: None })
+                .map(|ordinal| QueuedAction {
+                    ordinal,
+                    account: 0,
+                    needs: vec![],
+                    not_before: None,
+                    duplicate_of: None,
+                })
                 .collect();
-            let forecast =
-                forecast(&settings(&windows, concurrency, canary), &queue, Timestamp::UNIX_EPOCH, Duration::from_millis(200));
+            let forecast = forecast(
+                &settings(&windows, concurrency, canary),
+                &queue,
+                Timestamp::UNIX_EPOCH,
+                Duration::from_millis(200),
+            );
             assert_eq!(forecast.takes.as_millis(), expected_ms, "{windows:?} {concurrency} {canary} {actions}");
             assert_eq!(forecast.accounts[0].bound, bound);
             assert_eq!(forecast.accounts[0].requests, actions);

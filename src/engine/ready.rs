@@ -126,7 +126,9 @@ impl Ready {
             return Turn::WaitForAnswer;
         }
         let wanted = match self.canary {
-            Some(canary) => self.lanes.iter().position(|lane| lane.urgent.contains(&canary)).map(|account| (canary, account)),
+            Some(canary) => {
+                self.lanes.iter().position(|lane| lane.urgent.contains(&canary)).map(|account| (canary, account))
+            }
             None => {
                 let going = self.lanes.iter().enumerate().filter(|(_, lane)| !lane.stopped);
                 going.filter_map(|(account, lane)| lane.front().map(|ordinal| (ordinal, account))).min()
@@ -300,7 +302,10 @@ mod tests {
         ready.add(2, 0, &[], None);
         ready.add(3, 0, &[4], None);
         ready.add(4, 0, &[], None);
-        assert_eq!([ready.next(at(0)), ready.next(at(0)), ready.next(at(0))], [start(2, 0), start(4, 0), Turn::WaitForAnswer]);
+        assert_eq!(
+            [ready.next(at(0)), ready.next(at(0)), ready.next(at(0))],
+            [start(2, 0), start(4, 0), Turn::WaitForAnswer]
+        );
         assert_eq!(ready.ended(2, false), [0, 1]);
         assert!(ready.ended(4, true).is_empty());
         assert_eq!(ready.next(at(0)), start(3, 0));

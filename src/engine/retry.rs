@@ -270,7 +270,11 @@ mod tests {
             (Standing::Unknown, true, true, 1, end(InDoubt)),
             (Standing::Unknown, false, true, 1, end(InDoubt)),
         ] {
-            assert_eq!(after_lookup(rules, standing, refused, state(counted, tainted)), expected, "{standing:?} {refused} {tainted}");
+            assert_eq!(
+                after_lookup(rules, standing, refused, state(counted, tainted)),
+                expected,
+                "{standing:?} {refused} {tainted}"
+            );
         }
     }
 
@@ -295,7 +299,8 @@ mod tests {
     #[test]
     fn pauses_grow_and_are_jittered() {
         let longest = Duration::from_secs(60);
-        for (counted, random, expected) in [(1, 1.0, 1.0), (2, 1.0, 2.0), (3, 0.5, 2.0), (20, 1.0, 60.0), (5, 0.0, 0.0)] {
+        for (counted, random, expected) in [(1, 1.0, 1.0), (2, 1.0, 2.0), (3, 0.5, 2.0), (20, 1.0, 60.0), (5, 0.0, 0.0)]
+        {
             assert_eq!(pause(counted, longest, random), Duration::from_secs_f64(expected));
         }
         let mut jitter = Jitter::new(7);

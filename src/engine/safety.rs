@@ -34,8 +34,11 @@ impl Watch {
                 }
                 let bad = self.last.iter().filter(|well| !**well).count();
                 let enough = self.last.len() as u64 >= of_last;
-                (!well && enough && bad as f64 >= rate * self.last.len() as f64)
-                    .then(|| format!("{bad} of the last {of_last} actions did not end well (safety.stop_when.failure_rate: {rate})"))
+                (!well && enough && bad as f64 >= rate * self.last.len() as f64).then(|| {
+                    format!(
+                        "{bad} of the last {of_last} actions did not end well (safety.stop_when.failure_rate: {rate})"
+                    )
+                })
             }
         }
     }
@@ -152,14 +155,20 @@ mod tests {
         ] {
             assert_eq!(closes_at(&window, at(now)), expected.map(at), "{window:?} {now}");
         }
-        assert_eq!(opens_at(&window("01:00", "05:00", &[2]), at("2026-11-30T20:00:00Z")), Some(at("2026-12-07T16:00:00Z")));
+        assert_eq!(
+            opens_at(&window("01:00", "05:00", &[2]), at("2026-11-30T20:00:00Z")),
+            Some(at("2026-12-07T16:00:00Z"))
+        );
     }
 
     #[test]
     fn the_gate_is_closed_before_the_start_after_the_deadline_and_near_the_end_of_a_window() {
-        let schedule = Schedule { start: Some(at("2026-11-30T16:30:00Z")), window: Some(window("01:00", "05:00", &[2])) };
+        let schedule =
+            Schedule { start: Some(at("2026-11-30T16:30:00Z")), window: Some(window("01:00", "05:00", &[2])) };
         let margin = Duration::from_secs(30);
-        let open = |now: &str, deadline: Option<&str>| matches!(gate(&schedule, deadline.map(at), at(now), margin), Gate::Open(_));
+        let open = |now: &str, deadline: Option<&str>| {
+            matches!(gate(&schedule, deadline.map(at), at(now), margin), Gate::Open(_))
+        };
         for (now, deadline, expected) in [
             ("2026-11-30T16:00:00Z", None, false),
             ("2026-11-30T16:30:00Z", None, true),

@@ -125,7 +125,8 @@ impl Start {
             let message = "certsweep was stopped while the request was in flight".to_owned();
             let answer = Reply { message: Some(message), ..Reply::default() };
             let ordinal = index as Ordinal;
-            let record = Record::AttemptEnded { ordinal, attempt: attempts, at, effect: Effect::Unknown, counts: true, answer };
+            let record =
+                Record::AttemptEnded { ordinal, attempt: attempts, at, effect: Effect::Unknown, counts: true, answer };
             self.write(ordinal, record);
         }
     }
@@ -186,10 +187,8 @@ impl Start {
             let action = reader.action(ordinal)?;
             let Some(sender) = senders.get(action.account) else { continue };
             let Some(rules) = attempt::rules(sender, &action, None, settings.retry.attempts) else { continue };
-            let reply = Reply {
-                message: Some("an earlier attempt was left without an answer".to_owned()),
-                ..Reply::default()
-            };
+            let reply =
+                Reply { message: Some("an earlier attempt was left without an answer".to_owned()), ..Reply::default() };
             match retry::first_step(rules, state) {
                 Next::LookUp(_) => drop(self.doubts.insert(ordinal, Doubted { reply, ..Doubted::default() })),
                 Next::End(outcome) => {

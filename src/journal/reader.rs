@@ -341,6 +341,8 @@ impl RawAction {
             operation: self.operation,
             target: self.target,
             reason_sent: self.reason_sent,
+            // Only a preview tells of it, and that reads the plan itself.
+            reaches: None,
             source: self.source,
             duplicate_of: self.duplicate_of,
         })

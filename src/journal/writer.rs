@@ -84,7 +84,9 @@ fn write(mut connection: Connection, receiver: &Receiver<Entry>) {
         entries.extend(receiver.try_iter().take(LARGEST_COMMIT - 1));
         if failure.is_none() {
             // After a failed commit nothing can be said about the file any more: no later record may seem durable.
-            failure = commit(&mut connection, entries.iter().flat_map(|entry| &entry.records)).err().map(|error| error.to_string());
+            failure = commit(&mut connection, entries.iter().flat_map(|entry| &entry.records))
+                .err()
+                .map(|error| error.to_string());
         }
         for entry in entries {
             (entry.acknowledge)(failure.clone().map_or(Ok(()), Err));

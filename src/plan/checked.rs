@@ -26,6 +26,8 @@ pub struct Action {
     pub reason_sent: Option<String>,
     /// The parameters under the provider's names, typed and valid by the operation's schema, the reason among them.
     pub parameters: Map<String, Value>,
+    /// What it reaches beyond one certificate, in a few words.
+    pub reaches: Option<String>,
     /// Ids that must have ended well first.
     pub needs: Vec<String>,
     /// Not to be sent before.

@@ -8,9 +8,11 @@ mod csv;
 mod load;
 mod read;
 mod row;
+pub mod schema;
 pub mod settings;
 
 pub use check::{CsvOptions, IgnoreColumns, Request, check};
 pub use checked::{Action, CheckedPlan, ReadFile};
 pub use load::Input;
+pub use schema::schema;
 pub use settings::{Account, Settings};

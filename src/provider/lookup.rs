@@ -156,3 +156,128 @@ fn seen(rule: &LookupRule, row: &Value) -> String {
 const MOST_PAGES: u32 = 1000;
 /// Differing entries that a message shows.
 const MOST_SHOWN: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Diagnostics;
+    use crate::provider::Catalog;
+    use crate::text::SourceMap;
+    use serde_json::json;
+
+    fn built_in() -> Catalog {
+        Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default())
+    }
+
+    fn map(value: &Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn the_look_ups_that_can_be_filled_are_chosen_in_order() {
+        let catalog = built_in();
+        let answered = |body: &str| Some(Answer { status: 201, headers: Vec::new(), body: body.as_bytes().to_vec() });
+        for (provider, action, parameters, answer, expected) in [
+            ("digicert", "revoke", json!({"certificate_id": "1"}), None, vec![]),
+            (
+                "digicert",
+                "revoke",
+                json!({"certificate_id": "1"}),
+                answered(r#"{"id":7}"#),
+                vec![("get-request", json!({"request_id": 7}))],
+            ),
+            (
+                "digicert",
+                "revoke",
+                json!({"certificate_id": "1", "order_id": 5}),
+                answered(r#"{"id":"7"}"#),
+                vec![
+                    ("get-request", json!({"request_id": 7})),
+                    ("get-order", json!({"order_id": 5})),
+                    ("get-order", json!({"order_id": 5})),
+                ],
+            ),
+            // An answer may hold anything; what the look-up would not take is not asked.
+            ("digicert", "revoke", json!({"certificate_id": "1"}), answered(r#"{"id":"../admin"}"#), vec![]),
+            ("digicert", "revoke", json!({"certificate_id": "1"}), answered(r#"{"id":-1}"#), vec![]),
+            ("digicert", "revoke", json!({"certificate_id": "1"}), answered("no json"), vec![]),
+            ("digicert", "revoke-order", json!({"order_id": 5}), None, vec![("get-order", json!({"order_id": 5}))]),
+            (
+                "naver",
+                "revoke",
+                json!({"orderId": "1", "certificateNo": 0}),
+                None,
+                vec![("get-paid-certificates", json!({"pageSize": 100, "page": 1}))],
+            ),
+            ("naver", "revoke", json!({"orderId": "1"}), None, vec![]),
+        ] {
+            let provider = catalog.get(provider).unwrap();
+            let rules = provider.operation(action).unwrap().action.as_ref().unwrap();
+            let found = choose(provider, rules, &map(&parameters), answer.as_ref());
+            let found: Vec<(&str, Value)> = found
+                .into_iter()
+                .map(|(index, parameters)| (rules.lookups[index].operation.as_str(), Value::Object(parameters)))
+                .collect();
+            assert_eq!(found, expected, "{action} {parameters}");
+        }
+    }
+
+    #[test]
+    fn rows_tell_what_stands() {
+        let catalog = built_in();
+        let naver = catalog.get("naver").unwrap();
+        let rule = &naver.operation("revoke").unwrap().action.as_ref().unwrap().lookups[0];
+        let order = |order: &str, statuses: &[(u32, &str)]| {
+            let rows: Vec<Value> =
+                statuses.iter().map(|(no, code)| json!({"certificateNo": no, "statusCode": code})).collect();
+            json!({"orderID": order, "certificates": rows})
+        };
+        let page = |orders: &[Value], total: u32| json!({"totalCount": total, "orders": orders});
+        for (no, pages, expected, seen) in [
+            (1, vec![page(&[order("1", &[(1, "-5"), (2, "1")])], 2)], Standing::Done, "statusCode -5"),
+            (1, vec![page(&[order("1", &[(1, "-7")])], 1)], Standing::Pending, "statusCode -7"),
+            (1, vec![page(&[order("1", &[(1, "1")])], 1)], Standing::NotDone, "statusCode 1"),
+            (1, vec![page(&[order("1", &[(1, "-2")])], 1)], Standing::Unknown, "statusCode -2"),
+            (1, vec![page(&[order("2", &[(1, "-5")])], 1)], Standing::Unknown, "does not list it"),
+            (1, vec![page(&[], 101), page(&[order("1", &[(1, "-5")])], 101)], Standing::Done, "statusCode -5"),
+            (1, vec![page(&[], 101)], Standing::Unknown, "longer than was read"),
+            (0, vec![page(&[order("1", &[(1, "-5"), (2, "-5")])], 2)], Standing::Done, "2 entries"),
+            (0, vec![page(&[order("1", &[(1, "-5"), (2, "1")])], 2)], Standing::Unknown, "that differ"),
+            (0, vec![page(&[order("1", &[(1, "9"), (2, "9")])], 2)], Standing::Unknown, "2 entries"),
+            (1, vec![], Standing::Unknown, "nothing was looked up"),
+            (1, vec![json!(null)], Standing::Unknown, "longer than was read"),
+            (1, vec![json!({"totalCount": 1, "orders": {"x": 1}})], Standing::Unknown, "does not list it"),
+        ] {
+            let parameters = map(&json!({"orderId": "1", "certificateNo": no}));
+            let (told, words) = standing(rule, &parameters, &pages);
+            assert_eq!(told, expected, "{pages:?}");
+            assert!(words.contains(seen), "{words}");
+        }
+        // A document may declare what absence tells; only a list that was read whole is believed.
+        let declared = LookupRule { absent: Standing::NotDone, ..rule.clone() };
+        let parameters = map(&json!({"orderId": "1", "certificateNo": 1}));
+        assert_eq!(standing(&declared, &parameters, &[page(&[], 1)]).0, Standing::NotDone);
+        assert_eq!(standing(&declared, &parameters, &[page(&[], 101)]).0, Standing::Unknown);
+    }
+
+    #[test]
+    fn pages_are_asked_for_until_all_rows_are_there() {
+        let catalog = built_in();
+        let naver = catalog.get("naver").unwrap();
+        let rule = &naver.operation("revoke").unwrap().action.as_ref().unwrap().lookups[0];
+        for (pages, total, expected) in [
+            (0, json!(500), None),
+            (1, json!(100), None),
+            (1, json!(101), Some(2)),
+            (2, json!("201"), Some(3)),
+            (3, json!(201), None),
+        ] {
+            let pages = vec![json!({"totalCount": total}); pages];
+            assert_eq!(next_page(rule, &pages), expected, "{total}");
+        }
+        assert_eq!(next_page(rule, &vec![json!({"totalCount": u64::MAX}); 1000]), None);
+        let huawei = catalog.get("huawei").unwrap();
+        let rule = &huawei.operation("revoke-ca").unwrap().action.as_ref().unwrap().lookups[0];
+        assert_eq!(next_page(rule, &[json!({})]), None);
+    }
+}

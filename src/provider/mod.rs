@@ -4,6 +4,7 @@
 //! it refuses ([`openapi`]); it reads documents and nothing else, and sends nothing.
 
 pub mod answer;
+pub mod auth;
 pub mod catalog;
 pub mod credentials;
 pub mod lookup;
@@ -11,10 +12,12 @@ pub mod model;
 pub mod openapi;
 pub mod params;
 pub mod pointer;
-pub mod request;
 pub mod reasons;
+pub mod request;
 pub mod retry_after;
 pub mod samples;
+#[cfg(test)]
+mod testing;
 pub mod variables;
 pub mod verdict;
 

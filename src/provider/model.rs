@@ -458,6 +458,20 @@ impl SampleAnswer {
     }
 }
 
+impl ActionRules {
+    /// What an action with these parameters reaches beyond one certificate, in a few words.
+    pub fn reaches(&self, parameters: &serde_json::Map<String, Value>) -> Option<String> {
+        let text = |name: &String| parameters.get(name).and_then(super::pointer::scalar_text);
+        let wide = self.wide.iter().find(|wide| text(&wide.parameter).is_some_and(|value| value == wide.value));
+        match self.target.kind {
+            _ if wide.is_some() => wide.map(|wide| wide.reaches.clone()),
+            TargetKind::Certificate => None,
+            TargetKind::Order => Some("every certificate of the order".to_owned()),
+            TargetKind::Ca => Some("the CA and everything below it".to_owned()),
+        }
+    }
+}
+
 impl Operation {
     /// The parameter that a plan's field name means, by its name or an alias.
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {

@@ -172,15 +172,19 @@ fn rule(subject: &str, error: &ValidationError<'_>) -> (String, Option<String>) 
             format!("{subject} does not have the right form: `{found}` does not match {pattern}")
         }
         ValidationErrorKind::MinLength { limit: 1 } => format!("{subject} is empty"),
-        ValidationErrorKind::MinLength { limit } => format!("{subject} must have at least {limit} characters"),
-        ValidationErrorKind::MaxLength { limit } => format!("{subject} must have at most {limit} characters"),
+        ValidationErrorKind::MinLength { limit } => {
+            format!("{subject} must have at least {}", counted(*limit, "character"))
+        }
+        ValidationErrorKind::MaxLength { limit } => {
+            format!("{subject} must have at most {}", counted(*limit, "character"))
+        }
         ValidationErrorKind::Minimum { limit } => format!("{subject} must be at least {limit}, not {found}"),
         ValidationErrorKind::Maximum { limit } => format!("{subject} must be at most {limit}, not {found}"),
         ValidationErrorKind::ExclusiveMinimum { limit } => format!("{subject} must be above {limit}, not {found}"),
         ValidationErrorKind::ExclusiveMaximum { limit } => format!("{subject} must be below {limit}, not {found}"),
         ValidationErrorKind::MultipleOf { multiple_of } => format!("{subject} must be a multiple of {multiple_of}"),
-        ValidationErrorKind::MinItems { limit } => format!("{subject} must have at least {limit} items"),
-        ValidationErrorKind::MaxItems { limit } => format!("{subject} must have at most {limit} items"),
+        ValidationErrorKind::MinItems { limit } => format!("{subject} must have at least {}", counted(*limit, "item")),
+        ValidationErrorKind::MaxItems { limit } => format!("{subject} must have at most {}", counted(*limit, "item")),
         ValidationErrorKind::UniqueItems => format!("{subject} holds the same item twice"),
         ValidationErrorKind::Type { .. } => format!("{subject} is {}, which is of the wrong type", json_kind(error)),
         _ => format!("{subject} is not valid"),
@@ -199,6 +203,10 @@ fn json_kind(error: &ValidationError<'_>) -> &'static str {
     }
 }
 
+fn counted(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
 fn plain(value: &Value) -> String {
     super::pointer::scalar_text(value).unwrap_or_else(|| value.to_string())
 }
@@ -214,3 +222,108 @@ fn shown(text: &str) -> String {
 
 /// Characters of a value that a message shows.
 const LONGEST_SHOWN: usize = 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::testing;
+    use crate::text::SourceMap;
+    use crate::tree::yaml;
+    use serde_json::json;
+
+    const RULES: &str = "          - {status: 200, means: succeeded}";
+
+    fn node(text: &str) -> Node {
+        let source = SourceMap::default().add_text("plan.yaml", None, text.into());
+        let root = yaml::read(&format!("x: {text}"), source, &mut crate::diag::Diagnostics::default());
+        root.unwrap().get("x").unwrap().clone()
+    }
+
+    #[test]
+    fn raw_text_gets_the_schemas_type() {
+        let provider = testing::provider(RULES);
+        for (name, text, expected) in [
+            ("comments", "0012", Ok(json!("0012"))),
+            ("comments", "00e5", Ok(json!("00e5"))),
+            ("comments", "no", Ok(json!("no"))),
+            ("comments", "0x1F", Ok(json!("0x1F"))),
+            ("comments", "'1'", Ok(json!("1"))),
+            ("comments", "''", Ok(json!(""))),
+            ("comments", "~", Err("`comments` has no value")),
+            ("comments", "[a]", Err("`comments` must be a single value, not a list")),
+            ("number", "12", Ok(json!(12))),
+            ("number", "'12'", Ok(json!(12))),
+            ("number", "-3", Ok(json!(-3))),
+            ("number", "0", Ok(json!(0))),
+            ("number", "9223372036854775807", Ok(json!(i64::MAX))),
+            ("number", "9223372036854775808", Err("is too large for one")),
+            ("number", "0012", Err("write `12` if that is meant")),
+            ("number", "00", Err("write `0` if that is meant")),
+            ("number", "-0", Err("write `0` if that is meant")),
+            ("number", "+5", Err("without `+`; write `5`")),
+            ("number", "1.2E+18", Err("a spreadsheet rounded")),
+            ("number", "1.5", Err("must be a whole number, not `1.5`")),
+            ("number", "0x1F", Err("must be a whole number, not `0x1F`")),
+            ("number", "x", Err("must be a whole number, not `x`")),
+            ("number", "''", Err("must be a whole number, not ``")),
+            ("number", "\"\\e[31m\"", Err("not `\\u{1b}[31m`")),
+            ("share", "0.25", Ok(json!(0.25))),
+            ("share", "1e3", Ok(json!(1000.0))),
+            ("share", ".5", Err("must be a number, not `.5`")),
+            ("force", "true", Ok(json!(true))),
+            ("force", "false", Ok(json!(false))),
+            ("force", "yes", Err("must be true or false, not `yes`")),
+            ("force", "True", Err("must be true or false, not `True`")),
+            ("names", "a.b  c", Ok(json!(["a.b", "c"]))),
+            ("names", "[a b, '1']", Ok(json!(["a b", "1"]))),
+            ("names", "''", Ok(json!([]))),
+            ("names", "[[a]]", Err("each item of `names` must be a single value, not a list")),
+            ("names", "{a: b}", Err("`names` must be a list, not a map")),
+            ("numbers", "1 2", Ok(json!([1, 2]))),
+            ("numbers", "[1, 02]", Err("no leading zeros")),
+        ] {
+            let parameter = provider.operations[0].parameter(name).unwrap();
+            match (value(parameter, &node(text)), expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{name}: {text}"),
+                (Err(found), Err(expected)) => assert!(found.contains(expected), "{name}: {text}: {found}"),
+                (found, expected) => panic!("{name}: {text}: {found:?}, not {expected:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn violations_are_said_in_words_for_people() {
+        let provider = testing::provider(RULES);
+        for (parameters, expected) in [
+            (json!({"serial": "0a"}), &[][..]),
+            (json!({"serial": "0a", "version": "v1", "names": ["a"], "share": 1}), &[]),
+            (json!({}), &["`serial` is missing"]),
+            (json!({"serial": "0g"}), &["`serial` does not have the right form: `0g` does not match ^[0-9a-f]+$"]),
+            (
+                json!({"serial": "0a", "cause": "odl"}),
+                &["`cause` must be one of none, old, not `odl` (did you mean `old`?)"],
+            ),
+            (json!({"serial": "0a", "comments": ""}), &["`comments` is empty"]),
+            (json!({"serial": "0a", "comments": "12345678901"}), &["`comments` must have at most 10 characters"]),
+            (json!({"serial": "0a", "number": -1}), &["`number` must be at least 0, not -1"]),
+            (json!({"serial": "0a", "number": 101}), &["`number` must be at most 100, not 101"]),
+            (json!({"serial": "0a", "share": 0}), &["`share` must be above 0, not 0"]),
+            (json!({"serial": "0a", "number": "1"}), &["`number` is text, which is of the wrong type"]),
+            (json!({"serial": "0a", "names": []}), &["`names` must have at least 1 item"]),
+            (json!({"serial": "0a", "names": ["a", "a"]}), &["`names` holds the same item twice"]),
+            (json!({"serial": "0a", "names": ["a", "B"]}), &["item 2 of `names` does not have the right form"]),
+            (json!({"serial": "0a", "numbers": [1, 2, 3, 4]}), &["`numbers` must have at most 3 items"]),
+            (json!({"serial": "0a", "version": "v2"}), &["`version` must be v1"]),
+            (json!({"serial": "0a", "seriall": 1}), &["`revoke` has no field `seriall` (did you mean `serial`?)"]),
+            (json!({"cause": "x", "b": 1}), &["`serial` is missing", "`cause` must be", "has no field `b`"]),
+        ] {
+            let found = check(&provider.operations[0], parameters.as_object().unwrap());
+            let said: Vec<String> =
+                found.iter().map(|one| format!("{} ({})", one.what, one.help.as_deref().unwrap_or_default())).collect();
+            assert_eq!(said.len(), expected.len(), "{parameters}: {said:?}");
+            for words in expected {
+                assert!(said.iter().any(|said| said.contains(words)), "{parameters}: {words}: {said:?}");
+            }
+        }
+    }
+}

@@ -99,3 +99,41 @@ fn is_path_segment(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._~-".contains(&byte);
     !text.is_empty() && text.bytes().all(plain) && text != "." && text != ".."
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::provider::testing;
+
+    #[test]
+    fn variables_choose_a_region_and_no_other_host() {
+        let provider = testing::read(
+            &include_str!("../../tests/data/documents/good/small.yaml")
+                .replace("https://ca-{site}.example.com/v1", "https://ca-{site}.example.com/{part}/{zone}/")
+                .replace(
+                    "{site: {default: main}}",
+                    "{site: {default: main}, part: {default: v1}, zone: {default: a, enum: [a, b]}}",
+                ),
+        );
+        for (given, expected) in [
+            (&[][..], Ok("https://ca-main.example.com/v1/a")),
+            (&[("site", "ae-ad-1"), ("zone", "b")], Ok("https://ca-ae-ad-1.example.com/v1/b")),
+            (&[("part", "v1.2_x~")], Ok("https://ca-main.example.com/v1.2_x~/a")),
+            (&[("site", "evil.example.org/")], Err("`site` becomes a part of the host name")),
+            (&[("site", "a@b")], Err("`site` becomes a part of the host name")),
+            (&[("site", "")], Err("`site` becomes a part of the host name")),
+            (&[("site", "-a")], Err("`site` becomes a part of the host name")),
+            (&[("site", "{part}")], Err("`site` becomes a part of the host name")),
+            (&[("part", "..")], Err("`part` becomes a part of the path")),
+            (&[("part", "a/b")], Err("`part` becomes a part of the path")),
+            (&[("zone", "c")], Err("`zone` must be one of a, b")),
+            (&[("sight", "main")], Err("has no variable `sight`")),
+        ] {
+            let given = given.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            match (provider.base_url_with(&given), expected) {
+                (Ok(url), Ok(expected)) => assert_eq!(url, expected),
+                (Err(wrong), Err(expected)) => assert!(wrong[0].what.contains(expected), "{wrong:?}"),
+                (found, expected) => panic!("{given:?}: {found:?}, not {expected:?}"),
+            }
+        }
+    }
+}

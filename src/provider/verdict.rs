@@ -74,3 +74,101 @@ const fn by_status(status: u16, asks_to_wait: bool) -> Meaning {
 fn first_text(pointers: &[Pointer], body: &Value) -> Option<String> {
     pointers.iter().find_map(|pointer| pointer.text_of(body))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::testing;
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Answer { status, headers, body: body.as_bytes().to_vec() }
+    }
+
+    #[test]
+    fn answers_are_read_by_the_document_and_then_by_http() {
+        use Meaning::{
+            AlreadyDone, PendingApproval, RefusedCredentials, Rejected, Succeeded, Throttled, TryLater, Unknown,
+        };
+        let provider = testing::provider(
+            "          - {status: 200, when: {/state: [revoked, '7']}, means: succeeded}
+          - {status: 200, when: {/state: {prefix: [wait, hold]}, /by: {present: true}}, means: pending-approval}
+          - {status: 200, when: {/state: {contains: gone}, /by: {present: false}}, means: already-done}
+          - {status: 200, when: {/list/0/state: {none_of: [a, b]}}, means: rejected, explanation: neither}
+          - {status: [409, 410], empty: true, means: already-done}
+          - {status: 409, empty: false, means: try-later}
+          - {status: 418, means: throttled}",
+        );
+        for (status, headers, body, expected) in [
+            // The document's rules, in order.
+            (200, &[][..], r#"{"state":"revoked"}"#, (Succeeded, true)),
+            (200, &[], r#"{"state":7}"#, (Succeeded, true)),
+            (200, &[], r#"{"state":"waiting","by":1}"#, (PendingApproval, true)),
+            (200, &[], r#"{"state":"hold","by":false}"#, (PendingApproval, true)),
+            (200, &[], r#"{"state":"waiting","by":null}"#, (Unknown, false)),
+            (200, &[], r#"{"state":"long gone"}"#, (AlreadyDone, true)),
+            (200, &[], r#"{"state":"long gone","by":2}"#, (Unknown, false)),
+            (200, &[], r#"{"list":[{"state":"c"}]}"#, (Rejected, true)),
+            (200, &[], r#"{"list":[{"state":"b"}]}"#, (Unknown, false)),
+            (200, &[], r#"{"list":[]}"#, (Unknown, false)),
+            (409, &[], "", (AlreadyDone, true)),
+            (410, &[], " \n", (AlreadyDone, true)),
+            (409, &[], "x", (TryLater, true)),
+            (410, &[], "x", (Rejected, false)),
+            (418, &[], "", (Throttled, true)),
+            // The rules of the whole provider come last.
+            (403, &[], "{}", (RefusedCredentials, true)),
+            // What HTTP says. Nothing good comes of silence.
+            (200, &[], "", (Unknown, false)),
+            (200, &[], "revoked", (Unknown, false)),
+            (200, &[], r#"{"state":["revoked"]}"#, (Unknown, false)),
+            (200, &[], r#"{"state":"revoked""#, (Unknown, false)),
+            (201, &[], r#"{"state":"revoked"}"#, (Unknown, false)),
+            (204, &[], "", (Unknown, false)),
+            (301, &[("location", "https://example.com")], "", (Unknown, false)),
+            (304, &[], "", (Unknown, false)),
+            (400, &[], "", (Rejected, false)),
+            (401, &[], "", (RefusedCredentials, false)),
+            (404, &[], "<html>", (Rejected, false)),
+            (408, &[], "", (Unknown, false)),
+            (429, &[], "", (Throttled, false)),
+            (429, &[("retry-after", "soon")], "", (Throttled, false)),
+            (500, &[], "", (Unknown, false)),
+            (500, &[("retry-after", "5")], "", (Unknown, false)),
+            (502, &[], "<html>Bad Gateway</html>", (Unknown, false)),
+            (503, &[], "", (Unknown, false)),
+            (503, &[("retry-after", "5")], "", (Throttled, false)),
+            (503, &[("retry-after", "Thu, 01 Jan 1970 00:00:09 GMT")], "", (Throttled, false)),
+            (503, &[("retry-after", "soon")], "", (Unknown, false)),
+            (504, &[], "", (Unknown, false)),
+            (0, &[], "\u{0}", (Unknown, false)),
+            (999, &[], "", (Unknown, false)),
+        ] {
+            let verdict = read(&provider.operations[0], &answer(status, headers, body), Timestamp::UNIX_EPOCH);
+            assert_eq!((verdict.meaning, verdict.declared), expected, "{status} {headers:?} {body}");
+            let waits = headers.iter().any(|(name, value)| *name == "retry-after" && *value != "soon");
+            assert_eq!(verdict.retry_after.is_some(), waits, "{status} {headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_providers_own_words_are_kept() {
+        let provider = testing::provider(
+            "          - {status: 200, when: {/state: revoked}, means: succeeded, explanation: done}
+        message: [/error/text, /text]
+        reference: [/id, {header: X-Id}]
+        throttle_hint: {pointer: /text, form: limit-time}",
+        );
+        let read = |answer: &Answer| read(&provider.operations[0], answer, Timestamp::UNIX_EPOCH);
+        let first = read(&answer(200, &[("x-id", "h")], r#"{"state":"revoked","code":12,"text":"\u001b[31m"}"#));
+        assert_eq!((first.code.as_deref(), first.message.as_deref()), (Some("12"), Some("\u{1b}[31m")));
+        assert_eq!((first.reference.as_deref(), first.explanation.as_deref()), (Some("h"), Some("done")));
+        let second = read(&answer(429, &[("x-id", "h")], r#"{"id":7,"text":"over,limit:30,time:1 minute"}"#));
+        assert_eq!((second.reference.as_deref(), second.retry_after.map(|wait| wait.as_secs())), (Some("7"), Some(60)));
+        let third =
+            read(&answer(429, &[("retry-after", "3")], r#"{"error":{"text":"a"},"text":"limit:30,time:1 minute"}"#));
+        assert_eq!((third.message.as_deref(), third.retry_after.map(|wait| wait.as_secs())), (Some("a"), Some(3)));
+        let fourth = read(&answer(400, &[], r#"{"text":"limit:30,time:1 minute"}"#));
+        assert_eq!((fourth.retry_after, fourth.reference), (None, None));
+    }
+}

@@ -98,6 +98,7 @@ mod tests {
     use super::super::tally::testing::{began, ended, held};
     use super::*;
     use crate::run::Outcome;
+    use std::time::Duration;
 
     #[test]
     fn bars_follow_the_events() {

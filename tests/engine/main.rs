@@ -38,6 +38,7 @@ impl Bench {
         let account = |name: &str, windows: &[&str]| Account {
             name: name.to_owned(),
             provider: name.to_owned(),
+            auth_url: None,
             base_url: format!("https://{name}.invalid"),
             variables: BTreeMap::new(),
             credentials: BTreeMap::new(),
@@ -70,6 +71,7 @@ impl Bench {
                 reason: None,
                 reason_sent: None,
                 parameters,
+                reaches: None,
                 needs: vec![],
                 not_before: None,
                 source: format!("model.yaml:{index}"),
@@ -78,11 +80,17 @@ impl Bench {
             }
         });
         let actions = made.collect();
-        Self { directory: tempfile::tempdir().unwrap(), catalog, world: Rc::new(World::new(seed, faults)), settings, actions }
+        Self {
+            directory: tempfile::tempdir().unwrap(),
+            catalog,
+            world: Rc::new(World::new(seed, faults)),
+            settings,
+            actions,
+        }
     }
 
     fn make(&self) {
-        let mut maker = RunMaker::begin(&self.path()).unwrap();
+        let mut maker = RunMaker::begin(self.directory.path()).unwrap();
         for action in &self.actions {
             maker.add(action).unwrap();
         }
@@ -95,7 +103,7 @@ impl Bench {
             provider_directories: vec![],
             simulated: false,
         };
-        maker.finish(&facts, &[]).unwrap();
+        maker.finish(&self.path(), &facts, &[]).unwrap();
     }
 
     fn path(&self) -> std::path::PathBuf {
@@ -108,7 +116,8 @@ impl Bench {
         let reader = open.dir.read().unwrap();
         let senders = self.settings.accounts.iter().map(|account| {
             let provider = self.catalog.get(&account.provider).unwrap();
-            let credentials = ["api_key", "access_key", "secret_key"].map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
+            let credentials =
+                ["api_key", "access_key", "secret_key"].map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
             let signer = Signer::new(&provider.auth[0], &account.variables, Credentials::new(credentials));
             let transport = WorldTransport { world: Rc::clone(&self.world) };
             Rc::new(Sender::new(account, provider.clone(), signer, transport))
@@ -214,7 +223,8 @@ async fn survive(seed: u64) {
     let effects = bench.world.effects();
     for (action, outcome) in bench.actions.iter().zip(bench.outcomes()) {
         let effect = effects.get(&World::key(&action.operation, &action.target)).copied().unwrap_or_default();
-        let described = format!("seed {seed}: {} {} ended {outcome} with {effect} effects", action.operation, action.target);
+        let described =
+            format!("seed {seed}: {} {} ended {outcome} with {effect} effects", action.operation, action.target);
         match outcome {
             Outcome::Succeeded | Outcome::AlreadyDone => assert!(effect >= 1, "{described}"),
             Outcome::Failed | Outcome::Rejected => assert_eq!(effect, 0, "{described}"),
@@ -295,14 +305,13 @@ fn a_canary_that_fails_and_too_many_failures_stop_the_run() {
 #[test]
 fn a_run_directory_is_private_locked_and_whole() {
     let bench = Bench::new(7, Faults::none(), &mixed(2));
-    let maker = RunMaker::begin(&bench.path()).unwrap();
+    let half_made = RunMaker::begin(bench.directory.path()).unwrap();
     assert!(!bench.path().exists(), "nothing is at the place before it is whole");
-    drop(maker);
+    drop(half_made);
     bench.make();
     let first = RunDir::existing(&bench.path()).unwrap().open().unwrap();
     let second = RunDir::existing(&bench.path()).unwrap().open();
     assert!(second.unwrap_err().to_string().contains("another certsweep process"));
-    assert!(RunMaker::begin(&bench.path()).unwrap_err().to_string().contains("exists already"));
     drop(first);
     assert!(RunDir::existing(Path::new("/")).is_err());
     #[cfg(unix)]

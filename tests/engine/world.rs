@@ -135,7 +135,9 @@ impl World {
         let body: Value = request.body.as_deref().map_or(Value::Null, |body| serde_json::from_slice(body).unwrap());
         let parts: Vec<&str> = path.trim_matches('/').split(['/', '?']).collect();
         match (provider, parts.as_slice()) {
-            ("digicert", ["certificate", id, "revoke"]) => self.once("revoke", id, digicert_refusal, || (204, Value::Null)),
+            ("digicert", ["certificate", id, "revoke"]) => {
+                self.once("revoke", id, digicert_refusal, || (204, Value::Null))
+            }
             ("digicert", ["order", "certificate", id, "revoke"]) => {
                 self.once("revoke-order", id, digicert_refusal, || (204, Value::Null))
             }
@@ -153,11 +155,16 @@ impl World {
                 json_answer(200, &naver_success())
             }
             ("naver", ["certificate", "getPaidCertificates", ..]) => {
-                let revoked = |index: u64| self.effects.borrow().contains_key(&Self::key("revoke", &format!("7/{index}")));
-                let row = |index: u64| json!({"certificateNo": index, "statusCode": if revoked(index) { "-5" } else { "1" }});
+                let revoked =
+                    |index: u64| self.effects.borrow().contains_key(&Self::key("revoke", &format!("7/{index}")));
+                let row =
+                    |index: u64| json!({"certificateNo": index, "statusCode": if revoked(index) { "-5" } else { "1" }});
                 let certificates: Vec<Value> = (0..20).map(row).collect();
                 let orders = json!([{"orderID": "7", "certificates": certificates}]);
-                json_answer(200, &json!({"returnCode": "0", "returnMessage": "Success", "totalCount": 1, "orders": orders}))
+                json_answer(
+                    200,
+                    &json!({"returnCode": "0", "returnMessage": "Success", "totalCount": 1, "orders": orders}),
+                )
             }
             _ => panic!("nobody answers {} {}", request.method, request.url),
         }

@@ -61,6 +61,7 @@ impl Checker<'_> {
             duplicate_of.is_some(),
             &self.canonical,
         );
+        let reaches = rules.reaches(&parameters.map);
         (self.each)(Action {
             ordinal: Ordinal::from(ordinal),
             id,
@@ -70,6 +71,7 @@ impl Checker<'_> {
             reason: asked,
             reason_sent: parameters.reason.map(|reason| reason.spelling),
             parameters: parameters.map,
+            reaches,
             needs,
             not_before,
             source: self.sources.line_place(row.span),
@@ -512,6 +514,6 @@ fn index_of(operation: &Operation, name: &str) -> Option<usize> {
 }
 
 /// The fields that every action can have.
-pub(super) const COMMON: [&str; 6] = ["id", "provider", "action", "reason", "needs", "not_before"];
+pub(in crate::plan) const COMMON: [&str; 6] = ["id", "provider", "action", "reason", "needs", "not_before"];
 /// Ids are for people.
 const LONGEST_ID: usize = 200;

@@ -2,7 +2,7 @@
 
 use super::columns::{ListOptions, Named, names};
 use super::{Checker, CsvOptions, IgnoreColumns, Layers, action};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::ReadFile;
 use crate::plan::csv::CsvReader;
 use crate::plan::load;
@@ -97,6 +97,7 @@ impl Checker<'_> {
         let known = self.known_fields(&reader, options, layers);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let Some(mut columns) = self.columns(&reader, options, &known) else { return };
+        let before = self.diagnostics.count(Severity::Error);
         let mut any = false;
         while reader.advance(&mut self.diagnostics) {
             any = true;
@@ -109,7 +110,7 @@ impl Checker<'_> {
             };
             self.action(&row, name, layers);
         }
-        if !any {
+        if !any && self.diagnostics.count(Severity::Error) == before {
             let error = Diagnostic::error("no-actions", columns.header_span, "this list has a header and no actions");
             self.say(error.help("add a row for each action"));
         }

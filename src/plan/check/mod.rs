@@ -11,6 +11,8 @@ mod index;
 mod list;
 mod reason;
 
+pub(super) use action::COMMON;
+
 use super::checked::{Action, CheckedPlan, ReadFile};
 use super::load::{self, Input, Opened};
 use super::read::{Draft, Reading};

@@ -22,7 +22,7 @@ pub(super) fn read<'a>(
     }
     reading.closed(extension, &[ACTION.as_slice(), &every].concat());
     for field in extension.get("lookup_parameters").map(|node| reading.map(node)).unwrap_or_default() {
-        let Some(read) = schema::parameter(reading, &field.value) else { continue };
+        let read = schema::parameter(reading, &field.value);
         if parameters.iter().any(|parameter| parameter.name == field.name) {
             reading.error("duplicate-name", field.span, format!("there is a parameter `{}` already", field.name));
         } else {
@@ -38,7 +38,9 @@ pub(super) fn read<'a>(
     let target = reading.required(extension, "target").and_then(|node| target(reading, node, parameters));
     let repeat = reading.required(extension, "repeat");
     let repeat = repeat.and_then(|node| reading.word(node, &[(Repeat::Safe, "safe"), (Repeat::Unsafe, "unsafe")]));
-    Some(ActionRules { target: target?, repeat: repeat?, reason, csr, wide, lookups: Vec::new() })
+    // Where these are missing the document is refused; to go on with them keeps one defect from looking like many.
+    let target = target.unwrap_or(TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() });
+    Some(ActionRules { target, repeat: repeat.unwrap_or(Repeat::Unsafe), reason, csr, wide, lookups: Vec::new() })
 }
 
 /// Every look-up must be used by an action, and every action must be able to end well.

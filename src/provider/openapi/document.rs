@@ -78,10 +78,9 @@ fn version<'a>(reading: &mut Reading<'a>) {
     if text != "3.1" && !text.starts_with("3.1.") {
         reading.error("not-honoured", node.span, format!("OpenAPI 3.1 is honoured, not {text}"));
     }
-    if let Some(dialect) = root.get("jsonSchemaDialect") {
-        if !DIALECTS.contains(&reading.text(dialect).unwrap_or_default()) {
-            reading.error("not-honoured", dialect.span, "no other dialect than that of OpenAPI 3.1 is honoured");
-        }
+    let dialect = root.get("jsonSchemaDialect");
+    if let Some(dialect) = dialect.filter(|dialect| !dialect.text().is_some_and(|text| DIALECTS.contains(&text))) {
+        reading.error("not-honoured", dialect.span, "no other dialect than that of OpenAPI 3.1 is honoured");
     }
 }
 

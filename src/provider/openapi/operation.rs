@@ -5,8 +5,10 @@ use super::rules::{self, AnswerReading};
 use super::{action, schema};
 use crate::diag::Diagnostic;
 use crate::provider::model::{Location, Operation, Parameter};
+use crate::provider::pointer::scalar_text;
 use crate::text::Span;
 use crate::tree::node::{Field, Node};
+use serde_json::Value;
 
 /// Reads the operations of one path.
 pub(super) fn in_path<'a>(
@@ -129,16 +131,16 @@ impl Given {
         let Some(place) = reading.required(node, "in") else { return };
         let required = reading.flag(node, "required").unwrap_or(false);
         let Some(schema_node) = reading.required(node, "schema") else { return };
-        let Some(schema) = schema::parameter(reading, schema_node) else { return };
+        let schema = schema::parameter(reading, schema_node);
         let (location, style) = match reading.text(place) {
             Some("path") => (Location::Path, "simple"),
             Some("query") => (Location::Query, "form"),
-            Some("header") => return self.add_header(reading, node, name, schema),
-            Some(other) => {
+            Some("header") => return self.add_header(reading, node, name, schema.fixed.as_ref()),
+            other => {
+                let other = other.unwrap_or_default();
                 reading.error("not-honoured", place.span, format!("parameters in `{other}` are not honoured"));
-                return;
+                (Location::Query, "form")
             }
-            None => return,
         };
         check_style(reading, node, style);
         if schema.schema.get("items").is_some() {
@@ -152,14 +154,8 @@ impl Given {
     }
 
     /// A header is honoured only where the document fixes its value: plans have no headers.
-    fn add_header<'a>(
-        &mut self,
-        reading: &mut Reading<'a>,
-        node: &'a Node,
-        name: &str,
-        schema: schema::ParameterSchema,
-    ) {
-        let Some(value) = schema.fixed.as_ref().and_then(crate::provider::pointer::scalar_text) else {
+    fn add_header<'a>(&mut self, reading: &mut Reading<'a>, node: &'a Node, name: &str, fixed: Option<&Value>) {
+        let Some(value) = fixed.and_then(scalar_text) else {
             let finding = Diagnostic::error("not-honoured", node.span, format!("the header `{name}` is not honoured"));
             reading
                 .push(finding.help("a header whose schema has a `const` is sent; credentials are the signers' affair"));
@@ -242,7 +238,7 @@ fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, given: &mut Gi
     let required = object.get("required").map(|list| (reading.texts(list), list.span));
     let fields = object.get("properties").map(|node| reading.map(node)).unwrap_or_default();
     for field in fields {
-        let Some(read) = schema::parameter(reading, &field.value) else { continue };
+        let read = schema::parameter(reading, &field.value);
         let is_required = required.as_ref().is_some_and(|(names, _)| names.contains(&field.name));
         let parameter = parameter(read, &field.name, Location::Body, is_required, String::new());
         given.push(reading, parameter, field.span);

@@ -157,8 +157,12 @@ impl<'a> Reading<'a> {
         let found = words.iter().find(|(_, word)| *word == text).map(|(value, _)| *value);
         if found.is_none() {
             let names: Vec<&str> = words.iter().map(|(_, word)| *word).collect();
-            let what = format!("`{text}` is none of {}", names.join(", "));
-            self.no_such(node.span, what, text, names);
+            let mut finding =
+                Diagnostic::error("unknown-name", node.span, format!("`{text}` is none of {}", names.join(", ")));
+            if let Some(right) = nearest::nearest(text, names) {
+                finding = finding.help(format!("did you mean `{right}`?"));
+            }
+            self.push(finding);
         }
         found
     }

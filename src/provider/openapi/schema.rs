@@ -15,30 +15,15 @@ pub(super) struct ParameterSchema {
     pub(super) description: String,
 }
 
-/// Reads the schema of one parameter.
-pub(super) fn parameter<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<ParameterSchema> {
-    let node = reading.resolve(node)?;
-    let (kind, mut schema) = if node.get("items").is_some() || node.get("type").and_then(Node::text) == Some("array") {
-        list(reading, node)?
-    } else {
-        scalar(reading, node)?
-    };
-    let fixed = node.get("const").map(core_schema::value);
-    if let Err(error) = compile(&Value::Object(schema.clone())) {
-        let place = node.get("pattern").unwrap_or(node).span;
-        reading.error("wrong-schema", place, format!("this is not a usable schema: {error}"));
-        return None;
-    }
-    if let (Some(value), Ok(validator)) = (&fixed, compile(&Value::Object(schema.clone()))) {
-        if !validator.is_valid(value) {
-            reading.error("wrong-schema", node.span, "the `const` is not valid by the schema that it stands in");
-        }
-    }
-    let description = reading.description(node);
-    if !description.is_empty() {
-        schema.insert("description".to_owned(), Value::String(description.clone()));
-    }
-    Some(ParameterSchema { kind, fixed, schema: Value::Object(schema), description })
+/// Reads the schema of one parameter. One that cannot be read becomes one that says nothing: the document is refused then,
+/// and what refers to the parameter still finds it.
+pub(super) fn parameter<'a>(reading: &mut Reading<'a>, node: &'a Node) -> ParameterSchema {
+    read(reading, node).unwrap_or(ParameterSchema {
+        kind: Kind::String,
+        fixed: None,
+        schema: json!({}),
+        description: String::new(),
+    })
 }
 
 /// Compiles a schema. Patterns run in linear time, whatever a user's document says.
@@ -63,6 +48,32 @@ pub(super) fn object<'s>(parameters: impl Iterator<Item = (&'s str, &'s Value, b
         }
     }
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+}
+
+fn read<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<ParameterSchema> {
+    let node = reading.resolve(node)?;
+    let (kind, mut schema) = if node.get("items").is_some() || node.get("type").and_then(Node::text) == Some("array") {
+        list(reading, node)?
+    } else {
+        scalar(reading, node)?
+    };
+    let fixed = node.get("const").map(core_schema::value);
+    match compile(&Value::Object(schema.clone())) {
+        Err(error) => {
+            let place = node.get("pattern").unwrap_or(node).span;
+            reading.error("wrong-schema", place, format!("this is not a usable schema: {error}"));
+            return None;
+        }
+        Ok(validator) if fixed.as_ref().is_some_and(|value| !validator.is_valid(value)) => {
+            reading.error("wrong-schema", node.span, "the `const` is not valid by the schema that it stands in");
+        }
+        Ok(_) => {}
+    }
+    let description = reading.description(node);
+    if !description.is_empty() {
+        schema.insert("description".to_owned(), Value::String(description.clone()));
+    }
+    Some(ParameterSchema { kind, fixed, schema: Value::Object(schema), description })
 }
 
 fn scalar<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<(Kind, Map<String, Value>)> {

@@ -1,6 +1,7 @@
 //! The ways to authenticate: which signer puts which credentials on a request.
 
 use super::reading::{EXTENSION, Reading};
+use crate::diag::Diagnostic;
 use crate::provider::model::{AuthScheme, SignerKind};
 use crate::tree::node::{Field, Node};
 
@@ -70,10 +71,11 @@ fn scheme<'a>(reading: &mut Reading<'a>, name: &str, node: &'a Node) -> Option<(
         && (required != signer_kind.required
             || optional.iter().any(|name| !signer_kind.optional.contains(&name.as_str())))
     {
-        let mut what = format!("this signer takes the credentials {}", signer_kind.required.join(", "));
-        if !signer_kind.optional.is_empty() {
-            what.push_str(&format!(", and optional {}", signer_kind.optional.join(", ")));
-        }
+        let optional = match signer_kind.optional {
+            [] => String::new(),
+            names => format!(", and optional {}", names.join(", ")),
+        };
+        let what = format!("this signer takes the credentials {}{optional}", signer_kind.required.join(", "));
         reading.error("security", place, what);
     }
     if own_name && !optional.is_empty() {
@@ -106,13 +108,15 @@ fn scheme<'a>(reading: &mut Reading<'a>, name: &str, node: &'a Node) -> Option<(
 
 /// The header that a scheme fills, in lower case.
 fn header_name<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<String> {
-    reading.object(node, &["type", "in", "name", EXTENSION], &["description"]);
     let kind = reading.required(node, "type")?;
     if reading.text(kind)? != "apiKey" {
         let what = format!("security schemes of type `{}` are not honoured", kind.text().unwrap_or_default());
-        reading.push(crate::diag::Diagnostic::error("not-honoured", kind.span, what).help("use `apiKey` in a header"));
+        let help =
+            "declare an `apiKey` in a header; a bearer token is one in `Authorization`, given with its `Bearer `";
+        reading.push(Diagnostic::error("not-honoured", kind.span, what).help(help));
         return None;
     }
+    reading.object(node, &["type", "in", "name", EXTENSION], &["description"]);
     let place = reading.required(node, "in")?;
     if reading.text(place)? != "header" {
         reading.error("not-honoured", place.span, "API keys are honoured in headers only");

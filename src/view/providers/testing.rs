@@ -26,6 +26,7 @@ pub(super) fn provider() -> Provider {
     let days = parameter("days", Kind::Integer, json!({"type": "integer", "maximum": 30}), false);
     let kind = Parameter { fixed: Some(json!("x")), ..parameter("kind", Kind::String, json!({"const": "x"}), true) };
     let operation = |name: &str, action| Operation {
+        throttle_hint: None,
         name: text(name),
         summary: String::new(),
         method: text("GET"),
@@ -52,6 +53,7 @@ pub(super) fn provider() -> Provider {
         csr: None,
         wide: vec![WideRule { parameter: text("id"), value: text("0"), reaches: text("every certificate") }],
         lookups: vec![LookupRule {
+            absent: crate::provider::Standing::Unknown,
             operation: text("get-order"),
             parameters: Vec::new(),
             rows: Vec::new(),
@@ -61,6 +63,7 @@ pub(super) fn provider() -> Provider {
         }],
     };
     let sample = Sample {
+        reading: None,
         name: text("one"),
         parameters: [(text("id"), json!("112358")), (text("days"), json!(3))].into_iter().collect(),
         path: text("/certificate/112358/revoke"),

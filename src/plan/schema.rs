@@ -1,0 +1,278 @@
+//! The plan's JSON Schema (2020-12) for editors, made from the provider documents. It helps while writing; only
+//! [`super::check`] decides.
+
+use super::check::COMMON;
+use crate::pki::RevocationReason;
+use crate::provider::Catalog;
+use crate::provider::model::{ActionRules, Kind, Operation, Parameter, Provider};
+use serde_json::{Map, Value, json};
+
+/// The schema of plans that use these providers.
+pub fn schema(catalog: &Catalog) -> Value {
+    let ids: Vec<&str> = catalog.iter().map(|provider| provider.id.as_str()).collect();
+    let mut definitions = Map::new();
+    let mut entries = vec![json!({"$ref": "#/$defs/list"})];
+    for provider in catalog.iter() {
+        for (operation, rules) in provider.actions() {
+            let name = format!("{}.{}", provider.id, operation.name);
+            entries.push(json!({"$ref": format!("#/$defs/{name}")}));
+            definitions.insert(name, action(provider, operation, rules, &ids));
+        }
+    }
+    definitions.insert("list".to_owned(), list(catalog));
+    definitions.insert("defaults".to_owned(), defaults(catalog));
+    definitions.insert("provider".to_owned(), account(&ids));
+    for (name, definition) in shared_definitions() {
+        definitions.insert(name.to_owned(), definition);
+    }
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "certsweep plan",
+        "description": "Which certificates to revoke and reissue, and how",
+        "type": "object",
+        "required": ["version", "actions"],
+        "additionalProperties": false,
+        "properties": {
+            "version": {"enum": [1, "1"], "description": "The version of the plan's format"},
+            "name": {"type": "string", "description": "The plan's name; the file's stem otherwise"},
+            "deadline": {"type": ["string", "integer"], "description": "When all must have ended: after the start of the run (24h), or an RFC 3339 instant with an offset"},
+            "providers": {
+                "type": ["object", "null"],
+                "description": "What differs from the provider documents, by provider or by an account's own name",
+                "properties": ids.iter().map(|id| ((*id).to_owned(), json!({"$ref": "#/$defs/provider"}))).collect::<Map<_, _>>(),
+                "additionalProperties": {"$ref": "#/$defs/provider"}
+            },
+            "retry": {
+                "type": ["object", "null"],
+                "additionalProperties": false,
+                "properties": {
+                    "attempts": {"$ref": "#/$defs/count", "description": "Attempts in all"},
+                    "max_delay": {"$ref": "#/$defs/duration", "description": "The longest pause between two attempts"}
+                }
+            },
+            "timeout": {"$ref": "#/$defs/duration", "description": "One attempt, connection to last byte"},
+            "schedule": schedule(),
+            "safety": safety(),
+            "defaults": {"$ref": "#/$defs/defaults"},
+            "actions": {"type": "array", "minItems": 1, "items": {"anyOf": entries}, "description": "What to do, in order"}
+        },
+        "$defs": definitions
+    })
+}
+
+fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: &[&str]) -> Value {
+    let others: Vec<&&str> = ids.iter().filter(|id| **id != provider.id).collect();
+    let mut properties = common();
+    properties.insert(
+        "provider".to_owned(),
+        json!({
+            "description": format!("{}, or an account that uses it", provider.title),
+            "anyOf": [{"const": provider.id}, {"type": "string", "not": {"enum": others}}]
+        }),
+    );
+    properties.insert("action".to_owned(), json!({"const": operation.name, "description": operation.summary}));
+    match &rules.reason {
+        Some(rule) => {
+            let mut words: Vec<&str> = RevocationReason::ALL.iter().map(|reason| reason.name()).collect();
+            for (_, spelling) in &rule.values {
+                if !words.contains(&spelling.as_str()) {
+                    words.push(spelling);
+                }
+            }
+            let description = "The revocation reason, in RFC 5280 words or the provider's";
+            properties.insert("reason".to_owned(), json!({"enum": words, "description": description}));
+        }
+        None => {
+            properties.remove("reason");
+        }
+    }
+    for parameter in &operation.parameters {
+        let is_reason = rules.reason.as_ref().is_some_and(|rule| rule.field == parameter.name);
+        let is_csr = rules.csr.as_ref().is_some_and(|rule| rule.field == parameter.name);
+        if is_reason && parameter.name == "reason" {
+            continue;
+        }
+        let value = field(parameter, is_reason, is_csr);
+        for alias in &parameter.aliases {
+            properties.insert(alias.clone(), value.clone());
+        }
+        properties.insert(parameter.name.clone(), value);
+    }
+    json!({
+        "title": format!("{} {}", provider.id, operation.name),
+        "description": operation.summary,
+        "type": "object",
+        "required": rules.target.parameters,
+        "additionalProperties": false,
+        "properties": properties
+    })
+}
+
+/// One parameter. Scalars keep their text, so a number may stand where the provider wants a string, and the reverse.
+fn field(parameter: &Parameter, is_reason: bool, is_csr: bool) -> Value {
+    let own = &parameter.schema;
+    let is_listed = own.get("enum").is_some() || own.get("const").is_some();
+    let forms = match parameter.kind {
+        _ if is_csr => vec![json!({"type": "string", "description": "`file:PATH`, or the PEM text"})],
+        _ if is_reason => vec![own.clone(), json!({"enum": RevocationReason::ALL.map(RevocationReason::name)})],
+        Kind::String if is_listed => vec![own.clone()],
+        Kind::String => vec![own.clone(), json!({"type": ["number", "boolean"]})],
+        Kind::Integer => vec![own.clone(), json!({"type": "string", "pattern": "^-?[0-9]+$"})],
+        Kind::Number => vec![own.clone(), json!({"type": "string", "pattern": "^-?[0-9.eE+-]+$"})],
+        Kind::Boolean => vec![own.clone(), json!({"enum": ["true", "false"]})],
+        Kind::Strings | Kind::Integers => vec![
+            own.clone(),
+            json!({"type": "string", "description": "Separated by blanks"}),
+            json!({"type": "array", "items": {"type": ["string", "number", "boolean"]}}),
+        ],
+    };
+    json!({"description": parameter.description, "anyOf": forms})
+}
+
+fn common() -> Map<String, Value> {
+    let mut properties = Map::new();
+    for name in COMMON {
+        let value = match name {
+            "id" => {
+                json!({"type": ["string", "number"], "description": "Unique; made from the source position where it is absent"})
+            }
+            "needs" => {
+                json!({"$ref": "#/$defs/words", "description": "Ids of actions that must have ended well first"})
+            }
+            "not_before" => json!({"type": "string", "description": "Not to be sent before this RFC 3339 instant"}),
+            "reason" => {
+                json!({"type": "string", "description": "The revocation reason, in RFC 5280 words or the provider's"})
+            }
+            _ => json!({"type": "string"}),
+        };
+        properties.insert(name.to_owned(), value);
+    }
+    properties
+}
+
+fn defaults(catalog: &Catalog) -> Value {
+    let mut properties = common();
+    properties.remove("id");
+    for (operation, _) in catalog.iter().flat_map(|provider| provider.actions()) {
+        for parameter in &operation.parameters {
+            for name in std::iter::once(&parameter.name).chain(&parameter.aliases) {
+                let described = || json!({"description": parameter.description});
+                properties.entry(name.clone()).or_insert_with(described);
+            }
+        }
+    }
+    json!({
+        "type": ["object", "null"],
+        "description": "For what an action leaves out",
+        "additionalProperties": false,
+        "properties": properties
+    })
+}
+
+fn list(catalog: &Catalog) -> Value {
+    let mut list = defaults(catalog);
+    list["type"] = json!("object");
+    list["required"] = json!(["from"]);
+    list["description"] = json!("A CSV list: each row is an action; the other fields are the rows' defaults");
+    list["properties"]["from"] = json!({"type": "string", "description": "The CSV file, relative to this file"});
+    list["properties"]["columns"] = json!({
+        "type": "object",
+        "additionalProperties": {"type": ["string", "number"]},
+        "description": "Field name: column name"
+    });
+    list["properties"]["ignore_columns"] = json!({
+        "anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/words"}],
+        "description": "Columns that are left out; true for all that are unknown"
+    });
+    list["properties"]["keep_columns"] =
+        json!({"$ref": "#/$defs/words", "description": "Columns that are carried through to the report"});
+    list
+}
+
+fn account(ids: &[&str]) -> Value {
+    json!({
+        "type": ["object", "null"],
+        "additionalProperties": false,
+        "properties": {
+            "uses": {"enum": ids, "description": "The provider that this account uses; its own name otherwise"},
+            "base_url": {"type": "string", "pattern": "^https?://", "description": "In place of the document's"},
+            "auth_url": {"type": "string", "pattern": "^https?://", "description": "Where tokens are fetched, in place of the document's"},
+            "credentials": {
+                "type": "object",
+                "additionalProperties": {"type": "string", "pattern": "^(env|file|command):"},
+                "description": "References only: env:NAME, file:PATH or command:CMD ARG…"
+            },
+            "rate": {"$ref": "#/$defs/words", "description": "At most so many requests in any window: 100/5s; all hold"},
+            "concurrency": {"$ref": "#/$defs/count", "description": "Requests in flight at once"},
+            "variables": {"type": "object", "additionalProperties": {"type": ["string", "number"]}, "description": "Server variables, such as the region"},
+            "reasons": {
+                "type": "object",
+                "propertyNames": {"enum": RevocationReason::ALL.map(RevocationReason::name)},
+                "additionalProperties": {"type": ["string", "number"]},
+                "description": "What to send for a reason that this provider does not have"
+            }
+        }
+    })
+}
+
+fn schedule() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "additionalProperties": false,
+        "properties": {
+            "start": {"type": "string", "description": "Nothing is sent before this RFC 3339 instant"},
+            "window": {
+                "type": "object",
+                "description": "Nothing is sent outside",
+                "required": ["from", "to", "timezone"],
+                "additionalProperties": false,
+                "properties": {
+                    "from": {"$ref": "#/$defs/time"},
+                    "to": {"$ref": "#/$defs/time"},
+                    "timezone": {"type": "string", "description": "An IANA name: Asia/Seoul"},
+                    "days": {"$ref": "#/$defs/words", "description": "mon, tue, wed, thu, fri, sat, sun; all where absent"}
+                }
+            }
+        }
+    })
+}
+
+fn safety() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "additionalProperties": false,
+        "properties": {
+            "max_actions": {"$ref": "#/$defs/count", "description": "A longer plan is refused"},
+            "canary": {"$ref": "#/$defs/count", "description": "So many go first, one at a time; one that does not end well stops the run"},
+            "stop_when": {
+                "description": "Stop when so many, or such a share of the last so many, do not end well",
+                "anyOf": [
+                    {"type": "object", "required": ["failures"], "additionalProperties": false,
+                     "properties": {"failures": {"$ref": "#/$defs/count"}}},
+                    {"type": "object", "required": ["failure_rate", "of_last"], "additionalProperties": false,
+                     "properties": {"failure_rate": {"type": ["number", "string"]}, "of_last": {"$ref": "#/$defs/count"}}}
+                ]
+            },
+            "compromised_keys": {"$ref": "#/$defs/words", "description": "Files with keys that no certificate request may have"},
+            "unique_keys": {"anyOf": [{"type": "boolean"}, {"enum": ["true", "false"]}], "description": "Refuse two certificate requests with one key"}
+        }
+    })
+}
+
+fn shared_definitions() -> [(&'static str, Value); 4] {
+    [
+        ("count", json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+$"}]})),
+        (
+            "duration",
+            json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)?$"}]}),
+        ),
+        ("time", json!({"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}$", "description": "HH:MM"})),
+        (
+            "words",
+            json!({"anyOf": [
+                {"type": ["string", "number"]},
+                {"type": "array", "items": {"type": ["string", "number", "boolean"]}}
+            ]}),
+        ),
+    ]
+}

@@ -1,0 +1,368 @@
+//! Good and bad plans as files: `tests/data/plans/{good,bad}`, one defect a bad plan, its name says which. Beside each stands
+//! `NAME.expect`, one finding a line: `[warning ][FILE:]LINE:COLUMN WORDS`. All errors must be listed, unless a line says `...`; good
+//! plans list their warnings and say `actions N`.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use certsweep::diag::{Diagnostics, Severity};
+use certsweep::plan::{self, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request};
+use certsweep::provider::Catalog;
+use certsweep::text::SourceMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+static CATALOG: LazyLock<Catalog> = LazyLock::new(|| {
+    let mut diagnostics = Diagnostics::default();
+    let catalog = Catalog::built_in(&mut SourceMap::default(), &mut diagnostics);
+    assert!(!diagnostics.has_errors(), "{diagnostics:?}");
+    catalog
+});
+
+const FOLDER: &str = "tests/data/plans";
+
+struct Checked {
+    plan: Option<CheckedPlan>,
+    actions: Vec<Action>,
+    findings: Vec<(Severity, String)>,
+    diagnostics: Diagnostics,
+}
+
+fn check(input: Input, settings: Option<PathBuf>, columns: CsvOptions) -> Checked {
+    let mut sources = SourceMap::default();
+    let mut actions = Vec::new();
+    let now = "2026-11-22T06:00:00Z".parse().unwrap();
+    let request = Request { plan: input, settings, catalog: &CATALOG, columns, now };
+    let (plan, diagnostics) = plan::check(&request, &mut sources, &mut |action| actions.push(action));
+    let findings = diagnostics.sorted().into_iter().map(|found| {
+        let place = found.span.map_or_else(|| "-:-".to_owned(), |span| sources.place(span));
+        (found.severity, format!("{place} {}", found.what))
+    });
+    Checked { plan, actions, findings: findings.collect(), diagnostics: diagnostics.clone() }
+}
+
+fn check_file(path: &Path) -> Checked {
+    let settings = path.with_file_name("files").join(path.file_name().unwrap()).with_extension("settings.yaml");
+    check(Input::Path(path.to_owned()), settings.exists().then_some(settings), CsvOptions::default())
+}
+
+fn check_text(text: impl Into<Vec<u8>>) -> Checked {
+    check(Input::Stdin(text.into()), None, CsvOptions::default())
+}
+
+fn plans(folder: &str) -> Vec<PathBuf> {
+    let mut plans: Vec<PathBuf> = std::fs::read_dir(Path::new(FOLDER).join(folder))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file() && path.extension().is_some_and(|ending| ending != "expect"))
+        .collect();
+    plans.sort();
+    plans
+}
+
+/// What differs from the file of expectations; empty where nothing does.
+fn compare(path: &Path, checked: &Checked) -> String {
+    let mut wrong = String::new();
+    let expected = std::fs::read_to_string(path.with_extension("expect")).unwrap();
+    let mut left: Vec<&(Severity, String)> = checked.findings.iter().collect();
+    let mut all = true;
+    for line in expected.lines() {
+        if line == "..." {
+            all = false;
+            continue;
+        }
+        if let Some(count) = line.strip_prefix("actions ") {
+            if checked.actions.len().to_string() != count {
+                writeln!(wrong, "  {} actions instead of {count}", checked.actions.len()).unwrap();
+            }
+            continue;
+        }
+        let (severity, line) = match line.strip_prefix("warning ") {
+            Some(line) => (Severity::Warning, line),
+            None => (Severity::Error, line),
+        };
+        let (place, words) = line.split_once(' ').unwrap();
+        let own = path.display().to_string();
+        let place = match place.split(':').count() {
+            _ if place == "-:-" => place.to_owned(),
+            2 => format!("{own}:{place}"),
+            _ => path.with_file_name(place).display().to_string(),
+        };
+        let found = left
+            .iter()
+            .position(|(is, text)| *is == severity && text.starts_with(&format!("{place} ")) && text.contains(words));
+        match found {
+            Some(index) => {
+                left.remove(index);
+            }
+            None => writeln!(wrong, "  lacks: {line}").unwrap(),
+        }
+    }
+    let is_good = path.parent().unwrap().ends_with("good");
+    for (severity, text) in left {
+        if (all && *severity == Severity::Error) || is_good {
+            writeln!(wrong, "  too much: {severity:?} {text}").unwrap();
+        }
+    }
+    if wrong.is_empty() { wrong } else { format!("{}\n{wrong}", path.display()) }
+}
+
+#[test]
+fn good_plans_pass() {
+    let wrong: String = plans("good")
+        .iter()
+        .map(|path| {
+            let checked = check_file(path);
+            assert_eq!(checked.plan.is_some(), !checked.diagnostics.has_errors(), "{}", path.display());
+            let wrong = compare(path, &checked);
+            if checked.plan.is_none() { format!("{wrong}  is refused: {}\n", path.display()) } else { wrong }
+        })
+        .collect();
+    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(plans("good").len() >= 15);
+}
+
+#[test]
+fn bad_plans_are_refused_with_their_defects() {
+    let wrong: String = plans("bad")
+        .iter()
+        .map(|path| {
+            let checked = check_file(path);
+            assert!(checked.plan.is_none(), "{} is taken", path.display());
+            compare(path, &checked)
+        })
+        .collect();
+    assert!(wrong.is_empty(), "\n{wrong}");
+    assert!(plans("bad").len() >= 100);
+}
+
+#[test]
+fn the_schema_takes_good_plans_and_refuses_misspelled_ones() {
+    let schema = plan::schema(&CATALOG);
+    let validator = jsonschema::draft202012::new(&schema).unwrap();
+    let value = |path: &Path| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let source = SourceMap::default().add_text("p", None, "".into());
+        let node = certsweep::tree::yaml::read(&text, source, &mut Diagnostics::default()).unwrap();
+        json(&node)
+    };
+    let is_yaml = |path: &&PathBuf| path.extension().is_some_and(|ending| ending != "csv");
+    for path in plans("good").iter().filter(is_yaml) {
+        let errors: Vec<String> = validator.iter_errors(&value(path)).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:?}", path.display());
+    }
+    for name in [
+        "version-missing",
+        "top-key-misspelled",
+        "actions-empty",
+        "field-misspelled",
+        "field-of-another-action",
+        "action-misspelled",
+        "reason-misspelled",
+        "reason-own-spelling-wrong",
+        "field-wrong-type",
+        "field-missing",
+        "secret-literal",
+        "retry-unknown-key",
+        "uses-unknown",
+        "defaults-misspelled",
+        "stop-when-two-rules",
+        "window-without-zone",
+    ] {
+        let path = Path::new(FOLDER).join("bad").join(name).with_extension("yaml");
+        assert!(!validator.is_valid(&value(&path)), "{name} passes");
+    }
+}
+
+/// A tree as JSON, scalars as YAML 1.2 would read them.
+fn json(node: &certsweep::tree::Node) -> serde_json::Value {
+    use certsweep::tree::Shape;
+    match &node.shape {
+        Shape::Null => serde_json::Value::Null,
+        Shape::Scalar { text, plain } => match text.as_str() {
+            "true" if *plain => true.into(),
+            "false" if *plain => false.into(),
+            text if *plain => text.parse::<i64>().map_or_else(|_| text.into(), Into::into),
+            text => text.into(),
+        },
+        Shape::List(items) => items.iter().map(json).collect(),
+        Shape::Map(fields) => fields.iter().map(|field| (field.name.clone(), json(&field.value))).collect(),
+    }
+}
+
+/// A small deterministic generator, so that a failure can be repeated.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % below.max(1) as u64).unwrap()
+    }
+}
+
+#[test]
+fn no_bytes_make_the_check_panic() {
+    let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
+    let fixtures = [
+        "good/contract.yaml",
+        "good/csr-inline.yaml",
+        "good/bare-semicolon.csv",
+        "good/keep-columns.yaml",
+        "bad/csv-unclosed-quote.csv",
+    ];
+    for name in fixtures {
+        let text = std::fs::read(Path::new(FOLDER).join(name)).unwrap();
+        for cut in (0..text.len()).step_by(text.len() / 60 + 1) {
+            check_text(&text[..cut]);
+            check_text(&text[cut..]);
+        }
+        for _ in 0..300 {
+            let mut changed = text.clone();
+            for _ in 0..=dice.next(3) {
+                let at = dice.next(changed.len());
+                match dice.next(4) {
+                    0 => changed[at] ^= 1 << dice.next(8),
+                    1 => changed[at] = b"\"',;\t\r\n\0:{}[]&*!|>%#-"[dice.next(21)],
+                    2 => {
+                        changed.remove(at);
+                    }
+                    _ => {
+                        let copy: Vec<u8> = changed[at..(at + dice.next(40)).min(changed.len())].to_vec();
+                        let into = dice.next(changed.len());
+                        changed.splice(into..into, copy);
+                    }
+                }
+            }
+            let checked = check_text(changed);
+            assert_eq!(checked.plan.is_some(), !checked.diagnostics.has_errors());
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_never_repeated() {
+    for name in ["secret-literal", "secret-in-url", "secret-at-the-wrong-place"] {
+        let checked = check_file(&Path::new(FOLDER).join("bad").join(name).with_extension("yaml"));
+        assert!(!format!("{:?}", checked.diagnostics).contains("hunter2"), "{name}");
+        assert!(checked.diagnostics.sorted().iter().any(|found| found.code == "literal-secret"), "{name}");
+    }
+}
+
+#[test]
+fn the_digest_is_that_of_what_is_sent() {
+    let digest = |text: &str| {
+        let checked = check_text(text);
+        checked.plan.unwrap_or_else(|| panic!("{:?}", checked.findings)).digest().to_owned()
+    };
+    let plan = "version: 1\nactions:\n  - {id: a, provider: digicert, action: revoke, certificate_id: \"1\"}\n";
+    let same = [
+        "actions: [{certificate_id: 1, action: revoke, provider: digicert}]\nversion: 1\nname: other\n",
+        "# a comment\nversion: 1\ndefaults: {provider: digicert}\nretry: {attempts: 2}\nactions:\n\n - {action: revoke, certificate_id: 1}",
+        "provider,action,certificate_id\ndigicert,revoke,1\n",
+    ];
+    let others = [
+        plan.replace("\"1\"", "\"2\""),
+        plan.replace("version: 1", "version: 1\ndeadline: 5h"),
+        plan.replace(
+            "version: 1",
+            "version: 1\nproviders: {digicert: {base_url: https://certcentral.digicert.eu/services/v2}}",
+        ),
+        plan.replace("version: 1", "version: 1\nproviders: {digicert: {credentials: {api_key: env:OTHER}}}"),
+        plan.replace("}", ", reason: superseded}"),
+        plan.replace("}", ", not_before: 2026-12-01T00:00:00Z}"),
+    ];
+    assert_eq!(digest(plan).len(), 64);
+    for text in same {
+        assert_eq!(digest(text), digest(plan), "{text}");
+    }
+    for text in others {
+        assert_ne!(digest(&text), digest(plan), "{text}");
+    }
+}
+
+#[test]
+fn a_checked_plan_holds_what_the_run_needs() {
+    let checked = check_file(&Path::new(FOLDER).join("good/contract.yaml"));
+    let plan = checked.plan.unwrap();
+    let settings = plan.settings();
+    assert_eq!(settings.name, "leaked-build-key");
+    let accounts: Vec<&str> = settings.accounts.iter().map(|account| account.name.as_str()).collect();
+    assert_eq!(accounts, ["digicert", "naver-kr", "huawei"]);
+    assert_eq!(settings.accounts[2].base_url, "https://ccm.ae-ad-1.myhuaweicloud.com");
+    assert_eq!(settings.accounts[0].windows.len(), 2);
+    let ids: Vec<&str> = checked.actions.iter().map(|action| action.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "shop",
+            "contract.yaml:24",
+            "contract.yaml:25",
+            "new",
+            "contract.yaml:28",
+            "files/leaked.csv:2",
+            "files/leaked.csv:3"
+        ]
+    );
+    let sent: Vec<_> = checked.actions.iter().map(|action| action.reason_sent.as_deref().unwrap_or("-")).collect();
+    assert_eq!(sent, ["key_compromise", "-", "superseded", "-", "KEY_COMPROMISE", "key_compromise", "key_compromise"]);
+    let targets: Vec<&str> = checked.actions.iter().map(|action| action.target.as_str()).collect();
+    assert_eq!(targets, ["112358", "55", "1/1", "55882", "6434f74f-2d13-4e6a-89eb-93ee313f1a43", "112358", "0012"]);
+    assert_eq!(checked.actions[5].duplicate_of.as_deref(), Some("shop"));
+    assert!(checked.actions[6].source.ends_with("files/leaked.csv:3"));
+    assert!(checked.actions[3].parameters["csr"].as_str().unwrap().starts_with("-----BEGIN CERTIFICATE REQUEST-----"));
+    let files: Vec<&str> = plan.files().iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(files, ["tests/data/plans/good/contract.yaml", "../shop.csr", "files/leaked.csv"]);
+    assert_eq!(plan.documents().len(), 3);
+    let text = serde_json::to_string(settings).unwrap();
+    assert_eq!(&serde_json::from_str::<plan::Settings>(&text).unwrap(), settings);
+}
+
+#[test]
+fn columns_of_a_bare_list_are_mapped_ignored_and_kept() {
+    let list = "Cert ID,Owner,Notes,provider,action\n0012,shop team,x,digicert,revoke\n";
+    let columns = vec![("certificate_id".to_owned(), "Cert ID".to_owned())];
+    let keep = vec!["Owner".to_owned()];
+    for (ignore, good) in [
+        (IgnoreColumns::None, false),
+        (IgnoreColumns::All, true),
+        (IgnoreColumns::Named(vec!["Notes".to_owned()]), true),
+        (IgnoreColumns::Named(vec!["Note".to_owned()]), false),
+    ] {
+        let options = CsvOptions { columns: columns.clone(), ignore, keep: keep.clone() };
+        let checked = check(Input::Stdin(list.into()), None, options.clone());
+        assert_eq!(checked.plan.is_some(), good, "{options:?}: {:?}", checked.findings);
+        if let Some(plan) = checked.plan {
+            assert_eq!(plan.settings().keep_columns, ["Owner"]);
+            assert_eq!(checked.actions[0].kept, ["shop team"]);
+            assert_eq!(checked.actions[0].target, "0012");
+            assert_eq!(checked.actions[0].id, "<stdin>:2");
+        }
+    }
+    let options = CsvOptions { keep, ..CsvOptions::default() };
+    assert!(check(Input::Stdin(b"version: 1\nactions: []".to_vec()), None, options).findings[0].1.contains("bare CSV"));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_finding() {
+    for input in ["nowhere.yaml", "nowhere.csv", "tests"] {
+        let checked = check(Input::Path(input.into()), None, CsvOptions::default());
+        assert_eq!(checked.findings.len(), 1, "{:?}", checked.findings);
+        assert!(checked.findings[0].1.contains(input));
+    }
+    let checked =
+        check(Input::Stdin(b"provider,action\n".to_vec()), Some("nowhere.yaml".into()), CsvOptions::default());
+    assert!(checked.findings[0].1.contains("settings file nowhere.yaml"));
+}
+
+#[test]
+fn a_long_list_is_checked_row_by_row() {
+    let mut list = "provider,action,certificate_id,reason,comments\n".to_owned();
+    for row in 0..20_000 {
+        writeln!(list, "digicert,revoke,{row},keyCompromise,INC-{row}").unwrap();
+    }
+    let checked = check_text(list.clone());
+    assert_eq!(checked.plan.unwrap().actions(), 20_000);
+    let wrong = list.replace("digicert,revoke,1", "digicert,revok,1").replace("keyCompromise,INC-2", "nothing,INC-2");
+    assert_eq!(check_text(wrong).findings.len(), 12_222);
+}
