@@ -81,7 +81,8 @@ pub fn simulated_senders(
         let scheme = scheme.ok_or_else(|| context.failed(&format!("`{}` declares no way to sign", provider.id)))?;
         let names = scheme.required.iter();
         let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential(&provider.id, name))));
-        let options = HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
+        let options =
+            HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
         let transport = HttpTransport::loopback_only(&options).map_err(|error| context.failed(&error))?;
         let signer = Signer::new(scheme, &account.variables, credentials);
         let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };

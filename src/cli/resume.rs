@@ -5,6 +5,7 @@ use super::carry_out::{Task, carry_out};
 use super::context::Context;
 use super::exit::Exit;
 use super::prepare::{senders, simulated_senders};
+use super::run::teach;
 use super::simulate::simulator_for;
 use crate::journal::{JournalError, RunDir, RunFacts};
 use crate::provider::Catalog;
@@ -50,7 +51,10 @@ fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
         false => None,
     };
     let senders = match &simulator {
-        Some(simulator) => simulated_senders(context, &facts.settings, &catalog, simulator)?,
+        Some(simulator) => {
+            teach(simulator, &run.dir, &facts).map_err(|error| context.failed(&error))?;
+            simulated_senders(context, &facts.settings, &catalog, simulator)?
+        }
         None => senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
     };
     let reopen = args.retry.iter().copied().collect();

@@ -12,6 +12,7 @@ use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
 use crate::plan::settings::Schedule;
 use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
+use crate::simulator::{KnownTarget, Simulator};
 use crate::time::Clock;
 use crate::view::preview::render;
 use std::collections::BTreeSet;
@@ -56,7 +57,13 @@ fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
     // Everything that can fail before the first request fails before the run directory is there.
     let simulator = if args.simulate {
         let simulator = simulator_for(context, &facts.settings, &catalog, &args.faults, args.seed);
-        Some(simulator.map_err(|exit| exit)?)
+        match simulator {
+            Ok(simulator) => Some(simulator),
+            Err(exit) => {
+                maker.abandon();
+                return Err(exit);
+            }
+        }
     } else {
         None
     };
@@ -74,6 +81,9 @@ fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
     let place = args.run_dir.clone().unwrap_or_else(|| default_path(&facts.settings.name, context.clock.now()));
     let dir = maker.finish(&place, &facts, &files).map_err(|error| context.failed(&error))?;
     context.printer.note(&format!("run directory: {}", dir.path().display()));
+    if let Some(simulator) = &simulator {
+        teach(simulator, &dir, &facts).map_err(|error| context.failed(&error))?;
+    }
     let run = dir.open().map_err(|error| context.failed(&error))?;
     let exit = carry_out(
         context,
@@ -154,6 +164,21 @@ fn make(
         simulated: args.simulate,
     };
     Ok((facts, read.plan.files().to_vec()))
+}
+
+/// Tells the simulator which targets there are, as a CA knows its certificates before anybody asks about them.
+///
+/// # Errors
+/// Where the run cannot be read.
+pub fn teach(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<(), JournalError> {
+    dir.read()?.histories(|action, _| {
+        simulator.learn(&KnownTarget {
+            account: facts.settings.accounts[action.account].name.clone(),
+            operation: action.operation,
+            parameters: action.parameters,
+        });
+        Ok(())
+    })
 }
 
 /// Looks for runs of the same plan: an unfinished one is to be resumed (`--new` overrides), a finished one is warned of.

@@ -97,8 +97,8 @@ pub async fn attempt<T: Transport, C: Clock>(
     let delivery = sender.send(operation, &action.parameters, clock.now()).await;
     let at = clock.now();
     let (came, reply, answer, verdict) = match delivery {
-        Delivery::NotSent(cause) => (Attempt::NotSent, said(&sender, format!("not sent: {cause}")), None, None),
-        Delivery::Lost(cause) => (Attempt::Lost, said(&sender, format!("no answer: {cause}")), None, None),
+        Delivery::NotSent(cause) => (Attempt::NotSent, said(&sender, &format!("not sent: {cause}")), None, None),
+        Delivery::Lost(cause) => (Attempt::Lost, said(&sender, &format!("no answer: {cause}")), None, None),
         Delivery::Answered(answer) => {
             let verdict = verdict::read(operation, &answer, at);
             let came =
@@ -344,8 +344,8 @@ pub async fn append(journal: &Journal, records: Vec<Record>) -> Result<(), Journ
     }
 }
 
-fn said<T: Transport>(sender: &Sender<T>, message: String) -> Reply {
-    Reply { message: Some(sender.mask(&message)), ..Reply::default() }
+fn said<T: Transport>(sender: &Sender<T>, message: &str) -> Reply {
+    Reply { message: Some(sender.mask(message)), ..Reply::default() }
 }
 
 fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -> Reply {

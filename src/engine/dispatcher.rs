@@ -299,7 +299,7 @@ where
             Next::End(outcome) => self.ended(account, ordinal, outcome, &report.reply).await,
             Next::Again => {
                 let counted = start::state(&self.states, ordinal).counted;
-                let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.next());
+                let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.draw());
                 self.ready.again(ordinal, account, Some(self.run.clock.elapsed() + pause));
                 self.tell_of_failure(account, ordinal, &report.reply);
             }
@@ -319,7 +319,7 @@ where
                 if !self.run.senders[account].renew() {
                     let status = report.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
                     let words = report.reply.message.unwrap_or_default();
-                    self.stop_account(account, format!("the provider refused the credentials: {status} {words}"));
+                    self.stop_account(account, &format!("the provider refused the credentials: {status} {words}"));
                 }
             }
         }
@@ -347,11 +347,11 @@ where
                     doubted.cause = Some(cause.clone());
                     tries = doubted.tries;
                 }
-                let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.next());
+                let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
                 let due = (!throttled).then(|| self.run.clock.elapsed() + pause);
                 self.ready.again(ordinal, account, due);
                 if refused_credentials && !self.run.senders[account].renew() {
-                    self.stop_account(account, format!("the provider refused the credentials: {cause}"));
+                    self.stop_account(account, &format!("the provider refused the credentials: {cause}"));
                 }
             }
         }
@@ -361,7 +361,7 @@ where
         self.pace(account, Paced::Answered);
         self.ready.pause(account, false);
         if let Err(error) = token {
-            self.stop_account(account, format!("no token: {}", error.0));
+            self.stop_account(account, &format!("no token: {}", error.0));
         }
     }
 

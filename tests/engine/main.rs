@@ -3,6 +3,8 @@
 //!
 //! A seed that fails prints itself; `CERTSWEEP_SEED=n cargo test --test engine` runs that one alone.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod world;
 
 use certsweep::engine::{self, Ending, Run, Sender};

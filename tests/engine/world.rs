@@ -237,14 +237,14 @@ impl Transport for WorldTransport {
         } else if strikes(faults.throttle) {
             Delivery::Answered(throttled)
         } else if strikes(faults.garbage) {
-            if world.next_random() % 2 == 0 {
+            if world.next_random().is_multiple_of(2) {
                 world.answer(&provider, &request);
             }
             Delivery::Answered(Answer { status: 200, headers: vec![], body: b"<html>proxy</html>".to_vec() })
         } else if strikes(faults.redirect) {
             Delivery::Answered(json_answer(302, &Value::Null))
         } else if strikes(faults.hang) {
-            if world.next_random() % 2 == 0 {
+            if world.next_random().is_multiple_of(2) {
                 world.answer(&provider, &request);
             }
             tokio::time::sleep(Duration::from_secs(30)).await;

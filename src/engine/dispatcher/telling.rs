@@ -15,7 +15,7 @@ where
     T: Transport + 'static,
     C: Clock + 'static,
 {
-    pub(super) fn stop_account(&mut self, account: usize, why: String) {
+    pub(super) fn stop_account(&mut self, account: usize, why: &str) {
         self.ready.stop(account);
         let name = self.run.senders[account].name.clone();
         let why = why.trim_end().to_owned();
