@@ -1,6 +1,8 @@
 //! The one owner of a run's state: it starts steps, folds their records into the state, tells the observer, and stops the run
 //! when a rule, a signal or the environment says so. Every event that it emits tells of something that is durable already.
 
+mod telling;
+
 use super::attempt::{self, Doubted, JournalFailed, LookedUp, Paced, Report, Tools};
 use super::pace::{Moment, Pace};
 use super::ready::{Ready, Turn};
@@ -9,7 +11,7 @@ use super::safety::{self, Gate, Watch};
 use super::sender::{Sender, TokenError};
 use super::start;
 use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record, Reply};
-use crate::plan::{Action, Settings};
+use crate::plan::Settings;
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -453,53 +455,6 @@ where
         if self.stopping.is_none() {
             (self.observe)(Event::Stopping(reason.clone()));
             self.stopping = Some(reason);
-        }
-    }
-
-    fn stop_account(&mut self, account: usize, why: &str) {
-        self.ready.stop(account);
-        let name = self.run.senders[account].name.clone();
-        let why = why.trim_end().to_owned();
-        if !self.accounts_stopped.iter().any(|(stopped, _)| *stopped == name) {
-            (self.observe)(Event::AccountStopped { account: name.clone(), why: why.clone() });
-            self.accounts_stopped.push((name, why));
-        }
-    }
-
-    fn tell_of_end(&mut self, account: usize, ordinal: Ordinal, outcome: Outcome, reply: &Reply) -> String {
-        let action = self.run.reader.action(ordinal).ok();
-        let id = action.map_or_else(|| ordinal.to_string(), |action: Action| action.id);
-        (self.observe)(Event::ActionEnded {
-            ordinal,
-            account: self.run.senders[account].name.clone(),
-            id: id.clone(),
-            outcome,
-            message: reply.message.clone().unwrap_or_default(),
-        });
-        id
-    }
-
-    fn tell_of_failure(&mut self, account: usize, ordinal: Ordinal, reply: &Reply) {
-        let status = reply.http_status.map(|status| format!("HTTP {status} ")).unwrap_or_default();
-        (self.observe)(Event::AttemptFailed {
-            ordinal,
-            account: self.run.senders[account].name.clone(),
-            attempt: start::state(&self.states, ordinal).attempts,
-            why: format!("{status}{}", reply.message.as_deref().unwrap_or_default()),
-        });
-    }
-
-    fn tell_of_holds(&mut self, now: Moment) {
-        for account in 0..self.run.senders.len() {
-            let Some(until) = self.ready.pace(account).held(now) else { continue };
-            if self.hold_told.insert(account, until) != Some(until) {
-                let ahead = jiff::SignedDuration::try_from(until.saturating_sub(now)).unwrap_or_default();
-                (self.observe)(Event::HeldBack {
-                    account: self.run.senders[account].name.clone(),
-                    until: self.run.clock.now().checked_add(ahead).unwrap_or(Timestamp::MAX),
-                    why: "the provider said that there were too many requests".to_owned(),
-                });
-            }
         }
     }
 
