@@ -101,6 +101,7 @@ pub fn check(
                 }
                 return (None, diagnostics);
             };
+            root.get("actions").map(Node::items).into_iter().flatten().for_each(|item| scan.item(item));
             Some(root)
         }
     };
@@ -215,7 +216,13 @@ impl<'r> Checker<'r> {
 
     fn yaml(&mut self, source: SourceId, text: &Arc<str>, root: Option<&Node>, defaults: &[Field]) {
         match root.and_then(|root| root.fields().iter().find(|field| field.name == "actions")) {
-            Some(Field { value: Node { shape: Shape::List(_), .. }, .. }) => {}
+            Some(Field { value: Node { shape: Shape::List(items), .. }, .. }) => {
+                // An alias of a list elsewhere is not handed out item by item; it stands in the tree whole.
+                let plan_name = self.plan_name.clone();
+                for item in items {
+                    self.item(item, &plan_name, defaults);
+                }
+            }
             Some(actions) => {
                 let what = match actions.value.shape {
                     Shape::Null => "this plan has no actions".to_owned(),
