@@ -1,13 +1,69 @@
-//! Arguments, wiring, exit codes, signals.
+//! Arguments, wiring, exit codes, signals: the only floor that knows all others. One file a command; each reads like a table of
+//! contents of what the command does.
 
 pub mod args;
+pub mod carry_out;
+pub mod check;
+pub mod clock;
 pub mod completions;
+pub mod context;
 pub mod exit;
 mod help;
+pub mod prepare;
+pub mod preview;
+pub mod providers;
+pub mod report;
+pub mod resume;
+pub mod run;
+pub mod signals;
+pub mod simulate;
+pub mod status;
 
+use crate::view::printer::{Options, Printer};
+use args::{Cli, Command};
+use clap::Parser;
+use context::Context;
+use exit::Exit;
 use std::process::ExitCode;
 
-/// Runs the program.
+/// Runs the program: parses the arguments, carries out the command, returns its exit code.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Where the terminal is gone there is nobody to tell.
+            drop(error.print());
+            return if error.exit_code() == 0 { Exit::Well.into() } else { Exit::Usage.into() };
+        }
+    };
+    let printer = Printer::standard(Options {
+        quiet: cli.global.quiet,
+        verbose: cli.global.verbose,
+        color: cli.global.color.into(),
+        no_progress: cli.global.no_progress,
+        json: cli.global.json,
+    });
+    let context = Context::new(printer.clone(), cli.global);
+    let exit = match cli.command {
+        Command::Check(args) => check::check(&context, &args),
+        Command::Preview(args) => preview::preview(&context, &args.source, args.report.as_deref(), args.latency),
+        Command::Run(args) => run::run(&context, &args),
+        Command::Resume(args) => resume::resume(&context, &args),
+        Command::Status(args) => status::status(&context, &args),
+        Command::Report(args) => report::report(&context, &args),
+        Command::Providers(args) => providers::providers(&context, args.command.as_ref()),
+        Command::Schema => providers::schema(&context),
+        Command::Simulate(args) => simulate::simulate(&context, &args),
+        Command::Completions(args) => {
+            printer.result(&completions::script(args.shell));
+            Exit::Well
+        }
+    };
+    match printer.finish() {
+        Ok(()) => exit.into(),
+        Err(error) => {
+            printer.error(&format!("writing to standard output failed: {error}"));
+            Exit::Environment.into()
+        }
+    }
 }

@@ -297,7 +297,7 @@ where
             Next::End(outcome) => self.ended(account, ordinal, outcome, &report.reply).await,
             Next::Again => {
                 let counted = start::state(&self.states, ordinal).counted;
-                let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.next());
+                let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.draw());
                 self.ready.again(ordinal, account, Some(self.run.clock.elapsed() + pause));
                 self.tell_of_failure(account, ordinal, &report.reply);
             }
@@ -314,10 +314,10 @@ where
             }
             Next::StopAccount => {
                 self.ready.again(ordinal, account, None);
-                if !self.run.senders[account].renew() {
+                if !self.run.senders[account].renew(report.token_number) {
                     let status = report.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
                     let words = report.reply.message.unwrap_or_default();
-                    self.stop_account(account, format!("the provider refused the credentials: {status} {words}"));
+                    self.stop_account(account, &format!("the provider refused the credentials: {status} {words}"));
                 }
             }
         }
@@ -336,20 +336,22 @@ where
                 }
                 self.ready.again(ordinal, account, None);
             }
-            LookedUp::Failed { cause, pace, refused_credentials } => {
+            LookedUp::Failed { cause, pace, refused_token } => {
                 self.pace(account, pace);
                 let throttled = matches!(pace, Paced::Throttled(_));
                 let mut tries = 0;
                 if let Some((doubted, _)) = self.doubts.get_mut(&ordinal) {
-                    doubted.tries += u32::from(!throttled && !refused_credentials);
+                    doubted.tries += u32::from(!throttled && refused_token.is_none());
                     doubted.cause = Some(cause.clone());
                     tries = doubted.tries;
                 }
-                let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.next());
+                let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
                 let due = (!throttled).then(|| self.run.clock.elapsed() + pause);
                 self.ready.again(ordinal, account, due);
-                if refused_credentials && !self.run.senders[account].renew() {
-                    self.stop_account(account, format!("the provider refused the credentials: {cause}"));
+                if let Some(token_number) = refused_token
+                    && !self.run.senders[account].renew(token_number)
+                {
+                    self.stop_account(account, &format!("the provider refused the credentials: {cause}"));
                 }
             }
         }
@@ -359,7 +361,7 @@ where
         self.pace(account, Paced::Answered);
         self.ready.pause(account, false);
         if let Err(error) = token {
-            self.stop_account(account, format!("no token: {}", error.0));
+            self.stop_account(account, &format!("no token: {}", error.0));
         }
     }
 
@@ -454,7 +456,7 @@ where
         }
     }
 
-    fn stop_account(&mut self, account: usize, why: String) {
+    fn stop_account(&mut self, account: usize, why: &str) {
         self.ready.stop(account);
         let name = self.run.senders[account].name.clone();
         let why = why.trim_end().to_owned();

@@ -171,8 +171,8 @@ impl Jitter {
         Self(seed)
     }
 
-    /// The next number, uniform in 0 to 1.
-    pub fn next(&mut self) -> f64 {
+    /// Draws the next number, uniform in 0 to 1.
+    pub fn draw(&mut self) -> f64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -304,6 +304,6 @@ mod tests {
             assert_eq!(pause(counted, longest, random), Duration::from_secs_f64(expected));
         }
         let mut jitter = Jitter::new(7);
-        assert!((0..1000).map(|_| jitter.next()).all(|number| (0.0..1.0).contains(&number)));
+        assert!((0..1000).map(|_| jitter.draw()).all(|number| (0.0..1.0).contains(&number)));
     }
 }

@@ -213,10 +213,10 @@ fn sent(reader: &Reader, settings: &Settings, now: Timestamp) -> Result<Vec<Vec<
     reader.records(|record| {
         match record {
             Record::Intent { ordinal, .. } => drop(open.insert(ordinal, ())),
-            Record::AttemptEnded { ordinal, at, .. } | Record::Ended { ordinal, at, .. } => {
-                if open.remove(&ordinal).is_some() && age(at) < longest {
-                    ends.push((ordinal, age(at)));
-                }
+            Record::AttemptEnded { ordinal, at, .. } | Record::Ended { ordinal, at, .. }
+                if open.remove(&ordinal).is_some() && age(at) < longest =>
+            {
+                ends.push((ordinal, age(at)));
             }
             Record::Asked { account, at, .. } if age(at) < longest => {
                 // A look-up's answer is not recorded; it came within one attempt's time.

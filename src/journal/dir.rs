@@ -29,10 +29,10 @@ pub struct RunDir {
 /// A run directory in the making: it takes the actions, and appears at its place only when [`RunMaker::finish`] is called.
 #[derive(Debug)]
 pub struct RunMaker {
-    target: PathBuf,
     making: PathBuf,
     connection: Connection,
     needs_seen: bool,
+    lock: File,
 }
 
 /// A run directory that this process may write: the lock is held until this is dropped.
@@ -47,32 +47,29 @@ pub struct OpenRun {
 }
 
 impl RunMaker {
-    /// Begins a run directory at `target`, whose parents are made where they are missing.
+    /// Begins a run directory somewhere below `parent` (the working directory where it is empty), which is made where it is
+    /// missing. What killed processes left there half made is removed: they had sent nothing.
     ///
     /// # Errors
-    /// Where there is something at `target`, or nothing can be written beside it.
-    pub fn begin(target: &Path) -> Result<Self, JournalError> {
-        let occupied = match fs::read_dir(target) {
-            Ok(mut entries) => entries.next().is_some(),
-            Err(error) => error.kind() != io::ErrorKind::NotFound,
+    /// Where nothing can be written there.
+    pub fn begin(parent: &Path) -> Result<Self, JournalError> {
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        fs::create_dir_all(parent).map_err(JournalError::file(parent, "making the directory"))?;
+        remove_abandoned(parent);
+        let mut number = 0;
+        let making = loop {
+            let making = parent.join(format!("{MAKING}{}-{number}", std::process::id()));
+            match private_dir(&making) {
+                Ok(()) => break making,
+                Err(JournalError::File { source, .. }) if source.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
         };
-        if occupied {
-            return Err(JournalError::Exists { path: target.to_path_buf() });
-        }
-        let making = making_path(target);
-        if making.exists() {
-            // What a killed process left: it had sent nothing, since a run is only opened at its final place.
-            fs::remove_dir_all(&making)
-                .map_err(JournalError::file(&making, "removing what an earlier process left"))?;
-        }
-        if let Some(parent) = making.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-            fs::create_dir_all(parent).map_err(JournalError::file(parent, "making the directory"))?;
-        }
-        private_dir(&making)?;
+        let lock = lock(&making)?;
         private_dir(&making.join(INPUTS))?;
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
-        Ok(Self { target: target.to_path_buf(), making, connection, needs_seen: false })
+        Ok(Self { making, connection, needs_seen: false, lock })
     }
 
     /// Takes the next action.
@@ -106,11 +103,11 @@ impl RunMaker {
         Ok(())
     }
 
-    /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place.
+    /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place, whole.
     ///
     /// # Errors
-    /// Where it cannot be written.
-    pub fn finish(self, facts: &RunFacts, files: &[ReadFile]) -> Result<RunDir, JournalError> {
+    /// Where it cannot be written, or there is something at `target`.
+    pub fn finish(self, target: &Path, facts: &RunFacts, files: &[ReadFile]) -> Result<RunDir, JournalError> {
         let database = self.making.join(DATABASE);
         let text = serde_json::to_string(facts)
             .map_err(|error| JournalError::Unreadable { path: database.clone(), what: error.to_string() })?;
@@ -129,27 +126,26 @@ impl RunMaker {
         sync(&database)?;
         sync(&self.making.join(INPUTS))?;
         sync(&self.making)?;
-        let rename = |from: &Path, to: &Path| {
-            #[expect(clippy::disallowed_methods, reason = "this is the wrapper that the lint asks for")]
-            fs::rename(from, to)
-        };
-        if self.target.is_dir() {
-            fs::remove_dir(&self.target).map_err(JournalError::file(&self.target, "replacing the empty directory"))?;
+        // An empty directory is replaced, anything else is not: rename would say so too late and in other words.
+        if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) || target.is_file() {
+            return Err(JournalError::Exists { path: target.to_path_buf() });
         }
-        rename(&self.making, &self.target)
-            .map_err(JournalError::file(&self.target, "putting the run directory at its place"))?;
-        if let Some(parent) = self.target.parent() {
-            sync(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?;
-        }
-        Ok(RunDir { path: self.target })
+        #[expect(clippy::disallowed_methods, reason = "this is the wrapper that the lint asks for")]
+        let renamed = fs::rename(&self.making, target);
+        renamed.map_err(JournalError::file(target, "putting the run directory at its place"))?;
+        drop(self.lock);
+        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync(parent.unwrap_or(Path::new(".")))?;
+        Ok(RunDir { path: target.to_path_buf() })
     }
 
     /// Gives up: nothing is left.
     pub fn abandon(self) {
         let making = self.making.clone();
         drop(self);
-        // What cannot be removed now is removed by the next run that wants the place.
-        drop(fs::remove_dir_all(making));
+        // What cannot be removed now is removed by the next run; an empty `runs/` was made for nothing.
+        drop(fs::remove_dir_all(&making));
+        drop(making.parent().map(fs::remove_dir));
     }
 }
 
@@ -184,7 +180,7 @@ impl RunDir {
     /// # Errors
     /// Where another process has it, or the database cannot be opened.
     pub fn open(self) -> Result<OpenRun, JournalError> {
-        let lock = self.lock()?;
+        let lock = lock(&self.path)?;
         let (journal, thread) = Journal::open(&self.path.join(DATABASE))?;
         Ok(OpenRun { dir: self, journal, thread: Some(thread), lock })
     }
@@ -194,20 +190,23 @@ impl RunDir {
     /// # Errors
     /// As [`RunDir::open`].
     pub fn open_for_fault_tests(self) -> Result<OpenRun, JournalError> {
-        let lock = self.lock()?;
+        let lock = lock(&self.path)?;
         let journal = Journal::open_here(&self.path.join(DATABASE))?;
         Ok(OpenRun { dir: self, journal, thread: None, lock })
     }
 
-    fn lock(&self) -> Result<File, JournalError> {
-        let path = self.path.join("lock");
-        let mut options = OpenOptions::new();
-        let lock = options.create(true).truncate(false).write(true).open(&path);
-        let lock = lock.map_err(JournalError::file(&path, "opening the lock"))?;
-        match lock.try_lock() {
-            Ok(()) => Ok(lock),
-            Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: self.path.clone() }),
-            Err(TryLockError::Error(source)) => Err(JournalError::File { path, action: "locking", source }),
+    /// Whether a process works on the run now.
+    ///
+    /// # Errors
+    /// Where that cannot be told.
+    pub fn is_locked(&self) -> Result<bool, JournalError> {
+        if !self.path.join(LOCK).exists() {
+            return Ok(false);
+        }
+        match lock(&self.path) {
+            Ok(_) => Ok(false),
+            Err(JournalError::Locked { .. }) => Ok(true),
+            Err(error) => Err(error),
         }
     }
 }
@@ -257,9 +256,39 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     })
 }
 
-fn making_path(target: &Path) -> PathBuf {
-    let name = target.file_name().unwrap_or_default().to_string_lossy();
-    target.with_file_name(format!(".{name}.making"))
+/// The run directories in a directory, in the order of their names; none where it cannot be read.
+pub fn runs_in(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut runs: Vec<PathBuf> = entries.filter(|path| path.join(DATABASE).is_file() && !is_making(path)).collect();
+    runs.sort();
+    runs
+}
+
+fn is_making(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(MAKING))
+}
+
+/// Removes half-made run directories whose makers are gone: nobody holds their lock.
+fn remove_abandoned(parent: &Path) {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in entries.filter(|path| is_making(path)) {
+        if path.join(LOCK).exists() && lock(&path).is_ok() {
+            drop(fs::remove_dir_all(path));
+        }
+    }
+}
+
+/// Locks a run directory for this process.
+fn lock(directory: &Path) -> Result<File, JournalError> {
+    let path = directory.join(LOCK);
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).open(&path);
+    let file = file.map_err(JournalError::file(&path, "opening the lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: directory.to_path_buf() }),
+        Err(TryLockError::Error(source)) => Err(JournalError::File { path, action: "locking", source }),
+    }
 }
 
 fn copy_input(directory: &Path, index: usize, file: &ReadFile) -> Result<(), JournalError> {
@@ -302,5 +331,8 @@ fn private_file(path: &Path) -> io::Result<File> {
 
 const DATABASE: &str = "run.sqlite";
 const INPUTS: &str = "inputs";
+const LOCK: &str = "lock";
+/// What the names of half-made run directories begin with.
+const MAKING: &str = ".making-";
 /// Characters of a plan's name that go into a run directory's.
 const LONGEST_NAME: usize = 60;

@@ -103,7 +103,6 @@ pub(crate) mod tests {
             schema: json!({}),
         });
         Operation {
-            throttle_hint: None,
             name: "test".to_owned(),
             summary: String::new(),
             method: "POST".to_owned(),
@@ -116,6 +115,7 @@ pub(crate) mod tests {
             code: Vec::new(),
             message: Vec::new(),
             reference: Vec::new(),
+            throttle_hint: None,
             schema: json!({}),
             validator: jsonschema::validator_for(&json!({})).unwrap(),
             samples: Vec::new(),

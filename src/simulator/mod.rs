@@ -13,6 +13,7 @@ mod lookups;
 mod request;
 mod routes;
 mod server;
+mod shapes;
 mod state;
 mod tokens;
 mod verify;

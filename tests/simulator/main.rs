@@ -1,6 +1,10 @@
 //! The simulator over real sockets, with the built-in documents: what it grants, what it refuses, what it withholds.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod client;
+mod lookups;
+mod signers;
+
 use base64::Engine as _;
 use certsweep::diag::Diagnostics;
 use certsweep::provider::Catalog;
@@ -10,11 +14,11 @@ use certsweep::simulator::{
 };
 use certsweep::text::SourceMap;
 use certsweep::time::Clock;
+use client::{Answer, Headers, header, host_and_path, request, send};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
-use serde_json::{Value, json};
-use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
+use serde_json::json;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,48 +57,6 @@ fn options(faults: &str) -> Options {
 
 fn simulator(faults: &str) -> Simulator {
     start(options(faults)).unwrap()
-}
-
-type Headers = Vec<(String, String)>;
-
-#[derive(Debug)]
-struct Answer {
-    status: u16,
-    headers: String,
-    body: Value,
-}
-
-/// Sends a request on a connection of its own. `None` where the connection is closed without an answer.
-fn send(method: &str, url: &str, headers: &Headers, body: Option<&str>) -> Option<Answer> {
-    let mut stream = request(method, url, headers, body);
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().unwrap();
-    let body = serde_json::from_str(body).unwrap_or_else(|_| Value::from(body));
-    Some(Answer { status, headers: head.to_lowercase(), body })
-}
-
-fn request(method: &str, url: &str, headers: &Headers, body: Option<&str>) -> TcpStream {
-    let (host, path) = host_and_path(url);
-    let mut lines = vec![format!("{method} {path} HTTP/1.1"), format!("host: {host}"), "connection: close".to_owned()];
-    lines.extend(headers.iter().map(|(name, value)| format!("{name}: {value}")));
-    if let Some(body) = body {
-        lines.extend(["content-type: application/json".to_owned(), format!("content-length: {}", body.len())]);
-    }
-    let text = format!("{}\r\n\r\n{}", lines.join("\r\n"), body.unwrap_or_default());
-    let mut stream = TcpStream::connect(host).unwrap();
-    stream.write_all(text.as_bytes()).unwrap();
-    stream
-}
-
-fn host_and_path(url: &str) -> (&str, &str) {
-    let rest = url.strip_prefix("http://").unwrap();
-    rest.split_at(rest.find('/').unwrap())
-}
-
-fn header(name: &str, value: &str) -> Headers {
-    vec![(name.to_owned(), value.to_owned())]
 }
 
 /// DigiCert's revocation of a certificate, with the right key.

@@ -1,0 +1,162 @@
+//! Carries out a run that is on disk, for `run` and `resume` alike: runtime, signals, engine, report, summary, exit code.
+
+use super::context::Context;
+use super::exit::Exit;
+use super::report::write_reports;
+use super::signals;
+use super::status::resume_command;
+use crate::engine::{self, Ending, Run, Sender};
+use crate::journal::dir::OpenRun;
+use crate::journal::{JournalError, Reader, RunFacts};
+use crate::run::{Event, Outcome, StopReason};
+use crate::time::Clock;
+use crate::view::observer::{Observer, fitting};
+use crate::view::status::{Outcomes, State};
+use crate::view::summary::{Summary, render};
+use crate::wire::client::HttpTransport;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::rc::Rc;
+
+/// What is to be carried out.
+#[derive(Debug)]
+pub struct Task<'a> {
+    /// The run, locked by this process.
+    pub run: OpenRun,
+    /// The run's constants.
+    pub facts: &'a RunFacts,
+    /// One sender an account.
+    pub senders: Vec<Rc<Sender<HttpTransport>>>,
+    /// Outcomes that are taken up again.
+    pub reopen: BTreeSet<Outcome>,
+    /// Where a copy of the report goes.
+    pub report: Option<&'a Path>,
+}
+
+/// Carries out a run to its end or its stop.
+pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
+    let Task { run, facts, senders, reopen, report } = task;
+    let path = run.dir.path().to_path_buf();
+    let reader = match run.dir.read() {
+        Ok(reader) => reader,
+        Err(error) => return context.failed(&error),
+    };
+    let began = context.clock.elapsed();
+    let mut observer = fitting(&context.printer);
+    let ended = engine_run(context, facts, &run, &reader, senders, reopen, &mut *observer);
+    drop(observer);
+    run.close();
+    let ending = match ended {
+        Ok(ending) => ending,
+        Err(exit) => return exit,
+    };
+    let mut exit = exit_of(&ending);
+    if let Err(error) = write_reports(&reader, &path, report) {
+        exit = context.failed(&error);
+    }
+    let elapsed = context.clock.elapsed().saturating_sub(began).as_secs_f64();
+    match summary(&reader, facts, &ending, &path, elapsed, exit) {
+        Ok(summary) if context.global.json => context.printer.result_json(&summary),
+        Ok(summary) => context.printer.result(render(&summary).trim_end()),
+        Err(error) => return context.failed(&error),
+    }
+    exit
+}
+
+fn engine_run(
+    context: &Context,
+    facts: &RunFacts,
+    run: &OpenRun,
+    reader: &Reader,
+    senders: Vec<Rc<Sender<HttpTransport>>>,
+    reopen: BTreeSet<Outcome>,
+    observer: &mut dyn Observer,
+) -> Result<Ending, Exit> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, async {
+        let stop = signals::listen().map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        let seed = context.clock.now().as_nanosecond() as u64;
+        let run = Run {
+            settings: &facts.settings,
+            reader,
+            journal: run.journal.clone(),
+            senders,
+            clock: Rc::new(context.clock),
+            reopen,
+            stop,
+            seed,
+        };
+        let mut observe = |event: Event| observer.event(&event);
+        engine::run(run, &mut observe).await.map_err(|error| context.failed(&error))
+    })
+}
+
+fn exit_of(ending: &Ending) -> Exit {
+    match &ending.stopped {
+        Some(reason) if !ending.complete || matches!(reason, StopReason::Environment(_)) => Exit::of_stop(reason),
+        _ if !ending.complete => Exit::Environment,
+        _ if ending.well => Exit::Well,
+        _ => Exit::NotAllWell,
+    }
+}
+
+fn summary(
+    reader: &Reader,
+    facts: &RunFacts,
+    ending: &Ending,
+    path: &Path,
+    elapsed_seconds: f64,
+    exit: Exit,
+) -> Result<Summary, JournalError> {
+    let overview = reader.overview()?;
+    let mut duplicates = 0;
+    reader.queue(|action| duplicates += u64::from(action.duplicate_of.is_some()))?;
+    let state = if ending.complete { State::Finished } else { State::Stopped };
+    let resume = resume_command(path, State::Stopped).unwrap_or_default();
+    let count = |outcome: Outcome| overview.outcomes.get(&outcome).copied().unwrap_or(0);
+    let mut next = Vec::new();
+    for (account, why) in &ending.accounts_stopped {
+        next.push(format!("{account} was stopped: {why}"));
+    }
+    if !ending.complete {
+        next.push(format!("go on: {resume}"));
+    }
+    for (outcome, words) in [
+        (Outcome::InDoubt, "may have taken effect; look them up again"),
+        (Outcome::Failed, "had no effect; try them again"),
+    ] {
+        if count(outcome) > 0 {
+            next.push(format!("{} {outcome} actions {words}: {resume} --retry {outcome}", count(outcome)));
+        }
+    }
+    if count(Outcome::Rejected) > 0 {
+        next.push(format!(
+            "{} actions were rejected; the report's provider_message says why",
+            count(Outcome::Rejected)
+        ));
+    }
+    if count(Outcome::PendingApproval) > 0 {
+        next.push(format!("{} actions wait for a person's approval at the CA", count(Outcome::PendingApproval)));
+    }
+    let why = match (&ending.stopped, ending.complete) {
+        (Some(StopReason::Rule(why) | StopReason::Environment(why)), _) => Some(why.clone()),
+        (Some(StopReason::Signal(number)), false) => Some(format!("interrupted by signal {number}")),
+        _ => None,
+    };
+    Ok(Summary {
+        plan: facts.settings.name.clone(),
+        run_dir: path.display().to_string(),
+        state,
+        why,
+        actions: facts.actions,
+        unsent: overview.waiting,
+        outcomes: Outcomes(overview.outcomes),
+        duplicates,
+        elapsed_seconds,
+        report: Some(path.join("report.csv").display().to_string()),
+        exit_code: exit.code(),
+        next,
+    })
+}

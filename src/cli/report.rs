@@ -1,0 +1,145 @@
+//! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it.
+
+use super::args::{self, Format};
+use super::context::Context;
+use super::exit::Exit;
+use crate::journal::dir::replace;
+use crate::journal::{History, JournalError, Phase, Reader, RunDir};
+use crate::plan::{Action, Settings};
+use crate::run::Outcome;
+use crate::view::report::{Row, csv, html, json};
+use std::collections::BTreeSet;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+
+/// Writes a run's report again.
+pub fn report(context: &Context, args: &args::Report) -> Exit {
+    let format = args.format.unwrap_or(if context.global.json { Format::Json } else { Format::Csv });
+    let outcomes: BTreeSet<Outcome> = args.outcome.iter().copied().collect();
+    let reader = match RunDir::existing(&args.run_dir).and_then(|dir| dir.read()) {
+        Ok(reader) => reader,
+        Err(error @ JournalError::NotARun { .. }) => {
+            context.printer.error(&error.to_string());
+            return Exit::Usage;
+        }
+        Err(error) => return context.failed(&error),
+    };
+    let written = match &args.output {
+        Some(path) => replace(path, |file| write(&reader, format, &outcomes, file)),
+        None => {
+            let mut results = BufWriter::new(context.printer.results());
+            let written = write(&reader, format, &outcomes, &mut results).and_then(|()| results.flush());
+            written.map_err(|source| JournalError::File { path: "standard output".into(), action: "writing", source })
+        }
+    };
+    match written {
+        Ok(()) => Exit::Well,
+        Err(error) => context.failed(&error),
+    }
+}
+
+/// Writes a run's `report.csv` and, where one is asked for, a copy elsewhere.
+///
+/// # Errors
+/// Where one of them cannot be written.
+pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Result<(), JournalError> {
+    let everything = BTreeSet::new();
+    replace(&run_dir.join("report.csv"), |file| write(reader, Format::Csv, &everything, file))?;
+    copy.map_or(Ok(()), |path| replace(path, |file| write(reader, Format::Csv, &everything, file)))
+}
+
+fn write(reader: &Reader, format: Format, outcomes: &BTreeSet<Outcome>, output: &mut dyn Write) -> io::Result<()> {
+    let facts = reader.facts().map_err(io::Error::other)?;
+    let overview = reader.overview().map_err(io::Error::other)?;
+    let unsent = overview.stopped.map_or_else(
+        || "not sent yet".to_owned(),
+        |(why, _)| format!("not sent: the run stopped ({why}); `certsweep resume` goes on"),
+    );
+    let kept = &facts.settings.keep_columns;
+    match format {
+        Format::Csv => {
+            let mut rows = csv::Writer::new(output, kept)?;
+            each_row(reader, &facts.settings, &unsent, outcomes, &mut |row| rows.write(row))?;
+            rows.finish().map(drop)
+        }
+        Format::Json => {
+            let mut rows = json::Writer::new(output, kept)?;
+            each_row(reader, &facts.settings, &unsent, outcomes, &mut |row| rows.write(row))?;
+            rows.finish().map(drop)
+        }
+        Format::Html => {
+            let mut rows = html::Writer::new(output, &facts.settings.name, kept)?;
+            each_row(reader, &facts.settings, &unsent, outcomes, &mut |row| rows.write(row))?;
+            rows.finish().map(drop)
+        }
+    }
+}
+
+fn each_row(
+    reader: &Reader,
+    settings: &Settings,
+    unsent: &str,
+    outcomes: &BTreeSet<Outcome>,
+    each: &mut dyn FnMut(&Row) -> io::Result<()>,
+) -> io::Result<()> {
+    let walked = reader.histories(|action, history| {
+        let (outcome, message) = match history.state.phase {
+            Phase::Ended(outcome) => (outcome, None),
+            // What is not known to be without effect is never called unsent.
+            _ if history.state.tainted || history.state.phase == Phase::InFlight => {
+                (Outcome::InDoubt, Some("an attempt was left without an answer; `certsweep resume` goes on".to_owned()))
+            }
+            _ => (Outcome::Skipped, Some(unsent.to_owned())),
+        };
+        if outcomes.is_empty() || outcomes.contains(&outcome) {
+            each(&row_of(settings, &action, &history, outcome, message)).map_err(Stop::Output)?;
+        }
+        Ok(())
+    });
+    walked.map_err(|stop| match stop {
+        Stop::Journal(error) => io::Error::other(error),
+        Stop::Output(error) => error,
+    })
+}
+
+enum Stop {
+    Journal(JournalError),
+    Output(io::Error),
+}
+
+impl From<JournalError> for Stop {
+    fn from(error: JournalError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+/// The row of an action with its history.
+pub fn row_of(
+    settings: &Settings,
+    action: &Action,
+    history: &History,
+    outcome: Outcome,
+    message: Option<String>,
+) -> Row {
+    let reply = &history.reply;
+    let duration = history.started_at.zip(history.finished_at).map(|(began, ended)| ended.duration_since(began));
+    Row {
+        action_id: action.id.clone(),
+        provider: settings.accounts.get(action.account).map(|account| account.name.clone()).unwrap_or_default(),
+        operation: action.operation.clone(),
+        target: action.target.clone(),
+        reason: action.reason.map(|reason| reason.name().to_owned()),
+        reason_sent: action.reason_sent.clone(),
+        outcome,
+        http_status: reply.http_status,
+        provider_code: reply.code.clone(),
+        provider_message: message.or_else(|| reply.message.clone()),
+        provider_ref: reply.reference.clone(),
+        attempts: history.state.attempts,
+        started_at: history.started_at,
+        finished_at: history.finished_at,
+        duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
+        source: action.source.clone(),
+        kept: action.kept.clone(),
+    }
+}

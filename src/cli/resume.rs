@@ -1,0 +1,78 @@
+//! `certsweep resume`: goes on with a run, from its directory alone.
+
+use super::args;
+use super::carry_out::{Task, carry_out};
+use super::context::Context;
+use super::exit::Exit;
+use super::prepare::{senders, simulated_senders};
+use super::run::teach;
+use super::simulate::simulator_for;
+use crate::journal::{JournalError, RunDir, RunFacts};
+use crate::provider::Catalog;
+
+/// Goes on with a run.
+pub fn resume(context: &Context, args: &args::Resume) -> Exit {
+    match resume_run(context, args) {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
+    let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| match error {
+        JournalError::NotARun { .. } => {
+            context.printer.error(&error.to_string());
+            Exit::Usage
+        }
+        error => context.failed(&error),
+    })?;
+    let read = run.dir.read().and_then(|reader| Ok((reader.facts()?, reader.overview()?)));
+    let (facts, overview) = read.map_err(|error| context.failed(&error))?;
+    let mut directories = context.provider_directories();
+    directories.extend(facts.provider_directories.iter().filter(|path| path.is_dir()).cloned());
+    directories.dedup();
+    let catalog = context.catalog(&directories)?;
+    same_documents(context, &facts, &catalog)?;
+    let retried: u64 = args.retry.iter().filter_map(|outcome| overview.outcomes.get(outcome)).sum();
+    let asks = !args.yes && !facts.simulated && overview.waiting + retried > 0;
+    if asks {
+        if !context.printer.can_ask() {
+            context.printer.error("there is no terminal to ask on; `--yes` goes ahead without asking");
+            return Err(Exit::Usage);
+        }
+        let question =
+            format!("Go on with the {} actions that are left of {}?", overview.waiting + retried, facts.actions);
+        if !context.printer.confirm(&question) {
+            context.printer.error("not confirmed; nothing was sent");
+            return Err(Exit::Usage);
+        }
+    }
+    let simulator = match facts.simulated {
+        true => Some(simulator_for(context, &facts.settings, &catalog, &[], None)?),
+        false => None,
+    };
+    let senders = match &simulator {
+        Some(simulator) => {
+            teach(simulator, &run.dir, &facts).map_err(|error| context.failed(&error))?;
+            simulated_senders(context, &facts.settings, &catalog, simulator)?
+        }
+        None => senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
+    };
+    let reopen = args.retry.iter().copied().collect();
+    Ok(carry_out(context, Task { run, facts: &facts, senders, reopen, report: None }))
+}
+
+/// Refuses to go on under other provider documents than the run began with.
+fn same_documents(context: &Context, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
+    let mut same = true;
+    for (id, digest) in &facts.documents {
+        let now = catalog.get(id).map(|provider| hex::encode(provider.digest));
+        if now.as_deref() != Some(digest.as_str()) {
+            same = false;
+            let what = if now.is_some() { "has changed" } else { "is not there" };
+            context.printer.error(&format!(
+                "the provider document `{id}` {what} since this run began; resume with the one it began with"
+            ));
+        }
+    }
+    if same { Ok(()) } else { Err(Exit::Usage) }
+}

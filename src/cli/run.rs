@@ -1,0 +1,212 @@
+//! `certsweep run`: checks the plan into a run directory, asks, and carries it out.
+
+use super::args;
+use super::carry_out::{Task, carry_out};
+use super::context::{Context, ReadPlan};
+use super::exit::Exit;
+use super::prepare::{senders, simulated_senders};
+use super::preview::{Gathered, preview};
+use super::simulate::simulator_for;
+use crate::journal::dir::{default_path, runs_in};
+use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
+use crate::plan::settings::Schedule;
+use crate::plan::{Action, Settings};
+use crate::provider::Catalog;
+use crate::simulator::{KnownTarget, Simulator};
+use crate::time::Clock;
+use crate::view::preview::render;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Runs a plan.
+pub fn run(context: &Context, args: &args::Run) -> Exit {
+    if args.dry_run {
+        return preview(context, &args.source, args.report.as_deref(), ASSUMED_LATENCY);
+    }
+    match run_plan(context, args) {
+        Ok(exit) | Err(exit) => exit,
+    }
+}
+
+fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
+    let directories = context.provider_directories();
+    let catalog = context.catalog(&directories)?;
+    let asks = !args.yes && !args.simulate;
+    if asks && !context.printer.can_ask() {
+        context.printer.error("there is no terminal to ask on; `--yes` goes ahead without asking");
+        return Err(Exit::Usage);
+    }
+    let place = args.run_dir.clone().unwrap_or_else(|| default_path("plan", context.clock.now()));
+    if args.run_dir.is_some()
+        && place.exists()
+        && std::fs::read_dir(&place).is_ok_and(|mut entries| entries.next().is_some())
+    {
+        context.printer.error(&JournalError::Exists { path: place }.to_string());
+        return Err(Exit::Usage);
+    }
+    let mut maker = RunMaker::begin(place.parent().unwrap_or(Path::new(""))).map_err(|error| context.failed(&error))?;
+    let made = make(context, args, &catalog, directories, asks, &mut maker);
+    let (facts, files) = match made {
+        Ok(made) => made,
+        Err(exit) => {
+            maker.abandon();
+            return Err(exit);
+        }
+    };
+    // Everything that can fail before the first request fails before the run directory is there.
+    let simulator = if args.simulate {
+        let simulator = simulator_for(context, &facts.settings, &catalog, &args.faults, args.seed);
+        match simulator {
+            Ok(simulator) => Some(simulator),
+            Err(exit) => {
+                maker.abandon();
+                return Err(exit);
+            }
+        }
+    } else {
+        None
+    };
+    let senders = match &simulator {
+        Some(simulator) => simulated_senders(context, &facts.settings, &catalog, simulator),
+        None => senders(context, &facts.settings, &catalog, args.ca_file.as_deref()),
+    };
+    let senders = match senders {
+        Ok(senders) => senders,
+        Err(exit) => {
+            maker.abandon();
+            return Err(exit);
+        }
+    };
+    let place = args.run_dir.clone().unwrap_or_else(|| default_path(&facts.settings.name, context.clock.now()));
+    let dir = maker.finish(&place, &facts, &files).map_err(|error| context.failed(&error))?;
+    context.printer.note(&format!("run directory: {}", dir.path().display()));
+    if let Some(simulator) = &simulator {
+        teach(simulator, &dir, &facts).map_err(|error| context.failed(&error))?;
+    }
+    let run = dir.open().map_err(|error| context.failed(&error))?;
+    let exit = carry_out(
+        context,
+        Task { run, facts: &facts, senders, reopen: BTreeSet::new(), report: args.report.as_deref() },
+    );
+    if let Some(simulator) = simulator {
+        let total = simulator.effects().total();
+        context.printer.note(&format!(
+            "simulated: {} requests, {} took effect, {} refused by the limits; nothing left this machine",
+            total.requests, total.effects, total.limited
+        ));
+    }
+    Ok(exit)
+}
+
+type Made = (RunFacts, Vec<crate::plan::checked::ReadFile>);
+
+/// Checks the plan into the maker, and asks.
+fn make(
+    context: &Context,
+    args: &args::Run,
+    catalog: &Catalog,
+    directories: Vec<PathBuf>,
+    asks: bool,
+    maker: &mut RunMaker,
+) -> Result<Made, Exit> {
+    let mut gathered = asks.then(Gathered::default);
+    let mut failure: Option<JournalError> = None;
+    let mut take = |mut action: Action| {
+        if args.simulate {
+            // A drill takes place now, whenever the plan is for.
+            action.not_before = None;
+        }
+        if failure.is_none() {
+            failure = maker.add(&action).err();
+        }
+        if let Some(gathered) = &mut gathered {
+            gathered.add(action);
+        }
+    };
+    let read = context.plan(&args.source, catalog, &mut take)?;
+    if let Some(error) = failure {
+        return Err(context.failed(&error));
+    }
+    if let Some(digest) = args.digest.as_deref().filter(|digest| *digest != read.plan.digest()) {
+        let ours = read.plan.digest();
+        context
+            .printer
+            .error(&format!("this is another plan than the one previewed: its digest is {ours}, not {digest}"));
+        return Err(Exit::Usage);
+    }
+    let mut warned = false;
+    if !args.simulate {
+        warned = earlier_runs(context, args, &read)?;
+    }
+    if let Some(gathered) = gathered {
+        let preview = gathered.preview(&read, catalog, ASSUMED_LATENCY, context.clock.now());
+        context.printer.always(render(&preview).trim_end());
+        let again = if warned { " once more" } else { "" };
+        let question = format!("Carry out these {} actions{again}? They cannot be undone.", read.plan.actions());
+        if !context.printer.confirm(&question) {
+            context.printer.error("not confirmed; nothing was sent");
+            return Err(Exit::Usage);
+        }
+    }
+    let settings = if args.simulate {
+        Settings { schedule: Schedule::default(), ..read.plan.settings().clone() }
+    } else {
+        read.plan.settings().clone()
+    };
+    let facts = RunFacts {
+        settings,
+        digest: read.plan.digest().to_owned(),
+        actions: read.plan.actions(),
+        documents: read.plan.documents().clone(),
+        made_at: context.clock.now(),
+        provider_directories: directories,
+        simulated: args.simulate,
+    };
+    Ok((facts, read.plan.files().to_vec()))
+}
+
+/// Tells the simulator which targets there are, as a CA knows its certificates before anybody asks about them.
+///
+/// # Errors
+/// Where the run cannot be read.
+pub fn teach(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<(), JournalError> {
+    dir.read()?.histories(|action, _| {
+        simulator.learn(&KnownTarget {
+            account: facts.settings.accounts[action.account].name.clone(),
+            operation: action.operation,
+            parameters: action.parameters,
+        });
+        Ok(())
+    })
+}
+
+/// Looks for runs of the same plan: an unfinished one is to be resumed (`--new` overrides), a finished one is warned of.
+fn earlier_runs(context: &Context, args: &args::Run, read: &ReadPlan) -> Result<bool, Exit> {
+    let mut finished = false;
+    for path in runs_in(Path::new("runs")) {
+        let known = RunDir::existing(&path).and_then(|dir| {
+            let reader = dir.read()?;
+            Ok((reader.facts()?, reader.overview()?))
+        });
+        let Ok((facts, overview)) = known else { continue };
+        if facts.simulated || facts.digest != read.plan.digest() {
+            continue;
+        }
+        let path = path.display();
+        if overview.waiting > 0 && !args.new {
+            context.printer.error(&format!(
+                "an unfinished run of this plan is there; go on with `certsweep resume {path}`, or begin anew with --new"
+            ));
+            return Err(Exit::Usage);
+        }
+        if overview.waiting == 0 {
+            finished = true;
+            context.printer.warning(&format!("this plan was carried out before: {path}"));
+        }
+    }
+    Ok(finished)
+}
+
+/// How long a request is assumed to take, where nobody says.
+const ASSUMED_LATENCY: Duration = Duration::from_millis(500);

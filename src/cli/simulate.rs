@@ -1,0 +1,123 @@
+//! `certsweep simulate`, and the simulator that `run --simulate` starts.
+
+use super::args;
+use super::context::Context;
+use super::exit::Exit;
+use super::signals;
+use crate::plan::Settings;
+use crate::provider::Catalog;
+use crate::provider::model::Window;
+use crate::simulator::{Faults, Options, SimulatedAccount, Simulator, credential, start};
+use std::sync::Arc;
+
+/// Plays the providers on loopback until it is interrupted.
+pub fn simulate(context: &Context, args: &args::Simulate) -> Exit {
+    let catalog = match context.catalog(&context.provider_directories()) {
+        Ok(catalog) => catalog,
+        Err(exit) => return exit,
+    };
+    let accounts = catalog.iter().map(|provider| SimulatedAccount {
+        name: provider.id.clone(),
+        provider: Arc::clone(provider),
+        windows: provider.windows.clone(),
+    });
+    let simulator = match begin(context, args.port, accounts.collect(), &args.faults, args.seed) {
+        Ok(simulator) => simulator,
+        Err(exit) => return exit,
+    };
+    if context.global.json {
+        let accounts = catalog.iter().map(|provider| {
+            let credentials = provider.environment.iter().map(|(name, variable)| {
+                (variable.clone(), credential(&provider.id, name).reveal().to_owned().into())
+            });
+            let credentials: serde_json::Map<String, serde_json::Value> = credentials.collect();
+            serde_json::json!({"provider": provider.id, "base_url": simulator.base_url(&provider.id), "environment": credentials})
+        });
+        let accounts: Vec<_> = accounts.collect();
+        context
+            .printer
+            .result_json(&serde_json::json!({"address": simulator.address().to_string(), "providers": accounts}));
+    } else {
+        let mut text =
+            format!("# the simulator listens on {}; put these into a plan's `providers`:\n", simulator.address());
+        for provider in catalog.iter() {
+            text.push_str(
+                &["#   ", &provider.id, ": {base_url: \"", &simulator.base_url(&provider.id), "\"}\n"].concat(),
+            );
+        }
+        text.push_str("# and these into the environment (dummy credentials that it accepts):\n");
+        for provider in catalog.iter() {
+            for (name, variable) in &provider.environment {
+                text.push_str(&["export ", variable, "=", credential(&provider.id, name).reveal(), "\n"].concat());
+            }
+        }
+        context.printer.result(text.trim_end());
+    }
+    context.printer.note("interrupt to end");
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return context.failed(&format!("the runtime could not be made: {error}")),
+    };
+    let heard = runtime.block_on(async { Ok::<_, std::io::Error>(signals::listen()?.recv().await) });
+    match heard {
+        Ok(_) => {
+            context.printer.result_json(&simulator.effects());
+            Exit::Well
+        }
+        Err(error) => context.failed(&format!("signals cannot be heard: {error}")),
+    }
+}
+
+/// A simulator for a plan's accounts, with their own limits.
+///
+/// # Errors
+/// The exit code; the failure was printed.
+pub fn simulator_for(
+    context: &Context,
+    settings: &Settings,
+    catalog: &Catalog,
+    faults: &[String],
+    seed: Option<u64>,
+) -> Result<Simulator, Exit> {
+    let mut accounts = Vec::new();
+    for account in &settings.accounts {
+        if let Some(provider) = catalog.get(&account.provider) {
+            let windows: Vec<Window> = account.windows.clone();
+            accounts.push(SimulatedAccount { name: account.name.clone(), provider: Arc::clone(provider), windows });
+        }
+    }
+    begin(context, 0, accounts, faults, seed)
+}
+
+fn begin(
+    context: &Context,
+    port: u16,
+    accounts: Vec<SimulatedAccount>,
+    specs: &[String],
+    seed: Option<u64>,
+) -> Result<Simulator, Exit> {
+    let mut faults = Faults::default();
+    for spec in specs {
+        match Faults::parse(spec) {
+            Ok(more) => faults.extend(more),
+            Err(what) => {
+                context.printer.error(&what);
+                return Err(Exit::Usage);
+            }
+        }
+    }
+    if let Some(unknown) = faults.accounts().find(|name| !accounts.iter().any(|account| account.name == *name)) {
+        context.printer.error(&format!("no provider `{unknown}` is simulated, so it can have no fault"));
+        return Err(Exit::Usage);
+    }
+    let options = Options {
+        port,
+        accounts,
+        faults,
+        seed: seed.unwrap_or(0),
+        verify: true,
+        known: Vec::new(),
+        clock: Arc::new(context.clock),
+    };
+    start(options).map_err(|error| context.failed(&error))
+}

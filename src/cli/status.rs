@@ -1,0 +1,73 @@
+//! `certsweep status`: how far a run is, also while another process carries it out.
+
+use super::args;
+use super::context::Context;
+use super::exit::Exit;
+use crate::journal::reader::Overview;
+use crate::journal::{JournalError, RunDir, RunFacts};
+use crate::run::Outcome;
+use crate::time::Clock;
+use crate::view::status::{Outcomes, State, Status, render};
+use std::path::Path;
+
+/// Shows how far a run is.
+pub fn status(context: &Context, args: &args::Status) -> Exit {
+    let read = RunDir::existing(&args.run_dir).and_then(|dir| {
+        let running = dir.is_locked()?;
+        let reader = dir.read()?;
+        Ok((running, reader.facts()?, reader.overview()?))
+    });
+    match read {
+        Ok((running, facts, overview)) => {
+            let status = status_of(&args.run_dir, running, &facts, overview, context.clock.now());
+            if context.global.json {
+                context.printer.result_json(&status);
+            } else {
+                context.printer.result(render(&status).trim_end());
+            }
+            Exit::Well
+        }
+        Err(error @ JournalError::NotARun { .. }) => {
+            context.printer.error(&error.to_string());
+            Exit::Usage
+        }
+        Err(error) => context.failed(&error),
+    }
+}
+
+fn status_of(path: &Path, running: bool, facts: &RunFacts, overview: Overview, now: jiff::Timestamp) -> Status {
+    let state = match (running, overview.finished_at, &overview.stopped) {
+        (true, ..) => State::Running,
+        (false, Some(_), _) => State::Finished,
+        (false, None, Some(_)) => State::Stopped,
+        (false, None, None) => State::Interrupted,
+    };
+    let ended: u64 =
+        overview.outcomes.iter().filter(|(outcome, _)| **outcome != Outcome::Skipped).map(|(_, count)| count).sum();
+    let until = if running { Some(now) } else { overview.last_at };
+    let seconds = overview.began_at.zip(until).map(|(began, until)| until.duration_since(began).as_secs_f64());
+    let rate = seconds.filter(|seconds| *seconds > 0.0 && ended > 0).map(|seconds| ended as f64 / seconds);
+    Status {
+        plan: facts.settings.name.clone(),
+        run_dir: path.display().to_string(),
+        state,
+        why: overview.stopped.map(|(why, _)| why),
+        actions: facts.actions,
+        outcomes: Outcomes(overview.outcomes),
+        waiting: overview.waiting - overview.in_flight,
+        in_flight: overview.in_flight,
+        rate_per_second: rate,
+        estimated_seconds_left: rate.filter(|_| overview.waiting > 0).map(|rate| overview.waiting as f64 / rate),
+        started_at: overview.began_at,
+        finished_at: if running { None } else { overview.finished_at.or(overview.last_at) },
+        resume: resume_command(path, state),
+    }
+}
+
+/// The command that goes on with a run, where it does not go on by itself and is not at its end.
+pub fn resume_command(path: &Path, state: State) -> Option<String> {
+    let goes_on = matches!(state, State::Stopped | State::Interrupted);
+    let path = path.display().to_string();
+    let quoted = shlex::try_quote(&path).map(std::borrow::Cow::into_owned).unwrap_or(path.clone());
+    goes_on.then(|| format!("certsweep resume {quoted}"))
+}

@@ -1,0 +1,108 @@
+//! What look-ups tell about the simulator's state, read by the documents' own rules: never "done" before it was done.
+
+use crate::client::{Headers, send};
+use crate::options;
+use certsweep::provider::model::{ActionRules, Operation};
+use certsweep::provider::{Answer, Provider, Standing, lookup};
+use certsweep::simulator::{KnownTarget, Simulator, start};
+use certsweep::time::Clock as _;
+use certsweep::wire::request;
+use serde_json::{Map, Value, json};
+
+#[test]
+fn look_ups_follow_the_state() {
+    for account in options("").accounts {
+        let provider = account.provider;
+        for (operation, action) in provider.actions().filter(|(_, action)| !action.lookups.is_empty()) {
+            for sample in &operation.samples {
+                let place = format!("{} {} {}", provider.id, operation.name, sample.name);
+                let mut open = options("");
+                open.verify = false;
+                let simulator = start(open).unwrap();
+                let known = KnownTarget {
+                    account: provider.id.clone(),
+                    operation: operation.name.clone(),
+                    parameters: sample.parameters.clone(),
+                };
+                assert!(simulator.learn(&known), "{place}");
+                let before = standings(&simulator, &provider, action, &sample.parameters, None);
+                assert!(
+                    before.iter().all(|standing| matches!(standing, Standing::NotDone | Standing::Unknown)),
+                    "{place} before: {before:?}"
+                );
+                let answer = ask(&simulator, &provider, operation, &sample.parameters);
+                assert!(answer.status < 300, "{place}: {answer:?}");
+                let after = standings(&simulator, &provider, action, &sample.parameters, Some(&answer));
+                assert!(
+                    after.is_empty()
+                        || after.iter().any(|standing| matches!(standing, Standing::Done | Standing::Pending)),
+                    "{place} after: {after:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_order_does_not_tell_of_one_certificate_what_was_done_to_another() {
+    let mut open = options("");
+    open.verify = false;
+    let provider = open.accounts[0].provider.clone();
+    let simulator = start(open).unwrap();
+    let actions = [
+        ("revoke", json!({"certificate_id": "1", "order_id": 55, "skip_approval": true})),
+        ("revoke", json!({"certificate_id": "2", "order_id": 55, "skip_approval": true})),
+        ("revoke-order", json!({"order_id": 55, "skip_approval": true})),
+    ];
+    let actions = actions.map(|(operation, parameters)| (operation, parameters.as_object().unwrap().clone()));
+    let told = |known: &[(&str, Map<String, Value>)]| {
+        let done = known.iter().map(|(operation, parameters)| {
+            let action = provider.operation(operation).unwrap().action.as_ref().unwrap();
+            standings(&simulator, &provider, action, parameters, None).contains(&Standing::Done)
+        });
+        done.collect::<Vec<bool>>()
+    };
+    assert_eq!(told(&actions), [false, false, false]);
+    for (operation, parameters) in &actions[..2] {
+        let (account, operation, parameters) = ("digicert".into(), (*operation).into(), parameters.clone());
+        assert!(simulator.learn(&KnownTarget { account, operation, parameters }));
+    }
+    assert_eq!(told(&actions), [false, false, false]);
+    for (index, expected) in [(0, [true, false, false]), (2, [true, true, true])] {
+        let (operation, parameters) = &actions[index];
+        let answer = ask(&simulator, &provider, provider.operation(operation).unwrap(), parameters);
+        assert_eq!(answer.status, 204);
+        // After a whole order only the order must tell so: it shows one certificate, and it is revoked with the order.
+        let told = told(&actions);
+        let same = told.iter().zip(expected).all(|(told, expected)| *told <= expected);
+        assert!(same && told[index], "{operation}: {told:?}");
+    }
+}
+
+fn standings(
+    simulator: &Simulator,
+    provider: &Provider,
+    action: &ActionRules,
+    parameters: &Map<String, Value>,
+    answer: Option<&Answer>,
+) -> Vec<Standing> {
+    let chosen = lookup::choose(provider, action, parameters, answer);
+    let told = chosen.into_iter().map(|(index, asked)| {
+        let rule = &action.lookups[index];
+        let operation = provider.operation(&rule.operation).unwrap();
+        let answer = ask(simulator, provider, operation, &asked);
+        let page = lookup::page(operation, &answer, crate::Still.now()).unwrap();
+        assert_eq!(lookup::next_page(rule, std::slice::from_ref(&page)), None);
+        lookup::standing(rule, parameters, &[page]).0
+    });
+    told.collect()
+}
+
+fn ask(simulator: &Simulator, provider: &Provider, operation: &Operation, parameters: &Map<String, Value>) -> Answer {
+    let wire = request::build(&simulator.base_url(&provider.id), operation, parameters);
+    let body = wire.body.map(|body| String::from_utf8(body).unwrap());
+    let answer = send(&wire.method, &wire.url, &Headers::new(), body.as_deref()).unwrap();
+    let empty = answer.body == "";
+    let body = if empty { Vec::new() } else { answer.body.to_string().into_bytes() };
+    Answer { status: answer.status, headers: Vec::new(), body }
+}
