@@ -56,6 +56,18 @@ pub struct CsvOptions {
     pub keep: Vec<String>,
 }
 
+impl CsvOptions {
+    /// Whether they say nothing.
+    pub fn is_empty(&self) -> bool {
+        let ignores = match &self.ignore {
+            IgnoreColumns::None => false,
+            IgnoreColumns::All => true,
+            IgnoreColumns::Named(names) => !names.is_empty(),
+        };
+        self.columns.is_empty() && self.keep.is_empty() && !ignores
+    }
+}
+
 /// Columns that are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum IgnoreColumns {
@@ -87,7 +99,7 @@ pub fn check(
         Opened::Csv(..) => None,
         Opened::Yaml(source, text) => {
             let options = &request.columns;
-            if *options != CsvOptions::default() {
+            if !options.is_empty() {
                 let what = "the options for columns are for a bare CSV list; this plan is YAML";
                 let error = Diagnostic::error("columns", None, what);
                 diagnostics.push(error.help("write `columns`, `ignore_columns` and `keep_columns` beside `from`"));
