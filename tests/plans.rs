@@ -250,6 +250,29 @@ fn a_secret_is_never_repeated() {
 }
 
 #[test]
+fn a_reason_that_is_not_had_is_settled_by_the_line_shown() {
+    let checked = check_file(&Path::new(FOLDER).join("bad/reason-not-had.yaml"));
+    let found = checked.diagnostics.sorted()[0].clone();
+    let help = found.help.unwrap();
+    assert!(help.contains("`providers: {naver: {reasons: {keyCompromise: unspecified}}}`"), "{help}");
+    assert!(help.contains("report it to the CA by other means"), "{help}");
+    for has in ["unspecified", "affiliationChanged", "superseded", "cessationOfOperation"] {
+        assert!(found.what.contains(has), "{}", found.what);
+    }
+    let text = std::fs::read_to_string(Path::new(FOLDER).join("bad/reason-not-had.yaml")).unwrap();
+    let settled = text.replace("actions:", "providers: {naver: {reasons: {keyCompromise: unspecified}}}\nactions:");
+    let checked = check_text(settled);
+    assert_eq!(checked.actions[0].reason_sent.as_deref(), Some("unspecified"));
+    assert_eq!(checked.actions[0].reason.unwrap().name(), "keyCompromise");
+}
+
+#[test]
+fn an_alias_of_actions_is_read_too() {
+    let text = "version: 1\ndefaults: {provider: digicert}\nactions: [{action: revoke, certificate_id: &c 1}, {action: revoke-order, order_id: *c}]\n";
+    assert_eq!(check_text(text).actions.len(), 2);
+}
+
+#[test]
 fn the_digest_is_that_of_what_is_sent() {
     let digest = |text: &str| {
         let checked = check_text(text);

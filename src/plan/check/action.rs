@@ -67,8 +67,10 @@ impl Checker<'_> {
     /// The text of a field that takes a single value.
     pub(super) fn single<'a>(&mut self, field: &'a Field) -> Option<&'a str> {
         let text = field.value.text();
-        if text.is_none() {
-            self.say(no_single_value(field));
+        match field.value.shape {
+            Shape::Null => self.say(no_value(field)),
+            _ if text.is_none() => self.say(no_single_value(field)),
+            _ => {}
         }
         text
     }
@@ -143,14 +145,14 @@ impl Checker<'_> {
             self.say(diagnostic.clone());
         }
         let at = at?;
-        let end = match self.draft.deadline {
-            Some(Deadline::At(end)) => Some(end),
-            Some(Deadline::After(length)) => self.now.checked_add(length).ok(),
-            None => None,
-        };
-        if end.is_some_and(|end| at >= end) {
-            let what = "`not_before` is not before the plan's deadline";
+        let what = "`not_before` is not before the plan's deadline";
+        let begin = self.draft.schedule.start.map_or(self.now, |start| start.max(self.now));
+        if matches!(self.draft.deadline, Some(Deadline::At(end)) if at >= end) {
             self.say(Diagnostic::error("not-before", field.value.span, what).help("the action could never be sent"));
+        } else if matches!(self.draft.deadline, Some(Deadline::After(length)) if begin.checked_add(length).is_ok_and(|end| at >= end))
+        {
+            let help = "the action will not be sent, unless the run begins later";
+            self.say(Diagnostic::warning("not-before", field.value.span, what).help(help));
         } else if at <= self.now {
             self.say(Diagnostic::warning("past", field.value.span, "`not_before` has passed and changes nothing"));
         }

@@ -25,6 +25,7 @@ impl Checker<'_> {
     pub(super) fn bare_list(&mut self, source: SourceId, bytes: Box<dyn Read>, options: &CsvOptions) {
         let unplaced = |name: &String| (name.clone(), None);
         let options = ListOptions {
+            bare: true,
             columns: options.columns.iter().map(|(field, column)| (unplaced(field), unplaced(column))).collect(),
             ignore_all: options.ignore == IgnoreColumns::All,
             ignore: match &options.ignore {

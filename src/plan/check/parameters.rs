@@ -52,9 +52,11 @@ impl Checker<'_> {
                 let Some(reason) = &reason else { continue };
                 params::scalar(parameter, &reason.spelling)
             } else {
-                let Some(field) = given[index].filter(|field| !matches!(field.value.shape, Shape::Null)) else {
+                let Some(field) = given[index] else { continue };
+                if matches!(field.value.shape, Shape::Null) {
+                    wrong.push(&parameter.name);
                     continue;
-                };
+                }
                 if rules.csr.as_ref().is_some_and(|rule| rule.field == parameter.name) {
                     let Some(read) = self.read_csr(field) else {
                         wrong.push(&parameter.name);
@@ -78,8 +80,12 @@ impl Checker<'_> {
                 }
             }
         }
+        let untyped = wrong.len();
         for violation in params::check(operation, &map) {
-            if violation.parameter.as_deref().is_some_and(|name| wrong.contains(&name)) {
+            let name = violation.parameter.as_deref();
+            let said = name.and_then(|name| wrong.iter().position(|wrong| *wrong == name));
+            // One rule that a value breaks is enough to say; but each item of a list is a value of its own.
+            if said.is_some_and(|index| index < untyped || !violation.what.starts_with("item ")) {
                 continue;
             }
             let name = violation.parameter.as_deref().unwrap_or_default();
@@ -126,7 +132,8 @@ impl Checker<'_> {
         rules: &ActionRules,
     ) -> Vec<Option<&'a Field>> {
         let mut given: Vec<Option<&Field>> = vec![None; operation.parameters.len()];
-        for field in row.present() {
+        // What stands where `<<` was meant, the reading has said.
+        for field in row.present().filter(|field| field.name != "<<") {
             let name = field.name.as_str();
             if name == "reason" && rules.reason.is_none() && operation.parameter(name).is_none() {
                 let what = format!("the action `{}` takes no reason", operation.name);
