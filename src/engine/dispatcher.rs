@@ -316,7 +316,7 @@ where
             }
             Next::StopAccount => {
                 self.ready.again(ordinal, account, None);
-                if !self.run.senders[account].renew() {
+                if !self.run.senders[account].renew(report.token_number) {
                     let status = report.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
                     let words = report.reply.message.unwrap_or_default();
                     self.stop_account(account, &format!("the provider refused the credentials: {status} {words}"));
@@ -338,19 +338,21 @@ where
                 }
                 self.ready.again(ordinal, account, None);
             }
-            LookedUp::Failed { cause, pace, refused_credentials } => {
+            LookedUp::Failed { cause, pace, refused_token } => {
                 self.pace(account, pace);
                 let throttled = matches!(pace, Paced::Throttled(_));
                 let mut tries = 0;
                 if let Some((doubted, _)) = self.doubts.get_mut(&ordinal) {
-                    doubted.tries += u32::from(!throttled && !refused_credentials);
+                    doubted.tries += u32::from(!throttled && refused_token.is_none());
                     doubted.cause = Some(cause.clone());
                     tries = doubted.tries;
                 }
                 let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
                 let due = (!throttled).then(|| self.run.clock.elapsed() + pause);
                 self.ready.again(ordinal, account, due);
-                if refused_credentials && !self.run.senders[account].renew() {
+                if let Some(token_number) = refused_token
+                    && !self.run.senders[account].renew(token_number)
+                {
                     self.stop_account(account, &format!("the provider refused the credentials: {cause}"));
                 }
             }

@@ -188,6 +188,6 @@ mod tests {
         assert_eq!([true, false, true, false].map(|well| failures.ended(well).is_some()), [false, false, false, true]);
         let mut rate = watch(StopWhen::FailureRate { rate: 0.5, of_last: 4 });
         let ends = [false, true, true, false, true, true, false, false];
-        assert_eq!(ends.map(|well| rate.ended(well).is_some()), [false, false, false, true, false, false, false, true]);
+        assert_eq!(ends.map(|well| rate.ended(well).is_some()), [false, false, false, true, false, false, true, true]);
     }
 }

@@ -22,6 +22,8 @@ pub struct Sender<T> {
     signer: RefCell<Signer>,
     transport: T,
     token: Cell<Token>,
+    /// How many tokens were fetched so far.
+    tokens: Cell<u32>,
 }
 
 /// What is known of the token in use, where the signer needs one.
@@ -50,6 +52,7 @@ impl<T: Transport> Sender<T> {
             signer: RefCell::new(signer),
             transport,
             token: Cell::new(token),
+            tokens: Cell::new(0),
         }
     }
 
@@ -84,6 +87,7 @@ impl<T: Transport> Sender<T> {
         let (token, _) = read_token(&answer).map_err(|cause| TokenError(self.mask(&cause)))?;
         self.signer.borrow_mut().set_token(token);
         self.token.set(Token::Fresh);
+        self.tokens.set(self.tokens.get().saturating_add(1));
         Ok(())
     }
 
@@ -94,10 +98,21 @@ impl<T: Transport> Sender<T> {
         }
     }
 
-    /// The provider refused the credentials. Whether a new token may help: one that has worked may have run out, one that
-    /// never worked has not.
-    pub fn renew(&self) -> bool {
-        let may_help = self.token.get() != Token::Fresh && self.signer.borrow().token_request().is_some();
+    /// Which token is in use; 0 before the first.
+    pub fn token_number(&self) -> u32 {
+        self.tokens.get()
+    }
+
+    /// The provider refused a request that was signed with this token. Whether another one may help: a token that has worked may
+    /// have run out, and must be fetched anew; one that never worked has not.
+    pub fn renew(&self, token_number: u32) -> bool {
+        if self.signer.borrow().token_request().is_none() {
+            return false;
+        }
+        if token_number != self.tokens.get() {
+            return true;
+        }
+        let may_help = self.token.get() != Token::Fresh;
         if may_help {
             self.token.set(Token::Missing);
         }
