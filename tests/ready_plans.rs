@@ -1,5 +1,6 @@
 //! The ready plans: each is read, previewed and carried out against the simulator, by the program as people use it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "what a test writes need not survive a crash")]
 
 use certsweep::diag::{Diagnostics, Severity};
 use certsweep::plan::{Action, CsvOptions, Input, Request, check};
