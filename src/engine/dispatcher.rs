@@ -144,7 +144,7 @@ where
         Ok(Self {
             watch: Watch::new(safety),
             jitter: Jitter::new(run.seed),
-            deadline: safety::deadline(run.settings.deadline, facts_began),
+            deadline: safety::deadline(run.settings.deadline, &run.settings.schedule, facts_began),
             stopping: failed.map(StopReason::Environment),
             doubts: doubts.into_iter().map(|(ordinal, doubted)| (ordinal, (doubted, Vec::new()))).collect(),
             run,

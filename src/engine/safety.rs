@@ -53,11 +53,11 @@ pub enum Gate {
     Closed(String),
 }
 
-/// The instant of a deadline for a run that began at `began`.
-pub fn deadline(deadline: Option<Deadline>, began: Timestamp) -> Option<Timestamp> {
+/// The instant of a deadline for a run that began at `began`; where the plan has a later start, the time counts from there.
+pub fn deadline(deadline: Option<Deadline>, schedule: &Schedule, began: Timestamp) -> Option<Timestamp> {
     match deadline? {
         Deadline::At(at) => Some(at),
-        Deadline::After(duration) => began.checked_add(duration).ok(),
+        Deadline::After(duration) => schedule.start.map_or(began, |start| start.max(began)).checked_add(duration).ok(),
     }
 }
 
