@@ -37,9 +37,14 @@ enum Token {
     Worked,
 }
 
-/// Why there is no token, as a sentence.
+/// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenError(pub String);
+pub struct TokenError {
+    /// The cause, as a sentence.
+    pub cause: String,
+    /// Whether asking again with the same credentials is pointless.
+    pub refused: bool,
+}
 
 impl<T: Transport> Sender<T> {
     /// From an account of the plan and its signer.
@@ -78,13 +83,16 @@ impl<T: Transport> Sender<T> {
     pub async fn fetch_token(&self) -> Result<(), TokenError> {
         let request = match self.signer.borrow().token_request() {
             None => return Ok(()),
-            Some(request) => request.map_err(|error| TokenError(error.to_string()))?,
+            Some(request) => request.map_err(|error| TokenError { cause: error.to_string(), refused: true })?,
         };
         let answer = match self.transport.send(request).await {
             Delivery::Answered(answer) => answer,
-            Delivery::NotSent(cause) | Delivery::Lost(cause) => return Err(TokenError(self.mask(&cause))),
+            Delivery::NotSent(cause) | Delivery::Lost(cause) => {
+                return Err(TokenError { cause: self.mask(&cause), refused: false });
+            }
         };
-        let (token, _) = read_token(&answer).map_err(|cause| TokenError(self.mask(&cause)))?;
+        let refused = !matches!(answer.status, 408 | 429 | 500..);
+        let (token, _) = read_token(&answer).map_err(|cause| TokenError { cause: self.mask(&cause), refused })?;
         self.signer.borrow_mut().set_token(token);
         self.token.set(Token::Fresh);
         self.tokens.set(self.tokens.get().saturating_add(1));
