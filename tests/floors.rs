@@ -200,7 +200,7 @@ impl Source {
         let text = lines.join(" ");
         let sentence = text.split(". ").next().unwrap_or_default().trim_end_matches('.');
         let plain = sentence.replace("[`", "`").replace("`]", "`").replace('|', "\\|");
-        plain.replace("super::", "").replace("crate::", "")
+        plain.replace("super::", "").replace("crate::", "").replace("()`", "`")
     }
 
     /// The library's modules that this file names, other than its own: `crate::x…`, and `super::…` that climbs up to the root.
