@@ -1,1 +1,223 @@
-//! Later.
+//! The command line: what needs an explicit yes, what is refused before anything is sent, where results and messages go.
+
+use super::limits::revokes;
+use super::mock::{Mock, empty};
+use super::place::{BINARY, Place, finish, plan};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+const DEFAULTS: &str = "defaults: {provider: digicert}";
+
+#[test]
+fn a_run_off_a_terminal_needs_a_yes() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 1));
+    place.certsweep(&["run", "plan.yaml"]).exits(2).says(&["--yes"]);
+    assert!(mock.seen().is_empty());
+    assert_eq!(place.names(), ["plan.yaml"]);
+    let done = place.certsweep(&["run", "plan.yaml", "--yes"]).exits(0);
+    assert!(done.out.contains("runs/"), "{}", done.out);
+    let runs = std::fs::read_dir(place.path("runs")).unwrap().count();
+    assert_eq!((runs, mock.seen().len()), (1, 1));
+    // So does going on with one that has something left.
+    place.certsweep(&["resume", "run"]).exits(2);
+}
+
+#[test]
+fn another_plan_than_the_one_previewed_is_refused() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    let digest =
+        place.certsweep(&["preview", "plan.yaml", "--json"]).exits(0).json()["digest"].as_str().unwrap().to_owned();
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 3));
+    let run = ["run", "plan.yaml", "--yes", "--run-dir", "run", "--digest", digest.as_str()];
+    place.certsweep(&run).exits(2).says(&["digest"]);
+    assert!(mock.seen().is_empty() && !place.path("run").exists());
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    place.certsweep(&run).exits(0);
+    assert_eq!(mock.seen().len(), 2);
+}
+
+#[test]
+fn a_file_that_the_plan_names_is_part_of_its_digest() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", plan(&mock, &["digicert"], DEFAULTS, "  - {from: list.csv, action: revoke}\n"));
+    place.file("list.csv", "certificate_id\n1\n");
+    let digest = || place.certsweep(&["preview", "plan.yaml", "--json"]).exits(0).json()["digest"].clone();
+    let one = digest();
+    assert_eq!(digest(), one);
+    place.file("list.csv", "certificate_id\n2\n");
+    assert_ne!(digest(), one);
+}
+
+#[test]
+fn a_run_directory_that_is_there_is_left_alone() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("run/precious.txt", "mine");
+    place.run(&revokes(&mock, "rate: [1000/1s]", 1)).exits(2);
+    assert!(mock.seen().is_empty());
+    assert_eq!(place.read("run/precious.txt"), "mine");
+}
+
+#[test]
+fn a_run_directory_holds_the_plan_and_its_files_for_its_owner_alone() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("list.csv", "certificate_id\n1\n2\n");
+    place.run(&plan(&mock, &["digicert"], DEFAULTS, "  - {from: list.csv, action: revoke}\n")).exits(0);
+    let mode = std::fs::metadata(place.path("run")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let files = place.bytes_below("run");
+    for (name, text) in [("plan.yaml", place.read("plan.yaml")), ("list.csv", place.read("list.csv"))] {
+        let copy = files.iter().find(|(path, _)| path.to_string_lossy().ends_with(name));
+        let copy = copy.unwrap_or_else(|| {
+            panic!("no copy of {name} in {:?}", files.iter().map(|(path, _)| path).collect::<Vec<_>>())
+        });
+        assert_eq!(copy.1, text.into_bytes(), "{name}");
+    }
+}
+
+#[test]
+fn a_plan_may_come_from_standard_input() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let text = revokes(&mock, "rate: [1000/1s]", 1);
+    place.certsweep_reading(&["check", "-"], text.as_bytes()).exits(0);
+    assert!(mock.seen().is_empty());
+    place.certsweep_reading(&["run", "-", "--yes", "--run-dir", "run"], text.as_bytes()).exits(0);
+    assert_eq!(mock.seen().len(), 1);
+    assert_eq!(place.row()["outcome"], "succeeded");
+    let done =
+        place.certsweep_reading(&["check", "-"], b"version: 1\nactions: [{provider: digicert, acton: revoke}]\n");
+    done.exits(2).says(&[":2:", "action"]);
+}
+
+#[test]
+fn a_wrong_plan_is_refused_whole_with_places() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let actions = "  - {action: revoke, certificate_id: 1}\n\
+                   \x20 - {action: revok, certificate_id: 2}\n\
+                   \x20 - {action: revoke, certificate_id: 3, reason: keyCompromize}\n\
+                   \x20 - {action: revoke-order, order_id: x}\n\
+                   \x20 - {provider: naver, action: revoke, orderId: \"1\", certificateNo: 1, reason: keyCompromise}\n";
+    let text = plan(&mock, &["digicert"], DEFAULTS, actions);
+    let first = text.lines().position(|line| line == "actions:").unwrap() + 2;
+    let done = place.run(&text).exits(2);
+    for (line, words) in
+        [(first + 1, "revoke"), (first + 2, "keyCompromise"), (first + 3, "whole number"), (first + 4, "reasons:")]
+    {
+        assert!(done.err.contains(&format!("plan.yaml:{line}:")), "no finding in line {line}:\n{}", done.err);
+        assert!(done.err.contains(words), "`{words}`:\n{}", done.err);
+    }
+    assert!(mock.seen().is_empty() && !place.path("run").exists());
+    let found = place.certsweep(&["check", "plan.yaml", "--json"]).exits(2).json();
+    assert_eq!(found["errors"], 4, "{found}");
+}
+
+#[test]
+fn usage_errors_are_two_and_help_is_zero() {
+    let place = Place::bare();
+    for args in [
+        &["run"][..],
+        &["--nonsense"],
+        &["run", "plan.yaml", "--nonsense"],
+        &["frobnicate"],
+        &["check", "not-there.yaml"],
+        &["preview", "not-there.yaml"],
+        &["run", "not-there.yaml", "--yes"],
+        &["status", "not-there"],
+        &["report", "not-there"],
+        &["resume", "not-there", "--yes"],
+        &["report", ".", "--format", "pdf"],
+        &["resume", ".", "--retry", "succeeded"],
+        &["providers", "show", "nobody"],
+        &["providers", "check", "not-there.yaml"],
+        &["completions", "nushell-of-the-future"],
+        &["check", "-q", "-v", "plan.yaml"],
+        &["check", "--color", "purple", "plan.yaml"],
+    ] {
+        let done = place.certsweep(args);
+        assert_eq!(done.code, 2, "{args:?}: {done:?}");
+        assert!(done.out.is_empty() && !done.err.is_empty(), "{args:?}: {done:?}");
+    }
+    for args in [&["--help"][..], &["-h"], &["--version"], &["help"], &["help", "run"]] {
+        let done = place.certsweep(args).exits(0);
+        assert!(done.out.contains("certsweep") && done.err.is_empty(), "{args:?}");
+    }
+    let commands =
+        ["check", "preview", "run", "resume", "status", "report", "providers", "schema", "simulate", "completions"];
+    let help = place.certsweep(&["--help"]).out;
+    for command in commands {
+        assert!(help.contains(command));
+        assert!(place.certsweep(&[command, "--help"]).exits(0).out.contains(command));
+    }
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn results_go_to_standard_output_and_everything_else_to_standard_error() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    let quiet = place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "quiet", "-q"]).exits(0);
+    assert_eq!(quiet.err, "");
+    let loud = place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "loud", "-vv", "--no-progress"]).exits(0);
+    assert!(loud.err.len() > quiet.err.len());
+    let json = place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "json", "--json"]).exits(0).json();
+    assert_eq!(
+        (&json["exit_code"], &json["outcomes"]["succeeded"], &json["actions"]),
+        (&0.into(), &2.into(), &2.into())
+    );
+    let plain = place.certsweep(&["preview", "plan.yaml"]).exits(0);
+    assert!(!plain.out.contains('\u{1b}') && !plain.err.contains('\u{1b}'));
+    place.file("bad.yaml", "version: 1\nactions: [{}]\n");
+    let colored = place.certsweep(&["check", "bad.yaml", "--color", "always"]).exits(2);
+    assert!(colored.err.contains('\u{1b}'), "{}", colored.err);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_and_no_panic() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.run(&revokes(&mock, "rate: [1000/1s]", 300)).exits(0);
+    for args in [
+        &["report", "run"][..],
+        &["schema"],
+        &["providers", "show", "digicert"],
+        &["preview", "plan.yaml"],
+        &["--help"],
+    ] {
+        let mut child = place.command(BINARY, args).stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let done = finish(child);
+        assert!(!done.err.contains("panicked"), "{args:?}: {}", done.err);
+        assert_ne!(done.code, 101, "{args:?}");
+    }
+    // A run's reports are written whatever becomes of its standard output.
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 5));
+    let mut child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "other"]);
+    drop(child.stdout.take());
+    drop(child.stderr.take());
+    let status = child.wait().unwrap();
+    assert_ne!(status.code(), Some(101));
+    assert_eq!(super::place::rows(&place.read("other/report.csv")).len(), 5);
+}
+
+#[test]
+fn an_unfinished_run_of_the_same_plan_is_pointed_at() {
+    let (place, mock) = (Place::new(), Mock::start(|_, nth| empty(if nth == 0 { 401 } else { 204 })));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 1));
+    place.certsweep(&["run", "plan.yaml", "--yes"]).exits(4);
+    place.certsweep(&["run", "plan.yaml", "--yes"]).exits(2).says(&["certsweep resume runs/"]);
+    assert_eq!(mock.seen().len(), 1);
+    place.certsweep(&["run", "plan.yaml", "--yes", "--new"]).exits(0);
+    assert_eq!(mock.seen().len(), 2);
+}
+
+#[test]
+fn plain_http_is_for_loopback_alone() {
+    let place = Place::new();
+    for url in ["http://ca.example.com/v2", "http://10.0.0.1", "http://127.0.0.1.example.com"] {
+        let text = format!(
+            "version: 1\nproviders: {{digicert: {{base_url: \"{url}\"}}}}\nactions: [{{provider: digicert, action: revoke, certificate_id: 1}}]\n"
+        );
+        place.run(&text).exits(2).says(&["plan.yaml:2:", "http"]);
+    }
+    assert_eq!(place.names(), ["plan.yaml"]);
+}

@@ -200,3 +200,15 @@ fn the_plans_settings_win_over_the_shared_ones() {
     assert_eq!(keys, ["shared-key-value", "own-key-value", "own-key-value"]);
     assert!(mock.lines().iter().all(|line| line == "PUT /shared/certificate/1/revoke"), "{:?}", mock.lines());
 }
+
+#[test]
+fn a_key_at_the_end_of_a_long_message_is_masked_whole() {
+    let place = Place::new();
+    let mock = Mock::start(|_, _| {
+        json(400, &format!(r#"{{"errors":[{{"code":"x","message":"{}{KEY}"}}]}}"#, "x".repeat(990)))
+    });
+    place.run(&revokes(&mock, "rate: [1000/1s]", 1)).exits(1);
+    for (path, bytes) in place.bytes_below("run") {
+        assert!(!contains(&bytes, &KEY.as_bytes()[..8]), "{} holds the key's beginning", path.display());
+    }
+}
