@@ -1,7 +1,7 @@
 //! A provider on loopback, played by threads that read and write HTTP/1.1 themselves. Records every request as it came, with its
 //! time; what it answers is a script of the test's own. Knows nothing of certsweep.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
