@@ -250,6 +250,29 @@ fn a_secret_is_never_repeated() {
 }
 
 #[test]
+fn a_reason_that_is_not_had_is_settled_by_the_line_shown() {
+    let checked = check_file(&Path::new(FOLDER).join("bad/reason-not-had.yaml"));
+    let found = checked.diagnostics.sorted()[0].clone();
+    let help = found.help.unwrap();
+    assert!(help.contains("`providers: {naver: {reasons: {keyCompromise: unspecified}}}`"), "{help}");
+    assert!(help.contains("report it to the CA by other means"), "{help}");
+    for has in ["unspecified", "affiliationChanged", "superseded", "cessationOfOperation"] {
+        assert!(found.what.contains(has), "{}", found.what);
+    }
+    let text = std::fs::read_to_string(Path::new(FOLDER).join("bad/reason-not-had.yaml")).unwrap();
+    let settled = text.replace("actions:", "providers: {naver: {reasons: {keyCompromise: unspecified}}}\nactions:");
+    let checked = check_text(settled);
+    assert_eq!(checked.actions[0].reason_sent.as_deref(), Some("unspecified"));
+    assert_eq!(checked.actions[0].reason.unwrap().name(), "keyCompromise");
+}
+
+#[test]
+fn an_alias_of_actions_is_read_too() {
+    let text = "version: 1\ndefaults: {provider: digicert}\nactions: [{action: revoke, certificate_id: &c 1}, {action: revoke-order, order_id: *c}]\n";
+    assert_eq!(check_text(text).actions.len(), 2);
+}
+
+#[test]
 fn the_digest_is_that_of_what_is_sent() {
     let digest = |text: &str| {
         let checked = check_text(text);
@@ -296,16 +319,19 @@ fn a_checked_plan_holds_what_the_run_needs() {
         ids,
         [
             "shop",
-            "contract.yaml:24",
-            "contract.yaml:25",
-            "new",
             "contract.yaml:28",
+            "contract.yaml:29",
+            "new",
+            "contract.yaml:32",
             "files/leaked.csv:2",
             "files/leaked.csv:3"
         ]
     );
     let sent: Vec<_> = checked.actions.iter().map(|action| action.reason_sent.as_deref().unwrap_or("-")).collect();
-    assert_eq!(sent, ["key_compromise", "-", "superseded", "-", "KEY_COMPROMISE", "key_compromise", "key_compromise"]);
+    assert_eq!(
+        sent,
+        ["key_compromise", "key_compromise", "superseded", "-", "KEY_COMPROMISE", "key_compromise", "key_compromise"]
+    );
     let targets: Vec<&str> = checked.actions.iter().map(|action| action.target.as_str()).collect();
     assert_eq!(targets, ["112358", "55", "1/1", "55882", "6434f74f-2d13-4e6a-89eb-93ee313f1a43", "112358", "0012"]);
     assert_eq!(checked.actions[5].duplicate_of.as_deref(), Some("shop"));

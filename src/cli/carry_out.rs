@@ -115,7 +115,6 @@ fn summary(
     reader.queue(|action| duplicates += u64::from(action.duplicate_of.is_some()))?;
     let state = if ending.complete { State::Finished } else { State::Stopped };
     let resume = resume_command(path, State::Stopped).unwrap_or_default();
-    let count = |outcome: Outcome| overview.outcomes.get(&outcome).copied().unwrap_or(0);
     let mut next = Vec::new();
     for (account, why) in &ending.accounts_stopped {
         next.push(format!("{account} was stopped: {why}"));
@@ -123,23 +122,25 @@ fn summary(
     if !ending.complete {
         next.push(format!("go on: {resume}"));
     }
-    for (outcome, words) in [
-        (Outcome::InDoubt, "may have taken effect; look them up again"),
-        (Outcome::Failed, "had no effect; try them again"),
-    ] {
-        if count(outcome) > 0 {
-            next.push(format!("{} {outcome} actions {words}: {resume} --retry {outcome}", count(outcome)));
-        }
-    }
-    if count(Outcome::Rejected) > 0 {
-        next.push(format!(
-            "{} actions were rejected; the report's provider_message says why",
-            count(Outcome::Rejected)
-        ));
-    }
-    if count(Outcome::PendingApproval) > 0 {
-        next.push(format!("{} actions wait for a person's approval at the CA", count(Outcome::PendingApproval)));
-    }
+    let actions = |outcome: Outcome| {
+        let count = overview.outcomes.get(&outcome).copied().unwrap_or(0);
+        (count > 0).then(|| if count == 1 { "1 action".to_owned() } else { format!("{count} actions") })
+    };
+    next.extend(
+        actions(Outcome::InDoubt)
+            .map(|actions| format!("{actions} may have taken effect: {resume} --retry in-doubt looks them up again")),
+    );
+    next.extend(
+        actions(Outcome::Failed)
+            .map(|actions| format!("{actions} had no effect: {resume} --retry failed tries them again")),
+    );
+    next.extend(
+        actions(Outcome::Rejected)
+            .map(|actions| format!("{actions} rejected; the report's column provider_message says why")),
+    );
+    next.extend(
+        actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
+    );
     let why = match (&ending.stopped, ending.complete) {
         (Some(StopReason::Rule(why) | StopReason::Environment(why)), _) => Some(why.clone()),
         (Some(StopReason::Signal(number)), false) => Some(format!("interrupted by signal {number}")),

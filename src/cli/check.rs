@@ -14,7 +14,7 @@ pub fn check(context: &Context, args: &args::Check) -> Exit {
         Ok(read) if context.global.json => {
             context.printer.result_json(&serde_json::json!({
                 "plan": read.plan.settings().name, "actions": read.plan.actions(), "digest": read.plan.digest(),
-                "errors": 0, "warnings": read.warnings, "diagnostics": [],
+                "errors": 0, "warnings": read.warnings, "diagnostics": read.diagnostics,
             }));
             Exit::Well
         }

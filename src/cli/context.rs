@@ -30,8 +30,10 @@ pub struct Context {
 pub struct ReadPlan {
     /// The proof.
     pub plan: CheckedPlan,
-    /// Warnings.
+    /// How many warnings there were.
     pub warnings: u64,
+    /// The warnings, for `--json`.
+    pub diagnostics: serde_json::Value,
 }
 
 impl Context {
@@ -83,7 +85,8 @@ impl Context {
         self.findings(&findings, &sources);
         match plan {
             Some(plan) if !findings.has_errors() => {
-                Ok(ReadPlan { plan, warnings: findings.count(Severity::Warning) as u64 })
+                let warnings = findings.count(Severity::Warning) as u64;
+                Ok(ReadPlan { plan, warnings, diagnostics: diagnostics::to_json(&findings, &sources) })
             }
             _ => Err(Exit::Usage),
         }

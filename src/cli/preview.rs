@@ -138,7 +138,7 @@ impl Gathered {
             estimated_seconds: Some(share.takes.as_secs_f64()),
             bottleneck: share.bound.clone(),
         });
-        let deadline = safety::deadline(settings.deadline, now).map(|at| {
+        let deadline = safety::deadline(settings.deadline, &settings.schedule, now).map(|at| {
             let slack = ends_at.map(|ends| at.duration_since(ends).as_secs_f64());
             DeadlineForecast { at: Some(at), slack_seconds: slack, met: slack.is_some_and(|slack| slack >= 0.0) }
         });

@@ -44,6 +44,8 @@ pub struct Report {
     pub refused: bool,
     /// What the limits must know.
     pub pace: Paced,
+    /// The token that the request was signed with.
+    pub token_number: u32,
     /// How far the provider's clock is from ours, where it is far.
     pub skew: Option<SignedDuration>,
 }
@@ -94,6 +96,7 @@ pub async fn attempt<T: Transport, C: Clock>(
     let intent = Record::Intent { ordinal, attempt, at: clock.now() };
     append(&journal, vec![intent.clone()]).await?;
 
+    let token_number = sender.token_number();
     let delivery = sender.send(operation, &action.parameters, clock.now()).await;
     let at = clock.now();
     let (came, reply, answer, verdict) = match delivery {
@@ -134,7 +137,7 @@ pub async fn attempt<T: Transport, C: Clock>(
     };
     let skew = answer.as_ref().and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(Meaning::Rejected);
-    Ok(Report { records: vec![intent, record], next, reply, answer, refused, pace, skew })
+    Ok(Report { records: vec![intent, record], next, reply, answer, refused, pace, token_number, skew })
 }
 
 /// What is in doubt about an action, and what is known already.
@@ -165,8 +168,8 @@ pub enum LookedUp {
         cause: String,
         /// What the limits must know.
         pace: Paced,
-        /// Whether the credentials were refused.
-        refused_credentials: bool,
+        /// The token that was refused, where the credentials were.
+        refused_token: Option<u32>,
     },
 }
 
@@ -207,11 +210,12 @@ pub async fn look_up<T: Transport, C: Clock>(
         parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
     }
     append(&journal, vec![Record::Asked { account, ordinal: Some(action.ordinal), at: clock.now() }]).await?;
+    let token_number = sender.token_number();
     let answer = match sender.send(operation, &parameters, clock.now()).await {
         Delivery::Answered(answer) => answer,
         Delivery::NotSent(cause) | Delivery::Lost(cause) => {
             let cause = format!("the look-up came to nothing: {}", sender.mask(&cause));
-            return Ok(LookedUp::Failed { cause, pace: Paced::Answered, refused_credentials: false });
+            return Ok(LookedUp::Failed { cause, pace: Paced::Answered, refused_token: None });
         }
     };
     match lookup::page(operation, &answer, clock.now()) {
@@ -230,11 +234,11 @@ pub async fn look_up<T: Transport, C: Clock>(
                 Meaning::Throttled => Paced::Throttled(verdict.retry_after),
                 _ => Paced::Answered,
             };
-            let refused_credentials = verdict.meaning == Meaning::RefusedCredentials;
+            let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);
             let words = verdict.message.or(verdict.explanation).unwrap_or_default();
             let words = cut(&sender.mask(&words));
             let cause = format!("the look-up was answered with HTTP {} {words}", answer.status);
-            Ok(LookedUp::Failed { cause: cause.trim_end().to_owned(), pace, refused_credentials })
+            Ok(LookedUp::Failed { cause: cause.trim_end().to_owned(), pace, refused_token })
         }
     }
 }
@@ -296,6 +300,7 @@ async fn settle<T: Transport, C: Clock>(
         answer: None,
         refused: doubted.refused,
         pace: Paced::Answered,
+        token_number: 0,
         skew: None,
     })))
 }

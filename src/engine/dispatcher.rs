@@ -1,15 +1,18 @@
 //! The one owner of a run's state: it starts steps, folds their records into the state, tells the observer, and stops the run
 //! when a rule, a signal or the environment says so. Every event that it emits tells of something that is durable already.
 
-use super::attempt::{self, Doubted, JournalFailed, LookedUp, Paced, Report, Tools};
+mod folding;
+mod telling;
+
+use super::attempt::{self, Doubted, JournalFailed, LookedUp, Report, Tools};
 use super::pace::{Moment, Pace};
 use super::ready::{Ready, Turn};
-use super::retry::{self, Jitter, Next};
+use super::retry::Jitter;
 use super::safety::{self, Gate, Watch};
 use super::sender::{Sender, TokenError};
 use super::start;
-use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record, Reply};
-use crate::plan::{Action, Settings};
+use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record};
+use crate::plan::Settings;
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -19,7 +22,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::{Id, JoinError, JoinSet};
+use tokio::task::{Id, JoinSet};
 
 /// Everything that a run needs. The caller has made the run directory and resolved the credentials.
 #[derive(Debug)]
@@ -86,6 +89,8 @@ struct Dispatcher<'a, 'o, T, C> {
     stopping: Option<StopReason>,
     leave: bool,
     accounts_stopped: Vec<(String, String)>,
+    /// Requests for a token in a row that came to nothing, by account.
+    token_tries: HashMap<usize, u32>,
     skew_told: HashSet<usize>,
     hold_told: HashMap<usize, Moment>,
 }
@@ -142,7 +147,7 @@ where
         Ok(Self {
             watch: Watch::new(safety),
             jitter: Jitter::new(run.seed),
-            deadline: safety::deadline(run.settings.deadline, facts_began),
+            deadline: safety::deadline(run.settings.deadline, &run.settings.schedule, facts_began),
             stopping: failed.map(StopReason::Environment),
             doubts: doubts.into_iter().map(|(ordinal, doubted)| (ordinal, (doubted, Vec::new()))).collect(),
             run,
@@ -154,6 +159,7 @@ where
             under_way: HashMap::new(),
             leave: false,
             accounts_stopped: Vec::new(),
+            token_tries: HashMap::new(),
             skew_told: HashSet::new(),
             hold_told: HashMap::new(),
         })
@@ -263,241 +269,10 @@ where
         Ok(())
     }
 
-    async fn stepped(&mut self, joined: Result<(Id, Step), JoinError>) {
-        let id = joined.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some((account, ordinal)) = self.under_way.remove(&id) else { return };
-        self.ready.stepped(account);
-        match (joined, ordinal) {
-            (Ok((_, Step::Attempt(Ok(report)))), Some(ordinal)) => self.reported(account, ordinal, report).await,
-            (Ok((_, Step::LookUp(Ok(looked_up)))), Some(ordinal)) => self.looked_up(account, ordinal, looked_up).await,
-            (Ok((_, Step::Token(Ok(token)))), _) => self.token(account, token),
-            (Ok((_, Step::Attempt(Err(failed)) | Step::LookUp(Err(failed)) | Step::Token(Err(failed)))), _) => {
-                // A request whose intent is durable may have gone out: it counts.
-                self.ready.pace(account).answered(self.run.clock.elapsed());
-                self.stop(StopReason::Environment(failed.0));
-            }
-            (Err(panic), Some(ordinal)) => self.panicked(account, ordinal, &panic).await,
-            (Err(_), None) | (Ok(_), _) => self.ready.pace(account).answered(self.run.clock.elapsed()),
-        }
-    }
-
-    async fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report) {
-        self.pace(account, report.pace);
-        for record in &report.records {
-            self.fold(ordinal, record);
-        }
-        if let Some(skew) = report.skew
-            && self.skew_told.insert(account)
-        {
-            let name = &self.run.senders[account].name;
-            let seconds = skew.as_secs();
-            (self.observe)(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
-        }
-        match report.next {
-            Next::End(outcome) => self.ended(account, ordinal, outcome, &report.reply).await,
-            Next::Again => {
-                let counted = start::state(&self.states, ordinal).counted;
-                let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.draw());
-                self.ready.again(ordinal, account, Some(self.run.clock.elapsed() + pause));
-                self.tell_of_failure(account, ordinal, &report.reply);
-            }
-            Next::Hold => self.ready.again(ordinal, account, None),
-            Next::LookUp(_) => {
-                let doubted = Doubted {
-                    refused: report.refused,
-                    answer: report.answer,
-                    reply: report.reply.clone(),
-                    ..Doubted::default()
-                };
-                self.doubts.insert(ordinal, (doubted, Vec::new()));
-                self.ready.again(ordinal, account, None);
-            }
-            Next::StopAccount => {
-                self.ready.again(ordinal, account, None);
-                if !self.run.senders[account].renew() {
-                    let status = report.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
-                    let words = report.reply.message.unwrap_or_default();
-                    self.stop_account(account, &format!("the provider refused the credentials: {status} {words}"));
-                }
-            }
-        }
-    }
-
-    async fn looked_up(&mut self, account: usize, ordinal: Ordinal, looked_up: LookedUp) {
-        match looked_up {
-            LookedUp::Settled(report) => {
-                self.doubts.remove(&ordinal);
-                self.reported(account, ordinal, *report).await;
-            }
-            LookedUp::More(read) => {
-                self.pace(account, Paced::Answered);
-                if let Some((_, pages)) = self.doubts.get_mut(&ordinal) {
-                    *pages = read;
-                }
-                self.ready.again(ordinal, account, None);
-            }
-            LookedUp::Failed { cause, pace, refused_credentials } => {
-                self.pace(account, pace);
-                let throttled = matches!(pace, Paced::Throttled(_));
-                let mut tries = 0;
-                if let Some((doubted, _)) = self.doubts.get_mut(&ordinal) {
-                    doubted.tries += u32::from(!throttled && !refused_credentials);
-                    doubted.cause = Some(cause.clone());
-                    tries = doubted.tries;
-                }
-                let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
-                let due = (!throttled).then(|| self.run.clock.elapsed() + pause);
-                self.ready.again(ordinal, account, due);
-                if refused_credentials && !self.run.senders[account].renew() {
-                    self.stop_account(account, &format!("the provider refused the credentials: {cause}"));
-                }
-            }
-        }
-    }
-
-    fn token(&mut self, account: usize, token: Result<(), TokenError>) {
-        self.pace(account, Paced::Answered);
-        self.ready.pause(account, false);
-        if let Err(error) = token {
-            self.stop_account(account, &format!("no token: {}", error.0));
-        }
-    }
-
-    /// A step panicked: its request may have gone out, so its action is treated as one whose answer was lost.
-    async fn panicked(&mut self, account: usize, ordinal: Ordinal, panic: &JoinError) {
-        self.pace(account, Paced::Answered);
-        let states = self.run.reader.state_of(ordinal);
-        let Ok(state) = states else {
-            return self
-                .stop(StopReason::Environment(format!("an action panicked, and the journal cannot be read: {panic}")));
-        };
-        start::set(&mut self.states, ordinal, state);
-        let reply =
-            Reply { message: Some("an internal error struck while it was under way".to_owned()), ..Reply::default() };
-        let outcome = if state.attempts == 0 { Outcome::Failed } else { Outcome::InDoubt };
-        let record = Record::Ended { ordinal, at: self.run.clock.now(), outcome, answer: reply.clone() };
-        match attempt::append(&self.run.journal, vec![record.clone()]).await {
-            Ok(()) => {
-                self.fold(ordinal, &record);
-                self.ended(account, ordinal, outcome, &reply).await;
-            }
-            Err(failed) => self.stop(StopReason::Environment(failed.0)),
-        }
-    }
-
-    /// An action's end is durable: those that waited for it may go, or never can.
-    async fn ended(&mut self, account: usize, ordinal: Ordinal, outcome: Outcome, reply: &Reply) {
-        let well = outcome.is_well();
-        let canary = self.ready.is_canary(ordinal);
-        let id = self.tell_of_end(account, ordinal, outcome, reply);
-        let lost = self.ready.ended(ordinal, well);
-        if !lost.is_empty() {
-            let message = format!("never sent: it needs {id}, which ended {outcome}");
-            self.skip(lost, &message).await;
-        }
-        if let Some(why) = self.watch.ended(well) {
-            self.stop(StopReason::Rule(why));
-        } else if canary && !well {
-            self.stop(StopReason::Rule(format!("the canary {id} ended {outcome} (safety.canary)")));
-        }
-    }
-
-    async fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
-        let answer = Reply { message: Some(message.to_owned()), ..Reply::default() };
-        let at = self.run.clock.now();
-        let end = |ordinal: &Ordinal| Record::Ended {
-            ordinal: *ordinal,
-            at,
-            outcome: Outcome::Skipped,
-            answer: answer.clone(),
-        };
-        let records: Vec<Record> = ordinals.iter().map(end).collect();
-        if let Err(failed) = attempt::append(&self.run.journal, records.clone()).await {
-            return self.stop(StopReason::Environment(failed.0));
-        }
-        for (ordinal, record) in ordinals.iter().zip(&records) {
-            self.fold(*ordinal, record);
-            if let Ok(action) = self.run.reader.action(*ordinal) {
-                self.tell_of_end(action.account, *ordinal, Outcome::Skipped, &answer);
-            }
-        }
-    }
-
-    fn fold(&mut self, ordinal: Ordinal, record: &Record) {
-        match start::state(&self.states, ordinal).next(record) {
-            Ok(state) => start::set(&mut self.states, ordinal, state),
-            Err(illegal) => self.stop(StopReason::Environment(format!("internal error: {illegal}"))),
-        }
-    }
-
-    fn pace(&mut self, account: usize, paced: Paced) {
-        let now = self.run.clock.elapsed();
-        let pace = self.ready.pace(account);
-        match paced {
-            Paced::Unsent => pace.unsent(),
-            Paced::Answered => {
-                pace.answered(now);
-                pace.quiet(now);
-            }
-            Paced::Throttled(retry_after) => {
-                pace.answered(now);
-                pace.throttled(now, retry_after);
-                self.tell_of_holds(now);
-            }
-        }
-    }
-
     fn stop(&mut self, reason: StopReason) {
         if self.stopping.is_none() {
             (self.observe)(Event::Stopping(reason.clone()));
             self.stopping = Some(reason);
-        }
-    }
-
-    fn stop_account(&mut self, account: usize, why: &str) {
-        self.ready.stop(account);
-        let name = self.run.senders[account].name.clone();
-        let why = why.trim_end().to_owned();
-        if !self.accounts_stopped.iter().any(|(stopped, _)| *stopped == name) {
-            (self.observe)(Event::AccountStopped { account: name.clone(), why: why.clone() });
-            self.accounts_stopped.push((name, why));
-        }
-    }
-
-    fn tell_of_end(&mut self, account: usize, ordinal: Ordinal, outcome: Outcome, reply: &Reply) -> String {
-        let action = self.run.reader.action(ordinal).ok();
-        let id = action.map_or_else(|| ordinal.to_string(), |action: Action| action.id);
-        (self.observe)(Event::ActionEnded {
-            ordinal,
-            account: self.run.senders[account].name.clone(),
-            id: id.clone(),
-            outcome,
-            message: reply.message.clone().unwrap_or_default(),
-        });
-        id
-    }
-
-    fn tell_of_failure(&mut self, account: usize, ordinal: Ordinal, reply: &Reply) {
-        let status = reply.http_status.map(|status| format!("HTTP {status} ")).unwrap_or_default();
-        (self.observe)(Event::AttemptFailed {
-            ordinal,
-            account: self.run.senders[account].name.clone(),
-            attempt: start::state(&self.states, ordinal).attempts,
-            why: format!("{status}{}", reply.message.as_deref().unwrap_or_default()),
-        });
-    }
-
-    fn tell_of_holds(&mut self, now: Moment) {
-        for account in 0..self.run.senders.len() {
-            let Some(until) = self.ready.pace(account).held(now) else { continue };
-            if self.hold_told.insert(account, until) != Some(until) {
-                let ahead = jiff::SignedDuration::try_from(until.saturating_sub(now)).unwrap_or_default();
-                (self.observe)(Event::HeldBack {
-                    account: self.run.senders[account].name.clone(),
-                    until: self.run.clock.now().checked_add(ahead).unwrap_or(Timestamp::MAX),
-                    why: "the provider said that there were too many requests".to_owned(),
-                });
-            }
         }
     }
 

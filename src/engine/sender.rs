@@ -22,6 +22,8 @@ pub struct Sender<T> {
     signer: RefCell<Signer>,
     transport: T,
     token: Cell<Token>,
+    /// How many tokens were fetched so far.
+    tokens: Cell<u32>,
 }
 
 /// What is known of the token in use, where the signer needs one.
@@ -35,9 +37,14 @@ enum Token {
     Worked,
 }
 
-/// Why there is no token, as a sentence.
+/// Why there is no token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenError(pub String);
+pub struct TokenError {
+    /// The cause, as a sentence.
+    pub cause: String,
+    /// Whether asking again with the same credentials is pointless.
+    pub refused: bool,
+}
 
 impl<T: Transport> Sender<T> {
     /// From an account of the plan and its signer.
@@ -50,6 +57,7 @@ impl<T: Transport> Sender<T> {
             signer: RefCell::new(signer),
             transport,
             token: Cell::new(token),
+            tokens: Cell::new(0),
         }
     }
 
@@ -75,15 +83,19 @@ impl<T: Transport> Sender<T> {
     pub async fn fetch_token(&self) -> Result<(), TokenError> {
         let request = match self.signer.borrow().token_request() {
             None => return Ok(()),
-            Some(request) => request.map_err(|error| TokenError(error.to_string()))?,
+            Some(request) => request.map_err(|error| TokenError { cause: error.to_string(), refused: true })?,
         };
         let answer = match self.transport.send(request).await {
             Delivery::Answered(answer) => answer,
-            Delivery::NotSent(cause) | Delivery::Lost(cause) => return Err(TokenError(self.mask(&cause))),
+            Delivery::NotSent(cause) | Delivery::Lost(cause) => {
+                return Err(TokenError { cause: self.mask(&cause), refused: false });
+            }
         };
-        let (token, _) = read_token(&answer).map_err(|cause| TokenError(self.mask(&cause)))?;
+        let refused = !matches!(answer.status, 408 | 429 | 500..);
+        let (token, _) = read_token(&answer).map_err(|cause| TokenError { cause: self.mask(&cause), refused })?;
         self.signer.borrow_mut().set_token(token);
         self.token.set(Token::Fresh);
+        self.tokens.set(self.tokens.get().saturating_add(1));
         Ok(())
     }
 
@@ -94,10 +106,21 @@ impl<T: Transport> Sender<T> {
         }
     }
 
-    /// The provider refused the credentials. Whether a new token may help: one that has worked may have run out, one that
-    /// never worked has not.
-    pub fn renew(&self) -> bool {
-        let may_help = self.token.get() != Token::Fresh && self.signer.borrow().token_request().is_some();
+    /// Which token is in use; 0 before the first.
+    pub fn token_number(&self) -> u32 {
+        self.tokens.get()
+    }
+
+    /// The provider refused a request that was signed with this token. Whether another one may help: a token that has worked may
+    /// have run out, and must be fetched anew; one that never worked has not.
+    pub fn renew(&self, token_number: u32) -> bool {
+        if self.signer.borrow().token_request().is_none() {
+            return false;
+        }
+        if token_number != self.tokens.get() {
+            return true;
+        }
+        let may_help = self.token.get() != Token::Fresh;
         if may_help {
             self.token.set(Token::Missing);
         }

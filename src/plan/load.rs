@@ -131,7 +131,7 @@ impl Format {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         match ending.as_str() {
             "yaml" | "yml" | "json" => Some(Self::Yaml),
-            "csv" | "tsv" | "txt" => Some(Self::Csv),
+            "csv" | "tsv" => Some(Self::Csv),
             _ => None,
         }
     }

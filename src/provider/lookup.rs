@@ -37,7 +37,7 @@ pub fn page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Va
 pub fn next_page(rule: &LookupRule, pages: &[Value]) -> Option<u32> {
     let paging = rule.pages.as_ref()?;
     let seen = u32::try_from(pages.len()).ok()?;
-    let more = seen > 0 && seen < MOST_PAGES && !is_last(paging, pages);
+    let more = seen < MOST_PAGES && all_rows(paging, pages)? > rows_in(paging, pages);
     more.then(|| paging.first.saturating_add(seen))
 }
 
@@ -101,14 +101,18 @@ fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
 
 /// Whether these pages are all that there are.
 fn whole(rule: &LookupRule, pages: &[Value]) -> bool {
-    rule.pages.as_ref().is_none_or(|paging| is_last(paging, pages))
+    let is_whole = |paging: &Pages| all_rows(paging, pages).is_some_and(|all| all <= rows_in(paging, pages));
+    rule.pages.as_ref().is_none_or(is_whole)
 }
 
-/// Whether as many rows as there are in all fit into these pages. An answer that does not say how many is never the last.
-fn is_last(paging: &Pages, pages: &[Value]) -> bool {
-    let all: Option<u64> = pages.last().and_then(|page| paging.total.text_of(page)?.parse().ok());
-    let read = u64::try_from(pages.len()).unwrap_or(u64::MAX).saturating_mul(u64::from(paging.size));
-    all.is_some_and(|all| all <= read)
+/// How many rows there are, as the last page says; a page that does not say it is neither followed nor believed to be the last.
+fn all_rows(paging: &Pages, pages: &[Value]) -> Option<u64> {
+    paging.total.text_of(pages.last()?)?.parse().ok()
+}
+
+/// How many rows fit into these pages.
+fn rows_in(paging: &Pages, pages: &[Value]) -> u64 {
+    u64::try_from(pages.len()).unwrap_or(u64::MAX).saturating_mul(u64::from(paging.size))
 }
 
 fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value) -> Vec<&'a Value> {
@@ -271,6 +275,8 @@ mod tests {
             (1, json!(101), Some(2)),
             (2, json!("201"), Some(3)),
             (3, json!(201), None),
+            (1, json!("many"), None),
+            (1, json!(null), None),
         ] {
             let pages = vec![json!({"totalCount": total}); pages];
             assert_eq!(next_page(rule, &pages), expected, "{total}");

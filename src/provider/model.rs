@@ -442,22 +442,6 @@ impl Provider {
     }
 }
 
-impl SampleAnswer {
-    /// The answer as the provider would send it.
-    pub fn answer(&self) -> super::Answer {
-        let mut headers = self.headers.clone();
-        if self.body.is_some() && !headers.iter().any(|(name, _)| name == "content-type") {
-            headers.push(("content-type".to_owned(), "application/json".to_owned()));
-        }
-        let body = match (&self.text, &self.body) {
-            (Some(text), _) => text.clone().into_bytes(),
-            (None, Some(body)) => body.to_string().into_bytes(),
-            (None, None) => Vec::new(),
-        };
-        super::Answer { status: self.status, headers, body }
-    }
-}
-
 impl ActionRules {
     /// What an action with these parameters reaches beyond one certificate, in a few words.
     pub fn reaches(&self, parameters: &serde_json::Map<String, Value>) -> Option<String> {

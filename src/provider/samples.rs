@@ -1,6 +1,6 @@
 //! Runs a document's samples: the parameters must give the request, each answer its reading. The document is its own test.
 
-use super::answer::{Meaning, Standing};
+use super::answer::{Answer, Meaning, Standing};
 use super::model::{Operation, Provider, Sample, SampleAnswer, SampleReading};
 use super::{lookup, params, request, verdict};
 use jiff::Timestamp;
@@ -35,6 +35,22 @@ pub fn run(provider: &Provider) -> Vec<SampleFailure> {
         }
     }
     failures
+}
+
+impl SampleAnswer {
+    /// The answer as the provider would send it.
+    pub fn answer(&self) -> Answer {
+        let mut headers = self.headers.clone();
+        if self.body.is_some() && !headers.iter().any(|(name, _)| name == "content-type") {
+            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+        }
+        let body = match (&self.text, &self.body) {
+            (Some(text), _) => text.clone().into_bytes(),
+            (None, Some(body)) => body.to_string().into_bytes(),
+            (None, None) => Vec::new(),
+        };
+        Answer { status: self.status, headers, body }
+    }
 }
 
 fn request_failures(operation: &Operation, sample: &Sample) -> Vec<String> {

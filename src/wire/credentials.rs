@@ -83,6 +83,14 @@ pub fn resolve(
             }
         }
     }
+    if !problems.is_empty() {
+        let others = schemes.iter().enumerate().filter(|(other, _)| *other != index);
+        problems.extend(others.map(|(_, scheme)| CredentialProblem {
+            credential: String::new(),
+            reference: None,
+            cause: format!("or give {} instead", scheme.required.join(" and ")),
+        }));
+    }
     if problems.is_empty() {
         Ok(Resolved { scheme: index, credentials: Credentials(credentials), warnings })
     } else {
@@ -284,6 +292,7 @@ mod tests {
                  field cannot carry (line breaks, white space at an end, or other than ASCII)",
             ),
         ] {
+            let expected = format!("{expected}; or give iam_user and iam_password and iam_domain instead");
             assert_eq!(resolve("hw", &references, &huawei(), &environment).unwrap_err().to_string(), expected);
         }
         assert!(

@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod token;
 mod world;
 
 use certsweep::engine::{self, Ending, Run, Sender};
@@ -51,7 +52,10 @@ impl Bench {
         let settings = Settings {
             name: "model".to_owned(),
             deadline: None,
-            accounts: vec![account("digicert", &["5/1s", "20/10s"]), account("naver", &["4/1s"])],
+            accounts: match actions.first() {
+                Some(("huawei", ..)) => vec![account("huawei", &["10/1s"])],
+                _ => vec![account("digicert", &["5/1s", "20/10s"]), account("naver", &["4/1s"])],
+            },
             retry: Retry { attempts: 4, max_delay: Duration::from_secs(10) },
             timeout: Duration::from_secs(30),
             schedule: Schedule::default(),

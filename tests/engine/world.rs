@@ -14,22 +14,22 @@ use tokio::time::Instant;
 
 /// How often each fault strikes, in per cent of the requests.
 #[derive(Clone, Copy)]
-pub struct Faults {
-    pub not_sent: u64,
-    pub lost_before: u64,
-    pub lost_after: u64,
-    pub error_before: u64,
-    pub error_after: u64,
-    pub throttle: u64,
-    pub garbage: u64,
-    pub redirect: u64,
-    pub hang: u64,
-    pub refuse: u64,
-    pub refuse_credentials_of: Option<&'static str>,
+pub(crate) struct Faults {
+    pub(crate) not_sent: u64,
+    pub(crate) lost_before: u64,
+    pub(crate) lost_after: u64,
+    pub(crate) error_before: u64,
+    pub(crate) error_after: u64,
+    pub(crate) throttle: u64,
+    pub(crate) garbage: u64,
+    pub(crate) redirect: u64,
+    pub(crate) hang: u64,
+    pub(crate) refuse: u64,
+    pub(crate) refuse_credentials_of: Option<&'static str>,
 }
 
 impl Faults {
-    pub const fn none() -> Self {
+    pub(crate) const fn none() -> Self {
         Self {
             not_sent: 0,
             lost_before: 0,
@@ -45,7 +45,7 @@ impl Faults {
         }
     }
 
-    pub const fn many() -> Self {
+    pub(crate) const fn many() -> Self {
         Self {
             not_sent: 6,
             lost_before: 6,
@@ -62,7 +62,7 @@ impl Faults {
     }
 }
 
-pub struct World {
+pub(crate) struct World {
     random: Cell<u64>,
     faults: Cell<Faults>,
     effects: RefCell<BTreeMap<String, u32>>,
@@ -72,7 +72,7 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64, faults: Faults) -> Self {
+    pub(crate) fn new(seed: u64, faults: Faults) -> Self {
         Self {
             random: Cell::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
             faults: Cell::new(faults),
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    pub fn next_random(&self) -> u64 {
+    pub(crate) fn next_random(&self) -> u64 {
         let mut random = self.random.get();
         random ^= random << 13;
         random ^= random >> 7;
@@ -91,25 +91,25 @@ impl World {
         random >> 11
     }
 
-    pub fn key(operation: &str, target: &str) -> String {
+    pub(crate) fn key(operation: &str, target: &str) -> String {
         format!("{operation} {target}")
     }
 
-    pub fn effects(&self) -> BTreeMap<String, u32> {
+    pub(crate) fn effects(&self) -> BTreeMap<String, u32> {
         self.effects.borrow().clone()
     }
 
     /// Lets an operation take effect.
-    pub fn effect(&self, operation: &str, target: &str) {
+    pub(crate) fn effect(&self, operation: &str, target: &str) {
         *self.effects.borrow_mut().entry(Self::key(operation, target)).or_default() += 1;
     }
 
-    pub fn forgive(&self) {
+    pub(crate) fn forgive(&self) {
         self.faults.set(Faults { refuse_credentials_of: None, ..self.faults.get() });
     }
 
     /// Over the whole life of the run, all its processes included, no window held too many requests.
-    pub fn check_windows(&self, settings: &Settings) {
+    pub(crate) fn check_windows(&self, settings: &Settings) {
         for account in &settings.accounts {
             let mut times: Vec<Instant> =
                 self.counted.borrow().iter().filter(|(name, _)| *name == account.name).map(|(_, at)| *at).collect();
@@ -197,8 +197,8 @@ fn json_answer(status: u16, body: &Value) -> Answer {
     Answer { status, headers: vec![("content-type".to_owned(), "application/json".to_owned())], body }
 }
 
-pub struct WorldTransport {
-    pub world: Rc<World>,
+pub(crate) struct WorldTransport {
+    pub(crate) world: Rc<World>,
 }
 
 impl Transport for WorldTransport {
@@ -260,8 +260,8 @@ impl Transport for WorldTransport {
 }
 
 /// Virtual time that goes on over all processes of a run.
-pub struct VirtualClock {
-    pub world: Rc<World>,
+pub(crate) struct VirtualClock {
+    pub(crate) world: Rc<World>,
 }
 
 impl Clock for VirtualClock {

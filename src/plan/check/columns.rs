@@ -11,6 +11,8 @@ use crate::tree::{Field, Node, Shape};
 /// How a list's header is to be read. Places are those of the words in the plan; none for the command line's.
 #[derive(Default)]
 pub(super) struct ListOptions {
+    /// Whether the list is the plan itself, and the words below come from the command line.
+    pub(super) bare: bool,
     pub(super) columns: Vec<(Named, Named)>,
     pub(super) ignore_all: bool,
     pub(super) ignore: Vec<Named>,
@@ -117,7 +119,7 @@ impl Checker<'_> {
                     fields.push(empty_field(name, *span));
                 }
             } else if !used[index] && !options.ignore_all {
-                self.unknown_column(name, *span, known);
+                self.unknown_column(name, *span, known, options.bare);
                 good = false;
             }
         }
@@ -131,18 +133,27 @@ impl Checker<'_> {
         good.then(|| Columns { from, kept, header: fields.clone(), fields, kept_values, header_span })
     }
 
-    fn unknown_column(&mut self, name: &str, span: Span, known: &[&str]) {
+    fn unknown_column(&mut self, name: &str, span: Span, known: &[&str], bare: bool) {
         let name = safe::terminal(name);
         let what = format!("no action of this list has a field `{name}`");
+        let maps = |field: &str| {
+            if bare {
+                format!("`--columns \"{field}={name}\"` maps it")
+            } else {
+                format!("`columns: {{{field}: \"{name}\"}}` maps it")
+            }
+        };
         let help = match nearest(&name, known.iter().copied()) {
-            Some(right) => format!("did you mean `{right}`? `columns: {{{right}: \"{name}\"}}` maps it"),
+            Some(right) => format!("did you mean `{right}`? {}", maps(right)),
             None => {
                 let example = known.iter().find(|name| !super::action::COMMON.contains(name)).copied();
-                format!(
-                    "`columns: {{{}: \"{name}\"}}` maps it, `ignore_columns: [\"{name}\"]` leaves it out, \
-                     `keep_columns: [\"{name}\"]` carries it to the report",
-                    example.unwrap_or("id")
-                )
+                let (ignore, keep) = if bare {
+                    (format!("--ignore-columns \"{name}\""), format!("--keep-columns \"{name}\""))
+                } else {
+                    (format!("ignore_columns: [\"{name}\"]"), format!("keep_columns: [\"{name}\"]"))
+                };
+                let maps = maps(example.unwrap_or("id"));
+                format!("{maps}, `{ignore}` leaves it out, `{keep}` carries it to the report")
             }
         };
         self.say(Diagnostic::error("unknown-column", span, what).help(help));

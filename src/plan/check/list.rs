@@ -1,7 +1,7 @@
 //! CSV lists: bare ones that are plans by themselves, and those that an entry names with `from`; their rows become actions.
 
 use super::columns::{ListOptions, Named, names};
-use super::{Checker, CsvOptions, IgnoreColumns, Layers, action};
+use super::{Checker, CsvOptions, IgnoreColumns, Layers, action, parameters};
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::ReadFile;
 use crate::plan::csv::CsvReader;
@@ -25,6 +25,7 @@ impl Checker<'_> {
     pub(super) fn bare_list(&mut self, source: SourceId, bytes: Box<dyn Read>, options: &CsvOptions) {
         let unplaced = |name: &String| (name.clone(), None);
         let options = ListOptions {
+            bare: true,
             columns: options.columns.iter().map(|(field, column)| (unplaced(field), unplaced(column))).collect(),
             ignore_all: options.ignore == IgnoreColumns::All,
             ignore: match &options.ignore {
@@ -77,7 +78,7 @@ impl Checker<'_> {
             } else if !action::COMMON.contains(&name)
                 && !operations().any(|(operation, _)| operation.parameter(name).is_some())
             {
-                let names = operations().flat_map(|(operation, _)| action::names_of(operation));
+                let names = operations().flat_map(|(operation, _)| parameters::names_of(operation));
                 let what = format!("no action has a field `{}`", safe::terminal(name));
                 let mut error = Diagnostic::error("unknown-field", field.span, what);
                 let right = nearest(name, names.chain(action::COMMON).chain(LIST_FIELDS));
@@ -139,7 +140,7 @@ impl Checker<'_> {
             let nothing_wanted = !candidate.actions().any(|(operation, _)| wanted(&operation.name));
             for (operation, _) in candidate.actions().filter(|(operation, _)| nothing_wanted || wanted(&operation.name))
             {
-                for name in action::names_of(operation) {
+                for name in parameters::names_of(operation) {
                     if !known.iter().any(|known| known == name) {
                         known.push(name.to_owned());
                     }

@@ -9,7 +9,9 @@ mod csr;
 mod digest;
 mod index;
 mod list;
+mod parameters;
 mod reason;
+mod stand;
 
 pub(super) use action::COMMON;
 
@@ -54,6 +56,18 @@ pub struct CsvOptions {
     pub keep: Vec<String>,
 }
 
+impl CsvOptions {
+    /// Whether they say nothing.
+    pub fn is_empty(&self) -> bool {
+        let ignores = match &self.ignore {
+            IgnoreColumns::None => false,
+            IgnoreColumns::All => true,
+            IgnoreColumns::Named(names) => !names.is_empty(),
+        };
+        self.columns.is_empty() && self.keep.is_empty() && !ignores
+    }
+}
+
 /// Columns that are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum IgnoreColumns {
@@ -85,7 +99,7 @@ pub fn check(
         Opened::Csv(..) => None,
         Opened::Yaml(source, text) => {
             let options = &request.columns;
-            if *options != CsvOptions::default() {
+            if !options.is_empty() {
                 let what = "the options for columns are for a bare CSV list; this plan is YAML";
                 let error = Diagnostic::error("columns", None, what);
                 diagnostics.push(error.help("write `columns`, `ignore_columns` and `keep_columns` beside `from`"));
@@ -99,6 +113,7 @@ pub fn check(
                 }
                 return (None, diagnostics);
             };
+            root.get("actions").map(Node::items).into_iter().flatten().for_each(|item| scan.item(item));
             Some(root)
         }
     };
@@ -213,7 +228,13 @@ impl<'r> Checker<'r> {
 
     fn yaml(&mut self, source: SourceId, text: &Arc<str>, root: Option<&Node>, defaults: &[Field]) {
         match root.and_then(|root| root.fields().iter().find(|field| field.name == "actions")) {
-            Some(Field { value: Node { shape: Shape::List(_), .. }, .. }) => {}
+            Some(Field { value: Node { shape: Shape::List(items), .. }, .. }) => {
+                // An alias of a list elsewhere is not handed out item by item; it stands in the tree whole.
+                let plan_name = self.plan_name.clone();
+                for item in items {
+                    self.item(item, &plan_name, defaults);
+                }
+            }
             Some(actions) => {
                 let what = match actions.value.shape {
                     Shape::Null => "this plan has no actions".to_owned(),

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod base_url;
+mod credentials;
 mod scalar;
 mod schedule;
 

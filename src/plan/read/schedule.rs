@@ -35,12 +35,14 @@ pub(super) fn deadline(
 ) -> Option<Deadline> {
     let text = scalar::text(field, diagnostics)?;
     let place = field.value.span;
+    let begin = schedule.start.map_or(now, |start| start.max(now));
     let (deadline, end) = match parse_duration(text) {
         Ok(length) if length.is_zero() => {
             diagnostics.push(Diagnostic::error("duration", place, "`deadline` must be longer than nothing"));
             return None;
         }
-        Ok(length) => (Deadline::After(length), now.checked_add(length).ok()?),
+        // It counts from the start of the run, which `schedule.start` may hold back.
+        Ok(length) => (Deadline::After(length), begin.checked_add(length).unwrap_or(Timestamp::MAX)),
         Err(_) if text.bytes().filter(|byte| *byte == b'-').count() >= 2 => {
             let at = scalar::instant("deadline", &field.value, diagnostics)?;
             (Deadline::At(at), at)
@@ -55,14 +57,17 @@ pub(super) fn deadline(
         Some("the deadline has passed")
     } else if schedule.start.is_some_and(|start| start >= end) {
         Some("`schedule.start` is not before the deadline")
-    } else if schedule.window.as_ref().is_some_and(|window| !opens(window, schedule.start.unwrap_or(now).max(now), end))
-    {
+    } else if schedule.window.as_ref().is_some_and(|window| !opens(window, begin, end)) {
         Some("`schedule.window` does not open before the deadline")
     } else {
         None
     };
     if let Some(problem) = problem {
-        diagnostics.push(Diagnostic::error("deadline", place, problem));
+        diagnostics.push(match deadline {
+            Deadline::At(_) => Diagnostic::error("deadline", place, problem),
+            Deadline::After(_) => Diagnostic::warning("deadline", place, problem)
+                .help("nothing will be sent, unless the run begins later"),
+        });
     }
     Some(deadline)
 }

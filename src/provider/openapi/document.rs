@@ -66,7 +66,7 @@ pub(super) fn check_url(reading: &mut Reading<'_>, url: &str, span: Span) {
     let is_loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
     if !(url.starts_with("https://") || (url.starts_with("http://") && is_loopback)) || name.is_empty() {
         reading.error("wrong-url", span, format!("`{url}` is not an https:// URL"));
-    } else if url.contains(['?', '#', '@', ' ']) {
+    } else if url.contains(['?', '#', '@', ' ', '\\']) || !url.is_ascii() {
         reading.error("wrong-url", span, "this URL may have neither a query nor a fragment nor a user in it");
     }
 }

@@ -2,6 +2,39 @@
 //!
 //! What is not honoured is refused at its place, never half-read; only what cannot change a request or a reading (titles,
 //! descriptions, examples, tags, other people's `x-` extensions) is passed over. Reads text, opens nothing.
+//!
+//! # The extension `x-certsweep`
+//!
+//! Of the document:
+//!
+//! | key | says |
+//! |---|---|
+//! | `id` | the provider's name in plans |
+//! | `rate` | `[100/5s, 1000/180s]`: requests in any window, all hold |
+//! | `concurrency` | requests in flight at once |
+//! | `environment` | credential → environment variable, where a plan configures nothing |
+//! | `answers`, `code`, `message`, `reference`, `throttle_hint` | as of an operation, for all of them; its own come first |
+//!
+//! Of a security scheme: `signer` (`header`, `ncp-signature-v2`, `huawei-sdk-hmac-sha256`, `huawei-iam-token`), `credentials`,
+//! `optional`, `url`.
+//!
+//! Of an operation; one with a `target` is an action, the others are look-ups and have only the last three rows:
+//!
+//! | key | says |
+//! |---|---|
+//! | `target` | `{kind: certificate, order or ca, parameters: […]}` |
+//! | `repeat` | `safe` or `unsafe`: whether it may be sent again when an answer was lost |
+//! | `aliases` | other name → parameter |
+//! | `reason` | `{field, values: {superseded: …}}`: RFC 5280 name → the provider's spelling |
+//! | `csr` | `{field, common_name, dns_names}`: the parameters that must agree with the CSR |
+//! | `wide` | `[{parameter, value, reaches}]`: values that reach further than the target's kind tells |
+//! | `lookup_parameters` | name → schema: parameters that only look-ups use |
+//! | `lookups` | `[{operation, parameters, rows, pages, standings, absent, advice}]`, in order of preference |
+//! | `answers` | `[{status, when, empty, means, explanation}]`, the first that matches wins |
+//! | `code`, `message`, `reference`, `throttle_hint` | JSON pointers; a reference may be `{header: name}`; `{pointer, form}` |
+//! | `samples` | `[{name, parameters, path, body, answers}]`; those of look-ups name the action (`for`) and its parameters (`with`) |
+//!
+//! `when` maps JSON pointers to tests: a word or a list of words, or `one_of`, `none_of`, `prefix`, `contains`, `present`.
 
 mod action;
 mod core_schema;

@@ -206,8 +206,14 @@ fn check_path(reading: &mut Reading<'_>, path: &Field, parameters: &[Parameter])
             reading.error("unknown-name", path.span, format!("the path has no `{{{name}}}`"));
         }
     }
-    if path.name.contains(['?', '#', ' ']) {
-        reading.error("wrong-value", path.span, "a path has neither a query nor a fragment nor a space");
+    let fixed = placeholders(&path.name).fold(path.name.clone(), |rest, name| rest.replace(&format!("{{{name}}}"), ""));
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
+    if !fixed.bytes().all(plain) || fixed.split('/').any(|segment| segment == "..") {
+        reading.error(
+            "wrong-value",
+            path.span,
+            "a path has no query, no fragment, no `..` and no character that must be encoded",
+        );
     }
 }
 
@@ -254,6 +260,9 @@ fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, given: &mut Gi
 /// Every status that a rule names must be among the declared responses: the document has other readers, too.
 fn check_responses<'a>(reading: &mut Reading<'a>, responses: &'a Node, own: &AnswerReading) {
     let fields = reading.map(responses);
+    for field in fields {
+        reading.resolve(&field.value);
+    }
     let declares = |status: u16| {
         fields.iter().any(|field| {
             field.name == "default" || field.name == status.to_string() || field.name == format!("{}XX", status / 100)

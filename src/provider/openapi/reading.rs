@@ -49,7 +49,9 @@ impl<'a> Reading<'a> {
 
     /// The fields of an OpenAPI object: each must be honoured (`known`) or change nothing (`ignored`, other people's `x-`).
     pub(super) fn object(&mut self, node: &'a Node, known: &[&str], ignored: &[&str]) -> &'a [Field] {
-        self.fields(node, known, |name| ignored.contains(&name) || (name.starts_with("x-") && name != EXTENSION))
+        // A misspelled `x-certsweep` must not pass for another's extension.
+        let is_anothers = |name: &str| name.starts_with("x-") && nearest::nearest(name, [EXTENSION]).is_none();
+        self.fields(node, known, |name| ignored.contains(&name) || is_anothers(name))
     }
 
     /// The fields of a part of the extension: its vocabulary is closed.

@@ -18,6 +18,7 @@ pub(super) fn read<'a>(reading: &mut Reading<'a>) -> Vec<AuthScheme> {
 
 fn alternative<'a>(reading: &mut Reading<'a>, requirement: &'a Node) -> Option<AuthScheme> {
     let mut signed: Option<(AuthScheme, &'static [&'static str])> = None;
+    let mut is_whole = true;
     let mut companions: Vec<(&Field, &Node)> = Vec::new();
     for field in reading.map(requirement) {
         if !reading.list(&field.value).is_empty() {
@@ -25,6 +26,7 @@ fn alternative<'a>(reading: &mut Reading<'a>, requirement: &'a Node) -> Option<A
         }
         let schemes = reading.root().get("components").and_then(|components| components.get("securitySchemes"));
         let Some(scheme) = schemes.and_then(|schemes| schemes.get(&field.name)) else {
+            is_whole = false;
             let names = schemes.into_iter().flat_map(Node::fields).map(|field| field.name.as_str());
             let what = format!("there is no security scheme `{}`", field.name);
             reading.no_such(field.span, what, &field.name, names);
@@ -40,6 +42,9 @@ fn alternative<'a>(reading: &mut Reading<'a>, requirement: &'a Node) -> Option<A
         }
     }
     let Some((scheme, sets)) = signed else {
+        if !is_whole {
+            return None;
+        }
         let what = format!("no scheme of this requirement says by `{EXTENSION}` which signer it needs");
         reading.error("security", requirement.span, what);
         return None;

@@ -1,0 +1,122 @@
+//! Tokens that are fetched: once for a run, anew when a worked one is refused, and never in a circle.
+
+use super::world::{Faults, VirtualClock, World};
+use super::{Bench, virtual_time};
+use certsweep::engine::{self, Run, Sender};
+use certsweep::journal::RunDir;
+use certsweep::provider::Answer;
+use certsweep::run::Event;
+use certsweep::text::Secret;
+use certsweep::wire::credentials::Credentials;
+use certsweep::wire::signer::Signer;
+use certsweep::wire::{Delivery, Transport, WireRequest};
+use serde_json::json;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// Huawei's IAM and Private CA: each token is good for so many requests.
+#[derive(Default)]
+struct Cloud {
+    issued: Cell<u32>,
+    good_for: u32,
+    used: Cell<u32>,
+    revoked: RefCell<Vec<String>>,
+    refuse_tokens: bool,
+}
+
+struct Through(Rc<Cloud>);
+
+impl Transport for Through {
+    async fn send(&self, request: WireRequest) -> Delivery {
+        let cloud = &self.0;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let answer = |status: u16, headers: &[(&str, String)], body: serde_json::Value| {
+            let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+            let body = if body.is_null() { vec![] } else { body.to_string().into_bytes() };
+            Delivery::Answered(Answer { status, headers, body })
+        };
+        if request.url.ends_with("/v3/auth/tokens") {
+            if cloud.refuse_tokens {
+                return answer(401, &[], json!({"error": {"code": 401, "message": "wrong password"}}));
+            }
+            cloud.issued.set(cloud.issued.get() + 1);
+            cloud.used.set(0);
+            let token = format!("token-{}", cloud.issued.get());
+            return answer(
+                201,
+                &[("x-subject-token", token)],
+                json!({"token": {"expires_at": "2027-01-16T08:00:00.000000Z"}}),
+            );
+        }
+        let token = request.headers.iter().find(|(name, _)| name == "x-auth-token").map(|(_, value)| value.clone());
+        if token != Some(format!("token-{}", cloud.issued.get())) || cloud.used.get() >= cloud.good_for {
+            return answer(401, &[], json!({"error_code": "PCA.00030001", "error_msg": "token expired"}));
+        }
+        cloud.used.set(cloud.used.get() + 1);
+        cloud.revoked.borrow_mut().push(request.url);
+        answer(204, &[], json!(null))
+    }
+}
+
+/// Revokes so many CAs against a cloud; gives the ending's completeness and its stopped accounts.
+fn revoke_cas(cloud: &Rc<Cloud>, count: usize) -> (bool, usize) {
+    virtual_time(async {
+        let revoke = |index: usize| {
+            (
+                "huawei",
+                "revoke-ca",
+                json!({"ca_id": format!("6434f74f-2d13-4e6a-89eb-{index:012x}"), "reason": "SUPERSEDED"}),
+            )
+        };
+        let actions: Vec<_> = (0..count).map(revoke).collect();
+        let bench = Bench::new(1, Faults::none(), &actions);
+        bench.make();
+        let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests().unwrap();
+        let reader = open.dir.read().unwrap();
+        let account = &bench.settings.accounts[0];
+        let provider = bench.catalog.get("huawei").unwrap();
+        let scheme = provider.auth.iter().find(|scheme| scheme.required.iter().any(|name| name == "iam_user")).unwrap();
+        let credentials = ["iam_user", "iam_password", "iam_domain"].map(|name| (name.to_owned(), Secret::new(name)));
+        let signer = Signer::new(scheme, &account.variables, Credentials::new(credentials));
+        let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
+        let world = Rc::new(World::new(1, Faults::none()));
+        let run = Run {
+            settings: &bench.settings,
+            reader: &reader,
+            journal: open.journal.clone(),
+            senders: vec![Rc::new(Sender::new(account, provider.clone(), signer, Through(Rc::clone(cloud))))],
+            clock: Rc::new(VirtualClock { world }),
+            reopen: BTreeSet::new(),
+            stop,
+            seed: 1,
+        };
+        let local = tokio::task::LocalSet::new();
+        let ending = local.run_until(engine::run(run, &mut |_: Event| {})).await.unwrap();
+        (ending.complete && ending.well, ending.accounts_stopped.len())
+    })
+}
+
+#[test]
+fn a_token_is_fetched_once_and_renewed_when_it_runs_out() {
+    for (good_for, tokens) in [(1000, 1), (10, 3)] {
+        let cloud = Rc::new(Cloud { good_for, ..Cloud::default() });
+        assert_eq!(revoke_cas(&cloud, 30), (true, 0));
+        assert_eq!((cloud.issued.get(), cloud.revoked.borrow().len()), (tokens, 30));
+    }
+}
+
+#[test]
+fn a_token_that_never_works_stops_the_provider() {
+    let cloud = Rc::new(Cloud { good_for: 0, ..Cloud::default() });
+    assert_eq!(revoke_cas(&cloud, 30), (false, 1));
+    assert_eq!((cloud.issued.get(), cloud.revoked.borrow().len()), (1, 0));
+}
+
+#[test]
+fn a_refused_password_stops_the_provider_before_anything_is_asked() {
+    let cloud = Rc::new(Cloud { good_for: 9, refuse_tokens: true, ..Cloud::default() });
+    assert_eq!(revoke_cas(&cloud, 5), (false, 1));
+    assert!(cloud.revoked.borrow().is_empty());
+}
