@@ -221,3 +221,52 @@ fn plain_http_is_for_loopback_alone() {
     }
     assert_eq!(place.names(), ["plan.yaml"]);
 }
+
+#[test]
+fn a_plans_name_makes_no_path() {
+    for name in ["../../outside", "/etc/x", "..", "a/b", "\\u001b[31m", "x\\ny", "長い名前", "CON"] {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+        let deep = place.path("one/two");
+        std::fs::create_dir_all(&deep).unwrap();
+        let text = revokes(&mock, "rate: [1000/1s]", 1).replace("name: test", &format!("name: \"{name}\""));
+        place.file("one/two/plan.yaml", text);
+        let done = finish(place.command(BINARY, &["run", "plan.yaml", "--yes"]).current_dir(&deep).spawn().unwrap());
+        assert!(matches!(done.code, 0 | 2), "{name}: {done:?}");
+        assert_eq!((place.names(), mock.seen().len()), (vec!["one".to_owned()], usize::from(done.code == 0)), "{name}");
+        let beside = std::fs::read_dir(place.path("one")).unwrap().count();
+        assert_eq!(beside, 1, "{name}");
+        if done.code == 0 {
+            let runs: Vec<_> =
+                std::fs::read_dir(deep.join("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+            assert!(runs.len() == 1 && runs[0].join("report.csv").exists(), "{name}: {runs:?}");
+        }
+    }
+}
+
+#[test]
+fn a_digest_is_of_the_settings_too() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", "version: 1\nactions: [{provider: digicert, action: revoke, certificate_id: 1}]\n");
+    let digest = |args: &[&str]| {
+        let preview = place.certsweep(&[&["preview", "plan.yaml", "--json"][..], args].concat()).exits(0).json();
+        preview["digest"].as_str().unwrap().to_owned()
+    };
+    let own = digest(&[]);
+    place.file("settings.yaml", format!("providers: {{digicert: {{base_url: \"{}\"}}}}\n", mock.url()));
+    let with = digest(&["--settings", "settings.yaml"]);
+    assert_ne!(own, with, "another place to send to");
+    place.certsweep(&["run", "plan.yaml", "--yes", "--digest", &own, "--settings", "settings.yaml"]).exits(2);
+    assert!(mock.seen().is_empty());
+    place.certsweep(&["run", "plan.yaml", "--yes", "--digest", &with, "--settings", "settings.yaml"]).exits(0);
+}
+
+#[test]
+fn one_target_with_two_sets_of_parameters_is_an_error() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let actions =
+        "  - {action: revoke, certificate_id: 1, comments: a}\n  - {action: revoke, certificate_id: 1, comments: b}\n";
+    place.run(&plan(&mock, &["digicert"], DEFAULTS, actions)).exits(2);
+    let actions = "  - {id: a, action: revoke, certificate_id: 1, needs: [b]}\n  - {id: b, action: revoke, certificate_id: 2, needs: [a]}\n";
+    place.run(&plan(&mock, &["digicert"], DEFAULTS, actions)).exits(2).says(&["needs"]);
+    assert!(mock.seen().is_empty());
+}

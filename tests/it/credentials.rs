@@ -139,14 +139,13 @@ fn no_secret_is_shown_or_kept_anywhere() {
     actions.push_str(&reissue("new", 9));
     actions.push_str(&format!("  - {{provider: huawei, action: revoke-ca, ca_id: {}}}\n", super::place::CA));
     place.file("plan.yaml", plan(&mock, &["digicert", "naver", "huawei"], "", &actions));
-    let mut shown: Vec<Done> = Vec::new();
-    shown.push(place.certsweep(&["check", "plan.yaml", "-vv"]));
-    shown.push(place.certsweep(&["preview", "plan.yaml", "-vv"]));
-    shown.push(place.certsweep(&["preview", "plan.yaml", "--json"]));
-    shown.push(
+    let mut shown: Vec<Done> = vec![
+        place.certsweep(&["check", "plan.yaml", "-vv"]),
+        place.certsweep(&["preview", "plan.yaml", "-vv"]),
+        place.certsweep(&["preview", "plan.yaml", "--json"]),
         place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run", "--report", "copy.csv", "-vv"]).exits(4),
-    );
-    shown.push(place.certsweep(&["resume", "run", "--yes", "--retry", "failed,in-doubt,rejected", "-vv", "--json"]));
+        place.certsweep(&["resume", "run", "--yes", "--retry", "failed,in-doubt,rejected", "-vv", "--json"]),
+    ];
     for args in [["status", "run"], ["report", "run"]] {
         shown.push(place.certsweep(&args));
         shown.push(place.certsweep(&[args[0], args[1], "--json"]));
@@ -210,5 +209,17 @@ fn a_key_at_the_end_of_a_long_message_is_masked_whole() {
     place.run(&revokes(&mock, "rate: [1000/1s]", 1)).exits(1);
     for (path, bytes) in place.bytes_below("run") {
         assert!(!contains(&bytes, &KEY.as_bytes()[..8]), "{} holds the key's beginning", path.display());
+    }
+}
+
+#[test]
+fn a_credential_that_cannot_be_sent_is_told_before_anything_is() {
+    for value in ["", "  ", "a\nb", "k\u{e9}y", "\u{7}"] {
+        let mut place = Place::bare();
+        place.set("DIGICERT_API_KEY", value);
+        let mock = Mock::start(|_, _| empty(204));
+        let done = place.run(&revokes(&mock, "rate: [1000/1s]", 1));
+        assert_eq!(done.code, 4, "{value:?}: {done:?}");
+        assert!(mock.seen().is_empty() && place.names() == ["plan.yaml"], "{value:?}");
     }
 }

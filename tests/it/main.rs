@@ -2,6 +2,7 @@
 //! these tests play themselves on loopback (not the built-in simulator, so that every request is read twice). One file a theme.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests write files and read clocks from outside the program")]
+#![allow(clippy::format_push_string, reason = "plans are put together from pieces, and their speed is no matter")]
 
 mod command_line;
 mod credentials;
@@ -15,5 +16,6 @@ mod preview;
 mod reports;
 mod requests;
 mod safety;
+mod sending;
 mod terminal;
 mod tools;

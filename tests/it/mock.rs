@@ -29,7 +29,9 @@ pub(crate) enum Act {
     /// Announce more bytes than come.
     Truncate { status: u16, body: Vec<u8> },
     /// Wait until the test lets go, then do this.
-    Hold(Box<Act>),
+    Hold(Box<Self>),
+    /// Write these bytes, whatever they are, and close.
+    Raw(Vec<u8>),
 }
 
 /// The provider.
@@ -38,8 +40,10 @@ pub(crate) struct Mock {
     shared: Arc<Shared>,
 }
 
+type Script = Box<dyn Fn(&Seen, usize) -> Act + Send + Sync>;
+
 struct Shared {
-    script: Box<dyn Fn(&Seen, usize) -> Act + Send + Sync>,
+    script: Script,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -219,6 +223,10 @@ fn serve(shared: &Shared, mut stream: TcpStream) -> Option<()> {
             Act::Truncate { status, body } => {
                 let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n", body.len() + 20);
                 stream.write_all(&[head.as_bytes(), &body].concat()).ok()?;
+                return None;
+            }
+            Act::Raw(bytes) => {
+                stream.write_all(&bytes).ok()?;
                 return None;
             }
             Act::Close | Act::Hold(_) => return None,

@@ -139,7 +139,7 @@ fn a_reissue_is_not_sent_again_on_a_connection_that_the_provider_closes() {
         target if target.contains("/1/") => naver_done(),
         _ => Act::Close,
     });
-    let actions = reissue("one", 1) + &reissue("two", 2).replace("name: shop", "name: shop");
+    let actions = reissue("one", 1) + &reissue("two", 2);
     let text = plan(&mock, &["naver"], "safety: {canary: 1}", &actions);
     place.run(&text).exits(1);
     assert_eq!(place.outcomes(), [("one".into(), "succeeded".into()), ("two".into(), "in-doubt".into())]);

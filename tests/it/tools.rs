@@ -210,3 +210,45 @@ fn the_simulator_answers_on_its_own() {
     finish(child).exits(0);
     serde_json::from_str::<serde_json::Value>(&rest).unwrap();
 }
+
+#[test]
+fn a_run_goes_on_under_the_documents_that_it_began_with_alone() {
+    let mut place = Place::bare();
+    place.set("IN_HOUSE_CA_TOKEN", "in-house-token-1");
+    let document = std::fs::read_to_string(repository("examples/in-house-ca.yaml")).unwrap();
+    place.file("documents/in-house-ca.yaml", &document);
+    let mock = Mock::start(|_, nth| if nth == 0 { json(401, "{}") } else { json(200, r#"{"state":"revoked"}"#) });
+    place.file(
+        "plan.yaml",
+        format!(
+            "version: 1\nproviders: {{in-house: {{base_url: \"{}\"}}}}\nactions: [{{provider: in-house, action: revoke, serial: 0a, reason: superseded}}]\n",
+            mock.url()
+        ),
+    );
+    let dir = ["--provider-dir", "documents"];
+    let digest =
+        || place.certsweep(&[&["preview", "plan.yaml", "--json"][..], &dir].concat()).exits(0).json()["digest"].clone();
+    let before = digest();
+    place.certsweep(&[&["run", "plan.yaml", "--yes", "--run-dir", "run"][..], &dir].concat()).exits(4);
+    let changed = document.replace("replaced", "replaced_by_another");
+    place.file("documents/in-house-ca.yaml", changed);
+    assert_ne!(digest(), before, "what would be sent is another thing");
+    place.certsweep(&["resume", "run", "--yes"]).exits(2).says(&["in-house"]);
+    assert_eq!(mock.seen().len(), 1);
+    place.file("documents/in-house-ca.yaml", document);
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+    assert_eq!(mock.seen().len(), 2);
+}
+
+#[test]
+fn a_simulated_run_can_be_resumed_and_is_no_real_one() {
+    let place = Place::bare();
+    place
+        .file("plan.yaml", everything().replace("actions:", "safety: {canary: 1, stop_when: {failures: 1}}\nactions:"));
+    let done = place.certsweep(&["run", "plan.yaml", "--simulate", "--run-dir", "run", "--fault", "html=1/1"]);
+    done.exits(3);
+    place.certsweep(&["resume", "run", "--retry", "in-doubt,failed,rejected"]);
+    let rows = place.rows();
+    assert_eq!(rows.len(), 5);
+    assert!(rows.iter().filter(|row| row["outcome"] == "succeeded").count() >= 1, "{rows:?}");
+}
