@@ -270,3 +270,94 @@ fn one_target_with_two_sets_of_parameters_is_an_error() {
     place.run(&plan(&mock, &["digicert"], DEFAULTS, actions)).exits(2).says(&["needs"]);
     assert!(mock.seen().is_empty());
 }
+
+#[test]
+fn numbers_keep_their_digits() {
+    let long = "12345678901234567890123";
+    for (number, sent) in [
+        ("7", Some("7")),
+        ("\"7\"", Some("7")),
+        (long, None),
+        ("1.0", None),
+        ("1e3", None),
+        ("-1", None),
+        ("0x10", None),
+        ("0o7", None),
+        ("~", None),
+        ("true", None),
+    ] {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| super::mock::naver_done()));
+        let actions = format!(
+            "  - {{provider: naver, action: revoke, orderId: 00e5, certificateNo: {number}, reason: superseded}}\n"
+        );
+        let done = place.run(&plan(&mock, &["naver"], "", &actions));
+        match (sent, done.code) {
+            (Some(sent), 0) => assert_eq!(
+                mock.seen()[0].text(),
+                format!(r#"{{"orderId":"00e5","certificateNo":{sent},"revokeType":"superseded"}}"#)
+            ),
+            (None, 2) => assert!(mock.seen().is_empty()),
+            (None, 0) if number == long => assert!(mock.seen()[0].text().contains(&format!(":{long},"))),
+            other => panic!("{number}: {other:?} {done:?}"),
+        }
+    }
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place
+        .run(&plan(&mock, &["digicert"], DEFAULTS, &format!("  - {{action: revoke, certificate_id: {long}}}\n")))
+        .exits(0);
+    assert_eq!(mock.lines(), [format!("PUT /services/v2/certificate/{long}/revoke")]);
+}
+
+#[test]
+fn json_is_json_everywhere() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("good.yaml", revokes(&mock, "rate: [1000/1s]", 1));
+    let twice = "  - {action: revoke, certificate_id: 1}\n  - {action: revoke, certificate_id: 1}\n";
+    place.file("warned.yaml", plan(&mock, &["digicert"], DEFAULTS, twice));
+    place.file("bad.yaml", "version: 1\nactions: 7\n");
+    place.file("empty.yaml", "version: 1\nactions: []\n");
+    for (args, code) in [
+        (&["check", "good.yaml"][..], 0),
+        (&["check", "warned.yaml"], 0),
+        (&["check", "bad.yaml"], 2),
+        (&["preview", "good.yaml"], 0),
+        (&["preview", "bad.yaml"], 2),
+        (&["preview", "warned.yaml"], 0),
+        (&["run", "good.yaml", "--dry-run"], 0),
+        (&["run", "bad.yaml", "--yes"], 2),
+        (&["run", "good.yaml", "--yes", "--run-dir", "a/b/run"], 0),
+        (&["run", "warned.yaml", "--yes", "--run-dir", "two"], 0),
+        (&["resume", "two", "--yes"], 0),
+        (&["status", "two"], 0),
+        (&["report", "two"], 0),
+        (&["providers"], 0),
+        (&["providers", "show", "naver"], 0),
+        (&["schema"], 0),
+    ] {
+        let done = place.certsweep(&[args, &["--json"]].concat());
+        assert_eq!(done.code, code, "{args:?}: {done:?}");
+        done.json();
+    }
+}
+
+#[test]
+fn what_is_no_plan_is_refused() {
+    let place = Place::bare();
+    std::fs::create_dir(place.path("folder")).unwrap();
+    for (name, bytes) in [
+        ("empty.yaml", &b""[..]),
+        ("none.yaml", b"version: 1\nactions: []\n"),
+        ("null.yaml", b"version: 1\n"),
+        ("binary.yaml", b"\x00\xff\xfe\x01"),
+        ("plan.txt", b"hello"),
+        ("version.yaml", b"version: 2\nactions: [{provider: digicert, action: revoke, certificate_id: 1}]\n"),
+    ] {
+        place.file(name, bytes);
+        let done = place.certsweep(&["check", name]);
+        assert_eq!(done.code, 2, "{name}: {done:?}");
+    }
+    place.certsweep(&["check", "folder"]).exits(2);
+    place.certsweep(&["providers", "--provider-dir", "not-there"]).exits(2);
+    let stdin = place.certsweep_reading(&["run", "-", "--yes"], b"");
+    stdin.exits(2);
+}

@@ -223,3 +223,13 @@ fn a_credential_that_cannot_be_sent_is_told_before_anything_is() {
         assert!(mock.seen().is_empty() && place.names() == ["plan.yaml"], "{value:?}");
     }
 }
+
+#[test]
+fn a_provider_that_no_action_uses_needs_none() {
+    let mut place = Place::bare();
+    place.set("DIGICERT_API_KEY", KEY);
+    let mock = Mock::start(|_, _| empty(204));
+    let actions = "  - {provider: digicert, action: revoke, certificate_id: 1}\n";
+    place.run(&plan(&mock, &["digicert", "naver", "huawei"], "", actions)).exits(0);
+    assert_eq!(mock.seen().len(), 1);
+}

@@ -6,9 +6,11 @@
 
 mod command_line;
 mod credentials;
+mod disk;
 mod interruption;
 mod limits;
 mod lists;
+mod lookups;
 mod mock;
 mod outcomes;
 mod place;
