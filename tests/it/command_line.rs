@@ -361,3 +361,43 @@ fn what_is_no_plan_is_refused() {
     let stdin = place.certsweep_reading(&["run", "-", "--yes"], b"");
     stdin.exits(2);
 }
+
+#[test]
+fn paths_are_relative_to_the_file_that_names_them() {
+    let (place, mock) = (Place::bare(), Mock::start(|_, _| empty(204)));
+    place.file("plans/lists/a.csv", "certificate_id\n1\n");
+    place.file("shared/key", "key-of-the-settings\n");
+    std::fs::set_permissions(place.path("shared/key"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let settings =
+        format!("providers: {{digicert: {{base_url: \"{}\", credentials: {{api_key: \"file:key\"}}}}}}\n", mock.url());
+    place.file("shared/settings.yaml", settings);
+    place.file(
+        "plans/plan.yaml",
+        "\u{feff}version: 1\r\nactions:\r\n  - {provider: digicert, from: lists/a.csv, action: revoke}\r\n",
+    );
+    place
+        .certsweep(&[
+            "run",
+            "plans/plan.yaml",
+            "--yes",
+            "--settings",
+            "shared/settings.yaml",
+            "--run-dir",
+            "deep/er/run",
+        ])
+        .exits(0);
+    assert_eq!(mock.seen()[0].header("x-dc-devkey"), Some("key-of-the-settings"));
+    assert!(place.path("deep/er/run/report.csv").exists());
+    for (path, bytes) in place.bytes_below("deep") {
+        assert!(!super::requests::contains(&bytes, b"key-of-the-settings"), "{}", path.display());
+    }
+}
+
+#[test]
+fn quiet_is_about_all_but_errors() {
+    let place = Place::bare();
+    place.file("bad.yaml", "version: 1\nactions: [{provider: digicert, action: revok, certificate_id: 1}]\n");
+    let done = place.certsweep(&["check", "bad.yaml", "-q"]).exits(2);
+    assert!(done.err.contains("bad.yaml:2:"), "{done:?}");
+    place.certsweep(&["status", "nowhere", "-q"]).exits(2).says(&["nowhere"]);
+}

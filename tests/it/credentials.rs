@@ -26,6 +26,10 @@ fn they_come_from_the_environment_from_a_file_or_from_a_command() {
         let credentials = format!("rate: [1000/1s], credentials: {{api_key: {reference:?}}}");
         place.run(&revokes(&mock, &credentials, 1)).exits(0);
         assert_eq!(mock.seen()[0].header("x-dc-devkey"), Some(sent), "{reference}");
+        for (path, bytes) in place.bytes_below("run") {
+            let told = reference.contains(sent);
+            assert!(told || !contains(&bytes, sent.as_bytes()), "{reference}: it stands in {}", path.display());
+        }
     }
 }
 

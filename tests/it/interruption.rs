@@ -205,3 +205,33 @@ fn a_run_is_resumed_from_its_own_copy_of_the_plan() {
     place.certsweep(&["resume", "moved", "--yes"]).exits(0);
     assert_eq!((mock.count("/1/"), mock.count("/2/")), (2, 2));
 }
+
+#[test]
+fn of_two_runs_in_one_new_directory_one_goes() {
+    for _ in 0..3 {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+        place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 6));
+        let children = [(); 3].map(|()| place.spawn(&RUN));
+        let mut codes = children.map(|child| finish(child).code);
+        codes.sort_unstable();
+        assert!(codes[0] == 0 && codes[1..].iter().all(|code| matches!(code, 2 | 4)), "{codes:?}");
+        assert_eq!(mock.seen().len(), 6);
+    }
+}
+
+#[test]
+fn what_was_skipped_for_a_need_goes_when_the_need_is_taken_up_again() {
+    let place = Place::new();
+    let mock = Mock::start(|seen, nth| match seen.target.contains("/1/") && nth == 0 {
+        true => super::mock::json(400, r#"{"errors":[{"code":"bad_request_format","message":"no"}]}"#),
+        false => empty(204),
+    });
+    let actions = "  - {id: two, action: revoke, certificate_id: 2, needs: [one]}\n  - {id: one, action: revoke, certificate_id: 1}\n";
+    place.run(&plan(&mock, &["digicert"], "defaults: {provider: digicert}", actions)).exits(1);
+    assert_eq!(place.outcomes(), [("two".into(), "skipped".into()), ("one".into(), "rejected".into())]);
+    place.certsweep(&["resume", "run", "--yes", "--retry", "failed"]).exits(1);
+    assert_eq!(mock.seen().len(), 1);
+    place.certsweep(&["resume", "run", "--yes", "--retry", "rejected"]).exits(0);
+    assert_eq!(place.outcomes(), [("two".into(), "succeeded".into()), ("one".into(), "succeeded".into())]);
+    assert_eq!(mock.seen().len(), 3);
+}

@@ -3,7 +3,7 @@
 use super::limits::revokes;
 use super::mock::{Mock, empty};
 use super::place::{BINARY, Done, Place, finish};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::Stdio;
 
 /// Runs certsweep on a pseudo-terminal, typing this; what it shows comes back as standard output.
@@ -53,4 +53,29 @@ fn going_on_on_a_terminal_asks_too() {
     assert_eq!(mock.seen().len(), 1);
     typing(&place, "resume run", "yes\n").exits(0);
     assert_eq!(mock.seen().len(), 2);
+}
+
+#[test]
+fn an_interrupt_at_the_question_sends_nothing() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    let line = format!("{BINARY} run plan.yaml");
+    let mut child = place.command("script", &["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut shown = Vec::new();
+    let mut screen = child.stdout.take().unwrap();
+    while !shown.ends_with(b"to go on: ") {
+        let mut byte = [0];
+        screen.read_exact(&mut byte).unwrap_or_else(|_| panic!("no question: {}", String::from_utf8_lossy(&shown)));
+        shown.push(byte[0]);
+    }
+    let mut keyboard = child.stdin.take().unwrap();
+    keyboard.write_all(b"\x03").unwrap();
+    finish(child).exits(130);
+    assert!(mock.seen().is_empty());
+    place.certsweep(&["run", "plan.yaml", "--yes"]).exits(0);
+    let runs: Vec<String> = std::fs::read_dir(place.path("runs"))
+        .unwrap()
+        .map(|run| run.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(runs.len() == 1 && runs[0].ends_with("-test"), "what was half made is gone: {runs:?}");
 }
