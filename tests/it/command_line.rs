@@ -191,7 +191,7 @@ fn a_reader_that_goes_away_is_no_failure_and_no_panic() {
     }
     // A run's reports are written whatever becomes of its standard output.
     place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 5));
-    let mut child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "other"]);
+    let mut child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "other", "-vv"]);
     drop(child.stdout.take());
     drop(child.stderr.take());
     let status = child.wait().unwrap();
@@ -400,4 +400,27 @@ fn quiet_is_about_all_but_errors() {
     let done = place.certsweep(&["check", "bad.yaml", "-q"]).exits(2);
     assert!(done.err.contains("bad.yaml:2:"), "{done:?}");
     place.certsweep(&["status", "nowhere", "-q"]).exits(2).says(&["nowhere"]);
+}
+
+#[test]
+fn who_asks_for_more_is_told_more() {
+    let mut told = Vec::new();
+    for more in [&["-q"][..], &[], &["-v"], &["-vv"]] {
+        let place = Place::new();
+        let mock = Mock::start(|_, nth| empty(if nth == 0 { 500 } else { 204 }));
+        place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 1));
+        let err = place.certsweep(&[&["run", "plan.yaml", "--yes"][..], more].concat()).exits(0).err;
+        assert!(!err.contains(super::place::CREDENTIALS[0].1));
+        told.push(err.replace(&mock.url(), "MOCK"));
+    }
+    assert_eq!(told[0], "");
+    for (words, from) in [
+        ("attempt 1 of action 1 (digicert) failed: HTTP 500", 2),
+        ("succeeded  plan.yaml:9 (digicert)", 2),
+        ("digicert: PUT MOCK/services/v2/certificate/1/revoke -> HTTP 500", 3),
+        ("digicert: PUT MOCK/services/v2/certificate/1/revoke -> HTTP 204", 3),
+    ] {
+        let saying: Vec<usize> = (0..4).filter(|index| told[*index].contains(words)).collect();
+        assert_eq!(saying, (from..4).collect::<Vec<_>>(), "{words}: {told:#?}");
+    }
 }
