@@ -9,6 +9,7 @@ pub mod completions;
 pub mod context;
 pub mod exit;
 mod help;
+mod logs;
 pub mod prepare;
 pub mod preview;
 pub mod providers;
@@ -36,6 +37,7 @@ pub fn main() -> ExitCode {
             return if error.exit_code() == 0 { Exit::Well.into() } else { Exit::Usage.into() };
         }
     };
+    logs::show(if cli.global.quiet { 0 } else { cli.global.verbose });
     let printer = Printer::standard(Options {
         quiet: cli.global.quiet,
         verbose: cli.global.verbose,

@@ -236,7 +236,8 @@ pub async fn look_up<T: Transport, C: Clock>(
             };
             let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);
             let words = verdict.message.or(verdict.explanation).unwrap_or_default();
-            let cause = sender.mask(&format!("the look-up was answered with HTTP {} {words}", answer.status));
+            let words = cut(&sender.mask(&words));
+            let cause = format!("the look-up was answered with HTTP {} {words}", answer.status);
             Ok(LookedUp::Failed { cause: cause.trim_end().to_owned(), pace, refused_token })
         }
     }
@@ -362,7 +363,8 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
         }
         (None, None) => None,
     };
-    let masked = |text: &Option<String>| text.as_ref().map(|text| sender.mask(&cut(text)));
+    // Masked before it is cut: a credential that the cut divides would not be known any more.
+    let masked = |text: &Option<String>| text.as_ref().map(|text| cut(&sender.mask(text)));
     Reply {
         http_status: Some(answer.status),
         code: masked(&verdict.code),

@@ -3,9 +3,10 @@
 use crate::plan::Account;
 use crate::provider::Provider;
 use crate::provider::model::Operation;
+use crate::text::safe;
 use crate::wire::signer::Signer;
 use crate::wire::token::read_token;
-use crate::wire::{Delivery, Transport, request};
+use crate::wire::{Delivery, Transport, WireRequest, request};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
@@ -65,10 +66,13 @@ impl<T: Transport> Sender<T> {
     pub async fn send(&self, operation: &Operation, parameters: &Map<String, Value>, at: Timestamp) -> Delivery {
         let mut request = request::build(&self.base_url, operation, parameters);
         let signed = self.signer.borrow().sign(&mut request, at);
-        match signed {
-            Ok(()) => self.transport.send(request).await,
-            Err(error) => Delivery::NotSent(format!("the request could not be signed: {error}")),
+        if let Err(error) = signed {
+            return Delivery::NotSent(format!("the request could not be signed: {error}"));
         }
+        let line = self.line(&request);
+        let delivery = self.transport.send(request).await;
+        self.tell(&line, &delivery);
+        delivery
     }
 
     /// Whether a token must be fetched before anything can be sent.
@@ -85,7 +89,10 @@ impl<T: Transport> Sender<T> {
             None => return Ok(()),
             Some(request) => request.map_err(|error| TokenError { cause: error.to_string(), refused: true })?,
         };
-        let answer = match self.transport.send(request).await {
+        let line = self.line(&request);
+        let delivery = self.transport.send(request).await;
+        self.tell(&line, &delivery);
+        let answer = match delivery {
             Delivery::Answered(answer) => answer,
             Delivery::NotSent(cause) | Delivery::Lost(cause) => {
                 return Err(TokenError { cause: self.mask(&cause), refused: false });
@@ -125,6 +132,19 @@ impl<T: Transport> Sender<T> {
             self.token.set(Token::Missing);
         }
         may_help
+    }
+
+    fn line(&self, request: &WireRequest) -> String {
+        format!("{}: {} {}", safe::terminal(&self.name), request.method, request.url)
+    }
+
+    /// For whoever follows every request. Answers' own words are told with the actions' ends, masked and made safe.
+    fn tell(&self, line: &str, delivery: &Delivery) {
+        match delivery {
+            Delivery::Answered(answer) => tracing::debug!("{line} -> HTTP {}", answer.status),
+            Delivery::Lost(cause) => tracing::debug!("{line} -> no answer: {}", self.mask(cause)),
+            Delivery::NotSent(cause) => tracing::debug!("{line} -> not sent: {}", self.mask(cause)),
+        }
     }
 
     /// Foreign text with every credential of this account masked.

@@ -45,6 +45,8 @@ impl Observer for Lines {
         self.tally.event(event);
         if let Some(line) = event_line(event) {
             self.printer.note(&line);
+        } else if let Some(line) = detail_line(event) {
+            self.printer.detail(&line);
         }
         match event {
             Event::ActionEnded { .. } if self.twentieth() > self.last.1 && self.tally.done() < self.tally.total() => {
@@ -92,6 +94,22 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
     }
 }
 
+/// The line that an event is worth only to those who want to hear more.
+fn detail_line(event: &Event) -> Option<String> {
+    match event {
+        Event::ActionEnded { account, id, outcome, .. } => {
+            Some(format!("{outcome}  {} ({})", safe::terminal(id), safe::terminal(account)))
+        }
+        Event::AttemptFailed { ordinal, account, attempt, why } => Some(format!(
+            "attempt {attempt} of action {} ({}) failed: {}",
+            grouped(ordinal.saturating_add(1)),
+            safe::terminal(account),
+            safe::terminal(why)
+        )),
+        _ => None,
+    }
+}
+
 /// Progress lines come at every so-manieth part of the whole.
 const TWENTIETHS: u64 = 20;
 /// And at least so often.
@@ -133,6 +151,19 @@ warning: the clock differs
 stopping: signal 2; requests in flight are awaited, a second signal leaves at once
 ended: 2 of 3 actions in 33s: 1 succeeded, 1 rejected
 ";
+        assert_eq!(err.text(), expected, "{}", err.text());
+    }
+
+    #[test]
+    fn who_asks_for_more_hears_of_good_ends_and_failed_attempts() {
+        let (printer, _, err) = printer(Options { verbose: 1, ..Options::default() }, Surroundings::default(), "");
+        let mut lines = Lines::new(printer);
+        lines.event(&began(&[("a", 100)]));
+        let why = "HTTP 500 \u{1b}".to_owned();
+        lines.event(&Event::AttemptFailed { ordinal: 6, account: "a".into(), attempt: 2, why });
+        lines.event(&ended("a", "x", Outcome::Succeeded, ""));
+        let expected =
+            "began: 100 actions (a 100)\nattempt 2 of action 7 (a) failed: HTTP 500 \\u{1b}\nsucceeded  x (a)\n";
         assert_eq!(err.text(), expected, "{}", err.text());
     }
 

@@ -1,0 +1,426 @@
+//! The command line: what needs an explicit yes, what is refused before anything is sent, where results and messages go.
+
+use super::limits::revokes;
+use super::mock::{Mock, empty};
+use super::place::{BINARY, Place, finish, plan};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Stdio;
+
+const DEFAULTS: &str = "defaults: {provider: digicert}";
+
+#[test]
+fn a_run_off_a_terminal_needs_a_yes() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 1));
+    place.certsweep(&["run", "plan.yaml"]).exits(2).says(&["--yes"]);
+    assert!(mock.seen().is_empty());
+    assert_eq!(place.names(), ["plan.yaml"]);
+    let done = place.certsweep(&["run", "plan.yaml", "--yes"]).exits(0);
+    assert!(done.out.contains("runs/"), "{}", done.out);
+    let runs = std::fs::read_dir(place.path("runs")).unwrap().count();
+    assert_eq!((runs, mock.seen().len()), (1, 1));
+    // So does going on with one that has something left.
+    place.certsweep(&["resume", "run"]).exits(2);
+}
+
+#[test]
+fn another_plan_than_the_one_previewed_is_refused() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    let digest =
+        place.certsweep(&["preview", "plan.yaml", "--json"]).exits(0).json()["digest"].as_str().unwrap().to_owned();
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 3));
+    let run = ["run", "plan.yaml", "--yes", "--run-dir", "run", "--digest", digest.as_str()];
+    place.certsweep(&run).exits(2).says(&["digest"]);
+    assert!(mock.seen().is_empty() && !place.path("run").exists());
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    place.certsweep(&run).exits(0);
+    assert_eq!(mock.seen().len(), 2);
+}
+
+#[test]
+fn a_file_that_the_plan_names_is_part_of_its_digest() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", plan(&mock, &["digicert"], DEFAULTS, "  - {from: list.csv, action: revoke}\n"));
+    place.file("list.csv", "certificate_id\n1\n");
+    let digest = || place.certsweep(&["preview", "plan.yaml", "--json"]).exits(0).json()["digest"].clone();
+    let one = digest();
+    assert_eq!(digest(), one);
+    place.file("list.csv", "certificate_id\n2\n");
+    assert_ne!(digest(), one);
+}
+
+#[test]
+fn a_run_directory_that_is_there_is_left_alone() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("run/precious.txt", "mine");
+    place.run(&revokes(&mock, "rate: [1000/1s]", 1)).exits(2);
+    assert!(mock.seen().is_empty());
+    assert_eq!(place.read("run/precious.txt"), "mine");
+}
+
+#[test]
+fn a_run_directory_holds_the_plan_and_its_files_for_its_owner_alone() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("list.csv", "certificate_id\n1\n2\n");
+    place.run(&plan(&mock, &["digicert"], DEFAULTS, "  - {from: list.csv, action: revoke}\n")).exits(0);
+    let mode = std::fs::metadata(place.path("run")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+    let files = place.bytes_below("run");
+    for (name, text) in [("plan.yaml", place.read("plan.yaml")), ("list.csv", place.read("list.csv"))] {
+        let copy = files.iter().find(|(path, _)| path.to_string_lossy().ends_with(name));
+        let copy = copy.unwrap_or_else(|| {
+            panic!("no copy of {name} in {:?}", files.iter().map(|(path, _)| path).collect::<Vec<_>>())
+        });
+        assert_eq!(copy.1, text.into_bytes(), "{name}");
+    }
+}
+
+#[test]
+fn a_plan_may_come_from_standard_input() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let text = revokes(&mock, "rate: [1000/1s]", 1);
+    place.certsweep_reading(&["check", "-"], text.as_bytes()).exits(0);
+    assert!(mock.seen().is_empty());
+    place.certsweep_reading(&["run", "-", "--yes", "--run-dir", "run"], text.as_bytes()).exits(0);
+    assert_eq!(mock.seen().len(), 1);
+    assert_eq!(place.row()["outcome"], "succeeded");
+    let done =
+        place.certsweep_reading(&["check", "-"], b"version: 1\nactions: [{provider: digicert, acton: revoke}]\n");
+    done.exits(2).says(&[":2:", "action"]);
+}
+
+#[test]
+fn a_wrong_plan_is_refused_whole_with_places() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let actions = "  - {action: revoke, certificate_id: 1}\n\
+                   \x20 - {action: revok, certificate_id: 2}\n\
+                   \x20 - {action: revoke, certificate_id: 3, reason: keyCompromize}\n\
+                   \x20 - {action: revoke-order, order_id: x}\n\
+                   \x20 - {provider: naver, action: revoke, orderId: \"1\", certificateNo: 1, reason: keyCompromise}\n";
+    let text = plan(&mock, &["digicert"], DEFAULTS, actions);
+    let first = text.lines().position(|line| line == "actions:").unwrap() + 2;
+    let done = place.run(&text).exits(2);
+    for (line, words) in
+        [(first + 1, "revoke"), (first + 2, "keyCompromise"), (first + 3, "whole number"), (first + 4, "reasons:")]
+    {
+        assert!(done.err.contains(&format!("plan.yaml:{line}:")), "no finding in line {line}:\n{}", done.err);
+        assert!(done.err.contains(words), "`{words}`:\n{}", done.err);
+    }
+    assert!(mock.seen().is_empty() && !place.path("run").exists());
+    let found = place.certsweep(&["check", "plan.yaml", "--json"]).exits(2).json();
+    assert_eq!(found["errors"], 4, "{found}");
+}
+
+#[test]
+fn usage_errors_are_two_and_help_is_zero() {
+    let place = Place::bare();
+    for args in [
+        &["run"][..],
+        &["--nonsense"],
+        &["run", "plan.yaml", "--nonsense"],
+        &["frobnicate"],
+        &["check", "not-there.yaml"],
+        &["preview", "not-there.yaml"],
+        &["run", "not-there.yaml", "--yes"],
+        &["status", "not-there"],
+        &["report", "not-there"],
+        &["resume", "not-there", "--yes"],
+        &["report", ".", "--format", "pdf"],
+        &["resume", ".", "--retry", "succeeded"],
+        &["providers", "show", "nobody"],
+        &["providers", "check", "not-there.yaml"],
+        &["completions", "nushell-of-the-future"],
+        &["check", "-q", "-v", "plan.yaml"],
+        &["check", "--color", "purple", "plan.yaml"],
+    ] {
+        let done = place.certsweep(args);
+        assert_eq!(done.code, 2, "{args:?}: {done:?}");
+        assert!(done.out.is_empty() && !done.err.is_empty(), "{args:?}: {done:?}");
+    }
+    for args in [&["--help"][..], &["-h"], &["--version"], &["help"], &["help", "run"]] {
+        let done = place.certsweep(args).exits(0);
+        assert!(done.out.contains("certsweep") && done.err.is_empty(), "{args:?}");
+    }
+    let commands =
+        ["check", "preview", "run", "resume", "status", "report", "providers", "schema", "simulate", "completions"];
+    let help = place.certsweep(&["--help"]).out;
+    for command in commands {
+        assert!(help.contains(command));
+        assert!(place.certsweep(&[command, "--help"]).exits(0).out.contains(command));
+    }
+    assert!(place.names().is_empty());
+}
+
+#[test]
+fn results_go_to_standard_output_and_everything_else_to_standard_error() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    let quiet = place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "quiet", "-q"]).exits(0);
+    assert_eq!(quiet.err, "");
+    let loud = place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "loud", "-vv", "--no-progress"]).exits(0);
+    assert!(loud.err.len() > quiet.err.len());
+    let json = place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "json", "--json"]).exits(0).json();
+    assert_eq!(
+        (&json["exit_code"], &json["outcomes"]["succeeded"], &json["actions"]),
+        (&0.into(), &2.into(), &2.into())
+    );
+    let plain = place.certsweep(&["preview", "plan.yaml"]).exits(0);
+    assert!(!plain.out.contains('\u{1b}') && !plain.err.contains('\u{1b}'));
+    place.file("bad.yaml", "version: 1\nactions: [{}]\n");
+    let colored = place.certsweep(&["check", "bad.yaml", "--color", "always"]).exits(2);
+    assert!(colored.err.contains('\u{1b}'), "{}", colored.err);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure_and_no_panic() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.run(&revokes(&mock, "rate: [1000/1s]", 300)).exits(0);
+    for args in [
+        &["report", "run"][..],
+        &["schema"],
+        &["providers", "show", "digicert"],
+        &["preview", "plan.yaml"],
+        &["--help"],
+    ] {
+        let mut child = place.command(BINARY, args).stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let done = finish(child);
+        assert!(!done.err.contains("panicked"), "{args:?}: {}", done.err);
+        assert_ne!(done.code, 101, "{args:?}");
+    }
+    // A run's reports are written whatever becomes of its standard output.
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 5));
+    let mut child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "other", "-vv"]);
+    drop(child.stdout.take());
+    drop(child.stderr.take());
+    let status = child.wait().unwrap();
+    assert_ne!(status.code(), Some(101));
+    assert_eq!(super::place::rows(&place.read("other/report.csv")).len(), 5);
+}
+
+#[test]
+fn an_unfinished_run_of_the_same_plan_is_pointed_at() {
+    let (place, mock) = (Place::new(), Mock::start(|_, nth| empty(if nth == 0 { 401 } else { 204 })));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 1));
+    place.certsweep(&["run", "plan.yaml", "--yes"]).exits(4);
+    place.certsweep(&["run", "plan.yaml", "--yes"]).exits(2).says(&["certsweep resume runs/"]);
+    assert_eq!(mock.seen().len(), 1);
+    place.certsweep(&["run", "plan.yaml", "--yes", "--new"]).exits(0);
+    assert_eq!(mock.seen().len(), 2);
+}
+
+#[test]
+fn plain_http_is_for_loopback_alone() {
+    let place = Place::new();
+    for url in ["http://ca.example.com/v2", "http://10.0.0.1", "http://127.0.0.1.example.com"] {
+        let text = format!(
+            "version: 1\nproviders: {{digicert: {{base_url: \"{url}\"}}}}\nactions: [{{provider: digicert, action: revoke, certificate_id: 1}}]\n"
+        );
+        place.run(&text).exits(2).says(&["plan.yaml:2:", "http"]);
+    }
+    assert_eq!(place.names(), ["plan.yaml"]);
+}
+
+#[test]
+fn a_plans_name_makes_no_path() {
+    for name in ["../../outside", "/etc/x", "..", "a/b", "\\u001b[31m", "x\\ny", "長い名前", "CON"] {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+        let deep = place.path("one/two");
+        std::fs::create_dir_all(&deep).unwrap();
+        let text = revokes(&mock, "rate: [1000/1s]", 1).replace("name: test", &format!("name: \"{name}\""));
+        place.file("one/two/plan.yaml", text);
+        let done = finish(place.command(BINARY, &["run", "plan.yaml", "--yes"]).current_dir(&deep).spawn().unwrap());
+        assert!(matches!(done.code, 0 | 2), "{name}: {done:?}");
+        assert_eq!((place.names(), mock.seen().len()), (vec!["one".to_owned()], usize::from(done.code == 0)), "{name}");
+        let beside = std::fs::read_dir(place.path("one")).unwrap().count();
+        assert_eq!(beside, 1, "{name}");
+        if done.code == 0 {
+            let runs: Vec<_> =
+                std::fs::read_dir(deep.join("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+            assert!(runs.len() == 1 && runs[0].join("report.csv").exists(), "{name}: {runs:?}");
+        }
+    }
+}
+
+#[test]
+fn a_digest_is_of_the_settings_too() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", "version: 1\nactions: [{provider: digicert, action: revoke, certificate_id: 1}]\n");
+    let digest = |args: &[&str]| {
+        let preview = place.certsweep(&[&["preview", "plan.yaml", "--json"][..], args].concat()).exits(0).json();
+        preview["digest"].as_str().unwrap().to_owned()
+    };
+    let own = digest(&[]);
+    place.file("settings.yaml", format!("providers: {{digicert: {{base_url: \"{}\"}}}}\n", mock.url()));
+    let with = digest(&["--settings", "settings.yaml"]);
+    assert_ne!(own, with, "another place to send to");
+    place.certsweep(&["run", "plan.yaml", "--yes", "--digest", &own, "--settings", "settings.yaml"]).exits(2);
+    assert!(mock.seen().is_empty());
+    place.certsweep(&["run", "plan.yaml", "--yes", "--digest", &with, "--settings", "settings.yaml"]).exits(0);
+}
+
+#[test]
+fn one_target_with_two_sets_of_parameters_is_an_error() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let actions =
+        "  - {action: revoke, certificate_id: 1, comments: a}\n  - {action: revoke, certificate_id: 1, comments: b}\n";
+    place.run(&plan(&mock, &["digicert"], DEFAULTS, actions)).exits(2);
+    let actions = "  - {id: a, action: revoke, certificate_id: 1, needs: [b]}\n  - {id: b, action: revoke, certificate_id: 2, needs: [a]}\n";
+    place.run(&plan(&mock, &["digicert"], DEFAULTS, actions)).exits(2).says(&["needs"]);
+    assert!(mock.seen().is_empty());
+}
+
+#[test]
+fn numbers_keep_their_digits() {
+    let long = "12345678901234567890123";
+    for (number, sent) in [
+        ("7", Some("7")),
+        ("\"7\"", Some("7")),
+        (long, None),
+        ("1.0", None),
+        ("1e3", None),
+        ("-1", None),
+        ("0x10", None),
+        ("0o7", None),
+        ("~", None),
+        ("true", None),
+    ] {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| super::mock::naver_done()));
+        let actions = format!(
+            "  - {{provider: naver, action: revoke, orderId: 00e5, certificateNo: {number}, reason: superseded}}\n"
+        );
+        let done = place.run(&plan(&mock, &["naver"], "", &actions));
+        match (sent, done.code) {
+            (Some(sent), 0) => assert_eq!(
+                mock.seen()[0].text(),
+                format!(r#"{{"orderId":"00e5","certificateNo":{sent},"revokeType":"superseded"}}"#)
+            ),
+            (None, 2) => assert!(mock.seen().is_empty()),
+            (None, 0) if number == long => assert!(mock.seen()[0].text().contains(&format!(":{long},"))),
+            other => panic!("{number}: {other:?} {done:?}"),
+        }
+    }
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place
+        .run(&plan(&mock, &["digicert"], DEFAULTS, &format!("  - {{action: revoke, certificate_id: {long}}}\n")))
+        .exits(0);
+    assert_eq!(mock.lines(), [format!("PUT /services/v2/certificate/{long}/revoke")]);
+}
+
+#[test]
+fn json_is_json_everywhere() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("good.yaml", revokes(&mock, "rate: [1000/1s]", 1));
+    let twice = "  - {action: revoke, certificate_id: 1}\n  - {action: revoke, certificate_id: 1}\n";
+    place.file("warned.yaml", plan(&mock, &["digicert"], DEFAULTS, twice));
+    place.file("bad.yaml", "version: 1\nactions: 7\n");
+    place.file("empty.yaml", "version: 1\nactions: []\n");
+    for (args, code) in [
+        (&["check", "good.yaml"][..], 0),
+        (&["check", "warned.yaml"], 0),
+        (&["check", "bad.yaml"], 2),
+        (&["preview", "good.yaml"], 0),
+        (&["preview", "bad.yaml"], 2),
+        (&["preview", "warned.yaml"], 0),
+        (&["run", "good.yaml", "--dry-run"], 0),
+        (&["run", "bad.yaml", "--yes"], 2),
+        (&["run", "good.yaml", "--yes", "--run-dir", "a/b/run"], 0),
+        (&["run", "warned.yaml", "--yes", "--run-dir", "two"], 0),
+        (&["resume", "two", "--yes"], 0),
+        (&["status", "two"], 0),
+        (&["report", "two"], 0),
+        (&["providers"], 0),
+        (&["providers", "show", "naver"], 0),
+        (&["schema"], 0),
+    ] {
+        let done = place.certsweep(&[args, &["--json"]].concat());
+        assert_eq!(done.code, code, "{args:?}: {done:?}");
+        done.json();
+    }
+}
+
+#[test]
+fn what_is_no_plan_is_refused() {
+    let place = Place::bare();
+    std::fs::create_dir(place.path("folder")).unwrap();
+    for (name, bytes) in [
+        ("empty.yaml", &b""[..]),
+        ("none.yaml", b"version: 1\nactions: []\n"),
+        ("null.yaml", b"version: 1\n"),
+        ("binary.yaml", b"\x00\xff\xfe\x01"),
+        ("plan.txt", b"hello"),
+        ("version.yaml", b"version: 2\nactions: [{provider: digicert, action: revoke, certificate_id: 1}]\n"),
+    ] {
+        place.file(name, bytes);
+        let done = place.certsweep(&["check", name]);
+        assert_eq!(done.code, 2, "{name}: {done:?}");
+    }
+    place.certsweep(&["check", "folder"]).exits(2);
+    place.certsweep(&["providers", "--provider-dir", "not-there"]).exits(2);
+    let stdin = place.certsweep_reading(&["run", "-", "--yes"], b"");
+    stdin.exits(2);
+}
+
+#[test]
+fn paths_are_relative_to_the_file_that_names_them() {
+    let (place, mock) = (Place::bare(), Mock::start(|_, _| empty(204)));
+    place.file("plans/lists/a.csv", "certificate_id\n1\n");
+    place.file("shared/key", "key-of-the-settings\n");
+    std::fs::set_permissions(place.path("shared/key"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let settings =
+        format!("providers: {{digicert: {{base_url: \"{}\", credentials: {{api_key: \"file:key\"}}}}}}\n", mock.url());
+    place.file("shared/settings.yaml", settings);
+    place.file(
+        "plans/plan.yaml",
+        "\u{feff}version: 1\r\nactions:\r\n  - {provider: digicert, from: lists/a.csv, action: revoke}\r\n",
+    );
+    place
+        .certsweep(&[
+            "run",
+            "plans/plan.yaml",
+            "--yes",
+            "--settings",
+            "shared/settings.yaml",
+            "--run-dir",
+            "deep/er/run",
+        ])
+        .exits(0);
+    assert_eq!(mock.seen()[0].header("x-dc-devkey"), Some("key-of-the-settings"));
+    assert!(place.path("deep/er/run/report.csv").exists());
+    for (path, bytes) in place.bytes_below("deep") {
+        assert!(!super::requests::contains(&bytes, b"key-of-the-settings"), "{}", path.display());
+    }
+}
+
+#[test]
+fn quiet_is_about_all_but_errors() {
+    let place = Place::bare();
+    place.file("bad.yaml", "version: 1\nactions: [{provider: digicert, action: revok, certificate_id: 1}]\n");
+    let done = place.certsweep(&["check", "bad.yaml", "-q"]).exits(2);
+    assert!(done.err.contains("bad.yaml:2:"), "{done:?}");
+    place.certsweep(&["status", "nowhere", "-q"]).exits(2).says(&["nowhere"]);
+}
+
+#[test]
+fn who_asks_for_more_is_told_more() {
+    let mut told = Vec::new();
+    for more in [&["-q"][..], &[], &["-v"], &["-vv"]] {
+        let place = Place::new();
+        let mock = Mock::start(|_, nth| empty(if nth == 0 { 500 } else { 204 }));
+        place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 1));
+        let err = place.certsweep(&[&["run", "plan.yaml", "--yes"][..], more].concat()).exits(0).err;
+        assert!(!err.contains(super::place::CREDENTIALS[0].1));
+        told.push(err.replace(&mock.url(), "MOCK"));
+    }
+    assert_eq!(told[0], "");
+    for (words, from) in [
+        ("attempt 1 of action 1 (digicert) failed: HTTP 500", 2),
+        ("succeeded  plan.yaml:9 (digicert)", 2),
+        ("digicert: PUT MOCK/services/v2/certificate/1/revoke -> HTTP 500", 3),
+        ("digicert: PUT MOCK/services/v2/certificate/1/revoke -> HTTP 204", 3),
+    ] {
+        let saying: Vec<usize> = (0..4).filter(|index| told[*index].contains(words)).collect();
+        assert_eq!(saying, (from..4).collect::<Vec<_>>(), "{words}: {told:#?}");
+    }
+}

@@ -1,0 +1,136 @@
+//! Limits as the provider sees them: never more than N requests in any window, one provider's hold-back is its own, and a throttled
+//! request costs no attempt. Only arrival times at the provider are compared, never how long a command takes.
+//!
+//! The `attempts` column counts requests that were sent, throttled ones too; `retry.attempts` does not count those.
+
+use super::mock::{Mock, Seen, empty, json, naver_done};
+use super::place::{Place, plan};
+use std::time::{Duration, SystemTime};
+
+/// Fails where more than `most` requests came within any time of this length.
+#[track_caller]
+pub(crate) fn never_more_than(most: usize, length: Duration, seen: &[Seen]) {
+    for (index, first) in seen.iter().enumerate() {
+        let inside = seen[index..].iter().filter(|other| other.at.duration_since(first.at) < length).count();
+        assert!(inside <= most, "{inside} requests within {length:?}, and {most} are allowed");
+    }
+}
+
+/// A plan of DigiCert revokes under these limits.
+pub(crate) fn revokes(mock: &Mock, limits: &str, count: usize) -> String {
+    let actions: String = (1..=count).map(|id| format!("  - {{action: revoke, certificate_id: {id}}}\n")).collect();
+    plan(mock, &["digicert"], "defaults: {provider: digicert}", &actions)
+        .replace("rate: [1000/1s], concurrency: 4", limits)
+}
+
+#[test]
+fn no_window_ever_holds_more_than_its_number() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.run(&revokes(&mock, "rate: [4/300ms, 9/900ms], concurrency: 8", 24)).exits(0);
+    assert_eq!(mock.seen().len(), 24);
+    never_more_than(4, Duration::from_millis(300), &mock.seen());
+    never_more_than(9, Duration::from_millis(900), &mock.seen());
+}
+
+#[test]
+fn look_ups_count_too() {
+    let place = Place::new();
+    let mock = Mock::start(|seen, _| match seen.method.as_str() {
+        "GET" => super::mock::naver_list("1", 1, "1"),
+        _ => json(400, r#"{"returnCode":"2000","returnMessage":"no"}"#),
+    });
+    let actions: String = (1..=6)
+        .map(|number| {
+            format!(
+                "  - {{provider: naver, action: revoke, orderId: \"1\", certificateNo: {number}, reason: superseded}}\n"
+            )
+        })
+        .collect();
+    place.run(&plan(&mock, &["naver"], "", &actions).replace("1000/1s", "3/300ms")).exits(1);
+    assert!(mock.seen().len() >= 12, "{:?}", mock.lines());
+    never_more_than(3, Duration::from_millis(300), &mock.seen());
+}
+
+#[test]
+fn no_more_requests_are_in_flight_than_may_be() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204).held()));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s], concurrency: 3", 9));
+    let child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
+    mock.wait_for(3);
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(mock.seen().len(), 3);
+    mock.release();
+    super::place::finish(child).exits(0);
+    assert_eq!(mock.seen().len(), 9);
+}
+
+#[test]
+fn a_throttled_provider_waits_alone_and_loses_no_attempt() {
+    let date = |ahead: u64| {
+        let at = SystemTime::now() + Duration::from_secs(ahead);
+        let at = jiff::Timestamp::try_from(at).unwrap();
+        jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap()
+    };
+    for (status, header, least) in [
+        (429, "1".to_owned(), Duration::from_millis(990)),
+        // The date has whole seconds: two seconds ahead are more than one.
+        (429, date(3), Duration::from_millis(500)),
+        (503, "1".to_owned(), Duration::from_millis(990)),
+    ] {
+        let place = Place::new();
+        let throttled = header.clone();
+        let mock = Mock::start(move |seen, nth| match seen.target.as_str() {
+            "/services/v2/certificate/1/revoke" if nth == 0 => {
+                json(status, r#"{"errors":[{"code":"request_limit_exceeded","message":"limit"}]}"#)
+                    .with("Retry-After", &throttled)
+            }
+            target if target.contains("digicert") || target.contains("/services/") => empty(204),
+            _ => naver_done(),
+        });
+        let actions = "  - {id: held, provider: digicert, action: revoke, certificate_id: 1}\n\
+                       \x20 - {id: behind, provider: digicert, action: revoke, certificate_id: 2, needs: [held]}\n\
+                       \x20 - {id: free, provider: naver, action: revoke, orderId: \"1\", certificateNo: 1, reason: superseded}\n";
+        let text = plan(&mock, &["digicert", "naver"], "", actions).replace("attempts: 3", "attempts: 1");
+        place.run(&text).exits(0);
+        let seen = mock.seen();
+        let of =
+            |part: &str| seen.iter().filter(|seen| seen.target.contains(part)).map(|seen| seen.at).collect::<Vec<_>>();
+        let (held, free) = (of("/certificate/1/"), of("/api/v2"));
+        assert_eq!((held.len(), free.len()), (2, 1), "{status} {header}");
+        assert!(held[1] - held[0] >= least, "{status} {header}: {:?}", held[1] - held[0]);
+        assert!(free[0] < held[1], "the other provider did not wait");
+        assert!(of("/certificate/2/")[0] >= held[1]);
+        let rows = place.rows();
+        assert_eq!((rows[0]["outcome"].as_str(), rows[0]["attempts"].as_str()), ("succeeded", "2"));
+        assert_eq!((rows[1]["attempts"].as_str(), rows[2]["attempts"].as_str()), ("1", "1"));
+    }
+}
+
+#[test]
+fn while_a_provider_is_held_nothing_of_it_is_sent() {
+    let place = Place::new();
+    let mock = Mock::start(|seen, nth| match seen.target.as_str() {
+        "/services/v2/certificate/1/revoke" if nth == 0 => empty(429).with("Retry-After", "1"),
+        _ => empty(204),
+    });
+    place.run(&revokes(&mock, "rate: [1000/1s], concurrency: 1", 6)).exits(0);
+    let seen = mock.seen();
+    assert_eq!(seen.len(), 7);
+    assert!(seen[1].at - seen[0].at >= Duration::from_millis(990));
+}
+
+#[test]
+fn limits_hold_over_an_interruption() {
+    let place = Place::new();
+    let mock = Mock::start(|_, _| empty(204).held());
+    let window = Duration::from_secs(2);
+    place.file("plan.yaml", revokes(&mock, "rate: [3/2s], concurrency: 3", 5));
+    let mut child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
+    mock.wait_for(3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    mock.release();
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+    assert_eq!(mock.seen().len(), 8, "three were asked again: {:?}", mock.lines());
+    never_more_than(3, window, &mock.seen());
+}

@@ -1,0 +1,115 @@
+//! CSV lists as plans of their own and inside plans: bytes as spreadsheets write them, columns that are mapped, left out or kept.
+
+use super::mock::{Mock, Seen, empty};
+use super::place::{Place, plan};
+
+/// Runs a bare CSV list whose provider is at the mock, by shared settings.
+fn run(place: &Place, mock: &Mock, list: &[u8], args: &[&str], code: i32) -> super::place::Done {
+    place.file("list.csv", list);
+    place
+        .file("settings.yaml", format!("providers: {{digicert: {{base_url: \"{}\", rate: [1000/1s]}}}}\n", mock.url()));
+    let run = ["run", "list.csv", "--yes", "--run-dir", "run", "--settings", "settings.yaml"];
+    place.certsweep(&[&run[..], args].concat()).exits(code)
+}
+
+#[test]
+fn a_bare_list_is_a_plan_in_all_forms_of_csv() {
+    let lists: [&[u8]; 6] = [
+        b"provider,action,certificate_id,comments\ndigicert,revoke,0012,\"a, \"\"b\"\"\nc\"\ndigicert,revoke,7,\n",
+        b"\xef\xbb\xbfprovider,action,certificate_id,comments\r\ndigicert,revoke,0012,\"a, \"\"b\"\"\nc\"\r\ndigicert,revoke,7,\r\n",
+        b"provider;action;certificate_id;comments\r\ndigicert;revoke;0012;\"a, \"\"b\"\"\nc\"\r\ndigicert;revoke;7;\r\n",
+        b"provider\taction\tcertificate_id\tcomments\ndigicert\trevoke\t0012\t\"a, \"\"b\"\"\nc\"\ndigicert\trevoke\t7\t",
+        b"\"provider\";\"action\";\"certificate_id\";\"comments\"\n\"digicert\";\"revoke\";\"0012\";\"a, \"\"b\"\"\nc\"\n\"digicert\";\"revoke\";\"7\";\"\"\n",
+        b"comments,certificate_id,action,provider\n\"a, \"\"b\"\"\nc\",0012,revoke,digicert\n,7,revoke,digicert\n",
+    ];
+    for list in lists {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+        run(&place, &mock, list, &[], 0);
+        let mut seen = mock.seen();
+        seen.sort_by_key(Seen::line);
+        let sent: Vec<(String, String)> = seen.iter().map(|seen| (seen.line(), seen.text())).collect();
+        let expected = [
+            ("PUT /certificate/0012/revoke", "{\"comments\":\"a, \\\"b\\\"\\nc\"}"),
+            ("PUT /certificate/7/revoke", "{}"),
+        ];
+        assert_eq!(
+            sent,
+            expected.map(|(line, body)| (line.to_owned(), body.to_owned())),
+            "{:?}",
+            String::from_utf8_lossy(list)
+        );
+        let sources: Vec<String> = place.rows().into_iter().map(|row| row["source"].clone()).collect();
+        assert_eq!(sources, ["list.csv:2", "list.csv:4"]);
+    }
+}
+
+#[test]
+fn columns_are_mapped_left_out_and_kept() {
+    let list =
+        b"Cert ID,Owner,Notes,Ticket,provider,action\n1,=Jo,x,T-1,digicert,revoke\n2,\"Anna, Bo\",y,,digicert,revoke\n";
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let mapped = ["--columns", "certificate_id=Cert ID", "--ignore-columns", "Notes", "--keep-columns", "Ticket,Owner"];
+    run(&place, &mock, list, &mapped, 0);
+    let report = place.read("run/report.csv");
+    let mut lines = report.split("\r\n");
+    assert!(lines.next().unwrap().ends_with(",source,Ticket,Owner"), "{report}");
+    assert!(lines.next().unwrap().ends_with(",list.csv:2,T-1,'=Jo"), "{report}");
+    assert!(lines.next().unwrap().ends_with(",list.csv:3,,\"Anna, Bo\""), "{report}");
+    let json: serde_json::Value =
+        serde_json::from_str(&place.certsweep(&["report", "run", "--format", "json"]).exits(0).out).unwrap();
+    assert_eq!(json[1]["kept"]["Owner"], "Anna, Bo");
+
+    for (args, code) in [
+        (&["--columns", "certificate_id=Cert ID"][..], 2),
+        (&["--ignore-columns", "true"], 2),
+        (&["--columns", "certificate_id=Cert ID", "--ignore-columns", "true"], 0),
+        (&["--columns", "certificate_id=Cert ID", "--ignore-columns", "Notes,Owner,Ticket"], 0),
+        (&["--columns", "certificate_id=Nowhere", "--ignore-columns", "true"], 2),
+        (&["--columns", "nonsense"], 2),
+    ] {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+        run(&place, &mock, list, args, code);
+        assert_eq!(mock.seen().len(), if code == 0 { 2 } else { 0 }, "{args:?}");
+    }
+}
+
+#[test]
+fn a_plan_takes_rows_from_a_list_with_defaults_of_its_own() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| super::mock::naver_done()));
+    place.file("lists/leaked.csv", "orderId;Nr;Who;reason\r\n0012;1;a;\r\n7;2;b;affiliationChanged\r\n");
+    let actions = "  - {from: lists/leaked.csv, action: revoke, columns: {certificateNo: Nr}, keep_columns: [Who]}\n\
+                   \x20 - {provider: naver, action: revoke, orderId: 0099, certificateNo: 3}\n";
+    place
+        .run(&plan(&mock, &["naver"], "defaults: {provider: naver, reason: superseded, comments: unused}", actions))
+        .exits(0);
+    let mut bodies: Vec<String> = mock.seen().iter().map(Seen::text).collect();
+    bodies.sort();
+    assert_eq!(
+        bodies,
+        [
+            r#"{"orderId":"0012","certificateNo":1,"revokeType":"superseded"}"#,
+            r#"{"orderId":"0099","certificateNo":3,"revokeType":"superseded"}"#,
+            r#"{"orderId":"7","certificateNo":2,"revokeType":"affiliationChanged"}"#,
+        ]
+    );
+    let rows = place.rows();
+    assert_eq!(rows[0]["source"], "lists/leaked.csv:2");
+    assert_eq!((rows[0]["Who"].as_str(), rows[2]["Who"].as_str()), ("a", ""));
+    assert!(rows[2]["source"].starts_with("plan.yaml:"));
+}
+
+#[test]
+fn broken_lists_are_refused_with_their_places() {
+    for (list, words) in [
+        (&b"provider,action,certificate_id\ndigicert,revoke,1,2\n"[..], "list.csv:2"),
+        (b"provider,action,certificate_id\ndigicert,revok,1\n", "list.csv:2:10"),
+        (b"provider,action,order_id\ndigicert,revoke-order,0x\n", "list.csv:2:23"),
+        (b"provider,action,certificate_id\n\xff\xfe,revoke,1\n", "list.csv"),
+        (b"provider,action,certificate_id,certificate_id\ndigicert,revoke,1,1\n", "list.csv:1"),
+        (b"", "list.csv"),
+    ] {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+        run(&place, &mock, list, &[], 2).says(&[words]);
+        assert!(mock.seen().is_empty() && !place.path("run").exists());
+    }
+}

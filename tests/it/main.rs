@@ -1,0 +1,23 @@
+//! The built binary from outside, held to the contract: started as users start it, in its own directory, against a provider that
+//! these tests play themselves on loopback (not the built-in simulator, so that every request is read twice). One file a theme.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests write files and read clocks from outside the program")]
+#![allow(clippy::format_push_string, reason = "plans are put together from pieces, and their speed is no matter")]
+
+mod command_line;
+mod credentials;
+mod disk;
+mod interruption;
+mod limits;
+mod lists;
+mod lookups;
+mod mock;
+mod outcomes;
+mod place;
+mod preview;
+mod reports;
+mod requests;
+mod safety;
+mod sending;
+mod terminal;
+mod tools;

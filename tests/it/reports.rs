@@ -1,0 +1,123 @@
+//! Reports: the contract's columns to the byte, safe for spreadsheets and terminals, and the same whenever they are written.
+
+use super::mock::{Mock, empty, json};
+use super::place::{Place, plan, rows};
+
+const HEADER: &str = "action_id,provider,operation,target,reason,reason_sent,outcome,http_status,provider_code,provider_message,provider_ref,attempts,started_at,finished_at,duration_ms,source";
+
+/// A run with two ends, with outside text that tries to do harm.
+fn ran() -> (Place, Mock) {
+    let place = Place::new();
+    let mock = Mock::start(|seen, _| match seen.target.contains("/2/") {
+        true => json(
+            400,
+            r#"{"errors":[{"code":"=cmd|' /C calc'!A0","message":"@SUM(1)\u001b[31m red\r\n\"x\", y\u202e"}]}"#,
+        ),
+        false => json(201, r#"{"id":9917,"type":"revoke","status":"pending"}"#),
+    });
+    let actions = "  - {id: \"-one\", action: revoke, certificate_id: 1, reason: keyCompromise}\n\
+                   \x20 - {id: two, action: revoke, certificate_id: 2, comments: c}\n";
+    place.file("plan.yaml", plan(&mock, &["digicert"], "defaults: {provider: digicert}", actions));
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run", "--report", "copy.csv"]).exits(1);
+    (place, mock)
+}
+
+#[test]
+fn the_columns_are_the_contracts_and_the_cells_are_safe() {
+    let (place, _mock) = ran();
+    let report = place.read("run/report.csv");
+    assert_eq!(report.split("\r\n").next().unwrap(), HEADER);
+    assert!(report.ends_with("\r\n") && !report.starts_with('\u{feff}'));
+    assert!(!report.replace("\r\n", "").contains(['\r', '\n']), "{report}");
+    let rows = rows(&report);
+    assert_eq!(rows.len(), 2);
+    assert_eq!(rows[0]["action_id"], "'-one");
+    assert_eq!((rows[0]["reason"].as_str(), rows[0]["reason_sent"].as_str()), ("keyCompromise", "key_compromise"));
+    assert_eq!((rows[0]["http_status"].as_str(), rows[0]["provider_ref"].as_str()), ("201", "9917"));
+    assert!(rows[1]["provider_code"].starts_with("'=cmd"), "{rows:?}");
+    assert!(rows[1]["provider_message"].starts_with("'@SUM(1)"), "{rows:?}");
+    assert!(!report.replace("\r\n", "").chars().any(|char| char.is_control() || char == '\u{202e}'), "{report}");
+    for row in &rows {
+        for column in ["started_at", "finished_at"] {
+            let at: jiff::Timestamp = row[column].parse().unwrap();
+            assert_eq!(format!("{at:.3}"), row[column], "RFC 3339 in UTC with milliseconds");
+        }
+        let (from, to): (jiff::Timestamp, jiff::Timestamp) =
+            (row["started_at"].parse().unwrap(), row["finished_at"].parse().unwrap());
+        let length = to.duration_since(from).as_millis();
+        assert!((length - row["duration_ms"].parse::<i128>().unwrap()).abs() <= 1, "{row:?}");
+        assert!(row["source"].starts_with("plan.yaml:"));
+    }
+}
+
+#[test]
+fn a_report_written_again_is_the_same() {
+    let (place, _mock) = ran();
+    let report = place.read("run/report.csv");
+    assert_eq!(place.read("copy.csv"), report);
+    assert_eq!(place.certsweep(&["report", "run"]).exits(0).out, report);
+    assert_eq!(place.certsweep(&["report", "run", "--format", "csv", "-o", "again.csv"]).exits(0).out, "");
+    assert_eq!(place.read("again.csv"), report);
+    let one = place.certsweep(&["report", "run", "--outcome", "rejected"]).exits(0).out;
+    assert_eq!(rows(&one).len(), 1);
+    // A file that cannot be written is the environment's fault.
+    place.certsweep(&["report", "run", "-o", "no/such/folder/x.csv"]).exits(4);
+}
+
+#[test]
+fn a_report_as_json_says_the_same_verbatim() {
+    let (place, _mock) = ran();
+    let columns: Vec<&str> = HEADER.split(',').collect();
+    for args in [&["report", "run", "--format", "json"][..], &["report", "run", "--json"]] {
+        let json = place.certsweep(args).exits(0).json();
+        let json = json.as_array().unwrap();
+        assert_eq!(json.len(), 2);
+        assert_eq!(json[0].as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>(), columns);
+        assert_eq!((&json[0]["action_id"], &json[0]["http_status"]), (&"-one".into(), &201.into()));
+        assert_eq!((&json[0]["outcome"], &json[1]["outcome"]), (&"pending-approval".into(), &"rejected".into()));
+        assert_eq!(json[1]["reason"], serde_json::Value::Null);
+    }
+    let html = place.certsweep(&["report", "run", "--format", "html"]).exits(0).out;
+    assert!(html.to_lowercase().starts_with("<!doctype html>") && html.contains("pending-approval"));
+    assert!(!html.contains("<script"));
+}
+
+#[test]
+fn what_providers_say_reaches_a_terminal_without_control_characters() {
+    let (place, _mock) = ran();
+    let again = place.certsweep(&["resume", "run", "--yes", "--retry", "rejected", "-vv"]).exits(1);
+    for text in [&again.out, &again.err, &place.certsweep(&["status", "run"]).exits(0).out] {
+        assert!(!text.chars().any(|char| (char.is_control() && char != '\n') || char == '\u{202e}'), "{text:?}");
+    }
+}
+
+#[test]
+fn a_status_counts_and_parses() {
+    let (place, _mock) = ran();
+    let status = place.certsweep(&["status", "run", "--json"]).exits(0).json();
+    assert_eq!((&status["state"], &status["actions"], &status["waiting"]), (&"finished".into(), &2.into(), &0.into()));
+    assert_eq!((&status["outcomes"]["pending-approval"], &status["outcomes"]["rejected"]), (&1.into(), &1.into()));
+    let text = place.certsweep(&["status", "run"]).exits(0).out;
+    assert!(text.contains("pending-approval") && text.contains("finished"), "{text}");
+}
+
+#[test]
+fn a_rejected_action_taken_up_again_has_the_new_end_in_the_report() {
+    let place = Place::new();
+    let mock = Mock::start(|_, nth| match nth {
+        0 => json(400, r#"{"errors":[{"code":"bad_request_format","message":"no"}]}"#),
+        _ => empty(204),
+    });
+    place
+        .run(&plan(&mock, &["digicert"], "", "  - {provider: digicert, action: revoke, certificate_id: 1}\n"))
+        .exits(1);
+    place.certsweep(&["resume", "run", "--yes"]).exits(1);
+    assert_eq!(mock.seen().len(), 1, "a finished run has nothing to go on with");
+    place.certsweep(&["resume", "run", "--yes", "--retry", "rejected"]).exits(0);
+    let row = place.row();
+    assert_eq!(
+        (row["outcome"].as_str(), row["attempts"].as_str(), row["http_status"].as_str()),
+        ("succeeded", "2", "204")
+    );
+    assert_eq!((row["provider_code"].as_str(), row["provider_message"].as_str()), ("", ""));
+}

@@ -1,0 +1,81 @@
+//! On a terminal: a run shows the preview's summary and asks. The terminal is that of `script` (util-linux), which must be there.
+
+use super::limits::revokes;
+use super::mock::{Mock, empty};
+use super::place::{BINARY, Done, Place, finish};
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+/// Runs certsweep on a pseudo-terminal, typing this; what it shows comes back as standard output.
+fn typing(place: &Place, arguments: &str, typed: &str) -> Done {
+    let line = format!("{BINARY} {arguments}");
+    let mut command = place.command("script", &["-qec", &line, "/dev/null"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("these tests need `script` (util-linux)");
+    let mut keyboard = child.stdin.take().unwrap();
+    keyboard.write_all(typed.as_bytes()).unwrap();
+    let done = finish(child);
+    drop(keyboard);
+    done
+}
+
+#[test]
+fn a_run_on_a_terminal_shows_what_it_will_do_and_asks() {
+    for (typed, code, sent) in
+        [("yes\n", 0, 2), ("y\n", 0, 2), ("no\n", 2, 0), ("\n", 2, 0), ("yess\n", 2, 0), ("\u{4}", 2, 0)]
+    {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+        place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+        let done = typing(&place, "run plan.yaml --run-dir run --no-progress", typed).exits(code);
+        assert!(
+            done.out.contains("digicert") && done.out.contains("revoke") && done.out.contains("2 actions"),
+            "{}",
+            done.out
+        );
+        assert_eq!((mock.seen().len(), place.path("run").exists()), (sent, sent > 0), "{typed:?}");
+    }
+}
+
+#[test]
+fn a_run_on_a_terminal_with_a_yes_does_not_ask_and_shows_bars() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 3));
+    let done = typing(&place, "run plan.yaml --run-dir run --yes", "").exits(0);
+    assert!(!done.out.contains("Type `yes`"), "{}", done.out);
+    assert_eq!(mock.seen().len(), 3);
+    assert_eq!(place.rows().len(), 3);
+}
+
+#[test]
+fn going_on_on_a_terminal_asks_too() {
+    let (place, mock) = (Place::new(), Mock::start(|_, nth| empty(if nth == 0 { 401 } else { 204 })));
+    place.run(&revokes(&mock, "rate: [1000/1s]", 1)).exits(4);
+    typing(&place, "resume run", "no\n").exits(2);
+    assert_eq!(mock.seen().len(), 1);
+    typing(&place, "resume run", "yes\n").exits(0);
+    assert_eq!(mock.seen().len(), 2);
+}
+
+#[test]
+fn an_interrupt_at_the_question_sends_nothing() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    let line = format!("{BINARY} run plan.yaml");
+    let mut child = place.command("script", &["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut shown = Vec::new();
+    let mut screen = child.stdout.take().unwrap();
+    while !shown.ends_with(b"to go on: ") {
+        let mut byte = [0];
+        screen.read_exact(&mut byte).unwrap_or_else(|_| panic!("no question: {}", String::from_utf8_lossy(&shown)));
+        shown.push(byte[0]);
+    }
+    let mut keyboard = child.stdin.take().unwrap();
+    keyboard.write_all(b"\x03").unwrap();
+    finish(child).exits(130);
+    assert!(mock.seen().is_empty());
+    place.certsweep(&["run", "plan.yaml", "--yes"]).exits(0);
+    let runs: Vec<String> = std::fs::read_dir(place.path("runs"))
+        .unwrap()
+        .map(|run| run.unwrap().file_name().into_string().unwrap())
+        .collect();
+    assert!(runs.len() == 1 && runs[0].ends_with("-test"), "what was half made is gone: {runs:?}");
+}
