@@ -185,13 +185,14 @@ impl RunDir {
         Ok(OpenRun { dir: self, journal, thread: Some(thread), lock })
     }
 
-    /// The same with a journal on the caller's thread that never syncs: for the fault tests alone.
+    /// The same with a journal on the caller's thread that never syncs, and whose power is cut after so many records: for the
+    /// fault tests alone.
     ///
     /// # Errors
     /// As [`RunDir::open`].
-    pub fn open_for_fault_tests(self) -> Result<OpenRun, JournalError> {
+    pub fn open_for_fault_tests(self, power: u64) -> Result<OpenRun, JournalError> {
         let lock = lock(&self.path)?;
-        let journal = Journal::open_here(&self.path.join(DATABASE))?;
+        let journal = Journal::open_here(&self.path.join(DATABASE), power)?;
         Ok(OpenRun { dir: self, journal, thread: None, lock })
     }
 

@@ -23,7 +23,7 @@ CREATE TABLE record (seq INTEGER PRIMARY KEY, ordinal INTEGER, body TEXT NOT NUL
 CREATE INDEX record_of_action ON record (ordinal) WHERE ordinal IS NOT NULL;
 ";
 
-/// Makes the tables in a new file. Nothing is durable before [`harden`] is called.
+/// Makes the tables in a new file. Nothing is durable before `harden` is called.
 pub(super) fn create(path: &Path) -> Result<Connection, JournalError> {
     let connection = Connection::open(path).map_err(JournalError::database(path))?;
     connection

@@ -20,8 +20,16 @@ pub struct Journal {
 enum Way {
     /// To the thread.
     Thread(Sender<Entry>),
-    /// On the caller's thread, at once.
-    Here(Arc<Mutex<Connection>>),
+    /// On the caller's thread, at once, until the power is cut.
+    Here(Arc<Mutex<Powered>>),
+}
+
+/// A journal whose power fails after so many records.
+#[derive(Debug)]
+struct Powered {
+    connection: Connection,
+    records_left: u64,
+    cut: bool,
 }
 
 struct Entry {
@@ -42,11 +50,20 @@ impl Journal {
     }
 
     /// Opens the run's database to be written by the caller's own thread, and without syncing: for the fault tests, whose virtual
-    /// clock must not run while another thread works, and whose power cuts leave the machine on.
-    pub(super) fn open_here(database: &Path) -> Result<Self, JournalError> {
+    /// clock must not run while another thread works, and whose power cuts leave the machine on. After `power` records the power
+    /// is cut: what is appended then is never written, and never acknowledged.
+    pub(super) fn open_here(database: &Path, power: u64) -> Result<Self, JournalError> {
         let connection = schema::open_for_writing(database)?;
         connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(database))?;
-        Ok(Self { way: Way::Here(Arc::new(Mutex::new(connection))) })
+        Ok(Self { way: Way::Here(Arc::new(Mutex::new(Powered { connection, records_left: power, cut: false }))) })
+    }
+
+    /// Whether a fault test's power was cut.
+    pub fn power_was_cut(&self) -> bool {
+        match &self.way {
+            Way::Thread(_) => false,
+            Way::Here(powered) => powered.lock().map_or(true, |powered| powered.cut),
+        }
     }
 
     /// Appends records, in order and all or none of them; `acknowledge` is called when they are durable or cannot be.
@@ -57,9 +74,18 @@ impl Journal {
                     (unsent.0.acknowledge)(Err(JournalError::Closed.to_string()));
                 }
             }
-            Way::Here(connection) => {
-                let done = connection.lock().map_err(|_| JournalError::Closed.to_string());
-                let done = done.and_then(|mut open| commit(&mut open, &records).map_err(|error| error.to_string()));
+            Way::Here(powered) => {
+                let Ok(mut powered) = powered.lock() else { return acknowledge(Err(JournalError::Closed.to_string())) };
+                let count = records.len() as u64;
+                if powered.cut || count > powered.records_left {
+                    powered.cut = true;
+                    // Kept unanswered for ever: a process without power says nothing.
+                    std::mem::forget(acknowledge);
+                    return;
+                }
+                powered.records_left -= count;
+                let done = commit(&mut powered.connection, &records).map_err(|error| error.to_string());
+                drop(powered);
                 acknowledge(done);
             }
         }
@@ -72,6 +98,9 @@ impl Journal {
     pub fn append_and_wait(&self, records: Vec<Record>) -> Result<(), String> {
         let (sender, receiver) = channel();
         self.append(records, Box::new(move |result| drop(sender.send(result))));
+        if self.power_was_cut() {
+            return Err(JournalError::Closed.to_string());
+        }
         receiver.recv().unwrap_or_else(|_| Err(JournalError::Closed.to_string()))
     }
 }

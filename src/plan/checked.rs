@@ -1,4 +1,4 @@
-//! The proof that a plan was checked: [`CheckedPlan`], which only [`super::check`] can make, and the actions that it gave.
+//! The proof that a plan was checked: [`CheckedPlan`], which only [`super::check()`] can make, and the actions that it gave.
 
 use super::settings::Settings;
 use crate::pki::RevocationReason;
@@ -62,7 +62,7 @@ pub struct ReadFile {
 }
 
 impl CheckedPlan {
-    /// Called by [`super::check`] alone.
+    /// Called by [`super::check()`] alone.
     pub(super) fn new(
         settings: Settings,
         digest: String,

@@ -1,5 +1,5 @@
 //! The plan's JSON Schema (2020-12) for editors, made from the provider documents. It helps while writing; only
-//! [`super::check`] decides.
+//! [`super::check()`] decides.
 
 use super::check::COMMON;
 use crate::pki::RevocationReason;

@@ -20,6 +20,7 @@ pub mod samples;
 mod testing;
 pub mod variables;
 pub mod verdict;
+pub mod window;
 
 pub use answer::{Answer, Meaning, Standing, Verdict};
 pub use catalog::Catalog;

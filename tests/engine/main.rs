@@ -116,9 +116,15 @@ impl Bench {
         self.directory.path().join("run")
     }
 
-    /// Carries the run out, cut off after so much virtual time, as a power cut would: nothing is told to anybody.
-    async fn process(&self, cut: Option<Duration>, reopen: &[Outcome]) -> (Option<Ending>, Vec<Event>) {
-        let open = RunDir::existing(&self.path()).unwrap().open_for_fault_tests().unwrap();
+    /// Carries the run out in one process, until the power is cut: after so many records, or after so much virtual time. What was
+    /// in flight then is without an end, and nobody was told.
+    async fn process(&self, cut: Cut, reopen: &[Outcome]) -> (Option<Ending>, Vec<Event>) {
+        let (power, time) = match cut {
+            Cut::Never => (u64::MAX, LONGEST_RUN),
+            Cut::AfterRecords(records) => (records, LONGEST_RUN),
+            Cut::AfterTime(time) => (u64::MAX, time),
+        };
+        let open = RunDir::existing(&self.path()).unwrap().open_for_fault_tests(power).unwrap();
         let reader = open.dir.read().unwrap();
         let senders = self.settings.accounts.iter().map(|account| {
             let provider = self.catalog.get(&account.provider).unwrap();
@@ -144,14 +150,43 @@ impl Bench {
             let local = tokio::task::LocalSet::new();
             let mut observe = |event: Event| events.push(event);
             let going = local.run_until(engine::run(run, &mut observe));
-            match cut {
-                Some(cut) => tokio::time::timeout(cut, going).await.ok(),
-                None => Some(going.await),
+            let journal = open.journal.clone();
+            let power_cut = async {
+                let mut look = tokio::time::interval(Duration::from_millis(100));
+                while !journal.power_was_cut() {
+                    look.tick().await;
+                }
+            };
+            tokio::select! {
+                ending = going => Some(ending),
+                () = power_cut => None,
+                () = tokio::time::sleep(time) => None,
             }
         };
         drop(reader);
         open.close();
         (ending.map(Result::unwrap), events)
+    }
+
+    /// Resumes the run to its end, and checks what it must have kept.
+    async fn check_promises(&self, seed: u64) -> Vec<Outcome> {
+        let (ending, _) = self.process(Cut::Never, &[]).await;
+        assert!(ending.as_ref().is_some_and(|ending| ending.complete), "seed {seed}: {ending:?}");
+        self.world.check_windows(&self.settings);
+        let effects = self.world.effects();
+        let outcomes = self.outcomes();
+        for (action, outcome) in self.actions.iter().zip(&outcomes) {
+            let effect = effects.get(&World::key(&action.operation, &action.target)).copied().unwrap_or_default();
+            let described =
+                format!("seed {seed}: {} {} ended {outcome} with {effect} effects", action.operation, action.target);
+            match outcome {
+                Outcome::Succeeded | Outcome::AlreadyDone => assert_eq!(effect, 1, "{described}"),
+                Outcome::Failed | Outcome::Rejected => assert_eq!(effect, 0, "{described}"),
+                Outcome::InDoubt => assert!(effect <= 1, "{described}"),
+                Outcome::PendingApproval | Outcome::Skipped | Outcome::Planned => panic!("{described}"),
+            }
+        }
+        outcomes
     }
 
     fn outcomes(&self) -> Vec<Outcome> {
@@ -162,6 +197,29 @@ impl Bench {
         };
         reader.states().unwrap().iter().map(ended).collect()
     }
+}
+
+/// When a process loses its power.
+#[derive(Clone, Copy)]
+enum Cut {
+    Never,
+    AfterRecords(u64),
+    AfterTime(Duration),
+}
+
+/// The seeds of a test, or the one that is to be replayed.
+fn seeds(all: std::ops::Range<u64>) -> std::ops::Range<u64> {
+    match std::env::var("CERTSWEEP_SEED").ok().and_then(|seed| seed.parse().ok()) {
+        Some(seed) => seed..seed + 1,
+        None => all,
+    }
+}
+
+/// Says how to replay a seed that fails.
+fn replayable<T>(seed: u64, check: impl FnOnce() -> T) -> T {
+    let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(check));
+    checked
+        .unwrap_or_else(|_| panic!("seed {seed} fails; CERTSWEEP_SEED={seed} cargo test --test engine shows it alone"))
 }
 
 /// A runtime whose clock stands still unless everybody sleeps.
@@ -188,7 +246,7 @@ fn without_faults_every_action_succeeds_once_within_the_limits() {
     virtual_time(async {
         let bench = Bench::new(1, Faults::none(), &mixed(60));
         bench.make();
-        let (ending, events) = bench.process(None, &[]).await;
+        let (ending, events) = bench.process(Cut::Never, &[]).await;
         assert_eq!(ending, Some(Ending { stopped: None, accounts_stopped: vec![], complete: true, well: true }));
         assert!(bench.outcomes().iter().all(|outcome| *outcome == Outcome::Succeeded));
         assert!(bench.world.effects().values().all(|effects| *effects == 1));
@@ -200,47 +258,49 @@ fn without_faults_every_action_succeeds_once_within_the_limits() {
 
 #[test]
 fn whatever_happens_every_action_ends_once_and_nothing_is_doubled() {
-    let seeds = match std::env::var("CERTSWEEP_SEED").ok().and_then(|seed| seed.parse().ok()) {
-        Some(seed) => seed..seed + 1,
-        None => 0..SEEDS,
-    };
-    for seed in seeds {
-        let checked = std::panic::catch_unwind(|| virtual_time(survive(seed)));
-        assert!(checked.is_ok(), "seed {seed} fails; CERTSWEEP_SEED={seed} cargo test --test engine shows it alone");
+    let mut ended: BTreeMap<Outcome, u64> = BTreeMap::new();
+    for seed in seeds(0..SEEDS) {
+        let outcomes = replayable(seed, || virtual_time(survive_cuts_in_time(seed)));
+        outcomes.into_iter().for_each(|outcome| *ended.entry(outcome).or_default() += 1);
+    }
+    // The faults reach every end that there is, or this test would prove little.
+    for outcome in [Outcome::Succeeded, Outcome::Rejected, Outcome::Failed, Outcome::InDoubt] {
+        assert!(ended.contains_key(&outcome) || seeds(0..SEEDS).count() == 1, "no action ended {outcome}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_run_that_is_cut_off_after_any_record_is_resumed_to_the_same_promises() {
+    for seed in seeds(1000..1000 + CUT_SEEDS) {
+        let mut records = 0;
+        // As many runs as it has records: each is cut off one record later than the one before.
+        while replayable(seed, || virtual_time(survive_a_cut_after(seed, records))) {
+            records += 1;
+        }
+        assert!(records > 16, "seed {seed}: a run of sixteen actions has more records than {records}");
     }
 }
 
 /// One world full of faults, cut off again and again until the run has ended; then the promises are checked.
-async fn survive(seed: u64) {
-    let actions = mixed(16);
-    let bench = Bench::new(seed, Faults::many(), &actions);
+async fn survive_cuts_in_time(seed: u64) -> Vec<Outcome> {
+    let bench = Bench::new(seed, Faults::many(), &mixed(16));
     bench.make();
-    let mut cuts = 0;
-    loop {
-        let cut = (cuts < 12).then(|| Duration::from_millis(1 + bench.world.next_random() % 9000));
-        let (ending, _) = bench.process(cut, &[]).await;
-        cuts += 1;
-        if let Some(ending) = ending {
-            assert!(ending.complete, "seed {seed}: {ending:?}");
+    for _ in 0..12 {
+        let time = Duration::from_millis(1 + bench.world.next_random() % 9000);
+        if bench.process(Cut::AfterTime(time), &[]).await.0.is_some() {
             break;
         }
     }
-    bench.world.check_windows(&bench.settings);
-    let effects = bench.world.effects();
-    for (action, outcome) in bench.actions.iter().zip(bench.outcomes()) {
-        let effect = effects.get(&World::key(&action.operation, &action.target)).copied().unwrap_or_default();
-        let described =
-            format!("seed {seed}: {} {} ended {outcome} with {effect} effects", action.operation, action.target);
-        match outcome {
-            Outcome::Succeeded | Outcome::AlreadyDone => assert!(effect >= 1, "{described}"),
-            Outcome::Failed | Outcome::Rejected => assert_eq!(effect, 0, "{described}"),
-            Outcome::InDoubt => {}
-            Outcome::PendingApproval | Outcome::Skipped | Outcome::Planned => panic!("{described}"),
-        }
-        if action.operation == "reissue" {
-            assert!(effect <= 1, "{described}");
-        }
-    }
+    bench.check_promises(seed).await
+}
+
+/// The same world cut off once, after so many records; whether there were more.
+async fn survive_a_cut_after(seed: u64, records: u64) -> bool {
+    let bench = Bench::new(seed, Faults::many(), &mixed(16));
+    bench.make();
+    let (ending, _) = bench.process(Cut::AfterRecords(records), &[]).await;
+    bench.check_promises(seed).await;
+    ending.is_none_or(|ending| !ending.complete)
 }
 
 #[test]
@@ -248,14 +308,14 @@ fn refused_credentials_stop_the_provider_and_not_the_others() {
     virtual_time(async {
         let bench = Bench::new(3, Faults { refuse_credentials_of: Some("naver"), ..Faults::none() }, &mixed(40));
         bench.make();
-        let (ending, _) = bench.process(None, &[]).await;
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
         let ending = ending.unwrap();
         assert!(!ending.complete && ending.stopped.is_none());
         assert_eq!(ending.accounts_stopped[0].0, "naver");
         let overview = RunDir::existing(&bench.path()).unwrap().read().unwrap().overview().unwrap();
         assert_eq!((overview.outcomes[&Outcome::Succeeded], overview.waiting), (20, 20));
         bench.world.forgive();
-        let (ending, _) = bench.process(None, &[]).await;
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
         assert!(ending.unwrap().well);
     });
 }
@@ -266,10 +326,10 @@ fn a_reissue_whose_answer_was_lost_is_not_sent_again() {
         let reissue = mixed(3).split_off(2);
         let bench = Bench::new(4, Faults { lost_after: 100, ..Faults::none() }, &reissue);
         bench.make();
-        bench.process(None, &[]).await;
+        bench.process(Cut::Never, &[]).await;
         assert_eq!(bench.outcomes(), [Outcome::InDoubt]);
         assert_eq!(bench.world.effects()["reissue 2"], 1);
-        let (ending, _) = bench.process(None, &[Outcome::InDoubt]).await;
+        let (ending, _) = bench.process(Cut::Never, &[Outcome::InDoubt]).await;
         assert!(!ending.unwrap().well);
         assert_eq!((bench.outcomes(), bench.world.effects()["reissue 2"]), (vec![Outcome::InDoubt], 1));
     });
@@ -282,7 +342,7 @@ fn a_second_revoke_is_found_to_be_done_already_by_a_look_up() {
         let bench = Bench::new(5, Faults::none(), &revoke);
         bench.world.effect("revoke", "7/1");
         bench.make();
-        bench.process(None, &[]).await;
+        bench.process(Cut::Never, &[]).await;
         assert_eq!(bench.outcomes(), [Outcome::AlreadyDone]);
     });
 }
@@ -299,7 +359,7 @@ fn a_canary_that_fails_and_too_many_failures_stop_the_run() {
             bench.settings.safety = safety;
             bench.settings.accounts[0].concurrency = 1;
             bench.make();
-            let (ending, _) = bench.process(None, &[]).await;
+            let (ending, _) = bench.process(Cut::Never, &[]).await;
             assert!(matches!(ending.unwrap().stopped, Some(StopReason::Rule(_))));
             let overview = RunDir::existing(&bench.path()).unwrap().read().unwrap().overview().unwrap();
             assert_eq!(overview.outcomes[&Outcome::Rejected], sent);
@@ -328,5 +388,9 @@ fn a_run_directory_is_private_locked_and_whole() {
     }
 }
 
-/// Worlds in which the promises are checked.
+/// Worlds in which the promises are checked under cuts at any time.
 const SEEDS: u64 = 300;
+/// Worlds in which they are checked under a cut after each record.
+const CUT_SEEDS: u64 = 4;
+/// No run takes so long, even in virtual time; a process without power is given up after it.
+const LONGEST_RUN: Duration = Duration::from_secs(3000);

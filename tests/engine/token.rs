@@ -73,7 +73,7 @@ fn revoke_cas(cloud: &Rc<Cloud>, count: usize) -> (bool, usize) {
         let actions: Vec<_> = (0..count).map(revoke).collect();
         let bench = Bench::new(1, Faults::none(), &actions);
         bench.make();
-        let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests().unwrap();
+        let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
         let reader = open.dir.read().unwrap();
         let account = &bench.settings.accounts[0];
         let provider = bench.catalog.get("huawei").unwrap();

@@ -22,7 +22,7 @@ pub(super) fn unreachable(rules: &[(AnswerRule, Span)]) -> Vec<(Span, Span)> {
     found
 }
 
-/// As [`unreachable`], for what rows tell.
+/// As [`unreachable()`], for what rows tell.
 pub(super) fn unreachable_standings(rules: &[(StandingRule, Span)]) -> Vec<(Span, Span)> {
     let mut found = Vec::new();
     for (index, (rule, span)) in rules.iter().enumerate() {

@@ -1,0 +1,148 @@
+//! The ready plans: each is read, previewed and carried out against the simulator, by the program as people use it.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "what a test writes need not survive a crash")]
+
+use certsweep::diag::{Diagnostics, Severity};
+use certsweep::plan::{Action, CsvOptions, Input, Request, check};
+use certsweep::provider::Catalog;
+use certsweep::text::SourceMap;
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// A ready plan, and what a rehearsal of it comes to.
+struct Ready {
+    file: &'static str,
+    warnings: usize,
+    outcomes: &'static [(&'static str, usize)],
+}
+
+const READY: [Ready; 6] = [
+    Ready { file: "drill.yaml", warnings: 1, outcomes: &[("succeeded", 7)] },
+    Ready { file: "in-house.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
+    Ready { file: "inventory.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
+    Ready { file: "key-compromise.yaml", warnings: 1, outcomes: &[("pending-approval", 2), ("succeeded", 28)] },
+    Ready { file: "order-clean-up.yaml", warnings: 0, outcomes: &[("pending-approval", 6)] },
+    Ready { file: "scheduled-reissue.yaml", warnings: 0, outcomes: &[("succeeded", 1)] },
+];
+
+#[test]
+fn every_ready_plan_is_in_the_table() {
+    let mut found: Vec<String> = std::fs::read_dir(root().join("plans"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.ends_with(".yaml"))
+        .collect();
+    found.sort();
+    assert_eq!(found, READY.map(|ready| ready.file));
+}
+
+#[test]
+fn ready_plans_are_without_errors() {
+    for ready in &READY {
+        let (actions, warnings) = checked(ready.file);
+        assert_eq!(actions.len(), ready.outcomes.iter().map(|(_, count)| count).sum::<usize>(), "{}", ready.file);
+        assert_eq!(warnings, ready.warnings, "{}", ready.file);
+    }
+}
+
+#[test]
+fn the_key_compromise_uses_every_operation_that_changes_something() {
+    let (actions, _) = checked("key-compromise.yaml");
+    let mut operations: Vec<&str> = actions.iter().map(|action| action.operation.as_str()).collect();
+    operations.sort_unstable();
+    operations.dedup();
+    assert_eq!(operations, ["reissue", "revoke", "revoke-ca", "revoke-order"]);
+    // `revoke` is both DigiCert's and NAVER's.
+    assert!(
+        actions.iter().any(|action| action.operation == "revoke" && action.parameters.contains_key("certificateNo"))
+    );
+    assert!(
+        actions.iter().any(|action| action.operation == "revoke" && action.parameters.contains_key("certificate_id"))
+    );
+}
+
+#[test]
+fn ready_plans_preview_and_simulate() {
+    let place = tempfile::tempdir().unwrap();
+    for folder in ["plans", "examples"] {
+        std::fs::create_dir(place.path().join(folder)).unwrap();
+        for entry in std::fs::read_dir(root().join(folder)).unwrap() {
+            let from = entry.unwrap().path();
+            let to = place.path().join(folder).join(from.file_name().unwrap());
+            let text = std::fs::read_to_string(from).unwrap();
+            // The plans' own rates are for people who share an account; a test does not wait for them.
+            let lines = text.lines().filter(|line| !line.starts_with("    rate: "));
+            std::fs::write(to, lines.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        }
+    }
+    for ready in &READY {
+        let plan = format!("plans/{}", ready.file);
+        let preview = certsweep(place.path(), &["preview", &plan, "--json", "--report", "planned.csv"]);
+        assert_eq!(preview.status.code(), Some(0), "{plan}: {preview:?}");
+        let preview: serde_json::Value = serde_json::from_slice(&preview.stdout).unwrap();
+        assert_eq!(preview["digest"].as_str().map(str::len), Some(64), "{plan}: {preview}");
+        let actions = ready.outcomes.iter().map(|(_, count)| count).sum();
+        assert_eq!(outcomes(&place.path().join("planned.csv")), [("planned".to_owned(), actions)], "{plan}");
+
+        let run = certsweep(place.path(), &["run", &plan, "--simulate", "--report", "report.csv"]);
+        assert_eq!(run.status.code(), Some(0), "{plan}: {run:?}");
+        let expected: Vec<(String, usize)> =
+            ready.outcomes.iter().map(|(outcome, count)| ((*outcome).to_owned(), *count)).collect();
+        assert_eq!(outcomes(&place.path().join("report.csv")), expected, "{plan}");
+    }
+    let kept = std::fs::read_to_string(place.path().join("report.csv")).unwrap();
+    assert!(kept.starts_with("action_id,provider,operation,target,reason,"), "{kept}");
+}
+
+#[test]
+fn an_inventory_keeps_its_columns() {
+    let (actions, _) = checked("inventory.yaml");
+    let kept: Vec<&[String]> = actions.iter().map(|action| action.kept.as_slice()).collect();
+    assert_eq!(kept, [["Web team", "INC-42"], ["Mail team", "INC-42"], ["Build team", "INC-42"]]);
+}
+
+/// Reads a ready plan by the library; its actions, and how many warnings there were.
+fn checked(file: &str) -> (Vec<Action>, usize) {
+    let mut sources = SourceMap::default();
+    let mut findings = Diagnostics::default();
+    let catalog = Catalog::load(&[root().join("examples")], &mut sources, &mut findings);
+    let request = Request {
+        plan: Input::Path(root().join("plans").join(file)),
+        settings: None,
+        catalog: &catalog,
+        columns: CsvOptions::default(),
+        now: Timestamp::UNIX_EPOCH,
+    };
+    let mut actions = Vec::new();
+    let (plan, more) = check(&request, &mut sources, &mut |action| actions.push(action));
+    findings.extend(more);
+    assert!(plan.is_some(), "{file}: {findings:#?}");
+    (actions, findings.count(Severity::Warning))
+}
+
+fn certsweep(place: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_certsweep"))
+        .args(arguments)
+        .args(["--provider-dir", "examples", "--quiet"])
+        .current_dir(place)
+        .env_clear()
+        .output()
+        .unwrap()
+}
+
+/// How many rows of a report have which outcome, by outcome.
+fn outcomes(report: &Path) -> Vec<(String, usize)> {
+    let mut reader = csv::Reader::from_path(report).unwrap();
+    let column = reader.headers().unwrap().iter().position(|name| name == "outcome").unwrap();
+    let mut counts = BTreeMap::new();
+    for row in reader.records() {
+        *counts.entry(row.unwrap()[column].to_owned()).or_default() += 1;
+    }
+    counts.into_iter().collect()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
+}
