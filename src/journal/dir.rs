@@ -31,6 +31,7 @@ pub struct RunDir {
 #[derive(Debug)]
 pub struct RunMaker {
     making: PathBuf,
+    made_parent: bool,
     connection: Connection,
     needs_seen: bool,
     lock: File,
@@ -55,6 +56,7 @@ impl RunMaker {
     /// Where nothing can be written there.
     pub fn begin(parent: &Path) -> Result<Self, JournalError> {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let made_parent = !parent.exists();
         fs::create_dir_all(parent).map_err(JournalError::file(parent, "making the directory"))?;
         remove_abandoned(parent);
         let mut number = 0;
@@ -70,7 +72,7 @@ impl RunMaker {
         private_dir(&making.join(INPUTS))?;
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
-        Ok(Self { making, connection, needs_seen: false, lock })
+        Ok(Self { making, made_parent, connection, needs_seen: false, lock })
     }
 
     /// Takes the next action.
@@ -142,11 +144,13 @@ impl RunMaker {
 
     /// Gives up: nothing is left.
     pub fn abandon(self) {
-        let making = self.making.clone();
+        let (making, made_parent) = (self.making.clone(), self.made_parent);
         drop(self);
-        // What cannot be removed now is removed by the next run; an empty `runs/` was made for nothing.
+        // What cannot be removed now is removed by the next run; a `runs/` that was made for nothing goes too.
         drop(fs::remove_dir_all(&making));
-        drop(making.parent().map(fs::remove_dir));
+        if made_parent {
+            drop(making.parent().map(fs::remove_dir));
+        }
     }
 }
 
