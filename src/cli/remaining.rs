@@ -30,7 +30,7 @@ pub fn write_plan(
         }
         Ok(())
     })?;
-    let mut rows = csv::Writer::from_writer(output);
+    let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
     let header = FIXED.into_iter().chain(names.iter().map(String::as_str));
     rows.write_record(header).map_err(io::Error::other)?;
     each_action(reader, outcomes, &mut |action, _, _| {

@@ -1,5 +1,6 @@
 //! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; prints nothing.
 
+use super::attempt::cut;
 use super::look_up::ReadList;
 use crate::plan::Account;
 use crate::provider::Provider;
@@ -107,7 +108,7 @@ impl<T: Transport> Sender<T> {
             }
         };
         let refused = !matches!(answer.status, 408 | 429 | 500..);
-        let (token, _) = read_token(&answer).map_err(|cause| TokenError { cause: self.mask(&cause), refused })?;
+        let (token, _) = read_token(&answer).map_err(|cause| TokenError { cause: cut(&self.mask(&cause)), refused })?;
         self.signer.borrow_mut().set_token(token);
         self.token.set(Token::Fresh);
         self.tokens.set(self.tokens.get().saturating_add(1));

@@ -225,3 +225,14 @@ fn who_asks_for_more_is_told_more() {
         assert_eq!(saying, (from..4).collect::<Vec<_>>(), "{words}: {told:#?}");
     }
 }
+
+#[test]
+fn a_directory_that_the_user_made_is_left_alone() {
+    let place = Place::new();
+    std::fs::create_dir(place.path("mine")).unwrap();
+    place.file("bad.yaml", "version: 1\nactions: 7\n");
+    place.certsweep(&["run", "bad.yaml", "--yes", "--run-dir", "mine/run"]).exits(2);
+    assert!(place.path("mine").exists());
+    place.certsweep(&["run", "bad.yaml", "--yes", "--run-dir", "ours/run"]).exits(2);
+    assert!(!place.path("ours").exists());
+}

@@ -36,17 +36,12 @@ fn no_window_ever_holds_more_than_its_number() {
 fn look_ups_count_too() {
     let place = Place::new();
     let mock = Mock::start(|seen, _| match seen.method.as_str() {
-        "GET" => super::mock::naver_list("1", 1, "1"),
-        _ => json(400, r#"{"returnCode":"2000","returnMessage":"no"}"#),
+        "GET" => json(200, r#"{"id":1,"status":"issued"}"#),
+        _ => json(400, r#"{"errors":[{"code":"bad_request_format","message":"no"}]}"#),
     });
-    let actions: String = (1..=6)
-        .map(|number| {
-            format!(
-                "  - {{provider: naver, action: revoke, orderId: \"1\", certificateNo: {number}, reason: superseded}}\n"
-            )
-        })
-        .collect();
-    place.run(&plan(&mock, &["naver"], "", &actions).replace("1000/1s", "3/300ms")).exits(1);
+    let action = |number: u32| format!("  - {{provider: digicert, action: revoke-order, order_id: {number}}}\n");
+    let actions: String = (1..=6).map(action).collect();
+    place.run(&plan(&mock, &["digicert"], "", &actions).replace("1000/1s", "3/300ms")).exits(1);
     assert!(mock.seen().len() >= 12, "{:?}", mock.lines());
     never_more_than(3, Duration::from_millis(300), &mock.seen());
 }

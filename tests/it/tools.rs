@@ -63,7 +63,7 @@ fn a_provider_of_ones_own_is_one_file_away() {
         std::fs::create_dir(place.path("documents")).unwrap();
         std::fs::copy(repository("examples/in-house-ca.yaml"), place.path("documents/in-house-ca.yaml")).unwrap();
         let mock = Mock::start(|seen, nth| match (seen.target.contains("/0a/"), nth) {
-            (true, 0) => json(503, r#"{"code":"busy","detail":"back soon"}"#).with("Retry-After", "1"),
+            (true, 0) => json(503, r#"{"code":"maintenance","detail":"back soon"}"#).with("Retry-After", "1"),
             (true, _) => json(200, r#"{"state":"revoked"}"#),
             _ => json(409, r#"{"code":"already_revoked","detail":"was so"}"#),
         });
