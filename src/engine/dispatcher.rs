@@ -305,6 +305,7 @@ where
         if let Err(failed) = attempt::append(&self.run.journal, vec![record]).await {
             self.stop(StopReason::Environment(failed.0));
         }
+        (self.observe)(Event::Tick(self.run.clock.elapsed()));
         (self.observe)(Event::RunEnded);
         Ending { stopped: self.stopping, accounts_stopped: self.accounts_stopped, complete, well }
     }
