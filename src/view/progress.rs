@@ -61,12 +61,8 @@ impl Observer for Progress {
                 }
                 self.draw();
             }
-            Event::RunEnded => {
-                self.draw();
-                for bar in &self.bars {
-                    bar.abandon();
-                }
-            }
+            // The summary that follows says all of it; half-erased bars above it would only be in the way.
+            Event::RunEnded => self.bars.iter().for_each(ProgressBar::finish_and_clear),
             Event::AttemptFailed { .. } => {}
             _ => self.draw(),
         }
