@@ -87,6 +87,8 @@ struct Dispatcher<'a, 'o, T, C> {
     jitter: Jitter,
     deadline: Option<Timestamp>,
     stopping: Option<StopReason>,
+    /// Words from outside to stop; the second leaves at once.
+    signals: u32,
     leave: bool,
     accounts_stopped: Vec<(String, String)>,
     /// Requests for a token in a row that came to nothing, by account.
@@ -157,6 +159,7 @@ where
             ready,
             steps: JoinSet::new(),
             under_way: HashMap::new(),
+            signals: 0,
             leave: false,
             accounts_stopped: Vec::new(),
             token_tries: HashMap::new(),
@@ -183,7 +186,8 @@ where
             tokio::select! {
                 biased;
                 Some(reason) = self.run.stop.recv() => {
-                    self.leave = matches!(self.stopping, Some(StopReason::Signal(_)));
+                    self.signals += 1;
+                    self.leave = self.signals > 1;
                     self.stop(reason);
                 }
                 Some(joined) = self.steps.join_next_with_id() => self.stepped(joined).await,
