@@ -87,6 +87,8 @@ struct Dispatcher<'a, 'o, T, C> {
     jitter: Jitter,
     deadline: Option<Timestamp>,
     stopping: Option<StopReason>,
+    /// When this process began, by the clock that never jumps.
+    began: Moment,
     /// Words from outside to stop; the second leaves at once.
     signals: u32,
     leave: bool,
@@ -159,6 +161,7 @@ where
             ready,
             steps: JoinSet::new(),
             under_way: HashMap::new(),
+            began: now,
             signals: 0,
             leave: false,
             accounts_stopped: Vec::new(),
@@ -191,7 +194,7 @@ where
                     self.stop(reason);
                 }
                 Some(joined) = self.steps.join_next_with_id() => self.stepped(joined).await,
-                _ = tick.tick() => (self.observe)(Event::Tick(self.run.clock.elapsed())),
+                _ = tick.tick() => (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began))),
                 () = tokio::time::sleep(sleep) => {}
             }
         }
@@ -309,7 +312,7 @@ where
         if let Err(failed) = attempt::append(&self.run.journal, vec![record]).await {
             self.stop(StopReason::Environment(failed.0));
         }
-        (self.observe)(Event::Tick(self.run.clock.elapsed()));
+        (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
         (self.observe)(Event::RunEnded);
         Ending { stopped: self.stopping, accounts_stopped: self.accounts_stopped, complete, well }
     }

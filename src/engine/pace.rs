@@ -70,7 +70,7 @@ impl Pace {
     pub fn seed(&mut self, now: Moment, ages: impl IntoIterator<Item = Duration>) {
         let mut earlier: Vec<Duration> = ages.into_iter().filter(|age| *age < self.longest).collect();
         earlier.sort_unstable_by(|one, other| other.cmp(one));
-        // Moments before the start cannot be told, so such an answer counts as one at the start: never too early.
+        // A moment before the clock's own start cannot be told; such an answer counts as one at the start: never too early.
         self.answered.extend(earlier.into_iter().map(|age| now.saturating_sub(age)));
     }
 

@@ -57,7 +57,7 @@ pub enum Event {
     Warning(String),
     /// No new request goes out; those in flight are awaited.
     Stopping(StopReason),
-    /// Time went by: so much since the clock's start. Comes about once a second.
+    /// Time went by: so much since this process began with the run. Comes about once a second.
     Tick(Duration),
     /// The last event.
     RunEnded,

@@ -275,6 +275,7 @@ impl Clock for VirtualClock {
     }
 
     fn elapsed(&self) -> Duration {
-        Instant::now() - self.world.began()
+        // As the program's own clock, it does not begin at zero.
+        Duration::from_secs(86_400) + (Instant::now() - self.world.began())
     }
 }
