@@ -203,6 +203,15 @@ impl RunDir {
         Ok(OpenRun { dir: self, journal, thread: None, lock })
     }
 
+    /// The same with a journal that keeps nothing: for the bench that measures what the journal costs, and for nothing else.
+    ///
+    /// # Errors
+    /// As [`RunDir::open`].
+    pub fn open_unjournaled_for_a_bench(self) -> Result<OpenRun, JournalError> {
+        let lock = lock(&self.path)?;
+        Ok(OpenRun { dir: self, journal: Journal::nowhere(), thread: None, lock })
+    }
+
     /// Whether a process works on the run now.
     ///
     /// # Errors
