@@ -294,6 +294,9 @@ pub enum Format {
     /// One page for a browser, without scripts.
     #[value(help = None)]
     Html,
+    /// A CSV list that is itself a plan.
+    #[value(help = None)]
+    Plan,
 }
 
 impl Global {

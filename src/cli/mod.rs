@@ -13,6 +13,7 @@ mod logs;
 pub mod prepare;
 pub mod preview;
 pub mod providers;
+pub mod remaining;
 pub mod report;
 pub mod resume;
 pub mod run;

@@ -3,6 +3,7 @@
 use super::args::{self, Format};
 use super::context::Context;
 use super::exit::Exit;
+use super::remaining::{catalog_of, write_plan};
 use crate::journal::dir::replace;
 use crate::journal::{History, JournalError, Phase, Reader, RunDir};
 use crate::plan::{Action, Settings};
@@ -24,11 +25,22 @@ pub fn report(context: &Context, args: &args::Report) -> Exit {
         }
         Err(error) => return context.failed(&error),
     };
+    let catalog = match format {
+        Format::Plan => match catalog_of(context, &reader) {
+            Ok(catalog) => Some(catalog),
+            Err(exit) => return exit,
+        },
+        Format::Csv | Format::Json | Format::Html => None,
+    };
+    let write = |output: &mut dyn Write| match &catalog {
+        Some(catalog) => write_plan(&reader, catalog, &outcomes, output),
+        None => write(&reader, format, &outcomes, output),
+    };
     let written = match &args.output {
-        Some(path) => replace(path, |file| write(&reader, format, &outcomes, file)),
+        Some(path) => replace(path, write),
         None => {
             let mut results = BufWriter::new(context.printer.results());
-            let written = write(&reader, format, &outcomes, &mut results).and_then(|()| results.flush());
+            let written = write(&mut results).and_then(|()| results.flush());
             written.map_err(|source| JournalError::File { path: "standard output".into(), action: "writing", source })
         }
     };
@@ -57,7 +69,7 @@ fn write(reader: &Reader, format: Format, outcomes: &BTreeSet<Outcome>, output: 
     );
     let kept = &facts.settings.keep_columns;
     match format {
-        Format::Csv => {
+        Format::Csv | Format::Plan => {
             let mut rows = csv::Writer::new(output, kept)?;
             each_row(reader, &facts.settings, &unsent, outcomes, &mut |row| rows.write(row))?;
             rows.finish().map(drop)
@@ -82,17 +94,35 @@ fn each_row(
     outcomes: &BTreeSet<Outcome>,
     each: &mut dyn FnMut(&Row) -> io::Result<()>,
 ) -> io::Result<()> {
-    let walked = reader.histories(|action, history| {
-        let (outcome, message) = match history.state.phase {
-            Phase::Ended(outcome) => (outcome, None),
-            // What is not known to be without effect is never called unsent.
-            _ if history.state.tainted || history.state.phase == Phase::InFlight => {
-                (Outcome::InDoubt, Some("an attempt was left without an answer; `certsweep resume` goes on".to_owned()))
+    each_action(reader, outcomes, &mut |action, history, outcome| {
+        let message = match history.state.phase {
+            Phase::Ended(_) => None,
+            _ if outcome == Outcome::InDoubt => {
+                Some("an attempt was left without an answer; `certsweep resume` goes on".to_owned())
             }
-            _ => (Outcome::Skipped, Some(unsent.to_owned())),
+            _ => Some(unsent.to_owned()),
+        };
+        each(&row_of(settings, action, history, outcome, message))
+    })
+}
+
+/// What is done with an action, its history, and the outcome that a report gives it.
+pub type EachAction<'a> = dyn FnMut(&Action, &History, Outcome) -> io::Result<()> + 'a;
+
+/// Walks a run's actions in plan order: those that ended (or stand) so, or all where no outcome is named.
+///
+/// # Errors
+/// Where the run cannot be read, or `each` says so.
+pub fn each_action(reader: &Reader, outcomes: &BTreeSet<Outcome>, each: &mut EachAction<'_>) -> io::Result<()> {
+    let walked = reader.histories(|action, history| {
+        let outcome = match history.state.phase {
+            Phase::Ended(outcome) => outcome,
+            // What is not known to be without effect is never called unsent.
+            _ if history.state.tainted || history.state.phase == Phase::InFlight => Outcome::InDoubt,
+            _ => Outcome::Skipped,
         };
         if outcomes.is_empty() || outcomes.contains(&outcome) {
-            each(&row_of(settings, &action, &history, outcome, message)).map_err(Stop::Output)?;
+            each(&action, &history, outcome).map_err(Stop::Output)?;
         }
         Ok(())
     });

@@ -91,8 +91,9 @@ fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
     );
     if let Some(simulator) = simulator {
         let total = simulator.effects().total();
+        let requests = if total.requests == 1 { "request" } else { "requests" };
         context.printer.note(&format!(
-            "simulated: {} requests, {} took effect, {} refused by the limits; nothing left this machine",
+            "simulated: {} {requests}, {} took effect, {} refused by the limits; nothing left this machine",
             total.requests, total.effects, total.limited
         ));
     }

@@ -1,18 +1,17 @@
-//! One step of one action: an attempt (intent, sign, send, read, decide, record) or a look-up. Runs as a task of its own, talks to
-//! the journal and the wire, and hands its report to the dispatcher, which alone owns the run's state.
+//! One attempt of one action: intent, sign, send, read, decide, record. Runs as a task of its own, talks to the journal and the
+//! wire, and hands its report to the dispatcher, which alone owns the run's state.
 
 use super::retry::{self, Attempt, Next, Rules};
 use super::sender::Sender;
 use crate::journal::{ActionState, Journal, Record, Reply};
 use crate::plan::Action;
 use crate::provider::model::{ActionRules, Operation};
-use crate::provider::{Answer, Meaning, Standing, Verdict, lookup, verdict};
+use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
 use crate::run::{Effect, Outcome};
 use crate::time::Clock;
 use crate::wire::clock::clock_skew;
 use crate::wire::{Delivery, Transport};
 use jiff::SignedDuration;
-use serde_json::Value;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -46,6 +45,8 @@ pub struct Report {
     pub pace: Paced,
     /// The token that the request was signed with.
     pub token_number: u32,
+    /// Whether a look-up would read a list, which then can serve other actions too.
+    pub by_list: bool,
     /// How far the provider's clock is from ours, where it is far.
     pub skew: Option<SignedDuration>,
 }
@@ -75,6 +76,15 @@ pub fn rules<T>(sender: &Sender<T>, action: &Action, answer: Option<&Answer>, at
     let (_, rules) = operation(sender, &action.operation)?;
     let lookup = !lookup::choose(&sender.provider, rules, &action.parameters, answer).is_empty();
     Some(Rules { repeat: rules.repeat, lookup, attempts })
+}
+
+/// Whether the look-up of an action reads a list.
+fn reads_a_list<T>(sender: &Sender<T>, action: &Action, answer: Option<&Answer>) -> bool {
+    let chosen = operation(sender, &action.operation).and_then(|(_, rules)| {
+        let (index, _) = lookup::choose(&sender.provider, rules, &action.parameters, answer).into_iter().next()?;
+        rules.lookups.get(index)
+    });
+    chosen.is_some_and(|rule| rule.pages.is_some())
 }
 
 /// Carries out one attempt. The intent is durable before anything is sent; how it went is durable before this returns.
@@ -135,174 +145,10 @@ pub async fn attempt<T: Transport, C: Clock>(
         (Some(Meaning::Throttled), Some(verdict)) => Paced::Throttled(verdict.retry_after),
         _ => Paced::Answered,
     };
+    let by_list = reads_a_list(&sender, &action, answer.as_ref());
     let skew = answer.as_ref().and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(Meaning::Rejected);
-    Ok(Report { records: vec![intent, record], next, reply, answer, refused, pace, token_number, skew })
-}
-
-/// What is in doubt about an action, and what is known already.
-#[derive(Debug, Clone, Default)]
-pub struct Doubted {
-    /// Whether the provider's last answer was a refusal.
-    pub refused: bool,
-    /// That answer.
-    pub answer: Option<Answer>,
-    /// What a report would say about it.
-    pub reply: Reply,
-    /// Look-ups that came to nothing so far.
-    pub tries: u32,
-    /// Why the last of them did.
-    pub cause: Option<String>,
-}
-
-/// One page of a look-up, or its end.
-#[derive(Debug)]
-pub enum LookedUp {
-    /// It is over; the report says what follows.
-    Settled(Box<Report>),
-    /// Another page is needed; it takes another place under the limits.
-    More(Vec<Value>),
-    /// It came to nothing, for this cause; it may be asked again.
-    Failed {
-        /// The cause, as a sentence.
-        cause: String,
-        /// What the limits must know.
-        pace: Paced,
-        /// The token that was refused, where the credentials were.
-        refused_token: Option<u32>,
-    },
-}
-
-/// Asks one page of a look-up for an action in doubt. `pages` are those that were read before.
-///
-/// # Errors
-/// [`JournalFailed`].
-pub async fn look_up<T: Transport, C: Clock>(
-    tools: Tools<T, C>,
-    action: Action,
-    state: ActionState,
-    doubted: Doubted,
-    mut pages: Vec<Value>,
-    attempts: u32,
-) -> Result<LookedUp, JournalFailed> {
-    let Tools { sender, account, journal, clock } = tools;
-    let chosen = operation(&sender, &action.operation).and_then(|(_, rules)| {
-        let (index, first) =
-            lookup::choose(&sender.provider, rules, &action.parameters, doubted.answer.as_ref()).into_iter().next()?;
-        let rule = rules.lookups.get(index)?;
-        Some((rule, sender.provider.operation(&rule.operation)?, first))
-    });
-    let Some((rule, operation, mut parameters)) = chosen else {
-        return settle(
-            &sender,
-            &journal,
-            &*clock,
-            &action,
-            state,
-            &doubted,
-            Standing::Unknown,
-            String::new(),
-            attempts,
-        )
-        .await;
-    };
-    if let (Some(number), Some(paging)) = (lookup::next_page(rule, &pages), &rule.pages) {
-        parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
-    }
-    append(&journal, vec![Record::Asked { account, ordinal: Some(action.ordinal), at: clock.now() }]).await?;
-    let token_number = sender.token_number();
-    let answer = match sender.send(operation, &parameters, clock.now()).await {
-        Delivery::Answered(answer) => answer,
-        Delivery::NotSent(cause) | Delivery::Lost(cause) => {
-            let cause = format!("the look-up came to nothing: {}", sender.mask(&cause));
-            return Ok(LookedUp::Failed { cause, pace: Paced::Answered, refused_token: None });
-        }
-    };
-    match lookup::page(operation, &answer, clock.now()) {
-        Ok(page) => {
-            sender.credentials_work();
-            pages.push(page);
-            let (standing, seen) = lookup::standing(rule, &action.parameters, &pages);
-            if standing == Standing::Unknown && lookup::next_page(rule, &pages).is_some() {
-                return Ok(LookedUp::More(pages));
-            }
-            let seen = sender.mask(&seen);
-            settle(&sender, &journal, &*clock, &action, state, &doubted, standing, seen, attempts).await
-        }
-        Err(verdict) => {
-            let pace = match verdict.meaning {
-                Meaning::Throttled => Paced::Throttled(verdict.retry_after),
-                _ => Paced::Answered,
-            };
-            let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);
-            let words = verdict.message.or(verdict.explanation).unwrap_or_default();
-            let words = cut(&sender.mask(&words));
-            let cause = format!("the look-up was answered with HTTP {} {words}", answer.status);
-            Ok(LookedUp::Failed { cause: cause.trim_end().to_owned(), pace, refused_token })
-        }
-    }
-}
-
-/// Ends a look-up that came to nothing too often: the standing is unknown.
-///
-/// # Errors
-/// [`JournalFailed`].
-pub async fn give_up<T: Transport, C: Clock>(
-    tools: Tools<T, C>,
-    action: Action,
-    state: ActionState,
-    doubted: Doubted,
-    cause: String,
-    attempts: u32,
-) -> Result<LookedUp, JournalFailed> {
-    let Tools { sender, journal, clock, .. } = tools;
-    settle(&sender, &journal, &*clock, &action, state, &doubted, Standing::Unknown, cause, attempts).await
-}
-
-#[expect(clippy::too_many_arguments, reason = "the one place where all that a look-up knows comes together")]
-async fn settle<T: Transport, C: Clock>(
-    sender: &Sender<T>,
-    journal: &Journal,
-    clock: &C,
-    action: &Action,
-    state: ActionState,
-    doubted: &Doubted,
-    standing: Standing,
-    seen: String,
-    attempts: u32,
-) -> Result<LookedUp, JournalFailed> {
-    let at = clock.now();
-    let ordinal = action.ordinal;
-    let rules = rules(sender, action, doubted.answer.as_ref(), attempts).unwrap_or(NEVER_AGAIN);
-    let next = retry::after_lookup(rules, standing, doubted.refused, state);
-    let mut reply = doubted.reply.clone();
-    let mut records = Vec::new();
-    if state.tainted || standing != Standing::Unknown {
-        records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(standing), seen: seen.clone() });
-    }
-    if let Next::End(outcome) = next {
-        reply.message = match (outcome, reply.message.take()) {
-            (Outcome::Succeeded | Outcome::AlreadyDone | Outcome::PendingApproval, _) => {
-                Some(format!("found so by a look-up: {seen}"))
-            }
-            (_, Some(message)) if seen.is_empty() => Some(message),
-            (_, Some(message)) => Some(format!("{message} (look-up: {seen})")),
-            (_, None) => Some(format!("look-up: {seen}")),
-        };
-        reply = closing(sender, action, outcome, state.tainted, reply);
-        records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });
-    }
-    append(journal, records.clone()).await?;
-    Ok(LookedUp::Settled(Box::new(Report {
-        records,
-        next,
-        reply,
-        answer: None,
-        refused: doubted.refused,
-        pace: Paced::Answered,
-        token_number: 0,
-        skew: None,
-    })))
+    Ok(Report { records: vec![intent, record], next, reply, answer, refused, pace, token_number, by_list, skew })
 }
 
 /// The last words about an action, for its report row.
@@ -374,7 +220,7 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
 }
 
 /// Longer texts of providers are cut: the journal is no place for a web page.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     let mut short: String = text.chars().take(LONGEST_TEXT).collect();
     if short.len() < text.len() {
         short.push('…');
@@ -382,13 +228,7 @@ fn cut(text: &str) -> String {
     short
 }
 
-fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {
-    let text =
-        operation.parameter(parameter).is_some_and(|parameter| parameter.kind == crate::provider::model::Kind::String);
-    if text { Value::from(number.to_string()) } else { Value::from(number) }
-}
-
 /// The rules of an operation that is not known: nothing is repeated.
-const NEVER_AGAIN: Rules = Rules { repeat: crate::provider::Repeat::Unsafe, lookup: false, attempts: 1 };
+pub(super) const NEVER_AGAIN: Rules = Rules { repeat: crate::provider::Repeat::Unsafe, lookup: false, attempts: 1 };
 /// Characters of a provider's text that are kept.
 const LONGEST_TEXT: usize = 1000;

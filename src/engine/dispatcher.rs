@@ -4,7 +4,8 @@
 mod folding;
 mod telling;
 
-use super::attempt::{self, Doubted, JournalFailed, LookedUp, Report, Tools};
+use super::attempt::{self, JournalFailed, Report, Tools};
+use super::look_up::{self, Case, Doubted, LookedUp};
 use super::pace::{Moment, Pace};
 use super::ready::{Ready, Turn};
 use super::retry::Jitter;
@@ -17,7 +18,6 @@ use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use jiff::Timestamp;
-use serde_json::Value;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -80,7 +80,7 @@ struct Dispatcher<'a, 'o, T, C> {
     states: Vec<ActionState>,
     duplicates: HashSet<Ordinal>,
     ready: Ready,
-    doubts: HashMap<Ordinal, (Doubted, Vec<Value>)>,
+    doubts: HashMap<Ordinal, Doubted>,
     steps: JoinSet<Step>,
     under_way: HashMap<Id, (usize, Option<Ordinal>)>,
     watch: Watch,
@@ -149,7 +149,7 @@ where
             jitter: Jitter::new(run.seed),
             deadline: safety::deadline(run.settings.deadline, &run.settings.schedule, facts_began),
             stopping: failed.map(StopReason::Environment),
-            doubts: doubts.into_iter().map(|(ordinal, doubted)| (ordinal, (doubted, Vec::new()))).collect(),
+            doubts,
             run,
             observe,
             states,
@@ -252,15 +252,16 @@ where
         let action = self.run.reader.action(ordinal)?;
         let state = start::state(&self.states, ordinal);
         let task = match self.doubts.get(&ordinal).cloned() {
-            Some((doubted, _)) if doubted.tries >= LOOKUP_TRIES => {
-                let cause = doubted.cause.clone().unwrap_or_default();
+            Some(doubted) => {
+                let case = Case { action, state, doubted, attempts };
                 self.steps.spawn_local(async move {
-                    Step::LookUp(attempt::give_up(tools, action, state, doubted, cause, attempts).await)
+                    Step::LookUp(if case.doubted.tries >= LOOKUP_TRIES {
+                        look_up::give_up(tools, case).await
+                    } else {
+                        look_up::look_up(tools, case).await
+                    })
                 })
             }
-            Some((doubted, pages)) => self.steps.spawn_local(async move {
-                Step::LookUp(attempt::look_up(tools, action, state, doubted, pages, attempts).await)
-            }),
             None => self
                 .steps
                 .spawn_local(async move { Step::Attempt(attempt::attempt(tools, action, state, attempts).await) }),
@@ -304,6 +305,7 @@ where
         if let Err(failed) = attempt::append(&self.run.journal, vec![record]).await {
             self.stop(StopReason::Environment(failed.0));
         }
+        (self.observe)(Event::Tick(self.run.clock.elapsed()));
         (self.observe)(Event::RunEnded);
         Ending { stopped: self.stopping, accounts_stopped: self.accounts_stopped, complete, well }
     }

@@ -7,6 +7,7 @@
 pub mod attempt;
 pub mod dispatcher;
 pub mod forecast;
+pub mod look_up;
 pub mod pace;
 pub mod ready;
 pub mod retry;

@@ -37,6 +37,8 @@ struct Lane {
     urgent: VecDeque<Ordinal>,
     fresh: VecDeque<Ordinal>,
     later: BinaryHeap<Reverse<(Moment, Ordinal)>>,
+    /// Steps that gather until one of them is due or there is nothing else to do: then all go.
+    gathered: VecDeque<(Moment, Ordinal)>,
 }
 
 /// What can be done now.
@@ -69,6 +71,7 @@ impl Ready {
             urgent: VecDeque::new(),
             fresh: VecDeque::new(),
             later: BinaryHeap::new(),
+            gathered: VecDeque::new(),
         };
         Self {
             lanes: accounts.into_iter().map(lane).collect(),
@@ -99,6 +102,10 @@ impl Ready {
                 if let Some(Reverse((_, ordinal))) = lane.later.pop() {
                     lane.urgent.push_back(ordinal);
                 }
+            }
+            let due = lane.gathered.front().is_some_and(|(due, _)| *due <= now);
+            if due || (lane.front().is_none() && lane.running == 0) || self.canary.is_some() {
+                lane.urgent.extend(lane.gathered.drain(..).map(|(_, ordinal)| ordinal));
             }
         }
         if self.canaries > 0 {
@@ -194,6 +201,11 @@ impl Ready {
         }
     }
 
+    /// An action has another step that serves others too: it waits for them until it is due, or there is nothing else to do.
+    pub fn gather(&mut self, ordinal: Ordinal, account: usize, due: Moment) {
+        self.lanes[account].gathered.push_back((due, ordinal));
+    }
+
     /// An action ended. Returns those that needed it and can now never be sent, transitively; the caller ends them as skipped.
     pub fn ended(&mut self, ordinal: Ordinal, well: bool) -> Vec<Ordinal> {
         if self.canary == Some(ordinal) {
@@ -250,7 +262,9 @@ impl Lane {
     }
 
     fn next_due(&self) -> Option<Moment> {
-        self.later.peek().map(|Reverse((due, _))| *due)
+        let later = self.later.peek().map(|Reverse((due, _))| *due);
+        let gathered = self.gathered.front().map(|(due, _)| *due);
+        later.into_iter().chain(gathered).min()
     }
 }
 
@@ -330,6 +344,30 @@ mod tests {
         assert_eq!([ready.next(at(3)), ready.next(at(3))], [start(2, 1), Turn::WaitForAnswer]);
         ready.stepped(1);
         assert_eq!(ready.next(at(3)), Turn::Idle);
+    }
+
+    #[test]
+    fn gathered_steps_go_together_when_one_is_due_or_nothing_else_is_to_do() {
+        let mut ready = ready(&[1], 0);
+        for ordinal in 0..4 {
+            ready.add(ordinal, 0, &[], None);
+        }
+        for ordinal in [0, 1] {
+            assert_eq!(ready.next(at(0)), start(ordinal, 0));
+            ready.stepped(0);
+            ready.gather(ordinal, 0, at(10 + ordinal));
+        }
+        assert_eq!(ready.next(at(1)), start(2, 0), "what is new goes before what gathers");
+        ready.stepped(0);
+        assert_eq!(ready.next(at(10)), start(0, 0), "one is due: all go");
+        ready.stepped(0);
+        assert_eq!(ready.next(at(10)), start(1, 0));
+        ready.stepped(0);
+        ready.gather(1, 0, at(30));
+        assert_eq!(ready.next(at(11)), start(3, 0));
+        assert_eq!(ready.next(at(11)), Turn::Wait(at(30)), "what is under way may add to them");
+        ready.stepped(0);
+        assert_eq!(ready.next(at(11)), start(1, 0), "there is nothing else to do");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; prints nothing.
 
+use super::attempt::cut;
+use super::look_up::ReadList;
 use crate::plan::Account;
 use crate::provider::Provider;
 use crate::provider::model::Operation;
@@ -10,6 +12,7 @@ use crate::wire::{Delivery, Transport, WireRequest, request};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// One account, ready to send.
@@ -25,6 +28,10 @@ pub struct Sender<T> {
     token: Cell<Token>,
     /// How many tokens were fetched so far.
     tokens: Cell<u32>,
+    /// Lists that look-ups have read, by what was asked.
+    lists: RefCell<HashMap<String, ReadList>>,
+    /// Held by the one who reads a list: whoever asks the same meanwhile waits, and finds it read.
+    pub(super) reading: tokio::sync::Mutex<()>,
 }
 
 /// What is known of the token in use, where the signer needs one.
@@ -59,6 +66,8 @@ impl<T: Transport> Sender<T> {
             transport,
             token: Cell::new(token),
             tokens: Cell::new(0),
+            lists: RefCell::default(),
+            reading: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -99,7 +108,7 @@ impl<T: Transport> Sender<T> {
             }
         };
         let refused = !matches!(answer.status, 408 | 429 | 500..);
-        let (token, _) = read_token(&answer).map_err(|cause| TokenError { cause: self.mask(&cause), refused })?;
+        let (token, _) = read_token(&answer).map_err(|cause| TokenError { cause: cut(&self.mask(&cause)), refused })?;
         self.signer.borrow_mut().set_token(token);
         self.token.set(Token::Fresh);
         self.tokens.set(self.tokens.get().saturating_add(1));
@@ -145,6 +154,16 @@ impl<T: Transport> Sender<T> {
             Delivery::Lost(cause) => tracing::debug!("{line} -> no answer: {}", self.mask(cause)),
             Delivery::NotSent(cause) => tracing::debug!("{line} -> not sent: {}", self.mask(cause)),
         }
+    }
+
+    /// Takes the list that was read for this question; an empty one where none was.
+    pub(super) fn take_list(&self, question: &str) -> ReadList {
+        self.lists.borrow_mut().remove(question).unwrap_or_default()
+    }
+
+    /// Keeps a list for those who ask the same.
+    pub(super) fn keep_list(&self, question: String, list: ReadList) {
+        self.lists.borrow_mut().insert(question, list);
     }
 
     /// Foreign text with every credential of this account masked.

@@ -1,7 +1,8 @@
 //! How a process begins a run or goes on with it: the same fold for both. What an earlier process left in flight is in doubt from
 //! here on; what `--retry` names is taken up again, with all that was skipped because of it; what it sent counts in the windows.
 
-use super::attempt::{self, Doubted};
+use super::attempt;
+use super::look_up::Doubted;
 use super::retry::{self, Next};
 use super::sender::Sender;
 use crate::journal::reader::QueuedAction;

@@ -6,6 +6,7 @@
 //!   run.sqlite     the checked actions and the journal
 //!   inputs/        copies of the plan and of every file that it names
 //!   lock           held by the process that works on the run
+//!   reserve        room on the disk for the ends of what is in flight; there while a process works on the run
 //!   report.csv     written when the run ends or stops
 //! ```
 
@@ -16,7 +17,7 @@ use crate::plan::checked::ReadFile;
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -30,6 +31,7 @@ pub struct RunDir {
 #[derive(Debug)]
 pub struct RunMaker {
     making: PathBuf,
+    made_parent: bool,
     connection: Connection,
     needs_seen: bool,
     lock: File,
@@ -54,6 +56,7 @@ impl RunMaker {
     /// Where nothing can be written there.
     pub fn begin(parent: &Path) -> Result<Self, JournalError> {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+        let made_parent = !parent.exists();
         fs::create_dir_all(parent).map_err(JournalError::file(parent, "making the directory"))?;
         remove_abandoned(parent);
         let mut number = 0;
@@ -69,7 +72,7 @@ impl RunMaker {
         private_dir(&making.join(INPUTS))?;
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
-        Ok(Self { making, connection, needs_seen: false, lock })
+        Ok(Self { making, made_parent, connection, needs_seen: false, lock })
     }
 
     /// Takes the next action.
@@ -141,11 +144,13 @@ impl RunMaker {
 
     /// Gives up: nothing is left.
     pub fn abandon(self) {
-        let making = self.making.clone();
+        let (making, made_parent) = (self.making.clone(), self.made_parent);
         drop(self);
-        // What cannot be removed now is removed by the next run; an empty `runs/` was made for nothing.
+        // What cannot be removed now is removed by the next run; a `runs/` that was made for nothing goes too.
         drop(fs::remove_dir_all(&making));
-        drop(making.parent().map(fs::remove_dir));
+        if made_parent {
+            drop(making.parent().map(fs::remove_dir));
+        }
     }
 }
 
@@ -181,7 +186,9 @@ impl RunDir {
     /// Where another process has it, or the database cannot be opened.
     pub fn open(self) -> Result<OpenRun, JournalError> {
         let lock = lock(&self.path)?;
-        let (journal, thread) = Journal::open(&self.path.join(DATABASE))?;
+        let reserve = self.path.join(RESERVE);
+        make_reserve(&reserve, self.read()?.actions()?)?;
+        let (journal, thread) = Journal::open(&self.path.join(DATABASE), reserve)?;
         Ok(OpenRun { dir: self, journal, thread: Some(thread), lock })
     }
 
@@ -220,6 +227,8 @@ impl OpenRun {
             // A panic there was told to whoever waited for an acknowledgement.
             drop(thread.join());
         }
+        // Its room is now the report's.
+        drop(fs::remove_file(self.dir.path.join(RESERVE)));
         drop(self.lock);
     }
 }
@@ -292,6 +301,17 @@ fn lock(directory: &Path) -> Result<File, JournalError> {
     }
 }
 
+/// Takes up room on the disk, so that the ends of what is in flight and the report find some when the disk is full.
+fn make_reserve(path: &Path, actions: u64) -> Result<(), JournalError> {
+    let size = RESERVE_SMALLEST.saturating_add(actions.saturating_mul(RESERVE_PER_ACTION)).min(RESERVE_LARGEST);
+    let fill = || -> io::Result<()> {
+        let mut file = private_file(path)?;
+        io::copy(&mut io::repeat(0).take(size), &mut file)?;
+        file.sync_all()
+    };
+    fill().map_err(JournalError::file(path, "reserving room on the disk"))
+}
+
 fn copy_input(directory: &Path, index: usize, file: &ReadFile) -> Result<(), JournalError> {
     let name = file.path.as_deref().and_then(Path::file_name).map_or("stdin".into(), |name| name.to_string_lossy());
     let path = directory.join(format!("{index}-{name}"));
@@ -333,6 +353,13 @@ fn private_file(path: &Path) -> io::Result<File> {
 const DATABASE: &str = "run.sqlite";
 const INPUTS: &str = "inputs";
 const LOCK: &str = "lock";
+const RESERVE: &str = "reserve";
+/// Bytes that are reserved in any case: for a thousand ends.
+const RESERVE_SMALLEST: u64 = 512 * 1024;
+/// Bytes that are reserved for an action's row in the report.
+const RESERVE_PER_ACTION: u64 = 300;
+/// Bytes that are reserved at most.
+const RESERVE_LARGEST: u64 = 64 * 1024 * 1024;
 /// What the names of half-made run directories begin with.
 const MAKING: &str = ".making-";
 /// Characters of a plan's name that go into a run directory's.

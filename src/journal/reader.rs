@@ -141,7 +141,7 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read, or the records contradict each other.
     pub fn states(&self) -> Result<Vec<ActionState>, JournalError> {
-        let mut states = vec![ActionState::default(); usize::try_from(self.count()?).unwrap_or(usize::MAX)];
+        let mut states = vec![ActionState::default(); usize::try_from(self.actions()?).unwrap_or(usize::MAX)];
         self.records(|record| {
             if let Some(state) = record.ordinal().and_then(|ordinal| states.get_mut(usize::try_from(ordinal).ok()?)) {
                 *state =
@@ -251,7 +251,11 @@ impl Reader {
         Ok(overview)
     }
 
-    fn count(&self) -> Result<u64, JournalError> {
+    /// How many actions there are.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn actions(&self) -> Result<u64, JournalError> {
         let count = self.connection.query_row("SELECT count(*) FROM action", [], |row| row.get::<_, i64>(0));
         Ok(count.map_err(JournalError::database(&self.path))?.unsigned_abs())
     }

@@ -2,7 +2,7 @@
 
 use super::{JournalError, Record, schema};
 use rusqlite::Connection;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -38,13 +38,13 @@ struct Entry {
 }
 
 impl Journal {
-    /// Opens the run's database and starts the thread.
-    pub(super) fn open(database: &Path) -> Result<(Self, JoinHandle<()>), JournalError> {
+    /// Opens the run's database and starts the thread. `reserve` is a file that is given up when the disk is full.
+    pub(super) fn open(database: &Path, reserve: PathBuf) -> Result<(Self, JoinHandle<()>), JournalError> {
         let connection = schema::open_for_writing(database)?;
         let (sender, receiver) = channel();
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write(connection, &receiver))
+            .spawn(move || write(connection, &reserve, &receiver))
             .map_err(JournalError::file(database, "starting the journal's thread"))?;
         Ok((Self { way: Way::Thread(sender) }, thread))
     }
@@ -105,21 +105,64 @@ impl Journal {
     }
 }
 
-fn write(mut connection: Connection, receiver: &Receiver<Entry>) {
-    let mut failure: Option<String> = None;
+/// What the file can still take.
+enum Room {
+    /// Everything.
+    Enough,
+    /// The disk is full: what begins nothing new goes into the room that the reserve left.
+    Ends,
+    /// After a failed commit nothing can be said about the file any more: no later record may seem durable.
+    None(String),
+}
+
+fn write(mut connection: Connection, reserve: &Path, receiver: &Receiver<Entry>) {
+    let mut room = Room::Enough;
     while let Ok(first) = receiver.recv() {
         // Whoever waits by now shares this commit: one sync for all of them.
         let mut entries = vec![first];
         entries.extend(receiver.try_iter().take(LARGEST_COMMIT - 1));
-        if failure.is_none() {
-            // After a failed commit nothing can be said about the file any more: no later record may seem durable.
-            failure = commit(&mut connection, entries.iter().flat_map(|entry| &entry.records))
-                .err()
-                .map(|error| error.to_string());
+        if let Room::Enough = room {
+            match commit(&mut connection, entries.iter().flat_map(|entry| &entry.records)) {
+                Ok(()) => {
+                    answer(entries, Ok(()));
+                    continue;
+                }
+                Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => {
+                    // The reserve is there for this: how everything in flight ends must find room.
+                    drop(std::fs::remove_file(reserve));
+                    room = Room::Ends;
+                }
+                Err(error) => room = Room::None(error.to_string()),
+            }
         }
-        for entry in entries {
-            (entry.acknowledge)(failure.clone().map_or(Ok(()), Err));
+        if let Room::Ends = room {
+            let (begins, ends): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(Entry::begins_something);
+            answer(begins, Err("the disk is full; nothing more is sent"));
+            entries = ends;
+            match commit(&mut connection, entries.iter().flat_map(|entry| &entry.records)) {
+                Ok(()) => {
+                    answer(entries, Ok(()));
+                    continue;
+                }
+                Err(error) => room = Room::None(error.to_string()),
+            }
         }
+        if let Room::None(cause) = &room {
+            answer(entries, Err(cause));
+        }
+    }
+}
+
+fn answer(entries: Vec<Entry>, result: Result<(), &str>) {
+    for entry in entries {
+        (entry.acknowledge)(result.map_err(str::to_owned));
+    }
+}
+
+impl Entry {
+    /// Whether a request will follow these records.
+    fn begins_something(&self) -> bool {
+        self.records.iter().any(|record| matches!(record, Record::Intent { .. } | Record::Asked { .. }))
     }
 }
 

@@ -13,7 +13,11 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
     let body = json(answer);
     let asked = answer.header("retry-after").and_then(|value| retry_after::read(value, now));
     let rule = operation.answers.iter().find(|rule| applies(rule, answer, &body));
-    let meaning = rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.means);
+    let meaning = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.means) {
+        // Without effect, and with a time to wait: that holds the provider back and costs no attempt, whatever it is called.
+        Meaning::TryLater if asked.is_some() && matches!(answer.status, 429 | 503) => Meaning::Throttled,
+        meaning => meaning,
+    };
     let hint = operation.throttle_hint.as_ref().filter(|_| meaning == Meaning::Throttled);
     Verdict {
         meaning,

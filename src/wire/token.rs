@@ -39,7 +39,6 @@ pub fn read_token(answer: &Answer) -> Result<(Secret, Option<Timestamp>), String
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     if answer.status != 201 {
         let said = MESSAGES.iter().find_map(|place| body.pointer(place).and_then(scalar_text)).unwrap_or_default();
-        let said: String = said.chars().take(LONGEST_MESSAGE).collect();
         let separator = if said.is_empty() { "" } else { ": " };
         return Err(format!("no token was given: HTTP {}{separator}{}", answer.status, safe::terminal(&said)));
     }
@@ -50,7 +49,6 @@ pub fn read_token(answer: &Answer) -> Result<(Secret, Option<Timestamp>), String
 }
 
 const MESSAGES: [&str; 3] = ["/error/message", "/error_msg", "/message"];
-const LONGEST_MESSAGE: usize = 300;
 
 #[cfg(test)]
 mod tests {

@@ -348,6 +348,22 @@ fn a_second_revoke_is_found_to_be_done_already_by_a_look_up() {
 }
 
 #[test]
+fn one_reading_of_a_list_settles_many_actions() {
+    virtual_time(async {
+        let revokes: Vec<_> = mixed(80).into_iter().filter(|(_, operation, _)| *operation == "revoke").collect();
+        let naver: Vec<_> = revokes.into_iter().filter(|(account, ..)| *account == "naver").collect();
+        let bench = Bench::new(8, Faults::none(), &naver[..5]);
+        for (_, _, parameters) in &naver[..5] {
+            bench.world.effect("revoke", &format!("7/{}", parameters["certificateNo"]));
+        }
+        bench.make();
+        bench.process(Cut::Never, &[]).await;
+        assert_eq!(bench.outcomes(), [Outcome::AlreadyDone; 5]);
+        assert_eq!(bench.world.lists.get(), 1, "the list is read once for all of them");
+    });
+}
+
+#[test]
 fn a_canary_that_fails_and_too_many_failures_stop_the_run() {
     for (safety, sent) in [
         (Safety { canary: 3, ..Safety::default() }, 1),

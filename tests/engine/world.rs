@@ -69,6 +69,8 @@ pub(crate) struct World {
     /// When each request reached which provider: at some moment between its sending and its answer.
     counted: RefCell<Vec<(String, Instant)>>,
     began: Cell<Option<Instant>>,
+    /// How often a list was asked for.
+    pub(crate) lists: Cell<u32>,
 }
 
 impl World {
@@ -79,6 +81,7 @@ impl World {
             effects: RefCell::default(),
             counted: RefCell::default(),
             began: Cell::new(None),
+            lists: Cell::new(0),
         }
     }
 
@@ -155,6 +158,7 @@ impl World {
                 json_answer(200, &naver_success())
             }
             ("naver", ["certificate", "getPaidCertificates", ..]) => {
+                self.lists.set(self.lists.get() + 1);
                 let revoked =
                     |index: u64| self.effects.borrow().contains_key(&Self::key("revoke", &format!("7/{index}")));
                 let row =

@@ -2,7 +2,7 @@
 
 use super::limits::{never_more_than, revokes};
 use super::mock::{Act, Mock, Seen, empty, naver_done, naver_list};
-use super::place::{Place, finish, plan, reissue, signal};
+use super::place::{Place, finish, plan, reissue, signal, wait_until_it_says};
 use std::process::Child;
 use std::time::Duration;
 
@@ -88,11 +88,10 @@ fn a_signal_lets_what_is_in_flight_end_and_the_rest_wait() {
         let place = Place::new();
         let mock = Mock::start(|seen, _| if seen.target.contains("/1/") { empty(204).held() } else { empty(204) });
         place.file("plan.yaml", revokes(&mock, "rate: [1000/1s], concurrency: 1", 4));
-        let child = place.spawn(&RUN);
+        let mut child = place.spawn(&RUN);
         mock.wait_for(1);
         signal(&child, name);
-        // Long enough for it to be heard; were it not, the code would be another.
-        std::thread::sleep(Duration::from_millis(200));
+        wait_until_it_says(&mut child, "stopping: signal");
         mock.release();
         let done = finish(child).exits(code);
         assert!(done.out.contains("certsweep resume run"), "{}", done.out);
@@ -113,10 +112,10 @@ fn a_second_signal_leaves_at_once() {
     let place = Place::new();
     let mock = Mock::start(|_, nth| if nth == 0 { empty(204).held() } else { empty(204) });
     place.file("plan.yaml", revokes(&mock, "rate: [1000/1s], concurrency: 1", 2));
-    let child = place.spawn(&RUN);
+    let mut child = place.spawn(&RUN);
     mock.wait_for(1);
     signal(&child, "INT");
-    std::thread::sleep(Duration::from_millis(200));
+    wait_until_it_says(&mut child, "stopping: signal");
     signal(&child, "INT");
     finish(child).exits(130);
     assert_eq!(place.outcomes()[0].1, "in-doubt", "it may have taken effect");
@@ -130,9 +129,8 @@ fn a_signal_ends_a_run_that_is_held_back() {
     let place = Place::new();
     let mock = Mock::start(|_, nth| if nth == 0 { empty(429).with("Retry-After", "3600") } else { empty(204) });
     place.file("plan.yaml", revokes(&mock, "rate: [1000/1s], concurrency: 1", 1));
-    let child = place.spawn(&RUN);
-    mock.wait_for(1);
-    std::thread::sleep(Duration::from_millis(200));
+    let mut child = place.spawn(&RUN);
+    wait_until_it_says(&mut child, "held back");
     signal(&child, "TERM");
     finish(child).exits(143);
     assert_eq!(place.row()["outcome"], "skipped");

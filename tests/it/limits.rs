@@ -36,17 +36,12 @@ fn no_window_ever_holds_more_than_its_number() {
 fn look_ups_count_too() {
     let place = Place::new();
     let mock = Mock::start(|seen, _| match seen.method.as_str() {
-        "GET" => super::mock::naver_list("1", 1, "1"),
-        _ => json(400, r#"{"returnCode":"2000","returnMessage":"no"}"#),
+        "GET" => json(200, r#"{"id":1,"status":"issued"}"#),
+        _ => json(400, r#"{"errors":[{"code":"bad_request_format","message":"no"}]}"#),
     });
-    let actions: String = (1..=6)
-        .map(|number| {
-            format!(
-                "  - {{provider: naver, action: revoke, orderId: \"1\", certificateNo: {number}, reason: superseded}}\n"
-            )
-        })
-        .collect();
-    place.run(&plan(&mock, &["naver"], "", &actions).replace("1000/1s", "3/300ms")).exits(1);
+    let action = |number: u32| format!("  - {{provider: digicert, action: revoke-order, order_id: {number}}}\n");
+    let actions: String = (1..=6).map(action).collect();
+    place.run(&plan(&mock, &["digicert"], "", &actions).replace("1000/1s", "3/300ms")).exits(1);
     assert!(mock.seen().len() >= 12, "{:?}", mock.lines());
     never_more_than(3, Duration::from_millis(300), &mock.seen());
 }
@@ -66,23 +61,22 @@ fn no_more_requests_are_in_flight_than_may_be() {
 
 #[test]
 fn a_throttled_provider_waits_alone_and_loses_no_attempt() {
-    let date = |ahead: u64| {
+    fn date(ahead: u64) -> String {
         let at = SystemTime::now() + Duration::from_secs(ahead);
         let at = jiff::Timestamp::try_from(at).unwrap();
         jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&at).unwrap()
-    };
+    }
     for (status, header, least) in [
-        (429, "1".to_owned(), Duration::from_millis(990)),
-        // The date has whole seconds: two seconds ahead are more than one.
-        (429, date(3), Duration::from_millis(500)),
-        (503, "1".to_owned(), Duration::from_millis(990)),
+        (429, "1", Duration::from_millis(990)),
+        // A date has whole seconds: three seconds ahead are more than two.
+        (429, "date", Duration::from_millis(500)),
+        (503, "1", Duration::from_millis(990)),
     ] {
         let place = Place::new();
-        let throttled = header.clone();
         let mock = Mock::start(move |seen, nth| match seen.target.as_str() {
             "/services/v2/certificate/1/revoke" if nth == 0 => {
                 json(status, r#"{"errors":[{"code":"request_limit_exceeded","message":"limit"}]}"#)
-                    .with("Retry-After", &throttled)
+                    .with("Retry-After", &if header == "date" { date(3) } else { header.to_owned() })
             }
             target if target.contains("digicert") || target.contains("/services/") => empty(204),
             _ => naver_done(),

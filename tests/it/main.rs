@@ -7,6 +7,7 @@
 mod command_line;
 mod credentials;
 mod disk;
+mod iam;
 mod interruption;
 mod limits;
 mod lists;
@@ -14,6 +15,7 @@ mod lookups;
 mod mock;
 mod outcomes;
 mod place;
+mod plans;
 mod preview;
 mod reports;
 mod requests;

@@ -184,6 +184,21 @@ pub(crate) fn finish(mut child: Child) -> Done {
     Done { code: status.code().unwrap_or(-1), out: out.join().unwrap(), err: err.join().unwrap() }
 }
 
+/// Waits until a command has said this on standard error.
+#[track_caller]
+pub(crate) fn wait_until_it_says(child: &mut Child, words: &str) {
+    let mut said = Vec::new();
+    let mut stream = child.stderr.take().unwrap();
+    while !said.ends_with(words.as_bytes()) {
+        let mut byte = [0];
+        if stream.read(&mut byte).unwrap() == 0 {
+            panic!("`{words}` was never said: {}", String::from_utf8_lossy(&said));
+        }
+        said.push(byte[0]);
+    }
+    child.stderr = Some(stream);
+}
+
 /// Sends a signal by its name.
 pub(crate) fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();

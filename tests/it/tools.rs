@@ -63,7 +63,7 @@ fn a_provider_of_ones_own_is_one_file_away() {
         std::fs::create_dir(place.path("documents")).unwrap();
         std::fs::copy(repository("examples/in-house-ca.yaml"), place.path("documents/in-house-ca.yaml")).unwrap();
         let mock = Mock::start(|seen, nth| match (seen.target.contains("/0a/"), nth) {
-            (true, 0) => json(503, r#"{"code":"busy","detail":"back soon"}"#).with("Retry-After", "1"),
+            (true, 0) => json(503, r#"{"code":"maintenance","detail":"back soon"}"#).with("Retry-After", "1"),
             (true, _) => json(200, r#"{"state":"revoked"}"#),
             _ => json(409, r#"{"code":"already_revoked","detail":"was so"}"#),
         });
@@ -111,7 +111,7 @@ fn completions_are_there_for_the_usual_shells() {
 
 /// A plan for all five endpoints.
 fn everything() -> String {
-    "version: 1\nname: drill\nretry: {max_delay: 50ms}\nproviders:\n  naver: {rate: [1000/1s]}\n  digicert: {rate: [1000/1s]}\n  huawei: {rate: [1000/1s]}\nactions:\n\
+    "version: 1\nname: drill\nretry: {attempts: 12, max_delay: 50ms}\nproviders:\n  naver: {rate: [1000/1s]}\n  digicert: {rate: [1000/1s]}\n  huawei: {rate: [1000/1s]}\nactions:\n\
      \x20 - {id: one, provider: digicert, action: revoke, certificate_id: 1, reason: superseded}\n\
      \x20 - {id: order, provider: digicert, action: revoke-order, order_id: 55}\n\
      \x20 - {id: old, provider: naver, action: revoke, orderId: \"1\", certificateNo: 1, reason: superseded}\n"
@@ -143,7 +143,10 @@ fn a_simulated_run_comes_through_faults() {
     let place = Place::bare();
     let many: String =
         (1..=40).map(|id| format!("  - {{provider: digicert, action: revoke, certificate_id: {id}}}\n")).collect();
-    place.file("plan.yaml", everything() + &many.replace("certificate_id: 1}", "certificate_id: 1000}"));
+    place.file(
+        "plan.yaml",
+        everything().replace(", needs: [one, old]", "") + &many.replace("certificate_id: 1}", "certificate_id: 1000}"),
+    );
     let faults = ["--fault", "digicert:reset=1/6", "--fault", "5xx=1/8,lost-answer=1/9", "--seed", "7"];
     let done = place.certsweep(&[&["run", "plan.yaml", "--simulate", "--run-dir", "run"][..], &faults].concat());
     assert!(matches!(done.code, 0 | 1), "{done:?}");
@@ -251,4 +254,11 @@ fn a_simulated_run_can_be_resumed_and_is_no_real_one() {
     let rows = place.rows();
     assert_eq!(rows.len(), 5);
     assert!(rows.iter().filter(|row| row["outcome"] == "succeeded").count() >= 1, "{rows:?}");
+}
+
+#[test]
+fn a_port_that_is_taken_is_the_environments_fault() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    Place::bare().certsweep(&["simulate", "--port", &port]).exits(4).says(&[&port]);
 }

@@ -1,7 +1,8 @@
 //! What follows from a step that is over: its records are folded into the run's state, and what it came to is queued, ended or
 //! stopped. Sends nothing.
 
-use super::super::attempt::{self, Doubted, LookedUp, Paced, Report};
+use super::super::attempt::{self, Paced, Report};
+use super::super::look_up::{Doubted, LookedUp};
 use super::super::retry::{self, Next};
 use super::super::sender::TokenError;
 use super::super::start;
@@ -10,6 +11,7 @@ use crate::journal::{Record, Reply};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
+use std::time::Duration;
 use tokio::task::{Id, JoinError};
 
 impl<T, C> Dispatcher<'_, '_, T, C>
@@ -62,10 +64,15 @@ where
                     refused: report.refused,
                     answer: report.answer,
                     reply: report.reply.clone(),
+                    since: self.run.clock.elapsed(),
                     ..Doubted::default()
                 };
-                self.doubts.insert(ordinal, (doubted, Vec::new()));
-                self.ready.again(ordinal, account, None);
+                self.doubts.insert(ordinal, doubted);
+                if report.by_list {
+                    self.ready.gather(ordinal, account, self.run.clock.elapsed() + GATHER);
+                } else {
+                    self.ready.again(ordinal, account, None);
+                }
             }
             Next::StopAccount => {
                 self.ready.again(ordinal, account, None);
@@ -84,18 +91,15 @@ where
                 self.doubts.remove(&ordinal);
                 self.reported(account, ordinal, *report).await;
             }
-            LookedUp::More(read) => {
+            LookedUp::More => {
                 self.pace(account, Paced::Answered);
-                if let Some((_, pages)) = self.doubts.get_mut(&ordinal) {
-                    *pages = read;
-                }
                 self.ready.again(ordinal, account, None);
             }
             LookedUp::Failed { cause, pace, refused_token } => {
                 self.pace(account, pace);
                 let throttled = matches!(pace, Paced::Throttled(_));
                 let mut tries = 0;
-                if let Some((doubted, _)) = self.doubts.get_mut(&ordinal) {
+                if let Some(doubted) = self.doubts.get_mut(&ordinal) {
                     doubted.tries += u32::from(!throttled && refused_token.is_none());
                     doubted.cause = Some(cause.clone());
                     tries = doubted.tries;
@@ -214,3 +218,6 @@ where
         }
     }
 }
+
+/// How long actions in doubt wait for others, so that one reading of a list serves them all.
+const GATHER: Duration = Duration::from_secs(10);

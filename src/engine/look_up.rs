@@ -1,0 +1,223 @@
+//! One look-up step of one action in doubt: the provider's state call is asked, and what it tells settles the action, or does not.
+//! A list is read once for all actions that are in doubt, page by page; each page takes its place under the limits.
+
+use super::attempt::{JournalFailed, NEVER_AGAIN, Paced, Report, Tools, append, closing, cut, operation, rules};
+use super::retry::{self, Next};
+use super::sender::Sender;
+use crate::journal::{ActionState, Record, Reply};
+use crate::plan::Action;
+use crate::provider::model::{Kind, LookupRule, Operation};
+use crate::provider::{Answer, Meaning, Standing, lookup};
+use crate::run::Outcome;
+use crate::time::Clock;
+use crate::wire::{Delivery, Transport};
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// What is in doubt about an action, and what is known already.
+#[derive(Debug, Clone, Default)]
+pub struct Doubted {
+    /// Whether the provider's last answer was a refusal.
+    pub refused: bool,
+    /// That answer.
+    pub answer: Option<Answer>,
+    /// What a report would say about it.
+    pub reply: Reply,
+    /// When the doubt arose, by the clock that never jumps: a list that was asked for before tells nothing about it.
+    pub since: Duration,
+    /// Look-ups that came to nothing so far.
+    pub tries: u32,
+    /// Why the last of them did.
+    pub cause: Option<String>,
+}
+
+/// What a step of a look-up came to.
+#[derive(Debug)]
+pub enum LookedUp {
+    /// It is over; the report says what follows.
+    Settled(Box<Report>),
+    /// Another page is needed; it takes another place under the limits.
+    More,
+    /// It came to nothing, for this cause; it may be asked again.
+    Failed {
+        /// The cause, as a sentence.
+        cause: String,
+        /// What the limits must know.
+        pace: Paced,
+        /// The token that was refused, where the credentials were.
+        refused_token: Option<u32>,
+    },
+}
+
+/// A list that look-ups read page by page.
+#[derive(Debug, Default)]
+pub struct ReadList {
+    /// When its first page was asked for.
+    asked_at: Duration,
+    pages: Vec<Value>,
+}
+
+/// Everything that a look-up knows of its action.
+#[derive(Debug)]
+pub struct Case {
+    /// The action.
+    pub action: Action,
+    /// Its state.
+    pub state: ActionState,
+    /// What is in doubt.
+    pub doubted: Doubted,
+    /// The plan's `retry.attempts`.
+    pub attempts: u32,
+}
+
+/// Asks one page of a look-up, or takes from a list that was read for others what it tells.
+///
+/// # Errors
+/// [`JournalFailed`].
+pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> Result<LookedUp, JournalFailed> {
+    let Some((rule, operation, mut parameters)) = chosen(&tools.sender, &case) else {
+        return settle(&tools, &case, Standing::Unknown, String::new(), Paced::Unsent).await;
+    };
+    let key = format!("{} {}", rule.operation, Value::Object(parameters.clone()));
+    let mut page = 0;
+    let _reading = match rule.pages {
+        Some(_) => Some(tools.sender.reading.lock().await),
+        None => None,
+    };
+    if let Some(paging) = &rule.pages {
+        let list = tools.sender.take_list(&key);
+        let told = told(rule, &case, &list);
+        let next = lookup::next_page(rule, &list.pages);
+        page = if next.is_some() { list.pages.len() } else { 0 };
+        tools.sender.keep_list(key.clone(), list);
+        if let Some((standing, seen)) = told {
+            return settle(&tools, &case, standing, seen, Paced::Unsent).await;
+        }
+        if let Some(number) = next {
+            parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
+        }
+    }
+    let asked = Record::Asked { account: tools.account, ordinal: Some(case.action.ordinal), at: tools.clock.now() };
+    append(&tools.journal, vec![asked]).await?;
+    let token_number = tools.sender.token_number();
+    let asked_at = tools.clock.elapsed();
+    let answer = match tools.sender.send(operation, &parameters, tools.clock.now()).await {
+        Delivery::Answered(answer) => answer,
+        Delivery::NotSent(cause) | Delivery::Lost(cause) => {
+            let cause = format!("the look-up came to nothing: {}", tools.sender.mask(&cause));
+            return Ok(LookedUp::Failed { cause, pace: Paced::Answered, refused_token: None });
+        }
+    };
+    match lookup::page(operation, &answer, tools.clock.now()) {
+        Ok(body) => {
+            tools.sender.credentials_work();
+            let told = if rule.pages.is_some() {
+                let mut list = tools.sender.take_list(&key);
+                list.take(page, asked_at, body);
+                let told = told(rule, &case, &list);
+                tools.sender.keep_list(key, list);
+                told
+            } else {
+                Some(lookup::standing(rule, &case.action.parameters, &[body]))
+            };
+            match told {
+                Some((standing, seen)) => settle(&tools, &case, standing, seen, Paced::Answered).await,
+                None => Ok(LookedUp::More),
+            }
+        }
+        Err(verdict) => {
+            let pace = match verdict.meaning {
+                Meaning::Throttled => Paced::Throttled(verdict.retry_after),
+                _ => Paced::Answered,
+            };
+            let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);
+            let words = verdict.message.or(verdict.explanation).unwrap_or_default();
+            let words = cut(&tools.sender.mask(&words));
+            let cause = format!("the look-up was answered with HTTP {} {words}", answer.status);
+            Ok(LookedUp::Failed { cause: cause.trim_end().to_owned(), pace, refused_token })
+        }
+    }
+}
+
+/// Ends a look-up that came to nothing too often: what it would have told stays unknown.
+///
+/// # Errors
+/// [`JournalFailed`].
+pub async fn give_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> Result<LookedUp, JournalFailed> {
+    let cause = case.doubted.cause.clone().unwrap_or_default();
+    settle(&tools, &case, Standing::Unknown, cause, Paced::Unsent).await
+}
+
+impl ReadList {
+    /// Takes a page where it fits: the first page begins the list anew, another is the next one, or somebody else has read it.
+    fn take(&mut self, page: usize, asked_at: Duration, body: Value) {
+        if page == 0 {
+            *self = Self { asked_at, pages: vec![body] };
+        } else if page == self.pages.len() {
+            self.pages.push(body);
+        }
+    }
+}
+
+/// What a list tells about an action, where it was asked for after the doubt arose and has come far enough.
+fn told(rule: &LookupRule, case: &Case, list: &ReadList) -> Option<(Standing, String)> {
+    if list.pages.is_empty() || list.asked_at < case.doubted.since {
+        return None;
+    }
+    let (standing, seen) = lookup::standing(rule, &case.action.parameters, &list.pages);
+    let whole = lookup::next_page(rule, &list.pages).is_none();
+    (standing != Standing::Unknown || whole).then_some((standing, seen))
+}
+
+/// The look-up that can be asked for an action, with the parameters of its first request.
+fn chosen<'a, T: Transport>(
+    sender: &'a Sender<T>,
+    case: &Case,
+) -> Option<(&'a LookupRule, &'a Operation, Map<String, Value>)> {
+    let (_, rules) = operation(sender, &case.action.operation)?;
+    let answer = case.doubted.answer.as_ref();
+    let (index, first) = lookup::choose(&sender.provider, rules, &case.action.parameters, answer).into_iter().next()?;
+    let rule = rules.lookups.get(index)?;
+    Some((rule, sender.provider.operation(&rule.operation)?, first))
+}
+
+async fn settle<T: Transport, C: Clock>(
+    tools: &Tools<T, C>,
+    case: &Case,
+    standing: Standing,
+    seen: String,
+    pace: Paced,
+) -> Result<LookedUp, JournalFailed> {
+    let Case { action, state, doubted, attempts } = case;
+    let (at, ordinal) = (tools.clock.now(), action.ordinal);
+    let seen = tools.sender.mask(&seen);
+    let rules = rules(&tools.sender, action, doubted.answer.as_ref(), *attempts).unwrap_or(NEVER_AGAIN);
+    let next = retry::after_lookup(rules, standing, doubted.refused, *state);
+    let mut reply = doubted.reply.clone();
+    let mut records = Vec::new();
+    if state.tainted || standing != Standing::Unknown {
+        records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(standing), seen: seen.clone() });
+    }
+    if let Next::End(outcome) = next {
+        reply.message = match (outcome, reply.message.take()) {
+            (Outcome::Succeeded | Outcome::AlreadyDone | Outcome::PendingApproval, _) => {
+                Some(format!("found so by a look-up: {seen}"))
+            }
+            (_, Some(message)) if seen.is_empty() => Some(message),
+            (_, Some(message)) => Some(format!("{message} (look-up: {seen})")),
+            (_, None) => Some(format!("look-up: {seen}")),
+        };
+        reply = closing(&tools.sender, action, outcome, state.tainted, reply);
+        records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });
+    }
+    append(&tools.journal, records.clone()).await?;
+    let refused = doubted.refused;
+    let report =
+        Report { records, next, reply, answer: None, refused, pace, token_number: 0, by_list: false, skew: None };
+    Ok(LookedUp::Settled(Box::new(report)))
+}
+
+fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {
+    let text = operation.parameter(parameter).is_some_and(|parameter| parameter.kind == Kind::String);
+    if text { Value::from(number.to_string()) } else { Value::from(number) }
+}
