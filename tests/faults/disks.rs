@@ -1,0 +1,168 @@
+//! Disks that are full, and disks that cannot be written.
+
+use super::authority::Authority;
+use super::invariants::{ends_and_holds, holds, stopped_holds};
+use super::place::{BINARY, Done, Place, finish};
+use super::traced::traced;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// A file system of its own, taken away at the end.
+struct Small(PathBuf);
+
+impl Small {
+    /// None where mounting is not allowed.
+    fn mount(place: &Place, kilobytes: usize) -> Option<Self> {
+        let at = place.path("disk");
+        std::fs::create_dir(&at).unwrap();
+        let size = format!("size={kilobytes}k");
+        let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&at).output();
+        mounted.is_ok_and(|output| output.status.success()).then_some(Self(at))
+    }
+
+    fn remount(&self, options: &str) {
+        let options = format!("remount,{options}");
+        assert!(Command::new("mount").args(["-o", &options]).arg(&self.0).status().unwrap().success());
+    }
+}
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        drop(Command::new("umount").arg("-l").arg(&self.0).status());
+    }
+}
+
+fn cramped(place: &Place, kilobytes: usize, args: &str, ignored: bool) -> Done {
+    let trap = if ignored { "trap '' XFSZ; " } else { "" };
+    finish(place.command("sh", &["-c", &format!("{trap}ulimit -f {kilobytes}; exec {BINARY} {args}")]).spawn().unwrap())
+}
+
+#[test]
+fn where_files_may_not_grow_the_run_stops_and_goes_on_later() {
+    // With the signal's default action the process is killed in the middle of a write.
+    for ignored in [true, false] {
+        let (mut stopped, mut blocks) = (0, LEAST_BLOCKS);
+        loop {
+            assert!(blocks < MOST_BLOCKS, "no limit is wide enough");
+            let (place, authority) = (Place::new(), Authority::start(Duration::ZERO));
+            place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
+            let done = cramped(&place, blocks, "run plan.yaml --yes --run-dir run", ignored);
+            assert!(matches!(done.code, -1 | 0 | 1 | 4), "{blocks}: {done:?}");
+            if !place.path("run").exists() {
+                assert!(authority.mock.seen().is_empty(), "{blocks}");
+                blocks += BLOCKS_TO_BE_MADE;
+                continue;
+            }
+            if matches!(done.code, 0 | 1) {
+                holds(&place, &authority, ACTIONS, 0);
+                break;
+            }
+            stopped += 1;
+            stopped_holds(&place, &authority, ACTIONS);
+            ends_and_holds(&place, &authority, ACTIONS, 1);
+            blocks += BLOCKS_TO_GO_ON;
+        }
+        assert!(stopped > 0, "no limit was reached in the middle of a run");
+    }
+}
+
+#[test]
+fn a_full_disk_stops_the_run_and_it_goes_on_when_there_is_room() {
+    let (mut stopped, mut unmade, mut kilobytes) = (0, 0, LEAST_DISK);
+    loop {
+        assert!(kilobytes < MOST_DISK, "no disk is large enough");
+        let (place, authority) = (Place::new(), Authority::start(Duration::ZERO));
+        let Some(disk) = Small::mount(&place, kilobytes) else {
+            // The file-size limits above say the same where nothing may be mounted.
+            return;
+        };
+        place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
+        std::os::unix::fs::symlink("disk/run", place.path("run")).unwrap();
+        let run = ["run", "plan.yaml", "--yes", "--run-dir", "disk/run"];
+        let done = place.certsweep(&run);
+        assert!(matches!(done.code, 0 | 1 | 4), "{kilobytes}: {done:?}");
+        disk.remount("size=32m");
+        if !place.path("disk/run").exists() {
+            assert!(authority.mock.seen().is_empty() && done.code == 4, "{kilobytes}: {done:?}");
+            if unmade == 0 {
+                let done = place.certsweep(&run);
+                assert!(matches!(done.code, 0 | 1), "{kilobytes}: {done:?}");
+                holds(&place, &authority, ACTIONS, 0);
+                let left = std::fs::read_dir(place.path("disk")).unwrap().count();
+                assert_eq!(left, 1, "{kilobytes}: what was half made is gone");
+            }
+            unmade += 1;
+            kilobytes += DISK_TO_BE_MADE;
+            continue;
+        }
+        if done.code != 4 {
+            holds(&place, &authority, ACTIONS, 0);
+            break;
+        }
+        stopped += 1;
+        stopped_holds(&place, &authority, ACTIONS);
+        ends_and_holds(&place, &authority, ACTIONS, 1);
+        kilobytes += DISK_TO_GO_ON;
+    }
+    assert!(stopped > 0 && unmade > 0, "{stopped} disks were full in the middle of a run, {unmade} in its making");
+}
+
+#[test]
+fn a_directory_that_cannot_be_written_is_told_and_nothing_is_sent() {
+    let (place, authority) = (Place::new(), Authority::start(Duration::ZERO));
+    place.file("plan.yaml", authority.plan(3, "1000/1s"));
+    let run = ["run", "plan.yaml", "--yes", "--run-dir", "run"];
+    // The superuser may write anywhere, so the system says no.
+    let done = traced(&place, "mkdir,mkdirat", "error=EROFS", &[], &run).exits(4);
+    done.says(&["Read-only file system"]);
+    assert!(authority.mock.seen().is_empty());
+    place.certsweep(&run[..2]).exits(2);
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
+    let sent = authority.mock.seen().len();
+    for (file, call) in [("run/lock", "openat"), ("run/run.sqlite", "openat")] {
+        let done = traced(&place, call, "error=EROFS", &[file], &["resume", "run", "--yes"]).exits(4);
+        done.says(&["run"]);
+    }
+    assert_eq!(authority.mock.seen().len(), sent);
+}
+
+#[test]
+fn a_disk_that_turns_read_only_lets_a_run_be_read() {
+    let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(20)));
+    let Some(disk) = Small::mount(&place, 16_000) else { return };
+    place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
+    std::os::unix::fs::symlink("disk/run", place.path("run")).unwrap();
+    authority.run_killed(
+        &place,
+        &["run", "plan.yaml", "--yes", "--run-dir", "disk/run"],
+        9,
+        super::authority::Moment::Between,
+    );
+    disk.remount("ro");
+    let sent = authority.mock.seen().len();
+    place.certsweep(&["resume", "run", "--yes"]).exits(4).says(&["Read-only file system"]);
+    stopped_holds(&place, &authority, ACTIONS);
+    assert_eq!(authority.mock.seen().len(), sent);
+    disk.remount("rw");
+    ends_and_holds(&place, &authority, ACTIONS, 1);
+}
+
+/// Actions of a run.
+const ACTIONS: u64 = 60;
+/// The narrowest limit of a file's size, in blocks (of 512 or 1024 bytes, as the shell counts).
+const LEAST_BLOCKS: usize = 40;
+/// How much wider the next limit is, while the run directory cannot be made.
+const BLOCKS_TO_BE_MADE: usize = 64;
+/// How much wider it is after a run that stopped.
+const BLOCKS_TO_GO_ON: usize = 150;
+/// No limit is as wide as this.
+const MOST_BLOCKS: usize = 65_536;
+/// The smallest disk, in kilobytes.
+const LEAST_DISK: usize = 24;
+/// How much larger the next disk is, while the run directory cannot be made.
+const DISK_TO_BE_MADE: usize = 96;
+/// How much larger it is after a run that stopped.
+const DISK_TO_GO_ON: usize = 100;
+/// No disk is as large as this.
+const MOST_DISK: usize = 32_000;

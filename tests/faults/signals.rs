@@ -1,0 +1,53 @@
+//! Signals and closed terminals: what is in flight is awaited, the rest can be resumed.
+
+use super::authority::Authority;
+use super::invariants::{ends_and_holds, stopped_holds};
+use super::place::{BINARY, Place, finish, signal};
+use std::time::{Duration, Instant};
+
+#[test]
+fn a_hangup_stops_like_an_interrupt() {
+    let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(30)));
+    place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
+    let child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
+    authority.mock.wait_for(3);
+    signal(&child, "HUP");
+    finish(child).exits(129);
+    stopped(&place, &authority);
+}
+
+#[test]
+fn a_terminal_that_is_closed_stops_like_a_hangup() {
+    let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(30)));
+    place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
+    // Without a shell between: the kernel tells the first process of the terminal alone.
+    let line = format!("exec {BINARY} run plan.yaml --yes --run-dir run");
+    let mut terminal = place.command("script", &["-qec", &line, "/dev/null"]).spawn().unwrap();
+    authority.mock.wait_for(3);
+    terminal.kill().unwrap();
+    terminal.wait().unwrap();
+    let began = Instant::now();
+    while place.certsweep(&["status", "run", "--json"]).exits(0).json()["state"] == "running" {
+        assert!(began.elapsed() < Duration::from_secs(30), "it does not end");
+    }
+    stopped(&place, &authority);
+}
+
+#[track_caller]
+fn stopped(place: &Place, authority: &Authority) {
+    let (arrived, answered) = authority.counts();
+    assert_eq!(arrived, answered, "what was in flight is awaited");
+    let status = place.certsweep(&["status", "run", "--json"]).exits(0).json();
+    assert_eq!((&status["state"], &status["in_flight"]), (&"stopped".into(), &0.into()), "{status}");
+    assert!(status["waiting"].as_u64().unwrap() > 0, "{status}");
+    let database = rusqlite::Connection::open(place.path("run/run.sqlite")).unwrap();
+    let select = "SELECT json_extract(body, '$.code') FROM record WHERE json_extract(body, '$.kind') = 'stopped'";
+    let code: u8 = database.query_row(select, [], |row| row.get(0)).unwrap();
+    assert_eq!(code, 129);
+    drop(database);
+    stopped_holds(place, authority, ACTIONS);
+    ends_and_holds(place, authority, ACTIONS, 0);
+}
+
+/// Actions of a run.
+const ACTIONS: u64 = 60;
