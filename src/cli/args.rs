@@ -186,6 +186,9 @@ pub struct Resume {
     /// Take up actions again that ended so: `failed`, `in-doubt`, `rejected`, separated by commas
     #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_retried)]
     pub retry: Vec<Outcome>,
+    /// Go on as the run began, even where the plan's files have changed since
+    #[arg(long)]
+    pub as_begun: bool,
     /// Do not ask; needed where no terminal is there to ask on
     #[arg(short, long)]
     pub yes: bool,

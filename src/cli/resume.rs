@@ -32,6 +32,9 @@ fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
     directories.dedup();
     let catalog = context.catalog(&directories)?;
     same_documents(context, &facts, &catalog)?;
+    if !args.as_begun {
+        same_inputs(context, &run.dir)?;
+    }
     let retried: u64 = args.retry.iter().filter_map(|outcome| overview.outcomes.get(outcome)).sum();
     let asks = !args.yes && !facts.simulated && overview.waiting + retried > 0;
     if asks {
@@ -59,6 +62,20 @@ fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
     };
     let reopen = args.retry.iter().copied().collect();
     Ok(carry_out(context, Task { run, facts: &facts, senders, reopen, report: None }))
+}
+
+/// Refuses to go on where the plan was changed since: who changed it would expect the change to count, and it does not.
+fn same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
+    let changed = dir.changed_inputs().map_err(|error| context.failed(&error))?;
+    for file in &changed {
+        context.printer.error(&format!(
+            "{}:{}: this file has changed since the run began, and a run goes on with what was checked then; \
+             `--as-begun` does that, a new run takes the change",
+            file.path.display(),
+            file.line
+        ));
+    }
+    if changed.is_empty() { Ok(()) } else { Err(Exit::Usage) }
 }
 
 /// Refuses to go on under other provider documents than the run began with.

@@ -10,6 +10,7 @@
 //!   report.csv     written when the run ends or stops
 //! ```
 
+use super::inputs::{self, Changed};
 use super::reader::{Reader, RunFacts, ordinal_to_sql};
 use super::{Journal, JournalError, schema};
 use crate::plan::Action;
@@ -123,9 +124,7 @@ impl RunMaker {
         };
         write().map_err(JournalError::database(&database))?;
         self.connection.close().map_err(|(_, source)| JournalError::Database { path: database.clone(), source })?;
-        for (index, file) in files.iter().enumerate() {
-            copy_input(&self.making.join(INPUTS), index, file)?;
-        }
+        inputs::copy(&self.making.join(INPUTS), files)?;
         sync(&database)?;
         sync(&self.making.join(INPUTS))?;
         sync(&self.making)?;
@@ -210,6 +209,14 @@ impl RunDir {
     pub fn open_unjournaled_for_a_bench(self) -> Result<OpenRun, JournalError> {
         let lock = lock(&self.path)?;
         Ok(OpenRun { dir: self, journal: Journal::nowhere(), thread: None, lock })
+    }
+
+    /// The plan's files that have changed since the run began.
+    ///
+    /// # Errors
+    /// Where that cannot be told.
+    pub fn changed_inputs(&self) -> Result<Vec<Changed>, JournalError> {
+        inputs::changed(&self.path.join(INPUTS))
     }
 
     /// Whether a process works on the run now.
@@ -321,21 +328,6 @@ fn make_reserve(path: &Path, actions: u64) -> Result<(), JournalError> {
     fill().map_err(JournalError::file(path, "reserving room on the disk"))
 }
 
-fn copy_input(directory: &Path, index: usize, file: &ReadFile) -> Result<(), JournalError> {
-    let name = file.path.as_deref().and_then(Path::file_name).map_or("stdin".into(), |name| name.to_string_lossy());
-    let path = directory.join(format!("{index}-{name}"));
-    let copy = || -> io::Result<()> {
-        let mut to = private_file(&path)?;
-        match (&file.text, &file.path) {
-            (Some(text), _) => to.write_all(text.as_bytes())?,
-            (None, Some(from)) => drop(io::copy(&mut File::open(from)?, &mut to)?),
-            (None, None) => {}
-        }
-        to.sync_all()
-    };
-    copy().map_err(JournalError::file(&path, "copying an input"))
-}
-
 fn sync(path: &Path) -> Result<(), JournalError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(JournalError::file(path, "syncing"))
 }
@@ -351,7 +343,7 @@ fn private_dir(path: &Path) -> Result<(), JournalError> {
     fs::create_dir(path).map_err(JournalError::file(path, "making the directory"))
 }
 
-fn private_file(path: &Path) -> io::Result<File> {
+pub(super) fn private_file(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).write(true);
     #[cfg(unix)]

@@ -5,6 +5,7 @@
 
 pub mod dir;
 pub mod error;
+pub mod inputs;
 pub mod reader;
 pub mod record;
 mod schema;

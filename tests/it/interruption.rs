@@ -233,3 +233,25 @@ fn what_was_skipped_for_a_need_goes_when_the_need_is_taken_up_again() {
     assert_eq!(place.outcomes(), [("two".into(), "succeeded".into()), ("one".into(), "succeeded".into())]);
     assert_eq!(mock.seen().len(), 3);
 }
+
+#[test]
+fn a_plan_that_was_changed_since_is_not_resumed_silently() {
+    let place = Place::new();
+    let mock = Mock::start(|_, nth| if nth == 0 { empty(401) } else { empty(204) });
+    let actions = "  - {provider: digicert, action: revoke, certificate_id: 1, comments: before}\n";
+    let text = plan(&mock, &["digicert"], "", actions);
+    place.file("plan.yaml", &text);
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run"]).exits(4);
+    place.file("plan.yaml", text.replace("before", "after"));
+    let line = text.lines().count();
+    place.certsweep(&["resume", "run", "--yes"]).exits(2).says(&[
+        &format!("plan.yaml:{line}"),
+        "changed since",
+        "--as-begun",
+    ]);
+    assert_eq!(mock.seen().len(), 1, "nothing was sent");
+    place.certsweep(&["resume", "run", "--yes", "--as-begun"]).exits(0);
+    assert_eq!(mock.seen()[1].text(), r#"{"comments":"before"}"#);
+    std::fs::remove_file(place.path("plan.yaml")).unwrap();
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+}

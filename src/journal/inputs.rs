@@ -1,0 +1,117 @@
+//! The copies of a plan's files in its run directory, and whether the files have changed since. Reads and writes files; knows no plan.
+
+use super::JournalError;
+use super::dir::private_file;
+use crate::plan::ReadFile;
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+/// A file that a run began with and that is another one now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// The file.
+    pub path: PathBuf,
+    /// The first line that differs.
+    pub line: u64,
+}
+
+/// What the index of the copies says about one.
+#[derive(Debug, Serialize, Deserialize)]
+struct Copied {
+    /// The copy's file name.
+    copy: String,
+    /// As the user or the plan named the file.
+    name: String,
+    /// Where it was, absolute; `None` for standard input.
+    path: Option<PathBuf>,
+}
+
+/// Copies the files into `directory`, with an index of them. All is synced but the directory itself.
+pub(super) fn copy(directory: &Path, files: &[ReadFile]) -> Result<(), JournalError> {
+    let mut index = Vec::new();
+    for (number, file) in files.iter().enumerate() {
+        let base = file.path.as_deref().and_then(Path::file_name).map_or("stdin".into(), |name| name.to_string_lossy());
+        let copy = format!("{number}-{base}");
+        write(&directory.join(&copy), |to| match (&file.text, &file.path) {
+            (Some(text), _) => to.write_all(text.as_bytes()),
+            (None, Some(from)) => io::copy(&mut File::open(from)?, to).map(drop),
+            (None, None) => Ok(()),
+        })?;
+        let path = file.path.as_deref().and_then(|path| std::path::absolute(path).ok());
+        index.push(Copied { copy, name: file.name.clone(), path });
+    }
+    write(&directory.join(INDEX), |to| serde_json::to_writer_pretty(to, &index).map_err(io::Error::from))
+}
+
+/// The files below `directory`'s index that are there and no longer what was copied. A file that is gone has not changed: the copies
+/// are all that a run needs.
+pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
+    let path = directory.join(INDEX);
+    let index: Vec<Copied> = match File::open(&path) {
+        Ok(file) => serde_json::from_reader(BufReader::new(file))
+            .map_err(|error| JournalError::Unreadable { path: path.clone(), what: error.to_string() })?,
+        // Runs of earlier versions have none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        Err(error) => return Err(JournalError::file(&path, "reading")(error)),
+    };
+    let mut changed = Vec::new();
+    for Copied { copy, path, .. } in index {
+        let Some(path) = path else { continue };
+        let (Ok(now), Ok(then)) = (File::open(&path), File::open(directory.join(copy))) else { continue };
+        let line = first_difference(BufReader::new(then), BufReader::new(now));
+        if let Some(line) = line.map_err(JournalError::file(&path, "comparing with its copy"))? {
+            changed.push(Changed { path, line });
+        }
+    }
+    Ok(changed)
+}
+
+/// The first line in which two texts differ, from 1.
+fn first_difference(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<Option<u64>> {
+    let (mut left, mut right) = (Vec::new(), Vec::new());
+    for line in 1.. {
+        left.clear();
+        right.clear();
+        one.read_until(b'\n', &mut left)?;
+        other.read_until(b'\n', &mut right)?;
+        if left != right {
+            return Ok(Some(line));
+        }
+        if left.is_empty() {
+            return Ok(None);
+        }
+    }
+    Ok(None)
+}
+
+fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), JournalError> {
+    let attempt = || -> io::Result<()> {
+        let mut file = private_file(path)?;
+        fill(&mut file)?;
+        file.sync_all()
+    };
+    attempt().map_err(JournalError::file(path, "copying an input"))
+}
+
+const INDEX: &str = "index.json";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_that_differs_is_told() {
+        for (one, other, expected) in [
+            ("", "", None),
+            ("a\nb\n", "a\nb\n", None),
+            ("a\nb\n", "a\nc\n", Some(2)),
+            ("a\nb\n", "a\nb\nc\n", Some(3)),
+            ("a\n", "a", Some(1)),
+            ("a\n", "", Some(1)),
+        ] {
+            assert_eq!(first_difference(one.as_bytes(), other.as_bytes()).unwrap(), expected, "{one:?} {other:?}");
+        }
+    }
+}
