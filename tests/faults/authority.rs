@@ -170,7 +170,8 @@ fn decide(ledger: &Mutex<Ledger>, seen: &Seen, nth: usize) -> Act {
         );
     }
     if seen.method == "GET" {
-        return list(&ledger.lock().unwrap());
+        let page = seen.target.split(['?', '&']).find_map(|part| part.strip_prefix("page=")?.parse().ok());
+        return list(&ledger.lock().unwrap(), page.unwrap());
     }
     let number = |text: &str| text.split('/').find_map(|part| part.parse::<u64>().ok()).unwrap();
     let target = if seen.target.starts_with("/services/") {
@@ -203,8 +204,8 @@ fn decide(ledger: &Mutex<Ledger>, seen: &Seen, nth: usize) -> Act {
     }
 }
 
-/// NAVER's list: all that the plans name.
-fn list(ledger: &Ledger) -> Act {
+/// A page of NAVER's list of all that the plans name.
+fn list(ledger: &Ledger, page: usize) -> Act {
     let known = |target: Target| ledger.effects.contains_key(&target);
     let certificates: Vec<serde_json::Value> = (1..=LISTED)
         .flat_map(|number| {
@@ -212,9 +213,11 @@ fn list(ledger: &Ledger) -> Act {
             let reissue = if known((Kind::Reissue, number)) && number % 2 == 0 { "0" } else { "1" };
             [(number, revoke), (REISSUED + number, reissue)]
         })
+        .skip((page - 1) * PAGE)
+        .take(PAGE)
         .map(|(number, status)| serde_json::json!({"certificateNo": number, "statusCode": status}))
         .collect();
-    let answer = serde_json::json!({"returnCode": "0", "returnMessage": "Success", "totalCount": certificates.len(),
+    let answer = serde_json::json!({"returnCode": "0", "returnMessage": "Success", "totalCount": 2 * LISTED,
         "orders": [{"orderID": "1", "certificates": certificates}]});
     json(200, &answer.to_string())
 }
@@ -228,4 +231,6 @@ const ORDERS: u64 = 5000;
 /// The certificates that are reissued have other numbers than those that are revoked.
 const REISSUED: u64 = 100;
 /// Certificates of each kind in NAVER's list.
-const LISTED: u64 = 40;
+const LISTED: u64 = 100;
+/// Certificates on a page of it.
+const PAGE: usize = 100;

@@ -15,6 +15,7 @@ mod making;
 #[allow(dead_code, reason = "the other tests from outside use the rest")]
 #[path = "../it/mock.rs"]
 mod mock;
+mod paper;
 #[allow(dead_code, reason = "the other tests from outside use the rest")]
 #[path = "../it/place.rs"]
 mod place;

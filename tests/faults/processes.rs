@@ -51,10 +51,10 @@ fn a_copy_of_a_run_that_is_at_work_can_be_read_and_resumed() {
 }
 
 /// Actions of a run that two processes want.
-const ACTIONS: u64 = 30;
+pub(crate) const ACTIONS: u64 = 30;
 /// Second processes.
-const SECONDS: usize = 3;
+pub(crate) const SECONDS: usize = 3;
 /// Copies that are made of one run.
-const COPIES: usize = 5;
+pub(crate) const COPIES: usize = 5;
 /// Actions of a run that is copied.
-const COPIED: usize = 90;
+pub(crate) const COPIED: usize = 90;

@@ -55,10 +55,10 @@ fn a_sync_that_fails_ends_the_sending() {
 }
 
 /// The journal is killed at its syncs of these numbers, once in `run` and once in `resume`.
-const KILLED_SYNCS: usize = 12;
+pub(crate) const KILLED_SYNCS: usize = 12;
 /// Actions of a run that is killed at a sync.
-const ACTIONS: u64 = 18;
+pub(crate) const ACTIONS: u64 = 18;
 /// From these syncs of the journal on, each fails.
-const FAILING_SYNCS: [usize; 5] = [1, 2, 3, 5, 8];
+pub(crate) const FAILING_SYNCS: [usize; 5] = [1, 2, 3, 5, 8];
 /// Actions of a run whose syncs fail: too many to be sent by then.
-const LONG: u64 = 60;
+pub(crate) const LONG: u64 = 60;
