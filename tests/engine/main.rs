@@ -348,6 +348,20 @@ fn a_second_revoke_is_found_to_be_done_already_by_a_look_up() {
 }
 
 #[test]
+fn a_panic_costs_one_action_and_not_the_run() {
+    virtual_time(async {
+        let bench = Bench::new(9, Faults { panic: 20, ..Faults::none() }, &mixed(40));
+        bench.make();
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        assert!(ending.is_some_and(|ending| ending.complete && !ending.well));
+        let outcomes = bench.outcomes();
+        let in_doubt = outcomes.iter().filter(|outcome| **outcome == Outcome::InDoubt).count();
+        let succeeded = outcomes.iter().filter(|outcome| **outcome == Outcome::Succeeded).count();
+        assert!(in_doubt > 0 && in_doubt + succeeded == 40, "{outcomes:?}");
+    });
+}
+
+#[test]
 fn one_reading_of_a_list_settles_many_actions() {
     virtual_time(async {
         let revokes: Vec<_> = mixed(80).into_iter().filter(|(_, operation, _)| *operation == "revoke").collect();

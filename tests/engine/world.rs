@@ -25,6 +25,8 @@ pub(crate) struct Faults {
     pub(crate) redirect: u64,
     pub(crate) hang: u64,
     pub(crate) refuse: u64,
+    /// The program itself fails while a request is under way.
+    pub(crate) panic: u64,
     pub(crate) refuse_credentials_of: Option<&'static str>,
 }
 
@@ -41,6 +43,7 @@ impl Faults {
             redirect: 0,
             hang: 0,
             refuse: 0,
+            panic: 0,
             refuse_credentials_of: None,
         }
     }
@@ -219,6 +222,7 @@ impl Transport for WorldTransport {
         if strikes(faults.not_sent) {
             return Delivery::NotSent("connection refused".to_owned());
         }
+        assert!(!strikes(faults.panic), "a panic that the world has ordered");
         let before = Duration::from_millis(world.next_random() % 150);
         let after = Duration::from_millis(world.next_random() % 150);
         tokio::time::sleep(before).await;
