@@ -66,7 +66,7 @@ pub fn main() -> ExitCode {
         Ok(()) => exit.into(),
         Err(error) => {
             printer.error(&format!("writing to standard output failed: {error}"));
-            Exit::Environment.into()
+            if exit == Exit::Well { Exit::Environment.into() } else { exit.into() }
         }
     }
 }

@@ -107,11 +107,21 @@ impl RunMaker {
         Ok(())
     }
 
-    /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place, whole.
+    /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place, whole. Where that fails,
+    /// nothing is left.
     ///
     /// # Errors
     /// Where it cannot be written, or there is something at `target`.
     pub fn finish(self, target: &Path, facts: &RunFacts, files: &[ReadFile]) -> Result<RunDir, JournalError> {
+        let making = self.making.clone();
+        let put = self.put(target, facts, files);
+        if put.is_err() {
+            drop(fs::remove_dir_all(making));
+        }
+        put
+    }
+
+    fn put(self, target: &Path, facts: &RunFacts, files: &[ReadFile]) -> Result<RunDir, JournalError> {
         let database = self.making.join(DATABASE);
         let text = serde_json::to_string(facts)
             .map_err(|error| JournalError::Unreadable { path: database.clone(), what: error.to_string() })?;
@@ -125,6 +135,7 @@ impl RunMaker {
         write().map_err(JournalError::database(&database))?;
         self.connection.close().map_err(|(_, source)| JournalError::Database { path: database.clone(), source })?;
         inputs::copy(&self.making.join(INPUTS), files)?;
+        make_reserve(&self.making.join(RESERVE), facts.actions)?;
         sync(&database)?;
         sync(&self.making.join(INPUTS))?;
         sync(&self.making)?;
@@ -186,7 +197,9 @@ impl RunDir {
     pub fn open(self) -> Result<OpenRun, JournalError> {
         let lock = lock(&self.path)?;
         let reserve = self.path.join(RESERVE);
-        make_reserve(&reserve, self.read()?.actions()?)?;
+        if !reserve.exists() {
+            make_reserve(&reserve, self.read()?.actions()?)?;
+        }
         let (journal, thread) = Journal::open(&self.path.join(DATABASE), reserve)?;
         Ok(OpenRun { dir: self, journal, thread: Some(thread), lock })
     }
@@ -224,13 +237,16 @@ impl RunDir {
     /// # Errors
     /// Where that cannot be told.
     pub fn is_locked(&self) -> Result<bool, JournalError> {
-        if !self.path.join(LOCK).exists() {
-            return Ok(false);
-        }
-        match lock(&self.path) {
-            Ok(_) => Ok(false),
-            Err(JournalError::Locked { .. }) => Ok(true),
-            Err(error) => Err(error),
+        let path = self.path.join(LOCK);
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => return Err(JournalError::file(&path, "opening the lock")(error)),
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(source)) => Err(JournalError::File { path, action: "locking", source }),
         }
     }
 }
@@ -310,11 +326,15 @@ fn lock(directory: &Path) -> Result<File, JournalError> {
     let mut options = OpenOptions::new();
     let file = options.create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(JournalError::file(&path, "opening the lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: directory.to_path_buf() }),
-        Err(TryLockError::Error(source)) => Err(JournalError::File { path, action: "locking", source }),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // Somebody who only asks whether it is locked holds it for a moment.
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(source)) => return Err(JournalError::File { path, action: "locking", source }),
+        }
     }
+    Err(JournalError::Locked { path: directory.to_path_buf() })
 }
 
 /// Takes up room on the disk, so that the ends of what is in flight and the report find some when the disk is full.
@@ -355,6 +375,10 @@ const DATABASE: &str = "run.sqlite";
 const INPUTS: &str = "inputs";
 const LOCK: &str = "lock";
 const RESERVE: &str = "reserve";
+/// How often a lock is asked for.
+const LOCK_TRIES: u32 = 5;
+/// The pause between.
+const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 /// Bytes that are reserved in any case: for a thousand ends.
 const RESERVE_SMALLEST: u64 = 512 * 1024;
 /// Bytes that are reserved for an action's row in the report.

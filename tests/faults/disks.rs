@@ -155,6 +155,7 @@ fn a_disk_that_turns_read_only_lets_a_run_be_read() {
     disk.remount("ro");
     let sent = authority.mock.seen().len();
     place.certsweep(&["resume", "run", "--yes"]).exits(4).says(&["Read-only file system"]);
+    assert!(place.certsweep(&["status", "run"]).exits(0).out.contains("interrupted"));
     stopped_holds(&place, &authority, ACTIONS);
     assert_eq!(authority.mock.seen().len(), sent);
     disk.remount("rw");
