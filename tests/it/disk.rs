@@ -1,54 +1,8 @@
-//! Disks that are full: what is sent was on disk before, and what could not be written is told by exit code 4.
+//! Results that cannot be written are told by exit code 4. (Disks that are full in the middle of a run: `tests/faults/disks.rs`.)
 
 use super::limits::revokes;
-use super::mock::{Mock, empty, naver_done, naver_list};
-use super::place::{BINARY, Place, finish, plan, reissue};
-
-/// Runs certsweep where no file may grow beyond so many kilobytes, as on a disk that is full.
-fn cramped(place: &Place, kilobytes: usize, args: &str) -> super::place::Done {
-    let line = format!("trap '' XFSZ; ulimit -f {kilobytes}; exec {BINARY} {args}");
-    finish(place.command("bash", &["-c", &line]).spawn().unwrap())
-}
-
-#[test]
-fn a_full_disk_stops_a_run_that_loses_nothing() {
-    let mut stopped = 0;
-    for kilobytes in [48, 96, 160, 260] {
-        let place = Place::new();
-        let mock = Mock::start(|seen, _| if seen.method == "GET" { naver_list("9", 5, "1") } else { naver_done() });
-        let mut actions: String = (1..=60)
-            .map(|number| format!("  - {{id: r{number}, provider: naver, action: revoke, orderId: \"1\", certificateNo: {number}, reason: superseded}}\n"))
-            .collect();
-        actions.extend((100..=109).map(|number| reissue(&format!("n{number}"), number)));
-        place.file("plan.yaml", plan(&mock, &["naver"], "", &actions));
-        let done = cramped(&place, kilobytes, "run plan.yaml --yes --run-dir run");
-        assert!(matches!(done.code, 0 | 4), "{kilobytes}: {done:?}");
-        if done.code == 0 {
-            continue;
-        }
-        if !place.path("run").exists() {
-            assert!(mock.seen().is_empty(), "{kilobytes}");
-            continue;
-        }
-        stopped += 1;
-        let sent = mock.seen().len();
-        let known: usize = super::place::rows(&place.certsweep(&["report", "run"]).exits(0).out)
-            .iter()
-            .map(|row| row["attempts"].parse::<usize>().unwrap())
-            .sum();
-        assert!(known >= sent, "{kilobytes}: {sent} requests were sent, and {known} are on disk");
-        let resumed = place.certsweep(&["resume", "run", "--yes"]);
-        assert!(matches!(resumed.code, 0 | 1), "{kilobytes}: {resumed:?}");
-        for row in place.rows() {
-            let doubt = row["operation"] == "reissue" && row["outcome"] == "in-doubt";
-            assert!(doubt || row["outcome"] == "succeeded", "{kilobytes}: {row:?}");
-        }
-        for number in 100..=109 {
-            assert!(mock.count(&format!("/{number}/reissue")) == 1, "{kilobytes}: {number}");
-        }
-    }
-    assert!(stopped > 0, "none of these disks was full in the middle of a run");
-}
+use super::mock::{Mock, empty};
+use super::place::{BINARY, Place, finish};
 
 #[test]
 fn results_that_cannot_be_written_are_the_environments_fault() {
