@@ -27,6 +27,8 @@ pub(crate) struct Faults {
     pub(crate) refuse: u64,
     /// The program itself fails while a request is under way.
     pub(crate) panic: u64,
+    /// The machine's wall clock jumps by up to an hour, forwards or backwards.
+    pub(crate) jump: u64,
     pub(crate) refuse_credentials_of: Option<&'static str>,
 }
 
@@ -44,6 +46,7 @@ impl Faults {
             hang: 0,
             refuse: 0,
             panic: 0,
+            jump: 0,
             refuse_credentials_of: None,
         }
     }
@@ -72,6 +75,8 @@ pub(crate) struct World {
     /// When each request reached which provider: at some moment between its sending and its answer.
     counted: RefCell<Vec<(String, Instant)>>,
     began: Cell<Option<Instant>>,
+    /// How far the wall clock has jumped, in seconds.
+    jumped: Cell<i64>,
     /// How often a list was asked for.
     pub(crate) lists: Cell<u32>,
 }
@@ -84,6 +89,7 @@ impl World {
             effects: RefCell::default(),
             counted: RefCell::default(),
             began: Cell::new(None),
+            jumped: Cell::new(0),
             lists: Cell::new(0),
         }
     }
@@ -127,6 +133,11 @@ impl World {
                 }
             }
         }
+    }
+
+    /// How often the wall clock jumps, in per cent of the requests.
+    pub(crate) fn jumps(&self) -> u64 {
+        self.faults.get().jump
     }
 
     fn began(&self) -> Instant {
@@ -213,6 +224,9 @@ impl Transport for WorldTransport {
         let world = &self.world;
         let provider = request.url.trim_start_matches("https://").split('.').next().unwrap().to_owned();
         let faults = world.faults.get();
+        if world.next_random() % 100 < faults.jump {
+            world.jumped.set(world.jumped.get() + (world.next_random() % 7200) as i64 - 3600);
+        }
         let mut dice = world.next_random() % 100;
         let mut strikes = |share: u64| {
             let hit = dice < share;
@@ -275,7 +289,7 @@ pub(crate) struct VirtualClock {
 impl Clock for VirtualClock {
     fn now(&self) -> Timestamp {
         let since = Instant::now() - self.world.began();
-        Timestamp::from_second(1_800_000_000).unwrap() + since
+        Timestamp::from_second(1_800_000_000 + self.world.jumped.get()).unwrap() + since
     }
 
     fn elapsed(&self) -> Duration {
