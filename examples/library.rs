@@ -8,6 +8,7 @@ use certsweep::plan::{CsvOptions, Input, Request, check};
 use certsweep::provider::Catalog;
 use certsweep::text::SourceMap;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -15,12 +16,26 @@ fn main() -> ExitCode {
         eprintln!("usage: library PLAN");
         return ExitCode::from(2);
     };
+    match count(path.into()) {
+        Ok(counts) => {
+            println!("{counts}");
+            ExitCode::SUCCESS
+        }
+        Err(findings) => {
+            eprintln!("{findings}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The counts of a plan, or all that is wrong with it.
+pub(crate) fn count(path: PathBuf) -> Result<String, String> {
     // Every text that is read is kept here, so that findings can say file, line and column.
     let mut sources = SourceMap::default();
     let mut findings = Diagnostics::default();
     let catalog = Catalog::built_in(&mut sources, &mut findings);
     let request = Request {
-        plan: Input::Path(path.into()),
+        plan: Input::Path(path),
         settings: None,
         catalog: &catalog,
         columns: CsvOptions::default(),
@@ -33,14 +48,17 @@ fn main() -> ExitCode {
         *counts.entry((action.account, action.operation)).or_default() += 1;
     });
     findings.extend(more);
-    for finding in findings.sorted() {
-        let place = finding.span.map(|span| format!("{}: ", sources.place(span))).unwrap_or_default();
-        eprintln!("{place}{}", finding.what);
-    }
-    let Some(plan) = plan else { return ExitCode::from(2) };
-    for ((account, operation), count) in counts {
-        println!("{count:>8}  {} {operation}", plan.settings().accounts[account].name);
-    }
-    println!("{:>8}  in all; digest {}", plan.actions(), plan.digest());
-    ExitCode::SUCCESS
+    let place = |span| sources.place(span);
+    let Some(plan) = plan else {
+        let sorted = findings.sorted();
+        let lines =
+            sorted.iter().map(|finding| [finding.span.map(place).unwrap_or_default(), finding.what.clone()].join(": "));
+        return Err(lines.collect::<Vec<_>>().join("\n"));
+    };
+    let accounts = &plan.settings().accounts;
+    let lines = counts
+        .iter()
+        .map(|((account, operation), count)| format!("{count:>8}  {} {operation}", accounts[*account].name));
+    let last = format!("{:>8}  in all; digest {}", plan.actions(), plan.digest());
+    Ok(lines.chain([last]).collect::<Vec<_>>().join("\n"))
 }

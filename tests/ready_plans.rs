@@ -11,6 +11,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+#[path = "../examples/library.rs"]
+#[allow(dead_code, reason = "its `main` is the example's own")]
+mod library;
+
 /// A ready plan, and what a rehearsal of it comes to.
 struct Ready {
     file: &'static str,
@@ -94,6 +98,14 @@ fn ready_plans_preview_and_simulate() {
     }
     let kept = std::fs::read_to_string(place.path().join("report.csv")).unwrap();
     assert!(kept.starts_with("action_id,provider,operation,target,reason,"), "{kept}");
+}
+
+#[test]
+fn the_example_of_the_library_counts_and_finds() {
+    let counted = library::count(root().join("plans/key-compromise.yaml")).unwrap();
+    assert!(counted.contains("1  huawei revoke-ca") && counted.contains("30  in all; digest "), "{counted}");
+    let found = library::count(root().join("tests/data/plans/bad/conflict.yaml")).unwrap_err();
+    assert!(found.contains("conflict.yaml:"), "{found}");
 }
 
 #[test]
