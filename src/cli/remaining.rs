@@ -4,7 +4,7 @@
 use super::context::Context;
 use super::exit::Exit;
 use super::report::each_action;
-use crate::journal::Reader;
+use crate::journal::{Reader, RunFacts};
 use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
 use crate::run::Outcome;
@@ -52,10 +52,9 @@ pub fn write_plan(
 ///
 /// # Errors
 /// The exit code; the findings were printed.
-pub fn catalog_of(context: &Context, reader: &Reader) -> Result<Catalog, Exit> {
-    let facts = reader.facts().map_err(|error| context.failed(&error))?;
+pub fn catalog_of(context: &Context, facts: &RunFacts) -> Result<Catalog, Exit> {
     let mut directories = context.provider_directories();
-    directories.extend(facts.provider_directories.into_iter().filter(|path| path.is_dir()));
+    directories.extend(facts.provider_directories.iter().filter(|path| path.is_dir()).cloned());
     directories.dedup();
     context.catalog(&directories)
 }

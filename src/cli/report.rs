@@ -26,10 +26,12 @@ pub fn report(context: &Context, args: &args::Report) -> Exit {
         Err(error) => return context.failed(&error),
     };
     let catalog = match format {
-        Format::Plan => match catalog_of(context, &reader) {
-            Ok(catalog) => Some(catalog),
-            Err(exit) => return exit,
-        },
+        Format::Plan => {
+            match reader.facts().map_err(|error| context.failed(&error)).and_then(|facts| catalog_of(context, &facts)) {
+                Ok(catalog) => Some(catalog),
+                Err(exit) => return exit,
+            }
+        }
         Format::Csv | Format::Json | Format::Html => None,
     };
     let write = |output: &mut dyn Write| match &catalog {

@@ -5,6 +5,7 @@ use super::carry_out::{Task, carry_out};
 use super::context::Context;
 use super::exit::Exit;
 use super::prepare::{senders, simulated_senders};
+use super::remaining::catalog_of;
 use super::run::teach;
 use super::simulate::simulator_for;
 use crate::journal::{JournalError, RunDir, RunFacts};
@@ -27,10 +28,7 @@ fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
     })?;
     let read = run.dir.read().and_then(|reader| Ok((reader.facts()?, reader.overview()?)));
     let (facts, overview) = read.map_err(|error| context.failed(&error))?;
-    let mut directories = context.provider_directories();
-    directories.extend(facts.provider_directories.iter().filter(|path| path.is_dir()).cloned());
-    directories.dedup();
-    let catalog = context.catalog(&directories)?;
+    let catalog = catalog_of(context, &facts)?;
     same_documents(context, &facts, &catalog)?;
     if !args.as_begun {
         same_inputs(context, &run.dir)?;

@@ -145,7 +145,7 @@ pub async fn attempt<T: Transport, C: Clock>(
         (Some(Meaning::Throttled), Some(verdict)) => Paced::Throttled(verdict.retry_after),
         _ => Paced::Answered,
     };
-    let by_list = reads_a_list(&sender, &action, answer.as_ref());
+    let by_list = matches!(next, Next::LookUp(_)) && reads_a_list(&sender, &action, answer.as_ref());
     let skew = answer.as_ref().and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(Meaning::Rejected);
     Ok(Report { records: vec![intent, record], next, reply, answer, refused, pace, token_number, by_list, skew })
