@@ -106,6 +106,7 @@ mod tests {
             credentials: BTreeMap::new(),
             windows: windows.iter().map(|text| Window::parse(text).unwrap()).collect(),
             concurrency,
+            concurrency_follows: false,
             reasons: BTreeMap::new(),
         };
         Settings {

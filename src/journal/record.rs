@@ -77,6 +77,34 @@ pub enum Record {
         /// What was answered, or what certsweep has to say about it.
         answer: Reply,
     },
+    /// What the engine has learnt of an account's real limit from its refusals; a resumed run begins with it.
+    Learnt {
+        /// Index of the account.
+        account: usize,
+        /// Requests in a thousand seconds; `None` where nothing but the windows bounds it any more.
+        per_1000_s: Option<u64>,
+        /// When.
+        at: Timestamp,
+    },
+    /// `certsweep pace` set an account's windows.
+    Limited {
+        /// Index of the account.
+        account: usize,
+        /// The windows that hold from now on, as plans write them.
+        windows: Vec<String>,
+        /// When.
+        at: Timestamp,
+    },
+    /// `certsweep pause`: nothing new is sent until `certsweep go`.
+    Paused {
+        /// When.
+        at: Timestamp,
+    },
+    /// `certsweep go`: the run goes on after a pause, or with its next wave.
+    WentOn {
+        /// When.
+        at: Timestamp,
+    },
     /// The process stops before the last action ended.
     Stopped {
         /// When.
@@ -104,6 +132,10 @@ impl Record {
             | Self::Asked { at, .. }
             | Self::LookedUp { at, .. }
             | Self::Ended { at, .. }
+            | Self::Learnt { at, .. }
+            | Self::Limited { at, .. }
+            | Self::Paused { at }
+            | Self::WentOn { at }
             | Self::Stopped { at, .. }
             | Self::Finished { at } => *at,
         }

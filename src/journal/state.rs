@@ -71,7 +71,7 @@ impl ActionState {
             (Phase::Ended(_), Record::Reopened { .. }) => {
                 Self { counted: 0, reopened: true, phase: Phase::Waiting, ..self }
             }
-            (_, Record::Began { .. } | Record::Asked { .. } | Record::Stopped { .. } | Record::Finished { .. }) => self,
+            (_, record) if record.ordinal().is_none() => self,
             _ => return Err(IllegalRecord { state: self, record: Box::new(record.clone()) }),
         };
         Ok(next)
@@ -121,7 +121,14 @@ impl Record {
             | Self::AttemptEnded { ordinal, .. }
             | Self::LookedUp { ordinal, .. }
             | Self::Ended { ordinal, .. } => Some(*ordinal),
-            Self::Began { .. } | Self::Asked { .. } | Self::Stopped { .. } | Self::Finished { .. } => None,
+            Self::Began { .. }
+            | Self::Asked { .. }
+            | Self::Learnt { .. }
+            | Self::Limited { .. }
+            | Self::Paused { .. }
+            | Self::WentOn { .. }
+            | Self::Stopped { .. }
+            | Self::Finished { .. } => None,
         }
     }
 }

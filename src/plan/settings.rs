@@ -49,8 +49,11 @@ pub struct Account {
     /// At most so many requests in any window; all hold.
     #[serde(with = "windows_as_text")]
     pub windows: Vec<Window>,
-    /// Requests in flight at once.
+    /// Requests in flight at once, at most.
     pub concurrency: u32,
+    /// Whether the number in flight follows from rate and latency (Little's law), up to `concurrency`: where the plan gives none.
+    #[serde(default)]
+    pub concurrency_follows: bool,
     /// What to send for reasons that the provider does not have: RFC 5280 reason → the provider's spelling.
     pub reasons: BTreeMap<RevocationReason, String>,
 }

@@ -1,7 +1,7 @@
 //! The public vocabulary of a run: what progress bars, plain lines and library users see. Every event is shown only after
 //! what it tells is durable in the journal.
 
-use super::{Ordinal, Outcome};
+use super::{Bound, Ordinal, Outcome};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -52,6 +52,13 @@ pub enum Event {
         account: String,
         /// Why, in a sentence.
         why: String,
+    },
+    /// What bounds an account's pace has changed.
+    Bounded {
+        /// The configured provider.
+        account: String,
+        /// What bounds it now.
+        by: Bound,
     },
     /// Something the user should know that belongs to no single action.
     Warning(String),

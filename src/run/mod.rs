@@ -1,8 +1,10 @@
 //! The words of a run: which action, how it ended, what happened on the way.
 
+pub mod bound;
 pub mod event;
 pub mod outcome;
 
+pub use bound::Bound;
 pub use event::{Event, StopReason};
 pub use outcome::{Effect, Outcome};
 

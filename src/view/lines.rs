@@ -90,7 +90,7 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
                 format!("stopping: signal {number}; requests in flight are awaited, a second signal leaves at once")
             }
         }),
-        Event::AttemptFailed { .. } | Event::Tick(_) | Event::RunEnded => None,
+        Event::AttemptFailed { .. } | Event::Bounded { .. } | Event::Tick(_) | Event::RunEnded => None,
     }
 }
 

@@ -51,7 +51,7 @@ impl Tally {
             Event::AccountStopped { account, .. } => self.account(account).stopped = true,
             Event::AttemptFailed { account, .. } => self.account(account).held = None,
             Event::Tick(now) => self.tick(*now),
-            Event::Warning(_) | Event::Stopping(_) | Event::RunEnded => {}
+            Event::Bounded { .. } | Event::Warning(_) | Event::Stopping(_) | Event::RunEnded => {}
         }
     }
 

@@ -48,6 +48,7 @@ impl Bench {
             credentials: BTreeMap::new(),
             windows: windows.iter().map(|text| Window::parse(text).unwrap()).collect(),
             concurrency: 4,
+            concurrency_follows: false,
             reasons: BTreeMap::new(),
         };
         let settings = Settings {

@@ -304,6 +304,7 @@ fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
                 .collect(),
             windows: provider.windows.clone(),
             concurrency: provider.concurrency,
+            concurrency_follows: false,
             reasons: BTreeMap::new(),
         },
         references: provider.environment.iter().map(|(name, variable)| format!("{name}=env:{variable}\n")).collect(),
