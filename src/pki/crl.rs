@@ -14,11 +14,19 @@ use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate
 /// A list that an issuer has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Crl {
-    issuer: Vec<u8>,
+    issuer: Certificate,
     from: Timestamp,
     until: Option<Timestamp>,
     covers: Covers,
-    revoked: HashMap<Vec<u8>, (Timestamp, Option<RevocationReason>)>,
+    /// By serial number.
+    revoked: HashMap<Vec<u8>, Entry>,
+}
+
+/// What the list says of one certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Entry {
+    at: Timestamp,
+    reason: Option<RevocationReason>,
 }
 
 /// Which of the issuer's certificates a list speaks of.
@@ -59,7 +67,7 @@ impl Crl {
         }
         let until = list.next_update().map(|time| timestamp(time).ok_or(Doubt::Unreadable)).transpose()?;
         Ok(Self {
-            issuer: issuer.subject.clone(),
+            issuer: issuer.clone(),
             from: timestamp(list.last_update()).ok_or(Doubt::Unreadable)?,
             until,
             covers: covers(&list)?,
@@ -74,14 +82,15 @@ impl Crl {
 
     /// What the list tells of a certificate now.
     pub fn status(&self, certificate: &Certificate, now: Timestamp) -> Status {
-        if certificate.issuer != self.issuer {
+        // Names are not enough: serial numbers are one key's own.
+        if !certificate.is_issued_by(&self.issuer) {
             return Status::Unknown(Doubt::OtherIssuer);
         }
         if let Err(doubt) = holds(self.from, self.until, now) {
             return Status::Unknown(doubt);
         }
         match self.revoked.get(&certificate.serial) {
-            Some((at, reason)) => Status::Revoked { at: *at, reason: *reason },
+            Some(entry) => Status::Revoked { at: entry.at, reason: entry.reason },
             None if self.covers.covers(certificate) => Status::Good,
             None => Status::Unknown(Doubt::NotCovered),
         }
@@ -122,11 +131,11 @@ impl Covers {
     }
 }
 
-fn entry(entry: &RevokedCertificate<'_>) -> Option<(Vec<u8>, (Timestamp, Option<RevocationReason>))> {
+fn entry(entry: &RevokedCertificate<'_>) -> Option<(Vec<u8>, Entry)> {
     let code = entry.reason_code().map(|(_, code)| code.0);
     let reason = RevocationReason::ALL.into_iter().find(|reason| Some(reason.code()) == code);
     if reason == Some(RevocationReason::RemoveFromCrl) {
         return None;
     }
-    Some((without_zeros(entry.raw_serial()), (timestamp(entry.revocation_date)?, reason)))
+    Some((without_zeros(entry.raw_serial()), Entry { at: timestamp(entry.revocation_date)?, reason }))
 }

@@ -1,10 +1,11 @@
 //! The field's words: revocation reasons (RFC 5280), certificate requests (RFC 2986), public key fingerprints,
-//! and what CRLs (RFC 5280) tell of certificates.
+//! and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
 
 pub mod certificate;
 pub mod crl;
 pub mod csr;
 pub mod keys;
+pub mod ocsp;
 pub mod pem;
 pub mod reason;
 pub mod status;

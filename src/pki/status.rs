@@ -28,8 +28,8 @@ pub enum Doubt {
     /// Longer than anything that is read.
     #[error("it is longer than 32 MiB")]
     TooLong,
-    /// From another issuer.
-    #[error("it comes from another issuer than the certificate's")]
+    /// Another issuer than the certificate's.
+    #[error("it is not from the certificate's issuer")]
     OtherIssuer,
     /// No signature by somebody who may.
     #[error("it is not signed by the certificate's issuer, or by somebody whom the issuer allows to")]

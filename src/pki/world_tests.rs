@@ -1,7 +1,7 @@
-//! CRLs made by openssl (`testdata/world/make.sh`), read back: what they tell, and what they must not be taken to tell.
+//! CRLs and OCSP answers made by openssl (`testdata/world/make.sh`), read back: what they tell, and what they must not be taken to tell.
 
 use super::certificate::NotACertificate;
-use super::{Certificate, Crl, Doubt, RevocationReason, Status};
+use super::{Certificate, Crl, Doubt, RevocationReason, Status, ocsp};
 use jiff::Timestamp;
 
 fn certificate(der: &[u8]) -> Certificate {
@@ -86,9 +86,10 @@ fn a_crl_tells_of_its_issuers_certificates_in_its_time() {
         assert_eq!(said(&list.status(&certificate, at(31 * 86_400))), Err(Doubt::OutOfDate));
         assert_eq!(said(&list.status(&certificate, at(-86_400))), Err(Doubt::NotYet));
     }
-    let mut stranger = certificate(world!("revoked.der"));
-    stranger.issuer = stranger.subject.clone();
-    assert_eq!(said(&list.status(&stranger, at(0))), Err(Doubt::OtherIssuer));
+    // The same name of the issuer and the same serial number, but another key has issued it.
+    let twin = certificate(world!("twin.der"));
+    assert_eq!((&twin.issuer, &twin.serial), (&ca.subject, &certificate(world!("good.der")).serial));
+    assert_eq!(said(&list.status(&twin, at(0))), Err(Doubt::OtherIssuer));
 }
 
 #[test]
@@ -112,10 +113,63 @@ fn a_crl_that_proves_nothing_says_nothing() {
             assert_eq!(said(&list.status(certificate, at(0))), Err(doubt));
         }
     }
-    // A list of some reasons: who stands on it is revoked, and of others it tells nothing.
-    let list = Crl::parse(world!("partial.crl"), &ca).unwrap();
-    assert_eq!(said(&list.status(&revoked, at(0))), Ok(Some("keyCompromise")));
-    assert_eq!(said(&list.status(&good, at(0))), Err(Doubt::NotCovered));
+    // Lists of some certificates: who stands on one is revoked, and of others it tells nothing, unless they say where they stand.
+    for (bytes, unlisted) in [
+        (world!("ca.crl.pem"), Ok(None)),
+        (world!("here.crl"), Ok(None)),
+        (world!("elsewhere.crl"), Err(Doubt::NotCovered)),
+        (world!("partial.crl"), Err(Doubt::NotCovered)),
+        (world!("cas.crl"), Err(Doubt::NotCovered)),
+        (world!("delta.crl"), Err(Doubt::NotCovered)),
+    ] {
+        let list = Crl::parse(bytes, &ca).unwrap();
+        assert_eq!(said(&list.status(&revoked, at(0))), Ok(Some("keyCompromise")));
+        assert_eq!(said(&list.status(&good, at(0))), unlisted);
+    }
+    assert_eq!(parsed(world!("indirect.crl"), &ca), Some(Doubt::NotCovered));
+}
+
+#[test]
+fn questions_are_those_of_openssl() {
+    let (ca, good) = (certificate(world!("ca.der")), certificate(world!("good.der")));
+    assert_eq!(ocsp::request(&good, &ca).as_deref(), Some(world!("good.asked")));
+}
+
+#[test]
+fn an_answer_tells_of_its_certificate_in_its_time() {
+    let (ca, good, revoked) =
+        (certificate(world!("ca.der")), certificate(world!("good.der")), certificate(world!("revoked.der")));
+    let (day, other, twin) = (86_400, certificate(world!("other.der")), certificate(world!("twin.der")));
+    for (name, answer, of, issuer, later, expected) in [
+        ("good", world!("good.ocsp"), &good, &ca, 0, Ok(None)),
+        ("revoked", world!("revoked.ocsp"), &revoked, &ca, 0, Ok(Some("keyCompromise"))),
+        ("signed by the CA", world!("direct.ocsp"), &revoked, &ca, 0, Ok(Some("keyCompromise"))),
+        ("a responder named by its key", world!("by-key.ocsp"), &good, &ca, 0, Ok(None)),
+        ("no end, fresh", world!("endless.ocsp"), &good, &ca, 60, Ok(None)),
+        ("no end, old", world!("endless.ocsp"), &good, &ca, 3600, Err(Doubt::OutOfDate)),
+        ("old", world!("good.ocsp"), &good, &ca, 31 * day, Err(Doubt::OutOfDate)),
+        ("old and revoked", world!("revoked.ocsp"), &revoked, &ca, 31 * day, Err(Doubt::OutOfDate)),
+        // The responder's certificate is not valid yet either, and that is found first.
+        ("dated ahead", world!("good.ocsp"), &good, &ca, -day, Err(Doubt::NotSigned)),
+        ("dated ahead, by the CA", world!("direct.ocsp"), &revoked, &ca, -day, Err(Doubt::NotYet)),
+        ("about another", world!("good.ocsp"), &revoked, &ca, 0, Err(Doubt::OtherCertificate)),
+        ("about another that is revoked", world!("revoked.ocsp"), &good, &ca, 0, Err(Doubt::OtherCertificate)),
+        ("unknown there", world!("unknown.ocsp"), &good, &ca, 0, Err(Doubt::NotKnown)),
+        ("by a responder of another CA", world!("stranger.ocsp"), &good, &ca, 0, Err(Doubt::NotSigned)),
+        ("by no responder", world!("no-responder.ocsp"), &good, &ca, 0, Err(Doubt::NotSigned)),
+        ("by nobody", world!("without-certificate.ocsp"), &good, &ca, 0, Err(Doubt::NotSigned)),
+        ("of another CA of that name", world!("good.ocsp"), &good, &other, 0, Err(Doubt::OtherIssuer)),
+        ("about its twin", world!("good.ocsp"), &twin, &ca, 0, Err(Doubt::OtherIssuer)),
+        ("about its twin, for the other CA", world!("good.ocsp"), &twin, &other, 0, Err(Doubt::NotSigned)),
+        ("refused", world!("try-later.ocsp"), &good, &ca, 0, Err(Doubt::Refused)),
+        ("nothing", b"", &good, &ca, 0, Err(Doubt::Unreadable)),
+        ("a page", b"<html>".as_slice(), &good, &ca, 0, Err(Doubt::Unreadable)),
+        ("a list", world!("ca.crl"), &good, &ca, 0, Err(Doubt::Unreadable)),
+    ] {
+        assert_eq!(said(&ocsp::status(answer, of, issuer, at(later))), expected, "{name}");
+    }
+    let long = vec![0x30; 33 * 1024 * 1024];
+    assert_eq!(said(&ocsp::status(&long, &good, &ca, at(0))), Err(Doubt::TooLong));
 }
 
 #[test]
@@ -131,7 +185,18 @@ fn no_changed_byte_makes_a_revoked_certificate_good() {
         }
         assert!(Crl::parse(&list[..index], &ca).is_err());
     }
+    for answer in [world!("revoked.ocsp"), world!("direct.ocsp")] {
+        for index in 0..answer.len() {
+            for flip in [0x01, 0x80, 0xFF] {
+                let mut changed = answer.to_owned();
+                changed[index] ^= flip;
+                assert_ne!(ocsp::status(&changed, &revoked, &ca, at(0)), Status::Good, "byte {index}");
+            }
+            let status = ocsp::status(&answer[..index], &revoked, &ca, at(0));
+            assert!(matches!(status, Status::Unknown(_)), "{index}: {status:?}");
+        }
+    }
 }
 
 /// When the fixtures were made.
-const NOW: i64 = 1_795_337_118;
+const NOW: i64 = 1_795_337_433;

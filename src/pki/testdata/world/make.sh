@@ -35,6 +35,24 @@ authorityKeyIdentifier = keyid
 issuingDistributionPoint = critical,@idp
 [idp]
 onlysomereasons = keyCompromise
+[here_ext]
+issuingDistributionPoint = critical,@here
+[here]
+fullname = URI:http://crl.example/ca.crl
+[elsewhere_ext]
+issuingDistributionPoint = critical,@elsewhere
+[elsewhere]
+fullname = URI:http://crl.example/2.crl
+[cas_ext]
+issuingDistributionPoint = critical,@cas
+[cas]
+onlyCA = TRUE
+[indirect_ext]
+issuingDistributionPoint = critical,@indirect
+[indirect]
+indirectCRL = TRUE
+[delta_ext]
+2.5.29.27 = critical,ASN1:INTEGER:1
 END
   : > "$1.index"; echo 1000 > "$1.serial"; echo 01 > "$1.crlnumber"
 }
@@ -74,7 +92,8 @@ openssl ca -config ca.cnf -revoke bare.pem 2>/dev/null
 crl ca.crl -crldays 30
 crl expired.crl -crl_lastupdate 20250101000000Z -crl_nextupdate 20250102000000Z
 crl future.crl -crl_lastupdate 20990101000000Z -crl_nextupdate 20990201000000Z
-crl partial.crl -crldays 30 -crlexts partial_ext
+for part in partial here elsewhere cas indirect delta; do crl $part.crl -crldays 30 -crlexts ${part}_ext; done
+openssl crl -in ca.crl -inform DER -out ca.crl.pem
 # The same list, signed by the other.
 openssl ca -gencrl -config ca.cnf -keyfile other.key -cert other.pem -crldays 30 2>/dev/null | openssl crl -outform DER -out forged.crl
 answer good.ocsp good -rsigner responder.pem -rkey responder.key -ndays 30
@@ -82,6 +101,7 @@ answer revoked.ocsp revoked -rsigner responder.pem -rkey responder.key -ndays 30
 answer direct.ocsp revoked -rsigner ca.pem -rkey ca.key -ndays 30
 answer by-key.ocsp good -rsigner responder.pem -rkey responder.key -ndays 30 -resp_key_id
 answer endless.ocsp good -rsigner responder.pem -rkey responder.key
+answer without-certificate.ocsp good -rsigner responder.pem -rkey responder.key -ndays 30 -resp_no_certs
 answer stranger.ocsp good -rsigner stranger.pem -rkey stranger.key -ndays 30
 # Signed by a certificate of the CA that is no responder's.
 answer no-responder.ocsp good -rsigner held.pem -rkey held.key -ndays 30
@@ -89,5 +109,5 @@ answer no-responder.ocsp good -rsigner held.pem -rkey held.key -ndays 30
 openssl ocsp -index empty.index -CA ca.pem -reqin asked.der -respout unknown.ocsp -rsigner responder.pem -rkey responder.key -ndays 30 >/dev/null 2>&1
 printf '\060\003\012\001\003' > try-later.ocsp
 for name in ca other no-crls good revoked held bare twin responder stranger; do openssl x509 -in $name.pem -outform DER -out ../$name.der; done
-cp good.pem ../good.pem; cp ca.crl expired.crl future.crl partial.crl forged.crl ./*.ocsp ..; cp asked.der ../good.asked
+cp good.pem ./*.crl ca.crl.pem ./*.ocsp ..; cp asked.der ../good.asked
 cd ..; rm -r work; date +%s
