@@ -90,6 +90,8 @@ impl Crl {
             return Status::Unknown(doubt);
         }
         match self.revoked.get(&certificate.serial) {
+            // A word for lists of changes only: it was on hold and is no more, or the list is wrong.
+            Some(Entry { reason: Some(RevocationReason::RemoveFromCrl), .. }) => Status::Unknown(Doubt::NotCovered),
             Some(entry) => Status::Revoked { at: entry.at, reason: entry.reason },
             None if self.covers.covers(certificate) => Status::Good,
             None => Status::Unknown(Doubt::NotCovered),
@@ -134,8 +136,5 @@ impl Covers {
 fn entry(entry: &RevokedCertificate<'_>) -> Option<(Vec<u8>, Entry)> {
     let code = entry.reason_code().map(|(_, code)| code.0);
     let reason = RevocationReason::ALL.into_iter().find(|reason| Some(reason.code()) == code);
-    if reason == Some(RevocationReason::RemoveFromCrl) {
-        return None;
-    }
     Some((without_zeros(entry.raw_serial()), Entry { at: timestamp(entry.revocation_date)?, reason }))
 }

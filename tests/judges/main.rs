@@ -1,4 +1,5 @@
-//! Judges that nobody here wrote: Prism validates our requests against our documents, the vendors' SDKs sign what we sign. `.ci/run`
+//! Judges that nobody here wrote: Prism validates our requests against our documents, the vendors' SDKs sign what we
+//! sign, openssl reads and writes CRLs and OCSP answers as we do. `.ci/run`
 //! installs them and names their directory in CERTSWEEP_JUDGES; without them only the tables and the paper are tested.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests write files and read clocks from outside the program")]
@@ -16,6 +17,7 @@ mod installed;
 #[path = "../it/mock.rs"]
 mod mock;
 mod naver;
+mod openssl;
 mod pages;
 mod paper;
 #[allow(dead_code, reason = "the other tests from outside use the rest")]
