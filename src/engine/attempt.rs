@@ -10,7 +10,7 @@ use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
 use crate::run::{Effect, Outcome};
 use crate::time::Clock;
 use crate::wire::clock::clock_skew;
-use crate::wire::{Delivery, Transport};
+use crate::wire::{Delivery, Pass, Transport};
 use jiff::SignedDuration;
 use std::rc::Rc;
 use std::time::Duration;
@@ -26,6 +26,8 @@ pub struct Tools<T, C> {
     pub journal: Journal,
     /// The clock.
     pub clock: Rc<C>,
+    /// Leave to send one request.
+    pub pass: Pass,
 }
 
 /// What a step came to.
@@ -102,7 +104,7 @@ pub async fn attempt<T: Transport, C: Clock>(
     state: ActionState,
     attempts: u32,
 ) -> Result<Report, JournalFailed> {
-    let Tools { sender, journal, clock, .. } = tools;
+    let Tools { sender, journal, clock, pass, .. } = tools;
     let Some((operation, _)) = operation(&sender, &action.operation) else {
         return Err(JournalFailed(format!("the provider document has no operation {}", action.operation)));
     };
@@ -112,13 +114,18 @@ pub async fn attempt<T: Transport, C: Clock>(
     append(&journal, clock.elapsed(), vec![intent.clone()]).await?;
 
     let token_number = sender.token_number();
-    let delivery = sender.send(operation, &action.parameters, clock.now()).await;
+    let delivery = sender.send(operation, &action.parameters, &pass, clock.now()).await;
     let at = clock.now();
     let (came, reply, answer, verdict) = match delivery {
         Delivery::NotSent(cause) => (Attempt::NotSent, said(&sender, &format!("not sent: {cause}")), None, None),
         Delivery::Lost(cause) => (Attempt::Lost, said(&sender, &format!("no answer: {cause}")), None, None),
         Delivery::Answered(answer) => {
-            let verdict = verdict::read(operation, &answer, at);
+            let mut verdict = verdict::read(operation, &answer, at);
+            if verdict.meaning != Meaning::RefusedToken {
+                sender.pass_taken(ordinal);
+            } else if sender.pass_refused(ordinal) {
+                verdict.meaning = Meaning::TryLater;
+            }
             let came =
                 Attempt::Answered { meaning: verdict.meaning, status: answer.status, declared: verdict.declared };
             (came, reply(&sender, &answer, &verdict), Some(answer), Some(verdict))

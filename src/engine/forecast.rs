@@ -107,6 +107,7 @@ mod tests {
             windows: windows.iter().map(|text| Window::parse(text).unwrap()).collect(),
             concurrency,
             concurrency_follows: false,
+            own_keys: false,
             reasons: BTreeMap::new(),
         };
         Settings {

@@ -101,7 +101,7 @@ pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> 
     append(&tools.journal, tools.clock.elapsed(), vec![asked]).await?;
     let token_number = tools.sender.token_number();
     let asked_at = tools.clock.elapsed();
-    let answer = match tools.sender.send(operation, &parameters, tools.clock.now()).await {
+    let answer = match tools.sender.send(operation, &parameters, &tools.pass, tools.clock.now()).await {
         Delivery::Answered(answer) => answer,
         Delivery::NotSent(cause) | Delivery::Lost(cause) => {
             let cause = format!("the look-up came to nothing: {}", tools.sender.mask(&cause));

@@ -115,6 +115,13 @@ pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
+/// As [`read_small`], for a text that is wiped when it is dropped.
+pub(super) fn read_secret(path: &Path, largest: u64) -> Result<zeroize::Zeroizing<String>, String> {
+    let bytes = zeroize::Zeroizing::new(read_bytes(path, largest).map_err(|error| reason(&error))?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8 text")?;
+    Ok(zeroize::Zeroizing::new(text.to_owned()))
+}
+
 /// A path in a text, joined to the directory of the file that the text stands in.
 pub(super) fn resolve(sources: &SourceMap, place: Span, path: &str) -> PathBuf {
     sources.directory(place.source).join(path)

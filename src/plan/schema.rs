@@ -92,28 +92,34 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: 
         if is_reason && parameter.name == "reason" {
             continue;
         }
-        let value = field(parameter, is_reason, is_csr);
+        let is_certificate = rules.certificate.as_ref().is_some_and(|rule| rule.field == parameter.name);
+        let value = field(parameter, is_reason, is_csr || is_certificate);
         for alias in &parameter.aliases {
             properties.insert(alias.clone(), value.clone());
         }
         properties.insert(parameter.name.clone(), value);
     }
+    // What a certificate fills a plan need not say; the certificate it must.
+    let required = rules.target.parameters.iter().map(|name| match &rules.certificate {
+        Some(rule) if rule.serial.as_ref() == Some(name) => &rule.field,
+        _ => name,
+    });
     json!({
         "title": format!("{} {}", provider.id, operation.name),
         "description": operation.summary,
         "type": "object",
-        "required": rules.target.parameters,
+        "required": required.collect::<Vec<_>>(),
         "additionalProperties": false,
         "properties": properties
     })
 }
 
 /// One parameter. Scalars keep their text, so a number may stand where the provider wants a string, and the reverse.
-fn field(parameter: &Parameter, is_reason: bool, is_csr: bool) -> Value {
+fn field(parameter: &Parameter, is_reason: bool, is_pem: bool) -> Value {
     let own = &parameter.schema;
     let is_listed = own.get("enum").is_some() || own.get("const").is_some();
     let forms = match parameter.kind {
-        _ if is_csr => vec![json!({"type": "string", "description": "`file:PATH`, or the PEM text"})],
+        _ if is_pem => vec![json!({"type": "string", "description": "`file:PATH`, or the PEM text"})],
         _ if is_reason => vec![own.clone(), json!({"enum": RevocationReason::ALL.map(RevocationReason::name)})],
         Kind::String if is_listed => vec![own.clone()],
         Kind::String => vec![own.clone(), json!({"type": ["number", "boolean"]})],

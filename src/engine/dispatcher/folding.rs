@@ -117,8 +117,11 @@ where
     }
 
     fn token(&mut self, account: usize, token: Result<(), TokenError>) {
-        self.pace(account, Paced::Answered);
         self.ready.pause(account, false);
+        if let Err(TokenError { throttled: Some(wait), .. }) = &token {
+            return self.pace(account, Paced::Throttled(*wait));
+        }
+        self.pace(account, Paced::Answered);
         let Err(error) = token else {
             self.token_tries.remove(&account);
             return;
@@ -127,7 +130,7 @@ where
         *tries += 1;
         let tries = *tries;
         if error.refused || tries >= self.run.settings.retry.attempts {
-            self.stop_account(account, &format!("no token: {}", error.cause));
+            self.stop_account(account, &error.cause);
         } else {
             let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
             self.ready.pace(account).hold(self.run.clock.elapsed() + pause);

@@ -46,7 +46,8 @@ impl Checker<'_> {
             duplicate_of.is_some(),
             &self.canonical,
         );
-        let draft = &self.draft.accounts.drafts[account];
+        let draft = &mut self.draft.accounts.drafts[account];
+        draft.account.own_keys &= operation.own_key(&parameters.map).is_some();
         let fingerprint = Digest::fingerprint(draft, &operation.name, &self.canonical);
         let reaches = rules.reaches(&parameters.map);
         (self.each)(Action {

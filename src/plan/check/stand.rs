@@ -5,9 +5,10 @@ use super::index::{self, Standing};
 use super::parameters::{Parameters, index_of};
 use crate::diag::Diagnostic;
 use crate::plan::row::Row;
-use crate::provider::model::{ActionRules, Operation};
+use crate::provider::model::{ActionRules, Location, Operation};
 use crate::provider::pointer::scalar_text;
 use crate::text::safe;
+use serde_json::{Map, Value};
 
 impl Checker<'_> {
     /// What the action is to those before it: its target as shown, and the id of the one that it repeats.
@@ -28,7 +29,13 @@ impl Checker<'_> {
             target.push_str(&text);
         }
         self.canonical.clear();
-        serde_json::to_writer(&mut self.canonical, &parameters.map).ok()?;
+        match operation.own_key(&parameters.map).is_some() {
+            false => serde_json::to_writer(&mut self.canonical, &parameters.map).ok()?,
+            // It is the certificate's key, wherever it lies.
+            true => {
+                serde_json::to_writer(&mut self.canonical, &without_place_of_key(operation, &parameters.map)).ok()?
+            }
+        }
         let key = index::hash(&(account, operation.name.as_str(), target.as_str()));
         self.reach(account, operation, rules, parameters);
         let id_of = |this: &Self, ordinal| this.index.id(ordinal).to_owned();
@@ -99,4 +106,15 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// The parameters without the path of the key that signs, which depends on the working directory.
+fn without_place_of_key(operation: &Operation, parameters: &Map<String, Value>) -> Map<String, Value> {
+    let mut parameters = parameters.clone();
+    for parameter in operation.parameters.iter().filter(|parameter| parameter.location == Location::Signer) {
+        if let Some(value) = parameters.get_mut(&parameter.name) {
+            *value = Value::Bool(true);
+        }
+    }
+    parameters
 }
