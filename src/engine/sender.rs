@@ -123,11 +123,11 @@ impl<T: Transport> Sender<T> {
             None => return Ok(()),
             Some(request) => request.map_err(|why| error(why.to_string(), true, None))?,
         };
-        let line = self.line(&request);
+        let (line, what) = (self.line(&request), format!("{} {}", request.method, request.url));
         let answer = match self.deliver(&line, request).await {
             Delivery::Answered(answer) => answer,
             Delivery::NotSent(cause) | Delivery::Lost(cause) => {
-                return Err(error(format!("{line} came to nothing: {}", self.mask(&cause)), false, None));
+                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, None));
             }
         };
         let refused = !matches!(answer.status, 408 | 429 | 500..);

@@ -73,10 +73,14 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: 
     properties.insert("action".to_owned(), json!({"const": operation.name, "description": operation.summary}));
     match &rules.reason {
         Some(rule) => {
-            let mut words: Vec<&str> = RevocationReason::ALL.iter().map(|reason| reason.name()).collect();
+            let mut words: Vec<Value> = RevocationReason::ALL.iter().map(|reason| json!(reason.name())).collect();
             for (_, spelling) in &rule.values {
-                if !words.contains(&spelling.as_str()) {
-                    words.push(spelling);
+                // Scalars keep their text, so a number may stand bare.
+                for word in [Some(json!(spelling)), spelling.parse::<u64>().ok().map(Value::from)].into_iter().flatten()
+                {
+                    if !words.contains(&word) {
+                        words.push(word);
+                    }
                 }
             }
             let description = "The revocation reason, in RFC 5280 words or the provider's";

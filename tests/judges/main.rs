@@ -7,6 +7,7 @@
 #![cfg(target_os = "linux")]
 
 mod accepted;
+mod acme;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../simulator/client.rs"]
 mod client;

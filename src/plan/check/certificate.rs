@@ -70,6 +70,18 @@ impl Checker<'_> {
         Some(ReadCertificate { certificate, place })
     }
 
+    /// The reference to a key: a file, and nothing else.
+    pub(super) fn key_reference(&mut self, field: &Field) -> Option<Value> {
+        let text = self.single(field)?;
+        if text.strip_prefix("file:").is_some_and(|path| !path.trim().is_empty() && !path.contains('\0')) {
+            return Some(Value::String(text.to_owned()));
+        }
+        // What stands there may be the key itself, so its line is not to be shown.
+        let what = format!("`{}` is not a reference to a file; a plan never holds a key", field.name);
+        self.say(Diagnostic::error("literal-secret", field.span, what).help("write `file:PATH`"));
+        None
+    }
+
     /// Fills in what the certificate tells, and holds what the action says against it. `false` where something will not do, which was
     /// said. `given` holds the field that gave each parameter.
     pub(super) fn name_by_certificate(
@@ -108,14 +120,8 @@ impl Checker<'_> {
 
     /// The file of the key that is to sign in the certificate's name.
     fn own_key(&mut self, field: &Field, read: &ReadCertificate) -> Option<PathBuf> {
-        let text = self.single(field)?;
         let place = field.value.span;
-        let Some(named) = text.strip_prefix("file:").map(str::trim).filter(|path| !path.is_empty()) else {
-            // What stands there may be the key itself, so its line is not to be shown.
-            let what = format!("`{}` is not a reference to a file; a plan never holds a key", field.name);
-            self.say(Diagnostic::error("literal-secret", field.span, what).help("write `file:PATH`"));
-            return None;
-        };
+        let named = field.value.text()?.strip_prefix("file:")?.trim();
         let path = load::resolve(self.sources, place, named);
         let path = std::path::absolute(&path).unwrap_or(path);
         let text = load::read_secret(&path, LARGEST);

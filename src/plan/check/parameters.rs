@@ -7,7 +7,7 @@ use super::{Checker, Layers};
 use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
 use crate::plan::row::Row;
-use crate::provider::model::{ActionRules, Operation};
+use crate::provider::model::{ActionRules, Location, Operation};
 use crate::provider::params;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -66,6 +66,12 @@ impl Checker<'_> {
                     let text = read.as_ref().as_ref().map(|read| read.text.clone()).unwrap_or_default();
                     csr = Some((read, field.value.span));
                     Ok(Value::String(text))
+                } else if parameter.location == Location::Signer {
+                    let Some(reference) = self.key_reference(field) else {
+                        wrong.push(&parameter.name);
+                        continue;
+                    };
+                    Ok(reference)
                 } else if rules.certificate.as_ref().is_some_and(|rule| rule.field == parameter.name) {
                     let Some(read) = self.read_certificate(field) else {
                         wrong.push(&parameter.name);
