@@ -47,6 +47,8 @@ impl Checker<'_> {
         let read = match text.strip_prefix("file:") {
             Some(named) => self.certificate_file(named.trim(), place),
             None if text.contains("-----BEGIN") => parse(text),
+            // As reports write it that are plans by themselves.
+            None if is_sent(text) => parse_sent(text),
             None => {
                 let what = format!("`{}` is neither a file nor a certificate", field.name);
                 let help = format!("write `{}: \"file:PATH\"`, or the PEM text", field.name);
@@ -191,6 +193,16 @@ fn parse(text: &str) -> Result<Certificate, (String, String)> {
         let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
         (why.to_string(), help.to_owned())
     })
+}
+
+/// Whether a text looks as certificates are sent.
+fn is_sent(text: &str) -> bool {
+    text.starts_with("MI") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+fn parse_sent(text: &str) -> Result<Certificate, (String, String)> {
+    let der = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+    Certificate::parse(&der).map_err(|_| ("this is no certificate in base64url".to_owned(), String::new()))
 }
 
 /// Whether people's way to write a serial number means this one: in upper case, with colons, with zeros before.
