@@ -212,7 +212,7 @@ where
             }
             Paced::Throttled(retry_after) => {
                 pace.answered(now);
-                pace.throttled(now, retry_after);
+                pace.throttled(now, retry_after, None);
                 self.tell_of_holds(now);
             }
         }
