@@ -139,7 +139,7 @@ impl Model {
                     continue;
                 }
                 // Timers wake at whole milliseconds.
-                Some(Full::Until(until)) => ms(until.as_micros().div_ceil(1000) as u64),
+                Some(Full::Until(until)) => ms(until.as_nanos().div_ceil(1_000_000) as u64),
                 Some(Full::UntilAnswer) => Moment::MAX,
             };
             self.now = next.min(arrives.unwrap_or(Moment::MAX)).min(answered.unwrap_or(Moment::MAX));
