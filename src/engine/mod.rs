@@ -13,6 +13,7 @@ pub mod ready;
 pub mod retry;
 pub mod safety;
 pub mod sender;
+mod sent;
 mod start;
 
 pub use dispatcher::{Ending, Run, run};
