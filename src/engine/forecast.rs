@@ -127,7 +127,7 @@ mod tests {
             (vec![], 1, 0, 10, 2000, "concurrency 1 at 0.2s an answer"),
             (vec![], 10, 0, 10, 200, "0.2s an answer"),
             (vec!["10/1s"], 10, 0, 20, 1402, "rate 10/1s"),
-            (vec!["10/1s", "15/60s"], 10, 0, 20, 60_402, "rate 15/60s"),
+            (vec!["10/1s", "15/60s"], 10, 0, 20, 60_406, "rate 15/60s"),
             (vec![], 10, 5, 10, 1200, "0.2s an answer"),
         ] {
             let queue: Vec<QueuedAction> = (0..actions)

@@ -5,6 +5,7 @@
 //! touches a file.
 
 pub mod attempt;
+pub mod concurrency;
 pub mod dispatcher;
 pub mod forecast;
 pub mod look_up;

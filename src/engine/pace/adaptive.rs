@@ -56,6 +56,8 @@ struct Cap {
     most: u32,
     /// The cap before the last event lowered it, for where that proves wrong.
     before: Option<Option<f64>>,
+    /// What it held at the last refusal, and how often in a row it held about the same then: while nothing was learnt of it.
+    refused_at: (u32, u32),
 }
 
 /// Refusals that belong together: of requests that were all in flight when the first came.
@@ -182,6 +184,9 @@ impl Adaptive {
             return Duration::ZERO;
         }
         self.in_a_row = self.in_a_row.saturating_add(1);
+        for cap in self.caps.iter_mut().filter(|cap| cap.count.is_none()) {
+            cap.held_at_refusal(held(&self.admitted, self.latest, cap.length));
+        }
         let told = told.filter(|told| told.count > 0 && !told.length.is_zero());
         let culprit = self.culprit();
         let mut measures = None;
@@ -221,20 +226,36 @@ impl Adaptive {
         }
     }
 
-    /// The window that was full: the shortest of those that hold nearly as much as they ever did, or as they may.
+    /// The window that was full: one that was just allowed more, or else the shortest of those that hold nearly as much as they
+    /// ever did, or as they may.
     fn culprit(&self) -> Option<usize> {
+        let shortest = self.caps.iter().map(|cap| cap.length).min()?;
         let full = |cap: &Cap| {
             let within = f64::from(held(&self.admitted, self.latest, cap.length));
-            let most = cap.limit().unwrap_or(f64::MAX).min(f64::from(cap.most));
+            // What was refused may count as well, so the window is as full as it was tried to be.
+            let tried = f64::from(held(&self.taken, self.latest, cap.length));
+            let most = cap.former_limit().unwrap_or(f64::MAX).min(f64::from(cap.most));
             let enough = cap.declared.map_or(1.0, |declared| (f64::from(declared) * LEAST_SHARE).max(1.0));
-            within >= enough && within >= most * NEARLY
+            // A longer window that never refused is suspected only when the shorter ones have emptied in vain, or when it holds
+            // the same at each refusal.
+            let unsuspected = self.in_a_row < SUSPICIOUS && !cap.returns();
+            let passed_over = cap.length > shortest && cap.count.is_none() && unsuspected;
+            cap.most > 0 && !passed_over && (within >= enough || cap.count.is_some()) && tried >= most * NEARLY
+        };
+        let tries = |cap: &Cap| {
+            let within = f64::from(held(&self.admitted, self.latest, cap.length));
+            cap.count.is_some_and(|count| count > cap.base) && within >= (cap.base * NOTABLY).floor()
         };
         let fitting = self.caps.iter().enumerate().filter(|(_, cap)| full(cap));
-        fitting.min_by_key(|(_, cap)| cap.length).map(|(index, _)| index)
+        fitting.min_by_key(|(_, cap)| (!tries(cap), !cap.returns(), cap.length)).map(|(index, _)| index)
     }
 
     fn lower(&mut self, index: usize, now: Moment) {
         if self.in_a_row > 1 {
+            if self.caps[index].before.is_some() {
+                // It is lowered already, and has not admitted anything since that could be measured.
+                return;
+            }
             // Nothing was admitted since a window was taken for the cause: it was another.
             for (other, cap) in self.caps.iter_mut().enumerate() {
                 if other != index
@@ -334,6 +355,7 @@ impl Cap {
             bound: false,
             most: 0,
             before: None,
+            refused_at: (0, 0),
         }
     }
 
@@ -342,7 +364,12 @@ impl Cap {
         self.count.or(self.declared.map(f64::from))
     }
 
-    /// That in requests a second.
+    /// As [`Cap::limit`], before the refusals in a row that are under way.
+    fn former_limit(&self) -> Option<f64> {
+        self.before.unwrap_or(self.count).or(self.declared.map(f64::from))
+    }
+
+    /// [`Cap::limit`] in requests a second.
     fn pace(&self) -> Option<f64> {
         Some(self.limit()? / self.length.as_secs_f64())
     }
@@ -358,7 +385,20 @@ impl Cap {
         self.bound_by().map_or(self.length, |(_, length)| length.max(self.length))
     }
 
+    fn held_at_refusal(&mut self, held: u32) {
+        let (last, times) = self.refused_at;
+        let same = f64::from(held.abs_diff(last)) <= f64::from(held) * ABOUT;
+        let most = f64::from(held) >= f64::from(self.most) * NOTABLY;
+        self.refused_at = (held, if same && most { times + 1 } else { 0 });
+    }
+
+    /// Whether refusals come each time when it holds about the same.
+    fn returns(&self) -> bool {
+        self.count.is_none() && self.refused_at.1 >= 2
+    }
+
     fn set(&mut self, count: Option<f64>, now: Moment) {
+        self.refused_at = (0, 0);
         self.count = count;
         self.base = count.unwrap_or_default();
         self.again(now);
@@ -387,7 +427,7 @@ impl Cap {
             // It held before. Chance on the way costs a little; a limit that was lowered shows in what is admitted now.
             Some(count) => {
                 let less = count * LITTLE_LESS;
-                let count = if upper < most * LOWERED {
+                let count = if upper >= 1.0 && upper < most * LOWERED {
                     self.most = upper as u32;
                     upper.min(less)
                 } else {
@@ -446,10 +486,14 @@ const FIRST_PATIENCE: u32 = 4;
 const MOST_PATIENCE: u32 = 64;
 /// Requests between two tries, at least: a try may cost one of them.
 const LEAST_QUIET: u32 = 60;
+/// Refusals in a row from which on longer windows are suspected.
+const SUSPICIOUS: u32 = 3;
 /// Refusals in a row that no window explains.
 const UNEXPLAINED: u32 = 4;
 /// A pace that is lower than this share of another is notably lower.
 const NOTABLY: f64 = 0.9;
+/// About the same.
+const ABOUT: f64 = 0.1;
 const LONGEST_LEARNT: Duration = Duration::from_secs(600);
 /// Longer windows may be used up in bursts, as long as the shorter ones allow it.
 const LONGEST_SPACED: Duration = Duration::from_secs(10);

@@ -95,9 +95,9 @@ impl Windows {
     }
 }
 
-/// Clocks of two machines do not run at quite the same speed: 500 ppm is the most by which one that is kept right is slewed.
+/// Clocks of two machines do not run at quite the same speed: 100 ppm is much for a quartz.
 fn guard(length: Duration) -> Duration {
-    (length / 2000).max(LEAST_GUARD)
+    (length / 10_000).max(LEAST_GUARD)
 }
 
 /// Timers and network cards round.

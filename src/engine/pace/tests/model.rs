@@ -1,6 +1,7 @@
 //! A provider that enforces sliding windows of its own, asked as fast as the pace allows, under a virtual clock.
 
 use super::super::{Full, Moment, Pace};
+use crate::engine::concurrency::Slots;
 use super::{ms, window};
 use crate::provider::model::Window;
 use std::cmp::Reverse;
@@ -29,8 +30,8 @@ pub(super) struct Model {
     declared: Vec<Window>,
     latency: u64,
     jitter: f64,
-    /// Requests in flight at once, at most.
-    pub(super) slots: usize,
+    /// Requests in flight at once.
+    slots: Slots,
     counted: Vec<VecDeque<Moment>>,
     pub(super) now: Moment,
     random: u64,
@@ -54,15 +55,17 @@ impl Model {
             length: window.length,
         });
         let truth: Vec<Window> = truth.collect();
+        let pace = Pace::new(&declared);
+        let slots = Slots::following(100_000, pace.per_second());
         Self {
-            pace: Pace::new(&declared),
+            pace,
             refusal: Refusal::Silent,
             counted: vec![VecDeque::new(); truth.len()],
             truth,
             declared,
             latency,
             jitter,
-            slots: usize::MAX,
+            slots,
             now: Moment::ZERO,
             random: 7,
         }
@@ -98,20 +101,22 @@ impl Model {
         let longest = self.declared.iter().map(|window| window.length).max().unwrap();
         let (began, end) = (self.now, self.now + longest * windows);
         let settled = began + longest * windows / 5;
-        let mut arriving: BinaryHeap<Reverse<(Moment, Moment)>> = BinaryHeap::new();
-        let mut answers: BinaryHeap<Reverse<(Moment, bool, Duration)>> = BinaryHeap::new();
+        let mut arriving: BinaryHeap<Reverse<(Moment, Moment, Moment)>> = BinaryHeap::new();
+        let mut answers: BinaryHeap<Reverse<(Moment, Moment, bool, Duration)>> = BinaryHeap::new();
         let (mut admitted, mut late, mut refused) = (0_u32, 0_u32, 0_u32);
         while self.now < end {
             let arrives = arriving.peek().map(|next| next.0.0);
             let answered = answers.peek().map(|next| next.0.0);
             if arrives.is_some_and(|at| at <= self.now) && answered.is_none_or(|at| arrives.unwrap() <= at) {
-                let Reverse((at, answer)) = arriving.pop().unwrap();
+                let Reverse((at, answer, sent)) = arriving.pop().unwrap();
                 let came = self.arrives(at);
-                answers.push(Reverse((answer, came.is_ok(), came.err().unwrap_or_default())));
+                answers.push(Reverse((answer, sent, came.is_ok(), came.err().unwrap_or_default())));
                 continue;
             }
             if answered.is_some_and(|at| at <= self.now) {
-                let Reverse((at, well, wait)) = answers.pop().unwrap();
+                let full = arriving.len() + answers.len() >= self.slots.now() as usize;
+                let Reverse((at, sent, well, wait)) = answers.pop().unwrap();
+                self.slots.answered(at, at - sent, self.pace.per_second(), full);
                 self.pace.answered(at);
                 if well {
                     self.pace.quiet(at);
@@ -129,13 +134,13 @@ impl Model {
                 continue;
             }
             let flying = arriving.len() + answers.len();
-            let full = if flying >= self.slots { Some(Full::UntilAnswer) } else { self.pace.take(self.now).err() };
+            let full = if flying >= self.slots.now() as usize { Some(Full::UntilAnswer) } else { self.pace.take(self.now).err() };
             let next = match full {
                 None => {
                     let latency = self.latency as f64 * (1.0 + self.jitter * (self.random() * 2.0 - 1.0));
                     let arrival = latency * 0.5 * (1.0 + 0.2 * self.jitter * (self.random() - 0.5));
                     let whole = |millis: f64| Duration::from_micros((millis * 1000.0) as u64);
-                    arriving.push(Reverse((self.now + whole(arrival), self.now + whole(latency))));
+                    arriving.push(Reverse((self.now + whole(arrival), self.now + whole(latency), self.now)));
                     continue;
                 }
                 // Timers wake at whole milliseconds.
