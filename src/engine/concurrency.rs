@@ -180,7 +180,8 @@ mod tests {
     /// A provider that works on so many requests at once and lets the others wait.
     #[test]
     fn without_windows_places_grow_while_more_is_answered() {
-        for (workers, bound, least, most) in [(1_u32, 64, 2, 9), (10, 64, 10, 28), (1000, 64, 64, 64), (1000, 8, 8, 8)] {
+        for (workers, bound, least, most) in [(1_u32, 64, 2, 9), (10, 64, 10, 28), (1000, 64, 64, 64), (1000, 8, 8, 8)]
+        {
             let mut slots = Slots::following(bound, None);
             let mut now = Duration::ZERO;
             let mut sum = 0_u32;

@@ -118,7 +118,7 @@ where
         let now = run.clock.elapsed();
         let wall = run.clock.now();
         let present = Present { wall, steady: now, boot: run.clock.boot() };
-        let start::Start { states, records, doubts, queue, left, sent, began_at } =
+        let start::Start { states, records, doubts, queue, left, sent, learnt, began_at } =
             start::start(run.reader, run.settings, &run.senders, &run.reopen, present)?;
         let failed = run.journal.append_and_wait(records, now).err();
 
@@ -126,12 +126,22 @@ where
         let canaries_well =
             states.0.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
         let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
-        let lanes = run.settings.accounts.iter().zip(sent).map(|(account, sent)| {
-            let mut pace = Pace::new(&account.windows);
-            pace.seed(now, sent);
-            (pace, account.concurrency)
-        });
+        let lanes = run.settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
         let mut ready = Ready::new(lanes.collect(), canaries);
+        for (index, account) in run.settings.accounts.iter().enumerate() {
+            if let Some(first) = (0..index).find(|first| run.senders[index].shares_limits_with(&run.senders[*first])) {
+                ready.share(index, first);
+            }
+            if account.concurrency_follows {
+                ready.follow(index, account.concurrency);
+            }
+        }
+        for (index, sent) in sent.into_iter().enumerate() {
+            ready.pace(index).seed(now, sent);
+        }
+        for (account, learnt) in learnt.iter().filter(|(account, _)| **account < run.settings.accounts.len()) {
+            ready.pace(*account).recall(now, learnt);
+        }
         let mut duplicates = HashSet::new();
         for action in queue {
             if action.duplicate_of.is_some() {

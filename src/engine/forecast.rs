@@ -35,6 +35,15 @@ pub struct AccountForecast {
 pub fn forecast(settings: &Settings, queue: &[QueuedAction], start: Timestamp, latency: Duration) -> Forecast {
     let lanes = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
     let mut ready = Ready::new(lanes.collect(), settings.safety.canary);
+    for (index, account) in settings.accounts.iter().enumerate() {
+        let shares = |first: &&Account| first.provider == account.provider && first.credentials == account.credentials;
+        if let Some(first) = settings.accounts[..index].iter().position(|first| shares(&first)) {
+            ready.share(index, first);
+        }
+        if account.concurrency_follows {
+            ready.follow(index, account.concurrency);
+        }
+    }
     let mut accounts: Vec<AccountForecast> = settings
         .accounts
         .iter()
@@ -49,8 +58,9 @@ pub fn forecast(settings: &Settings, queue: &[QueuedAction], start: Timestamp, l
     loop {
         while let Some(Reverse((ends, ordinal, account))) = flying.peek().copied().filter(|flight| flight.0.0 <= now) {
             flying.pop();
-            ready.pace(account).answered(ends);
             ready.stepped(account);
+            ready.answered(account, ends);
+            ready.pace(account).answered(ends);
             ready.ended(ordinal, true);
             accounts[account].takes = ends;
         }

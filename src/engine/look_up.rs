@@ -105,7 +105,7 @@ pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> 
         Delivery::Answered(answer) => answer,
         Delivery::NotSent(cause) | Delivery::Lost(cause) => {
             let cause = format!("the look-up came to nothing: {}", tools.sender.mask(&cause));
-            return Ok(LookedUp::Failed { cause, pace: Paced::Answered, refused_token: None });
+            return Ok(LookedUp::Failed { cause, pace: Paced::Lost, refused_token: None });
         }
     };
     match lookup::page(operation, &answer, tools.clock.now()) {
@@ -127,7 +127,7 @@ pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> 
         }
         Err(verdict) => {
             let pace = match verdict.meaning {
-                Meaning::Throttled => Paced::Throttled(verdict.retry_after),
+                Meaning::Throttled => Paced::throttled(&verdict),
                 _ => Paced::Answered,
             };
             let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);

@@ -2,6 +2,7 @@
 //! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
 //! the fault tests in virtual time.
 
+use super::concurrency::Slots;
 use super::pace::{Full, Moment, Pace};
 use crate::run::Ordinal;
 use std::cmp::Reverse;
@@ -11,6 +12,8 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 #[derive(Debug)]
 pub struct Ready {
     lanes: Vec<Lane>,
+    /// The lanes' paces; accounts that share a credential share one.
+    paces: Vec<Pace>,
     /// The lane that is asked first, so that all are served in turn.
     turn: usize,
     /// How many canaries have still to end well.
@@ -26,9 +29,14 @@ pub struct Ready {
 /// One account's lane.
 #[derive(Debug)]
 struct Lane {
-    pace: Pace,
-    slots: u32,
+    /// Its pace, by index.
+    pace: usize,
+    slots: Slots,
     running: u32,
+    /// When those that are running began, oldest first.
+    began: VecDeque<Moment>,
+    /// Whether it was the places that kept the last action back.
+    crowded: bool,
     /// Nothing more is sent in this process.
     stopped: bool,
     /// Nothing is sent until a token has come.
@@ -62,10 +70,13 @@ pub enum Turn {
 impl Ready {
     /// A queue with a lane for each account (its pace, its slots), and so many canaries still to come.
     pub fn new(accounts: Vec<(Pace, u32)>, canaries: u64) -> Self {
-        let lane = |(pace, slots): (Pace, u32)| Lane {
+        let (paces, slots): (Vec<Pace>, Vec<u32>) = accounts.into_iter().unzip();
+        let lane = |(pace, slots): (usize, u32)| Lane {
             pace,
-            slots: slots.max(1),
+            slots: Slots::fixed(slots),
             running: 0,
+            began: VecDeque::new(),
+            crowded: false,
             stopped: false,
             paused: false,
             urgent: VecDeque::new(),
@@ -74,7 +85,8 @@ impl Ready {
             gathered: VecDeque::new(),
         };
         Self {
-            lanes: accounts.into_iter().map(lane).collect(),
+            lanes: slots.into_iter().enumerate().map(lane).collect(),
+            paces,
             turn: 0,
             canaries,
             canary: None,
@@ -162,16 +174,19 @@ impl Ready {
             return if lane.running > 0 { Turn::WaitForAnswer } else { Turn::Idle };
         }
         if lane.front().is_none() {
+            lane.crowded = false;
             let idle = if lane.running > 0 { Turn::WaitForAnswer } else { Turn::Idle };
             return lane.next_due().map_or(idle, Turn::Wait);
         }
-        if lane.running >= lane.slots || lane.paused {
+        lane.crowded = lane.running >= lane.slots.now();
+        if lane.crowded || lane.paused {
             return Turn::WaitForAnswer;
         }
-        match lane.pace.take(now) {
+        match self.paces[lane.pace].take(now) {
             Ok(()) => match lane.urgent.pop_front().or_else(|| lane.fresh.pop_front()) {
                 Some(ordinal) => {
                     lane.running += 1;
+                    lane.began.push_back(now);
                     Turn::Start { ordinal, account }
                 }
                 None => Turn::Idle,
@@ -185,11 +200,43 @@ impl Ready {
     pub fn stepped(&mut self, account: usize) {
         let lane = &mut self.lanes[account];
         lane.running = lane.running.saturating_sub(1);
+        lane.began.truncate(lane.running as usize + 1);
+    }
+
+    /// The account's requests in flight follow from rate and latency, up to this bound.
+    pub fn follow(&mut self, account: usize, bound: u32) {
+        let lane = &mut self.lanes[account];
+        lane.slots = Slots::following(bound, self.paces[lane.pace].per_second());
+    }
+
+    /// Two accounts share a credential, and so a pace: the windows of both hold for both.
+    pub fn share(&mut self, account: usize, with: usize) {
+        let pace = self.lanes[with].pace;
+        let own = self.paces[self.lanes[account].pace].windows().to_vec();
+        let mut windows = self.paces[pace].windows().to_vec();
+        windows.extend(own.into_iter().filter(|window| !windows.contains(window)).collect::<Vec<_>>());
+        self.paces[pace].set_windows(&windows);
+        self.lanes[account].pace = pace;
+    }
+
+    /// The answer to a request of this account came: how long such take tells how many places it needs.
+    pub fn answered(&mut self, account: usize, now: Moment) {
+        let lane = &mut self.lanes[account];
+        // Which of them it was is not asked: the oldest is taken. On the average that is the same.
+        if let Some(began) = lane.began.pop_front() {
+            let per_second = self.paces[lane.pace].per_second();
+            lane.slots.answered(now, now.saturating_sub(began), per_second, lane.crowded);
+        }
+    }
+
+    /// How many requests of this account may be in flight at once.
+    pub fn slots(&self, account: usize) -> u32 {
+        self.lanes[account].slots.now()
     }
 
     /// The account's pace, to tell it of answers and throttles.
     pub fn pace(&mut self, account: usize) -> &mut Pace {
-        &mut self.lanes[account].pace
+        &mut self.paces[self.lanes[account].pace]
     }
 
     /// An action has another step, due at a moment, or as soon as there is a place.
@@ -368,6 +415,54 @@ mod tests {
         assert_eq!(ready.next(at(11)), Turn::Wait(at(30)), "what is under way may add to them");
         ready.stepped(0);
         assert_eq!(ready.next(at(11)), start(1, 0), "there is nothing else to do");
+    }
+
+    #[test]
+    fn accounts_that_share_a_credential_share_the_limits() {
+        let window = |text| crate::provider::model::Window::parse(text).unwrap();
+        let paces = [Pace::new(&[window("2/10s")]), Pace::new(&[window("3/60s")]), Pace::new(&[window("5/1s")])];
+        let mut ready = Ready::new(paces.into_iter().map(|pace| (pace, 4)).collect(), 0);
+        ready.share(1, 0);
+        for ordinal in 0..9 {
+            ready.add(ordinal, ordinal as usize % 3, &[], None);
+        }
+        let started = [(); 6].map(|()| ready.next(at(0)));
+        let others = [start(2, 2), start(5, 2), start(8, 2)];
+        assert_eq!(started[..2], [start(0, 0), start(1, 1)], "two in ten seconds, of both together");
+        assert_eq!([started[2], started[3], started[4]], others, "and the other account goes on");
+        assert_eq!(started[5], Turn::WaitForAnswer);
+        for account in [0, 1] {
+            ready.pace(account).answered(at(0));
+            ready.stepped(account);
+        }
+        assert!(matches!(ready.next(at(11)), Turn::Start { account: 0 | 1, .. }), "a third in sixty seconds");
+        assert!(!matches!(ready.next(at(11)), Turn::Start { .. }), "and no fourth");
+    }
+
+    #[test]
+    fn places_follow_the_latency_of_their_own_account() {
+        let mut ready = ready(&[1, 1], 0);
+        ready.follow(0, 32);
+        ready.follow(1, 32);
+        for ordinal in 0..2000 {
+            ready.add(ordinal, ordinal as usize % 2, &[], None);
+        }
+        // The first account answers after a millisecond, the second never.
+        let mut stuck = 0;
+        for millisecond in 0..500 {
+            let now = Duration::from_millis(millisecond);
+            let mut running = 0;
+            while let Turn::Start { account, .. } = ready.next(now) {
+                (running, stuck) = if account == 0 { (running + 1, stuck) } else { (running, stuck + 1) };
+            }
+            for _ in 0..running {
+                ready.stepped(0);
+                ready.pace(0).answered(now + Duration::from_millis(1));
+                ready.answered(0, now + Duration::from_millis(1));
+            }
+        }
+        assert!(stuck <= 4, "the second account keeps what it has: {stuck}");
+        assert!(ready.slots(0) > 8, "and the first goes on: {}", ready.slots(0));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! their order; pure.
 
 use crate::journal::{Kept, Record};
+use crate::provider::model::Window;
 use crate::run::Ordinal;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -34,6 +35,8 @@ pub(super) struct Sent {
     pub(super) attempts: Vec<(Ordinal, Duration)>,
     /// Look-ups and requests for tokens, by account, the same way.
     pub(super) asked: Vec<(usize, Duration)>,
+    /// What was learnt last of each account's real limit.
+    pub(super) learnt: HashMap<usize, Vec<Window>>,
     /// The action whose attempt has no end yet.
     open: Option<Ordinal>,
 }
@@ -48,6 +51,7 @@ impl Sent {
             began_at: None,
             attempts: Vec::new(),
             asked: Vec::new(),
+            learnt: HashMap::new(),
             open: None,
         }
     }
@@ -74,6 +78,10 @@ impl Sent {
                 if age < self.longest {
                     self.asked.push((*account, age));
                 }
+            }
+            Record::Learnt { account, windows, .. } => {
+                let windows = windows.iter().filter_map(|window| Window::parse(window).ok()).collect();
+                self.learnt.insert(*account, windows);
             }
             _ => {}
         }

@@ -9,6 +9,7 @@ use super::sent::{Present, Sent};
 use crate::journal::reader::QueuedAction;
 use crate::journal::{ActionState, JournalError, Phase, Reader, Record, Reply, States};
 use crate::plan::Settings;
+use crate::provider::model::Window;
 use crate::run::{Effect, Ordinal, Outcome};
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -31,6 +32,8 @@ pub(super) struct Start {
     pub(super) left: Vec<u64>,
     /// How long ago requests of earlier processes were answered at the latest, by account.
     pub(super) sent: Vec<Vec<Duration>>,
+    /// What earlier processes have learnt of the real limits, by account.
+    pub(super) learnt: HashMap<usize, Vec<Window>>,
     /// When the run began.
     pub(super) began_at: Timestamp,
 }
@@ -57,6 +60,7 @@ pub(super) fn start<T: Transport>(
         queue: Vec::new(),
         left: vec![0; settings.accounts.len()],
         began_at: sent.began_at.unwrap_or(at),
+        learnt: std::mem::take(&mut sent.learnt),
         sent: by_account(reader, settings.accounts.len(), sent)?,
     };
     reader.queue(|action| start.queue.push(action))?;

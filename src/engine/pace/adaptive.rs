@@ -7,6 +7,7 @@
 //! windows the cap is raised by a little, and by more each time that goes well; a refusal puts it back, and the next try waits
 //! twice as long. Requests that are refused together are one event.
 
+use super::cap::{Cap, LITTLE_LESS, NOTABLY};
 use super::spacing::Spacing;
 use super::{Full, Moment};
 use crate::provider::model::Window;
@@ -32,32 +33,8 @@ pub(super) struct Adaptive {
     /// When the provider began to admit requests after the last refusals in a row, and how many it has admitted since.
     epoch: (Moment, u32),
     spacing: Option<Spacing>,
-}
-
-/// The bound of one window.
-#[derive(Debug, Clone)]
-struct Cap {
-    length: Duration,
-    /// The declared count; `None` for a window that was learnt as a whole.
-    declared: Option<u32>,
-    /// The count that is allowed for now; `None` where nothing was learnt.
-    count: Option<f64>,
-    /// The count that was known to hold before the present try of a higher one.
-    base: f64,
-    /// The share by which the next try goes higher.
-    step: f64,
-    /// Quiet windows before the next try.
-    patience: u32,
-    since: Moment,
-    admitted: u32,
-    /// Whether it kept a request back since then: a cap that does not bind proves nothing.
-    bound: bool,
-    /// The most that the provider admitted in one window.
-    most: u32,
-    /// The cap before the last event lowered it, for where that proves wrong.
-    before: Option<Option<f64>>,
-    /// What it held at the last refusal, and how often in a row it held about the same then: while nothing was learnt of it.
-    refused_at: (u32, u32),
+    /// What was told last, and when.
+    noted: (Vec<Window>, Moment),
 }
 
 /// Refusals that belong together: of requests that were all in flight when the first came.
@@ -82,6 +59,7 @@ impl Adaptive {
             in_a_row: 0,
             epoch: (Moment::ZERO, 0),
             spacing: None,
+            noted: (Vec::new(), Moment::ZERO),
         }
     }
 
@@ -90,11 +68,37 @@ impl Adaptive {
         (self.event, self.spacing, self.in_a_row) = (None, None, 0);
     }
 
+    /// What an earlier process sent counts under a learnt pace too.
+    pub(super) fn seed(&mut self, sent: impl Iterator<Item = Moment>) {
+        self.taken = sent.collect();
+    }
+
     pub(super) fn recall(&mut self, now: Moment, learnt: &[Window]) {
         for window in learnt {
             self.told(now, *window);
         }
         self.space(now);
+        self.noted = (self.learnt(), now);
+    }
+
+    /// What was learnt, where it is notably other than what was told last.
+    pub(super) fn notable(&mut self, now: Moment) -> Option<Vec<Window>> {
+        if self.event.is_some() {
+            return None;
+        }
+        let learnt: Vec<Window> = self.caps.iter().filter_map(Cap::known).collect();
+        let (told, at) = &self.noted;
+        let alike = |one: &Window, other: &Window| {
+            one.length == other.length
+                && f64::from(one.count.abs_diff(other.count)) <= f64::from(other.count) * (1.0 - LITTLE_LESS) + 0.5
+        };
+        let same = learnt.len() == told.len() && learnt.iter().zip(told).all(|(one, other)| alike(one, other));
+        let length = learnt.iter().map(|window| window.length).max().unwrap_or_default();
+        if same || (!told.is_empty() && now < at.saturating_add(length)) {
+            return None;
+        }
+        self.noted = (learnt.clone(), now);
+        Some(learnt)
     }
 
     /// What was learnt, as windows of whole requests.
@@ -301,11 +305,7 @@ impl Adaptive {
         let count = f64::from(told.count);
         let same = self.caps.iter_mut().find(|cap| cap.length == told.length);
         if let Some(cap) = same {
-            if cap.count.is_some() {
-                cap.patience = (cap.patience * 2).min(MOST_PATIENCE);
-                cap.step = FIRST_STEP;
-            }
-            cap.set((cap.declared.is_none_or(|declared| told.count < declared)).then_some(count), now);
+            cap.told(told.count, now);
             return;
         }
         let pace = count / told.length.as_secs_f64();
@@ -341,127 +341,6 @@ impl Adaptive {
     }
 }
 
-impl Cap {
-    fn new(length: Duration, declared: Option<u32>) -> Self {
-        Self {
-            length,
-            declared,
-            count: None,
-            base: 0.0,
-            step: FIRST_STEP,
-            patience: FIRST_PATIENCE,
-            since: Moment::ZERO,
-            admitted: 0,
-            bound: false,
-            most: 0,
-            before: None,
-            refused_at: (0, 0),
-        }
-    }
-
-    /// The count that holds, whether learnt or declared.
-    fn limit(&self) -> Option<f64> {
-        self.count.or(self.declared.map(f64::from))
-    }
-
-    /// As [`Cap::limit`], before the refusals in a row that are under way.
-    fn former_limit(&self) -> Option<f64> {
-        self.before.unwrap_or(self.count).or(self.declared.map(f64::from))
-    }
-
-    /// [`Cap::limit`] in requests a second.
-    fn pace(&self) -> Option<f64> {
-        Some(self.limit()? / self.length.as_secs_f64())
-    }
-
-    /// The learnt bound in whole requests. What a fraction takes away of a request, a longer time gives back.
-    fn bound_by(&self) -> Option<(u32, Duration)> {
-        let count = self.count?;
-        let whole = count.ceil().max(1.0);
-        Some((whole as u32, self.length.mul_f64(whole / count.max(LEAST_COUNT))))
-    }
-
-    fn reaches(&self) -> Duration {
-        self.bound_by().map_or(self.length, |(_, length)| length.max(self.length))
-    }
-
-    fn held_at_refusal(&mut self, held: u32) {
-        let (last, times) = self.refused_at;
-        let same = f64::from(held.abs_diff(last)) <= f64::from(held) * ABOUT;
-        let most = f64::from(held) >= f64::from(self.most) * NOTABLY;
-        self.refused_at = (held, if same && most { times + 1 } else { 0 });
-    }
-
-    /// Whether refusals come each time when it holds about the same.
-    fn returns(&self) -> bool {
-        self.count.is_none() && self.refused_at.1 >= 2
-    }
-
-    fn set(&mut self, count: Option<f64>, now: Moment) {
-        self.refused_at = (0, 0);
-        self.count = count;
-        self.base = count.unwrap_or_default();
-        self.again(now);
-    }
-
-    fn again(&mut self, now: Moment) {
-        (self.since, self.admitted, self.bound) = (now, 0, false);
-    }
-
-    /// This window was full; at most `upper` requests were counted in it.
-    fn refused(&mut self, upper: f64, now: Moment) {
-        self.before.get_or_insert(self.count);
-        let most = f64::from(self.most.max(1));
-        match self.count {
-            // The first measure.
-            None => {
-                let count = self.declared.map_or(most, |declared| most.min(f64::from(declared) * LITTLE_LESS));
-                self.set(Some(count.max(1.0)), now);
-            }
-            Some(count) if count > self.base => {
-                self.count = Some(self.base);
-                self.step = FIRST_STEP;
-                self.patience = (self.patience * 2).min(MOST_PATIENCE);
-                self.again(now);
-            }
-            // It held before. Chance on the way costs a little; a limit that was lowered shows in what is admitted now.
-            Some(count) => {
-                let less = count * LITTLE_LESS;
-                let count = if upper >= 1.0 && upper < most * LOWERED {
-                    self.most = upper as u32;
-                    upper.min(less)
-                } else {
-                    less.max(most * LOWERED).min(count)
-                };
-                self.set(Some(count.max(LEAST_COUNT)), now);
-            }
-        }
-    }
-
-    /// After enough quiet time: a little more.
-    fn try_more(&mut self, now: Moment, latency: Duration) -> bool {
-        let Some(count) = self.count else { return false };
-        let trying = count > self.base;
-        let (windows, least) = if trying { (1, count.ceil() as u32) } else { (self.patience, LEAST_QUIET) };
-        let quiet = now.saturating_sub(self.since) >= self.length.saturating_mul(windows).saturating_add(latency);
-        if !quiet || !self.bound || self.admitted < least {
-            return false;
-        }
-        if trying {
-            self.base = count;
-            self.step = (self.step * 2.0).min(MOST_STEP);
-        }
-        let more = (count * (1.0 + self.step)).max(count.floor() + 1.0);
-        self.again(now);
-        self.count = match self.declared.map(f64::from) {
-            Some(declared) if count >= declared => None,
-            Some(declared) => Some(more.min(declared)),
-            None => Some(more),
-        };
-        true
-    }
-}
-
 /// How many of these moments lie in the window that ends at `end`.
 fn held(moments: &VecDeque<Moment>, end: Moment, length: Duration) -> u32 {
     let outside = match end.checked_sub(length) {
@@ -475,25 +354,10 @@ fn held(moments: &VecDeque<Moment>, end: Moment, length: Duration) -> u32 {
 const NEARLY: f64 = 0.8;
 /// A provider that admits a smaller share of a declared window than this refuses for some other reason.
 const LEAST_SHARE: f64 = 0.03;
-/// What a refusal by chance takes away.
-const LITTLE_LESS: f64 = 0.96;
-/// Chance takes no more away than down to this share; if fewer are admitted, the limit was lowered.
-const LOWERED: f64 = 0.7;
-const LEAST_COUNT: f64 = 0.01;
-const FIRST_STEP: f64 = 0.03;
-const MOST_STEP: f64 = 0.5;
-const FIRST_PATIENCE: u32 = 4;
-const MOST_PATIENCE: u32 = 64;
-/// Requests between two tries, at least: a try may cost one of them.
-const LEAST_QUIET: u32 = 60;
 /// Refusals in a row from which on longer windows are suspected.
 const SUSPICIOUS: u32 = 3;
 /// Refusals in a row that no window explains.
 const UNEXPLAINED: u32 = 4;
-/// A pace that is lower than this share of another is notably lower.
-const NOTABLY: f64 = 0.9;
-/// About the same.
-const ABOUT: f64 = 0.1;
 const LONGEST_LEARNT: Duration = Duration::from_secs(600);
 /// Longer windows may be used up in bursts, as long as the shorter ones allow it.
 const LONGEST_SPACED: Duration = Duration::from_secs(10);

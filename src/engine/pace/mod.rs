@@ -4,6 +4,7 @@
 //! A state machine on a given `now`; never sleeps, never reads a clock.
 
 mod adaptive;
+mod cap;
 mod spacing;
 #[cfg(test)]
 mod tests;
@@ -50,12 +51,7 @@ pub enum Limit {
 impl Pace {
     /// A pace under these windows. With none, only hold-back and what is learnt apply.
     pub fn new(windows: &[Window]) -> Self {
-        Self {
-            windows: Windows::new(windows),
-            adaptive: Adaptive::new(windows),
-            held_until: Moment::ZERO,
-            limit: None,
-        }
+        Self { windows: Windows::new(windows), adaptive: Adaptive::new(windows), held_until: Moment::ZERO, limit: None }
     }
 
     /// Other windows hold from now on; what was learnt under the former ones is dropped.
@@ -67,6 +63,7 @@ impl Pace {
     /// Counts requests of an earlier process, each by how long ago it was answered at the latest; in any order.
     pub fn seed(&mut self, now: Moment, ages: impl IntoIterator<Item = Duration>) {
         self.windows.seed(now, ages);
+        self.adaptive.seed(self.windows.answers());
     }
 
     /// Begins with what an earlier process has learnt ([`Pace::learnt`]).
@@ -133,7 +130,9 @@ impl Pace {
     pub fn throttled(&mut self, now: Moment, retry_after: Option<Duration>, told: Option<Window>) -> Moment {
         let own = self.adaptive.refused(now, told);
         // A provider that asks for no wait has not said when there is room.
-        let asked = retry_after.filter(|wait| !wait.is_zero()).map(|wait| wait.min(LONGEST_HOLD));
+        // And a told limit's own length is no wait: its window keeps requests back as long as it must.
+        let other = |wait: &Duration| !wait.is_zero() && told.is_none_or(|told| told.length != *wait);
+        let asked = retry_after.filter(other).map(|wait| wait.min(LONGEST_HOLD));
         let hold = asked.unwrap_or(own);
         self.held_until = self.held_until.max(now.saturating_add(hold));
         self.held_until
@@ -157,6 +156,11 @@ impl Pace {
     /// What was learnt from refusals, as windows that hold beside the declared ones; none where nothing was.
     pub fn learnt(&self) -> Vec<Window> {
         self.adaptive.learnt()
+    }
+
+    /// What was learnt, where it is notably other than what this last told; at most once in the longest learnt window.
+    pub fn notable(&mut self, now: Moment) -> Option<Vec<Window>> {
+        self.adaptive.notable(now)
     }
 
     /// Requests a second that the shortest window allows, whether declared or learnt; `None` without any.

@@ -119,7 +119,8 @@ fn a_lower_limit_is_found_and_kept_to() {
         for latency in [20, 100, 500, 2000] {
             for truth in [1.0 / 3.0, 0.5, 0.9] {
                 for refusal in [Refusal::Silent, Refusal::Zero, Refusal::Asks, Refusal::Counts] {
-                    let (many, spoken) = (shape[0].0 == 1000 && truth > 0.4, shape[0].0 == 30 || refusal != Refusal::Zero);
+                    let (many, spoken) =
+                        (shape[0].0 == 1000 && truth > 0.4, shape[0].0 == 30 || refusal != Refusal::Zero);
                     if many || !spoken {
                         continue;
                     }
@@ -130,10 +131,22 @@ fn a_lower_limit_is_found_and_kept_to() {
                     let shortest = shape.iter().map(|(_, millis)| *millis).min().unwrap();
                     let hard = shortest == 1000 && latency >= 500 && (latency > 1000 || refusal == Refusal::Asks);
                     let counts = refusal == Refusal::Counts;
-                    let least = if hard { 0.7 } else if counts { 0.75 } else { 0.9 };
+                    let least = if hard {
+                        0.7
+                    } else if counts {
+                        0.75
+                    } else {
+                        0.9
+                    };
                     // The first answer comes when everything is sent already.
                     let late = latency * 2 >= shortest;
-                    let most = if counts || latency > 1000 { 0.13 } else if late { 0.07 } else { 0.05 };
+                    let most = if counts || latency > 1000 {
+                        0.13
+                    } else if late {
+                        0.07
+                    } else {
+                        0.05
+                    };
                     let refused = f64::from(told.refused) / f64::from(told.admitted + told.refused);
                     if told.share < least || refused > most {
                         let learnt = model.pace.learnt();

@@ -72,6 +72,11 @@ impl Windows {
         fullest.map_or(Ok(()), |(window, opens)| Err((window, Full::Until(opens))))
     }
 
+    /// When answers came, oldest first.
+    pub(super) fn answers(&self) -> impl Iterator<Item = Moment> {
+        self.answered.iter().copied()
+    }
+
     pub(super) fn taken(&mut self) {
         self.in_flight += 1;
     }

@@ -1,8 +1,8 @@
 //! A provider that enforces sliding windows of its own, asked as fast as the pace allows, under a virtual clock.
 
 use super::super::{Full, Moment, Pace};
-use crate::engine::concurrency::Slots;
 use super::{ms, window};
+use crate::engine::concurrency::Slots;
 use crate::provider::model::Window;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -134,7 +134,11 @@ impl Model {
                 continue;
             }
             let flying = arriving.len() + answers.len();
-            let full = if flying >= self.slots.now() as usize { Some(Full::UntilAnswer) } else { self.pace.take(self.now).err() };
+            let full = if flying >= self.slots.now() as usize {
+                Some(Full::UntilAnswer)
+            } else {
+                self.pace.take(self.now).err()
+            };
             let next = match full {
                 None => {
                     let latency = self.latency as f64 * (1.0 + self.jitter * (self.random() * 2.0 - 1.0));
@@ -151,7 +155,8 @@ impl Model {
         }
         let over = end - settled;
         let trip = ms(self.latency);
-        let allowed = |window: &Window, length: Duration| f64::from(window.count) * over.as_secs_f64() / length.as_secs_f64();
+        let allowed =
+            |window: &Window, length: Duration| f64::from(window.count) * over.as_secs_f64() / length.as_secs_f64();
         let truly = self.truth.iter().map(|window| allowed(window, window.length));
         let declared = self.declared.iter().map(|window| allowed(window, window.length + trip));
         let allowed = truly.chain(declared).fold(f64::INFINITY, f64::min);
