@@ -162,4 +162,14 @@ mod tests {
             assert_eq!(sent.began_at, Some(at(0)));
         }
     }
+
+    #[test]
+    fn what_was_learnt_last_is_what_counts() {
+        let present = Present { wall: at(1000), steady: Duration::ZERO, boot: None };
+        let mut sent = Sent::new(present, Duration::ZERO, Duration::ZERO);
+        for (seq, windows) in [(1, vec!["40/5s".to_owned()]), (2, vec!["33/5s".to_owned(), "nonsense".to_owned()])] {
+            sent.take(&Kept { seq, steady: None, record: Record::Learnt { account: 1, windows, at: at(0) } });
+        }
+        assert_eq!(sent.learnt[&1], [Window::parse("33/5s").unwrap()]);
+    }
 }

@@ -30,6 +30,8 @@ pub(super) struct Adaptive {
     event: Option<Event>,
     /// Refusals in a row, each of them an event, with nothing admitted in between.
     in_a_row: u32,
+    /// Events that no window explained, since the last that one did.
+    unexplained: u32,
     /// When the provider began to admit requests after the last refusals in a row, and how many it has admitted since.
     epoch: (Moment, u32),
     spacing: Option<Spacing>,
@@ -57,6 +59,7 @@ impl Adaptive {
             latency: Duration::ZERO,
             event: None,
             in_a_row: 0,
+            unexplained: 0,
             epoch: (Moment::ZERO, 0),
             spacing: None,
             noted: (Vec::new(), Moment::ZERO),
@@ -207,6 +210,13 @@ impl Adaptive {
         self.event = Some(Event { open: self.flying.len(), measures });
         self.close(now);
         let explained = told.is_some() || culprit.is_some();
+        self.unexplained = if explained { 0 } else { self.unexplained + u32::from(self.in_a_row == 1) };
+        if self.unexplained > 1 {
+            // What the windows once held proves nothing any more.
+            for cap in &mut self.caps {
+                cap.most = held(&self.admitted, self.latest, cap.length);
+            }
+        }
         match self.in_a_row {
             1 if explained => Duration::ZERO,
             in_a_row if explained => self.backoff(in_a_row - 2),

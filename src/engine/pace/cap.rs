@@ -119,6 +119,11 @@ impl Cap {
     /// This window was full; at most `upper` requests were counted in it.
     pub(super) fn refused(&mut self, upper: f64, now: Moment) {
         self.before.get_or_insert(self.count);
+        // A limit that was lowered shows in what is admitted now.
+        let lowered = upper >= 1.0 && upper < f64::from(self.most) * LOWERED;
+        if lowered {
+            self.most = upper as u32;
+        }
         let most = f64::from(self.most.max(1));
         match self.count {
             // The first measure.
@@ -126,21 +131,16 @@ impl Cap {
                 let count = self.declared.map_or(most, |declared| most.min(f64::from(declared) * LITTLE_LESS));
                 self.set(Some(count.max(1.0)), now);
             }
-            Some(count) if count > self.base => {
+            Some(count) if count > self.base && !lowered => {
                 self.count = Some(self.base);
                 self.step = FIRST_STEP;
                 self.patience = (self.patience * 2).min(MOST_PATIENCE);
                 self.again(now);
             }
-            // It held before. Chance on the way costs a little; a limit that was lowered shows in what is admitted now.
+            // It held before: chance on the way, which costs a little.
             Some(count) => {
                 let less = count * LITTLE_LESS;
-                let count = if upper >= 1.0 && upper < most * LOWERED {
-                    self.most = upper as u32;
-                    upper.min(less)
-                } else {
-                    less.max(most * LOWERED).min(count)
-                };
+                let count = if lowered { upper.min(less) } else { less.max(most * LOWERED).min(count) };
                 self.set(Some(count.max(LEAST_COUNT)), now);
             }
         }

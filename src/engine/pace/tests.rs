@@ -159,6 +159,56 @@ fn a_lower_limit_is_found_and_kept_to() {
     assert!(bad.is_empty(), "{bad:#?}");
 }
 
+#[test]
+fn what_was_learnt_is_told_seldom_and_serves_the_next_process() {
+    let mut model = Model::new(&[(100, 5000)], 1.0 / 3.0, 100, 0.1);
+    let told = model.run(50);
+    assert!((1..=25).contains(&told.notes.len()), "{:?}", told.notes);
+    let learnt = told.notes.last().unwrap().clone();
+    assert!(learnt.len() == 1 && (30..=36).contains(&learnt[0].count), "{learnt:?}");
+    let refused = told.refused;
+    let mut next = Model::new(&[(100, 5000)], 1.0 / 3.0, 100, 0.1);
+    next.pace.recall(ms(0), &learnt);
+    let again = next.run(50);
+    assert!(again.refused < refused && again.share >= 0.9, "{again:?} after {refused}");
+}
+
+#[test]
+fn a_limit_that_was_lowered_for_a_while_is_found_both_times() {
+    let mut model = Model::new(&[(100, 5000)], 1.0, 100, 0.1);
+    assert_eq!(model.run(10).refused, 0);
+    model.truth[0].count = 30;
+    let low = model.run(50);
+    assert!(low.share >= 0.9 && low.refused < 75, "{low:?} {:?}", model.pace.learnt());
+    model.truth[0].count = 100;
+    model.run(80);
+    assert!(model.pace.learnt().is_empty(), "{:?}", model.pace.learnt());
+    let high = model.run(20);
+    assert!(high.refused == 0 && high.share >= 0.97, "{high:?}");
+}
+
+#[test]
+fn a_limit_that_is_told_is_kept_to_from_then_on() {
+    let mut model = Model::new(&[(10, 1000)], 1.0, 100, 0.1);
+    model.tells = Some(window(30, 60_000));
+    model.truth = vec![window(30, 60_000)];
+    let told = model.run(1800);
+    assert_eq!(model.pace.learnt().len(), 1);
+    assert!(f64::from(told.admitted) >= 900.0 * 0.9, "{told:?}");
+    assert!(told.refused * 20 <= told.admitted, "{told:?}");
+}
+
+#[test]
+fn windows_of_another_shape_than_declared_are_got_along_with() {
+    for declared in [&[(10, 1000)][..], &[]] {
+        let mut model = Model::new(declared, 1.0, 100, 0.1);
+        model.truth = vec![window(300, 60_000)];
+        let told = model.run_for(Duration::from_secs(3600));
+        assert!(f64::from(told.admitted) >= 300.0 * 60.0 * 0.7, "{declared:?}: {told:?} {:?}", model.pace.learnt());
+        assert!(told.refused * 20 <= told.admitted, "{declared:?}: {told:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     /// Whenever a provider counts a request (at its sending, at its answer or between), no window holds too many.

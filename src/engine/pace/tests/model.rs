@@ -32,14 +32,18 @@ pub(super) struct Model {
     jitter: f64,
     /// Requests in flight at once.
     slots: Slots,
+    /// The limit that its refusals tell.
+    pub(super) tells: Option<Window>,
     counted: Vec<VecDeque<Moment>>,
     pub(super) now: Moment,
     random: u64,
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Told {
+    /// What was to be written down about what was learnt.
+    pub(super) notes: Vec<Vec<Window>>,
     pub(super) admitted: u32,
     pub(super) refused: u32,
     /// What was admitted after the first fifth, of what is allowed in that time.
@@ -61,6 +65,7 @@ impl Model {
             pace,
             refusal: Refusal::Silent,
             counted: vec![VecDeque::new(); truth.len()],
+            tells: None,
             truth,
             declared,
             latency,
@@ -79,6 +84,7 @@ impl Model {
     /// Whether a request that arrives now is admitted, and how long until one will be.
     fn arrives(&mut self, at: Moment) -> Result<(), Duration> {
         let mut wait: Option<Duration> = None;
+        self.counted.resize(self.truth.len(), VecDeque::new());
         for (window, counted) in self.truth.iter().zip(&mut self.counted) {
             while counted.front().is_some_and(|first| at.saturating_sub(*first) >= window.length) {
                 counted.pop_front();
@@ -99,8 +105,14 @@ impl Model {
     /// Asks for so many of the longest window's lengths, as fast as it may.
     pub(super) fn run(&mut self, windows: u32) -> Told {
         let longest = self.declared.iter().map(|window| window.length).max().unwrap();
-        let (began, end) = (self.now, self.now + longest * windows);
-        let settled = began + longest * windows / 5;
+        self.run_for(longest * windows)
+    }
+
+    /// Asks for so long, as fast as it may.
+    pub(super) fn run_for(&mut self, time: Duration) -> Told {
+        let (began, end) = (self.now, self.now + time);
+        let settled = began + time / 5;
+        let mut notes = Vec::new();
         let mut arriving: BinaryHeap<Reverse<(Moment, Moment, Moment)>> = BinaryHeap::new();
         let mut answers: BinaryHeap<Reverse<(Moment, Moment, bool, Duration)>> = BinaryHeap::new();
         let (mut admitted, mut late, mut refused) = (0_u32, 0_u32, 0_u32);
@@ -129,8 +141,9 @@ impl Model {
                         Refusal::Zero => Some(Duration::ZERO),
                         Refusal::Asks => Some(Duration::from_secs(wait.as_secs() + 1)),
                     };
-                    self.pace.throttled(at, asked, None);
+                    self.pace.throttled(at, asked.or(self.tells.map(|told| told.length)), self.tells);
                 }
+                notes.extend(self.pace.notable(at));
                 continue;
             }
             let flying = arriving.len() + answers.len();
@@ -153,6 +166,14 @@ impl Model {
             };
             self.now = next.min(arrives.unwrap_or(Moment::MAX)).min(answered.unwrap_or(Moment::MAX));
         }
+        // What is still under way is answered before anybody goes on.
+        let arriving = arriving.into_iter().map(|Reverse((_, answer, _))| answer);
+        let mut late_answers: Vec<Moment> = arriving.chain(answers.into_iter().map(|next| next.0.0)).collect();
+        late_answers.sort_unstable();
+        for at in late_answers {
+            self.pace.answered(at);
+            self.now = self.now.max(ms(at.as_millis() as u64 + 1));
+        }
         let over = end - settled;
         let trip = ms(self.latency);
         let allowed =
@@ -160,6 +181,6 @@ impl Model {
         let truly = self.truth.iter().map(|window| allowed(window, window.length));
         let declared = self.declared.iter().map(|window| allowed(window, window.length + trip));
         let allowed = truly.chain(declared).fold(f64::INFINITY, f64::min);
-        Told { admitted, refused, share: f64::from(late) / allowed }
+        Told { notes, admitted, refused, share: f64::from(late) / allowed }
     }
 }
