@@ -120,9 +120,9 @@ impl Cap {
     pub(super) fn refused(&mut self, upper: f64, now: Moment) {
         self.before.get_or_insert(self.count);
         // A limit that was lowered shows in what is admitted now.
-        let lowered = upper >= 1.0 && upper < f64::from(self.most) * LOWERED;
+        let lowered = upper >= 1.0 && upper < self.limit().unwrap_or_default().max(f64::from(self.most)) * LOWERED;
         if lowered {
-            self.most = upper as u32;
+            self.most = self.most.min(upper as u32);
         }
         let most = f64::from(self.most.max(1));
         match self.count {
