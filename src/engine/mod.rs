@@ -5,6 +5,7 @@
 //! touches a file.
 
 pub mod attempt;
+pub mod control;
 pub mod dispatcher;
 pub mod forecast;
 pub mod look_up;
@@ -14,6 +15,8 @@ pub mod retry;
 pub mod safety;
 pub mod sender;
 mod start;
+pub mod waits;
 
+pub use control::Word;
 pub use dispatcher::{Ending, Run, run};
 pub use sender::Sender;

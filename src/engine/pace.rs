@@ -6,6 +6,7 @@
 //! length T from its sending until T after its *answer*: whatever happens on the way, no window of the provider's clock holds
 //! more than N.
 
+use super::waits::Why;
 use crate::provider::model::Window;
 use governor::clock::FakeRelativeClock;
 use governor::middleware::NoOpMiddleware;
@@ -145,6 +146,37 @@ impl Pace {
             let per_second = slow.per_second * CREEP_BY;
             self.slow = (per_second < full).then(|| Slow::new(per_second, now));
         }
+    }
+
+    /// What fills the pace now, where nothing may be sent; takes no place.
+    pub fn full(&self, now: Moment) -> Option<Why> {
+        if now < self.held_until {
+            return Some(Why::HeldBack);
+        }
+        // Of several full windows the one that opens last is the one that bounds; one that is full of what is in flight opens last.
+        let opens = |window: &Window| {
+            let free = (window.count as usize).saturating_sub(self.in_flight);
+            if free == 0 {
+                return Some(Moment::MAX);
+            }
+            let index = self.answered.len().checked_sub(free)?;
+            let opens = self.answered[index] + window.length + GUARD;
+            (opens > now).then_some(opens)
+        };
+        let full = self.windows.iter().filter_map(|window| Some((opens(window)?, window)));
+        let last = full.max_by_key(|(opens, window)| (*opens, window.length)).map(|(_, window)| Why::Window(*window));
+        last.or_else(|| self.slow.as_ref().map(|_| Why::Learnt))
+    }
+
+    /// Other windows hold from now on; what was sent still counts.
+    pub fn set_windows(&mut self, windows: &[Window]) {
+        self.windows = windows.to_vec();
+        self.longest = self.windows.iter().map(|window| window.length).fold(self.longest, Duration::max);
+    }
+
+    /// The windows that hold.
+    pub fn windows(&self) -> &[Window] {
+        &self.windows
     }
 
     /// The moment until which the provider is held back, where that lies ahead.

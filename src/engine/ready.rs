@@ -3,6 +3,7 @@
 //! the fault tests in virtual time.
 
 use super::pace::{Full, Moment, Pace};
+use super::waits::Why;
 use crate::run::Ordinal;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -37,6 +38,8 @@ struct Lane {
     urgent: VecDeque<Ordinal>,
     fresh: VecDeque<Ordinal>,
     later: BinaryHeap<Reverse<(Moment, Ordinal)>>,
+    /// How many wait for other actions.
+    blocked: usize,
     /// Steps that gather until one of them is due or there is nothing else to do: then all go.
     gathered: VecDeque<(Moment, Ordinal)>,
 }
@@ -71,6 +74,7 @@ impl Ready {
             urgent: VecDeque::new(),
             fresh: VecDeque::new(),
             later: BinaryHeap::new(),
+            blocked: 0,
             gathered: VecDeque::new(),
         };
         Self {
@@ -89,6 +93,7 @@ impl Ready {
             self.release(ordinal, account, not_before);
         } else {
             self.blocked.insert(ordinal, (needs.len(), not_before));
+            self.lanes[account].blocked += 1;
             for need in needs {
                 self.dependents.entry(*need).or_default().push((ordinal, account));
             }
@@ -216,6 +221,7 @@ impl Ready {
         for (dependent, account) in self.dependents.remove(&ordinal).unwrap_or_default() {
             if !well {
                 if self.blocked.remove(&dependent).is_some() {
+                    self.lanes[account].blocked -= 1;
                     lost.push(dependent);
                     lost.extend(self.ended(dependent, false));
                 }
@@ -226,6 +232,7 @@ impl Ready {
             if *open == 0 {
                 let not_before = *not_before;
                 self.blocked.remove(&dependent);
+                self.lanes[account].blocked -= 1;
                 self.release(dependent, account, not_before);
             }
         }
@@ -245,6 +252,40 @@ impl Ready {
     /// The account sends nothing until it is set going again (it waits for a token).
     pub fn pause(&mut self, account: usize, paused: bool) {
         self.lanes[account].paused = paused;
+    }
+
+    /// Why the account starts nothing more now: asked after [`Self::next`] has nothing more to start.
+    pub fn why(&self, account: usize, now: Moment) -> Why {
+        let lane = &self.lanes[account];
+        let queued = lane.front().is_some();
+        if lane.stopped {
+            return Why::Stopped;
+        }
+        if !queued && lane.next_due().is_none() && lane.blocked == 0 {
+            return if lane.running > 0 { Why::Answers } else { Why::Done };
+        }
+        if self.canaries > 0 {
+            return Why::Canary;
+        }
+        if !queued {
+            return if lane.running > 0 { Why::Answers } else { Why::Others };
+        }
+        match lane.pace.full(now) {
+            Some(Why::Learnt) if lane.running >= lane.slots => Why::Concurrency,
+            Some(why) => why,
+            None if lane.running >= lane.slots => Why::Concurrency,
+            None => Why::Answers,
+        }
+    }
+
+    /// How many requests the account may have in flight at once.
+    pub fn slots(&self, account: usize) -> u32 {
+        self.lanes[account].slots
+    }
+
+    /// Whether no account that goes on has anything queued. (What waits for others is not queued.)
+    pub fn is_empty(&self) -> bool {
+        self.lanes.iter().all(|lane| lane.stopped || (lane.front().is_none() && lane.next_due().is_none()))
     }
 
     fn release(&mut self, ordinal: Ordinal, account: usize, not_before: Option<Moment>) {
