@@ -2,9 +2,10 @@
 //! what an option means for a run is decided by the commands.
 
 use super::help::{
-    CHECK_EXAMPLES, COMPLETIONS_EXAMPLES, EXAMPLES, PREVIEW_EXAMPLES, PROVIDERS_EXAMPLES, REPORT_EXAMPLES,
+    CHECK_EXAMPLES, COMPLETIONS_EXAMPLES, CONTROL_EXAMPLES, EXAMPLES, PREVIEW_EXAMPLES, PROVIDERS_EXAMPLES, REPORT_EXAMPLES,
     RESUME_EXAMPLES, RUN_EXAMPLES, SCHEMA_EXAMPLES, SIMULATE_EXAMPLES, STATUS_EXAMPLES,
 };
+use crate::provider::model::Window;
 use crate::run::Outcome;
 use crate::time::parse_duration;
 use crate::view::printer::ColorChoice;
@@ -67,6 +68,15 @@ pub enum Command {
     /// Show how far a run is, also while it goes on in another terminal
     #[command(after_help = STATUS_EXAMPLES)]
     Status(Status),
+    /// Have a run that goes on in another terminal send nothing new
+    #[command(after_help = CONTROL_EXAMPLES)]
+    Pause(Pause),
+    /// Have a paused run go on
+    #[command(after_help = CONTROL_EXAMPLES)]
+    Go(Go),
+    /// Change the limits of a run that goes on in another terminal
+    #[command(after_help = CONTROL_EXAMPLES)]
+    Pace(Pace),
     /// Write a run's report again
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
@@ -203,6 +213,42 @@ pub struct Status {
     /// The run directory
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
+}
+
+/// `pause`
+#[derive(Debug, Args)]
+pub struct Pause {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    pub run_dir: PathBuf,
+}
+
+/// `go`
+#[derive(Debug, Args)]
+pub struct Go {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    pub run_dir: PathBuf,
+}
+
+/// `pace`
+#[derive(Debug, Args)]
+pub struct Pace {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    pub run_dir: PathBuf,
+    /// A configured provider and its limits from now on, such as `digicert=50/5s` or `naver-kr=10/1s,100/60s`
+    #[arg(value_name = "PROVIDER=LIMITS", required = true, value_parser = parse_limit)]
+    pub limits: Vec<Limit>,
+}
+
+/// One value of `pace`: a configured provider, and the windows that hold for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// The configured provider.
+    pub account: String,
+    /// Its windows.
+    pub windows: Vec<Window>,
 }
 
 /// `report`
@@ -364,6 +410,16 @@ fn parse_columns(text: &str) -> Result<Columns, String> {
     Ok(Columns(pairs))
 }
 
+/// The last `=` divides: a provider's name may hold one, a limit does not.
+fn parse_limit(text: &str) -> Result<Limit, String> {
+    let (account, windows) = text
+        .rsplit_once('=')
+        .filter(|(account, _)| !account.trim().is_empty())
+        .ok_or_else(|| "write PROVIDER=LIMITS, such as `digicert=50/5s`".to_owned())?;
+    let windows: Result<Vec<Window>, String> = windows.split(',').map(Window::parse).collect();
+    Ok(Limit { account: account.trim().to_owned(), windows: windows? })
+}
+
 fn parse_retried(word: &str) -> Result<Outcome, String> {
     match Outcome::parse(word.trim()) {
         Some(outcome @ (Outcome::Failed | Outcome::InDoubt | Outcome::Rejected)) => Ok(outcome),
@@ -407,6 +463,9 @@ mod tests {
             "certsweep run plan.yaml --simulate --fault 429=1/20 --fault naver:hang=1/1000 --seed 7",
             "certsweep resume runs/x --retry failed,in-doubt,rejected --yes",
             "certsweep status runs/x --json",
+            "certsweep pause runs/x",
+            "certsweep go runs/x --json",
+            "certsweep pace runs/x digicert=50/5s naver-kr=10/1s,100/60s",
             "certsweep report runs/x --format csv -o out.csv --outcome failed,in-doubt",
             "certsweep report runs/x --format html",
             "certsweep providers",
@@ -436,6 +495,10 @@ mod tests {
             "certsweep preview plan.yaml --latency soon",
             "certsweep check list.csv --columns nothing",
             "certsweep providers check",
+            "certsweep pace runs/x",
+            "certsweep pace runs/x digicert",
+            "certsweep pace runs/x digicert=50",
+            "certsweep pace runs/x =50/5s",
         ] {
             assert_eq!(parse(line).err().map(|error| error.exit_code()), Some(2), "{line}");
         }

@@ -15,7 +15,7 @@ use crate::view::preview::{
     WideEffects,
 };
 use crate::wire::request;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 

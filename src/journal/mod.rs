@@ -10,6 +10,7 @@ pub mod reader;
 pub mod record;
 mod schema;
 pub mod state;
+pub mod words;
 pub mod writer;
 
 pub use dir::{RunDir, RunMaker};
