@@ -14,6 +14,7 @@ pub mod ready;
 pub mod retry;
 pub mod safety;
 pub mod sender;
+mod sent;
 mod start;
 pub mod waits;
 
