@@ -1,15 +1,18 @@
 //! Carries out a run that is on disk, for `run` and `resume` alike: runtime, signals, engine, report, summary, exit code.
 
 use super::context::Context;
+use super::control;
 use super::exit::Exit;
+use super::now::Telling;
 use super::report::write_reports;
 use super::signals;
 use super::status::resume_command;
-use crate::engine::{self, Ending, Run, Sender};
+use crate::engine::{self, Ending, Run, Sender, safety};
 use crate::journal::dir::OpenRun;
-use crate::journal::{JournalError, Reader, RunFacts};
+use crate::journal::{JournalError, Reader, RunFacts, words};
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
+use crate::view::Deadline;
 use crate::view::observer::{Observer, fitting};
 use crate::view::status::{Outcomes, State};
 use crate::view::summary::{Summary, render};
@@ -42,9 +45,14 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         Err(error) => return context.failed(&error),
     };
     let began = context.clock.elapsed();
-    let mut observer = fitting(&context.printer);
-    let ended = engine_run(context, facts, &run, &reader, senders, reopen, &mut *observer);
+    let deadline = match deadline(context, facts, &reader) {
+        Ok(deadline) => deadline,
+        Err(error) => return context.failed(&error),
+    };
+    let mut observer = Telling::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
+    let ended = engine_run(context, facts, &run, &reader, senders, reopen, &mut observer);
     drop(observer);
+    words::clear(&path);
     run.close();
     let ending = match ended {
         Ok(ending) => ending,
@@ -76,7 +84,10 @@ fn engine_run(
     let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let stop = signals::listen().map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        let (say, stop) = tokio::sync::mpsc::unbounded_channel();
+        signals::listen(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        let names = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
+        tokio::task::spawn_local(control::listen(run.dir.path().to_path_buf(), names, context.clock, say));
         let seed = context.clock.now().as_nanosecond() as u64;
         let run = Run {
             settings: &facts.settings,
@@ -91,6 +102,18 @@ fn engine_run(
         let mut observe = |event: Event| observer.event(&event);
         engine::run(run, &mut observe).await.map_err(|error| context.failed(&error))
     })
+}
+
+/// By when all must have ended; it counts from the run's first process.
+fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Option<Deadline>, JournalError> {
+    let settings = &facts.settings;
+    if settings.deadline.is_none() {
+        return Ok(None);
+    }
+    let now = context.clock.now();
+    let began = reader.overview()?.began_at.unwrap_or(now);
+    let at = safety::deadline(settings.deadline, &settings.schedule, began);
+    Ok(at.map(|at| Deadline { at, ahead: at.duration_since(now) }))
 }
 
 fn exit_of(ending: &Ending) -> Exit {

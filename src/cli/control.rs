@@ -69,7 +69,8 @@ pub fn pace(context: &Context, args: &args::Pace) -> Exit {
         .iter()
         .map(|limit| (limit.account.clone(), limit.windows.iter().map(ToString::to_string).collect()))
         .collect();
-    let told: Vec<String> = limits.iter().map(|(account, windows)| format!("{account} {}", windows.join(", "))).collect();
+    let told: Vec<String> =
+        limits.iter().map(|(account, windows)| format!("{account} {}", windows.join(", "))).collect();
     say(context, &args.run_dir, What::Pace(limits), |_| format!("from now on: {}", told.join("; ")))
 }
 
@@ -156,7 +157,8 @@ fn known(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usiz
     let one = |(name, windows): &(String, Vec<String>)| {
         let index = names.iter().position(|known| known == name).ok_or_else(|| {
             let near = nearest(name, names.iter().map(String::as_str));
-            let near = near.map_or_else(|| format!("it has {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
+            let near =
+                near.map_or_else(|| format!("it has {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
             format!("this run has no provider `{name}`; {near}")
         })?;
         let windows: Result<Vec<Window>, String> = windows.iter().map(|text| Window::parse(text)).collect();
@@ -165,9 +167,8 @@ fn known(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usiz
     limits.iter().map(one).collect()
 }
 
-/// Hears what is said to the run and hands it to the engine, until nobody listens there any more.
-pub async fn listen(run: PathBuf, facts: &RunFacts, clock: impl Clock, sender: UnboundedSender<Word>) {
-    let names = names(facts);
+/// Hears what is said to the run (whose accounts have these names) and hands it to the engine, until nobody listens there any more.
+pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<Word>) {
     loop {
         for (word, text) in words::waiting(&run) {
             let answer = match serde_json::from_str::<Said>(&text) {

@@ -245,6 +245,24 @@ impl Gathered {
     }
 }
 
+/// Says so where a run of these actions that begins now will miss its deadline.
+pub fn misses_the_deadline(
+    settings: &Settings,
+    queue: &[QueuedAction],
+    latency: Duration,
+    now: Timestamp,
+) -> Option<String> {
+    let at = safety::deadline(settings.deadline, &settings.schedule, now)?;
+    let tokens = vec![false; settings.accounts.len()];
+    let assumptions = Assumptions { start: now, latency, tokens, read_back: HashSet::new() };
+    let Some(takes) = forecast(settings, queue, &assumptions).takes else {
+        return Some("the deadline will be MISSED: the plan does not end inside its schedule".to_owned());
+    };
+    let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+    let late = takes.checked_sub(left).filter(|late| !late.is_zero())?;
+    Some(format!("the deadline will be MISSED by about {}", human(late)))
+}
+
 fn provider_forecast(
     account: &Account,
     share: &AccountForecast,

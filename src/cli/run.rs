@@ -4,7 +4,7 @@ use super::args;
 use super::carry_out::{Task, carry_out};
 use super::context::{Context, ReadPlan};
 use super::exit::Exit;
-use super::foretell::Gathered;
+use super::foretell::{Gathered, misses_the_deadline};
 use super::prepare::{senders, simulated_senders};
 use super::preview::preview;
 use super::simulate::simulator_for;
@@ -85,6 +85,9 @@ fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
     if let Some(simulator) = &simulator {
         teach(simulator, &dir, &facts).map_err(|error| context.failed(&error))?;
     }
+    if !asks && !args.simulate {
+        warn_of_the_deadline(context, &facts, &dir).map_err(|error| context.failed(&error))?;
+    }
     let run = dir.open().map_err(|error| context.failed(&error))?;
     let exit = carry_out(
         context,
@@ -145,7 +148,9 @@ fn make(
         let preview = gathered.preview(&read, catalog, ASSUMED_LATENCY, context.clock.now());
         context.printer.always(render(&preview).trim_end());
         let again = if warned { " once more" } else { "" };
-        let question = format!("Carry out these {} actions{again}? They cannot be undone.", read.plan.actions());
+        let late = preview.deadline.as_ref().filter(|deadline| !deadline.met);
+        let late = late.map_or("", |_| " The deadline will be MISSED.");
+        let question = format!("Carry out these {} actions{again}? They cannot be undone.{late}", read.plan.actions());
         if !context.printer.confirm(&question) {
             context.printer.error("not confirmed; nothing was sent");
             return Err(Exit::Usage);
@@ -166,6 +171,19 @@ fn make(
         simulated: args.simulate,
     };
     Ok((facts, read.plan.files().to_vec()))
+}
+
+/// Where nobody is asked, a deadline that will be missed is at least told of.
+fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Result<(), JournalError> {
+    if facts.settings.deadline.is_none() {
+        return Ok(());
+    }
+    let mut queue = Vec::new();
+    dir.read()?.queue(|action| queue.push(action))?;
+    if let Some(late) = misses_the_deadline(&facts.settings, &queue, ASSUMED_LATENCY, context.clock.now()) {
+        context.printer.warning(&format!("{late}; `certsweep preview` says what would help"));
+    }
+    Ok(())
 }
 
 /// Tells the simulator which targets there are, as a CA knows its certificates before anybody asks about them.

@@ -3,9 +3,11 @@
 
 mod folding;
 mod telling;
+mod words;
 mod writing;
 
 use super::attempt::{self, JournalFailed, Report, Tools};
+use super::control::Word;
 use super::look_up::{self, Case, Doubted, LookedUp};
 use super::pace::{Moment, Pace};
 use super::ready::{Ready, Turn};
@@ -14,9 +16,10 @@ use super::safety::{self, Gate, Watch};
 use super::sender::{Sender, TokenError};
 use super::sent::Present;
 use super::start;
+use super::waits::Waits;
 use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record, States};
 use crate::plan::Settings;
-use crate::run::{Event, Ordinal, Outcome, StopReason};
+use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -41,8 +44,8 @@ pub struct Run<'a, T, C> {
     pub clock: Rc<C>,
     /// Outcomes that are taken up again (`resume --retry`).
     pub reopen: BTreeSet<Outcome>,
-    /// Why to stop, when somebody says so (a signal). A second word leaves at once.
-    pub stop: mpsc::UnboundedReceiver<StopReason>,
+    /// What the run is told from outside: by signals, and by other processes.
+    pub stop: mpsc::UnboundedReceiver<Word>,
     /// Seed of the jitter between attempts.
     pub seed: u64,
 }
@@ -100,6 +103,12 @@ struct Dispatcher<'a, 'o, T, C> {
     token_tries: HashMap<usize, u32>,
     skew_told: HashSet<usize>,
     hold_told: HashMap<usize, Moment>,
+    /// `certsweep pause` holds.
+    paused: bool,
+    /// What each account waits for.
+    waits: Vec<Waits>,
+    /// What bounds each account, as it was told last.
+    bounds: Vec<Option<Bound>>,
 }
 
 /// What a task came to.
@@ -118,7 +127,7 @@ where
         let now = run.clock.elapsed();
         let wall = run.clock.now();
         let present = Present { wall, steady: now, boot: run.clock.boot() };
-        let start::Start { states, records, doubts, queue, left, sent, began_at } =
+        let start::Start { states, records, doubts, queue, left, sent, limits, began_at } =
             start::start(run.reader, run.settings, &run.senders, &run.reopen, present)?;
         let failed = run.journal.append_and_wait(records, now).err();
 
@@ -126,11 +135,12 @@ where
         let canaries_well =
             states.0.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
         let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
-        let lanes = run.settings.accounts.iter().zip(sent).map(|(account, sent)| {
-            let mut pace = Pace::new(&account.windows);
+        let lanes = run.settings.accounts.iter().zip(sent).enumerate().map(|(index, (account, sent))| {
+            let mut pace = Pace::new(limits.get(&index).unwrap_or(&account.windows));
             pace.seed(now, sent);
             (pace, account.concurrency)
         });
+        let accounts = run.settings.accounts.len();
         let mut ready = Ready::new(lanes.collect(), canaries);
         let mut duplicates = HashSet::new();
         for action in queue {
@@ -172,6 +182,9 @@ where
             token_tries: HashMap::new(),
             skew_told: HashSet::new(),
             hold_told: HashMap::new(),
+            paused: false,
+            waits: vec![Waits::default(); accounts],
+            bounds: vec![None; accounts],
         })
     }
 
@@ -185,6 +198,7 @@ where
                     Turn::Idle if self.steps.is_empty() => return,
                     _ => {}
                 }
+                self.note_waits();
             }
             if self.leave || (self.stopping.is_some() && self.steps.is_empty()) {
                 return;
@@ -192,14 +206,13 @@ where
             let sleep = wake.saturating_sub(self.run.clock.elapsed());
             tokio::select! {
                 biased;
-                Some(reason) = self.run.stop.recv() => {
-                    self.signals += 1;
-                    self.leave = self.signals > 1;
-                    self.stop(reason);
-                }
+                Some(word) = self.run.stop.recv() => self.told(word),
                 Some(joined) = self.steps.join_next_with_id() => self.stepped(joined),
                 Some(result) = self.untold.acknowledged.recv() => self.acknowledged(result),
-                _ = tick.tick() => (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began))),
+                _ = tick.tick() => {
+                    (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
+                    self.tell_of_bounds();
+                }
                 () = tokio::time::sleep(sleep) => {}
             }
         }
@@ -220,6 +233,9 @@ where
                     return Turn::Idle;
                 }
                 Gate::Open(_) => {}
+            }
+            if self.paused {
+                return if self.ready.is_empty() { Turn::Idle } else { Turn::WaitForAnswer };
             }
             match self.ready.next(now) {
                 Turn::Start { ordinal, account } => {

@@ -174,6 +174,11 @@ impl Pace {
         self.longest = self.windows.iter().map(|window| window.length).fold(self.longest, Duration::max);
     }
 
+    /// The slower pace that was learnt, in requests a second.
+    pub fn learnt(&self) -> Option<f64> {
+        self.slow.as_ref().map(|slow| slow.per_second)
+    }
+
     /// The windows that hold.
     pub fn windows(&self) -> &[Window] {
         &self.windows

@@ -2,6 +2,7 @@
 //! their order; pure.
 
 use crate::journal::{Kept, Record};
+use crate::provider::model::Window;
 use crate::run::Ordinal;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -34,6 +35,8 @@ pub(super) struct Sent {
     pub(super) attempts: Vec<(Ordinal, Duration)>,
     /// Look-ups and requests for tokens, by account, the same way.
     pub(super) asked: Vec<(usize, Duration)>,
+    /// The windows that `certsweep pace` has set, by account: they hold on.
+    pub(super) limits: HashMap<usize, Vec<Window>>,
     /// The action whose attempt has no end yet.
     open: Option<Ordinal>,
 }
@@ -48,6 +51,7 @@ impl Sent {
             began_at: None,
             attempts: Vec::new(),
             asked: Vec::new(),
+            limits: HashMap::new(),
             open: None,
         }
     }
@@ -70,10 +74,14 @@ impl Sent {
                 }
             }
             Record::Asked { account, .. } => {
-                let age = self.age(kept).saturating_sub(self.timeout);
-                if age < self.longest {
-                    self.asked.push((*account, age));
-                }
+                // A longer window may be set by a later record: who counts them leaves out what is too long ago.
+                self.asked.push((*account, self.age(kept).saturating_sub(self.timeout)));
+            }
+            Record::Limited { account, windows, .. } => {
+                // These were written from windows, so they can be read.
+                let windows: Vec<Window> = windows.iter().filter_map(|text| Window::parse(text).ok()).collect();
+                self.longest = windows.iter().map(|window| window.length).fold(self.longest, Duration::max);
+                self.limits.insert(*account, windows);
             }
             _ => {}
         }

@@ -112,25 +112,25 @@ mod tests {
 
     #[test]
     fn a_burst_does_not_hide_the_window_and_a_pause_is_told_at_once() {
+        use Why::{Concurrency, Done, Paused};
         let window = Why::Window(Window { count: 100, length: ms(5000) });
         let mut waits = Waits::default();
         let mut now = 0;
         let mut told = Vec::new();
         for (why, lasts) in [
-            (Why::Concurrency, 400),
+            (Concurrency, 400),
             (window, 600),
             (window, 1000),
-            (Why::Concurrency, 500),
+            (Concurrency, 500),
             (window, 500),
-            (Why::Paused, 10),
-            (Why::Concurrency, 1000),
-            (Why::Done, 10),
+            (Paused, 10),
+            (Concurrency, 1000),
+            (Done, 10),
         ] {
             waits.turn_to(why, ms(now));
             now += lasts;
             told.push(waits.bound(ms(now)).unwrap());
         }
-        use Why::{Concurrency, Done, Paused};
         assert_eq!(told, [Concurrency, window, window, window, window, Paused, Concurrency, Done]);
     }
 }

@@ -232,7 +232,7 @@ pub(crate) mod testing {
     }
 
     pub(crate) fn held(account: &str) -> Event {
-        let until = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+        let until = Timestamp::from_second(1_700_000_000).unwrap();
         Event::HeldBack { account: account.to_owned(), until, why: "429".to_owned() }
     }
 }

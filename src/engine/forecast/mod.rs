@@ -137,7 +137,7 @@ impl Simulation<'_> {
                 },
                 Door::Closed(_) if answer.is_some() => answer,
                 // The last answer may have come while the window was closed.
-                Door::Closed(_) if self.nothing_left() => return true,
+                Door::Closed(_) if self.ready.is_empty() => return true,
                 Door::Closed(opens) => opens,
             };
             self.note(matches!(open, Door::Closed(_)));
@@ -202,10 +202,6 @@ impl Simulation<'_> {
             };
             waits.turn_to(why, self.now);
         }
-    }
-
-    fn nothing_left(&self) -> bool {
-        (0..self.accounts.len()).all(|account| self.ready.why(account, self.now) == Why::Done)
     }
 
     fn told(mut self, ended: bool) -> Forecast {
