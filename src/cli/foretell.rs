@@ -14,6 +14,7 @@ use crate::view::preview::{
     Count, DeadlineForecast, FirstRequest, Header, Help, Order, Ordered, Preview, ProviderForecast, Waited, WideEffect,
     WideEffects,
 };
+use crate::view::table::plural;
 use crate::wire::request;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -29,7 +30,7 @@ pub struct Gathered {
     duplicates: u64,
     wide: WideEffects,
     first: Vec<Action>,
-    /// The orders of certificates that name theirs: ordinal, account, operation, order.
+    /// Certificates that name their order: ordinal, account, operation, order with the reason.
     orders: Vec<(Ordinal, usize, String, String)>,
     /// Actions that do not ask to skip a person's approval, by account and operation.
     unskipped: BTreeMap<(usize, String), u64>,
@@ -67,7 +68,9 @@ impl Gathered {
             self.duplicates_of.push((action.ordinal, original.clone()));
         } else {
             if let Some(order) = action.parameters.get(ORDER) {
-                self.orders.push((action.ordinal, action.account, action.operation.clone(), order.to_string()));
+                // One revoke of the order has one reason.
+                let order = format!("{order} {}", action.reason_sent.as_deref().unwrap_or_default());
+                self.orders.push((action.ordinal, action.account, action.operation.clone(), order));
             }
             if action.parameters.get(SKIP_APPROVAL).and_then(serde_json::Value::as_bool) != Some(true) {
                 *self.unskipped.entry((action.account, action.operation.clone())).or_default() += 1;
@@ -229,7 +232,7 @@ impl Gathered {
         let said = waiting.into_iter().map(|(account, actions)| {
             let name = &settings.accounts[account].name;
             let (actions, wait) =
-                if actions == 1 { ("1 action".to_owned(), "waits") } else { (format!("{actions} actions"), "wait") };
+                (plural(actions, "action"), if actions == 1 { "waits" } else { "wait" });
             Help {
                 provider: name.clone(),
                 change: SKIP_APPROVAL.to_owned(),
@@ -298,7 +301,7 @@ fn provider_forecast(
 fn bottleneck(why: Why, account: &Account, latency: Duration) -> String {
     let latency = human(latency);
     match why {
-        Why::Done | Why::Stopped => "nothing".to_owned(),
+        Why::Done | Why::Nothing | Why::Stopped => "nothing".to_owned(),
         Why::Window(window) => format!("rate {window}"),
         Why::Concurrency => format!("concurrency {} at {latency} an answer", account.concurrency),
         Why::Answers => format!("{latency} an answer"),
@@ -339,9 +342,10 @@ fn sentence(
     let what = match change {
         Change::SecondKey => format!("a second key for {name}, as an account of its own with half of its actions"),
         Change::WholeOrders { spared, orders } => format!(
-            "revoking {orders} whole orders of {name} instead of {} of their certificates one by one (each order's revoke \
-             reaches all its certificates)",
-            spared + orders
+            "revoking {} of {name} whole instead of {} one by one (an order's revoke reaches all its \
+             certificates)",
+            plural(*orders, "order"),
+            plural(spared + orders, "certificate")
         ),
         Change::Concurrency(slots) => format!("`concurrency: {slots}` for {name}"),
         Change::LongerWindow(open) => format!("a window that is open for {} each day", human(*open)),

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod completions;
 pub mod context;
 pub mod control;
+pub mod earlier;
 pub mod exit;
 pub mod foretell;
 mod help;

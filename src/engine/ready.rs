@@ -270,11 +270,14 @@ impl Ready {
         if !queued {
             return if lane.running > 0 { Why::Answers } else { Why::Others };
         }
+        if lane.paused {
+            return Why::Answers;
+        }
         match lane.pace.full(now) {
             Some(Why::Learnt) if lane.running >= lane.slots => Why::Concurrency,
             Some(why) => why,
             None if lane.running >= lane.slots => Why::Concurrency,
-            None => Why::Answers,
+            None => Why::Nothing,
         }
     }
 

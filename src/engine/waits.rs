@@ -32,6 +32,8 @@ pub enum Why {
     Others,
     /// All that is left is in flight.
     Answers,
+    /// Nothing: it could start more, if the run as a whole would.
+    Nothing,
     /// It sends nothing more in this process.
     Stopped,
 }
@@ -79,7 +81,9 @@ impl Waits {
         }
         self.spent.retain(|(_, time)| !time.is_zero());
         match self.now {
-            Some(Why::Window(_) | Why::Concurrency | Why::Answers | Why::Others) => longest.filter(alternates),
+            Some(Why::Window(_) | Why::Concurrency | Why::Answers | Why::Others | Why::Nothing) => {
+                longest.filter(alternates)
+            }
             now => now,
         }
         .or(self.now)
@@ -88,7 +92,7 @@ impl Waits {
 
 /// Whether it comes and goes many times a second.
 const fn alternates(why: &Why) -> bool {
-    matches!(why, Why::Window(_) | Why::Concurrency | Why::Answers | Why::Others | Why::Learnt)
+    matches!(why, Why::Window(_) | Why::Concurrency | Why::Answers | Why::Others | Why::Nothing | Why::Learnt)
 }
 
 #[cfg(test)]

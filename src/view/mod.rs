@@ -13,7 +13,7 @@ pub mod providers;
 pub mod report;
 pub mod status;
 pub mod summary;
-mod table;
+pub(crate) mod table;
 mod tally;
 
 pub use observer::{Observer, Silent};

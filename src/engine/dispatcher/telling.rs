@@ -91,7 +91,7 @@ where
             Why::Paused => Bound::Paused,
             Why::Unreachable => Bound::Unreachable { until: wall },
             Why::Others => Bound::Others,
-            Why::Answers => Bound::Answers,
+            Why::Answers | Why::Nothing => Bound::Answers,
             Why::Stopped => Bound::Stopped,
         }
     }

@@ -4,7 +4,7 @@ use super::super::waits::Why;
 use super::{Assumptions, Forecast, forecast};
 use crate::journal::reader::QueuedAction;
 use crate::plan::Settings;
-use crate::plan::settings::{DailyWindow, Schedule};
+use crate::plan::settings::DailyWindow;
 use crate::run::Ordinal;
 use jiff::{SignedDuration, ToSpan};
 use std::collections::{HashMap, HashSet};
@@ -85,6 +85,8 @@ pub fn would_help(
             tries.longer_window(index);
         }
     }
+    // The one that helps most comes first.
+    tries.helps.sort_by_key(|help| help.takes);
     tries.helps
 }
 
@@ -128,39 +130,45 @@ impl Tries<'_> {
         self.attempt(account, change, self.settings, &left);
     }
 
-    /// The smallest doubling after which another doubling helps no more.
     fn concurrency(&mut self, account: usize) {
-        let before = self.settings.accounts[account].concurrency.max(1);
-        let mut best: Option<(u32, Duration)> = None;
-        let mut slots = before;
-        for _ in 0..DOUBLINGS {
-            slots = slots.saturating_mul(2);
-            let mut settings = self.settings.clone();
+        let slots = self.settings.accounts[account].concurrency.max(1);
+        self.doubled(account, |settings, times| {
+            let slots = slots.saturating_mul(times);
             settings.accounts[account].concurrency = slots;
-            let Some(takes) = forecast(&settings, self.queue, self.assumptions).takes else { break };
-            if best.map(|(_, takes)| takes).or(self.foretold.takes).is_some_and(|best| takes.mul_f64(HELPS) > best) {
-                break;
-            }
-            best = Some((slots, takes));
-        }
-        if let Some((slots, takes)) = best {
-            self.say(account, Change::Concurrency(slots), takes);
-        }
+            Some(Change::Concurrency(slots))
+        });
     }
 
     fn longer_window(&mut self, account: usize) {
-        let Some(window) = &self.settings.schedule.window else { return };
-        let open = length(window);
-        let longer = (open * 2).min(LONGEST_WINDOW);
-        if longer <= open || self.helps.iter().any(|help| matches!(help.change, Change::LongerWindow(_))) {
+        // The schedule is the whole run's: one account says it for all.
+        if self.helps.iter().any(|help| matches!(help.change, Change::LongerWindow(_))) {
             return;
         }
-        let minutes = i64::try_from(longer.as_secs() / 60).unwrap_or_default();
-        let to = window.from.wrapping_add(minutes.minutes());
-        let schedule =
-            Schedule { window: Some(DailyWindow { to, ..window.clone() }), ..self.settings.schedule.clone() };
-        let settings = Settings { schedule, ..self.settings.clone() };
-        self.attempt(account, Change::LongerWindow(longer), &settings, self.queue);
+        self.doubled(account, |settings, times| {
+            let window = settings.schedule.window.as_mut()?;
+            let longer = length(window).saturating_mul(times);
+            let minutes = i64::try_from(longer.as_secs() / 60).ok().filter(|_| longer <= LONGEST_WINDOW)?;
+            window.to = window.from.wrapping_add(minutes.minutes());
+            Some(Change::LongerWindow(longer))
+        });
+    }
+
+    /// Says the smallest doubling after which another doubling helps no more.
+    fn doubled(&mut self, account: usize, change: impl Fn(&mut Settings, u32) -> Option<Change>) {
+        let mut best: Option<(Change, Duration)> = None;
+        for power in 1..=DOUBLINGS {
+            let mut settings = self.settings.clone();
+            let Some(change) = change(&mut settings, 1 << power) else { break };
+            let Some(takes) = forecast(&settings, self.queue, self.assumptions).takes else { break };
+            let before = best.as_ref().map(|(_, takes)| *takes).or(self.foretold.takes);
+            if before.is_some_and(|before| takes.mul_f64(HELPS) > before) {
+                break;
+            }
+            best = Some((change, takes));
+        }
+        if let Some((change, takes)) = best {
+            self.say(account, change, takes);
+        }
     }
 
     fn attempt(&mut self, account: usize, change: Change, settings: &Settings, queue: &[QueuedAction]) {
@@ -191,7 +199,7 @@ const HELPS: f64 = 1.05;
 const CLOSE: f64 = 1.02;
 /// Of what an account waits for, so many are tried to be changed.
 const TRIED: usize = 2;
-/// How often a concurrency is doubled.
-const DOUBLINGS: u32 = 4;
+/// How often a concurrency or a window is doubled.
+const DOUBLINGS: u32 = 5;
 /// A window is open for no longer: else there is none.
 const LONGEST_WINDOW: Duration = Duration::from_secs(23 * 3600);

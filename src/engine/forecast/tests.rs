@@ -156,10 +156,10 @@ fn what_helps_is_tried_and_what_does_not_is_not_said() {
             vec!["10/10s"],
             10,
             by(30),
-            vec![(Change::SecondKey, 143), (Change::WholeOrders { spared: 200, orders: 100 }, 92)],
+            vec![(Change::WholeOrders { spared: 200, orders: 100 }, 92), (Change::SecondKey, 143)],
         ),
         (vec!["10/10s"], 10, none.clone(), vec![(Change::SecondKey, 143)]),
-        (vec![], 1, none.clone(), vec![(Change::Concurrency(16), 4)]),
+        (vec![], 1, none.clone(), vec![(Change::Concurrency(32), 2)]),
         (vec!["100/1s"], 10, none, vec![]),
     ] {
         let settings = settings(vec![account("a", &windows, concurrency), account("b", &[], 1)], 0);
