@@ -149,7 +149,7 @@ where
             accounts: run.settings.accounts.iter().map(|account| account.name.clone()).zip(left).collect(),
         });
         Ok(Self {
-            watch: Watch::new(safety),
+            watch: Watch::new(safety, run.settings.accounts.len()),
             jitter: Jitter::new(run.seed),
             deadline: safety::deadline(run.settings.deadline, &run.settings.schedule, facts_began),
             stopping: failed.map(StopReason::Environment),
@@ -210,7 +210,7 @@ where
                 self.run.clock.now(),
                 self.run.settings.timeout,
             ) {
-                Gate::Closed(why) => {
+                Gate::Closed { why, .. } => {
                     self.stop(StopReason::Rule(why));
                     return Turn::Idle;
                 }

@@ -166,7 +166,7 @@ where
             let message = format!("never sent: it needs {id}, which ended {outcome}");
             self.skip(lost, &message).await;
         }
-        if let Some(why) = self.watch.ended(well) {
+        if let Some(why) = self.watch.ended(account, well) {
             self.stop(StopReason::Rule(why));
         } else if canary && !well {
             self.stop(StopReason::Rule(format!("the canary {id} ended {outcome} (safety.canary)")));
