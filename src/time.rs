@@ -9,6 +9,9 @@ pub trait Clock {
     fn now(&self) -> Timestamp;
     /// Time since an arbitrary start, for pacing and delays. It never jumps.
     fn elapsed(&self) -> Duration;
+    /// The start of the machine that [`Self::elapsed`] counts from, by a name that no other start has; `None` where it counts
+    /// from another moment.
+    fn boot(&self) -> Option<String>;
 }
 
 /// Reads a duration such as `30s`, `500ms`, `5m`, `24h` or `7d`, or a bare number of seconds (`180`).

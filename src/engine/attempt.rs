@@ -28,10 +28,14 @@ pub struct Tools<T, C> {
     pub clock: Rc<C>,
 }
 
-/// What a step came to. Its records are durable.
+/// What a step came to.
 #[derive(Debug)]
 pub struct Report {
-    /// The records that it wrote about its action, in order.
+    /// The action's id.
+    pub id: String,
+    /// The action's intent, where the step had one; it is durable.
+    pub intent: Option<Record>,
+    /// The records that follow from the step, in order; they are still to be written.
     pub records: Vec<Record>,
     /// What follows.
     pub next: Next,
@@ -87,7 +91,8 @@ fn reads_a_list<T>(sender: &Sender<T>, action: &Action, answer: Option<&Answer>)
     chosen.is_some_and(|rule| rule.pages.is_some())
 }
 
-/// Carries out one attempt. The intent is durable before anything is sent; how it went is durable before this returns.
+/// Carries out one attempt. The intent is durable before anything is sent. How it went is the caller's to write: its slot is free
+/// once that is queued, since the journal keeps the order, and no intent that follows is durable before it.
 ///
 /// # Errors
 /// [`JournalFailed`]; before the intent was durable, nothing was sent.
@@ -104,7 +109,7 @@ pub async fn attempt<T: Transport, C: Clock>(
     let ordinal = action.ordinal;
     let attempt = state.attempts + 1;
     let intent = Record::Intent { ordinal, attempt, at: clock.now() };
-    append(&journal, vec![intent.clone()]).await?;
+    append(&journal, clock.elapsed(), vec![intent.clone()]).await?;
 
     let token_number = sender.token_number();
     let delivery = sender.send(operation, &action.parameters, clock.now()).await;
@@ -135,7 +140,6 @@ pub async fn attempt<T: Transport, C: Clock>(
         Next::End(outcome) => Record::Ended { ordinal, at, outcome, answer: reply.clone() },
         _ => Record::AttemptEnded { ordinal, attempt, at, effect, counts, answer: reply.clone() },
     };
-    append(&journal, vec![record.clone()]).await?;
 
     let meaning = verdict.as_ref().map(|verdict| verdict.meaning);
     if meaning.is_some_and(|meaning| meaning != Meaning::RefusedCredentials) {
@@ -148,7 +152,8 @@ pub async fn attempt<T: Transport, C: Clock>(
     let by_list = matches!(next, Next::LookUp(_)) && reads_a_list(&sender, &action, answer.as_ref());
     let skew = answer.as_ref().and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(Meaning::Rejected);
-    Ok(Report { records: vec![intent, record], next, reply, answer, refused, pace, token_number, by_list, skew })
+    let (id, intent) = (action.id, Some(intent));
+    Ok(Report { id, intent, records: vec![record], next, reply, answer, refused, pace, token_number, by_list, skew })
 }
 
 /// The last words about an action, for its report row.
@@ -183,12 +188,12 @@ pub(super) fn closing<T: Transport>(
 ///
 /// # Errors
 /// [`JournalFailed`].
-pub async fn append(journal: &Journal, records: Vec<Record>) -> Result<(), JournalFailed> {
+pub async fn append(journal: &Journal, steady: Duration, records: Vec<Record>) -> Result<(), JournalFailed> {
     if records.is_empty() {
         return Ok(());
     }
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    journal.append(records, Box::new(move |result| drop(sender.send(result))));
+    journal.append(records, steady, Box::new(move |result| drop(sender.send(result))));
     match receiver.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(cause)) => Err(JournalFailed(cause)),

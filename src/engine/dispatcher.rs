@@ -3,6 +3,7 @@
 
 mod folding;
 mod telling;
+mod writing;
 
 use super::attempt::{self, JournalFailed, Report, Tools};
 use super::look_up::{self, Case, Doubted, LookedUp};
@@ -11,8 +12,9 @@ use super::ready::{Ready, Turn};
 use super::retry::Jitter;
 use super::safety::{self, Gate, Watch};
 use super::sender::{Sender, TokenError};
+use super::sent::Present;
 use super::start;
-use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record};
+use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record, States};
 use crate::plan::Settings;
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
@@ -77,7 +79,8 @@ where
 struct Dispatcher<'a, 'o, T, C> {
     run: Run<'a, T, C>,
     observe: &'o mut dyn FnMut(Event),
-    states: Vec<ActionState>,
+    states: States,
+    untold: writing::Untold,
     duplicates: HashSet<Ordinal>,
     ready: Ready,
     doubts: HashMap<Ordinal, Doubted>,
@@ -101,7 +104,7 @@ struct Dispatcher<'a, 'o, T, C> {
 
 /// What a task came to.
 enum Step {
-    Attempt(Result<Report, JournalFailed>),
+    Attempt(Result<Box<Report>, JournalFailed>),
     LookUp(Result<LookedUp, JournalFailed>),
     Token(Result<Result<(), TokenError>, JournalFailed>),
 }
@@ -114,14 +117,14 @@ where
     fn begin(run: Run<'a, T, C>, observe: &'o mut dyn FnMut(Event)) -> Result<Self, JournalError> {
         let now = run.clock.elapsed();
         let wall = run.clock.now();
-        let start::Start { states, records, doubts, queue, left, sent } =
-            start::start(run.reader, run.settings, &run.senders, &run.reopen, wall)?;
-        let failed = run.journal.append_and_wait(records).err();
-        let facts_began = run.reader.overview()?.began_at.unwrap_or(wall);
+        let present = Present { wall, steady: now, boot: run.clock.boot() };
+        let start::Start { states, records, doubts, queue, left, sent, began_at } =
+            start::start(run.reader, run.settings, &run.senders, &run.reopen, present)?;
+        let failed = run.journal.append_and_wait(records, now).err();
 
         let safety = &run.settings.safety;
         let canaries_well =
-            states.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
+            states.0.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
         let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
         let lanes = run.settings.accounts.iter().zip(sent).map(|(account, sent)| {
             let mut pace = Pace::new(&account.windows);
@@ -134,10 +137,10 @@ where
             if action.duplicate_of.is_some() {
                 duplicates.insert(action.ordinal);
             }
-            if start::state(&states, action.ordinal).phase != Phase::Waiting {
+            if states.of(action.ordinal).phase != Phase::Waiting {
                 continue;
             }
-            let open = |need: &Ordinal| !matches!(start::state(&states, *need).phase, Phase::Ended(outcome) if outcome.is_well());
+            let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if outcome.is_well());
             let needs: Vec<Ordinal> = action.needs.into_iter().filter(open).collect();
             let not_before = action.not_before.filter(|at| *at > wall).and_then(|at| {
                 let ahead = Duration::try_from(at.duration_since(wall)).ok()?;
@@ -151,12 +154,13 @@ where
         Ok(Self {
             watch: Watch::new(safety, run.settings.accounts.len()),
             jitter: Jitter::new(run.seed),
-            deadline: safety::deadline(run.settings.deadline, &run.settings.schedule, facts_began),
+            deadline: safety::deadline(run.settings.deadline, &run.settings.schedule, began_at),
             stopping: failed.map(StopReason::Environment),
             doubts,
             run,
             observe,
             states,
+            untold: writing::Untold::new(),
             duplicates,
             ready,
             steps: JoinSet::new(),
@@ -193,7 +197,8 @@ where
                     self.leave = self.signals > 1;
                     self.stop(reason);
                 }
-                Some(joined) = self.steps.join_next_with_id() => self.stepped(joined).await,
+                Some(joined) = self.steps.join_next_with_id() => self.stepped(joined),
+                Some(result) = self.untold.acknowledged.recv() => self.acknowledged(result),
                 _ = tick.tick() => (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began))),
                 () = tokio::time::sleep(sleep) => {}
             }
@@ -248,7 +253,7 @@ where
             self.ready.again(ordinal, account, None);
             let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
             let task = self.steps.spawn_local(async move {
-                Step::Token(match attempt::append(&tools.journal, vec![asked]).await {
+                Step::Token(match attempt::append(&tools.journal, tools.clock.elapsed(), vec![asked]).await {
                     Ok(()) => Ok(tools.sender.fetch_token().await),
                     Err(failed) => Err(failed),
                 })
@@ -257,21 +262,21 @@ where
             return Ok(());
         }
         let action = self.run.reader.action(ordinal)?;
-        let state = start::state(&self.states, ordinal);
+        let state = self.states.of(ordinal);
         let task = match self.doubts.get(&ordinal).cloned() {
             Some(doubted) => {
                 let case = Case { action, state, doubted, attempts };
                 self.steps.spawn_local(async move {
                     Step::LookUp(if case.doubted.tries >= LOOKUP_TRIES {
-                        look_up::give_up(tools, case).await
+                        Ok(look_up::give_up(&tools, &case))
                     } else {
                         look_up::look_up(tools, case).await
                     })
                 })
             }
-            None => self
-                .steps
-                .spawn_local(async move { Step::Attempt(attempt::attempt(tools, action, state, attempts).await) }),
+            None => self.steps.spawn_local(async move {
+                Step::Attempt(attempt::attempt(tools, action, state, attempts).await.map(Box::new))
+            }),
         };
         self.under_way.insert(task.id(), (account, Some(ordinal)));
         Ok(())
@@ -279,21 +284,22 @@ where
 
     fn stop(&mut self, reason: StopReason) {
         if self.stopping.is_none() {
-            (self.observe)(Event::Stopping(reason.clone()));
-            self.stopping = Some(reason);
+            self.stopping = Some(reason.clone());
+            self.tell(Event::Stopping(reason));
         }
     }
 
     async fn end(mut self) -> Ending {
         // Leaving at once: what is in flight stays without an end, and resume takes it as lost.
         self.steps.abort_all();
-        let complete = self.states.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
+        self.all_told().await;
+        let complete = self.states.0.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
         let ended_well = |(ordinal, state): (usize, &ActionState)| match state.phase {
             Phase::Ended(Outcome::Skipped) => self.duplicates.contains(&(ordinal as Ordinal)),
             Phase::Ended(outcome) => outcome.is_well(),
             Phase::Waiting | Phase::InFlight => false,
         };
-        let well = self.states.iter().enumerate().all(ended_well);
+        let well = self.states.0.iter().enumerate().all(ended_well);
         let at = self.run.clock.now();
         let record = match (&self.stopping, complete) {
             (_, true) => Record::Finished { at },
@@ -309,7 +315,7 @@ where
                 Record::Stopped { at, why: whys.join("; "), code: 4 }
             }
         };
-        if let Err(failed) = attempt::append(&self.run.journal, vec![record]).await {
+        if let Err(failed) = attempt::append(&self.run.journal, self.run.clock.elapsed(), vec![record]).await {
             self.stop(StopReason::Environment(failed.0));
         }
         (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));

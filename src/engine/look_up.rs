@@ -76,7 +76,7 @@ pub struct Case {
 /// [`JournalFailed`].
 pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> Result<LookedUp, JournalFailed> {
     let Some((rule, operation, mut parameters)) = chosen(&tools.sender, &case) else {
-        return settle(&tools, &case, Standing::Unknown, String::new(), Paced::Unsent).await;
+        return Ok(settle(&tools, &case, Standing::Unknown, "", Paced::Unsent));
     };
     let key = format!("{} {}", rule.operation, Value::Object(parameters.clone()));
     let mut page = 0;
@@ -91,14 +91,14 @@ pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> 
         page = if next.is_some() { list.pages.len() } else { 0 };
         tools.sender.keep_list(key.clone(), list);
         if let Some((standing, seen)) = told {
-            return settle(&tools, &case, standing, seen, Paced::Unsent).await;
+            return Ok(settle(&tools, &case, standing, &seen, Paced::Unsent));
         }
         if let Some(number) = next {
             parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
         }
     }
     let asked = Record::Asked { account: tools.account, ordinal: Some(case.action.ordinal), at: tools.clock.now() };
-    append(&tools.journal, vec![asked]).await?;
+    append(&tools.journal, tools.clock.elapsed(), vec![asked]).await?;
     let token_number = tools.sender.token_number();
     let asked_at = tools.clock.elapsed();
     let answer = match tools.sender.send(operation, &parameters, tools.clock.now()).await {
@@ -121,7 +121,7 @@ pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> 
                 Some(lookup::standing(rule, &case.action.parameters, &[body]))
             };
             match told {
-                Some((standing, seen)) => settle(&tools, &case, standing, seen, Paced::Answered).await,
+                Some((standing, seen)) => Ok(settle(&tools, &case, standing, &seen, Paced::Answered)),
                 None => Ok(LookedUp::More),
             }
         }
@@ -140,12 +140,9 @@ pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> 
 }
 
 /// Ends a look-up that came to nothing too often: what it would have told stays unknown.
-///
-/// # Errors
-/// [`JournalFailed`].
-pub async fn give_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> Result<LookedUp, JournalFailed> {
+pub fn give_up<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> LookedUp {
     let cause = case.doubted.cause.clone().unwrap_or_default();
-    settle(&tools, &case, Standing::Unknown, cause, Paced::Unsent).await
+    settle(tools, case, Standing::Unknown, &cause, Paced::Unsent)
 }
 
 impl ReadList {
@@ -181,16 +178,16 @@ fn chosen<'a, T: Transport>(
     Some((rule, sender.provider.operation(&rule.operation)?, first))
 }
 
-async fn settle<T: Transport, C: Clock>(
+fn settle<T: Transport, C: Clock>(
     tools: &Tools<T, C>,
     case: &Case,
     standing: Standing,
-    seen: String,
+    seen: &str,
     pace: Paced,
-) -> Result<LookedUp, JournalFailed> {
+) -> LookedUp {
     let Case { action, state, doubted, attempts } = case;
     let (at, ordinal) = (tools.clock.now(), action.ordinal);
-    let seen = tools.sender.mask(&seen);
+    let seen = tools.sender.mask(seen);
     let rules = rules(&tools.sender, action, doubted.answer.as_ref(), *attempts).unwrap_or(NEVER_AGAIN);
     let next = retry::after_lookup(rules, standing, doubted.refused, *state);
     let mut reply = doubted.reply.clone();
@@ -210,11 +207,22 @@ async fn settle<T: Transport, C: Clock>(
         reply = closing(&tools.sender, action, outcome, state.tainted, reply);
         records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });
     }
-    append(&tools.journal, records.clone()).await?;
     let refused = doubted.refused;
-    let report =
-        Report { records, next, reply, answer: None, refused, pace, token_number: 0, by_list: false, skew: None };
-    Ok(LookedUp::Settled(Box::new(report)))
+    let (id, intent) = (action.id.clone(), None);
+    let report = Report {
+        id,
+        intent,
+        records,
+        next,
+        reply,
+        answer: None,
+        refused,
+        pace,
+        token_number: 0,
+        by_list: false,
+        skew: None,
+    };
+    LookedUp::Settled(Box::new(report))
 }
 
 fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {

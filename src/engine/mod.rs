@@ -15,6 +15,7 @@ pub mod ready;
 pub mod retry;
 pub mod safety;
 pub mod sender;
+mod sent;
 mod start;
 pub mod waves;
 

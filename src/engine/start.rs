@@ -5,8 +5,9 @@ use super::attempt;
 use super::look_up::Doubted;
 use super::retry::{self, Next};
 use super::sender::Sender;
+use super::sent::{Present, Sent};
 use crate::journal::reader::QueuedAction;
-use crate::journal::{ActionState, JournalError, Phase, Reader, Record, Reply};
+use crate::journal::{ActionState, JournalError, Phase, Reader, Record, Reply, States};
 use crate::plan::Settings;
 use crate::run::{Effect, Ordinal, Outcome};
 use crate::wire::Transport;
@@ -19,7 +20,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(super) struct Start {
     /// The state of every action, after `records`.
-    pub(super) states: Vec<ActionState>,
+    pub(super) states: States,
     /// What is to be written before anything else.
     pub(super) records: Vec<Record>,
     /// Actions that begin with a look-up.
@@ -30,6 +31,8 @@ pub(super) struct Start {
     pub(super) left: Vec<u64>,
     /// How long ago requests of earlier processes were answered at the latest, by account.
     pub(super) sent: Vec<Vec<Duration>>,
+    /// When the run began.
+    pub(super) began_at: Timestamp,
 }
 
 /// Folds a run's records into what this process begins with.
@@ -38,15 +41,23 @@ pub(super) fn start<T: Transport>(
     settings: &Settings,
     senders: &[Rc<Sender<T>>],
     reopen: &BTreeSet<Outcome>,
-    at: Timestamp,
+    present: Present,
 ) -> Result<Start, JournalError> {
+    let at = present.wall;
+    let began = Record::Began { at, version: env!("CARGO_PKG_VERSION").to_owned(), boot: present.boot.clone() };
+    let windows = settings.accounts.iter().flat_map(|account| &account.windows);
+    let longest = windows.map(|window| window.length).max().unwrap_or_default();
+    let mut sent = Sent::new(present, longest, settings.timeout);
+    let states = reader.states_and(|kept| sent.take(kept))?;
+    sent.close();
     let mut start = Start {
-        states: reader.states()?,
-        records: vec![Record::Began { at, version: env!("CARGO_PKG_VERSION").to_owned() }],
+        states,
+        records: vec![began],
         doubts: HashMap::new(),
         queue: Vec::new(),
         left: vec![0; settings.accounts.len()],
-        sent: sent(reader, settings, at)?,
+        began_at: sent.began_at.unwrap_or(at),
+        sent: by_account(reader, settings.accounts.len(), sent)?,
     };
     reader.queue(|action| start.queue.push(action))?;
     start.needs_of_duplicates_are_needs_of_their_originals(reader)?;
@@ -56,7 +67,7 @@ pub(super) fn start<T: Transport>(
     start.doubt(reader, senders, settings, at)?;
     start.skip_what_can_never_go(at);
     for action in &start.queue {
-        if !matches!(state(&start.states, action.ordinal).phase, Phase::Ended(_))
+        if !matches!(start.states.of(action.ordinal).phase, Phase::Ended(_))
             && let Some(left) = start.left.get_mut(action.account)
         {
             *left += 1;
@@ -65,23 +76,11 @@ pub(super) fn start<T: Transport>(
     Ok(start)
 }
 
-/// The state of an action; every ordinal of a run has one.
-pub(super) fn state(states: &[ActionState], ordinal: Ordinal) -> ActionState {
-    usize::try_from(ordinal).ok().and_then(|index| states.get(index)).copied().unwrap_or_default()
-}
-
-/// Sets the state of an action.
-pub(super) fn set(states: &mut [ActionState], ordinal: Ordinal, new: ActionState) {
-    if let Some(state) = usize::try_from(ordinal).ok().and_then(|index| states.get_mut(index)) {
-        *state = new;
-    }
-}
-
 impl Start {
     fn write(&mut self, ordinal: Ordinal, record: Record) {
         // The records made here follow from the state that they are made from, so they are legal.
-        if let Ok(next) = state(&self.states, ordinal).next(&record) {
-            set(&mut self.states, ordinal, next);
+        if let Ok(next) = self.states.of(ordinal).next(&record) {
+            self.states.set(ordinal, next);
             self.records.push(record);
         }
     }
@@ -105,8 +104,8 @@ impl Start {
     fn skip_what_can_never_go(&mut self, at: Timestamp) {
         let badly = |state: ActionState| matches!(state.phase, Phase::Ended(outcome) if !outcome.is_well());
         loop {
-            let waiting = |action: &&QueuedAction| state(&self.states, action.ordinal).phase == Phase::Waiting;
-            let lost = |action: &QueuedAction| action.needs.iter().any(|need| badly(state(&self.states, *need)));
+            let waiting = |action: &&QueuedAction| self.states.of(action.ordinal).phase == Phase::Waiting;
+            let lost = |action: &QueuedAction| action.needs.iter().any(|need| badly(self.states.of(*need)));
             let lost: Vec<Ordinal> =
                 self.queue.iter().filter(waiting).filter(|action| lost(action)).map(|action| action.ordinal).collect();
             if lost.is_empty() {
@@ -121,8 +120,8 @@ impl Start {
     }
 
     fn settle_what_was_in_flight(&mut self, at: Timestamp) {
-        for index in 0..self.states.len() {
-            let ActionState { attempts, phase: Phase::InFlight, .. } = self.states[index] else { continue };
+        for index in 0..self.states.0.len() {
+            let ActionState { attempts, phase: Phase::InFlight, .. } = self.states.0[index] else { continue };
             let message = "certsweep was stopped while the request was in flight".to_owned();
             let answer = Reply { message: Some(message), ..Reply::default() };
             let ordinal = index as Ordinal;
@@ -136,7 +135,7 @@ impl Start {
         let duplicates: Vec<(Ordinal, String)> =
             self.queue.iter().filter_map(|action| Some((action.ordinal, action.duplicate_of.clone()?))).collect();
         for (ordinal, of) in duplicates {
-            if state(&self.states, ordinal).phase == Phase::Waiting {
+            if self.states.of(ordinal).phase == Phase::Waiting {
                 let answer = Reply { message: Some(format!("duplicate of {of}")), ..Reply::default() };
                 self.write(ordinal, Record::Ended { ordinal, at, outcome: Outcome::Skipped, answer });
             }
@@ -151,13 +150,14 @@ impl Start {
         let duplicates: BTreeSet<Ordinal> =
             self.queue.iter().filter(|action| action.duplicate_of.is_some()).map(|action| action.ordinal).collect();
         let named = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if outcomes.contains(&outcome));
-        let first = self.states.iter().enumerate().filter(|(_, state)| named(state)).map(|(index, _)| index as Ordinal);
+        let first =
+            self.states.0.iter().enumerate().filter(|(_, state)| named(state)).map(|(index, _)| index as Ordinal);
         reopened.extend(first.filter(|ordinal| !duplicates.contains(ordinal)));
         // What was skipped because of them may go again too; needs may stand in any order, so until nothing changes.
         loop {
             let before = reopened.len();
             for action in &self.queue {
-                let skipped = state(&self.states, action.ordinal).phase == Phase::Ended(Outcome::Skipped);
+                let skipped = self.states.of(action.ordinal).phase == Phase::Ended(Outcome::Skipped);
                 if skipped && action.needs.iter().any(|need| reopened.contains(need)) {
                     reopened.insert(action.ordinal);
                 }
@@ -179,8 +179,8 @@ impl Start {
         settings: &Settings,
         at: Timestamp,
     ) -> Result<(), JournalError> {
-        for index in 0..self.states.len() {
-            let state = self.states[index];
+        for index in 0..self.states.0.len() {
+            let state = self.states.0[index];
             if !state.tainted || state.phase != Phase::Waiting {
                 continue;
             }
@@ -203,38 +203,15 @@ impl Start {
     }
 }
 
-/// What earlier processes sent and the windows still count. An attempt without an end counts as answered now.
-fn sent(reader: &Reader, settings: &Settings, now: Timestamp) -> Result<Vec<Vec<Duration>>, JournalError> {
-    let longest = settings.accounts.iter().flat_map(|account| &account.windows).map(|window| window.length).max();
-    let longest = longest.unwrap_or_default();
-    let age = |at: Timestamp| Duration::try_from(now.duration_since(at)).unwrap_or_default();
-    let mut sent = vec![Vec::new(); settings.accounts.len()];
-    let mut open: HashMap<Ordinal, ()> = HashMap::new();
-    let mut ends: Vec<(Ordinal, Duration)> = Vec::new();
-    reader.records(|record| {
-        match record {
-            Record::Intent { ordinal, .. } => drop(open.insert(ordinal, ())),
-            Record::AttemptEnded { ordinal, at, .. } | Record::Ended { ordinal, at, .. }
-                if open.remove(&ordinal).is_some() && age(at) < longest =>
-            {
-                ends.push((ordinal, age(at)));
-            }
-            Record::Asked { account, at, .. } if age(at) < longest => {
-                // A look-up's answer is not recorded; it came within one attempt's time.
-                if let Some(sent) = sent.get_mut(account) {
-                    sent.push(age(at).saturating_sub(settings.timeout));
-                }
-            }
-            _ => {}
-        }
-        Ok(())
-    })?;
-    ends.extend(open.into_keys().map(|ordinal| (ordinal, Duration::ZERO)));
-    for (ordinal, age) in ends {
+/// How long ago requests of earlier processes were answered, by account.
+fn by_account(reader: &Reader, accounts: usize, sent: Sent) -> Result<Vec<Vec<Duration>>, JournalError> {
+    let mut ages = vec![Vec::new(); accounts];
+    for (ordinal, age) in sent.attempts {
         let account = reader.action(ordinal)?.account;
-        if let Some(sent) = sent.get_mut(account) {
-            sent.push(age);
-        }
+        ages.get_mut(account).into_iter().for_each(|ages: &mut Vec<Duration>| ages.push(age));
     }
-    Ok(sent)
+    for (account, age) in sent.asked {
+        ages.get_mut(account).into_iter().for_each(|ages: &mut Vec<Duration>| ages.push(age));
+    }
+    Ok(ages)
 }

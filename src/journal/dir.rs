@@ -11,8 +11,8 @@
 //! ```
 
 use super::inputs::{self, Changed};
-use super::reader::{Reader, RunFacts, ordinal_to_sql};
-use super::{Journal, JournalError, schema};
+use super::reader::{Reader, RunFacts};
+use super::{Journal, JournalError, actions, schema};
 use crate::plan::Action;
 use crate::plan::checked::ReadFile;
 use jiff::Timestamp;
@@ -82,28 +82,7 @@ impl RunMaker {
     /// Where it cannot be written.
     pub fn add(&mut self, action: &Action) -> Result<(), JournalError> {
         self.needs_seen |= !action.needs.is_empty();
-        let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
-        let mut insert = self
-            .connection
-            .prepare_cached("INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)")
-            .map_err(JournalError::database(&self.making))?;
-        insert
-            .execute(rusqlite::params![
-                ordinal_to_sql(action.ordinal),
-                action.id,
-                i64::try_from(action.account).unwrap_or(i64::MAX),
-                action.operation,
-                action.target,
-                action.reason.map(crate::pki::RevocationReason::name),
-                action.reason_sent,
-                serde_json::to_string(&action.parameters).unwrap_or_default(),
-                list(&action.needs),
-                action.not_before.map(|at| at.to_string()),
-                action.source,
-                list(&action.kept),
-                action.duplicate_of,
-            ])
-            .map_err(JournalError::database(&self.making))?;
+        actions::insert(&self.connection, action).map_err(JournalError::database(&self.making))?;
         Ok(())
     }
 

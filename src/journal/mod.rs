@@ -3,11 +3,13 @@
 //! Records are events; the state of a run is the fold of its records ([`state`]), for a running process, `resume`, `status` and
 //! `report` alike. Knows no HTTP and no async runtime.
 
+mod actions;
 pub mod dir;
 pub mod error;
 pub mod inputs;
 pub mod reader;
 pub mod record;
+pub mod rows;
 mod schema;
 pub mod state;
 pub mod writer;
@@ -16,5 +18,6 @@ pub use dir::{RunDir, RunMaker};
 pub use error::JournalError;
 pub use reader::{Reader, RunFacts};
 pub use record::{Record, Reply};
-pub use state::{ActionState, History, Phase};
+pub use rows::Kept;
+pub use state::{ActionState, History, Phase, States};
 pub use writer::Journal;

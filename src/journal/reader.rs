@@ -1,7 +1,9 @@
 //! Reads a run: its constants, its actions, and the fold of its records. Also while another process writes it.
 
+use super::actions::{ACTION, RawAction};
 use super::record::Record;
-use super::state::{ActionState, History, Phase};
+use super::rows::{COLUMNS, Kept, Unreadable, to_sql};
+use super::state::{ActionState, History, IllegalRecord, Phase, States};
 use super::{JournalError, schema};
 use crate::plan::{Action, Settings};
 use crate::run::{Ordinal, Outcome};
@@ -81,9 +83,8 @@ impl Reader {
     pub fn action(&self, ordinal: Ordinal) -> Result<Action, JournalError> {
         let select = format!("SELECT {ACTION} FROM action WHERE ordinal = ?1");
         let mut statement = self.connection.prepare_cached(&select).map_err(JournalError::database(&self.path))?;
-        let raw = statement
-            .query_row([ordinal_to_sql(ordinal)], RawAction::read)
-            .map_err(JournalError::database(&self.path))?;
+        let raw =
+            statement.query_row([to_sql(ordinal)], RawAction::read).map_err(JournalError::database(&self.path))?;
         raw.parse().map_err(|what| self.unreadable(what))
     }
 
@@ -109,45 +110,43 @@ impl Reader {
         mut each: impl FnMut(Action, History) -> Result<(), E>,
     ) -> Result<(), E> {
         let database = JournalError::database(&self.path);
-        let select = format!(
-            "SELECT {ACTION}, record.body FROM action LEFT JOIN record ON record.ordinal = action.ordinal
-             ORDER BY action.ordinal, record.seq"
-        );
+        let select = format!("SELECT {COLUMNS} FROM journal WHERE ordinal >= 0 ORDER BY ordinal, seq");
+        let mut statement = self.connection.prepare(&select).map_err(&database)?;
+        let mut records = statement.query([]).map_err(&database)?;
+        let mut next = records.next().map_err(&database)?.map(|row| self.kept(row)).transpose()?;
+        let select = format!("SELECT {ACTION} FROM action ORDER BY ordinal");
         let mut statement = self.connection.prepare(&select).map_err(&database)?;
         let mut rows = statement.query([]).map_err(&database)?;
-        let mut current: Option<(Action, History)> = None;
         while let Some(row) = rows.next().map_err(&database)? {
-            let ordinal: i64 = row.get(0).map_err(&database)?;
-            if current.as_ref().is_none_or(|(action, _)| action.ordinal != ordinal.unsigned_abs()) {
-                if let Some((action, history)) = current.take() {
-                    each(action, history)?;
-                }
-                let raw = RawAction::read(row).map_err(&database)?;
-                current = Some((raw.parse().map_err(|what| self.unreadable(what))?, History::default()));
+            let raw = RawAction::read(row).map_err(&database)?;
+            let action = raw.parse().map_err(|what| self.unreadable(what))?;
+            let mut history = History::default();
+            while let Some(kept) = next.take_if(|kept| kept.record.ordinal() == Some(action.ordinal)) {
+                history = history.next(&kept.record).map_err(|source| self.damaged(source))?;
+                next = records.next().map_err(&database)?.map(|row| self.kept(row)).transpose()?;
             }
-            let body: Option<String> = row.get(ACTION_COLUMNS).map_err(&database)?;
-            if let (Some(body), Some((_, history))) = (body, &mut current) {
-                let record = self.record(&body)?;
-                *history = std::mem::take(history)
-                    .next(&record)
-                    .map_err(|source| JournalError::Damaged { path: self.path.clone(), source })?;
-            }
+            each(action, history)?;
         }
-        current.map_or(Ok(()), |(action, history)| each(action, history))
+        Ok(())
     }
 
     /// The state of every action, by ordinal.
     ///
     /// # Errors
     /// Where the database cannot be read, or the records contradict each other.
-    pub fn states(&self) -> Result<Vec<ActionState>, JournalError> {
-        let mut states = vec![ActionState::default(); usize::try_from(self.actions()?).unwrap_or(usize::MAX)];
-        self.records(|record| {
-            if let Some(state) = record.ordinal().and_then(|ordinal| states.get_mut(usize::try_from(ordinal).ok()?)) {
-                *state =
-                    state.next(&record).map_err(|source| JournalError::Damaged { path: self.path.clone(), source })?;
-            }
-            Ok(())
+    pub fn states(&self) -> Result<States, JournalError> {
+        self.states_and(|_| ())
+    }
+
+    /// The same, while `each` is shown every record in the order of [`Self::records`]: a long journal is read once.
+    ///
+    /// # Errors
+    /// As [`Self::states`].
+    pub fn states_and(&self, mut each: impl FnMut(&Kept)) -> Result<States, JournalError> {
+        let mut states = States::new(self.actions()?);
+        self.records(|kept| {
+            each(&kept);
+            states.take(&kept.record).map_err(|source| self.damaged(source))
         })?;
         Ok(states)
     }
@@ -158,14 +157,12 @@ impl Reader {
     /// Where the database cannot be read, or the records contradict each other.
     pub fn state_of(&self, ordinal: Ordinal) -> Result<ActionState, JournalError> {
         let database = JournalError::database(&self.path);
-        let select = "SELECT body FROM record WHERE ordinal = ?1 ORDER BY seq";
-        let mut statement = self.connection.prepare_cached(select).map_err(&database)?;
-        let mut rows = statement.query([ordinal_to_sql(ordinal)]).map_err(&database)?;
+        let select = format!("SELECT {COLUMNS} FROM journal WHERE ordinal = ?1 ORDER BY seq");
+        let mut statement = self.connection.prepare_cached(&select).map_err(&database)?;
+        let mut rows = statement.query([to_sql(ordinal)]).map_err(&database)?;
         let mut state = ActionState::default();
         while let Some(row) = rows.next().map_err(&database)? {
-            let body: String = row.get(0).map_err(&database)?;
-            let record = self.record(&body)?;
-            state = state.next(&record).map_err(|source| JournalError::Damaged { path: self.path.clone(), source })?;
+            state = state.next(&self.kept(row)?.record).map_err(|source| self.damaged(source))?;
         }
         Ok(state)
     }
@@ -203,17 +200,17 @@ impl Reader {
         Ok(())
     }
 
-    /// Every record, in the order of writing.
+    /// Every record: those that move no action first, then those of each action in plan order; both in the order of writing.
     ///
     /// # Errors
     /// Where the database cannot be read, or `each` says so.
-    pub fn records(&self, mut each: impl FnMut(Record) -> Result<(), JournalError>) -> Result<(), JournalError> {
+    pub fn records(&self, mut each: impl FnMut(Kept) -> Result<(), JournalError>) -> Result<(), JournalError> {
         let database = JournalError::database(&self.path);
-        let mut statement = self.connection.prepare("SELECT body FROM record ORDER BY seq").map_err(&database)?;
+        let select = format!("SELECT {COLUMNS} FROM journal ORDER BY ordinal, seq");
+        let mut statement = self.connection.prepare(&select).map_err(&database)?;
         let mut rows = statement.query([]).map_err(&database)?;
         while let Some(row) = rows.next().map_err(&database)? {
-            let body: String = row.get(0).map_err(&database)?;
-            each(self.record(&body)?)?;
+            each(self.kept(row)?)?;
         }
         Ok(())
     }
@@ -224,21 +221,20 @@ impl Reader {
     /// Where the database cannot be read, or the records contradict each other.
     pub fn overview(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
-        self.records(|record| {
-            overview.last_at = Some(record.at());
-            match record {
+        let states = self.states_and(|kept| {
+            overview.last_at = overview.last_at.max(Some(kept.record.at()));
+            match &kept.record {
                 Record::Began { at, .. } => {
-                    overview.began_at = overview.began_at.or(Some(at));
+                    overview.began_at = overview.began_at.or(Some(*at));
                     overview.stopped = None;
                     overview.finished_at = None;
                 }
-                Record::Stopped { why, code, .. } => overview.stopped = Some((why, code)),
-                Record::Finished { at } => overview.finished_at = Some(at),
+                Record::Stopped { why, code, .. } => overview.stopped = Some((why.clone(), *code)),
+                Record::Finished { at } => overview.finished_at = Some(*at),
                 _ => {}
             }
-            Ok(())
         })?;
-        for state in self.states()? {
+        for state in states.0 {
             match state.phase {
                 Phase::Ended(outcome) => *overview.outcomes.entry(outcome).or_default() += 1,
                 Phase::Waiting => overview.waiting += 1,
@@ -260,8 +256,15 @@ impl Reader {
         Ok(count.map_err(JournalError::database(&self.path))?.unsigned_abs())
     }
 
-    fn record(&self, body: &str) -> Result<Record, JournalError> {
-        serde_json::from_str(body).map_err(|error| self.unreadable(format!("record {body}: {error}")))
+    fn kept(&self, row: &Row<'_>) -> Result<Kept, JournalError> {
+        Kept::read(row).map_err(|unreadable| match unreadable {
+            Unreadable::Database(source) => JournalError::Database { path: self.path.clone(), source },
+            Unreadable::Row(what) => self.unreadable(what),
+        })
+    }
+
+    fn damaged(&self, source: IllegalRecord) -> JournalError {
+        JournalError::Damaged { path: self.path.clone(), source }
     }
 
     fn unreadable(&self, what: String) -> JournalError {
@@ -282,77 +285,4 @@ pub struct QueuedAction {
     pub not_before: Option<Timestamp>,
     /// The id of the action that it repeats.
     pub duplicate_of: Option<String>,
-}
-
-const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
-     action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of";
-const ACTION_COLUMNS: usize = 13;
-
-/// An action's row before its JSON texts are read.
-struct RawAction {
-    ordinal: i64,
-    id: String,
-    account: i64,
-    operation: String,
-    target: String,
-    reason: Option<String>,
-    reason_sent: Option<String>,
-    parameters: String,
-    needs: Option<String>,
-    not_before: Option<String>,
-    source: String,
-    kept: Option<String>,
-    duplicate_of: Option<String>,
-}
-
-impl RawAction {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
-        Ok(Self {
-            ordinal: row.get(0)?,
-            id: row.get(1)?,
-            account: row.get(2)?,
-            operation: row.get(3)?,
-            target: row.get(4)?,
-            reason: row.get(5)?,
-            reason_sent: row.get(6)?,
-            parameters: row.get(7)?,
-            needs: row.get(8)?,
-            not_before: row.get(9)?,
-            source: row.get(10)?,
-            kept: row.get(11)?,
-            duplicate_of: row.get(12)?,
-        })
-    }
-
-    fn parse(self) -> Result<Action, String> {
-        let list = |text: Option<String>| text.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text));
-        let wrong = |what: &str, error: &dyn std::fmt::Display| format!("action {}: {what}: {error}", self.ordinal);
-        Ok(Action {
-            ordinal: self.ordinal.unsigned_abs(),
-            account: usize::try_from(self.account).map_err(|error| wrong("account", &error))?,
-            reason: match &self.reason {
-                Some(name) => Some(crate::pki::RevocationReason::parse(name).ok_or_else(|| wrong("reason", name))?),
-                None => None,
-            },
-            parameters: serde_json::from_str(&self.parameters).map_err(|error| wrong("parameters", &error))?,
-            needs: list(self.needs.clone()).map_err(|error| wrong("needs", &error))?,
-            not_before: match &self.not_before {
-                Some(text) => Some(text.parse().map_err(|error| wrong("not_before", &error))?),
-                None => None,
-            },
-            kept: list(self.kept.clone()).map_err(|error| wrong("kept columns", &error))?,
-            id: self.id,
-            operation: self.operation,
-            target: self.target,
-            reason_sent: self.reason_sent,
-            // Only a preview tells of it, and that reads the plan itself.
-            reaches: None,
-            source: self.source,
-            duplicate_of: self.duplicate_of,
-        })
-    }
-}
-
-pub(super) fn ordinal_to_sql(ordinal: Ordinal) -> i64 {
-    i64::try_from(ordinal).unwrap_or(i64::MAX)
 }

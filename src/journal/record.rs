@@ -14,6 +14,9 @@ pub enum Record {
         at: Timestamp,
         /// certsweep's version.
         version: String,
+        /// The start of the machine that the steady clock of this process's records counts from, where it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot: Option<String>,
     },
     /// `resume --retry` takes an ended action up again.
     Reopened {

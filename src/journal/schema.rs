@@ -1,7 +1,12 @@
 //! The run database: its tables and their version. The format's only description.
 //!
-//! Version 1. `run` holds the run's constants as JSON texts, `action` the checked plan in plan order, `record` the journal in
-//! the order of writing; `record.ordinal` is the action that a record moves. Everything else is the fold of `record`.
+//! `run` holds the run's constants as JSON texts, `action` the checked plan in plan order, each with its fingerprint, for which its
+//! ordinal stands everywhere else; `journal` the records. A record's key is the action that it moves (-1 where it moves none) and
+//! its place in the order of writing; what every action has is in columns, any other record is a JSON text in `body`. Everything
+//! else is the fold of `journal`.
+//!
+//! Version 2. Version 1 had all records as JSON texts, without the steady clock, in a table `record`, and no fingerprints: it is
+//! read through a view, and made version 2 when it is first written again.
 
 use super::JournalError;
 use rusqlite::Connection;
@@ -11,25 +16,36 @@ use std::time::Duration;
 /// Marks a file as a certsweep run (`csrn`).
 const APPLICATION_ID: i32 = 0x6373_726e;
 /// The version that this program writes.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 
 const TABLES: &str = "
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE action (
   ordinal INTEGER PRIMARY KEY, id TEXT NOT NULL, account INTEGER NOT NULL, operation TEXT NOT NULL, target TEXT NOT NULL,
   reason TEXT, reason_sent TEXT, parameters TEXT NOT NULL, needs TEXT, not_before TEXT, source TEXT NOT NULL, kept TEXT,
-  duplicate_of TEXT);
-CREATE TABLE record (seq INTEGER PRIMARY KEY, ordinal INTEGER, body TEXT NOT NULL);
-CREATE INDEX record_of_action ON record (ordinal) WHERE ordinal IS NOT NULL;
+  duplicate_of TEXT, fingerprint BLOB);
 ";
 
-/// Makes the tables in a new file. Nothing is durable before `harden` is called.
+/// Instants in microseconds since 1970; `steady` in microseconds of the clock that never jumps.
+const JOURNAL: &str = "
+CREATE TABLE journal (
+  ordinal INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT, at INTEGER, steady INTEGER, attempt INTEGER, effect TEXT,
+  counts INTEGER, outcome TEXT, http_status INTEGER, code TEXT, message TEXT, reference TEXT, body TEXT,
+  PRIMARY KEY (ordinal, seq)) WITHOUT ROWID;
+";
+
+const VERSION_1_AS_VERSION_2: &str = "
+SELECT coalesce(ordinal, -1) AS ordinal, seq, NULL AS kind, NULL AS at, NULL AS steady, NULL AS attempt, NULL AS effect,
+  NULL AS counts, NULL AS outcome, NULL AS http_status, NULL AS code, NULL AS message, NULL AS reference, body FROM main.record
+";
+
+/// Makes the tables in a new file..
 pub(super) fn create(path: &Path) -> Result<Connection, JournalError> {
     let connection = Connection::open(path).map_err(JournalError::database(path))?;
     connection
         .execute_batch(&format!(
             "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA application_id = {APPLICATION_ID};
-             PRAGMA user_version = {VERSION}; {TABLES}"
+             PRAGMA user_version = {VERSION}; {TABLES} {JOURNAL}"
         ))
         .map_err(JournalError::database(path))?;
     Ok(connection)
@@ -37,10 +53,17 @@ pub(super) fn create(path: &Path) -> Result<Connection, JournalError> {
 
 /// Opens an existing run for writing: write-ahead log, every commit synced.
 pub(super) fn open_for_writing(path: &Path) -> Result<Connection, JournalError> {
-    let connection = open(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let (connection, version) = open(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;")
         .map_err(JournalError::database(path))?;
+    if version == 1 {
+        let renew = format!(
+            "BEGIN IMMEDIATE; {JOURNAL} INSERT INTO journal {VERSION_1_AS_VERSION_2}; DROP TABLE record;
+             ALTER TABLE action ADD COLUMN fingerprint BLOB; PRAGMA user_version = 2; COMMIT;"
+        );
+        connection.execute_batch(&renew).map_err(JournalError::database(path))?;
+    }
     Ok(connection)
 }
 
@@ -48,12 +71,20 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, JournalError> 
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> {
     // Reading a write-ahead log needs its shared index, which a read-only connection can only use where it may write it.
     let writable = open(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE);
-    let connection = writable.or_else(|_| open(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    let (connection, version) = writable.or_else(|_| open(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY))?;
+    if version == 1 {
+        // Views of this connection alone; the file stays as it is.
+        let views = format!(
+            "CREATE TEMP VIEW journal AS {VERSION_1_AS_VERSION_2};
+             CREATE TEMP VIEW action AS SELECT *, NULL AS fingerprint FROM main.action;"
+        );
+        connection.execute_batch(&views).map_err(JournalError::database(path))?;
+    }
     connection.execute_batch("PRAGMA query_only = ON;").map_err(JournalError::database(path))?;
     Ok(connection)
 }
 
-fn open(path: &Path, flags: rusqlite::OpenFlags) -> Result<Connection, JournalError> {
+fn open(path: &Path, flags: rusqlite::OpenFlags) -> Result<(Connection, i32), JournalError> {
     let connection = Connection::open_with_flags(path, flags).map_err(JournalError::database(path))?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(JournalError::database(path))?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
@@ -64,5 +95,5 @@ fn open(path: &Path, flags: rusqlite::OpenFlags) -> Result<Connection, JournalEr
     if version > VERSION {
         return Err(JournalError::Newer { path: path.to_path_buf(), version });
     }
-    Ok(connection)
+    Ok((connection, version))
 }

@@ -78,6 +78,40 @@ impl ActionState {
     }
 }
 
+/// The state of every action, by ordinal: the fold of a run's records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct States(pub Vec<ActionState>);
+
+impl States {
+    /// Before any record.
+    pub fn new(actions: u64) -> Self {
+        Self(vec![ActionState::default(); usize::try_from(actions).unwrap_or(usize::MAX)])
+    }
+
+    /// The state of an action; every ordinal of a run has one.
+    pub fn of(&self, ordinal: Ordinal) -> ActionState {
+        usize::try_from(ordinal).ok().and_then(|index| self.0.get(index)).copied().unwrap_or_default()
+    }
+
+    /// Sets the state of an action.
+    pub fn set(&mut self, ordinal: Ordinal, new: ActionState) {
+        if let Some(state) = usize::try_from(ordinal).ok().and_then(|index| self.0.get_mut(index)) {
+            *state = new;
+        }
+    }
+
+    /// Takes a record in; one that moves no action changes nothing.
+    ///
+    /// # Errors
+    /// [`IllegalRecord`] where it cannot follow.
+    pub fn take(&mut self, record: &Record) -> Result<(), IllegalRecord> {
+        if let Some(ordinal) = record.ordinal() {
+            self.set(ordinal, self.of(ordinal).next(record)?);
+        }
+        Ok(())
+    }
+}
+
 /// Everything that a report says about one action's way: the state, and the texts and times beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct History {

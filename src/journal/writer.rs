@@ -1,11 +1,12 @@
 //! The journal's one writer: a thread that owns the connection and commits, in one transaction, everything that waits.
 
-use super::{JournalError, Record, schema};
+use super::{JournalError, Record, rows, schema};
 use rusqlite::Connection;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Called once the records are durable, or surely not. Runs on the journal's thread; it must only pass the word on.
 pub type Acknowledge = Box<dyn FnOnce(Result<(), String>) + Send>;
@@ -29,24 +30,32 @@ enum Way {
 /// A journal whose power fails after so many records.
 #[derive(Debug)]
 struct Powered {
-    connection: Connection,
+    file: File,
     records_left: u64,
     cut: bool,
 }
 
+/// The run's database, and the place of the next record in the order of writing.
+#[derive(Debug)]
+struct File {
+    connection: Connection,
+    seq: u64,
+}
+
 struct Entry {
     records: Vec<Record>,
+    steady: Duration,
     acknowledge: Acknowledge,
 }
 
 impl Journal {
     /// Opens the run's database and starts the thread. `reserve` is a file that is given up when the disk is full.
     pub(super) fn open(database: &Path, reserve: PathBuf) -> Result<(Self, JoinHandle<()>), JournalError> {
-        let connection = schema::open_for_writing(database)?;
+        let file = File::open(database)?;
         let (sender, receiver) = channel();
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write(connection, &reserve, &receiver))
+            .spawn(move || write(file, &reserve, &receiver))
             .map_err(JournalError::file(database, "starting the journal's thread"))?;
         Ok((Self { way: Way::Thread(sender) }, thread))
     }
@@ -55,9 +64,9 @@ impl Journal {
     /// clock must not run while another thread works, and whose power cuts leave the machine on. After `power` records the power
     /// is cut: what is appended then is never written, and never acknowledged.
     pub(super) fn open_here(database: &Path, power: u64) -> Result<Self, JournalError> {
-        let connection = schema::open_for_writing(database)?;
-        connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(database))?;
-        Ok(Self { way: Way::Here(Arc::new(Mutex::new(Powered { connection, records_left: power, cut: false }))) })
+        let file = File::open(database)?;
+        file.connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(database))?;
+        Ok(Self { way: Way::Here(Arc::new(Mutex::new(Powered { file, records_left: power, cut: false }))) })
     }
 
     /// A journal that keeps nothing and acknowledges at once: for the bench that measures what the journal costs.
@@ -73,11 +82,12 @@ impl Journal {
         }
     }
 
-    /// Appends records, in order and all or none of them; `acknowledge` is called when they are durable or cannot be.
-    pub fn append(&self, records: Vec<Record>, acknowledge: Acknowledge) {
+    /// Appends records, in order and all or none of them, and after all that was appended before; `acknowledge` is called when they
+    /// are durable or cannot be. `steady` is the present by the clock that never jumps.
+    pub fn append(&self, records: Vec<Record>, steady: Duration, acknowledge: Acknowledge) {
         match &self.way {
             Way::Thread(sender) => {
-                if let Err(unsent) = sender.send(Entry { records, acknowledge }) {
+                if let Err(unsent) = sender.send(Entry { records, steady, acknowledge }) {
                     (unsent.0.acknowledge)(Err(JournalError::Closed.to_string()));
                 }
             }
@@ -92,7 +102,10 @@ impl Journal {
                     return;
                 }
                 powered.records_left -= count;
-                let done = commit(&mut powered.connection, &records).map_err(|error| error.to_string());
+                let done = powered
+                    .file
+                    .commit(&[Entry { records, steady, acknowledge: Box::new(drop) }])
+                    .map_err(|error| error.to_string());
                 drop(powered);
                 acknowledge(done);
             }
@@ -103,9 +116,9 @@ impl Journal {
     ///
     /// # Errors
     /// The journal's failure, as a sentence.
-    pub fn append_and_wait(&self, records: Vec<Record>) -> Result<(), String> {
+    pub fn append_and_wait(&self, records: Vec<Record>, steady: Duration) -> Result<(), String> {
         let (sender, receiver) = channel();
-        self.append(records, Box::new(move |result| drop(sender.send(result))));
+        self.append(records, steady, Box::new(move |result| drop(sender.send(result))));
         if self.power_was_cut() {
             return Err(JournalError::Closed.to_string());
         }
@@ -123,14 +136,14 @@ enum Room {
     None(String),
 }
 
-fn write(mut connection: Connection, reserve: &Path, receiver: &Receiver<Entry>) {
+fn write(mut file: File, reserve: &Path, receiver: &Receiver<Entry>) {
     let mut room = Room::Enough;
     while let Ok(first) = receiver.recv() {
         // Whoever waits by now shares this commit: one sync for all of them.
         let mut entries = vec![first];
         entries.extend(receiver.try_iter().take(LARGEST_COMMIT - 1));
         if let Room::Enough = room {
-            match commit(&mut connection, entries.iter().flat_map(|entry| &entry.records)) {
+            match file.commit(&entries) {
                 Ok(()) => {
                     answer(entries, Ok(()));
                     continue;
@@ -147,7 +160,7 @@ fn write(mut connection: Connection, reserve: &Path, receiver: &Receiver<Entry>)
             let (begins, ends): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(Entry::begins_something);
             answer(begins, Err("the disk is full; nothing more is sent"));
             entries = ends;
-            match commit(&mut connection, entries.iter().flat_map(|entry| &entry.records)) {
+            match file.commit(&entries) {
                 Ok(()) => {
                     answer(entries, Ok(()));
                     continue;
@@ -174,18 +187,23 @@ impl Entry {
     }
 }
 
-fn commit<'a>(connection: &mut Connection, records: impl IntoIterator<Item = &'a Record>) -> rusqlite::Result<()> {
-    let transaction = connection.transaction()?;
-    {
-        let mut insert = transaction.prepare_cached("INSERT INTO record (ordinal, body) VALUES (?1, ?2)")?;
-        for record in records {
-            let body =
-                serde_json::to_string(record).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-            let ordinal = record.ordinal().map(|ordinal| i64::try_from(ordinal).unwrap_or(i64::MAX));
-            insert.execute((ordinal, body))?;
-        }
+impl File {
+    fn open(database: &Path) -> Result<Self, JournalError> {
+        let connection = schema::open_for_writing(database)?;
+        let seq = rows::first_seq(&connection).map_err(JournalError::database(database))?;
+        Ok(Self { connection, seq })
     }
-    transaction.commit()
+
+    fn commit(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction()?;
+        for entry in entries {
+            for record in &entry.records {
+                rows::insert(&transaction, self.seq, entry.steady, record)?;
+                self.seq += 1;
+            }
+        }
+        transaction.commit()
+    }
 }
 
 /// Entries in one transaction at most.

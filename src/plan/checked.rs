@@ -38,7 +38,14 @@ pub struct Action {
     pub kept: Vec<String>,
     /// The id of the earlier action that this one repeats word for word; it is then never sent.
     pub duplicate_of: Option<String>,
+    /// What it does, over all plans.
+    pub fingerprint: Fingerprint,
 }
+
+/// What an action does, over all plans and runs: half a SHA-256 over provider document, base URL, operation and parameters
+/// (the target and the reason are among these).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Fingerprint(pub [u8; 16]);
 
 /// A plan without errors. Its actions went to the check's caller.
 #[derive(Debug)]

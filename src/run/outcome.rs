@@ -80,3 +80,19 @@ pub enum Effect {
     /// It may have taken effect.
     Unknown,
 }
+
+impl Effect {
+    /// Its word in the journal.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Done => "done",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The effect that a word names.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::None, Self::Done, Self::Unknown].into_iter().find(|effect| effect.word() == word)
+    }
+}

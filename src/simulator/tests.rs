@@ -23,6 +23,10 @@ impl Clock for Unused {
     fn elapsed(&self) -> Duration {
         Duration::ZERO
     }
+
+    fn boot(&self) -> Option<String> {
+        None
+    }
 }
 
 struct Played {

@@ -135,11 +135,6 @@ impl World {
         }
     }
 
-    /// How often the wall clock jumps, in per cent of the requests.
-    pub(crate) fn jumps(&self) -> u64 {
-        self.faults.get().jump
-    }
-
     fn began(&self) -> Instant {
         let began = self.began.get().unwrap_or_else(Instant::now);
         self.began.set(Some(began));
@@ -295,5 +290,9 @@ impl Clock for VirtualClock {
     fn elapsed(&self) -> Duration {
         // As the program's own clock, it does not begin at zero.
         Duration::from_secs(86_400) + (Instant::now() - self.world.began())
+    }
+
+    fn boot(&self) -> Option<String> {
+        Some("the world's".to_owned())
     }
 }

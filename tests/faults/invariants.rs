@@ -82,7 +82,7 @@ pub(crate) fn windows_hold(authority: &Authority, most: usize, length: Duration)
 #[track_caller]
 fn each_ended_once(place: &Place, actions: u64) {
     let database = rusqlite::Connection::open(place.path("run/run.sqlite")).unwrap();
-    let count = "SELECT count(*), count(DISTINCT ordinal) FROM record WHERE json_extract(body, '$.kind') = 'ended'";
+    let count = "SELECT count(*), count(DISTINCT ordinal) FROM journal WHERE kind = 'ended'";
     let ended: (i64, i64) = database.query_row(count, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     let actions = i64::try_from(actions).unwrap();
     assert_eq!(ended, (actions, actions), "every action ends, and ends once");

@@ -2,6 +2,7 @@
 //! directory beside `v1` and leaves the old ones as they are.
 
 use super::place::Place;
+use certsweep::journal::{JournalError, RunDir};
 use std::path::{Path, PathBuf};
 
 /// One action is in flight, one is in doubt, and every kind of record is there: began three times, stopped,
@@ -25,6 +26,34 @@ fn a_run_of_version_1_says_what_it_said() {
     }
     let report = place.certsweep(&["report", "run"]).exits(0).out;
     assert_eq!(report, std::fs::read_to_string(kept.join("report.csv")).unwrap());
+}
+
+/// Writing begins with making it a run of this version; what it says stays the same.
+#[test]
+fn a_run_of_version_1_is_made_one_of_this_version_when_it_goes_on() {
+    let place = Place::bare();
+    place.file("run/run.sqlite", std::fs::read(kept("v1").join("run/run.sqlite")).unwrap());
+    let path = place.path("run");
+    let version = || -> i64 {
+        let database = rusqlite::Connection::open(path.join("run.sqlite")).unwrap();
+        database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
+    };
+    let told = || {
+        let reader = RunDir::existing(&path).unwrap().read().unwrap();
+        let mut histories = Vec::new();
+        let take = |action, history| -> Result<(), JournalError> {
+            histories.push((action, history));
+            Ok(())
+        };
+        reader.histories(take).unwrap();
+        (histories, reader.overview().unwrap(), reader.states().unwrap())
+    };
+    let (before, read) = (version(), told());
+    RunDir::existing(&path).unwrap().open().unwrap().close();
+    assert_eq!((before, version()), (1, 2));
+    assert_eq!(told(), read);
+    RunDir::existing(&path).unwrap().open().unwrap().close();
+    assert_eq!(told(), read, "a second time changes nothing");
 }
 
 fn kept(version: &str) -> PathBuf {

@@ -41,7 +41,7 @@ fn stopped(place: &Place, authority: &Authority) {
     assert_eq!((&status["state"], &status["in_flight"]), (&"stopped".into(), &0.into()), "{status}");
     assert!(status["waiting"].as_u64().unwrap() > 0, "{status}");
     let database = rusqlite::Connection::open(place.path("run/run.sqlite")).unwrap();
-    let select = "SELECT json_extract(body, '$.code') FROM record WHERE json_extract(body, '$.kind') = 'stopped'";
+    let select = "SELECT json_extract(body, '$.code') FROM journal WHERE json_extract(body, '$.kind') = 'stopped'";
     let code: u8 = database.query_row(select, [], |row| row.get(0)).unwrap();
     assert_eq!(code, 129);
     drop(database);

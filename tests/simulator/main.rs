@@ -33,6 +33,10 @@ impl Clock for Still {
     fn elapsed(&self) -> Duration {
         Duration::from_secs(60)
     }
+
+    fn boot(&self) -> Option<String> {
+        None
+    }
 }
 
 fn options(faults: &str) -> Options {

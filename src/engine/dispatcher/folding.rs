@@ -1,13 +1,12 @@
 //! What follows from a step that is over: its records are folded into the run's state, and what it came to is queued, ended or
 //! stopped. Sends nothing.
 
-use super::super::attempt::{self, Paced, Report};
+use super::super::attempt::{Paced, Report};
 use super::super::look_up::{Doubted, LookedUp};
 use super::super::retry::{self, Next};
 use super::super::sender::TokenError;
-use super::super::start;
 use super::{Dispatcher, Step};
-use crate::journal::{Record, Reply};
+use crate::journal::Reply;
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -20,40 +19,41 @@ where
     C: Clock + 'static,
 {
     /// A step is over: its slot is free, its records are folded, and what follows is done.
-    pub(super) async fn stepped(&mut self, joined: Result<(Id, Step), JoinError>) {
+    pub(super) fn stepped(&mut self, joined: Result<(Id, Step), JoinError>) {
         let id = joined.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
         let Some((account, ordinal)) = self.under_way.remove(&id) else { return };
         self.ready.stepped(account);
         match (joined, ordinal) {
-            (Ok((_, Step::Attempt(Ok(report)))), Some(ordinal)) => self.reported(account, ordinal, report).await,
-            (Ok((_, Step::LookUp(Ok(looked_up)))), Some(ordinal)) => self.looked_up(account, ordinal, looked_up).await,
+            (Ok((_, Step::Attempt(Ok(report)))), Some(ordinal)) => self.reported(account, ordinal, *report),
+            (Ok((_, Step::LookUp(Ok(looked_up)))), Some(ordinal)) => self.looked_up(account, ordinal, looked_up),
             (Ok((_, Step::Token(Ok(token)))), _) => self.token(account, token),
             (Ok((_, Step::Attempt(Err(failed)) | Step::LookUp(Err(failed)) | Step::Token(Err(failed)))), _) => {
                 // A request whose intent is durable may have gone out: it counts.
                 self.ready.pace(account).answered(self.run.clock.elapsed());
                 self.stop(StopReason::Environment(failed.0));
             }
-            (Err(panic), Some(ordinal)) => self.panicked(account, ordinal, &panic).await,
+            (Err(panic), Some(ordinal)) => self.panicked(account, ordinal, &panic),
             (Err(_), None) | (Ok(_), _) => self.ready.pace(account).answered(self.run.clock.elapsed()),
         }
     }
 
-    async fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report) {
+    fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report) {
         self.pace(account, report.pace);
-        for record in &report.records {
-            self.fold(ordinal, record);
+        if let Some(intent) = &report.intent {
+            self.fold(intent);
         }
+        self.write(report.records);
         if let Some(skew) = report.skew
             && self.skew_told.insert(account)
         {
             let name = &self.run.senders[account].name;
             let seconds = skew.as_secs();
-            (self.observe)(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
+            self.tell(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
         }
         match report.next {
-            Next::End(outcome) => self.ended(account, ordinal, outcome, &report.reply).await,
+            Next::End(outcome) => self.ended(account, ordinal, &report.id, outcome, &report.reply),
             Next::Again => {
-                let counted = start::state(&self.states, ordinal).counted;
+                let counted = self.states.of(ordinal).counted;
                 let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.draw());
                 self.ready.again(ordinal, account, Some(self.run.clock.elapsed() + pause));
                 self.tell_of_failure(account, ordinal, &report.reply);
@@ -85,11 +85,11 @@ where
         }
     }
 
-    async fn looked_up(&mut self, account: usize, ordinal: Ordinal, looked_up: LookedUp) {
+    fn looked_up(&mut self, account: usize, ordinal: Ordinal, looked_up: LookedUp) {
         match looked_up {
             LookedUp::Settled(report) => {
                 self.doubts.remove(&ordinal);
-                self.reported(account, ordinal, *report).await;
+                self.reported(account, ordinal, *report);
             }
             LookedUp::More => {
                 self.pace(account, Paced::Answered);
@@ -135,36 +135,35 @@ where
     }
 
     /// A step panicked: its request may have gone out, so its action is treated as one whose answer was lost.
-    async fn panicked(&mut self, account: usize, ordinal: Ordinal, panic: &JoinError) {
+    fn panicked(&mut self, account: usize, ordinal: Ordinal, panic: &JoinError) {
         self.pace(account, Paced::Answered);
-        let states = self.run.reader.state_of(ordinal);
-        let Ok(state) = states else {
+        let read =
+            self.run.reader.action(ordinal).and_then(|action| Ok((action.id, self.run.reader.state_of(ordinal)?)));
+        let Ok((id, durable)) = read else {
             return self
                 .stop(StopReason::Environment(format!("an action panicked, and the journal cannot be read: {panic}")));
         };
-        start::set(&mut self.states, ordinal, state);
-        let reply =
-            Reply { message: Some("an internal error struck while it was under way".to_owned()), ..Reply::default() };
-        let outcome = if state.attempts == 0 { Outcome::Failed } else { Outcome::InDoubt };
-        let record = Record::Ended { ordinal, at: self.run.clock.now(), outcome, answer: reply.clone() };
-        match attempt::append(&self.run.journal, vec![record.clone()]).await {
-            Ok(()) => {
-                self.fold(ordinal, &record);
-                self.ended(account, ordinal, outcome, &reply).await;
-            }
-            Err(failed) => self.stop(StopReason::Environment(failed.0)),
+        // Of its own records only the intent can be durable and not yet folded.
+        if durable.attempts > self.states.of(ordinal).attempts {
+            self.states.set(ordinal, durable);
         }
+        let message = "an internal error struck while it was under way".to_owned();
+        let reply = Reply { message: Some(message), ..Reply::default() };
+        let never_sent = self.states.of(ordinal).attempts == 0;
+        let outcome = if never_sent { Outcome::Failed } else { Outcome::InDoubt };
+        self.write(vec![self.end_of(ordinal, outcome, reply.clone())]);
+        self.ended(account, ordinal, &id, outcome, &reply);
     }
 
-    /// An action's end is durable: those that waited for it may go, or never can.
-    async fn ended(&mut self, account: usize, ordinal: Ordinal, outcome: Outcome, reply: &Reply) {
+    /// An action's end is written: those that waited for it may go, or never can.
+    fn ended(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
         let well = outcome.is_well();
         let canary = self.ready.is_canary(ordinal);
-        let id = self.tell_of_end(account, ordinal, outcome, reply);
+        self.tell_of_end(account, ordinal, id, outcome, reply);
         let lost = self.ready.ended(ordinal, well);
         if !lost.is_empty() {
             let message = format!("never sent: it needs {id}, which ended {outcome}");
-            self.skip(lost, &message).await;
+            self.skip(lost, &message);
         }
         if let Some(why) = self.watch.ended(account, well) {
             self.stop(StopReason::Rule(why));
@@ -173,31 +172,13 @@ where
         }
     }
 
-    async fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
+    fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
         let answer = Reply { message: Some(message.to_owned()), ..Reply::default() };
-        let at = self.run.clock.now();
-        let end = |ordinal: &Ordinal| Record::Ended {
-            ordinal: *ordinal,
-            at,
-            outcome: Outcome::Skipped,
-            answer: answer.clone(),
-        };
-        let records: Vec<Record> = ordinals.iter().map(end).collect();
-        if let Err(failed) = attempt::append(&self.run.journal, records.clone()).await {
-            return self.stop(StopReason::Environment(failed.0));
-        }
-        for (ordinal, record) in ordinals.iter().zip(&records) {
-            self.fold(*ordinal, record);
-            if let Ok(action) = self.run.reader.action(*ordinal) {
-                self.tell_of_end(action.account, *ordinal, Outcome::Skipped, &answer);
+        for ordinal in ordinals {
+            self.write(vec![self.end_of(ordinal, Outcome::Skipped, answer.clone())]);
+            if let Ok(action) = self.run.reader.action(ordinal) {
+                self.tell_of_end(action.account, ordinal, &action.id, Outcome::Skipped, &answer);
             }
-        }
-    }
-
-    fn fold(&mut self, ordinal: Ordinal, record: &Record) {
-        match start::state(&self.states, ordinal).next(record) {
-            Ok(state) => start::set(&mut self.states, ordinal, state),
-            Err(illegal) => self.stop(StopReason::Environment(format!("internal error: {illegal}"))),
         }
     }
 

@@ -1,10 +1,8 @@
 //! What the dispatcher tells its observer. Decides nothing about what is sent next, but that a stopped account sends no more.
 
 use super::super::pace::Moment;
-use super::super::start;
 use super::Dispatcher;
 use crate::journal::Reply;
-use crate::plan::Action;
 use crate::run::{Event, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -20,30 +18,27 @@ where
         let name = self.run.senders[account].name.clone();
         let why = why.trim_end().to_owned();
         if !self.accounts_stopped.iter().any(|(stopped, _)| *stopped == name) {
-            (self.observe)(Event::AccountStopped { account: name.clone(), why: why.clone() });
+            self.tell(Event::AccountStopped { account: name.clone(), why: why.clone() });
             self.accounts_stopped.push((name, why));
         }
     }
 
-    pub(super) fn tell_of_end(&mut self, account: usize, ordinal: Ordinal, outcome: Outcome, reply: &Reply) -> String {
-        let action = self.run.reader.action(ordinal).ok();
-        let id = action.map_or_else(|| ordinal.to_string(), |action: Action| action.id);
-        (self.observe)(Event::ActionEnded {
+    pub(super) fn tell_of_end(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
+        self.tell(Event::ActionEnded {
             ordinal,
             account: self.run.senders[account].name.clone(),
-            id: id.clone(),
+            id: id.to_owned(),
             outcome,
             message: reply.message.clone().unwrap_or_default(),
         });
-        id
     }
 
     pub(super) fn tell_of_failure(&mut self, account: usize, ordinal: Ordinal, reply: &Reply) {
         let status = reply.http_status.map(|status| format!("HTTP {status} ")).unwrap_or_default();
-        (self.observe)(Event::AttemptFailed {
+        self.tell(Event::AttemptFailed {
             ordinal,
             account: self.run.senders[account].name.clone(),
-            attempt: start::state(&self.states, ordinal).attempts,
+            attempt: self.states.of(ordinal).attempts,
             why: format!("{status}{}", reply.message.as_deref().unwrap_or_default()),
         });
     }
@@ -53,7 +48,7 @@ where
             let Some(until) = self.ready.pace(account).held(now) else { continue };
             if self.hold_told.insert(account, until) != Some(until) {
                 let ahead = jiff::SignedDuration::try_from(until.saturating_sub(now)).unwrap_or_default();
-                (self.observe)(Event::HeldBack {
+                self.tell(Event::HeldBack {
                     account: self.run.senders[account].name.clone(),
                     until: self.run.clock.now().checked_add(ahead).unwrap_or(Timestamp::MAX),
                     why: "the provider said that there were too many requests".to_owned(),

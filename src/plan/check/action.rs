@@ -1,5 +1,6 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
+use super::digest::Digest;
 use super::{Checker, Layers};
 use crate::diag::Diagnostic;
 use crate::plan::calendar;
@@ -45,8 +46,11 @@ impl Checker<'_> {
             duplicate_of.is_some(),
             &self.canonical,
         );
+        let draft = &self.draft.accounts.drafts[account];
+        let fingerprint = Digest::fingerprint(draft, &operation.name, &self.canonical);
         let reaches = rules.reaches(&parameters.map);
         (self.each)(Action {
+            fingerprint,
             ordinal: Ordinal::from(ordinal),
             id,
             account: account_in_settings,

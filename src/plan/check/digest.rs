@@ -1,6 +1,7 @@
 //! The plan's digest: SHA-256 over what is sent, in order, and over the settings that change it. Layout, comments, ids and the
 //! plan's name do not count.
 
+use crate::plan::checked::Fingerprint;
 use crate::plan::read::AccountDraft;
 use crate::plan::settings::Settings;
 use crate::run::Ordinal;
@@ -61,6 +62,18 @@ impl Digest {
         let when = serde_json::to_vec(&(&settings.deadline, &settings.schedule, &settings.safety));
         self.text(&when.unwrap_or_default());
         hex::encode(self.0.finalize())
+    }
+
+    /// What an action does, over all plans.
+    pub(super) fn fingerprint(draft: &AccountDraft, operation: &str, parameters: &[u8]) -> Fingerprint {
+        let mut digest = Self::default();
+        digest.text(draft.account.provider.as_bytes());
+        digest.text(draft.account.base_url.as_bytes());
+        digest.text(operation.as_bytes());
+        digest.text(parameters);
+        let mut half = [0; 16];
+        half.copy_from_slice(&digest.0.finalize()[..16]);
+        Fingerprint(half)
     }
 
     fn text(&mut self, bytes: &[u8]) {

@@ -1,0 +1,101 @@
+//! Actions as rows of the run database, both ways. Decides nothing.
+
+use super::rows::to_sql;
+use crate::plan::Action;
+use crate::plan::checked::Fingerprint;
+use rusqlite::{Connection, Row};
+
+pub(super) const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
+     action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of, action.fingerprint";
+
+/// An action's row before its JSON texts are read.
+pub(super) struct RawAction {
+    ordinal: i64,
+    id: String,
+    account: i64,
+    operation: String,
+    target: String,
+    reason: Option<String>,
+    reason_sent: Option<String>,
+    parameters: String,
+    needs: Option<String>,
+    not_before: Option<String>,
+    source: String,
+    kept: Option<String>,
+    duplicate_of: Option<String>,
+    fingerprint: Option<[u8; 16]>,
+}
+
+impl RawAction {
+    pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            ordinal: row.get(0)?,
+            id: row.get(1)?,
+            account: row.get(2)?,
+            operation: row.get(3)?,
+            target: row.get(4)?,
+            reason: row.get(5)?,
+            reason_sent: row.get(6)?,
+            parameters: row.get(7)?,
+            needs: row.get(8)?,
+            not_before: row.get(9)?,
+            source: row.get(10)?,
+            kept: row.get(11)?,
+            duplicate_of: row.get(12)?,
+            fingerprint: row.get(13)?,
+        })
+    }
+
+    pub(super) fn parse(self) -> Result<Action, String> {
+        let list = |text: Option<String>| text.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text));
+        let wrong = |what: &str, error: &dyn std::fmt::Display| format!("action {}: {what}: {error}", self.ordinal);
+        Ok(Action {
+            ordinal: self.ordinal.unsigned_abs(),
+            account: usize::try_from(self.account).map_err(|error| wrong("account", &error))?,
+            reason: match &self.reason {
+                Some(name) => Some(crate::pki::RevocationReason::parse(name).ok_or_else(|| wrong("reason", name))?),
+                None => None,
+            },
+            parameters: serde_json::from_str(&self.parameters).map_err(|error| wrong("parameters", &error))?,
+            needs: list(self.needs.clone()).map_err(|error| wrong("needs", &error))?,
+            not_before: match &self.not_before {
+                Some(text) => Some(text.parse().map_err(|error| wrong("not_before", &error))?),
+                None => None,
+            },
+            kept: list(self.kept.clone()).map_err(|error| wrong("kept columns", &error))?,
+            id: self.id,
+            operation: self.operation,
+            target: self.target,
+            reason_sent: self.reason_sent,
+            // Only a preview tells of it, and that reads the plan itself.
+            reaches: None,
+            source: self.source,
+            duplicate_of: self.duplicate_of,
+            fingerprint: Fingerprint(self.fingerprint.unwrap_or_default()),
+        })
+    }
+}
+
+/// Adds an action.
+pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Result<()> {
+    let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
+    let mut insert = connection
+        .prepare_cached("INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")?;
+    insert.execute(rusqlite::params![
+        to_sql(action.ordinal),
+        action.id,
+        i64::try_from(action.account).unwrap_or(i64::MAX),
+        action.operation,
+        action.target,
+        action.reason.map(crate::pki::RevocationReason::name),
+        action.reason_sent,
+        serde_json::to_string(&action.parameters).unwrap_or_default(),
+        list(&action.needs),
+        action.not_before.map(|at| at.to_string()),
+        action.source,
+        list(&action.kept),
+        action.duplicate_of,
+        action.fingerprint.0,
+    ])?;
+    Ok(())
+}
