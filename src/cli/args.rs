@@ -160,6 +160,9 @@ pub struct Run {
     /// Only show what would be done, as `preview` does; sends nothing
     #[arg(long, conflicts_with_all = ["simulate", "run_dir"])]
     pub dry_run: bool,
+    /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
+    #[arg(long)]
+    pub wait: bool,
     /// Begin a new run, even where an unfinished run of the same plan is there to resume
     #[arg(long)]
     pub new: bool,
@@ -186,6 +189,9 @@ pub struct Resume {
     /// Take up actions again that ended so: `failed`, `in-doubt`, `rejected`, separated by commas
     #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_retried)]
     pub retry: Vec<Outcome>,
+    /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
+    #[arg(long)]
+    pub wait: bool,
     /// Go on as the run began, even where the plan's files have changed since
     #[arg(long)]
     pub as_begun: bool,
@@ -404,6 +410,8 @@ mod tests {
             "certsweep preview plan.yaml --report planned.csv --latency 1s --json",
             "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --new --ca-file ca.pem",
             "certsweep run plan.yaml --dry-run",
+            "certsweep run plan.yaml --yes --wait",
+            "certsweep resume runs/x --wait",
             "certsweep run plan.yaml --simulate --fault 429=1/20 --fault naver:hang=1/1000 --seed 7",
             "certsweep resume runs/x --retry failed,in-doubt,rejected --yes",
             "certsweep status runs/x --json",

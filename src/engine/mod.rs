@@ -19,5 +19,5 @@ mod sent;
 mod start;
 pub mod waves;
 
-pub use dispatcher::{Ending, Run, run};
+pub use dispatcher::{Ending, Question, Run, run};
 pub use sender::Sender;

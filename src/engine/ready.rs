@@ -275,6 +275,13 @@ impl Ready {
         self.lanes[account].probing = next;
     }
 
+    /// Whether nothing is queued in any lane that goes on, nothing is under way, and no wave waits for a word.
+    pub fn is_idle(&self) -> bool {
+        let idle =
+            |lane: &Lane| lane.running == 0 && (lane.stopped || (lane.front().is_none() && lane.next_due().is_none()));
+        self.lanes.iter().all(idle) && !self.waves.has_ended()
+    }
+
     /// The run's waves: whether the one that may go has ended, and which that is.
     pub fn waves(&self) -> &Waves {
         &self.waves

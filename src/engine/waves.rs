@@ -81,6 +81,23 @@ impl Waves {
         }
     }
 
+    /// An earlier process has begun an action: its wave, and all before it, may go.
+    pub fn begun(&mut self, ordinal: Ordinal) {
+        if !self.open.is_empty() {
+            self.now = self.now.max(self.of(ordinal));
+        }
+    }
+
+    /// How many actions of a wave have not ended.
+    pub fn left(&self, wave: usize) -> u64 {
+        self.open.get(wave).copied().unwrap_or_default()
+    }
+
+    /// The next wave that has something to do.
+    pub fn next(&self) -> Option<usize> {
+        (self.now + 1..self.open.len()).find(|wave| self.open[*wave] > 0)
+    }
+
     /// An action that was expected has ended.
     pub fn ended(&mut self, ordinal: Ordinal) {
         let wave = self.of(ordinal);
@@ -96,14 +113,12 @@ impl Waves {
 
     /// Whether the wave that may go has ended, and another one waits.
     pub fn has_ended(&self) -> bool {
-        let ended = self.open.iter().take(self.now + 1).all(|open| *open == 0);
-        ended && self.open.iter().skip(self.now + 1).any(|open| *open > 0)
+        self.open.iter().take(self.now + 1).all(|open| *open == 0) && self.next().is_some()
     }
 
     /// Lets the next wave go that has something to do.
     pub fn go_on(&mut self) {
-        let next = self.open.iter().enumerate().skip(self.now + 1).find(|(_, open)| **open > 0);
-        self.now = next.map_or(self.now, |(wave, _)| wave);
+        self.now = self.next().unwrap_or(self.now);
     }
 }
 

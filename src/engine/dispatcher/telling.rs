@@ -3,7 +3,7 @@
 use super::super::pace::Moment;
 use super::Dispatcher;
 use crate::journal::Reply;
-use crate::run::{Event, Ordinal, Outcome};
+use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -13,13 +13,20 @@ where
     T: Transport + 'static,
     C: Clock + 'static,
 {
-    pub(super) fn stop_account(&mut self, account: usize, why: &str) {
+    pub(super) fn stop_account(&mut self, account: usize, reason: StopReason) {
         self.ready.stop(account);
         let name = self.run.senders[account].name.clone();
-        let why = why.trim_end().to_owned();
+        let reason = match reason {
+            StopReason::Environment(why) => StopReason::Environment(why.trim_end().to_owned()),
+            other => other,
+        };
         if !self.accounts_stopped.iter().any(|(stopped, _)| *stopped == name) {
-            self.tell(Event::AccountStopped { account: name.clone(), why: why.clone() });
-            self.accounts_stopped.push((name, why));
+            let why = match &reason {
+                StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
+                StopReason::Signal(number) => format!("signal {number}"),
+            };
+            self.tell(Event::AccountStopped { account: name.clone(), why });
+            self.accounts_stopped.push((name, reason));
         }
     }
 

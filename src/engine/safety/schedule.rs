@@ -12,12 +12,16 @@ pub enum Gate {
     /// Yes, until this instant, where there is one.
     Open(Option<Timestamp>),
     /// No.
-    Closed {
-        /// Why, in a few words.
-        why: String,
-        /// When they may again; `None` where they never may.
-        until: Option<Timestamp>,
-    },
+    Closed(Closed),
+}
+
+/// Why no request may go out, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Why, in a few words.
+    pub why: String,
+    /// When they may again; `None` where they never may.
+    pub until: Option<Timestamp>,
 }
 
 /// Whether requests may go out now. Before a window closes, `margin` (the time of one attempt) is kept for what is in flight.
@@ -28,7 +32,7 @@ pub fn gate(schedule: &Schedule, deadline: Option<Timestamp>, now: Timestamp, ma
     if let Some(deadline) = deadline
         && now >= deadline
     {
-        return Gate::Closed { why: format!("the deadline, {deadline}, is over"), until: None };
+        return Gate::Closed(Closed { why: format!("the deadline, {deadline}, is over"), until: None });
     }
     let next = open_times(schedule, now, margin).next();
     if let Some(span) = next
@@ -49,7 +53,7 @@ pub fn gate(schedule: &Schedule, deadline: Option<Timestamp>, now: Timestamp, ma
         (None, Some(_), Some(deadline)) => format!("{why}, and does not open before the deadline, {deadline}"),
         (None, ..) => format!("{why}, and never opens again"),
     };
-    Gate::Closed { why, until }
+    Gate::Closed(Closed { why, until })
 }
 
 #[cfg(test)]
@@ -87,7 +91,7 @@ mod tests {
             let gate = gate(&schedule, deadline.map(at), at(now), Duration::from_secs(30));
             let found = match gate {
                 Gate::Open(until) => Ok(until),
-                Gate::Closed { until, .. } => Err(until),
+                Gate::Closed(Closed { until, .. }) => Err(until),
             };
             assert_eq!(
                 found,
@@ -126,7 +130,8 @@ mod tests {
             ),
         ] {
             let schedule = Schedule { start: start.map(at), window };
-            let Gate::Closed { why, .. } = gate(&schedule, deadline.map(at), at(now), Duration::from_secs(30)) else {
+            let Gate::Closed(Closed { why, .. }) = gate(&schedule, deadline.map(at), at(now), Duration::from_secs(30))
+            else {
                 panic!("it is open at {now}")
             };
             assert!(why.contains(words), "{why}");
