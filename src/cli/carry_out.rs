@@ -100,14 +100,14 @@ fn engine_run(
     })
 }
 
-/// Asks on the terminal, on a thread of its own: the run hears of signals while nobody answers.
+/// Asks on the terminal, below the bars, on a thread of its own: the run hears of signals while nobody answers.
 fn asker(context: &Context) -> UnboundedSender<Question> {
     let (sender, mut questions) = unbounded_channel::<Question>();
     let printer = context.printer.clone();
     std::thread::spawn(move || {
         while let Some(Question { text, answer }) = questions.blocking_recv() {
             // The run may have stopped meanwhile; then nobody hears the answer.
-            let _ = answer.send(printer.confirm(&text));
+            let _ = answer.send(printer.confirm(&format!("\n{text}")));
         }
     });
     sender

@@ -262,7 +262,10 @@ where
                 Some(joined) = self.steps.join_next_with_id() => self.stepped(joined),
                 Some(result) = self.untold.acknowledged.recv() => self.acknowledged(result),
                 goes_on = waiting::word(&mut self.between) => self.worded(goes_on),
-                _ = tick.tick() => (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began))),
+                // While somebody reads a question nothing is drawn over it.
+                _ = tick.tick(), if !self.between.is_asked() => {
+                    (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
+                }
                 () = tokio::time::sleep(sleep) => {}
             }
         }

@@ -33,6 +33,13 @@ pub(super) enum Between {
     Asked(oneshot::Receiver<bool>),
 }
 
+impl Between {
+    /// Whether a question waits for its answer.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked(_))
+    }
+}
+
 impl<T, C> Dispatcher<'_, '_, T, C>
 where
     T: Transport + 'static,
