@@ -7,6 +7,7 @@ pub mod check;
 pub mod clock;
 pub mod completions;
 pub mod context;
+pub mod earlier;
 pub mod exit;
 mod help;
 mod logs;

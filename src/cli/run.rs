@@ -2,12 +2,13 @@
 
 use super::args;
 use super::carry_out::{Task, carry_out};
-use super::context::{Context, ReadPlan};
+use super::context::Context;
+use super::earlier::Earlier;
 use super::exit::Exit;
 use super::prepare::{senders, simulated_senders};
 use super::preview::{Gathered, preview};
 use super::simulate::simulator_for;
-use crate::journal::dir::{default_path, runs_in};
+use crate::journal::dir::default_path;
 use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
 use crate::plan::calendar;
 use crate::plan::settings::{BetweenWaves, Deadline, Schedule};
@@ -122,6 +123,7 @@ fn make(
 ) -> Result<Made, Exit> {
     let mut gathered = asks.then(Gathered::default);
     let mut failure: Option<JournalError> = None;
+    let mut earlier = if args.simulate { Earlier::default() } else { Earlier::read(Path::new("runs"), catalog) };
     let mut take = |mut action: Action| {
         if args.simulate {
             // A drill takes place now, whenever the plan is for.
@@ -130,6 +132,7 @@ fn make(
         if failure.is_none() {
             failure = maker.add(&action).err();
         }
+        earlier.meet(&action);
         if let Some(gathered) = &mut gathered {
             gathered.add(action);
         }
@@ -148,7 +151,7 @@ fn make(
     let mut warned = false;
     if !args.simulate {
         in_time(context, read.plan.settings())?;
-        warned = earlier_runs(context, args, &read)?;
+        warned = earlier.judge(context, &read, args.new)?;
     }
     if let Some(gathered) = gathered {
         let preview = gathered.preview(&read, catalog, ASSUMED_LATENCY, context.clock.now());
@@ -212,33 +215,6 @@ fn in_time(context: &Context, settings: &Settings) -> Result<(), Exit> {
          begin the run then, or say `schedule.start`"
     ));
     Err(Exit::Usage)
-}
-
-/// Looks for runs of the same plan: an unfinished one is to be resumed (`--new` overrides), a finished one is warned of.
-fn earlier_runs(context: &Context, args: &args::Run, read: &ReadPlan) -> Result<bool, Exit> {
-    let mut finished = false;
-    for path in runs_in(Path::new("runs")) {
-        let known = RunDir::existing(&path).and_then(|dir| {
-            let reader = dir.read()?;
-            Ok((reader.facts()?, reader.overview()?))
-        });
-        let Ok((facts, overview)) = known else { continue };
-        if facts.simulated || facts.digest != read.plan.digest() {
-            continue;
-        }
-        let path = path.display();
-        if overview.waiting > 0 && !args.new {
-            context.printer.error(&format!(
-                "an unfinished run of this plan is there; go on with `certsweep resume {path}`, or begin anew with --new"
-            ));
-            return Err(Exit::Usage);
-        }
-        if overview.waiting == 0 {
-            finished = true;
-            context.printer.warning(&format!("this plan was carried out before: {path}"));
-        }
-    }
-    Ok(finished)
 }
 
 /// How long a request is assumed to take, where nobody says.

@@ -5,6 +5,7 @@ use super::record::Record;
 use super::rows::{COLUMNS, Kept, Unreadable, to_sql};
 use super::state::{ActionState, History, IllegalRecord, Phase, States};
 use super::{JournalError, schema};
+use crate::plan::checked::Fingerprint;
 use crate::plan::{Action, Settings};
 use crate::run::{Ordinal, Outcome};
 use jiff::Timestamp;
@@ -196,6 +197,25 @@ impl Reader {
                 not_before: not_before.and_then(|text| text.parse().ok()),
                 duplicate_of: row.get(4).map_err(&database)?,
             });
+        }
+        Ok(())
+    }
+
+    /// What every action does, with its account and operation, in plan order; nothing where version 1 does not tell.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn fingerprints(&self, mut each: impl FnMut(Ordinal, usize, &str, Fingerprint)) -> Result<(), JournalError> {
+        let database = JournalError::database(&self.path);
+        let select = "SELECT ordinal, account, operation, fingerprint FROM action
+             WHERE fingerprint IS NOT NULL AND duplicate_of IS NULL ORDER BY ordinal";
+        let mut statement = self.connection.prepare(select).map_err(&database)?;
+        let mut rows = statement.query([]).map_err(&database)?;
+        while let Some(row) = rows.next().map_err(&database)? {
+            let ordinal = row.get::<_, i64>(0).map_err(&database)?.unsigned_abs();
+            let account = usize::try_from(row.get::<_, i64>(1).map_err(&database)?).unwrap_or(usize::MAX);
+            let operation: String = row.get(2).map_err(&database)?;
+            each(ordinal, account, &operation, Fingerprint(row.get(3).map_err(&database)?));
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ mod world;
 
 use certsweep::engine::{self, Ending, Question, Run, Sender};
 use certsweep::journal::{Phase, Reader, RunDir, RunFacts, RunMaker};
-use certsweep::plan::settings::{Retry, Safety, Schedule};
+use certsweep::plan::settings::{BetweenWaves, Retry, Safety, Schedule, WaveSize};
 use certsweep::plan::{Account, Action, Settings};
 use certsweep::provider::Catalog;
 use certsweep::provider::model::Window;
@@ -337,7 +337,12 @@ fn a_run_that_is_cut_off_after_any_record_is_resumed_to_the_same_promises() {
 /// One world full of faults, cut off again and again until the run has ended; then the promises are checked.
 async fn survive_cuts_in_time(seed: u64) -> Vec<Outcome> {
     let jump = if seed.is_multiple_of(4) { 5 } else { 0 };
-    let bench = Bench::new(seed, Faults { jump, ..Faults::many() }, &mixed(16));
+    let mut bench = Bench::new(seed, Faults { jump, ..Faults::many() }, &mixed(16));
+    if seed.is_multiple_of(3) {
+        let waves = vec![WaveSize::Count(3), WaveSize::Share(0.5), WaveSize::Share(1.0)];
+        let between_waves = BetweenWaves::Pause(Duration::from_millis(700));
+        bench.settings.safety = Safety { waves, between_waves, ..Safety::default() };
+    }
     bench.make();
     for _ in 0..CUTS {
         let time = Duration::from_millis(1 + bench.world.next_random() % 9000);

@@ -1,8 +1,8 @@
 //! The command line: what needs an explicit yes, what is refused before anything is sent, where results and messages go.
 
 use super::limits::revokes;
-use super::mock::{Mock, empty};
-use super::place::{BINARY, Place, finish, plan};
+use super::mock::{Mock, empty, naver_list};
+use super::place::{BINARY, Place, finish, plan, reissue};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 
@@ -160,6 +160,25 @@ fn an_unfinished_run_of_the_same_plan_is_pointed_at() {
     assert_eq!(mock.seen().len(), 1);
     place.certsweep(&["run", "plan.yaml", "--yes", "--new"]).exits(0);
     assert_eq!(mock.seen().len(), 2);
+}
+
+#[test]
+fn an_action_that_another_plans_run_left_in_doubt_is_not_bought_twice_unasked() {
+    let place = Place::new();
+    let mock = Mock::start(|seen, _| match seen.method.as_str() {
+        "GET" => naver_list("9", 5, "1"),
+        _ => empty(504),
+    });
+    place.file("plan.yaml", plan(&mock, &["naver"], "", &reissue("new", 5)));
+    place.certsweep(&["run", "plan.yaml", "--yes"]).exits(1);
+    assert_eq!(mock.count("/5/reissue"), 1);
+    // Another plan: another digest, and the same action in it under another id.
+    place.file("other.yaml", plan(&mock, &["naver"], "", &(reissue("again", 5) + &reissue("more", 6))));
+    let refused = place.certsweep(&["run", "other.yaml", "--yes"]).exits(2);
+    refused.says(&["`again`", "costs each time", "--retry in-doubt", "--new"]);
+    assert_eq!(mock.count("reissue"), 1);
+    place.certsweep(&["run", "other.yaml", "--yes", "--new"]).exits(1).says(&["warning", "`again`"]);
+    assert_eq!((mock.count("/5/reissue"), mock.count("/6/reissue")), (2, 1));
 }
 
 #[test]

@@ -1,0 +1,175 @@
+//! What the runs in `runs/` say about a plan that is about to be carried out: the same plan, begun or done before; and, in another
+//! plan's run, the same actions (told by their fingerprints), which a new run would send a second time.
+
+use super::context::{Context, ReadPlan};
+use super::exit::Exit;
+use crate::journal::dir::runs_in;
+use crate::journal::{JournalError, Phase, RunDir};
+use crate::plan::Action;
+use crate::plan::checked::Fingerprint;
+use crate::provider::{Catalog, Repeat};
+use crate::run::Outcome;
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+
+/// What earlier runs know.
+#[derive(Debug, Default)]
+pub struct Earlier {
+    runs: Vec<EarlierRun>,
+    /// Actions that a new run should not send without a word, by what they do.
+    known: HashMap<Fingerprint, (usize, Stand)>,
+    /// Those of them that the plan has: how many, and the first one's id.
+    met: BTreeMap<(usize, Stand), (u64, String)>,
+}
+
+#[derive(Debug)]
+struct EarlierRun {
+    path: PathBuf,
+    digest: String,
+    unfinished: bool,
+}
+
+/// How an action stands in an earlier run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Stand {
+    /// It waits there, or may have taken effect; it costs each time.
+    OpenAndCostly,
+    /// It took effect there; it costs each time.
+    DoneAndCostly,
+    /// It waits there, or may have taken effect; asking again does no harm.
+    Open,
+}
+
+impl Earlier {
+    /// Reads the runs in a directory. One that cannot be read is passed over: it has nothing to say here.
+    pub fn read(directory: &Path, catalog: &Catalog) -> Self {
+        let mut earlier = Self::default();
+        for path in runs_in(directory) {
+            // A run that fails half-way through keeps what was found in it so far.
+            drop(earlier.read_run(path, catalog));
+        }
+        earlier
+    }
+
+    fn read_run(&mut self, path: PathBuf, catalog: &Catalog) -> Result<(), JournalError> {
+        let reader = RunDir::existing(&path)?.read()?;
+        let facts = reader.facts()?;
+        if facts.simulated {
+            return Ok(());
+        }
+        let states = reader.states()?;
+        let run = self.runs.len();
+        let ended = |state: &crate::journal::ActionState| matches!(state.phase, Phase::Ended(_));
+        let unfinished = !states.0.iter().all(ended);
+        self.runs.push(EarlierRun { path, digest: facts.digest, unfinished });
+        reader.fingerprints(|ordinal, account, operation, fingerprint| {
+            let provider = facts.settings.accounts.get(account).and_then(|account| catalog.get(&account.provider));
+            let rules = provider
+                .and_then(|provider| provider.actions().find(|(known, _)| known.name == operation))
+                .map(|(_, rules)| rules.repeat);
+            if let Some(stand) = stand(states.of(ordinal).phase, rules.unwrap_or(Repeat::Unsafe)) {
+                self.known.insert(fingerprint, (run, stand));
+            }
+        })
+    }
+
+    /// Takes in the next action of the plan.
+    pub fn meet(&mut self, action: &Action) {
+        if let Some(found) = self.known.get(&action.fingerprint)
+            && action.duplicate_of.is_none()
+        {
+            self.met.entry(*found).or_insert_with(|| (0, action.id.clone())).0 += 1;
+        }
+    }
+
+    /// Whether something was warned of.
+    ///
+    /// # Errors
+    /// The exit code, where the plan must not be carried out; why was printed. `new` overrides that.
+    pub fn judge(&self, context: &Context, read: &ReadPlan, new: bool) -> Result<bool, Exit> {
+        let mut warned = false;
+        let mut refused = false;
+        for (index, run) in self.runs.iter().enumerate() {
+            let path = run.path.display();
+            if run.digest == read.plan.digest() {
+                if run.unfinished && !new {
+                    context.printer.error(&format!(
+                        "an unfinished run of this plan is there; go on with `certsweep resume {path}`, or begin anew with --new"
+                    ));
+                    return Err(Exit::Usage);
+                }
+                if !run.unfinished {
+                    warned = true;
+                    context.printer.warning(&format!("this plan was carried out before: {path}"));
+                }
+                continue;
+            }
+            for ((_, stand), (count, first)) in self.met.range((index, Stand::OpenAndCostly)..=(index, Stand::Open)) {
+                let which = match count {
+                    1 => format!("the action `{first}`"),
+                    more => format!("{more} actions, `{first}` the first of them,"),
+                };
+                let words = match stand {
+                    Stand::Open => {
+                        format!("{which} waits in an earlier run too, or may have taken effect there: {path}")
+                    }
+                    Stand::DoneAndCostly => {
+                        format!("{which} took effect in an earlier run, and costs each time: {path}")
+                    }
+                    Stand::OpenAndCostly if new => {
+                        format!(
+                            "{which} waits in an earlier run too, or may have taken effect there, and costs each time: {path}"
+                        )
+                    }
+                    Stand::OpenAndCostly => {
+                        refused = true;
+                        context.printer.error(&format!(
+                            "{which} waits in an earlier run, or may have taken effect there, and costs each time; settle it \
+                             with `certsweep resume {path} --retry in-doubt`, or begin all the same with --new"
+                        ));
+                        continue;
+                    }
+                };
+                warned = true;
+                context.printer.warning(&words);
+            }
+        }
+        if refused { Err(Exit::Usage) } else { Ok(warned) }
+    }
+}
+
+/// How an action stands that a new run would send again; `None` where there is nothing to say about it.
+fn stand(phase: Phase, repeat: Repeat) -> Option<Stand> {
+    let costly = repeat == Repeat::Unsafe;
+    match phase {
+        Phase::Waiting | Phase::InFlight | Phase::Ended(Outcome::InDoubt) => {
+            Some(if costly { Stand::OpenAndCostly } else { Stand::Open })
+        }
+        Phase::Ended(outcome) if outcome.is_well() && costly => Some(Stand::DoneAndCostly),
+        Phase::Ended(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_be_sent_a_second_time_is_told() {
+        for (phase, repeat, expected) in [
+            (Phase::Waiting, Repeat::Safe, Some(Stand::Open)),
+            (Phase::InFlight, Repeat::Safe, Some(Stand::Open)),
+            (Phase::InFlight, Repeat::Unsafe, Some(Stand::OpenAndCostly)),
+            (Phase::Ended(Outcome::InDoubt), Repeat::Unsafe, Some(Stand::OpenAndCostly)),
+            (Phase::Ended(Outcome::InDoubt), Repeat::Safe, Some(Stand::Open)),
+            (Phase::Ended(Outcome::Succeeded), Repeat::Unsafe, Some(Stand::DoneAndCostly)),
+            (Phase::Ended(Outcome::PendingApproval), Repeat::Unsafe, Some(Stand::DoneAndCostly)),
+            (Phase::Ended(Outcome::Succeeded), Repeat::Safe, None),
+            (Phase::Ended(Outcome::Failed), Repeat::Unsafe, None),
+            (Phase::Ended(Outcome::Rejected), Repeat::Unsafe, None),
+            (Phase::Ended(Outcome::Skipped), Repeat::Unsafe, None),
+        ] {
+            assert_eq!(stand(phase, repeat), expected, "{phase:?} {repeat:?}");
+        }
+    }
+}
