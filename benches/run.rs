@@ -125,6 +125,8 @@ fn once(slots: u32, journal: bool) -> Result<(Duration, Duration), Box<dyn Error
         reopen: BTreeSet::new(),
         stop,
         seed: 1,
+        wait: false,
+        questions: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let began = Instant::now();

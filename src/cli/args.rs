@@ -175,6 +175,9 @@ pub struct Run {
     /// Only show what would be done, as `preview` does; sends nothing
     #[arg(long, conflicts_with_all = ["simulate", "run_dir"])]
     pub dry_run: bool,
+    /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
+    #[arg(long)]
+    pub wait: bool,
     /// Begin a new run, even where an unfinished run of the same plan is there to resume
     #[arg(long)]
     pub new: bool,
@@ -201,6 +204,9 @@ pub struct Resume {
     /// Take up actions again that ended so: `failed`, `in-doubt`, `rejected`, separated by commas
     #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_retried)]
     pub retry: Vec<Outcome>,
+    /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
+    #[arg(long)]
+    pub wait: bool,
     /// Go on as the run began, even where the plan's files have changed since
     #[arg(long)]
     pub as_begun: bool,

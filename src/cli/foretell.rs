@@ -7,7 +7,7 @@ use crate::engine::waits::Why;
 use crate::journal::reader::QueuedAction;
 use crate::plan::{Account, Action, Settings};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
-use crate::provider::{Catalog, Provider};
+use crate::provider::{Catalog, Provider, lookup};
 use crate::run::Ordinal;
 use crate::time::human;
 use crate::view::preview::{
@@ -85,7 +85,7 @@ impl Gathered {
                     reaches: reaches.clone(),
                 });
             }
-            if self.first.len() < SHOWN_ACTIONS {
+            if self.first.len() < MOST_CANARIES {
                 self.first.push(action.clone());
             }
         }
@@ -112,7 +112,7 @@ impl Gathered {
             reason_sent: reason_sent.clone(),
             actions: *actions,
         });
-        let order = self.first.iter().map(|action| Ordered {
+        let order = self.first.iter().take(SHOWN_ACTIONS).map(|action| Ordered {
             action_id: action.id.clone(),
             provider: name(action.account),
             operation: action.operation.clone(),
@@ -145,7 +145,7 @@ impl Gathered {
                 DeadlineForecast { at: Some(at), slack_seconds: slack, met: slack.is_some_and(|slack| slack >= 0.0) }
             }),
             would_help,
-            first_requests: first_requests(settings, catalog, &self.first),
+            first_requests: first_requests(settings, catalog, &self.first[..self.first.len().min(SHOWN_ACTIONS)]),
             wide_effects: self.wide,
         }
     }
@@ -172,7 +172,16 @@ impl Gathered {
             let scheme = schemes.iter().find(|scheme| named(&scheme.required)).or(schemes.first());
             scheme.is_some_and(|scheme| matches!(scheme.signer, SignerKind::HuaweiIamToken(_)))
         });
-        Assumptions { start, latency, tokens: tokens.collect(), read_back: HashSet::new() }
+        let read_back = match settings.safety.canary {
+            0 => HashSet::new(),
+            _ => self
+                .first
+                .iter()
+                .filter(|action| is_read_back(settings, catalog, action))
+                .map(|one| one.ordinal)
+                .collect(),
+        };
+        Assumptions { start, latency, tokens: tokens.collect(), read_back }
     }
 
     fn would_help(
@@ -246,6 +255,19 @@ impl Gathered {
         });
         said.collect()
     }
+}
+
+/// Whether an action's target is surely read back where it goes as a canary: not one that waits for a person, and not one whose
+/// look-up needs what only its answer tells.
+fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool {
+    let provider = catalog.get(&settings.accounts[action.account].provider);
+    let Some((provider, operation)) = provider.and_then(|one| Some((one, one.operation(&action.operation)?))) else {
+        return false;
+    };
+    let waits = operation.parameters.iter().any(|known| known.name == SKIP_APPROVAL)
+        && action.parameters.get(SKIP_APPROVAL).and_then(serde_json::Value::as_bool) != Some(true);
+    let rules = operation.action.as_ref();
+    !waits && rules.is_some_and(|rules| !lookup::choose(provider, rules, &action.parameters, None).is_empty())
 }
 
 /// Says so where a run of these actions that begins now will miss its deadline.
@@ -390,6 +412,8 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
 const ORDER: &str = "order_id";
 /// What spares a person's approval.
 const SKIP_APPROVAL: &str = "skip_approval";
+/// Of so many actions it is told which are read back where they are canaries.
+const MOST_CANARIES: usize = 1000;
 /// Actions that the order shows.
 const SHOWN_ACTIONS: usize = 10;
 /// Requests that are shown.

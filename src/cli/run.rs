@@ -11,7 +11,8 @@ use super::preview::preview;
 use super::simulate::simulator_for;
 use crate::journal::dir::default_path;
 use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
-use crate::plan::settings::Schedule;
+use crate::plan::calendar;
+use crate::plan::settings::{BetweenWaves, Deadline, Schedule};
 use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
 use crate::simulator::{KnownTarget, Simulator};
@@ -92,7 +93,15 @@ fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
     let run = dir.open().map_err(|error| context.failed(&error))?;
     let exit = carry_out(
         context,
-        Task { run, facts: &facts, senders, reopen: BTreeSet::new(), report: args.report.as_deref() },
+        Task {
+            run,
+            facts: &facts,
+            senders,
+            reopen: BTreeSet::new(),
+            report: args.report.as_deref(),
+            wait: args.wait,
+            asks: asks && context.printer.can_ask(),
+        },
     );
     if let Some(simulator) = simulator {
         let total = simulator.effects().total();
@@ -145,6 +154,7 @@ fn make(
     }
     let mut warned = false;
     if !args.simulate {
+        in_time(context, read.plan.settings())?;
         warned = earlier.judge(context, &read, args.new)?;
     }
     if let Some(gathered) = gathered {
@@ -160,7 +170,10 @@ fn make(
         }
     }
     let settings = if args.simulate {
-        Settings { schedule: Schedule::default(), ..read.plan.settings().clone() }
+        // Nobody needs to be asked before nothing happens.
+        let mut settings = Settings { schedule: Schedule::default(), ..read.plan.settings().clone() };
+        settings.safety.between_waves = BetweenWaves::Pause(Duration::ZERO);
+        settings
     } else {
         read.plan.settings().clone()
     };
@@ -202,6 +215,25 @@ pub fn teach(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<()
         });
         Ok(())
     })
+}
+
+/// Refuses to begin a run whose deadline counts from now and is over before anything could be sent: it could never be resumed.
+fn in_time(context: &Context, settings: &Settings) -> Result<(), Exit> {
+    let now = context.clock.now();
+    let Settings { deadline: deadline @ Some(Deadline::After(_)), schedule, timeout, .. } = settings else {
+        return Ok(());
+    };
+    let end = calendar::deadline_at(*deadline, schedule, now);
+    if calendar::next_start(schedule, now, *timeout, end).is_some() {
+        return Ok(());
+    }
+    let opens = calendar::next_start(schedule, now, *timeout, None);
+    let opens = opens.map_or_else(|| "never".to_owned(), |at| format!("next at {at}"));
+    context.printer.error(&format!(
+        "the deadline counts from now, and the schedule does not open before it is over; something can be sent {opens}: \
+         begin the run then, or say `schedule.start`"
+    ));
+    Err(Exit::Usage)
 }
 
 /// How long a request is assumed to take, where nobody says.

@@ -4,6 +4,7 @@
 
 use super::pace::{Full, Moment, Pace};
 use super::waits::Why;
+use super::waves::Waves;
 use crate::run::Ordinal;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -22,6 +23,9 @@ pub struct Ready {
     dependents: HashMap<Ordinal, Vec<(Ordinal, usize)>>,
     /// For each action that needs others: how many of them are still to end well, and when it may start.
     blocked: HashMap<Ordinal, (usize, Option<Moment>)>,
+    waves: Waves,
+    /// Actions of later waves that nothing else keeps back, in plan order.
+    held: Vec<(Ordinal, usize, Option<Moment>)>,
 }
 
 /// One account's lane.
@@ -34,12 +38,16 @@ struct Lane {
     stopped: bool,
     /// Nothing is sent until a token has come.
     paused: bool,
+    /// The provider cannot be reached: one request at a time, and none before this moment.
+    probing: Option<Moment>,
     /// Begun actions whose next step is due, before new ones.
     urgent: VecDeque<Ordinal>,
     fresh: VecDeque<Ordinal>,
     later: BinaryHeap<Reverse<(Moment, Ordinal)>>,
     /// How many wait for other actions.
     blocked: usize,
+    /// How many wait for their wave.
+    held: usize,
     /// Steps that gather until one of them is due or there is nothing else to do: then all go.
     gathered: VecDeque<(Moment, Ordinal)>,
 }
@@ -71,10 +79,12 @@ impl Ready {
             running: 0,
             stopped: false,
             paused: false,
+            probing: None,
             urgent: VecDeque::new(),
             fresh: VecDeque::new(),
             later: BinaryHeap::new(),
             blocked: 0,
+            held: 0,
             gathered: VecDeque::new(),
         };
         Self {
@@ -84,11 +94,21 @@ impl Ready {
             canary: None,
             dependents: HashMap::new(),
             blocked: HashMap::new(),
+            waves: Waves::default(),
+            held: Vec::new(),
         }
+    }
+
+    /// The same queue with the run's actions in waves. To be said before any action is added.
+    #[must_use]
+    pub fn in_waves(mut self, waves: Waves) -> Self {
+        self.waves = waves;
+        self
     }
 
     /// Queues an action; actions come in plan order. `needs` are those of its needed actions that have not yet ended well.
     pub fn add(&mut self, ordinal: Ordinal, account: usize, needs: &[Ordinal], not_before: Option<Moment>) {
+        self.waves.expect(ordinal);
         if needs.is_empty() {
             self.release(ordinal, account, not_before);
         } else {
@@ -173,6 +193,11 @@ impl Ready {
         if lane.running >= lane.slots || lane.paused {
             return Turn::WaitForAnswer;
         }
+        match lane.probing {
+            Some(_) if lane.running > 0 => return Turn::WaitForAnswer,
+            Some(next) if now < next => return Turn::Wait(next),
+            _ => {}
+        }
         match lane.pace.take(now) {
             Ok(()) => match lane.urgent.pop_front().or_else(|| lane.fresh.pop_front()) {
                 Some(ordinal) => {
@@ -217,6 +242,7 @@ impl Ready {
             self.canary = None;
             self.canaries = self.canaries.saturating_sub(u64::from(well));
         }
+        self.waves.ended(ordinal);
         let mut lost = Vec::new();
         for (dependent, account) in self.dependents.remove(&ordinal).unwrap_or_default() {
             if !well {
@@ -261,8 +287,15 @@ impl Ready {
         if lane.stopped {
             return Why::Stopped;
         }
+        if lane.probing.is_some() {
+            return Why::Unreachable;
+        }
         if !queued && lane.next_due().is_none() && lane.blocked == 0 {
-            return if lane.running > 0 { Why::Answers } else { Why::Done };
+            return match lane.held {
+                _ if lane.running > 0 => Why::Answers,
+                0 => Why::Done,
+                _ => Why::Wave,
+            };
         }
         if self.canaries > 0 {
             return Why::Canary;
@@ -286,12 +319,38 @@ impl Ready {
         self.lanes[account].slots
     }
 
-    /// Whether no account that goes on has anything queued. (What waits for others is not queued.)
-    pub fn is_empty(&self) -> bool {
-        self.lanes.iter().all(|lane| lane.stopped || (lane.front().is_none() && lane.next_due().is_none()))
+    /// A provider cannot be reached: one request at a time, and none before this moment; or it can again.
+    pub fn probe(&mut self, account: usize, next: Option<Moment>) {
+        self.lanes[account].probing = next;
+    }
+
+    /// Whether nothing is queued in any lane that goes on, nothing is under way, and no wave waits for a word.
+    pub fn is_idle(&self) -> bool {
+        let idle =
+            |lane: &Lane| lane.running == 0 && (lane.stopped || (lane.front().is_none() && lane.next_due().is_none()));
+        self.lanes.iter().all(idle) && !self.waves.has_ended()
+    }
+
+    /// The run's waves: whether the one that may go has ended, and which that is.
+    pub fn waves(&self) -> &Waves {
+        &self.waves
+    }
+
+    /// Lets the next wave go.
+    pub fn next_wave(&mut self) {
+        self.waves.go_on();
+        for (ordinal, account, not_before) in std::mem::take(&mut self.held) {
+            self.lanes[account].held -= 1;
+            self.release(ordinal, account, not_before);
+        }
     }
 
     fn release(&mut self, ordinal: Ordinal, account: usize, not_before: Option<Moment>) {
+        if !self.waves.may_go(ordinal) {
+            self.held.push((ordinal, account, not_before));
+            self.lanes[account].held += 1;
+            return;
+        }
         let lane = &mut self.lanes[account];
         match not_before {
             Some(due) => lane.later.push(Reverse((due, ordinal))),
@@ -324,6 +383,8 @@ fn sooner(one: Turn, other: Turn) -> Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::journal::reader::QueuedAction;
+    use crate::plan::settings::WaveSize;
     use std::time::Duration;
 
     fn ready(slots: &[u32], canaries: u64) -> Ready {
@@ -412,6 +473,50 @@ mod tests {
         assert_eq!(ready.next(at(11)), Turn::Wait(at(30)), "what is under way may add to them");
         ready.stepped(0);
         assert_eq!(ready.next(at(11)), start(1, 0), "there is nothing else to do");
+    }
+
+    #[test]
+    fn a_wave_waits_for_the_end_of_the_one_before() {
+        let queued = |ordinal: u64, needs: &[u64]| QueuedAction {
+            ordinal,
+            account: 0,
+            needs: needs.to_vec(),
+            not_before: None,
+            duplicate_of: None,
+        };
+        let queue = [queued(0, &[]), queued(1, &[0]), queued(2, &[]), queued(3, &[1])];
+        let waves = Waves::new(&[WaveSize::Count(2), WaveSize::Share(1.0)], &queue);
+        let mut ready = ready(&[4], 0).in_waves(waves);
+        for action in &queue {
+            ready.add(action.ordinal, 0, &action.needs, None);
+        }
+        assert_eq!([ready.next(at(0)), ready.next(at(0))], [start(0, 0), Turn::WaitForAnswer]);
+        ready.stepped(0);
+        ready.ended(0, true);
+        assert!(!ready.waves().has_ended(), "what needed it is of the same wave");
+        assert_eq!(ready.next(at(0)), start(1, 0));
+        ready.stepped(0);
+        assert!(ready.ended(1, false) == [3] && ready.waves().has_ended());
+        assert_eq!(ready.next(at(0)), Turn::Idle, "nothing goes without a word");
+        ready.next_wave();
+        assert_eq!([ready.next(at(0)), ready.next(at(0))], [start(2, 0), Turn::WaitForAnswer]);
+    }
+
+    #[test]
+    fn an_account_that_cannot_be_reached_sends_one_at_a_time_and_holds_nobody() {
+        let mut ready = ready(&[4, 4], 0);
+        for ordinal in 0..6 {
+            ready.add(ordinal, usize::from(ordinal == 5), &[], None);
+        }
+        assert_eq!([ready.next(at(0)), ready.next(at(0)), ready.next(at(0))], [start(0, 0), start(5, 1), start(1, 0)]);
+        ready.probe(0, Some(at(10)));
+        assert_eq!(ready.next(at(20)), Turn::WaitForAnswer, "two are still under way");
+        ready.stepped(0);
+        ready.stepped(0);
+        assert_eq!(ready.next(at(9)), Turn::Wait(at(10)));
+        assert_eq!([ready.next(at(10)), ready.next(at(10))], [start(2, 0), Turn::WaitForAnswer]);
+        ready.probe(0, None);
+        assert_eq!(ready.next(at(10)), start(3, 0));
     }
 
     #[test]

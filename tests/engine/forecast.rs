@@ -4,11 +4,12 @@ use super::world::Faults;
 use super::{Bench, Cut, mixed, virtual_time};
 use certsweep::engine::forecast::{Assumptions, forecast};
 use certsweep::journal::reader::QueuedAction;
+use certsweep::plan::Action;
 use certsweep::plan::settings::Safety;
+use certsweep::provider::lookup;
 use certsweep::provider::model::Window;
 use certsweep::run::Event;
 use jiff::Timestamp;
-use std::collections::HashSet;
 use std::time::Duration;
 
 /// Windows of both accounts, requests in flight, canaries, actions.
@@ -50,11 +51,16 @@ async fn compare((windows, concurrency, canary, count): Setting<'_>) -> (Duratio
             duplicate_of: None,
         })
         .collect();
+    let read_back = |action: &&Action| {
+        let provider = bench.catalog.get(&bench.settings.accounts[action.account].provider).unwrap();
+        let rules = provider.operation(&action.operation).unwrap().action.as_ref().unwrap();
+        !lookup::choose(provider, rules, &action.parameters, None).is_empty()
+    };
     let assumptions = Assumptions {
         start: Timestamp::UNIX_EPOCH,
         latency: LATENCY,
         tokens: vec![false; 2],
-        read_back: HashSet::new(),
+        read_back: bench.actions.iter().filter(read_back).map(|action| action.ordinal).collect(),
     };
     let foretold = forecast(&bench.settings, &queue, &assumptions).takes.unwrap();
     bench.make();

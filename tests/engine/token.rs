@@ -91,6 +91,8 @@ fn revoke_cas(cloud: &Rc<Cloud>, count: usize) -> (bool, usize) {
             reopen: BTreeSet::new(),
             stop,
             seed: 1,
+            wait: false,
+            questions: None,
         };
         let local = tokio::task::LocalSet::new();
         let ending = local.run_until(engine::run(run, &mut |_: Event| {})).await.unwrap();

@@ -20,6 +20,8 @@ fn the_contracts_command_lines_are_understood() {
         "certsweep preview plan.yaml --report planned.csv --latency 1s --json",
         "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --new --ca-file ca.pem",
         "certsweep run plan.yaml --dry-run",
+        "certsweep run plan.yaml --yes --wait",
+        "certsweep resume runs/x --wait",
         "certsweep run plan.yaml --simulate --fault 429=1/20 --fault naver:hang=1/1000 --seed 7",
         "certsweep resume runs/x --retry failed,in-doubt,rejected --yes",
         "certsweep status runs/x --json",

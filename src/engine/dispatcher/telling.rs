@@ -4,7 +4,7 @@ use super::super::pace::Moment;
 use super::super::waits::Why;
 use super::Dispatcher;
 use crate::journal::Reply;
-use crate::run::{Bound, Event, Ordinal, Outcome};
+use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -14,13 +14,20 @@ where
     T: Transport + 'static,
     C: Clock + 'static,
 {
-    pub(super) fn stop_account(&mut self, account: usize, why: &str) {
+    pub(super) fn stop_account(&mut self, account: usize, reason: StopReason) {
         self.ready.stop(account);
         let name = self.run.senders[account].name.clone();
-        let why = why.trim_end().to_owned();
+        let reason = match reason {
+            StopReason::Environment(why) => StopReason::Environment(why.trim_end().to_owned()),
+            other => other,
+        };
         if !self.accounts_stopped.iter().any(|(stopped, _)| *stopped == name) {
-            self.tell(Event::AccountStopped { account: name.clone(), why: why.clone() });
-            self.accounts_stopped.push((name, why));
+            let why = match &reason {
+                StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
+                StopReason::Signal(number) => format!("signal {number}"),
+            };
+            self.tell(Event::AccountStopped { account: name.clone(), why });
+            self.accounts_stopped.push((name, reason));
         }
     }
 
@@ -51,6 +58,7 @@ where
             let why = match self.ready.why(account, now) {
                 why @ (Why::Done | Why::Stopped) => why,
                 _ if self.paused => Why::Paused,
+                _ if self.closed_told.is_some() => Why::Closed,
                 why => why,
             };
             waits.turn_to(why, now);
@@ -63,10 +71,15 @@ where
         for account in 0..self.run.senders.len() {
             let Some(why) = self.waits[account].bound(now) else { continue };
             let by = self.bound(account, why, now);
-            if self.bounds[account].as_ref() != Some(&by) {
-                self.bounds[account] = Some(by.clone());
-                self.tell(Event::Bounded { account: self.run.senders[account].name.clone(), by });
-            }
+            self.tell_bound(account, by);
+        }
+    }
+
+    /// Tells what bounds an account, where that has changed.
+    pub(super) fn tell_bound(&mut self, account: usize, by: Bound) {
+        if self.bounds[account].as_ref() != Some(&by) {
+            self.bounds[account] = Some(by.clone());
+            self.tell(Event::Bounded { account: self.run.senders[account].name.clone(), by });
         }
     }
 
@@ -86,10 +99,10 @@ where
             }
             Why::Concurrency => Bound::Concurrency { slots: self.ready.slots(account) },
             Why::Canary => Bound::Canary,
-            Why::Wave => Bound::Wave { number: 1, of: 1 },
-            Why::Closed => Bound::Closed { until: wall },
+            Why::Wave => self.wave(),
+            Why::Closed => Bound::Closed { until: self.closed_told.unwrap_or(wall) },
             Why::Paused => Bound::Paused,
-            Why::Unreachable => Bound::Unreachable { until: wall },
+            Why::Unreachable => Bound::Unreachable { until: self.reaches[account].next_try().map_or(wall, at) },
             Why::Others => Bound::Others,
             Why::Answers | Why::Nothing => Bound::Answers,
             Why::Stopped => Bound::Stopped,

@@ -2,6 +2,7 @@
 
 use super::super::control::{Done, Heard, Word};
 use super::Dispatcher;
+use super::waiting::Between;
 use crate::journal::Record;
 use crate::run::Event;
 use crate::time::Clock;
@@ -27,6 +28,11 @@ where
             Word::Pause(heard) => {
                 self.paused = true;
                 self.take_down(Record::Paused { at }, Event::Paused, heard);
+            }
+            Word::Go(heard) if !self.paused && self.between.waits() => {
+                self.between = Between::Nothing;
+                self.ready.next_wave();
+                self.take_down(Record::WentOn { at }, Event::WentOn, heard);
             }
             Word::Go(heard) if !self.paused => drop(heard.send(Ok(Done::Already))),
             Word::Go(heard) => {

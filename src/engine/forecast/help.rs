@@ -120,10 +120,12 @@ impl Tries<'_> {
             return;
         }
         let firsts: HashSet<Ordinal> = spared.iter().filter_map(|ordinal| orders.get(ordinal).copied()).collect();
-        let left = self.queue.iter().filter(|action| !spared.contains(&action.ordinal)).map(|action| {
+        let left = self.queue.iter().map(|action| {
             let needs = action.needs.iter().map(|need| orders.get(need).copied().unwrap_or(*need));
             // An order's revoke cannot wait for itself.
-            QueuedAction { needs: needs.filter(|need| *need != action.ordinal).collect(), ..action.clone() }
+            let needs = needs.filter(|need| *need != action.ordinal).collect();
+            let duplicate_of = action.duplicate_of.clone().or(spared.contains(&action.ordinal).then(String::new));
+            QueuedAction { needs, duplicate_of, ..action.clone() }
         });
         let left: Vec<QueuedAction> = left.collect();
         let change = Change::WholeOrders { spared: spared.len() as u64, orders: firsts.len() as u64 };

@@ -9,11 +9,12 @@ pub use help::{Change, Help, Wishes, would_help};
 
 use super::pace::{Moment, Pace};
 use super::ready::{Ready, Turn};
-use super::safety::{self, Gate};
+use super::safety::{self, Closed, Gate};
 use super::waits::{Waits, Why};
+use super::waves::Waves;
 use crate::journal::reader::QueuedAction;
 use crate::plan::Settings;
-use crate::plan::settings::Schedule;
+use crate::plan::settings::{BetweenWaves, Schedule};
 use crate::run::Ordinal;
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
@@ -69,7 +70,8 @@ impl AccountForecast {
 /// Foretells a run of these actions (in plan order; duplicates are not sent).
 pub fn forecast(settings: &Settings, queue: &[QueuedAction], assumptions: &Assumptions) -> Forecast {
     let lanes = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
-    let mut ready = Ready::new(lanes.collect(), settings.safety.canary);
+    let waves = Waves::new(&settings.safety.waves, queue);
+    let mut ready = Ready::new(lanes.collect(), settings.safety.canary).in_waves(waves);
     let mut actions = vec![0; settings.accounts.len()];
     for action in queue.iter().filter(|action| action.duplicate_of.is_none()) {
         let ahead = action.not_before.and_then(|at| Duration::try_from(at.duration_since(assumptions.start)).ok());
@@ -84,6 +86,11 @@ pub fn forecast(settings: &Settings, queue: &[QueuedAction], assumptions: &Assum
         flying: BinaryHeap::new(),
         tokens: assumptions.tokens.clone(),
         read_back: HashSet::new(),
+        between_waves: match settings.safety.between_waves {
+            BetweenWaves::Ask => Duration::ZERO,
+            BetweenWaves::Pause(pause) => pause,
+        },
+        wave_from: None,
         first: None,
         waits: vec![Waits::default(); settings.accounts.len()],
         accounts: actions
@@ -105,6 +112,10 @@ struct Simulation<'a> {
     tokens: Vec<bool>,
     /// Canaries whose look-up is still to come, or under way.
     read_back: HashSet<Ordinal>,
+    /// What lies between two waves. How long an answer takes that a person gives is not known, and counts as nothing.
+    between_waves: Duration,
+    /// When the next wave may go, where this one has ended.
+    wave_from: Option<Moment>,
     first: Option<Moment>,
     waits: Vec<Waits>,
     accounts: Vec<AccountForecast>,
@@ -125,6 +136,15 @@ impl Simulation<'_> {
             let answer = self.flying.peek().map(|Reverse((ends, ..))| *ends);
             let open = self.doors.open(self.now);
             let next = match open {
+                Door::Open(_) if self.ready.waves().has_ended() => {
+                    let from = *self.wave_from.get_or_insert(self.now + self.between_waves);
+                    if from <= self.now {
+                        self.wave_from = None;
+                        self.ready.next_wave();
+                        continue;
+                    }
+                    Some(answer.map_or(from, |answer| answer.min(from)))
+                }
                 Door::Open(closes) => match self.ready.next(self.now) {
                     Turn::Start { ordinal, account } => {
                         self.start(ordinal, account);
@@ -137,7 +157,7 @@ impl Simulation<'_> {
                 },
                 Door::Closed(_) if answer.is_some() => answer,
                 // The last answer may have come while the window was closed.
-                Door::Closed(_) if self.ready.is_empty() => return true,
+                Door::Closed(_) if self.ready.is_idle() => return true,
                 Door::Closed(opens) => opens,
             };
             self.note(matches!(open, Door::Closed(_)));
@@ -262,8 +282,8 @@ impl<'a> Doors<'a> {
                 let closes = closes.map(|closes| self.moment(closes));
                 (Door::Open(closes), closes)
             }
-            Gate::Closed(_) => {
-                let opens = self.opens(at).map(|opens| self.moment(opens));
+            Gate::Closed(Closed { until, .. }) => {
+                let opens = until.map(|opens| self.moment(opens));
                 self.used = false;
                 self.idle += 1;
                 let opens = opens.filter(|_| self.idle < MOST_IDLE);
@@ -281,15 +301,6 @@ impl<'a> Doors<'a> {
         }
         self.used = true;
         self.idle = 0;
-    }
-
-    /// When requests may go out next, after an instant at which they may not.
-    fn opens(&self, at: Timestamp) -> Option<Timestamp> {
-        let from = self.schedule.start.map_or(at, |start| start.max(at));
-        match &self.schedule.window {
-            Some(window) if from == at || safety::closes_at(window, from).is_none() => safety::opens_at(window, from),
-            _ => Some(from),
-        }
     }
 
     fn instant(&self, moment: Moment) -> Timestamp {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::plan::Account;
-use crate::plan::settings::{DEFAULT_TIMEOUT, DailyWindow, Retry, Safety};
+use crate::plan::settings::{BetweenWaves, DEFAULT_TIMEOUT, DailyWindow, Retry, Safety, WaveSize};
 use crate::provider::model::Window;
 use std::collections::{BTreeMap, HashMap};
 
@@ -112,6 +112,20 @@ fn needs_hold_over_accounts_and_not_before_holds_alone() {
     assert_eq!(takes, [600, 60_200]);
     assert_eq!(foretold.accounts[0].bottleneck(), Some(Why::Answers));
     assert_eq!(foretold.accounts[1].bottleneck(), Some(Why::Others));
+}
+
+#[test]
+fn waves_go_one_after_the_other_with_their_pause() {
+    for (between, expected_ms) in [(BetweenWaves::Ask, 600), (BetweenWaves::Pause(Duration::from_secs(60)), 120_600)] {
+        let mut settings = settings(vec![account("a", &[], 10), account("b", &[], 10)], 0);
+        settings.safety.waves = vec![WaveSize::Count(2), WaveSize::Share(0.5), WaveSize::Share(1.0)];
+        settings.safety.between_waves = between;
+        let queue: Vec<QueuedAction> = (0..10).map(|ordinal| action(ordinal, usize::from(ordinal % 2 == 0))).collect();
+        let foretold = forecast(&settings, &queue, &assuming(&settings, SOME_DAY));
+        assert_eq!(foretold.takes.unwrap().as_millis(), expected_ms, "{between:?}");
+        let bound = if expected_ms > 1000 { Why::Wave } else { Why::Answers };
+        assert_eq!(foretold.accounts[0].bottleneck(), Some(bound));
+    }
 }
 
 #[test]
