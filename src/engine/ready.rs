@@ -2,8 +2,9 @@
 //! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
 //! the fault tests in virtual time.
 
+mod why;
+
 use super::pace::{Full, Moment, Pace};
-use super::waits::Why;
 use super::waves::Waves;
 use crate::run::Ordinal;
 use std::cmp::Reverse;
@@ -278,45 +279,6 @@ impl Ready {
     /// The account sends nothing until it is set going again (it waits for a token).
     pub fn pause(&mut self, account: usize, paused: bool) {
         self.lanes[account].paused = paused;
-    }
-
-    /// Why the account starts nothing more now: asked after [`Self::next`] has nothing more to start.
-    pub fn why(&self, account: usize, now: Moment) -> Why {
-        let lane = &self.lanes[account];
-        let queued = lane.front().is_some();
-        if lane.stopped {
-            return Why::Stopped;
-        }
-        if lane.probing.is_some() {
-            return Why::Unreachable;
-        }
-        if !queued && lane.next_due().is_none() && lane.blocked == 0 {
-            return match lane.held {
-                _ if lane.running > 0 => Why::Answers,
-                0 => Why::Done,
-                _ => Why::Wave,
-            };
-        }
-        if self.canaries > 0 {
-            return Why::Canary;
-        }
-        if !queued {
-            return if lane.running > 0 { Why::Answers } else { Why::Others };
-        }
-        if lane.paused {
-            return Why::Answers;
-        }
-        match lane.pace.full(now) {
-            Some(Why::Learnt) if lane.running >= lane.slots => Why::Concurrency,
-            Some(why) => why,
-            None if lane.running >= lane.slots => Why::Concurrency,
-            None => Why::Nothing,
-        }
-    }
-
-    /// How many requests the account may have in flight at once.
-    pub fn slots(&self, account: usize) -> u32 {
-        self.lanes[account].slots
     }
 
     /// A provider cannot be reached: one request at a time, and none before this moment; or it can again.

@@ -2,7 +2,7 @@
 
 use super::limits::{never_more_than, revokes};
 use super::mock::{Mock, empty, json};
-use super::place::{Done, Place, finish, signal};
+use super::place::{Done, Place, finish, signal, wait_until_it_says};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -85,6 +85,39 @@ fn other_limits_hold_from_then_on_and_over_a_resumption() {
     place.certsweep(&["resume", "run", "--yes"]).exits(0);
     assert_eq!(mock.seen().len(), 9);
     never_more_than(2, Duration::from_millis(600), &mock.seen());
+}
+
+#[test]
+fn a_word_lets_the_next_wave_go_before_its_pause_is_over() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let plan = revokes(&mock, "rate: [1000/1s], concurrency: 4", 4)
+        .replace("defaults:", "safety: {waves: [50%, 100%], between_waves: 10m}\ndefaults:");
+    let child = start(&place, &plan);
+    mock.wait_for(2);
+    let status = wait_until_bound(&place, "wave");
+    assert_eq!((&status["providers"][0]["bound"]["number"], mock.seen().len()), (&2.into(), 2), "{status}");
+    tell(&place, &["go", "run"]).exits(0);
+    finish(child).exits(0);
+    assert_eq!(mock.seen().len(), 4);
+}
+
+#[test]
+fn a_closed_window_is_what_bounds_a_run_that_waits_for_it() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let start_at =
+        jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap() + jiff::SignedDuration::from_hours(2);
+    let plan = revokes(&mock, "rate: [1000/1s], concurrency: 4", 2)
+        .replace("defaults:", &format!("schedule: {{start: {start_at:.0}}}\ndefaults:"));
+    place.file("plan.yaml", plan);
+    let mut child = place.spawn(&["run", "plan.yaml", "--yes", "--wait", "--run-dir", "run"]);
+    wait_until_it_says(&mut child, "run directory: run\n");
+    let status = wait_until_bound(&place, "closed");
+    let until: jiff::Timestamp = status["providers"][0]["bound"]["until"].as_str().unwrap().parse().unwrap();
+    assert!(until.duration_since(start_at).abs() < jiff::SignedDuration::from_secs(2), "{status}");
+    tell(&place, &["pause", "run"]).exits(0);
+    signal(&child, "INT");
+    child.wait().unwrap();
+    assert!(mock.seen().is_empty());
 }
 
 #[test]
