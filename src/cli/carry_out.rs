@@ -54,6 +54,7 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         Ok(deadline) => deadline,
         Err(error) => return context.failed(&error),
     };
+    words::forget_now(&path);
     let mut observer = Telling::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
     let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
     drop(observer);

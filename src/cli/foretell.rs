@@ -5,6 +5,7 @@ use crate::engine::forecast::{self, AccountForecast, Assumptions, Change, Foreca
 use crate::engine::safety;
 use crate::engine::waits::Why;
 use crate::journal::reader::QueuedAction;
+use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, Settings};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
 use crate::provider::{Catalog, Provider, lookup};
@@ -129,6 +130,9 @@ impl Gathered {
             counts: counts.collect(),
             order: Order {
                 canary: settings.safety.canary,
+                waves: settings.safety.waves.len() as u64,
+                asks_between_waves: !settings.safety.waves.is_empty()
+                    && settings.safety.between_waves == BetweenWaves::Ask,
                 with_needs: self.needs.len() as u64,
                 first: order.collect(),
             },

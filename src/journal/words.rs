@@ -22,9 +22,14 @@ pub fn read_now(run: &Path) -> Option<String> {
     read(&run.join(NOW))
 }
 
+/// What an earlier process told, which was killed, holds no more.
+pub fn forget_now(run: &Path) {
+    drop(fs::remove_file(run.join(NOW)));
+}
+
 /// Nobody carries the run out any more: nothing is told, and nothing is heard.
 pub fn clear(run: &Path) {
-    drop(fs::remove_file(run.join(NOW)));
+    forget_now(run);
     drop(fs::remove_dir_all(run.join(WORDS)));
 }
 

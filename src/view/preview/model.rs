@@ -84,6 +84,10 @@ pub struct WideEffect {
 pub struct Order {
     /// So many go first, one at a time.
     pub canary: u64,
+    /// In so many waves; 0 where all go in one.
+    pub waves: u64,
+    /// Whether somebody is asked between two waves: how long the answers take is not part of the estimate.
+    pub asks_between_waves: bool,
     /// How many wait for others.
     pub with_needs: u64,
     /// The first actions, in the order in which they would be sent.

@@ -70,7 +70,8 @@ fn order(preview: &Preview) -> String {
         let verb = if order.with_needs == 1 { "waits" } else { "wait" };
         format!("{} {verb} for others", plural(order.with_needs, "action"))
     });
-    let facts: Vec<String> = canary.into_iter().chain(waiting).collect();
+    let waves = (order.waves > 1).then(|| format!("in {} waves", order.waves));
+    let facts: Vec<String> = canary.into_iter().chain(waves).chain(waiting).collect();
     let colon = if facts.is_empty() { "" } else { ": " };
     let row = |(index, action): (usize, &super::Ordered)| {
         let needs = action.needs.join(" ");
@@ -143,7 +144,13 @@ fn time(preview: &Preview) -> String {
         ),
         _ => String::new(),
     };
-    format!("Estimated time: {estimate}, at {latency} a request{span}\n{windows}{}", deadline.unwrap_or_default())
+    let asks = if preview.order.asks_between_waves {
+        "Somebody is asked between two waves: how long the answers take is not counted\n"
+    } else {
+        ""
+    };
+    let deadline = deadline.unwrap_or_default();
+    format!("Estimated time: {estimate}, at {latency} a request{span}\n{windows}{asks}{deadline}")
 }
 
 fn would_help(preview: &Preview) -> String {
@@ -228,7 +235,13 @@ mod tests {
                 count("revoke-order", None, None, 12),
             ],
             wide_effects,
-            order: Order { canary: 1, with_needs: 1, first: vec![ordered("shop", &[]), ordered("next", &["shop"])] },
+            order: Order {
+                canary: 1,
+                waves: 3,
+                asks_between_waves: true,
+                with_needs: 1,
+                first: vec![ordered("shop", &[]), ordered("next", &["shop"])],
+            },
             providers: vec![ProviderForecast {
                 provider: "corp".into(),
                 uses: "digicert".into(),
@@ -296,7 +309,7 @@ digest  ab12
   order-9  plan.yaml:9  every certificate of the order
   … and 2 more
 
-Order: 1 action first, one at a time; 1 action waits for others
+Order: 1 action first, one at a time; in 3 waves; 1 action waits for others
      action  provider  operation  target  needs
   1  shop    digicert  revoke     112358         canary
   2  next    digicert  revoke     112358  shop
@@ -310,6 +323,7 @@ Order: 1 action first, one at a time; 1 action waits for others
 
 Estimated time: 6m 00s, at 0.5s a request (2023-11-14T22:13:20.000Z to 2023-11-14T22:19:20.000Z)
 It takes 2 windows of the schedule: `--wait` stays through the closed hours, else resume in each
+Somebody is asked between two waves: how long the answers take is not counted
 Deadline 2023-11-14T22:18:20.000Z: MISSED by 1m 00s
 
 What would help:
