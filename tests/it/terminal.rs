@@ -36,6 +36,18 @@ fn a_run_on_a_terminal_shows_what_it_will_do_and_asks() {
 }
 
 #[test]
+fn the_question_tells_of_a_deadline_that_will_be_missed() {
+    for (deadline, told) in [("5s", true), ("24h", false)] {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+        let plan = revokes(&mock, "rate: [1/10s]", 2).replace("defaults:", &format!("deadline: {deadline}\ndefaults:"));
+        place.file("plan.yaml", plan);
+        let done = typing(&place, "run plan.yaml --run-dir run --no-progress", "no\n").exits(2);
+        assert_eq!(done.out.contains("undone. The deadline will be MISSED."), told, "{}", done.out);
+        assert!(mock.seen().is_empty());
+    }
+}
+
+#[test]
 fn a_run_on_a_terminal_with_a_yes_does_not_ask_and_shows_bars() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
     place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 3));
