@@ -68,7 +68,9 @@ impl<'a> Authorization<'a> {
 }
 
 fn canonical(request: &Received, signed: &[&str]) -> Result<String, String> {
-    let mut path: String = request.path().split('/').map(|part| encode(&decode(part))).collect::<Vec<_>>().join("/");
+    // The vendor's signers decode before they split and sort.
+    let path = decode(request.path());
+    let mut path: String = path.split('/').map(encode).collect::<Vec<_>>().join("/");
     if !path.ends_with('/') {
         path.push('/');
     }
@@ -77,10 +79,10 @@ fn canonical(request: &Received, signed: &[&str]) -> Result<String, String> {
         .split('&')
         .filter(|word| !word.is_empty())
         .map(|word| word.split_once('=').unwrap_or((word, "")))
-        .map(|(name, value)| (encode(&decode(name)), encode(&decode(value))))
+        .map(|(name, value)| (decode(name), decode(value)))
         .collect();
     query.sort();
-    let query: Vec<String> = query.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let query: Vec<String> = query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
     let mut lines = vec![request.method.clone(), path, query.join("&")];
     for name in signed {
         let value = request.header(name).ok_or_else(|| format!("the signed header {name} is missing"))?;

@@ -69,26 +69,27 @@ fn host(url: &Url) -> String {
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
-/// Each segment encoded anew; always ends with `/`, in the canonical form alone.
+/// Decoded whole, then each segment encoded anew: an encoded `/` separates like any other, as in the vendor's own signers. Always
+/// ends with `/`, in the canonical form alone.
 fn canonical_path(url: &Url) -> String {
-    let mut path = url.path().split('/').map(recode).collect::<Vec<_>>().join("/");
+    let mut path = decode(url.path()).split('/').map(encode).collect::<Vec<_>>().join("/");
     if !path.ends_with('/') {
         path.push('/');
     }
     path
 }
 
-/// Sorted by name, then by value; both encoded anew.
+/// Sorted by name, then by value, as people write them and not as they are encoded; then encoded anew.
 fn canonical_query(url: &Url) -> String {
     let pairs = url.query().into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty());
     let mut pairs: Vec<(String, String)> =
-        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (recode(n), recode(v))).collect();
+        pairs.map(|pair| pair.split_once('=').unwrap_or((pair, ""))).map(|(n, v)| (decode(n), decode(v))).collect();
     pairs.sort_unstable();
-    pairs.into_iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
+    pairs.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect::<Vec<_>>().join("&")
 }
 
-fn recode(encoded: &str) -> String {
-    encode(&percent_decode_str(encoded).decode_utf8_lossy())
+fn decode(encoded: &str) -> String {
+    percent_decode_str(encoded).decode_utf8_lossy().into_owned()
 }
 
 const ALGORITHM: &str = "SDK-HMAC-SHA256";
@@ -167,10 +168,11 @@ mod tests {
     #[test]
     fn optional_credentials_and_the_port_are_signed() {
         let extra = [("domain_id", "0123"), ("security_token", "token")];
-        let request = signed("GET", "http://127.0.0.1:18080/v1/a%2Fb/%E2%82%AC?b=2&a=%20x&a=1&c", None, &extra);
+        let request =
+            signed("GET", "http://127.0.0.1:18080/v1/a%2Fb/%E2%82%AC?b=2&a=%C3%A9&a=%20x&a=z&c", None, &extra);
         let (canonical, signed) = canonical_request(&request).unwrap();
         assert_eq!(signed, "content-type;host;x-domain-id;x-sdk-date;x-security-token");
-        let expected = "GET\n/v1/a%2Fb/%E2%82%AC/\na=%20x&a=1&b=2&c=\ncontent-type:application/json\n\
+        let expected = "GET\n/v1/a/b/%E2%82%AC/\na=%20x&a=z&a=%C3%A9&b=2&c=\ncontent-type:application/json\n\
              host:127.0.0.1:18080\nx-domain-id:0123\nx-sdk-date:20231114T221320Z\nx-security-token:token\n\n";
         assert!(canonical.starts_with(expected), "{canonical}");
         assert_eq!(header(&request, DOMAIN_ID), Some("0123"));

@@ -1,0 +1,135 @@
+//! Every request that certsweep builds and every request that the pages show is accepted; and what certsweep builds is what the pages
+//! show. What Prism then answers is not looked at.
+
+use crate::client::Headers;
+use crate::installed;
+use crate::pages::{Page, Place};
+use crate::prism::{Plain, Prism};
+use crate::said::PAGES;
+use certsweep::diag::Diagnostics;
+use certsweep::provider::model::{AuthScheme, Location, Operation};
+use certsweep::provider::{Catalog, Provider};
+use certsweep::text::{Secret, SourceMap};
+use certsweep::wire::sign::{AUTH_TOKEN, sign, signer_headers};
+use certsweep::wire::{Credentials, request};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// The built-in documents and the example, each with its file.
+pub(crate) fn documents() -> Vec<(Arc<Provider>, PathBuf)> {
+    let mut diagnostics = Diagnostics::default();
+    let catalog = Catalog::load(&[PathBuf::from("examples")], &mut SourceMap::default(), &mut diagnostics);
+    assert!(!diagnostics.has_errors(), "{diagnostics:?}");
+    let file = |provider: &Provider| match provider.id.as_str() {
+        "in-house" => PathBuf::from("examples/in-house-ca.yaml"),
+        id => PathBuf::from(format!("src/provider/documents/{id}.yaml")),
+    };
+    catalog.iter().map(|provider| (Arc::clone(provider), file(provider))).collect()
+}
+
+/// The pages of a provider.
+pub(crate) fn pages(provider: &Provider) -> impl Iterator<Item = &'static Page> {
+    PAGES.iter().filter(|page| page.provider == provider.id)
+}
+
+#[test]
+fn every_operation_has_its_page_and_every_parameter_stands_there() {
+    for (provider, _) in documents() {
+        let mut named: Vec<&str> = provider.operations.iter().map(|operation| operation.name.as_str()).collect();
+        let mut paged: Vec<&str> = pages(&provider).map(|page| page.operation).collect();
+        named.sort_unstable();
+        paged.sort_unstable();
+        assert_eq!(named, paged, "{}", provider.id);
+        for page in pages(&provider) {
+            let operation = provider.operation(page.operation).unwrap();
+            let sent = operation.parameters.iter().filter(|parameter| parameter.location != Location::Lookup);
+            let mut sent: Vec<(String, Place)> = sent.map(|p| (p.name.clone(), place(p.location))).collect();
+            let mut said: Vec<(String, Place)> = page.fields.iter().map(|f| (f.name.to_owned(), f.place)).collect();
+            sent.sort_by(|a, b| a.0.cmp(&b.0));
+            said.sort_by(|a, b| a.0.cmp(&b.0));
+            assert_eq!(sent, said, "{}", page.name());
+        }
+    }
+}
+
+#[test]
+fn certsweep_builds_what_the_pages_show() {
+    for (provider, _) in documents() {
+        for page in pages(&provider) {
+            let operation = provider.operation(page.operation).unwrap();
+            let base = match provider.id.as_str() {
+                "huawei" => provider.base_url.replace("{region}", "ae-ad-1"),
+                _ => provider.base_url.replace("{site}", "main"),
+            };
+            assert_eq!(base, page.base);
+            let built = request::build(&base, operation, &page.parameters());
+            let shown = page.request(&page.parameters(), page.auth[0]);
+            let url = format!("{}{}", page.base, shown.path);
+            assert_eq!((built.method.as_str(), built.url), (shown.method.as_str(), url), "{}", page.name());
+            let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
+            let body = built.body.map(|bytes| json(std::str::from_utf8(&bytes).unwrap()));
+            assert_eq!(body, shown.body.as_deref().map(json), "{}", page.name());
+            for scheme in &provider.auth {
+                let set: Vec<String> = signer_headers(&scheme.signer).iter().map(|name| name.to_lowercase()).collect();
+                let has = |auth: &&&[&str]| auth.iter().all(|name| set.contains(&name.to_lowercase()));
+                assert!(page.auth.iter().any(|auth| has(&auth)), "{} {}: {set:?}", page.name(), scheme.name);
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "asks Prism; `.ci/run` installs it and sets CERTSWEEP_JUDGES"]
+fn what_certsweep_sends_is_accepted() {
+    let (mut built, mut shown) = (0, 0);
+    for (provider, file) in documents() {
+        let prism = Prism::start(&file);
+        for operation in &provider.operations {
+            for scheme in &provider.auth {
+                let pages = pages(&provider).filter(|page| page.operation == operation.name);
+                let examples = pages.map(|page| ("the page's example", page.parameters()));
+                let samples = operation.samples.iter().map(|sample| (sample.name.as_str(), sample.parameters.clone()));
+                for (name, parameters) in examples.chain(samples) {
+                    let what = format!("{} {} {name}, {}", provider.id, operation.name, scheme.name);
+                    prism.accepts(&what, &signed(&prism, operation, scheme, &parameters));
+                    built += 1;
+                }
+            }
+        }
+        for page in pages(&provider) {
+            for (what, request) in page.right() {
+                prism.accepts(&format!("{} {what}", page.name()), &request);
+                shown += 1;
+            }
+        }
+    }
+    installed::log(
+        "Prism",
+        &crate::prism::version(),
+        &format!(
+            "{built} requests as certsweep builds and signs them and {shown} as the pages have them, all accepted"
+        ),
+    );
+}
+
+/// A request as it goes out, with every credential that the scheme can take.
+fn signed(prism: &Prism, operation: &Operation, scheme: &AuthScheme, parameters: &Map<String, Value>) -> Plain {
+    let names = scheme.required.iter().chain(&scheme.optional).map(String::as_str).chain([AUTH_TOKEN]);
+    let credentials = Credentials::new(names.map(|name| (name.to_owned(), Secret::new(format!("EXAMPLE-{name}")))));
+    let mut wire = request::build(&prism.url(), operation, parameters);
+    sign(&scheme.signer, &mut wire, &credentials, Timestamp::UNIX_EPOCH).unwrap();
+    let path = wire.url.strip_prefix(&prism.url()).unwrap().to_owned();
+    let body = wire.body.map(|bytes| String::from_utf8(bytes).unwrap());
+    Plain { method: wire.method, path, headers: Headers::from(wire.headers), body }
+}
+
+fn place(location: Location) -> Place {
+    match location {
+        Location::Path => Place::Path,
+        Location::Query => Place::Query,
+        Location::Body => Place::Body,
+        Location::Lookup => unreachable!("a parameter of look-ups is not sent with the action"),
+    }
+}

@@ -1,0 +1,26 @@
+//! docs/proofs.md and the tests say the same numbers and versions, as far as they are known without a judge.
+
+use crate::accepted::{documents, pages};
+use crate::{huawei, naver, openssl, program, refused};
+
+#[test]
+fn the_paper_says_how_much_is_judged() {
+    let paper = include_str!("../../docs/proofs.md");
+    let (mut built, mut shown) = (0, 0);
+    for (provider, _) in documents() {
+        let samples: usize = provider.operations.iter().map(|operation| operation.samples.len()).sum();
+        built += (samples + provider.operations.len()) * provider.auth.len();
+        shown += pages(&provider).map(|page| page.right().len()).sum::<usize>();
+    }
+    for words in [
+        format!("{built} requests |"),
+        format!("{shown} requests |"),
+        format!("{} requests |", refused::count()),
+        format!("{} actions |", program::ACTIONS.matches("{id:").count()),
+        format!("{} signatures of {} requests", naver::count(), naver::requests().len()),
+        format!("{} signatures of {} requests", huawei::count(), huawei::requests().len()),
+        format!("{} certificates of {} CAs", openssl::count(), openssl::authorities()),
+    ] {
+        assert!(paper.contains(&words), "`{words}` is not in docs/proofs.md");
+    }
+}

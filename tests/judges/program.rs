@@ -1,0 +1,58 @@
+//! The program itself against Prism: a plan with every action of every document, each answered by the example of the vendor's page.
+
+use crate::accepted::documents;
+use crate::installed;
+use crate::place::Place;
+use crate::prism::Prism;
+
+#[test]
+#[ignore = "asks Prism; `.ci/run` installs it and sets CERTSWEEP_JUDGES"]
+fn a_run_of_every_action_ends_as_the_pages_say() {
+    let judges: Vec<(String, Prism)> =
+        documents().into_iter().map(|(provider, file)| (provider.id.clone(), Prism::start(&file))).collect();
+    let mut place = Place::new();
+    place.set("IN_HOUSE_CA_TOKEN", "EXAMPLE-token");
+    let root = env!("CARGO_MANIFEST_DIR");
+    place.set("CERTSWEEP_PROVIDERS", &format!("{root}/examples"));
+    place.file("shop.csr", std::fs::read(format!("{root}/examples/shop.csr")).unwrap());
+    let accounts = judges.iter().map(|(id, prism)| format!("  {id}: {{base_url: \"{}\"}}\n", prism.url()));
+    place
+        .run(&format!("version: 1\nretry: {{attempts: 1}}\nproviders:\n{}{ACTIONS}", accounts.collect::<String>()))
+        .exits(0);
+
+    let mut asked = 0;
+    for (id, prism) in &judges {
+        let log = prism.log();
+        let here = log.matches("Request received").count();
+        assert!(here > 0 && !log.contains("did not pass") && !log.contains("error"), "{id}:\n{log}");
+        asked += here;
+    }
+    let rows = place.rows();
+    for row in &rows {
+        // The id of an action is the outcome that the page's example means, with a number.
+        assert_eq!(row["outcome"], row["action_id"].trim_end_matches(|c: char| c.is_numeric()), "{row:?}");
+    }
+    for (provider, _) in documents() {
+        for (operation, _) in provider.actions() {
+            let has = rows.iter().any(|row| row["provider"] == provider.id && row["operation"] == operation.name);
+            assert!(has, "{} {} is not in the plan", provider.id, operation.name);
+        }
+    }
+    assert_eq!(asked, rows.len(), "one request an action");
+    let judged =
+        format!("a run of {} actions, {asked} requests accepted, each ended as the page's example says", rows.len());
+    installed::log("Prism", &crate::prism::version(), &judged);
+}
+
+pub(crate) const ACTIONS: &str = r#"actions:
+  - {id: pending-approval1, provider: digicert, action: revoke, certificate_id: "0A:1B", reason: keyCompromise, comments: "철회 · \"1\""}
+  - {id: pending-approval2, provider: digicert, action: revoke, certificate_id: 112358, skip_approval: true}
+  - {id: pending-approval3, provider: digicert, action: revoke-order, order_id: 55, comments: INC-42}
+  - {id: succeeded1, provider: naver, action: revoke, orderId: "1", certificateNo: 1, reason: superseded}
+  - {id: succeeded2, provider: naver, action: revoke, orderId: 0012, certificateNo: 0, reason: unspecified}
+  - {id: succeeded3, provider: naver, action: reissue, certificateNo: "55882", certificateName: shop, commonName: shop.example.com,
+     dnsName: [shop.example.com, www.shop.example.com], validationMethod: D, csr: "file:shop.csr"}
+  - {id: succeeded4, provider: huawei, action: revoke-ca, ca_id: 6434f74f-2d13-4e6a-89eb-93ee313f1a43, reason: keyCompromise}
+  - {id: succeeded5, provider: huawei, action: revoke-ca, ca_id: 7434f74f-2d13-4e6a-89eb-93ee313f1a43}
+  - {id: succeeded6, provider: in-house, action: revoke, serial: 00e5, reason: keyCompromise, ticket: INC-42}
+"#;

@@ -1,0 +1,313 @@
+//! What the vendors' pages say, operation by operation, copied by hand: examples, required fields, types, allowed values. The sources
+//! stand in each document's `info.description`; where a page contradicts itself, docs/proofs.md tells what was taken.
+
+use crate::pages::{Field, Page, Place};
+
+/// All operations of the built-in documents and of the example.
+pub(crate) const PAGES: [Page; 11] = [
+    Page {
+        provider: "digicert",
+        operation: "revoke",
+        method: "PUT",
+        base: "https://www.digicert.com/services/v2",
+        path: "/certificate/{certificate_id}/revoke",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"certificate_id": "112358", "comments": "I no longer need this cert."}"#,
+        fields: &[
+            Field {
+                name: "certificate_id",
+                place: Place::Path,
+                required: true,
+                right: &[r#""1""#, r#""0A:1B:2c""#],
+                wrong: &[r#""shop""#, r#""0x12""#, r#""12 34""#, r#""12:""#],
+            },
+            COMMENTS,
+            REVOCATION_REASON,
+            SKIP_APPROVAL,
+        ],
+    },
+    Page {
+        provider: "digicert",
+        operation: "revoke-order",
+        method: "PUT",
+        base: "https://www.digicert.com/services/v2",
+        path: "/order/certificate/{order_id}/revoke",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"order_id": 55, "comments": "I no longer need this cert."}"#,
+        fields: &[ORDER_ID, COMMENTS, REVOCATION_REASON, SKIP_APPROVAL],
+    },
+    Page {
+        provider: "digicert",
+        operation: "get-order",
+        method: "GET",
+        base: "https://www.digicert.com/services/v2",
+        path: "/order/certificate/{order_id}",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"order_id": 55}"#,
+        fields: &[ORDER_ID],
+    },
+    Page {
+        provider: "digicert",
+        operation: "get-request",
+        method: "GET",
+        base: "https://www.digicert.com/services/v2",
+        path: "/request/{request_id}",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"request_id": 1}"#,
+        fields: &[Field {
+            name: "request_id",
+            place: Place::Path,
+            required: true,
+            right: &["198"],
+            wrong: &[r#""first""#, "0", "-1", "1.5"],
+        }],
+    },
+    Page {
+        provider: "naver",
+        operation: "revoke",
+        method: "POST",
+        base: "https://certificatemanager.apigw.ntruss.com/api/v2",
+        path: "/certificate/revoke",
+        auth: NCP,
+        example: r#"{"orderId": "1", "certificateNo": 1, "revokeType": "superseded"}"#,
+        fields: &[
+            Field {
+                name: "orderId",
+                place: Place::Body,
+                required: true,
+                right: &[r#""0012""#],
+                wrong: &["1", "null", r#""""#, r#"["1"]"#],
+            },
+            Field {
+                name: "certificateNo",
+                place: Place::Body,
+                required: true,
+                right: &["0", "55882"],
+                wrong: &[r#""1""#, "-1", "1.5", "null", "true"],
+            },
+            Field {
+                name: "revokeType",
+                place: Place::Body,
+                required: true,
+                right: &[r#""affiliationChanged""#, r#""superseded""#, r#""cessationOfOperation""#, r#""unspecified""#],
+                wrong: &[r#""keyCompromise""#, r#""Superseded""#, r#""SUPERSEDED""#, r#""""#, "4", "null"],
+            },
+        ],
+    },
+    Page {
+        provider: "naver",
+        operation: "reissue",
+        method: "POST",
+        base: "https://certificatemanager.apigw.ntruss.com/api/v2",
+        path: "/certificate/{certificateNo}/reissue",
+        auth: NCP,
+        example: r#"{"certificateNo": "55882",
+            "csr": "-----BEGIN CERTIFICATE REQUEST-----CCAUICAQAwFTHzV1ht+BbMeZlD\n-----END CERTIFICATE REQUEST-----\n",
+            "certificateName": "ncloudcertificate", "commonName": "*.ncloud.com",
+            "dnsName": ["ncloud.com", "ncloud-docs.com"], "validationMethod": "D"}"#,
+        fields: &[
+            Field {
+                name: "certificateNo",
+                place: Place::Path,
+                required: true,
+                right: &[r#""1""#],
+                wrong: &[r#""0""#, r#""shop""#, r#""-1""#, r#""1.5""#, r#""1 2""#],
+            },
+            Field {
+                name: "csr",
+                place: Place::Body,
+                required: true,
+                right: &[],
+                wrong: &[r#""""#, "1", "null", r#""MIICCAUICAQ""#, r#""-----BEGIN CERTIFICATE-----\nCCAU\n""#],
+            },
+            Field {
+                name: "certificateName",
+                place: Place::Body,
+                required: true,
+                right: &[r#""shop""#, r#""shop-2026""#],
+                wrong: &[r#""ab""#, r#""2026""#, r#""shop 1""#, r#""shop.example""#, "1", "null"],
+            },
+            Field {
+                name: "commonName",
+                place: Place::Body,
+                required: true,
+                right: &[r#""shop.example.com""#],
+                wrong: &[r#""""#, "1", "null"],
+            },
+            Field {
+                name: "dnsName",
+                place: Place::Body,
+                required: false,
+                right: &[r#"["ncloud.com"]"#],
+                wrong: &[r#""ncloud.com""#, "[1]", r#"[""]"#, "{}", "null"],
+            },
+            Field {
+                name: "validationMethod",
+                place: Place::Body,
+                required: true,
+                right: &[r#""D""#],
+                wrong: &[r#""E""#, r#""F""#, r#""d""#, r#""DNS""#, "1", "null"],
+            },
+        ],
+    },
+    Page {
+        provider: "naver",
+        operation: "get-paid-certificates",
+        method: "GET",
+        base: "https://certificatemanager.apigw.ntruss.com/api/v2",
+        path: "/certificate/getPaidCertificates",
+        auth: NCP,
+        example: r#"{"page": 1, "pageSize": 20}"#,
+        fields: &[
+            Field { name: "page", place: Place::Query, required: false, right: &["7"], wrong: &["0", "1.5", r#""x""#] },
+            Field {
+                name: "pageSize",
+                place: Place::Query,
+                required: false,
+                right: &["100"],
+                wrong: &["0", "-5", r#""x""#],
+            },
+            Field {
+                name: "certificateName",
+                place: Place::Query,
+                required: false,
+                right: &[r#""shop""#, r#""가게 & Söhne""#],
+                wrong: &[],
+            },
+        ],
+    },
+    Page {
+        provider: "huawei",
+        operation: "revoke-ca",
+        method: "POST",
+        base: "https://ccm.ae-ad-1.myhuaweicloud.com",
+        path: "/v1/private-certificate-authorities/{ca_id}/revoke",
+        auth: HUAWEI,
+        example: r#"{"ca_id": "6434f74f-2d13-4e6a-89eb-93ee313f1a43", "reason": "KEY_COMPROMISE"}"#,
+        fields: &[
+            CA_ID,
+            Field {
+                name: "reason",
+                place: Place::Body,
+                // "If you do not want to provide the revocation reason, set the request body to {}."
+                required: false,
+                right: &[
+                    r#""UNSPECIFIED""#,
+                    r#""KEY_COMPROMISE""#,
+                    r#""CERTIFICATE_AUTHORITY_COMPROMISE""#,
+                    r#""AFFILIATION_CHANGED""#,
+                    r#""SUPERSEDED""#,
+                    r#""CESSATION_OF_OPERATION""#,
+                    r#""CERTIFICATE_HOLD""#,
+                    r#""PRIVILEGE_WITHDRAWN""#,
+                    r#""ATTRIBUTE_AUTHORITY_COMPROMISE""#,
+                ],
+                wrong: &[r#""keyCompromise""#, r#""KEYCOMPROMISE""#, r#""CA_COMPROMISE""#, r#""""#, "1", "null"],
+            },
+        ],
+    },
+    Page {
+        provider: "huawei",
+        operation: "show-ca",
+        method: "GET",
+        base: "https://ccm.ae-ad-1.myhuaweicloud.com",
+        path: "/v1/private-certificate-authorities/{ca_id}",
+        auth: HUAWEI,
+        example: r#"{"ca_id": "6434f74f-2d13-4e6a-89eb-93ee313f1a43"}"#,
+        fields: &[CA_ID],
+    },
+    Page {
+        provider: "in-house",
+        operation: "revoke",
+        method: "POST",
+        base: "https://ca-main.example.com/api/v1",
+        path: "/certificates/{serial}/revoke",
+        auth: &[&["X-CA-Token"]],
+        example: r#"{"serial": "00e5", "cause": "key", "ticket": "INC-42"}"#,
+        fields: &[
+            SERIAL,
+            Field {
+                name: "cause",
+                place: Place::Body,
+                required: true,
+                right: &[r#""none""#, r#""key""#, r#""replaced""#, r#""closed""#],
+                wrong: &[r#""keyCompromise""#, "1", "null"],
+            },
+            Field {
+                name: "ticket",
+                place: Place::Body,
+                required: false,
+                right: &[r#""INC-43""#],
+                wrong: &["42", "null", r#""0123456789012345678901234567890123456789x""#],
+            },
+        ],
+    },
+    Page {
+        provider: "in-house",
+        operation: "show",
+        method: "GET",
+        base: "https://ca-main.example.com/api/v1",
+        path: "/certificates/{serial}",
+        auth: &[&["X-CA-Token"]],
+        example: r#"{"serial": "00e5"}"#,
+        fields: &[SERIAL],
+    },
+];
+
+const COMMENTS: Field = Field {
+    name: "comments",
+    place: Place::Body,
+    required: false,
+    right: &[r#""""#, r#""철회 · révogation \"1\"""#],
+    wrong: &["1", "true", "null", r#"["x"]"#, "{}"],
+};
+
+const REVOCATION_REASON: Field = Field {
+    name: "revocation_reason",
+    place: Place::Body,
+    required: false,
+    right: &[r#""superseded""#],
+    wrong: &[r#""certificate_hold""#, r#""SUPERSEDED""#, r#""""#, "4", "null"],
+};
+
+const SKIP_APPROVAL: Field = Field {
+    name: "skip_approval",
+    place: Place::Body,
+    required: false,
+    right: &["true", "false"],
+    wrong: &[r#""true""#, "1", "null"],
+};
+
+const ORDER_ID: Field = Field {
+    name: "order_id",
+    place: Place::Path,
+    required: true,
+    right: &["1"],
+    wrong: &[r#""shop""#, "0", "-1", "1.5"],
+};
+
+const CA_ID: Field = Field {
+    name: "ca_id",
+    place: Place::Path,
+    required: true,
+    right: &[r#""00000000-0000-0000-0000-000000000000""#],
+    wrong: &[
+        // One character less, one more; no UUID; upper case.
+        r#""6434f74f-2d13-4e6a-89eb-93ee313f1a4""#,
+        r#""6434f74f-2d13-4e6a-89eb-93ee313f1a433""#,
+        r#""6434f74f_2d13_4e6a_89eb_93ee313f1a43""#,
+        r#""6434F74F-2D13-4E6A-89EB-93EE313F1A43""#,
+    ],
+};
+
+const SERIAL: Field = Field {
+    name: "serial",
+    place: Place::Path,
+    required: true,
+    right: &[r#""1""#],
+    wrong: &[r#""00:e5""#, r#""shop""#, r#""0123456789abcdef0123456789abcdef012345678""#],
+};
+
+const NCP: &[&[&str]] = &[&["x-ncp-apigw-timestamp", "x-ncp-iam-access-key", "x-ncp-apigw-signature-v2"]];
+
+const HUAWEI: &[&[&str]] = &[&["X-Auth-Token"], &["Authorization", "X-Sdk-Date"]];
