@@ -212,7 +212,7 @@ fn a_provider_that_cannot_be_reached_is_tried_by_one_request_at_a_time() {
         .replace(&mock.authority(), &format!("127.0.0.1:{port}"));
     place.file("plan.yaml", text);
     let mut child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
-    wait_until_it_says(&mut child, "it cannot be reached; one request at a time tries");
+    wait_until_it_says(&mut child, "it cannot be reached, one request at a time tries");
     std::thread::sleep(Duration::from_secs(3));
     signal(&child, "INT");
     finish(child).exits(130);

@@ -51,7 +51,7 @@ where
     fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report) {
         self.pace(account, report.pace);
         if let Some(came) = report.came {
-            self.came(account, came);
+            self.came(account, came, report.reply.message.as_deref().unwrap_or_default());
         }
         if let Some(intent) = &report.intent {
             self.fold(intent);
@@ -125,7 +125,7 @@ where
             LookedUp::Failed { cause, pace, came, refused_token } => {
                 self.pace(account, pace);
                 let was_down = self.reaches[account].is_down();
-                self.came(account, came);
+                self.came(account, came, &cause);
                 let unsent = was_down && came == Came::NotSent;
                 let throttled = matches!(pace, Paced::Throttled(_));
                 let mut tries = 0;

@@ -60,7 +60,7 @@ where
             Told::Standing { standing, seen, pace } => {
                 self.pace(account, pace);
                 if pace == Paced::Answered {
-                    self.came(account, Came::Answered);
+                    self.came(account, Came::Answered, "");
                 }
                 look.looks += 1;
                 look.doubted.since = now;
@@ -68,7 +68,7 @@ where
             }
             Told::Nothing(LookedUp::Failed { cause, pace, came, refused_token }) => {
                 self.pace(account, pace);
-                self.came(account, came);
+                self.came(account, came, &cause);
                 let throttled = matches!(pace, Paced::Throttled(_));
                 let renewed = refused_token.is_some_and(|token| self.run.senders[account].renew(token));
                 look.doubted.tries += u32::from(!throttled && !renewed);
@@ -112,8 +112,8 @@ where
         }
     }
 
-    /// A request came to this, as far as it tells whether the provider is there.
-    pub(super) fn came(&mut self, account: usize, came: Came) {
+    /// A request came to this, as far as it tells whether the provider is there; `words` are those for what went wrong.
+    pub(super) fn came(&mut self, account: usize, came: Came, words: &str) {
         let random = if came == Came::Answered { 0.0 } else { self.jitter.draw() };
         let was_down = self.reaches[account].is_down();
         let change = self.reaches[account].came(came, self.run.clock.elapsed(), self.deadline.is_some(), random);
@@ -124,7 +124,7 @@ where
                 self.ready.probe(account, Some(next));
                 let until = self.wall(next);
                 if !was_down {
-                    let why = "it cannot be reached; one request at a time tries".to_owned();
+                    let why = format!("it cannot be reached, one request at a time tries ({words})");
                     self.tell(Event::HeldBack { account: name.clone(), until, why });
                 }
                 self.tell_bound(account, Bound::Unreachable { until });
@@ -134,7 +134,7 @@ where
                 self.tell(Event::Warning(format!("{name} can be reached again")));
             }
             Change::GivenUp(after) => {
-                let why = format!("it could not be reached for {}", human(after));
+                let why = format!("it could not be reached for {} ({words})", human(after));
                 self.stop_account(account, StopReason::Environment(why));
             }
         }

@@ -49,6 +49,7 @@ pub fn gate(schedule: &Schedule, deadline: Option<Timestamp>, now: Timestamp, ma
         (None, None) => "the window is closed".to_owned(),
     };
     let why = match (until, next, deadline) {
+        (Some(until), ..) if schedule.start == Some(until) => why,
         (Some(until), ..) => format!("{why}; it opens at {until}"),
         (None, Some(_), Some(deadline)) => format!("{why}, and does not open before the deadline, {deadline}"),
         (None, ..) => format!("{why}, and never opens again"),
@@ -110,7 +111,7 @@ mod tests {
                 None,
                 "2026-11-30T00:00:00Z",
                 None,
-                "the plan starts at 2026-12-01T00:00:00Z; it opens at",
+                "the plan starts at 2026-12-01T00:00:00Z",
             ),
             (None, night.clone(), "2026-10-25T00:30:00Z", None, "closed; it opens at 2026-10-25T01:30:00Z"),
             (
