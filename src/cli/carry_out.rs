@@ -20,6 +20,7 @@ use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// What is to be carried out.
@@ -93,7 +94,7 @@ fn engine_run(
         let (say, said) = unbounded_channel();
         signals::listen(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
         let names = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
-        tokio::task::spawn_local(control::listen(run.dir.path().to_path_buf(), names, context.clock, say));
+        let ear = tokio::task::spawn_local(control::listen(run.dir.path().to_path_buf(), names, context.clock, say));
         let seed = context.clock.now().as_nanosecond() as u64;
         let run = Run {
             settings: &facts.settings,
@@ -108,7 +109,10 @@ fn engine_run(
             questions: asks.then(|| asker(context)),
         };
         let mut observe = |event: Event| observer.event(&event);
-        engine::run(run, &mut observe).await.map_err(|error| context.failed(&error))
+        let ending = engine::run(run, &mut observe).await.map_err(|error| context.failed(&error));
+        // Whoever said the last word still hears what it came to.
+        drop(tokio::time::timeout(LAST_WORD, ear).await);
+        ending
     })
 }
 
@@ -224,3 +228,6 @@ fn summary(
         next,
     })
 }
+
+/// An answer to the last word takes no longer.
+const LAST_WORD: Duration = Duration::from_secs(1);

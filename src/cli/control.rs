@@ -170,6 +170,8 @@ fn known(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usiz
 /// Hears what is said to the run (whose accounts have these names) and hands it to the engine, until nobody listens there any more.
 pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<Word>) {
     loop {
+        // What is said while the run ends is heard once more, and refused.
+        let over = sender.is_closed();
         for (word, text) in words::waiting(&run) {
             let answer = match serde_json::from_str::<Said>(&text) {
                 Ok(said) if clock.now().duration_since(said.at).abs() > STALE => {
@@ -182,10 +184,13 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
             let answer = serde_json::to_string(&answer).unwrap_or_default();
             drop(words::answer(&word, &answer));
         }
-        if sender.is_closed() {
+        if over {
             return;
         }
-        tokio::time::sleep(LISTEN).await;
+        tokio::select! {
+            () = sender.closed() => {}
+            () = tokio::time::sleep(LISTEN) => {}
+        }
     }
 }
 

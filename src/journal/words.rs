@@ -27,10 +27,13 @@ pub fn forget_now(run: &Path) {
     drop(fs::remove_file(run.join(NOW)));
 }
 
-/// Nobody carries the run out any more: nothing is told, and nothing is heard.
+/// Nobody carries the run out any more: nothing is told, and nothing is heard. Answers stay for those who asked.
 pub fn clear(run: &Path) {
     forget_now(run);
-    drop(fs::remove_dir_all(run.join(WORDS)));
+    for (word, _) in waiting(run) {
+        take_back(&word);
+    }
+    drop(fs::remove_dir(run.join(WORDS)));
 }
 
 /// Says a word to whoever carries the run out. `name` tells it from other words, which are heard in the order of their names.
@@ -42,10 +45,14 @@ pub fn say(run: &Path, name: &str, text: &str) -> Result<PathBuf, JournalError> 
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    let made = builder.recursive(true).create(&words);
-    made.map_err(JournalError::file(&words, "making the directory"))?;
+    builder.recursive(true);
     let path = words.join(format!("{name}.{WORD}"));
-    put_whole(&path, text).map_err(JournalError::file(&path, "writing"))?;
+    let put = || {
+        builder.create(&words)?;
+        put_whole(&path, text)
+    };
+    // Whoever takes the last answer away takes the directory away too, perhaps just now.
+    put().or_else(|_| put()).map_err(JournalError::file(&path, "writing"))?;
     Ok(path)
 }
 
@@ -71,7 +78,9 @@ pub fn answer(word: &Path, text: &str) -> io::Result<()> {
 pub fn answered(word: &Path) -> Option<String> {
     let path = word.with_extension(ANSWER);
     let text = read(&path)?;
-    drop(fs::remove_file(path));
+    drop(fs::remove_file(&path));
+    // It goes where nothing else is in it.
+    drop(path.parent().map(fs::remove_dir));
     Some(text)
 }
 
@@ -121,7 +130,12 @@ mod tests {
         assert_eq!((answered(&first).as_deref(), answered(&first)), (Some("yes"), None));
         assert_eq!((take_back(&first), take_back(&second), take_back(&second)), (false, true, false));
         assert!(waiting(run.path()).is_empty());
+        let last = say(run.path(), "3", "go").unwrap();
+        say(run.path(), "4", "go").unwrap();
+        answer(&last, "yes").unwrap();
         clear(run.path());
+        assert!(waiting(run.path()).is_empty());
+        assert_eq!(answered(&last).as_deref(), Some("yes"), "who asked may come late");
         assert_eq!(fs::read_dir(run.path()).unwrap().count(), 0);
     }
 
