@@ -116,6 +116,9 @@ pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::pace::Pace;
+    use crate::engine::ready::{Ready, Turn};
+    use crate::run::Ordinal;
     use Came::{Answered, Lost, NotSent};
 
     fn seconds(seconds: f64) -> Moment {
@@ -189,5 +192,33 @@ mod tests {
             }
         }
         assert!(tries <= 51, "{tries}");
+    }
+
+    #[test]
+    fn an_account_that_cannot_be_reached_sends_one_at_a_time_and_holds_nobody() {
+        let mut ready = ready(&[4, 4]);
+        for ordinal in 0..6 {
+            ready.add(ordinal, usize::from(ordinal == 5), &[], None);
+        }
+        assert_eq!(
+            [ready.next(seconds(0.0)), ready.next(seconds(0.0)), ready.next(seconds(0.0))],
+            [start(0, 0), start(5, 1), start(1, 0)]
+        );
+        ready.probe(0, Some(seconds(10.0)));
+        assert_eq!(ready.next(seconds(20.0)), Turn::WaitForAnswer, "two are still under way");
+        ready.stepped(0);
+        ready.stepped(0);
+        assert_eq!(ready.next(seconds(9.0)), Turn::Wait(seconds(10.0)));
+        assert_eq!([ready.next(seconds(10.0)), ready.next(seconds(10.0))], [start(2, 0), Turn::WaitForAnswer]);
+        ready.probe(0, None);
+        assert_eq!(ready.next(seconds(10.0)), start(3, 0));
+    }
+
+    fn ready(slots: &[u32]) -> Ready {
+        Ready::new(slots.iter().map(|slots| (Pace::new(&[]), *slots)).collect(), 0)
+    }
+
+    fn start(ordinal: Ordinal, account: usize) -> Turn {
+        Turn::Start { ordinal, account }
     }
 }

@@ -345,8 +345,6 @@ fn sooner(one: Turn, other: Turn) -> Turn {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::reader::QueuedAction;
-    use crate::plan::settings::WaveSize;
     use std::time::Duration;
 
     fn ready(slots: &[u32], canaries: u64) -> Ready {
@@ -435,50 +433,6 @@ mod tests {
         assert_eq!(ready.next(at(11)), Turn::Wait(at(30)), "what is under way may add to them");
         ready.stepped(0);
         assert_eq!(ready.next(at(11)), start(1, 0), "there is nothing else to do");
-    }
-
-    #[test]
-    fn a_wave_waits_for_the_end_of_the_one_before() {
-        let queued = |ordinal: u64, needs: &[u64]| QueuedAction {
-            ordinal,
-            account: 0,
-            needs: needs.to_vec(),
-            not_before: None,
-            duplicate_of: None,
-        };
-        let queue = [queued(0, &[]), queued(1, &[0]), queued(2, &[]), queued(3, &[1])];
-        let waves = Waves::new(&[WaveSize::Count(2), WaveSize::Share(1.0)], &queue);
-        let mut ready = ready(&[4], 0).in_waves(waves);
-        for action in &queue {
-            ready.add(action.ordinal, 0, &action.needs, None);
-        }
-        assert_eq!([ready.next(at(0)), ready.next(at(0))], [start(0, 0), Turn::WaitForAnswer]);
-        ready.stepped(0);
-        ready.ended(0, true);
-        assert!(!ready.waves().has_ended(), "what needed it is of the same wave");
-        assert_eq!(ready.next(at(0)), start(1, 0));
-        ready.stepped(0);
-        assert!(ready.ended(1, false) == [3] && ready.waves().has_ended());
-        assert_eq!(ready.next(at(0)), Turn::Idle, "nothing goes without a word");
-        ready.next_wave();
-        assert_eq!([ready.next(at(0)), ready.next(at(0))], [start(2, 0), Turn::WaitForAnswer]);
-    }
-
-    #[test]
-    fn an_account_that_cannot_be_reached_sends_one_at_a_time_and_holds_nobody() {
-        let mut ready = ready(&[4, 4], 0);
-        for ordinal in 0..6 {
-            ready.add(ordinal, usize::from(ordinal == 5), &[], None);
-        }
-        assert_eq!([ready.next(at(0)), ready.next(at(0)), ready.next(at(0))], [start(0, 0), start(5, 1), start(1, 0)]);
-        ready.probe(0, Some(at(10)));
-        assert_eq!(ready.next(at(20)), Turn::WaitForAnswer, "two are still under way");
-        ready.stepped(0);
-        ready.stepped(0);
-        assert_eq!(ready.next(at(9)), Turn::Wait(at(10)));
-        assert_eq!([ready.next(at(10)), ready.next(at(10))], [start(2, 0), Turn::WaitForAnswer]);
-        ready.probe(0, None);
-        assert_eq!(ready.next(at(10)), start(3, 0));
     }
 
     #[test]

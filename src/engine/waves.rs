@@ -144,7 +144,10 @@ pub fn bounds(sizes: &[WaveSize], actions: u64) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::pace::Pace;
+    use crate::engine::ready::{Ready, Turn};
     use WaveSize::{Count, Share};
+    use std::time::Duration;
 
     fn queue(needs: &[&[u64]]) -> Vec<QueuedAction> {
         let action = |(index, needs): (usize, &&[u64])| QueuedAction {
@@ -211,5 +214,40 @@ mod tests {
         assert!(!waves.has_ended(), "after the last there is nothing to go on with");
         let one = Waves::new(&[], &queue(&[&[] as &[u64]; 2]));
         assert!(!one.are_there() && one.may_go(1) && !one.has_ended());
+    }
+
+    #[test]
+    fn a_wave_waits_for_the_end_of_the_one_before() {
+        let queued = |ordinal: u64, needs: &[u64]| QueuedAction {
+            ordinal,
+            account: 0,
+            needs: needs.to_vec(),
+            not_before: None,
+            duplicate_of: None,
+        };
+        let queue = [queued(0, &[]), queued(1, &[0]), queued(2, &[]), queued(3, &[1])];
+        let waves = Waves::new(&[Count(2), Share(1.0)], &queue);
+        let mut ready = ready(&[4]).in_waves(waves);
+        for action in &queue {
+            ready.add(action.ordinal, 0, &action.needs, None);
+        }
+        assert_eq!([ready.next(Duration::ZERO), ready.next(Duration::ZERO)], [start(0, 0), Turn::WaitForAnswer]);
+        ready.stepped(0);
+        ready.ended(0, true);
+        assert!(!ready.waves().has_ended(), "what needed it is of the same wave");
+        assert_eq!(ready.next(Duration::ZERO), start(1, 0));
+        ready.stepped(0);
+        assert!(ready.ended(1, false) == [3] && ready.waves().has_ended());
+        assert_eq!(ready.next(Duration::ZERO), Turn::Idle, "nothing goes without a word");
+        ready.next_wave();
+        assert_eq!([ready.next(Duration::ZERO), ready.next(Duration::ZERO)], [start(2, 0), Turn::WaitForAnswer]);
+    }
+
+    fn ready(slots: &[u32]) -> Ready {
+        Ready::new(slots.iter().map(|slots| (Pace::new(&[]), *slots)).collect(), 0)
+    }
+
+    fn start(ordinal: Ordinal, account: usize) -> Turn {
+        Turn::Start { ordinal, account }
     }
 }
