@@ -2,8 +2,11 @@
 //! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
 //! the fault tests in virtual time.
 
+mod why;
+
 use super::concurrency::Slots;
 use super::pace::{Full, Moment, Pace};
+use super::waves::Waves;
 use crate::run::Ordinal;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -24,6 +27,9 @@ pub struct Ready {
     dependents: HashMap<Ordinal, Vec<(Ordinal, usize)>>,
     /// For each action that needs others: how many of them are still to end well, and when it may start.
     blocked: HashMap<Ordinal, (usize, Option<Moment>)>,
+    waves: Waves,
+    /// Actions of later waves that nothing else keeps back, in plan order.
+    held: Vec<(Ordinal, usize, Option<Moment>)>,
 }
 
 /// One account's lane.
@@ -41,10 +47,16 @@ struct Lane {
     stopped: bool,
     /// Nothing is sent until a token has come.
     paused: bool,
+    /// The provider cannot be reached: one request at a time, and none before this moment.
+    probing: Option<Moment>,
     /// Begun actions whose next step is due, before new ones.
     urgent: VecDeque<Ordinal>,
     fresh: VecDeque<Ordinal>,
     later: BinaryHeap<Reverse<(Moment, Ordinal)>>,
+    /// How many wait for other actions.
+    blocked: usize,
+    /// How many wait for their wave.
+    held: usize,
     /// Steps that gather until one of them is due or there is nothing else to do: then all go.
     gathered: VecDeque<(Moment, Ordinal)>,
 }
@@ -79,9 +91,12 @@ impl Ready {
             crowded: false,
             stopped: false,
             paused: false,
+            probing: None,
             urgent: VecDeque::new(),
             fresh: VecDeque::new(),
             later: BinaryHeap::new(),
+            blocked: 0,
+            held: 0,
             gathered: VecDeque::new(),
         };
         Self {
@@ -92,15 +107,26 @@ impl Ready {
             canary: None,
             dependents: HashMap::new(),
             blocked: HashMap::new(),
+            waves: Waves::default(),
+            held: Vec::new(),
         }
+    }
+
+    /// The same queue with the run's actions in waves. To be said before any action is added.
+    #[must_use]
+    pub fn in_waves(mut self, waves: Waves) -> Self {
+        self.waves = waves;
+        self
     }
 
     /// Queues an action; actions come in plan order. `needs` are those of its needed actions that have not yet ended well.
     pub fn add(&mut self, ordinal: Ordinal, account: usize, needs: &[Ordinal], not_before: Option<Moment>) {
+        self.waves.expect(ordinal);
         if needs.is_empty() {
             self.release(ordinal, account, not_before);
         } else {
             self.blocked.insert(ordinal, (needs.len(), not_before));
+            self.lanes[account].blocked += 1;
             for need in needs {
                 self.dependents.entry(*need).or_default().push((ordinal, account));
             }
@@ -182,6 +208,11 @@ impl Ready {
         if lane.crowded || lane.paused {
             return Turn::WaitForAnswer;
         }
+        match lane.probing {
+            Some(_) if lane.running > 0 => return Turn::WaitForAnswer,
+            Some(next) if now < next => return Turn::Wait(next),
+            _ => {}
+        }
         match self.paces[lane.pace].take(now) {
             Ok(()) => match lane.urgent.pop_front().or_else(|| lane.fresh.pop_front()) {
                 Some(ordinal) => {
@@ -229,11 +260,6 @@ impl Ready {
         }
     }
 
-    /// How many requests of this account may be in flight at once.
-    pub fn slots(&self, account: usize) -> u32 {
-        self.lanes[account].slots.now()
-    }
-
     /// The account's pace, to tell it of answers and throttles.
     pub fn pace(&mut self, account: usize) -> &mut Pace {
         &mut self.paces[self.lanes[account].pace]
@@ -259,10 +285,12 @@ impl Ready {
             self.canary = None;
             self.canaries = self.canaries.saturating_sub(u64::from(well));
         }
+        self.waves.ended(ordinal);
         let mut lost = Vec::new();
         for (dependent, account) in self.dependents.remove(&ordinal).unwrap_or_default() {
             if !well {
                 if self.blocked.remove(&dependent).is_some() {
+                    self.lanes[account].blocked -= 1;
                     lost.push(dependent);
                     lost.extend(self.ended(dependent, false));
                 }
@@ -273,6 +301,7 @@ impl Ready {
             if *open == 0 {
                 let not_before = *not_before;
                 self.blocked.remove(&dependent);
+                self.lanes[account].blocked -= 1;
                 self.release(dependent, account, not_before);
             }
         }
@@ -294,7 +323,38 @@ impl Ready {
         self.lanes[account].paused = paused;
     }
 
+    /// A provider cannot be reached: one request at a time, and none before this moment; or it can again.
+    pub fn probe(&mut self, account: usize, next: Option<Moment>) {
+        self.lanes[account].probing = next;
+    }
+
+    /// Whether nothing is queued in any lane that goes on, nothing is under way, and no wave waits for a word.
+    pub fn is_idle(&self) -> bool {
+        let idle =
+            |lane: &Lane| lane.running == 0 && (lane.stopped || (lane.front().is_none() && lane.next_due().is_none()));
+        self.lanes.iter().all(idle) && !self.waves.has_ended()
+    }
+
+    /// The run's waves: whether the one that may go has ended, and which that is.
+    pub fn waves(&self) -> &Waves {
+        &self.waves
+    }
+
+    /// Lets the next wave go.
+    pub fn next_wave(&mut self) {
+        self.waves.go_on();
+        for (ordinal, account, not_before) in std::mem::take(&mut self.held) {
+            self.lanes[account].held -= 1;
+            self.release(ordinal, account, not_before);
+        }
+    }
+
     fn release(&mut self, ordinal: Ordinal, account: usize, not_before: Option<Moment>) {
+        if !self.waves.may_go(ordinal) {
+            self.held.push((ordinal, account, not_before));
+            self.lanes[account].held += 1;
+            return;
+        }
         let lane = &mut self.lanes[account];
         match not_before {
             Some(due) => lane.later.push(Reverse((due, ordinal))),

@@ -87,7 +87,7 @@ impl<T: Transport> Sender<T> {
     /// their references tell.
     pub fn shares_limits_with(&self, other: &Self) -> bool {
         let same = match self.made_up {
-            true => self.references == other.references,
+            true => self.references == other.references && !self.references.is_empty(),
             false => self.signer.borrow().is_same(&other.signer.borrow()),
         };
         same && self.provider.id == other.provider.id

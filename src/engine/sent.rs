@@ -37,6 +37,8 @@ pub(super) struct Sent {
     pub(super) asked: Vec<(usize, Duration)>,
     /// What was learnt last of each account's real limit.
     pub(super) learnt: HashMap<usize, Vec<Window>>,
+    /// The windows that `certsweep pace` has set, by account: they hold on.
+    pub(super) limits: HashMap<usize, Vec<Window>>,
     /// The action whose attempt has no end yet.
     open: Option<Ordinal>,
 }
@@ -52,6 +54,7 @@ impl Sent {
             attempts: Vec::new(),
             asked: Vec::new(),
             learnt: HashMap::new(),
+            limits: HashMap::new(),
             open: None,
         }
     }
@@ -74,10 +77,14 @@ impl Sent {
                 }
             }
             Record::Asked { account, .. } => {
-                let age = self.age(kept).saturating_sub(self.timeout);
-                if age < self.longest {
-                    self.asked.push((*account, age));
-                }
+                // A longer window may be set by a later record: who counts them leaves out what is too long ago.
+                self.asked.push((*account, self.age(kept).saturating_sub(self.timeout)));
+            }
+            Record::Limited { account, windows, .. } => {
+                // These were written from windows, so they can be read.
+                let windows: Vec<Window> = windows.iter().filter_map(|text| Window::parse(text).ok()).collect();
+                self.longest = windows.iter().map(|window| window.length).fold(self.longest, Duration::max);
+                self.limits.insert(*account, windows);
             }
             Record::Learnt { account, windows, .. } => {
                 let windows = windows.iter().filter_map(|window| Window::parse(window).ok()).collect();

@@ -34,6 +34,8 @@ pub(super) struct Start {
     pub(super) sent: Vec<Vec<Duration>>,
     /// What earlier processes have learnt of the real limits, by account.
     pub(super) learnt: HashMap<usize, Vec<Window>>,
+    /// The windows that `certsweep pace` has set, by account.
+    pub(super) limits: HashMap<usize, Vec<Window>>,
     /// When the run began.
     pub(super) began_at: Timestamp,
 }
@@ -59,6 +61,7 @@ pub(super) fn start<T: Transport>(
         doubts: HashMap::new(),
         queue: Vec::new(),
         left: vec![0; settings.accounts.len()],
+        limits: std::mem::take(&mut sent.limits),
         began_at: sent.began_at.unwrap_or(at),
         learnt: std::mem::take(&mut sent.learnt),
         sent: by_account(reader, settings.accounts.len(), sent)?,

@@ -109,6 +109,11 @@ impl Adaptive {
         self.caps.iter().filter_map(Cap::bound_by).map(|(count, length)| Window { count, length }).collect()
     }
 
+    /// Whether a refusal has taught anything that still holds.
+    pub(super) fn has_learnt(&self) -> bool {
+        self.caps.iter().any(|cap| cap.count.is_some())
+    }
+
     /// Requests a second that the shortest window allows.
     pub(super) fn per_second(&self) -> Option<f64> {
         let shortest = self.caps.iter().min_by_key(|cap| cap.length)?;

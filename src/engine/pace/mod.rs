@@ -10,6 +10,7 @@ mod spacing;
 mod tests;
 mod windows;
 
+use super::waits::Why;
 use crate::provider::model::Window;
 use adaptive::Adaptive;
 use std::time::Duration;
@@ -66,7 +67,7 @@ impl Pace {
         self.adaptive.seed(self.windows.answers());
     }
 
-    /// Begins with what an earlier process has learnt ([`Pace::learnt`]).
+    /// Begins with what an earlier process has learnt ([`Pace::learnt_windows`]).
     pub fn recall(&mut self, now: Moment, learnt: &[Window]) {
         self.adaptive.recall(now, learnt);
     }
@@ -81,7 +82,7 @@ impl Pace {
         match full {
             Some(full) => Err(full),
             None => {
-                self.windows.taken();
+                self.windows.taken(now);
                 self.adaptive.taken(now);
                 Ok(())
             }
@@ -154,8 +155,23 @@ impl Pace {
     }
 
     /// What was learnt from refusals, as windows that hold beside the declared ones; none where nothing was.
-    pub fn learnt(&self) -> Vec<Window> {
+    pub fn learnt_windows(&self) -> Vec<Window> {
         self.adaptive.learnt()
+    }
+
+    /// The slowest of them, in requests a second.
+    pub fn learnt(&self) -> Option<f64> {
+        let paces = self.adaptive.learnt().into_iter();
+        paces.map(|window| f64::from(window.count) / window.length.as_secs_f64()).reduce(f64::min)
+    }
+
+    /// What fills the pace now, where nothing may be sent; takes no place.
+    pub fn full(&self, now: Moment) -> Option<Why> {
+        if now < self.held_until {
+            return Some(Why::HeldBack);
+        }
+        let full = self.windows.room(now).err().map(|(window, _)| Why::Window(window));
+        full.or_else(|| self.adaptive.has_learnt().then_some(Why::Learnt))
     }
 
     /// What was learnt, where it is notably other than what this last told; at most once in the longest learnt window.

@@ -105,7 +105,7 @@ fn under_a_true_limit_nothing_is_refused_and_all_is_used() {
                 let mut model = Model::new(shape, more, latency, 0.3);
                 let told = model.run(25);
                 assert_eq!(told.refused, 0, "{shape:?} {latency}");
-                assert!(model.pace.learnt().is_empty());
+                assert!(model.pace.learnt_windows().is_empty());
                 assert!(told.share >= 0.97, "{shape:?} {latency} ms: {}", told.share);
             }
         }
@@ -149,7 +149,7 @@ fn a_lower_limit_is_found_and_kept_to() {
                     };
                     let refused = f64::from(told.refused) / f64::from(told.admitted + told.refused);
                     if told.share < least || refused > most {
-                        let learnt = model.pace.learnt();
+                        let learnt = model.pace.learnt_windows();
                         bad.push(format!("{shape:?} {truth:.2} {latency} ms {refusal:?}: {told:?} {learnt:?}"));
                     }
                 }
@@ -179,10 +179,10 @@ fn a_limit_that_was_lowered_for_a_while_is_found_both_times() {
     assert_eq!(model.run(10).refused, 0);
     model.truth[0].count = 30;
     let low = model.run(50);
-    assert!(low.share >= 0.9 && low.refused < 75, "{low:?} {:?}", model.pace.learnt());
+    assert!(low.share >= 0.9 && low.refused < 75, "{low:?} {:?}", model.pace.learnt_windows());
     model.truth[0].count = 100;
     model.run(80);
-    assert!(model.pace.learnt().is_empty(), "{:?}", model.pace.learnt());
+    assert!(model.pace.learnt_windows().is_empty(), "{:?}", model.pace.learnt_windows());
     let high = model.run(20);
     assert!(high.refused == 0 && high.share >= 0.97, "{high:?}");
 }
@@ -193,7 +193,7 @@ fn a_limit_that_is_told_is_kept_to_from_then_on() {
     model.tells = Some(window(30, 60_000));
     model.truth = vec![window(30, 60_000)];
     let told = model.run(1800);
-    assert_eq!(model.pace.learnt().len(), 1);
+    assert_eq!(model.pace.learnt_windows().len(), 1);
     assert!(f64::from(told.admitted) >= 900.0 * 0.9, "{told:?}");
     assert!(told.refused * 20 <= told.admitted, "{told:?}");
 }
@@ -204,7 +204,11 @@ fn windows_of_another_shape_than_declared_are_got_along_with() {
         let mut model = Model::new(declared, 1.0, 100, 0.1);
         model.truth = vec![window(300, 60_000)];
         let told = model.run_for(Duration::from_secs(3600));
-        assert!(f64::from(told.admitted) >= 300.0 * 60.0 * 0.7, "{declared:?}: {told:?} {:?}", model.pace.learnt());
+        assert!(
+            f64::from(told.admitted) >= 300.0 * 60.0 * 0.7,
+            "{declared:?}: {told:?} {:?}",
+            model.pace.learnt_windows()
+        );
         assert!(told.refused * 20 <= told.admitted, "{declared:?}: {told:?}");
     }
 }

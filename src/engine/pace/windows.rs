@@ -53,8 +53,7 @@ impl Windows {
     }
 
     /// Whether one more may go out now; where not, the window that is full, and until when.
-    pub(super) fn room(&mut self, now: Moment) -> Result<(), (Window, Full)> {
-        self.forget(now);
+    pub(super) fn room(&self, now: Moment) -> Result<(), (Window, Full)> {
         let mut fullest: Option<(Window, Moment)> = None;
         for window in &self.windows {
             let allowed = window.count as usize;
@@ -77,7 +76,8 @@ impl Windows {
         self.answered.iter().copied()
     }
 
-    pub(super) fn taken(&mut self) {
+    pub(super) fn taken(&mut self, now: Moment) {
+        self.forget(now);
         self.in_flight += 1;
     }
 
