@@ -79,10 +79,16 @@ pub fn effect(attempt: Attempt) -> Effect {
     }
 }
 
-/// What an attempt costs of `retry.attempts`: one that was throttled, or refused for its credentials or its nonce, costs nothing.
-pub fn counts(attempt: Attempt) -> bool {
-    let free = |meaning| matches!(meaning, Meaning::Throttled | Meaning::RefusedToken | Meaning::RefusedCredentials);
-    !matches!(attempt, Attempt::Answered { meaning, .. } if free(meaning))
+/// What an attempt costs of `retry.attempts`: one that was throttled, or refused for its credentials or its nonce, costs nothing; nor
+/// does one that was not sent to a provider that was known to be `down`, since that says nothing about the action.
+pub const fn counts(attempt: Attempt, down: bool) -> bool {
+    match attempt {
+        Attempt::NotSent => !down,
+        Attempt::Answered {
+            meaning: Meaning::Throttled | Meaning::RefusedToken | Meaning::RefusedCredentials, ..
+        } => false,
+        Attempt::Lost | Attempt::Answered { .. } => true,
+    }
 }
 
 /// What follows from an attempt; `state` is the action's state with this attempt counted and its effect in `tainted`.
@@ -259,7 +265,7 @@ mod tests {
     #[test]
     fn a_refused_token_costs_nothing_and_settles_nothing() {
         let refused = answered(Meaning::RefusedToken, 400, true);
-        assert_eq!((effect(refused), counts(refused)), (Effect::None, false));
+        assert_eq!((effect(refused), counts(refused, false)), (Effect::None, false));
         for (repeat, lookup) in
             [(Repeat::Safe, true), (Repeat::Safe, false), (Repeat::Unsafe, true), (Repeat::Unsafe, false)]
         {

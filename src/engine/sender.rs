@@ -2,16 +2,17 @@
 
 use super::attempt::cut;
 use super::look_up::ReadList;
+use super::reach::Came;
 use crate::plan::Account;
 use crate::provider::model::Operation;
-use crate::provider::{Provider, retry_after};
+use crate::provider::{CredentialReference, Provider, retry_after};
 use crate::run::Ordinal;
 use crate::text::safe;
 use crate::wire::{Delivery, Pass, Signer, Transport, WireRequest, request};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,10 @@ pub struct Sender<T> {
     /// Its provider.
     pub provider: Arc<Provider>,
     base_url: String,
+    /// Where its credentials come from.
+    references: BTreeMap<String, CredentialReference>,
+    /// Whether its credentials are made up, for a simulator.
+    made_up: bool,
     signer: RefCell<Signer>,
     transport: T,
     token: Cell<Token>,
@@ -54,6 +59,8 @@ pub struct TokenError {
     pub cause: String,
     /// Whether asking again with the same credentials is pointless.
     pub refused: bool,
+    /// What became of the request, as far as it tells whether the provider can be reached.
+    pub came: Came,
     /// Whether there were too many requests, and how long to wait where that was said.
     pub throttled: Option<Option<Duration>>,
 }
@@ -67,6 +74,8 @@ impl<T: Transport> Sender<T> {
             name: account.name.clone(),
             provider,
             base_url: account.base_url.clone(),
+            references: account.credentials.clone(),
+            made_up: false,
             signer: RefCell::new(signer),
             transport,
             token: Cell::new(token),
@@ -75,6 +84,22 @@ impl<T: Transport> Sender<T> {
             lists: RefCell::default(),
             reading: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// The same with credentials that are made up, for a simulator.
+    #[must_use]
+    pub fn made_up(self) -> Self {
+        Self { made_up: true, ..self }
+    }
+
+    /// Whether the provider counts the requests of both as one's, since they use the same credentials; where those are made up,
+    /// their references tell.
+    pub fn shares_limits_with(&self, other: &Self) -> bool {
+        let same = match self.made_up {
+            true => self.references == other.references && !self.references.is_empty(),
+            false => self.signer.borrow().is_same(&other.signer.borrow()),
+        };
+        same && self.provider.id == other.provider.id
     }
 
     /// Builds, signs with the present time, and sends.
@@ -88,7 +113,7 @@ impl<T: Transport> Sender<T> {
         let mut request = request::build(&self.base_url, operation, parameters);
         let signed = self.signer.borrow().sign(&mut request, pass, operation.own_key(parameters), at);
         if let Err(error) = signed {
-            return Delivery::NotSent(format!("the request could not be signed: {error}"));
+            return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }
         let line = self.line(&request);
         self.deliver(&line, request).await
@@ -117,24 +142,27 @@ impl<T: Transport> Sender<T> {
     /// # Errors
     /// Why there is none.
     pub async fn fetch_token(&self, at: Timestamp) -> Result<(), TokenError> {
-        let error = |cause: String, refused, throttled| TokenError { cause, refused, throttled };
+        let error = |cause: String, refused, came| TokenError { cause, refused, came, throttled: None };
         let next = self.signer.borrow_mut().token_request();
         let request = match next {
             None => return Ok(()),
-            Some(request) => request.map_err(|why| error(why.to_string(), true, None))?,
+            Some(request) => request.map_err(|why| error(why.to_string(), true, Came::Answered))?,
         };
         let (line, what) = (self.line(&request), format!("{} {}", request.method, request.url));
         let answer = match self.deliver(&line, request).await {
             Delivery::Answered(answer) => answer,
-            Delivery::NotSent(cause) | Delivery::Lost(cause) => {
-                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, None));
+            Delivery::Lost(cause) => {
+                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Came::Lost));
+            }
+            Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
+                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Came::NotSent));
             }
         };
         let refused = !matches!(answer.status, 408 | 429 | 500..);
         let wait = answer.header("retry-after").and_then(|text| retry_after::read(text, at));
         let throttled = (answer.status == 429 || (answer.status == 503 && wait.is_some())).then_some(wait);
         let taken = self.signer.borrow_mut().take_token(&answer);
-        taken.map_err(|cause| error(cut(&self.mask(&cause)), refused, throttled))?;
+        taken.map_err(|cause| TokenError { throttled, ..error(cut(&self.mask(&cause)), refused, Came::Answered) })?;
         self.token.set(Token::Fresh);
         self.tokens.set(self.tokens.get().saturating_add(1));
         Ok(())
@@ -186,7 +214,9 @@ impl<T: Transport> Sender<T> {
         match delivery {
             Delivery::Answered(answer) => tracing::debug!("{line} -> HTTP {}", answer.status),
             Delivery::Lost(cause) => tracing::debug!("{line} -> no answer: {}", self.mask(cause)),
-            Delivery::NotSent(cause) => tracing::debug!("{line} -> not sent: {}", self.mask(cause)),
+            Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
+                tracing::debug!("{line} -> not sent: {}", self.mask(cause))
+            }
         }
     }
 

@@ -7,15 +7,18 @@ mod actions;
 pub mod dir;
 pub mod error;
 pub mod inputs;
+pub mod queue;
 pub mod reader;
 pub mod record;
 pub mod rows;
 mod schema;
 pub mod state;
+pub mod words;
 pub mod writer;
 
 pub use dir::{RunDir, RunMaker};
 pub use error::JournalError;
+pub use queue::{Queue, Queued};
 pub use reader::{Reader, RunFacts};
 pub use record::{Record, Reply};
 pub use rows::Kept;

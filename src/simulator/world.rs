@@ -52,7 +52,7 @@ struct Asked<'a> {
 impl World {
     pub(super) fn new(mut options: Options) -> Self {
         let accounts = options.accounts.iter().map(|account| Account {
-            limits: Limits::new(&account.windows),
+            limits: Limits::new(&options.faults.limits(&account.name, &account.windows)),
             tokens: tokens::Tokens::default(),
             acme: is_acme(&account.provider).then(Acme::default),
             requests: 0,

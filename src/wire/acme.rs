@@ -48,6 +48,11 @@ impl Session {
         directory_url.clone_into(&mut self.directory_url);
     }
 
+    /// Whether both are about the same account.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        self.key.is_some() && self.directory_url == other.directory_url
+    }
+
     /// A nonce for one request; `None` where something must be asked first.
     pub(super) fn nonce(&mut self) -> Option<String> {
         match self.next() {

@@ -123,6 +123,15 @@ impl Signer {
         matches!(self.kind, SignerKind::HuaweiIamToken(_)) && self.credentials.get(AUTH_TOKEN).is_none()
     }
 
+    /// Whether another signs with the very same credentials at the same place: then the provider counts both as one.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same_session = match (&self.session, &other.session) {
+            (Some(one), Some(another)) => one.is_same(another),
+            _ => true,
+        };
+        self.credentials == other.credentials && same_session
+    }
+
     /// Foreign text with every credential in it masked.
     pub fn mask(&self, text: &str) -> String {
         self.credentials.mask(text)

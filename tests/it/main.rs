@@ -6,6 +6,7 @@
 
 mod acme;
 mod command_line;
+mod control;
 mod credentials;
 mod disk;
 mod iam;

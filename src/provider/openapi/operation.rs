@@ -236,6 +236,7 @@ fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, given: &mut Gi
             reading.object(media, &["schema"], &["example", "examples"]);
             reading.required(media, "schema")
         }
+        (None, Some(media)) if !signs_bodies(reading) => media.get("schema"),
         // What is on the wire is a JWS, as the schema says; plans know what is in it.
         (None, Some(media)) => {
             reading.object(media, &["schema", EXTENSION], &["example", "examples"]);
