@@ -170,7 +170,10 @@ impl Session {
         let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
         let members = body.as_object().filter(|_| answer.status == 200).into_iter().flatten();
         let urls = members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
-        let directory: BTreeMap<String, String> = urls.filter(|(_, url)| url.contains("://")).collect();
+        // Plain http leads nowhere but from a directory on this machine.
+        let plain = self.directory_url.starts_with("http://");
+        let usable = |url: &str| url.starts_with("https://") || (plain && url.starts_with("http://"));
+        let directory: BTreeMap<String, String> = urls.filter(|(_, url)| usable(url)).collect();
         let lacks = NEEDED.iter().find(|name| !directory.contains_key(**name));
         if let Some(lacks) = lacks {
             let why = if answer.status == 200 { format!("it has no URL for `{lacks}`") } else { said(answer) };
@@ -311,6 +314,7 @@ mod tests {
         lacking.as_object_mut().unwrap().remove("revokeCert");
         for (status, body, expected) in [
             (200, json!("<html>"), "no ACME directory at https://ca.example/dir: it has no URL for `newNonce`"),
+            (200, json!({"newNonce": "http://ca.example/n"}), "it has no URL for `newNonce`"),
             (200, lacking, "it has no URL for `revokeCert`"),
             (404, directory(), "no ACME directory at https://ca.example/dir: HTTP 404"),
         ] {

@@ -180,6 +180,18 @@ fn too_many_requests_are_waited_for_and_a_lost_answer_is_asked_for_again() {
 }
 
 #[test]
+fn what_is_asked_beforehand_counts_in_the_windows() {
+    let (place, mock) = (place(5), ca(|_| empty(200)));
+    place.run(&plan(&mock, "", &revokes(0..5)).replace("1000/1s", "3/1s")).exits(0);
+    let seen = mock.seen();
+    assert!(seen.len() >= 8, "{:?}", mock.lines());
+    for window in seen.windows(4) {
+        let took = window[3].at - window[0].at;
+        assert!(took.as_millis() >= 990, "four requests within {took:?}: {:?}", mock.lines());
+    }
+}
+
+#[test]
 fn where_there_is_no_directory_or_no_account_nothing_is_revoked() {
     for (path, act, words) in [
         ("/dir", json(200, "<html>Sign in</html>"), "there is no ACME directory at"),
@@ -217,6 +229,38 @@ fn a_key_that_will_not_do_is_told_before_anything_is_sent() {
         let plan = plan(&mock, "", &revokes(0..1)).replace("file:account.key", &format!("file:{KEYS}/{key}"));
         place.run(&plan).exits(4).says(&["`account_key` from `file:", words]);
         assert!(mock.seen().is_empty(), "{:?}", mock.lines());
+    }
+}
+
+#[test]
+fn a_key_that_is_gone_is_its_actions_trouble_alone() {
+    let place = place(6);
+    let first = AtomicUsize::new(0);
+    let mock = ca_with(
+        |_| empty(200),
+        move |seen| {
+            let is_first = seen.target == "/r" && first.fetch_add(1, Ordering::SeqCst) == 0;
+            is_first.then(|| empty(200).with("Replay-Nonce", "late").held())
+        },
+    );
+    let own = |number: usize| {
+        let key = format!("certificate_key: \"file:{number}.key\"");
+        format!("  - {{id: k{number}, certificate: \"file:{number}.pem\", {key}, needs: [first]}}\n")
+    };
+    let first = "  - {id: first, certificate: \"file:0.pem\"}\n";
+    let last = "  - {id: last, certificate: \"file:5.pem\", needs: [first]}\n";
+    let actions = [first.to_owned(), (1..5).map(own).collect(), last.to_owned()].concat();
+    place.file("plan.yaml", plan(&mock, "retry: {attempts: 2, max_delay: 10ms}", &actions));
+    let child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
+    mock.wait_for(4);
+    (1..5).for_each(|number| std::fs::remove_file(place.path(&format!("{number}.key"))).unwrap());
+    mock.release();
+    // The provider is not taken for one that cannot be reached.
+    super::place::finish(child).exits(1);
+    for row in place.rows() {
+        let outcome = if row["action_id"].starts_with('k') { "failed" } else { "succeeded" };
+        assert_eq!(row["outcome"], outcome, "{row:?}");
+        assert_eq!(row["provider_message"].contains("could not be signed: the key /"), outcome == "failed", "{row:?}");
     }
 }
 
