@@ -20,5 +20,5 @@ pub use error::JournalError;
 pub use reader::{Reader, RunFacts};
 pub use record::{Record, Reply};
 pub use rows::Kept;
-pub use state::{ActionState, History, Phase, States};
+pub use state::{ActionState, History, Phase, States, Verified};
 pub use writer::Journal;
