@@ -208,7 +208,7 @@ impl Start {
 }
 
 /// How long ago requests of earlier processes were answered, by account.
-fn by_account(reader: &Reader, accounts: usize, sent: Sent) -> Result<Vec<Vec<Duration>>, JournalError> {
+pub(super) fn by_account(reader: &Reader, accounts: usize, sent: Sent) -> Result<Vec<Vec<Duration>>, JournalError> {
     let mut ages = vec![Vec::new(); accounts];
     for (ordinal, age) in sent.attempts {
         let account = reader.action(ordinal)?.account;
