@@ -72,6 +72,7 @@ Faults:
   5xx=1/50             one in 50 gets a server error
   reset=1/100          one in 100 loses its connection before it took effect
   lost-answer=1/100    one in 100 takes effect, and its answer is lost
+  limit=1/3            only a third of the declared rate is allowed
   hang=1/1000          one in 1000 is never answered
   html=1/500           one in 500 is answered with a page that no document declares
 

@@ -6,7 +6,7 @@ use super::retry::{self, Attempt, Next, Rules};
 use super::sender::Sender;
 use crate::journal::{ActionState, Journal, Record, Reply};
 use crate::plan::Action;
-use crate::provider::model::{ActionRules, Operation};
+use crate::provider::model::{ActionRules, Operation, Window};
 use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
 use crate::run::{Effect, Outcome};
 use crate::time::Clock;
@@ -63,12 +63,26 @@ pub struct Report {
 /// What the limits must know of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paced {
-    /// It was answered, or given up.
+    /// It was answered, and not with a word about limits.
     Answered,
+    /// It was given up; the provider may have counted it.
+    Lost,
     /// There were too many.
-    Throttled(Option<Duration>),
+    Throttled {
+        /// How long the provider asks to wait.
+        retry_after: Option<Duration>,
+        /// The limit that it told.
+        limit: Option<Window>,
+    },
     /// Nothing was sent.
     Unsent,
+}
+
+impl Paced {
+    /// What an answer that means throttling tells.
+    pub(super) fn throttled(verdict: &Verdict) -> Self {
+        Self::Throttled { retry_after: verdict.retry_after, limit: verdict.limit }
+    }
 }
 
 /// The journal failed: nothing more may be sent.
@@ -151,7 +165,8 @@ pub async fn attempt<T: Transport, C: Clock>(
         sender.credentials_work();
     }
     let pace = match (meaning, verdict) {
-        (Some(Meaning::Throttled), Some(verdict)) => Paced::Throttled(verdict.retry_after),
+        (Some(Meaning::Throttled), Some(verdict)) => Paced::throttled(&verdict),
+        (None, _) => Paced::Lost,
         _ => Paced::Answered,
     };
     let by_list = matches!(next, Next::LookUp(_)) && reads_a_list(&sender, &action, answer.as_ref());

@@ -173,7 +173,7 @@ where
         let now = run.clock.elapsed();
         let wall = run.clock.now();
         let present = Present { wall, steady: now, boot: run.clock.boot() };
-        let start::Start { states, records, doubts, queue, left, sent, limits, began_at } =
+        let start::Start { states, records, doubts, queue, left, sent, limits, learnt, began_at } =
             start::start(run.reader, run.settings, &run.senders, &run.reopen, present)?;
         let failed = run.journal.append_and_wait(records, now).err();
 
@@ -181,11 +181,10 @@ where
         let canaries_well =
             states.0.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
         let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
-        let lanes = run.settings.accounts.iter().zip(sent).enumerate().map(|(index, (account, sent))| {
-            let mut pace = Pace::new(limits.get(&index).unwrap_or(&account.windows));
-            pace.seed(now, sent);
-            (pace, account.concurrency)
-        });
+        let lanes =
+            run.settings.accounts.iter().enumerate().map(|(index, account)| {
+                (Pace::new(limits.get(&index).unwrap_or(&account.windows)), account.concurrency)
+            });
         let accounts = run.settings.accounts.len();
         let mut waves = Waves::new(&safety.waves, &queue);
         if waves.are_there() {
@@ -193,6 +192,20 @@ where
             states.0.iter().enumerate().filter_map(begun).for_each(|ordinal| waves.begun(ordinal));
         }
         let mut ready = Ready::new(lanes.collect(), canaries).in_waves(waves);
+        for (index, account) in run.settings.accounts.iter().enumerate() {
+            if let Some(first) = (0..index).find(|first| run.senders[index].shares_limits_with(&run.senders[*first])) {
+                ready.share(index, first);
+            }
+            if account.concurrency_follows {
+                ready.follow(index, account.concurrency);
+            }
+        }
+        for (index, sent) in sent.into_iter().enumerate() {
+            ready.pace(index).seed(now, sent);
+        }
+        for (account, learnt) in learnt.iter().filter(|(account, _)| **account < accounts) {
+            ready.pace(*account).recall(now, learnt);
+        }
         let mut duplicates = HashSet::new();
         for action in queue {
             if action.duplicate_of.is_some() {

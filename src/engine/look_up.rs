@@ -154,7 +154,7 @@ pub async fn ask<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> Re
         }
         Err(verdict) => {
             let pace = match verdict.meaning {
-                Meaning::Throttled => Paced::Throttled(verdict.retry_after),
+                Meaning::Throttled => Paced::throttled(&verdict),
                 _ => Paced::Answered,
             };
             let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);

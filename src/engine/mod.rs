@@ -6,6 +6,7 @@
 //! touches a file.
 
 pub mod attempt;
+pub mod concurrency;
 pub mod control;
 pub mod dispatcher;
 pub mod forecast;

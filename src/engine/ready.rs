@@ -2,8 +2,10 @@
 //! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
 //! the fault tests in virtual time.
 
+mod places;
 mod why;
 
+use super::concurrency::Slots;
 use super::pace::{Full, Moment, Pace};
 use super::waves::Waves;
 use crate::run::Ordinal;
@@ -14,6 +16,8 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 #[derive(Debug)]
 pub struct Ready {
     lanes: Vec<Lane>,
+    /// The lanes' paces; accounts that share a credential share one.
+    paces: Vec<Pace>,
     /// The lane that is asked first, so that all are served in turn.
     turn: usize,
     /// How many canaries have still to end well.
@@ -32,9 +36,14 @@ pub struct Ready {
 /// One account's lane.
 #[derive(Debug)]
 struct Lane {
-    pace: Pace,
-    slots: u32,
+    /// Its pace, by index.
+    pace: usize,
+    slots: Slots,
     running: u32,
+    /// When those that are running began, oldest first.
+    began: VecDeque<Moment>,
+    /// Whether it was the places that kept the last action back.
+    crowded: bool,
     /// Nothing more is sent in this process.
     stopped: bool,
     /// Nothing is sent until a token has come.
@@ -74,10 +83,13 @@ pub enum Turn {
 impl Ready {
     /// A queue with a lane for each account (its pace, its slots), and so many canaries still to come.
     pub fn new(accounts: Vec<(Pace, u32)>, canaries: u64) -> Self {
-        let lane = |(pace, slots): (Pace, u32)| Lane {
+        let (paces, slots): (Vec<Pace>, Vec<u32>) = accounts.into_iter().unzip();
+        let lane = |(pace, slots): (usize, u32)| Lane {
             pace,
-            slots: slots.max(1),
+            slots: Slots::fixed(slots),
             running: 0,
+            began: VecDeque::new(),
+            crowded: false,
             stopped: false,
             paused: false,
             probing: None,
@@ -89,7 +101,8 @@ impl Ready {
             gathered: VecDeque::new(),
         };
         Self {
-            lanes: accounts.into_iter().map(lane).collect(),
+            lanes: slots.into_iter().enumerate().map(lane).collect(),
+            paces,
             turn: 0,
             canaries,
             canary: None,
@@ -188,10 +201,12 @@ impl Ready {
             return if lane.running > 0 { Turn::WaitForAnswer } else { Turn::Idle };
         }
         if lane.front().is_none() {
+            lane.crowded = false;
             let idle = if lane.running > 0 { Turn::WaitForAnswer } else { Turn::Idle };
             return lane.next_due().map_or(idle, Turn::Wait);
         }
-        if lane.running >= lane.slots || lane.paused {
+        lane.crowded = lane.running >= lane.slots.now();
+        if lane.crowded || lane.paused {
             return Turn::WaitForAnswer;
         }
         match lane.probing {
@@ -199,10 +214,11 @@ impl Ready {
             Some(next) if now < next => return Turn::Wait(next),
             _ => {}
         }
-        match lane.pace.take(now) {
+        match self.paces[lane.pace].take(now) {
             Ok(()) => match lane.urgent.pop_front().or_else(|| lane.fresh.pop_front()) {
                 Some(ordinal) => {
                     lane.running += 1;
+                    lane.began.push_back(now);
                     Turn::Start { ordinal, account }
                 }
                 None => Turn::Idle,
@@ -216,11 +232,12 @@ impl Ready {
     pub fn stepped(&mut self, account: usize) {
         let lane = &mut self.lanes[account];
         lane.running = lane.running.saturating_sub(1);
+        lane.began.truncate(lane.running as usize + 1);
     }
 
     /// The account's pace, to tell it of answers and throttles.
     pub fn pace(&mut self, account: usize) -> &mut Pace {
-        &mut self.lanes[account].pace
+        &mut self.paces[self.lanes[account].pace]
     }
 
     /// An action has another step, due at a moment, or as soon as there is a place.

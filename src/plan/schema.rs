@@ -210,7 +210,7 @@ fn account(ids: &[&str]) -> Value {
                 "description": "References only: env:NAME, file:PATH or command:CMD ARG…"
             },
             "rate": {"$ref": "#/$defs/words", "description": "At most so many requests in any window: 100/5s; all hold"},
-            "concurrency": {"$ref": "#/$defs/count", "description": "Requests in flight at once"},
+            "concurrency": {"$ref": "#/$defs/count", "description": "Requests in flight at once; as many as rate and latency need, where it is left out"},
             "variables": {"type": "object", "additionalProperties": {"type": ["string", "number"]}, "description": "Server variables, such as the region"},
             "reasons": {
                 "type": "object",

@@ -3,11 +3,12 @@
 
 use super::super::attempt::{Paced, Report};
 use super::super::look_up::{Doubted, LookedUp};
+use super::super::pace::Moment;
 use super::super::reach::Came;
 use super::super::retry::{self, Next};
 use super::super::sender::TokenError;
 use super::{Dispatcher, Step};
-use crate::journal::Reply;
+use crate::journal::{Record, Reply};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -127,7 +128,7 @@ where
                 let was_down = self.reaches[account].is_down();
                 self.came(account, came, &cause);
                 let unsent = was_down && came == Came::NotSent;
-                let throttled = matches!(pace, Paced::Throttled(_));
+                let throttled = matches!(pace, Paced::Throttled { .. });
                 let mut tries = 0;
                 if let Some(doubted) = self.doubts.get_mut(&ordinal) {
                     doubted.tries += u32::from(!throttled && !unsent && refused_token.is_none());
@@ -223,18 +224,31 @@ where
 
     pub(super) fn pace(&mut self, account: usize, paced: Paced) {
         let now = self.run.clock.elapsed();
+        if paced != Paced::Unsent {
+            self.ready.answered(account, now);
+        }
         let pace = self.ready.pace(account);
         match paced {
             Paced::Unsent => pace.unsent(),
+            Paced::Lost => pace.answered(now),
             Paced::Answered => {
                 pace.answered(now);
                 pace.quiet(now);
             }
-            Paced::Throttled(retry_after) => {
+            Paced::Throttled { retry_after, limit } => {
                 pace.answered(now);
-                pace.throttled(now, retry_after);
+                pace.throttled(now, retry_after, limit);
                 self.tell_of_holds(now);
             }
+        }
+        self.keep_what_was_learnt(account, now);
+    }
+
+    /// Writes down what was learnt of an account's real limit, where that has changed by more than a little.
+    fn keep_what_was_learnt(&mut self, account: usize, now: Moment) {
+        if let Some(windows) = self.ready.pace(account).notable(now) {
+            let windows = windows.iter().map(ToString::to_string).collect();
+            self.write(vec![Record::Learnt { account, windows, at: self.run.clock.now() }]);
         }
     }
 }

@@ -69,7 +69,7 @@ where
             Told::Nothing(LookedUp::Failed { cause, pace, came, refused_token }) => {
                 self.pace(account, pace);
                 self.came(account, came, &cause);
-                let throttled = matches!(pace, Paced::Throttled(_));
+                let throttled = matches!(pace, Paced::Throttled { .. });
                 let renewed = refused_token.is_some_and(|token| self.run.senders[account].renew(token));
                 look.doubted.tries += u32::from(!throttled && !renewed);
                 if look.doubted.tries >= LOOKUP_TRIES || (refused_token.is_some() && !renewed) {

@@ -13,8 +13,8 @@ use super::safety::{self, Closed, Gate};
 use super::waits::{Waits, Why};
 use super::waves::Waves;
 use crate::journal::reader::QueuedAction;
-use crate::plan::Settings;
 use crate::plan::settings::{BetweenWaves, Schedule};
+use crate::plan::{Account, Settings};
 use crate::run::Ordinal;
 use jiff::{SignedDuration, Timestamp};
 use std::cmp::Reverse;
@@ -72,6 +72,18 @@ pub fn forecast(settings: &Settings, queue: &[QueuedAction], assumptions: &Assum
     let lanes = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
     let waves = Waves::new(&settings.safety.waves, queue);
     let mut ready = Ready::new(lanes.collect(), settings.safety.canary).in_waves(waves);
+    for (index, account) in settings.accounts.iter().enumerate() {
+        let shares = |first: &Account| {
+            let same = first.provider == account.provider && first.credentials == account.credentials;
+            same && !account.credentials.is_empty()
+        };
+        if let Some(first) = settings.accounts[..index].iter().position(shares) {
+            ready.share(index, first);
+        }
+        if account.concurrency_follows {
+            ready.follow(index, account.concurrency);
+        }
+    }
     let mut actions = vec![0; settings.accounts.len()];
     for action in queue.iter().filter(|action| action.duplicate_of.is_none()) {
         let ahead = action.not_before.and_then(|at| Duration::try_from(at.duration_since(assumptions.start)).ok());
@@ -198,8 +210,9 @@ impl Simulation<'_> {
             self.flying.peek().copied().filter(|flight| flight.0.0 <= self.now)
         {
             self.flying.pop();
-            self.ready.pace(account).answered(ends);
             self.ready.stepped(account);
+            self.ready.answered(account, ends);
+            self.ready.pace(account).answered(ends);
             self.accounts[account].takes = ends;
             match flight {
                 Flight::Token => {

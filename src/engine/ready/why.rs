@@ -31,17 +31,17 @@ impl Ready {
         if lane.paused {
             return Why::Answers;
         }
-        match lane.pace.full(now) {
-            Some(Why::Learnt) if lane.running >= lane.slots => Why::Concurrency,
+        match self.paces[lane.pace].full(now) {
+            Some(Why::Learnt) if lane.running >= lane.slots.now() => Why::Concurrency,
             Some(why) => why,
-            None if lane.running >= lane.slots => Why::Concurrency,
+            None if lane.running >= lane.slots.now() => Why::Concurrency,
             None => Why::Nothing,
         }
     }
 
     /// How many requests the account may have in flight at once.
     pub fn slots(&self, account: usize) -> u32 {
-        self.lanes[account].slots
+        self.lanes[account].slots.now()
     }
 }
 
