@@ -85,8 +85,9 @@ impl RawAction {
 /// Adds an action.
 pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Result<()> {
     let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
-    let mut insert = connection
-        .prepare_cached("INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?;
     insert.execute(rusqlite::params![
         to_sql(action.ordinal),
         action.id,

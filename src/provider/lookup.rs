@@ -29,10 +29,15 @@ pub fn choose(
 pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
     let [Place::Body(pointer)] = operation.reference.as_slice() else { return None };
     let pointer = pointer.to_string();
-    let body = pointer.split('/').skip(1).collect::<Vec<_>>().into_iter().rev().fold(
-        Value::from(reference),
-        |inside, name| Value::Object(Map::from_iter([(name.replace("~1", "/").replace("~0", "~"), inside)])),
-    );
+    let body = pointer
+        .split('/')
+        .skip(1)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .fold(Value::from(reference), |inside, name| {
+            Value::Object(Map::from_iter([(name.replace("~1", "/").replace("~0", "~"), inside)]))
+        });
     Some(Answer { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() })
 }
 

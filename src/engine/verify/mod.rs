@@ -41,6 +41,8 @@ pub struct Case {
     pub certificate: Option<Known>,
     /// Who is asked.
     pub witnesses: Vec<Witness>,
+    /// What stands in the way of asking others.
+    pub note: Option<String>,
 }
 
 /// A certificate, and those that may have issued it.
@@ -87,7 +89,7 @@ pub struct Progress {
 }
 
 /// What a verification came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ended {
     /// What was seen, for each case.
     pub sights: Vec<Sight>,
@@ -188,8 +190,8 @@ where
         }
     }
     let nothing = || rounds::together(&[], clock.now());
-    let sights: Vec<Sight> =
-        (0..cases.len()).map(|index| rounds.sight(index).cloned().unwrap_or_else(nothing)).collect();
+    let sight = |(index, case): (usize, &Rc<Case>)| noted(rounds.sight(index).cloned().unwrap_or_else(nothing), case);
+    let sights: Vec<Sight> = cases.iter().enumerate().map(sight).collect();
     let unseen = sights.iter().zip(&cases).filter(|(sight, _)| sight.seen != Seen::Revoked);
     let records = unseen.map(|(sight, case)| record(case, sight.clone())).collect();
     append(&journal, clock.elapsed(), records).await?;
@@ -214,11 +216,30 @@ fn accounts<W, T: Transport, C: Clock>(
     reader.states_and(|kept| sent.take(kept))?;
     sent.close();
     let limits = std::mem::take(&mut sent.limits);
-    let mut ages = by_account(reader, settings.accounts.len(), sent)?;
-    let account = |(index, sender): (usize, &Rc<Sender<T>>)| {
+    let learnt = std::mem::take(&mut sent.learnt);
+    let ages = by_account(reader, settings.accounts.len(), sent)?;
+    let now = clock.elapsed();
+    let mut accounts: BTreeMap<usize, Rc<Account<T, C>>> = BTreeMap::new();
+    for (index, sender) in asked {
         let configured = &settings.accounts[index];
-        let mut pace = Pace::new(limits.get(&index).unwrap_or(&configured.windows));
-        pace.seed(clock.elapsed(), std::mem::take(&mut ages[index]));
+        let sharing = accounts.values().find(|other| sender.shares_limits_with(&other.sender));
+        let (pace, answered) = match sharing {
+            Some(other) => {
+                let mut windows = other.pace.borrow().windows().to_vec();
+                let own = limits.get(&index).unwrap_or(&configured.windows);
+                windows.extend(own.iter().filter(|window| !windows.contains(window)).copied().collect::<Vec<_>>());
+                other.pace.borrow_mut().set_windows(&windows);
+                (Rc::clone(&other.pace), Rc::clone(&other.answered))
+            }
+            None => {
+                let pace = Pace::new(limits.get(&index).unwrap_or(&configured.windows));
+                (Rc::new(RefCell::new(pace)), Rc::default())
+            }
+        };
+        pace.borrow_mut().seed(now, ages[index].iter().copied());
+        if let Some(learnt) = learnt.get(&index) {
+            pace.borrow_mut().recall(now, learnt);
+        }
         let account = Account {
             index,
             sender: Rc::clone(sender),
@@ -226,14 +247,14 @@ fn accounts<W, T: Transport, C: Clock>(
             clock: Rc::clone(clock),
             concurrency: configured.concurrency as usize,
             retry: settings.retry,
-            pace: RefCell::new(pace),
-            answered: tokio::sync::Notify::new(),
+            pace,
+            answered,
             token: tokio::sync::Mutex::new(()),
             refused: RefCell::new(None),
         };
-        (index, Rc::new(account))
-    };
-    Ok(asked.into_iter().map(account).collect())
+        accounts.insert(index, Rc::new(account));
+    }
+    Ok(accounts)
 }
 
 fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
@@ -266,6 +287,16 @@ fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
         Ok(())
     });
     tasks
+}
+
+/// What stood in the way of asking others belongs to why something is not seen revoked.
+fn noted(sight: Sight, case: &Case) -> Sight {
+    let why = match (&case.note, sight.why) {
+        (Some(note), Some(_)) if case.witnesses.is_empty() => Some(note.clone()),
+        (Some(note), Some(why)) => Some(format!("{why}; {note}")),
+        (_, why) => why,
+    };
+    Sight { why, ..sight }
 }
 
 fn record(case: &Case, sight: Sight) -> Record {

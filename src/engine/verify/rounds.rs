@@ -86,7 +86,11 @@ impl Rounds {
         let mut seen = Vec::new();
         for index in asked {
             let case = &mut self.cases[*index];
-            let sight = together(&case.heard, at);
+            let mut sight = together(&case.heard, at);
+            if case.heard.is_empty() {
+                // Stopped before anybody answered: what was seen before is all that is known.
+                sight = case.sight.take().unwrap_or_else(|| Sight { why: Some(UNHEARD.to_owned()), ..sight });
+            }
             case.sight = Some(sight.clone());
             seen.push((*index, sight));
         }
@@ -156,6 +160,7 @@ pub fn together(heard: &[(Witness, Said, Timestamp)], now: Timestamp) -> Sight {
 
 /// Said of an action that nobody can be asked about.
 pub const NOBODY: &str = "there is nobody to ask: no state call that fits, and no certificate is known";
+const UNHEARD: &str = "nobody had answered when it was stopped";
 /// CAs need seconds to hours; what is asked too often answers no sooner.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);

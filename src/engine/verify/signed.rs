@@ -202,7 +202,8 @@ async fn ask_responder<W: World, C: Clock>(
                     let Ok(_place) = questions.acquire().await else { return };
                     let answer = world.ask(Ask::Ocsp(url.clone(), question), LONGEST_ANSWER).await;
                     let mut responder = responder.borrow_mut();
-                    responder.silences = if matches!(answer, Err(Unheard::Silent(_))) { responder.silences + 1 } else { 0 };
+                    responder.silences =
+                        if matches!(answer, Err(Unheard::Silent(_))) { responder.silences + 1 } else { 0 };
                     answer.map_err(|why| {
                         responder.last = why.to_string();
                         responder.last.clone()

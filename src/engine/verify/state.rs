@@ -32,9 +32,10 @@ pub(super) struct Account<T, C> {
     pub(super) clock: Rc<C>,
     pub(super) concurrency: usize,
     pub(super) retry: crate::plan::Retry,
-    pub(super) pace: RefCell<Pace>,
-    /// Told when a place may have become free.
-    pub(super) answered: Notify,
+    /// Accounts of one credential have one.
+    pub(super) pace: Rc<RefCell<Pace>>,
+    /// Told when a place may have become free there.
+    pub(super) answered: Rc<Notify>,
     pub(super) token: tokio::sync::Mutex<()>,
     /// Why it is not asked any more.
     pub(super) refused: RefCell<Option<String>>,
@@ -129,8 +130,8 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                         continue;
                     }
                     // Throttling costs no try, but a verification is no run: it may come to nothing.
-                    throttles += u32::from(matches!(pace, Paced::Throttled(_)));
-                    if matches!(pace, Paced::Throttled(_)) && throttles < MOST_THROTTLES {
+                    throttles += u32::from(matches!(pace, Paced::Throttled { .. }));
+                    if matches!(pace, Paced::Throttled { .. }) && throttles < MOST_THROTTLES {
                         continue;
                     }
                     tries += 1;
@@ -189,13 +190,14 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
         let mut pace = self.pace.borrow_mut();
         match paced {
             Paced::Unsent => pace.unsent(),
+            Paced::Lost => pace.answered(now),
             Paced::Answered => {
                 pace.answered(now);
                 pace.quiet(now);
             }
-            Paced::Throttled(after) => {
+            Paced::Throttled { retry_after, limit } => {
                 pace.answered(now);
-                pace.throttled(now, after);
+                pace.throttled(now, retry_after, limit);
             }
         }
         drop(pace);

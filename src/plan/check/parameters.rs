@@ -153,7 +153,8 @@ impl Checker<'_> {
         }
         for field in layers.entry.iter().chain(layers.plan) {
             if !is_common(&field.name, operation, rules)
-                && let Some(index) = index_of(operation, &field.name) {
+                && let Some(index) = index_of(operation, &field.name)
+            {
                 given[index].get_or_insert(field);
             }
         }
