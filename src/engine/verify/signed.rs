@@ -39,6 +39,8 @@ struct Pair {
 #[derive(Debug, Default)]
 struct Responder {
     waiting: VecDeque<Pair>,
+    /// Whether it has answered anything in this round.
+    answers: bool,
     /// Silences in a row.
     silences: u32,
     last: String,
@@ -172,6 +174,19 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
     }
 }
 
+impl Responder {
+    fn heard(&mut self, silence: bool) {
+        self.answers |= !silence;
+        self.silences = if silence { self.silences + 1 } else { 0 };
+    }
+
+    /// Why it is not asked any more in this round: one that has never answered is not waited for a second time.
+    fn given_up(&self) -> Option<String> {
+        let most = if self.answers { MOST_SILENCES } else { 1 };
+        (self.silences >= most).then(|| self.last.clone())
+    }
+}
+
 /// A list may be long: reading it must not keep others from being heard.
 async fn parsed(bytes: &Arc<[u8]>, issuer: &Certificate) -> Result<Crl, String> {
     let (bytes, issuer) = (Arc::clone(bytes), issuer.clone());
@@ -190,10 +205,7 @@ async fn ask_responder<W: World, C: Clock>(
 ) {
     loop {
         let Some(Pair { case, certificate, issuer }) = responder.borrow_mut().waiting.pop_front() else { return };
-        let given_up = {
-            let responder = responder.borrow();
-            (responder.silences >= MOST_SILENCES).then(|| responder.last.clone())
-        };
+        let given_up = responder.borrow().given_up();
         let answer = match given_up {
             Some(last) => Err(format!("{last}; it did not answer about others either")),
             None => match ocsp::request(&certificate, &issuer) {
@@ -202,8 +214,7 @@ async fn ask_responder<W: World, C: Clock>(
                     let Ok(_place) = questions.acquire().await else { return };
                     let answer = world.ask(Ask::Ocsp(url.clone(), question), LONGEST_ANSWER).await;
                     let mut responder = responder.borrow_mut();
-                    responder.silences =
-                        if matches!(answer, Err(Unheard::Silent(_))) { responder.silences + 1 } else { 0 };
+                    responder.heard(matches!(answer, Err(Unheard::Silent(_))));
                     answer.map_err(|why| {
                         responder.last = why.to_string();
                         responder.last.clone()
