@@ -329,7 +329,7 @@ fn an_issuer_is_fetched_once_from_where_the_certificate_says_and_believed_for_it
 #[test]
 fn state_calls_keep_to_the_limits_that_the_run_used() {
     virtual_time(async {
-        let actions: Vec<_> = (1..31)
+        let actions: Vec<_> = (1..20)
             .map(|index| match index % 2 {
                 0 => ("digicert", "revoke-order", json!({"order_id": index, "skip_approval": true})),
                 _ => ("naver", "revoke", json!({"orderId": "7", "certificateNo": index, "revokeType": "superseded"})),

@@ -77,8 +77,10 @@ impl Checker<'_> {
         }
         let (Some(issuer), Some(Ok(issuers))) = (issuer, issuers) else { return };
         if !issuers.all.iter().any(|issuer| leaf.is_issued_by(issuer)) {
-            let what =
-                format!("no certificate in {} has issued the action's certificate", safe::terminal(&issuers.file.path));
+            let what = format!(
+                "no certificate in {} has issued the action's certificate",
+                safe::terminal(issuer.value.text().unwrap_or_default().trim_start_matches("file:").trim())
+            );
             let error = Diagnostic::error("issuer", issuer.value.span, what);
             let help =
                 "name the file of the CA that has issued it, or drop `issuer` where the certificate names its place";
