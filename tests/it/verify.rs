@@ -151,6 +151,12 @@ fn what_is_on_the_list_is_seen_revoked_and_stands_in_the_report() {
     let first = scene.place.rows()[0].clone();
     assert!(first["verified_at"] > first["finished_at"]);
 
+    let left = scene.place.certsweep(&["report", "run", "--format", "plan", "-o", "left.csv"]).exits(0);
+    assert_eq!(left.out, "");
+    let left: Vec<Row> = rows(&scene.place.read("left.csv"));
+    assert!(left[0]["certificate"].ends_with("a.pem") && left[2]["certificate"].is_empty(), "{left:?}");
+    scene.place.certsweep(&["check", "left.csv"]).exits(0);
+
     // What was seen is not asked about again; the rest is, until it is seen.
     scene.publish(bytes(scene.authority.list(&[1, 2], 2100)));
     let asked = scene.mock.count("crl");

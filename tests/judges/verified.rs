@@ -73,11 +73,15 @@ fn provider(authority: &Arc<Authority>, other: Vec<u8>) -> Mock {
     })
 }
 
-/// A run that revokes certificates with these places, `c1.pem` and on.
-fn revoke(place: &Place, mock: &Mock, authority: &Authority, places: &[String]) {
+/// Issues certificates with these places, `c1.pem` and on.
+fn issue(authority: &Authority, places: &[String]) {
     for (number, places) in (1..).zip(places) {
         authority.issue_with(&format!("c{number}"), places);
     }
+}
+
+/// A run that revokes so many of them.
+fn revoke(place: &Place, mock: &Mock, authority: &Authority, count: usize) {
     let directory = authority.path("");
     let action = |number| {
         format!(
@@ -86,7 +90,7 @@ fn revoke(place: &Place, mock: &Mock, authority: &Authority, places: &[String]) 
         )
     };
     let head = format!("timeout: 3s\ndefaults: {{issuer: \"file:{}\"}}", directory.join("ca.pem").display());
-    place.run(&plan(mock, &["naver"], &head, &(1..=places.len()).map(action).collect::<String>())).exits(0);
+    place.run(&plan(mock, &["naver"], &head, &(1..=count).map(action).collect::<String>())).exits(0);
 }
 
 fn crl(authority: &Authority, file: &str, more: &[&str]) {
@@ -125,21 +129,28 @@ fn a_run_is_verified_by_what_openssl_publishes() {
         })
         .collect();
     crl(&authority, "ca.crl", &["-crldays", "1"]);
-    // It has read the index before the revocations: its first answer is stale, as all of the list is.
-    authority.openssl(&["version"]);
-    for number in 1..=places.len() {
-        authority.issue_with(&format!("before{number}"), "");
-    }
+    issue(&authority, &places);
+    // It reads its index when it begins, and again only after it has answered: its first answer after the revocations is stale.
     let _responder = Responder::start(&authority, port);
-    revoke(&place, &mock, &authority, &places);
+    revoke(&place, &mock, &authority, places.len());
+    let shown = place.certsweep(&["verify", "run", "--only", "ocsp", "--json"]).exits(1).json();
+    let count = |seen: &str| {
+        let all = shown["asked"].as_array().unwrap().iter();
+        all.filter(|one| one["verified"]["seen"] == seen).count()
+    };
+    let (good, revoked, unknown) = (count("good"), count("revoked"), count("unknown"));
+    assert!(good >= 1, "the stale answer was not seen: {shown}");
+    // A third of them has no responder.
+    assert_eq!((good + revoked, unknown), (SEEN - SEEN / 3, SEEN / 3), "{shown}");
     let mut child = place.spawn(&["verify", "run", "--only", "crl,ocsp", "--wait", "5m", "--json"]);
     wait_until_it_says(&mut child, "seen revoked; asking again");
     crl(&authority, "ca.crl", &["-crldays", "1"]);
     let shown = finish(child).exits(0).json();
+    assert_eq!(shown["revoked_before"].as_u64(), Some(revoked as u64));
+    let report = place.certsweep(&["report", "run", "--format", "json"]).exits(0).json();
     let mut expected = revoked_in_the_index(&authority);
-    let asked = shown["asked"].as_array().unwrap();
-    let mut said: Vec<String> =
-        asked.iter().map(|one| one["verified"]["revoked_at"].as_str().unwrap().to_owned()).collect();
+    let second = |one: &Value| one["revoked_at"].as_str().unwrap().replace(".000Z", "Z");
+    let mut said: Vec<String> = report.as_array().unwrap().iter().map(second).collect();
     expected.sort();
     said.sort();
     assert_eq!(said, expected, "when they were revoked, by openssl's own index");
@@ -187,7 +198,8 @@ fn what_openssl_publishes_wrongly_is_taken_for_nothing() {
         (format!("{}\n{silent}", list_at(&mock, "ca.crl")), "revoked", ""),
     ];
     let places: Vec<String> = cases.iter().map(|(places, ..)| places.clone()).collect();
-    revoke(&place, &mock, &authority, &places);
+    issue(&authority, &places);
+    revoke(&place, &mock, &authority, places.len());
     crl(&authority, "ca.crl", &["-crldays", "1"]);
     crl(&authority, "expired.crl", &["-crl_lastupdate", "20250101000000Z", "-crl_nextupdate", "20250102000000Z"]);
     // The same name, another key.

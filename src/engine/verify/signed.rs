@@ -123,7 +123,7 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
                     let now = clock.now();
                     for Pair { case, certificate, .. } in pairs {
                         let said = match &list {
-                            Ok(list) => said(list.status(&certificate, now), &certificate, now, &url),
+                            Ok(list) => said(&list.status(&certificate, now), &certificate, now, &url),
                             Err(why) => Said::Nothing(format!("{why} ({url})")),
                         };
                         // Whoever listened may have been stopped.
@@ -224,7 +224,7 @@ async fn ask_responder<W: World, C: Clock>(
         };
         let now = clock.now();
         let said = match answer {
-            Ok(answer) => said(ocsp::status(&answer, &certificate, &issuer, now), &certificate, now, &url),
+            Ok(answer) => said(&ocsp::status(&answer, &certificate, &issuer, now), &certificate, now, &url),
             Err(why) => Said::Nothing(format!("{why} ({url})")),
         };
         drop(heard.send(Heard { case, witness: Witness::Ocsp, said, at: now }));
@@ -232,9 +232,9 @@ async fn ask_responder<W: World, C: Clock>(
 }
 
 /// What a status says. CAs need not tell of certificates that have expired, so their silence then proves nothing.
-fn said(status: Status, certificate: &Certificate, now: Timestamp, url: &str) -> Said {
+fn said(status: &Status, certificate: &Certificate, now: Timestamp, url: &str) -> Said {
     match status {
-        Status::Revoked { at, .. } => Said::Revoked(Some(at)),
+        Status::Revoked { at, .. } => Said::Revoked(Some(*at)),
         Status::Good if certificate.ends < now => Said::Nothing(EXPIRED.to_owned()),
         Status::Good => Said::Good(None),
         Status::Unknown(doubt) => Said::Nothing(format!("{doubt} ({url})")),
