@@ -207,7 +207,7 @@ where
             ready.pace(*account).recall(now, learnt);
         }
         let mut duplicates = HashSet::new();
-        for action in queue {
+        for action in queue.iter() {
             if action.duplicate_of.is_some() {
                 duplicates.insert(action.ordinal);
             }
@@ -215,7 +215,7 @@ where
                 continue;
             }
             let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if outcome.is_well());
-            let needs: Vec<Ordinal> = action.needs.into_iter().filter(open).collect();
+            let needs: Vec<Ordinal> = action.needs.iter().copied().filter(open).collect();
             let not_before = action.not_before.filter(|at| *at > wall).and_then(|at| {
                 let ahead = Duration::try_from(at.duration_since(wall)).ok()?;
                 now.checked_add(ahead)
@@ -274,6 +274,7 @@ where
                 }
                 self.note_waits();
             }
+            self.run.journal.flush();
             if self.leave || (self.stopping.is_some() && self.steps.is_empty()) {
                 return;
             }
@@ -281,8 +282,18 @@ where
             tokio::select! {
                 biased;
                 Some(word) = self.run.words.recv() => self.told(word),
-                Some(joined) = self.steps.join_next_with_id() => self.stepped(joined),
-                Some(result) = self.untold.acknowledged.recv() => self.acknowledged(result),
+                Some(joined) = self.steps.join_next_with_id() => {
+                    self.stepped(joined);
+                    while let Some(joined) = self.steps.try_join_next_with_id() {
+                        self.stepped(joined);
+                    }
+                }
+                Some(result) = self.untold.acknowledged.recv() => {
+                    self.acknowledged(result);
+                    while let Ok(result) = self.untold.acknowledged.try_recv() {
+                        self.acknowledged(result);
+                    }
+                }
                 goes_on = waiting::word(&mut self.between) => self.worded(goes_on),
                 // While somebody reads a question nothing is drawn over it.
                 _ = tick.tick(), if !self.between.is_asked() => {
@@ -364,9 +375,15 @@ where
                     })
                 })
             }
-            None => self.steps.spawn_local(async move {
-                Step::Attempt(attempt::attempt(tools, action, state, attempts).await.map(Box::new))
-            }),
+            None => {
+                let intent = attempt::intent(state, ordinal, self.run.clock.now());
+                let durable = attempt::queue(&tools.journal, self.run.clock.elapsed(), vec![intent.clone()]);
+                self.steps.spawn_local(async move {
+                    Step::Attempt(
+                        attempt::attempt(tools, action, state, attempts, (intent, durable)).await.map(Box::new),
+                    )
+                })
+            }
         };
         self.under_way.insert(task.id(), (account, Some(ordinal)));
         Ok(())
@@ -423,13 +440,13 @@ where
     fn left_by_account(&self) -> Vec<(String, u64)> {
         let mut left = vec![0_u64; self.run.senders.len()];
         // A run that cannot be read any more still ends; the counts are for people.
-        let _ = self.run.reader.queue(|action| {
+        for action in self.run.reader.queue().unwrap_or_default().iter() {
             if !matches!(self.states.of(action.ordinal).phase, Phase::Ended(_))
                 && let Some(left) = left.get_mut(action.account)
             {
                 *left += 1;
             }
-        });
+        }
         let names = self.run.senders.iter().map(|sender| sender.name.clone());
         names.zip(left).filter(|(_, left)| *left > 0).collect()
     }

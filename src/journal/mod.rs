@@ -7,6 +7,7 @@ mod actions;
 pub mod dir;
 pub mod error;
 pub mod inputs;
+pub mod queue;
 pub mod reader;
 pub mod record;
 pub mod rows;
@@ -17,6 +18,7 @@ pub mod writer;
 
 pub use dir::{RunDir, RunMaker};
 pub use error::JournalError;
+pub use queue::{Queue, Queued};
 pub use reader::{Reader, RunFacts};
 pub use record::{Record, Reply};
 pub use rows::Kept;

@@ -217,7 +217,7 @@ fn accounts<W, T: Transport, C: Clock>(
     sent.close();
     let limits = std::mem::take(&mut sent.limits);
     let learnt = std::mem::take(&mut sent.learnt);
-    let ages = by_account(reader, settings.accounts.len(), sent)?;
+    let ages = by_account(&reader.queue()?, settings.accounts.len(), sent);
     let now = clock.elapsed();
     let mut accounts: BTreeMap<usize, Rc<Account<T, C>>> = BTreeMap::new();
     for (index, sender) in asked {
