@@ -124,6 +124,11 @@ impl<T: Transport> Sender<T> {
         if self.token.get() == Token::Missing { None } else { self.signer.borrow_mut().pass() }
     }
 
+    /// Whether something must be fetched before anything can be sent.
+    pub fn needs_token(&self) -> bool {
+        self.token.get() == Token::Missing || self.signer.borrow().lacks_pass()
+    }
+
     /// A request of an action was refused for its pass alone. Whether that may be for ever: it was so too often in a row.
     pub fn pass_refused(&self, ordinal: Ordinal) -> bool {
         let mut refusals = self.refusals.borrow_mut();

@@ -11,6 +11,7 @@ pub mod sign;
 pub mod signer;
 pub mod token;
 pub mod transport;
+pub mod world;
 
 pub use client::{HttpOptions, HttpTransport};
 pub use credentials::{CredentialError, Credentials, Resolved};
@@ -18,3 +19,4 @@ pub use request::MaskedRequest;
 pub use sign::SignError;
 pub use signer::{Pass, Signer};
 pub use transport::{Delivery, Transport, WireRequest};
+pub use world::{Ask, HttpWorld, Unheard, World};

@@ -59,6 +59,11 @@ impl Signer {
         (!self.lacks_token()).then(Pass::default)
     }
 
+    /// Whether something must be fetched before the next pass.
+    pub fn lacks_pass(&self) -> bool {
+        self.session.as_ref().map_or_else(|| self.lacks_token(), Session::lacks_nonce)
+    }
+
     /// Signs a request as of `at`; `own_key` refers to the key that signs in the place of the account's.
     ///
     /// # Errors

@@ -25,3 +25,4 @@ mod safety;
 mod sending;
 mod terminal;
 mod tools;
+mod verify;

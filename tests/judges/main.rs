@@ -28,3 +28,4 @@ mod prism;
 mod program;
 mod refused;
 mod said;
+mod verified;

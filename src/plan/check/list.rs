@@ -7,6 +7,7 @@ use crate::plan::checked::ReadFile;
 use crate::plan::csv::CsvReader;
 use crate::plan::load;
 use crate::plan::row::{Header, Row};
+use crate::provider::model::{ActionRules, Operation};
 use crate::text::nearest::nearest;
 use crate::text::{SourceId, safe};
 use crate::tree::{Field, Node, Shape};
@@ -68,12 +69,22 @@ impl Checker<'_> {
         for field in fields {
             let name = field.name.as_str();
             let catalog = self.catalog;
+            // A field of an operation's own by that name, and not for a certificate.
+            let is_another = |(operation, rules): (&Operation, &ActionRules)| {
+                operation.parameter(name).is_some() && rules.certificate.is_none()
+            };
             let operations = || catalog.iter().flat_map(|provider| provider.actions());
             if name == "id" {
                 let what = format!("{whose} cannot give an `id`: every action has its own");
                 self.say(
                     Diagnostic::error("default-id", field.span, what)
                         .help("drop it; ids are made where they are absent"),
+                );
+            } else if name == "certificate" && !operations().any(is_another) {
+                let what = format!("{whose} cannot give a `certificate`: every action has its own");
+                self.say(
+                    Diagnostic::error("default-certificate", field.span, what)
+                        .help("give it to each action, or as a column of the list"),
                 );
             } else if !action::COMMON.contains(&name)
                 && !operations().any(|(operation, _)| operation.parameter(name).is_some())

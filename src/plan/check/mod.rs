@@ -12,6 +12,7 @@ mod index;
 mod list;
 mod parameters;
 mod reason;
+mod sent_certificate;
 mod stand;
 
 pub(super) use action::COMMON;
@@ -174,7 +175,8 @@ struct Checker<'r> {
     index: index::Index,
     digest: digest::Digest,
     csrs: csr::CsrFiles,
-    certificates: certificate::Certificates,
+    certificates: sent_certificate::Certificates,
+    issuers: certificate::IssuerFiles,
     lists: list::Lists,
     keep: Vec<String>,
     /// Accounts for which the mapping away of `keyCompromise` was warned of.
@@ -217,7 +219,8 @@ impl<'r> Checker<'r> {
             index: index::Index::default(),
             digest: digest::Digest::default(),
             csrs: csr::CsrFiles::default(),
-            certificates: certificate::Certificates::default(),
+            certificates: sent_certificate::Certificates::default(),
+            issuers: certificate::IssuerFiles::default(),
             lists: list::Lists::default(),
             keep,
             mapped_away: HashSet::new(),
