@@ -64,7 +64,7 @@ impl Context {
     ///
     /// # Errors
     /// The exit code, where the plan is wrong.
-    pub fn plan(&self, source: &PlanSource, catalog: &Catalog, each: &mut dyn FnMut(Action)) -> Result<ReadPlan, Exit> {
+    pub fn plan(&self, source: &PlanSource, catalog: &Catalog, each: &mut dyn FnMut(&Action)) -> Result<ReadPlan, Exit> {
         let mut sources = SourceMap::default();
         let request = Request {
             plan: self.input(&source.plan)?,

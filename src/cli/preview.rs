@@ -78,7 +78,7 @@ pub struct Gathered {
 
 impl Gathered {
     /// Takes the next action.
-    pub fn add(&mut self, action: Action) {
+    pub fn add(&mut self, action: &Action) {
         if !action.needs.is_empty() {
             self.needs.push((self.queue.len(), action.needs.clone()));
         }
@@ -108,7 +108,7 @@ impl Gathered {
             }
         }
         if self.keep_actions {
-            self.actions.push(action);
+            self.actions.push(action.clone());
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::rows::to_sql;
 use crate::plan::Action;
-use crate::plan::checked::Fingerprint;
+use crate::plan::checked::{Fingerprint, Parameters};
 use rusqlite::{Connection, Row};
 
 pub(super) const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
@@ -56,7 +56,7 @@ impl RawAction {
                 Some(name) => Some(crate::pki::RevocationReason::parse(name).ok_or_else(|| wrong("reason", name))?),
                 None => None,
             },
-            parameters: serde_json::from_str(&self.parameters).map_err(|error| wrong("parameters", &error))?,
+            parameters: Parameters::parse(self.parameters.clone()).map_err(|error| wrong("parameters", &error))?,
             needs: list(self.needs.clone()).map_err(|error| wrong("needs", &error))?,
             not_before: match &self.not_before {
                 Some(text) => Some(text.parse().map_err(|error| wrong("not_before", &error))?),
@@ -89,7 +89,7 @@ pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Resu
         action.target,
         action.reason.map(crate::pki::RevocationReason::name),
         action.reason_sent,
-        serde_json::to_string(&action.parameters).unwrap_or_default(),
+        action.parameters.text(),
         list(&action.needs),
         action.not_before.map(|at| at.to_string()),
         action.source,

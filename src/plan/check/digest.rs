@@ -10,7 +10,15 @@ use sha2::{Digest as _, Sha256};
 
 /// A digest that is being made.
 #[derive(Default)]
-pub(super) struct Digest(Sha256);
+pub(super) struct Digest {
+    hash: Sha256,
+    /// What is to be added next: many small additions cost more than one.
+    next: Vec<u8>,
+}
+
+/// The part of a fingerprint that all actions of one account and operation share.
+#[derive(Clone)]
+pub(super) struct FingerprintBase(Sha256);
 
 impl Digest {
     /// Adds the next action.
@@ -23,61 +31,78 @@ impl Digest {
         duplicate: bool,
         parameters: &[u8],
     ) {
-        self.0.update([b'a', u8::from(duplicate)]);
-        self.0.update((account as u64).to_le_bytes());
-        self.0.update(not_before.map_or(i128::MIN, Timestamp::as_nanosecond).to_le_bytes());
-        self.text(operation.as_bytes());
-        self.text(reason.unwrap_or_default().as_bytes());
-        self.text(parameters);
+        self.next.extend([b'a', u8::from(duplicate)]);
+        self.next.extend((account as u64).to_le_bytes());
+        self.next.extend(not_before.map_or(i128::MIN, Timestamp::as_nanosecond).to_le_bytes());
+        text(&mut self.next, operation.as_bytes());
+        text(&mut self.next, reason.unwrap_or_default().as_bytes());
+        text(&mut self.next, parameters);
+        self.hash();
     }
 
     /// Adds that one action needs another.
     pub(super) fn need(&mut self, action: Ordinal, needed: Ordinal) {
-        self.0.update(b"n");
-        self.0.update(action.to_le_bytes());
-        self.0.update(needed.to_le_bytes());
+        self.next.push(b'n');
+        self.next.extend(action.to_le_bytes());
+        self.next.extend(needed.to_le_bytes());
+        self.hash();
     }
 
     /// Adds the next account that is used.
     pub(super) fn account(&mut self, draft: &AccountDraft) {
         let account = &draft.account;
-        self.0.update(b"p");
-        self.0.update(draft.provider.digest);
-        self.text(account.base_url.as_bytes());
-        self.text(account.auth_url.as_deref().unwrap_or_default().as_bytes());
+        self.next.push(b'p');
+        self.next.extend(draft.provider.digest);
+        text(&mut self.next, account.base_url.as_bytes());
+        text(&mut self.next, account.auth_url.as_deref().unwrap_or_default().as_bytes());
         for (name, value) in &account.variables {
-            self.text(name.as_bytes());
-            self.text(value.as_bytes());
+            text(&mut self.next, name.as_bytes());
+            text(&mut self.next, value.as_bytes());
         }
-        self.text(draft.references.as_bytes());
+        text(&mut self.next, draft.references.as_bytes());
         for (reason, spelling) in &account.reasons {
-            self.text(reason.name().as_bytes());
-            self.text(spelling.as_bytes());
+            text(&mut self.next, reason.name().as_bytes());
+            text(&mut self.next, spelling.as_bytes());
         }
+        self.hash();
     }
 
     /// Ends with the settings that say when to send and when to stop.
     pub(super) fn finish(mut self, settings: &Settings) -> String {
-        self.0.update(b"s");
+        self.next.push(b's');
         let when = serde_json::to_vec(&(&settings.deadline, &settings.schedule, &settings.safety));
-        self.text(&when.unwrap_or_default());
-        hex::encode(self.0.finalize())
+        text(&mut self.next, &when.unwrap_or_default());
+        self.hash();
+        hex::encode(self.hash.finalize())
+    }
+
+    fn hash(&mut self) {
+        self.hash.update(&self.next);
+        self.next.clear();
+    }
+}
+
+impl FingerprintBase {
+    pub(super) fn new(draft: &AccountDraft, operation: &str) -> Self {
+        let mut shared = Vec::new();
+        text(&mut shared, draft.account.provider.as_bytes());
+        text(&mut shared, draft.account.base_url.as_bytes());
+        text(&mut shared, operation.as_bytes());
+        Self(Sha256::new_with_prefix(&shared))
     }
 
     /// What an action does, over all plans.
-    pub(super) fn fingerprint(draft: &AccountDraft, operation: &str, parameters: &[u8]) -> Fingerprint {
-        let mut digest = Self::default();
-        digest.text(draft.account.provider.as_bytes());
-        digest.text(draft.account.base_url.as_bytes());
-        digest.text(operation.as_bytes());
-        digest.text(parameters);
+    pub(super) fn fingerprint(&self, parameters: &[u8]) -> Fingerprint {
+        let mut hash = self.0.clone();
+        hash.update((parameters.len() as u64).to_le_bytes());
+        hash.update(parameters);
         let mut half = [0; 16];
-        half.copy_from_slice(&digest.0.finalize()[..16]);
+        half.copy_from_slice(&hash.finalize()[..16]);
         Fingerprint(half)
     }
+}
 
-    fn text(&mut self, bytes: &[u8]) {
-        self.0.update((bytes.len() as u64).to_le_bytes());
-        self.0.update(bytes);
-    }
+fn text(to: &mut Vec<u8>, bytes: &[u8]) {
+    to.extend((bytes.len() as u64).to_le_bytes());
+    to.extend(bytes);
 }

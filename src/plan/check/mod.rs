@@ -7,10 +7,13 @@ mod action;
 mod columns;
 mod csr;
 mod digest;
+mod ids;
 mod index;
 mod list;
 mod parameters;
+mod places;
 mod reason;
+mod routes;
 mod stand;
 
 pub(super) use action::COMMON;
@@ -80,11 +83,11 @@ pub enum IgnoreColumns {
     Named(Vec<String>),
 }
 
-/// Checks a plan. `each` gets the actions in plan order; they count only if a [`CheckedPlan`] comes in the end.
+/// Checks a plan. `each` is lent the actions in plan order; they count only if a [`CheckedPlan`] comes in the end.
 pub fn check(
     request: &Request<'_>,
     sources: &mut SourceMap,
-    each: &mut dyn FnMut(Action),
+    each: &mut dyn FnMut(&Action),
 ) -> (Option<CheckedPlan>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let mut files = Vec::new();
@@ -169,7 +172,7 @@ struct Checker<'r> {
     said: HashSet<u64>,
     /// How many errors there were, those that were said already included.
     errors: u64,
-    each: &'r mut dyn FnMut(Action),
+    each: &'r mut dyn FnMut(&Action),
     index: index::Index,
     digest: digest::Digest,
     csrs: csr::CsrFiles,
@@ -177,8 +180,8 @@ struct Checker<'r> {
     keep: Vec<String>,
     /// Accounts for which the mapping away of `keyCompromise` was warned of.
     mapped_away: HashSet<usize>,
-    /// The canonical parameters of the present action.
-    canonical: Vec<u8>,
+    routes: routes::Routes,
+    rules: routes::Rules,
     /// What ids made from positions in the plan itself begin with.
     plan_name: String,
 }
@@ -200,7 +203,7 @@ impl<'r> Checker<'r> {
         files: Vec<ReadFile>,
         diagnostics: Diagnostics,
         keep: Vec<String>,
-        each: &'r mut dyn FnMut(Action),
+        each: &'r mut dyn FnMut(&Action),
     ) -> Self {
         Self {
             catalog: request.catalog,
@@ -218,7 +221,8 @@ impl<'r> Checker<'r> {
             lists: list::Lists::default(),
             keep,
             mapped_away: HashSet::new(),
-            canonical: Vec::new(),
+            routes: routes::Routes::default(),
+            rules: routes::Rules::default(),
             plan_name: match &request.plan {
                 Input::Stdin(_) => "<stdin>".to_owned(),
                 Input::Path(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -267,7 +271,9 @@ impl<'r> Checker<'r> {
             self.list(item, from, defaults);
         } else {
             let row = Row { span: item.span, fields, header: None, kept: &[] };
-            self.action(&row, plan_name, Layers { entry: &[], plan: defaults });
+            if !self.short_way(&row, plan_name) {
+                self.action(&row, plan_name, Layers { entry: &[], plan: defaults });
+            }
         }
     }
 
