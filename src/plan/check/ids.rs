@@ -2,8 +2,8 @@
 //! which take no room: a position says them, and they say a position.
 
 use super::places::Places;
-use hashbrown::HashTable;
 use crate::text::push_number;
+use hashbrown::HashTable;
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
 

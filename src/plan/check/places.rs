@@ -70,8 +70,9 @@ mod tests {
         let mut sources = SourceMap::default();
         let (one, two) = (sources.add_text("a", None, "".into()), sources.add_text("b", None, "".into()));
         let mut places = Places::default();
-        let spans = [(one, 1, 1, 3), (one, 2, 70_000, 4), (two, 2, 9, 80_000), (two, 2, 9, 0), (one, u32::MAX, 65_535, 65_535)]
-            .map(|(source, line, column, length)| Span { source, line, column, length });
+        let spans =
+            [(one, 1, 1, 3), (one, 2, 70_000, 4), (two, 2, 9, 80_000), (two, 2, 9, 0), (one, u32::MAX, 65_535, 65_535)]
+                .map(|(source, line, column, length)| Span { source, line, column, length });
         spans.iter().for_each(|span| places.push(*span));
         for (ordinal, span) in (0..).zip(spans) {
             assert_eq!(places.get(ordinal), span);

@@ -134,12 +134,13 @@ impl Checker<'_> {
         let all = || row.present().chain(layers.entry).chain(layers.plan);
         // A shared key, a wide reach and a need concern other actions.
         let is_alone = rules.csr.is_none() && rules.wide.is_empty() && all().all(|field| field.name != "needs");
-        if !is_alone || self.routes.routes.len() >= MOST_ROUTES {
+        if !is_alone || !self.takes_short_ways || self.routes.routes.len() >= MOST_ROUTES {
             return;
         }
         let reason = rules.reason.as_ref().map(|rule| rule.field.as_str());
         let own = operation.parameters.iter().filter(|parameter| Some(parameter.name.as_str()) == reason);
-        let decides: Vec<&str> = own.flat_map(|own| std::iter::once(&own.name).chain(&own.aliases)).map(String::as_str).collect();
+        let decides: Vec<&str> =
+            own.flat_map(|own| std::iter::once(&own.name).chain(&own.aliases)).map(String::as_str).collect();
         let cell = |field: &Field| {
             let name = field.name.as_str();
             let is = match &field.value.shape {
