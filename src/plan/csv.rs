@@ -126,7 +126,7 @@ impl CsvReader {
     /// The text of a cell of the present record.
     pub(super) fn text(&self, index: usize) -> &str {
         let text = self.record.get(index).unwrap_or_default();
-        if self.places.get(index).is_some_and(|place| place.quoted) { text } else { text.trim() }
+        if self.places.get(index).is_some_and(|place| place.quoted) { text } else { trimmed(text) }
     }
 
     /// Where the present record begins.
@@ -150,7 +150,8 @@ impl CsvReader {
             if matches!(read, Ok(true)) && memchr::memchr2(b'"', b'\0', raw).is_none() {
                 let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
                 let line = self.line.saturating_add(newlines(&raw[..blank]));
-                self.line = line.saturating_add(newlines(&raw[blank..]));
+                let end = raw[blank..].iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
+                self.line = line.saturating_add(newlines(&raw[blank..][end.map_or(0, |end| end + 1)..]));
                 self.plain = Some(line);
                 self.places.clear();
                 return true;
@@ -312,7 +313,15 @@ fn measure(place: &mut Place, line: u32, column: u32) {
 }
 
 fn newlines(bytes: &[u8]) -> u32 {
-    u32::try_from(memchr::memchr_iter(b'\n', bytes).count()).unwrap_or(u32::MAX)
+    u32::try_from(bytes.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX)
+}
+
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        // Nearly all are without blanks around them, and many blanks are not ASCII.
+        [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim(),
+    }
 }
 
 /// The separator that the header has most of, outside quotes.

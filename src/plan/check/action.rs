@@ -1,6 +1,7 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
-use super::digest::FingerprintBase;
+use super::digest::{Does, FingerprintBase};
+use super::index;
 use super::routes::Learnt;
 use super::{Checker, Layers};
 use crate::diag::Diagnostic;
@@ -42,8 +43,10 @@ impl Checker<'_> {
         let text = Parameters::from(std::mem::take(&mut parameters.map));
         let draft = &self.draft.accounts.drafts[account];
         let base = FingerprintBase::new(draft, &operation.name);
+        let does = base.with(text.text().as_bytes());
+        let targets = index::targets_of(account, &operation.name);
         let mut action = Action {
-            fingerprint: base.fingerprint(text.text().as_bytes()),
+            fingerprint: does.fingerprint(),
             ordinal: Ordinal::from(ordinal),
             id,
             account: account_in_settings,
@@ -59,7 +62,7 @@ impl Checker<'_> {
             kept: if row.kept.is_empty() { vec![String::new(); self.keep.len()] } else { row.kept.to_vec() },
             duplicate_of: None,
         };
-        if !self.stand(row.span, ordinal, account, &mut action) {
+        if !self.stand(row.span, ordinal, &targets, &mut action) {
             return;
         }
         if action.duplicate_of.is_none() {
@@ -68,23 +71,17 @@ impl Checker<'_> {
         if self.errors > errors_before {
             return;
         }
-        self.hand_out(&action);
+        self.hand_out(&action, &does);
         if self.said.len() == said_before {
-            let learnt = Learnt { account, operation, rules, parameters, action, base };
+            let learnt = Learnt { account, operation, rules, parameters, action, base, targets };
             self.learn(row, layers, learnt);
         }
     }
 
     /// Puts an action into the digest, and lends it to the caller.
-    pub(super) fn hand_out(&mut self, action: &Action) {
-        self.digest.action(
-            action.account,
-            &action.operation,
-            action.reason.map(crate::pki::RevocationReason::name),
-            action.not_before,
-            action.duplicate_of.is_some(),
-            action.parameters.text().as_bytes(),
-        );
+    pub(super) fn hand_out(&mut self, action: &Action, does: &Does) {
+        let repeats = action.duplicate_of.is_some();
+        self.digest.action(action.account, action.reason, action.not_before, repeats, does);
         (self.each)(action);
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Columns {
     /// For each kept column of the plan, its column in this list.
     kept: Vec<Option<usize>>,
     fields: Vec<Field>,
+    /// For each field whether its text is another than before it was filled.
+    changed: Vec<bool>,
     kept_values: Vec<String>,
     /// The header's fields, to tell which are missing in every row.
     header: Vec<Field>,
@@ -48,15 +50,16 @@ impl Columns {
     /// The row as filled.
     pub(super) fn row(&self, span: Span) -> Row<'_> {
         let header = Some(Header { span: self.header_span, fields: &self.header });
-        Row { span, fields: &self.fields, header, kept: &self.kept_values }
+        Row { span, fields: &self.fields, header, kept: &self.kept_values, changed: Some(&self.changed) }
     }
 
     /// Fills the row with the texts of the reader's present record.
     pub(super) fn fill(&mut self, reader: &CsvReader) {
-        for (field, column) in self.fields.iter_mut().zip(&self.from) {
+        for ((field, column), changed) in self.fields.iter_mut().zip(&self.from).zip(&mut self.changed) {
             let text = reader.text(*column);
+            *changed = field.value.text().unwrap_or_default() != text;
             match &mut field.value.shape {
-                Shape::Scalar { text: old, .. } if old == text && !text.is_empty() => {}
+                _ if !*changed => {}
                 shape if text.is_empty() => *shape = Shape::Null,
                 Shape::Scalar { text: old, .. } => {
                     old.clear();
@@ -145,7 +148,8 @@ impl Checker<'_> {
         let kept: Vec<Option<usize>> = kept.collect();
         let kept_values = vec![String::new(); kept.len()];
         // With a wrong header its rows would only repeat what was said here.
-        good.then(|| Columns { from, kept, header: fields.clone(), fields, kept_values, header_span })
+        let changed = vec![true; fields.len()];
+        good.then(|| Columns { from, kept, header: fields.clone(), fields, changed, kept_values, header_span })
     }
 
     fn unknown_column(&mut self, name: &str, span: Span, known: &[&str], bare: bool) {

@@ -1,6 +1,7 @@
 //! The plan's digest: SHA-256 over what is sent, in order, and over the settings that change it. Layout, comments, ids and the
 //! plan's name do not count.
 
+use crate::pki::RevocationReason;
 use crate::plan::checked::Fingerprint;
 use crate::plan::read::AccountDraft;
 use crate::plan::settings::Settings;
@@ -16,6 +17,9 @@ pub(super) struct Digest {
     next: Vec<u8>,
 }
 
+/// What an action does, over all plans: the whole hash of which its fingerprint is the half.
+pub(super) struct Does([u8; 32]);
+
 /// The part of a fingerprint that all actions of one account and operation share.
 #[derive(Clone)]
 pub(super) struct FingerprintBase(Sha256);
@@ -25,19 +29,22 @@ impl Digest {
     pub(super) fn action(
         &mut self,
         account: usize,
-        operation: &str,
-        reason: Option<&str>,
+        reason: Option<RevocationReason>,
         not_before: Option<Timestamp>,
         duplicate: bool,
-        parameters: &[u8],
+        does: &Does,
     ) {
-        self.next.extend([b'a', u8::from(duplicate)]);
-        self.next.extend((account as u64).to_le_bytes());
-        self.next.extend(not_before.map_or(i128::MIN, Timestamp::as_nanosecond).to_le_bytes());
-        text(&mut self.next, operation.as_bytes());
-        text(&mut self.next, reason.unwrap_or_default().as_bytes());
-        text(&mut self.next, parameters);
-        self.hash();
+        let mut bytes = [0; 59];
+        bytes[0] = b'a';
+        bytes[1] = u8::from(duplicate);
+        bytes[2] = reason.map_or(u8::MAX, RevocationReason::code);
+        bytes[3..11].copy_from_slice(&(account as u64).to_le_bytes());
+        bytes[11..27].copy_from_slice(&not_before.map_or(i128::MIN, Timestamp::as_nanosecond).to_le_bytes());
+        bytes[27..].copy_from_slice(&does.0);
+        self.next.extend_from_slice(&bytes);
+        if self.next.len() > MANY_BYTES {
+            self.hash();
+        }
     }
 
     /// Adds that one action needs another.
@@ -45,7 +52,6 @@ impl Digest {
         self.next.push(b'n');
         self.next.extend(action.to_le_bytes());
         self.next.extend(needed.to_le_bytes());
-        self.hash();
     }
 
     /// Adds the next account that is used.
@@ -64,7 +70,6 @@ impl Digest {
             text(&mut self.next, reason.name().as_bytes());
             text(&mut self.next, spelling.as_bytes());
         }
-        self.hash();
     }
 
     /// Ends with the settings that say when to send and when to stop.
@@ -88,16 +93,23 @@ impl FingerprintBase {
         text(&mut shared, draft.account.provider.as_bytes());
         text(&mut shared, draft.account.base_url.as_bytes());
         text(&mut shared, operation.as_bytes());
+        // In whole blocks, which need not be hashed again for each action.
+        shared.resize(shared.len().next_multiple_of(BLOCK), 0);
         Self(Sha256::new_with_prefix(&shared))
     }
 
-    /// What an action does, over all plans.
-    pub(super) fn fingerprint(&self, parameters: &[u8]) -> Fingerprint {
+    /// What an action with these parameters does, over all plans.
+    pub(super) fn with(&self, parameters: &[u8]) -> Does {
         let mut hash = self.0.clone();
-        hash.update((parameters.len() as u64).to_le_bytes());
         hash.update(parameters);
+        Does(hash.finalize().into())
+    }
+}
+
+impl Does {
+    pub(super) fn fingerprint(&self) -> Fingerprint {
         let mut half = [0; 16];
-        half.copy_from_slice(&hash.finalize()[..16]);
+        half.copy_from_slice(&self.0[..16]);
         Fingerprint(half)
     }
 }
@@ -106,3 +118,8 @@ fn text(to: &mut Vec<u8>, bytes: &[u8]) {
     to.extend((bytes.len() as u64).to_le_bytes());
     to.extend(bytes);
 }
+
+/// So much is hashed at once.
+const MANY_BYTES: usize = 1 << 12;
+/// Of SHA-256.
+const BLOCK: usize = 64;

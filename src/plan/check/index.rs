@@ -100,11 +100,11 @@ impl Index {
 
     /// What an action's target is to the plan: the target's hash, and the fingerprint, which tells actions of one target apart.
     pub(super) fn target(&mut self, ordinal: u32, target: u128, fingerprint: Fingerprint) -> Standing {
-        let word = |bytes: &[u8], index: usize| u32::from_le_bytes([0, 1, 2, 3].map(|byte| bytes[4 * index + byte]));
-        let (hash, half) = (target.to_le_bytes(), fingerprint.0);
+        let parameters = u128::from_le_bytes(fingerprint.0);
+        #[expect(clippy::cast_possible_truncation, reason = "words are cut out of a hash")]
         let this = Target {
-            target: [0, 1, 2].map(|index| word(&hash, index)),
-            parameters: [0, 1].map(|index| word(&half, index)),
+            target: [target as u32, (target >> 32) as u32, (target >> 64) as u32],
+            parameters: [parameters as u32, (parameters >> 32) as u32],
         };
         let Self { targets, by_target, duplicates, .. } = self;
         let key = |target: &Target| u64::from(target.target[0]) | u64::from(target.target[1]) << 32;
@@ -201,15 +201,20 @@ impl Checker<'_> {
     }
 }
 
-/// A 128-bit hash; two texts that share one do not occur.
-pub(super) fn hash(value: &impl Hash) -> u128 {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        salt.hash(&mut hasher);
-        value.hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(1) << 64 | half(2)
+/// Begins the hash of a target: that of an account and an operation.
+pub(super) fn targets_of(account: usize, operation: &str) -> DefaultHasher {
+    let mut hasher = DefaultHasher::new();
+    (account, operation).hash(&mut hasher);
+    hasher
+}
+
+/// Ends a 128-bit hash; two texts that share one do not occur.
+pub(super) fn end_hash(mut hasher: DefaultHasher, value: &(impl Hash + ?Sized)) -> u128 {
+    value.hash(&mut hasher);
+    let first = u128::from(hasher.finish());
+    // What went in before is still told apart by the whole of the hasher's state.
+    hasher.write_u8(1);
+    first << 64 | u128::from(hasher.finish())
 }
 
 /// The circles in a graph, each as the ordinals along it with the place that names the next one. Walks with a stack of its own: a

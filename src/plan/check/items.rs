@@ -152,7 +152,7 @@ impl Checker<'_> {
         if let Some(from) = fields.iter().find(|field| field.name == "from") {
             self.list(item, from, defaults);
         } else {
-            let row = Row { span: item.span, fields, header: None, kept: &[] };
+            let row = Row { span: item.span, fields, header: None, kept: &[], changed: None };
             if !self.short_way(&row, plan_name) {
                 self.action(&row, plan_name, Layers { entry: &[], plan: defaults });
             }

@@ -18,7 +18,7 @@ use crate::tree::{Field, Node, Shape};
 use jsonschema::Validator;
 use serde_json::Value;
 use std::collections::HashMap;
-use std::fmt::Write as _;
+use std::hash::DefaultHasher;
 use std::rc::Rc;
 
 /// The kinds of row that were met in one list, or in a plan itself.
@@ -27,6 +27,8 @@ pub(super) struct Routes {
     routes: Vec<Route>,
     /// The one that was taken last.
     last: usize,
+    /// Whether it was taken by the row before.
+    fresh: bool,
 }
 
 /// The rules of an operation's parameters, one by one, by provider and operation; built once each.
@@ -36,8 +38,8 @@ pub(super) type Rules = HashMap<(String, String), Rc<[Option<Validator>]>>;
 struct Route {
     cells: Vec<Cell>,
     id: Option<usize>,
-    account: usize,
     base: FingerprintBase,
+    targets: DefaultHasher,
     slots: Vec<Slot>,
     /// Into `slots`.
     target: Vec<usize>,
@@ -65,8 +67,9 @@ struct Slot {
     parameter: Parameter,
     /// The text that was read last.
     read: Option<String>,
-    /// What came of it: its member of the JSON object, and its text in a target.
+    /// What came of it: its member of the JSON object, behind what comes before it there, and its text in a target.
     member: String,
+    begin: usize,
     text: Option<String>,
 }
 
@@ -78,19 +81,21 @@ pub(super) struct Learnt<'a> {
     pub(super) parameters: Parameters<'a>,
     pub(super) action: Action,
     pub(super) base: FingerprintBase,
+    pub(super) targets: DefaultHasher,
 }
 
 impl Checker<'_> {
     /// Takes a row the short way. `false` where there is none for it; then nothing was done.
     pub(super) fn short_way(&mut self, row: &Row<'_>, name: &str) -> bool {
         let mut routes = std::mem::take(&mut self.routes);
-        let taken = routes.find(row).is_some_and(|route| self.take(route, row, name));
+        let changed = row.changed.filter(|_| routes.fresh);
+        routes.fresh = routes.find(row, changed).is_some_and(|route| self.take(route, row, changed, name));
         self.routes = routes;
-        taken
+        self.routes.fresh
     }
 
-    fn take(&mut self, route: &mut Route, row: &Row<'_>, name: &str) -> bool {
-        if !route.slots.iter_mut().all(|slot| slot.fill(row.fields, &route.rules)) {
+    fn take(&mut self, route: &mut Route, row: &Row<'_>, changed: Option<&[bool]>, name: &str) -> bool {
+        if !route.slots.iter_mut().all(|slot| slot.fill(row.fields, changed, &route.rules)) {
             return false;
         }
         let given_id = route.id.and_then(|index| row.fields[index].value.text());
@@ -110,27 +115,25 @@ impl Checker<'_> {
             join_target(&mut action.target, text);
         }
         action.parameters.rewrite(|json| {
-            for slot in &route.slots {
-                json.push(if json.is_empty() { '{' } else { ',' });
-                json.push_str(&slot.member);
-            }
+            route.slots.iter().for_each(|slot| json.push_str(&slot.member));
             json.push_str(if json.is_empty() { "{}" } else { "}" });
         });
-        action.fingerprint = route.base.fingerprint(action.parameters.text().as_bytes());
+        let does = route.base.with(action.parameters.text().as_bytes());
+        action.fingerprint = does.fingerprint();
         self.sources.write_line_place(row.span, &mut action.source);
         for (kept, value) in action.kept.iter_mut().zip(row.kept) {
             kept.clear();
             kept.push_str(value);
         }
-        if self.stand(row.span, ordinal, route.account, action) {
-            self.hand_out(action);
+        if self.stand(row.span, ordinal, &route.targets, action) {
+            self.hand_out(action, &does);
         }
         true
     }
 
     /// Keeps the way of an action that led to no finding, where the short way can go it.
     pub(super) fn learn(&mut self, row: &Row<'_>, layers: Layers<'_>, learnt: Learnt<'_>) {
-        let Learnt { account, operation, rules, parameters, action, base } = learnt;
+        let Learnt { account, operation, rules, parameters, action, base, targets } = learnt;
         let all = || row.present().chain(layers.entry).chain(layers.plan);
         // A shared key, a wide reach and a need concern other actions.
         let is_alone = rules.csr.is_none() && rules.wide.is_empty() && all().all(|field| field.name != "needs");
@@ -166,9 +169,15 @@ impl Checker<'_> {
                 given: field.map(|field| (field, index)),
                 parameter: parameter.clone(),
                 read: None,
-                member: String::new(),
+                member: format!(
+                    "{}{}:",
+                    if slots.is_empty() { '{' } else { ',' },
+                    Value::from(parameter.name.as_str())
+                ),
+                begin: 0,
                 text: None,
             };
+            slot.begin = slot.member.len();
             if field.is_some() && all_rules[index].is_none() {
                 return;
             }
@@ -178,7 +187,7 @@ impl Checker<'_> {
         let slot = |name: &String| slots.iter().position(|slot| slot.parameter.name == *name);
         let target = rules.target.parameters.iter().filter_map(slot).collect();
         let id = row.fields.iter().position(|field| field.name == "id" && !matches!(field.value.shape, Shape::Null));
-        self.routes.routes.push(Route { cells, id, account, base, slots, target, rules: all_rules, action });
+        self.routes.routes.push(Route { cells, id, base, targets, slots, target, rules: all_rules, action });
     }
 
     fn rules(&mut self, account: usize, operation: &Operation) -> Rc<[Option<Validator>]> {
@@ -189,10 +198,18 @@ impl Checker<'_> {
 }
 
 impl Routes {
-    fn find(&mut self, row: &Row<'_>) -> Option<&mut Route> {
+    /// The way that a row can go. Where it is told what has changed since the row before, only that is looked at.
+    fn find(&mut self, row: &Row<'_>, changed: Option<&[bool]>) -> Option<&mut Route> {
+        if let (Some(changed), Some(route)) = (changed, self.routes.get(self.last)) {
+            let mut cells = route.cells.iter().zip(row.fields).zip(changed);
+            if cells.all(|((cell, field), changed)| !changed || cell.fits(&field.value)) {
+                return self.routes.get_mut(self.last);
+            }
+        }
         let fits = |route: &Route| {
             let cells = &route.cells;
-            cells.len() == row.fields.len() && cells.iter().zip(row.fields).all(|(cell, field)| cell.fits(field))
+            cells.len() == row.fields.len()
+                && cells.iter().zip(row.fields).all(|(cell, field)| cell.fits(&field.value) && cell.name == field.name)
         };
         if !self.routes.get(self.last).is_some_and(fits) {
             self.last = self.routes.iter().position(fits)?;
@@ -202,42 +219,64 @@ impl Routes {
 }
 
 impl Cell {
-    fn fits(&self, field: &Field) -> bool {
-        let alike = match (&self.is, &field.value.shape) {
+    fn fits(&self, value: &Node) -> bool {
+        match (&self.is, &value.shape) {
             (Is::Absent, shape) => matches!(shape, Shape::Null),
             (Is::Exactly(wanted), Shape::Scalar { text, .. }) => text == wanted,
             (Is::Something, shape) => !matches!(shape, Shape::Null),
             (Is::Exactly(_), _) => false,
-        };
-        alike && self.name == field.name
+        }
     }
 }
 
 impl Slot {
     /// Reads the parameter from its field. `false` where the long way must say what is wrong with it.
-    fn fill(&mut self, fields: &[Field], rules: &[Option<Validator>]) -> bool {
+    fn fill(&mut self, fields: &[Field], changed: Option<&[bool]>, rules: &[Option<Validator>]) -> bool {
         let Some((field, index)) = self.given else { return true };
+        if changed.is_some_and(|changed| !changed[field]) && self.read.is_some() {
+            return true;
+        }
         let node: &Node = &fields[field].value;
         let text = node.text();
         // Many columns say the same in row after row.
         if text.is_some() && self.read.as_deref() == text {
             return true;
         }
-        self.read = None;
+        let mut read = self.read.take().unwrap_or_default();
         let Some(value) = params::value(&self.parameter, node).ok() else { return false };
         if !rules[index].as_ref().is_some_and(|rules| rules.is_valid(&value)) {
             return false;
         }
         self.write(&value);
-        self.read = text.map(str::to_owned);
+        self.read = text.map(|text| {
+            read.clear();
+            read.push_str(text);
+            read
+        });
         true
     }
 
     fn write(&mut self, value: &Value) {
-        self.member.clear();
-        // Writing into a text cannot fail.
-        let _ = write!(self.member, "{}:{value}", Value::from(self.parameter.name.as_str()));
-        self.text = scalar_text(value);
+        self.member.truncate(self.begin);
+        match value {
+            Value::String(text) => {
+                // Most texts need no escapes.
+                if text.bytes().all(|byte| byte >= b' ' && !matches!(byte, b'"' | b'\\')) {
+                    self.member.push('"');
+                    self.member.push_str(text);
+                    self.member.push('"');
+                } else {
+                    self.member.push_str(&value.to_string());
+                }
+                let old = self.text.get_or_insert_default();
+                old.clear();
+                old.push_str(text);
+            }
+            _ => {
+                self.member.push_str(&value.to_string());
+                self.text = scalar_text(value);
+            }
+        }
     }
 }
 

@@ -8,13 +8,14 @@ use crate::plan::checked::Action;
 use crate::provider::model::{ActionRules, Operation};
 use crate::provider::pointer::scalar_text;
 use crate::text::{Span, safe};
+use std::hash::DefaultHasher;
 
 impl Checker<'_> {
     /// What an action that is whole but for its duplicate is to those before it: the one that it repeats is written into it.
     /// `false` where it conflicts with one.
-    pub(super) fn stand(&mut self, span: Span, ordinal: u32, account: usize, action: &mut Action) -> bool {
+    pub(super) fn stand(&mut self, span: Span, ordinal: u32, targets: &DefaultHasher, action: &mut Action) -> bool {
         let (operation, target) = (&action.operation, &action.target);
-        let key = index::hash(&(account, operation.as_str(), target.as_str()));
+        let key = index::end_hash(targets.clone(), target);
         let id_of = |this: &Self, ordinal| this.index.id(ordinal).into_owned();
         match self.index.target(ordinal, key, action.fingerprint) {
             Standing::New => action.duplicate_of = None,
@@ -78,7 +79,7 @@ impl Checker<'_> {
             if group.is_empty() {
                 continue;
             }
-            let reach = self.index.reach(index::hash(&(account, operation.name.as_str(), group)));
+            let reach = self.index.reach(index::end_hash(index::targets_of(account, &operation.name), &group));
             let slot = if is_wide { &mut reach.whole } else { &mut reach.part };
             slot.get_or_insert(place);
             if let (Some(whole), Some(part), false) = (reach.whole, reach.part, reach.said) {
