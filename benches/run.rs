@@ -116,8 +116,8 @@ fn once(slots: u32, journal: bool) -> Result<(Duration, Duration, Duration), Box
     let sender = Sender::new(&there, Arc::clone(provider), signer, HttpTransport::loopback_only(&http)?);
 
     let reader = open.dir.read()?;
-    // Nobody says stop; the sender is kept so that the channel stays open.
-    let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
+    // Nobody says anything; the sender is kept so that the channel stays open.
+    let (_say, words) = tokio::sync::mpsc::unbounded_channel();
     let run = Run {
         settings: &facts.settings,
         reader: &reader,
@@ -125,8 +125,10 @@ fn once(slots: u32, journal: bool) -> Result<(Duration, Duration, Duration), Box
         senders: vec![Rc::new(sender)],
         clock: Rc::new(clock),
         reopen: BTreeSet::new(),
-        stop,
+        words,
         seed: 1,
+        wait: false,
+        questions: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let began = Instant::now();

@@ -1,9 +1,15 @@
 //! The command line, exactly as typed: every command and option of the contract. Reads no file and no environment variable;
 //! what an option means for a run is decided by the commands.
 
+mod control;
+#[cfg(test)]
+mod tests;
+
+pub use control::{Go, Limit, Pace, Pause};
+
 use super::help::{
-    CHECK_EXAMPLES, COMPLETIONS_EXAMPLES, EXAMPLES, PREVIEW_EXAMPLES, PROVIDERS_EXAMPLES, REPORT_EXAMPLES,
-    RESUME_EXAMPLES, RUN_EXAMPLES, SCHEMA_EXAMPLES, SIMULATE_EXAMPLES, STATUS_EXAMPLES,
+    CHECK_EXAMPLES, COMPLETIONS_EXAMPLES, CONTROL_EXAMPLES, EXAMPLES, PREVIEW_EXAMPLES, PROVIDERS_EXAMPLES,
+    REPORT_EXAMPLES, RESUME_EXAMPLES, RUN_EXAMPLES, SCHEMA_EXAMPLES, SIMULATE_EXAMPLES, STATUS_EXAMPLES,
 };
 use crate::run::Outcome;
 use crate::time::parse_duration;
@@ -67,6 +73,15 @@ pub enum Command {
     /// Show how far a run is, also while it goes on in another terminal
     #[command(after_help = STATUS_EXAMPLES)]
     Status(Status),
+    /// Have a run that goes on in another terminal send nothing new
+    #[command(after_help = CONTROL_EXAMPLES)]
+    Pause(Pause),
+    /// Have a paused run go on
+    #[command(after_help = CONTROL_EXAMPLES)]
+    Go(Go),
+    /// Change the limits of a run that goes on in another terminal
+    #[command(after_help = CONTROL_EXAMPLES)]
+    Pace(Pace),
     /// Write a run's report again
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
@@ -160,6 +175,9 @@ pub struct Run {
     /// Only show what would be done, as `preview` does; sends nothing
     #[arg(long, conflicts_with_all = ["simulate", "run_dir"])]
     pub dry_run: bool,
+    /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
+    #[arg(long)]
+    pub wait: bool,
     /// Begin a new run, even where an unfinished run of the same plan is there to resume
     #[arg(long)]
     pub new: bool,
@@ -186,6 +204,9 @@ pub struct Resume {
     /// Take up actions again that ended so: `failed`, `in-doubt`, `rejected`, separated by commas
     #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_retried)]
     pub retry: Vec<Outcome>,
+    /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
+    #[arg(long)]
+    pub wait: bool,
     /// Go on as the run began, even where the plan's files have changed since
     #[arg(long)]
     pub as_begun: bool,
@@ -381,91 +402,3 @@ fn parse_outcome(word: &str) -> Result<Outcome, String> {
 const GLOBAL: &str = "Options of every command";
 
 const COLUMNS_EXPECTED: &str = "write FIELD=HEADER, such as `certificate_id=Cert ID`";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    fn parse(line: &str) -> Result<Cli, clap::Error> {
-        Cli::try_parse_from(shlex::split(line).expect("the test's line is well quoted"))
-    }
-
-    #[test]
-    fn the_definition_is_consistent() {
-        Cli::command().debug_assert();
-    }
-
-    #[test]
-    fn the_contracts_command_lines_are_understood() {
-        for line in [
-            "certsweep check plan.yaml",
-            "certsweep check - --settings shared.yaml",
-            "certsweep preview plan.yaml --report planned.csv --latency 1s --json",
-            "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --new --ca-file ca.pem",
-            "certsweep run plan.yaml --dry-run",
-            "certsweep run plan.yaml --simulate --fault 429=1/20 --fault naver:hang=1/1000 --seed 7",
-            "certsweep resume runs/x --retry failed,in-doubt,rejected --yes",
-            "certsweep status runs/x --json",
-            "certsweep report runs/x --format csv -o out.csv --outcome failed,in-doubt",
-            "certsweep report runs/x --format html",
-            "certsweep providers",
-            "certsweep providers show digicert --provider-dir a --provider-dir b",
-            "certsweep providers check one.yaml two.yaml",
-            "certsweep schema",
-            "certsweep simulate --port 8080 --fault latency=200ms --seed 1",
-            "certsweep completions zsh",
-            "certsweep -vv --color never --no-progress check plan.yaml",
-            "certsweep check plan.yaml -q --color always",
-        ] {
-            if let Err(error) = parse(line) {
-                panic!("{line}: {error}");
-            }
-        }
-    }
-
-    #[test]
-    fn wrong_command_lines_end_with_two() {
-        for line in [
-            "certsweep frobnicate",
-            "certsweep check",
-            "certsweep run plan.yaml --fault 429=1/20",
-            "certsweep resume runs/x --retry succeeded",
-            "certsweep report runs/x --outcome lost",
-            "certsweep check plan.yaml -q -v",
-            "certsweep preview plan.yaml --latency soon",
-            "certsweep check list.csv --columns nothing",
-            "certsweep providers check",
-        ] {
-            assert_eq!(parse(line).err().map(|error| error.exit_code()), Some(2), "{line}");
-        }
-    }
-
-    #[test]
-    fn columns_are_pairs_whose_headers_may_hold_commas() {
-        for (line, expected) in [
-            ("--columns 'certificate_id=Cert ID'", vec![("certificate_id", "Cert ID")]),
-            ("--columns 'a=A, b=B' --columns c=C", vec![("a", "A"), ("b", "B"), ("c", "C")]),
-            ("--columns 'a=Name, full,b=B=C'", vec![("a", "Name, full"), ("b", "B=C")]),
-            ("--columns certificateNo=번호", vec![("certificateNo", "번호")]),
-        ] {
-            let Command::Check(check) = parse(&format!("certsweep check list.csv {line}")).unwrap().command else {
-                panic!("{line}: another command");
-            };
-            let expected: Vec<_> = expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
-            assert_eq!(check.source.columns(), expected, "{line}");
-        }
-    }
-
-    #[test]
-    fn what_the_environment_adds_is_told_apart() {
-        let cli = parse("certsweep --provider-dir own check list.csv --ignore-columns true").unwrap();
-        let joined = std::env::join_paths(["a", "", "b"]).unwrap();
-        let expected: Vec<PathBuf> = ["own", "a", "b"].iter().map(PathBuf::from).collect();
-        assert_eq!(cli.global.provider_dirs(Some(&joined)), expected);
-        let Command::Check(check) = cli.command else { panic!("another command") };
-        assert_eq!(check.source.ignored_columns(), IgnoredColumns::All);
-        assert_eq!(check.source.settings_file(Some(OsStr::new(""))), None);
-        assert_eq!(check.source.settings_file(Some(OsStr::new("s.yaml"))), Some("s.yaml".into()));
-    }
-}

@@ -1,15 +1,18 @@
 //! Carries out a run that is on disk, for `run` and `resume` alike: runtime, signals, engine, report, summary, exit code.
 
 use super::context::Context;
+use super::control;
 use super::exit::Exit;
+use super::now::Telling;
 use super::report::write_reports;
 use super::signals;
 use super::status::resume_command;
-use crate::engine::{self, Ending, Run, Sender};
+use crate::engine::{self, Ending, Question, Run, Sender, safety};
 use crate::journal::dir::OpenRun;
-use crate::journal::{JournalError, Reader, RunFacts};
+use crate::journal::{JournalError, Reader, RunFacts, words};
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
+use crate::view::Deadline;
 use crate::view::observer::{Observer, fitting};
 use crate::view::status::{Outcomes, State};
 use crate::view::summary::{Summary, render};
@@ -17,6 +20,8 @@ use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 /// What is to be carried out.
 #[derive(Debug)]
@@ -31,20 +36,30 @@ pub struct Task<'a> {
     pub reopen: BTreeSet<Outcome>,
     /// Where a copy of the report goes.
     pub report: Option<&'a Path>,
+    /// Whether a closed window is waited for.
+    pub wait: bool,
+    /// Whether somebody is there to be asked between two waves, and has not said that nothing be asked.
+    pub asks: bool,
 }
 
 /// Carries out a run to its end or its stop.
 pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
-    let Task { run, facts, senders, reopen, report } = task;
+    let Task { run, facts, senders, reopen, report, wait, asks } = task;
     let path = run.dir.path().to_path_buf();
     let reader = match run.dir.read() {
         Ok(reader) => reader,
         Err(error) => return context.failed(&error),
     };
     let began = context.clock.elapsed();
-    let mut observer = fitting(&context.printer);
-    let ended = engine_run(context, facts, &run, &reader, senders, reopen, &mut *observer);
+    let deadline = match deadline(context, facts, &reader) {
+        Ok(deadline) => deadline,
+        Err(error) => return context.failed(&error),
+    };
+    words::forget_now(&path);
+    let mut observer = Telling::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
+    let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
     drop(observer);
+    words::clear(&path);
     run.close();
     let ending = match ended {
         Ok(ending) => ending,
@@ -66,17 +81,20 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
 fn engine_run(
     context: &Context,
     facts: &RunFacts,
-    run: &OpenRun,
-    reader: &Reader,
+    (run, reader): (&OpenRun, &Reader),
     senders: Vec<Rc<Sender<HttpTransport>>>,
     reopen: BTreeSet<Outcome>,
+    (wait, asks): (bool, bool),
     observer: &mut dyn Observer,
 ) -> Result<Ending, Exit> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let stop = signals::listen().map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        let (say, said) = unbounded_channel();
+        signals::listen(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        let names = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
+        let ear = tokio::task::spawn_local(control::listen(run.dir.path().to_path_buf(), names, context.clock, say));
         let seed = context.clock.now().as_nanosecond() as u64;
         let run = Run {
             settings: &facts.settings,
@@ -85,20 +103,63 @@ fn engine_run(
             senders,
             clock: Rc::new(context.clock),
             reopen,
-            stop,
+            words: said,
             seed,
+            wait,
+            questions: asks.then(|| asker(context)),
         };
         let mut observe = |event: Event| observer.event(&event);
-        engine::run(run, &mut observe).await.map_err(|error| context.failed(&error))
+        let ending = engine::run(run, &mut observe).await.map_err(|error| context.failed(&error));
+        // Whoever said the last word still hears what it came to.
+        drop(tokio::time::timeout(LAST_WORD, ear).await);
+        ending
     })
 }
 
+/// By when all must have ended; it counts from the run's first process.
+fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Option<Deadline>, JournalError> {
+    let settings = &facts.settings;
+    if settings.deadline.is_none() {
+        return Ok(None);
+    }
+    let now = context.clock.now();
+    let began = reader.overview()?.began_at.unwrap_or(now);
+    let at = safety::deadline(settings.deadline, &settings.schedule, began);
+    Ok(at.map(|at| Deadline { at, ahead: at.duration_since(now) }))
+}
+
+/// Asks on the terminal, below the bars, on a thread of its own: the run hears of signals while nobody answers.
+fn asker(context: &Context) -> UnboundedSender<Question> {
+    let (sender, mut questions) = unbounded_channel::<Question>();
+    let printer = context.printer.clone();
+    std::thread::spawn(move || {
+        while let Some(Question { text, answer }) = questions.blocking_recv() {
+            // The run may have stopped meanwhile; then nobody hears the answer.
+            let _ = answer.send(printer.confirm(&format!("\n{text}")));
+        }
+    });
+    sender
+}
+
 fn exit_of(ending: &Ending) -> Exit {
-    match &ending.stopped {
-        Some(reason) if !ending.complete || matches!(reason, StopReason::Environment(_)) => Exit::of_stop(reason),
-        _ if !ending.complete => Exit::Environment,
+    match ending.reason() {
+        Some(reason) if !ending.complete || ending.stopped.as_ref().is_some_and(is_environment) => {
+            Exit::of_stop(reason)
+        }
+        None if !ending.complete => Exit::Environment,
         _ if ending.well => Exit::Well,
         _ => Exit::NotAllWell,
+    }
+}
+
+const fn is_environment(reason: &StopReason) -> bool {
+    matches!(reason, StopReason::Environment(_))
+}
+
+fn words(reason: &StopReason) -> String {
+    match reason {
+        StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
+        StopReason::Signal(number) => format!("interrupted by signal {number}"),
     }
 }
 
@@ -116,11 +177,18 @@ fn summary(
     let state = if ending.complete { State::Finished } else { State::Stopped };
     let resume = resume_command(path, State::Stopped).unwrap_or_default();
     let mut next = Vec::new();
-    for (account, why) in &ending.accounts_stopped {
-        next.push(format!("{account} was stopped: {why}"));
+    for (account, reason) in &ending.accounts_stopped {
+        next.push(format!("{account} was stopped: {}", words(reason)));
     }
     if !ending.complete {
-        next.push(format!("go on: {resume}"));
+        let left = ending.left.iter().map(|(account, left)| format!("{account} {left}"));
+        next.push(format!("not settled yet: {}", left.collect::<Vec<_>>().join(", ")));
+        match ending.reopens {
+            Some(at) => {
+                next.push(format!("go on: {resume} --wait, which waits until {at}; or {resume}, from then on"));
+            }
+            None => next.push(format!("go on: {resume}")),
+        }
     }
     let actions = |outcome: Outcome| {
         let count = overview.outcomes.get(&outcome).copied().unwrap_or(0);
@@ -141,10 +209,9 @@ fn summary(
     next.extend(
         actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
     );
-    let why = match (&ending.stopped, ending.complete) {
-        (Some(StopReason::Rule(why) | StopReason::Environment(why)), _) => Some(why.clone()),
-        (Some(StopReason::Signal(number)), false) => Some(format!("interrupted by signal {number}")),
-        _ => None,
+    let why = match &ending.stopped {
+        Some(StopReason::Signal(_)) if ending.complete => None,
+        stopped => stopped.as_ref().map(words),
     };
     Ok(Summary {
         plan: facts.settings.name.clone(),
@@ -161,3 +228,6 @@ fn summary(
         next,
     })
 }
+
+/// An answer to the last word takes no longer.
+const LAST_WORD: Duration = Duration::from_secs(1);

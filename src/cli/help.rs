@@ -41,6 +41,15 @@ Examples:
   certsweep status runs/20261201T010000Z-leaked-build-key
   certsweep status runs/20261201T010000Z-leaked-build-key --json | jq .waiting";
 
+pub(super) const CONTROL_EXAMPLES: &str = "\
+Examples:
+  certsweep pause runs/20261201T010000Z-leaked-build-key
+  certsweep pace runs/20261201T010000Z-leaked-build-key digicert=50/5s naver-kr=10/1s,100/60s
+  certsweep go runs/20261201T010000Z-leaked-build-key
+
+Exit codes:
+  0 it is so now    2 no such run or provider, or the run has ended    4 nobody carries the run out";
+
 pub(super) const REPORT_EXAMPLES: &str = "\
 Examples:
   certsweep report runs/20261201T010000Z-leaked-build-key -o report.csv
@@ -63,6 +72,7 @@ Faults:
   5xx=1/50             one in 50 gets a server error
   reset=1/100          one in 100 loses its connection before it took effect
   lost-answer=1/100    one in 100 takes effect, and its answer is lost
+  limit=1/3            only a third of the declared rate is allowed
   hang=1/1000          one in 1000 is never answered
   html=1/500           one in 500 is answered with a page that no document declares
 

@@ -7,10 +7,13 @@ pub mod check;
 pub mod clock;
 pub mod completions;
 pub mod context;
+pub mod control;
 pub mod earlier;
 pub mod exit;
+pub mod foretell;
 mod help;
 mod logs;
+pub mod now;
 pub mod prepare;
 pub mod preview;
 pub mod providers;
@@ -54,6 +57,9 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&context, &args),
         Command::Resume(args) => resume::resume(&context, &args),
         Command::Status(args) => status::status(&context, &args),
+        Command::Pause(args) => control::pause(&context, &args),
+        Command::Go(args) => control::go(&context, &args),
+        Command::Pace(args) => control::pace(&context, &args),
         Command::Report(args) => report::report(&context, &args),
         Command::Providers(args) => providers::providers(&context, args.command.as_ref()),
         Command::Schema => providers::schema(&context),

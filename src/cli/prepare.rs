@@ -86,7 +86,7 @@ pub fn simulated_senders(
         let transport = HttpTransport::loopback_only(&options).map_err(|error| context.failed(&error))?;
         let signer = Signer::new(scheme, &account.variables, credentials);
         let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
-        Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport)))
+        Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport).made_up()))
     };
     settings.accounts.iter().map(sender).collect()
 }

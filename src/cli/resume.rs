@@ -59,7 +59,18 @@ fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
         None => senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
     };
     let reopen = args.retry.iter().copied().collect();
-    Ok(carry_out(context, Task { run, facts: &facts, senders, reopen, report: None }))
+    Ok(carry_out(
+        context,
+        Task {
+            run,
+            facts: &facts,
+            senders,
+            reopen,
+            report: None,
+            wait: args.wait,
+            asks: !args.yes && context.printer.can_ask(),
+        },
+    ))
 }
 
 /// Refuses to go on where the plan was changed since: who changed it would expect the change to count, and it does not.

@@ -5,12 +5,14 @@ use super::carry_out::{Task, carry_out};
 use super::context::Context;
 use super::earlier::Earlier;
 use super::exit::Exit;
+use super::foretell::{Gathered, misses_the_deadline};
 use super::prepare::{senders, simulated_senders};
-use super::preview::{Gathered, preview};
+use super::preview::preview;
 use super::simulate::simulator_for;
 use crate::journal::dir::default_path;
 use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
-use crate::plan::settings::Schedule;
+use crate::plan::calendar;
+use crate::plan::settings::{BetweenWaves, Deadline, Schedule};
 use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
 use crate::simulator::{KnownTarget, Simulator};
@@ -85,10 +87,21 @@ fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
     if let Some(simulator) = &simulator {
         teach(simulator, &dir, &facts).map_err(|error| context.failed(&error))?;
     }
+    if !asks && !args.simulate {
+        warn_of_the_deadline(context, &facts, &dir).map_err(|error| context.failed(&error))?;
+    }
     let run = dir.open().map_err(|error| context.failed(&error))?;
     let exit = carry_out(
         context,
-        Task { run, facts: &facts, senders, reopen: BTreeSet::new(), report: args.report.as_deref() },
+        Task {
+            run,
+            facts: &facts,
+            senders,
+            reopen: BTreeSet::new(),
+            report: args.report.as_deref(),
+            wait: args.wait,
+            asks: asks && context.printer.can_ask(),
+        },
     );
     if let Some(simulator) = simulator {
         let total = simulator.effects().total();
@@ -141,20 +154,26 @@ fn make(
     }
     let mut warned = false;
     if !args.simulate {
+        in_time(context, read.plan.settings())?;
         warned = earlier.judge(context, &read, args.new)?;
     }
     if let Some(gathered) = gathered {
         let preview = gathered.preview(&read, catalog, ASSUMED_LATENCY, context.clock.now());
         context.printer.always(render(&preview).trim_end());
         let again = if warned { " once more" } else { "" };
-        let question = format!("Carry out these {} actions{again}? They cannot be undone.", read.plan.actions());
+        let late = preview.deadline.as_ref().filter(|deadline| !deadline.met);
+        let late = late.map_or("", |_| " The deadline will be MISSED.");
+        let question = format!("Carry out these {} actions{again}? They cannot be undone.{late}", read.plan.actions());
         if !context.printer.confirm(&question) {
             context.printer.error("not confirmed; nothing was sent");
             return Err(Exit::Usage);
         }
     }
     let settings = if args.simulate {
-        Settings { schedule: Schedule::default(), ..read.plan.settings().clone() }
+        // Nobody needs to be asked before nothing happens.
+        let mut settings = Settings { schedule: Schedule::default(), ..read.plan.settings().clone() };
+        settings.safety.between_waves = BetweenWaves::Pause(Duration::ZERO);
+        settings
     } else {
         read.plan.settings().clone()
     };
@@ -170,6 +189,19 @@ fn make(
     Ok((facts, read.plan.files().to_vec()))
 }
 
+/// Where nobody is asked, a deadline that will be missed is at least told of.
+fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Result<(), JournalError> {
+    if facts.settings.deadline.is_none() {
+        return Ok(());
+    }
+    let mut queue = Vec::new();
+    dir.read()?.queue(|action| queue.push(action))?;
+    if let Some(late) = misses_the_deadline(&facts.settings, &queue, ASSUMED_LATENCY, context.clock.now()) {
+        context.printer.warning(&format!("{late}; `certsweep preview` says what would help"));
+    }
+    Ok(())
+}
+
 /// Tells the simulator which targets there are, as a CA knows its certificates before anybody asks about them.
 ///
 /// # Errors
@@ -183,6 +215,25 @@ pub fn teach(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<()
         });
         Ok(())
     })
+}
+
+/// Refuses to begin a run whose deadline counts from now and is over before anything could be sent: it could never be resumed.
+fn in_time(context: &Context, settings: &Settings) -> Result<(), Exit> {
+    let now = context.clock.now();
+    let Settings { deadline: deadline @ Some(Deadline::After(_)), schedule, timeout, .. } = settings else {
+        return Ok(());
+    };
+    let end = calendar::deadline_at(*deadline, schedule, now);
+    if calendar::next_start(schedule, now, *timeout, end).is_some() {
+        return Ok(());
+    }
+    let opens = calendar::next_start(schedule, now, *timeout, None);
+    let opens = opens.map_or_else(|| "never".to_owned(), |at| format!("next at {at}"));
+    context.printer.error(&format!(
+        "the deadline counts from now, and the schedule does not open before it is over; something can be sent {opens}: \
+         begin the run then, or say `schedule.start`"
+    ));
+    Err(Exit::Usage)
 }
 
 /// How long a request is assumed to take, where nobody says.

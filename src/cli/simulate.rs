@@ -58,7 +58,11 @@ pub fn simulate(context: &Context, args: &args::Simulate) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return context.failed(&format!("the runtime could not be made: {error}")),
     };
-    let heard = runtime.block_on(async { Ok::<_, std::io::Error>(signals::listen()?.recv().await) });
+    let heard = runtime.block_on(async {
+        let (say, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        signals::listen(&say)?;
+        Ok::<_, std::io::Error>(heard.recv().await)
+    });
     match heard {
         Ok(_) => {
             context.printer.result_json(&simulator.effects());

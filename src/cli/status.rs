@@ -3,10 +3,12 @@
 use super::args;
 use super::context::Context;
 use super::exit::Exit;
+use crate::engine::safety;
 use crate::journal::reader::Overview;
-use crate::journal::{JournalError, RunDir, RunFacts};
+use crate::journal::{JournalError, RunDir, RunFacts, words};
 use crate::run::Outcome;
 use crate::time::Clock;
+use crate::view::now::{DeadlineNow, Now};
 use crate::view::status::{Outcomes, State, Status, render};
 use std::path::Path;
 
@@ -19,7 +21,9 @@ pub fn status(context: &Context, args: &args::Status) -> Exit {
     });
     match read {
         Ok((running, facts, overview)) => {
-            let status = status_of(&args.run_dir, running, &facts, overview, context.clock.now());
+            let now =
+                words::read_now(&args.run_dir).filter(|_| running).and_then(|text| serde_json::from_str(&text).ok());
+            let status = status_of(&args.run_dir, running, &facts, overview, now, context.clock.now());
             if context.global.json {
                 context.printer.result_json(&status);
             } else {
@@ -35,7 +39,14 @@ pub fn status(context: &Context, args: &args::Status) -> Exit {
     }
 }
 
-fn status_of(path: &Path, running: bool, facts: &RunFacts, overview: Overview, now: jiff::Timestamp) -> Status {
+fn status_of(
+    path: &Path,
+    running: bool,
+    facts: &RunFacts,
+    overview: Overview,
+    goes: Option<Now>,
+    now: jiff::Timestamp,
+) -> Status {
     let state = match (running, overview.finished_at, &overview.stopped) {
         (true, ..) => State::Running,
         (false, Some(_), _) => State::Finished,
@@ -47,7 +58,14 @@ fn status_of(path: &Path, running: bool, facts: &RunFacts, overview: Overview, n
     let until = if running { Some(now) } else { overview.last_at };
     let seconds = overview.began_at.zip(until).map(|(began, until)| until.duration_since(began).as_secs_f64());
     let rate = seconds.filter(|seconds| *seconds > 0.0 && ended > 0).map(|seconds| ended as f64 / seconds);
+    let (providers, told) = goes.map(|goes| (goes.providers, goes.deadline)).unwrap_or_default();
+    let limits = overview.limits.iter().filter_map(|(account, windows)| {
+        facts.settings.accounts.get(*account).map(|account| (account.name.clone(), windows.clone()))
+    });
     Status {
+        providers,
+        deadline: told.or_else(|| deadline(facts, &overview, now)),
+        limits: limits.collect(),
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
         state,
@@ -62,6 +80,17 @@ fn status_of(path: &Path, running: bool, facts: &RunFacts, overview: Overview, n
         finished_at: if running { None } else { overview.finished_at.or(overview.last_at) },
         resume: resume_command(path, state),
     }
+}
+
+/// The deadline of a run that nobody carries out now, or of whom no process has told yet.
+fn deadline(facts: &RunFacts, overview: &Overview, now: jiff::Timestamp) -> Option<DeadlineNow> {
+    let settings = &facts.settings;
+    let at = safety::deadline(settings.deadline, &settings.schedule, overview.began_at.unwrap_or(now))?;
+    let met = match overview.finished_at {
+        Some(finished) => Some(finished <= at),
+        None => (now > at).then_some(false),
+    };
+    Some(DeadlineNow { at, met, slack_seconds: None })
 }
 
 /// The command that goes on with a run, where it does not go on by itself and is not at its end.

@@ -1,11 +1,12 @@
 //! One attempt of one action: intent, sign, send, read, decide, record. Runs as a task of its own, talks to the journal and the
 //! wire, and hands its report to the dispatcher, which alone owns the run's state.
 
+use super::reach::Came;
 use super::retry::{self, Attempt, Next, Rules};
 use super::sender::Sender;
 use crate::journal::{ActionState, Journal, Record, Reply};
 use crate::plan::Action;
-use crate::provider::model::{ActionRules, Operation};
+use crate::provider::model::{ActionRules, Operation, Window};
 use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
 use crate::run::{Effect, Outcome};
 use crate::time::Clock;
@@ -26,6 +27,8 @@ pub struct Tools<T, C> {
     pub journal: Journal,
     /// The clock.
     pub clock: Rc<C>,
+    /// Whether the provider could not be reached when the step began.
+    pub down: bool,
 }
 
 /// What a step came to.
@@ -47,6 +50,8 @@ pub struct Report {
     pub refused: bool,
     /// What the limits must know.
     pub pace: Paced,
+    /// Whether the provider was reached, where a request was sent.
+    pub came: Option<Came>,
     /// The token that the request was signed with.
     pub token_number: u32,
     /// Whether a look-up would read a list, which then can serve other actions too.
@@ -58,12 +63,26 @@ pub struct Report {
 /// What the limits must know of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Paced {
-    /// It was answered, or given up.
+    /// It was answered, and not with a word about limits.
     Answered,
+    /// It was given up; the provider may have counted it.
+    Lost,
     /// There were too many.
-    Throttled(Option<Duration>),
+    Throttled {
+        /// How long the provider asks to wait.
+        retry_after: Option<Duration>,
+        /// The limit that it told.
+        limit: Option<Window>,
+    },
     /// Nothing was sent.
     Unsent,
+}
+
+impl Paced {
+    /// What an answer that means throttling tells.
+    pub(super) fn throttled(verdict: &Verdict) -> Self {
+        Self::Throttled { retry_after: verdict.retry_after, limit: verdict.limit }
+    }
 }
 
 /// The journal failed: nothing more may be sent.
@@ -102,7 +121,7 @@ pub async fn attempt<T: Transport, C: Clock>(
     state: ActionState,
     attempts: u32,
 ) -> Result<Report, JournalFailed> {
-    let Tools { sender, journal, clock, .. } = tools;
+    let Tools { sender, journal, clock, down, .. } = tools;
     let Some((operation, _)) = operation(&sender, &action.operation) else {
         return Err(JournalFailed(format!("the provider document has no operation {}", action.operation)));
     };
@@ -125,7 +144,7 @@ pub async fn attempt<T: Transport, C: Clock>(
         }
     };
     let effect = retry::effect(came);
-    let counts = retry::counts(came);
+    let counts = retry::counts(came, down);
     let mut after = state;
     after.attempts = attempt;
     after.counted += u32::from(counts);
@@ -146,14 +165,20 @@ pub async fn attempt<T: Transport, C: Clock>(
         sender.credentials_work();
     }
     let pace = match (meaning, verdict) {
-        (Some(Meaning::Throttled), Some(verdict)) => Paced::Throttled(verdict.retry_after),
+        (Some(Meaning::Throttled), Some(verdict)) => Paced::throttled(&verdict),
+        (None, _) => Paced::Lost,
         _ => Paced::Answered,
     };
     let by_list = matches!(next, Next::LookUp(_)) && reads_a_list(&sender, &action, answer.as_ref());
     let skew = answer.as_ref().and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(Meaning::Rejected);
-    let (id, intent) = (action.id, Some(intent));
-    Ok(Report { id, intent, records: vec![record], next, reply, answer, refused, pace, token_number, by_list, skew })
+    let came = Some(match came {
+        Attempt::NotSent => Came::NotSent,
+        Attempt::Lost => Came::Lost,
+        Attempt::Answered { .. } => Came::Answered,
+    });
+    let (id, intent, records) = (action.id, Some(intent), vec![record]);
+    Ok(Report { id, intent, records, next, reply, answer, refused, pace, came, token_number, by_list, skew })
 }
 
 /// The last words about an action, for its report row.

@@ -3,20 +3,29 @@
 
 mod folding;
 mod telling;
+mod waiting;
+mod watching;
+mod words;
 mod writing;
 
+pub use waiting::Question;
+
 use super::attempt::{self, JournalFailed, Report, Tools};
-use super::look_up::{self, Case, Doubted, LookedUp};
+use super::control::Word;
+use super::look_up::{self, Case, Doubted, LookedUp, Told};
 use super::pace::{Moment, Pace};
+use super::reach::Reach;
 use super::ready::{Ready, Turn};
 use super::retry::Jitter;
-use super::safety::{self, Gate, Watch};
+use super::safety::{self, Watch};
 use super::sender::{Sender, TokenError};
 use super::sent::Present;
 use super::start;
+use super::waits::Waits;
+use super::waves::Waves;
 use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record, States};
 use crate::plan::Settings;
-use crate::run::{Event, Ordinal, Outcome, StopReason};
+use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -41,10 +50,14 @@ pub struct Run<'a, T, C> {
     pub clock: Rc<C>,
     /// Outcomes that are taken up again (`resume --retry`).
     pub reopen: BTreeSet<Outcome>,
-    /// Why to stop, when somebody says so (a signal). A second word leaves at once.
-    pub stop: mpsc::UnboundedReceiver<StopReason>,
+    /// What the run is told from outside: by signals, and by other processes.
+    pub words: mpsc::UnboundedReceiver<Word>,
     /// Seed of the jitter between attempts.
     pub seed: u64,
+    /// Whether a closed window and a start to come are waited for; otherwise the run stops, and `resume` goes on.
+    pub wait: bool,
+    /// Who is asked between two waves; where nobody is, the run stops there.
+    pub questions: Option<mpsc::UnboundedSender<Question>>,
 }
 
 /// How a run ended.
@@ -53,11 +66,38 @@ pub struct Ending {
     /// Why it stopped before the last action, where it did.
     pub stopped: Option<StopReason>,
     /// Accounts that were stopped, with the reason.
-    pub accounts_stopped: Vec<(String, String)>,
+    pub accounts_stopped: Vec<(String, StopReason)>,
     /// Whether every action has ended.
     pub complete: bool,
     /// Whether every action has ended well (duplicates count as well).
     pub well: bool,
+    /// How many actions of which account have not ended, where some have not.
+    pub left: Vec<(String, u64)>,
+    /// When the schedule opens again, where it was closed.
+    pub reopens: Option<Timestamp>,
+}
+
+impl Ending {
+    /// The one reason that decides how a run ends that is not complete, and so its exit code. What has to be repaired first (an account
+    /// whose credentials were refused, or that cannot be reached) goes before a rule, but not before a signal.
+    pub fn reason(&self) -> Option<&StopReason> {
+        let environment = |reason: &&StopReason| matches!(reason, StopReason::Environment(_));
+        let accounts = || self.accounts_stopped.iter().map(|(_, reason)| reason);
+        match &self.stopped {
+            Some(reason @ (StopReason::Signal(_) | StopReason::Environment(_))) => Some(reason),
+            stopped => accounts().find(environment).or(stopped.as_ref()).or_else(|| accounts().next()),
+        }
+    }
+
+    /// Why it stopped, account by account where it is theirs.
+    fn why(&self) -> String {
+        let words = |reason: &StopReason| match reason {
+            StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
+            StopReason::Signal(number) => format!("interrupted by signal {number}"),
+        };
+        let accounts = self.accounts_stopped.iter().map(|(name, reason)| format!("{name}: {}", words(reason)));
+        self.stopped.as_ref().map(words).into_iter().chain(accounts).collect::<Vec<_>>().join("; ")
+    }
 }
 
 /// Carries out a run, or goes on with it. Must run inside a [`tokio::task::LocalSet`].
@@ -95,17 +135,32 @@ struct Dispatcher<'a, 'o, T, C> {
     /// Words from outside to stop; the second leaves at once.
     signals: u32,
     leave: bool,
-    accounts_stopped: Vec<(String, String)>,
+    accounts_stopped: Vec<(String, StopReason)>,
+    /// Whether each provider can be reached, by account.
+    reaches: Vec<Reach>,
+    /// Canaries that are read back.
+    looks: HashMap<Ordinal, watching::Look>,
+    between: waiting::Between,
+    /// Until when the schedule is closed, where the observer was told.
+    closed_told: Option<Timestamp>,
+    reopens: Option<Timestamp>,
     /// Requests for a token in a row that came to nothing, by account.
     token_tries: HashMap<usize, u32>,
     skew_told: HashSet<usize>,
     hold_told: HashMap<usize, Moment>,
+    /// `certsweep pause` holds.
+    paused: bool,
+    /// What each account waits for.
+    waits: Vec<Waits>,
+    /// What bounds each account, as it was told last.
+    bounds: Vec<Option<Bound>>,
 }
 
 /// What a task came to.
 enum Step {
     Attempt(Result<Box<Report>, JournalFailed>),
     LookUp(Result<LookedUp, JournalFailed>),
+    ReadBack(Result<Told, JournalFailed>),
     Token(Result<Result<(), TokenError>, JournalFailed>),
 }
 
@@ -118,7 +173,7 @@ where
         let now = run.clock.elapsed();
         let wall = run.clock.now();
         let present = Present { wall, steady: now, boot: run.clock.boot() };
-        let start::Start { states, records, doubts, queue, left, sent, began_at } =
+        let start::Start { states, records, doubts, queue, left, sent, limits, learnt, began_at } =
             start::start(run.reader, run.settings, &run.senders, &run.reopen, present)?;
         let failed = run.journal.append_and_wait(records, now).err();
 
@@ -126,12 +181,31 @@ where
         let canaries_well =
             states.0.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
         let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
-        let lanes = run.settings.accounts.iter().zip(sent).map(|(account, sent)| {
-            let mut pace = Pace::new(&account.windows);
-            pace.seed(now, sent);
-            (pace, account.concurrency)
-        });
-        let mut ready = Ready::new(lanes.collect(), canaries);
+        let lanes =
+            run.settings.accounts.iter().enumerate().map(|(index, account)| {
+                (Pace::new(limits.get(&index).unwrap_or(&account.windows)), account.concurrency)
+            });
+        let accounts = run.settings.accounts.len();
+        let mut waves = Waves::new(&safety.waves, &queue);
+        if waves.are_there() {
+            let begun = |(ordinal, state): (usize, &ActionState)| (state.attempts > 0).then_some(ordinal as Ordinal);
+            states.0.iter().enumerate().filter_map(begun).for_each(|ordinal| waves.begun(ordinal));
+        }
+        let mut ready = Ready::new(lanes.collect(), canaries).in_waves(waves);
+        for (index, account) in run.settings.accounts.iter().enumerate() {
+            if let Some(first) = (0..index).find(|first| run.senders[index].shares_limits_with(&run.senders[*first])) {
+                ready.share(index, first);
+            }
+            if account.concurrency_follows {
+                ready.follow(index, account.concurrency);
+            }
+        }
+        for (index, sent) in sent.into_iter().enumerate() {
+            ready.pace(index).seed(now, sent);
+        }
+        for (account, learnt) in learnt.iter().filter(|(account, _)| **account < accounts) {
+            ready.pace(*account).recall(now, learnt);
+        }
         let mut duplicates = HashSet::new();
         for action in queue {
             if action.duplicate_of.is_some() {
@@ -151,8 +225,8 @@ where
         observe(Event::RunBegan {
             accounts: run.settings.accounts.iter().map(|account| account.name.clone()).zip(left).collect(),
         });
-        Ok(Self {
-            watch: Watch::new(safety),
+        let mut dispatcher = Self {
+            watch: Watch::new(safety, accounts),
             jitter: Jitter::new(run.seed),
             deadline: safety::deadline(run.settings.deadline, &run.settings.schedule, began_at),
             stopping: failed.map(StopReason::Environment),
@@ -169,10 +243,23 @@ where
             signals: 0,
             leave: false,
             accounts_stopped: Vec::new(),
+            reaches: vec![Reach::default(); accounts],
+            looks: HashMap::new(),
+            between: waiting::Between::Nothing,
+            closed_told: None,
+            reopens: None,
             token_tries: HashMap::new(),
             skew_told: HashSet::new(),
             hold_told: HashMap::new(),
-        })
+            paused: false,
+            waits: vec![Waits::default(); accounts],
+            bounds: vec![None; accounts],
+        };
+        // Whoever resumes a run that stopped between two waves says with that that the next may go.
+        if dispatcher.ready.waves().has_ended() {
+            dispatcher.next_wave();
+        }
+        Ok(dispatcher)
     }
 
     async fn go(&mut self) {
@@ -185,6 +272,7 @@ where
                     Turn::Idle if self.steps.is_empty() => return,
                     _ => {}
                 }
+                self.note_waits();
             }
             if self.leave || (self.stopping.is_some() && self.steps.is_empty()) {
                 return;
@@ -192,14 +280,15 @@ where
             let sleep = wake.saturating_sub(self.run.clock.elapsed());
             tokio::select! {
                 biased;
-                Some(reason) = self.run.stop.recv() => {
-                    self.signals += 1;
-                    self.leave = self.signals > 1;
-                    self.stop(reason);
-                }
+                Some(word) = self.run.words.recv() => self.told(word),
                 Some(joined) = self.steps.join_next_with_id() => self.stepped(joined),
                 Some(result) = self.untold.acknowledged.recv() => self.acknowledged(result),
-                _ = tick.tick() => (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began))),
+                goes_on = waiting::word(&mut self.between) => self.worded(goes_on),
+                // While somebody reads a question nothing is drawn over it.
+                _ = tick.tick(), if !self.between.is_asked() => {
+                    (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
+                    self.tell_of_bounds();
+                }
                 () = tokio::time::sleep(sleep) => {}
             }
         }
@@ -209,17 +298,11 @@ where
     fn start_what_may_start(&mut self) -> Turn {
         loop {
             let now = self.run.clock.elapsed();
-            match safety::gate(
-                &self.run.settings.schedule,
-                self.deadline,
-                self.run.clock.now(),
-                self.run.settings.timeout,
-            ) {
-                Gate::Closed(why) => {
-                    self.stop(StopReason::Rule(why));
-                    return Turn::Idle;
-                }
-                Gate::Open(_) => {}
+            if let Some(turn) = self.kept_back(now) {
+                return turn;
+            }
+            if self.paused {
+                return Turn::WaitForAnswer;
             }
             match self.ready.next(now) {
                 Turn::Start { ordinal, account } => {
@@ -246,7 +329,9 @@ where
             account,
             journal: self.run.journal.clone(),
             clock: Rc::clone(&self.run.clock),
+            down: self.reaches[account].is_down(),
         };
+        self.reaches[account].began();
         let attempts = self.run.settings.retry.attempts;
         if sender.needs_token() {
             self.ready.pause(account, true);
@@ -263,7 +348,12 @@ where
         }
         let action = self.run.reader.action(ordinal)?;
         let state = self.states.of(ordinal);
+        let look = self.looks.get(&ordinal).map(|look| look.doubted.clone());
         let task = match self.doubts.get(&ordinal).cloned() {
+            _ if look.is_some() => {
+                let case = Case { action, state, doubted: look.unwrap_or_default(), attempts };
+                self.steps.spawn_local(async move { Step::ReadBack(look_up::ask(&tools, &case).await) })
+            }
             Some(doubted) => {
                 let case = Case { action, state, doubted, attempts };
                 self.steps.spawn_local(async move {
@@ -300,27 +390,48 @@ where
             Phase::Waiting | Phase::InFlight => false,
         };
         let well = self.states.0.iter().enumerate().all(ended_well);
+        let left = if complete { Vec::new() } else { self.left_by_account() };
+        let mut ending = Ending {
+            stopped: self.stopping.take(),
+            accounts_stopped: std::mem::take(&mut self.accounts_stopped),
+            complete,
+            well,
+            left,
+            reopens: self.reopens,
+        };
         let at = self.run.clock.now();
-        let record = match (&self.stopping, complete) {
-            (_, true) => Record::Finished { at },
-            (Some(StopReason::Rule(why)), _) => Record::Stopped { at, why: why.clone(), code: 3 },
-            (Some(StopReason::Environment(why)), _) => Record::Stopped { at, why: why.clone(), code: 4 },
-            (Some(StopReason::Signal(number)), _) => {
+        let record = match ending.reason() {
+            _ if complete => Record::Finished { at },
+            Some(StopReason::Rule(_)) => Record::Stopped { at, why: ending.why(), code: 3 },
+            Some(StopReason::Signal(number)) => {
                 let code = u8::try_from(128 + number).unwrap_or(u8::MAX);
-                Record::Stopped { at, why: format!("interrupted by signal {number}"), code }
+                Record::Stopped { at, why: ending.why(), code }
             }
-            (None, false) => {
-                let whys: Vec<String> =
-                    self.accounts_stopped.iter().map(|(name, why)| format!("{name}: {why}")).collect();
-                Record::Stopped { at, why: whys.join("; "), code: 4 }
-            }
+            Some(StopReason::Environment(_)) | None => Record::Stopped { at, why: ending.why(), code: 4 },
         };
         if let Err(failed) = attempt::append(&self.run.journal, self.run.clock.elapsed(), vec![record]).await {
-            self.stop(StopReason::Environment(failed.0));
+            let failed = StopReason::Environment(failed.0);
+            (self.observe)(Event::Stopping(failed.clone()));
+            ending.stopped.get_or_insert(failed);
         }
         (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
         (self.observe)(Event::RunEnded);
-        Ending { stopped: self.stopping, accounts_stopped: self.accounts_stopped, complete, well }
+        ending
+    }
+
+    /// How many actions of each account have not ended.
+    fn left_by_account(&self) -> Vec<(String, u64)> {
+        let mut left = vec![0_u64; self.run.senders.len()];
+        // A run that cannot be read any more still ends; the counts are for people.
+        let _ = self.run.reader.queue(|action| {
+            if !matches!(self.states.of(action.ordinal).phase, Phase::Ended(_))
+                && let Some(left) = left.get_mut(action.account)
+            {
+                *left += 1;
+            }
+        });
+        let names = self.run.senders.iter().map(|sender| sender.name.clone());
+        names.zip(left).filter(|(_, left)| *left > 0).collect()
     }
 }
 

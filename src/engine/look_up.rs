@@ -2,6 +2,7 @@
 //! A list is read once for all actions that are in doubt, page by page; each page takes its place under the limits.
 
 use super::attempt::{JournalFailed, NEVER_AGAIN, Paced, Report, Tools, append, closing, cut, operation, rules};
+use super::reach::Came;
 use super::retry::{self, Next};
 use super::sender::Sender;
 use crate::journal::{ActionState, Record, Reply};
@@ -44,9 +45,27 @@ pub enum LookedUp {
         cause: String,
         /// What the limits must know.
         pace: Paced,
+        /// Whether the provider was reached.
+        came: Came,
         /// The token that was refused, where the credentials were.
         refused_token: Option<u32>,
     },
+}
+
+/// What one request of a look-up told.
+#[derive(Debug)]
+pub enum Told {
+    /// How the target stands, and what was seen.
+    Standing {
+        /// How it stands.
+        standing: Standing,
+        /// What was seen, in a few words.
+        seen: String,
+        /// What the limits must know.
+        pace: Paced,
+    },
+    /// Nothing that settles it.
+    Nothing(LookedUp),
 }
 
 /// A list that look-ups read page by page.
@@ -70,14 +89,24 @@ pub struct Case {
     pub attempts: u32,
 }
 
-/// Asks one page of a look-up, or takes from a list that was read for others what it tells.
+/// Looks up an action in doubt: asks one page, or takes from a list that was read for others what it tells.
 ///
 /// # Errors
 /// [`JournalFailed`].
 pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> Result<LookedUp, JournalFailed> {
-    let Some((rule, operation, mut parameters)) = chosen(&tools.sender, &case) else {
-        return Ok(settle(&tools, &case, Standing::Unknown, "", Paced::Unsent));
-    };
+    Ok(match ask(&tools, &case).await? {
+        Told::Standing { standing, seen, pace } => settle(&tools, &case, standing, &seen, pace),
+        Told::Nothing(looked_up) => looked_up,
+    })
+}
+
+/// Asks one page of a look-up, or takes from a list that was read for others what it tells.
+///
+/// # Errors
+/// [`JournalFailed`].
+pub async fn ask<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> Result<Told, JournalFailed> {
+    let unknown = Told::Standing { standing: Standing::Unknown, seen: String::new(), pace: Paced::Unsent };
+    let Some((rule, operation, mut parameters)) = chosen(&tools.sender, case) else { return Ok(unknown) };
     let key = format!("{} {}", rule.operation, Value::Object(parameters.clone()));
     let mut page = 0;
     let _reading = match rule.pages {
@@ -86,12 +115,12 @@ pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> 
     };
     if let Some(paging) = &rule.pages {
         let list = tools.sender.take_list(&key);
-        let told = told(rule, &case, &list);
+        let told = told(rule, case, &list);
         let next = lookup::next_page(rule, &list.pages);
         page = if next.is_some() { list.pages.len() } else { 0 };
         tools.sender.keep_list(key.clone(), list);
         if let Some((standing, seen)) = told {
-            return Ok(settle(&tools, &case, standing, &seen, Paced::Unsent));
+            return Ok(Told::Standing { standing, seen, pace: Paced::Unsent });
         }
         if let Some(number) = next {
             parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
@@ -103,10 +132,8 @@ pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> 
     let asked_at = tools.clock.elapsed();
     let answer = match tools.sender.send(operation, &parameters, tools.clock.now()).await {
         Delivery::Answered(answer) => answer,
-        Delivery::NotSent(cause) | Delivery::Lost(cause) => {
-            let cause = format!("the look-up came to nothing: {}", tools.sender.mask(&cause));
-            return Ok(LookedUp::Failed { cause, pace: Paced::Answered, refused_token: None });
-        }
+        Delivery::NotSent(cause) => return Ok(came_to_nothing(tools, &cause, Came::NotSent)),
+        Delivery::Lost(cause) => return Ok(came_to_nothing(tools, &cause, Came::Lost)),
     };
     match lookup::page(operation, &answer, tools.clock.now()) {
         Ok(body) => {
@@ -114,29 +141,35 @@ pub async fn look_up<T: Transport, C: Clock>(tools: Tools<T, C>, case: Case) -> 
             let told = if rule.pages.is_some() {
                 let mut list = tools.sender.take_list(&key);
                 list.take(page, asked_at, body);
-                let told = told(rule, &case, &list);
+                let told = told(rule, case, &list);
                 tools.sender.keep_list(key, list);
                 told
             } else {
                 Some(lookup::standing(rule, &case.action.parameters, &[body]))
             };
             match told {
-                Some((standing, seen)) => Ok(settle(&tools, &case, standing, &seen, Paced::Answered)),
-                None => Ok(LookedUp::More),
+                Some((standing, seen)) => Ok(Told::Standing { standing, seen, pace: Paced::Answered }),
+                None => Ok(Told::Nothing(LookedUp::More)),
             }
         }
         Err(verdict) => {
             let pace = match verdict.meaning {
-                Meaning::Throttled => Paced::Throttled(verdict.retry_after),
+                Meaning::Throttled => Paced::throttled(&verdict),
                 _ => Paced::Answered,
             };
             let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);
             let words = verdict.message.or(verdict.explanation).unwrap_or_default();
             let words = cut(&tools.sender.mask(&words));
             let cause = format!("the look-up was answered with HTTP {} {words}", answer.status);
-            Ok(LookedUp::Failed { cause: cause.trim_end().to_owned(), pace, refused_token })
+            let cause = cause.trim_end().to_owned();
+            Ok(Told::Nothing(LookedUp::Failed { cause, pace, came: Came::Answered, refused_token }))
         }
     }
+}
+
+fn came_to_nothing<T: Transport, C: Clock>(tools: &Tools<T, C>, cause: &str, came: Came) -> Told {
+    let cause = format!("the look-up came to nothing: {}", tools.sender.mask(cause));
+    Told::Nothing(LookedUp::Failed { cause, pace: Paced::Answered, came, refused_token: None })
 }
 
 /// Ends a look-up that came to nothing too often: what it would have told stays unknown.
@@ -218,6 +251,7 @@ fn settle<T: Transport, C: Clock>(
         answer: None,
         refused,
         pace,
+        came: (pace == Paced::Answered).then_some(Came::Answered),
         token_number: 0,
         by_list: false,
         skew: None,

@@ -2,7 +2,12 @@
 //! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
 //! the fault tests in virtual time.
 
+mod places;
+mod why;
+
+use super::concurrency::Slots;
 use super::pace::{Full, Moment, Pace};
+use super::waves::Waves;
 use crate::run::Ordinal;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -11,6 +16,8 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 #[derive(Debug)]
 pub struct Ready {
     lanes: Vec<Lane>,
+    /// The lanes' paces; accounts that share a credential share one.
+    paces: Vec<Pace>,
     /// The lane that is asked first, so that all are served in turn.
     turn: usize,
     /// How many canaries have still to end well.
@@ -21,22 +28,36 @@ pub struct Ready {
     dependents: HashMap<Ordinal, Vec<(Ordinal, usize)>>,
     /// For each action that needs others: how many of them are still to end well, and when it may start.
     blocked: HashMap<Ordinal, (usize, Option<Moment>)>,
+    waves: Waves,
+    /// Actions of later waves that nothing else keeps back, in plan order.
+    held: Vec<(Ordinal, usize, Option<Moment>)>,
 }
 
 /// One account's lane.
 #[derive(Debug)]
 struct Lane {
-    pace: Pace,
-    slots: u32,
+    /// Its pace, by index.
+    pace: usize,
+    slots: Slots,
     running: u32,
+    /// When those that are running began, oldest first.
+    began: VecDeque<Moment>,
+    /// Whether it was the places that kept the last action back.
+    crowded: bool,
     /// Nothing more is sent in this process.
     stopped: bool,
     /// Nothing is sent until a token has come.
     paused: bool,
+    /// The provider cannot be reached: one request at a time, and none before this moment.
+    probing: Option<Moment>,
     /// Begun actions whose next step is due, before new ones.
     urgent: VecDeque<Ordinal>,
     fresh: VecDeque<Ordinal>,
     later: BinaryHeap<Reverse<(Moment, Ordinal)>>,
+    /// How many wait for other actions.
+    blocked: usize,
+    /// How many wait for their wave.
+    held: usize,
     /// Steps that gather until one of them is due or there is nothing else to do: then all go.
     gathered: VecDeque<(Moment, Ordinal)>,
 }
@@ -62,33 +83,51 @@ pub enum Turn {
 impl Ready {
     /// A queue with a lane for each account (its pace, its slots), and so many canaries still to come.
     pub fn new(accounts: Vec<(Pace, u32)>, canaries: u64) -> Self {
-        let lane = |(pace, slots): (Pace, u32)| Lane {
+        let (paces, slots): (Vec<Pace>, Vec<u32>) = accounts.into_iter().unzip();
+        let lane = |(pace, slots): (usize, u32)| Lane {
             pace,
-            slots: slots.max(1),
+            slots: Slots::fixed(slots),
             running: 0,
+            began: VecDeque::new(),
+            crowded: false,
             stopped: false,
             paused: false,
+            probing: None,
             urgent: VecDeque::new(),
             fresh: VecDeque::new(),
             later: BinaryHeap::new(),
+            blocked: 0,
+            held: 0,
             gathered: VecDeque::new(),
         };
         Self {
-            lanes: accounts.into_iter().map(lane).collect(),
+            lanes: slots.into_iter().enumerate().map(lane).collect(),
+            paces,
             turn: 0,
             canaries,
             canary: None,
             dependents: HashMap::new(),
             blocked: HashMap::new(),
+            waves: Waves::default(),
+            held: Vec::new(),
         }
+    }
+
+    /// The same queue with the run's actions in waves. To be said before any action is added.
+    #[must_use]
+    pub fn in_waves(mut self, waves: Waves) -> Self {
+        self.waves = waves;
+        self
     }
 
     /// Queues an action; actions come in plan order. `needs` are those of its needed actions that have not yet ended well.
     pub fn add(&mut self, ordinal: Ordinal, account: usize, needs: &[Ordinal], not_before: Option<Moment>) {
+        self.waves.expect(ordinal);
         if needs.is_empty() {
             self.release(ordinal, account, not_before);
         } else {
             self.blocked.insert(ordinal, (needs.len(), not_before));
+            self.lanes[account].blocked += 1;
             for need in needs {
                 self.dependents.entry(*need).or_default().push((ordinal, account));
             }
@@ -162,16 +201,24 @@ impl Ready {
             return if lane.running > 0 { Turn::WaitForAnswer } else { Turn::Idle };
         }
         if lane.front().is_none() {
+            lane.crowded = false;
             let idle = if lane.running > 0 { Turn::WaitForAnswer } else { Turn::Idle };
             return lane.next_due().map_or(idle, Turn::Wait);
         }
-        if lane.running >= lane.slots || lane.paused {
+        lane.crowded = lane.running >= lane.slots.now();
+        if lane.crowded || lane.paused {
             return Turn::WaitForAnswer;
         }
-        match lane.pace.take(now) {
+        match lane.probing {
+            Some(_) if lane.running > 0 => return Turn::WaitForAnswer,
+            Some(next) if now < next => return Turn::Wait(next),
+            _ => {}
+        }
+        match self.paces[lane.pace].take(now) {
             Ok(()) => match lane.urgent.pop_front().or_else(|| lane.fresh.pop_front()) {
                 Some(ordinal) => {
                     lane.running += 1;
+                    lane.began.push_back(now);
                     Turn::Start { ordinal, account }
                 }
                 None => Turn::Idle,
@@ -185,11 +232,12 @@ impl Ready {
     pub fn stepped(&mut self, account: usize) {
         let lane = &mut self.lanes[account];
         lane.running = lane.running.saturating_sub(1);
+        lane.began.truncate(lane.running as usize + 1);
     }
 
     /// The account's pace, to tell it of answers and throttles.
     pub fn pace(&mut self, account: usize) -> &mut Pace {
-        &mut self.lanes[account].pace
+        &mut self.paces[self.lanes[account].pace]
     }
 
     /// An action has another step, due at a moment, or as soon as there is a place.
@@ -212,10 +260,12 @@ impl Ready {
             self.canary = None;
             self.canaries = self.canaries.saturating_sub(u64::from(well));
         }
+        self.waves.ended(ordinal);
         let mut lost = Vec::new();
         for (dependent, account) in self.dependents.remove(&ordinal).unwrap_or_default() {
             if !well {
                 if self.blocked.remove(&dependent).is_some() {
+                    self.lanes[account].blocked -= 1;
                     lost.push(dependent);
                     lost.extend(self.ended(dependent, false));
                 }
@@ -226,6 +276,7 @@ impl Ready {
             if *open == 0 {
                 let not_before = *not_before;
                 self.blocked.remove(&dependent);
+                self.lanes[account].blocked -= 1;
                 self.release(dependent, account, not_before);
             }
         }
@@ -247,7 +298,38 @@ impl Ready {
         self.lanes[account].paused = paused;
     }
 
+    /// A provider cannot be reached: one request at a time, and none before this moment; or it can again.
+    pub fn probe(&mut self, account: usize, next: Option<Moment>) {
+        self.lanes[account].probing = next;
+    }
+
+    /// Whether nothing is queued in any lane that goes on, nothing is under way, and no wave waits for a word.
+    pub fn is_idle(&self) -> bool {
+        let idle =
+            |lane: &Lane| lane.running == 0 && (lane.stopped || (lane.front().is_none() && lane.next_due().is_none()));
+        self.lanes.iter().all(idle) && !self.waves.has_ended()
+    }
+
+    /// The run's waves: whether the one that may go has ended, and which that is.
+    pub fn waves(&self) -> &Waves {
+        &self.waves
+    }
+
+    /// Lets the next wave go.
+    pub fn next_wave(&mut self) {
+        self.waves.go_on();
+        for (ordinal, account, not_before) in std::mem::take(&mut self.held) {
+            self.lanes[account].held -= 1;
+            self.release(ordinal, account, not_before);
+        }
+    }
+
     fn release(&mut self, ordinal: Ordinal, account: usize, not_before: Option<Moment>) {
+        if !self.waves.may_go(ordinal) {
+            self.held.push((ordinal, account, not_before));
+            self.lanes[account].held += 1;
+            return;
+        }
         let lane = &mut self.lanes[account];
         match not_before {
             Some(due) => lane.later.push(Reverse((due, ordinal))),

@@ -78,9 +78,14 @@ pub fn effect(attempt: Attempt) -> Effect {
     }
 }
 
-/// What an attempt costs of `retry.attempts`: a throttled or refused-for-its-credentials one costs nothing.
-pub const fn counts(attempt: Attempt) -> bool {
-    !matches!(attempt, Attempt::Answered { meaning: Meaning::Throttled | Meaning::RefusedCredentials, .. })
+/// What an attempt costs of `retry.attempts`: a throttled or refused-for-its-credentials one costs nothing; nor does one that was
+/// not sent to a provider that was known to be `down`, since that says nothing about the action.
+pub const fn counts(attempt: Attempt, down: bool) -> bool {
+    match attempt {
+        Attempt::NotSent => !down,
+        Attempt::Answered { meaning: Meaning::Throttled | Meaning::RefusedCredentials, .. } => false,
+        Attempt::Lost | Attempt::Answered { .. } => true,
+    }
 }
 
 /// What follows from an attempt; `state` is the action's state with this attempt counted and its effect in `tainted`.

@@ -3,8 +3,8 @@
 use super::attempt::cut;
 use super::look_up::ReadList;
 use crate::plan::Account;
-use crate::provider::Provider;
 use crate::provider::model::Operation;
+use crate::provider::{CredentialReference, Provider};
 use crate::text::safe;
 use crate::wire::signer::Signer;
 use crate::wire::token::read_token;
@@ -12,7 +12,7 @@ use crate::wire::{Delivery, Transport, WireRequest, request};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// One account, ready to send.
@@ -23,6 +23,10 @@ pub struct Sender<T> {
     /// Its provider.
     pub provider: Arc<Provider>,
     base_url: String,
+    /// Where its credentials come from.
+    references: BTreeMap<String, CredentialReference>,
+    /// Whether its credentials are made up, for a simulator.
+    made_up: bool,
     signer: RefCell<Signer>,
     transport: T,
     token: Cell<Token>,
@@ -62,6 +66,8 @@ impl<T: Transport> Sender<T> {
             name: account.name.clone(),
             provider,
             base_url: account.base_url.clone(),
+            references: account.credentials.clone(),
+            made_up: false,
             signer: RefCell::new(signer),
             transport,
             token: Cell::new(token),
@@ -69,6 +75,22 @@ impl<T: Transport> Sender<T> {
             lists: RefCell::default(),
             reading: tokio::sync::Mutex::new(()),
         }
+    }
+
+    /// The same with credentials that are made up, for a simulator.
+    #[must_use]
+    pub fn made_up(self) -> Self {
+        Self { made_up: true, ..self }
+    }
+
+    /// Whether the provider counts the requests of both as one's, since they use the same credentials; where those are made up,
+    /// their references tell.
+    pub fn shares_limits_with(&self, other: &Self) -> bool {
+        let same = match self.made_up {
+            true => self.references == other.references && !self.references.is_empty(),
+            false => self.signer.borrow().is_same(&other.signer.borrow()),
+        };
+        same && self.provider.id == other.provider.id
     }
 
     /// Builds, signs with the present time, and sends.

@@ -2,6 +2,7 @@
 //! their order; pure.
 
 use crate::journal::{Kept, Record};
+use crate::provider::model::Window;
 use crate::run::Ordinal;
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -34,6 +35,10 @@ pub(super) struct Sent {
     pub(super) attempts: Vec<(Ordinal, Duration)>,
     /// Look-ups and requests for tokens, by account, the same way.
     pub(super) asked: Vec<(usize, Duration)>,
+    /// What was learnt last of each account's real limit.
+    pub(super) learnt: HashMap<usize, Vec<Window>>,
+    /// The windows that `certsweep pace` has set, by account: they hold on.
+    pub(super) limits: HashMap<usize, Vec<Window>>,
     /// The action whose attempt has no end yet.
     open: Option<Ordinal>,
 }
@@ -48,6 +53,8 @@ impl Sent {
             began_at: None,
             attempts: Vec::new(),
             asked: Vec::new(),
+            learnt: HashMap::new(),
+            limits: HashMap::new(),
             open: None,
         }
     }
@@ -70,10 +77,18 @@ impl Sent {
                 }
             }
             Record::Asked { account, .. } => {
-                let age = self.age(kept).saturating_sub(self.timeout);
-                if age < self.longest {
-                    self.asked.push((*account, age));
-                }
+                // A longer window may be set by a later record: who counts them leaves out what is too long ago.
+                self.asked.push((*account, self.age(kept).saturating_sub(self.timeout)));
+            }
+            Record::Limited { account, windows, .. } => {
+                // These were written from windows, so they can be read.
+                let windows: Vec<Window> = windows.iter().filter_map(|text| Window::parse(text).ok()).collect();
+                self.longest = windows.iter().map(|window| window.length).fold(self.longest, Duration::max);
+                self.limits.insert(*account, windows);
+            }
+            Record::Learnt { account, windows, .. } => {
+                let windows = windows.iter().filter_map(|window| Window::parse(window).ok()).collect();
+                self.learnt.insert(*account, windows);
             }
             _ => {}
         }
@@ -153,5 +168,15 @@ mod tests {
             assert_eq!(sent.asked, [(1, age.saturating_sub(Duration::from_secs(5)))]);
             assert_eq!(sent.began_at, Some(at(0)));
         }
+    }
+
+    #[test]
+    fn what_was_learnt_last_is_what_counts() {
+        let present = Present { wall: at(1000), steady: Duration::ZERO, boot: None };
+        let mut sent = Sent::new(present, Duration::ZERO, Duration::ZERO);
+        for (seq, windows) in [(1, vec!["40/5s".to_owned()]), (2, vec!["33/5s".to_owned(), "nonsense".to_owned()])] {
+            sent.take(&Kept { seq, steady: None, record: Record::Learnt { account: 1, windows, at: at(0) } });
+        }
+        assert_eq!(sent.learnt[&1], [Window::parse("33/5s").unwrap()]);
     }
 }

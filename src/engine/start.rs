@@ -9,6 +9,7 @@ use super::sent::{Present, Sent};
 use crate::journal::reader::QueuedAction;
 use crate::journal::{ActionState, JournalError, Phase, Reader, Record, Reply, States};
 use crate::plan::Settings;
+use crate::provider::model::Window;
 use crate::run::{Effect, Ordinal, Outcome};
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -31,6 +32,10 @@ pub(super) struct Start {
     pub(super) left: Vec<u64>,
     /// How long ago requests of earlier processes were answered at the latest, by account.
     pub(super) sent: Vec<Vec<Duration>>,
+    /// What earlier processes have learnt of the real limits, by account.
+    pub(super) learnt: HashMap<usize, Vec<Window>>,
+    /// The windows that `certsweep pace` has set, by account.
+    pub(super) limits: HashMap<usize, Vec<Window>>,
     /// When the run began.
     pub(super) began_at: Timestamp,
 }
@@ -56,7 +61,9 @@ pub(super) fn start<T: Transport>(
         doubts: HashMap::new(),
         queue: Vec::new(),
         left: vec![0; settings.accounts.len()],
+        limits: std::mem::take(&mut sent.limits),
         began_at: sent.began_at.unwrap_or(at),
+        learnt: std::mem::take(&mut sent.learnt),
         sent: by_account(reader, settings.accounts.len(), sent)?,
     };
     reader.queue(|action| start.queue.push(action))?;

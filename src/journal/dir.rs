@@ -7,6 +7,8 @@
 //!   inputs/        copies of the plan and of every file that it names
 //!   lock           held by the process that works on the run
 //!   reserve        room on the disk for the ends of what is in flight; there while a process works on the run
+//!   now.json       how the run goes; there while a process works on the run (see [`super::words`])
+//!   words/         what it is told meanwhile
 //!   report.csv     written when the run ends or stops
 //! ```
 

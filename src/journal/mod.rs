@@ -12,6 +12,7 @@ pub mod record;
 pub mod rows;
 mod schema;
 pub mod state;
+pub mod words;
 pub mod writer;
 
 pub use dir::{RunDir, RunMaker};

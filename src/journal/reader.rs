@@ -57,6 +57,8 @@ pub struct Overview {
     pub stopped: Option<(String, u8)>,
     /// When every action had ended.
     pub finished_at: Option<Timestamp>,
+    /// The windows that `certsweep pace` has set, by account's index.
+    pub limits: BTreeMap<usize, Vec<String>>,
 }
 
 impl Reader {
@@ -250,6 +252,9 @@ impl Reader {
                     overview.finished_at = None;
                 }
                 Record::Stopped { why, code, .. } => overview.stopped = Some((why.clone(), *code)),
+                Record::Limited { account, windows, .. } => {
+                    overview.limits.insert(*account, windows.clone());
+                }
                 Record::Finished { at } => overview.finished_at = Some(*at),
                 _ => {}
             }

@@ -84,8 +84,8 @@ pub enum Record {
     Learnt {
         /// Index of the account.
         account: usize,
-        /// Requests in a thousand seconds; `None` where nothing but the windows bounds it any more.
-        per_1000_s: Option<u64>,
+        /// The windows that hold beside the declared ones, as plans write them; none where only those bound it any more.
+        windows: Vec<String>,
         /// When.
         at: Timestamp,
     },

@@ -203,7 +203,7 @@ fn account(ids: &[&str]) -> Value {
                 "description": "References only: env:NAME, file:PATH or command:CMD ARG…"
             },
             "rate": {"$ref": "#/$defs/words", "description": "At most so many requests in any window: 100/5s; all hold"},
-            "concurrency": {"$ref": "#/$defs/count", "description": "Requests in flight at once"},
+            "concurrency": {"$ref": "#/$defs/count", "description": "Requests in flight at once; as many as rate and latency need, where it is left out"},
             "variables": {"type": "object", "additionalProperties": {"type": ["string", "number"]}, "description": "Server variables, such as the region"},
             "reasons": {
                 "type": "object",
@@ -243,9 +243,17 @@ fn safety() -> Value {
         "additionalProperties": false,
         "properties": {
             "max_actions": {"$ref": "#/$defs/count", "description": "A longer plan is refused"},
-            "canary": {"$ref": "#/$defs/count", "description": "So many go first, one at a time; one that does not end well stops the run"},
+            "canary": {"$ref": "#/$defs/count", "description": "So many go first, one at a time; one that does not end well, or does not take effect, stops the run"},
+            "waves": {
+                "description": "How much of the run is let go by the end of each wave, rising: shares or numbers of actions; the last is 100%",
+                "anyOf": [{"$ref": "#/$defs/wave"}, {"type": "array", "minItems": 1, "items": {"$ref": "#/$defs/wave"}}]
+            },
+            "between_waves": {
+                "description": "ask (the default), or a pause",
+                "anyOf": [{"const": "ask"}, {"enum": [0, "0"]}, {"$ref": "#/$defs/duration"}]
+            },
             "stop_when": {
-                "description": "Stop when so many, or such a share of the last so many, do not end well",
+                "description": "Stop a provider when so many, or such a share of the last so many, of its actions do not end well",
                 "anyOf": [
                     {"type": "object", "required": ["failures"], "additionalProperties": false,
                      "properties": {"failures": {"$ref": "#/$defs/count"}}},
@@ -259,12 +267,16 @@ fn safety() -> Value {
     })
 }
 
-fn shared_definitions() -> [(&'static str, Value); 4] {
+fn shared_definitions() -> [(&'static str, Value); 5] {
     [
         ("count", json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+$"}]})),
         (
             "duration",
             json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+(ms|s|m|h|d)?$"}]}),
+        ),
+        (
+            "wave",
+            json!({"anyOf": [{"type": "integer", "minimum": 1}, {"type": "string", "pattern": "^[0-9]+(\\.[0-9]+)?%?$"}]}),
         ),
         ("time", json!({"type": "string", "pattern": "^[0-9]{1,2}:[0-9]{2}$", "description": "HH:MM"})),
         (

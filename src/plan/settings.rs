@@ -106,17 +106,51 @@ pub struct Safety {
     pub max_actions: Option<u64>,
     /// So many go first, one at a time; one that does not end well stops the run.
     pub canary: u64,
-    /// Stop when this many, or this share, did not end well.
+    /// Stop a provider when this many, or this share, of its actions did not end well.
     pub stop_when: Option<StopWhen>,
+    /// The run's actions go in waves: each entry says how many are let go by the end of its wave. Empty: all in one; otherwise the
+    /// last is all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waves: Vec<WaveSize>,
+    /// What lies between two waves.
+    #[serde(default, skip_serializing_if = "BetweenWaves::is_ask")]
+    pub between_waves: BetweenWaves,
 }
 
-/// Stop when actions do not end well.
+/// How many of a run's actions are let go by the end of a wave.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaveSize {
+    /// This many.
+    Count(u64),
+    /// This share, above 0, at most 1.
+    Share(f64),
+}
+
+/// What lies between two waves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BetweenWaves {
+    /// Somebody is asked; where nobody can be, the run stops, and `resume` is the word to go on.
+    #[default]
+    Ask,
+    /// So long nothing is begun.
+    Pause(Duration),
+}
+
+impl BetweenWaves {
+    fn is_ask(&self) -> bool {
+        *self == Self::Ask
+    }
+}
+
+/// Stop a provider when its actions do not end well. Each configured provider is counted by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StopWhen {
-    /// This many, in the whole run.
+    /// This many.
     Failures(u64),
-    /// This share of the last so many that ended, once that many have ended.
+    /// This share of the last so many that ended, once enough have ended to tell.
     FailureRate {
         /// Above 0, at most 1.
         rate: f64,

@@ -72,6 +72,8 @@ pub struct Verdict {
     pub explanation: Option<String>,
     /// How long the provider asked to wait, from `Retry-After` or as the document tells to find it.
     pub retry_after: Option<Duration>,
+    /// The limit that the provider told, where the document says how to find it.
+    pub limit: Option<super::window::Window>,
 }
 
 /// What a look-up tells about the state of an action's target.

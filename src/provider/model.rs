@@ -24,7 +24,7 @@ pub struct Provider {
     pub operations: Vec<Operation>,
     /// At most so many requests in any window; all hold.
     pub windows: Vec<Window>,
-    /// Requests in flight at once, where the plan says nothing.
+    /// Requests in flight at once, at most, where the plan says nothing.
     pub concurrency: u32,
     /// The environment variable that holds each credential, where the plan does not configure the provider.
     pub environment: BTreeMap<String, String>,

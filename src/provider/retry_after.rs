@@ -1,7 +1,7 @@
 //! How long a provider asks to wait: both forms of `Retry-After` (RFC 9110, section 10.2.3), and the hints that documents
 //! declare. Pure: the present comes in from outside.
 
-use super::model::{ThrottleForm, ThrottleHint};
+use super::model::{ThrottleForm, ThrottleHint, Window};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
@@ -24,12 +24,24 @@ pub fn hint(hint: &ThrottleHint, body: &Value) -> Option<Duration> {
     let text = hint.pointer.text_of(body)?;
     match hint.form {
         ThrottleForm::Seconds => text.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(LONGEST)),
-        ThrottleForm::LimitTime => window_in(&text).map(|window| window.min(LONGEST)),
+        ThrottleForm::LimitTime => window_in(&text).map(|(_, length)| length.min(LONGEST)),
     }
 }
 
-/// `…limit:30,time:1 minute…` → one minute.
-fn window_in(text: &str) -> Option<Duration> {
+/// Reads the limit itself, where the hint that a document declares tells it.
+pub fn limit(hint: &ThrottleHint, body: &Value) -> Option<Window> {
+    let text = hint.pointer.text_of(body)?;
+    match hint.form {
+        ThrottleForm::Seconds => None,
+        ThrottleForm::LimitTime => {
+            let (count, length) = window_in(&text)?;
+            (count > 0 && !length.is_zero() && length <= LONGEST).then_some(Window { count, length })
+        }
+    }
+}
+
+/// `…limit:30,time:1 minute…` → 30 in one minute.
+fn window_in(text: &str) -> Option<(u32, Duration)> {
     let (limit, rest) = text.split_once("limit:")?.1.split_once(",time:")?;
     if limit.is_empty() || !limit.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -38,7 +50,7 @@ fn window_in(text: &str) -> Option<Duration> {
     let number: u64 = number.parse().ok()?;
     let unit = [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)];
     let (_, seconds) = unit.into_iter().find(|(word, _)| rest.starts_with(word))?;
-    Some(Duration::from_secs(number.saturating_mul(seconds)))
+    Some((limit.parse().unwrap_or(u32::MAX), Duration::from_secs(number.saturating_mul(seconds))))
 }
 
 /// The three forms of an HTTP date: `Sun, 06 Nov 1994 08:49:37 GMT`, and the obsolete ones of RFC 850 and asctime.
@@ -118,5 +130,16 @@ mod tests {
             let body = json!({ "m": value });
             assert_eq!(hint(&at(form), &body).map(|wait| wait.as_secs()), expected, "{body}");
         }
+        for (text, expected) in [
+            ("policy user over ratelimit,limit:30,time:1 minute", Some("30/60s")),
+            ("limit:99999999999,time:5 second", Some("4294967295/5s")),
+            ("limit:0,time:1 minute", None),
+            ("limit:5,time:0 second", None),
+            ("limit:1,time:99999999999999 minute", None),
+        ] {
+            let told = limit(&at(ThrottleForm::LimitTime), &json!({ "m": text }));
+            assert_eq!(told.map(|window| window.to_string()).as_deref(), expected, "{text}");
+        }
+        assert_eq!(limit(&at(ThrottleForm::Seconds), &json!({"m": "limit:30,time:1 minute"})), None);
     }
 }

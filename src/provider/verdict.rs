@@ -30,6 +30,7 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
         }),
         explanation: rule.and_then(|rule| rule.explanation.clone()),
         retry_after: asked.or_else(|| retry_after::hint(hint?, &body)),
+        limit: hint.and_then(|hint| retry_after::limit(hint, &body)),
     }
 }
 
@@ -169,6 +170,7 @@ mod tests {
         assert_eq!((first.reference.as_deref(), first.explanation.as_deref()), (Some("h"), Some("done")));
         let second = read(&answer(429, &[("x-id", "h")], r#"{"id":7,"text":"over,limit:30,time:1 minute"}"#));
         assert_eq!((second.reference.as_deref(), second.retry_after.map(|wait| wait.as_secs())), (Some("7"), Some(60)));
+        assert_eq!(second.limit.map(|limit| limit.to_string()).as_deref(), Some("30/60s"));
         let third =
             read(&answer(429, &[("retry-after", "3")], r#"{"error":{"text":"a"},"text":"limit:30,time:1 minute"}"#));
         assert_eq!((third.message.as_deref(), third.retry_after.map(|wait| wait.as_secs())), (Some("a"), Some(3)));

@@ -52,6 +52,8 @@ pub enum Bound {
     },
     /// What is left waits for other actions, or for its `not_before`.
     Others,
+    /// All that is left is in flight.
+    Answers,
     /// The account was stopped: it sends nothing more in this process.
     Stopped,
 }

@@ -60,6 +60,17 @@ pub enum Event {
         /// What bounds it now.
         by: Bound,
     },
+    /// `certsweep pause`: nothing new is sent until somebody says to go on.
+    Paused,
+    /// `certsweep go`: the run goes on.
+    WentOn,
+    /// `certsweep pace`: other windows hold for an account from now on.
+    Limited {
+        /// The configured provider.
+        account: String,
+        /// Its windows, as plans write them.
+        windows: Vec<String>,
+    },
     /// Something the user should know that belongs to no single action.
     Warning(String),
     /// No new request goes out; those in flight are awaited.

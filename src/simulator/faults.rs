@@ -2,6 +2,7 @@
 //!
 //! Every draw depends on the seed, the account, the request's number and the kind of fault alone, so a drill can be repeated.
 
+use crate::provider::model::Window;
 use crate::text::nearest;
 use crate::time::parse_duration;
 use std::time::Duration;
@@ -22,7 +23,16 @@ struct Fault {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum What {
     Latency(Duration),
-    Accident { accident: Accident, times: u64, of: u64 },
+    /// Only this share of the declared limits is allowed.
+    Limit {
+        times: u64,
+        of: u64,
+    },
+    Accident {
+        accident: Accident,
+        times: u64,
+        of: u64,
+    },
 }
 
 /// What can befall a request; at most one does.
@@ -54,7 +64,7 @@ pub(super) struct Turn {
 }
 
 impl Faults {
-    /// Reads faults, separated by commas or spaces: `latency=200ms`, `429=1/20`, `5xx=1/50`, `reset=1/100`, `lost-answer=1/100`,
+    /// Reads faults, separated by commas or spaces: `limit=1/3`, `latency=200ms`, `429=1/20`, `5xx=1/50`, `reset=1/100`, `lost-answer=1/100`,
     /// `hang=1/1000`, `html=1/500`; each may begin with an account's name and a colon.
     ///
     /// # Errors
@@ -75,6 +85,18 @@ impl Faults {
         self.list.iter().filter_map(|fault| fault.account.as_deref())
     }
 
+    /// The limits that an account really has, where these are declared. Of several shares the last that fits holds.
+    pub(super) fn limits(&self, account: &str, declared: &[Window]) -> Vec<Window> {
+        let fitting = self.list.iter().filter(|fault| fault.account.as_deref().is_none_or(|name| name == account));
+        let share = fitting.rev().find_map(|fault| match fault.what {
+            What::Limit { times, of } => Some((times, of)),
+            _ => None,
+        });
+        let Some((times, of)) = share else { return declared.to_vec() };
+        let part = |count: u32| u32::try_from(u64::from(count).saturating_mul(times) / of).unwrap_or(count).max(1);
+        declared.iter().map(|window| Window { count: part(window.count), length: window.length }).collect()
+    }
+
     /// What befalls an account's request of this number.
     pub(super) fn turn(&self, seed: u64, account: &str, number: u64) -> Turn {
         let mut turn = Turn { latency: Duration::ZERO, accident: None, chance: draw(seed, account, number, u64::MAX) };
@@ -82,6 +104,7 @@ impl Faults {
         for (place, fault) in (0_u64..).zip(fitting) {
             match fault.what {
                 What::Latency(latency) => turn.latency = latency,
+                What::Limit { .. } => {}
                 What::Accident { accident, times, of } => {
                     if turn.accident.is_none() && draw(seed, account, number, place) % of < times {
                         turn.accident = Some(accident);
@@ -120,8 +143,14 @@ fn parse_one(text: &str) -> Result<Fault, String> {
         let latency = parse_duration(value)?;
         return Ok(Fault { account, what: What::Latency(latency) });
     }
+    if name == "limit" {
+        let share = parse_share(value).filter(|(times, _)| *times > 0);
+        let (times, of) =
+            share.ok_or_else(|| format!("`{value}` is not a share of the limits; write it as `1/3`, for a third"))?;
+        return Ok(Fault { account, what: What::Limit { times, of } });
+    }
     let Some((accident, _)) = Accident::ALL.iter().find(|(_, word)| *word == name) else {
-        let words = Accident::ALL.iter().map(|(_, word)| *word).chain(["latency"]);
+        let words = Accident::ALL.iter().map(|(_, word)| *word).chain(["latency", "limit"]);
         let hint = nearest::nearest(name, words).map_or_else(String::new, |word| format!("did you mean `{word}`? "));
         return Err(format!("there is no fault `{name}`; {hint}{EXPECTED}"));
     };
@@ -152,7 +181,7 @@ fn mix(state: u64) -> u64 {
 
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
-const EXPECTED: &str = "write one of latency=200ms, 429=1/20, 5xx=1/50, reset=1/100, lost-answer=1/100, hang=1/1000, html=1/500, \
+const EXPECTED: &str = "write one of latency=200ms, 429=1/20, 5xx=1/50, reset=1/100, lost-answer=1/100, hang=1/1000, html=1/500, limit=1/3, \
                         each with an account in front where it is for one alone (naver:hang=1/10)";
 
 #[cfg(test)]
@@ -166,6 +195,9 @@ mod tests {
             ("429=1/20", true),
             ("naver:5xx=1/50", true),
             ("reset=1/100,lost-answer=1/100 hang=0/1", true),
+            ("digicert:limit=1/3", true),
+            ("limit=0/3", false),
+            ("limit=4/3", false),
             ("html=3/2", false),
             ("html=1/0", false),
             ("html=1", false),
@@ -192,6 +224,16 @@ mod tests {
         assert_ne!(struck(7, "naver"), struck(8, "naver"));
         assert!(struck(7, "digicert").is_empty());
         assert_eq!(faults.turn(7, "digicert", 0).latency, Duration::from_millis(5));
+    }
+
+    #[test]
+    fn a_provider_may_allow_less_than_it_declares() {
+        let windows = |texts: &[&str]| texts.iter().map(|text| Window::parse(text).unwrap()).collect::<Vec<_>>();
+        let faults = Faults::parse("limit=1/2,naver:limit=1/3").unwrap();
+        let declared = windows(&["100/5s", "1000/180s", "2/1s"]);
+        assert_eq!(faults.limits("naver", &declared), windows(&["33/5s", "333/180s", "1/1s"]));
+        assert_eq!(faults.limits("digicert", &declared), windows(&["50/5s", "500/180s", "1/1s"]));
+        assert_eq!(Faults::parse("429=1/2").unwrap().limits("naver", &declared), declared);
     }
 
     #[test]

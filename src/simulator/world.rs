@@ -49,7 +49,7 @@ struct Asked<'a> {
 impl World {
     pub(super) fn new(mut options: Options) -> Self {
         let accounts = options.accounts.iter().map(|account| Account {
-            limits: Limits::new(&account.windows),
+            limits: Limits::new(&options.faults.limits(&account.name, &account.windows)),
             tokens: tokens::Tokens::default(),
             requests: 0,
             not_found: 0,

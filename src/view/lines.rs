@@ -1,11 +1,12 @@
 //! A run as plain lines on standard error, where no terminal draws bars: its start, every action that did not end well, what holds
 //! it back, how far it is now and then, its end. Decides nothing.
 
+use super::bounds;
 use super::observer::Observer;
 use super::printer::Printer;
 use super::table::{grouped, plural};
-use super::tally::{Tally, ending_line};
-use crate::run::{Event, StopReason};
+use super::tally::{Deadline, Tally, ending_line};
+use crate::run::{Bound, Event, StopReason};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use std::time::Duration;
@@ -21,8 +22,8 @@ pub struct Lines {
 
 impl Lines {
     /// Lines through this printer.
-    pub fn new(printer: Printer) -> Self {
-        Self { printer, tally: Tally::default(), last: (Duration::ZERO, 0) }
+    pub fn new(printer: Printer, deadline: Option<Deadline>) -> Self {
+        Self { printer, tally: Tally { deadline, ..Tally::default() }, last: (Duration::ZERO, 0) }
     }
 
     fn twentieth(&self) -> u64 {
@@ -35,7 +36,9 @@ impl Lines {
         let left = self.tally.left().filter(|left| !left.is_zero());
         let left = left.map(|left| format!("; {} left", human(left))).unwrap_or_default();
         let outcomes = self.tally.outcomes_text();
-        self.printer.note(&format!("{} of {} done: {outcomes}{left}", grouped(done), grouped(total)));
+        let deadline = self.tally.deadline_text().map(|text| format!("; {text}")).unwrap_or_default();
+        let bounds = self.tally.bounds_text().map(|text| format!("; {text}")).unwrap_or_default();
+        self.printer.note(&format!("{} of {} done: {outcomes}{left}{bounds}{deadline}", grouped(done), grouped(total)));
         self.last = (self.tally.now, self.twentieth());
     }
 }
@@ -81,6 +84,15 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
         Event::AccountStopped { account, why } => {
             Some(format!("stopped  {}: {}", safe::terminal(account), safe::terminal(why)))
         }
+        Event::Bounded {
+            account,
+            by: by @ (Bound::Closed { .. } | Bound::Unreachable { .. } | Bound::Wave { .. }),
+        } => Some(format!("waiting  {}: {}", safe::terminal(account), bounds::words(by))),
+        Event::Paused => Some("paused: nothing new is sent; `certsweep go` goes on".to_owned()),
+        Event::WentOn => Some("going on".to_owned()),
+        Event::Limited { account, windows } => {
+            Some(format!("limits  {}: {} from now on", safe::terminal(account), windows.join(", ")))
+        }
         Event::Warning(words) => Some(format!("warning: {}", safe::terminal(words))),
         Event::Stopping(reason) => Some(match reason {
             StopReason::Rule(why) | StopReason::Environment(why) => {
@@ -100,6 +112,7 @@ fn detail_line(event: &Event) -> Option<String> {
         Event::ActionEnded { account, id, outcome, .. } => {
             Some(format!("{outcome}  {} ({})", safe::terminal(id), safe::terminal(account)))
         }
+        Event::Bounded { account, by } => Some(format!("bounded  {}: {}", safe::terminal(account), bounds::words(by))),
         Event::AttemptFailed { ordinal, account, attempt, why } => Some(format!(
             "attempt {attempt} of action {} ({}) failed: {}",
             grouped(ordinal.saturating_add(1)),
@@ -125,7 +138,7 @@ mod tests {
     #[test]
     fn a_run_reads_as_lines() {
         let (printer, out, err) = printer(Options::default(), Surroundings::default(), "");
-        let mut lines = Lines::new(printer);
+        let mut lines = Lines::new(printer, None);
         lines.event(&began(&[("digicert", 2), ("naver", 1)]));
         lines.event(&Event::Tick(Duration::from_secs(1)));
         lines.event(&ended("digicert", "shop", Outcome::Succeeded, ""));
@@ -157,7 +170,7 @@ ended: 2 of 3 actions in 33s: 1 succeeded, 1 rejected
     #[test]
     fn who_asks_for_more_hears_of_good_ends_and_failed_attempts() {
         let (printer, _, err) = printer(Options { verbose: 1, ..Options::default() }, Surroundings::default(), "");
-        let mut lines = Lines::new(printer);
+        let mut lines = Lines::new(printer, None);
         lines.event(&began(&[("a", 100)]));
         let why = "HTTP 500 \u{1b}".to_owned();
         lines.event(&Event::AttemptFailed { ordinal: 6, account: "a".into(), attempt: 2, why });
@@ -170,7 +183,7 @@ ended: 2 of 3 actions in 33s: 1 succeeded, 1 rejected
     #[test]
     fn a_long_run_of_successes_writes_a_line_every_twentieth() {
         let (printer, _, err) = printer(Options::default(), Surroundings::default(), "");
-        let mut lines = Lines::new(printer);
+        let mut lines = Lines::new(printer, None);
         lines.event(&began(&[("a", 10_000)]));
         for _ in 0..10_000 {
             lines.event(&ended("a", "x", Outcome::Succeeded, ""));

@@ -4,7 +4,7 @@
 use super::lines::event_line;
 use super::observer::Observer;
 use super::table::{grouped, width};
-use super::tally::{AccountTally, Tally};
+use super::tally::{AccountTally, Deadline, Tally};
 use crate::run::Event;
 use crate::text::safe;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -20,14 +20,14 @@ pub struct Progress {
 
 impl Progress {
     /// Bars on standard error.
-    pub fn new(color: bool) -> Self {
-        Self::on(ProgressDrawTarget::stderr(), color)
+    pub fn new(color: bool, deadline: Option<Deadline>) -> Self {
+        Self::on(ProgressDrawTarget::stderr(), color, deadline)
     }
 
     /// Bars on any target.
-    pub fn on(target: ProgressDrawTarget, color: bool) -> Self {
+    pub fn on(target: ProgressDrawTarget, color: bool, deadline: Option<Deadline>) -> Self {
         let screen = MultiProgress::with_draw_target(target);
-        Self { screen, bars: Vec::new(), tally: Tally::default(), color }
+        Self { screen, bars: Vec::new(), tally: Tally { deadline, ..Tally::default() }, color }
     }
 
     /// One bar for each account of the tally, in its order.
@@ -41,7 +41,9 @@ impl Progress {
             }
             let bar = &self.bars[index];
             bar.set_position(account.done);
-            bar.set_message(message(account));
+            // The deadline is the whole run's: it stands behind the last bar.
+            let last = index + 1 == self.tally.accounts.len();
+            bar.set_message(message(account, self.tally.deadline_text().filter(|_| last)));
         }
     }
 }
@@ -77,10 +79,14 @@ fn name(account: &AccountTally, widest: usize) -> String {
 }
 
 /// What stands behind a bar: done of total, pace, rest; or what holds it.
-fn message(account: &AccountTally) -> String {
+fn message(account: &AccountTally, deadline: Option<String>) -> String {
     let counts = format!("{}/{}", grouped(account.done), grouped(account.total));
     let pace = account.pace_text();
-    if pace.is_empty() { counts } else { format!("{counts}  {pace}") }
+    [Some(counts), Some(pace).filter(|pace| !pace.is_empty()), deadline]
+        .into_iter()
+        .flatten()
+        .collect::<Vec<_>>()
+        .join("  ")
 }
 
 fn style(color: bool) -> ProgressStyle {
@@ -98,7 +104,7 @@ mod tests {
 
     #[test]
     fn bars_follow_the_events() {
-        let mut progress = Progress::on(ProgressDrawTarget::hidden(), false);
+        let mut progress = Progress::on(ProgressDrawTarget::hidden(), false, None);
         progress.event(&began(&[("digicert", 2000), ("네이버", 3)]));
         assert_eq!(progress.bars.len(), 2);
         assert_eq!(progress.bars[1].prefix(), "네이버  ");

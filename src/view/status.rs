@@ -1,5 +1,6 @@
 //! How far a run is, as text and JSON: plain data that the command reads from the run directory. Decides nothing.
 
+use super::now::{DeadlineNow, ProviderNow, deadline_text, providers_table};
 use super::table::{grouped, plural, table};
 use crate::run::Outcome;
 use crate::text::safe;
@@ -33,6 +34,12 @@ pub struct Status {
     pub rate_per_second: Option<f64>,
     /// How long the rest takes at that rate.
     pub estimated_seconds_left: Option<f64>,
+    /// Each configured provider, with what bounds it now; empty where no process carries the run out.
+    pub providers: Vec<ProviderNow>,
+    /// The deadline, and whether it will be met.
+    pub deadline: Option<DeadlineNow>,
+    /// Limits that `certsweep pace` has set, by provider.
+    pub limits: BTreeMap<String, Vec<String>>,
     /// When the run began.
     #[serde(serialize_with = "instant")]
     pub started_at: Option<Timestamp>,
@@ -124,6 +131,13 @@ pub fn render(status: &Status) -> String {
         let (waiting, in_flight) = (grouped(status.waiting), grouped(status.in_flight));
         lines.push(format!("left     {waiting} waiting, {in_flight} in flight{rate}{}", time.unwrap_or_default()));
     }
+    lines.extend(status.deadline.as_ref().map(|deadline| format!("deadline {}", deadline_text(deadline))));
+    lines.extend(status.limits.iter().map(|(provider, windows)| {
+        format!("limits   {}: {} (set by `certsweep pace`)", safe::terminal(provider), windows.join(", "))
+    }));
+    if !status.providers.is_empty() {
+        lines.push(format!("\n{}", providers_table(&status.providers).trim_end()));
+    }
     let counts = status.outcomes.table();
     if !counts.is_empty() {
         lines.push(format!("\n{}", counts.trim_end()));
@@ -140,6 +154,7 @@ pub(super) fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::Bound;
     use serde_json::json;
 
     fn status() -> Status {
@@ -154,6 +169,20 @@ mod tests {
             in_flight: 16,
             rate_per_second: Some(5.55),
             estimated_seconds_left: Some(144.0),
+            providers: vec![ProviderNow {
+                provider: "corp\u{1b}".into(),
+                actions: 2000,
+                done: 1203,
+                rate_per_second: Some(5.55),
+                estimated_seconds_left: Some(144.0),
+                bound: Some(Bound::Window { window: "1000/180s".into() }),
+            }],
+            deadline: Some(DeadlineNow {
+                at: Timestamp::from_second(1_700_086_400).unwrap(),
+                met: Some(true),
+                slack_seconds: Some(80_000.0),
+            }),
+            limits: [("corp".to_owned(), vec!["50/5s".to_owned()])].into(),
             started_at: Some(Timestamp::from_second(1_700_000_000).unwrap()),
             finished_at: None,
             resume: None,
@@ -169,6 +198,11 @@ run      runs/x
 state    running
 started  2023-11-14T22:13:20.000Z
 left     781 waiting, 16 in flight, 5.5/s, about 2m 24s left
+deadline 2023-11-15T22:13:20.000Z: will be met, with about 22h 13m to spare
+limits   corp: 50/5s (set by `certsweep pace`)
+
+  provider           done   rate    left  bounded by
+  corp\\u{1b}  1,203/2,000  5.5/s  2m 24s  limit 1000/180s
 
   actions  outcome
     1,200  succeeded
@@ -201,6 +235,8 @@ left     781 waiting, 16 in flight, 5.5/s, about 2m 24s left
             (&json["state"], &json["waiting"], &json["in_flight"]),
             (&json!("running"), &json!(781), &json!(16))
         );
+        assert_eq!(json["providers"][0]["bound"]["kind"], "window");
+        assert_eq!((&json["deadline"]["met"], &json["limits"]["corp"][0]), (&json!(true), &json!("50/5s")));
         assert_eq!(json["started_at"], "2023-11-14T22:13:20.000Z");
     }
 }

@@ -1,8 +1,10 @@
 //! How far a run is, as a fold of its events and of the time: what bars and lines have in common. Draws nothing.
 
-use crate::run::{Event, Outcome};
+use super::bounds;
+use crate::run::{Bound, Event, Outcome};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -15,6 +17,17 @@ pub(crate) struct Tally {
     pub(crate) outcomes: BTreeMap<Outcome, u64>,
     /// The time since the run's start.
     pub(crate) now: Duration,
+    /// By when all must have ended.
+    pub(crate) deadline: Option<Deadline>,
+}
+
+/// By when all must have ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// The instant.
+    pub at: Timestamp,
+    /// How far it was ahead when this process began; below zero where it was over.
+    pub ahead: SignedDuration,
 }
 
 /// How far one account is.
@@ -26,6 +39,8 @@ pub(crate) struct AccountTally {
     /// Until when it is held back, and why.
     pub(crate) held: Option<String>,
     pub(crate) stopped: bool,
+    /// What bounds its pace now, as the run told last.
+    pub(crate) bound: Option<Bound>,
     /// How many were done at which time, for the rate of the last while.
     samples: VecDeque<(Duration, u64)>,
 }
@@ -51,7 +66,19 @@ impl Tally {
             Event::AccountStopped { account, .. } => self.account(account).stopped = true,
             Event::AttemptFailed { account, .. } => self.account(account).held = None,
             Event::Tick(now) => self.tick(*now),
-            Event::Bounded { .. } | Event::Warning(_) | Event::Stopping(_) | Event::RunEnded => {}
+            Event::Bounded { account, by } => {
+                let account = self.account(account);
+                if !matches!(by, Bound::HeldBack { .. }) {
+                    account.held = None;
+                }
+                account.bound = Some(by.clone());
+            }
+            Event::Paused
+            | Event::WentOn
+            | Event::Limited { .. }
+            | Event::Warning(_)
+            | Event::Stopping(_)
+            | Event::RunEnded => {}
         }
     }
 
@@ -80,6 +107,38 @@ impl Tally {
         working.map(AccountTally::left).try_fold(Duration::ZERO, |longest, left| Some(longest.max(left?)))
     }
 
+    /// How much time is left over before the deadline at the pace of the last while; below zero, by how much it is missed. `None`
+    /// where there is no deadline, or no pace yet.
+    pub(crate) fn slack(&self) -> Option<SignedDuration> {
+        let left = self.deadline?.ahead.checked_sub(SignedDuration::try_from(self.now).ok()?)?;
+        if left.is_negative() {
+            return Some(left);
+        }
+        left.checked_sub(SignedDuration::try_from(self.left()?).ok()?)
+    }
+
+    /// `the deadline will be MISSED by about 3m 20s`, where it will.
+    pub(crate) fn deadline_text(&self) -> Option<String> {
+        let slack = self.slack().filter(|_| self.done() < self.total())?;
+        Some(if slack.is_negative() {
+            let late = human(slack.unsigned_abs());
+            format!("the deadline will be MISSED by about {late}")
+        } else {
+            "the deadline will be met".to_owned()
+        })
+    }
+
+    /// `digicert limit 100/5s, naver 4 in flight`: what bounds each account that is not done.
+    pub(crate) fn bounds_text(&self) -> Option<String> {
+        let working = self.accounts.iter().filter(|account| account.done < account.total);
+        let parts: Vec<String> = working
+            .filter_map(|account| {
+                Some(format!("{} {}", safe::terminal(&account.name), bounds::words(account.bound.as_ref()?)))
+            })
+            .collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
+    }
+
     /// `1,200 succeeded, 3 rejected`, in the contract's order.
     pub(crate) fn outcomes_text(&self) -> String {
         let counts = Outcome::ALL.iter().filter_map(|outcome| Some((outcome, *self.outcomes.get(outcome)?)));
@@ -101,7 +160,7 @@ impl Tally {
 impl AccountTally {
     fn new(name: &str, total: u64, now: Duration) -> Self {
         let samples = VecDeque::from([(now, 0)]);
-        Self { name: name.to_owned(), total, done: 0, held: None, stopped: false, samples }
+        Self { name: name.to_owned(), total, done: 0, held: None, stopped: false, bound: None, samples }
     }
 
     /// Actions a second, over the last while; `None` before any ended.
@@ -129,10 +188,16 @@ impl AccountTally {
         if let Some(held) = &self.held {
             return held.clone();
         }
-        match (self.rate(), self.left()) {
+        let bound = self.bound.as_ref().filter(|bound| !matches!(bound, Bound::Done));
+        let words = bound.map(bounds::words);
+        if let Some(words) = words.as_ref().filter(|_| bound.is_some_and(bounds::stands_still)) {
+            return words.clone();
+        }
+        match (self.rate(), self.left(), words) {
             _ if self.done >= self.total => "done".to_owned(),
-            (Some(rate), Some(left)) => format!("{rate:.1}/s, {} left", human(left)),
-            _ => String::new(),
+            (Some(rate), Some(left), None) => format!("{rate:.1}/s, {} left", human(left)),
+            (Some(rate), Some(left), Some(words)) => format!("{rate:.1}/s, {} left ({words})", human(left)),
+            (_, _, words) => words.map(|words| format!("({words})")).unwrap_or_default(),
         }
     }
 }
@@ -167,7 +232,7 @@ pub(crate) mod testing {
     }
 
     pub(crate) fn held(account: &str) -> Event {
-        let until = jiff::Timestamp::from_second(1_700_000_000).unwrap();
+        let until = Timestamp::from_second(1_700_000_000).unwrap();
         Event::HeldBack { account: account.to_owned(), until, why: "429".to_owned() }
     }
 }
@@ -193,6 +258,42 @@ mod tests {
         assert_eq!(tally.accounts[0].pace_text(), "4.0/s, 20s left");
         assert_eq!((tally.done(), tally.total(), tally.left()), (25, 110, Some(Duration::from_secs(20))));
         assert_eq!(tally.outcomes_text(), "20 succeeded, 5 rejected");
+    }
+
+    #[test]
+    fn a_deadline_is_met_or_missed_at_the_present_rate() {
+        for (ahead, expected) in [
+            (100, Some("the deadline will be met")),
+            (30, Some("the deadline will be MISSED by about 20s")),
+            (5, Some("the deadline will be MISSED by about 5.0s")),
+        ] {
+            let at = Timestamp::from_second(1_700_000_000).unwrap();
+            let deadline = Deadline { at, ahead: SignedDuration::from_secs(ahead) };
+            let mut tally = Tally { deadline: Some(deadline), ..Tally::default() };
+            tally.event(&began(&[("a", 50)]));
+            assert_eq!(tally.deadline_text(), None, "there is no rate yet");
+            for second in 1..=10 {
+                tally.event(&ended("a", "x", Outcome::Succeeded, ""));
+                tally.tick(Duration::from_secs(second));
+            }
+            assert_eq!(tally.deadline_text().as_deref(), expected);
+        }
+    }
+
+    #[test]
+    fn what_bounds_an_account_stands_beside_its_rate_or_in_its_place() {
+        let mut tally = Tally::default();
+        tally.event(&began(&[("a", 50)]));
+        let mut told = Vec::new();
+        for (second, by) in
+            [(1, Bound::Window { window: "1/1s".into() }), (2, Bound::Paused), (3, Bound::Concurrency { slots: 4 })]
+        {
+            tally.event(&ended("a", "x", Outcome::Succeeded, ""));
+            tally.event(&Event::Bounded { account: "a".into(), by });
+            told.push(tally.accounts[0].pace_text());
+            tally.tick(Duration::from_secs(second));
+        }
+        assert_eq!(told, ["(limit 1/1s)", "paused", "1.0/s, 47s left (4 in flight)"]);
     }
 
     #[test]

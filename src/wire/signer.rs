@@ -59,6 +59,11 @@ impl Signer {
         self.credentials.set(AUTH_TOKEN, token);
     }
 
+    /// Whether another signs with the very same credentials: then the provider counts both as one.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.credentials == other.credentials
+    }
+
     /// Foreign text with every credential in it masked.
     pub fn mask(&self, text: &str) -> String {
         self.credentials.mask(text)

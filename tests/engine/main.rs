@@ -5,20 +5,23 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod forecast;
+mod safety;
 mod token;
 mod world;
 
-use certsweep::engine::{self, Ending, Run, Sender};
+use certsweep::engine::{self, Ending, Question, Run, Sender};
 use certsweep::journal::{Phase, Reader, RunDir, RunFacts, RunMaker};
-use certsweep::plan::settings::{Retry, Safety, Schedule, StopWhen};
+use certsweep::plan::settings::{BetweenWaves, Retry, Safety, Schedule, WaveSize};
 use certsweep::plan::{Account, Action, Settings};
 use certsweep::provider::Catalog;
 use certsweep::provider::model::Window;
-use certsweep::run::{Event, Outcome, StopReason};
+use certsweep::run::{Event, Outcome};
 use certsweep::text::{Secret, SourceMap};
 use certsweep::wire::credentials::Credentials;
 use certsweep::wire::signer::Signer;
 use serde_json::{Map, Value, json};
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::rc::Rc;
@@ -33,6 +36,12 @@ struct Bench {
     world: Rc<World>,
     settings: Settings,
     actions: Vec<Action>,
+    /// Whether closed windows are waited for.
+    wait: bool,
+    /// What is answered to questions, where somebody is there to be asked.
+    answers: Option<Vec<bool>>,
+    /// The questions that were asked.
+    questions: Rc<RefCell<Vec<String>>>,
 }
 
 impl Bench {
@@ -94,6 +103,9 @@ impl Bench {
             world: Rc::new(World::new(seed, faults)),
             settings,
             actions,
+            wait: false,
+            answers: None,
+            questions: Rc::default(),
         }
     }
 
@@ -136,7 +148,10 @@ impl Bench {
             let transport = WorldTransport { world: Rc::clone(&self.world) };
             Rc::new(Sender::new(account, provider.clone(), signer, transport))
         });
-        let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
+        let (_say, words) = tokio::sync::mpsc::unbounded_channel();
+        let (asked, mut questions) = tokio::sync::mpsc::unbounded_channel::<Question>();
+        let (questions_asked, answers) = (Rc::clone(&self.questions), self.answers.clone());
+        let questions_out = answers.is_some().then_some(asked);
         let run = Run {
             settings: &self.settings,
             reader: &reader,
@@ -144,13 +159,22 @@ impl Bench {
             senders: senders.collect(),
             clock: Rc::new(VirtualClock { world: Rc::clone(&self.world) }),
             reopen: reopen.iter().copied().collect::<BTreeSet<_>>(),
-            stop,
+            words,
             seed: self.world.next_random(),
+            wait: self.wait,
+            questions: questions_out,
         };
         let mut events = Vec::new();
         let ending = {
             let local = tokio::task::LocalSet::new();
             let mut observe = |event: Event| events.push(event);
+            local.spawn_local(async move {
+                for answer in answers.unwrap_or_default() {
+                    let Some(question) = questions.recv().await else { return };
+                    questions_asked.borrow_mut().push(question.text);
+                    let _ = question.answer.send(answer);
+                }
+            });
             let going = local.run_until(engine::run(run, &mut observe));
             let journal = open.journal.clone();
             let power_cut = async {
@@ -267,7 +291,17 @@ fn without_faults_every_action_succeeds_once_within_the_limits() {
         let bench = Bench::new(1, Faults::none(), &mixed(60));
         bench.make();
         let (ending, events) = bench.process(Cut::Never, &[]).await;
-        assert_eq!(ending, Some(Ending { stopped: None, accounts_stopped: vec![], complete: true, well: true }));
+        assert_eq!(
+            ending,
+            Some(Ending {
+                stopped: None,
+                accounts_stopped: vec![],
+                complete: true,
+                well: true,
+                left: vec![],
+                reopens: None,
+            })
+        );
         assert!(bench.outcomes().iter().all(|outcome| *outcome == Outcome::Succeeded));
         assert!(bench.world.effects().values().all(|effects| *effects == 1));
         assert_eq!(bench.world.effects().len(), 60);
@@ -304,7 +338,12 @@ fn a_run_that_is_cut_off_after_any_record_is_resumed_to_the_same_promises() {
 /// One world full of faults, cut off again and again until the run has ended; then the promises are checked.
 async fn survive_cuts_in_time(seed: u64) -> Vec<Outcome> {
     let jump = if seed.is_multiple_of(4) { 5 } else { 0 };
-    let bench = Bench::new(seed, Faults { jump, ..Faults::many() }, &mixed(16));
+    let mut bench = Bench::new(seed, Faults { jump, ..Faults::many() }, &mixed(16));
+    if seed.is_multiple_of(3) {
+        let waves = vec![WaveSize::Count(3), WaveSize::Share(0.5), WaveSize::Share(1.0)];
+        let between_waves = BetweenWaves::Pause(Duration::from_millis(700));
+        bench.settings.safety = Safety { waves, between_waves, ..Safety::default() };
+    }
     bench.make();
     for _ in 0..CUTS {
         let time = Duration::from_millis(1 + bench.world.next_random() % 9000);
@@ -396,27 +435,6 @@ fn one_reading_of_a_list_settles_many_actions() {
         assert_eq!(bench.outcomes(), [Outcome::AlreadyDone; 5]);
         assert_eq!(bench.world.lists.get(), 1, "the list is read once for all of them");
     });
-}
-
-#[test]
-fn a_canary_that_fails_and_too_many_failures_stop_the_run() {
-    for (safety, sent) in [
-        (Safety { canary: 3, ..Safety::default() }, 1),
-        (Safety { stop_when: Some(StopWhen::Failures(2)), ..Safety::default() }, 2),
-    ] {
-        virtual_time(async {
-            let revokes: Vec<_> = mixed(80).into_iter().filter(|(account, ..)| *account == "digicert").collect();
-            let mut bench = Bench::new(6, Faults { refuse: 100, ..Faults::none() }, &revokes);
-            bench.settings.safety = safety;
-            bench.settings.accounts[0].concurrency = 1;
-            bench.make();
-            let (ending, _) = bench.process(Cut::Never, &[]).await;
-            assert!(matches!(ending.unwrap().stopped, Some(StopReason::Rule(_))));
-            let overview = RunDir::existing(&bench.path()).unwrap().read().unwrap().overview().unwrap();
-            assert_eq!(overview.outcomes[&Outcome::Rejected], sent);
-            assert_eq!(overview.stopped.unwrap().1, 3);
-        });
-    }
 }
 
 #[test]

@@ -80,7 +80,7 @@ fn revoke_cas(cloud: &Rc<Cloud>, count: usize) -> (bool, usize) {
         let scheme = provider.auth.iter().find(|scheme| scheme.required.iter().any(|name| name == "iam_user")).unwrap();
         let credentials = ["iam_user", "iam_password", "iam_domain"].map(|name| (name.to_owned(), Secret::new(name)));
         let signer = Signer::new(scheme, &account.variables, Credentials::new(credentials));
-        let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
+        let (_say, words) = tokio::sync::mpsc::unbounded_channel();
         let world = Rc::new(World::new(1, Faults::none()));
         let run = Run {
             settings: &bench.settings,
@@ -89,8 +89,10 @@ fn revoke_cas(cloud: &Rc<Cloud>, count: usize) -> (bool, usize) {
             senders: vec![Rc::new(Sender::new(account, provider.clone(), signer, Through(Rc::clone(cloud))))],
             clock: Rc::new(VirtualClock { world }),
             reopen: BTreeSet::new(),
-            stop,
+            words,
             seed: 1,
+            wait: false,
+            questions: None,
         };
         let local = tokio::task::LocalSet::new();
         let ending = local.run_until(engine::run(run, &mut |_: Event| {})).await.unwrap();

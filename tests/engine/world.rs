@@ -30,6 +30,10 @@ pub(crate) struct Faults {
     /// The machine's wall clock jumps by up to an hour, forwards or backwards.
     pub(crate) jump: u64,
     pub(crate) refuse_credentials_of: Option<&'static str>,
+    /// This provider cannot be reached for so many seconds, from so many after the world's beginning.
+    pub(crate) down: Option<(&'static str, u64, u64)>,
+    /// What revokes says so, and does nothing.
+    pub(crate) liar: bool,
 }
 
 impl Faults {
@@ -48,6 +52,8 @@ impl Faults {
             panic: 0,
             jump: 0,
             refuse_credentials_of: None,
+            down: None,
+            liar: false,
         }
     }
 
@@ -79,6 +85,10 @@ pub(crate) struct World {
     jumped: Cell<i64>,
     /// How often a list was asked for.
     pub(crate) lists: Cell<u32>,
+    /// When requests to a provider that was down were tried.
+    pub(crate) tried: RefCell<Vec<Duration>>,
+    /// When each request that was answered reached its provider.
+    pub(crate) reached: RefCell<Vec<(Duration, String)>>,
 }
 
 impl World {
@@ -91,6 +101,8 @@ impl World {
             began: Cell::new(None),
             jumped: Cell::new(0),
             lists: Cell::new(0),
+            tried: RefCell::default(),
+            reached: RefCell::default(),
         }
     }
 
@@ -117,7 +129,7 @@ impl World {
     }
 
     pub(crate) fn forgive(&self) {
-        self.faults.set(Faults { refuse_credentials_of: None, ..self.faults.get() });
+        self.faults.set(Faults { refuse_credentials_of: None, down: None, refuse: 0, ..self.faults.get() });
     }
 
     /// Over the whole life of the run, all its processes included, no window held too many requests.
@@ -184,6 +196,10 @@ impl World {
     }
 
     fn once(&self, operation: &str, target: &str, refusal: fn() -> Value, success: fn() -> (u16, Value)) -> Answer {
+        if self.faults.get().liar {
+            let (status, body) = success();
+            return json_answer(status, &body);
+        }
         if self.effects.borrow().contains_key(&Self::key(operation, target)) {
             return json_answer(400, &refusal());
         }
@@ -219,6 +235,15 @@ impl Transport for WorldTransport {
         let world = &self.world;
         let provider = request.url.trim_start_matches("https://").split('.').next().unwrap().to_owned();
         let faults = world.faults.get();
+        if let Some((name, from, seconds)) = faults.down {
+            let now = Instant::now() - world.began();
+            let (from, until) = (Duration::from_secs(from), Duration::from_secs(from.saturating_add(seconds)));
+            if name == provider && (from..until).contains(&now) {
+                world.tried.borrow_mut().push(now);
+                return Delivery::NotSent("connection refused".to_owned());
+            }
+        }
+        world.reached.borrow_mut().push((Instant::now() - world.began(), request.url.clone()));
         if world.next_random() % 100 < faults.jump {
             world.jumped.set(world.jumped.get() + (world.next_random() % 7200) as i64 - 3600);
         }

@@ -3,9 +3,11 @@
 //!
 //! The `attempts` column counts requests that were sent, throttled ones too; `retry.attempts` does not count those.
 
-use super::mock::{Mock, Seen, empty, json, naver_done};
+use super::mock::{Act, Mock, Seen, empty, json, naver_done};
 use super::place::{Place, plan};
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant, SystemTime};
 
 /// Fails where more than `most` requests came within any time of this length.
 #[track_caller]
@@ -127,4 +129,123 @@ fn limits_hold_over_an_interruption() {
     place.certsweep(&["resume", "run", "--yes"]).exits(0);
     assert_eq!(mock.seen().len(), 8, "three were asked again: {:?}", mock.lines());
     never_more_than(3, window, &mock.seen());
+}
+
+/// Answers like a provider that counts in sliding windows of its own, and refuses what is too much.
+fn enforced(
+    windows: &'static [(usize, u64)],
+    refused: &Arc<AtomicUsize>,
+) -> impl Fn(&Seen, usize) -> Act + Send + Sync + 'static {
+    let refused = Arc::clone(refused);
+    let admitted: Mutex<Vec<Instant>> = Mutex::default();
+    move |seen, _| {
+        let mut admitted = admitted.lock().unwrap();
+        let within = |millis: u64| {
+            let length = Duration::from_millis(millis);
+            admitted.iter().filter(|at| seen.at.saturating_duration_since(**at) < length).count()
+        };
+        if windows.iter().any(|(count, millis)| within(*millis) >= *count) {
+            refused.fetch_add(1, Ordering::Relaxed);
+            return json(429, r#"{"errors":[{"code":"request_limit_exceeded","message":"limit"}]}"#);
+        }
+        admitted.push(seen.at);
+        empty(204)
+    }
+}
+
+#[test]
+fn under_a_true_limit_nothing_is_refused() {
+    let refused = Arc::default();
+    let (place, mock) = (Place::new(), Mock::start(enforced(&[(10, 150), (30, 600)], &refused)));
+    place.run(&revokes(&mock, "rate: [10/150ms, 30/600ms]", 70)).exits(0);
+    assert_eq!((mock.seen().len(), refused.load(Ordering::Relaxed)), (70, 0));
+}
+
+#[test]
+fn a_limit_that_is_declared_too_high_is_found_out() {
+    let refused = Arc::default();
+    let (place, mock) = (Place::new(), Mock::start(enforced(&[(10, 250)], &refused)));
+    place.run(&revokes(&mock, "rate: [30/250ms]", 150)).exits(0);
+    let refused = refused.load(Ordering::Relaxed);
+    assert!((1..=25).contains(&refused), "{refused}");
+    assert!(place.rows().iter().all(|row| row["outcome"] == "succeeded"));
+}
+
+#[test]
+fn a_simulated_provider_that_allows_a_third_is_got_along_with() {
+    let place = Place::new();
+    let mut text = "version: 1\nproviders: {digicert: {rate: [30/200ms]}}\ndefaults: {provider: digicert, action: revoke}\nactions:\n".to_owned();
+    text.extend((1..=120).map(|id| format!("  - {{certificate_id: {id}}}\n")));
+    place.file("plan.yaml", text);
+    let command = ["run", "plan.yaml", "--simulate", "--fault", "limit=1/3,latency=5ms", "--run-dir", "run"];
+    let done = place.certsweep(&command).exits(0);
+    assert!(done.err.contains("120 took effect"), "{}", done.err);
+    assert!(place.rows().iter().all(|row| row["outcome"] == "pending-approval"), "{:?}", place.outcomes());
+}
+
+#[test]
+fn two_names_for_one_credential_share_the_limits() {
+    for (second, shared) in [("DIGICERT_API_KEY", true), ("OTHER_NAME", true), ("OTHER_KEY", false)] {
+        let mut place = Place::new();
+        place.set("OTHER_NAME", super::place::CREDENTIALS[0].1);
+        place.set("OTHER_KEY", "DIGIKEYEXAMPLE1111111111");
+        let mock = Mock::start(|_, _| empty(204));
+        let url = format!("{}/services/v2", mock.url());
+        let account = |name: &str, key: &str| {
+            format!(
+                "  {name}: {{uses: digicert, base_url: \"{url}\", credentials: {{api_key: \"env:{key}\"}}, rate: [4/400ms], concurrency: 8}}\n"
+            )
+        };
+        let mut text =
+            format!("version: 1\nproviders:\n{}{}", account("one", "DIGICERT_API_KEY"), account("two", second));
+        text.push_str("actions:\n");
+        for id in 1..=12 {
+            let name = if id % 2 == 0 { "one" } else { "two" };
+            text.push_str(&format!("  - {{provider: {name}, action: revoke, certificate_id: {id}}}\n"));
+        }
+        place.run(&text).exits(0);
+        let seen = mock.seen();
+        assert_eq!(seen.len(), 12);
+        if shared {
+            never_more_than(4, Duration::from_millis(400), &seen);
+        } else {
+            assert!(seen[7].at - seen[0].at < Duration::from_millis(400), "each has limits of its own");
+        }
+    }
+}
+
+#[test]
+fn a_limit_that_the_provider_tells_is_kept_to() {
+    let place = Place::new();
+    let count = AtomicUsize::new(0);
+    let mock = Mock::start(move |_, _| match count.fetch_add(1, Ordering::Relaxed) {
+        3 => json(
+            429,
+            r#"{"error_code":"APIGW.0308","error_msg":"The throttling threshold has been reached: policy user over ratelimit,limit:2,time:1 second"}"#,
+        ),
+        _ => empty(204),
+    });
+    let action = |number: u32| {
+        let uuid = format!("{number:08}-2d13-4e6a-89eb-93ee313f1a43");
+        format!("  - {{provider: huawei, action: revoke-ca, ca_id: {uuid}, reason: keyCompromise}}\n")
+    };
+    let actions: String = (1..=7).map(action).collect();
+    place.run(&plan(&mock, &["huawei"], "", &actions).replace("concurrency: 4", "concurrency: 1")).exits(0);
+    let seen = mock.seen();
+    assert_eq!(seen.len(), 8);
+    never_more_than(2, Duration::from_millis(900), &seen[4..]);
+}
+
+#[test]
+fn requests_in_flight_follow_from_rate_and_latency() {
+    let place = Place::new();
+    let mock = Mock::start(|_, _| empty(204).held());
+    place.file("plan.yaml", revokes(&mock, "rate: [10/1s]", 20));
+    let child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
+    // Ten a second, half a second each as long as nothing is known, and a fifth more.
+    mock.wait_for(6);
+    std::thread::sleep(Duration::from_millis(150));
+    assert_eq!(mock.seen().len(), 6);
+    mock.release();
+    super::place::finish(child).exits(0);
 }

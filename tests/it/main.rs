@@ -5,6 +5,7 @@
 #![allow(clippy::format_push_string, reason = "plans are put together from pieces, and their speed is no matter")]
 
 mod command_line;
+mod control;
 mod credentials;
 mod disk;
 mod iam;

@@ -92,6 +92,65 @@ fn the_estimate_follows_the_limits() {
 }
 
 #[test]
+fn a_preview_tells_what_bounds_each_provider_and_what_would_help() {
+    let (place, mock) = (Place::bare(), Mock::start(|_, _| empty(204)));
+    let many: String = (1001_u32..=1200)
+        .map(|id| format!("  - {{action: revoke, certificate_id: {id}, order_id: {}}}\n", id.div_ceil(2)))
+        .collect();
+    let head = "defaults: {provider: digicert}\ndeadline: 150s";
+    let text = plan(
+        &mock,
+        &["digicert", "naver"],
+        head,
+        &(actions() + &many).replace("{id: ca, provider: huawei", "{id: ca, provider: naver"),
+    );
+    let text = text.replace(
+        &format!("action: revoke-ca, ca_id: {CA}"),
+        "action: revoke, orderId: \"2\", certificateNo: 2, reason: superseded",
+    );
+    place.file("plan.yaml", text.replacen("rate: [1000/1s], concurrency: 4", "rate: [1/1s], concurrency: 4", 1));
+    let preview = place.certsweep(&["preview", "plan.yaml", "--json", "--latency", "100ms"]).exits(0).json();
+    let providers = preview["providers"].as_array().unwrap();
+    let digicert = providers.iter().find(|provider| provider["provider"] == "digicert").unwrap();
+    assert_eq!((&digicert["bottleneck"], &digicert["requests"]), (&"rate 1/1s".into(), &203.into()), "{preview}");
+    assert_eq!(digicert["waits"][0]["for"], "rate 1/1s");
+    assert!(digicert["waits"][0]["seconds"].as_f64().is_some_and(|seconds| seconds > 200.0), "{digicert}");
+    let slack = |provider: &serde_json::Value| provider["slack_seconds"].as_f64().unwrap();
+    assert!(slack(digicert) < -60.0 && providers.iter().any(|provider| slack(provider) > 100.0), "{preview}");
+    assert_eq!(preview["deadline"]["met"], false);
+    let helps = preview["would_help"].as_array().unwrap();
+    let changes: Vec<&str> = helps.iter().map(|help| help["change"].as_str().unwrap()).collect();
+    assert_eq!(changes, ["second-key", "whole-orders", "skip_approval"], "{preview}");
+    for help in &helps[..2] {
+        assert!(help["estimated_seconds"].as_f64().is_some_and(|seconds| (90.0..140.0).contains(&seconds)), "{help}");
+        assert_eq!((&help["provider"], &help["deadline_met"]), (&"digicert".into(), &true.into()));
+    }
+    assert!(helps[2]["estimated_seconds"].is_null() && helps[2]["text"].as_str().unwrap().contains("203 actions"));
+    let people = place.certsweep(&["preview", "plan.yaml", "--latency", "100ms"]).exits(0).out;
+    for words in ["rate 1/1s", "at 0.1s a request", "MISSED by", "What would help:", "100 orders of digicert whole"] {
+        assert!(people.contains(words), "`{words}`\n{people}");
+    }
+    assert!(mock.seen().is_empty());
+}
+
+#[test]
+fn a_preview_walks_through_the_schedules_windows() {
+    let (place, mock) = (Place::bare(), Mock::start(|_, _| empty(204)));
+    let many: String = (1..=30).map(|id| format!("  - {{action: revoke, certificate_id: {id}}}\n")).collect();
+    let head = "defaults: {provider: digicert}\n\
+                schedule: {window: {from: \"01:00\", to: \"01:01\", timezone: Asia/Seoul, days: [mon, tue, wed, thu, fri, sat, sun]}}";
+    place.file("plan.yaml", plan(&mock, &["digicert"], head, &many).replace("1000/1s", "10/60s"));
+    let preview = place.certsweep(&["preview", "plan.yaml", "--json"]).exits(0).json();
+    assert_eq!(preview["schedule_windows"], 3, "{preview}");
+    assert!(preview["estimated_seconds"].as_f64().is_some_and(|seconds| seconds > 2.0 * 86_400.0), "{preview}");
+    assert!(preview["providers"][0]["bottleneck"].as_str().is_some_and(|words| words.starts_with("schedule")));
+    let helps = preview["would_help"].as_array().unwrap();
+    assert!(helps.iter().any(|help| help["change"] == "longer-window"), "{preview}");
+    let people = place.certsweep(&["preview", "plan.yaml"]).exits(0).out;
+    assert!(people.contains("It takes 3 windows of the schedule"), "{people}");
+}
+
+#[test]
 fn a_preview_shows_no_secret_and_a_mask_where_one_goes() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
     place.file(

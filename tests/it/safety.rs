@@ -1,8 +1,8 @@
 //! What stops a run: canaries, failures, deadlines, closed schedules, too long plans. Stopped is resumable, and says why.
 
 use super::limits::revokes;
-use super::mock::{Act, Mock, Seen, empty, json};
-use super::place::{Place, plan};
+use super::mock::{Act, Mock, Seen, empty, json, naver_done, naver_list};
+use super::place::{Place, finish, plan, signal, wait_until_it_says};
 use std::time::Duration;
 
 fn refused() -> Act {
@@ -38,7 +38,7 @@ fn canaries_go_one_at_a_time() {
     std::thread::sleep(Duration::from_millis(150));
     assert_eq!(mock.lines(), ["PUT /services/v2/certificate/1/revoke"]);
     mock.release();
-    super::place::finish(child).exits(0);
+    finish(child).exits(0);
     assert_eq!(mock.lines()[1], "PUT /services/v2/certificate/2/revoke");
 }
 
@@ -113,10 +113,8 @@ fn an_action_waits_for_its_own_time() {
 
 #[test]
 fn needs_hold_over_all_providers() {
-    let (place, mock) = (
-        Place::new(),
-        Mock::start(|seen, _| if seen.target.contains("/api/") { super::mock::naver_done() } else { empty(204) }),
-    );
+    let (place, mock) =
+        (Place::new(), Mock::start(|seen, _| if seen.target.contains("/api/") { naver_done() } else { empty(204) }));
     let actions = "  - {id: last, provider: digicert, action: revoke, certificate_id: 9, needs: [middle]}\n\
                    \x20 - {id: middle, provider: naver, action: revoke, orderId: \"1\", certificateNo: 1, reason: superseded, needs: [first]}\n\
                    \x20 - {id: first, provider: digicert, action: revoke, certificate_id: 1}\n";
@@ -129,4 +127,134 @@ fn needs_hold_over_all_providers() {
             "PUT /services/v2/certificate/9/revoke"
         ]
     );
+}
+
+#[test]
+fn a_canary_without_effect_stops_the_run_although_it_was_answered_with_success() {
+    let (place, mock) = (
+        Place::new(),
+        Mock::start(|seen, _| if seen.method == "GET" { naver_list("1", 1, "1") } else { naver_done() }),
+    );
+    let action = |number: u32| {
+        format!(
+            "  - {{provider: naver, action: revoke, orderId: \"1\", certificateNo: {number}, reason: superseded}}\n"
+        )
+    };
+    let actions: String = (1..=5).map(action).collect();
+    let done = place.run(&plan(&mock, &["naver"], "safety: {canary: 1}", &actions)).exits(3);
+    assert!(done.out.contains("did not take effect: statusCode 1 (safety.canary)"), "{}", done.out);
+    assert!(done.out.contains("not settled yet: naver 4") && done.out.contains("certsweep resume run"), "{}", done.out);
+    assert_eq!((mock.count("/revoke"), mock.count("getPaidCertificates")), (1, 3));
+}
+
+#[test]
+fn each_wave_waits_for_a_resume_where_nobody_can_be_asked() {
+    let (place, mock) =
+        (Place::new(), Mock::start(|seen, _| if seen.target.contains("/2/") { refused() } else { empty(204) }));
+    let text = with(&mock, "safety: {waves: [2, 50%]}", "rate: [1000/1s], concurrency: 8", 12);
+    let done = place.run(&text).exits(3);
+    let words = "wave 1 of 3 has ended: 1 succeeded, 1 rejected; the next waits for `resume`";
+    assert!(done.out.contains(words) && done.out.contains("go on: certsweep resume run"), "{}", done.out);
+    assert_eq!(mock.seen().len(), 2);
+    place.certsweep(&["resume", "run", "--yes"]).exits(3);
+    assert_eq!(mock.seen().len(), 6);
+    place.certsweep(&["resume", "run", "--yes"]).exits(1);
+    assert_eq!(mock.seen().len(), 12);
+}
+
+#[test]
+fn a_pause_lies_between_waves_and_a_drill_makes_none() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let head = "safety: {waves: [1, 50%, 100%], between_waves: 1s}";
+    place.run(&with(&mock, head, "rate: [1000/1s], concurrency: 8", 8)).exits(0);
+    let seen = mock.seen();
+    for (last, first) in [(0, 1), (3, 4)] {
+        assert!(seen[first].at - seen[last].at >= Duration::from_millis(950), "{last} {first}");
+    }
+    place.file("asked.yaml", with(&mock, "safety: {waves: [1, 50%]}", "rate: [1000/1s], concurrency: 8", 8));
+    place.certsweep(&["run", "asked.yaml", "--simulate", "--run-dir", "drill"]).exits(0);
+}
+
+#[test]
+fn a_rule_stops_its_provider_alone_and_says_what_is_left() {
+    let (place, mock) = (
+        Place::new(),
+        Mock::start(|seen, _| match seen.target.as_str() {
+            target if target.contains("/services/") => refused(),
+            _ if seen.method == "GET" => naver_list("1", 1, "-5"),
+            _ => naver_done(),
+        }),
+    );
+    let action = |number: u32| {
+        format!(
+            "  - {{provider: digicert, action: revoke, certificate_id: {number}}}\n  - {{provider: naver, action: revoke, orderId: \"1\", certificateNo: {number}, reason: superseded}}\n"
+        )
+    };
+    let actions: String = (1..=9).map(action).collect();
+    let text = plan(&mock, &["digicert", "naver"], "safety: {stop_when: {failures: 2}}", &actions);
+    let done = place.run(&text.replace("concurrency: 4", "concurrency: 1")).exits(3);
+    for words in
+        ["digicert was stopped: 2 actions did not end well", "not settled yet: digicert 7", "certsweep resume run"]
+    {
+        assert!(done.out.contains(words), "{words}: {}", done.out);
+    }
+    assert_eq!((mock.count("/services/"), mock.count("/certificate/revoke")), (2, 9));
+    let status = place.certsweep(&["status", "run", "--json"]).exits(0).json();
+    assert!(status["why"].as_str().is_some_and(|why| why.starts_with("digicert: 2 actions")), "{status}");
+}
+
+#[test]
+fn a_provider_that_cannot_be_reached_is_tried_by_one_request_at_a_time() {
+    // Nobody listens at this port any more.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let text = with(&mock, "", "rate: [1000/1s], concurrency: 8", 2000)
+        .replace(&mock.authority(), &format!("127.0.0.1:{port}"));
+    place.file("plan.yaml", text);
+    let mut child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
+    wait_until_it_says(&mut child, "it cannot be reached, one request at a time tries");
+    std::thread::sleep(Duration::from_secs(3));
+    signal(&child, "INT");
+    finish(child).exits(130);
+    let rows = place.rows();
+    let attempts: u32 = rows.iter().filter_map(|row| row["attempts"].parse::<u32>().ok()).sum();
+    assert!((3..40).contains(&attempts), "{attempts} attempts for 2000 actions");
+    assert!(rows.iter().all(|row| row["outcome"] == "skipped"), "none failed for it");
+    let status = place.certsweep(&["status", "run", "--json"]).exits(0).json();
+    assert_eq!(status["waiting"], 2000, "{status}");
+}
+
+#[test]
+fn a_run_that_waits_begins_at_its_start_and_can_be_interrupted() {
+    let now = || jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap();
+    let start = now() + jiff::SignedDuration::from_secs(3);
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", with(&mock, &format!("schedule: {{start: {start}}}"), "rate: [1000/1s]", 2));
+    let done = place.certsweep(&["run", "plan.yaml", "--yes", "--wait", "--run-dir", "run"]).exits(0);
+    assert!(done.err.contains("the plan starts at"), "{}", done.err);
+    let sent: jiff::Timestamp = place.rows()[0]["started_at"].parse().unwrap();
+    assert!(sent.duration_since(start) >= jiff::SignedDuration::from_millis(-1), "{sent} {start}");
+
+    let late = now() + jiff::SignedDuration::from_hours(5);
+    place.file("late.yaml", with(&mock, &format!("schedule: {{start: {late:.0}}}"), "rate: [1000/1s]", 3));
+    let mut child = place.spawn(&["run", "late.yaml", "--yes", "--wait", "--run-dir", "late"]);
+    wait_until_it_says(&mut child, "the plan starts at");
+    signal(&child, "INT");
+    let done = finish(child).exits(130);
+    assert!(done.out.contains("certsweep resume late"), "{}", done.out);
+    let done = place.certsweep(&["resume", "late", "--yes"]).exits(3);
+    assert!(done.out.contains("certsweep resume late --wait, which waits until"), "{}", done.out);
+    assert_eq!(mock.seen().len(), 2);
+}
+
+#[test]
+fn a_run_whose_deadline_is_over_before_its_window_opens_is_not_begun() {
+    let now = jiff::Timestamp::try_from(std::time::SystemTime::now()).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
+    let from = (now.clone() + jiff::SignedDuration::from_hours(5)).strftime("%H:%M").to_string();
+    let to = (now + jiff::SignedDuration::from_hours(6)).strftime("%H:%M").to_string();
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let head = format!("deadline: 1h\nschedule: {{window: {{from: \"{from}\", to: \"{to}\", timezone: UTC}}}}");
+    let done = place.run(&with(&mock, &head, "rate: [1000/1s]", 2)).exits(2);
+    done.says(&["the schedule does not open before it is over", "begin the run then"]);
+    assert!(!place.path("run").exists() && mock.seen().is_empty());
 }

@@ -36,6 +36,18 @@ fn a_run_on_a_terminal_shows_what_it_will_do_and_asks() {
 }
 
 #[test]
+fn the_question_tells_of_a_deadline_that_will_be_missed() {
+    for (deadline, told) in [("5s", true), ("24h", false)] {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+        let plan = revokes(&mock, "rate: [1/10s]", 2).replace("defaults:", &format!("deadline: {deadline}\ndefaults:"));
+        place.file("plan.yaml", plan);
+        let done = typing(&place, "run plan.yaml --run-dir run --no-progress", "no\n").exits(2);
+        assert_eq!(done.out.contains("undone. The deadline will be MISSED."), told, "{}", done.out);
+        assert!(mock.seen().is_empty());
+    }
+}
+
+#[test]
 fn a_run_on_a_terminal_with_a_yes_does_not_ask_and_shows_bars() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
     place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 3));
@@ -53,6 +65,43 @@ fn going_on_on_a_terminal_asks_too() {
     assert_eq!(mock.seen().len(), 1);
     typing(&place, "resume run", "yes\n").exits(0);
     assert_eq!(mock.seen().len(), 2);
+}
+
+#[test]
+fn a_run_on_a_terminal_asks_between_waves() {
+    for (typed, code, sent) in [("yes\nyes\n", 0, 6), ("yes\nno\n", 3, 2)] {
+        let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+        let waves = "safety: {waves: [2, 100%]}\ndefaults:";
+        place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 6).replace("defaults:", waves));
+        let done = typing(&place, "run plan.yaml --run-dir run", typed).exits(code);
+        let words = "wave 1 of 2 has ended: 2 succeeded. Go on with wave 2 (4 actions)?";
+        assert!(done.out.contains(words), "{}", done.out);
+        assert_eq!(mock.seen().len(), sent, "{typed:?}");
+    }
+}
+
+#[test]
+fn an_interrupt_at_the_question_between_waves_leaves_a_run_to_resume() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let waves = "safety: {waves: [2, 100%]}\ndefaults:";
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 6).replace("defaults:", waves));
+    let line = format!("{BINARY} run plan.yaml --run-dir run");
+    let mut child = place.command("script", &["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut keyboard = child.stdin.take().unwrap();
+    keyboard.write_all(b"yes\n").unwrap();
+    mock.wait_for(2);
+    let mut shown = Vec::new();
+    let mut screen = child.stdout.take().unwrap();
+    while !shown.ends_with(b"(4 actions)? Type `yes` to go on: ") {
+        let mut byte = [0];
+        screen.read_exact(&mut byte).unwrap_or_else(|_| panic!("no question: {}", String::from_utf8_lossy(&shown)));
+        shown.push(byte[0]);
+    }
+    keyboard.write_all(b"\x03").unwrap();
+    finish(child).exits(130);
+    assert_eq!(mock.seen().len(), 2);
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+    assert_eq!(mock.seen().len(), 6);
 }
 
 #[test]

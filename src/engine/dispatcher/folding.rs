@@ -3,10 +3,12 @@
 
 use super::super::attempt::{Paced, Report};
 use super::super::look_up::{Doubted, LookedUp};
+use super::super::pace::Moment;
+use super::super::reach::Came;
 use super::super::retry::{self, Next};
 use super::super::sender::TokenError;
 use super::{Dispatcher, Step};
-use crate::journal::Reply;
+use crate::journal::{Record, Reply};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -26,8 +28,18 @@ where
         match (joined, ordinal) {
             (Ok((_, Step::Attempt(Ok(report)))), Some(ordinal)) => self.reported(account, ordinal, *report),
             (Ok((_, Step::LookUp(Ok(looked_up)))), Some(ordinal)) => self.looked_up(account, ordinal, looked_up),
+            (Ok((_, Step::ReadBack(Ok(told)))), Some(ordinal)) => self.looked_at(account, ordinal, told),
             (Ok((_, Step::Token(Ok(token)))), _) => self.token(account, token),
-            (Ok((_, Step::Attempt(Err(failed)) | Step::LookUp(Err(failed)) | Step::Token(Err(failed)))), _) => {
+            (
+                Ok((
+                    _,
+                    Step::Attempt(Err(failed))
+                    | Step::LookUp(Err(failed))
+                    | Step::ReadBack(Err(failed))
+                    | Step::Token(Err(failed)),
+                )),
+                _,
+            ) => {
                 // A request whose intent is durable may have gone out: it counts.
                 self.ready.pace(account).answered(self.run.clock.elapsed());
                 self.stop(StopReason::Environment(failed.0));
@@ -39,6 +51,9 @@ where
 
     fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report) {
         self.pace(account, report.pace);
+        if let Some(came) = report.came {
+            self.came(account, came, report.reply.message.as_deref().unwrap_or_default());
+        }
         if let Some(intent) = &report.intent {
             self.fold(intent);
         }
@@ -51,7 +66,19 @@ where
             self.tell(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
         }
         match report.next {
-            Next::End(outcome) => self.ended(account, ordinal, &report.id, outcome, &report.reply),
+            Next::End(outcome) => {
+                self.end_told(account, ordinal, &report.id, outcome, &report.reply);
+                // What a look-up has settled was looked at.
+                let sent = report.intent.is_some();
+                if !(sent && self.looks_first(account, ordinal, &report.id, outcome, report.answer)) {
+                    self.let_go(ordinal, &report.id, outcome);
+                }
+            }
+            // The provider is down: its own pause holds.
+            Next::Again if report.came == Some(Came::NotSent) && self.reaches[account].is_down() => {
+                self.ready.again(ordinal, account, None);
+                self.tell_of_failure(account, ordinal, &report.reply);
+            }
             Next::Again => {
                 let counted = self.states.of(ordinal).counted;
                 let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.draw());
@@ -79,7 +106,8 @@ where
                 if !self.run.senders[account].renew(report.token_number) {
                     let status = report.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
                     let words = report.reply.message.unwrap_or_default();
-                    self.stop_account(account, &format!("the provider refused the credentials: {status} {words}"));
+                    let why = format!("the provider refused the credentials: {status} {words}");
+                    self.stop_account(account, StopReason::Environment(why));
                 }
             }
         }
@@ -95,22 +123,26 @@ where
                 self.pace(account, Paced::Answered);
                 self.ready.again(ordinal, account, None);
             }
-            LookedUp::Failed { cause, pace, refused_token } => {
+            LookedUp::Failed { cause, pace, came, refused_token } => {
                 self.pace(account, pace);
-                let throttled = matches!(pace, Paced::Throttled(_));
+                let was_down = self.reaches[account].is_down();
+                self.came(account, came, &cause);
+                let unsent = was_down && came == Came::NotSent;
+                let throttled = matches!(pace, Paced::Throttled { .. });
                 let mut tries = 0;
                 if let Some(doubted) = self.doubts.get_mut(&ordinal) {
-                    doubted.tries += u32::from(!throttled && refused_token.is_none());
+                    doubted.tries += u32::from(!throttled && !unsent && refused_token.is_none());
                     doubted.cause = Some(cause.clone());
                     tries = doubted.tries;
                 }
                 let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
-                let due = (!throttled).then(|| self.run.clock.elapsed() + pause);
+                let due = (!throttled && !unsent).then(|| self.run.clock.elapsed() + pause);
                 self.ready.again(ordinal, account, due);
                 if let Some(token_number) = refused_token
                     && !self.run.senders[account].renew(token_number)
                 {
-                    self.stop_account(account, &format!("the provider refused the credentials: {cause}"));
+                    let why = format!("the provider refused the credentials: {cause}");
+                    self.stop_account(account, StopReason::Environment(why));
                 }
             }
         }
@@ -127,7 +159,7 @@ where
         *tries += 1;
         let tries = *tries;
         if error.refused || tries >= self.run.settings.retry.attempts {
-            self.stop_account(account, &format!("no token: {}", error.cause));
+            self.stop_account(account, StopReason::Environment(format!("no token: {}", error.cause)));
         } else {
             let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
             self.ready.pace(account).hold(self.run.clock.elapsed() + pause);
@@ -137,6 +169,9 @@ where
     /// A step panicked: its request may have gone out, so its action is treated as one whose answer was lost.
     fn panicked(&mut self, account: usize, ordinal: Ordinal, panic: &JoinError) {
         self.pace(account, Paced::Answered);
+        if self.looks.contains_key(&ordinal) {
+            return self.look_panicked(ordinal);
+        }
         let read =
             self.run.reader.action(ordinal).and_then(|action| Ok((action.id, self.run.reader.state_of(ordinal)?)));
         let Ok((id, durable)) = read else {
@@ -152,23 +187,28 @@ where
         let never_sent = self.states.of(ordinal).attempts == 0;
         let outcome = if never_sent { Outcome::Failed } else { Outcome::InDoubt };
         self.write(vec![self.end_of(ordinal, outcome, reply.clone())]);
-        self.ended(account, ordinal, &id, outcome, &reply);
+        self.end_told(account, ordinal, &id, outcome, &reply);
+        self.let_go(ordinal, &id, outcome);
     }
 
-    /// An action's end is written: those that waited for it may go, or never can.
-    fn ended(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
+    /// An action's end is written: it is told, and the rules look at it.
+    fn end_told(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
         let well = outcome.is_well();
-        let canary = self.ready.is_canary(ordinal);
         self.tell_of_end(account, ordinal, id, outcome, reply);
-        let lost = self.ready.ended(ordinal, well);
+        if let Some(why) = self.watch.ended(account, well) {
+            self.stop_account(account, StopReason::Rule(why));
+        }
+        if self.ready.is_canary(ordinal) && !well {
+            self.stop(StopReason::Rule(format!("the canary {id} ended {outcome} (safety.canary)")));
+        }
+    }
+
+    /// An action is over: those that waited for it may go, or never can.
+    pub(super) fn let_go(&mut self, ordinal: Ordinal, id: &str, outcome: Outcome) {
+        let lost = self.ready.ended(ordinal, outcome.is_well());
         if !lost.is_empty() {
             let message = format!("never sent: it needs {id}, which ended {outcome}");
             self.skip(lost, &message);
-        }
-        if let Some(why) = self.watch.ended(well) {
-            self.stop(StopReason::Rule(why));
-        } else if canary && !well {
-            self.stop(StopReason::Rule(format!("the canary {id} ended {outcome} (safety.canary)")));
         }
     }
 
@@ -182,20 +222,33 @@ where
         }
     }
 
-    fn pace(&mut self, account: usize, paced: Paced) {
+    pub(super) fn pace(&mut self, account: usize, paced: Paced) {
         let now = self.run.clock.elapsed();
+        if paced != Paced::Unsent {
+            self.ready.answered(account, now);
+        }
         let pace = self.ready.pace(account);
         match paced {
             Paced::Unsent => pace.unsent(),
+            Paced::Lost => pace.answered(now),
             Paced::Answered => {
                 pace.answered(now);
                 pace.quiet(now);
             }
-            Paced::Throttled(retry_after) => {
+            Paced::Throttled { retry_after, limit } => {
                 pace.answered(now);
-                pace.throttled(now, retry_after);
+                pace.throttled(now, retry_after, limit);
                 self.tell_of_holds(now);
             }
+        }
+        self.keep_what_was_learnt(account, now);
+    }
+
+    /// Writes down what was learnt of an account's real limit, where that has changed by more than a little.
+    fn keep_what_was_learnt(&mut self, account: usize, now: Moment) {
+        if let Some(windows) = self.ready.pace(account).notable(now) {
+            let windows = windows.iter().map(ToString::to_string).collect();
+            self.write(vec![Record::Learnt { account, windows, at: self.run.clock.now() }]);
         }
     }
 }

@@ -35,13 +35,21 @@ where
         for record in &records {
             self.fold(record);
         }
-        if records.is_empty() {
-            return;
+        if !records.is_empty() {
+            self.queue(records, |_| ());
         }
+    }
+
+    /// Queues records. `then` is called on the journal's thread when they are durable, or cannot be.
+    pub(super) fn queue(&mut self, records: Vec<Record>, then: impl FnOnce(&Result<(), String>) + Send + 'static) {
         let acknowledge = self.untold.acknowledge.clone();
         self.untold.events.push_back(Vec::new());
         let steady = self.run.clock.elapsed();
-        self.run.journal.append(records, steady, Box::new(move |result| drop(acknowledge.send(result))));
+        let done = move |result| {
+            then(&result);
+            drop(acknowledge.send(result));
+        };
+        self.run.journal.append(records, steady, Box::new(done));
     }
 
     /// Tells the observer, after everything that was written before is durable.

@@ -5,10 +5,10 @@ use super::index;
 use super::routes::Learnt;
 use super::{Checker, Layers};
 use crate::diag::Diagnostic;
+use crate::plan::calendar;
 use crate::plan::checked::{Action, Parameters};
-use crate::plan::read::{instant, texts};
+use crate::plan::read::{fixed, instant, texts};
 use crate::plan::row::Row;
-use crate::plan::settings::Deadline;
 use crate::provider::model::{ActionRules, Operation, Provider};
 use crate::provider::pointer::scalar_text;
 use crate::run::Ordinal;
@@ -154,14 +154,23 @@ impl Checker<'_> {
             self.say(diagnostic.clone());
         }
         let at = at?;
-        let what = "`not_before` is not before the plan's deadline";
-        let begin = self.draft.schedule.start.map_or(self.now, |start| start.max(self.now));
-        if matches!(self.draft.deadline, Some(Deadline::At(end)) if at >= end) {
-            self.say(Diagnostic::error("not-before", field.value.span, what).help("the action could never be sent"));
-        } else if matches!(self.draft.deadline, Some(Deadline::After(length)) if begin.checked_add(length).is_ok_and(|end| at >= end))
-        {
-            let help = "the action will not be sent, unless the run begins later";
-            self.say(Diagnostic::warning("not-before", field.value.span, what).help(help));
+        let draft = &self.draft;
+        let end = calendar::deadline_at(draft.deadline, &draft.schedule, self.now);
+        let begin = draft.schedule.start.map_or(self.now, |start| start.max(self.now)).max(at);
+        let never = if end.is_some_and(|end| at >= end) {
+            Some("`not_before` is not before the plan's deadline")
+        } else if calendar::next_start(&draft.schedule, begin, draft.timeout, end).is_none() {
+            Some("`schedule.window` does not open between `not_before` and the plan's deadline")
+        } else {
+            None
+        };
+        if let (Some(what), Some(deadline)) = (never, draft.deadline) {
+            self.say(if fixed(deadline, &draft.schedule, self.now) {
+                Diagnostic::error("not-before", field.value.span, what).help("the action could never be sent")
+            } else {
+                let help = "the action will not be sent, unless the run begins later";
+                Diagnostic::warning("not-before", field.value.span, what).help(help)
+            });
         } else if at <= self.now {
             self.say(Diagnostic::warning("past", field.value.span, "`not_before` has passed and changes nothing"));
         }

@@ -90,7 +90,7 @@ impl Checker<'_> {
             self.compare_names(csr, parameter, &asked, &names, place_of(parameter).unwrap_or(csr_place), csr_place);
         }
         let key = csr.spki();
-        if self.draft.compromised.as_ref().is_some_and(|compromised| compromised.contains(&key)) {
+        if self.draft.safety.compromised.as_ref().is_some_and(|compromised| compromised.contains(&key)) {
             let what = "the key of this certificate request is in the list of compromised keys";
             self.say(Diagnostic::error("compromised-key", csr_place, what).help("make a new key and a new request"));
         }

@@ -266,9 +266,9 @@ impl<'r> Checker<'r> {
             let error = Diagnostic::error("no-actions", None, "this plan has no actions");
             self.say(error.help(ACTIONS_EXAMPLE));
         }
-        if let Some(most) = self.draft.safety.max_actions.filter(|most| actions > *most) {
+        if let Some(most) = self.draft.safety.value.max_actions.filter(|most| actions > *most) {
             let what = format!("this plan has {actions} actions; `max_actions` allows {most}");
-            let error = Diagnostic::error("max-actions", self.draft.max_actions_place, what);
+            let error = Diagnostic::error("max-actions", self.draft.safety.max_actions_place, what);
             self.say(error.help("split the plan, or raise `max_actions` if so many are meant"));
         }
         if self.diagnostics.has_errors() {
@@ -288,7 +288,7 @@ impl<'r> Checker<'r> {
             retry: self.draft.retry,
             timeout: self.draft.timeout,
             schedule: self.draft.schedule,
-            safety: self.draft.safety,
+            safety: self.draft.safety.value,
             keep_columns: self.keep,
         };
         let digest = self.digest.finish(&settings);

@@ -46,7 +46,7 @@ impl Checker<'_> {
         let Some(first) = self.index.key(key, ordinal) else { return };
         let first_id = self.index.id(first).into_owned();
         let what = format!("this certificate request has the same key as that of `{}`", safe::terminal(&first_id));
-        let finding = if self.draft.unique_keys {
+        let finding = if self.draft.safety.unique_keys {
             Diagnostic::error("shared-key", place, what)
         } else {
             Diagnostic::warning("shared-key", place, what)

@@ -113,6 +113,7 @@ impl Reading<'_> {
             let value = scalar::count(concurrency, 1, MOST_AT_ONCE, self.diagnostics);
             let value = value.and_then(|value| u32::try_from(value).ok());
             draft.account.concurrency = value.unwrap_or(draft.account.concurrency);
+            draft.account.concurrency_follows = false;
         }
         if let Some(reasons) = field(map, "reasons") {
             self.reasons(reasons, &provider, &mut draft.account);
@@ -304,7 +305,7 @@ fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
                 .collect(),
             windows: provider.windows.clone(),
             concurrency: provider.concurrency,
-            concurrency_follows: false,
+            concurrency_follows: true,
             reasons: BTreeMap::new(),
         },
         references: provider.environment.iter().map(|(name, variable)| format!("{name}=env:{variable}\n")).collect(),

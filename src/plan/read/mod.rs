@@ -4,19 +4,20 @@
 mod accounts;
 mod base_url;
 mod credentials;
+mod safety;
 mod scalar;
 mod schedule;
 
 pub(super) use accounts::{AccountDraft, Accounts};
+pub(super) use safety::SafetyDraft;
 pub(super) use scalar::{instant, known_keys, texts};
+pub(super) use schedule::fixed;
 
 use super::checked::ReadFile;
-use super::load;
-use super::settings::{DEFAULT_TIMEOUT, Deadline, Retry, Safety, Schedule, StopWhen};
+use super::settings::{DEFAULT_TIMEOUT, Deadline, Retry, Schedule};
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::pki::keys::CompromisedKeys;
 use crate::provider::Catalog;
-use crate::text::{SourceMap, Span};
+use crate::text::SourceMap;
 use crate::tree::{Field, Node, Shape};
 use jiff::Timestamp;
 use std::time::Duration;
@@ -29,11 +30,7 @@ pub(super) struct Draft {
     pub(super) retry: Retry,
     pub(super) timeout: Duration,
     pub(super) schedule: Schedule,
-    pub(super) safety: Safety,
-    /// Where `max_actions` stands.
-    pub(super) max_actions_place: Option<Span>,
-    pub(super) unique_keys: bool,
-    pub(super) compromised: Option<CompromisedKeys>,
+    pub(super) safety: SafetyDraft,
     /// The fields of `defaults`.
     pub(super) defaults: Vec<Field>,
 }
@@ -75,23 +72,21 @@ impl Reading<'_> {
                 (plan, shared) => plan.or(shared).cloned(),
             }
         };
-        let (safety, max_actions_place, unique_keys, compromised) = self.safety(merged("safety", 1).as_ref());
-        let schedule = schedule::schedule(merged("schedule", 1).as_ref(), self.now, self.diagnostics);
+        let safety = self.safety(merged("safety", 1).as_ref());
+        let timeout = merged("timeout", 0).and_then(|field| scalar::positive_duration(&field, self.diagnostics));
+        let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
+        let schedule = schedule::schedule(merged("schedule", 1).as_ref(), timeout, self.now, self.diagnostics);
         let deadline = plan.and_then(|plan| field(plan, "deadline"));
-        let deadline = deadline.and_then(|field| schedule::deadline(field, &schedule, self.now, self.diagnostics));
+        let deadline =
+            deadline.and_then(|field| schedule::deadline(field, &schedule, timeout, self.now, self.diagnostics));
         Draft {
             name: plan.and_then(|plan| field(plan, "name")).and_then(|field| self.name(field)),
             deadline,
             accounts: self.accounts(merged("providers", 2).as_ref()),
             retry: self.retry(merged("retry", 1).as_ref()),
-            timeout: merged("timeout", 0)
-                .and_then(|field| scalar::positive_duration(&field, self.diagnostics))
-                .unwrap_or(DEFAULT_TIMEOUT),
+            timeout,
             schedule,
             safety,
-            max_actions_place,
-            unique_keys,
-            compromised,
             defaults: plan.and_then(|plan| field(plan, "defaults")).map_or_else(Vec::new, |field| self.defaults(field)),
         }
     }
@@ -135,84 +130,6 @@ impl Reading<'_> {
         value
     }
 
-    fn safety(&mut self, safety: Option<&Field>) -> (Safety, Option<Span>, bool, Option<CompromisedKeys>) {
-        let mut value = Safety::default();
-        let Some(map) = scalar::map(safety, "`safety`", &SAFETY_KEYS, self.diagnostics) else {
-            return (value, None, false, None);
-        };
-        let max_actions = field(map, "max_actions");
-        value.max_actions = max_actions.and_then(|field| scalar::count(field, 1, u64::MAX, self.diagnostics));
-        value.canary =
-            field(map, "canary").and_then(|field| scalar::count(field, 0, u64::MAX, self.diagnostics)).unwrap_or(0);
-        value.stop_when = field(map, "stop_when").and_then(|field| self.stop_when(field));
-        let unique = field(map, "unique_keys").and_then(|field| scalar::flag(field, self.diagnostics)).unwrap_or(false);
-        let compromised = field(map, "compromised_keys").and_then(|field| self.compromised_keys(field));
-        (value, max_actions.map(|field| field.value.span), unique, compromised)
-    }
-
-    fn stop_when(&mut self, stop_when: &Field) -> Option<StopWhen> {
-        let keys = ["failures", "failure_rate", "of_last"];
-        let map = scalar::map(Some(stop_when), "`stop_when`", &keys, self.diagnostics)?;
-        let help = "write `{failures: 20}` or `{failure_rate: 0.05, of_last: 200}`";
-        match (field(map, "failures"), field(map, "failure_rate"), field(map, "of_last")) {
-            (Some(failures), None, None) => {
-                scalar::count(failures, 1, u64::MAX, self.diagnostics).map(StopWhen::Failures)
-            }
-            (None, Some(rate), Some(of_last)) => {
-                let share = scalar::share(rate, self.diagnostics);
-                let of_last = scalar::count(of_last, 1, u64::MAX, self.diagnostics);
-                Some(StopWhen::FailureRate { rate: share?, of_last: of_last? })
-            }
-            (None, None, None) => {
-                let error = Diagnostic::error("stop-when", map.span, "`stop_when` says no rule");
-                self.diagnostics.push(error.help(help));
-                None
-            }
-            (Some(_), ..) => {
-                let error = Diagnostic::error("stop-when", map.span, "`stop_when` takes one rule, not two");
-                self.diagnostics.push(error.help(help));
-                None
-            }
-            (None, rate, _) => {
-                let missing = if rate.is_some() { "of_last" } else { "failure_rate" };
-                let what = format!("`stop_when` lacks `{missing}`");
-                self.diagnostics.push(Diagnostic::error("stop-when", map.span, what).help(help));
-                None
-            }
-        }
-    }
-
-    fn compromised_keys(&mut self, field: &Field) -> Option<CompromisedKeys> {
-        let mut all: Option<String> = None;
-        for (name, place) in texts(&field.value, self.diagnostics)? {
-            let named = name.strip_prefix("file:").unwrap_or(&name);
-            let path = load::resolve(self.sources, place, named);
-            let text = match load::read_small(&path, u64::MAX) {
-                Ok(text) => text,
-                Err(why) => {
-                    let what = format!("the file {} cannot be read: {why}", path.display());
-                    self.diagnostics.push(Diagnostic::error("unreadable-file", place, what));
-                    continue;
-                }
-            };
-            // A list may hold the compromised private keys themselves; those are never copied.
-            if !text.contains("PRIVATE KEY") {
-                self.files.push(ReadFile { name: named.to_owned(), path: Some(path.clone()), text: None });
-            }
-            if let Err(wrong) = CompromisedKeys::parse(&text) {
-                for (line, why) in wrong {
-                    let what = format!("{}:{line}: {why}", path.display());
-                    self.diagnostics.push(Diagnostic::error("compromised-keys", place, what));
-                }
-                continue;
-            }
-            let all = all.get_or_insert_default();
-            all.push_str(&text);
-            all.push('\n');
-        }
-        CompromisedKeys::parse(&all?).ok()
-    }
-
     fn defaults(&mut self, field: &Field) -> Vec<Field> {
         if let Shape::Map(fields) = &field.value.shape {
             return fields.clone();
@@ -249,7 +166,6 @@ fn merge(shared: &Field, plan: &Field, depth: usize) -> Field {
 pub(super) const PLAN_KEYS: [&str; 10] =
     ["version", "name", "deadline", "providers", "retry", "timeout", "schedule", "safety", "defaults", "actions"];
 const SHARED_KEYS: [&str; 6] = ["version", "providers", "retry", "timeout", "schedule", "safety"];
-const SAFETY_KEYS: [&str; 5] = ["max_actions", "canary", "stop_when", "compromised_keys", "unique_keys"];
 /// A run directory's name holds the plan's.
 const LONGEST_NAME: usize = 100;
 /// More attempts than this are a mistake.

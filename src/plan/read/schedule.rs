@@ -1,18 +1,25 @@
-//! `schedule` and `deadline`: when a plan may run, and whether it ever can.
+//! `schedule` and `deadline`: when a plan may run, and whether it ever can. What can never be met is refused.
 
 use super::{field, scalar};
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::plan::calendar::{self, OpenSpan};
 use crate::plan::settings::{DailyWindow, Deadline, Schedule};
 use crate::text::nearest::nearest;
 use crate::text::safe;
-use crate::time::parse_duration;
+use crate::time::{human, parse_duration};
 use crate::tree::Field;
+use jiff::Timestamp;
 use jiff::civil::Time;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use std::time::Duration;
 
-/// Reads `schedule`.
-pub(super) fn schedule(schedule: Option<&Field>, now: Timestamp, diagnostics: &mut Diagnostics) -> Schedule {
+/// Reads `schedule`. `timeout` is the time of one attempt: so long before a window closes nothing is begun any more.
+pub(super) fn schedule(
+    schedule: Option<&Field>,
+    timeout: Duration,
+    now: Timestamp,
+    diagnostics: &mut Diagnostics,
+) -> Schedule {
     let mut value = Schedule::default();
     let Some(map) = scalar::map(schedule, "`schedule`", &["start", "window"], diagnostics) else { return value };
     if let Some(start) = field(map, "start") {
@@ -22,30 +29,56 @@ pub(super) fn schedule(schedule: Option<&Field>, now: Timestamp, diagnostics: &m
             diagnostics.push(Diagnostic::warning("past", start.value.span, what));
         }
     }
-    value.window = field(map, "window").and_then(|window| daily_window(window, diagnostics));
+    value.window = field(map, "window").and_then(|field| {
+        let window = daily_window(field, diagnostics)?;
+        long_enough(field, &window, timeout, now, diagnostics).then_some(window)
+    });
     value
+}
+
+/// Whether anything can ever be begun in a window.
+fn long_enough(
+    field: &Field,
+    window: &DailyWindow,
+    timeout: Duration,
+    now: Timestamp,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let length = |span: OpenSpan| Duration::try_from(span.closes.duration_since(span.opens)).unwrap_or_default();
+    let longest = calendar::open_spans(window, now).take(SPANS_LOOKED_AT).map(length).max().unwrap_or_default();
+    if longest > timeout {
+        return true;
+    }
+    let what = format!(
+        "nothing could ever be sent in this window: it is open for {}, and nothing is begun in its last {}",
+        human(longest),
+        human(timeout)
+    );
+    let help =
+        "what is begun must be answered before the window closes: make it longer than `timeout`, or `timeout` shorter";
+    diagnostics.push(Diagnostic::error("window", field.value.span, what).help(help));
+    false
 }
 
 /// Reads `deadline`, and tells where the schedule leaves no time before it.
 pub(super) fn deadline(
     field: &Field,
     schedule: &Schedule,
+    timeout: Duration,
     now: Timestamp,
     diagnostics: &mut Diagnostics,
 ) -> Option<Deadline> {
     let text = scalar::text(field, diagnostics)?;
     let place = field.value.span;
-    let begin = schedule.start.map_or(now, |start| start.max(now));
-    let (deadline, end) = match parse_duration(text) {
+    let deadline = match parse_duration(text) {
         Ok(length) if length.is_zero() => {
             diagnostics.push(Diagnostic::error("duration", place, "`deadline` must be longer than nothing"));
             return None;
         }
         // It counts from the start of the run, which `schedule.start` may hold back.
-        Ok(length) => (Deadline::After(length), begin.checked_add(length).unwrap_or(Timestamp::MAX)),
+        Ok(length) => Deadline::After(length),
         Err(_) if text.bytes().filter(|byte| *byte == b'-').count() >= 2 => {
-            let at = scalar::instant("deadline", &field.value, diagnostics)?;
-            (Deadline::At(at), at)
+            Deadline::At(scalar::instant("deadline", &field.value, diagnostics)?)
         }
         Err(why) => {
             let error = Diagnostic::error("deadline", place, why);
@@ -53,23 +86,32 @@ pub(super) fn deadline(
             return None;
         }
     };
-    let problem = if end <= now {
-        Some("the deadline has passed")
+    let end = calendar::deadline_at(Some(deadline), schedule, now).unwrap_or(Timestamp::MAX);
+    let opening = calendar::next_start(schedule, now, timeout, None);
+    let opens = || opening.map_or_else(|| "never".to_owned(), |at| format!("next at {at}"));
+    let (problem, help) = if end <= now {
+        ("the deadline has passed".to_owned(), None)
     } else if schedule.start.is_some_and(|start| start >= end) {
-        Some("`schedule.start` is not before the deadline")
-    } else if schedule.window.as_ref().is_some_and(|window| !opens(window, begin, end)) {
-        Some("`schedule.window` does not open before the deadline")
+        ("`schedule.start` is not before the deadline".to_owned(), None)
+    } else if opening.is_none_or(|opening| opening >= end) {
+        let what = format!("`schedule.window` does not open before the deadline, {end}");
+        (what, Some(format!("something can be sent {}", opens())))
     } else {
-        None
+        return Some(deadline);
     };
-    if let Some(problem) = problem {
-        diagnostics.push(match deadline {
-            Deadline::At(_) => Diagnostic::error("deadline", place, problem),
-            Deadline::After(_) => Diagnostic::warning("deadline", place, problem)
-                .help("nothing will be sent, unless the run begins later"),
-        });
-    }
+    diagnostics.push(match (fixed(deadline, schedule, now), help) {
+        (true, Some(help)) => Diagnostic::error("deadline", place, problem).help(help),
+        (true, None) => Diagnostic::error("deadline", place, problem),
+        (false, _) => Diagnostic::warning("deadline", place, problem)
+            .help(format!("that holds for a run that begins now: something can be sent {}", opens())),
+    });
     Some(deadline)
+}
+
+/// Whether a deadline is the same instant whenever the run begins from now on (until `start`): what it does not leave time for can
+/// never be met then.
+pub(in crate::plan) fn fixed(deadline: Deadline, schedule: &Schedule, now: Timestamp) -> bool {
+    matches!(deadline, Deadline::At(_)) || schedule.start.is_some_and(|start| start > now)
 }
 
 fn daily_window(window: &Field, diagnostics: &mut Diagnostics) -> Option<DailyWindow> {
@@ -161,24 +203,7 @@ fn weekdays(field: &Field, diagnostics: &mut Diagnostics) -> Option<Vec<i8>> {
     (good && !days.is_empty()).then_some(days)
 }
 
-/// Whether the window is open at some time from `begin` until `end`.
-fn opens(window: &DailyWindow, begin: Timestamp, end: Timestamp) -> bool {
-    let Ok(zone) = TimeZone::get(&window.timezone) else { return true };
-    let first = begin.to_zoned(zone.clone()).date();
-    // From the day before (its window may span midnight) to a week on, after which all repeats.
-    (-1..=8_i64).any(|day| {
-        let Ok(date) = first.checked_add(day.days()) else { return true };
-        if !window.days.contains(&date.weekday().to_monday_one_offset()) {
-            return false;
-        }
-        let closing_day = if window.to <= window.from { date.checked_add(1.days()) } else { Ok(date) };
-        let Ok(closing_day) = closing_day else { return true };
-        let opening = date.to_datetime(window.from).to_zoned(zone.clone());
-        let closing = closing_day.to_datetime(window.to).to_zoned(zone.clone());
-        let (Ok(opening), Ok(closing)) = (opening, closing) else { return true };
-        opening.timestamp() < end && closing.timestamp() > begin
-    })
-}
-
 /// The words for days, Monday first.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// Of so many spans of a window the longest counts: a change of summer time may shorten some.
+const SPANS_LOOKED_AT: usize = 14;

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | `id` | the provider's name in plans |
 //! | `rate` | `[100/5s, 1000/180s]`: requests in any window, all hold |
-//! | `concurrency` | requests in flight at once |
+//! | `concurrency` | requests in flight at once, at most |
 //! | `environment` | credential → environment variable, where a plan configures nothing |
 //! | `answers`, `code`, `message`, `reference`, `throttle_hint` | as of an operation, for all of them; its own come first |
 //!

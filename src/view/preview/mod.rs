@@ -4,6 +4,7 @@ mod model;
 mod text;
 
 pub use model::{
-    Count, DeadlineForecast, FirstRequest, Header, Order, Ordered, Preview, ProviderForecast, WideEffect, WideEffects,
+    Count, DeadlineForecast, FirstRequest, Header, Help, Order, Ordered, Preview, ProviderForecast, Waited, WideEffect,
+    WideEffects,
 };
 pub use text::render;

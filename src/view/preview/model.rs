@@ -32,10 +32,14 @@ pub struct Preview {
     /// When all would have ended.
     #[serde(serialize_with = "instant")]
     pub ends_at: Option<Timestamp>,
+    /// In how many of the schedule's windows requests go out; `None` where the schedule has none.
+    pub schedule_windows: Option<u64>,
     /// How long one request is assumed to take.
     pub assumed_latency_ms: u64,
     /// The deadline, and how it compares.
     pub deadline: Option<DeadlineForecast>,
+    /// What would help: each was tried by foretelling the run anew.
+    pub would_help: Vec<Help>,
     /// The first requests as they would be sent, secrets masked.
     pub first_requests: Vec<FirstRequest>,
 }
@@ -80,6 +84,10 @@ pub struct WideEffect {
 pub struct Order {
     /// So many go first, one at a time.
     pub canary: u64,
+    /// In so many waves; 0 where all go in one.
+    pub waves: u64,
+    /// Whether somebody is asked between two waves: how long the answers take is not part of the estimate.
+    pub asks_between_waves: bool,
     /// How many wait for others.
     pub with_needs: u64,
     /// The first actions, in the order in which they would be sent.
@@ -116,10 +124,44 @@ pub struct ProviderForecast {
     pub concurrency: u32,
     /// How many of its actions are to be sent.
     pub actions: u64,
-    /// How long they take.
+    /// How many requests that takes, look-ups and tokens among them.
+    pub requests: u64,
+    /// How long they take, from the run's first request.
     pub estimated_seconds: Option<f64>,
-    /// What it is that makes it take so long, in a few words: `1000/180s`, "concurrency 4 at 500ms a request".
+    /// When the last of them would have ended.
+    #[serde(serialize_with = "instant")]
+    pub ends_at: Option<Timestamp>,
+    /// How much time is left over before the deadline; below zero, by how much it is missed.
+    pub slack_seconds: Option<f64>,
+    /// What it is that makes it take so long, in a few words: `rate 1000/180s`, `concurrency 4 at 0.5s an answer`.
     pub bottleneck: String,
+    /// All that it waits for, the longest first.
+    pub waits: Vec<Waited>,
+}
+
+/// What a provider's actions wait for, and how long.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Waited {
+    /// What it is, in a few words.
+    #[serde(rename = "for")]
+    pub for_what: String,
+    /// How long.
+    pub seconds: f64,
+}
+
+/// What would make the run take less time, or end sooner in truth.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Help {
+    /// The configured provider.
+    pub provider: String,
+    /// The change: `second-key`, `whole-orders`, `concurrency`, `longer-window`, `skip_approval`.
+    pub change: String,
+    /// A sentence for people.
+    pub text: String,
+    /// How long the whole run takes then; `None` where nobody can know.
+    pub estimated_seconds: Option<f64>,
+    /// Whether the deadline, where there is one, is met then.
+    pub deadline_met: Option<bool>,
 }
 
 /// The deadline, and how the estimate compares.

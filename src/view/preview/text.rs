@@ -15,6 +15,7 @@ pub fn render(preview: &Preview) -> String {
         order(preview),
         providers(preview),
         time(preview),
+        would_help(preview),
         first_requests(preview),
         "Nothing was sent.\n".to_owned(),
     ];
@@ -69,7 +70,8 @@ fn order(preview: &Preview) -> String {
         let verb = if order.with_needs == 1 { "waits" } else { "wait" };
         format!("{} {verb} for others", plural(order.with_needs, "action"))
     });
-    let facts: Vec<String> = canary.into_iter().chain(waiting).collect();
+    let waves = (order.waves > 1).then(|| format!("in {} waves", order.waves));
+    let facts: Vec<String> = canary.into_iter().chain(waves).chain(waiting).collect();
     let colon = if facts.is_empty() { "" } else { ": " };
     let row = |(index, action): (usize, &super::Ordered)| {
         let needs = action.needs.join(" ");
@@ -103,16 +105,17 @@ fn providers(preview: &Preview) -> String {
         };
         let rate = if provider.rate.is_empty() { "no limit".to_owned() } else { provider.rate.join(", ") };
         let time = provider.estimated_seconds.map_or_else(|| "never".to_owned(), seconds);
-        vec![name, grouped(provider.actions), rate, provider.concurrency.to_string(), time, provider.bottleneck.clone()]
+        let (actions, requests) = (grouped(provider.actions), grouped(provider.requests));
+        vec![name, actions, requests, rate, provider.concurrency.to_string(), time, provider.bottleneck.clone()]
     };
     if preview.providers.is_empty() {
         return String::new();
     }
     let rows: Vec<Vec<String>> = preview.providers.iter().map(row).collect();
-    let header = ["provider", "to send", "rate", "at once", "takes", "because of"];
+    let header = ["provider", "to send", "requests", "rate", "at once", "takes", "because of"];
     let places: Vec<Vec<String>> =
         preview.providers.iter().map(|provider| vec![provider.provider.clone(), provider.base_url.clone()]).collect();
-    table(&header, &[1, 3, 4], &rows) + "\n" + &table(&["provider", "sends to"], &[], &places)
+    table(&header, &[1, 2, 4, 5], &rows) + "\n" + &table(&["provider", "sends to"], &[], &places)
 }
 
 fn time(preview: &Preview) -> String {
@@ -134,7 +137,28 @@ fn time(preview: &Preview) -> String {
             None => format!("Deadline{at}: MISSED\n"),
         }
     });
-    format!("Estimated time: {estimate}, at {latency} a request{span}\n{}", deadline.unwrap_or_default())
+    let windows = match preview.schedule_windows {
+        Some(windows @ 2..) => format!(
+            "It takes {} of the schedule: `--wait` stays through the closed hours, else resume in each\n",
+            plural(windows, "window")
+        ),
+        _ => String::new(),
+    };
+    let asks = if preview.order.asks_between_waves {
+        "Somebody is asked between two waves: how long the answers take is not counted\n"
+    } else {
+        ""
+    };
+    let deadline = deadline.unwrap_or_default();
+    format!("Estimated time: {estimate}, at {latency} a request{span}\n{windows}{asks}{deadline}")
+}
+
+fn would_help(preview: &Preview) -> String {
+    if preview.would_help.is_empty() {
+        return String::new();
+    }
+    let lines = preview.would_help.iter().map(|help| format!("  - {}\n", safe::terminal(&help.text)));
+    format!("What would help:\n{}", lines.collect::<String>())
 }
 
 fn first_requests(preview: &Preview) -> String {
@@ -211,7 +235,13 @@ mod tests {
                 count("revoke-order", None, None, 12),
             ],
             wide_effects,
-            order: Order { canary: 1, with_needs: 1, first: vec![ordered("shop", &[]), ordered("next", &["shop"])] },
+            order: Order {
+                canary: 1,
+                waves: 3,
+                asks_between_waves: true,
+                with_needs: 1,
+                first: vec![ordered("shop", &[]), ordered("next", &["shop"])],
+            },
             providers: vec![ProviderForecast {
                 provider: "corp".into(),
                 uses: "digicert".into(),
@@ -219,13 +249,25 @@ mod tests {
                 rate: vec!["100/5s".into(), "1000/180s".into()],
                 concurrency: 16,
                 actions: 2012,
+                requests: 2013,
                 estimated_seconds: Some(360.0),
-                bottleneck: "1000/180s".into(),
+                ends_at: None,
+                slack_seconds: None,
+                bottleneck: "rate 1000/180s".into(),
+                waits: vec![Waited { for_what: "rate 1000/180s".into(), seconds: 340.0 }],
             }],
             estimated_seconds: Some(360.0),
             starts_at: Some(Timestamp::from_second(1_700_000_000).unwrap()),
             ends_at: Some(Timestamp::from_second(1_700_000_360).unwrap()),
+            schedule_windows: Some(2),
             assumed_latency_ms: 500,
+            would_help: vec![Help {
+                provider: "corp".into(),
+                change: "second-key".into(),
+                text: "a second key\u{1b}: 3m instead of 6m".into(),
+                estimated_seconds: Some(180.0),
+                deadline_met: Some(true),
+            }],
             deadline: Some(DeadlineForecast {
                 at: Some(Timestamp::from_second(1_700_000_300).unwrap()),
                 slack_seconds: Some(-60.0),
@@ -267,20 +309,25 @@ digest  ab12
   order-9  plan.yaml:9  every certificate of the order
   … and 2 more
 
-Order: 1 action first, one at a time; 1 action waits for others
+Order: 1 action first, one at a time; in 3 waves; 1 action waits for others
      action  provider  operation  target  needs
   1  shop    digicert  revoke     112358         canary
   2  next    digicert  revoke     112358  shop
   … and 2,010 more
 
-  provider         to send  rate               at once   takes  because of
-  corp (digicert)    2,012  100/5s, 1000/180s       16  6m 00s  1000/180s
+  provider         to send  requests  rate               at once   takes  because of
+  corp (digicert)    2,012     2,013  100/5s, 1000/180s       16  6m 00s  rate 1000/180s
 
   provider  sends to
   corp      https://www.digicert.com/services/v2
 
 Estimated time: 6m 00s, at 0.5s a request (2023-11-14T22:13:20.000Z to 2023-11-14T22:19:20.000Z)
+It takes 2 windows of the schedule: `--wait` stays through the closed hours, else resume in each
+Somebody is asked between two waves: how long the answers take is not counted
 Deadline 2023-11-14T22:18:20.000Z: MISSED by 1m 00s
+
+What would help:
+  - a second key\\u{1b}: 3m instead of 6m
 
 First requests, secrets masked:
   # shop (corp)
@@ -303,6 +350,9 @@ Nothing was sent.
         assert_eq!(json["wide_effects"]["count"], 12);
         assert_eq!(json["wide_effects"]["first"].as_array().map(Vec::len), Some(12));
         assert_eq!(json["deadline"]["slack_seconds"], -60.0);
+        assert_eq!(json["would_help"][0]["estimated_seconds"], 180.0);
+        assert_eq!(json["providers"][0]["waits"][0]["for"], "rate 1000/180s");
+        assert_eq!((&json["providers"][0]["requests"], &json["schedule_windows"]), (&2013.into(), &2.into()));
         assert_eq!(json["ends_at"], "2023-11-14T22:19:20.000Z");
         assert_eq!(json["first_requests"][0]["headers"][0]["value"], "(secret)");
     }

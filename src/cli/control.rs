@@ -1,0 +1,261 @@
+//! `certsweep pause`, `go` and `pace`: words to a run that another process carries out, through the run directory; and that process's
+//! ear, which hands them to the engine and answers when it is done.
+
+use super::args;
+use super::context::Context;
+use super::exit::Exit;
+use super::status::resume_command;
+use crate::engine::control::{Done, Heard, Word};
+use crate::journal::{JournalError, RunDir, RunFacts, words};
+use crate::provider::model::Window;
+use crate::text::nearest::nearest;
+use crate::time::Clock;
+use crate::view::status::State;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+/// A word as it stands in its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Said {
+    /// When it was said: nobody hears what is long past.
+    at: Timestamp,
+    /// What was said.
+    what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum What {
+    Pause,
+    Go,
+    /// Accounts by name, with their windows as plans write them.
+    Pace(Vec<(String, Vec<String>)>),
+}
+
+/// The answer as it stands in its file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Answer {
+    Done,
+    Already,
+    Refused(String),
+}
+
+/// Has a run send nothing new.
+pub fn pause(context: &Context, args: &args::Pause) -> Exit {
+    let go = format!("`certsweep go {}` goes on", args.run_dir.display());
+    say(context, &args.run_dir, What::Pause, |done| match done {
+        Done::Done => format!("paused: nothing new is sent; {go}"),
+        Done::Already => format!("it was paused already; {go}"),
+    })
+}
+
+/// Has a paused run go on.
+pub fn go(context: &Context, args: &args::Go) -> Exit {
+    say(context, &args.run_dir, What::Go, |done| match done {
+        Done::Done => "it goes on".to_owned(),
+        Done::Already => "it is not paused: it goes on".to_owned(),
+    })
+}
+
+/// Sets the limits of a run's accounts.
+pub fn pace(context: &Context, args: &args::Pace) -> Exit {
+    let limits: Vec<(String, Vec<String>)> = args
+        .limits
+        .iter()
+        .map(|limit| (limit.account.clone(), limit.windows.iter().map(ToString::to_string).collect()))
+        .collect();
+    let told: Vec<String> =
+        limits.iter().map(|(account, windows)| format!("{account} {}", windows.join(", "))).collect();
+    say(context, &args.run_dir, What::Pace(limits), |_| format!("from now on: {}", told.join("; ")))
+}
+
+/// Says a word and waits for the answer.
+fn say(context: &Context, path: &Path, what: What, told: impl Fn(Done) -> String) -> Exit {
+    match say_word(context, path, what) {
+        Ok(done) => {
+            if context.global.json {
+                let already = done == Done::Already;
+                context.printer.result_json(&serde_json::json!({"done": true, "already": already, "text": told(done)}));
+            } else {
+                context.printer.result(&told(done));
+            }
+            Exit::Well
+        }
+        Err((words, exit)) => {
+            context.printer.error(&words);
+            exit
+        }
+    }
+}
+
+fn say_word(context: &Context, path: &Path, what: What) -> Result<Done, (String, Exit)> {
+    let failed = |error: JournalError| match error {
+        JournalError::NotARun { .. } => (error.to_string(), Exit::Usage),
+        error => (error.to_string(), Exit::Environment),
+    };
+    let dir = RunDir::existing(path).map_err(failed)?;
+    let facts = dir.read().and_then(|reader| reader.facts()).map_err(failed)?;
+    if let What::Pace(limits) = &what {
+        known(limits, &names(&facts)).map_err(|words| (words, Exit::Usage))?;
+    }
+    if !dir.is_locked().map_err(failed)? {
+        return Err(nobody(&dir).map_err(failed)?);
+    }
+    let said = Said { at: context.clock.now(), what };
+    let text = serde_json::to_string(&said).map_err(|error| (error.to_string(), Exit::Environment))?;
+    let name = format!("{}-{}", said.at.as_millisecond(), std::process::id());
+    let word = words::say(path, &name, &text).map_err(failed)?;
+    let began = context.clock.elapsed();
+    let mut patience = PATIENCE;
+    loop {
+        if let Some(answer) = words::answered(&word) {
+            return match serde_json::from_str(&answer) {
+                Ok(Answer::Done) => Ok(Done::Done),
+                Ok(Answer::Already) => Ok(Done::Already),
+                Ok(Answer::Refused(why)) => Err((why, Exit::Usage)),
+                Err(error) => Err((format!("the answer cannot be read: {error}"), Exit::Environment)),
+            };
+        }
+        if context.clock.elapsed().saturating_sub(began) >= patience {
+            if !words::take_back(&word) && patience == PATIENCE {
+                // It has just been heard: the answer is on its way.
+                patience += PATIENCE;
+                continue;
+            }
+            if !dir.is_locked().map_err(failed)? {
+                return Err(nobody(&dir).map_err(failed)?);
+            }
+            let words = format!("the process that holds {} does not answer; nothing was changed", path.display());
+            return Err((words, Exit::Environment));
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Why nobody hears.
+fn nobody(dir: &RunDir) -> Result<(String, Exit), JournalError> {
+    let path = dir.path();
+    let overview = dir.read()?.overview()?;
+    if overview.waiting == 0 {
+        return Ok((format!("{} has ended: every action has its outcome", path.display()), Exit::Usage));
+    }
+    let resume = resume_command(path, State::Stopped).unwrap_or_default();
+    Ok((format!("nobody is carrying out {} now; `{resume}` goes on with it", path.display()), Exit::Environment))
+}
+
+fn names(facts: &RunFacts) -> Vec<String> {
+    facts.settings.accounts.iter().map(|account| account.name.clone()).collect()
+}
+
+/// The indexes and windows of accounts that are named.
+fn known(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usize, Vec<Window>)>, String> {
+    let one = |(name, windows): &(String, Vec<String>)| {
+        let index = names.iter().position(|known| known == name).ok_or_else(|| {
+            let near = nearest(name, names.iter().map(String::as_str));
+            let near =
+                near.map_or_else(|| format!("it has {}", names.join(", ")), |near| format!("did you mean `{near}`?"));
+            format!("this run has no provider `{name}`; {near}")
+        })?;
+        let windows: Result<Vec<Window>, String> = windows.iter().map(|text| Window::parse(text)).collect();
+        windows.map(|windows| (index, windows))
+    };
+    limits.iter().map(one).collect()
+}
+
+/// Hears what is said to the run (whose accounts have these names) and hands it to the engine, until nobody listens there any more.
+pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<Word>) {
+    loop {
+        // What is said while the run ends is heard once more, and refused.
+        let over = sender.is_closed();
+        for (word, text) in words::waiting(&run) {
+            let answer = match serde_json::from_str::<Said>(&text) {
+                Ok(said) if clock.now().duration_since(said.at).abs() > STALE => {
+                    Answer::Refused("it was said too long ago".to_owned())
+                }
+                Ok(said) => hear(said.what, &names, &sender).await,
+                Err(error) => Answer::Refused(format!("it cannot be understood: {error}")),
+            };
+            // Who asked may be gone; a disk that takes no answer is the journal's affair.
+            let answer = serde_json::to_string(&answer).unwrap_or_default();
+            drop(words::answer(&word, &answer));
+        }
+        if over {
+            return;
+        }
+        tokio::select! {
+            () = sender.closed() => {}
+            () = tokio::time::sleep(LISTEN) => {}
+        }
+    }
+}
+
+async fn hear(what: What, names: &[String], sender: &UnboundedSender<Word>) -> Answer {
+    let given: Vec<Box<dyn FnOnce(Heard) -> Word>> = match what {
+        What::Pause => vec![Box::new(Word::Pause)],
+        What::Go => vec![Box::new(Word::Go)],
+        What::Pace(limits) => match known(&limits, names) {
+            Err(why) => return Answer::Refused(why),
+            Ok(limits) => limits
+                .into_iter()
+                .map(|(account, windows)| -> Box<dyn FnOnce(Heard) -> Word> {
+                    Box::new(move |heard| Word::Limits { account, windows, heard })
+                })
+                .collect(),
+        },
+    };
+    let mut answer = Answer::Done;
+    for word in given {
+        let (heard, hears) = oneshot::channel();
+        drop(sender.send(word(heard)));
+        answer = match hears.await {
+            Ok(Ok(Done::Done)) => Answer::Done,
+            Ok(Ok(Done::Already)) => Answer::Already,
+            Ok(Err(why)) => return Answer::Refused(why),
+            Err(_) => return Answer::Refused("the run has just ended".to_owned()),
+        };
+    }
+    answer
+}
+
+/// How often the runner looks for words.
+const LISTEN: Duration = Duration::from_millis(250);
+/// How often who said one looks for the answer.
+const LOOK: Duration = Duration::from_millis(20);
+/// How long an answer is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// A word that is older was said to somebody else.
+const STALE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_are_for_accounts_that_there_are() {
+        let names = ["digicert".to_owned(), "naver-kr".to_owned()];
+        let limits = |name: &str, window: &str| known(&[(name.to_owned(), vec![window.to_owned()])], &names);
+        assert_eq!(limits("naver-kr", "50/5s"), Ok(vec![(1, vec![Window::parse("50/5s").unwrap()])]));
+        for (name, window, expected) in [
+            ("digicrt", "50/5s", "did you mean `digicert`?"),
+            ("somebody", "50/5s", "it has digicert, naver-kr"),
+            ("digicert", "fast", "`fast` is not a rate"),
+        ] {
+            let why = limits(name, window).unwrap_err();
+            assert!(why.contains(expected), "{why}");
+        }
+    }
+
+    #[test]
+    fn words_are_written_and_read_again() {
+        let at = Timestamp::UNIX_EPOCH;
+        for what in [What::Pause, What::Go, What::Pace(vec![("a".into(), vec!["1/1s".into()])])] {
+            let text = serde_json::to_string(&Said { at, what: what.clone() }).unwrap();
+            assert_eq!(serde_json::from_str::<Said>(&text).unwrap(), Said { at, what });
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! From the checked actions to the preview: they are counted while they are checked, and the run is foretold from what was counted.
+
+use super::context::ReadPlan;
+use crate::engine::forecast::{self, AccountForecast, Assumptions, Change, Forecast, Wishes, forecast};
+use crate::engine::safety;
+use crate::engine::waits::Why;
+use crate::journal::reader::QueuedAction;
+use crate::plan::settings::BetweenWaves;
+use crate::plan::{Account, Action, Settings};
+use crate::provider::model::{ActionRules, SignerKind, TargetKind};
+use crate::provider::{Catalog, Provider, lookup};
+use crate::run::Ordinal;
+use crate::time::human;
+use crate::view::preview::{
+    Count, DeadlineForecast, FirstRequest, Header, Help, Order, Ordered, Preview, ProviderForecast, Waited, WideEffect,
+    WideEffects,
+};
+use crate::view::table::plural;
+use crate::wire::request;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::time::Duration;
+
+/// What a preview needs of the actions, gathered while they are checked.
+#[derive(Debug, Default)]
+pub struct Gathered {
+    queue: Vec<QueuedAction>,
+    needs: Vec<(usize, Vec<String>)>,
+    ids: HashMap<String, Ordinal>,
+    counts: BTreeMap<(usize, String, Option<String>, Option<String>), u64>,
+    duplicates: u64,
+    wide: WideEffects,
+    first: Vec<Action>,
+    /// Certificates that name their order: ordinal, account, operation, order with the reason.
+    orders: Vec<(Ordinal, usize, String, String)>,
+    /// Actions that do not ask to skip a person's approval, by account and operation.
+    unskipped: BTreeMap<(usize, String), u64>,
+    duplicates_of: Vec<(Ordinal, String)>,
+    keep_actions: bool,
+    actions: Vec<Action>,
+}
+
+impl Gathered {
+    /// Nothing yet; `keep_actions` where each action is needed again.
+    pub fn new(keep_actions: bool) -> Self {
+        Self { keep_actions, ..Self::default() }
+    }
+
+    /// The actions, where they were kept.
+    pub fn actions(&self) -> &[Action] {
+        &self.actions
+    }
+
+    /// Takes the next action.
+    pub fn add(&mut self, action: &Action) {
+        if !action.needs.is_empty() {
+            self.needs.push((self.queue.len(), action.needs.clone()));
+        }
+        self.ids.insert(action.id.clone(), action.ordinal);
+        self.queue.push(QueuedAction {
+            ordinal: action.ordinal,
+            account: action.account,
+            needs: Vec::new(),
+            not_before: action.not_before,
+            duplicate_of: action.duplicate_of.clone(),
+        });
+        if let Some(original) = &action.duplicate_of {
+            self.duplicates += 1;
+            self.duplicates_of.push((action.ordinal, original.clone()));
+        } else {
+            if let Some(order) = action.parameters.get(ORDER) {
+                // One revoke of the order has one reason.
+                let order = format!("{order} {}", action.reason_sent.as_deref().unwrap_or_default());
+                self.orders.push((action.ordinal, action.account, action.operation.clone(), order));
+            }
+            if action.parameters.get(SKIP_APPROVAL).and_then(serde_json::Value::as_bool) != Some(true) {
+                *self.unskipped.entry((action.account, action.operation.clone())).or_default() += 1;
+            }
+            let reason = action.reason.map(|reason| reason.name().to_owned());
+            let key = (action.account, action.operation.clone(), reason, action.reason_sent.clone());
+            *self.counts.entry(key).or_default() += 1;
+            if let Some(reaches) = &action.reaches {
+                self.wide.add(|| WideEffect {
+                    action_id: action.id.clone(),
+                    source: action.source.clone(),
+                    reaches: reaches.clone(),
+                });
+            }
+            if self.first.len() < MOST_CANARIES {
+                self.first.push(action.clone());
+            }
+        }
+        if self.keep_actions {
+            self.actions.push(action.clone());
+        }
+    }
+
+    /// The preview of a plan whose actions were all taken.
+    pub fn preview(mut self, read: &ReadPlan, catalog: &Catalog, latency: Duration, now: Timestamp) -> Preview {
+        let settings = read.plan.settings();
+        self.resolve_needs();
+        let assumptions = self.assumptions(settings, catalog, latency, now);
+        let deadline = safety::deadline(settings.deadline, &settings.schedule, now);
+        let foretold = forecast(settings, &self.queue, &assumptions);
+        let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time).ok());
+        let (starts_at, ends_at) = (after(foretold.starts), after(foretold.takes));
+        let would_help = self.would_help(settings, catalog, &assumptions, &foretold, deadline);
+        let name = |account: usize| settings.accounts[account].name.clone();
+        let counts = self.counts.iter().map(|((account, operation, reason, reason_sent), actions)| Count {
+            provider: name(*account),
+            operation: operation.clone(),
+            reason: reason.clone(),
+            reason_sent: reason_sent.clone(),
+            actions: *actions,
+        });
+        let order = self.first.iter().take(SHOWN_ACTIONS).map(|action| Ordered {
+            action_id: action.id.clone(),
+            provider: name(action.account),
+            operation: action.operation.clone(),
+            target: action.target.clone(),
+            needs: action.needs.clone(),
+        });
+        let providers = settings.accounts.iter().zip(&foretold.accounts);
+        Preview {
+            plan: settings.name.clone(),
+            digest: read.plan.digest().to_owned(),
+            actions: read.plan.actions(),
+            duplicates: self.duplicates,
+            warnings: read.warnings,
+            counts: counts.collect(),
+            order: Order {
+                canary: settings.safety.canary,
+                waves: settings.safety.waves.len() as u64,
+                asks_between_waves: !settings.safety.waves.is_empty()
+                    && settings.safety.between_waves == BetweenWaves::Ask,
+                with_needs: self.needs.len() as u64,
+                first: order.collect(),
+            },
+            providers: providers
+                .map(|(account, share)| provider_forecast(account, share, &foretold, latency, now, deadline))
+                .collect(),
+            estimated_seconds: foretold.takes.map(|takes| takes.as_secs_f64()),
+            starts_at,
+            ends_at,
+            schedule_windows: settings.schedule.window.as_ref().map(|_| foretold.windows),
+            assumed_latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
+            deadline: deadline.map(|at| {
+                let slack = ends_at.map(|ends| at.duration_since(ends).as_secs_f64());
+                DeadlineForecast { at: Some(at), slack_seconds: slack, met: slack.is_some_and(|slack| slack >= 0.0) }
+            }),
+            would_help,
+            first_requests: first_requests(settings, catalog, &self.first[..self.first.len().min(SHOWN_ACTIONS)]),
+            wide_effects: self.wide,
+        }
+    }
+
+    /// Needs become ordinals; who needs a duplicate needs what it repeats.
+    fn resolve_needs(&mut self) {
+        let originals: HashMap<Ordinal, Ordinal> = self
+            .duplicates_of
+            .iter()
+            .filter_map(|(ordinal, original)| Some((*ordinal, *self.ids.get(original)?)))
+            .collect();
+        for (index, needs) in &self.needs {
+            let ordinals = needs.iter().filter_map(|id| self.ids.get(id).copied());
+            self.queue[*index].needs =
+                ordinals.map(|ordinal| originals.get(&ordinal).copied().unwrap_or(ordinal)).collect();
+        }
+    }
+
+    fn assumptions(&self, settings: &Settings, catalog: &Catalog, latency: Duration, start: Timestamp) -> Assumptions {
+        let tokens = settings.accounts.iter().map(|account| {
+            // A run takes the first scheme whose credentials are all there; which are there is only known then.
+            let schemes = catalog.get(&account.provider).map(|provider| provider.auth.as_slice()).unwrap_or_default();
+            let named = |names: &[String]| names.iter().all(|name| account.credentials.contains_key(name));
+            let scheme = schemes.iter().find(|scheme| named(&scheme.required)).or(schemes.first());
+            scheme.is_some_and(|scheme| matches!(scheme.signer, SignerKind::HuaweiIamToken(_)))
+        });
+        let read_back = match settings.safety.canary {
+            0 => HashSet::new(),
+            _ => self
+                .first
+                .iter()
+                .filter(|action| is_read_back(settings, catalog, action))
+                .map(|one| one.ordinal)
+                .collect(),
+        };
+        Assumptions { start, latency, tokens: tokens.collect(), read_back }
+    }
+
+    fn would_help(
+        &self,
+        settings: &Settings,
+        catalog: &Catalog,
+        assumptions: &Assumptions,
+        foretold: &Forecast,
+        deadline: Option<Timestamp>,
+    ) -> Vec<Help> {
+        let left = deadline.map(|at| Duration::try_from(at.duration_since(assumptions.start)).unwrap_or_default());
+        let wishes = Wishes { orders: self.whole_orders(settings, catalog), deadline: left };
+        let helps = forecast::would_help(settings, &self.queue, assumptions, &wishes, foretold);
+        let said = helps.into_iter().map(|help| {
+            let account = &settings.accounts[help.account];
+            let met = left.map(|left| help.takes <= left);
+            Help {
+                provider: account.name.clone(),
+                change: change_word(&help.change).to_owned(),
+                text: sentence(&help.change, account, help.takes, foretold.takes, met),
+                estimated_seconds: Some(help.takes.as_secs_f64()),
+                deadline_met: met,
+            }
+        });
+        let mut said: Vec<Help> = said.collect();
+        said.extend(self.approvals(settings, catalog));
+        said
+    }
+
+    /// Certificates whose order another one names before them, with that other one, where the provider revokes whole orders.
+    fn whole_orders(&self, settings: &Settings, catalog: &Catalog) -> HashMap<Ordinal, Ordinal> {
+        let mut firsts: HashMap<(usize, &str, &str), Ordinal> = HashMap::new();
+        let mut later = HashMap::new();
+        for (ordinal, account, operation, order) in &self.orders {
+            let provider = catalog.get(&settings.accounts[*account].provider);
+            if !provider.is_some_and(|provider| revokes_whole_orders(provider, operation)) {
+                continue;
+            }
+            match firsts.entry((*account, operation, order)) {
+                std::collections::hash_map::Entry::Occupied(first) => drop(later.insert(*ordinal, *first.get())),
+                std::collections::hash_map::Entry::Vacant(place) => drop(place.insert(*ordinal)),
+            }
+        }
+        later
+    }
+
+    /// Revokes that are accepted and then wait for a person: how long is not known.
+    fn approvals(&self, settings: &Settings, catalog: &Catalog) -> Vec<Help> {
+        let mut waiting: BTreeMap<usize, u64> = BTreeMap::new();
+        for ((account, operation), actions) in &self.unskipped {
+            let provider = catalog.get(&settings.accounts[*account].provider);
+            let operation = provider.and_then(|provider| provider.operation(operation));
+            if operation.is_some_and(|operation| operation.parameters.iter().any(|known| known.name == SKIP_APPROVAL)) {
+                *waiting.entry(*account).or_default() += actions;
+            }
+        }
+        let said = waiting.into_iter().map(|(account, actions)| {
+            let name = &settings.accounts[account].name;
+            let (actions, wait) =
+                (plural(actions, "action"), if actions == 1 { "waits" } else { "wait" });
+            Help {
+                provider: name.clone(),
+                change: SKIP_APPROVAL.to_owned(),
+                text: format!(
+                    "{actions} of {name} {wait} for a person to approve, and how long is not known; `skip_approval: true` \
+                     with an administrator's key spares that"
+                ),
+                estimated_seconds: None,
+                deadline_met: None,
+            }
+        });
+        said.collect()
+    }
+}
+
+/// Whether an action's target is surely read back where it goes as a canary: not one that waits for a person, and not one whose
+/// look-up needs what only its answer tells.
+fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool {
+    let provider = catalog.get(&settings.accounts[action.account].provider);
+    let Some((provider, operation)) = provider.and_then(|one| Some((one, one.operation(&action.operation)?))) else {
+        return false;
+    };
+    let waits = operation.parameters.iter().any(|known| known.name == SKIP_APPROVAL)
+        && action.parameters.get(SKIP_APPROVAL).and_then(serde_json::Value::as_bool) != Some(true);
+    let rules = operation.action.as_ref();
+    !waits && rules.is_some_and(|rules| !lookup::choose(provider, rules, &action.parameters, None).is_empty())
+}
+
+/// Says so where a run of these actions that begins now will miss its deadline.
+pub fn misses_the_deadline(
+    settings: &Settings,
+    queue: &[QueuedAction],
+    latency: Duration,
+    now: Timestamp,
+) -> Option<String> {
+    let at = safety::deadline(settings.deadline, &settings.schedule, now)?;
+    let tokens = vec![false; settings.accounts.len()];
+    let assumptions = Assumptions { start: now, latency, tokens, read_back: HashSet::new() };
+    let Some(takes) = forecast(settings, queue, &assumptions).takes else {
+        return Some("the deadline will be MISSED: the plan does not end inside its schedule".to_owned());
+    };
+    let left = Duration::try_from(at.duration_since(now)).unwrap_or_default();
+    let late = takes.checked_sub(left).filter(|late| !late.is_zero())?;
+    Some(format!("the deadline will be MISSED by about {}", human(late)))
+}
+
+fn provider_forecast(
+    account: &Account,
+    share: &AccountForecast,
+    foretold: &Forecast,
+    latency: Duration,
+    now: Timestamp,
+    deadline: Option<Timestamp>,
+) -> ProviderForecast {
+    let ends = foretold.takes.and(foretold.starts).map(|starts| starts + share.takes);
+    let ends_at = ends.and_then(|ends| now.checked_add(ends).ok());
+    let slack = |at: Timestamp| ends_at.map(|ends: Timestamp| at.duration_since(ends).as_secs_f64());
+    let waited = |(why, time): &(Why, Duration)| Waited {
+        for_what: bottleneck(*why, account, latency),
+        seconds: time.as_secs_f64(),
+    };
+    ProviderForecast {
+        provider: account.name.clone(),
+        uses: account.provider.clone(),
+        base_url: account.base_url.clone(),
+        rate: account.windows.iter().map(ToString::to_string).collect(),
+        concurrency: account.concurrency,
+        actions: share.actions,
+        requests: share.requests,
+        estimated_seconds: foretold.takes.map(|_| share.takes.as_secs_f64()),
+        ends_at,
+        slack_seconds: deadline.and_then(slack),
+        bottleneck: share.bottleneck().map_or_else(|| "nothing".to_owned(), |why| bottleneck(why, account, latency)),
+        waits: share.waits.iter().map(waited).collect(),
+    }
+}
+
+/// What an account waits for, in a few words.
+fn bottleneck(why: Why, account: &Account, latency: Duration) -> String {
+    let latency = human(latency);
+    match why {
+        Why::Done | Why::Nothing | Why::Stopped => "nothing".to_owned(),
+        Why::Window(window) => format!("rate {window}"),
+        Why::Concurrency => format!("concurrency {} at {latency} an answer", account.concurrency),
+        Why::Answers => format!("{latency} an answer"),
+        Why::Canary => "canary, one at a time".to_owned(),
+        Why::Wave => "waves".to_owned(),
+        Why::Closed => "schedule, closed between its windows".to_owned(),
+        Why::Others => "needs and not_before".to_owned(),
+        Why::HeldBack | Why::Learnt | Why::Paused | Why::Unreachable => "held back".to_owned(),
+    }
+}
+
+/// Whether the provider has an operation that revokes the whole order of what this one revokes.
+fn revokes_whole_orders(provider: &Provider, operation: &str) -> bool {
+    let kind = |name: &str| {
+        let rules: Option<&ActionRules> = provider.operation(name).and_then(|operation| operation.action.as_ref());
+        rules.map(|rules| rules.target.kind)
+    };
+    kind(operation) == Some(TargetKind::Certificate) && kind(&format!("{operation}-order")) == Some(TargetKind::Order)
+}
+
+const fn change_word(change: &Change) -> &'static str {
+    match change {
+        Change::SecondKey => "second-key",
+        Change::WholeOrders { .. } => "whole-orders",
+        Change::Concurrency(_) => "concurrency",
+        Change::LongerWindow(_) => "longer-window",
+    }
+}
+
+fn sentence(
+    change: &Change,
+    account: &Account,
+    takes: Duration,
+    before: Option<Duration>,
+    met: Option<bool>,
+) -> String {
+    let name = &account.name;
+    let what = match change {
+        Change::SecondKey => format!("a second key for {name}, as an account of its own with half of its actions"),
+        Change::WholeOrders { spared, orders } => format!(
+            "revoking {} of {name} whole instead of {} one by one (an order's revoke reaches all its \
+             certificates)",
+            plural(*orders, "order"),
+            plural(spared + orders, "certificate")
+        ),
+        Change::Concurrency(slots) => format!("`concurrency: {slots}` for {name}"),
+        Change::LongerWindow(open) => format!("a window that is open for {} each day", human(*open)),
+    };
+    let before = before.map_or_else(|| "never".to_owned(), human);
+    let deadline = match met {
+        Some(true) => "; the deadline would be met",
+        Some(false) => "; the deadline would still be missed",
+        None => "",
+    };
+    format!("{what}: {} instead of {before}{deadline}", human(takes))
+}
+
+/// The first request of each account and operation among the first actions, masked.
+fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) -> Vec<FirstRequest> {
+    let mut seen: Vec<(usize, &str)> = Vec::new();
+    let mut requests = Vec::new();
+    for action in actions {
+        if seen.contains(&(action.account, action.operation.as_str())) || requests.len() >= SHOWN_REQUESTS {
+            continue;
+        }
+        let account = &settings.accounts[action.account];
+        let Some(provider) = catalog.get(&account.provider) else { continue };
+        let (Some(operation), Some(scheme)) = (provider.operation(&action.operation), provider.auth.first()) else {
+            continue;
+        };
+        seen.push((action.account, &action.operation));
+        let masked = request::preview(&account.base_url, operation, &action.parameters, scheme);
+        requests.push(FirstRequest {
+            action_id: action.id.clone(),
+            provider: account.name.clone(),
+            method: masked.method,
+            url: masked.url,
+            headers: masked.headers.into_iter().map(|(name, value)| Header { name, value }).collect(),
+            body: masked.body,
+        });
+    }
+    requests
+}
+
+/// Which order a certificate belongs to, where an action says so.
+const ORDER: &str = "order_id";
+/// What spares a person's approval.
+const SKIP_APPROVAL: &str = "skip_approval";
+/// Of so many actions it is told which are read back where they are canaries.
+const MOST_CANARIES: usize = 1000;
+/// Actions that the order shows.
+const SHOWN_ACTIONS: usize = 10;
+/// Requests that are shown.
+const SHOWN_REQUESTS: usize = 5;

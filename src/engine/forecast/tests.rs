@@ -1,0 +1,204 @@
+//! Forecasts as a table: what is set, how long it takes, what bounds it, what would help.
+
+use super::*;
+use crate::plan::Account;
+use crate::plan::settings::{BetweenWaves, DEFAULT_TIMEOUT, DailyWindow, Retry, Safety, WaveSize};
+use crate::provider::model::Window;
+use std::collections::{BTreeMap, HashMap};
+
+fn window(text: &str) -> Window {
+    Window::parse(text).unwrap()
+}
+
+fn account(name: &str, windows: &[&str], concurrency: u32) -> Account {
+    Account {
+        name: name.to_owned(),
+        provider: "p".to_owned(),
+        base_url: "https://localhost".to_owned(),
+        auth_url: None,
+        variables: BTreeMap::new(),
+        credentials: BTreeMap::new(),
+        windows: windows.iter().map(|text| window(text)).collect(),
+        concurrency,
+        concurrency_follows: false,
+        reasons: BTreeMap::new(),
+    }
+}
+
+fn settings(accounts: Vec<Account>, canary: u64) -> Settings {
+    Settings {
+        name: "plan".to_owned(),
+        deadline: None,
+        accounts,
+        retry: Retry::default(),
+        timeout: DEFAULT_TIMEOUT,
+        schedule: Schedule::default(),
+        safety: Safety { canary, ..Safety::default() },
+        keep_columns: Vec::new(),
+    }
+}
+
+fn action(ordinal: Ordinal, account: usize) -> QueuedAction {
+    QueuedAction { ordinal, account, needs: vec![], not_before: None, duplicate_of: None }
+}
+
+fn queue(actions: u64) -> Vec<QueuedAction> {
+    (0..actions).map(|ordinal| action(ordinal, 0)).collect()
+}
+
+fn assuming(settings: &Settings, start: &str) -> Assumptions {
+    Assumptions {
+        start: start.parse().unwrap(),
+        latency: Duration::from_millis(200),
+        tokens: vec![false; settings.accounts.len()],
+        read_back: HashSet::new(),
+    }
+}
+
+/// Seoul at night on Tuesdays and Wednesdays, from 01:00 to 01:02; the last start is half a minute before it closes.
+fn nights() -> Schedule {
+    let time = |text: &str| text.parse().unwrap();
+    let window =
+        DailyWindow { from: time("01:00"), to: time("01:02"), timezone: "Asia/Seoul".to_owned(), days: vec![2, 3] };
+    Schedule { start: None, window: Some(window) }
+}
+
+const SOME_DAY: &str = "2026-11-30T16:00:00Z";
+
+#[test]
+fn what_was_waited_for_longest_is_the_bottleneck() {
+    for (windows, concurrency, canary, actions, expected_ms, bound) in [
+        (vec![], 1, 0, 10, 2000, Why::Concurrency),
+        (vec![], 10, 0, 10, 200, Why::Answers),
+        (vec!["10/1s"], 10, 0, 20, 1400, Why::Window(window("10/1s"))),
+        (vec!["10/1s", "15/60s"], 10, 0, 20, 60_400, Why::Window(window("15/60s"))),
+        (vec!["10/1s", "15/3s"], 10, 0, 150, 9 * 3200 + 1200 + 200, Why::Window(window("15/3s"))),
+        (vec![], 10, 5, 10, 1200, Why::Canary),
+        (vec![], 2, 1, 10, 1200, Why::Concurrency),
+    ] {
+        let settings = settings(vec![account("a", &windows, concurrency)], canary);
+        let forecast = forecast(&settings, &queue(actions), &assuming(&settings, SOME_DAY));
+        let described = format!("{windows:?} {concurrency} {canary} {actions}");
+        let takes = forecast.takes.unwrap().as_millis();
+        assert!(takes.abs_diff(expected_ms) <= GUARDS, "{described}: {takes}");
+        assert_eq!(forecast.accounts[0].bottleneck(), Some(bound), "{described}");
+        assert_eq!((forecast.accounts[0].requests, forecast.windows), (actions, 0));
+    }
+}
+
+#[test]
+fn tokens_and_the_canaries_look_ups_are_requests() {
+    let settings = settings(vec![account("a", &["4/1s"], 4), account("b", &[], 1)], 2);
+    let mut assumptions = assuming(&settings, SOME_DAY);
+    assumptions.tokens[0] = true;
+    assumptions.read_back = [0, 1, 2, 3].into();
+    let mut actions = queue(4);
+    actions.push(action(4, 1));
+    let foretold = forecast(&settings, &actions, &assumptions);
+    // One for a token, two canaries with a look-up each, two more: the seventh waits for the third's answer, at 600 ms, to leave the window.
+    let counts = foretold.accounts.iter().map(|account| (account.actions, account.requests)).collect::<Vec<_>>();
+    assert_eq!(counts, [(4, 7), (1, 1)]);
+    assert!(foretold.takes.unwrap().as_millis().abs_diff(1800) <= GUARDS);
+}
+
+#[test]
+fn needs_hold_over_accounts_and_not_before_holds_alone() {
+    let settings = settings(vec![account("a", &[], 4), account("b", &[], 4)], 0);
+    let mut actions = vec![action(0, 0), action(1, 1), action(2, 0), action(3, 1)];
+    actions[0].needs = vec![1];
+    actions[2].needs = vec![0];
+    actions[3].not_before = Some("2026-11-30T16:01:00Z".parse().unwrap());
+    let foretold = forecast(&settings, &actions, &assuming(&settings, SOME_DAY));
+    let takes = foretold.accounts.iter().map(|account| account.takes.as_millis()).collect::<Vec<_>>();
+    assert_eq!(takes, [600, 60_200]);
+    assert_eq!(foretold.accounts[0].bottleneck(), Some(Why::Answers));
+    assert_eq!(foretold.accounts[1].bottleneck(), Some(Why::Others));
+}
+
+#[test]
+fn waves_go_one_after_the_other_with_their_pause() {
+    for (between, expected_ms) in [(BetweenWaves::Ask, 600), (BetweenWaves::Pause(Duration::from_secs(60)), 120_600)] {
+        let mut settings = settings(vec![account("a", &[], 10), account("b", &[], 10)], 0);
+        settings.safety.waves = vec![WaveSize::Count(2), WaveSize::Share(0.5), WaveSize::Share(1.0)];
+        settings.safety.between_waves = between;
+        let queue: Vec<QueuedAction> = (0..10).map(|ordinal| action(ordinal, usize::from(ordinal % 2 == 0))).collect();
+        let foretold = forecast(&settings, &queue, &assuming(&settings, SOME_DAY));
+        assert_eq!(foretold.takes.unwrap().as_millis(), expected_ms, "{between:?}");
+        let bound = if expected_ms > 1000 { Why::Wave } else { Why::Answers };
+        assert_eq!(foretold.accounts[0].bottleneck(), Some(bound));
+    }
+}
+
+#[test]
+fn several_windows_of_the_schedule_are_walked_through() {
+    let mut settings = settings(vec![account("a", &["10/10s"], 10)], 0);
+    settings.schedule = nights();
+    // 01:00 in Seoul is 16:00 UTC: the day before begins half a day early.
+    let at = |start: &str, actions| {
+        let foretold = forecast(&settings, &queue(actions), &assuming(&settings, start));
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
+        (seconds(foretold.starts), seconds(foretold.takes), foretold.windows, foretold.accounts[0].bottleneck())
+    };
+    let rate = Some(Why::Window(window("10/10s")));
+    // In a minute and a half nine times ten go out.
+    assert_eq!(at("2026-11-30T04:00:00Z", 90), (Some(43_200), Some(43_200 + 81), 1, rate));
+    assert_eq!(at("2026-11-30T16:00:00Z", 91), (Some(0), Some(86_400), 2, Some(Why::Closed)));
+    assert_eq!(at("2026-11-30T16:00:00Z", 200), (Some(0), Some(7 * 86_400 + 10), 3, Some(Why::Closed)));
+    assert_eq!(at("2026-11-30T16:01:31Z", 10), (Some(86_400 - 91), Some(86_400 - 91), 1, Some(Why::Answers)));
+}
+
+#[test]
+fn a_later_start_is_waited_for_and_a_window_without_room_never_ends() {
+    let mut settings = settings(vec![account("a", &[], 1)], 0);
+    settings.schedule = Schedule { start: Some("2026-11-30T18:00:00Z".parse().unwrap()), window: None };
+    let foretold = forecast(&settings, &queue(2), &assuming(&settings, SOME_DAY));
+    assert_eq!((foretold.starts.unwrap().as_secs(), foretold.takes.unwrap().as_millis()), (7200, 7_200_400));
+    assert_eq!(foretold.accounts[0].takes.as_millis(), 400);
+    settings.schedule = nights();
+    settings.timeout = Duration::from_secs(200);
+    let foretold = forecast(&settings, &queue(2), &assuming(&settings, SOME_DAY));
+    assert_eq!((foretold.starts, foretold.takes), (None, None));
+}
+
+#[test]
+fn what_helps_is_tried_and_what_does_not_is_not_said() {
+    let orders: HashMap<Ordinal, Ordinal> =
+        (0..300).filter(|one| one % 3 != 0).map(|one| (one, one - one % 3)).collect();
+    let by = |seconds| Wishes { orders: orders.clone(), deadline: Some(Duration::from_secs(seconds)) };
+    let none = Wishes { deadline: Some(Duration::from_secs(3600)), ..Wishes::default() };
+    for (windows, concurrency, wishes, expected) in [
+        (
+            vec!["10/10s"],
+            10,
+            by(30),
+            vec![(Change::WholeOrders { spared: 200, orders: 100 }, 92), (Change::SecondKey, 143)],
+        ),
+        (vec!["10/10s"], 10, none.clone(), vec![(Change::SecondKey, 143)]),
+        (vec![], 1, none.clone(), vec![(Change::Concurrency(32), 2)]),
+        (vec!["100/1s"], 10, none, vec![]),
+    ] {
+        let settings = settings(vec![account("a", &windows, concurrency), account("b", &[], 1)], 0);
+        let mut actions = queue(300);
+        actions.push(action(300, 1));
+        actions[299].needs = vec![298];
+        let assumptions = assuming(&settings, SOME_DAY);
+        let foretold = forecast(&settings, &actions, &assumptions);
+        let helps = would_help(&settings, &actions, &assumptions, &wishes, &foretold);
+        let helps: Vec<(Change, u64)> = helps.into_iter().map(|help| (help.change, help.takes.as_secs())).collect();
+        assert_eq!(helps, expected, "{windows:?} {concurrency} {:?}", foretold.takes);
+    }
+}
+
+#[test]
+fn a_longer_window_helps_where_several_are_needed() {
+    let mut settings = settings(vec![account("a", &["10/10s"], 10)], 0);
+    settings.schedule = nights();
+    let assumptions = assuming(&settings, SOME_DAY);
+    let foretold = forecast(&settings, &queue(100), &assumptions);
+    let helps = would_help(&settings, &queue(100), &assumptions, &Wishes::default(), &foretold);
+    let longer = helps.iter().find(|help| help.change == Change::LongerWindow(Duration::from_secs(240))).unwrap();
+    assert!(longer.takes.as_millis().abs_diff(9 * 10_200 + 200) <= GUARDS, "{helps:?}");
+}
+
+/// The pace keeps a few milliseconds' distance from each window's end; ten of these add up.
+const GUARDS: u128 = 60;

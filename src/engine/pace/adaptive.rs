@@ -1,0 +1,386 @@
+//! What a provider really allows, measured from what it admitted before it refused. Never slower without a refusal, never faster
+//! than declared; keeps no exact promise (that is [`super::windows`]'), and never sleeps.
+//!
+//! The first refusal measures: of a window of length T the provider holds what it admitted in the last T. Which of several
+//! windows was full, their fillings tell: one that held more before without a refusal is not the cause, and where the next
+//! request is refused too although a window has emptied, that one is not. From then on a cap bounds the window. After some quiet
+//! windows the cap is raised by a little, and by more each time that goes well; a refusal puts it back, and the next try waits
+//! twice as long. Requests that are refused together are one event.
+
+use super::cap::{Cap, LITTLE_LESS, NOTABLY};
+use super::spacing::Spacing;
+use super::{Full, Moment};
+use crate::provider::model::Window;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What was learnt of one account's real limits.
+#[derive(Debug)]
+pub(super) struct Adaptive {
+    caps: Vec<Cap>,
+    /// When requests went out, oldest first, refused ones too.
+    taken: VecDeque<Moment>,
+    /// Those in flight. Which of them an answer belongs to is not asked: the oldest is taken.
+    flying: VecDeque<Moment>,
+    /// When those went out that the provider admitted, oldest first.
+    admitted: VecDeque<Moment>,
+    /// When the request went out that was answered last.
+    latest: Moment,
+    latency: Duration,
+    event: Option<Event>,
+    /// Refusals in a row, each of them an event, with nothing admitted in between.
+    in_a_row: u32,
+    /// Events that no window explained, since the last that one did.
+    unexplained: u32,
+    /// When the provider began to admit requests after the last refusals in a row, and how many it has admitted since.
+    epoch: (Moment, u32),
+    spacing: Option<Spacing>,
+    /// What was told last, and when.
+    noted: (Vec<Window>, Moment),
+}
+
+/// Refusals that belong together: of requests that were all in flight when the first came.
+#[derive(Debug)]
+struct Event {
+    /// Requests that were in flight at the first refusal and are not yet answered.
+    open: usize,
+    /// Whether it is to be measured, once they are, and until when nothing is sent for that.
+    measures: Option<Moment>,
+}
+
+impl Adaptive {
+    pub(super) fn new(windows: &[Window]) -> Self {
+        Self {
+            caps: windows.iter().map(|window| Cap::new(window.length, Some(window.count))).collect(),
+            taken: VecDeque::new(),
+            flying: VecDeque::new(),
+            admitted: VecDeque::new(),
+            latest: Moment::ZERO,
+            latency: Duration::ZERO,
+            event: None,
+            in_a_row: 0,
+            unexplained: 0,
+            epoch: (Moment::ZERO, 0),
+            spacing: None,
+            noted: (Vec::new(), Moment::ZERO),
+        }
+    }
+
+    pub(super) fn set(&mut self, windows: &[Window]) {
+        self.caps = windows.iter().map(|window| Cap::new(window.length, Some(window.count))).collect();
+        (self.event, self.spacing, self.in_a_row) = (None, None, 0);
+    }
+
+    /// What an earlier process sent counts under a learnt pace too.
+    pub(super) fn seed(&mut self, sent: impl Iterator<Item = Moment>) {
+        self.taken = sent.collect();
+    }
+
+    pub(super) fn recall(&mut self, now: Moment, learnt: &[Window]) {
+        for window in learnt {
+            self.told(now, *window);
+        }
+        self.space(now);
+        self.noted = (self.learnt(), now);
+    }
+
+    /// What was learnt, where it is notably other than what was told last.
+    pub(super) fn notable(&mut self, now: Moment) -> Option<Vec<Window>> {
+        if self.event.is_some() {
+            return None;
+        }
+        let learnt: Vec<Window> = self.caps.iter().filter_map(Cap::known).collect();
+        let (told, at) = &self.noted;
+        let alike = |one: &Window, other: &Window| {
+            one.length == other.length
+                && f64::from(one.count.abs_diff(other.count)) <= f64::from(other.count) * (1.0 - LITTLE_LESS) + 0.5
+        };
+        let same = learnt.len() == told.len() && learnt.iter().zip(told).all(|(one, other)| alike(one, other));
+        let length = learnt.iter().map(|window| window.length).max().unwrap_or_default();
+        if same || (!told.is_empty() && now < at.saturating_add(length)) {
+            return None;
+        }
+        self.noted = (learnt.clone(), now);
+        Some(learnt)
+    }
+
+    /// What was learnt, as windows of whole requests.
+    pub(super) fn learnt(&self) -> Vec<Window> {
+        self.caps.iter().filter_map(Cap::bound_by).map(|(count, length)| Window { count, length }).collect()
+    }
+
+    /// Whether a refusal has taught anything that still holds.
+    pub(super) fn has_learnt(&self) -> bool {
+        self.caps.iter().any(|cap| cap.count.is_some())
+    }
+
+    /// Requests a second that the shortest window allows.
+    pub(super) fn per_second(&self) -> Option<f64> {
+        let shortest = self.caps.iter().min_by_key(|cap| cap.length)?;
+        shortest.pace()
+    }
+
+    /// Whether one more may go out; with `only_look`, no place is taken.
+    pub(super) fn room(&mut self, now: Moment, only_look: bool) -> Result<(), Full> {
+        self.close(now);
+        if let Some(deadline) = self.event.as_ref().and_then(|event| event.measures) {
+            return Err(Full::Until(deadline));
+        }
+        if self.in_a_row > 1 && !self.flying.is_empty() {
+            return Err(Full::UntilAnswer);
+        }
+        let mut until = now;
+        for cap in &mut self.caps {
+            let Some((count, length)) = cap.bound_by() else { continue };
+            if let Some(index) = self.taken.len().checked_sub(count as usize) {
+                let opens = self.taken.get(index).map_or(now, |at| at.saturating_add(length));
+                cap.bound |= opens > now;
+                until = until.max(opens);
+            }
+        }
+        if until > now {
+            return Err(Full::Until(until));
+        }
+        match &mut self.spacing {
+            Some(spacing) if !only_look => spacing.take(now).map_err(Full::Until),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn taken(&mut self, now: Moment) {
+        self.forget(now);
+        self.taken.push_back(now);
+        self.flying.push_back(now);
+    }
+
+    pub(super) fn unsent(&mut self) {
+        self.taken.pop_back();
+        self.flying.pop_back();
+    }
+
+    pub(super) fn answered(&mut self, now: Moment) {
+        let Some(sent) = self.flying.pop_front() else { return };
+        self.latest = sent;
+        let latency = now.saturating_sub(sent);
+        self.latency = if self.latency.is_zero() { latency } else { (self.latency * 7 + latency) / 8 };
+        if let Some(event) = &mut self.event {
+            event.open = event.open.saturating_sub(1);
+        }
+    }
+
+    pub(super) fn admitted(&mut self, now: Moment) {
+        self.admitted.push_back(self.latest);
+        for cap in &mut self.caps {
+            let within = held(&self.admitted, self.latest, cap.length);
+            cap.most = cap.most.max(within);
+            cap.admitted = cap.admitted.saturating_add(1);
+        }
+        self.epoch.1 = self.epoch.1.saturating_add(1);
+        if self.in_a_row > 0 && self.event.is_none() {
+            self.recovered(now);
+        }
+        self.close(now);
+        let latency = self.latency;
+        if self.caps.iter_mut().any(|cap| cap.try_more(now, latency)) {
+            let declared = self.caps.iter().filter_map(|cap| Some(f64::from(cap.declared?) / cap.length.as_secs_f64()));
+            let slowest = declared.fold(f64::INFINITY, f64::min);
+            self.caps.retain(|cap| cap.declared.is_some() || cap.pace().is_some_and(|pace| pace < slowest));
+            self.space(now);
+        }
+    }
+
+    /// A request was refused. Returns how long to hold back where the provider says nothing about it.
+    pub(super) fn refused(&mut self, now: Moment, told: Option<Window>) -> Duration {
+        if self.event.is_some() {
+            self.close(now);
+            return Duration::ZERO;
+        }
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        for cap in self.caps.iter_mut().filter(|cap| cap.count.is_none()) {
+            cap.held_at_refusal(held(&self.admitted, self.latest, cap.length));
+        }
+        let told = told.filter(|told| told.count > 0 && !told.length.is_zero());
+        let culprit = self.culprit();
+        let mut measures = None;
+        if let Some(told) = told {
+            self.told(now, told);
+            self.space(now);
+        } else if let Some(index) = culprit {
+            if self.caps[index].count.is_none() {
+                measures = Some(now.saturating_add(self.latency * 4).saturating_add(LEAST_HOLD));
+            } else {
+                self.lower(index, now);
+            }
+        }
+        self.event = Some(Event { open: self.flying.len(), measures });
+        self.close(now);
+        let explained = told.is_some() || culprit.is_some();
+        self.unexplained = if explained { 0 } else { self.unexplained + u32::from(self.in_a_row == 1) };
+        if self.unexplained > 1 {
+            // What the windows once held proves nothing any more.
+            for cap in &mut self.caps {
+                cap.most = held(&self.admitted, self.latest, cap.length);
+            }
+        }
+        match self.in_a_row {
+            1 if explained => Duration::ZERO,
+            in_a_row if explained => self.backoff(in_a_row - 2),
+            in_a_row => self.backoff(in_a_row),
+        }
+    }
+
+    /// When the last request of an event was answered, what it measures is known.
+    fn close(&mut self, now: Moment) {
+        let Some(event) = &mut self.event else { return };
+        event.open = event.open.min(self.flying.len());
+        if event.open > 0 && event.measures.is_none_or(|deadline| now < deadline) {
+            return;
+        }
+        let measures = event.measures.take().is_some();
+        if event.open == 0 {
+            self.event = None;
+        }
+        if measures && let Some(index) = self.culprit() {
+            self.lower(index, now);
+        }
+    }
+
+    /// The window that was full: one that was just allowed more, or else the shortest of those that hold nearly as much as they
+    /// ever did, or as they may.
+    fn culprit(&self) -> Option<usize> {
+        let shortest = self.caps.iter().map(|cap| cap.length).min()?;
+        let full = |cap: &Cap| {
+            let within = f64::from(held(&self.admitted, self.latest, cap.length));
+            // What was refused may count as well, so the window is as full as it was tried to be.
+            let tried = f64::from(held(&self.taken, self.latest, cap.length));
+            let most = cap.former_limit().unwrap_or(f64::MAX).min(f64::from(cap.most));
+            let enough = cap.declared.map_or(1.0, |declared| (f64::from(declared) * LEAST_SHARE).max(1.0));
+            // A longer window that never refused is suspected only when the shorter ones have emptied in vain, or when it holds
+            // the same at each refusal.
+            let unsuspected = self.in_a_row < SUSPICIOUS && !cap.returns();
+            let passed_over = cap.length > shortest && cap.count.is_none() && unsuspected;
+            cap.most > 0 && !passed_over && (within >= enough || cap.count.is_some()) && tried >= most * NEARLY
+        };
+        let tries = |cap: &Cap| {
+            let within = f64::from(held(&self.admitted, self.latest, cap.length));
+            cap.count.is_some_and(|count| count > cap.base) && within >= (cap.base * NOTABLY).floor()
+        };
+        let fitting = self.caps.iter().enumerate().filter(|(_, cap)| full(cap));
+        fitting.min_by_key(|(_, cap)| (!tries(cap), !cap.returns(), cap.length)).map(|(index, _)| index)
+    }
+
+    fn lower(&mut self, index: usize, now: Moment) {
+        if self.in_a_row > 1 {
+            if self.caps[index].before.is_some() {
+                // It is lowered already, and has not admitted anything since that could be measured.
+                return;
+            }
+            // Nothing was admitted since a window was taken for the cause: it was another.
+            for (other, cap) in self.caps.iter_mut().enumerate() {
+                if other != index
+                    && let Some(before) = cap.before.take()
+                {
+                    cap.set(before, now);
+                }
+            }
+        }
+        let upper = held(&self.admitted, self.latest, self.caps[index].length.saturating_add(self.latency));
+        self.caps[index].refused(f64::from(upper), now);
+        self.space(now);
+    }
+
+    /// The provider admits again after refusals in a row: what it admitted from the time before until now is its real pace,
+    /// whatever its windows are.
+    fn recovered(&mut self, now: Moment) {
+        let without_windows = self.caps.is_empty();
+        let long = std::mem::take(&mut self.in_a_row) >= UNEXPLAINED || without_windows;
+        let (since, admitted) = self.epoch;
+        for cap in &mut self.caps {
+            cap.before = None;
+        }
+        if !long {
+            return;
+        }
+        self.epoch = (now, 0);
+        let lasted = now.saturating_sub(since);
+        if admitted > 1 && !lasted.is_zero() {
+            let pace = f64::from(admitted) / lasted.as_secs_f64();
+            let length = lasted.min(LONGEST_LEARNT);
+            let count = (pace * length.as_secs_f64()).round().max(1.0) as u32;
+            if pace < self.caps.iter().filter_map(Cap::pace).fold(f64::INFINITY, f64::min) * NOTABLY {
+                self.caps.retain(|cap| cap.declared.is_some());
+                self.told(now, Window { count, length });
+                self.space(now);
+            }
+        }
+    }
+
+    /// A window that somebody told, or that an earlier process learnt.
+    fn told(&mut self, now: Moment, told: Window) {
+        let count = f64::from(told.count);
+        let same = self.caps.iter_mut().find(|cap| cap.length == told.length);
+        if let Some(cap) = same {
+            cap.told(told.count, now);
+            return;
+        }
+        let pace = count / told.length.as_secs_f64();
+        let slower = |cap: &Cap| cap.pace().is_some_and(|other| other <= pace);
+        let bounded = self.caps.iter().any(|cap| cap.length <= told.length && slower(cap));
+        if !bounded {
+            let mut cap = Cap::new(told.length, None);
+            cap.set(Some(count), now);
+            self.caps.push(cap);
+        }
+    }
+
+    fn space(&mut self, now: Moment) {
+        let short = |cap: &&Cap| cap.length <= LONGEST_SPACED || cap.declared.is_none();
+        let paces = self.caps.iter().filter(short).filter_map(|cap| Some(cap.count? / cap.length.as_secs_f64()));
+        let slowest = paces.fold(f64::INFINITY, f64::min);
+        self.spacing = slowest.is_finite().then(|| Spacing::new(slowest * SPACED_FASTER, now));
+    }
+
+    fn backoff(&self, doublings: u32) -> Duration {
+        let shortest = self.caps.iter().map(|cap| cap.length).min().unwrap_or(FIRST_HOLD);
+        let unit = (shortest / 2).clamp(LEAST_HOLD, FIRST_HOLD / 2);
+        unit.saturating_mul(1 << doublings.min(20)).min(LONGEST_OWN_HOLD)
+    }
+
+    fn forget(&mut self, now: Moment) {
+        let longest = self.caps.iter().map(Cap::reaches).max().unwrap_or_default().max(FIRST_HOLD) + self.latency;
+        for log in [&mut self.taken, &mut self.admitted] {
+            while log.front().is_some_and(|at| at.saturating_add(longest) < now) || log.len() > MOST_KEPT {
+                log.pop_front();
+            }
+        }
+    }
+}
+
+/// How many of these moments lie in the window that ends at `end`.
+fn held(moments: &VecDeque<Moment>, end: Moment, length: Duration) -> u32 {
+    let outside = match end.checked_sub(length) {
+        Some(begin) => moments.partition_point(|at| *at <= begin),
+        None => 0,
+    };
+    u32::try_from(moments.len() - outside).unwrap_or(u32::MAX)
+}
+
+/// A window that holds this share of what it ever held may be the full one.
+const NEARLY: f64 = 0.8;
+/// A provider that admits a smaller share of a declared window than this refuses for some other reason.
+const LEAST_SHARE: f64 = 0.03;
+/// Refusals in a row from which on longer windows are suspected.
+const SUSPICIOUS: u32 = 3;
+/// Refusals in a row that no window explains.
+const UNEXPLAINED: u32 = 4;
+const LONGEST_LEARNT: Duration = Duration::from_secs(600);
+/// Longer windows may be used up in bursts, as long as the shorter ones allow it.
+const LONGEST_SPACED: Duration = Duration::from_secs(10);
+/// Spacing smooths, and leaves it to the cap to bound.
+const SPACED_FASTER: f64 = 1.1;
+/// Hold-back after refusals in a row without a word about time; doubles with each.
+const FIRST_HOLD: Duration = Duration::from_secs(5);
+const LEAST_HOLD: Duration = Duration::from_millis(50);
+const LONGEST_OWN_HOLD: Duration = Duration::from_secs(640);
+/// Moments that are kept, whatever the windows are.
+const MOST_KEPT: usize = 1_000_000;

@@ -1,0 +1,102 @@
+//! The places of a lane: how many requests it may have in flight, and with which other lane it shares its limits. Queues nothing.
+
+use super::Ready;
+use crate::engine::concurrency::Slots;
+use crate::engine::pace::Moment;
+
+impl Ready {
+    /// The account's requests in flight follow from rate and latency, up to this bound.
+    pub fn follow(&mut self, account: usize, bound: u32) {
+        let lane = &mut self.lanes[account];
+        lane.slots = Slots::following(bound, self.paces[lane.pace].per_second());
+    }
+
+    /// Two accounts share a credential, and so a pace: the windows of both hold for both.
+    pub fn share(&mut self, account: usize, with: usize) {
+        let pace = self.lanes[with].pace;
+        let own = self.paces[self.lanes[account].pace].windows().to_vec();
+        let mut windows = self.paces[pace].windows().to_vec();
+        windows.extend(own.into_iter().filter(|window| !windows.contains(window)).collect::<Vec<_>>());
+        self.paces[pace].set_windows(&windows);
+        self.lanes[account].pace = pace;
+    }
+
+    /// The answer to a request of this account came: how long such take tells how many places it needs.
+    pub fn answered(&mut self, account: usize, now: Moment) {
+        let lane = &mut self.lanes[account];
+        // Which of them it was is not asked: the oldest is taken. On the average that is the same.
+        if let Some(began) = lane.began.pop_front() {
+            let per_second = self.paces[lane.pace].per_second();
+            lane.slots.answered(now, now.saturating_sub(began), per_second, lane.crowded);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Turn;
+    use super::*;
+    use crate::engine::pace::Pace;
+    use crate::run::Ordinal;
+    use std::time::Duration;
+
+    fn ready(slots: &[u32], canaries: u64) -> Ready {
+        Ready::new(slots.iter().map(|slots| (Pace::new(&[]), *slots)).collect(), canaries)
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Duration::from_secs(seconds)
+    }
+
+    fn start(ordinal: Ordinal, account: usize) -> Turn {
+        Turn::Start { ordinal, account }
+    }
+
+    #[test]
+    fn accounts_that_share_a_credential_share_the_limits() {
+        let window = |text| crate::provider::model::Window::parse(text).unwrap();
+        let paces = [Pace::new(&[window("2/10s")]), Pace::new(&[window("3/60s")]), Pace::new(&[window("5/1s")])];
+        let mut ready = Ready::new(paces.into_iter().map(|pace| (pace, 4)).collect(), 0);
+        ready.share(1, 0);
+        for ordinal in 0..9 {
+            ready.add(ordinal, ordinal as usize % 3, &[], None);
+        }
+        let started = [(); 6].map(|()| ready.next(at(0)));
+        let others = [start(2, 2), start(5, 2), start(8, 2)];
+        assert_eq!(started[..2], [start(0, 0), start(1, 1)], "two in ten seconds, of both together");
+        assert_eq!([started[2], started[3], started[4]], others, "and the other account goes on");
+        assert_eq!(started[5], Turn::WaitForAnswer);
+        for account in [0, 1] {
+            ready.pace(account).answered(at(0));
+            ready.stepped(account);
+        }
+        assert!(matches!(ready.next(at(11)), Turn::Start { account: 0 | 1, .. }), "a third in sixty seconds");
+        assert!(!matches!(ready.next(at(11)), Turn::Start { .. }), "and no fourth");
+    }
+
+    #[test]
+    fn places_follow_the_latency_of_their_own_account() {
+        let mut ready = ready(&[1, 1], 0);
+        ready.follow(0, 32);
+        ready.follow(1, 32);
+        for ordinal in 0..2000 {
+            ready.add(ordinal, ordinal as usize % 2, &[], None);
+        }
+        // The first account answers after a millisecond, the second never.
+        let mut stuck = 0;
+        for millisecond in 0..500 {
+            let now = Duration::from_millis(millisecond);
+            let mut running = 0;
+            while let Turn::Start { account, .. } = ready.next(now) {
+                (running, stuck) = if account == 0 { (running + 1, stuck) } else { (running, stuck + 1) };
+            }
+            for _ in 0..running {
+                ready.stepped(0);
+                ready.pace(0).answered(now + Duration::from_millis(1));
+                ready.answered(0, now + Duration::from_millis(1));
+            }
+        }
+        assert!(stuck <= 4, "the second account keeps what it has: {stuck}");
+        assert!(ready.slots(0) > 8, "and the first goes on: {}", ready.slots(0));
+    }
+}
