@@ -1,9 +1,8 @@
-//! Actions as rows of the run database, both ways. Decides nothing.
+//! Actions from rows of the run database. Decides nothing.
 
-use super::rows::to_sql;
 use crate::plan::Action;
 use crate::plan::checked::{Fingerprint, Parameters};
-use rusqlite::{Connection, Row};
+use rusqlite::Row;
 
 pub(super) const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
      action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of, action.fingerprint";
@@ -74,28 +73,4 @@ impl RawAction {
             fingerprint: Fingerprint(self.fingerprint.unwrap_or_default()),
         })
     }
-}
-
-/// Adds an action.
-pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Result<()> {
-    let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
-    let mut insert = connection
-        .prepare_cached("INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")?;
-    insert.execute(rusqlite::params![
-        to_sql(action.ordinal),
-        action.id,
-        i64::try_from(action.account).unwrap_or(i64::MAX),
-        action.operation,
-        action.target,
-        action.reason.map(crate::pki::RevocationReason::name),
-        action.reason_sent,
-        action.parameters.text(),
-        list(&action.needs),
-        action.not_before.map(|at| at.to_string()),
-        action.source,
-        list(&action.kept),
-        action.duplicate_of,
-        action.fingerprint.0,
-    ])?;
-    Ok(())
 }

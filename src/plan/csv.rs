@@ -20,6 +20,8 @@ pub(super) struct CsvReader {
     places: Vec<Place>,
     /// The line of the present record, where nothing in it is in quotes: its places are then counted when they are asked for.
     plain: Option<u32>,
+    /// The bytes of the present record.
+    length: u64,
     header: Vec<(String, Span)>,
 }
 
@@ -63,6 +65,7 @@ impl CsvReader {
             line: 1,
             places: Vec::new(),
             plain: None,
+            length: 0,
             header: Vec::new(),
         };
         let before = diagnostics.count(crate::diag::Severity::Error);
@@ -138,6 +141,11 @@ impl CsvReader {
         self.places.first().map_or(start, |place| Span { column: 1, ..place.span })
     }
 
+    /// How many records like the present one so many bytes hold.
+    pub(super) fn records_in(&self, bytes: u64) -> usize {
+        usize::try_from(bytes / self.length.max(1)).unwrap_or(usize::MAX)
+    }
+
     /// Reads one record that is text and well quoted.
     fn read(&mut self, diagnostics: &mut Diagnostics) -> bool {
         loop {
@@ -145,6 +153,7 @@ impl CsvReader {
             self.reader.get_mut().forget(begin);
             let read = self.reader.read_record(&mut self.record);
             let end = self.reader.position().byte();
+            self.length = end - begin;
             let raw = self.reader.get_ref().between(begin, end);
             let first_line = self.line;
             if matches!(read, Ok(true)) && memchr::memchr2(b'"', b'\0', raw).is_none() {

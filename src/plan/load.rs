@@ -115,6 +115,11 @@ pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
+/// How many bytes a file has, where that can be told.
+pub(super) fn size(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.len())
+}
+
 /// A path in a text, joined to the directory of the file that the text stands in.
 pub(super) fn resolve(sources: &SourceMap, place: Span, path: &str) -> PathBuf {
     sources.directory(place.source).join(path)

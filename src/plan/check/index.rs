@@ -69,6 +69,14 @@ impl Index {
         self.ids.of(ordinal, &self.places)
     }
 
+    /// Makes room for so many actions more, at a guess.
+    pub(super) fn expect(&mut self, actions: usize) {
+        let room = actions.min(MOST_EXPECTED);
+        self.places.expect(room);
+        self.targets.reserve_exact(room);
+        self.by_target.reserve(room, |other| key(&self.targets[*other as usize]));
+    }
+
     /// Writes the id of an action in the place of another text.
     pub(super) fn write_id(&self, ordinal: u32, to: &mut String) {
         self.ids.write(ordinal, &self.places, to);
@@ -107,7 +115,6 @@ impl Index {
             parameters: [parameters as u32, (parameters >> 32) as u32],
         };
         let Self { targets, by_target, duplicates, .. } = self;
-        let key = |target: &Target| u64::from(target.target[0]) | u64::from(target.target[1]) << 32;
         let same = |other: &u32| targets[*other as usize].target == this.target;
         if let Some(first) = by_target.find(key(&this), same).copied() {
             if targets[first as usize].parameters != this.parameters {
@@ -201,6 +208,10 @@ impl Checker<'_> {
     }
 }
 
+fn key(target: &Target) -> u64 {
+    u64::from(target.target[0]) | u64::from(target.target[1]) << 32
+}
+
 /// Begins the hash of a target: that of an account and an operation.
 pub(super) fn targets_of(account: usize, operation: &str) -> DefaultHasher {
     let mut hasher = DefaultHasher::new();
@@ -254,6 +265,8 @@ fn circles(starts: &[u32], edges: &HashMap<u32, Vec<(u32, Span)>>) -> Vec<Vec<(u
     found
 }
 
+/// Room is made for so many at once; for more when they come.
+const MOST_EXPECTED: usize = 2_000_000;
 /// Up to so many actions the nearest id is looked for.
 const NEAREST_WITHIN: usize = 10_000;
 

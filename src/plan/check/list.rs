@@ -101,6 +101,10 @@ impl Checker<'_> {
         let mut any = false;
         let outer = std::mem::take(&mut self.routes);
         while reader.advance(&mut self.diagnostics) {
+            if !any {
+                let size = self.sources.path(source).and_then(load::size).unwrap_or_default();
+                self.index.expect(reader.records_in(size));
+            }
             any = true;
             columns.fill(&reader);
             let span = reader.row_span();

@@ -24,6 +24,11 @@ impl Places {
         self.small.len()
     }
 
+    /// Makes room for so many more.
+    pub(super) fn expect(&mut self, actions: usize) {
+        self.small.reserve_exact(actions);
+    }
+
     /// Adds the next action's.
     pub(super) fn push(&mut self, span: Span) {
         let ordinal = u32::try_from(self.small.len()).unwrap_or(u32::MAX);
