@@ -172,8 +172,7 @@ fn summary(
     exit: Exit,
 ) -> Result<Summary, JournalError> {
     let overview = reader.overview()?;
-    let mut duplicates = 0;
-    reader.queue(|action| duplicates += u64::from(action.duplicate_of.is_some()))?;
+    let duplicates = reader.queue()?.repeating().count() as u64;
     let state = if ending.complete { State::Finished } else { State::Stopped };
     let resume = resume_command(path, State::Stopped).unwrap_or_default();
     let mut next = Vec::new();

@@ -4,7 +4,7 @@ use super::context::ReadPlan;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Change, Forecast, Wishes, forecast};
 use crate::engine::safety;
 use crate::engine::waits::Why;
-use crate::journal::reader::QueuedAction;
+use crate::journal::Queue;
 use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, Settings};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
@@ -24,8 +24,8 @@ use std::time::Duration;
 /// What a preview needs of the actions, gathered while they are checked.
 #[derive(Debug, Default)]
 pub struct Gathered {
-    queue: Vec<QueuedAction>,
-    needs: Vec<(usize, Vec<String>)>,
+    queue: Queue,
+    needs: Vec<(Ordinal, Vec<String>)>,
     ids: HashMap<String, Ordinal>,
     counts: BTreeMap<(usize, String, Option<String>, Option<String>), u64>,
     duplicates: u64,
@@ -35,7 +35,6 @@ pub struct Gathered {
     orders: Vec<(Ordinal, usize, String, String)>,
     /// Actions that do not ask to skip a person's approval, by account and operation.
     unskipped: BTreeMap<(usize, String), u64>,
-    duplicates_of: Vec<(Ordinal, String)>,
     keep_actions: bool,
     actions: Vec<Action>,
 }
@@ -53,20 +52,17 @@ impl Gathered {
 
     /// Takes the next action.
     pub fn add(&mut self, action: &Action) {
+        let ordinal = self.queue.push(action.account);
         if !action.needs.is_empty() {
-            self.needs.push((self.queue.len(), action.needs.clone()));
+            self.needs.push((ordinal, action.needs.clone()));
         }
-        self.ids.insert(action.id.clone(), action.ordinal);
-        self.queue.push(QueuedAction {
-            ordinal: action.ordinal,
-            account: action.account,
-            needs: Vec::new(),
-            not_before: action.not_before,
-            duplicate_of: action.duplicate_of.clone(),
-        });
+        self.ids.insert(action.id.clone(), ordinal);
+        if let Some(until) = action.not_before {
+            self.queue.hold(ordinal, until);
+        }
         if let Some(original) = &action.duplicate_of {
             self.duplicates += 1;
-            self.duplicates_of.push((action.ordinal, original.clone()));
+            self.queue.repeat(ordinal, original.clone());
         } else {
             if let Some(order) = action.parameters.get(ORDER) {
                 // One revoke of the order has one reason.
@@ -156,15 +152,12 @@ impl Gathered {
 
     /// Needs become ordinals; who needs a duplicate needs what it repeats.
     fn resolve_needs(&mut self) {
-        let originals: HashMap<Ordinal, Ordinal> = self
-            .duplicates_of
-            .iter()
-            .filter_map(|(ordinal, original)| Some((*ordinal, *self.ids.get(original)?)))
-            .collect();
-        for (index, needs) in &self.needs {
+        let repeated = self.queue.repeating().filter_map(|(ordinal, of)| Some((ordinal, *self.ids.get(of)?)));
+        let originals: HashMap<Ordinal, Ordinal> = repeated.collect();
+        for (ordinal, needs) in &self.needs {
             let ordinals = needs.iter().filter_map(|id| self.ids.get(id).copied());
-            self.queue[*index].needs =
-                ordinals.map(|ordinal| originals.get(&ordinal).copied().unwrap_or(ordinal)).collect();
+            let needs = ordinals.map(|need| originals.get(&need).copied().unwrap_or(need)).collect();
+            self.queue.need(*ordinal, needs);
         }
     }
 
@@ -275,12 +268,7 @@ fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool
 }
 
 /// Says so where a run of these actions that begins now will miss its deadline.
-pub fn misses_the_deadline(
-    settings: &Settings,
-    queue: &[QueuedAction],
-    latency: Duration,
-    now: Timestamp,
-) -> Option<String> {
+pub fn misses_the_deadline(settings: &Settings, queue: &Queue, latency: Duration, now: Timestamp) -> Option<String> {
     let at = safety::deadline(settings.deadline, &settings.schedule, now)?;
     let tokens = vec![false; settings.accounts.len()];
     let assumptions = Assumptions { start: now, latency, tokens, read_back: HashSet::new() };

@@ -194,8 +194,7 @@ fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Re
     if facts.settings.deadline.is_none() {
         return Ok(());
     }
-    let mut queue = Vec::new();
-    dir.read()?.queue(|action| queue.push(action))?;
+    let queue = dir.read()?.queue()?;
     if let Some(late) = misses_the_deadline(&facts.settings, &queue, ASSUMED_LATENCY, context.clock.now()) {
         context.printer.warning(&format!("{late}; `certsweep preview` says what would help"));
     }

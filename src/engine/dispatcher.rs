@@ -207,7 +207,7 @@ where
             ready.pace(*account).recall(now, learnt);
         }
         let mut duplicates = HashSet::new();
-        for action in queue {
+        for action in queue.iter() {
             if action.duplicate_of.is_some() {
                 duplicates.insert(action.ordinal);
             }
@@ -215,7 +215,7 @@ where
                 continue;
             }
             let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if outcome.is_well());
-            let needs: Vec<Ordinal> = action.needs.into_iter().filter(open).collect();
+            let needs: Vec<Ordinal> = action.needs.iter().copied().filter(open).collect();
             let not_before = action.not_before.filter(|at| *at > wall).and_then(|at| {
                 let ahead = Duration::try_from(at.duration_since(wall)).ok()?;
                 now.checked_add(ahead)
@@ -423,13 +423,13 @@ where
     fn left_by_account(&self) -> Vec<(String, u64)> {
         let mut left = vec![0_u64; self.run.senders.len()];
         // A run that cannot be read any more still ends; the counts are for people.
-        let _ = self.run.reader.queue(|action| {
+        for action in self.run.reader.queue().unwrap_or_default().iter() {
             if !matches!(self.states.of(action.ordinal).phase, Phase::Ended(_))
                 && let Some(left) = left.get_mut(action.account)
             {
                 *left += 1;
             }
-        });
+        }
         let names = self.run.senders.iter().map(|sender| sender.name.clone());
         names.zip(left).filter(|(_, left)| *left > 0).collect()
     }

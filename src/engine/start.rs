@@ -6,8 +6,7 @@ use super::look_up::Doubted;
 use super::retry::{self, Next};
 use super::sender::Sender;
 use super::sent::{Present, Sent};
-use crate::journal::reader::QueuedAction;
-use crate::journal::{ActionState, JournalError, Phase, Reader, Record, Reply, States};
+use crate::journal::{ActionState, JournalError, Phase, Queue, Reader, Record, Reply, States};
 use crate::plan::Settings;
 use crate::provider::model::Window;
 use crate::run::{Effect, Ordinal, Outcome};
@@ -27,7 +26,7 @@ pub(super) struct Start {
     /// Actions that begin with a look-up.
     pub(super) doubts: HashMap<Ordinal, Doubted>,
     /// Every action, in plan order.
-    pub(super) queue: Vec<QueuedAction>,
+    pub(super) queue: Queue,
     /// Actions that are still to be done, by account.
     pub(super) left: Vec<u64>,
     /// How long ago requests of earlier processes were answered at the latest, by account.
@@ -55,25 +54,25 @@ pub(super) fn start<T: Transport>(
     let mut sent = Sent::new(present, longest, settings.timeout);
     let states = reader.states_and(|kept| sent.take(kept))?;
     sent.close();
+    let queue = reader.queue()?;
     let mut start = Start {
         states,
         records: vec![began],
         doubts: HashMap::new(),
-        queue: Vec::new(),
         left: vec![0; settings.accounts.len()],
         limits: std::mem::take(&mut sent.limits),
         began_at: sent.began_at.unwrap_or(at),
         learnt: std::mem::take(&mut sent.learnt),
-        sent: by_account(reader, settings.accounts.len(), sent)?,
+        sent: by_account(&queue, settings.accounts.len(), sent),
+        queue,
     };
-    reader.queue(|action| start.queue.push(action))?;
     start.needs_of_duplicates_are_needs_of_their_originals(reader)?;
     start.settle_what_was_in_flight(at);
     start.end_duplicates(at);
     start.reopen(reopen, at);
     start.doubt(reader, senders, settings, at)?;
     start.skip_what_can_never_go(at);
-    for action in &start.queue {
+    for action in start.queue.iter() {
         if !matches!(start.states.of(action.ordinal).phase, Phase::Ended(_))
             && let Some(left) = start.left.get_mut(action.account)
         {
@@ -93,17 +92,16 @@ impl Start {
     }
 
     fn needs_of_duplicates_are_needs_of_their_originals(&mut self, reader: &Reader) -> Result<(), JournalError> {
+        if self.queue.needing().next().is_none() {
+            return Ok(());
+        }
         let mut originals: HashMap<Ordinal, Ordinal> = HashMap::new();
-        for action in &self.queue {
-            if let Some(original) = &action.duplicate_of
-                && let Some(ordinal) = reader.ordinal_of(original)?
-            {
-                originals.insert(action.ordinal, ordinal);
+        for (ordinal, original) in self.queue.repeating() {
+            if let Some(original) = reader.ordinal_of(original)? {
+                originals.insert(ordinal, original);
             }
         }
-        for need in self.queue.iter_mut().flat_map(|action| &mut action.needs) {
-            *need = originals.get(need).copied().unwrap_or(*need);
-        }
+        self.queue.need_instead(|need| originals.get(&need).copied());
         Ok(())
     }
 
@@ -111,10 +109,12 @@ impl Start {
     fn skip_what_can_never_go(&mut self, at: Timestamp) {
         let badly = |state: ActionState| matches!(state.phase, Phase::Ended(outcome) if !outcome.is_well());
         loop {
-            let waiting = |action: &&QueuedAction| self.states.of(action.ordinal).phase == Phase::Waiting;
-            let lost = |action: &QueuedAction| action.needs.iter().any(|need| badly(self.states.of(*need)));
-            let lost: Vec<Ordinal> =
-                self.queue.iter().filter(waiting).filter(|action| lost(action)).map(|action| action.ordinal).collect();
+            let waits = |ordinal: Ordinal| self.states.of(ordinal).phase == Phase::Waiting;
+            let lost = self
+                .queue
+                .needing()
+                .filter(|(ordinal, needs)| waits(*ordinal) && needs.iter().any(|need| badly(self.states.of(*need))));
+            let lost: Vec<Ordinal> = lost.map(|(ordinal, _)| ordinal).collect();
             if lost.is_empty() {
                 return;
             }
@@ -140,7 +140,7 @@ impl Start {
 
     fn end_duplicates(&mut self, at: Timestamp) {
         let duplicates: Vec<(Ordinal, String)> =
-            self.queue.iter().filter_map(|action| Some((action.ordinal, action.duplicate_of.clone()?))).collect();
+            self.queue.repeating().map(|(ordinal, of)| (ordinal, of.to_owned())).collect();
         for (ordinal, of) in duplicates {
             if self.states.of(ordinal).phase == Phase::Waiting {
                 let answer = Reply { message: Some(format!("duplicate of {of}")), ..Reply::default() };
@@ -154,19 +154,17 @@ impl Start {
             return;
         }
         let mut reopened: BTreeSet<Ordinal> = BTreeSet::new();
-        let duplicates: BTreeSet<Ordinal> =
-            self.queue.iter().filter(|action| action.duplicate_of.is_some()).map(|action| action.ordinal).collect();
         let named = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if outcomes.contains(&outcome));
         let first =
             self.states.0.iter().enumerate().filter(|(_, state)| named(state)).map(|(index, _)| index as Ordinal);
-        reopened.extend(first.filter(|ordinal| !duplicates.contains(ordinal)));
+        reopened.extend(first.filter(|ordinal| !self.queue.repeats(*ordinal)));
         // What was skipped because of them may go again too; needs may stand in any order, so until nothing changes.
         loop {
             let before = reopened.len();
-            for action in &self.queue {
-                let skipped = self.states.of(action.ordinal).phase == Phase::Ended(Outcome::Skipped);
-                if skipped && action.needs.iter().any(|need| reopened.contains(need)) {
-                    reopened.insert(action.ordinal);
+            for (ordinal, needs) in self.queue.needing() {
+                let skipped = self.states.of(ordinal).phase == Phase::Ended(Outcome::Skipped);
+                if skipped && needs.iter().any(|need| reopened.contains(need)) {
+                    reopened.insert(ordinal);
                 }
             }
             if reopened.len() == before {
@@ -211,14 +209,11 @@ impl Start {
 }
 
 /// How long ago requests of earlier processes were answered, by account.
-fn by_account(reader: &Reader, accounts: usize, sent: Sent) -> Result<Vec<Vec<Duration>>, JournalError> {
+fn by_account(queue: &Queue, accounts: usize, sent: Sent) -> Vec<Vec<Duration>> {
     let mut ages = vec![Vec::new(); accounts];
-    for (ordinal, age) in sent.attempts {
-        let account = reader.action(ordinal)?.account;
+    let attempts = sent.attempts.into_iter().filter_map(|(ordinal, age)| Some((queue.account(ordinal)?, age)));
+    for (account, age) in attempts.chain(sent.asked) {
         ages.get_mut(account).into_iter().for_each(|ages: &mut Vec<Duration>| ages.push(age));
     }
-    for (account, age) in sent.asked {
-        ages.get_mut(account).into_iter().for_each(|ages: &mut Vec<Duration>| ages.push(age));
-    }
-    Ok(ages)
+    ages
 }

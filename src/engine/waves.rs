@@ -4,7 +4,7 @@
 //! The waves go through the plan in its order, over all providers. An action that needs one of a later wave goes with that one: a
 //! wave that waited for a later wave would never end.
 
-use crate::journal::reader::QueuedAction;
+use crate::journal::Queue;
 use crate::plan::settings::WaveSize;
 use crate::run::Ordinal;
 
@@ -21,7 +21,7 @@ pub struct Waves {
 
 impl Waves {
     /// The waves of these actions (in plan order). Duplicates are never sent and do not count.
-    pub fn new(sizes: &[WaveSize], queue: &[QueuedAction]) -> Self {
+    pub fn new(sizes: &[WaveSize], queue: &Queue) -> Self {
         if sizes.len() < 2 {
             return Self::default();
         }
@@ -39,10 +39,13 @@ impl Waves {
         // Needs may stand in any order, so until nothing changes; they have no circles.
         loop {
             let mut moved = false;
-            for (index, action) in queue.iter().enumerate() {
-                let needs = action.needs.iter().filter_map(|need| of.get(usize::try_from(*need).ok()?).copied()).max();
-                if let Some(latest) = needs.filter(|latest| *latest > of[index]) {
-                    of[index] = latest;
+            for (ordinal, needs) in queue.needing() {
+                let latest = needs.iter().filter_map(|need| of.get(usize::try_from(*need).ok()?).copied()).max();
+                let wave = usize::try_from(ordinal).ok().and_then(|index| of.get_mut(index));
+                if let (Some(latest), Some(wave)) = (latest, wave)
+                    && latest > *wave
+                {
+                    *wave = latest;
                     moved = true;
                 }
             }
@@ -149,15 +152,13 @@ mod tests {
     use WaveSize::{Count, Share};
     use std::time::Duration;
 
-    fn queue(needs: &[&[u64]]) -> Vec<QueuedAction> {
-        let action = |(index, needs): (usize, &&[u64])| QueuedAction {
-            ordinal: index as u64,
-            account: index % 2,
-            needs: needs.to_vec(),
-            not_before: None,
-            duplicate_of: None,
-        };
-        needs.iter().enumerate().map(action).collect()
+    fn queue(needs: &[&[u64]]) -> Queue {
+        let mut queue = Queue::default();
+        for (index, needs) in needs.iter().enumerate() {
+            let ordinal = queue.push(index % 2);
+            queue.need(ordinal, needs.to_vec());
+        }
+        queue
     }
 
     #[test]
@@ -189,7 +190,7 @@ mod tests {
             assert_eq!(of, expected, "{why}");
         }
         let mut with_duplicate = queue(&[&[], &[], &[], &[]]);
-        with_duplicate[1].duplicate_of = Some("a0".to_owned());
+        with_duplicate.repeat(1, "a0".to_owned());
         let waves = Waves::new(&[Count(2), Share(1.0)], &with_duplicate);
         assert_eq!([0, 2, 3].map(|ordinal| waves.of(ordinal)), [0, 0, 1], "a duplicate takes no place");
     }
@@ -218,18 +219,11 @@ mod tests {
 
     #[test]
     fn a_wave_waits_for_the_end_of_the_one_before() {
-        let queued = |ordinal: u64, needs: &[u64]| QueuedAction {
-            ordinal,
-            account: 0,
-            needs: needs.to_vec(),
-            not_before: None,
-            duplicate_of: None,
-        };
-        let queue = [queued(0, &[]), queued(1, &[0]), queued(2, &[]), queued(3, &[1])];
+        let queue = queue(&[&[], &[0], &[], &[1]]);
         let waves = Waves::new(&[Count(2), Share(1.0)], &queue);
         let mut ready = ready(&[4]).in_waves(waves);
-        for action in &queue {
-            ready.add(action.ordinal, 0, &action.needs, None);
+        for action in queue.iter() {
+            ready.add(action.ordinal, 0, action.needs, None);
         }
         assert_eq!([ready.next(Duration::ZERO), ready.next(Duration::ZERO)], [start(0, 0), Turn::WaitForAnswer]);
         ready.stepped(0);

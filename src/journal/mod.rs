@@ -8,6 +8,7 @@ pub mod dir;
 pub mod error;
 pub mod inputs;
 mod inserting;
+pub mod queue;
 pub mod reader;
 pub mod record;
 pub mod rows;
@@ -18,6 +19,7 @@ pub mod writer;
 
 pub use dir::{RunDir, RunMaker};
 pub use error::JournalError;
+pub use queue::{Queue, Queued};
 pub use reader::{Reader, RunFacts};
 pub use record::{Record, Reply};
 pub use rows::Kept;

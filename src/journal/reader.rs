@@ -1,6 +1,7 @@
 //! Reads a run: its constants, its actions, and the fold of its records. Also while another process writes it.
 
 use super::actions::{ACTION, RawAction};
+use super::queue::Queue;
 use super::record::Record;
 use super::rows::{COLUMNS, Kept, Unreadable, to_sql};
 use super::state::{ActionState, History, IllegalRecord, Phase, States};
@@ -170,37 +171,41 @@ impl Reader {
         Ok(state)
     }
 
-    /// Accounts, ordinals of needed actions and earliest starts, for every action that is not a duplicate, in plan order.
+    /// The actions, as far as the order of sending goes.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn queue(&self, mut each: impl FnMut(QueuedAction)) -> Result<(), JournalError> {
+    pub fn queue(&self) -> Result<Queue, JournalError> {
         let database = JournalError::database(&self.path);
         let mut statement = self
             .connection
             .prepare("SELECT ordinal, account, needs, not_before, duplicate_of FROM action ORDER BY ordinal")
             .map_err(&database)?;
         let mut rows = statement.query([]).map_err(&database)?;
+        let mut queue = Queue::default();
         while let Some(row) = rows.next().map_err(&database)? {
-            let needs: Option<String> = row.get(2).map_err(&database)?;
-            let needs: Vec<String> = needs.map_or(Ok(Vec::new()), |text| {
-                serde_json::from_str(&text).map_err(|error| self.unreadable(format!("needs: {error}")))
-            })?;
-            let mut ordinals = Vec::with_capacity(needs.len());
-            for id in &needs {
-                ordinals
-                    .push(self.ordinal_of(id)?.ok_or_else(|| self.unreadable(format!("no action has the id {id}")))?);
+            let account = usize::try_from(row.get::<_, i64>(1).map_err(&database)?).unwrap_or(usize::MAX);
+            let ordinal = queue.push(account);
+            if row.get::<_, i64>(0).map_err(&database)?.unsigned_abs() != ordinal {
+                return Err(self.unreadable(format!("there is no action {ordinal}")));
+            }
+            if let Some(needs) = row.get::<_, Option<String>>(2).map_err(&database)? {
+                let ids: Vec<String> =
+                    serde_json::from_str(&needs).map_err(|error| self.unreadable(format!("needs: {error}")))?;
+                let needed = |id: &String| {
+                    self.ordinal_of(id)?.ok_or_else(|| self.unreadable(format!("no action has the id {id}")))
+                };
+                queue.need(ordinal, ids.iter().map(needed).collect::<Result<_, _>>()?);
             }
             let not_before: Option<String> = row.get(3).map_err(&database)?;
-            each(QueuedAction {
-                ordinal: row.get::<_, i64>(0).map_err(&database)?.unsigned_abs(),
-                account: usize::try_from(row.get::<_, i64>(1).map_err(&database)?).unwrap_or(usize::MAX),
-                needs: ordinals,
-                not_before: not_before.and_then(|text| text.parse().ok()),
-                duplicate_of: row.get(4).map_err(&database)?,
-            });
+            if let Some(until) = not_before.and_then(|text| text.parse().ok()) {
+                queue.hold(ordinal, until);
+            }
+            if let Some(of) = row.get(4).map_err(&database)? {
+                queue.repeat(ordinal, of);
+            }
         }
-        Ok(())
+        Ok(queue)
     }
 
     /// What every action does, with its account and operation, in plan order; nothing where version 1 does not tell.
@@ -295,19 +300,4 @@ impl Reader {
     fn unreadable(&self, what: String) -> JournalError {
         JournalError::Unreadable { path: self.path.clone(), what }
     }
-}
-
-/// What the ready queue needs to know of an action.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct QueuedAction {
-    /// The action.
-    pub ordinal: Ordinal,
-    /// Its account's index.
-    pub account: usize,
-    /// The actions that must have ended well first.
-    pub needs: Vec<Ordinal>,
-    /// Not to be sent before.
-    pub not_before: Option<Timestamp>,
-    /// The id of the action that it repeats.
-    pub duplicate_of: Option<String>,
 }

@@ -3,7 +3,7 @@
 use super::world::Faults;
 use super::{Bench, Cut, mixed, virtual_time};
 use certsweep::engine::forecast::{Assumptions, forecast};
-use certsweep::journal::reader::QueuedAction;
+use certsweep::journal::Queue;
 use certsweep::plan::Action;
 use certsweep::plan::settings::Safety;
 use certsweep::provider::lookup;
@@ -40,17 +40,10 @@ async fn compare((windows, concurrency, canary, count): Setting<'_>) -> (Duratio
         account.windows = windows.iter().map(|text| Window::parse(text).unwrap()).collect();
         account.concurrency = concurrency;
     }
-    let queue: Vec<QueuedAction> = bench
-        .actions
-        .iter()
-        .map(|action| QueuedAction {
-            ordinal: action.ordinal,
-            account: action.account,
-            needs: vec![],
-            not_before: None,
-            duplicate_of: None,
-        })
-        .collect();
+    let mut queue = Queue::default();
+    for action in &bench.actions {
+        queue.push(action.account);
+    }
     let read_back = |action: &&Action| {
         let provider = bench.catalog.get(&bench.settings.accounts[action.account].provider).unwrap();
         let rules = provider.operation(&action.operation).unwrap().action.as_ref().unwrap();

@@ -2,7 +2,7 @@
 
 use super::super::waits::Why;
 use super::{Assumptions, Forecast, forecast};
-use crate::journal::reader::QueuedAction;
+use crate::journal::Queue;
 use crate::plan::Settings;
 use crate::plan::settings::DailyWindow;
 use crate::run::Ordinal;
@@ -51,7 +51,7 @@ pub enum Change {
 /// What would help a run that this was foretold of. Nothing where it is short and meets its deadline.
 pub fn would_help(
     settings: &Settings,
-    queue: &[QueuedAction],
+    queue: &Queue,
     assumptions: &Assumptions,
     wishes: &Wishes,
     foretold: &Forecast,
@@ -92,7 +92,7 @@ pub fn would_help(
 
 struct Tries<'a> {
     settings: &'a Settings,
-    queue: &'a [QueuedAction],
+    queue: &'a Queue,
     assumptions: &'a Assumptions,
     foretold: &'a Forecast,
     helps: Vec<Help>,
@@ -120,14 +120,13 @@ impl Tries<'_> {
             return;
         }
         let firsts: HashSet<Ordinal> = spared.iter().filter_map(|ordinal| orders.get(ordinal).copied()).collect();
-        let left = self.queue.iter().map(|action| {
-            let needs = action.needs.iter().map(|need| orders.get(need).copied().unwrap_or(*need));
+        let mut left = self.queue.clone();
+        for (ordinal, needs) in self.queue.needing() {
+            let needs = needs.iter().map(|need| orders.get(need).copied().unwrap_or(*need));
             // An order's revoke cannot wait for itself.
-            let needs = needs.filter(|need| *need != action.ordinal).collect();
-            let duplicate_of = action.duplicate_of.clone().or(spared.contains(&action.ordinal).then(String::new));
-            QueuedAction { needs, duplicate_of, ..action.clone() }
-        });
-        let left: Vec<QueuedAction> = left.collect();
+            left.need(ordinal, needs.filter(|need| *need != ordinal).collect());
+        }
+        spared.iter().for_each(|ordinal| left.repeat(*ordinal, String::new()));
         let change = Change::WholeOrders { spared: spared.len() as u64, orders: firsts.len() as u64 };
         self.attempt(account, change, self.settings, &left);
     }
@@ -173,7 +172,7 @@ impl Tries<'_> {
         }
     }
 
-    fn attempt(&mut self, account: usize, change: Change, settings: &Settings, queue: &[QueuedAction]) {
+    fn attempt(&mut self, account: usize, change: Change, settings: &Settings, queue: &Queue) {
         if let Some(takes) = forecast(settings, queue, self.assumptions).takes {
             self.say(account, change, takes);
         }

@@ -12,7 +12,7 @@ use super::ready::{Ready, Turn};
 use super::safety::{self, Closed, Gate};
 use super::waits::{Waits, Why};
 use super::waves::Waves;
-use crate::journal::reader::QueuedAction;
+use crate::journal::Queue;
 use crate::plan::settings::{BetweenWaves, Schedule};
 use crate::plan::{Account, Settings};
 use crate::run::Ordinal;
@@ -68,7 +68,7 @@ impl AccountForecast {
 }
 
 /// Foretells a run of these actions (in plan order; duplicates are not sent).
-pub fn forecast(settings: &Settings, queue: &[QueuedAction], assumptions: &Assumptions) -> Forecast {
+pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -> Forecast {
     let lanes = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
     let waves = Waves::new(&settings.safety.waves, queue);
     let mut ready = Ready::new(lanes.collect(), settings.safety.canary).in_waves(waves);
@@ -87,7 +87,7 @@ pub fn forecast(settings: &Settings, queue: &[QueuedAction], assumptions: &Assum
     let mut actions = vec![0; settings.accounts.len()];
     for action in queue.iter().filter(|action| action.duplicate_of.is_none()) {
         let ahead = action.not_before.and_then(|at| Duration::try_from(at.duration_since(assumptions.start)).ok());
-        ready.add(action.ordinal, action.account, &action.needs, ahead);
+        ready.add(action.ordinal, action.account, action.needs, ahead);
         actions[action.account] += 1;
     }
     let mut simulation = Simulation {

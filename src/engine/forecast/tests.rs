@@ -38,12 +38,8 @@ fn settings(accounts: Vec<Account>, canary: u64) -> Settings {
     }
 }
 
-fn action(ordinal: Ordinal, account: usize) -> QueuedAction {
-    QueuedAction { ordinal, account, needs: vec![], not_before: None, duplicate_of: None }
-}
-
-fn queue(actions: u64) -> Vec<QueuedAction> {
-    (0..actions).map(|ordinal| action(ordinal, 0)).collect()
+fn queue(actions: u64) -> Queue {
+    Queue::of(usize::try_from(actions).unwrap(), 0)
 }
 
 fn assuming(settings: &Settings, start: &str) -> Assumptions {
@@ -93,7 +89,7 @@ fn tokens_and_the_canaries_look_ups_are_requests() {
     assumptions.tokens[0] = true;
     assumptions.read_back = [0, 1, 2, 3].into();
     let mut actions = queue(4);
-    actions.push(action(4, 1));
+    actions.push(1);
     let foretold = forecast(&settings, &actions, &assumptions);
     // One for a token, two canaries with a look-up each, two more: the seventh waits for the third's answer, at 600 ms, to leave the window.
     let counts = foretold.accounts.iter().map(|account| (account.actions, account.requests)).collect::<Vec<_>>();
@@ -104,10 +100,13 @@ fn tokens_and_the_canaries_look_ups_are_requests() {
 #[test]
 fn needs_hold_over_accounts_and_not_before_holds_alone() {
     let settings = settings(vec![account("a", &[], 4), account("b", &[], 4)], 0);
-    let mut actions = vec![action(0, 0), action(1, 1), action(2, 0), action(3, 1)];
-    actions[0].needs = vec![1];
-    actions[2].needs = vec![0];
-    actions[3].not_before = Some("2026-11-30T16:01:00Z".parse().unwrap());
+    let mut actions = Queue::default();
+    for account in [0, 1, 0, 1] {
+        actions.push(account);
+    }
+    actions.need(0, vec![1]);
+    actions.need(2, vec![0]);
+    actions.hold(3, "2026-11-30T16:01:00Z".parse().unwrap());
     let foretold = forecast(&settings, &actions, &assuming(&settings, SOME_DAY));
     let takes = foretold.accounts.iter().map(|account| account.takes.as_millis()).collect::<Vec<_>>();
     assert_eq!(takes, [600, 60_200]);
@@ -121,7 +120,10 @@ fn waves_go_one_after_the_other_with_their_pause() {
         let mut settings = settings(vec![account("a", &[], 10), account("b", &[], 10)], 0);
         settings.safety.waves = vec![WaveSize::Count(2), WaveSize::Share(0.5), WaveSize::Share(1.0)];
         settings.safety.between_waves = between;
-        let queue: Vec<QueuedAction> = (0..10).map(|ordinal| action(ordinal, usize::from(ordinal % 2 == 0))).collect();
+        let mut queue = Queue::default();
+        for ordinal in 0..10 {
+            queue.push(usize::from(ordinal % 2 == 0));
+        }
         let foretold = forecast(&settings, &queue, &assuming(&settings, SOME_DAY));
         assert_eq!(foretold.takes.unwrap().as_millis(), expected_ms, "{between:?}");
         let bound = if expected_ms > 1000 { Why::Wave } else { Why::Answers };
@@ -179,8 +181,8 @@ fn what_helps_is_tried_and_what_does_not_is_not_said() {
     ] {
         let settings = settings(vec![account("a", &windows, concurrency), account("b", &[], 1)], 0);
         let mut actions = queue(300);
-        actions.push(action(300, 1));
-        actions[299].needs = vec![298];
+        actions.push(1);
+        actions.need(299, vec![298]);
         let assumptions = assuming(&settings, SOME_DAY);
         let foretold = forecast(&settings, &actions, &assumptions);
         let helps = would_help(&settings, &actions, &assumptions, &wishes, &foretold);

@@ -149,10 +149,10 @@ impl Checker<'_> {
             let is = match &field.value.shape {
                 Shape::Null => Is::Absent,
                 _ if name == "id" => Is::Something,
-                shape if decides.contains(&name) || COMMON.contains(&name) => match shape {
-                    Shape::Scalar { text, .. } => Is::Exactly(text.clone()),
-                    _ => return None,
-                },
+                shape if decides.contains(&name) || COMMON.contains(&name) => {
+                    let Shape::Scalar { text, .. } = shape else { return None };
+                    Is::Exactly(text.clone())
+                }
                 _ if names_of(operation).any(|known| known == name) => Is::Something,
                 _ => return None,
             };

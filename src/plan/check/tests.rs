@@ -12,8 +12,10 @@ use std::sync::LazyLock;
 static CATALOG: LazyLock<Catalog> =
     LazyLock::new(|| Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default()));
 
-/// What a check comes to, and how many actions came the long way.
-fn told(text: &str, columns: &CsvOptions, ways: Ways) -> Option<(Vec<Action>, Option<(String, u64)>, Vec<Diagnostic>)> {
+type Told = (Vec<Action>, Option<(String, u64)>, Vec<Diagnostic>);
+
+/// What a check comes to: its actions, the digest with their number, and the findings.
+fn told(text: &str, columns: &CsvOptions, ways: Ways) -> Option<Told> {
     let mut actions = Vec::new();
     let request = Request {
         plan: Input::Stdin(text.as_bytes().to_vec()),
@@ -112,7 +114,7 @@ fn yaml(columns: &[&str], rows: &[Vec<&str>], defaults: &str, last: &str) -> Str
         let fields = columns.iter().zip(row).filter(|(_, value)| !value.is_empty() && !value.contains('\n'));
         let fields = fields.map(|(column, value)| format!("{column}: {}", value.replace("\"\"", "\\\"").trim()));
         let fields: Vec<String> = fields.collect();
-        if fields.len() % 2 == 0 {
+        if fields.len().is_multiple_of(2) {
             writeln!(text, "  - {{{}}}", fields.join(", ")).unwrap();
         } else {
             writeln!(text, "  - {}", fields.join("\n    ")).unwrap();
