@@ -5,7 +5,7 @@ use crate::plan::checked::{Fingerprint, Parameters};
 use rusqlite::Row;
 
 pub(super) const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
-     action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of, action.fingerprint";
+     action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of, action.fingerprint, action.certificate";
 
 /// An action's row before its JSON texts are read.
 pub(super) struct RawAction {
@@ -23,6 +23,7 @@ pub(super) struct RawAction {
     kept: Option<String>,
     duplicate_of: Option<String>,
     fingerprint: Option<[u8; 16]>,
+    certificate: Option<String>,
 }
 
 impl RawAction {
@@ -42,6 +43,7 @@ impl RawAction {
             kept: row.get(11)?,
             duplicate_of: row.get(12)?,
             fingerprint: row.get(13)?,
+            certificate: row.get(14)?,
         })
     }
 
@@ -59,6 +61,10 @@ impl RawAction {
             needs: list(self.needs.clone()).map_err(|error| wrong("needs", &error))?,
             not_before: match &self.not_before {
                 Some(text) => Some(text.parse().map_err(|error| wrong("not_before", &error))?),
+                None => None,
+            },
+            certificate: match &self.certificate {
+                Some(text) => Some(serde_json::from_str(text).map_err(|error| wrong("certificate", &error))?),
                 None => None,
             },
             kept: list(self.kept.clone()).map_err(|error| wrong("kept columns", &error))?,

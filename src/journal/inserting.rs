@@ -120,6 +120,7 @@ impl Chunk {
         let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
         let (needs, kept) = (list(&action.needs), list(&action.kept));
         let not_before = action.not_before.map(|at| at.to_string());
+        let certificate = action.certificate.as_ref().and_then(|files| serde_json::to_string(files).ok());
         let texts: [Option<&str>; TEXTS] = [
             Some(&action.id),
             Some(&action.operation),
@@ -131,6 +132,7 @@ impl Chunk {
             Some(&action.source),
             kept.as_deref(),
             action.duplicate_of.as_deref(),
+            certificate.as_deref(),
         ];
         for text in texts {
             self.texts.push_str(text.unwrap_or_default());
@@ -170,9 +172,9 @@ fn insert(statement: &mut Statement<'_>, chunk: &Chunk) -> rusqlite::Result<()> 
 }
 
 const INSERT: &str = "INSERT INTO action (ordinal, account, reason, fingerprint, id, operation, target, reason_sent, parameters, \
-     needs, not_before, source, kept, duplicate_of) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+     needs, not_before, source, kept, duplicate_of, certificate) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 /// Texts of an action.
-const TEXTS: usize = 10;
+const TEXTS: usize = 11;
 /// Actions of a chunk. Fewer are written without a thread.
 const CHUNK: usize = 512;
 /// Chunks that may wait.

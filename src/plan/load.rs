@@ -120,6 +120,14 @@ pub(super) fn size(path: &Path) -> Option<u64> {
     std::fs::metadata(path).ok().map(|metadata| metadata.len())
 }
 
+/// The bytes of a small file.
+///
+/// # Errors
+/// A sentence fragment that says why not.
+pub(super) fn read_small_bytes(path: &Path, largest: u64) -> Result<Vec<u8>, String> {
+    read_bytes(path, largest).map_err(|error| reason(&error))
+}
+
 /// A path in a text, joined to the directory of the file that the text stands in.
 pub(super) fn resolve(sources: &SourceMap, place: Span, path: &str) -> PathBuf {
     sources.directory(place.source).join(path)
