@@ -122,6 +122,11 @@ pub(super) fn read_secret(path: &Path, largest: u64) -> Result<zeroize::Zeroizin
     Ok(zeroize::Zeroizing::new(text.to_owned()))
 }
 
+/// How many bytes a file has, where that can be told.
+pub(super) fn size(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.len())
+}
+
 /// The bytes of a small file.
 ///
 /// # Errors

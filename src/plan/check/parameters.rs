@@ -128,6 +128,8 @@ impl Checker<'_> {
         let mut named = true;
         if let (Some(rule), Some(read)) = (&rules.certificate, &certificate) {
             named = self.name_by_certificate(read, rule, operation, &given, &mut map);
+            let names = operation.parameters.iter().map(|parameter| &parameter.name);
+            map = names.filter_map(|name| map.remove_entry(name)).collect();
         }
         let mut key = None;
         if let (Some(rule), Some((read, place))) = (&rules.csr, &csr)
