@@ -4,6 +4,7 @@
 use super::reach::Came;
 use super::retry::{self, Attempt, Next, Rules};
 use super::sender::Sender;
+use super::trip::Trip;
 use crate::journal::{ActionState, Journal, Record, Reply};
 use crate::plan::Action;
 use crate::provider::model::{ActionRules, Operation, Window};
@@ -29,6 +30,8 @@ pub struct Tools<T, C> {
     pub clock: Rc<C>,
     /// Whether the provider could not be reached when the step began.
     pub down: bool,
+    /// Where the moments of its request are noted.
+    pub trip: Rc<Trip>,
 }
 
 /// What a step came to.
@@ -121,7 +124,7 @@ pub async fn attempt<T: Transport, C: Clock>(
     state: ActionState,
     attempts: u32,
 ) -> Result<Report, JournalFailed> {
-    let Tools { sender, journal, clock, down, .. } = tools;
+    let Tools { sender, journal, clock, down, trip, .. } = tools;
     let Some((operation, _)) = operation(&sender, &action.operation) else {
         return Err(JournalFailed(format!("the provider document has no operation {}", action.operation)));
     };
@@ -130,8 +133,10 @@ pub async fn attempt<T: Transport, C: Clock>(
     let intent = Record::Intent { ordinal, attempt, at: clock.now() };
     append(&journal, clock.elapsed(), vec![intent.clone()]).await?;
 
+    trip.departs(&*clock).await;
     let token_number = sender.token_number();
     let delivery = sender.send(operation, &action.parameters, clock.now()).await;
+    trip.arrived(&*clock);
     let at = clock.now();
     let (came, reply, answer, verdict) = match delivery {
         Delivery::NotSent(cause) => (Attempt::NotSent, said(&sender, &format!("not sent: {cause}")), None, None),

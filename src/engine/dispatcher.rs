@@ -21,6 +21,7 @@ use super::safety::{self, Watch};
 use super::sender::{Sender, TokenError};
 use super::sent::Present;
 use super::start;
+use super::trip::Trip;
 use super::waits::Waits;
 use super::waves::Waves;
 use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record, States};
@@ -125,7 +126,7 @@ struct Dispatcher<'a, 'o, T, C> {
     ready: Ready,
     doubts: HashMap<Ordinal, Doubted>,
     steps: JoinSet<Step>,
-    under_way: HashMap<Id, (usize, Option<Ordinal>)>,
+    under_way: HashMap<Id, UnderWay>,
     watch: Watch,
     jitter: Jitter,
     deadline: Option<Timestamp>,
@@ -154,6 +155,13 @@ struct Dispatcher<'a, 'o, T, C> {
     waits: Vec<Waits>,
     /// What bounds each account, as it was told last.
     bounds: Vec<Option<Bound>>,
+}
+
+/// A step that is under way: of which account, for which action, and its request's moments.
+struct UnderWay {
+    account: usize,
+    ordinal: Option<Ordinal>,
+    trip: Rc<Trip>,
 }
 
 /// What a task came to.
@@ -324,12 +332,15 @@ where
 
     fn start(&mut self, ordinal: Ordinal, account: usize) -> Result<(), JournalError> {
         let sender = Rc::clone(&self.run.senders[account]);
+        let goes_at = self.ready.pace(account).goes_at();
+        let trip = Rc::new(Trip::new(self.run.clock.elapsed(), goes_at));
         let tools = Tools {
             sender: Rc::clone(&sender),
             account,
             journal: self.run.journal.clone(),
             clock: Rc::clone(&self.run.clock),
             down: self.reaches[account].is_down(),
+            trip: Rc::clone(&trip),
         };
         self.reaches[account].began();
         let attempts = self.run.settings.retry.attempts;
@@ -339,11 +350,16 @@ where
             let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
             let task = self.steps.spawn_local(async move {
                 Step::Token(match attempt::append(&tools.journal, tools.clock.elapsed(), vec![asked]).await {
-                    Ok(()) => Ok(tools.sender.fetch_token().await),
+                    Ok(()) => {
+                        tools.trip.departs(&*tools.clock).await;
+                        let token = tools.sender.fetch_token().await;
+                        tools.trip.arrived(&*tools.clock);
+                        Ok(token)
+                    }
                     Err(failed) => Err(failed),
                 })
             });
-            self.under_way.insert(task.id(), (account, None));
+            self.under_way.insert(task.id(), UnderWay { account, ordinal: None, trip });
             return Ok(());
         }
         let action = self.run.reader.action(ordinal)?;
@@ -368,7 +384,7 @@ where
                 Step::Attempt(attempt::attempt(tools, action, state, attempts).await.map(Box::new))
             }),
         };
-        self.under_way.insert(task.id(), (account, Some(ordinal)));
+        self.under_way.insert(task.id(), UnderWay { account, ordinal: Some(ordinal), trip });
         Ok(())
     }
 
