@@ -1,5 +1,5 @@
 //! How many requests of an account may be in flight at once, where the plan does not say: as many as the pace needs (rate × latency,
-//! Little's law) and a fifth more, a few at first, never more than the provider's document allows. Fewer in flight are fewer in doubt after a crash.
+//! Little's law) and half as many again, a few at first, never more than the provider's document allows. Fewer in flight are fewer in doubt after a crash.
 //! Pure; counts nothing that is in flight.
 
 use super::pace::{Allowed, Moment};
@@ -150,7 +150,7 @@ impl Growth {
     }
 }
 
-/// Little's law, and a fifth more.
+/// Little's law, and half as many again.
 fn needed(per_second: f64, latency: Duration) -> u32 {
     (per_second * latency.as_secs_f64() * ROOM).ceil().min(f64::from(u32::MAX)) as u32
 }
@@ -159,7 +159,8 @@ fn needed(per_second: f64, latency: Duration) -> u32 {
 const FIRST: u32 = 4;
 /// One alone would wait for every answer.
 const LEAST: u32 = 2;
-const ROOM: f64 = 1.2;
+/// Half as many again: a window stays fully used where answers stall for a third of it.
+const ROOM: f64 = 1.5;
 /// So many bursts use up the first window.
 const BURST: u32 = 8;
 /// Latencies that are kept, and after how many new ones they are looked through.
@@ -185,9 +186,9 @@ mod tests {
     #[test]
     fn places_follow_from_rate_and_latency() {
         for (bound, per_second, latency, expected) in [
-            (64, 20.0, 500, 12),
+            (64, 20.0, 500, 15),
             (64, 20.0, 50, 2),
-            (64, 5.0, 2000, 12),
+            (64, 5.0, 2000, 15),
             (16, 20.0, 2000, 16),
             (1, 20.0, 2000, 1),
             (64, 0.01, 20, 2),
@@ -209,7 +210,7 @@ mod tests {
         for number in 0..40 {
             slots.answered(ms(number), ms(if number == 20 { 30_000 } else { 500 }), allowed(20.0, 100), true);
         }
-        assert_eq!(slots.now(), 12);
+        assert_eq!(slots.now(), 15);
     }
 
     #[test]
@@ -239,7 +240,7 @@ mod tests {
             (0..places).for_each(|_| slots.answered(ms(1), ms(2000), allowed(20.0, 100), true));
             places
         });
-        assert_eq!(grown, [4, 8, 16, 32, 48, 48]);
+        assert_eq!(grown, [4, 8, 16, 32, 60, 60]);
         // What is never all taken does not grow.
         let mut slots = Slots::following(64);
         (0..100).for_each(|_| slots.answered(ms(1), ms(2000), allowed(20.0, 100), false));

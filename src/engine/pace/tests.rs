@@ -280,10 +280,12 @@ proptest! {
         let whole = |moment: Moment| moment.as_nanos().div_ceil(1_000_000) as u64;
         for (index, (latency, share, writing)) in trips.into_iter().enumerate() {
             if stops.contains(&index) {
-                // What is in flight reaches the provider before the next process begins, which takes it as answered just then.
+                // What is in flight reaches the provider before the next process begins, which takes it as answered just then; what
+                // was only written down never does.
+                let stopped = now;
                 now += down;
-                for (_, _, place) in flying.drain(..) {
-                    counted[place] = counted[place].min(now);
+                for (_, sent, place) in flying.drain(..) {
+                    counted[place] = if sent > stopped { u64::MAX } else { counted[place].min(now) };
                     answers.push(now);
                 }
                 pace = Pace::new(&windows);
@@ -309,6 +311,7 @@ proptest! {
             flying.push((sent + latency, sent, counted.len()));
             counted.push(sent + (latency as f64 * share) as u64);
         }
+        counted.retain(|at| *at < u64::MAX);
         counted.sort_unstable();
         for window in &windows {
             let length = window.length.as_millis() as u64;
