@@ -1,6 +1,6 @@
 //! How many requests of an account may be in flight at once, where the plan does not say: as many as the pace needs (rate × latency,
-//! Little's law) and half as many again, a few at first, never more than the provider's document allows. Fewer in flight are fewer in doubt after a crash.
-//! Pure; counts nothing that is in flight.
+//! Little's law) and half as many again, few at first, never more than the provider's document allows. Fewer in flight are fewer in
+//! doubt after a crash. Pure; counts nothing that is in flight.
 
 use super::pace::{Allowed, Moment};
 use std::collections::VecDeque;
