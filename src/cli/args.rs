@@ -4,12 +4,15 @@
 mod control;
 #[cfg(test)]
 mod tests;
+mod verify;
 
 pub use control::{Go, Limit, Pace, Pause};
+pub use verify::Verify;
 
 use super::help::{
     CHECK_EXAMPLES, COMPLETIONS_EXAMPLES, CONTROL_EXAMPLES, EXAMPLES, PREVIEW_EXAMPLES, PROVIDERS_EXAMPLES,
     REPORT_EXAMPLES, RESUME_EXAMPLES, RUN_EXAMPLES, SCHEMA_EXAMPLES, SIMULATE_EXAMPLES, STATUS_EXAMPLES,
+    VERIFY_EXAMPLES,
 };
 use crate::run::Outcome;
 use crate::time::parse_duration;
@@ -85,6 +88,9 @@ pub enum Command {
     /// Write a run's report again
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
+    /// Ask what the world sees of a run's revocations: the providers, CRLs and OCSP responders
+    #[command(after_help = VERIFY_EXAMPLES)]
+    Verify(Verify),
     /// List providers and operations, show one, or check a document of your own
     #[command(after_help = PROVIDERS_EXAMPLES)]
     Providers(Providers),

@@ -192,13 +192,15 @@ impl Gathered {
         let left = deadline.map(|at| Duration::try_from(at.duration_since(assumptions.start)).unwrap_or_default());
         let wishes = Wishes { orders: self.whole_orders(settings, catalog), deadline: left };
         let helps = forecast::would_help(settings, &self.queue, assumptions, &wishes, foretold);
+        // Of a deadline that is met as it is there is nothing to say.
+        let missed = left.is_some_and(|left| foretold.takes.is_none_or(|takes| takes > left));
         let said = helps.into_iter().map(|help| {
             let account = &settings.accounts[help.account];
             let met = left.map(|left| help.takes <= left);
             Help {
                 provider: account.name.clone(),
                 change: change_word(&help.change).to_owned(),
-                text: sentence(&help.change, account, help.takes, foretold.takes, met),
+                text: sentence(&help.change, account, help.takes, foretold.takes, met.filter(|_| missed)),
                 estimated_seconds: Some(help.takes.as_secs_f64()),
                 deadline_met: met,
             }

@@ -24,6 +24,8 @@ pub mod run;
 pub mod signals;
 pub mod simulate;
 pub mod status;
+pub mod verify;
+mod witnesses;
 
 use crate::view::printer::{Options, Printer};
 use args::{Cli, Command};
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Go(args) => control::go(&context, &args),
         Command::Pace(args) => control::pace(&context, &args),
         Command::Report(args) => report::report(&context, &args),
+        Command::Verify(args) => verify::verify(&context, &args),
         Command::Providers(args) => providers::providers(&context, args.command.as_ref()),
         Command::Schema => providers::schema(&context),
         Command::Simulate(args) => simulate::simulate(&context, &args),

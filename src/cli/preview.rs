@@ -10,7 +10,7 @@ use crate::journal::dir::replace;
 use crate::run::Outcome;
 use crate::time::Clock;
 use crate::view::preview::{Preview, render};
-use crate::view::report::csv;
+use crate::view::report::{Columns, csv};
 use std::path::Path;
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn preview_plan(
     if let Some(path) = report {
         let settings = read.plan.settings();
         let written = replace(path, |file| {
-            let mut rows = csv::Writer::new(file, &settings.keep_columns)?;
+            let mut rows = csv::Writer::new(file, Columns { verified: false, kept: &settings.keep_columns })?;
             for action in gathered.actions() {
                 let row = row_of(settings, action, &History::default(), Outcome::Planned, None);
                 rows.write(&row)?;

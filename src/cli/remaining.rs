@@ -21,7 +21,9 @@ pub fn write_plan(
 ) -> io::Result<()> {
     let settings = reader.facts().map_err(io::Error::other)?.settings;
     let mut names: Vec<String> = Vec::new();
+    let mut files: Vec<&str> = Vec::new();
     each_action(reader, outcomes, &mut |action, _, _| {
+        files.extend(FILES.into_iter().filter(|name| file(action, name).is_some()));
         let own_reason = reason_field(&settings, catalog, action);
         for name in action.parameters.keys().filter(|name| Some(name.as_str()) != own_reason) {
             if !names.contains(name) {
@@ -31,7 +33,11 @@ pub fn write_plan(
         Ok(())
     })?;
     let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
-    let header = FIXED.into_iter().chain(names.iter().map(String::as_str));
+    files.sort_unstable();
+    files.dedup();
+    // A provider's own field of such a name and the common one share a column.
+    files.retain(|name| !names.iter().any(|known| known == name));
+    let header = FIXED.into_iter().chain(names.iter().map(String::as_str)).chain(files.iter().copied());
     rows.write_record(header).map_err(io::Error::other)?;
     each_action(reader, outcomes, &mut |action, _, _| {
         let account = settings.accounts.get(action.account).map(|account| account.name.clone()).unwrap_or_default();
@@ -41,9 +47,10 @@ pub fn write_plan(
         let own_reason = reason_field(&settings, catalog, action);
         let cells = names.iter().map(|name| match action.parameters.get(name) {
             Some(value) if Some(name.as_str()) != own_reason => cell(value),
-            _ => String::new(),
+            _ => file(action, name).unwrap_or_default(),
         });
-        rows.write_record(fixed.into_iter().chain(cells)).map_err(io::Error::other)
+        let named = files.iter().map(|name| file(action, name).unwrap_or_default());
+        rows.write_record(fixed.into_iter().chain(cells).chain(named)).map_err(io::Error::other)
     })?;
     rows.flush()
 }
@@ -67,6 +74,17 @@ fn reason_field<'a>(settings: &Settings, catalog: &'a Catalog, action: &Action) 
     rules.reason.as_ref().map(|reason| reason.field.as_str())
 }
 
+/// The cell of a file that the plan named for the action's certificate.
+fn file(action: &Action, name: &str) -> Option<String> {
+    let files = action.certificate.as_deref()?;
+    let named = match name {
+        "certificate" => &files.certificate,
+        "issuer" => &files.issuer,
+        _ => return None,
+    };
+    named.as_ref().map(|file| format!("file:{}", file.path))
+}
+
 fn cell(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -77,3 +95,5 @@ fn cell(value: &Value) -> String {
 
 /// The columns that every list has.
 const FIXED: [&str; 5] = ["id", "provider", "action", "reason", "not_before"];
+/// The columns of files for `verify`, where an action has one.
+const FILES: [&str; 2] = ["certificate", "issuer"];

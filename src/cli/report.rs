@@ -5,10 +5,10 @@ use super::context::Context;
 use super::exit::Exit;
 use super::remaining::{catalog_of, write_plan};
 use crate::journal::dir::replace;
-use crate::journal::{History, JournalError, Phase, Reader, RunDir};
+use crate::journal::{History, JournalError, Phase, Reader, RunDir, Verified};
 use crate::plan::{Action, Settings};
 use crate::run::Outcome;
-use crate::view::report::{Row, csv, html, json};
+use crate::view::report::{Columns, Row, VerifiedCells, csv, html, json};
 use std::collections::BTreeSet;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -69,20 +69,20 @@ fn write(reader: &Reader, format: Format, outcomes: &BTreeSet<Outcome>, output: 
         || "not sent yet".to_owned(),
         |(why, _)| format!("not sent: the run stopped ({why}); `certsweep resume` goes on"),
     );
-    let kept = &facts.settings.keep_columns;
+    let columns = Columns { verified: overview.verified_at.is_some(), kept: &facts.settings.keep_columns };
     match format {
         Format::Csv | Format::Plan => {
-            let mut rows = csv::Writer::new(output, kept)?;
+            let mut rows = csv::Writer::new(output, columns)?;
             each_row(reader, &facts.settings, &unsent, outcomes, &mut |row| rows.write(row))?;
             rows.finish().map(drop)
         }
         Format::Json => {
-            let mut rows = json::Writer::new(output, kept)?;
+            let mut rows = json::Writer::new(output, columns)?;
             each_row(reader, &facts.settings, &unsent, outcomes, &mut |row| rows.write(row))?;
             rows.finish().map(drop)
         }
         Format::Html => {
-            let mut rows = html::Writer::new(output, &facts.settings.name, kept)?;
+            let mut rows = html::Writer::new(output, &facts.settings.name, columns)?;
             each_row(reader, &facts.settings, &unsent, outcomes, &mut |row| rows.write(row))?;
             rows.finish().map(drop)
         }
@@ -145,6 +145,12 @@ impl From<JournalError> for Stop {
     }
 }
 
+/// What a report says of what the world sees.
+pub fn cells_of(verified: Verified) -> VerifiedCells {
+    let Verified { at, seen, by, revoked_at, why } = verified;
+    VerifiedCells { seen, at, by, revoked_at, why }
+}
+
 /// The row of an action with its history.
 pub fn row_of(
     settings: &Settings,
@@ -172,6 +178,7 @@ pub fn row_of(
         finished_at: history.finished_at,
         duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
         source: action.source.clone(),
+        verified: history.verified.clone().map(cells_of),
         kept: action.kept.clone(),
     }
 }

@@ -88,7 +88,10 @@ fn same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
 }
 
 /// Refuses to go on under other provider documents than the run began with.
-fn same_documents(context: &Context, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
+///
+/// # Errors
+/// The exit code; what differs was printed.
+pub fn same_documents(context: &Context, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
     let mut same = true;
     for (id, digest) in &facts.documents {
         let now = catalog.get(id).map(|provider| hex::encode(provider.digest));
@@ -96,7 +99,7 @@ fn same_documents(context: &Context, facts: &RunFacts, catalog: &Catalog) -> Res
             same = false;
             let what = if now.is_some() { "has changed" } else { "is not there" };
             context.printer.error(&format!(
-                "the provider document `{id}` {what} since this run began; resume with the one it began with"
+                "the provider document `{id}` {what} since this run began; go on with the one it began with"
             ));
         }
     }

@@ -47,6 +47,8 @@ fn status_of(
     goes: Option<Now>,
     now: jiff::Timestamp,
 ) -> Status {
+    // A verification may hold the lock of a run that has ended.
+    let running = running && overview.finished_at.is_none();
     let state = match (running, overview.finished_at, &overview.stopped) {
         (true, ..) => State::Running,
         (false, Some(_), _) => State::Finished,

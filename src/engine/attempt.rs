@@ -9,11 +9,11 @@ use crate::journal::{ActionState, Journal, Record, Reply};
 use crate::plan::Action;
 use crate::provider::model::{ActionRules, Operation, Window};
 use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
-use crate::run::{Effect, Outcome};
+use crate::run::{Effect, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::wire::clock::clock_skew;
 use crate::wire::{Delivery, Transport};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -88,6 +88,9 @@ impl Paced {
     }
 }
 
+/// Tells when queued records are durable, or cannot be.
+pub type Durable = tokio::sync::oneshot::Receiver<Result<(), String>>;
+
 /// The journal failed: nothing more may be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalFailed(pub String);
@@ -113,7 +116,12 @@ fn reads_a_list<T>(sender: &Sender<T>, action: &Action, answer: Option<&Answer>)
     chosen.is_some_and(|rule| rule.pages.is_some())
 }
 
-/// Carries out one attempt. The intent is durable before anything is sent. How it went is the caller's to write: its slot is free
+/// The intent of an action's next attempt.
+pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
+    Record::Intent { ordinal, attempt: state.attempts + 1, at }
+}
+
+/// Carries out one attempt, once its intent, which is queued, is durable. How it went is the caller's to write: its slot is free
 /// once that is queued, since the journal keeps the order, and no intent that follows is durable before it.
 ///
 /// # Errors
@@ -123,15 +131,15 @@ pub async fn attempt<T: Transport, C: Clock>(
     action: Action,
     state: ActionState,
     attempts: u32,
+    (intent, durable): (Record, Durable),
 ) -> Result<Report, JournalFailed> {
-    let Tools { sender, journal, clock, down, trip, .. } = tools;
+    let Tools { sender, clock, down, trip, .. } = tools;
     let Some((operation, _)) = operation(&sender, &action.operation) else {
         return Err(JournalFailed(format!("the provider document has no operation {}", action.operation)));
     };
     let ordinal = action.ordinal;
     let attempt = state.attempts + 1;
-    let intent = Record::Intent { ordinal, attempt, at: clock.now() };
-    append(&journal, clock.elapsed(), vec![intent.clone()]).await?;
+    is_durable(durable).await?;
 
     trip.departs(&*clock).await;
     let token_number = sender.token_number();
@@ -222,9 +230,20 @@ pub async fn append(journal: &Journal, steady: Duration, records: Vec<Record>) -
     if records.is_empty() {
         return Ok(());
     }
+    let durable = queue(journal, steady, records);
+    journal.flush();
+    is_durable(durable).await
+}
+
+/// Queues records; they are handed over at the journal's next flush.
+pub fn queue(journal: &Journal, steady: Duration, records: Vec<Record>) -> Durable {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    journal.append(records, steady, Box::new(move |result| drop(sender.send(result))));
-    match receiver.await {
+    journal.queue(records, steady, Box::new(move |result| drop(sender.send(result))));
+    receiver
+}
+
+async fn is_durable(durable: Durable) -> Result<(), JournalFailed> {
+    match durable.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(cause)) => Err(JournalFailed(cause)),
         Err(_) => Err(JournalFailed("the journal's thread is gone".to_owned())),

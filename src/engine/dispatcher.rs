@@ -282,6 +282,7 @@ where
                 }
                 self.note_waits();
             }
+            self.run.journal.flush();
             if self.leave || (self.stopping.is_some() && self.steps.is_empty()) {
                 return;
             }
@@ -289,8 +290,18 @@ where
             tokio::select! {
                 biased;
                 Some(word) = self.run.words.recv() => self.told(word),
-                Some(joined) = self.steps.join_next_with_id() => self.stepped(joined),
-                Some(result) = self.untold.acknowledged.recv() => self.acknowledged(result),
+                Some(joined) = self.steps.join_next_with_id() => {
+                    self.stepped(joined);
+                    while let Some(joined) = self.steps.try_join_next_with_id() {
+                        self.stepped(joined);
+                    }
+                }
+                Some(result) = self.untold.acknowledged.recv() => {
+                    self.acknowledged(result);
+                    while let Ok(result) = self.untold.acknowledged.try_recv() {
+                        self.acknowledged(result);
+                    }
+                }
                 goes_on = waiting::word(&mut self.between) => self.worded(goes_on),
                 // While somebody reads a question nothing is drawn over it.
                 _ = tick.tick(), if !self.between.is_asked() => {
@@ -380,9 +391,15 @@ where
                     })
                 })
             }
-            None => self.steps.spawn_local(async move {
-                Step::Attempt(attempt::attempt(tools, action, state, attempts).await.map(Box::new))
-            }),
+            None => {
+                let intent = attempt::intent(state, ordinal, self.run.clock.now());
+                let durable = attempt::queue(&tools.journal, self.run.clock.elapsed(), vec![intent.clone()]);
+                self.steps.spawn_local(async move {
+                    Step::Attempt(
+                        attempt::attempt(tools, action, state, attempts, (intent, durable)).await.map(Box::new),
+                    )
+                })
+            }
         };
         self.under_way.insert(task.id(), UnderWay { account, ordinal: Some(ordinal), trip });
         Ok(())

@@ -20,6 +20,7 @@ pub mod sender;
 mod sent;
 mod start;
 pub mod trip;
+pub mod verify;
 pub mod waits;
 pub mod waves;
 

@@ -69,6 +69,7 @@ impl Sent {
                 self.began_at = self.began_at.or(Some(*at));
                 self.boots.insert(kept.process(), boot.clone());
             }
+            Record::Verifying { boot, .. } => drop(self.boots.insert(kept.process(), boot.clone())),
             Record::Intent { ordinal, .. } => self.open = Some(*ordinal),
             Record::AttemptEnded { ordinal, .. } | Record::Ended { ordinal, .. } if self.open.take().is_some() => {
                 let age = self.age(kept);

@@ -209,7 +209,7 @@ impl Start {
 }
 
 /// How long ago requests of earlier processes were answered, by account.
-fn by_account(queue: &Queue, accounts: usize, sent: Sent) -> Vec<Vec<Duration>> {
+pub(super) fn by_account(queue: &Queue, accounts: usize, sent: Sent) -> Vec<Vec<Duration>> {
     let mut ages = vec![Vec::new(); accounts];
     let attempts = sent.attempts.into_iter().filter_map(|(ordinal, age)| Some((queue.account(ordinal)?, age)));
     for (account, age) in attempts.chain(sent.asked) {

@@ -6,7 +6,7 @@ use crate::plan::checked::Fingerprint;
 use rusqlite::{Connection, Row};
 
 pub(super) const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
-     action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of, action.fingerprint";
+     action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of, action.fingerprint, action.certificate";
 
 /// An action's row before its JSON texts are read.
 pub(super) struct RawAction {
@@ -24,6 +24,7 @@ pub(super) struct RawAction {
     kept: Option<String>,
     duplicate_of: Option<String>,
     fingerprint: Option<[u8; 16]>,
+    certificate: Option<String>,
 }
 
 impl RawAction {
@@ -43,6 +44,7 @@ impl RawAction {
             kept: row.get(11)?,
             duplicate_of: row.get(12)?,
             fingerprint: row.get(13)?,
+            certificate: row.get(14)?,
         })
     }
 
@@ -62,6 +64,10 @@ impl RawAction {
                 Some(text) => Some(text.parse().map_err(|error| wrong("not_before", &error))?),
                 None => None,
             },
+            certificate: match &self.certificate {
+                Some(text) => Some(serde_json::from_str(text).map_err(|error| wrong("certificate", &error))?),
+                None => None,
+            },
             kept: list(self.kept.clone()).map_err(|error| wrong("kept columns", &error))?,
             id: self.id,
             operation: self.operation,
@@ -79,8 +85,9 @@ impl RawAction {
 /// Adds an action.
 pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Result<()> {
     let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
-    let mut insert = connection
-        .prepare_cached("INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)")?;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+    )?;
     insert.execute(rusqlite::params![
         to_sql(action.ordinal),
         action.id,
@@ -96,6 +103,7 @@ pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Resu
         list(&action.kept),
         action.duplicate_of,
         action.fingerprint.0,
+        action.certificate.as_ref().and_then(|files| serde_json::to_string(files).ok()),
     ])?;
     Ok(())
 }

@@ -22,5 +22,5 @@ pub use queue::{Queue, Queued};
 pub use reader::{Reader, RunFacts};
 pub use record::{Record, Reply};
 pub use rows::Kept;
-pub use state::{ActionState, History, Phase, States};
+pub use state::{ActionState, History, Phase, States, Verified};
 pub use writer::Journal;

@@ -58,6 +58,8 @@ pub struct Overview {
     pub stopped: Option<(String, u8)>,
     /// When every action had ended.
     pub finished_at: Option<Timestamp>,
+    /// When the world was last asked about the run's effects.
+    pub verified_at: Option<Timestamp>,
     /// The windows that `certsweep pace` has set, by account's index.
     pub limits: BTreeMap<usize, Vec<String>>,
 }
@@ -249,7 +251,9 @@ impl Reader {
     pub fn overview(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
         let states = self.states_and(|kept| {
-            overview.last_at = overview.last_at.max(Some(kept.record.at()));
+            if !matches!(kept.record, Record::Verifying { .. } | Record::Verified { .. }) {
+                overview.last_at = overview.last_at.max(Some(kept.record.at()));
+            }
             match &kept.record {
                 Record::Began { at, .. } => {
                     overview.began_at = overview.began_at.or(Some(*at));
@@ -260,6 +264,7 @@ impl Reader {
                 Record::Limited { account, windows, .. } => {
                     overview.limits.insert(*account, windows.clone());
                 }
+                Record::Verifying { at, .. } => overview.verified_at = Some(*at),
                 Record::Finished { at } => overview.finished_at = Some(*at),
                 _ => {}
             }

@@ -1,6 +1,6 @@
 //! The journal's records. A record is written before what it announces is done (an intent) or shown (an end).
 
-use crate::run::{Effect, Ordinal, Outcome};
+use crate::run::{Effect, Ordinal, Outcome, Seen, Witness};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -117,6 +117,31 @@ pub enum Record {
         /// The exit code.
         code: u8,
     },
+    /// A process begins to ask what the world sees of the run's effects.
+    Verifying {
+        /// When.
+        at: Timestamp,
+        /// The start of the machine that the steady clock of this process's records counts from, where it does.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot: Option<String>,
+    },
+    /// What the world saw of an ended action's target.
+    Verified {
+        /// The action.
+        ordinal: Ordinal,
+        /// When it was seen.
+        at: Timestamp,
+        /// What was seen.
+        seen: Seen,
+        /// Who said so.
+        by: Vec<Witness>,
+        /// Since when the target is revoked, as its issuer says.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        revoked_at: Option<Timestamp>,
+        /// Why it is not seen revoked, in a sentence.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<String>,
+    },
     /// Every action has ended.
     Finished {
         /// When.
@@ -140,6 +165,8 @@ impl Record {
             | Self::Paused { at }
             | Self::WentOn { at }
             | Self::Stopped { at, .. }
+            | Self::Verifying { at, .. }
+            | Self::Verified { at, .. }
             | Self::Finished { at } => *at,
         }
     }

@@ -1,11 +1,11 @@
 //! The run database: its tables and their version. The format's only description.
 //!
-//! `run` holds the run's constants as JSON texts, `action` the checked plan in plan order, each with its fingerprint, for which its
+//! `run` holds the run's constants as JSON texts, `action` the checked plan in plan order, each with its fingerprint and where its certificate is, for which its
 //! ordinal stands everywhere else; `journal` the records. A record's key is the action that it moves (-1 where it moves none) and
 //! its place in the order of writing; what every action has is in columns, any other record is a JSON text in `body`. Everything
 //! else is the fold of `journal`.
 //!
-//! Version 2. Version 1 had all records as JSON texts, without the steady clock, in a table `record`, and no fingerprints: it is
+//! Version 2. Version 1 had all records as JSON texts, without the steady clock, in a table `record`, no fingerprints and no certificates: it is
 //! read through a view, and made version 2 when it is first written again.
 
 use super::JournalError;
@@ -23,7 +23,7 @@ CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE action (
   ordinal INTEGER PRIMARY KEY, id TEXT NOT NULL, account INTEGER NOT NULL, operation TEXT NOT NULL, target TEXT NOT NULL,
   reason TEXT, reason_sent TEXT, parameters TEXT NOT NULL, needs TEXT, not_before TEXT, source TEXT NOT NULL, kept TEXT,
-  duplicate_of TEXT, fingerprint BLOB);
+  duplicate_of TEXT, fingerprint BLOB, certificate TEXT);
 ";
 
 /// Instants in microseconds since 1970; `steady` in microseconds of the clock that never jumps.
@@ -60,7 +60,8 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, JournalError> 
     if version == 1 {
         let renew = format!(
             "BEGIN IMMEDIATE; {JOURNAL} INSERT INTO journal {VERSION_1_AS_VERSION_2}; DROP TABLE record;
-             ALTER TABLE action ADD COLUMN fingerprint BLOB; PRAGMA user_version = 2; COMMIT;"
+             ALTER TABLE action ADD COLUMN fingerprint BLOB;
+             ALTER TABLE action ADD COLUMN certificate TEXT; PRAGMA user_version = 2; COMMIT;"
         );
         connection.execute_batch(&renew).map_err(JournalError::database(path))?;
     }
@@ -76,7 +77,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> 
         // Views of this connection alone; the file stays as it is.
         let views = format!(
             "CREATE TEMP VIEW journal AS {VERSION_1_AS_VERSION_2};
-             CREATE TEMP VIEW action AS SELECT *, NULL AS fingerprint FROM main.action;"
+             CREATE TEMP VIEW action AS SELECT *, NULL AS fingerprint, NULL AS certificate FROM main.action;"
         );
         connection.execute_batch(&views).map_err(JournalError::database(path))?;
     }

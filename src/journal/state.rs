@@ -1,7 +1,7 @@
 //! What the records say: [`ActionState::next`] is the only transition function, and refuses illegal moves. Pure.
 
 use super::record::{Record, Reply};
-use crate::run::{Effect, Ordinal, Outcome};
+use crate::run::{Effect, Ordinal, Outcome, Seen, Witness};
 use jiff::Timestamp;
 
 /// Where one action stands. Small, so that a running process can hold one for each of a million actions.
@@ -71,6 +71,7 @@ impl ActionState {
             (Phase::Ended(_), Record::Reopened { .. }) => {
                 Self { counted: 0, reopened: true, phase: Phase::Waiting, ..self }
             }
+            (Phase::Ended(_), Record::Verified { .. }) => self,
             (_, record) if record.ordinal().is_none() => self,
             _ => return Err(IllegalRecord { state: self, record: Box::new(record.clone()) }),
         };
@@ -123,6 +124,23 @@ pub struct History {
     pub finished_at: Option<Timestamp>,
     /// The last answer.
     pub reply: Reply,
+    /// What the world was last seen to see of it.
+    pub verified: Option<Verified>,
+}
+
+/// What the world was seen to see of an ended action's target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub seen: Seen,
+    /// Who said so.
+    pub by: Vec<Witness>,
+    /// Since when the target is revoked, as its issuer says.
+    pub revoked_at: Option<Timestamp>,
+    /// Why it is not seen revoked.
+    pub why: Option<String>,
 }
 
 impl History {
@@ -139,7 +157,14 @@ impl History {
                 self.finished_at = Some(*at);
                 self.reply = answer.clone();
             }
-            Record::Reopened { .. } => self.finished_at = None,
+            Record::Reopened { .. } => {
+                self.finished_at = None;
+                self.verified = None;
+            }
+            Record::Verified { at, seen, by, revoked_at, why, .. } => {
+                let (by, why) = (by.clone(), why.clone());
+                self.verified = Some(Verified { at: *at, seen: *seen, by, revoked_at: *revoked_at, why });
+            }
             _ => {}
         }
         Ok(self)
@@ -154,6 +179,7 @@ impl Record {
             | Self::Intent { ordinal, .. }
             | Self::AttemptEnded { ordinal, .. }
             | Self::LookedUp { ordinal, .. }
+            | Self::Verified { ordinal, .. }
             | Self::Ended { ordinal, .. } => Some(*ordinal),
             Self::Began { .. }
             | Self::Asked { .. }
@@ -161,6 +187,7 @@ impl Record {
             | Self::Limited { .. }
             | Self::Paused { .. }
             | Self::WentOn { .. }
+            | Self::Verifying { .. }
             | Self::Stopped { .. }
             | Self::Finished { .. } => None,
         }
@@ -195,6 +222,14 @@ mod tests {
     fn legal_ways_are_folded_and_illegal_ones_refused() {
         let reopened = Record::Reopened { ordinal: 0, at: at() };
         let cleared = Record::LookedUp { ordinal: 0, at: at(), effect: Effect::None, seen: String::new() };
+        let verified = Record::Verified {
+            ordinal: 0,
+            at: at(),
+            seen: Seen::Good,
+            by: vec![Witness::Crl],
+            revoked_at: None,
+            why: None,
+        };
         let lost = attempt_ended(1, Effect::Unknown, true);
         let state =
             |attempts, counted, tainted, phase| ActionState { attempts, counted, tainted, reopened: false, phase };
@@ -219,6 +254,11 @@ mod tests {
             (vec![intent(1), attempt_ended(2, Effect::None, true)], None),
             (vec![intent(1), ended(Outcome::Succeeded), ended(Outcome::Succeeded)], None),
             (vec![intent(1), ended(Outcome::Succeeded), intent(2)], None),
+            (
+                vec![intent(1), ended(Outcome::Succeeded), verified.clone(), verified.clone()],
+                Some(state(1, 1, false, Phase::Ended(Outcome::Succeeded))),
+            ),
+            (vec![verified], None),
             (vec![reopened], None),
             (vec![intent(1), cleared], None),
         ] {

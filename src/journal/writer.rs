@@ -2,7 +2,9 @@
 
 use super::{JournalError, Record, rows, schema};
 use rusqlite::Connection;
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -19,8 +21,8 @@ pub struct Journal {
 
 #[derive(Debug, Clone)]
 enum Way {
-    /// To the thread.
-    Thread(Sender<Entry>),
+    /// To the thread; what is queued waits here to be handed over together.
+    Thread(Sender<Vec<Entry>>, Rc<RefCell<Vec<Entry>>>),
     /// On the caller's thread, at once, until the power is cut.
     Here(Arc<Mutex<Powered>>),
     /// Nowhere: what a bench compares with.
@@ -48,6 +50,12 @@ struct Entry {
     acknowledge: Acknowledge,
 }
 
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Entry").field(&self.records).finish()
+    }
+}
+
 impl Journal {
     /// Opens the run's database and starts the thread. `reserve` is a file that is given up when the disk is full.
     pub(super) fn open(database: &Path, reserve: PathBuf) -> Result<(Self, JoinHandle<()>), JournalError> {
@@ -57,7 +65,7 @@ impl Journal {
             .name("journal".to_owned())
             .spawn(move || write(file, &reserve, &receiver))
             .map_err(JournalError::file(database, "starting the journal's thread"))?;
-        Ok((Self { way: Way::Thread(sender) }, thread))
+        Ok((Self { way: Way::Thread(sender, Rc::default()) }, thread))
     }
 
     /// Opens the run's database to be written by the caller's own thread, and without syncing: for the fault tests, whose virtual
@@ -77,7 +85,7 @@ impl Journal {
     /// Whether a fault test's power was cut.
     pub fn power_was_cut(&self) -> bool {
         match &self.way {
-            Way::Thread(_) | Way::Nowhere => false,
+            Way::Thread(..) | Way::Nowhere => false,
             Way::Here(powered) => powered.lock().map_or(true, |powered| powered.cut),
         }
     }
@@ -85,12 +93,14 @@ impl Journal {
     /// Appends records, in order and all or none of them, and after all that was appended before; `acknowledge` is called when they
     /// are durable or cannot be. `steady` is the present by the clock that never jumps.
     pub fn append(&self, records: Vec<Record>, steady: Duration, acknowledge: Acknowledge) {
+        self.queue(records, steady, acknowledge);
+        self.flush();
+    }
+
+    /// The same, but they are not handed over before the next [`Self::flush`]: what comes of one turn shares a commit.
+    pub fn queue(&self, records: Vec<Record>, steady: Duration, acknowledge: Acknowledge) {
         match &self.way {
-            Way::Thread(sender) => {
-                if let Err(unsent) = sender.send(Entry { records, steady, acknowledge }) {
-                    (unsent.0.acknowledge)(Err(JournalError::Closed.to_string()));
-                }
-            }
+            Way::Thread(_, queued) => queued.borrow_mut().push(Entry { records, steady, acknowledge }),
             Way::Nowhere => acknowledge(Ok(())),
             Way::Here(powered) => {
                 let Ok(mut powered) = powered.lock() else { return acknowledge(Err(JournalError::Closed.to_string())) };
@@ -109,6 +119,18 @@ impl Journal {
                 drop(powered);
                 acknowledge(done);
             }
+        }
+    }
+
+    /// Hands over what is queued.
+    pub fn flush(&self) {
+        let Way::Thread(sender, queued) = &self.way else { return };
+        let entries = queued.take();
+        if entries.is_empty() {
+            return;
+        }
+        if let Err(unsent) = sender.send(entries) {
+            answer(unsent.0, Err(&JournalError::Closed.to_string()));
         }
     }
 
@@ -136,12 +158,16 @@ enum Room {
     None(String),
 }
 
-fn write(mut file: File, reserve: &Path, receiver: &Receiver<Entry>) {
+fn write(mut file: File, reserve: &Path, receiver: &Receiver<Vec<Entry>>) {
     let mut room = Room::Enough;
     while let Ok(first) = receiver.recv() {
         // Whoever waits by now shares this commit: one sync for all of them.
-        let mut entries = vec![first];
-        entries.extend(receiver.try_iter().take(LARGEST_COMMIT - 1));
+        let mut entries = first;
+        while entries.len() < LARGEST_COMMIT
+            && let Ok(more) = receiver.try_recv()
+        {
+            entries.extend(more);
+        }
         if let Room::Enough = room {
             match file.commit(&entries) {
                 Ok(()) => {
@@ -206,5 +232,5 @@ impl File {
     }
 }
 
-/// Entries in one transaction at most.
+/// No more entries are taken into a transaction that has so many.
 const LARGEST_COMMIT: usize = 4096;

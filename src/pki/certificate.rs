@@ -72,6 +72,24 @@ impl Certificate {
         Self::from_der(&block.ok_or(NotACertificate::NoBlock)?.der).ok_or(NotACertificate::Unreadable)
     }
 
+    /// Reads the certificates of a file: one in DER, or all PEM blocks of their kind, at least one.
+    ///
+    /// # Errors
+    /// There is none, or one of them is broken.
+    pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, NotACertificate> {
+        if bytes.first() == Some(&SEQUENCE) {
+            return Ok(vec![Self::parse(bytes)?]);
+        }
+        let text = std::str::from_utf8(bytes).map_err(|_| NotACertificate::NoBlock)?;
+        let blocks = pieces(text).into_iter().filter_map(|piece| match piece {
+            Piece::Block(block) if block.label == "CERTIFICATE" => Some(block),
+            _ => None,
+        });
+        let all = blocks.map(|block| Self::from_der(&block.der).ok_or(NotACertificate::Unreadable));
+        let all = all.collect::<Result<Vec<Self>, _>>()?;
+        if all.is_empty() { Err(NotACertificate::NoBlock) } else { Ok(all) }
+    }
+
     /// Whether another certificate's name and key have issued this one.
     pub fn is_issued_by(&self, issuer: &Self) -> bool {
         let signed = || X509Certificate::from_der(&self.der).ok().map(|(_, read)| read);

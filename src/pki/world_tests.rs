@@ -43,6 +43,12 @@ fn certificates_tell_where_to_ask() {
     );
     assert!(certificate(world!("responder.der")).signs_ocsp && !certificate(world!("no-crls.der")).signs_crls);
     assert!(good.is_valid(at(0)) && !good.is_valid(at(-86_400)) && !good.is_valid(at(4000 * 86_400)));
+    let chain = [world!("good.pem"), world!("good.pem")].concat();
+    for (bytes, expected) in
+        [(chain.as_slice(), Ok(2)), (world!("ca.der"), Ok(1)), (b"x", Err(NotACertificate::NoBlock))]
+    {
+        assert_eq!(Certificate::parse_all(bytes).map(|all| all.len()), expected);
+    }
     for (issuer, expected) in [("ca", true), ("other", false), ("good", false)] {
         let issuer = match issuer {
             "ca" => certificate(world!("ca.der")),

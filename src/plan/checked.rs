@@ -4,6 +4,7 @@ use super::settings::Settings;
 use crate::pki::RevocationReason;
 use crate::run::Ordinal;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -40,6 +41,28 @@ pub struct Action {
     pub duplicate_of: Option<String>,
     /// What it does, over all plans.
     pub fingerprint: Fingerprint,
+    /// Where its certificate is, for `verify`; it changes nothing of what is sent.
+    pub certificate: Option<Box<CertificateFiles>>,
+}
+
+/// The files that a plan names for an action's certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct CertificateFiles {
+    /// The certificate; its issuers may follow in the same file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<NamedFile>,
+    /// Certificates of issuers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<NamedFile>,
+}
+
+/// A file as it was when the plan was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NamedFile {
+    /// Its path, absolute.
+    pub path: String,
+    /// The SHA-256 of its bytes, in lower-case hexadecimal.
+    pub sha256: String,
 }
 
 /// What an action does, over all plans and runs: half a SHA-256 over provider document, base URL, operation and parameters

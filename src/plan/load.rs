@@ -115,6 +115,14 @@ pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
+/// The bytes of a small file.
+///
+/// # Errors
+/// A sentence fragment that says why not.
+pub(super) fn read_small_bytes(path: &Path, largest: u64) -> Result<Vec<u8>, String> {
+    read_bytes(path, largest).map_err(|error| reason(&error))
+}
+
 /// A path in a text, joined to the directory of the file that the text stands in.
 pub(super) fn resolve(sources: &SourceMap, place: Span, path: &str) -> PathBuf {
     sources.directory(place.source).join(path)

@@ -16,4 +16,4 @@ pub use check::{CsvOptions, IgnoreColumns, Request, check};
 pub use checked::{Action, CheckedPlan, ReadFile};
 pub use load::Input;
 pub use schema::schema;
-pub use settings::{Account, Settings};
+pub use settings::{Account, Retry, Settings};

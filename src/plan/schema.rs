@@ -140,6 +140,12 @@ fn common() -> Map<String, Value> {
                 json!({"$ref": "#/$defs/words", "description": "Ids of actions that must have ended well first"})
             }
             "not_before" => json!({"type": "string", "description": "Not to be sent before this RFC 3339 instant"}),
+            "certificate" => {
+                json!({"type": "string", "pattern": "^file:", "description": "The PEM file of the certificate that the action revokes, for `certsweep verify`: file:PATH"})
+            }
+            "issuer" => {
+                json!({"type": "string", "pattern": "^file:", "description": "A PEM file with the certificate's issuer, for `certsweep verify`: file:PATH"})
+            }
             "reason" => {
                 json!({"type": "string", "description": "The revocation reason, in RFC 5280 words or the provider's"})
             }
@@ -153,6 +159,7 @@ fn common() -> Map<String, Value> {
 fn defaults(catalog: &Catalog) -> Value {
     let mut properties = common();
     properties.remove("id");
+    properties.remove("certificate");
     for (operation, _) in catalog.iter().flat_map(|provider| provider.actions()) {
         for parameter in &operation.parameters {
             for name in std::iter::once(&parameter.name).chain(&parameter.aliases) {

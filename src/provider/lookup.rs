@@ -1,7 +1,7 @@
 //! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
 
 use super::answer::{Answer, Standing, Verdict};
-use super::model::{ActionRules, LookupRule, LookupValue, Operation, Pages, Provider, RowStep};
+use super::model::{ActionRules, LookupRule, LookupValue, Operation, Pages, Place, Provider, RowStep};
 use super::pointer::scalar_text;
 use super::{Meaning, params, verdict};
 use jiff::Timestamp;
@@ -22,6 +22,23 @@ pub fn choose(
         fill(rule, operation, parameters, &body).map(|filled| (index, filled))
     };
     action.lookups.iter().enumerate().filter_map(filled).collect()
+}
+
+/// An answer that holds what a report has kept of one, the provider's own id, at the place where the operation's answers hold it; for
+/// look-ups that ask by it. `None` where the document names no one place in the body.
+pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
+    let [Place::Body(pointer)] = operation.reference.as_slice() else { return None };
+    let pointer = pointer.to_string();
+    let body = pointer
+        .split('/')
+        .skip(1)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .fold(Value::from(reference), |inside, name| {
+            Value::Object(Map::from_iter([(name.replace("~1", "/").replace("~0", "~"), inside)]))
+        });
+    Some(Answer { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() })
 }
 
 /// The body of one page of a look-up, where the document declares the answer a success.
@@ -223,6 +240,24 @@ mod tests {
                 .map(|(index, parameters)| (rules.lookups[index].operation.as_str(), Value::Object(parameters)))
                 .collect();
             assert_eq!(found, expected, "{action} {parameters}");
+        }
+    }
+
+    #[test]
+    fn an_id_that_was_kept_is_asked_by() {
+        let catalog = built_in();
+        for (provider, action, kept, expected) in [
+            ("digicert", "revoke", "7", vec![json!({"request_id": 7})]),
+            ("digicert", "revoke", "../admin", vec![]),
+            ("huawei", "revoke-ca", "7", vec![]),
+        ] {
+            let provider = catalog.get(provider).unwrap();
+            let operation = provider.operation(action).unwrap();
+            let answer = remembered(operation, kept);
+            let rules = operation.action.as_ref().unwrap();
+            let found = choose(provider, rules, &map(&json!({"certificate_id": "1"})), answer.as_ref());
+            let found: Vec<Value> = found.into_iter().map(|(_, parameters)| Value::Object(parameters)).collect();
+            assert_eq!(found, expected, "{action} {kept}");
         }
     }
 

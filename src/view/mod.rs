@@ -15,6 +15,7 @@ pub mod status;
 pub mod summary;
 pub(crate) mod table;
 mod tally;
+pub mod verification;
 
 pub use observer::{Observer, Silent};
 pub use printer::Printer;

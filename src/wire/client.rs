@@ -99,7 +99,7 @@ impl Transport for HttpTransport {
     }
 }
 
-fn configured(options: &HttpOptions) -> ClientBuilder {
+pub(super) fn configured(options: &HttpOptions) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("certsweep/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
@@ -113,7 +113,7 @@ fn configured(options: &HttpOptions) -> ClientBuilder {
         .tcp_nodelay(true)
 }
 
-fn read_roots(path: &Path) -> Result<Vec<Certificate>, ClientError> {
+pub(super) fn read_roots(path: &Path) -> Result<Vec<Certificate>, ClientError> {
     let pem = std::fs::read(path).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
     Certificate::from_pem_bundle(&pem)
         .ok()
@@ -175,14 +175,14 @@ async fn read(mut response: Response) -> Delivery {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let Some(host) = url.host_str() else { return false };
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The whole chain of causes as one safe line; a cause that only repeats the one above is left out.
-fn chain(error: &dyn Error) -> String {
+pub(super) fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -10,6 +10,7 @@ pub mod sign;
 pub mod signer;
 pub mod token;
 pub mod transport;
+pub mod world;
 
 pub use client::{HttpOptions, HttpTransport};
 pub use credentials::{CredentialError, Credentials, Resolved};
@@ -17,3 +18,4 @@ pub use request::MaskedRequest;
 pub use sign::SignError;
 pub use signer::Signer;
 pub use transport::{Delivery, Transport, WireRequest};
+pub use world::{Ask, HttpWorld, Unheard, World};

@@ -8,6 +8,7 @@
 mod forecast;
 mod safety;
 mod token;
+mod verify;
 mod world;
 
 use certsweep::engine::{self, Ending, Question, Run, Sender};
@@ -94,6 +95,7 @@ impl Bench {
                 kept: vec![],
                 duplicate_of: None,
                 fingerprint: Default::default(),
+                certificate: None,
             }
         });
         let actions = made.collect();

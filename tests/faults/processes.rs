@@ -3,7 +3,7 @@
 use super::authority::Authority;
 use super::invariants::holds;
 use super::mock::{Mock, empty};
-use super::place::{Place, finish, plan, rows};
+use super::place::{Place, finish, plan, rows, signal};
 use std::time::Duration;
 
 #[test]
@@ -12,9 +12,12 @@ fn a_second_process_leaves_at_once_and_sends_nothing() {
     place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
     let first = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
     authority.mock.wait_for(1);
+    // However slow the others are, they find it at work.
+    signal(&first, "STOP");
     for _ in 0..SECONDS {
         place.certsweep(&["resume", "run", "--yes"]).exits(4).says(&["run"]);
     }
+    signal(&first, "CONT");
     let done = finish(first);
     assert!(matches!(done.code, 0 | 1), "{done:?}");
     // Had one of them sent anything, it would have come twice, or not be known on disk.

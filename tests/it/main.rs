@@ -24,3 +24,4 @@ mod safety;
 mod sending;
 mod terminal;
 mod tools;
+mod verify;

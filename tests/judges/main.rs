@@ -27,3 +27,4 @@ mod prism;
 mod program;
 mod refused;
 mod said;
+mod verified;

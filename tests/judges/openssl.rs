@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
 /// A CA in a directory of its own.
-struct Authority {
+pub(crate) struct Authority {
     directory: tempfile::TempDir,
     certificate: Certificate,
 }
@@ -48,10 +48,14 @@ fn openssl_and_we_say_the_same_of_every_certificate() {
             compared += 1;
         }
     }
-    let version = Command::new("openssl").arg("version").output().unwrap();
-    let version = String::from_utf8(version.stdout).unwrap();
     let judged = format!("{compared} certificates of {} CAs, the same by CRL and by OCSP", KEYS.len());
-    installed::log("openssl", version.split(' ').nth(1).unwrap(), &judged);
+    installed::log("openssl", &version(), &judged);
+}
+
+/// Its version.
+pub(crate) fn version() -> String {
+    let version = Command::new("openssl").arg("version").output().unwrap();
+    String::from_utf8(version.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
 }
 
 /// How many certificates are compared.
@@ -65,7 +69,7 @@ pub(crate) fn authorities() -> usize {
 }
 
 impl Authority {
-    fn new(key: &[&str], digest: &str) -> Self {
+    pub(crate) fn new(key: &[&str], digest: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let mut config = String::from("[ca]\ndefault_ca = this\n[any]\ncommonName = supplied\n[this]\ndir = .\n");
         for (name, value) in [
@@ -99,6 +103,16 @@ impl Authority {
         Self { directory, certificate }
     }
 
+    /// Issues a certificate that says where to ask about it; `places` are lines of an extensions section.
+    pub(crate) fn issue_with(&self, name: &str, places: &str) {
+        let (subject, asked, issued) = (format!("/CN={name}"), format!("{name}.csr"), format!("{name}.pem"));
+        std::fs::write(self.path("places.cnf"), format!("[places]\nbasicConstraints = critical,CA:FALSE\n{places}\n"))
+            .unwrap();
+        self.openssl(&["req", "-new", "-key", "ca.key", "-subj", &subject, "-out", &asked]);
+        let sign = ["ca", "-batch", "-notext", "-config", "ca.cnf", "-in", &asked, "-out", &issued];
+        self.openssl(&[&sign[..], &["-extfile", "places.cnf", "-extensions", "places"]].concat());
+    }
+
     fn issue(&self, name: &str) {
         let (subject, asked, issued) = (format!("/CN={name}"), format!("{name}.csr"), format!("{name}.pem"));
         self.openssl(&["req", "-new", "-key", "ca.key", "-subj", &subject, "-out", &asked]);
@@ -129,7 +143,7 @@ impl Authority {
         ocsp::status(&self.read("answer"), certificate, &self.certificate, now())
     }
 
-    fn openssl(&self, args: &[&str]) -> Output {
+    pub(crate) fn openssl(&self, args: &[&str]) -> Output {
         let done = self.run(args);
         assert!(done.status.success(), "openssl {args:?}: {}", String::from_utf8_lossy(&done.stderr));
         done
@@ -139,11 +153,11 @@ impl Authority {
         Command::new("openssl").args(args).current_dir(self.directory.path()).stdin(Stdio::null()).output().unwrap()
     }
 
-    fn read(&self, name: &str) -> Vec<u8> {
+    pub(crate) fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap()
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 }
@@ -171,7 +185,7 @@ fn now() -> Timestamp {
 }
 
 /// Kinds of CA keys, with the digests of their signatures.
-const KEYS: [(&[&str], &str); 4] = [
+pub(crate) const KEYS: [(&[&str], &str); 4] = [
     (&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], "sha256"),
     (&["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-384"], "sha384"),
     (&["-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048"], "sha256"),

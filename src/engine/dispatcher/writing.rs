@@ -49,7 +49,7 @@ where
             then(&result);
             drop(acknowledge.send(result));
         };
-        self.run.journal.append(records, steady, Box::new(done));
+        self.run.journal.queue(records, steady, Box::new(done));
     }
 
     /// Tells the observer, after everything that was written before is durable.
@@ -71,6 +71,7 @@ where
 
     /// Waits until everything that was queued is durable, or cannot be.
     pub(super) async fn all_told(&mut self) {
+        self.run.journal.flush();
         while !self.untold.events.is_empty() {
             let Some(result) = self.untold.acknowledged.recv().await else { return };
             self.acknowledged(result);

@@ -34,6 +34,7 @@ impl Checker<'_> {
         let Some((target, duplicate_of)) = self.stand(row, ordinal, account, operation, rules, &parameters) else {
             return;
         };
+        let certificate = self.certificate_files(row, layers, operation);
         if self.errors > errors_before {
             return;
         }
@@ -65,6 +66,7 @@ impl Checker<'_> {
             source: self.sources.line_place(row.span),
             kept: if row.kept.is_empty() { vec![String::new(); self.keep.len()] } else { row.kept.to_vec() },
             duplicate_of,
+            certificate,
         });
     }
 
@@ -254,11 +256,12 @@ pub(super) fn no_single_value(field: &Field) -> Diagnostic {
     Diagnostic::error("wrong-kind", field.value.span, what)
 }
 
-fn common<'a>(row: &Row<'a>, layers: Layers<'a>, name: &str) -> Option<&'a Field> {
+pub(super) fn common<'a>(row: &Row<'a>, layers: Layers<'a>, name: &str) -> Option<&'a Field> {
     row.field(name).or_else(|| layers.entry.iter().chain(layers.plan).find(|field| field.name == name))
 }
 
 /// The fields that every action can have.
-pub(in crate::plan) const COMMON: [&str; 6] = ["id", "provider", "action", "reason", "needs", "not_before"];
+pub(in crate::plan) const COMMON: [&str; 8] =
+    ["id", "provider", "action", "reason", "needs", "not_before", "certificate", "issuer"];
 /// Ids are for people.
 const LONGEST_ID: usize = 200;

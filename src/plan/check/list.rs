@@ -75,6 +75,12 @@ impl Checker<'_> {
                     Diagnostic::error("default-id", field.span, what)
                         .help("drop it; ids are made where they are absent"),
                 );
+            } else if name == "certificate" && !operations().any(|(operation, _)| operation.parameter(name).is_some()) {
+                let what = format!("{whose} cannot give a `certificate`: every action has its own");
+                self.say(
+                    Diagnostic::error("default-certificate", field.span, what)
+                        .help("give it to each action, or as a column of the list"),
+                );
             } else if !action::COMMON.contains(&name)
                 && !operations().any(|(operation, _)| operation.parameter(name).is_some())
             {

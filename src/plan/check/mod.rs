@@ -4,6 +4,7 @@
 //! caller throws the actions away when no [`CheckedPlan`] comes. Sends nothing, resolves no credential.
 
 mod action;
+mod certificate;
 mod columns;
 mod csr;
 mod digest;
@@ -173,6 +174,7 @@ struct Checker<'r> {
     index: index::Index,
     digest: digest::Digest,
     csrs: csr::CsrFiles,
+    issuers: certificate::IssuerFiles,
     lists: list::Lists,
     keep: Vec<String>,
     /// Accounts for which the mapping away of `keyCompromise` was warned of.
@@ -215,6 +217,7 @@ impl<'r> Checker<'r> {
             index: index::Index::default(),
             digest: digest::Digest::default(),
             csrs: csr::CsrFiles::default(),
+            issuers: certificate::IssuerFiles::default(),
             lists: list::Lists::default(),
             keep,
             mapped_away: HashSet::new(),

@@ -138,7 +138,7 @@ impl Checker<'_> {
             if name == "reason" && rules.reason.is_none() && operation.parameter(name).is_none() {
                 let what = format!("the action `{}` takes no reason", operation.name);
                 self.say(Diagnostic::error("unknown-field", field.span, what).help("drop it"));
-            } else if COMMON.contains(&name) && (name != "reason" || rules.reason.is_some()) {
+            } else if is_common(name, operation, rules) {
             } else if let Some(index) = index_of(operation, name) {
                 if let Some(first) = given[index] {
                     let what = format!("`{}` and `{name}` are the same field", first.name);
@@ -152,8 +152,9 @@ impl Checker<'_> {
             }
         }
         for field in layers.entry.iter().chain(layers.plan) {
-            let is_common = COMMON.contains(&field.name.as_str()) && (field.name != "reason" || rules.reason.is_some());
-            if !is_common && let Some(index) = index_of(operation, &field.name) {
+            if !is_common(&field.name, operation, rules)
+                && let Some(index) = index_of(operation, &field.name)
+            {
                 given[index].get_or_insert(field);
             }
         }
@@ -181,6 +182,16 @@ impl Checker<'_> {
         };
         self.say(error.help(help));
     }
+}
+
+/// Whether a field means the same for every action. An operation's own field of such a name wins where it can.
+fn is_common(name: &str, operation: &Operation, rules: &ActionRules) -> bool {
+    COMMON.contains(&name)
+        && match name {
+            "reason" => rules.reason.is_some(),
+            "certificate" | "issuer" => operation.parameter(name).is_none(),
+            _ => true,
+        }
 }
 
 /// The names of an operation's fields, aliases included.

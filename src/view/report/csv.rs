@@ -2,6 +2,7 @@
 //! terminals. Never reorders rows.
 
 use super::Row;
+use super::row::{Columns, VERIFIED, VerifiedCells};
 use crate::text::safe;
 use crate::time::rfc3339;
 use std::io::{self, Write};
@@ -9,24 +10,28 @@ use std::io::{self, Write};
 /// Writes rows as CSV.
 pub struct Writer<W: Write> {
     inner: csv::Writer<W>,
+    verified: bool,
     kept: usize,
 }
 
 impl<W: Write> Writer<W> {
-    /// Begins the report: the contract's header, then the kept columns' names.
+    /// Begins the report: the contract's header, those of verification where there was one, then the kept columns' names.
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn new(output: W, kept_columns: &[String]) -> io::Result<Self> {
+    pub fn new(output: W, columns: Columns<'_>) -> io::Result<Self> {
         let mut inner = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
         for name in HEADER {
             inner.write_field(name)?;
         }
-        for name in kept_columns {
+        for name in VERIFIED.into_iter().filter(|_| columns.verified) {
+            inner.write_field(name)?;
+        }
+        for name in columns.kept {
             inner.write_field(safe::spreadsheet(name).as_bytes())?;
         }
         inner.write_record(None::<&[u8]>)?;
-        Ok(Self { inner, kept: kept_columns.len() })
+        Ok(Self { inner, verified: columns.verified, kept: columns.kept.len() })
     }
 
     /// Writes one row.
@@ -50,6 +55,10 @@ impl<W: Write> Writer<W> {
         self.number(row.finished_at.map(rfc3339))?;
         self.number(row.duration_ms)?;
         self.text(&row.source)?;
+        let verified = self.verified;
+        for cell in VerifiedCells::cells(row.verified.as_ref()).into_iter().filter(|_| verified) {
+            self.number(Some(cell))?;
+        }
         for index in 0..self.kept {
             self.optional(row.kept.get(index).map(String::as_str))?;
         }
@@ -107,7 +116,8 @@ mod tests {
 
     fn written(kept: &[&str], rows: &[Row]) -> String {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
-        let mut writer = Writer::new(Vec::new(), &kept).unwrap();
+        let verified = rows.iter().any(|row| row.verified.is_some());
+        let mut writer = Writer::new(Vec::new(), Columns { verified, kept: &kept }).unwrap();
         for row in rows {
             writer.write(row).unwrap();
         }
@@ -145,6 +155,31 @@ mod tests {
                  2023-11-14T22:13:20.000Z,2023-11-14T22:13:21.250Z,1250,plan.yaml:7,Kim,"
             )
         );
+    }
+
+    #[test]
+    fn what_the_world_sees_stands_before_the_kept_columns() {
+        let seen = VerifiedCells {
+            seen: crate::run::Seen::Revoked,
+            at: Timestamp::from_millisecond(1_700_000_005_000).unwrap(),
+            by: vec![crate::run::Witness::Crl, crate::run::Witness::Ocsp],
+            revoked_at: None,
+            why: None,
+        };
+        let kept = || vec!["Kim".to_owned()];
+        let text = written(
+            &["Owner"],
+            &[Row { verified: Some(seen), kept: kept(), ..row("a") }, Row { kept: kept(), ..row("b") }],
+        );
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        let ends = |record: csv::StringRecord| record.iter().skip(15).map(str::to_owned).collect::<Vec<_>>();
+        assert_eq!(
+            ends(reader.headers().unwrap().clone()),
+            ["source", "verified", "verified_at", "verified_by", "Owner"]
+        );
+        let rows: Vec<Vec<String>> = reader.records().map(|record| ends(record.unwrap())).collect();
+        assert_eq!(rows[0], ["plan.yaml:7", "revoked", "2023-11-14T22:13:25.000Z", "crl ocsp", "Kim"]);
+        assert_eq!(rows[1], ["plan.yaml:7", "", "", "", "Kim"]);
     }
 
     #[test]

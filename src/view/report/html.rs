@@ -3,6 +3,7 @@
 
 use super::Row;
 use super::csv::HEADER;
+use super::row::{Columns, VERIFIED, VerifiedCells};
 use crate::run::Outcome;
 use crate::text::safe;
 use crate::time::rfc3339;
@@ -11,6 +12,7 @@ use std::io::{self, Write};
 /// Writes rows as an HTML page.
 pub struct Writer<W: Write> {
     output: W,
+    verified: bool,
     kept: usize,
     counts: [u64; Outcome::ALL.len()],
 }
@@ -20,18 +22,19 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn new(mut output: W, title: &str, kept_columns: &[String]) -> io::Result<Self> {
+    pub fn new(mut output: W, title: &str, columns: Columns<'_>) -> io::Result<Self> {
         let title = escaped(title);
         write!(
             output,
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>certsweep: {title}</title>\n"
         )?;
         write!(output, "<style>{STYLE}</style>\n<h1>{title}</h1>\n<table>\n<thead><tr>")?;
-        for name in HEADER.into_iter().chain(kept_columns.iter().map(String::as_str)) {
+        let verified = VERIFIED.into_iter().filter(|_| columns.verified);
+        for name in HEADER.into_iter().chain(verified).chain(columns.kept.iter().map(String::as_str)) {
             write!(output, "<th>{}</th>", escaped(name))?;
         }
         output.write_all(b"</tr></thead>\n<tbody>\n")?;
-        Ok(Self { output, kept: kept_columns.len(), counts: [0; Outcome::ALL.len()] })
+        Ok(Self { output, verified: columns.verified, kept: columns.kept.len(), counts: [0; Outcome::ALL.len()] })
     }
 
     /// Writes one row.
@@ -63,7 +66,9 @@ impl<W: Write> Writer<W> {
         ];
         write!(self.output, "<tr class=\"{}\">", row.outcome.word())?;
         let kept = (0..self.kept).map(|index| row.kept.get(index).map_or("", String::as_str));
-        for cell in cells.iter().map(String::as_str).chain(kept) {
+        let verified = VerifiedCells::cells(row.verified.as_ref());
+        let verified = verified.iter().filter(|_| self.verified).map(String::as_str);
+        for cell in cells.iter().map(String::as_str).chain(verified).chain(kept) {
             write!(self.output, "<td>{}</td>", escaped(cell))?;
         }
         self.output.write_all(b"</tr>\n")
@@ -114,7 +119,8 @@ mod tests {
 
     #[test]
     fn foreign_text_stays_text() {
-        let mut writer = Writer::new(Vec::new(), "<plan>", &["A&B".to_owned()]).unwrap();
+        let mut writer =
+            Writer::new(Vec::new(), "<plan>", Columns { verified: false, kept: &["A&B".to_owned()] }).unwrap();
         let message = Some("<script>alert('x')</script>".to_owned());
         writer.write(&Row { provider_message: message, kept: vec!["\"q\"".into()], ..row("a") }).unwrap();
         writer.write(&Row { outcome: Outcome::InDoubt, ..row("b") }).unwrap();

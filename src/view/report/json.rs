@@ -2,6 +2,7 @@
 //! columns stand under `kept`. Never holds more than one row in memory.
 
 use super::Row;
+use super::row::Columns;
 use crate::time::rfc3339;
 use serde_json::{Map, Value, json};
 use std::io::{self, Write};
@@ -9,6 +10,7 @@ use std::io::{self, Write};
 /// Writes rows as a JSON array.
 pub struct Writer<W: Write> {
     output: W,
+    verified: bool,
     kept_columns: Vec<String>,
     rows: u64,
 }
@@ -18,9 +20,9 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn new(mut output: W, kept_columns: &[String]) -> io::Result<Self> {
+    pub fn new(mut output: W, columns: Columns<'_>) -> io::Result<Self> {
         output.write_all(b"[")?;
-        Ok(Self { output, kept_columns: kept_columns.to_vec(), rows: 0 })
+        Ok(Self { output, verified: columns.verified, kept_columns: columns.kept.to_vec(), rows: 0 })
     }
 
     /// Writes one row.
@@ -63,6 +65,17 @@ impl<W: Write> Writer<W> {
             "duration_ms": row.duration_ms,
             "source": row.source,
         });
+        if self.verified {
+            let verified = row.verified.as_ref();
+            object["verified"] = json!(verified.map(|verified| verified.seen));
+            object["verified_at"] = json!(verified.map(|verified| rfc3339(verified.at)));
+            object["verified_by"] = json!(verified.map(|verified| &verified.by));
+            object["revoked_at"] = json!(verified.and_then(|verified| verified.revoked_at).map(rfc3339));
+            let after = verified.and_then(|verified| verified.after(row.finished_at));
+            object["time_to_revoke_ms"] =
+                json!(after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
+            object["not_seen_revoked"] = json!(verified.and_then(|verified| verified.why.as_ref()));
+        }
         if !self.kept_columns.is_empty() {
             let kept: Map<String, Value> =
                 self.kept_columns.iter().zip(&row.kept).map(|(name, value)| (name.clone(), json!(value))).collect();
@@ -80,7 +93,7 @@ mod tests {
 
     fn written(kept: &[&str], rows: &[Row]) -> Value {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
-        let mut writer = Writer::new(Vec::new(), &kept).unwrap();
+        let mut writer = Writer::new(Vec::new(), Columns { verified: false, kept: &kept }).unwrap();
         for row in rows {
             writer.write(row).unwrap();
         }

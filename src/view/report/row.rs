@@ -1,8 +1,10 @@
 //! One row of a report, whatever its format.
 
-use crate::run::Outcome;
+use crate::run::{Outcome, Seen, Witness};
+use crate::time::rfc3339;
 use jiff::Timestamp;
 use serde::Serialize;
+use std::time::Duration;
 
 /// One row of a report. Texts are verbatim; the formats make them safe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -39,9 +41,53 @@ pub struct Row {
     pub duration_ms: Option<u64>,
     /// `file:line`.
     pub source: String,
+    /// What the world sees of it, where it was asked.
+    pub verified: Option<VerifiedCells>,
     /// The kept columns' values, in the order of the report's kept columns.
     pub kept: Vec<String>,
 }
+
+/// What the world sees of an action's target.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifiedCells {
+    /// What.
+    pub seen: Seen,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// Who says so.
+    pub by: Vec<Witness>,
+    /// Since when it is revoked, as its issuer says.
+    pub revoked_at: Option<Timestamp>,
+    /// Why it is not seen revoked.
+    pub why: Option<String>,
+}
+
+/// The columns of a report beside those that each has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Columns<'a> {
+    /// Whether the world was asked what it sees.
+    pub verified: bool,
+    /// The names of the columns that the plan's lists carry through.
+    pub kept: &'a [String],
+}
+
+impl VerifiedCells {
+    /// The cells of the columns [`VERIFIED`].
+    pub(super) fn cells(verified: Option<&Self>) -> [String; 3] {
+        let Some(Self { seen, at, by, .. }) = verified else { return Default::default() };
+        let by: Vec<&str> = by.iter().map(|witness| witness.word()).collect();
+        [seen.word().to_owned(), rfc3339(*at), by.join(" ")]
+    }
+
+    /// From an action's end until it was seen revoked.
+    pub fn after(&self, finished_at: Option<Timestamp>) -> Option<Duration> {
+        let after = self.at.duration_since(finished_at.filter(|_| self.seen == Seen::Revoked)?);
+        Some(Duration::try_from(after).unwrap_or_default())
+    }
+}
+
+/// The columns that verification adds.
+pub const VERIFIED: [&str; 3] = ["verified", "verified_at", "verified_by"];
 
 #[cfg(test)]
 pub(crate) mod testing {
@@ -68,6 +114,7 @@ pub(crate) mod testing {
             finished_at: None,
             duration_ms: None,
             source: "plan.yaml:7".into(),
+            verified: None,
             kept: Vec::new(),
         }
     }

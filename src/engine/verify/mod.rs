@@ -1,0 +1,305 @@
+//! What the world sees of a run's revocations: the providers' state calls, the issuers' lists and OCSP responders are asked in rounds
+//! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before it is told.
+
+pub mod rounds;
+mod signed;
+mod state;
+
+pub use rounds::{NOBODY, Said, Sight};
+pub use state::has_state_call;
+
+use super::attempt::{JournalFailed, append};
+use super::pace::Pace;
+use super::sender::Sender;
+use super::sent::{Present, Sent};
+use super::start::by_account;
+use crate::journal::{Journal, JournalError, Reader, Record};
+use crate::pki::Certificate;
+use crate::plan::{Action, Settings};
+use crate::run::{Seen, Witness};
+use crate::time::Clock;
+use crate::wire::{Transport, World};
+use jiff::Timestamp;
+use rounds::{After, Rounds};
+use signed::Published;
+use state::Account;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+/// An action whose effect is to be seen.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// The action.
+    pub action: Rc<Action>,
+    /// The provider's own id, where its answer had one.
+    pub reference: Option<String>,
+    /// The certificate, where it is known.
+    pub certificate: Option<Known>,
+    /// Who is asked.
+    pub witnesses: Vec<Witness>,
+    /// What stands in the way of asking others.
+    pub note: Option<String>,
+}
+
+/// A certificate, and those that may have issued it.
+#[derive(Debug, Clone)]
+pub struct Known {
+    /// The certificate.
+    pub certificate: Rc<Certificate>,
+    /// Certificates of issuers that files gave.
+    pub issuers: Vec<Rc<Certificate>>,
+}
+
+/// What a verification needs.
+#[derive(Debug)]
+pub struct Verification<'r, W, T, C> {
+    /// The run's settings.
+    pub settings: &'r Settings,
+    /// The run.
+    pub reader: &'r Reader,
+    /// Its journal.
+    pub journal: Journal,
+    /// One sender an account; none for accounts whose state calls are not asked.
+    pub senders: Vec<Option<Rc<Sender<T>>>>,
+    /// The way to what CAs publish.
+    pub world: W,
+    /// The clock.
+    pub clock: Rc<C>,
+    /// What is to be seen.
+    pub cases: Vec<Case>,
+    /// How long to ask again.
+    pub wait: Duration,
+    /// A word here ends it early; what was heard by then counts.
+    pub stop: UnboundedReceiver<()>,
+}
+
+/// What a verification tells meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// So many are seen revoked.
+    pub revoked: usize,
+    /// Of so many.
+    pub cases: usize,
+    /// The rest is asked again after this; `None` at the end.
+    pub again: Option<Duration>,
+}
+
+/// What a verification came to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Ended {
+    /// What was seen, for each case.
+    pub sights: Vec<Sight>,
+    /// Accounts that refused the credentials, or gave no token, and why.
+    pub refused: Vec<(String, String)>,
+    /// Whether it was stopped early.
+    pub stopped: bool,
+}
+
+/// Why a verification failed as a whole.
+#[derive(Debug, thiserror::Error)]
+pub enum VerificationError {
+    /// The run cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// What is seen cannot be kept.
+    #[error("the journal failed: {0}")]
+    Unkept(String),
+}
+
+impl From<JournalFailed> for VerificationError {
+    fn from(failed: JournalFailed) -> Self {
+        Self::Unkept(failed.0)
+    }
+}
+
+/// What somebody said about a case.
+#[derive(Debug)]
+struct Heard {
+    case: usize,
+    witness: Witness,
+    said: Said,
+    at: Timestamp,
+}
+
+/// Asks in rounds until everything is seen revoked or the time is over. Must be called inside a `LocalSet`.
+///
+/// # Errors
+/// The run cannot be read, or what is seen cannot be kept.
+pub async fn verify<W, T, C>(
+    verification: Verification<'_, W, T, C>,
+    observe: &mut dyn FnMut(Progress),
+) -> Result<Ended, VerificationError>
+where
+    W: World + 'static,
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    let accounts = accounts(&verification)?;
+    let Verification { journal, clock, cases, wait, mut stop, world, .. } = verification;
+    let began = Record::Verifying { at: clock.now(), boot: clock.boot() };
+    append(&journal, clock.elapsed(), vec![began]).await?;
+    let cases: Vec<Rc<Case>> = cases.into_iter().map(Rc::new).collect();
+    let published = Rc::new(Published::new(Rc::new(world), Rc::clone(&clock)));
+    let witnesses = cases.iter().map(|case| case.witnesses.clone()).collect();
+    let mut rounds = Rounds::new(witnesses, clock.elapsed(), wait);
+    let mut stopped = false;
+    loop {
+        let due = rounds.begin();
+        let (sender, mut heard) = unbounded_channel();
+        let mut tasks = begin_round(&cases, &due, &accounts, &published, &sender);
+        drop(sender);
+        loop {
+            tokio::select! {
+                biased;
+                Some(()) = stop.recv(), if !stopped => {
+                    stopped = true;
+                    break;
+                }
+                said = heard.recv() => match said {
+                    Some(Heard { case, witness, said, at }) => rounds.hear(case, witness, said, at),
+                    None => break,
+                },
+            }
+        }
+        if stopped {
+            tasks.abort_all();
+        }
+        while let Some(done) = tasks.join_next().await {
+            // A panic leaves its cases without a word, which is unknown; so does an early end.
+            done.unwrap_or(Ok(()))?;
+        }
+        let (seen, after) = rounds.end(&due, clock.elapsed(), clock.now());
+        let revoked = seen.into_iter().filter(|(_, sight)| sight.seen == Seen::Revoked);
+        let records = revoked.map(|(index, sight)| record(&cases[index], sight)).collect();
+        append(&journal, clock.elapsed(), records).await?;
+        let (revoked, now) = (rounds.revoked(), clock.elapsed());
+        let next = if let (After::Again(next), false) = (after, stopped) { Some(next) } else { None };
+        observe(Progress { revoked, cases: cases.len(), again: next.map(|next| next.saturating_sub(now)) });
+        let Some(next) = next else { break };
+        tokio::select! {
+            biased;
+            Some(()) = stop.recv() => stopped = true,
+            () = tokio::time::sleep(next.saturating_sub(now)) => {}
+        }
+        if stopped {
+            break;
+        }
+    }
+    let nothing = || rounds::together(&[], clock.now());
+    let sight = |(index, case): (usize, &Rc<Case>)| noted(rounds.sight(index).cloned().unwrap_or_else(nothing), case);
+    let sights: Vec<Sight> = cases.iter().enumerate().map(sight).collect();
+    let unseen = sights.iter().zip(&cases).filter(|(sight, _)| sight.seen != Seen::Revoked);
+    let records = unseen.map(|(sight, case)| record(case, sight.clone())).collect();
+    append(&journal, clock.elapsed(), records).await?;
+    let refused = |account: &Rc<Account<T, C>>| Some((account.sender.name.clone(), account.refused.borrow().clone()?));
+    Ok(Ended { sights, refused: accounts.values().filter_map(refused).collect(), stopped })
+}
+
+/// The accounts whose state calls are asked; what the run sent just before counts under their limits.
+fn accounts<W, T: Transport, C: Clock>(
+    verification: &Verification<'_, W, T, C>,
+) -> Result<BTreeMap<usize, Rc<Account<T, C>>>, JournalError> {
+    let Verification { settings, reader, journal, senders, clock, .. } = verification;
+    let asked = senders.iter().enumerate().filter_map(|(index, sender)| Some((index, sender.as_ref()?)));
+    let asked: Vec<(usize, &Rc<Sender<T>>)> = asked.collect();
+    if asked.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let present = Present { wall: clock.now(), steady: clock.elapsed(), boot: clock.boot() };
+    let windows = settings.accounts.iter().flat_map(|account| &account.windows);
+    let longest = windows.map(|window| window.length).max().unwrap_or_default();
+    let mut sent = Sent::new(present, longest, settings.timeout);
+    reader.states_and(|kept| sent.take(kept))?;
+    sent.close();
+    let limits = std::mem::take(&mut sent.limits);
+    let learnt = std::mem::take(&mut sent.learnt);
+    let ages = by_account(&reader.queue()?, settings.accounts.len(), sent);
+    let now = clock.elapsed();
+    let mut accounts: BTreeMap<usize, Rc<Account<T, C>>> = BTreeMap::new();
+    for (index, sender) in asked {
+        let configured = &settings.accounts[index];
+        let sharing = accounts.values().find(|other| sender.shares_limits_with(&other.sender));
+        let (pace, answered) = match sharing {
+            Some(other) => {
+                let mut windows = other.pace.borrow().windows().to_vec();
+                let own = limits.get(&index).unwrap_or(&configured.windows);
+                windows.extend(own.iter().filter(|window| !windows.contains(window)).copied().collect::<Vec<_>>());
+                other.pace.borrow_mut().set_windows(&windows);
+                (Rc::clone(&other.pace), Rc::clone(&other.answered))
+            }
+            None => {
+                let pace = Pace::new(limits.get(&index).unwrap_or(&configured.windows));
+                (Rc::new(RefCell::new(pace)), Rc::default())
+            }
+        };
+        pace.borrow_mut().seed(now, ages[index].iter().copied());
+        if let Some(learnt) = learnt.get(&index) {
+            pace.borrow_mut().recall(now, learnt);
+        }
+        let account = Account {
+            index,
+            sender: Rc::clone(sender),
+            journal: journal.clone(),
+            clock: Rc::clone(clock),
+            concurrency: configured.concurrency as usize,
+            retry: settings.retry,
+            pace,
+            answered,
+            token: tokio::sync::Mutex::new(()),
+            refused: RefCell::new(None),
+        };
+        accounts.insert(index, Rc::new(account));
+    }
+    Ok(accounts)
+}
+
+fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
+    cases: &[Rc<Case>],
+    due: &[usize],
+    accounts: &BTreeMap<usize, Rc<Account<T, C>>>,
+    published: &Rc<Published<W, C>>,
+    heard: &UnboundedSender<Heard>,
+) -> JoinSet<Result<(), JournalFailed>> {
+    let mut states: BTreeMap<usize, Vec<(usize, Rc<Case>)>> = BTreeMap::new();
+    let mut signed = Vec::new();
+    for index in due {
+        let case = &cases[*index];
+        if case.witnesses.contains(&Witness::State) {
+            states.entry(case.action.account).or_default().push((*index, Rc::clone(case)));
+        }
+        if let Some(known) = &case.certificate {
+            signed.push((*index, known.clone(), case.witnesses.clone()));
+        }
+    }
+    let mut tasks = JoinSet::new();
+    for (account, cases) in states {
+        if let Some(account) = accounts.get(&account) {
+            tasks.spawn_local(Rc::clone(account).round(cases, heard.clone()));
+        }
+    }
+    let (published, heard) = (Rc::clone(published), heard.clone());
+    tasks.spawn_local(async move {
+        published.round(&signed, &heard).await;
+        Ok(())
+    });
+    tasks
+}
+
+/// What stood in the way of asking others belongs to why something is not seen revoked.
+fn noted(sight: Sight, case: &Case) -> Sight {
+    let why = match (&case.note, sight.why) {
+        (Some(note), Some(_)) if case.witnesses.is_empty() => Some(note.clone()),
+        (Some(note), Some(why)) => Some(format!("{why}; {note}")),
+        (_, why) => why,
+    };
+    Sight { why, ..sight }
+}
+
+fn record(case: &Case, sight: Sight) -> Record {
+    let Sight { seen, at, by, revoked_at, why } = sight;
+    Record::Verified { ordinal: case.action.ordinal, at, seen, by, revoked_at, why }
+}

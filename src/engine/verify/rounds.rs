@@ -1,0 +1,263 @@
+//! What the world is asked next, and when: rounds with growing pauses until all is seen revoked or the time is over. Pure: a state
+//! machine on a given `now`.
+
+use crate::engine::pace::Moment;
+use crate::run::{Seen, Witness};
+use jiff::Timestamp;
+use std::time::Duration;
+
+/// What one witness says of one action's target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// It is revoked; since when, where the witness tells that.
+    Revoked(Option<Timestamp>),
+    /// It is not revoked; in what words, where there are any.
+    Good(Option<String>),
+    /// Nothing that counts, for this reason.
+    Nothing(String),
+}
+
+/// What all witnesses together say of one action's target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sight {
+    /// What is seen.
+    pub seen: Seen,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// Who says so.
+    pub by: Vec<Witness>,
+    /// Since when it is revoked, as its issuer says.
+    pub revoked_at: Option<Timestamp>,
+    /// Why it is not seen revoked.
+    pub why: Option<String>,
+}
+
+/// What follows a round.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum After {
+    /// Another one, at this moment.
+    Again(Moment),
+    /// Everything is seen revoked, or the time is over, or there is nobody else to ask.
+    Over,
+}
+
+/// The rounds of a verification.
+#[derive(Debug)]
+pub struct Rounds {
+    cases: Vec<Case>,
+    until: Moment,
+    pause: Duration,
+}
+
+#[derive(Debug)]
+struct Case {
+    /// Whom it can be asked of.
+    witnesses: Vec<Witness>,
+    /// What they say in this round, and when that was heard.
+    heard: Vec<(Witness, Said, Timestamp)>,
+    sight: Option<Sight>,
+}
+
+impl Rounds {
+    /// Rounds for cases that can be asked of these witnesses, until so long after `now`.
+    pub fn new(witnesses: Vec<Vec<Witness>>, now: Moment, wait: Duration) -> Self {
+        let case = |witnesses| Case { witnesses, heard: Vec::new(), sight: None };
+        Self { cases: witnesses.into_iter().map(case).collect(), until: now + wait, pause: FIRST_PAUSE }
+    }
+
+    /// Begins a round: the cases that are asked in it.
+    pub fn begin(&mut self) -> Vec<usize> {
+        let due: Vec<usize> = (0..self.cases.len()).filter(|index| self.cases[*index].is_due()).collect();
+        for index in &due {
+            self.cases[*index].heard.clear();
+        }
+        due
+    }
+
+    /// Takes in what a witness says of a case.
+    pub fn hear(&mut self, case: usize, witness: Witness, said: Said, at: Timestamp) {
+        if let Some(case) = self.cases.get_mut(case) {
+            case.heard.push((witness, said, at));
+        }
+    }
+
+    /// Ends a round: what was seen in it of the cases that were asked, and what follows.
+    pub fn end(&mut self, asked: &[usize], now: Moment, at: Timestamp) -> (Vec<(usize, Sight)>, After) {
+        let mut seen = Vec::new();
+        for index in asked {
+            let case = &mut self.cases[*index];
+            let mut sight = together(&case.heard, at);
+            if case.heard.is_empty() {
+                // Stopped before anybody answered: what was seen before is all that is known.
+                sight = case.sight.take().unwrap_or_else(|| Sight { why: Some(UNHEARD.to_owned()), ..sight });
+            }
+            case.sight = Some(sight.clone());
+            seen.push((*index, sight));
+        }
+        let after = if now >= self.until || !self.cases.iter().any(Case::is_due) {
+            After::Over
+        } else {
+            let next = (now + self.pause).min(self.until);
+            self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
+            After::Again(next)
+        };
+        (seen, after)
+    }
+
+    /// What was last seen of a case.
+    pub fn sight(&self, case: usize) -> Option<&Sight> {
+        self.cases.get(case).and_then(|case| case.sight.as_ref())
+    }
+
+    /// How many are seen revoked.
+    pub fn revoked(&self) -> usize {
+        let revoked = |case: &&Case| case.sight.as_ref().is_some_and(|sight| sight.seen == Seen::Revoked);
+        self.cases.iter().filter(revoked).count()
+    }
+}
+
+impl Case {
+    fn is_due(&self) -> bool {
+        !self.witnesses.is_empty() && self.sight.as_ref().is_none_or(|sight| sight.seen != Seen::Revoked)
+    }
+}
+
+/// What witnesses say together: revoked where one of them says so; good where those who say something all say so; otherwise unknown.
+pub fn together(heard: &[(Witness, Said, Timestamp)], now: Timestamp) -> Sight {
+    let mut heard: Vec<&(Witness, Said, Timestamp)> = heard.iter().collect();
+    heard.sort_by_key(|(witness, ..)| *witness);
+    let who = |says: fn(&Said) -> bool| -> Vec<&(Witness, Said, Timestamp)> {
+        heard.iter().copied().filter(|(_, said, _)| says(said)).collect()
+    };
+    let revoked = who(|said| matches!(said, Said::Revoked(_)));
+    let good = who(|said| matches!(said, Said::Good(_)));
+    let by = |who: &[&(Witness, Said, Timestamp)]| {
+        let mut by: Vec<Witness> = who.iter().map(|(witness, ..)| *witness).collect();
+        by.dedup();
+        by
+    };
+    if !revoked.is_empty() {
+        let since = |said: &Said| if let Said::Revoked(since) = said { *since } else { None };
+        return Sight {
+            seen: Seen::Revoked,
+            at: revoked.iter().map(|(_, _, at)| *at).min().unwrap_or(now),
+            by: by(&revoked),
+            revoked_at: revoked.iter().filter_map(|(_, said, _)| since(said)).min(),
+            why: None,
+        };
+    }
+    let words = heard.iter().map(|(witness, said, _)| match said {
+        Said::Good(None) | Said::Revoked(_) => format!("{}: not revoked", witness.word()),
+        Said::Good(Some(words)) => format!("{}: not revoked ({words})", witness.word()),
+        Said::Nothing(why) => format!("{}: {why}", witness.word()),
+    });
+    let mut words: Vec<String> = words.collect();
+    words.dedup();
+    let seen = if good.is_empty() { Seen::Unknown } else { Seen::Good };
+    let why = if words.is_empty() { NOBODY.to_owned() } else { words.join("; ") };
+    Sight { seen, at: now, by: by(&good), revoked_at: None, why: Some(why) }
+}
+
+/// Said of an action that nobody can be asked about.
+pub const NOBODY: &str = "there is nobody to ask: no state call that fits, and no certificate is known";
+const UNHEARD: &str = "nobody had answered when it was stopped";
+/// CAs need seconds to hours; what is asked too often answers no sooner.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn one_revocation_is_enough_and_a_doubt_is_never_good() {
+        use Witness::{Crl, Ocsp, State};
+        let revoked = |since: Option<i64>| Said::Revoked(since.map(at));
+        let good = || Said::Good(None);
+        let nothing = || Said::Nothing("timed out".to_owned());
+        for (heard, seen, by, since, why) in [
+            (vec![], Seen::Unknown, vec![], None, Some(NOBODY)),
+            (vec![(Crl, nothing())], Seen::Unknown, vec![], None, Some("crl: timed out")),
+            (
+                vec![(Crl, nothing()), (Ocsp, nothing())],
+                Seen::Unknown,
+                vec![],
+                None,
+                Some("crl: timed out; ocsp: timed out"),
+            ),
+            (
+                vec![(Ocsp, good()), (Crl, nothing())],
+                Seen::Good,
+                vec![Ocsp],
+                None,
+                Some("crl: timed out; ocsp: not revoked"),
+            ),
+            (
+                vec![(State, Said::Good(Some("status issued".to_owned()))), (Crl, good())],
+                Seen::Good,
+                vec![State, Crl],
+                None,
+                Some("state: not revoked (status issued); crl: not revoked"),
+            ),
+            (vec![(State, good()), (Crl, revoked(Some(7)))], Seen::Revoked, vec![Crl], Some(7), None),
+            (vec![(Ocsp, revoked(Some(9))), (Crl, revoked(Some(8)))], Seen::Revoked, vec![Crl, Ocsp], Some(8), None),
+            (vec![(State, revoked(None)), (Crl, nothing())], Seen::Revoked, vec![State], None, None),
+            (vec![(Crl, good()), (Crl, revoked(Some(3)))], Seen::Revoked, vec![Crl], Some(3), None),
+        ] {
+            let heard: Vec<_> = heard.into_iter().map(|(witness, said)| (witness, said, at(100))).collect();
+            let sight = together(&heard, at(200));
+            let when = if seen == Seen::Revoked { at(100) } else { at(200) };
+            let expected = Sight { seen, at: when, by, revoked_at: since.map(at), why: why.map(str::to_owned) };
+            assert_eq!(sight, expected, "{heard:?}");
+        }
+    }
+
+    #[test]
+    fn rounds_go_on_with_growing_pauses_until_all_is_seen_revoked_or_the_time_is_over() {
+        // For each case the round in which it is seen revoked, 0 for never; how long to wait; when the rounds are.
+        for (cases, wait, expected) in [
+            (vec![1], 0, vec![0]),
+            (vec![0], 0, vec![0]),
+            (vec![1, 2], 100, vec![0, 2]),
+            (vec![3, 1], 100, vec![0, 2, 6]),
+            (vec![0], 10, vec![0, 2, 6, 10]),
+            (vec![0], 700, vec![0, 2, 6, 14, 30, 62, 126, 254, 510, 700]),
+            (vec![], 10, vec![0]),
+        ] {
+            let start = Duration::from_secs(1000);
+            let mut now = start;
+            let witnesses = vec![vec![Witness::Crl]; cases.len()];
+            let mut rounds = Rounds::new(witnesses, now, Duration::from_secs(wait));
+            let mut moments = Vec::new();
+            loop {
+                moments.push((now - start).as_secs());
+                let due = rounds.begin();
+                for index in &due {
+                    assert!(cases[*index] == 0 || moments.len() <= cases[*index], "what is revoked is asked again");
+                    let revoked = moments.len() == cases[*index];
+                    let said = if revoked { Said::Revoked(None) } else { Said::Good(None) };
+                    rounds.hear(*index, Witness::Crl, said, at(0));
+                }
+                match rounds.end(&due, now, at(0)).1 {
+                    After::Again(next) => now = next,
+                    After::Over => break,
+                }
+            }
+            assert_eq!(moments, expected, "{cases:?} {wait}");
+            assert_eq!(rounds.revoked(), cases.iter().filter(|round| **round > 0).count());
+        }
+    }
+
+    #[test]
+    fn what_nobody_can_be_asked_about_is_not_waited_for() {
+        let mut rounds = Rounds::new(vec![vec![], vec![Witness::Crl]], Duration::ZERO, Duration::from_secs(60));
+        assert_eq!(rounds.begin(), [1]);
+        rounds.hear(1, Witness::Crl, Said::Revoked(None), at(0));
+        assert_eq!(rounds.end(&[1], Duration::ZERO, at(0)).1, After::Over);
+        assert_eq!(rounds.sight(0), None);
+    }
+}

@@ -1,0 +1,219 @@
+//! One round of the providers' state calls, account by account, under their limits. Each request has its record before it is sent, as
+//! in a run.
+
+use super::rounds::Said;
+use super::{Case, Heard};
+use crate::engine::attempt::{JournalFailed, Paced, Tools, append};
+use crate::engine::look_up::{self, Doubted, LookedUp, Told};
+use crate::engine::pace::{Full, Pace};
+use crate::engine::retry;
+use crate::engine::sender::Sender;
+use crate::engine::trip::Trip;
+use crate::journal::{ActionState, Journal, Record};
+use crate::plan::Action;
+use crate::provider::model::{ActionRules, Operation, Provider};
+use crate::provider::{Answer, Standing, lookup};
+use crate::run::Witness;
+use crate::time::Clock;
+use crate::wire::Transport;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+
+/// An account whose state calls are asked.
+#[derive(Debug)]
+pub(super) struct Account<T, C> {
+    pub(super) index: usize,
+    pub(super) sender: Rc<Sender<T>>,
+    pub(super) journal: Journal,
+    pub(super) clock: Rc<C>,
+    pub(super) concurrency: usize,
+    pub(super) retry: crate::plan::Retry,
+    /// Accounts of one credential have one.
+    pub(super) pace: Rc<RefCell<Pace>>,
+    /// Told when a place may have become free there.
+    pub(super) answered: Rc<Notify>,
+    pub(super) token: tokio::sync::Mutex<()>,
+    /// Why it is not asked any more.
+    pub(super) refused: RefCell<Option<String>>,
+}
+
+/// Whether an action's target can be looked up, by its parameters or by the provider's id that was kept.
+pub fn has_state_call(provider: &Provider, action: &Action, reference: Option<&str>) -> bool {
+    let Some((operation, rules)) = rules_of(provider, action) else { return false };
+    let answer = reference.and_then(|reference| lookup::remembered(operation, reference));
+    !lookup::choose(provider, rules, &action.parameters, answer.as_ref()).is_empty()
+}
+
+fn rules_of<'p>(provider: &'p Provider, action: &Action) -> Option<(&'p Operation, &'p ActionRules)> {
+    provider.actions().find(|(operation, _)| operation.name == action.operation)
+}
+
+impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
+    /// Looks up these cases.
+    pub(super) async fn round(
+        self: Rc<Self>,
+        cases: Vec<(usize, Rc<Case>)>,
+        heard: UnboundedSender<Heard>,
+    ) -> Result<(), JournalFailed> {
+        let since = self.clock.elapsed();
+        let workers = self.concurrency.clamp(1, cases.len().max(1));
+        let waiting = Rc::new(RefCell::new(VecDeque::from(cases)));
+        let mut tasks = JoinSet::new();
+        for _ in 0..workers {
+            let (this, waiting, heard) = (Rc::clone(&self), Rc::clone(&waiting), heard.clone());
+            tasks.spawn_local(async move {
+                loop {
+                    let next = waiting.borrow_mut().pop_front();
+                    let Some((index, case)) = next else { return Ok(()) };
+                    let said = this.ask(&case, since).await?;
+                    let at = this.clock.now();
+                    drop(heard.send(Heard { case: index, witness: Witness::State, said, at }));
+                }
+            });
+        }
+        while let Some(done) = tasks.join_next().await {
+            // A panic of one worker leaves its case without a word, which is unknown.
+            done.unwrap_or(Ok(()))?;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, case: &Case, since: Duration) -> Result<Said, JournalFailed> {
+        let answer = self.answer(case);
+        let doubted = Doubted { answer, since, ..Doubted::default() };
+        let asked = look_up::Case {
+            action: case.action.as_ref().clone(),
+            state: ActionState::default(),
+            doubted,
+            attempts: self.retry.attempts,
+        };
+        let (mut tries, mut throttles) = (0, 0);
+        loop {
+            let refused = self.refused.borrow().clone();
+            if let Some(why) = refused {
+                return Ok(Said::Nothing(why));
+            }
+            let trip = self.place().await;
+            if self.sender.needs_token() {
+                self.pace.borrow_mut().unsent();
+                self.fetch_token(&mut tries).await?;
+                continue;
+            }
+            let tools = Tools {
+                sender: Rc::clone(&self.sender),
+                account: self.index,
+                journal: self.journal.clone(),
+                clock: Rc::clone(&self.clock),
+                down: false,
+                trip: Rc::clone(&trip),
+            };
+            match look_up::ask(&tools, &asked).await? {
+                Told::Standing { standing, seen, pace } => {
+                    self.paced(pace, &trip);
+                    let seen = self.sender.mask(&seen);
+                    return Ok(match standing {
+                        Standing::Done => Said::Revoked(None),
+                        Standing::NotDone => Said::Good(Some(seen)),
+                        Standing::Pending => Said::Good(Some(format!("it waits: {seen}"))),
+                        Standing::Unknown => Said::Nothing(seen),
+                    });
+                }
+                Told::Nothing(LookedUp::Failed { cause, pace, refused_token, .. }) => {
+                    self.paced(pace, &trip);
+                    if let Some(number) = refused_token {
+                        if !self.sender.renew(number) {
+                            *self.refused.borrow_mut() = Some(format!("the credentials were refused: {cause}"));
+                        }
+                        continue;
+                    }
+                    // Throttling costs no try, but a verification is no run: it may come to nothing.
+                    throttles += u32::from(matches!(pace, Paced::Throttled { .. }));
+                    if matches!(pace, Paced::Throttled { .. }) && throttles < MOST_THROTTLES {
+                        continue;
+                    }
+                    tries += 1;
+                    if tries >= self.retry.attempts {
+                        return Ok(Said::Nothing(cause));
+                    }
+                    self.pause(tries).await;
+                }
+                Told::Nothing(LookedUp::More | LookedUp::Settled(_)) => self.paced(Paced::Answered, &trip),
+            }
+        }
+    }
+
+    fn answer(&self, case: &Case) -> Option<Answer> {
+        let (operation, _) = rules_of(&self.sender.provider, &case.action)?;
+        lookup::remembered(operation, case.reference.as_deref()?)
+    }
+
+    /// One of those who need a token fetches it; the others wait for that.
+    async fn fetch_token(&self, tries: &mut u32) -> Result<(), JournalFailed> {
+        let _fetching = self.token.lock().await;
+        if !self.sender.needs_token() || self.refused.borrow().is_some() {
+            return Ok(());
+        }
+        let trip = self.place().await;
+        let asked = Record::Asked { account: self.index, ordinal: None, at: self.clock.now() };
+        append(&self.journal, self.clock.elapsed(), vec![asked]).await?;
+        trip.departs(&*self.clock).await;
+        let fetched = self.sender.fetch_token().await;
+        trip.arrived(&*self.clock);
+        self.paced(Paced::Answered, &trip);
+        if let Err(error) = fetched {
+            *tries += 1;
+            if error.refused || *tries >= self.retry.attempts {
+                *self.refused.borrow_mut() = Some(format!("no token: {}", error.cause));
+            } else {
+                self.pause(*tries).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for a place under the limits.
+    async fn place(&self) -> Rc<Trip> {
+        loop {
+            let now = self.clock.elapsed();
+            let (full, goes_at) = {
+                let mut pace = self.pace.borrow_mut();
+                (pace.take(now), pace.goes_at())
+            };
+            match full {
+                Ok(()) => return Rc::new(Trip::new(now, goes_at)),
+                Err(Full::Until(moment)) => tokio::time::sleep(moment.saturating_sub(now)).await,
+                Err(Full::UntilAnswer) => self.answered.notified().await,
+            }
+        }
+    }
+
+    fn paced(&self, paced: Paced, trip: &Trip) {
+        let now = self.clock.elapsed();
+        let times = trip.times(now);
+        let mut pace = self.pace.borrow_mut();
+        match paced {
+            Paced::Unsent => pace.unsent(),
+            _ => pace.answered(times.sent, times.answered),
+        }
+        match paced {
+            Paced::Unsent | Paced::Lost => {}
+            Paced::Answered => pace.quiet(now),
+            Paced::Throttled { retry_after, limit } => drop(pace.throttled(now, retry_after, limit)),
+        }
+        drop(pace);
+        self.answered.notify_waiters();
+    }
+
+    async fn pause(&self, tries: u32) {
+        tokio::time::sleep(retry::pause(tries, self.retry.max_delay, EVEN)).await;
+    }
+}
+
+/// The part of the longest pause that is waited; one process that reads needs no jitter.
+const EVEN: f64 = 0.5;
+const MOST_THROTTLES: u32 = 20;

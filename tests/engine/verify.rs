@@ -1,0 +1,432 @@
+//! Verification on a virtual clock: what is asked when, what silence costs, and that nothing but a valid word counts. What the world
+//! publishes are the lists and answers of `src/pki/testdata/world`, made by openssl.
+
+use super::world::{Faults, VirtualClock, WorldTransport};
+use super::{Bench, Cut, virtual_time};
+use certsweep::engine::Sender;
+use certsweep::engine::verify::{Case, Ended, Known, Verification, has_state_call, verify};
+use certsweep::journal::{RunDir, Verified};
+use certsweep::pki::Certificate;
+use certsweep::run::{Seen, Witness};
+use certsweep::text::Secret;
+use certsweep::time::Clock;
+use certsweep::wire::credentials::Credentials;
+use certsweep::wire::signer::Signer;
+use certsweep::wire::{Ask, Unheard, World};
+use jiff::Timestamp;
+use serde_json::json;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+macro_rules! file {
+    ($name:literal) => {
+        include_bytes!(concat!("../../src/pki/testdata/world/", $name)).as_slice()
+    };
+}
+
+/// What is published: by question and how many of that kind came before it, how long the answer takes, and the answer.
+type Script = Box<dyn Fn(&Ask, usize) -> (u64, Result<&'static [u8], Unheard>)>;
+
+struct Publisher {
+    script: Script,
+    asked: Rc<RefCell<Vec<(Ask, Instant)>>>,
+}
+
+impl World for Publisher {
+    async fn ask(&self, ask: Ask, most: usize) -> Result<Vec<u8>, Unheard> {
+        let before = self.asked.borrow().iter().filter(|(other, _)| url(other) == url(&ask)).count();
+        let (seconds, answer) = (self.script)(&ask, before);
+        self.asked.borrow_mut().push((ask, Instant::now()));
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        match answer? {
+            long if long.len() > most => Err(Unheard::TooLong(most)),
+            answer => Ok(answer.to_vec()),
+        }
+    }
+}
+
+/// Begins when the fixtures were made.
+struct FixtureClock(Instant);
+
+impl Clock for FixtureClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_second(NOW).unwrap() + self.elapsed()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Instant::now() - self.0
+    }
+
+    fn boot(&self) -> Option<String> {
+        None
+    }
+}
+
+fn url(ask: &Ask) -> &str {
+    match ask {
+        Ask::Get(url) | Ask::Ocsp(url, _) => url,
+    }
+}
+
+fn certificate(der: &[u8]) -> Rc<Certificate> {
+    Rc::new(Certificate::parse(der).unwrap())
+}
+
+/// What came of it, when it was asked, and what was kept.
+struct Came {
+    ended: Ended,
+    /// Seconds from the beginning.
+    asked: Vec<(String, u64)>,
+    took: u64,
+    kept: Vec<Option<Verified>>,
+}
+
+/// Verifies these certificates, each an action's, whose issuer is known where `issuer` says so.
+async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, script: Script) -> Came {
+    let actions: Vec<_> = certificates
+        .iter()
+        .enumerate()
+        .map(|(index, _)| ("digicert", "revoke", json!({"certificate_id": index})))
+        .collect();
+    let bench = Bench::new(1, Faults::none(), &actions);
+    bench.make();
+    bench.process(Cut::Never, &[]).await;
+    let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
+    let reader = open.dir.read().unwrap();
+    let asked: Rc<RefCell<Vec<(Ask, Instant)>>> = Rc::default();
+    let cases = bench.actions.iter().zip(certificates).map(|(action, der)| Case {
+        action: Rc::new(action.clone()),
+        reference: None,
+        certificate: Some(Known {
+            certificate: certificate(der),
+            issuers: issuer.into_iter().map(certificate).collect(),
+        }),
+        witnesses: vec![Witness::Crl, Witness::Ocsp],
+        note: None,
+    });
+    let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
+    let began = Instant::now();
+    let verification = Verification {
+        settings: &bench.settings,
+        reader: &reader,
+        journal: open.journal.clone(),
+        senders: vec![None::<Rc<Sender<WorldTransport>>>, None],
+        world: Publisher { script, asked: Rc::clone(&asked) },
+        clock: Rc::new(FixtureClock(began)),
+        cases: cases.collect(),
+        wait: Duration::from_secs(wait),
+        stop,
+    };
+    let ended = tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
+    let mut kept = Vec::new();
+    let walked: Result<(), certsweep::journal::JournalError> = reader.histories(|_, history| {
+        kept.push(history.verified);
+        Ok(())
+    });
+    walked.unwrap();
+    let second = |at: Instant| (at - began).as_secs();
+    let asked = asked.borrow().iter().map(|(ask, at)| (url(ask).to_owned(), second(*at))).collect();
+    Came { ended, asked, took: second(Instant::now()), kept }
+}
+
+fn silent(seconds: u64) -> (u64, Result<&'static [u8], Unheard>) {
+    (seconds, Err(Unheard::Silent("operation timed out".to_owned())))
+}
+
+#[test]
+fn nothing_but_a_valid_word_counts() {
+    let nobody = || silent(1);
+    let long: &'static [u8] = Box::leak(vec![0x30; 50 * 1024 * 1024].into_boxed_slice());
+    let status = || (0, Err(Unheard::Status(404)));
+    for (name, list, answer, of, seen, by, why) in [
+        (
+            "both",
+            (0, Ok(file!("ca.crl"))),
+            (0, Ok(file!("revoked.ocsp"))),
+            file!("revoked.der"),
+            Seen::Revoked,
+            vec![Witness::Crl, Witness::Ocsp],
+            "",
+        ),
+        (
+            "by the list",
+            (0, Ok(file!("ca.crl.pem"))),
+            nobody(),
+            file!("revoked.der"),
+            Seen::Revoked,
+            vec![Witness::Crl],
+            "",
+        ),
+        (
+            "by the responder",
+            status(),
+            (0, Ok(file!("revoked.ocsp"))),
+            file!("revoked.der"),
+            Seen::Revoked,
+            vec![Witness::Ocsp],
+            "",
+        ),
+        (
+            "good by both",
+            (0, Ok(file!("ca.crl"))),
+            (0, Ok(file!("good.ocsp"))),
+            file!("good.der"),
+            Seen::Good,
+            vec![Witness::Crl, Witness::Ocsp],
+            "crl: not revoked; ocsp: not revoked",
+        ),
+        (
+            "good by one",
+            nobody(),
+            (0, Ok(file!("good.ocsp"))),
+            file!("good.der"),
+            Seen::Good,
+            vec![Witness::Ocsp],
+            "timed out",
+        ),
+        (
+            "an expired list",
+            (0, Ok(file!("expired.crl"))),
+            nobody(),
+            file!("revoked.der"),
+            Seen::Unknown,
+            vec![],
+            "out of date",
+        ),
+        (
+            "a list by somebody else",
+            (0, Ok(file!("forged.crl"))),
+            nobody(),
+            file!("revoked.der"),
+            Seen::Unknown,
+            vec![],
+            "not signed",
+        ),
+        ("a list of 50 MB", (0, Ok(long)), nobody(), file!("revoked.der"), Seen::Unknown, vec![], "longer than 32 MiB"),
+        ("no list", status(), nobody(), file!("good.der"), Seen::Unknown, vec![], "HTTP 404"),
+        (
+            "an answer for another serial",
+            nobody(),
+            (0, Ok(file!("good.ocsp"))),
+            file!("revoked.der"),
+            Seen::Unknown,
+            vec![],
+            "nothing of this certificate",
+        ),
+        (
+            "another's revocation",
+            nobody(),
+            (0, Ok(file!("revoked.ocsp"))),
+            file!("good.der"),
+            Seen::Unknown,
+            vec![],
+            "nothing of this certificate",
+        ),
+        (
+            "a stranger's answer",
+            nobody(),
+            (0, Ok(file!("stranger.ocsp"))),
+            file!("good.der"),
+            Seen::Unknown,
+            vec![],
+            "not signed",
+        ),
+        (
+            "a page",
+            (0, Ok(b"<html>".as_slice())),
+            (0, Ok(b"<html>".as_slice())),
+            file!("good.der"),
+            Seen::Unknown,
+            vec![],
+            "cannot be read",
+        ),
+    ] {
+        let script: Script = Box::new(move |ask, _| match ask {
+            Ask::Get(_) => list.clone(),
+            Ask::Ocsp(..) => answer.clone(),
+        });
+        let came = virtual_time(verified(&[of], Some(file!("ca.der")), 0, script));
+        let sight = &came.ended.sights[0];
+        assert_eq!((sight.seen, &sight.by), (seen, &by), "{name}: {sight:?}");
+        assert!(sight.why.as_deref().unwrap_or_default().contains(why), "{name}: {sight:?}");
+        assert_eq!(sight.why.is_none(), seen == Seen::Revoked, "{name}");
+        assert_eq!(sight.revoked_at.is_some(), seen == Seen::Revoked, "{name}");
+        let kept = came.kept[0].as_ref().unwrap();
+        assert_eq!((kept.seen, &kept.by, kept.revoked_at, kept.at), (seen, &by, sight.revoked_at, sight.at), "{name}");
+    }
+}
+
+#[test]
+fn it_is_asked_again_until_it_is_seen_and_no_longer() {
+    let later = |ask: &Ask, before: usize| match ask {
+        Ask::Get(_) => (0, Err(Unheard::Status(404))),
+        Ask::Ocsp(..) if before < 3 => (0, Ok(file!("try-later.ocsp"))),
+        Ask::Ocsp(..) => (0, Ok(file!("revoked.ocsp"))),
+    };
+    let came = virtual_time(verified(&[file!("revoked.der")], Some(file!("ca.der")), 60, Box::new(later)));
+    let moments: Vec<u64> = came.asked.iter().filter(|(url, _)| url.contains("ocsp")).map(|(_, at)| *at).collect();
+    assert_eq!(moments, [0, 2, 6, 14]);
+    assert_eq!(came.ended.sights[0].at, Timestamp::from_second(NOW + 14).unwrap());
+    let came = virtual_time(verified(&[file!("revoked.der")], Some(file!("ca.der")), 5, Box::new(later)));
+    assert_eq!((came.ended.sights[0].seen, came.took), (Seen::Unknown, 5));
+    assert_eq!(came.kept[0].as_ref().map(|kept| kept.seen), Some(Seen::Unknown));
+}
+
+#[test]
+fn a_list_is_fetched_once_for_all_whom_it_tells_of() {
+    let certificates = vec![file!("revoked.der"); 40];
+    let script: Script = Box::new(|ask, _| match ask {
+        Ask::Get(_) => (1, Ok(file!("ca.crl"))),
+        Ask::Ocsp(..) => (0, Ok(file!("revoked.ocsp"))),
+    });
+    let came = virtual_time(verified(&certificates, Some(file!("ca.der")), 0, script));
+    assert!(came.ended.sights.iter().all(|sight| sight.by == [Witness::Crl, Witness::Ocsp]));
+    assert_eq!(came.asked.iter().filter(|(url, _)| url.ends_with("ca.crl")).count(), 1);
+    assert_eq!(came.asked.len(), 41);
+}
+
+#[test]
+fn a_responder_that_never_answers_costs_its_time_out_and_keeps_nobody_waiting() {
+    let certificates = vec![file!("revoked.der"); 200];
+    let script: Script = Box::new(|ask, _| match ask {
+        Ask::Get(_) => (0, Ok(file!("ca.crl"))),
+        Ask::Ocsp(..) => silent(30),
+    });
+    let came = virtual_time(verified(&certificates, Some(file!("ca.der")), 0, script));
+    assert!(came.took <= 31, "{} seconds", came.took);
+    let asked = came.asked.iter().filter(|(url, _)| url.contains("ocsp")).count();
+    assert!(asked <= 8, "{asked} questions to a responder that is not there");
+    for sight in &came.ended.sights {
+        assert_eq!((sight.seen, sight.at), (Seen::Revoked, Timestamp::from_second(NOW).unwrap()));
+    }
+}
+
+#[test]
+fn an_issuer_is_fetched_once_from_where_the_certificate_says_and_believed_for_its_signature() {
+    for (issuer, seen, why) in [
+        (Ok(file!("ca.der")), Seen::Revoked, ""),
+        (Ok(file!("other.der")), Seen::Unknown, "its issuer's certificate is not known"),
+        (Ok(b"<html>".as_slice()), Seen::Unknown, "no issuer at http://ca.example/ca.crt"),
+        (Err(Unheard::Status(404)), Seen::Unknown, "HTTP 404"),
+    ] {
+        let script: Script = Box::new(move |ask, _| match ask {
+            Ask::Get(url) if url.ends_with("ca.crt") => (0, issuer.clone()),
+            Ask::Get(_) => (0, Ok(file!("ca.crl"))),
+            Ask::Ocsp(..) => silent(1),
+        });
+        let came = virtual_time(verified(&[file!("revoked.der"), file!("revoked.der")], None, 3, script));
+        for sight in &came.ended.sights {
+            assert_eq!(sight.seen, seen, "{sight:?}");
+            assert!(sight.why.as_deref().unwrap_or_default().contains(why), "{sight:?}");
+        }
+        let fetched = came.asked.iter().filter(|(url, _)| url.ends_with("ca.crt")).count();
+        assert_eq!(fetched, if seen == Seen::Revoked { 1 } else { 3 });
+    }
+}
+
+#[test]
+fn state_calls_keep_to_the_limits_that_the_run_used() {
+    virtual_time(async {
+        let actions: Vec<_> = (1..20)
+            .map(|index| match index % 2 {
+                0 => ("digicert", "revoke-order", json!({"order_id": index, "skip_approval": true})),
+                _ => ("naver", "revoke", json!({"orderId": "7", "certificateNo": index, "revokeType": "superseded"})),
+            })
+            .collect();
+        let bench = Bench::new(1, Faults::none(), &actions);
+        bench.make();
+        bench.process(Cut::Never, &[]).await;
+        let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
+        let reader = open.dir.read().unwrap();
+        let senders = bench.settings.accounts.iter().map(|account| {
+            let provider = bench.catalog.get(&account.provider).unwrap();
+            let credentials =
+                ["api_key", "access_key", "secret_key"].map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
+            let signer = Signer::new(&provider.auth[0], &account.variables, Credentials::new(credentials));
+            let transport = WorldTransport { world: Rc::clone(&bench.world) };
+            Some(Rc::new(Sender::new(account, provider.clone(), signer, transport)))
+        });
+        let cases = bench.actions.iter().map(|action| {
+            let provider = bench.catalog.get(&bench.settings.accounts[action.account].provider).unwrap();
+            assert!(has_state_call(provider, action, None), "{action:?}");
+            Case {
+                action: Rc::new(action.clone()),
+                reference: None,
+                certificate: None,
+                witnesses: vec![Witness::State],
+                note: None,
+            }
+        });
+        let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
+        let verification = Verification {
+            settings: &bench.settings,
+            reader: &reader,
+            journal: open.journal.clone(),
+            senders: senders.collect(),
+            world: Publisher { script: Box::new(|_, _| silent(1)), asked: Rc::default() },
+            clock: Rc::new(VirtualClock { world: Rc::clone(&bench.world) }),
+            cases: cases.collect(),
+            wait: Duration::ZERO,
+            stop,
+        };
+        let ended = tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
+        for sight in &ended.sights {
+            assert_eq!((sight.seen, sight.by.as_slice()), (Seen::Revoked, [Witness::State].as_slice()), "{sight:?}");
+        }
+        bench.world.check_windows(&bench.settings);
+    });
+}
+
+#[test]
+fn a_word_to_stop_ends_it_with_what_was_heard() {
+    virtual_time(async {
+        let bench = Bench::new(1, Faults::none(), &[("digicert", "revoke", json!({"certificate_id": 1}))]);
+        bench.make();
+        bench.process(Cut::Never, &[]).await;
+        let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
+        let reader = open.dir.read().unwrap();
+        let (say, stop) = tokio::sync::mpsc::unbounded_channel();
+        let began = Instant::now();
+        let case = Case {
+            action: Rc::new(bench.actions[0].clone()),
+            reference: None,
+            certificate: Some(Known {
+                certificate: certificate(file!("good.der")),
+                issuers: vec![certificate(file!("ca.der"))],
+            }),
+            witnesses: vec![Witness::Crl, Witness::Ocsp],
+            note: None,
+        };
+        let verification = Verification {
+            settings: &bench.settings,
+            reader: &reader,
+            journal: open.journal.clone(),
+            senders: vec![None::<Rc<Sender<WorldTransport>>>, None],
+            world: Publisher {
+                script: Box::new(|ask, _| match ask {
+                    Ask::Get(_) => (0, Ok(file!("ca.crl"))),
+                    Ask::Ocsp(..) => silent(1000),
+                }),
+                asked: Rc::default(),
+            },
+            clock: Rc::new(FixtureClock(began)),
+            cases: vec![case],
+            wait: Duration::from_secs(3600),
+            stop,
+        };
+        let local = tokio::task::LocalSet::new();
+        local.spawn_local(async move {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            say.send(()).unwrap();
+        });
+        let ended = local.run_until(verify(verification, &mut |_| {})).await.unwrap();
+        assert!(ended.stopped);
+        assert_eq!((Instant::now() - began).as_secs(), 5);
+        assert_eq!((ended.sights[0].seen, ended.sights[0].by.as_slice()), (Seen::Good, [Witness::Crl].as_slice()));
+    });
+}
+
+/// When the fixtures were made.
+const NOW: i64 = 1_795_337_433;

@@ -1,0 +1,325 @@
+//! `certsweep verify` from outside: what is fetched from where, what it says, what stands in the report and in the run directory
+//! afterwards. The CA is made here with rcgen; OCSP answers that count are openssl's part (`tests/judges`).
+
+use super::mock::{Act, Mock, empty, json, naver_done};
+use super::place::{BINARY, Done, Place, Row, finish, plan, rows, signal, wait_until_it_says};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint, CustomExtension,
+    DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber,
+    date_time_ymd,
+};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+/// A CA with its list.
+struct Authority {
+    pem: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.distinguished_name.push(DnType::CommonName, "Example CA");
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { pem, issuer: Issuer::new(params, key) }
+    }
+
+    /// A certificate that names a list and, perhaps, a responder.
+    fn issue(&self, serial: u64, list: &str, responder: Option<&str>) -> String {
+        let mut params = CertificateParams::new(vec!["shop.example.com".to_owned()]).unwrap();
+        params.serial_number = Some(SerialNumber::from(serial));
+        params.crl_distribution_points = vec![CrlDistributionPoint { uris: vec![list.to_owned()] }];
+        if let Some(url) = responder {
+            // AuthorityInfoAccessSyntax with one AccessDescription, id-ad-ocsp.
+            let oid = der(0x06, &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01]);
+            let description = der(0x30, &[oid, der(0x86, url.as_bytes())].concat());
+            let access = der(0x30, &description);
+            params.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access)];
+        }
+        params.signed_by(&KeyPair::generate().unwrap(), &self.issuer).unwrap().pem()
+    }
+
+    /// The list with these on it, until a year.
+    fn list(&self, serials: &[u64], until: i32) -> Vec<u8> {
+        let revoked = |serial: &u64| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: date_time_ymd(2026, 1, 2),
+            reason_code: Some(RevocationReason::KeyCompromise),
+            invalidity_date: None,
+        };
+        let list = CertificateRevocationListParams {
+            this_update: date_time_ymd(2025, 1, 1),
+            next_update: date_time_ymd(until, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: serials.iter().map(revoked).collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        list.signed_by(&self.issuer).unwrap().der().to_vec()
+    }
+}
+
+/// One element of DER whose length fits into a byte.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
+}
+
+fn bytes(body: Vec<u8>) -> Act {
+    Act::Answer { status: 200, headers: vec![("Content-Type".to_owned(), "application/pkix-crl".to_owned())], body }
+}
+
+/// What a world answers: the provider's revocations, a list that can be changed, nothing from the responder.
+struct Scene {
+    place: Place,
+    mock: Mock,
+    authority: Authority,
+    list: Arc<Mutex<Act>>,
+}
+
+impl Scene {
+    /// The responder does this.
+    fn new(responder: Act) -> Self {
+        let list = Arc::new(Mutex::new(empty(404)));
+        let given = Arc::clone(&list);
+        let mock = Mock::start(move |seen, _| match seen.target.as_str() {
+            "/ca.crl" => given.lock().unwrap().clone(),
+            "/moved.crl" => empty(302).with("Location", "/ca.crl"),
+            "/round.crl" => empty(302).with("Location", "/round.crl"),
+            "/ocsp" => responder.clone(),
+            target if target.contains("/certificate/revoke") => naver_done(),
+            line => panic!("{line}"),
+        });
+        Self { place: Place::new(), mock, authority: Authority::new(), list }
+    }
+
+    fn publish(&self, act: Act) {
+        *self.list.lock().unwrap() = act;
+    }
+
+    fn certificate(&self, name: &str, serial: u64, list: &str, responder: bool) {
+        let responder = responder.then(|| format!("{}/ocsp", self.mock.url()));
+        let list = format!("{}/{list}", self.mock.url());
+        self.place.file(name, self.authority.issue(serial, &list, responder.as_deref()));
+    }
+
+    /// Runs a plan that revokes these, each with a file `ID.pem` unless it is told otherwise.
+    fn run(&self, head: &str, actions: &[(&str, &str)]) {
+        let lines = actions.iter().enumerate().map(|(number, (id, more))| {
+            format!("  - {{id: {id}, provider: naver, action: revoke, orderId: \"1\", certificateNo: {}, reason: superseded{more}}}\n", number + 1)
+        });
+        self.place.file("ca.pem", &self.authority.pem);
+        let head = format!("{head}\ndefaults: {{issuer: \"file:ca.pem\"}}");
+        self.place.run(&plan(&self.mock, &["naver"], &head, &lines.collect::<String>())).exits(0);
+    }
+
+    /// Without the providers, and so without their credentials.
+    fn verify(&self, args: &[&str]) -> Done {
+        let args = [&["verify", "run", "--only", "crl,ocsp"], args].concat();
+        let mut command = self.place.command(BINARY, &args);
+        command.env_remove("NCP_ACCESS_KEY").env_remove("NCP_SECRET_KEY");
+        finish(command.spawn().unwrap())
+    }
+
+    fn verified(&self) -> Vec<[String; 3]> {
+        let cells = |row: &Row| [row["action_id"].clone(), row["verified"].clone(), row["verified_by"].clone()];
+        self.place.rows().iter().map(cells).collect()
+    }
+}
+
+fn three(id: &str, seen: &str, by: &str) -> [String; 3] {
+    [id, seen, by].map(str::to_owned)
+}
+
+#[test]
+fn what_is_on_the_list_is_seen_revoked_and_stands_in_the_report() {
+    let scene = Scene::new(empty(500));
+    scene.certificate("a.pem", 1, "ca.crl", false);
+    scene.certificate("b.pem", 2, "moved.crl", false);
+    scene.run("", &[("a", ", certificate: \"file:a.pem\""), ("b", ", certificate: \"file:b.pem\""), ("c", "")]);
+    assert!(!scene.place.rows()[0].contains_key("verified"));
+    scene.publish(bytes(scene.authority.list(&[1], 2100)));
+    let done = scene.verify(&[]).exits(1);
+    assert!(done.out.contains("1 of 3 revocations seen revoked"), "{}", done.out);
+    assert!(done.out.contains("there is nobody to ask"), "{}", done.out);
+    assert_eq!(scene.verified(), [three("a", "revoked", "crl"), three("b", "good", "crl"), three("c", "unknown", "")]);
+    let header = scene.place.read("run/report.csv").lines().next().unwrap().to_owned();
+    assert!(header.ends_with(",source,verified,verified_at,verified_by"), "{header}");
+    let first = scene.place.rows()[0].clone();
+    assert!(first["verified_at"] > first["finished_at"]);
+
+    let left = scene.place.certsweep(&["report", "run", "--format", "plan", "-o", "left.csv"]).exits(0);
+    assert_eq!(left.out, "");
+    let left: Vec<Row> = rows(&scene.place.read("left.csv"));
+    assert!(left[0]["certificate"].ends_with("a.pem") && left[2]["certificate"].is_empty(), "{left:?}");
+    scene.place.certsweep(&["check", "left.csv"]).exits(0);
+
+    // What was seen is not asked about again; the rest is, until it is seen.
+    scene.publish(bytes(scene.authority.list(&[1, 2], 2100)));
+    let asked = scene.mock.count("crl");
+    let shown = scene.verify(&["--json", "-o", "copy.csv"]).exits(1).json();
+    assert_eq!(scene.mock.count("crl") - asked, 2, "moved.crl and what it moved to");
+    assert_eq!((shown["revoked"].as_u64(), shown["revoked_before"].as_u64()), (Some(2), Some(1)));
+    let asked = shown["asked"].as_array().unwrap();
+    assert_eq!((asked[0]["action_id"].as_str(), asked[0]["verified"]["seen"].as_str()), (Some("b"), Some("revoked")));
+    assert_eq!(asked[0]["verified"]["revoked_at"], "2026-01-02T00:00:00Z");
+    assert!(asked[0]["seconds_to_revoke"].as_f64().is_some_and(|seconds| seconds > 0.0));
+    assert_eq!(asked[1]["verified"]["seen"], "unknown");
+    let kept = scene.place.rows()[0].clone();
+    assert_eq!(kept["verified_at"], first["verified_at"]);
+    assert_eq!(scene.place.read("copy.csv"), scene.place.read("run/report.csv"));
+    let again = scene.place.certsweep(&["report", "run", "--format", "json"]).exits(0).json();
+    assert_eq!((again[1]["verified"].as_str(), again[1]["verified_by"][0].as_str()), (Some("revoked"), Some("crl")));
+    assert!(again[1]["time_to_revoke_ms"].as_u64().is_some());
+    assert_eq!(scene.place.certsweep(&["status", "run", "--json"]).exits(0).json()["state"], "finished");
+}
+
+#[test]
+fn nothing_that_does_not_hold_is_taken_for_good() {
+    let other = Authority::new();
+    let long = format!("HTTP/1.1 200 x\r\nContent-Length: {}\r\n\r\n", 50 * 1024 * 1024).into_bytes();
+    let mut endless = b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n2100000\r\n".to_vec();
+    endless.resize(endless.len() + 0x0210_0000, b'0');
+    let scene = Scene::new(empty(500));
+    scene.certificate("a.pem", 1, "ca.crl", false);
+    scene.certificate("b.pem", 2, "round.crl", false);
+    scene.run("", &[("a", ", certificate: \"file:a.pem\""), ("b", ", certificate: \"file:b.pem\"")]);
+    for (name, list, why) in [
+        ("expired", bytes(scene.authority.list(&[1], 2026)), "out of date"),
+        ("by somebody else of that name", bytes(other.list(&[1], 2100)), "not signed"),
+        ("no list", empty(404), "HTTP 404"),
+        ("a page", json(200, "{}"), "cannot be read"),
+        ("50 MB", Act::Raw(long), "longer than 32 MiB"),
+        ("without an end", Act::Raw(endless), "longer than 32 MiB"),
+        ("broken off", Act::Truncate { status: 200, body: scene.authority.list(&[1], 2100) }, "broke off"),
+    ] {
+        scene.publish(list);
+        let shown = scene.verify(&["--json"]).exits(1).json();
+        let seen = &shown["asked"][0]["verified"];
+        assert_eq!(seen["seen"], "unknown", "{name}");
+        assert!(seen["why"].as_str().unwrap().contains(why), "{name}: {seen}");
+        assert_eq!(shown["asked"][1]["verified"]["seen"], "unknown");
+    }
+}
+
+#[test]
+fn a_responder_that_never_answers_costs_its_time_out_only() {
+    let scene = Scene::new(empty(200).held());
+    let names: Vec<String> = (1..=20).map(|number| format!("a{number}")).collect();
+    for (serial, name) in (1..).zip(&names) {
+        scene.certificate(&format!("{name}.pem"), serial, "ca.crl", true);
+    }
+    let fields: Vec<String> = names.iter().map(|name| format!(", certificate: \"file:{name}.pem\"")).collect();
+    let actions: Vec<(&str, &str)> =
+        names.iter().zip(&fields).map(|(name, field)| (name.as_str(), field.as_str())).collect();
+    scene.run("timeout: 1s", &actions);
+    scene.publish(bytes(scene.authority.list(&(1..=20).collect::<Vec<_>>(), 2100)));
+    let began = Instant::now();
+    scene.verify(&[]).exits(0);
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert!(scene.mock.count("/ocsp") <= 8);
+    assert_eq!(scene.mock.count("/ca.crl"), 1);
+    let asked = scene.mock.seen();
+    let question = asked.iter().find(|seen| seen.target == "/ocsp").unwrap();
+    assert_eq!((question.method.as_str(), question.header("content-type")), ("POST", Some("application/ocsp-request")));
+    assert!(scene.verified().iter().all(|row| row[1..] == ["revoked", "crl"]));
+}
+
+#[test]
+fn it_is_asked_again_until_it_is_seen_or_somebody_stops_it() {
+    let scene = Scene::new(empty(500));
+    scene.certificate("a.pem", 1, "ca.crl", false);
+    scene.run("", &[("a", ", certificate: \"file:a.pem\"")]);
+    scene.publish(bytes(scene.authority.list(&[], 2100)));
+    let mut child = scene.place.spawn(&["verify", "run", "--only", "crl", "--wait", "1h"]);
+    wait_until_it_says(&mut child, "0 of 1 seen revoked; asking again in 2.0s");
+    signal(&child, "INT");
+    finish(child).exits(130);
+    assert_eq!(scene.verified(), [three("a", "good", "crl")]);
+    let mut child = scene.place.spawn(&["verify", "run", "--only", "crl", "--wait", "1h"]);
+    wait_until_it_says(&mut child, "asking again");
+    scene.publish(bytes(scene.authority.list(&[1], 2100)));
+    finish(child).exits(0);
+    assert_eq!(scene.verified(), [three("a", "revoked", "crl")]);
+}
+
+#[test]
+fn the_provider_is_asked_by_the_id_that_its_answer_had() {
+    let place = Place::new();
+    let mock = Mock::start(|seen, nth| match (seen.line().as_str(), nth) {
+        ("PUT /services/v2/certificate/1/revoke", _) => json(201, r#"{"id":99,"type":"revoke","status":"submitted"}"#),
+        ("GET /services/v2/request/99", 0) => json(200, r#"{"id":99,"type":"revoke","status":"submitted"}"#),
+        ("GET /services/v2/request/99", 1) => empty(429).with("Retry-After", "0"),
+        ("GET /services/v2/request/99", _) => json(200, r#"{"id":99,"type":"revoke","status":"approved"}"#),
+        (line, _) => panic!("{line}"),
+    });
+    let action = "  - {id: a, provider: digicert, action: revoke, certificate_id: 1}\n";
+    place.run(&plan(&mock, &["digicert"], "", action)).exits(0);
+    assert_eq!(place.row()["outcome"], "pending-approval");
+    let shown = place.certsweep(&["verify", "run", "--json"]).exits(1).json();
+    assert_eq!(shown["asked"][0]["verified"]["seen"], "good", "{shown}");
+    assert!(shown["asked"][0]["verified"]["why"].as_str().unwrap().contains("submitted"), "{shown}");
+    place.certsweep(&["verify", "run"]).exits(0);
+    assert_eq!((place.row()["verified"].as_str(), place.row()["verified_by"].as_str()), ("revoked", "state"));
+    let bare = place.command(BINARY, &["verify", "run"]).env_remove("DIGICERT_API_KEY").spawn().unwrap();
+    finish(bare).exits(0);
+}
+
+#[test]
+fn only_state_calls_need_credentials_and_refused_ones_are_the_environments() {
+    let place = Place::new();
+    let mock = Mock::start(|seen, _| match seen.method.as_str() {
+        "PUT" => json(201, r#"{"id":99,"type":"revoke","status":"approved"}"#),
+        _ => json(401, r#"{"errors":[{"code":"access_denied","message":"no"}]}"#),
+    });
+    let action = "  - {id: a, provider: digicert, action: revoke, certificate_id: 1}\n";
+    place.run(&plan(&mock, &["digicert"], "", action)).exits(0);
+    place.certsweep(&["verify", "run"]).exits(4).says(&["digicert: the credentials were refused"]);
+    assert_eq!(place.row()["verified"], "unknown");
+    let bare = |args: &[&str]| finish(place.command(BINARY, args).env_remove("DIGICERT_API_KEY").spawn().unwrap());
+    bare(&["verify", "run"]).exits(4).says(&["DIGICERT_API_KEY"]);
+    bare(&["verify", "run", "--only", "crl,ocsp"]).exits(1);
+}
+
+#[test]
+fn certificates_can_be_given_afterwards_and_changed_ones_are_told_of() {
+    let scene = Scene::new(empty(500));
+    scene.certificate("a.pem", 1, "ca.crl", false);
+    scene.certificate("b.pem", 2, "ca.crl", false);
+    scene.run("", &[("a", ", certificate: \"file:a.pem\""), ("b", "")]);
+    scene.publish(bytes(scene.authority.list(&[1, 2], 2100)));
+    scene.certificate("a.pem", 2, "ca.crl", false);
+    let shown = scene.verify(&["--json", "--certificate", "b=b.pem", "--issuer", "ca.pem"]).exits(1).json();
+    let why = shown["asked"][0]["verified"]["why"].as_str().unwrap();
+    assert!(why.contains("a.pem has changed since the run began"), "{why}");
+    assert_eq!(shown["asked"][1]["verified"]["seen"], "revoked");
+    // Another CA's certificate is told nothing of.
+    let other = Authority::new();
+    scene.place.file("other.pem", other.issue(1, &format!("{}/ca.crl", scene.mock.url()), None));
+    let shown = scene.verify(&["--json", "--certificate", "a=other.pem"]).exits(1).json();
+    let seen = &shown["asked"][0]["verified"];
+    assert_eq!(seen["seen"], "unknown");
+    assert!(seen["why"].as_str().unwrap().contains("its issuer's certificate is not known"), "{seen}");
+    for (args, words) in [
+        (["--certificate", "nobody=b.pem"], "no action `nobody`"),
+        (["--certificate", "b"], "write ID=FILE"),
+        (["--issuer", "run/report.csv"], "is no certificate"),
+        (["--only", "ldap"], "write `state`, `crl` or `ocsp`"),
+    ] {
+        scene.verify(&args).exits(2).says(&[words]);
+    }
+}
+
+#[test]
+fn what_cannot_be_verified_is_refused() {
+    let place = Place::new();
+    place.certsweep(&["verify", "nowhere"]).exits(2).says(&["no run directory"]);
+    let action = "version: 1\nactions:\n  - {id: a, provider: naver, action: revoke, orderId: \"1\", certificateNo: 1, reason: superseded}\n";
+    place.file("plan.yaml", action);
+    place.certsweep(&["run", "plan.yaml", "--simulate", "--yes", "--run-dir", "run"]).exits(0);
+    place.certsweep(&["verify", "run"]).exits(2).says(&["rehearsal"]);
+    assert!(!rows(&place.read("run/report.csv"))[0].contains_key("verified"));
+}
