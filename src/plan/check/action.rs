@@ -3,20 +3,20 @@
 use super::digest::{Does, FingerprintBase};
 use super::index;
 use super::routes::Learnt;
+use super::stand::without_place_of_key;
 use super::{Checker, Layers};
 use crate::diag::Diagnostic;
 use crate::plan::calendar;
 use crate::plan::checked::{Action, Parameters};
 use crate::plan::read::{fixed, instant, texts};
 use crate::plan::row::Row;
-use crate::provider::model::{ActionRules, Location, Operation, Provider};
+use crate::provider::model::{ActionRules, Operation, Provider};
 use crate::provider::pointer::scalar_text;
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::safe;
 use crate::tree::{Field, Shape};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
 
 impl Checker<'_> {
     /// Checks one row and hands the action out, if it is one. `name` begins the ids that are made.
@@ -42,13 +42,13 @@ impl Checker<'_> {
             join_target(&mut target, &text);
         }
         let own_key = operation.own_key(&parameters.map).is_some();
-        // It is the certificate's key, wherever it lies.
-        let placeless = own_key.then(|| Parameters::from(without_place_of_key(operation, &parameters.map)));
+        // The key that signs is the certificate's, wherever it lies.
+        let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &parameters.map)));
         let text = Parameters::from(std::mem::take(&mut parameters.map));
         let draft = &mut self.draft.accounts.drafts[account];
         draft.account.own_keys &= own_key;
         let base = FingerprintBase::new(draft, &operation.name);
-        let does = base.with(placeless.as_ref().unwrap_or(&text).text().as_bytes());
+        let does = base.with(elsewhere.as_ref().unwrap_or(&text).text().as_bytes());
         let targets = index::targets_of(account, &operation.name);
         let mut action = Action {
             fingerprint: does.fingerprint(),
@@ -252,17 +252,6 @@ impl Checker<'_> {
         self.say(Diagnostic::error("unknown-action", field.value.span, what).help(help));
         None
     }
-}
-
-/// The parameters without the path of the key that signs, which depends on the working directory.
-fn without_place_of_key(operation: &Operation, parameters: &Map<String, Value>) -> Map<String, Value> {
-    let mut parameters = parameters.clone();
-    for parameter in operation.parameters.iter().filter(|parameter| parameter.location == Location::Signer) {
-        if let Some(value) = parameters.get_mut(&parameter.name) {
-            *value = Value::Bool(true);
-        }
-    }
-    parameters
 }
 
 /// The finding for a field without a value.

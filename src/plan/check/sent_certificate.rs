@@ -2,6 +2,7 @@
 //! private key is looked at and forgotten; the plan keeps the reference alone.
 
 use super::Checker;
+use super::index::end_hash;
 use crate::diag::Diagnostic;
 use crate::pki::{Certificate, PrivateKey};
 use crate::plan::checked::ReadFile;
@@ -14,7 +15,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use std::collections::{HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::DefaultHasher;
 use std::path::{Path, PathBuf};
 
 /// What is kept of the certificates that were read: little, for there may be very many.
@@ -23,7 +24,7 @@ pub(super) struct Certificates {
     /// Files that the run directory gets a copy of.
     copied: HashSet<PathBuf>,
     /// Serial number → issuer of the first certificate with it.
-    issuers: HashMap<u64, u64>,
+    issuers: HashMap<u128, u128>,
 }
 
 /// A certificate, and the file that it was read from.
@@ -148,8 +149,8 @@ impl Checker<'_> {
     fn serial(&mut self, certificate: &Certificate) -> String {
         let digits = hex::encode(&certificate.serial);
         let digits = if digits.is_empty() { "00".to_owned() } else { digits };
-        let issuer = hash(&certificate.issuer);
-        if *self.certificates.issuers.entry(hash(&digits)).or_insert(issuer) == issuer {
+        let issuer = end_hash(DefaultHasher::new(), &certificate.issuer);
+        if *self.certificates.issuers.entry(end_hash(DefaultHasher::new(), &digits)).or_insert(issuer) == issuer {
             return digits;
         }
         let fingerprint = crate::pki::SpkiFingerprint::of(&certificate.issuer).to_string();
@@ -203,12 +204,6 @@ fn is_sent(text: &str) -> bool {
 fn parse_sent(text: &str) -> Result<Certificate, (String, String)> {
     let der = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
     Certificate::parse(&der).map_err(|_| ("this is no certificate in base64url".to_owned(), String::new()))
-}
-
-fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// Whether people's way to write a serial number means this one: in upper case, with colons, with zeros before.
