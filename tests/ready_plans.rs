@@ -128,7 +128,7 @@ fn checked(file: &str) -> (Vec<Action>, usize) {
         now: Timestamp::UNIX_EPOCH,
     };
     let mut actions = Vec::new();
-    let (plan, more) = check(&request, &mut sources, &mut |action| actions.push(action));
+    let (plan, more) = check(&request, &mut sources, &mut |action| actions.push(action.clone()));
     findings.extend(more);
     assert!(plan.is_some(), "{file}: {findings:#?}");
     (actions, findings.count(Severity::Warning))

@@ -115,6 +115,11 @@ pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
+/// How many bytes a file has, where that can be told.
+pub(super) fn size(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.len())
+}
+
 /// The bytes of a small file.
 ///
 /// # Errors

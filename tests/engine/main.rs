@@ -87,7 +87,7 @@ impl Bench {
                 target: rules.target.parameters.iter().map(text).collect::<Vec<_>>().join("/"),
                 reason: None,
                 reason_sent: None,
-                parameters,
+                parameters: parameters.into(),
                 reaches: None,
                 needs: vec![],
                 not_before: None,

@@ -6,7 +6,6 @@ use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::ReadFile;
 use crate::plan::csv::CsvReader;
 use crate::plan::load;
-use crate::plan::row::{Header, Row};
 use crate::text::nearest::nearest;
 use crate::text::{SourceId, safe};
 use crate::tree::{Field, Node, Shape};
@@ -106,17 +105,22 @@ impl Checker<'_> {
         let Some(mut columns) = self.columns(&reader, options, &known) else { return };
         let before = self.diagnostics.count(Severity::Error);
         let mut any = false;
+        let outer = std::mem::take(&mut self.routes);
         while reader.advance(&mut self.diagnostics) {
+            if !any {
+                let size = self.sources.path(source).and_then(load::size).unwrap_or_default();
+                self.index.expect(reader.records_in(size));
+            }
             any = true;
             columns.fill(&reader);
-            let row = Row {
-                span: reader.row_span(),
-                fields: &columns.fields,
-                header: Some(Header { span: columns.header_span, fields: &columns.header }),
-                kept: &columns.kept_values,
-            };
-            self.action(&row, name, layers);
+            let span = reader.row_span();
+            // Places are for the long way alone.
+            if !self.short_way(&columns.row(span), name) {
+                columns.place(&reader);
+                self.action(&columns.row(span), name, layers);
+            }
         }
+        self.routes = outer;
         if !any && self.diagnostics.count(Severity::Error) == before {
             let error = Diagnostic::error("no-actions", columns.header_span, "this list has a header and no actions");
             self.say(error.help("add a row for each action"));
