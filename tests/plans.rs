@@ -242,7 +242,7 @@ fn no_bytes_make_the_check_panic() {
 
 #[test]
 fn a_secret_is_never_repeated() {
-    for name in ["secret-literal", "secret-in-url", "secret-at-the-wrong-place"] {
+    for name in ["secret-literal", "secret-in-url", "secret-at-the-wrong-place", "certificate-key-literal"] {
         let checked = check_file(&Path::new(FOLDER).join("bad").join(name).with_extension("yaml"));
         assert!(!format!("{:?}", checked.diagnostics).contains("hunter2"), "{name}");
         assert!(checked.diagnostics.sorted().iter().any(|found| found.code == "literal-secret"), "{name}");

@@ -22,11 +22,12 @@ struct Ready {
     outcomes: &'static [(&'static str, usize)],
 }
 
-const READY: [Ready; 6] = [
+const READY: [Ready; 7] = [
     Ready { file: "drill.yaml", warnings: 1, outcomes: &[("succeeded", 7)] },
     Ready { file: "in-house.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
     Ready { file: "inventory.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
     Ready { file: "key-compromise.yaml", warnings: 1, outcomes: &[("pending-approval", 2), ("succeeded", 28)] },
+    Ready { file: "lets-encrypt.yaml", warnings: 0, outcomes: &[("succeeded", 2)] },
     Ready { file: "order-clean-up.yaml", warnings: 0, outcomes: &[("pending-approval", 6)] },
     Ready { file: "scheduled-reissue.yaml", warnings: 0, outcomes: &[("succeeded", 1)] },
 ];

@@ -335,28 +335,24 @@ where
 
     fn start(&mut self, ordinal: Ordinal, account: usize) -> Result<(), JournalError> {
         let sender = Rc::clone(&self.run.senders[account]);
-        let tools = Tools {
-            sender: Rc::clone(&sender),
-            account,
-            journal: self.run.journal.clone(),
-            clock: Rc::clone(&self.run.clock),
-            down: self.reaches[account].is_down(),
-        };
+        let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
+        let down = self.reaches[account].is_down();
         self.reaches[account].began();
         let attempts = self.run.settings.retry.attempts;
-        if sender.needs_token() {
+        let Some(pass) = sender.pass() else {
             self.ready.pause(account, true);
             self.ready.again(ordinal, account, None);
             let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
             let task = self.steps.spawn_local(async move {
-                Step::Token(match attempt::append(&tools.journal, tools.clock.elapsed(), vec![asked]).await {
-                    Ok(()) => Ok(tools.sender.fetch_token().await),
+                Step::Token(match attempt::append(&journal, clock.elapsed(), vec![asked]).await {
+                    Ok(()) => Ok(sender.fetch_token(clock.now()).await),
                     Err(failed) => Err(failed),
                 })
             });
             self.under_way.insert(task.id(), (account, None));
             return Ok(());
-        }
+        };
+        let tools = Tools { sender, account, journal, clock, pass, down };
         let action = self.run.reader.action(ordinal)?;
         let state = self.states.of(ordinal);
         let look = self.looks.get(&ordinal).map(|look| look.doubted.clone());

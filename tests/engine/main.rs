@@ -58,6 +58,7 @@ impl Bench {
             windows: windows.iter().map(|text| Window::parse(text).unwrap()).collect(),
             concurrency: 4,
             concurrency_follows: false,
+            own_keys: false,
             reasons: BTreeMap::new(),
         };
         let settings = Settings {

@@ -98,16 +98,17 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                 return Ok(Said::Nothing(why));
             }
             self.place().await;
-            if self.sender.needs_token() {
+            let Some(pass) = self.sender.pass() else {
                 self.pace.borrow_mut().unsent();
                 self.fetch_token(&mut tries).await?;
                 continue;
-            }
+            };
             let tools = Tools {
                 sender: Rc::clone(&self.sender),
                 account: self.index,
                 journal: self.journal.clone(),
                 clock: Rc::clone(&self.clock),
+                pass,
                 down: false,
             };
             match look_up::ask(&tools, &asked).await? {
@@ -159,12 +160,12 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
         self.place().await;
         let asked = Record::Asked { account: self.index, ordinal: None, at: self.clock.now() };
         append(&self.journal, self.clock.elapsed(), vec![asked]).await?;
-        let fetched = self.sender.fetch_token().await;
+        let fetched = self.sender.fetch_token(self.clock.now()).await;
         self.paced(Paced::Answered);
         if let Err(error) = fetched {
             *tries += 1;
             if error.refused || *tries >= self.retry.attempts {
-                *self.refused.borrow_mut() = Some(format!("no token: {}", error.cause));
+                *self.refused.borrow_mut() = Some(error.cause);
             } else {
                 self.pause(*tries).await;
             }

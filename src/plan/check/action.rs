@@ -3,6 +3,7 @@
 use super::digest::{Does, FingerprintBase};
 use super::index;
 use super::routes::Learnt;
+use super::stand::without_place_of_key;
 use super::{Checker, Layers};
 use crate::diag::Diagnostic;
 use crate::plan::calendar;
@@ -40,10 +41,14 @@ impl Checker<'_> {
         for text in named.filter_map(scalar_text) {
             join_target(&mut target, &text);
         }
+        let own_key = operation.own_key(&parameters.map).is_some();
+        // The key that signs is the certificate's, wherever it lies.
+        let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &parameters.map)));
         let text = Parameters::from(std::mem::take(&mut parameters.map));
-        let draft = &self.draft.accounts.drafts[account];
+        let draft = &mut self.draft.accounts.drafts[account];
+        draft.account.own_keys &= own_key;
         let base = FingerprintBase::new(draft, &operation.name);
-        let does = base.with(text.text().as_bytes());
+        let does = base.with(elsewhere.as_ref().unwrap_or(&text).text().as_bytes());
         let targets = index::targets_of(account, &operation.name);
         let mut action = Action {
             fingerprint: does.fingerprint(),

@@ -6,6 +6,7 @@ use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::ReadFile;
 use crate::plan::csv::CsvReader;
 use crate::plan::load;
+use crate::provider::model::{ActionRules, Operation};
 use crate::text::nearest::nearest;
 use crate::text::{SourceId, safe};
 use crate::tree::{Field, Node, Shape};
@@ -67,6 +68,10 @@ impl Checker<'_> {
         for field in fields {
             let name = field.name.as_str();
             let catalog = self.catalog;
+            // A field of an operation's own by that name, and not for a certificate.
+            let is_another = |(operation, rules): (&Operation, &ActionRules)| {
+                operation.parameter(name).is_some() && rules.certificate.is_none()
+            };
             let operations = || catalog.iter().flat_map(|provider| provider.actions());
             if name == "id" {
                 let what = format!("{whose} cannot give an `id`: every action has its own");
@@ -74,7 +79,7 @@ impl Checker<'_> {
                     Diagnostic::error("default-id", field.span, what)
                         .help("drop it; ids are made where they are absent"),
                 );
-            } else if name == "certificate" && !operations().any(|(operation, _)| operation.parameter(name).is_some()) {
+            } else if name == "certificate" && !operations().any(is_another) {
                 let what = format!("{whose} cannot give a `certificate`: every action has its own");
                 self.say(
                     Diagnostic::error("default-certificate", field.span, what)

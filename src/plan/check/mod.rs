@@ -16,6 +16,7 @@ mod parameters;
 mod places;
 mod reason;
 mod routes;
+mod sent_certificate;
 mod stand;
 #[cfg(test)]
 mod tests;
@@ -192,6 +193,7 @@ struct Checker<'r> {
     index: index::Index,
     digest: digest::Digest,
     csrs: csr::CsrFiles,
+    certificates: sent_certificate::Certificates,
     issuers: certificate::IssuerFiles,
     lists: list::Lists,
     keep: Vec<String>,
@@ -236,6 +238,7 @@ impl<'r> Checker<'r> {
             index: index::Index::default(),
             digest: digest::Digest::default(),
             csrs: csr::CsrFiles::default(),
+            certificates: sent_certificate::Certificates::default(),
             issuers: certificate::IssuerFiles::default(),
             lists: list::Lists::default(),
             keep,

@@ -137,6 +137,7 @@ impl Checker<'_> {
         let all = || row.present().chain(layers.entry).chain(layers.plan);
         // A shared key, a wide reach and a need concern other actions; a certificate's file is read and judged for each.
         let is_alone = rules.csr.is_none()
+            && rules.certificate.is_none()
             && rules.wide.is_empty()
             && all().all(|field| !["needs", "certificate"].contains(&field.name.as_str()));
         if !is_alone || !self.takes_short_ways || self.routes.routes.len() >= MOST_ROUTES {

@@ -5,9 +5,10 @@ use super::index::{self, Standing};
 use super::parameters::{Parameters, index_of};
 use crate::diag::Diagnostic;
 use crate::plan::checked::Action;
-use crate::provider::model::{ActionRules, Operation};
+use crate::provider::model::{ActionRules, Location, Operation};
 use crate::provider::pointer::scalar_text;
 use crate::text::{Span, safe};
+use serde_json::{Map, Value};
 use std::hash::DefaultHasher;
 
 impl Checker<'_> {
@@ -89,4 +90,15 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// The parameters without the path of the key that signs, which depends on the working directory.
+pub(super) fn without_place_of_key(operation: &Operation, parameters: &Map<String, Value>) -> Map<String, Value> {
+    let mut parameters = parameters.clone();
+    for parameter in operation.parameters.iter().filter(|parameter| parameter.location == Location::Signer) {
+        if let Some(value) = parameters.get_mut(&parameter.name) {
+            *value = Value::Bool(true);
+        }
+    }
+    parameters
 }
