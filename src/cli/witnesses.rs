@@ -181,20 +181,3 @@ fn certificates(path: &Path, bytes: &[u8]) -> Result<Issuers, String> {
     let all = Certificate::parse_all(bytes).map_err(|why| format!("{} is no certificate: {why}", path.display()))?;
     Ok(all.into_iter().map(Rc::new).collect())
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_actions_own_certificate_is_read_as_pem_and_as_requests_carry_it() {
-        let pem = include_str!("../pki/testdata/world/good.pem");
-        let der = include_bytes!("../pki/testdata/world/good.der");
-        let expected = Certificate::parse(der).unwrap();
-        for own in [pem.to_owned(), URL_SAFE_NO_PAD.encode(der)] {
-            let read = certificates(Path::new("own"), &bytes_of(&own)).unwrap();
-            assert_eq!(*read[0], expected);
-        }
-        assert!(certificates(Path::new("own"), &bytes_of("nothing")).is_err());
-    }
-}
