@@ -1,6 +1,10 @@
 //! How much of what windows allow a run uses, and how much is refused, against the simulator with enforced sliding windows: real
 //! time, over loopback. `truth` is the share of the declared limits that the simulator really allows. Prints a table.
 //!
+//! Measured is a steady stretch between two requests that stand at the same place of their windows, so that neither the burst at the
+//! beginning nor the last, half empty window counts: m windows' worth of requests, and the time from the first to the one after
+//! them. Where less is true than declared, the stretch begins after a third of the run; refusals count over the whole of it.
+//!
 //!     cargo bench --bench limits
 #![allow(clippy::print_stdout, reason = "a bench prints what it measured")]
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
@@ -11,6 +15,7 @@ use certsweep::engine::{self, Ending, Run, Sender};
 use certsweep::journal::{RunFacts, RunMaker};
 use certsweep::plan::{Account, CsvOptions, Input, Request, check};
 use certsweep::provider::Catalog;
+use certsweep::provider::model::Window;
 use certsweep::run::Event;
 use certsweep::simulator::{self, Faults, Options, SimulatedAccount};
 use certsweep::text::SourceMap;
@@ -35,46 +40,63 @@ struct Row {
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!(
-        "{:<20} {:>6} {:>8} {:>9} {:>10} {:>10} {:>7} {:>8}",
+        "{:<16} {:>5} {:>8} {:>9} {:>10} {:>11} {:>6} {:>8}",
         "declared", "truth", "latency", "requests", "allowed/s", "achieved/s", "share", "refused"
     );
     for row in ROWS {
-        let (ran, requests, refused) = once(row)?;
-        // The last window needs not be waited for: it is used up by what is sent in its first moment.
-        let achieved = f64::from(row.actions) / ran.as_secs_f64();
-        let ideal = ideal(row);
+        let ran = once(row)?;
+        let (allowed, at_once) = allowed(row);
+        let achieved = steady(row, &ran.ends, at_once).ok_or("the run is too short to be measured")?;
         println!(
-            "{:<20} {:>6} {:>8} {:>9} {:>10.1} {:>10.1} {:>7.3} {:>7.1}%",
+            "{:<16} {:>5} {:>8} {:>9} {:>10.1} {:>11.1} {:>6.3} {:>7.1}%",
             row.declared,
-            format!("{}/{}", row.truth.0, row.truth.1),
+            if row.truth.0 == row.truth.1 { "1".to_owned() } else { format!("{}/{}", row.truth.0, row.truth.1) },
             row.latency,
-            requests,
-            f64::from(row.actions) / ideal,
+            ran.requests,
+            allowed,
             achieved,
-            ideal / ran.as_secs_f64(),
-            refused as f64 * 100.0 / requests as f64
+            achieved / allowed,
+            ran.refused as f64 * 100.0 / ran.requests as f64
         );
     }
     Ok(())
 }
 
-/// The least time in seconds that the true windows allow for so many requests, were each counted the moment it is sent.
-fn ideal(row: &Row) -> f64 {
-    let windows =
-        row.declared.split(", ").map(|text| certsweep::provider::model::Window::parse(text).expect("a window"));
-    let windows: Vec<(usize, f64)> = windows
-        .map(|window| ((window.count * row.truth.0 / row.truth.1).max(1) as usize, window.length.as_secs_f64()))
-        .collect();
-    let mut sent: Vec<f64> = Vec::new();
-    for number in 0..row.actions as usize {
-        let opens = windows.iter().filter_map(|(count, length)| Some(sent[number.checked_sub(*count)?] + length));
-        sent.push(opens.fold(0.0, f64::max));
-    }
-    sent.last().copied().unwrap_or_default()
+/// What the true windows allow: requests a second, and how many at once, of the window that allows the least.
+fn allowed(row: &Row) -> (f64, usize) {
+    let windows = row.declared.split(", ").map(|text| Window::parse(text).expect("a window"));
+    let truth = windows.map(|window| {
+        let count = (window.count * row.truth.0 / row.truth.1).max(1);
+        (f64::from(count) / window.length.as_secs_f64(), count as usize)
+    });
+    truth.fold((f64::INFINITY, 1), |least, one| if one.0 < least.0 { one } else { least })
 }
 
-/// How long a run took, and how many requests came and were refused.
-fn once(row: &Row) -> Result<(Duration, u64, u64), Box<dyn Error>> {
+/// Requests a second of the steady stretch.
+fn steady(row: &Row, ends: &[Duration], at_once: usize) -> Option<f64> {
+    let last = ends.len().checked_sub(1)?;
+    let (first, last) = if row.truth.0 == row.truth.1 {
+        (0, last / at_once * at_once)
+    } else {
+        let settled = *ends.last()? / 3;
+        (ends.partition_point(|end| *end < settled), last)
+    };
+    let lasted = ends.get(last)?.checked_sub(*ends.get(first)?)?;
+    (last > first).then(|| (last - first) as f64 / lasted.as_secs_f64())
+}
+
+/// What came of a run.
+struct Ran {
+    /// When each action had ended, since the run's beginning.
+    ends: Vec<Duration>,
+    /// Requests that came to the simulator.
+    requests: u64,
+    /// Those that it refused.
+    refused: u64,
+}
+
+/// Runs a row's plan.
+fn once(row: &Row) -> Result<Ran, Box<dyn Error>> {
     let place = tempfile::tempdir()?;
     let clock = SystemClock::start();
     let mut sources = SourceMap::default();
@@ -142,13 +164,17 @@ fn once(row: &Row) -> Result<(Duration, u64, u64), Box<dyn Error>> {
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let began = Instant::now();
-    let mut observe = |_: Event| {};
+    let mut ends = Vec::new();
+    let mut observe = |event: Event| {
+        if let Event::ActionEnded { .. } = event {
+            ends.push(began.elapsed());
+        }
+    };
     let ending: Ending = tokio::task::LocalSet::new().block_on(&runtime, engine::run(run, &mut observe))?;
-    let ran = began.elapsed();
     open.close();
     assert!(ending.complete && ending.well, "the bench's run did not end well: {ending:?}");
     let total = simulator.effects().total();
-    Ok((ran, total.requests, total.limited))
+    Ok(Ran { ends, requests: total.requests, refused: total.limited })
 }
 
 fn plan(row: &Row) -> String {
@@ -164,11 +190,10 @@ fn plan(row: &Row) -> String {
 }
 
 const ROWS: &[Row] = &[
-    Row { declared: "100/1s, 250/3s", truth: (1, 1), latency: "5ms", actions: 750 },
-    Row { declared: "50/1s", truth: (1, 1), latency: "5ms", actions: 350 },
-    Row { declared: "1000/1s", truth: (1, 1), latency: "5ms", actions: 6000 },
-    Row { declared: "20000/1s", truth: (1, 1), latency: "0ms", actions: 60_000 },
-    Row { declared: "100/1s, 250/3s", truth: (1, 3), latency: "5ms", actions: 300 },
-    Row { declared: "300/1s", truth: (1, 2), latency: "5ms", actions: 1200 },
+    Row { declared: "100/1s, 250/3s", truth: (1, 1), latency: "5ms", actions: 1251 },
+    Row { declared: "50/1s", truth: (1, 1), latency: "1ms", actions: 501 },
+    Row { declared: "1000/1s", truth: (1, 1), latency: "1ms", actions: 10_001 },
+    Row { declared: "100/1s, 250/3s", truth: (1, 3), latency: "5ms", actions: 560 },
+    Row { declared: "300/1s", truth: (1, 2), latency: "5ms", actions: 1800 },
 ];
 const FIRST_ID: u32 = 100_000_000;

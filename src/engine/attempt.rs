@@ -4,6 +4,7 @@
 use super::reach::Came;
 use super::retry::{self, Attempt, Next, Rules};
 use super::sender::Sender;
+use super::trip::Trip;
 use crate::journal::{ActionState, Journal, Record, Reply};
 use crate::plan::Action;
 use crate::provider::model::{ActionRules, Operation, Window};
@@ -31,6 +32,8 @@ pub struct Tools<T, C> {
     pub pass: Pass,
     /// Whether the provider could not be reached when the step began.
     pub down: bool,
+    /// Where the moments of its request are noted.
+    pub trip: Rc<Trip>,
 }
 
 /// What a step came to.
@@ -132,7 +135,7 @@ pub async fn attempt<T: Transport, C: Clock>(
     attempts: u32,
     (intent, durable): (Record, Durable),
 ) -> Result<Report, JournalFailed> {
-    let Tools { sender, clock, pass, down, .. } = tools;
+    let Tools { sender, clock, pass, down, trip, .. } = tools;
     let Some((operation, _)) = operation(&sender, &action.operation) else {
         return Err(JournalFailed(format!("the provider document has no operation {}", action.operation)));
     };
@@ -140,8 +143,10 @@ pub async fn attempt<T: Transport, C: Clock>(
     let attempt = state.attempts + 1;
     is_durable(durable).await?;
 
+    trip.departs(&*clock).await;
     let token_number = sender.token_number();
     let delivery = sender.send(operation, &action.parameters, &pass, clock.now()).await;
+    trip.arrived(&*clock);
     let at = clock.now();
     let signed = !matches!(delivery, Delivery::Unsigned(_));
     let (came, reply, answer, verdict) = match delivery {

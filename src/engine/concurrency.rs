@@ -1,8 +1,8 @@
 //! How many requests of an account may be in flight at once, where the plan does not say: as many as the pace needs (rate × latency,
-//! Little's law) and a fifth more, never more than the provider's document allows. Fewer in flight are fewer in doubt after a crash.
-//! Pure; counts nothing that is in flight.
+//! Little's law) and half as many again, few at first, never more than the provider's document allows. Fewer in flight are fewer in
+//! doubt after a crash. Pure; counts nothing that is in flight.
 
-use super::pace::Moment;
+use super::pace::{Allowed, Moment};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -19,6 +19,12 @@ pub struct Slots {
 struct Following {
     /// The newest latencies, oldest first.
     latencies: VecDeque<Duration>,
+    /// The latency that nine of ten of them keep to, and how many answers came since that was looked up.
+    high: (Duration, usize),
+    /// Slow start: each answer that finds all places taken allows one more, so that they double from round to round.
+    earned: u32,
+    /// Whether no window has been full yet, and nothing was refused.
+    opening: bool,
     growth: Growth,
 }
 
@@ -39,12 +45,17 @@ impl Slots {
         Self { most: slots.max(1), now: slots.max(1), follows: None }
     }
 
-    /// As many as are needed, up to a bound. `per_second` is what the shortest window allows.
-    pub fn following(bound: u32, per_second: Option<f64>) -> Self {
+    /// As many as are needed, up to a bound: few at first.
+    pub fn following(bound: u32) -> Self {
         let most = bound.max(1);
-        let follows = Following { latencies: VecDeque::new(), growth: Growth::default() };
-        let first = per_second.map_or(FIRST, |rate| needed(rate, ASSUMED_LATENCY));
-        Self { most, now: first.clamp(LEAST, LEAST.max(most)).min(most), follows: Some(follows) }
+        let follows = Following {
+            latencies: VecDeque::new(),
+            high: (Duration::ZERO, 0),
+            earned: FIRST,
+            opening: true,
+            growth: Growth::default(),
+        };
+        Self { most, now: FIRST.min(most), follows: Some(follows) }
     }
 
     /// How many may be in flight now.
@@ -52,28 +63,53 @@ impl Slots {
         self.now
     }
 
-    /// An answer came at `at`, so long after its request took its place. `full` says whether all places were taken then.
-    pub fn answered(&mut self, at: Moment, latency: Duration, per_second: Option<f64>, full: bool) {
+    /// An answer came at `at`, so long after its request took its place, under what the shortest window allows. `full` says
+    /// whether all places were taken then.
+    pub fn answered(&mut self, at: Moment, latency: Duration, allowed: Option<Allowed>, full: bool) {
         let Some(follows) = &mut self.follows else { return };
-        if follows.latencies.len() == KEPT {
-            follows.latencies.pop_front();
-        }
-        follows.latencies.push_back(latency);
-        self.now = match per_second {
-            Some(rate) if follows.latencies.len() >= ENOUGH => needed(rate, follows.high_latency()),
-            Some(_) => return,
+        follows.took(latency);
+        follows.earned = follows.earned.saturating_add(u32::from(full)).min(self.most.max(FIRST));
+        self.now = match allowed {
+            Some(allowed) => follows.places(allowed),
             None => follows.growth.answered(at, self.now, full),
         };
         self.now = self.now.max(LEAST).min(self.most);
     }
+
+    /// A window was full, so there is more to do than one window allows: a burst would bring nothing any more.
+    pub fn window_was_full(&mut self) {
+        if let Some(follows) = &mut self.follows {
+            follows.opening = false;
+        }
+    }
+
+    /// The provider refused a request because there were too many: the windows allow more than is true.
+    pub fn refused(&mut self) {
+        self.window_was_full();
+    }
 }
 
 impl Following {
-    /// The latency that nine of ten answers keep to.
-    fn high_latency(&self) -> Duration {
-        let mut sorted: Vec<Duration> = self.latencies.iter().copied().collect();
-        let index = (sorted.len() * 9 / 10).min(sorted.len().saturating_sub(1));
-        *sorted.select_nth_unstable(index).1
+    fn took(&mut self, latency: Duration) {
+        if self.latencies.len() == KEPT {
+            self.latencies.pop_front();
+        }
+        self.latencies.push_back(latency);
+        self.high.1 += 1;
+        if self.high.1 >= LOOKED_UP_EACH || self.latencies.len() <= LOOKED_UP_EACH {
+            let mut sorted: Vec<Duration> = self.latencies.iter().copied().collect();
+            let index = (sorted.len() * 9 / 10).min(sorted.len().saturating_sub(1));
+            self.high = (*sorted.select_nth_unstable(index).1, 0);
+        }
+    }
+
+    /// What rate and latency ask for. Until the first window is full, it may be used up faster than that, since a plan that is
+    /// smaller than a window needs not be spread over it; but an eighth of it at a time, so that where the windows allow more than
+    /// is true no more than that is refused.
+    fn places(&self, allowed: Allowed) -> u32 {
+        let needed = needed(allowed.per_second, self.high.0);
+        let burst = if self.opening { allowed.count / BURST } else { 0 };
+        needed.max(burst).min(self.earned)
     }
 }
 
@@ -114,21 +150,22 @@ impl Growth {
     }
 }
 
-/// Little's law, and a fifth more.
+/// Little's law, and half as many again.
 fn needed(per_second: f64, latency: Duration) -> u32 {
     (per_second * latency.as_secs_f64() * ROOM).ceil().min(f64::from(u32::MAX)) as u32
 }
 
-/// Without windows: the first number.
+/// The first number, before anything was answered.
 const FIRST: u32 = 4;
 /// One alone would wait for every answer.
 const LEAST: u32 = 2;
-/// The latency of a provider that has not answered yet.
-const ASSUMED_LATENCY: Duration = Duration::from_millis(500);
-const ROOM: f64 = 1.2;
-/// Latencies that are kept, and those that are enough to go by.
+/// Half as many again: a window stays fully used where answers stall for a third of it.
+const ROOM: f64 = 1.5;
+/// So many bursts use up the first window.
+const BURST: u32 = 8;
+/// Latencies that are kept, and after how many new ones they are looked through.
 const KEPT: usize = 64;
-const ENOUGH: usize = 4;
+const LOOKED_UP_EACH: usize = 8;
 const LEAST_ROUND: u32 = 16;
 /// Half as many places again must bring at least this much more.
 const WORTH_IT: f64 = 1.1;
@@ -142,20 +179,25 @@ mod tests {
         Duration::from_millis(millis)
     }
 
+    const fn allowed(per_second: f64, count: u32) -> Option<Allowed> {
+        Some(Allowed { per_second, count })
+    }
+
     #[test]
     fn places_follow_from_rate_and_latency() {
         for (bound, per_second, latency, expected) in [
-            (64, 20.0, 500, 12),
+            (64, 20.0, 500, 15),
             (64, 20.0, 50, 2),
-            (64, 5.0, 2000, 12),
+            (64, 5.0, 2000, 15),
             (16, 20.0, 2000, 16),
             (1, 20.0, 2000, 1),
             (64, 0.01, 20, 2),
             (64, 1e9, 1, 64),
         ] {
-            let mut slots = Slots::following(bound, Some(per_second));
-            for number in 0..20 {
-                slots.answered(ms(number), ms(latency), Some(per_second), true);
+            let mut slots = Slots::following(bound);
+            slots.window_was_full();
+            for number in 0..64 {
+                slots.answered(ms(number), ms(latency), allowed(per_second, 100), true);
             }
             assert_eq!(slots.now(), expected, "{bound} {per_second} {latency}");
         }
@@ -163,17 +205,52 @@ mod tests {
 
     #[test]
     fn one_slow_answer_changes_little() {
-        let mut slots = Slots::following(64, Some(20.0));
+        let mut slots = Slots::following(64);
+        slots.window_was_full();
         for number in 0..40 {
-            slots.answered(ms(number), ms(if number == 20 { 30_000 } else { 500 }), Some(20.0), true);
+            slots.answered(ms(number), ms(if number == 20 { 30_000 } else { 500 }), allowed(20.0, 100), true);
         }
-        assert_eq!(slots.now(), 12);
+        assert_eq!(slots.now(), 15);
+    }
+
+    #[test]
+    fn the_first_window_is_used_up_in_growing_bursts_and_a_refusal_ends_them() {
+        // Little's law asks for three places: 100 in five seconds, a tenth of a second each.
+        let rounds = |slots: &mut Slots| {
+            let round = |_| {
+                let places = slots.now();
+                (0..places).for_each(|_| slots.answered(ms(1), ms(100), allowed(20.0, 100), true));
+                places
+            };
+            (0..12).map(round).collect::<Vec<_>>()
+        };
+        let mut slots = Slots::following(64);
+        let first = rounds(&mut slots);
+        assert_eq!(first[..3], [4, 8, 12]);
+        assert!(first[..10].iter().sum::<u32>() >= 100, "in ten times the latency, not in three seconds: {first:?}");
+        for end in [Slots::refused, Slots::window_was_full] {
+            let mut slots = slots.clone();
+            end(&mut slots);
+            assert_eq!(rounds(&mut slots)[1..], [3; 11]);
+        }
+        // A slow provider gets as many as it needs, in a few rounds.
+        let mut slots = Slots::following(64);
+        let grown = [(); 6].map(|()| {
+            let places = slots.now();
+            (0..places).for_each(|_| slots.answered(ms(1), ms(2000), allowed(20.0, 100), true));
+            places
+        });
+        assert_eq!(grown, [4, 8, 16, 32, 60, 60]);
+        // What is never all taken does not grow.
+        let mut slots = Slots::following(64);
+        (0..100).for_each(|_| slots.answered(ms(1), ms(2000), allowed(20.0, 100), false));
+        assert_eq!(slots.now(), 4);
     }
 
     #[test]
     fn what_the_plan_says_stays() {
         let mut slots = Slots::fixed(16);
-        slots.answered(ms(1), ms(1), Some(1.0), true);
+        slots.answered(ms(1), ms(1), allowed(1.0, 1), true);
         assert_eq!(slots.now(), 16);
     }
 
@@ -182,7 +259,7 @@ mod tests {
     fn without_windows_places_grow_while_more_is_answered() {
         for (workers, bound, least, most) in [(1_u32, 64, 2, 9), (10, 64, 10, 28), (1000, 64, 64, 64), (1000, 8, 8, 8)]
         {
-            let mut slots = Slots::following(bound, None);
+            let mut slots = Slots::following(bound);
             let mut now = Duration::ZERO;
             let mut sum = 0_u32;
             for round in 0..2000 {

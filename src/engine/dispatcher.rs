@@ -21,6 +21,7 @@ use super::safety::{self, Watch};
 use super::sender::{Sender, TokenError};
 use super::sent::Present;
 use super::start;
+use super::trip::Trip;
 use super::waits::Waits;
 use super::waves::Waves;
 use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record, States};
@@ -125,7 +126,7 @@ struct Dispatcher<'a, 'o, T, C> {
     ready: Ready,
     doubts: HashMap<Ordinal, Doubted>,
     steps: JoinSet<Step>,
-    under_way: HashMap<Id, (usize, Option<Ordinal>)>,
+    under_way: HashMap<Id, UnderWay>,
     watch: Watch,
     jitter: Jitter,
     deadline: Option<Timestamp>,
@@ -154,6 +155,13 @@ struct Dispatcher<'a, 'o, T, C> {
     waits: Vec<Waits>,
     /// What bounds each account, as it was told last.
     bounds: Vec<Option<Bound>>,
+}
+
+/// A step that is under way: of which account, for which action, and its request's moments.
+struct UnderWay {
+    account: usize,
+    ordinal: Option<Ordinal>,
+    trip: Rc<Trip>,
 }
 
 /// What a task came to.
@@ -337,22 +345,30 @@ where
         let sender = Rc::clone(&self.run.senders[account]);
         let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
         let down = self.reaches[account].is_down();
+        let goes_at = self.ready.pace(account).goes_at();
+        let trip = Rc::new(Trip::new(clock.elapsed(), goes_at));
         self.reaches[account].began();
         let attempts = self.run.settings.retry.attempts;
         let Some(pass) = sender.pass() else {
             self.ready.pause(account, true);
             self.ready.again(ordinal, account, None);
             let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
+            let noted = Rc::clone(&trip);
             let task = self.steps.spawn_local(async move {
                 Step::Token(match attempt::append(&journal, clock.elapsed(), vec![asked]).await {
-                    Ok(()) => Ok(sender.fetch_token(clock.now()).await),
+                    Ok(()) => {
+                        noted.departs(&*clock).await;
+                        let token = sender.fetch_token(clock.now()).await;
+                        noted.arrived(&*clock);
+                        Ok(token)
+                    }
                     Err(failed) => Err(failed),
                 })
             });
-            self.under_way.insert(task.id(), (account, None));
+            self.under_way.insert(task.id(), UnderWay { account, ordinal: None, trip });
             return Ok(());
         };
-        let tools = Tools { sender, account, journal, clock, pass, down };
+        let tools = Tools { sender, account, journal, clock, pass, down, trip: Rc::clone(&trip) };
         let action = self.run.reader.action(ordinal)?;
         let state = self.states.of(ordinal);
         let look = self.looks.get(&ordinal).map(|look| look.doubted.clone());
@@ -381,7 +397,7 @@ where
                 })
             }
         };
-        self.under_way.insert(task.id(), (account, Some(ordinal)));
+        self.under_way.insert(task.id(), UnderWay { account, ordinal: Some(ordinal), trip });
         Ok(())
     }
 

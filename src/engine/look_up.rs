@@ -128,9 +128,12 @@ pub async fn ask<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> Re
     }
     let asked = Record::Asked { account: tools.account, ordinal: Some(case.action.ordinal), at: tools.clock.now() };
     append(&tools.journal, tools.clock.elapsed(), vec![asked]).await?;
+    tools.trip.departs(&*tools.clock).await;
     let token_number = tools.sender.token_number();
     let asked_at = tools.clock.elapsed();
-    let answer = match tools.sender.send(operation, &parameters, &tools.pass, tools.clock.now()).await {
+    let delivery = tools.sender.send(operation, &parameters, &tools.pass, tools.clock.now()).await;
+    tools.trip.arrived(&*tools.clock);
+    let answer = match delivery {
         Delivery::Answered(answer) => answer,
         Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
             return Ok(came_to_nothing(tools, &cause, Came::NotSent));

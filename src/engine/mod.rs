@@ -19,6 +19,7 @@ pub mod safety;
 pub mod sender;
 mod sent;
 mod start;
+pub mod trip;
 pub mod verify;
 pub mod waits;
 pub mod waves;

@@ -6,8 +6,9 @@ mod places;
 mod why;
 
 use super::concurrency::Slots;
-use super::pace::{Full, Moment, Pace};
+use super::pace::{Full, Limit, Moment, Pace};
 use super::waves::Waves;
+use crate::provider::model::Window;
 use crate::run::Ordinal;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -38,10 +39,10 @@ pub struct Ready {
 struct Lane {
     /// Its pace, by index.
     pace: usize,
+    /// Its own windows; its pace's are those of all that share it.
+    windows: Vec<Window>,
     slots: Slots,
     running: u32,
-    /// When those that are running began, oldest first.
-    began: VecDeque<Moment>,
     /// Whether it was the places that kept the last action back.
     crowded: bool,
     /// Nothing more is sent in this process.
@@ -86,9 +87,9 @@ impl Ready {
         let (paces, slots): (Vec<Pace>, Vec<u32>) = accounts.into_iter().unzip();
         let lane = |(pace, slots): (usize, u32)| Lane {
             pace,
+            windows: paces[pace].windows().to_vec(),
             slots: Slots::fixed(slots),
             running: 0,
-            began: VecDeque::new(),
             crowded: false,
             stopped: false,
             paused: false,
@@ -218,13 +219,19 @@ impl Ready {
             Ok(()) => match lane.urgent.pop_front().or_else(|| lane.fresh.pop_front()) {
                 Some(ordinal) => {
                     lane.running += 1;
-                    lane.began.push_back(now);
                     Turn::Start { ordinal, account }
                 }
                 None => Turn::Idle,
             },
-            Err(Full::Until(moment)) => Turn::Wait(moment),
-            Err(Full::UntilAnswer) => Turn::WaitForAnswer,
+            Err(full) => {
+                if let Some(Limit::Window(_)) = self.paces[lane.pace].limit() {
+                    lane.slots.window_was_full();
+                }
+                match full {
+                    Full::Until(moment) => Turn::Wait(moment),
+                    Full::UntilAnswer => Turn::WaitForAnswer,
+                }
+            }
         }
     }
 
@@ -232,7 +239,6 @@ impl Ready {
     pub fn stepped(&mut self, account: usize) {
         let lane = &mut self.lanes[account];
         lane.running = lane.running.saturating_sub(1);
-        lane.began.truncate(lane.running as usize + 1);
     }
 
     /// The account's pace, to tell it of answers and throttles.

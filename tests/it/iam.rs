@@ -1,8 +1,10 @@
 //! Huawei's IAM tokens from outside: trouble on the way to one, refusals, and several requests that hold an old one.
 
+use super::limits::never_more_than;
 use super::mock::{Act, Mock, Seen, empty, json};
 use super::place::{Place, plan};
 use super::requests::contains;
+use std::time::Duration;
 
 const PASSWORD: &str = "Pa55word-example-77";
 
@@ -94,4 +96,26 @@ fn a_late_refusal_of_an_old_token_does_not_stop_the_new_one() {
     super::place::finish(child).exits(0);
     assert_eq!(mock.count("/v3/auth/tokens"), 2, "{:?}", mock.lines());
     assert!(place.rows().iter().all(|row| row["outcome"] == "succeeded"));
+}
+
+#[test]
+fn requests_for_tokens_count_in_the_windows() {
+    let place = place();
+    // Each token serves three requests, so that several are fetched.
+    let served = std::sync::Mutex::new(std::collections::HashMap::<String, usize>::new());
+    let mock = Mock::start(move |seen, nth| {
+        if fetches(seen) {
+            return token(nth);
+        }
+        let token = seen.header("x-auth-token").unwrap_or_default().to_owned();
+        let mut served = served.lock().unwrap();
+        let count = served.entry(token).or_default();
+        *count += 1;
+        if *count > 3 { json(401, r#"{"error_code":"PCA.00030001","error_msg":"token expired"}"#) } else { empty(204) }
+    });
+    let text = revokes(&mock, 9, 2).replace("1000/1s", "2/300ms, 5/900ms");
+    place.run(&text).exits(0);
+    assert!(mock.count("/v3/auth/tokens") >= 3, "{:?}", mock.lines());
+    never_more_than(2, Duration::from_millis(300), &mock.seen());
+    never_more_than(5, Duration::from_millis(900), &mock.seen());
 }

@@ -7,7 +7,8 @@ use super::super::pace::Moment;
 use super::super::reach::Came;
 use super::super::retry::{self, Next};
 use super::super::sender::TokenError;
-use super::{Dispatcher, Step};
+use super::super::trip::Times;
+use super::{Dispatcher, Step, UnderWay};
 use crate::journal::{Record, Reply};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
@@ -23,13 +24,14 @@ where
     /// A step is over: its slot is free, its records are folded, and what follows is done.
     pub(super) fn stepped(&mut self, joined: Result<(Id, Step), JoinError>) {
         let id = joined.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some((account, ordinal)) = self.under_way.remove(&id) else { return };
+        let Some(UnderWay { account, ordinal, trip }) = self.under_way.remove(&id) else { return };
+        let times = trip.times(self.run.clock.elapsed());
         self.ready.stepped(account);
         match (joined, ordinal) {
-            (Ok((_, Step::Attempt(Ok(report)))), Some(ordinal)) => self.reported(account, ordinal, *report),
-            (Ok((_, Step::LookUp(Ok(looked_up)))), Some(ordinal)) => self.looked_up(account, ordinal, looked_up),
-            (Ok((_, Step::ReadBack(Ok(told)))), Some(ordinal)) => self.looked_at(account, ordinal, told),
-            (Ok((_, Step::Token(Ok(token)))), _) => self.token(account, token),
+            (Ok((_, Step::Attempt(Ok(report)))), Some(ordinal)) => self.reported(account, ordinal, *report, times),
+            (Ok((_, Step::LookUp(Ok(looked_up)))), Some(ordinal)) => self.looked_up(account, ordinal, looked_up, times),
+            (Ok((_, Step::ReadBack(Ok(told)))), Some(ordinal)) => self.looked_at(account, ordinal, told, times),
+            (Ok((_, Step::Token(Ok(token)))), _) => self.token(account, token, times),
             (
                 Ok((
                     _,
@@ -41,16 +43,16 @@ where
                 _,
             ) => {
                 // A request whose intent is durable may have gone out: it counts.
-                self.ready.pace(account).answered(self.run.clock.elapsed());
+                self.ready.pace(account).answered(times.sent, times.answered);
                 self.stop(StopReason::Environment(failed.0));
             }
-            (Err(panic), Some(ordinal)) => self.panicked(account, ordinal, &panic),
-            (Err(_), None) | (Ok(_), _) => self.ready.pace(account).answered(self.run.clock.elapsed()),
+            (Err(panic), Some(ordinal)) => self.panicked(account, ordinal, &panic, times),
+            (Err(_), None) | (Ok(_), _) => self.ready.pace(account).answered(times.sent, times.answered),
         }
     }
 
-    fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report) {
-        self.pace(account, report.pace);
+    fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report, times: Times) {
+        self.pace(account, report.pace, times);
         if let Some(came) = report.came {
             self.came(account, came, report.reply.message.as_deref().unwrap_or_default());
         }
@@ -113,18 +115,18 @@ where
         }
     }
 
-    fn looked_up(&mut self, account: usize, ordinal: Ordinal, looked_up: LookedUp) {
+    fn looked_up(&mut self, account: usize, ordinal: Ordinal, looked_up: LookedUp, times: Times) {
         match looked_up {
             LookedUp::Settled(report) => {
                 self.doubts.remove(&ordinal);
-                self.reported(account, ordinal, *report);
+                self.reported(account, ordinal, *report, times);
             }
             LookedUp::More => {
-                self.pace(account, Paced::Answered);
+                self.pace(account, Paced::Answered, times);
                 self.ready.again(ordinal, account, None);
             }
             LookedUp::Failed { cause, pace, came, refused_token } => {
-                self.pace(account, pace);
+                self.pace(account, pace, times);
                 let was_down = self.reaches[account].is_down();
                 self.came(account, came, &cause);
                 let unsent = was_down && came == Came::NotSent;
@@ -148,15 +150,15 @@ where
         }
     }
 
-    fn token(&mut self, account: usize, token: Result<(), TokenError>) {
+    fn token(&mut self, account: usize, token: Result<(), TokenError>, times: Times) {
         self.ready.pause(account, false);
         let (came, words) =
             token.as_ref().err().map_or((Came::Answered, String::new()), |error| (error.came, error.cause.clone()));
         self.came(account, came, &words);
         if let Err(TokenError { throttled: Some(retry_after), .. }) = &token {
-            return self.pace(account, Paced::Throttled { retry_after: *retry_after, limit: None });
+            return self.pace(account, Paced::Throttled { retry_after: *retry_after, limit: None }, times);
         }
-        self.pace(account, if came == Came::Answered { Paced::Answered } else { Paced::Lost });
+        self.pace(account, if came == Came::Answered { Paced::Answered } else { Paced::Lost }, times);
         if came == Came::NotSent && self.reaches[account].is_down() {
             // Its own pause holds, and its own patience ends it.
             return;
@@ -177,8 +179,8 @@ where
     }
 
     /// A step panicked: its request may have gone out, so its action is treated as one whose answer was lost.
-    fn panicked(&mut self, account: usize, ordinal: Ordinal, panic: &JoinError) {
-        self.pace(account, Paced::Answered);
+    fn panicked(&mut self, account: usize, ordinal: Ordinal, panic: &JoinError, times: Times) {
+        self.pace(account, Paced::Answered, times);
         if self.looks.contains_key(&ordinal) {
             return self.look_panicked(ordinal);
         }
@@ -232,24 +234,26 @@ where
         }
     }
 
-    pub(super) fn pace(&mut self, account: usize, paced: Paced) {
+    pub(super) fn pace(&mut self, account: usize, paced: Paced, times: Times) {
         let now = self.run.clock.elapsed();
-        if paced != Paced::Unsent {
-            self.ready.answered(account, now);
-        }
         let pace = self.ready.pace(account);
+        if paced == Paced::Unsent {
+            pace.unsent();
+        } else {
+            pace.answered(times.sent, times.answered);
+            times.writing.into_iter().for_each(|took| pace.written_down(took));
+        }
         match paced {
-            Paced::Unsent => pace.unsent(),
-            Paced::Lost => pace.answered(now),
-            Paced::Answered => {
-                pace.answered(now);
-                pace.quiet(now);
-            }
+            Paced::Unsent | Paced::Lost => {}
+            Paced::Answered => pace.quiet(now),
             Paced::Throttled { retry_after, limit } => {
-                pace.answered(now);
                 pace.throttled(now, retry_after, limit);
+                self.ready.refused(account);
                 self.tell_of_holds(now);
             }
+        }
+        if paced != Paced::Unsent {
+            self.ready.answered(account, times.began, now);
         }
         self.keep_what_was_learnt(account, now);
     }

@@ -6,6 +6,7 @@ use super::super::look_up::{Doubted, LookedUp, Told};
 use super::super::reach::{Came, Change};
 use super::super::retry;
 use super::super::safety::{self, AfterLook};
+use super::super::trip::Times;
 use super::{Dispatcher, LOOKUP_TRIES};
 use crate::provider::Answer;
 use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
@@ -53,12 +54,12 @@ where
     }
 
     /// A canary's target was looked at.
-    pub(super) fn looked_at(&mut self, account: usize, ordinal: Ordinal, told: Told) {
+    pub(super) fn looked_at(&mut self, account: usize, ordinal: Ordinal, told: Told, times: Times) {
         let now = self.run.clock.elapsed();
         let Some(mut look) = self.looks.remove(&ordinal) else { return };
         let after = match told {
             Told::Standing { standing, seen, pace } => {
-                self.pace(account, pace);
+                self.pace(account, pace, times);
                 if pace == Paced::Answered {
                     self.came(account, Came::Answered, "");
                 }
@@ -67,7 +68,7 @@ where
                 safety::after_look(standing, &self.run.senders[account].mask(&seen), look.looks)
             }
             Told::Nothing(LookedUp::Failed { cause, pace, came, refused_token }) => {
-                self.pace(account, pace);
+                self.pace(account, pace, times);
                 self.came(account, came, &cause);
                 let throttled = matches!(pace, Paced::Throttled { .. });
                 let renewed = refused_token.is_some_and(|token| self.run.senders[account].renew(token));
@@ -82,7 +83,7 @@ where
                 }
             }
             Told::Nothing(LookedUp::More | LookedUp::Settled(_)) => {
-                self.pace(account, Paced::Answered);
+                self.pace(account, Paced::Answered, times);
                 AfterLook::LookAgain(Duration::ZERO)
             }
         };

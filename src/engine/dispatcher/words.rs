@@ -42,7 +42,7 @@ where
             Word::Limits { account, windows, heard } => {
                 let Some(sender) = self.run.senders.get(account) else { return };
                 let name = sender.name.clone();
-                self.ready.pace(account).set_windows(&windows);
+                self.ready.set_windows(account, &windows);
                 let windows: Vec<String> = windows.iter().map(ToString::to_string).collect();
                 let event = Event::Limited { account: name, windows: windows.clone() };
                 self.take_down(Record::Limited { account, windows, at }, event, heard);

@@ -211,8 +211,9 @@ impl Simulation<'_> {
         {
             self.flying.pop();
             self.ready.stepped(account);
-            self.ready.answered(account, ends);
-            self.ready.pace(account).answered(ends);
+            let sent = ends.saturating_sub(self.assumptions.latency);
+            self.ready.answered(account, sent, ends);
+            self.ready.pace(account).answered(sent, ends);
             self.accounts[account].takes = ends;
             match flight {
                 Flight::Token => {

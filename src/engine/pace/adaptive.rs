@@ -9,7 +9,8 @@
 
 use super::cap::{Cap, LITTLE_LESS, NOTABLY};
 use super::spacing::Spacing;
-use super::{Full, Moment};
+use super::windows::insert;
+use super::{Allowed, Full, Moment};
 use crate::provider::model::Window;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -20,11 +21,13 @@ pub(super) struct Adaptive {
     caps: Vec<Cap>,
     /// When requests went out, oldest first, refused ones too.
     taken: VecDeque<Moment>,
-    /// Those in flight. Which of them an answer belongs to is not asked: the oldest is taken.
-    flying: VecDeque<Moment>,
+    /// How many are in flight.
+    flying: usize,
     /// When those went out that the provider admitted, oldest first.
     admitted: VecDeque<Moment>,
     /// When the request went out that was answered last.
+    last: Moment,
+    /// When the newest of those went out that were answered.
     latest: Moment,
     latency: Duration,
     event: Option<Event>,
@@ -53,8 +56,9 @@ impl Adaptive {
         Self {
             caps: windows.iter().map(|window| Cap::new(window.length, Some(window.count))).collect(),
             taken: VecDeque::new(),
-            flying: VecDeque::new(),
+            flying: 0,
             admitted: VecDeque::new(),
+            last: Moment::ZERO,
             latest: Moment::ZERO,
             latency: Duration::ZERO,
             event: None,
@@ -66,9 +70,22 @@ impl Adaptive {
         }
     }
 
+    /// Other windows are declared. What was learnt stays, as far as they are not stricter.
     pub(super) fn set(&mut self, windows: &[Window]) {
+        let former = std::mem::take(&mut self.caps);
         self.caps = windows.iter().map(|window| Cap::new(window.length, Some(window.count))).collect();
-        (self.event, self.spacing, self.in_a_row) = (None, None, 0);
+        for learnt in former.into_iter().filter(|cap| cap.count.is_some()) {
+            let pace = learnt.pace().unwrap_or(f64::INFINITY);
+            if self.is_bounded(learnt.length, pace) {
+                continue;
+            }
+            match self.caps.iter_mut().find(|cap| cap.length == learnt.length) {
+                Some(cap) => *cap = learnt.under(cap.declared),
+                None => self.caps.push(learnt.under(None)),
+            }
+        }
+        (self.event, self.in_a_row) = (None, 0);
+        self.space(self.latest);
     }
 
     /// What an earlier process sent counts under a learnt pace too.
@@ -114,10 +131,10 @@ impl Adaptive {
         self.caps.iter().any(|cap| cap.count.is_some())
     }
 
-    /// Requests a second that the shortest window allows.
-    pub(super) fn per_second(&self) -> Option<f64> {
+    /// What the shortest window allows.
+    pub(super) fn allowed(&self) -> Option<Allowed> {
         let shortest = self.caps.iter().min_by_key(|cap| cap.length)?;
-        shortest.pace()
+        Some(Allowed { per_second: shortest.pace()?, count: shortest.limit()?.max(1.0) as u32 })
     }
 
     /// Whether one more may go out; with `only_look`, no place is taken.
@@ -126,7 +143,7 @@ impl Adaptive {
         if let Some(deadline) = self.event.as_ref().and_then(|event| event.measures) {
             return Err(Full::Until(deadline));
         }
-        if self.in_a_row > 1 && !self.flying.is_empty() {
+        if self.in_a_row > 1 && self.flying > 0 {
             return Err(Full::UntilAnswer);
         }
         let mut until = now;
@@ -149,18 +166,19 @@ impl Adaptive {
 
     pub(super) fn taken(&mut self, now: Moment) {
         self.forget(now);
-        self.taken.push_back(now);
-        self.flying.push_back(now);
+        insert(&mut self.taken, now);
+        self.flying += 1;
     }
 
     pub(super) fn unsent(&mut self) {
         self.taken.pop_back();
-        self.flying.pop_back();
+        self.flying = self.flying.saturating_sub(1);
     }
 
-    pub(super) fn answered(&mut self, now: Moment) {
-        let Some(sent) = self.flying.pop_front() else { return };
-        self.latest = sent;
+    pub(super) fn answered(&mut self, sent: Moment, now: Moment) {
+        self.flying = self.flying.saturating_sub(1);
+        self.last = sent;
+        self.latest = self.latest.max(sent);
         let latency = now.saturating_sub(sent);
         self.latency = if self.latency.is_zero() { latency } else { (self.latency * 7 + latency) / 8 };
         if let Some(event) = &mut self.event {
@@ -169,7 +187,7 @@ impl Adaptive {
     }
 
     pub(super) fn admitted(&mut self, now: Moment) {
-        self.admitted.push_back(self.latest);
+        insert(&mut self.admitted, self.last);
         for cap in &mut self.caps {
             let within = held(&self.admitted, self.latest, cap.length);
             cap.most = cap.most.max(within);
@@ -212,7 +230,7 @@ impl Adaptive {
                 self.lower(index, now);
             }
         }
-        self.event = Some(Event { open: self.flying.len(), measures });
+        self.event = Some(Event { open: self.flying, measures });
         self.close(now);
         let explained = told.is_some() || culprit.is_some();
         self.unexplained = if explained { 0 } else { self.unexplained + u32::from(self.in_a_row == 1) };
@@ -232,7 +250,7 @@ impl Adaptive {
     /// When the last request of an event was answered, what it measures is known.
     fn close(&mut self, now: Moment) {
         let Some(event) = &mut self.event else { return };
-        event.open = event.open.min(self.flying.len());
+        event.open = event.open.min(self.flying);
         if event.open > 0 && event.measures.is_none_or(|deadline| now < deadline) {
             return;
         }
@@ -324,13 +342,16 @@ impl Adaptive {
             return;
         }
         let pace = count / told.length.as_secs_f64();
-        let slower = |cap: &Cap| cap.pace().is_some_and(|other| other <= pace);
-        let bounded = self.caps.iter().any(|cap| cap.length <= told.length && slower(cap));
-        if !bounded {
+        if !self.is_bounded(told.length, pace) {
             let mut cap = Cap::new(told.length, None);
             cap.set(Some(count), now);
             self.caps.push(cap);
         }
+    }
+
+    /// Whether a window of this length or a shorter one is as strict as this pace.
+    fn is_bounded(&self, length: Duration, pace: f64) -> bool {
+        self.caps.iter().any(|cap| cap.length <= length && cap.pace().is_some_and(|other| other <= pace))
     }
 
     fn space(&mut self, now: Moment) {

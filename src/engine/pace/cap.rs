@@ -48,6 +48,11 @@ impl Cap {
         }
     }
 
+    /// What was learnt, under another declared count.
+    pub(super) fn under(self, declared: Option<u32>) -> Self {
+        Self { declared, before: None, ..self }
+    }
+
     /// The count that holds, whether learnt or declared.
     pub(super) fn limit(&self) -> Option<f64> {
         self.count.or(self.declared.map(f64::from))

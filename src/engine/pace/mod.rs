@@ -25,6 +25,10 @@ pub struct Pace {
     windows: Windows,
     adaptive: Adaptive,
     held_until: Moment,
+    /// How long before its sending a request may take its place, since it is written down in between.
+    lead: Duration,
+    /// When the request may be sent that took its place last.
+    goes_at: Moment,
     /// What kept the last request from being sent.
     limit: Option<Limit>,
 }
@@ -36,6 +40,15 @@ pub enum Full {
     Until(Moment),
     /// Until an answer comes.
     UntilAnswer,
+}
+
+/// What the shortest window allows, whether declared or learnt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Allowed {
+    /// Requests a second.
+    pub per_second: f64,
+    /// Requests in one window.
+    pub count: u32,
 }
 
 /// What keeps a pace from sending.
@@ -52,13 +65,33 @@ pub enum Limit {
 impl Pace {
     /// A pace under these windows. With none, only hold-back and what is learnt apply.
     pub fn new(windows: &[Window]) -> Self {
-        Self { windows: Windows::new(windows), adaptive: Adaptive::new(windows), held_until: Moment::ZERO, limit: None }
+        Self {
+            windows: Windows::new(windows),
+            adaptive: Adaptive::new(windows),
+            held_until: Moment::ZERO,
+            lead: Duration::ZERO,
+            goes_at: Moment::ZERO,
+            limit: None,
+        }
     }
 
-    /// Other windows hold from now on; what was learnt under the former ones is dropped.
+    /// Other windows hold from now on; what was learnt is kept where these are not stricter anyway.
     pub fn set_windows(&mut self, windows: &[Window]) {
         self.windows.set(windows);
         self.adaptive.set(windows);
+    }
+
+    /// How long it took to write down a request before it was sent. From now on places are taken so much earlier than they are
+    /// free: [`Pace::goes_at`] tells when the request may go out.
+    pub fn written_down(&mut self, took: Duration) {
+        let shortest = self.windows.all().iter().map(|window| window.length).min().unwrap_or_default();
+        let took = took.min(LONGEST_LEAD).min(shortest / SHORTEST_TO_LEAD);
+        self.lead = (self.lead * 7 + took) / 8;
+    }
+
+    /// When the request may be sent that took its place last: at once, or a moment later.
+    pub const fn goes_at(&self) -> Moment {
+        self.goes_at
     }
 
     /// Counts requests of an earlier process, each by how long ago it was answered at the latest; in any order.
@@ -79,14 +112,21 @@ impl Pace {
     pub fn take(&mut self, now: Moment) -> Result<(), Full> {
         let (limit, full) = self.look(now);
         self.limit = limit;
-        match full {
-            Some(full) => Err(full),
-            None => {
-                self.windows.taken(now);
-                self.adaptive.taken(now);
-                Ok(())
+        self.goes_at = match full {
+            // Exact for whatever is sent at that moment or later; what is learnt goes by the moments themselves.
+            Some(Full::Until(opens)) if matches!(limit, Some(Limit::Window(_))) && !self.adaptive.has_learnt() => {
+                let from = opens.saturating_sub(self.lead);
+                if from > now {
+                    return Err(Full::Until(from));
+                }
+                opens
             }
-        }
+            Some(full) => return Err(full),
+            None => now,
+        };
+        self.windows.taken(now);
+        self.adaptive.taken(self.goes_at);
+        Ok(())
     }
 
     fn look(&mut self, now: Moment) -> (Option<Limit>, Option<Full>) {
@@ -108,11 +148,11 @@ impl Pace {
         }
     }
 
-    /// The request of a taken place was answered, or given up. Where an answer came, [`Pace::quiet`] or [`Pace::throttled`]
-    /// follows.
-    pub fn answered(&mut self, now: Moment) {
-        self.windows.answered(now);
-        self.adaptive.answered(now);
+    /// The request of a taken place, which went out at `sent`, was answered, or given up. Where an answer came, [`Pace::quiet`] or
+    /// [`Pace::throttled`] follows.
+    pub fn answered(&mut self, sent: Moment, answered: Moment) {
+        self.windows.answered(answered);
+        self.adaptive.answered(sent, answered);
     }
 
     /// The place was taken, but nothing was sent.
@@ -179,9 +219,9 @@ impl Pace {
         self.adaptive.notable(now)
     }
 
-    /// Requests a second that the shortest window allows, whether declared or learnt; `None` without any.
-    pub fn per_second(&self) -> Option<f64> {
-        self.adaptive.per_second()
+    /// What the shortest window allows, whether declared or learnt; `None` without any.
+    pub fn allowed(&self) -> Option<Allowed> {
+        self.adaptive.allowed()
     }
 
     /// Requests in flight.
@@ -197,3 +237,7 @@ impl Pace {
 
 /// Longest hold-back, whatever a provider says.
 const LONGEST_HOLD: Duration = Duration::from_secs(3600);
+/// A disk that is slower than this costs places.
+const LONGEST_LEAD: Duration = Duration::from_millis(20);
+/// The lead is no more than this part of the shortest window.
+const SHORTEST_TO_LEAD: u32 = 50;

@@ -88,7 +88,7 @@ impl Windows {
     pub(super) fn answered(&mut self, now: Moment) {
         self.in_flight = self.in_flight.saturating_sub(1);
         if !self.longest.is_zero() {
-            self.answered.push_back(now);
+            insert(&mut self.answered, now);
         }
     }
 
@@ -100,10 +100,16 @@ impl Windows {
     }
 }
 
+/// Puts a moment into its place; most are the newest.
+pub(super) fn insert(log: &mut VecDeque<Moment>, at: Moment) {
+    let later = log.iter().rev().take_while(|other| **other > at).count();
+    log.insert(log.len() - later, at);
+}
+
 /// Clocks of two machines do not run at quite the same speed: 100 ppm is much for a quartz.
 fn guard(length: Duration) -> Duration {
     (length / 10_000).max(LEAST_GUARD)
 }
 
 /// Timers and network cards round.
-const LEAST_GUARD: Duration = Duration::from_millis(2);
+const LEAST_GUARD: Duration = Duration::from_millis(1);

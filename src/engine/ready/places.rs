@@ -3,32 +3,48 @@
 use super::Ready;
 use crate::engine::concurrency::Slots;
 use crate::engine::pace::Moment;
+use crate::provider::model::Window;
 
 impl Ready {
     /// The account's requests in flight follow from rate and latency, up to this bound.
     pub fn follow(&mut self, account: usize, bound: u32) {
-        let lane = &mut self.lanes[account];
-        lane.slots = Slots::following(bound, self.paces[lane.pace].per_second());
+        self.lanes[account].slots = Slots::following(bound);
     }
 
     /// Two accounts share a credential, and so a pace: the windows of both hold for both.
     pub fn share(&mut self, account: usize, with: usize) {
-        let pace = self.lanes[with].pace;
-        let own = self.paces[self.lanes[account].pace].windows().to_vec();
-        let mut windows = self.paces[pace].windows().to_vec();
-        windows.extend(own.into_iter().filter(|window| !windows.contains(window)).collect::<Vec<_>>());
-        self.paces[pace].set_windows(&windows);
-        self.lanes[account].pace = pace;
+        self.lanes[account].pace = self.lanes[with].pace;
+        self.set_shared_windows(with);
     }
 
-    /// The answer to a request of this account came: how long such take tells how many places it needs.
-    pub fn answered(&mut self, account: usize, now: Moment) {
-        let lane = &mut self.lanes[account];
-        // Which of them it was is not asked: the oldest is taken. On the average that is the same.
-        if let Some(began) = lane.began.pop_front() {
-            let per_second = self.paces[lane.pace].per_second();
-            lane.slots.answered(now, now.saturating_sub(began), per_second, lane.crowded);
+    /// Other windows hold for an account from now on. Those of accounts that share its credential stay.
+    pub fn set_windows(&mut self, account: usize, windows: &[Window]) {
+        self.lanes[account].windows = windows.to_vec();
+        self.set_shared_windows(account);
+    }
+
+    fn set_shared_windows(&mut self, account: usize) {
+        let pace = self.lanes[account].pace;
+        let mut all: Vec<Window> = Vec::new();
+        for window in self.lanes.iter().filter(|lane| lane.pace == pace).flat_map(|lane| &lane.windows) {
+            if !all.contains(window) {
+                all.push(*window);
+            }
         }
+        self.paces[pace].set_windows(&all);
+    }
+
+    /// The answer to a request of this account came that took its place at `began`: how long such take tells how many places it
+    /// needs.
+    pub fn answered(&mut self, account: usize, began: Moment, now: Moment) {
+        let lane = &mut self.lanes[account];
+        let allowed = self.paces[lane.pace].allowed();
+        lane.slots.answered(now, now.saturating_sub(began), allowed, lane.crowded);
+    }
+
+    /// A request of this account was refused because there were too many.
+    pub fn refused(&mut self, account: usize) {
+        self.lanes[account].slots.refused();
     }
 }
 
@@ -54,7 +70,7 @@ mod tests {
 
     #[test]
     fn accounts_that_share_a_credential_share_the_limits() {
-        let window = |text| crate::provider::model::Window::parse(text).unwrap();
+        let window = |text| Window::parse(text).unwrap();
         let paces = [Pace::new(&[window("2/10s")]), Pace::new(&[window("3/60s")]), Pace::new(&[window("5/1s")])];
         let mut ready = Ready::new(paces.into_iter().map(|pace| (pace, 4)).collect(), 0);
         ready.share(1, 0);
@@ -67,7 +83,7 @@ mod tests {
         assert_eq!([started[2], started[3], started[4]], others, "and the other account goes on");
         assert_eq!(started[5], Turn::WaitForAnswer);
         for account in [0, 1] {
-            ready.pace(account).answered(at(0));
+            ready.pace(account).answered(at(0), at(0));
             ready.stepped(account);
         }
         assert!(matches!(ready.next(at(11)), Turn::Start { account: 0 | 1, .. }), "a third in sixty seconds");
@@ -92,8 +108,8 @@ mod tests {
             }
             for _ in 0..running {
                 ready.stepped(0);
-                ready.pace(0).answered(now + Duration::from_millis(1));
-                ready.answered(0, now + Duration::from_millis(1));
+                ready.pace(0).answered(now, now + Duration::from_millis(1));
+                ready.answered(0, now, now + Duration::from_millis(1));
             }
         }
         assert!(stuck <= 4, "the second account keeps what it has: {stuck}");

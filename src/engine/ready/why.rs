@@ -77,7 +77,7 @@ mod tests {
         let why = |ready: &Ready, now| [0, 1, 2, 3, 4].map(|account| ready.why(account, at(now)));
         assert_eq!(why(&ready, 0), [Why::Window(window), Why::Concurrency, Why::Others, Why::Others, Why::Answers]);
         ready.stepped(0);
-        ready.pace(0).answered(at(1));
+        ready.pace(0).answered(at(0), at(1));
         ready.probe(1, Some(at(5)));
         ready.stepped(4);
         ready.ended(6, true);

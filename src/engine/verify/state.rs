@@ -8,6 +8,7 @@ use crate::engine::look_up::{self, Doubted, LookedUp, Told};
 use crate::engine::pace::{Full, Pace};
 use crate::engine::retry;
 use crate::engine::sender::Sender;
+use crate::engine::trip::Trip;
 use crate::journal::{ActionState, Journal, Record};
 use crate::plan::Action;
 use crate::provider::model::{ActionRules, Operation, Provider};
@@ -97,7 +98,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
             if let Some(why) = refused {
                 return Ok(Said::Nothing(why));
             }
-            self.place().await;
+            let trip = self.place().await;
             let Some(pass) = self.sender.pass() else {
                 self.pace.borrow_mut().unsent();
                 self.fetch_token(&mut tries).await?;
@@ -110,10 +111,11 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                 clock: Rc::clone(&self.clock),
                 pass,
                 down: false,
+                trip: Rc::clone(&trip),
             };
             match look_up::ask(&tools, &asked).await? {
                 Told::Standing { standing, seen, pace } => {
-                    self.paced(pace);
+                    self.paced(pace, &trip);
                     let seen = self.sender.mask(&seen);
                     return Ok(match standing {
                         Standing::Done => Said::Revoked(None),
@@ -123,7 +125,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                     });
                 }
                 Told::Nothing(LookedUp::Failed { cause, pace, refused_token, .. }) => {
-                    self.paced(pace);
+                    self.paced(pace, &trip);
                     if let Some(number) = refused_token {
                         if !self.sender.renew(number) {
                             *self.refused.borrow_mut() = Some(format!("the credentials were refused: {cause}"));
@@ -141,7 +143,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                     }
                     self.pause(tries).await;
                 }
-                Told::Nothing(LookedUp::More | LookedUp::Settled(_)) => self.paced(Paced::Answered),
+                Told::Nothing(LookedUp::More | LookedUp::Settled(_)) => self.paced(Paced::Answered, &trip),
             }
         }
     }
@@ -157,11 +159,13 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
         if !self.sender.needs_token() || self.refused.borrow().is_some() {
             return Ok(());
         }
-        self.place().await;
+        let trip = self.place().await;
         let asked = Record::Asked { account: self.index, ordinal: None, at: self.clock.now() };
         append(&self.journal, self.clock.elapsed(), vec![asked]).await?;
+        trip.departs(&*self.clock).await;
         let fetched = self.sender.fetch_token(self.clock.now()).await;
-        self.paced(Paced::Answered);
+        trip.arrived(&*self.clock);
+        self.paced(Paced::Answered, &trip);
         if let Err(error) = fetched {
             *tries += 1;
             if error.refused || *tries >= self.retry.attempts {
@@ -174,32 +178,33 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
     }
 
     /// Waits for a place under the limits.
-    async fn place(&self) {
+    async fn place(&self) -> Rc<Trip> {
         loop {
             let now = self.clock.elapsed();
-            let full = self.pace.borrow_mut().take(now);
+            let (full, goes_at) = {
+                let mut pace = self.pace.borrow_mut();
+                (pace.take(now), pace.goes_at())
+            };
             match full {
-                Ok(()) => return,
+                Ok(()) => return Rc::new(Trip::new(now, goes_at)),
                 Err(Full::Until(moment)) => tokio::time::sleep(moment.saturating_sub(now)).await,
                 Err(Full::UntilAnswer) => self.answered.notified().await,
             }
         }
     }
 
-    fn paced(&self, paced: Paced) {
+    fn paced(&self, paced: Paced, trip: &Trip) {
         let now = self.clock.elapsed();
+        let times = trip.times(now);
         let mut pace = self.pace.borrow_mut();
         match paced {
             Paced::Unsent => pace.unsent(),
-            Paced::Lost => pace.answered(now),
-            Paced::Answered => {
-                pace.answered(now);
-                pace.quiet(now);
-            }
-            Paced::Throttled { retry_after, limit } => {
-                pace.answered(now);
-                pace.throttled(now, retry_after, limit);
-            }
+            _ => pace.answered(times.sent, times.answered),
+        }
+        match paced {
+            Paced::Unsent | Paced::Lost => {}
+            Paced::Answered => pace.quiet(now),
+            Paced::Throttled { retry_after, limit } => drop(pace.throttled(now, retry_after, limit)),
         }
         drop(pace);
         self.answered.notify_waiters();

@@ -1,6 +1,6 @@
 //! A provider that enforces sliding windows of its own, asked as fast as the pace allows, under a virtual clock.
 
-use super::super::{Full, Moment, Pace};
+use super::super::{Full, Limit, Moment, Pace};
 use super::{ms, window};
 use crate::engine::concurrency::Slots;
 use crate::provider::model::Window;
@@ -60,7 +60,7 @@ impl Model {
         });
         let truth: Vec<Window> = truth.collect();
         let pace = Pace::new(&declared);
-        let slots = Slots::following(100_000, pace.per_second());
+        let slots = Slots::following(100_000);
         Self {
             pace,
             refusal: Refusal::Silent,
@@ -128,8 +128,7 @@ impl Model {
             if answered.is_some_and(|at| at <= self.now) {
                 let full = arriving.len() + answers.len() >= self.slots.now() as usize;
                 let Reverse((at, sent, well, wait)) = answers.pop().unwrap();
-                self.slots.answered(at, at - sent, self.pace.per_second(), full);
-                self.pace.answered(at);
+                self.pace.answered(sent, at);
                 if well {
                     self.pace.quiet(at);
                     admitted += 1;
@@ -141,8 +140,10 @@ impl Model {
                         Refusal::Zero => Some(Duration::ZERO),
                         Refusal::Asks => Some(Duration::from_secs(wait.as_secs() + 1)),
                     };
+                    self.slots.refused();
                     self.pace.throttled(at, asked.or(self.tells.map(|told| told.length)), self.tells);
                 }
+                self.slots.answered(at, at - sent, self.pace.allowed(), full);
                 notes.extend(self.pace.notable(at));
                 continue;
             }
@@ -150,7 +151,11 @@ impl Model {
             let full = if flying >= self.slots.now() as usize {
                 Some(Full::UntilAnswer)
             } else {
-                self.pace.take(self.now).err()
+                let full = self.pace.take(self.now).err();
+                if let Some(Limit::Window(_)) = self.pace.limit() {
+                    self.slots.window_was_full();
+                }
+                full
             };
             let next = match full {
                 None => {
@@ -167,11 +172,12 @@ impl Model {
             self.now = next.min(arrives.unwrap_or(Moment::MAX)).min(answered.unwrap_or(Moment::MAX));
         }
         // What is still under way is answered before anybody goes on.
-        let arriving = arriving.into_iter().map(|Reverse((_, answer, _))| answer);
-        let mut late_answers: Vec<Moment> = arriving.chain(answers.into_iter().map(|next| next.0.0)).collect();
+        let arriving = arriving.into_iter().map(|Reverse((_, answer, sent))| (answer, sent));
+        let answers = answers.into_iter().map(|Reverse((answer, sent, ..))| (answer, sent));
+        let mut late_answers: Vec<(Moment, Moment)> = arriving.chain(answers).collect();
         late_answers.sort_unstable();
-        for at in late_answers {
-            self.pace.answered(at);
+        for (at, sent) in late_answers {
+            self.pace.answered(sent, at);
             self.now = self.now.max(ms(at.as_millis() as u64 + 1));
         }
         let over = end - settled;
