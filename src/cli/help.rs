@@ -56,16 +56,17 @@ Examples:
   certsweep report runs/20261201T010000Z-leaked-build-key --format json --outcome failed,in-doubt";
 
 pub(super) const VERIFY_EXAMPLES: &str = "\
-The provider's state call is asked where the provider document has one for the action; the CRL and the OCSP responder that the
-certificate names, where the plan says `certificate: \"file:…\"`. One valid word that it is revoked is enough; a list or an answer
-that is out of date, of another CA or not signed proves nothing.
+Asked are the provider, where its document has a state call for the action, and the CRL and the OCSP
+responder of the certificate, where the plan says `certificate: \"file:…\"`. One valid word that it is
+revoked is enough. A list or an answer that is out of date, unsigned or another CA's proves nothing.
 
 Examples:
   certsweep verify runs/20261201T010000Z-leaked-build-key --wait 24h
   certsweep verify runs/20261201T010000Z-leaked-build-key --only crl,ocsp --issuer ca.pem --json
 
 Exit codes:
-  0 all are seen revoked    1 some are not    2 no such run    4 the environment failed    130, 143 interrupted by a signal";
+  0 all are seen revoked    1 some are not    2 no such run    4 the environment failed
+  130, 143 interrupted by a signal";
 
 pub(super) const PROVIDERS_EXAMPLES: &str = "\
 Examples:

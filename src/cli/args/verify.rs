@@ -18,7 +18,7 @@ pub struct Verify {
     /// Ask only these, separated by commas: `state` (the providers), `crl`, `ocsp`
     #[arg(long, value_name = "WITNESSES", value_delimiter = ',', value_parser = parse_witness)]
     pub only: Vec<Witness>,
-    /// The certificate of an action for which the plan names none, a PEM file (repeatable)
+    /// The PEM file of an action's certificate, in place of the plan's (repeatable)
     #[arg(long = "certificate", value_name = "ID=FILE", value_parser = parse_certificate)]
     pub certificates: Vec<(String, PathBuf)>,
     /// A PEM file with certificates of issuers (repeatable)
