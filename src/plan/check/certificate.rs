@@ -27,6 +27,8 @@ struct ReadCertificates {
     file: NamedFile,
     /// At least one.
     all: Vec<Certificate>,
+    /// Whether the run directory may get a copy: it never holds a private key.
+    may_be_copied: bool,
 }
 
 /// Why a file will not do, and what would.
@@ -91,7 +93,10 @@ impl Checker<'_> {
     fn certificate_file(&mut self, field: &Field) -> Option<ReadCertificates> {
         let path = self.named_path(field)?;
         match read(&path) {
-            Ok(read) => Some(read),
+            Ok(read) => {
+                self.copy(&read, &path);
+                Some(read)
+            }
             Err(unusable) => {
                 self.unusable("certificate", field, unusable);
                 None
@@ -105,6 +110,9 @@ impl Checker<'_> {
             Some(known) => known.clone(),
             None => {
                 let result = Rc::new(read(&path));
+                if let Ok(read) = &*result {
+                    self.copy(read, &path);
+                }
                 self.issuers.by_path.insert(path, result.clone());
                 result
             }
@@ -113,6 +121,12 @@ impl Checker<'_> {
             self.unusable("issuer", field, unusable.clone());
         }
         Some(result)
+    }
+
+    fn copy(&mut self, read: &ReadCertificates, path: &Path) {
+        if read.may_be_copied {
+            self.copy_once(&path.display().to_string(), path);
+        }
     }
 
     fn unusable(&mut self, code: &'static str, field: &Field, Unusable { what, help }: Unusable) {
@@ -145,7 +159,8 @@ fn read(path: &Path) -> Result<ReadCertificates, Unusable> {
         what: format!("the path {named} is not UTF-8 text"),
         help: Some("give the file another name"),
     })?;
-    Ok(ReadCertificates { file: NamedFile { path, sha256: hex::encode(Sha256::digest(&bytes)) }, all })
+    let may_be_copied = memchr::memmem::find(&bytes, b"PRIVATE KEY-----").is_none();
+    Ok(ReadCertificates { file: NamedFile { path, sha256: hex::encode(Sha256::digest(&bytes)) }, all, may_be_copied })
 }
 
 const RIGHT: &str = "give a file with `-----BEGIN CERTIFICATE-----`; its issuer may follow in the same file";

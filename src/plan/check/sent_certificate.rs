@@ -174,7 +174,7 @@ impl Checker<'_> {
         Ok(certificate)
     }
 
-    fn copy_once(&mut self, named: &str, path: &Path) {
+    pub(super) fn copy_once(&mut self, named: &str, path: &Path) {
         if self.certificates.copied.insert(path.to_owned()) {
             self.files.push(ReadFile { name: named.to_owned(), path: Some(path.to_owned()), text: None });
         }
