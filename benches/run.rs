@@ -77,7 +77,7 @@ fn once(slots: u32, journal: bool) -> Result<(Duration, Duration, Duration), Box
     };
     let mut failed = None;
     let (plan, findings) =
-        check(&request, &mut sources, &mut |action| failed = maker.add(&action).err().or(failed.take()));
+        check(&request, &mut sources, &mut |action| failed = maker.add(action).err().or(failed.take()));
     let plan = plan.ok_or_else(|| format!("the bench's plan is wrong: {findings:?}"))?;
     let facts = RunFacts {
         settings: plan.settings().clone(),

@@ -45,7 +45,7 @@ pub(crate) fn count(path: PathBuf) -> Result<String, String> {
     // The actions come one by one while the plan is read; they count only if there is a plan in the end.
     let mut counts: BTreeMap<(usize, String), u64> = BTreeMap::new();
     let (plan, more) = check(&request, &mut sources, &mut |action| {
-        *counts.entry((action.account, action.operation)).or_default() += 1;
+        *counts.entry((action.account, action.operation.clone())).or_default() += 1;
     });
     findings.extend(more);
     let place = |span| sources.place(span);

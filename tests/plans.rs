@@ -32,7 +32,7 @@ fn check(input: Input, settings: Option<PathBuf>, columns: CsvOptions) -> Checke
     let mut actions = Vec::new();
     let now = "2026-11-22T06:00:00Z".parse().unwrap();
     let request = Request { plan: input, settings, catalog: &CATALOG, columns, now };
-    let (plan, diagnostics) = plan::check(&request, &mut sources, &mut |action| actions.push(action));
+    let (plan, diagnostics) = plan::check(&request, &mut sources, &mut |action| actions.push(action.clone()));
     let findings = diagnostics.sorted().into_iter().map(|found| {
         let place = found.span.map_or_else(|| "-:-".to_owned(), |span| sources.place(span));
         (found.severity, format!("{place} {}", found.what))
@@ -242,7 +242,7 @@ fn no_bytes_make_the_check_panic() {
 
 #[test]
 fn a_secret_is_never_repeated() {
-    for name in ["secret-literal", "secret-in-url", "secret-at-the-wrong-place"] {
+    for name in ["secret-literal", "secret-in-url", "secret-at-the-wrong-place", "certificate-key-literal"] {
         let checked = check_file(&Path::new(FOLDER).join("bad").join(name).with_extension("yaml"));
         assert!(!format!("{:?}", checked.diagnostics).contains("hunter2"), "{name}");
         assert!(checked.diagnostics.sorted().iter().any(|found| found.code == "literal-secret"), "{name}");

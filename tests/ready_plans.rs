@@ -22,11 +22,12 @@ struct Ready {
     outcomes: &'static [(&'static str, usize)],
 }
 
-const READY: [Ready; 6] = [
+const READY: [Ready; 7] = [
     Ready { file: "drill.yaml", warnings: 1, outcomes: &[("succeeded", 7)] },
     Ready { file: "in-house.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
     Ready { file: "inventory.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
     Ready { file: "key-compromise.yaml", warnings: 1, outcomes: &[("pending-approval", 2), ("succeeded", 28)] },
+    Ready { file: "lets-encrypt.yaml", warnings: 0, outcomes: &[("succeeded", 2)] },
     Ready { file: "order-clean-up.yaml", warnings: 0, outcomes: &[("pending-approval", 6)] },
     Ready { file: "scheduled-reissue.yaml", warnings: 0, outcomes: &[("succeeded", 1)] },
 ];
@@ -128,7 +129,7 @@ fn checked(file: &str) -> (Vec<Action>, usize) {
         now: Timestamp::UNIX_EPOCH,
     };
     let mut actions = Vec::new();
-    let (plan, more) = check(&request, &mut sources, &mut |action| actions.push(action));
+    let (plan, more) = check(&request, &mut sources, &mut |action| actions.push(action.clone()));
     findings.extend(more);
     assert!(plan.is_some(), "{file}: {findings:#?}");
     (actions, findings.count(Severity::Warning))

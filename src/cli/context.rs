@@ -11,6 +11,7 @@ use crate::text::SourceMap;
 use crate::time::Clock;
 use crate::view::diagnostics;
 use crate::view::printer::Printer;
+use crate::view::reading::Reading;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -64,7 +65,12 @@ impl Context {
     ///
     /// # Errors
     /// The exit code, where the plan is wrong.
-    pub fn plan(&self, source: &PlanSource, catalog: &Catalog, each: &mut dyn FnMut(Action)) -> Result<ReadPlan, Exit> {
+    pub fn plan(
+        &self,
+        source: &PlanSource,
+        catalog: &Catalog,
+        each: &mut dyn FnMut(&Action),
+    ) -> Result<ReadPlan, Exit> {
         let mut sources = SourceMap::default();
         let request = Request {
             plan: self.input(&source.plan)?,
@@ -81,7 +87,14 @@ impl Context {
             },
             now: self.clock.now(),
         };
-        let (plan, findings) = check(&request, &mut sources, each);
+        let now = || self.clock.elapsed();
+        let mut reading = Reading::begin(self.printer.shows_bars(), self.printer.stderr_colors(), now());
+        let mut one = |action: &Action| {
+            reading.action(now);
+            each(action);
+        };
+        let (plan, findings) = check(&request, &mut sources, &mut one);
+        reading.end();
         self.findings(&findings, &sources);
         match plan {
             Some(plan) if !findings.has_errors() => {

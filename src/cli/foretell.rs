@@ -51,7 +51,7 @@ impl Gathered {
     }
 
     /// Takes the next action.
-    pub fn add(&mut self, action: Action) {
+    pub fn add(&mut self, action: &Action) {
         let ordinal = self.queue.push(action.account);
         if !action.needs.is_empty() {
             self.needs.push((ordinal, action.needs.clone()));
@@ -87,7 +87,7 @@ impl Gathered {
             }
         }
         if self.keep_actions {
-            self.actions.push(action);
+            self.actions.push(action.clone());
         }
     }
 

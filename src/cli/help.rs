@@ -87,6 +87,7 @@ Faults:
   limit=1/3            only a third of the declared rate is allowed
   hang=1/1000          one in 1000 is never answered
   html=1/500           one in 500 is answered with a page that no document declares
+  bad-nonce=1/5        one in 5 is told that its good nonce is none (ACME)
 
 Examples:
   certsweep simulate --port 8080

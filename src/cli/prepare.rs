@@ -36,7 +36,12 @@ pub fn senders(
             continue;
         };
         let schemes = schemes(account, provider);
-        let resolved = resolve(&account.name, &account.credentials, &schemes, &|name| std::env::var(name).ok());
+        let none = || Resolved { scheme: 0, credentials: Credentials::default(), warnings: Vec::new() };
+        let resolved = if account.own_keys {
+            Ok(none())
+        } else {
+            resolve(&account.name, &account.credentials, &schemes, &|name| std::env::var(name).ok())
+        };
         let options = HttpOptions {
             timeout: settings.timeout,
             concurrency: account.concurrency as usize,
@@ -80,7 +85,7 @@ pub fn simulated_senders(
         let scheme = provider.auth.first();
         let scheme = scheme.ok_or_else(|| context.failed(&format!("`{}` declares no way to sign", provider.id)))?;
         let names = scheme.required.iter();
-        let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential(&provider.id, name))));
+        let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential_of(provider, name))));
         let options =
             HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
         let transport = HttpTransport::loopback_only(&options).map_err(|error| context.failed(&error))?;

@@ -128,15 +128,15 @@ fn make(
     let mut gathered = asks.then(Gathered::default);
     let mut failure: Option<JournalError> = None;
     let mut earlier = if args.simulate { Earlier::default() } else { Earlier::read(Path::new("runs"), catalog) };
-    let mut take = |mut action: Action| {
-        if args.simulate {
-            // A drill takes place now, whenever the plan is for.
-            action.not_before = None;
-        }
+    let mut take = |action: &Action| {
+        // A drill takes place now, whenever the plan is for.
+        let waits = args.simulate && action.not_before.is_some();
+        let now = waits.then(|| Action { not_before: None, ..action.clone() });
+        let action = now.as_ref().unwrap_or(action);
         if failure.is_none() {
-            failure = maker.add(&action).err();
+            failure = maker.add(action).err();
         }
-        earlier.meet(&action);
+        earlier.meet(action);
         if let Some(gathered) = &mut gathered {
             gathered.add(action);
         }
@@ -210,7 +210,7 @@ pub fn teach(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<()
         simulator.learn(&KnownTarget {
             account: facts.settings.accounts[action.account].name.clone(),
             operation: action.operation,
-            parameters: action.parameters,
+            parameters: action.parameters.into_map(),
         });
         Ok(())
     })

@@ -7,7 +7,7 @@ use super::signals;
 use crate::plan::Settings;
 use crate::provider::Catalog;
 use crate::provider::model::Window;
-use crate::simulator::{Faults, Options, SimulatedAccount, Simulator, credential, start};
+use crate::simulator::{Faults, Options, SimulatedAccount, Simulator, credential_of, start};
 use std::sync::Arc;
 
 /// Plays the providers on loopback until it is interrupted.
@@ -28,7 +28,7 @@ pub fn simulate(context: &Context, args: &args::Simulate) -> Exit {
     if context.global.json {
         let accounts = catalog.iter().map(|provider| {
             let credentials = provider.environment.iter().map(|(name, variable)| {
-                (variable.clone(), credential(&provider.id, name).reveal().to_owned().into())
+                (variable.clone(), credential_of(provider, name).reveal().to_owned().into())
             });
             let credentials: serde_json::Map<String, serde_json::Value> = credentials.collect();
             serde_json::json!({"provider": provider.id, "base_url": simulator.base_url(&provider.id), "environment": credentials})
@@ -48,7 +48,10 @@ pub fn simulate(context: &Context, args: &args::Simulate) -> Exit {
         text.push_str("# and these into the environment (dummy credentials that it accepts):\n");
         for provider in catalog.iter() {
             for (name, variable) in &provider.environment {
-                text.push_str(&["export ", variable, "=", credential(&provider.id, name).reveal(), "\n"].concat());
+                let value = credential_of(provider, name);
+                // A key has several lines.
+                let quote = if value.reveal().contains('\n') { "'" } else { "" };
+                text.push_str(&["export ", variable, "=", quote, value.reveal().trim_end(), quote, "\n"].concat());
             }
         }
         context.printer.result(text.trim_end());

@@ -11,6 +11,8 @@ use crate::plan::Action;
 use crate::plan::checked::NamedFile;
 use crate::provider::{Catalog, Provider, Repeat};
 use crate::run::{Outcome, Seen, Witness};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -141,7 +143,12 @@ impl Files {
             (Some(file), None, _) => unchanged(file)?,
             (None, None, Some(own)) => match own.strip_prefix("file:").map(|path| PathBuf::from(path.trim())) {
                 Some(path) => read(&path).and_then(|bytes| certificates(&path, &bytes))?,
-                None => certificates(Path::new("the action's certificate"), own.as_bytes())?,
+                None => {
+                    // As text in PEM, or as it is sent to ACME's servers.
+                    let der = URL_SAFE_NO_PAD.decode(own);
+                    let bytes = der.as_deref().unwrap_or(own.as_bytes());
+                    certificates(Path::new("the action's certificate"), bytes)?
+                }
             },
             (None, None, None) => return Ok(None),
         };

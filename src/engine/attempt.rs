@@ -12,7 +12,7 @@ use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
 use crate::run::{Effect, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::wire::clock::clock_skew;
-use crate::wire::{Delivery, Transport};
+use crate::wire::{Delivery, Pass, Transport};
 use jiff::{SignedDuration, Timestamp};
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub struct Tools<T, C> {
     pub journal: Journal,
     /// The clock.
     pub clock: Rc<C>,
+    /// Leave to send one request.
+    pub pass: Pass,
     /// Whether the provider could not be reached when the step began.
     pub down: bool,
     /// Where the moments of its request are noted.
@@ -133,7 +135,7 @@ pub async fn attempt<T: Transport, C: Clock>(
     attempts: u32,
     (intent, durable): (Record, Durable),
 ) -> Result<Report, JournalFailed> {
-    let Tools { sender, clock, down, trip, .. } = tools;
+    let Tools { sender, clock, pass, down, trip, .. } = tools;
     let Some((operation, _)) = operation(&sender, &action.operation) else {
         return Err(JournalFailed(format!("the provider document has no operation {}", action.operation)));
     };
@@ -143,21 +145,28 @@ pub async fn attempt<T: Transport, C: Clock>(
 
     trip.departs(&*clock).await;
     let token_number = sender.token_number();
-    let delivery = sender.send(operation, &action.parameters, clock.now()).await;
+    let delivery = sender.send(operation, &action.parameters, &pass, clock.now()).await;
     trip.arrived(&*clock);
     let at = clock.now();
+    let signed = !matches!(delivery, Delivery::Unsigned(_));
     let (came, reply, answer, verdict) = match delivery {
+        Delivery::Unsigned(cause) => (Attempt::NotSent, said(&sender, &cause), None, None),
         Delivery::NotSent(cause) => (Attempt::NotSent, said(&sender, &format!("not sent: {cause}")), None, None),
         Delivery::Lost(cause) => (Attempt::Lost, said(&sender, &format!("no answer: {cause}")), None, None),
         Delivery::Answered(answer) => {
-            let verdict = verdict::read(operation, &answer, at);
+            let mut verdict = verdict::read(operation, &answer, at);
+            if verdict.meaning != Meaning::RefusedToken {
+                sender.pass_taken(ordinal);
+            } else if sender.pass_refused(ordinal) {
+                verdict.meaning = Meaning::TryLater;
+            }
             let came =
                 Attempt::Answered { meaning: verdict.meaning, status: answer.status, declared: verdict.declared };
             (came, reply(&sender, &answer, &verdict), Some(answer), Some(verdict))
         }
     };
     let effect = retry::effect(came);
-    let counts = retry::counts(came, down);
+    let counts = retry::counts(came, down && signed);
     let mut after = state;
     after.attempts = attempt;
     after.counted += u32::from(counts);
@@ -185,7 +194,7 @@ pub async fn attempt<T: Transport, C: Clock>(
     let by_list = matches!(next, Next::LookUp(_)) && reads_a_list(&sender, &action, answer.as_ref());
     let skew = answer.as_ref().and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(Meaning::Rejected);
-    let came = Some(match came {
+    let came = signed.then_some(match came {
         Attempt::NotSent => Came::NotSent,
         Attempt::Lost => Came::Lost,
         Attempt::Answered { .. } => Came::Answered,

@@ -343,28 +343,23 @@ where
 
     fn start(&mut self, ordinal: Ordinal, account: usize) -> Result<(), JournalError> {
         let sender = Rc::clone(&self.run.senders[account]);
+        let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
+        let down = self.reaches[account].is_down();
         let goes_at = self.ready.pace(account).goes_at();
-        let trip = Rc::new(Trip::new(self.run.clock.elapsed(), goes_at));
-        let tools = Tools {
-            sender: Rc::clone(&sender),
-            account,
-            journal: self.run.journal.clone(),
-            clock: Rc::clone(&self.run.clock),
-            down: self.reaches[account].is_down(),
-            trip: Rc::clone(&trip),
-        };
+        let trip = Rc::new(Trip::new(clock.elapsed(), goes_at));
         self.reaches[account].began();
         let attempts = self.run.settings.retry.attempts;
-        if sender.needs_token() {
+        let Some(pass) = sender.pass() else {
             self.ready.pause(account, true);
             self.ready.again(ordinal, account, None);
             let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
+            let noted = Rc::clone(&trip);
             let task = self.steps.spawn_local(async move {
-                Step::Token(match attempt::append(&tools.journal, tools.clock.elapsed(), vec![asked]).await {
+                Step::Token(match attempt::append(&journal, clock.elapsed(), vec![asked]).await {
                     Ok(()) => {
-                        tools.trip.departs(&*tools.clock).await;
-                        let token = tools.sender.fetch_token().await;
-                        tools.trip.arrived(&*tools.clock);
+                        noted.departs(&*clock).await;
+                        let token = sender.fetch_token(clock.now()).await;
+                        noted.arrived(&*clock);
                         Ok(token)
                     }
                     Err(failed) => Err(failed),
@@ -372,7 +367,8 @@ where
             });
             self.under_way.insert(task.id(), UnderWay { account, ordinal: None, trip });
             return Ok(());
-        }
+        };
+        let tools = Tools { sender, account, journal, clock, pass, down, trip: Rc::clone(&trip) };
         let action = self.run.reader.action(ordinal)?;
         let state = self.states.of(ordinal);
         let look = self.looks.get(&ordinal).map(|look| look.doubted.clone());

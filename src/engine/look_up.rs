@@ -131,11 +131,13 @@ pub async fn ask<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> Re
     tools.trip.departs(&*tools.clock).await;
     let token_number = tools.sender.token_number();
     let asked_at = tools.clock.elapsed();
-    let delivery = tools.sender.send(operation, &parameters, tools.clock.now()).await;
+    let delivery = tools.sender.send(operation, &parameters, &tools.pass, tools.clock.now()).await;
     tools.trip.arrived(&*tools.clock);
     let answer = match delivery {
         Delivery::Answered(answer) => answer,
-        Delivery::NotSent(cause) => return Ok(came_to_nothing(tools, &cause, Came::NotSent)),
+        Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
+            return Ok(came_to_nothing(tools, &cause, Came::NotSent));
+        }
         Delivery::Lost(cause) => return Ok(came_to_nothing(tools, &cause, Came::Lost)),
     };
     match lookup::page(operation, &answer, tools.clock.now()) {

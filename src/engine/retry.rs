@@ -72,18 +72,21 @@ pub fn effect(attempt: Attempt) -> Effect {
             | Meaning::Rejected
             | Meaning::Throttled
             | Meaning::TryLater
+            | Meaning::RefusedToken
             | Meaning::RefusedCredentials => Effect::None,
             Meaning::Unknown => Effect::Unknown,
         },
     }
 }
 
-/// What an attempt costs of `retry.attempts`: a throttled or refused-for-its-credentials one costs nothing; nor does one that was
-/// not sent to a provider that was known to be `down`, since that says nothing about the action.
+/// What an attempt costs of `retry.attempts`: one that was throttled, or refused for its credentials or its nonce, costs nothing; nor
+/// does one that was not sent to a provider that was known to be `down`, since that says nothing about the action.
 pub const fn counts(attempt: Attempt, down: bool) -> bool {
     match attempt {
         Attempt::NotSent => !down,
-        Attempt::Answered { meaning: Meaning::Throttled | Meaning::RefusedCredentials, .. } => false,
+        Attempt::Answered {
+            meaning: Meaning::Throttled | Meaning::RefusedToken | Meaning::RefusedCredentials, ..
+        } => false,
         Attempt::Lost | Attempt::Answered { .. } => true,
     }
 }
@@ -102,7 +105,7 @@ pub fn after_attempt(rules: Rules, attempt: Attempt, state: ActionState) -> Next
             Meaning::PendingApproval => Next::End(Outcome::PendingApproval),
             Meaning::AlreadyDone if state.tainted => Next::End(Outcome::Succeeded),
             Meaning::AlreadyDone => Next::End(Outcome::AlreadyDone),
-            Meaning::Throttled => Next::Hold,
+            Meaning::Throttled | Meaning::RefusedToken => Next::Hold,
             Meaning::RefusedCredentials => Next::StopAccount,
             Meaning::TryLater if again => Next::Again,
             Meaning::TryLater => used_up,
@@ -257,6 +260,20 @@ mod tests {
         check(Unsafe, true, false, true, [fail, LOST, ok, wait, was, Hold, StopAccount, fail, no, LOST, LOST, LOST, LOST, LOST, LOST]);
         check(Unsafe, false, false, false, [AGAIN, doubt, ok, wait, was, Hold, StopAccount, AGAIN, no, doubt, doubt, doubt, doubt, doubt, doubt]);
         check(Unsafe, false, false, true, [fail, doubt, ok, wait, was, Hold, StopAccount, fail, no, doubt, doubt, doubt, doubt, doubt, doubt]);
+    }
+
+    #[test]
+    fn a_refused_token_costs_nothing_and_settles_nothing() {
+        let refused = answered(Meaning::RefusedToken, 400, true);
+        assert_eq!((effect(refused), counts(refused, false)), (Effect::None, false));
+        for (repeat, lookup) in
+            [(Repeat::Safe, true), (Repeat::Safe, false), (Repeat::Unsafe, true), (Repeat::Unsafe, false)]
+        {
+            let rules = Rules { repeat, lookup, attempts: 3 };
+            for (counted, tainted) in [(0, false), (2, true), (3, false)] {
+                assert_eq!(after_attempt(rules, refused, state(counted, tainted)), Next::Hold);
+            }
+        }
     }
 
     #[test]

@@ -2,18 +2,19 @@
 
 use super::attempt::cut;
 use super::look_up::ReadList;
+use super::reach::Came;
 use crate::plan::Account;
 use crate::provider::model::Operation;
-use crate::provider::{CredentialReference, Provider};
+use crate::provider::{CredentialReference, Provider, retry_after};
+use crate::run::Ordinal;
 use crate::text::safe;
-use crate::wire::signer::Signer;
-use crate::wire::token::read_token;
-use crate::wire::{Delivery, Transport, WireRequest, request};
+use crate::wire::{Delivery, Pass, Signer, Transport, WireRequest, request};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// One account, ready to send.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub struct Sender<T> {
     token: Cell<Token>,
     /// How many tokens were fetched so far.
     tokens: Cell<u32>,
+    /// Actions whose last requests were refused for their passes, with how often in a row.
+    refusals: RefCell<HashMap<Ordinal, u32>>,
     /// Lists that look-ups have read, by what was asked.
     lists: RefCell<HashMap<String, ReadList>>,
     /// Held by the one who reads a list: whoever asks the same meanwhile waits, and finds it read.
@@ -56,11 +59,16 @@ pub struct TokenError {
     pub cause: String,
     /// Whether asking again with the same credentials is pointless.
     pub refused: bool,
+    /// What became of the request, as far as it tells whether the provider can be reached.
+    pub came: Came,
+    /// Whether there were too many requests, and how long to wait where that was said.
+    pub throttled: Option<Option<Duration>>,
 }
 
 impl<T: Transport> Sender<T> {
     /// From an account of the plan and its signer.
-    pub fn new(account: &Account, provider: Arc<Provider>, signer: Signer, transport: T) -> Self {
+    pub fn new(account: &Account, provider: Arc<Provider>, mut signer: Signer, transport: T) -> Self {
+        signer.at(&account.base_url);
         let token = if signer.lacks_token() { Token::Missing } else { Token::Fresh };
         Self {
             name: account.name.clone(),
@@ -72,6 +80,7 @@ impl<T: Transport> Sender<T> {
             transport,
             token: Cell::new(token),
             tokens: Cell::new(0),
+            refusals: RefCell::default(),
             lists: RefCell::default(),
             reading: tokio::sync::Mutex::new(()),
         }
@@ -94,44 +103,71 @@ impl<T: Transport> Sender<T> {
     }
 
     /// Builds, signs with the present time, and sends.
-    pub async fn send(&self, operation: &Operation, parameters: &Map<String, Value>, at: Timestamp) -> Delivery {
+    pub async fn send(
+        &self,
+        operation: &Operation,
+        parameters: &Map<String, Value>,
+        pass: &Pass,
+        at: Timestamp,
+    ) -> Delivery {
         let mut request = request::build(&self.base_url, operation, parameters);
-        let signed = self.signer.borrow().sign(&mut request, at);
+        let signed = self.signer.borrow().sign(&mut request, pass, operation.own_key(parameters), at);
         if let Err(error) = signed {
-            return Delivery::NotSent(format!("the request could not be signed: {error}"));
+            return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }
         let line = self.line(&request);
-        let delivery = self.transport.send(request).await;
-        self.tell(&line, &delivery);
-        delivery
+        self.deliver(&line, request).await
     }
 
-    /// Whether a token must be fetched before anything can be sent.
+    /// Leave to send one request; `None` where a token must be fetched before anything can be sent.
+    pub fn pass(&self) -> Option<Pass> {
+        if self.token.get() == Token::Missing { None } else { self.signer.borrow_mut().pass() }
+    }
+
+    /// Whether something must be fetched before anything can be sent.
     pub fn needs_token(&self) -> bool {
-        self.token.get() == Token::Missing
+        self.token.get() == Token::Missing || self.signer.borrow().lacks_pass()
     }
 
-    /// Fetches a token and keeps it for the run.
+    /// A request of an action was refused for its pass alone. Whether that may be for ever: it was so too often in a row.
+    pub fn pass_refused(&self, ordinal: Ordinal) -> bool {
+        let mut refusals = self.refusals.borrow_mut();
+        let times = refusals.entry(ordinal).or_default();
+        *times += 1;
+        *times > MOST_REFUSALS
+    }
+
+    /// A request of an action was answered otherwise.
+    pub fn pass_taken(&self, ordinal: Ordinal) {
+        self.refusals.borrow_mut().remove(&ordinal);
+    }
+
+    /// Asks the next thing that is needed before anything can be sent, and keeps it for as long as it serves.
     ///
     /// # Errors
     /// Why there is none.
-    pub async fn fetch_token(&self) -> Result<(), TokenError> {
-        let request = match self.signer.borrow().token_request() {
+    pub async fn fetch_token(&self, at: Timestamp) -> Result<(), TokenError> {
+        let error = |cause: String, refused, came| TokenError { cause, refused, came, throttled: None };
+        let next = self.signer.borrow_mut().token_request();
+        let request = match next {
             None => return Ok(()),
-            Some(request) => request.map_err(|error| TokenError { cause: error.to_string(), refused: true })?,
+            Some(request) => request.map_err(|why| error(why.to_string(), true, Came::Answered))?,
         };
-        let line = self.line(&request);
-        let delivery = self.transport.send(request).await;
-        self.tell(&line, &delivery);
-        let answer = match delivery {
+        let (line, what) = (self.line(&request), format!("{} {}", request.method, request.url));
+        let answer = match self.deliver(&line, request).await {
             Delivery::Answered(answer) => answer,
-            Delivery::NotSent(cause) | Delivery::Lost(cause) => {
-                return Err(TokenError { cause: self.mask(&cause), refused: false });
+            Delivery::Lost(cause) => {
+                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Came::Lost));
+            }
+            Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
+                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Came::NotSent));
             }
         };
         let refused = !matches!(answer.status, 408 | 429 | 500..);
-        let (token, _) = read_token(&answer).map_err(|cause| TokenError { cause: cut(&self.mask(&cause)), refused })?;
-        self.signer.borrow_mut().set_token(token);
+        let wait = answer.header("retry-after").and_then(|text| retry_after::read(text, at));
+        let throttled = (answer.status == 429 || (answer.status == 503 && wait.is_some())).then_some(wait);
+        let taken = self.signer.borrow_mut().take_token(&answer);
+        taken.map_err(|cause| TokenError { throttled, ..error(cut(&self.mask(&cause)), refused, Came::Answered) })?;
         self.token.set(Token::Fresh);
         self.tokens.set(self.tokens.get().saturating_add(1));
         Ok(())
@@ -152,7 +188,7 @@ impl<T: Transport> Sender<T> {
     /// The provider refused a request that was signed with this token. Whether another one may help: a token that has worked may
     /// have run out, and must be fetched anew; one that never worked has not.
     pub fn renew(&self, token_number: u32) -> bool {
-        if self.signer.borrow().token_request().is_none() {
+        if !self.signer.borrow().renews() {
             return false;
         }
         if token_number != self.tokens.get() {
@@ -165,6 +201,15 @@ impl<T: Transport> Sender<T> {
         may_help
     }
 
+    async fn deliver(&self, line: &str, request: WireRequest) -> Delivery {
+        let delivery = self.transport.send(request).await;
+        self.tell(line, &delivery);
+        if let Delivery::Answered(answer) = &delivery {
+            self.signer.borrow_mut().hear(answer);
+        }
+        delivery
+    }
+
     fn line(&self, request: &WireRequest) -> String {
         format!("{}: {} {}", safe::terminal(&self.name), request.method, request.url)
     }
@@ -174,7 +219,9 @@ impl<T: Transport> Sender<T> {
         match delivery {
             Delivery::Answered(answer) => tracing::debug!("{line} -> HTTP {}", answer.status),
             Delivery::Lost(cause) => tracing::debug!("{line} -> no answer: {}", self.mask(cause)),
-            Delivery::NotSent(cause) => tracing::debug!("{line} -> not sent: {}", self.mask(cause)),
+            Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
+                tracing::debug!("{line} -> not sent: {}", self.mask(cause))
+            }
         }
     }
 
@@ -193,3 +240,6 @@ impl<T: Transport> Sender<T> {
         self.signer.borrow().mask(text)
     }
 }
+
+/// Passes of one action that are refused in a row before it counts as an attempt that came to nothing.
+const MOST_REFUSALS: u32 = 10;

@@ -1,9 +1,8 @@
-//! Actions as rows of the run database, both ways. Decides nothing.
+//! Actions from rows of the run database. Decides nothing.
 
-use super::rows::to_sql;
 use crate::plan::Action;
-use crate::plan::checked::Fingerprint;
-use rusqlite::{Connection, Row};
+use crate::plan::checked::{Fingerprint, Parameters};
+use rusqlite::Row;
 
 pub(super) const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
      action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of, action.fingerprint, action.certificate";
@@ -58,7 +57,7 @@ impl RawAction {
                 Some(name) => Some(crate::pki::RevocationReason::parse(name).ok_or_else(|| wrong("reason", name))?),
                 None => None,
             },
-            parameters: serde_json::from_str(&self.parameters).map_err(|error| wrong("parameters", &error))?,
+            parameters: Parameters::parse(self.parameters.clone()).map_err(|error| wrong("parameters", &error))?,
             needs: list(self.needs.clone()).map_err(|error| wrong("needs", &error))?,
             not_before: match &self.not_before {
                 Some(text) => Some(text.parse().map_err(|error| wrong("not_before", &error))?),
@@ -80,30 +79,4 @@ impl RawAction {
             fingerprint: Fingerprint(self.fingerprint.unwrap_or_default()),
         })
     }
-}
-
-/// Adds an action.
-pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Result<()> {
-    let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-    )?;
-    insert.execute(rusqlite::params![
-        to_sql(action.ordinal),
-        action.id,
-        i64::try_from(action.account).unwrap_or(i64::MAX),
-        action.operation,
-        action.target,
-        action.reason.map(crate::pki::RevocationReason::name),
-        action.reason_sent,
-        serde_json::to_string(&action.parameters).unwrap_or_default(),
-        list(&action.needs),
-        action.not_before.map(|at| at.to_string()),
-        action.source,
-        list(&action.kept),
-        action.duplicate_of,
-        action.fingerprint.0,
-        action.certificate.as_ref().and_then(|files| serde_json::to_string(files).ok()),
-    ])?;
-    Ok(())
 }

@@ -13,12 +13,12 @@
 //! ```
 
 use super::inputs::{self, Changed};
+use super::inserting::Inserter;
 use super::reader::{Reader, RunFacts};
-use super::{Journal, JournalError, actions, schema};
+use super::{Journal, JournalError, schema};
 use crate::plan::Action;
 use crate::plan::checked::ReadFile;
 use jiff::Timestamp;
-use rusqlite::Connection;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -35,7 +35,7 @@ pub struct RunDir {
 pub struct RunMaker {
     making: PathBuf,
     made_parent: bool,
-    connection: Connection,
+    inserter: Inserter,
     needs_seen: bool,
     lock: File,
 }
@@ -75,7 +75,7 @@ impl RunMaker {
         private_dir(&making.join(INPUTS))?;
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
-        Ok(Self { making, made_parent, connection, needs_seen: false, lock })
+        Ok(Self { making, made_parent, inserter: Inserter::new(connection), needs_seen: false, lock })
     }
 
     /// Takes the next action.
@@ -84,8 +84,7 @@ impl RunMaker {
     /// Where it cannot be written.
     pub fn add(&mut self, action: &Action) -> Result<(), JournalError> {
         self.needs_seen |= !action.needs.is_empty();
-        actions::insert(&self.connection, action).map_err(JournalError::database(&self.making))?;
-        Ok(())
+        self.inserter.add(action).map_err(JournalError::database(&self.making))
     }
 
     /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place, whole. Where that fails,
@@ -106,15 +105,16 @@ impl RunMaker {
         let database = self.making.join(DATABASE);
         let text = serde_json::to_string(facts)
             .map_err(|error| JournalError::Unreadable { path: database.clone(), what: error.to_string() })?;
+        let connection = self.inserter.finish().map_err(JournalError::database(&database))?;
         let write = || -> rusqlite::Result<()> {
-            self.connection.execute("INSERT INTO run VALUES ('facts', ?1)", [text])?;
+            connection.execute("INSERT INTO run VALUES ('facts', ?1)", [text])?;
             if self.needs_seen {
-                self.connection.execute_batch("CREATE INDEX action_by_id ON action (id);")?;
+                connection.execute_batch("CREATE INDEX action_by_id ON action (id);")?;
             }
-            self.connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")
+            connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")
         };
         write().map_err(JournalError::database(&database))?;
-        self.connection.close().map_err(|(_, source)| JournalError::Database { path: database.clone(), source })?;
+        connection.close().map_err(|(_, source)| JournalError::Database { path: database.clone(), source })?;
         inputs::copy(&self.making.join(INPUTS), files)?;
         make_reserve(&self.making.join(RESERVE), facts.actions)?;
         sync(&database)?;
@@ -136,7 +136,9 @@ impl RunMaker {
     /// Gives up: nothing is left.
     pub fn abandon(self) {
         let (making, made_parent) = (self.making.clone(), self.made_parent);
-        drop(self);
+        // Its thread must have written its last before the directory goes.
+        drop(self.inserter.finish());
+        drop(self.lock);
         // What cannot be removed now is removed by the next run; a `runs/` that was made for nothing goes too.
         drop(fs::remove_dir_all(&making));
         if made_parent {

@@ -7,6 +7,7 @@ mod actions;
 pub mod dir;
 pub mod error;
 pub mod inputs;
+mod inserting;
 pub mod queue;
 pub mod reader;
 pub mod record;

@@ -4,7 +4,7 @@ use super::record::{Record, Reply};
 use crate::run::{Effect, Ordinal, Outcome};
 use jiff::Timestamp;
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row, Transaction};
+use rusqlite::{Connection, Row};
 use std::time::Duration;
 
 /// The columns that [`Kept::read`] takes, in its order.
@@ -56,24 +56,19 @@ impl Kept {
 }
 
 /// Appends a record.
-pub(super) fn insert(
-    transaction: &Transaction<'_>,
-    seq: u64,
-    steady: Duration,
-    record: &Record,
-) -> rusqlite::Result<()> {
+pub(super) fn insert(connection: &Connection, seq: u64, steady: Duration, record: &Record) -> rusqlite::Result<()> {
     let ordinal = record.ordinal().map_or(-1, to_sql);
     let (seq, steady) = (to_sql(seq), micros(steady));
     let at = record.at().as_microsecond();
     match record {
-        Record::Intent { attempt, .. } => transaction
+        Record::Intent { attempt, .. } => connection
             .prepare_cached(
                 "INSERT INTO journal (ordinal, seq, steady, at, kind, attempt) VALUES (?1, ?2, ?3, ?4, 'intent', ?5)",
             )?
             .execute((ordinal, seq, steady, at, attempt))?,
         Record::Ended { outcome, answer, .. } => {
             let Reply { http_status, code, message, reference } = answer;
-            transaction
+            connection
                 .prepare_cached(
                     "INSERT INTO journal (ordinal, seq, steady, at, kind, outcome, http_status, code, message, reference)
                      VALUES (?1, ?2, ?3, ?4, 'ended', ?5, ?6, ?7, ?8, ?9)",
@@ -82,7 +77,7 @@ pub(super) fn insert(
         }
         Record::AttemptEnded { attempt, effect, counts, answer, .. } => {
             let Reply { http_status, code, message, reference } = answer;
-            transaction
+            connection
                 .prepare_cached(
                     "INSERT INTO journal (ordinal, seq, steady, at, kind, attempt, effect, counts, http_status, code, message,
                      reference) VALUES (?1, ?2, ?3, ?4, 'attempt-ended', ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -104,7 +99,7 @@ pub(super) fn insert(
         rare => {
             let body =
                 serde_json::to_string(rare).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-            transaction
+            connection
                 .prepare_cached("INSERT INTO journal (ordinal, seq, steady, body) VALUES (?1, ?2, ?3, ?4)")?
                 .execute((ordinal, seq, steady, body))?
         }

@@ -1,5 +1,5 @@
 //! The field's words: revocation reasons (RFC 5280), certificate requests (RFC 2986), public key fingerprints,
-//! and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
+//! private keys that sign, and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
 
 pub mod certificate;
 pub mod crl;
@@ -7,6 +7,7 @@ pub mod csr;
 pub mod keys;
 pub mod ocsp;
 pub mod pem;
+pub mod private_key;
 pub mod reason;
 pub mod status;
 #[cfg(test)]
@@ -16,5 +17,6 @@ pub use certificate::Certificate;
 pub use crl::Crl;
 pub use csr::Csr;
 pub use keys::{CompromisedKeys, SpkiFingerprint};
+pub use private_key::PrivateKey;
 pub use reason::RevocationReason;
 pub use status::{Doubt, Status};

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
-/// One action, checked against its operation. The check hands actions to its caller one by one, in plan order, and keeps none.
-#[derive(Debug, Clone, PartialEq)]
+/// One action, checked against its operation. The check lends actions to its caller one by one, in plan order, and keeps none.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Action {
     /// Its place in the plan, from 0.
     pub ordinal: Ordinal,
@@ -26,7 +27,7 @@ pub struct Action {
     /// The reason sent, in the provider's spelling.
     pub reason_sent: Option<String>,
     /// The parameters under the provider's names, typed and valid by the operation's schema, the reason among them.
-    pub parameters: Map<String, Value>,
+    pub parameters: Parameters,
     /// What it reaches beyond one certificate, in a few words.
     pub reaches: Option<String>,
     /// Ids that must have ended well first.
@@ -65,6 +66,14 @@ pub struct NamedFile {
     pub sha256: String,
 }
 
+/// The parameters of an action: a JSON text, and read as the map that it stands for, which is made when it is first asked for.
+/// A million of them go from a list to a run directory as texts.
+#[derive(Clone, Default)]
+pub struct Parameters {
+    text: String,
+    map: OnceLock<Map<String, Value>>,
+}
+
 /// What an action does, over all plans and runs: half a SHA-256 over provider document, base URL, operation and parameters
 /// (the target and the reason are among these).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -89,6 +98,63 @@ pub struct ReadFile {
     pub path: Option<std::path::PathBuf>,
     /// Its text where it is in memory (standard input always is).
     pub text: Option<std::sync::Arc<str>>,
+}
+
+impl Parameters {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// Where the text is no JSON object.
+    pub fn parse(text: String) -> Result<Self, serde_json::Error> {
+        let map = serde_json::from_str::<Map<String, Value>>(&text)?;
+        Ok(Self { text, map: OnceLock::from(map) })
+    }
+
+    /// The JSON text: an object without blanks, its members in the order of the operation's parameters.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The map, where nothing else is needed further on.
+    pub fn into_map(self) -> Map<String, Value> {
+        let _ = &*self;
+        self.map.into_inner().unwrap_or_default()
+    }
+
+    /// Makes them anew from a text that is a JSON object. For the check alone, which knows that it is.
+    pub(super) fn rewrite(&mut self, write: impl FnOnce(&mut String)) {
+        self.map.take();
+        self.text.clear();
+        write(&mut self.text);
+    }
+}
+
+impl From<Map<String, Value>> for Parameters {
+    fn from(map: Map<String, Value>) -> Self {
+        let text = serde_json::to_string(&map).unwrap_or_default();
+        Self { text, map: OnceLock::from(map) }
+    }
+}
+
+impl std::ops::Deref for Parameters {
+    type Target = Map<String, Value>;
+
+    fn deref(&self) -> &Self::Target {
+        // It cannot fail: a text from elsewhere is parsed when it comes in, and what the check writes is an object.
+        self.map.get_or_init(|| serde_json::from_str(&self.text).unwrap_or_default())
+    }
+}
+
+impl PartialEq for Parameters {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl std::fmt::Debug for Parameters {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.text)
+    }
 }
 
 impl CheckedPlan {

@@ -14,8 +14,14 @@ pub(super) struct CsvReader {
     record: StringRecord,
     source: SourceId,
     delimiter: u8,
+    /// The line after the present record.
     line: u32,
+    /// The cells of the present record; none where it is plain.
     places: Vec<Place>,
+    /// The line of the present record, where nothing in it is in quotes: its places are then counted when they are asked for.
+    plain: Option<u32>,
+    /// The bytes of the present record.
+    length: u64,
     header: Vec<(String, Span)>,
 }
 
@@ -58,6 +64,8 @@ impl CsvReader {
             delimiter,
             line: 1,
             places: Vec::new(),
+            plain: None,
+            length: 0,
             header: Vec::new(),
         };
         let before = diagnostics.count(crate::diag::Severity::Error);
@@ -70,7 +78,7 @@ impl CsvReader {
         }
         for index in 0..this.record.len() {
             let name = this.record.get(index).unwrap_or_default().trim().to_owned();
-            this.header.push((name, this.places[index].span));
+            this.header.push((name, this.cell(index).1));
         }
         this.refuse_bad_header(diagnostics).then_some(this)
     }
@@ -83,14 +91,14 @@ impl CsvReader {
     /// Goes on to the next record whose cells can be used; what is wrong with those before it is said. `false` at the end.
     pub(super) fn advance(&mut self, diagnostics: &mut Diagnostics) -> bool {
         while self.read(diagnostics) {
-            if (0..self.record.len()).all(|index| self.cell(index).0.is_empty()) {
+            if (0..self.record.len()).all(|index| self.text(index).is_empty()) {
                 continue;
             }
             let (expected, found) = (self.header.len(), self.record.len());
             if found == expected {
                 return true;
             }
-            let place = if found > expected { self.places[expected].span } else { self.row_span() };
+            let place = if found > expected { self.cell(expected).1 } else { self.row_span() };
             let what = format!("this row has {}, the header has {expected}", cells(found));
             let help = if found > expected {
                 "a cell that holds the separator needs quotes around it"
@@ -104,18 +112,38 @@ impl CsvReader {
 
     /// A cell of the present record, with its place. Blanks around a cell count only within quotes.
     pub(super) fn cell(&self, index: usize) -> (&str, Span) {
+        let span = match (self.plain, self.places.get(index)) {
+            (Some(line), _) => {
+                let length = |cell: &str| u32::try_from(cell.chars().count()).unwrap_or(u32::MAX);
+                let before = self.record.iter().take(index).map(|cell| length(cell).saturating_add(1));
+                let column = before.fold(1, u32::saturating_add);
+                let length = self.record.get(index).map_or(0, length);
+                Span { source: self.source, line, column, length }
+            }
+            (None, Some(place)) => place.span,
+            (None, None) => self.row_span(),
+        };
+        (self.text(index), span)
+    }
+
+    /// The text of a cell of the present record.
+    pub(super) fn text(&self, index: usize) -> &str {
         let text = self.record.get(index).unwrap_or_default();
-        match self.places.get(index) {
-            Some(place) if place.quoted => (text, place.span),
-            Some(place) => (text.trim(), place.span),
-            None => (text, self.row_span()),
-        }
+        if self.places.get(index).is_some_and(|place| place.quoted) { text } else { trimmed(text) }
     }
 
     /// Where the present record begins.
     pub(super) fn row_span(&self) -> Span {
+        if self.plain.is_some() {
+            return self.cell(0).1;
+        }
         let start = Span { source: self.source, line: self.line, column: 1, length: 1 };
         self.places.first().map_or(start, |place| Span { column: 1, ..place.span })
+    }
+
+    /// How many records like the present one so many bytes hold.
+    pub(super) fn records_in(&self, bytes: u64) -> usize {
+        usize::try_from(bytes / self.length.max(1)).unwrap_or(usize::MAX)
     }
 
     /// Reads one record that is text and well quoted.
@@ -125,8 +153,19 @@ impl CsvReader {
             self.reader.get_mut().forget(begin);
             let read = self.reader.read_record(&mut self.record);
             let end = self.reader.position().byte();
+            self.length = end - begin;
             let raw = self.reader.get_ref().between(begin, end);
             let first_line = self.line;
+            if matches!(read, Ok(true)) && memchr::memchr2(b'"', b'\0', raw).is_none() {
+                let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                let line = self.line.saturating_add(newlines(&raw[..blank]));
+                let end = raw[blank..].iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
+                self.line = line.saturating_add(newlines(&raw[blank..][end.map_or(0, |end| end + 1)..]));
+                self.plain = Some(line);
+                self.places.clear();
+                return true;
+            }
+            self.plain = None;
             let defect = scan(raw, self.delimiter, self.source, &mut self.line, &mut self.places);
             match read {
                 Ok(false) => return false,
@@ -284,6 +323,14 @@ fn measure(place: &mut Place, line: u32, column: u32) {
 
 fn newlines(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX)
+}
+
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        // Nearly all are without blanks around them, and many blanks are not ASCII.
+        [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => text,
+        _ => text.trim(),
+    }
 }
 
 /// The separator that the header has most of, outside quotes.

@@ -115,6 +115,18 @@ pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
+/// How many bytes a file has, where that can be told.
+pub(super) fn size(path: &Path) -> Option<u64> {
+    std::fs::metadata(path).ok().map(|metadata| metadata.len())
+}
+
+/// As [`read_small`], for a text that is wiped when it is dropped.
+pub(super) fn read_secret(path: &Path, largest: u64) -> Result<zeroize::Zeroizing<String>, String> {
+    let bytes = zeroize::Zeroizing::new(read_bytes(path, largest).map_err(|error| reason(&error))?);
+    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8 text")?;
+    Ok(zeroize::Zeroizing::new(text.to_owned()))
+}
+
 /// The bytes of a small file.
 ///
 /// # Errors

@@ -14,6 +14,8 @@ pub(super) struct Row<'a> {
     pub(super) header: Option<Header<'a>>,
     /// The values of the columns that are carried through to the report.
     pub(super) kept: &'a [String],
+    /// For each field whether it says something else than in the row before; `None` where there is none before it.
+    pub(super) changed: Option<&'a [bool]>,
 }
 
 /// The header of the CSV list that a row stands in.

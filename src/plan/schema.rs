@@ -73,10 +73,14 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: 
     properties.insert("action".to_owned(), json!({"const": operation.name, "description": operation.summary}));
     match &rules.reason {
         Some(rule) => {
-            let mut words: Vec<&str> = RevocationReason::ALL.iter().map(|reason| reason.name()).collect();
+            let mut words: Vec<Value> = RevocationReason::ALL.iter().map(|reason| json!(reason.name())).collect();
             for (_, spelling) in &rule.values {
-                if !words.contains(&spelling.as_str()) {
-                    words.push(spelling);
+                // Scalars keep their text, so a number may stand bare.
+                for word in [Some(json!(spelling)), spelling.parse::<u64>().ok().map(Value::from)].into_iter().flatten()
+                {
+                    if !words.contains(&word) {
+                        words.push(word);
+                    }
                 }
             }
             let description = "The revocation reason, in RFC 5280 words or the provider's";
@@ -92,28 +96,34 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: 
         if is_reason && parameter.name == "reason" {
             continue;
         }
-        let value = field(parameter, is_reason, is_csr);
+        let is_certificate = rules.certificate.as_ref().is_some_and(|rule| rule.field == parameter.name);
+        let value = field(parameter, is_reason, is_csr || is_certificate);
         for alias in &parameter.aliases {
             properties.insert(alias.clone(), value.clone());
         }
         properties.insert(parameter.name.clone(), value);
     }
+    // What a certificate fills a plan need not say; the certificate it must.
+    let required = rules.target.parameters.iter().map(|name| match &rules.certificate {
+        Some(rule) if rule.serial.as_ref() == Some(name) => &rule.field,
+        _ => name,
+    });
     json!({
         "title": format!("{} {}", provider.id, operation.name),
         "description": operation.summary,
         "type": "object",
-        "required": rules.target.parameters,
+        "required": required.collect::<Vec<_>>(),
         "additionalProperties": false,
         "properties": properties
     })
 }
 
 /// One parameter. Scalars keep their text, so a number may stand where the provider wants a string, and the reverse.
-fn field(parameter: &Parameter, is_reason: bool, is_csr: bool) -> Value {
+fn field(parameter: &Parameter, is_reason: bool, is_pem: bool) -> Value {
     let own = &parameter.schema;
     let is_listed = own.get("enum").is_some() || own.get("const").is_some();
     let forms = match parameter.kind {
-        _ if is_csr => vec![json!({"type": "string", "description": "`file:PATH`, or the PEM text"})],
+        _ if is_pem => vec![json!({"type": "string", "description": "`file:PATH`, or the PEM text"})],
         _ if is_reason => vec![own.clone(), json!({"enum": RevocationReason::ALL.map(RevocationReason::name)})],
         Kind::String if is_listed => vec![own.clone()],
         Kind::String => vec![own.clone(), json!({"type": ["number", "boolean"]})],
@@ -160,8 +170,10 @@ fn defaults(catalog: &Catalog) -> Value {
     let mut properties = common();
     properties.remove("id");
     properties.remove("certificate");
-    for (operation, _) in catalog.iter().flat_map(|provider| provider.actions()) {
-        for parameter in &operation.parameters {
+    for (operation, rules) in catalog.iter().flat_map(|provider| provider.actions()) {
+        // A certificate is every action's own.
+        let own = rules.certificate.as_ref().map(|rule| &rule.field);
+        for parameter in operation.parameters.iter().filter(|parameter| own != Some(&parameter.name)) {
             for name in std::iter::once(&parameter.name).chain(&parameter.aliases) {
                 let described = || json!({"description": parameter.description});
                 properties.entry(name.clone()).or_insert_with(described);

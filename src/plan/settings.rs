@@ -54,6 +54,9 @@ pub struct Account {
     /// Whether the number in flight follows from rate and latency (Little's law), up to `concurrency`: where the plan gives none.
     #[serde(default)]
     pub concurrency_follows: bool,
+    /// Whether every action names the key that signs it, so that no credential is needed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_keys: bool,
     /// What to send for reasons that the provider does not have: RFC 5280 reason → the provider's spelling.
     pub reasons: BTreeMap<RevocationReason, String>,
 }

@@ -35,6 +35,9 @@ pub enum Meaning {
     Throttled,
     /// Surely no effect, and worth another attempt. `try-later`.
     TryLater,
+    /// What the request carried for this once, a nonce, will not do; no effect; asked again at once with another, and costs no
+    /// attempt. `refused-token`.
+    RefusedToken,
     /// These credentials will not do; no effect; stops the provider. `refused-credentials`.
     RefusedCredentials,
     /// It may have taken effect. `unknown`.
@@ -43,13 +46,14 @@ pub enum Meaning {
 
 impl Meaning {
     /// All meanings with the words that documents use for them.
-    pub const ALL: [(Self, &'static str); 8] = [
+    pub const ALL: [(Self, &'static str); 9] = [
         (Self::Succeeded, "succeeded"),
         (Self::AlreadyDone, "already-done"),
         (Self::PendingApproval, "pending-approval"),
         (Self::Rejected, "rejected"),
         (Self::Throttled, "throttled"),
         (Self::TryLater, "try-later"),
+        (Self::RefusedToken, "refused-token"),
         (Self::RefusedCredentials, "refused-credentials"),
         (Self::Unknown, "unknown"),
     ];

@@ -71,6 +71,9 @@ pub enum SignerKind {
     /// A Huawei IAM token fetched with `iam_user`, `iam_password`, `iam_domain` from this URL (server variables apply),
     /// sent as `X-Auth-Token`. `huawei-iam-token`.
     HuaweiIamToken(String),
+    /// ACME's requests (RFC 8555, section 6.2): the body is the payload of a JWS, signed by `account_key` or by a key that the action
+    /// names. The base URL is the directory's; an operation's path is the name of the directory's member. `acme-jws`.
+    AcmeJws,
 }
 
 /// One request that a provider takes.
@@ -121,6 +124,8 @@ pub struct ActionRules {
     pub reason: Option<ReasonRule>,
     /// The fields of a certificate request, where the operation takes a CSR.
     pub csr: Option<CsrRule>,
+    /// The fields of a certificate, where the operation takes one whole.
+    pub certificate: Option<CertificateRule>,
     /// Parameter values that make it reach further than its target's kind tells.
     pub wide: Vec<WideRule>,
     /// How to read the target's state back, in order of preference.
@@ -174,6 +179,17 @@ pub struct CsrRule {
     pub common_name: Option<String>,
     /// The parameter that lists the DNS names.
     pub dns_names: Option<String>,
+}
+
+/// Which parameters of an operation a whole certificate gives, and which key may sign in its name.
+#[derive(Debug, Clone)]
+pub struct CertificateRule {
+    /// The parameter that holds the certificate: DER in base64url.
+    pub field: String,
+    /// The parameter that its serial number fills, in lower-case hexadecimal.
+    pub serial: Option<String>,
+    /// The parameter that refers to its private key, where that key may sign the request.
+    pub key: Option<String>,
 }
 
 /// A parameter value that reaches further than one target.
@@ -356,8 +372,10 @@ pub enum Location {
     Query,
     /// Into the JSON body, as a member of its object.
     Body,
-    /// Nowhere: only look-ups use it.
+    /// Nowhere: only look-ups and reports use it.
     Lookup,
+    /// Nowhere: it refers to the key that signs the request.
+    Signer,
 }
 
 /// The types that raw text can get.
@@ -448,6 +466,12 @@ impl ActionRules {
 }
 
 impl Operation {
+    /// The reference to the key that signs the request in the place of the account's, where these parameters have one.
+    pub fn own_key<'p>(&self, parameters: &'p serde_json::Map<String, Value>) -> Option<&'p str> {
+        let named = self.parameters.iter().find(|parameter| parameter.location == Location::Signer)?;
+        parameters.get(&named.name)?.as_str()
+    }
+
     /// The parameter that a plan's field name means, by its name or an alias.
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters

@@ -2,10 +2,11 @@
 //! words for people. Pure.
 
 use super::model::{Kind, Operation, Parameter};
+use super::openapi::compile;
 use crate::text::{nearest, safe};
 use crate::tree::node::{Node, Shape};
-use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
+use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Number, Value};
 
 /// What is wrong with the parameters of one action.
@@ -63,6 +64,15 @@ pub fn check(operation: &Operation, parameters: &Map<String, Value>) -> Vec<Viol
         return Vec::new();
     }
     operation.validator.iter_errors(&instance).flat_map(|error| violations(operation, &error)).collect()
+}
+
+/// The rules of each parameter by itself, in the order of the parameters: where each that is given keeps its own, and the same are
+/// given as in parameters that are valid, [`check`] finds nothing. `None` where that cannot be said.
+pub fn rules_of_each(operation: &Operation) -> Vec<Option<Validator>> {
+    let apart = |key: &String| ["type", "properties", "required", "additionalProperties"].contains(&key.as_str());
+    let is_apart = operation.schema.as_object().is_some_and(|schema| schema.keys().all(apart));
+    let schema = |parameter: &Parameter| operation.schema.get("properties")?.get(&parameter.name).filter(|_| is_apart);
+    operation.parameters.iter().map(|parameter| compile(schema(parameter)?).ok()).collect()
 }
 
 fn item(parameter: &Parameter, node: &Node) -> Result<Value, String> {

@@ -49,6 +49,14 @@ pub(super) fn rejected(provider: &Provider, operation: &Operation, why: &str) ->
     refusal(operation, sample, 400, "invalid_request", why)
 }
 
+/// What says that it was so before: the provider's own word where it has one, else a refusal.
+pub(super) fn already(provider: &Provider, operation: &Operation, why: &str) -> Response {
+    match find(provider, operation, |answer| answer.means == "already-done") {
+        Some(answer) => response(answer),
+        None => rejected(provider, operation, why),
+    }
+}
+
 /// A refusal of the credentials.
 pub(super) fn refused_credentials(provider: &Provider, operation: &Operation, why: &str) -> Response {
     let sample = find(provider, operation, |answer| answer.means == "refused-credentials" && answer.status == 401);

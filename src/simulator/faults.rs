@@ -44,6 +44,8 @@ pub(super) enum Accident {
     Html,
     /// 429 with `Retry-After: 1`; nothing is done. `429`.
     Throttled,
+    /// An ACME server's refusal of a good nonce; nothing is done. `bad-nonce`.
+    BadNonce,
     /// A 500, 502, 503 or 504. `5xx`.
     ServerError,
     /// No answer until the client gives up; done or not, as the coin falls. `hang`.
@@ -65,7 +67,7 @@ pub(super) struct Turn {
 
 impl Faults {
     /// Reads faults, separated by commas or spaces: `limit=1/3`, `latency=200ms`, `429=1/20`, `5xx=1/50`, `reset=1/100`, `lost-answer=1/100`,
-    /// `hang=1/1000`, `html=1/500`; each may begin with an account's name and a colon.
+    /// `hang=1/1000`, `html=1/500`, `bad-nonce=1/5`; each may begin with an account's name and a colon.
     ///
     /// # Errors
     /// A sentence that says what would be right.
@@ -118,10 +120,11 @@ impl Faults {
 
 impl Accident {
     /// All accidents with the words that people use for them.
-    const ALL: [(Self, &'static str); 6] = [
+    const ALL: [(Self, &'static str); 7] = [
         (Self::Reset, "reset"),
         (Self::Html, "html"),
         (Self::Throttled, "429"),
+        (Self::BadNonce, "bad-nonce"),
         (Self::ServerError, "5xx"),
         (Self::Hang, "hang"),
         (Self::LostAnswer, "lost-answer"),
@@ -182,6 +185,7 @@ fn mix(state: u64) -> u64 {
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
 const EXPECTED: &str = "write one of latency=200ms, 429=1/20, 5xx=1/50, reset=1/100, lost-answer=1/100, hang=1/1000, html=1/500, limit=1/3, \
+                        bad-nonce=1/5 (of ACME's), \
                         each with an account in front where it is for one alone (naver:hang=1/10)";
 
 #[cfg(test)]

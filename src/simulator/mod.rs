@@ -4,6 +4,7 @@
 //! nor the engine's pacing. What takes effect is counted ([`Effects`]), so that a drill can say what a real run would have done.
 //! It never leaves loopback and never keeps anything on disk.
 
+mod acme;
 mod answers;
 mod effects;
 mod faults;
@@ -27,7 +28,7 @@ pub use server::{Simulator, SimulatorError, start};
 mod tests;
 
 use crate::provider::Provider;
-use crate::provider::model::Window;
+use crate::provider::model::{AuthScheme, SignerKind, Window};
 use crate::text::Secret;
 use crate::time::Clock;
 use serde_json::{Map, Value};
@@ -77,6 +78,13 @@ pub struct KnownTarget {
 /// The credential that the simulator accepts: dummy text that is the same in every run, such as `simulated-digicert-api_key`.
 pub fn credential(provider: &str, name: &str) -> Secret {
     Secret::new(format!("simulated-{provider}-{name}"))
+}
+
+/// As [`credential()`], for a provider whose signers may want more than any text: a key.
+pub fn credential_of(provider: &Provider, name: &str) -> Secret {
+    let is_key =
+        |scheme: &AuthScheme| scheme.signer == SignerKind::AcmeJws && scheme.required.iter().any(|key| key == name);
+    if provider.auth.iter().any(is_key) { Secret::new(acme::ACCOUNT_KEY) } else { credential(&provider.id, name) }
 }
 
 impl fmt::Debug for Options {

@@ -1,7 +1,9 @@
 //! From a method and a path to an account's operation, by the documents' path templates. Judges no value.
 
 use super::SimulatedAccount;
+use super::acme::{Manner, NEW_ACCOUNT, NEW_NONCE};
 use crate::provider::Provider;
+use crate::provider::model::SignerKind;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::collections::HashMap;
 
@@ -17,6 +19,8 @@ struct AccountRoutes {
     account: usize,
     /// The segments of the path of the provider's base URL.
     base: Vec<String>,
+    /// Whether it is an ACME server's.
+    is_acme: bool,
     /// By method and number of segments: templates with the operation's index.
     templates: HashMap<(String, usize), Vec<(Template, usize)>>,
 }
@@ -41,6 +45,8 @@ pub(super) enum Route {
     Operation { account: usize, operation: usize, path: Vec<(String, String)> },
     /// The endpoint that issues tokens.
     Tokens { account: usize },
+    /// What an ACME server is asked before anything else.
+    Acme { account: usize, manner: Manner },
     /// An account, but nothing that it has.
     Unknown { account: usize },
     /// No account.
@@ -64,7 +70,10 @@ impl Routes {
                     template.iter().map(|part| !matches!(part, Segment::Fixed(_))).collect::<Vec<_>>()
                 });
             }
-            (account.name.clone(), AccountRoutes { account: index, base, templates })
+            (
+                account.name.clone(),
+                AccountRoutes { account: index, base, is_acme: is_acme(&account.provider), templates },
+            )
         });
         Self { accounts: routes.collect() }
     }
@@ -83,6 +92,9 @@ impl Routes {
         if rest.get(..routes.base.len()).is_none_or(|base| base != routes.base) {
             return Route::Unknown { account };
         }
+        if let Some(manner) = manner(method, below).filter(|_| routes.is_acme) {
+            return Route::Acme { account, manner };
+        }
         let templates = routes.templates.get(&(method.to_owned(), below.len())).map_or(&[][..], Vec::as_slice);
         for (template, operation) in templates {
             let values: Option<Vec<Option<(String, String)>>> =
@@ -96,6 +108,20 @@ impl Routes {
             }
         }
         Route::Unknown { account }
+    }
+}
+
+/// Whether a provider is an ACME server.
+pub(super) fn is_acme(provider: &Provider) -> bool {
+    provider.auth.iter().any(|scheme| scheme.signer == SignerKind::AcmeJws)
+}
+
+fn manner(method: &str, below: &[&str]) -> Option<Manner> {
+    match (method, below) {
+        ("GET", []) => Some(Manner::Directory),
+        ("HEAD" | "GET", [path]) if *path == NEW_NONCE => Some(Manner::Nonce),
+        ("POST", [path]) if *path == NEW_ACCOUNT => Some(Manner::Account),
+        _ => None,
     }
 }
 

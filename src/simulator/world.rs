@@ -1,14 +1,15 @@
 //! One request after another, decided: faults, credentials, parameters, limits, state. Pure but for its own state: no socket, no
 //! clock; the server does what it says.
 
+use super::acme::{self, Acme};
 use super::effects::{AccountEffects, Counters, Effects};
 use super::faults::{Accident, Turn};
 use super::limits::Limits;
 use super::request::{Deed, Received, Reply, Response};
-use super::routes::{Route, Routes};
+use super::routes::{Route, Routes, account_path, base_path, is_acme};
 use super::state::{self, State};
 use super::{KnownTarget, Options, SimulatedAccount, answers, judge, lookups, tokens, verify};
-use crate::provider::{Answer, Meaning, Provider, Repeat, Standing, verdict};
+use crate::provider::{Answer, Meaning, Operation, Provider, Repeat, Standing, verdict};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -28,6 +29,8 @@ pub(super) struct World {
 struct Account {
     limits: Limits,
     tokens: tokens::Tokens,
+    /// Where it is an ACME server.
+    acme: Option<Acme>,
     requests: u64,
     not_found: u64,
     counters: Vec<Counters>,
@@ -51,6 +54,7 @@ impl World {
         let accounts = options.accounts.iter().map(|account| Account {
             limits: Limits::new(&options.faults.limits(&account.name, &account.windows)),
             tokens: tokens::Tokens::default(),
+            acme: is_acme(&account.provider).then(Acme::default),
             requests: 0,
             not_found: 0,
             counters: vec![Counters::default(); account.provider.operations.len()],
@@ -86,7 +90,7 @@ impl World {
             let asked = names.zip(account.counters.iter().cloned()).filter(|(_, counters)| counters.requests > 0);
             let effects = AccountEffects {
                 operations: asked.collect(),
-                tokens: account.tokens.issued(),
+                tokens: account.tokens.issued() + account.acme.as_ref().map_or(0, |acme| acme.fetched),
                 not_found: account.not_found,
             };
             (simulated.name.clone(), effects)
@@ -107,9 +111,19 @@ impl World {
                 let provider = &self.options.accounts[account].provider.id;
                 answer(self.accounts[account].tokens.issue(provider, request, now, self.options.verify))
             }
+            Route::Acme { account, manner } => {
+                let (base, verify) = (self.base(account), self.options.verify);
+                let acme = self.accounts[account].acme.as_mut();
+                answer(acme.map_or_else(Response::default, |acme| acme.serve(manner, request, &base, verify)))
+            }
             Route::Operation { account, operation, path } => {
                 let provider = Arc::clone(&self.options.accounts[account].provider);
-                let parameters = judge::parameters(&provider.operations[operation], &path, request);
+                let declared = &provider.operations[operation];
+                let parameters = match self.accounts[account].acme {
+                    Some(_) => judge::parameters(declared, &path, &acme::opened(request))
+                        .and_then(|parameters| certificate_named(declared, parameters)),
+                    None => judge::parameters(declared, &path, request),
+                };
                 let target = parameters
                     .as_ref()
                     .ok()
@@ -132,13 +146,21 @@ impl World {
         if let Some(accident) = turn.accident {
             *counters.faults.entry(accident.word().to_owned()).or_default() += 1;
         }
-        Reply { after: turn.latency, deed: self.deed(asked, turn) }
+        let mut deed = self.deed(asked, turn);
+        if let (Deed::Answer(response), Some(acme)) = (&mut deed, &mut self.accounts[asked.account].acme)
+            && turn.accident != Some(Accident::Html)
+        {
+            *response = acme.with_nonce(std::mem::take(response));
+        }
+        Reply { after: turn.latency, deed }
     }
 
     fn deed(&mut self, asked: &Asked<'_>, turn: Turn) -> Deed {
         let operation = &asked.provider.operations[asked.operation];
         match turn.accident {
             None => Deed::Answer(self.serve(asked)),
+            Some(Accident::BadNonce) if self.accounts[asked.account].acme.is_none() => Deed::Answer(self.serve(asked)),
+            Some(Accident::BadNonce) => Deed::Answer(acme::bad_nonce()),
             Some(Accident::Reset) => Deed::Close,
             Some(Accident::Html) => Deed::Answer(answers::proxy_page()),
             Some(Accident::Throttled) => {
@@ -172,9 +194,17 @@ impl World {
     /// What the provider itself does.
     fn serve(&mut self, asked: &Asked<'_>) -> Response {
         let operation = &asked.provider.operations[asked.operation];
+        let base = self.base(asked.account);
         let account = &mut self.accounts[asked.account];
         let counters = &mut account.counters[asked.operation];
-        if self.options.verify {
+        if let Some(acme) = &mut account.acme {
+            let certificate = asked.parameters.as_ref().ok().and_then(|known| certificate_of(operation, known));
+            let admitted = acme.admit(asked.request, &base, Some(certificate.unwrap_or_default()), self.options.verify);
+            if let Err(refusal) = admitted {
+                counters.bad_signatures += 1;
+                return refusal;
+            }
+        } else if self.options.verify {
             let issued = |token: &str| account.tokens.holds(token, asked.now);
             if let Err(why) = verify::verify(asked.provider, asked.request, asked.now, &issued) {
                 counters.bad_signatures += 1;
@@ -210,7 +240,7 @@ impl World {
         let repeat = operation.action.as_ref().map_or(Repeat::Safe, |action| action.repeat);
         if repeat == Repeat::Safe && self.state.target(target).standing != Standing::NotDone {
             counters.refused += 1;
-            return answers::rejected(asked.provider, operation, "the request cannot be carried out in this state");
+            return answers::already(asked.provider, operation, "the request cannot be carried out in this state");
         }
         self.effects += 1;
         let granted = answers::granted(operation, parameters, self.effects);
@@ -224,10 +254,34 @@ impl World {
         granted.response
     }
 
+    /// The path of an account's base URL here.
+    fn base(&self, account: usize) -> String {
+        let account = &self.options.accounts[account];
+        format!("{}{}", account_path(&account.name), base_path(&account.provider))
+    }
+
     fn account(&self, name: &str) -> Option<(usize, Arc<Provider>)> {
         let account = self.options.accounts.iter().position(|account| account.name == name)?;
         Some((account, Arc::clone(&self.options.accounts[account].provider)))
     }
+}
+
+/// The certificate among an operation's parameters.
+fn certificate_of<'p>(operation: &Operation, parameters: &'p Map<String, Value>) -> Option<&'p str> {
+    let rule = operation.action.as_ref()?.certificate.as_ref()?;
+    parameters.get(&rule.field)?.as_str()
+}
+
+/// The parameters with what the certificate among them tells.
+fn certificate_named(operation: &Operation, mut parameters: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let rule = operation.action.as_ref().and_then(|action| action.certificate.as_ref());
+    if let (Some(text), Some(name)) =
+        (certificate_of(operation, &parameters), rule.and_then(|rule| rule.serial.clone()))
+    {
+        let serial = acme::serial(text).ok_or("the certificate cannot be read")?;
+        parameters.insert(name, serial.into());
+    }
+    Ok(parameters)
 }
 
 /// The bit of chance that is the coin; the lowest two choose among server errors.

@@ -6,4 +6,4 @@ pub mod secret;
 pub mod source;
 
 pub use secret::Secret;
-pub use source::{SourceId, SourceMap, Span};
+pub use source::{SourceId, SourceMap, Span, push_number};

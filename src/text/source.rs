@@ -85,6 +85,14 @@ impl SourceMap {
         format!("{}:{}", self.name(span.source), span.line)
     }
 
+    /// Writes `file:line` in the place of another text.
+    pub fn write_line_place(&self, span: Span, to: &mut String) {
+        to.clear();
+        to.push_str(self.name(span.source));
+        to.push(':');
+        push_number(to, span.line);
+    }
+
     /// The texts of many lines at once, read in one pass; lines that cannot be read again are absent.
     pub fn lines(&self, wanted: &[(SourceId, u32)]) -> HashMap<(SourceId, u32), String> {
         let mut by_source: HashMap<SourceId, Vec<u32>> = HashMap::new();
@@ -123,6 +131,22 @@ impl SourceMap {
     }
 }
 
+/// Adds a number's digits to a text.
+pub fn push_number(to: &mut String, number: u32) {
+    let mut digits = [b'0'; 10];
+    let mut begin = digits.len();
+    let mut rest = number;
+    loop {
+        begin -= 1;
+        digits[begin] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    to.push_str(std::str::from_utf8(&digits[begin..]).unwrap_or_default());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -135,5 +159,10 @@ mod tests {
         assert_eq!(sources.place(span), "plan.yaml:2:1");
         assert_eq!(sources.lines(&[(id, 2), (id, 9)])[&(id, 2)], "b");
         assert_eq!(sources.directory(id), PathBuf::from("dir"));
+        for line in [0, 9, 10, 4_294_967_295] {
+            let mut place = "old".to_owned();
+            sources.write_line_place(Span { line, ..span }, &mut place);
+            assert_eq!(place, sources.line_place(Span { line, ..span }));
+        }
     }
 }

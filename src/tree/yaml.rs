@@ -142,6 +142,7 @@ impl<'input> Reader<'input, '_> {
         mut stream: Option<(&str, &mut dyn FnMut(Node))>,
     ) -> Result<Node, Stop> {
         let mut fields: Vec<Field> = Vec::new();
+        // Of a map with many keys; a few are looked through.
         let mut names: HashSet<String> = HashSet::new();
         loop {
             let (event, key_span) = self.next()?;
@@ -184,7 +185,15 @@ impl<'input> Reader<'input, '_> {
                 }
                 (_, value) => self.node(value, depth + 1)?,
             };
-            if names.contains(&name) {
+            if fields.len() == FEW_KEYS {
+                names.extend(fields.iter().map(|field| field.name.clone()));
+            }
+            let is_known = if fields.len() < FEW_KEYS {
+                fields.iter().any(|field| field.name == name)
+            } else {
+                names.contains(&name)
+            };
+            if is_known {
                 let mut error =
                     Diagnostic::error("duplicate-key", here, format!("the key `{name}` stands here a second time"));
                 if let Some(first) = fields.iter().find(|field| field.name == name) {
@@ -192,7 +201,9 @@ impl<'input> Reader<'input, '_> {
                 }
                 self.diagnostics.push(error.help("keep one of them"));
             } else {
-                names.insert(name.clone());
+                if fields.len() >= FEW_KEYS {
+                    names.insert(name.clone());
+                }
                 fields.push(Field { name, span: here, value });
             }
         }
@@ -260,6 +271,8 @@ fn number(value: usize) -> u32 {
 
 /// Deeper nesting than any plan or provider document has.
 const DEEPEST: usize = 64;
+/// Up to so many keys of a map are compared one by one.
+const FEW_KEYS: usize = 16;
 /// Nodes that anchors and aliases may make in a small text.
 const SMALLEST_BUDGET: usize = 10_000;
 
@@ -302,6 +315,34 @@ mod tests {
         ] {
             assert_eq!(tree(text).1, expected, "{text}");
         }
+    }
+
+    #[test]
+    fn many_keys_are_told_apart() {
+        for count in [15, 16, 17, 18, 40] {
+            let text: String = (0..count).map(|key| format!("k{key}: {key}\n")).collect();
+            assert_eq!(tree(&text).1, Vec::<String>::new());
+            for again in [0, count - 1] {
+                let said = tree(&format!("{text}k{again}: x\n")).1;
+                assert_eq!(said, [format!("{}:1 duplicate-key", count + 1)], "{count}: {again}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_long_plan_is_within_the_budget_and_a_bomb_in_it_is_not() {
+        let mut text = "a: &a [1, 2, 3]\nactions:\n".to_owned();
+        let rows: String = (0..100_000).map(|id| format!("- {{id: {id}, of: *a}}\n")).collect();
+        text.push_str(&rows);
+        assert_eq!(tree(&text).1, Vec::<String>::new());
+        text.push_str("- &b [*a, *a, *a, *a, *a, *a, *a, *a]\n");
+        for level in ["c b", "d c", "e d", "f e", "g f", "h g"] {
+            let (name, of) = level.split_once(' ').unwrap();
+            let items = vec![format!("*{of}"); 8].join(", ");
+            text.extend([format!("- &{name} [{items}]\n")]);
+        }
+        assert!(tree(&text).1.iter().all(|said| said.contains("yaml-alias")));
+        assert_eq!(tree(&text).1.len(), 1);
     }
 
     #[test]

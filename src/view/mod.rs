@@ -10,6 +10,7 @@ pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod providers;
+pub mod reading;
 pub mod report;
 pub mod status;
 pub mod summary;

@@ -107,7 +107,7 @@ async fn deliver(reply: Reply, timeout: Duration) -> (Delivery, usize) {
 
 fn describe(delivery: &Delivery) -> String {
     match delivery {
-        Delivery::NotSent(why) => format!("not sent: {why}"),
+        Delivery::NotSent(why) | Delivery::Unsigned(why) => format!("not sent: {why}"),
         Delivery::Lost(why) => format!("lost: {why}"),
         Delivery::Answered(answer) => format!("{} {}", answer.status, String::from_utf8_lossy(&answer.body)),
     }

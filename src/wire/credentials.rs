@@ -1,7 +1,7 @@
 //! Credential references become credentials, before the first send. What is wrong is told without ever showing a value.
 
 use super::fetch::{Fetched, fetch};
-use super::sign::{fits_header, goes_into_header};
+use super::sign::{fits_header, goes_into_header, unusable};
 use crate::provider::CredentialReference;
 use crate::provider::model::AuthScheme;
 use crate::text::Secret;
@@ -181,6 +181,8 @@ fn check(scheme: &AuthScheme, name: &str, fetched: Fetched) -> Result<Fetched, S
     } else if goes_into_header(scheme, name) && !fits_header(value) {
         Err("it holds characters that a header field cannot carry (line breaks, white space at an end, or other than ASCII)"
             .to_owned())
+    } else if let Some(why) = unusable(&scheme.signer, value) {
+        Err(why)
     } else {
         Ok(fetched)
     }

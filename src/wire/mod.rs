@@ -1,6 +1,7 @@
 //! One HTTP exchange: an operation and its parameters become a request; it is signed at the moment of sending; what came of it
 //! is a [`Delivery`]. Knows no plan and no journal.
 
+mod acme;
 pub mod client;
 pub mod clock;
 pub mod credentials;
@@ -16,6 +17,6 @@ pub use client::{HttpOptions, HttpTransport};
 pub use credentials::{CredentialError, Credentials, Resolved};
 pub use request::MaskedRequest;
 pub use sign::SignError;
-pub use signer::Signer;
+pub use signer::{Pass, Signer};
 pub use transport::{Delivery, Transport, WireRequest};
 pub use world::{Ask, HttpWorld, Unheard, World};

@@ -1,8 +1,8 @@
 //! An operation and its parameters become a request: once to be signed and sent, once to be shown. Pure; signs nothing.
 
-use super::sign::shown_headers;
+use super::sign::{jws, shown_headers};
 use super::transport::WireRequest;
-use crate::provider::model::{AuthScheme, Operation};
+use crate::provider::model::{AuthScheme, Operation, SignerKind};
 use crate::provider::request::{body, path_and_query};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -47,7 +47,15 @@ pub fn preview(
     parameters: &Map<String, Value>,
     scheme: &AuthScheme,
 ) -> MaskedRequest {
-    let request = build(base_url, operation, parameters);
+    let mut request = build(base_url, operation, parameters);
+    if scheme.signer == SignerKind::AcmeJws {
+        let member = request.url.rsplit('/').next().unwrap_or_default();
+        request.url = format!("({member} of the directory {base_url})");
+        let by = if operation.own_key(parameters).is_some() { "jwk" } else { "kid" };
+        let payload = request.body.as_deref().map(String::from_utf8_lossy);
+        request.body = Some(jws::shown(payload.as_deref(), &request.url, by).into_bytes());
+        request.headers.retain(|(name, _)| name != "content-type");
+    }
     let mut headers = request.headers;
     headers.extend(shown_headers(&scheme.signer).into_iter().map(|(name, shown)| (name.to_owned(), shown.to_owned())));
     MaskedRequest {
@@ -63,7 +71,7 @@ const JSON: &str = "application/json";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::model::{Location, SignerKind};
+    use crate::provider::model::Location;
     use crate::provider::request::tests::operation;
     use serde_json::json;
 

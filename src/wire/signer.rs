@@ -1,11 +1,16 @@
-//! What one account signs with: the scheme that was chosen and its credentials. Sends nothing; holds a fetched token.
+//! What one account signs with: the scheme that was chosen, its credentials, and what was fetched with them: a token for every
+//! request, or a session with nonces for one request each. Sends nothing.
 
+use super::acme::{ACCOUNT_KEY, Session};
 use super::credentials::Credentials;
-use super::sign::{AUTH_TOKEN, SignError, sign};
-use super::token::token_request;
+use super::fetch::fetch;
+use super::sign::{AUTH_TOKEN, SignError, jws, sign};
+use super::token::{read_token, token_request};
 use super::transport::WireRequest;
+use crate::pki::PrivateKey;
 use crate::provider::model::{AuthScheme, SignerKind};
-use crate::text::Secret;
+use crate::provider::{Answer, CredentialReference};
+use crate::text::safe;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -14,7 +19,12 @@ use std::collections::BTreeMap;
 pub struct Signer {
     kind: SignerKind,
     credentials: Credentials,
+    session: Option<Session>,
 }
+
+/// Leave to sign one request: it holds what serves for that one alone, where the signer needs such a thing.
+#[derive(Debug, Default)]
+pub struct Pass(Option<String>);
 
 impl Signer {
     /// The signer of a scheme. The account's server variables are filled into the URL that a token is fetched from.
@@ -26,27 +36,91 @@ impl Signer {
             }
             other => other.clone(),
         };
-        Self { kind, credentials }
+        let session = (kind == SignerKind::AcmeJws).then(|| {
+            let key = credentials.get(ACCOUNT_KEY);
+            // A key that will not do was refused when the credentials were resolved.
+            Session::new(key.and_then(|key| PrivateKey::parse_pem(key.reveal()).ok()))
+        });
+        Self { kind, credentials, session }
     }
 
-    /// Signs a request as of `at`.
+    /// Where the provider is, for signers that have something to ask there first.
+    pub fn at(&mut self, base_url: &str) {
+        if let Some(session) = &mut self.session {
+            session.at(base_url);
+        }
+    }
+
+    /// Leave to sign one request; `None` where something must be fetched first.
+    pub fn pass(&mut self) -> Option<Pass> {
+        if let Some(session) = &mut self.session {
+            return session.nonce().map(|nonce| Pass(Some(nonce)));
+        }
+        (!self.lacks_token()).then(Pass::default)
+    }
+
+    /// Whether something must be fetched before the next pass.
+    pub fn lacks_pass(&self) -> bool {
+        self.session.as_ref().map_or_else(|| self.lacks_token(), Session::lacks_nonce)
+    }
+
+    /// Signs a request as of `at`; `own_key` refers to the key that signs in the place of the account's.
     ///
     /// # Errors
     /// The request is not to be sent: a credential is missing or cannot be sent.
-    pub fn sign(&self, request: &mut WireRequest, at: Timestamp) -> Result<(), SignError> {
-        sign(&self.kind, request, &self.credentials, at)
+    pub fn sign(
+        &self,
+        request: &mut WireRequest,
+        pass: &Pass,
+        own_key: Option<&str>,
+        at: Timestamp,
+    ) -> Result<(), SignError> {
+        let Some(session) = &self.session else { return sign(&self.kind, request, &self.credentials, at) };
+        let nonce = pass.0.as_deref().ok_or(SignError::NoNonce)?;
+        let own_key = own_key.map(read_key).transpose()?;
+        session.sign(request, nonce, own_key.as_ref())?;
+        jws::set_media_type(request);
+        Ok(())
     }
 
-    /// The request that fetches the token which this signer needs; `None` where it needs none. After a 401 it may be sent
-    /// again, for a token may be withdrawn before it expires.
+    /// The request that fetches what this signer needs next; `None` where it needs nothing. A token may be fetched again after a
+    /// 401, for it may be withdrawn before it expires.
     ///
     /// # Errors
     /// A credential is missing.
-    pub fn token_request(&self) -> Option<Result<WireRequest, SignError>> {
-        match &self.kind {
-            SignerKind::HuaweiIamToken(url) => Some(token_request(url, &self.credentials)),
+    pub fn token_request(&mut self) -> Option<Result<WireRequest, SignError>> {
+        match (&self.kind, &mut self.session) {
+            (SignerKind::HuaweiIamToken(url), _) => Some(token_request(url, &self.credentials)),
+            (_, Some(session)) => session.request(),
             _ => None,
         }
+    }
+
+    /// Takes what the answer to [`Self::token_request`] brought, in the place of what was before.
+    ///
+    /// # Errors
+    /// A sentence; the caller masks credentials in it.
+    pub fn take_token(&mut self, answer: &Answer) -> Result<(), String> {
+        match &mut self.session {
+            Some(session) => session.take(answer),
+            None => {
+                let (token, _) = read_token(answer)?;
+                self.credentials.set(AUTH_TOKEN, token);
+                Ok(())
+            }
+        }
+    }
+
+    /// Hears every answer: it may bring what the next request needs.
+    pub fn hear(&mut self, answer: &Answer) {
+        if let Some(session) = &mut self.session {
+            session.hear(answer);
+        }
+    }
+
+    /// Whether credentials that are refused may be others after a fetch.
+    pub fn renews(&self) -> bool {
+        matches!(self.kind, SignerKind::HuaweiIamToken(_))
     }
 
     /// Whether a token must be fetched before the first request.
@@ -54,14 +128,13 @@ impl Signer {
         matches!(self.kind, SignerKind::HuaweiIamToken(_)) && self.credentials.get(AUTH_TOKEN).is_none()
     }
 
-    /// Takes a token that [`super::token::read_token`] has read, in the place of the one before.
-    pub fn set_token(&mut self, token: Secret) {
-        self.credentials.set(AUTH_TOKEN, token);
-    }
-
-    /// Whether another signs with the very same credentials: then the provider counts both as one.
+    /// Whether another signs with the very same credentials at the same place: then the provider counts both as one.
     pub fn is_same(&self, other: &Self) -> bool {
-        self.credentials == other.credentials
+        let same_session = match (&self.session, &other.session) {
+            (Some(one), Some(another)) => one.is_same(another),
+            _ => true,
+        };
+        self.credentials == other.credentials && same_session
     }
 
     /// Foreign text with every credential in it masked.
@@ -70,9 +143,18 @@ impl Signer {
     }
 }
 
+/// Reads the key that an action refers to. It is held no longer than for one signature.
+fn read_key(reference: &str) -> Result<PrivateKey, SignError> {
+    let path = reference.strip_prefix("file:").unwrap_or(reference);
+    let fetched = fetch(&CredentialReference::File(path.into()), &|_| None);
+    let key = fetched.and_then(|fetched| PrivateKey::parse_pem(fetched.secret.reveal()));
+    key.map_err(|why| SignError::Key(format!("the key {}: {why}", safe::terminal(path))))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::Secret;
 
     fn signer(kind: SignerKind, pairs: &[(&str, &str)]) -> Signer {
         let scheme = AuthScheme { name: "s".to_owned(), signer: kind, required: Vec::new(), optional: Vec::new() };
@@ -90,14 +172,19 @@ mod tests {
         let kind = SignerKind::HuaweiIamToken("https://iam.{region}.example/v3/auth/tokens".to_owned());
         let pairs = [("iam_user", "user"), ("iam_password", "password"), ("iam_domain", "domain")];
         let mut signer = signer(kind, &pairs);
-        assert!(signer.lacks_token());
-        assert_eq!(signer.sign(&mut request(), Timestamp::UNIX_EPOCH), Err(SignError::Missing(AUTH_TOKEN.to_owned())));
+        assert!(signer.lacks_token() && signer.pass().is_none());
+        assert_eq!(
+            signer.sign(&mut request(), &Pass(None), None, Timestamp::UNIX_EPOCH),
+            Err(SignError::Missing(AUTH_TOKEN.to_owned()))
+        );
         let fetching = signer.token_request().unwrap().unwrap();
         assert_eq!(fetching.url, "https://iam.ae-ad-1.example/v3/auth/tokens");
         for token in ["token-one", "token-two"] {
-            signer.set_token(Secret::new(token));
+            let headers = vec![("x-subject-token".to_owned(), token.to_owned())];
+            signer.take_token(&Answer { status: 201, headers, body: Vec::new() }).unwrap();
+            assert!(signer.pass().is_some());
             let mut signed = request();
-            signer.sign(&mut signed, Timestamp::UNIX_EPOCH).unwrap();
+            signer.sign(&mut signed, &Pass(None), None, Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!(signed.headers, [("x-auth-token".to_owned(), token.to_owned())]);
             assert_eq!(signer.mask(&format!("<{token}>")), "<(secret)>");
         }
@@ -106,10 +193,10 @@ mod tests {
 
     #[test]
     fn other_signers_need_no_token() {
-        let signer = signer(SignerKind::Header("x-key".to_owned()), &[("api_key", "k")]);
+        let mut signer = signer(SignerKind::Header("x-key".to_owned()), &[("api_key", "k")]);
         assert!(!signer.lacks_token() && signer.token_request().is_none());
         let mut signed = request();
-        signer.sign(&mut signed, Timestamp::UNIX_EPOCH).unwrap();
+        signer.sign(&mut signed, &Pass(None), None, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(signed.headers, [("x-key".to_owned(), "k".to_owned())]);
     }
 }

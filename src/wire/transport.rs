@@ -1,4 +1,4 @@
-//! The program's one seam to the world: a request as it will be on the wire, and the three things that can come of sending it.
+//! The program's one seam to the world: a request as it will be on the wire, and the few things that can come of sending it.
 
 use crate::provider::Answer;
 use std::fmt;
@@ -23,6 +23,8 @@ pub struct WireRequest {
 pub enum Delivery {
     /// It surely did not reach the provider: no name, no connection, no TLS. The text keeps the cause.
     NotSent(String),
+    /// It was not sent, since it could not be signed. That says nothing about the provider.
+    Unsigned(String),
     /// It may have reached the provider, and no whole answer came: time-out, reset, a body that broke off or was too long.
     Lost(String),
     /// A whole answer.

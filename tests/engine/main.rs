@@ -58,6 +58,7 @@ impl Bench {
             windows: windows.iter().map(|text| Window::parse(text).unwrap()).collect(),
             concurrency: 4,
             concurrency_follows: false,
+            own_keys: false,
             reasons: BTreeMap::new(),
         };
         let settings = Settings {
@@ -87,7 +88,7 @@ impl Bench {
                 target: rules.target.parameters.iter().map(text).collect::<Vec<_>>().join("/"),
                 reason: None,
                 reason_sent: None,
-                parameters,
+                parameters: parameters.into(),
                 reaches: None,
                 needs: vec![],
                 not_before: None,

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests write files and read clocks from outside the program")]
 #![allow(clippy::format_push_string, reason = "plans are put together from pieces, and their speed is no matter")]
 
+mod acme;
 mod command_line;
 mod control;
 mod credentials;

@@ -1,5 +1,5 @@
 //! Judges that nobody here wrote: Prism validates our requests against our documents, the vendors' SDKs sign what we
-//! sign, openssl reads and writes CRLs and OCSP answers as we do. `.ci/run`
+//! sign, openssl reads and writes CRLs and OCSP answers as we do, pebble is a real CA that revokes. `.ci/run`
 //! installs them and names their directory in CERTSWEEP_JUDGES; without them only the tables and the paper are tested.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests write files and read clocks from outside the program")]
@@ -7,6 +7,7 @@
 #![cfg(target_os = "linux")]
 
 mod accepted;
+mod acme;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../simulator/client.rs"]
 mod client;

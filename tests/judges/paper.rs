@@ -1,7 +1,7 @@
 //! docs/proofs.md and the tests say the same numbers and versions, as far as they are known without a judge.
 
 use crate::accepted::{documents, pages};
-use crate::{huawei, naver, openssl, program, refused, verified};
+use crate::{acme, huawei, naver, openssl, program, refused, verified};
 
 #[test]
 fn the_paper_says_how_much_is_judged() {
@@ -20,6 +20,8 @@ fn the_paper_says_how_much_is_judged() {
         format!("{} signatures of {} requests", naver::count(), naver::requests().len()),
         format!("{} signatures of {} requests", huawei::count(), huawei::requests().len()),
         format!("{} certificates of {} CAs", openssl::count(), openssl::authorities()),
+        format!("{} certificates by certbot's library, {} by lego", acme::CERTIFICATES, acme::BY_LEGO),
+        format!("{} in flight at once, {} good nonces in a hundred refused", acme::CONCURRENCY, acme::REFUSED_NONCES),
         format!("{} revocations of a run |", verified::SEEN),
         format!("{} certificates |", verified::WRONG),
     ] {

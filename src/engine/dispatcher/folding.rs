@@ -151,8 +151,18 @@ where
     }
 
     fn token(&mut self, account: usize, token: Result<(), TokenError>, times: Times) {
-        self.pace(account, Paced::Answered, times);
         self.ready.pause(account, false);
+        let (came, words) =
+            token.as_ref().err().map_or((Came::Answered, String::new()), |error| (error.came, error.cause.clone()));
+        self.came(account, came, &words);
+        if let Err(TokenError { throttled: Some(retry_after), .. }) = &token {
+            return self.pace(account, Paced::Throttled { retry_after: *retry_after, limit: None }, times);
+        }
+        self.pace(account, if came == Came::Answered { Paced::Answered } else { Paced::Lost }, times);
+        if came == Came::NotSent && self.reaches[account].is_down() {
+            // Its own pause holds, and its own patience ends it.
+            return;
+        }
         let Err(error) = token else {
             self.token_tries.remove(&account);
             return;
@@ -161,7 +171,7 @@ where
         *tries += 1;
         let tries = *tries;
         if error.refused || tries >= self.run.settings.retry.attempts {
-            self.stop_account(account, StopReason::Environment(format!("no token: {}", error.cause)));
+            self.stop_account(account, StopReason::Environment(error.cause.clone()));
         } else {
             let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
             self.ready.pace(account).hold(self.run.clock.elapsed() + pause);

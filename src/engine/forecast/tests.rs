@@ -21,6 +21,7 @@ fn account(name: &str, windows: &[&str], concurrency: u32) -> Account {
         windows: windows.iter().map(|text| window(text)).collect(),
         concurrency,
         concurrency_follows: false,
+        own_keys: false,
         reasons: BTreeMap::new(),
     }
 }

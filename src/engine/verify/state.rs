@@ -99,16 +99,17 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                 return Ok(Said::Nothing(why));
             }
             let trip = self.place().await;
-            if self.sender.needs_token() {
+            let Some(pass) = self.sender.pass() else {
                 self.pace.borrow_mut().unsent();
                 self.fetch_token(&mut tries).await?;
                 continue;
-            }
+            };
             let tools = Tools {
                 sender: Rc::clone(&self.sender),
                 account: self.index,
                 journal: self.journal.clone(),
                 clock: Rc::clone(&self.clock),
+                pass,
                 down: false,
                 trip: Rc::clone(&trip),
             };
@@ -162,13 +163,13 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
         let asked = Record::Asked { account: self.index, ordinal: None, at: self.clock.now() };
         append(&self.journal, self.clock.elapsed(), vec![asked]).await?;
         trip.departs(&*self.clock).await;
-        let fetched = self.sender.fetch_token().await;
+        let fetched = self.sender.fetch_token(self.clock.now()).await;
         trip.arrived(&*self.clock);
         self.paced(Paced::Answered, &trip);
         if let Err(error) = fetched {
             *tries += 1;
             if error.refused || *tries >= self.retry.attempts {
-                *self.refused.borrow_mut() = Some(format!("no token: {}", error.cause));
+                *self.refused.borrow_mut() = Some(error.cause);
             } else {
                 self.pause(*tries).await;
             }

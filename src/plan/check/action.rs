@@ -1,13 +1,17 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
-use super::digest::Digest;
+use super::digest::{Does, FingerprintBase};
+use super::index;
+use super::routes::Learnt;
+use super::stand::without_place_of_key;
 use super::{Checker, Layers};
 use crate::diag::Diagnostic;
 use crate::plan::calendar;
-use crate::plan::checked::Action;
+use crate::plan::checked::{Action, Parameters};
 use crate::plan::read::{fixed, instant, texts};
 use crate::plan::row::Row;
 use crate::provider::model::{ActionRules, Operation, Provider};
+use crate::provider::pointer::scalar_text;
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::safe;
@@ -17,7 +21,7 @@ use jiff::Timestamp;
 impl Checker<'_> {
     /// Checks one row and hands the action out, if it is one. `name` begins the ids that are made.
     pub(super) fn action(&mut self, row: &Row<'_>, name: &str, layers: Layers<'_>) {
-        let errors_before = self.errors;
+        let (errors_before, said_before) = (self.errors, self.said.len());
         let (ordinal, id) = self.id(row, name);
         for field in row.present().filter(|field| matches!(field.value.shape, Shape::Null)) {
             self.say(no_value(field));
@@ -30,44 +34,62 @@ impl Checker<'_> {
         let provider = self.draft.accounts.drafts[account].provider.clone();
         let Some((operation, rules)) = self.operation(action, &provider) else { return };
         let account_in_settings = self.draft.accounts.used(account);
-        let Some(parameters) = self.parameters(row, layers, account, operation, rules) else { return };
-        let Some((target, duplicate_of)) = self.stand(row, ordinal, account, operation, rules, &parameters) else {
-            return;
-        };
-        let certificate = self.certificate_files(row, layers, operation);
-        if self.errors > errors_before {
-            return;
+        let Some(mut parameters) = self.parameters(row, layers, account, operation, rules) else { return };
+        self.reach(account, operation, rules, &parameters);
+        let mut target = String::new();
+        let named = rules.target.parameters.iter().filter_map(|name| parameters.map.get(name));
+        for text in named.filter_map(scalar_text) {
+            join_target(&mut target, &text);
         }
-        let asked = parameters.reason.as_ref().and_then(|reason| reason.asked);
-        self.digest.action(
-            account_in_settings,
-            &operation.name,
-            asked.map(crate::pki::RevocationReason::name),
-            not_before,
-            duplicate_of.is_some(),
-            &self.canonical,
-        );
-        let draft = &self.draft.accounts.drafts[account];
-        let fingerprint = Digest::fingerprint(draft, &operation.name, &self.canonical);
-        let reaches = rules.reaches(&parameters.map);
-        (self.each)(Action {
-            fingerprint,
+        let own_key = operation.own_key(&parameters.map).is_some();
+        // The key that signs is the certificate's, wherever it lies.
+        let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &parameters.map)));
+        let text = Parameters::from(std::mem::take(&mut parameters.map));
+        let draft = &mut self.draft.accounts.drafts[account];
+        draft.account.own_keys &= own_key;
+        let base = FingerprintBase::new(draft, &operation.name);
+        let does = base.with(elsewhere.as_ref().unwrap_or(&text).text().as_bytes());
+        let targets = index::targets_of(account, &operation.name);
+        let mut action = Action {
+            fingerprint: does.fingerprint(),
             ordinal: Ordinal::from(ordinal),
             id,
             account: account_in_settings,
             operation: operation.name.clone(),
             target,
-            reason: asked,
-            reason_sent: parameters.reason.map(|reason| reason.spelling),
-            parameters: parameters.map,
-            reaches,
+            reason: parameters.reason.as_ref().and_then(|reason| reason.asked),
+            reason_sent: parameters.reason.as_ref().map(|reason| reason.spelling.clone()),
+            reaches: rules.reaches(&text),
+            parameters: text,
             needs,
             not_before,
             source: self.sources.line_place(row.span),
             kept: if row.kept.is_empty() { vec![String::new(); self.keep.len()] } else { row.kept.to_vec() },
-            duplicate_of,
-            certificate,
-        });
+            duplicate_of: None,
+            certificate: None,
+        };
+        if !self.stand(row.span, ordinal, &targets, &mut action) {
+            return;
+        }
+        if action.duplicate_of.is_none() {
+            self.key_once(ordinal, &parameters);
+        }
+        action.certificate = self.certificate_files(row, layers, operation);
+        if self.errors > errors_before {
+            return;
+        }
+        self.hand_out(&action, &does);
+        if self.said.len() == said_before {
+            let learnt = Learnt { account, operation, rules, parameters, action, base, targets };
+            self.learn(row, layers, learnt);
+        }
+    }
+
+    /// Puts an action into the digest, and lends it to the caller.
+    pub(super) fn hand_out(&mut self, action: &Action, does: &Does) {
+        let repeats = action.duplicate_of.is_some();
+        self.digest.action(action.account, action.reason, action.not_before, repeats, does);
+        (self.each)(action);
     }
 
     /// The text of a field that takes a single value.
@@ -86,10 +108,7 @@ impl Checker<'_> {
         if let Some(field) = row.field("id").filter(|field| !matches!(field.value.shape, Shape::Null))
             && let Some(text) = self.single(field)
         {
-            let usable = (1..=LONGEST_ID).contains(&text.chars().count())
-                && !text.chars().any(char::is_control)
-                && text.trim() == text;
-            if !usable {
+            if !is_usable_id(text) {
                 let what = "this cannot be an id";
                 let help =
                     format!("an id has 1 to {LONGEST_ID} characters, no control characters, no blanks around it");
@@ -98,25 +117,16 @@ impl Checker<'_> {
             id = Some((text, field.value.span));
         }
         if let Some((text, place)) = id {
-            return match self.index.add(text, row.span) {
-                Ok(ordinal) => (ordinal, text.to_owned()),
-                Err(first) => {
-                    let what = format!("the id `{}` stands here a second time", safe::terminal(text));
-                    let error = Diagnostic::error("duplicate-id", place, what);
-                    self.say(error.related(self.index.span(first), "the first").help("give one of them another id"));
-                    (self.index.last(), text.to_owned())
-                }
-            };
+            let (ordinal, first) = self.index.add(text, row.span);
+            if let Some(first) = first {
+                let what = format!("the id `{}` stands here a second time", safe::terminal(text));
+                let error = Diagnostic::error("duplicate-id", place, what);
+                self.say(error.related(self.index.span(first), "the first").help("give one of them another id"));
+            }
+            return (ordinal, text.to_owned());
         }
-        let mut made = format!("{name}:{}", row.span.line);
-        // Actions can share a line, and two entries a list.
-        let mut count = 2;
-        while self.index.has_id(&made) {
-            made = format!("{name}:{}#{count}", row.span.line);
-            count += 1;
-        }
-        let ordinal = self.index.add(&made, row.span).unwrap_or_else(|_| self.index.last());
-        (ordinal, made)
+        let ordinal = self.index.add_unnamed(name, row.span);
+        (ordinal, self.index.id(ordinal).into_owned())
     }
 
     fn needs(&mut self, row: &Row<'_>, layers: Layers<'_>, ordinal: u32) -> Vec<String> {
@@ -258,6 +268,19 @@ pub(super) fn no_single_value(field: &Field) -> Diagnostic {
 
 pub(super) fn common<'a>(row: &Row<'a>, layers: Layers<'a>, name: &str) -> Option<&'a Field> {
     row.field(name).or_else(|| layers.entry.iter().chain(layers.plan).find(|field| field.name == name))
+}
+
+/// Whether a text can be an id.
+pub(super) fn is_usable_id(text: &str) -> bool {
+    (1..=LONGEST_ID).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text
+}
+
+/// Adds a parameter's text to a target's.
+pub(super) fn join_target(target: &mut String, text: &str) {
+    if !target.is_empty() {
+        target.push('/');
+    }
+    target.push_str(text);
 }
 
 /// The fields that every action can have.

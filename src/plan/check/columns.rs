@@ -4,6 +4,7 @@ use super::Checker;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::csv::CsvReader;
 use crate::plan::read::texts;
+use crate::plan::row::{Header, Row};
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
 use crate::tree::{Field, Node, Shape};
@@ -28,10 +29,12 @@ pub(super) struct Columns {
     from: Vec<usize>,
     /// For each kept column of the plan, its column in this list.
     kept: Vec<Option<usize>>,
-    pub(super) fields: Vec<Field>,
-    pub(super) kept_values: Vec<String>,
+    fields: Vec<Field>,
+    /// For each field whether its text is another than before it was filled.
+    changed: Vec<bool>,
+    kept_values: Vec<String>,
     /// The header's fields, to tell which are missing in every row.
-    pub(super) header: Vec<Field>,
+    header: Vec<Field>,
     pub(super) header_span: Span,
 }
 
@@ -44,13 +47,19 @@ pub(super) fn names(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<(S
 }
 
 impl Columns {
-    /// Fills the row with the reader's present record.
+    /// The row as filled.
+    pub(super) fn row(&self, span: Span) -> Row<'_> {
+        let header = Some(Header { span: self.header_span, fields: &self.header });
+        Row { span, fields: &self.fields, header, kept: &self.kept_values, changed: Some(&self.changed) }
+    }
+
+    /// Fills the row with the texts of the reader's present record.
     pub(super) fn fill(&mut self, reader: &CsvReader) {
-        for (field, column) in self.fields.iter_mut().zip(&self.from) {
-            let (text, span) = reader.cell(*column);
-            field.span = span;
-            field.value.span = span;
+        for ((field, column), changed) in self.fields.iter_mut().zip(&self.from).zip(&mut self.changed) {
+            let text = reader.text(*column);
+            *changed = field.value.text().unwrap_or_default() != text;
             match &mut field.value.shape {
+                _ if !*changed => {}
                 shape if text.is_empty() => *shape = Shape::Null,
                 Shape::Scalar { text: old, .. } => {
                     old.clear();
@@ -61,7 +70,16 @@ impl Columns {
         }
         for (value, column) in self.kept_values.iter_mut().zip(&self.kept) {
             value.clear();
-            value.push_str(column.map(|column| reader.cell(column).0).unwrap_or_default());
+            value.push_str(column.map(|column| reader.text(column)).unwrap_or_default());
+        }
+    }
+
+    /// Gives the row's fields their places too.
+    pub(super) fn place(&mut self, reader: &CsvReader) {
+        for (field, column) in self.fields.iter_mut().zip(&self.from) {
+            let (_, span) = reader.cell(*column);
+            field.span = span;
+            field.value.span = span;
         }
     }
 }
@@ -130,7 +148,8 @@ impl Checker<'_> {
         let kept: Vec<Option<usize>> = kept.collect();
         let kept_values = vec![String::new(); kept.len()];
         // With a wrong header its rows would only repeat what was said here.
-        good.then(|| Columns { from, kept, header: fields.clone(), fields, kept_values, header_span })
+        let changed = vec![true; fields.len()];
+        good.then(|| Columns { from, kept, header: fields.clone(), fields, changed, kept_values, header_span })
     }
 
     fn unknown_column(&mut self, name: &str, span: Span, known: &[&str], bare: bool) {

@@ -1,24 +1,28 @@
 //! What is kept of every action until the last is read: ids, targets and needs, so that repetitions, conflicts and circles show.
 
 use super::Checker;
+use super::ids::Ids;
+use super::places::Places;
 use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
+use crate::plan::checked::Fingerprint;
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
+use hashbrown::HashTable;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// What is kept of every action. Texts are kept as 128-bit hashes, but for the ids themselves.
+/// What is kept of every action. Targets and parameters are kept as hashes.
 #[derive(Default)]
 pub(super) struct Index {
-    /// Where each action stands.
-    spans: Vec<Span>,
-    /// All ids in one text, and where each ends.
-    ids: String,
-    ends: Vec<usize>,
-    by_id: HashMap<u128, u32>,
-    targets: HashMap<u128, Target>,
+    places: Places,
+    ids: Ids,
+    /// By ordinal; all zero where an action has none.
+    targets: Vec<Target>,
+    /// Ordinals, by the target; of several with the same, the first.
+    by_target: HashTable<u32>,
     /// Duplicate → the action that it repeats.
     duplicates: HashMap<u32, u32>,
     needs: Vec<(u32, Vec<(String, Span)>)>,
@@ -26,9 +30,12 @@ pub(super) struct Index {
     reach: HashMap<u128, Reach>,
 }
 
+/// 96 bits of the target's hash, which do not meet by chance in any plan, and 64 of the fingerprint. Should two targets ever share
+/// theirs, that is said as a conflict; no action is taken for a repetition of another unless all 160 bits agree.
+#[derive(Clone, Copy, Default)]
 struct Target {
-    first: u32,
-    parameters: u128,
+    target: [u32; 3],
+    parameters: [u32; 2],
 }
 
 /// What was asked of a group of targets, such as an order and its certificates.
@@ -51,56 +58,75 @@ pub(super) enum Standing {
 
 impl Index {
     pub(super) fn count(&self) -> u64 {
-        self.spans.len() as u64
+        self.places.len() as u64
     }
 
     pub(super) fn span(&self, ordinal: u32) -> Span {
-        self.spans[ordinal as usize]
+        self.places.get(ordinal)
     }
 
-    pub(super) fn id(&self, ordinal: u32) -> &str {
-        let ordinal = ordinal as usize;
-        let begin = if ordinal == 0 { 0 } else { self.ends[ordinal - 1] };
-        &self.ids[begin..self.ends[ordinal]]
+    pub(super) fn id(&self, ordinal: u32) -> Cow<'_, str> {
+        self.ids.of(ordinal, &self.places)
     }
 
-    /// Takes the next action in; the earlier one that has its id already, if there is one.
-    pub(super) fn add(&mut self, id: &str, span: Span) -> Result<u32, u32> {
-        let ordinal = u32::try_from(self.spans.len()).unwrap_or(u32::MAX);
-        self.spans.push(span);
-        self.ids.push_str(id);
-        self.ends.push(self.ids.len());
-        match self.by_id.entry(hash(&id)) {
-            std::collections::hash_map::Entry::Occupied(first) => Err(*first.get()),
-            std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert(ordinal);
-                Ok(ordinal)
-            }
-        }
+    /// Makes room for so many actions more, at a guess.
+    pub(super) fn expect(&mut self, actions: usize) {
+        let room = actions.min(MOST_EXPECTED);
+        self.places.expect(room);
+        self.targets.reserve_exact(room);
+        self.by_target.reserve(room, |other| key(&self.targets[*other as usize]));
     }
 
-    /// The action that was taken in last.
-    pub(super) fn last(&self) -> u32 {
-        u32::try_from(self.spans.len().saturating_sub(1)).unwrap_or(u32::MAX)
+    /// Writes the id of an action in the place of another text.
+    pub(super) fn write_id(&self, ordinal: u32, to: &mut String) {
+        self.ids.write(ordinal, &self.places, to);
     }
 
+    /// Whether an earlier action has this id.
     pub(super) fn has_id(&self, id: &str) -> bool {
-        self.by_id.contains_key(&hash(&id))
+        self.ids.find(id, &self.places).is_some()
     }
 
-    pub(super) fn target(&mut self, ordinal: u32, target: u128, parameters: &[u8]) -> Standing {
-        let parameters = hash(&parameters);
-        match self.targets.entry(target) {
-            std::collections::hash_map::Entry::Vacant(free) => {
-                free.insert(Target { first: ordinal, parameters });
-                Standing::New
+    /// Takes the next action in, which has an id of its own: its ordinal, and the earlier action that has this id already.
+    pub(super) fn add(&mut self, id: &str, span: Span) -> (u32, Option<u32>) {
+        let ordinal = self.next(span);
+        (ordinal, self.ids.give(ordinal, id, &self.places).err())
+    }
+
+    /// Takes the next action in, whose id is made from this name and its line.
+    pub(super) fn add_unnamed(&mut self, name: &str, span: Span) -> u32 {
+        let ordinal = self.next(span);
+        self.ids.make(ordinal, name, &self.places);
+        ordinal
+    }
+
+    fn next(&mut self, span: Span) -> u32 {
+        let ordinal = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        self.places.push(span);
+        ordinal
+    }
+
+    /// What an action's target is to the plan: the target's hash, and the fingerprint, which tells actions of one target apart.
+    pub(super) fn target(&mut self, ordinal: u32, target: u128, fingerprint: Fingerprint) -> Standing {
+        let parameters = u128::from_le_bytes(fingerprint.0);
+        #[expect(clippy::cast_possible_truncation, reason = "words are cut out of a hash")]
+        let this = Target {
+            target: [target as u32, (target >> 32) as u32, (target >> 64) as u32],
+            parameters: [parameters as u32, (parameters >> 32) as u32],
+        };
+        let Self { targets, by_target, duplicates, .. } = self;
+        let same = |other: &u32| targets[*other as usize].target == this.target;
+        if let Some(first) = by_target.find(key(&this), same).copied() {
+            if targets[first as usize].parameters != this.parameters {
+                return Standing::Conflicts(first);
             }
-            std::collections::hash_map::Entry::Occupied(known) if known.get().parameters == parameters => {
-                self.duplicates.insert(ordinal, known.get().first);
-                Standing::Repeats(known.get().first)
-            }
-            std::collections::hash_map::Entry::Occupied(known) => Standing::Conflicts(known.get().first),
+            duplicates.insert(ordinal, first);
+            return Standing::Repeats(first);
         }
+        targets.resize(ordinal as usize, Target::default());
+        targets.push(this);
+        by_target.insert_unique(key(&this), ordinal, |other| key(&targets[*other as usize]));
+        Standing::New
     }
 
     pub(super) fn needs(&mut self, ordinal: u32, needs: Vec<(String, Span)>) {
@@ -130,7 +156,7 @@ impl Checker<'_> {
         let mut edges: HashMap<u32, Vec<(u32, Span)>> = HashMap::new();
         for (ordinal, needs) in &all {
             for (id, place) in needs {
-                let Some(needed) = self.index.by_id.get(&hash(&id.as_str())).copied() else {
+                let Some(needed) = self.index.ids.find(id, &self.index.places) else {
                     self.unknown_need(id, *place);
                     continue;
                 };
@@ -138,7 +164,7 @@ impl Checker<'_> {
                     let what = format!("`{}` needs itself", safe::terminal(id));
                     self.say(Diagnostic::error("needs-itself", *place, what).help("drop it from `needs`"));
                 } else if let Some(first) = self.index.duplicates.get(&needed).copied() {
-                    let first_id = self.index.id(first).to_owned();
+                    let first_id = self.index.id(first).into_owned();
                     let what =
                         format!("`{}` repeats `{}` and is never sent", safe::terminal(id), safe::terminal(&first_id));
                     let error =
@@ -154,7 +180,7 @@ impl Checker<'_> {
         starts.sort_unstable();
         for circle in circles(&starts, &edges) {
             let ids: Vec<_> =
-                circle.iter().map(|(ordinal, _)| safe::terminal(self.index.id(*ordinal)).into_owned()).collect();
+                circle.iter().map(|(ordinal, _)| safe::terminal(&self.index.id(*ordinal)).into_owned()).collect();
             let mut way = ids.join("` needs `");
             way.push_str("` needs `");
             way.push_str(&ids[0]);
@@ -171,9 +197,10 @@ impl Checker<'_> {
         let what = format!("no action has the id `{}`", safe::terminal(id));
         let mut error = Diagnostic::error("unknown-id", place, what);
         // In a long list the nearest id is rarely the one meant, and takes long to find.
-        if self.index.spans.len() <= NEAREST_WITHIN {
-            let ids = (0..self.index.spans.len()).map(|ordinal| self.index.id(u32::try_from(ordinal).unwrap_or(0)));
-            if let Some(right) = nearest(id, ids) {
+        if self.index.places.len() <= NEAREST_WITHIN {
+            let ids = (0..self.index.places.len()).map(|ordinal| self.index.id(u32::try_from(ordinal).unwrap_or(0)));
+            let ids: Vec<Cow<'_, str>> = ids.collect();
+            if let Some(right) = nearest(id, ids.iter().map(AsRef::as_ref)) {
                 error = error.help(format!("did you mean `{}`?", safe::terminal(right)));
             }
         }
@@ -181,15 +208,24 @@ impl Checker<'_> {
     }
 }
 
-/// A 128-bit hash; two texts that share one do not occur.
-pub(super) fn hash(value: &impl Hash) -> u128 {
-    let half = |salt: u8| {
-        let mut hasher = DefaultHasher::new();
-        salt.hash(&mut hasher);
-        value.hash(&mut hasher);
-        u128::from(hasher.finish())
-    };
-    half(1) << 64 | half(2)
+fn key(target: &Target) -> u64 {
+    u64::from(target.target[0]) | u64::from(target.target[1]) << 32
+}
+
+/// Begins the hash of a target: that of an account and an operation.
+pub(super) fn targets_of(account: usize, operation: &str) -> DefaultHasher {
+    let mut hasher = DefaultHasher::new();
+    (account, operation).hash(&mut hasher);
+    hasher
+}
+
+/// Ends a 128-bit hash; two texts that share one do not occur.
+pub(super) fn end_hash(mut hasher: DefaultHasher, value: &(impl Hash + ?Sized)) -> u128 {
+    value.hash(&mut hasher);
+    let first = u128::from(hasher.finish());
+    // What went in before is still told apart by the whole of the hasher's state.
+    hasher.write_u8(1);
+    first << 64 | u128::from(hasher.finish())
 }
 
 /// The circles in a graph, each as the ordinals along it with the place that names the next one. Walks with a stack of its own: a
@@ -229,6 +265,8 @@ fn circles(starts: &[u32], edges: &HashMap<u32, Vec<(u32, Span)>>) -> Vec<Vec<(u
     found
 }
 
+/// Room is made for so many at once; for more when they come.
+const MOST_EXPECTED: usize = 2_000_000;
 /// Up to so many actions the nearest id is looked for.
 const NEAREST_WITHIN: usize = 10_000;
 

@@ -6,7 +6,7 @@ use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::ReadFile;
 use crate::plan::csv::CsvReader;
 use crate::plan::load;
-use crate::plan::row::{Header, Row};
+use crate::provider::model::{ActionRules, Operation};
 use crate::text::nearest::nearest;
 use crate::text::{SourceId, safe};
 use crate::tree::{Field, Node, Shape};
@@ -68,6 +68,10 @@ impl Checker<'_> {
         for field in fields {
             let name = field.name.as_str();
             let catalog = self.catalog;
+            // A field of an operation's own by that name, and not for a certificate.
+            let is_another = |(operation, rules): (&Operation, &ActionRules)| {
+                operation.parameter(name).is_some() && rules.certificate.is_none()
+            };
             let operations = || catalog.iter().flat_map(|provider| provider.actions());
             if name == "id" {
                 let what = format!("{whose} cannot give an `id`: every action has its own");
@@ -75,7 +79,7 @@ impl Checker<'_> {
                     Diagnostic::error("default-id", field.span, what)
                         .help("drop it; ids are made where they are absent"),
                 );
-            } else if name == "certificate" && !operations().any(|(operation, _)| operation.parameter(name).is_some()) {
+            } else if name == "certificate" && !operations().any(is_another) {
                 let what = format!("{whose} cannot give a `certificate`: every action has its own");
                 self.say(
                     Diagnostic::error("default-certificate", field.span, what)
@@ -106,17 +110,22 @@ impl Checker<'_> {
         let Some(mut columns) = self.columns(&reader, options, &known) else { return };
         let before = self.diagnostics.count(Severity::Error);
         let mut any = false;
+        let outer = std::mem::take(&mut self.routes);
         while reader.advance(&mut self.diagnostics) {
+            if !any {
+                let size = self.sources.path(source).and_then(load::size).unwrap_or_default();
+                self.index.expect(reader.records_in(size));
+            }
             any = true;
             columns.fill(&reader);
-            let row = Row {
-                span: reader.row_span(),
-                fields: &columns.fields,
-                header: Some(Header { span: columns.header_span, fields: &columns.header }),
-                kept: &columns.kept_values,
-            };
-            self.action(&row, name, layers);
+            let span = reader.row_span();
+            // Places are for the long way alone.
+            if !self.short_way(&columns.row(span), name) {
+                columns.place(&reader);
+                self.action(&columns.row(span), name, layers);
+            }
         }
+        self.routes = outer;
         if !any && self.diagnostics.count(Severity::Error) == before {
             let error = Diagnostic::error("no-actions", columns.header_span, "this list has a header and no actions");
             self.say(error.help("add a row for each action"));

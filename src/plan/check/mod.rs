@@ -8,28 +8,33 @@ mod certificate;
 mod columns;
 mod csr;
 mod digest;
+mod ids;
 mod index;
+mod items;
 mod list;
 mod parameters;
+mod places;
 mod reason;
+mod routes;
+mod sent_certificate;
 mod stand;
+#[cfg(test)]
+mod tests;
 
 pub(super) use action::COMMON;
 
 use super::checked::{Action, CheckedPlan, ReadFile};
 use super::load::{self, Input, Opened};
 use super::read::{Draft, Reading};
-use super::row::Row;
 use super::settings::Settings;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::provider::Catalog;
-use crate::text::{SourceId, SourceMap, Span};
-use crate::tree::{Field, Node, Shape, yaml};
+use crate::text::SourceMap;
+use crate::tree::{Field, yaml};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// What is to be checked.
 #[derive(Debug, Clone)]
@@ -81,12 +86,42 @@ pub enum IgnoreColumns {
     Named(Vec<String>),
 }
 
-/// Checks a plan. `each` gets the actions in plan order; they count only if a [`CheckedPlan`] comes in the end.
+/// Checks a plan. `each` is lent the actions in plan order; they count only if a [`CheckedPlan`] comes in the end.
 pub fn check(
     request: &Request<'_>,
     sources: &mut SourceMap,
-    each: &mut dyn FnMut(Action),
+    each: &mut dyn FnMut(&Action),
 ) -> (Option<CheckedPlan>, Diagnostics) {
+    let before = sources.clone();
+    attempt(request, sources, each, Ways::default()).unwrap_or_else(|| {
+        // Only a text with errors comes here, and no plan comes of it: it does not matter that actions are lent a second time.
+        *sources = before;
+        attempt(request, sources, each, Ways { ahead: false, ..Ways::default() }).unwrap_or_default()
+    })
+}
+
+/// The ways that may be taken. They lead to the same, but for time.
+#[derive(Clone, Copy)]
+struct Ways {
+    /// Settings are read ahead of the actions, where they stand before them, instead of in a pass of their own over everything.
+    ahead: bool,
+    /// Rows like one before go the short way.
+    short: bool,
+}
+
+impl Default for Ways {
+    fn default() -> Self {
+        Self { ahead: true, short: true }
+    }
+}
+
+/// Checks a plan. `None` where reading ahead did not do.
+fn attempt(
+    request: &Request<'_>,
+    sources: &mut SourceMap,
+    each: &mut dyn FnMut(&Action),
+    ways: Ways,
+) -> Option<(Option<CheckedPlan>, Diagnostics)> {
     let mut diagnostics = Diagnostics::default();
     let mut files = Vec::new();
     let opened = load::open_plan(&request.plan, sources, &mut files, &mut diagnostics);
@@ -94,28 +129,28 @@ pub fn check(
         let (source, text) = load::open_yaml(path, sources, &mut files, &mut diagnostics)?;
         yaml::read(&text, source, &mut diagnostics)
     });
-    let Some(opened) = opened else { return (None, diagnostics) };
-    let mut scan = Scan::default();
+    let Some(opened) = opened else { return Some((None, diagnostics)) };
+    let mut keep = Vec::new();
+    let mut ahead = None;
     let root = match &opened {
-        Opened::Csv(..) => None,
+        Opened::Csv(..) => {
+            keep = deduplicated(&request.columns.keep);
+            None
+        }
         Opened::Yaml(source, text) => {
-            let options = &request.columns;
-            if !options.is_empty() {
+            if !request.columns.is_empty() {
                 let what = "the options for columns are for a bare CSV list; this plan is YAML";
                 let error = Diagnostic::error("columns", None, what);
                 diagnostics.push(error.help("write `columns`, `ignore_columns` and `keep_columns` beside `from`"));
             }
-            let mut first = |item: Node| scan.item(&item);
-            let Some(root) = yaml::read_with(text, *source, "actions", &mut first, &mut diagnostics) else {
-                if diagnostics.is_empty() {
-                    let start = Span { source: *source, line: 1, column: 1, length: 1 };
-                    let error = Diagnostic::error("no-actions", start, "this plan is empty");
-                    diagnostics.push(error.help("begin it with `version: 1`"));
-                }
-                return (None, diagnostics);
-            };
-            root.get("actions").map(Node::items).into_iter().flatten().for_each(|item| scan.item(item));
-            Some(root)
+            ahead = items::settings_ahead(text, *source).filter(|_| ways.ahead);
+            match &ahead {
+                Some(settings) => Some(settings.clone()),
+                None => match items::first_pass(text, *source, &mut keep, &mut diagnostics) {
+                    Some(root) => Some(root),
+                    None => return Some((None, diagnostics)),
+                },
+            }
         }
     };
     let mut reading = Reading {
@@ -127,35 +162,19 @@ pub fn check(
     };
     let mut draft = reading.draft(root.as_ref(), shared.as_ref());
     let defaults = std::mem::take(&mut draft.defaults);
-    let keep = if root.is_some() { scan.keep } else { deduplicated(&request.columns.keep) };
     let mut checker = Checker::new(request, draft, sources, files, diagnostics, keep, each);
+    checker.takes_short_ways = ways.short;
     let defaults = checker.usable_defaults(&defaults, "`defaults`");
-    match opened {
-        Opened::Csv(source, bytes) => checker.bare_list(source, bytes, &request.columns),
-        Opened::Yaml(source, text) => checker.yaml(source, &text, root.as_ref(), &defaults),
-    }
-    checker.finish(&request.plan)
-}
-
-/// What the first pass over a YAML plan finds out about its actions.
-#[derive(Default)]
-struct Scan {
-    keep: Vec<String>,
-}
-
-impl Scan {
-    fn item(&mut self, item: &Node) {
-        if item.get("from").is_none() {
-            return;
-        }
-        let mut unsaid = Diagnostics::default();
-        let names = item.get("keep_columns").and_then(|keep| columns::names(keep, &mut unsaid));
-        for (name, _) in names.unwrap_or_default() {
-            if !self.keep.contains(&name) {
-                self.keep.push(name);
+    match (opened, &ahead, &root) {
+        (Opened::Csv(source, bytes), ..) => checker.bare_list(source, bytes, &request.columns),
+        (Opened::Yaml(source, text), Some(settings), _) => {
+            if !checker.items_behind(source, &text, settings, &defaults) {
+                return None;
             }
         }
+        (Opened::Yaml(source, text), None, root) => checker.items(source, &text, root.as_ref(), &defaults),
     }
+    Some(checker.finish(&request.plan))
 }
 
 /// A check that is going on.
@@ -170,17 +189,19 @@ struct Checker<'r> {
     said: HashSet<u64>,
     /// How many errors there were, those that were said already included.
     errors: u64,
-    each: &'r mut dyn FnMut(Action),
+    each: &'r mut dyn FnMut(&Action),
     index: index::Index,
     digest: digest::Digest,
     csrs: csr::CsrFiles,
+    certificates: sent_certificate::Certificates,
     issuers: certificate::IssuerFiles,
     lists: list::Lists,
     keep: Vec<String>,
     /// Accounts for which the mapping away of `keyCompromise` was warned of.
     mapped_away: HashSet<usize>,
-    /// The canonical parameters of the present action.
-    canonical: Vec<u8>,
+    takes_short_ways: bool,
+    routes: routes::Routes,
+    rules: routes::Rules,
     /// What ids made from positions in the plan itself begin with.
     plan_name: String,
 }
@@ -202,7 +223,7 @@ impl<'r> Checker<'r> {
         files: Vec<ReadFile>,
         diagnostics: Diagnostics,
         keep: Vec<String>,
-        each: &'r mut dyn FnMut(Action),
+        each: &'r mut dyn FnMut(&Action),
     ) -> Self {
         Self {
             catalog: request.catalog,
@@ -217,60 +238,18 @@ impl<'r> Checker<'r> {
             index: index::Index::default(),
             digest: digest::Digest::default(),
             csrs: csr::CsrFiles::default(),
+            certificates: sent_certificate::Certificates::default(),
             issuers: certificate::IssuerFiles::default(),
             lists: list::Lists::default(),
             keep,
             mapped_away: HashSet::new(),
-            canonical: Vec::new(),
+            takes_short_ways: true,
+            routes: routes::Routes::default(),
+            rules: routes::Rules::default(),
             plan_name: match &request.plan {
                 Input::Stdin(_) => "<stdin>".to_owned(),
                 Input::Path(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             },
-        }
-    }
-
-    fn yaml(&mut self, source: SourceId, text: &Arc<str>, root: Option<&Node>, defaults: &[Field]) {
-        match root.and_then(|root| root.fields().iter().find(|field| field.name == "actions")) {
-            Some(Field { value: Node { shape: Shape::List(items), .. }, .. }) => {
-                // An alias of a list elsewhere is not handed out item by item; it stands in the tree whole.
-                let plan_name = self.plan_name.clone();
-                for item in items {
-                    self.item(item, &plan_name, defaults);
-                }
-            }
-            Some(actions) => {
-                let what = match actions.value.shape {
-                    Shape::Null => "this plan has no actions".to_owned(),
-                    _ => format!("`actions` must be a list, not {}", actions.value.kind()),
-                };
-                self.say(Diagnostic::error("no-actions", actions.span, what).help(ACTIONS_EXAMPLE));
-                return;
-            }
-            None => {
-                if let Some(root) = root.filter(|root| matches!(root.shape, Shape::Map(_))) {
-                    self.say(Diagnostic::error("no-actions", root.span, "`actions` is missing").help(ACTIONS_EXAMPLE));
-                }
-                return;
-            }
-        }
-        // What the second pass finds wrong with the YAML itself the first has said.
-        let mut unsaid = Diagnostics::default();
-        let plan_name = std::mem::take(&mut self.plan_name);
-        let mut one = |item: Node| self.item(&item, &plan_name, defaults);
-        yaml::read_with(text, source, "actions", &mut one, &mut unsaid);
-    }
-
-    fn item(&mut self, item: &Node, plan_name: &str, defaults: &[Field]) {
-        let Shape::Map(fields) = &item.shape else {
-            let what = format!("an action must be a map, not {}", item.kind());
-            self.say(Diagnostic::error("wrong-kind", item.span, what).help(ACTIONS_EXAMPLE));
-            return;
-        };
-        if let Some(from) = fields.iter().find(|field| field.name == "from") {
-            self.list(item, from, defaults);
-        } else {
-            let row = Row { span: item.span, fields, header: None, kept: &[] };
-            self.action(&row, plan_name, Layers { entry: &[], plan: defaults });
         }
     }
 

@@ -7,7 +7,7 @@ use super::{Checker, Layers};
 use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
 use crate::plan::row::Row;
-use crate::provider::model::{ActionRules, Operation};
+use crate::provider::model::{ActionRules, Location, Operation};
 use crate::provider::params;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -45,6 +45,7 @@ impl Checker<'_> {
         }
         let mut map = Map::new();
         let mut csr = None;
+        let mut certificate = None;
         for (index, parameter) in operation.parameters.iter().enumerate() {
             let is_reason = rules.reason.as_ref().is_some_and(|rule| rule.field == parameter.name);
             let value = if is_reason {
@@ -65,6 +66,20 @@ impl Checker<'_> {
                     let text = read.as_ref().as_ref().map(|read| read.text.clone()).unwrap_or_default();
                     csr = Some((read, field.value.span));
                     Ok(Value::String(text))
+                } else if parameter.location == Location::Signer {
+                    let Some(reference) = self.key_reference(field) else {
+                        wrong.push(&parameter.name);
+                        continue;
+                    };
+                    Ok(reference)
+                } else if rules.certificate.as_ref().is_some_and(|rule| rule.field == parameter.name) {
+                    let Some(read) = self.read_certificate(field) else {
+                        wrong.push(&parameter.name);
+                        continue;
+                    };
+                    let value = read.value();
+                    certificate = Some(read);
+                    Ok(value)
                 } else {
                     params::value(parameter, &field.value)
                 }
@@ -110,6 +125,10 @@ impl Checker<'_> {
             wrong.push(index.map_or("", |index| operation.parameters[index].name.as_str()));
             self.say(error);
         }
+        let mut named = true;
+        if let (Some(rule), Some(read)) = (&rules.certificate, &certificate) {
+            named = self.name_by_certificate(read, rule, operation, &given, &mut map);
+        }
         let mut key = None;
         if let (Some(rule), Some((read, place))) = (&rules.csr, &csr)
             && let Ok(read) = &**read
@@ -120,7 +139,7 @@ impl Checker<'_> {
             };
             key = Some((self.compare_csr(read, rule, &map, &place_of, *place), *place));
         }
-        wrong.is_empty().then_some(Parameters { map, given, reason, key })
+        (wrong.is_empty() && named).then_some(Parameters { map, given, reason, key })
     }
 
     /// For each parameter of the operation the field that gives it: the row's, else the nearest default.

@@ -4,63 +4,48 @@ use super::Checker;
 use super::index::{self, Standing};
 use super::parameters::{Parameters, index_of};
 use crate::diag::Diagnostic;
-use crate::plan::row::Row;
-use crate::provider::model::{ActionRules, Operation};
+use crate::plan::checked::Action;
+use crate::provider::model::{ActionRules, Location, Operation};
 use crate::provider::pointer::scalar_text;
-use crate::text::safe;
+use crate::text::{Span, safe};
+use serde_json::{Map, Value};
+use std::hash::DefaultHasher;
 
 impl Checker<'_> {
-    /// What the action is to those before it: its target as shown, and the id of the one that it repeats.
-    pub(super) fn stand(
-        &mut self,
-        row: &Row<'_>,
-        ordinal: u32,
-        account: usize,
-        operation: &Operation,
-        rules: &ActionRules,
-        parameters: &Parameters<'_>,
-    ) -> Option<(String, Option<String>)> {
-        let mut target = String::new();
-        for text in rules.target.parameters.iter().filter_map(|name| parameters.map.get(name)).filter_map(scalar_text) {
-            if !target.is_empty() {
-                target.push('/');
-            }
-            target.push_str(&text);
-        }
-        self.canonical.clear();
-        serde_json::to_writer(&mut self.canonical, &parameters.map).ok()?;
-        let key = index::hash(&(account, operation.name.as_str(), target.as_str()));
-        self.reach(account, operation, rules, parameters);
-        let id_of = |this: &Self, ordinal| this.index.id(ordinal).to_owned();
-        match self.index.target(ordinal, key, &self.canonical) {
-            Standing::New => {
-                self.key_once(ordinal, parameters);
-                Some((target, None))
-            }
+    /// What an action that is whole but for its duplicate is to those before it: the one that it repeats is written into it.
+    /// `false` where it conflicts with one.
+    pub(super) fn stand(&mut self, span: Span, ordinal: u32, targets: &DefaultHasher, action: &mut Action) -> bool {
+        let (operation, target) = (&action.operation, &action.target);
+        let key = index::end_hash(targets.clone(), target);
+        let id_of = |this: &Self, ordinal| this.index.id(ordinal).into_owned();
+        match self.index.target(ordinal, key, action.fingerprint) {
+            Standing::New => action.duplicate_of = None,
             Standing::Repeats(first) => {
                 let first_id = id_of(self, first);
                 let what = format!("this repeats the action `{}` and will be skipped", safe::terminal(&first_id));
-                self.say(Diagnostic::warning("duplicate", row.span, what).related(self.index.span(first), "the first"));
-                Some((target, Some(first_id)))
+                self.say(Diagnostic::warning("duplicate", span, what).related(self.index.span(first), "the first"));
+                action.duplicate_of = Some(first_id);
             }
             Standing::Conflicts(first) => {
                 let what = format!(
                     "the action `{}` asks for a `{}` of the same target ({}) with other parameters",
                     safe::terminal(&id_of(self, first)),
-                    operation.name,
-                    safe::terminal(&target)
+                    operation,
+                    safe::terminal(target)
                 );
-                let error = Diagnostic::error("conflict", row.span, what);
+                let error = Diagnostic::error("conflict", span, what);
                 self.say(error.related(self.index.span(first), "the other").help("keep the one that is meant"));
-                None
+                return false;
             }
         }
+        true
     }
 
-    fn key_once(&mut self, ordinal: u32, parameters: &Parameters<'_>) {
+    /// Tells of a certificate request whose key an earlier one has.
+    pub(super) fn key_once(&mut self, ordinal: u32, parameters: &Parameters<'_>) {
         let Some((key, place)) = parameters.key else { return };
         let Some(first) = self.index.key(key, ordinal) else { return };
-        let first_id = self.index.id(first).to_owned();
+        let first_id = self.index.id(first).into_owned();
         let what = format!("this certificate request has the same key as that of `{}`", safe::terminal(&first_id));
         let finding = if self.draft.safety.unique_keys {
             Diagnostic::error("shared-key", place, what)
@@ -72,7 +57,13 @@ impl Checker<'_> {
     }
 
     /// Warns of parameters that reach further than one target, and of parts that are asked for beside their whole.
-    fn reach(&mut self, account: usize, operation: &Operation, rules: &ActionRules, parameters: &Parameters<'_>) {
+    pub(super) fn reach(
+        &mut self,
+        account: usize,
+        operation: &Operation,
+        rules: &ActionRules,
+        parameters: &Parameters<'_>,
+    ) {
         for wide in &rules.wide {
             let Some(index) = index_of(operation, &wide.parameter) else { continue };
             let Some(field) = parameters.given[index] else { continue };
@@ -89,7 +80,7 @@ impl Checker<'_> {
             if group.is_empty() {
                 continue;
             }
-            let reach = self.index.reach(index::hash(&(account, operation.name.as_str(), group)));
+            let reach = self.index.reach(index::end_hash(index::targets_of(account, &operation.name), &group));
             let slot = if is_wide { &mut reach.whole } else { &mut reach.part };
             slot.get_or_insert(place);
             if let (Some(whole), Some(part), false) = (reach.whole, reach.part, reach.said) {
@@ -99,4 +90,15 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// The parameters without the path of the key that signs, which depends on the working directory.
+pub(super) fn without_place_of_key(operation: &Operation, parameters: &Map<String, Value>) -> Map<String, Value> {
+    let mut parameters = parameters.clone();
+    for parameter in operation.parameters.iter().filter(|parameter| parameter.location == Location::Signer) {
+        if let Some(value) = parameters.get_mut(&parameter.name) {
+            *value = Value::Bool(true);
+        }
+    }
+    parameters
 }

@@ -306,6 +306,7 @@ fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
             windows: provider.windows.clone(),
             concurrency: provider.concurrency,
             concurrency_follows: true,
+            own_keys: true,
             reasons: BTreeMap::new(),
         },
         references: provider.environment.iter().map(|(name, variable)| format!("{name}=env:{variable}\n")).collect(),

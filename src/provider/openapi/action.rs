@@ -4,7 +4,8 @@ use super::reading::{EXTENSION, Reading};
 use super::{operation, rules, schema};
 use crate::pki::RevocationReason;
 use crate::provider::model::{
-    ActionRules, CsrRule, Kind, Location, Operation, Parameter, ReasonRule, Repeat, TargetKind, TargetRule, WideRule,
+    ActionRules, CertificateRule, CsrRule, Kind, Location, Operation, Parameter, ReasonRule, Repeat, TargetKind,
+    TargetRule, WideRule,
 };
 use crate::provider::pointer::scalar_text;
 use crate::tree::node::Node;
@@ -30,17 +31,27 @@ pub(super) fn read<'a>(
         }
     }
     aliases(reading, extension, parameters);
+    let certificate = extension.get("certificate").and_then(|node| certificate(reading, node, parameters));
     let parameters = parameters.as_slice();
     let reason = extension.get("reason").and_then(|node| reason(reading, node, parameters));
     reserved(reading, extension, parameters, reason.as_ref());
     let csr = extension.get("csr").and_then(|node| csr(reading, node, parameters));
     let wide = extension.get("wide").map(|node| wide(reading, node, parameters)).unwrap_or_default();
-    let target = reading.required(extension, "target").and_then(|node| target(reading, node, parameters));
+    let target =
+        reading.required(extension, "target").and_then(|node| target(reading, node, parameters, certificate.as_ref()));
     let repeat = reading.required(extension, "repeat");
     let repeat = repeat.and_then(|node| reading.word(node, &[(Repeat::Safe, "safe"), (Repeat::Unsafe, "unsafe")]));
     // Where these are missing the document is refused; to go on with them keeps one defect from looking like many.
     let target = target.unwrap_or(TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() });
-    Some(ActionRules { target, repeat: repeat.unwrap_or(Repeat::Unsafe), reason, csr, wide, lookups: Vec::new() })
+    Some(ActionRules {
+        target,
+        repeat: repeat.unwrap_or(Repeat::Unsafe),
+        reason,
+        csr,
+        certificate,
+        wide,
+        lookups: Vec::new(),
+    })
 }
 
 /// Every look-up must be used by an action, and every action must be able to end well.
@@ -111,7 +122,12 @@ fn reserved(reading: &mut Reading<'_>, extension: &Node, parameters: &[Parameter
     }
 }
 
-fn target<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<TargetRule> {
+fn target<'a>(
+    reading: &mut Reading<'a>,
+    node: &'a Node,
+    parameters: &[Parameter],
+    certificate: Option<&CertificateRule>,
+) -> Option<TargetRule> {
     reading.closed(node, &["kind", "parameters"]);
     let kinds = [TargetKind::Certificate, TargetKind::Order, TargetKind::Ca].map(|kind| (kind, kind.word()));
     let kind = reading.required(node, "kind").and_then(|kind| reading.word(kind, &kinds));
@@ -119,7 +135,8 @@ fn target<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter
     let mut names = Vec::new();
     for item in reading.one_or_many(list) {
         let Some(parameter) = named(reading, item, parameters) else { continue };
-        if !parameter.required {
+        let is_filled = certificate.is_some_and(|rule| rule.serial.as_ref() == Some(&parameter.name));
+        if !parameter.required && !is_filled {
             let what = format!("`{}` names the target and must therefore be required", parameter.name);
             reading.error("wrong-value", item.span, what);
         }
@@ -134,8 +151,8 @@ fn target<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter
 fn reason<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<ReasonRule> {
     reading.closed(node, &["field", "values"]);
     let field = reading.required(node, "field").and_then(|field| named(reading, field, parameters));
-    if field.is_some_and(|field| field.kind != Kind::String) {
-        reading.error("wrong-value", node.span, "a reason's field must be a string");
+    if field.is_some_and(|field| !matches!(field.kind, Kind::String | Kind::Integer)) {
+        reading.error("wrong-value", node.span, "a reason's field must be a string or a whole number");
     }
     let allowed: Option<Vec<String>> = field.and_then(|field| {
         let list = field.schema.get("enum")?.as_array()?;
@@ -186,6 +203,43 @@ fn csr<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) 
     Some(CsrRule { field: field?, common_name, dns_names })
 }
 
+/// Reads `certificate`, and adds the parameters that it brings.
+fn certificate<'a>(
+    reading: &mut Reading<'a>,
+    node: &'a Node,
+    parameters: &mut Vec<Parameter>,
+) -> Option<CertificateRule> {
+    reading.closed(node, &["field", "serial", "key"]);
+    let field = reading.required(node, "field")?;
+    let parameter = named(reading, field, parameters)?;
+    if parameter.kind != Kind::String || !parameter.required {
+        reading.error("wrong-value", field.span, "a certificate's parameter must be a required string");
+    }
+    let field = parameter.name.clone();
+    let mut add = |key: &str, schema: serde_json::Value, location: Location, description: &str| {
+        let name = node.get(key)?;
+        let text = reading.text(name)?;
+        if parameters.iter().any(|parameter| parameter.name == text) {
+            reading.error("duplicate-name", name.span, format!("there is a parameter `{text}` already"));
+        } else {
+            let read = schema::ParameterSchema { kind: Kind::String, fixed: None, schema, description: String::new() };
+            parameters.push(operation::parameter(read, text, location, false, description.to_owned()));
+        }
+        Some(text.to_owned())
+    };
+    let serial = serde_json::json!({"type": "string", "pattern": "^[0-9a-fA-F:]+( .*)?$"});
+    let serial =
+        add("serial", serial, Location::Lookup, "The serial number; read from the certificate where it is not given");
+    let key = serde_json::json!({"type": "string", "pattern": "^file:."});
+    let key = add(
+        "key",
+        key,
+        Location::Signer,
+        "`file:PATH` of the certificate's private key, to sign with it instead of the account's",
+    );
+    Some(CertificateRule { field, serial, key })
+}
+
 fn wide<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Vec<WideRule> {
     let mut rules = Vec::new();
     for item in reading.list(node) {
@@ -202,7 +256,8 @@ fn wide<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter])
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 8] = ["target", "repeat", "aliases", "reason", "csr", "wide", "lookup_parameters", "lookups"];
+const ACTION: [&str; 9] =
+    ["target", "repeat", "aliases", "reason", "csr", "certificate", "wide", "lookup_parameters", "lookups"];
 /// The words of plans that a parameter's name would be hidden by.
 const RESERVED: [&str; 11] = [
     "id",

@@ -48,6 +48,8 @@ mod samples;
 mod schema;
 mod security;
 
+pub(super) use schema::compile;
+
 use super::model::Provider;
 use crate::diag::Diagnostics;
 use crate::text::SourceId;

@@ -225,14 +225,30 @@ fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, given: &mut Gi
     }
     let Some(content) = reading.required(body, "content") else { return };
     for field in reading.map(content) {
-        if field.name != "application/json" {
+        let is_signed = field.name == SIGNED && signs_bodies(reading);
+        if field.name != "application/json" && !is_signed {
             let what = format!("the media type `{}` is not honoured; `application/json` is", field.name);
             reading.error("not-honoured", field.span, what);
         }
     }
-    let Some(media) = content.get("application/json") else { return };
-    reading.object(media, &["schema"], &["example", "examples"]);
-    let Some(schema) = reading.required(media, "schema") else { return };
+    let schema = match (content.get("application/json"), content.get(SIGNED)) {
+        (Some(media), _) => {
+            reading.object(media, &["schema"], &["example", "examples"]);
+            reading.required(media, "schema")
+        }
+        (None, Some(media)) if !signs_bodies(reading) => media.get("schema"),
+        // What is on the wire is a JWS, as the schema says; plans know what is in it.
+        (None, Some(media)) => {
+            reading.object(media, &["schema", EXTENSION], &["example", "examples"]);
+            let extension = reading.required(media, EXTENSION);
+            extension.and_then(|extension| {
+                reading.closed(extension, &["payload"]);
+                reading.required(extension, "payload")
+            })
+        }
+        (None, None) => None,
+    };
+    let Some(schema) = schema else { return };
     let Some(object) = reading.resolve(schema) else { return };
     reading.object(object, &["type", "properties", "required", "additionalProperties"], schema::ANNOTATIONS);
     if object.get("type").and_then(Node::text) != Some("object") {
@@ -257,6 +273,13 @@ fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, given: &mut Gi
     }
 }
 
+/// Whether a security scheme signs bodies.
+fn signs_bodies(reading: &Reading<'_>) -> bool {
+    let schemes = reading.root().get("components").and_then(|components| components.get("securitySchemes"));
+    let signer = |field: &Field| Some(field.value.get(EXTENSION)?.get("signer")?.text()? == "acme-jws");
+    schemes.into_iter().flat_map(Node::fields).any(|field| signer(field) == Some(true))
+}
+
 /// Every status that a rule names must be among the declared responses: the document has other readers, too.
 fn check_responses<'a>(reading: &mut Reading<'a>, responses: &'a Node, own: &AnswerReading) {
     let fields = reading.map(responses);
@@ -277,6 +300,8 @@ fn check_responses<'a>(reading: &mut Reading<'a>, responses: &'a Node, own: &Ans
 
 const METHODS: [(&str, &str); 5] =
     [("get", "GET"), ("put", "PUT"), ("post", "POST"), ("patch", "PATCH"), ("delete", "DELETE")];
+/// The media type of a signed body (RFC 8555, section 6.2).
+const SIGNED: &str = "application/jose+json";
 /// Set by the client or a signer, or without effect in OpenAPI.
 const RESERVED_HEADERS: [&str; 9] = [
     "accept",

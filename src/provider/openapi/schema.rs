@@ -27,7 +27,7 @@ pub(super) fn parameter<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Parame
 }
 
 /// Compiles a schema. Patterns run in linear time, whatever a user's document says.
-pub(super) fn compile(schema: &Value) -> Result<Validator, String> {
+pub(in crate::provider) fn compile(schema: &Value) -> Result<Validator, String> {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .with_pattern_options(PatternOptions::regex())

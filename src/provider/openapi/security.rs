@@ -105,6 +105,7 @@ fn scheme<'a>(reading: &mut Reading<'a>, name: &str, node: &'a Node) -> Option<(
             return None;
         }
         ("ncp-signature-v2", None) => SignerKind::NcpSignatureV2,
+        ("acme-jws", None) => SignerKind::AcmeJws,
         ("huawei-sdk-hmac-sha256", None) => SignerKind::HuaweiSdkHmacSha256,
         _ => SignerKind::Header(header),
     };
@@ -152,7 +153,7 @@ struct Signer {
     sets: &'static [&'static str],
 }
 
-const SIGNERS: [Signer; 4] = [
+const SIGNERS: [Signer; 5] = [
     Signer { word: "header", required: &[], optional: &[], header: "", sets: &[] },
     Signer {
         word: "ncp-signature-v2",
@@ -175,4 +176,6 @@ const SIGNERS: [Signer; 4] = [
         header: "x-auth-token",
         sets: &[],
     },
+    // The signature is in the body; its media type is what a header shows of it.
+    Signer { word: "acme-jws", required: &["account_key"], optional: &[], header: "content-type", sets: &[] },
 ];

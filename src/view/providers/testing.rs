@@ -51,6 +51,7 @@ pub(super) fn provider() -> Provider {
             values: vec![(RevocationReason::KeyCompromise, text("key_compromise"))],
         }),
         csr: None,
+        certificate: None,
         wide: vec![WideRule { parameter: text("id"), value: text("0"), reaches: text("every certificate") }],
         lookups: vec![LookupRule {
             absent: crate::provider::Standing::Unknown,

@@ -146,7 +146,12 @@ fn scalar(value: &Value) -> String {
 fn example(provider: &Provider, operation: &Operation) -> Option<String> {
     let sample = operation.samples.first()?;
     // JSON values are YAML too, quoted where a plain scalar could be misread.
-    let fields: String = sample.parameters.iter().map(|(name, value)| format!(", {name}: {value}")).collect();
+    let rule = operation.action.as_ref().and_then(|rules| rules.certificate.as_ref());
+    let field = |(name, value): (&String, &Value)| match rule {
+        Some(rule) if rule.field == *name => format!(", {name}: \"file:shop.pem\""),
+        _ => format!(", {name}: {value}"),
+    };
+    let fields: String = sample.parameters.iter().map(field).collect();
     Some(format!("- {{provider: {}, action: {}{fields}}}", provider.id, operation.name))
 }
 

@@ -20,6 +20,7 @@ pub(super) const fn location(location: Location) -> &'static str {
         Location::Query => "query",
         Location::Body => "body",
         Location::Lookup => "lookup",
+        Location::Signer => "signer",
     }
 }
 
@@ -35,6 +36,7 @@ pub(super) fn signer(signer: &SignerKind) -> String {
         SignerKind::Header(name) => format!("header {name}"),
         SignerKind::NcpSignatureV2 => "ncp-signature-v2".to_owned(),
         SignerKind::HuaweiSdkHmacSha256 => "huawei-sdk-hmac-sha256".to_owned(),
+        SignerKind::AcmeJws => "acme-jws".to_owned(),
         SignerKind::HuaweiIamToken(url) => format!("huawei-iam-token from {url}"),
     }
 }

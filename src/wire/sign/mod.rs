@@ -2,6 +2,7 @@
 
 mod header;
 mod huawei;
+pub(super) mod jws;
 mod ncp_v2;
 
 use super::credentials::Credentials;
@@ -21,6 +22,12 @@ pub enum SignError {
     /// A credential holds what a header field cannot carry.
     #[error("the credential `{0}` holds characters that a header field cannot carry")]
     Unsendable(String),
+    /// A key cannot be used; a sentence.
+    #[error("{0}")]
+    Key(String),
+    /// There is no nonce for the request.
+    #[error("there is no nonce for it")]
+    NoNonce,
     /// The request's URL is none.
     #[error("the URL of the request cannot be read")]
     Url,
@@ -40,7 +47,17 @@ pub fn sign(
         SignerKind::Header(name) => header::sign(name, request, credentials),
         SignerKind::NcpSignatureV2 => ncp_v2::sign(request, credentials, at),
         SignerKind::HuaweiSdkHmacSha256 => huawei::sign(request, credentials, at),
+        // Signed within a session: `super::acme`.
+        SignerKind::AcmeJws => Err(SignError::NoNonce),
         SignerKind::HuaweiIamToken(_) => header::sign_with(AUTH_TOKEN, "x-auth-token", request, credentials),
+    }
+}
+
+/// What stands in the way of a credential's use by a signer, as a sentence.
+pub fn unusable(signer: &SignerKind, value: &str) -> Option<String> {
+    match signer {
+        SignerKind::AcmeJws => crate::pki::PrivateKey::parse_pem(value).err(),
+        _ => None,
     }
 }
 
@@ -53,12 +70,16 @@ pub fn signer_headers(signer: &SignerKind) -> Vec<&str> {
             vec![huawei::DATE, huawei::DOMAIN_ID, huawei::SECURITY_TOKEN, "authorization"]
         }
         SignerKind::HuaweiIamToken(_) => vec!["x-auth-token"],
+        SignerKind::AcmeJws => vec!["content-type"],
     }
 }
 
 /// What a preview shows in the place of the header fields that a signer sets for its required credentials.
 pub fn shown_headers(signer: &SignerKind) -> Vec<(&str, &'static str)> {
     let show = |name| {
+        if *signer == SignerKind::AcmeJws {
+            return (name, jws::MEDIA_TYPE);
+        }
         let made_at_sending = [ncp_v2::TIMESTAMP, ncp_v2::SIGNATURE, huawei::DATE, "authorization"].contains(&name)
             && !matches!(signer, SignerKind::Header(_));
         (name, if made_at_sending { "(signed at sending)" } else { "(secret)" })
@@ -75,6 +96,7 @@ pub fn goes_into_header(scheme: &AuthScheme, credential: &str) -> bool {
         SignerKind::NcpSignatureV2 => credential == "access_key",
         SignerKind::HuaweiSdkHmacSha256 => ["access_key", "security_token", "domain_id"].contains(&credential),
         SignerKind::HuaweiIamToken(_) => credential == AUTH_TOKEN,
+        SignerKind::AcmeJws => false,
     }
 }
 

@@ -1,0 +1,238 @@
+//! Certificates that actions send whole: read, named by their serial numbers, and held against the keys that are to sign for them. A
+//! private key is looked at and forgotten; the plan keeps the reference alone.
+
+use super::Checker;
+use super::index::end_hash;
+use crate::diag::Diagnostic;
+use crate::pki::{Certificate, PrivateKey};
+use crate::plan::checked::ReadFile;
+use crate::plan::load;
+use crate::provider::Operation;
+use crate::provider::model::CertificateRule;
+use crate::text::{Span, safe};
+use crate::tree::Field;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use std::collections::{HashMap, HashSet};
+use std::hash::DefaultHasher;
+use std::path::{Path, PathBuf};
+
+/// What is kept of the certificates that were read: little, for there may be very many.
+#[derive(Default)]
+pub(super) struct Certificates {
+    /// Files that the run directory gets a copy of.
+    copied: HashSet<PathBuf>,
+    /// Serial number → issuer of the first certificate with it.
+    issuers: HashMap<u128, u128>,
+}
+
+/// A certificate, and the file that it was read from.
+pub(super) struct ReadCertificate {
+    certificate: Certificate,
+    place: Span,
+}
+
+impl ReadCertificate {
+    /// As it is sent: DER in base64url.
+    pub(super) fn value(&self) -> Value {
+        Value::String(URL_SAFE_NO_PAD.encode(&self.certificate.der))
+    }
+}
+
+impl Checker<'_> {
+    /// Reads the certificate of a field: `file:PATH`, or the PEM text itself.
+    pub(super) fn read_certificate(&mut self, field: &Field) -> Option<ReadCertificate> {
+        let text = self.single(field)?;
+        let place = field.value.span;
+        let read = match text.strip_prefix("file:") {
+            Some(named) => self.sent_certificate_file(named.trim(), place),
+            None if text.contains("-----BEGIN") => parse(text),
+            // As reports write it that are plans by themselves.
+            None if is_sent(text) => parse_sent(text),
+            None => {
+                let what = format!("`{}` is neither a file nor a certificate", field.name);
+                let help = format!("write `{}: \"file:PATH\"`, or the PEM text", field.name);
+                self.say(Diagnostic::error("certificate", place, what).help(help));
+                return None;
+            }
+        };
+        let certificate = match read {
+            Ok(certificate) => certificate,
+            Err((what, help)) => {
+                let error = Diagnostic::error("certificate", place, what);
+                self.say(if help.is_empty() { error } else { error.help(help) });
+                return None;
+            }
+        };
+        if self.now > certificate.ends {
+            let what = format!("the certificate ended at {}", certificate.ends);
+            let help = "nobody accepts it any more, and some CAs refuse to revoke it; drop it unless its revocation is asked for";
+            self.say(Diagnostic::warning("expired", place, what).help(help));
+        }
+        Some(ReadCertificate { certificate, place })
+    }
+
+    /// The reference to a key: a file, and nothing else.
+    pub(super) fn key_reference(&mut self, field: &Field) -> Option<Value> {
+        let text = self.single(field)?;
+        if text.strip_prefix("file:").is_some_and(|path| !path.trim().is_empty() && !path.contains('\0')) {
+            return Some(Value::String(text.to_owned()));
+        }
+        // What stands there may be the key itself, so its line is not to be shown.
+        let what = format!("`{}` is not a reference to a file; a plan never holds a key", field.name);
+        self.say(Diagnostic::error("literal-secret", field.span, what).help("write `file:PATH`"));
+        None
+    }
+
+    /// Fills in what the certificate tells, and holds what the action says against it. `false` where something will not do, which was
+    /// said. `given` holds the field that gave each parameter.
+    pub(super) fn name_by_certificate(
+        &mut self,
+        read: &ReadCertificate,
+        rule: &CertificateRule,
+        operation: &Operation,
+        given: &[Option<&Field>],
+        map: &mut Map<String, Value>,
+    ) -> bool {
+        let field = |name: &Option<String>| {
+            let name = name.as_ref()?;
+            given[operation.parameters.iter().position(|parameter| parameter.name == *name)?]
+        };
+        let mut good = true;
+        if let Some(name) = &rule.serial {
+            let serial = self.serial(&read.certificate);
+            if let (Some(field), Some(asked)) = (field(&rule.serial), map.get(name).and_then(Value::as_str))
+                && !same_serial(asked, &serial)
+            {
+                let what = format!("the certificate's serial number is {serial}, not `{}`", safe::terminal(asked));
+                let error = Diagnostic::error("certificate", field.value.span, what);
+                self.say(error.related(read.place, "the certificate").help("is it the right file?"));
+                good = false;
+            }
+            map.insert(name.clone(), serial.into());
+        }
+        if let (Some(name), Some(field)) = (&rule.key, field(&rule.key)) {
+            match self.own_key(field, read) {
+                Some(path) => drop(map.insert(name.clone(), format!("file:{}", path.display()).into())),
+                None => good = false,
+            }
+        }
+        good
+    }
+
+    /// The file of the key that is to sign in the certificate's name.
+    fn own_key(&mut self, field: &Field, read: &ReadCertificate) -> Option<PathBuf> {
+        let place = field.value.span;
+        let named = field.value.text()?.strip_prefix("file:")?.trim();
+        let path = load::resolve(self.sources, place, named);
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let text = load::read_secret(&path, LARGEST);
+        let key = text.and_then(|text| PrivateKey::parse_pem(&text));
+        match key {
+            Ok(key) if key.is_of(&read.certificate) => Some(path),
+            Ok(_) => {
+                let what = format!("the key in {} is not the certificate's", safe::terminal(named));
+                let error = Diagnostic::error("certificate-key", place, what).related(read.place, "the certificate");
+                self.say(error.help("give the certificate's own key, or leave it out to sign with the account's"));
+                None
+            }
+            Err(why) => {
+                let what = format!("the key in {} cannot be used: {why}", safe::terminal(named));
+                self.say(Diagnostic::error("certificate-key", place, what));
+                None
+            }
+        }
+    }
+
+    /// The serial number as reports show it; with the issuer's fingerprint where another issuer's certificate has the same.
+    fn serial(&mut self, certificate: &Certificate) -> String {
+        let digits = hex::encode(&certificate.serial);
+        let digits = if digits.is_empty() { "00".to_owned() } else { digits };
+        let issuer = end_hash(DefaultHasher::new(), &certificate.issuer);
+        if *self.certificates.issuers.entry(end_hash(DefaultHasher::new(), &digits)).or_insert(issuer) == issuer {
+            return digits;
+        }
+        let fingerprint = crate::pki::SpkiFingerprint::of(&certificate.issuer).to_string();
+        format!("{digits} (issuer {})", &fingerprint[..16])
+    }
+
+    fn sent_certificate_file(&mut self, named: &str, place: Span) -> Result<Certificate, (String, String)> {
+        let path = load::resolve(self.sources, place, named);
+        let shown = safe::terminal(&path.display().to_string()).into_owned();
+        let text = load::read_small(&path, LARGEST).map_err(|why| {
+            let der = why.contains("UTF-8");
+            let help = if der {
+                "where it is in DER, `openssl x509 -inform der -in FILE -out FILE.pem` makes PEM of it"
+            } else {
+                ""
+            };
+            (format!("the file {shown} cannot be read: {why}"), help.to_owned())
+        })?;
+        let certificate = parse(&text).map_err(|(why, help)| (format!("the file {shown}: {why}"), help))?;
+        self.copy_once(named, &path);
+        Ok(certificate)
+    }
+
+    fn copy_once(&mut self, named: &str, path: &Path) {
+        if self.certificates.copied.insert(path.to_owned()) {
+            self.files.push(ReadFile { name: named.to_owned(), path: Some(path.to_owned()), text: None });
+        }
+    }
+}
+
+/// The first certificate in a text; in a file with a chain, that is the one at its end. Else what is wrong, and what would be right.
+fn parse(text: &str) -> Result<Certificate, (String, String)> {
+    if text.contains("PRIVATE KEY-----") {
+        let what = "there is a private key beside the certificate, and the run directory keeps a copy of what it reads";
+        return Err((
+            what.to_owned(),
+            "give a file with the certificate alone (`openssl x509 -in FILE -out FILE.pem`)".to_owned(),
+        ));
+    }
+    Certificate::parse(text.as_bytes()).map_err(|why| {
+        let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
+        (why.to_string(), help.to_owned())
+    })
+}
+
+/// Whether a text looks as certificates are sent.
+fn is_sent(text: &str) -> bool {
+    text.starts_with("MI") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+fn parse_sent(text: &str) -> Result<Certificate, (String, String)> {
+    let der = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+    Certificate::parse(&der).map_err(|_| ("this is no certificate in base64url".to_owned(), String::new()))
+}
+
+/// Whether people's way to write a serial number means this one: in upper case, with colons, with zeros before.
+fn same_serial(asked: &str, serial: &str) -> bool {
+    let plain = |text: &str| {
+        let digits: String =
+            text.split(' ').next().unwrap_or_default().chars().filter(|letter| *letter != ':').collect();
+        digits.to_ascii_lowercase().trim_start_matches('0').to_owned()
+    };
+    plain(asked) == plain(serial)
+}
+
+/// A larger file is no certificate and no key.
+const LARGEST: u64 = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_numbers_are_compared_as_people_write_them() {
+        for (asked, serial, expected) in [
+            ("00:C0:FF", "c0ff", true),
+            ("c0ff", "c0ff", true),
+            ("0a1b", "a1b", true),
+            ("c0fe", "c0ff", false),
+            ("c0ff", "c0ff (issuer 0123)", true),
+        ] {
+            assert_eq!(same_serial(asked, serial), expected, "{asked} {serial}");
+        }
+    }
+}
