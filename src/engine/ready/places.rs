@@ -91,6 +91,22 @@ mod tests {
     }
 
     #[test]
+    fn other_windows_of_one_account_leave_those_of_the_other_that_shares_its_credential() {
+        let windows = |texts: &[&str]| texts.iter().map(|text| Window::parse(text).unwrap()).collect::<Vec<_>>();
+        let paces = [Pace::new(&windows(&["100/5s", "9/1s"])), Pace::new(&windows(&["100/5s", "50/60s"]))];
+        let mut ready = Ready::new(paces.into_iter().map(|pace| (pace, 4)).collect(), 0);
+        ready.share(1, 0);
+        for (account, set, expected) in [
+            (0, &["20/5s"][..], &["20/5s", "100/5s", "50/60s"][..]),
+            (1, &["100/5s"], &["20/5s", "100/5s"]),
+            (1, &["20/5s"], &["20/5s"]),
+        ] {
+            ready.set_windows(account, &windows(set));
+            assert_eq!(ready.pace(0).windows(), windows(expected), "{account} {set:?}");
+        }
+    }
+
+    #[test]
     fn places_follow_the_latency_of_their_own_account() {
         let mut ready = ready(&[1, 1], 0);
         ready.follow(0, 32);
