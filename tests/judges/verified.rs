@@ -132,6 +132,8 @@ fn a_run_is_verified_by_what_openssl_publishes() {
     issue(&authority, &places);
     // It reads its index when it begins, and again only after it has answered: its first answer after the revocations is stale.
     let _responder = Responder::start(&authority, port);
+    // It tells a new index by whole seconds of its time: one of the second in which it began would never be read.
+    std::thread::sleep(Duration::from_millis(1100));
     revoke(&place, &mock, &authority, places.len());
     let shown = place.certsweep(&["verify", "run", "--only", "ocsp", "--json"]).exits(1).json();
     let count = |seen: &str| {
