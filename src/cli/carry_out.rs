@@ -7,9 +7,10 @@ use super::now::Telling;
 use super::report::write_reports;
 use super::signals;
 use super::status::resume_command;
-use crate::engine::{self, Ending, Question, Run, Sender, safety};
+use crate::engine::{self, Ending, Question, Run, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::{JournalError, Reader, RunFacts, words};
+use crate::plan::calendar;
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
 use crate::view::Deadline;
@@ -123,8 +124,8 @@ fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Opti
         return Ok(None);
     }
     let now = context.clock.now();
-    let began = reader.overview()?.began_at.unwrap_or(now);
-    let at = safety::deadline(settings.deadline, &settings.schedule, began);
+    let began = reader.began_at()?.unwrap_or(now);
+    let at = calendar::deadline_at(settings.deadline, &settings.schedule, began);
     Ok(at.map(|at| Deadline { at, ahead: at.duration_since(now) }))
 }
 
@@ -172,7 +173,7 @@ fn summary(
     exit: Exit,
 ) -> Result<Summary, JournalError> {
     let overview = reader.overview()?;
-    let duplicates = reader.queue()?.repeating().count() as u64;
+    let duplicates = reader.duplicates()?;
     let state = if ending.complete { State::Finished } else { State::Stopped };
     let resume = resume_command(path, State::Stopped).unwrap_or_default();
     let mut next = Vec::new();

@@ -4,6 +4,7 @@ use super::args::{Global, IgnoredColumns, PlanSource};
 use super::clock::SystemClock;
 use super::exit::Exit;
 use crate::diag::{Diagnostics, Severity};
+use crate::journal::JournalError;
 use crate::plan::{Action, CheckedPlan};
 use crate::plan::{CsvOptions, IgnoreColumns, Input, Request, check};
 use crate::provider::Catalog;
@@ -130,6 +131,12 @@ impl Context {
     pub fn failed(&self, error: &dyn std::fmt::Display) -> Exit {
         self.printer.error(&error.to_string());
         Exit::Environment
+    }
+
+    /// Prints why a run directory cannot be used.
+    pub fn no_run(&self, error: &JournalError) -> Exit {
+        self.printer.error(&error.to_string());
+        Exit::of_journal(error)
     }
 
     fn input(&self, path: &Path) -> Result<Input, Exit> {

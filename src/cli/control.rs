@@ -94,10 +94,7 @@ fn say(context: &Context, path: &Path, what: What, told: impl Fn(Done) -> String
 }
 
 fn say_word(context: &Context, path: &Path, what: What) -> Result<Done, (String, Exit)> {
-    let failed = |error: JournalError| match error {
-        JournalError::NotARun { .. } => (error.to_string(), Exit::Usage),
-        error => (error.to_string(), Exit::Environment),
-    };
+    let failed = |error: JournalError| (error.to_string(), Exit::of_journal(&error));
     let dir = RunDir::existing(path).map_err(failed)?;
     let facts = dir.read().and_then(|reader| reader.facts()).map_err(failed)?;
     if let What::Pace(limits) = &what {

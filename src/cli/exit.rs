@@ -1,5 +1,6 @@
 //! The exit codes: a closed list that scripts rely on, each with its number in one place. Never exits the process.
 
+use crate::journal::JournalError;
 use crate::run::{Outcome, StopReason};
 use std::process::ExitCode;
 
@@ -21,6 +22,14 @@ pub enum Exit {
 }
 
 impl Exit {
+    /// The code of a run directory that cannot be used: a path that is none is a mistake of the command line.
+    pub const fn of_journal(error: &JournalError) -> Self {
+        match error {
+            JournalError::NotARun { .. } => Self::Usage,
+            _ => Self::Environment,
+        }
+    }
+
     /// The number that the shell sees.
     pub const fn code(self) -> u8 {
         match self {

@@ -2,11 +2,10 @@
 
 use super::context::ReadPlan;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Change, Forecast, Wishes, forecast};
-use crate::engine::safety;
 use crate::engine::waits::Why;
 use crate::journal::Queue;
 use crate::plan::settings::BetweenWaves;
-use crate::plan::{Account, Action, Settings};
+use crate::plan::{Account, Action, Settings, calendar};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
 use crate::provider::{Catalog, Provider, lookup};
 use crate::run::Ordinal;
@@ -96,7 +95,7 @@ impl Gathered {
         let settings = read.plan.settings();
         self.resolve_needs();
         let assumptions = self.assumptions(settings, catalog, latency, now);
-        let deadline = safety::deadline(settings.deadline, &settings.schedule, now);
+        let deadline = calendar::deadline_at(settings.deadline, &settings.schedule, now);
         let foretold = forecast(settings, &self.queue, &assumptions);
         let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time).ok());
         let (starts_at, ends_at) = (after(foretold.starts), after(foretold.takes));
@@ -152,11 +151,8 @@ impl Gathered {
 
     /// Needs become ordinals; who needs a duplicate needs what it repeats.
     fn resolve_needs(&mut self) {
-        let repeated = self.queue.repeating().filter_map(|(ordinal, of)| Some((ordinal, *self.ids.get(of)?)));
-        let originals: HashMap<Ordinal, Ordinal> = repeated.collect();
         for (ordinal, needs) in &self.needs {
-            let ordinals = needs.iter().filter_map(|id| self.ids.get(id).copied());
-            let needs = ordinals.map(|need| originals.get(&need).copied().unwrap_or(need)).collect();
+            let needs = needs.iter().filter_map(|id| self.ids.get(id).copied()).collect();
             self.queue.need(*ordinal, needs);
         }
     }
@@ -271,7 +267,7 @@ fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool
 
 /// Says so where a run of these actions that begins now will miss its deadline.
 pub fn misses_the_deadline(settings: &Settings, queue: &Queue, latency: Duration, now: Timestamp) -> Option<String> {
-    let at = safety::deadline(settings.deadline, &settings.schedule, now)?;
+    let at = calendar::deadline_at(settings.deadline, &settings.schedule, now)?;
     let tokens = vec![false; settings.accounts.len()];
     let assumptions = Assumptions { start: now, latency, tokens, read_back: HashSet::new() };
     let Some(takes) = forecast(settings, queue, &assumptions).takes else {

@@ -19,11 +19,7 @@ pub fn report(context: &Context, args: &args::Report) -> Exit {
     let outcomes: BTreeSet<Outcome> = args.outcome.iter().copied().collect();
     let reader = match RunDir::existing(&args.run_dir).and_then(|dir| dir.read()) {
         Ok(reader) => reader,
-        Err(error @ JournalError::NotARun { .. }) => {
-            context.printer.error(&error.to_string());
-            return Exit::Usage;
-        }
-        Err(error) => return context.failed(&error),
+        Err(error) => return context.no_run(&error),
     };
     let catalog = match format {
         Format::Plan => {

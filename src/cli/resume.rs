@@ -8,7 +8,7 @@ use super::prepare::{senders, simulated_senders};
 use super::remaining::catalog_of;
 use super::run::teach;
 use super::simulate::simulator_for;
-use crate::journal::{JournalError, RunDir, RunFacts};
+use crate::journal::{RunDir, RunFacts};
 use crate::provider::Catalog;
 
 /// Goes on with a run.
@@ -19,13 +19,7 @@ pub fn resume(context: &Context, args: &args::Resume) -> Exit {
 }
 
 fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
-    let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| match error {
-        JournalError::NotARun { .. } => {
-            context.printer.error(&error.to_string());
-            Exit::Usage
-        }
-        error => context.failed(&error),
-    })?;
+    let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let read = run.dir.read().and_then(|reader| Ok((reader.facts()?, reader.overview()?)));
     let (facts, overview) = read.map_err(|error| context.failed(&error))?;
     let catalog = catalog_of(context, &facts)?;

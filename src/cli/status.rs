@@ -3,9 +3,9 @@
 use super::args;
 use super::context::Context;
 use super::exit::Exit;
-use crate::engine::safety;
 use crate::journal::reader::Overview;
-use crate::journal::{JournalError, RunDir, RunFacts, words};
+use crate::journal::{RunDir, RunFacts, words};
+use crate::plan::calendar;
 use crate::run::Outcome;
 use crate::time::Clock;
 use crate::view::now::{DeadlineNow, Now};
@@ -31,11 +31,7 @@ pub fn status(context: &Context, args: &args::Status) -> Exit {
             }
             Exit::Well
         }
-        Err(error @ JournalError::NotARun { .. }) => {
-            context.printer.error(&error.to_string());
-            Exit::Usage
-        }
-        Err(error) => context.failed(&error),
+        Err(error) => context.no_run(&error),
     }
 }
 
@@ -87,7 +83,7 @@ fn status_of(
 /// The deadline of a run that nobody carries out now, or of whom no process has told yet.
 fn deadline(facts: &RunFacts, overview: &Overview, now: jiff::Timestamp) -> Option<DeadlineNow> {
     let settings = &facts.settings;
-    let at = safety::deadline(settings.deadline, &settings.schedule, overview.began_at.unwrap_or(now))?;
+    let at = calendar::deadline_at(settings.deadline, &settings.schedule, overview.began_at.unwrap_or(now))?;
     let met = match overview.finished_at {
         Some(finished) => Some(finished <= at),
         None => (now > at).then_some(false),

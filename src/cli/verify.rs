@@ -12,7 +12,7 @@ use super::witnesses::{ToSee, gather};
 use crate::engine::verify::{Case, Ended, Progress, Sight, Verification, verify as ask};
 use crate::engine::{Sender, Word};
 use crate::journal::dir::OpenRun;
-use crate::journal::{JournalError, Reader, RunDir, RunFacts, Verified};
+use crate::journal::{Reader, RunDir, RunFacts, Verified};
 use crate::provider::Catalog;
 use crate::run::{StopReason, Witness};
 use crate::time::human;
@@ -30,13 +30,7 @@ pub fn verify(context: &Context, args: &args::Verify) -> Exit {
 }
 
 fn verify_run(context: &Context, args: &args::Verify) -> Result<Exit, Exit> {
-    let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| match error {
-        JournalError::NotARun { .. } => {
-            context.printer.error(&error.to_string());
-            Exit::Usage
-        }
-        error => context.failed(&error),
-    })?;
+    let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let exit = verify_open_run(context, args, &run);
     run.close();
     exit

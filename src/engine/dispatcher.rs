@@ -17,15 +17,15 @@ use super::pace::{Moment, Pace};
 use super::reach::Reach;
 use super::ready::{Ready, Turn};
 use super::retry::Jitter;
-use super::safety::{self, Watch};
+use super::safety::Watch;
 use super::sender::{Sender, TokenError};
 use super::sent::Present;
 use super::start;
 use super::trip::Trip;
 use super::waits::Waits;
 use super::waves::Waves;
-use crate::journal::{ActionState, Journal, JournalError, Phase, Reader, Record, States};
-use crate::plan::Settings;
+use crate::journal::{ActionState, Journal, JournalError, Phase, Queue, Reader, Record, States};
+use crate::plan::{Settings, calendar};
 use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -122,7 +122,8 @@ struct Dispatcher<'a, 'o, T, C> {
     observe: &'o mut dyn FnMut(Event),
     states: States,
     untold: writing::Untold,
-    duplicates: HashSet<Ordinal>,
+    /// Every action, as far as their order goes.
+    queue: Queue,
     ready: Ready,
     doubts: HashMap<Ordinal, Doubted>,
     steps: JoinSet<Step>,
@@ -214,11 +215,7 @@ where
         for (account, learnt) in learnt.iter().filter(|(account, _)| **account < accounts) {
             ready.pace(*account).recall(now, learnt);
         }
-        let mut duplicates = HashSet::new();
         for action in queue.iter() {
-            if action.duplicate_of.is_some() {
-                duplicates.insert(action.ordinal);
-            }
             if states.of(action.ordinal).phase != Phase::Waiting {
                 continue;
             }
@@ -236,14 +233,14 @@ where
         let mut dispatcher = Self {
             watch: Watch::new(safety, accounts),
             jitter: Jitter::new(run.seed),
-            deadline: safety::deadline(run.settings.deadline, &run.settings.schedule, began_at),
+            deadline: calendar::deadline_at(run.settings.deadline, &run.settings.schedule, began_at),
             stopping: failed.map(StopReason::Environment),
             doubts,
             run,
             observe,
             states,
             untold: writing::Untold::new(),
-            duplicates,
+            queue,
             ready,
             steps: JoinSet::new(),
             under_way: HashMap::new(),
@@ -414,7 +411,7 @@ where
         self.all_told().await;
         let complete = self.states.0.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
         let ended_well = |(ordinal, state): (usize, &ActionState)| match state.phase {
-            Phase::Ended(Outcome::Skipped) => self.duplicates.contains(&(ordinal as Ordinal)),
+            Phase::Ended(Outcome::Skipped) => self.queue.repeats(ordinal as Ordinal),
             Phase::Ended(outcome) => outcome.is_well(),
             Phase::Waiting | Phase::InFlight => false,
         };
@@ -451,8 +448,7 @@ where
     /// How many actions of each account have not ended.
     fn left_by_account(&self) -> Vec<(String, u64)> {
         let mut left = vec![0_u64; self.run.senders.len()];
-        // A run that cannot be read any more still ends; the counts are for people.
-        for action in self.run.reader.queue().unwrap_or_default().iter() {
+        for action in self.queue.iter() {
             if !matches!(self.states.of(action.ordinal).phase, Phase::Ended(_))
                 && let Some(left) = left.get_mut(action.account)
             {

@@ -66,7 +66,6 @@ pub(super) fn start<T: Transport>(
         sent: by_account(&queue, settings.accounts.len(), sent),
         queue,
     };
-    start.needs_of_duplicates_are_needs_of_their_originals(reader)?;
     start.settle_what_was_in_flight(at);
     start.end_duplicates(at);
     start.reopen(reopen, at);
@@ -89,20 +88,6 @@ impl Start {
             self.states.set(ordinal, next);
             self.records.push(record);
         }
-    }
-
-    fn needs_of_duplicates_are_needs_of_their_originals(&mut self, reader: &Reader) -> Result<(), JournalError> {
-        if self.queue.needing().next().is_none() {
-            return Ok(());
-        }
-        let mut originals: HashMap<Ordinal, Ordinal> = HashMap::new();
-        for (ordinal, original) in self.queue.repeating() {
-            if let Some(original) = reader.ordinal_of(original)? {
-                originals.insert(ordinal, original);
-            }
-        }
-        self.queue.need_instead(|need| originals.get(&need).copied());
-        Ok(())
     }
 
     /// An earlier process may have stopped between the end of an action and the skipping of those that needed it.

@@ -264,21 +264,27 @@ pub fn default_path(plan_name: &str, at: Timestamp) -> PathBuf {
 /// # Errors
 /// Where it cannot be written, or `write` says so.
 pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), JournalError> {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = directory.join(format!(".{name}.{}.part", std::process::id()));
-    let attempt = || -> io::Result<()> {
-        let mut file = io::BufWriter::new(private_file(&beside)?);
+    let synced = |file: File| {
+        let mut file = io::BufWriter::new(file);
         write(&mut file)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        #[expect(clippy::disallowed_methods, reason = "this is the wrapper that the lint asks for")]
-        fs::rename(&beside, path)?;
-        File::open(directory)?.sync_all()
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     };
-    attempt().map_err(|error| {
-        drop(fs::remove_file(&beside));
-        JournalError::file(path, "writing")(error)
-    })
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    put_whole(path, synced)
+        .and_then(|()| File::open(directory)?.sync_all())
+        .map_err(JournalError::file(path, "writing"))
+}
+
+/// Writes a file beside its place and renames it: there is the old one, or the new one whole. Private to the user; synced only where
+/// `write` does.
+pub(super) fn put_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
+    let put = private_file(&beside).and_then(write).and_then(|()| {
+        #[expect(clippy::disallowed_methods, reason = "this is the wrapper that the lint asks for")]
+        fs::rename(&beside, path)
+    });
+    put.inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
 /// The run directories in a directory, in the order of their names; none where it cannot be read.

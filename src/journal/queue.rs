@@ -21,7 +21,7 @@ pub struct Queued<'a> {
     pub ordinal: Ordinal,
     /// Its account's index.
     pub account: usize,
-    /// The actions that must have ended well first.
+    /// The actions that must have ended well first; none of them repeats another.
     pub needs: &'a [Ordinal],
     /// Not to be sent before.
     pub not_before: Option<Timestamp>,
@@ -99,12 +99,5 @@ impl Queue {
     /// Whether an action repeats another.
     pub fn repeats(&self, ordinal: Ordinal) -> bool {
         self.duplicate_of.contains_key(&ordinal)
-    }
-
-    /// Has every need of one action be the need of another, where `other` says so.
-    pub fn need_instead(&mut self, other: impl Fn(Ordinal) -> Option<Ordinal>) {
-        for need in self.needs.values_mut().flatten() {
-            *need = other(*need).unwrap_or(*need);
-        }
     }
 }

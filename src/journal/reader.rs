@@ -282,12 +282,41 @@ impl Reader {
         Ok(overview)
     }
 
+    /// When the first process began.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn began_at(&self) -> Result<Option<Timestamp>, JournalError> {
+        let database = JournalError::database(&self.path);
+        let select = format!("SELECT {COLUMNS} FROM journal WHERE ordinal = -1 ORDER BY seq");
+        let mut statement = self.connection.prepare(&select).map_err(&database)?;
+        let mut rows = statement.query([]).map_err(&database)?;
+        while let Some(row) = rows.next().map_err(&database)? {
+            if let Record::Began { at, .. } = self.kept(row)?.record {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
+    }
+
+    /// How many actions repeat another, and are never sent.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn duplicates(&self) -> Result<u64, JournalError> {
+        self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")
+    }
+
     /// How many actions there are.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub fn actions(&self) -> Result<u64, JournalError> {
-        let count = self.connection.query_row("SELECT count(*) FROM action", [], |row| row.get::<_, i64>(0));
+        self.count("SELECT count(*) FROM action")
+    }
+
+    fn count(&self, select: &str) -> Result<u64, JournalError> {
+        let count = self.connection.query_row(select, [], |row| row.get::<_, i64>(0));
         Ok(count.map_err(JournalError::database(&self.path))?.unsigned_abs())
     }
 

@@ -4,7 +4,7 @@
 //! A word is a file made whole by a rename; whoever carries the run out puts an answer beside it and takes the word away.
 
 use super::JournalError;
-use super::dir::private_file;
+use super::dir::put_whole;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Where it cannot be written; the run goes on without.
 pub fn write_now(run: &Path, text: &str) -> io::Result<()> {
-    put_whole(&run.join(NOW), text)
+    put_text(&run.join(NOW), text)
 }
 
 /// How the run goes, where a process has told.
@@ -49,7 +49,7 @@ pub fn say(run: &Path, name: &str, text: &str) -> Result<PathBuf, JournalError> 
     let path = words.join(format!("{name}.{WORD}"));
     let put = || {
         builder.create(&words)?;
-        put_whole(&path, text)
+        put_text(&path, text)
     };
     // Whoever takes the last answer away takes the directory away too, perhaps just now.
     put().or_else(|_| put()).map_err(JournalError::file(&path, "writing"))?;
@@ -69,7 +69,7 @@ pub fn waiting(run: &Path) -> Vec<(PathBuf, String)> {
 /// # Errors
 /// Where the answer cannot be written.
 pub fn answer(word: &Path, text: &str) -> io::Result<()> {
-    let answered = put_whole(&word.with_extension(ANSWER), text);
+    let answered = put_text(&word.with_extension(ANSWER), text);
     fs::remove_file(word)?;
     answered
 }
@@ -89,15 +89,8 @@ pub fn take_back(word: &Path) -> bool {
     fs::remove_file(word).is_ok()
 }
 
-fn put_whole(path: &Path, text: &str) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let attempt = || -> io::Result<()> {
-        private_file(&beside)?.write_all(text.as_bytes())?;
-        #[expect(clippy::disallowed_methods, reason = "this is a wrapper like the one that the lint asks for")]
-        fs::rename(&beside, path)
-    };
-    attempt().inspect_err(|_| drop(fs::remove_file(&beside)))
+fn put_text(path: &Path, text: &str) -> io::Result<()> {
+    put_whole(path, |mut file| file.write_all(text.as_bytes()))
 }
 
 fn read(path: &Path) -> Option<String> {

@@ -154,7 +154,7 @@ where
             let ordinal = index as Ordinal;
             if let Phase::Ended(outcome) = state.phase
                 && waves.of(ordinal) == now
-                && !self.duplicates.contains(&ordinal)
+                && !self.queue.repeats(ordinal)
                 && let Some(place) = Outcome::ALL.iter().position(|known| *known == outcome)
             {
                 outcomes[place] += 1;

@@ -5,5 +5,5 @@ mod schedule;
 mod watch;
 
 pub use canary::{AfterLook, after_look, is_looked_at};
-pub use schedule::{Closed, Gate, closes_at, deadline, gate, next_open, open_times, opens_at};
+pub use schedule::{Closed, Gate, gate};
 pub use watch::Watch;

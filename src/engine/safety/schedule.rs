@@ -1,10 +1,9 @@
 //! `schedule` and `deadline`: whether a request may go out now. Pure; the calendar itself is [`crate::plan::calendar`].
 
+use crate::plan::calendar::{closes_at, open_times};
 use crate::plan::settings::Schedule;
 use jiff::Timestamp;
 use std::time::Duration;
-
-pub use crate::plan::calendar::{closes_at, deadline_at as deadline, next_open, open_times, opens_at};
 
 /// Whether requests may go out at an instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
