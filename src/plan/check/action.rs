@@ -21,6 +21,7 @@ use jiff::Timestamp;
 impl Checker<'_> {
     /// Checks one row and hands the action out, if it is one. `name` begins the ids that are made.
     pub(super) fn action(&mut self, row: &Row<'_>, name: &str, layers: Layers<'_>) {
+        self.settle();
         let (errors_before, said_before) = (self.errors, self.said.len());
         let (ordinal, id) = self.id(row, name);
         for field in row.present().filter(|field| matches!(field.value.shape, Shape::Null)) {
@@ -68,7 +69,8 @@ impl Checker<'_> {
             duplicate_of: None,
             certificate: None,
         };
-        if !self.stand(row.span, ordinal, &targets, &mut action) {
+        let target = index::end_hash(targets.clone(), action.target.as_str());
+        if !self.stand(row.span, ordinal, target, &mut action) {
             return;
         }
         if action.duplicate_of.is_none() {

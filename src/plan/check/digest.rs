@@ -1,6 +1,7 @@
 //! The plan's digest: SHA-256 over what is sent, in order, and over the settings that change it. Layout, comments, ids and the
 //! plan's name do not count.
 
+use super::beside::Beside;
 use crate::pki::RevocationReason;
 use crate::plan::checked::Fingerprint;
 use crate::plan::read::AccountDraft;
@@ -9,15 +10,18 @@ use crate::run::Ordinal;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-/// A digest that is being made.
+/// A digest that is being made, on a thread beside the check where there is much of it.
 #[derive(Default)]
 pub(super) struct Digest {
-    hash: Sha256,
     /// What is to be added next: many small additions cost more than one.
     next: Vec<u8>,
+    /// Both but for the times at which they are beside.
+    hash: Option<(Sha256, Vec<u8>)>,
+    thread: Option<Beside<(Sha256, Vec<u8>)>>,
 }
 
 /// What an action does, over all plans: the whole hash of which its fingerprint is the half.
+#[derive(Default)]
 pub(super) struct Does([u8; 32]);
 
 /// The part of a fingerprint that all actions of one account and operation share.
@@ -43,7 +47,7 @@ impl Digest {
         bytes[27..].copy_from_slice(&does.0);
         self.next.extend_from_slice(&bytes);
         if self.next.len() > MANY_BYTES {
-            self.hash();
+            self.hash_beside();
         }
     }
 
@@ -77,13 +81,34 @@ impl Digest {
         self.next.push(b's');
         let when = serde_json::to_vec(&(&settings.deadline, &settings.schedule, &settings.safety));
         text(&mut self.next, &when.unwrap_or_default());
-        self.hash();
-        hex::encode(self.hash.finalize())
+        let (mut hash, _) = self.so_far();
+        hash.update(&self.next);
+        hex::encode(hash.finalize())
     }
 
-    fn hash(&mut self) {
-        self.hash.update(&self.next);
-        self.next.clear();
+    fn hash_beside(&mut self) {
+        let (hash, emptied) = self.so_far();
+        let next = std::mem::replace(&mut self.next, emptied);
+        let update = |(hash, bytes): &mut (Sha256, Vec<u8>)| {
+            hash.update(&bytes);
+            bytes.clear();
+        };
+        if self.thread.is_none() {
+            self.thread = Beside::begin("digest", update);
+        }
+        if let Some(thread) = &self.thread {
+            thread.give((hash, next));
+        } else {
+            let mut here = (hash, next);
+            update(&mut here);
+            self.hash = Some(here);
+        }
+    }
+
+    /// The hash of all but what is to be added next, and room for more.
+    fn so_far(&mut self) -> (Sha256, Vec<u8>) {
+        let beside = || self.thread.as_ref().map(Beside::take);
+        self.hash.take().or_else(beside).unwrap_or_default()
     }
 }
 
@@ -119,7 +144,7 @@ fn text(to: &mut Vec<u8>, bytes: &[u8]) {
     to.extend(bytes);
 }
 
-/// So much is hashed at once.
-const MANY_BYTES: usize = 1 << 12;
+/// So much is hashed at once; little in tests, so that they meet its end.
+const MANY_BYTES: usize = if cfg!(test) { 1 << 8 } else { 1 << 15 };
 /// Of SHA-256.
 const BLOCK: usize = 64;

@@ -74,7 +74,7 @@ impl Index {
         let room = actions.min(MOST_EXPECTED);
         self.places.expect(room);
         self.targets.reserve_exact(room);
-        self.by_target.reserve(room, |other| key(&self.targets[*other as usize]));
+        self.by_target.reserve(room, |other| key(&self.targets[*other as usize].target));
     }
 
     /// Writes the id of an action in the place of another text.
@@ -106,17 +106,21 @@ impl Index {
         ordinal
     }
 
+    /// Reads where a target's hash is looked for, and nothing more.
+    pub(super) fn touch(&self, target: u128) {
+        let key = key(&cut(target));
+        std::hint::black_box(self.by_target.find(key, |other| std::hint::black_box(*other) == u32::MAX));
+    }
+
     /// What an action's target is to the plan: the target's hash, and the fingerprint, which tells actions of one target apart.
     pub(super) fn target(&mut self, ordinal: u32, target: u128, fingerprint: Fingerprint) -> Standing {
         let parameters = u128::from_le_bytes(fingerprint.0);
         #[expect(clippy::cast_possible_truncation, reason = "words are cut out of a hash")]
-        let this = Target {
-            target: [target as u32, (target >> 32) as u32, (target >> 64) as u32],
-            parameters: [parameters as u32, (parameters >> 32) as u32],
-        };
+        let parameters = [parameters as u32, (parameters >> 32) as u32];
+        let this = Target { target: cut(target), parameters };
         let Self { targets, by_target, duplicates, .. } = self;
         let same = |other: &u32| targets[*other as usize].target == this.target;
-        if let Some(first) = by_target.find(key(&this), same).copied() {
+        if let Some(first) = by_target.find(key(&this.target), same).copied() {
             if targets[first as usize].parameters != this.parameters {
                 return Standing::Conflicts(first);
             }
@@ -125,7 +129,7 @@ impl Index {
         }
         targets.resize(ordinal as usize, Target::default());
         targets.push(this);
-        by_target.insert_unique(key(&this), ordinal, |other| key(&targets[*other as usize]));
+        by_target.insert_unique(key(&this.target), ordinal, |other| key(&targets[*other as usize].target));
         Standing::New
     }
 
@@ -208,8 +212,15 @@ impl Checker<'_> {
     }
 }
 
-fn key(target: &Target) -> u64 {
-    u64::from(target.target[0]) | u64::from(target.target[1]) << 32
+/// The part of a target's hash that is kept.
+#[expect(clippy::cast_possible_truncation, reason = "words are cut out of a hash")]
+fn cut(target: u128) -> [u32; 3] {
+    [target as u32, (target >> 32) as u32, (target >> 64) as u32]
+}
+
+/// What a target is looked for by.
+fn key(target: &[u32; 3]) -> u64 {
+    u64::from(target[0]) | u64::from(target[1]) << 32
 }
 
 /// Begins the hash of a target: that of an account and an operation.

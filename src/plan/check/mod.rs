@@ -4,6 +4,7 @@
 //! caller throws the actions away when no [`CheckedPlan`] comes. Sends nothing, resolves no credential.
 
 mod action;
+mod beside;
 mod certificate;
 mod columns;
 mod csr;
@@ -13,6 +14,7 @@ mod index;
 mod items;
 mod list;
 mod parameters;
+mod pending;
 mod places;
 mod reason;
 mod routes;
@@ -201,6 +203,7 @@ struct Checker<'r> {
     mapped_away: HashSet<usize>,
     takes_short_ways: bool,
     routes: routes::Routes,
+    pending: pending::Pending,
     rules: routes::Rules,
     /// What ids made from positions in the plan itself begin with.
     plan_name: String,
@@ -245,6 +248,7 @@ impl<'r> Checker<'r> {
             mapped_away: HashSet::new(),
             takes_short_ways: true,
             routes: routes::Routes::default(),
+            pending: pending::Pending::default(),
             rules: routes::Rules::default(),
             plan_name: match &request.plan {
                 Input::Stdin(_) => "<stdin>".to_owned(),
@@ -266,6 +270,7 @@ impl<'r> Checker<'r> {
     }
 
     fn finish(mut self, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
+        self.settle();
         self.check_needs();
         let actions = self.index.count();
         if actions == 0 && !self.diagnostics.has_errors() {

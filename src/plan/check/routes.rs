@@ -7,6 +7,7 @@
 use super::action::{COMMON, is_usable_id, join_target};
 use super::digest::FingerprintBase;
 use super::parameters::{Parameters, names_of};
+use super::pending::Kind;
 use super::{Checker, Layers};
 use crate::plan::checked::Action;
 use crate::plan::row::Row;
@@ -38,14 +39,11 @@ pub(super) type Rules = HashMap<(String, String), Rc<[Option<Validator>]>>;
 struct Route {
     cells: Vec<Cell>,
     id: Option<usize>,
-    base: FingerprintBase,
-    targets: DefaultHasher,
+    kind: Kind,
     slots: Vec<Slot>,
     /// Into `slots`.
     target: Vec<usize>,
     rules: Rc<[Option<Validator>]>,
-    /// The last action that came this way; what all have in common is right in it already.
-    action: Action,
 }
 
 /// A field of a row, by its name, and what makes it alike.
@@ -103,31 +101,29 @@ impl Checker<'_> {
             return false;
         }
         // From here on the row is an action, whatever it is to others.
+        let Self { index, sources, pending, .. } = self;
         let ordinal = match given_id {
-            Some(id) => self.index.add(id, row.span).0,
-            None => self.index.add_unnamed(name, row.span),
+            Some(id) => index.add(id, row.span).0,
+            None => index.add_unnamed(name, row.span),
         };
-        let action = &mut route.action;
-        action.ordinal = Ordinal::from(ordinal);
-        self.index.write_id(ordinal, &mut action.id);
-        action.target.clear();
-        for text in route.target.iter().filter_map(|slot| route.slots[*slot].text.as_deref()) {
-            join_target(&mut action.target, text);
-        }
-        action.parameters.rewrite(|json| {
-            route.slots.iter().for_each(|slot| json.push_str(&slot.member));
-            json.push_str(if json.is_empty() { "{}" } else { "}" });
+        pending.add(&route.kind, row.span, ordinal, |action| {
+            action.ordinal = Ordinal::from(ordinal);
+            index.write_id(ordinal, &mut action.id);
+            action.target.clear();
+            for text in route.target.iter().filter_map(|slot| route.slots[*slot].text.as_deref()) {
+                join_target(&mut action.target, text);
+            }
+            action.parameters.rewrite(|json| {
+                route.slots.iter().for_each(|slot| json.push_str(&slot.member));
+                json.push_str(if json.is_empty() { "{}" } else { "}" });
+            });
+            sources.write_line_place(row.span, &mut action.source);
+            for (kept, value) in action.kept.iter_mut().zip(row.kept) {
+                kept.clear();
+                kept.push_str(value);
+            }
         });
-        let does = route.base.with(action.parameters.text().as_bytes());
-        action.fingerprint = does.fingerprint();
-        self.sources.write_line_place(row.span, &mut action.source);
-        for (kept, value) in action.kept.iter_mut().zip(row.kept) {
-            kept.clear();
-            kept.push_str(value);
-        }
-        if self.stand(row.span, ordinal, &route.targets, action) {
-            self.hand_out(action, &does);
-        }
+        self.settle_many();
         true
     }
 
@@ -190,7 +186,8 @@ impl Checker<'_> {
         let slot = |name: &String| slots.iter().position(|slot| slot.parameter.name == *name);
         let target = rules.target.parameters.iter().filter_map(slot).collect();
         let id = row.fields.iter().position(|field| field.name == "id" && !matches!(field.value.shape, Shape::Null));
-        self.routes.routes.push(Route { cells, id, base, targets, slots, target, rules: all_rules, action });
+        let kind = self.pending.kind(action, base, targets);
+        self.routes.routes.push(Route { cells, id, kind, slots, target, rules: all_rules });
     }
 
     fn rules(&mut self, account: usize, operation: &Operation) -> Rc<[Option<Validator>]> {

@@ -9,16 +9,14 @@ use crate::provider::model::{ActionRules, Location, Operation};
 use crate::provider::pointer::scalar_text;
 use crate::text::{Span, safe};
 use serde_json::{Map, Value};
-use std::hash::DefaultHasher;
 
 impl Checker<'_> {
-    /// What an action that is whole but for its duplicate is to those before it: the one that it repeats is written into it.
+    /// What an action that is whole but for its duplicate is to those before it, by its target's hash: the one that it repeats is
+    /// written into it.
     /// `false` where it conflicts with one.
-    pub(super) fn stand(&mut self, span: Span, ordinal: u32, targets: &DefaultHasher, action: &mut Action) -> bool {
-        let (operation, target) = (&action.operation, &action.target);
-        let key = index::end_hash(targets.clone(), target);
+    pub(super) fn stand(&mut self, span: Span, ordinal: u32, target: u128, action: &mut Action) -> bool {
         let id_of = |this: &Self, ordinal| this.index.id(ordinal).into_owned();
-        match self.index.target(ordinal, key, action.fingerprint) {
+        match self.index.target(ordinal, target, action.fingerprint) {
             Standing::New => action.duplicate_of = None,
             Standing::Repeats(first) => {
                 let first_id = id_of(self, first);
@@ -30,8 +28,8 @@ impl Checker<'_> {
                 let what = format!(
                     "the action `{}` asks for a `{}` of the same target ({}) with other parameters",
                     safe::terminal(&id_of(self, first)),
-                    operation,
-                    safe::terminal(target)
+                    action.operation,
+                    safe::terminal(&action.target)
                 );
                 let error = Diagnostic::error("conflict", span, what);
                 self.say(error.related(self.index.span(first), "the other").help("keep the one that is meant"));
