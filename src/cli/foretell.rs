@@ -4,6 +4,7 @@ use super::context::ReadPlan;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Change, Forecast, Wishes, forecast};
 use crate::engine::waits::Why;
 use crate::journal::Queue;
+use crate::pki::RevocationReason;
 use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, Settings, calendar};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
@@ -24,9 +25,8 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub struct Gathered {
     queue: Queue,
-    needs: Vec<(Ordinal, Vec<String>)>,
-    ids: HashMap<String, Ordinal>,
-    counts: BTreeMap<(usize, String, Option<String>, Option<String>), u64>,
+    /// One action of each kind, and how many there are.
+    counts: Vec<(Kind, u64)>,
     duplicates: u64,
     wide: WideEffects,
     first: Vec<Action>,
@@ -36,6 +36,15 @@ pub struct Gathered {
     unskipped: BTreeMap<(usize, String), u64>,
     keep_actions: bool,
     actions: Vec<Action>,
+}
+
+/// What actions are counted by.
+#[derive(Debug)]
+struct Kind {
+    account: usize,
+    operation: String,
+    reason: Option<RevocationReason>,
+    reason_sent: Option<String>,
 }
 
 impl Gathered {
@@ -52,10 +61,6 @@ impl Gathered {
     /// Takes the next action.
     pub fn add(&mut self, action: &Action) {
         let ordinal = self.queue.push(action.account);
-        if !action.needs.is_empty() {
-            self.needs.push((ordinal, action.needs.clone()));
-        }
-        self.ids.insert(action.id.clone(), ordinal);
         if let Some(until) = action.not_before {
             self.queue.hold(ordinal, until);
         }
@@ -63,17 +68,17 @@ impl Gathered {
             self.duplicates += 1;
             self.queue.repeat(ordinal, original.clone());
         } else {
-            if let Some(order) = action.parameters.get(ORDER) {
+            if has_order(action)
+                && let Some(order) = action.parameters.get(ORDER)
+            {
                 // One revoke of the order has one reason.
                 let order = format!("{order} {}", action.reason_sent.as_deref().unwrap_or_default());
                 self.orders.push((action.ordinal, action.account, action.operation.clone(), order));
             }
-            if action.parameters.get(SKIP_APPROVAL).and_then(serde_json::Value::as_bool) != Some(true) {
+            if !skips_approval(action) {
                 *self.unskipped.entry((action.account, action.operation.clone())).or_default() += 1;
             }
-            let reason = action.reason.map(|reason| reason.name().to_owned());
-            let key = (action.account, action.operation.clone(), reason, action.reason_sent.clone());
-            *self.counts.entry(key).or_default() += 1;
+            self.count(action);
             if let Some(reaches) = &action.reaches {
                 self.wide.add(|| WideEffect {
                     action_id: action.id.clone(),
@@ -90,10 +95,28 @@ impl Gathered {
         }
     }
 
+    fn count(&mut self, action: &Action) {
+        let is_of = |kind: &Kind| {
+            kind.account == action.account
+                && kind.reason == action.reason
+                && kind.operation == action.operation
+                && kind.reason_sent == action.reason_sent
+        };
+        match self.counts.iter_mut().find(|(kind, _)| is_of(kind)) {
+            Some((_, count)) => *count += 1,
+            None => {
+                let Action { account, reason, .. } = *action;
+                let (operation, reason_sent) = (action.operation.clone(), action.reason_sent.clone());
+                self.counts.push((Kind { account, operation, reason, reason_sent }, 1));
+            }
+        }
+    }
+
     /// The preview of a plan whose actions were all taken.
     pub fn preview(mut self, read: &ReadPlan, catalog: &Catalog, latency: Duration, now: Timestamp) -> Preview {
         let settings = read.plan.settings();
-        self.resolve_needs();
+        let needs = read.plan.needs();
+        needs.iter().for_each(|(ordinal, needed)| self.queue.need(*ordinal, needed.clone()));
         let assumptions = self.assumptions(settings, catalog, latency, now);
         let deadline = calendar::deadline_at(settings.deadline, &settings.schedule, now);
         let foretold = forecast(settings, &self.queue, &assumptions);
@@ -101,12 +124,17 @@ impl Gathered {
         let (starts_at, ends_at) = (after(foretold.starts), after(foretold.takes));
         let would_help = self.would_help(settings, catalog, &assumptions, &foretold, deadline);
         let name = |account: usize| settings.accounts[account].name.clone();
-        let counts = self.counts.iter().map(|((account, operation, reason, reason_sent), actions)| Count {
-            provider: name(*account),
-            operation: operation.clone(),
-            reason: reason.clone(),
-            reason_sent: reason_sent.clone(),
-            actions: *actions,
+        let key = |kind: &Kind| {
+            let reason = kind.reason.map(|reason| reason.name().to_owned());
+            (kind.account, kind.operation.clone(), reason, kind.reason_sent.clone())
+        };
+        let counts: BTreeMap<_, u64> = self.counts.iter().map(|(kind, actions)| (key(kind), *actions)).collect();
+        let counts = counts.into_iter().map(|((account, operation, reason, reason_sent), actions)| Count {
+            provider: name(account),
+            operation,
+            reason,
+            reason_sent,
+            actions,
         });
         let order = self.first.iter().take(SHOWN_ACTIONS).map(|action| Ordered {
             action_id: action.id.clone(),
@@ -128,7 +156,7 @@ impl Gathered {
                 waves: settings.safety.waves.len() as u64,
                 asks_between_waves: !settings.safety.waves.is_empty()
                     && settings.safety.between_waves == BetweenWaves::Ask,
-                with_needs: self.needs.len() as u64,
+                with_needs: needs.len() as u64,
                 first: order.collect(),
             },
             providers: providers
@@ -146,14 +174,6 @@ impl Gathered {
             would_help,
             first_requests: first_requests(settings, catalog, &self.first[..self.first.len().min(SHOWN_ACTIONS)]),
             wide_effects: self.wide,
-        }
-    }
-
-    /// Needs become ordinals; who needs a duplicate needs what it repeats.
-    fn resolve_needs(&mut self) {
-        for (ordinal, needs) in &self.needs {
-            let needs = needs.iter().filter_map(|id| self.ids.get(id).copied()).collect();
-            self.queue.need(*ordinal, needs);
         }
     }
 
@@ -252,6 +272,17 @@ impl Gathered {
     }
 }
 
+/// Whether an action says which order it belongs to. It is told by the text, where a name in quotes is no part of another text: the
+/// parameters of a million actions are not all read.
+fn has_order(action: &Action) -> bool {
+    action.parameters.text().contains(SAYS_ORDER)
+}
+
+/// Whether an action spares a person's approval, told likewise.
+fn skips_approval(action: &Action) -> bool {
+    action.parameters.text().contains(SKIPS_APPROVAL)
+}
+
 /// Whether an action's target is surely read back where it goes as a canary: not one that waits for a person, and not one whose
 /// look-up needs what only its answer tells.
 fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool {
@@ -259,8 +290,7 @@ fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool
     let Some((provider, operation)) = provider.and_then(|one| Some((one, one.operation(&action.operation)?))) else {
         return false;
     };
-    let waits = operation.parameters.iter().any(|known| known.name == SKIP_APPROVAL)
-        && action.parameters.get(SKIP_APPROVAL).and_then(serde_json::Value::as_bool) != Some(true);
+    let waits = operation.parameters.iter().any(|known| known.name == SKIP_APPROVAL) && !skips_approval(action);
     let rules = operation.action.as_ref();
     !waits && rules.is_some_and(|rules| !lookup::choose(provider, rules, &action.parameters, None).is_empty())
 }
@@ -400,8 +430,10 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
 
 /// Which order a certificate belongs to, where an action says so.
 const ORDER: &str = "order_id";
+const SAYS_ORDER: &str = "\"order_id\":";
 /// What spares a person's approval.
 const SKIP_APPROVAL: &str = "skip_approval";
+const SKIPS_APPROVAL: &str = "\"skip_approval\":true";
 /// Of so many actions it is told which are read back where they are canaries.
 const MOST_CANARIES: usize = 1000;
 /// Actions that the order shows.

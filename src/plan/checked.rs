@@ -85,6 +85,7 @@ pub struct CheckedPlan {
     settings: Settings,
     digest: String,
     actions: u64,
+    needs: Vec<(Ordinal, Vec<Ordinal>)>,
     files: Vec<ReadFile>,
     documents: BTreeMap<String, String>,
 }
@@ -163,10 +164,11 @@ impl CheckedPlan {
         settings: Settings,
         digest: String,
         actions: u64,
+        needs: Vec<(Ordinal, Vec<Ordinal>)>,
         files: Vec<ReadFile>,
         documents: BTreeMap<String, String>,
     ) -> Self {
-        Self { settings, digest, actions, files, documents }
+        Self { settings, digest, actions, needs, files, documents }
     }
 
     /// How to carry it out.
@@ -183,6 +185,11 @@ impl CheckedPlan {
     /// How many actions there are, duplicates included.
     pub fn actions(&self) -> u64 {
         self.actions
+    }
+
+    /// The actions that need others, in plan order, each with those that must have ended well first.
+    pub fn needs(&self) -> &[(Ordinal, Vec<Ordinal>)] {
+        &self.needs
     }
 
     /// The plan's file first, then every file that it names.

@@ -154,8 +154,8 @@ impl Index {
 }
 
 impl Checker<'_> {
-    /// Looks at `needs` once all ids are known.
-    pub(super) fn check_needs(&mut self) {
+    /// Looks at `needs` once all ids are known. Who needs what counts where nothing is said.
+    pub(super) fn check_needs(&mut self) -> Vec<(Ordinal, Vec<Ordinal>)> {
         let all = std::mem::take(&mut self.index.needs);
         let mut edges: HashMap<u32, Vec<(u32, Span)>> = HashMap::new();
         for (ordinal, needs) in &all {
@@ -195,6 +195,8 @@ impl Checker<'_> {
             }
             self.say(error.help("one of them must go first"));
         }
+        let needed = |ordinal: &u32| edges[ordinal].iter().map(|(needed, _)| Ordinal::from(*needed)).collect();
+        starts.iter().map(|ordinal| (Ordinal::from(*ordinal), needed(ordinal))).collect()
     }
 
     fn unknown_need(&mut self, id: &str, place: Span) {

@@ -271,7 +271,7 @@ impl<'r> Checker<'r> {
 
     fn finish(mut self, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
         self.settle();
-        self.check_needs();
+        let needs = self.check_needs();
         let actions = self.index.count();
         if actions == 0 && !self.diagnostics.has_errors() {
             let error = Diagnostic::error("no-actions", None, "this plan has no actions");
@@ -303,7 +303,7 @@ impl<'r> Checker<'r> {
             keep_columns: self.keep,
         };
         let digest = self.digest.finish(&settings);
-        (Some(CheckedPlan::new(settings, digest, actions, self.files, documents)), self.diagnostics)
+        (Some(CheckedPlan::new(settings, digest, actions, needs, self.files, documents)), self.diagnostics)
     }
 }
 

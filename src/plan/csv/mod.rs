@@ -32,6 +32,15 @@ enum Text {
 impl CsvReader {
     /// Reads the header. `None` where there is none to use; the findings say why.
     pub(super) fn open(bytes: Box<dyn Read>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Self> {
+        Self::open_as(bytes, source, diagnostics, |bytes, delimiter| Text::Plain(Plain::new(bytes, delimiter)))
+    }
+
+    fn open_as(
+        bytes: Box<dyn Read>,
+        source: SourceId,
+        diagnostics: &mut Diagnostics,
+        begin: impl FnOnce(Box<dyn Read>, u8) -> Text,
+    ) -> Option<Self> {
         let start = Span { source, line: 1, column: 1, length: 1 };
         let mut bytes = bytes;
         let mut head = Vec::with_capacity(HEAD);
@@ -47,7 +56,7 @@ impl CsvReader {
             head.drain(..3);
         }
         let delimiter = delimiter(&head);
-        let text = Text::Plain(Plain::new(Box::new(io::Cursor::new(head).chain(bytes)), delimiter));
+        let text = begin(Box::new(io::Cursor::new(head).chain(bytes)), delimiter);
         let mut this = Self { text, source, line: 1, header: Vec::new() };
         let before = diagnostics.count(crate::diag::Severity::Error);
         if !this.read(diagnostics) {
@@ -249,16 +258,25 @@ const HEAD: usize = 1 << 16;
 mod tests {
     use super::*;
     use crate::text::SourceMap;
+    use proptest::prelude::*;
 
-    fn rows(text: &[u8]) -> (Vec<String>, Vec<String>) {
+    /// The rows of a text, its findings, and how far the places reach; where it is `split`, by the csv crate from its beginning on.
+    fn rows(text: &[u8], split: bool) -> (Vec<String>, Vec<String>, Vec<Span>) {
         let mut sources = SourceMap::default();
         let source = sources.add_file("l.csv", "l.csv".into());
         let mut diagnostics = Diagnostics::default();
-        let mut rows = Vec::new();
-        if let Some(mut reader) = CsvReader::open(Box::new(io::Cursor::new(text.to_vec())), source, &mut diagnostics) {
+        let (mut rows, mut spans) = (Vec::new(), Vec::new());
+        let text = Box::new(io::Cursor::new(text.to_vec()));
+        let reader = CsvReader::open_as(text, source, &mut diagnostics, |bytes, delimiter| {
+            let plain = Plain::new(bytes, delimiter);
+            if split { Text::Quoted(Quoted::new(delimiter, plain.into_rest(), source)) } else { Text::Plain(plain) }
+        });
+        if let Some(mut reader) = reader {
             while reader.advance(&mut diagnostics) {
+                spans.push(reader.row_span());
                 let cells = (0..reader.header().len()).map(|index| {
                     let (text, span) = reader.cell(index);
+                    spans.push(span);
                     format!("{}:{}={text}", span.line, span.column)
                 });
                 rows.push(cells.collect::<Vec<_>>().join("|"));
@@ -269,7 +287,18 @@ mod tests {
             let span = found.span.unwrap();
             format!("{}:{} {}", span.line, span.column, found.what)
         });
-        (rows, said.collect())
+        (rows, said.collect(), spans)
+    }
+
+    proptest! {
+        #[test]
+        fn plain_text_is_cut_as_the_csv_crate_splits_it(pieces in proptest::collection::vec(proptest::sample::select(vec![
+            &b","[..], b",", b",", b"\n", b"\n", b"\n", b"\r\n", b"\r", b";", b"\t", b" ", b"a", b"b", b"c", b"1", b"23",
+            b"0123456789", "é철".as_bytes(), "\u{feff}".as_bytes(), "\u{a0}".as_bytes(), b"\"", b"\"\"", b"\0", b"\xff",
+        ]), 0..40), header in proptest::sample::select(vec!["", "a,b\n", "a,b,c\r\n", "a;b\n\n", "a\r"])) {
+            let text = [header.as_bytes(), &pieces.concat()].concat();
+            assert_eq!(rows(&text, false), rows(&text, true));
+        }
     }
 
     #[test]
@@ -284,7 +313,7 @@ mod tests {
             ("\"a\",\"b\"\n\"he said \"\"no\"\"\",2\n", vec!["2:1=he said \"no\"|2:18=2"]),
             ("a\n0012\n", vec!["2:1=0012"]),
         ] {
-            let (rows, said) = rows(text.as_bytes());
+            let (rows, said, _) = rows(text.as_bytes(), false);
             assert_eq!(rows, expected, "{text}");
             assert!(said.is_empty(), "{said:?}");
         }
@@ -307,7 +336,7 @@ mod tests {
             (b"a,b\n1,\"2\n3,4\n", vec!["2:3 this quote is never closed"]),
             (b"a,b\n1,\"2\"x\n3,4\n", vec!["2:6 text follows the closing quote"]),
         ] {
-            assert_eq!(rows(text).1, expected, "{}", String::from_utf8_lossy(text));
+            assert_eq!(rows(text, false).1, expected, "{}", String::from_utf8_lossy(text));
         }
     }
 }
