@@ -26,7 +26,7 @@ fn main() {
         ["--once", plan] => drop(ours(Path::new(plan))),
         ["--read", plan] => {
             let format = if plan.ends_with(".csv") { "CSV" } else { "YAML" };
-            drop(merely_read(Path::new(plan), format, None));
+            merely_read(Path::new(plan), format, None);
         }
         _ => {
             let directory = std::env::temp_dir().join(format!("certsweep-bench-{}", std::process::id()));

@@ -32,8 +32,6 @@ enum Place {
 #[derive(Debug, Default)]
 struct Chunk {
     texts: String,
-    /// Where each text ends; every action has the same number.
-    ends: Vec<usize>,
     rows: Vec<Row>,
 }
 
@@ -43,8 +41,8 @@ struct Row {
     account: usize,
     reason: Option<RevocationReason>,
     fingerprint: [u8; 16],
-    /// Which of the texts are there.
-    given: [bool; TEXTS],
+    /// Where the texts that are there begin and end. What the row before says too stands where it stands for that one.
+    places: [Option<(usize, usize)>; TEXTS],
 }
 
 impl Inserter {
@@ -134,39 +132,48 @@ impl Chunk {
             action.duplicate_of.as_deref(),
             certificate.as_deref(),
         ];
-        for text in texts {
-            self.texts.push_str(text.unwrap_or_default());
-            self.ends.push(self.texts.len());
+        let mut places = self.rows.last().map_or([None; TEXTS], |row| row.places);
+        for (place, text) in places.iter_mut().zip(texts) {
+            let before = place.map(|(begin, end)| &self.texts[begin..end]);
+            if before != text {
+                let begin = self.texts.len();
+                self.texts.push_str(text.unwrap_or_default());
+                *place = text.map(|_| (begin, self.texts.len()));
+            }
         }
         self.rows.push(Row {
             ordinal: action.ordinal,
             account: action.account,
             reason: action.reason,
             fingerprint: action.fingerprint.0,
-            given: texts.map(|text| text.is_some()),
+            places,
         });
     }
 
     fn emptied(mut self) -> Self {
         self.texts.clear();
-        self.ends.clear();
         self.rows.clear();
         self
     }
 }
 
+/// Writes the actions of a chunk. What a row shares with the one before stays bound.
 fn insert(statement: &mut Statement<'_>, chunk: &Chunk) -> rusqlite::Result<()> {
-    let mut begin = 0;
-    for (row, ends) in chunk.rows.iter().zip(chunk.ends.chunks_exact(TEXTS)) {
+    let mut before: Option<&Row> = None;
+    for row in &chunk.rows {
         statement.raw_bind_parameter(1, to_sql(row.ordinal))?;
         statement.raw_bind_parameter(2, i64::try_from(row.account).unwrap_or(i64::MAX))?;
-        statement.raw_bind_parameter(3, row.reason.map(RevocationReason::name))?;
+        if before.is_none_or(|before| before.reason != row.reason) {
+            statement.raw_bind_parameter(3, row.reason.map(RevocationReason::name))?;
+        }
         statement.raw_bind_parameter(4, row.fingerprint)?;
-        for (index, (end, given)) in ends.iter().zip(row.given).enumerate() {
-            statement.raw_bind_parameter(5 + index, given.then(|| &chunk.texts[begin..*end]))?;
-            begin = *end;
+        for (index, place) in row.places.iter().enumerate() {
+            if before.is_none_or(|before| before.places[index] != *place) {
+                statement.raw_bind_parameter(5 + index, place.map(|(begin, end)| &chunk.texts[begin..end]))?;
+            }
         }
         statement.raw_execute()?;
+        before = Some(row);
     }
     Ok(())
 }
