@@ -94,6 +94,22 @@ impl Reader {
         raw.parse().map_err(|what| self.unreadable(what))
     }
 
+    /// An action and those of the same account that come soon after it, in plan order.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn actions_from(&self, ordinal: Ordinal, account: usize) -> Result<Vec<Action>, JournalError> {
+        let database = JournalError::database(&self.path);
+        // Among the actions of other accounts an account's own may be rare: the rows that are looked through are bounded, too.
+        let select = format!(
+            "SELECT {ACTION} FROM action WHERE ordinal BETWEEN ?1 AND ?1 + {LOOKED_THROUGH} AND account = ?2 LIMIT {READ_AHEAD}"
+        );
+        let mut statement = self.connection.prepare_cached(&select).map_err(&database)?;
+        let rows =
+            statement.query_map((to_sql(ordinal), to_sql(account as u64)), RawAction::read).map_err(&database)?;
+        rows.map(|raw| raw.map_err(&database)?.parse().map_err(|what| self.unreadable(what))).collect()
+    }
+
     /// The action of an id.
     ///
     /// # Errors
@@ -335,3 +351,7 @@ impl Reader {
         JournalError::Unreadable { path: self.path.clone(), what }
     }
 }
+
+/// Rows that are looked through to read actions ahead, and actions that are read.
+const LOOKED_THROUGH: u32 = 255;
+const READ_AHEAD: u32 = 64;
