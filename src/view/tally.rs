@@ -311,7 +311,7 @@ mod tests {
     fn one_wait_is_told_of_once() {
         let mut tally = Tally::default();
         tally.event(&began(&[("a", 50)]));
-        let until = |milliseconds| Timestamp::from_millisecond(1_700_000_000_000 + milliseconds).unwrap();
+        let until = |milliseconds: i64| Timestamp::from_millisecond(1_700_000_000_000 + milliseconds).unwrap();
         let told: Vec<bool> = [
             Bound::Unreachable { until: until(0) },
             Bound::Unreachable { until: until(3) },
