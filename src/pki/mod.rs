@@ -5,6 +5,7 @@ mod bundle;
 pub mod certificate;
 pub mod crl;
 pub mod csr;
+mod jwk;
 pub mod keys;
 pub mod ocsp;
 pub mod pem;

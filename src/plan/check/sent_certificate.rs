@@ -160,7 +160,7 @@ impl Checker<'_> {
         let path = load::resolve(self.sources, place, named);
         let path = std::path::absolute(&path).unwrap_or(path);
         let text = load::read_secret(&path, LARGEST);
-        let key = text.and_then(|text| PrivateKey::parse_pem(&text));
+        let key = text.and_then(|text| PrivateKey::parse(&text));
         match key {
             Ok(key) if key.is_of(&read.certificate) => Some(path),
             Ok(_) => {
