@@ -122,10 +122,10 @@ fn a_run_is_verified_by_what_openssl_publishes() {
     let port = free_port();
     let list = list_at(&mock, "ca.crl");
     let places = |number: usize| {
-        let (has_responder, has_list) = (number % 3 != 1, number % 3 != 0);
+        let (has_responder, has_list) = (number % 3 != 1, !number.is_multiple_of(3));
         let responder = has_responder.then(|| format!("OCSP;URI:http://127.0.0.1:{port}/"));
         // The issuer follows in the file of every second, and stands where the others say.
-        let issuer = (number % 2 == 0).then(|| format!("caIssuers;URI:{}/ca.p7c", mock.url()));
+        let issuer = number.is_multiple_of(2).then(|| format!("caIssuers;URI:{}/ca.p7c", mock.url()));
         let access: Vec<String> = responder.into_iter().chain(issuer).collect();
         let access =
             if access.is_empty() { access } else { vec![format!("authorityInfoAccess = {}", access.join(","))] };
