@@ -135,6 +135,12 @@ pub fn render(shown: &Verification) -> String {
         let again = format!("certsweep verify {} --wait 24h", safe::terminal(&quoted));
         lines
             .push(format!("Next:   {again}, which asks about the rest until all are seen revoked; CAs may take hours"));
+        if unseen.iter().any(|action| action.was_asked && action.cells.seen == Seen::Unknown) {
+            lines.push(
+                "        tell the CA of lists and answers that do not hold; until then nobody is warned by them"
+                    .to_owned(),
+            );
+        }
     }
     lines.join("\n") + "\n"
 }
@@ -187,6 +193,7 @@ mod tests {
             "really",
             "Report: runs/x/report.csv",
             "Next:   certsweep verify runs/x --wait 24h,",
+            "        tell the CA of lists",
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }
