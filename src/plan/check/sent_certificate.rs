@@ -33,8 +33,8 @@ pub(super) struct Certificates {
 
 /// A certificate, and the place that gives it.
 pub(super) struct ReadCertificate {
-    certificate: Certificate,
-    place: Span,
+    pub(super) certificate: Certificate,
+    pub(super) place: Span,
 }
 
 /// A certificate with the DER of those that follow it in its file; or what is wrong, and what would be right.
