@@ -308,7 +308,7 @@ fn an_issuer_is_fetched_once_from_where_the_certificate_says_and_believed_for_it
     for (issuer, seen, why) in [
         (Ok(file!("ca.der")), Seen::Revoked, ""),
         (Ok(file!("other.der")), Seen::Unknown, "ca.crt has not issued it"),
-        (Ok(b"<html>".as_slice()), Seen::Unknown, "no issuer at http://ca.example/ca.crt"),
+        (Ok(b"<html>".as_slice()), Seen::Unknown, "no issuer's certificate at http://ca.example/ca.crt"),
         (Err(Unheard::Status(404)), Seen::Unknown, "HTTP 404"),
     ] {
         let script: Script = Box::new(move |ask, _| match ask {
