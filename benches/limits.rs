@@ -121,6 +121,7 @@ fn once(row: &Row) -> Result<Ran, Box<dyn Error>> {
         made_at: clock.now(),
         provider_directories: Vec::new(),
         simulated: true,
+        issuers: Vec::new(),
     };
     let open = maker.finish(&place.path().join("run"), &facts, plan.files())?.open()?;
     if let Some(failed) = failed {

@@ -87,6 +87,7 @@ fn once(slots: u32, journal: bool) -> Result<(Duration, Duration, Duration), Box
         made_at: clock.now(),
         provider_directories: Vec::new(),
         simulated: true,
+        issuers: Vec::new(),
     };
     let dir = maker.finish(&place.path().join("run"), &facts, plan.files())?;
     let open = if journal { dir.open()? } else { dir.open_unjournaled_for_a_bench()? };

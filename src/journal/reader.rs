@@ -32,6 +32,10 @@ pub struct RunFacts {
     pub provider_directories: Vec<PathBuf>,
     /// Whether it runs against the built-in simulator.
     pub simulated: bool,
+    /// Certificates of issuers that the plan's files gave beside those that it sends: DER in base64url. Runs of earlier versions
+    /// have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<String>,
 }
 
 /// A run, open for reading.
@@ -108,6 +112,19 @@ impl Reader {
         let rows =
             statement.query_map((to_sql(ordinal), to_sql(account as u64)), RawAction::read).map_err(&database)?;
         rows.map(|raw| raw.map_err(&database)?.parse().map_err(|what| self.unreadable(what))).collect()
+    }
+
+    /// Whether an account has an action of an operation.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn has_action(&self, account: usize, operation: &str) -> Result<bool, JournalError> {
+        let found = self.connection.query_row(
+            "SELECT EXISTS (SELECT 1 FROM action WHERE account = ?1 AND operation = ?2)",
+            (to_sql(account as u64), operation),
+            |row| row.get(0),
+        );
+        found.map_err(JournalError::database(&self.path))
     }
 
     /// The action of an id.

@@ -171,7 +171,9 @@ where
             self.stop_account(account, StopReason::Environment(error.cause.clone()));
         } else {
             let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
-            self.ready.pace(account).hold(self.run.clock.elapsed() + pause);
+            let now = self.run.clock.elapsed();
+            self.ready.pace(account).hold(now + pause);
+            self.tell_of_hold(account, now, &error.cause);
         }
     }
 
