@@ -1,7 +1,7 @@
 //! The server: one thread, every revocation answered alike, after a delay or at once. It counts, and judges nothing.
 //!
-//! `GET /count` tells the requests since `GET /reset`, when the first came and when the last was answered. It ends when its standard
-//! input does, so that it never outlives whoever started it.
+//! `GET /count` tells the requests since `GET /reset`, the most connections at once, when the first came and when the last was
+//! answered. It ends when its standard input does, so that it never outlives whoever started it.
 
 use hyper::body::{Body as _, Incoming};
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -25,7 +25,9 @@ use tokio::task::LocalSet;
 #[derive(Debug, Default)]
 struct Seen {
     requests: Cell<u64>,
-    connections: Cell<u64>,
+    /// Connections that are open now, and the most that were at once.
+    open: Cell<u64>,
+    most: Cell<u64>,
     /// Nanoseconds since 1970, so that another process can take the difference.
     first: Cell<u64>,
     last: Cell<u64>,
@@ -57,10 +59,20 @@ pub(crate) fn serve(port: u16, milliseconds: u64) -> Result<(), Box<dyn Error>> 
 
 async fn connection(stream: TcpStream, seen: Rc<Seen>, delay: Duration) {
     let _nodelay = stream.set_nodelay(true);
-    seen.connections.set(seen.connections.get() + 1);
-    let service = service_fn(|request| answer(request, &seen, delay));
+    let revokes = Cell::new(false);
+    let service = service_fn(|request| {
+        // A connection that only asks for the count is not counted.
+        if request.method() != Method::GET && !revokes.replace(true) {
+            seen.open.set(seen.open.get() + 1);
+            seen.most.set(seen.most.get().max(seen.open.get()));
+        }
+        answer(request, &seen, delay)
+    });
     // A client that goes in the middle of a request is a client that was stopped.
     let _gone = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+    if revokes.get() {
+        seen.open.set(seen.open.get() - 1);
+    }
 }
 
 async fn answer(request: Request<Incoming>, seen: &Seen, delay: Duration) -> Result<Response<String>, Infallible> {
@@ -84,16 +96,17 @@ async fn answer(request: Request<Incoming>, seen: &Seen, delay: Duration) -> Res
 }
 
 fn tell(path: &str, seen: &Seen) -> String {
-    let Seen { requests, connections, first, last } = seen;
+    let Seen { requests, open, most, first, last } = seen;
     let told = format!(
         "{{\"requests\":{},\"connections\":{},\"first\":{},\"last\":{}}}\n",
         requests.get(),
-        connections.get(),
+        most.get(),
         first.get(),
         last.get()
     );
     if path == "/reset" {
-        [requests, connections, first, last].into_iter().for_each(|number| number.set(0));
+        [requests, first, last].into_iter().for_each(|number| number.set(0));
+        most.set(open.get());
     }
     told
 }

@@ -5,10 +5,13 @@ import os
 import signal
 import statistics
 import subprocess
+import sys
 import threading
-import time
 import urllib.request
 from dataclasses import dataclass
+from pathlib import Path
+
+LAUNCHER = str(Path(__file__).resolve().parent / "launch.py")
 
 
 class OursFailed(Exception):
@@ -48,49 +51,63 @@ class Did:
         return self.took.cpu * 1e6 / self.requests
 
     @property
+    def connections(self):
+        """The most at once."""
+        return self.seen["connections"]
+
+    @property
     def served_rate(self):
         """Requests a second between the first request's coming and the last answer, as the server saw them."""
         return self.requests * 1e9 / (self.seen["last"] - self.seen["first"])
 
 
-def run(command, timeout, stop=None, log=None, **options):
-    """Runs a command to its end, to its timeout, or until `stop(process)` has something to say, and kills the whole group then."""
-    # Standard output is read here; what a program says on standard error is kept for the case that it fails.
-    errors = open(log, "w+b") if log else None
-    began = time.time()
+def run(command, timeout, stop=None, log=None, variables=None, **options):
+    """Runs a command to its end, to its timeout, or until `stop(ended)` has something to say, and kills its group then.
+
+    What it says on standard error goes to a log, or among its output. `variables` are set for the command alone.
+    """
+    variables = [f"{name}={value}" for name, value in (variables or {}).items()]
+    command = [*(["env", *variables] if variables else []), *map(str, command)]
+    reading, writing = os.pipe()
+    errors = open(log, "w") if log else subprocess.STDOUT
     process = subprocess.Popen(
-        [str(part) for part in command],
+        [sys.executable, "-I", "-S", LAUNCHER, str(writing), *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
-        stderr=errors or subprocess.STDOUT,
-        start_new_session=True,
+        stderr=errors,
+        pass_fds=[writing],
         **options,
     )
+    os.close(writing)
+    report = os.fdopen(reading)
+    pid = report.readline()
+    if not pid:
+        raise PeerFailed(f"`{command[0]}` cannot be started: {process.stdout.read().decode(errors='replace')[-200:]}")
 
     def kill():
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+            os.killpg(int(pid), signal.SIGKILL)
 
+    ended = threading.Event()
     timer = threading.Timer(timeout, kill)
     timer.start()
-    watch = threading.Thread(target=lambda: stop and stop(process) and kill(), daemon=True)
+    watch = threading.Thread(target=lambda: stop and stop(ended) and kill(), daemon=True)
     watch.start()
     try:
         out = process.stdout.read().decode(errors="replace")
-        _, status, usage = os.wait4(process.pid, 0)
+        began, finished, cpu, peak, code = map(float, report.readline().split())
     except BaseException:
         kill()
         raise
-    wall = time.time() - began
-    timer.cancel()
-    process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        ended.set()
+        timer.cancel()
+        report.close()
+        process.wait()
     watch.join()
-    if errors:
-        errors.close()
-    if process.returncode == -signal.SIGKILL and wall >= timeout:
+    if code == -signal.SIGKILL and finished - began >= timeout:
         out += f"\nkilled after {timeout} s"
-    cpu = usage.ru_utime + usage.ru_stime
-    return Took(wall, cpu, usage.ru_maxrss * 1024 / 1e6, process.returncode, out, began)
+    return Took(finished - began, cpu, peak * 1024 / 1e6, int(code), out, began)
 
 
 class Server:

@@ -29,7 +29,7 @@ def lists(bench):
             rows[name].missing = tools.why_missing(name)
             del commands[name]
     done = {}
-    for round in bench.rounds("check"):
+    for _ in bench.rounds("check"):
         read = run([tools.paths["bare"], "--read", ours.plan("CSV", many)], 120)
         if read.code or int(read.out) != many:
             raise OursFailed(f"the bench's reader read {read.out!r} of {many} rows")
@@ -59,7 +59,7 @@ def yaml(bench):
     number = 10_000 if bench.quick else 100_000
     row = least(f"YAML plan of {number:,} actions: PyYAML CSafeLoader's bare load / our read and check", 12)
     plan, done = bench.ours.plan("YAML", number), {}
-    for round in bench.rounds("yaml", at_most=3):
+    for _ in bench.rounds("yaml", at_most=3):
         checked = bench.ours.check(plan, number)
         keep(done, f"certsweep check, YAML plan of {number:,}", number, checked)
         if not bench.tools.have("PyYAML"):

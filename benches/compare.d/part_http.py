@@ -1,9 +1,9 @@
 # Requests: how many a second, and at what cost, beside the bare client and what else people use; at a server with a delay; and how often the disk
 # is asked to sync.
 import json
-import subprocess
 
-from measure import PeerFailed, Server, median, run, say
+import ours
+from measure import OursFailed, PeerFailed, Server, median, run, say
 from table import Row, absolutes, least, most
 
 CONCURRENCY = 64
@@ -73,6 +73,7 @@ def at_once(bench):
         "xargs": least("actions/s: ours / `xargs -P64 curl`", 200, note=f"its rate is that of {few:,} actions"),
         "oha": least("actions/s: ours / oha", 0.55),
         "wrk": least("actions/s: ours / wrk -t1", 0.45),
+        "connections": most("connections at once, c 64", CONCURRENCY),
     }
     done = {}
     with Server(tools.paths["bare"]) as server:
@@ -89,7 +90,7 @@ def at_once(bench):
             if not tools.have(tool):
                 kinds.pop(name)
                 rows[name].missing = tools.why_missing(tool)
-        for round in bench.rounds("requests"):
+        for _ in bench.rounds("requests"):
             for name, act in list(kinds.items()):
                 try:
                     done.setdefault(name, []).append(act())
@@ -100,8 +101,9 @@ def at_once(bench):
             bench.told({name: f"{did[-1].rate:,.0f}/s" for name, did in done.items()})
     for name, others in done.items():
         if name in rows:
-            rows[name].ratios = [ours.rate / other.rate for ours, other in zip(done["ours"], others)]
-    rows["cpu"].ratios = [ours.cpu_us / bare.cpu_us for ours, bare in zip(done["ours"], done["bare"])]
+            rows[name].ratios = [mine.rate / other.rate for mine, other in zip(done["ours"], others)]
+    rows["cpu"].ratios = [mine.cpu_us / bare.cpu_us for mine, bare in zip(done["ours"], done["bare"])]
+    rows["connections"].ratios = [mine.connections for mine in done["ours"]]
     bench.table(absolutes(
         (titles(tools)[name], [did.rate for did in dids], [did.cpu_us for did in dids], [did.took.peak_mb for did in dids])
         for name, dids in done.items()
@@ -126,9 +128,8 @@ def delayed(bench):
     rows = []
     with Server(bench.tools.paths["bare"], 20) as server:
         peers = Peers(bench, server)
-        latencies, rates = [], {64: [], 1024: []}
-        bares = {64: [], 1024: []}
-        for round in bench.rounds("20 ms"):
+        latencies, rates, bares = [], {CONCURRENCY: [], ours.MOST: []}, {CONCURRENCY: [], ours.MOST: []}
+        for _ in bench.rounds("20 ms"):
             # One connection, undisturbed: the latency as the server's best client sees it.
             latencies.append(1 / peers.bare(100, 1).served_rate)
             for concurrency in rates:
@@ -138,7 +139,7 @@ def delayed(bench):
             # A client's best rate tells a shorter latency too.
             latencies[-1] = min([latencies[-1]] + [c / bares[c][-1] for c in bares] + [c / rates[c][-1] for c in rates])
             bench.told({f"c {c}": f"{rates[c][-1]:,.0f}/s, bare {bares[c][-1]:,.0f}/s" for c in rates})
-        for concurrency, goal in [(64, 0.99), (1024, 0.95)]:
+        for concurrency, goal in [(CONCURRENCY, 0.99), (ours.MOST, 0.95)]:
             row = least(f"server at 20 ms, c {concurrency}: ours / (c ÷ latency)", goal)
             row.ratios = [rate * latency / concurrency for rate, latency in zip(rates[concurrency], latencies)]
             of_bare = median(bare * latency / concurrency for bare, latency in zip(bares[concurrency], latencies))
@@ -157,14 +158,14 @@ def commits(bench):
     library, counted = bench.tools.paths["syncs"], bench.scratch / "syncs"
     number = 20_000
     with Server(bench.tools.paths["bare"]) as server:
-        for round in bench.rounds("syncs"):
-            bench.ours.run(server, number, CONCURRENCY, 120, LD_PRELOAD=str(library), SYNCS_FILE=str(counted))
+        for _ in bench.rounds("syncs"):
+            bench.ours.run(server, number, CONCURRENCY, 120, LD_PRELOAD=library, SYNCS_FILE=counted)
             per_action.ratios.append(int(counted.read_text()) / number)
-    environment = {**bench.environment, "LD_PRELOAD": str(library), "SYNC_DELAY_US": "5000", "TMPDIR": str(bench.scratch)}
+    variables = {"LD_PRELOAD": library, "SYNC_DELAY_US": 5000, "TMPDIR": bench.scratch}
     command = [bench.tools.paths["run"], "--slots", CONCURRENCY, "--rounds", bench.number_of_rounds]
-    took = run(command, 600, cwd=bench.scratch, env=environment)
+    took = run(command, 600, variables=variables, cwd=bench.scratch, env=bench.environment)
     if took.code:
-        raise bench.failed(f"benches/run failed: {took.out[-300:]}")
+        raise OursFailed(f"benches/run failed: {took.out[-300:]}")
     slow.ratios = [float(line.split()[-1]) for line in took.out.splitlines() if line.startswith("share ")]
     slow.note = "`benches/run`, against the simulator"
     return [per_action, slow]

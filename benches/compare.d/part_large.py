@@ -19,7 +19,7 @@ def large(bench):
     whole = least(f"actions/s, whole runner, {number:,} actions: ours / bare reqwest", 1.0)
     ours.plan("CSV", number)
     with Server(bench.tools.paths["bare"]) as server:
-        for round in bench.rounds("large", at_most=3):
+        for _ in bench.rounds("large", at_most=3):
             bare = server.count(lambda: bench.bare(server, number, CONCURRENCY))
             did = ours.run(server, number, CONCURRENCY, 600, keep=True)
             whole.ratios.append(did.rate / bare.rate)

@@ -1,4 +1,5 @@
 # How much of a declared limit is used, as the server sees it, and what keeping it costs.
+import ours
 from measure import Server, median
 from table import least, most
 
@@ -9,9 +10,9 @@ def limits(bench):
     rows = []
     with Server(bench.tools.paths["bare"]) as server:
         used = {limit: least(f"share of the declared limit used at {limit:,}/s", 0.995) for limit in (50, 1_000, 20_000)}
-        queued = most("CPU of a run at 1,000/s with 1,024 queued, less that with 8 queued, of a core", 0.5, unit=" %")
+        queued = most(f"CPU of a run at 1,000/s with {ours.MOST:,} queued, less that with 8 queued, of a core", 0.5, unit=" %")
         bares, wholes = [], []
-        for round in bench.rounds("limits", at_most=3):
+        for _ in bench.rounds("limits", at_most=3):
             for limit, row in used.items():
                 # So many windows' worth of requests, and the one after them, which may come when they are over and not before.
                 seconds = 3 if bench.quick else SECONDS
@@ -19,7 +20,7 @@ def limits(bench):
                 lasted = (did.seen["last"] - did.seen["first"]) / 1e9
                 row.ratios.append(seconds / lasted)
             number = 1_000 * (3 if bench.quick else SECONDS) + 1
-            many = bench.ours.run(server, number, 1_024, 120, rate="1000/1s")
+            many = bench.ours.run(server, number, ours.MOST, 120, rate="1000/1s")
             few = bench.ours.run(server, number, 8, 120, rate="1000/1s")
             bare = server.count(lambda: bench.bare(server, number, 64))
             queued.ratios.append((many.took.cpu - few.took.cpu) / few.took.wall * 100)

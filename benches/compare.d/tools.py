@@ -60,7 +60,7 @@ def build(tools):
 
 def for_requests(tools):
     tools.find("oha", oha, lambda path: words(path, "--version").split()[-1])
-    tools.find("wrk", wrk, lambda path: words(path, "-v").split()[1])
+    tools.find("wrk", wrk, lambda path: re.search(r"\d+\.\d+\.\d+", words(path, "-v"))[0])
     tools.find("curl", lambda: shutil.which("curl") and shutil.which("xargs") and shutil.which("curl"),
                lambda path: words(path, "--version").split()[1])
     tools.find("aiohttp", lambda: python("aiohttp"), lambda path: python_version(path, "aiohttp"))
