@@ -10,12 +10,13 @@ def lists(bench):
     """Rows of lists in CSV."""
     ours, tools = bench.ours, bench.tools
     many, some = (200_000, 20_000) if bench.quick else (1_000_000, 100_000)
+    version = lambda name: tools.versions.get(name, "")
     reading = most(f"check of {many:,} CSV rows: ours / `csv` crate {tools.versions['csv']} merely reading the file", 4)
     user = most("the same, by CPU", 4)
     rows = {
-        "jsonschema": least(f"check of {some:,} rows: Python jsonschema / ours", 60),
-        "check-jsonschema": least(f"check of {some:,} rows: check-jsonschema / ours", 60),
-        "ajv-cli": least(f"check of {some:,} rows: ajv-cli / ours", 4.5),
+        "jsonschema": least(f"check of {some:,} rows: Python jsonschema {version('jsonschema')} / ours", 60),
+        "check-jsonschema": least(f"check of {some:,} rows: check-jsonschema {version('check-jsonschema')} / ours", 60),
+        "ajv-cli": least(f"check of {some:,} rows: ajv-cli {version('ajv-cli')} / ours", 4.5),
     }
     schema = bench.helpers / "row.schema.json"
     line_by_line, whole, whole_schema = write_json(bench, ours.plan("CSV", some), schema)
@@ -57,7 +58,7 @@ def lists(bench):
 def yaml(bench):
     """The row of plans in YAML."""
     number = 10_000 if bench.quick else 100_000
-    row = least(f"YAML plan of {number:,} actions: PyYAML CSafeLoader's bare load / our read and check", 12)
+    row = least(f"YAML plan of {number:,} actions: PyYAML {bench.tools.versions.get('PyYAML', '')} CSafeLoader's bare load / our read and check", 12)
     plan, done = bench.ours.plan("YAML", number), {}
     for _ in bench.rounds("yaml", at_most=3):
         checked = bench.ours.check(plan, number)

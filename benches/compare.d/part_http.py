@@ -66,13 +66,14 @@ def at_once(bench):
     """Rows of the server that answers at once."""
     quick, tools = bench.quick, bench.tools
     many, some, few = (50_000, 10_000, 400) if quick else (200_000, 50_000, 2_000)
+    version = lambda name: tools.versions.get(name, "")
     rows = {
-        "bare": least(f"actions/s, whole runner, {many:,} actions, 0 ms, c 64: ours / bare reqwest", 1.0),
+        "bare": least(f"actions/s, whole runner, {many:,} actions, 0 ms, c 64: ours / bare reqwest {version('reqwest')}", 1.0),
         "cpu": most("CPU per action: ours / bare reqwest", 1.2),
-        "aiohttp": least("actions/s: ours / the aiohttp script", 9, note=f"of {some:,} actions"),
-        "xargs": least("actions/s: ours / `xargs -P64 curl`", 200, note=f"its rate is that of {few:,} actions"),
-        "oha": least("actions/s: ours / oha", 0.55),
-        "wrk": least("actions/s: ours / wrk -t1", 0.45),
+        "aiohttp": least(f"actions/s: ours / the aiohttp {version('aiohttp')} script", 9, note=f"of {some:,} actions"),
+        "xargs": least(f"actions/s: ours / `xargs -P64 curl` {version('curl')}", 200, note=f"its rate is that of {few:,} actions"),
+        "oha": least(f"actions/s: ours / oha {version('oha')}", 0.55),
+        "wrk": least(f"actions/s: ours / wrk {version('wrk')} -t1", 0.45),
         "connections": most("connections at once, c 64", CONCURRENCY),
     }
     done = {}
