@@ -6,7 +6,8 @@ use super::exit::Exit;
 use super::now::Telling;
 use super::report::write_reports;
 use super::signals;
-use super::status::resume_command;
+use super::status::{resume_command, verify_command};
+use super::witnesses::revokes;
 use crate::engine::{self, Ending, Question, Run, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::{JournalError, Reader, RunFacts, words};
@@ -52,6 +53,7 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         Err(error) => return context.failed(&error),
     };
     let began = context.clock.elapsed();
+    let revoking = revoking(&senders);
     let deadline = match deadline(context, facts, &reader) {
         Ok(deadline) => deadline,
         Err(error) => return context.failed(&error),
@@ -71,7 +73,7 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         exit = context.failed(&error);
     }
     let elapsed = context.clock.elapsed().saturating_sub(began).as_secs_f64();
-    match summary(&reader, facts, &ending, &path, elapsed, exit) {
+    match summary(&reader, facts, &ending, &path, elapsed, exit, &revoking) {
         Ok(summary) if context.global.json => context.printer.result_json(&summary),
         Ok(summary) => context.printer.result(render(&summary).trim_end()),
         Err(error) => return context.failed(&error),
@@ -142,6 +144,16 @@ fn asker(context: &Context) -> UnboundedSender<Question> {
     sender
 }
 
+/// The operations that take something back, with the accounts that have them.
+fn revoking(senders: &[Rc<Sender<HttpTransport>>]) -> Vec<(usize, String)> {
+    let of = |(account, sender): (usize, &Rc<Sender<HttpTransport>>)| {
+        let names = sender.provider.actions().map(|(operation, _)| operation.name.clone());
+        let names: Vec<String> = names.filter(|name| revokes(&sender.provider, name)).collect();
+        names.into_iter().map(move |name| (account, name))
+    };
+    senders.iter().enumerate().flat_map(of).collect()
+}
+
 fn exit_of(ending: &Ending) -> Exit {
     match ending.reason() {
         Some(reason) if !ending.complete || ending.stopped.as_ref().is_some_and(is_environment) => {
@@ -171,6 +183,7 @@ fn summary(
     path: &Path,
     elapsed_seconds: f64,
     exit: Exit,
+    revoking: &[(usize, String)],
 ) -> Result<Summary, JournalError> {
     let overview = reader.overview()?;
     let duplicates = reader.duplicates()?;
@@ -209,6 +222,13 @@ fn summary(
     next.extend(
         actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
     );
+    let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval];
+    if ending.complete && !facts.simulated && well.iter().any(|outcome| overview.outcomes.contains_key(outcome)) {
+        let has = |(account, operation): &(usize, String)| reader.has_action(*account, operation);
+        if revoking.iter().map(has).find(|has| !matches!(has, Ok(false))).transpose()?.is_some() {
+            next.push(format!("what the world sees of it: {}", verify_command(path)));
+        }
+    }
     let why = match &ending.stopped {
         Some(StopReason::Signal(_)) if ending.complete => None,
         stopped => stopped.as_ref().map(words),

@@ -39,7 +39,7 @@ SELECT coalesce(ordinal, -1) AS ordinal, seq, NULL AS kind, NULL AS at, NULL AS 
   NULL AS counts, NULL AS outcome, NULL AS http_status, NULL AS code, NULL AS message, NULL AS reference, body FROM main.record
 ";
 
-/// Makes the tables in a new file..
+/// Makes the tables in a new file.
 pub(super) fn create(path: &Path) -> Result<Connection, JournalError> {
     let connection = Connection::open(path).map_err(JournalError::database(path))?;
     connection
@@ -86,6 +86,8 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> 
 }
 
 fn open(path: &Path, flags: rusqlite::OpenFlags) -> Result<(Connection, i32), JournalError> {
+    // A connection stays with one thread; SQLite's own mutex would be taken for every column of every row.
+    let flags = flags | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(JournalError::database(path))?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(JournalError::database(path))?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));

@@ -88,6 +88,7 @@ pub struct CheckedPlan {
     needs: Vec<(Ordinal, Vec<Ordinal>)>,
     files: Vec<ReadFile>,
     documents: BTreeMap<String, String>,
+    issuers: Vec<String>,
 }
 
 /// A file that the plan named and the check read, for the run directory's copy.
@@ -167,8 +168,9 @@ impl CheckedPlan {
         needs: Vec<(Ordinal, Vec<Ordinal>)>,
         files: Vec<ReadFile>,
         documents: BTreeMap<String, String>,
+        issuers: Vec<String>,
     ) -> Self {
-        Self { settings, digest, actions, needs, files, documents }
+        Self { settings, digest, actions, needs, files, documents, issuers }
     }
 
     /// How to carry it out.
@@ -200,5 +202,10 @@ impl CheckedPlan {
     /// Provider id → SHA-256 of its document, for every provider that the plan uses.
     pub fn documents(&self) -> &BTreeMap<String, String> {
         &self.documents
+    }
+
+    /// Certificates of issuers that files had behind those that are sent, DER in base64url; they change nothing of what is sent.
+    pub fn issuers(&self) -> &[String] {
+        &self.issuers
     }
 }

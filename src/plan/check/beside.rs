@@ -26,7 +26,7 @@ impl<T: Send + 'static> Beside<T> {
 
     /// Hands it work. Nobody gives more than [`MOST_WAITING`] without taking.
     pub(super) fn give(&self, work: T) {
-        self.to.send(work).ok().expect(LIVES);
+        self.to.send(work).expect(LIVES);
     }
 
     /// Takes back what it was given first; waits until it is done.
