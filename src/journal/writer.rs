@@ -35,6 +35,17 @@ struct Powered {
     file: File,
     records_left: u64,
     cut: bool,
+    /// What is written, and said to be so only when it is asked for.
+    late: Option<Late>,
+}
+
+#[derive(Default)]
+struct Late(Vec<(Acknowledge, Result<(), String>)>);
+
+impl std::fmt::Debug for Late {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Late").field(&self.0.len()).finish()
+    }
 }
 
 /// The run's database, and the place of the next record in the order of writing.
@@ -74,12 +85,28 @@ impl Journal {
     pub(super) fn open_here(database: &Path, power: u64) -> Result<Self, JournalError> {
         let file = File::open(database)?;
         file.connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(database))?;
-        Ok(Self { way: Way::Here(Arc::new(Mutex::new(Powered { file, records_left: power, cut: false }))) })
+        Ok(Self { way: Way::Here(Arc::new(Mutex::new(Powered { file, records_left: power, cut: false, late: None }))) })
     }
 
     /// A journal that keeps nothing and acknowledges at once: for the bench that measures what the journal costs.
     pub(super) const fn nowhere() -> Self {
         Self { way: Way::Nowhere }
+    }
+
+    /// From now on a fault test's journal says only in [`Self::settle`] what is written, as a slow disk does.
+    pub fn be_late(&self) {
+        if let Way::Here(powered) = &self.way
+            && let Ok(mut powered) = powered.lock()
+        {
+            powered.late.get_or_insert_default();
+        }
+    }
+
+    /// Says what a late journal has written.
+    pub fn settle(&self) {
+        let Way::Here(powered) = &self.way else { return };
+        let late = powered.lock().ok().and_then(|mut powered| powered.late.as_mut().map(std::mem::take));
+        late.into_iter().flat_map(|Late(late)| late).for_each(|(acknowledge, done)| acknowledge(done));
     }
 
     /// Whether a fault test's power was cut.
@@ -116,6 +143,9 @@ impl Journal {
                     .file
                     .commit(&[Entry { records, steady, acknowledge: Box::new(drop) }])
                     .map_err(|error| error.to_string());
+                if let Some(Late(late)) = &mut powered.late {
+                    return late.push((acknowledge, done));
+                }
                 drop(powered);
                 acknowledge(done);
             }
@@ -144,6 +174,7 @@ impl Journal {
         if self.power_was_cut() {
             return Err(JournalError::Closed.to_string());
         }
+        self.settle();
         receiver.recv().unwrap_or_else(|_| Err(JournalError::Closed.to_string()))
     }
 }
