@@ -1,6 +1,6 @@
 //! The run database: its tables and their version. The format's only description.
 //!
-//! `run` holds the run's constants as JSON texts, `action` the checked plan in plan order, each with its fingerprint and where its certificate is, for which its
+//! `run` holds the run's constants as JSON texts (and what [`super::shape`] has to say), `action` the checked plan in plan order, each with its fingerprint and where its certificate is, for which its
 //! ordinal stands everywhere else; `journal` the records. A record's key is the action that it moves (-1 where it moves none) and
 //! its place in the order of writing; what every action has is in columns, any other record is a JSON text in `body`. Everything
 //! else is the fold of `journal`.
@@ -39,7 +39,7 @@ SELECT coalesce(ordinal, -1) AS ordinal, seq, NULL AS kind, NULL AS at, NULL AS 
   NULL AS counts, NULL AS outcome, NULL AS http_status, NULL AS code, NULL AS message, NULL AS reference, body FROM main.record
 ";
 
-/// Makes the tables in a new file..
+/// Makes the tables in a new file.
 pub(super) fn create(path: &Path) -> Result<Connection, JournalError> {
     let connection = Connection::open(path).map_err(JournalError::database(path))?;
     connection
@@ -86,6 +86,8 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> 
 }
 
 fn open(path: &Path, flags: rusqlite::OpenFlags) -> Result<(Connection, i32), JournalError> {
+    // A connection is only ever one thread's, so SQLite need not lock for each column that is read.
+    let flags = flags | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(JournalError::database(path))?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(JournalError::database(path))?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));

@@ -29,7 +29,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+    pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
         let object = self.object(row);
@@ -46,7 +46,7 @@ impl<W: Write> Writer<W> {
         Ok(self.output)
     }
 
-    fn object(&self, row: &Row) -> Value {
+    fn object(&self, row: &Row<'_>) -> Value {
         let mut object = json!({
             "action_id": row.action_id,
             "provider": row.provider,
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use jiff::Timestamp;
 
-    fn written(kept: &[&str], rows: &[Row]) -> Value {
+    fn written(kept: &[&str], rows: &[Row<'_>]) -> Value {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
         let mut writer = Writer::new(Vec::new(), Columns { verified: false, kept: &kept }).unwrap();
         for row in rows {
