@@ -77,7 +77,14 @@ impl RunMaker {
         private_dir(&making.join(INPUTS))?;
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
-        Ok(Self { making, made_parent, inserter: Inserter::new(connection), needs_seen: false, shape: Shape::default(), lock })
+        Ok(Self {
+            making,
+            made_parent,
+            inserter: Inserter::new(connection),
+            needs_seen: false,
+            shape: Shape::default(),
+            lock,
+        })
     }
 
     /// Takes the next action.

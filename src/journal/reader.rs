@@ -199,7 +199,9 @@ impl Reader {
     /// Where the database cannot be read.
     pub fn queue(&self) -> Result<Queue, JournalError> {
         let database = JournalError::database(&self.path);
-        if let Some(queue) = self.shape()?.and_then(|shape| Some(shape.queue(self.actions().ok()?)?)) {
+        if let Some(shape) = self.shape()?
+            && let Some(queue) = shape.queue(self.actions()?)
+        {
             return Ok(queue);
         }
         let mut statement = self
@@ -301,7 +303,9 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn duplicates(&self) -> Result<u64, JournalError> {
-        if self.shape()?.is_some_and(|shape| self.actions().is_ok_and(|actions| shape.queue(actions).is_some())) {
+        if let Some(shape) = self.shape()?
+            && shape.queue(self.actions()?).is_some()
+        {
             return Ok(0);
         }
         self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")
@@ -321,7 +325,8 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn was_in_doubt(&self) -> Result<bool, JournalError> {
-        let select = "SELECT count(*) FROM (SELECT 1 FROM journal WHERE outcome = 'in-doubt' OR body LIKE '%in-doubt%' LIMIT 1)";
+        let select =
+            "SELECT count(*) FROM (SELECT 1 FROM journal WHERE outcome = 'in-doubt' OR body LIKE '%in-doubt%' LIMIT 1)";
         Ok(self.count(select)? > 0)
     }
 

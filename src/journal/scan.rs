@@ -43,13 +43,10 @@ fn read(row: &Row<'_>, answer: impl Fn(&Row<'_>) -> rusqlite::Result<Reply>) -> 
     let wrong = |what: &str| Unreadable::Row(format!("a record of action {}: {what}", integer(row, 1).unwrap_or(-1)));
     let at = || Timestamp::from_microsecond(integer(row, 3)?).map_err(|error| wrong(&error.to_string()));
     let attempt = || u32::try_from(integer(row, 2)?).map_err(|error| wrong(&error.to_string()));
-    let kind = match row.get_ref(0)? {
-        ValueRef::Text(kind) => kind,
-        _ => {
-            let ValueRef::Text(body) = row.get_ref(7)? else { return Err(wrong("neither a kind nor a text")) };
-            let text = |error| Unreadable::Row(format!("record {}: {error}", String::from_utf8_lossy(body)));
-            return serde_json::from_slice(body).map_err(text);
-        }
+    let ValueRef::Text(kind) = row.get_ref(0)? else {
+        let ValueRef::Text(body) = row.get_ref(7)? else { return Err(wrong("neither a kind nor a text")) };
+        let text = |error| Unreadable::Row(format!("record {}: {error}", String::from_utf8_lossy(body)));
+        return serde_json::from_slice(body).map_err(text);
     };
     Ok(match kind {
         b"intent" => Record::Intent { ordinal: ordinal()?, attempt: attempt()?, at: at()? },

@@ -28,7 +28,8 @@ impl Default for Shape {
 impl Shape {
     /// Takes the next action in.
     pub(super) fn add(&mut self, action: &Action) {
-        let same = |(account, operation): &(usize, String)| *account == action.account && *operation == action.operation;
+        let same =
+            |(account, operation): &(usize, String)| *account == action.account && *operation == action.operation;
         if !self.operations.iter().any(same) {
             self.operations.push((action.account, action.operation.clone()));
         }

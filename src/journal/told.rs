@@ -94,10 +94,8 @@ impl Reader {
         mut each: impl FnMut(&Row<'_>, &mut Records<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let range = [to_sql(ordinals.start), to_sql(ordinals.end)];
-        let select = format!(
-            "SELECT {} FROM journal WHERE ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal, seq",
-            scan::ANSWERS
-        );
+        let select =
+            format!("SELECT {} FROM journal WHERE ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal, seq", scan::ANSWERS);
         let mut statement = self.connection.prepare_cached(&select).map_err(self.database())?;
         let mut records = Records::begin(self, &mut statement, range)?;
         let select = format!("SELECT {columns} FROM action WHERE ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal");
@@ -147,9 +145,7 @@ fn told<'a>(row: &'a Row<'_>) -> Result<Told<'a>, Unreadable> {
         row.get_ref(column)?.as_str_or_null().map_err(|error| Unreadable::Row(error.to_string()))
     };
     let kept = match text(8)? {
-        Some(kept) => {
-            serde_json::from_str(kept).map_err(|error| Unreadable::Row(format!("kept columns: {error}")))?
-        }
+        Some(kept) => serde_json::from_str(kept).map_err(|error| Unreadable::Row(format!("kept columns: {error}")))?,
         None => Vec::new(),
     };
     Ok(Told {

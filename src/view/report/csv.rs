@@ -177,11 +177,11 @@ mod tests {
     #[test]
     fn a_row_is_written_whole() {
         let row = Row {
-            reason: Some("keyCompromise".into()),
-            reason_sent: Some("key_compromise".into()),
+            reason: Some("keyCompromise"),
+            reason_sent: Some("key_compromise"),
             outcome: Outcome::AlreadyDone,
             http_status: Some(201),
-            provider_ref: Some("998".into()),
+            provider_ref: Some("998"),
             attempts: 2,
             started_at: Some(Timestamp::from_millisecond(1_700_000_000_000).unwrap()),
             finished_at: Some(Timestamp::from_millisecond(1_700_000_001_250).unwrap()),
@@ -263,7 +263,7 @@ mod tests {
             ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
             ("인증서를 찾을 수 없습니다", "인증서를 찾을 수 없습니다"),
         ] {
-            let text = written(&[], &[Row { provider_message: Some(message.into()), ..row("a") }]);
+            let text = written(&[], &[Row { provider_message: Some(message), ..row("a") }]);
             let line = text.lines().nth(1).unwrap();
             assert_eq!(
                 line,

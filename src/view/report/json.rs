@@ -104,7 +104,7 @@ mod tests {
     fn rows_are_objects_with_the_columns_names() {
         let started = Some(Timestamp::from_millisecond(1_700_000_000_000).unwrap());
         let rows = [
-            Row { started_at: started, provider_message: Some("=1\u{1b}".into()), ..row("a") },
+            Row { started_at: started, provider_message: Some("=1\u{1b}"), ..row("a") },
             Row { kept: vec!["김".into(), "T-1".into()], ..row("b") },
         ];
         let report = written(&["Owner", "Ticket"], &rows);
