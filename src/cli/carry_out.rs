@@ -6,7 +6,8 @@ use super::exit::Exit;
 use super::now::Telling;
 use super::report::{Counts, write_reports};
 use super::signals;
-use super::status::resume_command;
+use super::status::{resume_command, verify_command};
+use super::witnesses::revokes;
 use crate::engine::{self, Ending, Question, Run, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
@@ -53,6 +54,7 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         Err(error) => return context.failed(&error),
     };
     let began = context.clock.elapsed();
+    let revoking = revoking(&senders);
     let deadline = match deadline(context, facts, &reader) {
         Ok(deadline) => deadline,
         Err(error) => return context.failed(&error),
@@ -80,7 +82,11 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         }
     };
     let elapsed = context.clock.elapsed().saturating_sub(began).as_secs_f64();
-    let summary = summary(counts, facts, &ending, &path, elapsed, exit);
+    let revokes = match reader.operations() {
+        Ok(asked) => asked.iter().any(|operation| revoking.contains(operation)),
+        Err(error) => return context.failed(&error),
+    };
+    let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revokes));
     if context.global.json {
         context.printer.result_json(&summary);
     } else {
@@ -158,6 +164,16 @@ fn asker(context: &Context) -> UnboundedSender<Question> {
     sender
 }
 
+/// The operations that take something back, with the accounts that have them.
+fn revoking(senders: &[Rc<Sender<HttpTransport>>]) -> Vec<(usize, String)> {
+    let of = |(account, sender): (usize, &Rc<Sender<HttpTransport>>)| {
+        let names = sender.provider.actions().map(|(operation, _)| operation.name.clone());
+        let names: Vec<String> = names.filter(|name| revokes(&sender.provider, name)).collect();
+        names.into_iter().map(move |name| (account, name))
+    };
+    senders.iter().enumerate().flat_map(of).collect()
+}
+
 fn exit_of(ending: &Ending) -> Exit {
     match ending.reason() {
         Some(reason) if !ending.complete || ending.stopped.as_ref().is_some_and(is_environment) => {
@@ -186,7 +202,7 @@ fn summary(
     ending: &Ending,
     path: &Path,
     elapsed_seconds: f64,
-    exit: Exit,
+    (exit, revokes): (Exit, bool),
 ) -> Summary {
     let state = if ending.complete { State::Finished } else { State::Stopped };
     let resume = resume_command(path, State::Stopped).unwrap_or_default();
@@ -223,6 +239,11 @@ fn summary(
     next.extend(
         actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
     );
+    let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval];
+    let ended_well = well.iter().any(|outcome| counts.outcomes.contains_key(outcome));
+    if ending.complete && !facts.simulated && ended_well && revokes {
+        next.push(format!("what the world sees of it: {}", verify_command(path)));
+    }
     let why = match &ending.stopped {
         Some(StopReason::Signal(_)) if ending.complete => None,
         stopped => stopped.as_ref().map(words),

@@ -65,7 +65,7 @@ Examples:
   certsweep verify runs/20261201T010000Z-leaked-build-key --only crl,ocsp --issuer ca.pem --json
 
 Exit codes:
-  0 all are seen revoked    1 some are not    2 no such run    4 the environment failed
+  0 all are seen revoked    1 some are not    2 no such run or file    4 the environment failed
   130, 143 interrupted by a signal";
 
 pub(super) const PROVIDERS_EXAMPLES: &str = "\

@@ -185,6 +185,7 @@ fn make(
         made_at: context.clock.now(),
         provider_directories: directories,
         simulated: args.simulate,
+        issuers: read.plan.issuers().to_vec(),
     };
     Ok((facts, read.plan.files().to_vec()))
 }

@@ -94,7 +94,15 @@ fn deadline(facts: &RunFacts, overview: &Overview, now: jiff::Timestamp) -> Opti
 /// The command that goes on with a run, where it does not go on by itself and is not at its end.
 pub fn resume_command(path: &Path, state: State) -> Option<String> {
     let goes_on = matches!(state, State::Stopped | State::Interrupted);
+    goes_on.then(|| format!("certsweep resume {}", quoted(path)))
+}
+
+/// The command that asks what the world sees of a run.
+pub fn verify_command(path: &Path) -> String {
+    format!("certsweep verify {}", quoted(path))
+}
+
+fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
-    let quoted = shlex::try_quote(&path).map(std::borrow::Cow::into_owned).unwrap_or(path.clone());
-    goes_on.then(|| format!("certsweep resume {quoted}"))
+    shlex::try_quote(&path).map(std::borrow::Cow::into_owned).unwrap_or(path.clone())
 }

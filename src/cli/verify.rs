@@ -137,6 +137,7 @@ fn in_rounds(
         let mut observe = |Progress { revoked, cases, again }| {
             if let Some(again) = again {
                 let again = human(again);
+                let (revoked, cases) = (revoked as u64 + to_see.seen_before, cases as u64 + to_see.seen_before);
                 context.printer.note(&format!("{revoked} of {cases} seen revoked; asking again in {again}"));
             }
         };
@@ -159,6 +160,7 @@ fn shown(run: &OpenRun, facts: &RunFacts, to_see: &ToSee, ended: Ended) -> Shown
             target: case.action.target.clone(),
             seconds_to_revoke: cells.after(*finished_at).map(|after| after.as_secs_f64()),
             cells,
+            was_asked: !case.witnesses.is_empty(),
         }
     };
     let asked = to_see.cases.iter().zip(ended.sights).map(action).collect();

@@ -18,7 +18,6 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 
 /// What is to be seen of a run.
 #[derive(Debug, Default)]
@@ -44,13 +43,13 @@ pub(super) fn gather(
     facts: &RunFacts,
     catalog: &Catalog,
 ) -> Result<ToSee, Exit> {
-    let mut files = Files::new(context, args)?;
+    let mut files = Files::new(context, args, facts)?;
     let mut to_see = ToSee::default();
     let wanted = |witness: Witness| args.only.is_empty() || args.only.contains(&witness);
     let walked: Result<(), JournalError> = reader.histories(|action, history| {
         let account = facts.settings.accounts.get(action.account);
         let provider = account.and_then(|account| catalog.get(&account.provider));
-        let Some(provider) = provider.filter(|provider| revokes(provider, &action)) else { return Ok(()) };
+        let Some(provider) = provider.filter(|provider| revokes(provider, &action.operation)) else { return Ok(()) };
         if !has_ended_well(&history) {
             to_see.not_well += u64::from(action.duplicate_of.is_none());
         } else if history.verified.as_ref().is_some_and(|verified| verified.seen == Seen::Revoked) {
@@ -70,9 +69,9 @@ pub(super) fn gather(
     Ok(to_see)
 }
 
-/// Whether an action takes something back: what makes a new certificate, or costs each time, does not.
-fn revokes(provider: &Arc<Provider>, action: &Action) -> bool {
-    let rules = provider.actions().find(|(operation, _)| operation.name == action.operation);
+/// Whether an operation takes something back: what makes a new certificate, or costs each time, does not.
+pub(super) fn revokes(provider: &Provider, operation: &str) -> bool {
+    let rules = provider.actions().find(|(known, _)| known.name == operation);
     rules.is_some_and(|(_, rules)| rules.csr.is_none() && rules.repeat == Repeat::Safe)
 }
 
@@ -106,31 +105,42 @@ fn case(
         Ok(None) => (None, None),
         Err(why) => (None, Some(why)),
     };
+    let all = witnesses.len();
     witnesses.retain(|witness| wanted(*witness));
+    let note = match note {
+        note if all == 0 || !witnesses.is_empty() => note,
+        Some(note) => Some(format!("{note}; {LEFT_OUT}")),
+        None => Some(if certificate.is_some() { LEFT_OUT } else { ONLY_THE_PROVIDER }.to_owned()),
+    };
     Case { action: Rc::new(action), reference, certificate, witnesses, note }
 }
 
 /// The files of certificates, and what was read of them.
 struct Files {
-    /// By action id.
-    given: HashMap<String, PathBuf>,
-    /// Those of the command line, for all actions.
+    /// Those of the command line, by action id.
+    given: HashMap<String, Issuers>,
+    /// Those of the command line, and those that were kept when the plan was checked, for all actions.
     issuers: Issuers,
     /// Those that the plan names, by path.
     named: HashMap<String, Result<Issuers, String>>,
 }
 
 impl Files {
-    fn new(context: &Context, args: &args::Verify) -> Result<Self, Exit> {
-        let mut issuers = Issuers::new();
-        for path in &args.issuers {
-            let read = read(path).and_then(|bytes| certificates(path, &bytes)).map_err(|why| {
+    fn new(context: &Context, args: &args::Verify, facts: &RunFacts) -> Result<Self, Exit> {
+        let kept = facts.issuers.iter().filter_map(|der| URL_SAFE_NO_PAD.decode(der).ok());
+        let kept = kept.filter_map(|der| Certificate::parse(&der).ok());
+        let mut issuers: Issuers = kept.map(Rc::new).collect();
+        let named = |path: &PathBuf| {
+            read(path).and_then(|bytes| certificates(path, &bytes)).map_err(|why| {
                 context.printer.error(&why);
                 Exit::Usage
-            })?;
-            issuers.extend(read);
+            })
+        };
+        for path in &args.issuers {
+            issuers.extend(named(path)?);
         }
-        Ok(Self { given: args.certificates.iter().cloned().collect(), issuers, named: HashMap::new() })
+        let given = args.certificates.iter().map(|(id, path)| Ok((id.clone(), named(path)?)));
+        Ok(Self { given: given.collect::<Result<_, _>>()?, issuers, named: HashMap::new() })
     }
 
     /// The certificate of an action, where one is known.
@@ -139,7 +149,7 @@ impl Files {
         let own = action.parameters.get("certificate").and_then(serde_json::Value::as_str);
         let given = self.given.remove(&action.id);
         let all = match (files.and_then(|files| files.certificate.as_ref()), given, own) {
-            (_, Some(path), _) => read(&path).and_then(|bytes| certificates(&path, &bytes))?,
+            (_, Some(given), _) => given,
             (Some(file), None, _) => unchanged(file)?,
             (None, None, Some(own)) => match own.strip_prefix("file:").map(|path| PathBuf::from(path.trim())) {
                 Some(path) => read(&path).and_then(|bytes| certificates(&path, &bytes))?,
@@ -181,3 +191,7 @@ fn certificates(path: &Path, bytes: &[u8]) -> Result<Issuers, String> {
     let all = Certificate::parse_all(bytes).map_err(|why| format!("{} is no certificate: {why}", path.display()))?;
     Ok(all.into_iter().map(Rc::new).collect())
 }
+
+/// Said of an action whose witnesses the command line has left out.
+const LEFT_OUT: &str = "`--only` leaves out everybody who could be asked";
+const ONLY_THE_PROVIDER: &str = "there is nobody to ask but the provider, whom `--only` leaves out: no certificate is known; --certificate ID=FILE names it";

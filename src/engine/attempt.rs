@@ -1,4 +1,4 @@
-//! One attempt of one action: intent, sign, send, read, decide, record. Runs as a task of its own, talks to the journal and the
+//! One attempt of one action: sign, send, read, decide, record. Runs as a task of its own once its intent is durable, talks to the
 //! wire, and hands its report to the dispatcher, which alone owns the run's state.
 
 use super::reach::Came;
@@ -41,8 +41,8 @@ pub struct Tools<T, C> {
 pub struct Report {
     /// The action's id.
     pub id: String,
-    /// The action's intent, where the step had one; it is durable.
-    pub intent: Option<Record>,
+    /// Whether it is an attempt's, not a look-up's.
+    pub sent: bool,
     /// The records that follow from the step, in order; they are still to be written.
     pub records: Vec<Record>,
     /// What follows.
@@ -90,9 +90,6 @@ impl Paced {
     }
 }
 
-/// Tells when queued records are durable, or cannot be.
-pub type Durable = tokio::sync::oneshot::Receiver<Result<(), String>>;
-
 /// The journal failed: nothing more may be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JournalFailed(pub String);
@@ -123,17 +120,16 @@ pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
     Record::Intent { ordinal, attempt: state.attempts + 1, at }
 }
 
-/// Carries out one attempt, once its intent, which is queued, is durable. How it went is the caller's to write: its slot is free
-/// once that is queued, since the journal keeps the order, and no intent that follows is durable before it.
+/// Carries out one attempt, whose intent is durable; `state` is that before it. How it went is the caller's to write: its slot is
+/// free once that is queued, since the journal keeps the order, and no intent that follows is durable before it.
 ///
 /// # Errors
-/// [`JournalFailed`]; before the intent was durable, nothing was sent.
+/// Where the provider document does not know the operation; nothing was sent then.
 pub async fn attempt<T: Transport, C: Clock>(
     tools: Tools<T, C>,
     action: Action,
     state: ActionState,
     attempts: u32,
-    (intent, durable): (Record, Durable),
 ) -> Result<Report, JournalFailed> {
     let Tools { sender, clock, pass, down, trip, .. } = tools;
     let Some((operation, _)) = operation(&sender, &action.operation) else {
@@ -141,7 +137,6 @@ pub async fn attempt<T: Transport, C: Clock>(
     };
     let ordinal = action.ordinal;
     let attempt = state.attempts + 1;
-    is_durable(durable).await?;
 
     trip.departs(&*clock).await;
     let token_number = sender.token_number();
@@ -171,7 +166,10 @@ pub async fn attempt<T: Transport, C: Clock>(
     after.attempts = attempt;
     after.counted += u32::from(counts);
     after.tainted |= effect == Effect::Unknown;
-    let rules = rules(&sender, &action, answer.as_ref(), attempts).unwrap_or(NEVER_AGAIN);
+    let rules = match retry::is_clear(came) {
+        true => NEVER_AGAIN,
+        false => rules(&sender, &action, answer.as_ref(), attempts).unwrap_or(NEVER_AGAIN),
+    };
     let next = retry::after_attempt(rules, came, after);
     let reply = match next {
         Next::End(outcome) => closing(&sender, &action, outcome, state.tainted, reply),
@@ -199,8 +197,8 @@ pub async fn attempt<T: Transport, C: Clock>(
         Attempt::Lost => Came::Lost,
         Attempt::Answered { .. } => Came::Answered,
     });
-    let (id, intent, records) = (action.id, Some(intent), vec![record]);
-    Ok(Report { id, intent, records, next, reply, answer, refused, pace, came, token_number, by_list, skew })
+    let (id, records) = (action.id, vec![record]);
+    Ok(Report { id, sent: true, records, next, reply, answer, refused, pace, came, token_number, by_list, skew })
 }
 
 /// The last words about an action, for its report row.
@@ -239,19 +237,8 @@ pub async fn append(journal: &Journal, steady: Duration, records: Vec<Record>) -
     if records.is_empty() {
         return Ok(());
     }
-    let durable = queue(journal, steady, records);
-    journal.flush();
-    is_durable(durable).await
-}
-
-/// Queues records; they are handed over at the journal's next flush.
-pub fn queue(journal: &Journal, steady: Duration, records: Vec<Record>) -> Durable {
-    let (sender, receiver) = tokio::sync::oneshot::channel();
-    journal.queue(records, steady, Box::new(move |result| drop(sender.send(result))));
-    receiver
-}
-
-async fn is_durable(durable: Durable) -> Result<(), JournalFailed> {
+    let (sender, durable) = tokio::sync::oneshot::channel();
+    journal.append(records, steady, Box::new(move |result| drop(sender.send(result))));
     match durable.await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(cause)) => Err(JournalFailed(cause)),

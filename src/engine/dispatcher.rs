@@ -10,6 +10,7 @@ mod writing;
 
 pub use waiting::Question;
 
+use super::ahead::Ahead;
 use super::attempt::{self, JournalFailed, Report, Tools};
 use super::control::Word;
 use super::look_up::{self, Case, Doubted, LookedUp, Told};
@@ -25,7 +26,7 @@ use super::trip::Trip;
 use super::waits::Waits;
 use super::waves::Waves;
 use crate::journal::{ActionState, Journal, JournalError, Phase, Queue, Reader, Record, States};
-use crate::plan::{Settings, calendar};
+use crate::plan::{Action, Settings, calendar};
 use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -121,10 +122,11 @@ struct Dispatcher<'a, 'o, T, C> {
     run: Run<'a, T, C>,
     observe: &'o mut dyn FnMut(Event),
     states: States,
-    untold: writing::Untold,
+    untold: writing::Untold<T, C>,
     /// Every action, as far as their order goes.
     queue: Queue,
     ready: Ready,
+    ahead: Ahead,
     doubts: HashMap<Ordinal, Doubted>,
     steps: JoinSet<Step>,
     under_way: HashMap<Id, UnderWay>,
@@ -156,6 +158,15 @@ struct Dispatcher<'a, 'o, T, C> {
     waits: Vec<Waits>,
     /// What bounds each account, as it was told last.
     bounds: Vec<Option<Bound>>,
+}
+
+/// An attempt that begins once its intent is durable.
+struct Departure<T, C> {
+    tools: Tools<T, C>,
+    action: Action,
+    /// The action's state before.
+    state: ActionState,
+    intent: Record,
 }
 
 /// A step that is under way: of which account, for which action, and its request's moments.
@@ -242,6 +253,7 @@ where
             untold: writing::Untold::new(),
             queue,
             ready,
+            ahead: Ahead::new(accounts),
             steps: JoinSet::new(),
             under_way: HashMap::new(),
             began: now,
@@ -274,13 +286,13 @@ where
             if self.stopping.is_none() {
                 match self.start_what_may_start() {
                     Turn::Wait(moment) => wake = wake.min(moment),
-                    Turn::Idle if self.steps.is_empty() => return,
+                    Turn::Idle if !self.is_something_under_way() => return,
                     _ => {}
                 }
                 self.note_waits();
             }
             self.run.journal.flush();
-            if self.leave || (self.stopping.is_some() && self.steps.is_empty()) {
+            if self.leave || (self.stopping.is_some() && !self.is_something_under_way()) {
                 return;
             }
             let sleep = wake.saturating_sub(self.run.clock.elapsed());
@@ -323,8 +335,7 @@ where
             match self.ready.next(now) {
                 Turn::Start { ordinal, account } => {
                     if let Err(error) = self.start(ordinal, account) {
-                        self.ready.pace(account).unsent();
-                        self.ready.stepped(account);
+                        self.unsent(account);
                         self.stop(StopReason::Environment(error.to_string()));
                         return Turn::Idle;
                     }
@@ -345,7 +356,6 @@ where
         let goes_at = self.ready.pace(account).goes_at();
         let trip = Rc::new(Trip::new(clock.elapsed(), goes_at));
         self.reaches[account].began();
-        let attempts = self.run.settings.retry.attempts;
         let Some(pass) = sender.pass() else {
             self.ready.pause(account, true);
             self.ready.again(ordinal, account, None);
@@ -365,9 +375,13 @@ where
             self.under_way.insert(task.id(), UnderWay { account, ordinal: None, trip });
             return Ok(());
         };
+        let attempts = self.run.settings.retry.attempts;
         let tools = Tools { sender, account, journal, clock, pass, down, trip: Rc::clone(&trip) };
-        let action = self.run.reader.action(ordinal)?;
         let state = self.states.of(ordinal);
+        let action = match state.attempts {
+            0 => self.ahead.take(self.run.reader, ordinal, account)?,
+            _ => self.run.reader.action(ordinal)?,
+        };
         let look = self.looks.get(&ordinal).map(|look| look.doubted.clone());
         let task = match self.doubts.get(&ordinal).cloned() {
             _ if look.is_some() => {
@@ -386,16 +400,34 @@ where
             }
             None => {
                 let intent = attempt::intent(state, ordinal, self.run.clock.now());
-                let durable = attempt::queue(&tools.journal, self.run.clock.elapsed(), vec![intent.clone()]);
-                self.steps.spawn_local(async move {
-                    Step::Attempt(
-                        attempt::attempt(tools, action, state, attempts, (intent, durable)).await.map(Box::new),
-                    )
-                })
+                self.intend(Departure { tools, action, state, intent });
+                return Ok(());
             }
         };
         self.under_way.insert(task.id(), UnderWay { account, ordinal: Some(ordinal), trip });
         Ok(())
+    }
+
+    /// An attempt's intent is durable: it begins.
+    fn depart(&mut self, departure: Departure<T, C>) {
+        let Departure { tools, action, state, intent } = departure;
+        self.fold(&intent);
+        let under_way =
+            UnderWay { account: tools.account, ordinal: Some(action.ordinal), trip: Rc::clone(&tools.trip) };
+        let attempts = self.run.settings.retry.attempts;
+        let attempt =
+            async move { Step::Attempt(attempt::attempt(tools, action, state, attempts).await.map(Box::new)) };
+        self.under_way.insert(self.steps.spawn_local(attempt).id(), under_way);
+    }
+
+    /// A step that had a slot and a place was not begun.
+    fn unsent(&mut self, account: usize) {
+        self.ready.pace(account).unsent();
+        self.ready.stepped(account);
+    }
+
+    fn is_something_under_way(&self) -> bool {
+        self.untold.departs() || !self.steps.is_empty()
     }
 
     fn stop(&mut self, reason: StopReason) {

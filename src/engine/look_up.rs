@@ -246,10 +246,10 @@ fn settle<T: Transport, C: Clock>(
         records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });
     }
     let refused = doubted.refused;
-    let (id, intent) = (action.id.clone(), None);
+    let id = action.id.clone();
     let report = Report {
         id,
-        intent,
+        sent: false,
         records,
         next,
         reply,

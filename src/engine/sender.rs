@@ -115,8 +115,7 @@ impl<T: Transport> Sender<T> {
         if let Err(error) = signed {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }
-        let line = self.line(&request);
-        self.deliver(&line, request).await
+        self.deliver(request).await
     }
 
     /// Leave to send one request; `None` where a token must be fetched before anything can be sent.
@@ -153,8 +152,8 @@ impl<T: Transport> Sender<T> {
             None => return Ok(()),
             Some(request) => request.map_err(|why| error(why.to_string(), true, Came::Answered))?,
         };
-        let (line, what) = (self.line(&request), format!("{} {}", request.method, request.url));
-        let answer = match self.deliver(&line, request).await {
+        let what = format!("{} {}", request.method, request.url);
+        let answer = match self.deliver(request).await {
             Delivery::Answered(answer) => answer,
             Delivery::Lost(cause) => {
                 return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Came::Lost));
@@ -201,17 +200,17 @@ impl<T: Transport> Sender<T> {
         may_help
     }
 
-    async fn deliver(&self, line: &str, request: WireRequest) -> Delivery {
+    async fn deliver(&self, request: WireRequest) -> Delivery {
+        let followed = tracing::enabled!(tracing::Level::DEBUG);
+        let line = followed.then(|| format!("{}: {} {}", safe::terminal(&self.name), request.method, request.url));
         let delivery = self.transport.send(request).await;
-        self.tell(line, &delivery);
+        if let Some(line) = line {
+            self.tell(&line, &delivery);
+        }
         if let Delivery::Answered(answer) = &delivery {
             self.signer.borrow_mut().hear(answer);
         }
         delivery
-    }
-
-    fn line(&self, request: &WireRequest) -> String {
-        format!("{}: {} {}", safe::terminal(&self.name), request.method, request.url)
     }
 
     /// For whoever follows every request. Answers' own words are told with the actions' ends, masked and made safe.

@@ -49,16 +49,17 @@ impl RawAction {
 
     pub(super) fn parse(self) -> Result<Action, String> {
         let list = |text: Option<String>| text.map_or(Ok(Vec::new()), |text| serde_json::from_str(&text));
-        let wrong = |what: &str, error: &dyn std::fmt::Display| format!("action {}: {what}: {error}", self.ordinal);
+        let ordinal = self.ordinal;
+        let wrong = |what: &str, error: &dyn std::fmt::Display| format!("action {ordinal}: {what}: {error}");
         Ok(Action {
-            ordinal: self.ordinal.unsigned_abs(),
+            ordinal: ordinal.unsigned_abs(),
             account: usize::try_from(self.account).map_err(|error| wrong("account", &error))?,
             reason: match &self.reason {
                 Some(name) => Some(crate::pki::RevocationReason::parse(name).ok_or_else(|| wrong("reason", name))?),
                 None => None,
             },
-            parameters: Parameters::parse(self.parameters.clone()).map_err(|error| wrong("parameters", &error))?,
-            needs: list(self.needs.clone()).map_err(|error| wrong("needs", &error))?,
+            parameters: Parameters::parse(self.parameters).map_err(|error| wrong("parameters", &error))?,
+            needs: list(self.needs).map_err(|error| wrong("needs", &error))?,
             not_before: match &self.not_before {
                 Some(text) => Some(text.parse().map_err(|error| wrong("not_before", &error))?),
                 None => None,
@@ -67,7 +68,7 @@ impl RawAction {
                 Some(text) => Some(serde_json::from_str(text).map_err(|error| wrong("certificate", &error))?),
                 None => None,
             },
-            kept: list(self.kept.clone()).map_err(|error| wrong("kept columns", &error))?,
+            kept: list(self.kept).map_err(|error| wrong("kept columns", &error))?,
             id: self.id,
             operation: self.operation,
             target: self.target,

@@ -33,6 +33,10 @@ pub struct RunFacts {
     pub provider_directories: Vec<PathBuf>,
     /// Whether it runs against the built-in simulator.
     pub simulated: bool,
+    /// Certificates of issuers that the plan's files gave beside those that it sends: DER in base64url. Runs of earlier versions
+    /// have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub issuers: Vec<String>,
 }
 
 /// A run, open for reading.
@@ -136,6 +140,22 @@ impl Reader {
         let raw =
             statement.query_row([to_sql(ordinal)], RawAction::read).map_err(JournalError::database(&self.path))?;
         raw.parse().map_err(|what| self.unreadable(what))
+    }
+
+    /// An action and those of the same account that come soon after it, in plan order.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn actions_from(&self, ordinal: Ordinal, account: usize) -> Result<Vec<Action>, JournalError> {
+        let database = JournalError::database(&self.path);
+        // Among the actions of other accounts an account's own may be rare: the rows that are looked through are bounded, too.
+        let select = format!(
+            "SELECT {ACTION} FROM action WHERE ordinal BETWEEN ?1 AND ?1 + {LOOKED_THROUGH} AND account = ?2 LIMIT {READ_AHEAD}"
+        );
+        let mut statement = self.connection.prepare_cached(&select).map_err(&database)?;
+        let rows =
+            statement.query_map((to_sql(ordinal), to_sql(account as u64)), RawAction::read).map_err(&database)?;
+        rows.map(|raw| raw.map_err(&database)?.parse().map_err(|what| self.unreadable(what))).collect()
     }
 
     /// The action of an id.
@@ -384,3 +404,7 @@ impl Reader {
         JournalError::Unreadable { path: self.path.clone(), what }
     }
 }
+
+/// Rows that are looked through to read actions ahead, and actions that are read.
+const LOOKED_THROUGH: u32 = 255;
+const READ_AHEAD: u32 = 64;

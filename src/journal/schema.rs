@@ -86,7 +86,7 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> 
 }
 
 fn open(path: &Path, flags: rusqlite::OpenFlags) -> Result<(Connection, i32), JournalError> {
-    // A connection is only ever one thread's, so SQLite need not lock for each column that is read.
+    // A connection stays with one thread; SQLite's own mutex would be taken for every column of every row.
     let flags = flags | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(JournalError::database(path))?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(JournalError::database(path))?;

@@ -1,6 +1,7 @@
 //! A certificate (RFC 5280), read for what can be asked about it: its serial number, its issuer, where its CRL and OCSP responder are,
 //! and what its key may sign. Verifies signatures; fetches nothing, and builds no chains.
 
+use super::bundle;
 use super::pem::{Piece, pieces};
 use jiff::Timestamp;
 use x509_parser::asn1_rs::{BitString, FromDer};
@@ -45,11 +46,17 @@ pub struct Certificate {
 }
 
 /// Why something is no certificate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotACertificate {
     /// No block of that kind.
     #[error("it holds no PEM block `CERTIFICATE`, and is none in DER")]
     NoBlock,
+    /// A block of another kind.
+    #[error("it holds no PEM block `CERTIFICATE`, but a `{0}`")]
+    Other(String),
+    /// A PEM block is broken.
+    #[error("{1} (line {0} of it)")]
+    Broken(u32, String),
     /// Broken inside.
     #[error("the certificate in it cannot be read")]
     Unreadable,
@@ -61,15 +68,17 @@ impl Certificate {
     /// # Errors
     /// It is none.
     pub fn parse(bytes: &[u8]) -> Result<Self, NotACertificate> {
-        if bytes.first() == Some(&SEQUENCE) {
-            return Self::from_der(bytes).ok_or(NotACertificate::Unreadable);
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| NotACertificate::NoBlock)?;
-        let block = pieces(text).into_iter().find_map(|piece| match piece {
-            Piece::Block(block) if block.label == "CERTIFICATE" => Some(block),
-            _ => None,
-        });
-        Self::from_der(&block.ok_or(NotACertificate::NoBlock)?.der).ok_or(NotACertificate::Unreadable)
+        Self::parse_first(bytes).map(|(first, _)| first)
+    }
+
+    /// Reads the first certificate of a file; of those that follow it gives the DER, unread.
+    ///
+    /// # Errors
+    /// The first is none.
+    pub fn parse_first(bytes: &[u8]) -> Result<(Self, Vec<Vec<u8>>), NotACertificate> {
+        let mut all = blocks(bytes)?;
+        let following = all.split_off(1);
+        Ok((Self::from_der(&all[0]).ok_or(NotACertificate::Unreadable)?, following))
     }
 
     /// Reads the certificates of a file: one in DER, or all PEM blocks of their kind, at least one.
@@ -77,17 +86,18 @@ impl Certificate {
     /// # Errors
     /// There is none, or one of them is broken.
     pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, NotACertificate> {
-        if bytes.first() == Some(&SEQUENCE) {
-            return Ok(vec![Self::parse(bytes)?]);
-        }
-        let text = std::str::from_utf8(bytes).map_err(|_| NotACertificate::NoBlock)?;
-        let blocks = pieces(text).into_iter().filter_map(|piece| match piece {
-            Piece::Block(block) if block.label == "CERTIFICATE" => Some(block),
-            _ => None,
-        });
-        let all = blocks.map(|block| Self::from_der(&block.der).ok_or(NotACertificate::Unreadable));
-        let all = all.collect::<Result<Vec<Self>, _>>()?;
-        if all.is_empty() { Err(NotACertificate::NoBlock) } else { Ok(all) }
+        blocks(bytes)?.iter().map(|der| Self::from_der(der).ok_or(NotACertificate::Unreadable)).collect()
+    }
+
+    /// Reads what a CA publishes for those who look for an issuer: a certificate, or a message with certificates alone (`.p7c`).
+    ///
+    /// # Errors
+    /// There is no certificate.
+    pub fn parse_published(bytes: &[u8]) -> Result<Vec<Self>, NotACertificate> {
+        let Some(message) = bundle::certificates(bytes) else { return Self::parse_all(bytes) };
+        // Of an odd one among them nothing follows for the others.
+        let all: Vec<Self> = message.into_iter().filter_map(Self::from_der).collect();
+        if all.is_empty() { Err(NotACertificate::Unreadable) } else { Ok(all) }
     }
 
     /// Whether another certificate's name and key have issued this one.
@@ -164,6 +174,29 @@ impl Certificate {
     }
 }
 
+/// The certificates of a file in DER, at least one: the file itself, or its PEM blocks of that kind.
+fn blocks(bytes: &[u8]) -> Result<Vec<Vec<u8>>, NotACertificate> {
+    if bytes.first() == Some(&SEQUENCE) {
+        return Ok(vec![bytes.to_owned()]);
+    }
+    let text = std::str::from_utf8(bytes).map_err(|_| NotACertificate::NoBlock)?;
+    let (mut all, mut instead) = (Vec::new(), None);
+    for piece in pieces(text) {
+        match piece {
+            Piece::Block(block) if block.label == LABEL => all.push(block.der.to_vec()),
+            Piece::Block(block) => {
+                let label = block.label.chars().take(LONGEST_LABEL).collect();
+                instead.get_or_insert(NotACertificate::Other(label));
+            }
+            Piece::Broken(line, why) => {
+                instead.get_or_insert(NotACertificate::Broken(line, why));
+            }
+            Piece::Line(..) => {}
+        }
+    }
+    if all.is_empty() { Err(instead.unwrap_or(NotACertificate::NoBlock)) } else { Ok(all) }
+}
+
 /// The URLs of a distribution point.
 pub(super) fn urls(name: &DistributionPointName<'_>) -> Vec<String> {
     let DistributionPointName::FullName(names) = name else { return Vec::new() };
@@ -183,3 +216,6 @@ pub(super) fn without_zeros(serial: &[u8]) -> Vec<u8> {
 }
 
 const SEQUENCE: u8 = 0x30;
+const LABEL: &str = "CERTIFICATE";
+/// So much of another label is told.
+const LONGEST_LABEL: usize = 40;

@@ -1,9 +1,11 @@
 //! The field's words: revocation reasons (RFC 5280), certificate requests (RFC 2986), public key fingerprints,
 //! private keys that sign, and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
 
+mod bundle;
 pub mod certificate;
 pub mod crl;
 pub mod csr;
+mod jwk;
 pub mod keys;
 pub mod ocsp;
 pub mod pem;

@@ -1,7 +1,8 @@
-//! Private keys that sign by JSON Web Signatures (RFC 7515, RFC 7518): read from PEM, their public half as a JWK, and signatures. Reads
+//! Private keys that sign by JSON Web Signatures (RFC 7515, RFC 7518): read from PEM or as JWKs, their public half as a JWK, and signatures. Reads
 //! no files, keeps no text, and never repeats what it read.
 
 use super::certificate::Certificate;
+use super::jwk;
 use super::pem::{Piece, pieces};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
@@ -48,11 +49,15 @@ pub enum PublicNumbers {
 }
 
 impl PrivateKey {
-    /// Reads the one private key in a PEM text: PKCS #8, PKCS #1 or SEC 1. Other blocks, such as the key's certificates, may stand beside.
+    /// Reads the one private key in a text: PEM with PKCS #8, PKCS #1 or SEC 1, where other blocks, such as the key's certificates, may
+    /// stand beside; or a JSON Web Key.
     ///
     /// # Errors
     /// A sentence that says what is wrong and what would be right. It never repeats the text.
-    pub fn parse_pem(text: &str) -> Result<Self, String> {
+    pub fn parse(text: &str) -> Result<Self, String> {
+        if text.trim_start().starts_with('{') {
+            return Self::from_der(&jwk::to_der(text)?).ok_or_else(|| UNKNOWN.to_owned());
+        }
         let mut found = None;
         let mut others = Vec::new();
         for piece in pieces(text) {
@@ -79,7 +84,8 @@ impl PrivateKey {
                 Some(label) if label.ends_with("CERTIFICATE") => {
                     "this is a certificate; the private key that belongs to it is needed to sign".to_owned()
                 }
-                _ => "there is no private key in PEM in it (`-----BEGIN PRIVATE KEY-----`)".to_owned(),
+                _ => "there is no private key in it, in PEM (`-----BEGIN PRIVATE KEY-----`) or as a JSON Web Key"
+                    .to_owned(),
             });
         };
         Self::from_der(&block.der).ok_or_else(|| UNKNOWN.to_owned())
@@ -185,17 +191,24 @@ mod tests {
     const P384_SEC1: &str = include_str!("testdata/keys/p384-sec1.pem");
     const RSA: &str = include_str!("testdata/keys/rsa.pem");
     const RSA_PKCS1: &str = include_str!("testdata/keys/rsa-pkcs1.pem");
+    /// The same keys again, as a JWK library writes them.
+    const RSA_JWK: &str = include_str!("testdata/keys/rsa.jwk");
+    const P256_JWK: &str = include_str!("testdata/keys/p256.jwk");
+    const P384_JWK: &str = include_str!("testdata/keys/p384.jwk");
 
     #[test]
     fn every_kind_of_key_is_read_and_signs() {
-        let algorithms: [(&str, &str, &'static dyn VerificationAlgorithm); 4] = [
+        let algorithms: [(&str, &str, &'static dyn VerificationAlgorithm); 7] = [
             (P256, "ES256", &ECDSA_P256_SHA256_FIXED),
             (P384_SEC1, "ES384", &ECDSA_P384_SHA384_FIXED),
             (RSA, "RS256", &RSA_PKCS1_2048_8192_SHA256),
             (RSA_PKCS1, "RS256", &RSA_PKCS1_2048_8192_SHA256),
+            (RSA_JWK, "RS256", &RSA_PKCS1_2048_8192_SHA256),
+            (P256_JWK, "ES256", &ECDSA_P256_SHA256_FIXED),
+            (P384_JWK, "ES384", &ECDSA_P384_SHA384_FIXED),
         ];
         for (pem, algorithm, verifies) in algorithms {
-            let key = PrivateKey::parse_pem(pem).unwrap();
+            let key = PrivateKey::parse(pem).unwrap();
             assert_eq!(key.algorithm(), algorithm);
             let made = key.sign(b"text").unwrap();
             let public = match &key.0 {
@@ -206,8 +219,11 @@ mod tests {
             assert!(UnparsedPublicKey::new(verifies, public).verify(b"texts", &made).is_err(), "{algorithm}");
             assert_eq!(format!("{key:?}"), format!("PrivateKey({algorithm})"));
         }
-        let PublicNumbers::Rsa { n, e } = PrivateKey::parse_pem(RSA).unwrap().public() else { panic!() };
+        let PublicNumbers::Rsa { n, e } = PrivateKey::parse(RSA).unwrap().public() else { panic!() };
         assert_eq!((n.len(), e), (256, vec![1, 0, 1]));
+        for (jwk, pem) in [(RSA_JWK, RSA), (P256_JWK, P256), (P384_JWK, P384_SEC1)] {
+            assert_eq!(PrivateKey::parse(jwk).unwrap().public(), PrivateKey::parse(pem).unwrap().public());
+        }
     }
 
     #[test]
@@ -222,7 +238,7 @@ mod tests {
             (RSA_PKCS1, &rsa, true),
             (P384_SEC1, &p256, false),
         ] {
-            assert_eq!(PrivateKey::parse_pem(key).unwrap().is_of(certificate), expected);
+            assert_eq!(PrivateKey::parse(key).unwrap().is_of(certificate), expected);
         }
     }
 
@@ -231,17 +247,24 @@ mod tests {
         let twice = format!("{P256}{P256}");
         let broken = P256.replace("-----END PRIVATE KEY-----", "-----END KEY-----");
         for (text, expected) in [
-            ("", "no private key in PEM"),
-            ("secret words", "no private key in PEM"),
+            ("", "no private key in it"),
+            ("secret words", "no private key in it"),
             (include_str!("testdata/keys/public.pem"), "this is a public key"),
             (include_str!("testdata/keys/p256-certificate.pem"), "this is a certificate"),
             (include_str!("testdata/keys/encrypted.pem"), "has a passphrase"),
             (include_str!("testdata/keys/encrypted-rsa.pem"), "has a passphrase"),
             (include_str!("testdata/keys/ed25519.pem"), "RSA (2048 bits and more), P-256 and P-384"),
             (&twice, "more than one"),
+            ("{\"secret words", "this is no JSON Web Key"),
+            ("{}", "this is no JSON Web Key"),
+            (r#"{"kty":"RSA","n":"AQ","e":"AQAB"}"#, "no private half (`d`)"),
+            (r#"{"kty":"oct","d":"AQ","k":"secret words"}"#, "whole keys of RSA, P-256 and P-384"),
+            (r#"{"kty":"EC","crv":"P-521","x":"AQ","y":"AQ","d":"AQ"}"#, "whole keys of RSA, P-256 and P-384"),
+            (r#"{"kty":"EC","crv":"P-256","x":"AQ","y":"AQ","d":"secret words"}"#, "whole keys of RSA"),
+            (r#"{"kty":"EC","crv":"P-256","x":"AQ","y":"AQ","d":"AQ"}"#, "RSA (2048 bits and more)"),
             (&broken, "END line"),
         ] {
-            let said = PrivateKey::parse_pem(text).unwrap_err();
+            let said = PrivateKey::parse(text).unwrap_err();
             assert!(said.contains(expected) && !said.contains("secret words"), "{expected}: {said}");
         }
     }

@@ -68,12 +68,47 @@ fn what_is_no_certificate_is_refused() {
         (&[0xFF, 0xFE], NotACertificate::NoBlock),
         (&[0x30, 0x80], NotACertificate::Unreadable),
         (b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", NotACertificate::Unreadable),
-        (b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n", NotACertificate::NoBlock),
+        (
+            b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n",
+            NotACertificate::Other("PRIVATE KEY".to_owned()),
+        ),
+        (
+            b"\n-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+            NotACertificate::Broken(2, "the PEM block's content is not valid base64".to_owned()),
+        ),
         (&good[..good.len() - 1], NotACertificate::Unreadable),
         (&[good, &[0]].concat(), NotACertificate::Unreadable),
         (world!("ca.crl"), NotACertificate::Unreadable),
     ] {
         assert_eq!(Certificate::parse(bytes), Err(expected));
+    }
+}
+
+#[test]
+fn a_chain_gives_its_first_certificate_and_leaves_the_rest_unread() {
+    let broken = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".as_slice();
+    let file = [world!("good.pem"), broken, world!("good.pem")].concat();
+    let (first, rest) = Certificate::parse_first(&file).unwrap();
+    assert_eq!(
+        (first.serial.as_slice(), rest.len(), rest[1].as_slice()),
+        ([0x10, 0x00].as_slice(), 2, world!("good.der"))
+    );
+    assert_eq!(Certificate::parse_all(&file), Err(NotACertificate::Unreadable));
+    assert!(Certificate::parse_first(broken).is_err());
+}
+
+#[test]
+fn what_a_ca_publishes_of_itself_is_one_certificate_or_several() {
+    let broken = [&world!("cas.p7c")[..200], &[0; 653]].concat();
+    for (bytes, expected) in [
+        (world!("ca.der"), Ok(1)),
+        (world!("good.pem"), Ok(1)),
+        (world!("cas.p7c"), Ok(2)),
+        (&broken, Err(NotACertificate::Unreadable)),
+        (world!("ca.crl"), Err(NotACertificate::Unreadable)),
+        (b"<html>", Err(NotACertificate::NoBlock)),
+    ] {
+        assert_eq!(Certificate::parse_published(bytes).map(|all| all.len()), expected);
     }
 }
 

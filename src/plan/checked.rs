@@ -87,6 +87,7 @@ pub struct CheckedPlan {
     actions: u64,
     files: Vec<ReadFile>,
     documents: BTreeMap<String, String>,
+    issuers: Vec<String>,
 }
 
 /// A file that the plan named and the check read, for the run directory's copy.
@@ -165,8 +166,9 @@ impl CheckedPlan {
         actions: u64,
         files: Vec<ReadFile>,
         documents: BTreeMap<String, String>,
+        issuers: Vec<String>,
     ) -> Self {
-        Self { settings, digest, actions, files, documents }
+        Self { settings, digest, actions, files, documents, issuers }
     }
 
     /// How to carry it out.
@@ -193,5 +195,10 @@ impl CheckedPlan {
     /// Provider id → SHA-256 of its document, for every provider that the plan uses.
     pub fn documents(&self) -> &BTreeMap<String, String> {
         &self.documents
+    }
+
+    /// Certificates of issuers that files had behind those that are sent, DER in base64url; they change nothing of what is sent.
+    pub fn issuers(&self) -> &[String] {
+        &self.issuers
     }
 }

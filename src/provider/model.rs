@@ -190,6 +190,8 @@ pub struct CertificateRule {
     pub serial: Option<String>,
     /// The parameter that refers to its private key, where that key may sign the request.
     pub key: Option<String>,
+    /// Whether the provider refuses certificates that have expired.
+    pub refuses_expired: bool,
 }
 
 /// A parameter value that reaches further than one target.

@@ -5,17 +5,29 @@ use std::fmt;
 
 /// A JSON pointer: empty, or segments that each begin with `/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Pointer(String);
+pub struct Pointer {
+    text: String,
+    /// The members' names and the items' numbers on the way, unescaped.
+    way: Vec<String>,
+}
 
 impl Pointer {
     /// Reads a pointer; `None` where the text is none.
     pub fn parse(text: &str) -> Option<Self> {
-        (text.is_empty() || text.starts_with('/')).then(|| Self(text.to_owned()))
+        let way = text.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+        (text.is_empty() || text.starts_with('/')).then(|| Self { text: text.to_owned(), way: way.collect() })
     }
 
     /// What it points at.
     pub fn of<'a>(&self, value: &'a Value) -> Option<&'a Value> {
-        value.pointer(&self.0)
+        self.way.iter().try_fold(value, |value, step| match value {
+            Value::Object(members) => members.get(step),
+            // RFC 6901, 4: no sign and no leading zero.
+            Value::Array(items) if step == "0" || !step.starts_with(['0', '+']) => {
+                items.get(step.parse::<usize>().ok()?)
+            }
+            _ => None,
+        })
     }
 
     /// The text of the scalar that it points at; `None` for null, lists, objects and nothing. A number and the string of
@@ -27,7 +39,7 @@ impl Pointer {
 
 impl fmt::Display for Pointer {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.0)
+        formatter.write_str(&self.text)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::run::Bound;
 use crate::time::rfc3339;
+use jiff::SignedDuration;
 
 /// The bound in a few words.
 pub(crate) fn words(bound: &Bound) -> String {
@@ -28,6 +29,16 @@ pub(crate) const fn stands_still(bound: &Bound) -> bool {
         bound,
         Bound::HeldBack { .. } | Bound::Closed { .. } | Bound::Paused | Bound::Unreachable { .. } | Bound::Stopped
     )
+}
+
+/// Whether both are one and the same wait: clocks are read anew each time, so its end is never quite the same.
+pub(crate) fn is_same_wait(one: &Bound, other: &Bound) -> bool {
+    let until = match (one, other) {
+        (Bound::Closed { until }, Bound::Closed { until: other })
+        | (Bound::Unreachable { until }, Bound::Unreachable { until: other }) => Some((*until, *other)),
+        _ => None,
+    };
+    until.is_some_and(|(one, other)| one.duration_since(other).abs() < SignedDuration::from_millis(100))
 }
 
 #[cfg(test)]

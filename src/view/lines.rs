@@ -46,7 +46,7 @@ impl Lines {
 impl Observer for Lines {
     fn event(&mut self, event: &Event) {
         self.tally.event(event);
-        if let Some(line) = event_line(event) {
+        if let Some(line) = event_line(event).filter(|_| self.tally.is_news(event)) {
             self.printer.note(&line);
         } else if let Some(line) = detail_line(event) {
             self.printer.detail(&line);

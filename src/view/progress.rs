@@ -52,7 +52,9 @@ impl Observer for Progress {
     fn event(&mut self, event: &Event) {
         self.tally.event(event);
         // The beginning shows itself: the bars stand there.
-        if let Some(line) = event_line(event).filter(|_| !matches!(event, Event::RunBegan { .. })) {
+        if let Some(line) = event_line(event).filter(|_| !matches!(event, Event::RunBegan { .. }))
+            && self.tally.is_news(event)
+        {
             // A screen that is gone is no trouble of the run's.
             let _ = self.screen.println(line);
         }

@@ -41,6 +41,8 @@ pub(crate) struct AccountTally {
     pub(crate) stopped: bool,
     /// What bounds its pace now, as the run told last.
     pub(crate) bound: Option<Bound>,
+    /// What was last told of in a line of its own.
+    told: Option<Bound>,
     /// How many were done at which time, for the rate of the last while.
     samples: VecDeque<(Duration, u64)>,
 }
@@ -80,6 +82,15 @@ impl Tally {
             | Event::Stopping(_)
             | Event::RunEnded => {}
         }
+    }
+
+    /// Whether an event says something new: the same wait is told of in one line, however often it was gone into again meanwhile.
+    pub(crate) fn is_news(&mut self, event: &Event) -> bool {
+        let Event::Bounded { account, by: by @ (Bound::Closed { .. } | Bound::Unreachable { .. }) } = event else {
+            return true;
+        };
+        let told = self.account(account).told.replace(by.clone());
+        !told.is_some_and(|told| bounds::is_same_wait(&told, by))
     }
 
     /// Takes the time in.
@@ -160,7 +171,7 @@ impl Tally {
 impl AccountTally {
     fn new(name: &str, total: u64, now: Duration) -> Self {
         let samples = VecDeque::from([(now, 0)]);
-        Self { name: name.to_owned(), total, done: 0, held: None, stopped: false, bound: None, samples }
+        Self { name: name.to_owned(), total, done: 0, held: None, stopped: false, bound: None, told: None, samples }
     }
 
     /// Actions a second, over the last while; `None` before any ended.
@@ -294,6 +305,26 @@ mod tests {
             tally.tick(Duration::from_secs(second));
         }
         assert_eq!(told, ["(limit 1/1s)", "paused", "1.0/s, 47s left (4 in flight)"]);
+    }
+
+    #[test]
+    fn one_wait_is_told_of_once() {
+        let mut tally = Tally::default();
+        tally.event(&began(&[("a", 50)]));
+        let until = |milliseconds: i64| Timestamp::from_millisecond(1_700_000_000_000 + milliseconds).unwrap();
+        let told: Vec<bool> = [
+            Bound::Unreachable { until: until(0) },
+            Bound::Unreachable { until: until(3) },
+            Bound::Answers,
+            Bound::Unreachable { until: until(1) },
+            Bound::Unreachable { until: until(5000) },
+            Bound::Closed { until: until(5000) },
+            Bound::Closed { until: until(5000) },
+        ]
+        .into_iter()
+        .map(|by| tally.is_news(&Event::Bounded { account: "a".into(), by }))
+        .collect();
+        assert_eq!(told, [true, false, true, false, true, true, false]);
     }
 
     #[test]

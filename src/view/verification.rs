@@ -49,6 +49,9 @@ pub struct VerifiedAction {
     /// What is seen.
     #[serde(rename = "verified")]
     pub cells: VerifiedCells,
+    /// Whether somebody was asked, who may say more another time.
+    #[serde(skip)]
+    pub was_asked: bool,
 }
 
 impl Verification {
@@ -126,7 +129,19 @@ pub fn render(shown: &Verification) -> String {
             lines.push(format!("  and {} more; the report has them all", grouped((unseen.len() - MOST_SHOWN) as u64)));
         }
     }
-    lines.push(format!("\nreport: {}", safe::terminal(&shown.report)));
+    lines.push(format!("\nReport: {}", safe::terminal(&shown.report)));
+    if unseen.iter().any(|action| action.was_asked) {
+        let quoted = shlex::try_quote(&shown.run_dir).unwrap_or_default();
+        let again = format!("certsweep verify {} --wait 24h", safe::terminal(&quoted));
+        lines
+            .push(format!("Next:   {again}, which asks about the rest until all are seen revoked; CAs may take hours"));
+        if unseen.iter().any(|action| action.was_asked && action.cells.seen == Seen::Unknown) {
+            lines.push(
+                "        tell the CA of lists and answers that do not hold; until then nobody is warned by them"
+                    .to_owned(),
+            );
+        }
+    }
     lines.join("\n") + "\n"
 }
 
@@ -153,6 +168,7 @@ mod tests {
             target: "7".to_owned(),
             seconds_to_revoke: seconds,
             cells,
+            was_asked: true,
         }
     }
 
@@ -175,12 +191,19 @@ mod tests {
             "c\\u{1b}",
             "crl: not revoked",
             "really",
-            "report: runs/x/report.csv",
+            "Report: runs/x/report.csv",
+            "Next:   certsweep verify runs/x --wait 24h,",
+            "        tell the CA of lists",
         ] {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }
         assert!(!text.contains('\u{1b}'));
+        let mut unasked = action("e", Seen::Unknown, None, Some("there is nobody to ask"));
+        unasked.was_asked = false;
+        let unasked = Verification::new("leak".to_owned(), "runs/x".to_owned(), vec![unasked], 0, 0);
+        assert!(!render(&unasked).contains("Next:"));
         let nothing = Verification::new("leak".to_owned(), "runs/x".to_owned(), vec![], 0, 0);
-        assert!(render(&nothing).contains("nothing to see"));
+        let nothing = render(&nothing);
+        assert!(nothing.contains("nothing to see") && !nothing.contains("Next:"), "{nothing}");
     }
 }

@@ -248,7 +248,7 @@ mod tests {
     }
 
     fn session(with_key: bool) -> Session {
-        let mut session = Session::new(with_key.then(|| PrivateKey::parse_pem(KEY).unwrap()));
+        let mut session = Session::new(with_key.then(|| PrivateKey::parse(KEY).unwrap()));
         session.at("https://ca.example/dir");
         session
     }
@@ -310,7 +310,7 @@ mod tests {
             body: None,
         };
         assert!(session.sign(&mut request.clone(), "one", None).is_err());
-        session.sign(&mut request, "one", Some(&PrivateKey::parse_pem(KEY).unwrap())).unwrap();
+        session.sign(&mut request, "one", Some(&PrivateKey::parse(KEY).unwrap())).unwrap();
     }
 
     #[test]

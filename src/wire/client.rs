@@ -193,9 +193,14 @@ pub(super) fn chain(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
+    // The words of rustls, whose errors are not in reach here.
+    if text.contains(UNKNOWN_ISSUER) {
+        text.push_str("; `--ca-file FILE` trusts the certificates in that file too");
+    }
     safe::terminal(&text).into_owned()
 }
 
+const UNKNOWN_ISSUER: &str = "invalid peer certificate: UnknownIssuer";
 const LONGEST_CONNECT: Duration = Duration::from_secs(10);
 /// Providers close idle connections after about a minute; ours are gone before that.
 const LONGEST_IDLE: Duration = Duration::from_secs(20);

@@ -10,7 +10,11 @@ use std::fmt;
 
 /// The credentials of one account, for one scheme: in the scheme's order, the required ones first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Credentials(Vec<(String, Secret)>);
+pub struct Credentials {
+    pairs: Vec<(String, Secret)>,
+    /// What of them may be met in foreign text, the longest first: a credential may begin with another.
+    forms: Vec<Secret>,
+}
 
 /// What came of resolving an account's references.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +96,7 @@ pub fn resolve(
         }));
     }
     if problems.is_empty() {
-        Ok(Resolved { scheme: index, credentials: Credentials(credentials), warnings })
+        Ok(Resolved { scheme: index, credentials: Credentials::new(credentials), warnings })
     } else {
         Err(error(problems))
     }
@@ -101,31 +105,31 @@ pub fn resolve(
 impl Credentials {
     /// Credentials by name, the required ones first.
     pub fn new(pairs: impl IntoIterator<Item = (String, Secret)>) -> Self {
-        Self(pairs.into_iter().collect())
+        let pairs: Vec<(String, Secret)> = pairs.into_iter().collect();
+        let mut forms: Vec<Secret> = pairs.iter().flat_map(|(_, secret)| forms(secret)).collect();
+        forms.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
+        Self { pairs, forms }
     }
 
     /// The credential of a name.
     pub fn get(&self, name: &str) -> Option<&Secret> {
-        self.0.iter().find(|(present, _)| present == name).map(|(_, secret)| secret)
+        self.pairs.iter().find(|(present, _)| present == name).map(|(_, secret)| secret)
     }
 
     /// The names, the required ones first.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.pairs.iter().map(|(name, _)| name.as_str())
     }
 
     /// Adds a credential, such as a token that was fetched with the others, or replaces it.
     pub fn set(&mut self, name: &str, secret: Secret) {
-        self.0.retain(|(present, _)| present != name);
-        self.0.push((name.to_owned(), secret));
+        let others = std::mem::take(&mut self.pairs).into_iter().filter(|(present, _)| present != name);
+        *self = Self::new(others.chain([(name.to_owned(), secret)]));
     }
 
     /// Foreign text with every credential in it replaced by `(secret)`, also where it is escaped as JSON or in a URL.
     pub fn mask(&self, text: &str) -> String {
-        let mut forms: Vec<Secret> = self.0.iter().flat_map(|(_, secret)| forms(secret)).collect();
-        // The longest first: a credential may begin with another.
-        forms.sort_by_key(|secret| std::cmp::Reverse(secret.reveal().len()));
-        forms.iter().fold(text.to_owned(), |text, secret| secret.mask(&text))
+        self.forms.iter().fold(text.to_owned(), |text, secret| secret.mask(&text))
     }
 }
 

@@ -39,7 +39,7 @@ impl Signer {
         let session = (kind == SignerKind::AcmeJws).then(|| {
             let key = credentials.get(ACCOUNT_KEY);
             // A key that will not do was refused when the credentials were resolved.
-            Session::new(key.and_then(|key| PrivateKey::parse_pem(key.reveal()).ok()))
+            Session::new(key.and_then(|key| PrivateKey::parse(key.reveal()).ok()))
         });
         Self { kind, credentials, session }
     }
@@ -147,7 +147,7 @@ impl Signer {
 fn read_key(reference: &str) -> Result<PrivateKey, SignError> {
     let path = reference.strip_prefix("file:").unwrap_or(reference);
     let fetched = fetch(&CredentialReference::File(path.into()), &|_| None);
-    let key = fetched.and_then(|fetched| PrivateKey::parse_pem(fetched.secret.reveal()));
+    let key = fetched.and_then(|fetched| PrivateKey::parse(fetched.secret.reveal()));
     key.map_err(|why| SignError::Key(format!("the key {}: {why}", safe::terminal(path))))
 }
 

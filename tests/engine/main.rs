@@ -125,6 +125,7 @@ impl Bench {
             made_at: jiff::Timestamp::UNIX_EPOCH,
             provider_directories: vec![],
             simulated: false,
+            issuers: Vec::new(),
         };
         maker.finish(&self.path(), &facts, &[]).unwrap();
     }

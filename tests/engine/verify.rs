@@ -307,8 +307,8 @@ fn a_responder_that_never_answers_costs_its_time_out_and_keeps_nobody_waiting() 
 fn an_issuer_is_fetched_once_from_where_the_certificate_says_and_believed_for_its_signature() {
     for (issuer, seen, why) in [
         (Ok(file!("ca.der")), Seen::Revoked, ""),
-        (Ok(file!("other.der")), Seen::Unknown, "its issuer's certificate is not known"),
-        (Ok(b"<html>".as_slice()), Seen::Unknown, "no issuer at http://ca.example/ca.crt"),
+        (Ok(file!("other.der")), Seen::Unknown, "ca.crt has not issued it"),
+        (Ok(b"<html>".as_slice()), Seen::Unknown, "no issuer's certificate at http://ca.example/ca.crt"),
         (Err(Unheard::Status(404)), Seen::Unknown, "HTTP 404"),
     ] {
         let script: Script = Box::new(move |ask, _| match ask {

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/plans/acme");
 
 /// A directory with certificates of their own keys, `0.pem` and `0.key` and so on, and an account's key.
-fn place(certificates: usize) -> Place {
+pub(crate) fn place(certificates: usize) -> Place {
     let place = Place::bare();
     for number in 0..certificates {
         let made = rcgen::generate_simple_self_signed([format!("host{number}.example.com")]).unwrap();
@@ -30,7 +30,7 @@ fn ca(revoke: impl Fn(usize) -> Act + Send + Sync + 'static) -> Mock {
 }
 
 /// A CA that answers some requests otherwise.
-fn ca_with(
+pub(crate) fn ca_with(
     revoke: impl Fn(usize) -> Act + Send + Sync + 'static,
     other: impl Fn(&Seen) -> Option<Act> + Send + Sync + 'static,
 ) -> Mock {
@@ -77,7 +77,7 @@ fn problem(status: u16, kind: &str) -> Act {
     )
 }
 
-fn plan(mock: &Mock, head: &str, actions: &str) -> String {
+pub(crate) fn plan(mock: &Mock, head: &str, actions: &str) -> String {
     format!(
         "version: 1\ntimeout: 20s\n{head}\nproviders:\n  acme: {{base_url: \"{}/dir\", rate: [1000/1s], concurrency: 8, \
          credentials: {{account_key: \"file:account.key\"}}}}\ndefaults: {{provider: acme, action: revoke, reason: keyCompromise}}\n\

@@ -11,6 +11,7 @@ mod credentials;
 mod disk;
 mod iam;
 mod interruption;
+mod issuers;
 mod limits;
 mod lists;
 mod lookups;

@@ -12,30 +12,36 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 /// A CA with its list.
-struct Authority {
-    pem: String,
+pub(crate) struct Authority {
+    pub(crate) pem: String,
+    pub(crate) der: Vec<u8>,
     issuer: Issuer<'static, KeyPair>,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.distinguished_name.push(DnType::CommonName, "Example CA");
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
-        let pem = params.self_signed(&key).unwrap().pem();
-        Self { pem, issuer: Issuer::new(params, key) }
+        let own = params.self_signed(&key).unwrap();
+        Self { pem: own.pem(), der: own.der().to_vec(), issuer: Issuer::new(params, key) }
     }
 
     /// A certificate that names a list and, perhaps, a responder.
     fn issue(&self, serial: u64, list: &str, responder: Option<&str>) -> String {
+        self.issue_with(serial, list, responder.map(|url| (OCSP, url)))
+    }
+
+    /// A certificate that names a list and, perhaps, a place of another kind.
+    pub(crate) fn issue_with(&self, serial: u64, list: &str, place: Option<(u8, &str)>) -> String {
         let mut params = CertificateParams::new(vec!["shop.example.com".to_owned()]).unwrap();
         params.serial_number = Some(SerialNumber::from(serial));
         params.crl_distribution_points = vec![CrlDistributionPoint { uris: vec![list.to_owned()] }];
-        if let Some(url) = responder {
-            // AuthorityInfoAccessSyntax with one AccessDescription, id-ad-ocsp.
-            let oid = der(0x06, &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01]);
+        if let Some((method, url)) = place {
+            // AuthorityInfoAccessSyntax with one AccessDescription, id-ad-ocsp or id-ad-caIssuers.
+            let oid = der(0x06, &[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, method]);
             let description = der(0x30, &[oid, der(0x86, url.as_bytes())].concat());
             let access = der(0x30, &description);
             params.custom_extensions = vec![CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], access)];
@@ -44,7 +50,7 @@ impl Authority {
     }
 
     /// The list with these on it, until a year.
-    fn list(&self, serials: &[u64], until: i32) -> Vec<u8> {
+    pub(crate) fn list(&self, serials: &[u64], until: i32) -> Vec<u8> {
         let revoked = |serial: &u64| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2026, 1, 2),
@@ -63,12 +69,21 @@ impl Authority {
     }
 }
 
-/// One element of DER whose length fits into a byte.
-fn der(tag: u8, content: &[u8]) -> Vec<u8> {
-    [&[tag, u8::try_from(content.len()).unwrap()], content].concat()
+/// The last number of id-ad-ocsp and of id-ad-caIssuers.
+const OCSP: u8 = 1;
+pub(crate) const ISSUERS: u8 = 2;
+
+/// One element of DER.
+pub(crate) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len();
+    let head = match u8::try_from(length) {
+        Ok(short) if short < 0x80 => vec![tag, short],
+        _ => [&[tag, 0x82], u16::try_from(length).unwrap().to_be_bytes().as_slice()].concat(),
+    };
+    [&head, content].concat()
 }
 
-fn bytes(body: Vec<u8>) -> Act {
+pub(crate) fn bytes(body: Vec<u8>) -> Act {
     Act::Answer { status: 200, headers: vec![("Content-Type".to_owned(), "application/pkix-crl".to_owned())], body }
 }
 
@@ -113,7 +128,8 @@ impl Scene {
         });
         self.place.file("ca.pem", &self.authority.pem);
         let head = format!("{head}\ndefaults: {{issuer: \"file:ca.pem\"}}");
-        self.place.run(&plan(&self.mock, &["naver"], &head, &lines.collect::<String>())).exits(0);
+        let done = self.place.run(&plan(&self.mock, &["naver"], &head, &lines.collect::<String>())).exits(0);
+        assert!(done.out.ends_with("\nNext:   what the world sees of it: certsweep verify run\n"), "{}", done.out);
     }
 
     /// Without the providers, and so without their credentials.
@@ -145,9 +161,12 @@ fn what_is_on_the_list_is_seen_revoked_and_stands_in_the_report() {
     let done = scene.verify(&[]).exits(1);
     assert!(done.out.contains("1 of 3 revocations seen revoked"), "{}", done.out);
     assert!(done.out.contains("there is nobody to ask"), "{}", done.out);
+    assert!(done.out.contains("\nNext:   certsweep verify run --wait 24h, which asks about the rest"), "{}", done.out);
     assert_eq!(scene.verified(), [three("a", "revoked", "crl"), three("b", "good", "crl"), three("c", "unknown", "")]);
     let header = scene.place.read("run/report.csv").lines().next().unwrap().to_owned();
     assert!(header.ends_with(",source,verified,verified_at,verified_by"), "{header}");
+    let only = scene.place.certsweep(&["verify", "run", "--only", "ocsp"]).exits(1);
+    assert!(only.out.contains("`--only` leaves out everybody who could be asked"), "{}", only.out);
     let first = scene.place.rows()[0].clone();
     assert!(first["verified_at"] > first["finished_at"]);
 
@@ -307,6 +326,8 @@ fn certificates_can_be_given_afterwards_and_changed_ones_are_told_of() {
         (["--certificate", "nobody=b.pem"], "no action `nobody`"),
         (["--certificate", "b"], "write ID=FILE"),
         (["--issuer", "run/report.csv"], "is no certificate"),
+        (["--certificate", "b=nowhere.pem"], "nowhere.pem cannot be read"),
+        (["--certificate", "b=run/report.csv"], "is no certificate"),
         (["--only", "ldap"], "write `state`, `crl` or `ocsp`"),
     ] {
         scene.verify(&args).exits(2).says(&[words]);

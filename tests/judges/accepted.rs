@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The built-in documents and the example, each with its file; but ACME's, whose bodies are signed: pebble judges those (`acme.rs`).
+/// The built-in documents and the example, each with its file; but ACME's, whose bodies are signed: `acme_prism.rs`.
 pub(crate) fn documents() -> Vec<(Arc<Provider>, PathBuf)> {
     let mut diagnostics = Diagnostics::default();
     let catalog = Catalog::load(&[PathBuf::from("examples")], &mut SourceMap::default(), &mut diagnostics);

@@ -2,7 +2,7 @@
 pebble's management port. JSON in, JSON out; it revokes nothing.
 
 asked: directory, roots (a PEM file), and one of
-- register: account_key (written there as PEM where there is none; read otherwise)
+- register: account_key (written there as a JWK, as certbot does, where there is none; read otherwise, PEM too)
 - issue: the same, and certificates: a list of {name, key, certificate, kind}: file names to write, kind ec256, ec384 or rsa
 - states: a list of serial numbers in hexadecimal; management, the port's URL"""
 
@@ -44,18 +44,24 @@ def pem(key):
     )
 
 
-def write_key(path, key):
+def write_key(path, text):
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-        file.write(pem(key))
+        file.write(text)
+
+
+def account_key(path):
+    if not os.path.exists(path):
+        write_key(path, josepy.JWKRSA(key=new_key("rsa")).json_dumps().encode())
+    with open(path, "rb") as file:
+        text = file.read()
+    if text.startswith(b"{"):
+        return josepy.JWK.json_loads(text.decode()), josepy.RS256
+    return josepy.JWKEC(key=serialization.load_pem_private_key(text, None)), josepy.ES256
 
 
 def connect(asked):
-    path = asked["account_key"]
-    if not os.path.exists(path):
-        write_key(path, new_key("ec256"))
-    with open(path, "rb") as file:
-        key = serialization.load_pem_private_key(file.read(), None)
-    net = Patient(josepy.JWKEC(key=key), alg=josepy.ES256, verify_ssl=asked["roots"], user_agent="judge")
+    key, algorithm = account_key(asked["account_key"])
+    net = Patient(key, alg=algorithm, verify_ssl=asked["roots"], user_agent="judge")
     directory = messages.Directory.from_json(net.get(asked["directory"]).json())
     client = acme.client.ClientV2(directory, net)
     client.net.account = client.new_account(messages.NewRegistration.from_data(terms_of_service_agreed=True))
@@ -64,7 +70,7 @@ def connect(asked):
 
 def issue(client, wanted):
     key = new_key(wanted["kind"])
-    write_key(wanted["key"], key)
+    write_key(wanted["key"], pem(key))
     order = client.new_order(crypto_util.make_csr(pem(key), [wanted["name"]]))
     for authorization in order.authorizations:
         for challenge in authorization.body.challenges:

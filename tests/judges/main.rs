@@ -8,6 +8,7 @@
 
 mod accepted;
 mod acme;
+mod acme_prism;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../simulator/client.rs"]
 mod client;

@@ -1,7 +1,7 @@
 //! docs/proofs.md and the tests say the same numbers and versions, as far as they are known without a judge.
 
 use crate::accepted::{documents, pages};
-use crate::{acme, huawei, naver, openssl, program, refused, verified};
+use crate::{acme, acme_prism, huawei, naver, openssl, program, refused, verified};
 
 #[test]
 fn the_paper_says_how_much_is_judged() {
@@ -16,6 +16,7 @@ fn the_paper_says_how_much_is_judged() {
         format!("{built} requests |"),
         format!("{shown} requests |"),
         format!("{} requests |", refused::count()),
+        format!("{} signed requests and their payloads, {} wrong ones |", acme_prism::SIGNED, acme_prism::wrong()),
         format!("{} actions |", program::ACTIONS.matches("{id:").count()),
         format!("{} signatures of {} requests", naver::count(), naver::requests().len()),
         format!("{} signatures of {} requests", huawei::count(), huawei::requests().len()),

@@ -80,8 +80,8 @@ fn issue(authority: &Authority, places: &[String]) {
     }
 }
 
-/// A run that revokes so many of them.
-fn revoke(place: &Place, mock: &Mock, authority: &Authority, count: usize) {
+/// A run that revokes so many of them, with these defaults.
+fn revoke(place: &Place, mock: &Mock, authority: &Authority, count: usize, defaults: &str) {
     let directory = authority.path("");
     let action = |number| {
         format!(
@@ -89,8 +89,9 @@ fn revoke(place: &Place, mock: &Mock, authority: &Authority, count: usize) {
             directory.join(format!("c{number}.pem")).display()
         )
     };
-    let head = format!("timeout: 3s\ndefaults: {{issuer: \"file:{}\"}}", directory.join("ca.pem").display());
-    place.run(&plan(mock, &["naver"], &head, &(1..=count).map(action).collect::<String>())).exits(0);
+    place
+        .run(&plan(mock, &["naver"], &format!("timeout: 3s\n{defaults}"), &(1..=count).map(action).collect::<String>()))
+        .exits(0);
 }
 
 fn crl(authority: &Authority, file: &str, more: &[&str]) {
@@ -119,22 +120,30 @@ fn a_run_is_verified_by_what_openssl_publishes() {
     let authority = Arc::new(Authority::new(KEYS[0].0, KEYS[0].1));
     let mock = provider(&authority, Vec::new());
     let port = free_port();
-    let responder = format!("authorityInfoAccess = OCSP;URI:http://127.0.0.1:{port}/");
     let list = list_at(&mock, "ca.crl");
-    let places: Vec<String> = (0..SEEN)
-        .map(|number| match number % 3 {
-            0 => responder.clone(),
-            1 => list.clone(),
-            _ => format!("{list}\n{responder}"),
-        })
-        .collect();
+    let places = |number: usize| {
+        let (has_responder, has_list) = (number % 3 != 1, !number.is_multiple_of(3));
+        let responder = has_responder.then(|| format!("OCSP;URI:http://127.0.0.1:{port}/"));
+        // The issuer follows in the file of every second, and stands where the others say.
+        let issuer = number.is_multiple_of(2).then(|| format!("caIssuers;URI:{}/ca.p7c", mock.url()));
+        let access: Vec<String> = responder.into_iter().chain(issuer).collect();
+        let access =
+            if access.is_empty() { access } else { vec![format!("authorityInfoAccess = {}", access.join(","))] };
+        [access, has_list.then(|| list.clone()).into_iter().collect()].concat().join("\n")
+    };
+    let places: Vec<String> = (0..SEEN).map(places).collect();
     crl(&authority, "ca.crl", &["-crldays", "1"]);
+    authority.openssl(&["crl2pkcs7", "-nocrl", "-certfile", "ca.pem", "-outform", "DER", "-out", "ca.p7c"]);
     issue(&authority, &places);
+    for number in (1..SEEN).step_by(2) {
+        let file = format!("c{}.pem", number + 1);
+        std::fs::write(authority.path(&file), [authority.read(&file), authority.read("ca.pem")].concat()).unwrap();
+    }
     // It reads its index when it begins, and again only after it has answered: its first answer after the revocations is stale.
     let _responder = Responder::start(&authority, port);
     // It tells a new index by whole seconds of its time: one of the second in which it began would never be read.
     std::thread::sleep(Duration::from_millis(1100));
-    revoke(&place, &mock, &authority, places.len());
+    revoke(&place, &mock, &authority, places.len(), "");
     let shown = place.certsweep(&["verify", "run", "--only", "ocsp", "--json"]).exits(1).json();
     let count = |seen: &str| {
         let all = shown["asked"].as_array().unwrap().iter();
@@ -166,7 +175,9 @@ fn a_run_is_verified_by_what_openssl_publishes() {
         };
         assert!(by.contains(&row["verified_by"].as_str()), "{row:?}");
     }
-    let judged = format!("{SEEN} revocations of a run, seen at its responder and on its list when they were there");
+    let judged = format!(
+        "{SEEN} revocations of a run, seen at its responder and on its list when they were there, the issuer read from chains and PKCS#7"
+    );
     installed::log("openssl", &version(), &judged);
 }
 
@@ -201,7 +212,8 @@ fn what_openssl_publishes_wrongly_is_taken_for_nothing() {
     ];
     let places: Vec<String> = cases.iter().map(|(places, ..)| places.clone()).collect();
     issue(&authority, &places);
-    revoke(&place, &mock, &authority, places.len());
+    let issuer = format!("defaults: {{issuer: \"file:{}\"}}", authority.path("ca.pem").display());
+    revoke(&place, &mock, &authority, places.len(), &issuer);
     crl(&authority, "ca.crl", &["-crldays", "1"]);
     crl(&authority, "expired.crl", &["-crl_lastupdate", "20250101000000Z", "-crl_nextupdate", "20250102000000Z"]);
     // The same name, another key.

@@ -10,6 +10,7 @@ use super::super::sender::TokenError;
 use super::super::trip::Times;
 use super::{Dispatcher, Step, UnderWay};
 use crate::journal::{Record, Reply};
+use crate::plan::Action;
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -56,9 +57,6 @@ where
         if let Some(came) = report.came {
             self.came(account, came, report.reply.message.as_deref().unwrap_or_default());
         }
-        if let Some(intent) = &report.intent {
-            self.fold(intent);
-        }
         self.write(report.records);
         if let Some(skew) = report.skew
             && self.skew_told.insert(account)
@@ -71,8 +69,7 @@ where
             Next::End(outcome) => {
                 self.end_told(account, ordinal, &report.id, outcome, &report.reply);
                 // What a look-up has settled was looked at.
-                let sent = report.intent.is_some();
-                if !(sent && self.looks_first(account, ordinal, &report.id, outcome, report.answer)) {
+                if !(report.sent && self.looks_first(account, ordinal, &report.id, outcome, report.answer)) {
                     self.let_go(ordinal, &report.id, outcome);
                 }
             }
@@ -174,7 +171,9 @@ where
             self.stop_account(account, StopReason::Environment(error.cause.clone()));
         } else {
             let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
-            self.ready.pace(account).hold(self.run.clock.elapsed() + pause);
+            let now = self.run.clock.elapsed();
+            self.ready.pace(account).hold(now + pause);
+            self.tell_of_hold(account, now, &error.cause);
         }
     }
 
@@ -184,23 +183,15 @@ where
         if self.looks.contains_key(&ordinal) {
             return self.look_panicked(ordinal);
         }
-        let read =
-            self.run.reader.action(ordinal).and_then(|action| Ok((action.id, self.run.reader.state_of(ordinal)?)));
-        let Ok((id, durable)) = read else {
+        let Ok(Action { id, .. }) = self.run.reader.action(ordinal) else {
             return self
                 .stop(StopReason::Environment(format!("an action panicked, and the journal cannot be read: {panic}")));
         };
-        // Of its own records only the intent can be durable and not yet folded.
-        if durable.attempts > self.states.of(ordinal).attempts {
-            self.states.set(ordinal, durable);
-        }
         let message = "an internal error struck while it was under way".to_owned();
         let reply = Reply { message: Some(message), ..Reply::default() };
-        let never_sent = self.states.of(ordinal).attempts == 0;
-        let outcome = if never_sent { Outcome::Failed } else { Outcome::InDoubt };
-        self.write(vec![self.end_of(ordinal, outcome, reply.clone())]);
-        self.end_told(account, ordinal, &id, outcome, &reply);
-        self.let_go(ordinal, &id, outcome);
+        self.write(vec![self.end_of(ordinal, Outcome::InDoubt, reply.clone())]);
+        self.end_told(account, ordinal, &id, Outcome::InDoubt, &reply);
+        self.let_go(ordinal, &id, Outcome::InDoubt);
     }
 
     /// An action's end is written: it is told, and the rules look at it.

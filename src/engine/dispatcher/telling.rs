@@ -111,15 +111,20 @@ where
 
     pub(super) fn tell_of_holds(&mut self, now: Moment) {
         for account in 0..self.run.senders.len() {
-            let Some(until) = self.ready.pace(account).held(now) else { continue };
-            if self.hold_told.insert(account, until) != Some(until) {
-                let ahead = jiff::SignedDuration::try_from(until.saturating_sub(now)).unwrap_or_default();
-                self.tell(Event::HeldBack {
-                    account: self.run.senders[account].name.clone(),
-                    until: self.run.clock.now().checked_add(ahead).unwrap_or(Timestamp::MAX),
-                    why: "the provider said that there were too many requests".to_owned(),
-                });
-            }
+            self.tell_of_hold(account, now, "the provider said that there were too many requests");
+        }
+    }
+
+    /// Tells that an account is held back, and why, where that is news.
+    pub(super) fn tell_of_hold(&mut self, account: usize, now: Moment, why: &str) {
+        let Some(until) = self.ready.pace(account).held(now) else { return };
+        if self.hold_told.insert(account, until) != Some(until) {
+            let ahead = jiff::SignedDuration::try_from(until.saturating_sub(now)).unwrap_or_default();
+            self.tell(Event::HeldBack {
+                account: self.run.senders[account].name.clone(),
+                until: self.run.clock.now().checked_add(ahead).unwrap_or(Timestamp::MAX),
+                why: why.to_owned(),
+            });
         }
     }
 }

@@ -52,7 +52,7 @@ where
 {
     /// What keeps the whole run back now, where something does.
     pub(super) fn kept_back(&mut self, now: Moment) -> Option<Turn> {
-        if self.steps.is_empty() && self.ready.is_idle() {
+        if !self.is_something_under_way() && self.ready.is_idle() {
             return Some(Turn::Idle);
         }
         let settings = self.run.settings;

@@ -118,6 +118,9 @@ where
         let random = if came == Came::Answered { 0.0 } else { self.jitter.draw() };
         let was_down = self.reaches[account].is_down();
         let change = self.reaches[account].came(came, self.run.clock.elapsed(), self.deadline.is_some(), random);
+        if change == Change::Same {
+            return;
+        }
         let name = self.run.senders[account].name.clone();
         match change {
             Change::Same => {}

@@ -22,7 +22,7 @@ pub(super) struct Published<W, C> {
     world: Rc<W>,
     clock: Rc<C>,
     /// Issuers that were found where certificates say, by URL.
-    issuers: RefCell<HashMap<String, Rc<Certificate>>>,
+    issuers: RefCell<HashMap<String, Vec<Rc<Certificate>>>>,
     lists: Rc<Semaphore>,
     questions: Rc<Semaphore>,
 }
@@ -65,8 +65,7 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
         for (case, known, witnesses) in cases {
             let certificate = &known.certificate;
             let Some(issuer) = self.issuer(known) else {
-                let why = certificate.issuer_urls.iter().find_map(|url| missing.get(url).map(|why| (url, why)));
-                let why = why.map_or_else(|| NO_ISSUER.to_owned(), |(url, why)| format!("no issuer at {url}: {why}"));
+                let why = no_issuer(certificate, &missing);
                 for witness in witnesses {
                     self.tell(heard, *case, *witness, Said::Nothing(why.clone()));
                 }
@@ -149,13 +148,15 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
                     Err(_) => Err(Unheard::Silent("stopped".to_owned())),
                 };
                 let found = found.map_err(|why| why.to_string());
-                (url, found.and_then(|bytes| Certificate::parse(&bytes).map_err(|why| why.to_string())))
+                (url, found.and_then(|bytes| Certificate::parse_published(&bytes).map_err(|why| why.to_string())))
             });
         }
         let mut missing = HashMap::new();
         while let Some(done) = tasks.join_next().await {
             match done {
-                Ok((url, Ok(issuer))) => drop(self.issuers.borrow_mut().insert(url, Rc::new(issuer))),
+                Ok((url, Ok(issuers))) => {
+                    self.issuers.borrow_mut().insert(url, issuers.into_iter().map(Rc::new).collect());
+                }
                 Ok((url, Err(why))) => drop(missing.insert(url, why)),
                 Err(_) => {}
             }
@@ -165,7 +166,7 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
 
     fn issuer(&self, known: &Known) -> Option<Rc<Certificate>> {
         let fetched = self.issuers.borrow();
-        let found = known.certificate.issuer_urls.iter().filter_map(|url| fetched.get(url));
+        let found = known.certificate.issuer_urls.iter().filter_map(|url| fetched.get(url)).flatten();
         known.issuers.iter().chain(found).find(|issuer| known.certificate.is_issued_by(issuer)).cloned()
     }
 
@@ -231,6 +232,17 @@ async fn ask_responder<W: World, C: Clock>(
     }
 }
 
+/// Why a certificate's issuer could not be had, and what helps.
+fn no_issuer(certificate: &Certificate, missing: &HashMap<String, String>) -> String {
+    let failed = certificate.issuer_urls.iter().find_map(|url| missing.get(url).map(|why| (url, why)));
+    let why = match (failed, certificate.issuer_urls.first()) {
+        (Some((url, why)), _) => format!("there is no issuer's certificate at {url}: {why}"),
+        (None, Some(url)) => format!("what stands at {url} has not issued it"),
+        (None, None) => "its issuer's certificate is not known".to_owned(),
+    };
+    format!("{why}; name it by `issuer` in the plan, or by --issuer")
+}
+
 /// What a status says. CAs need not tell of certificates that have expired, so their silence then proves nothing.
 fn said(status: &Status, certificate: &Certificate, now: Timestamp, url: &str) -> Said {
     match status {
@@ -241,7 +253,6 @@ fn said(status: &Status, certificate: &Certificate, now: Timestamp, url: &str) -
     }
 }
 
-const NO_ISSUER: &str = "its issuer's certificate is not known; name it by `issuer` in the plan, or by --issuer";
 const EXPIRED: &str = "the certificate has expired, and expired ones need not be listed";
 /// Each may be 32 MiB long.
 const LISTS_AT_ONCE: usize = 3;
@@ -251,4 +262,5 @@ const QUESTIONS_TO_ONE: usize = 8;
 const MOST_SILENCES: u32 = 3;
 /// Longer answers about one certificate are not read.
 const LONGEST_ANSWER: usize = 1 << 20;
+/// CAs publish one certificate, or a few.
 const LONGEST_CERTIFICATE: usize = 1 << 20;

@@ -100,7 +100,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
             }
             let trip = self.place().await;
             let Some(pass) = self.sender.pass() else {
-                self.pace.borrow_mut().unsent();
+                self.paced(Paced::Unsent, &trip);
                 self.fetch_token(&mut tries).await?;
                 continue;
             };

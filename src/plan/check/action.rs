@@ -74,7 +74,7 @@ impl Checker<'_> {
         if action.duplicate_of.is_none() {
             self.key_once(ordinal, &parameters);
         }
-        action.certificate = self.certificate_files(row, layers, operation);
+        action.certificate = self.certificate_files(row, layers, operation, parameters.certificate.as_ref());
         if self.errors > errors_before {
             return;
         }

@@ -2,6 +2,7 @@
 //! nothing of what is sent.
 
 use super::action::common;
+use super::sent_certificate::ReadCertificate;
 use super::{Checker, Layers};
 use crate::diag::Diagnostic;
 use crate::pki::Certificate;
@@ -9,7 +10,7 @@ use crate::plan::checked::{CertificateFiles, NamedFile};
 use crate::plan::load;
 use crate::plan::row::Row;
 use crate::provider::model::Operation;
-use crate::text::safe;
+use crate::text::{Span, safe};
 use crate::tree::{Field, Shape};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -45,6 +46,7 @@ impl Checker<'_> {
         row: &Row<'_>,
         layers: Layers<'_>,
         operation: &Operation,
+        sent: Option<&ReadCertificate>,
     ) -> Option<Box<CertificateFiles>> {
         let given = |field: &&Field| !matches!(field.value.shape, Shape::Null);
         // An operation's own field of that name is one of its parameters, and `verify` finds it there.
@@ -56,28 +58,22 @@ impl Checker<'_> {
         }
         let read = certificate.and_then(|field| self.certificate_file(field));
         let issuers = issuer.and_then(|field| self.issuer_file(field));
-        if let (Some(field), Some(read)) = (certificate, &read) {
-            self.judge(field, read, issuer, issuers.as_deref());
+        let leaf = read.as_ref().zip(certificate).map(|(read, field)| (&read.all[0], field.value.span));
+        if let Some((leaf, place)) = leaf.filter(|(leaf, _)| leaf.ends < self.now) {
+            let what = format!("this certificate has expired on {}", leaf.ends);
+            let warning = Diagnostic::warning("expired", place, what);
+            self.say(warning.help("its CA may have taken it off its CRL; `certsweep verify` can say little of it"));
+        }
+        let leaf = leaf.or_else(|| sent.map(|sent| (&sent.certificate, sent.place)));
+        if let (Some((leaf, place)), Some(issuer), Some(Ok(issuers))) = (leaf, issuer, issuers.as_deref()) {
+            self.judge(leaf, place, issuer, issuers);
         }
         let file = |read: &ReadCertificates| read.file.clone();
         let issuer = issuers.and_then(|read| read.as_ref().as_ref().ok().map(file));
         Some(Box::new(CertificateFiles { certificate: read.as_ref().map(file), issuer }))
     }
 
-    fn judge(
-        &mut self,
-        field: &Field,
-        read: &ReadCertificates,
-        issuer: Option<&Field>,
-        issuers: Option<&Result<ReadCertificates, Unusable>>,
-    ) {
-        let leaf = &read.all[0];
-        if leaf.ends < self.now {
-            let what = format!("this certificate has expired on {}", leaf.ends);
-            let warning = Diagnostic::warning("expired", field.value.span, what);
-            self.say(warning.help("its CA may have taken it off its CRL; `certsweep verify` can say little of it"));
-        }
-        let (Some(issuer), Some(Ok(issuers))) = (issuer, issuers) else { return };
+    fn judge(&mut self, leaf: &Certificate, place: Span, issuer: &Field, issuers: &ReadCertificates) {
         if !issuers.all.iter().any(|issuer| leaf.is_issued_by(issuer)) {
             let what = format!(
                 "no certificate in {} has issued the action's certificate",
@@ -86,7 +82,7 @@ impl Checker<'_> {
             let error = Diagnostic::error("issuer", issuer.value.span, what);
             let help =
                 "name the file of the CA that has issued it, or drop `issuer` where the certificate names its place";
-            self.say(error.related(field.value.span, "the certificate").help(help));
+            self.say(error.related(place, "the certificate").help(help));
         }
     }
 

@@ -298,7 +298,8 @@ impl<'r> Checker<'r> {
             keep_columns: self.keep,
         };
         let digest = self.digest.finish(&settings);
-        (Some(CheckedPlan::new(settings, digest, actions, self.files, documents)), self.diagnostics)
+        let issuers = self.certificates.into_issuers();
+        (Some(CheckedPlan::new(settings, digest, actions, self.files, documents, issuers)), self.diagnostics)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::action::COMMON;
 use super::list::LIST_FIELDS;
 use super::reason::{Asked, Reason};
+use super::sent_certificate::ReadCertificate;
 use super::{Checker, Layers};
 use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
@@ -21,6 +22,8 @@ pub(super) struct Parameters<'a> {
     pub(super) given: Vec<Option<&'a Field>>,
     pub(super) reason: Option<Reason<'a>>,
     pub(super) key: Option<(SpkiFingerprint, Span)>,
+    /// The certificate that is sent.
+    pub(super) certificate: Option<ReadCertificate>,
 }
 
 impl Checker<'_> {
@@ -141,7 +144,7 @@ impl Checker<'_> {
             };
             key = Some((self.compare_csr(read, rule, &map, &place_of, *place), *place));
         }
-        (wrong.is_empty() && named).then_some(Parameters { map, given, reason, key })
+        (wrong.is_empty() && named).then_some(Parameters { map, given, reason, key, certificate })
     }
 
     /// For each parameter of the operation the field that gives it: the row's, else the nearest default.

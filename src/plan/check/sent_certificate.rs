@@ -25,12 +25,39 @@ pub(super) struct Certificates {
     copied: HashSet<PathBuf>,
     /// Serial number → issuer of the first certificate with it.
     issuers: HashMap<u128, u128>,
+    /// The certificates behind the first ones, each looked at once.
+    following: HashSet<u128>,
+    /// Those of them that may have issued one, in DER.
+    kept: Vec<Vec<u8>>,
 }
 
-/// A certificate, and the file that it was read from.
+/// A certificate, and the place that gives it.
 pub(super) struct ReadCertificate {
-    certificate: Certificate,
-    place: Span,
+    pub(super) certificate: Certificate,
+    pub(super) place: Span,
+}
+
+/// A certificate with the DER of those that follow it in its file; or what is wrong, and what would be right.
+type Read = Result<(Certificate, Vec<Vec<u8>>), (String, String)>;
+
+impl Certificates {
+    /// The issuers that files had behind their certificates, in base64url, for `verify`.
+    pub(super) fn into_issuers(self) -> Vec<String> {
+        self.kept.iter().map(|der| URL_SAFE_NO_PAD.encode(der)).collect()
+    }
+
+    /// Keeps what may have issued a certificate. Whether it has, its signature tells those who need it.
+    fn keep_issuers(&mut self, certificate: &Certificate, following: Vec<Vec<u8>>) {
+        for der in following {
+            let is_new = self.following.insert(end_hash(DefaultHasher::new(), &der));
+            if is_new
+                && self.kept.len() < MOST_ISSUERS
+                && Certificate::parse(&der).is_ok_and(|next| next.is_ca && next.subject == certificate.issuer)
+            {
+                self.kept.push(der);
+            }
+        }
+    }
 }
 
 impl ReadCertificate {
@@ -47,7 +74,7 @@ impl Checker<'_> {
         let place = field.value.span;
         let read = match text.strip_prefix("file:") {
             Some(named) => self.sent_certificate_file(named.trim(), place),
-            None if text.contains("-----BEGIN") => parse(text),
+            None if text.contains("-----BEGIN") => parse(text.as_bytes()),
             // As reports write it that are plans by themselves.
             None if is_sent(text) => parse_sent(text),
             None => {
@@ -57,19 +84,15 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let certificate = match read {
-            Ok(certificate) => certificate,
+        let (certificate, following) = match read {
+            Ok(read) => read,
             Err((what, help)) => {
                 let error = Diagnostic::error("certificate", place, what);
                 self.say(if help.is_empty() { error } else { error.help(help) });
                 return None;
             }
         };
-        if self.now > certificate.ends {
-            let what = format!("the certificate ended at {}", certificate.ends);
-            let help = "nobody accepts it any more, and some CAs refuse to revoke it; drop it unless its revocation is asked for";
-            self.say(Diagnostic::warning("expired", place, what).help(help));
-        }
+        self.certificates.keep_issuers(&certificate, following);
         Some(ReadCertificate { certificate, place })
     }
 
@@ -99,7 +122,16 @@ impl Checker<'_> {
             let name = name.as_ref()?;
             given[operation.parameters.iter().position(|parameter| parameter.name == *name)?]
         };
-        let mut good = true;
+        let mut good = !(rule.refuses_expired && self.now > read.certificate.ends);
+        if !good {
+            let what = format!("the certificate has expired, at {}", read.certificate.ends);
+            let help = "the provider refuses to revoke it, and nobody accepts it any more: drop this action";
+            self.say(Diagnostic::error("expired", read.place, what).help(help));
+        } else if self.now > read.certificate.ends {
+            let what = format!("the certificate has expired, at {}", read.certificate.ends);
+            let help = "nobody accepts it any more: drop this action unless its revocation is asked for";
+            self.say(Diagnostic::warning("expired", read.place, what).help(help));
+        }
         if let Some(name) = &rule.serial {
             let serial = self.serial(&read.certificate);
             if let (Some(field), Some(asked)) = (field(&rule.serial), map.get(name).and_then(Value::as_str))
@@ -128,7 +160,7 @@ impl Checker<'_> {
         let path = load::resolve(self.sources, place, named);
         let path = std::path::absolute(&path).unwrap_or(path);
         let text = load::read_secret(&path, LARGEST);
-        let key = text.and_then(|text| PrivateKey::parse_pem(&text));
+        let key = text.and_then(|text| PrivateKey::parse(&text));
         match key {
             Ok(key) if key.is_of(&read.certificate) => Some(path),
             Ok(_) => {
@@ -157,21 +189,14 @@ impl Checker<'_> {
         format!("{digits} (issuer {})", &fingerprint[..16])
     }
 
-    fn sent_certificate_file(&mut self, named: &str, place: Span) -> Result<Certificate, (String, String)> {
+    fn sent_certificate_file(&mut self, named: &str, place: Span) -> Read {
         let path = load::resolve(self.sources, place, named);
         let shown = safe::terminal(&path.display().to_string()).into_owned();
-        let text = load::read_small(&path, LARGEST).map_err(|why| {
-            let der = why.contains("UTF-8");
-            let help = if der {
-                "where it is in DER, `openssl x509 -inform der -in FILE -out FILE.pem` makes PEM of it"
-            } else {
-                ""
-            };
-            (format!("the file {shown} cannot be read: {why}"), help.to_owned())
-        })?;
-        let certificate = parse(&text).map_err(|(why, help)| (format!("the file {shown}: {why}"), help))?;
+        let bytes = load::read_small_bytes(&path, LARGEST)
+            .map_err(|why| (format!("the file {shown} cannot be read: {why}"), String::new()))?;
+        let read = parse(&bytes).map_err(|(why, help)| (format!("the file {shown}: {why}"), help))?;
         self.copy_once(named, &path);
-        Ok(certificate)
+        Ok(read)
     }
 
     pub(super) fn copy_once(&mut self, named: &str, path: &Path) {
@@ -181,19 +206,20 @@ impl Checker<'_> {
     }
 }
 
-/// The first certificate in a text; in a file with a chain, that is the one at its end. Else what is wrong, and what would be right.
-fn parse(text: &str) -> Result<Certificate, (String, String)> {
-    if text.contains("PRIVATE KEY-----") {
+/// The first certificate of a file; where it holds a chain, that is the one at its end.
+fn parse(bytes: &[u8]) -> Read {
+    let read = Certificate::parse_first(bytes).map_err(|why| {
+        let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
+        (why.to_string(), help.to_owned())
+    })?;
+    if memchr::memmem::find(bytes, b"PRIVATE KEY-----").is_some() {
         let what = "there is a private key beside the certificate, and the run directory keeps a copy of what it reads";
         return Err((
             what.to_owned(),
             "give a file with the certificate alone (`openssl x509 -in FILE -out FILE.pem`)".to_owned(),
         ));
     }
-    Certificate::parse(text.as_bytes()).map_err(|why| {
-        let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
-        (why.to_string(), help.to_owned())
-    })
+    Ok(read)
 }
 
 /// Whether a text looks as certificates are sent.
@@ -201,9 +227,9 @@ fn is_sent(text: &str) -> bool {
     text.starts_with("MI") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-fn parse_sent(text: &str) -> Result<Certificate, (String, String)> {
+fn parse_sent(text: &str) -> Read {
     let der = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-    Certificate::parse(&der).map_err(|_| ("this is no certificate in base64url".to_owned(), String::new()))
+    Certificate::parse_first(&der).map_err(|_| ("this is no certificate in base64url".to_owned(), String::new()))
 }
 
 /// Whether people's way to write a serial number means this one: in upper case, with colons, with zeros before.
@@ -218,6 +244,8 @@ fn same_serial(asked: &str, serial: &str) -> bool {
 
 /// A larger file is no certificate and no key.
 const LARGEST: u64 = 1 << 20;
+/// CAs are few; whoever names more gives the others to `verify` by hand.
+const MOST_ISSUERS: usize = 1000;
 
 #[cfg(test)]
 mod tests {

@@ -318,4 +318,4 @@ fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
 const ACCOUNT_KEYS: [&str; 8] =
     ["uses", "base_url", "auth_url", "credentials", "rate", "concurrency", "variables", "reasons"];
 /// More requests in flight at once than this are a mistake.
-const MOST_AT_ONCE: u64 = 1000;
+const MOST_AT_ONCE: u64 = 1024;

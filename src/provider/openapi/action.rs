@@ -209,7 +209,12 @@ fn certificate<'a>(
     node: &'a Node,
     parameters: &mut Vec<Parameter>,
 ) -> Option<CertificateRule> {
-    reading.closed(node, &["field", "serial", "key"]);
+    reading.closed(node, &["field", "serial", "key", "expired"]);
+    let expired = node.get("expired");
+    let refuses_expired = expired.and_then(|node| reading.text(node)).is_some_and(|text| text == REFUSED);
+    if let Some(node) = expired.filter(|_| !refuses_expired) {
+        reading.error("wrong-value", node.span, format!("write `{REFUSED}`, or leave it out"));
+    }
     let field = reading.required(node, "field")?;
     let parameter = named(reading, field, parameters)?;
     if parameter.kind != Kind::String || !parameter.required {
@@ -237,7 +242,7 @@ fn certificate<'a>(
         Location::Signer,
         "`file:PATH` of the certificate's private key, to sign with it instead of the account's",
     );
-    Some(CertificateRule { field, serial, key })
+    Some(CertificateRule { field, serial, key, refuses_expired })
 }
 
 fn wide<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Vec<WideRule> {
@@ -258,6 +263,8 @@ fn wide<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter])
 /// The keys that make an operation an action.
 const ACTION: [&str; 9] =
     ["target", "repeat", "aliases", "reason", "csr", "certificate", "wide", "lookup_parameters", "lookups"];
+/// What is said of expired certificates by providers that refuse them.
+const REFUSED: &str = "refused";
 /// The words of plans that a parameter's name would be hidden by.
 const RESERVED: [&str; 11] = [
     "id",

@@ -212,4 +212,4 @@ const COMPONENTS: [&str; 6] = ["schemas", "parameters", "requestBodies", "respon
 const DIALECTS: [&str; 2] =
     ["https://spec.openapis.org/oas/3.1/dialect/base", "https://json-schema.org/draft/2020-12/schema"];
 const DEFAULT_CONCURRENCY: u32 = 4;
-const MOST_CONCURRENT: u32 = 1000;
+const MOST_CONCURRENT: u32 = 1024;

@@ -83,7 +83,7 @@ mod tests {
     /// RFC 7515, appendix A.2: RSASSA-PKCS1-v1_5 is the one signature that comes out the same each time.
     #[test]
     fn the_example_of_rfc_7515_comes_out_the_same() {
-        let key = PrivateKey::parse_pem(include_str!("testdata/rfc7515-a2.pem")).unwrap();
+        let key = PrivateKey::parse(include_str!("testdata/rfc7515-a2.pem")).unwrap();
         let head = r#"{"alg":"RS256"}"#;
         let payload = "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}";
         let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(head), URL_SAFE_NO_PAD.encode(payload));
@@ -107,7 +107,7 @@ mod tests {
             (include_str!("../../pki/testdata/keys/p384-sec1.pem"), "ES384", 96),
             (include_str!("../../pki/testdata/keys/rsa.pem"), "RS256", 256),
         ] {
-            let key = PrivateKey::parse_pem(pem).unwrap();
+            let key = PrivateKey::parse(pem).unwrap();
             let protected =
                 Protected { nonce: "n-1", url: "https://ca.example/revoke", account: Some("https://ca.example/a/1") };
             let (head, payload, signature) = parts(&signed(&key, protected, b"{\"a\":1}").unwrap());

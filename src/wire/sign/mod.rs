@@ -56,7 +56,7 @@ pub fn sign(
 /// What stands in the way of a credential's use by a signer, as a sentence.
 pub fn unusable(signer: &SignerKind, value: &str) -> Option<String> {
     match signer {
-        SignerKind::AcmeJws => crate::pki::PrivateKey::parse_pem(value).err(),
+        SignerKind::AcmeJws => crate::pki::PrivateKey::parse(value).err(),
         _ => None,
     }
 }

@@ -12,3 +12,11 @@ openssl pkcs8 -topk8 -in p256.pem -passout pass:example -out encrypted.pem
 openssl rsa -in rsa.pem -traditional -aes128 -passout pass:example -out encrypted-rsa.pem
 openssl req -x509 -new -key p256.pem -subj "/CN=shop.example.com" -days 36500 -set_serial 0x00c0ffee01 -out p256-certificate.pem
 openssl req -x509 -new -key rsa.pem -subj "/CN=rsa.example.com" -days 36500 -set_serial 0x7a01 -out rsa-certificate.pem
+# As certbot writes keys, by its library josepy (PyPI).
+python3 -c '
+import josepy
+from cryptography.hazmat.primitives.serialization import load_pem_private_key as load
+for pem, jwk, kind in [("rsa", "rsa", josepy.JWKRSA), ("p256", "p256", josepy.JWKEC), ("p384-sec1", "p384", josepy.JWKEC)]:
+    with open(pem + ".pem", "rb") as read, open(jwk + ".jwk", "w") as write:
+        write.write(kind(key=load(read.read(), None)).json_dumps() + "\n")
+'

@@ -109,5 +109,6 @@ answer no-responder.ocsp good -rsigner held.pem -rkey held.key -ndays 30
 openssl ocsp -index empty.index -CA ca.pem -reqin asked.der -respout unknown.ocsp -rsigner responder.pem -rkey responder.key -ndays 30 >/dev/null 2>&1
 printf '\060\003\012\001\003' > try-later.ocsp
 for name in ca other no-crls good revoked held bare twin responder stranger; do openssl x509 -in $name.pem -outform DER -out ../$name.der; done
+cat ca.pem other.pem > cas.pem; openssl crl2pkcs7 -nocrl -certfile cas.pem -outform DER -out ../cas.p7c
 cp good.pem ./*.crl ca.crl.pem ./*.ocsp ..; cp asked.der ../good.asked
 cd ..; rm -r work; date +%s
