@@ -206,6 +206,7 @@ where
             states.0.iter().enumerate().filter_map(begun).for_each(|ordinal| waves.begun(ordinal));
         }
         let mut ready = Ready::new(lanes.collect(), canaries).in_waves(waves);
+        let asked = run.reader.operations()?;
         for (index, account) in run.settings.accounts.iter().enumerate() {
             if let Some(first) = (0..index).find(|first| run.senders[index].shares_limits_with(&run.senders[*first])) {
                 ready.share(index, first);
@@ -213,7 +214,7 @@ where
             if account.concurrency_follows {
                 ready.follow(index, account.concurrency);
             }
-            if departing::may_all_be_asked_again(run.reader, index, &run.senders[index])? {
+            if departing::may_all_be_asked_again(&asked, index, &run.senders[index]) {
                 ready.may_write_ahead(index);
             }
         }

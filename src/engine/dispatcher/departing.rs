@@ -4,7 +4,7 @@
 use super::super::attempt::{self, Tools};
 use super::super::sender::Sender;
 use super::{Dispatcher, Step, UnderWay};
-use crate::journal::{ActionState, JournalError, Reader, Record, Reply};
+use crate::journal::{ActionState, Record, Reply};
 use crate::plan::Action;
 use crate::provider::Repeat;
 use crate::run::Effect;
@@ -35,18 +35,13 @@ impl<T, C> Default for Written<T, C> {
     }
 }
 
-/// Whether no action of an account could cost twice when it is sent twice.
-pub(super) fn may_all_be_asked_again<T>(
-    reader: &Reader,
-    account: usize,
-    sender: &Sender<T>,
-) -> Result<bool, JournalError> {
-    for (operation, rules) in sender.provider.actions() {
-        if rules.repeat == Repeat::Unsafe && reader.has_action(account, &operation.name)? {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// Whether no action of an account could cost twice when it is sent twice; `asked` are the operations that a run's actions ask for.
+pub(super) fn may_all_be_asked_again<T>(asked: &[(usize, String)], account: usize, sender: &Sender<T>) -> bool {
+    let safe = |name: &str| {
+        let mut operations = sender.provider.actions();
+        operations.any(|(operation, rules)| operation.name == name && rules.repeat == Repeat::Safe)
+    };
+    asked.iter().filter(|(of, _)| *of == account).all(|(_, name)| safe(name))
 }
 
 impl<T, C> Dispatcher<'_, '_, T, C>
