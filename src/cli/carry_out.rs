@@ -4,12 +4,13 @@ use super::context::Context;
 use super::control;
 use super::exit::Exit;
 use super::now::Telling;
-use super::report::write_reports;
+use super::report::{Counts, write_reports};
 use super::signals;
 use super::status::{resume_command, verify_command};
 use super::witnesses::revokes;
 use crate::engine::{self, Ending, Question, Run, Sender};
 use crate::journal::dir::OpenRun;
+use crate::journal::reader::Overview;
 use crate::journal::{JournalError, Reader, RunFacts, words};
 use crate::plan::calendar;
 use crate::run::{Event, Outcome, StopReason};
@@ -69,16 +70,35 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         Err(exit) => return exit,
     };
     let mut exit = exit_of(&ending);
-    if let Err(error) = write_reports(&reader, &path, report) {
-        exit = context.failed(&error);
-    }
+    // The report's way through the run counts what the summary tells.
+    let counts = match write_reports(&reader, &path, report) {
+        Ok(counts) => counts,
+        Err(error) => {
+            exit = context.failed(&error);
+            match counts(&reader) {
+                Ok(counts) => counts,
+                Err(error) => return context.failed(&error),
+            }
+        }
+    };
     let elapsed = context.clock.elapsed().saturating_sub(began).as_secs_f64();
-    match summary(&reader, facts, &ending, &path, elapsed, exit, &revoking) {
-        Ok(summary) if context.global.json => context.printer.result_json(&summary),
-        Ok(summary) => context.printer.result(render(&summary).trim_end()),
+    let revokes = match reader.operations() {
+        Ok(asked) => asked.iter().any(|operation| revoking.contains(operation)),
         Err(error) => return context.failed(&error),
+    };
+    let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revokes));
+    if context.global.json {
+        context.printer.result_json(&summary);
+    } else {
+        context.printer.result(render(&summary).trim_end());
     }
     exit
+}
+
+/// What a report would have counted.
+fn counts(reader: &Reader) -> Result<Counts, JournalError> {
+    let Overview { outcomes, waiting, .. } = reader.overview()?;
+    Ok(Counts { outcomes, waiting, duplicates: reader.duplicates()? })
 }
 
 fn engine_run(
@@ -177,16 +197,13 @@ fn words(reason: &StopReason) -> String {
 }
 
 fn summary(
-    reader: &Reader,
+    counts: Counts,
     facts: &RunFacts,
     ending: &Ending,
     path: &Path,
     elapsed_seconds: f64,
-    exit: Exit,
-    revoking: &[(usize, String)],
-) -> Result<Summary, JournalError> {
-    let overview = reader.overview()?;
-    let duplicates = reader.duplicates()?;
+    (exit, revokes): (Exit, bool),
+) -> Summary {
     let state = if ending.complete { State::Finished } else { State::Stopped };
     let resume = resume_command(path, State::Stopped).unwrap_or_default();
     let mut next = Vec::new();
@@ -204,7 +221,7 @@ fn summary(
         }
     }
     let actions = |outcome: Outcome| {
-        let count = overview.outcomes.get(&outcome).copied().unwrap_or(0);
+        let count = counts.outcomes.get(&outcome).copied().unwrap_or(0);
         (count > 0).then(|| if count == 1 { "1 action".to_owned() } else { format!("{count} actions") })
     };
     next.extend(
@@ -223,30 +240,28 @@ fn summary(
         actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
     );
     let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval];
-    if ending.complete && !facts.simulated && well.iter().any(|outcome| overview.outcomes.contains_key(outcome)) {
-        let has = |(account, operation): &(usize, String)| reader.has_action(*account, operation);
-        if revoking.iter().map(has).find(|has| !matches!(has, Ok(false))).transpose()?.is_some() {
-            next.push(format!("what the world sees of it: {}", verify_command(path)));
-        }
+    let ended_well = well.iter().any(|outcome| counts.outcomes.contains_key(outcome));
+    if ending.complete && !facts.simulated && ended_well && revokes {
+        next.push(format!("what the world sees of it: {}", verify_command(path)));
     }
     let why = match &ending.stopped {
         Some(StopReason::Signal(_)) if ending.complete => None,
         stopped => stopped.as_ref().map(words),
     };
-    Ok(Summary {
+    Summary {
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
         state,
         why,
         actions: facts.actions,
-        unsent: overview.waiting,
-        outcomes: Outcomes(overview.outcomes),
-        duplicates,
+        unsent: counts.waiting,
+        outcomes: Outcomes(counts.outcomes),
+        duplicates: counts.duplicates,
         elapsed_seconds,
         report: Some(path.join("report.csv").display().to_string()),
         exit_code: exit.code(),
         next,
-    })
+    }
 }
 
 /// An answer to the last word takes no longer.

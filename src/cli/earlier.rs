@@ -9,15 +9,16 @@ use crate::plan::Action;
 use crate::plan::checked::Fingerprint;
 use crate::provider::{Catalog, Repeat};
 use crate::run::Outcome;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// What earlier runs know.
 #[derive(Debug, Default)]
 pub struct Earlier {
     runs: Vec<EarlierRun>,
-    /// Actions that a new run should not send without a word, by what they do.
-    known: HashMap<Fingerprint, (usize, Stand)>,
+    /// Actions that a new run should not send without a word, by what they do, in that order; of several that do the same, the last
+    /// counts.
+    known: Vec<(Fingerprint, u32, Stand)>,
     /// Those of them that the plan has: how many, and the first one's id.
     met: BTreeMap<(usize, Stand), (u64, String)>,
 }
@@ -48,6 +49,7 @@ impl Earlier {
             // A run that fails half-way through keeps what was found in it so far.
             drop(earlier.read_run(path, catalog));
         }
+        earlier.known.sort_by_key(|(fingerprint, ..)| fingerprint.0);
         earlier
     }
 
@@ -57,28 +59,43 @@ impl Earlier {
         if facts.simulated {
             return Ok(());
         }
-        let states = reader.states()?;
-        let run = self.runs.len();
-        let ended = |state: &crate::journal::ActionState| matches!(state.phase, Phase::Ended(_));
-        let unfinished = !states.0.iter().all(ended);
-        self.runs.push(EarlierRun { path, digest: facts.digest, unfinished });
-        reader.fingerprints(|ordinal, account, operation, fingerprint| {
+        let repeats = |account: usize, operation: &str| {
             let provider = facts.settings.accounts.get(account).and_then(|account| catalog.get(&account.provider));
             let rules = provider
                 .and_then(|provider| provider.actions().find(|(known, _)| known.name == operation))
                 .map(|(_, rules)| rules.repeat);
-            if let Some(stand) = stand(states.of(ordinal).phase, rules.unwrap_or(Repeat::Unsafe)) {
-                self.known.insert(fingerprint, (run, stand));
+            rules.unwrap_or(Repeat::Unsafe)
+        };
+        let run = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
+        // A run that says that it is finished need not be folded, unless something in it may be worth a word.
+        if reader.course()?.finished_at.is_some() {
+            let harmless =
+                |(account, operation): &(usize, String)| repeats(*account, operation.as_str()) == Repeat::Safe;
+            if reader.operations()?.iter().all(harmless) && !reader.was_in_doubt()? {
+                self.runs.push(EarlierRun { path, digest: facts.digest, unfinished: false });
+                return Ok(());
+            }
+        }
+        let states = reader.states()?;
+        let ended = |state: &crate::journal::ActionState| matches!(state.phase, Phase::Ended(_));
+        let unfinished = !states.0.iter().all(ended);
+        self.runs.push(EarlierRun { path, digest: facts.digest.clone(), unfinished });
+        reader.fingerprints(|ordinal, account, operation, fingerprint| {
+            if let Some(stand) = stand(states.of(ordinal).phase, || repeats(account, operation)) {
+                self.known.push((fingerprint, run, stand));
             }
         })
     }
 
     /// Takes in the next action of the plan.
     pub fn meet(&mut self, action: &Action) {
-        if let Some(found) = self.known.get(&action.fingerprint)
+        let end = self.known.partition_point(|(fingerprint, ..)| fingerprint.0 <= action.fingerprint.0);
+        let last = end.checked_sub(1).map(|index| self.known[index]);
+        if let Some((fingerprint, run, stand)) = last
+            && fingerprint == action.fingerprint
             && action.duplicate_of.is_none()
         {
-            self.met.entry(*found).or_insert_with(|| (0, action.id.clone())).0 += 1;
+            self.met.entry((run as usize, stand)).or_insert_with(|| (0, action.id.clone())).0 += 1;
         }
     }
 
@@ -139,13 +156,13 @@ impl Earlier {
 }
 
 /// How an action stands that a new run would send again; `None` where there is nothing to say about it.
-fn stand(phase: Phase, repeat: Repeat) -> Option<Stand> {
-    let costly = repeat == Repeat::Unsafe;
+fn stand(phase: Phase, repeat: impl Fn() -> Repeat) -> Option<Stand> {
+    let costly = || repeat() == Repeat::Unsafe;
     match phase {
         Phase::Waiting | Phase::InFlight | Phase::Ended(Outcome::InDoubt) => {
-            Some(if costly { Stand::OpenAndCostly } else { Stand::Open })
+            Some(if costly() { Stand::OpenAndCostly } else { Stand::Open })
         }
-        Phase::Ended(outcome) if outcome.is_well() && costly => Some(Stand::DoneAndCostly),
+        Phase::Ended(outcome) if outcome.is_well() && costly() => Some(Stand::DoneAndCostly),
         Phase::Ended(_) => None,
     }
 }
@@ -169,7 +186,7 @@ mod tests {
             (Phase::Ended(Outcome::Rejected), Repeat::Unsafe, None),
             (Phase::Ended(Outcome::Skipped), Repeat::Unsafe, None),
         ] {
-            assert_eq!(stand(phase, repeat), expected, "{phase:?} {repeat:?}");
+            assert_eq!(stand(phase, || repeat), expected, "{phase:?} {repeat:?}");
         }
     }
 }

@@ -42,8 +42,9 @@ fn preview_plan(
         let settings = read.plan.settings();
         let written = replace(path, |file| {
             let mut rows = csv::Writer::new(file, Columns { verified: false, kept: &settings.keep_columns })?;
+            let nothing = History::default();
             for action in gathered.actions() {
-                let row = row_of(settings, action, &History::default(), Outcome::Planned, None);
+                let row = row_of(settings, action.into(), &nothing, Outcome::Planned, None);
                 rows.write(&row)?;
             }
             rows.finish().map(drop)

@@ -8,7 +8,7 @@ use super::prepare::{senders, simulated_senders};
 use super::remaining::catalog_of;
 use super::run::teach;
 use super::simulate::simulator_for;
-use crate::journal::{RunDir, RunFacts};
+use crate::journal::{Reader, RunDir, RunFacts};
 use crate::provider::Catalog;
 
 /// Goes on with a run.
@@ -20,22 +20,22 @@ pub fn resume(context: &Context, args: &args::Resume) -> Exit {
 
 fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
-    let read = run.dir.read().and_then(|reader| Ok((reader.facts()?, reader.overview()?)));
-    let (facts, overview) = read.map_err(|error| context.failed(&error))?;
+    let reader = run.dir.read().map_err(|error| context.failed(&error))?;
+    let facts = reader.facts().map_err(|error| context.failed(&error))?;
     let catalog = catalog_of(context, &facts)?;
     same_documents(context, &facts, &catalog)?;
     if !args.as_begun {
         same_inputs(context, &run.dir)?;
     }
-    let retried: u64 = args.retry.iter().filter_map(|outcome| overview.outcomes.get(outcome)).sum();
-    let asks = !args.yes && !facts.simulated && overview.waiting + retried > 0;
-    if asks {
+    // Where nobody is asked, what is left is counted only once: when the run goes on.
+    let left = if args.yes || facts.simulated { 0 } else { left(context, args, &reader)? };
+    drop(reader);
+    if left > 0 {
         if !context.printer.can_ask() {
             context.printer.error("there is no terminal to ask on; `--yes` goes ahead without asking");
             return Err(Exit::Usage);
         }
-        let question =
-            format!("Go on with the {} actions that are left of {}?", overview.waiting + retried, facts.actions);
+        let question = format!("Go on with the {left} actions that are left of {}?", facts.actions);
         if !context.printer.confirm(&question) {
             context.printer.error("not confirmed; nothing was sent");
             return Err(Exit::Usage);
@@ -65,6 +65,13 @@ fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
             asks: !args.yes && context.printer.can_ask(),
         },
     ))
+}
+
+/// How many actions would be gone on with.
+fn left(context: &Context, args: &args::Resume, reader: &Reader) -> Result<u64, Exit> {
+    let overview = reader.overview().map_err(|error| context.failed(&error))?;
+    let retried: u64 = args.retry.iter().filter_map(|outcome| overview.outcomes.get(outcome)).sum();
+    Ok(overview.waiting + retried)
 }
 
 /// Refuses to go on where the plan was changed since: who changed it would expect the change to count, and it does not.

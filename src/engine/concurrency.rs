@@ -76,16 +76,12 @@ impl Slots {
         self.now = self.now.max(LEAST).min(self.most);
     }
 
-    /// A window was full, so there is more to do than one window allows: a burst would bring nothing any more.
+    /// A window was full, or the provider refused a request because there were too many, so there is more to do than one window allows:
+    /// a burst would bring nothing any more.
     pub fn window_was_full(&mut self) {
         if let Some(follows) = &mut self.follows {
             follows.opening = false;
         }
-    }
-
-    /// The provider refused a request because there were too many: the windows allow more than is true.
-    pub fn refused(&mut self) {
-        self.window_was_full();
     }
 }
 
@@ -228,11 +224,8 @@ mod tests {
         let first = rounds(&mut slots);
         assert_eq!(first[..3], [4, 8, 12]);
         assert!(first[..10].iter().sum::<u32>() >= 100, "in ten times the latency, not in three seconds: {first:?}");
-        for end in [Slots::refused, Slots::window_was_full] {
-            let mut slots = slots.clone();
-            end(&mut slots);
-            assert_eq!(rounds(&mut slots)[1..], [3; 11]);
-        }
+        slots.window_was_full();
+        assert_eq!(rounds(&mut slots)[1..], [3; 11]);
         // A slow provider gets as many as it needs, in a few rounds.
         let mut slots = Slots::following(64);
         let grown = [(); 6].map(|()| {

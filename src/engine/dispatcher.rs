@@ -1,6 +1,7 @@
 //! The one owner of a run's state: it starts steps, folds their records into the state, tells the observer, and stops the run
 //! when a rule, a signal or the environment says so. Every event that it emits tells of something that is durable already.
 
+mod departing;
 mod folding;
 mod telling;
 mod waiting;
@@ -26,7 +27,7 @@ use super::trip::Trip;
 use super::waits::Waits;
 use super::waves::Waves;
 use crate::journal::{ActionState, Journal, JournalError, Phase, Queue, Reader, Record, States};
-use crate::plan::{Action, Settings, calendar};
+use crate::plan::{Settings, calendar};
 use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -130,6 +131,8 @@ struct Dispatcher<'a, 'o, T, C> {
     doubts: HashMap<Ordinal, Doubted>,
     steps: JoinSet<Step>,
     under_way: HashMap<Id, UnderWay>,
+    /// What is written down, and has no slot yet, by account.
+    written: Vec<departing::Written<T, C>>,
     watch: Watch,
     jitter: Jitter,
     deadline: Option<Timestamp>,
@@ -158,15 +161,6 @@ struct Dispatcher<'a, 'o, T, C> {
     waits: Vec<Waits>,
     /// What bounds each account, as it was told last.
     bounds: Vec<Option<Bound>>,
-}
-
-/// An attempt that begins once its intent is durable.
-struct Departure<T, C> {
-    tools: Tools<T, C>,
-    action: Action,
-    /// The action's state before.
-    state: ActionState,
-    intent: Record,
 }
 
 /// A step that is under way: of which account, for which action, and its request's moments.
@@ -212,12 +206,16 @@ where
             states.0.iter().enumerate().filter_map(begun).for_each(|ordinal| waves.begun(ordinal));
         }
         let mut ready = Ready::new(lanes.collect(), canaries).in_waves(waves);
+        let asked = run.reader.operations()?;
         for (index, account) in run.settings.accounts.iter().enumerate() {
             if let Some(first) = (0..index).find(|first| run.senders[index].shares_limits_with(&run.senders[*first])) {
                 ready.share(index, first);
             }
             if account.concurrency_follows {
                 ready.follow(index, account.concurrency);
+            }
+            if departing::may_all_be_asked_again(&asked, index, &run.senders[index]) {
+                ready.may_write_ahead(index);
             }
         }
         for (index, sent) in sent.into_iter().enumerate() {
@@ -256,6 +254,7 @@ where
             ahead: Ahead::new(accounts),
             steps: JoinSet::new(),
             under_way: HashMap::new(),
+            written: (0..accounts).map(|_| departing::Written::default()).collect(),
             began: now,
             signals: 0,
             leave: false,
@@ -372,7 +371,7 @@ where
                     Err(failed) => Err(failed),
                 })
             });
-            self.under_way.insert(task.id(), UnderWay { account, ordinal: None, trip });
+            self.begun(task.id(), UnderWay { account, ordinal: None, trip });
             return Ok(());
         };
         let attempts = self.run.settings.retry.attempts;
@@ -400,34 +399,12 @@ where
             }
             None => {
                 let intent = attempt::intent(state, ordinal, self.run.clock.now());
-                self.intend(Departure { tools, action, state, intent });
+                self.intend(departing::Departure { tools, action, state, intent });
                 return Ok(());
             }
         };
-        self.under_way.insert(task.id(), UnderWay { account, ordinal: Some(ordinal), trip });
+        self.begun(task.id(), UnderWay { account, ordinal: Some(ordinal), trip });
         Ok(())
-    }
-
-    /// An attempt's intent is durable: it begins.
-    fn depart(&mut self, departure: Departure<T, C>) {
-        let Departure { tools, action, state, intent } = departure;
-        self.fold(&intent);
-        let under_way =
-            UnderWay { account: tools.account, ordinal: Some(action.ordinal), trip: Rc::clone(&tools.trip) };
-        let attempts = self.run.settings.retry.attempts;
-        let attempt =
-            async move { Step::Attempt(attempt::attempt(tools, action, state, attempts).await.map(Box::new)) };
-        self.under_way.insert(self.steps.spawn_local(attempt).id(), under_way);
-    }
-
-    /// A step that had a slot and a place was not begun.
-    fn unsent(&mut self, account: usize) {
-        self.ready.pace(account).unsent();
-        self.ready.stepped(account);
-    }
-
-    fn is_something_under_way(&self) -> bool {
-        self.untold.departs() || !self.steps.is_empty()
     }
 
     fn stop(&mut self, reason: StopReason) {

@@ -45,6 +45,8 @@ struct Lane {
     running: u32,
     /// Whether it was the places that kept the last action back.
     crowded: bool,
+    /// How many steps may be written down beyond those in flight.
+    ahead: places::Ahead,
     /// Nothing more is sent in this process.
     stopped: bool,
     /// Nothing is sent until a token has come.
@@ -91,6 +93,7 @@ impl Ready {
             slots: Slots::fixed(slots),
             running: 0,
             crowded: false,
+            ahead: places::Ahead::default(),
             stopped: false,
             paused: false,
             probing: None,
@@ -207,7 +210,7 @@ impl Ready {
             return lane.next_due().map_or(idle, Turn::Wait);
         }
         lane.crowded = lane.running >= lane.slots.now();
-        if lane.crowded || lane.paused {
+        if lane.paused || (lane.crowded && !lane.has_room_ahead()) {
             return Turn::WaitForAnswer;
         }
         match lane.probing {
@@ -299,6 +302,11 @@ impl Ready {
         self.lanes[account].stopped = true;
     }
 
+    /// Whether the account sends nothing more in this process.
+    pub fn is_stopped(&self, account: usize) -> bool {
+        self.lanes[account].stopped
+    }
+
     /// The account sends nothing until it is set going again (it waits for a token).
     pub fn pause(&mut self, account: usize, paused: bool) {
         self.lanes[account].paused = paused;
@@ -347,6 +355,11 @@ impl Ready {
 impl Lane {
     fn front(&self) -> Option<Ordinal> {
         self.urgent.front().or(self.fresh.front()).copied()
+    }
+
+    /// Whether another step may be written down although all slots are taken. Only new actions are: what was begun may be a look-up.
+    fn has_room_ahead(&self) -> bool {
+        self.urgent.is_empty() && self.running < self.slots.now().saturating_add(self.ahead.now())
     }
 
     fn next_due(&self) -> Option<Moment> {

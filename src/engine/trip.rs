@@ -36,9 +36,16 @@ impl Trip {
         Self { began, goes_at, kept: Cell::new(None), sent: Cell::new(None), answered: Cell::new(None) }
     }
 
-    /// The request is written down: waits until it may go out, and notes when it does.
-    pub async fn departs<C: Clock>(&self, clock: &C) {
+    /// The request is written down.
+    pub fn written<C: Clock>(&self, clock: &C) {
         self.kept.set(Some(clock.elapsed()));
+    }
+
+    /// Waits until the request, which is written down, may go out, and notes when it does.
+    pub async fn departs<C: Clock>(&self, clock: &C) {
+        if self.kept.get().is_none() {
+            self.written(clock);
+        }
         loop {
             let now = clock.elapsed();
             if now >= self.goes_at {

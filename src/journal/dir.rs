@@ -15,6 +15,7 @@
 use super::inputs::{self, Changed};
 use super::inserting::Inserter;
 use super::reader::{Reader, RunFacts};
+use super::shape::{self, Shape};
 use super::{Journal, JournalError, schema};
 use crate::plan::Action;
 use crate::plan::checked::ReadFile;
@@ -37,6 +38,7 @@ pub struct RunMaker {
     made_parent: bool,
     inserter: Inserter,
     needs_seen: bool,
+    shape: Shape,
     lock: File,
 }
 
@@ -75,7 +77,14 @@ impl RunMaker {
         private_dir(&making.join(INPUTS))?;
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
-        Ok(Self { making, made_parent, inserter: Inserter::new(connection), needs_seen: false, lock })
+        Ok(Self {
+            making,
+            made_parent,
+            inserter: Inserter::new(connection),
+            needs_seen: false,
+            shape: Shape::default(),
+            lock,
+        })
     }
 
     /// Takes the next action.
@@ -84,6 +93,7 @@ impl RunMaker {
     /// Where it cannot be written.
     pub fn add(&mut self, action: &Action) -> Result<(), JournalError> {
         self.needs_seen |= !action.needs.is_empty();
+        self.shape.add(action);
         self.inserter.add(action).map_err(JournalError::database(&self.making))
     }
 
@@ -103,11 +113,13 @@ impl RunMaker {
 
     fn put(self, target: &Path, facts: &RunFacts, files: &[ReadFile]) -> Result<RunDir, JournalError> {
         let database = self.making.join(DATABASE);
-        let text = serde_json::to_string(facts)
-            .map_err(|error| JournalError::Unreadable { path: database.clone(), what: error.to_string() })?;
+        let unwritable =
+            |error: serde_json::Error| JournalError::Unreadable { path: database.clone(), what: error.to_string() };
+        let text = serde_json::to_string(facts).map_err(unwritable)?;
+        let shape = serde_json::to_string(&self.shape).map_err(unwritable)?;
         let connection = self.inserter.finish().map_err(JournalError::database(&database))?;
         let write = || -> rusqlite::Result<()> {
-            connection.execute("INSERT INTO run VALUES ('facts', ?1)", [text])?;
+            connection.execute("INSERT INTO run VALUES ('facts', ?1), (?2, ?3)", [&text, shape::KEY, &shape])?;
             if self.needs_seen {
                 connection.execute_batch("CREATE INDEX action_by_id ON action (id);")?;
             }
@@ -331,10 +343,29 @@ fn make_reserve(path: &Path, actions: u64) -> Result<(), JournalError> {
     let size = RESERVE_SMALLEST.saturating_add(actions.saturating_mul(RESERVE_PER_ACTION)).min(RESERVE_LARGEST);
     let fill = || -> io::Result<()> {
         let mut file = private_file(path)?;
-        io::copy(&mut io::repeat(0).take(size), &mut file)?;
+        if !allocate(&file, size)? {
+            io::copy(&mut io::repeat(0).take(size), &mut file)?;
+        }
         file.sync_all()
     };
     fill().map_err(JournalError::file(path, "reserving room on the disk"))
+}
+
+/// Has the file system set room aside without anything being written; `false` where it cannot.
+#[cfg(target_os = "linux")]
+fn allocate(file: &File, size: u64) -> io::Result<bool> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    match fallocate(file, FallocateFlags::empty(), 0, size) {
+        Ok(()) => Ok(true),
+        Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INTR) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn allocate(_: &File, _: u64) -> io::Result<bool> {
+    Ok(false)
 }
 
 fn sync(path: &Path) -> Result<(), JournalError> {

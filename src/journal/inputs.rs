@@ -60,7 +60,7 @@ pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
     for Copied { copy, path, .. } in index {
         let Some(path) = path else { continue };
         let (Ok(now), Ok(then)) = (File::open(&path), File::open(directory.join(copy))) else { continue };
-        let line = first_difference(BufReader::new(then), BufReader::new(now));
+        let line = first_difference(BufReader::with_capacity(BLOCK, then), BufReader::with_capacity(BLOCK, now));
         if let Some(line) = line.map_err(JournalError::file(&path, "comparing with its copy"))? {
             changed.push(Changed { path, line });
         }
@@ -70,20 +70,23 @@ pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
 
 /// The first line in which two texts differ, from 1.
 fn first_difference(mut one: impl BufRead, mut other: impl BufRead) -> io::Result<Option<u64>> {
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    for line in 1.. {
-        left.clear();
-        right.clear();
-        one.read_until(b'\n', &mut left)?;
-        other.read_until(b'\n', &mut right)?;
-        if left != right {
+    let mut line = 1;
+    loop {
+        let (left, right) = (one.fill_buf()?, other.fill_buf()?);
+        let length = left.len().min(right.len());
+        if length == 0 {
+            return Ok((left.len() != right.len()).then_some(line));
+        }
+        let (left, right) = (&left[..length], &right[..length]);
+        // Lines are looked at only where a block differs: a plan may have a million of them.
+        let same = if left == right { length } else { left.iter().zip(right).take_while(|(a, b)| a == b).count() };
+        line += memchr::memchr_iter(b'\n', &left[..same]).count() as u64;
+        if same < length {
             return Ok(Some(line));
         }
-        if left.is_empty() {
-            return Ok(None);
-        }
+        one.consume(length);
+        other.consume(length);
     }
-    Ok(None)
 }
 
 fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<(), JournalError> {
@@ -95,6 +98,8 @@ fn write(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> Result<
     attempt().map_err(JournalError::file(path, "copying an input"))
 }
 
+/// Files are compared by so many bytes.
+const BLOCK: usize = 128 * 1024;
 const INDEX: &str = "index.json";
 
 #[cfg(test)]

@@ -12,8 +12,11 @@ pub mod queue;
 pub mod reader;
 pub mod record;
 pub mod rows;
+mod scan;
 mod schema;
+mod shape;
 pub mod state;
+mod told;
 pub mod words;
 pub mod writer;
 
@@ -24,4 +27,5 @@ pub use reader::{Reader, RunFacts};
 pub use record::{Record, Reply};
 pub use rows::Kept;
 pub use state::{ActionState, History, Phase, States, Verified};
+pub use told::Told;
 pub use writer::Journal;

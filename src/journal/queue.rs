@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 /// The actions of a run, in plan order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Queue {
-    accounts: Vec<u32>,
+    /// Accounts, each with where its row of actions ends: lists come with many of one account behind each other.
+    accounts: Vec<(u32, u32)>,
     needs: BTreeMap<Ordinal, Vec<Ordinal>>,
     not_before: BTreeMap<Ordinal, Timestamp>,
     duplicate_of: BTreeMap<Ordinal, String>,
@@ -32,13 +33,27 @@ pub struct Queued<'a> {
 impl Queue {
     /// So many actions of one account, with nothing else to know.
     pub fn of(actions: usize, account: usize) -> Self {
-        Self { accounts: vec![u32::try_from(account).unwrap_or(u32::MAX); actions], ..Self::default() }
+        let mut queue = Self::default();
+        queue.extend(account, actions);
+        queue
     }
 
     /// Adds the next action; its ordinal.
     pub fn push(&mut self, account: usize) -> Ordinal {
-        self.accounts.push(u32::try_from(account).unwrap_or(u32::MAX));
-        self.accounts.len() as Ordinal - 1
+        self.extend(account, 1);
+        self.len() as Ordinal - 1
+    }
+
+    /// Adds so many actions of one account.
+    pub fn extend(&mut self, account: usize, actions: usize) {
+        let account = u32::try_from(account).unwrap_or(u32::MAX);
+        // A plan has fewer actions than that: the check counts them so too.
+        let end = u32::try_from(self.len() + actions).unwrap_or(u32::MAX);
+        match self.accounts.last_mut() {
+            _ if actions == 0 => {}
+            Some((last, last_end)) if *last == account => *last_end = end,
+            _ => self.accounts.push((account, end)),
+        }
     }
 
     /// An action needs these.
@@ -62,7 +77,7 @@ impl Queue {
 
     /// How many actions there are.
     pub fn len(&self) -> usize {
-        self.accounts.len()
+        self.accounts.last().map_or(0, |(_, end)| *end as usize)
     }
 
     /// Whether there are none.
@@ -72,9 +87,13 @@ impl Queue {
 
     /// Every action, in plan order.
     pub fn iter(&self) -> impl Iterator<Item = Queued<'_>> {
-        (0..).zip(&self.accounts).map(|(ordinal, account)| Queued {
+        let begins = std::iter::once(0).chain(self.accounts.iter().map(|(_, end)| *end));
+        let rows = begins.zip(&self.accounts).flat_map(|(begin, (account, end))| {
+            (begin..*end).map(|ordinal| (Ordinal::from(ordinal), *account as usize))
+        });
+        rows.map(|(ordinal, account)| Queued {
             ordinal,
-            account: *account as usize,
+            account,
             needs: self.needs.get(&ordinal).map(Vec::as_slice).unwrap_or_default(),
             not_before: self.not_before.get(&ordinal).copied(),
             duplicate_of: self.duplicate_of.get(&ordinal).map(String::as_str),
@@ -83,7 +102,8 @@ impl Queue {
 
     /// The account of an action.
     pub fn account(&self, ordinal: Ordinal) -> Option<usize> {
-        self.accounts.get(usize::try_from(ordinal).ok()?).map(|account| *account as usize)
+        let row = self.accounts.partition_point(|(_, end)| Ordinal::from(*end) <= ordinal);
+        self.accounts.get(row).map(|(account, _)| *account as usize)
     }
 
     /// Those that need others, with what they need, in plan order.
@@ -99,5 +119,33 @@ impl Queue {
     /// Whether an action repeats another.
     pub fn repeats(&self, ordinal: Ordinal) -> bool {
         self.duplicate_of.contains_key(&ordinal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn actions_keep_their_accounts_however_they_come() {
+        for accounts in [&[][..], &[0], &[0, 0, 0], &[0, 0, 2, 2, 0], &[1, 0, 1, 0]] {
+            let mut one_by_one = Queue::default();
+            for (ordinal, account) in accounts.iter().enumerate() {
+                assert_eq!(one_by_one.push(*account), ordinal as Ordinal);
+            }
+            let mut in_rows = Queue::default();
+            for row in accounts.chunk_by(|one, other| one == other) {
+                in_rows.extend(row[0], row.len());
+            }
+            assert_eq!(one_by_one, in_rows, "{accounts:?}");
+            let walked: Vec<(Ordinal, usize)> =
+                one_by_one.iter().map(|queued| (queued.ordinal, queued.account)).collect();
+            let expected: Vec<(Ordinal, usize)> = (0..).zip(accounts.iter().copied()).collect();
+            assert_eq!(walked, expected);
+            let asked: Vec<Option<usize>> =
+                (0..=accounts.len() as Ordinal).map(|ordinal| one_by_one.account(ordinal)).collect();
+            assert_eq!(asked, accounts.iter().copied().map(Some).chain([None]).collect::<Vec<_>>());
+            assert_eq!(one_by_one.len(), accounts.len());
+        }
     }
 }

@@ -4,8 +4,9 @@ use super::actions::{ACTION, RawAction};
 use super::queue::Queue;
 use super::record::Record;
 use super::rows::{COLUMNS, Kept, Unreadable, to_sql};
-use super::state::{ActionState, History, IllegalRecord, Phase, States};
-use super::{JournalError, schema};
+use super::shape::{self, Shape};
+use super::state::{ActionState, IllegalRecord, Phase, States};
+use super::{JournalError, scan, schema};
 use crate::plan::checked::Fingerprint;
 use crate::plan::{Action, Settings};
 use crate::run::{Ordinal, Outcome};
@@ -41,7 +42,7 @@ pub struct RunFacts {
 /// A run, open for reading.
 #[derive(Debug)]
 pub struct Reader {
-    connection: Connection,
+    pub(super) connection: Connection,
     path: PathBuf,
 }
 
@@ -68,10 +69,53 @@ pub struct Overview {
     pub limits: BTreeMap<usize, Vec<String>>,
 }
 
+impl Overview {
+    /// Takes the next record of the run in.
+    fn take(&mut self, record: &Record) {
+        if !matches!(record, Record::Verifying { .. } | Record::Verified { .. }) {
+            self.last_at = self.last_at.max(Some(record.at()));
+        }
+        match record {
+            Record::Began { at, .. } => {
+                self.began_at = self.began_at.or(Some(*at));
+                self.stopped = None;
+                self.finished_at = None;
+            }
+            Record::Stopped { why, code, .. } => self.stopped = Some((why.clone(), *code)),
+            Record::Limited { account, windows, .. } => {
+                self.limits.insert(*account, windows.clone());
+            }
+            Record::Verifying { at, .. } => self.verified_at = Some(*at),
+            Record::Finished { at } => self.finished_at = Some(*at),
+            _ => {}
+        }
+    }
+
+    /// Counts an action by what it is doing.
+    pub fn count(&mut self, phase: Phase) {
+        match phase {
+            Phase::Ended(outcome) => *self.outcomes.entry(outcome).or_default() += 1,
+            Phase::Waiting => self.waiting += 1,
+            Phase::InFlight => {
+                self.waiting += 1;
+                self.in_flight += 1;
+            }
+        }
+    }
+}
+
 impl Reader {
     /// Opens a run's database.
     pub(super) fn open(path: &Path) -> Result<Self, JournalError> {
         Ok(Self { connection: schema::open_for_reading(path)?, path: path.to_path_buf() })
+    }
+
+    /// The same run, opened once more: for another thread.
+    ///
+    /// # Errors
+    /// Where the database cannot be opened.
+    pub fn again(&self) -> Result<Self, JournalError> {
+        Self::open(&self.path)
     }
 
     /// The run's constants.
@@ -114,19 +158,6 @@ impl Reader {
         rows.map(|raw| raw.map_err(&database)?.parse().map_err(|what| self.unreadable(what))).collect()
     }
 
-    /// Whether an account has an action of an operation.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub fn has_action(&self, account: usize, operation: &str) -> Result<bool, JournalError> {
-        let found = self.connection.query_row(
-            "SELECT EXISTS (SELECT 1 FROM action WHERE account = ?1 AND operation = ?2)",
-            (to_sql(account as u64), operation),
-            |row| row.get(0),
-        );
-        found.map_err(JournalError::database(&self.path))
-    }
-
     /// The action of an id.
     ///
     /// # Errors
@@ -140,35 +171,6 @@ impl Reader {
         Ok(found.map_err(JournalError::database(&self.path))?.map(i64::unsigned_abs))
     }
 
-    /// Every action with its history, in plan order, one by one. `each` ends the walk with an error of its own.
-    ///
-    /// # Errors
-    /// Where the database cannot be read, or the records contradict each other, or `each` says so.
-    pub fn histories<E: From<JournalError>>(
-        &self,
-        mut each: impl FnMut(Action, History) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let database = JournalError::database(&self.path);
-        let select = format!("SELECT {COLUMNS} FROM journal WHERE ordinal >= 0 ORDER BY ordinal, seq");
-        let mut statement = self.connection.prepare(&select).map_err(&database)?;
-        let mut records = statement.query([]).map_err(&database)?;
-        let mut next = records.next().map_err(&database)?.map(|row| self.kept(row)).transpose()?;
-        let select = format!("SELECT {ACTION} FROM action ORDER BY ordinal");
-        let mut statement = self.connection.prepare(&select).map_err(&database)?;
-        let mut rows = statement.query([]).map_err(&database)?;
-        while let Some(row) = rows.next().map_err(&database)? {
-            let raw = RawAction::read(row).map_err(&database)?;
-            let action = raw.parse().map_err(|what| self.unreadable(what))?;
-            let mut history = History::default();
-            while let Some(kept) = next.take_if(|kept| kept.record.ordinal() == Some(action.ordinal)) {
-                history = history.next(&kept.record).map_err(|source| self.damaged(source))?;
-                next = records.next().map_err(&database)?.map(|row| self.kept(row)).transpose()?;
-            }
-            each(action, history)?;
-        }
-        Ok(())
-    }
-
     /// The state of every action, by ordinal.
     ///
     /// # Errors
@@ -177,16 +179,21 @@ impl Reader {
         self.states_and(|_| ())
     }
 
-    /// The same, while `each` is shown every record in the order of [`Self::records`]: a long journal is read once.
+    /// The same, while `each` is shown every record, its answer left out: those that move no action first, then those of each action
+    /// in plan order; both in the order of writing. A long journal is read once.
     ///
     /// # Errors
     /// As [`Self::states`].
     pub fn states_and(&self, mut each: impl FnMut(&Kept)) -> Result<States, JournalError> {
         let mut states = States::new(self.actions()?);
-        self.records(|kept| {
+        let select = format!("SELECT {} FROM journal ORDER BY ordinal, seq", scan::MOVES);
+        let mut statement = self.connection.prepare(&select).map_err(self.database())?;
+        let mut rows = statement.query([]).map_err(self.database())?;
+        while let Some(row) = rows.next().map_err(self.database())? {
+            let kept = scan::kept(row).map_err(|error| self.error(error))?;
             each(&kept);
-            states.take(&kept.record).map_err(|source| self.damaged(source))
-        })?;
+            states.take(&kept.record).map_err(|source| self.damaged(source))?;
+        }
         Ok(states)
     }
 
@@ -212,6 +219,11 @@ impl Reader {
     /// Where the database cannot be read.
     pub fn queue(&self) -> Result<Queue, JournalError> {
         let database = JournalError::database(&self.path);
+        if let Some(shape) = self.shape()?
+            && let Some(queue) = shape.queue(self.actions()?)
+        {
+            return Ok(queue);
+        }
         let mut statement = self
             .connection
             .prepare("SELECT ordinal, account, needs, not_before, duplicate_of FROM action ORDER BY ordinal")
@@ -262,55 +274,29 @@ impl Reader {
         Ok(())
     }
 
-    /// Every record: those that move no action first, then those of each action in plan order; both in the order of writing.
-    ///
-    /// # Errors
-    /// Where the database cannot be read, or `each` says so.
-    pub fn records(&self, mut each: impl FnMut(Kept) -> Result<(), JournalError>) -> Result<(), JournalError> {
-        let database = JournalError::database(&self.path);
-        let select = format!("SELECT {COLUMNS} FROM journal ORDER BY ordinal, seq");
-        let mut statement = self.connection.prepare(&select).map_err(&database)?;
-        let mut rows = statement.query([]).map_err(&database)?;
-        while let Some(row) = rows.next().map_err(&database)? {
-            each(self.kept(row)?)?;
-        }
-        Ok(())
-    }
-
     /// The run as a whole.
     ///
     /// # Errors
     /// Where the database cannot be read, or the records contradict each other.
     pub fn overview(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
-        let states = self.states_and(|kept| {
-            if !matches!(kept.record, Record::Verifying { .. } | Record::Verified { .. }) {
-                overview.last_at = overview.last_at.max(Some(kept.record.at()));
-            }
-            match &kept.record {
-                Record::Began { at, .. } => {
-                    overview.began_at = overview.began_at.or(Some(*at));
-                    overview.stopped = None;
-                    overview.finished_at = None;
-                }
-                Record::Stopped { why, code, .. } => overview.stopped = Some((why.clone(), *code)),
-                Record::Limited { account, windows, .. } => {
-                    overview.limits.insert(*account, windows.clone());
-                }
-                Record::Verifying { at, .. } => overview.verified_at = Some(*at),
-                Record::Finished { at } => overview.finished_at = Some(*at),
-                _ => {}
-            }
-        })?;
-        for state in states.0 {
-            match state.phase {
-                Phase::Ended(outcome) => *overview.outcomes.entry(outcome).or_default() += 1,
-                Phase::Waiting => overview.waiting += 1,
-                Phase::InFlight => {
-                    overview.waiting += 1;
-                    overview.in_flight += 1;
-                }
-            }
+        let states = self.states_and(|kept| overview.take(&kept.record))?;
+        states.0.iter().for_each(|state| overview.count(state.phase));
+        Ok(overview)
+    }
+
+    /// The run as a whole, but for what is told of each action: none is counted, and `last_at` is that of the other records. Cheap
+    /// however many actions there are.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn course(&self) -> Result<Overview, JournalError> {
+        let mut overview = Overview::default();
+        let select = format!("SELECT {} FROM journal WHERE ordinal = -1 ORDER BY seq", scan::MOVES);
+        let mut statement = self.connection.prepare(&select).map_err(self.database())?;
+        let mut rows = statement.query([]).map_err(self.database())?;
+        while let Some(row) = rows.next().map_err(self.database())? {
+            overview.take(&scan::kept(row).map_err(|error| self.error(error))?.record);
         }
         Ok(overview)
     }
@@ -337,6 +323,11 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn duplicates(&self) -> Result<u64, JournalError> {
+        if let Some(shape) = self.shape()?
+            && shape.queue(self.actions()?).is_some()
+        {
+            return Ok(0);
+        }
         self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")
     }
 
@@ -345,7 +336,44 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn actions(&self) -> Result<u64, JournalError> {
-        self.count("SELECT count(*) FROM action")
+        // They are counted from 0 on, and none is missing.
+        self.count("SELECT coalesce(max(ordinal) + 1, 0) FROM action")
+    }
+
+    /// Whether an action may ever have ended in doubt, be it settled since or not.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn was_in_doubt(&self) -> Result<bool, JournalError> {
+        let select =
+            "SELECT count(*) FROM (SELECT 1 FROM journal WHERE outcome = 'in-doubt' OR body LIKE '%in-doubt%' LIMIT 1)";
+        Ok(self.count(select)? > 0)
+    }
+
+    /// Accounts, each with an operation that actions of it ask for; every pair once.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn operations(&self) -> Result<Vec<(usize, String)>, JournalError> {
+        if let Some(shape) = self.shape()? {
+            return Ok(shape.operations());
+        }
+        let mut statement =
+            self.connection.prepare("SELECT DISTINCT account, operation FROM action").map_err(self.database())?;
+        let mut rows = statement.query([]).map_err(self.database())?;
+        let mut operations = Vec::new();
+        while let Some(row) = rows.next().map_err(self.database())? {
+            let account = usize::try_from(row.get::<_, i64>(0).map_err(self.database())?).unwrap_or(usize::MAX);
+            operations.push((account, row.get(1).map_err(self.database())?));
+        }
+        Ok(operations)
+    }
+
+    fn shape(&self) -> Result<Option<Shape>, JournalError> {
+        let select = "SELECT value FROM run WHERE key = ?1";
+        let text = self.connection.query_row(select, [shape::KEY], |row| row.get::<_, String>(0)).optional();
+        let Some(text) = text.map_err(self.database())? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|error| self.unreadable(format!("shape: {error}")))
     }
 
     fn count(&self, select: &str) -> Result<u64, JournalError> {
@@ -354,17 +382,25 @@ impl Reader {
     }
 
     fn kept(&self, row: &Row<'_>) -> Result<Kept, JournalError> {
-        Kept::read(row).map_err(|unreadable| match unreadable {
-            Unreadable::Database(source) => JournalError::Database { path: self.path.clone(), source },
-            Unreadable::Row(what) => self.unreadable(what),
-        })
+        Kept::read(row).map_err(|unreadable| self.error(unreadable))
     }
 
-    fn damaged(&self, source: IllegalRecord) -> JournalError {
+    pub(super) fn database(&self) -> impl FnOnce(rusqlite::Error) -> JournalError {
+        JournalError::database(&self.path)
+    }
+
+    pub(super) fn error(&self, unreadable: Unreadable) -> JournalError {
+        match unreadable {
+            Unreadable::Database(source) => JournalError::Database { path: self.path.clone(), source },
+            Unreadable::Row(what) => self.unreadable(what),
+        }
+    }
+
+    pub(super) fn damaged(&self, source: IllegalRecord) -> JournalError {
         JournalError::Damaged { path: self.path.clone(), source }
     }
 
-    fn unreadable(&self, what: String) -> JournalError {
+    pub(super) fn unreadable(&self, what: String) -> JournalError {
         JournalError::Unreadable { path: self.path.clone(), what }
     }
 }

@@ -1,6 +1,6 @@
 //! The run database: its tables and their version. The format's only description.
 //!
-//! `run` holds the run's constants as JSON texts, `action` the checked plan in plan order, each with its fingerprint and where its certificate is, for which its
+//! `run` holds the run's constants as JSON texts (and what [`super::shape`] has to say), `action` the checked plan in plan order, each with its fingerprint and where its certificate is, for which its
 //! ordinal stands everywhere else; `journal` the records. A record's key is the action that it moves (-1 where it moves none) and
 //! its place in the order of writing; what every action has is in columns, any other record is a JSON text in `body`. Everything
 //! else is the fold of `journal`.

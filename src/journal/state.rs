@@ -148,22 +148,21 @@ impl History {
     ///
     /// # Errors
     /// [`IllegalRecord`] where the record cannot follow.
-    pub fn next(mut self, record: &Record) -> Result<Self, IllegalRecord> {
-        self.state = self.state.next(record)?;
+    pub fn next(mut self, record: Record) -> Result<Self, IllegalRecord> {
+        self.state = self.state.next(&record)?;
         match record {
-            Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(*at)),
-            Record::AttemptEnded { answer, .. } => self.reply = answer.clone(),
+            Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(at)),
+            Record::AttemptEnded { answer, .. } => self.reply = answer,
             Record::Ended { at, answer, .. } => {
-                self.finished_at = Some(*at);
-                self.reply = answer.clone();
+                self.finished_at = Some(at);
+                self.reply = answer;
             }
             Record::Reopened { .. } => {
                 self.finished_at = None;
                 self.verified = None;
             }
             Record::Verified { at, seen, by, revoked_at, why, .. } => {
-                let (by, why) = (by.clone(), why.clone());
-                self.verified = Some(Verified { at: *at, seen: *seen, by, revoked_at: *revoked_at, why });
+                self.verified = Some(Verified { at, seen, by, revoked_at, why });
             }
             _ => {}
         }

@@ -35,6 +35,17 @@ struct Powered {
     file: File,
     records_left: u64,
     cut: bool,
+    /// What is written, and said to be so only when it is asked for.
+    late: Option<Late>,
+}
+
+#[derive(Default)]
+struct Late(Vec<(Acknowledge, Result<(), String>)>);
+
+impl std::fmt::Debug for Late {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Late").field(&self.0.len()).finish()
+    }
 }
 
 /// The run's database, and the place of the next record in the order of writing.
@@ -74,12 +85,28 @@ impl Journal {
     pub(super) fn open_here(database: &Path, power: u64) -> Result<Self, JournalError> {
         let file = File::open(database)?;
         file.connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(database))?;
-        Ok(Self { way: Way::Here(Arc::new(Mutex::new(Powered { file, records_left: power, cut: false }))) })
+        Ok(Self { way: Way::Here(Arc::new(Mutex::new(Powered { file, records_left: power, cut: false, late: None }))) })
     }
 
     /// A journal that keeps nothing and acknowledges at once: for the bench that measures what the journal costs.
     pub(super) const fn nowhere() -> Self {
         Self { way: Way::Nowhere }
+    }
+
+    /// From now on a fault test's journal says only in [`Self::settle`] what is written, as a slow disk does.
+    pub fn be_late(&self) {
+        if let Way::Here(powered) = &self.way
+            && let Ok(mut powered) = powered.lock()
+        {
+            powered.late.get_or_insert_default();
+        }
+    }
+
+    /// Says what a late journal has written.
+    pub fn settle(&self) {
+        let Way::Here(powered) = &self.way else { return };
+        let late = powered.lock().ok().and_then(|mut powered| powered.late.as_mut().map(std::mem::take));
+        late.into_iter().flat_map(|Late(late)| late).for_each(|(acknowledge, done)| acknowledge(done));
     }
 
     /// Whether a fault test's power was cut.
@@ -114,8 +141,11 @@ impl Journal {
                 powered.records_left -= count;
                 let done = powered
                     .file
-                    .commit(&[Entry { records, steady, acknowledge: Box::new(drop) }])
+                    .commit([Entry { records, steady, acknowledge: Box::new(drop) }].iter())
                     .map_err(|error| error.to_string());
+                if let Some(Late(late)) = &mut powered.late {
+                    return late.push((acknowledge, done));
+                }
                 drop(powered);
                 acknowledge(done);
             }
@@ -144,6 +174,7 @@ impl Journal {
         if self.power_was_cut() {
             return Err(JournalError::Closed.to_string());
         }
+        self.settle();
         receiver.recv().unwrap_or_else(|_| Err(JournalError::Closed.to_string()))
     }
 }
@@ -169,7 +200,7 @@ fn write(mut file: File, reserve: &Path, receiver: &Receiver<Vec<Entry>>) {
             entries.extend(more);
         }
         if let Room::Enough = room {
-            match file.commit(&entries) {
+            match file.commit(entries.iter()) {
                 Ok(()) => {
                     answer(entries, Ok(()));
                     continue;
@@ -183,12 +214,9 @@ fn write(mut file: File, reserve: &Path, receiver: &Receiver<Vec<Entry>>) {
             }
         }
         if let Room::Ends = room {
-            let (begins, ends): (Vec<Entry>, Vec<Entry>) = entries.into_iter().partition(Entry::begins_something);
-            answer(begins, Err("the disk is full; nothing more is sent"));
-            entries = ends;
-            match file.commit(&entries) {
+            match file.commit(entries.iter().filter(|entry| !entry.begins_something())) {
                 Ok(()) => {
-                    answer(entries, Ok(()));
+                    answer_ends(entries);
                     continue;
                 }
                 Err(error) => room = Room::None(error.to_string()),
@@ -206,6 +234,14 @@ fn answer(entries: Vec<Entry>, result: Result<(), &str>) {
     }
 }
 
+/// What ends is written, what would begin is not: each is told so, in the order of queueing, by which callers tell whose answer it is.
+fn answer_ends(entries: Vec<Entry>) {
+    for entry in entries {
+        let begins = entry.begins_something();
+        (entry.acknowledge)(if begins { Err("the disk is full; nothing more is sent".to_owned()) } else { Ok(()) });
+    }
+}
+
 impl Entry {
     /// Whether a request will follow these records.
     fn begins_something(&self) -> bool {
@@ -220,7 +256,7 @@ impl File {
         Ok(Self { connection, seq })
     }
 
-    fn commit(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
+    fn commit<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> rusqlite::Result<()> {
         // Prepared once for all commits: there are thousands in a second.
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let done = self.insert(entries).and_then(|()| self.connection.prepare_cached("COMMIT")?.execute([]));
@@ -231,7 +267,7 @@ impl File {
         done.map(drop)
     }
 
-    fn insert(&mut self, entries: &[Entry]) -> rusqlite::Result<()> {
+    fn insert<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> rusqlite::Result<()> {
         for entry in entries {
             for record in &entry.records {
                 rows::insert(&self.connection, self.seq, entry.steady, record)?;
@@ -244,3 +280,29 @@ impl File {
 
 /// No more entries are taken into a transaction that has so many.
 const LARGEST_COMMIT: usize = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::super::Reply;
+    use super::*;
+    use crate::run::Outcome;
+    use jiff::Timestamp;
+
+    #[test]
+    fn on_a_full_disk_each_hears_of_its_own_records_in_the_order_of_queueing() {
+        let at = Timestamp::UNIX_EPOCH;
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let entry = |ordinal: u64, begins: bool| {
+            let (outcome, answer) = (Outcome::Succeeded, Reply::default());
+            let record = match begins {
+                true => Record::Intent { ordinal, attempt: 1, at },
+                false => Record::Ended { ordinal, at, outcome, answer },
+            };
+            let heard = Arc::clone(&heard);
+            let acknowledge = move |result: Result<(), String>| heard.lock().unwrap().push((ordinal, result.is_ok()));
+            Entry { records: vec![record], steady: Duration::ZERO, acknowledge: Box::new(acknowledge) }
+        };
+        answer_ends(vec![entry(0, false), entry(1, true), entry(2, false), entry(3, true)]);
+        assert_eq!(*heard.lock().unwrap(), [(0, true), (1, false), (2, true), (3, false)]);
+    }
+}

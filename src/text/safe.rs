@@ -5,7 +5,9 @@ use std::borrow::Cow;
 /// Text for a terminal or a log line: control characters (C0, DEL, C1), line breaks included, and the characters that
 /// reorder text (bidirectional controls) are shown as `\u{…}`; nothing in it can move the cursor or colour the screen.
 pub fn terminal(text: &str) -> Cow<'_, str> {
-    if !text.chars().any(unsafe_for_terminal) {
+    // Most texts are printable ASCII, which is told at a glance.
+    let plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    if plain || !text.chars().any(unsafe_for_terminal) {
         return Cow::Borrowed(text);
     }
     let mut safe = String::with_capacity(text.len() + 8);

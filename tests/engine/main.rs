@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod ahead;
 mod forecast;
 mod safety;
 mod token;
@@ -39,6 +40,8 @@ struct Bench {
     actions: Vec<Action>,
     /// Whether closed windows are waited for.
     wait: bool,
+    /// How long the disk takes to write, where that is longer than no time.
+    disk: Option<Duration>,
     /// What is answered to questions, where somebody is there to be asked.
     answers: Option<Vec<bool>>,
     /// The questions that were asked.
@@ -107,6 +110,7 @@ impl Bench {
             settings,
             actions,
             wait: false,
+            disk: None,
             answers: None,
             questions: Rc::default(),
         }
@@ -179,6 +183,16 @@ impl Bench {
                     let _ = question.answer.send(answer);
                 }
             });
+            if let Some(disk) = self.disk {
+                let journal = open.journal.clone();
+                journal.be_late();
+                local.spawn_local(async move {
+                    loop {
+                        tokio::time::sleep(disk).await;
+                        journal.settle();
+                    }
+                });
+            }
             let going = local.run_until(engine::run(run, &mut observe));
             let journal = open.journal.clone();
             let power_cut = async {
@@ -203,8 +217,12 @@ impl Bench {
         (ending.map(Result::unwrap), events)
     }
 
-    /// Wherever a process stops, it leaves at most as many actions without an end as an account has slots.
+    /// Wherever a process stops, it leaves at most as many actions without an end as an account has slots. (What a slow disk adds to
+    /// that is in `ahead`.)
     fn check_in_flight(&self, reader: &Reader) {
+        if self.disk.is_some() {
+            return;
+        }
         let states = reader.states().unwrap();
         for (index, account) in self.settings.accounts.iter().enumerate() {
             let of_account = self.actions.iter().filter(|action| action.account == index);

@@ -81,6 +81,9 @@ pub(crate) struct World {
     /// When each request reached which provider: at some moment between its sending and its answer.
     counted: RefCell<Vec<(String, Instant)>>,
     began: Cell<Option<Instant>>,
+    /// Requests that are under way, by provider, and the most that ever were.
+    under_way: RefCell<BTreeMap<String, u32>>,
+    pub(crate) most_under_way: RefCell<BTreeMap<String, u32>>,
     /// How far the wall clock has jumped, in seconds.
     jumped: Cell<i64>,
     /// How often a list was asked for.
@@ -99,6 +102,8 @@ impl World {
             effects: RefCell::default(),
             counted: RefCell::default(),
             began: Cell::new(None),
+            under_way: RefCell::default(),
+            most_under_way: RefCell::default(),
             jumped: Cell::new(0),
             lists: Cell::new(0),
             tried: RefCell::default(),
@@ -226,6 +231,31 @@ fn json_answer(status: u16, body: &Value) -> Answer {
     Answer { status, headers: vec![("content-type".to_owned(), "application/json".to_owned())], body }
 }
 
+/// Counts one request, also where its process is gone before it is answered.
+struct UnderWay {
+    world: Rc<World>,
+    provider: String,
+}
+
+impl UnderWay {
+    fn new(world: Rc<World>, provider: &str) -> Self {
+        let now = *world.under_way.borrow_mut().entry(provider.to_owned()).and_modify(|now| *now += 1).or_insert(1);
+        world
+            .most_under_way
+            .borrow_mut()
+            .entry(provider.to_owned())
+            .and_modify(|most| *most = now.max(*most))
+            .or_insert(now);
+        Self { world, provider: provider.to_owned() }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.world.under_way.borrow_mut().entry(self.provider.clone()).and_modify(|now| *now -= 1);
+    }
+}
+
 pub(crate) struct WorldTransport {
     pub(crate) world: Rc<World>,
 }
@@ -243,6 +273,7 @@ impl Transport for WorldTransport {
                 return Delivery::NotSent("connection refused".to_owned());
             }
         }
+        let _under_way = UnderWay::new(Rc::clone(world), &provider);
         world.reached.borrow_mut().push((Instant::now() - world.began(), request.url.clone()));
         if world.next_random() % 100 < faults.jump {
             world.jumped.set(world.jumped.get() + (world.next_random() % 7200) as i64 - 3600);

@@ -50,6 +50,7 @@ where
             (Err(panic), Some(ordinal)) => self.panicked(account, ordinal, &panic, times),
             (Err(_), None) | (Ok(_), _) => self.ready.pace(account).answered(times.sent, times.answered),
         }
+        self.slot_is_free(account);
     }
 
     fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report, times: Times) {
@@ -244,7 +245,7 @@ where
             }
         }
         if paced != Paced::Unsent {
-            self.ready.answered(account, times.began, now);
+            self.ready.answered(account, times.began, times.sent, now);
         }
         self.keep_what_was_learnt(account, now);
     }

@@ -1,7 +1,8 @@
 //! What the dispatcher writes, and when it is told: an attempt's end is folded and queued at once, so that its slot is free and
 //! what follows may be queued behind it; the observer hears of it only once it is durable.
 
-use super::{Departure, Dispatcher};
+use super::Dispatcher;
+use super::departing::Departure;
 use crate::journal::Record;
 use crate::run::{Event, Ordinal, StopReason};
 use crate::time::Clock;
@@ -92,7 +93,7 @@ where
             (Ok(()), departure) => {
                 events.into_iter().for_each(|event| (self.observe)(event));
                 // Whoever leaves at once sends nothing more; `resume` takes it as lost.
-                departure.filter(|_| !self.leave).into_iter().for_each(|departure| self.depart(*departure));
+                departure.filter(|_| !self.leave).into_iter().for_each(|departure| self.written_down(*departure));
             }
             (Err(cause), departure) => {
                 departure.into_iter().for_each(|departure| self.unsent(departure.tools.account));

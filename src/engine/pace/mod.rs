@@ -84,9 +84,14 @@ impl Pace {
     /// How long it took to write down a request before it was sent. From now on places are taken so much earlier than they are
     /// free: [`Pace::goes_at`] tells when the request may go out.
     pub fn written_down(&mut self, took: Duration) {
-        let shortest = self.windows.all().iter().map(|window| window.length).min().unwrap_or_default();
-        let took = took.min(LONGEST_LEAD).min(shortest / SHORTEST_TO_LEAD);
+        let shortest = self.windows.all().iter().map(|window| window.length).min();
+        let took = took.min(LONGEST_LEAD).min(shortest.map_or(LONGEST_LEAD, |shortest| shortest / SHORTEST_TO_LEAD));
         self.lead = (self.lead * 7 + took) / 8;
+    }
+
+    /// How long it takes to write down a request before it is sent, lately.
+    pub const fn lead(&self) -> Duration {
+        self.lead
     }
 
     /// When the request may be sent that took its place last: at once, or a moment later.

@@ -5,6 +5,7 @@ use super::Row;
 use super::row::{Columns, VERIFIED, VerifiedCells};
 use crate::text::safe;
 use crate::time::rfc3339;
+use jiff::Timestamp;
 use std::io::{self, Write};
 
 /// Writes rows as CSV.
@@ -12,6 +13,8 @@ pub struct Writer<W: Write> {
     inner: csv::Writer<W>,
     verified: bool,
     kept: usize,
+    /// The second of the instant that was written last, and its text: most rows of a long report are of the same second.
+    second: (i64, String),
 }
 
 impl<W: Write> Writer<W> {
@@ -20,7 +23,8 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Where the output fails.
     pub fn new(output: W, columns: Columns<'_>) -> io::Result<Self> {
-        let mut inner = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
+        let mut writer = Self::further(output, columns);
+        let inner = &mut writer.inner;
         for name in HEADER {
             inner.write_field(name)?;
         }
@@ -31,33 +35,40 @@ impl<W: Write> Writer<W> {
             inner.write_field(safe::spreadsheet(name).as_bytes())?;
         }
         inner.write_record(None::<&[u8]>)?;
-        Ok(Self { inner, verified: columns.verified, kept: columns.kept.len() })
+        Ok(writer)
+    }
+
+    /// Goes on with a report whose header is written elsewhere.
+    pub fn further(output: W, columns: Columns<'_>) -> Self {
+        let inner = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
+        Self { inner, verified: columns.verified, kept: columns.kept.len(), second: (i64::MIN, String::new()) }
     }
 
     /// Writes one row.
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn write(&mut self, row: &Row) -> io::Result<()> {
-        self.text(&row.action_id)?;
-        self.text(&row.provider)?;
-        self.text(&row.operation)?;
-        self.text(&row.target)?;
-        self.optional(row.reason.as_deref())?;
-        self.optional(row.reason_sent.as_deref())?;
+    pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
+        self.text(row.action_id)?;
+        self.text(row.provider)?;
+        self.text(row.operation)?;
+        self.text(row.target)?;
+        self.optional(row.reason)?;
+        self.optional(row.reason_sent)?;
         self.text(row.outcome.word())?;
         self.number(row.http_status)?;
-        self.optional(row.provider_code.as_deref())?;
-        self.optional(row.provider_message.as_deref())?;
-        self.optional(row.provider_ref.as_deref())?;
+        self.optional(row.provider_code)?;
+        self.optional(row.provider_message)?;
+        self.optional(row.provider_ref)?;
         self.number(Some(row.attempts))?;
-        self.number(row.started_at.map(rfc3339))?;
-        self.number(row.finished_at.map(rfc3339))?;
+        self.instant(row.started_at)?;
+        self.instant(row.finished_at)?;
         self.number(row.duration_ms)?;
-        self.text(&row.source)?;
-        let verified = self.verified;
-        for cell in VerifiedCells::cells(row.verified.as_ref()).into_iter().filter(|_| verified) {
-            self.number(Some(cell))?;
+        self.text(row.source)?;
+        if self.verified {
+            for cell in VerifiedCells::cells(row.verified.as_ref()) {
+                self.number(Some(cell))?;
+            }
         }
         for index in 0..self.kept {
             self.optional(row.kept.get(index).map(String::as_str))?;
@@ -79,6 +90,21 @@ impl<W: Write> Writer<W> {
 
     fn optional(&mut self, text: Option<&str>) -> io::Result<()> {
         self.text(text.unwrap_or_default())
+    }
+
+    fn instant(&mut self, at: Option<Timestamp>) -> io::Result<()> {
+        let Some(at) = at else { return Ok(self.inner.write_field("")?) };
+        let (second, text) = &mut self.second;
+        let thousandth = usize::try_from(at.subsec_millisecond()).ok().and_then(|index| THOUSANDTHS.get(index));
+        match (thousandth, text.len().checked_sub(THOUSANDTH_AND_Z)) {
+            (Some(thousandth), Some(end)) if *second == at.as_second() && at >= Timestamp::UNIX_EPOCH => {
+                text.truncate(end);
+                text.extend(thousandth.map(char::from));
+                text.push('Z');
+            }
+            _ => (*second, *text) = (at.as_second(), rfc3339(at)),
+        }
+        Ok(self.inner.write_field(text.as_bytes())?)
     }
 
     /// A cell that certsweep itself made: numbers and instants need no protection.
@@ -107,6 +133,21 @@ pub const HEADER: [&str; 16] = [
     "source",
 ];
 
+/// What an instant's text ends with.
+const THOUSANDTH_AND_Z: usize = 4;
+
+/// `000` to `999`.
+const THOUSANDTHS: [[u8; 3]; 1000] = {
+    let mut all = [[0; 3]; 1000];
+    let mut index = 0;
+    while index < 1000 {
+        let digits = [index / 100, index / 10 % 10, index % 10];
+        all[index] = [b'0' + digits[0] as u8, b'0' + digits[1] as u8, b'0' + digits[2] as u8];
+        index += 1;
+    }
+    all
+};
+
 #[cfg(test)]
 mod tests {
     use super::super::row::testing::row;
@@ -114,7 +155,7 @@ mod tests {
     use crate::run::Outcome;
     use jiff::Timestamp;
 
-    fn written(kept: &[&str], rows: &[Row]) -> String {
+    fn written(kept: &[&str], rows: &[Row<'_>]) -> String {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
         let verified = rows.iter().any(|row| row.verified.is_some());
         let mut writer = Writer::new(Vec::new(), Columns { verified, kept: &kept }).unwrap();
@@ -136,11 +177,11 @@ mod tests {
     #[test]
     fn a_row_is_written_whole() {
         let row = Row {
-            reason: Some("keyCompromise".into()),
-            reason_sent: Some("key_compromise".into()),
+            reason: Some("keyCompromise"),
+            reason_sent: Some("key_compromise"),
             outcome: Outcome::AlreadyDone,
             http_status: Some(201),
-            provider_ref: Some("998".into()),
+            provider_ref: Some("998"),
             attempts: 2,
             started_at: Some(Timestamp::from_millisecond(1_700_000_000_000).unwrap()),
             finished_at: Some(Timestamp::from_millisecond(1_700_000_001_250).unwrap()),
@@ -183,6 +224,30 @@ mod tests {
     }
 
     #[test]
+    fn instants_of_one_second_are_told_apart() {
+        let at = |nanosecond: i128| Timestamp::from_nanosecond(nanosecond).unwrap();
+        let instants: Vec<Timestamp> = [
+            1_700_000_000_000_000_000,
+            1_700_000_000_007_999_999,
+            1_700_000_000_999_999_999,
+            1_700_000_001_000_000_000,
+            1_700_000_000_120_000_000,
+            0,
+            -1,
+            -1_500_000_000,
+            -1_200_000_000,
+        ]
+        .map(at)
+        .to_vec();
+        let rows: Vec<Row<'_>> = instants.iter().map(|at| Row { finished_at: Some(*at), ..row("a") }).collect();
+        let text = written(&[], &rows);
+        let mut reader = csv::Reader::from_reader(text.as_bytes());
+        for (record, at) in reader.records().zip(instants) {
+            assert_eq!(record.unwrap()[13], rfc3339(at));
+        }
+    }
+
+    #[test]
     fn foreign_text_is_quoted_and_made_safe() {
         for (message, expected) in [
             ("plain", "plain"),
@@ -198,7 +263,7 @@ mod tests {
             ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
             ("인증서를 찾을 수 없습니다", "인증서를 찾을 수 없습니다"),
         ] {
-            let text = written(&[], &[Row { provider_message: Some(message.into()), ..row("a") }]);
+            let text = written(&[], &[Row { provider_message: Some(message), ..row("a") }]);
             let line = text.lines().nth(1).unwrap();
             assert_eq!(
                 line,
@@ -210,7 +275,7 @@ mod tests {
 
     #[test]
     fn every_row_can_be_read_again() {
-        let rows: Vec<Row> = ["a", "b,\"", "c\nd"].iter().map(|id| row(id)).collect();
+        let rows: Vec<Row<'_>> = ["a", "b,\"", "c\nd"].iter().map(|id| row(id)).collect();
         let text = written(&["k"], &rows);
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         assert_eq!(reader.headers().unwrap().len(), HEADER.len() + 1);

@@ -41,28 +41,28 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+    pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         for (outcome, count) in Outcome::ALL.iter().zip(&mut self.counts) {
             *count += u64::from(*outcome == row.outcome);
         }
-        let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+        let optional = |text: Option<&str>| text.unwrap_or_default().to_owned();
         let cells = [
-            row.action_id.clone(),
-            row.provider.clone(),
-            row.operation.clone(),
-            row.target.clone(),
-            optional(&row.reason),
-            optional(&row.reason_sent),
+            row.action_id.to_owned(),
+            row.provider.to_owned(),
+            row.operation.to_owned(),
+            row.target.to_owned(),
+            optional(row.reason),
+            optional(row.reason_sent),
             row.outcome.word().to_owned(),
             row.http_status.map(|status| status.to_string()).unwrap_or_default(),
-            optional(&row.provider_code),
-            optional(&row.provider_message),
-            optional(&row.provider_ref),
+            optional(row.provider_code),
+            optional(row.provider_message),
+            optional(row.provider_ref),
             row.attempts.to_string(),
             row.started_at.map(rfc3339).unwrap_or_default(),
             row.finished_at.map(rfc3339).unwrap_or_default(),
             row.duration_ms.map(|duration| duration.to_string()).unwrap_or_default(),
-            row.source.clone(),
+            row.source.to_owned(),
         ];
         write!(self.output, "<tr class=\"{}\">", row.outcome.word())?;
         let kept = (0..self.kept).map(|index| row.kept.get(index).map_or("", String::as_str));
@@ -121,7 +121,7 @@ mod tests {
     fn foreign_text_stays_text() {
         let mut writer =
             Writer::new(Vec::new(), "<plan>", Columns { verified: false, kept: &["A&B".to_owned()] }).unwrap();
-        let message = Some("<script>alert('x')</script>".to_owned());
+        let message = Some("<script>alert('x')</script>");
         writer.write(&Row { provider_message: message, kept: vec!["\"q\"".into()], ..row("a") }).unwrap();
         writer.write(&Row { outcome: Outcome::InDoubt, ..row("b") }).unwrap();
         let page = String::from_utf8(writer.finish().unwrap()).unwrap();

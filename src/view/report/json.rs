@@ -29,7 +29,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn write(&mut self, row: &Row) -> io::Result<()> {
+    pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
         let object = self.object(row);
@@ -46,7 +46,7 @@ impl<W: Write> Writer<W> {
         Ok(self.output)
     }
 
-    fn object(&self, row: &Row) -> Value {
+    fn object(&self, row: &Row<'_>) -> Value {
         let mut object = json!({
             "action_id": row.action_id,
             "provider": row.provider,
@@ -91,7 +91,7 @@ mod tests {
     use super::*;
     use jiff::Timestamp;
 
-    fn written(kept: &[&str], rows: &[Row]) -> Value {
+    fn written(kept: &[&str], rows: &[Row<'_>]) -> Value {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
         let mut writer = Writer::new(Vec::new(), Columns { verified: false, kept: &kept }).unwrap();
         for row in rows {
@@ -104,7 +104,7 @@ mod tests {
     fn rows_are_objects_with_the_columns_names() {
         let started = Some(Timestamp::from_millisecond(1_700_000_000_000).unwrap());
         let rows = [
-            Row { started_at: started, provider_message: Some("=1\u{1b}".into()), ..row("a") },
+            Row { started_at: started, provider_message: Some("=1\u{1b}"), ..row("a") },
             Row { kept: vec!["김".into(), "T-1".into()], ..row("b") },
         ];
         let report = written(&["Owner", "Ticket"], &rows);

@@ -6,31 +6,31 @@ use jiff::Timestamp;
 use serde::Serialize;
 use std::time::Duration;
 
-/// One row of a report. Texts are verbatim; the formats make them safe.
+/// One row of a report. Texts are verbatim, and where they were read; the formats make them safe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Row {
+pub struct Row<'a> {
     /// The action's id.
-    pub action_id: String,
+    pub action_id: &'a str,
     /// The configured provider's name.
-    pub provider: String,
+    pub provider: &'a str,
     /// The operation.
-    pub operation: String,
+    pub operation: &'a str,
     /// What it acted on.
-    pub target: String,
+    pub target: &'a str,
     /// The reason asked, in RFC 5280 words.
-    pub reason: Option<String>,
+    pub reason: Option<&'a str>,
     /// The reason sent, in the provider's spelling.
-    pub reason_sent: Option<String>,
+    pub reason_sent: Option<&'a str>,
     /// How it ended.
     pub outcome: Outcome,
     /// The last HTTP status.
     pub http_status: Option<u16>,
     /// The provider's code.
-    pub provider_code: Option<String>,
+    pub provider_code: Option<&'a str>,
     /// The provider's message, or certsweep's own words.
-    pub provider_message: Option<String>,
+    pub provider_message: Option<&'a str>,
     /// The provider's own request or order id.
-    pub provider_ref: Option<String>,
+    pub provider_ref: Option<&'a str>,
     /// Attempts sent.
     pub attempts: u32,
     /// When the first attempt was decided.
@@ -40,7 +40,7 @@ pub struct Row {
     /// From the first to the last.
     pub duration_ms: Option<u64>,
     /// `file:line`.
-    pub source: String,
+    pub source: &'a str,
     /// What the world sees of it, where it was asked.
     pub verified: Option<VerifiedCells>,
     /// The kept columns' values, in the order of the report's kept columns.
@@ -96,12 +96,12 @@ pub(crate) mod testing {
     use super::*;
 
     /// A row with only what every row has.
-    pub(crate) fn row(action_id: &str) -> Row {
+    pub(crate) fn row(action_id: &str) -> Row<'_> {
         Row {
-            action_id: action_id.into(),
-            provider: "digicert".into(),
-            operation: "revoke".into(),
-            target: "112358".into(),
+            action_id,
+            provider: "digicert",
+            operation: "revoke",
+            target: "112358",
             reason: None,
             reason_sent: None,
             outcome: Outcome::Skipped,
@@ -113,7 +113,7 @@ pub(crate) mod testing {
             started_at: None,
             finished_at: None,
             duration_ms: None,
-            source: "plan.yaml:7".into(),
+            source: "plan.yaml:7",
             verified: None,
             kept: Vec::new(),
         }

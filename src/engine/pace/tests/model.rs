@@ -140,7 +140,7 @@ impl Model {
                         Refusal::Zero => Some(Duration::ZERO),
                         Refusal::Asks => Some(Duration::from_secs(wait.as_secs() + 1)),
                     };
-                    self.slots.refused();
+                    self.slots.window_was_full();
                     self.pace.throttled(at, asked.or(self.tells.map(|told| told.length)), self.tells);
                 }
                 self.slots.answered(at, at - sent, self.pace.allowed(), full);

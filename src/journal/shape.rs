@@ -1,0 +1,116 @@
+//! What a run's actions have in common, told in a few words beside the run's constants, so that a million rows need not be read for
+//! it: which accounts they are of, one row of them behind the other, and which operations there are. Runs of earlier versions have no
+//! such words, and lists of many kinds none about accounts; then the rows are read.
+
+use super::queue::Queue;
+use crate::plan::Action;
+use serde::{Deserialize, Serialize};
+
+/// The key of the words in the table `run`.
+pub(super) const KEY: &str = "shape";
+
+/// What the actions of a run have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Shape {
+    /// Accounts, each with how many actions one behind the other are of it. Only where no action needs another, waits for an
+    /// instant, or repeats another.
+    accounts: Option<Vec<(usize, u64)>>,
+    /// Accounts with an operation that actions of theirs ask for.
+    operations: Vec<(usize, String)>,
+}
+
+impl Default for Shape {
+    fn default() -> Self {
+        Self { accounts: Some(Vec::new()), operations: Vec::new() }
+    }
+}
+
+impl Shape {
+    /// Takes the next action in.
+    pub(super) fn add(&mut self, action: &Action) {
+        let same =
+            |(account, operation): &(usize, String)| *account == action.account && *operation == action.operation;
+        if !self.operations.iter().any(same) {
+            self.operations.push((action.account, action.operation.clone()));
+        }
+        let plain = action.needs.is_empty() && action.not_before.is_none() && action.duplicate_of.is_none();
+        let Some(accounts) = &mut self.accounts else { return };
+        let room = accounts.len() < MOST_ROWS;
+        match accounts.last_mut() {
+            _ if !plain => self.accounts = None,
+            Some((account, actions)) if *account == action.account => *actions += 1,
+            _ if room => accounts.push((action.account, 1)),
+            _ => self.accounts = None,
+        }
+    }
+
+    /// The order of sending, where nothing but the accounts decides it and these are all of the run's actions.
+    pub(super) fn queue(&self, actions: u64) -> Option<Queue> {
+        let accounts = self.accounts.as_ref()?;
+        let mut queue = Queue::default();
+        for (account, actions) in accounts {
+            queue.extend(*account, usize::try_from(*actions).ok()?);
+        }
+        (queue.len() as u64 == actions).then_some(queue)
+    }
+
+    /// Accounts with the operations that their actions ask for.
+    pub(super) fn operations(self) -> Vec<(usize, String)> {
+        self.operations
+    }
+}
+
+/// More rows of one account than this are not told of.
+const MOST_ROWS: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::checked::Fingerprint;
+
+    fn action(ordinal: u64) -> Action {
+        Action {
+            ordinal,
+            id: format!("a{ordinal}"),
+            account: 0,
+            operation: "revoke".to_owned(),
+            target: String::new(),
+            reason: None,
+            reason_sent: None,
+            parameters: serde_json::Map::new().into(),
+            reaches: None,
+            needs: Vec::new(),
+            not_before: None,
+            source: String::new(),
+            kept: Vec::new(),
+            duplicate_of: None,
+            fingerprint: Fingerprint::default(),
+            certificate: None,
+        }
+    }
+
+    #[test]
+    fn a_shape_tells_what_the_rows_would() {
+        let plain = |ordinal, account| Action { account, ..action(ordinal) };
+        let needing = Action { needs: vec!["a".to_owned()], ..action(1) };
+        let waiting = Action { not_before: Some(jiff::Timestamp::UNIX_EPOCH), ..action(1) };
+        let repeating = Action { duplicate_of: Some("a".to_owned()), ..action(1) };
+        let mut two = Queue::of(2, 0);
+        two.push(3);
+        for (actions, expected) in [
+            (vec![], Some(Queue::default())),
+            (vec![plain(0, 0), plain(1, 0), plain(2, 3)], Some(two)),
+            (vec![plain(0, 0), needing], None),
+            (vec![plain(0, 0), waiting], None),
+            (vec![plain(0, 0), repeating, plain(2, 0)], None),
+            ((0..=MOST_ROWS).map(|index| plain(index as u64, index % 2)).collect(), None),
+        ] {
+            let mut shape = Shape::default();
+            actions.iter().for_each(|action| shape.add(action));
+            let text = serde_json::to_string(&shape).unwrap();
+            let shape: Shape = serde_json::from_str(&text).unwrap();
+            assert_eq!(shape.queue(actions.len() as u64), expected, "{text}");
+            assert_eq!(shape.queue(actions.len() as u64 + 1), None, "the shape of other actions");
+        }
+    }
+}
