@@ -2,6 +2,7 @@
 //! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
 //! the fault tests in virtual time.
 
+mod fresh;
 mod places;
 mod why;
 
@@ -55,7 +56,7 @@ struct Lane {
     probing: Option<Moment>,
     /// Begun actions whose next step is due, before new ones.
     urgent: VecDeque<Ordinal>,
-    fresh: VecDeque<Ordinal>,
+    fresh: fresh::Fresh,
     later: BinaryHeap<Reverse<(Moment, Ordinal)>>,
     /// How many wait for other actions.
     blocked: usize,
@@ -98,7 +99,7 @@ impl Ready {
             paused: false,
             probing: None,
             urgent: VecDeque::new(),
-            fresh: VecDeque::new(),
+            fresh: fresh::Fresh::default(),
             later: BinaryHeap::new(),
             blocked: 0,
             held: 0,
@@ -354,7 +355,7 @@ impl Ready {
 
 impl Lane {
     fn front(&self) -> Option<Ordinal> {
-        self.urgent.front().or(self.fresh.front()).copied()
+        self.urgent.front().copied().or_else(|| self.fresh.front())
     }
 
     /// Whether another step may be written down although all slots are taken. Only new actions are: what was begun may be a look-up.
