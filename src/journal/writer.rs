@@ -192,7 +192,8 @@ enum Room {
 fn write(mut file: File, reserve: &Path, receiver: &Receiver<Vec<Entry>>) {
     let mut room = Room::Enough;
     while let Ok(first) = receiver.recv() {
-        // Whoever waits by now shares this commit: one sync for all of them.
+        // Whoever waits by now shares this commit: one sync for all of them. Where processors are scarce, who is about to may come first.
+        std::thread::yield_now();
         let mut entries = first;
         while entries.len() < LARGEST_COMMIT
             && let Ok(more) = receiver.try_recv()
