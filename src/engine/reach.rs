@@ -116,9 +116,10 @@ pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::pace::Pace;
-    use crate::engine::ready::{Ready, Turn};
-    use crate::run::Ordinal;
+
+    use crate::engine::ready::Turn;
+    use crate::engine::ready::testing::{ready, start};
+
     use Came::{Answered, Lost, NotSent};
 
     fn seconds(seconds: f64) -> Moment {
@@ -196,7 +197,7 @@ mod tests {
 
     #[test]
     fn an_account_that_cannot_be_reached_sends_one_at_a_time_and_holds_nobody() {
-        let mut ready = ready(&[4, 4]);
+        let mut ready = ready(&[4, 4], 0);
         for ordinal in 0..6 {
             ready.add(ordinal, usize::from(ordinal == 5), &[], None);
         }
@@ -212,13 +213,5 @@ mod tests {
         assert_eq!([ready.next(seconds(10.0)), ready.next(seconds(10.0))], [start(2, 0), Turn::WaitForAnswer]);
         ready.probe(0, None);
         assert_eq!(ready.next(seconds(10.0)), start(3, 0));
-    }
-
-    fn ready(slots: &[u32]) -> Ready {
-        Ready::new(slots.iter().map(|slots| (Pace::new(&[]), *slots)).collect(), 0)
-    }
-
-    fn start(ordinal: Ordinal, account: usize) -> Turn {
-        Turn::Start { ordinal, account }
     }
 }

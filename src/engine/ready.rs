@@ -4,6 +4,8 @@
 
 mod fresh;
 mod places;
+#[cfg(test)]
+pub(super) mod testing;
 mod why;
 
 use super::concurrency::Slots;
@@ -381,20 +383,8 @@ fn sooner(one: Turn, other: Turn) -> Turn {
 
 #[cfg(test)]
 mod tests {
+    use super::testing::{at, ready, start};
     use super::*;
-    use std::time::Duration;
-
-    fn ready(slots: &[u32], canaries: u64) -> Ready {
-        Ready::new(slots.iter().map(|slots| (Pace::new(&[]), *slots)).collect(), canaries)
-    }
-
-    fn at(seconds: u64) -> Moment {
-        Duration::from_secs(seconds)
-    }
-
-    fn start(ordinal: Ordinal, account: usize) -> Turn {
-        Turn::Start { ordinal, account }
-    }
 
     #[test]
     fn accounts_take_turns_and_keep_to_their_slots() {

@@ -147,8 +147,9 @@ pub fn bounds(sizes: &[WaveSize], actions: u64) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::pace::Pace;
-    use crate::engine::ready::{Ready, Turn};
+
+    use crate::engine::ready::Turn;
+    use crate::engine::ready::testing::{ready, start};
     use WaveSize::{Count, Share};
     use std::time::Duration;
 
@@ -221,7 +222,7 @@ mod tests {
     fn a_wave_waits_for_the_end_of_the_one_before() {
         let queue = queue(&[&[], &[0], &[], &[1]]);
         let waves = Waves::new(&[Count(2), Share(1.0)], &queue);
-        let mut ready = ready(&[4]).in_waves(waves);
+        let mut ready = ready(&[4], 0).in_waves(waves);
         for action in queue.iter() {
             ready.add(action.ordinal, 0, action.needs, None);
         }
@@ -235,13 +236,5 @@ mod tests {
         assert_eq!(ready.next(Duration::ZERO), Turn::Idle, "nothing goes without a word");
         ready.next_wave();
         assert_eq!([ready.next(Duration::ZERO), ready.next(Duration::ZERO)], [start(2, 0), Turn::WaitForAnswer]);
-    }
-
-    fn ready(slots: &[u32]) -> Ready {
-        Ready::new(slots.iter().map(|slots| (Pace::new(&[]), *slots)).collect(), 0)
-    }
-
-    fn start(ordinal: Ordinal, account: usize) -> Turn {
-        Turn::Start { ordinal, account }
     }
 }

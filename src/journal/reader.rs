@@ -3,15 +3,15 @@
 use super::actions::{ACTION, RawAction};
 use super::queue::Queue;
 use super::record::Record;
-use super::rows::{COLUMNS, Kept, Unreadable, to_sql};
+use super::rows::{Kept, Unreadable, to_sql};
 use super::shape::{self, Shape};
-use super::state::{ActionState, IllegalRecord, Phase, States};
+use super::state::{IllegalRecord, Phase, States};
 use super::{JournalError, scan, schema};
 use crate::plan::checked::Fingerprint;
 use crate::plan::{Action, Settings};
 use crate::run::{Ordinal, Outcome};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -197,22 +197,6 @@ impl Reader {
         Ok(states)
     }
 
-    /// The state of one action.
-    ///
-    /// # Errors
-    /// Where the database cannot be read, or the records contradict each other.
-    pub fn state_of(&self, ordinal: Ordinal) -> Result<ActionState, JournalError> {
-        let database = JournalError::database(&self.path);
-        let select = format!("SELECT {COLUMNS} FROM journal WHERE ordinal = ?1 ORDER BY seq");
-        let mut statement = self.connection.prepare_cached(&select).map_err(&database)?;
-        let mut rows = statement.query([to_sql(ordinal)]).map_err(&database)?;
-        let mut state = ActionState::default();
-        while let Some(row) = rows.next().map_err(&database)? {
-            state = state.next(&self.kept(row)?.record).map_err(|source| self.damaged(source))?;
-        }
-        Ok(state)
-    }
-
     /// The actions, as far as the order of sending goes.
     ///
     /// # Errors
@@ -307,11 +291,11 @@ impl Reader {
     /// Where the database cannot be read.
     pub fn began_at(&self) -> Result<Option<Timestamp>, JournalError> {
         let database = JournalError::database(&self.path);
-        let select = format!("SELECT {COLUMNS} FROM journal WHERE ordinal = -1 ORDER BY seq");
+        let select = format!("SELECT {} FROM journal WHERE ordinal = -1 ORDER BY seq", scan::MOVES);
         let mut statement = self.connection.prepare(&select).map_err(&database)?;
         let mut rows = statement.query([]).map_err(&database)?;
         while let Some(row) = rows.next().map_err(&database)? {
-            if let Record::Began { at, .. } = self.kept(row)?.record {
+            if let Record::Began { at, .. } = scan::kept(row).map_err(|error| self.error(error))?.record {
                 return Ok(Some(at));
             }
         }
@@ -379,10 +363,6 @@ impl Reader {
     fn count(&self, select: &str) -> Result<u64, JournalError> {
         let count = self.connection.query_row(select, [], |row| row.get::<_, i64>(0));
         Ok(count.map_err(JournalError::database(&self.path))?.unsigned_abs())
-    }
-
-    fn kept(&self, row: &Row<'_>) -> Result<Kept, JournalError> {
-        Kept::read(row).map_err(|unreadable| self.error(unreadable))
     }
 
     pub(super) fn database(&self) -> impl FnOnce(rusqlite::Error) -> JournalError {

@@ -1,15 +1,8 @@
-//! Records as rows of the run database, both ways. Decides nothing.
+//! Records become rows of the run database; [`super::scan`] reads them. Decides nothing.
 
 use super::record::{Record, Reply};
-use crate::run::{Effect, Ordinal, Outcome};
-use jiff::Timestamp;
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
+use rusqlite::Connection;
 use std::time::Duration;
-
-/// The columns that [`Kept::read`] takes, in its order.
-pub(super) const COLUMNS: &str =
-    "ordinal, seq, kind, at, attempt, effect, counts, outcome, http_status, code, message, reference, body, steady";
 
 /// A record as it is kept.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,18 +33,6 @@ impl Kept {
     /// The process that wrote it: the run's first is 1; 0 where version 1 does not tell.
     pub fn process(&self) -> u64 {
         self.seq >> PROCESS
-    }
-
-    /// Reads a row of [`COLUMNS`].
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, Unreadable> {
-        let seq = row.get::<_, i64>(1)?.unsigned_abs();
-        let steady = row.get::<_, Option<i64>>(13)?.map(|micros| Duration::from_micros(micros.unsigned_abs()));
-        let record = match row.get_ref(12)? {
-            ValueRef::Text(body) => serde_json::from_slice(body)
-                .map_err(|error| Unreadable::Row(format!("record {}: {error}", String::from_utf8_lossy(body))))?,
-            _ => columns(row, seq)?,
-        };
-        Ok(Self { seq, steady, record })
     }
 }
 
@@ -105,34 +86,6 @@ pub(super) fn insert(connection: &Connection, seq: u64, steady: Duration, record
         }
     };
     Ok(())
-}
-
-fn columns(row: &Row<'_>, seq: u64) -> Result<Record, Unreadable> {
-    let wrong = |what: &str| Unreadable::Row(format!("record {seq}: {what}"));
-    let ordinal: Ordinal = row.get::<_, i64>(0)?.unsigned_abs();
-    let at = Timestamp::from_microsecond(row.get(3)?).map_err(|error| wrong(&error.to_string()))?;
-    let answer = || -> rusqlite::Result<Reply> {
-        Ok(Reply { http_status: row.get(8)?, code: row.get(9)?, message: row.get(10)?, reference: row.get(11)? })
-    };
-    Ok(match word(row, 2)? {
-        "intent" => Record::Intent { ordinal, attempt: row.get(4)?, at },
-        "ended" => {
-            let outcome = Outcome::parse(word(row, 7)?).ok_or_else(|| wrong("no outcome"))?;
-            Record::Ended { ordinal, at, outcome, answer: answer()? }
-        }
-        "attempt-ended" => {
-            let effect = Effect::parse(word(row, 5)?).ok_or_else(|| wrong("no effect"))?;
-            Record::AttemptEnded { ordinal, attempt: row.get(4)?, at, effect, counts: row.get(6)?, answer: answer()? }
-        }
-        other => return Err(wrong(&format!("there is no kind `{other}`"))),
-    })
-}
-
-fn word<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a str, Unreadable> {
-    row.get_ref(column)?
-        .as_str_or_null()
-        .map_err(|error| Unreadable::Row(error.to_string()))
-        .map(Option::unwrap_or_default)
 }
 
 /// The first place in the order of writing of the process after the one that wrote the run's newest record without an action:

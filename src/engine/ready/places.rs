@@ -87,21 +87,9 @@ const SHORTEST_ANSWER: f64 = 0.000_1;
 #[cfg(test)]
 mod tests {
     use super::super::Turn;
+    use super::super::testing::{at, ready, start};
     use super::*;
     use crate::engine::pace::Pace;
-    use crate::run::Ordinal;
-
-    fn ready(slots: &[u32], canaries: u64) -> Ready {
-        Ready::new(slots.iter().map(|slots| (Pace::new(&[]), *slots)).collect(), canaries)
-    }
-
-    fn at(seconds: u64) -> Moment {
-        Duration::from_secs(seconds)
-    }
-
-    fn start(ordinal: Ordinal, account: usize) -> Turn {
-        Turn::Start { ordinal, account }
-    }
 
     #[test]
     fn accounts_that_share_a_credential_share_the_limits() {

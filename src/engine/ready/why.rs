@@ -49,13 +49,9 @@ impl Ready {
 mod tests {
     use super::super::super::pace::Pace;
     use super::super::Turn;
+    use super::super::testing::at;
     use super::*;
     use crate::provider::model::Window;
-    use std::time::Duration;
-
-    const fn at(seconds: u64) -> Moment {
-        Duration::from_secs(seconds)
-    }
 
     #[test]
     fn each_lane_shows_what_it_waits_for() {
