@@ -1,4 +1,4 @@
-//! Records become rows of the run database; [`super::scan`] reads them. Decides nothing.
+//! Records become rows of the run database; `scan` reads them. Decides nothing.
 
 use super::record::{Record, Reply};
 use rusqlite::Connection;
