@@ -177,7 +177,7 @@ const MOST_BLOCKS: usize = 65_536;
 /// The smallest disk, in kilobytes.
 const LEAST_DISK: usize = 24;
 /// How much larger the next disk is, while the run directory cannot be made.
-const DISK_TO_BE_MADE: usize = 200;
+const DISK_TO_BE_MADE: usize = 40;
 /// How much larger it is after a run that stopped.
 const DISK_TO_GO_ON: usize = 150;
 /// No disk is as large as this.
