@@ -126,28 +126,28 @@ pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
 /// # Errors
 /// Where the provider document does not know the operation; nothing was sent then.
 pub async fn attempt<T: Transport, C: Clock>(
-    tools: Tools<T, C>,
-    action: Action,
+    tools: &Tools<T, C>,
+    action: &Action,
     state: ActionState,
     attempts: u32,
 ) -> Result<Report, JournalFailed> {
     let Tools { sender, clock, pass, down, trip, .. } = tools;
-    let Some((operation, _)) = operation(&sender, &action.operation) else {
+    let Some((operation, _)) = operation(sender, &action.operation) else {
         return Err(JournalFailed(format!("the provider document has no operation {}", action.operation)));
     };
     let ordinal = action.ordinal;
     let attempt = state.attempts + 1;
 
-    trip.departs(&*clock).await;
+    trip.departs(&**clock).await;
     let token_number = sender.token_number();
-    let delivery = sender.send(operation, &action.parameters, &pass, clock.now()).await;
-    trip.arrived(&*clock);
+    let delivery = sender.send(operation, &action.parameters, pass, clock.now()).await;
+    trip.arrived(&**clock);
     let at = clock.now();
     let signed = !matches!(delivery, Delivery::Unsigned(_));
     let (came, reply, answer, verdict) = match delivery {
-        Delivery::Unsigned(cause) => (Attempt::NotSent, said(&sender, &cause), None, None),
-        Delivery::NotSent(cause) => (Attempt::NotSent, said(&sender, &format!("not sent: {cause}")), None, None),
-        Delivery::Lost(cause) => (Attempt::Lost, said(&sender, &format!("no answer: {cause}")), None, None),
+        Delivery::Unsigned(cause) => (Attempt::NotSent, said(sender, &cause), None, None),
+        Delivery::NotSent(cause) => (Attempt::NotSent, said(sender, &format!("not sent: {cause}")), None, None),
+        Delivery::Lost(cause) => (Attempt::Lost, said(sender, &format!("no answer: {cause}")), None, None),
         Delivery::Answered(answer) => {
             let mut verdict = verdict::read(operation, &answer, at);
             if verdict.meaning != Meaning::RefusedToken {
@@ -157,22 +157,22 @@ pub async fn attempt<T: Transport, C: Clock>(
             }
             let came =
                 Attempt::Answered { meaning: verdict.meaning, status: answer.status, declared: verdict.declared };
-            (came, reply(&sender, &answer, &verdict), Some(answer), Some(verdict))
+            (came, reply(sender, &answer, &verdict), Some(answer), Some(verdict))
         }
     };
     let effect = retry::effect(came);
-    let counts = retry::counts(came, down && signed);
+    let counts = retry::counts(came, *down && signed);
     let mut after = state;
     after.attempts = attempt;
     after.counted += u32::from(counts);
     after.tainted |= effect == Effect::Unknown;
     let rules = match retry::is_clear(came) {
         true => NEVER_AGAIN,
-        false => rules(&sender, &action, answer.as_ref(), attempts).unwrap_or(NEVER_AGAIN),
+        false => rules(sender, action, answer.as_ref(), attempts).unwrap_or(NEVER_AGAIN),
     };
     let next = retry::after_attempt(rules, came, after);
     let reply = match next {
-        Next::End(outcome) => closing(&sender, &action, outcome, state.tainted, reply),
+        Next::End(outcome) => closing(sender, action, outcome, state.tainted, reply),
         _ => reply,
     };
     let record = match next {
@@ -189,7 +189,7 @@ pub async fn attempt<T: Transport, C: Clock>(
         (None, _) => Paced::Lost,
         _ => Paced::Answered,
     };
-    let by_list = matches!(next, Next::LookUp(_)) && reads_a_list(&sender, &action, answer.as_ref());
+    let by_list = matches!(next, Next::LookUp(_)) && reads_a_list(sender, action, answer.as_ref());
     let skew = answer.as_ref().and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(Meaning::Rejected);
     let came = signed.then_some(match came {
@@ -197,7 +197,7 @@ pub async fn attempt<T: Transport, C: Clock>(
         Attempt::Lost => Came::Lost,
         Attempt::Answered { .. } => Came::Answered,
     });
-    let (id, records) = (action.id, vec![record]);
+    let (id, records) = (action.id.clone(), vec![record]);
     Ok(Report { id, sent: true, records, next, reply, answer, refused, pace, came, token_number, by_list, skew })
 }
 

@@ -239,6 +239,7 @@ where
         observe(Event::RunBegan {
             accounts: run.settings.accounts.iter().map(|account| account.name.clone()).zip(left).collect(),
         });
+        let untold = writing::Untold::of(&run.journal);
         let mut dispatcher = Self {
             watch: Watch::new(safety, accounts),
             jitter: Jitter::new(run.seed),
@@ -248,7 +249,7 @@ where
             run,
             observe,
             states,
-            untold: writing::Untold::new(),
+            untold,
             queue,
             ready,
             ahead: Ahead::new(accounts),
@@ -304,10 +305,10 @@ where
                         self.stepped(joined);
                     }
                 }
-                Some(result) = self.untold.acknowledged.recv() => {
-                    self.acknowledged(result);
-                    while let Ok(result) = self.untold.acknowledged.try_recv() {
-                        self.acknowledged(result);
+                Some(written) = self.untold.acknowledged.recv() => {
+                    self.acknowledged(written);
+                    while let Ok(written) = self.untold.acknowledged.try_recv() {
+                        self.acknowledged(written);
                     }
                 }
                 goes_on = waiting::word(&mut self.between) => self.worded(goes_on),

@@ -28,4 +28,4 @@ pub use record::{Record, Reply};
 pub use rows::Kept;
 pub use state::{ActionState, History, Phase, States, Verified};
 pub use told::Told;
-pub use writer::Journal;
+pub use writer::{Journal, Written};

@@ -150,6 +150,11 @@ pub enum Record {
 }
 
 impl Record {
+    /// Whether a request will follow it.
+    pub const fn begins_something(&self) -> bool {
+        matches!(self, Self::Intent { .. } | Self::Asked { .. })
+    }
+
     /// When it was made.
     pub const fn at(&self) -> Timestamp {
         match self {

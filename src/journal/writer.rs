@@ -10,19 +10,41 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// Called once the records are durable, or surely not. Runs on the journal's thread; it must only pass the word on.
+/// Called once records are durable, or surely not. Runs on the journal's thread; it must only pass the word on.
 pub type Acknowledge = Box<dyn FnOnce(Result<(), String>) + Send>;
+
+/// Called for records that were handed over together: how many there are, and what became of them. As [`Acknowledge`].
+pub type Tell = Arc<dyn Fn(usize, Written) + Send + Sync>;
+
+/// What became of records that were handed over together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Written {
+    /// They are durable.
+    All,
+    /// Those are that begin nothing; the others are not, for this reason.
+    Ends(String),
+    /// Nothing can be said to be, for this reason.
+    Nothing(String),
+}
 
 /// The open journal of a run. Cheap to clone; the thread ends when the last clone is dropped and everything is written.
 #[derive(Debug, Clone)]
 pub struct Journal {
     way: Way,
+    queued: Rc<RefCell<Queued>>,
+}
+
+/// What is queued waits here to be handed over together.
+#[derive(Default)]
+struct Queued {
+    entries: Vec<Entry>,
+    tell: Option<Tell>,
 }
 
 #[derive(Debug, Clone)]
 enum Way {
-    /// To the thread; what is queued waits here to be handed over together.
-    Thread(Sender<Vec<Entry>>, Rc<RefCell<Vec<Entry>>>),
+    /// To the thread.
+    Thread(Sender<Batch>),
     /// On the caller's thread, at once, until the power is cut.
     Here(Arc<Mutex<Powered>>),
     /// Nowhere: what a bench compares with.
@@ -40,13 +62,7 @@ struct Powered {
 }
 
 #[derive(Default)]
-struct Late(Vec<(Acknowledge, Result<(), String>)>);
-
-impl std::fmt::Debug for Late {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Late").field(&self.0.len()).finish()
-    }
-}
+struct Late(Vec<(Done, Written)>);
 
 /// The run's database, and the place of the next record in the order of writing.
 #[derive(Debug)]
@@ -55,15 +71,29 @@ struct File {
     seq: u64,
 }
 
+/// A record, and the present by the clock that never jumps.
 struct Entry {
-    records: Vec<Record>,
+    record: Record,
     steady: Duration,
-    acknowledge: Acknowledge,
 }
 
-impl std::fmt::Debug for Entry {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Entry").field(&self.records).finish()
+/// What is handed over together: all of it becomes durable in one commit.
+struct Batch {
+    entries: Vec<Entry>,
+    done: Done,
+}
+
+/// Who hears what became of a batch.
+type Done = Box<dyn FnOnce(Written) + Send>;
+
+impl Written {
+    /// What became of one of them.
+    pub fn of(&self, begins_something: bool) -> Result<(), &str> {
+        match self {
+            Self::All => Ok(()),
+            Self::Ends(_) if !begins_something => Ok(()),
+            Self::Ends(why) | Self::Nothing(why) => Err(why),
+        }
     }
 }
 
@@ -76,7 +106,11 @@ impl Journal {
             .name("journal".to_owned())
             .spawn(move || write(file, &reserve, &receiver))
             .map_err(JournalError::file(database, "starting the journal's thread"))?;
-        Ok((Self { way: Way::Thread(sender, Rc::default()) }, thread))
+        Ok((Self::by(Way::Thread(sender)), thread))
+    }
+
+    fn by(way: Way) -> Self {
+        Self { way, queued: Rc::default() }
     }
 
     /// Opens the run's database to be written by the caller's own thread, and without syncing: for the fault tests, whose virtual
@@ -85,12 +119,13 @@ impl Journal {
     pub(super) fn open_here(database: &Path, power: u64) -> Result<Self, JournalError> {
         let file = File::open(database)?;
         file.connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(database))?;
-        Ok(Self { way: Way::Here(Arc::new(Mutex::new(Powered { file, records_left: power, cut: false, late: None }))) })
+        let powered = Powered { file, records_left: power, cut: false, late: None };
+        Ok(Self::by(Way::Here(Arc::new(Mutex::new(powered)))))
     }
 
     /// A journal that keeps nothing and acknowledges at once: for the bench that measures what the journal costs.
-    pub(super) const fn nowhere() -> Self {
-        Self { way: Way::Nowhere }
+    pub(super) fn nowhere() -> Self {
+        Self::by(Way::Nowhere)
     }
 
     /// From now on a fault test's journal says only in [`Self::settle`] what is written, as a slow disk does.
@@ -106,61 +141,77 @@ impl Journal {
     pub fn settle(&self) {
         let Way::Here(powered) = &self.way else { return };
         let late = powered.lock().ok().and_then(|mut powered| powered.late.as_mut().map(std::mem::take));
-        late.into_iter().flat_map(|Late(late)| late).for_each(|(acknowledge, done)| acknowledge(done));
+        late.into_iter().flat_map(|Late(late)| late).for_each(|(done, written)| done(written));
     }
 
     /// Whether a fault test's power was cut.
     pub fn power_was_cut(&self) -> bool {
         match &self.way {
-            Way::Thread(..) | Way::Nowhere => false,
+            Way::Thread(_) | Way::Nowhere => false,
             Way::Here(powered) => powered.lock().map_or(true, |powered| powered.cut),
         }
     }
 
-    /// Appends records, in order and all or none of them, and after all that was appended before; `acknowledge` is called when they
-    /// are durable or cannot be. `steady` is the present by the clock that never jumps.
-    pub fn append(&self, records: Vec<Record>, steady: Duration, acknowledge: Acknowledge) {
-        self.queue(records, steady, acknowledge);
-        self.flush();
+    /// Who hears from now on what became of queued records.
+    pub fn tell(&self, tell: Tell) {
+        self.queued.borrow_mut().tell = Some(tell);
     }
 
-    /// The same, but they are not handed over before the next [`Self::flush`]: what comes of one turn shares a commit.
-    pub fn queue(&self, records: Vec<Record>, steady: Duration, acknowledge: Acknowledge) {
-        match &self.way {
-            Way::Thread(_, queued) => queued.borrow_mut().push(Entry { records, steady, acknowledge }),
-            Way::Nowhere => acknowledge(Ok(())),
-            Way::Here(powered) => {
-                let Ok(mut powered) = powered.lock() else { return acknowledge(Err(JournalError::Closed.to_string())) };
-                let count = records.len() as u64;
-                if powered.cut || count > powered.records_left {
-                    powered.cut = true;
-                    // Kept unanswered for ever: a process without power says nothing.
-                    std::mem::forget(acknowledge);
-                    return;
-                }
-                powered.records_left -= count;
-                let done = powered
-                    .file
-                    .commit([Entry { records, steady, acknowledge: Box::new(drop) }].iter())
-                    .map_err(|error| error.to_string());
-                if let Some(Late(late)) = &mut powered.late {
-                    return late.push((acknowledge, done));
-                }
-                drop(powered);
-                acknowledge(done);
-            }
-        }
+    /// Queues a record: it is handed over by the next [`Self::flush`] or [`Self::append`], so that what comes of one turn shares a
+    /// commit and a word. `steady` is the present by the clock that never jumps.
+    pub fn queue(&self, record: Record, steady: Duration) {
+        self.queued.borrow_mut().entries.push(Entry { record, steady });
     }
 
     /// Hands over what is queued.
     pub fn flush(&self) {
-        let Way::Thread(sender, queued) = &self.way else { return };
-        let entries = queued.take();
-        if entries.is_empty() {
+        let mut queued = self.queued.borrow_mut();
+        if queued.entries.is_empty() {
             return;
         }
-        if let Err(unsent) = sender.send(entries) {
-            answer(unsent.0, Err(&JournalError::Closed.to_string()));
+        let room = Vec::with_capacity(queued.entries.len());
+        let entries = std::mem::replace(&mut queued.entries, room);
+        let (count, tell) = (entries.len(), queued.tell.clone());
+        drop(queued);
+        self.hand_over(Batch {
+            entries,
+            done: Box::new(move |written| tell.into_iter().for_each(|tell| tell(count, written.clone()))),
+        });
+    }
+
+    /// Appends records, in order and all or none of them, and after all that was queued before; `acknowledge` is called when they
+    /// are durable or cannot be.
+    pub fn append(&self, records: Vec<Record>, steady: Duration, acknowledge: Acknowledge) {
+        self.flush();
+        let begins_something = records.iter().any(Record::begins_something);
+        self.hand_over(Batch {
+            entries: records.into_iter().map(|record| Entry { record, steady }).collect(),
+            done: Box::new(move |written| acknowledge(written.of(begins_something).map_err(str::to_owned))),
+        });
+    }
+
+    fn hand_over(&self, batch: Batch) {
+        match &self.way {
+            Way::Thread(sender) => {
+                if let Err(unsent) = sender.send(batch) {
+                    (unsent.0.done)(Written::Nothing(JournalError::Closed.to_string()));
+                }
+            }
+            Way::Nowhere => (batch.done)(Written::All),
+            Way::Here(powered) => {
+                let Ok(mut here) = powered.lock() else {
+                    return (batch.done)(Written::Nothing(JournalError::Closed.to_string()));
+                };
+                let Some(written) = here.write(&batch.entries) else {
+                    // Kept unanswered for ever: a process without power says nothing.
+                    return std::mem::forget(batch.done);
+                };
+                if let Some(Late(late)) = &mut here.late {
+                    return late.push((batch.done, written));
+                }
+                drop(here);
+                (batch.done)(written);
+            }
         }
     }
 
@@ -179,6 +230,23 @@ impl Journal {
     }
 }
 
+impl Powered {
+    /// Writes one record after the other; nothing comes back where the power fails on the way.
+    fn write(&mut self, entries: &[Entry]) -> Option<Written> {
+        for entry in entries {
+            if self.cut || self.records_left == 0 {
+                self.cut = true;
+                return None;
+            }
+            self.records_left -= 1;
+            if let Err(error) = self.file.commit([entry].into_iter()) {
+                return Some(Written::Nothing(error.to_string()));
+            }
+        }
+        Some(Written::All)
+    }
+}
+
 /// What the file can still take.
 enum Room {
     /// Everything.
@@ -189,64 +257,50 @@ enum Room {
     None(String),
 }
 
-fn write(mut file: File, reserve: &Path, receiver: &Receiver<Vec<Entry>>) {
+fn write(mut file: File, reserve: &Path, receiver: &Receiver<Batch>) {
     let mut room = Room::Enough;
     while let Ok(first) = receiver.recv() {
         // Whoever waits by now shares this commit: one sync for all of them. Where processors are scarce, who is about to may come first.
         std::thread::yield_now();
-        let mut entries = first;
-        while entries.len() < LARGEST_COMMIT
+        let mut count = first.entries.len();
+        let mut batches = vec![first];
+        while count < LARGEST_COMMIT
             && let Ok(more) = receiver.try_recv()
         {
-            entries.extend(more);
+            count += more.entries.len();
+            batches.push(more);
         }
-        if let Room::Enough = room {
-            match file.commit(entries.iter()) {
-                Ok(()) => {
-                    answer(entries, Ok(()));
-                    continue;
-                }
+        let written = room.write(&mut file, reserve, &batches);
+        for batch in batches {
+            (batch.done)(written.clone());
+        }
+    }
+}
+
+impl Room {
+    fn write(&mut self, file: &mut File, reserve: &Path, batches: &[Batch]) -> Written {
+        let entries = || batches.iter().flat_map(|batch| &batch.entries);
+        if let Self::Enough = self {
+            match file.commit(entries()) {
+                Ok(()) => return Written::All,
                 Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => {
                     // The reserve is there for this: how everything in flight ends must find room.
                     drop(std::fs::remove_file(reserve));
-                    room = Room::Ends;
+                    *self = Self::Ends;
                 }
-                Err(error) => room = Room::None(error.to_string()),
+                Err(error) => *self = Self::None(error.to_string()),
             }
         }
-        if let Room::Ends = room {
-            match file.commit(entries.iter().filter(|entry| !entry.begins_something())) {
-                Ok(()) => {
-                    answer_ends(entries);
-                    continue;
-                }
-                Err(error) => room = Room::None(error.to_string()),
+        if let Self::Ends = self {
+            match file.commit(entries().filter(|entry| !entry.record.begins_something())) {
+                Ok(()) => return Written::Ends("the disk is full; nothing more is sent".to_owned()),
+                Err(error) => *self = Self::None(error.to_string()),
             }
         }
-        if let Room::None(cause) = &room {
-            answer(entries, Err(cause));
+        match self {
+            Self::None(cause) => Written::Nothing(cause.clone()),
+            Self::Enough | Self::Ends => Written::All,
         }
-    }
-}
-
-fn answer(entries: Vec<Entry>, result: Result<(), &str>) {
-    for entry in entries {
-        (entry.acknowledge)(result.map_err(str::to_owned));
-    }
-}
-
-/// What ends is written, what would begin is not: each is told so, in the order of queueing, by which callers tell whose answer it is.
-fn answer_ends(entries: Vec<Entry>) {
-    for entry in entries {
-        let begins = entry.begins_something();
-        (entry.acknowledge)(if begins { Err("the disk is full; nothing more is sent".to_owned()) } else { Ok(()) });
-    }
-}
-
-impl Entry {
-    /// Whether a request will follow these records.
-    fn begins_something(&self) -> bool {
-        self.records.iter().any(|record| matches!(record, Record::Intent { .. } | Record::Asked { .. }))
     }
 }
 
@@ -269,41 +323,56 @@ impl File {
     }
 
     fn insert<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> rusqlite::Result<()> {
-        for entry in entries {
-            for record in &entry.records {
-                rows::insert(&self.connection, self.seq, entry.steady, record)?;
-                self.seq += 1;
-            }
+        for Entry { record, steady } in entries {
+            rows::insert(&self.connection, self.seq, *steady, record)?;
+            self.seq += 1;
         }
         Ok(())
     }
 }
 
-/// No more entries are taken into a transaction that has so many.
+impl std::fmt::Debug for Queued {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Queued").field(&self.entries.len()).finish()
+    }
+}
+
+impl std::fmt::Debug for Late {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Late").field(&self.0.len()).finish()
+    }
+}
+
+/// No more records are taken into a transaction that has so many.
 const LARGEST_COMMIT: usize = 4096;
 
 #[cfg(test)]
 mod tests {
-    use super::super::Reply;
     use super::*;
-    use crate::run::Outcome;
-    use jiff::Timestamp;
 
     #[test]
-    fn on_a_full_disk_each_hears_of_its_own_records_in_the_order_of_queueing() {
-        let at = Timestamp::UNIX_EPOCH;
+    fn on_a_full_disk_what_ends_is_written_and_what_would_begin_is_not() {
+        for (written, begins, ends) in [
+            (Written::All, true, true),
+            (Written::Ends("full".to_owned()), false, true),
+            (Written::Nothing("broken".to_owned()), false, false),
+        ] {
+            assert_eq!((written.of(true).is_ok(), written.of(false).is_ok()), (begins, ends), "{written:?}");
+        }
+    }
+
+    #[test]
+    fn queued_records_share_a_word_and_come_before_those_appended_later() {
+        let journal = Journal::nowhere();
         let heard = Arc::new(Mutex::new(Vec::new()));
-        let entry = |ordinal: u64, begins: bool| {
-            let (outcome, answer) = (Outcome::Succeeded, Reply::default());
-            let record = match begins {
-                true => Record::Intent { ordinal, attempt: 1, at },
-                false => Record::Ended { ordinal, at, outcome, answer },
-            };
-            let heard = Arc::clone(&heard);
-            let acknowledge = move |result: Result<(), String>| heard.lock().unwrap().push((ordinal, result.is_ok()));
-            Entry { records: vec![record], steady: Duration::ZERO, acknowledge: Box::new(acknowledge) }
-        };
-        answer_ends(vec![entry(0, false), entry(1, true), entry(2, false), entry(3, true)]);
-        assert_eq!(*heard.lock().unwrap(), [(0, true), (1, false), (2, true), (3, false)]);
+        let told = Arc::clone(&heard);
+        journal.tell(Arc::new(move |count, written| told.lock().unwrap().push((count, written))));
+        let record = || Record::Paused { at: jiff::Timestamp::UNIX_EPOCH };
+        journal.flush();
+        (0..3).for_each(|_| journal.queue(record(), Duration::ZERO));
+        let last = Arc::clone(&heard);
+        let acknowledge = move |_| last.lock().unwrap().push((0, Written::All));
+        journal.append(vec![record()], Duration::ZERO, Box::new(acknowledge));
+        assert_eq!(*heard.lock().unwrap(), [(3, Written::All), (0, Written::All)]);
     }
 }

@@ -1,5 +1,6 @@
 //! Secrets as a type: it cannot be printed, stored or serialised, and is wiped when it is dropped.
 
+use std::borrow::Cow;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -19,8 +20,11 @@ impl Secret {
     }
 
     /// Replaces every occurrence of this secret in foreign text (a provider may echo it) by `(secret)`.
-    pub fn mask(&self, text: &str) -> String {
-        if self.0.len() < SHORTEST_MASKED { text.to_owned() } else { text.replace(self.reveal(), "(secret)") }
+    pub fn mask<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
+        if self.0.len() < SHORTEST_MASKED || !text.contains(self.reveal()) {
+            return text;
+        }
+        text.replace(self.reveal(), "(secret)").into()
     }
 }
 
@@ -41,6 +45,7 @@ mod tests {
     fn a_secret_does_not_print_and_is_masked_in_foreign_text() {
         let secret = Secret::new("hunter2hunter2");
         assert_eq!(format!("{secret:?}"), "(secret)");
-        assert_eq!(secret.mask("bad key hunter2hunter2!"), "bad key (secret)!");
+        assert_eq!(secret.mask("bad key hunter2hunter2!".into()), "bad key (secret)!");
+        assert_eq!(secret.mask("bad key".into()), "bad key");
     }
 }

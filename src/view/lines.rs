@@ -48,8 +48,8 @@ impl Observer for Lines {
         self.tally.event(event);
         if let Some(line) = event_line(event).filter(|_| self.tally.is_news(event)) {
             self.printer.note(&line);
-        } else if let Some(line) = detail_line(event) {
-            self.printer.detail(&line);
+        } else {
+            self.printer.detail(|| detail_line(event));
         }
         match event {
             Event::ActionEnded { .. } if self.twentieth() > self.last.1 && self.tally.done() < self.tally.total() => {

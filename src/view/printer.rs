@@ -176,9 +176,11 @@ impl Printer {
     }
 
     /// What is said only with `-v`.
-    pub fn detail(&self, text: &str) {
-        if self.inner.options.verbose > 0 {
-            lock(&self.inner.stderr).line(text);
+    pub fn detail(&self, text: impl FnOnce() -> Option<String>) {
+        if self.inner.options.verbose > 0
+            && let Some(text) = text()
+        {
+            lock(&self.inner.stderr).line(&text);
         }
     }
 
@@ -364,7 +366,7 @@ mod tests {
             let (printer, out, err) = printer(Options { quiet, verbose, ..Options::default() }, PIPES, "");
             printer.result("result");
             printer.note("note");
-            printer.detail("detail");
+            printer.detail(|| Some("detail".to_owned()));
             printer.warning("careful");
             printer.error("broken\u{1b}\nhere");
             assert_eq!(out.text(), "result\n");

@@ -76,11 +76,11 @@ impl HttpTransport {
     }
 
     async fn exchange(&self, request: WireRequest) -> Delivery {
-        let request = match prepare(request) {
-            Ok(request) => request,
+        let (request, loopback) = match prepare(request) {
+            Ok(prepared) => prepared,
             Err(why) => return Delivery::NotSent(why),
         };
-        let client = if is_loopback(request.url()) { Some(&self.loopback) } else { self.outward.as_ref() };
+        let client = if loopback { Some(&self.loopback) } else { self.outward.as_ref() };
         let Some(client) = client else {
             return Delivery::NotSent("only loopback is spoken to here".to_owned());
         };
@@ -121,12 +121,13 @@ pub(super) fn read_roots(path: &Path) -> Result<Vec<Certificate>, ClientError> {
         .ok_or_else(|| ClientError::NoCertificate { path: path.to_owned() })
 }
 
-/// The request as the library wants it; a sentence where it must not be sent.
-fn prepare(request: WireRequest) -> Result<Request, String> {
+/// The request as the library wants it, and whether it goes to loopback; a sentence where it must not be sent.
+fn prepare(request: WireRequest) -> Result<(Request, bool), String> {
     let url = Url::parse(&request.url).map_err(|error| format!("the URL cannot be read: {error}"))?;
+    let loopback = is_loopback(&url);
     match url.scheme() {
         "https" => {}
-        "http" if is_loopback(&url) => {}
+        "http" if loopback => {}
         "http" => return Err("plain http is refused for anything but loopback; use https".to_owned()),
         _ => return Err("the URL is neither https nor http".to_owned()),
     }
@@ -134,9 +135,7 @@ fn prepare(request: WireRequest) -> Result<Request, String> {
         return Err("the URL holds a user name or password".to_owned());
     }
     // `.` and `..` in a path are resolved by whoever parses a URL; the request would go to another place than was meant.
-    let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
-    let meant = request.url.split_once("://").and_then(|(_, rest)| rest.find('/').map(|slash| &rest[slash..]));
-    if meant != Some(&format!("{}{query}", url.path())) {
+    if path_and_query(&request.url).is_none_or(|meant| Some(meant) != path_and_query(url.as_str())) {
         return Err(
             "the URL's path would be changed on its way; it holds `.`, `..` or bare special characters".to_owned()
         );
@@ -152,7 +151,13 @@ fn prepare(request: WireRequest) -> Result<Request, String> {
         prepared.headers_mut().append(name, value);
     }
     *prepared.body_mut() = request.body.map(Into::into);
-    Ok(prepared)
+    Ok((prepared, loopback))
+}
+
+/// What follows the host in a URL.
+fn path_and_query(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    rest.find('/').map(|slash| &rest[slash..])
 }
 
 async fn read(mut response: Response) -> Delivery {

@@ -5,6 +5,7 @@ use super::sign::{fits_header, goes_into_header, unusable};
 use crate::provider::CredentialReference;
 use crate::provider::model::AuthScheme;
 use crate::text::Secret;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -129,7 +130,7 @@ impl Credentials {
 
     /// Foreign text with every credential in it replaced by `(secret)`, also where it is escaped as JSON or in a URL.
     pub fn mask(&self, text: &str) -> String {
-        self.forms.iter().fold(text.to_owned(), |text, secret| secret.mask(&text))
+        self.forms.iter().fold(text.into(), |text: Cow<'_, str>, secret| secret.mask(text)).into_owned()
     }
 }
 

@@ -71,7 +71,8 @@ fn from_command(words: &[String], limit: Duration) -> Result<Fetched, String> {
     }
     // What it printed may be the credential, and it may have repeated that on standard error.
     let printed = Secret::new(String::from_utf8_lossy(&output).trim());
-    let complaint = printed.mask(String::from_utf8_lossy(&complaint).trim());
+    let complaint = String::from_utf8_lossy(&complaint);
+    let complaint = printed.mask(complaint.trim().into());
     let complaint: String = complaint.chars().take(LONGEST_COMPLAINT).collect();
     let complaint = safe::terminal(&complaint);
     let separator = if complaint.is_empty() { "" } else { ": " };

@@ -22,8 +22,8 @@ pub struct MaskedRequest {
 
 /// The request that an operation makes of its parameters, before it is signed.
 pub fn build(base_url: &str, operation: &Operation, parameters: &Map<String, Value>) -> WireRequest {
-    // Values print without spaces and in the members' order; signers hash these very bytes.
-    let body = body(operation, parameters).map(|body| body.to_string().into_bytes());
+    // Signers hash these very bytes.
+    let body = body(operation, parameters).map(String::into_bytes);
     let mut headers = vec![("accept".to_owned(), JSON.to_owned())];
     if body.is_some() {
         headers.push(("content-type".to_owned(), JSON.to_owned()));

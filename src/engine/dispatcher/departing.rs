@@ -25,7 +25,7 @@ pub(super) struct Departure<T, C> {
 
 /// An account's departures whose intents are durable, and how many of its steps are in flight.
 pub(super) struct Written<T, C> {
-    waiting: VecDeque<Departure<T, C>>,
+    waiting: VecDeque<Box<Departure<T, C>>>,
     in_flight: u32,
 }
 
@@ -50,7 +50,7 @@ where
     C: Clock + 'static,
 {
     /// An attempt's intent is durable: it begins, or waits for a slot.
-    pub(super) fn written_down(&mut self, departure: Departure<T, C>) {
+    pub(super) fn written_down(&mut self, departure: Box<Departure<T, C>>) {
         departure.tools.trip.written(&*self.run.clock);
         self.fold(&departure.intent);
         let account = departure.tools.account;
@@ -82,19 +82,21 @@ where
         }
     }
 
-    fn depart(&mut self, departure: Departure<T, C>) {
-        let Departure { tools, action, state, .. } = departure;
+    fn depart(&mut self, departure: Box<Departure<T, C>>) {
+        let Departure { tools, action, .. } = &*departure;
         let step = UnderWay { account: tools.account, ordinal: Some(action.ordinal), trip: Rc::clone(&tools.trip) };
         let attempts = self.run.settings.retry.attempts;
-        let attempt =
-            async move { Step::Attempt(attempt::attempt(tools, action, state, attempts).await.map(Box::new)) };
+        let attempt = async move {
+            let Departure { tools, action, state, .. } = &*departure;
+            Step::Attempt(attempt::attempt(tools, action, *state, attempts).await.map(Box::new))
+        };
         let task = self.steps.spawn_local(attempt).id();
         self.begun(task, step);
     }
 
     /// What was written down ahead is not sent: the action waits as before, in the journal too.
-    fn take_back(&mut self, departure: Departure<T, C>) {
-        let Departure { tools, action, state, .. } = departure;
+    fn take_back(&mut self, departure: Box<Departure<T, C>>) {
+        let Departure { tools, action, state, .. } = *departure;
         let answer = Reply { message: Some("written down ahead, and not sent".to_owned()), ..Reply::default() };
         self.write(vec![Record::AttemptEnded {
             ordinal: action.ordinal,

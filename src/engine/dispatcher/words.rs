@@ -1,6 +1,6 @@
 //! What the run is told from outside while it goes on. A word is in the journal before whoever said it hears that it is done.
 
-use super::super::control::{Done, Heard, Word};
+use super::super::control::{Done, Word};
 use super::Dispatcher;
 use super::waiting::Between;
 use crate::journal::Record;
@@ -50,13 +50,5 @@ where
         }
         self.note_waits();
         self.tell_of_bounds();
-    }
-
-    /// Writes a word down; whoever said it, and the observer, hear of it when it is durable.
-    fn take_down(&mut self, record: Record, event: Event, heard: Heard) {
-        self.queue(vec![record], move |result| {
-            drop(heard.send(result.clone().map(|()| Done::Done)));
-        });
-        self.tell(event);
     }
 }

@@ -3,12 +3,14 @@
 
 use super::Dispatcher;
 use super::departing::Departure;
-use crate::journal::Record;
+use crate::engine::control::{Done, Heard};
+use crate::journal::{Journal, Record, Written};
 use crate::run::{Event, Ordinal, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use std::collections::VecDeque;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// Records that are queued and not yet durable, each with what follows once it is.
 pub(super) struct Untold<T, C> {
@@ -16,23 +18,25 @@ pub(super) struct Untold<T, C> {
     queued: VecDeque<Queued<T, C>>,
     /// How many of them are intents.
     intents: usize,
-    acknowledge: UnboundedSender<Result<(), String>>,
-    /// Where the journal says that the oldest is durable, or cannot be.
-    pub(super) acknowledged: UnboundedReceiver<Result<(), String>>,
+    /// Where the journal says of how many of the oldest what became of them.
+    pub(super) acknowledged: UnboundedReceiver<(usize, Written)>,
 }
 
-/// What follows records once they are durable.
+/// What follows a record once it is durable.
 struct Queued<T, C> {
     /// What is told.
     events: Vec<Event>,
-    /// The attempt whose intent they are.
+    /// The attempt whose intent it is.
     departure: Option<Box<Departure<T, C>>>,
+    /// Who said what it takes down.
+    heard: Option<Heard>,
 }
 
 impl<T, C> Untold<T, C> {
-    pub(super) fn new() -> Self {
+    pub(super) fn of(journal: &Journal) -> Self {
         let (acknowledge, acknowledged) = unbounded_channel();
-        Self { queued: VecDeque::new(), intents: 0, acknowledge, acknowledged }
+        journal.tell(Arc::new(move |count, written| drop(acknowledge.send((count, written)))));
+        Self { queued: VecDeque::new(), intents: 0, acknowledged }
     }
 
     /// Whether an intent is among them, so that a request will follow.
@@ -48,33 +52,27 @@ where
 {
     /// Folds records about an action and queues them. No later record is durable before they are.
     pub(super) fn write(&mut self, records: Vec<Record>) {
-        for record in &records {
-            self.fold(record);
-        }
-        if !records.is_empty() {
-            self.queue(records, |_| ());
+        for record in records {
+            self.fold(&record);
+            self.queue(record, None, None);
         }
     }
 
     /// Queues an attempt's intent; once it is durable the attempt begins.
     pub(super) fn intend(&mut self, departure: Departure<T, C>) {
-        self.queue(vec![departure.intent.clone()], |_| ());
-        if let Some(queued) = self.untold.queued.back_mut() {
-            queued.departure = Some(Box::new(departure));
-            self.untold.intents += 1;
-        }
+        self.untold.intents += 1;
+        self.queue(departure.intent.clone(), Some(Box::new(departure)), None);
     }
 
-    /// Queues records. `then` is called on the journal's thread when they are durable, or cannot be.
-    pub(super) fn queue(&mut self, records: Vec<Record>, then: impl FnOnce(&Result<(), String>) + Send + 'static) {
-        let acknowledge = self.untold.acknowledge.clone();
-        self.untold.queued.push_back(Queued { events: Vec::new(), departure: None });
-        let steady = self.run.clock.elapsed();
-        let done = move |result| {
-            then(&result);
-            drop(acknowledge.send(result));
-        };
-        self.run.journal.queue(records, steady, Box::new(done));
+    /// Queues a word from outside; whoever said it hears when it is durable, or cannot be.
+    pub(super) fn take_down(&mut self, record: Record, event: Event, heard: Heard) {
+        self.queue(record, None, Some(heard));
+        self.tell(event);
+    }
+
+    fn queue(&mut self, record: Record, departure: Option<Box<Departure<T, C>>>, heard: Option<Heard>) {
+        self.untold.queued.push_back(Queued { events: Vec::new(), departure, heard });
+        self.run.journal.queue(record, self.run.clock.elapsed());
     }
 
     /// Tells the observer, after everything that was written before is durable.
@@ -85,19 +83,29 @@ where
         }
     }
 
-    /// The oldest records are durable, or cannot be: then nothing of them is told, and nothing more is sent.
-    pub(super) fn acknowledged(&mut self, result: Result<(), String>) {
-        let Some(Queued { events, departure }) = self.untold.queued.pop_front() else { return };
-        self.untold.intents -= usize::from(departure.is_some());
-        match (result, departure) {
-            (Ok(()), departure) => {
+    /// So many of the oldest records are durable, or cannot be.
+    pub(super) fn acknowledged(&mut self, (count, written): (usize, Written)) {
+        for _ in 0..count {
+            let Some(queued) = self.untold.queued.pop_front() else { return };
+            self.untold.intents -= usize::from(queued.departure.is_some());
+            self.follows(queued, &written);
+        }
+    }
+
+    /// What follows a record. Where it is not durable, nothing of it is told, and nothing more is sent.
+    fn follows(&mut self, queued: Queued<T, C>, written: &Written) {
+        let Queued { events, departure, heard } = queued;
+        let written = written.of(departure.is_some());
+        heard.into_iter().for_each(|heard| drop(heard.send(written.map(|()| Done::Done).map_err(str::to_owned))));
+        match written {
+            Ok(()) => {
                 events.into_iter().for_each(|event| (self.observe)(event));
                 // Whoever leaves at once sends nothing more; `resume` takes it as lost.
-                departure.filter(|_| !self.leave).into_iter().for_each(|departure| self.written_down(*departure));
+                departure.filter(|_| !self.leave).into_iter().for_each(|departure| self.written_down(departure));
             }
-            (Err(cause), departure) => {
+            Err(cause) => {
                 departure.into_iter().for_each(|departure| self.unsent(departure.tools.account));
-                self.stop(StopReason::Environment(cause));
+                self.stop(StopReason::Environment(cause.to_owned()));
             }
         }
     }
@@ -106,8 +114,8 @@ where
     pub(super) async fn all_told(&mut self) {
         self.run.journal.flush();
         while !self.untold.queued.is_empty() {
-            let Some(result) = self.untold.acknowledged.recv().await else { return };
-            self.acknowledged(result);
+            let Some(written) = self.untold.acknowledged.recv().await else { return };
+            self.acknowledged(written);
         }
     }
 

@@ -7,7 +7,7 @@ use crate::provider::model::Window;
 use std::time::Duration;
 
 /// How many intents of an account may be written down beyond the requests in flight, so that a disk that is slow beside the provider
-/// keeps no slot empty: as many as fill the slots while one is written (Little's law). After a crash they are in doubt, too; so
+/// keeps no slot empty: as many as fill the slots while one is written (Little's law), and half as many again. After a crash they are in doubt, too; so
 /// only accounts have them all of whose actions may be asked again.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ahead {
@@ -26,7 +26,8 @@ impl Ahead {
     fn answered(&mut self, answering: Duration, writing: Duration, slots: u32) {
         self.answering = if self.answering.is_zero() { answering } else { (self.answering * 7 + answering) / 8 };
         let share = writing.as_secs_f64() / self.answering.as_secs_f64().max(SHORTEST_ANSWER);
-        self.now = if self.allowed { ((f64::from(slots) * share) as u32).min(MOST_AHEAD) } else { 0 };
+        let ahead = (f64::from(slots) * share * ROOM).round();
+        self.now = if self.allowed { (ahead as u32).min(MOST_AHEAD) } else { 0 };
     }
 }
 
@@ -81,6 +82,8 @@ impl Ready {
 
 /// No more intents are written down ahead than these: what one crash leaves in doubt has a bound.
 const MOST_AHEAD: u32 = 512;
+/// Answers come in bursts.
+const ROOM: f64 = 1.5;
 /// Seconds; a provider on the same machine answers faster.
 const SHORTEST_ANSWER: f64 = 0.000_1;
 
@@ -134,9 +137,10 @@ mod tests {
         let ms = Duration::from_millis;
         for (allowed, answering, writing, expected) in [
             (true, ms(100), ms(0), 0),
-            (true, ms(100), ms(1), 0),
-            (true, ms(100), ms(5), 3),
-            (true, ms(5), ms(5), 64),
+            (true, ms(300), ms(1), 0),
+            (true, ms(100), ms(1), 1),
+            (true, ms(100), ms(5), 5),
+            (true, ms(5), ms(5), 96),
             (true, ms(1), ms(20), 512),
             (true, ms(0), ms(20), 512),
             (false, ms(5), ms(5), 0),
@@ -153,7 +157,7 @@ mod tests {
         ready.may_write_ahead(0);
         (0..8).for_each(|ordinal| ready.add(ordinal, 0, &[], None));
         assert_eq!([(); 3].map(|()| ready.next(at(0))), [start(0, 0), start(1, 0), Turn::WaitForAnswer]);
-        ready.pace(0).written_down(Duration::from_millis(16));
+        ready.pace(0).written_down(Duration::from_millis(11));
         ready.answered(0, at(0), at(0), at(0) + Duration::from_millis(2));
         assert_eq!([(); 3].map(|()| ready.next(at(1))), [start(2, 0), start(3, 0), Turn::WaitForAnswer]);
         ready.stepped(0);
