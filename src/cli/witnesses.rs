@@ -275,4 +275,4 @@ const NO_CA: &str = "the issuer's file holds no certificate of a CA";
 
 /// Said of an action whose witnesses the command line has left out.
 const LEFT_OUT: &str = "`--only` leaves out everybody who could be asked";
-const ONLY_THE_PROVIDER: &str = "there is nobody to ask but the provider, whom `--only` leaves out: no certificate is known; --certificate ID=FILE names it";
+const ONLY_THE_PROVIDER: &str = "there is nobody to ask but the provider, whom `--only` leaves out: no certificate is known; --certificate ID=FILE names it, or `serial_number` in the plan";

@@ -172,8 +172,7 @@ pub fn together(heard: &[(Witness, Said, Timestamp)], now: Timestamp) -> Sight {
 }
 
 /// Said of an action that nobody can be asked about.
-pub const NOBODY: &str =
-    "there is nobody to ask: no state call fits, and no certificate is known; --certificate ID=FILE names it";
+pub const NOBODY: &str = "there is nobody to ask: no state call fits, and no certificate is known; --certificate ID=FILE names it, or `serial_number` in the plan";
 const UNHEARD: &str = "nobody had answered when it was stopped";
 /// CAs need seconds to hours; what is asked too often answers no sooner.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);

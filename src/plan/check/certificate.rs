@@ -105,7 +105,7 @@ impl Checker<'_> {
                 Some(_) => {}
                 None if certificate.is_some() => {}
                 None => {
-                    self.judge_bare(field, &said, issuers.as_deref());
+                    self.judge_bare(row, field, &said, issuers.as_deref());
                     facts.serial_number = Some(serial);
                 }
             }
@@ -121,17 +121,25 @@ impl Checker<'_> {
     }
 
     /// What a serial number needs beside it, since nothing else says where to ask and whom to believe.
-    fn judge_bare(&mut self, field: &Field, said: &Said<'_>, issuers: Option<&Result<ReadCertificates, Unusable>>) {
+    fn judge_bare(
+        &mut self,
+        row: &Row<'_>,
+        field: &Field,
+        said: &Said<'_>,
+        issuers: Option<&Result<ReadCertificates, Unusable>>,
+    ) {
         let place = field.value.span;
+        // A list that lacks the column is told of once.
+        let missing = |names: &[&str]| if row.header.is_some() { row.place_of_missing(names) } else { place };
         if said.issuer.is_none() {
             let what = "`serial_number` needs an `issuer`: a CRL is believed for the issuer's signature, and an OCSP question names the issuer";
             let help = "name the CA's certificate, here or in `defaults`: `issuer: \"file:ca.pem\"`";
-            self.say(Diagnostic::error("no-issuer", place, what).help(help));
+            self.say(Diagnostic::error("no-issuer", missing(&["issuer"]), what).help(help));
         }
         if said.crl.is_none() && said.ocsp.is_none() {
             let what = "`serial_number` needs a `crl` or an `ocsp`: a number does not say where to ask about it";
             let help = "give the CA's URLs, here or in `defaults`: `crl: http://…`, `ocsp: http://…`";
-            self.say(Diagnostic::error("nowhere-to-ask", place, what).help(help));
+            self.say(Diagnostic::error("nowhere-to-ask", missing(&["crl", "ocsp"]), what).help(help));
         }
         let cas = |read: &ReadCertificates| read.all.iter().filter(|certificate| certificate.is_ca).count();
         if let (Some(issuer), Some(Ok(read))) = (said.issuer, issuers)
