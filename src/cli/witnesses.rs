@@ -24,7 +24,7 @@ use std::sync::Arc;
 /// What is to be seen of a run.
 pub(super) struct ToSee {
     /// In plan order.
-    pub(super) cases: Rc<[Case]>,
+    pub(super) cases: Rc<Vec<Case>>,
     /// The way to their certificates.
     pub(super) certificate: Read,
     /// How many were seen revoked by an earlier verification.
@@ -78,7 +78,7 @@ pub(super) fn gather(
         let read = files.borrow_mut().certificates(&action).ok()??;
         read.into_iter().next()
     };
-    Ok(ToSee { cases: cases.into(), certificate: Rc::new(certificate), seen_before, not_well })
+    Ok(ToSee { cases: Rc::new(cases), certificate: Rc::new(certificate), seen_before, not_well })
 }
 
 /// Whether an operation takes something back: what makes a new certificate, or costs each time, does not.

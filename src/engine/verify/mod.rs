@@ -84,8 +84,8 @@ pub struct Verification<'r, W, T, C> {
     pub world: W,
     /// The clock.
     pub clock: Rc<C>,
-    /// What is to be seen.
-    pub cases: Rc<[Case]>,
+    /// What is to be seen. Not copied into a slice: there may be a million.
+    pub cases: Rc<Vec<Case>>,
     /// The way to their certificates.
     pub certificate: Read,
     /// How long to ask again.
@@ -280,7 +280,7 @@ fn accounts<W, T: Transport, C: Clock>(
 }
 
 fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
-    cases: &Rc<[Case]>,
+    cases: &Rc<Vec<Case>>,
     due: &[usize],
     accounts: &BTreeMap<usize, Rc<Account<T, C>>>,
     published: &Rc<Published<W, C>>,

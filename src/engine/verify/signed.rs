@@ -53,7 +53,7 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
     }
 
     /// Asks about the certificates of the cases that are due, each of the witnesses that it wants.
-    pub(super) async fn round(&self, cases: &Rc<[Case]>, due: &[usize], heard: &Telling) {
+    pub(super) async fn round(&self, cases: &Rc<Vec<Case>>, due: &[usize], heard: &Telling) {
         self.find_issuers(cases, due, heard).await;
         let mut lists: BTreeMap<&str, BTreeMap<&[u8], Group>> = BTreeMap::new();
         let mut responders: BTreeMap<&str, Responder> = BTreeMap::new();
@@ -168,7 +168,7 @@ async fn fetch_list<W: World, C: Clock>(
     places: Rc<Semaphore>,
     url: String,
     groups: Vec<Group>,
-    cases: Rc<[Case]>,
+    cases: Rc<Vec<Case>>,
     heard: Telling,
 ) {
     // Long lists are held one by one.
@@ -212,7 +212,7 @@ async fn ask_responder<W: World, C: Clock>(
     questions: Rc<Semaphore>,
     url: String,
     responder: Rc<RefCell<Responder>>,
-    cases: Rc<[Case]>,
+    cases: Rc<Vec<Case>>,
     heard: Telling,
 ) {
     let mut words = Words::new(&url);

@@ -57,7 +57,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
     /// Looks up those of the cases that are due.
     pub(super) async fn round(
         self: Rc<Self>,
-        cases: Rc<[Case]>,
+        cases: Rc<Vec<Case>>,
         due: VecDeque<usize>,
         heard: Telling,
     ) -> Result<(), JournalFailed> {
