@@ -270,7 +270,7 @@ fn certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, String> {
     Certificate::parse_all(bytes).map_err(|why| format!("{} is no certificate: {why}", path.display()))
 }
 
-const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; `crl` and `ocsp` in the plan do";
+const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; the plan may, by `crl` and `ocsp`";
 const NO_CA: &str = "the issuer's file holds no certificate of a CA";
 
 /// Said of an action whose witnesses the command line has left out.
