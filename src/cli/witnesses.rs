@@ -7,9 +7,10 @@ use super::exit::Exit;
 use crate::engine::verify::{Case, Known, Places, Read, has_state_call};
 use crate::journal::inputs::Inputs;
 use crate::journal::{History, JournalError, Phase, Reader, RunDir, RunFacts};
-use crate::pki::{CertId, Certificate};
+use crate::pki::{CertId, Certificate, SerialNumber};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
+use crate::provider::pointer::scalar_text;
 use crate::provider::{Catalog, Provider, Repeat};
 use crate::run::{Outcome, Seen, Witness, Witnesses};
 use base64::Engine;
@@ -172,12 +173,15 @@ impl Files {
         };
         let named = facts.map(named).unwrap_or_default();
         let Some(all) = self.certificates(action)? else {
-            let Some((serial, issuer)) = facts.and_then(|facts| facts.serial_number.as_ref()).zip(issuer) else {
-                return Ok(None);
-            };
+            // An operation's own field of that name is one of its parameters.
+            let own = action.parameters.get("serial_number").and_then(scalar_text);
+            let own = own.and_then(|text| SerialNumber::parse(&text).ok());
+            let serial = facts.and_then(|facts| facts.serial_number.clone()).or(own);
+            let Some((serial, issuer)) = serial.zip(issuer) else { return Ok(None) };
             let issuers = self.issuers_of(issuer)?;
-            let issuer = issuers.iter().find(|issuer| issuer.is_ca).ok_or(NO_CA)?;
-            let id = OnceCell::from(CertId::bare(serial.clone(), Rc::clone(issuer)));
+            let mut cas = issuers.iter().filter(|issuer| issuer.is_ca);
+            let (Some(issuer), None) = (cas.next(), cas.next()) else { return Err(NO_CA.to_owned()) };
+            let id = OnceCell::from(CertId::bare(serial, Rc::clone(issuer)));
             return Ok(Some(Known { id, places: self.places(named) }));
         };
         let mut all = all.into_iter();
@@ -271,7 +275,7 @@ fn certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, String> {
 }
 
 const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; the plan may, by `crl` and `ocsp`";
-const NO_CA: &str = "the issuer's file holds no certificate of a CA";
+const NO_CA: &str = "the issuer's file does not hold the certificate of one CA";
 
 /// Said of an action whose witnesses the command line has left out.
 const LEFT_OUT: &str = "`--only` leaves out everybody who could be asked";

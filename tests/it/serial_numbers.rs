@@ -80,3 +80,26 @@ fn a_list_without_an_issuer_is_told_of_once() {
         assert!(done.err.contains(words), "{words} is not in\n{}", done.err);
     }
 }
+
+#[test]
+fn a_serial_number_that_is_a_parameter_serves_too() {
+    let scene = Scene::new(empty(500));
+    let url = scene.mock.url();
+    let document = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/in-house-ca.yaml")).unwrap();
+    std::fs::create_dir(scene.place.path("own")).unwrap();
+    scene.place.file("own/in-house-ca.yaml", document.replace("serial", "serial_number"));
+    scene.place.file("ca.pem", &scene.authority.pem);
+    scene.place.file("token", "t");
+    let text = format!(
+        "version: 1\nproviders:\n  in-house: {{base_url: \"{url}\", credentials: {{token: \"file:token\"}}}}\n\
+         defaults: {{provider: in-house, action: revoke, reason: superseded, issuer: \"file:ca.pem\", crl: \"{url}/ca.crl\"}}\n\
+         actions:\n  - {{id: a, serial_number: 00AA}}\n"
+    );
+    scene.place.file("plan.yaml", text);
+    let with = ["--provider-dir", "own"];
+    scene.place.certsweep(&[&["run", "plan.yaml", "--yes", "--run-dir", "run"][..], &with].concat()).exits(0);
+    assert!(scene.mock.lines().contains(&"POST /certificates/00AA/revoke".to_owned()), "{:?}", scene.mock.lines());
+    scene.publish(bytes(scene.authority.list(&[0xAA], 2100)));
+    scene.verify(&with).exits(0);
+    assert_eq!(scene.verified(), [three("a", "revoked", "crl")]);
+}

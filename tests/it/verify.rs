@@ -106,6 +106,7 @@ impl Scene {
             "/round.crl" => empty(302).with("Location", "/round.crl"),
             "/ocsp" => responder.clone(),
             target if target.contains("/certificate/revoke") => naver_done(),
+            target if target.starts_with("/certificates/") => json(200, r#"{"state":"revoked"}"#),
             line => panic!("{line}"),
         });
         Self { place: Place::new(), mock, authority: Authority::new(), list }
