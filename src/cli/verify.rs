@@ -14,7 +14,7 @@ use crate::engine::{Sender, Word};
 use crate::journal::dir::OpenRun;
 use crate::journal::{JournalError, Reader, RunDir, RunFacts};
 use crate::provider::Catalog;
-use crate::run::{Ordinal, StopReason, Witness};
+use crate::run::{StopReason, Witness};
 use crate::time::human;
 use crate::view::verification::{Verification, VerifiedAction, Walk, Whole, render};
 use crate::wire::{HttpOptions, HttpTransport, HttpWorld};
@@ -157,15 +157,15 @@ fn in_rounds(
 /// What was seen of each case, as it is kept.
 fn walk(reader: &Reader, facts: &RunFacts, cases: &[Case], each: &mut dyn FnMut(VerifiedAction)) -> Result<(), String> {
     let mut cases = cases.iter().peekable();
-    let walked: Result<(), JournalError> = reader.told(&(0..Ordinal::MAX), |told, history| {
-        let Some(case) = cases.next_if(|case| case.ordinal == told.ordinal) else { return Ok(()) };
+    let walked: Result<(), JournalError> = reader.histories(|action, history| {
+        let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { return Ok(()) };
         let Some(verified) = history.verified else { return Ok(()) };
         let cells = cells_of(verified);
-        let account = facts.settings.accounts.get(told.account);
+        let account = facts.settings.accounts.get(action.account);
         each(VerifiedAction {
-            action_id: told.id.to_owned(),
+            action_id: action.id,
             provider: account.map(|account| account.name.clone()).unwrap_or_default(),
-            target: told.target.to_owned(),
+            target: action.target,
             seconds_to_revoke: cells.after(history.finished_at).map(|after| after.as_secs_f64()),
             cells,
             was_asked: !case.witnesses.is_empty(),
