@@ -5,6 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::report::each_action;
 use crate::journal::{Reader, RunFacts};
+use crate::plan::checked::NamedFile;
 use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
 use crate::run::Outcome;
@@ -21,9 +22,13 @@ pub fn write_plan(
 ) -> io::Result<()> {
     let settings = reader.facts().map_err(io::Error::other)?.settings;
     let mut names: Vec<String> = Vec::new();
-    let mut files: Vec<&str> = Vec::new();
+    let mut facts: Vec<&str> = Vec::new();
     each_action(reader, outcomes, &mut |action, _, _| {
-        files.extend(FILES.into_iter().filter(|name| file(action, name).is_some()));
+        for name in FACTS {
+            if !facts.contains(&name) && fact(action, name).is_some() {
+                facts.push(name);
+            }
+        }
         let own_reason = reason_field(&settings, catalog, action);
         for name in action.parameters.keys().filter(|name| Some(name.as_str()) != own_reason) {
             if !names.contains(name) {
@@ -33,11 +38,10 @@ pub fn write_plan(
         Ok(())
     })?;
     let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
-    files.sort_unstable();
-    files.dedup();
+    facts.sort_unstable();
     // A provider's own field of such a name and the common one share a column.
-    files.retain(|name| !names.iter().any(|known| known == name));
-    let header = FIXED.into_iter().chain(names.iter().map(String::as_str)).chain(files.iter().copied());
+    facts.retain(|name| !names.iter().any(|known| known == name));
+    let header = FIXED.into_iter().chain(names.iter().map(String::as_str)).chain(facts.iter().copied());
     rows.write_record(header).map_err(io::Error::other)?;
     each_action(reader, outcomes, &mut |action, _, _| {
         let account = settings.accounts.get(action.account).map(|account| account.name.clone()).unwrap_or_default();
@@ -47,9 +51,9 @@ pub fn write_plan(
         let own_reason = reason_field(&settings, catalog, action);
         let cells = names.iter().map(|name| match action.parameters.get(name) {
             Some(value) if Some(name.as_str()) != own_reason => cell(value),
-            _ => file(action, name).unwrap_or_default(),
+            _ => fact(action, name).unwrap_or_default(),
         });
-        let named = files.iter().map(|name| file(action, name).unwrap_or_default());
+        let named = facts.iter().map(|name| fact(action, name).unwrap_or_default());
         rows.write_record(fixed.into_iter().chain(cells).chain(named)).map_err(io::Error::other)
     })?;
     rows.flush()
@@ -74,15 +78,18 @@ fn reason_field<'a>(settings: &Settings, catalog: &'a Catalog, action: &Action) 
     rules.reason.as_ref().map(|reason| reason.field.as_str())
 }
 
-/// The cell of a file that the plan named for the action's certificate.
-fn file(action: &Action, name: &str) -> Option<String> {
-    let files = action.certificate.as_deref()?;
-    let named = match name {
-        "certificate" => &files.certificate,
-        "issuer" => &files.issuer,
-        _ => return None,
-    };
-    named.as_ref().map(|file| format!("file:{}", file.path))
+/// The cell of what the plan said of the action's certificate.
+fn fact(action: &Action, name: &str) -> Option<String> {
+    let facts = action.certificate.as_deref()?;
+    let file = |file: &NamedFile| format!("file:{}", file.path);
+    match name {
+        "certificate" => facts.certificate.as_ref().map(file),
+        "serial_number" => facts.serial_number.as_ref().map(ToString::to_string),
+        "issuer" => facts.issuer.as_ref().map(file),
+        "crl" => Some(facts.crl.join(" ")).filter(|urls| !urls.is_empty()),
+        "ocsp" => facts.ocsp.clone(),
+        _ => None,
+    }
 }
 
 fn cell(value: &Value) -> String {
@@ -95,5 +102,5 @@ fn cell(value: &Value) -> String {
 
 /// The columns that every list has.
 const FIXED: [&str; 5] = ["id", "provider", "action", "reason", "not_before"];
-/// The columns of files for `verify`, where an action has one.
-const FILES: [&str; 2] = ["certificate", "issuer"];
+/// The columns for `verify`, where an action has one.
+const FACTS: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];

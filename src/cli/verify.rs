@@ -9,14 +9,14 @@ use super::report::{cells_of, write_reports};
 use super::resume::same_documents;
 use super::signals;
 use super::witnesses::{ToSee, gather};
-use crate::engine::verify::{Case, Ended, Progress, Sight, Verification, verify as ask};
+use crate::engine::verify::{Case, Ended, Progress, Verification as Asking, verify as ask};
 use crate::engine::{Sender, Word};
 use crate::journal::dir::OpenRun;
-use crate::journal::{Reader, RunDir, RunFacts, Verified};
+use crate::journal::{JournalError, Reader, RunDir, RunFacts};
 use crate::provider::Catalog;
 use crate::run::{StopReason, Witness};
 use crate::time::human;
-use crate::view::verification::{Verification as Shown, VerifiedAction, render};
+use crate::view::verification::{Verification, VerifiedAction, Walk, Whole, render};
 use crate::wire::{HttpOptions, HttpTransport, HttpWorld};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -37,7 +37,7 @@ fn verify_run(context: &Context, args: &args::Verify) -> Result<Exit, Exit> {
 }
 
 fn verify_open_run(context: &Context, args: &args::Verify, run: &OpenRun) -> Result<Exit, Exit> {
-    let reader = run.dir.read().map_err(|error| context.failed(&error))?;
+    let reader = Rc::new(run.dir.read().map_err(|error| context.failed(&error))?);
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
     if facts.simulated {
         context.printer.error("this run was a rehearsal: there is nothing that the world could see of it");
@@ -45,7 +45,7 @@ fn verify_open_run(context: &Context, args: &args::Verify, run: &OpenRun) -> Res
     }
     let catalog = catalog_of(context, &facts)?;
     same_documents(context, &facts, &catalog)?;
-    let to_see = gather(context, args, &reader, &facts, &catalog)?;
+    let to_see = gather(context, args, (&run.dir, &reader), &facts, &catalog)?;
     let senders = state_senders(context, args, &facts, &catalog, &to_see)?;
     let options = HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone() };
     let world = HttpWorld::new(&options).map_err(|error| context.failed(&error))?;
@@ -55,7 +55,10 @@ fn verify_open_run(context: &Context, args: &args::Verify, run: &OpenRun) -> Res
         context.printer.error(&format!("{account}: {why}"));
     }
     write_reports(&reader, run.dir.path(), args.output.as_deref()).map_err(|error| context.failed(&error))?;
-    let mut shown = shown(run, &facts, &to_see, ended);
+    let asked: Walk<'_> = &|each| walk(&reader, &facts, &to_see.cases, each);
+    let path = run.dir.path().display().to_string();
+    let mut shown = Verification::new(facts.settings.name.clone(), path, to_see.seen_before, to_see.not_well);
+    asked(&mut |action| shown.take(action)).map_err(|error| context.failed(&error))?;
     let exit = match signal {
         Some(number) => Exit::Signal(number),
         None if refused => Exit::Environment,
@@ -64,7 +67,10 @@ fn verify_open_run(context: &Context, args: &args::Verify, run: &OpenRun) -> Res
     };
     shown.exit_code = exit.code();
     if context.global.json {
-        context.printer.result_json(&shown);
+        context
+            .printer
+            .result_pieces(&Whole { verification: &shown, asked })
+            .map_err(|error| context.failed(&error))?;
     } else {
         context.printer.result(render(&shown).trim_end());
     }
@@ -79,10 +85,8 @@ fn state_senders(
     catalog: &Catalog,
     to_see: &ToSee,
 ) -> Result<Vec<Option<Rc<Sender<HttpTransport>>>>, Exit> {
-    let asked = |index: usize| {
-        let state = |case: &Case| case.action.account == index && case.witnesses.contains(&Witness::State);
-        to_see.cases.iter().any(|(case, _)| state(case))
-    };
+    let asked =
+        |index: usize| to_see.cases.iter().any(|case| case.account == index && case.witnesses.contains(Witness::State));
     let mut settings = facts.settings.clone();
     let mut index = 0;
     settings.accounts.retain(|_| {
@@ -98,7 +102,7 @@ fn in_rounds(
     context: &Context,
     args: &args::Verify,
     facts: &RunFacts,
-    (run, reader): (&OpenRun, &Reader),
+    (run, reader): (&OpenRun, &Rc<Reader>),
     senders: Vec<Option<Rc<Sender<HttpTransport>>>>,
     world: HttpWorld,
     to_see: &ToSee,
@@ -123,14 +127,15 @@ fn in_rounds(
                 }
             }
         });
-        let verification = Verification {
+        let verification = Asking {
             settings: &facts.settings,
-            reader,
+            reader: Rc::clone(reader),
             journal: run.journal.clone(),
             senders,
             world,
             clock: Rc::new(context.clock),
-            cases: to_see.cases.iter().map(|(case, _)| case.clone()).collect(),
+            cases: Rc::clone(&to_see.cases),
+            certificate: Rc::clone(&to_see.certificate),
             wait: args.wait,
             stop: stopped,
         };
@@ -149,26 +154,23 @@ fn in_rounds(
     Ok((ended, signal))
 }
 
-fn shown(run: &OpenRun, facts: &RunFacts, to_see: &ToSee, ended: Ended) -> Shown {
-    let action = |((case, finished_at), sight): (&(Case, Option<jiff::Timestamp>), Sight)| {
-        let Sight { seen, at, by, revoked_at, why } = sight;
-        let cells = cells_of(Verified { at, seen, by, revoked_at, why });
-        let account = facts.settings.accounts.get(case.action.account);
-        VerifiedAction {
-            action_id: case.action.id.clone(),
+/// What was seen of each case, as it is kept.
+fn walk(reader: &Reader, facts: &RunFacts, cases: &[Case], each: &mut dyn FnMut(VerifiedAction)) -> Result<(), String> {
+    let mut cases = cases.iter().peekable();
+    let walked: Result<(), JournalError> = reader.histories(|action, history| {
+        let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { return Ok(()) };
+        let Some(verified) = history.verified else { return Ok(()) };
+        let cells = cells_of(verified);
+        let account = facts.settings.accounts.get(action.account);
+        each(VerifiedAction {
+            action_id: action.id,
             provider: account.map(|account| account.name.clone()).unwrap_or_default(),
-            target: case.action.target.clone(),
-            seconds_to_revoke: cells.after(*finished_at).map(|after| after.as_secs_f64()),
+            target: action.target,
+            seconds_to_revoke: cells.after(history.finished_at).map(|after| after.as_secs_f64()),
             cells,
             was_asked: !case.witnesses.is_empty(),
-        }
-    };
-    let asked = to_see.cases.iter().zip(ended.sights).map(action).collect();
-    Shown::new(
-        facts.settings.name.clone(),
-        run.dir.path().display().to_string(),
-        asked,
-        to_see.seen_before,
-        to_see.not_well,
-    )
+        });
+        Ok(())
+    });
+    walked.map_err(|error| error.to_string())
 }

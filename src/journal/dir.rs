@@ -12,7 +12,7 @@
 //!   report.csv     written when the run ends or stops
 //! ```
 
-use super::inputs::{self, Changed};
+use super::inputs::{self, Changed, Inputs};
 use super::inserting::Inserter;
 use super::reader::{Reader, RunFacts};
 use super::shape::{self, Shape};
@@ -225,6 +225,11 @@ impl RunDir {
     /// Where that cannot be told.
     pub fn changed_inputs(&self) -> Result<Vec<Changed>, JournalError> {
         inputs::changed(&self.path.join(INPUTS))
+    }
+
+    /// The copies of the files that its plan named.
+    pub fn inputs(&self) -> Inputs {
+        Inputs::new(self.path.join(INPUTS))
     }
 
     /// Whether a process works on the run now.

@@ -4,6 +4,7 @@ use super::JournalError;
 use super::dir::private_file;
 use crate::plan::ReadFile;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -28,6 +29,30 @@ struct Copied {
     path: Option<PathBuf>,
 }
 
+/// The copies of a run's files, to be looked for by where they were.
+#[derive(Debug)]
+pub struct Inputs {
+    directory: PathBuf,
+    /// By path; read when it is first needed, which is seldom.
+    copies: Option<HashMap<PathBuf, String>>,
+}
+
+impl Inputs {
+    pub(super) fn new(directory: PathBuf) -> Self {
+        Self { directory, copies: None }
+    }
+
+    /// The copy of the file that was there, where one was made.
+    pub fn copy_of(&mut self, path: &Path) -> Option<PathBuf> {
+        let Self { directory, copies } = self;
+        let copies = copies.get_or_insert_with(|| {
+            let index = index(directory).unwrap_or_default();
+            index.into_iter().filter_map(|Copied { copy, path, .. }| Some((path?, copy))).collect()
+        });
+        Some(directory.join(copies.get(path)?))
+    }
+}
+
 /// Copies the files into `directory`, with an index of them. All is synced but the directory itself.
 pub(super) fn copy(directory: &Path, files: &[ReadFile]) -> Result<(), JournalError> {
     let mut index = Vec::new();
@@ -48,16 +73,8 @@ pub(super) fn copy(directory: &Path, files: &[ReadFile]) -> Result<(), JournalEr
 /// The files below `directory`'s index that are there and no longer what was copied. A file that is gone has not changed: the copies
 /// are all that a run needs.
 pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
-    let path = directory.join(INDEX);
-    let index: Vec<Copied> = match File::open(&path) {
-        Ok(file) => serde_json::from_reader(BufReader::new(file))
-            .map_err(|error| JournalError::Unreadable { path: path.clone(), what: error.to_string() })?,
-        // Runs of earlier versions have none.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(JournalError::file(&path, "reading")(error)),
-    };
     let mut changed = Vec::new();
-    for Copied { copy, path, .. } in index {
+    for Copied { copy, path, .. } in index(directory)? {
         let Some(path) = path else { continue };
         let (Ok(now), Ok(then)) = (File::open(&path), File::open(directory.join(copy))) else { continue };
         let line = first_difference(BufReader::with_capacity(BLOCK, then), BufReader::with_capacity(BLOCK, now));
@@ -66,6 +83,17 @@ pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
         }
     }
     Ok(changed)
+}
+
+fn index(directory: &Path) -> Result<Vec<Copied>, JournalError> {
+    let path = directory.join(INDEX);
+    match File::open(&path) {
+        Ok(file) => serde_json::from_reader(BufReader::new(file))
+            .map_err(|error| JournalError::Unreadable { path, what: error.to_string() }),
+        // Runs of earlier versions have none.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(JournalError::file(&path, "reading")(error)),
+    }
 }
 
 /// The first line in which two texts differ, from 1.

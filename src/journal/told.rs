@@ -54,6 +54,21 @@ impl<'a> From<&'a Action> for Told<'a> {
 }
 
 impl Reader {
+    /// One action with its history.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or has no such action, or its records contradict each other.
+    pub fn history(&self, ordinal: Ordinal) -> Result<(Action, History), JournalError> {
+        let mut found = None;
+        self.walk(ACTION, &(ordinal..ordinal + 1), |row, records| -> Result<(), JournalError> {
+            let raw = RawAction::read(row).map_err(self.database())?;
+            let action = raw.parse().map_err(|what| self.unreadable(what))?;
+            found = Some((action, records.of(ordinal)?));
+            Ok(())
+        })?;
+        found.ok_or_else(|| self.unreadable(format!("there is no action {ordinal}")))
+    }
+
     /// Every action with its history, in plan order, one by one. `each` ends the walk with an error of its own.
     ///
     /// # Errors

@@ -2,8 +2,10 @@
 //! and what its key may sign. Verifies signatures; fetches nothing, and builds no chains.
 
 use super::bundle;
+use super::cert_id::SerialNumber;
 use super::pem::{Piece, pieces};
 use jiff::Timestamp;
+use std::sync::Arc;
 use x509_parser::asn1_rs::{BitString, FromDer};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
@@ -17,8 +19,8 @@ use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 pub struct Certificate {
     /// The whole of it.
     pub der: Vec<u8>,
-    /// The serial number without leading zeros.
-    pub serial: Vec<u8>,
+    /// The serial number.
+    pub serial: SerialNumber,
     /// The issuer's name in DER.
     pub issuer: Vec<u8>,
     /// Its own name in DER.
@@ -38,7 +40,7 @@ pub struct Certificate {
     /// Whether its key may sign OCSP answers in its issuer's place.
     pub signs_ocsp: bool,
     /// Where its CRL is.
-    pub crl_urls: Vec<String>,
+    pub crl_urls: Arc<[String]>,
     /// Where its OCSP responder is.
     pub ocsp_urls: Vec<String>,
     /// Where its issuer's certificate is.
@@ -128,7 +130,7 @@ impl Certificate {
         }
         let mut certificate = Self {
             der: der.to_owned(),
-            serial: without_zeros(read.raw_serial()),
+            serial: SerialNumber::from_der(read.raw_serial()),
             issuer: read.issuer().as_raw().to_owned(),
             subject: read.subject().as_raw().to_owned(),
             spki: read.public_key().raw.to_owned(),
@@ -139,7 +141,7 @@ impl Certificate {
             // RFC 5280, section 4.2.1.3: a key without the extension may do anything.
             signs_crls: true,
             signs_ocsp: false,
-            crl_urls: Vec::new(),
+            crl_urls: Arc::default(),
             ocsp_urls: Vec::new(),
             issuer_urls: Vec::new(),
         };
@@ -209,10 +211,6 @@ pub(super) fn urls(name: &DistributionPointName<'_>) -> Vec<String> {
 
 pub(super) fn timestamp(time: ASN1Time) -> Option<Timestamp> {
     Timestamp::from_second(time.timestamp()).ok()
-}
-
-pub(super) fn without_zeros(serial: &[u8]) -> Vec<u8> {
-    serial.iter().copied().skip_while(|byte| *byte == 0).collect()
 }
 
 const SEQUENCE: u8 = 0x30;

@@ -2,7 +2,8 @@
 //! of [`Crl`] has been signed by the issuer. Fetches nothing.
 
 use super::RevocationReason;
-use super::certificate::{Certificate, timestamp, urls, without_zeros};
+use super::cert_id::{CertId, Own, SerialNumber};
+use super::certificate::{Certificate, timestamp, urls};
 use super::pem::{Piece, pieces};
 use super::status::{Doubt, MOST_BYTES, Status, holds};
 use jiff::Timestamp;
@@ -19,7 +20,7 @@ pub struct Crl {
     until: Option<Timestamp>,
     covers: Covers,
     /// By serial number.
-    revoked: HashMap<Vec<u8>, Entry>,
+    revoked: HashMap<SerialNumber, Entry>,
 }
 
 /// What the list says of one certificate.
@@ -81,28 +82,31 @@ impl Crl {
     }
 
     /// What the list tells of a certificate now.
-    pub fn status(&self, certificate: &Certificate, now: Timestamp) -> Status {
+    pub fn status(&self, id: &CertId, now: Timestamp) -> Status {
         // Names are not enough: serial numbers are one key's own.
-        if !certificate.is_issued_by(&self.issuer) {
+        if id.issuer.subject != self.issuer.subject || id.issuer.spki != self.issuer.spki {
             return Status::Unknown(Doubt::OtherIssuer);
         }
         if let Err(doubt) = holds(self.from, self.until, now) {
             return Status::Unknown(doubt);
         }
-        match self.revoked.get(&certificate.serial) {
+        match self.revoked.get(&id.serial) {
             // A word for lists of changes only: it was on hold and is no more, or the list is wrong.
             Some(Entry { reason: Some(RevocationReason::RemoveFromCrl), .. }) => Status::Unknown(Doubt::NotCovered),
             Some(entry) => Status::Revoked { at: entry.at, reason: entry.reason },
-            None if self.covers.covers(certificate) => Status::Good,
+            None if self.covers.covers(id.own.as_ref()) => Status::Good,
             None => Status::Unknown(Doubt::NotCovered),
         }
     }
 }
 
 impl Covers {
-    fn covers(&self, certificate: &Certificate) -> bool {
-        let named = |places: &Vec<String>| places.iter().any(|place| certificate.crl_urls.contains(place));
-        !self.partly && self.cas.is_none_or(|cas| cas == certificate.is_ca) && self.places.as_ref().is_none_or(named)
+    /// Whether a certificate that is not on the list would have to be. Of one that is not known, only a list of everything tells.
+    fn covers(&self, own: Option<&Own>) -> bool {
+        let is_named = |places: &Vec<String>, own: &Own| places.iter().any(|place| own.crl_urls.contains(place));
+        let kind = self.cas.is_none_or(|cas| own.is_some_and(|own| own.is_ca == cas));
+        let place = self.places.as_ref().is_none_or(|places| own.is_some_and(|own| is_named(places, own)));
+        !self.partly && kind && place
     }
 }
 
@@ -133,8 +137,8 @@ impl Covers {
     }
 }
 
-fn entry(entry: &RevokedCertificate<'_>) -> Option<(Vec<u8>, Entry)> {
+fn entry(entry: &RevokedCertificate<'_>) -> Option<(SerialNumber, Entry)> {
     let code = entry.reason_code().map(|(_, code)| code.0);
     let reason = RevocationReason::ALL.into_iter().find(|reason| Some(reason.code()) == code);
-    Some((without_zeros(entry.raw_serial()), Entry { at: timestamp(entry.revocation_date)?, reason }))
+    Some((SerialNumber::from_der(entry.raw_serial()), Entry { at: timestamp(entry.revocation_date)?, reason }))
 }

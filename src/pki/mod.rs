@@ -2,6 +2,7 @@
 //! private keys that sign, and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
 
 mod bundle;
+pub mod cert_id;
 pub mod certificate;
 pub mod crl;
 pub mod csr;
@@ -15,6 +16,7 @@ pub mod status;
 #[cfg(test)]
 mod world_tests;
 
+pub use cert_id::{CertId, SerialNumber};
 pub use certificate::Certificate;
 pub use crl::Crl;
 pub use csr::Csr;

@@ -2,31 +2,31 @@
 //! issuer, or of a responder that the issuer has certified for it. Sends nothing; no nonce is sent, as most responders want it (RFC 5019).
 
 use super::RevocationReason;
-use super::certificate::{Certificate, without_zeros};
+use super::cert_id::{CertId, SerialNumber};
+use super::certificate::Certificate;
 use super::status::{Doubt, MOST_BYTES, Status, holds};
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use jiff::{SignedDuration, Timestamp};
 use x509_cert::der::asn1::{Null, ObjectIdentifier, OctetString};
 use x509_cert::der::{Any, Decode, Encode};
 use x509_cert::ext::Extensions;
-use x509_cert::serial_number::SerialNumber;
 use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_ocsp::{
-    BasicOcspResponse, CertId, CertStatus, OcspGeneralizedTime, OcspRequest, OcspResponse, OcspResponseStatus, Request,
-    SingleResponse, TbsRequest, Version,
+    BasicOcspResponse, CertId as AskedId, CertStatus, OcspGeneralizedTime, OcspRequest, OcspResponse,
+    OcspResponseStatus, Request, SingleResponse, TbsRequest, Version,
 };
 use x509_parser::asn1_rs::{self, BitString, FromDer};
 use x509_parser::x509::AlgorithmIdentifier;
 
 /// The body of a request about one certificate. `None` where it has a serial number that no request can carry.
-pub fn request(certificate: &Certificate, issuer: &Certificate) -> Option<Vec<u8>> {
+pub fn request(id: &CertId) -> Option<Vec<u8>> {
     let hash = |data: &[u8]| OctetString::new(digest(&SHA1_FOR_LEGACY_USE_ONLY, data).as_ref()).ok();
-    let asked = CertId {
+    let asked = AskedId {
         // What every responder understands; it names the issuer, and nothing hangs on its strength.
         hash_algorithm: AlgorithmIdentifierOwned { oid: SHA_1, parameters: Some(Any::from(Null)) },
-        issuer_name_hash: hash(&certificate.issuer)?,
-        issuer_key_hash: hash(&issuer.key_bits)?,
-        serial_number: SerialNumber::new(&certificate.serial).ok()?,
+        issuer_name_hash: hash(&id.issuer.subject)?,
+        issuer_key_hash: hash(&id.issuer.key_bits)?,
+        serial_number: x509_cert::serial_number::SerialNumber::new(id.serial.octets()).ok()?,
     };
     let request = OcspRequest {
         tbs_request: TbsRequest {
@@ -41,19 +41,16 @@ pub fn request(certificate: &Certificate, issuer: &Certificate) -> Option<Vec<u8
 }
 
 /// What an answer's body tells of a certificate now.
-pub fn status(answer: &[u8], certificate: &Certificate, issuer: &Certificate, now: Timestamp) -> Status {
-    match read(answer, certificate, issuer, now) {
+pub fn status(answer: &[u8], id: &CertId, now: Timestamp) -> Status {
+    match read(answer, id, now) {
         Ok(status) => status,
         Err(doubt) => Status::Unknown(doubt),
     }
 }
 
-fn read(answer: &[u8], certificate: &Certificate, issuer: &Certificate, now: Timestamp) -> Result<Status, Doubt> {
+fn read(answer: &[u8], id: &CertId, now: Timestamp) -> Result<Status, Doubt> {
     if answer.len() > MOST_BYTES {
         return Err(Doubt::TooLong);
-    }
-    if !certificate.is_issued_by(issuer) {
-        return Err(Doubt::OtherIssuer);
     }
     let response = OcspResponse::from_der(answer).map_err(|_| Doubt::Unreadable)?;
     if response.response_status != OcspResponseStatus::Successful {
@@ -64,11 +61,11 @@ fn read(answer: &[u8], certificate: &Certificate, issuer: &Certificate, now: Tim
     if has_critical(basic.tbs_response_data.response_extensions.as_ref()) {
         return Err(Doubt::Unreadable);
     }
-    if !is_signed(&basic, bytes.response.as_bytes(), issuer, now).ok_or(Doubt::Unreadable)? {
+    if !is_signed(&basic, bytes.response.as_bytes(), &id.issuer, now).ok_or(Doubt::Unreadable)? {
         return Err(Doubt::NotSigned);
     }
     let told = basic.tbs_response_data.responses.iter();
-    let told = told.filter(|single| is_about(&single.cert_id, certificate, issuer));
+    let told = told.filter(|single| is_about(&single.cert_id, id));
     told.map(|single| tells(single, now).unwrap_or_else(Status::Unknown))
         .reduce(Status::or)
         .ok_or(Doubt::OtherCertificate)
@@ -101,16 +98,16 @@ fn first_element(sequence: &[u8]) -> Option<&[u8]> {
     outer.data.get(..outer.data.len() - rest.len())
 }
 
-fn is_about(asked: &CertId, certificate: &Certificate, issuer: &Certificate) -> bool {
+fn is_about(asked: &AskedId, id: &CertId) -> bool {
     let algorithm: &'static Algorithm = match asked.hash_algorithm.oid {
         SHA_1 => &SHA1_FOR_LEGACY_USE_ONLY,
         SHA_256 => &SHA256,
         _ => return false,
     };
     let same = |hash: &OctetString, data: &[u8]| digest(algorithm, data).as_ref() == hash.as_bytes();
-    without_zeros(asked.serial_number.as_bytes()) == certificate.serial
-        && same(&asked.issuer_name_hash, &certificate.issuer)
-        && same(&asked.issuer_key_hash, &issuer.key_bits)
+    SerialNumber::from_der(asked.serial_number.as_bytes()) == id.serial
+        && same(&asked.issuer_name_hash, &id.issuer.subject)
+        && same(&asked.issuer_key_hash, &id.issuer.key_bits)
 }
 
 fn tells(single: &SingleResponse, now: Timestamp) -> Result<Status, Doubt> {

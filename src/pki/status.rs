@@ -41,7 +41,7 @@ pub enum Doubt {
     #[error("it is out of date, or does not say until when it holds")]
     OutOfDate,
     /// A list of some certificates, and this one may not be among them.
-    #[error("it does not cover this certificate")]
+    #[error("it does not cover this certificate, or does not tell that it does")]
     NotCovered,
     /// The responder answers with an error.
     #[error("the responder refuses to answer")]

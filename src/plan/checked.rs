@@ -1,7 +1,7 @@
 //! The proof that a plan was checked: [`CheckedPlan`], which only [`super::check()`] can make, and the actions that it gave.
 
 use super::settings::Settings;
-use crate::pki::RevocationReason;
+use crate::pki::{RevocationReason, SerialNumber};
 use crate::run::Ordinal;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -42,19 +42,28 @@ pub struct Action {
     pub duplicate_of: Option<String>,
     /// What it does, over all plans.
     pub fingerprint: Fingerprint,
-    /// Where its certificate is, for `verify`; it changes nothing of what is sent.
-    pub certificate: Option<Box<CertificateFiles>>,
+    /// Which its certificate is, for `verify`; it changes nothing of what is sent.
+    pub certificate: Option<Box<CertificateFacts>>,
 }
 
-/// The files that a plan names for an action's certificate.
+/// What a plan says of an action's certificate beside what is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct CertificateFiles {
+pub struct CertificateFacts {
     /// The certificate; its issuers may follow in the same file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub certificate: Option<NamedFile>,
-    /// Certificates of issuers.
+    /// Its serial number, where there is no file. Then there is an issuer too, and somewhere to ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub serial_number: Option<SerialNumber>,
+    /// Certificates of issuers; one of a CA alone where there is a serial number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<NamedFile>,
+    /// URLs of CRLs, where the certificate is not known or names none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crl: Vec<String>,
+    /// The URL of an OCSP responder, where the certificate is not known or names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ocsp: Option<String>,
 }
 
 /// A file as it was when the plan was checked.

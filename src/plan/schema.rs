@@ -1,7 +1,7 @@
 //! The plan's JSON Schema (2020-12) for editors, made from the provider documents. It helps while writing; only
 //! [`super::check()`] decides.
 
-use super::check::COMMON;
+use super::check::{COMMON, OWN};
 use crate::pki::RevocationReason;
 use crate::provider::Catalog;
 use crate::provider::model::{ActionRules, Kind, Operation, Parameter, Provider};
@@ -156,6 +156,15 @@ fn common() -> Map<String, Value> {
             "issuer" => {
                 json!({"type": "string", "pattern": "^file:", "description": "A PEM file with the certificate's issuer, for `certsweep verify`: file:PATH"})
             }
+            "serial_number" => {
+                json!({"type": ["string", "number"], "description": "The serial number of the certificate that the action revokes, in hexadecimal, for `certsweep verify` where there is no file; with `issuer`, and `crl` or `ocsp`"})
+            }
+            "crl" => {
+                json!({"$ref": "#/$defs/words", "description": "URLs of the issuer's CRLs, for `certsweep verify`, where the certificate names none"})
+            }
+            "ocsp" => {
+                json!({"type": "string", "pattern": "^https?://", "description": "The URL of the issuer's OCSP responder, for `certsweep verify`, where the certificate names none"})
+            }
             "reason" => {
                 json!({"type": "string", "description": "The revocation reason, in RFC 5280 words or the provider's"})
             }
@@ -169,7 +178,7 @@ fn common() -> Map<String, Value> {
 fn defaults(catalog: &Catalog) -> Value {
     let mut properties = common();
     properties.remove("id");
-    properties.remove("certificate");
+    OWN.iter().for_each(|name| drop(properties.remove(*name)));
     for (operation, rules) in catalog.iter().flat_map(|provider| provider.actions()) {
         // A certificate is every action's own.
         let own = rules.certificate.as_ref().map(|rule| &rule.field);

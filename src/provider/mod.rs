@@ -12,6 +12,7 @@ pub mod model;
 pub mod openapi;
 pub mod params;
 pub mod pointer;
+pub mod problem;
 pub mod reasons;
 pub mod request;
 pub mod retry_after;

@@ -1,10 +1,10 @@
 //! What an answer means: the document's rules first, then what HTTP itself says. Pure and total: any answer gets a reading,
-//! and what nothing declares is never a success.
+//! and what nothing declares is never a success. What a problem document says beside the document's places is kept, and means nothing.
 
 use super::answer::{Answer, Meaning, Verdict};
 use super::model::{AnswerRule, Condition, Operation, Place, Test};
 use super::pointer::Pointer;
-use super::retry_after;
+use super::{problem, retry_after};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -19,11 +19,16 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
         meaning => meaning,
     };
     let hint = operation.throttle_hint.as_ref().filter(|_| meaning == Meaning::Throttled);
+    let problem = problem::read(answer, &body).unwrap_or_default();
+    let words = first_text(&operation.message, &body).or(problem.detail);
     Verdict {
         meaning,
         declared: rule.is_some(),
-        code: first_text(&operation.code, &body),
-        message: first_text(&operation.message, &body),
+        code: first_text(&operation.code, &body).or(problem.kind),
+        message: match (words, problem.more) {
+            (Some(words), Some(more)) => Some(format!("{words}; {more}")),
+            (words, more) => words.or(more),
+        },
         reference: operation.reference.iter().find_map(|place| match place {
             Place::Body(pointer) => pointer.text_of(&body),
             Place::Header(name) => answer.header(name).map(str::to_owned),
@@ -174,6 +179,14 @@ mod tests {
         let third =
             read(&answer(429, &[("retry-after", "3")], r#"{"error":{"text":"a"},"text":"limit:30,time:1 minute"}"#));
         assert_eq!((third.message.as_deref(), third.retry_after.map(|wait| wait.as_secs())), (Some("a"), Some(3)));
+        let problem = r#"{"type":"urn:x","detail":"no","instance":"/7","text":"own","code":1}"#;
+        let as_json = read(&answer(400, &[("content-type", "application/json")], problem));
+        let as_problem = read(&answer(400, &[("content-type", "application/problem+json")], problem));
+        let without =
+            read(&answer(400, &[("content-type", "application/problem+json")], r#"{"type":"urn:x","detail":"no"}"#));
+        assert_eq!(as_json.message.as_deref(), Some("own"));
+        assert_eq!((as_problem.code.as_deref(), as_problem.message.as_deref()), (Some("1"), Some("own; instance: /7")));
+        assert_eq!((without.code.as_deref(), without.message.as_deref()), (Some("urn:x"), Some("no")));
         let fourth = read(&answer(400, &[], r#"{"text":"limit:30,time:1 minute"}"#));
         assert_eq!((fourth.retry_after, fourth.reference), (None, None));
     }

@@ -8,7 +8,7 @@ pub mod verified;
 pub use bound::Bound;
 pub use event::{Event, StopReason};
 pub use outcome::{Effect, Outcome};
-pub use verified::{Seen, Witness};
+pub use verified::{Seen, Witness, Witnesses};
 
 /// An action's place in its plan, from 0: the key by which a run knows it.
 pub type Ordinal = u64;

@@ -27,6 +27,10 @@ pub enum Witness {
     Ocsp,
 }
 
+/// Some of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Witnesses(u8);
+
 impl Seen {
     /// All, with the words of reports.
     pub const ALL: [Self; 3] = [Self::Revoked, Self::Good, Self::Unknown];
@@ -57,6 +61,41 @@ impl Witness {
     /// The witness of a word.
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|witness| witness.word() == word)
+    }
+}
+
+impl Witnesses {
+    /// Adds one.
+    pub fn add(&mut self, witness: Witness) {
+        self.0 |= 1 << witness as u8;
+    }
+
+    /// Whether one is among them.
+    pub const fn contains(self, witness: Witness) -> bool {
+        self.0 & (1 << witness as u8) != 0
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that are among others too.
+    pub const fn among(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
+    /// They, in the order of [`Witness::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Witness> {
+        Witness::ALL.into_iter().filter(move |witness| self.contains(*witness))
+    }
+}
+
+impl FromIterator<Witness> for Witnesses {
+    fn from_iter<I: IntoIterator<Item = Witness>>(iter: I) -> Self {
+        let mut all = Self::default();
+        iter.into_iter().for_each(|witness| all.add(witness));
+        all
     }
 }
 

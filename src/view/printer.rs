@@ -162,6 +162,17 @@ impl Printer {
         self.result(&text);
     }
 
+    /// The same, written while it is made, since it may be long.
+    ///
+    /// # Errors
+    /// Where it could not be made.
+    pub fn result_pieces(&self, value: &impl Serialize) -> io::Result<()> {
+        let mut output = io::BufWriter::new(self.results());
+        serde_json::to_writer_pretty(&mut output, value)?;
+        output.write_all(b"\n")?;
+        output.flush()
+    }
+
     /// Standard output for results that are written piece by piece; best behind a buffer. Until the writer is dropped, no other
     /// result can be printed.
     pub fn results(&self) -> ResultWriter<'_> {

@@ -1,15 +1,17 @@
-//! What the world sees of a run's revocations, as text and JSON. Decides nothing.
+//! What the world sees of a run's revocations, as text and JSON. Takes them one by one, and holds only those that the text lists.
+//! Decides nothing.
 
 use super::report::VerifiedCells;
 use super::table::{grouped, plural, table};
 use crate::run::Seen;
 use crate::text::safe;
 use crate::time::human;
-use serde::Serialize;
+use serde::ser::{Error, SerializeSeq};
+use serde::{Serialize, Serializer};
 use std::time::Duration;
 
-/// What `verify --json` prints.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+/// What `verify --json` prints, but for the list of what was asked about.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Verification {
     /// The plan's name.
     pub plan: String,
@@ -31,8 +33,15 @@ pub struct Verification {
     pub not_ended_well: u64,
     /// The exit code.
     pub exit_code: u8,
-    /// What was asked about.
-    pub asked: Vec<VerifiedAction>,
+    /// The one that took longest to be seen revoked, and how many seconds.
+    #[serde(skip)]
+    slowest: Option<(String, f64)>,
+    /// The first that are not seen revoked.
+    #[serde(skip)]
+    unseen: Vec<VerifiedAction>,
+    /// Whether somebody was asked about what is not seen revoked, and whether of something of which nothing is known.
+    #[serde(skip)]
+    again: (bool, bool),
 }
 
 /// One action, and what the world sees of it.
@@ -54,29 +63,69 @@ pub struct VerifiedAction {
     pub was_asked: bool,
 }
 
+/// A walk over what was asked about. It ends with why no more could be read, where that is so.
+pub type Walk<'a> = &'a dyn Fn(&mut dyn FnMut(VerifiedAction)) -> Result<(), String>;
+
+/// What `verify --json` prints. The walk is gone while it is written: there may be a million actions.
+#[derive(Serialize)]
+pub struct Whole<'a> {
+    /// All but the list.
+    #[serde(flatten)]
+    pub verification: &'a Verification,
+    /// What was asked about.
+    #[serde(serialize_with = "walked")]
+    pub asked: Walk<'a>,
+}
+
+fn walked<S: Serializer>(walk: &Walk<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut list = serializer.serialize_seq(None)?;
+    let mut failed = None;
+    walk(&mut |action| {
+        if failed.is_none() {
+            failed = list.serialize_element(&action).err();
+        }
+    })
+    .map_err(S::Error::custom)?;
+    failed.map_or_else(|| list.end(), Err)
+}
+
 impl Verification {
-    /// From what was asked about; `before` were seen revoked by an earlier verification.
-    pub fn new(plan: String, run_dir: String, asked: Vec<VerifiedAction>, before: u64, not_ended_well: u64) -> Self {
-        let count = |seen: Seen| asked.iter().filter(|action| action.cells.seen == seen).count() as u64;
+    /// Before what was asked about is taken in; `before` were seen revoked by an earlier verification.
+    pub fn new(plan: String, run_dir: String, before: u64, not_ended_well: u64) -> Self {
         Self {
             report: std::path::Path::new(&run_dir).join("report.csv").display().to_string(),
             plan,
             run_dir,
-            actions: asked.len() as u64 + before,
-            revoked: count(Seen::Revoked) + before,
+            actions: before,
+            revoked: before,
             revoked_before: before,
-            good: count(Seen::Good),
-            unknown: count(Seen::Unknown),
             not_ended_well,
-            exit_code: 0,
-            asked,
+            ..Self::default()
         }
     }
 
-    /// The one that took longest to be seen revoked.
-    fn slowest(&self) -> Option<(&VerifiedAction, f64)> {
-        let timed = self.asked.iter().filter_map(|action| Some((action, action.seconds_to_revoke?)));
-        timed.max_by(|(_, one), (_, other)| one.total_cmp(other))
+    /// Takes in one that was asked about.
+    pub fn take(&mut self, action: VerifiedAction) {
+        let seen = action.cells.seen;
+        self.actions += 1;
+        match seen {
+            Seen::Revoked => self.revoked += 1,
+            Seen::Good => self.good += 1,
+            Seen::Unknown => self.unknown += 1,
+        }
+        let slowest = self.slowest.as_ref().map(|(_, seconds)| *seconds);
+        if let Some(seconds) =
+            action.seconds_to_revoke.filter(|seconds| slowest.is_none_or(|slowest| slowest < *seconds))
+        {
+            self.slowest = Some((action.action_id.clone(), seconds));
+        }
+        if seen != Seen::Revoked {
+            self.again.0 |= action.was_asked;
+            self.again.1 |= action.was_asked && seen == Seen::Unknown;
+            if self.unseen.len() < MOST_SHOWN {
+                self.unseen.push(action);
+            }
+        }
     }
 }
 
@@ -106,36 +155,33 @@ pub fn render(shown: &Verification) -> String {
     if shown.not_ended_well > 0 {
         lines.push(format!("{} not ended well, and not asked about", plural(shown.not_ended_well, "revocation")));
     }
-    if let Some((action, seconds)) = shown.slowest() {
-        let after = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        lines.push(format!(
-            "slowest: {}, seen revoked {} after its end",
-            safe::terminal(&action.action_id),
-            human(after)
-        ));
+    if let Some((id, seconds)) = &shown.slowest {
+        let after = Duration::try_from_secs_f64(*seconds).unwrap_or_default();
+        lines.push(format!("slowest: {}, seen revoked {} after its end", safe::terminal(id), human(after)));
     }
-    let unseen: Vec<&VerifiedAction> = shown.asked.iter().filter(|action| action.cells.seen != Seen::Revoked).collect();
-    if !unseen.is_empty() {
-        let row = |action: &&VerifiedAction| {
+    if !shown.unseen.is_empty() {
+        let row = |action: &VerifiedAction| {
             let why = action.cells.why.clone().unwrap_or_default();
             vec![action.action_id.clone(), action.target.clone(), action.cells.seen.word().to_owned(), why]
         };
-        let rows: Vec<Vec<String>> = unseen.iter().take(MOST_SHOWN).map(row).collect();
+        let rows: Vec<Vec<String>> = shown.unseen.iter().map(row).collect();
         lines.push(format!(
             "\nnot seen revoked:\n{}",
             table(&["action", "target", "seen", "why"], &[], &rows).trim_end()
         ));
-        if unseen.len() > MOST_SHOWN {
-            lines.push(format!("  and {} more; the report has them all", grouped((unseen.len() - MOST_SHOWN) as u64)));
+        let more = (shown.good + shown.unknown).saturating_sub(shown.unseen.len() as u64);
+        if more > 0 {
+            lines.push(format!("  and {} more; the report has them all", grouped(more)));
         }
     }
     lines.push(format!("\nReport: {}", safe::terminal(&shown.report)));
-    if unseen.iter().any(|action| action.was_asked) {
+    let (again, tell) = shown.again;
+    if again {
         let quoted = shlex::try_quote(&shown.run_dir).unwrap_or_default();
         let again = format!("certsweep verify {} --wait 24h", safe::terminal(&quoted));
         lines
             .push(format!("Next:   {again}, which asks about the rest until all are seen revoked; CAs may take hours"));
-        if unseen.iter().any(|action| action.was_asked && action.cells.seen == Seen::Unknown) {
+        if tell {
             lines.push(
                 "        tell the CA of lists and answers that do not hold; until then nobody is warned by them"
                     .to_owned(),
@@ -172,6 +218,19 @@ mod tests {
         }
     }
 
+    fn verification(asked: Vec<VerifiedAction>, before: u64, not_well: u64) -> Verification {
+        let mut shown = Verification::new("leak".to_owned(), "runs/x".to_owned(), before, not_well);
+        asked.into_iter().for_each(|action| shown.take(action));
+        shown
+    }
+
+    #[test]
+    fn of_many_that_are_not_seen_the_first_are_listed_and_the_rest_counted() {
+        let asked = (0..100).map(|number| action(&format!("a{number}"), Seen::Good, None, Some("crl: not revoked")));
+        let text = render(&verification(asked.collect(), 0, 0));
+        assert!(text.contains("  a39 ") && !text.contains("a40") && text.contains("and 60 more"), "{text}");
+    }
+
     #[test]
     fn what_is_not_seen_revoked_is_listed_with_its_reason() {
         let asked = vec![
@@ -180,7 +239,7 @@ mod tests {
             action("c\u{1b}", Seen::Good, None, Some("crl: not revoked")),
             action("d", Seen::Unknown, None, Some("ocsp: it is out of date\nreally")),
         ];
-        let shown = Verification::new("leak".to_owned(), "runs/x".to_owned(), asked, 2, 1);
+        let shown = verification(asked.clone(), 2, 1);
         assert_eq!((shown.actions, shown.revoked, shown.good, shown.unknown), (6, 4, 1, 1));
         let text = render(&shown);
         for expected in [
@@ -198,11 +257,20 @@ mod tests {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }
         assert!(!text.contains('\u{1b}'));
+        let walk: Walk<'_> = &|each| {
+            asked.iter().cloned().for_each(each);
+            Ok(())
+        };
+        let json = serde_json::to_value(Whole { verification: &shown, asked: walk }).unwrap();
+        assert_eq!((&json["actions"], &json["asked"][2]["verified"]["seen"]), (&6.into(), &"good".into()));
+        let torn: Walk<'_> = &|_| Err("the disk is gone".to_owned());
+        let error = serde_json::to_value(Whole { verification: &shown, asked: torn }).unwrap_err();
+        assert!(error.to_string().contains("the disk is gone"));
         let mut unasked = action("e", Seen::Unknown, None, Some("there is nobody to ask"));
         unasked.was_asked = false;
-        let unasked = Verification::new("leak".to_owned(), "runs/x".to_owned(), vec![unasked], 0, 0);
+        let unasked = verification(vec![unasked], 0, 0);
         assert!(!render(&unasked).contains("Next:"));
-        let nothing = Verification::new("leak".to_owned(), "runs/x".to_owned(), vec![], 0, 0);
+        let nothing = verification(vec![], 0, 0);
         let nothing = render(&nothing);
         assert!(nothing.contains("nothing to see") && !nothing.contains("Next:"), "{nothing}");
     }

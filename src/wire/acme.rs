@@ -6,6 +6,7 @@ use super::sign::jws::{Protected, signed};
 use super::transport::WireRequest;
 use crate::pki::PrivateKey;
 use crate::provider::Answer;
+use crate::provider::problem::{self, Problem};
 use crate::text::safe;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -217,7 +218,8 @@ impl Session {
 /// The status and the words of a problem document (RFC 9457), made safe to show.
 fn said(answer: &Answer) -> String {
     let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let words = ["type", "detail"].iter().filter_map(|name| body.get(*name)?.as_str());
+    let Problem { kind, detail, more } = problem::words(&body);
+    let words = [kind, detail, more].into_iter().flatten();
     let words = words.fold(String::new(), |all, one| format!("{all}: {one}"));
     format!("HTTP {}{}", answer.status, safe::terminal(&words))
 }
@@ -331,8 +333,8 @@ mod tests {
             (
                 400,
                 &[][..],
-                json!({"type": "urn:ietf:params:acme:error:accountDoesNotExist", "detail": "no\u{1b}"}),
-                "knows no account with this key: HTTP 400: urn:ietf:params:acme:error:accountDoesNotExist: no\\u{1b}",
+                json!({"type": "urn:ietf:params:acme:error:accountDoesNotExist", "detail": "no\u{1b}", "instance": "/7"}),
+                "knows no account with this key: HTTP 400: urn:ietf:params:acme:error:accountDoesNotExist: no\\u{1b}: instance: /7",
             ),
             (200, &[location], json!({"status": "deactivated"}), "the account of this key is deactivated"),
             (200, &[], json!({"status": "valid"}), "could not be found: HTTP 200"),

@@ -4,10 +4,10 @@
 use super::world::{Faults, VirtualClock, WorldTransport};
 use super::{Bench, Cut, virtual_time};
 use certsweep::engine::Sender;
-use certsweep::engine::verify::{Case, Ended, Known, Verification, has_state_call, verify};
-use certsweep::journal::{RunDir, Verified};
-use certsweep::pki::Certificate;
-use certsweep::run::{Seen, Witness};
+use certsweep::engine::verify::{Case, Known, Places, Verification, has_state_call, verify};
+use certsweep::journal::{JournalError, Reader, RunDir, Verified};
+use certsweep::pki::{CertId, Certificate};
+use certsweep::run::{Ordinal, Seen, Witness};
 use certsweep::text::Secret;
 use certsweep::time::Clock;
 use certsweep::wire::credentials::Credentials;
@@ -15,7 +15,7 @@ use certsweep::wire::signer::Signer;
 use certsweep::wire::{Ask, Unheard, World};
 use jiff::Timestamp;
 use serde_json::json;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -70,17 +70,29 @@ fn url(ask: &Ask) -> &str {
     }
 }
 
-fn certificate(der: &[u8]) -> Rc<Certificate> {
-    Rc::new(Certificate::parse(der).unwrap())
+/// A certificate's case, whose issuer is known where `issuer` says so.
+fn case(ordinal: Ordinal, certificate: &Certificate, issuer: Option<&[u8]>) -> Case {
+    let id = issuer.and_then(|issuer| CertId::of(certificate, &Rc::new(Certificate::parse(issuer).unwrap())));
+    let places = Places {
+        crl: certificate.crl_urls.clone(),
+        ocsp: certificate.ocsp_urls.first().cloned(),
+        issuers: certificate.issuer_urls.clone(),
+    };
+    Case {
+        ordinal,
+        account: 0,
+        certificate: Some(Known { id: id.map(OnceCell::from).unwrap_or_default(), places: Rc::new(places) }),
+        witnesses: [Witness::Crl, Witness::Ocsp].into_iter().collect(),
+        note: None,
+    }
 }
 
-/// What came of it, when it was asked, and what was kept.
+/// When it was asked, and what was kept.
 struct Came {
-    ended: Ended,
     /// Seconds from the beginning.
     asked: Vec<(String, u64)>,
     took: u64,
-    kept: Vec<Option<Verified>>,
+    kept: Vec<Verified>,
 }
 
 /// Verifies these certificates, each an action's, whose issuer is known where `issuer` says so.
@@ -94,41 +106,39 @@ async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, scri
     bench.make();
     bench.process(Cut::Never, &[]).await;
     let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
-    let reader = open.dir.read().unwrap();
+    let reader = Rc::new(open.dir.read().unwrap());
     let asked: Rc<RefCell<Vec<(Ask, Instant)>>> = Rc::default();
-    let cases = bench.actions.iter().zip(certificates).map(|(action, der)| Case {
-        action: Rc::new(action.clone()),
-        reference: None,
-        certificate: Some(Known {
-            certificate: certificate(der),
-            issuers: issuer.into_iter().map(certificate).collect(),
-        }),
-        witnesses: vec![Witness::Crl, Witness::Ocsp],
-        note: None,
-    });
+    let certificates: Vec<Certificate> = certificates.iter().map(|der| Certificate::parse(der).unwrap()).collect();
+    let cases = (0..).zip(&certificates).map(|(ordinal, certificate)| case(ordinal, certificate, issuer));
     let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
     let began = Instant::now();
     let verification = Verification {
         settings: &bench.settings,
-        reader: &reader,
+        reader: Rc::clone(&reader),
         journal: open.journal.clone(),
         senders: vec![None::<Rc<Sender<WorldTransport>>>, None],
         world: Publisher { script, asked: Rc::clone(&asked) },
         clock: Rc::new(FixtureClock(began)),
-        cases: cases.collect(),
+        cases: Rc::new(cases.collect()),
+        certificate: Rc::new(move |ordinal| certificates.get(usize::try_from(ordinal).unwrap()).cloned()),
         wait: Duration::from_secs(wait),
         stop,
     };
-    let ended = tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
+    tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
+    let second = |at: Instant| (at - began).as_secs();
+    let asked = asked.borrow().iter().map(|(ask, at)| (url(ask).to_owned(), second(*at))).collect();
+    Came { asked, took: second(Instant::now()), kept: kept(&reader) }
+}
+
+/// What was kept of each action.
+fn kept(reader: &Reader) -> Vec<Verified> {
     let mut kept = Vec::new();
-    let walked: Result<(), certsweep::journal::JournalError> = reader.histories(|_, history| {
-        kept.push(history.verified);
+    let walked: Result<(), JournalError> = reader.histories(|_, history| {
+        kept.push(history.verified.unwrap());
         Ok(())
     });
     walked.unwrap();
-    let second = |at: Instant| (at - began).as_secs();
-    let asked = asked.borrow().iter().map(|(ask, at)| (url(ask).to_owned(), second(*at))).collect();
-    Came { ended, asked, took: second(Instant::now()), kept }
+    kept
 }
 
 fn silent(seconds: u64) -> (u64, Result<&'static [u8], Unheard>) {
@@ -248,13 +258,11 @@ fn nothing_but_a_valid_word_counts() {
             Ask::Ocsp(..) => answer.clone(),
         });
         let came = virtual_time(verified(&[of], Some(file!("ca.der")), 0, script));
-        let sight = &came.ended.sights[0];
+        let sight = &came.kept[0];
         assert_eq!((sight.seen, &sight.by), (seen, &by), "{name}: {sight:?}");
         assert!(sight.why.as_deref().unwrap_or_default().contains(why), "{name}: {sight:?}");
         assert_eq!(sight.why.is_none(), seen == Seen::Revoked, "{name}");
         assert_eq!(sight.revoked_at.is_some(), seen == Seen::Revoked, "{name}");
-        let kept = came.kept[0].as_ref().unwrap();
-        assert_eq!((kept.seen, &kept.by, kept.revoked_at, kept.at), (seen, &by, sight.revoked_at, sight.at), "{name}");
     }
 }
 
@@ -268,10 +276,9 @@ fn it_is_asked_again_until_it_is_seen_and_no_longer() {
     let came = virtual_time(verified(&[file!("revoked.der")], Some(file!("ca.der")), 60, Box::new(later)));
     let moments: Vec<u64> = came.asked.iter().filter(|(url, _)| url.contains("ocsp")).map(|(_, at)| *at).collect();
     assert_eq!(moments, [0, 2, 6, 14]);
-    assert_eq!(came.ended.sights[0].at, Timestamp::from_second(NOW + 14).unwrap());
+    assert_eq!(came.kept[0].at, Timestamp::from_second(NOW + 14).unwrap());
     let came = virtual_time(verified(&[file!("revoked.der")], Some(file!("ca.der")), 5, Box::new(later)));
-    assert_eq!((came.ended.sights[0].seen, came.took), (Seen::Unknown, 5));
-    assert_eq!(came.kept[0].as_ref().map(|kept| kept.seen), Some(Seen::Unknown));
+    assert_eq!((came.kept[0].seen, came.took), (Seen::Unknown, 5));
 }
 
 #[test]
@@ -282,7 +289,7 @@ fn a_list_is_fetched_once_for_all_whom_it_tells_of() {
         Ask::Ocsp(..) => (0, Ok(file!("revoked.ocsp"))),
     });
     let came = virtual_time(verified(&certificates, Some(file!("ca.der")), 0, script));
-    assert!(came.ended.sights.iter().all(|sight| sight.by == [Witness::Crl, Witness::Ocsp]));
+    assert!(came.kept.iter().all(|sight| sight.by == [Witness::Crl, Witness::Ocsp]));
     assert_eq!(came.asked.iter().filter(|(url, _)| url.ends_with("ca.crl")).count(), 1);
     assert_eq!(came.asked.len(), 41);
 }
@@ -298,7 +305,7 @@ fn a_responder_that_never_answers_costs_its_time_out_and_keeps_nobody_waiting() 
     assert!(came.took <= 31, "{} seconds", came.took);
     let asked = came.asked.iter().filter(|(url, _)| url.contains("ocsp")).count();
     assert!(asked <= 8, "{asked} questions to a responder that is not there");
-    for sight in &came.ended.sights {
+    for sight in &came.kept {
         assert_eq!((sight.seen, sight.at), (Seen::Revoked, Timestamp::from_second(NOW).unwrap()));
     }
 }
@@ -317,7 +324,7 @@ fn an_issuer_is_fetched_once_from_where_the_certificate_says_and_believed_for_it
             Ask::Ocsp(..) => silent(1),
         });
         let came = virtual_time(verified(&[file!("revoked.der"), file!("revoked.der")], None, 3, script));
-        for sight in &came.ended.sights {
+        for sight in &came.kept {
             assert_eq!(sight.seen, seen, "{sight:?}");
             assert!(sight.why.as_deref().unwrap_or_default().contains(why), "{sight:?}");
         }
@@ -339,7 +346,7 @@ fn state_calls_keep_to_the_limits_that_the_run_used() {
         bench.make();
         bench.process(Cut::Never, &[]).await;
         let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
-        let reader = open.dir.read().unwrap();
+        let reader = Rc::new(open.dir.read().unwrap());
         let senders = bench.settings.accounts.iter().map(|account| {
             let provider = bench.catalog.get(&account.provider).unwrap();
             let credentials =
@@ -351,28 +358,24 @@ fn state_calls_keep_to_the_limits_that_the_run_used() {
         let cases = bench.actions.iter().map(|action| {
             let provider = bench.catalog.get(&bench.settings.accounts[action.account].provider).unwrap();
             assert!(has_state_call(provider, action, None), "{action:?}");
-            Case {
-                action: Rc::new(action.clone()),
-                reference: None,
-                certificate: None,
-                witnesses: vec![Witness::State],
-                note: None,
-            }
+            let witnesses = [Witness::State].into_iter().collect();
+            Case { ordinal: action.ordinal, account: action.account, certificate: None, witnesses, note: None }
         });
         let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
         let verification = Verification {
             settings: &bench.settings,
-            reader: &reader,
+            reader: Rc::clone(&reader),
             journal: open.journal.clone(),
             senders: senders.collect(),
             world: Publisher { script: Box::new(|_, _| silent(1)), asked: Rc::default() },
             clock: Rc::new(VirtualClock { world: Rc::clone(&bench.world) }),
-            cases: cases.collect(),
+            cases: Rc::new(cases.collect()),
+            certificate: Rc::new(|_| None),
             wait: Duration::ZERO,
             stop,
         };
-        let ended = tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
-        for sight in &ended.sights {
+        tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
+        for sight in kept(&reader) {
             assert_eq!((sight.seen, sight.by.as_slice()), (Seen::Revoked, [Witness::State].as_slice()), "{sight:?}");
         }
         bench.world.check_windows(&bench.settings);
@@ -386,22 +389,13 @@ fn a_word_to_stop_ends_it_with_what_was_heard() {
         bench.make();
         bench.process(Cut::Never, &[]).await;
         let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
-        let reader = open.dir.read().unwrap();
+        let reader = Rc::new(open.dir.read().unwrap());
         let (say, stop) = tokio::sync::mpsc::unbounded_channel();
         let began = Instant::now();
-        let case = Case {
-            action: Rc::new(bench.actions[0].clone()),
-            reference: None,
-            certificate: Some(Known {
-                certificate: certificate(file!("good.der")),
-                issuers: vec![certificate(file!("ca.der"))],
-            }),
-            witnesses: vec![Witness::Crl, Witness::Ocsp],
-            note: None,
-        };
+        let case = case(0, &Certificate::parse(file!("good.der")).unwrap(), Some(file!("ca.der")));
         let verification = Verification {
             settings: &bench.settings,
-            reader: &reader,
+            reader: Rc::clone(&reader),
             journal: open.journal.clone(),
             senders: vec![None::<Rc<Sender<WorldTransport>>>, None],
             world: Publisher {
@@ -412,7 +406,8 @@ fn a_word_to_stop_ends_it_with_what_was_heard() {
                 asked: Rc::default(),
             },
             clock: Rc::new(FixtureClock(began)),
-            cases: vec![case],
+            cases: Rc::new(vec![case]),
+            certificate: Rc::new(|_| None),
             wait: Duration::from_secs(3600),
             stop,
         };
@@ -424,7 +419,8 @@ fn a_word_to_stop_ends_it_with_what_was_heard() {
         let ended = local.run_until(verify(verification, &mut |_| {})).await.unwrap();
         assert!(ended.stopped);
         assert_eq!((Instant::now() - began).as_secs(), 5);
-        assert_eq!((ended.sights[0].seen, ended.sights[0].by.as_slice()), (Seen::Good, [Witness::Crl].as_slice()));
+        let sight = &kept(&reader)[0];
+        assert_eq!((sight.seen, sight.by.as_slice()), (Seen::Good, [Witness::Crl].as_slice()));
     });
 }
 

@@ -124,6 +124,25 @@ fn directory_and_account_are_asked_for_once_and_every_nonce_serves_once() {
 }
 
 #[test]
+fn all_that_a_problem_document_says_stands_in_the_report() {
+    let document = json!({
+        "type": "urn:ietf:params:acme:error:malformed", "detail": "refused", "instance": "https://ca.example/7",
+        "subproblems": [{"type": "urn:x:caa", "detail": "not \u{1b}[31mhere", "identifier": {"type": "dns", "value": "shop.example.com"}}]
+    });
+    let media_type = "application/problem+json";
+    let mock = ca(move |_| {
+        let body = document.to_string().into_bytes();
+        Act::Answer { status: 400, headers: vec![("Content-Type".to_owned(), media_type.to_owned())], body }
+    });
+    let place = place(1);
+    place.run(&plan(&mock, "", &revokes(0..1))).exits(1);
+    let row = place.row();
+    assert_eq!(row["provider_code"], "urn:ietf:params:acme:error:malformed");
+    let words = "refused; instance: https://ca.example/7; shop.example.com: not \\u{1b}[31mhere (urn:x:caa)";
+    assert!(row["provider_message"].contains(words), "{row:?}");
+}
+
+#[test]
 fn problems_are_told_apart_by_their_types() {
     let mut tested = 0;
     for (act, outcome, exit) in [

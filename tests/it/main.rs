@@ -24,6 +24,7 @@ mod reports;
 mod requests;
 mod safety;
 mod sending;
+mod serial_numbers;
 mod terminal;
 mod tools;
 mod verify;

@@ -88,16 +88,16 @@ pub(crate) fn bytes(body: Vec<u8>) -> Act {
 }
 
 /// What a world answers: the provider's revocations, a list that can be changed, nothing from the responder.
-struct Scene {
-    place: Place,
-    mock: Mock,
-    authority: Authority,
+pub(crate) struct Scene {
+    pub(crate) place: Place,
+    pub(crate) mock: Mock,
+    pub(crate) authority: Authority,
     list: Arc<Mutex<Act>>,
 }
 
 impl Scene {
     /// The responder does this.
-    fn new(responder: Act) -> Self {
+    pub(crate) fn new(responder: Act) -> Self {
         let list = Arc::new(Mutex::new(empty(404)));
         let given = Arc::clone(&list);
         let mock = Mock::start(move |seen, _| match seen.target.as_str() {
@@ -106,12 +106,13 @@ impl Scene {
             "/round.crl" => empty(302).with("Location", "/round.crl"),
             "/ocsp" => responder.clone(),
             target if target.contains("/certificate/revoke") => naver_done(),
+            target if target.starts_with("/certificates/") => json(200, r#"{"state":"revoked"}"#),
             line => panic!("{line}"),
         });
         Self { place: Place::new(), mock, authority: Authority::new(), list }
     }
 
-    fn publish(&self, act: Act) {
+    pub(crate) fn publish(&self, act: Act) {
         *self.list.lock().unwrap() = act;
     }
 
@@ -133,20 +134,20 @@ impl Scene {
     }
 
     /// Without the providers, and so without their credentials.
-    fn verify(&self, args: &[&str]) -> Done {
+    pub(crate) fn verify(&self, args: &[&str]) -> Done {
         let args = [&["verify", "run", "--only", "crl,ocsp"], args].concat();
         let mut command = self.place.command(BINARY, &args);
         command.env_remove("NCP_ACCESS_KEY").env_remove("NCP_SECRET_KEY");
         finish(command.spawn().unwrap())
     }
 
-    fn verified(&self) -> Vec<[String; 3]> {
+    pub(crate) fn verified(&self) -> Vec<[String; 3]> {
         let cells = |row: &Row| [row["action_id"].clone(), row["verified"].clone(), row["verified_by"].clone()];
         self.place.rows().iter().map(cells).collect()
     }
 }
 
-fn three(id: &str, seen: &str, by: &str) -> [String; 3] {
+pub(crate) fn three(id: &str, seen: &str, by: &str) -> [String; 3] {
     [id, seen, by].map(str::to_owned)
 }
 
@@ -308,13 +309,20 @@ fn certificates_can_be_given_afterwards_and_changed_ones_are_told_of() {
     let scene = Scene::new(empty(500));
     scene.certificate("a.pem", 1, "ca.crl", false);
     scene.certificate("b.pem", 2, "ca.crl", false);
-    scene.run("", &[("a", ", certificate: \"file:a.pem\""), ("b", "")]);
+    scene.certificate("c.pem", 2, "ca.crl", false);
+    // Of a file with a private key the run directory has no copy.
+    let key = "-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n";
+    scene.place.file("a.pem", scene.place.read("a.pem") + key);
+    let certificate = |name: &str| format!(", certificate: \"file:{name}\"");
+    scene.run("", &[("a", &certificate("a.pem")), ("b", ""), ("c", &certificate("c.pem"))]);
     scene.publish(bytes(scene.authority.list(&[1, 2], 2100)));
     scene.certificate("a.pem", 2, "ca.crl", false);
+    scene.certificate("c.pem", 3, "ca.crl", false);
     let shown = scene.verify(&["--json", "--certificate", "b=b.pem", "--issuer", "ca.pem"]).exits(1).json();
     let why = shown["asked"][0]["verified"]["why"].as_str().unwrap();
     assert!(why.contains("a.pem has changed since the run began"), "{why}");
     assert_eq!(shown["asked"][1]["verified"]["seen"], "revoked");
+    assert_eq!(shown["asked"][2]["verified"]["seen"], "revoked", "by the copy of what was checked");
     // Another CA's certificate is told nothing of.
     let other = Authority::new();
     scene.place.file("other.pem", other.issue(1, &format!("{}/ca.crl", scene.mock.url()), None));

@@ -12,6 +12,7 @@ mod acme_prism;
 #[allow(dead_code, reason = "the other tests use the rest")]
 #[path = "../simulator/client.rs"]
 mod client;
+mod gate;
 mod huawei;
 mod huawei_wire;
 mod installed;

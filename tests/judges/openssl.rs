@@ -2,11 +2,12 @@
 //! same of every certificate.
 
 use crate::installed;
-use certsweep::pki::{Certificate, Crl, RevocationReason, Status, ocsp};
+use certsweep::pki::{CertId, Certificate, Crl, RevocationReason, SerialNumber, Status, ocsp};
 use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
+use std::rc::Rc;
 
 /// A CA in a directory of its own.
 pub(crate) struct Authority {
@@ -39,8 +40,12 @@ fn openssl_and_we_say_the_same_of_every_certificate() {
             let certificate = Certificate::parse(&authority.read(&file)).unwrap();
             let expected =
                 reason.map(|reason| RevocationReason::ALL.into_iter().find(|known| known.name() == renamed(reason)));
-            assert_eq!(said(&list.status(&certificate, now())), expected, "CRL, {place}");
-            assert_eq!(said(&authority.ask(&certificate)), expected, "OCSP, {place}");
+            let issuer = Rc::new(authority.certificate.clone());
+            let bare = CertId::bare(SerialNumber::parse(&authority.printed_serial(&file)).unwrap(), Rc::clone(&issuer));
+            for id in [CertId::of(&certificate, &issuer).unwrap(), bare] {
+                assert_eq!(said(&list.status(&id, now())), expected, "CRL, {place}");
+                assert_eq!(said(&authority.ask(&id)), expected, "OCSP, {place}");
+            }
             let verified = authority.run(&["verify", "-crl_check", "-CAfile", "ca.pem", "-CRLfile", "ca.crl", &file]);
             let stderr = String::from_utf8_lossy(&verified.stderr).into_owned();
             assert_eq!(verified.status.success(), expected.is_none(), "openssl verify, {place}: {stderr}");
@@ -48,7 +53,10 @@ fn openssl_and_we_say_the_same_of_every_certificate() {
             compared += 1;
         }
     }
-    let judged = format!("{compared} certificates of {} CAs, the same by CRL and by OCSP", KEYS.len());
+    let judged = format!(
+        "{compared} certificates of {} CAs, the same by CRL and by OCSP, by the certificate and by its serial number alone",
+        KEYS.len()
+    );
     installed::log("openssl", &version(), &judged);
 }
 
@@ -119,9 +127,15 @@ impl Authority {
         self.openssl(&["ca", "-batch", "-notext", "-config", "ca.cnf", "-in", &asked, "-out", &issued]);
     }
 
+    /// A certificate's serial number as openssl prints it.
+    pub(crate) fn printed_serial(&self, file: &str) -> String {
+        let printed = self.openssl(&["x509", "-in", file, "-noout", "-serial"]).stdout;
+        String::from_utf8(printed).unwrap().trim().strip_prefix("serial=").unwrap().to_owned()
+    }
+
     /// Our question, openssl's answer, our reading.
-    fn ask(&self, certificate: &Certificate) -> Status {
-        let question = ocsp::request(certificate, &self.certificate).unwrap();
+    fn ask(&self, id: &CertId) -> Status {
+        let question = ocsp::request(id).unwrap();
         std::fs::write(self.path("question"), question).unwrap();
         self.openssl(&[
             "ocsp",
@@ -140,7 +154,7 @@ impl Authority {
             "-ndays",
             "1",
         ]);
-        ocsp::status(&self.read("answer"), certificate, &self.certificate, now())
+        ocsp::status(&self.read("answer"), id, now())
     }
 
     pub(crate) fn openssl(&self, args: &[&str]) -> Output {

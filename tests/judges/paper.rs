@@ -24,6 +24,7 @@ fn the_paper_says_how_much_is_judged() {
         format!("{} certificates by certbot's library, {} by lego", acme::CERTIFICATES, acme::BY_LEGO),
         format!("{} in flight at once, {} good nonces in a hundred refused", acme::CONCURRENCY, acme::REFUSED_NONCES),
         format!("{} revocations of a run |", verified::SEEN),
+        format!("{} revocations of a run that knows serial numbers alone", verified::NUMBERED),
         format!("{} certificates |", verified::WRONG),
     ] {
         assert!(paper.contains(&words), "`{words}` is not in docs/proofs.md");

@@ -183,6 +183,48 @@ fn a_run_is_verified_by_what_openssl_publishes() {
 
 #[test]
 #[ignore = "asks openssl; `.ci/run` installs it and sets CERTSWEEP_JUDGES"]
+fn what_is_known_by_its_serial_number_is_seen() {
+    let place = Place::new();
+    let authority = Arc::new(Authority::new(KEYS[0].0, KEYS[0].1));
+    let mock = provider(&authority, Vec::new());
+    let port = free_port();
+    issue(&authority, &vec![String::new(); NUMBERED]);
+    // Every second one as `openssl x509 -serial` prints it, and on the list; the others as `-text` does, and at the responder.
+    let list = format!("{}/ca.crl", mock.url());
+    let row = |number: usize| {
+        let printed = authority.printed_serial(&format!("c{number}.pem"));
+        if number.is_multiple_of(2) {
+            return format!("c{number},{number},{printed},{list},\n");
+        }
+        let pairs: Vec<&str> = printed.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect();
+        format!("c{number},{number},{},,http://127.0.0.1:{port}/\n", pairs.join(":").to_lowercase())
+    };
+    let rows: String = (1..=NUMBERED).map(row).collect();
+    place.file("list.csv", format!("id,certificateNo,serial_number,crl,ocsp\n{rows}"));
+    place.file("ca.pem", authority.read("ca.pem"));
+    let _responder = Responder::start(&authority, port);
+    std::thread::sleep(Duration::from_millis(1100));
+    let action = "  - {from: list.csv, provider: naver, action: revoke, orderId: \"1\", reason: superseded, issuer: \"file:ca.pem\"}\n";
+    place.run(&plan(&mock, &["naver"], "", action)).exits(0);
+    crl(&authority, "ca.crl", &["-crldays", "1"]);
+    let shown = place.certsweep(&["verify", "run", "--only", "crl,ocsp", "--wait", "5m", "--json"]).exits(0).json();
+    let at = |one: &Value| one["verified"]["revoked_at"].as_str().unwrap().to_owned();
+    let mut said: Vec<String> = shown["asked"].as_array().unwrap().iter().map(at).collect();
+    let mut expected = revoked_in_the_index(&authority);
+    said.sort();
+    expected.sort();
+    assert_eq!(said, expected, "when they were revoked, by openssl's own index");
+    for (row, by) in place.rows().iter().zip(["ocsp", "crl"].iter().cycle()) {
+        assert_eq!((row["verified"].as_str(), row["verified_by"].as_str()), ("revoked", *by), "{row:?}");
+    }
+    let judged = format!(
+        "{NUMBERED} revocations of a run that knows serial numbers alone, seen on its list and at its responder"
+    );
+    installed::log("openssl", &version(), &judged);
+}
+
+#[test]
+#[ignore = "asks openssl; `.ci/run` installs it and sets CERTSWEEP_JUDGES"]
 fn what_openssl_publishes_wrongly_is_taken_for_nothing() {
     let place = Place::new();
     let authority = Arc::new(Authority::new(KEYS[0].0, KEYS[0].1));
@@ -239,5 +281,7 @@ fn what_openssl_publishes_wrongly_is_taken_for_nothing() {
 
 /// How many revocations are seen.
 pub(crate) const SEEN: usize = 12;
+/// How many of them are known by their serial numbers alone.
+pub(crate) const NUMBERED: usize = 6;
 /// How many certificates have wrong lists and answers, those beside them that have right ones among them.
 pub(crate) const WRONG: usize = 8;

@@ -1,5 +1,6 @@
 //! What the world sees of a run's revocations: the providers' state calls, the issuers' lists and OCSP responders are asked in rounds
-//! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before it is told.
+//! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before it is told. Of a million cases
+//! it holds little: actions and certificates are read again when they are needed.
 
 pub mod rounds;
 mod signed;
@@ -14,53 +15,67 @@ use super::sender::Sender;
 use super::sent::{Present, Sent};
 use super::start::by_account;
 use crate::journal::{Journal, JournalError, Reader, Record};
-use crate::pki::Certificate;
-use crate::plan::{Action, Settings};
-use crate::run::{Seen, Witness};
+use crate::pki::{CertId, Certificate};
+use crate::plan::Settings;
+use crate::run::{Ordinal, Witness, Witnesses};
 use crate::time::Clock;
 use crate::wire::{Transport, World};
 use jiff::Timestamp;
 use rounds::{After, Rounds};
 use signed::Published;
 use state::Account;
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinSet;
 
 /// An action whose effect is to be seen.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Case {
     /// The action.
-    pub action: Rc<Action>,
-    /// The provider's own id, where its answer had one.
-    pub reference: Option<String>,
+    pub ordinal: Ordinal,
+    /// Its account's index.
+    pub account: usize,
     /// The certificate, where it is known.
     pub certificate: Option<Known>,
     /// Who is asked.
-    pub witnesses: Vec<Witness>,
+    pub witnesses: Witnesses,
     /// What stands in the way of asking others.
-    pub note: Option<String>,
+    pub note: Option<Rc<str>>,
 }
 
-/// A certificate, and those that may have issued it.
-#[derive(Debug, Clone)]
+/// A certificate that can be asked about.
+#[derive(Debug)]
 pub struct Known {
-    /// The certificate.
-    pub certificate: Rc<Certificate>,
-    /// Certificates of issuers that files gave.
-    pub issuers: Vec<Rc<Certificate>>,
+    /// Which it is; empty until its issuer is found where it says.
+    pub id: OnceCell<CertId>,
+    /// Where to ask.
+    pub places: Rc<Places>,
 }
+
+/// Where a CA publishes what it says of a certificate. Many certificates have the same.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Places {
+    /// Its lists.
+    pub crl: Arc<[String]>,
+    /// Its responder.
+    pub ocsp: Option<String>,
+    /// Its own certificate.
+    pub issuers: Vec<String>,
+}
+
+/// Reads the certificate of an action whose issuer is still to be found.
+pub type Read = Rc<dyn Fn(Ordinal) -> Option<Certificate>>;
 
 /// What a verification needs.
-#[derive(Debug)]
 pub struct Verification<'r, W, T, C> {
     /// The run's settings.
     pub settings: &'r Settings,
     /// The run.
-    pub reader: &'r Reader,
+    pub reader: Rc<Reader>,
     /// Its journal.
     pub journal: Journal,
     /// One sender an account; none for accounts whose state calls are not asked.
@@ -69,8 +84,10 @@ pub struct Verification<'r, W, T, C> {
     pub world: W,
     /// The clock.
     pub clock: Rc<C>,
-    /// What is to be seen.
-    pub cases: Vec<Case>,
+    /// What is to be seen. Not copied into a slice: there may be a million.
+    pub cases: Rc<Vec<Case>>,
+    /// The way to their certificates.
+    pub certificate: Read,
     /// How long to ask again.
     pub wait: Duration,
     /// A word here ends it early; what was heard by then counts.
@@ -88,11 +105,9 @@ pub struct Progress {
     pub again: Option<Duration>,
 }
 
-/// What a verification came to.
+/// How a verification ended. What was seen is in the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ended {
-    /// What was seen, for each case.
-    pub sights: Vec<Sight>,
     /// Accounts that refused the credentials, or gave no token, and why.
     pub refused: Vec<(String, String)>,
     /// Whether it was stopped early.
@@ -115,6 +130,9 @@ impl From<JournalFailed> for VerificationError {
         Self::Unkept(failed.0)
     }
 }
+
+/// Where those who ask tell what they heard. Bounded, so that no words pile up.
+type Telling = mpsc::Sender<Heard>;
 
 /// What somebody said about a case.
 #[derive(Debug)]
@@ -139,17 +157,15 @@ where
     C: Clock + 'static,
 {
     let accounts = accounts(&verification)?;
-    let Verification { journal, clock, cases, wait, mut stop, world, .. } = verification;
+    let Verification { journal, clock, cases, wait, mut stop, world, certificate, .. } = verification;
     let began = Record::Verifying { at: clock.now(), boot: clock.boot() };
     append(&journal, clock.elapsed(), vec![began]).await?;
-    let cases: Vec<Rc<Case>> = cases.into_iter().map(Rc::new).collect();
-    let published = Rc::new(Published::new(Rc::new(world), Rc::clone(&clock)));
-    let witnesses = cases.iter().map(|case| case.witnesses.clone()).collect();
-    let mut rounds = Rounds::new(witnesses, clock.elapsed(), wait);
+    let published = Rc::new(Published::new(Rc::new(world), Rc::clone(&clock), certificate));
+    let mut rounds = Rounds::new(cases.iter().map(|case| case.witnesses), clock.elapsed(), wait);
     let mut stopped = false;
     loop {
         let due = rounds.begin();
-        let (sender, mut heard) = unbounded_channel();
+        let (sender, mut heard) = mpsc::channel(MOST_UNHEARD);
         let mut tasks = begin_round(&cases, &due, &accounts, &published, &sender);
         drop(sender);
         loop {
@@ -167,15 +183,19 @@ where
         }
         if stopped {
             tasks.abort_all();
+            while let Ok(Heard { case, witness, said, at }) = heard.try_recv() {
+                rounds.hear(case, witness, said, at);
+            }
         }
         while let Some(done) = tasks.join_next().await {
             // A panic leaves its cases without a word, which is unknown; so does an early end.
             done.unwrap_or(Ok(()))?;
         }
-        let (seen, after) = rounds.end(&due, clock.elapsed(), clock.now());
-        let revoked = seen.into_iter().filter(|(_, sight)| sight.seen == Seen::Revoked);
-        let records = revoked.map(|(index, sight)| record(&cases[index], sight)).collect();
-        append(&journal, clock.elapsed(), records).await?;
+        let after = rounds.end(&due, clock.elapsed(), clock.now());
+        for part in due.chunks(RECORDS_AT_ONCE) {
+            let revoked = part.iter().filter_map(|index| Some(record(&cases[*index], rounds.take_revoked(*index)?)));
+            append(&journal, clock.elapsed(), revoked.collect()).await?;
+        }
         let (revoked, now) = (rounds.revoked(), clock.elapsed());
         let next = if let (After::Again(next), false) = (after, stopped) { Some(next) } else { None };
         observe(Progress { revoked, cases: cases.len(), again: next.map(|next| next.saturating_sub(now)) });
@@ -189,14 +209,15 @@ where
             break;
         }
     }
-    let nothing = || rounds::together(&[], clock.now());
-    let sight = |(index, case): (usize, &Rc<Case>)| noted(rounds.sight(index).cloned().unwrap_or_else(nothing), case);
-    let sights: Vec<Sight> = cases.iter().enumerate().map(sight).collect();
-    let unseen = sights.iter().zip(&cases).filter(|(sight, _)| sight.seen != Seen::Revoked);
-    let records = unseen.map(|(sight, case)| record(case, sight.clone())).collect();
-    append(&journal, clock.elapsed(), records).await?;
+    for (part, first) in cases.chunks(RECORDS_AT_ONCE).zip((0..).step_by(RECORDS_AT_ONCE)) {
+        let unseen = part.iter().zip(first..).filter_map(|(case, index)| {
+            let sight = rounds.unseen(index, clock.now())?;
+            Some(record(case, noted(sight, case)))
+        });
+        append(&journal, clock.elapsed(), unseen.collect()).await?;
+    }
     let refused = |account: &Rc<Account<T, C>>| Some((account.sender.name.clone(), account.refused.borrow().clone()?));
-    Ok(Ended { sights, refused: accounts.values().filter_map(refused).collect(), stopped })
+    Ok(Ended { refused: accounts.values().filter_map(refused).collect(), stopped })
 }
 
 /// The accounts whose state calls are asked; what the run sent just before counts under their limits.
@@ -244,6 +265,7 @@ fn accounts<W, T: Transport, C: Clock>(
             index,
             sender: Rc::clone(sender),
             journal: journal.clone(),
+            reader: Rc::clone(reader),
             clock: Rc::clone(clock),
             concurrency: configured.concurrency as usize,
             retry: settings.retry,
@@ -258,32 +280,32 @@ fn accounts<W, T: Transport, C: Clock>(
 }
 
 fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
-    cases: &[Rc<Case>],
+    cases: &Rc<Vec<Case>>,
     due: &[usize],
     accounts: &BTreeMap<usize, Rc<Account<T, C>>>,
     published: &Rc<Published<W, C>>,
-    heard: &UnboundedSender<Heard>,
+    heard: &Telling,
 ) -> JoinSet<Result<(), JournalFailed>> {
-    let mut states: BTreeMap<usize, Vec<(usize, Rc<Case>)>> = BTreeMap::new();
+    let mut states: BTreeMap<usize, VecDeque<usize>> = BTreeMap::new();
     let mut signed = Vec::new();
     for index in due {
         let case = &cases[*index];
-        if case.witnesses.contains(&Witness::State) {
-            states.entry(case.action.account).or_default().push((*index, Rc::clone(case)));
+        if case.witnesses.contains(Witness::State) {
+            states.entry(case.account).or_default().push_back(*index);
         }
-        if let Some(known) = &case.certificate {
-            signed.push((*index, known.clone(), case.witnesses.clone()));
+        if case.certificate.is_some() {
+            signed.push(*index);
         }
     }
     let mut tasks = JoinSet::new();
-    for (account, cases) in states {
+    for (account, due) in states {
         if let Some(account) = accounts.get(&account) {
-            tasks.spawn_local(Rc::clone(account).round(cases, heard.clone()));
+            tasks.spawn_local(Rc::clone(account).round(Rc::clone(cases), due, heard.clone()));
         }
     }
-    let (published, heard) = (Rc::clone(published), heard.clone());
+    let (published, cases, heard) = (Rc::clone(published), Rc::clone(cases), heard.clone());
     tasks.spawn_local(async move {
-        published.round(&signed, &heard).await;
+        published.round(&cases, &signed, &heard).await;
         Ok(())
     });
     tasks
@@ -292,8 +314,8 @@ fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
 /// What stood in the way of asking others belongs to why something is not seen revoked.
 fn noted(sight: Sight, case: &Case) -> Sight {
     let why = match (&case.note, sight.why) {
-        (Some(note), Some(_)) if case.witnesses.is_empty() => Some(note.clone()),
-        (Some(note), Some(why)) => Some(format!("{why}; {note}")),
+        (Some(note), Some(_)) if case.witnesses.is_empty() => Some(Rc::clone(note)),
+        (Some(note), Some(why)) => Some(format!("{why}; {note}").into()),
         (_, why) => why,
     };
     Sight { why, ..sight }
@@ -301,5 +323,11 @@ fn noted(sight: Sight, case: &Case) -> Sight {
 
 fn record(case: &Case, sight: Sight) -> Record {
     let Sight { seen, at, by, revoked_at, why } = sight;
-    Record::Verified { ordinal: case.action.ordinal, at, seen, by, revoked_at, why }
+    let (by, why) = (by.iter().collect(), why.map(|why| why.as_ref().to_owned()));
+    Record::Verified { ordinal: case.ordinal, at, seen, by, revoked_at, why }
 }
+
+/// Words on their way to the rounds.
+const MOST_UNHEARD: usize = 256;
+/// There may be a million records at a round's end.
+const RECORDS_AT_ONCE: usize = 1024;

@@ -2,8 +2,10 @@
 //! machine on a given `now`.
 
 use crate::engine::pace::Moment;
-use crate::run::{Seen, Witness};
+use crate::run::{Seen, Witness, Witnesses};
 use jiff::Timestamp;
+use std::collections::HashSet;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// What one witness says of one action's target.
@@ -12,9 +14,9 @@ pub enum Said {
     /// It is revoked; since when, where the witness tells that.
     Revoked(Option<Timestamp>),
     /// It is not revoked; in what words, where there are any.
-    Good(Option<String>),
+    Good(Option<Rc<str>>),
     /// Nothing that counts, for this reason.
-    Nothing(String),
+    Nothing(Rc<str>),
 }
 
 /// What all witnesses together say of one action's target.
@@ -25,11 +27,11 @@ pub struct Sight {
     /// When it was seen.
     pub at: Timestamp,
     /// Who says so.
-    pub by: Vec<Witness>,
+    pub by: Witnesses,
     /// Since when it is revoked, as its issuer says.
     pub revoked_at: Option<Timestamp>,
     /// Why it is not seen revoked.
-    pub why: Option<String>,
+    pub why: Option<Rc<str>>,
 }
 
 /// What follows a round.
@@ -41,18 +43,23 @@ pub enum After {
     Over,
 }
 
-/// The rounds of a verification.
+/// The rounds of a verification. Of a million cases it holds some 80 bytes each, and between two rounds no words but those that differ.
 #[derive(Debug)]
 pub struct Rounds {
     cases: Vec<Case>,
+    revoked: usize,
     until: Moment,
     pause: Duration,
+    /// Why cases are not seen revoked: many for the same reason.
+    words: HashSet<Rc<str>>,
 }
 
 #[derive(Debug)]
 struct Case {
     /// Whom it can be asked of.
-    witnesses: Vec<Witness>,
+    witnesses: Witnesses,
+    /// Whether it was seen revoked.
+    revoked: bool,
     /// What they say in this round, and when that was heard.
     heard: Vec<(Witness, Said, Timestamp)>,
     sight: Option<Sight>,
@@ -60,65 +67,78 @@ struct Case {
 
 impl Rounds {
     /// Rounds for cases that can be asked of these witnesses, until so long after `now`.
-    pub fn new(witnesses: Vec<Vec<Witness>>, now: Moment, wait: Duration) -> Self {
-        let case = |witnesses| Case { witnesses, heard: Vec::new(), sight: None };
-        Self { cases: witnesses.into_iter().map(case).collect(), until: now + wait, pause: FIRST_PAUSE }
+    pub fn new(witnesses: impl Iterator<Item = Witnesses>, now: Moment, wait: Duration) -> Self {
+        let case = |witnesses| Case { witnesses, revoked: false, heard: Vec::new(), sight: None };
+        let cases = witnesses.map(case).collect();
+        Self { cases, revoked: 0, until: now + wait, pause: FIRST_PAUSE, words: HashSet::new() }
     }
 
     /// Begins a round: the cases that are asked in it.
     pub fn begin(&mut self) -> Vec<usize> {
-        let due: Vec<usize> = (0..self.cases.len()).filter(|index| self.cases[*index].is_due()).collect();
-        for index in &due {
-            self.cases[*index].heard.clear();
-        }
-        due
+        self.words.clear();
+        (0..self.cases.len()).filter(|index| self.cases[*index].is_due()).collect()
     }
 
     /// Takes in what a witness says of a case.
     pub fn hear(&mut self, case: usize, witness: Witness, said: Said, at: Timestamp) {
         if let Some(case) = self.cases.get_mut(case) {
+            // One or two of them say something.
+            case.heard.reserve_exact(1);
             case.heard.push((witness, said, at));
         }
     }
 
-    /// Ends a round: what was seen in it of the cases that were asked, and what follows.
-    pub fn end(&mut self, asked: &[usize], now: Moment, at: Timestamp) -> (Vec<(usize, Sight)>, After) {
-        let mut seen = Vec::new();
+    /// Ends a round in which these were asked: what follows.
+    pub fn end(&mut self, asked: &[usize], now: Moment, at: Timestamp) -> After {
         for index in asked {
             let case = &mut self.cases[*index];
-            let mut sight = together(&case.heard, at);
-            if case.heard.is_empty() {
+            let heard = std::mem::take(&mut case.heard);
+            let mut sight = together(&heard, at);
+            if heard.is_empty() {
                 // Stopped before anybody answered: what was seen before is all that is known.
-                sight = case.sight.take().unwrap_or_else(|| Sight { why: Some(UNHEARD.to_owned()), ..sight });
+                sight = case.sight.take().unwrap_or_else(|| Sight { why: Some(UNHEARD.into()), ..sight });
             }
-            case.sight = Some(sight.clone());
-            seen.push((*index, sight));
+            sight.why = sight.why.map(|why| match self.words.get(&why) {
+                Some(known) => Rc::clone(known),
+                None => {
+                    self.words.insert(Rc::clone(&why));
+                    why
+                }
+            });
+            case.revoked = sight.seen == Seen::Revoked;
+            self.revoked += usize::from(case.revoked);
+            case.sight = Some(sight);
         }
-        let after = if now >= self.until || !self.cases.iter().any(Case::is_due) {
+        if now >= self.until || !self.cases.iter().any(Case::is_due) {
             After::Over
         } else {
             let next = (now + self.pause).min(self.until);
             self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
             After::Again(next)
-        };
-        (seen, after)
+        }
     }
 
-    /// What was last seen of a case.
-    pub fn sight(&self, case: usize) -> Option<&Sight> {
-        self.cases.get(case).and_then(|case| case.sight.as_ref())
+    /// What was seen of a case that is seen revoked, once: whoever takes it keeps it.
+    pub fn take_revoked(&mut self, case: usize) -> Option<Sight> {
+        let case = self.cases.get_mut(case).filter(|case| case.revoked)?;
+        case.sight.take()
+    }
+
+    /// What was last seen of a case that is not seen revoked; `None` of another.
+    pub fn unseen(&self, case: usize, now: Timestamp) -> Option<Sight> {
+        let case = self.cases.get(case).filter(|case| !case.revoked)?;
+        Some(case.sight.clone().unwrap_or_else(|| together(&[], now)))
     }
 
     /// How many are seen revoked.
     pub fn revoked(&self) -> usize {
-        let revoked = |case: &&Case| case.sight.as_ref().is_some_and(|sight| sight.seen == Seen::Revoked);
-        self.cases.iter().filter(revoked).count()
+        self.revoked
     }
 }
 
 impl Case {
     fn is_due(&self) -> bool {
-        !self.witnesses.is_empty() && self.sight.as_ref().is_none_or(|sight| sight.seen != Seen::Revoked)
+        !self.witnesses.is_empty() && !self.revoked
     }
 }
 
@@ -126,23 +146,16 @@ impl Case {
 pub fn together(heard: &[(Witness, Said, Timestamp)], now: Timestamp) -> Sight {
     let mut heard: Vec<&(Witness, Said, Timestamp)> = heard.iter().collect();
     heard.sort_by_key(|(witness, ..)| *witness);
-    let who = |says: fn(&Said) -> bool| -> Vec<&(Witness, Said, Timestamp)> {
-        heard.iter().copied().filter(|(_, said, _)| says(said)).collect()
-    };
-    let revoked = who(|said| matches!(said, Said::Revoked(_)));
-    let good = who(|said| matches!(said, Said::Good(_)));
-    let by = |who: &[&(Witness, Said, Timestamp)]| {
-        let mut by: Vec<Witness> = who.iter().map(|(witness, ..)| *witness).collect();
-        by.dedup();
-        by
-    };
-    if !revoked.is_empty() {
+    let who = |says: fn(&Said) -> bool| heard.iter().copied().filter(move |(_, said, _)| says(said));
+    let revoked = || who(|said| matches!(said, Said::Revoked(_)));
+    let good: Witnesses = who(|said| matches!(said, Said::Good(_))).map(|(witness, ..)| *witness).collect();
+    if let Some(at) = revoked().map(|(_, _, at)| *at).min() {
         let since = |said: &Said| if let Said::Revoked(since) = said { *since } else { None };
         return Sight {
             seen: Seen::Revoked,
-            at: revoked.iter().map(|(_, _, at)| *at).min().unwrap_or(now),
-            by: by(&revoked),
-            revoked_at: revoked.iter().filter_map(|(_, said, _)| since(said)).min(),
+            at,
+            by: revoked().map(|(witness, ..)| *witness).collect(),
+            revoked_at: revoked().filter_map(|(_, said, _)| since(said)).min(),
             why: None,
         };
     }
@@ -154,13 +167,12 @@ pub fn together(heard: &[(Witness, Said, Timestamp)], now: Timestamp) -> Sight {
     let mut words: Vec<String> = words.collect();
     words.dedup();
     let seen = if good.is_empty() { Seen::Unknown } else { Seen::Good };
-    let why = if words.is_empty() { NOBODY.to_owned() } else { words.join("; ") };
-    Sight { seen, at: now, by: by(&good), revoked_at: None, why: Some(why) }
+    let why = if words.is_empty() { NOBODY.into() } else { words.join("; ").into() };
+    Sight { seen, at: now, by: good, revoked_at: None, why: Some(why) }
 }
 
 /// Said of an action that nobody can be asked about.
-pub const NOBODY: &str =
-    "there is nobody to ask: no state call fits, and no certificate is known; --certificate ID=FILE names it";
+pub const NOBODY: &str = "there is nobody to ask: no state call fits, and no certificate is known; --certificate ID=FILE names it, or `serial_number` in the plan";
 const UNHEARD: &str = "nobody had answered when it was stopped";
 /// CAs need seconds to hours; what is asked too often answers no sooner.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
@@ -179,7 +191,7 @@ mod tests {
         use Witness::{Crl, Ocsp, State};
         let revoked = |since: Option<i64>| Said::Revoked(since.map(at));
         let good = || Said::Good(None);
-        let nothing = || Said::Nothing("timed out".to_owned());
+        let nothing = || Said::Nothing("timed out".into());
         for (heard, seen, by, since, why) in [
             (vec![], Seen::Unknown, vec![], None, Some(NOBODY)),
             (vec![(Crl, nothing())], Seen::Unknown, vec![], None, Some("crl: timed out")),
@@ -198,7 +210,7 @@ mod tests {
                 Some("crl: timed out; ocsp: not revoked"),
             ),
             (
-                vec![(State, Said::Good(Some("status issued".to_owned()))), (Crl, good())],
+                vec![(State, Said::Good(Some("status issued".into()))), (Crl, good())],
                 Seen::Good,
                 vec![State, Crl],
                 None,
@@ -212,7 +224,13 @@ mod tests {
             let heard: Vec<_> = heard.into_iter().map(|(witness, said)| (witness, said, at(100))).collect();
             let sight = together(&heard, at(200));
             let when = if seen == Seen::Revoked { at(100) } else { at(200) };
-            let expected = Sight { seen, at: when, by, revoked_at: since.map(at), why: why.map(str::to_owned) };
+            let expected = Sight {
+                seen,
+                at: when,
+                by: by.into_iter().collect(),
+                revoked_at: since.map(at),
+                why: why.map(Rc::from),
+            };
             assert_eq!(sight, expected, "{heard:?}");
         }
     }
@@ -231,7 +249,7 @@ mod tests {
         ] {
             let start = Duration::from_secs(1000);
             let mut now = start;
-            let witnesses = vec![vec![Witness::Crl]; cases.len()];
+            let witnesses = cases.iter().map(|_| [Witness::Crl].into_iter().collect());
             let mut rounds = Rounds::new(witnesses, now, Duration::from_secs(wait));
             let mut moments = Vec::new();
             loop {
@@ -243,7 +261,7 @@ mod tests {
                     let said = if revoked { Said::Revoked(None) } else { Said::Good(None) };
                     rounds.hear(*index, Witness::Crl, said, at(0));
                 }
-                match rounds.end(&due, now, at(0)).1 {
+                match rounds.end(&due, now, at(0)) {
                     After::Again(next) => now = next,
                     After::Over => break,
                 }
@@ -255,10 +273,38 @@ mod tests {
 
     #[test]
     fn what_nobody_can_be_asked_about_is_not_waited_for() {
-        let mut rounds = Rounds::new(vec![vec![], vec![Witness::Crl]], Duration::ZERO, Duration::from_secs(60));
+        let witnesses = [Witnesses::default(), [Witness::Crl].into_iter().collect()];
+        let mut rounds = Rounds::new(witnesses.into_iter(), Duration::ZERO, Duration::from_secs(60));
         assert_eq!(rounds.begin(), [1]);
         rounds.hear(1, Witness::Crl, Said::Revoked(None), at(0));
-        assert_eq!(rounds.end(&[1], Duration::ZERO, at(0)).1, After::Over);
-        assert_eq!(rounds.sight(0), None);
+        assert_eq!(rounds.end(&[1], Duration::ZERO, at(0)), After::Over);
+        let unseen = rounds.unseen(0, at(9)).unwrap();
+        assert_eq!((unseen.seen, unseen.at, unseen.why.as_deref()), (Seen::Unknown, at(9), Some(NOBODY)));
+        assert_eq!((rounds.take_revoked(0), rounds.unseen(1, at(9))), (None, None));
+        assert_eq!(rounds.take_revoked(1).map(|sight| sight.seen), Some(Seen::Revoked));
+        assert_eq!(rounds.take_revoked(1), None);
+    }
+
+    #[test]
+    fn a_case_costs_little() {
+        assert!(size_of::<Case>() <= 96, "{} bytes", size_of::<Case>());
+    }
+
+    #[test]
+    fn what_was_seen_before_is_kept_where_nobody_answers() {
+        let mut rounds =
+            Rounds::new([[Witness::Crl].into_iter().collect()].into_iter(), Duration::ZERO, Duration::MAX / 2);
+        for (heard, seen, why) in [
+            (None, Seen::Unknown, UNHEARD),
+            (Some(Said::Good(None)), Seen::Good, "crl: not revoked"),
+            (None, Seen::Good, "crl: not revoked"),
+            (Some(Said::Nothing("gone".into())), Seen::Unknown, "crl: gone"),
+        ] {
+            let due = rounds.begin();
+            heard.into_iter().for_each(|said| rounds.hear(0, Witness::Crl, said, at(1)));
+            rounds.end(&due, Duration::ZERO, at(2));
+            let sight = rounds.unseen(0, at(3)).unwrap();
+            assert_eq!((sight.seen, sight.why.as_deref()), (seen, Some(why)));
+        }
     }
 }

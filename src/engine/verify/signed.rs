@@ -2,43 +2,37 @@
 //! waits behind a responder that does not answer: it is given up for the round after a few silences.
 
 use super::rounds::Said;
-use super::{Heard, Known};
-use crate::pki::{Certificate, Crl, Status, ocsp, status::MOST_BYTES};
+use super::{Case, Heard, Known, Read, Telling};
+use crate::pki::{CertId, Certificate, Crl, Doubt, Status, ocsp, status::MOST_BYTES};
 use crate::run::Witness;
 use crate::time::Clock;
 use crate::wire::{Ask, Unheard, World};
 use jiff::Timestamp;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 /// What all rounds share: the way to the world, and what need not be asked twice.
-#[derive(Debug)]
 pub(super) struct Published<W, C> {
     world: Rc<W>,
     clock: Rc<C>,
+    certificate: Read,
     /// Issuers that were found where certificates say, by URL.
     issuers: RefCell<HashMap<String, Vec<Rc<Certificate>>>>,
     lists: Rc<Semaphore>,
     questions: Rc<Semaphore>,
 }
 
-/// A certificate of a case with the issuer that was found for it.
-#[derive(Debug, Clone)]
-struct Pair {
-    case: usize,
-    certificate: Rc<Certificate>,
-    issuer: Rc<Certificate>,
-}
+/// Cases that one list is to tell of, with their issuer.
+type Group = (Rc<Certificate>, Vec<usize>);
 
 /// The questions to one responder.
 #[derive(Debug, Default)]
 struct Responder {
-    waiting: VecDeque<Pair>,
+    waiting: VecDeque<usize>,
     /// Whether it has answered anything in this round.
     answers: bool,
     /// Silences in a row.
@@ -47,98 +41,80 @@ struct Responder {
 }
 
 impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
-    pub(super) fn new(world: Rc<W>, clock: Rc<C>) -> Self {
+    pub(super) fn new(world: Rc<W>, clock: Rc<C>, certificate: Read) -> Self {
         Self {
             world,
             clock,
+            certificate,
             issuers: RefCell::default(),
             lists: Rc::new(Semaphore::new(LISTS_AT_ONCE)),
             questions: Rc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
         }
     }
 
-    /// Asks about the certificates of cases, each of the witnesses that it wants.
-    pub(super) async fn round(&self, cases: &[(usize, Known, Vec<Witness>)], heard: &UnboundedSender<Heard>) {
-        let missing = self.fetch_issuers(cases).await;
-        let mut lists: BTreeMap<(String, Vec<u8>), Vec<Pair>> = BTreeMap::new();
-        let mut responders: BTreeMap<String, Responder> = BTreeMap::new();
-        for (case, known, witnesses) in cases {
-            let certificate = &known.certificate;
-            let Some(issuer) = self.issuer(known) else {
-                let why = no_issuer(certificate, &missing);
-                for witness in witnesses {
-                    self.tell(heard, *case, *witness, Said::Nothing(why.clone()));
-                }
-                continue;
-            };
-            let pair = || Pair { case: *case, certificate: Rc::clone(certificate), issuer: Rc::clone(&issuer) };
-            if witnesses.contains(&Witness::Crl) {
-                for url in &certificate.crl_urls {
-                    lists.entry((url.clone(), issuer.der.clone())).or_default().push(pair());
-                }
+    /// Asks about the certificates of the cases that are due, each of the witnesses that it wants.
+    pub(super) async fn round(&self, cases: &Rc<Vec<Case>>, due: &[usize], heard: &Telling) {
+        self.find_issuers(cases, due, heard).await;
+        let mut lists: BTreeMap<&str, BTreeMap<&[u8], Group>> = BTreeMap::new();
+        let mut responders: BTreeMap<&str, Responder> = BTreeMap::new();
+        for index in due {
+            let Case { certificate: Some(Known { id, places }), witnesses, .. } = &cases[*index] else { continue };
+            let Some(id) = id.get() else { continue };
+            for url in places.crl.iter().filter(|_| witnesses.contains(Witness::Crl)) {
+                let groups = lists.entry(url).or_default();
+                let group = groups.entry(&id.issuer.der).or_insert_with(|| (Rc::clone(&id.issuer), Vec::new()));
+                group.1.push(*index);
             }
-            if let Some(url) = certificate.ocsp_urls.first().filter(|_| witnesses.contains(&Witness::Ocsp)) {
-                responders.entry(url.clone()).or_default().waiting.push_back(pair());
+            if let Some(url) = places.ocsp.as_ref().filter(|_| witnesses.contains(Witness::Ocsp)) {
+                responders.entry(url).or_default().waiting.push_back(*index);
             }
         }
         let mut tasks = JoinSet::new();
-        self.begin_lists(lists, heard, &mut tasks);
+        for (url, groups) in lists {
+            let (world, clock, places) = (Rc::clone(&self.world), Rc::clone(&self.clock), Rc::clone(&self.lists));
+            let groups = groups.into_values().collect();
+            let (cases, heard) = (Rc::clone(cases), heard.clone());
+            tasks.spawn_local(fetch_list(world, clock, places, url.to_owned(), groups, cases, heard));
+        }
         for (url, responder) in responders {
             let workers = responder.waiting.len().min(QUESTIONS_TO_ONE);
             let responder = Rc::new(RefCell::new(responder));
             for _ in 0..workers {
                 let (world, clock) = (Rc::clone(&self.world), Rc::clone(&self.clock));
-                let questions = Rc::clone(&self.questions);
-                let (url, responder, heard) = (url.clone(), Rc::clone(&responder), heard.clone());
-                tasks.spawn_local(ask_responder(world, clock, questions, url, responder, heard));
+                let (questions, cases) = (Rc::clone(&self.questions), Rc::clone(cases));
+                let (url, responder, heard) = (url.to_owned(), Rc::clone(&responder), heard.clone());
+                tasks.spawn_local(ask_responder(world, clock, questions, url, responder, cases, heard));
             }
         }
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Lists by URL and issuer; a URL is fetched once, whoever signs what is there.
-    fn begin_lists(
-        &self,
-        lists: BTreeMap<(String, Vec<u8>), Vec<Pair>>,
-        heard: &UnboundedSender<Heard>,
-        tasks: &mut JoinSet<()>,
-    ) {
-        let mut by_url: BTreeMap<String, Vec<Vec<Pair>>> = BTreeMap::new();
-        for ((url, _), pairs) in lists {
-            by_url.entry(url).or_default().push(pairs);
-        }
-        for (url, groups) in by_url {
-            let (world, clock, lists) = (Rc::clone(&self.world), Rc::clone(&self.clock), Rc::clone(&self.lists));
-            let heard = heard.clone();
-            tasks.spawn_local(async move {
-                // Long lists are held one by one.
-                let Ok(_place) = lists.acquire().await else { return };
-                let bytes = world.ask(Ask::Get(url.clone()), MOST_BYTES).await.map(Arc::<[u8]>::from);
-                for pairs in groups {
-                    let list = match &bytes {
-                        Ok(bytes) => parsed(bytes, &pairs[0].issuer).await,
-                        Err(why) => Err(why.to_string()),
-                    };
-                    let now = clock.now();
-                    for Pair { case, certificate, .. } in pairs {
-                        let said = match &list {
-                            Ok(list) => said(&list.status(&certificate, now), &certificate, now, &url),
-                            Err(why) => Said::Nothing(format!("{why} ({url})")),
-                        };
-                        // Whoever listened may have been stopped.
-                        drop(heard.send(Heard { case, witness: Witness::Crl, said, at: now }));
-                    }
-                }
-            });
+    /// Finds the issuers that no file gives; tells of certificates whose issuer cannot be had.
+    async fn find_issuers(&self, cases: &[Case], due: &[usize], heard: &Telling) {
+        let lacks = |index: &&usize| cases[**index].certificate.as_ref().is_some_and(|known| known.id.get().is_none());
+        let lacking: Vec<usize> = due.iter().filter(lacks).copied().collect();
+        let urls = lacking.iter().filter_map(|index| cases[*index].certificate.as_ref());
+        let missing = self.fetch_issuers(urls.flat_map(|known| known.places.issuers.iter()).collect()).await;
+        for index in lacking {
+            let Case { ordinal, certificate: Some(Known { id, places }), witnesses, .. } = &cases[index] else {
+                continue;
+            };
+            // Read again and again, since there may be a million of them.
+            if let Some(found) = (self.certificate)(*ordinal).and_then(|certificate| self.identify(&certificate)) {
+                drop(id.set(found));
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let why: Rc<str> = no_issuer(&places.issuers, &missing).into();
+            for witness in [Witness::Crl, Witness::Ocsp].into_iter().filter(|witness| witnesses.contains(*witness)) {
+                let (said, at) = (Said::Nothing(Rc::clone(&why)), self.clock.now());
+                drop(heard.send(Heard { case: index, witness, said, at }).await);
+            }
         }
     }
 
-    /// Fetches the issuers that no file gives; why those are missing that could not be had.
-    async fn fetch_issuers(&self, cases: &[(usize, Known, Vec<Witness>)]) -> HashMap<String, String> {
-        let lacking = cases.iter().filter(|(_, known, _)| self.issuer(known).is_none());
-        let mut urls: Vec<&String> = lacking.flat_map(|(_, known, _)| &known.certificate.issuer_urls).collect();
-        urls.sort_unstable();
-        urls.dedup();
+    /// Fetches what stands at these places; why nothing could be had from some.
+    async fn fetch_issuers(&self, urls: BTreeSet<&String>) -> HashMap<String, String> {
         let mut tasks = JoinSet::new();
         for url in urls {
             let (world, questions, url) = (Rc::clone(&self.world), Rc::clone(&self.questions), url.clone());
@@ -164,14 +140,11 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
         missing
     }
 
-    fn issuer(&self, known: &Known) -> Option<Rc<Certificate>> {
+    /// Which certificate it is, where its issuer was found.
+    fn identify(&self, certificate: &Certificate) -> Option<CertId> {
         let fetched = self.issuers.borrow();
-        let found = known.certificate.issuer_urls.iter().filter_map(|url| fetched.get(url)).flatten();
-        known.issuers.iter().chain(found).find(|issuer| known.certificate.is_issued_by(issuer)).cloned()
-    }
-
-    fn tell(&self, heard: &UnboundedSender<Heard>, case: usize, witness: Witness, said: Said) {
-        drop(heard.send(Heard { case, witness, said, at: self.clock.now() }));
+        let mut found = certificate.issuer_urls.iter().filter_map(|url| fetched.get(url)).flatten();
+        found.find_map(|issuer| CertId::of(certificate, issuer))
     }
 }
 
@@ -188,6 +161,43 @@ impl Responder {
     }
 }
 
+/// A URL is fetched once, whoever signs what is there.
+async fn fetch_list<W: World, C: Clock>(
+    world: Rc<W>,
+    clock: Rc<C>,
+    places: Rc<Semaphore>,
+    url: String,
+    groups: Vec<Group>,
+    cases: Rc<Vec<Case>>,
+    heard: Telling,
+) {
+    // Long lists are held one by one.
+    let Ok(_place) = places.acquire().await else { return };
+    let bytes = world.ask(Ask::Get(url.clone()), MOST_BYTES).await.map(Arc::<[u8]>::from);
+    for (issuer, group) in groups {
+        let list = match &bytes {
+            Ok(bytes) => parsed(bytes, &issuer).await,
+            Err(why) => Err(why.to_string()),
+        };
+        let list = list.map_err(|why| Rc::<str>::from(format!("{why} ({url})")));
+        let now = clock.now();
+        let mut words = Words::new(&url);
+        for case in group {
+            let Some(id) = id_of(&cases[case]) else { continue };
+            let said = match &list {
+                Ok(list) => words.said(&list.status(id, now), id, now),
+                Err(why) => Said::Nothing(Rc::clone(why)),
+            };
+            // Whoever listened may have been stopped.
+            drop(heard.send(Heard { case, witness: Witness::Crl, said, at: now }).await);
+        }
+    }
+}
+
+fn id_of(case: &Case) -> Option<&CertId> {
+    case.certificate.as_ref().and_then(|known| known.id.get())
+}
+
 /// A list may be long: reading it must not keep others from being heard.
 async fn parsed(bytes: &Arc<[u8]>, issuer: &Certificate) -> Result<Crl, String> {
     let (bytes, issuer) = (Arc::clone(bytes), issuer.clone());
@@ -202,14 +212,17 @@ async fn ask_responder<W: World, C: Clock>(
     questions: Rc<Semaphore>,
     url: String,
     responder: Rc<RefCell<Responder>>,
-    heard: UnboundedSender<Heard>,
+    cases: Rc<Vec<Case>>,
+    heard: Telling,
 ) {
+    let mut words = Words::new(&url);
     loop {
-        let Some(Pair { case, certificate, issuer }) = responder.borrow_mut().waiting.pop_front() else { return };
+        let Some(case) = responder.borrow_mut().waiting.pop_front() else { return };
+        let Some(id) = id_of(&cases[case]) else { continue };
         let given_up = responder.borrow().given_up();
         let answer = match given_up {
             Some(last) => Err(format!("{last}; it did not answer about others either")),
-            None => match ocsp::request(&certificate, &issuer) {
+            None => match ocsp::request(id) {
                 None => Err("no OCSP question can carry its serial number".to_owned()),
                 Some(question) => {
                     let Ok(_place) = questions.acquire().await else { return };
@@ -225,17 +238,17 @@ async fn ask_responder<W: World, C: Clock>(
         };
         let now = clock.now();
         let said = match answer {
-            Ok(answer) => said(&ocsp::status(&answer, &certificate, &issuer, now), &certificate, now, &url),
-            Err(why) => Said::Nothing(format!("{why} ({url})")),
+            Ok(answer) => words.said(&ocsp::status(&answer, id, now), id, now),
+            Err(why) => Said::Nothing(format!("{why} ({url})").into()),
         };
-        drop(heard.send(Heard { case, witness: Witness::Ocsp, said, at: now }));
+        drop(heard.send(Heard { case, witness: Witness::Ocsp, said, at: now }).await);
     }
 }
 
 /// Why a certificate's issuer could not be had, and what helps.
-fn no_issuer(certificate: &Certificate, missing: &HashMap<String, String>) -> String {
-    let failed = certificate.issuer_urls.iter().find_map(|url| missing.get(url).map(|why| (url, why)));
-    let why = match (failed, certificate.issuer_urls.first()) {
+fn no_issuer(urls: &[String], missing: &HashMap<String, String>) -> String {
+    let failed = urls.iter().find_map(|url| missing.get(url).map(|why| (url, why)));
+    let why = match (failed, urls.first()) {
         (Some((url, why)), _) => format!("there is no issuer's certificate at {url}: {why}"),
         (None, Some(url)) => format!("what stands at {url} has not issued it"),
         (None, None) => "its issuer's certificate is not known".to_owned(),
@@ -243,13 +256,32 @@ fn no_issuer(certificate: &Certificate, missing: &HashMap<String, String>) -> St
     format!("{why}; name it by `issuer` in the plan, or by --issuer")
 }
 
-/// What a status says. CAs need not tell of certificates that have expired, so their silence then proves nothing.
-fn said(status: &Status, certificate: &Certificate, now: Timestamp, url: &str) -> Said {
-    match status {
-        Status::Revoked { at, .. } => Said::Revoked(Some(*at)),
-        Status::Good if certificate.ends < now => Said::Nothing(EXPIRED.to_owned()),
-        Status::Good => Said::Good(None),
-        Status::Unknown(doubt) => Said::Nothing(format!("{doubt} ({url})")),
+/// What statuses from one place say, in words that many of them share.
+struct Words<'a> {
+    url: &'a str,
+    last: Option<(Doubt, Rc<str>)>,
+}
+
+impl<'a> Words<'a> {
+    fn new(url: &'a str) -> Self {
+        Self { url, last: None }
+    }
+
+    /// What a status says. CAs need not tell of certificates that have expired, so their silence then proves nothing.
+    fn said(&mut self, status: &Status, id: &CertId, now: Timestamp) -> Said {
+        match status {
+            Status::Revoked { at, .. } => Said::Revoked(Some(*at)),
+            Status::Good if id.own.as_ref().is_some_and(|own| own.ends < now) => Said::Nothing(EXPIRED.into()),
+            Status::Good => Said::Good(None),
+            Status::Unknown(doubt) => match &self.last {
+                Some((last, words)) if last == doubt => Said::Nothing(Rc::clone(words)),
+                _ => {
+                    let words: Rc<str> = format!("{doubt} ({})", self.url).into();
+                    self.last = Some((*doubt, Rc::clone(&words)));
+                    Said::Nothing(words)
+                }
+            },
+        }
     }
 }
 

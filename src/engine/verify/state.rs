@@ -2,18 +2,18 @@
 //! in a run.
 
 use super::rounds::Said;
-use super::{Case, Heard};
+use super::{Case, Heard, Telling};
 use crate::engine::attempt::{JournalFailed, Paced, Tools, append};
 use crate::engine::look_up::{self, Doubted, LookedUp, Told};
 use crate::engine::pace::{Full, Pace};
 use crate::engine::retry;
 use crate::engine::sender::Sender;
 use crate::engine::trip::Trip;
-use crate::journal::{ActionState, Journal, Record};
+use crate::journal::{ActionState, Journal, Reader, Record};
 use crate::plan::Action;
 use crate::provider::model::{ActionRules, Operation, Provider};
-use crate::provider::{Answer, Standing, lookup};
-use crate::run::Witness;
+use crate::provider::{Standing, lookup};
+use crate::run::{Ordinal, Witness};
 use crate::time::Clock;
 use crate::wire::Transport;
 use std::cell::RefCell;
@@ -21,7 +21,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 /// An account whose state calls are asked.
@@ -30,6 +29,7 @@ pub(super) struct Account<T, C> {
     pub(super) index: usize,
     pub(super) sender: Rc<Sender<T>>,
     pub(super) journal: Journal,
+    pub(super) reader: Rc<Reader>,
     pub(super) clock: Rc<C>,
     pub(super) concurrency: usize,
     pub(super) retry: crate::plan::Retry,
@@ -54,25 +54,27 @@ fn rules_of<'p>(provider: &'p Provider, action: &Action) -> Option<(&'p Operatio
 }
 
 impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
-    /// Looks up these cases.
+    /// Looks up those of the cases that are due.
     pub(super) async fn round(
         self: Rc<Self>,
-        cases: Vec<(usize, Rc<Case>)>,
-        heard: UnboundedSender<Heard>,
+        cases: Rc<Vec<Case>>,
+        due: VecDeque<usize>,
+        heard: Telling,
     ) -> Result<(), JournalFailed> {
         let since = self.clock.elapsed();
-        let workers = self.concurrency.clamp(1, cases.len().max(1));
-        let waiting = Rc::new(RefCell::new(VecDeque::from(cases)));
+        let workers = self.concurrency.clamp(1, due.len().max(1));
+        let waiting = Rc::new(RefCell::new(due));
         let mut tasks = JoinSet::new();
         for _ in 0..workers {
-            let (this, waiting, heard) = (Rc::clone(&self), Rc::clone(&waiting), heard.clone());
+            let (this, cases) = (Rc::clone(&self), Rc::clone(&cases));
+            let (waiting, heard) = (Rc::clone(&waiting), heard.clone());
             tasks.spawn_local(async move {
                 loop {
                     let next = waiting.borrow_mut().pop_front();
-                    let Some((index, case)) = next else { return Ok(()) };
-                    let said = this.ask(&case, since).await?;
+                    let Some(case) = next else { return Ok(()) };
+                    let said = this.ask(cases[case].ordinal, since).await?;
                     let at = this.clock.now();
-                    drop(heard.send(Heard { case: index, witness: Witness::State, said, at }));
+                    drop(heard.send(Heard { case, witness: Witness::State, said, at }).await);
                 }
             });
         }
@@ -83,20 +85,18 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
         Ok(())
     }
 
-    async fn ask(&self, case: &Case, since: Duration) -> Result<Said, JournalFailed> {
-        let answer = self.answer(case);
+    async fn ask(&self, ordinal: Ordinal, since: Duration) -> Result<Said, JournalFailed> {
+        let (action, history) = self.reader.history(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
+        let reference = history.reply.reference;
+        let answer = rules_of(&self.sender.provider, &action)
+            .and_then(|(operation, _)| lookup::remembered(operation, reference.as_deref()?));
         let doubted = Doubted { answer, since, ..Doubted::default() };
-        let asked = look_up::Case {
-            action: case.action.as_ref().clone(),
-            state: ActionState::default(),
-            doubted,
-            attempts: self.retry.attempts,
-        };
+        let asked = look_up::Case { action, state: ActionState::default(), doubted, attempts: self.retry.attempts };
         let (mut tries, mut throttles) = (0, 0);
         loop {
             let refused = self.refused.borrow().clone();
             if let Some(why) = refused {
-                return Ok(Said::Nothing(why));
+                return Ok(Said::Nothing(why.into()));
             }
             let trip = self.place().await;
             let Some(pass) = self.sender.pass() else {
@@ -119,9 +119,9 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                     let seen = self.sender.mask(&seen);
                     return Ok(match standing {
                         Standing::Done => Said::Revoked(None),
-                        Standing::NotDone => Said::Good(Some(seen)),
-                        Standing::Pending => Said::Good(Some(format!("it waits: {seen}"))),
-                        Standing::Unknown => Said::Nothing(seen),
+                        Standing::NotDone => Said::Good(Some(seen.into())),
+                        Standing::Pending => Said::Good(Some(format!("it waits: {seen}").into())),
+                        Standing::Unknown => Said::Nothing(seen.into()),
                     });
                 }
                 Told::Nothing(LookedUp::Failed { cause, pace, refused_token, .. }) => {
@@ -139,18 +139,13 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                     }
                     tries += 1;
                     if tries >= self.retry.attempts {
-                        return Ok(Said::Nothing(cause));
+                        return Ok(Said::Nothing(cause.into()));
                     }
                     self.pause(tries).await;
                 }
                 Told::Nothing(LookedUp::More | LookedUp::Settled(_)) => self.paced(Paced::Answered, &trip),
             }
         }
-    }
-
-    fn answer(&self, case: &Case) -> Option<Answer> {
-        let (operation, _) = rules_of(&self.sender.provider, &case.action)?;
-        lookup::remembered(operation, case.reference.as_deref()?)
     }
 
     /// One of those who need a token fetches it; the others wait for that.

@@ -76,7 +76,7 @@ impl Checker<'_> {
         if action.duplicate_of.is_none() {
             self.key_once(ordinal, &parameters);
         }
-        action.certificate = self.certificate_files(row, layers, operation, parameters.certificate.as_ref());
+        action.certificate = self.certificate_facts(row, layers, operation, parameters.certificate.as_ref());
         if self.errors > errors_before {
             return;
         }
@@ -272,6 +272,11 @@ pub(super) fn common<'a>(row: &Row<'a>, layers: Layers<'a>, name: &str) -> Optio
     row.field(name).or_else(|| layers.entry.iter().chain(layers.plan).find(|field| field.name == name))
 }
 
+/// Whether a field has a value.
+pub(super) fn is_given(field: &Field) -> bool {
+    !matches!(field.value.shape, Shape::Null)
+}
+
 /// Whether a text can be an id.
 pub(super) fn is_usable_id(text: &str) -> bool {
     (1..=LONGEST_ID).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text
@@ -286,7 +291,22 @@ pub(super) fn join_target(target: &mut String, text: &str) {
 }
 
 /// The fields that every action can have.
-pub(in crate::plan) const COMMON: [&str; 8] =
-    ["id", "provider", "action", "reason", "needs", "not_before", "certificate", "issuer"];
+pub(in crate::plan) const COMMON: [&str; 11] = [
+    "id",
+    "provider",
+    "action",
+    "reason",
+    "needs",
+    "not_before",
+    "certificate",
+    "serial_number",
+    "issuer",
+    "crl",
+    "ocsp",
+];
+/// Those among them that say which certificate it is, for `verify`. An operation's own field of such a name wins.
+pub(in crate::plan) const OF_CERTIFICATE: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];
+/// Those of them that are every action's own, and so no defaults.
+pub(in crate::plan) const OWN: [&str; 2] = ["certificate", "serial_number"];
 /// Ids are for people.
 const LONGEST_ID: usize = 200;

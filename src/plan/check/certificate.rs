@@ -1,17 +1,18 @@
-//! The files that a plan names for an action's certificate and its issuer, for `verify`: read, and held against each other. They change
-//! nothing of what is sent.
+//! What a plan says of an action's certificate for `verify`: its file or its serial number, its issuer's file, where to ask. Read, and
+//! held against each other. It changes nothing of what is sent.
 
-use super::action::common;
+use super::action::{common, is_given};
 use super::sent_certificate::ReadCertificate;
 use super::{Checker, Layers};
-use crate::diag::Diagnostic;
-use crate::pki::Certificate;
-use crate::plan::checked::{CertificateFiles, NamedFile};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::pki::{Certificate, SerialNumber};
+use crate::plan::checked::{CertificateFacts, NamedFile};
 use crate::plan::load;
+use crate::plan::read::{Unusable as UnusableUrl, published, texts};
 use crate::plan::row::Row;
 use crate::provider::model::Operation;
 use crate::text::{Span, safe};
-use crate::tree::{Field, Shape};
+use crate::tree::Field;
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -39,21 +40,37 @@ struct Unusable {
     help: Option<&'static str>,
 }
 
+/// What a row says of its certificate, itself or by its defaults.
+struct Said<'a> {
+    certificate: Option<&'a Field>,
+    serial_number: Option<&'a Field>,
+    issuer: Option<&'a Field>,
+    crl: Option<&'a Field>,
+    ocsp: Option<&'a Field>,
+}
+
 impl Checker<'_> {
-    /// The files of a row's certificate, where it names any. What is wrong with them is said.
-    pub(super) fn certificate_files(
+    /// What a row says of its certificate, where it says anything. What is wrong with that is said.
+    pub(super) fn certificate_facts(
         &mut self,
         row: &Row<'_>,
         layers: Layers<'_>,
         operation: &Operation,
         sent: Option<&ReadCertificate>,
-    ) -> Option<Box<CertificateFiles>> {
-        let given = |field: &&Field| !matches!(field.value.shape, Shape::Null);
-        // An operation's own field of that name is one of its parameters, and `verify` finds it there.
-        let is_ours = |name: &str| operation.parameter(name).is_none();
-        let certificate = row.field("certificate").filter(given).filter(|_| is_ours("certificate"));
-        let issuer = common(row, layers, "issuer").filter(given).filter(|_| is_ours("issuer"));
-        if certificate.is_none() && issuer.is_none() {
+    ) -> Option<Box<CertificateFacts>> {
+        // An operation's own field of that name is one of its parameters, and `verify` finds a certificate there.
+        let ours = |field: &&Field| is_given(field) && operation.parameter(&field.name).is_none();
+        let own = |name: &str| row.field(name).filter(ours);
+        let any = |name: &str| common(row, layers, name).filter(ours);
+        let said = Said {
+            certificate: own("certificate"),
+            serial_number: own("serial_number"),
+            issuer: any("issuer"),
+            crl: any("crl"),
+            ocsp: any("ocsp"),
+        };
+        let Said { certificate, serial_number, issuer, crl, ocsp } = said;
+        if [certificate, serial_number, issuer, crl, ocsp].iter().all(Option::is_none) {
             return None;
         }
         let read = certificate.and_then(|field| self.certificate_file(field));
@@ -69,8 +86,121 @@ impl Checker<'_> {
             self.judge(leaf, place, issuer, issuers);
         }
         let file = |read: &ReadCertificates| read.file.clone();
-        let issuer = issuers.and_then(|read| read.as_ref().as_ref().ok().map(file));
-        Some(Box::new(CertificateFiles { certificate: read.as_ref().map(file), issuer }))
+        let mut facts = CertificateFacts {
+            certificate: read.as_ref().map(file),
+            serial_number: None,
+            issuer: issuers.as_ref().and_then(|read| read.as_ref().as_ref().ok().map(file)),
+            crl: crl.map(|field| self.urls(field)).unwrap_or_default(),
+            ocsp: ocsp.and_then(|field| self.url(field)),
+        };
+        if let Some(field) = serial_number {
+            let serial = self.serial_number(field)?;
+            match leaf {
+                Some((leaf, place)) if leaf.serial != serial => {
+                    let what = format!("the certificate's serial number is {}, not {serial}", leaf.serial);
+                    let error = Diagnostic::error("serial-number", field.value.span, what);
+                    self.say(error.related(place, "the certificate").help("is it the right file?"));
+                }
+                // The certificate tells more.
+                Some(_) => {}
+                None if certificate.is_some() => {}
+                None => {
+                    self.judge_bare(row, field, &said, issuers.as_deref());
+                    facts.serial_number = Some(serial);
+                }
+            }
+        } else if leaf.is_none()
+            && certificate.is_none()
+            && let Some(field) = [own("crl"), own("ocsp")].into_iter().flatten().next()
+        {
+            let what = format!("`{}` says where to ask, and nothing says about which certificate", field.name);
+            let warning = Diagnostic::warning("no-certificate", field.span, what);
+            self.say(warning.help("add `serial_number` and `issuer`, or `certificate: \"file:PATH\"`"));
+        }
+        Some(Box::new(facts))
+    }
+
+    /// What a serial number needs beside it, since nothing else says where to ask and whom to believe.
+    fn judge_bare(
+        &mut self,
+        row: &Row<'_>,
+        field: &Field,
+        said: &Said<'_>,
+        issuers: Option<&Result<ReadCertificates, Unusable>>,
+    ) {
+        let place = field.value.span;
+        // A list that lacks the column is told of once.
+        let missing = |names: &[&str]| if row.header.is_some() { row.place_of_missing(names) } else { place };
+        if said.issuer.is_none() {
+            let what = "`serial_number` needs an `issuer`: a CRL is believed for the issuer's signature, and an OCSP question names the issuer";
+            let help = "name the CA's certificate, here or in `defaults`: `issuer: \"file:ca.pem\"`";
+            self.say(Diagnostic::error("no-issuer", missing(&["issuer"]), what).help(help));
+        }
+        if said.crl.is_none() && said.ocsp.is_none() {
+            let what = "`serial_number` needs a `crl` or an `ocsp`: a number does not say where to ask about it";
+            let help = "give the CA's URLs, here or in `defaults`: `crl: http://…`, `ocsp: http://…`";
+            self.say(Diagnostic::error("nowhere-to-ask", missing(&["crl", "ocsp"]), what).help(help));
+        }
+        let cas = |read: &ReadCertificates| read.all.iter().filter(|certificate| certificate.is_ca).count();
+        if let (Some(issuer), Some(Ok(read))) = (said.issuer, issuers)
+            && cas(read) != 1
+        {
+            let named = issuer.value.text().unwrap_or_default().trim_start_matches("file:").trim();
+            let named = safe::terminal(named);
+            let what = match cas(read) {
+                0 => format!("no certificate in {named} is a CA's"),
+                more => format!("{named} holds {more} certificates of CAs, and a serial number is one CA's"),
+            };
+            let error = Diagnostic::error("issuer", issuer.value.span, what);
+            self.say(
+                error
+                    .related(place, "the serial number")
+                    .help("name a file with the certificate of the CA that has issued it"),
+            );
+        }
+    }
+
+    fn serial_number(&mut self, field: &Field) -> Option<SerialNumber> {
+        let text = self.single(field)?;
+        match SerialNumber::parse(text) {
+            Ok(serial) => Some(serial),
+            Err(why) => {
+                let what = format!("`{}` is no serial number: {why}", safe::terminal(text));
+                let help = "write it as `openssl x509 -noout -serial` prints it, with colons or without: 04:C0:FF";
+                self.say(Diagnostic::error("serial-number", field.value.span, what).help(help));
+                None
+            }
+        }
+    }
+
+    /// One URL, or several.
+    fn urls(&mut self, field: &Field) -> Vec<String> {
+        let mut said = Diagnostics::default();
+        let urls = texts(&field.value, &mut said).unwrap_or_default();
+        said.sorted().into_iter().for_each(|diagnostic| self.say(diagnostic.clone()));
+        urls.into_iter().filter_map(|(url, place)| self.published(&field.name, url, place)).collect()
+    }
+
+    fn url(&mut self, field: &Field) -> Option<String> {
+        let text = self.single(field)?;
+        self.published(&field.name, text.to_owned(), field.value.span)
+    }
+
+    fn published(&mut self, name: &str, url: String, place: Span) -> Option<String> {
+        match published(&url) {
+            Ok(()) => return Some(url),
+            Err(UnusableUrl::Secret) => {
+                let what = format!("`{name}` holds a user name or password");
+                let error = Diagnostic::error("literal-secret", place, what);
+                self.say(error.help("take it out of the URL: what a CA publishes is for everybody"));
+            }
+            Err(UnusableUrl::Wrong(what, help)) => {
+                let mut error = Diagnostic::error("url", place, format!("`{name}`: {what}"));
+                error.help = help;
+                self.say(error);
+            }
+        }
+        None
     }
 
     fn judge(&mut self, leaf: &Certificate, place: Span, issuer: &Field, issuers: &ReadCertificates) {

@@ -79,8 +79,8 @@ impl Checker<'_> {
                     Diagnostic::error("default-id", field.span, what)
                         .help("drop it; ids are made where they are absent"),
                 );
-            } else if name == "certificate" && !operations().any(is_another) {
-                let what = format!("{whose} cannot give a `certificate`: every action has its own");
+            } else if action::OWN.contains(&name) && !operations().any(is_another) {
+                let what = format!("{whose} cannot give a `{name}`: every action has its own");
                 self.say(
                     Diagnostic::error("default-certificate", field.span, what)
                         .help("give it to each action, or as a column of the list"),

@@ -23,7 +23,7 @@ mod stand;
 #[cfg(test)]
 mod tests;
 
-pub(super) use action::COMMON;
+pub(super) use action::{COMMON, OWN};
 
 use super::checked::{Action, CheckedPlan, ReadFile};
 use super::load::{self, Input, Opened};

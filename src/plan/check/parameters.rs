@@ -1,6 +1,6 @@
 //! The parameters of one action: which field gives which, defaults included; typed, and held against the operation's schema.
 
-use super::action::COMMON;
+use super::action::{COMMON, OF_CERTIFICATE};
 use super::list::LIST_FIELDS;
 use super::reason::{Asked, Reason};
 use super::sent_certificate::ReadCertificate;
@@ -213,7 +213,7 @@ fn is_common(name: &str, operation: &Operation, rules: &ActionRules) -> bool {
     COMMON.contains(&name)
         && match name {
             "reason" => rules.reason.is_some(),
-            "certificate" | "issuer" => operation.parameter(name).is_none(),
+            _ if OF_CERTIFICATE.contains(&name) => operation.parameter(name).is_none(),
             _ => true,
         }
 }

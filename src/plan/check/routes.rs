@@ -4,7 +4,7 @@
 //! A row is like another where it has the same fields and, in those that decide (provider, action, reason, time), the same texts. What
 //! is left are parameters, and each has its own type and rules: they are read and held against the schema as the long way does it.
 
-use super::action::{COMMON, is_usable_id, join_target};
+use super::action::{COMMON, OWN, is_usable_id, join_target};
 use super::digest::FingerprintBase;
 use super::parameters::{Parameters, names_of};
 use super::pending::Kind;
@@ -131,11 +131,11 @@ impl Checker<'_> {
     pub(super) fn learn(&mut self, row: &Row<'_>, layers: Layers<'_>, learnt: Learnt<'_>) {
         let Learnt { account, operation, rules, parameters, action, base, targets } = learnt;
         let all = || row.present().chain(layers.entry).chain(layers.plan);
-        // A shared key, a wide reach and a need concern other actions; a certificate's file is read and judged for each.
+        // A shared key, a wide reach and a need concern other actions; a certificate is read and judged for each.
         let is_alone = rules.csr.is_none()
             && rules.certificate.is_none()
             && rules.wide.is_empty()
-            && all().all(|field| !["needs", "certificate"].contains(&field.name.as_str()));
+            && all().all(|field| field.name != "needs" && !OWN.contains(&field.name.as_str()));
         if !is_alone || !self.takes_short_ways || self.routes.routes.len() >= MOST_ROUTES {
             return;
         }

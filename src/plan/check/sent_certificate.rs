@@ -179,8 +179,7 @@ impl Checker<'_> {
 
     /// The serial number as reports show it; with the issuer's fingerprint where another issuer's certificate has the same.
     fn serial(&mut self, certificate: &Certificate) -> String {
-        let digits = hex::encode(&certificate.serial);
-        let digits = if digits.is_empty() { "00".to_owned() } else { digits };
+        let digits = certificate.serial.to_string();
         let issuer = end_hash(DefaultHasher::new(), &certificate.issuer);
         if *self.certificates.issuers.entry(end_hash(DefaultHasher::new(), &digits)).or_insert(issuer) == issuer {
             return digits;

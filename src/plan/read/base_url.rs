@@ -1,33 +1,27 @@
 //! What a base URL of a plan may be: `https`, or `http` to this machine; a host and a path, nothing that could hide a secret
-//! or change the request.
+//! or change the request. And what a URL may be at which a CA publishes something. Asks nobody.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Why a URL will not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Unusable {
+pub(in crate::plan) enum Unusable {
     /// It holds a user name or password; it must not be shown.
     Secret,
     /// What is wrong, and what would be right.
     Wrong(String, Option<String>),
 }
 
+/// A URL taken apart.
+struct Parts<'a> {
+    scheme: String,
+    authority: &'a str,
+    path: &'a str,
+}
+
 /// Checks a base URL and drops its trailing slashes.
 pub(super) fn check(url: &str) -> Result<String, Unusable> {
-    let wrong =
-        |what: &str, help: &str| Err(Unusable::Wrong(what.to_owned(), (!help.is_empty()).then(|| help.to_owned())));
-    let example = "write it as `https://host/path`";
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return wrong("this is no URL", example);
-    };
-    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at(end);
-    if authority.contains('@') {
-        return Err(Unusable::Secret);
-    }
-    if url.chars().any(|letter| letter.is_whitespace() || letter.is_control() || !letter.is_ascii() || letter == '\\') {
-        return wrong("a URL has no blanks, no control characters and only ASCII letters", "encode them as `%XX`");
-    }
+    let Parts { scheme, authority, path } = parts(url)?;
     if url.contains(['?', '#']) {
         return wrong("a base URL has no query and no fragment", "end it with the path");
     }
@@ -37,6 +31,47 @@ pub(super) fn check(url: &str) -> Result<String, Unusable> {
     if path.split('/').any(|segment| matches!(segment, "." | "..")) {
         return wrong("a base URL has no `.` and `..` in its path", "write the path out");
     }
+    let host = host(authority)?;
+    match scheme.as_str() {
+        "https" => {}
+        "http" if is_loopback(host) => {}
+        "http" => {
+            let what =
+                "plain http would show the credentials to everyone on the way; it is taken for this machine alone";
+            return wrong(what, "write `https://`");
+        }
+        _ => return wrong("a base URL begins with `https://`", ""),
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// Checks a URL at which a CA publishes a CRL or answers OCSP questions: over plain http too, since each is believed for its signature
+/// alone.
+pub(in crate::plan) fn published(url: &str) -> Result<(), Unusable> {
+    let Parts { scheme, authority, .. } = parts(url)?;
+    match scheme.as_str() {
+        "http" | "https" => host(authority).map(drop),
+        _ => wrong("only http and https are asked", "give the CA's `http://` URL"),
+    }
+}
+
+fn parts(url: &str) -> Result<Parts<'_>, Unusable> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return wrong("this is no URL", EXAMPLE);
+    };
+    let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(end);
+    if authority.contains('@') {
+        return Err(Unusable::Secret);
+    }
+    if url.chars().any(|letter| letter.is_whitespace() || letter.is_control() || !letter.is_ascii() || letter == '\\') {
+        return wrong("a URL has no blanks, no control characters and only ASCII letters", "encode them as `%XX`");
+    }
+    Ok(Parts { scheme: scheme.to_ascii_lowercase(), authority, path })
+}
+
+/// The host, where host and port can be used.
+fn host(authority: &str) -> Result<&str, Unusable> {
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host, port),
         None => authority.find(':').map_or((authority, ""), |colon| authority.split_at(colon)),
@@ -55,19 +90,13 @@ pub(super) fn check(url: &str) -> Result<String, Unusable> {
     };
     let is_v6 = authority.starts_with('[');
     if !port_is_good || (is_v6 && host.parse::<Ipv6Addr>().is_err()) || (!is_v6 && !name(host)) {
-        return wrong("this URL has no usable host and port", example);
+        return wrong("this URL has no usable host and port", EXAMPLE);
     }
-    match scheme.to_ascii_lowercase().as_str() {
-        "https" => {}
-        "http" if is_loopback(host) => {}
-        "http" => {
-            let what =
-                "plain http would show the credentials to everyone on the way; it is taken for this machine alone";
-            return wrong(what, "write `https://`");
-        }
-        _ => return wrong("a base URL begins with `https://`", ""),
-    }
-    Ok(url.trim_end_matches('/').to_owned())
+    Ok(host)
+}
+
+fn wrong<T>(what: &str, help: &str) -> Result<T, Unusable> {
+    Err(Unusable::Wrong(what.to_owned(), (!help.is_empty()).then(|| help.to_owned())))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -76,9 +105,32 @@ fn is_loopback(host: &str) -> bool {
         || host.parse::<Ipv6Addr>().is_ok_and(|address| address.is_loopback())
 }
 
+const EXAMPLE: &str = "write it as `https://host/path`";
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_ca_publishes_is_asked_over_http_and_https() {
+        for (url, expected) in [
+            ("http://crl.example/ca.crl", None),
+            ("HTTPS://crl.example:8443/a.crl?issuer=1", None),
+            ("http://[::1]:80", None),
+            ("ldap://ca.example/cn=CA", Some("only http and https")),
+            ("file:///etc/passwd", Some("only http and https")),
+            ("http://user:pw@crl.example/", Some("secret")),
+            ("http://crl.example/a b", Some("blanks")),
+            ("http:///a.crl", Some("host")),
+            ("crl.example/a.crl", Some("no URL")),
+        ] {
+            match (published(url), expected) {
+                (Ok(()), None) | (Err(Unusable::Secret), Some("secret")) => {}
+                (Err(Unusable::Wrong(what, _)), Some(words)) => assert!(what.contains(words), "{url}: {what}"),
+                (found, expected) => panic!("{url}: {found:?} instead of {expected:?}"),
+            }
+        }
+    }
 
     #[test]
     fn only_safe_base_urls_are_taken() {

@@ -9,6 +9,7 @@ mod scalar;
 mod schedule;
 
 pub(super) use accounts::{AccountDraft, Accounts};
+pub(super) use base_url::{Unusable, published};
 pub(super) use safety::SafetyDraft;
 pub(super) use scalar::{instant, known_keys, texts};
 pub(super) use schedule::fixed;
