@@ -25,12 +25,21 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
 /// with `=`, `+`, `-`, `@`, tab or CR) gets a leading `'`.
 pub fn spreadsheet(text: &str) -> Cow<'_, str> {
     let safe = terminal(text);
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { Cow::Owned(format!("'{safe}")) } else { safe }
+    if text.starts_with(FORMULAS) { Cow::Owned(format!("'{safe}")) } else { safe }
+}
+
+/// Whether a text is safe in a cell of a CSV report as it stands, and needs no quotes there.
+pub fn is_plain_cell(text: &str) -> bool {
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b',');
+    !text.starts_with(FORMULAS) && text.as_bytes().iter().all(plain)
 }
 
 fn unsafe_for_terminal(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
+
+/// What a cell begins with that a spreadsheet would take for a formula.
+const FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 #[cfg(test)]
 mod tests {
@@ -50,6 +59,7 @@ mod tests {
         ] {
             assert_eq!(terminal(text), for_terminal);
             assert_eq!(spreadsheet(text), for_spreadsheet);
+            assert!(!is_plain_cell(text) || text == for_spreadsheet);
         }
     }
 }
