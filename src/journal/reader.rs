@@ -307,12 +307,19 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn duplicates(&self) -> Result<u64, JournalError> {
-        if let Some(shape) = self.shape()?
-            && shape.queue(self.actions()?).is_some()
-        {
+        if !self.may_repeat()? {
             return Ok(0);
         }
         self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")
+    }
+
+    /// Whether any action may repeat another: told at once, whatever the run's length.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn may_repeat(&self) -> Result<bool, JournalError> {
+        let Some(shape) = self.shape()? else { return Ok(true) };
+        Ok(shape.queue(self.actions()?).is_none())
     }
 
     /// How many actions there are.

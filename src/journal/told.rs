@@ -36,6 +36,15 @@ pub struct Told<'a> {
     pub repeats: bool,
 }
 
+/// What is told of actions only where there is any of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct More {
+    /// The kept columns' values.
+    pub kept: bool,
+    /// Whether they repeat others.
+    pub repeats: bool,
+}
+
 impl<'a> From<&'a Action> for Told<'a> {
     fn from(action: &'a Action) -> Self {
         Self {
@@ -70,20 +79,22 @@ impl Reader {
         })
     }
 
-    /// What a report tells of these actions, with their histories, in plan order, one by one. `each` ends the walk with an error of
-    /// its own.
+    /// What a report tells of these actions, with their histories, in plan order, one by one; `more` is what the run has beside. `each`
+    /// ends the walk with an error of its own.
     ///
     /// # Errors
     /// Where the database cannot be read, or the records contradict each other, or `each` says so.
     pub fn told<E: From<JournalError>>(
         &self,
         ordinals: &Range<Ordinal>,
-        mut each: impl FnMut(Told<'_>, History) -> Result<(), E>,
+        more: More,
+        mut each: impl FnMut(Told<'_>, &History) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.walk(TOLD, ordinals, |row, records| {
-            let told = told(row).map_err(|error| self.error(error))?;
+        let columns = format!("{TOLD}{}{}", if more.kept { KEPT } else { "" }, if more.repeats { REPEATS } else { "" });
+        self.walk(&columns, ordinals, |row, records| {
+            let told = told(row, more).map_err(|error| self.error(error))?;
             let history = records.of(told.ordinal)?;
-            each(told, history)
+            each(told, &history)
         })
     }
 
@@ -125,26 +136,26 @@ impl<'r> Records<'r> {
     fn of(&mut self, action: Ordinal) -> Result<History, JournalError> {
         let mut history = History::default();
         while let Some(row) = self.rows.get() {
-            let ordinal = scan::ordinal(row).map_err(|error| self.reader.error(error))?.unsigned_abs();
-            if ordinal > action {
+            let ordinal = scan::ordinal(row).map_err(|error| self.reader.error(error))?;
+            if ordinal.unsigned_abs() > action {
                 break;
             }
-            if ordinal < action {
+            if ordinal.unsigned_abs() < action {
                 return Err(self.reader.unreadable(format!("there is no action {ordinal}")));
             }
-            let record = scan::record(row).map_err(|error| self.reader.error(error))?;
-            history = history.next(record).map_err(|source| self.reader.damaged(source))?;
+            let record = scan::record(row, ordinal).map_err(|error| self.reader.error(error))?;
+            history.take(record).map_err(|source| self.reader.damaged(source))?;
             self.rows.advance().map_err(self.reader.database())?;
         }
         Ok(history)
     }
 }
 
-fn told<'a>(row: &'a Row<'_>) -> Result<Told<'a>, Unreadable> {
+fn told<'a>(row: &'a Row<'_>, more: More) -> Result<Told<'a>, Unreadable> {
     let text = |column: usize| -> Result<Option<&'a str>, Unreadable> {
         row.get_ref(column)?.as_str_or_null().map_err(|error| Unreadable::Row(error.to_string()))
     };
-    let kept = match text(8)? {
+    let kept = match if more.kept { text(KEPT_AT)? } else { None } {
         Some(kept) => serde_json::from_str(kept).map_err(|error| Unreadable::Row(format!("kept columns: {error}")))?,
         None => Vec::new(),
     };
@@ -158,10 +169,12 @@ fn told<'a>(row: &'a Row<'_>) -> Result<Told<'a>, Unreadable> {
         reason_sent: text(6)?,
         source: text(7)?.unwrap_or_default(),
         kept,
-        repeats: row.get(9)?,
+        repeats: more.repeats && row.get(KEPT_AT + usize::from(more.kept))?,
     })
 }
 
-/// The columns of [`Told`].
-const TOLD: &str =
-    "ordinal, id, account, operation, target, reason, reason_sent, source, kept, duplicate_of IS NOT NULL";
+/// The columns of [`Told`], and those of [`More`] behind them.
+const TOLD: &str = "ordinal, id, account, operation, target, reason, reason_sent, source";
+const KEPT: &str = ", kept";
+const KEPT_AT: usize = 8;
+const REPEATS: &str = ", duplicate_of IS NOT NULL";
