@@ -27,6 +27,7 @@ pub use queue::{Queue, Queued};
 pub use reader::{Reader, RunFacts};
 pub use record::{Record, Reply};
 pub use rows::Kept;
+pub use shape::Alike;
 pub use state::{ActionState, History, Phase, States, Verified};
-pub use told::{More, Told};
+pub use told::Told;
 pub use writer::Journal;

@@ -4,7 +4,7 @@ use super::actions::{ACTION, RawAction};
 use super::queue::Queue;
 use super::record::Record;
 use super::rows::{Kept, Unreadable, to_sql};
-use super::shape::{self, Shape};
+use super::shape::{self, Alike, Shape};
 use super::state::{IllegalRecord, Phase, States};
 use super::{JournalError, scan, schema};
 use crate::plan::checked::Fingerprint;
@@ -307,19 +307,19 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn duplicates(&self) -> Result<u64, JournalError> {
-        if !self.may_repeat()? {
+        if self.alike()?.none_repeats {
             return Ok(0);
         }
         self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")
     }
 
-    /// Whether any action may repeat another: told at once, whatever the run's length.
+    /// What is told of all actions at once.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn may_repeat(&self) -> Result<bool, JournalError> {
-        let Some(shape) = self.shape()? else { return Ok(true) };
-        Ok(shape.queue(self.actions()?).is_none())
+    pub fn alike(&self) -> Result<Alike, JournalError> {
+        let Some(shape) = self.shape()? else { return Ok(Alike::default()) };
+        Ok(shape.alike(self.actions()?))
     }
 
     /// How many actions there are.
