@@ -13,8 +13,10 @@ pub struct Writer<W: Write> {
     output: W,
     verified: bool,
     kept: usize,
-    /// The row that is being written.
+    /// The row that is being written, with a comma behind each cell.
     row: Vec<u8>,
+    /// Whether a text of the row needs care; most rows have none that does.
+    careful: bool,
     /// The second of the instant that was written last, and its text up to there: most rows of a long report are of the same second.
     second: Option<(i64, String)>,
 }
@@ -36,7 +38,14 @@ impl<W: Write> Writer<W> {
 
     /// Goes on with a report whose header is written elsewhere.
     pub fn further(output: W, columns: Columns<'_>) -> Self {
-        Self { output, verified: columns.verified, kept: columns.kept.len(), row: Vec::new(), second: None }
+        Self {
+            output,
+            verified: columns.verified,
+            kept: columns.kept.len(),
+            row: Vec::new(),
+            careful: true,
+            second: None,
+        }
     }
 
     /// Writes one row.
@@ -44,6 +53,18 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Where the output fails.
     pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
+        self.careful = false;
+        self.cells(row);
+        let cells = HEADER.len() + if self.verified { VERIFIED.len() } else { 0 } + self.kept;
+        if self.careful || !safe::are_plain(&self.row, cells) {
+            self.careful = true;
+            self.row.clear();
+            self.cells(row);
+        }
+        self.end()
+    }
+
+    fn cells(&mut self, row: &Row<'_>) {
         self.text(row.action_id);
         self.text(row.provider);
         self.text(row.operation);
@@ -68,7 +89,6 @@ impl<W: Write> Writer<W> {
         for index in 0..self.kept {
             self.optional(row.kept.get(index).map(String::as_str));
         }
-        self.end()
     }
 
     /// Ends the report and gives the output back.
@@ -80,9 +100,10 @@ impl<W: Write> Writer<W> {
         Ok(self.output)
     }
 
-    /// A cell of a text from elsewhere.
+    /// A cell of a text from elsewhere: as it stands, or with care.
     fn text(&mut self, text: &str) {
-        if safe::is_plain_cell(text) {
+        if !self.careful {
+            self.careful = safe::is_formula(text);
             return self.own(text.as_bytes());
         }
         // What is safe has no line breaks left, so that only these need quotes.
