@@ -266,4 +266,32 @@ mod tests {
             assert_eq!(rows(text).1, expected, "{}", String::from_utf8_lossy(text));
         }
     }
+
+    #[test]
+    fn a_long_list_comes_whole_up_to_what_stops_it() {
+        struct Fails;
+        impl Read for Fails {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::other("the disk is gone"))
+            }
+        }
+        let mut sources = SourceMap::default();
+        let source = sources.add_file("l.csv", "l.csv".into());
+        let mut text = "a,b\n".to_owned();
+        // Longer than what is read ahead, so that only the thread meets the end.
+        (0..20_000).for_each(|number| text.push_str(&format!("{number},x\n")));
+        let mut diagnostics = Diagnostics::default();
+        let bytes = std::io::Cursor::new(text.into_bytes()).chain(Fails);
+        let mut reader = CsvReader::open(Box::new(bytes), source, &mut diagnostics).unwrap();
+        let mut count = 0;
+        while reader.advance(&mut diagnostics) {
+            assert_eq!(reader.text(0), count.to_string());
+            assert_eq!((reader.row_span().line, reader.changed(0)), (count + 2, true));
+            count += 1;
+        }
+        assert_eq!(count, 20_000);
+        let said = diagnostics.sorted();
+        assert_eq!(said.iter().map(|found| found.code).collect::<Vec<_>>(), ["unreadable-file"]);
+        assert!(!reader.advance(&mut diagnostics), "the end stays the end");
+    }
 }
