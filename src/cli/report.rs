@@ -5,7 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::remaining::{catalog_of, write_plan};
 use crate::journal::dir::replace;
-use crate::journal::{History, JournalError, Phase, Reader, RunDir, Told, Verified};
+use crate::journal::{Alike, History, JournalError, Phase, Reader, RunDir, Told, Verified};
 use crate::plan::{Action, Settings};
 use crate::run::{Ordinal, Outcome};
 use crate::view::report::{Columns, Row, VerifiedCells, csv, html, json};
@@ -76,7 +76,8 @@ fn write(reader: &Reader, format: Format, outcomes: &BTreeSet<Outcome>, output: 
         |(why, _)| format!("not sent: the run stopped ({why}); `certsweep resume` goes on"),
     );
     let columns = Columns { verified: course.verified_at.is_some(), kept: &facts.settings.keep_columns };
-    let telling = Telling { settings: &facts.settings, unsent: &unsent, outcomes, columns };
+    let alike = &reader.alike().map_err(io::Error::other)?;
+    let telling = Telling { settings: &facts.settings, unsent: &unsent, outcomes, columns, alike };
     let all = 0..Ordinal::MAX;
     match format {
         Format::Csv | Format::Plan => in_parts(reader, &telling, output),
@@ -122,6 +123,7 @@ struct Telling<'a> {
     unsent: &'a str,
     outcomes: &'a BTreeSet<Outcome>,
     columns: Columns<'a>,
+    alike: &'a Alike,
 }
 
 impl Telling<'_> {
@@ -133,25 +135,26 @@ impl Telling<'_> {
         mut each: impl FnMut(&Row<'_>) -> io::Result<()>,
     ) -> io::Result<Counts> {
         let mut counts = Counts::default();
-        let walked: Result<(), Stop> = reader.told(ordinals, |told, history| {
-            match history.state.phase {
-                Phase::Ended(outcome) => *counts.outcomes.entry(outcome).or_default() += 1,
-                Phase::Waiting | Phase::InFlight => counts.waiting += 1,
-            }
-            counts.duplicates += u64::from(told.repeats);
-            let outcome = outcome_of(&history);
-            if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
-                return Ok(());
-            }
-            let message = match history.state.phase {
-                Phase::Ended(_) => None,
-                _ if outcome == Outcome::InDoubt => {
-                    Some("an attempt was left without an answer; `certsweep resume` goes on")
+        let walked: Result<(), Stop> =
+            reader.told(ordinals, self.alike, !self.columns.kept.is_empty(), |told, history| {
+                match history.state.phase {
+                    Phase::Ended(outcome) => *counts.outcomes.entry(outcome).or_default() += 1,
+                    Phase::Waiting | Phase::InFlight => counts.waiting += 1,
                 }
-                _ => Some(self.unsent),
-            };
-            each(&row_of(self.settings, told, &history, outcome, message)).map_err(Stop::Output)
-        });
+                counts.duplicates += u64::from(told.repeats);
+                let outcome = outcome_of(history);
+                if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
+                    return Ok(());
+                }
+                let message = match history.state.phase {
+                    Phase::Ended(_) => None,
+                    _ if outcome == Outcome::InDoubt => {
+                        Some("an attempt was left without an answer; `certsweep resume` goes on")
+                    }
+                    _ => Some(self.unsent),
+                };
+                each(&row_of(self.settings, told, history, outcome, message)).map_err(Stop::Output)
+            });
         walked.map(|()| counts).map_err(io::Error::from)
     }
 

@@ -16,6 +16,7 @@ use super::inputs::{self, Changed, Inputs};
 use super::inserting::Inserter;
 use super::reader::{Reader, RunFacts};
 use super::shape::{self, Shape};
+use super::syncing::Syncing;
 use super::{Journal, JournalError, schema};
 use crate::plan::Action;
 use crate::plan::checked::ReadFile;
@@ -282,9 +283,9 @@ pub fn default_path(plan_name: &str, at: Timestamp) -> PathBuf {
 /// Where it cannot be written, or `write` says so.
 pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), JournalError> {
     let synced = |file: File| {
-        let mut file = io::BufWriter::new(file);
+        let mut file = io::BufWriter::new(Syncing::new(file));
         write(&mut file)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
+        file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
     };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     put_whole(path, synced)

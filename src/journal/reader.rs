@@ -4,7 +4,7 @@ use super::actions::{ACTION, RawAction};
 use super::queue::Queue;
 use super::record::Record;
 use super::rows::{Kept, Unreadable, to_sql};
-use super::shape::{self, Shape};
+use super::shape::{self, Alike, Shape};
 use super::state::{IllegalRecord, Phase, States};
 use super::{JournalError, scan, schema};
 use crate::plan::checked::Fingerprint;
@@ -307,12 +307,19 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn duplicates(&self) -> Result<u64, JournalError> {
-        if let Some(shape) = self.shape()?
-            && shape.queue(self.actions()?).is_some()
-        {
+        if self.alike()?.none_repeats {
             return Ok(0);
         }
         self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")
+    }
+
+    /// What is told of all actions at once.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn alike(&self) -> Result<Alike, JournalError> {
+        let Some(shape) = self.shape()? else { return Ok(Alike::default()) };
+        Ok(shape.alike(self.actions()?))
     }
 
     /// How many actions there are.

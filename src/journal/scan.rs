@@ -23,12 +23,12 @@ pub(super) fn kept(row: &Row<'_>) -> Result<Kept, Unreadable> {
         _ => None,
     };
     let seq = integer(row, 8)?.unsigned_abs();
-    Ok(Kept { seq, steady, record: read(row, |_| Ok(Reply::default()))? })
+    Ok(Kept { seq, steady, record: read(row, ordinal(row)?, |_| Ok(Reply::default()))? })
 }
 
-/// Reads a row of [`ANSWERS`].
-pub(super) fn record(row: &Row<'_>) -> Result<Record, Unreadable> {
-    read(row, |row| {
+/// Reads a row of [`ANSWERS`], which moves this action.
+pub(super) fn record(row: &Row<'_>, ordinal: i64) -> Result<Record, Unreadable> {
+    read(row, ordinal, |row| {
         Ok(Reply { http_status: row.get(8)?, code: row.get(9)?, message: row.get(10)?, reference: row.get(11)? })
     })
 }
@@ -38,9 +38,13 @@ pub(super) fn ordinal(row: &Row<'_>) -> Result<i64, Unreadable> {
     integer(row, 1)
 }
 
-fn read(row: &Row<'_>, answer: impl Fn(&Row<'_>) -> rusqlite::Result<Reply>) -> Result<Record, Unreadable> {
-    let ordinal = || -> Result<Ordinal, Unreadable> { Ok(integer(row, 1)?.unsigned_abs()) };
-    let wrong = |what: &str| Unreadable::Row(format!("a record of action {}: {what}", integer(row, 1).unwrap_or(-1)));
+fn read(
+    row: &Row<'_>,
+    ordinal: i64,
+    answer: impl Fn(&Row<'_>) -> rusqlite::Result<Reply>,
+) -> Result<Record, Unreadable> {
+    let wrong = |what: &str| Unreadable::Row(format!("a record of action {ordinal}: {what}"));
+    let ordinal: Ordinal = ordinal.unsigned_abs();
     let at = || Timestamp::from_microsecond(integer(row, 3)?).map_err(|error| wrong(&error.to_string()));
     let attempt = || u32::try_from(integer(row, 2)?).map_err(|error| wrong(&error.to_string()));
     let ValueRef::Text(kind) = row.get_ref(0)? else {
@@ -49,15 +53,15 @@ fn read(row: &Row<'_>, answer: impl Fn(&Row<'_>) -> rusqlite::Result<Reply>) -> 
         return serde_json::from_slice(body).map_err(text);
     };
     Ok(match kind {
-        b"intent" => Record::Intent { ordinal: ordinal()?, attempt: attempt()?, at: at()? },
+        b"intent" => Record::Intent { ordinal, attempt: attempt()?, at: at()? },
         b"ended" => {
             let outcome = word(row, 4)?.and_then(Outcome::parse).ok_or_else(|| wrong("no outcome"))?;
-            Record::Ended { ordinal: ordinal()?, at: at()?, outcome, answer: answer(row)? }
+            Record::Ended { ordinal, at: at()?, outcome, answer: answer(row)? }
         }
         b"attempt-ended" => {
             let effect = word(row, 5)?.and_then(Effect::parse).ok_or_else(|| wrong("no effect"))?;
             let (counts, answer) = (row.get(6)?, answer(row)?);
-            Record::AttemptEnded { ordinal: ordinal()?, attempt: attempt()?, at: at()?, effect, counts, answer }
+            Record::AttemptEnded { ordinal, attempt: attempt()?, at: at()?, effect, counts, answer }
         }
         other => return Err(wrong(&format!("there is no kind `{}`", String::from_utf8_lossy(other)))),
     })

@@ -1,8 +1,9 @@
 //! What a run's actions have in common, told in a few words beside the run's constants, so that a million rows need not be read for
-//! it: which accounts they are of, one row of them behind the other, and which operations there are. Runs of earlier versions have no
-//! such words, and lists of many kinds none about accounts; then the rows are read.
+//! it: which accounts they are of, one row of them behind the other, which operations and reasons there are. Runs of earlier versions
+//! have no such words, and lists of many kinds none about accounts; then the rows are read.
 
 use super::queue::Queue;
+use crate::pki::RevocationReason;
 use crate::plan::Action;
 use serde::{Deserialize, Serialize};
 
@@ -17,11 +18,46 @@ pub(super) struct Shape {
     accounts: Option<Vec<(usize, u64)>>,
     /// Accounts with an operation that actions of theirs ask for.
     operations: Vec<(usize, String)>,
+    /// The reason that all actions ask for, and as it is sent. Not told by earlier versions.
+    #[serde(default)]
+    reason: Common<Reason>,
+    /// Whether every action is called after its place.
+    #[serde(default)]
+    named_by_place: bool,
+}
+
+/// A reason in RFC 5280 words, and as it is sent.
+pub(super) type Reason = (Option<String>, Option<String>);
+
+/// What may be the same for all.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Common<T> {
+    /// There is nobody yet.
+    Open,
+    /// It is.
+    Same(T),
+    /// It is not, or not known to be.
+    #[default]
+    Differs,
+}
+
+/// What a report tells of all actions at once.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Alike {
+    /// The account and the operation.
+    pub(super) operation: Option<(usize, String)>,
+    /// The reason.
+    pub(super) reason: Option<Reason>,
+    /// The id is the place in the plan.
+    pub(super) named_by_place: bool,
+    /// None repeats another.
+    pub(super) none_repeats: bool,
 }
 
 impl Default for Shape {
     fn default() -> Self {
-        Self { accounts: Some(Vec::new()), operations: Vec::new() }
+        Self { accounts: Some(Vec::new()), operations: Vec::new(), reason: Common::Open, named_by_place: true }
     }
 }
 
@@ -33,6 +69,13 @@ impl Shape {
         if !self.operations.iter().any(same) {
             self.operations.push((action.account, action.operation.clone()));
         }
+        let reason = (action.reason.map(RevocationReason::name), action.reason_sent.as_deref());
+        match &self.reason {
+            Common::Open => self.reason = Common::Same((reason.0.map(str::to_owned), reason.1.map(str::to_owned))),
+            Common::Same((asked, sent)) if (asked.as_deref(), sent.as_deref()) == reason => {}
+            _ => self.reason = Common::Differs,
+        }
+        self.named_by_place &= action.id == action.source;
         let plain = action.needs.is_empty() && action.not_before.is_none() && action.duplicate_of.is_none();
         let Some(accounts) = &mut self.accounts else { return };
         let room = accounts.len() < MOST_ROWS;
@@ -52,6 +95,18 @@ impl Shape {
             queue.extend(*account, usize::try_from(*actions).ok()?);
         }
         (queue.len() as u64 == actions).then_some(queue)
+    }
+
+    /// What is told of all of so many actions at once.
+    pub(super) fn alike(self, actions: u64) -> Alike {
+        let none_repeats = self.queue(actions).is_some();
+        let Self { operations, reason, named_by_place, .. } = self;
+        Alike {
+            operation: <[_; 1]>::try_from(operations).ok().map(|[one]| one),
+            reason: if let Common::Same(reason) = reason { Some(reason) } else { None },
+            named_by_place,
+            none_repeats,
+        }
     }
 
     /// Accounts with the operations that their actions ask for.
@@ -112,5 +167,37 @@ mod tests {
             assert_eq!(shape.queue(actions.len() as u64), expected, "{text}");
             assert_eq!(shape.queue(actions.len() as u64 + 1), None, "the shape of other actions");
         }
+    }
+
+    #[test]
+    fn what_is_alike_is_told_once() {
+        let plain = |ordinal| Action { id: format!("p:{ordinal}"), source: format!("p:{ordinal}"), ..action(ordinal) };
+        let other = Action { operation: "reissue".to_owned(), ..plain(1) };
+        let reasoned = Action { reason: Some(RevocationReason::Superseded), ..plain(1) };
+        let sent = Action { reason_sent: Some("superseded".to_owned()), ..plain(1) };
+        let named = Action { id: "shop".to_owned(), ..plain(1) };
+        let repeating = Action { duplicate_of: Some("p:0".to_owned()), ..plain(1) };
+        let all = Alike {
+            operation: Some((0, "revoke".to_owned())),
+            reason: Some((None, None)),
+            named_by_place: true,
+            none_repeats: true,
+        };
+        for (second, expected) in [
+            (plain(1), all.clone()),
+            (other, Alike { operation: None, ..all.clone() }),
+            (reasoned, Alike { reason: None, ..all.clone() }),
+            (sent, Alike { reason: None, ..all.clone() }),
+            (named, Alike { named_by_place: false, ..all.clone() }),
+            (repeating, Alike { none_repeats: false, ..all.clone() }),
+        ] {
+            let mut shape = Shape::default();
+            [plain(0), second].iter().for_each(|action| shape.add(action));
+            let text = serde_json::to_string(&shape).unwrap();
+            assert_eq!(serde_json::from_str::<Shape>(&text).unwrap().alike(2), expected, "{text}");
+        }
+        let earlier = r#"{"accounts": [[0, 2]], "operations": [[0, "revoke"]]}"#;
+        let known = Alike { reason: None, named_by_place: false, ..all };
+        assert_eq!(serde_json::from_str::<Shape>(earlier).unwrap().alike(2), known);
     }
 }

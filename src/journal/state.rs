@@ -144,11 +144,11 @@ pub struct Verified {
 }
 
 impl History {
-    /// The history after a record about this action.
+    /// Takes a record about this action in.
     ///
     /// # Errors
     /// [`IllegalRecord`] where the record cannot follow.
-    pub fn next(mut self, record: Record) -> Result<Self, IllegalRecord> {
+    pub fn take(&mut self, record: Record) -> Result<(), IllegalRecord> {
         self.state = self.state.next(&record)?;
         match record {
             Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(at)),
@@ -166,7 +166,7 @@ impl History {
             }
             _ => {}
         }
-        Ok(self)
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use super::actions::{ACTION, RawAction};
 use super::reader::Reader;
 use super::rows::{Unreadable, to_sql};
+use super::shape::Alike;
 use super::state::History;
 use super::{JournalError, scan};
 use crate::plan::Action;
@@ -85,20 +86,23 @@ impl Reader {
         })
     }
 
-    /// What a report tells of these actions, with their histories, in plan order, one by one. `each` ends the walk with an error of
-    /// its own.
+    /// What a report tells of these actions, with their histories, in plan order, one by one: what is alike in all of the run's actions is
+    /// not read of each, nor are the values of kept columns where there are none. `each` ends the walk with an error of its own.
     ///
     /// # Errors
     /// Where the database cannot be read, or the records contradict each other, or `each` says so.
     pub fn told<E: From<JournalError>>(
         &self,
         ordinals: &Range<Ordinal>,
-        mut each: impl FnMut(Told<'_>, History) -> Result<(), E>,
+        alike: &Alike,
+        kept: bool,
+        mut each: impl FnMut(Told<'_>, &History) -> Result<(), E>,
     ) -> Result<(), E> {
-        self.walk(TOLD, ordinals, |row, records| {
-            let told = told(row).map_err(|error| self.error(error))?;
+        let columns = Columns::but_for(alike, kept);
+        self.walk(&columns.names, ordinals, |row, records| {
+            let told = columns.told(row, alike).map_err(|error| self.error(error))?;
             let history = records.of(told.ordinal)?;
-            each(told, history)
+            each(told, &history)
         })
     }
 
@@ -140,43 +144,85 @@ impl<'r> Records<'r> {
     fn of(&mut self, action: Ordinal) -> Result<History, JournalError> {
         let mut history = History::default();
         while let Some(row) = self.rows.get() {
-            let ordinal = scan::ordinal(row).map_err(|error| self.reader.error(error))?.unsigned_abs();
-            if ordinal > action {
+            let ordinal = scan::ordinal(row).map_err(|error| self.reader.error(error))?;
+            if ordinal.unsigned_abs() > action {
                 break;
             }
-            if ordinal < action {
+            if ordinal.unsigned_abs() < action {
                 return Err(self.reader.unreadable(format!("there is no action {ordinal}")));
             }
-            let record = scan::record(row).map_err(|error| self.reader.error(error))?;
-            history = history.next(record).map_err(|source| self.reader.damaged(source))?;
+            let record = scan::record(row, ordinal).map_err(|error| self.reader.error(error))?;
+            history.take(record).map_err(|source| self.reader.damaged(source))?;
             self.rows.advance().map_err(self.reader.database())?;
         }
         Ok(history)
     }
 }
 
-fn told<'a>(row: &'a Row<'_>) -> Result<Told<'a>, Unreadable> {
-    let text = |column: usize| -> Result<Option<&'a str>, Unreadable> {
-        row.get_ref(column)?.as_str_or_null().map_err(|error| Unreadable::Row(error.to_string()))
-    };
-    let kept = match text(8)? {
-        Some(kept) => serde_json::from_str(kept).map_err(|error| Unreadable::Row(format!("kept columns: {error}")))?,
-        None => Vec::new(),
-    };
-    Ok(Told {
-        ordinal: row.get::<_, i64>(0)?.unsigned_abs(),
-        id: text(1)?.unwrap_or_default(),
-        account: usize::try_from(row.get::<_, i64>(2)?).unwrap_or(usize::MAX),
-        operation: text(3)?.unwrap_or_default(),
-        target: text(4)?.unwrap_or_default(),
-        reason: text(5)?,
-        reason_sent: text(6)?,
-        source: text(7)?.unwrap_or_default(),
-        kept,
-        repeats: row.get(9)?,
-    })
+/// The columns that are read for [`Told`]: where each of those stands that may be left out.
+struct Columns {
+    names: String,
+    source: Option<usize>,
+    operation: Option<usize>,
+    reason: Option<usize>,
+    kept: Option<usize>,
+    repeats: Option<usize>,
 }
 
-/// The columns of [`Told`].
-const TOLD: &str =
-    "ordinal, id, account, operation, target, reason, reason_sent, source, kept, duplicate_of IS NOT NULL";
+impl Columns {
+    /// All but for what is alike in all actions.
+    fn but_for(alike: &Alike, kept: bool) -> Self {
+        let mut names = "ordinal, id, target".to_owned();
+        let mut next = 3;
+        let mut add = |wanted: bool, columns: &str, count: usize| {
+            let place = wanted.then_some(next)?;
+            names.push_str(columns);
+            next += count;
+            Some(place)
+        };
+        let source = add(!alike.named_by_place, ", source", 1);
+        let operation = add(alike.operation.is_none(), ", account, operation", 2);
+        let reason = add(alike.reason.is_none(), ", reason, reason_sent", 2);
+        let kept = add(kept, ", kept", 1);
+        let repeats = add(!alike.none_repeats, ", duplicate_of IS NOT NULL", 1);
+        Self { names, source, operation, reason, kept, repeats }
+    }
+
+    fn told<'a>(&self, row: &'a Row<'_>, alike: &'a Alike) -> Result<Told<'a>, Unreadable> {
+        let text = |column: usize| -> Result<Option<&'a str>, Unreadable> {
+            row.get_ref(column)?.as_str_or_null().map_err(|error| Unreadable::Row(error.to_string()))
+        };
+        let kept = match self.kept.map(text).transpose()?.flatten() {
+            Some(kept) => {
+                serde_json::from_str(kept).map_err(|error| Unreadable::Row(format!("kept columns: {error}")))?
+            }
+            None => Vec::new(),
+        };
+        let (account, operation) = match (self.operation, &alike.operation) {
+            (Some(column), _) => {
+                let account = usize::try_from(row.get::<_, i64>(column)?).unwrap_or(usize::MAX);
+                (account, text(column + 1)?.unwrap_or_default())
+            }
+            (None, Some((account, operation))) => (*account, operation.as_str()),
+            (None, None) => (usize::MAX, ""),
+        };
+        let (reason, reason_sent) = match (self.reason, &alike.reason) {
+            (Some(column), _) => (text(column)?, text(column + 1)?),
+            (None, Some((asked, sent))) => (asked.as_deref(), sent.as_deref()),
+            (None, None) => (None, None),
+        };
+        let id = text(1)?.unwrap_or_default();
+        Ok(Told {
+            ordinal: row.get::<_, i64>(0)?.unsigned_abs(),
+            id,
+            account,
+            operation,
+            target: text(2)?.unwrap_or_default(),
+            reason,
+            reason_sent,
+            source: self.source.map_or(Ok(Some(id)), text)?.unwrap_or_default(),
+            kept,
+            repeats: self.repeats.map_or(Ok(false), |column| row.get(column))?,
+        })
+    }
+}

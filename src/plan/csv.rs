@@ -1,40 +1,33 @@
-//! CSV text to cells with places, one record at a time; a file of any size is never held in memory.
-//!
-//! The csv crate splits the records. What it forgives or forgets (unclosed quotes, the column of a cell, the line after
-//! blank ones) is read from the record's own bytes, which [`Tee`] keeps until the next record. Knows no field's meaning.
+//! CSV text to cells with places, one record at a time; a long text is taken apart by a thread beside, a few records ahead. Knows no
+//! field's meaning.
+
+mod ahead;
+mod records;
+mod split;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::{SourceId, Span};
-use csv::{ErrorKind, ReaderBuilder, StringRecord};
-use std::io::{self, Read};
+use ahead::Ahead;
+use records::{Record, Records};
+use split::{Splitter, unreadable};
+use std::io::Read;
 
 /// A CSV text that is being read.
 pub(super) struct CsvReader {
-    reader: csv::Reader<Tee>,
-    record: StringRecord,
+    ahead: Ahead,
+    records: Records,
+    /// Which of the records comes next.
+    next: usize,
+    present: Record,
+    /// Whether a record was passed over since the one that was gone on to before.
+    passed_over: bool,
     source: SourceId,
-    delimiter: u8,
-    /// The line after the present record.
-    line: u32,
-    /// The cells of the present record; none where it is plain.
-    places: Vec<Place>,
-    /// The line of the present record, where nothing in it is in quotes: its places are then counted when they are asked for.
-    plain: Option<u32>,
-    /// The bytes of the present record.
-    length: u64,
     header: Vec<(String, Span)>,
-}
-
-/// Where a cell stands, and whether it is in quotes.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    span: Span,
-    quoted: bool,
 }
 
 impl CsvReader {
     /// Reads the header. `None` where there is none to use; the findings say why.
-    pub(super) fn open(bytes: Box<dyn Read>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Self> {
+    pub(super) fn open(bytes: Box<dyn Read + Send>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Self> {
         let start = Span { source, line: 1, column: 1, length: 1 };
         let mut bytes = bytes;
         let mut head = Vec::with_capacity(HEAD);
@@ -49,37 +42,32 @@ impl CsvReader {
         if head.starts_with(b"\xef\xbb\xbf") {
             head.drain(..3);
         }
-        let delimiter = delimiter(&head);
-        let tee = Tee { inner: Box::new(io::Cursor::new(head).chain(bytes)), kept: Vec::new(), base: 0 };
-        let reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(delimiter)
-            .buffer_capacity(HEAD)
-            .from_reader(tee);
-        let mut this = Self {
-            reader,
-            record: StringRecord::new(),
-            source,
-            delimiter,
-            line: 1,
-            places: Vec::new(),
-            plain: None,
-            length: 0,
-            header: Vec::new(),
-        };
-        let before = diagnostics.count(crate::diag::Severity::Error);
-        if !this.read(diagnostics) {
-            if diagnostics.count(crate::diag::Severity::Error) == before {
-                let empty = Diagnostic::error("no-actions", start, "this list is empty");
-                diagnostics.push(empty.help("its first line must name the fields: `provider,action,…`"));
+        let (delimiter, is_long) = (delimiter(&head), head.len() >= LONG);
+        let mut splitter = Splitter::new(head, bytes, delimiter, source);
+        let mut records = Records::default();
+        let mut defects = 0;
+        let header = loop {
+            let goes_on = splitter.next(&mut records);
+            match records.get(defects) {
+                Some(Ok(header)) => break header.clone(),
+                Some(Err(defect)) => diagnostics.push(defect.clone()),
+                None => {}
             }
-            return None;
-        }
-        for index in 0..this.record.len() {
-            let name = this.record.get(index).unwrap_or_default().trim().to_owned();
-            this.header.push((name, this.cell(index).1));
-        }
+            if !goes_on {
+                if records.get(0).is_none() {
+                    let empty = Diagnostic::error("no-actions", start, "this list is empty");
+                    diagnostics.push(empty.help("its first line must name the fields: `provider,action,…`"));
+                }
+                return None;
+            }
+            defects += 1;
+        };
+        let name = |index| (records.text(&header, index).trim().to_owned(), records.span(&header, index, source));
+        let header: Vec<(String, Span)> = (0..header.len()).map(name).collect();
+        records.clear();
+        let ahead = if is_long { Ahead::begin(splitter) } else { Ahead::Here(splitter) };
+        let present = Record::default();
+        let this = Self { ahead, records, next: 0, present, passed_over: false, source, header };
         this.refuse_bad_header(diagnostics).then_some(this)
     }
 
@@ -90,119 +78,73 @@ impl CsvReader {
 
     /// Goes on to the next record whose cells can be used; what is wrong with those before it is said. `false` at the end.
     pub(super) fn advance(&mut self, diagnostics: &mut Diagnostics) -> bool {
-        while self.read(diagnostics) {
-            if (0..self.record.len()).all(|index| self.text(index).is_empty()) {
-                continue;
+        self.passed_over = false;
+        loop {
+            match self.records.get(self.next) {
+                Some(Ok(record)) => {
+                    self.present.clone_from(record);
+                    self.next += 1;
+                    if self.is_usable(diagnostics) {
+                        return true;
+                    }
+                }
+                Some(Err(defect)) => {
+                    diagnostics.push(defect.clone());
+                    self.next += 1;
+                }
+                None if self.records.last => return false,
+                None => {
+                    self.ahead.swap(&mut self.records);
+                    self.next = 0;
+                    continue;
+                }
             }
-            let (expected, found) = (self.header.len(), self.record.len());
-            if found == expected {
-                return true;
-            }
-            let place = if found > expected { self.cell(expected).1 } else { self.row_span() };
-            let what = format!("this row has {}, the header has {expected}", cells(found));
-            let help = if found > expected {
-                "a cell that holds the separator needs quotes around it"
-            } else {
-                "an absent field is an empty cell; its separator stays"
-            };
-            diagnostics.push(Diagnostic::error("csv-cells", place, what).help(help));
+            self.passed_over = true;
         }
+    }
+
+    fn is_usable(&self, diagnostics: &mut Diagnostics) -> bool {
+        let (expected, found) = (self.header.len(), self.present.len());
+        if (0..found).all(|index| self.text(index).is_empty()) {
+            return false;
+        }
+        if found == expected {
+            return true;
+        }
+        let place = if found > expected { self.cell(expected).1 } else { self.row_span() };
+        let what = format!("this row has {}, the header has {expected}", cells(found));
+        let help = if found > expected {
+            "a cell that holds the separator needs quotes around it"
+        } else {
+            "an absent field is an empty cell; its separator stays"
+        };
+        diagnostics.push(Diagnostic::error("csv-cells", place, what).help(help));
         false
     }
 
     /// A cell of the present record, with its place. Blanks around a cell count only within quotes.
     pub(super) fn cell(&self, index: usize) -> (&str, Span) {
-        let span = match (self.plain, self.places.get(index)) {
-            (Some(line), _) => {
-                let length = |cell: &str| u32::try_from(cell.chars().count()).unwrap_or(u32::MAX);
-                let before = self.record.iter().take(index).map(|cell| length(cell).saturating_add(1));
-                let column = before.fold(1, u32::saturating_add);
-                let length = self.record.get(index).map_or(0, length);
-                Span { source: self.source, line, column, length }
-            }
-            (None, Some(place)) => place.span,
-            (None, None) => self.row_span(),
-        };
-        (self.text(index), span)
+        (self.text(index), self.records.span(&self.present, index, self.source))
     }
 
     /// The text of a cell of the present record.
     pub(super) fn text(&self, index: usize) -> &str {
-        let text = self.record.get(index).unwrap_or_default();
-        if self.places.get(index).is_some_and(|place| place.quoted) { text } else { trimmed(text) }
+        self.records.text(&self.present, index)
+    }
+
+    /// Whether the text of a cell may be another than in the record that was gone on to before.
+    pub(super) fn changed(&self, index: usize) -> bool {
+        self.passed_over || self.present.changed(index)
     }
 
     /// Where the present record begins.
     pub(super) fn row_span(&self) -> Span {
-        if self.plain.is_some() {
-            return self.cell(0).1;
-        }
-        let start = Span { source: self.source, line: self.line, column: 1, length: 1 };
-        self.places.first().map_or(start, |place| Span { column: 1, ..place.span })
+        self.records.row_span(&self.present, self.source)
     }
 
     /// How many records like the present one so many bytes hold.
     pub(super) fn records_in(&self, bytes: u64) -> usize {
-        usize::try_from(bytes / self.length.max(1)).unwrap_or(usize::MAX)
-    }
-
-    /// Reads one record that is text and well quoted.
-    fn read(&mut self, diagnostics: &mut Diagnostics) -> bool {
-        loop {
-            let begin = self.reader.position().byte();
-            self.reader.get_mut().forget(begin);
-            let read = self.reader.read_record(&mut self.record);
-            let end = self.reader.position().byte();
-            self.length = end - begin;
-            let raw = self.reader.get_ref().between(begin, end);
-            let first_line = self.line;
-            if matches!(read, Ok(true)) && memchr::memchr2(b'"', b'\0', raw).is_none() {
-                let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-                let line = self.line.saturating_add(newlines(&raw[..blank]));
-                let end = raw[blank..].iter().rposition(|byte| !matches!(byte, b'\r' | b'\n'));
-                self.line = line.saturating_add(newlines(&raw[blank..][end.map_or(0, |end| end + 1)..]));
-                self.plain = Some(line);
-                self.places.clear();
-                return true;
-            }
-            self.plain = None;
-            let defect = scan(raw, self.delimiter, self.source, &mut self.line, &mut self.places);
-            match read {
-                Ok(false) => return false,
-                Ok(true) => {}
-                Err(error) => {
-                    let start = Span { source: self.source, line: first_line, column: 1, length: 1 };
-                    match error.into_kind() {
-                        ErrorKind::Utf8 { err, .. } => {
-                            let place = self.places.get(err.field()).map_or(start, |place| place.span);
-                            let what = "this cell is not UTF-8 text";
-                            diagnostics.push(Diagnostic::error("encoding", place, what).help("save the file as UTF-8"));
-                            continue;
-                        }
-                        ErrorKind::Io(error) => diagnostics.push(unreadable(start, &error)),
-                        other => {
-                            let what = format!("this row cannot be read: {other:?}");
-                            diagnostics.push(Diagnostic::error("csv-syntax", start, what));
-                        }
-                    }
-                    return false;
-                }
-            }
-            if let Some(defect) = defect {
-                diagnostics.push(defect);
-                continue;
-            }
-            if let Some(index) = (0..self.record.len()).find(|index| self.record[*index].contains('\0')) {
-                let place = self.places.get(index).map_or_else(|| self.row_span(), |place| place.span);
-                let error = Diagnostic::error("encoding", place, "this cell holds a NUL character");
-                diagnostics.push(error.help("is the file UTF-16? save it as UTF-8"));
-                if self.header.is_empty() {
-                    return false;
-                }
-                continue;
-            }
-            return true;
-        }
+        usize::try_from(bytes / self.present.length.max(1)).unwrap_or(usize::MAX)
     }
 
     fn refuse_bad_header(&self, diagnostics: &mut Diagnostics) -> bool {
@@ -220,116 +162,6 @@ impl CsvReader {
             }
         }
         usable
-    }
-}
-
-/// Passes bytes on and keeps those of the present record.
-struct Tee {
-    inner: Box<dyn Read>,
-    kept: Vec<u8>,
-    /// The offset of the first byte kept.
-    base: u64,
-}
-
-impl Tee {
-    /// Bytes before this offset are not asked for again.
-    fn forget(&mut self, before: u64) {
-        let gone = usize::try_from(before - self.base).unwrap_or(0).min(self.kept.len());
-        // Moving the rest costs; so it is done once for many records.
-        if gone > HEAD {
-            self.kept.drain(..gone);
-            self.base += gone as u64;
-        }
-    }
-
-    fn between(&self, begin: u64, end: u64) -> &[u8] {
-        let at = |offset: u64| usize::try_from(offset - self.base).unwrap_or(0).min(self.kept.len());
-        &self.kept[at(begin)..at(end)]
-    }
-}
-
-impl Read for Tee {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.kept.extend_from_slice(&buffer[..count]);
-        Ok(count)
-    }
-}
-
-/// Finds the cells of one record's bytes, as the csv crate splits them, and counts the lines up to the next record.
-fn scan(raw: &[u8], delimiter: u8, source: SourceId, line: &mut u32, places: &mut Vec<Place>) -> Option<Diagnostic> {
-    enum At {
-        Start,
-        Plain,
-        Quoted,
-        AfterQuote,
-    }
-    places.clear();
-    let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    *line = line.saturating_add(newlines(&raw[..blank]));
-    let raw = &raw[blank..];
-    if raw.is_empty() {
-        return None;
-    }
-    let point = |line: u32, column: u32| Span { source, line, column, length: 1 };
-    let (mut column, mut at, mut defect) = (1, At::Start, None);
-    places.push(Place { span: point(*line, 1), quoted: false });
-    for (index, byte) in raw.iter().copied().enumerate() {
-        let place = places.len() - 1;
-        match (&at, byte) {
-            (At::Quoted, b'"') => at = At::AfterQuote,
-            (At::AfterQuote, b'"') => at = At::Quoted,
-            (At::Quoted, _) => {}
-            (At::Start, b'"') => {
-                at = At::Quoted;
-                places[place].quoted = true;
-            }
-            (_, byte) if byte == delimiter => {
-                measure(&mut places[place], *line, column);
-                places.push(Place { span: point(*line, column + 1), quoted: false });
-                at = At::Start;
-            }
-            (_, b'\r' | b'\n') => {
-                measure(&mut places[place], *line, column);
-                *line = line.saturating_add(newlines(&raw[index..]));
-                return defect;
-            }
-            (At::AfterQuote, _) => {
-                let error = Diagnostic::error("csv-quote", point(*line, column), "text follows the closing quote");
-                defect = defect.or(Some(error.help("a quote within a quoted cell is written twice: `\"\"`")));
-                at = At::Plain;
-            }
-            (At::Start | At::Plain, _) => at = At::Plain,
-        }
-        if byte == b'\n' {
-            *line = line.saturating_add(1);
-            column = 1;
-        } else if byte & 0xc0 != 0x80 {
-            column += 1;
-        }
-    }
-    if matches!(at, At::Quoted) {
-        let open = places.last().map_or(point(*line, column), |place| place.span);
-        defect = Some(Diagnostic::error("csv-quote", open, "this quote is never closed").help("close it with `\"`"));
-    } else if let Some(place) = places.last_mut() {
-        measure(place, *line, column);
-    }
-    defect
-}
-
-fn measure(place: &mut Place, line: u32, column: u32) {
-    place.span.length = if place.span.line == line { column.saturating_sub(place.span.column) } else { 1 };
-}
-
-fn newlines(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX)
-}
-
-fn trimmed(text: &str) -> &str {
-    match text.as_bytes() {
-        // Nearly all are without blanks around them, and many blanks are not ASCII.
-        [b'!'..=b'~'] | [b'!'..=b'~', .., b'!'..=b'~'] => text,
-        _ => text.trim(),
     }
 }
 
@@ -360,14 +192,12 @@ fn cells(count: usize) -> String {
     if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") }
 }
 
-fn unreadable(place: Span, error: &io::Error) -> Diagnostic {
-    Diagnostic::error("unreadable-file", place, format!("the file cannot be read further: {error}"))
-}
-
 /// The separators that a header may use; the first wins where none stands out.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 /// Bytes read ahead: enough for any header.
 const HEAD: usize = 1 << 16;
+/// A text that begins with so many bytes is taken apart beside; in tests nearly every one is.
+const LONG: usize = if cfg!(test) { 8 } else { HEAD };
 
 #[cfg(test)]
 mod tests {
@@ -379,7 +209,9 @@ mod tests {
         let source = sources.add_file("l.csv", "l.csv".into());
         let mut diagnostics = Diagnostics::default();
         let mut rows = Vec::new();
-        if let Some(mut reader) = CsvReader::open(Box::new(io::Cursor::new(text.to_vec())), source, &mut diagnostics) {
+        if let Some(mut reader) =
+            CsvReader::open(Box::new(std::io::Cursor::new(text.to_vec())), source, &mut diagnostics)
+        {
             while reader.advance(&mut diagnostics) {
                 let cells = (0..reader.header().len()).map(|index| {
                     let (text, span) = reader.cell(index);
@@ -433,5 +265,33 @@ mod tests {
         ] {
             assert_eq!(rows(text).1, expected, "{}", String::from_utf8_lossy(text));
         }
+    }
+
+    #[test]
+    fn a_long_list_comes_whole_up_to_what_stops_it() {
+        struct Fails;
+        impl Read for Fails {
+            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+                Err(std::io::Error::other("the disk is gone"))
+            }
+        }
+        let mut sources = SourceMap::default();
+        let source = sources.add_file("l.csv", "l.csv".into());
+        let mut text = "a,b\n".to_owned();
+        // Longer than what is read ahead, so that only the thread meets the end.
+        (0..20_000).for_each(|number| text.push_str(&format!("{number},x\n")));
+        let mut diagnostics = Diagnostics::default();
+        let bytes = std::io::Cursor::new(text.into_bytes()).chain(Fails);
+        let mut reader = CsvReader::open(Box::new(bytes), source, &mut diagnostics).unwrap();
+        let mut count = 0;
+        while reader.advance(&mut diagnostics) {
+            assert_eq!(reader.text(0), count.to_string());
+            assert_eq!((reader.row_span().line, reader.changed(0)), (count + 2, true));
+            count += 1;
+        }
+        assert_eq!(count, 20_000);
+        let said = diagnostics.sorted();
+        assert_eq!(said.iter().map(|found| found.code).collect::<Vec<_>>(), ["unreadable-file"]);
+        assert!(!reader.advance(&mut diagnostics), "the end stays the end");
     }
 }

@@ -22,7 +22,7 @@ pub(super) enum Opened {
     /// A YAML text.
     Yaml(SourceId, Arc<str>),
     /// A CSV list, to be read from its beginning.
-    Csv(SourceId, Box<dyn Read>),
+    Csv(SourceId, Box<dyn Read + Send>),
 }
 
 /// Opens the plan; YAML or CSV by its name's ending, else by its first line. `None` where it cannot be read.
@@ -90,7 +90,7 @@ pub(super) fn open_yaml(
 }
 
 /// Opens a CSV list that a plan names at `place`.
-pub(super) fn open_list(path: &Path, place: Span, diagnostics: &mut Diagnostics) -> Option<Box<dyn Read>> {
+pub(super) fn open_list(path: &Path, place: Span, diagnostics: &mut Diagnostics) -> Option<Box<dyn Read + Send>> {
     if Format::of(path) == Some(Format::Yaml) {
         let what = format!("{} is no CSV list", path.display());
         diagnostics.push(Diagnostic::error("not-a-list", place, what).help("`from` takes a CSV file"));

@@ -25,12 +25,27 @@ pub fn terminal(text: &str) -> Cow<'_, str> {
 /// with `=`, `+`, `-`, `@`, tab or CR) gets a leading `'`.
 pub fn spreadsheet(text: &str) -> Cow<'_, str> {
     let safe = terminal(text);
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { Cow::Owned(format!("'{safe}")) } else { safe }
+    if is_formula(text) { Cow::Owned(format!("'{safe}")) } else { safe }
+}
+
+/// Whether a spreadsheet would take a cell of this text for a formula.
+pub fn is_formula(text: &str) -> bool {
+    text.starts_with(FORMULAS)
+}
+
+/// Whether cells that are no formulas, each with a comma behind it, are safe in a CSV report as they stand and need no quotes there.
+/// Told of all at once, since most rows of most reports are so.
+pub fn are_plain(cells: &[u8], count: usize) -> bool {
+    let plain = |plain: bool, byte: &u8| plain & (b' '..=b'~').contains(byte) & (*byte != b'"');
+    cells.iter().fold(true, plain) && cells.iter().filter(|byte| **byte == b',').count() == count
 }
 
 fn unsafe_for_terminal(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
+
+/// What a cell begins with that a spreadsheet would take for a formula.
+const FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 #[cfg(test)]
 mod tests {
@@ -50,6 +65,8 @@ mod tests {
         ] {
             assert_eq!(terminal(text), for_terminal);
             assert_eq!(spreadsheet(text), for_spreadsheet);
+            let is_plain = !is_formula(text) && are_plain(format!("{text},").as_bytes(), 1);
+            assert_eq!(is_plain, text == for_spreadsheet && text.is_ascii(), "{text}");
         }
     }
 }

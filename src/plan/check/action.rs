@@ -40,7 +40,7 @@ impl Checker<'_> {
         let mut target = String::new();
         let named = rules.target.parameters.iter().filter_map(|name| parameters.map.get(name));
         for text in named.filter_map(scalar_text) {
-            join_target(&mut target, &text);
+            join_target(&mut target, 0, &text);
         }
         let own_key = operation.own_key(&parameters.map).is_some();
         // The key that signs is the certificate's, wherever it lies.
@@ -70,7 +70,8 @@ impl Checker<'_> {
             certificate: None,
         };
         let target = index::end_hash(targets.clone(), action.target.as_str());
-        if !self.stand(row.span, ordinal, target, &mut action) {
+        let standing = self.index.target(ordinal, target, action.fingerprint);
+        if !self.stand(row.span, ordinal, standing, &mut action) {
             return;
         }
         if action.duplicate_of.is_none() {
@@ -282,12 +283,12 @@ pub(super) fn is_usable_id(text: &str) -> bool {
     (1..=LONGEST_ID).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text
 }
 
-/// Adds a parameter's text to a target's.
-pub(super) fn join_target(target: &mut String, text: &str) {
-    if !target.is_empty() {
-        target.push('/');
+/// Adds a parameter's text to a target's, which begins there in a longer text.
+pub(super) fn join_target(to: &mut String, begin: usize, text: &str) {
+    if to.len() > begin {
+        to.push('/');
     }
-    target.push_str(text);
+    to.push_str(text);
 }
 
 /// The fields that every action can have.

@@ -56,6 +56,10 @@ impl Columns {
     /// Fills the row with the texts of the reader's present record.
     pub(super) fn fill(&mut self, reader: &CsvReader) {
         for ((field, column), changed) in self.fields.iter_mut().zip(&self.from).zip(&mut self.changed) {
+            *changed = reader.changed(*column);
+            if !*changed {
+                continue;
+            }
             let text = reader.text(*column);
             *changed = field.value.text().unwrap_or_default() != text;
             match &mut field.value.shape {
@@ -69,8 +73,10 @@ impl Columns {
             }
         }
         for (value, column) in self.kept_values.iter_mut().zip(&self.kept) {
-            value.clear();
-            value.push_str(column.map(|column| reader.text(column)).unwrap_or_default());
+            if let Some(column) = column.filter(|column| reader.changed(*column)) {
+                value.clear();
+                value.push_str(reader.text(column));
+            }
         }
     }
 

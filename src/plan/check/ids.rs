@@ -117,9 +117,8 @@ impl Ids {
         made_id(self.name_of(ordinal), places.line(ordinal)).into()
     }
 
-    /// Writes the id of an action in the place of another text.
+    /// Writes the id of an action behind another text.
     pub(super) fn write(&self, ordinal: u32, places: &Places, to: &mut String) {
-        to.clear();
         match self.index_of(ordinal) {
             Some(_) => to.push_str(&self.of(ordinal, places)),
             None => {

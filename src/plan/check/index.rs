@@ -3,39 +3,30 @@
 use super::Checker;
 use super::ids::Ids;
 use super::places::Places;
+use super::targets::{self, Standing, Targets};
+pub(super) use super::targets::{end_hash, targets_of};
 use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
 use crate::plan::checked::Fingerprint;
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
-use hashbrown::HashTable;
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex};
 
-/// What is kept of every action. Targets and parameters are kept as hashes.
+/// What is kept of every action.
 #[derive(Default)]
 pub(super) struct Index {
     places: Places,
     ids: Ids,
-    /// By ordinal; all zero where an action has none.
-    targets: Vec<Target>,
-    /// Ordinals, by the target; of several with the same, the first.
-    by_target: HashTable<u32>,
+    /// Shared with the thread beside the check, which has them alone while it looks rows up.
+    targets: Arc<Mutex<Targets>>,
     /// Duplicate → the action that it repeats.
     duplicates: HashMap<u32, u32>,
     needs: Vec<(u32, Vec<(String, Span)>)>,
     keys: HashMap<SpkiFingerprint, u32>,
     reach: HashMap<u128, Reach>,
-}
-
-/// 96 bits of the target's hash, which do not meet by chance in any plan, and 64 of the fingerprint. Should two targets ever share
-/// theirs, that is said as a conflict; no action is taken for a repetition of another unless all 160 bits agree.
-#[derive(Clone, Copy, Default)]
-struct Target {
-    target: [u32; 3],
-    parameters: [u32; 2],
 }
 
 /// What was asked of a group of targets, such as an order and its certificates.
@@ -44,16 +35,6 @@ pub(super) struct Reach {
     pub(super) whole: Option<Span>,
     pub(super) part: Option<Span>,
     pub(super) said: bool,
-}
-
-/// What an action's target is to the plan.
-pub(super) enum Standing {
-    /// It stands here for the first time.
-    New,
-    /// An earlier action says the same.
-    Repeats(u32),
-    /// An earlier action says something else about the same target.
-    Conflicts(u32),
 }
 
 impl Index {
@@ -73,11 +54,10 @@ impl Index {
     pub(super) fn expect(&mut self, actions: usize) {
         let room = actions.min(MOST_EXPECTED);
         self.places.expect(room);
-        self.targets.reserve_exact(room);
-        self.by_target.reserve(room, |other| key(&self.targets[*other as usize].target));
+        targets::lock(&self.targets).expect(room);
     }
 
-    /// Writes the id of an action in the place of another text.
+    /// Writes the id of an action behind another text.
     pub(super) fn write_id(&self, ordinal: u32, to: &mut String) {
         self.ids.write(ordinal, &self.places, to);
     }
@@ -106,31 +86,19 @@ impl Index {
         ordinal
     }
 
-    /// Reads where a target's hash is looked for, and nothing more.
-    pub(super) fn touch(&self, target: u128) {
-        let key = key(&cut(target));
-        std::hint::black_box(self.by_target.find(key, |other| std::hint::black_box(*other) == u32::MAX));
+    /// The targets of all actions, for whoever looks rows up.
+    pub(super) fn targets(&self) -> Arc<Mutex<Targets>> {
+        self.targets.clone()
     }
 
     /// What an action's target is to the plan: the target's hash, and the fingerprint, which tells actions of one target apart.
-    pub(super) fn target(&mut self, ordinal: u32, target: u128, fingerprint: Fingerprint) -> Standing {
-        let parameters = u128::from_le_bytes(fingerprint.0);
-        #[expect(clippy::cast_possible_truncation, reason = "words are cut out of a hash")]
-        let parameters = [parameters as u32, (parameters >> 32) as u32];
-        let this = Target { target: cut(target), parameters };
-        let Self { targets, by_target, duplicates, .. } = self;
-        let same = |other: &u32| targets[*other as usize].target == this.target;
-        if let Some(first) = by_target.find(key(&this.target), same).copied() {
-            if targets[first as usize].parameters != this.parameters {
-                return Standing::Conflicts(first);
-            }
-            duplicates.insert(ordinal, first);
-            return Standing::Repeats(first);
-        }
-        targets.resize(ordinal as usize, Target::default());
-        targets.push(this);
-        by_target.insert_unique(key(&this.target), ordinal, |other| key(&targets[*other as usize].target));
-        Standing::New
+    pub(super) fn target(&self, ordinal: u32, target: u128, fingerprint: Fingerprint) -> Standing {
+        targets::lock(&self.targets).take(ordinal, target, fingerprint)
+    }
+
+    /// An action repeats an earlier one.
+    pub(super) fn repeats(&mut self, ordinal: u32, first: u32) {
+        self.duplicates.insert(ordinal, first);
     }
 
     pub(super) fn needs(&mut self, ordinal: u32, needs: Vec<(String, Span)>) {
@@ -212,33 +180,6 @@ impl Checker<'_> {
         }
         self.say(error);
     }
-}
-
-/// The part of a target's hash that is kept.
-#[expect(clippy::cast_possible_truncation, reason = "words are cut out of a hash")]
-fn cut(target: u128) -> [u32; 3] {
-    [target as u32, (target >> 32) as u32, (target >> 64) as u32]
-}
-
-/// What a target is looked for by.
-fn key(target: &[u32; 3]) -> u64 {
-    u64::from(target[0]) | u64::from(target[1]) << 32
-}
-
-/// Begins the hash of a target: that of an account and an operation.
-pub(super) fn targets_of(account: usize, operation: &str) -> DefaultHasher {
-    let mut hasher = DefaultHasher::new();
-    (account, operation).hash(&mut hasher);
-    hasher
-}
-
-/// Ends a 128-bit hash; two texts that share one do not occur.
-pub(super) fn end_hash(mut hasher: DefaultHasher, value: &(impl Hash + ?Sized)) -> u128 {
-    value.hash(&mut hasher);
-    let first = u128::from(hasher.finish());
-    // What went in before is still told apart by the whole of the hasher's state.
-    hasher.write_u8(1);
-    first << 64 | u128::from(hasher.finish())
 }
 
 /// The circles in a graph, each as the ordinals along it with the place that names the next one. Walks with a stack of its own: a

@@ -22,7 +22,7 @@ pub(super) struct Lists {
 
 impl Checker<'_> {
     /// Reads a CSV list that is a plan by itself.
-    pub(super) fn bare_list(&mut self, source: SourceId, bytes: Box<dyn Read>, options: &CsvOptions) {
+    pub(super) fn bare_list(&mut self, source: SourceId, bytes: Box<dyn Read + Send>, options: &CsvOptions) {
         let unplaced = |name: &String| (name.clone(), None);
         let options = ListOptions {
             bare: true,
@@ -103,7 +103,14 @@ impl Checker<'_> {
         usable
     }
 
-    fn rows(&mut self, source: SourceId, bytes: Box<dyn Read>, options: &ListOptions, name: &str, layers: Layers<'_>) {
+    fn rows(
+        &mut self,
+        source: SourceId,
+        bytes: Box<dyn Read + Send>,
+        options: &ListOptions,
+        name: &str,
+        layers: Layers<'_>,
+    ) {
         let Some(mut reader) = CsvReader::open(bytes, source, &mut self.diagnostics) else { return };
         let known = self.known_fields(&reader, options, layers);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();

@@ -20,6 +20,7 @@ mod reason;
 mod routes;
 mod sent_certificate;
 mod stand;
+mod targets;
 #[cfg(test)]
 mod tests;
 

@@ -7,14 +7,13 @@
 use super::action::{COMMON, OWN, is_usable_id, join_target};
 use super::digest::FingerprintBase;
 use super::parameters::{Parameters, names_of};
-use super::pending::Kind;
+use super::pending::{Kind, Write};
 use super::{Checker, Layers};
 use crate::plan::checked::Action;
 use crate::plan::row::Row;
 use crate::provider::model::{ActionRules, Operation, Parameter};
 use crate::provider::params;
 use crate::provider::pointer::scalar_text;
-use crate::run::Ordinal;
 use crate::tree::{Field, Node, Shape};
 use jsonschema::Validator;
 use serde_json::Value;
@@ -39,7 +38,7 @@ pub(super) type Rules = HashMap<(String, String), Rc<[Option<Validator>]>>;
 struct Route {
     cells: Vec<Cell>,
     id: Option<usize>,
-    kind: Kind,
+    kind: Rc<Kind>,
     slots: Vec<Slot>,
     /// Into `slots`.
     target: Vec<usize>,
@@ -101,28 +100,23 @@ impl Checker<'_> {
             return false;
         }
         // From here on the row is an action, whatever it is to others.
-        let Self { index, sources, pending, .. } = self;
+        let Self { index, pending, .. } = self;
         let ordinal = match given_id {
             Some(id) => index.add(id, row.span).0,
             None => index.add_unnamed(name, row.span),
         };
-        pending.add(&route.kind, row.span, ordinal, |action| {
-            action.ordinal = Ordinal::from(ordinal);
-            index.write_id(ordinal, &mut action.id);
-            action.target.clear();
-            for text in route.target.iter().filter_map(|slot| route.slots[*slot].text.as_deref()) {
-                join_target(&mut action.target, text);
-            }
-            action.parameters.rewrite(|json| {
-                route.slots.iter().for_each(|slot| json.push_str(&slot.member));
-                json.push_str(if json.is_empty() { "{}" } else { "}" });
-            });
-            sources.write_line_place(row.span, &mut action.source);
-            for (kept, value) in action.kept.iter_mut().zip(row.kept) {
-                kept.clear();
-                kept.push_str(value);
-            }
-        });
+        let route = &*route;
+        let id: Write<'_> = &|to| index.write_id(ordinal, to);
+        let target: Write<'_> = &|to| {
+            let begin = to.len();
+            let texts = route.target.iter().filter_map(|slot| route.slots[*slot].text.as_deref());
+            texts.for_each(|text| join_target(to, begin, text));
+        };
+        let parameters: Write<'_> = &|to| {
+            route.slots.iter().for_each(|slot| to.push_str(&slot.member));
+            to.push_str(if route.slots.is_empty() { "{}" } else { "}" });
+        };
+        pending.add(&route.kind, row.span, ordinal, [id, target, parameters], row.kept);
         self.settle_many();
         true
     }

@@ -1,8 +1,9 @@
 //! What an action is to those before it: new, a repetition, a conflict; a shared key; a part of what another reaches.
 
 use super::Checker;
-use super::index::{self, Standing};
+use super::index;
 use super::parameters::{Parameters, index_of};
+use super::targets::Standing;
 use crate::diag::Diagnostic;
 use crate::plan::checked::Action;
 use crate::provider::model::{ActionRules, Location, Operation};
@@ -11,14 +12,14 @@ use crate::text::{Span, safe};
 use serde_json::{Map, Value};
 
 impl Checker<'_> {
-    /// What an action that is whole but for its duplicate is to those before it, by its target's hash: the one that it repeats is
-    /// written into it.
+    /// Says what an action that is whole but for its duplicate is to those before it: the one that it repeats is written into it.
     /// `false` where it conflicts with one.
-    pub(super) fn stand(&mut self, span: Span, ordinal: u32, target: u128, action: &mut Action) -> bool {
+    pub(super) fn stand(&mut self, span: Span, ordinal: u32, standing: Standing, action: &mut Action) -> bool {
         let id_of = |this: &Self, ordinal| this.index.id(ordinal).into_owned();
-        match self.index.target(ordinal, target, action.fingerprint) {
+        match standing {
             Standing::New => action.duplicate_of = None,
             Standing::Repeats(first) => {
+                self.index.repeats(ordinal, first);
                 let first_id = id_of(self, first);
                 let what = format!("this repeats the action `{}` and will be skipped", safe::terminal(&first_id));
                 self.say(Diagnostic::warning("duplicate", span, what).related(self.index.span(first), "the first"));

@@ -10,11 +10,15 @@ use std::io::{self, Write};
 
 /// Writes rows as CSV.
 pub struct Writer<W: Write> {
-    inner: csv::Writer<W>,
+    output: W,
     verified: bool,
     kept: usize,
-    /// The second of the instant that was written last, and its text: most rows of a long report are of the same second.
-    second: (i64, String),
+    /// The row that is being written, with a comma behind each cell.
+    row: Vec<u8>,
+    /// Whether a text of the row needs care; most rows have none that does.
+    careful: bool,
+    /// The second of the instant that was written last, and its text up to there: most rows of a long report are of the same second.
+    second: Option<(i64, String)>,
 }
 
 impl<W: Write> Writer<W> {
@@ -24,24 +28,24 @@ impl<W: Write> Writer<W> {
     /// Where the output fails.
     pub fn new(output: W, columns: Columns<'_>) -> io::Result<Self> {
         let mut writer = Self::further(output, columns);
-        let inner = &mut writer.inner;
-        for name in HEADER {
-            inner.write_field(name)?;
+        let verified = VERIFIED.into_iter().filter(|_| columns.verified);
+        for name in HEADER.into_iter().chain(verified).chain(columns.kept.iter().map(String::as_str)) {
+            writer.text(name);
         }
-        for name in VERIFIED.into_iter().filter(|_| columns.verified) {
-            inner.write_field(name)?;
-        }
-        for name in columns.kept {
-            inner.write_field(safe::spreadsheet(name).as_bytes())?;
-        }
-        inner.write_record(None::<&[u8]>)?;
+        writer.end()?;
         Ok(writer)
     }
 
     /// Goes on with a report whose header is written elsewhere.
     pub fn further(output: W, columns: Columns<'_>) -> Self {
-        let inner = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
-        Self { inner, verified: columns.verified, kept: columns.kept.len(), second: (i64::MIN, String::new()) }
+        Self {
+            output,
+            verified: columns.verified,
+            kept: columns.kept.len(),
+            row: Vec::new(),
+            careful: true,
+            second: None,
+        }
     }
 
     /// Writes one row.
@@ -49,67 +53,116 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Where the output fails.
     pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
-        self.text(row.action_id)?;
-        self.text(row.provider)?;
-        self.text(row.operation)?;
-        self.text(row.target)?;
-        self.optional(row.reason)?;
-        self.optional(row.reason_sent)?;
-        self.text(row.outcome.word())?;
-        self.number(row.http_status)?;
-        self.optional(row.provider_code)?;
-        self.optional(row.provider_message)?;
-        self.optional(row.provider_ref)?;
-        self.number(Some(row.attempts))?;
-        self.instant(row.started_at)?;
-        self.instant(row.finished_at)?;
-        self.number(row.duration_ms)?;
-        self.text(row.source)?;
+        self.careful = false;
+        self.cells(row);
+        let cells = HEADER.len() + if self.verified { VERIFIED.len() } else { 0 } + self.kept;
+        if self.careful || !safe::are_plain(&self.row, cells) {
+            self.careful = true;
+            self.row.clear();
+            self.cells(row);
+        }
+        self.end()
+    }
+
+    fn cells(&mut self, row: &Row<'_>) {
+        self.text(row.action_id);
+        self.text(row.provider);
+        self.text(row.operation);
+        self.text(row.target);
+        self.optional(row.reason);
+        self.optional(row.reason_sent);
+        self.own(row.outcome.word().as_bytes());
+        self.number(row.http_status.map(u64::from));
+        self.optional(row.provider_code);
+        self.optional(row.provider_message);
+        self.optional(row.provider_ref);
+        self.number(Some(row.attempts.into()));
+        self.instant(row.started_at);
+        self.instant(row.finished_at);
+        self.number(row.duration_ms);
+        self.text(row.source);
         if self.verified {
             for cell in VerifiedCells::cells(row.verified.as_ref()) {
-                self.number(Some(cell))?;
+                self.own(cell.as_bytes());
             }
         }
         for index in 0..self.kept {
-            self.optional(row.kept.get(index).map(String::as_str))?;
+            self.optional(row.kept.get(index).map(String::as_str));
         }
-        Ok(self.inner.write_record(None::<&[u8]>)?)
     }
 
     /// Ends the report and gives the output back.
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn finish(self) -> io::Result<W> {
-        self.inner.into_inner().map_err(|error| error.into_error())
+    pub fn finish(mut self) -> io::Result<W> {
+        self.output.flush()?;
+        Ok(self.output)
     }
 
-    fn text(&mut self, text: &str) -> io::Result<()> {
-        Ok(self.inner.write_field(safe::spreadsheet(text).as_bytes())?)
-    }
-
-    fn optional(&mut self, text: Option<&str>) -> io::Result<()> {
-        self.text(text.unwrap_or_default())
-    }
-
-    fn instant(&mut self, at: Option<Timestamp>) -> io::Result<()> {
-        let Some(at) = at else { return Ok(self.inner.write_field("")?) };
-        let (second, text) = &mut self.second;
-        let thousandth = usize::try_from(at.subsec_millisecond()).ok().and_then(|index| THOUSANDTHS.get(index));
-        match (thousandth, text.len().checked_sub(THOUSANDTH_AND_Z)) {
-            (Some(thousandth), Some(end)) if *second == at.as_second() && at >= Timestamp::UNIX_EPOCH => {
-                text.truncate(end);
-                text.extend(thousandth.map(char::from));
-                text.push('Z');
-            }
-            _ => (*second, *text) = (at.as_second(), rfc3339(at)),
+    /// A cell of a text from elsewhere: as it stands, or with care.
+    fn text(&mut self, text: &str) {
+        if !self.careful {
+            self.careful = safe::is_formula(text);
+            return self.own(text.as_bytes());
         }
-        Ok(self.inner.write_field(text.as_bytes())?)
+        // What is safe has no line breaks left, so that only these need quotes.
+        let safe = safe::spreadsheet(text);
+        if safe.contains([',', '"']) {
+            self.own(format!("\"{}\"", safe.replace('"', "\"\"")).as_bytes());
+        } else {
+            self.own(safe.as_bytes());
+        }
     }
 
-    /// A cell that certsweep itself made: numbers and instants need no protection.
-    fn number(&mut self, number: Option<impl ToString>) -> io::Result<()> {
-        Ok(self.inner.write_field(number.map(|number| number.to_string()).unwrap_or_default())?)
+    fn optional(&mut self, text: Option<&str>) {
+        self.text(text.unwrap_or_default());
+    }
+
+    /// A cell that certsweep itself made: words, numbers and instants need no protection.
+    fn own(&mut self, cell: &[u8]) {
+        self.row.extend_from_slice(cell);
+        self.row.push(b',');
+    }
+
+    fn instant(&mut self, at: Option<Timestamp>) {
+        let Some(at) = at else { return self.own(b"") };
+        // Before 1970 parts of seconds count backwards.
+        if at < Timestamp::UNIX_EPOCH {
+            return self.own(rfc3339(at).as_bytes());
+        }
+        let second = at.as_second();
+        if self.second.as_ref().is_none_or(|(last, _)| *last != second) {
+            let mut text = rfc3339(at);
+            text.truncate(text.len().saturating_sub(THOUSANDTH_AND_Z));
+            self.second = Some((second, text));
+        }
+        let thousandth = usize::try_from(at.subsec_millisecond()).unwrap_or_default() % THOUSANDTHS.len();
+        let text = self.second.as_ref().map_or("", |(_, text)| text);
+        self.row.extend_from_slice(text.as_bytes());
+        self.row.extend_from_slice(&THOUSANDTHS[thousandth]);
+        self.own(b"Z");
+    }
+
+    fn number(&mut self, number: Option<u64>) {
+        let Some(mut rest) = number else { return self.own(b"") };
+        let mut digits = [0; MOST_DIGITS];
+        let mut begin = digits.len();
+        while begin == digits.len() || rest > 0 {
+            begin -= 1;
+            digits[begin] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
+            rest /= 10;
+        }
+        self.own(&digits[begin..]);
+    }
+
+    /// Ends the row: its last separator gives way to the line's end.
+    fn end(&mut self) -> io::Result<()> {
+        self.row.pop();
+        self.row.extend_from_slice(b"\r\n");
+        self.output.write_all(&self.row)?;
+        self.row.clear();
+        Ok(())
     }
 }
 
@@ -136,6 +189,8 @@ pub const HEADER: [&str; 16] = [
 /// What an instant's text ends with.
 const THOUSANDTH_AND_Z: usize = 4;
 
+/// Of the largest number.
+const MOST_DIGITS: usize = 20;
 /// `000` to `999`.
 const THOUSANDTHS: [[u8; 3]; 1000] = {
     let mut all = [[0; 3]; 1000];
