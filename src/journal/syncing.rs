@@ -71,7 +71,7 @@ mod tests {
     fn what_is_written_is_there_at_the_end() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("file");
-        let mut file = Syncing::new(File::create(&path).unwrap());
+        let mut file = Syncing::new(File::options().write(true).create_new(true).open(&path).unwrap());
         for number in 0..100 {
             writeln!(file, "line {number}").unwrap();
         }

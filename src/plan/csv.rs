@@ -277,9 +277,9 @@ mod tests {
         }
         let mut sources = SourceMap::default();
         let source = sources.add_file("l.csv", "l.csv".into());
-        let mut text = "a,b\n".to_owned();
         // Longer than what is read ahead, so that only the thread meets the end.
-        (0..20_000).for_each(|number| text.push_str(&format!("{number},x\n")));
+        let rows = (0..20_000).map(|number| format!("{number},x\n"));
+        let text: String = std::iter::once("a,b\n".to_owned()).chain(rows).collect();
         let mut diagnostics = Diagnostics::default();
         let bytes = std::io::Cursor::new(text.into_bytes()).chain(Fails);
         let mut reader = CsvReader::open(Box::new(bytes), source, &mut diagnostics).unwrap();
