@@ -120,12 +120,17 @@ impl<T: Transport> Sender<T> {
 
     /// Leave to send one request; `None` where a token must be fetched before anything can be sent.
     pub fn pass(&self) -> Option<Pass> {
-        if self.token.get() == Token::Missing { None } else { self.signer.borrow_mut().pass() }
+        if self.lacks_token() { None } else { self.signer.borrow_mut().pass() }
+    }
+
+    /// Whether the token that serves every request must be fetched first: there was none yet, or it was withdrawn.
+    pub fn lacks_token(&self) -> bool {
+        self.token.get() == Token::Missing
     }
 
     /// Whether something must be fetched before anything can be sent.
     pub fn needs_token(&self) -> bool {
-        self.token.get() == Token::Missing || self.signer.borrow().lacks_pass()
+        self.lacks_token() || self.signer.borrow().lacks_pass()
     }
 
     /// A request of an action was refused for its pass alone. Whether that may be for ever: it was so too often in a row.

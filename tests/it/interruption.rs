@@ -173,7 +173,9 @@ fn windows_count_what_a_killed_process_sent() {
     mock.release();
     place.certsweep(&["resume", "run", "--yes"]).exits(0);
     let seen: Vec<Seen> = mock.seen();
-    assert_eq!(seen.len(), 11);
+    assert_eq!(mock.count("/6/"), 2);
+    // Where the disk is slow beside the mock, intents are written down ahead, and more than one request is asked again.
+    assert!(seen.len() >= 11, "{}", seen.len());
     never_more_than(6, Duration::from_millis(1500), &seen);
 }
 

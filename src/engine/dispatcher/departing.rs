@@ -49,11 +49,14 @@ where
     T: Transport + 'static,
     C: Clock + 'static,
 {
-    /// An attempt's intent is durable: it begins, or waits for a slot.
+    /// An attempt's intent is durable: it begins, or waits for a slot, or is taken back where nothing more may be sent.
     pub(super) fn written_down(&mut self, departure: Box<Departure<T, C>>) {
         departure.tools.trip.written(&*self.run.clock);
         self.fold(&departure.intent);
         let account = departure.tools.account;
+        if !self.goes_on(account) {
+            return self.take_back(departure);
+        }
         let Written { waiting, in_flight } = &mut self.written[account];
         if waiting.is_empty() && *in_flight < self.ready.slots(account) {
             self.depart(departure);
@@ -110,15 +113,22 @@ where
         self.ready.again(action.ordinal, tools.account, None);
     }
 
-    /// Whether an account's requests may go out as far as is known now.
+    /// Whether what was written down ahead may go out as far as is known now.
     fn may_send(&mut self, account: usize) -> bool {
         let now = self.run.clock.elapsed();
-        self.stopping.is_none()
-            && !self.paused
+        self.goes_on(account)
             && self.closed_told.is_none()
             && !self.reaches[account].is_down()
-            && !self.ready.is_stopped(account)
             && self.ready.pace(account).held(now).is_none()
+    }
+
+    /// Whether nothing has ended or interrupted the account's sending since an intent was written.
+    fn goes_on(&self, account: usize) -> bool {
+        self.stopping.is_none()
+            && !self.paused
+            && !self.ready.is_stopped(account)
+            // Withdrawn since the pass was given.
+            && !self.run.senders[account].lacks_token()
     }
 
     /// A step that had its place was not begun.

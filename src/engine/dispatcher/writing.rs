@@ -112,8 +112,8 @@ where
 
     /// Waits until everything that was queued is durable, or cannot be.
     pub(super) async fn all_told(&mut self) {
-        self.run.journal.flush();
         while !self.untold.queued.is_empty() {
+            self.run.journal.flush();
             let Some(written) = self.untold.acknowledged.recv().await else { return };
             self.acknowledged(written);
         }
