@@ -185,4 +185,4 @@ const TEXTS: usize = 11;
 /// Actions of a chunk. Fewer are written without a thread.
 const CHUNK: usize = 512;
 /// Chunks that may wait.
-const WAITING: usize = 8;
+const WAITING: usize = 4;

@@ -272,6 +272,8 @@ impl<'r> Checker<'r> {
 
     fn finish(mut self, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
         self.settle();
+        // The thread beside shares the targets: freed here, where they were made, their room is the system's again at once.
+        drop(std::mem::take(&mut self.pending));
         let needs = self.check_needs();
         let actions = self.index.count();
         if actions == 0 && !self.diagnostics.has_errors() {

@@ -62,4 +62,4 @@ impl Ahead {
 /// Batches that wait to be read.
 const BATCHES: usize = 2;
 /// The size of a batch; few records in tests, so that they meet its end.
-const BATCH: usize = if cfg!(test) { 1 << 7 } else { 1 << 17 };
+const BATCH: usize = if cfg!(test) { 1 << 7 } else { 1 << 16 };
