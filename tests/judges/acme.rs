@@ -355,9 +355,9 @@ fn free_port() -> u16 {
 }
 
 /// Certificates that are ordered by certbot's library and revoked.
-pub(crate) const CERTIFICATES: usize = 200;
+pub(crate) const CERTIFICATES: usize = 60;
 /// Certificates that are ordered by lego and revoked.
-pub(crate) const BY_LEGO: usize = 4;
+pub(crate) const BY_LEGO: usize = 200;
 /// Certificates that no plan names.
 pub(crate) const SPARED: usize = 3;
 /// Requests in flight at once.
