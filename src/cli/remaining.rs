@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::report::each_action;
 use crate::journal::{Reader, RunFacts};
 use crate::plan::checked::NamedFile;
-use crate::plan::{Action, Settings};
+use crate::plan::{Action, OF_CERTIFICATE, Settings};
 use crate::provider::Catalog;
 use crate::run::Outcome;
 use serde_json::Value;
@@ -24,7 +24,7 @@ pub fn write_plan(
     let mut names: Vec<String> = Vec::new();
     let mut facts: Vec<&str> = Vec::new();
     each_action(reader, outcomes, &mut |action, _, _| {
-        for name in FACTS {
+        for name in OF_CERTIFICATE {
             if !facts.contains(&name) && fact(action, name).is_some() {
                 facts.push(name);
             }
@@ -102,5 +102,3 @@ fn cell(value: &Value) -> String {
 
 /// The columns that every list has.
 const FIXED: [&str; 5] = ["id", "provider", "action", "reason", "not_before"];
-/// The columns for `verify`, where an action has one.
-const FACTS: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];

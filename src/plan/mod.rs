@@ -12,7 +12,7 @@ mod row;
 pub mod schema;
 pub mod settings;
 
-pub use check::{CsvOptions, IgnoreColumns, Request, check};
+pub use check::{CsvOptions, IgnoreColumns, OF_CERTIFICATE, Request, check};
 pub use checked::{Action, CheckedPlan, ReadFile};
 pub use load::Input;
 pub use schema::schema;

@@ -7,8 +7,8 @@ use crate::provider::model::Window;
 use std::time::Duration;
 
 /// How many intents of an account may be written down beyond the requests in flight, so that a disk that is slow beside the provider
-/// keeps no slot empty: as many as fill the slots while one is written (Little's law), and half as many again. After a crash they are in doubt, too; so
-/// only accounts have them all of whose actions may be asked again.
+/// keeps no slot empty: as many as fill the slots while one is written (Little's law), and half as many again. After a crash they are in
+/// doubt, too; so only accounts have them all of whose actions may be asked again.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ahead {
     allowed: bool,

@@ -306,7 +306,7 @@ pub(in crate::plan) const COMMON: [&str; 11] = [
     "ocsp",
 ];
 /// Those among them that say which certificate it is, for `verify`. An operation's own field of such a name wins.
-pub(in crate::plan) const OF_CERTIFICATE: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];
+pub const OF_CERTIFICATE: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];
 /// Those of them that are every action's own, and so no defaults.
 pub(in crate::plan) const OWN: [&str; 2] = ["certificate", "serial_number"];
 /// Ids are for people.

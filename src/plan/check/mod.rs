@@ -24,6 +24,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 
+pub use action::OF_CERTIFICATE;
 pub(super) use action::{COMMON, OWN};
 
 use super::checked::{Action, CheckedPlan, ReadFile};
