@@ -13,6 +13,7 @@ use certsweep::run::Event;
 use certsweep::simulator::{self, Faults, Options, SimulatedAccount};
 use certsweep::text::SourceMap;
 use certsweep::time::Clock;
+use certsweep::wire::Line;
 use certsweep::wire::client::{HttpOptions, HttpTransport};
 use certsweep::wire::credentials::Credentials;
 use certsweep::wire::signer::Signer;
@@ -114,7 +115,8 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
     let concurrency = account.concurrency as usize;
     let http = HttpOptions { timeout: facts.settings.timeout, concurrency, ca_file: None };
     let signer = Signer::new(scheme, &account.variables, credentials);
-    let sender = Sender::new(&there, Arc::clone(provider), signer, HttpTransport::loopback_only(&http)?);
+    let sender =
+        Sender::new(&there, Arc::clone(provider), signer, HttpTransport::loopback_only(&http, &Line::open()?)?);
 
     let reader = open.dir.read()?;
     // Nobody says anything; the sender is kept so that the channel stays open.

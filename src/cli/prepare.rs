@@ -8,6 +8,7 @@ use crate::plan::{Account, Settings};
 use crate::provider::model::{AuthScheme, SignerKind};
 use crate::provider::{Catalog, Provider};
 use crate::simulator::{self, Simulator};
+use crate::wire::Line;
 use crate::wire::client::{HttpOptions, HttpTransport};
 use crate::wire::credentials::{Credentials, Resolved, resolve};
 use crate::wire::signer::Signer;
@@ -25,6 +26,7 @@ pub fn senders(
     catalog: &Catalog,
     ca_file: Option<&Path>,
 ) -> Result<Vec<Rc<Sender<HttpTransport>>>, Exit> {
+    let line = Line::open().map_err(|error| context.failed(&error))?;
     let mut senders = Vec::new();
     let mut failures: Vec<String> = Vec::new();
     for account in &settings.accounts {
@@ -47,7 +49,7 @@ pub fn senders(
             concurrency: account.concurrency as usize,
             ca_file: ca_file.map(Path::to_path_buf),
         };
-        match (resolved, HttpTransport::new(&options)) {
+        match (resolved, HttpTransport::new(&options, &line)) {
             (Ok(Resolved { scheme, credentials, warnings }), Ok(transport)) => {
                 for warning in warnings {
                     context.printer.warning(&warning);
@@ -78,6 +80,7 @@ pub fn simulated_senders(
     catalog: &Catalog,
     simulator: &Simulator,
 ) -> Result<Vec<Rc<Sender<HttpTransport>>>, Exit> {
+    let line = Line::open().map_err(|error| context.failed(&error))?;
     let sender = |account: &Account| -> Result<Rc<Sender<HttpTransport>>, Exit> {
         let provider = catalog.get(&account.provider);
         let provider =
@@ -88,7 +91,7 @@ pub fn simulated_senders(
         let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential_of(provider, name))));
         let options =
             HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
-        let transport = HttpTransport::loopback_only(&options).map_err(|error| context.failed(&error))?;
+        let transport = HttpTransport::loopback_only(&options, &line).map_err(|error| context.failed(&error))?;
         let signer = Signer::new(scheme, &account.variables, credentials);
         let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
         Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport).made_up()))

@@ -1,6 +1,7 @@
 //! The transport that speaks HTTP. It sends each request once: no redirects, no repeats, no cookies. It decides what surely
 //! did not reach the provider; whatever is not sure is lost, never "not sent".
 
+use super::line::Line;
 use super::transport::{Delivery, Transport, WireRequest};
 use crate::provider::Answer;
 use crate::text::safe;
@@ -28,6 +29,7 @@ pub struct HttpTransport {
     outward: Option<Client>,
     /// For loopback, where no proxy has any business.
     loopback: Client,
+    line: Line,
 }
 
 /// Why there is no client.
@@ -54,28 +56,29 @@ pub enum ClientError {
 }
 
 impl HttpTransport {
-    /// Makes a client.
+    /// Makes a client, whose requests go out on this line.
     ///
     /// # Errors
     /// The CA file cannot be used, or the platform gives no root certificates.
-    pub fn new(options: &HttpOptions) -> Result<Self, ClientError> {
+    pub fn new(options: &HttpOptions, line: &Line) -> Result<Self, ClientError> {
         let roots = options.ca_file.as_deref().map(read_roots).transpose()?.unwrap_or_default();
         let builder = || configured(options).tls_certs_merge(roots.clone());
         let setup = |error| ClientError::Setup(chain(&error));
         let loopback = builder().no_proxy().build().map_err(setup)?;
-        Ok(Self { outward: Some(builder().build().map_err(setup)?), loopback })
+        Ok(Self { outward: Some(builder().build().map_err(setup)?), loopback, line: line.clone() })
     }
 
     /// A client for loopback alone, such as for the simulator: it needs no root certificates and refuses all other hosts.
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn loopback_only(options: &HttpOptions) -> Result<Self, ClientError> {
+    pub fn loopback_only(options: &HttpOptions, line: &Line) -> Result<Self, ClientError> {
         let loopback = configured(options).tls_certs_only([]).no_proxy().build();
-        Ok(Self { outward: None, loopback: loopback.map_err(|error| ClientError::Setup(chain(&error)))? })
+        let loopback = loopback.map_err(|error| ClientError::Setup(chain(&error)))?;
+        Ok(Self { outward: None, loopback, line: line.clone() })
     }
 
-    async fn exchange(&self, request: WireRequest) -> Delivery {
+    async fn deliver(&self, request: WireRequest) -> Delivery {
         let (request, loopback) = match prepare(request) {
             Ok(prepared) => prepared,
             Err(why) => return Delivery::NotSent(why),
@@ -84,18 +87,23 @@ impl HttpTransport {
         let Some(client) = client else {
             return Delivery::NotSent("only loopback is spoken to here".to_owned());
         };
-        match client.execute(request).await {
-            Ok(response) => read(response).await,
-            // Before there is a connection, TLS included, no byte of a request has left; after that, one may have.
-            Err(error) if error.is_builder() || error.is_connect() => Delivery::NotSent(chain(&error.without_url())),
-            Err(error) => Delivery::Lost(chain(&error.without_url())),
-        }
+        self.line.send(client.clone(), request).await
     }
 }
 
 impl Transport for HttpTransport {
     fn send(&self, request: WireRequest) -> impl Future<Output = Delivery> {
-        self.exchange(request)
+        self.deliver(request)
+    }
+}
+
+/// Sends a request, and says what came of it.
+pub(super) async fn exchange(client: &Client, request: Request) -> Delivery {
+    match client.execute(request).await {
+        Ok(response) => read(response).await,
+        // Before there is a connection, TLS included, no byte of a request has left; after that, one may have.
+        Err(error) if error.is_builder() || error.is_connect() => Delivery::NotSent(chain(&error.without_url())),
+        Err(error) => Delivery::Lost(chain(&error.without_url())),
     }
 }
 

@@ -6,6 +6,7 @@ pub mod client;
 pub mod clock;
 pub mod credentials;
 mod fetch;
+mod line;
 pub mod request;
 pub mod sign;
 pub mod signer;
@@ -15,6 +16,7 @@ pub mod world;
 
 pub use client::{HttpOptions, HttpTransport};
 pub use credentials::{CredentialError, Credentials, Resolved};
+pub use line::Line;
 pub use request::MaskedRequest;
 pub use sign::SignError;
 pub use signer::{Pass, Signer};

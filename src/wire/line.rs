@@ -1,0 +1,53 @@
+//! The thread that speaks HTTP: requests are handed to it, and what came of each comes back. So whoever decides what is sent never
+//! waits for a socket, and no socket for whoever decides. Decides nothing, and sends each request once.
+
+use super::client::{ClientError, exchange};
+use super::transport::Delivery;
+use reqwest::{Client, Request};
+use std::future::Future;
+use tokio::sync::{mpsc, oneshot};
+
+/// The way to the thread. Cheap to clone; the thread ends, with whatever is in flight, when the last clone is dropped.
+#[derive(Debug, Clone)]
+pub struct Line(mpsc::UnboundedSender<Errand>);
+
+/// A request on its way, and who waits for what comes of it.
+#[derive(Debug)]
+struct Errand {
+    client: Client,
+    request: Request,
+    came: oneshot::Sender<Delivery>,
+}
+
+impl Line {
+    /// Starts the thread.
+    ///
+    /// # Errors
+    /// The system gives no thread, or none that can wait for sockets.
+    pub fn open() -> Result<Self, ClientError> {
+        let setup = |error: std::io::Error| ClientError::Setup(format!("starting its thread: {error}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(setup)?;
+        let (sender, mut errands) = mpsc::unbounded_channel();
+        let speak = async move {
+            while let Some(Errand { client, request, came }) = errands.recv().await {
+                // Whoever no longer waits hears nothing.
+                tokio::spawn(async move { drop(came.send(exchange(&client, request).await)) });
+            }
+        };
+        let thread = std::thread::Builder::new().name("http".to_owned());
+        thread.spawn(move || runtime.block_on(speak)).map_err(setup)?;
+        Ok(Self(sender))
+    }
+
+    /// Has a request sent, now.
+    pub(super) fn send(&self, client: Client, request: Request) -> impl Future<Output = Delivery> + use<> {
+        let (came, comes) = oneshot::channel();
+        let handed_over = self.0.send(Errand { client, request, came });
+        async move {
+            if handed_over.is_err() {
+                return Delivery::NotSent("the thread that sends is gone".to_owned());
+            }
+            comes.await.unwrap_or_else(|_| Delivery::Lost("an internal error struck while it was under way".to_owned()))
+        }
+    }
+}
