@@ -51,3 +51,23 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reqwest::{Method, Url};
+
+    #[tokio::test]
+    async fn without_a_thread_nothing_is_sent_and_what_it_took_and_never_told_of_is_lost() {
+        let (sender, mut errands) = mpsc::unbounded_channel();
+        let line = Line(sender);
+        let send = || line.send(Client::new(), Request::new(Method::GET, Url::parse("http://127.0.0.1:1/").unwrap()));
+        let taken = send();
+        drop(errands.recv().await);
+        assert!(matches!(taken.await, Delivery::Lost(_)));
+        let waiting = send();
+        drop(errands);
+        assert!(matches!(waiting.await, Delivery::Lost(_)), "it might have been taken");
+        assert!(matches!(send().await, Delivery::NotSent(_)));
+    }
+}
