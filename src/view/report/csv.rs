@@ -5,18 +5,19 @@ use super::Row;
 use super::row::{Columns, VERIFIED, VerifiedCells};
 use crate::text::safe;
 use crate::time::rfc3339;
+use csv::ByteRecord;
 use jiff::Timestamp;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// Writes rows as CSV.
 pub struct Writer<W: Write> {
-    output: W,
+    rows: csv::Writer<W>,
     verified: bool,
     kept: usize,
-    /// The row that is being written, with a comma behind each cell.
-    row: Vec<u8>,
-    /// Whether a text of the row needs care; most rows have none that does.
-    careful: bool,
+    /// The row and the cell that are being written.
+    row: ByteRecord,
+    cell: String,
     /// The second of the instant that was written last, and its text up to there: most rows of a long report are of the same second.
     second: Option<(i64, String)>,
 }
@@ -39,11 +40,11 @@ impl<W: Write> Writer<W> {
     /// Goes on with a report whose header is written elsewhere.
     pub fn further(output: W, columns: Columns<'_>) -> Self {
         Self {
-            output,
+            rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
             verified: columns.verified,
             kept: columns.kept.len(),
-            row: Vec::new(),
-            careful: true,
+            row: ByteRecord::new(),
+            cell: String::new(),
             second: None,
         }
     }
@@ -53,25 +54,13 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// Where the output fails.
     pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
-        self.careful = false;
-        self.cells(row);
-        let cells = HEADER.len() + if self.verified { VERIFIED.len() } else { 0 } + self.kept;
-        if self.careful || !safe::are_plain(&self.row, cells) {
-            self.careful = true;
-            self.row.clear();
-            self.cells(row);
-        }
-        self.end()
-    }
-
-    fn cells(&mut self, row: &Row<'_>) {
         self.text(row.action_id);
         self.text(row.provider);
         self.text(row.operation);
         self.text(row.target);
         self.optional(row.reason);
         self.optional(row.reason_sent);
-        self.own(row.outcome.word().as_bytes());
+        self.own(row.outcome.word());
         self.number(row.http_status.map(u64::from));
         self.optional(row.provider_code);
         self.optional(row.provider_message);
@@ -83,36 +72,26 @@ impl<W: Write> Writer<W> {
         self.text(row.source);
         if self.verified {
             for cell in VerifiedCells::cells(row.verified.as_ref()) {
-                self.own(cell.as_bytes());
+                self.own(&cell);
             }
         }
         for index in 0..self.kept {
             self.optional(row.kept.get(index).map(String::as_str));
         }
+        self.end()
     }
 
     /// Ends the report and gives the output back.
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn finish(mut self) -> io::Result<W> {
-        self.output.flush()?;
-        Ok(self.output)
+    pub fn finish(self) -> io::Result<W> {
+        self.rows.into_inner().map_err(|error| error.into_error())
     }
 
-    /// A cell of a text from elsewhere: as it stands, or with care.
+    /// A cell of a text from elsewhere.
     fn text(&mut self, text: &str) {
-        if !self.careful {
-            self.careful = safe::is_formula(text);
-            return self.own(text.as_bytes());
-        }
-        // What is safe has no line breaks left, so that only these need quotes.
-        let safe = safe::spreadsheet(text);
-        if safe.contains([',', '"']) {
-            self.own(format!("\"{}\"", safe.replace('"', "\"\"")).as_bytes());
-        } else {
-            self.own(safe.as_bytes());
-        }
+        self.own(&safe::spreadsheet(text));
     }
 
     fn optional(&mut self, text: Option<&str>) {
@@ -120,47 +99,45 @@ impl<W: Write> Writer<W> {
     }
 
     /// A cell that certsweep itself made: words, numbers and instants need no protection.
-    fn own(&mut self, cell: &[u8]) {
-        self.row.extend_from_slice(cell);
-        self.row.push(b',');
-    }
-
-    fn instant(&mut self, at: Option<Timestamp>) {
-        let Some(at) = at else { return self.own(b"") };
-        // Before 1970 parts of seconds count backwards.
-        if at < Timestamp::UNIX_EPOCH {
-            return self.own(rfc3339(at).as_bytes());
-        }
-        let second = at.as_second();
-        if self.second.as_ref().is_none_or(|(last, _)| *last != second) {
-            let mut text = rfc3339(at);
-            text.truncate(text.len().saturating_sub(THOUSANDTH_AND_Z));
-            self.second = Some((second, text));
-        }
-        let thousandth = usize::try_from(at.subsec_millisecond()).unwrap_or_default() % THOUSANDTHS.len();
-        let text = self.second.as_ref().map_or("", |(_, text)| text);
-        self.row.extend_from_slice(text.as_bytes());
-        self.row.extend_from_slice(&THOUSANDTHS[thousandth]);
-        self.own(b"Z");
+    fn own(&mut self, cell: &str) {
+        self.row.push_field(cell.as_bytes());
     }
 
     fn number(&mut self, number: Option<u64>) {
-        let Some(mut rest) = number else { return self.own(b"") };
-        let mut digits = [0; MOST_DIGITS];
-        let mut begin = digits.len();
-        while begin == digits.len() || rest > 0 {
-            begin -= 1;
-            digits[begin] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
+        match number {
+            Some(number) => self.made(format_args!("{number}")),
+            None => self.own(""),
         }
-        self.own(&digits[begin..]);
     }
 
-    /// Ends the row: its last separator gives way to the line's end.
+    fn instant(&mut self, at: Option<Timestamp>) {
+        let Some(at) = at else { return self.own("") };
+        // Before 1970 parts of seconds count backwards.
+        if at < Timestamp::UNIX_EPOCH {
+            return self.own(&rfc3339(at));
+        }
+        let second = at.as_second();
+        let text = match self.second.take() {
+            Some((last, text)) if last == second => text,
+            _ => {
+                let mut text = rfc3339(at);
+                text.truncate(text.len().saturating_sub(THOUSANDTH_AND_Z));
+                text
+            }
+        };
+        self.made(format_args!("{text}{:03}Z", at.subsec_millisecond()));
+        self.second = Some((second, text));
+    }
+
+    fn made(&mut self, cell: std::fmt::Arguments<'_>) {
+        self.cell.clear();
+        // A string takes whatever it is given.
+        let _ = self.cell.write_fmt(cell);
+        self.row.push_field(self.cell.as_bytes());
+    }
+
     fn end(&mut self) -> io::Result<()> {
-        self.row.pop();
-        self.row.extend_from_slice(b"\r\n");
-        self.output.write_all(&self.row)?;
+        self.rows.write_byte_record(&self.row)?;
         self.row.clear();
         Ok(())
     }
@@ -188,20 +165,6 @@ pub const HEADER: [&str; 16] = [
 
 /// What an instant's text ends with.
 const THOUSANDTH_AND_Z: usize = 4;
-
-/// Of the largest number.
-const MOST_DIGITS: usize = 20;
-/// `000` to `999`.
-const THOUSANDTHS: [[u8; 3]; 1000] = {
-    let mut all = [[0; 3]; 1000];
-    let mut index = 0;
-    while index < 1000 {
-        let digits = [index / 100, index / 10 % 10, index % 10];
-        all[index] = [b'0' + digits[0] as u8, b'0' + digits[1] as u8, b'0' + digits[2] as u8];
-        index += 1;
-    }
-    all
-};
 
 #[cfg(test)]
 mod tests {
