@@ -90,6 +90,8 @@ fn open(path: &Path, flags: rusqlite::OpenFlags) -> Result<(Connection, i32), Jo
     let flags = flags | rusqlite::OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(JournalError::database(path))?;
     connection.busy_timeout(Duration::from_secs(5)).map_err(JournalError::database(path))?;
+    // Runs are read and written from one end to the other: few pages are ever met again.
+    connection.pragma_update(None, "cache_size", -512).map_err(JournalError::database(path))?;
     let pragma = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     if pragma("application_id").map_err(JournalError::database(path))? != APPLICATION_ID {
         return Err(JournalError::NotARun { path: path.to_path_buf() });
