@@ -5,6 +5,7 @@ use super::{Bench, virtual_time};
 use certsweep::engine::{self, Run, Sender};
 use certsweep::journal::RunDir;
 use certsweep::provider::Answer;
+use certsweep::provider::model::Window;
 use certsweep::run::Event;
 use certsweep::text::Secret;
 use certsweep::wire::credentials::Credentials;
@@ -23,6 +24,8 @@ struct Cloud {
     good_for: u32,
     used: Cell<u32>,
     revoked: RefCell<Vec<String>>,
+    /// Requests whose token was refused.
+    refused: Cell<u32>,
     refuse_tokens: bool,
 }
 
@@ -52,6 +55,7 @@ impl Transport for Through {
         }
         let token = request.headers.iter().find(|(name, _)| name == "x-auth-token").map(|(_, value)| value.clone());
         if token != Some(format!("token-{}", cloud.issued.get())) || cloud.used.get() >= cloud.good_for {
+            cloud.refused.set(cloud.refused.get() + 1);
             return answer(401, &[], json!({"error_code": "PCA.00030001", "error_msg": "token expired"}));
         }
         cloud.used.set(cloud.used.get() + 1);
@@ -62,6 +66,12 @@ impl Transport for Through {
 
 /// Revokes so many CAs against a cloud; gives the ending's completeness and its stopped accounts.
 fn revoke_cas(cloud: &Rc<Cloud>, count: usize) -> (bool, usize) {
+    let (well, stopped, _) = revoke_cas_with(cloud, count, None);
+    (well, stopped)
+}
+
+/// The same, with a disk that takes so long to write; tells too how many intents no request followed.
+fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>) -> (bool, usize, u32) {
     virtual_time(async {
         let revoke = |index: usize| {
             (
@@ -71,7 +81,10 @@ fn revoke_cas(cloud: &Rc<Cloud>, count: usize) -> (bool, usize) {
             )
         };
         let actions: Vec<_> = (0..count).map(revoke).collect();
-        let bench = Bench::new(1, Faults::none(), &actions);
+        let mut bench = Bench::new(1, Faults::none(), &actions);
+        if disk.is_some() {
+            bench.settings.accounts[0].windows = vec![Window::parse("900/1s").unwrap()];
+        }
         bench.make();
         let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
         let reader = open.dir.read().unwrap();
@@ -95,8 +108,20 @@ fn revoke_cas(cloud: &Rc<Cloud>, count: usize) -> (bool, usize) {
             questions: None,
         };
         let local = tokio::task::LocalSet::new();
+        if let Some(disk) = disk {
+            let journal = open.journal.clone();
+            journal.be_late();
+            local.spawn_local(async move {
+                loop {
+                    tokio::time::sleep(disk).await;
+                    journal.settle();
+                }
+            });
+        }
         let ending = local.run_until(engine::run(run, &mut |_: Event| {})).await.unwrap();
-        (ending.complete && ending.well, ending.accounts_stopped.len())
+        let intents: u32 = reader.states().unwrap().0.iter().map(|state| state.attempts).sum();
+        let requests = cloud.revoked.borrow().len() as u32 + cloud.refused.get();
+        (ending.complete && ending.well, ending.accounts_stopped.len(), intents - requests)
     })
 }
 
@@ -107,6 +132,20 @@ fn a_token_is_fetched_once_and_renewed_when_it_runs_out() {
         assert_eq!(revoke_cas(&cloud, 30), (true, 0));
         assert_eq!((cloud.issued.get(), cloud.revoked.borrow().len()), (tokens, 30));
     }
+}
+
+#[test]
+fn what_is_written_down_when_a_token_is_withdrawn_waits_for_the_next_one() {
+    let cloud = Rc::new(Cloud { good_for: 50, ..Cloud::default() });
+    let (well, stopped, taken_back) = revoke_cas_with(&cloud, 200, Some(Duration::from_millis(30)));
+    assert_eq!((well, stopped, cloud.issued.get()), (true, 0, 4));
+    assert!(taken_back > 0, "or this proves nothing");
+    // Only what was under way already meets the withdrawn token: at most a request for each slot, three times.
+    assert!(
+        cloud.refused.get() <= 3 * SLOTS,
+        "{} requests went out with a token that was withdrawn",
+        cloud.refused.get()
+    );
 }
 
 #[test]
@@ -122,3 +161,6 @@ fn a_refused_password_stops_the_provider_before_anything_is_asked() {
     assert_eq!(revoke_cas(&cloud, 5), (false, 1));
     assert!(cloud.revoked.borrow().is_empty());
 }
+
+/// Requests of an account at once.
+const SLOTS: u32 = 4;
