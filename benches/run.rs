@@ -1,4 +1,4 @@
-//! How long a run of 20,000 actions takes against the simulator, over loopback, with the journal on disk and limits opened wide.
+//! How long a run of 60,000 actions takes against the simulator, over loopback, with the journal on disk and limits opened wide.
 //! Server and client share the machine. Each
 //! run has a twin without a journal beside it: `share` is the journal's throughput as a share of the twin's. Prints a table.
 //!
@@ -72,6 +72,6 @@ fn once(slots: u32, journal: bool) -> Result<Ran, Box<dyn Error>> {
     Ok(ran)
 }
 
-const ACTIONS: u32 = 20_000;
+const ACTIONS: u32 = 60_000;
 /// Rounds of a run with and one without a journal; the share is the median of their ratios.
 const ROUNDS: usize = 5;
