@@ -77,8 +77,8 @@ impl Earlier {
             }
         }
         let states = reader.states()?;
-        let ended = |state: &crate::journal::ActionState| matches!(state.phase, Phase::Ended(_));
-        let unfinished = !states.0.iter().all(ended);
+        let ended = |state: crate::journal::ActionState| matches!(state.phase, Phase::Ended(_));
+        let unfinished = !states.iter().all(ended);
         self.runs.push(EarlierRun { path, digest: facts.digest.clone(), unfinished });
         reader.fingerprints(|ordinal, account, operation, fingerprint| {
             if let Some(stand) = stand(states.of(ordinal).phase, || repeats(account, operation)) {

@@ -193,7 +193,7 @@ where
 
         let safety = &run.settings.safety;
         let canaries_well =
-            states.0.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
+            states.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
         let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
         let lanes =
             run.settings.accounts.iter().enumerate().map(|(index, account)| {
@@ -202,8 +202,7 @@ where
         let accounts = run.settings.accounts.len();
         let mut waves = Waves::new(&safety.waves, &queue);
         if waves.are_there() {
-            let begun = |(ordinal, state): (usize, &ActionState)| (state.attempts > 0).then_some(ordinal as Ordinal);
-            states.0.iter().enumerate().filter_map(begun).for_each(|ordinal| waves.begun(ordinal));
+            states.whose(|state| state.attempts > 0).into_iter().for_each(|(ordinal, _)| waves.begun(ordinal));
         }
         let mut ready = Ready::new(lanes.collect(), canaries).in_waves(waves);
         let asked = run.reader.operations()?;
@@ -419,13 +418,13 @@ where
         // Leaving at once: what is in flight stays without an end, and resume takes it as lost.
         self.steps.abort_all();
         self.all_told().await;
-        let complete = self.states.0.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
-        let ended_well = |(ordinal, state): (usize, &ActionState)| match state.phase {
+        let complete = self.states.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
+        let ended_well = |(ordinal, state): (usize, ActionState)| match state.phase {
             Phase::Ended(Outcome::Skipped) => self.queue.repeats(ordinal as Ordinal),
             Phase::Ended(outcome) => outcome.is_well(),
             Phase::Waiting | Phase::InFlight => false,
         };
-        let well = self.states.0.iter().enumerate().all(ended_well);
+        let well = self.states.iter().enumerate().all(ended_well);
         let left = if complete { Vec::new() } else { self.left_by_account() };
         let mut ending = Ending {
             stopped: self.stopping.take(),

@@ -112,11 +112,10 @@ impl Start {
     }
 
     fn settle_what_was_in_flight(&mut self, at: Timestamp) {
-        for index in 0..self.states.0.len() {
-            let ActionState { attempts, phase: Phase::InFlight, .. } = self.states.0[index] else { continue };
+        let in_flight = |state: &ActionState| state.phase == Phase::InFlight;
+        for (ordinal, ActionState { attempts, .. }) in self.states.whose(in_flight) {
             let message = "certsweep was stopped while the request was in flight".to_owned();
             let answer = Reply { message: Some(message), ..Reply::default() };
-            let ordinal = index as Ordinal;
             let record =
                 Record::AttemptEnded { ordinal, attempt: attempts, at, effect: Effect::Unknown, counts: true, answer };
             self.write(ordinal, record);
@@ -140,8 +139,7 @@ impl Start {
         }
         let mut reopened: BTreeSet<Ordinal> = BTreeSet::new();
         let named = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if outcomes.contains(&outcome));
-        let first =
-            self.states.0.iter().enumerate().filter(|(_, state)| named(state)).map(|(index, _)| index as Ordinal);
+        let first = self.states.whose(named).into_iter().map(|(ordinal, _)| ordinal);
         reopened.extend(first.filter(|ordinal| !self.queue.repeats(*ordinal)));
         // What was skipped because of them may go again too; needs may stand in any order, so until nothing changes.
         loop {
@@ -169,12 +167,7 @@ impl Start {
         settings: &Settings,
         at: Timestamp,
     ) -> Result<(), JournalError> {
-        for index in 0..self.states.0.len() {
-            let state = self.states.0[index];
-            if !state.tainted || state.phase != Phase::Waiting {
-                continue;
-            }
-            let ordinal = index as Ordinal;
+        for (ordinal, state) in self.states.whose(|state| state.tainted && state.phase == Phase::Waiting) {
             let action = reader.action(ordinal)?;
             let Some(sender) = senders.get(action.account) else { continue };
             let Some(rules) = attempt::rules(sender, &action, None, settings.retry.attempts) else { continue };

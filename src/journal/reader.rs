@@ -265,7 +265,7 @@ impl Reader {
     pub fn overview(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
         let states = self.states_and(|kept| overview.take(&kept.record))?;
-        states.0.iter().for_each(|state| overview.count(state.phase));
+        states.iter().for_each(|state| overview.count(state.phase));
         Ok(overview)
     }
 

@@ -81,24 +81,44 @@ impl ActionState {
 
 /// The state of every action, by ordinal: the fold of a run's records.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct States(pub Vec<ActionState>);
+pub struct States {
+    actions: usize,
+    /// Up to the last action about which there is a record: those after it wait.
+    met: Vec<ActionState>,
+}
 
 impl States {
     /// Before any record.
     pub fn new(actions: u64) -> Self {
-        Self(vec![ActionState::default(); usize::try_from(actions).unwrap_or(usize::MAX)])
+        let actions = usize::try_from(actions).unwrap_or(usize::MAX);
+        // Room is taken once, and lived in as the run goes on.
+        Self { actions, met: Vec::with_capacity(actions) }
+    }
+
+    /// Every action's, by ordinal.
+    pub fn iter(&self) -> impl Iterator<Item = ActionState> {
+        let unmet = std::iter::repeat_n(ActionState::default(), self.actions - self.met.len());
+        self.met.iter().copied().chain(unmet)
+    }
+
+    /// The actions whose state is so, in plan order; no action about which there is no record.
+    pub fn whose(&self, is_so: impl Fn(&ActionState) -> bool) -> Vec<(Ordinal, ActionState)> {
+        let all = (0..).zip(self.met.iter().copied());
+        all.filter(|(_, state)| is_so(state)).collect()
     }
 
     /// The state of an action; every ordinal of a run has one.
     pub fn of(&self, ordinal: Ordinal) -> ActionState {
-        usize::try_from(ordinal).ok().and_then(|index| self.0.get(index)).copied().unwrap_or_default()
+        usize::try_from(ordinal).ok().and_then(|index| self.met.get(index)).copied().unwrap_or_default()
     }
 
     /// Sets the state of an action.
     pub fn set(&mut self, ordinal: Ordinal, new: ActionState) {
-        if let Some(state) = usize::try_from(ordinal).ok().and_then(|index| self.0.get_mut(index)) {
-            *state = new;
+        let Some(index) = usize::try_from(ordinal).ok().filter(|index| *index < self.actions) else { return };
+        if index >= self.met.len() {
+            self.met.resize(index + 1, ActionState::default());
         }
+        self.met[index] = new;
     }
 
     /// Takes a record in; one that moves no action changes nothing.
@@ -263,5 +283,17 @@ mod tests {
         ] {
             assert_eq!(fold(&records), expected, "{records:?}");
         }
+    }
+
+    #[test]
+    fn actions_about_which_there_is_no_record_wait() {
+        let mut states = States::new(4);
+        let done = ActionState { phase: Phase::Ended(Outcome::Succeeded), ..ActionState::default() };
+        states.set(2, done);
+        states.set(4, done);
+        let waiting = ActionState::default();
+        assert_eq!(states.iter().collect::<Vec<_>>(), [waiting, waiting, done, waiting]);
+        assert_eq!((states.of(2), states.of(3), states.of(4)), (done, waiting, waiting));
+        assert_eq!(states.whose(|state| matches!(state.phase, Phase::Ended(_))), [(2, done)]);
     }
 }

@@ -77,7 +77,7 @@ fn what_was_written_down_ahead_is_taken_back_when_the_run_stops() {
         assert_eq!(in_flight(&bench), [0, 0]);
         let states = RunDir::existing(&bench.path()).unwrap().read().unwrap().states().unwrap();
         let taken_back =
-            states.0.iter().filter(|state| state.phase == Phase::Waiting && state.attempts > state.counted).count();
+            states.iter().filter(|state| state.phase == Phase::Waiting && state.attempts > state.counted).count();
         assert!(taken_back > 0, "or this proves nothing");
         bench.world.forgive();
         bench.settings.safety.stop_when = None;

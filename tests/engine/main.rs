@@ -254,11 +254,11 @@ impl Bench {
 
     fn outcomes(&self) -> Vec<Outcome> {
         let reader = RunDir::existing(&self.path()).unwrap().read().unwrap();
-        let ended = |state: &certsweep::journal::ActionState| match state.phase {
+        let ended = |state: certsweep::journal::ActionState| match state.phase {
             Phase::Ended(outcome) => outcome,
             other => panic!("an action is {other:?}"),
         };
-        reader.states().unwrap().0.iter().map(ended).collect()
+        reader.states().unwrap().iter().map(ended).collect()
     }
 }
 

@@ -119,7 +119,7 @@ fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>) -> (
             });
         }
         let ending = local.run_until(engine::run(run, &mut |_: Event| {})).await.unwrap();
-        let intents: u32 = reader.states().unwrap().0.iter().map(|state| state.attempts).sum();
+        let intents: u32 = reader.states().unwrap().iter().map(|state| state.attempts).sum();
         let requests = cloud.revoked.borrow().len() as u32 + cloud.refused.get();
         (ending.complete && ending.well, ending.accounts_stopped.len(), intents - requests)
     })

@@ -150,7 +150,7 @@ where
         let waves = self.ready.waves();
         let (now, count) = (waves.now(), waves.count());
         let mut outcomes = [0_u64; Outcome::ALL.len()];
-        for (index, state) in self.states.0.iter().enumerate() {
+        for (index, state) in self.states.iter().enumerate() {
             let ordinal = index as Ordinal;
             if let Phase::Ended(outcome) = state.phase
                 && waves.of(ordinal) == now
