@@ -1,6 +1,6 @@
 //! How long a run of 60,000 actions takes against the simulator, over loopback, with the journal on disk and limits opened wide.
-//! Server and client share the machine. Each
-//! run has a twin without a journal beside it: `share` is the journal's throughput as a share of the twin's. Prints a table.
+//! Server and client share the machine. Each run has a twin without a journal beside it: `share` is the journal's throughput as a
+//! share of the twin's. Prints a table.
 //!
 //!     cargo bench --bench run
 //!

@@ -77,8 +77,10 @@ impl HttpTransport {
         let loopback = loopback.map_err(|error| ClientError::Setup(chain(&error)))?;
         Ok(Self { outward: None, loopback, line: line.clone() })
     }
+}
 
-    async fn deliver(&self, request: WireRequest) -> Delivery {
+impl Transport for HttpTransport {
+    async fn send(&self, request: WireRequest) -> Delivery {
         let (request, loopback) = match prepare(request) {
             Ok(prepared) => prepared,
             Err(why) => return Delivery::NotSent(why),
@@ -88,12 +90,6 @@ impl HttpTransport {
             return Delivery::NotSent("only loopback is spoken to here".to_owned());
         };
         self.line.send(client.clone(), request).await
-    }
-}
-
-impl Transport for HttpTransport {
-    fn send(&self, request: WireRequest) -> impl Future<Output = Delivery> {
-        self.deliver(request)
     }
 }
 

@@ -4,7 +4,6 @@
 use super::client::{ClientError, exchange};
 use super::transport::Delivery;
 use reqwest::{Client, Request};
-use std::future::Future;
 use tokio::sync::{mpsc, oneshot};
 
 /// The way to the thread. Cheap to clone; the thread ends, with whatever is in flight, when the last clone is dropped.
@@ -39,16 +38,13 @@ impl Line {
         Ok(Self(sender))
     }
 
-    /// Has a request sent, now.
-    pub(super) fn send(&self, client: Client, request: Request) -> impl Future<Output = Delivery> + use<> {
+    /// Has a request sent, and waits for what comes of it.
+    pub(super) async fn send(&self, client: Client, request: Request) -> Delivery {
         let (came, comes) = oneshot::channel();
-        let handed_over = self.0.send(Errand { client, request, came });
-        async move {
-            if handed_over.is_err() {
-                return Delivery::NotSent("the thread that sends is gone".to_owned());
-            }
-            comes.await.unwrap_or_else(|_| Delivery::Lost("an internal error struck while it was under way".to_owned()))
+        if self.0.send(Errand { client, request, came }).is_err() {
+            return Delivery::NotSent("the thread that sends is gone".to_owned());
         }
+        comes.await.unwrap_or_else(|_| Delivery::Lost("an internal error struck while it was under way".to_owned()))
     }
 }
 
@@ -62,12 +58,10 @@ mod tests {
         let (sender, mut errands) = mpsc::unbounded_channel();
         let line = Line(sender);
         let send = || line.send(Client::new(), Request::new(Method::GET, Url::parse("http://127.0.0.1:1/").unwrap()));
-        let taken = send();
-        drop(errands.recv().await);
-        assert!(matches!(taken.await, Delivery::Lost(_)));
-        let waiting = send();
-        drop(errands);
-        assert!(matches!(waiting.await, Delivery::Lost(_)), "it might have been taken");
+        let (taken, ()) = tokio::join!(send(), async { drop(errands.recv().await) });
+        assert!(matches!(taken, Delivery::Lost(_)));
+        let (waiting, ()) = tokio::join!(biased; send(), async { drop(errands) });
+        assert!(matches!(waiting, Delivery::Lost(_)), "it might have been taken");
         assert!(matches!(send().await, Delivery::NotSent(_)));
     }
 }

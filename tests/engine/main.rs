@@ -184,14 +184,7 @@ impl Bench {
                 }
             });
             if let Some(disk) = self.disk {
-                let journal = open.journal.clone();
-                journal.be_late();
-                local.spawn_local(async move {
-                    loop {
-                        tokio::time::sleep(disk).await;
-                        journal.settle();
-                    }
-                });
+                world::slow_disk(&local, &open.journal, disk);
             }
             let going = local.run_until(engine::run(run, &mut observe));
             let journal = open.journal.clone();

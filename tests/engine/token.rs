@@ -1,6 +1,6 @@
 //! Tokens that are fetched: once for a run, anew when a worked one is refused, and never in a circle.
 
-use super::world::{Faults, VirtualClock, World};
+use super::world::{Faults, VirtualClock, World, slow_disk};
 use super::{Bench, virtual_time};
 use certsweep::engine::{self, Run, Sender};
 use certsweep::journal::RunDir;
@@ -109,14 +109,7 @@ fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>) -> (
         };
         let local = tokio::task::LocalSet::new();
         if let Some(disk) = disk {
-            let journal = open.journal.clone();
-            journal.be_late();
-            local.spawn_local(async move {
-                loop {
-                    tokio::time::sleep(disk).await;
-                    journal.settle();
-                }
-            });
+            slow_disk(&local, &open.journal, disk);
         }
         let ending = local.run_until(engine::run(run, &mut |_: Event| {})).await.unwrap();
         let intents: u32 = reader.states().unwrap().iter().map(|state| state.attempts).sum();

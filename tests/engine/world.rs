@@ -1,5 +1,6 @@
 //! The simulated world: providers that count effects, and everything that can go wrong on the way, from one seed.
 
+use certsweep::journal::Journal;
 use certsweep::plan::Settings;
 use certsweep::provider::Answer;
 use certsweep::time::Clock;
@@ -10,6 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::task::LocalSet;
 use tokio::time::Instant;
 
 /// How often each fault strikes, in per cent of the requests.
@@ -330,6 +332,18 @@ impl Transport for WorldTransport {
         tokio::time::sleep(after).await;
         delivery
     }
+}
+
+/// From now on what is written to the journal is said to be so only when the disk, which takes so long, has written.
+pub(crate) fn slow_disk(local: &LocalSet, journal: &Journal, takes: Duration) {
+    let journal = journal.clone();
+    journal.be_late();
+    local.spawn_local(async move {
+        loop {
+            tokio::time::sleep(takes).await;
+            journal.settle();
+        }
+    });
 }
 
 /// Virtual time that goes on over all processes of a run.

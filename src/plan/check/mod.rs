@@ -273,7 +273,7 @@ impl<'r> Checker<'r> {
 
     fn finish(mut self, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
         self.settle();
-        // The thread beside shares the targets: freed here, where they were made, their room is the system's again at once.
+        // The thread beside shares the targets: freed here, where they were made, their room can be used again at once.
         drop(std::mem::take(&mut self.pending));
         let needs = self.check_needs();
         let actions = self.index.count();

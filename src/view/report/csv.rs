@@ -14,11 +14,10 @@ pub struct Writer<W: Write> {
     rows: csv::Writer<W>,
     verified: bool,
     kept: usize,
-    /// The row and the cell that are being written.
+    /// The row that is being written.
     row: ByteRecord,
-    cell: String,
-    /// The second of the instant that was written last, and its text up to there: most rows of a long report are of the same second.
-    second: Option<(i64, String)>,
+    /// An instant of the second that was written last, and the last text: most rows of a long report are of the same second.
+    last: Option<(Timestamp, String)>,
 }
 
 impl<W: Write> Writer<W> {
@@ -43,8 +42,7 @@ impl<W: Write> Writer<W> {
             verified: columns.verified,
             kept: columns.kept.len(),
             row: ByteRecord::new(),
-            cell: String::new(),
-            second: None,
+            last: None,
         }
     }
 
@@ -115,22 +113,16 @@ impl<W: Write> Writer<W> {
         if at < Timestamp::UNIX_EPOCH {
             return self.own(&rfc3339(at));
         }
-        let second = at.as_second();
-        let text = match self.second.take() {
-            Some((last, text)) if last == second => text,
-            _ => {
-                let mut text = rfc3339(at);
+        let text = match &mut self.last {
+            Some((last, text)) if last.as_second() == at.as_second() => {
                 text.truncate(text.len().saturating_sub(THOUSANDTH_AND_Z));
+                // A thousand more, for the noughts in front.
+                text.extend([&itoa::Buffer::new().format(1000 + at.subsec_millisecond())[1..], "Z"]);
                 text
             }
+            other => &mut other.insert((at, rfc3339(at))).1,
         };
-        // A thousand more, for the noughts in front.
-        let mut digits = itoa::Buffer::new();
-        let thousandth = &digits.format(1000 + at.subsec_millisecond())[1..];
-        self.cell.clear();
-        self.cell.extend([&text, thousandth, "Z"]);
-        self.row.push_field(self.cell.as_bytes());
-        self.second = Some((second, text));
+        self.row.push_field(text.as_bytes());
     }
 
     fn end(&mut self) -> io::Result<()> {
