@@ -5,8 +5,7 @@ use super::reach::Came;
 use super::retry::{self, Attempt, Next, Rules};
 use super::sender::Sender;
 use super::trip::Trip;
-use crate::journal::{ActionState, Journal, Record, Reply};
-use crate::plan::Action;
+use crate::journal::{ActionState, Journal, Record, Reply, ToSend};
 use crate::provider::model::{ActionRules, Operation, Window};
 use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
 use crate::run::{Effect, Ordinal, Outcome};
@@ -100,14 +99,14 @@ pub fn operation<'a, T>(sender: &'a Sender<T>, name: &str) -> Option<(&'a Operat
 }
 
 /// What is known about repeating and looking up an action.
-pub fn rules<T>(sender: &Sender<T>, action: &Action, answer: Option<&Answer>, attempts: u32) -> Option<Rules> {
+pub fn rules<T>(sender: &Sender<T>, action: &ToSend, answer: Option<&Answer>, attempts: u32) -> Option<Rules> {
     let (_, rules) = operation(sender, &action.operation)?;
     let lookup = !lookup::choose(&sender.provider, rules, &action.parameters, answer).is_empty();
     Some(Rules { repeat: rules.repeat, lookup, attempts })
 }
 
 /// Whether the look-up of an action reads a list.
-fn reads_a_list<T>(sender: &Sender<T>, action: &Action, answer: Option<&Answer>) -> bool {
+fn reads_a_list<T>(sender: &Sender<T>, action: &ToSend, answer: Option<&Answer>) -> bool {
     let chosen = operation(sender, &action.operation).and_then(|(_, rules)| {
         let (index, _) = lookup::choose(&sender.provider, rules, &action.parameters, answer).into_iter().next()?;
         rules.lookups.get(index)
@@ -127,7 +126,7 @@ pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
 /// Where the provider document does not know the operation; nothing was sent then.
 pub async fn attempt<T: Transport, C: Clock>(
     tools: &Tools<T, C>,
-    action: &Action,
+    action: &ToSend,
     state: ActionState,
     attempts: u32,
 ) -> Result<Report, JournalFailed> {
@@ -190,7 +189,7 @@ pub async fn attempt<T: Transport, C: Clock>(
         _ => Paced::Answered,
     };
     let by_list = matches!(next, Next::LookUp(_)) && reads_a_list(sender, action, answer.as_ref());
-    let skew = answer.as_ref().and_then(|answer| clock_skew(answer, at));
+    let skew = answer.as_ref().filter(|_| sender.compares_clocks(at)).and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(Meaning::Rejected);
     let came = signed.then_some(match came {
         Attempt::NotSent => Came::NotSent,
@@ -204,7 +203,7 @@ pub async fn attempt<T: Transport, C: Clock>(
 /// The last words about an action, for its report row.
 pub(super) fn closing<T: Transport>(
     sender: &Sender<T>,
-    action: &Action,
+    action: &ToSend,
     outcome: Outcome,
     tainted: bool,
     mut reply: Reply,

@@ -379,7 +379,7 @@ where
         let state = self.states.of(ordinal);
         let action = match state.attempts {
             0 => self.ahead.take(self.run.reader, ordinal, account)?,
-            _ => self.run.reader.action(ordinal)?,
+            _ => self.run.reader.to_send(ordinal)?,
         };
         let look = self.looks.get(&ordinal).map(|look| look.doubted.clone());
         let task = match self.doubts.get(&ordinal).cloned() {

@@ -5,8 +5,7 @@ use super::attempt::{JournalFailed, NEVER_AGAIN, Paced, Report, Tools, append, c
 use super::reach::Came;
 use super::retry::{self, Next};
 use super::sender::Sender;
-use crate::journal::{ActionState, Record, Reply};
-use crate::plan::Action;
+use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::provider::model::{Kind, LookupRule, Operation};
 use crate::provider::{Answer, Meaning, Standing, lookup};
 use crate::run::Outcome;
@@ -80,7 +79,7 @@ pub struct ReadList {
 #[derive(Debug)]
 pub struct Case {
     /// The action.
-    pub action: Action,
+    pub action: ToSend,
     /// Its state.
     pub state: ActionState,
     /// What is in doubt.

@@ -9,7 +9,7 @@ use crate::provider::{CredentialReference, Provider, retry_after};
 use crate::run::Ordinal;
 use crate::text::safe;
 use crate::wire::{Delivery, Pass, Signer, Transport, WireRequest, request};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
@@ -35,6 +35,8 @@ pub struct Sender<T> {
     tokens: Cell<u32>,
     /// Actions whose last requests were refused for their passes, with how often in a row.
     refusals: RefCell<HashMap<Ordinal, u32>>,
+    /// When the provider's clock was compared with ours last.
+    compared: Cell<Option<Timestamp>>,
     /// Lists that look-ups have read, by what was asked.
     lists: RefCell<HashMap<String, ReadList>>,
     /// Held by the one who reads a list: whoever asks the same meanwhile waits, and finds it read.
@@ -81,6 +83,7 @@ impl<T: Transport> Sender<T> {
             token: Cell::new(token),
             tokens: Cell::new(0),
             refusals: RefCell::default(),
+            compared: Cell::new(None),
             lists: RefCell::default(),
             reading: tokio::sync::Mutex::new(()),
         }
@@ -205,6 +208,15 @@ impl<T: Transport> Sender<T> {
         may_help
     }
 
+    /// Whether it is time to compare the provider's clock with ours again: a date is not read in every one of a thousand answers a second.
+    pub fn compares_clocks(&self, at: Timestamp) -> bool {
+        let due = self.compared.get().is_none_or(|last| at.duration_since(last).abs() >= BETWEEN_CLOCKS);
+        if due {
+            self.compared.set(Some(at));
+        }
+        due
+    }
+
     async fn deliver(&self, request: WireRequest) -> Delivery {
         let followed = tracing::enabled!(tracing::Level::DEBUG);
         let line = followed.then(|| format!("{}: {} {}", safe::terminal(&self.name), request.method, request.url));
@@ -245,5 +257,7 @@ impl<T: Transport> Sender<T> {
     }
 }
 
+/// A clock that runs away does so slowly.
+const BETWEEN_CLOCKS: SignedDuration = SignedDuration::from_secs(1);
 /// Passes of one action that are refused in a row before it counts as an attempt that came to nothing.
 const MOST_REFUSALS: u32 = 10;

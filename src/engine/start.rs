@@ -168,7 +168,7 @@ impl Start {
         at: Timestamp,
     ) -> Result<(), JournalError> {
         for (ordinal, state) in self.states.whose(|state| state.tainted && state.phase == Phase::Waiting) {
-            let action = reader.action(ordinal)?;
+            let action = reader.to_send(ordinal)?;
             let Some(sender) = senders.get(action.account) else { continue };
             let Some(rules) = attempt::rules(sender, &action, None, settings.retry.attempts) else { continue };
             let reply =

@@ -1,11 +1,59 @@
 //! Actions from rows of the run database. Decides nothing.
 
+use super::rows::Unreadable;
 use crate::plan::Action;
 use crate::plan::checked::{Fingerprint, Parameters};
+use crate::run::Ordinal;
 use rusqlite::Row;
+use serde_json::{Map, Value};
+
+/// What sending an action needs of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToSend {
+    /// Its place in the plan, from 0.
+    pub ordinal: Ordinal,
+    /// Its id.
+    pub id: String,
+    /// Index into the settings' accounts.
+    pub account: usize,
+    /// The operation's name.
+    pub operation: String,
+    /// What it acts on, as the report shows it.
+    pub target: String,
+    /// The parameters under the provider's names.
+    pub parameters: Map<String, Value>,
+}
+
+/// The columns of [`ToSend`].
+pub(super) const TO_SEND: &str = "ordinal, id, account, operation, target, parameters";
+
+impl ToSend {
+    /// Reads a row of [`TO_SEND`].
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, Unreadable> {
+        let ordinal = row.get::<_, i64>(0)?.unsigned_abs();
+        let wrong =
+            |what: &str, error: &dyn std::fmt::Display| Unreadable::Row(format!("action {ordinal}: {what}: {error}"));
+        let parameters = row.get_ref(5)?.as_str().map_err(|error| wrong("parameters", &error))?;
+        Ok(Self {
+            ordinal,
+            id: row.get(1)?,
+            account: usize::try_from(row.get::<_, i64>(2)?).map_err(|error| wrong("account", &error))?,
+            operation: row.get(3)?,
+            target: row.get(4)?,
+            parameters: serde_json::from_str(parameters).map_err(|error| wrong("parameters", &error))?,
+        })
+    }
+}
 
 pub(super) const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
      action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of, action.fingerprint, action.certificate";
+
+impl From<Action> for ToSend {
+    fn from(action: Action) -> Self {
+        let Action { ordinal, id, account, operation, target, parameters, .. } = action;
+        Self { ordinal, id, account, operation, target, parameters: parameters.into_map() }
+    }
+}
 
 /// An action's row before its JSON texts are read.
 pub(super) struct RawAction {

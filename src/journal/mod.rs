@@ -21,6 +21,7 @@ mod told;
 pub mod words;
 pub mod writer;
 
+pub use actions::ToSend;
 pub use dir::{RunDir, RunMaker};
 pub use error::JournalError;
 pub use queue::{Queue, Queued};

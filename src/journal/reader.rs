@@ -1,6 +1,6 @@
 //! Reads a run: its constants, its actions, and the fold of its records. Also while another process writes it.
 
-use super::actions::{ACTION, RawAction};
+use super::actions::{ACTION, RawAction, TO_SEND, ToSend};
 use super::queue::Queue;
 use super::record::Record;
 use super::rows::{Kept, Unreadable, to_sql};
@@ -11,7 +11,7 @@ use crate::plan::checked::Fingerprint;
 use crate::plan::{Action, Settings};
 use crate::run::{Ordinal, Outcome};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Params};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -142,20 +142,34 @@ impl Reader {
         raw.parse().map_err(|what| self.unreadable(what))
     }
 
-    /// An action and those of the same account that come soon after it, in plan order.
+    /// What sending an action needs of it.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or has no such action.
+    pub fn to_send(&self, ordinal: Ordinal) -> Result<ToSend, JournalError> {
+        let found = self.sendable("ordinal = ?1", [to_sql(ordinal)])?.pop();
+        found.ok_or_else(|| self.unreadable(format!("there is no action {ordinal}")))
+    }
+
+    /// The same of an action and of those of its account that come soon after it, in plan order.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn actions_from(&self, ordinal: Ordinal, account: usize) -> Result<Vec<Action>, JournalError> {
-        let database = JournalError::database(&self.path);
+    pub fn to_send_from(&self, ordinal: Ordinal, account: usize) -> Result<Vec<ToSend>, JournalError> {
         // Among the actions of other accounts an account's own may be rare: the rows that are looked through are bounded, too.
-        let select = format!(
-            "SELECT {ACTION} FROM action WHERE ordinal BETWEEN ?1 AND ?1 + {LOOKED_THROUGH} AND account = ?2 LIMIT {READ_AHEAD}"
-        );
-        let mut statement = self.connection.prepare_cached(&select).map_err(&database)?;
-        let rows =
-            statement.query_map((to_sql(ordinal), to_sql(account as u64)), RawAction::read).map_err(&database)?;
-        rows.map(|raw| raw.map_err(&database)?.parse().map_err(|what| self.unreadable(what))).collect()
+        let which = format!("ordinal BETWEEN ?1 AND ?1 + {LOOKED_THROUGH} AND account = ?2 LIMIT {READ_AHEAD}");
+        self.sendable(&which, (to_sql(ordinal), to_sql(account as u64)))
+    }
+
+    fn sendable(&self, which: &str, by: impl Params) -> Result<Vec<ToSend>, JournalError> {
+        let select = format!("SELECT {TO_SEND} FROM action WHERE {which}");
+        let mut statement = self.connection.prepare_cached(&select).map_err(self.database())?;
+        let mut rows = statement.query(by).map_err(self.database())?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().map_err(self.database())? {
+            found.push(ToSend::read(row).map_err(|error| self.error(error))?);
+        }
+        Ok(found)
     }
 
     /// The action of an id.

@@ -132,7 +132,7 @@ mod tests {
             target: String::new(),
             reason: None,
             reason_sent: None,
-            parameters: serde_json::Map::new().into(),
+            parameters: crate::plan::checked::Parameters::default(),
             reaches: None,
             needs: Vec::new(),
             not_before: None,

@@ -2,9 +2,10 @@
 
 use super::settings::Settings;
 use crate::pki::{RevocationReason, SerialNumber};
+use crate::provider::model::Operation;
 use crate::run::Ordinal;
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -83,6 +84,12 @@ pub struct Parameters {
     map: OnceLock<Map<String, Value>>,
 }
 
+/// Parameters, to be written in the order of the operation's.
+struct InOrder<'a> {
+    operation: &'a Operation,
+    map: &'a Map<String, Value>,
+}
+
 /// What an action does, over all plans and runs: half a SHA-256 over provider document, base URL, operation and parameters
 /// (the target and the reason are among these).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -126,6 +133,13 @@ impl Parameters {
         &self.text
     }
 
+    /// Writes them: nothing but an operation's parameters.
+    pub(super) fn of(operation: &Operation, map: Map<String, Value>) -> Self {
+        // Texts as names and JSON values, which nothing keeps from being written.
+        let text = serde_json::to_string(&InOrder { operation, map: &map }).unwrap_or_default();
+        Self { text, map: OnceLock::from(map) }
+    }
+
     /// The map, where nothing else is needed further on.
     pub fn into_map(self) -> Map<String, Value> {
         let _ = &*self;
@@ -140,10 +154,10 @@ impl Parameters {
     }
 }
 
-impl From<Map<String, Value>> for Parameters {
-    fn from(map: Map<String, Value>) -> Self {
-        let text = serde_json::to_string(&map).unwrap_or_default();
-        Self { text, map: OnceLock::from(map) }
+impl Serialize for InOrder<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let given = self.operation.parameters.iter().map(|parameter| &parameter.name);
+        serializer.collect_map(given.filter_map(|name| Some((name, self.map.get(name)?))))
     }
 }
 

@@ -2,11 +2,13 @@
 //! did not reach the provider; whatever is not sure is lost, never "not sent".
 
 use super::line::Line;
+use super::prepare::{Place, prepare};
 use super::transport::{Delivery, Transport, WireRequest};
 use crate::provider::Answer;
 use crate::text::safe;
-use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, ClientBuilder, Method, Request, Response, Url, redirect, retry};
+use reqwest::header::HeaderValue;
+use reqwest::{Certificate, Client, ClientBuilder, Request, Response, redirect, retry};
+use std::cell::RefCell;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +32,8 @@ pub struct HttpTransport {
     /// For loopback, where no proxy has any business.
     loopback: Client,
     line: Line,
+    /// Where the last request went.
+    place: RefCell<Option<Place>>,
 }
 
 /// Why there is no client.
@@ -65,7 +69,12 @@ impl HttpTransport {
         let builder = || configured(options).tls_certs_merge(roots.clone());
         let setup = |error| ClientError::Setup(chain(&error));
         let loopback = builder().no_proxy().build().map_err(setup)?;
-        Ok(Self { outward: Some(builder().build().map_err(setup)?), loopback, line: line.clone() })
+        Ok(Self {
+            outward: Some(builder().build().map_err(setup)?),
+            loopback,
+            line: line.clone(),
+            place: RefCell::default(),
+        })
     }
 
     /// A client for loopback alone, such as for the simulator: it needs no root certificates and refuses all other hosts.
@@ -75,16 +84,18 @@ impl HttpTransport {
     pub fn loopback_only(options: &HttpOptions, line: &Line) -> Result<Self, ClientError> {
         let loopback = configured(options).tls_certs_only([]).no_proxy().build();
         let loopback = loopback.map_err(|error| ClientError::Setup(chain(&error)))?;
-        Ok(Self { outward: None, loopback, line: line.clone() })
+        Ok(Self { outward: None, loopback, line: line.clone(), place: RefCell::default() })
     }
 }
 
 impl Transport for HttpTransport {
     async fn send(&self, request: WireRequest) -> Delivery {
-        let (request, loopback) = match prepare(request) {
+        let (request, place) = match prepare(request, self.place.take()) {
             Ok(prepared) => prepared,
             Err(why) => return Delivery::NotSent(why),
         };
+        let loopback = place.loopback;
+        self.place.replace(Some(place));
         let client = if loopback { Some(&self.loopback) } else { self.outward.as_ref() };
         let Some(client) = client else {
             return Delivery::NotSent("only loopback is spoken to here".to_owned());
@@ -125,45 +136,6 @@ pub(super) fn read_roots(path: &Path) -> Result<Vec<Certificate>, ClientError> {
         .ok_or_else(|| ClientError::NoCertificate { path: path.to_owned() })
 }
 
-/// The request as the library wants it, and whether it goes to loopback; a sentence where it must not be sent.
-fn prepare(request: WireRequest) -> Result<(Request, bool), String> {
-    let url = Url::parse(&request.url).map_err(|error| format!("the URL cannot be read: {error}"))?;
-    let loopback = is_loopback(&url);
-    match url.scheme() {
-        "https" => {}
-        "http" if loopback => {}
-        "http" => return Err("plain http is refused for anything but loopback; use https".to_owned()),
-        _ => return Err("the URL is neither https nor http".to_owned()),
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("the URL holds a user name or password".to_owned());
-    }
-    // `.` and `..` in a path are resolved by whoever parses a URL; the request would go to another place than was meant.
-    if path_and_query(&request.url).is_none_or(|meant| Some(meant) != path_and_query(url.as_str())) {
-        return Err(
-            "the URL's path would be changed on its way; it holds `.`, `..` or bare special characters".to_owned()
-        );
-    }
-    let method = Method::from_bytes(request.method.as_bytes()).map_err(|error| error.to_string())?;
-    let mut prepared = Request::new(method, url);
-    for (name, value) in &request.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header field's name is none".to_owned())?;
-        let mut value = HeaderValue::from_str(value)
-            .map_err(|_| format!("the header field `{name}` holds characters that it cannot carry"))?;
-        // Kept out of logs, and out of HTTP/2's shared compression table. Which fields are secret only signers know.
-        value.set_sensitive(true);
-        prepared.headers_mut().append(name, value);
-    }
-    *prepared.body_mut() = request.body.map(Into::into);
-    Ok((prepared, loopback))
-}
-
-/// What follows the host in a URL.
-fn path_and_query(url: &str) -> Option<&str> {
-    let (_, rest) = url.split_once("://")?;
-    rest.find('/').map(|slash| &rest[slash..])
-}
-
 async fn read(mut response: Response) -> Delivery {
     let status = response.status().as_u16();
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -182,12 +154,6 @@ async fn read(mut response: Response) -> Delivery {
             }
         }
     }
-}
-
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The whole chain of causes as one safe line; a cause that only repeats the one above is left out.

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod credentials;
 mod fetch;
 mod line;
+mod prepare;
 pub mod request;
 pub mod sign;
 pub mod signer;

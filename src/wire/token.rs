@@ -60,10 +60,9 @@ mod tests {
         let credentials = Credentials::new(pairs.map(|(name, value)| (name.to_owned(), Secret::new(value))));
         let request = token_request("https://iam.example/v3/auth/tokens", &credentials).unwrap();
         assert_eq!((request.method.as_str(), request.url.as_str()), ("POST", "https://iam.example/v3/auth/tokens"));
-        assert_eq!(
-            String::from_utf8(request.body.unwrap()).unwrap(),
-            r#"{"auth":{"identity":{"methods":["password"],"password":{"user":{"name":"IAMUser","password":"p\"w","domain":{"name":"IAMDomain"}}}},"scope":{"domain":{"name":"IAMDomain"}}}}"#
-        );
+        let documented = r#"{"auth":{"identity":{"methods":["password"],"password":{"user":{"name":"IAMUser","password":"p\"w","domain":{"name":"IAMDomain"}}}},"scope":{"domain":{"name":"IAMDomain"}}}}"#;
+        let read = |body: &[u8]| serde_json::from_slice::<Value>(body).unwrap();
+        assert_eq!(read(&request.body.unwrap()), read(documented.as_bytes()));
         assert_eq!(token_request("x", &Credentials::default()), Err(SignError::Missing("iam_domain".to_owned())));
     }
 

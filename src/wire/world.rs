@@ -1,7 +1,8 @@
 //! What CAs publish for everybody: lists (CRLs), OCSP answers, certificates of issuers. It is fetched over plain http too, as is
 //! usual, since each is signed and believed for its signature alone. Sends no credential, and reads no more than it must.
 
-use super::client::{ClientError, HttpOptions, chain, configured, is_loopback, read_roots};
+use super::client::{ClientError, HttpOptions, chain, configured, read_roots};
+use super::prepare::is_loopback;
 use reqwest::{Client, ClientBuilder, Request, Response, Url, header, redirect};
 use std::future::Future;
 

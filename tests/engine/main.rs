@@ -14,6 +14,7 @@ mod world;
 
 use certsweep::engine::{self, Ending, Question, Run, Sender};
 use certsweep::journal::{Phase, Reader, RunDir, RunFacts, RunMaker};
+use certsweep::plan::checked::Parameters;
 use certsweep::plan::settings::{BetweenWaves, Retry, Safety, Schedule, WaveSize};
 use certsweep::plan::{Account, Action, Settings};
 use certsweep::provider::Catalog;
@@ -91,7 +92,7 @@ impl Bench {
                 target: rules.target.parameters.iter().map(text).collect::<Vec<_>>().join("/"),
                 reason: None,
                 reason_sent: None,
-                parameters: parameters.into(),
+                parameters: Parameters::parse(Value::Object(parameters).to_string()).unwrap(),
                 reaches: None,
                 needs: vec![],
                 not_before: None,

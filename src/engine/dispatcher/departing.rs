@@ -4,8 +4,7 @@
 use super::super::attempt::{self, Tools};
 use super::super::sender::Sender;
 use super::{Dispatcher, Step, UnderWay};
-use crate::journal::{ActionState, Record, Reply};
-use crate::plan::Action;
+use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::provider::Repeat;
 use crate::run::Effect;
 use crate::time::Clock;
@@ -17,7 +16,7 @@ use tokio::task::Id;
 /// An attempt that begins once its intent is durable and a slot is free.
 pub(super) struct Departure<T, C> {
     pub(super) tools: Tools<T, C>,
-    pub(super) action: Action,
+    pub(super) action: ToSend,
     /// The action's state before.
     pub(super) state: ActionState,
     pub(super) intent: Record,

@@ -9,8 +9,7 @@ use super::super::retry::{self, Next};
 use super::super::sender::TokenError;
 use super::super::trip::Times;
 use super::{Dispatcher, Step, UnderWay};
-use crate::journal::{Record, Reply};
-use crate::plan::Action;
+use crate::journal::{Record, Reply, ToSend};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -184,7 +183,7 @@ where
         if self.looks.contains_key(&ordinal) {
             return self.look_panicked(ordinal);
         }
-        let Ok(Action { id, .. }) = self.run.reader.action(ordinal) else {
+        let Ok(ToSend { id, .. }) = self.run.reader.to_send(ordinal) else {
             return self
                 .stop(StopReason::Environment(format!("an action panicked, and the journal cannot be read: {panic}")));
         };
@@ -220,7 +219,7 @@ where
         let answer = Reply { message: Some(message.to_owned()), ..Reply::default() };
         for ordinal in ordinals {
             self.write(vec![self.end_of(ordinal, Outcome::Skipped, answer.clone())]);
-            if let Ok(action) = self.run.reader.action(ordinal) {
+            if let Ok(action) = self.run.reader.to_send(ordinal) {
                 self.tell_of_end(action.account, ordinal, &action.id, Outcome::Skipped, &answer);
             }
         }

@@ -42,7 +42,7 @@ where
         if !self.ready.is_canary(ordinal) || !safety::is_looked_at(outcome) {
             return false;
         }
-        let Ok(action) = self.run.reader.action(ordinal) else { return false };
+        let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
         let rules = attempt::rules(&self.run.senders[account], &action, answer.as_ref(), 1);
         if !rules.is_some_and(|rules| rules.lookup) {
             return false;

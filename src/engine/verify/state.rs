@@ -91,7 +91,8 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
         let answer = rules_of(&self.sender.provider, &action)
             .and_then(|(operation, _)| lookup::remembered(operation, reference.as_deref()?));
         let doubted = Doubted { answer, since, ..Doubted::default() };
-        let asked = look_up::Case { action, state: ActionState::default(), doubted, attempts: self.retry.attempts };
+        let (state, attempts) = (ActionState::default(), self.retry.attempts);
+        let asked = look_up::Case { action: action.into(), state, doubted, attempts };
         let (mut tries, mut throttles) = (0, 0);
         loop {
             let refused = self.refused.borrow().clone();

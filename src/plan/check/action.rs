@@ -44,8 +44,8 @@ impl Checker<'_> {
         }
         let own_key = operation.own_key(&parameters.map).is_some();
         // The key that signs is the certificate's, wherever it lies.
-        let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &parameters.map)));
-        let text = Parameters::from(std::mem::take(&mut parameters.map));
+        let elsewhere = own_key.then(|| Parameters::of(operation, without_place_of_key(operation, &parameters.map)));
+        let text = Parameters::of(operation, std::mem::take(&mut parameters.map));
         let draft = &mut self.draft.accounts.drafts[account];
         draft.account.own_keys &= own_key;
         let base = FingerprintBase::new(draft, &operation.name);

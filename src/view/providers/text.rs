@@ -147,11 +147,14 @@ fn example(provider: &Provider, operation: &Operation) -> Option<String> {
     let sample = operation.samples.first()?;
     // JSON values are YAML too, quoted where a plain scalar could be misread.
     let rule = operation.action.as_ref().and_then(|rules| rules.certificate.as_ref());
-    let field = |(name, value): (&String, &Value)| match rule {
-        Some(rule) if rule.field == *name => format!(", {name}: \"file:shop.pem\""),
-        _ => format!(", {name}: {value}"),
+    let field = |Parameter { name, .. }: &Parameter| {
+        let value = sample.parameters.get(name)?;
+        Some(match rule {
+            Some(rule) if rule.field == *name => format!(", {name}: \"file:shop.pem\""),
+            _ => format!(", {name}: {value}"),
+        })
     };
-    let fields: String = sample.parameters.iter().map(field).collect();
+    let fields: String = operation.parameters.iter().filter_map(field).collect();
     Some(format!("- {{provider: {}, action: {}{fields}}}", provider.id, operation.name))
 }
 

@@ -4,7 +4,7 @@
 use super::Row;
 use super::row::Columns;
 use crate::time::rfc3339;
-use serde_json::{Map, Value, json};
+use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::io::{self, Write};
 
 /// Writes rows as a JSON array.
@@ -32,7 +32,7 @@ impl<W: Write> Writer<W> {
     pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
-        let object = self.object(row);
+        let object = Object { row, verified: self.verified, kept_columns: &self.kept_columns };
         serde_json::to_writer(&mut self.output, &object).map_err(io::Error::from)
     }
 
@@ -45,43 +45,62 @@ impl<W: Write> Writer<W> {
         self.output.flush()?;
         Ok(self.output)
     }
+}
 
-    fn object(&self, row: &Row<'_>) -> Value {
-        let mut object = json!({
-            "action_id": row.action_id,
-            "provider": row.provider,
-            "operation": row.operation,
-            "target": row.target,
-            "reason": row.reason,
-            "reason_sent": row.reason_sent,
-            "outcome": row.outcome,
-            "http_status": row.http_status,
-            "provider_code": row.provider_code,
-            "provider_message": row.provider_message,
-            "provider_ref": row.provider_ref,
-            "attempts": row.attempts,
-            "started_at": row.started_at.map(rfc3339),
-            "finished_at": row.finished_at.map(rfc3339),
-            "duration_ms": row.duration_ms,
-            "source": row.source,
-        });
+/// A row as an object, its members in the order of the columns.
+struct Object<'a> {
+    row: &'a Row<'a>,
+    verified: bool,
+    kept_columns: &'a [String],
+}
+
+impl Serialize for Object<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let row = self.row;
+        let mut object = serializer.serialize_map(None)?;
+        object.serialize_entry("action_id", row.action_id)?;
+        object.serialize_entry("provider", row.provider)?;
+        object.serialize_entry("operation", row.operation)?;
+        object.serialize_entry("target", row.target)?;
+        object.serialize_entry("reason", &row.reason)?;
+        object.serialize_entry("reason_sent", &row.reason_sent)?;
+        object.serialize_entry("outcome", &row.outcome)?;
+        object.serialize_entry("http_status", &row.http_status)?;
+        object.serialize_entry("provider_code", &row.provider_code)?;
+        object.serialize_entry("provider_message", &row.provider_message)?;
+        object.serialize_entry("provider_ref", &row.provider_ref)?;
+        object.serialize_entry("attempts", &row.attempts)?;
+        object.serialize_entry("started_at", &row.started_at.map(rfc3339))?;
+        object.serialize_entry("finished_at", &row.finished_at.map(rfc3339))?;
+        object.serialize_entry("duration_ms", &row.duration_ms)?;
+        object.serialize_entry("source", row.source)?;
         if self.verified {
             let verified = row.verified.as_ref();
-            object["verified"] = json!(verified.map(|verified| verified.seen));
-            object["verified_at"] = json!(verified.map(|verified| rfc3339(verified.at)));
-            object["verified_by"] = json!(verified.map(|verified| &verified.by));
-            object["revoked_at"] = json!(verified.and_then(|verified| verified.revoked_at).map(rfc3339));
             let after = verified.and_then(|verified| verified.after(row.finished_at));
-            object["time_to_revoke_ms"] =
-                json!(after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
-            object["not_seen_revoked"] = json!(verified.and_then(|verified| verified.why.as_ref()));
+            object.serialize_entry("verified", &verified.map(|verified| verified.seen))?;
+            object.serialize_entry("verified_at", &verified.map(|verified| rfc3339(verified.at)))?;
+            object.serialize_entry("verified_by", &verified.map(|verified| &verified.by))?;
+            object.serialize_entry("revoked_at", &verified.and_then(|verified| verified.revoked_at).map(rfc3339))?;
+            let after = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
+            object.serialize_entry("time_to_revoke_ms", &after)?;
+            object.serialize_entry("not_seen_revoked", &verified.and_then(|verified| verified.why.as_ref()))?;
         }
         if !self.kept_columns.is_empty() {
-            let kept: Map<String, Value> =
-                self.kept_columns.iter().zip(&row.kept).map(|(name, value)| (name.clone(), json!(value))).collect();
-            object["kept"] = Value::Object(kept);
+            object.serialize_entry("kept", &Kept { names: self.kept_columns, values: &row.kept })?;
         }
-        object
+        object.end()
+    }
+}
+
+/// The kept columns of a row.
+struct Kept<'a> {
+    names: &'a [String],
+    values: &'a [String],
+}
+
+impl Serialize for Kept<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.names.iter().zip(self.values))
     }
 }
 
@@ -90,6 +109,7 @@ mod tests {
     use super::super::row::testing::row;
     use super::*;
     use jiff::Timestamp;
+    use serde_json::{Value, json};
 
     fn written(kept: &[&str], rows: &[Row<'_>]) -> Value {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
@@ -112,8 +132,12 @@ mod tests {
         assert_eq!(report[0]["provider_message"], "=1\u{1b}");
         assert_eq!(report[0]["finished_at"], Value::Null);
         assert_eq!(report[1]["kept"], json!({"Owner": "김", "Ticket": "T-1"}));
-        let names: Vec<&String> = report[0].as_object().unwrap().keys().collect();
-        assert_eq!(names[..16], super::super::csv::HEADER);
+        let mut writer = Writer::new(Vec::new(), Columns { verified: false, kept: &[] }).unwrap();
+        writer.write(&row("a")).unwrap();
+        let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+        let places: Vec<usize> =
+            super::super::csv::HEADER.iter().map(|name| text.find(&format!("\"{name}\":")).unwrap()).collect();
+        assert!(places.is_sorted() && places.len() == text.matches("\":").count(), "{text}");
     }
 
     #[test]
