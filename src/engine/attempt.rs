@@ -1,4 +1,4 @@
-//! One attempt of one action: sign, send, read, decide, record. Runs as a task of its own once its intent is durable, talks to the
+//! One attempt of one action: sign, send, read, decide, record. Runs beside others once its intent is durable, talks to the
 //! wire, and hands its report to the dispatcher, which alone owns the run's state.
 
 use super::reach::Came;

@@ -31,12 +31,13 @@ use crate::plan::{Settings, calendar};
 use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
+use futures_util::future::{FutureExt as _, LocalBoxFuture};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-use tokio::task::{Id, JoinSet};
 
 /// Everything that a run needs. The caller has made the run directory and resolved the credentials.
 #[derive(Debug)]
@@ -103,7 +104,7 @@ impl Ending {
     }
 }
 
-/// Carries out a run, or goes on with it. Must run inside a [`tokio::task::LocalSet`].
+/// Carries out a run, or goes on with it.
 ///
 /// # Errors
 /// Where the run cannot be read, or its records contradict each other; nothing was sent then.
@@ -129,8 +130,7 @@ struct Dispatcher<'a, 'o, T, C> {
     ready: Ready,
     ahead: Ahead,
     doubts: HashMap<Ordinal, Doubted>,
-    steps: JoinSet<Step>,
-    under_way: HashMap<Id, UnderWay>,
+    steps: FuturesUnordered<LocalBoxFuture<'static, Over>>,
     /// What is written down, and has no slot yet, by account.
     written: Vec<departing::Written<T, C>>,
     watch: Watch,
@@ -170,7 +170,10 @@ struct UnderWay {
     trip: Rc<Trip>,
 }
 
-/// What a task came to.
+/// A step that is over: what it came to, or nothing where it panicked.
+type Over = (UnderWay, Option<Step>);
+
+/// What a step came to.
 enum Step {
     Attempt(Result<Box<Report>, JournalFailed>),
     LookUp(Result<LookedUp, JournalFailed>),
@@ -252,8 +255,7 @@ where
             queue,
             ready,
             ahead: Ahead::new(accounts),
-            steps: JoinSet::new(),
-            under_way: HashMap::new(),
+            steps: FuturesUnordered::new(),
             written: (0..accounts).map(|_| departing::Written::default()).collect(),
             began: now,
             signals: 0,
@@ -298,10 +300,10 @@ where
             tokio::select! {
                 biased;
                 Some(word) = self.run.words.recv() => self.told(word),
-                Some(joined) = self.steps.join_next_with_id() => {
-                    self.stepped(joined);
-                    while let Some(joined) = self.steps.try_join_next_with_id() {
-                        self.stepped(joined);
+                Some(over) = self.steps.next() => {
+                    self.stepped(over);
+                    while let Some(Some(over)) = self.steps.next().now_or_never() {
+                        self.stepped(over);
                     }
                 }
                 Some(written) = self.untold.acknowledged.recv() => {
@@ -360,7 +362,7 @@ where
             self.ready.again(ordinal, account, None);
             let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
             let noted = Rc::clone(&trip);
-            let task = self.steps.spawn_local(async move {
+            let token = async move {
                 Step::Token(match attempt::append(&journal, clock.elapsed(), vec![asked]).await {
                     Ok(()) => {
                         noted.departs(&*clock).await;
@@ -370,8 +372,8 @@ where
                     }
                     Err(failed) => Err(failed),
                 })
-            });
-            self.begun(task.id(), UnderWay { account, ordinal: None, trip });
+            };
+            self.begin_step(UnderWay { account, ordinal: None, trip }, token);
             return Ok(());
         };
         let attempts = self.run.settings.retry.attempts;
@@ -382,28 +384,28 @@ where
             _ => self.run.reader.to_send(ordinal)?,
         };
         let look = self.looks.get(&ordinal).map(|look| look.doubted.clone());
-        let task = match self.doubts.get(&ordinal).cloned() {
+        let way = UnderWay { account, ordinal: Some(ordinal), trip };
+        match self.doubts.get(&ordinal).cloned() {
             _ if look.is_some() => {
                 let case = Case { action, state, doubted: look.unwrap_or_default(), attempts };
-                self.steps.spawn_local(async move { Step::ReadBack(look_up::ask(&tools, &case).await) })
+                self.begin_step(way, async move { Step::ReadBack(look_up::ask(&tools, &case).await) });
             }
             Some(doubted) => {
                 let case = Case { action, state, doubted, attempts };
-                self.steps.spawn_local(async move {
+                let look_up = async move {
                     Step::LookUp(if case.doubted.tries >= LOOKUP_TRIES {
                         Ok(look_up::give_up(&tools, &case))
                     } else {
                         look_up::look_up(tools, case).await
                     })
-                })
+                };
+                self.begin_step(way, look_up);
             }
             None => {
                 let intent = attempt::intent(state, ordinal, self.run.clock.now());
                 self.intend(departing::Departure { tools, action, state, intent });
-                return Ok(());
             }
-        };
-        self.begun(task.id(), UnderWay { account, ordinal: Some(ordinal), trip });
+        }
         Ok(())
     }
 
@@ -416,7 +418,7 @@ where
 
     async fn end(mut self) -> Ending {
         // Leaving at once: what is in flight stays without an end, and resume takes it as lost.
-        self.steps.abort_all();
+        self.steps.clear();
         self.all_told().await;
         let complete = self.states.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
         let ended_well = |(ordinal, state): (usize, ActionState)| match state.phase {

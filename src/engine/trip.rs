@@ -1,5 +1,5 @@
 //! When a step took its place, when its request went out, and when it was answered: the real moments, for the limits. Whoever sends
-//! notes them; the dispatcher reads them even where the step's task is gone. Counts nothing.
+//! notes them; the dispatcher reads them even where the step has panicked. Counts nothing.
 
 use super::pace::Moment;
 use crate::time::Clock;

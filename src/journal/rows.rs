@@ -1,7 +1,7 @@
 //! Records become rows of the run database; `scan` reads them. Decides nothing.
 
 use super::record::{Record, Reply};
-use rusqlite::Connection;
+use rusqlite::{CachedStatement, Connection};
 use std::time::Duration;
 
 /// A record as it is kept.
@@ -36,29 +36,40 @@ impl Kept {
     }
 }
 
-/// Appends a record.
-pub(super) fn insert(connection: &Connection, seq: u64, steady: Duration, record: &Record) -> rusqlite::Result<()> {
-    let ordinal = record.ordinal().map_or(-1, to_sql);
-    let (seq, steady) = (to_sql(seq), micros(steady));
-    let at = record.at().as_microsecond();
-    match record {
-        Record::Intent { attempt, .. } => connection
-            .prepare_cached(
-                "INSERT INTO journal (ordinal, seq, steady, at, kind, attempt) VALUES (?1, ?2, ?3, ?4, 'intent', ?5)",
-            )?
-            .execute((ordinal, seq, steady, at, attempt))?,
-        Record::Ended { outcome, answer, .. } => {
-            let Reply { http_status, code, message, reference } = answer;
-            connection
-                .prepare_cached(
-                    "INSERT INTO journal (ordinal, seq, steady, at, kind, outcome, http_status, code, message, reference)
-                     VALUES (?1, ?2, ?3, ?4, 'ended', ?5, ?6, ?7, ?8, ?9)",
-                )?
-                .execute((ordinal, seq, steady, at, outcome.word(), http_status, code, message, reference))?
-        }
-        Record::AttemptEnded { attempt, effect, counts, answer, .. } => {
-            let Reply { http_status, code, message, reference } = answer;
-            connection
+/// Appends records. What every action has is prepared once for all of them.
+pub(super) struct Inserts<'c> {
+    connection: &'c Connection,
+    intent: CachedStatement<'c>,
+    ended: CachedStatement<'c>,
+}
+
+impl<'c> Inserts<'c> {
+    pub(super) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let intent = connection.prepare_cached(
+            "INSERT INTO journal (ordinal, seq, steady, at, kind, attempt) VALUES (?1, ?2, ?3, ?4, 'intent', ?5)",
+        )?;
+        let ended = connection.prepare_cached(
+            "INSERT INTO journal (ordinal, seq, steady, at, kind, outcome, http_status, code, message, reference)
+             VALUES (?1, ?2, ?3, ?4, 'ended', ?5, ?6, ?7, ?8, ?9)",
+        )?;
+        Ok(Self { connection, intent, ended })
+    }
+
+    /// Appends a record.
+    pub(super) fn insert(&mut self, seq: u64, steady: Duration, record: &Record) -> rusqlite::Result<()> {
+        let ordinal = record.ordinal().map_or(-1, to_sql);
+        let (seq, steady) = (to_sql(seq), micros(steady));
+        let at = record.at().as_microsecond();
+        match record {
+            Record::Intent { attempt, .. } => self.intent.execute((ordinal, seq, steady, at, attempt))?,
+            Record::Ended { outcome, answer, .. } => {
+                let Reply { http_status, code, message, reference } = answer;
+                let outcome = outcome.word();
+                self.ended.execute((ordinal, seq, steady, at, outcome, http_status, code, message, reference))?
+            }
+            Record::AttemptEnded { attempt, effect, counts, answer, .. } => {
+                let Reply { http_status, code, message, reference } = answer;
+                self.connection
                 .prepare_cached(
                     "INSERT INTO journal (ordinal, seq, steady, at, kind, attempt, effect, counts, http_status, code, message,
                      reference) VALUES (?1, ?2, ?3, ?4, 'attempt-ended', ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
@@ -76,16 +87,17 @@ pub(super) fn insert(connection: &Connection, seq: u64, steady: Duration, record
                     message,
                     reference,
                 ))?
-        }
-        rare => {
-            let body =
-                serde_json::to_string(rare).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-            connection
-                .prepare_cached("INSERT INTO journal (ordinal, seq, steady, body) VALUES (?1, ?2, ?3, ?4)")?
-                .execute((ordinal, seq, steady, body))?
-        }
-    };
-    Ok(())
+            }
+            rare => {
+                let body = serde_json::to_string(rare)
+                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+                self.connection
+                    .prepare_cached("INSERT INTO journal (ordinal, seq, steady, body) VALUES (?1, ?2, ?3, ?4)")?
+                    .execute((ordinal, seq, steady, body))?
+            }
+        };
+        Ok(())
+    }
 }
 
 /// The first place in the order of writing of the process after the one that wrote the run's newest record without an action:

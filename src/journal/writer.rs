@@ -323,8 +323,9 @@ impl File {
     }
 
     fn insert<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> rusqlite::Result<()> {
+        let mut inserts = rows::Inserts::begin(&self.connection)?;
         for Entry { record, steady } in entries {
-            rows::insert(&self.connection, self.seq, *steady, record)?;
+            inserts.insert(self.seq, *steady, record)?;
             self.seq += 1;
         }
         Ok(())

@@ -4,20 +4,21 @@
 
 use super::model::{Location, Operation, Parameter};
 use super::pointer::scalar_text;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
-/// The path below the base URL with its query, percent-encoded. Query parameters stand in document order; a list repeats its
-/// key; what is not given is left out, unless the document fixes a value for it.
-pub fn path_and_query(operation: &Operation, parameters: &Map<String, Value>) -> String {
-    let mut text = String::with_capacity(operation.path.len() + 32);
+/// Adds the path below the base URL with its query, percent-encoded, to a URL. Query parameters stand in document order; a list
+/// repeats its key; what is not given is left out, unless the document fixes a value for it.
+pub fn add_path_and_query(text: &mut String, operation: &Operation, parameters: &Map<String, Value>) {
     let mut rest = operation.path.as_str();
     while let Some((before, name, after)) = next_placeholder(rest) {
         text.push_str(before);
         let parameter = operation.parameters.iter().find(|p| p.location == Location::Path && p.name == name);
-        let value = parameter.and_then(|parameter| given(parameter, parameters));
-        text.push_str(&value.map(path_segment).unwrap_or_default());
+        if let Some(value) = parameter.and_then(|parameter| given(parameter, parameters)) {
+            add_segment(text, value);
+        }
         rest = after;
     }
     text.push_str(rest);
@@ -31,13 +32,12 @@ pub fn path_and_query(operation: &Operation, parameters: &Map<String, Value>) ->
         };
         for item in items {
             text.push(separator);
-            text.push_str(&encode(&parameter.name));
+            text.extend(encoded(&parameter.name));
             text.push('=');
-            text.push_str(&encode(&value_text(item)));
+            text.extend(encoded(&value_text(item)));
             separator = '&';
         }
     }
-    text
 }
 
 /// The JSON body: the given members in document order, without blanks; `{}` where the operation has a body and nothing is given;
@@ -63,7 +63,11 @@ impl Serialize for Body<'_> {
 
 /// Percent-encodes all but the unreserved characters of RFC 3986.
 pub fn encode(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
+    encoded(text).to_string()
+}
+
+fn encoded(text: &str) -> PercentEncode<'_> {
+    utf8_percent_encode(text, RESERVED)
 }
 
 fn at(operation: &Operation, location: Location) -> impl Iterator<Item = &Parameter> {
@@ -83,15 +87,21 @@ fn next_placeholder(path: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// One path segment. A list is joined with commas (OpenAPI's style `simple`).
-fn path_segment(value: &Value) -> String {
-    match value {
-        Value::Array(items) => items.iter().map(|item| encode(&value_text(item))).collect::<Vec<_>>().join(","),
-        value => encode(&value_text(value)),
+fn add_segment(text: &mut String, value: &Value) {
+    let items = if let Value::Array(items) = value { items.as_slice() } else { std::slice::from_ref(value) };
+    for (index, item) in items.iter().enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        text.extend(encoded(&value_text(item)));
     }
 }
 
-fn value_text(value: &Value) -> String {
-    scalar_text(value).unwrap_or_else(|| value.to_string())
+fn value_text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        value => Cow::Owned(scalar_text(value).unwrap_or_else(|| value.to_string())),
+    }
 }
 
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -164,7 +174,9 @@ pub(crate) mod tests {
             (&list, json!({"status": [], "a b": null}), "/certs?page=1"),
             (&list, json!({"status": true}), "/certs?page=1&status=true"),
         ] {
-            assert_eq!(path_and_query(operation, parameters.as_object().unwrap()), expected);
+            let mut text = "https://ca".to_owned();
+            add_path_and_query(&mut text, operation, parameters.as_object().unwrap());
+            assert_eq!(text.strip_prefix("https://ca"), Some(expected));
         }
     }
 

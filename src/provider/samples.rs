@@ -56,7 +56,8 @@ impl SampleAnswer {
 fn request_failures(operation: &Operation, sample: &Sample) -> Vec<String> {
     let violations = params::check(operation, &sample.parameters);
     let mut said: Vec<String> = violations.into_iter().map(|violation| violation.what).collect();
-    let path = request::path_and_query(operation, &sample.parameters);
+    let mut path = String::new();
+    request::add_path_and_query(&mut path, operation, &sample.parameters);
     if path != sample.path {
         said.push(format!("asks for {path}, not {}", sample.path));
     }

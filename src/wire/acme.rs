@@ -77,7 +77,7 @@ impl Session {
         let plain = |method: &str, url: &str| WireRequest {
             method: method.to_owned(),
             url: url.to_owned(),
-            headers: vec![("accept".to_owned(), "application/json".to_owned())],
+            headers: vec![("accept".into(), "application/json".into())],
             body: None,
         };
         Some(match step {
@@ -166,7 +166,7 @@ impl Session {
         let nonce = self.nonces.pop().unwrap_or_default();
         let url = self.url("newAccount")?;
         let mut request = plain("POST", url);
-        request.headers.push(("content-type".to_owned(), "application/jose+json".to_owned()));
+        request.headers.push(("content-type".into(), "application/jose+json".into()));
         let protected = Protected { nonce: &nonce, url, account: None };
         request.body = Some(signed(self.account_key()?, protected, br#"{"onlyReturnExisting":true}"#)?);
         Ok(request)

@@ -94,7 +94,7 @@ fn post(base: &str, path: &str) -> WireRequest {
     WireRequest {
         method: "POST".to_owned(),
         url: format!("{base}{path}"),
-        headers: vec![("content-type".to_owned(), "application/json".to_owned()), ("x-key".to_owned(), "k".to_owned())],
+        headers: vec![("content-type".into(), "application/json".into()), ("x-key".into(), "k".into())],
         body: Some(b"{\"a\":1}".to_vec()),
     }
 }
@@ -214,7 +214,7 @@ async fn what_surely_did_not_leave_is_not_sent() {
         assert!(described.starts_with("not sent: ") && described.contains(expected), "{base}{path}: {described}");
     }
     let mut request = post(&refused, "/x");
-    request.headers.push(("x-key".to_owned(), "a\r\nb".to_owned()));
+    request.headers.push(("x-key".into(), "a\r\nb".into()));
     let described = describe(&patient().send(request).await);
     assert!(described.contains("characters that it cannot carry") && !described.contains("a\r\nb"), "{described}");
 }

@@ -3,7 +3,10 @@
 
 use super::client::{ClientError, exchange};
 use super::transport::Delivery;
+use futures_util::future::FutureExt as _;
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use reqwest::{Client, Request};
+use std::panic::AssertUnwindSafe;
 use tokio::sync::{mpsc, oneshot};
 
 /// The way to the thread. Cheap to clone; the thread ends, with whatever is in flight, when the last clone is dropped.
@@ -28,9 +31,19 @@ impl Line {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(setup)?;
         let (sender, mut errands) = mpsc::unbounded_channel();
         let speak = async move {
-            while let Some(Errand { client, request, came }) = errands.recv().await {
-                // Whoever no longer waits hears nothing.
-                tokio::spawn(async move { drop(came.send(exchange(&client, request).await)) });
+            let mut under_way = FuturesUnordered::new();
+            loop {
+                tokio::select! {
+                    biased;
+                    Some(_) = under_way.next() => {}
+                    errand = errands.recv() => match errand {
+                        // A panic ends one exchange. Whoever no longer waits hears nothing.
+                        Some(Errand { client, request, came }) => under_way.push(
+                            AssertUnwindSafe(async move { came.send(exchange(&client, request).await) }).catch_unwind(),
+                        ),
+                        None => return,
+                    },
+                }
             }
         };
         let thread = std::thread::Builder::new().name("http".to_owned());

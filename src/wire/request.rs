@@ -3,7 +3,7 @@
 use super::sign::{jws, shown_headers};
 use super::transport::WireRequest;
 use crate::provider::model::{AuthScheme, Operation, SignerKind};
-use crate::provider::request::{body, path_and_query};
+use crate::provider::request::{add_path_and_query, body};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -24,20 +24,18 @@ pub struct MaskedRequest {
 pub fn build(base_url: &str, operation: &Operation, parameters: &Map<String, Value>) -> WireRequest {
     // Signers hash these very bytes.
     let body = body(operation, parameters).map(String::into_bytes);
-    let mut headers = vec![("accept".to_owned(), JSON.to_owned())];
+    let mut headers = vec![("accept".into(), JSON.into())];
     if body.is_some() {
-        headers.push(("content-type".to_owned(), JSON.to_owned()));
+        headers.push(("content-type".into(), JSON.into()));
     }
     for (name, value) in &operation.headers {
         headers.retain(|(present, _)| present != name);
-        headers.push((name.clone(), value.clone()));
+        headers.push((name.clone().into(), value.clone().into()));
     }
-    WireRequest {
-        method: operation.method.clone(),
-        url: format!("{}{}", base_url.trim_end_matches('/'), path_and_query(operation, parameters)),
-        headers,
-        body,
-    }
+    let mut url = String::with_capacity(base_url.len() + operation.path.len() + 32);
+    url.push_str(base_url.trim_end_matches('/'));
+    add_path_and_query(&mut url, operation, parameters);
+    WireRequest { method: operation.method.clone(), url, headers, body }
 }
 
 /// The request as it would be sent, with words in the place of what its signer will add.
@@ -56,12 +54,12 @@ pub fn preview(
         request.body = Some(jws::shown(payload.as_deref(), &request.url, by).into_bytes());
         request.headers.retain(|(name, _)| name != "content-type");
     }
-    let mut headers = request.headers;
-    headers.extend(shown_headers(&scheme.signer).into_iter().map(|(name, shown)| (name.to_owned(), shown.to_owned())));
+    let shown = shown_headers(&scheme.signer).into_iter().map(|(name, shown)| (name.to_owned(), shown.to_owned()));
+    let plain = request.headers.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned()));
     MaskedRequest {
         method: request.method,
         url: request.url,
-        headers,
+        headers: plain.chain(shown).collect(),
         body: request.body.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
     }
 }
@@ -75,8 +73,8 @@ mod tests {
     use crate::provider::request::tests::operation;
     use serde_json::json;
 
-    fn fields(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    fn fields<'a, T: From<&'a str>>(pairs: &[(&'a str, &'a str)]) -> Vec<(T, T)> {
+        pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()
     }
 
     #[test]

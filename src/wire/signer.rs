@@ -185,7 +185,7 @@ mod tests {
             assert!(signer.pass().is_some());
             let mut signed = request();
             signer.sign(&mut signed, &Pass(None), None, Timestamp::UNIX_EPOCH).unwrap();
-            assert_eq!(signed.headers, [("x-auth-token".to_owned(), token.to_owned())]);
+            assert_eq!(signed.headers, [("x-auth-token".into(), token.into())]);
             assert_eq!(signer.mask(&format!("<{token}>")), "<(secret)>");
         }
         assert!(!signer.lacks_token() && signer.token_request().is_some());
@@ -197,6 +197,6 @@ mod tests {
         assert!(!signer.lacks_token() && signer.token_request().is_none());
         let mut signed = request();
         signer.sign(&mut signed, &Pass(None), None, Timestamp::UNIX_EPOCH).unwrap();
-        assert_eq!(signed.headers, [("x-key".to_owned(), "k".to_owned())]);
+        assert_eq!(signed.headers, [("x-key".into(), "k".into())]);
     }
 }

@@ -22,7 +22,7 @@ pub fn token_request(url: &str, credentials: &Credentials) -> Result<WireRequest
         "identity": {"methods": ["password"], "password": {"user": user}},
         "scope": {"domain": domain},
     }});
-    let field = |name: &str| (name.to_owned(), "application/json".to_owned());
+    let field = |name: &'static str| (name.into(), "application/json".into());
     Ok(WireRequest {
         method: "POST".to_owned(),
         url: url.to_owned(),

@@ -1,6 +1,7 @@
 //! The program's one seam to the world: a request as it will be on the wire, and the few things that can come of sending it.
 
 use crate::provider::Answer;
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 
@@ -13,7 +14,7 @@ pub struct WireRequest {
     pub url: String,
     /// Header fields beside those that the client adds by itself (`host`, `content-length`, `accept`, `user-agent`); names in
     /// lower case. After signing these hold credentials: never print them unmasked.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// The exact bytes of the body; signers hash these.
     pub body: Option<Vec<u8>>,
 }
@@ -40,7 +41,7 @@ pub trait Transport {
 impl fmt::Debug for WireRequest {
     /// Header values and bodies may hold credentials, so only names and lengths are shown.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = self.headers.iter().map(|(name, _)| &**name).collect();
         formatter
             .debug_struct("WireRequest")
             .field("method", &self.method)
@@ -60,7 +61,7 @@ mod tests {
         let request = WireRequest {
             method: "POST".to_owned(),
             url: "https://ca.example/x".to_owned(),
-            headers: vec![("x-key".to_owned(), "hunter2".to_owned())],
+            headers: vec![("x-key".into(), "hunter2".into())],
             body: Some(b"hunter3".to_vec()),
         };
         let shown = format!("{request:?}");

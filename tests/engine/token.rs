@@ -54,7 +54,7 @@ impl Transport for Through {
             );
         }
         let token = request.headers.iter().find(|(name, _)| name == "x-auth-token").map(|(_, value)| value.clone());
-        if token != Some(format!("token-{}", cloud.issued.get())) || cloud.used.get() >= cloud.good_for {
+        if token.as_deref() != Some(&*format!("token-{}", cloud.issued.get())) || cloud.used.get() >= cloud.good_for {
             cloud.refused.set(cloud.refused.get() + 1);
             return answer(401, &[], json!({"error_code": "PCA.00030001", "error_msg": "token expired"}));
         }

@@ -123,7 +123,9 @@ fn signed(prism: &Prism, operation: &Operation, scheme: &AuthScheme, parameters:
     sign(&scheme.signer, &mut wire, &credentials, Timestamp::UNIX_EPOCH).unwrap();
     let path = wire.url.strip_prefix(&prism.url()).unwrap().to_owned();
     let body = wire.body.map(|bytes| String::from_utf8(bytes).unwrap());
-    Plain { method: wire.method, path, headers: Headers::from(wire.headers), body }
+    let headers: Headers =
+        wire.headers.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    Plain { method: wire.method, path, headers, body }
 }
 
 fn place(location: Location) -> Place {

@@ -134,7 +134,7 @@ fn with(object: &Value, member: &str, value: &str) -> String {
     let mut object = object.clone();
     let members = object.as_object_mut().unwrap();
     match value {
-        "" => drop(members.shift_remove(member)),
+        "" => drop(members.remove(member)),
         value => drop(members.insert(member.to_owned(), serde_json::from_str(value).unwrap())),
     }
     object.to_string()

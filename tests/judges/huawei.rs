@@ -86,7 +86,7 @@ pub(crate) fn requests() -> Vec<WireRequest> {
             all.push(WireRequest {
                 method: method.to_owned(),
                 url: format!("{base}{below}"),
-                headers: vec![("accept".to_owned(), "application/json".to_owned())],
+                headers: vec![("accept".into(), "application/json".into())],
                 body: body.map(|body: &str| body.as_bytes().to_vec()),
             });
         }

@@ -50,7 +50,7 @@ fn requests_on_the_wire_are_those_of_huaweis_sdk() {
     let judged = python("huawei_sdk.py", &json!({ "sign": asked }));
     for ((seen, again), judged) in ours.iter().chain(&theirs).zip(&again).zip(judged["signed"].as_array().unwrap()) {
         let made = again.headers.iter().find(|(name, _)| name == "authorization").unwrap();
-        assert_eq!(judged["Authorization"].as_str(), Some(made.1.as_str()), "{}", seen.line());
+        assert_eq!(judged["Authorization"].as_str(), Some(&*made.1), "{}", seen.line());
     }
     for (seen, judged) in ours.iter().zip(judged["signed"].as_array().unwrap()) {
         assert_eq!(seen.header("authorization"), judged["Authorization"].as_str(), "{}", seen.line());
@@ -91,7 +91,7 @@ fn unsigned(seen: &Seen) -> WireRequest {
     WireRequest {
         method: seen.method.clone(),
         url: format!("http://{}{}", seen.header("host").unwrap(), seen.target),
-        headers: vec![("content-type".to_owned(), content_type)],
+        headers: vec![("content-type".into(), content_type.into())],
         body: (!seen.body.is_empty()).then(|| seen.body.clone()),
     }
 }

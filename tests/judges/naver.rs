@@ -74,7 +74,7 @@ fn signed(request: &WireRequest, access_key: &str, secret_key: &str, millisecond
     let at = Timestamp::from_millisecond(milliseconds).unwrap();
     sign(&SignerKind::NcpSignatureV2, &mut signed, &credentials, at).unwrap();
     ["x-ncp-apigw-timestamp", "x-ncp-iam-access-key", "x-ncp-apigw-signature-v2"]
-        .map(|name| signed.headers.iter().find(|(field, _)| field == name).unwrap().1.clone())
+        .map(|name| signed.headers.iter().find(|(field, _)| field == name).unwrap().1.clone().into_owned())
 }
 
 fn question(request: &WireRequest, access_key: &str, secret_key: &str, milliseconds: i64) -> Value {

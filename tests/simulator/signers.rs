@@ -48,7 +48,8 @@ fn ask(
     let mut wire = request::build(&simulator.base_url(&provider.id), operation, &sample.parameters);
     sign(&scheme.signer, &mut wire, &credentials, Still.now()).unwrap();
     let body = wire.body.map(|body| String::from_utf8(body).unwrap());
-    let answer = send(&wire.method, &wire.url, &wire.headers, body.as_deref()).unwrap();
+    let headers = wire.headers.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+    let answer = send(&wire.method, &wire.url, &headers, body.as_deref()).unwrap();
     let body = if answer.body == json!("") { Vec::new() } else { answer.body.to_string().into_bytes() };
     let answer = Answer { status: answer.status, headers: Vec::new(), body };
     verdict::read(operation, &answer, Still.now()).meaning

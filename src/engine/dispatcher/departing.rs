@@ -9,9 +9,10 @@ use crate::provider::Repeat;
 use crate::run::Effect;
 use crate::time::Clock;
 use crate::wire::Transport;
+use futures_util::future::FutureExt as _;
 use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use tokio::task::Id;
 
 /// An attempt that begins once its intent is durable and a slot is free.
 pub(super) struct Departure<T, C> {
@@ -64,10 +65,11 @@ where
         }
     }
 
-    /// A step is in flight.
-    pub(super) fn begun(&mut self, task: Id, step: UnderWay) {
-        self.written[step.account].in_flight += 1;
-        self.under_way.insert(task, step);
+    /// A step begins. A panic ends it alone.
+    pub(super) fn begin_step(&mut self, way: UnderWay, step: impl Future<Output = Step> + 'static) {
+        self.written[way.account].in_flight += 1;
+        let over = async move { (way, AssertUnwindSafe(step).catch_unwind().await.ok()) };
+        self.steps.push(over.boxed_local());
     }
 
     /// A step of an account is over: what is written down goes, or is taken back where nothing may be sent any more.
@@ -86,14 +88,13 @@ where
 
     fn depart(&mut self, departure: Box<Departure<T, C>>) {
         let Departure { tools, action, .. } = &*departure;
-        let step = UnderWay { account: tools.account, ordinal: Some(action.ordinal), trip: Rc::clone(&tools.trip) };
+        let way = UnderWay { account: tools.account, ordinal: Some(action.ordinal), trip: Rc::clone(&tools.trip) };
         let attempts = self.run.settings.retry.attempts;
         let attempt = async move {
             let Departure { tools, action, state, .. } = &*departure;
             Step::Attempt(attempt::attempt(tools, action, *state, attempts).await.map(Box::new))
         };
-        let task = self.steps.spawn_local(attempt).id();
-        self.begun(task, step);
+        self.begin_step(way, attempt);
     }
 
     /// What was written down ahead is not sent: the action waits as before, in the journal too.

@@ -8,13 +8,12 @@ use super::super::reach::Came;
 use super::super::retry::{self, Next};
 use super::super::sender::TokenError;
 use super::super::trip::Times;
-use super::{Dispatcher, Step, UnderWay};
+use super::{Dispatcher, Over, Step, UnderWay};
 use crate::journal::{Record, Reply, ToSend};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use std::time::Duration;
-use tokio::task::{Id, JoinError};
 
 impl<T, C> Dispatcher<'_, '_, T, C>
 where
@@ -22,32 +21,30 @@ where
     C: Clock + 'static,
 {
     /// A step is over: its slot is free, its records are folded, and what follows is done.
-    pub(super) fn stepped(&mut self, joined: Result<(Id, Step), JoinError>) {
-        let id = joined.as_ref().map_or_else(JoinError::id, |(id, _)| *id);
-        let Some(UnderWay { account, ordinal, trip }) = self.under_way.remove(&id) else { return };
+    pub(super) fn stepped(&mut self, (way, step): Over) {
+        let UnderWay { account, ordinal, trip } = way;
         let times = trip.times(self.run.clock.elapsed());
         self.ready.stepped(account);
-        match (joined, ordinal) {
-            (Ok((_, Step::Attempt(Ok(report)))), Some(ordinal)) => self.reported(account, ordinal, *report, times),
-            (Ok((_, Step::LookUp(Ok(looked_up)))), Some(ordinal)) => self.looked_up(account, ordinal, looked_up, times),
-            (Ok((_, Step::ReadBack(Ok(told)))), Some(ordinal)) => self.looked_at(account, ordinal, told, times),
-            (Ok((_, Step::Token(Ok(token)))), _) => self.token(account, token, times),
+        match (step, ordinal) {
+            (Some(Step::Attempt(Ok(report))), Some(ordinal)) => self.reported(account, ordinal, *report, times),
+            (Some(Step::LookUp(Ok(looked_up))), Some(ordinal)) => self.looked_up(account, ordinal, looked_up, times),
+            (Some(Step::ReadBack(Ok(told))), Some(ordinal)) => self.looked_at(account, ordinal, told, times),
+            (Some(Step::Token(Ok(token))), _) => self.token(account, token, times),
             (
-                Ok((
-                    _,
+                Some(
                     Step::Attempt(Err(failed))
                     | Step::LookUp(Err(failed))
                     | Step::ReadBack(Err(failed))
                     | Step::Token(Err(failed)),
-                )),
+                ),
                 _,
             ) => {
                 // A request whose intent is durable may have gone out: it counts.
                 self.ready.pace(account).answered(times.sent, times.answered);
                 self.stop(StopReason::Environment(failed.0));
             }
-            (Err(panic), Some(ordinal)) => self.panicked(account, ordinal, &panic, times),
-            (Err(_), None) | (Ok(_), _) => self.ready.pace(account).answered(times.sent, times.answered),
+            (None, Some(ordinal)) => self.panicked(account, ordinal, times),
+            (None | Some(_), _) => self.ready.pace(account).answered(times.sent, times.answered),
         }
         self.slot_is_free(account);
     }
@@ -178,14 +175,14 @@ where
     }
 
     /// A step panicked: its request may have gone out, so its action is treated as one whose answer was lost.
-    fn panicked(&mut self, account: usize, ordinal: Ordinal, panic: &JoinError, times: Times) {
+    fn panicked(&mut self, account: usize, ordinal: Ordinal, times: Times) {
         self.pace(account, Paced::Answered, times);
         if self.looks.contains_key(&ordinal) {
             return self.look_panicked(ordinal);
         }
         let Ok(ToSend { id, .. }) = self.run.reader.to_send(ordinal) else {
-            return self
-                .stop(StopReason::Environment(format!("an action panicked, and the journal cannot be read: {panic}")));
+            let why = "an internal error struck, and the journal cannot be read";
+            return self.stop(StopReason::Environment(why.to_owned()));
         };
         let message = "an internal error struck while it was under way".to_owned();
         let reply = Reply { message: Some(message), ..Reply::default() };

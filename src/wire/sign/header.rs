@@ -18,6 +18,6 @@ pub(super) fn sign_with(
     credentials: &Credentials,
 ) -> Result<(), SignError> {
     let value = header_credential(credentials, credential)?;
-    set_header(request, name, value);
+    set_header(request, name.to_owned(), value.to_owned());
     Ok(())
 }

@@ -20,14 +20,14 @@ pub(super) fn sign(request: &mut WireRequest, credentials: &Credentials, at: Tim
     let date = at.strftime("%Y%m%dT%H%M%SZ").to_string();
     for (name, field) in [("domain_id", DOMAIN_ID), ("security_token", SECURITY_TOKEN)] {
         if credentials.get(name).is_some() {
-            set_header(request, field, header_credential(credentials, name)?);
+            set_header(request, field, header_credential(credentials, name)?.to_owned());
         }
     }
     if !request.headers.iter().any(|(name, _)| name == "content-type") {
         // The vendor's own client sends and signs it on every request, those without a body included.
         set_header(request, "content-type", "application/json");
     }
-    set_header(request, DATE, date.as_str());
+    set_header(request, DATE, date.clone());
     let (canonical, signed) = canonical_request(request)?;
     let signature = hex::encode(hmac_sha256(secret_key, &string_to_sign(&date, &canonical)));
     let authorization = format!("{ALGORITHM} Access={access_key}, SignedHeaders={signed}, Signature={signature}");
@@ -41,7 +41,7 @@ fn canonical_request(request: &WireRequest) -> Result<(String, String), SignErro
     let mut headers: Vec<(&str, &str)> = request
         .headers
         .iter()
-        .map(|(name, value)| (name.as_str(), value.trim()))
+        .map(|(name, value)| (&**name, value.trim()))
         .filter(|(name, _)| ["content-type", DATE, DOMAIN_ID, SECURITY_TOKEN].contains(name))
         .collect();
     let host = host(&url);

@@ -12,6 +12,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use reqwest::Url;
 use sha2::Sha256;
+use std::borrow::Cow;
 
 /// Why a request could not be signed. Nothing was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -124,9 +125,10 @@ fn url(request: &WireRequest) -> Result<Url, SignError> {
     Url::parse(&request.url).map_err(|_| SignError::Url)
 }
 
-fn set_header(request: &mut WireRequest, name: &str, value: impl Into<String>) {
-    request.headers.retain(|(present, _)| present != name);
-    request.headers.push((name.to_owned(), value.into()));
+fn set_header(request: &mut WireRequest, name: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) {
+    let name = name.into();
+    request.headers.retain(|(present, _)| *present != name);
+    request.headers.push((name, value.into()));
 }
 
 fn hmac_sha256(key: &str, message: &str) -> [u8; 32] {
@@ -154,7 +156,7 @@ mod tests {
     }
 
     pub(super) fn header<'a>(request: &'a WireRequest, name: &str) -> Option<&'a str> {
-        request.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+        request.headers.iter().find(|(field, _)| field == name).map(|(_, value)| &**value)
     }
 
     #[test]
@@ -173,10 +175,10 @@ mod tests {
             SignerKind::HuaweiIamToken("https://iam.example/v3/auth/tokens".to_owned()),
         ] {
             let mut signed = request("POST", "https://ca.example/v1/x", Some("{}"));
-            signed.headers.push(("content-type".to_owned(), "application/json".to_owned()));
+            signed.headers.push(("content-type".into(), "application/json".into()));
             let before = signed.headers.len();
             sign(&signer, &mut signed, &all, Timestamp::UNIX_EPOCH).unwrap();
-            let names: Vec<&str> = signed.headers[before..].iter().map(|(name, _)| name.as_str()).collect();
+            let names: Vec<&str> = signed.headers[before..].iter().map(|(name, _)| &**name).collect();
             let mut expected = signer_headers(&signer);
             expected.sort_unstable();
             let mut sorted = names.clone();
