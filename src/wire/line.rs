@@ -32,14 +32,24 @@ impl Line {
         let (sender, mut errands) = mpsc::unbounded_channel();
         let speak = async move {
             let mut under_way = FuturesUnordered::new();
+            let mut over: Vec<std::thread::Result<(oneshot::Sender<Delivery>, Delivery)>> = Vec::new();
             loop {
                 tokio::select! {
                     biased;
-                    Some(_) = under_way.next() => {}
+                    Some(first) = under_way.next() => {
+                        over.push(first);
+                        while let Some(Some(next)) = under_way.next().now_or_never() {
+                            over.push(next);
+                        }
+                        // Told together, so that whoever waits is woken once. Whoever no longer waits hears nothing.
+                        for (came, delivery) in over.drain(..).flatten() {
+                            drop(came.send(delivery));
+                        }
+                    }
                     errand = errands.recv() => match errand {
-                        // A panic ends one exchange. Whoever no longer waits hears nothing.
+                        // A panic ends one exchange.
                         Some(Errand { client, request, came }) => under_way.push(
-                            AssertUnwindSafe(async move { came.send(exchange(&client, request).await) }).catch_unwind(),
+                            AssertUnwindSafe(async move { (came, exchange(&client, request).await) }).catch_unwind(),
                         ),
                         None => return,
                     },
