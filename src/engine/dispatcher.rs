@@ -302,6 +302,7 @@ where
                 Some(word) = self.run.words.recv() => self.told(word),
                 Some(over) = self.steps.next() => {
                     self.stepped(over);
+                    // Who looks without waiting is not woken: the next turn looks again before it sleeps.
                     while let Some(Some(over)) = self.steps.next().now_or_never() {
                         self.stepped(over);
                     }
