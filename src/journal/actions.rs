@@ -45,15 +45,16 @@ impl ToSend {
     }
 }
 
-pub(super) const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
-     action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of, action.fingerprint, action.certificate";
-
 impl From<Action> for ToSend {
     fn from(action: Action) -> Self {
         let Action { ordinal, id, account, operation, target, parameters, .. } = action;
         Self { ordinal, id, account, operation, target, parameters: parameters.into_map() }
     }
 }
+
+/// The columns of [`RawAction`].
+pub(super) const ACTION: &str = "action.ordinal, action.id, action.account, action.operation, action.target, action.reason, \
+     action.reason_sent, action.parameters, action.needs, action.not_before, action.source, action.kept, action.duplicate_of, action.fingerprint, action.certificate";
 
 /// An action's row before its JSON texts are read.
 pub(super) struct RawAction {

@@ -45,13 +45,7 @@ pub(super) struct Inserts<'c> {
 
 impl<'c> Inserts<'c> {
     pub(super) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let intent = connection.prepare_cached(
-            "INSERT INTO journal (ordinal, seq, steady, at, kind, attempt) VALUES (?1, ?2, ?3, ?4, 'intent', ?5)",
-        )?;
-        let ended = connection.prepare_cached(
-            "INSERT INTO journal (ordinal, seq, steady, at, kind, outcome, http_status, code, message, reference)
-             VALUES (?1, ?2, ?3, ?4, 'ended', ?5, ?6, ?7, ?8, ?9)",
-        )?;
+        let (intent, ended) = (connection.prepare_cached(INTENT)?, connection.prepare_cached(ENDED)?);
         Ok(Self { connection, intent, ended })
     }
 
@@ -69,18 +63,14 @@ impl<'c> Inserts<'c> {
             }
             Record::AttemptEnded { attempt, effect, counts, answer, .. } => {
                 let Reply { http_status, code, message, reference } = answer;
-                self.connection
-                .prepare_cached(
-                    "INSERT INTO journal (ordinal, seq, steady, at, kind, attempt, effect, counts, http_status, code, message,
-                     reference) VALUES (?1, ?2, ?3, ?4, 'attempt-ended', ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-                )?
-                .execute((
+                let effect = effect.word();
+                self.connection.prepare_cached(ATTEMPT_ENDED)?.execute((
                     ordinal,
                     seq,
                     steady,
                     at,
                     attempt,
-                    effect.word(),
+                    effect,
                     counts,
                     http_status,
                     code,
@@ -91,9 +81,7 @@ impl<'c> Inserts<'c> {
             rare => {
                 let body = serde_json::to_string(rare)
                     .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-                self.connection
-                    .prepare_cached("INSERT INTO journal (ordinal, seq, steady, body) VALUES (?1, ?2, ?3, ?4)")?
-                    .execute((ordinal, seq, steady, body))?
+                self.connection.prepare_cached(RARE)?.execute((ordinal, seq, steady, body))?
             }
         };
         Ok(())
@@ -116,5 +104,14 @@ fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
 }
 
+const INTENT: &str =
+    "INSERT INTO journal (ordinal, seq, steady, at, kind, attempt) VALUES (?1, ?2, ?3, ?4, 'intent', ?5)";
+const ENDED: &str = "
+    INSERT INTO journal (ordinal, seq, steady, at, kind, outcome, http_status, code, message, reference)
+    VALUES (?1, ?2, ?3, ?4, 'ended', ?5, ?6, ?7, ?8, ?9)";
+const ATTEMPT_ENDED: &str = "
+    INSERT INTO journal (ordinal, seq, steady, at, kind, attempt, effect, counts, http_status, code, message, reference)
+    VALUES (?1, ?2, ?3, ?4, 'attempt-ended', ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const RARE: &str = "INSERT INTO journal (ordinal, seq, steady, body) VALUES (?1, ?2, ?3, ?4)";
 /// The bits of a place in the order of writing that count a process's records; above them, the processes are counted.
 const PROCESS: u32 = 40;

@@ -65,6 +65,7 @@ pub(super) fn prepare(request: WireRequest, last: Option<Place>) -> Result<(Requ
     let mut prepared = Request::new(method, place.at(path_and_query)?);
     for (name, value) in request.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header field's name is none".to_owned())?;
+        // What is always the same is not copied.
         let value = match value {
             Cow::Borrowed(text) if fits_header(text) => Ok(HeaderValue::from_static(text)),
             text => HeaderValue::try_from(text.into_owned()),
