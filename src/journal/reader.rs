@@ -4,9 +4,10 @@ use super::actions::{ACTION, RawAction, TO_SEND, ToSend};
 use super::queue::Queue;
 use super::record::Record;
 use super::rows::{Kept, Unreadable, to_sql};
+use super::scan::{self, Walk};
 use super::shape::{self, Alike, Shape};
 use super::state::{IllegalRecord, Phase, States};
-use super::{JournalError, scan, schema};
+use super::{JournalError, schema};
 use crate::plan::checked::Fingerprint;
 use crate::plan::{Action, Settings};
 use crate::run::{Ordinal, Outcome};
@@ -200,11 +201,9 @@ impl Reader {
     /// As [`Self::states`].
     pub fn states_and(&self, mut each: impl FnMut(&Kept)) -> Result<States, JournalError> {
         let mut states = States::new(self.actions()?);
-        let select = format!("SELECT {} FROM journal ORDER BY ordinal, seq", scan::MOVES);
-        let mut statement = self.connection.prepare(&select).map_err(self.database())?;
-        let mut rows = statement.query([]).map_err(self.database())?;
-        while let Some(row) = rows.next().map_err(self.database())? {
-            let kept = scan::kept(row).map_err(|error| self.error(error))?;
+        let mut statement = self.connection.prepare(scan::MOVES).map_err(self.database())?;
+        let mut walk = Walk::all(&mut statement).map_err(|error| self.error(error))?;
+        while let Some(kept) = walk.next().map_err(|error| self.error(error))? {
             each(&kept);
             states.take(&kept.record).map_err(|source| self.damaged(source))?;
         }
@@ -290,11 +289,10 @@ impl Reader {
     /// Where the database cannot be read.
     pub fn course(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
-        let select = format!("SELECT {} FROM journal WHERE ordinal = -1 ORDER BY seq", scan::MOVES);
-        let mut statement = self.connection.prepare(&select).map_err(self.database())?;
-        let mut rows = statement.query([]).map_err(self.database())?;
-        while let Some(row) = rows.next().map_err(self.database())? {
-            overview.take(&scan::kept(row).map_err(|error| self.error(error))?.record);
+        let mut statement = self.connection.prepare(scan::COURSE).map_err(self.database())?;
+        let mut walk = Walk::all(&mut statement).map_err(|error| self.error(error))?;
+        while let Some(kept) = walk.next().map_err(|error| self.error(error))? {
+            overview.take(&kept.record);
         }
         Ok(overview)
     }
@@ -304,12 +302,10 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn began_at(&self) -> Result<Option<Timestamp>, JournalError> {
-        let database = JournalError::database(&self.path);
-        let select = format!("SELECT {} FROM journal WHERE ordinal = -1 ORDER BY seq", scan::MOVES);
-        let mut statement = self.connection.prepare(&select).map_err(&database)?;
-        let mut rows = statement.query([]).map_err(&database)?;
-        while let Some(row) = rows.next().map_err(&database)? {
-            if let Record::Began { at, .. } = scan::kept(row).map_err(|error| self.error(error))?.record {
+        let mut statement = self.connection.prepare(scan::COURSE).map_err(self.database())?;
+        let mut walk = Walk::all(&mut statement).map_err(|error| self.error(error))?;
+        while let Some(kept) = walk.next().map_err(|error| self.error(error))? {
+            if let Record::Began { at, .. } = kept.record {
                 return Ok(Some(at));
             }
         }

@@ -5,8 +5,9 @@
 //! its place in the order of writing; what every action has is in columns, any other record is a JSON text in `body`. Everything
 //! else is the fold of `journal`.
 //!
-//! Version 2. Version 1 had all records as JSON texts, without the steady clock, in a table `record`, no fingerprints and no certificates: it is
-//! read through a view, and made version 2 when it is first written again.
+//! Version 3. Version 2 had a row for each intent. Version 1 had all records as JSON texts, without the steady clock, in a table
+//! `record`, no fingerprints and no certificates. Earlier versions are read through views, and made this one when they are first
+//! written again.
 
 use super::JournalError;
 use rusqlite::Connection;
@@ -16,7 +17,7 @@ use std::time::Duration;
 /// Marks a file as a certsweep run (`csrn`).
 const APPLICATION_ID: i32 = 0x6373_726e;
 /// The version that this program writes.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 const TABLES: &str = "
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -26,17 +27,19 @@ CREATE TABLE action (
   duplicate_of TEXT, fingerprint BLOB, certificate TEXT);
 ";
 
-/// Instants in microseconds since 1970; `steady` in microseconds of the clock that never jumps.
+/// Instants in microseconds since 1970; `steady` in microseconds of the clock that never jumps. An intent goes for the first attempts
+/// of all actions from its own `through` another, whose places in the order of writing follow its own; for its own alone without one.
 const JOURNAL: &str = "
 CREATE TABLE journal (
   ordinal INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT, at INTEGER, steady INTEGER, attempt INTEGER, effect TEXT,
   counts INTEGER, outcome TEXT, http_status INTEGER, code TEXT, message TEXT, reference TEXT, body TEXT,
-  PRIMARY KEY (ordinal, seq)) WITHOUT ROWID;
+  through INTEGER, PRIMARY KEY (ordinal, seq)) WITHOUT ROWID;
 ";
 
-const VERSION_1_AS_VERSION_2: &str = "
+const FROM_VERSION_1: &str = "
 SELECT coalesce(ordinal, -1) AS ordinal, seq, NULL AS kind, NULL AS at, NULL AS steady, NULL AS attempt, NULL AS effect,
-  NULL AS counts, NULL AS outcome, NULL AS http_status, NULL AS code, NULL AS message, NULL AS reference, body FROM main.record
+  NULL AS counts, NULL AS outcome, NULL AS http_status, NULL AS code, NULL AS message, NULL AS reference, body,
+  NULL AS through FROM main.record
 ";
 
 /// Makes the tables in a new file.
@@ -57,14 +60,16 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, JournalError> 
     connection
         .execute_batch("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000;")
         .map_err(JournalError::database(path))?;
-    if version == 1 {
-        let renew = format!(
-            "BEGIN IMMEDIATE; {JOURNAL} INSERT INTO journal {VERSION_1_AS_VERSION_2}; DROP TABLE record;
-             ALTER TABLE action ADD COLUMN fingerprint BLOB;
-             ALTER TABLE action ADD COLUMN certificate TEXT; PRAGMA user_version = 2; COMMIT;"
-        );
-        connection.execute_batch(&renew).map_err(JournalError::database(path))?;
-    }
+    let renewed = match version {
+        1 => format!(
+            "{JOURNAL} INSERT INTO journal {FROM_VERSION_1}; DROP TABLE record;
+             ALTER TABLE action ADD COLUMN fingerprint BLOB; ALTER TABLE action ADD COLUMN certificate TEXT;"
+        ),
+        2 => "ALTER TABLE journal ADD COLUMN through INTEGER;".to_owned(),
+        _ => return Ok(connection),
+    };
+    let renew = format!("BEGIN IMMEDIATE; {renewed} PRAGMA user_version = {VERSION}; COMMIT;");
+    connection.execute_batch(&renew).map_err(JournalError::database(path))?;
     Ok(connection)
 }
 
@@ -73,15 +78,16 @@ pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> 
     // Reading a write-ahead log needs its shared index, which a read-only connection can only use where it may write it.
     let writable = open(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_WRITE);
     let (connection, version) = writable.or_else(|_| open(path, rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY))?;
-    if version == 1 {
-        // Views of this connection alone; the file stays as it is.
-        let views = format!(
-            "CREATE TEMP VIEW journal AS {VERSION_1_AS_VERSION_2};
+    // Views of this connection alone; the file stays as it is.
+    let views = match version {
+        1 => format!(
+            "CREATE TEMP VIEW journal AS {FROM_VERSION_1};
              CREATE TEMP VIEW action AS SELECT *, NULL AS fingerprint, NULL AS certificate FROM main.action;"
-        );
-        connection.execute_batch(&views).map_err(JournalError::database(path))?;
-    }
-    connection.execute_batch("PRAGMA query_only = ON;").map_err(JournalError::database(path))?;
+        ),
+        2 => "CREATE TEMP VIEW journal AS SELECT *, NULL AS through FROM main.journal;".to_owned(),
+        _ => String::new(),
+    };
+    connection.execute_batch(&format!("{views} PRAGMA query_only = ON;")).map_err(JournalError::database(path))?;
     Ok(connection)
 }
 

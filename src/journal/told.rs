@@ -1,15 +1,16 @@
 //! Walks over a run's actions with the fold of what is recorded of each, in plan order, and holds one of them at a time. Decides nothing.
 
+use super::JournalError;
 use super::actions::{ACTION, RawAction};
 use super::reader::Reader;
 use super::rows::{Unreadable, to_sql};
+use super::scan::{self, Walk};
 use super::shape::Alike;
 use super::state::History;
-use super::{JournalError, scan};
 use crate::plan::Action;
 use crate::run::Ordinal;
-use rusqlite::fallible_streaming_iterator::FallibleStreamingIterator;
-use rusqlite::{Row, Rows, Statement};
+use rusqlite::Row;
+use std::cmp::Ordering;
 use std::ops::Range;
 
 /// What a report tells of an action beside its history.
@@ -113,10 +114,9 @@ impl Reader {
         mut each: impl FnMut(&Row<'_>, &mut Records<'_>) -> Result<(), E>,
     ) -> Result<(), E> {
         let range = [to_sql(ordinals.start), to_sql(ordinals.end)];
-        let select =
-            format!("SELECT {} FROM journal WHERE ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal, seq", scan::ANSWERS);
-        let mut statement = self.connection.prepare_cached(&select).map_err(self.database())?;
-        let mut records = Records::begin(self, &mut statement, range)?;
+        let mut statement = self.connection.prepare_cached(scan::ANSWERS).map_err(self.database())?;
+        let walk = Walk::answers(&mut statement, ordinals).map_err(|error| self.error(error))?;
+        let mut records = Records { reader: self, walk };
         let select = format!("SELECT {columns} FROM action WHERE ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal");
         let mut statement = self.connection.prepare_cached(&select).map_err(self.database())?;
         let mut rows = statement.query(range).map_err(self.database())?;
@@ -130,30 +130,23 @@ impl Reader {
 /// The records of actions, walked beside the actions themselves.
 struct Records<'r> {
     reader: &'r Reader,
-    rows: Rows<'r>,
+    walk: Walk<'r>,
 }
 
-impl<'r> Records<'r> {
-    fn begin(reader: &'r Reader, statement: &'r mut Statement<'_>, range: [i64; 2]) -> Result<Self, JournalError> {
-        let mut rows = statement.query(range).map_err(reader.database())?;
-        rows.advance().map_err(reader.database())?;
-        Ok(Self { reader, rows })
-    }
-
+impl Records<'_> {
     /// The history of an action; they are asked for in plan order.
     fn of(&mut self, action: Ordinal) -> Result<History, JournalError> {
         let mut history = History::default();
-        while let Some(row) = self.rows.get() {
-            let ordinal = scan::ordinal(row).map_err(|error| self.reader.error(error))?;
-            if ordinal.unsigned_abs() > action {
-                break;
+        let unreadable = |error| self.reader.error(error);
+        while let Some(ordinal) = self.walk.next_ordinal().map_err(unreadable)? {
+            match ordinal.unsigned_abs().cmp(&action) {
+                Ordering::Greater => break,
+                Ordering::Less => return Err(self.reader.unreadable(format!("there is no action {ordinal}"))),
+                Ordering::Equal => {}
             }
-            if ordinal.unsigned_abs() < action {
-                return Err(self.reader.unreadable(format!("there is no action {ordinal}")));
+            if let Some(kept) = self.walk.next().map_err(unreadable)? {
+                history.take(kept.record).map_err(|source| self.reader.damaged(source))?;
             }
-            let record = scan::record(row, ordinal).map_err(|error| self.reader.error(error))?;
-            history.take(record).map_err(|source| self.reader.damaged(source))?;
-            self.rows.advance().map_err(self.reader.database())?;
         }
         Ok(history)
     }

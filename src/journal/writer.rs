@@ -231,19 +231,16 @@ impl Journal {
 }
 
 impl Powered {
-    /// Writes one record after the other; nothing comes back where the power fails on the way.
+    /// Writes records, or as many as the power lasts for; nothing comes back where it fails on the way.
     fn write(&mut self, entries: &[Entry]) -> Option<Written> {
-        for entry in entries {
-            if self.cut || self.records_left == 0 {
-                self.cut = true;
-                return None;
-            }
-            self.records_left -= 1;
-            if let Err(error) = self.file.commit([entry].into_iter()) {
-                return Some(Written::Nothing(error.to_string()));
-            }
+        let whole = u64::try_from(entries.len()).is_ok_and(|count| count <= self.records_left);
+        self.cut |= !whole;
+        let written = if whole { entries } else { entries.get(..self.records_left as usize).unwrap_or_default() };
+        self.records_left -= written.len() as u64;
+        if let Err(error) = self.file.commit(written.iter()) {
+            return Some(Written::Nothing(error.to_string()));
         }
-        Some(Written::All)
+        whole.then_some(Written::All)
     }
 }
 
@@ -311,7 +308,7 @@ impl File {
         Ok(Self { connection, seq })
     }
 
-    fn commit<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> rusqlite::Result<()> {
+    fn commit<'e>(&mut self, entries: impl Iterator<Item = &'e Entry> + Clone) -> rusqlite::Result<()> {
         // Prepared once for all commits: there are thousands in a second.
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let done = self.insert(entries).and_then(|()| self.connection.prepare_cached("COMMIT")?.execute([]));
@@ -322,13 +319,15 @@ impl File {
         done.map(drop)
     }
 
-    fn insert<'e>(&mut self, entries: impl Iterator<Item = &'e Entry>) -> rusqlite::Result<()> {
+    fn insert<'e>(&mut self, mut entries: impl Iterator<Item = &'e Entry> + Clone) -> rusqlite::Result<()> {
         let mut inserts = rows::Inserts::begin(&self.connection)?;
-        for Entry { record, steady } in entries {
-            inserts.insert(self.seq, *steady, record)?;
-            self.seq += 1;
+        loop {
+            let count = rows::together(entries.clone().map(|entry| &entry.record));
+            let mut written = entries.by_ref().take(count);
+            let Some(Entry { record, steady }) = written.next() else { return Ok(()) };
+            inserts.insert(self.seq, *steady, record, count)?;
+            self.seq += 1 + written.count() as u64;
         }
-        Ok(())
     }
 }
 

@@ -31,30 +31,32 @@ fn runs_of_every_version_say_what_they_said() {
 
 /// Writing begins with making it a run of this version; what it says stays the same.
 #[test]
-fn a_run_of_version_1_is_made_one_of_this_version_when_it_goes_on() {
-    let place = Place::bare();
-    place.file("run/run.sqlite", std::fs::read(kept("v1").join("run/run.sqlite")).unwrap());
-    let path = place.path("run");
-    let version = || -> i64 {
-        let database = rusqlite::Connection::open(path.join("run.sqlite")).unwrap();
-        database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
-    };
-    let told = || {
-        let reader = RunDir::existing(&path).unwrap().read().unwrap();
-        let mut histories = Vec::new();
-        let take = |action, history| -> Result<(), JournalError> {
-            histories.push((action, history));
-            Ok(())
+fn a_run_of_an_earlier_version_is_made_one_of_this_version_when_it_goes_on() {
+    for (version, number) in [("v1", 1), ("v2", 2)] {
+        let place = Place::bare();
+        place.file("run/run.sqlite", std::fs::read(kept(version).join("run/run.sqlite")).unwrap());
+        let path = place.path("run");
+        let now = || -> i64 {
+            let database = rusqlite::Connection::open(path.join("run.sqlite")).unwrap();
+            database.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
         };
-        reader.histories(take).unwrap();
-        (histories, reader.overview().unwrap(), reader.states().unwrap())
-    };
-    let (before, read) = (version(), told());
-    RunDir::existing(&path).unwrap().open().unwrap().close();
-    assert_eq!((before, version()), (1, 2));
-    assert_eq!(told(), read);
-    RunDir::existing(&path).unwrap().open().unwrap().close();
-    assert_eq!(told(), read, "a second time changes nothing");
+        let told = || {
+            let reader = RunDir::existing(&path).unwrap().read().unwrap();
+            let mut histories = Vec::new();
+            let take = |action, history| -> Result<(), JournalError> {
+                histories.push((action, history));
+                Ok(())
+            };
+            reader.histories(take).unwrap();
+            (histories, reader.overview().unwrap(), reader.states().unwrap())
+        };
+        let (before, read) = (now(), told());
+        RunDir::existing(&path).unwrap().open().unwrap().close();
+        assert_eq!((before, now()), (number, 3));
+        assert_eq!(told(), read, "{version}");
+        RunDir::existing(&path).unwrap().open().unwrap().close();
+        assert_eq!(told(), read, "{version}: a second time changes nothing");
+    }
 }
 
 fn kept(version: &str) -> PathBuf {
