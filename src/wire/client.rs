@@ -1,14 +1,13 @@
 //! The transport that speaks HTTP. It sends each request once: no redirects, no repeats, no cookies. It decides what surely
 //! did not reach the provider; whatever is not sure is lost, never "not sent".
 
-use super::line::{Came, Exchanged, Line};
+use super::line::Line;
 use super::prepare::{Place, prepare};
 use super::transport::{Delivery, Transport, WireRequest};
 use crate::provider::Answer;
 use crate::text::safe;
-use futures_util::future::FutureExt as _;
 use reqwest::header::HeaderValue;
-use reqwest::{Certificate, Client, ClientBuilder, Response, redirect, retry};
+use reqwest::{Certificate, Client, ClientBuilder, Request, Response, redirect, retry};
 use std::cell::RefCell;
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -101,26 +100,18 @@ impl Transport for HttpTransport {
         let Some(client) = client else {
             return Delivery::NotSent("only loopback is spoken to here".to_owned());
         };
-        // Its preparing is done here; what follows, on the line.
-        let came = self.line.send(|| exchange(client.execute(request)).boxed()).await;
-        came.map_or_else(|delivery| delivery, |came| Delivery::Answered(answer(came)))
+        self.line.send(client.clone(), request).await
     }
 }
 
 /// Sends a request, and says what came of it.
-async fn exchange(sending: impl Future<Output = reqwest::Result<Response>>) -> Exchanged {
-    match sending.await {
+pub(super) async fn exchange(client: &Client, request: Request) -> Delivery {
+    match client.execute(request).await {
         Ok(response) => read(response).await,
         // Before there is a connection, TLS included, no byte of a request has left; after that, one may have.
-        Err(error) if error.is_builder() || error.is_connect() => Err(Delivery::NotSent(chain(&error.without_url()))),
-        Err(error) => Err(Delivery::Lost(chain(&error.without_url()))),
+        Err(error) if error.is_builder() || error.is_connect() => Delivery::NotSent(chain(&error.without_url())),
+        Err(error) => Delivery::Lost(chain(&error.without_url())),
     }
-}
-
-fn answer(came: Came) -> Answer {
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = came.headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
-    Answer { status: came.status, headers, body: came.body }
 }
 
 pub(super) fn configured(options: &HttpOptions) -> ClientBuilder {
@@ -145,18 +136,21 @@ pub(super) fn read_roots(path: &Path) -> Result<Vec<Certificate>, ClientError> {
         .ok_or_else(|| ClientError::NoCertificate { path: path.to_owned() })
 }
 
-async fn read(mut response: Response) -> Exchanged {
+async fn read(mut response: Response) -> Delivery {
     let status = response.status().as_u16();
-    let headers = std::mem::take(response.headers_mut());
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST_BODY => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => return Err(Delivery::Lost(format!("HTTP {status} with a body longer than 1 MiB"))),
-            Ok(None) => return Ok(Came { status, headers, body }),
+            Ok(Some(_)) => return Delivery::Lost(format!("HTTP {status} with a body longer than 1 MiB")),
+            Ok(None) => return Delivery::Answered(Answer { status, headers, body }),
             Err(error) => {
-                let cause = chain(&error.without_url());
-                return Err(Delivery::Lost(format!("HTTP {status}, then the body broke off: {cause}")));
+                return Delivery::Lost(format!(
+                    "HTTP {status}, then the body broke off: {}",
+                    chain(&error.without_url())
+                ));
             }
         }
     }
