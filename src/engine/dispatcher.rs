@@ -336,7 +336,7 @@ where
             }
             match self.ready.next(now) {
                 Turn::Start { ordinal, account } => {
-                    if let Err(error) = self.start(ordinal, account) {
+                    if let Err(error) = self.start(ordinal, account, now) {
                         self.unsent(account);
                         self.stop(StopReason::Environment(error.to_string()));
                         return Turn::Idle;
@@ -351,12 +351,12 @@ where
         }
     }
 
-    fn start(&mut self, ordinal: Ordinal, account: usize) -> Result<(), JournalError> {
+    fn start(&mut self, ordinal: Ordinal, account: usize, now: Moment) -> Result<(), JournalError> {
         let sender = Rc::clone(&self.run.senders[account]);
         let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
         let down = self.reaches[account].is_down();
         let goes_at = self.ready.pace(account).goes_at();
-        let trip = Rc::new(Trip::new(clock.elapsed(), goes_at));
+        let trip = Rc::new(Trip::new(now, goes_at));
         self.reaches[account].began();
         let Some(pass) = sender.pass() else {
             self.ready.pause(account, true);

@@ -26,6 +26,8 @@ pub struct Times {
     pub sent: Moment,
     /// When it was answered or given up, at the latest.
     pub answered: Moment,
+    /// When that was heard.
+    pub heard: Moment,
     /// How long it took to write it down, where it came to that.
     pub writing: Option<Duration>,
 }
@@ -66,6 +68,7 @@ impl Trip {
             began: self.began,
             sent: self.sent.get().unwrap_or(self.goes_at),
             answered: self.answered.get().unwrap_or(now),
+            heard: now,
             writing: self.kept.get().map(|kept| kept.saturating_sub(self.began)),
         }
     }

@@ -5,8 +5,8 @@ use std::borrow::Cow;
 /// Text for a terminal or a log line: control characters (C0, DEL, C1), line breaks included, and the characters that
 /// reorder text (bidirectional controls) are shown as `\u{…}`; nothing in it can move the cursor or colour the screen.
 pub fn terminal(text: &str) -> Cow<'_, str> {
-    // Most texts are printable ASCII, which is told at a glance.
-    let plain = text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    // Most texts are printable ASCII, which is told at a glance: many bytes at once, where none ends the look.
+    let plain = text.bytes().fold(true, |plain, byte| plain & (b' '..=b'~').contains(&byte));
     if plain || !text.chars().any(unsafe_for_terminal) {
         return Cow::Borrowed(text);
     }

@@ -2,6 +2,7 @@
 //! where nothing may be sent any more.
 
 use super::super::attempt::{self, Tools};
+use super::super::pace::Moment;
 use super::super::sender::Sender;
 use super::{Dispatcher, Step, UnderWay};
 use crate::journal::{ActionState, Record, Reply, ToSend};
@@ -73,12 +74,12 @@ where
     }
 
     /// A step of an account is over: what is written down goes, or is taken back where nothing may be sent any more.
-    pub(super) fn slot_is_free(&mut self, account: usize) {
+    pub(super) fn slot_is_free(&mut self, account: usize, now: Moment) {
         self.written[account].in_flight -= 1;
         while self.written[account].in_flight < self.ready.slots(account)
             && let Some(departure) = self.written[account].waiting.pop_front()
         {
-            if self.may_send(account) {
+            if self.may_send(account, now) {
                 self.depart(departure);
             } else {
                 self.take_back(departure);
@@ -114,8 +115,7 @@ where
     }
 
     /// Whether what was written down ahead may go out as far as is known now.
-    fn may_send(&mut self, account: usize) -> bool {
-        let now = self.run.clock.elapsed();
+    fn may_send(&mut self, account: usize, now: Moment) -> bool {
         self.goes_on(account)
             && self.closed_told.is_none()
             && !self.reaches[account].is_down()

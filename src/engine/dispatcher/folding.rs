@@ -46,7 +46,7 @@ where
             (None, Some(ordinal)) => self.panicked(account, ordinal, times),
             (None | Some(_), _) => self.ready.pace(account).answered(times.sent, times.answered),
         }
-        self.slot_is_free(account);
+        self.slot_is_free(account, times.heard);
     }
 
     fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report, times: Times) {
@@ -223,7 +223,7 @@ where
     }
 
     pub(super) fn pace(&mut self, account: usize, paced: Paced, times: Times) {
-        let now = self.run.clock.elapsed();
+        let now = times.heard;
         let pace = self.ready.pace(account);
         if paced == Paced::Unsent {
             pace.unsent();

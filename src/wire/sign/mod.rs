@@ -105,7 +105,7 @@ pub fn goes_into_header(scheme: &AuthScheme, credential: &str) -> bool {
 pub fn fits_header(value: &str) -> bool {
     !value.is_empty()
         && value.trim_matches([' ', '\t']) == value
-        && value.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
+        && value.bytes().fold(true, |fits, byte| fits & matches!(byte, b' '..=b'~' | b'\t'))
 }
 
 /// The name under which [`Credentials`] keep the token that was fetched with them.
