@@ -27,6 +27,8 @@ pub(super) const ANSWERS: &str = "SELECT kind, ordinal, seq, steady, at, attempt
 /// A walk over records.
 pub(super) struct Walk<'r> {
     rows: Rows<'r>,
+    /// Where the row stands that comes next.
+    place: Option<(i64, u64)>,
     answers: bool,
     together: Option<Together>,
 }
@@ -43,44 +45,53 @@ struct Together {
 impl<'r> Walk<'r> {
     /// Over what [`MOVES`] or [`COURSE`] selects.
     pub(super) fn all(statement: &'r mut Statement<'_>) -> Result<Self, Unreadable> {
-        let mut rows = statement.query([])?;
-        rows.advance()?;
-        Ok(Self { rows, answers: false, together: None })
+        Self::over(statement.query([])?, false)
     }
 
     /// Over the records of these actions, by [`ANSWERS`].
     pub(super) fn answers(statement: &'r mut Statement<'_>, actions: &Range<Ordinal>) -> Result<Self, Unreadable> {
         // What was written down together stands with the first action of it.
         let before = actions.start.saturating_sub(MOST_TOGETHER - 1);
-        let mut rows = statement.query([to_sql(before), to_sql(actions.end)])?;
-        rows.advance()?;
-        let mut walk = Self { rows, answers: true, together: None };
-        while walk.next_place()?.is_some_and(|(ordinal, _)| ordinal.unsigned_abs() < actions.start) {
+        let mut walk = Self::over(statement.query([to_sql(before), to_sql(actions.end)])?, true)?;
+        while walk.next_ordinal().is_some_and(|ordinal| ordinal.unsigned_abs() < actions.start) {
             walk.pass(actions.start)?;
         }
         Ok(walk)
     }
 
+    fn over(rows: Rows<'r>, answers: bool) -> Result<Self, Unreadable> {
+        let mut walk = Self { rows, place: None, answers, together: None };
+        walk.advance()?;
+        Ok(walk)
+    }
+
+    fn advance(&mut self) -> Result<(), Unreadable> {
+        self.rows.advance()?;
+        self.place = match self.rows.get() {
+            Some(row) => Some((integer(row, 1)?, integer(row, 2)?.unsigned_abs())),
+            None => None,
+        };
+        Ok(())
+    }
+
     /// The action that the next record moves; -1 where it moves none.
-    pub(super) fn next_ordinal(&self) -> Result<Option<i64>, Unreadable> {
-        Ok(self.next_place()?.map(|(ordinal, _)| ordinal))
+    pub(super) fn next_ordinal(&self) -> Option<i64> {
+        let places = self.place.into_iter().chain(self.together.as_ref().map(Together::place));
+        places.map(|(ordinal, _)| ordinal).min()
     }
 
     /// The next record.
     pub(super) fn next(&mut self) -> Result<Option<Kept>, Unreadable> {
-        let row = match (self.rows.get(), &mut self.together) {
-            (None, None) => return Ok(None),
-            (Some(row), Some(together)) if place(row)? < together.place() => row,
-            (_, Some(together)) => {
-                let kept = together.tell();
-                if together.next > together.through {
-                    self.together = None;
-                }
-                return Ok(Some(kept));
+        if let Some(together) = &mut self.together
+            && self.place.is_none_or(|place| together.place() < place)
+        {
+            let kept = together.tell();
+            if together.next > together.through {
+                self.together = None;
             }
-            (Some(row), None) => row,
-        };
-        let (ordinal, seq) = place(row)?;
+            return Ok(Some(kept));
+        }
+        let (Some(row), Some((ordinal, seq))) = (self.rows.get(), self.place) else { return Ok(None) };
         let steady = match row.get_ref(3)? {
             ValueRef::Integer(micros) => Some(Duration::from_micros(micros.unsigned_abs())),
             _ => None,
@@ -91,7 +102,7 @@ impl<'r> Walk<'r> {
         {
             return Err(wrong(ordinal, "its first attempt was written down twice"));
         }
-        self.rows.advance()?;
+        self.advance()?;
         Ok(Some(kept))
     }
 
@@ -107,11 +118,6 @@ impl<'r> Walk<'r> {
             }
         }
         Ok(())
-    }
-
-    fn next_place(&self) -> Result<Option<(i64, u64)>, Unreadable> {
-        let row = self.rows.get().map(place).transpose()?;
-        Ok(row.into_iter().chain(self.together.as_ref().map(Together::place)).min())
     }
 }
 
@@ -138,10 +144,6 @@ impl Together {
         self.seq += 1;
         kept
     }
-}
-
-fn place(row: &Row<'_>) -> Result<(i64, u64), Unreadable> {
-    Ok((integer(row, 1)?, integer(row, 2)?.unsigned_abs()))
 }
 
 fn read(row: &Row<'_>, ordinal: i64, answers: bool) -> Result<Record, Unreadable> {
@@ -223,7 +225,7 @@ mod tests {
 
     fn walked(mut walk: Walk<'_>, until: Ordinal) -> Vec<(u64, Record)> {
         let mut walked = Vec::new();
-        while walk.next_ordinal().ok().flatten().is_some_and(|ordinal| ordinal < to_sql(until)) {
+        while walk.next_ordinal().is_some_and(|ordinal| ordinal < to_sql(until)) {
             let kept = walk.next().ok().flatten().unwrap();
             walked.push((kept.seq, kept.record));
         }

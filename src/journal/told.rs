@@ -138,7 +138,7 @@ impl Records<'_> {
     fn of(&mut self, action: Ordinal) -> Result<History, JournalError> {
         let mut history = History::default();
         let unreadable = |error| self.reader.error(error);
-        while let Some(ordinal) = self.walk.next_ordinal().map_err(unreadable)? {
+        while let Some(ordinal) = self.walk.next_ordinal() {
             match ordinal.unsigned_abs().cmp(&action) {
                 Ordering::Greater => break,
                 Ordering::Less => return Err(self.reader.unreadable(format!("there is no action {ordinal}"))),
