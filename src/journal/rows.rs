@@ -37,9 +37,8 @@ impl Kept {
     }
 }
 
-/// First attempts of actions one behind the other become one row: so many of them, none of which is told less exactly for it.
-///
-/// How many records from the first on that is; 1 where there is nothing to put together.
+/// How many of these records, from the first on, become one row: first attempts of actions one behind the other, decided within one
+/// millisecond, which is as exactly as reports tell it. 1 where there is nothing to put together.
 pub(super) fn together<'r>(mut records: impl Iterator<Item = &'r Record>) -> usize {
     let Some(Record::Intent { ordinal: first, attempt: 1, at }) = records.next() else { return 1 };
     let follows = |(place, record): &(Ordinal, &Record)| {
