@@ -54,7 +54,7 @@ impl<'r> Walk<'r> {
         let before = actions.start.saturating_sub(MOST_TOGETHER - 1);
         let mut walk = Self::over(statement.query([to_sql(before), to_sql(actions.end)])?, true)?;
         while walk.next_ordinal().is_some_and(|ordinal| ordinal.unsigned_abs() < actions.start) {
-            walk.pass(actions.start)?;
+            walk.next()?;
         }
         Ok(walk)
     }
@@ -104,20 +104,6 @@ impl<'r> Walk<'r> {
         }
         self.advance()?;
         Ok(Some(kept))
-    }
-
-    /// Passes over the next record; over those together with it as far as this action.
-    fn pass(&mut self, to: Ordinal) -> Result<(), Unreadable> {
-        self.next()?;
-        if let Some(together) = &mut self.together {
-            let passed = to.min(together.through + 1).saturating_sub(together.next);
-            together.next += passed;
-            together.seq += passed;
-            if together.next > together.through {
-                self.together = None;
-            }
-        }
-        Ok(())
     }
 }
 

@@ -28,7 +28,8 @@ CREATE TABLE action (
 ";
 
 /// Instants in microseconds since 1970; `steady` in microseconds of the clock that never jumps. An intent goes for the first attempts
-/// of all actions from its own `through` another, whose places in the order of writing follow its own; for its own alone without one.
+/// of all actions from its own `through` another, at its own moment and in places of the order of writing that follow its own; for its own
+/// action alone without one.
 const JOURNAL: &str = "
 CREATE TABLE journal (
   ordinal INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT, at INTEGER, steady INTEGER, attempt INTEGER, effect TEXT,

@@ -5,7 +5,8 @@ use super::place::Place;
 use certsweep::journal::{JournalError, RunDir};
 use std::path::{Path, PathBuf};
 
-/// In `v1` one action is in flight and one is in doubt; in `v3` first attempts share a row; in all of them most kinds of record are there, and resumes.
+/// In `v1` one action is in flight and one is in doubt; in `v3` first attempts share a row; in all of them most kinds of record are
+/// there, and resumes.
 #[test]
 fn runs_of_every_version_say_what_they_said() {
     for version in ["v1", "v2", "v3"] {
