@@ -415,7 +415,7 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
             continue;
         };
         seen.push((action.account, &action.operation));
-        let masked = request::preview(&account.base_url, operation, &action.parameters, scheme);
+        let masked = request::preview(&account.base_url, operation, &*action.parameters, scheme);
         requests.push(FirstRequest {
             action_id: action.id.clone(),
             provider: account.name.clone(),

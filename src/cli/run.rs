@@ -211,7 +211,7 @@ pub fn teach(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<()
         simulator.learn(&KnownTarget {
             account: facts.settings.accounts[action.account].name.clone(),
             operation: action.operation,
-            parameters: action.parameters.into_map(),
+            parameters: (*action.parameters).clone(),
         });
         Ok(())
     })

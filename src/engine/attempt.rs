@@ -123,7 +123,7 @@ pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
 /// free once that is queued, since the journal keeps the order, and no intent that follows is durable before it.
 ///
 /// # Errors
-/// Where the provider document does not know the operation; nothing was sent then.
+/// Where the provider document does not know the operation, or the parameters are no JSON object; nothing was sent then.
 pub async fn attempt<T: Transport, C: Clock>(
     tools: &Tools<T, C>,
     action: &ToSend,
@@ -136,10 +136,12 @@ pub async fn attempt<T: Transport, C: Clock>(
     };
     let ordinal = action.ordinal;
     let attempt = state.attempts + 1;
+    let unreadable = |error| JournalFailed(format!("action {ordinal}: parameters: {error}"));
+    let parameters = action.parameters.members().map_err(unreadable)?;
 
     trip.departs(&**clock).await;
     let token_number = sender.token_number();
-    let delivery = sender.send(operation, &action.parameters, pass, clock.now()).await;
+    let delivery = sender.send(operation, &parameters, pass, clock.now()).await;
     trip.arrived(&**clock);
     let at = clock.now();
     let signed = !matches!(delivery, Delivery::Unsigned(_));
@@ -259,7 +261,7 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
         (None, None) => None,
     };
     // Masked before it is cut: a credential that the cut divides would not be known any more.
-    let masked = |text: &Option<String>| text.as_ref().map(|text| cut(&sender.mask(text)));
+    let masked = |text: &Option<String>| text.as_ref().map(|text| cut(sender.mask(text)));
     Reply {
         http_status: Some(answer.status),
         code: masked(&verdict.code),
@@ -269,12 +271,14 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
 }
 
 /// Longer texts of providers are cut: the journal is no place for a web page.
-pub(super) fn cut(text: &str) -> String {
-    let mut short: String = text.chars().take(LONGEST_TEXT).collect();
-    if short.len() < text.len() {
-        short.push('…');
+pub(super) fn cut(mut text: String) -> String {
+    if text.len() > LONGEST_TEXT
+        && let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT)
+    {
+        text.truncate(end);
+        text.push('…');
     }
-    short
+    text
 }
 
 /// The rules of an operation that is not known: nothing is repeated.

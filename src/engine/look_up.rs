@@ -163,7 +163,7 @@ pub async fn ask<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> Re
             };
             let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);
             let words = verdict.message.or(verdict.explanation).unwrap_or_default();
-            let words = cut(&tools.sender.mask(&words));
+            let words = cut(tools.sender.mask(&words));
             let cause = format!("the look-up was answered with HTTP {} {words}", answer.status);
             let cause = cause.trim_end().to_owned();
             Ok(Told::Nothing(LookedUp::Failed { cause, pace, came: Came::Answered, refused_token }))

@@ -5,12 +5,11 @@ use super::look_up::ReadList;
 use super::reach::Came;
 use crate::plan::Account;
 use crate::provider::model::Operation;
-use crate::provider::{CredentialReference, Provider, retry_after};
+use crate::provider::{CredentialReference, Given, Provider, retry_after};
 use crate::run::Ordinal;
 use crate::text::safe;
 use crate::wire::{Delivery, Pass, Signer, Transport, WireRequest, request};
 use jiff::{SignedDuration, Timestamp};
-use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -106,15 +105,9 @@ impl<T: Transport> Sender<T> {
     }
 
     /// Builds, signs with the present time, and sends.
-    pub async fn send(
-        &self,
-        operation: &Operation,
-        parameters: &Map<String, Value>,
-        pass: &Pass,
-        at: Timestamp,
-    ) -> Delivery {
+    pub async fn send(&self, operation: &Operation, parameters: &impl Given, pass: &Pass, at: Timestamp) -> Delivery {
         let mut request = request::build(&self.base_url, operation, parameters);
-        let signed = self.signer.borrow().sign(&mut request, pass, operation.own_key(parameters), at);
+        let signed = self.signer.borrow().sign(&mut request, pass, operation.own_key(parameters).as_deref(), at);
         if let Err(error) = signed {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }
@@ -174,7 +167,7 @@ impl<T: Transport> Sender<T> {
         let wait = answer.header("retry-after").and_then(|text| retry_after::read(text, at));
         let throttled = (answer.status == 429 || (answer.status == 503 && wait.is_some())).then_some(wait);
         let taken = self.signer.borrow_mut().take_token(&answer);
-        taken.map_err(|cause| TokenError { throttled, ..error(cut(&self.mask(&cause)), refused, Came::Answered) })?;
+        taken.map_err(|cause| TokenError { throttled, ..error(cut(self.mask(&cause)), refused, Came::Answered) })?;
         self.token.set(Token::Fresh);
         self.tokens.set(self.tokens.get().saturating_add(1));
         Ok(())

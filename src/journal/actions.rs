@@ -5,7 +5,6 @@ use crate::plan::Action;
 use crate::plan::checked::{Fingerprint, Parameters};
 use crate::run::Ordinal;
 use rusqlite::Row;
-use serde_json::{Map, Value};
 
 /// What sending an action needs of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,7 +20,7 @@ pub struct ToSend {
     /// What it acts on, as the report shows it.
     pub target: String,
     /// The parameters under the provider's names.
-    pub parameters: Map<String, Value>,
+    pub parameters: Parameters,
 }
 
 /// The columns of [`ToSend`].
@@ -33,14 +32,13 @@ impl ToSend {
         let ordinal = row.get::<_, i64>(0)?.unsigned_abs();
         let wrong =
             |what: &str, error: &dyn std::fmt::Display| Unreadable::Row(format!("action {ordinal}: {what}: {error}"));
-        let parameters = row.get_ref(5)?.as_str().map_err(|error| wrong("parameters", &error))?;
         Ok(Self {
             ordinal,
             id: row.get(1)?,
             account: usize::try_from(row.get::<_, i64>(2)?).map_err(|error| wrong("account", &error))?,
             operation: row.get(3)?,
             target: row.get(4)?,
-            parameters: serde_json::from_str(parameters).map_err(|error| wrong("parameters", &error))?,
+            parameters: Parameters::kept(row.get(5)?),
         })
     }
 }
@@ -48,7 +46,7 @@ impl ToSend {
 impl From<Action> for ToSend {
     fn from(action: Action) -> Self {
         let Action { ordinal, id, account, operation, target, parameters, .. } = action;
-        Self { ordinal, id, account, operation, target, parameters: parameters.into_map() }
+        Self { ordinal, id, account, operation, target, parameters }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::settings::Settings;
 use crate::pki::{RevocationReason, SerialNumber};
+use crate::provider::Members;
 use crate::provider::model::Operation;
 use crate::run::Ordinal;
 use jiff::Timestamp;
@@ -140,10 +141,17 @@ impl Parameters {
         Self { text, map: OnceLock::from(map) }
     }
 
-    /// The map, where nothing else is needed further on.
-    pub fn into_map(self) -> Map<String, Value> {
-        let _ = &*self;
-        self.map.into_inner().unwrap_or_default()
+    /// Those of a run, which has them from a check; [`Self::members`] finds them good or not.
+    pub fn kept(text: String) -> Self {
+        Self { text, map: OnceLock::new() }
+    }
+
+    /// What a request needs of them.
+    ///
+    /// # Errors
+    /// Where the text is no JSON object.
+    pub fn members(&self) -> Result<Members<'_>, serde_json::Error> {
+        Members::of(&self.text)
     }
 
     /// Makes them anew from a text that is a JSON object. For the check alone, which knows that it is.
@@ -165,7 +173,7 @@ impl std::ops::Deref for Parameters {
     type Target = Map<String, Value>;
 
     fn deref(&self) -> &Self::Target {
-        // It cannot fail: a text from elsewhere is parsed when it comes in, and what the check writes is an object.
+        // What the check writes is an object, and so is what a run has kept of it; where somebody else changed that, nothing is sent for it.
         self.map.get_or_init(|| serde_json::from_str(&self.text).unwrap_or_default())
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
-    /// The header fields, names in lower case, in the order in which they came.
-    pub headers: Vec<(String, String)>,
+    /// The header fields.
+    pub headers: HeaderFields,
     /// The body, whole. (A body that broke off is no answer but a lost one.)
     pub body: Vec<u8>,
 }
@@ -16,9 +16,52 @@ pub struct Answer {
 impl Answer {
     /// The first value of a header field; `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(field, _)| *field == name).map(|(_, value)| value)
     }
 }
+
+/// Header fields, names in lower case, in the order in which they came. All in one text, since they go from thread to thread with every
+/// answer, and what one thread allocates and another frees costs both.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct HeaderFields {
+    /// Names and values, one behind the other.
+    text: String,
+    /// Where each name ends, and its value.
+    ends: Vec<(usize, usize)>,
+}
+
+impl HeaderFields {
+    /// Adds a field.
+    pub fn push(&mut self, name: &str, value: &str) {
+        self.text.push_str(name);
+        let name_ends = self.text.len();
+        self.text.push_str(value);
+        self.ends.push((name_ends, self.text.len()));
+    }
+
+    /// Names and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut begins = 0;
+        self.ends.iter().map(move |(name_ends, ends)| {
+            let name = &self.text[begins..*name_ends];
+            begins = *ends;
+            (name, &self.text[*name_ends..*ends])
+        })
+    }
+}
+
+impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for HeaderFields {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
+        let fields = fields.into_iter();
+        let few = fields.size_hint().0;
+        let mut headers = Self { text: String::with_capacity(few * MOST_FIELDS), ends: Vec::with_capacity(few) };
+        fields.for_each(|(name, value)| headers.push(name.as_ref(), value.as_ref()));
+        headers
+    }
+}
+
+/// Bytes that most header fields do not exceed.
+const MOST_FIELDS: usize = 48;
 
 /// What an answer means for the action that was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
 
-use super::answer::{Answer, Standing, Verdict};
+use super::answer::{Answer, HeaderFields, Standing, Verdict};
 use super::model::{ActionRules, LookupRule, LookupValue, Operation, Pages, Place, Provider, RowStep};
 use super::pointer::scalar_text;
 use super::{Meaning, params, verdict};
@@ -38,7 +38,7 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
         .fold(Value::from(reference), |inside, name| {
             Value::Object(Map::from_iter([(name.replace("~1", "/").replace("~0", "~"), inside)]))
         });
-    Some(Answer { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() })
+    Some(Answer { status: 200, headers: HeaderFields::default(), body: body.to_string().into_bytes() })
 }
 
 /// The body of one page of a look-up, where the document declares the answer a success.
@@ -147,7 +147,7 @@ fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value
 fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> bool {
     step.matches.iter().all(|condition| {
         let wanted = parameters.get(&condition.parameter).and_then(scalar_text);
-        wanted.is_some() && (wanted == condition.any || wanted == condition.pointer.text_of(item))
+        wanted.is_some() && (wanted.as_deref() == condition.any.as_deref() || wanted == condition.pointer.text_of(item))
     })
 }
 
@@ -197,7 +197,8 @@ mod tests {
     #[test]
     fn the_look_ups_that_can_be_filled_are_chosen_in_order() {
         let catalog = built_in();
-        let answered = |body: &str| Some(Answer { status: 201, headers: Vec::new(), body: body.as_bytes().to_vec() });
+        let answered =
+            |body: &str| Some(Answer { status: 201, headers: HeaderFields::default(), body: body.as_bytes().to_vec() });
         for (provider, action, parameters, answer, expected) in [
             ("digicert", "revoke", json!({"certificate_id": "1"}), None, vec![]),
             (

@@ -7,6 +7,7 @@ pub mod answer;
 pub mod auth;
 pub mod catalog;
 pub mod credentials;
+pub mod given;
 pub mod lookup;
 pub mod model;
 pub mod openapi;
@@ -23,8 +24,9 @@ pub mod variables;
 pub mod verdict;
 pub mod window;
 
-pub use answer::{Answer, Meaning, Standing, Verdict};
+pub use answer::{Answer, HeaderFields, Meaning, Standing, Verdict};
 pub use catalog::Catalog;
 pub use credentials::CredentialReference;
+pub use given::{Given, Members};
 pub use model::{Operation, Provider, Repeat};
 pub use params::Violation;

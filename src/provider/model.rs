@@ -469,9 +469,9 @@ impl ActionRules {
 
 impl Operation {
     /// The reference to the key that signs the request in the place of the account's, where these parameters have one.
-    pub fn own_key<'p>(&self, parameters: &'p serde_json::Map<String, Value>) -> Option<&'p str> {
+    pub fn own_key(&self, parameters: &impl super::Given) -> Option<String> {
         let named = self.parameters.iter().find(|parameter| parameter.location == Location::Signer)?;
-        parameters.get(&named.name)?.as_str()
+        Some(super::given::scalar(&parameters.json(&named.name)?).into_owned())
     }
 
     /// The parameter that a plan's field name means, by its name or an alias.

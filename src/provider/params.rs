@@ -8,6 +8,7 @@ use crate::tree::node::{Node, Shape};
 use jsonschema::error::ValidationErrorKind;
 use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Number, Value};
+use std::borrow::Cow;
 
 /// What is wrong with the parameters of one action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,7 +219,7 @@ fn counted(number: u64, thing: &str) -> String {
 }
 
 fn plain(value: &Value) -> String {
-    super::pointer::scalar_text(value).unwrap_or_else(|| value.to_string())
+    super::pointer::scalar_text(value).map_or_else(|| value.to_string(), Cow::into_owned)
 }
 
 /// Foreign text inside a message: safe for terminals, and not longer than a line can bear.

@@ -2,6 +2,7 @@
 //! 6.7.1) and its instance among that. Knows no provider, and gives nothing a meaning.
 
 use super::answer::Answer;
+use super::verdict;
 use serde_json::Value;
 
 /// The words of a problem document, verbatim.
@@ -16,9 +17,9 @@ pub struct Problem {
 }
 
 /// The problem document that an answer is by its `Content-Type`.
-pub fn read(answer: &Answer, body: &Value) -> Option<Problem> {
+pub fn read(answer: &Answer) -> Option<Problem> {
     let media_type = answer.header("content-type")?.split(';').next()?.trim();
-    media_type.eq_ignore_ascii_case(MEDIA_TYPE).then(|| words(body))
+    media_type.eq_ignore_ascii_case(MEDIA_TYPE).then(|| words(&verdict::json(answer)))
 }
 
 /// What a body says as a problem document, whatever it calls itself.
@@ -113,8 +114,8 @@ mod tests {
             (None, false),
         ] {
             let headers = media_type.iter().map(|value| ("content-type".to_owned(), (*value).to_owned())).collect();
-            let answer = Answer { status: 400, headers, body: Vec::new() };
-            assert_eq!(read(&answer, &json!({"detail": "no"})).is_some(), expected, "{media_type:?}");
+            let answer = Answer { status: 400, headers, body: br#"{"detail":"no"}"#.to_vec() };
+            assert_eq!(read(&answer).is_some(), expected, "{media_type:?}");
         }
     }
 }

@@ -2,22 +2,26 @@
 //!
 //! Pure. It trusts that the parameters have passed the operation's schema; it neither validates nor sends.
 
+use super::given::{Given, scalar};
 use super::model::{Location, Operation, Parameter};
-use super::pointer::scalar_text;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
-use serde::{Serialize, Serializer};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// Adds the path below the base URL with its query, percent-encoded, to a URL. Query parameters stand in document order; a list
 /// repeats its key; what is not given is left out, unless the document fixes a value for it.
-pub fn add_path_and_query(text: &mut String, operation: &Operation, parameters: &Map<String, Value>) {
+pub fn add_path_and_query(text: &mut String, operation: &Operation, parameters: &impl Given) {
     let mut rest = operation.path.as_str();
     while let Some((before, name, after)) = next_placeholder(rest) {
         text.push_str(before);
         let parameter = operation.parameters.iter().find(|p| p.location == Location::Path && p.name == name);
-        if let Some(value) = parameter.and_then(|parameter| given(parameter, parameters)) {
-            add_segment(text, value);
+        if let Some(json) = parameter.and_then(|parameter| given(parameter, parameters)) {
+            // A list is one segment, joined with commas (OpenAPI's style `simple`).
+            let mut first = true;
+            each(&json, |item| {
+                text.push_str(if std::mem::take(&mut first) { "" } else { "," });
+                text.extend(encoded(item));
+            });
         }
         rest = after;
     }
@@ -25,40 +29,33 @@ pub fn add_path_and_query(text: &mut String, operation: &Operation, parameters: 
 
     let mut separator = '?';
     for parameter in at(operation, Location::Query) {
-        let items = match given(parameter, parameters) {
-            Some(Value::Array(items)) => items.as_slice(),
-            Some(value) => std::slice::from_ref(value),
-            None => &[],
-        };
-        for item in items {
-            text.push(separator);
+        let Some(json) = given(parameter, parameters) else { continue };
+        each(&json, |item| {
+            text.push(std::mem::replace(&mut separator, '&'));
             text.extend(encoded(&parameter.name));
             text.push('=');
-            text.extend(encoded(&value_text(item)));
-            separator = '&';
-        }
+            text.extend(encoded(item));
+        });
     }
 }
 
 /// The JSON body: the given members in document order, without blanks; `{}` where the operation has a body and nothing is given;
 /// `None` where it has none.
-pub fn body(operation: &Operation, parameters: &Map<String, Value>) -> Option<String> {
-    let body = Body { operation, parameters };
-    // Texts as names and JSON values, which nothing keeps from being written.
-    operation.has_body.then(|| serde_json::to_string(&body).unwrap_or_default())
-}
-
-/// A body that is written without being made as a value first.
-struct Body<'a> {
-    operation: &'a Operation,
-    parameters: &'a Map<String, Value>,
-}
-
-impl Serialize for Body<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let members = at(self.operation, Location::Body);
-        serializer.collect_map(members.filter_map(|member| Some((&member.name, given(member, self.parameters)?))))
+pub fn body(operation: &Operation, parameters: &impl Given) -> Option<Vec<u8>> {
+    if !operation.has_body {
+        return None;
     }
+    let mut text = Vec::with_capacity(MOST_BODIES);
+    for parameter in at(operation, Location::Body) {
+        let Some(json) = given(parameter, parameters) else { continue };
+        text.push(if text.is_empty() { b'{' } else { b',' });
+        // Nothing keeps a text from being written into memory.
+        let _written = serde_json::to_writer(&mut text, &parameter.name);
+        text.push(b':');
+        text.extend_from_slice(json.as_bytes());
+    }
+    text.extend_from_slice(if text.is_empty() { b"{}" } else { b"}" });
+    Some(text)
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986.
@@ -74,9 +71,18 @@ fn at(operation: &Operation, location: Location) -> impl Iterator<Item = &Parame
     operation.parameters.iter().filter(move |parameter| parameter.location == location)
 }
 
-/// The value to send: the given one, else the fixed one. Null counts as nothing.
-fn given<'a>(parameter: &'a Parameter, parameters: &'a Map<String, Value>) -> Option<&'a Value> {
-    parameters.get(&parameter.name).filter(|value| !value.is_null()).or(parameter.fixed.as_ref())
+/// The JSON text of the value to send: the given one, else the fixed one.
+fn given<'a>(parameter: &Parameter, parameters: &'a impl Given) -> Option<Cow<'a, str>> {
+    parameters.json(&parameter.name).or_else(|| Some(Cow::Owned(parameter.fixed.as_ref()?.to_string())))
+}
+
+/// Each item of a list, or the one value, as text.
+fn each(json: &str, mut take: impl FnMut(&str)) {
+    let items = json.starts_with('[').then(|| serde_json::from_str::<Vec<Value>>(json).unwrap_or_default());
+    match items {
+        Some(items) => items.iter().for_each(|item| take(&scalar(&item.to_string()))),
+        None => take(&scalar(json)),
+    }
 }
 
 /// Splits `before{name}after`.
@@ -86,24 +92,8 @@ fn next_placeholder(path: &str) -> Option<(&str, &str, &str)> {
     Some((before, name, after))
 }
 
-/// One path segment. A list is joined with commas (OpenAPI's style `simple`).
-fn add_segment(text: &mut String, value: &Value) {
-    let items = if let Value::Array(items) = value { items.as_slice() } else { std::slice::from_ref(value) };
-    for (index, item) in items.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        text.extend(encoded(&value_text(item)));
-    }
-}
-
-fn value_text(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::String(text) => Cow::Borrowed(text),
-        value => Cow::Owned(scalar_text(value).unwrap_or_else(|| value.to_string())),
-    }
-}
-
+/// Bytes that most bodies do not exceed.
+const MOST_BODIES: usize = 256;
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]
@@ -200,7 +190,7 @@ pub(crate) mod tests {
             (&without, json!({"a": 1}), None),
         ] {
             let body = body(operation, given.as_object().unwrap());
-            assert_eq!(body.as_deref(), expected);
+            assert_eq!(body.as_deref(), expected.map(str::as_bytes));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Runs a document's samples: the parameters must give the request, each answer its reading. The document is its own test.
 
-use super::answer::{Answer, Meaning, Standing};
+use super::answer::{Answer, HeaderFields, Meaning, Standing};
 use super::model::{Operation, Provider, Sample, SampleAnswer, SampleReading};
 use super::{lookup, params, request, verdict};
 use jiff::Timestamp;
@@ -40,9 +40,9 @@ pub fn run(provider: &Provider) -> Vec<SampleFailure> {
 impl SampleAnswer {
     /// The answer as the provider would send it.
     pub fn answer(&self) -> Answer {
-        let mut headers = self.headers.clone();
+        let mut headers: HeaderFields = self.headers.iter().map(|(name, value)| (name, value)).collect();
         if self.body.is_some() && !headers.iter().any(|(name, _)| name == "content-type") {
-            headers.push(("content-type".to_owned(), "application/json".to_owned()));
+            headers.push("content-type", "application/json");
         }
         let body = match (&self.text, &self.body) {
             (Some(text), _) => text.clone().into_bytes(),
@@ -61,7 +61,8 @@ fn request_failures(operation: &Operation, sample: &Sample) -> Vec<String> {
     if path != sample.path {
         said.push(format!("asks for {path}, not {}", sample.path));
     }
-    let body = request::body(operation, &sample.parameters).and_then(|body| serde_json::from_str::<Value>(&body).ok());
+    let body =
+        request::body(operation, &sample.parameters).and_then(|body| serde_json::from_slice::<Value>(&body).ok());
     if body != sample.body {
         said.push(format!("sends the body {}, not {}", shown(body.as_ref()), shown(sample.body.as_ref())));
     }

@@ -3,14 +3,16 @@
 
 use super::answer::{Answer, Meaning, Verdict};
 use super::model::{AnswerRule, Condition, Operation, Place, Test};
-use super::pointer::Pointer;
+use super::pointer::{Json, Pointer};
 use super::{problem, retry_after};
 use jiff::Timestamp;
 use serde_json::Value;
+use serde_json_borrow::Value as Borrowed;
+use std::borrow::Cow;
 
 /// Reads an answer to an operation.
 pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
-    let body = json(answer);
+    let body: Borrowed<'_> = serde_json::from_slice(&answer.body).unwrap_or_default();
     let asked = answer.header("retry-after").and_then(|value| retry_after::read(value, now));
     let rule = operation.answers.iter().find(|rule| applies(rule, answer, &body));
     let meaning = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.means) {
@@ -19,7 +21,7 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
         meaning => meaning,
     };
     let hint = operation.throttle_hint.as_ref().filter(|_| meaning == Meaning::Throttled);
-    let problem = problem::read(answer, &body).unwrap_or_default();
+    let problem = problem::read(answer).unwrap_or_default();
     let words = first_text(&operation.message, &body).or(problem.detail);
     Verdict {
         meaning,
@@ -30,7 +32,7 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
             (words, more) => words.or(more),
         },
         reference: operation.reference.iter().find_map(|place| match place {
-            Place::Body(pointer) => pointer.text_of(&body),
+            Place::Body(pointer) => pointer.text_of(&body).map(Cow::into_owned),
             Place::Header(name) => answer.header(name).map(str::to_owned),
         }),
         explanation: rule.and_then(|rule| rule.explanation.clone()),
@@ -45,24 +47,24 @@ pub fn json(answer: &Answer) -> Value {
 }
 
 /// Whether all conditions hold for a value.
-pub fn all_hold(conditions: &[Condition], value: &Value) -> bool {
+pub fn all_hold(conditions: &[Condition], value: &impl Json) -> bool {
     conditions.iter().all(|condition| holds(condition, value))
 }
 
-fn applies(rule: &AnswerRule, answer: &Answer, body: &Value) -> bool {
+fn applies(rule: &AnswerRule, answer: &Answer, body: &impl Json) -> bool {
     (rule.status.is_empty() || rule.status.contains(&answer.status))
         && rule.empty.is_none_or(|empty| empty == answer.body.trim_ascii().is_empty())
         && all_hold(&rule.when, body)
 }
 
-fn holds(condition: &Condition, value: &Value) -> bool {
+fn holds(condition: &Condition, value: &impl Json) -> bool {
     if let Test::Present(present) = condition.test {
         return condition.pointer.of(value).is_some_and(|found| !found.is_null()) == present;
     }
     let Some(text) = condition.pointer.text_of(value) else { return false };
     match &condition.test {
-        Test::OneOf(words) => words.contains(&text),
-        Test::NoneOf(words) => !words.contains(&text),
+        Test::OneOf(words) => words.iter().any(|word| *word == text),
+        Test::NoneOf(words) => !words.iter().any(|word| *word == text),
         Test::Prefix(words) => words.iter().any(|word| text.starts_with(word.as_str())),
         Test::Contains(word) => text.contains(word.as_str()),
         Test::Present(_) => true,
@@ -81,8 +83,8 @@ const fn by_status(status: u16, asks_to_wait: bool) -> Meaning {
     }
 }
 
-fn first_text(pointers: &[Pointer], body: &Value) -> Option<String> {
-    pointers.iter().find_map(|pointer| pointer.text_of(body))
+fn first_text(pointers: &[Pointer], body: &impl Json) -> Option<String> {
+    pointers.iter().find_map(|pointer| pointer.text_of(body)).map(Cow::into_owned)
 }
 
 #[cfg(test)]

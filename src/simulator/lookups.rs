@@ -102,7 +102,7 @@ fn page<'a>(
         list.of(&body)?.as_array()?.first().cloned()
     });
     let items = Value::Array(items.collect());
-    let good = shapes::bodies(lookup, "").map(|(_, body)| body).find(|body| list.of(body).is_some());
+    let good = shapes::bodies(lookup, "").map(|(_, body)| body).find(|body| list.of(*body).is_some());
     let mut body = good.cloned().unwrap_or(Value::Null);
     if let Some(place) = body.pointer_mut(&list.to_string()) {
         *place = items;

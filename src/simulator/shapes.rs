@@ -82,7 +82,7 @@ fn showing(steps: &[RowStep], body: &Value, parameters: &Map<String, Value>, way
     };
     for condition in &step.matches {
         let value = parameters.get(&condition.parameter).and_then(scalar_text);
-        if let Some(text) = value.filter(|text| Some(text) != condition.any.as_ref()) {
+        if let Some(text) = value.filter(|text| Some(&**text) != condition.any.as_deref()) {
             answers::put(&mut item, &condition.pointer, &text);
         }
     }

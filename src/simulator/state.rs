@@ -5,6 +5,7 @@ use crate::provider::model::{LookupRule, LookupValue, Operation, RowMatch};
 use crate::provider::pointer::scalar_text;
 use crate::provider::{Provider, Standing};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 
 /// All targets.
@@ -198,5 +199,5 @@ fn key<'a>(values: impl Iterator<Item = (&'a str, Option<&'a Value>)>) -> Option
 }
 
 fn text(parameters: &Map<String, Value>, name: &str) -> Option<String> {
-    parameters.get(name).and_then(scalar_text)
+    parameters.get(name).and_then(scalar_text).map(Cow::into_owned)
 }

@@ -6,7 +6,6 @@ use super::prepare::{Place, prepare};
 use super::transport::{Delivery, Transport, WireRequest};
 use crate::provider::Answer;
 use crate::text::safe;
-use reqwest::header::HeaderValue;
 use reqwest::{Certificate, Client, ClientBuilder, Request, Response, redirect, retry};
 use std::cell::RefCell;
 use std::error::Error;
@@ -138,8 +137,8 @@ pub(super) fn read_roots(path: &Path) -> Result<Vec<Certificate>, ClientError> {
 
 async fn read(mut response: Response) -> Delivery {
     let status = response.status().as_u16();
-    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
-    let headers = response.headers().iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect();
+    let fields = response.headers().iter();
+    let headers = fields.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
     let mut body = Vec::new();
     loop {
         match response.chunk().await {

@@ -154,6 +154,7 @@ fn read_key(reference: &str) -> Result<PrivateKey, SignError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::HeaderFields;
     use crate::text::Secret;
 
     fn signer(kind: SignerKind, pairs: &[(&str, &str)]) -> Signer {
@@ -180,7 +181,7 @@ mod tests {
         let fetching = signer.token_request().unwrap().unwrap();
         assert_eq!(fetching.url, "https://iam.ae-ad-1.example/v3/auth/tokens");
         for token in ["token-one", "token-two"] {
-            let headers = vec![("x-subject-token".to_owned(), token.to_owned())];
+            let headers = HeaderFields::from_iter([("x-subject-token", token)]);
             signer.take_token(&Answer { status: 201, headers, body: Vec::new() }).unwrap();
             assert!(signer.pass().is_some());
             let mut signed = request();

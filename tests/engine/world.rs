@@ -2,7 +2,7 @@
 
 use certsweep::journal::Journal;
 use certsweep::plan::Settings;
-use certsweep::provider::Answer;
+use certsweep::provider::{Answer, HeaderFields};
 use certsweep::time::Clock;
 use certsweep::wire::{Delivery, Transport, WireRequest};
 use jiff::Timestamp;
@@ -230,7 +230,7 @@ fn naver_success() -> Value {
 
 fn json_answer(status: u16, body: &Value) -> Answer {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    Answer { status, headers: vec![("content-type".to_owned(), "application/json".to_owned())], body }
+    Answer { status, headers: HeaderFields::from_iter([("content-type", "application/json")]), body }
 }
 
 /// Counts one request, also where its process is gone before it is answered.
@@ -296,7 +296,7 @@ impl Transport for WorldTransport {
         world.counted.borrow_mut().push((provider.clone(), Instant::now()));
         let refused = json_answer(400, &if provider == "naver" { naver_refusal() } else { digicert_refusal() });
         let mut throttled = json_answer(429, &Value::Null);
-        throttled.headers.push(("retry-after".to_owned(), "2".to_owned()));
+        throttled.headers.push("retry-after", "2");
         let delivery = if faults.refuse_credentials_of == Some(provider.as_str()) {
             Delivery::Answered(json_answer(401, &Value::Null))
         } else if strikes(faults.lost_before) {
@@ -315,7 +315,11 @@ impl Transport for WorldTransport {
             if world.next_random().is_multiple_of(2) {
                 world.answer(&provider, &request);
             }
-            Delivery::Answered(Answer { status: 200, headers: vec![], body: b"<html>proxy</html>".to_vec() })
+            Delivery::Answered(Answer {
+                status: 200,
+                headers: HeaderFields::default(),
+                body: b"<html>proxy</html>".to_vec(),
+            })
         } else if strikes(faults.redirect) {
             Delivery::Answered(json_answer(302, &Value::Null))
         } else if strikes(faults.hang) {

@@ -3,7 +3,7 @@
 use crate::client::{Headers, send};
 use crate::options;
 use certsweep::provider::model::{ActionRules, Operation};
-use certsweep::provider::{Answer, Provider, Standing, lookup};
+use certsweep::provider::{Answer, HeaderFields, Provider, Standing, lookup};
 use certsweep::simulator::{KnownTarget, Simulator, start};
 use certsweep::time::Clock as _;
 use certsweep::wire::request;
@@ -104,5 +104,5 @@ fn ask(simulator: &Simulator, provider: &Provider, operation: &Operation, parame
     let answer = send(&wire.method, &wire.url, &Headers::new(), body.as_deref()).unwrap();
     let empty = answer.body == "";
     let body = if empty { Vec::new() } else { answer.body.to_string().into_bytes() };
-    Answer { status: answer.status, headers: Vec::new(), body }
+    Answer { status: answer.status, headers: HeaderFields::default(), body }
 }

@@ -4,7 +4,7 @@
 use crate::client::{Headers, send};
 use crate::{Still, options};
 use certsweep::provider::model::{AuthScheme, Operation, Sample, SignerKind};
-use certsweep::provider::{Answer, Meaning, Provider, verdict};
+use certsweep::provider::{Answer, HeaderFields, Meaning, Provider, verdict};
 use certsweep::simulator::{Simulator, credential, start};
 use certsweep::text::Secret;
 use certsweep::time::Clock as _;
@@ -51,7 +51,7 @@ fn ask(
     let headers = wire.headers.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
     let answer = send(&wire.method, &wire.url, &headers, body.as_deref()).unwrap();
     let body = if answer.body == json!("") { Vec::new() } else { answer.body.to_string().into_bytes() };
-    let answer = Answer { status: answer.status, headers: Vec::new(), body };
+    let answer = Answer { status: answer.status, headers: HeaderFields::default(), body };
     verdict::read(operation, &answer, Still.now()).meaning
 }
 

@@ -17,6 +17,7 @@ use crate::provider::pointer::scalar_text;
 use crate::tree::{Field, Node, Shape};
 use jsonschema::Validator;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::DefaultHasher;
 use std::rc::Rc;
@@ -268,7 +269,7 @@ impl Slot {
             }
             _ => {
                 self.member.push_str(&value.to_string());
-                self.text = scalar_text(value);
+                self.text = scalar_text(value).map(Cow::into_owned);
             }
         }
     }

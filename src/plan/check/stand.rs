@@ -10,6 +10,7 @@ use crate::provider::model::{ActionRules, Location, Operation};
 use crate::provider::pointer::scalar_text;
 use crate::text::{Span, safe};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 impl Checker<'_> {
     /// Says what an action that is whole but for its duplicate is to those before it: the one that it repeats is written into it.
@@ -74,8 +75,11 @@ impl Checker<'_> {
                 self.say(Diagnostic::warning("wide", place, what));
             }
             let others = rules.target.parameters.iter().filter(|name| **name != wide.parameter);
-            let group: Vec<String> =
-                others.filter_map(|name| parameters.map.get(name)).filter_map(scalar_text).collect();
+            let group: Vec<String> = others
+                .filter_map(|name| parameters.map.get(name))
+                .filter_map(scalar_text)
+                .map(Cow::into_owned)
+                .collect();
             if group.is_empty() {
                 continue;
             }

@@ -9,6 +9,7 @@ use crate::provider::model::{
 };
 use crate::provider::pointer::scalar_text;
 use crate::tree::node::Node;
+use std::borrow::Cow;
 
 /// Reads an operation's extension. `None` for a look-up. Adds aliases, and the parameters that only look-ups use.
 pub(super) fn read<'a>(
@@ -156,7 +157,7 @@ fn reason<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter
     }
     let allowed: Option<Vec<String>> = field.and_then(|field| {
         let list = field.schema.get("enum")?.as_array()?;
-        Some(list.iter().filter_map(scalar_text).collect())
+        Some(list.iter().filter_map(scalar_text).map(Cow::into_owned).collect())
     });
     let mut values: Vec<(RevocationReason, String)> = Vec::new();
     let list = reading.required(node, "values")?;

@@ -167,7 +167,7 @@ impl Given {
             reading.error("not-honoured", node.span, format!("a document cannot set the header `{name}` to this"));
             return;
         }
-        self.headers.push((header, value));
+        self.headers.push((header, value.into_owned()));
     }
 
     fn push(&mut self, reading: &mut Reading<'_>, parameter: Parameter, span: Span) {
