@@ -3,7 +3,7 @@
 
 use super::reach::Came;
 use super::retry::{self, Attempt, Next, Rules};
-use super::sender::Sender;
+use super::sender::{Sender, Unsigned};
 use super::trip::Trip;
 use crate::journal::{ActionState, Journal, Record, Reply, ToSend};
 use crate::provider::model::{ActionRules, Operation, Window};
@@ -119,29 +119,40 @@ pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
     Record::Intent { ordinal, attempt: state.attempts + 1, at }
 }
 
+/// An action's request. It is made before the intent is written, so that nothing is begun that cannot be sent.
+///
+/// # Errors
+/// Where the provider document does not know the operation, or the action's parameters cannot be read.
+pub fn request<T: Transport>(sender: &Sender<T>, action: &ToSend) -> Result<Unsigned, JournalFailed> {
+    let (operation, _) = operation(sender, &action.operation).ok_or_else(|| unknown(action))?;
+    let unreadable = |error| JournalFailed(format!("action {}: parameters: {error}", action.ordinal));
+    Ok(sender.make(operation, &action.parameters.members().map_err(unreadable)?))
+}
+
+fn unknown(action: &ToSend) -> JournalFailed {
+    JournalFailed(format!("the provider document has no operation {}", action.operation))
+}
+
 /// Carries out one attempt, whose intent is durable; `state` is that before it. How it went is the caller's to write: its slot is
 /// free once that is queued, since the journal keeps the order, and no intent that follows is durable before it.
 ///
 /// # Errors
-/// Where the provider document does not know the operation, or the parameters are no JSON object; nothing was sent then.
+/// Where the provider document does not know the operation; nothing was sent then.
 pub async fn attempt<T: Transport, C: Clock>(
     tools: &Tools<T, C>,
     action: &ToSend,
+    unsigned: Unsigned,
     state: ActionState,
     attempts: u32,
 ) -> Result<Report, JournalFailed> {
     let Tools { sender, clock, pass, down, trip, .. } = tools;
-    let Some((operation, _)) = operation(sender, &action.operation) else {
-        return Err(JournalFailed(format!("the provider document has no operation {}", action.operation)));
-    };
+    let Some((operation, _)) = operation(sender, &action.operation) else { return Err(unknown(action)) };
     let ordinal = action.ordinal;
     let attempt = state.attempts + 1;
-    let unreadable = |error| JournalFailed(format!("action {ordinal}: parameters: {error}"));
-    let parameters = action.parameters.members().map_err(unreadable)?;
 
     trip.departs(&**clock).await;
     let token_number = sender.token_number();
-    let delivery = sender.send(operation, &parameters, pass, clock.now()).await;
+    let delivery = sender.send(unsigned, pass, clock.now()).await;
     trip.arrived(&**clock);
     let at = clock.now();
     let signed = !matches!(delivery, Delivery::Unsigned(_));

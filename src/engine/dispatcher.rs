@@ -338,7 +338,7 @@ where
                 Turn::Start { ordinal, account } => {
                     if let Err(error) = self.start(ordinal, account, now) {
                         self.unsent(account);
-                        self.stop(StopReason::Environment(error.to_string()));
+                        self.stop(StopReason::Environment(error.0));
                         return Turn::Idle;
                     }
                 }
@@ -351,7 +351,7 @@ where
         }
     }
 
-    fn start(&mut self, ordinal: Ordinal, account: usize, now: Moment) -> Result<(), JournalError> {
+    fn start(&mut self, ordinal: Ordinal, account: usize, now: Moment) -> Result<(), JournalFailed> {
         let sender = Rc::clone(&self.run.senders[account]);
         let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
         let down = self.reaches[account].is_down();
@@ -381,9 +381,10 @@ where
         let tools = Tools { sender, account, journal, clock, pass, down, trip: Rc::clone(&trip) };
         let state = self.states.of(ordinal);
         let action = match state.attempts {
-            0 => self.ahead.take(self.run.reader, ordinal, account)?,
-            _ => self.run.reader.to_send(ordinal)?,
+            0 => self.ahead.take(self.run.reader, ordinal, account),
+            _ => self.run.reader.to_send(ordinal),
         };
+        let action = action.map_err(|error| JournalFailed(error.to_string()))?;
         let look = self.looks.get(&ordinal).map(|look| look.doubted.clone());
         let way = UnderWay { account, ordinal: Some(ordinal), trip };
         match self.doubts.get(&ordinal).cloned() {
@@ -403,8 +404,9 @@ where
                 self.begin_step(way, look_up);
             }
             None => {
+                let unsigned = attempt::request(&tools.sender, &action)?;
                 let intent = attempt::intent(state, ordinal, self.run.clock.now());
-                self.intend(departing::Departure { tools, action, state, intent });
+                self.intend(departing::Departure { tools, action, unsigned, state, intent });
             }
         }
         Ok(())

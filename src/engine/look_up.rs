@@ -130,7 +130,8 @@ pub async fn ask<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> Re
     tools.trip.departs(&*tools.clock).await;
     let token_number = tools.sender.token_number();
     let asked_at = tools.clock.elapsed();
-    let delivery = tools.sender.send(operation, &parameters, &tools.pass, tools.clock.now()).await;
+    let unsigned = tools.sender.make(operation, &parameters);
+    let delivery = tools.sender.send(unsigned, &tools.pass, tools.clock.now()).await;
     tools.trip.arrived(&*tools.clock);
     let answer = match delivery {
         Delivery::Answered(answer) => answer,

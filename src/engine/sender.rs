@@ -42,6 +42,14 @@ pub struct Sender<T> {
     pub(super) reading: tokio::sync::Mutex<()>,
 }
 
+/// A request as it will be sent, but for its signature.
+#[derive(Debug)]
+pub struct Unsigned {
+    request: WireRequest,
+    /// The reference to the key that signs it in the place of the account's.
+    own_key: Option<String>,
+}
+
 /// What is known of the token in use, where the signer needs one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Token {
@@ -104,10 +112,16 @@ impl<T: Transport> Sender<T> {
         same && self.provider.id == other.provider.id
     }
 
-    /// Builds, signs with the present time, and sends.
-    pub async fn send(&self, operation: &Operation, parameters: &impl Given, pass: &Pass, at: Timestamp) -> Delivery {
-        let mut request = request::build(&self.base_url, operation, parameters);
-        let signed = self.signer.borrow().sign(&mut request, pass, operation.own_key(parameters).as_deref(), at);
+    /// The request that an operation makes of its parameters.
+    pub fn make(&self, operation: &Operation, parameters: &impl Given) -> Unsigned {
+        let request = request::build(&self.base_url, operation, parameters);
+        Unsigned { request, own_key: operation.own_key(parameters) }
+    }
+
+    /// Signs with the present time, and sends.
+    pub async fn send(&self, unsigned: Unsigned, pass: &Pass, at: Timestamp) -> Delivery {
+        let Unsigned { mut request, own_key } = unsigned;
+        let signed = self.signer.borrow().sign(&mut request, pass, own_key.as_deref(), at);
         if let Err(error) = signed {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }

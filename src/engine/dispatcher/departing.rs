@@ -3,7 +3,7 @@
 
 use super::super::attempt::{self, Tools};
 use super::super::pace::Moment;
-use super::super::sender::Sender;
+use super::super::sender::{Sender, Unsigned};
 use super::{Dispatcher, Step, UnderWay};
 use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::provider::Repeat;
@@ -19,6 +19,7 @@ use std::rc::Rc;
 pub(super) struct Departure<T, C> {
     pub(super) tools: Tools<T, C>,
     pub(super) action: ToSend,
+    pub(super) unsigned: Unsigned,
     /// The action's state before.
     pub(super) state: ActionState,
     pub(super) intent: Record,
@@ -92,8 +93,8 @@ where
         let way = UnderWay { account: tools.account, ordinal: Some(action.ordinal), trip: Rc::clone(&tools.trip) };
         let attempts = self.run.settings.retry.attempts;
         let attempt = async move {
-            let Departure { tools, action, state, .. } = &*departure;
-            Step::Attempt(attempt::attempt(tools, action, *state, attempts).await.map(Box::new))
+            let Departure { tools, action, unsigned, state, .. } = *departure;
+            Step::Attempt(attempt::attempt(&tools, &action, unsigned, state, attempts).await.map(Box::new))
         };
         self.begin_step(way, attempt);
     }
