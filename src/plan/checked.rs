@@ -173,7 +173,7 @@ impl std::ops::Deref for Parameters {
     type Target = Map<String, Value>;
 
     fn deref(&self) -> &Self::Target {
-        // What the check writes is an object, and so is what a run has kept of it; where somebody else changed that, nothing is sent for it.
+        // What the check writes is an object, and so is what a run has kept. Where somebody has changed that, nothing is sent for it.
         self.map.get_or_init(|| serde_json::from_str(&self.text).unwrap_or_default())
     }
 }

@@ -64,26 +64,26 @@ fn one<'a>(
     let known = ["operationId", "parameters", "requestBody", "responses", EXTENSION];
     reading.object(node, &known, &["summary", "description", "tags", "externalDocs", "deprecated"]);
     let name = reading.required(node, "operationId").and_then(|node| reading.name(node));
-    let mut given = Given::default();
+    let mut declared = Declared::default();
     for list in [path.value.get("parameters"), node.get("parameters")].into_iter().flatten() {
         for item in reading.list(list) {
-            given.add(reading, item);
+            declared.add(reading, item);
         }
     }
-    check_path(reading, path, &given.parameters);
+    check_path(reading, path, &declared.parameters);
     if let Some(body) = node.get("requestBody") {
         if method == "GET" {
             reading.error("not-honoured", body.span, "a GET request has no body");
         }
-        body_parameters(reading, body, &mut given);
+        body_parameters(reading, body, &mut declared);
     }
     let extension = node.get(EXTENSION);
     let own = extension.map(|extension| rules::read(reading, extension)).unwrap_or_default();
     if let Some(responses) = node.get("responses") {
         check_responses(reading, responses, &own);
     }
-    let action = extension.and_then(|extension| action::read(reading, extension, &mut given.parameters));
-    let parameters = given.parameters;
+    let action = extension.and_then(|extension| action::read(reading, extension, &mut declared.parameters));
+    let parameters = declared.parameters;
     let properties = parameters
         .iter()
         .map(|parameter| (parameter.name.as_str(), &parameter.schema, parameter.required && parameter.fixed.is_none()));
@@ -103,7 +103,7 @@ fn one<'a>(
         path: path.name.clone(),
         parameters,
         has_body: node.get("requestBody").is_some(),
-        headers: given.headers,
+        headers: declared.headers,
         action,
         answers: own.rules.iter().chain(&shared.rules).map(|(rule, _)| rule.clone()).collect(),
         code: or_shared(own.code, &shared.code),
@@ -117,12 +117,12 @@ fn one<'a>(
 }
 
 #[derive(Default)]
-struct Given {
+struct Declared {
     parameters: Vec<Parameter>,
     headers: Vec<(String, String)>,
 }
 
-impl Given {
+impl Declared {
     fn add<'a>(&mut self, reading: &mut Reading<'a>, item: &'a Node) {
         let Some(node) = reading.resolve(item) else { return };
         let known = ["name", "in", "required", "schema", "style", "explode", "allowReserved", "allowEmptyValue"];
@@ -217,7 +217,7 @@ fn check_path(reading: &mut Reading<'_>, path: &Field, parameters: &[Parameter])
     }
 }
 
-fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, given: &mut Given) {
+fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, declared: &mut Declared) {
     let Some(body) = reading.resolve(body) else { return };
     reading.object(body, &["required", "content"], &["description"]);
     if reading.flag(body, "required") != Some(true) {
@@ -263,7 +263,7 @@ fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, given: &mut Gi
         let read = schema::parameter(reading, &field.value);
         let is_required = required.as_ref().is_some_and(|(names, _)| names.contains(&field.name));
         let parameter = parameter(read, &field.name, Location::Body, is_required, String::new());
-        given.push(reading, parameter, field.span);
+        declared.push(reading, parameter, field.span);
     }
     if let Some((names, span)) = required {
         for name in names.iter().filter(|name| !fields.iter().any(|field| field.name == **name)) {
