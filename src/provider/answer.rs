@@ -14,6 +14,11 @@ pub struct Answer {
 }
 
 impl Answer {
+    /// The body as JSON; null where it is none.
+    pub fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
+    }
+
     /// The first value of a header field; `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(field, _)| *field == name).map(|(_, value)| value)

@@ -16,7 +16,7 @@ pub fn choose(
     parameters: &Map<String, Value>,
     answer: Option<&Answer>,
 ) -> Vec<(usize, Map<String, Value>)> {
-    let body = answer.map_or(Value::Null, verdict::json);
+    let body = answer.map_or(Value::Null, Answer::json);
     let filled = |(index, rule): (usize, &LookupRule)| {
         let operation = provider.operation(&rule.operation)?;
         fill(rule, operation, parameters, &body).map(|filled| (index, filled))
@@ -47,7 +47,7 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
 /// What else the answer means.
 pub fn page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Value, Box<Verdict>> {
     let verdict = verdict::read(operation, answer, now);
-    if verdict.meaning == Meaning::Succeeded { Ok(verdict::json(answer)) } else { Err(Box::new(verdict)) }
+    if verdict.meaning == Meaning::Succeeded { Ok(answer.json()) } else { Err(Box::new(verdict)) }
 }
 
 /// The number of the page to ask for after these; `None` where they are all there is, or where there is no paging.

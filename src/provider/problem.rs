@@ -2,7 +2,6 @@
 //! 6.7.1) and its instance among that. Knows no provider, and gives nothing a meaning.
 
 use super::answer::Answer;
-use super::verdict;
 use serde_json::Value;
 
 /// The words of a problem document, verbatim.
@@ -19,7 +18,7 @@ pub struct Problem {
 /// The problem document that an answer is by its `Content-Type`.
 pub fn read(answer: &Answer) -> Option<Problem> {
     let media_type = answer.header("content-type")?.split(';').next()?.trim();
-    media_type.eq_ignore_ascii_case(MEDIA_TYPE).then(|| words(&verdict::json(answer)))
+    media_type.eq_ignore_ascii_case(MEDIA_TYPE).then(|| words(&answer.json()))
 }
 
 /// What a body says as a problem document, whatever it calls itself.

@@ -6,7 +6,6 @@ use super::model::{AnswerRule, Condition, Operation, Place, Test};
 use super::pointer::{Json, Pointer};
 use super::{problem, retry_after};
 use jiff::Timestamp;
-use serde_json::Value;
 use serde_json_borrow::Value as Borrowed;
 use std::borrow::Cow;
 
@@ -39,11 +38,6 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
         retry_after: asked.or_else(|| retry_after::hint(hint?, &body)),
         limit: hint.and_then(|hint| retry_after::limit(hint, &body)),
     }
-}
-
-/// The answer's body as JSON; null where it is none.
-pub fn json(answer: &Answer) -> Value {
-    serde_json::from_slice(&answer.body).unwrap_or(Value::Null)
 }
 
 /// Whether all conditions hold for a value.

@@ -1,19 +1,11 @@
 //! A run's database that somebody else has changed.
 
-use super::authority::Authority;
 use super::invariants::{ends_and_holds, stopped_holds};
-use super::place::{Place, finish, signal};
-use std::time::Duration;
+use super::signals::{ACTIONS, hung_up};
 
 #[test]
 fn what_cannot_be_read_any_more_stops_the_run_before_anything_of_it_is_begun() {
-    let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(30)));
-    place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
-    let child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
-    authority.mock.wait_for(3);
-    signal(&child, "HUP");
-    finish(child).exits(129);
-
+    let (place, authority) = hung_up();
     let last = i64::try_from(ACTIONS - 1).unwrap();
     let set = |parameters: &str| -> String {
         let database = rusqlite::Connection::open(place.path("run/run.sqlite")).unwrap();
@@ -31,6 +23,3 @@ fn what_cannot_be_read_any_more_stops_the_run_before_anything_of_it_is_begun() {
     stopped_holds(&place, &authority, ACTIONS);
     ends_and_holds(&place, &authority, ACTIONS, 0);
 }
-
-/// Actions of a run.
-const ACTIONS: u64 = 60;

@@ -7,13 +7,19 @@ use std::time::{Duration, Instant};
 
 #[test]
 fn a_hangup_stops_like_an_interrupt() {
+    let (place, authority) = hung_up();
+    stopped(&place, &authority);
+}
+
+/// A run of [`ACTIONS`] that a hangup has stopped on its way.
+pub(crate) fn hung_up() -> (Place, Authority) {
     let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(30)));
     place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
     let child = place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"]);
     authority.mock.wait_for(3);
     signal(&child, "HUP");
     finish(child).exits(129);
-    stopped(&place, &authority);
+    (place, authority)
 }
 
 #[test]
@@ -50,4 +56,4 @@ fn stopped(place: &Place, authority: &Authority) {
 }
 
 /// Actions of a run.
-const ACTIONS: u64 = 60;
+pub(crate) const ACTIONS: u64 = 60;
