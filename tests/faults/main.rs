@@ -1,6 +1,6 @@
 //! The promise under faults, with real processes: killed at chosen requests, at chosen syncs and in the making of the run directory,
 //! with syncs that fail, full and read-only disks, a changed database, signals and closed terminals. The provider counts what takes
-//! effect. How often each fault is tried stands at the end of each file; docs/promise.md repeats it. Needs Debian's `strace`, and fails
+//! effect. How often each fault is tried stands at the end of each file. Needs Debian's `strace`, and fails
 //! without it.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "tests write files and read clocks from outside the program")]
@@ -17,7 +17,6 @@ mod making;
 #[allow(dead_code, reason = "the other tests from outside use the rest")]
 #[path = "../it/mock.rs"]
 mod mock;
-mod paper;
 #[allow(dead_code, reason = "the other tests from outside use the rest")]
 #[path = "../it/place.rs"]
 mod place;
