@@ -83,9 +83,8 @@ fn drive(limit: u32, queued: u32) -> Driven {
     while released <= limit * SECONDS {
         asked += 1;
         let turn = ready.next(now);
-        if let Turn::Start { ordinal, account } = turn {
-            let goes = ready.pace(account).goes_at().max(now);
-            under_way.push_back((goes + LATENCY, ordinal, goes));
+        if let Turn::Start { ordinal, .. } = turn {
+            under_way.push_back((now + LATENCY, ordinal, now));
             released += 1;
             add(&mut ready);
             continue;

@@ -6,7 +6,6 @@ from ours import until
 from table import least, most
 
 CONCURRENCY = 64
-MOST_AHEAD = 512
 
 
 def large(bench):
@@ -55,8 +54,8 @@ def half_done(bench, server, number):
         raise OursFailed("the run could not be stopped in its middle")
     resume = [ours.program, "resume", place, "--yes"]
     did = server.count(lambda: ours.process(resume, 600))
-    # What was in flight at the kill is asked again, and what was written down ahead (docs/promise.md), and no more.
+    # What was in flight at the kill is asked again, and no more.
     sent = killed.requests + did.requests
-    if did.took.code or not number <= sent <= number + CONCURRENCY + MOST_AHEAD:
+    if did.took.code or not number <= sent <= number + CONCURRENCY:
         raise OursFailed(f"resume ended with {did.took.code}; {sent} requests for {number} actions: {ours.last_words()}")
     return did

@@ -150,7 +150,7 @@ pub async fn attempt<T: Transport, C: Clock>(
     let ordinal = action.ordinal;
     let attempt = state.attempts + 1;
 
-    trip.departs(&**clock).await;
+    trip.departs(&**clock);
     let token_number = sender.token_number();
     let delivery = sender.send(unsigned, pass, clock.now()).await;
     trip.arrived(&**clock);

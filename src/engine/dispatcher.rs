@@ -131,8 +131,6 @@ struct Dispatcher<'a, 'o, T, C> {
     ahead: Ahead,
     doubts: HashMap<Ordinal, Doubted>,
     steps: FuturesUnordered<LocalBoxFuture<'static, Over>>,
-    /// What is written down, and has no slot yet, by account.
-    written: Vec<departing::Written<T, C>>,
     watch: Watch,
     jitter: Jitter,
     deadline: Option<Timestamp>,
@@ -208,16 +206,12 @@ where
             states.whose(|state| state.attempts > 0).into_iter().for_each(|(ordinal, _)| waves.begun(ordinal));
         }
         let mut ready = Ready::new(lanes.collect(), canaries).in_waves(waves);
-        let asked = run.reader.operations()?;
         for (index, account) in run.settings.accounts.iter().enumerate() {
             if let Some(first) = (0..index).find(|first| run.senders[index].shares_limits_with(&run.senders[*first])) {
                 ready.share(index, first);
             }
             if account.concurrency_follows {
                 ready.follow(index, account.concurrency);
-            }
-            if departing::may_all_be_asked_again(&asked, index, &run.senders[index]) {
-                ready.may_write_ahead(index);
             }
         }
         for (index, sent) in sent.into_iter().enumerate() {
@@ -256,7 +250,6 @@ where
             ready,
             ahead: Ahead::new(accounts),
             steps: FuturesUnordered::new(),
-            written: (0..accounts).map(|_| departing::Written::default()).collect(),
             began: now,
             signals: 0,
             leave: false,
@@ -355,8 +348,7 @@ where
         let sender = Rc::clone(&self.run.senders[account]);
         let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
         let down = self.reaches[account].is_down();
-        let goes_at = self.ready.pace(account).goes_at();
-        let trip = Rc::new(Trip::new(now, goes_at));
+        let trip = Rc::new(Trip::new(now));
         self.reaches[account].began();
         let Some(pass) = sender.pass() else {
             self.ready.pause(account, true);
@@ -366,7 +358,7 @@ where
             let token = async move {
                 Step::Token(match attempt::append(&journal, clock.elapsed(), vec![asked]).await {
                     Ok(()) => {
-                        noted.departs(&*clock).await;
+                        noted.departs(&*clock);
                         let token = sender.fetch_token(clock.now()).await;
                         noted.arrived(&*clock);
                         Ok(token)

@@ -127,7 +127,7 @@ pub async fn ask<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> Re
     }
     let asked = Record::Asked { account: tools.account, ordinal: Some(case.action.ordinal), at: tools.clock.now() };
     append(&tools.journal, tools.clock.elapsed(), vec![asked]).await?;
-    tools.trip.departs(&*tools.clock).await;
+    tools.trip.departs(&*tools.clock);
     let token_number = tools.sender.token_number();
     let asked_at = tools.clock.elapsed();
     let unsigned = tools.sender.make(operation, &parameters);

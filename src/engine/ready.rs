@@ -48,8 +48,6 @@ struct Lane {
     running: u32,
     /// Whether it was the places that kept the last action back.
     crowded: bool,
-    /// How many steps may be written down beyond those in flight.
-    ahead: places::Ahead,
     /// Nothing more is sent in this process.
     stopped: bool,
     /// Nothing is sent until a token has come.
@@ -96,7 +94,6 @@ impl Ready {
             slots: Slots::fixed(slots),
             running: 0,
             crowded: false,
-            ahead: places::Ahead::default(),
             stopped: false,
             paused: false,
             probing: None,
@@ -213,7 +210,7 @@ impl Ready {
             return lane.next_due().map_or(idle, Turn::Wait);
         }
         lane.crowded = lane.running >= lane.slots.now();
-        if lane.paused || (lane.crowded && !lane.has_room_ahead()) {
+        if lane.paused || lane.crowded {
             return Turn::WaitForAnswer;
         }
         match lane.probing {
@@ -358,11 +355,6 @@ impl Ready {
 impl Lane {
     fn front(&self) -> Option<Ordinal> {
         self.urgent.front().copied().or_else(|| self.fresh.front())
-    }
-
-    /// Whether another step may be written down although all slots are taken. Only new actions are: what was begun may be a look-up.
-    fn has_room_ahead(&self) -> bool {
-        self.urgent.is_empty() && self.running < self.slots.now().saturating_add(self.ahead.now())
     }
 
     fn next_due(&self) -> Option<Moment> {

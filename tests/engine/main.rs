@@ -5,9 +5,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod ahead;
 mod forecast;
 mod safety;
+mod slow_disk;
 mod token;
 mod verify;
 mod world;
@@ -211,12 +211,8 @@ impl Bench {
         (ending.map(Result::unwrap), events)
     }
 
-    /// Wherever a process stops, it leaves at most as many actions without an end as an account has slots. (What a slow disk adds to
-    /// that is in `ahead`.)
+    /// Wherever a process stops, it leaves at most as many actions without an end as an account has slots.
     fn check_in_flight(&self, reader: &Reader) {
-        if self.disk.is_some() {
-            return;
-        }
         let states = reader.states().unwrap();
         for (index, account) in self.settings.accounts.iter().enumerate() {
             let of_account = self.actions.iter().filter(|action| action.account == index);

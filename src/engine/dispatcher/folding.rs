@@ -46,7 +46,6 @@ where
             (None, Some(ordinal)) => self.panicked(account, ordinal, times),
             (None | Some(_), _) => self.ready.pace(account).answered(times.sent, times.answered),
         }
-        self.slot_is_free(account, times.heard);
     }
 
     fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report, times: Times) {
@@ -229,7 +228,6 @@ where
             pace.unsent();
         } else {
             pace.answered(times.sent, times.answered);
-            times.writing.into_iter().for_each(|took| pace.written_down(took));
         }
         match paced {
             Paced::Unsent | Paced::Lost => {}
@@ -241,7 +239,7 @@ where
             }
         }
         if paced != Paced::Unsent {
-            self.ready.answered(account, times.began, times.sent, now);
+            self.ready.answered(account, times.began, now);
         }
         self.keep_what_was_learnt(account, now);
     }

@@ -101,7 +101,7 @@ where
             Ok(()) => {
                 events.into_iter().for_each(|event| (self.observe)(event));
                 // Whoever leaves at once sends nothing more; `resume` takes it as lost.
-                departure.filter(|_| !self.leave).into_iter().for_each(|departure| self.written_down(departure));
+                departure.filter(|_| !self.leave).into_iter().for_each(|departure| self.depart(departure));
             }
             Err(cause) => {
                 departure.into_iter().for_each(|departure| self.unsent(departure.tools.account));

@@ -212,7 +212,7 @@ impl Simulation<'_> {
             self.flying.pop();
             self.ready.stepped(account);
             let sent = ends.saturating_sub(self.assumptions.latency);
-            self.ready.answered(account, sent, sent, ends);
+            self.ready.answered(account, sent, ends);
             self.ready.pace(account).answered(sent, ends);
             self.accounts[account].takes = ends;
             match flight {

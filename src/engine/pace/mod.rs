@@ -25,10 +25,6 @@ pub struct Pace {
     windows: Windows,
     adaptive: Adaptive,
     held_until: Moment,
-    /// How long before its sending a request may take its place, since it is written down in between.
-    lead: Duration,
-    /// When the request may be sent that took its place last.
-    goes_at: Moment,
     /// What kept the last request from being sent.
     limit: Option<Limit>,
 }
@@ -69,8 +65,6 @@ impl Pace {
             windows: Windows::new(windows),
             adaptive: Adaptive::new(windows),
             held_until: Moment::ZERO,
-            lead: Duration::ZERO,
-            goes_at: Moment::ZERO,
             limit: None,
         }
     }
@@ -79,24 +73,6 @@ impl Pace {
     pub fn set_windows(&mut self, windows: &[Window]) {
         self.windows.set(windows);
         self.adaptive.set(windows);
-    }
-
-    /// How long it took to write down a request before it was sent. From now on places are taken so much earlier than they are
-    /// free: [`Pace::goes_at`] tells when the request may go out.
-    pub fn written_down(&mut self, took: Duration) {
-        let shortest = self.windows.all().iter().map(|window| window.length).min();
-        let took = took.min(LONGEST_LEAD).min(shortest.map_or(LONGEST_LEAD, |shortest| shortest / SHORTEST_TO_LEAD));
-        self.lead = (self.lead * 7 + took) / 8;
-    }
-
-    /// How long it takes to write down a request before it is sent, lately.
-    pub const fn lead(&self) -> Duration {
-        self.lead
-    }
-
-    /// When the request may be sent that took its place last: at once, or a moment later.
-    pub const fn goes_at(&self) -> Moment {
-        self.goes_at
     }
 
     /// Counts requests of an earlier process, each by how long ago it was answered at the latest; in any order.
@@ -117,20 +93,11 @@ impl Pace {
     pub fn take(&mut self, now: Moment) -> Result<(), Full> {
         let (limit, full) = self.look(now);
         self.limit = limit;
-        self.goes_at = match full {
-            // Exact for whatever is sent at that moment or later; what is learnt goes by the moments themselves.
-            Some(Full::Until(opens)) if matches!(limit, Some(Limit::Window(_))) && !self.adaptive.has_learnt() => {
-                let from = opens.saturating_sub(self.lead);
-                if from > now {
-                    return Err(Full::Until(from));
-                }
-                opens
-            }
-            Some(full) => return Err(full),
-            None => now,
-        };
+        if let Some(full) = full {
+            return Err(full);
+        }
         self.windows.taken(now);
-        self.adaptive.taken(self.goes_at);
+        self.adaptive.taken(now);
         Ok(())
     }
 
@@ -242,7 +209,3 @@ impl Pace {
 
 /// Longest hold-back, whatever a provider says.
 const LONGEST_HOLD: Duration = Duration::from_secs(3600);
-/// A disk that is slower than this costs places.
-const LONGEST_LEAD: Duration = Duration::from_millis(20);
-/// The lead is no more than this part of the shortest window.
-const SHORTEST_TO_LEAD: u32 = 50;

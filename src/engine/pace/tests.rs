@@ -245,21 +245,6 @@ fn other_windows_keep_what_was_learnt_unless_they_are_stricter() {
     }
 }
 
-#[test]
-fn a_place_is_taken_as_much_earlier_as_writing_down_takes_but_the_request_waits() {
-    let mut pace = Pace::new(&[window(1, 1000)]);
-    (0..200).for_each(|_| pace.written_down(ms(10)));
-    assert_eq!((pace.take(ms(0)), pace.goes_at()), (Ok(()), ms(0)));
-    pace.answered(ms(10), ms(20));
-    let Err(Full::Until(from)) = pace.take(ms(30)) else { panic!("the window is full") };
-    assert!((ms(1011)..ms(1012)).contains(&from), "{from:?}");
-    assert_eq!((pace.take(from), pace.goes_at()), (Ok(()), ms(1021)));
-    // Never much earlier, however slow the disk is.
-    (0..200).for_each(|_| pace.written_down(ms(5000)));
-    pace.answered(ms(1021), ms(1021));
-    assert!(pace.take(ms(2001)).is_err());
-}
-
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     /// Whenever a provider counts a request (at its sending, at its answer or between), whatever overtakes what, however long it
@@ -306,8 +291,7 @@ proptest! {
                     }
                 }
             }
-            let sent = whole(pace.goes_at()).max(now + writing);
-            pace.written_down(ms(writing));
+            let sent = now + writing;
             flying.push((sent + latency, sent, counted.len()));
             counted.push(sent + (latency as f64 * share) as u64);
         }

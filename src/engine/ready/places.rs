@@ -4,39 +4,8 @@ use super::Ready;
 use crate::engine::concurrency::Slots;
 use crate::engine::pace::Moment;
 use crate::provider::model::Window;
-use std::time::Duration;
-
-/// How many intents of an account may be written down beyond the requests in flight, so that a disk that is slow beside the provider
-/// keeps no slot empty: as many as fill the slots while one is written (Little's law), and half as many again. After a crash they are in
-/// doubt, too; so only accounts have them all of whose actions may be asked again.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ahead {
-    allowed: bool,
-    /// How long the provider takes to answer, lately.
-    answering: Duration,
-    now: u32,
-}
-
-impl Ahead {
-    pub(super) const fn now(&self) -> u32 {
-        self.now
-    }
-
-    /// An answer took so long to come; writing its intent down takes so long.
-    fn answered(&mut self, answering: Duration, writing: Duration, slots: u32) {
-        self.answering = if self.answering.is_zero() { answering } else { (self.answering * 7 + answering) / 8 };
-        let share = writing.as_secs_f64() / self.answering.as_secs_f64().max(SHORTEST_ANSWER);
-        let ahead = (f64::from(slots) * share * ROOM).round();
-        self.now = if self.allowed { (ahead as u32).min(MOST_AHEAD) } else { 0 };
-    }
-}
 
 impl Ready {
-    /// All actions of an account may be asked again, so that their intents may be written down ahead.
-    pub fn may_write_ahead(&mut self, account: usize) {
-        self.lanes[account].ahead.allowed = true;
-    }
-
     /// The account's requests in flight follow from rate and latency, up to this bound.
     pub fn follow(&mut self, account: usize, bound: u32) {
         self.lanes[account].slots = Slots::following(bound);
@@ -65,13 +34,11 @@ impl Ready {
         self.paces[pace].set_windows(&all);
     }
 
-    /// The answer to a request of this account came that took its place at `began` and went out at `sent`: how long such take tells
-    /// how many places it needs.
-    pub fn answered(&mut self, account: usize, began: Moment, sent: Moment, now: Moment) {
+    /// The answer to a request of this account came that took its place at `began`: how long such take tells how many places it needs.
+    pub fn answered(&mut self, account: usize, began: Moment, now: Moment) {
         let lane = &mut self.lanes[account];
         let pace = &self.paces[lane.pace];
         lane.slots.answered(now, now.saturating_sub(began), pace.allowed(), lane.crowded);
-        lane.ahead.answered(now.saturating_sub(sent), pace.lead(), lane.slots.now());
     }
 
     /// A request of this account was refused because there were too many.
@@ -80,19 +47,13 @@ impl Ready {
     }
 }
 
-/// No more intents are written down ahead than these: what one crash leaves in doubt has a bound.
-const MOST_AHEAD: u32 = 512;
-/// Answers come in bursts.
-const ROOM: f64 = 1.5;
-/// Seconds; a provider on the same machine answers faster.
-const SHORTEST_ANSWER: f64 = 0.000_1;
-
 #[cfg(test)]
 mod tests {
     use super::super::Turn;
     use super::super::testing::{at, ready, start};
     use super::*;
     use crate::engine::pace::Pace;
+    use std::time::Duration;
 
     #[test]
     fn accounts_that_share_a_credential_share_the_limits() {
@@ -133,41 +94,6 @@ mod tests {
     }
 
     #[test]
-    fn so_many_are_written_down_ahead_as_fill_the_slots_meanwhile() {
-        let ms = Duration::from_millis;
-        for (allowed, answering, writing, expected) in [
-            (true, ms(100), ms(0), 0),
-            (true, ms(300), ms(1), 0),
-            (true, ms(100), ms(1), 1),
-            (true, ms(100), ms(5), 5),
-            (true, ms(5), ms(5), 96),
-            (true, ms(1), ms(20), 512),
-            (true, ms(0), ms(20), 512),
-            (false, ms(5), ms(5), 0),
-        ] {
-            let mut ahead = Ahead { allowed, ..Ahead::default() };
-            ahead.answered(answering, writing, 64);
-            assert_eq!(ahead.now(), expected, "{allowed} {answering:?} {writing:?}");
-        }
-    }
-
-    #[test]
-    fn only_new_actions_are_written_down_ahead() {
-        let mut ready = ready(&[2], 0);
-        ready.may_write_ahead(0);
-        (0..8).for_each(|ordinal| ready.add(ordinal, 0, &[], None));
-        assert_eq!([(); 3].map(|()| ready.next(at(0))), [start(0, 0), start(1, 0), Turn::WaitForAnswer]);
-        ready.pace(0).written_down(Duration::from_millis(11));
-        ready.answered(0, at(0), at(0), at(0) + Duration::from_millis(2));
-        assert_eq!([(); 3].map(|()| ready.next(at(1))), [start(2, 0), start(3, 0), Turn::WaitForAnswer]);
-        ready.stepped(0);
-        ready.again(0, 0, None);
-        assert_eq!(ready.next(at(1)), Turn::WaitForAnswer, "what was begun has its turn first, and no slot is free");
-        (0..2).for_each(|_| ready.stepped(0));
-        assert_eq!([(); 3].map(|()| ready.next(at(1))), [start(0, 0), start(4, 0), start(5, 0)]);
-    }
-
-    #[test]
     fn places_follow_the_latency_of_their_own_account() {
         let mut ready = ready(&[1, 1], 0);
         ready.follow(0, 32);
@@ -186,7 +112,7 @@ mod tests {
             for _ in 0..running {
                 ready.stepped(0);
                 ready.pace(0).answered(now, now + Duration::from_millis(1));
-                ready.answered(0, now, now, now + Duration::from_millis(1));
+                ready.answered(0, now, now + Duration::from_millis(1));
             }
         }
         assert!(stuck <= 4, "the second account keeps what it has: {stuck}");

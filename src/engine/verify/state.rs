@@ -158,7 +158,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
         let trip = self.place().await;
         let asked = Record::Asked { account: self.index, ordinal: None, at: self.clock.now() };
         append(&self.journal, self.clock.elapsed(), vec![asked]).await?;
-        trip.departs(&*self.clock).await;
+        trip.departs(&*self.clock);
         let fetched = self.sender.fetch_token(self.clock.now()).await;
         trip.arrived(&*self.clock);
         self.paced(Paced::Answered, &trip);
@@ -177,12 +177,9 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
     async fn place(&self) -> Rc<Trip> {
         loop {
             let now = self.clock.elapsed();
-            let (full, goes_at) = {
-                let mut pace = self.pace.borrow_mut();
-                (pace.take(now), pace.goes_at())
-            };
-            match full {
-                Ok(()) => return Rc::new(Trip::new(now, goes_at)),
+            let taken = self.pace.borrow_mut().take(now);
+            match taken {
+                Ok(()) => return Rc::new(Trip::new(now)),
                 Err(Full::Until(moment)) => tokio::time::sleep(moment.saturating_sub(now)).await,
                 Err(Full::UntilAnswer) => self.answered.notified().await,
             }
