@@ -11,7 +11,6 @@ mod writing;
 
 pub use waiting::Question;
 
-use super::ahead::Ahead;
 use super::attempt::{self, JournalFailed, Report, Tools};
 use super::control::Word;
 use super::look_up::{self, Case, Doubted, LookedUp, Told};
@@ -128,7 +127,6 @@ struct Dispatcher<'a, 'o, T, C> {
     /// Every action, as far as their order goes.
     queue: Queue,
     ready: Ready,
-    ahead: Ahead,
     doubts: HashMap<Ordinal, Doubted>,
     steps: FuturesUnordered<LocalBoxFuture<'static, Over>>,
     watch: Watch,
@@ -248,7 +246,6 @@ where
             untold,
             queue,
             ready,
-            ahead: Ahead::new(accounts),
             steps: FuturesUnordered::new(),
             began: now,
             signals: 0,
@@ -372,11 +369,7 @@ where
         let attempts = self.run.settings.retry.attempts;
         let tools = Tools { sender, account, journal, clock, pass, down, trip: Rc::clone(&trip) };
         let state = self.states.of(ordinal);
-        let action = match state.attempts {
-            0 => self.ahead.take(self.run.reader, ordinal, account),
-            _ => self.run.reader.to_send(ordinal),
-        };
-        let action = action.map_err(|error| JournalFailed(error.to_string()))?;
+        let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
         let look = self.looks.get(&ordinal).map(|look| look.doubted.clone());
         let way = UnderWay { account, ordinal: Some(ordinal), trip };
         match self.doubts.get(&ordinal).cloned() {

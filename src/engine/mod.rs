@@ -5,7 +5,6 @@
 //! [`reach`] (whether a provider is there). [`attempt`] and [`dispatcher`] do what was decided. Never draws, never
 //! touches a file.
 
-mod ahead;
 pub mod attempt;
 pub mod concurrency;
 pub mod control;
