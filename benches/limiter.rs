@@ -6,8 +6,9 @@
 //! With `--rounds 5` it only prints the share of a core that it takes at 1,000 a second with 1,024 queued: `benches/compare` reads them.
 #![allow(clippy::print_stdout, reason = "a bench prints what it measured")]
 
-use certsweep::engine::pace::{Moment, Pace};
+use certsweep::engine::pace::Pace;
 use certsweep::engine::ready::{Ready, Turn};
+use certsweep::engine::timing::Moment;
 use certsweep::provider::model::Window;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;

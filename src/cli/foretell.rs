@@ -2,14 +2,13 @@
 
 use super::context::ReadPlan;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Change, Forecast, Wishes, forecast};
-use crate::engine::waits::Why;
 use crate::journal::Queue;
 use crate::pki::RevocationReason;
 use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, Settings, calendar};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
 use crate::provider::{Catalog, Provider, lookup};
-use crate::run::Ordinal;
+use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
     Count, DeadlineForecast, FirstRequest, Header, Help, Order, Ordered, Preview, ProviderForecast, Waited, WideEffect,
@@ -319,8 +318,8 @@ fn provider_forecast(
     let ends = foretold.takes.and(foretold.starts).map(|starts| starts + share.takes);
     let ends_at = ends.and_then(|ends| now.checked_add(ends).ok());
     let slack = |at: Timestamp| ends_at.map(|ends: Timestamp| at.duration_since(ends).as_secs_f64());
-    let waited = |(why, time): &(Why, Duration)| Waited {
-        for_what: bottleneck(*why, account, latency),
+    let waited = |(reason, time): &(WaitReason, Duration)| Waited {
+        for_what: reason.words_of_forecast(latency),
         seconds: time.as_secs_f64(),
     };
     ProviderForecast {
@@ -334,24 +333,8 @@ fn provider_forecast(
         estimated_seconds: foretold.takes.map(|_| share.takes.as_secs_f64()),
         ends_at,
         slack_seconds: deadline.and_then(slack),
-        bottleneck: share.bottleneck().map_or_else(|| "nothing".to_owned(), |why| bottleneck(why, account, latency)),
+        bottleneck: share.bottleneck().unwrap_or(&WaitReason::Nothing).words_of_forecast(latency),
         waits: share.waits.iter().map(waited).collect(),
-    }
-}
-
-/// What an account waits for, in a few words.
-fn bottleneck(why: Why, account: &Account, latency: Duration) -> String {
-    let latency = human(latency);
-    match why {
-        Why::Done | Why::Nothing | Why::Stopped => "nothing".to_owned(),
-        Why::Window(window) => format!("rate {window}"),
-        Why::Concurrency => format!("concurrency {} at {latency} an answer", account.concurrency),
-        Why::Answers => format!("{latency} an answer"),
-        Why::Canary => "canary, one at a time".to_owned(),
-        Why::Wave => "waves".to_owned(),
-        Why::Closed => "schedule, closed between its windows".to_owned(),
-        Why::Others => "needs and not_before".to_owned(),
-        Why::HeldBack | Why::Learnt | Why::Paused | Why::Unreachable => "held back".to_owned(),
     }
 }
 

@@ -4,7 +4,7 @@
 use super::reach::Came;
 use super::retry::{self, Attempt, Next, Rules};
 use super::sender::{Sender, Unsigned};
-use super::trip::Trip;
+use super::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Record, Reply, ToSend};
 use crate::provider::model::{ActionRules, Operation, Window};
 use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
@@ -32,7 +32,7 @@ pub struct Tools<T, C> {
     /// Whether the provider could not be reached when the step began.
     pub down: bool,
     /// Where the moments of its request are noted.
-    pub trip: Rc<Trip>,
+    pub timing: Rc<RequestTiming>,
 }
 
 /// What a step came to.
@@ -145,15 +145,15 @@ pub async fn attempt<T: Transport, C: Clock>(
     state: ActionState,
     attempts: u32,
 ) -> Result<Report, JournalFailed> {
-    let Tools { sender, clock, pass, down, trip, .. } = tools;
+    let Tools { sender, clock, pass, down, timing, .. } = tools;
     let Some((operation, _)) = operation(sender, &action.operation) else { return Err(unknown(action)) };
     let ordinal = action.ordinal;
     let attempt = state.attempts + 1;
 
-    trip.departs(&**clock);
+    timing.note_sent(&**clock);
     let token_number = sender.token_number();
     let delivery = sender.send(unsigned, pass, clock.now()).await;
-    trip.arrived(&**clock);
+    timing.note_answered(&**clock);
     let at = clock.now();
     let signed = !matches!(delivery, Delivery::Unsigned(_));
     let (came, reply, answer, verdict) = match delivery {

@@ -2,7 +2,8 @@
 //! Little's law) and half as many again, few at first, never more than the provider's document allows. Fewer in flight are fewer in
 //! doubt after a crash. Pure; counts nothing that is in flight.
 
-use super::pace::{Allowed, Moment};
+use super::pace::Allowed;
+use super::timing::Moment;
 use std::collections::VecDeque;
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ pub use waiting::Question;
 use super::attempt::{self, JournalFailed, Report, Tools};
 use super::control::Word;
 use super::look_up::{self, Case, Doubted, LookedUp, Told};
-use super::pace::{Moment, Pace};
+use super::pace::Pace;
 use super::reach::Reach;
 use super::ready::{Ready, Turn};
 use super::retry::Jitter;
@@ -22,12 +22,11 @@ use super::safety::Watch;
 use super::sender::{Sender, TokenError};
 use super::sent::Present;
 use super::start;
-use super::trip::Trip;
-use super::waits::Waits;
+use super::timing::{Moment, RequestTiming, WaitTimes, WallTime};
 use super::waves::Waves;
 use crate::journal::{ActionState, Journal, JournalError, Phase, Queue, Reader, Record, States};
 use crate::plan::{Settings, calendar};
-use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
+use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use futures_util::future::{FutureExt as _, LocalBoxFuture};
@@ -154,16 +153,16 @@ struct Dispatcher<'a, 'o, T, C> {
     /// `certsweep pause` holds.
     paused: bool,
     /// What each account waits for.
-    waits: Vec<Waits>,
+    waits: Vec<WaitTimes>,
     /// What bounds each account, as it was told last.
-    bounds: Vec<Option<Bound>>,
+    bounds: Vec<Option<WaitReason>>,
 }
 
 /// A step that is under way: of which account, for which action, and its request's moments.
 struct UnderWay {
     account: usize,
     ordinal: Option<Ordinal>,
-    trip: Rc<Trip>,
+    timing: Rc<RequestTiming>,
 }
 
 /// A step that is over: what it came to, or nothing where it panicked.
@@ -185,6 +184,7 @@ where
     fn begin(run: Run<'a, T, C>, observe: &'o mut dyn FnMut(Event)) -> Result<Self, JournalError> {
         let now = run.clock.elapsed();
         let wall = run.clock.now();
+        let wall_time = WallTime::new(now, wall);
         let present = Present { wall, steady: now, boot: run.clock.boot() };
         let start::Start { states, records, doubts, queue, left, sent, limits, learnt, began_at } =
             start::start(run.reader, run.settings, &run.senders, &run.reopen, present)?;
@@ -224,10 +224,7 @@ where
             }
             let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if outcome.is_well());
             let needs: Vec<Ordinal> = action.needs.iter().copied().filter(open).collect();
-            let not_before = action.not_before.filter(|at| *at > wall).and_then(|at| {
-                let ahead = Duration::try_from(at.duration_since(wall)).ok()?;
-                now.checked_add(ahead)
-            });
+            let not_before = action.not_before.filter(|at| *at > wall).map(|at| wall_time.moment(at));
             ready.add(action.ordinal, action.account, &needs, not_before);
         }
         observe(Event::RunBegan {
@@ -260,7 +257,7 @@ where
             skew_told: HashSet::new(),
             hold_told: HashMap::new(),
             paused: false,
-            waits: vec![Waits::default(); accounts],
+            waits: vec![WaitTimes::default(); accounts],
             bounds: vec![None; accounts],
         };
         // Whoever resumes a run that stopped between two waves says with that that the next may go.
@@ -345,33 +342,33 @@ where
         let sender = Rc::clone(&self.run.senders[account]);
         let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
         let down = self.reaches[account].is_down();
-        let trip = Rc::new(Trip::new(now));
+        let timing = Rc::new(RequestTiming::new(now));
         self.reaches[account].began();
         let Some(pass) = sender.pass() else {
             self.ready.pause(account, true);
             self.ready.again(ordinal, account, None);
             let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
-            let noted = Rc::clone(&trip);
+            let noted = Rc::clone(&timing);
             let token = async move {
                 Step::Token(match attempt::append(&journal, clock.elapsed(), vec![asked]).await {
                     Ok(()) => {
-                        noted.departs(&*clock);
+                        noted.note_sent(&*clock);
                         let token = sender.fetch_token(clock.now()).await;
-                        noted.arrived(&*clock);
+                        noted.note_answered(&*clock);
                         Ok(token)
                     }
                     Err(failed) => Err(failed),
                 })
             };
-            self.begin_step(UnderWay { account, ordinal: None, trip }, token);
+            self.begin_step(UnderWay { account, ordinal: None, timing }, token);
             return Ok(());
         };
         let attempts = self.run.settings.retry.attempts;
-        let tools = Tools { sender, account, journal, clock, pass, down, trip: Rc::clone(&trip) };
+        let tools = Tools { sender, account, journal, clock, pass, down, timing: Rc::clone(&timing) };
         let state = self.states.of(ordinal);
         let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
         let look = self.looks.get(&ordinal).map(|look| look.doubted.clone());
-        let way = UnderWay { account, ordinal: Some(ordinal), trip };
+        let way = UnderWay { account, ordinal: Some(ordinal), timing };
         match self.doubts.get(&ordinal).cloned() {
             _ if look.is_some() => {
                 let case = Case { action, state, doubted: look.unwrap_or_default(), attempts };

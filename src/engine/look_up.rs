@@ -127,12 +127,12 @@ pub async fn ask<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> Re
     }
     let asked = Record::Asked { account: tools.account, ordinal: Some(case.action.ordinal), at: tools.clock.now() };
     append(&tools.journal, tools.clock.elapsed(), vec![asked]).await?;
-    tools.trip.departs(&*tools.clock);
+    tools.timing.note_sent(&*tools.clock);
     let token_number = tools.sender.token_number();
     let asked_at = tools.clock.elapsed();
     let unsigned = tools.sender.make(operation, &parameters);
     let delivery = tools.sender.send(unsigned, &tools.pass, tools.clock.now()).await;
-    tools.trip.arrived(&*tools.clock);
+    tools.timing.note_answered(&*tools.clock);
     let answer = match delivery {
         Delivery::Answered(answer) => answer,
         Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {

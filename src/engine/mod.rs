@@ -19,9 +19,8 @@ pub mod safety;
 pub mod sender;
 mod sent;
 mod start;
-pub mod trip;
+pub mod timing;
 pub mod verify;
-pub mod waits;
 pub mod waves;
 
 pub use control::Word;

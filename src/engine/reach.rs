@@ -4,8 +4,8 @@
 //! A request that was not sent cost the provider nothing and tells nothing about its action; so while a provider is down, such a
 //! request costs its action no attempt either. What bounds the trying is patience with the provider, not with one action.
 
-use super::pace::Moment;
 use super::retry;
+use super::timing::Moment;
 use std::time::Duration;
 
 /// What came of a request, as far as it tells whether the provider can be reached.

@@ -9,7 +9,8 @@ pub(super) mod testing;
 mod why;
 
 use super::concurrency::Slots;
-use super::pace::{Full, Limit, Moment, Pace};
+use super::pace::{Full, Pace};
+use super::timing::Moment;
 use super::waves::Waves;
 use crate::provider::model::Window;
 use crate::run::Ordinal;
@@ -227,7 +228,7 @@ impl Ready {
                 None => Turn::Idle,
             },
             Err(full) => {
-                if let Some(Limit::Window(_)) = self.paces[lane.pace].limit() {
+                if self.paces[lane.pace].window_was_full() {
                     lane.slots.window_was_full();
                 }
                 match full {

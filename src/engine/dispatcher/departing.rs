@@ -29,7 +29,7 @@ where
     pub(super) fn depart(&mut self, departure: Box<Departure<T, C>>) {
         self.fold(&departure.intent);
         let Departure { tools, action, .. } = &*departure;
-        let way = UnderWay { account: tools.account, ordinal: Some(action.ordinal), trip: Rc::clone(&tools.trip) };
+        let way = UnderWay { account: tools.account, ordinal: Some(action.ordinal), timing: Rc::clone(&tools.timing) };
         let attempts = self.run.settings.retry.attempts;
         let attempt = async move {
             let Departure { tools, action, unsigned, state, .. } = *departure;

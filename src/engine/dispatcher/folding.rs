@@ -3,11 +3,10 @@
 
 use super::super::attempt::{Paced, Report};
 use super::super::look_up::{Doubted, LookedUp};
-use super::super::pace::Moment;
 use super::super::reach::Came;
 use super::super::retry::{self, Next};
 use super::super::sender::TokenError;
-use super::super::trip::Times;
+use super::super::timing::{Moment, RequestTimes};
 use super::{Dispatcher, Over, Step, UnderWay};
 use crate::journal::{Record, Reply, ToSend};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
@@ -22,8 +21,8 @@ where
 {
     /// A step is over: its slot is free, its records are folded, and what follows is done.
     pub(super) fn stepped(&mut self, (way, step): Over) {
-        let UnderWay { account, ordinal, trip } = way;
-        let times = trip.times(self.run.clock.elapsed());
+        let UnderWay { account, ordinal, timing } = way;
+        let times = timing.times(self.run.clock.elapsed());
         self.ready.stepped(account);
         match (step, ordinal) {
             (Some(Step::Attempt(Ok(report))), Some(ordinal)) => self.reported(account, ordinal, *report, times),
@@ -48,7 +47,7 @@ where
         }
     }
 
-    fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report, times: Times) {
+    fn reported(&mut self, account: usize, ordinal: Ordinal, report: Report, times: RequestTimes) {
         self.pace(account, report.pace, times);
         if let Some(came) = report.came {
             self.came(account, came, report.reply.message.as_deref().unwrap_or_default());
@@ -108,7 +107,7 @@ where
         }
     }
 
-    fn looked_up(&mut self, account: usize, ordinal: Ordinal, looked_up: LookedUp, times: Times) {
+    fn looked_up(&mut self, account: usize, ordinal: Ordinal, looked_up: LookedUp, times: RequestTimes) {
         match looked_up {
             LookedUp::Settled(report) => {
                 self.doubts.remove(&ordinal);
@@ -143,7 +142,7 @@ where
         }
     }
 
-    fn token(&mut self, account: usize, token: Result<(), TokenError>, times: Times) {
+    fn token(&mut self, account: usize, token: Result<(), TokenError>, times: RequestTimes) {
         self.ready.pause(account, false);
         let (came, words) =
             token.as_ref().err().map_or((Came::Answered, String::new()), |error| (error.came, error.cause.clone()));
@@ -174,7 +173,7 @@ where
     }
 
     /// A step panicked: its request may have gone out, so its action is treated as one whose answer was lost.
-    fn panicked(&mut self, account: usize, ordinal: Ordinal, times: Times) {
+    fn panicked(&mut self, account: usize, ordinal: Ordinal, times: RequestTimes) {
         self.pace(account, Paced::Answered, times);
         if self.looks.contains_key(&ordinal) {
             return self.look_panicked(ordinal);
@@ -221,7 +220,7 @@ where
         }
     }
 
-    pub(super) fn pace(&mut self, account: usize, paced: Paced, times: Times) {
+    pub(super) fn pace(&mut self, account: usize, paced: Paced, times: RequestTimes) {
         let now = times.heard;
         let pace = self.ready.pace(account);
         if paced == Paced::Unsent {

@@ -1,13 +1,11 @@
 //! What the dispatcher tells its observer. Decides nothing about what is sent next, but that a stopped account sends no more.
 
-use super::super::pace::Moment;
-use super::super::waits::Why;
+use super::super::timing::{Moment, WallTime};
 use super::Dispatcher;
 use crate::journal::Reply;
-use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
+use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::Clock;
 use crate::wire::Transport;
-use jiff::Timestamp;
 
 impl<T, C> Dispatcher<'_, '_, T, C>
 where
@@ -54,14 +52,15 @@ where
     /// Notes what each account waits for from now on.
     pub(super) fn note_waits(&mut self) {
         let now = self.run.clock.elapsed();
+        let wall = WallTime::new(now, self.run.clock.now());
         for (account, waits) in self.waits.iter_mut().enumerate() {
-            let why = match self.ready.why(account, now) {
-                why @ (Why::Done | Why::Stopped) => why,
-                _ if self.paused => Why::Paused,
-                _ if self.closed_told.is_some() => Why::Closed,
-                why => why,
+            let reason = match (self.ready.wait_reason(account, now, &wall), self.closed_told) {
+                (reason @ (WaitReason::Done | WaitReason::Stopped), _) => reason,
+                _ if self.paused => WaitReason::Paused,
+                (_, Some(until)) => WaitReason::Closed { until },
+                (reason, None) => reason,
             };
-            waits.turn_to(why, now);
+            waits.turn_to(reason, now);
         }
     }
 
@@ -69,43 +68,19 @@ where
     pub(super) fn tell_of_bounds(&mut self) {
         let now = self.run.clock.elapsed();
         for account in 0..self.run.senders.len() {
-            let Some(why) = self.waits[account].bound(now) else { continue };
-            let by = self.bound(account, why, now);
-            self.tell_bound(account, by);
+            match self.waits[account].bound(now) {
+                Some(WaitReason::Nothing) => self.tell_bound(account, WaitReason::Answers),
+                Some(by) => self.tell_bound(account, by),
+                None => {}
+            }
         }
     }
 
     /// Tells what bounds an account, where that has changed.
-    pub(super) fn tell_bound(&mut self, account: usize, by: Bound) {
+    pub(super) fn tell_bound(&mut self, account: usize, by: WaitReason) {
         if self.bounds[account].as_ref() != Some(&by) {
             self.bounds[account] = Some(by.clone());
             self.tell(Event::Bounded { account: self.run.senders[account].name.clone(), by });
-        }
-    }
-
-    fn bound(&mut self, account: usize, why: Why, now: Moment) -> Bound {
-        let wall = self.run.clock.now();
-        let at = |moment: Moment| {
-            let ahead = jiff::SignedDuration::try_from(moment.saturating_sub(now)).unwrap_or_default();
-            wall.checked_add(ahead).unwrap_or(Timestamp::MAX)
-        };
-        match why {
-            Why::Done => Bound::Done,
-            Why::Window(window) => Bound::Window { window: window.to_string() },
-            Why::HeldBack => Bound::HeldBack { until: at(self.ready.pace(account).held(now).unwrap_or(now)) },
-            Why::Learnt => {
-                let per_second = self.ready.pace(account).learnt().unwrap_or_default();
-                Bound::Learnt { per_1000_s: (per_second * 1000.0) as u64 }
-            }
-            Why::Concurrency => Bound::Concurrency { slots: self.ready.slots(account) },
-            Why::Canary => Bound::Canary,
-            Why::Wave => self.wave(),
-            Why::Closed => Bound::Closed { until: self.closed_told.unwrap_or(wall) },
-            Why::Paused => Bound::Paused,
-            Why::Unreachable => Bound::Unreachable { until: self.reaches[account].next_try().map_or(wall, at) },
-            Why::Others => Bound::Others,
-            Why::Answers | Why::Nothing => Bound::Answers,
-            Why::Stopped => Bound::Stopped,
         }
     }
 
@@ -119,10 +94,9 @@ where
     pub(super) fn tell_of_hold(&mut self, account: usize, now: Moment, why: &str) {
         let Some(until) = self.ready.pace(account).held(now) else { return };
         if self.hold_told.insert(account, until) != Some(until) {
-            let ahead = jiff::SignedDuration::try_from(until.saturating_sub(now)).unwrap_or_default();
             self.tell(Event::HeldBack {
                 account: self.run.senders[account].name.clone(),
-                until: self.run.clock.now().checked_add(ahead).unwrap_or(Timestamp::MAX),
+                until: WallTime::new(now, self.run.clock.now()).at(until),
                 why: why.to_owned(),
             });
         }

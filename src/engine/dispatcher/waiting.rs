@@ -1,16 +1,14 @@
 //! What the run as a whole waits for: the schedule, and the word between two waves. Sends nothing.
 
-use super::super::pace::Moment;
 use super::super::ready::Turn;
 use super::super::safety::{self, Closed, Gate};
+use super::super::timing::{Moment, WallTime};
 use super::Dispatcher;
 use crate::journal::{Phase, Record};
 use crate::plan::settings::BetweenWaves;
-use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
+use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::{Clock, human};
 use crate::wire::Transport;
-use jiff::{SignedDuration, Timestamp};
-use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// A question to the user, and where the answer goes. An asker that is gone is a no.
@@ -57,18 +55,19 @@ where
         }
         let settings = self.run.settings;
         let wall = self.run.clock.now();
+        let wall_time = WallTime::new(now, wall);
         if let Some(until) = self.closed_told.filter(|until| wall < *until) {
-            return Some(Turn::Wait(now + ahead(wall, until)));
+            return Some(Turn::Wait(wall_time.moment(until)));
         }
         if let Gate::Closed(closed) = safety::gate(&settings.schedule, self.deadline, wall, settings.timeout) {
-            return Some(self.closed(closed, now, wall));
+            return Some(self.closed(closed, wall_time));
         }
         self.closed_told = None;
         self.ready.waves().has_ended().then(|| self.between_waves(now)).flatten()
     }
 
     /// The schedule is closed: it is waited for, or the run stops.
-    fn closed(&mut self, closed: Closed, now: Moment, wall: Timestamp) -> Turn {
+    fn closed(&mut self, closed: Closed, wall: WallTime) -> Turn {
         let Closed { why, until } = closed;
         let Some(until) = until.filter(|_| self.run.wait) else {
             self.reopens = until;
@@ -76,10 +75,10 @@ where
             return Turn::Idle;
         };
         if self.closed_told.replace(until) != Some(until) {
-            self.tell_all_bounds(&Bound::Closed { until });
-            self.tell(Event::Warning(format!("waiting {}: {why}", human(ahead(wall, until)))));
+            self.tell_all_bounds(&WaitReason::Closed { until });
+            self.tell(Event::Warning(format!("waiting {}: {why}", human(wall.until(until)))));
         }
-        Turn::Wait(now + ahead(wall, until))
+        Turn::Wait(wall.moment(until))
     }
 
     /// A wave has ended and another one waits: what is to be waited for, if anything.
@@ -166,33 +165,15 @@ where
     }
 
     fn tell_of_wave(&mut self) {
-        let wave = self.wave();
+        let wave = self.ready.next_wave_reason();
         self.tell_all_bounds(&wave);
     }
 
-    /// The wave that waits.
-    pub(super) fn wave(&self) -> Bound {
-        let waves = self.ready.waves();
-        let number = u32::try_from(waves.next().unwrap_or_default() + 1).unwrap_or(u32::MAX);
-        let of = u32::try_from(waves.count()).unwrap_or(u32::MAX);
-        Bound::Wave { number, of }
-    }
-
-    fn tell_all_bounds(&mut self, by: &Bound) {
+    fn tell_all_bounds(&mut self, by: &WaitReason) {
         for account in 0..self.run.senders.len() {
             self.tell_bound(account, by.clone());
         }
     }
-
-    /// The wall clock's time of a moment.
-    pub(super) fn wall(&self, moment: Moment) -> Timestamp {
-        let ahead = moment.saturating_sub(self.run.clock.elapsed());
-        self.run.clock.now().checked_add(SignedDuration::try_from(ahead).unwrap_or_default()).unwrap_or(Timestamp::MAX)
-    }
-}
-
-fn ahead(wall: Timestamp, until: Timestamp) -> Duration {
-    Duration::try_from(until.duration_since(wall)).unwrap_or_default()
 }
 
 /// The answer of whoever was asked; never, where nobody was.

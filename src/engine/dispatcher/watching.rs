@@ -6,10 +6,10 @@ use super::super::look_up::{Doubted, LookedUp, Told};
 use super::super::reach::{Came, Change};
 use super::super::retry;
 use super::super::safety::{self, AfterLook};
-use super::super::trip::Times;
+use super::super::timing::{RequestTimes, WallTime};
 use super::{Dispatcher, LOOKUP_TRIES};
 use crate::provider::Answer;
-use crate::run::{Bound, Event, Ordinal, Outcome, StopReason};
+use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::{Clock, human};
 use crate::wire::Transport;
 use std::time::Duration;
@@ -54,7 +54,7 @@ where
     }
 
     /// A canary's target was looked at.
-    pub(super) fn looked_at(&mut self, account: usize, ordinal: Ordinal, told: Told, times: Times) {
+    pub(super) fn looked_at(&mut self, account: usize, ordinal: Ordinal, told: Told, times: RequestTimes) {
         let now = self.run.clock.elapsed();
         let Some(mut look) = self.looks.remove(&ordinal) else { return };
         let after = match told {
@@ -126,12 +126,12 @@ where
             Change::Same => {}
             Change::Down(next) => {
                 self.ready.probe(account, Some(next));
-                let until = self.wall(next);
+                let until = WallTime::read(&*self.run.clock).at(next);
                 if !was_down {
                     let why = format!("it cannot be reached, one request at a time tries ({words})");
                     self.tell(Event::HeldBack { account: name.clone(), until, why });
                 }
-                self.tell_bound(account, Bound::Unreachable { until });
+                self.tell_bound(account, WaitReason::Unreachable { until });
             }
             Change::Up => {
                 self.ready.probe(account, None);

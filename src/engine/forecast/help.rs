@@ -1,11 +1,10 @@
 //! What would make a plan take less time: each change is tried by foretelling the run anew. What does not really help is not said.
 
-use super::super::waits::Why;
 use super::{Assumptions, Forecast, forecast};
 use crate::journal::Queue;
 use crate::plan::Settings;
 use crate::plan::settings::DailyWindow;
-use crate::run::Ordinal;
+use crate::run::{Ordinal, WaitReason};
 use jiff::{SignedDuration, ToSpan};
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
@@ -71,17 +70,17 @@ pub fn would_help(
         if !slow(account.takes) || !(late || last) {
             continue;
         }
-        let worst: Vec<Why> = account.waits.iter().take(TRIED).map(|(why, _)| *why).collect();
-        if worst.iter().any(|why| matches!(why, Why::Window(_))) {
+        let worst = || account.waits.iter().take(TRIED).map(|(reason, _)| reason);
+        if worst().any(|reason| matches!(reason, WaitReason::Window { .. })) {
             tries.second_key(index);
         }
-        if worst.iter().any(|why| matches!(why, Why::Window(_) | Why::Concurrency)) {
+        if worst().any(|reason| matches!(reason, WaitReason::Window { .. } | WaitReason::Concurrency { .. })) {
             tries.whole_orders(index, &wishes.orders);
         }
-        if worst.contains(&Why::Concurrency) {
+        if worst().any(|reason| matches!(reason, WaitReason::Concurrency { .. })) {
             tries.concurrency(index);
         }
-        if worst.contains(&Why::Closed) {
+        if worst().any(|reason| matches!(reason, WaitReason::Closed { .. })) {
             tries.longer_window(index);
         }
     }

@@ -7,16 +7,16 @@ mod tests;
 
 pub use help::{Change, Help, Wishes, would_help};
 
-use super::pace::{Moment, Pace};
+use super::pace::Pace;
 use super::ready::{Ready, Turn};
 use super::safety::{self, Closed, Gate};
-use super::waits::{Waits, Why};
+use super::timing::{Moment, WaitTimes, WallTime};
 use super::waves::Waves;
 use crate::journal::Queue;
 use crate::plan::settings::{BetweenWaves, Schedule};
 use crate::plan::{Account, Settings};
-use crate::run::Ordinal;
-use jiff::{SignedDuration, Timestamp};
+use crate::run::{Ordinal, WaitReason};
+use jiff::Timestamp;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashSet};
 use std::time::Duration;
@@ -57,13 +57,13 @@ pub struct AccountForecast {
     /// From the run's first request to this account's last answer.
     pub takes: Duration,
     /// What it waited for since the run's first request, and how long: the longest first.
-    pub waits: Vec<(Why, Duration)>,
+    pub waits: Vec<(WaitReason, Duration)>,
 }
 
 impl AccountForecast {
     /// What it waited for longest.
-    pub fn bottleneck(&self) -> Option<Why> {
-        self.waits.first().map(|(why, _)| *why)
+    pub fn bottleneck(&self) -> Option<&WaitReason> {
+        self.waits.first().map(|(reason, _)| reason)
     }
 }
 
@@ -104,14 +104,23 @@ pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -
         },
         wave_from: None,
         first: None,
-        waits: vec![Waits::default(); settings.accounts.len()],
+        waits: vec![WaitTimes::default(); settings.accounts.len()],
         accounts: actions
             .into_iter()
             .map(|actions| AccountForecast { actions, requests: 0, takes: Duration::ZERO, waits: Vec::new() })
             .collect(),
     };
     let ends = simulation.run();
-    simulation.told(ends)
+    let mut forecast = simulation.told(ends);
+    for (account, configured) in forecast.accounts.iter_mut().zip(&settings.accounts) {
+        for (reason, _) in &mut account.waits {
+            // What the plan says, not how many there were at the end.
+            if let WaitReason::Concurrency { slots } = reason {
+                *slots = configured.concurrency;
+            }
+        }
+    }
+    forecast
 }
 
 struct Simulation<'a> {
@@ -129,7 +138,7 @@ struct Simulation<'a> {
     /// When the next wave may go, where this one has ended.
     wave_from: Option<Moment>,
     first: Option<Moment>,
-    waits: Vec<Waits>,
+    waits: Vec<WaitTimes>,
     accounts: Vec<AccountForecast>,
 }
 
@@ -172,7 +181,7 @@ impl Simulation<'_> {
                 Door::Closed(_) if self.ready.is_idle() => return true,
                 Door::Closed(opens) => opens,
             };
-            self.note(matches!(open, Door::Closed(_)));
+            self.note(open);
             match next {
                 // Time goes on in any case: nothing may turn without it.
                 Some(next) => self.now = next.max(self.now + Duration::from_nanos(1)),
@@ -184,7 +193,7 @@ impl Simulation<'_> {
     fn start(&mut self, ordinal: Ordinal, account: usize) {
         if self.first.is_none() {
             self.first = Some(self.now);
-            self.waits = vec![Waits::default(); self.accounts.len()];
+            self.waits = vec![WaitTimes::default(); self.accounts.len()];
         }
         self.doors.used();
         self.accounts[account].requests += 1;
@@ -227,14 +236,17 @@ impl Simulation<'_> {
     }
 
     /// Notes what each account waits for from now on.
-    fn note(&mut self, closed: bool) {
+    fn note(&mut self, door: Door) {
+        let wall = self.doors.wall;
         for (account, waits) in self.waits.iter_mut().enumerate() {
-            let why = match self.ready.why(account, self.now) {
-                why @ (Why::Done | Why::Answers | Why::Stopped) => why,
-                _ if closed => Why::Closed,
-                why => why,
+            let reason = match (self.ready.wait_reason(account, self.now, &wall), door) {
+                (reason @ (WaitReason::Done | WaitReason::Answers | WaitReason::Stopped), _) => reason,
+                (_, Door::Closed(until)) => {
+                    WaitReason::Closed { until: until.map_or(Timestamp::MAX, |at| wall.at(at)) }
+                }
+                (reason, Door::Open(_)) => reason,
             };
-            waits.turn_to(why, self.now);
+            waits.turn_to(reason, self.now);
         }
     }
 
@@ -244,7 +256,7 @@ impl Simulation<'_> {
             waits.count(self.now);
             account.takes = account.takes.saturating_sub(first);
             account.waits = waits.spent();
-            account.waits.retain(|(why, _)| *why != Why::Done);
+            account.waits.retain(|(reason, _)| *reason != WaitReason::Done);
         }
         let last = self.accounts.iter().map(|account| account.takes).max().unwrap_or_default();
         Forecast {
@@ -260,7 +272,7 @@ impl Simulation<'_> {
 struct Doors<'a> {
     schedule: &'a Schedule,
     margin: Duration,
-    start: Timestamp,
+    wall: WallTime,
     /// What holds until this moment (for ever without one).
     known: Option<(Door, Option<Moment>)>,
     windows: u64,
@@ -281,7 +293,15 @@ enum Door {
 
 impl<'a> Doors<'a> {
     fn new(schedule: &'a Schedule, margin: Duration, start: Timestamp) -> Self {
-        Self { schedule, margin, start, known: None, windows: 0, used: false, idle: 0 }
+        Self {
+            schedule,
+            margin,
+            wall: WallTime::new(Moment::ZERO, start),
+            known: None,
+            windows: 0,
+            used: false,
+            idle: 0,
+        }
     }
 
     fn open(&mut self, now: Moment) -> Door {
@@ -290,14 +310,14 @@ impl<'a> Doors<'a> {
         {
             return door;
         }
-        let at = self.instant(now);
+        let at = self.wall.at(now);
         let (door, until) = match safety::gate(self.schedule, None, at, self.margin) {
             Gate::Open(closes) => {
-                let closes = closes.map(|closes| self.moment(closes));
+                let closes = closes.map(|closes| self.wall.moment(closes));
                 (Door::Open(closes), closes)
             }
             Gate::Closed(Closed { until, .. }) => {
-                let opens = until.map(|opens| self.moment(opens));
+                let opens = until.map(|opens| self.wall.moment(opens));
                 self.used = false;
                 self.idle += 1;
                 let opens = opens.filter(|_| self.idle < MOST_IDLE);
@@ -315,15 +335,6 @@ impl<'a> Doors<'a> {
         }
         self.used = true;
         self.idle = 0;
-    }
-
-    fn instant(&self, moment: Moment) -> Timestamp {
-        let ahead = SignedDuration::try_from(moment).unwrap_or(SignedDuration::MAX);
-        self.start.checked_add(ahead).unwrap_or(Timestamp::MAX)
-    }
-
-    fn moment(&self, at: Timestamp) -> Moment {
-        Duration::try_from(at.duration_since(self.start)).unwrap_or_default()
     }
 }
 

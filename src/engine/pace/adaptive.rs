@@ -9,8 +9,8 @@
 
 use super::cap::{Cap, LITTLE_LESS, NOTABLY};
 use super::spacing::Spacing;
-use super::windows::insert;
-use super::{Allowed, Full, Moment};
+use super::windows::{Full, insert};
+use crate::engine::timing::Moment;
 use crate::provider::model::Window;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -40,6 +40,15 @@ pub(super) struct Adaptive {
     spacing: Option<Spacing>,
     /// What was told last, and when.
     noted: (Vec<Window>, Moment),
+}
+
+/// What the shortest window allows, whether declared or learnt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Allowed {
+    /// Requests a second.
+    pub per_second: f64,
+    /// Requests in one window.
+    pub count: u32,
 }
 
 /// Refusals that belong together: of requests that were all in flight when the first came.
@@ -124,11 +133,6 @@ impl Adaptive {
     /// What was learnt, as windows of whole requests.
     pub(super) fn learnt(&self) -> Vec<Window> {
         self.caps.iter().filter_map(Cap::bound_by).map(|(count, length)| Window { count, length }).collect()
-    }
-
-    /// Whether a refusal has taught anything that still holds.
-    pub(super) fn has_learnt(&self) -> bool {
-        self.caps.iter().any(|cap| cap.count.is_some())
     }
 
     /// What the shortest window allows.

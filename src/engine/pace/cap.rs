@@ -1,6 +1,6 @@
 //! The bound of one window: what a refusal takes from it, and how it is raised again. Knows nothing of the other windows.
 
-use super::Moment;
+use crate::engine::timing::Moment;
 use crate::provider::model::Window;
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Smooth spacing for a learnt pace, by governor: where the provider's real limit is only measured, requests go out one after
 //! another and not in bursts, so that a refusal strikes few of them. Decides nothing about how fast.
 
-use super::Moment;
+use crate::engine::timing::Moment;
 use governor::clock::{Clock, FakeRelativeClock};
 use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;

@@ -22,10 +22,10 @@ fn a_full_window_opens_when_its_oldest_answer_has_left_it() {
     assert_eq!(pace.take(ms(1)), Err(Full::UntilAnswer));
     pace.answered(ms(0), ms(100));
     assert_eq!(pace.take(ms(100)), Err(Full::Until(ms(1101))));
-    assert_eq!(pace.limit(), Some(Limit::Window(window(2, 1000))));
+    assert!(pace.window_was_full());
     pace.answered(ms(0), ms(300));
     assert_eq!(pace.take(ms(1101)), Ok(()));
-    assert_eq!(pace.limit(), None);
+    assert!(!pace.window_was_full());
     assert_eq!(pace.take(ms(1101)), Err(Full::Until(ms(1301))));
 }
 
@@ -37,7 +37,7 @@ fn a_provider_is_held_back_as_long_as_it_asks() {
         pace.answered(ms(0), ms(100));
         assert_eq!(pace.throttled(ms(100), Some(asked), None), ms(100) + held);
         assert_eq!(pace.take(ms(1999)), Err(Full::Until(ms(100) + held)));
-        assert_eq!(pace.limit(), Some(Limit::Held(ms(100) + held)));
+        assert!(!pace.window_was_full());
         assert_eq!(pace.take(ms(100) + held), Ok(()));
     }
 }

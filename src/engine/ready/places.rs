@@ -2,7 +2,7 @@
 
 use super::Ready;
 use crate::engine::concurrency::Slots;
-use crate::engine::pace::Moment;
+use crate::engine::timing::Moment;
 use crate::provider::model::Window;
 
 impl Ready {

@@ -1,7 +1,8 @@
 //! What tests of the queue, and of what steers it, say for short.
 
 use super::{Ready, Turn};
-use crate::engine::pace::{Moment, Pace};
+use crate::engine::pace::Pace;
+use crate::engine::timing::Moment;
 use crate::run::Ordinal;
 use std::time::Duration;
 

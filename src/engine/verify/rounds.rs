@@ -1,7 +1,7 @@
 //! What the world is asked next, and when: rounds with growing pauses until all is seen revoked or the time is over. Pure: a state
 //! machine on a given `now`.
 
-use crate::engine::pace::Moment;
+use crate::engine::timing::Moment;
 use crate::run::{Seen, Witness, Witnesses};
 use jiff::Timestamp;
 use std::collections::HashSet;

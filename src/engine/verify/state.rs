@@ -8,7 +8,7 @@ use crate::engine::look_up::{self, Doubted, LookedUp, Told};
 use crate::engine::pace::{Full, Pace};
 use crate::engine::retry;
 use crate::engine::sender::Sender;
-use crate::engine::trip::Trip;
+use crate::engine::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Reader, Record};
 use crate::plan::Action;
 use crate::provider::model::{ActionRules, Operation, Provider};
@@ -99,9 +99,9 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
             if let Some(why) = refused {
                 return Ok(Said::Nothing(why.into()));
             }
-            let trip = self.place().await;
+            let timing = self.place().await;
             let Some(pass) = self.sender.pass() else {
-                self.paced(Paced::Unsent, &trip);
+                self.paced(Paced::Unsent, &timing);
                 self.fetch_token(&mut tries).await?;
                 continue;
             };
@@ -112,11 +112,11 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                 clock: Rc::clone(&self.clock),
                 pass,
                 down: false,
-                trip: Rc::clone(&trip),
+                timing: Rc::clone(&timing),
             };
             match look_up::ask(&tools, &asked).await? {
                 Told::Standing { standing, seen, pace } => {
-                    self.paced(pace, &trip);
+                    self.paced(pace, &timing);
                     let seen = self.sender.mask(&seen);
                     return Ok(match standing {
                         Standing::Done => Said::Revoked(None),
@@ -126,7 +126,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                     });
                 }
                 Told::Nothing(LookedUp::Failed { cause, pace, refused_token, .. }) => {
-                    self.paced(pace, &trip);
+                    self.paced(pace, &timing);
                     if let Some(number) = refused_token {
                         if !self.sender.renew(number) {
                             *self.refused.borrow_mut() = Some(format!("the credentials were refused: {cause}"));
@@ -144,7 +144,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                     }
                     self.pause(tries).await;
                 }
-                Told::Nothing(LookedUp::More | LookedUp::Settled(_)) => self.paced(Paced::Answered, &trip),
+                Told::Nothing(LookedUp::More | LookedUp::Settled(_)) => self.paced(Paced::Answered, &timing),
             }
         }
     }
@@ -155,13 +155,13 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
         if !self.sender.needs_token() || self.refused.borrow().is_some() {
             return Ok(());
         }
-        let trip = self.place().await;
+        let timing = self.place().await;
         let asked = Record::Asked { account: self.index, ordinal: None, at: self.clock.now() };
         append(&self.journal, self.clock.elapsed(), vec![asked]).await?;
-        trip.departs(&*self.clock);
+        timing.note_sent(&*self.clock);
         let fetched = self.sender.fetch_token(self.clock.now()).await;
-        trip.arrived(&*self.clock);
-        self.paced(Paced::Answered, &trip);
+        timing.note_answered(&*self.clock);
+        self.paced(Paced::Answered, &timing);
         if let Err(error) = fetched {
             *tries += 1;
             if error.refused || *tries >= self.retry.attempts {
@@ -174,21 +174,21 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
     }
 
     /// Waits for a place under the limits.
-    async fn place(&self) -> Rc<Trip> {
+    async fn place(&self) -> Rc<RequestTiming> {
         loop {
             let now = self.clock.elapsed();
             let taken = self.pace.borrow_mut().take(now);
             match taken {
-                Ok(()) => return Rc::new(Trip::new(now)),
+                Ok(()) => return Rc::new(RequestTiming::new(now)),
                 Err(Full::Until(moment)) => tokio::time::sleep(moment.saturating_sub(now)).await,
                 Err(Full::UntilAnswer) => self.answered.notified().await,
             }
         }
     }
 
-    fn paced(&self, paced: Paced, trip: &Trip) {
+    fn paced(&self, paced: Paced, timing: &RequestTiming) {
         let now = self.clock.elapsed();
-        let times = trip.times(now);
+        let times = timing.times(now);
         let mut pace = self.pace.borrow_mut();
         match paced {
             Paced::Unsent => pace.unsent(),

@@ -1,6 +1,6 @@
 //! A provider that enforces sliding windows of its own, asked as fast as the pace allows, under a virtual clock.
 
-use super::super::{Full, Limit, Moment, Pace};
+use super::super::{Full, Moment, Pace};
 use super::{ms, window};
 use crate::engine::concurrency::Slots;
 use crate::provider::model::Window;
@@ -152,7 +152,7 @@ impl Model {
                 Some(Full::UntilAnswer)
             } else {
                 let full = self.pace.take(self.now).err();
-                if let Some(Limit::Window(_)) = self.pace.limit() {
+                if self.pace.window_was_full() {
                     self.slots.window_was_full();
                 }
                 full
