@@ -6,7 +6,7 @@ mod control;
 mod tests;
 mod verify;
 
-pub use control::{Go, Limit, Pace, Pause};
+pub use control::{Limit, Pause, SetRate, Unpause};
 pub use verify::Verify;
 
 use super::help::{
@@ -79,12 +79,13 @@ pub enum Command {
     /// Have a run that goes on in another terminal send nothing new
     #[command(after_help = CONTROL_EXAMPLES)]
     Pause(Pause),
-    /// Have a paused run go on
-    #[command(after_help = CONTROL_EXAMPLES)]
-    Go(Go),
-    /// Change the limits of a run that goes on in another terminal
-    #[command(after_help = CONTROL_EXAMPLES)]
-    Pace(Pace),
+    /// Have a paused run go on, or let its next wave go
+    // The names of earlier drafts stay as aliases: scripts and runbooks hold them.
+    #[command(alias = "go", after_help = CONTROL_EXAMPLES)]
+    Unpause(Unpause),
+    /// Set the rate limits of a run that goes on in another terminal
+    #[command(alias = "pace", after_help = CONTROL_EXAMPLES)]
+    SetRate(SetRate),
     /// Write a run's report again
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
@@ -214,8 +215,9 @@ pub struct Resume {
     #[arg(long)]
     pub wait: bool,
     /// Go on as the run began, even where the plan's files have changed since
-    #[arg(long)]
-    pub as_begun: bool,
+    // `--as-begun` was its name in earlier drafts.
+    #[arg(long, alias = "as-begun")]
+    pub use_original_inputs: bool,
     /// Do not ask; needed where no terminal is there to ask on
     #[arg(short, long)]
     pub yes: bool,

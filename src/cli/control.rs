@@ -1,4 +1,4 @@
-//! `certsweep pause`, `go` and `pace`: words to a run that another process carries out, through the run directory; and that process's
+//! `certsweep pause`, `unpause` and `set-rate`: words to a run that another process carries out, through the run directory; and that process's
 //! ear, which hands them to the engine and answers when it is done.
 
 use super::args;
@@ -31,9 +31,9 @@ struct Said {
 #[serde(rename_all = "kebab-case")]
 enum What {
     Pause,
-    Go,
+    Unpause,
     /// Accounts by name, with their windows as plans write them.
-    Pace(Vec<(String, Vec<String>)>),
+    SetRate(Vec<(String, Vec<String>)>),
 }
 
 /// The answer as it stands in its file.
@@ -47,23 +47,23 @@ enum Answer {
 
 /// Has a run send nothing new.
 pub fn pause(context: &Context, args: &args::Pause) -> Exit {
-    let go = format!("`certsweep go {}` goes on", args.run_dir.display());
+    let unpause = format!("`certsweep unpause {}` goes on", args.run_dir.display());
     say(context, &args.run_dir, What::Pause, |done| match done {
-        Done::Done => format!("paused: nothing new is sent; {go}"),
-        Done::Already => format!("it was paused already; {go}"),
+        Done::Done => format!("paused: nothing new is sent; {unpause}"),
+        Done::Already => format!("it was paused already; {unpause}"),
     })
 }
 
 /// Has a paused run go on.
-pub fn go(context: &Context, args: &args::Go) -> Exit {
-    say(context, &args.run_dir, What::Go, |done| match done {
+pub fn unpause(context: &Context, args: &args::Unpause) -> Exit {
+    say(context, &args.run_dir, What::Unpause, |done| match done {
         Done::Done => "it goes on".to_owned(),
-        Done::Already => "it is not paused: it goes on".to_owned(),
+        Done::Already => "not paused; nothing to do".to_owned(),
     })
 }
 
 /// Sets the limits of a run's accounts.
-pub fn pace(context: &Context, args: &args::Pace) -> Exit {
+pub fn set_rate(context: &Context, args: &args::SetRate) -> Exit {
     let limits: Vec<(String, Vec<String>)> = args
         .limits
         .iter()
@@ -71,7 +71,7 @@ pub fn pace(context: &Context, args: &args::Pace) -> Exit {
         .collect();
     let told: Vec<String> =
         limits.iter().map(|(account, windows)| format!("{account} {}", windows.join(", "))).collect();
-    say(context, &args.run_dir, What::Pace(limits), |_| format!("from now on: {}", told.join("; ")))
+    say(context, &args.run_dir, What::SetRate(limits), |_| format!("from now on: {}", told.join("; ")))
 }
 
 /// Says a word and waits for the answer.
@@ -97,7 +97,7 @@ fn say_word(context: &Context, path: &Path, what: What) -> Result<Done, (String,
     let failed = |error: JournalError| (error.to_string(), Exit::of_journal(&error));
     let dir = RunDir::existing(path).map_err(failed)?;
     let facts = dir.read().and_then(|reader| reader.facts()).map_err(failed)?;
-    if let What::Pace(limits) = &what {
+    if let What::SetRate(limits) = &what {
         known(limits, &names(&facts)).map_err(|words| (words, Exit::Usage))?;
     }
     if !dir.is_locked().map_err(failed)? {
@@ -172,7 +172,7 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
         for (word, text) in words::waiting(&run) {
             let answer = match serde_json::from_str::<Said>(&text) {
                 Ok(said) if clock.now().duration_since(said.at).abs() > STALE => {
-                    Answer::Refused("it was said too long ago".to_owned())
+                    Answer::Refused("command expired".to_owned())
                 }
                 Ok(said) => hear(said.what, &names, &sender).await,
                 Err(error) => Answer::Refused(format!("it cannot be understood: {error}")),
@@ -194,8 +194,8 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
 async fn hear(what: What, names: &[String], sender: &UnboundedSender<Word>) -> Answer {
     let given: Vec<Box<dyn FnOnce(Heard) -> Word>> = match what {
         What::Pause => vec![Box::new(Word::Pause)],
-        What::Go => vec![Box::new(Word::Go)],
-        What::Pace(limits) => match known(&limits, names) {
+        What::Unpause => vec![Box::new(Word::Go)],
+        What::SetRate(limits) => match known(&limits, names) {
             Err(why) => return Answer::Refused(why),
             Ok(limits) => limits
                 .into_iter()
@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn words_are_written_and_read_again() {
         let at = Timestamp::UNIX_EPOCH;
-        for what in [What::Pause, What::Go, What::Pace(vec![("a".into(), vec!["1/1s".into()])])] {
+        for what in [What::Pause, What::Unpause, What::SetRate(vec![("a".into(), vec!["1/1s".into()])])] {
             let text = serde_json::to_string(&Said { at, what: what.clone() }).unwrap();
             assert_eq!(serde_json::from_str::<Said>(&text).unwrap(), Said { at, what });
         }

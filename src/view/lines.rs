@@ -88,7 +88,7 @@ pub(super) fn event_line(event: &Event) -> Option<String> {
             account,
             by: by @ (Bound::Closed { .. } | Bound::Unreachable { .. } | Bound::Wave { .. }),
         } => Some(format!("waiting  {}: {}", safe::terminal(account), bounds::words(by))),
-        Event::Paused => Some("paused: nothing new is sent; `certsweep go` goes on".to_owned()),
+        Event::Paused => Some("paused: nothing new is sent; `certsweep unpause` goes on".to_owned()),
         Event::WentOn => Some("going on".to_owned()),
         Event::Limited { account, windows } => {
             Some(format!("limits  {}: {} from now on", safe::terminal(account), windows.join(", ")))

@@ -38,7 +38,7 @@ pub struct Status {
     pub providers: Vec<ProviderNow>,
     /// The deadline, and whether it will be met.
     pub deadline: Option<DeadlineNow>,
-    /// Limits that `certsweep pace` has set, by provider.
+    /// Limits that `certsweep set-rate` has set, by provider.
     pub limits: BTreeMap<String, Vec<String>>,
     /// When the run began.
     #[serde(serialize_with = "instant")]
@@ -133,7 +133,7 @@ pub fn render(status: &Status) -> String {
     }
     lines.extend(status.deadline.as_ref().map(|deadline| format!("deadline {}", deadline_text(deadline))));
     lines.extend(status.limits.iter().map(|(provider, windows)| {
-        format!("limits   {}: {} (set by `certsweep pace`)", safe::terminal(provider), windows.join(", "))
+        format!("limits   {}: {} (set by `certsweep set-rate`)", safe::terminal(provider), windows.join(", "))
     }));
     if !status.providers.is_empty() {
         lines.push(format!("\n{}", providers_table(&status.providers).trim_end()));
@@ -199,7 +199,7 @@ state    running
 started  2023-11-14T22:13:20.000Z
 left     781 waiting, 16 in flight, 5.5/s, about 2m 24s left
 deadline 2023-11-15T22:13:20.000Z: will be met, with about 22h 13m to spare
-limits   corp: 50/5s (set by `certsweep pace`)
+limits   corp: 50/5s (set by `certsweep set-rate`)
 
   provider           done   rate    left  bounded by
   corp\\u{1b}  1,203/2,000  5.5/s  2m 24s  limit 1000/180s

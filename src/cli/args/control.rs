@@ -12,17 +12,17 @@ pub struct Pause {
     pub run_dir: PathBuf,
 }
 
-/// `go`
+/// `unpause`
 #[derive(Debug, Args)]
-pub struct Go {
+pub struct Unpause {
     /// The run directory
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
 }
 
-/// `pace`
+/// `set-rate`
 #[derive(Debug, Args)]
-pub struct Pace {
+pub struct SetRate {
     /// The run directory
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
@@ -31,7 +31,7 @@ pub struct Pace {
     pub limits: Vec<Limit>,
 }
 
-/// One value of `pace`: a configured provider, and the windows that hold for it.
+/// One value of `set-rate`: a configured provider, and the windows that hold for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
     /// The configured provider.

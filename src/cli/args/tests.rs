@@ -26,8 +26,8 @@ fn the_contracts_command_lines_are_understood() {
         "certsweep resume runs/x --retry failed,in-doubt,rejected --yes",
         "certsweep status runs/x --json",
         "certsweep pause runs/x",
-        "certsweep go runs/x --json",
-        "certsweep pace runs/x digicert=50/5s naver-kr=10/1s,100/60s",
+        "certsweep unpause runs/x --json",
+        "certsweep set-rate runs/x digicert=50/5s naver-kr=10/1s,100/60s",
         "certsweep report runs/x --format csv -o out.csv --outcome failed,in-doubt",
         "certsweep report runs/x --format html",
         "certsweep providers",
@@ -46,6 +46,24 @@ fn the_contracts_command_lines_are_understood() {
 }
 
 #[test]
+fn the_names_of_earlier_drafts_are_understood_and_not_shown() {
+    for (line, name) in [
+        ("certsweep go runs/x", "Unpause("),
+        ("certsweep pace runs/x digicert=50/5s", "SetRate("),
+        ("certsweep resume runs/x --as-begun", "use_original_inputs: true"),
+    ] {
+        let parsed = format!("{:?}", parse(line).unwrap().command);
+        assert!(parsed.contains(name), "{line}: {parsed}");
+    }
+    let mut command = Cli::command();
+    let resume = command.find_subcommand_mut("resume").unwrap().render_long_help().to_string();
+    let help = command.render_long_help().to_string() + &resume;
+    for old in ["  go ", "  pace ", "--as-begun"] {
+        assert!(!help.contains(old), "`{old}` is in\n{help}");
+    }
+}
+
+#[test]
 fn wrong_command_lines_end_with_two() {
     for line in [
         "certsweep frobnicate",
@@ -57,10 +75,10 @@ fn wrong_command_lines_end_with_two() {
         "certsweep preview plan.yaml --latency soon",
         "certsweep check list.csv --columns nothing",
         "certsweep providers check",
-        "certsweep pace runs/x",
-        "certsweep pace runs/x digicert",
-        "certsweep pace runs/x digicert=50",
-        "certsweep pace runs/x =50/5s",
+        "certsweep set-rate runs/x",
+        "certsweep set-rate runs/x digicert",
+        "certsweep set-rate runs/x digicert=50",
+        "certsweep set-rate runs/x =50/5s",
     ] {
         assert_eq!(parse(line).err().map(|error| error.exit_code()), Some(2), "{line}");
     }

@@ -1,8 +1,8 @@
 //! Providers as JSON.
 
 use super::words;
-use crate::provider::Operation;
 use crate::provider::model::{ActionRules, AuthScheme, Parameter, Provider};
+use crate::provider::{Operation, Repeat};
 use serde_json::{Map, Value, json};
 
 /// All providers with the names of their operations.
@@ -53,17 +53,21 @@ fn action(operation: &Operation, rules: &ActionRules) -> Value {
         json!({"field": reason.field, "values": values})
     });
     let wide = |rule: &crate::provider::model::WideRule| json!({"parameter": rule.parameter, "value": rule.value, "reaches": rule.reaches});
+    let status_queries: Vec<&String> = rules.lookups.iter().map(|lookup| &lookup.operation).collect();
     json!({
         "name": operation.name,
         "summary": operation.summary,
         "method": operation.method,
         "path": operation.path,
         "target": {"kind": rules.target.kind.word(), "parameters": rules.target.parameters},
-        "repeat": words::repeat(rules.repeat),
+        "idempotent": rules.repeat == Repeat::Safe,
         "parameters": operation.parameters.iter().map(parameter).collect::<Vec<_>>(),
         "reason": reason,
         "wide": rules.wide.iter().map(wide).collect::<Vec<_>>(),
-        "lookups": rules.lookups.iter().map(|lookup| &lookup.operation).collect::<Vec<_>>(),
+        "status_queries": status_queries,
+        // The names of earlier drafts, for scripts that read them.
+        "repeat": if rules.repeat == Repeat::Safe { "safe" } else { "unsafe" },
+        "lookups": status_queries,
     })
 }
 
@@ -99,6 +103,7 @@ mod tests {
         let operation = &shown["operations"][0];
         assert_eq!(operation["reason"]["values"], json!({"keyCompromise": "key_compromise"}));
         assert_eq!(operation["parameters"][1]["schema"]["enum"], json!(["key_compromise"]));
+        assert_eq!((&operation["idempotent"], &operation["status_queries"]), (&json!(true), &json!(["get-order"])));
         assert_eq!((&operation["repeat"], &operation["lookups"]), (&json!("safe"), &json!(["get-order"])));
     }
 }

@@ -66,26 +66,26 @@ fn credentials(provider: &Provider) -> String {
 fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> String {
     let (name, summary) = (safe::terminal(&operation.name), safe::terminal(&operation.summary));
     let path = safe::terminal(&operation.path);
-    let repeat = match rules.repeat {
-        Repeat::Safe => "safe: asked again when an answer was lost",
-        Repeat::Unsafe => "unsafe: never sent again unless it surely had no effect",
+    let idempotent = match rules.repeat {
+        Repeat::Safe => "yes: sent again when an answer was lost",
+        Repeat::Unsafe => "no: never sent again unless it surely had no effect",
     };
     let mut lines = vec![
         format!("{name}: {summary}"),
-        format!("  request  {} {path}", operation.method),
-        format!("  target   {}: {}", rules.target.kind.word(), safe::terminal(&rules.target.parameters.join("/"))),
-        format!("  repeat   {repeat}"),
+        format!("  request       {} {path}", operation.method),
+        format!("  target        {}: {}", rules.target.kind.word(), safe::terminal(&rules.target.parameters.join("/"))),
+        format!("  idempotent    {idempotent}"),
     ];
     if !rules.lookups.is_empty() {
         let lookups: Vec<&str> = rules.lookups.iter().map(|lookup| lookup.operation.as_str()).collect();
-        lines.push(format!("  look-up  {}", safe::terminal(&lookups.join(", "))));
+        lines.push(format!("  status query  {}", safe::terminal(&lookups.join(", "))));
     }
     for rule in &rules.wide {
         let reach = format!("{}: {} reaches {}", rule.parameter, rule.value, rule.reaches);
-        lines.push(format!("  wide     {}", safe::terminal(&reach)));
+        lines.push(format!("  wide          {}", safe::terminal(&reach)));
     }
     if let Some(example) = example(provider, operation) {
-        lines.push(format!("  example  {}", safe::terminal(&example)));
+        lines.push(format!("  example       {}", safe::terminal(&example)));
     }
     let rows: Vec<Vec<String>> = operation.parameters.iter().map(parameter).collect();
     lines.push(String::new());
@@ -107,7 +107,7 @@ fn parameter(parameter: &Parameter) -> Vec<String> {
     };
     let mut description = parameter.description.clone();
     if parameter.location == Location::Lookup && description.is_empty() {
-        "not sent; for look-ups".clone_into(&mut description);
+        "not sent; for status queries".clone_into(&mut description);
     }
     if !parameter.aliases.is_empty() {
         description = format!("{description} (also `{}`)", parameter.aliases.join("`, `")).trim_start().to_owned();
@@ -193,12 +193,12 @@ Credentials, the first scheme whose credentials are all there is taken:
   api_key     required  OWN_API_KEY  key (header x-key)
 
 revoke: Revoke one certificate
-  request  PUT /certificate/{id}/revoke
-  target   certificate: id
-  repeat   safe: asked again when an answer was lost
-  look-up  get-order
-  wide     id: 0 reaches every certificate
-  example  - {provider: own, action: revoke, id: \"112358\", days: 3}
+  request       PUT /certificate/{id}/revoke
+  target        certificate: id
+  idempotent    yes: sent again when an answer was lost
+  status query  get-order
+  wide          id: 0 reaches every certificate
+  example       - {provider: own, action: revoke, id: \"112358\", days: 3}
 
   parameter            type     values                           description
   id         required  string   1 to 64 characters, ^[0-9a-f]+$  the id

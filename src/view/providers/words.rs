@@ -1,6 +1,5 @@
 //! The words for parts of a provider document that text and JSON share.
 
-use crate::provider::Repeat;
 use crate::provider::model::{Kind, Location, SignerKind};
 
 pub(super) const fn kind(kind: Kind) -> &'static str {
@@ -21,13 +20,6 @@ pub(super) const fn location(location: Location) -> &'static str {
         Location::Body => "body",
         Location::Lookup => "lookup",
         Location::Signer => "signer",
-    }
-}
-
-pub(super) const fn repeat(repeat: Repeat) -> &'static str {
-    match repeat {
-        Repeat::Safe => "safe",
-        Repeat::Unsafe => "unsafe",
     }
 }
 
