@@ -3,11 +3,10 @@
 use super::context::Context;
 use super::control;
 use super::exit::Exit;
-use super::now::Telling;
+use super::process::listen_for_signals;
 use super::report::{Counts, write_reports};
-use super::signals;
-use super::status::{resume_command, verify_command};
-use super::witnesses::revokes;
+use super::status::{LiveStatusWriter, resume_command, verify_command};
+use super::verify_targets::revokes;
 use crate::engine::{self, Ending, Question, Run, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
@@ -60,7 +59,7 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         Err(error) => return context.failed(&error),
     };
     words::forget_now(&path);
-    let mut observer = Telling::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
+    let mut observer = LiveStatusWriter::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
     let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
     drop(observer);
     words::clear(&path);
@@ -115,7 +114,7 @@ fn engine_run(
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let (say, said) = unbounded_channel();
-        signals::listen(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        listen_for_signals(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
         let names = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
         let ear = tokio::task::spawn_local(control::listen(run.dir.path().to_path_buf(), names, context.clock, say));
         let seed = context.clock.now().as_nanosecond() as u64;

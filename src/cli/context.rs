@@ -1,8 +1,8 @@
 //! What every command starts from: the printer, the global options, the environment, the clock, the provider documents.
 
 use super::args::{Global, IgnoredColumns, PlanSource};
-use super::clock::SystemClock;
 use super::exit::Exit;
+use super::process::SystemClock;
 use crate::diag::{Diagnostics, Severity};
 use crate::journal::JournalError;
 use crate::plan::{Action, CheckedPlan};

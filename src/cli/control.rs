@@ -20,16 +20,16 @@ use tokio::sync::oneshot;
 
 /// A word as it stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Said {
+struct ControlFile {
     /// When it was said: nobody hears what is long past.
     at: Timestamp,
-    /// What was said.
-    what: What,
+    /// ControlCommand was said.
+    what: ControlCommand,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum What {
+enum ControlCommand {
     Pause,
     Unpause,
     /// Accounts by name, with their windows as plans write them.
@@ -39,31 +39,31 @@ enum What {
 /// The answer as it stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Answer {
+enum ControlReply {
     Done,
     Already,
     Refused(String),
 }
 
 /// Has a run send nothing new.
-pub fn pause(context: &Context, args: &args::Pause) -> Exit {
+pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
     let unpause = format!("`certsweep unpause {}` goes on", args.run_dir.display());
-    say(context, &args.run_dir, What::Pause, |done| match done {
+    say(context, &args.run_dir, ControlCommand::Pause, |done| match done {
         Done::Done => format!("paused: nothing new is sent; {unpause}"),
         Done::Already => format!("it was paused already; {unpause}"),
     })
 }
 
 /// Has a paused run go on.
-pub fn unpause(context: &Context, args: &args::Unpause) -> Exit {
-    say(context, &args.run_dir, What::Unpause, |done| match done {
+pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
+    say(context, &args.run_dir, ControlCommand::Unpause, |done| match done {
         Done::Done => "it goes on".to_owned(),
         Done::Already => "not paused; nothing to do".to_owned(),
     })
 }
 
 /// Sets the limits of a run's accounts.
-pub fn set_rate(context: &Context, args: &args::SetRate) -> Exit {
+pub fn set_rate(context: &Context, args: &args::SetRateArgs) -> Exit {
     let limits: Vec<(String, Vec<String>)> = args
         .limits
         .iter()
@@ -71,11 +71,11 @@ pub fn set_rate(context: &Context, args: &args::SetRate) -> Exit {
         .collect();
     let told: Vec<String> =
         limits.iter().map(|(account, windows)| format!("{account} {}", windows.join(", "))).collect();
-    say(context, &args.run_dir, What::SetRate(limits), |_| format!("from now on: {}", told.join("; ")))
+    say(context, &args.run_dir, ControlCommand::SetRate(limits), |_| format!("from now on: {}", told.join("; ")))
 }
 
 /// Says a word and waits for the answer.
-fn say(context: &Context, path: &Path, what: What, told: impl Fn(Done) -> String) -> Exit {
+fn say(context: &Context, path: &Path, what: ControlCommand, told: impl Fn(Done) -> String) -> Exit {
     match say_word(context, path, what) {
         Ok(done) => {
             if context.global.json {
@@ -93,17 +93,17 @@ fn say(context: &Context, path: &Path, what: What, told: impl Fn(Done) -> String
     }
 }
 
-fn say_word(context: &Context, path: &Path, what: What) -> Result<Done, (String, Exit)> {
+fn say_word(context: &Context, path: &Path, what: ControlCommand) -> Result<Done, (String, Exit)> {
     let failed = |error: JournalError| (error.to_string(), Exit::of_journal(&error));
     let dir = RunDir::existing(path).map_err(failed)?;
     let facts = dir.read().and_then(|reader| reader.facts()).map_err(failed)?;
-    if let What::SetRate(limits) = &what {
+    if let ControlCommand::SetRate(limits) = &what {
         known(limits, &names(&facts)).map_err(|words| (words, Exit::Usage))?;
     }
     if !dir.is_locked().map_err(failed)? {
         return Err(nobody(&dir).map_err(failed)?);
     }
-    let said = Said { at: context.clock.now(), what };
+    let said = ControlFile { at: context.clock.now(), what };
     let text = serde_json::to_string(&said).map_err(|error| (error.to_string(), Exit::Environment))?;
     let name = format!("{}-{}", said.at.as_millisecond(), std::process::id());
     let word = words::say(path, &name, &text).map_err(failed)?;
@@ -112,9 +112,9 @@ fn say_word(context: &Context, path: &Path, what: What) -> Result<Done, (String,
     loop {
         if let Some(answer) = words::answered(&word) {
             return match serde_json::from_str(&answer) {
-                Ok(Answer::Done) => Ok(Done::Done),
-                Ok(Answer::Already) => Ok(Done::Already),
-                Ok(Answer::Refused(why)) => Err((why, Exit::Usage)),
+                Ok(ControlReply::Done) => Ok(Done::Done),
+                Ok(ControlReply::Already) => Ok(Done::Already),
+                Ok(ControlReply::Refused(why)) => Err((why, Exit::Usage)),
                 Err(error) => Err((format!("the answer cannot be read: {error}"), Exit::Environment)),
             };
         }
@@ -167,15 +167,15 @@ fn known(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usiz
 /// Hears what is said to the run (whose accounts have these names) and hands it to the engine, until nobody listens there any more.
 pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<Word>) {
     loop {
-        // What is said while the run ends is heard once more, and refused.
+        // ControlCommand is said while the run ends is heard once more, and refused.
         let over = sender.is_closed();
         for (word, text) in words::waiting(&run) {
-            let answer = match serde_json::from_str::<Said>(&text) {
+            let answer = match serde_json::from_str::<ControlFile>(&text) {
                 Ok(said) if clock.now().duration_since(said.at).abs() > STALE => {
-                    Answer::Refused("command expired".to_owned())
+                    ControlReply::Refused("command expired".to_owned())
                 }
                 Ok(said) => hear(said.what, &names, &sender).await,
-                Err(error) => Answer::Refused(format!("it cannot be understood: {error}")),
+                Err(error) => ControlReply::Refused(format!("it cannot be understood: {error}")),
             };
             // Who asked may be gone; a disk that takes no answer is the journal's affair.
             let answer = serde_json::to_string(&answer).unwrap_or_default();
@@ -191,12 +191,12 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
     }
 }
 
-async fn hear(what: What, names: &[String], sender: &UnboundedSender<Word>) -> Answer {
+async fn hear(what: ControlCommand, names: &[String], sender: &UnboundedSender<Word>) -> ControlReply {
     let given: Vec<Box<dyn FnOnce(Heard) -> Word>> = match what {
-        What::Pause => vec![Box::new(Word::Pause)],
-        What::Unpause => vec![Box::new(Word::Go)],
-        What::SetRate(limits) => match known(&limits, names) {
-            Err(why) => return Answer::Refused(why),
+        ControlCommand::Pause => vec![Box::new(Word::Pause)],
+        ControlCommand::Unpause => vec![Box::new(Word::Go)],
+        ControlCommand::SetRate(limits) => match known(&limits, names) {
+            Err(why) => return ControlReply::Refused(why),
             Ok(limits) => limits
                 .into_iter()
                 .map(|(account, windows)| -> Box<dyn FnOnce(Heard) -> Word> {
@@ -205,15 +205,15 @@ async fn hear(what: What, names: &[String], sender: &UnboundedSender<Word>) -> A
                 .collect(),
         },
     };
-    let mut answer = Answer::Done;
+    let mut answer = ControlReply::Done;
     for word in given {
         let (heard, hears) = oneshot::channel();
         drop(sender.send(word(heard)));
         answer = match hears.await {
-            Ok(Ok(Done::Done)) => Answer::Done,
-            Ok(Ok(Done::Already)) => Answer::Already,
-            Ok(Err(why)) => return Answer::Refused(why),
-            Err(_) => return Answer::Refused("the run has just ended".to_owned()),
+            Ok(Ok(Done::Done)) => ControlReply::Done,
+            Ok(Ok(Done::Already)) => ControlReply::Already,
+            Ok(Err(why)) => return ControlReply::Refused(why),
+            Err(_) => return ControlReply::Refused("the run has just ended".to_owned()),
         };
     }
     answer
@@ -250,9 +250,13 @@ mod tests {
     #[test]
     fn words_are_written_and_read_again() {
         let at = Timestamp::UNIX_EPOCH;
-        for what in [What::Pause, What::Unpause, What::SetRate(vec![("a".into(), vec!["1/1s".into()])])] {
-            let text = serde_json::to_string(&Said { at, what: what.clone() }).unwrap();
-            assert_eq!(serde_json::from_str::<Said>(&text).unwrap(), Said { at, what });
+        for what in [
+            ControlCommand::Pause,
+            ControlCommand::Unpause,
+            ControlCommand::SetRate(vec![("a".into(), vec!["1/1s".into()])]),
+        ] {
+            let text = serde_json::to_string(&ControlFile { at, what: what.clone() }).unwrap();
+            assert_eq!(serde_json::from_str::<ControlFile>(&text).unwrap(), ControlFile { at, what });
         }
     }
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 pub struct Gathered {
     queue: Queue,
     /// One action of each kind, and how many there are.
-    counts: Vec<(Kind, u64)>,
+    counts: Vec<(CountKey, u64)>,
     duplicates: u64,
     wide: WideEffects,
     first: Vec<Action>,
@@ -40,7 +40,7 @@ pub struct Gathered {
 
 /// What actions are counted by.
 #[derive(Debug)]
-struct Kind {
+struct CountKey {
     account: usize,
     operation: String,
     reason: Option<RevocationReason>,
@@ -96,7 +96,7 @@ impl Gathered {
     }
 
     fn count(&mut self, action: &Action) {
-        let is_of = |kind: &Kind| {
+        let is_of = |kind: &CountKey| {
             kind.account == action.account
                 && kind.reason == action.reason
                 && kind.operation == action.operation
@@ -107,7 +107,7 @@ impl Gathered {
             None => {
                 let Action { account, reason, .. } = *action;
                 let (operation, reason_sent) = (action.operation.clone(), action.reason_sent.clone());
-                self.counts.push((Kind { account, operation, reason, reason_sent }, 1));
+                self.counts.push((CountKey { account, operation, reason, reason_sent }, 1));
             }
         }
     }
@@ -124,7 +124,7 @@ impl Gathered {
         let (starts_at, ends_at) = (after(foretold.starts), after(foretold.takes));
         let would_help = self.would_help(settings, catalog, &assumptions, &foretold, deadline);
         let name = |account: usize| settings.accounts[account].name.clone();
-        let key = |kind: &Kind| {
+        let key = |kind: &CountKey| {
             let reason = kind.reason.map(|reason| reason.name().to_owned());
             (kind.account, kind.operation.clone(), reason, kind.reason_sent.clone())
         };

@@ -4,28 +4,24 @@
 pub mod args;
 pub mod carry_out;
 pub mod check;
-pub mod clock;
-pub mod completions;
 pub mod context;
 pub mod control;
 pub mod earlier;
 pub mod exit;
 pub mod foretell;
 mod help;
-mod logs;
-pub mod now;
 pub mod prepare;
 pub mod preview;
+pub mod process;
 pub mod providers;
 pub mod remaining;
 pub mod report;
 pub mod resume;
 pub mod run;
-pub mod signals;
 pub mod simulate;
 pub mod status;
 pub mod verify;
-mod witnesses;
+mod verify_targets;
 
 use crate::view::printer::{Options, Printer};
 use args::{Cli, Command};
@@ -44,7 +40,7 @@ pub fn main() -> ExitCode {
             return if error.exit_code() == 0 { Exit::Well.into() } else { Exit::Usage.into() };
         }
     };
-    logs::show(if cli.global.quiet { 0 } else { cli.global.verbose });
+    process::show_requests(if cli.global.quiet { 0 } else { cli.global.verbose });
     let printer = Printer::standard(Options {
         quiet: cli.global.quiet,
         verbose: cli.global.verbose,
@@ -68,7 +64,7 @@ pub fn main() -> ExitCode {
         Command::Schema => providers::schema(&context),
         Command::Simulate(args) => simulate::simulate(&context, &args),
         Command::Completions(args) => {
-            printer.result(&completions::script(args.shell));
+            printer.result(&args::completion_script(args.shell));
             Exit::Well
         }
     };

@@ -12,13 +12,13 @@ use crate::journal::{Reader, RunDir, RunFacts};
 use crate::provider::Catalog;
 
 /// Goes on with a run.
-pub fn resume(context: &Context, args: &args::Resume) -> Exit {
+pub fn resume(context: &Context, args: &args::ResumeArgs) -> Exit {
     match resume_run(context, args) {
         Ok(exit) | Err(exit) => exit,
     }
 }
 
-fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
+fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> {
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let reader = run.dir.read().map_err(|error| context.failed(&error))?;
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
@@ -68,7 +68,7 @@ fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
 }
 
 /// How many actions would be gone on with.
-fn left(context: &Context, args: &args::Resume, reader: &Reader) -> Result<u64, Exit> {
+fn left(context: &Context, args: &args::ResumeArgs, reader: &Reader) -> Result<u64, Exit> {
     let overview = reader.overview().map_err(|error| context.failed(&error))?;
     let retried: u64 = args.retry.iter().filter_map(|outcome| overview.outcomes.get(outcome)).sum();
     Ok(overview.waiting + retried)

@@ -1,4 +1,5 @@
-//! `certsweep status`: how far a run is, also while another process carries it out.
+//! `certsweep status`: how far a run is, also while another process carries it out; and the file by which that process tells it. The
+//! journal alone is the promise: the file is gone with the process.
 
 use super::args;
 use super::context::Context;
@@ -6,14 +7,16 @@ use super::exit::Exit;
 use crate::journal::reader::Overview;
 use crate::journal::{RunDir, RunFacts, words};
 use crate::plan::calendar;
-use crate::run::Outcome;
+use crate::run::{Event, Outcome};
 use crate::time::Clock;
-use crate::view::now::{DeadlineNow, Now};
+use crate::view::Deadline;
+use crate::view::now::{DeadlineNow, Now, Recorder};
+use crate::view::observer::Observer;
 use crate::view::status::{Outcomes, State, Status, render};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Shows how far a run is.
-pub fn status(context: &Context, args: &args::Status) -> Exit {
+pub fn status(context: &Context, args: &args::StatusArgs) -> Exit {
     let read = RunDir::existing(&args.run_dir).and_then(|dir| {
         let running = dir.is_locked()?;
         let reader = dir.read()?;
@@ -89,6 +92,40 @@ fn deadline(facts: &RunFacts, overview: &Overview, now: jiff::Timestamp) -> Opti
         None => (now > at).then_some(false),
     };
     Some(DeadlineNow { at, met, slack_seconds: None })
+}
+
+/// An observer that also tells other processes how the run goes: about once a second it replaces a small file in the run directory.
+pub struct LiveStatusWriter<C> {
+    shown: Box<dyn Observer>,
+    recorder: Recorder,
+    run: PathBuf,
+    clock: C,
+}
+
+impl<C: Clock> LiveStatusWriter<C> {
+    /// Writes beside what `shown` shows.
+    pub fn new(shown: Box<dyn Observer>, run: &Path, clock: C, deadline: Option<Deadline>) -> Self {
+        Self { shown, recorder: Recorder::new(deadline), run: run.to_path_buf(), clock }
+    }
+}
+
+impl<C: Clock + Send> Observer for LiveStatusWriter<C> {
+    fn event(&mut self, event: &Event) {
+        self.shown.event(event);
+        self.recorder.event(event);
+        // A bound comes after the tick; a pause is to be seen by who asks right after it.
+        if matches!(event, Event::Tick(_) | Event::Bounded { .. } | Event::RunBegan { .. }) {
+            let now = self.recorder.now(self.clock.now());
+            // A full disk is no reason to stop telling the user: the journal sees to that.
+            drop(serde_json::to_string(&now).map(|text| words::write_now(&self.run, &text)));
+        }
+    }
+}
+
+impl<C> std::fmt::Debug for LiveStatusWriter<C> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("LiveStatusWriter").field("run", &self.run).finish_non_exhaustive()
+    }
 }
 
 /// The command that goes on with a run, where it does not go on by itself and is not at its end.
