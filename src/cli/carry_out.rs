@@ -14,9 +14,9 @@ use crate::journal::{JournalError, Reader, RunFacts, words};
 use crate::plan::calendar;
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
-use crate::view::Deadline;
-use crate::view::observer::{Observer, fitting};
-use crate::view::status::{Outcomes, State};
+use crate::view::RunDeadline;
+use crate::view::progress::{Observer, fitting};
+use crate::view::status::{Outcomes, RunState};
 use crate::view::summary::{Summary, render};
 use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
@@ -139,7 +139,7 @@ fn engine_run(
 }
 
 /// By when all must have ended; it counts from the run's first process.
-fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Option<Deadline>, JournalError> {
+fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Option<RunDeadline>, JournalError> {
     let settings = &facts.settings;
     if settings.deadline.is_none() {
         return Ok(None);
@@ -147,7 +147,7 @@ fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Opti
     let now = context.clock.now();
     let began = reader.began_at()?.unwrap_or(now);
     let at = calendar::deadline_at(settings.deadline, &settings.schedule, began);
-    Ok(at.map(|at| Deadline { at, ahead: at.duration_since(now) }))
+    Ok(at.map(|at| RunDeadline { at, ahead: at.duration_since(now) }))
 }
 
 /// Asks on the terminal, below the bars, on a thread of its own: the run hears of signals while nobody answers.
@@ -203,8 +203,8 @@ fn summary(
     elapsed_seconds: f64,
     (exit, revokes): (Exit, bool),
 ) -> Summary {
-    let state = if ending.complete { State::Finished } else { State::Stopped };
-    let resume = resume_command(path, State::Stopped).unwrap_or_default();
+    let state = if ending.complete { RunState::Finished } else { RunState::Stopped };
+    let resume = resume_command(path, RunState::Stopped).unwrap_or_default();
     let mut next = Vec::new();
     for (account, reason) in &ending.accounts_stopped {
         next.push(format!("{account} was stopped: {}", words(reason)));

@@ -10,7 +10,7 @@ use crate::journal::{JournalError, RunDir, RunFacts, words};
 use crate::provider::model::Window;
 use crate::text::nearest::nearest;
 use crate::time::Clock;
-use crate::view::status::State;
+use crate::view::status::RunState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -48,7 +48,7 @@ enum ControlReply {
 /// Has a run send nothing new.
 pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
     let unpause = format!("`certsweep unpause {}` goes on", args.run_dir.display());
-    say(context, &args.run_dir, ControlCommand::Pause, |done| match done {
+    print_reply_to(context, &args.run_dir, ControlCommand::Pause, |done| match done {
         Done::Done => format!("paused: nothing new is sent; {unpause}"),
         Done::Already => format!("it was paused already; {unpause}"),
     })
@@ -56,7 +56,7 @@ pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
 
 /// Has a paused run go on.
 pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
-    say(context, &args.run_dir, ControlCommand::Unpause, |done| match done {
+    print_reply_to(context, &args.run_dir, ControlCommand::Unpause, |done| match done {
         Done::Done => "it goes on".to_owned(),
         Done::Already => "not paused; nothing to do".to_owned(),
     })
@@ -69,20 +69,24 @@ pub fn set_rate(context: &Context, args: &args::SetRateArgs) -> Exit {
         .iter()
         .map(|limit| (limit.account.clone(), limit.windows.iter().map(ToString::to_string).collect()))
         .collect();
-    let told: Vec<String> =
+    let text_of: Vec<String> =
         limits.iter().map(|(account, windows)| format!("{account} {}", windows.join(", "))).collect();
-    say(context, &args.run_dir, ControlCommand::SetRate(limits), |_| format!("from now on: {}", told.join("; ")))
+    print_reply_to(context, &args.run_dir, ControlCommand::SetRate(limits), |_| {
+        format!("from now on: {}", text_of.join("; "))
+    })
 }
 
 /// Says a word and waits for the answer.
-fn say(context: &Context, path: &Path, what: ControlCommand, told: impl Fn(Done) -> String) -> Exit {
-    match say_word(context, path, what) {
+fn print_reply_to(context: &Context, path: &Path, what: ControlCommand, text_of: impl Fn(Done) -> String) -> Exit {
+    match send_command(context, path, what) {
         Ok(done) => {
             if context.global.json {
                 let already = done == Done::Already;
-                context.printer.result_json(&serde_json::json!({"done": true, "already": already, "text": told(done)}));
+                context
+                    .printer
+                    .result_json(&serde_json::json!({"done": true, "already": already, "text": text_of(done)}));
             } else {
-                context.printer.result(&told(done));
+                context.printer.result(&text_of(done));
             }
             Exit::Well
         }
@@ -93,15 +97,15 @@ fn say(context: &Context, path: &Path, what: ControlCommand, told: impl Fn(Done)
     }
 }
 
-fn say_word(context: &Context, path: &Path, what: ControlCommand) -> Result<Done, (String, Exit)> {
+fn send_command(context: &Context, path: &Path, what: ControlCommand) -> Result<Done, (String, Exit)> {
     let failed = |error: JournalError| (error.to_string(), Exit::of_journal(&error));
     let dir = RunDir::existing(path).map_err(failed)?;
     let facts = dir.read().and_then(|reader| reader.facts()).map_err(failed)?;
     if let ControlCommand::SetRate(limits) = &what {
-        known(limits, &names(&facts)).map_err(|words| (words, Exit::Usage))?;
+        resolve_limits(limits, &names(&facts)).map_err(|words| (words, Exit::Usage))?;
     }
     if !dir.is_locked().map_err(failed)? {
-        return Err(nobody(&dir).map_err(failed)?);
+        return Err(not_running(&dir).map_err(failed)?);
     }
     let said = ControlFile { at: context.clock.now(), what };
     let text = serde_json::to_string(&said).map_err(|error| (error.to_string(), Exit::Environment))?;
@@ -125,7 +129,7 @@ fn say_word(context: &Context, path: &Path, what: ControlCommand) -> Result<Done
                 continue;
             }
             if !dir.is_locked().map_err(failed)? {
-                return Err(nobody(&dir).map_err(failed)?);
+                return Err(not_running(&dir).map_err(failed)?);
             }
             let words = format!("the process that holds {} does not answer; nothing was changed", path.display());
             return Err((words, Exit::Environment));
@@ -135,13 +139,13 @@ fn say_word(context: &Context, path: &Path, what: ControlCommand) -> Result<Done
 }
 
 /// Why nobody hears.
-fn nobody(dir: &RunDir) -> Result<(String, Exit), JournalError> {
+fn not_running(dir: &RunDir) -> Result<(String, Exit), JournalError> {
     let path = dir.path();
     let overview = dir.read()?.overview()?;
     if overview.waiting == 0 {
         return Ok((format!("{} has ended: every action has its outcome", path.display()), Exit::Usage));
     }
-    let resume = resume_command(path, State::Stopped).unwrap_or_default();
+    let resume = resume_command(path, RunState::Stopped).unwrap_or_default();
     Ok((format!("nobody is carrying out {} now; `{resume}` goes on with it", path.display()), Exit::Environment))
 }
 
@@ -150,7 +154,7 @@ fn names(facts: &RunFacts) -> Vec<String> {
 }
 
 /// The indexes and windows of accounts that are named.
-fn known(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usize, Vec<Window>)>, String> {
+fn resolve_limits(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usize, Vec<Window>)>, String> {
     let one = |(name, windows): &(String, Vec<String>)| {
         let index = names.iter().position(|known| known == name).ok_or_else(|| {
             let near = nearest(name, names.iter().map(String::as_str));
@@ -174,7 +178,7 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
                 Ok(said) if clock.now().duration_since(said.at).abs() > STALE => {
                     ControlReply::Refused("command expired".to_owned())
                 }
-                Ok(said) => hear(said.what, &names, &sender).await,
+                Ok(said) => hand_over(said.what, &names, &sender).await,
                 Err(error) => ControlReply::Refused(format!("it cannot be understood: {error}")),
             };
             // Who asked may be gone; a disk that takes no answer is the journal's affair.
@@ -191,11 +195,11 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
     }
 }
 
-async fn hear(what: ControlCommand, names: &[String], sender: &UnboundedSender<Word>) -> ControlReply {
+async fn hand_over(what: ControlCommand, names: &[String], sender: &UnboundedSender<Word>) -> ControlReply {
     let given: Vec<Box<dyn FnOnce(Heard) -> Word>> = match what {
         ControlCommand::Pause => vec![Box::new(Word::Pause)],
         ControlCommand::Unpause => vec![Box::new(Word::Go)],
-        ControlCommand::SetRate(limits) => match known(&limits, names) {
+        ControlCommand::SetRate(limits) => match resolve_limits(&limits, names) {
             Err(why) => return ControlReply::Refused(why),
             Ok(limits) => limits
                 .into_iter()
@@ -235,7 +239,7 @@ mod tests {
     #[test]
     fn limits_are_for_accounts_that_there_are() {
         let names = ["digicert".to_owned(), "naver-kr".to_owned()];
-        let limits = |name: &str, window: &str| known(&[(name.to_owned(), vec![window.to_owned()])], &names);
+        let limits = |name: &str, window: &str| resolve_limits(&[(name.to_owned(), vec![window.to_owned()])], &names);
         assert_eq!(limits("naver-kr", "50/5s"), Ok(vec![(1, vec![Window::parse("50/5s").unwrap()])]));
         for (name, window, expected) in [
             ("digicrt", "50/5s", "did you mean `digicert`?"),

@@ -12,8 +12,8 @@ use crate::provider::{Catalog, Provider, lookup};
 use crate::run::Ordinal;
 use crate::time::human;
 use crate::view::preview::{
-    Count, DeadlineForecast, FirstRequest, Header, Help, Order, Ordered, Preview, ProviderForecast, Waited, WideEffect,
-    WideEffects,
+    Count, DeadlineForecast, FirstRequest, Order, Ordered, Preview, ProviderForecast, ShownHeader, SuggestedChange,
+    Waited, WideEffect, WideEffects,
 };
 use crate::view::table::plural;
 use crate::wire::request;
@@ -204,7 +204,7 @@ impl Gathered {
         assumptions: &Assumptions,
         foretold: &Forecast,
         deadline: Option<Timestamp>,
-    ) -> Vec<Help> {
+    ) -> Vec<SuggestedChange> {
         let left = deadline.map(|at| Duration::try_from(at.duration_since(assumptions.start)).unwrap_or_default());
         let wishes = Wishes { orders: self.whole_orders(settings, catalog), deadline: left };
         let helps = forecast::would_help(settings, &self.queue, assumptions, &wishes, foretold);
@@ -213,7 +213,7 @@ impl Gathered {
         let said = helps.into_iter().map(|help| {
             let account = &settings.accounts[help.account];
             let met = left.map(|left| help.takes <= left);
-            Help {
+            SuggestedChange {
                 provider: account.name.clone(),
                 change: change_word(&help.change).to_owned(),
                 text: sentence(&help.change, account, help.takes, foretold.takes, met.filter(|_| missed)),
@@ -221,7 +221,7 @@ impl Gathered {
                 deadline_met: met,
             }
         });
-        let mut said: Vec<Help> = said.collect();
+        let mut said: Vec<SuggestedChange> = said.collect();
         said.extend(self.approvals(settings, catalog));
         said
     }
@@ -244,7 +244,7 @@ impl Gathered {
     }
 
     /// Revokes that are accepted and then wait for a person: how long is not known.
-    fn approvals(&self, settings: &Settings, catalog: &Catalog) -> Vec<Help> {
+    fn approvals(&self, settings: &Settings, catalog: &Catalog) -> Vec<SuggestedChange> {
         let mut waiting: BTreeMap<usize, u64> = BTreeMap::new();
         for ((account, operation), actions) in &self.unskipped {
             let provider = catalog.get(&settings.accounts[*account].provider);
@@ -257,7 +257,7 @@ impl Gathered {
             let name = &settings.accounts[account].name;
             let (actions, wait) =
                 (plural(actions, "action"), if actions == 1 { "waits" } else { "wait" });
-            Help {
+            SuggestedChange {
                 provider: name.clone(),
                 change: SKIP_APPROVAL.to_owned(),
                 text: format!(
@@ -421,7 +421,7 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
             provider: account.name.clone(),
             method: masked.method,
             url: masked.url,
-            headers: masked.headers.into_iter().map(|(name, value)| Header { name, value }).collect(),
+            headers: masked.headers.into_iter().map(|(name, value)| ShownHeader { name, value }).collect(),
             body: masked.body,
         });
     }

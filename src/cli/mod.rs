@@ -23,7 +23,7 @@ pub mod status;
 pub mod verify;
 mod verify_targets;
 
-use crate::view::printer::{Options, Printer};
+use crate::view::printer::{Printer, PrinterOptions};
 use args::{Cli, Command};
 use clap::Parser;
 use context::Context;
@@ -41,7 +41,7 @@ pub fn main() -> ExitCode {
         }
     };
     process::show_requests(if cli.global.quiet { 0 } else { cli.global.verbose });
-    let printer = Printer::standard(Options {
+    let printer = Printer::standard(PrinterOptions {
         quiet: cli.global.quiet,
         verbose: cli.global.verbose,
         color: cli.global.color.into(),

@@ -9,10 +9,9 @@ use crate::journal::{RunDir, RunFacts, words};
 use crate::plan::calendar;
 use crate::run::{Event, Outcome};
 use crate::time::Clock;
-use crate::view::Deadline;
-use crate::view::now::{DeadlineNow, Now, Recorder};
-use crate::view::observer::Observer;
-use crate::view::status::{Outcomes, State, Status, render};
+use crate::view::RunDeadline;
+use crate::view::progress::Observer;
+use crate::view::status::{DeadlineNow, Now, Outcomes, Recorder, RunState, Status, render};
 use std::path::{Path, PathBuf};
 
 /// Shows how far a run is.
@@ -49,10 +48,10 @@ fn status_of(
     // A verification may hold the lock of a run that has ended.
     let running = running && overview.finished_at.is_none();
     let state = match (running, overview.finished_at, &overview.stopped) {
-        (true, ..) => State::Running,
-        (false, Some(_), _) => State::Finished,
-        (false, None, Some(_)) => State::Stopped,
-        (false, None, None) => State::Interrupted,
+        (true, ..) => RunState::Running,
+        (false, Some(_), _) => RunState::Finished,
+        (false, None, Some(_)) => RunState::Stopped,
+        (false, None, None) => RunState::Interrupted,
     };
     let ended: u64 =
         overview.outcomes.iter().filter(|(outcome, _)| **outcome != Outcome::Skipped).map(|(_, count)| count).sum();
@@ -104,7 +103,7 @@ pub struct LiveStatusWriter<C> {
 
 impl<C: Clock> LiveStatusWriter<C> {
     /// Writes beside what `shown` shows.
-    pub fn new(shown: Box<dyn Observer>, run: &Path, clock: C, deadline: Option<Deadline>) -> Self {
+    pub fn new(shown: Box<dyn Observer>, run: &Path, clock: C, deadline: Option<RunDeadline>) -> Self {
         Self { shown, recorder: Recorder::new(deadline), run: run.to_path_buf(), clock }
     }
 }
@@ -129,8 +128,8 @@ impl<C> std::fmt::Debug for LiveStatusWriter<C> {
 }
 
 /// The command that goes on with a run, where it does not go on by itself and is not at its end.
-pub fn resume_command(path: &Path, state: State) -> Option<String> {
-    let goes_on = matches!(state, State::Stopped | State::Interrupted);
+pub fn resume_command(path: &Path, state: RunState) -> Option<String> {
+    let goes_on = matches!(state, RunState::Stopped | RunState::Interrupted);
     goes_on.then(|| format!("certsweep resume {}", quoted(path)))
 }
 

@@ -9,14 +9,14 @@ use super::remaining::catalog_of;
 use super::report::{cells_of, write_reports};
 use super::resume::same_documents;
 use super::verify_targets::{ToSee, gather};
-use crate::engine::verify::{Case, Ended, Progress, Verification as Asking, verify as ask};
+use crate::engine::verify::{Case, Ended, Progress, Verification, verify as ask};
 use crate::engine::{Sender, Word};
 use crate::journal::dir::OpenRun;
 use crate::journal::{JournalError, Reader, RunDir, RunFacts};
 use crate::provider::Catalog;
 use crate::run::{StopReason, Witness};
 use crate::time::human;
-use crate::view::verification::{Verification, VerifiedAction, Walk, Whole, render};
+use crate::view::verification::{EachVerified, VerificationJson, VerificationSummary, VerifiedAction, render};
 use crate::wire::{HttpOptions, HttpTransport, HttpWorld};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -55,9 +55,9 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
         context.printer.error(&format!("{account}: {why}"));
     }
     write_reports(&reader, run.dir.path(), args.output.as_deref()).map_err(|error| context.failed(&error))?;
-    let asked: Walk<'_> = &|each| walk(&reader, &facts, &to_see.cases, each);
+    let asked: EachVerified<'_> = &|each| walk(&reader, &facts, &to_see.cases, each);
     let path = run.dir.path().display().to_string();
-    let mut shown = Verification::new(facts.settings.name.clone(), path, to_see.seen_before, to_see.not_well);
+    let mut shown = VerificationSummary::new(facts.settings.name.clone(), path, to_see.seen_before, to_see.not_well);
     asked(&mut |action| shown.take(action)).map_err(|error| context.failed(&error))?;
     let exit = match signal {
         Some(number) => Exit::Signal(number),
@@ -69,7 +69,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     if context.global.json {
         context
             .printer
-            .result_pieces(&Whole { verification: &shown, asked })
+            .result_pieces(&VerificationJson { verification: &shown, asked })
             .map_err(|error| context.failed(&error))?;
     } else {
         context.printer.result(render(&shown).trim_end());
@@ -127,7 +127,7 @@ fn in_rounds(
                 }
             }
         });
-        let verification = Asking {
+        let verification = Verification {
             settings: &facts.settings,
             reader: Rc::clone(reader),
             journal: run.journal.clone(),
