@@ -11,8 +11,8 @@ use crate::provider::{Catalog, Provider, lookup};
 use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
-    Count, DeadlineForecast, FirstRequest, Header, Help, Order, Ordered, Preview, ProviderForecast, Waited, WideEffect,
-    WideEffects,
+    Count, DeadlineForecast, FirstRequest, Order, Ordered, Preview, ProviderForecast, ShownHeader, SuggestedChange,
+    Waited, WideEffect, WideEffects,
 };
 use crate::view::table::plural;
 use crate::wire::request;
@@ -25,7 +25,7 @@ use std::time::Duration;
 pub struct Gathered {
     queue: Queue,
     /// One action of each kind, and how many there are.
-    counts: Vec<(Kind, u64)>,
+    counts: Vec<(CountKey, u64)>,
     duplicates: u64,
     wide: WideEffects,
     first: Vec<Action>,
@@ -39,7 +39,7 @@ pub struct Gathered {
 
 /// What actions are counted by.
 #[derive(Debug)]
-struct Kind {
+struct CountKey {
     account: usize,
     operation: String,
     reason: Option<RevocationReason>,
@@ -95,7 +95,7 @@ impl Gathered {
     }
 
     fn count(&mut self, action: &Action) {
-        let is_of = |kind: &Kind| {
+        let is_of = |kind: &CountKey| {
             kind.account == action.account
                 && kind.reason == action.reason
                 && kind.operation == action.operation
@@ -106,7 +106,7 @@ impl Gathered {
             None => {
                 let Action { account, reason, .. } = *action;
                 let (operation, reason_sent) = (action.operation.clone(), action.reason_sent.clone());
-                self.counts.push((Kind { account, operation, reason, reason_sent }, 1));
+                self.counts.push((CountKey { account, operation, reason, reason_sent }, 1));
             }
         }
     }
@@ -123,7 +123,7 @@ impl Gathered {
         let (starts_at, ends_at) = (after(foretold.starts), after(foretold.takes));
         let would_help = self.would_help(settings, catalog, &assumptions, &foretold, deadline);
         let name = |account: usize| settings.accounts[account].name.clone();
-        let key = |kind: &Kind| {
+        let key = |kind: &CountKey| {
             let reason = kind.reason.map(|reason| reason.name().to_owned());
             (kind.account, kind.operation.clone(), reason, kind.reason_sent.clone())
         };
@@ -203,7 +203,7 @@ impl Gathered {
         assumptions: &Assumptions,
         foretold: &Forecast,
         deadline: Option<Timestamp>,
-    ) -> Vec<Help> {
+    ) -> Vec<SuggestedChange> {
         let left = deadline.map(|at| Duration::try_from(at.duration_since(assumptions.start)).unwrap_or_default());
         let wishes = Wishes { orders: self.whole_orders(settings, catalog), deadline: left };
         let helps = forecast::would_help(settings, &self.queue, assumptions, &wishes, foretold);
@@ -212,7 +212,7 @@ impl Gathered {
         let said = helps.into_iter().map(|help| {
             let account = &settings.accounts[help.account];
             let met = left.map(|left| help.takes <= left);
-            Help {
+            SuggestedChange {
                 provider: account.name.clone(),
                 change: change_word(&help.change).to_owned(),
                 text: sentence(&help.change, account, help.takes, foretold.takes, met.filter(|_| missed)),
@@ -220,7 +220,7 @@ impl Gathered {
                 deadline_met: met,
             }
         });
-        let mut said: Vec<Help> = said.collect();
+        let mut said: Vec<SuggestedChange> = said.collect();
         said.extend(self.approvals(settings, catalog));
         said
     }
@@ -243,7 +243,7 @@ impl Gathered {
     }
 
     /// Revokes that are accepted and then wait for a person: how long is not known.
-    fn approvals(&self, settings: &Settings, catalog: &Catalog) -> Vec<Help> {
+    fn approvals(&self, settings: &Settings, catalog: &Catalog) -> Vec<SuggestedChange> {
         let mut waiting: BTreeMap<usize, u64> = BTreeMap::new();
         for ((account, operation), actions) in &self.unskipped {
             let provider = catalog.get(&settings.accounts[*account].provider);
@@ -256,7 +256,7 @@ impl Gathered {
             let name = &settings.accounts[account].name;
             let (actions, wait) =
                 (plural(actions, "action"), if actions == 1 { "waits" } else { "wait" });
-            Help {
+            SuggestedChange {
                 provider: name.clone(),
                 change: SKIP_APPROVAL.to_owned(),
                 text: format!(
@@ -404,7 +404,7 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
             provider: account.name.clone(),
             method: masked.method,
             url: masked.url,
-            headers: masked.headers.into_iter().map(|(name, value)| Header { name, value }).collect(),
+            headers: masked.headers.into_iter().map(|(name, value)| ShownHeader { name, value }).collect(),
             body: masked.body,
         });
     }

@@ -37,7 +37,7 @@ fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
     let catalog = context.catalog(&directories)?;
     let asks = !args.yes && !args.simulate;
     if asks && !context.printer.can_ask() {
-        context.printer.error("there is no terminal to ask on; `--yes` goes ahead without asking");
+        context.printer.error("not a terminal: pass `--yes` to run without confirmation");
         return Err(Exit::Usage);
     }
     let place = args.run_dir.clone().unwrap_or_else(|| default_path("plan", context.clock.now()));

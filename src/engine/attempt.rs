@@ -234,7 +234,7 @@ pub(super) fn closing<T: Transport>(
         }
         Outcome::Failed => Some(format!("no effect, and no attempt left: {}", message.unwrap_or_default())),
         Outcome::Succeeded if tainted && message.is_none() => {
-            Some("found so on asking again, after an answer was lost".to_owned())
+            Some("reported as done when retried after a lost response".to_owned())
         }
         _ => message,
     };

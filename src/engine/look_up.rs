@@ -165,7 +165,7 @@ pub async fn ask<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> Re
             let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);
             let words = verdict.message.or(verdict.explanation).unwrap_or_default();
             let words = cut(tools.sender.mask(&words));
-            let cause = format!("the look-up was answered with HTTP {} {words}", answer.status);
+            let cause = format!("the status query was answered with HTTP {} {words}", answer.status);
             let cause = cause.trim_end().to_owned();
             Ok(Told::Nothing(LookedUp::Failed { cause, pace, came: Came::Answered, refused_token }))
         }
@@ -173,7 +173,7 @@ pub async fn ask<T: Transport, C: Clock>(tools: &Tools<T, C>, case: &Case) -> Re
 }
 
 fn came_to_nothing<T: Transport, C: Clock>(tools: &Tools<T, C>, cause: &str, came: Came) -> Told {
-    let cause = format!("the look-up came to nothing: {}", tools.sender.mask(cause));
+    let cause = format!("the status query failed: {}", tools.sender.mask(cause));
     Told::Nothing(LookedUp::Failed { cause, pace: Paced::Answered, came, refused_token: None })
 }
 
@@ -236,11 +236,11 @@ fn settle<T: Transport, C: Clock>(
     if let Next::End(outcome) = next {
         reply.message = match (outcome, reply.message.take()) {
             (Outcome::Succeeded | Outcome::AlreadyDone | Outcome::PendingApproval, _) => {
-                Some(format!("found so by a look-up: {seen}"))
+                Some(format!("found so by a status query: {seen}"))
             }
             (_, Some(message)) if seen.is_empty() => Some(message),
-            (_, Some(message)) => Some(format!("{message} (look-up: {seen})")),
-            (_, None) => Some(format!("look-up: {seen}")),
+            (_, Some(message)) => Some(format!("{message} (status query: {seen})")),
+            (_, None) => Some(format!("status query: {seen}")),
         };
         reply = closing(&tools.sender, action, outcome, state.tainted, reply);
         records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });

@@ -37,7 +37,7 @@ pub(super) struct Sent {
     pub(super) asked: Vec<(usize, Duration)>,
     /// What was learnt last of each account's real limit.
     pub(super) learnt: HashMap<usize, Vec<Window>>,
-    /// The windows that `certsweep pace` has set, by account: they hold on.
+    /// The windows that `certsweep set-rate` has set, by account: they hold on.
     pub(super) limits: HashMap<usize, Vec<Window>>,
     /// The action whose attempt has no end yet.
     open: Option<Ordinal>,

@@ -33,7 +33,7 @@ pub(super) struct Start {
     pub(super) sent: Vec<Vec<Duration>>,
     /// What earlier processes have learnt of the real limits, by account.
     pub(super) learnt: HashMap<usize, Vec<Window>>,
-    /// The windows that `certsweep pace` has set, by account.
+    /// The windows that `certsweep set-rate` has set, by account.
     pub(super) limits: HashMap<usize, Vec<Window>>,
     /// When the run began.
     pub(super) began_at: Timestamp,

@@ -66,7 +66,7 @@ pub struct Overview {
     pub finished_at: Option<Timestamp>,
     /// When the world was last asked about the run's effects.
     pub verified_at: Option<Timestamp>,
-    /// The windows that `certsweep pace` has set, by account's index.
+    /// The windows that `certsweep set-rate` has set, by account's index.
     pub limits: BTreeMap<usize, Vec<String>>,
 }
 

@@ -89,7 +89,7 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
-    /// `certsweep pace` set an account's windows.
+    /// `certsweep set-rate` set an account's windows.
     Limited {
         /// Index of the account.
         account: usize,
@@ -98,12 +98,12 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
-    /// `certsweep pause`: nothing new is sent until `certsweep go`.
+    /// `certsweep pause`: nothing new is sent until `certsweep unpause`.
     Paused {
         /// When.
         at: Timestamp,
     },
-    /// `certsweep go`: the run goes on after a pause, or with its next wave.
+    /// `certsweep unpause`: the run goes on after a pause, or with its next wave.
     WentOn {
         /// When.
         at: Timestamp,

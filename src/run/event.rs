@@ -62,9 +62,9 @@ pub enum Event {
     },
     /// `certsweep pause`: nothing new is sent until somebody says to go on.
     Paused,
-    /// `certsweep go`: the run goes on.
+    /// `certsweep unpause`: the run goes on.
     WentOn,
-    /// `certsweep pace`: other windows hold for an account from now on.
+    /// `certsweep set-rate`: other windows hold for an account from now on.
     Limited {
         /// The configured provider.
         account: String,

@@ -18,12 +18,12 @@ pub(crate) struct Tally {
     /// The time since the run's start.
     pub(crate) now: Duration,
     /// By when all must have ended.
-    pub(crate) deadline: Option<Deadline>,
+    pub(crate) deadline: Option<RunDeadline>,
 }
 
 /// By when all must have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadline {
+pub struct RunDeadline {
     /// The instant.
     pub at: Timestamp,
     /// How far it was ahead when this process began; below zero where it was over.
@@ -279,7 +279,7 @@ mod tests {
             (5, Some("the deadline will be MISSED by about 5.0s")),
         ] {
             let at = Timestamp::from_second(1_700_000_000).unwrap();
-            let deadline = Deadline { at, ahead: SignedDuration::from_secs(ahead) };
+            let deadline = RunDeadline { at, ahead: SignedDuration::from_secs(ahead) };
             let mut tally = Tally { deadline: Some(deadline), ..Tally::default() };
             tally.event(&began(&[("a", 50)]));
             assert_eq!(tally.deadline_text(), None, "there is no rate yet");

@@ -49,7 +49,7 @@ fn a_canary_that_did_not_take_effect_stops_the_run_although_it_was_answered_with
         bench.make();
         let (ending, _) = bench.process(Cut::Never, &[]).await;
         let stopped = ending.unwrap().stopped;
-        let words = "the canary a0 was answered with success, and the look-up shows that it did not take effect";
+        let words = "the canary a0 was answered with success, and the status query shows that it did not take effect";
         assert!(matches!(&stopped, Some(StopReason::Rule(why)) if why.contains(words)), "{stopped:?}");
         let revokes: Vec<bool> = bench.world.reached.borrow().iter().map(|(_, url)| url.ends_with("/revoke")).collect();
         assert_eq!(revokes, [true, false, false, false], "one revoke, and three looks at what it did");

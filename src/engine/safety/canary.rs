@@ -27,11 +27,11 @@ pub const fn is_looked_at(outcome: Outcome) -> bool {
 pub fn after_look(standing: Standing, seen: &str, looks: u32) -> AfterLook {
     match standing {
         Standing::Done | Standing::Pending => AfterLook::GoOn,
-        Standing::Unknown if seen.is_empty() => AfterLook::GoOnUnproved("the look-up does not tell".to_owned()),
-        Standing::Unknown => AfterLook::GoOnUnproved(format!("the look-up does not tell: {seen}")),
+        Standing::Unknown if seen.is_empty() => AfterLook::GoOnUnproved("the status query does not tell".to_owned()),
+        Standing::Unknown => AfterLook::GoOnUnproved(format!("the status query does not tell: {seen}")),
         Standing::NotDone if looks < LOOKS => AfterLook::LookAgain(BETWEEN_LOOKS.saturating_mul(looks.max(1))),
         Standing::NotDone => AfterLook::Stop(format!(
-            "was answered with success, and the look-up shows that it did not take effect: {seen}"
+            "was answered with success, and the status query shows that it did not take effect: {seen}"
         )),
     }
 }
@@ -52,15 +52,15 @@ mod tests {
             (Standing::Done, 1, AfterLook::GoOn),
             (Standing::Done, 3, AfterLook::GoOn),
             (Standing::Pending, 1, AfterLook::GoOn),
-            (Standing::Unknown, 1, AfterLook::GoOnUnproved("the look-up does not tell: x".to_owned())),
-            (Standing::Unknown, 3, AfterLook::GoOnUnproved("the look-up does not tell: x".to_owned())),
+            (Standing::Unknown, 1, AfterLook::GoOnUnproved("the status query does not tell: x".to_owned())),
+            (Standing::Unknown, 3, AfterLook::GoOnUnproved("the status query does not tell: x".to_owned())),
             (Standing::NotDone, 1, again(2)),
             (Standing::NotDone, 2, again(4)),
             (
                 Standing::NotDone,
                 3,
                 AfterLook::Stop(
-                    "was answered with success, and the look-up shows that it did not take effect: x".to_owned(),
+                    "was answered with success, and the status query shows that it did not take effect: x".to_owned(),
                 ),
             ),
         ] {

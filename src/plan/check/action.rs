@@ -122,7 +122,7 @@ impl Checker<'_> {
         if let Some((text, place)) = id {
             let (ordinal, first) = self.index.add(text, row.span);
             if let Some(first) = first {
-                let what = format!("the id `{}` stands here a second time", safe::terminal(text));
+                let what = format!("duplicate id `{}`", safe::terminal(text));
                 let error = Diagnostic::error("duplicate-id", place, what);
                 self.say(error.related(self.index.span(first), "the first").help("give one of them another id"));
             }
@@ -244,7 +244,7 @@ impl Checker<'_> {
         }
         let names = || provider.actions().map(|(operation, _)| operation.name.as_str());
         let what = match provider.operation(text) {
-            Some(_) => format!("`{text}` is a look-up of the provider `{}`, not an action", provider.id),
+            Some(_) => format!("`{text}` is a status query of the provider `{}`, not an action", provider.id),
             None => format!("the provider `{}` has no action `{}`", provider.id, safe::terminal(text)),
         };
         let all = names().collect::<Vec<_>>().join(", ");

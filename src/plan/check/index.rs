@@ -156,8 +156,7 @@ impl Checker<'_> {
             let mut way = ids.join("` needs `");
             way.push_str("` needs `");
             way.push_str(&ids[0]);
-            let mut error =
-                Diagnostic::error("needs-circle", circle[0].1, format!("these actions wait for each other: `{way}`"));
+            let mut error = Diagnostic::error("needs-circle", circle[0].1, format!("dependency cycle: `{way}`"));
             for (_, place) in &circle[1..] {
                 error = error.related(*place, "and here");
             }

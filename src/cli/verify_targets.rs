@@ -42,7 +42,7 @@ type Issuers = Vec<Rc<Certificate>>;
 /// The exit code; why was printed.
 pub(super) fn gather(
     context: &Context,
-    args: &args::Verify,
+    args: &args::VerifyArgs,
     (dir, reader): (&RunDir, &Rc<Reader>),
     facts: &RunFacts,
     catalog: &Catalog,
@@ -109,7 +109,7 @@ struct Files {
 }
 
 impl Files {
-    fn new(context: &Context, args: &args::Verify, dir: &RunDir, facts: &RunFacts) -> Result<Self, Exit> {
+    fn new(context: &Context, args: &args::VerifyArgs, dir: &RunDir, facts: &RunFacts) -> Result<Self, Exit> {
         let kept = facts.issuers.iter().filter_map(|der| URL_SAFE_NO_PAD.decode(der).ok());
         let kept = kept.filter_map(|der| Certificate::parse(&der).ok());
         let mut issuers: Issuers = kept.map(Rc::new).collect();
