@@ -5,6 +5,7 @@ use super::pointer::Pointer;
 pub use super::window::Window;
 use crate::pki::RevocationReason;
 use serde_json::Value;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 /// A CA's management API, as its document describes it.
@@ -469,9 +470,9 @@ impl ActionRules {
 
 impl Operation {
     /// The reference to the key that signs the request in the place of the account's, where these parameters have one.
-    pub fn own_key(&self, parameters: &impl super::Given) -> Option<String> {
+    pub fn own_key(&self, parameters: &serde_json::Map<String, Value>) -> Option<String> {
         let named = self.parameters.iter().find(|parameter| parameter.location == Location::Signer)?;
-        Some(super::given::scalar(&parameters.json(&named.name)?).into_owned())
+        parameters.get(&named.name).and_then(super::pointer::scalar_text).map(Cow::into_owned)
     }
 
     /// The parameter that a plan's field name means, by its name or an alias.
