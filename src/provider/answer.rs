@@ -1,5 +1,6 @@
 //! What came back from a provider, and the words for what it means. The reading itself is in [`super::verdict`].
 
+use serde_json::Value;
 use std::time::Duration;
 
 /// A whole answer to one request.
@@ -11,12 +12,20 @@ pub struct Answer {
     pub headers: HeaderFields,
     /// The body, whole. (A body that broke off is no answer but a lost one.)
     pub body: Vec<u8>,
+    /// What the body says as JSON.
+    json: Value,
 }
 
 impl Answer {
-    /// The body as JSON; null where it is none.
-    pub fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).unwrap_or_default()
+    /// An answer that came whole. Its body is parsed here, once for all who read it.
+    pub fn new(status: u16, headers: HeaderFields, body: Vec<u8>) -> Self {
+        let json = serde_json::from_slice(&body).unwrap_or_default();
+        Self { status, headers, body, json }
+    }
+
+    /// The body as JSON; null where it is none. Of members that share a name the last counts.
+    pub fn json(&self) -> &Value {
+        &self.json
     }
 
     /// The first value of a header field; `name` in lower case.

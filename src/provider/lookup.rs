@@ -16,10 +16,10 @@ pub fn choose(
     parameters: &Map<String, Value>,
     answer: Option<&Answer>,
 ) -> Vec<(usize, Map<String, Value>)> {
-    let body = answer.map_or(Value::Null, Answer::json);
+    let body = answer.map_or(&Value::Null, Answer::json);
     let filled = |(index, rule): (usize, &LookupRule)| {
         let operation = provider.operation(&rule.operation)?;
-        fill(rule, operation, parameters, &body).map(|filled| (index, filled))
+        fill(rule, operation, parameters, body).map(|filled| (index, filled))
     };
     action.lookups.iter().enumerate().filter_map(filled).collect()
 }
@@ -38,7 +38,7 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
         .fold(Value::from(reference), |inside, name| {
             Value::Object(Map::from_iter([(name.replace("~1", "/").replace("~0", "~"), inside)]))
         });
-    Some(Answer { status: 200, headers: HeaderFields::default(), body: body.to_string().into_bytes() })
+    Some(Answer::new(200, HeaderFields::default(), body.to_string().into_bytes()))
 }
 
 /// The body of one page of a look-up, where the document declares the answer a success.
@@ -47,7 +47,7 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
 /// What else the answer means.
 pub fn page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Value, Box<Verdict>> {
     let verdict = verdict::read(operation, answer, now);
-    if verdict.meaning == Meaning::Succeeded { Ok(answer.json()) } else { Err(Box::new(verdict)) }
+    if verdict.meaning == Meaning::Succeeded { Ok(answer.json().clone()) } else { Err(Box::new(verdict)) }
 }
 
 /// The number of the page to ask for after these; `None` where they are all there is, or where there is no paging.
@@ -197,8 +197,7 @@ mod tests {
     #[test]
     fn the_look_ups_that_can_be_filled_are_chosen_in_order() {
         let catalog = built_in();
-        let answered =
-            |body: &str| Some(Answer { status: 201, headers: HeaderFields::default(), body: body.as_bytes().to_vec() });
+        let answered = |body: &str| Some(Answer::new(201, HeaderFields::default(), body.as_bytes().to_vec()));
         for (provider, action, parameters, answer, expected) in [
             ("digicert", "revoke", json!({"certificate_id": "1"}), None, vec![]),
             (

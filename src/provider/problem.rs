@@ -18,7 +18,7 @@ pub struct Problem {
 /// The problem document that an answer is by its `Content-Type`.
 pub fn read(answer: &Answer) -> Option<Problem> {
     let media_type = answer.header("content-type")?.split(';').next()?.trim();
-    media_type.eq_ignore_ascii_case(MEDIA_TYPE).then(|| words(&answer.json()))
+    media_type.eq_ignore_ascii_case(MEDIA_TYPE).then(|| words(answer.json()))
 }
 
 /// What a body says as a problem document, whatever it calls itself.
@@ -113,7 +113,7 @@ mod tests {
             (None, false),
         ] {
             let headers = media_type.iter().map(|value| ("content-type".to_owned(), (*value).to_owned())).collect();
-            let answer = Answer { status: 400, headers, body: br#"{"detail":"no"}"#.to_vec() };
+            let answer = Answer::new(400, headers, br#"{"detail":"no"}"#.to_vec());
             assert_eq!(read(&answer).is_some(), expected, "{media_type:?}");
         }
     }

@@ -2,9 +2,9 @@
 //! declare. Pure: the present comes in from outside.
 
 use super::model::{ThrottleForm, ThrottleHint, Window};
-use super::pointer::Json;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
+use serde_json::Value;
 use std::time::Duration;
 
 /// Reads the value of a `Retry-After` field: seconds, or an HTTP date. A date that has passed asks for no wait; longer waits
@@ -20,7 +20,7 @@ pub fn read(value: &str, now: Timestamp) -> Option<Duration> {
 }
 
 /// Reads the hint that a document declares from an answer's body.
-pub fn hint(hint: &ThrottleHint, body: &impl Json) -> Option<Duration> {
+pub fn hint(hint: &ThrottleHint, body: &Value) -> Option<Duration> {
     let text = hint.pointer.text_of(body)?;
     match hint.form {
         ThrottleForm::Seconds => text.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(LONGEST)),
@@ -29,7 +29,7 @@ pub fn hint(hint: &ThrottleHint, body: &impl Json) -> Option<Duration> {
 }
 
 /// Reads the limit itself, where the hint that a document declares tells it.
-pub fn limit(hint: &ThrottleHint, body: &impl Json) -> Option<Window> {
+pub fn limit(hint: &ThrottleHint, body: &Value) -> Option<Window> {
     let text = hint.pointer.text_of(body)?;
     match hint.form {
         ThrottleForm::Seconds => None,

@@ -49,7 +49,7 @@ impl SampleAnswer {
             (None, Some(body)) => body.to_string().into_bytes(),
             (None, None) => Vec::new(),
         };
-        Answer { status: self.status, headers, body }
+        Answer::new(self.status, headers, body)
     }
 }
 

@@ -3,17 +3,17 @@
 
 use super::answer::{Answer, Meaning, Verdict};
 use super::model::{AnswerRule, Condition, Operation, Place, Test};
-use super::pointer::{Json, Pointer};
+use super::pointer::Pointer;
 use super::{problem, retry_after};
 use jiff::Timestamp;
-use serde_json_borrow::Value as Borrowed;
+use serde_json::Value;
 use std::borrow::Cow;
 
 /// Reads an answer to an operation.
 pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
-    let body: Borrowed<'_> = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body = answer.json();
     let asked = answer.header("retry-after").and_then(|value| retry_after::read(value, now));
-    let rule = operation.answers.iter().find(|rule| applies(rule, answer, &body));
+    let rule = operation.answers.iter().find(|rule| applies(rule, answer));
     let meaning = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.means) {
         // Without effect, and with a time to wait: that holds the provider back and costs no attempt, whatever it is called.
         Meaning::TryLater if asked.is_some() && matches!(answer.status, 429 | 503) => Meaning::Throttled,
@@ -21,37 +21,37 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
     };
     let hint = operation.throttle_hint.as_ref().filter(|_| meaning == Meaning::Throttled);
     let problem = problem::read(answer).unwrap_or_default();
-    let words = first_text(&operation.message, &body).or(problem.detail);
+    let words = first_text(&operation.message, body).or(problem.detail);
     Verdict {
         meaning,
         declared: rule.is_some(),
-        code: first_text(&operation.code, &body).or(problem.kind),
+        code: first_text(&operation.code, body).or(problem.kind),
         message: match (words, problem.more) {
             (Some(words), Some(more)) => Some(format!("{words}; {more}")),
             (words, more) => words.or(more),
         },
         reference: operation.reference.iter().find_map(|place| match place {
-            Place::Body(pointer) => pointer.text_of(&body).map(Cow::into_owned),
+            Place::Body(pointer) => pointer.text_of(body).map(Cow::into_owned),
             Place::Header(name) => answer.header(name).map(str::to_owned),
         }),
         explanation: rule.and_then(|rule| rule.explanation.clone()),
-        retry_after: asked.or_else(|| retry_after::hint(hint?, &body)),
-        limit: hint.and_then(|hint| retry_after::limit(hint, &body)),
+        retry_after: asked.or_else(|| retry_after::hint(hint?, body)),
+        limit: hint.and_then(|hint| retry_after::limit(hint, body)),
     }
 }
 
 /// Whether all conditions hold for a value.
-pub fn all_hold(conditions: &[Condition], value: &impl Json) -> bool {
+pub fn all_hold(conditions: &[Condition], value: &Value) -> bool {
     conditions.iter().all(|condition| holds(condition, value))
 }
 
-fn applies(rule: &AnswerRule, answer: &Answer, body: &impl Json) -> bool {
+fn applies(rule: &AnswerRule, answer: &Answer) -> bool {
     (rule.status.is_empty() || rule.status.contains(&answer.status))
         && rule.empty.is_none_or(|empty| empty == answer.body.trim_ascii().is_empty())
-        && all_hold(&rule.when, body)
+        && all_hold(&rule.when, answer.json())
 }
 
-fn holds(condition: &Condition, value: &impl Json) -> bool {
+fn holds(condition: &Condition, value: &Value) -> bool {
     if let Test::Present(present) = condition.test {
         return condition.pointer.of(value).is_some_and(|found| !found.is_null()) == present;
     }
@@ -77,7 +77,7 @@ const fn by_status(status: u16, asks_to_wait: bool) -> Meaning {
     }
 }
 
-fn first_text(pointers: &[Pointer], body: &impl Json) -> Option<String> {
+fn first_text(pointers: &[Pointer], body: &Value) -> Option<String> {
     pointers.iter().find_map(|pointer| pointer.text_of(body)).map(Cow::into_owned)
 }
 
@@ -88,7 +88,7 @@ mod tests {
 
     fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Answer { status, headers, body: body.as_bytes().to_vec() }
+        Answer::new(status, headers, body.as_bytes().to_vec())
     }
 
     #[test]
