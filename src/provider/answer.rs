@@ -1,7 +1,6 @@
 //! What came back from a provider, and the words for what it means. The reading itself is in [`super::verdict`].
 
 use serde_json::Value;
-use std::time::Duration;
 
 /// A whole answer to one request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -34,48 +33,27 @@ impl Answer {
     }
 }
 
-/// Header fields, names in lower case, in the order in which they came. All in one text: every answer is made by one thread and dropped by
-/// another, and two pieces of memory cost less on that way than two for each field.
+/// Header fields, names in lower case, in the order in which they came.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct HeaderFields {
-    /// Names and values, one behind the other.
-    text: String,
-    /// Where each name ends, and its value.
-    ends: Vec<(usize, usize)>,
-}
+pub struct HeaderFields(Vec<(String, String)>);
 
 impl HeaderFields {
     /// Adds a field.
     pub fn push(&mut self, name: &str, value: &str) {
-        self.text.push_str(name);
-        let name_ends = self.text.len();
-        self.text.push_str(value);
-        self.ends.push((name_ends, self.text.len()));
+        self.0.push((name.to_owned(), value.to_owned()));
     }
 
     /// Names and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let mut begins = 0;
-        self.ends.iter().map(move |(name_ends, ends)| {
-            let name = &self.text[begins..*name_ends];
-            begins = *ends;
-            (name, &self.text[*name_ends..*ends])
-        })
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }
 
-impl<N: AsRef<str>, V: AsRef<str>> FromIterator<(N, V)> for HeaderFields {
+impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for HeaderFields {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(fields: I) -> Self {
-        let fields = fields.into_iter();
-        let few = fields.size_hint().0;
-        let mut headers = Self { text: String::with_capacity(few * MOST_FIELDS), ends: Vec::with_capacity(few) };
-        fields.for_each(|(name, value)| headers.push(name.as_ref(), value.as_ref()));
-        headers
+        Self(fields.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
-
-/// Bytes that most header fields do not exceed.
-const MOST_FIELDS: usize = 48;
 
 /// What an answer means for the action that was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,27 +92,6 @@ impl Meaning {
         (Self::RefusedCredentials, "refused-credentials"),
         (Self::Unknown, "unknown"),
     ];
-}
-
-/// A reading of an answer: what it means, and the provider's own words, verbatim (make them safe before showing them).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    /// What it means.
-    pub meaning: Meaning,
-    /// Whether a rule of the document said so; `false` for the defaults of HTTP.
-    pub declared: bool,
-    /// The provider's own code.
-    pub code: Option<String>,
-    /// The provider's own message.
-    pub message: Option<String>,
-    /// The provider's own request or order id.
-    pub reference: Option<String>,
-    /// What the document adds for people, such as what to do about it.
-    pub explanation: Option<String>,
-    /// How long the provider asked to wait, from `Retry-After` or as the document tells to find it.
-    pub retry_after: Option<Duration>,
-    /// The limit that the provider told, where the document says how to find it.
-    pub limit: Option<super::window::Window>,
 }
 
 /// What a look-up tells about the state of an action's target.

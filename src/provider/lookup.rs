@@ -1,9 +1,10 @@
 //! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
 
-use super::answer::{Answer, HeaderFields, Standing, Verdict};
+use super::answer::{Answer, HeaderFields, Standing};
 use super::model::{ActionRules, LookupRule, LookupValue, Operation, Pages, Place, Provider, RowStep};
 use super::pointer::scalar_text;
-use super::{Meaning, params, verdict};
+use super::verdict::{self, Verdict};
+use super::{Meaning, params};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -54,7 +55,7 @@ pub fn page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Va
 pub fn next_page(rule: &LookupRule, pages: &[Value]) -> Option<u32> {
     let paging = rule.pages.as_ref()?;
     let seen = u32::try_from(pages.len()).ok()?;
-    let more = seen < MOST_PAGES && all_rows(paging, pages)? > rows_in(paging, pages);
+    let more = seen < MAX_PAGES && all_rows(paging, pages)? > rows_in(paging, pages);
     more.then(|| paging.first.saturating_add(seen))
 }
 
@@ -74,7 +75,7 @@ pub fn standing(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Val
             let mut words: Vec<String> = rows.iter().map(|row| seen(rule, row)).collect();
             words.sort();
             words.dedup();
-            words.truncate(MOST_SHOWN);
+            words.truncate(MAX_SHOWN);
             (Standing::Unknown, format!("{} entries that differ: {}", rows.len(), words.join(", ")))
         }
     }
@@ -174,9 +175,9 @@ fn seen(rule: &LookupRule, row: &Value) -> String {
 }
 
 /// Beyond so many pages a look-up costs more than it tells.
-const MOST_PAGES: u32 = 1000;
+const MAX_PAGES: u32 = 1000;
 /// Differing entries that a message shows.
-const MOST_SHOWN: usize = 5;
+const MAX_SHOWN: usize = 5;
 
 #[cfg(test)]
 mod tests {

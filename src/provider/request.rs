@@ -43,7 +43,7 @@ pub fn body(operation: &Operation, parameters: &Map<String, Value>) -> Option<Ve
     if !operation.has_body {
         return None;
     }
-    let mut text = Vec::with_capacity(MOST_BODIES);
+    let mut text = Vec::with_capacity(BODY_BYTES);
     for parameter in at(operation, Location::Body) {
         let Some(value) = given(parameter, parameters) else { continue };
         text.push(if text.is_empty() { b'{' } else { b',' });
@@ -91,7 +91,7 @@ fn next_placeholder(path: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Bytes that most bodies do not exceed.
-const MOST_BODIES: usize = 256;
+const BODY_BYTES: usize = 256;
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]
