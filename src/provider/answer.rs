@@ -71,9 +71,9 @@ pub enum Meaning {
     /// Surely no effect, and worth another attempt. `try-later`.
     TryLater,
     /// What the request carried for this once, a nonce, will not do; no effect; asked again at once with another, and costs no
-    /// attempt. `refused-token`.
+    /// attempt. `bad-nonce`, as in RFC 8555.
     RefusedToken,
-    /// These credentials will not do; no effect; stops the provider. `refused-credentials`.
+    /// These credentials will not do; no effect; stops the provider. `unauthorized`.
     RefusedCredentials,
     /// It may have taken effect. `unknown`.
     Unknown,
@@ -88,10 +88,19 @@ impl Meaning {
         (Self::Rejected, "rejected"),
         (Self::Throttled, "throttled"),
         (Self::TryLater, "try-later"),
-        (Self::RefusedToken, "refused-token"),
-        (Self::RefusedCredentials, "refused-credentials"),
+        (Self::RefusedToken, "bad-nonce"),
+        (Self::RefusedCredentials, "unauthorized"),
         (Self::Unknown, "unknown"),
     ];
+
+    /// The words of before for two of them, which documents may go on using.
+    pub const FORMER: [(Self, &'static str); 2] =
+        [(Self::RefusedToken, "refused-token"), (Self::RefusedCredentials, "refused-credentials")];
+
+    /// The word that documents use for it.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(meaning, _)| *meaning == self).map_or("", |(_, word)| word)
+    }
 }
 
 /// What a look-up tells about the state of an action's target.
@@ -111,4 +120,9 @@ impl Standing {
     /// All standings with the words that documents use for them.
     pub const ALL: [(Self, &'static str); 4] =
         [(Self::Done, "done"), (Self::Pending, "pending"), (Self::NotDone, "not-done"), (Self::Unknown, "unknown")];
+
+    /// The word that documents use for it.
+    pub fn word(self) -> &'static str {
+        Self::ALL.iter().find(|(standing, _)| *standing == self).map_or("", |(_, word)| word)
+    }
 }

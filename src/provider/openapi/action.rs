@@ -40,8 +40,7 @@ pub(super) fn read<'a>(
     let wide = extension.get("wide").map(|node| wide(reading, node, parameters)).unwrap_or_default();
     let target =
         reading.required(extension, "target").and_then(|node| target(reading, node, parameters, certificate.as_ref()));
-    let repeat = reading.required(extension, "repeat");
-    let repeat = repeat.and_then(|node| reading.word(node, &[(Repeat::Safe, "safe"), (Repeat::Unsafe, "unsafe")]));
+    let repeat = idempotent(reading, extension);
     // Where these are missing the document is refused; to go on with them keeps one defect from looking like many.
     let target = target.unwrap_or(TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() });
     Some(ActionRules {
@@ -90,6 +89,19 @@ pub(super) fn named<'a, 'p>(
         reading.no_such(node.span, format!("the operation has no parameter `{name}`"), name, names);
     }
     found
+}
+
+/// `idempotent: true` or `false`; documents of before say `repeat: safe` or `unsafe`.
+fn idempotent<'a>(reading: &mut DocumentReader<'a>, extension: &'a Node) -> Option<Repeat> {
+    let Some(former) = extension.get("repeat") else {
+        reading.required(extension, "idempotent")?;
+        let flag = reading.flag(extension, "idempotent")?;
+        return Some(if flag { Repeat::Safe } else { Repeat::Unsafe });
+    };
+    if extension.get("idempotent").is_some() {
+        reading.error("duplicate-name", former.span, "`idempotent` says it already; leave `repeat` out");
+    }
+    reading.word(former, &[(Repeat::Safe, "safe"), (Repeat::Unsafe, "unsafe")])
 }
 
 fn aliases<'a>(reading: &mut DocumentReader<'a>, extension: &'a Node, parameters: &mut [Parameter]) {
@@ -262,8 +274,18 @@ fn wide<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Para
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 9] =
-    ["target", "repeat", "aliases", "reason", "csr", "certificate", "wide", "lookup_parameters", "lookups"];
+const ACTION: [&str; 10] = [
+    "target",
+    "idempotent",
+    "repeat",
+    "aliases",
+    "reason",
+    "csr",
+    "certificate",
+    "wide",
+    "lookup_parameters",
+    "lookups",
+];
 /// What is said of expired certificates by providers that refuse them.
 const REFUSED: &str = "refused";
 /// The words of plans that a parameter's name would be hidden by.

@@ -179,7 +179,7 @@ fn operations<'a>(reading: &mut DocumentReader<'a>, shared: &AnswerReading) -> V
     }
     let (mut operations, nodes): (Vec<Operation>, Vec<&Node>) = read.into_iter().unzip();
     if !operations.iter().any(|operation| operation.action.is_some()) {
-        let what = format!("no operation is an action: none has `target` and `repeat` under `{EXTENSION}`");
+        let what = format!("no operation is an action: none has `target` and `idempotent` under `{EXTENSION}`");
         reading.error("missing-key", paths.span, what);
     }
     for (index, node) in nodes.iter().enumerate() {

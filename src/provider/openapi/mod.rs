@@ -23,7 +23,7 @@
 //! | key | says |
 //! |---|---|
 //! | `target` | `{kind: certificate, order or ca, parameters: […]}` |
-//! | `repeat` | `safe` or `unsafe`: whether it may be sent again when an answer was lost |
+//! | `idempotent` | `true` or `false`: whether it may be sent again when an answer was lost. `repeat: safe` or `unsafe` is read, too |
 //! | `aliases` | other name → parameter |
 //! | `reason` | `{field, values: {superseded: …}}`: RFC 5280 name → the provider's spelling |
 //! | `csr` | `{field, common_name, dns_names}`: the parameters that must agree with the CSR |

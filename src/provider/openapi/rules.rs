@@ -105,7 +105,7 @@ fn rule<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRu
     let when = node.get("when").map(|when| conditions(reading, when)).unwrap_or_default();
     let empty = reading.flag(node, "empty");
     let means = reading.required(node, "means")?;
-    let meaning = reading.word(means, &Meaning::ALL)?;
+    let meaning = meaning(reading, means)?;
     if status.is_empty() && when.is_empty() && empty.is_none() {
         reading.error(
             "wrong-value",
@@ -123,6 +123,12 @@ fn rule<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRu
     }
     let explanation = reading.optional_text(node, "explanation").map(str::to_owned);
     Some(AnswerRule { status, when, empty, means: meaning, explanation })
+}
+
+/// What an answer is said to mean, in a word of today or of before.
+pub(super) fn meaning<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<Meaning> {
+    let former = Meaning::FORMER.iter().find(|(_, word)| node.text() == Some(*word));
+    former.map(|(meaning, _)| *meaning).or_else(|| reading.word(node, &Meaning::ALL))
 }
 
 fn pointers<'a>(reading: &mut DocumentReader<'a>, node: Option<&'a Node>) -> Vec<Pointer> {

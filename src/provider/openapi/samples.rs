@@ -1,7 +1,7 @@
 //! Samples of a document, read and checked by shape. [`crate::provider::samples`] runs them.
 
 use super::reading::DocumentReader;
-use super::schema;
+use super::{rules, schema};
 use crate::provider::answer::{Meaning, Standing};
 use crate::provider::model::{Operation, Sample, SampleAnswer, SampleReading};
 use crate::provider::params;
@@ -87,18 +87,18 @@ fn parameters<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, operation: &
 }
 
 fn answer<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, is_lookup: bool) -> Option<SampleAnswer> {
-    let word = if is_lookup { "tells" } else { "means" };
-    reading.closed(node, &["status", "headers", "body", "text", "reference", word]);
+    let key = if is_lookup { "tells" } else { "means" };
+    reading.closed(node, &["status", "headers", "body", "text", "reference", key]);
     let status = reading.required(node, "status").and_then(|node| reading.number(node, 100..=599));
     let mut headers = Vec::new();
     for field in node.get("headers").map(|node| reading.map(node)).unwrap_or_default() {
         headers.extend(reading.text(&field.value).map(|value| (field.name.to_ascii_lowercase(), value.to_owned())));
     }
-    let means = reading.required(node, word)?;
-    let known = if is_lookup {
-        reading.word(means, &Standing::ALL).is_some()
+    let means = reading.required(node, key)?;
+    let word = if is_lookup {
+        reading.word(means, &Standing::ALL).map(Standing::word)
     } else {
-        reading.word(means, &Meaning::ALL).is_some()
+        rules::meaning(reading, means).map(Meaning::word)
     };
     let text = reading.optional_text(node, "text").map(str::to_owned);
     if let (Some(both), Some(_)) = (node.get("text"), node.get("body")) {
@@ -109,7 +109,7 @@ fn answer<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, is_lookup: bool)
         headers,
         body: node.get("body").map(schema::json),
         text,
-        means: means.text().filter(|_| known)?.to_owned(),
+        means: word?.to_owned(),
         reference: reading.optional_text(node, "reference").map(str::to_owned),
     })
 }
