@@ -271,15 +271,14 @@ impl Gathered {
     }
 }
 
-/// Whether an action says which order it belongs to. It is told by the text, where a name in quotes is no part of another text: the
-/// parameters of a million actions are not all read.
+/// Whether an action says which order it belongs to.
 fn has_order(action: &Action) -> bool {
-    action.parameters.text().contains(SAYS_ORDER)
+    action.parameters.contains_key(ORDER)
 }
 
-/// Whether an action spares a person's approval, told likewise.
+/// Whether an action spares a person's approval.
 fn skips_approval(action: &Action) -> bool {
-    action.parameters.text().contains(SKIPS_APPROVAL)
+    action.parameters.get(SKIP_APPROVAL).and_then(serde_json::Value::as_bool).unwrap_or(false)
 }
 
 /// Whether an action's target is surely read back where it goes as a canary: not one that waits for a person, and not one whose
@@ -398,7 +397,7 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
             continue;
         };
         seen.push((action.account, &action.operation));
-        let masked = request::preview(&account.base_url, operation, &*action.parameters, scheme);
+        let masked = request::preview(&account.base_url, operation, &action.parameters, scheme);
         requests.push(FirstRequest {
             action_id: action.id.clone(),
             provider: account.name.clone(),
@@ -413,10 +412,8 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
 
 /// Which order a certificate belongs to, where an action says so.
 const ORDER: &str = "order_id";
-const SAYS_ORDER: &str = "\"order_id\":";
 /// What spares a person's approval.
 const SKIP_APPROVAL: &str = "skip_approval";
-const SKIPS_APPROVAL: &str = "\"skip_approval\":true";
 /// Of so many actions it is told which are read back where they are canaries.
 const MOST_CANARIES: usize = 1000;
 /// Actions that the order shows.

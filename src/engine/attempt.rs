@@ -122,11 +122,10 @@ pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
 /// An action's request. It is made before the intent is written, so that nothing is begun that cannot be sent.
 ///
 /// # Errors
-/// Where the provider document does not know the operation, or the action's parameters cannot be read.
+/// Where the provider document does not know the operation.
 pub fn request<T: Transport>(sender: &Sender<T>, action: &ToSend) -> Result<Unsigned, JournalFailed> {
     let (operation, _) = operation(sender, &action.operation).ok_or_else(|| unknown(action))?;
-    let unreadable = |error| JournalFailed(format!("action {}: parameters: {error}", action.ordinal));
-    Ok(sender.make(operation, &action.parameters.members().map_err(unreadable)?))
+    Ok(sender.make(operation, &action.parameters))
 }
 
 fn unknown(action: &ToSend) -> JournalFailed {

@@ -5,11 +5,12 @@ use super::look_up::ReadList;
 use super::reach::Came;
 use crate::plan::Account;
 use crate::provider::model::Operation;
-use crate::provider::{CredentialReference, Given, Provider, retry_after};
+use crate::provider::{CredentialReference, Provider, retry_after};
 use crate::run::Ordinal;
 use crate::text::safe;
 use crate::wire::{Delivery, Pass, Signer, Transport, WireRequest, request};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -113,7 +114,7 @@ impl<T: Transport> Sender<T> {
     }
 
     /// The request that an operation makes of its parameters.
-    pub fn make(&self, operation: &Operation, parameters: &impl Given) -> Unsigned {
+    pub fn make(&self, operation: &Operation, parameters: &Map<String, Value>) -> Unsigned {
         let request = request::build(&self.base_url, operation, parameters);
         Unsigned { request, own_key: operation.own_key(parameters) }
     }

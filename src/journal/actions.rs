@@ -38,7 +38,9 @@ impl ToSend {
             account: usize::try_from(row.get::<_, i64>(2)?).map_err(|error| wrong("account", &error))?,
             operation: row.get(3)?,
             target: row.get(4)?,
-            parameters: Parameters::kept(row.get(5)?),
+            // Now, not when it is sent: of parameters that cannot be read neither a request nor a look-up may be made.
+            parameters: Parameters::parse(row.get_ref(5)?.as_str().map_err(|error| wrong("parameters", &error))?)
+                .map_err(|error| wrong("parameters", &error))?,
         })
     }
 }

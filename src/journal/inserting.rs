@@ -116,6 +116,7 @@ fn gone() -> rusqlite::Error {
 impl Chunk {
     fn add(&mut self, action: &Action) {
         let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
+        let parameters = action.parameters.to_string();
         let (needs, kept) = (list(&action.needs), list(&action.kept));
         let not_before = action.not_before.map(|at| at.to_string());
         let certificate = action.certificate.as_ref().and_then(|files| serde_json::to_string(files).ok());
@@ -124,7 +125,7 @@ impl Chunk {
             Some(&action.operation),
             Some(&action.target),
             action.reason_sent.as_deref(),
-            Some(action.parameters.text()),
+            Some(&parameters),
             needs.as_deref(),
             not_before.as_deref(),
             Some(&action.source),

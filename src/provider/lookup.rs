@@ -1,9 +1,10 @@
 //! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
 
-use super::answer::{Answer, HeaderFields, Standing, Verdict};
+use super::answer::{Answer, HeaderFields, Standing};
 use super::model::{ActionRules, LookupRule, LookupValue, Operation, Pages, Place, Provider, RowStep};
 use super::pointer::scalar_text;
-use super::{Meaning, params, verdict};
+use super::verdict::{self, Verdict};
+use super::{Meaning, params};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -16,10 +17,10 @@ pub fn choose(
     parameters: &Map<String, Value>,
     answer: Option<&Answer>,
 ) -> Vec<(usize, Map<String, Value>)> {
-    let body = answer.map_or(Value::Null, Answer::json);
+    let body = answer.map_or(&Value::Null, Answer::json);
     let filled = |(index, rule): (usize, &LookupRule)| {
         let operation = provider.operation(&rule.operation)?;
-        fill(rule, operation, parameters, &body).map(|filled| (index, filled))
+        fill(rule, operation, parameters, body).map(|filled| (index, filled))
     };
     action.lookups.iter().enumerate().filter_map(filled).collect()
 }
@@ -38,7 +39,7 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
         .fold(Value::from(reference), |inside, name| {
             Value::Object(Map::from_iter([(name.replace("~1", "/").replace("~0", "~"), inside)]))
         });
-    Some(Answer { status: 200, headers: HeaderFields::default(), body: body.to_string().into_bytes() })
+    Some(Answer::new(200, HeaderFields::default(), body.to_string().into_bytes()))
 }
 
 /// The body of one page of a look-up, where the document declares the answer a success.
@@ -47,14 +48,14 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
 /// What else the answer means.
 pub fn page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Value, Box<Verdict>> {
     let verdict = verdict::read(operation, answer, now);
-    if verdict.meaning == Meaning::Succeeded { Ok(answer.json()) } else { Err(Box::new(verdict)) }
+    if verdict.meaning == Meaning::Succeeded { Ok(answer.json().clone()) } else { Err(Box::new(verdict)) }
 }
 
 /// The number of the page to ask for after these; `None` where they are all there is, or where there is no paging.
 pub fn next_page(rule: &LookupRule, pages: &[Value]) -> Option<u32> {
     let paging = rule.pages.as_ref()?;
     let seen = u32::try_from(pages.len()).ok()?;
-    let more = seen < MOST_PAGES && all_rows(paging, pages)? > rows_in(paging, pages);
+    let more = seen < MAX_PAGES && all_rows(paging, pages)? > rows_in(paging, pages);
     more.then(|| paging.first.saturating_add(seen))
 }
 
@@ -74,7 +75,7 @@ pub fn standing(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Val
             let mut words: Vec<String> = rows.iter().map(|row| seen(rule, row)).collect();
             words.sort();
             words.dedup();
-            words.truncate(MOST_SHOWN);
+            words.truncate(MAX_SHOWN);
             (Standing::Unknown, format!("{} entries that differ: {}", rows.len(), words.join(", ")))
         }
     }
@@ -174,9 +175,9 @@ fn seen(rule: &LookupRule, row: &Value) -> String {
 }
 
 /// Beyond so many pages a look-up costs more than it tells.
-const MOST_PAGES: u32 = 1000;
+const MAX_PAGES: u32 = 1000;
 /// Differing entries that a message shows.
-const MOST_SHOWN: usize = 5;
+const MAX_SHOWN: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -197,8 +198,7 @@ mod tests {
     #[test]
     fn the_look_ups_that_can_be_filled_are_chosen_in_order() {
         let catalog = built_in();
-        let answered =
-            |body: &str| Some(Answer { status: 201, headers: HeaderFields::default(), body: body.as_bytes().to_vec() });
+        let answered = |body: &str| Some(Answer::new(201, HeaderFields::default(), body.as_bytes().to_vec()));
         for (provider, action, parameters, answer, expected) in [
             ("digicert", "revoke", json!({"certificate_id": "1"}), None, vec![]),
             (

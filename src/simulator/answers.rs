@@ -59,7 +59,7 @@ pub(super) fn already(provider: &Provider, operation: &Operation, why: &str) -> 
 
 /// A refusal of the credentials.
 pub(super) fn refused_credentials(provider: &Provider, operation: &Operation, why: &str) -> Response {
-    let sample = find(provider, operation, |answer| answer.means == "refused-credentials" && answer.status == 401);
+    let sample = find(provider, operation, |answer| answer.means == "unauthorized" && answer.status == 401);
     refusal(operation, sample, 401, "unauthorized", why)
 }
 

@@ -171,7 +171,7 @@ impl World {
             Some(Accident::ServerError) => {
                 let response = answers::server_error(asked.provider, operation, turn.chance);
                 let headers = response.headers.iter().map(|(name, value)| (name, value)).collect();
-                let read = Answer { status: response.status, headers, body: response.body.clone() };
+                let read = Answer::new(response.status, headers, response.body.clone());
                 // Only where the answer leaves it open may it have taken effect.
                 if verdict::read(operation, &read, asked.now).meaning == Meaning::Unknown && turn.chance & COIN != 0 {
                     self.serve(asked);

@@ -173,8 +173,7 @@ impl Session {
     }
 
     fn take_directory(&mut self, answer: &Answer) -> Result<(), String> {
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let members = body.as_object().filter(|_| answer.status == 200).into_iter().flatten();
+        let members = answer.json().as_object().filter(|_| answer.status == 200).into_iter().flatten();
         let urls = members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
         // Plain http leads nowhere but from a directory on this machine.
         let plain = self.directory_url.starts_with("http://");
@@ -193,8 +192,7 @@ impl Session {
     }
 
     fn take_account(&mut self, answer: &Answer) -> Result<(), String> {
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
+        let text = |name: &str| answer.json().get(name).and_then(Value::as_str).unwrap_or_default();
         if text("type").ends_with(":badNonce") && self.refusals < MOST_REFUSALS {
             self.refusals += 1;
             return Ok(());
@@ -217,8 +215,7 @@ impl Session {
 
 /// The status and the words of a problem document (RFC 9457), made safe to show.
 fn said(answer: &Answer) -> String {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let Problem { kind, detail, more } = problem::words(&body);
+    let Problem { kind, detail, more } = problem::words(answer.json());
     let words = [kind, detail, more].into_iter().flatten();
     let words = words.fold(String::new(), |all, one| format!("{all}: {one}"));
     format!("HTTP {}{}", answer.status, safe::terminal(&words))
@@ -241,7 +238,7 @@ mod tests {
 
     fn answer(status: u16, headers: &[(&str, &str)], body: &Value) -> Answer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Answer { status, headers, body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() } }
+        Answer::new(status, headers, if body.is_null() { Vec::new() } else { body.to_string().into_bytes() })
     }
 
     fn directory() -> Value {

@@ -144,7 +144,7 @@ async fn read(mut response: Response) -> Delivery {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST_BODY => body.extend_from_slice(&chunk),
             Ok(Some(_)) => return Delivery::Lost(format!("HTTP {status} with a body longer than 1 MiB")),
-            Ok(None) => return Delivery::Answered(Answer { status, headers, body }),
+            Ok(None) => return Delivery::Answered(Answer::new(status, headers, body)),
             Err(error) => {
                 return Delivery::Lost(format!(
                     "HTTP {status}, then the body broke off: {}",

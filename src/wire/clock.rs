@@ -30,7 +30,7 @@ mod tests {
             (None, None),
         ] {
             let headers = date.map(|date| ("date".to_owned(), date.to_owned())).into_iter().collect();
-            let answer = Answer { status: 200, headers, body: Vec::new() };
+            let answer = Answer::new(200, headers, Vec::new());
             assert_eq!(clock_skew(&answer, now), expected.map(SignedDuration::from_secs), "{date:?}");
         }
     }

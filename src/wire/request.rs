@@ -2,10 +2,10 @@
 
 use super::sign::{jws, shown_headers};
 use super::transport::WireRequest;
-use crate::provider::Given;
 use crate::provider::model::{AuthScheme, Operation, SignerKind};
 use crate::provider::request::{add_path_and_query, body};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// A request as the preview shows it. It never held a credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,7 +21,7 @@ pub struct MaskedRequest {
 }
 
 /// The request that an operation makes of its parameters, before it is signed.
-pub fn build(base_url: &str, operation: &Operation, parameters: &impl Given) -> WireRequest {
+pub fn build(base_url: &str, operation: &Operation, parameters: &Map<String, Value>) -> WireRequest {
     // Signers hash these very bytes.
     let body = body(operation, parameters);
     let mut headers = vec![("accept".into(), JSON.into())];
@@ -39,7 +39,12 @@ pub fn build(base_url: &str, operation: &Operation, parameters: &impl Given) -> 
 }
 
 /// The request as it would be sent, with words in the place of what its signer will add.
-pub fn preview(base_url: &str, operation: &Operation, parameters: &impl Given, scheme: &AuthScheme) -> MaskedRequest {
+pub fn preview(
+    base_url: &str,
+    operation: &Operation,
+    parameters: &Map<String, Value>,
+    scheme: &AuthScheme,
+) -> MaskedRequest {
     let mut request = build(base_url, operation, parameters);
     if scheme.signer == SignerKind::AcmeJws {
         let member = request.url.rsplit('/').next().unwrap_or_default();
@@ -66,7 +71,7 @@ mod tests {
     use super::*;
     use crate::provider::model::Location;
     use crate::provider::request::tests::operation;
-    use serde_json::{Map, json};
+    use serde_json::json;
 
     fn fields<'a, T: From<&'a str>>(pairs: &[(&'a str, &'a str)]) -> Vec<(T, T)> {
         pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()

@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(fetching.url, "https://iam.ae-ad-1.example/v3/auth/tokens");
         for token in ["token-one", "token-two"] {
             let headers = HeaderFields::from_iter([("x-subject-token", token)]);
-            signer.take_token(&Answer { status: 201, headers, body: Vec::new() }).unwrap();
+            signer.take_token(&Answer::new(201, headers, Vec::new())).unwrap();
             assert!(signer.pass().is_some());
             let mut signed = request();
             signer.sign(&mut signed, &Pass(None), None, Timestamp::UNIX_EPOCH).unwrap();

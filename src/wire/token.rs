@@ -36,7 +36,7 @@ pub fn token_request(url: &str, credentials: &Credentials) -> Result<WireRequest
 /// # Errors
 /// A sentence with the status and the provider's own words, made safe to show. The caller masks credentials in it.
 pub fn read_token(answer: &Answer) -> Result<(Secret, Option<Timestamp>), String> {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
+    let body = answer.json();
     if answer.status != 201 {
         let said = MESSAGES.iter().find_map(|place| body.pointer(place).and_then(scalar_text)).unwrap_or_default();
         let separator = if said.is_empty() { "" } else { ": " };
@@ -72,7 +72,7 @@ mod tests {
     fn tokens_are_read_and_refusals_told() {
         let read = |status, token: Option<&str>, body: &str| {
             let headers = token.map(|token| ("x-subject-token".to_owned(), token.to_owned())).into_iter().collect();
-            read_token(&Answer { status, headers, body: body.as_bytes().to_vec() })
+            read_token(&Answer::new(status, headers, body.as_bytes().to_vec()))
                 .map(|(token, expires)| (token.reveal().to_owned(), expires.map(|at| at.to_string())))
         };
         let body = r#"{"token":{"expires_at":"2026-11-23T05:00:00.000000Z"}}"#;

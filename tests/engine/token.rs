@@ -38,7 +38,7 @@ impl Transport for Through {
         let answer = |status: u16, headers: &[(&str, String)], body: serde_json::Value| {
             let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
             let body = if body.is_null() { vec![] } else { body.to_string().into_bytes() };
-            Delivery::Answered(Answer { status, headers, body })
+            Delivery::Answered(Answer::new(status, headers, body))
         };
         if request.url.ends_with("/v3/auth/tokens") {
             if cloud.refuse_tokens {

@@ -46,7 +46,7 @@ fn documents_are_checked_with_their_samples() {
     place.certsweep(&["providers", "check", "mine.yaml"]).exits(0);
     for (from, to, words) in [
         ("openapi: 3.1.0", "openapi: 3.0.3", "mine.yaml:5"),
-        ("repeat: safe", "repeat: sometimes", "mine.yaml:"),
+        ("idempotent: true", "idempotent: sometimes", "mine.yaml:"),
         ("means: succeeded", "means: suceeded", "succeeded"),
     ] {
         assert!(example.contains(from));

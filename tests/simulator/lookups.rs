@@ -104,5 +104,5 @@ fn ask(simulator: &Simulator, provider: &Provider, operation: &Operation, parame
     let answer = send(&wire.method, &wire.url, &Headers::new(), body.as_deref()).unwrap();
     let empty = answer.body == "";
     let body = if empty { Vec::new() } else { answer.body.to_string().into_bytes() };
-    Answer { status: answer.status, headers: HeaderFields::default(), body }
+    Answer::new(answer.status, HeaderFields::default(), body)
 }

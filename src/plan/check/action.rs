@@ -44,12 +44,12 @@ impl Checker<'_> {
         }
         let own_key = operation.own_key(&parameters.map).is_some();
         // The key that signs is the certificate's, wherever it lies.
-        let elsewhere = own_key.then(|| Parameters::of(operation, without_place_of_key(operation, &parameters.map)));
-        let text = Parameters::of(operation, std::mem::take(&mut parameters.map));
+        let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &parameters.map)));
+        let made = Parameters::from(std::mem::take(&mut parameters.map));
         let draft = &mut self.draft.accounts.drafts[account];
         draft.account.own_keys &= own_key;
         let base = FingerprintBase::new(draft, &operation.name);
-        let does = base.with(elsewhere.as_ref().unwrap_or(&text).text().as_bytes());
+        let does = base.with(elsewhere.as_ref().unwrap_or(&made).to_json(operation).as_bytes());
         let targets = index::targets_of(account, &operation.name);
         let mut action = Action {
             fingerprint: does.fingerprint(),
@@ -60,8 +60,8 @@ impl Checker<'_> {
             target,
             reason: parameters.reason.as_ref().and_then(|reason| reason.asked),
             reason_sent: parameters.reason.as_ref().map(|reason| reason.spelling.clone()),
-            reaches: rules.reaches(&text),
-            parameters: text,
+            reaches: rules.reaches(&made),
+            parameters: made,
             needs,
             not_before,
             source: self.sources.line_place(row.span),

@@ -6,7 +6,7 @@ use super::Checker;
 use super::beside::{Beside, MOST_WAITING};
 use super::digest::{Does, FingerprintBase};
 use super::targets::{self, Standing, Targets, end_hash};
-use crate::plan::checked::Action;
+use crate::plan::checked::{Action, Parameters};
 use crate::run::Ordinal;
 use crate::text::Span;
 use std::cell::RefCell;
@@ -146,7 +146,9 @@ impl Hashing {
         };
         put(&mut action.id, row.begin, row.end_of_id);
         put(&mut action.target, row.end_of_id, row.end_of_target);
-        action.parameters.rewrite(|to| to.push_str(&self.texts[row.end_of_target..row.end_of_parameters]));
+        // The short way has just written this text, as an object.
+        action.parameters =
+            Parameters::parse(&self.texts[row.end_of_target..row.end_of_parameters]).unwrap_or_default();
         let mut begin = row.end_of_parameters;
         for (value, end) in action.kept.iter_mut().zip(&self.kept[row.kept.clone()]) {
             put(value, begin, *end);

@@ -1,8 +1,8 @@
 //! How an action's state is read back: the look-ups of its extension, checked against the operations that they ask.
 
 use super::action::named;
-use super::reading::Reading;
-use super::{core_schema, reach, rules};
+use super::reading::DocumentReader;
+use super::{rules, schema};
 use crate::diag::Diagnostic;
 use crate::provider::answer::Standing;
 use crate::provider::model::{LookupRule, LookupValue, Operation, Pages, RowMatch, RowStep, StandingRule};
@@ -13,7 +13,7 @@ use crate::tree::node::{Node, Shape};
 
 /// Reads `lookups`, with all operations known.
 pub(super) fn read<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     extension: &'a Node,
     action: &Operation,
     operations: &[Operation],
@@ -23,7 +23,7 @@ pub(super) fn read<'a>(
 }
 
 fn lookup<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     node: &'a Node,
     action: &Operation,
     operations: &[Operation],
@@ -86,14 +86,14 @@ fn lookup<'a>(
     })
 }
 
-fn check_asked(reading: &mut Reading<'_>, asked: &Operation, name: &str, span: Span) {
+fn check_asked(reading: &mut DocumentReader<'_>, asked: &Operation, name: &str, span: Span) {
     if !asked.parameters.iter().any(|parameter| parameter.name == name) {
         let names = asked.parameters.iter().map(|parameter| parameter.name.as_str());
         reading.no_such(span, format!("`{}` has no parameter `{name}`", asked.name), name, names);
     }
 }
 
-fn check_fixed(reading: &mut Reading<'_>, asked: &Operation, name: &str, value: &serde_json::Value, span: Span) {
+fn check_fixed(reading: &mut DocumentReader<'_>, asked: &Operation, name: &str, value: &serde_json::Value, span: Span) {
     let Some(parameter) = asked.parameters.iter().find(|parameter| parameter.name == name) else { return };
     let text = scalar_text(value).unwrap_or_default();
     if let Err(what) = params::scalar(parameter, &text) {
@@ -101,7 +101,7 @@ fn check_fixed(reading: &mut Reading<'_>, asked: &Operation, name: &str, value: 
     }
 }
 
-fn source<'a>(reading: &mut Reading<'a>, node: &'a Node, action: &Operation) -> Option<LookupValue> {
+fn source<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, action: &Operation) -> Option<LookupValue> {
     let fields = reading.closed(node, &["parameter", "answer", "fixed"]);
     let [field] = fields else {
         let what = "say where the value comes from by one of `parameter`, `answer` and `fixed`";
@@ -112,12 +112,12 @@ fn source<'a>(reading: &mut Reading<'a>, node: &'a Node, action: &Operation) -> 
         "parameter" => named(reading, &field.value, &action.parameters)
             .map(|parameter| LookupValue::Parameter(parameter.name.clone())),
         "answer" => reading.pointer(&field.value).map(LookupValue::Answer),
-        "fixed" => Some(LookupValue::Fixed(core_schema::value(&field.value))),
+        "fixed" => Some(LookupValue::Fixed(schema::json(&field.value))),
         _ => None,
     }
 }
 
-fn pages<'a>(reading: &mut Reading<'a>, node: &'a Node, asked: &Operation) -> Option<Pages> {
+fn pages<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation) -> Option<Pages> {
     reading.closed(node, &["parameter", "first", "total", "size"]);
     let parameter = reading.required(node, "parameter").and_then(|name| named(reading, name, &asked.parameters));
     let first = reading.required(node, "first").and_then(|node| reading.number(node, 0..=1));
@@ -126,7 +126,7 @@ fn pages<'a>(reading: &mut Reading<'a>, node: &'a Node, asked: &Operation) -> Op
     Some(Pages { parameter: parameter?.name.clone(), first: first?, total: total?, size: size? })
 }
 
-fn row_step<'a>(reading: &mut Reading<'a>, node: &'a Node, action: &Operation) -> Option<RowStep> {
+fn row_step<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, action: &Operation) -> Option<RowStep> {
     reading.closed(node, &["list", "match"]);
     let list = reading.required(node, "list").and_then(|node| reading.pointer(node));
     let mut matches = Vec::new();
@@ -147,7 +147,7 @@ fn row_step<'a>(reading: &mut Reading<'a>, node: &'a Node, action: &Operation) -
     Some(RowStep { list: list?, matches })
 }
 
-fn standings<'a>(reading: &mut Reading<'a>, list: &'a Node) -> Vec<StandingRule> {
+fn standings<'a>(reading: &mut DocumentReader<'a>, list: &'a Node) -> Vec<StandingRule> {
     let mut read: Vec<(StandingRule, Span)> = Vec::new();
     for node in reading.list(list) {
         reading.closed(node, &["when", "tells"]);
@@ -160,7 +160,7 @@ fn standings<'a>(reading: &mut Reading<'a>, list: &'a Node) -> Vec<StandingRule>
     if list.items().is_empty() {
         reading.error("wrong-value", list.span, "a look-up without `standings` tells nothing");
     }
-    for (hidden, by) in reach::unreachable_standings(&read) {
+    for (hidden, by) in rules::unreachable_standings(&read) {
         let finding = Diagnostic::error("unreachable-rule", hidden, "this rule is unreachable");
         reading.push(finding.related(by, "this one always wins"));
     }

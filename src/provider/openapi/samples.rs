@@ -1,7 +1,7 @@
 //! Samples of a document, read and checked by shape. [`crate::provider::samples`] runs them.
 
-use super::core_schema;
-use super::reading::Reading;
+use super::reading::DocumentReader;
+use super::{rules, schema};
 use crate::provider::answer::{Meaning, Standing};
 use crate::provider::model::{Operation, Sample, SampleAnswer, SampleReading};
 use crate::provider::params;
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 /// Reads `samples`, with all operations known.
 pub(super) fn read<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     extension: &'a Node,
     operation: &Operation,
     operations: &[Operation],
@@ -24,7 +24,7 @@ pub(super) fn read<'a>(
 }
 
 fn sample<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     node: &'a Node,
     operation: &Operation,
     operations: &[Operation],
@@ -36,7 +36,7 @@ fn sample<'a>(
     let name = reading.required_text(node, "name");
     let parameters = node.get("parameters").map(|node| parameters(reading, node, operation)).unwrap_or_default();
     let path = reading.required_text(node, "path");
-    let body = node.get("body").map(core_schema::value);
+    let body = node.get("body").map(schema::json);
     let sample_reading = if is_lookup { Some(sample_reading(reading, node, operation, operations)?) } else { None };
     let list = reading.required(node, "answers")?;
     let answers: Vec<SampleAnswer> =
@@ -48,7 +48,7 @@ fn sample<'a>(
 }
 
 fn sample_reading<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     node: &'a Node,
     operation: &Operation,
     operations: &[Operation],
@@ -69,7 +69,7 @@ fn sample_reading<'a>(
 }
 
 /// Parameters in a sample are raw text as in a plan, and get their types the same way.
-fn parameters<'a>(reading: &mut Reading<'a>, node: &'a Node, operation: &Operation) -> Map<String, Value> {
+fn parameters<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, operation: &Operation) -> Map<String, Value> {
     let mut parameters = Map::new();
     for field in reading.map(node) {
         let Some(parameter) = operation.parameters.iter().find(|parameter| parameter.name == field.name) else {
@@ -86,19 +86,19 @@ fn parameters<'a>(reading: &mut Reading<'a>, node: &'a Node, operation: &Operati
     parameters
 }
 
-fn answer<'a>(reading: &mut Reading<'a>, node: &'a Node, is_lookup: bool) -> Option<SampleAnswer> {
-    let word = if is_lookup { "tells" } else { "means" };
-    reading.closed(node, &["status", "headers", "body", "text", "reference", word]);
+fn answer<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, is_lookup: bool) -> Option<SampleAnswer> {
+    let key = if is_lookup { "tells" } else { "means" };
+    reading.closed(node, &["status", "headers", "body", "text", "reference", key]);
     let status = reading.required(node, "status").and_then(|node| reading.number(node, 100..=599));
     let mut headers = Vec::new();
     for field in node.get("headers").map(|node| reading.map(node)).unwrap_or_default() {
         headers.extend(reading.text(&field.value).map(|value| (field.name.to_ascii_lowercase(), value.to_owned())));
     }
-    let means = reading.required(node, word)?;
-    let known = if is_lookup {
-        reading.word(means, &Standing::ALL).is_some()
+    let means = reading.required(node, key)?;
+    let word = if is_lookup {
+        reading.word(means, &Standing::ALL).map(Standing::word)
     } else {
-        reading.word(means, &Meaning::ALL).is_some()
+        rules::meaning(reading, means).map(Meaning::word)
     };
     let text = reading.optional_text(node, "text").map(str::to_owned);
     if let (Some(both), Some(_)) = (node.get("text"), node.get("body")) {
@@ -107,9 +107,9 @@ fn answer<'a>(reading: &mut Reading<'a>, node: &'a Node, is_lookup: bool) -> Opt
     Some(SampleAnswer {
         status: u16::try_from(status?).ok()?,
         headers,
-        body: node.get("body").map(core_schema::value),
+        body: node.get("body").map(schema::json),
         text,
-        means: means.text().filter(|_| known)?.to_owned(),
+        means: word?.to_owned(),
         reference: reading.optional_text(node, "reference").map(str::to_owned),
     })
 }
