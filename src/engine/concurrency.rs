@@ -124,7 +124,7 @@ impl Growth {
         };
         self.answers += 1;
         let lasted = at.saturating_sub(began);
-        if self.answers < slots.saturating_mul(2).max(LEAST_ROUND) || lasted.is_zero() {
+        if self.answers < slots.saturating_mul(2).max(MIN_ROUND) || lasted.is_zero() {
             return slots;
         }
         let rate = f64::from(self.answers) / lasted.as_secs_f64();
@@ -163,7 +163,7 @@ const BURST: u32 = 8;
 /// Latencies that are kept, and after how many new ones they are looked through.
 const KEPT: usize = 64;
 const LOOKED_UP_EACH: usize = 8;
-const LEAST_ROUND: u32 = 16;
+const MIN_ROUND: u32 = 16;
 /// Half as many places again must bring at least this much more.
 const WORTH_IT: f64 = 1.1;
 const REST: u32 = 20;

@@ -1,6 +1,6 @@
-//! What follows from an attempt or a look-up: the one table that must be right. Pure.
+//! What follows from an attempt or a status query: the one table that must be right. Pure.
 //!
-//! `failed` means: surely no effect. One attempt that may have taken effect taints its action for good; only a look-up that
+//! `failed` means: surely no effect. One attempt that may have taken effect taints its action for good; only a status query that
 //! shows the contrary clears it. An operation whose repetition may cost twice is never sent while its action is tainted.
 
 use crate::journal::ActionState;
@@ -21,7 +21,7 @@ pub struct Rules {
 
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attempt {
+pub enum AttemptResult {
     /// It surely did not reach the provider.
     NotSent,
     /// It may have, and no whole answer came.
@@ -62,11 +62,11 @@ pub enum Doubt {
 }
 
 /// What an attempt did at the provider.
-pub fn effect(attempt: Attempt) -> Effect {
+pub fn effect(attempt: AttemptResult) -> Effect {
     match attempt {
-        Attempt::NotSent => Effect::None,
-        Attempt::Lost => Effect::Unknown,
-        Attempt::Answered { meaning, .. } => match meaning {
+        AttemptResult::NotSent => Effect::None,
+        AttemptResult::Lost => Effect::Unknown,
+        AttemptResult::Answered { meaning, .. } => match meaning {
             Meaning::Succeeded | Meaning::PendingApproval => Effect::Done,
             Meaning::AlreadyDone
             | Meaning::Rejected
@@ -81,32 +81,33 @@ pub fn effect(attempt: Attempt) -> Effect {
 
 /// What an attempt costs of `retry.attempts`: one that was throttled, or refused for its credentials or its nonce, costs nothing; nor
 /// does one that was not sent to a provider that was known to be `down`, since that says nothing about the action.
-pub const fn counts(attempt: Attempt, down: bool) -> bool {
+pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
     match attempt {
-        Attempt::NotSent => !down,
-        Attempt::Answered {
-            meaning: Meaning::Throttled | Meaning::RefusedToken | Meaning::RefusedCredentials, ..
+        AttemptResult::NotSent => !down,
+        AttemptResult::Answered {
+            meaning: Meaning::Throttled | Meaning::RefusedToken | Meaning::RefusedCredentials,
+            ..
         } => false,
-        Attempt::Lost | Attempt::Answered { .. } => true,
+        AttemptResult::Lost | AttemptResult::Answered { .. } => true,
     }
 }
 
 /// Whether what follows from an attempt is the same whatever the rules are; finding out what can be looked up takes time.
-pub const fn is_clear(attempt: Attempt) -> bool {
+pub const fn is_clear(attempt: AttemptResult) -> bool {
     use Meaning::{AlreadyDone, PendingApproval, Succeeded};
-    matches!(attempt, Attempt::Answered { meaning: Succeeded | PendingApproval | AlreadyDone, .. })
+    matches!(attempt, AttemptResult::Answered { meaning: Succeeded | PendingApproval | AlreadyDone, .. })
 }
 
 /// What follows from an attempt; `state` is the action's state with this attempt counted and its effect in `tainted`.
-pub fn after_attempt(rules: Rules, attempt: Attempt, state: ActionState) -> Next {
+pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -> Next {
     let again = state.counted < rules.attempts;
     let doubt = if rules.lookup { Next::LookUp(Doubt::Lost) } else { Next::End(Outcome::InDoubt) };
     let used_up = if state.tainted { doubt } else { Next::End(Outcome::Failed) };
     match attempt {
-        Attempt::NotSent if again => Next::Again,
-        Attempt::NotSent => used_up,
-        Attempt::Lost => lost(rules, again, doubt),
-        Attempt::Answered { meaning, status, declared } => match meaning {
+        AttemptResult::NotSent if again => Next::Again,
+        AttemptResult::NotSent => used_up,
+        AttemptResult::Lost => lost(rules, again, doubt),
+        AttemptResult::Answered { meaning, status, declared } => match meaning {
             Meaning::Succeeded => Next::End(Outcome::Succeeded),
             Meaning::PendingApproval => Next::End(Outcome::PendingApproval),
             Meaning::AlreadyDone if state.tainted => Next::End(Outcome::Succeeded),
@@ -134,7 +135,7 @@ const fn lost(rules: Rules, again: bool, doubt: Next) -> Next {
     }
 }
 
-/// What follows from a look-up. `refused` is whether the provider's last answer was a refusal.
+/// What follows from a status query. `refused` is whether the provider's last answer was a refusal.
 pub fn after_lookup(rules: Rules, standing: Standing, refused: bool, state: ActionState) -> Next {
     let again = state.counted < rules.attempts && !refused;
     match standing {
@@ -149,7 +150,7 @@ pub fn after_lookup(rules: Rules, standing: Standing, refused: bool, state: Acti
     }
 }
 
-/// What a look-up says about the attempts so far.
+/// What a status query says about the attempts so far.
 pub const fn lookup_effect(standing: Standing) -> Effect {
     match standing {
         Standing::Done | Standing::Pending => Effect::Done,
@@ -203,9 +204,9 @@ mod tests {
     use super::*;
     use Outcome::{AlreadyDone, Failed, InDoubt, PendingApproval, Rejected, Succeeded};
 
-    const ANSWERS: [(&str, Attempt); 15] = [
-        ("not sent", Attempt::NotSent),
-        ("lost", Attempt::Lost),
+    const ANSWERS: [(&str, AttemptResult); 15] = [
+        ("not sent", AttemptResult::NotSent),
+        ("lost", AttemptResult::Lost),
         ("succeeded", answered(Meaning::Succeeded, 200, true)),
         ("pending", answered(Meaning::PendingApproval, 201, true)),
         ("already", answered(Meaning::AlreadyDone, 409, true)),
@@ -221,8 +222,8 @@ mod tests {
         ("garbage", answered(Meaning::Unknown, 202, false)),
     ];
 
-    const fn answered(meaning: Meaning, status: u16, declared: bool) -> Attempt {
-        Attempt::Answered { meaning, status, declared }
+    const fn answered(meaning: Meaning, status: u16, declared: bool) -> AttemptResult {
+        AttemptResult::Answered { meaning, status, declared }
     }
 
     const fn state(counted: u32, tainted: bool) -> ActionState {

@@ -103,7 +103,7 @@ fn tokens_and_the_canaries_look_ups_are_requests() {
     let mut actions = queue(4);
     actions.push(1);
     let foretold = forecast(&settings, &actions, &assumptions);
-    // One for a token, two canaries with a look-up each, two more: the seventh waits for the third's answer, at 600 ms, to leave the window.
+    // One for a token, two canaries with a status query each, two more: the seventh waits for the third's answer, at 600 ms, to leave the window.
     let counts = foretold.accounts.iter().map(|account| (account.actions, account.requests)).collect::<Vec<_>>();
     assert_eq!(counts, [(4, 7), (1, 1)]);
     assert!(foretold.takes.unwrap().as_millis().abs_diff(1800) <= GUARDS);

@@ -4,8 +4,6 @@
 //! A state machine on a given `now`; never sleeps, never reads a clock.
 
 mod adaptive;
-mod cap;
-mod spacing;
 #[cfg(test)]
 mod tests;
 mod windows;
@@ -111,7 +109,7 @@ impl Pace {
         // A provider that asks for no wait has not said when there is room.
         // And a told limit's own length is no wait: its window keeps requests back as long as it must.
         let other = |wait: &Duration| !wait.is_zero() && told.is_none_or(|told| told.length != *wait);
-        let asked = retry_after.filter(other).map(|wait| wait.min(LONGEST_HOLD));
+        let asked = retry_after.filter(other).map(|wait| wait.min(MAX_HOLD));
         let hold = asked.unwrap_or(own);
         self.held_until = self.held_until.max(now.saturating_add(hold));
         self.held_until
@@ -177,4 +175,4 @@ impl Pace {
 }
 
 /// Longest hold-back, whatever a provider says.
-const LONGEST_HOLD: Duration = Duration::from_secs(3600);
+const MAX_HOLD: Duration = Duration::from_secs(3600);

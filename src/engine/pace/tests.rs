@@ -31,7 +31,7 @@ fn a_full_window_opens_when_its_oldest_answer_has_left_it() {
 
 #[test]
 fn a_provider_is_held_back_as_long_as_it_asks() {
-    for (asked, held) in [(ms(2000), ms(2000)), (Duration::MAX, LONGEST_HOLD)] {
+    for (asked, held) in [(ms(2000), ms(2000)), (Duration::MAX, MAX_HOLD)] {
         let mut pace = Pace::new(&[]);
         assert_eq!(pace.take(ms(0)), Ok(()));
         pace.answered(ms(0), ms(100));

@@ -117,8 +117,8 @@ pub(super) fn insert(log: &mut VecDeque<Moment>, at: Moment) {
 
 /// Clocks of two machines do not run at quite the same speed: 100 ppm is much for a quartz.
 fn guard(length: Duration) -> Duration {
-    (length / 10_000).max(LEAST_GUARD)
+    (length / 10_000).max(MIN_GUARD)
 }
 
 /// Timers and network cards round.
-const LEAST_GUARD: Duration = Duration::from_millis(1);
+const MIN_GUARD: Duration = Duration::from_millis(1);

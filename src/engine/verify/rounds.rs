@@ -46,7 +46,7 @@ pub enum After {
 /// The rounds of a verification. Of a million cases it holds some 80 bytes each, and between two rounds no words but those that differ.
 #[derive(Debug)]
 pub struct Rounds {
-    cases: Vec<Case>,
+    cases: Vec<CaseRounds>,
     revoked: usize,
     until: Moment,
     pause: Duration,
@@ -55,7 +55,7 @@ pub struct Rounds {
 }
 
 #[derive(Debug)]
-struct Case {
+struct CaseRounds {
     /// Whom it can be asked of.
     witnesses: Witnesses,
     /// Whether it was seen revoked.
@@ -68,7 +68,7 @@ struct Case {
 impl Rounds {
     /// Rounds for cases that can be asked of these witnesses, until so long after `now`.
     pub fn new(witnesses: impl Iterator<Item = Witnesses>, now: Moment, wait: Duration) -> Self {
-        let case = |witnesses| Case { witnesses, revoked: false, heard: Vec::new(), sight: None };
+        let case = |witnesses| CaseRounds { witnesses, revoked: false, heard: Vec::new(), sight: None };
         let cases = witnesses.map(case).collect();
         Self { cases, revoked: 0, until: now + wait, pause: FIRST_PAUSE, words: HashSet::new() }
     }
@@ -109,11 +109,11 @@ impl Rounds {
             self.revoked += usize::from(case.revoked);
             case.sight = Some(sight);
         }
-        if now >= self.until || !self.cases.iter().any(Case::is_due) {
+        if now >= self.until || !self.cases.iter().any(CaseRounds::is_due) {
             After::Over
         } else {
             let next = (now + self.pause).min(self.until);
-            self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
+            self.pause = self.pause.saturating_mul(2).min(MAX_PAUSE);
             After::Again(next)
         }
     }
@@ -136,7 +136,7 @@ impl Rounds {
     }
 }
 
-impl Case {
+impl CaseRounds {
     fn is_due(&self) -> bool {
         !self.witnesses.is_empty() && !self.revoked
     }
@@ -176,7 +176,7 @@ pub const NOBODY: &str = "there is nobody to ask: no state call fits, and no cer
 const UNHEARD: &str = "nobody had answered when it was stopped";
 /// CAs need seconds to hours; what is asked too often answers no sooner.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const MAX_PAUSE: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests {
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_case_costs_little() {
-        assert!(size_of::<Case>() <= 96, "{} bytes", size_of::<Case>());
+        assert!(size_of::<CaseRounds>() <= 96, "{} bytes", size_of::<CaseRounds>());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// What came of a request, as far as it tells whether the provider can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Came {
+pub enum Contact {
     /// It was answered, whatever the answer says.
     Answered,
     /// It surely did not leave: no address, no connection, no TLS.
@@ -21,7 +21,7 @@ pub enum Came {
 
 /// What has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
+pub enum Transition {
     /// Nothing.
     Same,
     /// It cannot be reached: one request is tried at this moment, and not before.
@@ -34,7 +34,7 @@ pub enum Change {
 
 /// What is known of one provider.
 #[derive(Debug, Clone, Default)]
-pub struct Reach {
+pub struct CircuitBreaker {
     /// Requests in a row that were not sent, and that were lost.
     not_sent: u32,
     lost: u32,
@@ -54,7 +54,7 @@ struct Probing {
     out: bool,
 }
 
-impl Reach {
+impl CircuitBreaker {
     /// Whether the provider is down as far as is known. A request that is begun now and does not leave costs no attempt.
     pub const fn is_down(&self) -> bool {
         self.probing.is_some()
@@ -66,50 +66,50 @@ impl Reach {
     }
 
     /// A request is begun.
-    pub fn began(&mut self) {
+    pub fn note_request(&mut self) {
         if let Some(probing) = &mut self.probing {
             probing.out = true;
         }
     }
 
     /// A request came to this. `patient` says that somebody waits until a deadline; `random` is uniform in 0 to 1.
-    pub fn came(&mut self, came: Came, now: Moment, patient: bool, random: f64) -> Change {
-        match came {
-            Came::Answered => {
+    pub fn note_contact(&mut self, contact: Contact, now: Moment, patient: bool, random: f64) -> Transition {
+        match contact {
+            Contact::Answered => {
                 let was_down = self.probing.is_some();
                 *self = Self { was_up: true, ..Self::default() };
-                return if was_down { Change::Up } else { Change::Same };
+                return if was_down { Transition::Up } else { Transition::Same };
             }
-            Came::NotSent => self.not_sent = self.not_sent.saturating_add(1),
-            Came::Lost => self.lost = self.lost.saturating_add(1),
+            Contact::NotSent => self.not_sent = self.not_sent.saturating_add(1),
+            Contact::Lost => self.lost = self.lost.saturating_add(1),
         }
         let since = *self.since.get_or_insert(now);
         let tries = match &mut self.probing {
             // One that was under way before tells nothing new.
-            Some(probing) if !probing.out => return Change::Same,
+            Some(probing) if !probing.out => return Transition::Same,
             Some(probing) => probing.tries.saturating_add(1),
-            None if self.not_sent < MOST_NOT_SENT && self.lost < MOST_LOST => return Change::Same,
+            None if self.not_sent < MAX_NOT_SENT && self.lost < MAX_LOST => return Transition::Same,
             None => 1,
         };
         let down_for = now.saturating_sub(since);
         // A deadline is a reason to wait for a provider that was there; one that never was is probably named wrongly.
         if down_for >= PATIENCE && !(patient && self.was_up) {
-            return Change::GivenUp(down_for);
+            return Transition::GivenUp(down_for);
         }
-        let next = now + retry::pause(tries, LONGEST_PAUSE, random).max(SHORTEST_PAUSE);
+        let next = now + retry::pause(tries, MAX_PAUSE, random).max(MIN_PAUSE);
         self.probing = Some(Probing { tries, next, out: false });
-        Change::Down(next)
+        Transition::Down(next)
     }
 }
 
 /// So many requests in a row that were not sent, with no answer between them, say that a provider is down.
-const MOST_NOT_SENT: u32 = 3;
+const MAX_NOT_SENT: u32 = 3;
 /// So many that were lost say it too. More, since each may have been one request's own trouble.
-const MOST_LOST: u32 = 8;
+const MAX_LOST: u32 = 8;
 /// Between two tries, at most: the recovery is seen within this time.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// And at least: jitter must not make a storm of it.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(200);
+const MIN_PAUSE: Duration = Duration::from_millis(200);
 /// So long a provider is tried before its account is stopped.
 pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
@@ -117,10 +117,7 @@ pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
 mod tests {
     use super::*;
 
-    use crate::engine::ready::Turn;
-    use crate::engine::ready::testing::{ready, start};
-
-    use Came::{Answered, Lost, NotSent};
+    use Contact::{Answered, Lost, NotSent};
 
     fn seconds(seconds: f64) -> Moment {
         Duration::from_secs_f64(seconds)
@@ -128,45 +125,46 @@ mod tests {
 
     #[test]
     fn a_row_of_requests_that_come_to_nothing_says_that_a_provider_is_down() {
-        let down = |at| Change::Down(seconds(at));
+        let down = |at| Transition::Down(seconds(at));
         for (why, ways, last) in [
-            ("two are chance", vec![NotSent, NotSent], Change::Same),
+            ("two are chance", vec![NotSent, NotSent], Transition::Same),
             ("three are not", vec![NotSent; 3], down(0.5)),
-            ("an answer between them", vec![NotSent, NotSent, Answered, NotSent, NotSent], Change::Same),
-            ("seven lost are chance", vec![Lost; 7], Change::Same),
+            ("an answer between them", vec![NotSent, NotSent, Answered, NotSent, NotSent], Transition::Same),
+            ("seven lost are chance", vec![Lost; 7], Transition::Same),
             ("eight are not", vec![Lost; 8], down(0.5)),
             ("a lost one is no answer", vec![NotSent, Lost, NotSent, Lost, NotSent], down(0.5)),
-            ("what was under way before tells nothing new", vec![NotSent; 9], Change::Same),
-            ("and an answer to it all", [vec![NotSent; 9], vec![Answered]].concat(), Change::Up),
+            ("what was under way before tells nothing new", vec![NotSent; 9], Transition::Same),
+            ("and an answer to it all", [vec![NotSent; 9], vec![Answered]].concat(), Transition::Up),
         ] {
-            let mut reach = Reach::default();
-            let changes: Vec<Change> = ways.iter().map(|came| reach.came(*came, seconds(0.0), false, 0.5)).collect();
-            assert_eq!(changes.last(), Some(&last), "{why}");
+            let mut breaker = CircuitBreaker::default();
+            let transitions: Vec<Transition> =
+                ways.iter().map(|contact| breaker.note_contact(*contact, seconds(0.0), false, 0.5)).collect();
+            assert_eq!(transitions.last(), Some(&last), "{why}");
         }
     }
 
     /// Tries a provider that never answers until it is given up or so much time has gone by; how often it was tried, and for how long.
     fn tried(patient: bool, was_up: bool, until: f64) -> (u32, Option<Duration>) {
-        let mut reach = Reach::default();
+        let mut breaker = CircuitBreaker::default();
         let mut now = seconds(100.0);
         if was_up {
-            reach.came(Answered, now, patient, 1.0);
+            breaker.note_contact(Answered, now, patient, 1.0);
         }
-        (0..2).for_each(|_| assert_eq!(reach.came(NotSent, now, patient, 1.0), Change::Same));
-        let mut change = reach.came(NotSent, now, patient, 1.0);
+        (0..2).for_each(|_| assert_eq!(breaker.note_contact(NotSent, now, patient, 1.0), Transition::Same));
+        let mut transition = breaker.note_contact(NotSent, now, patient, 1.0);
         let mut tries = 0;
         loop {
-            match change {
-                Change::Down(next) if next < seconds(until) => {
-                    assert!(next > now && next - now <= LONGEST_PAUSE, "{now:?} {next:?}");
+            match transition {
+                Transition::Down(next) if next < seconds(until) => {
+                    assert!(next > now && next - now <= MAX_PAUSE, "{now:?} {next:?}");
                     now = next;
                     tries += 1;
-                    reach.began();
-                    change = reach.came(if tries % 2 == 0 { Lost } else { NotSent }, now, patient, 1.0);
+                    breaker.note_request();
+                    transition = breaker.note_contact(if tries % 2 == 0 { Lost } else { NotSent }, now, patient, 1.0);
                 }
-                Change::Down(_) => return (tries, None),
-                Change::GivenUp(after) => return (tries, Some(after)),
-                Change::Same | Change::Up => panic!("{change:?}"),
+                Transition::Down(_) => return (tries, None),
+                Transition::GivenUp(after) => return (tries, Some(after)),
+                Transition::Same | Transition::Up => panic!("{transition:?}"),
             }
         }
     }
@@ -174,7 +172,7 @@ mod tests {
     #[test]
     fn patience_ends_but_for_a_deadline_of_a_provider_that_was_there() {
         let (tries, given_up) = tried(false, true, 1e6);
-        assert!(given_up.is_some_and(|after| after >= PATIENCE && after < PATIENCE + LONGEST_PAUSE), "{given_up:?}");
+        assert!(given_up.is_some_and(|after| after >= PATIENCE && after < PATIENCE + MAX_PAUSE), "{given_up:?}");
         assert!((30..40).contains(&tries), "{tries} tries in a quarter of an hour");
         assert!(tried(true, false, 1e6).1.is_some(), "it was never there");
         assert_eq!(tried(true, true, 7200.0).1, None, "the deadline decides");
@@ -182,36 +180,16 @@ mod tests {
 
     #[test]
     fn jitter_makes_no_storm() {
-        let mut reach = Reach::default();
+        let mut breaker = CircuitBreaker::default();
         let mut now = seconds(0.0);
         let mut tries = 0;
         while now < seconds(10.0) {
-            reach.began();
-            if let Change::Down(next) = reach.came(NotSent, now, false, 0.0) {
+            breaker.note_request();
+            if let Transition::Down(next) = breaker.note_contact(NotSent, now, false, 0.0) {
                 now = next;
                 tries += 1;
             }
         }
         assert!(tries <= 51, "{tries}");
-    }
-
-    #[test]
-    fn an_account_that_cannot_be_reached_sends_one_at_a_time_and_holds_nobody() {
-        let mut ready = ready(&[4, 4], 0);
-        for ordinal in 0..6 {
-            ready.add(ordinal, usize::from(ordinal == 5), &[], None);
-        }
-        assert_eq!(
-            [ready.next(seconds(0.0)), ready.next(seconds(0.0)), ready.next(seconds(0.0))],
-            [start(0, 0), start(5, 1), start(1, 0)]
-        );
-        ready.probe(0, Some(seconds(10.0)));
-        assert_eq!(ready.next(seconds(20.0)), Turn::WaitForAnswer, "two are still under way");
-        ready.stepped(0);
-        ready.stepped(0);
-        assert_eq!(ready.next(seconds(9.0)), Turn::Wait(seconds(10.0)));
-        assert_eq!([ready.next(seconds(10.0)), ready.next(seconds(10.0))], [start(2, 0), Turn::WaitForAnswer]);
-        ready.probe(0, None);
-        assert_eq!(ready.next(seconds(10.0)), start(3, 0));
     }
 }

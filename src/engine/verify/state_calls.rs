@@ -1,18 +1,17 @@
 //! One round of the providers' state calls, account by account, under their limits. Each request has its record before it is sent, as
 //! in a run.
 
+use super::cases::{Case, SourceReport, SourceReports};
 use super::rounds::Said;
-use super::{Case, Heard, Telling};
-use crate::engine::attempt::{JournalFailed, Paced, Tools, append};
-use crate::engine::look_up::{self, Doubted, LookedUp, Told};
 use crate::engine::pace::{Full, Pace};
 use crate::engine::retry;
 use crate::engine::sender::Sender;
+use crate::engine::status_query::{self, DoubtfulAction, ReadLists, StatusAnswer, StatusQuery, StatusQueryResult};
+use crate::engine::step::{JournalFailed, LimitSignal, StepContext, append};
 use crate::engine::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Reader, Record};
 use crate::plan::Action;
-use crate::provider::model::{ActionRules, Operation, Provider};
-use crate::provider::{Standing, lookup};
+use crate::provider::{Provider, Standing, lookup};
 use crate::run::{Ordinal, Witness};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -25,7 +24,7 @@ use tokio::task::JoinSet;
 
 /// An account whose state calls are asked.
 #[derive(Debug)]
-pub(super) struct Account<T, C> {
+pub(super) struct QueriedAccount<T, C> {
     pub(super) index: usize,
     pub(super) sender: Rc<Sender<T>>,
     pub(super) journal: Journal,
@@ -35,8 +34,10 @@ pub(super) struct Account<T, C> {
     pub(super) retry: crate::plan::Retry,
     /// Accounts of one credential have one.
     pub(super) pace: Rc<RefCell<Pace>>,
-    /// Told when a place may have become free there.
+    /// StatusAnswer when a place may have become free there.
     pub(super) answered: Rc<Notify>,
+    /// The lists that were read here.
+    pub(super) lists: Rc<ReadLists>,
     pub(super) token: tokio::sync::Mutex<()>,
     /// Why it is not asked any more.
     pub(super) refused: RefCell<Option<String>>,
@@ -44,22 +45,19 @@ pub(super) struct Account<T, C> {
 
 /// Whether an action's target can be looked up, by its parameters or by the provider's id that was kept.
 pub fn has_state_call(provider: &Provider, action: &Action, reference: Option<&str>) -> bool {
-    let Some((operation, rules)) = rules_of(provider, action) else { return false };
+    let Some(operation) = provider.operation(&action.operation) else { return false };
+    let Some(rules) = &operation.action else { return false };
     let answer = reference.and_then(|reference| lookup::remembered(operation, reference));
     !lookup::choose(provider, rules, &action.parameters, answer.as_ref()).is_empty()
 }
 
-fn rules_of<'p>(provider: &'p Provider, action: &Action) -> Option<(&'p Operation, &'p ActionRules)> {
-    provider.actions().find(|(operation, _)| operation.name == action.operation)
-}
-
-impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
+impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
     /// Looks up those of the cases that are due.
     pub(super) async fn round(
         self: Rc<Self>,
         cases: Rc<Vec<Case>>,
         due: VecDeque<usize>,
-        heard: Telling,
+        heard: SourceReports,
     ) -> Result<(), JournalFailed> {
         let since = self.clock.elapsed();
         let workers = self.concurrency.clamp(1, due.len().max(1));
@@ -74,7 +72,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                     let Some(case) = next else { return Ok(()) };
                     let said = this.ask(cases[case].ordinal, since).await?;
                     let at = this.clock.now();
-                    drop(heard.send(Heard { case, witness: Witness::State, said, at }).await);
+                    drop(heard.send(SourceReport { case, witness: Witness::State, said, at }).await);
                 }
             });
         }
@@ -87,12 +85,15 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
 
     async fn ask(&self, ordinal: Ordinal, since: Duration) -> Result<Said, JournalFailed> {
         let (action, history) = self.reader.history(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
+        let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
+        let operation = self.sender.find_action(&action.operation).ok_or_else(unknown)?;
         let reference = history.reply.reference;
-        let answer = rules_of(&self.sender.provider, &action)
-            .and_then(|(operation, _)| lookup::remembered(operation, reference.as_deref()?));
-        let doubted = Doubted { answer, since, ..Doubted::default() };
+        let answer =
+            reference.and_then(|reference| lookup::remembered(&self.sender.provider.operations[operation], &reference));
+        let doubtful = DoubtfulAction { answer, since, ..DoubtfulAction::default() };
         let (state, attempts) = (ActionState::default(), self.retry.attempts);
-        let asked = look_up::Case { action: action.into(), state, doubted, attempts };
+        let lists = Rc::clone(&self.lists);
+        let asked = StatusQuery { action: action.into(), state, doubtful, attempts, lists };
         let (mut tries, mut throttles) = (0, 0);
         loop {
             let refused = self.refused.borrow().clone();
@@ -101,22 +102,23 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
             }
             let timing = self.place().await;
             let Some(pass) = self.sender.pass() else {
-                self.paced(Paced::Unsent, &timing);
+                self.note_limits(LimitSignal::Unsent, &timing);
                 self.fetch_token(&mut tries).await?;
                 continue;
             };
-            let tools = Tools {
+            let context = StepContext {
                 sender: Rc::clone(&self.sender),
                 account: self.index,
+                operation,
                 journal: self.journal.clone(),
                 clock: Rc::clone(&self.clock),
                 pass,
                 down: false,
                 timing: Rc::clone(&timing),
             };
-            match look_up::ask(&tools, &asked).await? {
-                Told::Standing { standing, seen, pace } => {
-                    self.paced(pace, &timing);
+            match status_query::ask(&context, &asked).await? {
+                StatusAnswer::Standing { standing, seen, limits } => {
+                    self.note_limits(limits, &timing);
                     let seen = self.sender.mask(&seen);
                     return Ok(match standing {
                         Standing::Done => Said::Revoked(None),
@@ -125,8 +127,8 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                         Standing::Unknown => Said::Nothing(seen.into()),
                     });
                 }
-                Told::Nothing(LookedUp::Failed { cause, pace, refused_token, .. }) => {
-                    self.paced(pace, &timing);
+                StatusAnswer::Nothing(StatusQueryResult::Failed { cause, limits, refused_token, .. }) => {
+                    self.note_limits(limits, &timing);
                     if let Some(number) = refused_token {
                         if !self.sender.renew(number) {
                             *self.refused.borrow_mut() = Some(format!("the credentials were refused: {cause}"));
@@ -134,8 +136,8 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                         continue;
                     }
                     // Throttling costs no try, but a verification is no run: it may come to nothing.
-                    throttles += u32::from(matches!(pace, Paced::Throttled { .. }));
-                    if matches!(pace, Paced::Throttled { .. }) && throttles < MOST_THROTTLES {
+                    throttles += u32::from(matches!(limits, LimitSignal::Throttled { .. }));
+                    if matches!(limits, LimitSignal::Throttled { .. }) && throttles < MAX_THROTTLES {
                         continue;
                     }
                     tries += 1;
@@ -144,7 +146,9 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
                     }
                     self.pause(tries).await;
                 }
-                Told::Nothing(LookedUp::More | LookedUp::Settled(_)) => self.paced(Paced::Answered, &timing),
+                StatusAnswer::Nothing(StatusQueryResult::More | StatusQueryResult::Settled(_)) => {
+                    self.note_limits(LimitSignal::Answered, &timing)
+                }
             }
         }
     }
@@ -161,7 +165,7 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
         timing.note_sent(&*self.clock);
         let fetched = self.sender.fetch_token(self.clock.now()).await;
         timing.note_answered(&*self.clock);
-        self.paced(Paced::Answered, &timing);
+        self.note_limits(LimitSignal::Answered, &timing);
         if let Err(error) = fetched {
             *tries += 1;
             if error.refused || *tries >= self.retry.attempts {
@@ -186,18 +190,18 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
         }
     }
 
-    fn paced(&self, paced: Paced, timing: &RequestTiming) {
+    fn note_limits(&self, limits: LimitSignal, timing: &RequestTiming) {
         let now = self.clock.elapsed();
         let times = timing.times(now);
         let mut pace = self.pace.borrow_mut();
-        match paced {
-            Paced::Unsent => pace.unsent(),
+        match limits {
+            LimitSignal::Unsent => pace.unsent(),
             _ => pace.answered(times.sent, times.answered),
         }
-        match paced {
-            Paced::Unsent | Paced::Lost => {}
-            Paced::Answered => pace.quiet(now),
-            Paced::Throttled { retry_after, limit } => drop(pace.throttled(now, retry_after, limit)),
+        match limits {
+            LimitSignal::Unsent | LimitSignal::Lost => {}
+            LimitSignal::Answered => pace.quiet(now),
+            LimitSignal::Throttled { retry_after, limit } => drop(pace.throttled(now, retry_after, limit)),
         }
         drop(pace);
         self.answered.notify_waiters();
@@ -210,4 +214,4 @@ impl<T: Transport + 'static, C: Clock + 'static> Account<T, C> {
 
 /// The part of the longest pause that is waited; one process that reads needs no jitter.
 const EVEN: f64 = 0.5;
-const MOST_THROTTLES: u32 = 20;
+const MAX_THROTTLES: u32 = 20;
