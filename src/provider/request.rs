@@ -40,6 +40,8 @@ pub fn add_path_and_query(text: &mut String, operation: &Operation, parameters: 
 /// The JSON body: the given members in document order, without blanks; `{}` where the operation has a body and nothing is given;
 /// `None` where it has none.
 pub fn body(operation: &Operation, parameters: &Map<String, Value>) -> Option<Vec<u8>> {
+    // `{}` and not nothing: Huawei refuses an empty body, though every member is optional
+    // (https://support.huaweicloud.com/eu/api-ccm/RevokeCertificate.html).
     if !operation.has_body {
         return None;
     }

@@ -1,12 +1,15 @@
-//! Huawei Cloud's SDK-HMAC-SHA256, recomputed over what arrived. Signs nothing.
+//! Huawei Cloud's ways to authenticate: SDK-HMAC-SHA256, recomputed over what arrived, and the identity service's tokens for a name and a
+//! password. Signs nothing.
 
-use crate::simulator::request::Received;
-use crate::simulator::routes::{decode, encode};
+use crate::simulator::message::{Received, Response, decode, encode};
+use crate::simulator::options::credential;
 use hmac::{Hmac, KeyInit, Mac};
-use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 
 /// The keys that are accepted.
 pub(super) struct Keys {
@@ -68,7 +71,8 @@ impl<'a> Authorization<'a> {
 }
 
 fn canonical(request: &Received, signed: &[&str]) -> Result<String, String> {
-    // The vendor's signers decode before they split and sort.
+    // As the vendor's own signers have it (`huaweicloudsdkcore`, the API Request Signing Guide): they decode before
+    // they split and sort, and the canonical path ends with `/`, which the path on the wire need not.
     let path = decode(request.path());
     let mut path: String = path.split('/').map(encode).collect::<Vec<_>>().join("/");
     if !path.ends_with('/') {
@@ -104,6 +108,66 @@ fn sha256(bytes: &[u8]) -> String {
 const ALGORITHM: &str = "SDK-HMAC-SHA256";
 const DATE: &str = "x-sdk-date";
 const TOLERANCE_SECONDS: u64 = 15 * 60;
+
+/// The tokens of one account.
+#[derive(Debug, Default)]
+pub(in crate::simulator) struct Tokens {
+    until: HashMap<String, Timestamp>,
+    issued: u64,
+}
+
+impl Tokens {
+    /// Answers `POST /v3/auth/tokens`.
+    pub(in crate::simulator) fn issue(
+        &mut self,
+        provider: &str,
+        request: &Received,
+        now: Timestamp,
+        verify: bool,
+    ) -> Response {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        let at = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+        let (name, password, domain) = (at(NAME), at(PASSWORD), at(DOMAIN));
+        if name.is_none() || password.is_none() || domain.is_none() {
+            let error = json!({"error": {"code": 400, "title": "Bad Request", "message": "the identity is not whole"}});
+            return Response::json(400, Some(&error));
+        }
+        let same = |given: Option<&str>, key: &str| given == Some(credential(provider, key).reveal());
+        let known = same(name, "iam_user") && same(password, "iam_password") && same(domain, "iam_domain");
+        if verify && !known {
+            let message = "The username or password is wrong.";
+            let error = json!({"error": {"code": 401, "title": "Unauthorized", "message": message}});
+            return Response::json(401, Some(&error));
+        }
+        self.issued += 1;
+        let token = format!("simulated-{provider}-token-{}", self.issued);
+        let until = now.checked_add(LIFETIME).unwrap_or(Timestamp::MAX);
+        self.until.insert(token.clone(), until);
+        let answer = json!({"token": {
+            "methods": ["password"],
+            "issued_at": format!("{now:.6}"),
+            "expires_at": format!("{until:.6}"),
+            "user": {"name": name, "domain": {"name": domain}},
+        }});
+        Response::json(201, Some(&answer)).with("x-subject-token", token)
+    }
+
+    /// Whether a token was issued and has not expired.
+    pub(in crate::simulator) fn holds(&self, token: &str, now: Timestamp) -> bool {
+        self.until.get(token).is_some_and(|until| now < *until)
+    }
+
+    /// How many were issued.
+    pub(in crate::simulator) fn issued(&self) -> u64 {
+        self.issued
+    }
+}
+
+const NAME: &str = "/auth/identity/password/user/name";
+const PASSWORD: &str = "/auth/identity/password/user/password";
+const DOMAIN: &str = "/auth/identity/password/user/domain/name";
+/// https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html
+const LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 #[cfg(test)]
 mod tests {
@@ -182,5 +246,33 @@ mod tests {
         {
             assert!(Authorization::read(text).is_none(), "{text}");
         }
+    }
+
+    fn token_request(password: &str) -> Received {
+        let body = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": {
+            "name": "simulated-huawei-iam_user",
+            "password": password,
+            "domain": {"name": "simulated-huawei-iam_domain"},
+        }}}}});
+        Received { body: body.to_string().into_bytes(), ..Received::default() }
+    }
+
+    #[test]
+    fn a_token_is_issued_for_the_right_password_and_holds_for_a_day() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let mut tokens = Tokens::default();
+        for (request, verify, status) in [
+            (token_request("wrong"), true, 401),
+            (Received::default(), true, 400),
+            (token_request("wrong"), false, 201),
+            (token_request("simulated-huawei-iam_password"), true, 201),
+        ] {
+            assert_eq!(tokens.issue("huawei", &request, now, verify).status, status);
+        }
+        assert_eq!(tokens.issued(), 2);
+        let token = "simulated-huawei-token-2";
+        assert!(tokens.holds(token, now) && !tokens.holds("simulated-huawei-token-3", now));
+        assert!(tokens.holds(token, now + SignedDuration::from_secs(86_399)));
+        assert!(!tokens.holds(token, now + SignedDuration::from_secs(86_400)));
     }
 }

@@ -1,6 +1,6 @@
 //! NAVER Cloud's gateway signature v2, verified. Signs nothing.
 
-use crate::simulator::request::Received;
+use crate::simulator::message::Received;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -22,6 +22,7 @@ pub(super) fn verify(request: &Received, access_key: &str, secret_key: &str, now
     if now.as_millisecond().abs_diff(sent) > TOLERANCE_MS {
         return Err("the timestamp is more than five minutes off".to_owned());
     }
+    // The path and its query as sent, and never the body (https://api.ncloud-docs.com/docs/en/common-ncpapi).
     let message = format!("{} {}\n{timestamp}\n{key}", request.method, request.target);
     if signature == sign(secret_key, &message) { Ok(()) } else { Err("the signature is wrong".to_owned()) }
 }
@@ -34,6 +35,7 @@ fn sign(secret_key: &str, message: &str) -> String {
 
 const TIMESTAMP: &str = "x-ncp-apigw-timestamp";
 const ACCESS_KEY: &str = "x-ncp-iam-access-key";
+/// The gateway refuses clocks that are further off (https://api.ncloud-docs.com/docs/en/common-ncpapi).
 const TOLERANCE_MS: u64 = 5 * 60 * 1000;
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! From a request to an operation's parameters, or what is wrong with it. Knows documents; keeps and answers nothing.
 
-use super::request::Received;
-use super::routes::decode;
+use super::message::{Received, decode};
 use crate::provider::Operation;
 use crate::provider::model::{Kind, Location, Parameter};
 use serde_json::{Map, Value};

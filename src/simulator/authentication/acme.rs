@@ -1,8 +1,10 @@
-//! An ACME server's manners (RFC 8555): the directory, nonces, one account, and whether a JWS is good. Decides about no certificate.
+//! What an ACME server (RFC 8555) asks for before anything else: the directory, nonces, one account, and whether a JWS is good. Decides about
+//! no certificate.
 //!
 //! Written from the RFCs, apart from the signer that it checks, so that an error in either shows.
 
-use super::request::{Received, Response};
+use crate::simulator::message::{Received, Response};
+use crate::simulator::options::ACCOUNT_KEY;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
     UnparsedPublicKey,
@@ -17,40 +19,43 @@ use x509_parser::public_key::PublicKey;
 
 /// What one account's server has given out.
 #[derive(Debug, Default)]
-pub(super) struct Acme {
+pub(in crate::simulator) struct Acme {
     nonces: HashSet<String>,
     issued: u64,
     /// Nonces that were asked for, apart from those that came with answers.
-    pub(super) fetched: u64,
+    pub(in crate::simulator) fetched: u64,
 }
 
 /// What a client asks for before anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Manner {
+pub(in crate::simulator) enum AcmeEndpoint {
     Directory,
     Nonce,
     Account,
 }
 
-/// The private key of the one account: it is the same in every run, and protects nothing.
-pub(super) const ACCOUNT_KEY: &str = include_str!("account-key.pem");
-
 impl Acme {
     /// Answers what is asked before anything else; `base` is the path of the directory.
-    pub(super) fn serve(&mut self, manner: Manner, request: &Received, base: &str, verify: bool) -> Response {
+    pub(in crate::simulator) fn serve(
+        &mut self,
+        endpoint: AcmeEndpoint,
+        request: &Received,
+        base: &str,
+        verify: bool,
+    ) -> Response {
         let url = |name: &str| format!("{}/{name}", directory(request, base));
-        match manner {
-            Manner::Directory => {
+        match endpoint {
+            AcmeEndpoint::Directory => {
                 let names = [("newNonce", NEW_NONCE), ("newAccount", NEW_ACCOUNT), ("revokeCert", "revokeCert")];
                 let members = names.map(|(name, path)| (name.to_owned(), json!(url(path))));
                 Response::json(200, Some(&Value::Object(members.into_iter().collect())))
             }
-            Manner::Nonce => {
+            AcmeEndpoint::Nonce => {
                 self.fetched += 1;
                 let response = Response { status: 200, ..Response::default() };
                 self.with_nonce(response.with("cache-control", "no-store"))
             }
-            Manner::Account => {
+            AcmeEndpoint::Account => {
                 let answer = match self.admit(request, base, None, verify) {
                     Ok(()) => Response::json(200, Some(&json!({"status": "valid"}))).with("location", url("account/1")),
                     Err(refusal) => refusal,
@@ -61,7 +66,7 @@ impl Acme {
     }
 
     /// Every answer brings a nonce.
-    pub(super) fn with_nonce(&mut self, response: Response) -> Response {
+    pub(in crate::simulator) fn with_nonce(&mut self, response: Response) -> Response {
         self.issued += 1;
         let nonce = format!("simulated-nonce-{}", self.issued);
         self.nonces.insert(nonce.clone());
@@ -73,7 +78,7 @@ impl Acme {
     ///
     /// # Errors
     /// The answer that refuses it.
-    pub(super) fn admit(
+    pub(in crate::simulator) fn admit(
         &mut self,
         request: &Received,
         base: &str,
@@ -117,7 +122,7 @@ impl Acme {
 }
 
 /// The request with what its JWS carries in the place of its body; as it is where it carries none.
-pub(super) fn opened(request: &Received) -> Received {
+pub(in crate::simulator) fn opened(request: &Received) -> Received {
     let payload = Jws::read(&request.body).map(|jws| jws.payload);
     let mut opened = Received { body: payload.unwrap_or_default(), ..request.clone() };
     opened.headers.retain(|(name, _)| name != "content-type");
@@ -126,7 +131,7 @@ pub(super) fn opened(request: &Received) -> Received {
 }
 
 /// The serial number of a certificate in base64url, as reports show it.
-pub(super) fn serial(certificate: &str) -> Option<String> {
+pub(in crate::simulator) fn serial(certificate: &str) -> Option<String> {
     let der = URL_SAFE_NO_PAD.decode(certificate).ok()?;
     let (_, certificate) = X509Certificate::from_der(&der).ok()?;
     let digits = hex::encode(certificate.tbs_certificate.raw_serial());
@@ -135,14 +140,14 @@ pub(super) fn serial(certificate: &str) -> Option<String> {
 }
 
 /// The refusal of a nonce.
-pub(super) fn bad_nonce() -> Response {
+pub(in crate::simulator) fn bad_nonce() -> Response {
     problem(400, "badNonce", "the nonce is unknown, or it was used")
 }
 
 /// The path of nonces below the directory.
-pub(super) const NEW_NONCE: &str = "new-nonce";
+pub(in crate::simulator) const NEW_NONCE: &str = "new-nonce";
 /// The path of accounts below the directory.
-pub(super) const NEW_ACCOUNT: &str = "new-account";
+pub(in crate::simulator) const NEW_ACCOUNT: &str = "new-account";
 
 struct Jws {
     protected: Value,
@@ -250,8 +255,8 @@ mod tests {
     #[test]
     fn certificates_are_known_by_serial_number_and_key() {
         for (pem, expected) in [
-            (include_str!("../pki/testdata/keys/p256-certificate.pem"), "c0ffee01"),
-            (include_str!("../pki/testdata/keys/rsa-certificate.pem"), "7a01"),
+            (include_str!("../../pki/testdata/keys/p256-certificate.pem"), "c0ffee01"),
+            (include_str!("../../pki/testdata/keys/rsa-certificate.pem"), "7a01"),
         ] {
             let lines: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
             let der = base64::engine::general_purpose::STANDARD.decode(lines).unwrap();

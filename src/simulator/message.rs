@@ -1,5 +1,7 @@
-//! A request as it arrived, and what the simulator does in return. Plain values: everything between them is pure.
+//! HTTP messages (RFC 9110) as plain values: a request as it arrived, what the simulator does in return, and percent-encoding. Decides
+//! nothing.
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ pub(super) struct Received {
     pub(super) method: String,
     /// Path and query, still percent-encoded.
     pub(super) target: String,
-    /// Names in lower case, in the order in which they came.
+    /// Names in lower case, in the order in which they arrived.
     pub(super) headers: Vec<(String, String)>,
     /// The body, whole.
     pub(super) body: Vec<u8>,
@@ -18,16 +20,16 @@ pub(super) struct Received {
 
 /// What is done in return.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Reply {
+pub(super) struct Reaction {
     /// It waits so long first.
-    pub(super) after: Duration,
+    pub(super) delay: Duration,
     /// What comes then.
-    pub(super) deed: Deed,
+    pub(super) kind: ReactionKind,
 }
 
 /// An answer, or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Deed {
+pub(super) enum ReactionKind {
     /// A whole answer.
     Answer(Response),
     /// The connection is closed without a word.
@@ -79,3 +81,15 @@ impl Response {
         self
     }
 }
+
+/// Percent-encoded text, decoded; what is not UTF-8 then is replaced.
+pub(super) fn decode(text: &str) -> String {
+    percent_decode_str(text).decode_utf8_lossy().into_owned()
+}
+
+/// A path segment or a query word, encoded as RFC 3986 has it: all but the unreserved characters.
+pub(super) fn encode(text: &str) -> String {
+    utf8_percent_encode(text, SEGMENT).to_string()
+}
+
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');

@@ -1,6 +1,6 @@
 //! The targets of all accounts: what is known of each, what took effect, and under which look-ups each is found. Answers nothing.
 
-use super::SimulatedAccount;
+use super::options::SimulatedAccount;
 use crate::provider::model::{LookupRule, LookupValue, Operation, RowMatch};
 use crate::provider::pointer::scalar_text;
 use crate::provider::{Provider, Standing};
@@ -10,8 +10,8 @@ use std::collections::{BTreeSet, HashMap};
 
 /// All targets.
 #[derive(Debug, Default)]
-pub(super) struct State {
-    targets: Vec<Target>,
+pub(super) struct TargetStore {
+    targets: Vec<SimulatedTarget>,
     by_name: HashMap<(usize, usize, String), usize>,
     /// Account, look-up and the values that it asks by → the targets that it then shows.
     by_lookup: HashMap<(usize, usize, String), Vec<Found>>,
@@ -21,7 +21,7 @@ pub(super) struct State {
 
 /// One thing that an operation acts on.
 #[derive(Debug)]
-pub(super) struct Target {
+pub(super) struct SimulatedTarget {
     /// Index of the operation.
     pub(super) operation: usize,
     /// The latest parameters, with those that only look-ups use.
@@ -46,7 +46,7 @@ pub(super) struct Found {
     pub(super) rule: usize,
 }
 
-impl State {
+impl TargetStore {
     /// Prepares the look-ups of all accounts.
     pub(super) fn new(accounts: &[SimulatedAccount]) -> Self {
         let mut asked_by: HashMap<_, BTreeSet<_>> = HashMap::new();
@@ -73,7 +73,7 @@ impl State {
         let named = action.target.parameters.iter().map(|name| parameters.get(name).and_then(scalar_text));
         let name = named.collect::<Option<Vec<_>>>()?.join("/");
         let target = *self.by_name.entry((account, operation, name)).or_insert_with(|| {
-            self.targets.push(Target {
+            self.targets.push(SimulatedTarget {
                 operation,
                 parameters: Map::new(),
                 effects: 0,
@@ -93,7 +93,7 @@ impl State {
     }
 
     /// A target of a known index.
-    pub(super) fn target(&self, target: usize) -> &Target {
+    pub(super) fn target(&self, target: usize) -> &SimulatedTarget {
         &self.targets[target]
     }
 
@@ -166,7 +166,7 @@ impl State {
         if !matches.iter().any(|one| is_wide(&one)) {
             return;
         }
-        let same = |other: &Target, one: &&RowMatch| {
+        let same = |other: &SimulatedTarget, one: &&RowMatch| {
             is_wide(&one) || text(&other.parameters, &one.parameter) == text(&parameters, &one.parameter)
         };
         for ((_, _, _), other) in self.by_name.iter().filter(|((of, by, _), _)| *of == account && *by == operation) {

@@ -2,11 +2,12 @@
 //!
 //! Written from the vendors' descriptions, apart from the signers that it checks, so that an error in either shows.
 
-mod huawei;
+pub(super) mod acme;
+pub(super) mod huawei;
 mod naver;
 
-use super::credential;
-use super::request::Received;
+use super::message::Received;
+use super::options::credential;
 use crate::provider::Provider;
 use crate::provider::model::{AuthScheme, SignerKind};
 use jiff::Timestamp;
@@ -64,7 +65,7 @@ fn verify_scheme(
             };
             Some(huawei::verify(request, &key, now))
         }
-        // A JWS is the whole request's affair: `super::acme`.
+        // A JWS is the whole request's affair: [`acme`].
         SignerKind::AcmeJws => None,
         SignerKind::HuaweiIamToken(_) => {
             let given = request.header("x-auth-token")?;
