@@ -68,7 +68,7 @@ impl Earlier {
         };
         let run = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
         // A run that says that it is finished need not be folded, unless something in it may be worth a word.
-        if reader.course()?.finished_at.is_some() {
+        if reader.overview_without_actions()?.finished_at.is_some() {
             let harmless =
                 |(account, operation): &(usize, String)| repeats(*account, operation.as_str()) == Repeat::Safe;
             if reader.operations()?.iter().all(harmless) && !reader.was_in_doubt()? {

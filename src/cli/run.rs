@@ -207,14 +207,15 @@ fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Re
 /// # Errors
 /// Where the run cannot be read.
 pub fn teach(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<(), JournalError> {
-    dir.read()?.histories(|action, _| {
+    for found in dir.read()?.histories() {
+        let (action, _) = found?;
         simulator.learn(&KnownTarget {
             account: facts.settings.accounts[action.account].name.clone(),
             operation: action.operation,
             parameters: (*action.parameters).clone(),
         });
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// Refuses to begin a run whose deadline counts from now and is over before anything could be sent: it could never be resumed.

@@ -1,7 +1,7 @@
 //! The copies of a plan's files in its run directory, and whether the files have changed since. Reads and writes files; knows no plan.
 
 use super::JournalError;
-use super::dir::private_file;
+use super::files::private_file;
 use crate::plan::ReadFile;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -87,13 +87,9 @@ pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
 
 fn index(directory: &Path) -> Result<Vec<Copied>, JournalError> {
     let path = directory.join(INDEX);
-    match File::open(&path) {
-        Ok(file) => serde_json::from_reader(BufReader::new(file))
-            .map_err(|error| JournalError::Unreadable { path, what: error.to_string() }),
-        // Runs of earlier versions have none.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(JournalError::file(&path, "reading")(error)),
-    }
+    let file = File::open(&path).map_err(JournalError::file(&path, "reading"))?;
+    serde_json::from_reader(BufReader::new(file))
+        .map_err(|error| JournalError::Unreadable { path, what: error.to_string() })
 }
 
 /// The first line in which two texts differ, from 1.
