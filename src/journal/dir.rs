@@ -75,6 +75,7 @@ impl RunMaker {
                 Err(error) => return Err(error),
             }
         };
+        // Held while the directory is made, so that another process does not take it for one that was abandoned.
         let lock = lock(&making)?;
         private_dir(&making.join(INPUTS))?;
         let connection = schema::create(&making.join(DATABASE))?;
@@ -120,15 +121,18 @@ impl RunMaker {
         let write = || -> rusqlite::Result<()> {
             let constants = [FACTS, &text, OPERATIONS, &operations];
             connection.execute("INSERT INTO run VALUES (?1, ?2), (?3, ?4)", constants)?;
+            // Only `needs` names actions by their ids; an index of a million would cost time and room for nothing.
             if self.needs_seen {
                 connection.execute_batch("CREATE INDEX action_by_id ON action (id);")?;
             }
+            // The mode is kept in the file: whoever reads it first need not be allowed to write it.
             connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")
         };
         write().map_err(JournalError::database(&database))?;
         connection.close().map_err(|(_, source)| JournalError::Database { path: database.clone(), source })?;
         inputs::copy(&self.making.join(INPUTS), files)?;
         make_reserve(&self.making.join(RESERVE), facts.actions)?;
+        // A rename may come to the disk before what it names: after a power cut there must be no run directory with an empty database.
         sync(&database)?;
         sync(&self.making.join(INPUTS))?;
         sync(&self.making)?;
@@ -140,6 +144,7 @@ impl RunMaker {
         let renamed = fs::rename(&self.making, target);
         renamed.map_err(JournalError::file(target, "putting the run directory at its place"))?;
         drop(self.lock);
+        // And the rename is on the disk only once the directory above is.
         let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
         sync(parent.unwrap_or(Path::new(".")))?;
         Ok(RunDir { path: target.to_path_buf() })

@@ -263,6 +263,7 @@ impl Reader {
             .map_err(&database)?;
         let mut rows = statement.query([]).map_err(&database)?;
         let mut queue = Queue::default();
+        // Ordinals are places: every other table and every state is by ordinal, so a row that is missing would shift them all.
         while let Some(row) = rows.next().map_err(&database)? {
             let account = usize::try_from(row.get::<_, i64>(1).map_err(&database)?).unwrap_or(usize::MAX);
             let ordinal = queue.push(account);
@@ -277,8 +278,9 @@ impl Reader {
                 };
                 queue.need(ordinal, ids.iter().map(needed).collect::<Result<_, _>>()?);
             }
-            let not_before: Option<String> = row.get(3).map_err(&database)?;
-            if let Some(until) = not_before.and_then(|text| text.parse().ok()) {
+            if let Some(until) = row.get::<_, Option<String>>(3).map_err(&database)? {
+                // An instant that cannot be read must not let the action go at once.
+                let until = until.parse().map_err(|error| self.unreadable(format!("not_before: {error}")))?;
                 queue.hold(ordinal, until);
             }
             if let Some(of) = row.get(4).map_err(&database)? {
