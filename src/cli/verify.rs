@@ -12,7 +12,7 @@ use super::verify_targets::{ToSee, gather};
 use crate::engine::verify::{Case, Ended, Progress, Verification, verify as ask};
 use crate::engine::{Sender, Word};
 use crate::journal::dir::OpenRun;
-use crate::journal::{JournalError, Reader, RunDir, RunFacts};
+use crate::journal::{Reader, RunDir, RunFacts};
 use crate::provider::Catalog;
 use crate::run::{StopReason, Witness};
 use crate::time::human;
@@ -157,9 +157,10 @@ fn in_rounds(
 /// What was seen of each case, as it is kept.
 fn walk(reader: &Reader, facts: &RunFacts, cases: &[Case], each: &mut dyn FnMut(VerifiedAction)) -> Result<(), String> {
     let mut cases = cases.iter().peekable();
-    let walked: Result<(), JournalError> = reader.histories(|action, history| {
-        let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { return Ok(()) };
-        let Some(verified) = history.verified else { return Ok(()) };
+    for found in reader.histories() {
+        let (action, history) = found.map_err(|error| error.to_string())?;
+        let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { continue };
+        let Some(verified) = history.verified else { continue };
         let cells = cells_of(verified);
         let account = facts.settings.accounts.get(action.account);
         each(VerifiedAction {
@@ -170,7 +171,6 @@ fn walk(reader: &Reader, facts: &RunFacts, cases: &[Case], each: &mut dyn FnMut(
             cells,
             was_asked: !case.witnesses.is_empty(),
         });
-        Ok(())
-    });
-    walked.map_err(|error| error.to_string())
+    }
+    Ok(())
 }

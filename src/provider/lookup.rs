@@ -1,7 +1,7 @@
 //! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
 
 use super::answer::{Answer, HeaderFields, Standing};
-use super::model::{ActionRules, LookupRule, LookupValue, Operation, Pages, AnswerLocation, Provider, RowStep};
+use super::model::{ActionRules, AnswerLocation, LookupRule, LookupValue, Operation, Pages, Provider, RowStep};
 use super::pointer::scalar_text;
 use super::verdict::{self, Verdict};
 use super::{Meaning, params};

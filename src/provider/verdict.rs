@@ -2,7 +2,7 @@
 //! how long the provider asks to wait. Pure and total: any answer gets a verdict, and what nothing declares is never a success.
 
 use super::answer::{Answer, Meaning};
-use super::model::{AnswerRule, Condition, Operation, AnswerLocation, Test, ThrottleForm, ThrottleHint, Window};
+use super::model::{AnswerLocation, AnswerRule, Condition, Operation, Test, ThrottleForm, ThrottleHint, Window};
 use super::pointer::Pointer;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;

@@ -5,7 +5,7 @@ use super::world::{Faults, VirtualClock, WorldTransport};
 use super::{Bench, Cut, virtual_time};
 use certsweep::engine::Sender;
 use certsweep::engine::verify::{Case, Known, Places, Verification, has_state_call, verify};
-use certsweep::journal::{JournalError, Reader, RunDir, Verified};
+use certsweep::journal::{Reader, RunDir, Verified};
 use certsweep::pki::{CertId, Certificate};
 use certsweep::run::{Ordinal, Seen, Witness};
 use certsweep::text::Secret;
@@ -132,13 +132,7 @@ async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, scri
 
 /// What was kept of each action.
 fn kept(reader: &Reader) -> Vec<Verified> {
-    let mut kept = Vec::new();
-    let walked: Result<(), JournalError> = reader.histories(|_, history| {
-        kept.push(history.verified.unwrap());
-        Ok(())
-    });
-    walked.unwrap();
-    kept
+    reader.histories().map(|found| found.unwrap().1.verified.unwrap()).collect()
 }
 
 fn silent(seconds: u64) -> (u64, Result<&'static [u8], Unheard>) {

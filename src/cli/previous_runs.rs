@@ -14,17 +14,17 @@ use std::path::{Path, PathBuf};
 
 /// What earlier runs know.
 #[derive(Debug, Default)]
-pub struct Earlier {
-    runs: Vec<EarlierRun>,
+pub struct PreviousRuns {
+    runs: Vec<PreviousRun>,
     /// Actions that a new run should not send without a word, by what they do, in that order; of several that do the same, the last
     /// counts.
-    known: Vec<(Fingerprint, u32, Stand)>,
+    known: Vec<(Fingerprint, u32, Overlap)>,
     /// Those of them that the plan has: how many, and the first one's id.
-    met: BTreeMap<(usize, Stand), (u64, String)>,
+    overlaps: BTreeMap<(usize, Overlap), (u64, String)>,
 }
 
 #[derive(Debug)]
-struct EarlierRun {
+struct PreviousRun {
     path: PathBuf,
     digest: String,
     unfinished: bool,
@@ -32,25 +32,25 @@ struct EarlierRun {
 
 /// How an action stands in an earlier run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Stand {
+enum Overlap {
     /// It waits there, or may have taken effect; it costs each time.
-    OpenAndCostly,
+    OpenAndUnsafe,
     /// It took effect there; it costs each time.
-    DoneAndCostly,
+    DoneAndUnsafe,
     /// It waits there, or may have taken effect; asking again does no harm.
     Open,
 }
 
-impl Earlier {
+impl PreviousRuns {
     /// Reads the runs in a directory. One that cannot be read is passed over: it has nothing to say here.
     pub fn read(directory: &Path, catalog: &Catalog) -> Self {
-        let mut earlier = Self::default();
+        let mut previous = Self::default();
         for path in runs_in(directory) {
             // A run that fails half-way through keeps what was found in it so far.
-            drop(earlier.read_run(path, catalog));
+            drop(previous.read_run(path, catalog));
         }
-        earlier.known.sort_by_key(|(fingerprint, ..)| fingerprint.0);
-        earlier
+        previous.known.sort_by_key(|(fingerprint, ..)| fingerprint.0);
+        previous
     }
 
     fn read_run(&mut self, path: PathBuf, catalog: &Catalog) -> Result<(), JournalError> {
@@ -68,34 +68,34 @@ impl Earlier {
         };
         let run = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
         // A run that says that it is finished need not be folded, unless something in it may be worth a word.
-        if reader.course()?.finished_at.is_some() {
+        if reader.overview_without_actions()?.finished_at.is_some() {
             let harmless =
                 |(account, operation): &(usize, String)| repeats(*account, operation.as_str()) == Repeat::Safe;
             if reader.operations()?.iter().all(harmless) && !reader.was_in_doubt()? {
-                self.runs.push(EarlierRun { path, digest: facts.digest, unfinished: false });
+                self.runs.push(PreviousRun { path, digest: facts.digest, unfinished: false });
                 return Ok(());
             }
         }
         let states = reader.states()?;
         let ended = |state: crate::journal::ActionState| matches!(state.phase, Phase::Ended(_));
         let unfinished = !states.iter().all(ended);
-        self.runs.push(EarlierRun { path, digest: facts.digest.clone(), unfinished });
+        self.runs.push(PreviousRun { path, digest: facts.digest.clone(), unfinished });
         reader.fingerprints(|ordinal, account, operation, fingerprint| {
-            if let Some(stand) = stand(states.of(ordinal).phase, || repeats(account, operation)) {
-                self.known.push((fingerprint, run, stand));
+            if let Some(overlap) = overlap(states.of(ordinal).phase, || repeats(account, operation)) {
+                self.known.push((fingerprint, run, overlap));
             }
         })
     }
 
     /// Takes in the next action of the plan.
-    pub fn meet(&mut self, action: &Action) {
+    pub fn compare(&mut self, action: &Action) {
         let end = self.known.partition_point(|(fingerprint, ..)| fingerprint.0 <= action.fingerprint.0);
         let last = end.checked_sub(1).map(|index| self.known[index]);
-        if let Some((fingerprint, run, stand)) = last
+        if let Some((fingerprint, run, overlap)) = last
             && fingerprint == action.fingerprint
             && action.duplicate_of.is_none()
         {
-            self.met.entry((run as usize, stand)).or_insert_with(|| (0, action.id.clone())).0 += 1;
+            self.overlaps.entry((run as usize, overlap)).or_insert_with(|| (0, action.id.clone())).0 += 1;
         }
     }
 
@@ -103,7 +103,7 @@ impl Earlier {
     ///
     /// # Errors
     /// The exit code, where the plan must not be carried out; why was printed. `new` overrides that.
-    pub fn judge(&self, context: &Context, read: &ReadPlan, new: bool) -> Result<bool, Exit> {
+    pub fn warn(&self, context: &Context, read: &ReadPlan, new: bool) -> Result<bool, Exit> {
         let mut warned = false;
         let mut refused = false;
         for (index, run) in self.runs.iter().enumerate() {
@@ -121,24 +121,26 @@ impl Earlier {
                 }
                 continue;
             }
-            for ((_, stand), (count, first)) in self.met.range((index, Stand::OpenAndCostly)..=(index, Stand::Open)) {
+            for ((_, overlap), (count, first)) in
+                self.overlaps.range((index, Overlap::OpenAndUnsafe)..=(index, Overlap::Open))
+            {
                 let which = match count {
                     1 => format!("the action `{first}`"),
                     more => format!("{more} actions, `{first}` the first of them,"),
                 };
-                let words = match stand {
-                    Stand::Open => {
+                let words = match overlap {
+                    Overlap::Open => {
                         format!("{which} waits in an earlier run too, or may have taken effect there: {path}")
                     }
-                    Stand::DoneAndCostly => {
+                    Overlap::DoneAndUnsafe => {
                         format!("{which} took effect in an earlier run, and costs each time: {path}")
                     }
-                    Stand::OpenAndCostly if new => {
+                    Overlap::OpenAndUnsafe if new => {
                         format!(
                             "{which} waits in an earlier run too, or may have taken effect there, and costs each time: {path}"
                         )
                     }
-                    Stand::OpenAndCostly => {
+                    Overlap::OpenAndUnsafe => {
                         refused = true;
                         context.printer.error(&format!(
                             "{which} waits in an earlier run, or may have taken effect there, and costs each time; settle it \
@@ -156,13 +158,13 @@ impl Earlier {
 }
 
 /// How an action stands that a new run would send again; `None` where there is nothing to say about it.
-fn stand(phase: Phase, repeat: impl Fn() -> Repeat) -> Option<Stand> {
+fn overlap(phase: Phase, repeat: impl Fn() -> Repeat) -> Option<Overlap> {
     let costly = || repeat() == Repeat::Unsafe;
     match phase {
         Phase::Waiting | Phase::InFlight | Phase::Ended(Outcome::InDoubt) => {
-            Some(if costly() { Stand::OpenAndCostly } else { Stand::Open })
+            Some(if costly() { Overlap::OpenAndUnsafe } else { Overlap::Open })
         }
-        Phase::Ended(outcome) if outcome.is_well() && costly() => Some(Stand::DoneAndCostly),
+        Phase::Ended(outcome) if outcome.is_well() && costly() => Some(Overlap::DoneAndUnsafe),
         Phase::Ended(_) => None,
     }
 }
@@ -174,19 +176,19 @@ mod tests {
     #[test]
     fn what_would_be_sent_a_second_time_is_told() {
         for (phase, repeat, expected) in [
-            (Phase::Waiting, Repeat::Safe, Some(Stand::Open)),
-            (Phase::InFlight, Repeat::Safe, Some(Stand::Open)),
-            (Phase::InFlight, Repeat::Unsafe, Some(Stand::OpenAndCostly)),
-            (Phase::Ended(Outcome::InDoubt), Repeat::Unsafe, Some(Stand::OpenAndCostly)),
-            (Phase::Ended(Outcome::InDoubt), Repeat::Safe, Some(Stand::Open)),
-            (Phase::Ended(Outcome::Succeeded), Repeat::Unsafe, Some(Stand::DoneAndCostly)),
-            (Phase::Ended(Outcome::PendingApproval), Repeat::Unsafe, Some(Stand::DoneAndCostly)),
+            (Phase::Waiting, Repeat::Safe, Some(Overlap::Open)),
+            (Phase::InFlight, Repeat::Safe, Some(Overlap::Open)),
+            (Phase::InFlight, Repeat::Unsafe, Some(Overlap::OpenAndUnsafe)),
+            (Phase::Ended(Outcome::InDoubt), Repeat::Unsafe, Some(Overlap::OpenAndUnsafe)),
+            (Phase::Ended(Outcome::InDoubt), Repeat::Safe, Some(Overlap::Open)),
+            (Phase::Ended(Outcome::Succeeded), Repeat::Unsafe, Some(Overlap::DoneAndUnsafe)),
+            (Phase::Ended(Outcome::PendingApproval), Repeat::Unsafe, Some(Overlap::DoneAndUnsafe)),
             (Phase::Ended(Outcome::Succeeded), Repeat::Safe, None),
             (Phase::Ended(Outcome::Failed), Repeat::Unsafe, None),
             (Phase::Ended(Outcome::Rejected), Repeat::Unsafe, None),
             (Phase::Ended(Outcome::Skipped), Repeat::Unsafe, None),
         ] {
-            assert_eq!(stand(phase, || repeat), expected, "{phase:?} {repeat:?}");
+            assert_eq!(overlap(phase, || repeat), expected, "{phase:?} {repeat:?}");
         }
     }
 }

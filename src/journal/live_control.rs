@@ -1,82 +1,82 @@
-//! Small files beside the journal, through which a run is asked how it goes (`now.json`) and told what to do (`words/`) from another
-//! process. They are no part of the promise: never synced, gone when the process ends, and a run goes on without them.
+//! Small files beside the journal, through which another process sees how a run goes (`live.json`) and tells it what to do
+//! (`commands/`). They are no part of the promise: never synced, gone when the process ends, and a run goes on without them.
 //!
-//! A word is a file made whole by a rename; whoever carries the run out puts an answer beside it and takes the word away.
+//! A command is a file made whole by a rename; whoever carries the run out puts a reply beside it and takes the command away.
 
 use super::JournalError;
-use super::dir::put_whole;
+use super::files::put_whole;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Tells how the run goes now.
+/// Writes how the run goes now.
 ///
 /// # Errors
 /// Where it cannot be written; the run goes on without.
 pub fn write_now(run: &Path, text: &str) -> io::Result<()> {
-    put_text(&run.join(NOW), text)
+    put_text(&run.join(LIVE), text)
 }
 
-/// How the run goes, where a process has told.
+/// How the run goes, where a process says so.
 pub fn read_now(run: &Path) -> Option<String> {
-    read(&run.join(NOW))
+    read(&run.join(LIVE))
 }
 
-/// What an earlier process told, which was killed, holds no more.
+/// What an earlier process said, which was killed, holds no more.
 pub fn forget_now(run: &Path) {
-    drop(fs::remove_file(run.join(NOW)));
+    drop(fs::remove_file(run.join(LIVE)));
 }
 
-/// Nobody carries the run out any more: nothing is told, and nothing is heard. Answers stay for those who asked.
+/// Nobody carries the run out any more: nothing is said, and no command obeyed. Replies stay for those who wait for one.
 pub fn clear(run: &Path) {
     forget_now(run);
-    for (word, _) in waiting(run) {
-        take_back(&word);
+    for (command, _) in waiting(run) {
+        take_back(&command);
     }
-    drop(fs::remove_dir(run.join(WORDS)));
+    drop(fs::remove_dir(run.join(COMMANDS)));
 }
 
-/// Says a word to whoever carries the run out. `name` tells it from other words, which are heard in the order of their names.
+/// Gives a command to whoever carries the run out. `name` tells it from other commands, which are obeyed in the order of their names.
 ///
 /// # Errors
 /// Where it cannot be written.
 pub fn say(run: &Path, name: &str, text: &str) -> Result<PathBuf, JournalError> {
-    let words = run.join(WORDS);
+    let commands = run.join(COMMANDS);
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.recursive(true);
-    let path = words.join(format!("{name}.{WORD}"));
+    let path = commands.join(format!("{name}.{COMMAND}"));
     let put = || {
-        builder.create(&words)?;
+        builder.create(&commands)?;
         put_text(&path, text)
     };
-    // Whoever takes the last answer away takes the directory away too, perhaps just now.
+    // Whoever takes the last reply away takes the directory away too, perhaps just now.
     put().or_else(|_| put()).map_err(JournalError::file(&path, "writing"))?;
     Ok(path)
 }
 
-/// The words that wait to be heard, with what they say.
+/// The commands that wait, with their texts.
 pub fn waiting(run: &Path) -> Vec<(PathBuf, String)> {
-    let entries = fs::read_dir(run.join(WORDS)).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == WORD)).collect();
+    let entries = fs::read_dir(run.join(COMMANDS)).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == COMMAND)).collect();
     paths.sort();
     paths.into_iter().filter_map(|path| read(&path).map(|text| (path, text))).collect()
 }
 
-/// Answers a word and takes it away.
+/// Puts a reply beside a command and takes the command away.
 ///
 /// # Errors
-/// Where the answer cannot be written.
-pub fn answer(word: &Path, text: &str) -> io::Result<()> {
-    let answered = put_text(&word.with_extension(ANSWER), text);
-    fs::remove_file(word)?;
+/// Where the reply cannot be written.
+pub fn answer(command: &Path, text: &str) -> io::Result<()> {
+    let answered = put_text(&command.with_extension(REPLY), text);
+    fs::remove_file(command)?;
     answered
 }
 
-/// The answer to a word, where there is one; it is taken away.
-pub fn answered(word: &Path) -> Option<String> {
-    let path = word.with_extension(ANSWER);
+/// The reply to a command, where there is one; it is taken away.
+pub fn answered(command: &Path) -> Option<String> {
+    let path = command.with_extension(REPLY);
     let text = read(&path)?;
     drop(fs::remove_file(&path));
     // It goes where nothing else is in it.
@@ -84,9 +84,9 @@ pub fn answered(word: &Path) -> Option<String> {
     Some(text)
 }
 
-/// Takes a word back that nobody has heard; whether it was still there.
-pub fn take_back(word: &Path) -> bool {
-    fs::remove_file(word).is_ok()
+/// Takes a command back that nobody has obeyed; whether it was still there.
+pub fn take_back(command: &Path) -> bool {
+    fs::remove_file(command).is_ok()
 }
 
 fn put_text(path: &Path, text: &str) -> io::Result<()> {
@@ -95,23 +95,23 @@ fn put_text(path: &Path, text: &str) -> io::Result<()> {
 
 fn read(path: &Path) -> Option<String> {
     let mut text = String::new();
-    fs::File::open(path).ok()?.take(LONGEST).read_to_string(&mut text).ok()?;
+    fs::File::open(path).ok()?.take(MAX_BYTES).read_to_string(&mut text).ok()?;
     Some(text)
 }
 
-const NOW: &str = "now.json";
-const WORDS: &str = "words";
-const WORD: &str = "word";
-const ANSWER: &str = "answer";
-/// Nobody has more to say in one word.
-const LONGEST: u64 = 1 << 20;
+const LIVE: &str = "live.json";
+const COMMANDS: &str = "commands";
+const COMMAND: &str = "command";
+const REPLY: &str = "reply";
+/// More is not read of one file: nobody has so much to say.
+const MAX_BYTES: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_heard_answered_and_gone() {
+    fn a_command_is_found_replied_to_and_gone() {
         let run = tempfile::tempdir().unwrap();
         assert!(waiting(run.path()).is_empty());
         let second = say(run.path(), "2", "go").unwrap();
@@ -143,7 +143,7 @@ mod tests {
         #[cfg(unix)]
         {
             use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(run.path().join(NOW)).unwrap().permissions().mode() & 0o777;
+            let mode = fs::metadata(run.path().join(LIVE)).unwrap().permissions().mode() & 0o777;
             assert_eq!(mode, 0o600);
         }
         clear(run.path());
