@@ -153,13 +153,6 @@ impl Parameters {
     pub fn members(&self) -> Result<Members<'_>, serde_json::Error> {
         Members::of(&self.text)
     }
-
-    /// Makes them anew from a text that is a JSON object. For the check alone, which knows that it is.
-    pub(super) fn rewrite(&mut self, write: impl FnOnce(&mut String)) {
-        self.map.take();
-        self.text.clear();
-        write(&mut self.text);
-    }
 }
 
 impl Serialize for InOrder<'_> {
