@@ -46,7 +46,7 @@ const OWNED: [Owned; 13] = [
     Owned { path: "annotate_snippets", only: &["view"] },
     Owned { path: "clap", only: &["cli"] },
     Owned { path: "clap_complete", only: &["cli"] },
-    Owned { path: "serde_yaml", only: &["tree"] },
+    Owned { path: "granit_parser", only: &["tree"] },
     Owned {
         path: "std::fs",
         only: &["provider", "plan", "wire", "journal", "cli", "text", "view", "simulator/tests.rs"],

@@ -1,32 +1,31 @@
-//! What an action is to those before it: new, a repetition, a conflict; a shared key; a part of what another reaches.
+//! What an action is to those before it: a repetition, a conflict; one with the same key; a part of what another reaches.
 
-use super::Checker;
-use super::index;
-use super::parameters::{Parameters, index_of};
-use super::targets::Standing;
+use super::context::Checker;
+use super::fields::index_of;
+use super::parameters::ReadParameters;
+use super::targets::{self, Duplicate};
 use crate::diag::Diagnostic;
+use crate::pki::SpkiFingerprint;
 use crate::plan::checked::Action;
-use crate::provider::model::{ActionRules, Location, Operation};
+use crate::provider::model::{ActionRules, Operation};
 use crate::provider::pointer::scalar_text;
 use crate::text::{Span, safe};
-use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 impl Checker<'_> {
-    /// Says what an action that is whole but for its duplicate is to those before it: the one that it repeats is written into it.
-    /// `false` where it conflicts with one.
-    pub(super) fn stand(&mut self, span: Span, ordinal: u32, standing: Standing, action: &mut Action) -> bool {
+    /// Tells where an action repeats an earlier one, whose id is written into it. `false` where it conflicts with one, which was said.
+    pub(super) fn duplicate(&mut self, span: Span, ordinal: u32, duplicate: Duplicate, action: &mut Action) -> bool {
         let id_of = |this: &Self, ordinal| this.index.id(ordinal).into_owned();
-        match standing {
-            Standing::New => action.duplicate_of = None,
-            Standing::Repeats(first) => {
-                self.index.repeats(ordinal, first);
+        match duplicate {
+            Duplicate::None => {}
+            Duplicate::Repeats(first) => {
+                self.index.duplicates.insert(ordinal, first);
                 let first_id = id_of(self, first);
                 let what = format!("this repeats the action `{}` and will be skipped", safe::terminal(&first_id));
                 self.say(Diagnostic::warning("duplicate", span, what).related(self.index.span(first), "the first"));
                 action.duplicate_of = Some(first_id);
             }
-            Standing::Conflicts(first) => {
+            Duplicate::Conflicts(first) => {
                 let what = format!(
                     "the action `{}` asks for a `{}` of the same target ({}) with other parameters",
                     safe::terminal(&id_of(self, first)),
@@ -42,8 +41,8 @@ impl Checker<'_> {
     }
 
     /// Tells of a certificate request whose key an earlier one has.
-    pub(super) fn key_once(&mut self, ordinal: u32, parameters: &Parameters<'_>) {
-        let Some((key, place)) = parameters.key else { return };
+    pub(super) fn key_once(&mut self, ordinal: u32, key: Option<(SpkiFingerprint, Span)>) {
+        let Some((key, place)) = key else { return };
         let Some(first) = self.index.key(key, ordinal) else { return };
         let first_id = self.index.id(first).into_owned();
         let what = format!("this certificate request has the same key as that of `{}`", safe::terminal(&first_id));
@@ -62,7 +61,7 @@ impl Checker<'_> {
         account: usize,
         operation: &Operation,
         rules: &ActionRules,
-        parameters: &Parameters<'_>,
+        parameters: &ReadParameters<'_>,
     ) {
         for wide in &rules.wide {
             let Some(index) = index_of(operation, &wide.parameter) else { continue };
@@ -75,33 +74,16 @@ impl Checker<'_> {
                 self.say(Diagnostic::warning("wide", place, what));
             }
             let others = rules.target.parameters.iter().filter(|name| **name != wide.parameter);
-            let group: Vec<String> = others
-                .filter_map(|name| parameters.map.get(name))
-                .filter_map(scalar_text)
-                .map(Cow::into_owned)
-                .collect();
+            let group: Vec<Cow<'_, str>> =
+                others.filter_map(|name| parameters.map.get(name)).filter_map(scalar_text).collect();
             if group.is_empty() {
                 continue;
             }
-            let reach = self.index.reach(index::end_hash(index::targets_of(account, &operation.name), &group));
-            let slot = if is_wide { &mut reach.whole } else { &mut reach.part };
-            slot.get_or_insert(place);
-            if let (Some(whole), Some(part), false) = (reach.whole, reach.part, reach.said) {
-                reach.said = true;
+            let group = targets::hash_of(targets::targets_of(account, &operation.name), &group);
+            if let Some((part, whole)) = self.index.groups.add(group, is_wide, place) {
                 let what = format!("another action reaches {}, this one among them", wide.reaches);
                 self.say(Diagnostic::warning("reached-twice", part, what).related(whole, "it"));
             }
         }
     }
-}
-
-/// The parameters without the path of the key that signs, which depends on the working directory.
-pub(super) fn without_place_of_key(operation: &Operation, parameters: &Map<String, Value>) -> Map<String, Value> {
-    let mut parameters = parameters.clone();
-    for parameter in operation.parameters.iter().filter(|parameter| parameter.location == Location::Signer) {
-        if let Some(value) = parameters.get_mut(&parameter.name) {
-            *value = Value::Bool(true);
-        }
-    }
-    parameters
 }
