@@ -47,10 +47,10 @@ impl Random {
 }
 
 /// Runs.
-pub(crate) const RUNS: u64 = 4;
+const RUNS: u64 = 4;
 /// Processes of one run that are killed at most.
-pub(crate) const ROUNDS: u64 = 15;
+const ROUNDS: u64 = 15;
 /// Actions of a run.
-pub(crate) const ACTIONS: u64 = 60;
+const ACTIONS: u64 = 60;
 /// A process is killed at its request of a number up to this.
 const REQUESTS: usize = 10;
