@@ -1,10 +1,9 @@
 //! The simulator over real sockets, with the built-in documents: what it grants, what it refuses, what it withholds.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod client;
 mod lookups;
 mod signers;
 
+use crate::support::client::{Answer, Headers, header, host_and_path, request, send};
 use base64::Engine as _;
 use certsweep::diag::Diagnostics;
 use certsweep::provider::Catalog;
@@ -14,7 +13,6 @@ use certsweep::simulator::{
 };
 use certsweep::text::SourceMap;
 use certsweep::time::Clock;
-use client::{Answer, Headers, header, host_and_path, request, send};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use serde_json::json;
