@@ -13,9 +13,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer;
-use x509_parser::public_key::PublicKey;
+use x509_cert::Certificate;
+use x509_cert::der::asn1::UintRef;
+use x509_cert::der::oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION};
+use x509_cert::der::{Decode as _, Reader as _, SliceReader};
 
 /// What one account's server has given out.
 #[derive(Debug, Default)]
@@ -133,8 +134,8 @@ pub(in crate::simulator) fn opened(request: &Received) -> Received {
 /// The serial number of a certificate in base64url, as reports show it.
 pub(in crate::simulator) fn serial(certificate: &str) -> Option<String> {
     let der = URL_SAFE_NO_PAD.decode(certificate).ok()?;
-    let (_, certificate) = X509Certificate::from_der(&der).ok()?;
-    let digits = hex::encode(certificate.tbs_certificate.raw_serial());
+    let certificate = Certificate::from_der(&der).ok()?;
+    let digits = hex::encode(certificate.tbs_certificate.serial_number.as_bytes());
     let digits = digits.trim_start_matches("00");
     Some(if digits.is_empty() { "00".to_owned() } else { digits.to_owned() })
 }
@@ -193,20 +194,21 @@ impl Jws {
 /// Whether a certificate in base64url is about this key.
 fn certifies(certificate: &str, jwk: &Value) -> bool {
     let Ok(der) = URL_SAFE_NO_PAD.decode(certificate) else { return false };
-    let Ok((_, certificate)) = X509Certificate::from_der(&der) else { return false };
-    let same = |name: &str, bytes: &[u8]| {
-        let bytes: Vec<u8> = bytes.iter().copied().skip_while(|byte| *byte == 0).collect();
-        jwk.get(name).and_then(Value::as_str) == Some(&URL_SAFE_NO_PAD.encode(bytes))
-    };
-    match certificate.public_key().parsed() {
-        Ok(PublicKey::RSA(key)) => same("n", key.modulus) && same("e", key.exponent),
-        Ok(PublicKey::EC(point)) => {
-            let numbers = point.data().get(1..).unwrap_or_default();
+    let Ok(certificate) = Certificate::from_der(&der) else { return false };
+    let same = |name: &str, bytes: &[u8]| jwk.get(name).and_then(Value::as_str) == Some(&URL_SAFE_NO_PAD.encode(bytes));
+    let key = &certificate.tbs_certificate.subject_public_key_info;
+    let Some(bits) = key.subject_public_key.as_bytes() else { return false };
+    match key.algorithm.oid {
+        RSA_ENCRYPTION => {
+            let numbers = SliceReader::new(bits).and_then(|mut reader| {
+                reader.sequence(|fields| Ok((UintRef::decode(fields)?, UintRef::decode(fields)?)))
+            });
+            numbers.is_ok_and(|(n, e)| same("n", n.as_bytes()) && same("e", e.as_bytes()))
+        }
+        ID_EC_PUBLIC_KEY => {
+            let numbers = bits.get(1..).unwrap_or_default();
             let (x, y) = numbers.split_at(numbers.len() / 2);
-            let whole = |name: &str, bytes: &[u8]| {
-                jwk.get(name).and_then(Value::as_str) == Some(&URL_SAFE_NO_PAD.encode(bytes))
-            };
-            whole("x", x) && whole("y", y)
+            same("x", x) && same("y", y)
         }
         _ => false,
     }

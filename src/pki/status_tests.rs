@@ -71,6 +71,40 @@ fn certificates_tell_where_to_ask() {
 }
 
 #[test]
+fn a_certificate_may_be_written_less_strictly_than_der_wants_it() {
+    // `critical` of the basic constraints as BER has it: TRUE is anything but 0.
+    let mut ca = world!("ca.der").to_vec();
+    let constraints = [0x06, 0x03, 0x55, 0x1D, 0x13, 0x01, 0x01, 0xFF];
+    let place = ca.windows(constraints.len()).position(|window| window == constraints).unwrap();
+    ca[place + constraints.len() - 1] = 0x01;
+    assert!(certificate(&ca).is_ca);
+    // A negative serial number, as some CAs have given: its octets are taken as they are.
+    let mut good = world!("good.der").to_vec();
+    let serial = [0x02, 0x02, 0x10, 0x00];
+    let place = good.windows(serial.len()).position(|window| window == serial).unwrap();
+    good[place + 2] = 0x90;
+    assert_eq!(certificate(&good).serial, SerialNumber::parse("9000").unwrap());
+}
+
+#[test]
+fn signatures_on_every_curve_and_by_ed25519_are_verified() {
+    for algorithm in [
+        &rcgen::PKCS_ECDSA_P256_SHA256,
+        &rcgen::PKCS_ECDSA_P384_SHA384,
+        &rcgen::PKCS_ECDSA_P521_SHA512,
+        &rcgen::PKCS_ED25519,
+    ] {
+        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        // RFC 5280, section 4.1.2.5: "no end".
+        parameters.not_after = rcgen::date_time_ymd(9999, 12, 31);
+        let root = certificate(parameters.self_signed(&key).unwrap().der());
+        assert!(root.is_issued_by(&root) && root.is_valid(at(0)), "{algorithm:?}");
+    }
+}
+
+#[test]
 fn what_is_no_certificate_is_refused() {
     let good = world!("good.der");
     for (bytes, expected) in [
