@@ -2,7 +2,7 @@
 //! result to the dispatcher, which alone owns the run's state.
 
 use super::circuit_breaker::Contact;
-use super::retry::{self, AttemptResult, Next};
+use super::retry::{self, AttemptResult, NextStep};
 use super::sender::{Sender, Unsigned};
 use super::step::{LimitSignal, NEVER_AGAIN, StepContext, StepResult, closing, rules};
 use crate::journal::{ActionState, Record, Reply, ToSend};
@@ -55,6 +55,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     let delivery = sender.send(unsigned, pass, clock.now()).await;
     timing.note_answered(&**clock);
     let at = clock.now();
+    // What could not be signed never left: it tells nothing about whether the provider can be reached.
     let signed = !matches!(delivery, Delivery::Unsigned(_));
     let mut pass_refused = None;
     let (result, reply, answer, verdict) = match delivery {
@@ -80,17 +81,18 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     after.attempts = attempt;
     after.counted += u32::from(counts);
     after.tainted |= effect == Effect::Unknown;
+    // Finding out whether there is a status query costs more than the decision, which nine of ten answers do not need it for.
     let rules = match retry::is_clear(result) {
         true => NEVER_AGAIN,
         false => rules(sender, operation, &action, answer.as_ref(), attempts),
     };
     let next = retry::after_attempt(rules, result, after);
     let reply = match next {
-        Next::End(outcome) => closing(sender, operation, &action, outcome, state.tainted, reply),
+        NextStep::End(outcome) => closing(sender, operation, &action, outcome, state.tainted, reply),
         _ => reply,
     };
     let record = match next {
-        Next::End(outcome) => Record::Ended { ordinal, at, outcome, answer: reply.clone() },
+        NextStep::End(outcome) => Record::Ended { ordinal, at, outcome, answer: reply.clone() },
         _ => Record::AttemptEnded { ordinal, attempt, at, effect, counts, answer: reply.clone() },
     };
 
@@ -103,7 +105,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         (None, _) => LimitSignal::Lost,
         _ => LimitSignal::Answered,
     };
-    let reads_list = matches!(next, Next::LookUp(_)) && reads_list(sender, operation, &action, answer.as_ref());
+    let reads_list = matches!(next, NextStep::LookUp(_)) && reads_list(sender, operation, &action, answer.as_ref());
     let skew = answer.as_ref().filter(|_| sender.compares_clocks(at)).and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(Meaning::Rejected);
     let contact = signed.then_some(match result {

@@ -104,12 +104,12 @@ pub fn gate(schedule: &Schedule, deadline: Option<Timestamp>, now: Timestamp, ma
 #[derive(Debug, Clone)]
 pub struct Watch {
     rule: Option<StopWhen>,
-    accounts: Vec<Account>,
+    accounts: Vec<AccountEnds>,
 }
 
 /// What ended at one account.
 #[derive(Debug, Clone, Default)]
-struct Account {
+struct AccountEnds {
     failures: u64,
     last: VecDeque<bool>,
     bad_of_last: u64,
@@ -118,7 +118,7 @@ struct Account {
 impl Watch {
     /// A watch over so many accounts, by the plan's rules.
     pub fn new(safety: &Safety, accounts: usize) -> Self {
-        Self { rule: safety.stop_when, accounts: vec![Account::default(); accounts] }
+        Self { rule: safety.stop_when, accounts: vec![AccountEnds::default(); accounts] }
     }
 
     /// An action of an account ended well or not; says why the account must stop, where it must.

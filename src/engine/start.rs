@@ -1,7 +1,7 @@
 //! How a process begins a run or goes on with it: the same fold for both. What an earlier process left in flight is in doubt from
 //! here on; what `--retry` names is taken up again, with all that was skipped because of it; what it sent counts in the windows.
 
-use super::retry::{self, Next};
+use super::retry::{self, NextStep};
 use super::sender::Sender;
 use super::sent::{Present, Sent};
 use super::status_query::DoubtfulAction;
@@ -176,14 +176,14 @@ impl Start {
             let reply =
                 Reply { message: Some("an earlier attempt was left without an answer".to_owned()), ..Reply::default() };
             match retry::first_step(rules, state) {
-                Next::LookUp(_) => {
+                NextStep::LookUp(_) => {
                     drop(self.doubts.insert(ordinal, DoubtfulAction { reply, ..DoubtfulAction::default() }))
                 }
-                Next::End(outcome) => {
+                NextStep::End(outcome) => {
                     let answer = step::closing(sender, operation, &action, outcome, true, reply);
                     self.write(ordinal, Record::Ended { ordinal, at, outcome, answer });
                 }
-                Next::Again | Next::Hold | Next::StopAccount => {}
+                NextStep::Again | NextStep::Hold | NextStep::StopAccount => {}
             }
         }
         Ok(())

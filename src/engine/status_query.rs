@@ -2,7 +2,7 @@
 //! not. A list is read once for all actions that are in doubt, page by page; each page takes its place under the limits.
 
 use super::circuit_breaker::Contact;
-use super::retry::{self, Next};
+use super::retry::{self, NextStep};
 use super::sender::Sender;
 use super::step::{JournalFailed, LimitSignal, StepContext, StepResult, append, closing, rules};
 use crate::journal::{ActionState, Record, Reply, ToSend};
@@ -148,6 +148,7 @@ pub async fn ask<T: Transport, C: Clock>(
         Record::Asked { account: context.account, ordinal: Some(query.action.ordinal), at: context.clock.now() };
     append(&context.journal, context.clock.elapsed(), vec![asked]).await?;
     context.timing.note_sent(&*context.clock);
+    // Read before the request is signed: another step may renew the token meanwhile, and a refusal is of the old one then.
     let token_number = context.sender.token_number();
     let asked_at = context.clock.elapsed();
     let unsigned = context.sender.make(operation, &parameters);
@@ -265,7 +266,7 @@ fn settle<T: Transport, C: Clock>(
     if state.tainted || standing != Standing::Unknown {
         records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(standing), seen: seen.clone() });
     }
-    if let Next::End(outcome) = next {
+    if let NextStep::End(outcome) = next {
         reply.message = match (outcome, reply.message.take()) {
             (Outcome::Succeeded | Outcome::AlreadyDone | Outcome::PendingApproval, _) => {
                 Some(format!("found so by a status query: {seen}"))

@@ -2,7 +2,7 @@
 //! itself.
 
 use super::circuit_breaker::Contact;
-use super::retry::{Next, Rules};
+use super::retry::{NextStep, Rules};
 use super::sender::Sender;
 use super::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Record, Reply, ToSend};
@@ -52,7 +52,7 @@ pub struct StepResult {
     /// The records that follow from the step, in order; they are still to be written.
     pub records: Vec<Record>,
     /// What follows.
-    pub next: Next,
+    pub next: NextStep,
     /// What was answered.
     pub reply: Reply,
     /// The answer itself, where status queries may need it.

@@ -1,13 +1,12 @@
 //! The one owner of a run's state: it starts steps, folds their records into the state, notifies the observer, and stops the run
 //! when a rule, a signal or the environment says so. Every event that it emits tells of something that is durable already.
 //!
-//! The loop is here, its state in [`state`]. Starting a step is [`dispatch`]'s, what follows from one [`step_results`]', what is written
-//! [`journal_writes`]', what holds the whole run [`run_control`]'s, what a canary or a provider that is down changes
+//! The loop is here, its state in [`state`]. Starting a step and writing records is [`dispatch`]'s, what follows from a step
+//! [`step_results`]', what holds the whole run [`run_control`]'s, what a canary or a provider that is down changes
 //! [`safety_rules`]', and what the observer hears [`events`]'.
 
 mod dispatch;
 mod events;
-mod journal_writes;
 mod run_control;
 mod safety_rules;
 mod state;
@@ -32,7 +31,7 @@ use crate::time::Clock;
 use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use state::{BetweenWaves, Dispatcher, PendingAcks};
+use state::{Dispatcher, PendingAcks, WaveBreak};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -130,7 +129,7 @@ where
             accounts_stopped: Vec::new(),
             breakers: vec![CircuitBreaker::default(); accounts],
             read_backs: HashMap::new(),
-            between: BetweenWaves::Nothing,
+            wave_break: WaveBreak::Nothing,
             closed_until: None,
             reopens: None,
             token_tries: HashMap::new(),
@@ -165,6 +164,8 @@ where
             }
             let sleep = wake.saturating_sub(self.run.clock.elapsed());
             tokio::select! {
+                // In this order: a command to stop must not wait behind a flood of answers, and answers free slots, which
+                // acknowledgements fill.
                 biased;
                 Some(word) = self.run.words.recv() => self.obey(word),
                 Some(over) = self.steps.next() => {
@@ -180,9 +181,9 @@ where
                         self.acknowledged(written);
                     }
                 }
-                goes_on = self.between.answer() => self.wave_answered(goes_on),
+                goes_on = self.wave_break.answer() => self.wave_answered(goes_on),
                 // While somebody reads a question nothing is drawn over it.
-                _ = tick.tick(), if !self.between.is_asked() => {
+                _ = tick.tick(), if !self.wave_break.is_asked() => {
                     (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
                     self.notify_wait_reasons();
                 }

@@ -1,7 +1,7 @@
 //! What holds the run as a whole: the schedule, the word between two waves, and the commands that it hears from outside while it goes on
 //! (a command is in the journal before whoever gave it hears that it is done). Sends nothing.
 
-use super::state::{BetweenWaves, Dispatcher, Question};
+use super::state::{Dispatcher, Question, WaveBreak};
 use crate::engine::control::{Done, Word};
 use crate::engine::safety::{self, Closed, Gate};
 use crate::engine::scheduler::Decision;
@@ -53,14 +53,14 @@ where
 
     /// A wave has ended and another one waits: what is to be waited for, if anything.
     fn between_waves(&mut self, now: Moment) -> Option<Decision> {
-        match &self.between {
-            BetweenWaves::Asked(_) => return Some(Decision::WaitForAnswer),
-            BetweenWaves::Pause(until) if now < *until => return Some(Decision::Wait(*until)),
-            BetweenWaves::Pause(_) => {
+        match &self.wave_break {
+            WaveBreak::Asked(_) => return Some(Decision::WaitForAnswer),
+            WaveBreak::Pause(until) if now < *until => return Some(Decision::Wait(*until)),
+            WaveBreak::Pause(_) => {
                 self.next_wave();
                 return None;
             }
-            BetweenWaves::Nothing => {}
+            WaveBreak::Nothing => {}
         }
         let ended = self.wave_ended();
         match (self.run.settings.safety.between_waves, &self.run.questions) {
@@ -70,7 +70,7 @@ where
             }
             (settings::BetweenWaves::Pause(pause), _) => {
                 let until = now + pause;
-                self.between = BetweenWaves::Pause(until);
+                self.wave_break = WaveBreak::Pause(until);
                 self.notify(Event::Warning(format!("{ended}; the next begins in {}", human(pause))));
                 self.notify_wave();
                 Some(Decision::Wait(until))
@@ -84,7 +84,7 @@ where
                     self.stop(StopReason::Rule(format!("{ended}, and nobody is there to be asked (safety.waves)")));
                     return Some(Decision::Idle);
                 }
-                self.between = BetweenWaves::Asked(answered);
+                self.wave_break = WaveBreak::Asked(answered);
                 self.notify_wave();
                 Some(Decision::WaitForAnswer)
             }
@@ -101,7 +101,7 @@ where
         if goes_on {
             self.next_wave();
         } else {
-            self.between = BetweenWaves::Nothing;
+            self.wave_break = WaveBreak::Nothing;
             let ended = self.wave_ended();
             self.stop(StopReason::Rule(format!("{ended}; the next was not wanted (safety.waves)")));
         }
@@ -109,7 +109,7 @@ where
 
     /// Lets the next wave go; that somebody or something said so is kept.
     pub(super) fn next_wave(&mut self) {
-        self.between = BetweenWaves::Nothing;
+        self.wave_break = WaveBreak::Nothing;
         self.scheduler.next_wave();
         self.write(vec![Record::WentOn { at: self.run.clock.now() }]);
     }
@@ -162,8 +162,8 @@ where
                 self.paused = true;
                 self.record_command(Record::Paused { at }, Event::Paused, heard);
             }
-            Word::Go(heard) if !self.paused && self.between.waits() => {
-                self.between = BetweenWaves::Nothing;
+            Word::Go(heard) if !self.paused && self.wave_break.waits() => {
+                self.wave_break = WaveBreak::Nothing;
                 self.scheduler.next_wave();
                 self.record_command(Record::WentOn { at }, Event::WentOn, heard);
             }

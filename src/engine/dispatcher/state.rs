@@ -118,7 +118,7 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) breakers: Vec<CircuitBreaker>,
     /// Canaries that are read back.
     pub(super) read_backs: HashMap<Ordinal, ReadBack>,
-    pub(super) between: BetweenWaves,
+    pub(super) wave_break: WaveBreak,
     /// Until when the schedule is closed, where the observer was told.
     pub(super) closed_until: Option<Timestamp>,
     pub(super) reopens: Option<Timestamp>,
@@ -163,7 +163,7 @@ pub struct Question {
 
 /// What lies between a wave that has ended and the next.
 #[derive(Debug)]
-pub(super) enum BetweenWaves {
+pub(super) enum WaveBreak {
     /// Nothing yet.
     Nothing,
     /// A pause until then.
@@ -172,7 +172,7 @@ pub(super) enum BetweenWaves {
     Asked(oneshot::Receiver<bool>),
 }
 
-impl BetweenWaves {
+impl WaveBreak {
     /// Whether the next wave waits for a word or for the end of a pause.
     pub(super) const fn waits(&self) -> bool {
         !matches!(self, Self::Nothing)

@@ -3,7 +3,7 @@
 
 use super::state::{Dispatcher, EndedStep, Step, StepInFlight};
 use crate::engine::circuit_breaker::Contact;
-use crate::engine::retry::{self, Next};
+use crate::engine::retry::{self, NextStep};
 use crate::engine::sender::TokenError;
 use crate::engine::status_query::{DoubtfulAction, StatusQueryResult};
 use crate::engine::step::{LimitSignal, StepResult};
@@ -60,7 +60,7 @@ where
             self.notify(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
         }
         match result.next {
-            Next::End(outcome) => {
+            NextStep::End(outcome) => {
                 self.end_action(account, ordinal, &result.id, outcome, &result.reply);
                 // What a status query has settled was looked at.
                 if !(result.is_attempt && self.begins_read_back(account, ordinal, &result.id, outcome, result.answer)) {
@@ -68,18 +68,18 @@ where
                 }
             }
             // The provider is down: its own pause holds.
-            Next::Again if result.contact == Some(Contact::NotSent) && self.breakers[account].is_down() => {
+            NextStep::Again if result.contact == Some(Contact::NotSent) && self.breakers[account].is_down() => {
                 self.scheduler.requeue(ordinal, account, None);
                 self.notify_failure(account, ordinal, &result.reply);
             }
-            Next::Again => {
+            NextStep::Again => {
                 let counted = self.states.of(ordinal).counted;
                 let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.draw());
                 self.scheduler.requeue(ordinal, account, Some(self.run.clock.elapsed() + pause));
                 self.notify_failure(account, ordinal, &result.reply);
             }
-            Next::Hold => self.scheduler.requeue(ordinal, account, None),
-            Next::LookUp(_) => {
+            NextStep::Hold => self.scheduler.requeue(ordinal, account, None),
+            NextStep::LookUp(_) => {
                 let doubtful = DoubtfulAction {
                     refused: result.refused,
                     answer: result.answer,
@@ -89,12 +89,12 @@ where
                 };
                 self.doubts.insert(ordinal, doubtful);
                 if result.reads_list {
-                    self.scheduler.batch(ordinal, account, self.run.clock.elapsed() + GATHER);
+                    self.scheduler.batch(ordinal, account, self.run.clock.elapsed() + BATCH_WAIT);
                 } else {
                     self.scheduler.requeue(ordinal, account, None);
                 }
             }
-            Next::StopAccount => {
+            NextStep::StopAccount => {
                 self.scheduler.requeue(ordinal, account, None);
                 if !self.run.senders[account].renew(result.token_number) {
                     let status = result.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
@@ -264,4 +264,4 @@ where
 }
 
 /// How long actions in doubt wait for others, so that one reading of a list serves them all.
-const GATHER: Duration = Duration::from_secs(10);
+const BATCH_WAIT: Duration = Duration::from_secs(10);

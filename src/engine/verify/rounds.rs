@@ -46,7 +46,7 @@ pub enum After {
 /// The rounds of a verification. Of a million cases it holds some 80 bytes each, and between two rounds no words but those that differ.
 #[derive(Debug)]
 pub struct Rounds {
-    cases: Vec<CaseRounds>,
+    cases: Vec<TargetRounds>,
     revoked: usize,
     until: Moment,
     pause: Duration,
@@ -55,7 +55,7 @@ pub struct Rounds {
 }
 
 #[derive(Debug)]
-struct CaseRounds {
+struct TargetRounds {
     /// Whom it can be asked of.
     witnesses: Witnesses,
     /// Whether it was seen revoked.
@@ -68,7 +68,7 @@ struct CaseRounds {
 impl Rounds {
     /// Rounds for cases that can be asked of these witnesses, until so long after `now`.
     pub fn new(witnesses: impl Iterator<Item = Witnesses>, now: Moment, wait: Duration) -> Self {
-        let case = |witnesses| CaseRounds { witnesses, revoked: false, heard: Vec::new(), sight: None };
+        let case = |witnesses| TargetRounds { witnesses, revoked: false, heard: Vec::new(), sight: None };
         let cases = witnesses.map(case).collect();
         Self { cases, revoked: 0, until: now + wait, pause: FIRST_PAUSE, words: HashSet::new() }
     }
@@ -109,7 +109,7 @@ impl Rounds {
             self.revoked += usize::from(case.revoked);
             case.sight = Some(sight);
         }
-        if now >= self.until || !self.cases.iter().any(CaseRounds::is_due) {
+        if now >= self.until || !self.cases.iter().any(TargetRounds::is_due) {
             After::Over
         } else {
             let next = (now + self.pause).min(self.until);
@@ -136,7 +136,7 @@ impl Rounds {
     }
 }
 
-impl CaseRounds {
+impl TargetRounds {
     fn is_due(&self) -> bool {
         !self.witnesses.is_empty() && !self.revoked
     }
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_case_costs_little() {
-        assert!(size_of::<CaseRounds>() <= 96, "{} bytes", size_of::<CaseRounds>());
+        assert!(size_of::<TargetRounds>() <= 96, "{} bytes", size_of::<TargetRounds>());
     }
 
     #[test]
