@@ -1,5 +1,5 @@
 //! What people see, whole: the help of every command, a preview, how a run is and how it ended, the HTML report, each provider. The
-//! texts stand in `snapshots/`; a text that has changed fails here. `INSTA_UPDATE=always cargo test --test it snapshots` takes the
+//! texts stand in `snapshots/`; a text that has changed fails here. `INSTA_UPDATE=always cargo test snapshots` takes the
 //! new ones over, and `git diff` then shows what users will notice.
 
 use super::mock::{Act, Mock, Seen, empty, json};
