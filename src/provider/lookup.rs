@@ -1,7 +1,7 @@
 //! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
 
 use super::answer::{Answer, HeaderFields, Standing};
-use super::model::{ActionRules, LookupRule, LookupValue, Operation, Pages, AnswerLocation, Provider, RowStep};
+use super::model::{ActionRules, AnswerLocation, LookupRule, LookupValue, Operation, Pages, Provider, RowStep};
 use super::pointer::scalar_text;
 use super::verdict::{self, Verdict};
 use super::{Meaning, params};
@@ -291,8 +291,8 @@ mod tests {
             (1, vec![json!({"totalCount": 1, "orders": {"x": 1}})], Standing::Unknown, "does not list it"),
         ] {
             let parameters = map(&json!({"orderId": "1", "certificateNo": no}));
-            let (told, words) = standing(rule, &parameters, &pages);
-            assert_eq!(told, expected, "{pages:?}");
+            let (found, words) = standing(rule, &parameters, &pages);
+            assert_eq!(found, expected, "{pages:?}");
             assert!(words.contains(seen), "{words}");
         }
         // A document may declare what absence tells; only a list that was read whole is believed.

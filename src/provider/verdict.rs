@@ -2,7 +2,7 @@
 //! how long the provider asks to wait. Pure and total: any answer gets a verdict, and what nothing declares is never a success.
 
 use super::answer::{Answer, Meaning};
-use super::model::{AnswerRule, Condition, Operation, AnswerLocation, Test, ThrottleForm, ThrottleHint, Window};
+use super::model::{AnswerLocation, AnswerRule, Condition, Operation, Test, ThrottleForm, ThrottleHint, Window};
 use super::pointer::Pointer;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -25,9 +25,9 @@ pub struct Verdict {
     pub reference: Option<String>,
     /// What the document adds for people, such as what to do about it.
     pub explanation: Option<String>,
-    /// How long the provider asked to wait, from `Retry-After` or as the document tells to find it.
+    /// How long the provider asked to wait, from `Retry-After` or where the document says that it stands.
     pub retry_after: Option<Duration>,
-    /// The limit that the provider told, where the document says how to find it.
+    /// The limit that the provider named, where the document says how to find it.
     pub limit: Option<Window>,
 }
 

@@ -2,7 +2,7 @@
 //! the places where the document says that codes and messages stand. Decides nothing about state.
 
 use super::message::Response;
-use crate::provider::model::{Kind, AnswerLocation, Sample, SampleAnswer};
+use crate::provider::model::{AnswerLocation, Kind, Sample, SampleAnswer};
 use crate::provider::pointer::Pointer;
 use crate::provider::{Operation, Provider, verdict};
 use jiff::Timestamp;

@@ -92,7 +92,7 @@ impl Bench {
                 target: rules.target.parameters.iter().map(text).collect::<Vec<_>>().join("/"),
                 reason: None,
                 reason_sent: None,
-                parameters: Parameters::parse(Value::Object(parameters).to_string()).unwrap(),
+                parameters: Parameters::from(parameters),
                 reaches: None,
                 needs: vec![],
                 not_before: None,

@@ -3,7 +3,7 @@
 
 use super::reading::DocumentReader;
 use crate::provider::answer::Meaning;
-use crate::provider::model::{AnswerRule, Condition, AnswerLocation, StandingRule, Test, ThrottleForm, ThrottleHint};
+use crate::provider::model::{AnswerLocation, AnswerRule, Condition, StandingRule, Test, ThrottleForm, ThrottleHint};
 use crate::provider::pointer::Pointer;
 use crate::text::Span;
 use crate::tree::node::{Node, Shape};
