@@ -2,7 +2,7 @@
 
 use super::reading::{DocumentReader, EXTENSION};
 use super::rules::AnswerReading;
-use super::{action, lookups, operation, rules, samples, security};
+use super::{operation, references, rules, security};
 use crate::provider::model::{AuthScheme, Operation, Provider, ServerVariable, Window};
 use crate::provider::request::host;
 use crate::provider::variables;
@@ -185,17 +185,17 @@ fn operations<'a>(reading: &mut DocumentReader<'a>, shared: &AnswerReading) -> V
     }
     for (index, node) in nodes.iter().enumerate() {
         let Some(extension) = node.get(EXTENSION) else { continue };
-        let lookups = lookups::read(reading, extension, &operations[index], &operations);
+        let lookups = references::lookups(reading, extension, &operations[index], &operations);
         if let Some(action) = &mut operations[index].action {
             action.lookups = lookups;
         }
     }
     for (index, node) in nodes.iter().enumerate() {
         if let Some(extension) = node.get(EXTENSION) {
-            operations[index].samples = samples::read(reading, extension, &operations[index], &operations);
+            operations[index].samples = references::samples(reading, extension, &operations[index], &operations);
         }
     }
-    action::check_uses(reading, &operations, &nodes);
+    references::check_uses(reading, &operations, &nodes);
     operations
 }
 
