@@ -10,7 +10,7 @@ use crate::provider::model::{ActionRules, Operation, Window};
 use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
 use crate::run::{Effect, Ordinal, Outcome};
 use crate::time::Clock;
-use crate::wire::clock::clock_skew;
+use crate::wire::transport::clock_skew;
 use crate::wire::{Delivery, Pass, Transport};
 use jiff::{SignedDuration, Timestamp};
 use std::rc::Rc;
