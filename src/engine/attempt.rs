@@ -10,7 +10,7 @@ use crate::provider::model::Operation;
 use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
 use crate::run::Effect;
 use crate::time::Clock;
-use crate::wire::clock::clock_skew;
+use crate::wire::transport::clock_skew;
 use crate::wire::{Delivery, Transport};
 
 /// An attempt that begins once its intent is durable.

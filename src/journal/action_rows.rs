@@ -109,8 +109,7 @@ mod tests {
 
     #[test]
     fn an_action_is_read_as_it_was_written() {
-        let plain =
-            Action { id: "a".to_owned(), parameters: Parameters::parse("{}").unwrap(), ..Action::default() };
+        let plain = Action { id: "a".to_owned(), parameters: Parameters::parse("{}").unwrap(), ..Action::default() };
         let facts = CertificateFacts { ocsp: Some("http://ocsp.example".to_owned()), ..CertificateFacts::default() };
         let full = Action {
             ordinal: 1,

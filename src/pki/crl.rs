@@ -29,7 +29,7 @@ pub struct Crl {
 
 /// The fields of what is signed (RFC 5280, section 5.1.2). The entries stay as they came: `x509_cert` would make every one of a
 /// million an object first.
-struct Fields<'a> {
+struct TbsCertList<'a> {
     issuer: &'a [u8],
     this_update: Time,
     next_update: Option<Time>,
@@ -71,7 +71,7 @@ impl Crl {
         });
         let der = block.as_ref().map_or(bytes, |block| &block.der);
         let signed = Signed::from_der(der).map_err(|_| Doubt::Unreadable)?;
-        let fields = Fields::from_der(signed.content).map_err(|_| Doubt::Unreadable)?;
+        let fields = TbsCertList::from_der(signed.content).map_err(|_| Doubt::Unreadable)?;
         if fields.issuer != issuer.subject {
             return Err(Doubt::OtherIssuer);
         }
@@ -121,11 +121,11 @@ impl Covers {
     }
 }
 
-impl FixedTag for Fields<'_> {
+impl FixedTag for TbsCertList<'_> {
     const TAG: Tag = Tag::Sequence;
 }
 
-impl<'a> DecodeValue<'a> for Fields<'a> {
+impl<'a> DecodeValue<'a> for TbsCertList<'a> {
     fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
         reader.read_nested(header.length, |reader| {
             // Lists of the first version have no version. The algorithm stands outside of what is signed once more.

@@ -25,7 +25,7 @@ pub struct Csr {
 }
 
 /// The fields of what is signed (RFC 2986, section 4.1).
-struct Fields<'a> {
+struct CertificationRequestInfo<'a> {
     subject: Name,
     spki: &'a [u8],
     key: SubjectPublicKeyInfoRef<'a>,
@@ -69,7 +69,7 @@ impl Csr {
         let unreadable = |_| "the content is not a certificate request (PKCS #10)".to_owned();
         let mut reader = SliceReader::new(der).map_err(unreadable)?;
         let signed: Signed<'_> = reader.decode().map_err(unreadable)?;
-        let fields = Fields::from_der(signed.content).map_err(unreadable)?;
+        let fields = CertificationRequestInfo::from_der(signed.content).map_err(unreadable)?;
         if !reader.is_finished() {
             return Err("there are bytes after the certificate request".to_owned());
         }
@@ -85,7 +85,7 @@ impl Csr {
 
     /// The fingerprint of the key that a request in DER is about, whatever else is wrong with it.
     pub(super) fn spki_of(der: &[u8]) -> der::Result<SpkiFingerprint> {
-        let fields = Fields::from_der(Signed::from_der(der)?.content)?;
+        let fields = CertificationRequestInfo::from_der(Signed::from_der(der)?.content)?;
         Ok(SpkiFingerprint::of(fields.spki))
     }
 
@@ -105,11 +105,11 @@ impl Csr {
     }
 }
 
-impl FixedTag for Fields<'_> {
+impl FixedTag for CertificationRequestInfo<'_> {
     const TAG: Tag = Tag::Sequence;
 }
 
-impl<'a> DecodeValue<'a> for Fields<'a> {
+impl<'a> DecodeValue<'a> for CertificationRequestInfo<'a> {
     fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
         reader.read_nested(header.length, |reader| {
             u8::decode(reader)?;

@@ -1,6 +1,7 @@
 //! An operation and its parameters become a request: once to be signed and sent, once to be shown. Pure; signs nothing.
 
-use super::sign::{jws, shown_headers};
+use super::acme;
+use super::sign::shown_headers;
 use super::transport::WireRequest;
 use crate::provider::model::{AuthScheme, Operation, SignerKind};
 use crate::provider::request::{add_path_and_query, body};
@@ -51,7 +52,7 @@ pub fn preview(
         request.url = format!("({member} of the directory {base_url})");
         let by = if operation.own_key(parameters).is_some() { "jwk" } else { "kid" };
         let payload = request.body.as_deref().map(String::from_utf8_lossy);
-        request.body = Some(jws::shown(payload.as_deref(), &request.url, by).into_bytes());
+        request.body = Some(acme::shown_body(payload.as_deref(), &request.url, by).into_bytes());
         request.headers.retain(|(name, _)| name != "content-type");
     }
     let shown = shown_headers(&scheme.signer).into_iter().map(|(name, shown)| (name.to_owned(), shown.to_owned()));

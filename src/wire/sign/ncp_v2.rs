@@ -1,6 +1,6 @@
 //! NAVER API Gateway signature v2: HMAC-SHA256 over method, path with query, time and access key. The body is not signed.
 
-use super::{SignError, credential, header_credential, hmac_sha256, set_header, url};
+use super::fields::{SignError, credential, header_credential, hmac_sha256, set_header, url};
 use crate::wire::credentials::Credentials;
 use crate::wire::transport::WireRequest;
 use base64::Engine;
@@ -27,7 +27,7 @@ pub(super) fn sign(request: &mut WireRequest, credentials: &Credentials, at: Tim
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{credentials, header, request};
+    use super::super::fields::tests::{credentials, header, request};
     use super::*;
 
     #[test]

@@ -1,8 +1,8 @@
 //! What CAs publish for everybody: lists (CRLs), OCSP answers, certificates of issuers. It is fetched over plain http too, as is
 //! usual, since each is signed and believed for its signature alone. Sends no credential, and reads no more than it must.
 
-use super::client::{ClientError, HttpOptions, chain, configured, read_roots};
-use super::prepare::is_loopback;
+use super::client::{HttpOptions, configured, is_loopback, read_roots};
+use super::http_thread::{ClientError, chain};
 use reqwest::{Client, ClientBuilder, Request, Response, Url, header, redirect};
 use std::future::Future;
 
@@ -41,13 +41,13 @@ pub trait World {
 /// Asks over HTTP.
 #[derive(Debug, Clone)]
 pub struct HttpWorld {
-    lists: Pair,
-    responders: Pair,
+    lists: Clients,
+    responders: Clients,
 }
 
 /// A client for the world, where proxies from the environment apply, and one for loopback, where they have no business.
 #[derive(Debug, Clone)]
-struct Pair {
+struct Clients {
     outward: Client,
     loopback: Client,
 }
@@ -59,16 +59,16 @@ impl HttpWorld {
     /// The CA file cannot be used, or the platform gives no root certificates.
     pub fn new(options: &HttpOptions) -> Result<Self, ClientError> {
         let roots = options.ca_file.as_deref().map(read_roots).transpose()?.unwrap_or_default();
-        let pair = |more: &dyn Fn(ClientBuilder) -> ClientBuilder| -> Result<Pair, ClientError> {
+        let clients = |more: &dyn Fn(ClientBuilder) -> ClientBuilder| -> Result<Clients, ClientError> {
             let builder = || more(configured(options)).tls_certs_merge(roots.clone());
             let setup = |error| ClientError::Setup(chain(&error));
             let loopback = builder().no_proxy().build().map_err(setup)?;
-            Ok(Pair { outward: builder().build().map_err(setup)?, loopback })
+            Ok(Clients { outward: builder().build().map_err(setup)?, loopback })
         };
         Ok(Self {
             // Lists are moved to other hosts now and then; a responder has no reason to send a question elsewhere.
-            lists: pair(&|builder| builder.redirect(redirect::Policy::limited(MOST_REDIRECTS)))?,
-            responders: pair(&|builder| builder)?,
+            lists: clients(&|builder| builder.redirect(redirect::Policy::limited(MAX_REDIRECTS)))?,
+            responders: clients(&|builder| builder)?,
         })
     }
 }
@@ -130,7 +130,7 @@ async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Unheard> {
     }
 }
 
-const MOST_REDIRECTS: usize = 3;
+const MAX_REDIRECTS: usize = 3;
 
 #[cfg(test)]
 mod tests {
