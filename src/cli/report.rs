@@ -120,7 +120,7 @@ impl Rows<'_> {
     /// Makes the rows one by one, in plan order.
     fn each(&self, mut each: impl FnMut(&Row<'_>) -> io::Result<()>) -> io::Result<Counts> {
         let mut counts = Counts::default();
-        for found in self.reader.histories() {
+        for found in self.reader.histories_without_parameters() {
             let (action, history) = found.map_err(io::Error::other)?;
             let outcome = history.state.outcome();
             let ended = matches!(history.state.phase, Phase::Ended(_));

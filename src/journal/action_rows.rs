@@ -8,9 +8,12 @@ use crate::plan::checked::{Fingerprint, Parameters};
 use crate::run::Ordinal;
 use rusqlite::{Connection, Row};
 
-/// The columns of an action, in the table's order.
+/// The columns of an action, in the table's order; [`PARAMETERS`] or [`NO_PARAMETERS`] is the last one.
 pub(super) const COLUMNS: &str = "ordinal, account, needs, not_before, duplicate_of, operation, fingerprint, id, target, reason, reason_sent, \
-     source, kept, certificate, parameters";
+     source, kept, certificate";
+pub(super) const PARAMETERS: &str = "parameters";
+/// Parameters of which there is nothing to read.
+pub(super) const NO_PARAMETERS: &str = "'{}'";
 
 /// What sending an action needs of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,7 +64,7 @@ pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Resu
     Ok(())
 }
 
-/// Reads a row of [`COLUMNS`].
+/// Reads a row of [`COLUMNS`] and the parameters.
 pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
     let ordinal = row.get::<_, i64>(0)?.unsigned_abs();
     let wrong =
@@ -71,8 +74,8 @@ pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
         Ok(Some(text)) => serde_json::from_str(text).map_err(|error| wrong(what, &error)),
         Err(error) => Err(wrong(what, &error)),
     };
-    let reason: Option<String> = row.get(9)?;
-    let reason = reason.map(|name| RevocationReason::parse(&name).ok_or_else(|| wrong("reason", &name)));
+    let reason = row.get_ref(9)?.as_str_or_null().map_err(|error| wrong("reason", &error))?;
+    let reason = reason.map(|name| RevocationReason::parse(name).ok_or_else(|| wrong("reason", &name)));
     let not_before: Option<String> = row.get(3)?;
     let not_before = not_before.map(|text| text.parse().map_err(|error| wrong("not_before", &error)));
     let certificate: Option<String> = row.get(13)?;
@@ -134,7 +137,8 @@ mod tests {
         for action in [&plain, &full] {
             insert(&connection, action).unwrap();
         }
-        let mut statement = connection.prepare(&format!("SELECT {COLUMNS} FROM action ORDER BY ordinal")).unwrap();
+        let mut statement =
+            connection.prepare(&format!("SELECT {COLUMNS}, {PARAMETERS} FROM action ORDER BY ordinal")).unwrap();
         let mut rows = statement.query([]).unwrap();
         let read: Vec<Action> =
             std::iter::from_fn(|| rows.next().unwrap().map(|row| read(row).ok().unwrap())).collect();

@@ -1,6 +1,6 @@
 //! Reads a run: its constants, its actions, and the fold of its records. Also while another process writes it.
 
-use super::action_rows::{self, COLUMNS, ToSend};
+use super::action_rows::{self, COLUMNS, NO_PARAMETERS, PARAMETERS, ToSend};
 use super::queue::Queue;
 use super::record::{Record, StoredRecord};
 use super::record_rows::{ACTION_RECORDS, ALL_RECORDS, RUN_RECORDS, to_sql};
@@ -48,6 +48,8 @@ pub struct Reader {
 #[derive(Debug)]
 pub struct Histories<'r> {
     reader: &'r Reader,
+    /// The column of the actions' parameters.
+    parameters: &'static str,
     /// The action after those that were read.
     next: Ordinal,
     read: std::vec::IntoIter<(Action, History)>,
@@ -131,7 +133,7 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read, or has no such action.
     pub fn action(&self, ordinal: Ordinal) -> Result<Action, JournalError> {
-        let found = self.actions_where("ordinal = ?1", [to_sql(ordinal)])?.pop();
+        let found = self.actions_where(PARAMETERS, "ordinal = ?1", [to_sql(ordinal)])?.pop();
         found.ok_or_else(|| self.unreadable(format!("there is no action {ordinal}")))
     }
 
@@ -150,12 +152,12 @@ impl Reader {
     pub fn to_send_from(&self, ordinal: Ordinal, account: usize) -> Result<Vec<ToSend>, JournalError> {
         // Among the actions of other accounts an account's own may be rare: the rows that are looked through are bounded, too.
         let which = format!("ordinal BETWEEN ?1 AND ?1 + {LOOKED_THROUGH} AND account = ?2 LIMIT {READ_AHEAD}");
-        let found = self.actions_where(&which, (to_sql(ordinal), to_sql(account as u64)))?;
+        let found = self.actions_where(PARAMETERS, &which, (to_sql(ordinal), to_sql(account as u64)))?;
         Ok(found.into_iter().map(ToSend::from).collect())
     }
 
-    fn actions_where(&self, which: &str, by: impl Params) -> Result<Vec<Action>, JournalError> {
-        let select = format!("SELECT {COLUMNS} FROM action WHERE {which}");
+    fn actions_where(&self, parameters: &str, which: &str, by: impl Params) -> Result<Vec<Action>, JournalError> {
+        let select = format!("SELECT {COLUMNS}, {parameters} FROM action WHERE {which}");
         let mut statement = self.connection.prepare_cached(&select).map_err(self.database())?;
         let mut rows = statement.query(by).map_err(self.database())?;
         let mut found = Vec::new();
@@ -170,19 +172,30 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read, or has no such action, or its records contradict each other.
     pub fn history(&self, ordinal: Ordinal) -> Result<(Action, History), JournalError> {
-        let found = self.histories_of(ordinal, ordinal + 1)?.pop();
+        let found = self.histories_of(PARAMETERS, ordinal, ordinal + 1)?.pop();
         found.ok_or_else(|| self.unreadable(format!("there is no action {ordinal}")))
     }
 
     /// Every action with the fold of its records, in plan order.
     pub fn histories(&self) -> Histories<'_> {
-        Histories { reader: self, next: 0, read: Vec::new().into_iter() }
+        Histories { reader: self, parameters: PARAMETERS, next: 0, read: Vec::new().into_iter() }
+    }
+
+    /// The same, the parameters left out: a report shows none, and those of one action that cannot be read must not keep all others from
+    /// being reported.
+    pub fn histories_without_parameters(&self) -> Histories<'_> {
+        Histories { parameters: NO_PARAMETERS, ..self.histories() }
     }
 
     /// Those of them from one ordinal to before another.
-    fn histories_of(&self, first: Ordinal, end: Ordinal) -> Result<Vec<(Action, History)>, JournalError> {
+    fn histories_of(
+        &self,
+        parameters: &str,
+        first: Ordinal,
+        end: Ordinal,
+    ) -> Result<Vec<(Action, History)>, JournalError> {
         let between = [to_sql(first), to_sql(end)];
-        let actions = self.actions_where("ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal", between)?;
+        let actions = self.actions_where(parameters, "ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal", between)?;
         let mut found: Vec<_> = actions.into_iter().map(|action| (action, History::default())).collect();
         // Their ordinals follow one another, so that a record's tells the place.
         for (ordinal, (action, _)) in (first..).zip(&found) {
@@ -408,7 +421,7 @@ impl Iterator for Histories<'_> {
     fn next(&mut self) -> Option<Self::Item> {
         if self.read.len() == 0 {
             let first = self.next;
-            match self.reader.histories_of(first, first + HISTORIES_AT_ONCE) {
+            match self.reader.histories_of(self.parameters, first, first + HISTORIES_AT_ONCE) {
                 Ok(read) => {
                     self.next += HISTORIES_AT_ONCE;
                     self.read = read.into_iter();

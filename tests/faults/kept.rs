@@ -47,6 +47,16 @@ fn a_kept_run_that_is_half_done_is_gone_on_with() {
 }
 
 #[test]
+fn what_cannot_be_sent_any_more_is_reported_all_the_same() {
+    let place = kept("half");
+    let database = rusqlite::Connection::open(place.path("run/run.sqlite")).unwrap();
+    database.execute("UPDATE action SET parameters = '{' WHERE ordinal = 11", []).unwrap();
+    drop(database);
+    let report = place.certsweep(&["report", "run"]).exits(0).out;
+    assert_eq!(report, std::fs::read_to_string(fixture("half").join("report.csv")).unwrap());
+}
+
+#[test]
 fn a_run_of_another_format_is_refused_in_one_line_that_says_what_to_do() {
     for (version, remedy) in [(3, "finish this run with the certsweep that began it"), (5, "use that one")] {
         let place = kept("half");
