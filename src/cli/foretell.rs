@@ -85,7 +85,7 @@ impl Gathered {
                     reaches: reaches.clone(),
                 });
             }
-            if self.first.len() < MOST_CANARIES {
+            if self.first.len() < MAX_CANARIES {
                 self.first.push(action.clone());
             }
         }
@@ -282,7 +282,7 @@ fn skips_approval(action: &Action) -> bool {
 }
 
 /// Whether an action's target is surely read back where it goes as a canary: not one that waits for a person, and not one whose
-/// look-up needs what only its answer tells.
+/// status query needs what only its answer tells.
 fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool {
     let provider = catalog.get(&settings.accounts[action.account].provider);
     let Some((provider, operation)) = provider.and_then(|one| Some((one, one.operation(&action.operation)?))) else {
@@ -415,8 +415,76 @@ const ORDER: &str = "order_id";
 /// What spares a person's approval.
 const SKIP_APPROVAL: &str = "skip_approval";
 /// Of so many actions it is told which are read back where they are canaries.
-const MOST_CANARIES: usize = 1000;
+const MAX_CANARIES: usize = 1000;
 /// Actions that the order shows.
 const SHOWN_ACTIONS: usize = 10;
 /// Requests that are shown.
 const SHOWN_REQUESTS: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Diagnostics;
+    use crate::plan::{CsvOptions, IgnoreColumns, Input, Request, check};
+    use crate::text::SourceMap;
+
+    fn preview(plan: &str) -> Preview {
+        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let columns = CsvOptions { columns: Vec::new(), ignore: IgnoreColumns::None, keep: Vec::new() };
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let plan = Input::Stdin(format!("version: 1\n{plan}").into_bytes());
+        let request = Request { plan, settings: None, catalog: &catalog, columns, now };
+        let mut gathered = Gathered::new(false);
+        let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| gathered.add(action));
+        let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
+        let read = ReadPlan { plan, warnings: 0, diagnostics: serde_json::Value::Null };
+        gathered.preview(&read, &catalog, Duration::from_millis(500), now)
+    }
+
+    #[test]
+    fn requests_and_advice_follow_from_the_actions() {
+        let digicert = |fields: &str| format!("{{provider: digicert, action: revoke, certificate_id: 1{fields}}}");
+        let naver = "{provider: naver, action: revoke, orderId: '1', certificateNo: 1, reason: superseded}".to_owned();
+        let canary = "safety: {canary: 1}\n";
+        for (settings, actions, requests, advice) in [
+            ("", vec![digicert(", skip_approval: true")], 1, vec![]),
+            ("", vec![digicert("")], 1, vec!["skip_approval"]),
+            // A duplicate is not sent.
+            ("", vec![digicert(", skip_approval: true"), digicert(", skip_approval: true")], 1, vec![]),
+            // A canary is read back where its parameters alone say whom to ask, and its effect is there at once.
+            (canary, vec![naver], 2, vec![]),
+            (canary, vec![digicert(", skip_approval: true")], 1, vec![]),
+            (canary, vec![digicert(", skip_approval: true, order_id: 7")], 2, vec![]),
+            (canary, vec![digicert(", order_id: 7")], 1, vec!["skip_approval"]),
+        ] {
+            let plan = format!("{settings}actions: [{}]\n", actions.join(", "));
+            let preview = preview(&plan);
+            let asked: u64 = preview.providers.iter().map(|provider| provider.requests).sum();
+            let told: Vec<&str> = preview.would_help.iter().map(|help| help.change.as_str()).collect();
+            assert_eq!((asked, told), (requests, advice), "{plan}");
+        }
+    }
+
+    #[test]
+    fn what_a_plan_holds_is_counted_by_what_is_sent() {
+        let preview = preview(
+            "providers: {naver: {reasons: {keyCompromise: unspecified}}}\n\
+             defaults: {reason: keyCompromise}\n\
+             actions:\n\
+             - {id: a, provider: digicert, action: revoke, certificate_id: 1}\n\
+             - {id: b, provider: digicert, action: revoke, certificate_id: 2}\n\
+             - {id: b2, provider: digicert, action: revoke, certificate_id: 2}\n\
+             - {id: c, provider: naver, action: revoke, orderId: '1', certificateNo: 0, needs: [a]}\n",
+        );
+        let counts: Vec<_> = preview
+            .counts
+            .iter()
+            .map(|count| (count.provider.as_str(), count.reason_sent.as_deref().unwrap_or(""), count.actions))
+            .collect();
+        assert_eq!(counts, [("digicert", "key_compromise", 2), ("naver", "unspecified", 1)]);
+        assert_eq!((preview.actions, preview.duplicates, preview.wide_effects.count), (4, 1, 1));
+        assert_eq!((preview.order.first.len(), preview.order.with_needs), (3, 1));
+        let urls: Vec<&str> = preview.first_requests.iter().map(|request| request.action_id.as_str()).collect();
+        assert_eq!(urls, ["a", "c"], "one for each account and operation");
+    }
+}

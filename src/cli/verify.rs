@@ -12,7 +12,7 @@ use super::verify_targets::{ToSee, gather};
 use crate::engine::verify::{Case, Ended, Progress, Verification, verify as ask};
 use crate::engine::{Sender, Word};
 use crate::journal::dir::OpenRun;
-use crate::journal::{JournalError, Reader, RunDir, RunFacts};
+use crate::journal::{Reader, RunDir, RunFacts};
 use crate::provider::Catalog;
 use crate::run::{StopReason, Witness};
 use crate::time::human;
@@ -47,6 +47,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     same_documents(context, &facts, &catalog)?;
     let to_see = gather(context, args, (&run.dir, &reader), &facts, &catalog)?;
     let senders = state_senders(context, args, &facts, &catalog, &to_see)?;
+    // No document declares a limit for lists and responders: a few at a time.
     let options = HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone() };
     let world = HttpWorld::new(&options).map_err(|error| context.failed(&error))?;
     let (ended, signal) = in_rounds(context, args, &facts, (run, &reader), senders, world, &to_see)?;
@@ -157,9 +158,10 @@ fn in_rounds(
 /// What was seen of each case, as it is kept.
 fn walk(reader: &Reader, facts: &RunFacts, cases: &[Case], each: &mut dyn FnMut(VerifiedAction)) -> Result<(), String> {
     let mut cases = cases.iter().peekable();
-    let walked: Result<(), JournalError> = reader.histories(|action, history| {
-        let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { return Ok(()) };
-        let Some(verified) = history.verified else { return Ok(()) };
+    for found in reader.histories() {
+        let (action, history) = found.map_err(|error| error.to_string())?;
+        let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { continue };
+        let Some(verified) = history.verified else { continue };
         let cells = cells_of(verified);
         let account = facts.settings.accounts.get(action.account);
         each(VerifiedAction {
@@ -170,7 +172,6 @@ fn walk(reader: &Reader, facts: &RunFacts, cases: &[Case], each: &mut dyn FnMut(
             cells,
             was_asked: !case.witnesses.is_empty(),
         });
-        Ok(())
-    });
-    walked.map_err(|error| error.to_string())
+    }
+    Ok(())
 }

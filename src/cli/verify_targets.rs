@@ -6,7 +6,7 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::engine::verify::{Case, Known, Places, Read, has_state_call};
 use crate::journal::inputs::Inputs;
-use crate::journal::{History, JournalError, Phase, Reader, RunDir, RunFacts};
+use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
 use crate::pki::{CertId, Certificate, SerialNumber};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
@@ -52,13 +52,14 @@ pub(super) fn gather(
     let wanted = |witness: &Witness| args.only.is_empty() || args.only.contains(witness);
     let wanted: Witnesses = Witness::ALL.into_iter().filter(wanted).collect();
     let mut unknown: HashSet<String> = files.given.keys().cloned().collect();
-    let walked: Result<(), JournalError> = reader.histories(|action, history| {
+    for found in reader.histories() {
+        let (action, history) = found.map_err(|error| context.failed(&error))?;
         let account = facts.settings.accounts.get(action.account);
         let provider = account.and_then(|account| catalog.get(&account.provider));
-        let Some(provider) = provider.filter(|provider| revokes(provider, &action.operation)) else { return Ok(()) };
+        let Some(provider) = provider.filter(|provider| revokes(provider, &action.operation)) else { continue };
         if !has_ended_well(&history) {
             not_well += u64::from(action.duplicate_of.is_none());
-            return Ok(());
+            continue;
         }
         unknown.remove(&action.id);
         if history.verified.as_ref().is_some_and(|verified| verified.seen == Seen::Revoked) {
@@ -66,9 +67,7 @@ pub(super) fn gather(
         } else {
             cases.push(files.case(provider, &action, history.reply.reference.as_deref(), wanted));
         }
-        Ok(())
-    });
-    walked.map_err(|error| context.failed(&error))?;
+    }
     if let Some(id) = unknown.iter().min() {
         context.printer.error(&format!("--certificate: no action `{id}` of this run has revoked anything"));
         return Err(Exit::Usage);

@@ -107,7 +107,7 @@ impl RawAction {
                 Some(name) => Some(crate::pki::RevocationReason::parse(name).ok_or_else(|| wrong("reason", name))?),
                 None => None,
             },
-            parameters: Parameters::parse(self.parameters).map_err(|error| wrong("parameters", &error))?,
+            parameters: Parameters::parse(&self.parameters).map_err(|error| wrong("parameters", &error))?,
             needs: list(self.needs).map_err(|error| wrong("needs", &error))?,
             not_before: match &self.not_before {
                 Some(text) => Some(text.parse().map_err(|error| wrong("not_before", &error))?),

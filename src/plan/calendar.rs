@@ -32,7 +32,7 @@ pub fn open_spans(window: &DailyWindow, from: Timestamp) -> impl Iterator<Item =
         day = date.tomorrow().ok();
         Some(date)
     })
-    .take(LONGEST_OUTLOOK);
+    .take(MAX_OUTLOOK);
     dates.filter_map(move |date| span(window, zone.as_ref()?, date)).filter(move |span| span.closes > from)
 }
 
@@ -113,7 +113,7 @@ fn readings(zone: &TimeZone, wall: DateTime) -> Option<(Timestamp, Timestamp)> {
 }
 
 /// Days that are looked at: ten years, the longest that a plan can speak of.
-const LONGEST_OUTLOOK: usize = 3660;
+const MAX_OUTLOOK: usize = 3660;
 
 #[cfg(test)]
 mod tests {

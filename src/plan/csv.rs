@@ -1,35 +1,39 @@
-//! CSV text to cells with places, one record at a time; a long text is taken apart by a thread beside, a few records ahead. Knows no
-//! field's meaning.
-
-mod ahead;
-mod records;
-mod split;
+//! CSV text to cells with places, one record at a time; a file of any size is never held in memory. Knows no field's meaning.
+//!
+//! The csv crate splits the records. What it forgives or forgets (unclosed quotes, the column of a cell, the line after
+//! blank ones) is read from the record's own bytes, which [`RecordBytes`] keeps until the next record.
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::{SourceId, Span};
-use ahead::Ahead;
-use records::{Record, Records};
-use split::{Splitter, unreadable};
-use std::io::Read;
+use csv::{ErrorKind, ReaderBuilder, StringRecord};
+use std::io::{self, Read};
 
 /// A CSV text that is being read.
 pub(super) struct CsvReader {
-    ahead: Ahead,
-    records: Records,
-    /// Which of the records comes next.
-    next: usize,
-    present: Record,
-    /// Whether a record was passed over since the one that was gone on to before.
-    passed_over: bool,
+    reader: csv::Reader<RecordBytes>,
+    /// The present record.
+    record: StringRecord,
+    /// Where its cells stand.
+    places: Vec<CellPlace>,
     source: SourceId,
+    delimiter: u8,
+    /// The line after the present record.
+    line: u32,
     header: Vec<(String, Span)>,
+    /// Whether nothing follows.
+    ended: bool,
+}
+
+/// Where a cell stands, and whether it is in quotes.
+struct CellPlace {
+    span: Span,
+    quoted: bool,
 }
 
 impl CsvReader {
     /// Reads the header. `None` where there is none to use; the findings say why.
-    pub(super) fn open(bytes: Box<dyn Read + Send>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Self> {
+    pub(super) fn open(mut bytes: Box<dyn Read>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Self> {
         let start = Span { source, line: 1, column: 1, length: 1 };
-        let mut bytes = bytes;
         let mut head = Vec::with_capacity(HEAD);
         if let Err(error) = bytes.by_ref().take(HEAD as u64).read_to_end(&mut head) {
             diagnostics.push(unreadable(start, &error));
@@ -42,32 +46,40 @@ impl CsvReader {
         if head.starts_with(b"\xef\xbb\xbf") {
             head.drain(..3);
         }
-        let (delimiter, is_long) = (delimiter(&head), head.len() >= LONG);
-        let mut splitter = Splitter::new(head, bytes, delimiter, source);
-        let mut records = Records::default();
-        let mut defects = 0;
-        let header = loop {
-            let goes_on = splitter.next(&mut records);
-            match records.get(defects) {
-                Some(Ok(header)) => break header.clone(),
-                Some(Err(defect)) => diagnostics.push(defect.clone()),
-                None => {}
-            }
-            if !goes_on {
-                if records.get(0).is_none() {
+        let delimiter = delimiter(&head);
+        let bytes = RecordBytes { inner: Box::new(io::Cursor::new(head).chain(bytes)), kept: Vec::new(), base: 0 };
+        // The header is read as a record like the others, so that its cells have places too.
+        let reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes);
+        let mut this = Self {
+            reader,
+            record: StringRecord::new(),
+            places: Vec::new(),
+            source,
+            delimiter,
+            line: 1,
+            header: Vec::new(),
+            ended: false,
+        };
+        let mut is_empty = true;
+        loop {
+            match this.read_record() {
+                Ok(true) => break,
+                Ok(false) if is_empty => {
                     let empty = Diagnostic::error("no-actions", start, "this list is empty");
                     diagnostics.push(empty.help("its first line must name the fields: `provider,action,…`"));
+                    return None;
                 }
-                return None;
+                Ok(false) => return None,
+                Err(defect) => diagnostics.push(defect),
             }
-            defects += 1;
-        };
-        let name = |index| (records.text(&header, index).trim().to_owned(), records.span(&header, index, source));
-        let header: Vec<(String, Span)> = (0..header.len()).map(name).collect();
-        records.clear();
-        let ahead = if is_long { Ahead::begin(splitter) } else { Ahead::Here(splitter) };
-        let present = Record::default();
-        let this = Self { ahead, records, next: 0, present, passed_over: false, source, header };
+            is_empty = false;
+        }
+        this.header = (0..this.record.len())
+            .map(|index| {
+                let (name, span) = this.cell(index);
+                (name.trim().to_owned(), span)
+            })
+            .collect();
         this.refuse_bad_header(diagnostics).then_some(this)
     }
 
@@ -78,34 +90,60 @@ impl CsvReader {
 
     /// Goes on to the next record whose cells can be used; what is wrong with those before it is said. `false` at the end.
     pub(super) fn advance(&mut self, diagnostics: &mut Diagnostics) -> bool {
-        self.passed_over = false;
         loop {
-            match self.records.get(self.next) {
-                Some(Ok(record)) => {
-                    self.present.clone_from(record);
-                    self.next += 1;
-                    if self.is_usable(diagnostics) {
-                        return true;
-                    }
-                }
-                Some(Err(defect)) => {
-                    diagnostics.push(defect.clone());
-                    self.next += 1;
-                }
-                None if self.records.last => return false,
-                None => {
-                    self.ahead.swap(&mut self.records);
-                    self.next = 0;
-                    continue;
-                }
+            match self.read_record() {
+                Ok(true) if self.is_usable(diagnostics) => return true,
+                Ok(true) => {}
+                Ok(false) => return false,
+                Err(defect) => diagnostics.push(defect),
             }
-            self.passed_over = true;
+        }
+    }
+
+    /// A cell of the present record, with its place. Blanks around a cell count only within quotes.
+    pub(super) fn cell(&self, index: usize) -> (&str, Span) {
+        let text = self.record.get(index).unwrap_or_default();
+        match self.places.get(index) {
+            Some(place) if place.quoted => (text, place.span),
+            Some(place) => (text.trim(), place.span),
+            None => (text, self.row_span()),
+        }
+    }
+
+    /// Where the present record begins.
+    pub(super) fn row_span(&self) -> Span {
+        self.places.first().map_or_else(|| self.begin_of(self.line), |place| Span { column: 1, ..place.span })
+    }
+
+    /// Reads the next record, or what is wrong with it. `Ok(false)` at the end.
+    fn read_record(&mut self) -> Result<bool, Diagnostic> {
+        if self.ended {
+            return Ok(false);
+        }
+        let begin = self.reader.position().byte();
+        self.reader.get_mut().forget(begin);
+        let read = self.reader.read_record(&mut self.record);
+        let end = self.reader.position().byte();
+        let raw = self.reader.get_ref().between(begin, end);
+        let first_line = self.line;
+        let defect = scan(raw, self.delimiter, self.source, &mut self.line, &mut self.places);
+        let holds_nul = raw.contains(&0);
+        match read {
+            Ok(false) => {
+                self.ended = true;
+                Ok(false)
+            }
+            Ok(true) => match defect.or_else(|| holds_nul.then(|| self.nul(first_line))) {
+                Some(defect) => Err(defect),
+                None => Ok(true),
+            },
+            Err(error) => Err(self.unreadable(first_line, error)),
         }
     }
 
     fn is_usable(&self, diagnostics: &mut Diagnostics) -> bool {
-        let (expected, found) = (self.header.len(), self.present.len());
-        if (0..found).all(|index| self.text(index).is_empty()) {
+        let (expected, found) = (self.header.len(), self.record.len());
+        if (0..found).all(|index| self.cell(index).0.is_empty()) {
             return false;
         }
         if found == expected {
@@ -120,31 +158,6 @@ impl CsvReader {
         };
         diagnostics.push(Diagnostic::error("csv-cells", place, what).help(help));
         false
-    }
-
-    /// A cell of the present record, with its place. Blanks around a cell count only within quotes.
-    pub(super) fn cell(&self, index: usize) -> (&str, Span) {
-        (self.text(index), self.records.span(&self.present, index, self.source))
-    }
-
-    /// The text of a cell of the present record.
-    pub(super) fn text(&self, index: usize) -> &str {
-        self.records.text(&self.present, index)
-    }
-
-    /// Whether the text of a cell may be another than in the record that was gone on to before.
-    pub(super) fn changed(&self, index: usize) -> bool {
-        self.passed_over || self.present.changed(index)
-    }
-
-    /// Where the present record begins.
-    pub(super) fn row_span(&self) -> Span {
-        self.records.row_span(&self.present, self.source)
-    }
-
-    /// How many records like the present one so many bytes hold.
-    pub(super) fn records_in(&self, bytes: u64) -> usize {
-        usize::try_from(bytes / self.present.length.max(1)).unwrap_or(usize::MAX)
     }
 
     fn refuse_bad_header(&self, diagnostics: &mut Diagnostics) -> bool {
@@ -163,6 +176,149 @@ impl CsvReader {
         }
         usable
     }
+
+    /// What is wrong with a record that holds a NUL character. A header with one ends it all: every row would say the same.
+    fn nul(&mut self, line: u32) -> Diagnostic {
+        self.ended = self.header.is_empty();
+        let index = (0..self.record.len()).find(|index| self.record[*index].contains('\0')).unwrap_or_default();
+        let place = self.places.get(index).map_or_else(|| self.begin_of(line), |place| place.span);
+        let error = Diagnostic::error("encoding", place, "this cell holds a NUL character");
+        error.help("is the file UTF-16? save it as UTF-8")
+    }
+
+    /// What the csv crate has to say. After anything but a wrong encoding it cannot go on.
+    fn unreadable(&mut self, line: u32, error: csv::Error) -> Diagnostic {
+        let start = self.begin_of(line);
+        self.ended = !matches!(error.kind(), ErrorKind::Utf8 { .. });
+        match error.into_kind() {
+            ErrorKind::Utf8 { err, .. } => {
+                let place = self.places.get(err.field()).map_or(start, |place| place.span);
+                Diagnostic::error("encoding", place, "this cell is not UTF-8 text").help("save the file as UTF-8")
+            }
+            ErrorKind::Io(error) => unreadable(start, &error),
+            other => Diagnostic::error("csv-syntax", start, format!("this row cannot be read: {other:?}")),
+        }
+    }
+
+    fn begin_of(&self, line: u32) -> Span {
+        Span { source: self.source, line, column: 1, length: 1 }
+    }
+}
+
+/// Passes bytes on to the csv crate and keeps those of the present record: the crate gives a cell without its quotes, and so without
+/// its column.
+struct RecordBytes {
+    inner: Box<dyn Read>,
+    kept: Vec<u8>,
+    /// The offset of the first byte kept.
+    base: u64,
+}
+
+impl RecordBytes {
+    /// Bytes before this offset are not asked for again.
+    fn forget(&mut self, before: u64) {
+        let gone = usize::try_from(before - self.base).unwrap_or(0).min(self.kept.len());
+        // Moving the rest costs; so it is done once for many records.
+        if gone > HEAD {
+            self.kept.drain(..gone);
+            self.base += gone as u64;
+        }
+    }
+
+    fn between(&self, begin: u64, end: u64) -> &[u8] {
+        let at = |offset: u64| usize::try_from(offset - self.base).unwrap_or(0).min(self.kept.len());
+        &self.kept[at(begin)..at(end)]
+    }
+}
+
+impl Read for RecordBytes {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.kept.extend_from_slice(&buffer[..count]);
+        Ok(count)
+    }
+}
+
+/// Where the scan of a record stands in a cell.
+enum ScanState {
+    Start,
+    Plain,
+    Quoted,
+    AfterQuote,
+}
+
+/// Finds the cells of one record's bytes, as the csv crate splits them, and counts the lines up to the next record.
+fn scan(
+    raw: &[u8],
+    delimiter: u8,
+    source: SourceId,
+    line: &mut u32,
+    places: &mut Vec<CellPlace>,
+) -> Option<Diagnostic> {
+    places.clear();
+    let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    *line = line.saturating_add(newlines(&raw[..blank]));
+    let raw = &raw[blank..];
+    if raw.is_empty() {
+        return None;
+    }
+    let point = |line: u32, column: u32| Span { source, line, column, length: 1 };
+    let (mut column, mut at, mut defect) = (1, ScanState::Start, None);
+    places.push(CellPlace { span: point(*line, 1), quoted: false });
+    for (index, byte) in raw.iter().copied().enumerate() {
+        let place = places.len() - 1;
+        match (&at, byte) {
+            (ScanState::Quoted, b'"') => at = ScanState::AfterQuote,
+            (ScanState::AfterQuote, b'"') => at = ScanState::Quoted,
+            (ScanState::Quoted, _) => {}
+            (ScanState::Start, b'"') => {
+                at = ScanState::Quoted;
+                places[place].quoted = true;
+            }
+            (_, byte) if byte == delimiter => {
+                measure(&mut places[place], *line, column);
+                places.push(CellPlace { span: point(*line, column + 1), quoted: false });
+                at = ScanState::Start;
+            }
+            (_, b'\r' | b'\n') => {
+                measure(&mut places[place], *line, column);
+                *line = line.saturating_add(newlines(&raw[index..]));
+                return defect;
+            }
+            (ScanState::AfterQuote, _) => {
+                let error = Diagnostic::error("csv-quote", point(*line, column), "text follows the closing quote");
+                defect = defect.or(Some(error.help("a quote within a quoted cell is written twice: `\"\"`")));
+                at = ScanState::Plain;
+            }
+            (ScanState::Start | ScanState::Plain, _) => at = ScanState::Plain,
+        }
+        if byte == b'\n' {
+            *line = line.saturating_add(1);
+            column = 1;
+        } else if byte & 0xc0 != 0x80 {
+            column += 1;
+        }
+    }
+    if matches!(at, ScanState::Quoted) {
+        let open = places.last().map_or(point(*line, column), |place| place.span);
+        defect = Some(Diagnostic::error("csv-quote", open, "this quote is never closed").help("close it with `\"`"));
+    } else if let Some(place) = places.last_mut() {
+        measure(place, *line, column);
+    }
+    defect
+}
+
+fn measure(place: &mut CellPlace, line: u32, column: u32) {
+    place.span.length = if place.span.line == line { column.saturating_sub(place.span.column) } else { 1 };
+}
+
+fn newlines(bytes: &[u8]) -> u32 {
+    u32::try_from(bytes.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX)
+}
+
+/// What is said where a file cannot be read.
+fn unreadable(place: Span, error: &io::Error) -> Diagnostic {
+    Diagnostic::error("unreadable-file", place, format!("the file cannot be read further: {error}"))
 }
 
 /// The separator that the header has most of, outside quotes.
@@ -194,10 +350,8 @@ fn cells(count: usize) -> String {
 
 /// The separators that a header may use; the first wins where none stands out.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
-/// Bytes read ahead: enough for any header.
+/// Bytes looked at for the separator: enough for any header. And so many are forgotten at once.
 const HEAD: usize = 1 << 16;
-/// A text that begins with so many bytes is taken apart beside; in tests nearly every one is.
-const LONG: usize = if cfg!(test) { 8 } else { HEAD };
 
 #[cfg(test)]
 mod tests {
@@ -209,9 +363,7 @@ mod tests {
         let source = sources.add_file("l.csv", "l.csv".into());
         let mut diagnostics = Diagnostics::default();
         let mut rows = Vec::new();
-        if let Some(mut reader) =
-            CsvReader::open(Box::new(std::io::Cursor::new(text.to_vec())), source, &mut diagnostics)
-        {
+        if let Some(mut reader) = CsvReader::open(Box::new(io::Cursor::new(text.to_vec())), source, &mut diagnostics) {
             while reader.advance(&mut diagnostics) {
                 let cells = (0..reader.header().len()).map(|index| {
                     let (text, span) = reader.cell(index);
@@ -271,22 +423,22 @@ mod tests {
     fn a_long_list_comes_whole_up_to_what_stops_it() {
         struct Fails;
         impl Read for Fails {
-            fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
-                Err(std::io::Error::other("the disk is gone"))
+            fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+                Err(io::Error::other("the disk is gone"))
             }
         }
         let mut sources = SourceMap::default();
         let source = sources.add_file("l.csv", "l.csv".into());
-        // Longer than what is read ahead, so that only the thread meets the end.
+        // Longer than what is looked at for the separator.
         let rows = (0..20_000).map(|number| format!("{number},x\n"));
         let text: String = std::iter::once("a,b\n".to_owned()).chain(rows).collect();
         let mut diagnostics = Diagnostics::default();
-        let bytes = std::io::Cursor::new(text.into_bytes()).chain(Fails);
+        let bytes = io::Cursor::new(text.into_bytes()).chain(Fails);
         let mut reader = CsvReader::open(Box::new(bytes), source, &mut diagnostics).unwrap();
         let mut count = 0;
         while reader.advance(&mut diagnostics) {
-            assert_eq!(reader.text(0), count.to_string());
-            assert_eq!((reader.row_span().line, reader.changed(0)), (count + 2, true));
+            assert_eq!(reader.cell(0).0, count.to_string());
+            assert_eq!(reader.row_span().line, count + 2);
             count += 1;
         }
         assert_eq!(count, 20_000);

@@ -22,7 +22,7 @@ pub(super) enum Opened {
     /// A YAML text.
     Yaml(SourceId, Arc<str>),
     /// A CSV list, to be read from its beginning.
-    Csv(SourceId, Box<dyn Read + Send>),
+    Csv(SourceId, Box<dyn Read>),
 }
 
 /// Opens the plan; YAML or CSV by its name's ending, else by its first line. `None` where it cannot be read.
@@ -49,8 +49,8 @@ pub(super) fn open_plan(
                     return None;
                 }
             };
-            let format = Format::of(path);
-            if format == Some(Format::Csv) {
+            let format = PlanFormat::of(path);
+            if format == Some(PlanFormat::Csv) {
                 let source = sources.add_file(name.clone(), path.clone());
                 files.push(ReadFile { name, path: Some(path.clone()), text: None });
                 return Some(Opened::Csv(source, Box::new(BufReader::new(file))));
@@ -90,8 +90,8 @@ pub(super) fn open_yaml(
 }
 
 /// Opens a CSV list that a plan names at `place`.
-pub(super) fn open_list(path: &Path, place: Span, diagnostics: &mut Diagnostics) -> Option<Box<dyn Read + Send>> {
-    if Format::of(path) == Some(Format::Yaml) {
+pub(super) fn open_list(path: &Path, place: Span, diagnostics: &mut Diagnostics) -> Option<Box<dyn Read>> {
+    if PlanFormat::of(path) == Some(PlanFormat::Yaml) {
         let what = format!("{} is no CSV list", path.display());
         diagnostics.push(Diagnostic::error("not-a-list", place, what).help("`from` takes a CSV file"));
         return None;
@@ -115,11 +115,6 @@ pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
-/// How many bytes a file has, where that can be told.
-pub(super) fn size(path: &Path) -> Option<u64> {
-    std::fs::metadata(path).ok().map(|metadata| metadata.len())
-}
-
 /// As [`read_small`], for a text that is wiped when it is dropped.
 pub(super) fn read_secret(path: &Path, largest: u64) -> Result<zeroize::Zeroizing<String>, String> {
     let bytes = zeroize::Zeroizing::new(read_bytes(path, largest).map_err(|error| reason(&error))?);
@@ -141,12 +136,12 @@ pub(super) fn resolve(sources: &SourceMap, place: Span, path: &str) -> PathBuf {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
+enum PlanFormat {
     Yaml,
     Csv,
 }
 
-impl Format {
+impl PlanFormat {
     fn of(path: &Path) -> Option<Self> {
         let ending = path.extension()?.to_str()?.to_ascii_lowercase();
         match ending.as_str() {

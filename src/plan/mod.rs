@@ -8,7 +8,6 @@ pub mod checked;
 mod csv;
 mod load;
 mod read;
-mod row;
 pub mod schema;
 pub mod settings;
 

@@ -1,7 +1,7 @@
 //! The plan's JSON Schema (2020-12) for editors, made from the provider documents. It helps while writing; only
 //! [`super::check()`] decides.
 
-use super::check::{COMMON, OWN};
+use super::check::{COMMON_FIELDS, UNSHARED_FIELDS};
 use crate::pki::RevocationReason;
 use crate::provider::Catalog;
 use crate::provider::model::{ActionRules, Kind, Operation, Parameter, Provider};
@@ -141,7 +141,7 @@ fn field(parameter: &Parameter, is_reason: bool, is_pem: bool) -> Value {
 
 fn common() -> Map<String, Value> {
     let mut properties = Map::new();
-    for name in COMMON {
+    for name in COMMON_FIELDS {
         let value = match name {
             "id" => {
                 json!({"type": ["string", "number"], "description": "Unique; made from the source position where it is absent"})
@@ -178,7 +178,7 @@ fn common() -> Map<String, Value> {
 fn defaults(catalog: &Catalog) -> Value {
     let mut properties = common();
     properties.remove("id");
-    OWN.iter().for_each(|name| drop(properties.remove(*name)));
+    UNSHARED_FIELDS.iter().for_each(|name| drop(properties.remove(*name)));
     for (operation, rules) in catalog.iter().flat_map(|provider| provider.actions()) {
         // A certificate is every action's own.
         let own = rules.certificate.as_ref().map(|rule| &rule.field);

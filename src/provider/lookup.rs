@@ -1,7 +1,7 @@
 //! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
 
 use super::answer::{Answer, HeaderFields, Standing};
-use super::model::{ActionRules, LookupRule, LookupValue, Operation, Pages, Place, Provider, RowStep};
+use super::model::{ActionRules, AnswerLocation, LookupRule, LookupValue, Operation, Pages, Provider, RowStep};
 use super::pointer::scalar_text;
 use super::verdict::{self, Verdict};
 use super::{Meaning, params};
@@ -28,7 +28,7 @@ pub fn choose(
 /// An answer that holds what a report has kept of one, the provider's own id, at the place where the operation's answers hold it; for
 /// look-ups that ask by it. `None` where the document names no one place in the body.
 pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
-    let [Place::Body(pointer)] = operation.reference.as_slice() else { return None };
+    let [AnswerLocation::Body(pointer)] = operation.reference.as_slice() else { return None };
     let pointer = pointer.to_string();
     let body = pointer
         .split('/')
@@ -62,8 +62,8 @@ pub fn next_page(rule: &LookupRule, pages: &[Value]) -> Option<u32> {
 /// What the pages of a look-up tell about an action's target, and what was seen, for people. `parameters` are the action's.
 pub fn standing(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Value]) -> (Standing, String) {
     let rows: Vec<&Value> = pages.iter().flat_map(|page| rows(&rule.rows, parameters, page)).collect();
-    let told: Vec<Standing> = rows.iter().map(|row| tells(rule, row)).collect();
-    match (told.as_slice(), told.first()) {
+    let states: Vec<Standing> = rows.iter().map(|row| row_state(rule, row)).collect();
+    match (states.as_slice(), states.first()) {
         (_, None) if pages.is_empty() => (Standing::Unknown, "nothing was looked up".to_owned()),
         (_, None) if !whole(rule, pages) => (Standing::Unknown, format!("{} is longer than was read", rule.operation)),
         (_, None) => (rule.absent, format!("{} does not list it", rule.operation)),
@@ -87,8 +87,8 @@ fn fill(
     parameters: &Map<String, Value>,
     body: &Value,
 ) -> Option<Map<String, Value>> {
-    let told = |name: &String| parameters.get(name).is_some_and(|value| !value.is_null());
-    if !rule.rows.iter().flat_map(|step| &step.matches).all(|condition| told(&condition.parameter)) {
+    let given = |name: &String| parameters.get(name).is_some_and(|value| !value.is_null());
+    if !rule.rows.iter().flat_map(|step| &step.matches).all(|condition| given(&condition.parameter)) {
         return None;
     }
     let mut filled = Map::new();
@@ -135,7 +135,8 @@ fn rows_in(paging: &Pages, pages: &[Value]) -> u64 {
 
 fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value) -> Vec<&'a Value> {
     steps.iter().fold(vec![value], |values, step| {
-        // A single object counts as a list of one: providers show one item where there can be only one.
+        // A single object counts as a list of one: providers show one item where there can be only one (an order's
+        // `certificate` at DigiCert).
         let items = values.into_iter().filter_map(|value| step.list.of(value)).flat_map(|found| match found {
             Value::Array(items) => items.as_slice(),
             Value::Object(_) => std::slice::from_ref(found),
@@ -152,7 +153,8 @@ fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> boo
     })
 }
 
-fn tells(rule: &LookupRule, row: &Value) -> Standing {
+/// What one row tells: the first rule that holds for it.
+pub fn row_state(rule: &LookupRule, row: &Value) -> Standing {
     let holds = rule.standings.iter().find(|standing| verdict::all_hold(&standing.when, row));
     holds.map_or(Standing::Unknown, |standing| standing.tells)
 }
@@ -289,8 +291,8 @@ mod tests {
             (1, vec![json!({"totalCount": 1, "orders": {"x": 1}})], Standing::Unknown, "does not list it"),
         ] {
             let parameters = map(&json!({"orderId": "1", "certificateNo": no}));
-            let (told, words) = standing(rule, &parameters, &pages);
-            assert_eq!(told, expected, "{pages:?}");
+            let (found, words) = standing(rule, &parameters, &pages);
+            assert_eq!(found, expected, "{pages:?}");
             assert!(words.contains(seen), "{words}");
         }
         // A document may declare what absence tells; only a list that was read whole is believed.

@@ -128,7 +128,7 @@ pub struct Operation {
     /// Where the provider's message stands.
     pub message: Vec<Pointer>,
     /// Where the provider's own request or order id stands.
-    pub reference: Vec<Place>,
+    pub reference: Vec<AnswerLocation>,
     /// Where a throttling answer tells how long to wait, when it has no `Retry-After`.
     pub throttle_hint: Option<ThrottleHint>,
     /// The parameters' JSON Schema as one object schema (additional properties refused), and its compiled form.
@@ -345,7 +345,7 @@ pub enum Test {
 
 /// Where a text stands in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum AnswerLocation {
     /// In the body.
     Body(Pointer),
     /// In the first header field of this name (lower case).

@@ -32,7 +32,8 @@ impl Pointer {
     }
 
     /// The text of the scalar that it points at; `None` for null, lists, objects and nothing. A number and the string of
-    /// the same digits give the same text: providers mix them (NAVER's `errorCode` is both).
+    /// the same digits give the same text: providers mix them (NAVER's `errorCode` is an Integer in the gateway's table and a
+    /// String in its example).
     pub fn text_of<'v>(&self, value: &'v Value) -> Option<Cow<'v, str>> {
         self.of(value).and_then(scalar_text)
     }

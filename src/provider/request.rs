@@ -40,6 +40,8 @@ pub fn add_path_and_query(text: &mut String, operation: &Operation, parameters: 
 /// The JSON body: the given members in document order, without blanks; `{}` where the operation has a body and nothing is given;
 /// `None` where it has none.
 pub fn body(operation: &Operation, parameters: &Map<String, Value>) -> Option<Vec<u8>> {
+    // `{}` and not nothing: Huawei refuses an empty body, though every member is optional
+    // (https://support.huaweicloud.com/eu/api-ccm/RevokeCertificate.html).
     if !operation.has_body {
         return None;
     }
@@ -59,6 +61,12 @@ pub fn body(operation: &Operation, parameters: &Map<String, Value>) -> Option<Ve
 /// Percent-encodes all but the unreserved characters of RFC 3986.
 pub fn encode(text: &str) -> String {
     encoded(text).to_string()
+}
+
+/// The host part of a URL or template.
+pub(super) fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default()
 }
 
 fn encoded(text: &str) -> PercentEncode<'_> {

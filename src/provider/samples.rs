@@ -98,8 +98,8 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
 fn best(provider: &Provider, operation: &Operation, reading: &SampleReading, page: &Value) -> Standing {
     let action = provider.operation(&reading.action).and_then(|action| action.action.as_ref());
     let rules = action.into_iter().flat_map(|action| &action.lookups).filter(|rule| rule.operation == operation.name);
-    let told = rules.map(|rule| lookup::standing(rule, &reading.parameters, std::slice::from_ref(page)).0);
-    told.into_iter().find(|standing| *standing != Standing::Unknown).unwrap_or(Standing::Unknown)
+    let states = rules.map(|rule| lookup::standing(rule, &reading.parameters, std::slice::from_ref(page)).0);
+    states.into_iter().find(|standing| *standing != Standing::Unknown).unwrap_or(Standing::Unknown)
 }
 
 fn shown(body: Option<&Value>) -> String {

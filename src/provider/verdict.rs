@@ -2,7 +2,7 @@
 //! how long the provider asks to wait. Pure and total: any answer gets a verdict, and what nothing declares is never a success.
 
 use super::answer::{Answer, Meaning};
-use super::model::{AnswerRule, Condition, Operation, Place, Test, ThrottleForm, ThrottleHint, Window};
+use super::model::{AnswerLocation, AnswerRule, Condition, Operation, Test, ThrottleForm, ThrottleHint, Window};
 use super::pointer::Pointer;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
@@ -25,9 +25,9 @@ pub struct Verdict {
     pub reference: Option<String>,
     /// What the document adds for people, such as what to do about it.
     pub explanation: Option<String>,
-    /// How long the provider asked to wait, from `Retry-After` or as the document tells to find it.
+    /// How long the provider asked to wait, from `Retry-After` or where the document says that it stands.
     pub retry_after: Option<Duration>,
-    /// The limit that the provider told, where the document says how to find it.
+    /// The limit that the provider named, where the document says how to find it.
     pub limit: Option<Window>,
 }
 
@@ -53,8 +53,8 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
             (words, more) => words.or(more),
         },
         reference: operation.reference.iter().find_map(|place| match place {
-            Place::Body(pointer) => pointer.text_of(body).map(Cow::into_owned),
-            Place::Header(name) => answer.header(name).map(str::to_owned),
+            AnswerLocation::Body(pointer) => pointer.text_of(body).map(Cow::into_owned),
+            AnswerLocation::Header(name) => answer.header(name).map(str::to_owned),
         }),
         explanation: rule.and_then(|rule| rule.explanation.clone()),
         retry_after: asked.or_else(|| hinted_wait(hint?, body)),
@@ -90,9 +90,12 @@ fn holds(condition: &Condition, value: &Value) -> bool {
 /// What HTTP says where the document does not. A refusal is believed, a success is not.
 const fn by_status(status: u16, asks_to_wait: bool) -> Meaning {
     match status {
+        // RFC 6585, 4.
         429 => Meaning::Throttled,
+        // RFC 9110, 15.6.4: with Retry-After it says by itself that it did nothing. Without, it may be a proxy's word about a server that did.
         503 if asks_to_wait => Meaning::Throttled,
         401 => Meaning::RefusedCredentials,
+        // RFC 9110, 15.5.9: the server stopped waiting; whether it has acted on what it had is not said.
         408 => Meaning::Unknown,
         400..500 => Meaning::Rejected,
         _ => Meaning::Unknown,
@@ -170,6 +173,7 @@ fn hinted_wait(hint: &ThrottleHint, body: &Value) -> Option<Duration> {
     let text = hint.pointer.text_of(body)?;
     match hint.form {
         ThrottleForm::Seconds => text.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(MAX_WAIT)),
+        // Huawei's gateway sends no Retry-After; its words hold the limit: https://support.huaweicloud.com/intl/en-us/ocr_faq/ocr_01_0041.html
         ThrottleForm::LimitTime => window_in(&text).map(|(_, length)| length.min(MAX_WAIT)),
     }
 }

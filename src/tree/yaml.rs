@@ -6,7 +6,7 @@
 use super::node::{Field, Node, Shape};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::{SourceId, Span};
-use serde_yaml::granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput};
+use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput};
 use std::collections::{HashMap, HashSet};
 
 /// Reads a document of one YAML text. `None` where the text is no YAML at all, or empty; the findings say why.
@@ -26,18 +26,18 @@ pub fn read_with(
     let body = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut options = Options::default();
     options.set_emit_comments(false);
-    let mut reader = Reader {
+    let mut reader = EventReader {
         events: Parser::new_from_str_with_options(body, options),
         source,
         anchors: HashMap::new(),
         // Aliases may multiply a text, but never beyond what a text of its size could say without them.
-        budget: SMALLEST_BUDGET.max(text.len() / 4),
+        budget: MIN_BUDGET.max(text.len() / 4),
         diagnostics,
     };
     match reader.document(list, each) {
         Ok(node) => node,
-        Err(Stop::Said) => None,
-        Err(Stop::Syntax(error)) => {
+        Err(YamlError::Reported) => None,
+        Err(YamlError::Syntax(error)) => {
             let place = error.marker();
             let span = Span { source, line: number(place.line()), column: number(place.col() + 1), length: 1 };
             let mut diagnostic = Diagnostic::error("yaml-syntax", span, format!("this is not YAML: {}", error.info()));
@@ -50,7 +50,7 @@ pub fn read_with(
     }
 }
 
-struct Reader<'input, 'out> {
+struct EventReader<'input, 'out> {
     events: Parser<'input, StrInput<'input>>,
     source: SourceId,
     anchors: HashMap<usize, Node>,
@@ -58,16 +58,16 @@ struct Reader<'input, 'out> {
     diagnostics: &'out mut Diagnostics,
 }
 
-enum Stop {
+enum YamlError {
     /// The finding is among the diagnostics.
-    Said,
+    Reported,
     Syntax(ScanError),
 }
 
-type Next<'input> = (Event<'input>, EventSpan);
+type SpannedEvent<'input> = (Event<'input>, EventSpan);
 
-impl<'input> Reader<'input, '_> {
-    fn document(&mut self, list: &str, each: &mut dyn FnMut(Node)) -> Result<Option<Node>, Stop> {
+impl<'input> EventReader<'input, '_> {
+    fn document(&mut self, list: &str, each: &mut dyn FnMut(Node)) -> Result<Option<Node>, YamlError> {
         let mut root = None;
         loop {
             let (event, span) = self.next()?;
@@ -88,10 +88,14 @@ impl<'input> Reader<'input, '_> {
         }
     }
 
-    fn node(&mut self, (event, span): Next<'input>, depth: usize) -> Result<Node, Stop> {
+    fn node(&mut self, (event, span): SpannedEvent<'input>, depth: usize) -> Result<Node, YamlError> {
         let here = self.span(&span);
-        if depth > DEEPEST {
-            return self.stop(Diagnostic::error("yaml-depth", here, format!("nested more than {DEEPEST} levels deep")));
+        if depth > MAX_DEPTH {
+            return self.stop(Diagnostic::error(
+                "yaml-depth",
+                here,
+                format!("nested more than {MAX_DEPTH} levels deep"),
+            ));
         }
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
@@ -140,7 +144,7 @@ impl<'input> Reader<'input, '_> {
         span: &EventSpan,
         depth: usize,
         mut stream: Option<(&str, &mut dyn FnMut(Node))>,
-    ) -> Result<Node, Stop> {
+    ) -> Result<Node, YamlError> {
         let mut fields: Vec<Field> = Vec::new();
         // Of a map with many keys; a few are looked through.
         let mut names: HashSet<String> = HashSet::new();
@@ -212,7 +216,7 @@ impl<'input> Reader<'input, '_> {
         Ok(node)
     }
 
-    fn remember(&mut self, anchor: usize, node: &Node) -> Result<(), Stop> {
+    fn remember(&mut self, anchor: usize, node: &Node) -> Result<(), YamlError> {
         if anchor != 0 {
             let size = size(node);
             if size > self.budget {
@@ -228,17 +232,17 @@ impl<'input> Reader<'input, '_> {
         Ok(())
     }
 
-    fn next(&mut self) -> Result<Next<'input>, Stop> {
+    fn next(&mut self) -> Result<SpannedEvent<'input>, YamlError> {
         match self.events.next() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(Stop::Syntax(error)),
-            None => Err(Stop::Said),
+            Some(Err(error)) => Err(YamlError::Syntax(error)),
+            None => Err(YamlError::Reported),
         }
     }
 
-    fn stop<T>(&mut self, error: Diagnostic) -> Result<T, Stop> {
+    fn stop<T>(&mut self, error: Diagnostic) -> Result<T, YamlError> {
         self.diagnostics.push(error);
-        Err(Stop::Said)
+        Err(YamlError::Reported)
     }
 
     fn span(&self, span: &EventSpan) -> Span {
@@ -270,11 +274,11 @@ fn number(value: usize) -> u32 {
 }
 
 /// Deeper nesting than any plan or provider document has.
-const DEEPEST: usize = 64;
+const MAX_DEPTH: usize = 64;
 /// Up to so many keys of a map are compared one by one.
 const FEW_KEYS: usize = 16;
 /// Nodes that anchors and aliases may make in a small text.
-const SMALLEST_BUDGET: usize = 10_000;
+const MIN_BUDGET: usize = 10_000;
 
 #[cfg(test)]
 mod tests {

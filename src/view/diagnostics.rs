@@ -137,8 +137,8 @@ struct ShownLine {
 /// the surroundings of the span are shown.
 fn shown(line: &str, span: Span) -> ShownLine {
     let start = span.column.saturating_sub(1) as usize;
-    let first = if start > LONGEST_FRONT { start - BEFORE } else { 0 };
-    let length = (span.length.max(1) as usize).min(LONGEST_MARK);
+    let first = if start > MAX_FRONT { start - BEFORE } else { 0 };
+    let length = (span.length.max(1) as usize).min(MAX_MARK);
     let mut text = String::new();
     let (mut from, mut to) = (None, None);
     if first > 0 {
@@ -184,16 +184,16 @@ const fn severity_word(severity: Severity) -> &'static str {
 
 /// The code of findings about a secret that stands in the text itself.
 const LITERAL_SECRET: &str = "literal-secret";
-/// SourceLines are cut to this width.
+/// Lines are cut to this width.
 const WIDTH: usize = 120;
 /// A line whose span begins later is cut in front of it.
-const LONGEST_FRONT: usize = 4000;
+const MAX_FRONT: usize = 4000;
 /// So many characters are then kept before the span.
 const BEFORE: usize = 200;
 /// Characters kept after it.
 const AFTER: usize = 200;
 /// A longer span is marked so far.
-const LONGEST_MARK: usize = 80;
+const MAX_MARK: usize = 80;
 
 #[cfg(test)]
 mod tests {

@@ -122,7 +122,7 @@ impl VerificationSummary {
         if seen != Seen::Revoked {
             self.again.0 |= action.was_asked;
             self.again.1 |= action.was_asked && seen == Seen::Unknown;
-            if self.unseen.len() < MOST_SHOWN {
+            if self.unseen.len() < MAX_SHOWN {
                 self.unseen.push(action);
             }
         }
@@ -192,7 +192,7 @@ pub fn render(shown: &VerificationSummary) -> String {
 }
 
 /// Actions that the text lists.
-const MOST_SHOWN: usize = 40;
+const MAX_SHOWN: usize = 40;
 
 #[cfg(test)]
 mod tests {

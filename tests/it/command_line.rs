@@ -94,13 +94,6 @@ fn usage_errors_are_two_and_help_is_zero() {
         let done = place.certsweep(args).exits(0);
         assert!(done.out.contains("certsweep") && done.err.is_empty(), "{args:?}");
     }
-    let commands =
-        ["check", "preview", "run", "resume", "status", "report", "providers", "schema", "simulate", "completions"];
-    let help = place.certsweep(&["--help"]).out;
-    for command in commands {
-        assert!(help.contains(command));
-        assert!(place.certsweep(&[command, "--help"]).exits(0).out.contains(command));
-    }
     assert!(place.names().is_empty());
 }
 

@@ -48,7 +48,10 @@ fn a_paused_run_sends_nothing_until_it_is_told_to_go_on() {
     let done = finish(child).exits(0).says(&["paused", "going on", "limits  digicert: 1000/1s from now on"]);
     assert!(done.out.contains("60"), "{}", done.out);
     assert_eq!(mock.seen().len(), 60);
-    assert!(!place.path("run/now.json").exists() && !place.path("run/words").exists(), "they belong to the live run");
+    assert!(
+        !place.path("run/live.json").exists() && !place.path("run/commands").exists(),
+        "they belong to the live run"
+    );
     for words in [&["pause", "run"][..], &["unpause", "run"], &["set-rate", "run", "digicert=1/1s"]] {
         let late = tell(&place, words).exits(2);
         assert!(late.err.contains("has ended"), "{}", late.err);

@@ -1,8 +1,8 @@
 //! Two readings of the vendors' descriptions check each other: what the signers sign, the simulator accepts, and its answers mean
 //! what the documents say.
 
-use crate::client::{Headers, send};
-use crate::{Still, options};
+use super::{Still, options};
+use crate::support::client::{Headers, send};
 use certsweep::provider::model::{AuthScheme, Operation, Sample, SignerKind};
 use certsweep::provider::{Answer, HeaderFields, Meaning, Provider, verdict};
 use certsweep::simulator::{Simulator, credential, start};

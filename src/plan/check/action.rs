@@ -1,30 +1,28 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
-use super::digest::{Does, FingerprintBase};
-use super::index;
-use super::routes::Learnt;
-use super::stand::without_place_of_key;
-use super::{Checker, Layers};
-use crate::diag::Diagnostic;
+use super::context::{Checker, HashBegin};
+use super::digest::FingerprintBase;
+use super::fields::{Layers, Row, has_value, no_value};
+use super::targets;
+use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::calendar;
 use crate::plan::checked::{Action, Parameters};
 use crate::plan::read::{fixed, instant, texts};
-use crate::plan::row::Row;
-use crate::provider::model::{ActionRules, Operation, Provider};
+use crate::provider::model::{ActionRules, Location, Operation, Provider};
 use crate::provider::pointer::scalar_text;
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::safe;
-use crate::tree::{Field, Shape};
+use crate::tree::Field;
 use jiff::Timestamp;
+use serde_json::{Map, Value};
 
 impl Checker<'_> {
     /// Checks one row and hands the action out, if it is one. `name` begins the ids that are made.
     pub(super) fn action(&mut self, row: &Row<'_>, name: &str, layers: Layers<'_>) {
-        self.settle();
-        let (errors_before, said_before) = (self.errors, self.said.len());
+        let errors_before = self.errors;
         let (ordinal, id) = self.id(row, name);
-        for field in row.present().filter(|field| matches!(field.value.shape, Shape::Null)) {
+        for field in row.present().filter(|field| !has_value(field)) {
             self.say(no_value(field));
         }
         let needs = self.needs(row, layers, ordinal);
@@ -35,86 +33,74 @@ impl Checker<'_> {
         let provider = self.draft.accounts.drafts[account].provider.clone();
         let Some((operation, rules)) = self.operation(action, &provider) else { return };
         let account_in_settings = self.draft.accounts.used(account);
-        let Some(mut parameters) = self.parameters(row, layers, account, operation, rules) else { return };
-        self.reach(account, operation, rules, &parameters);
-        let mut target = String::new();
-        let named = rules.target.parameters.iter().filter_map(|name| parameters.map.get(name));
-        for text in named.filter_map(scalar_text) {
-            join_target(&mut target, 0, &text);
-        }
-        let own_key = operation.own_key(&parameters.map).is_some();
+        let Some(mut read) = self.parameters(row, layers, account, operation, rules) else { return };
+        self.reach(account, operation, rules, &read);
+        let target = target_of(rules, &read.map);
+        let own_key = operation.own_key(&read.map).is_some();
+        self.draft.accounts.drafts[account].account.own_keys &= own_key;
         // The key that signs is the certificate's, wherever it lies.
-        let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &parameters.map)));
-        let made = Parameters::from(std::mem::take(&mut parameters.map));
-        let draft = &mut self.draft.accounts.drafts[account];
-        draft.account.own_keys &= own_key;
-        let base = FingerprintBase::new(draft, &operation.name);
-        let does = base.with(elsewhere.as_ref().unwrap_or(&made).to_json(operation).as_bytes());
-        let targets = index::targets_of(account, &operation.name);
+        let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &read.map)));
+        let parameters = Parameters::from(std::mem::take(&mut read.map));
+        let hashes = self.hashes(account, operation);
+        let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).to_json(operation).as_bytes());
+        let target_hash = targets::hash_of(hashes.target.clone(), &target);
         let mut action = Action {
-            fingerprint: does.fingerprint(),
             ordinal: Ordinal::from(ordinal),
             id,
             account: account_in_settings,
             operation: operation.name.clone(),
             target,
-            reason: parameters.reason.as_ref().and_then(|reason| reason.asked),
-            reason_sent: parameters.reason.as_ref().map(|reason| reason.spelling.clone()),
-            reaches: rules.reaches(&made),
-            parameters: made,
+            reason: read.reason.as_ref().and_then(|reason| reason.asked),
+            reason_sent: read.reason.map(|reason| reason.spelling),
+            reaches: rules.reaches(&parameters),
+            parameters,
             needs,
             not_before,
             source: self.sources.line_place(row.span),
             kept: if row.kept.is_empty() { vec![String::new(); self.keep.len()] } else { row.kept.to_vec() },
             duplicate_of: None,
+            fingerprint: digest.fingerprint(),
             certificate: None,
         };
-        let target = index::end_hash(targets.clone(), action.target.as_str());
-        let standing = self.index.target(ordinal, target, action.fingerprint);
-        if !self.stand(row.span, ordinal, standing, &mut action) {
+        let duplicate = self.index.targets.add(ordinal, target_hash, action.fingerprint);
+        if !self.duplicate(row.span, ordinal, duplicate, &mut action) {
             return;
         }
-        if action.duplicate_of.is_none() {
-            self.key_once(ordinal, &parameters);
+        let repeats = action.duplicate_of.is_some();
+        if !repeats {
+            self.key_once(ordinal, read.key);
         }
-        action.certificate = self.certificate_facts(row, layers, operation, parameters.certificate.as_ref());
+        action.certificate = self.certificate_facts(row, layers, operation, read.certificate.as_ref());
         if self.errors > errors_before {
             return;
         }
-        self.hand_out(&action, &does);
-        if self.said.len() == said_before {
-            let learnt = Learnt { account, operation, rules, parameters, action, base, targets };
-            self.learn(row, layers, learnt);
-        }
+        self.digest.action(action.account, action.reason, action.not_before, repeats, &digest);
+        (self.each)(&action);
     }
 
-    /// Puts an action into the digest, and lends it to the caller.
-    pub(super) fn hand_out(&mut self, action: &Action, does: &Does) {
-        let repeats = action.duplicate_of.is_some();
-        self.digest.action(action.account, action.reason, action.not_before, repeats, does);
-        (self.each)(action);
-    }
-
-    /// The text of a field that takes a single value.
-    pub(super) fn single<'a>(&mut self, field: &'a Field) -> Option<&'a str> {
-        let text = field.value.text();
-        match field.value.shape {
-            Shape::Null => self.say(no_value(field)),
-            _ if text.is_none() => self.say(no_single_value(field)),
-            _ => {}
-        }
-        text
+    /// What the hashes of an action begin with.
+    fn hashes(&mut self, account: usize, operation: &Operation) -> &HashBegin {
+        let known = self.hashes.iter().position(|known| known.account == account && known.operation == operation.name);
+        let index = known.unwrap_or_else(|| {
+            self.hashes.push(HashBegin {
+                account,
+                operation: operation.name.clone(),
+                fingerprint: FingerprintBase::new(&self.draft.accounts.drafts[account], &operation.name),
+                target: targets::targets_of(account, &operation.name),
+            });
+            self.hashes.len() - 1
+        });
+        &self.hashes[index]
     }
 
     fn id(&mut self, row: &Row<'_>, name: &str) -> (u32, String) {
         let mut id = None;
-        if let Some(field) = row.field("id").filter(|field| !matches!(field.value.shape, Shape::Null))
+        if let Some(field) = row.field("id").filter(|field| has_value(field))
             && let Some(text) = self.single(field)
         {
             if !is_usable_id(text) {
                 let what = "this cannot be an id";
-                let help =
-                    format!("an id has 1 to {LONGEST_ID} characters, no control characters, no blanks around it");
+                let help = format!("an id has 1 to {MAX_ID} characters, no control characters, no blanks around it");
                 self.say(Diagnostic::error("id", field.value.span, what).help(help));
             }
             id = Some((text, field.value.span));
@@ -133,15 +119,12 @@ impl Checker<'_> {
     }
 
     fn needs(&mut self, row: &Row<'_>, layers: Layers<'_>, ordinal: u32) -> Vec<String> {
-        let Some(field) = common(row, layers, "needs") else { return Vec::new() };
-        if matches!(field.value.shape, Shape::Null) {
+        let Some(field) = row.field_or_default(layers, "needs").filter(|field| has_value(field)) else {
             return Vec::new();
-        }
-        let mut said = crate::diag::Diagnostics::default();
-        let mut needs = texts(&field.value, &mut said).unwrap_or_default();
-        for diagnostic in said.sorted() {
-            self.say(diagnostic.clone());
-        }
+        };
+        let mut wrong = Diagnostics::default();
+        let mut needs = texts(&field.value, &mut wrong).unwrap_or_default();
+        self.say_all(&wrong);
         let mut ids: Vec<String> = Vec::with_capacity(needs.len());
         needs.retain(|(id, _)| {
             let is_new = !ids.contains(id);
@@ -151,18 +134,16 @@ impl Checker<'_> {
             is_new
         });
         if !needs.is_empty() {
-            self.index.needs(ordinal, needs);
+            self.index.needs.push((ordinal, needs));
         }
         ids
     }
 
     fn not_before(&mut self, row: &Row<'_>, layers: Layers<'_>) -> Option<Timestamp> {
-        let field = common(row, layers, "not_before").filter(|field| !matches!(field.value.shape, Shape::Null))?;
-        let mut said = crate::diag::Diagnostics::default();
-        let at = instant("not_before", &field.value, &mut said);
-        for diagnostic in said.sorted() {
-            self.say(diagnostic.clone());
-        }
+        let field = row.field_or_default(layers, "not_before").filter(|field| has_value(field))?;
+        let mut wrong = Diagnostics::default();
+        let at = instant("not_before", &field.value, &mut wrong);
+        self.say_all(&wrong);
         let at = at?;
         let draft = &self.draft;
         let end = calendar::deadline_at(draft.deadline, &draft.schedule, self.now);
@@ -189,7 +170,7 @@ impl Checker<'_> {
 
     /// The account that the row names. `Err` where there is none, which was said.
     fn account(&mut self, row: &Row<'_>, layers: Layers<'_>) -> Result<usize, ()> {
-        let Some(field) = common(row, layers, "provider") else {
+        let Some(field) = row.field_or_default(layers, "provider") else {
             let place = row.place_of_missing(&["provider"]);
             let error = Diagnostic::error("missing-provider", place, "`provider` is missing");
             let help = format!("name one of {}, here or in `defaults`", self.provider_names().join(", "));
@@ -223,7 +204,7 @@ impl Checker<'_> {
     }
 
     fn operation_name<'a>(&mut self, row: &Row<'a>, layers: Layers<'a>, account: Option<usize>) -> Option<&'a Field> {
-        let field = common(row, layers, "action");
+        let field = row.field_or_default(layers, "action");
         if field.is_none() {
             let place = row.place_of_missing(&["action"]);
             let mut error = Diagnostic::error("missing-action", place, "`action` is missing");
@@ -257,57 +238,34 @@ impl Checker<'_> {
     }
 }
 
-/// The finding for a field without a value.
-pub(super) fn no_value(field: &Field) -> Diagnostic {
-    let what = format!("`{}` has no value", safe::terminal(&field.name));
-    Diagnostic::error("no-value", field.span, what).help("leave the field out, or write `\"\"` for an empty text")
+/// What an action acts on, as reports show it.
+fn target_of(rules: &ActionRules, parameters: &Map<String, Value>) -> String {
+    let mut target = String::new();
+    let named = rules.target.parameters.iter().filter_map(|name| parameters.get(name));
+    for text in named.filter_map(scalar_text) {
+        if !target.is_empty() {
+            target.push('/');
+        }
+        target.push_str(&text);
+    }
+    target
 }
 
-/// The finding for a field that takes a single value and has something else.
-pub(super) fn no_single_value(field: &Field) -> Diagnostic {
-    let what = format!("`{}` must be a single value, not {}", safe::terminal(&field.name), field.value.kind());
-    Diagnostic::error("wrong-kind", field.value.span, what)
-}
-
-pub(super) fn common<'a>(row: &Row<'a>, layers: Layers<'a>, name: &str) -> Option<&'a Field> {
-    row.field(name).or_else(|| layers.entry.iter().chain(layers.plan).find(|field| field.name == name))
-}
-
-/// Whether a field has a value.
-pub(super) fn is_given(field: &Field) -> bool {
-    !matches!(field.value.shape, Shape::Null)
+/// The parameters without the path of the key that signs, which depends on the working directory.
+fn without_place_of_key(operation: &Operation, parameters: &Map<String, Value>) -> Map<String, Value> {
+    let mut parameters = parameters.clone();
+    for parameter in operation.parameters.iter().filter(|parameter| parameter.location == Location::Signer) {
+        if let Some(value) = parameters.get_mut(&parameter.name) {
+            *value = Value::Bool(true);
+        }
+    }
+    parameters
 }
 
 /// Whether a text can be an id.
-pub(super) fn is_usable_id(text: &str) -> bool {
-    (1..=LONGEST_ID).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text
+fn is_usable_id(text: &str) -> bool {
+    (1..=MAX_ID).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text
 }
 
-/// Adds a parameter's text to a target's, which begins there in a longer text.
-pub(super) fn join_target(to: &mut String, begin: usize, text: &str) {
-    if to.len() > begin {
-        to.push('/');
-    }
-    to.push_str(text);
-}
-
-/// The fields that every action can have.
-pub(in crate::plan) const COMMON: [&str; 11] = [
-    "id",
-    "provider",
-    "action",
-    "reason",
-    "needs",
-    "not_before",
-    "certificate",
-    "serial_number",
-    "issuer",
-    "crl",
-    "ocsp",
-];
-/// Those among them that say which certificate it is, for `verify`. An operation's own field of such a name wins.
-pub const OF_CERTIFICATE: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];
-/// Those of them that are every action's own, and so no defaults.
-pub(in crate::plan) const OWN: [&str; 2] = ["certificate", "serial_number"];
 /// Ids are for people.
-const LONGEST_ID: usize = 200;
+const MAX_ID: usize = 200;

@@ -1,47 +1,21 @@
 //! What a plan says of an action's certificate for `verify`: its file or its serial number, its issuer's file, where to ask. Read, and
 //! held against each other. It changes nothing of what is sent.
 
-use super::action::{common, is_given};
-use super::sent_certificate::ReadCertificate;
-use super::{Checker, Layers};
+use super::context::Checker;
+use super::fields::{Layers, Row, has_value};
+use super::files::{self, IssuerResult, ReadCertificate, ReadCertificates, UnusableFile};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::{Certificate, SerialNumber};
-use crate::plan::checked::{CertificateFacts, NamedFile};
+use crate::plan::checked::CertificateFacts;
 use crate::plan::load;
-use crate::plan::read::{Unusable as UnusableUrl, published, texts};
-use crate::plan::row::Row;
+use crate::plan::read::{UnusableUrl, published, texts};
 use crate::provider::model::Operation;
 use crate::text::{Span, safe};
 use crate::tree::Field;
-use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
-
-/// The files of issuers that were read, by path: many actions name one.
-#[derive(Default)]
-pub(super) struct IssuerFiles {
-    by_path: HashMap<PathBuf, Rc<Result<ReadCertificates, Unusable>>>,
-}
-
-/// A file with certificates.
-struct ReadCertificates {
-    file: NamedFile,
-    /// At least one.
-    all: Vec<Certificate>,
-    /// Whether the run directory may get a copy: it never holds a private key.
-    may_be_copied: bool,
-}
-
-/// Why a file will not do, and what would.
-#[derive(Clone)]
-struct Unusable {
-    what: String,
-    help: Option<&'static str>,
-}
 
 /// What a row says of its certificate, itself or by its defaults.
-struct Said<'a> {
+struct CertificateFields<'a> {
     certificate: Option<&'a Field>,
     serial_number: Option<&'a Field>,
     issuer: Option<&'a Field>,
@@ -59,17 +33,17 @@ impl Checker<'_> {
         sent: Option<&ReadCertificate>,
     ) -> Option<Box<CertificateFacts>> {
         // An operation's own field of that name is one of its parameters, and `verify` finds a certificate there.
-        let ours = |field: &&Field| is_given(field) && operation.parameter(&field.name).is_none();
+        let ours = |field: &&Field| has_value(field) && operation.parameter(&field.name).is_none();
         let own = |name: &str| row.field(name).filter(ours);
-        let any = |name: &str| common(row, layers, name).filter(ours);
-        let said = Said {
+        let any = |name: &str| row.field_or_default(layers, name).filter(ours);
+        let said = CertificateFields {
             certificate: own("certificate"),
             serial_number: own("serial_number"),
             issuer: any("issuer"),
             crl: any("crl"),
             ocsp: any("ocsp"),
         };
-        let Said { certificate, serial_number, issuer, crl, ocsp } = said;
+        let CertificateFields { certificate, serial_number, issuer, crl, ocsp } = said;
         if [certificate, serial_number, issuer, crl, ocsp].iter().all(Option::is_none) {
             return None;
         }
@@ -125,8 +99,8 @@ impl Checker<'_> {
         &mut self,
         row: &Row<'_>,
         field: &Field,
-        said: &Said<'_>,
-        issuers: Option<&Result<ReadCertificates, Unusable>>,
+        said: &CertificateFields<'_>,
+        issuers: Option<&Result<ReadCertificates, UnusableFile>>,
     ) {
         let place = field.value.span;
         // A list that lacks the column is told of once.
@@ -175,9 +149,9 @@ impl Checker<'_> {
 
     /// One URL, or several.
     fn urls(&mut self, field: &Field) -> Vec<String> {
-        let mut said = Diagnostics::default();
-        let urls = texts(&field.value, &mut said).unwrap_or_default();
-        said.sorted().into_iter().for_each(|diagnostic| self.say(diagnostic.clone()));
+        let mut wrong = Diagnostics::default();
+        let urls = texts(&field.value, &mut wrong).unwrap_or_default();
+        self.say_all(&wrong);
         urls.into_iter().filter_map(|(url, place)| self.published(&field.name, url, place)).collect()
     }
 
@@ -218,7 +192,7 @@ impl Checker<'_> {
 
     fn certificate_file(&mut self, field: &Field) -> Option<ReadCertificates> {
         let path = self.named_path(field)?;
-        match read(&path) {
+        match files::read_certificates(&path) {
             Ok(read) => {
                 self.copy(&read, &path);
                 Some(read)
@@ -230,19 +204,12 @@ impl Checker<'_> {
         }
     }
 
-    fn issuer_file(&mut self, field: &Field) -> Option<Rc<Result<ReadCertificates, Unusable>>> {
+    fn issuer_file(&mut self, field: &Field) -> Option<IssuerResult> {
         let path = self.named_path(field)?;
-        let result = match self.issuers.by_path.get(&path) {
-            Some(known) => known.clone(),
-            None => {
-                let result = Rc::new(read(&path));
-                if let Ok(read) = &*result {
-                    self.copy(read, &path);
-                }
-                self.issuers.by_path.insert(path, result.clone());
-                result
-            }
-        };
+        let result = self.issuers.read(&path);
+        if let Ok(read) = &*result {
+            self.copy(read, &path);
+        }
         if let Err(unusable) = &*result {
             self.unusable("issuer", field, unusable.clone());
         }
@@ -255,7 +222,7 @@ impl Checker<'_> {
         }
     }
 
-    fn unusable(&mut self, code: &'static str, field: &Field, Unusable { what, help }: Unusable) {
+    fn unusable(&mut self, code: &'static str, field: &Field, UnusableFile { what, help }: UnusableFile) {
         let mut error = Diagnostic::error(code, field.value.span, what);
         error.help = help.map(str::to_owned);
         self.say(error);
@@ -272,23 +239,3 @@ impl Checker<'_> {
         Some(load::resolve(self.sources, field.value.span, named))
     }
 }
-
-fn read(path: &Path) -> Result<ReadCertificates, Unusable> {
-    let named = safe::terminal(&path.display().to_string()).into_owned();
-    let bytes = load::read_small_bytes(path, LARGEST)
-        .map_err(|why| Unusable { what: format!("the file {named} cannot be read: {why}"), help: None })?;
-    let all = Certificate::parse_all(&bytes)
-        .map_err(|why| Unusable { what: format!("the file {named} is no certificate: {why}"), help: Some(RIGHT) })?;
-    // `verify` may be started elsewhere.
-    let path = std::path::absolute(path).ok().and_then(|path| path.into_os_string().into_string().ok());
-    let path = path.ok_or_else(|| Unusable {
-        what: format!("the path {named} is not UTF-8 text"),
-        help: Some("give the file another name"),
-    })?;
-    let may_be_copied = memchr::memmem::find(&bytes, b"PRIVATE KEY-----").is_none();
-    Ok(ReadCertificates { file: NamedFile { path, sha256: hex::encode(Sha256::digest(&bytes)) }, all, may_be_copied })
-}
-
-const RIGHT: &str = "give a file with `-----BEGIN CERTIFICATE-----`; its issuer may follow in the same file";
-/// A larger file is no certificate with its issuers.
-const LARGEST: u64 = 1 << 20;

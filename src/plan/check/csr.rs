@@ -1,38 +1,25 @@
 //! Certificate requests of reissues: read once each, and held against what the action asks.
 
-use super::Checker;
+use super::context::Checker;
+use super::files::{CsrResult, ReadCsr, parse_csr};
 use crate::diag::Diagnostic;
 use crate::pki::{Csr, SpkiFingerprint};
-use crate::plan::checked::ReadFile;
 use crate::plan::load;
 use crate::provider::model::CsrRule;
 use crate::provider::pointer::scalar_text;
 use crate::text::{Span, safe};
 use crate::tree::Field;
 use serde_json::{Map, Value};
-use std::collections::{BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::collections::BTreeSet;
 use std::rc::Rc;
-
-/// The files that were read, by path: many actions may name one.
-#[derive(Default)]
-pub(super) struct CsrFiles {
-    by_path: HashMap<PathBuf, Rc<Result<ReadCsr, String>>>,
-}
-
-/// A certificate request that can be used.
-pub(super) struct ReadCsr {
-    pub(super) text: String,
-    csr: Csr,
-}
 
 impl Checker<'_> {
     /// Reads the certificate request of a field: `file:PATH`, or the PEM text itself.
-    pub(super) fn read_csr(&mut self, field: &Field) -> Option<Rc<Result<ReadCsr, String>>> {
+    pub(super) fn read_csr(&mut self, field: &Field) -> Option<CsrResult> {
         let text = self.single(field)?;
         let read = match text.strip_prefix("file:") {
             Some(path) => self.csr_file(path.trim(), field.value.span),
-            None if text.contains("-----BEGIN") => Rc::new(read(text.to_owned())),
+            None if text.contains("-----BEGIN") => Rc::new(parse_csr(text.to_owned())),
             None => {
                 let what = format!("`{}` is neither a file nor a certificate request", field.name);
                 let help = format!("write `{}: \"file:PATH\"`, or the PEM text", field.name);
@@ -131,37 +118,16 @@ impl Checker<'_> {
         }
     }
 
-    fn csr_file(&mut self, named: &str, place: Span) -> Rc<Result<ReadCsr, String>> {
+    fn csr_file(&mut self, named: &str, place: Span) -> CsrResult {
         let path = load::resolve(self.sources, place, named);
-        if let Some(known) = self.csrs.by_path.get(&path) {
-            return known.clone();
-        }
-        let text = load::read_small(&path, LARGEST_CSR)
-            .map_err(|why| format!("the file {} cannot be read: {why}", path.display()));
-        let result = text.and_then(read).map_err(|why| {
-            if why.starts_with("the file ") {
-                why
-            } else {
-                format!("the certificate request {}: {why}", path.display())
-            }
-        });
+        let result = self.csrs.read(&path);
         if result.is_ok() {
-            self.files.push(ReadFile { name: named.to_owned(), path: Some(path.clone()), text: None });
+            self.copy_once(named, &path);
         }
-        let result = Rc::new(result);
-        self.csrs.by_path.insert(path, result.clone());
         result
     }
-}
-
-fn read(text: String) -> Result<ReadCsr, String> {
-    let csr = Csr::parse_pem(&text)?;
-    Ok(ReadCsr { text, csr })
 }
 
 fn same_name(left: &str, right: &str) -> bool {
     left.eq_ignore_ascii_case(right)
 }
-
-/// A larger file is no certificate request.
-const LARGEST_CSR: u64 = 1 << 20;

@@ -1,7 +1,6 @@
 //! The plan's digest: SHA-256 over what is sent, in order, and over the settings that change it. Layout, comments, ids and the
 //! plan's name do not count.
 
-use super::beside::Beside;
 use crate::pki::RevocationReason;
 use crate::plan::checked::Fingerprint;
 use crate::plan::read::AccountDraft;
@@ -10,128 +9,91 @@ use crate::run::Ordinal;
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-/// A digest that is being made, on a thread beside the check where there is much of it.
+/// A digest that is being made.
 #[derive(Default)]
-pub(super) struct Digest {
-    /// What is to be added next: many small additions cost more than one.
-    next: Vec<u8>,
-    /// Both but for the times at which they are beside.
-    hash: Option<(Sha256, Vec<u8>)>,
-    thread: Option<Beside<(Sha256, Vec<u8>)>>,
-}
+pub(super) struct PlanDigest(Sha256);
 
 /// What an action does, over all plans: the whole hash of which its fingerprint is the half.
-#[derive(Default)]
-pub(super) struct Does([u8; 32]);
+pub(super) struct ActionDigest([u8; 32]);
 
 /// The part of a fingerprint that all actions of one account and operation share.
 #[derive(Clone)]
 pub(super) struct FingerprintBase(Sha256);
 
-impl Digest {
+impl PlanDigest {
     /// Adds the next action.
     pub(super) fn action(
         &mut self,
         account: usize,
         reason: Option<RevocationReason>,
         not_before: Option<Timestamp>,
-        duplicate: bool,
-        does: &Does,
+        is_duplicate: bool,
+        digest: &ActionDigest,
     ) {
         let mut bytes = [0; 59];
         bytes[0] = b'a';
-        bytes[1] = u8::from(duplicate);
+        bytes[1] = u8::from(is_duplicate);
         bytes[2] = reason.map_or(u8::MAX, RevocationReason::code);
         bytes[3..11].copy_from_slice(&(account as u64).to_le_bytes());
         bytes[11..27].copy_from_slice(&not_before.map_or(i128::MIN, Timestamp::as_nanosecond).to_le_bytes());
-        bytes[27..].copy_from_slice(&does.0);
-        self.next.extend_from_slice(&bytes);
-        if self.next.len() > MANY_BYTES {
-            self.hash_beside();
-        }
+        bytes[27..].copy_from_slice(&digest.0);
+        self.0.update(bytes);
     }
 
     /// Adds that one action needs another.
     pub(super) fn need(&mut self, action: Ordinal, needed: Ordinal) {
-        self.next.push(b'n');
-        self.next.extend(action.to_le_bytes());
-        self.next.extend(needed.to_le_bytes());
+        self.0.update(b"n");
+        self.0.update(action.to_le_bytes());
+        self.0.update(needed.to_le_bytes());
     }
 
     /// Adds the next account that is used.
     pub(super) fn account(&mut self, draft: &AccountDraft) {
         let account = &draft.account;
-        self.next.push(b'p');
-        self.next.extend(draft.provider.digest);
-        text(&mut self.next, account.base_url.as_bytes());
-        text(&mut self.next, account.auth_url.as_deref().unwrap_or_default().as_bytes());
+        self.0.update(b"p");
+        self.0.update(draft.provider.digest);
+        add_text(&mut self.0, &account.base_url);
+        add_text(&mut self.0, account.auth_url.as_deref().unwrap_or_default());
         for (name, value) in &account.variables {
-            text(&mut self.next, name.as_bytes());
-            text(&mut self.next, value.as_bytes());
+            add_text(&mut self.0, name);
+            add_text(&mut self.0, value);
         }
-        text(&mut self.next, draft.references.as_bytes());
+        add_text(&mut self.0, &draft.references);
         for (reason, spelling) in &account.reasons {
-            text(&mut self.next, reason.name().as_bytes());
-            text(&mut self.next, spelling.as_bytes());
+            add_text(&mut self.0, reason.name());
+            add_text(&mut self.0, spelling);
         }
     }
 
     /// Ends with the settings that say when to send and when to stop.
     pub(super) fn finish(mut self, settings: &Settings) -> String {
-        self.next.push(b's');
-        let when = serde_json::to_vec(&(&settings.deadline, &settings.schedule, &settings.safety));
-        text(&mut self.next, &when.unwrap_or_default());
-        let (mut hash, _) = self.so_far();
-        hash.update(&self.next);
-        hex::encode(hash.finalize())
-    }
-
-    fn hash_beside(&mut self) {
-        let (hash, emptied) = self.so_far();
-        let next = std::mem::replace(&mut self.next, emptied);
-        let update = |(hash, bytes): &mut (Sha256, Vec<u8>)| {
-            hash.update(&bytes);
-            bytes.clear();
-        };
-        if self.thread.is_none() {
-            self.thread = Beside::begin("digest", update);
-        }
-        if let Some(thread) = &self.thread {
-            thread.give((hash, next));
-        } else {
-            let mut here = (hash, next);
-            update(&mut here);
-            self.hash = Some(here);
-        }
-    }
-
-    /// The hash of all but what is to be added next, and room for more.
-    fn so_far(&mut self) -> (Sha256, Vec<u8>) {
-        let beside = || self.thread.as_ref().map(Beside::take);
-        self.hash.take().or_else(beside).unwrap_or_default()
+        self.0.update(b"s");
+        let when = serde_json::to_string(&(&settings.deadline, &settings.schedule, &settings.safety));
+        add_text(&mut self.0, &when.unwrap_or_default());
+        hex::encode(self.0.finalize())
     }
 }
 
 impl FingerprintBase {
     pub(super) fn new(draft: &AccountDraft, operation: &str) -> Self {
-        let mut shared = Vec::new();
-        text(&mut shared, draft.account.provider.as_bytes());
-        text(&mut shared, draft.account.base_url.as_bytes());
-        text(&mut shared, operation.as_bytes());
-        // In whole blocks, which need not be hashed again for each action.
-        shared.resize(shared.len().next_multiple_of(BLOCK), 0);
-        Self(Sha256::new_with_prefix(&shared))
+        let mut hash = Sha256::new();
+        let texts = [&draft.account.provider, &draft.account.base_url, operation];
+        texts.iter().for_each(|text| add_text(&mut hash, text));
+        // Up to a whole block, which need not be hashed again for each action. A text has its length before it.
+        let length: usize = texts.iter().map(|text| size_of::<u64>() + text.len()).sum();
+        hash.update(&[0; BLOCK][..length.next_multiple_of(BLOCK) - length]);
+        Self(hash)
     }
 
     /// What an action with these parameters does, over all plans.
-    pub(super) fn with(&self, parameters: &[u8]) -> Does {
+    pub(super) fn with(&self, parameters: &[u8]) -> ActionDigest {
         let mut hash = self.0.clone();
         hash.update(parameters);
-        Does(hash.finalize().into())
+        ActionDigest(hash.finalize().into())
     }
 }
 
-impl Does {
+impl ActionDigest {
     pub(super) fn fingerprint(&self) -> Fingerprint {
         let mut half = [0; 16];
         half.copy_from_slice(&self.0[..16]);
@@ -139,12 +101,10 @@ impl Does {
     }
 }
 
-fn text(to: &mut Vec<u8>, bytes: &[u8]) {
-    to.extend((bytes.len() as u64).to_le_bytes());
-    to.extend(bytes);
+fn add_text(hash: &mut Sha256, text: &str) {
+    hash.update((text.len() as u64).to_le_bytes());
+    hash.update(text);
 }
 
-/// So much is hashed at once; little in tests, so that they meet its end.
-const MANY_BYTES: usize = if cfg!(test) { 1 << 8 } else { 1 << 15 };
 /// Of SHA-256.
 const BLOCK: usize = 64;

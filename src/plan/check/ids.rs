@@ -1,169 +1,172 @@
 //! The ids of a plan's actions: those that the plan gives, as texts, and those that are made from positions (`leaked.csv:12`),
 //! which take no room: a position says them, and they say a position.
 
-use super::places::Places;
+use super::spans::SpanList;
+use super::tables::OrdinalTable;
 use crate::text::push_number;
-use hashbrown::HashTable;
 use std::borrow::Cow;
 use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
 
 /// All ids so far.
 #[derive(Default)]
-pub(super) struct Ids {
-    /// The ids that are kept as texts, one behind the other.
-    texts: String,
-    /// Whose they are, and where each ends, by ordinal.
-    kept: Vec<(u32, usize)>,
-    /// Into `kept`, by text; of ids that stand twice, the first.
-    by_text: HashTable<u32>,
+pub(super) struct ActionIds {
+    /// The ids that the plan gives, by ordinal.
+    given: Vec<IdBlock>,
+    /// Whose they are; of ids that stand twice, the first.
+    by_text: OrdinalTable,
     hasher: RandomState,
     /// What made ids begin with.
-    names: Vec<Name>,
-    runs: Vec<Run>,
+    prefixes: Vec<IdPrefix>,
+    runs: Vec<IdRun>,
 }
 
-struct Name {
+/// The ids that the plan gives to [`BLOCK`] actions, one behind the other in one text.
+#[derive(Default)]
+struct IdBlock {
+    /// Each with a line end behind it, so that an empty one differs from none.
+    texts: String,
+    /// Where the text of each action ends; those behind the last have none.
+    ends: Vec<u32>,
+}
+
+struct IdPrefix {
     text: String,
     /// Its runs.
     runs: Vec<usize>,
-    /// The last line that a made id of this name has.
+    /// The last line that a made id with it has.
     highest: u32,
 }
 
-/// Actions one behind the other whose ids are made from one name, but for those that have an id of their own. Their lines do not
+/// Actions one behind the other whose ids are made from one prefix, but for those that have an id of their own. Their lines do not
 /// decrease.
-struct Run {
-    name: usize,
-    first: u32,
-    end: u32,
+struct IdRun {
+    prefix: usize,
+    ordinals: Range<u32>,
 }
 
-impl Ids {
+impl ActionIds {
     /// The action that has an id.
-    pub(super) fn find(&self, id: &str, places: &Places) -> Option<u32> {
-        if !self.kept.is_empty() {
-            let hash = self.hasher.hash_one(id);
-            let found = self.by_text.find(hash, |index| kept_text(&self.texts, &self.kept, *index) == id);
-            if let Some(index) = found {
-                return Some(self.kept[*index as usize].0);
-            }
-        }
-        let (name, digits) = id.rsplit_once(':')?;
-        let line: u32 = digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))?;
-        let name = self.names.iter().find(|known| known.text == name)?;
-        self.made(name, line, places)
+    pub(super) fn find(&self, id: &str, spans: &SpanList) -> Option<u32> {
+        self.find_given(id).or_else(|| {
+            let (prefix, digits) = id.rsplit_once(':')?;
+            let line: u32 = digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))?;
+            let prefix = self.prefixes.iter().find(|known| known.text == prefix)?;
+            self.made(prefix, line, spans)
+        })
     }
 
-    fn made(&self, name: &Name, line: u32, places: &Places) -> Option<u32> {
-        if line > name.highest {
+    fn find_given(&self, id: &str) -> Option<u32> {
+        if self.given.is_empty() {
             return None;
         }
-        let on_line = name.runs.iter().flat_map(|run| places.on_line(self.runs[*run].first, self.runs[*run].end, line));
-        on_line.into_iter().find(|ordinal| self.index_of(*ordinal).is_none())
+        self.by_text.find(self.hasher.hash_one(id), |ordinal| given_id(&self.given, ordinal) == Some(id))
     }
 
-    /// Keeps the id of an action that has its own. `Err` with the action that has it already.
-    pub(super) fn give(&mut self, ordinal: u32, id: &str, places: &Places) -> Result<(), u32> {
-        let known = self.find(id, places);
-        let index = u32::try_from(self.kept.len()).unwrap_or(u32::MAX);
-        self.texts.push_str(id);
-        self.kept.push((ordinal, self.texts.len()));
+    fn made(&self, prefix: &IdPrefix, line: u32, spans: &SpanList) -> Option<u32> {
+        if line > prefix.highest {
+            return None;
+        }
+        let mut on_line = prefix.runs.iter().flat_map(|run| spans.on_line(self.runs[*run].ordinals.clone(), line));
+        on_line.find(|ordinal| given_id(&self.given, *ordinal).is_none())
+    }
+
+    /// Keeps the id that the plan gives an action. `Err` with the action that has it already.
+    pub(super) fn give(&mut self, ordinal: u32, id: &str, spans: &SpanList) -> Result<(), u32> {
+        let known = self.find(id, spans);
+        self.keep(ordinal, id);
         if let Some(first) = known {
             return Err(first);
         }
-        let Self { texts, kept, by_text, hasher, .. } = self;
-        by_text.insert_unique(hasher.hash_one(id), index, |index| hasher.hash_one(kept_text(texts, kept, *index)));
+        let Self { given, by_text, hasher, .. } = self;
+        by_text
+            .insert(hasher.hash_one(id), ordinal, |other| hasher.hash_one(given_id(given, other).unwrap_or_default()));
         Ok(())
     }
 
-    /// Makes the id of an action that has none; its place is known already.
-    pub(super) fn make(&mut self, ordinal: u32, name: &str, places: &Places) {
-        let line = places.line(ordinal);
-        let last = self.runs.last().map(|run| run.name);
-        let known = last.filter(|last| self.names[*last].text == name);
-        let index = known.or_else(|| self.names.iter().position(|known| known.text == name)).unwrap_or_else(|| {
-            self.names.push(Name { text: name.to_owned(), runs: Vec::new(), highest: 0 });
-            self.names.len() - 1
-        });
-        let mut taken = self.made(&self.names[index], line, places).is_some();
-        if !taken && !self.kept.is_empty() {
-            taken = self.find(&made_id(name, line), places).is_some();
+    fn keep(&mut self, ordinal: u32, id: &str) {
+        let (block, index) = (ordinal as usize / BLOCK, ordinal as usize % BLOCK);
+        if block >= self.given.len() {
+            if let Some(full) = self.given.last_mut() {
+                full.texts.shrink_to_fit();
+            }
+            self.given.resize_with(block + 1, IdBlock::default);
         }
-        if taken {
+        let IdBlock { texts, ends } = &mut self.given[block];
+        // Those in between have no id of their own.
+        ends.resize(index, ends.last().copied().unwrap_or_default());
+        texts.push_str(id);
+        texts.push('\n');
+        ends.push(u32::try_from(texts.len()).unwrap_or(u32::MAX));
+    }
+
+    /// Makes the id of an action that has none; its place is known already.
+    pub(super) fn make(&mut self, ordinal: u32, prefix: &str, spans: &SpanList) {
+        let line = spans.line(ordinal);
+        let last = self.runs.last().map(|run| run.prefix);
+        let known = last.filter(|last| self.prefixes[*last].text == prefix);
+        let index =
+            known.or_else(|| self.prefixes.iter().position(|known| known.text == prefix)).unwrap_or_else(|| {
+                self.prefixes.push(IdPrefix { text: prefix.to_owned(), runs: Vec::new(), highest: 0 });
+                self.prefixes.len() - 1
+            });
+        let is_taken = self.made(&self.prefixes[index], line, spans).is_some()
+            || !self.given.is_empty() && self.find_given(&made_id(prefix, line)).is_some();
+        if is_taken {
             // Actions can share a line, and two entries a list.
-            let free = (2_u64..).map(|count| format!("{name}:{line}#{count}"));
-            if let Some(free) = free.into_iter().find(|id| self.find(id, places).is_none()) {
+            let mut more = (2_u64..).map(|count| format!("{prefix}:{line}#{count}"));
+            if let Some(free) = more.find(|id| self.find(id, spans).is_none()) {
                 // It was looked for just now and is not there.
-                let _ = self.give(ordinal, &free, places);
+                let _ = self.give(ordinal, &free, spans);
             }
             return;
         }
-        let highest = self.names[index].highest;
-        self.names[index].highest = highest.max(line);
-        match self.runs.last_mut().filter(|run| run.name == index && places.line(run.end - 1) <= line) {
-            Some(run) if between_do_not_decrease(places, run.end, ordinal) => run.end = ordinal + 1,
+        let highest = self.prefixes[index].highest;
+        self.prefixes[index].highest = highest.max(line);
+        match self.runs.last_mut().filter(|run| run.prefix == index) {
+            // A run goes on over actions that have ids of their own where their lines do not decrease either.
+            Some(run) if (run.ordinals.end..=ordinal).all(|next| spans.line(next - 1) <= spans.line(next)) => {
+                run.ordinals.end = ordinal + 1;
+            }
             _ => {
-                self.names[index].runs.push(self.runs.len());
-                self.runs.push(Run { name: index, first: ordinal, end: ordinal + 1 });
+                self.prefixes[index].runs.push(self.runs.len());
+                self.runs.push(IdRun { prefix: index, ordinals: ordinal..ordinal + 1 });
             }
         }
     }
 
     /// The id of an action.
-    pub(super) fn of(&self, ordinal: u32, places: &Places) -> Cow<'_, str> {
-        if let Some(index) = self.index_of(ordinal) {
-            return kept_text(&self.texts, &self.kept, u32::try_from(index).unwrap_or(u32::MAX)).into();
+    pub(super) fn of(&self, ordinal: u32, spans: &SpanList) -> Cow<'_, str> {
+        if let Some(given) = given_id(&self.given, ordinal) {
+            return given.into();
         }
-        made_id(self.name_of(ordinal), places.line(ordinal)).into()
-    }
-
-    /// Writes the id of an action behind another text.
-    pub(super) fn write(&self, ordinal: u32, places: &Places, to: &mut String) {
-        match self.index_of(ordinal) {
-            Some(_) => to.push_str(&self.of(ordinal, places)),
-            None => {
-                to.push_str(self.name_of(ordinal));
-                to.push(':');
-                push_number(to, places.line(ordinal));
-            }
-        }
-    }
-
-    /// What the made id of an action begins with.
-    fn name_of(&self, ordinal: u32) -> &str {
         let run = match self.runs.last() {
-            Some(last) if last.first <= ordinal => self.runs.len() - 1,
-            _ => self.runs.partition_point(|run| run.first <= ordinal).saturating_sub(1),
+            Some(last) if last.ordinals.start <= ordinal => self.runs.len() - 1,
+            _ => self.runs.partition_point(|run| run.ordinals.start <= ordinal).saturating_sub(1),
         };
-        self.runs.get(run).map_or("", |run| self.names[run.name].text.as_str())
-    }
-
-    /// Where the text of an action's id stands, where it is kept.
-    fn index_of(&self, ordinal: u32) -> Option<usize> {
-        // The one asked for is nearly always the last.
-        match self.kept.last() {
-            None => None,
-            Some((last, _)) if *last < ordinal => None,
-            Some((last, _)) if *last == ordinal => Some(self.kept.len() - 1),
-            Some(_) => self.kept.binary_search_by_key(&ordinal, |(ordinal, _)| *ordinal).ok(),
-        }
+        let prefix = self.runs.get(run).map_or("", |run| self.prefixes[run.prefix].text.as_str());
+        made_id(prefix, spans.line(ordinal)).into()
     }
 }
 
-fn kept_text<'a>(texts: &'a str, kept: &[(u32, usize)], index: u32) -> &'a str {
-    let index = index as usize;
-    let begin = if index == 0 { 0 } else { kept[index - 1].1 };
-    &texts[begin..kept[index].1]
+fn given_id(given: &[IdBlock], ordinal: u32) -> Option<&str> {
+    let IdBlock { texts, ends } = given.get(ordinal as usize / BLOCK)?;
+    let index = ordinal as usize % BLOCK;
+    let end = *ends.get(index)? as usize;
+    let begin = index.checked_sub(1).map_or(0, |before| ends[before] as usize);
+    texts[begin..end].strip_suffix('\n')
 }
 
-/// Whether a run may go on over the actions that have ids of their own.
-fn between_do_not_decrease(places: &Places, from: u32, to: u32) -> bool {
-    (from..=to).all(|ordinal| places.line(ordinal - 1) <= places.line(ordinal))
+fn made_id(prefix: &str, line: u32) -> String {
+    let mut id = String::with_capacity(prefix.len() + 11);
+    id.push_str(prefix);
+    id.push(':');
+    push_number(&mut id, line);
+    id
 }
 
-fn made_id(name: &str, line: u32) -> String {
-    format!("{name}:{line}")
-}
+/// Actions whose ids stand in one text.
+const BLOCK: usize = 1 << 12;
 
 #[cfg(test)]
 mod tests {
@@ -173,7 +176,7 @@ mod tests {
     #[test]
     fn ids_are_found_and_told() {
         let source = SourceMap::default().add_text("p", None, "".into());
-        let (mut ids, mut places) = (Ids::default(), Places::default());
+        let (mut ids, mut spans) = (ActionIds::default(), SpanList::default());
         // The id given, or what a made one begins with; the line; the id that comes of it.
         for (ordinal, (given, name, line, expected)) in (0..).zip([
             (None, "l.csv", 2, "l.csv:2"),
@@ -189,23 +192,23 @@ mod tests {
             (Some("y"), "", 1, "y"),
             (None, "l.csv", 7, "l.csv:7"),
         ]) {
-            places.push(Span { source, line, column: 1, length: 1 });
+            spans.push(Span { source, line, column: 1, length: 1 });
             match given {
-                Some(id) => assert_eq!(ids.give(ordinal, id, &places), Ok(())),
-                None => ids.make(ordinal, name, &places),
+                Some(id) => assert_eq!(ids.give(ordinal, id, &spans), Ok(())),
+                None => ids.make(ordinal, name, &spans),
             }
-            assert_eq!(ids.of(ordinal, &places), expected);
-            assert_eq!(ids.find(expected, &places), Some(ordinal), "{expected}");
+            assert_eq!(ids.of(ordinal, &spans), expected);
+            assert_eq!(ids.find(expected, &spans), Some(ordinal), "{expected}");
         }
         for id in ["l.csv:8", "l.csv:02", "l.csv:+2", "l.csv", "p.yaml:2", "z", "l.csv:2#3", "q.csv:2"] {
-            assert_eq!(ids.find(id, &places), None, "{id}");
+            assert_eq!(ids.find(id, &spans), None, "{id}");
         }
         for (id, first) in [("x", 3), ("l.csv:6", 4), ("l.csv:2#2", 7)] {
-            places.push(Span { source, line: 9, column: 1, length: 1 });
-            let ordinal = u32::try_from(places.len() - 1).unwrap();
-            assert_eq!(ids.give(ordinal, id, &places), Err(first));
-            assert_eq!(ids.of(ordinal, &places), id);
-            assert_eq!(ids.find(id, &places), Some(first));
+            spans.push(Span { source, line: 9, column: 1, length: 1 });
+            let ordinal = spans.len() - 1;
+            assert_eq!(ids.give(ordinal, id, &spans), Err(first));
+            assert_eq!(ids.of(ordinal, &spans), id);
+            assert_eq!(ids.find(id, &spans), Some(first));
         }
     }
 }

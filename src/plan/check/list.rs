@@ -1,28 +1,79 @@
 //! CSV lists: bare ones that are plans by themselves, and those that an entry names with `from`; their rows become actions.
 
-use super::columns::{ListOptions, Named, names};
-use super::{Checker, CsvOptions, IgnoreColumns, Layers, action, parameters};
+use super::context::{Checker, CsvOptions, IgnoreColumns};
+use super::fields::{
+    self, COMMON_FIELDS, Header, LIST_FIELDS, Layers, Row, UNSHARED_FIELDS, empty_field, no_single_value, no_value,
+};
 use crate::diag::{Diagnostic, Diagnostics, Severity};
-use crate::plan::checked::ReadFile;
 use crate::plan::csv::CsvReader;
 use crate::plan::load;
+use crate::plan::read::texts;
 use crate::provider::model::{ActionRules, Operation};
 use crate::text::nearest::nearest;
-use crate::text::{SourceId, safe};
+use crate::text::{SourceId, Span, safe};
 use crate::tree::{Field, Node, Shape};
-use std::collections::HashMap;
 use std::io::Read;
-use std::path::PathBuf;
 
-/// The lists that were opened, by path.
+/// How a list's header is to be read. Places are those of the words in the plan; none for the command line's.
 #[derive(Default)]
-pub(super) struct Lists {
-    by_path: HashMap<PathBuf, SourceId>,
+struct ListOptions {
+    /// Whether the list is the plan itself, and the words below come from the command line.
+    bare: bool,
+    columns: Vec<(PlacedWord, PlacedWord)>,
+    ignore_all: bool,
+    ignore: Vec<PlacedWord>,
+    keep: Vec<PlacedWord>,
+}
+
+/// A word with its place.
+type PlacedWord = (String, Option<Span>);
+
+/// A list's columns, and the row that is filled again and again.
+struct Columns {
+    /// For each field of the row, its column.
+    from: Vec<usize>,
+    /// For each kept column of the plan, its column in this list.
+    kept: Vec<Option<usize>>,
+    fields: Vec<Field>,
+    kept_values: Vec<String>,
+    /// The header's fields, to tell which are missing in every row.
+    header: Vec<Field>,
+    header_span: Span,
+}
+
+impl Columns {
+    /// The row as filled.
+    fn row(&self, span: Span) -> Row<'_> {
+        let header = Some(Header { span: self.header_span, fields: &self.header });
+        Row { span, fields: &self.fields, header, kept: &self.kept_values }
+    }
+
+    /// Fills the row with the reader's present record.
+    fn fill(&mut self, reader: &CsvReader) {
+        for (field, column) in self.fields.iter_mut().zip(&self.from) {
+            let (text, span) = reader.cell(*column);
+            field.span = span;
+            field.value.span = span;
+            match &mut field.value.shape {
+                shape if text.is_empty() => *shape = Shape::Null,
+                // The row before left its room here.
+                Shape::Scalar { text: old, .. } => {
+                    old.clear();
+                    old.push_str(text);
+                }
+                shape => *shape = Shape::Scalar { text: text.to_owned(), plain: true },
+            }
+        }
+        for (value, column) in self.kept_values.iter_mut().zip(&self.kept) {
+            value.clear();
+            value.push_str(column.map_or("", |column| reader.cell(column).0));
+        }
+    }
 }
 
 impl Checker<'_> {
     /// Reads a CSV list that is a plan by itself.
-    pub(super) fn bare_list(&mut self, source: SourceId, bytes: Box<dyn Read + Send>, options: &CsvOptions) {
+    pub(super) fn bare_list(&mut self, source: SourceId, bytes: Box<dyn Read>, options: &CsvOptions, name: &str) {
         let unplaced = |name: &String| (name.clone(), None);
         let options = ListOptions {
             bare: true,
@@ -34,8 +85,7 @@ impl Checker<'_> {
             },
             keep: options.keep.iter().map(unplaced).collect(),
         };
-        let name = std::mem::take(&mut self.plan_name);
-        self.rows(source, bytes, &options, &name, Layers { entry: &[], plan: &[] });
+        self.rows(source, bytes, &options, name, Layers { entry: &[], plan: &[] });
     }
 
     /// Reads the CSV list of an entry with `from`.
@@ -50,12 +100,12 @@ impl Checker<'_> {
         let bytes = load::open_list(&path, from.value.span, &mut opening);
         self.diagnostics.extend(opening);
         let Some(bytes) = bytes else { return };
-        let source = match self.lists.by_path.get(&path) {
+        let source = match self.lists.get(&path) {
             Some(source) => *source,
             None => {
                 let source = self.sources.add_file(path.display().to_string(), path.clone());
-                self.lists.by_path.insert(path.clone(), source);
-                self.files.push(ReadFile { name: named.to_owned(), path: Some(path), text: None });
+                self.copy_once(named, &path);
+                self.lists.insert(path, source);
                 source
             }
         };
@@ -79,23 +129,23 @@ impl Checker<'_> {
                     Diagnostic::error("default-id", field.span, what)
                         .help("drop it; ids are made where they are absent"),
                 );
-            } else if action::OWN.contains(&name) && !operations().any(is_another) {
+            } else if UNSHARED_FIELDS.contains(&name) && !operations().any(is_another) {
                 let what = format!("{whose} cannot give a `{name}`: every action has its own");
                 self.say(
                     Diagnostic::error("default-certificate", field.span, what)
                         .help("give it to each action, or as a column of the list"),
                 );
-            } else if !action::COMMON.contains(&name)
+            } else if !COMMON_FIELDS.contains(&name)
                 && !operations().any(|(operation, _)| operation.parameter(name).is_some())
             {
-                let names = operations().flat_map(|(operation, _)| parameters::names_of(operation));
+                let names = operations().flat_map(|(operation, _)| fields::names_of(operation));
                 let what = format!("no action has a field `{}`", safe::terminal(name));
                 let mut error = Diagnostic::error("unknown-field", field.span, what);
-                let right = nearest(name, names.chain(action::COMMON).chain(LIST_FIELDS));
+                let right = nearest(name, names.chain(COMMON_FIELDS).chain(LIST_FIELDS));
                 error.help = right.map(|right| format!("did you mean `{right}`?"));
                 self.say(error);
             } else if matches!(field.value.shape, Shape::Null) {
-                self.say(action::no_value(field));
+                self.say(no_value(field));
             } else {
                 usable.push(field.clone());
             }
@@ -103,36 +153,18 @@ impl Checker<'_> {
         usable
     }
 
-    fn rows(
-        &mut self,
-        source: SourceId,
-        bytes: Box<dyn Read + Send>,
-        options: &ListOptions,
-        name: &str,
-        layers: Layers<'_>,
-    ) {
+    fn rows(&mut self, source: SourceId, bytes: Box<dyn Read>, options: &ListOptions, name: &str, layers: Layers<'_>) {
         let Some(mut reader) = CsvReader::open(bytes, source, &mut self.diagnostics) else { return };
         let known = self.known_fields(&reader, options, layers);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let Some(mut columns) = self.columns(&reader, options, &known) else { return };
         let before = self.diagnostics.count(Severity::Error);
         let mut any = false;
-        let outer = std::mem::take(&mut self.routes);
         while reader.advance(&mut self.diagnostics) {
-            if !any {
-                let size = self.sources.path(source).and_then(load::size).unwrap_or_default();
-                self.index.expect(reader.records_in(size));
-            }
             any = true;
             columns.fill(&reader);
-            let span = reader.row_span();
-            // Places are for the long way alone.
-            if !self.short_way(&columns.row(span), name) {
-                columns.place(&reader);
-                self.action(&columns.row(span), name, layers);
-            }
+            self.action(&columns.row(reader.row_span()), name, layers);
         }
-        self.routes = outer;
         if !any && self.diagnostics.count(Severity::Error) == before {
             let error = Diagnostic::error("no-actions", columns.header_span, "this list has a header and no actions");
             self.say(error.help("add a row for each action"));
@@ -146,14 +178,14 @@ impl Checker<'_> {
                 || options.columns.iter().any(|((field, _), _)| field == name)
         };
         let fixed = |name: &str| {
-            let mut all = layers.entry.iter().chain(layers.plan);
+            let mut all = layers.iter();
             all.find(|field| field.name == name).and_then(|field| field.value.text()).filter(|_| !in_list(name))
         };
         let provider = fixed("provider")
             .and_then(|name| self.draft.accounts.find(name, self.catalog).ok())
             .map(|index| self.draft.accounts.drafts[index].provider.clone());
         let action = fixed("action");
-        let mut known: Vec<String> = action::COMMON.iter().map(|name| (*name).to_owned()).collect();
+        let mut known: Vec<String> = COMMON_FIELDS.iter().map(|name| (*name).to_owned()).collect();
         for candidate in self.catalog.iter() {
             if provider.as_ref().is_some_and(|provider| provider.id != candidate.id) {
                 continue;
@@ -162,7 +194,7 @@ impl Checker<'_> {
             let nothing_wanted = !candidate.actions().any(|(operation, _)| wanted(&operation.name));
             for (operation, _) in candidate.actions().filter(|(operation, _)| nothing_wanted || wanted(&operation.name))
             {
-                for name in parameters::names_of(operation) {
+                for name in fields::names_of(operation) {
                     if !known.iter().any(|known| known == name) {
                         known.push(name.to_owned());
                     }
@@ -185,10 +217,10 @@ impl Checker<'_> {
             for field in columns.fields() {
                 match field.value.text() {
                     Some(column) => {
-                        let field_name: Named = (field.name.clone(), Some(field.span));
+                        let field_name: PlacedWord = (field.name.clone(), Some(field.span));
                         options.columns.push((field_name, (column.trim().to_owned(), Some(field.value.span))));
                     }
-                    None => said.push(action::no_single_value(field)),
+                    None => said.push(no_single_value(field)),
                 }
             }
         }
@@ -208,7 +240,120 @@ impl Checker<'_> {
         self.diagnostics.extend(said);
         options
     }
+
+    /// Reads the header. `known` are the field names that rows of this list can have.
+    fn columns(&mut self, reader: &CsvReader, options: &ListOptions, known: &[&str]) -> Option<Columns> {
+        let header = reader.header();
+        let header_span = header.first().map(|(_, span)| Span { column: 1, ..*span })?;
+        let mut good = true;
+        let mut from = Vec::new();
+        let mut fields: Vec<Field> = Vec::new();
+        let mut used = vec![false; header.len()];
+        let position = |name: &str| header.iter().position(|(column, _)| column == name);
+        for ((field, field_place), (column, column_place)) in &options.columns {
+            if !known.contains(&field.as_str()) {
+                let what = format!("no action of this list has a field `{}`", safe::terminal(field));
+                let mut error = Diagnostic::error("unknown-field", field_place.unwrap_or(header_span), what);
+                error.help = nearest(field, known.iter().copied()).map(|right| format!("did you mean `{right}`?"));
+                self.say(error);
+                good = false;
+            }
+            let Some(index) = position(column) else {
+                self.no_such_column(column, column_place.unwrap_or(header_span), header);
+                good = false;
+                continue;
+            };
+            used[index] = true;
+            from.push(index);
+            fields.push(empty_field(field, header[index].1));
+        }
+        for (name, place) in options.ignore.iter().chain(&options.keep) {
+            match position(name) {
+                Some(index) => used[index] = true,
+                None => {
+                    self.no_such_column(name, place.unwrap_or(header_span), header);
+                    good = false;
+                }
+            }
+        }
+        for (index, (name, span)) in header.iter().enumerate() {
+            let ignored = options.ignore.iter().any(|(ignored, _)| ignored == name);
+            let mapped = options.columns.iter().any(|(_, (column, _))| column == name);
+            if ignored || mapped {
+                continue;
+            }
+            if known.contains(&name.as_str()) {
+                if let Some(other) = fields.iter().find(|field| field.name == *name) {
+                    let what = format!("the field `{name}` is given by this column and by another");
+                    let error = Diagnostic::error("column-conflict", *span, what).related(other.span, "the other");
+                    self.say(error.help(format!("leave one out: `ignore_columns: [{name}]`")));
+                    good = false;
+                } else {
+                    from.push(index);
+                    fields.push(empty_field(name, *span));
+                }
+            } else if !used[index] && !options.ignore_all {
+                self.unknown_column(name, *span, known, options.bare);
+                good = false;
+            }
+        }
+        let kept = self
+            .keep
+            .iter()
+            .map(|name| options.keep.iter().any(|(kept, _)| kept == name).then(|| position(name)).flatten());
+        let kept: Vec<Option<usize>> = kept.collect();
+        let kept_values = vec![String::new(); kept.len()];
+        // With a wrong header its rows would only repeat what was said here.
+        good.then(|| Columns { from, kept, header: fields.clone(), fields, kept_values, header_span })
+    }
+
+    fn unknown_column(&mut self, name: &str, span: Span, known: &[&str], bare: bool) {
+        let name = safe::terminal(name);
+        let what = format!("no action of this list has a field `{name}`");
+        let maps = |field: &str| {
+            if bare {
+                format!("`--columns \"{field}={name}\"` maps it")
+            } else {
+                format!("`columns: {{{field}: \"{name}\"}}` maps it")
+            }
+        };
+        let help = match nearest(&name, known.iter().copied()) {
+            Some(right) => format!("did you mean `{right}`? {}", maps(right)),
+            None => {
+                let example = known.iter().find(|name| !COMMON_FIELDS.contains(name)).copied();
+                let (ignore, keep) = if bare {
+                    (format!("--ignore-columns \"{name}\""), format!("--keep-columns \"{name}\""))
+                } else {
+                    (format!("ignore_columns: [\"{name}\"]"), format!("keep_columns: [\"{name}\"]"))
+                };
+                let maps = maps(example.unwrap_or("id"));
+                format!("{maps}, `{ignore}` leaves it out, `{keep}` carries it to the report")
+            }
+        };
+        self.say(Diagnostic::error("unknown-column", span, what).help(help));
+    }
+
+    fn no_such_column(&mut self, name: &str, place: Span, header: &[(String, Span)]) {
+        let what = format!("the list has no column `{}`", safe::terminal(name));
+        let names = || header.iter().map(|(name, _)| name.as_str());
+        let help = match nearest(name, names()) {
+            Some(right) => format!("did you mean `{}`?", safe::terminal(right)),
+            None => format!("it has {}", names().map(safe::terminal).collect::<Vec<_>>().join(", ")),
+        };
+        let mut error = Diagnostic::error("no-such-column", place, what).help(help);
+        if let Some((_, span)) = header.first()
+            && span.source != place.source
+        {
+            error = error.related(*span, "its header");
+        }
+        self.say(error);
+    }
 }
 
-/// The fields of an entry that says where its rows are.
-pub(super) const LIST_FIELDS: [&str; 4] = ["from", "columns", "ignore_columns", "keep_columns"];
+/// Names in a list: a YAML list, or one name. Unlike words they may hold blanks.
+pub(super) fn names(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<(String, Span)>> {
+    match node.text() {
+        Some(text) => Some(vec![(text.to_owned(), node.span)]),
+        None => texts(node, diagnostics),
+    }
+}

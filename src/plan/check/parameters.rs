@@ -1,29 +1,31 @@
 //! The parameters of one action: which field gives which, defaults included; typed, and held against the operation's schema.
 
-use super::action::{COMMON, OF_CERTIFICATE};
-use super::list::LIST_FIELDS;
-use super::reason::{Asked, Reason};
-use super::sent_certificate::ReadCertificate;
-use super::{Checker, Layers};
+use super::context::Checker;
+use super::fields::{COMMON_FIELDS, LIST_FIELDS, Layers, Row, has_value, index_of, is_common, names_of};
+use super::files::{CsrResult, ReadCertificate};
+use super::reason::{ReadReason, ReasonAsked};
 use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
-use crate::plan::row::Row;
-use crate::provider::model::{ActionRules, Location, Operation};
-use crate::provider::params;
+use crate::provider::model::{ActionRules, Location, Operation, Parameter};
+use crate::provider::params::{self, Violation};
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
-use crate::tree::{Field, Shape};
+use crate::tree::Field;
 use serde_json::{Map, Value};
 
-/// The parameters of an action, and where each was given.
-pub(super) struct Parameters<'a> {
+/// The parameters of an action as read, and where each was given.
+pub(super) struct ReadParameters<'a> {
     pub(super) map: Map<String, Value>,
     /// For each parameter of the operation the field that gave it.
     pub(super) given: Vec<Option<&'a Field>>,
-    pub(super) reason: Option<Reason<'a>>,
+    pub(super) reason: Option<ReadReason<'a>>,
+    /// That of the certificate request.
     pub(super) key: Option<(SpkiFingerprint, Span)>,
     /// The certificate that is sent.
     pub(super) certificate: Option<ReadCertificate>,
+    csr: Option<(CsrResult, Span)>,
+    /// For each parameter of the operation whether it will not do, which was said.
+    wrong: Vec<bool>,
 }
 
 impl Checker<'_> {
@@ -35,116 +37,140 @@ impl Checker<'_> {
         account: usize,
         operation: &Operation,
         rules: &ActionRules,
-    ) -> Option<Parameters<'a>> {
-        let mut given = self.given(row, layers, operation, rules);
-        let mut wrong: Vec<&str> = Vec::new();
-        let mut reason = None;
-        if let Some(rule) = &rules.reason {
-            match self.reason(row, layers, account, operation, rule) {
-                Asked::Nothing => {}
-                Asked::Wrong => wrong.push(&rule.field),
-                Asked::This(found) => reason = Some(found),
-            }
-        }
-        let mut map = Map::new();
-        let mut csr = None;
-        let mut certificate = None;
+    ) -> Option<ReadParameters<'a>> {
+        let mut read = ReadParameters {
+            map: Map::new(),
+            given: self.given(row, layers, operation, rules),
+            reason: None,
+            key: None,
+            certificate: None,
+            csr: None,
+            wrong: vec![false; operation.parameters.len()],
+        };
+        let mut is_good = self.read_reason_into(row, layers, account, operation, rules, &mut read);
         for (index, parameter) in operation.parameters.iter().enumerate() {
-            let is_reason = rules.reason.as_ref().is_some_and(|rule| rule.field == parameter.name);
-            let value = if is_reason {
-                given[index] = reason.as_ref().map(|reason| reason.field);
-                let Some(reason) = &reason else { continue };
-                params::scalar(parameter, &reason.spelling)
-            } else {
-                let Some(field) = given[index] else { continue };
-                if matches!(field.value.shape, Shape::Null) {
-                    wrong.push(&parameter.name);
-                    continue;
-                }
-                if rules.csr.as_ref().is_some_and(|rule| rule.field == parameter.name) {
-                    let Some(read) = self.read_csr(field) else {
-                        wrong.push(&parameter.name);
-                        continue;
-                    };
-                    let text = read.as_ref().as_ref().map(|read| read.text.clone()).unwrap_or_default();
-                    csr = Some((read, field.value.span));
-                    Ok(Value::String(text))
-                } else if parameter.location == Location::Signer {
-                    let Some(reference) = self.key_reference(field) else {
-                        wrong.push(&parameter.name);
-                        continue;
-                    };
-                    Ok(reference)
-                } else if rules.certificate.as_ref().is_some_and(|rule| rule.field == parameter.name) {
-                    let Some(read) = self.read_certificate(field) else {
-                        wrong.push(&parameter.name);
-                        continue;
-                    };
-                    let value = read.value();
-                    certificate = Some(read);
-                    Ok(value)
-                } else {
-                    params::value(parameter, &field.value)
-                }
-            };
-            match value {
-                Ok(value) => {
-                    map.insert(parameter.name.clone(), value);
-                }
-                Err(why) => {
-                    wrong.push(&parameter.name);
-                    let place = given[index].map_or(row.span, |field| field.value.span);
-                    self.say(Diagnostic::error("wrong-type", place, why));
-                }
+            if !self.read_value_into(parameter, index, rules, &mut read) {
+                read.wrong[index] = true;
             }
         }
-        let untyped = wrong.len();
-        for violation in params::check(operation, &map) {
-            let name = violation.parameter.as_deref();
-            let said = name.and_then(|name| wrong.iter().position(|wrong| *wrong == name));
-            // One rule that a value breaks is enough to say; but each item of a list is a value of its own.
-            if said.is_some_and(|index| index < untyped || !violation.what.starts_with("item ")) {
-                continue;
-            }
-            let name = violation.parameter.as_deref().unwrap_or_default();
-            let index = operation.parameters.iter().position(|parameter| parameter.name == name);
-            let field = index.and_then(|index| given[index]);
-            let is_reason = rules.reason.as_ref().is_some_and(|rule| rule.field == name);
-            let mut error = match (field, index) {
-                (Some(field), _) => Diagnostic::error("invalid-value", field.value.span, violation.what),
-                (None, Some(_)) if is_reason => {
-                    let place = row.place_of_missing(&[name, "reason"]);
-                    Diagnostic::error("missing-field", place, format!("`reason` is missing ({})", violation.what))
-                }
-                (None, Some(index)) => {
-                    let mut names = vec![name];
-                    names.extend(operation.parameters[index].aliases.iter().map(String::as_str));
-                    let what = format!("{} for the action `{}`", violation.what, operation.name);
-                    Diagnostic::error("missing-field", row.place_of_missing(&names), what)
-                }
-                (None, None) => Diagnostic::error("invalid-value", row.span, violation.what),
-            };
-            error.help = violation.help;
-            wrong.push(index.map_or("", |index| operation.parameters[index].name.as_str()));
-            self.say(error);
+        is_good &= self.follows_schema(row, operation, rules, &mut read) && !read.wrong.contains(&true);
+        if let (Some(rule), Some(certificate)) = (&rules.certificate, &read.certificate) {
+            is_good &= self.name_by_certificate(certificate, rule, operation, &read.given, &mut read.map);
         }
-        let mut named = true;
-        if let (Some(rule), Some(read)) = (&rules.certificate, &certificate) {
-            named = self.name_by_certificate(read, rule, operation, &given, &mut map);
-            let names = operation.parameters.iter().map(|parameter| &parameter.name);
-            map = names.filter_map(|name| map.remove_entry(name)).collect();
-        }
-        let mut key = None;
-        if let (Some(rule), Some((read, place))) = (&rules.csr, &csr)
-            && let Ok(read) = &**read
+        if let (Some(rule), Some((csr, place))) = (&rules.csr, &read.csr)
+            && let Ok(csr) = &**csr
         {
             let place_of = |name: &str| {
                 let index = operation.parameters.iter().position(|parameter| parameter.name == name)?;
-                given[index].map(|field| field.value.span)
+                read.given[index].map(|field| field.value.span)
             };
-            key = Some((self.compare_csr(read, rule, &map, &place_of, *place), *place));
+            read.key = Some((self.compare_csr(csr, rule, &read.map, &place_of, *place), *place));
         }
-        (wrong.is_empty() && named).then_some(Parameters { map, given, reason, key, certificate })
+        is_good.then_some(read)
+    }
+
+    /// The reason, in the place of its parameter. `false` where it will not do.
+    fn read_reason_into<'a>(
+        &mut self,
+        row: &Row<'a>,
+        layers: Layers<'a>,
+        account: usize,
+        operation: &Operation,
+        rules: &ActionRules,
+        read: &mut ReadParameters<'a>,
+    ) -> bool {
+        let Some(rule) = &rules.reason else { return true };
+        let index = operation.parameters.iter().position(|parameter| parameter.name == rule.field);
+        let asked = self.reason(row, layers, account, operation, rule);
+        let is_good = !matches!(asked, ReasonAsked::Wrong);
+        if let ReasonAsked::This(reason) = asked {
+            read.reason = Some(reason);
+        }
+        if let Some(index) = index {
+            read.given[index] = read.reason.as_ref().map(|reason| reason.field);
+            read.wrong[index] = !is_good;
+        }
+        is_good
+    }
+
+    /// A parameter's value, as its type and the rules ask for it. `false` where it will not do.
+    fn read_value_into(
+        &mut self,
+        parameter: &Parameter,
+        index: usize,
+        rules: &ActionRules,
+        read: &mut ReadParameters<'_>,
+    ) -> bool {
+        let Some(field) = read.given[index] else { return !read.wrong[index] };
+        let name = Some(&parameter.name);
+        let value = if name == rules.reason.as_ref().map(|rule| &rule.field) {
+            let Some(reason) = &read.reason else { return false };
+            params::scalar(parameter, &reason.spelling)
+        } else if !has_value(field) {
+            return false;
+        } else if name == rules.csr.as_ref().map(|rule| &rule.field) {
+            let Some(csr) = self.read_csr(field) else { return false };
+            let text = csr.as_ref().as_ref().map(|csr| csr.text.clone()).unwrap_or_default();
+            read.csr = Some((csr, field.value.span));
+            Ok(Value::String(text))
+        } else if parameter.location == Location::Signer {
+            let Some(reference) = self.key_reference(field) else { return false };
+            Ok(reference)
+        } else if name == rules.certificate.as_ref().map(|rule| &rule.field) {
+            let Some(certificate) = self.read_certificate(field) else { return false };
+            let value = certificate.value();
+            read.certificate = Some(certificate);
+            Ok(value)
+        } else {
+            params::value(parameter, &field.value)
+        };
+        match value {
+            Ok(value) => {
+                read.map.insert(parameter.name.clone(), value);
+                true
+            }
+            Err(why) => {
+                self.say(Diagnostic::error("wrong-type", field.value.span, why));
+                false
+            }
+        }
+    }
+
+    /// Holds all values against the operation's schema. `false` where one breaks a rule of which nothing was said before.
+    fn follows_schema(
+        &mut self,
+        row: &Row<'_>,
+        operation: &Operation,
+        rules: &ActionRules,
+        read: &mut ReadParameters<'_>,
+    ) -> bool {
+        // Of a million rows nearly all are valid; only to say what is wrong does the map have to be copied.
+        let instance = Value::Object(std::mem::take(&mut read.map));
+        let is_valid = operation.validator.is_valid(&instance);
+        if let Value::Object(map) = instance {
+            read.map = map;
+        }
+        if is_valid {
+            return true;
+        }
+        let untyped = read.wrong.clone();
+        let mut is_good = true;
+        for violation in params::check(operation, &read.map) {
+            let name = violation.parameter.as_deref();
+            let index = operation.parameters.iter().position(|parameter| Some(parameter.name.as_str()) == name);
+            // One rule that a value breaks is enough to say; but each item of a list is a value of its own.
+            if index.is_some_and(|index| untyped[index] || read.wrong[index] && !violation.what.starts_with("item ")) {
+                continue;
+            }
+            match index {
+                Some(index) => read.wrong[index] = true,
+                None => is_good = false,
+            }
+            let field = index.and_then(|index| read.given[index]);
+            let parameter = index.map(|index| &operation.parameters[index]);
+            self.say(violation_found(violation, row, operation, rules, parameter, field));
+        }
+        is_good
     }
 
     /// For each parameter of the operation the field that gives it: the row's, else the nearest default.
@@ -175,7 +201,7 @@ impl Checker<'_> {
                 self.unknown_field(field, operation);
             }
         }
-        for field in layers.entry.iter().chain(layers.plan) {
+        for field in layers.iter() {
             if !is_common(&field.name, operation, rules)
                 && let Some(index) = index_of(operation, &field.name)
             {
@@ -193,7 +219,7 @@ impl Checker<'_> {
             self.say(error.help("it stands beside `from`, in an entry whose rows come from a CSV list"));
             return;
         }
-        let help = match nearest(name, names_of(operation).chain(COMMON)) {
+        let help = match nearest(name, names_of(operation).chain(COMMON_FIELDS)) {
             Some(right) => format!("did you mean `{right}`?"),
             None => {
                 let mut others = self.catalog.iter().flat_map(|provider| provider.actions()).map(|(other, _)| other);
@@ -208,27 +234,30 @@ impl Checker<'_> {
     }
 }
 
-/// Whether a field means the same for every action. An operation's own field of such a name wins where it can.
-fn is_common(name: &str, operation: &Operation, rules: &ActionRules) -> bool {
-    COMMON.contains(&name)
-        && match name {
-            "reason" => rules.reason.is_some(),
-            _ if OF_CERTIFICATE.contains(&name) => operation.parameter(name).is_none(),
-            _ => true,
+/// The finding for a rule of the schema that is broken.
+fn violation_found(
+    violation: Violation,
+    row: &Row<'_>,
+    operation: &Operation,
+    rules: &ActionRules,
+    parameter: Option<&Parameter>,
+    field: Option<&Field>,
+) -> Diagnostic {
+    let Violation { what, help, .. } = violation;
+    let mut error = match (field, parameter) {
+        (Some(field), _) => Diagnostic::error("invalid-value", field.value.span, what),
+        (None, Some(parameter)) if rules.reason.as_ref().is_some_and(|rule| rule.field == parameter.name) => {
+            let place = row.place_of_missing(&[&parameter.name, "reason"]);
+            Diagnostic::error("missing-field", place, format!("`reason` is missing ({what})"))
         }
-}
-
-/// The names of an operation's fields, aliases included.
-pub(super) fn names_of(operation: &Operation) -> impl Iterator<Item = &str> {
-    let names =
-        operation.parameters.iter().flat_map(|parameter| std::iter::once(&parameter.name).chain(&parameter.aliases));
-    names.map(String::as_str)
-}
-
-/// The place of a parameter that a field name means.
-pub(super) fn index_of(operation: &Operation, name: &str) -> Option<usize> {
-    let by_name = operation.parameters.iter().position(|parameter| parameter.name == name);
-    by_name.or_else(|| {
-        operation.parameters.iter().position(|parameter| parameter.aliases.iter().any(|alias| alias == name))
-    })
+        (None, Some(parameter)) => {
+            let names: Vec<&str> =
+                std::iter::once(&parameter.name).chain(&parameter.aliases).map(String::as_str).collect();
+            let what = format!("{what} for the action `{}`", operation.name);
+            Diagnostic::error("missing-field", row.place_of_missing(&names), what)
+        }
+        (None, None) => Diagnostic::error("invalid-value", row.span, what),
+    };
+    error.help = help;
+    error
 }

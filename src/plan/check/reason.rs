@@ -1,9 +1,9 @@
 //! The revocation reason of an action: asked in RFC 5280 words or the provider's, sent in the provider's. Guesses nothing.
 
-use super::{Checker, Layers};
+use super::context::Checker;
+use super::fields::{Layers, Row};
 use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
-use crate::plan::row::Row;
 use crate::provider::model::{Operation, ReasonRule};
 use crate::provider::reasons::{self, ReasonError};
 use crate::text::nearest::nearest;
@@ -11,7 +11,7 @@ use crate::text::safe;
 use crate::tree::Field;
 
 /// A reason that can be sent.
-pub(super) struct Reason<'a> {
+pub(super) struct ReadReason<'a> {
     /// What was asked, in RFC 5280 words, where it can be said in them.
     pub(super) asked: Option<RevocationReason>,
     /// What is sent.
@@ -21,13 +21,13 @@ pub(super) struct Reason<'a> {
 }
 
 /// What an action says about its reason.
-pub(super) enum Asked<'a> {
+pub(super) enum ReasonAsked<'a> {
     /// Nothing.
     Nothing,
     /// Something that will not do, which was said.
     Wrong,
     /// This.
-    This(Reason<'a>),
+    This(ReadReason<'a>),
 }
 
 impl Checker<'_> {
@@ -39,23 +39,22 @@ impl Checker<'_> {
         account: usize,
         operation: &Operation,
         rule: &ReasonRule,
-    ) -> Asked<'a> {
-        let own: Vec<&str> = operation
-            .parameters
-            .iter()
-            .filter(|parameter| parameter.name == rule.field)
-            .flat_map(|parameter| std::iter::once(&parameter.name).chain(&parameter.aliases))
-            .map(String::as_str)
-            .filter(|name| *name != "reason")
-            .collect();
-        let of_row = (row.field("reason"), own.iter().find_map(|name| row.field(name)));
+    ) -> ReasonAsked<'a> {
+        let parameter = operation.parameters.iter().find(|parameter| parameter.name == rule.field);
+        let own = || {
+            let names = parameter.into_iter().flat_map(|own| std::iter::once(&own.name).chain(&own.aliases));
+            names.map(String::as_str).filter(|name| *name != "reason")
+        };
+        let of_row = || (row.field("reason"), own().find_map(|name| row.field(name)));
         let of_layer = |fields: &'a [Field]| {
             let find = |name: &str| fields.iter().find(|field| field.name == name);
-            (find("reason"), own.iter().find_map(|name| find(name)))
+            (find("reason"), own().find_map(find))
         };
-        let said = [of_row, of_layer(layers.entry), of_layer(layers.plan)];
-        let Some((portable, own)) = said.into_iter().find(|(portable, own)| portable.is_some() || own.is_some()) else {
-            return Asked::Nothing;
+        let is_there = |(portable, own): &(Option<&Field>, Option<&Field>)| portable.is_some() || own.is_some();
+        let nearest = Some(of_row()).filter(is_there);
+        let nearest = nearest.or_else(|| Some(of_layer(layers.entry)).filter(is_there));
+        let Some((portable, own)) = nearest.or_else(|| Some(of_layer(layers.plan)).filter(is_there)) else {
+            return ReasonAsked::Nothing;
         };
         let portable = portable.map(|field| self.read_reason(field, account, rule));
         let own = own.map(|field| self.read_own(field, rule));
@@ -65,20 +64,20 @@ impl Checker<'_> {
                     format!("`reason` asks for {}, and `{}` for {}", portable.spelling, own.field.name, own.spelling);
                 let error = Diagnostic::error("reason-conflict", own.field.value.span, what);
                 self.say(error.related(portable.field.value.span, "`reason` is here").help("keep one of them"));
-                Asked::Wrong
+                ReasonAsked::Wrong
             }
-            (Some(Some(reason)), None | Some(Some(_))) | (None, Some(Some(reason))) => Asked::This(reason),
-            _ => Asked::Wrong,
+            (Some(Some(reason)), None | Some(Some(_))) | (None, Some(Some(reason))) => ReasonAsked::This(reason),
+            _ => ReasonAsked::Wrong,
         }
     }
 
     /// Reads `reason`: a name of RFC 5280, or the provider's spelling.
-    fn read_reason<'a>(&mut self, field: &'a Field, account: usize, rule: &ReasonRule) -> Option<Reason<'a>> {
+    fn read_reason<'a>(&mut self, field: &'a Field, account: usize, rule: &ReasonRule) -> Option<ReadReason<'a>> {
         let text = self.single(field)?;
         let Some(asked) = RevocationReason::parse(text) else {
             if let Some(spelling) = rule.values.iter().map(|(_, spelling)| spelling).find(|spelling| *spelling == text)
             {
-                return Some(Reason { asked: reasons::read(rule, spelling), spelling: spelling.clone(), field });
+                return Some(ReadReason { asked: reasons::read(rule, spelling), spelling: spelling.clone(), field });
             }
             let has = names(rule);
             let what = format!("`{}` is no revocation reason", safe::terminal(text));
@@ -91,18 +90,19 @@ impl Checker<'_> {
             return None;
         };
         let draft = &self.draft.accounts.drafts[account];
-        let name = draft.account.name.clone();
         match reasons::resolve(rule, &draft.account.reasons, asked) {
             Ok(spelling) => {
                 let sent = reasons::read(rule, &spelling);
                 if asked == RevocationReason::KeyCompromise && sent != Some(asked) && self.mapped_away.insert(account) {
+                    let name = &draft.account.name;
                     let what = format!("reason keyCompromise will be sent to `{name}` as `{spelling}`");
                     let warning = Diagnostic::warning("compromise-not-told", field.value.span, what);
                     self.say(warning.help(REPORT_BY_OTHER_MEANS));
                 }
-                Some(Reason { asked: Some(asked), spelling, field })
+                Some(ReadReason { asked: Some(asked), spelling, field })
             }
             Err(error) => {
+                let name = draft.account.name.clone();
                 let (ReasonError::NotThere { has } | ReasonError::NoSuchSpelling { has, .. }) = &error;
                 let instead = has.iter().map(|(reason, _)| *reason);
                 let example = instead.clone().find(|reason| *reason == RevocationReason::Unspecified);
@@ -121,10 +121,10 @@ impl Checker<'_> {
     }
 
     /// Reads the provider's own field: the provider's spelling, or a name of RFC 5280 that the provider has.
-    fn read_own<'a>(&mut self, field: &'a Field, rule: &ReasonRule) -> Option<Reason<'a>> {
+    fn read_own<'a>(&mut self, field: &'a Field, rule: &ReasonRule) -> Option<ReadReason<'a>> {
         let text = self.single(field)?;
         if let Some(spelling) = reasons::spelling(rule, text) {
-            return Some(Reason { asked: reasons::read(rule, spelling), spelling: spelling.to_owned(), field });
+            return Some(ReadReason { asked: reasons::read(rule, spelling), spelling: spelling.to_owned(), field });
         }
         let what = format!("`{}` must be one of {}, not `{}`", field.name, spellings(rule), safe::terminal(text));
         let mut error = Diagnostic::error("no-such-reason", field.value.span, what);

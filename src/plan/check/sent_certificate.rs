@@ -1,71 +1,17 @@
 //! Certificates that actions send whole: read, named by their serial numbers, and held against the keys that are to sign for them. A
 //! private key is looked at and forgotten; the plan keeps the reference alone.
 
-use super::Checker;
-use super::index::end_hash;
+use super::context::Checker;
+use super::files::{self, CertificateResult, MAX_FILE, ReadCertificate};
 use crate::diag::Diagnostic;
-use crate::pki::{Certificate, PrivateKey};
-use crate::plan::checked::ReadFile;
+use crate::pki::PrivateKey;
 use crate::plan::load;
 use crate::provider::Operation;
 use crate::provider::model::CertificateRule;
 use crate::text::{Span, safe};
 use crate::tree::Field;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
-use std::collections::{HashMap, HashSet};
-use std::hash::DefaultHasher;
-use std::path::{Path, PathBuf};
-
-/// What is kept of the certificates that were read: little, for there may be very many.
-#[derive(Default)]
-pub(super) struct Certificates {
-    /// Files that the run directory gets a copy of.
-    copied: HashSet<PathBuf>,
-    /// Serial number → issuer of the first certificate with it.
-    issuers: HashMap<u128, u128>,
-    /// The certificates behind the first ones, each looked at once.
-    following: HashSet<u128>,
-    /// Those of them that may have issued one, in DER.
-    kept: Vec<Vec<u8>>,
-}
-
-/// A certificate, and the place that gives it.
-pub(super) struct ReadCertificate {
-    pub(super) certificate: Certificate,
-    pub(super) place: Span,
-}
-
-/// A certificate with the DER of those that follow it in its file; or what is wrong, and what would be right.
-type Read = Result<(Certificate, Vec<Vec<u8>>), (String, String)>;
-
-impl Certificates {
-    /// The issuers that files had behind their certificates, in base64url, for `verify`.
-    pub(super) fn into_issuers(self) -> Vec<String> {
-        self.kept.iter().map(|der| URL_SAFE_NO_PAD.encode(der)).collect()
-    }
-
-    /// Keeps what may have issued a certificate. Whether it has, its signature tells those who need it.
-    fn keep_issuers(&mut self, certificate: &Certificate, following: Vec<Vec<u8>>) {
-        for der in following {
-            let is_new = self.following.insert(end_hash(DefaultHasher::new(), &der));
-            if is_new
-                && self.kept.len() < MOST_ISSUERS
-                && Certificate::parse(&der).is_ok_and(|next| next.is_ca && next.subject == certificate.issuer)
-            {
-                self.kept.push(der);
-            }
-        }
-    }
-}
-
-impl ReadCertificate {
-    /// As it is sent: DER in base64url.
-    pub(super) fn value(&self) -> Value {
-        Value::String(URL_SAFE_NO_PAD.encode(&self.certificate.der))
-    }
-}
+use std::path::PathBuf;
 
 impl Checker<'_> {
     /// Reads the certificate of a field: `file:PATH`, or the PEM text itself.
@@ -74,9 +20,9 @@ impl Checker<'_> {
         let place = field.value.span;
         let read = match text.strip_prefix("file:") {
             Some(named) => self.sent_certificate_file(named.trim(), place),
-            None if text.contains("-----BEGIN") => parse(text.as_bytes()),
+            None if text.contains("-----BEGIN") => files::parse_pem(text.as_bytes()),
             // As reports write it that are plans by themselves.
-            None if is_sent(text) => parse_sent(text),
+            None if is_sent(text) => files::parse_sent(text),
             None => {
                 let what = format!("`{}` is neither a file nor a certificate", field.name);
                 let help = format!("write `{}: \"file:PATH\"`, or the PEM text", field.name);
@@ -133,7 +79,7 @@ impl Checker<'_> {
             self.say(Diagnostic::warning("expired", read.place, what).help(help));
         }
         if let Some(name) = &rule.serial {
-            let serial = self.serial(&read.certificate);
+            let serial = self.certificates.serial(&read.certificate);
             if let (Some(field), Some(asked)) = (field(&rule.serial), map.get(name).and_then(Value::as_str))
                 && !same_serial(asked, &serial)
             {
@@ -159,7 +105,7 @@ impl Checker<'_> {
         let named = field.value.text()?.strip_prefix("file:")?.trim();
         let path = load::resolve(self.sources, place, named);
         let path = std::path::absolute(&path).unwrap_or(path);
-        let text = load::read_secret(&path, LARGEST);
+        let text = load::read_secret(&path, MAX_FILE);
         let key = text.and_then(|text| PrivateKey::parse(&text));
         match key {
             Ok(key) if key.is_of(&read.certificate) => Some(path),
@@ -177,58 +123,17 @@ impl Checker<'_> {
         }
     }
 
-    /// The serial number as reports show it; with the issuer's fingerprint where another issuer's certificate has the same.
-    fn serial(&mut self, certificate: &Certificate) -> String {
-        let digits = certificate.serial.to_string();
-        let issuer = end_hash(DefaultHasher::new(), &certificate.issuer);
-        if *self.certificates.issuers.entry(end_hash(DefaultHasher::new(), &digits)).or_insert(issuer) == issuer {
-            return digits;
-        }
-        let fingerprint = crate::pki::SpkiFingerprint::of(&certificate.issuer).to_string();
-        format!("{digits} (issuer {})", &fingerprint[..16])
-    }
-
-    fn sent_certificate_file(&mut self, named: &str, place: Span) -> Read {
+    fn sent_certificate_file(&mut self, named: &str, place: Span) -> CertificateResult {
         let path = load::resolve(self.sources, place, named);
-        let shown = safe::terminal(&path.display().to_string()).into_owned();
-        let bytes = load::read_small_bytes(&path, LARGEST)
-            .map_err(|why| (format!("the file {shown} cannot be read: {why}"), String::new()))?;
-        let read = parse(&bytes).map_err(|(why, help)| (format!("the file {shown}: {why}"), help))?;
+        let read = files::read_sent(&path)?;
         self.copy_once(named, &path);
         Ok(read)
     }
-
-    pub(super) fn copy_once(&mut self, named: &str, path: &Path) {
-        if self.certificates.copied.insert(path.to_owned()) {
-            self.files.push(ReadFile { name: named.to_owned(), path: Some(path.to_owned()), text: None });
-        }
-    }
-}
-
-/// The first certificate of a file; where it holds a chain, that is the one at its end.
-fn parse(bytes: &[u8]) -> Read {
-    let read = Certificate::parse_first(bytes).map_err(|why| {
-        let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
-        (why.to_string(), help.to_owned())
-    })?;
-    if memchr::memmem::find(bytes, b"PRIVATE KEY-----").is_some() {
-        let what = "there is a private key beside the certificate, and the run directory keeps a copy of what it reads";
-        return Err((
-            what.to_owned(),
-            "give a file with the certificate alone (`openssl x509 -in FILE -out FILE.pem`)".to_owned(),
-        ));
-    }
-    Ok(read)
 }
 
 /// Whether a text looks as certificates are sent.
 fn is_sent(text: &str) -> bool {
     text.starts_with("MI") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
-}
-
-fn parse_sent(text: &str) -> Read {
-    let der = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-    Certificate::parse_first(&der).map_err(|_| ("this is no certificate in base64url".to_owned(), String::new()))
 }
 
 /// Whether people's way to write a serial number means this one: in upper case, with colons, with zeros before.
@@ -240,11 +145,6 @@ fn same_serial(asked: &str, serial: &str) -> bool {
     };
     plain(asked) == plain(serial)
 }
-
-/// A larger file is no certificate and no key.
-const LARGEST: u64 = 1 << 20;
-/// CAs are few; whoever names more gives the others to `verify` by hand.
-const MOST_ISSUERS: usize = 1000;
 
 #[cfg(test)]
 mod tests {

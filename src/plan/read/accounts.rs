@@ -1,16 +1,17 @@
-//! `providers`: the configured accounts, and those that plans use without configuring them.
+//! `providers`: the configured accounts, and those that plans use without configuring them; their credentials by reference, never a
+//! secret: what looks like one is refused without repeating it.
 
-use super::base_url::{self, Unusable};
-use super::credentials::credential_names;
-use super::{Reading, field, scalar};
+use super::base_url::{self, UnusableUrl};
+use super::scalar::{self, SettingsReader, field};
 use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
+use crate::plan::load;
 use crate::plan::settings::Account;
-use crate::provider::model::{Provider, SignerKind, Window};
-use crate::provider::{CredentialReference, reasons};
+use crate::provider::model::{AuthScheme, Provider, SignerKind, Window};
+use crate::provider::{Catalog, CredentialReference, reasons};
 use crate::text::nearest::nearest;
 use crate::text::safe;
-use crate::tree::{Field, Node};
+use crate::tree::{Field, Node, Shape};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ pub(in crate::plan) struct AccountDraft {
 impl Accounts {
     /// The account of a name: a configured one, or a provider of the catalog as its document describes it. `Err(true)` for
     /// one whose configuration is wrong.
-    pub(in crate::plan) fn find(&mut self, name: &str, catalog: &crate::provider::Catalog) -> Result<usize, bool> {
+    pub(in crate::plan) fn find(&mut self, name: &str, catalog: &Catalog) -> Result<usize, bool> {
         if let Some(known) = self.by_name.get(name) {
             return known.ok_or(true);
         }
@@ -61,12 +62,12 @@ impl Accounts {
     }
 }
 
-impl Reading<'_> {
+impl SettingsReader<'_> {
     /// Reads `providers`.
     pub(super) fn accounts(&mut self, providers: Option<&Field>) -> Accounts {
         let mut accounts = Accounts::default();
         let Some(providers) = providers else { return accounts };
-        if providers.value.fields().is_empty() && !matches!(providers.value.shape, crate::tree::Shape::Map(_)) {
+        if providers.value.fields().is_empty() && !matches!(providers.value.shape, Shape::Map(_)) {
             let what = format!("`providers` must be a map, not {}", providers.value.kind());
             self.diagnostics.push(Diagnostic::error("wrong-kind", providers.value.span, what));
             return accounts;
@@ -86,10 +87,10 @@ impl Reading<'_> {
         let provider = self.provider_of(entry)?;
         let mut draft = unconfigured(&entry.name, &provider);
         let map = &entry.value;
-        if matches!(map.shape, crate::tree::Shape::Null) {
+        if matches!(map.shape, Shape::Null) {
             return Some(draft);
         }
-        if !matches!(map.shape, crate::tree::Shape::Map(_)) {
+        if !matches!(map.shape, Shape::Map(_)) {
             let what = format!("the provider `{}` must be a map, not {}", safe::terminal(&entry.name), map.kind());
             self.diagnostics.push(Diagnostic::error("wrong-kind", map.span, what));
             return Some(draft);
@@ -110,7 +111,7 @@ impl Reading<'_> {
             self.rate(rate, &mut draft.account);
         }
         if let Some(concurrency) = field(map, "concurrency") {
-            let value = scalar::count(concurrency, 1, MOST_AT_ONCE, self.diagnostics);
+            let value = scalar::count(concurrency, 1, MAX_CONCURRENCY, self.diagnostics);
             let value = value.and_then(|value| u32::try_from(value).ok());
             draft.account.concurrency = value.unwrap_or(draft.account.concurrency);
             draft.account.concurrency_follows = false;
@@ -163,7 +164,7 @@ impl Reading<'_> {
 
     fn variables(&mut self, variables: &Field) -> BTreeMap<String, String> {
         let mut given = BTreeMap::new();
-        if !matches!(variables.value.shape, crate::tree::Shape::Map(_)) {
+        if !matches!(variables.value.shape, Shape::Map(_)) {
             let what = format!("`variables` must be a map, not {}", variables.value.kind());
             self.diagnostics.push(Diagnostic::error("wrong-kind", variables.value.span, what));
         }
@@ -206,13 +207,13 @@ impl Reading<'_> {
         let text = scalar::text(field, self.diagnostics)?;
         match base_url::check(text) {
             Ok(url) => Some(url),
-            Err(Unusable::Secret) => {
+            Err(UnusableUrl::Secret) => {
                 let what = format!("`{}` holds a user name or password", field.name);
                 let error = Diagnostic::error("literal-secret", field.span, what);
                 self.diagnostics.push(error.help("take it out of the URL; `credentials` refers to secrets"));
                 None
             }
-            Err(Unusable::Wrong(what, help)) => {
+            Err(UnusableUrl::Wrong(what, help)) => {
                 let mut error = Diagnostic::error("base-url", field.value.span, what);
                 error.help = help;
                 self.diagnostics.push(error);
@@ -249,7 +250,7 @@ impl Reading<'_> {
     }
 
     fn reasons(&mut self, map: &Field, provider: &Provider, account: &mut Account) {
-        if !matches!(map.value.shape, crate::tree::Shape::Map(_)) {
+        if !matches!(map.value.shape, Shape::Map(_)) {
             let what = format!("`reasons` must be a map, not {}", map.value.kind());
             let help = "write it as `{keyCompromise: unspecified}`: the reason, and what to send for it";
             self.diagnostics.push(Diagnostic::error("wrong-kind", map.value.span, what).help(help));
@@ -315,7 +316,105 @@ fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
     }
 }
 
+impl SettingsReader<'_> {
+    /// Reads `credentials`.
+    pub(super) fn credentials(&mut self, credentials: &Field, provider: &Provider, draft: &mut AccountDraft) {
+        if !matches!(credentials.value.shape, Shape::Map(_)) {
+            let what = format!("`credentials` must be a map, not {}", credentials.value.kind());
+            let names = credential_names(provider).join(", ");
+            // A single text here is likely to be the credential itself.
+            let error = Diagnostic::error("literal-secret", credentials.span, what);
+            self.diagnostics.push(error.help(format!("it has the keys {names}")));
+            return;
+        }
+        let names = credential_names(provider);
+        let mut references = BTreeMap::new();
+        let mut written = String::new();
+        let mut good = true;
+        for credential in credentials.value.fields() {
+            let known = names.contains(&credential.name.as_str());
+            if !known {
+                let what =
+                    format!("the provider `{}` has no credential `{}`", provider.id, safe::terminal(&credential.name));
+                let help = match nearest(&credential.name, names.iter().copied()) {
+                    Some(right) => format!("did you mean `{right}`?"),
+                    None => format!("it has {}", names.join(", ")),
+                };
+                self.diagnostics.push(Diagnostic::error("unknown-credential", credential.span, what).help(help));
+                good = false;
+            }
+            match self.reference(credential, provider) {
+                Some(reference) => {
+                    written.push_str(&credential.name);
+                    written.push('=');
+                    written.push_str(credential.value.text().unwrap_or_default());
+                    written.push('\n');
+                    references.insert(credential.name.clone(), reference);
+                }
+                None => good = false,
+            }
+        }
+        let complete = |scheme: &&AuthScheme| scheme.required.iter().all(|name| references.contains_key(name));
+        if good && provider.auth.iter().find(complete).is_none() && !provider.auth.is_empty() {
+            let sets: Vec<String> = provider.auth.iter().map(|scheme| scheme.required.join(" and ")).collect();
+            let what = format!("these credentials do not suffice for the provider `{}`", provider.id);
+            let error = Diagnostic::error("missing-credential", credentials.span, what);
+            self.diagnostics.push(error.help(format!("it needs {}", sets.join(", or "))));
+        }
+        draft.account.credentials = references;
+        draft.references = written;
+    }
+
+    fn reference(&mut self, credential: &Field, provider: &Provider) -> Option<CredentialReference> {
+        let literal = |what: String| {
+            let variable = provider.environment.get(&credential.name).map_or("NAME", String::as_str);
+            let help = format!("write `env:{variable}`, `file:PATH` or `command:CMD ARG…`");
+            // Only the key is pointed at: the value may be a secret.
+            Some(Diagnostic::error("literal-secret", credential.span, what).help(help))
+        };
+        let name = safe::terminal(&credential.name);
+        let text = credential.value.text();
+        let split = text.and_then(|text| text.split_once(':'));
+        let error = match split {
+            Some(("env", variable)) => {
+                let good = !variable.is_empty()
+                    && variable.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+                    && !variable.as_bytes()[0].is_ascii_digit();
+                if good {
+                    return Some(CredentialReference::Env(variable.to_owned()));
+                }
+                literal(format!("`{name}` says `env:`, but what follows is no name of an environment variable"))
+            }
+            Some(("file", path)) if !path.trim().is_empty() && !path.contains('\0') => {
+                let path = load::resolve(self.sources, credential.value.span, path.trim());
+                return Some(CredentialReference::File(path));
+            }
+            Some(("command", command)) => match shlex::split(command).filter(|words| !words.is_empty()) {
+                Some(words) => return Some(CredentialReference::Command(words)),
+                None => literal(format!("`{name}` says `command:`, but what follows cannot be split into words")),
+            },
+            Some(("file", _)) => literal(format!("`{name}` says `file:` without a path")),
+            _ => literal(format!("the credential `{name}` is not a reference; a plan never holds a secret")),
+        };
+        if let Some(error) = error {
+            self.diagnostics.push(error);
+        }
+        None
+    }
+}
+
+/// The credentials that a provider knows, each once.
+pub(super) fn credential_names(provider: &Provider) -> Vec<&str> {
+    let mut names: Vec<&str> = Vec::new();
+    for name in provider.auth.iter().flat_map(|scheme| scheme.required.iter().chain(&scheme.optional)) {
+        if !names.contains(&name.as_str()) {
+            names.push(name);
+        }
+    }
+    names
+}
+
 const ACCOUNT_KEYS: [&str; 8] =
     ["uses", "base_url", "auth_url", "credentials", "rate", "concurrency", "variables", "reasons"];
 /// More requests in flight at once than this are a mistake.
-const MOST_AT_ONCE: u64 = 1024;
+const MAX_CONCURRENCY: u64 = 1024;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Why a URL will not do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::plan) enum Unusable {
+pub(in crate::plan) enum UnusableUrl {
     /// It holds a user name or password; it must not be shown.
     Secret,
     /// What is wrong, and what would be right.
@@ -13,15 +13,15 @@ pub(in crate::plan) enum Unusable {
 }
 
 /// A URL taken apart.
-struct Parts<'a> {
+struct UrlParts<'a> {
     scheme: String,
     authority: &'a str,
     path: &'a str,
 }
 
 /// Checks a base URL and drops its trailing slashes.
-pub(super) fn check(url: &str) -> Result<String, Unusable> {
-    let Parts { scheme, authority, path } = parts(url)?;
+pub(super) fn check(url: &str) -> Result<String, UnusableUrl> {
+    let UrlParts { scheme, authority, path } = parts(url)?;
     if url.contains(['?', '#']) {
         return wrong("a base URL has no query and no fragment", "end it with the path");
     }
@@ -47,31 +47,31 @@ pub(super) fn check(url: &str) -> Result<String, Unusable> {
 
 /// Checks a URL at which a CA publishes a CRL or answers OCSP questions: over plain http too, since each is believed for its signature
 /// alone.
-pub(in crate::plan) fn published(url: &str) -> Result<(), Unusable> {
-    let Parts { scheme, authority, .. } = parts(url)?;
+pub(in crate::plan) fn published(url: &str) -> Result<(), UnusableUrl> {
+    let UrlParts { scheme, authority, .. } = parts(url)?;
     match scheme.as_str() {
         "http" | "https" => host(authority).map(drop),
         _ => wrong("only http and https are asked", "give the CA's `http://` URL"),
     }
 }
 
-fn parts(url: &str) -> Result<Parts<'_>, Unusable> {
+fn parts(url: &str) -> Result<UrlParts<'_>, UnusableUrl> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return wrong("this is no URL", EXAMPLE);
     };
     let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     if authority.contains('@') {
-        return Err(Unusable::Secret);
+        return Err(UnusableUrl::Secret);
     }
     if url.chars().any(|letter| letter.is_whitespace() || letter.is_control() || !letter.is_ascii() || letter == '\\') {
         return wrong("a URL has no blanks, no control characters and only ASCII letters", "encode them as `%XX`");
     }
-    Ok(Parts { scheme: scheme.to_ascii_lowercase(), authority, path })
+    Ok(UrlParts { scheme: scheme.to_ascii_lowercase(), authority, path })
 }
 
 /// The host, where host and port can be used.
-fn host(authority: &str) -> Result<&str, Unusable> {
+fn host(authority: &str) -> Result<&str, UnusableUrl> {
     let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host, port),
         None => authority.find(':').map_or((authority, ""), |colon| authority.split_at(colon)),
@@ -95,8 +95,8 @@ fn host(authority: &str) -> Result<&str, Unusable> {
     Ok(host)
 }
 
-fn wrong<T>(what: &str, help: &str) -> Result<T, Unusable> {
-    Err(Unusable::Wrong(what.to_owned(), (!help.is_empty()).then(|| help.to_owned())))
+fn wrong<T>(what: &str, help: &str) -> Result<T, UnusableUrl> {
+    Err(UnusableUrl::Wrong(what.to_owned(), (!help.is_empty()).then(|| help.to_owned())))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -125,8 +125,8 @@ mod tests {
             ("crl.example/a.crl", Some("no URL")),
         ] {
             match (published(url), expected) {
-                (Ok(()), None) | (Err(Unusable::Secret), Some("secret")) => {}
-                (Err(Unusable::Wrong(what, _)), Some(words)) => assert!(what.contains(words), "{url}: {what}"),
+                (Ok(()), None) | (Err(UnusableUrl::Secret), Some("secret")) => {}
+                (Err(UnusableUrl::Wrong(what, _)), Some(words)) => assert!(what.contains(words), "{url}: {what}"),
                 (found, expected) => panic!("{url}: {found:?} instead of {expected:?}"),
             }
         }
@@ -161,8 +161,8 @@ mod tests {
         ] {
             match (check(url), expected) {
                 (Ok(url), Ok(expected)) => assert_eq!(url, expected),
-                (Err(Unusable::Secret), Err("secret")) => {}
-                (Err(Unusable::Wrong(what, _)), Err(words)) => assert!(what.contains(words), "{url}: {what}"),
+                (Err(UnusableUrl::Secret), Err("secret")) => {}
+                (Err(UnusableUrl::Wrong(what, _)), Err(words)) => assert!(what.contains(words), "{url}: {what}"),
                 (found, expected) => panic!("{url}: {found:?} instead of {expected:?}"),
             }
         }

@@ -1,6 +1,6 @@
 //! `safety`: what a plan says about when to stop, and which keys must not be used.
 
-use super::{Reading, field, scalar};
+use super::scalar::{self, SettingsReader, field};
 use crate::diag::Diagnostic;
 use crate::pki::keys::CompromisedKeys;
 use crate::plan::checked::ReadFile;
@@ -20,7 +20,7 @@ pub(in crate::plan) struct SafetyDraft {
     pub(in crate::plan) compromised: Option<CompromisedKeys>,
 }
 
-impl Reading<'_> {
+impl SettingsReader<'_> {
     /// Reads `safety`.
     pub(super) fn safety(&mut self, safety: Option<&Field>) -> SafetyDraft {
         let mut draft = SafetyDraft::default();

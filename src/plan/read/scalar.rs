@@ -1,12 +1,28 @@
-//! Single values and maps of the settings: typed, with words for what will not do.
+//! What every part of the settings is read with: single values and maps, typed, with words for what will not do.
 
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::plan::checked::ReadFile;
+use crate::provider::Catalog;
 use crate::text::nearest::nearest;
-use crate::text::{Span, safe};
+use crate::text::{SourceMap, Span, safe};
 use crate::time::parse_duration;
 use crate::tree::{Field, Node, Shape};
 use jiff::Timestamp;
 use std::time::Duration;
+
+/// What reading the settings needs.
+pub(in crate::plan) struct SettingsReader<'r> {
+    pub(in crate::plan) catalog: &'r Catalog,
+    pub(in crate::plan) now: Timestamp,
+    pub(in crate::plan) sources: &'r SourceMap,
+    pub(in crate::plan) files: &'r mut Vec<ReadFile>,
+    pub(in crate::plan) diagnostics: &'r mut Diagnostics,
+}
+
+/// The field of a key that has a value; a key without one counts as absent.
+pub(super) fn field<'a>(map: &'a Node, name: &str) -> Option<&'a Field> {
+    map.fields().iter().find(|field| field.name == name && !matches!(field.value.shape, Shape::Null))
+}
 
 /// Refuses what is no map, and every key that is not among the known ones.
 pub(in crate::plan) fn known_keys(node: &Node, whose: &str, known: &[&str], diagnostics: &mut Diagnostics) -> bool {

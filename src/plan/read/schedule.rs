@@ -1,6 +1,6 @@
 //! `schedule` and `deadline`: when a plan may run, and whether it ever can. What can never be met is refused.
 
-use super::{field, scalar};
+use super::scalar::{self, field};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::calendar::{self, OpenSpan};
 use crate::plan::settings::{DailyWindow, Deadline, Schedule};

@@ -281,7 +281,8 @@ const METHODS: [(&str, &str); 5] =
     [("get", "GET"), ("put", "PUT"), ("post", "POST"), ("patch", "PATCH"), ("delete", "DELETE")];
 /// The media type of a signed body (RFC 8555, section 6.2).
 const SIGNED: &str = "application/jose+json";
-/// Set by the client or a signer, or without effect in OpenAPI.
+/// Set by the client or a signer, or without effect in OpenAPI (3.1, "Parameter Object": `Accept`, `Content-Type` and `Authorization` are to
+/// be ignored as parameters).
 const RESERVED_HEADERS: [&str; 9] = [
     "accept",
     "authorization",

@@ -3,7 +3,7 @@
 
 use super::reading::DocumentReader;
 use crate::provider::answer::Meaning;
-use crate::provider::model::{AnswerRule, Condition, Place, StandingRule, Test, ThrottleForm, ThrottleHint};
+use crate::provider::model::{AnswerLocation, AnswerRule, Condition, StandingRule, Test, ThrottleForm, ThrottleHint};
 use crate::provider::pointer::Pointer;
 use crate::text::Span;
 use crate::tree::node::{Node, Shape};
@@ -17,7 +17,7 @@ pub(super) struct AnswerReading {
     pub(super) rules: Vec<(AnswerRule, Span)>,
     pub(super) code: Vec<Pointer>,
     pub(super) message: Vec<Pointer>,
-    pub(super) reference: Vec<Place>,
+    pub(super) reference: Vec<AnswerLocation>,
     pub(super) throttle_hint: Option<ThrottleHint>,
 }
 
@@ -136,17 +136,17 @@ fn pointers<'a>(reading: &mut DocumentReader<'a>, node: Option<&'a Node>) -> Vec
     reading.one_or_many(node).iter().filter_map(|item| reading.pointer(item)).collect()
 }
 
-fn places<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Place> {
+fn places<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<AnswerLocation> {
     let mut places = Vec::new();
     for item in reading.one_or_many(node) {
         if !matches!(item.shape, Shape::Map(_)) {
-            places.extend(reading.pointer(item).map(Place::Body));
+            places.extend(reading.pointer(item).map(AnswerLocation::Body));
             continue;
         }
         reading.closed(item, &["header"]);
         let name = reading.required_text(item, "header").unwrap_or_default();
         if super::security::is_header_name(name) {
-            places.push(Place::Header(name.to_ascii_lowercase()));
+            places.push(AnswerLocation::Header(name.to_ascii_lowercase()));
         } else if !name.is_empty() {
             reading.error("wrong-value", item.span, format!("`{name}` is not a header name"));
         }

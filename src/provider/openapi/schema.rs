@@ -42,7 +42,8 @@ pub(super) fn parameter<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) ->
     })
 }
 
-/// Compiles a schema. Patterns run in linear time, whatever a user's document says.
+/// Compiles a schema. Patterns run in linear time, whatever a user's document says: a backtracking engine would let one pattern stop the
+/// check of a whole plan.
 pub(in crate::provider) fn compile(schema: &Value) -> Result<Validator, String> {
     jsonschema::options()
         .with_draft(Draft::Draft202012)

@@ -1,0 +1,178 @@
+//! What is to be checked, and the check that is going on: what all its parts read and add to. Judges nothing.
+
+use super::digest::{FingerprintBase, PlanDigest};
+use super::fields::{no_single_value, no_value};
+use super::files::{CsrFiles, IssuerFiles, SentCertificates};
+use super::index::Index;
+use crate::diag::{Diagnostic, Diagnostics, Severity};
+use crate::plan::checked::{Action, ReadFile};
+use crate::plan::load::Input;
+use crate::plan::read::Draft;
+use crate::provider::Catalog;
+use crate::text::{SourceId, SourceMap};
+use crate::tree::{Field, Shape};
+use jiff::Timestamp;
+use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
+
+/// What is to be checked.
+#[derive(Debug, Clone)]
+pub struct Request<'r> {
+    /// The plan.
+    pub plan: Input,
+    /// A file with settings that many plans share.
+    pub settings: Option<PathBuf>,
+    /// The providers that there are.
+    pub catalog: &'r Catalog,
+    /// How to read the columns of a bare CSV list.
+    pub columns: CsvOptions,
+    /// The present time, for what has passed.
+    pub now: Timestamp,
+}
+
+/// How to read the columns of a CSV list whose header is not made for plans.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CsvOptions {
+    /// Field name → column name.
+    pub columns: Vec<(String, String)>,
+    /// Columns that are left out.
+    pub ignore: IgnoreColumns,
+    /// Columns whose values are carried through to the report.
+    pub keep: Vec<String>,
+}
+
+impl CsvOptions {
+    /// Whether they say nothing.
+    pub fn is_empty(&self) -> bool {
+        let ignores = match &self.ignore {
+            IgnoreColumns::None => false,
+            IgnoreColumns::All => true,
+            IgnoreColumns::Named(names) => !names.is_empty(),
+        };
+        self.columns.is_empty() && self.keep.is_empty() && !ignores
+    }
+}
+
+/// Columns that are left out.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum IgnoreColumns {
+    /// None: an unknown column is an error.
+    #[default]
+    None,
+    /// All that are unknown.
+    All,
+    /// Those of these names.
+    Named(Vec<String>),
+}
+
+/// A check that is going on.
+pub(super) struct Checker<'r> {
+    pub(super) catalog: &'r Catalog,
+    pub(super) now: Timestamp,
+    pub(super) draft: Draft,
+    pub(super) sources: &'r mut SourceMap,
+    /// Every file that the run directory gets a copy of.
+    pub(super) files: Vec<ReadFile>,
+    /// Paths among them, as hashes.
+    copied: HashSet<u64>,
+    pub(super) diagnostics: Diagnostics,
+    /// What was said already: a default that will not do is said once, not for every row.
+    said: HashSet<u64>,
+    /// How many errors there were, those that were said already included.
+    pub(super) errors: u64,
+    /// Takes each action.
+    pub(super) each: &'r mut dyn FnMut(&Action),
+    pub(super) index: Index,
+    pub(super) digest: PlanDigest,
+    pub(super) csrs: CsrFiles,
+    pub(super) certificates: SentCertificates,
+    pub(super) issuers: IssuerFiles,
+    /// The CSV lists that were opened.
+    pub(super) lists: HashMap<PathBuf, SourceId>,
+    /// The columns that are carried through to the report.
+    pub(super) keep: Vec<String>,
+    /// Accounts for which the mapping away of `keyCompromise` was warned of.
+    pub(super) mapped_away: HashSet<usize>,
+    /// By account and operation, what the hashes of all their actions begin with: every row needs it, and it is the same each time.
+    pub(super) hashes: Vec<HashBegin>,
+}
+
+/// What the hashes of all actions of one account and operation begin with.
+pub(super) struct HashBegin {
+    pub(super) account: usize,
+    pub(super) operation: String,
+    pub(super) fingerprint: FingerprintBase,
+    pub(super) target: DefaultHasher,
+}
+
+impl<'r> Checker<'r> {
+    pub(super) fn new(
+        request: &'r Request<'r>,
+        draft: Draft,
+        sources: &'r mut SourceMap,
+        files: Vec<ReadFile>,
+        diagnostics: Diagnostics,
+        keep: Vec<String>,
+        each: &'r mut dyn FnMut(&Action),
+    ) -> Self {
+        Self {
+            catalog: request.catalog,
+            now: request.now,
+            draft,
+            sources,
+            files,
+            copied: HashSet::new(),
+            diagnostics,
+            said: HashSet::new(),
+            errors: 0,
+            each,
+            index: Index::default(),
+            digest: PlanDigest::default(),
+            csrs: CsrFiles::default(),
+            certificates: SentCertificates::default(),
+            issuers: IssuerFiles::default(),
+            lists: HashMap::new(),
+            keep,
+            mapped_away: HashSet::new(),
+            hashes: Vec::new(),
+        }
+    }
+
+    /// Adds a finding, once.
+    pub(super) fn say(&mut self, diagnostic: Diagnostic) {
+        self.errors += u64::from(diagnostic.severity == Severity::Error);
+        let mut hasher = DefaultHasher::new();
+        diagnostic.span.hash(&mut hasher);
+        diagnostic.code.hash(&mut hasher);
+        diagnostic.what.hash(&mut hasher);
+        if self.said.insert(hasher.finish()) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// Adds findings, each once.
+    pub(super) fn say_all(&mut self, diagnostics: &Diagnostics) {
+        diagnostics.sorted().into_iter().for_each(|diagnostic| self.say(diagnostic.clone()));
+    }
+
+    /// The text of a field that takes a single value.
+    pub(super) fn single<'a>(&mut self, field: &'a Field) -> Option<&'a str> {
+        let text = field.value.text();
+        match field.value.shape {
+            Shape::Null => self.say(no_value(field)),
+            _ if text.is_none() => self.say(no_single_value(field)),
+            _ => {}
+        }
+        text
+    }
+
+    /// Has the run directory get a copy of a file.
+    pub(super) fn copy_once(&mut self, named: &str, path: &Path) {
+        let mut hasher = DefaultHasher::new();
+        path.hash(&mut hasher);
+        if self.copied.insert(hasher.finish()) {
+            self.files.push(ReadFile { name: named.to_owned(), path: Some(path.to_owned()), text: None });
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The fields of a plan's actions: which names there are, a [`Row`] as read from YAML or CSV, and the defaults behind it. Judges none.
+
+use crate::diag::Diagnostic;
+use crate::provider::model::{ActionRules, Operation};
+use crate::text::{Span, safe};
+use crate::tree::{Field, Node, Shape};
+
+/// One entry of a plan as read: fields with places, scalars as raw text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Row<'a> {
+    /// Where the entry begins.
+    pub(super) span: Span,
+    /// Its fields. In a row of a CSV list an absent field has [`Shape::Null`].
+    pub(super) fields: &'a [Field],
+    /// Where a field that is missing in every row is missed: the CSV list's header; the entry itself in YAML.
+    pub(super) header: Option<Header<'a>>,
+    /// The values of the columns that are carried through to the report.
+    pub(super) kept: &'a [String],
+}
+
+/// The header of the CSV list that a row stands in.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Header<'a> {
+    /// Its line.
+    pub(super) span: Span,
+    /// The field names that it gives.
+    pub(super) fields: &'a [Field],
+}
+
+/// Fields for what a row leaves out, nearest first.
+#[derive(Clone, Copy)]
+pub(super) struct Layers<'a> {
+    /// The entry's, where the row comes from a list.
+    pub(super) entry: &'a [Field],
+    /// The plan's `defaults`.
+    pub(super) plan: &'a [Field],
+}
+
+impl<'a> Row<'a> {
+    /// The field of a name, where the row has it.
+    pub(super) fn field(&self, name: &str) -> Option<&'a Field> {
+        self.fields.iter().find(|field| field.name == name && (self.header.is_none() || has_value(field)))
+    }
+
+    /// The fields that are there.
+    pub(super) fn present(&self) -> impl Iterator<Item = &'a Field> + use<'a> {
+        let from_csv = self.header.is_some();
+        self.fields.iter().filter(move |field| !from_csv || has_value(field))
+    }
+
+    /// The field of a name: the row's, else the nearest default.
+    pub(super) fn field_or_default(&self, layers: Layers<'a>, name: &str) -> Option<&'a Field> {
+        self.field(name).or_else(|| layers.iter().find(|field| field.name == name))
+    }
+
+    /// Where to show that a field is missing: at the header, once, where the whole list has no such column.
+    pub(super) fn place_of_missing(&self, names: &[&str]) -> Span {
+        match self.header {
+            Some(header) if !header.fields.iter().any(|field| names.contains(&field.name.as_str())) => header.span,
+            _ => self.span,
+        }
+    }
+}
+
+impl<'a> Layers<'a> {
+    /// All of them, nearest first.
+    pub(super) fn iter(self) -> impl Iterator<Item = &'a Field> {
+        self.entry.iter().chain(self.plan)
+    }
+}
+
+/// Whether a field has a value.
+pub(super) fn has_value(field: &Field) -> bool {
+    !matches!(field.value.shape, Shape::Null)
+}
+
+/// A field that gives nothing yet.
+pub(super) fn empty_field(name: &str, span: Span) -> Field {
+    Field { name: name.to_owned(), span, value: Node { span, shape: Shape::Null } }
+}
+
+/// The finding for a field without a value.
+pub(super) fn no_value(field: &Field) -> Diagnostic {
+    let what = format!("`{}` has no value", safe::terminal(&field.name));
+    Diagnostic::error("no-value", field.span, what).help("leave the field out, or write `\"\"` for an empty text")
+}
+
+/// The finding for a field that takes a single value and has something else.
+pub(super) fn no_single_value(field: &Field) -> Diagnostic {
+    let what = format!("`{}` must be a single value, not {}", safe::terminal(&field.name), field.value.kind());
+    Diagnostic::error("wrong-kind", field.value.span, what)
+}
+
+/// Whether a field means the same for every action. An operation's own field of such a name wins where it can.
+pub(super) fn is_common(name: &str, operation: &Operation, rules: &ActionRules) -> bool {
+    COMMON_FIELDS.contains(&name)
+        && match name {
+            "reason" => rules.reason.is_some(),
+            _ if OF_CERTIFICATE.contains(&name) => operation.parameter(name).is_none(),
+            _ => true,
+        }
+}
+
+/// The names of an operation's fields, aliases included.
+pub(super) fn names_of(operation: &Operation) -> impl Iterator<Item = &str> {
+    let names =
+        operation.parameters.iter().flat_map(|parameter| std::iter::once(&parameter.name).chain(&parameter.aliases));
+    names.map(String::as_str)
+}
+
+/// The place of a parameter that a field name means.
+pub(super) fn index_of(operation: &Operation, name: &str) -> Option<usize> {
+    let by_name = operation.parameters.iter().position(|parameter| parameter.name == name);
+    by_name.or_else(|| {
+        operation.parameters.iter().position(|parameter| parameter.aliases.iter().any(|alias| alias == name))
+    })
+}
+
+/// The fields that every action can have.
+pub(in crate::plan) const COMMON_FIELDS: [&str; 11] = [
+    "id",
+    "provider",
+    "action",
+    "reason",
+    "needs",
+    "not_before",
+    "certificate",
+    "serial_number",
+    "issuer",
+    "crl",
+    "ocsp",
+];
+/// Those among them that say which certificate it is, for `verify`. An operation's own field of such a name wins.
+pub const OF_CERTIFICATE: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];
+/// Those of them that are every action's own, and so no defaults.
+pub(in crate::plan) const UNSHARED_FIELDS: [&str; 2] = ["certificate", "serial_number"];
+/// The fields of an entry that says where its rows are.
+pub(super) const LIST_FIELDS: [&str; 4] = ["from", "columns", "ignore_columns", "keep_columns"];

@@ -1,0 +1,140 @@
+//! `needs`: which action waits for which others; ids that there are not, and circles. Knows ordinals and ids alone.
+
+use super::context::Checker;
+use crate::diag::Diagnostic;
+use crate::run::Ordinal;
+use crate::text::nearest::nearest;
+use crate::text::{Span, safe};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+impl Checker<'_> {
+    /// Looks at `needs` once all ids are known. Who needs what counts where nothing is said.
+    pub(super) fn check_needs(&mut self) -> Vec<(Ordinal, Vec<Ordinal>)> {
+        let all = std::mem::take(&mut self.index.needs);
+        let mut edges: HashMap<u32, Vec<(u32, Span)>> = HashMap::new();
+        for (ordinal, needs) in &all {
+            for (id, place) in needs {
+                let Some(needed) = self.index.find(id) else {
+                    self.unknown_need(id, *place);
+                    continue;
+                };
+                if needed == *ordinal {
+                    let what = format!("`{}` needs itself", safe::terminal(id));
+                    self.say(Diagnostic::error("needs-itself", *place, what).help("drop it from `needs`"));
+                } else if let Some(first) = self.index.duplicates.get(&needed).copied() {
+                    let first_id = self.index.id(first).into_owned();
+                    let what =
+                        format!("`{}` repeats `{}` and is never sent", safe::terminal(id), safe::terminal(&first_id));
+                    let error =
+                        Diagnostic::error("needs-duplicate", *place, what).related(self.index.span(needed), "it");
+                    self.say(error.help(format!("write `needs: [{}]`", safe::terminal(&first_id))));
+                } else {
+                    edges.entry(*ordinal).or_default().push((needed, *place));
+                    self.digest.need(Ordinal::from(*ordinal), Ordinal::from(needed));
+                }
+            }
+        }
+        let mut starts: Vec<u32> = edges.keys().copied().collect();
+        starts.sort_unstable();
+        for circle in circles(&starts, &edges) {
+            let ids: Vec<_> =
+                circle.iter().map(|(ordinal, _)| safe::terminal(&self.index.id(*ordinal)).into_owned()).collect();
+            let mut chain = ids.join("` needs `");
+            chain.push_str("` needs `");
+            chain.push_str(&ids[0]);
+            let mut error = Diagnostic::error("needs-circle", circle[0].1, format!("dependency cycle: `{chain}`"));
+            for (_, place) in &circle[1..] {
+                error = error.related(*place, "and here");
+            }
+            self.say(error.help("one of them must go first"));
+        }
+        let needed = |ordinal: &u32| edges[ordinal].iter().map(|(needed, _)| Ordinal::from(*needed)).collect();
+        starts.iter().map(|ordinal| (Ordinal::from(*ordinal), needed(ordinal))).collect()
+    }
+
+    fn unknown_need(&mut self, id: &str, place: Span) {
+        let what = format!("no action has the id `{}`", safe::terminal(id));
+        let mut error = Diagnostic::error("unknown-id", place, what);
+        // In a long list the nearest id is rarely the one meant, and takes long to find.
+        if self.index.count() <= NEAREST_WITHIN {
+            let ids: Vec<Cow<'_, str>> = (0..self.index.count()).map(|ordinal| self.index.id(ordinal)).collect();
+            if let Some(right) = nearest(id, ids.iter().map(AsRef::as_ref)) {
+                error = error.help(format!("did you mean `{}`?", safe::terminal(right)));
+            }
+        }
+        self.say(error);
+    }
+}
+
+/// The circles in a graph, each as the ordinals along it with the place that names the next one. Walks with a stack of its own: a
+/// chain may be as long as the plan.
+fn circles(starts: &[u32], edges: &HashMap<u32, Vec<(u32, Span)>>) -> Vec<Vec<(u32, Span)>> {
+    let mut done: HashMap<u32, bool> = HashMap::new();
+    let mut found = Vec::new();
+    for start in starts {
+        if done.contains_key(start) {
+            continue;
+        }
+        // Each step: the action, and which of its needs is next.
+        let mut path: Vec<(u32, usize)> = vec![(*start, 0)];
+        done.insert(*start, false);
+        while let Some((here, next)) = path.last_mut() {
+            let needs = edges.get(here).map_or(&[][..], Vec::as_slice);
+            let Some((needed, _)) = needs.get(*next) else {
+                done.insert(*here, true);
+                path.pop();
+                continue;
+            };
+            *next += 1;
+            match done.get(needed) {
+                Some(true) => {}
+                Some(false) => {
+                    let begin = path.iter().position(|(ordinal, _)| ordinal == needed).unwrap_or_default();
+                    let place = |(ordinal, next): &(u32, usize)| (*ordinal, edges[ordinal][next - 1].1);
+                    found.push(path[begin..].iter().map(place).collect());
+                }
+                None => {
+                    done.insert(*needed, false);
+                    path.push((*needed, 0));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// Up to so many actions the nearest id is looked for.
+const NEAREST_WITHIN: u32 = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::SourceMap;
+
+    #[test]
+    fn circles_are_found_once_each() {
+        let source = SourceMap::default().add_text("p", None, "".into());
+        let span = Span { source, line: 1, column: 1, length: 0 };
+        for (pairs, expected) in [
+            (vec![(0, 1), (1, 2)], vec![]),
+            (vec![(0, 1), (1, 0)], vec![vec![0, 1]]),
+            (vec![(0, 1), (0, 2), (1, 3), (2, 3)], vec![]),
+            (vec![(0, 1), (1, 2), (2, 1), (5, 6), (6, 5)], vec![vec![1, 2], vec![5, 6]]),
+        ] {
+            let mut edges: HashMap<u32, Vec<(u32, Span)>> = HashMap::new();
+            for (from, to) in &pairs {
+                edges.entry(*from).or_default().push((*to, span));
+            }
+            let mut starts: Vec<u32> = edges.keys().copied().collect();
+            starts.sort_unstable();
+            let found: Vec<Vec<u32>> = circles(&starts, &edges)
+                .iter()
+                .map(|circle| circle.iter().map(|(ordinal, _)| *ordinal).collect())
+                .collect();
+            assert_eq!(found, expected, "{pairs:?}");
+        }
+        let chain: HashMap<u32, Vec<(u32, Span)>> = (0..200_000).map(|one| (one, vec![(one + 1, span)])).collect();
+        assert!(circles(&[0], &chain).is_empty());
+    }
+}
