@@ -24,7 +24,8 @@ use x509_ocsp::{
 pub fn request(id: &CertId) -> Option<Vec<u8>> {
     let hash = |data: &[u8]| OctetString::new(digest(&SHA1_FOR_LEGACY_USE_ONLY, data).as_ref()).ok();
     let asked = AskedId {
-        // What every responder understands; it names the issuer, and nothing hangs on its strength.
+        // What every responder understands (RFC 5019, section 2.1.1, asks for it); it names the issuer, and nothing hangs on its
+        // strength.
         hash_algorithm: AlgorithmIdentifierOwned { oid: ID_SHA_1, parameters: Some(Any::from(Null)) },
         issuer_name_hash: hash(&id.issuer.subject)?,
         issuer_key_hash: hash(&id.issuer.key_bits)?,
@@ -67,9 +68,10 @@ fn read(answer: &[u8], id: &CertId, now: Timestamp) -> Result<Status, Doubt> {
     if !is_signed(&basic, bytes.response.as_bytes(), &id.issuer, now).ok_or(Doubt::Unreadable)? {
         return Err(Doubt::NotSigned);
     }
-    let told = basic.tbs_response_data.responses.iter();
-    let told = told.filter(|single| is_about(&single.cert_id, id));
-    told.map(|single| tells(single, now).unwrap_or_else(Status::Unknown))
+    let about = basic.tbs_response_data.responses.iter();
+    let about = about.filter(|single| is_about(&single.cert_id, id));
+    about
+        .map(|single| single_status(single, now).unwrap_or_else(Status::Unknown))
         .reduce(Status::or)
         .ok_or(Doubt::OtherCertificate)
 }
@@ -112,7 +114,7 @@ fn is_about(asked: &AskedId, id: &CertId) -> bool {
         && same(&asked.issuer_key_hash, &id.issuer.key_bits)
 }
 
-fn tells(single: &SingleResponse, now: Timestamp) -> Result<Status, Doubt> {
+fn single_status(single: &SingleResponse, now: Timestamp) -> Result<Status, Doubt> {
     if has_critical(single.single_extensions.as_ref()) {
         return Err(Doubt::Unreadable);
     }
@@ -133,6 +135,7 @@ fn tells(single: &SingleResponse, now: Timestamp) -> Result<Status, Doubt> {
     }
 }
 
+/// An extension that must be understood and is not (RFC 6960, section 4.4): the answer must not be used.
 fn has_critical(extensions: Option<&Extensions>) -> bool {
     extensions.is_some_and(|extensions| extensions.iter().any(|extension| extension.critical))
 }

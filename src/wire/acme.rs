@@ -90,7 +90,7 @@ impl Session {
         })
     }
 
-    /// Takes every answer's nonce.
+    /// Takes every answer's nonce. A value that is not of base64url's letters must be ignored (RFC 8555, section 6.5.1).
     pub(super) fn hear(&mut self, answer: &Answer) {
         let plain = |nonce: &&str| {
             !nonce.is_empty() && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
@@ -111,7 +111,7 @@ impl Session {
             None => Ok(()),
             Some(Prerequisite::Directory) => self.take_directory(answer),
             Some(Prerequisite::Nonce) if answer.header("replay-nonce").is_some() => Ok(()),
-            Some(Prerequisite::Nonce) => Err(format!("the CA gave no nonce: {}", said(answer))),
+            Some(Prerequisite::Nonce) => Err(format!("the CA gave no nonce: {}", problem_words(answer))),
             Some(Prerequisite::Account) => self.take_account(answer),
         }
     }
@@ -138,6 +138,7 @@ impl Session {
         let url = self.url(member.unwrap_or_default())?.to_owned();
         let payload = request.body.take().unwrap_or_default();
         let protected = Protected { nonce, url: &url, account: None };
+        // A certificate's own key is shown whole, an account's is named by its URL (RFC 8555, section 7.6).
         request.body = Some(match own_key {
             Some(key) => signed_body(key, protected, &payload)?,
             None => {
@@ -167,6 +168,7 @@ impl Session {
 
     fn account_request(&mut self, plain: impl Fn(&str, &str) -> WireRequest) -> Result<WireRequest, SignError> {
         let nonce = self.nonces.pop().unwrap_or_default();
+        // An account is never made here: the URL of one that is there is asked for (RFC 8555, section 7.3.1).
         let url = self.url("newAccount")?;
         let mut request = plain("POST", url);
         request.headers.push(("content-type".into(), MEDIA_TYPE.into()));
@@ -184,18 +186,20 @@ impl Session {
         let directory: BTreeMap<String, String> = urls.filter(|(_, url)| usable(url)).collect();
         let lacks = NEEDED.iter().find(|name| !directory.contains_key(**name));
         if let Some(lacks) = lacks {
-            let why = if answer.status == 200 { format!("it has no URL for `{lacks}`") } else { said(answer) };
+            let why = if answer.status == 200 { format!("it has no URL for `{lacks}`") } else { problem_words(answer) };
             return Err(format!(
                 "there is no ACME directory at {}: {why}; `base_url` says where it is",
                 self.directory_url
             ));
         }
+        // Kept for the whole session: servers do not move within a run, and each look costs a request.
         self.directory = directory;
         Ok(())
     }
 
     fn take_account(&mut self, answer: &Answer) -> Result<(), String> {
         let text = |name: &str| answer.json().get(name).and_then(Value::as_str).unwrap_or_default();
+        // The refusal brings a fresh nonce: the account is asked for again (RFC 8555, section 6.5).
         if text("type").ends_with(":badNonce") && self.refusals < MAX_REFUSALS {
             self.refusals += 1;
             return Ok(());
@@ -209,15 +213,15 @@ impl Session {
             }
             (Some(_), status) => Err(format!("the account of this key is {}", safe::terminal(status))),
             (None, _) if text("type").ends_with(":accountDoesNotExist") => {
-                Err(format!("the CA knows no account with this key: {}", said(answer)))
+                Err(format!("the CA knows no account with this key: {}", problem_words(answer)))
             }
-            (None, _) => Err(format!("the account of this key could not be found: {}", said(answer))),
+            (None, _) => Err(format!("the account of this key could not be found: {}", problem_words(answer))),
         }
     }
 }
 
 /// The status and the words of a problem document (RFC 9457), made safe to show.
-fn said(answer: &Answer) -> String {
+fn problem_words(answer: &Answer) -> String {
     let Problem { kind, detail, more } = problem::words(answer.json());
     let words = [kind, detail, more].into_iter().flatten();
     let words = words.fold(String::new(), |all, one| format!("{all}: {one}"));

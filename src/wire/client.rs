@@ -140,6 +140,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 }
 
 const CHANGED: &str = "the URL's path would be changed on its way; it holds `.`, `..` or bare special characters";
+/// Whoever does not answer for so long is not there.
 const MAX_CONNECT: Duration = Duration::from_secs(10);
 /// Providers close idle connections after about a minute; ours are gone before that.
 const MAX_IDLE: Duration = Duration::from_secs(20);

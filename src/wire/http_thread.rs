@@ -148,6 +148,7 @@ pub(super) fn chain(error: &dyn Error) -> String {
 
 /// The words of rustls, whose errors are not in reach here.
 const UNKNOWN_ISSUER: &str = "invalid peer certificate: UnknownIssuer";
+/// Answers of CAs have some hundred bytes; what is longer would only fill the memory.
 pub(super) const MAX_BODY: usize = 1024 * 1024;
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub(super) fn sign(request: &mut WireRequest, credentials: &Credentials, at: Tim
     let access_key = header_credential(credentials, "access_key")?;
     let secret_key = credential(credentials, "secret_key")?;
     let url = url(request)?;
+    // The vendor has path and query in the text to sign as they stand in the request line.
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let timestamp = at.as_millisecond().to_string();
     let message = format!("{} {}{query}\n{timestamp}\n{access_key}", request.method, url.path());
