@@ -18,6 +18,7 @@ use std::time::Duration;
 /// Declarative batch runner for certificate revocation and reissue.
 #[derive(Debug, Parser)]
 #[command(name = "certsweep", version, propagate_version = true, after_help = EXAMPLES, subcommand_required = true)]
+// Longer lines are hard to read, and a pipe has no width: help is the same there.
 #[command(arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// Options of every command.

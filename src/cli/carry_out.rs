@@ -58,6 +58,7 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         Ok(deadline) => deadline,
         Err(error) => return context.failed(&error),
     };
+    // A process that was killed has left it: `status` would take it for this one's.
     words::forget_now(&path);
     let mut observer = LiveStatusWriter::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
     let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
@@ -109,6 +110,7 @@ fn engine_run(
     (wait, asks): (bool, bool),
     observer: &mut dyn Observer,
 ) -> Result<Ending, Exit> {
+    // One thread: the dispatcher owns the run's state and shares it with nobody.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
     let local = tokio::task::LocalSet::new();

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 struct ControlFile {
     /// When it was said: nobody hears what is long past.
     at: Timestamp,
-    /// ControlCommand was said.
+    /// What was said.
     what: ControlCommand,
 }
 
@@ -69,10 +69,10 @@ pub fn set_rate(context: &Context, args: &args::SetRateArgs) -> Exit {
         .iter()
         .map(|limit| (limit.account.clone(), limit.windows.iter().map(ToString::to_string).collect()))
         .collect();
-    let text_of: Vec<String> =
+    let new_limits: Vec<String> =
         limits.iter().map(|(account, windows)| format!("{account} {}", windows.join(", "))).collect();
     print_reply_to(context, &args.run_dir, ControlCommand::SetRate(limits), |_| {
-        format!("from now on: {}", text_of.join("; "))
+        format!("from now on: {}", new_limits.join("; "))
     })
 }
 
@@ -109,6 +109,7 @@ fn send_command(context: &Context, path: &Path, what: ControlCommand) -> Result<
     }
     let said = ControlFile { at: context.clock.now(), what };
     let text = serde_json::to_string(&said).map_err(|error| (error.to_string(), Exit::Environment))?;
+    // By time, so that the run takes commands in the order in which they were given; by process, so that two of one millisecond differ.
     let name = format!("{}-{}", said.at.as_millisecond(), std::process::id());
     let word = words::say(path, &name, &text).map_err(failed)?;
     let began = context.clock.elapsed();
@@ -171,7 +172,7 @@ fn resolve_limits(limits: &[(String, Vec<String>)], names: &[String]) -> Result<
 /// Hears what is said to the run (whose accounts have these names) and hands it to the engine, until nobody listens there any more.
 pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<Word>) {
     loop {
-        // ControlCommand is said while the run ends is heard once more, and refused.
+        // What is said while the run ends is heard once more, and refused: who said it need not wait in vain.
         let over = sender.is_closed();
         for (word, text) in words::waiting(&run) {
             let answer = match serde_json::from_str::<ControlFile>(&text) {
@@ -223,13 +224,15 @@ async fn hand_over(what: ControlCommand, names: &[String], sender: &UnboundedSen
     answer
 }
 
-/// How often the runner looks for words.
+/// How often the runner looks for commands. A look at a directory costs nothing beside the run; a socket would have a path of its own
+/// limit (108 bytes) and would not be there on every file system.
 const LISTEN: Duration = Duration::from_millis(250);
 /// How often who said one looks for the answer.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A word that is older was said to somebody else.
+/// A command that is older was meant for an earlier process: one that was killed leaves its files behind, and a `pause` of yesterday
+/// must not hold the run of today.
 const STALE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
 #[cfg(test)]

@@ -282,7 +282,7 @@ fn skips_approval(action: &Action) -> bool {
 }
 
 /// Whether an action's target is surely read back where it goes as a canary: not one that waits for a person, and not one whose
-/// look-up needs what only its answer tells.
+/// status query needs what only its answer tells.
 fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool {
     let provider = catalog.get(&settings.accounts[action.account].provider);
     let Some((provider, operation)) = provider.and_then(|one| Some((one, one.operation(&action.operation)?))) else {

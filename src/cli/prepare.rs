@@ -63,6 +63,7 @@ pub fn senders(
             }
         }
     }
+    // Accounts of one provider lack the same: once is enough.
     failures.dedup();
     for failure in &failures {
         context.printer.error(failure);
@@ -91,6 +92,7 @@ pub fn simulated_senders(
         let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential_of(provider, name))));
         let options =
             HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
+        // Whatever a plan or a document says, a rehearsal reaches nothing but this machine.
         let transport = HttpTransport::loopback_only(&options, &line).map_err(|error| context.failed(&error))?;
         let signer = Signer::new(scheme, &account.variables, credentials);
         let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };

@@ -48,6 +48,7 @@ impl Clock for SystemClock {
     }
 }
 
+// CLOCK_MONOTONIC stands still while a machine sleeps; the provider's windows go on meanwhile, and so does this one.
 #[cfg(target_os = "linux")]
 fn since_boot() -> Option<Duration> {
     Duration::try_from(rustix::time::clock_gettime(rustix::time::ClockId::Boottime)).ok()
@@ -65,6 +66,7 @@ const fn since_boot() -> Option<Duration> {
 #[cfg(unix)]
 pub fn listen_for_signals(sender: &UnboundedSender<Word>) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
+    // A hangup too: who closes the terminal of a run wants it to stop in good order.
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         let mut signals = signal(kind)?;
         let sender = sender.clone();

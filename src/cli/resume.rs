@@ -93,6 +93,7 @@ fn same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
 /// # Errors
 /// The exit code; what differs was printed.
 pub fn same_documents(context: &Context, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
+    // Another document may read the same answer otherwise: what the journal holds would get another meaning.
     let mut same = true;
     for (id, digest) in &facts.documents {
         let now = catalog.get(id).map(|provider| hex::encode(provider.digest));

@@ -47,6 +47,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     same_documents(context, &facts, &catalog)?;
     let to_see = gather(context, args, (&run.dir, &reader), &facts, &catalog)?;
     let senders = state_senders(context, args, &facts, &catalog, &to_see)?;
+    // No document declares a limit for lists and responders: a few at a time.
     let options = HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone() };
     let world = HttpWorld::new(&options).map_err(|error| context.failed(&error))?;
     let (ended, signal) = in_rounds(context, args, &facts, (run, &reader), senders, world, &to_see)?;

@@ -4,7 +4,7 @@
 use super::circuit_breaker::Contact;
 use super::retry::{self, AttemptResult, NextStep};
 use super::sender::{Sender, Unsigned};
-use super::step::{LimitSignal, NEVER_AGAIN, StepContext, StepResult, closing, rules};
+use super::step::{LimitSignal, NEVER_AGAIN, StepContext, StepResult, closing_reply, rules};
 use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::provider::model::Operation;
 use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
@@ -59,9 +59,13 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     let signed = !matches!(delivery, Delivery::Unsigned(_));
     let mut pass_refused = None;
     let (result, reply, answer, verdict) = match delivery {
-        Delivery::Unsigned(cause) => (AttemptResult::NotSent, said(sender, &cause), None, None),
-        Delivery::NotSent(cause) => (AttemptResult::NotSent, said(sender, &format!("not sent: {cause}")), None, None),
-        Delivery::Lost(cause) => (AttemptResult::Lost, said(sender, &format!("no answer: {cause}")), None, None),
+        Delivery::Unsigned(cause) => (AttemptResult::NotSent, failure_reply(sender, &cause), None, None),
+        Delivery::NotSent(cause) => {
+            (AttemptResult::NotSent, failure_reply(sender, &format!("not sent: {cause}")), None, None)
+        }
+        Delivery::Lost(cause) => {
+            (AttemptResult::Lost, failure_reply(sender, &format!("no answer: {cause}")), None, None)
+        }
         Delivery::Answered(answer) => {
             let mut verdict = verdict::read(operation, &answer, at);
             let refused = verdict.meaning == Meaning::RefusedToken;
@@ -88,7 +92,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     };
     let next = retry::after_attempt(rules, result, after);
     let reply = match next {
-        NextStep::End(outcome) => closing(sender, operation, &action, outcome, state.tainted, reply),
+        NextStep::End(outcome) => closing_reply(sender, operation, &action, outcome, state.tainted, reply),
         _ => reply,
     };
     let record = match next {
@@ -130,7 +134,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     }
 }
 
-fn said<T: Transport>(sender: &Sender<T>, message: &str) -> Reply {
+fn failure_reply<T: Transport>(sender: &Sender<T>, message: &str) -> Reply {
     Reply { message: Some(sender.mask(message)), ..Reply::default() }
 }
 

@@ -68,7 +68,7 @@ impl Slots {
     /// whether all places were taken then.
     pub fn answered(&mut self, at: Moment, latency: Duration, allowed: Option<Allowed>, full: bool) {
         let Some(follows) = &mut self.follows else { return };
-        follows.took(latency);
+        follows.add_latency(latency);
         follows.earned = follows.earned.saturating_add(u32::from(full)).min(self.most.max(FIRST));
         self.now = match allowed {
             Some(allowed) => follows.places(allowed),
@@ -87,7 +87,7 @@ impl Slots {
 }
 
 impl Following {
-    fn took(&mut self, latency: Duration) {
+    fn add_latency(&mut self, latency: Duration) {
         if self.latencies.len() == KEPT {
             self.latencies.pop_front();
         }

@@ -25,7 +25,7 @@ pub(super) struct Sent {
     present: Present,
     /// Longer ago than this is of no account.
     longest: Duration,
-    /// The longest time between a status query's record and its answer, which is not recorded.
+    /// The longest time between a look-up's record and its answer, which is not recorded.
     timeout: Duration,
     /// The boot that each process's steady clock counted from.
     boots: HashMap<u64, Option<String>>,
@@ -33,7 +33,7 @@ pub(super) struct Sent {
     pub(super) began_at: Option<Timestamp>,
     /// Attempts, each by how long ago it was answered at the latest.
     pub(super) attempts: Vec<(Ordinal, Duration)>,
-    /// Status queries and requests for tokens, by account, the same way.
+    /// Look-ups and requests for tokens, by account, the same way.
     pub(super) asked: Vec<(usize, Duration)>,
     /// What was learnt last of each account's real limit.
     pub(super) learnt: HashMap<usize, Vec<Window>>,

@@ -180,7 +180,7 @@ impl Start {
                     drop(self.doubts.insert(ordinal, DoubtfulAction { reply, ..DoubtfulAction::default() }))
                 }
                 NextStep::End(outcome) => {
-                    let answer = step::closing(sender, operation, &action, outcome, true, reply);
+                    let answer = step::closing_reply(sender, operation, &action, outcome, true, reply);
                     self.write(ordinal, Record::Ended { ordinal, at, outcome, answer });
                 }
                 NextStep::Again | NextStep::Hold | NextStep::StopAccount => {}

@@ -4,7 +4,7 @@
 use super::circuit_breaker::Contact;
 use super::retry::{self, NextStep};
 use super::sender::Sender;
-use super::step::{JournalFailed, LimitSignal, StepContext, StepResult, append, closing, rules};
+use super::step::{JournalFailed, LimitSignal, StepContext, StepResult, append, closing_reply, rules};
 use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::provider::model::{Kind, LookupRule, Operation};
 use crate::provider::{Answer, Meaning, Standing, lookup};
@@ -164,7 +164,7 @@ pub async fn ask<T: Transport, C: Clock>(
     match lookup::page(operation, &answer, context.clock.now()) {
         Ok(body) => {
             context.sender.credentials_work();
-            let told = if rule.pages.is_some() {
+            let standing = if rule.pages.is_some() {
                 let mut lists = query.lists.lists.borrow_mut();
                 let list = lists.entry(key).or_default();
                 list.add_page(page, asked_at, body);
@@ -172,7 +172,7 @@ pub async fn ask<T: Transport, C: Clock>(
             } else {
                 Some(lookup::standing(rule, &query.action.parameters, &[body]))
             };
-            match told {
+            match standing {
                 Some((standing, seen)) => Ok(StatusAnswer::Standing { standing, seen, limits: LimitSignal::Answered }),
                 None => Ok(StatusAnswer::Nothing(StatusQueryResult::More)),
             }
@@ -275,7 +275,7 @@ fn settle<T: Transport, C: Clock>(
             (_, Some(message)) => Some(format!("{message} (status query: {seen})")),
             (_, None) => Some(format!("status query: {seen}")),
         };
-        reply = closing(&context.sender, operation, action, outcome, state.tainted, reply);
+        reply = closing_reply(&context.sender, operation, action, outcome, state.tainted, reply);
         records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });
     }
     let refused = doubtful.refused;

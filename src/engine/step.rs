@@ -122,7 +122,7 @@ pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
 }
 
 /// The last words about an action, for its report row.
-pub(super) fn closing<T: Transport>(
+pub(super) fn closing_reply<T: Transport>(
     sender: &Sender<T>,
     operation: &Operation,
     action: &ToSend,

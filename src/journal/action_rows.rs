@@ -110,7 +110,7 @@ mod tests {
     #[test]
     fn an_action_is_read_as_it_was_written() {
         let plain =
-            Action { id: "a".to_owned(), parameters: Parameters::parse("{}".to_owned()).unwrap(), ..Action::default() };
+            Action { id: "a".to_owned(), parameters: Parameters::parse("{}").unwrap(), ..Action::default() };
         let facts = CertificateFacts { ocsp: Some("http://ocsp.example".to_owned()), ..CertificateFacts::default() };
         let full = Action {
             ordinal: 1,
@@ -120,7 +120,7 @@ mod tests {
             target: "112358".to_owned(),
             reason: Some(RevocationReason::Superseded),
             reason_sent: Some("SUPERSEDED".to_owned()),
-            parameters: Parameters::parse(r#"{"certificate_id":"112358"}"#.to_owned()).unwrap(),
+            parameters: Parameters::parse(r#"{"certificate_id":"112358"}"#).unwrap(),
             reaches: None,
             needs: vec!["a".to_owned(), "\"".to_owned()],
             not_before: Some(jiff::Timestamp::UNIX_EPOCH),

@@ -45,7 +45,7 @@ impl Queue {
     }
 
     /// Adds so many actions of one account.
-    pub fn extend(&mut self, account: usize, actions: usize) {
+    fn extend(&mut self, account: usize, actions: usize) {
         let account = u32::try_from(account).unwrap_or(u32::MAX);
         // A plan has fewer actions than that: the check counts them so too.
         let end = u32::try_from(self.len() + actions).unwrap_or(u32::MAX);

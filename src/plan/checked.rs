@@ -119,8 +119,8 @@ impl Parameters {
     ///
     /// # Errors
     /// Where the text is no JSON object.
-    pub fn parse(text: impl AsRef<str>) -> Result<Self, serde_json::Error> {
-        serde_json::from_str(text.as_ref()).map(Self)
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text).map(Self)
     }
 
     /// The JSON text: an object without blanks, its members in the order of the operation's parameters. What is hashed must not

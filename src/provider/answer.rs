@@ -16,7 +16,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// An answer that came whole. Its body is parsed here, once for all who read it.
+    /// An answer that arrived whole. Its body is parsed here, once for all who read it.
     pub fn new(status: u16, headers: HeaderFields, body: Vec<u8>) -> Self {
         let json = serde_json::from_slice(&body).unwrap_or_default();
         Self { status, headers, body, json }
@@ -33,7 +33,7 @@ impl Answer {
     }
 }
 
-/// Header fields, names in lower case, in the order in which they came.
+/// Header fields, names in lower case, in the order in which they arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HeaderFields(Vec<(String, String)>);
 

@@ -291,8 +291,8 @@ mod tests {
             (1, vec![json!({"totalCount": 1, "orders": {"x": 1}})], Standing::Unknown, "does not list it"),
         ] {
             let parameters = map(&json!({"orderId": "1", "certificateNo": no}));
-            let (told, words) = standing(rule, &parameters, &pages);
-            assert_eq!(told, expected, "{pages:?}");
+            let (found, words) = standing(rule, &parameters, &pages);
+            assert_eq!(found, expected, "{pages:?}");
             assert!(words.contains(seen), "{words}");
         }
         // A document may declare what absence tells; only a list that was read whole is believed.

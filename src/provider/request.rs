@@ -63,6 +63,12 @@ pub fn encode(text: &str) -> String {
     encoded(text).to_string()
 }
 
+/// The host part of a URL or template.
+pub(super) fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default()
+}
+
 fn encoded(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, RESERVED)
 }

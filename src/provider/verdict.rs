@@ -25,9 +25,9 @@ pub struct Verdict {
     pub reference: Option<String>,
     /// What the document adds for people, such as what to do about it.
     pub explanation: Option<String>,
-    /// How long the provider asked to wait, from `Retry-After` or as the document tells to find it.
+    /// How long the provider asked to wait, from `Retry-After` or where the document says that it stands.
     pub retry_after: Option<Duration>,
-    /// The limit that the provider told, where the document says how to find it.
+    /// The limit that the provider named, where the document says how to find it.
     pub limit: Option<Window>,
 }
 

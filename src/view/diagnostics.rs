@@ -184,7 +184,7 @@ const fn severity_word(severity: Severity) -> &'static str {
 
 /// The code of findings about a secret that stands in the text itself.
 const LITERAL_SECRET: &str = "literal-secret";
-/// SourceLines are cut to this width.
+/// Lines are cut to this width.
 const WIDTH: usize = 120;
 /// A line whose span begins later is cut in front of it.
 const MAX_FRONT: usize = 4000;

@@ -129,7 +129,7 @@ pub struct ProviderForecast {
     pub concurrency: u32,
     /// How many of its actions are to be sent.
     pub actions: u64,
-    /// How many requests that takes, look-ups and tokens among them.
+    /// How many requests that takes, status queries and tokens among them.
     pub requests: u64,
     /// How long they take, from the run's first request.
     pub estimated_seconds: Option<f64>,

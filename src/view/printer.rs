@@ -280,6 +280,7 @@ impl Stream {
 
     fn note_failure(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
+            // Rust ignores SIGPIPE, so that `| head` comes here and not to the process's end.
             let closed = error.kind() == io::ErrorKind::BrokenPipe;
             self.state = if closed { StreamState::Closed } else { StreamState::Failed(error) };
         }

@@ -46,7 +46,7 @@ pub struct ProgressLines {
 }
 
 impl ProgressLines {
-    /// ProgressLines through this printer.
+    /// Lines through this printer.
     pub fn new(printer: Printer, deadline: Option<RunDeadline>) -> Self {
         Self { printer, tally: Tally { deadline, ..Tally::default() }, last: (Duration::ZERO, 0) }
     }
@@ -291,9 +291,9 @@ fn reading_message(actions: u64, took: Duration) -> String {
     format!("reading the plan: {} actions, {}/s", grouped(actions), grouped(pace as u64))
 }
 
-/// The time is asked for once in so many actions.
+/// The time is asked for once in so many actions: a plan is read at hundreds of thousands a second, and each look at the clock is a system call at worst.
 const ASKED_EVERY: u64 = 1024;
-/// Shorter readings show nothing.
+/// Shorter readings show nothing: a line that flashes up and is gone only disturbs.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 #[cfg(test)]

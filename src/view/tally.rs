@@ -98,6 +98,7 @@ impl Tally {
         self.now = now;
         for account in &mut self.accounts {
             account.samples.push_back((now, account.done));
+            // Two stay, whatever their age: one tells no rate.
             while account.samples.len() > 2 && now.saturating_sub(account.samples[0].0) > RATE_WINDOW {
                 account.samples.pop_front();
             }
@@ -224,7 +225,8 @@ pub(crate) fn ending_line(event: &Event) -> Option<String> {
     Some(format!("{outcome}  {id} ({account}){separator}{message}"))
 }
 
-/// The rate is that of so long a while.
+/// The rate is that of so long a while: several windows of the common limits (per second, per 5 s) fit in, so that it does not jump
+/// with each; and a provider that slows down is seen within half a minute.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

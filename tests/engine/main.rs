@@ -94,7 +94,7 @@ impl Bench {
                 account: index_of,
                 operation: (*operation).to_owned(),
                 target: rules.target.parameters.iter().map(text).collect::<Vec<_>>().join("/"),
-                parameters: Parameters::parse(Value::Object(parameters).to_string()).unwrap(),
+                parameters: Parameters::from(parameters),
                 source: format!("model.yaml:{index}"),
                 ..Action::default()
             }

@@ -5,7 +5,7 @@ use super::dispatch::MAX_STATUS_QUERIES;
 use super::state::{Dispatcher, ReadBack};
 use crate::engine::circuit_breaker::{Contact, Transition};
 use crate::engine::retry;
-use crate::engine::safety::{self, AfterLook};
+use crate::engine::safety::{self, AfterReadBack};
 use crate::engine::status_query::{DoubtfulAction, StatusAnswer, StatusQueryResult};
 use crate::engine::step::{self, LimitSignal};
 use crate::engine::timing::{RequestTimes, WallTime};
@@ -29,7 +29,7 @@ where
         outcome: Outcome,
         answer: Option<Answer>,
     ) -> bool {
-        if !self.scheduler.is_canary(ordinal) || !safety::is_looked_at(outcome) {
+        if !self.scheduler.is_canary(ordinal) || !safety::is_read_back(outcome) {
             return false;
         }
         let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
@@ -50,12 +50,12 @@ where
         &mut self,
         account: usize,
         ordinal: Ordinal,
-        told: StatusAnswer,
+        answer: StatusAnswer,
         times: RequestTimes,
     ) {
         let now = self.run.clock.elapsed();
         let Some(mut look) = self.read_backs.remove(&ordinal) else { return };
-        let after = match told {
+        let after = match answer {
             StatusAnswer::Standing { standing, seen, limits } => {
                 self.note_limits(account, limits, times);
                 if limits == LimitSignal::Answered {
@@ -63,7 +63,7 @@ where
                 }
                 look.looks += 1;
                 look.doubtful.since = now;
-                safety::after_look(standing, &self.run.senders[account].mask(&seen), look.looks)
+                safety::after_read_back(standing, &self.run.senders[account].mask(&seen), look.looks)
             }
             StatusAnswer::Nothing(StatusQueryResult::Failed { cause, limits, contact, refused_token }) => {
                 self.note_limits(account, limits, times);
@@ -72,31 +72,31 @@ where
                 let renewed = refused_token.is_some_and(|token| self.run.senders[account].renew(token));
                 look.doubtful.tries += u32::from(!throttled && !renewed);
                 if look.doubtful.tries >= MAX_STATUS_QUERIES || (refused_token.is_some() && !renewed) {
-                    AfterLook::GoOnUnproved(cause)
+                    AfterReadBack::GoOnUnproved(cause)
                 } else if throttled || renewed {
-                    AfterLook::LookAgain(Duration::ZERO)
+                    AfterReadBack::ReadAgain(Duration::ZERO)
                 } else {
                     let longest = self.run.settings.retry.max_delay;
-                    AfterLook::LookAgain(retry::pause(look.doubtful.tries, longest, self.jitter.draw()))
+                    AfterReadBack::ReadAgain(retry::pause(look.doubtful.tries, longest, self.jitter.draw()))
                 }
             }
             StatusAnswer::Nothing(StatusQueryResult::More | StatusQueryResult::Settled(_)) => {
                 self.note_limits(account, LimitSignal::Answered, times);
-                AfterLook::LookAgain(Duration::ZERO)
+                AfterReadBack::ReadAgain(Duration::ZERO)
             }
         };
         let ReadBack { id, outcome, .. } = &look;
         match after {
-            AfterLook::LookAgain(pause) => {
+            AfterReadBack::ReadAgain(pause) => {
                 self.scheduler.requeue(ordinal, account, (!pause.is_zero()).then(|| now + pause));
                 self.read_backs.insert(ordinal, look);
                 return;
             }
-            AfterLook::GoOn => {}
-            AfterLook::GoOnUnproved(why) => {
+            AfterReadBack::GoOn => {}
+            AfterReadBack::GoOnUnproved(why) => {
                 self.notify(Event::Warning(format!("the canary {id} ended {outcome}, and nothing proves it: {why}")));
             }
-            AfterLook::Stop(why) => self.stop(StopReason::Rule(format!("the canary {id} {why} (safety.canary)"))),
+            AfterReadBack::Stop(why) => self.stop(StopReason::Rule(format!("the canary {id} {why} (safety.canary)"))),
         }
         self.release_dependents(ordinal, id, *outcome);
     }

@@ -29,7 +29,7 @@ where
             (Some(Step::LookUp(Ok(looked_up))), Some(ordinal)) => {
                 self.status_query_ended(account, ordinal, looked_up, times)
             }
-            (Some(Step::ReadBack(Ok(told))), Some(ordinal)) => self.read_back_ended(account, ordinal, told, times),
+            (Some(Step::ReadBack(Ok(answer))), Some(ordinal)) => self.read_back_ended(account, ordinal, answer, times),
             (Some(Step::Token(Ok(token))), _) => self.token_fetched(account, token, times),
             (Some(Step::LookUp(Err(failed)) | Step::ReadBack(Err(failed)) | Step::Token(Err(failed))), _) => {
                 // A request whose intent is durable may have gone out: it counts.

@@ -495,17 +495,17 @@ impl Tries<'_> {
             best = Some((change, takes));
         }
         if let Some((change, takes)) = best {
-            self.say(account, change, takes);
+            self.suggest(account, change, takes);
         }
     }
 
     fn attempt(&mut self, account: usize, change: Change, settings: &Settings, queue: &Queue) {
         if let Some(takes) = forecast(settings, queue, self.assumptions).takes {
-            self.say(account, change, takes);
+            self.suggest(account, change, takes);
         }
     }
 
-    fn say(&mut self, account: usize, change: Change, takes: Duration) {
+    fn suggest(&mut self, account: usize, change: Change, takes: Duration) {
         if self.foretold.takes.is_none_or(|before| takes.mul_f64(HELPS) <= before) {
             self.helps.push(Help { account, change, takes });
         }

@@ -115,7 +115,7 @@ where
     let mut stopped = false;
     loop {
         let due = rounds.begin();
-        let (sender, mut heard) = mpsc::channel(MAX_UNHEARD);
+        let (sender, mut reports) = mpsc::channel(MAX_UNHEARD);
         let mut tasks = begin_round(&cases, &due, &accounts, &published, &sender);
         drop(sender);
         loop {
@@ -125,16 +125,16 @@ where
                     stopped = true;
                     break;
                 }
-                said = heard.recv() => match said {
-                    Some(SourceReport { case, witness, said, at }) => rounds.hear(case, witness, said, at),
+                said = reports.recv() => match said {
+                    Some(SourceReport { case, witness, said, at }) => rounds.record_answer(case, witness, said, at),
                     None => break,
                 },
             }
         }
         if stopped {
             tasks.abort_all();
-            while let Ok(SourceReport { case, witness, said, at }) = heard.try_recv() {
-                rounds.hear(case, witness, said, at);
+            while let Ok(SourceReport { case, witness, said, at }) = reports.try_recv() {
+                rounds.record_answer(case, witness, said, at);
             }
         }
         while let Some(done) = tasks.join_next().await {
@@ -162,7 +162,7 @@ where
     for (part, first) in cases.chunks(RECORDS_AT_ONCE).zip((0..).step_by(RECORDS_AT_ONCE)) {
         let unseen = part.iter().zip(first..).filter_map(|(case, index)| {
             let sight = rounds.unseen(index, clock.now())?;
-            Some(record(case, noted(sight, case)))
+            Some(record(case, with_note(sight, case)))
         });
         append(&journal, clock.elapsed(), unseen.collect()).await?;
     }
@@ -237,7 +237,7 @@ fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
     due: &[usize],
     accounts: &BTreeMap<usize, Rc<QueriedAccount<T, C>>>,
     published: &Rc<Published<W, C>>,
-    heard: &SourceReports,
+    reports: &SourceReports,
 ) -> JoinSet<Result<(), JournalFailed>> {
     let mut states: BTreeMap<usize, VecDeque<usize>> = BTreeMap::new();
     let mut signed = Vec::new();
@@ -253,19 +253,19 @@ fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
     let mut tasks = JoinSet::new();
     for (account, due) in states {
         if let Some(account) = accounts.get(&account) {
-            tasks.spawn_local(Rc::clone(account).round(Rc::clone(cases), due, heard.clone()));
+            tasks.spawn_local(Rc::clone(account).round(Rc::clone(cases), due, reports.clone()));
         }
     }
-    let (published, cases, heard) = (Rc::clone(published), Rc::clone(cases), heard.clone());
+    let (published, cases, reports) = (Rc::clone(published), Rc::clone(cases), reports.clone());
     tasks.spawn_local(async move {
-        published.round(&cases, &signed, &heard).await;
+        published.round(&cases, &signed, &reports).await;
         Ok(())
     });
     tasks
 }
 
 /// What stood in the way of asking others belongs to why something is not seen revoked.
-fn noted(sight: Sight, case: &Case) -> Sight {
+fn with_note(sight: Sight, case: &Case) -> Sight {
     let why = match (&case.note, sight.why) {
         (Some(note), Some(_)) if case.witnesses.is_empty() => Some(Rc::clone(note)),
         (Some(note), Some(why)) => Some(format!("{why}; {note}").into()),

@@ -57,7 +57,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
         self: Rc<Self>,
         cases: Rc<Vec<Case>>,
         due: VecDeque<usize>,
-        heard: SourceReports,
+        reports: SourceReports,
     ) -> Result<(), JournalFailed> {
         let since = self.clock.elapsed();
         let workers = self.concurrency.clamp(1, due.len().max(1));
@@ -65,14 +65,14 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
         let mut tasks = JoinSet::new();
         for _ in 0..workers {
             let (this, cases) = (Rc::clone(&self), Rc::clone(&cases));
-            let (waiting, heard) = (Rc::clone(&waiting), heard.clone());
+            let (waiting, reports) = (Rc::clone(&waiting), reports.clone());
             tasks.spawn_local(async move {
                 loop {
                     let next = waiting.borrow_mut().pop_front();
                     let Some(case) = next else { return Ok(()) };
                     let said = this.ask(cases[case].ordinal, since).await?;
                     let at = this.clock.now();
-                    drop(heard.send(SourceReport { case, witness: Witness::State, said, at }).await);
+                    drop(reports.send(SourceReport { case, witness: Witness::State, said, at }).await);
                 }
             });
         }

@@ -4,8 +4,8 @@ use super::reading::{DocumentReader, EXTENSION};
 use super::{rules, schema};
 use crate::pki::RevocationReason;
 use crate::provider::model::{
-    ActionRules, CertificateRule, CsrRule, Kind, Location, Operation, Parameter, ReasonRule, Repeat, TargetKind,
-    TargetRule, WideRule,
+    ActionRules, CertificateRule, CsrRule, Kind, Location, Parameter, ReasonRule, Repeat, TargetKind, TargetRule,
+    WideRule,
 };
 use crate::provider::pointer::scalar_text;
 use crate::tree::node::Node;
@@ -52,28 +52,6 @@ pub(super) fn read<'a>(
         wide,
         lookups: Vec::new(),
     })
-}
-
-/// Every look-up must be used by an action, and every action must be able to end well.
-pub(super) fn check_uses(reading: &mut DocumentReader<'_>, operations: &[Operation], nodes: &[&Node]) {
-    use crate::provider::answer::Meaning::{AlreadyDone, PendingApproval, Succeeded};
-    for (operation, node) in operations.iter().zip(nodes) {
-        let place = node.get("operationId").unwrap_or(node).span;
-        let good = |means| matches!(means, Succeeded | AlreadyDone | PendingApproval);
-        if !operation.answers.iter().any(|rule| good(rule.means)) {
-            let what = format!("no answer of `{}` means success, so it could never end well", operation.name);
-            reading.error("missing-key", place, what);
-        }
-        let is_used = || {
-            let mut rules = operations.iter().filter_map(|other| other.action.as_ref());
-            rules.any(|action| action.lookups.iter().any(|lookup| lookup.operation == operation.name))
-        };
-        if operation.action.is_none() && !is_used() {
-            let what =
-                format!("`{}` is neither an action (it has no `target`) nor any action's look-up", operation.name);
-            reading.error("unknown-name", place, what);
-        }
-    }
 }
 
 /// The parameter of a name that a node says, with a finding where there is none.

@@ -2,8 +2,9 @@
 
 use super::reading::{DocumentReader, EXTENSION};
 use super::rules::AnswerReading;
-use super::{action, lookups, operation, rules, samples, security};
+use super::{operation, references, rules, security};
 use crate::provider::model::{AuthScheme, Operation, Provider, ServerVariable, Window};
+use crate::provider::request::host;
 use crate::provider::variables;
 use crate::text::Span;
 use crate::tree::node::Node;
@@ -98,7 +99,7 @@ fn server<'a>(reading: &mut DocumentReader<'a>) -> (Option<String>, BTreeMap<Str
         let allowed = field.value.get("enum").map(|node| reading.texts(node)).unwrap_or_default();
         let description = reading.description(&field.value);
         let variable = ServerVariable { default: default.to_owned(), allowed, description };
-        let in_host = variables::host(text).contains(&placeholder);
+        let in_host = host(text).contains(&placeholder);
         if let Some(wrong) = variables::check(&field.name, &variable, default, in_host) {
             let place = field.value.get("default").unwrap_or(&field.value).span;
             reading.error("wrong-value", place, format!("the default will not do: {}", wrong.what));
@@ -184,17 +185,17 @@ fn operations<'a>(reading: &mut DocumentReader<'a>, shared: &AnswerReading) -> V
     }
     for (index, node) in nodes.iter().enumerate() {
         let Some(extension) = node.get(EXTENSION) else { continue };
-        let lookups = lookups::read(reading, extension, &operations[index], &operations);
+        let lookups = references::lookups(reading, extension, &operations[index], &operations);
         if let Some(action) = &mut operations[index].action {
             action.lookups = lookups;
         }
     }
     for (index, node) in nodes.iter().enumerate() {
         if let Some(extension) = node.get(EXTENSION) {
-            operations[index].samples = samples::read(reading, extension, &operations[index], &operations);
+            operations[index].samples = references::samples(reading, extension, &operations[index], &operations);
         }
     }
-    action::check_uses(reading, &operations, &nodes);
+    references::check_uses(reading, &operations, &nodes);
     operations
 }
 

@@ -38,11 +38,10 @@
 
 mod action;
 mod document;
-mod lookups;
 mod operation;
 mod reading;
+mod references;
 mod rules;
-mod samples;
 mod schema;
 mod security;
 

@@ -3,7 +3,7 @@
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::provider::pointer::Pointer;
-use crate::provider::variables;
+use crate::provider::request::host;
 use crate::text::{Span, nearest};
 use crate::tree::node::{Field, Node, Shape};
 
@@ -216,7 +216,7 @@ impl<'a> DocumentReader<'a> {
 
     /// A URL must be whole, and `https` but for loopback; credentials have no place in it.
     pub(super) fn check_url(&mut self, url: &str, span: Span) {
-        let host = variables::host(url);
+        let host = host(url);
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
         let is_loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
         if !(url.starts_with("https://") || (url.starts_with("http://") && is_loopback)) || name.is_empty() {

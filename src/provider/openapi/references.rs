@@ -1,18 +1,22 @@
-//! How an action's state is read back: the look-ups of its extension, checked against the operations that they ask.
+//! What refers from one operation to another, read with all of them known: how an action's state is read back (its look-ups), and samples.
+//! [`crate::provider::samples`] runs those.
 
 use super::action::named;
 use super::reading::DocumentReader;
 use super::{rules, schema};
 use crate::diag::Diagnostic;
-use crate::provider::answer::Standing;
-use crate::provider::model::{LookupRule, LookupValue, Operation, Pages, RowMatch, RowStep, StandingRule};
+use crate::provider::answer::{Meaning, Standing};
+use crate::provider::model::{
+    LookupRule, LookupValue, Operation, Pages, RowMatch, RowStep, Sample, SampleAnswer, SampleReading, StandingRule,
+};
 use crate::provider::params;
 use crate::provider::pointer::scalar_text;
 use crate::text::Span;
 use crate::tree::node::{Node, Shape};
+use serde_json::{Map, Value};
 
 /// Reads `lookups`, with all operations known.
-pub(super) fn read<'a>(
+pub(super) fn lookups<'a>(
     reading: &mut DocumentReader<'a>,
     extension: &'a Node,
     action: &Operation,
@@ -20,6 +24,43 @@ pub(super) fn read<'a>(
 ) -> Vec<LookupRule> {
     let Some(list) = extension.get("lookups") else { return Vec::new() };
     reading.list(list).iter().filter_map(|node| lookup(reading, node, action, operations)).collect()
+}
+
+/// Reads `samples`, with all operations known.
+pub(super) fn samples<'a>(
+    reading: &mut DocumentReader<'a>,
+    extension: &'a Node,
+    operation: &Operation,
+    operations: &[Operation],
+) -> Vec<Sample> {
+    let Some(list) = extension.get("samples") else {
+        let what = format!("`{}` has no `samples`: a document is its own test", operation.name);
+        reading.error("missing-key", extension.span, what);
+        return Vec::new();
+    };
+    reading.list(list).iter().filter_map(|node| sample(reading, node, operation, operations)).collect()
+}
+
+/// Every look-up must be used by an action, and every action must be able to end well.
+pub(super) fn check_uses(reading: &mut DocumentReader<'_>, operations: &[Operation], nodes: &[&Node]) {
+    use Meaning::{AlreadyDone, PendingApproval, Succeeded};
+    for (operation, node) in operations.iter().zip(nodes) {
+        let place = node.get("operationId").unwrap_or(node).span;
+        let good = |means| matches!(means, Succeeded | AlreadyDone | PendingApproval);
+        if !operation.answers.iter().any(|rule| good(rule.means)) {
+            let what = format!("no answer of `{}` means success, so it could never end well", operation.name);
+            reading.error("missing-key", place, what);
+        }
+        let is_used = || {
+            let mut rules = operations.iter().filter_map(|other| other.action.as_ref());
+            rules.any(|action| action.lookups.iter().any(|lookup| lookup.operation == operation.name))
+        };
+        if operation.action.is_none() && !is_used() {
+            let what =
+                format!("`{}` is neither an action (it has no `target`) nor any action's look-up", operation.name);
+            reading.error("unknown-name", place, what);
+        }
+    }
 }
 
 fn lookup<'a>(
@@ -93,7 +134,7 @@ fn check_asked(reading: &mut DocumentReader<'_>, asked: &Operation, name: &str, 
     }
 }
 
-fn check_fixed(reading: &mut DocumentReader<'_>, asked: &Operation, name: &str, value: &serde_json::Value, span: Span) {
+fn check_fixed(reading: &mut DocumentReader<'_>, asked: &Operation, name: &str, value: &Value, span: Span) {
     let Some(parameter) = asked.parameters.iter().find(|parameter| parameter.name == name) else { return };
     let text = scalar_text(value).unwrap_or_default();
     if let Err(what) = params::scalar(parameter, &text) {
@@ -165,4 +206,99 @@ fn standings<'a>(reading: &mut DocumentReader<'a>, list: &'a Node) -> Vec<Standi
         reading.push(finding.related(by, "this one always wins"));
     }
     read.into_iter().map(|(rule, _)| rule).collect()
+}
+
+fn sample<'a>(
+    reading: &mut DocumentReader<'a>,
+    node: &'a Node,
+    operation: &Operation,
+    operations: &[Operation],
+) -> Option<Sample> {
+    let is_lookup = operation.action.is_none();
+    let common = ["name", "parameters", "path", "body", "answers"];
+    let more: &[&str] = if is_lookup { &["for", "with"] } else { &[] };
+    reading.closed(node, &[common.as_slice(), more].concat());
+    let name = reading.required_text(node, "name");
+    let parameters = node.get("parameters").map(|node| sample_parameters(reading, node, operation)).unwrap_or_default();
+    let path = reading.required_text(node, "path");
+    let body = node.get("body").map(schema::json);
+    let sample_reading = if is_lookup { Some(sample_reading(reading, node, operation, operations)?) } else { None };
+    let list = reading.required(node, "answers")?;
+    let answers: Vec<SampleAnswer> =
+        reading.list(list).iter().filter_map(|node| answer(reading, node, is_lookup)).collect();
+    if list.items().is_empty() {
+        reading.error("wrong-value", list.span, "a sample needs at least one answer");
+    }
+    Some(Sample { name: name?.to_owned(), parameters, path: path?.to_owned(), body, reading: sample_reading, answers })
+}
+
+fn sample_reading<'a>(
+    reading: &mut DocumentReader<'a>,
+    node: &'a Node,
+    operation: &Operation,
+    operations: &[Operation],
+) -> Option<SampleReading> {
+    let name = reading.required(node, "for")?;
+    let text = reading.text(name)?;
+    let asks = |other: &&Operation| {
+        let action = other.action.as_ref();
+        action.is_some_and(|action| action.lookups.iter().any(|lookup| lookup.operation == operation.name))
+    };
+    let Some(action) = operations.iter().filter(asks).find(|other| other.name == text) else {
+        let names = operations.iter().filter(asks).map(|other| other.name.as_str());
+        reading.no_such(name.span, format!("no action `{text}` looks up `{}`", operation.name), text, names);
+        return None;
+    };
+    let parameters = node.get("with").map(|node| sample_parameters(reading, node, action)).unwrap_or_default();
+    Some(SampleReading { action: action.name.clone(), parameters })
+}
+
+/// Parameters in a sample are raw text as in a plan, and get their types the same way.
+fn sample_parameters<'a>(
+    reading: &mut DocumentReader<'a>,
+    node: &'a Node,
+    operation: &Operation,
+) -> Map<String, Value> {
+    let mut parameters = Map::new();
+    for field in reading.map(node) {
+        let Some(parameter) = operation.parameters.iter().find(|parameter| parameter.name == field.name) else {
+            let names = operation.parameters.iter().map(|parameter| parameter.name.as_str());
+            let what = format!("`{}` has no parameter `{}`", operation.name, field.name);
+            reading.no_such(field.span, what, &field.name, names);
+            continue;
+        };
+        match params::value(parameter, &field.value) {
+            Ok(value) => drop(parameters.insert(field.name.clone(), value)),
+            Err(what) => reading.error("wrong-value", field.value.span, what),
+        }
+    }
+    parameters
+}
+
+fn answer<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, is_lookup: bool) -> Option<SampleAnswer> {
+    let key = if is_lookup { "tells" } else { "means" };
+    reading.closed(node, &["status", "headers", "body", "text", "reference", key]);
+    let status = reading.required(node, "status").and_then(|node| reading.number(node, 100..=599));
+    let mut headers = Vec::new();
+    for field in node.get("headers").map(|node| reading.map(node)).unwrap_or_default() {
+        headers.extend(reading.text(&field.value).map(|value| (field.name.to_ascii_lowercase(), value.to_owned())));
+    }
+    let means = reading.required(node, key)?;
+    let word = if is_lookup {
+        reading.word(means, &Standing::ALL).map(Standing::word)
+    } else {
+        rules::meaning(reading, means).map(Meaning::word)
+    };
+    let text = reading.optional_text(node, "text").map(str::to_owned);
+    if let (Some(both), Some(_)) = (node.get("text"), node.get("body")) {
+        reading.error("wrong-value", both.span, "an answer has either a `body` or a `text`");
+    }
+    Some(SampleAnswer {
+        status: u16::try_from(status?).ok()?,
+        headers,
+        body: node.get("body").map(schema::json),
+        text,
+        means: word?.to_owned(),
+        reference: reading.optional_text(node, "reference").map(str::to_owned),
+    })
 }
