@@ -1,6 +1,7 @@
 //! A disk that is slow beside the provider: the promises are kept, no more is written down than has a slot, and commits that are shared
 //! cost a run next to nothing.
 
+use super::scale::scaled;
 use super::world::Faults;
 use super::{Bench, Cut, mixed, replayable, seeds, virtual_time};
 use certsweep::provider::model::Window;
@@ -21,7 +22,7 @@ fn bench(seed: u64, faults: Faults, actions: usize, window: &str, slots: u32, di
 /// Each process is checked for what it leaves in flight (`Bench::check_in_flight`).
 #[test]
 fn with_a_slow_disk_the_promises_hold_and_no_more_is_in_flight_than_there_are_slots() {
-    for seed in seeds(0..SEEDS) {
+    for seed in seeds(0..scaled(SEEDS)) {
         replayable(seed, || {
             virtual_time(async {
                 let faults = Faults { hang: 0, ..Faults::many() };
@@ -60,4 +61,5 @@ fn a_disk_of_five_milliseconds_a_sync_costs_a_run_less_than_a_hundredth() {
 
 /// Requests of one account at once.
 const SLOTS: u32 = 32;
-const SEEDS: u64 = 100;
+/// Worlds with a slow disk, at the smallest scale.
+const SEEDS: u64 = 10;

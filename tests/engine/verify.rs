@@ -158,7 +158,7 @@ impl Published {
 }
 
 #[test]
-fn nothing_but_a_valid_word_counts() {
+fn only_valid_lists_and_answers_count() {
     let (good, revoked) = (file!("good.der"), file!("revoked.der"));
     let found = |file: &'static [u8]| (0, Ok(file));
     let missing = || (0, Err(Unheard::Status(404)));
@@ -248,7 +248,7 @@ fn nothing_but_a_valid_word_counts() {
 }
 
 #[test]
-fn it_is_asked_again_until_it_is_seen_and_no_longer() {
+fn a_revocation_is_asked_for_until_it_is_seen_and_no_longer() {
     let later = |ask: &Ask, before: usize| match ask {
         Ask::Get(_) => (0, Err(Unheard::Status(404))),
         Ask::Ocsp(..) if before < 3 => (0, Ok(file!("try-later.ocsp"))),
@@ -364,7 +364,7 @@ fn state_calls_keep_to_the_limits_that_the_run_used() {
 }
 
 #[test]
-fn a_word_to_stop_ends_it_with_what_was_heard() {
+fn a_verification_that_is_stopped_keeps_what_it_has_seen() {
     virtual_time(async {
         let bench = Bench::new(1, Faults::none(), &[("digicert", "revoke", json!({"certificate_id": 1}))]);
         bench.make();

@@ -158,6 +158,18 @@ fn the_reader_of_this_test_reads_paths() {
 }
 
 #[test]
+fn no_file_uses_one_that_uses_it() {
+    let circles = circles(sources());
+    assert!(circles.is_empty(), "files use each other in a circle:\n{circles}");
+}
+
+#[test]
+fn no_two_types_have_one_name() {
+    let names = shared_type_names(sources());
+    assert!(names.is_empty(), "{} names are declared more than once:\n{}", names.len(), names.join("\n"));
+}
+
+#[test]
 fn uses_lead_to_the_file_that_defines_the_item() {
     for (what, files, expected) in [
         ("an import", &[("a.rs", "use crate::b::X;"), ("b.rs", "pub struct X;")][..], "a.rs: X of b.rs"),

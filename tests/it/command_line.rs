@@ -207,7 +207,7 @@ fn json_is_json_everywhere() {
 }
 
 #[test]
-fn quiet_is_about_all_but_errors() {
+fn quiet_prints_errors_all_the_same() {
     let place = Place::bare();
     place.file("bad.yaml", "version: 1\nactions: [{provider: digicert, action: revok, certificate_id: 1}]\n");
     let done = place.certsweep(&["check", "bad.yaml", "-q"]).exits(2);
@@ -216,7 +216,7 @@ fn quiet_is_about_all_but_errors() {
 }
 
 #[test]
-fn who_asks_for_more_is_told_more() {
+fn each_verbose_flag_prints_more() {
     let mut told = Vec::new();
     for more in [&["-q"][..], &[], &["-v"], &["-vv"]] {
         let place = Place::new();

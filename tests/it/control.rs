@@ -124,7 +124,7 @@ fn a_closed_window_is_what_bounds_a_run_that_waits_for_it() {
 }
 
 #[test]
-fn words_that_mean_nothing_are_refused() {
+fn control_commands_with_wrong_arguments_are_refused() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204).held()));
     let child = start(&place, &revokes(&mock, "rate: [1000/1s], concurrency: 1", 2));
     mock.wait_for(1);
