@@ -1,9 +1,8 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
-use super::context::{Checker, HashBegin};
-use super::digest::FingerprintBase;
+use super::context::Checker;
 use super::fields::{Layers, Row, has_value, no_value};
-use super::targets;
+use super::targets::hash_of;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::calendar;
 use crate::plan::checked::{Action, Parameters};
@@ -43,7 +42,9 @@ impl Checker<'_> {
         let parameters = Parameters::from(std::mem::take(&mut read.map));
         let hashes = self.hashes(account, operation);
         let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).to_json(operation).as_bytes());
-        let target_hash = targets::hash_of(hashes.target.clone(), &target);
+        let target_hash = hash_of(hashes.target.clone(), &target);
+        let mut source = String::with_capacity(MAX_USUAL_TEXT);
+        self.sources.write_line_place(row.span, &mut source);
         let mut action = Action {
             ordinal: Ordinal::from(ordinal),
             id,
@@ -56,7 +57,7 @@ impl Checker<'_> {
             parameters,
             needs,
             not_before,
-            source: self.sources.line_place(row.span),
+            source,
             kept: if row.kept.is_empty() { vec![String::new(); self.keep.len()] } else { row.kept.to_vec() },
             duplicate_of: None,
             fingerprint: digest.fingerprint(),
@@ -76,21 +77,6 @@ impl Checker<'_> {
         }
         self.digest.action(action.account, action.reason, action.not_before, repeats, &digest);
         (self.each)(&action);
-    }
-
-    /// What the hashes of an action begin with.
-    fn hashes(&mut self, account: usize, operation: &Operation) -> &HashBegin {
-        let known = self.hashes.iter().position(|known| known.account == account && known.operation == operation.name);
-        let index = known.unwrap_or_else(|| {
-            self.hashes.push(HashBegin {
-                account,
-                operation: operation.name.clone(),
-                fingerprint: FingerprintBase::new(&self.draft.accounts.drafts[account], &operation.name),
-                target: targets::targets_of(account, &operation.name),
-            });
-            self.hashes.len() - 1
-        });
-        &self.hashes[index]
     }
 
     fn id(&mut self, row: &Row<'_>, name: &str) -> (u32, String) {
@@ -240,7 +226,7 @@ impl Checker<'_> {
 
 /// What an action acts on, as reports show it.
 fn target_of(rules: &ActionRules, parameters: &Map<String, Value>) -> String {
-    let mut target = String::new();
+    let mut target = String::with_capacity(MAX_USUAL_TEXT);
     let named = rules.target.parameters.iter().filter_map(|name| parameters.get(name));
     for text in named.filter_map(scalar_text) {
         if !target.is_empty() {
@@ -269,3 +255,5 @@ fn is_usable_id(text: &str) -> bool {
 
 /// Ids are for people.
 const MAX_ID: usize = 200;
+/// Room for what nearly every target and source takes: growing by and by costs more, a million times.
+const MAX_USUAL_TEXT: usize = 64;

@@ -3,7 +3,7 @@
 
 use super::context::Checker;
 use super::fields::{Layers, Row, has_value};
-use super::files::{self, IssuerResult, ReadCertificate, ReadCertificates, UnusableFile};
+use super::files::{self, IssuerResult, ReadCertificates, SentCertificate, UnusableFile};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::{Certificate, SerialNumber};
 use crate::plan::checked::CertificateFacts;
@@ -30,7 +30,7 @@ impl Checker<'_> {
         row: &Row<'_>,
         layers: Layers<'_>,
         operation: &Operation,
-        sent: Option<&ReadCertificate>,
+        sent: Option<&SentCertificate>,
     ) -> Option<Box<CertificateFacts>> {
         // An operation's own field of that name is one of its parameters, and `verify` finds a certificate there.
         let ours = |field: &&Field| has_value(field) && operation.parameter(&field.name).is_none();

@@ -4,11 +4,13 @@ use super::digest::{FingerprintBase, PlanDigest};
 use super::fields::{no_single_value, no_value};
 use super::files::{CsrFiles, IssuerFiles, SentCertificates};
 use super::index::Index;
+use super::targets::targets_of;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::{Action, ReadFile};
 use crate::plan::load::Input;
 use crate::plan::read::Draft;
 use crate::provider::Catalog;
+use crate::provider::model::Operation;
 use crate::text::{SourceId, SourceMap};
 use crate::tree::{Field, Shape};
 use jiff::Timestamp;
@@ -95,13 +97,13 @@ pub(super) struct Checker<'r> {
     /// Accounts for which the mapping away of `keyCompromise` was warned of.
     pub(super) mapped_away: HashSet<usize>,
     /// By account and operation, what the hashes of all their actions begin with: every row needs it, and it is the same each time.
-    pub(super) hashes: Vec<HashBegin>,
+    hashes: Vec<HashBegin>,
 }
 
 /// What the hashes of all actions of one account and operation begin with.
 pub(super) struct HashBegin {
-    pub(super) account: usize,
-    pub(super) operation: String,
+    account: usize,
+    operation: String,
     pub(super) fingerprint: FingerprintBase,
     pub(super) target: DefaultHasher,
 }
@@ -174,5 +176,20 @@ impl<'r> Checker<'r> {
         if self.copied.insert(hasher.finish()) {
             self.files.push(ReadFile { name: named.to_owned(), path: Some(path.to_owned()), text: None });
         }
+    }
+
+    /// What the hashes of an action begin with.
+    pub(super) fn hashes(&mut self, account: usize, operation: &Operation) -> &HashBegin {
+        let known = self.hashes.iter().position(|known| known.account == account && known.operation == operation.name);
+        let index = known.unwrap_or_else(|| {
+            self.hashes.push(HashBegin {
+                account,
+                operation: operation.name.clone(),
+                fingerprint: FingerprintBase::new(&self.draft.accounts.drafts[account], &operation.name),
+                target: targets_of(account, &operation.name),
+            });
+            self.hashes.len() - 1
+        });
+        &self.hashes[index]
     }
 }

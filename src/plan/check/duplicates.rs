@@ -3,7 +3,7 @@
 use super::context::Checker;
 use super::fields::index_of;
 use super::parameters::ReadParameters;
-use super::targets::{self, Duplicate};
+use super::targets::{Duplicate, hash_of};
 use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
 use crate::plan::checked::Action;
@@ -79,7 +79,7 @@ impl Checker<'_> {
             if group.is_empty() {
                 continue;
             }
-            let group = targets::hash_of(targets::targets_of(account, &operation.name), &group);
+            let group = hash_of(self.hashes(account, operation).target.clone(), &group);
             if let Some((part, whole)) = self.index.groups.add(group, is_wide, place) {
                 let what = format!("another action reaches {}, this one among them", wide.reaches);
                 self.say(Diagnostic::warning("reached-twice", part, what).related(whole, "it"));

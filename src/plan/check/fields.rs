@@ -16,7 +16,13 @@ pub(super) struct Row<'a> {
     pub(super) header: Option<Header<'a>>,
     /// The values of the columns that are carried through to the report.
     pub(super) kept: &'a [String],
+    /// Which names its fields have.
+    pub(super) names: NameSet,
 }
+
+/// Which names may be among some fields. Most names that a row is asked for it does not have, and each costs a look at every field.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct NameSet(u64);
 
 /// The header of the CSV list that a row stands in.
 #[derive(Debug, Clone, Copy)]
@@ -39,6 +45,9 @@ pub(super) struct Layers<'a> {
 impl<'a> Row<'a> {
     /// The field of a name, where the row has it.
     pub(super) fn field(&self, name: &str) -> Option<&'a Field> {
+        if !self.names.may_have(name) {
+            return None;
+        }
         self.fields.iter().find(|field| field.name == name && (self.header.is_none() || has_value(field)))
     }
 
@@ -59,6 +68,23 @@ impl<'a> Row<'a> {
             Some(header) if !header.fields.iter().any(|field| names.contains(&field.name.as_str())) => header.span,
             _ => self.span,
         }
+    }
+}
+
+impl NameSet {
+    /// The names of these fields.
+    pub(super) fn of(fields: &[Field]) -> Self {
+        Self(fields.iter().fold(0, |names, field| names | Self::bit(&field.name)))
+    }
+
+    fn may_have(self, name: &str) -> bool {
+        self.0 & Self::bit(name) != 0
+    }
+
+    /// Names of one length that begin alike share theirs.
+    fn bit(name: &str) -> u64 {
+        let first = name.bytes().next().map_or(0, usize::from);
+        1 << ((first + 5 * name.len()) % 64)
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) struct SentCertificates {
 }
 
 /// A certificate that is sent, and the place that gives it.
-pub(super) struct ReadCertificate {
+pub(super) struct SentCertificate {
     pub(super) certificate: Certificate,
     pub(super) place: Span,
 }
@@ -132,7 +132,7 @@ impl SentCertificates {
     }
 }
 
-impl ReadCertificate {
+impl SentCertificate {
     /// As it is sent: DER in base64url.
     pub(super) fn value(&self) -> Value {
         Value::String(URL_SAFE_NO_PAD.encode(&self.certificate.der))

@@ -4,7 +4,7 @@
 //! for everything but the actions, then for them.
 
 use super::context::Checker;
-use super::fields::{Layers, Row};
+use super::fields::{Layers, NameSet, Row};
 use super::list;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::{SourceId, Span};
@@ -80,7 +80,7 @@ impl Checker<'_> {
         if let Some(from) = fields.iter().find(|field| field.name == "from") {
             self.list(item, from, defaults);
         } else {
-            let row = Row { span: item.span, fields, header: None, kept: &[] };
+            let row = Row { span: item.span, fields, header: None, kept: &[], names: NameSet::of(fields) };
             self.action(&row, name, Layers { entry: &[], plan: defaults });
         }
     }

@@ -2,7 +2,8 @@
 
 use super::context::{Checker, CsvOptions, IgnoreColumns};
 use super::fields::{
-    self, COMMON_FIELDS, Header, LIST_FIELDS, Layers, Row, UNSHARED_FIELDS, empty_field, no_single_value, no_value,
+    self, COMMON_FIELDS, Header, LIST_FIELDS, Layers, NameSet, Row, UNSHARED_FIELDS, empty_field, no_single_value,
+    no_value,
 };
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::csv::CsvReader;
@@ -36,6 +37,7 @@ struct Columns {
     kept: Vec<Option<usize>>,
     fields: Vec<Field>,
     kept_values: Vec<String>,
+    names: NameSet,
     /// The header's fields, to tell which are missing in every row.
     header: Vec<Field>,
     header_span: Span,
@@ -45,7 +47,7 @@ impl Columns {
     /// The row as filled.
     fn row(&self, span: Span) -> Row<'_> {
         let header = Some(Header { span: self.header_span, fields: &self.header });
-        Row { span, fields: &self.fields, header, kept: &self.kept_values }
+        Row { span, fields: &self.fields, header, kept: &self.kept_values, names: self.names }
     }
 
     /// Fills the row with the reader's present record.
@@ -304,7 +306,8 @@ impl Checker<'_> {
         let kept: Vec<Option<usize>> = kept.collect();
         let kept_values = vec![String::new(); kept.len()];
         // With a wrong header its rows would only repeat what was said here.
-        good.then(|| Columns { from, kept, header: fields.clone(), fields, kept_values, header_span })
+        let names = NameSet::of(&fields);
+        good.then(|| Columns { from, kept, header: fields.clone(), fields, kept_values, names, header_span })
     }
 
     fn unknown_column(&mut self, name: &str, span: Span, known: &[&str], bare: bool) {

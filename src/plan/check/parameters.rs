@@ -2,7 +2,7 @@
 
 use super::context::Checker;
 use super::fields::{COMMON_FIELDS, LIST_FIELDS, Layers, Row, has_value, index_of, is_common, names_of};
-use super::files::{CsrResult, ReadCertificate};
+use super::files::{CsrResult, SentCertificate};
 use super::reason::{ReadReason, ReasonAsked};
 use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
@@ -22,7 +22,7 @@ pub(super) struct ReadParameters<'a> {
     /// That of the certificate request.
     pub(super) key: Option<(SpkiFingerprint, Span)>,
     /// The certificate that is sent.
-    pub(super) certificate: Option<ReadCertificate>,
+    pub(super) certificate: Option<SentCertificate>,
     csr: Option<(CsrResult, Span)>,
     /// For each parameter of the operation whether it will not do, which was said.
     wrong: Vec<bool>,

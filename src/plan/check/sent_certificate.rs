@@ -2,7 +2,7 @@
 //! private key is looked at and forgotten; the plan keeps the reference alone.
 
 use super::context::Checker;
-use super::files::{self, CertificateResult, MAX_FILE, ReadCertificate};
+use super::files::{self, CertificateResult, MAX_FILE, SentCertificate};
 use crate::diag::Diagnostic;
 use crate::pki::PrivateKey;
 use crate::plan::load;
@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 impl Checker<'_> {
     /// Reads the certificate of a field: `file:PATH`, or the PEM text itself.
-    pub(super) fn read_certificate(&mut self, field: &Field) -> Option<ReadCertificate> {
+    pub(super) fn read_certificate(&mut self, field: &Field) -> Option<SentCertificate> {
         let text = self.single(field)?;
         let place = field.value.span;
         let read = match text.strip_prefix("file:") {
@@ -39,7 +39,7 @@ impl Checker<'_> {
             }
         };
         self.certificates.keep_issuers(&certificate, following);
-        Some(ReadCertificate { certificate, place })
+        Some(SentCertificate { certificate, place })
     }
 
     /// The reference to a key: a file, and nothing else.
@@ -58,7 +58,7 @@ impl Checker<'_> {
     /// said. `given` holds the field that gave each parameter.
     pub(super) fn name_by_certificate(
         &mut self,
-        read: &ReadCertificate,
+        read: &SentCertificate,
         rule: &CertificateRule,
         operation: &Operation,
         given: &[Option<&Field>],
@@ -100,7 +100,7 @@ impl Checker<'_> {
     }
 
     /// The file of the key that is to sign in the certificate's name.
-    fn own_key(&mut self, field: &Field, read: &ReadCertificate) -> Option<PathBuf> {
+    fn own_key(&mut self, field: &Field, read: &SentCertificate) -> Option<PathBuf> {
         let place = field.value.span;
         let named = field.value.text()?.strip_prefix("file:")?.trim();
         let path = load::resolve(self.sources, place, named);

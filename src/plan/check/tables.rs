@@ -60,7 +60,7 @@ impl OrdinalTable {
 
 /// By bits that a table itself looks at last: it takes the lowest for the place, and the highest seven to tell neighbours apart.
 fn shard(hash: u64) -> usize {
-    usize::try_from((hash >> 20 & 0xffff_ffff) * SHARDS as u64 >> 32).unwrap_or_default()
+    usize::try_from(((hash >> 20 & 0xffff_ffff) * SHARDS as u64) >> 32).unwrap_or_default()
 }
 
 /// Items of a block.
