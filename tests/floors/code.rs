@@ -13,7 +13,9 @@ pub(crate) struct Source {
     pub(crate) text: String,
     /// The file's own module, then those that stand in it.
     pub(crate) scopes: Vec<Scope>,
-    /// Modules in files of their own that only tests have.
+    /// The modules in files of their own that it declares.
+    pub(crate) declared: Vec<Vec<String>>,
+    /// Those of them that only tests have.
     pub(crate) test_modules: Vec<Vec<String>>,
     /// The names of all macros that are called.
     pub(crate) macros: Vec<String>,
@@ -58,6 +60,7 @@ impl Source {
             path: path.to_owned(),
             text: text.to_owned(),
             scopes: vec![Scope::new(module)],
+            declared: Vec::new(),
             test_modules: Vec::new(),
             macros: Vec::new(),
         };
@@ -262,8 +265,9 @@ impl<'ast> Visit<'ast> for Reader {
         module.push(item.ident.to_string());
         if item.content.is_none() {
             if self.in_tests {
-                self.source.test_modules.push(module);
+                self.source.test_modules.push(module.clone());
             }
+            self.source.declared.push(module);
             return;
         }
         let outer = self.scope;

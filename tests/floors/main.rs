@@ -158,6 +158,16 @@ fn the_reader_of_this_test_reads_paths() {
 }
 
 #[test]
+fn every_file_is_declared_by_another() {
+    let declared: Vec<&[String]> =
+        sources().iter().flat_map(|file| &file.declared).map(|module| module.as_slice()).collect();
+    let files = sources().iter().filter(|file| !["lib.rs", "main.rs"].contains(&file.path.as_str()));
+    let lost = files.filter(|file| !declared.contains(&file.scopes[0].module.as_slice()));
+    let lost: Vec<&str> = lost.map(|file| file.path.as_str()).collect();
+    assert_eq!(lost, [""; 0], "nobody compiles what no `mod` declares");
+}
+
+#[test]
 fn no_file_uses_one_that_uses_it() {
     let circles = circles(sources());
     assert!(circles.is_empty(), "files use each other in a circle:\n{circles}");
