@@ -1,6 +1,6 @@
 //! certsweep: a declarative batch runner for certificate revocation and reissue.
 //!
-//! The way of the data, floor by floor (a module uses only modules below it; `tests/floors.rs` holds it to that):
+//! The way of the data, floor by floor (a module uses only modules below it; `tests/floors` holds it to that):
 //!
 //! 1. [`plan`] reads a YAML plan or a CSV list into rows of raw text with positions, and checks every row against
 //!    the operation that its [`provider`] document declares. All errors of the whole plan come back as [`diag`]
