@@ -1,7 +1,7 @@
 //! Provider documents: the built-in ones and the example hold what they promise; each bad one is refused in the right words.
 
 use certsweep::diag::Diagnostics;
-use certsweep::provider::{Catalog, Provider, Repeat, openapi, samples};
+use certsweep::provider::{Catalog, Idempotency, Provider, openapi, samples};
 use certsweep::text::SourceMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -67,8 +67,9 @@ fn the_words_of_before_are_read_as_those_of_today() {
         let (provider, said) = read("own.yaml", &today.replace(word, former));
         let provider = provider.unwrap_or_else(|| panic!("{former}: {said:#?}"));
         assert_eq!(samples::run(&provider), [], "{former}");
-        let repeat = provider.operation("revoke").and_then(|operation| operation.action.as_ref()).unwrap().repeat;
-        assert_eq!(repeat == Repeat::Unsafe, former == "repeat: unsafe");
+        let idempotency =
+            provider.operation("revoke").and_then(|operation| operation.action.as_ref()).unwrap().idempotency;
+        assert_eq!(idempotency == Idempotency::NotIdempotent, former == "repeat: unsafe");
     }
 }
 

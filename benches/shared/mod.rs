@@ -10,7 +10,7 @@ use certsweep::journal::{RunFacts, RunMaker};
 use certsweep::plan::{Account, CsvOptions, Input, Request, check};
 use certsweep::provider::Catalog;
 use certsweep::run::Event;
-use certsweep::simulator::{self, Faults, Options, SimulatedAccount};
+use certsweep::simulator::{self, Faults, SimulatedAccount, SimulatorOptions};
 use certsweep::text::SourceMap;
 use certsweep::time::Clock;
 use certsweep::wire::Line;
@@ -99,7 +99,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
     let provider = catalog.get(&account.provider).ok_or("there is no such provider")?;
     let windows = if setting.enforced { account.windows.clone() } else { Vec::new() };
     let played = SimulatedAccount { name: account.name.clone(), provider: Arc::clone(provider), windows };
-    let simulator = simulator::start(Options {
+    let simulator = simulator::start(SimulatorOptions {
         port: 0,
         accounts: vec![played],
         faults: setting.faults,
@@ -120,7 +120,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
 
     let reader = open.dir.read()?;
     // Nobody says anything; the sender is kept so that the channel stays open.
-    let (_say, words) = tokio::sync::mpsc::unbounded_channel();
+    let (_say, commands) = tokio::sync::mpsc::unbounded_channel();
     let run = Run {
         settings: &facts.settings,
         reader: &reader,
@@ -128,7 +128,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         senders: vec![Rc::new(sender)],
         clock: Rc::new(clock),
         reopen: BTreeSet::new(),
-        words,
+        commands,
         seed: 1,
         wait: false,
         questions: None,

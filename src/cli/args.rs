@@ -7,7 +7,7 @@ use super::help::{
     VERIFY_EXAMPLES,
 };
 use crate::provider::model::Window;
-use crate::run::{Outcome, Witness};
+use crate::run::{Outcome, StatusSource};
 use crate::time::parse_duration;
 use crate::view::printer::ColorChoice;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
@@ -63,7 +63,7 @@ pub enum Command {
     Preview(PreviewArgs),
     /// Carry a plan out
     #[command(after_help = RUN_EXAMPLES)]
-    Run(Run),
+    Run(RunArgs),
     /// Go on with an interrupted or stopped run
     #[command(after_help = RESUME_EXAMPLES)]
     Resume(ResumeArgs),
@@ -82,7 +82,7 @@ pub enum Command {
     SetRate(SetRateArgs),
     /// Write a run's report again
     #[command(after_help = REPORT_EXAMPLES)]
-    Report(Report),
+    Report(ReportArgs),
     /// Ask what the world sees of a run's revocations: the providers, CRLs and OCSP responders
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
@@ -157,7 +157,7 @@ pub struct PreviewArgs {
 
 /// `run`
 #[derive(Debug, Args)]
-pub struct Run {
+pub struct RunArgs {
     /// The plan.
     #[command(flatten)]
     pub source: PlanSource,
@@ -266,13 +266,13 @@ pub struct AccountLimits {
 
 /// `report`
 #[derive(Debug, Args)]
-pub struct Report {
+pub struct ReportArgs {
     /// The run directory
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
     /// The format [default: csv, or json with --json]
     #[arg(long, value_enum)]
-    pub format: Option<Format>,
+    pub format: Option<ReportFormat>,
     /// Write to this file instead of standard output
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -291,8 +291,8 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "0s")]
     pub wait: Duration,
     /// Ask only these, separated by commas: `state` (the providers), `crl`, `ocsp`
-    #[arg(long, value_name = "WITNESSES", value_delimiter = ',', value_parser = parse_witness)]
-    pub only: Vec<Witness>,
+    #[arg(long, value_name = "WITNESSES", value_delimiter = ',', value_parser = parse_status_source)]
+    pub only: Vec<StatusSource>,
     /// The PEM file of an action's certificate, in place of the plan's (repeatable)
     #[arg(long = "certificate", value_name = "ID=FILE", value_parser = parse_certificate)]
     pub certificates: Vec<(String, PathBuf)>,
@@ -372,7 +372,7 @@ pub enum Color {
 
 /// A report's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum ReportFormat {
     /// RFC 4180.
     #[value(help = None)]
     Csv,
@@ -473,8 +473,8 @@ fn parse_limits(text: &str) -> Result<AccountLimits, String> {
     Ok(AccountLimits { account: account.trim().to_owned(), windows: windows? })
 }
 
-fn parse_witness(word: &str) -> Result<Witness, String> {
-    Witness::parse(word.trim()).ok_or_else(|| "write `state`, `crl` or `ocsp`".to_owned())
+fn parse_status_source(word: &str) -> Result<StatusSource, String> {
+    StatusSource::parse(word.trim()).ok_or_else(|| "write `state`, `crl` or `ocsp`".to_owned())
 }
 
 /// The last `=` divides: ids may hold some, and files seldom do.

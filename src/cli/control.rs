@@ -5,8 +5,8 @@ use super::args;
 use super::context::Context;
 use super::exit::Exit;
 use super::status::resume_command;
-use crate::engine::control::{Done, Heard, Word};
-use crate::journal::{JournalError, RunDir, RunFacts, words};
+use crate::engine::command::{CommandDone, CommandReply, RunCommand};
+use crate::journal::{JournalError, RunDir, RunFacts, live_control};
 use crate::provider::model::Window;
 use crate::text::nearest::nearest;
 use crate::time::Clock;
@@ -49,16 +49,16 @@ enum ControlReply {
 pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
     let unpause = format!("`certsweep unpause {}` goes on", args.run_dir.display());
     print_reply_to(context, &args.run_dir, ControlCommand::Pause, |done| match done {
-        Done::Done => format!("paused: nothing new is sent; {unpause}"),
-        Done::Already => format!("it was paused already; {unpause}"),
+        CommandDone::Done => format!("paused: nothing new is sent; {unpause}"),
+        CommandDone::Already => format!("it was paused already; {unpause}"),
     })
 }
 
 /// Has a paused run go on.
 pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
     print_reply_to(context, &args.run_dir, ControlCommand::Unpause, |done| match done {
-        Done::Done => "it goes on".to_owned(),
-        Done::Already => "not paused; nothing to do".to_owned(),
+        CommandDone::Done => "it goes on".to_owned(),
+        CommandDone::Already => "not paused; nothing to do".to_owned(),
     })
 }
 
@@ -77,11 +77,16 @@ pub fn set_rate(context: &Context, args: &args::SetRateArgs) -> Exit {
 }
 
 /// Says a word and waits for the answer.
-fn print_reply_to(context: &Context, path: &Path, what: ControlCommand, text_of: impl Fn(Done) -> String) -> Exit {
+fn print_reply_to(
+    context: &Context,
+    path: &Path,
+    what: ControlCommand,
+    text_of: impl Fn(CommandDone) -> String,
+) -> Exit {
     match send_command(context, path, what) {
         Ok(done) => {
             if context.global.json {
-                let already = done == Done::Already;
+                let already = done == CommandDone::Already;
                 context
                     .printer
                     .result_json(&serde_json::json!({"done": true, "already": already, "text": text_of(done)}));
@@ -97,7 +102,7 @@ fn print_reply_to(context: &Context, path: &Path, what: ControlCommand, text_of:
     }
 }
 
-fn send_command(context: &Context, path: &Path, what: ControlCommand) -> Result<Done, (String, Exit)> {
+fn send_command(context: &Context, path: &Path, what: ControlCommand) -> Result<CommandDone, (String, Exit)> {
     let failed = |error: JournalError| (error.to_string(), Exit::of_journal(&error));
     let dir = RunDir::existing(path).map_err(failed)?;
     let facts = dir.read().and_then(|reader| reader.facts()).map_err(failed)?;
@@ -111,20 +116,20 @@ fn send_command(context: &Context, path: &Path, what: ControlCommand) -> Result<
     let text = serde_json::to_string(&said).map_err(|error| (error.to_string(), Exit::Environment))?;
     // By time, so that the run takes commands in the order in which they were given; by process, so that two of one millisecond differ.
     let name = format!("{}-{}", said.at.as_millisecond(), std::process::id());
-    let word = words::say(path, &name, &text).map_err(failed)?;
+    let word = live_control::send_command(path, &name, &text).map_err(failed)?;
     let began = context.clock.elapsed();
     let mut patience = PATIENCE;
     loop {
-        if let Some(answer) = words::answered(&word) {
+        if let Some(answer) = live_control::take_reply(&word) {
             return match serde_json::from_str(&answer) {
-                Ok(ControlReply::Done) => Ok(Done::Done),
-                Ok(ControlReply::Already) => Ok(Done::Already),
+                Ok(ControlReply::Done) => Ok(CommandDone::Done),
+                Ok(ControlReply::Already) => Ok(CommandDone::Already),
                 Ok(ControlReply::Refused(why)) => Err((why, Exit::Usage)),
                 Err(error) => Err((format!("the answer cannot be read: {error}"), Exit::Environment)),
             };
         }
         if context.clock.elapsed().saturating_sub(began) >= patience {
-            if !words::take_back(&word) && patience == PATIENCE {
+            if !live_control::withdraw(&word) && patience == PATIENCE {
                 // It has just been heard: the answer is on its way.
                 patience += PATIENCE;
                 continue;
@@ -170,11 +175,11 @@ fn resolve_limits(limits: &[(String, Vec<String>)], names: &[String]) -> Result<
 }
 
 /// Hears what is said to the run (whose accounts have these names) and hands it to the engine, until nobody listens there any more.
-pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<Word>) {
+pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<RunCommand>) {
     loop {
         // What is said while the run ends is heard once more, and refused: who said it need not wait in vain.
         let over = sender.is_closed();
-        for (word, text) in words::waiting(&run) {
+        for (word, text) in live_control::waiting_commands(&run) {
             let answer = match serde_json::from_str::<ControlFile>(&text) {
                 Ok(said) if clock.now().duration_since(said.at).abs() > STALE => {
                     ControlReply::Refused("command expired".to_owned())
@@ -184,7 +189,7 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
             };
             // Who asked may be gone; a disk that takes no answer is the journal's affair.
             let answer = serde_json::to_string(&answer).unwrap_or_default();
-            drop(words::answer(&word, &answer));
+            drop(live_control::reply(&word, &answer));
         }
         if over {
             return;
@@ -196,27 +201,27 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
     }
 }
 
-async fn hand_over(what: ControlCommand, names: &[String], sender: &UnboundedSender<Word>) -> ControlReply {
-    let given: Vec<Box<dyn FnOnce(Heard) -> Word>> = match what {
-        ControlCommand::Pause => vec![Box::new(Word::Pause)],
-        ControlCommand::Unpause => vec![Box::new(Word::Go)],
+async fn hand_over(what: ControlCommand, names: &[String], sender: &UnboundedSender<RunCommand>) -> ControlReply {
+    let given: Vec<Box<dyn FnOnce(CommandReply) -> RunCommand>> = match what {
+        ControlCommand::Pause => vec![Box::new(RunCommand::Pause)],
+        ControlCommand::Unpause => vec![Box::new(RunCommand::Unpause)],
         ControlCommand::SetRate(limits) => match resolve_limits(&limits, names) {
             Err(why) => return ControlReply::Refused(why),
             Ok(limits) => limits
                 .into_iter()
-                .map(|(account, windows)| -> Box<dyn FnOnce(Heard) -> Word> {
-                    Box::new(move |heard| Word::Limits { account, windows, heard })
+                .map(|(account, windows)| -> Box<dyn FnOnce(CommandReply) -> RunCommand> {
+                    Box::new(move |reply| RunCommand::SetWindows { account, windows, reply })
                 })
                 .collect(),
         },
     };
     let mut answer = ControlReply::Done;
     for word in given {
-        let (heard, hears) = oneshot::channel();
-        drop(sender.send(word(heard)));
+        let (reply, hears) = oneshot::channel();
+        drop(sender.send(word(reply)));
         answer = match hears.await {
-            Ok(Ok(Done::Done)) => ControlReply::Done,
-            Ok(Ok(Done::Already)) => ControlReply::Already,
+            Ok(Ok(CommandDone::Done)) => ControlReply::Done,
+            Ok(Ok(CommandDone::Already)) => ControlReply::Already,
             Ok(Err(why)) => return ControlReply::Refused(why),
             Err(_) => return ControlReply::Refused("the run has just ended".to_owned()),
         };

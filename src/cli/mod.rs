@@ -2,19 +2,19 @@
 //! contents of what the command does.
 
 pub mod args;
-pub mod carry_out;
+pub mod build_senders;
 pub mod check;
 pub mod context;
 pub mod control;
+pub mod execute;
 pub mod exit;
-pub mod foretell;
+pub mod export_plan;
 mod help;
-pub mod prepare;
 pub mod preview;
+pub mod preview_data;
 pub mod previous_runs;
 pub mod process;
 pub mod providers;
-pub mod remaining;
 pub mod report;
 pub mod resume;
 pub mod run;

@@ -3,14 +3,14 @@
 use super::args::PlanSource;
 use super::context::Context;
 use super::exit::Exit;
-use super::foretell::Gathered;
+use super::preview_data::PreviewData;
 use super::report::row_of;
 use crate::journal::History;
 use crate::journal::files::replace;
 use crate::run::Outcome;
 use crate::time::Clock;
 use crate::view::preview::{Preview, render};
-use crate::view::report::{Columns, csv};
+use crate::view::report::{ReportColumns, csv};
 use std::path::Path;
 use std::time::Duration;
 
@@ -36,12 +36,12 @@ fn preview_plan(
     latency: Duration,
 ) -> Result<Preview, Exit> {
     let catalog = context.catalog(&context.provider_directories())?;
-    let mut gathered = Gathered::new(report.is_some());
+    let mut gathered = PreviewData::new(report.is_some());
     let read = context.plan(source, &catalog, &mut |action| gathered.add(action))?;
     if let Some(path) = report {
         let settings = read.plan.settings();
         let written = replace(path, |file| {
-            let mut rows = csv::Writer::new(file, Columns { verified: false, kept: &settings.keep_columns })?;
+            let mut rows = csv::CsvReport::new(file, ReportColumns { verified: false, kept: &settings.keep_columns })?;
             let nothing = History::default();
             for action in gathered.actions() {
                 let row = row_of(settings, action, &nothing, Outcome::Planned, None);

@@ -7,7 +7,7 @@ use crate::journal::dir::runs_in;
 use crate::journal::{JournalError, Phase, RunDir};
 use crate::plan::Action;
 use crate::plan::checked::Fingerprint;
-use crate::provider::{Catalog, Repeat};
+use crate::provider::{Catalog, Idempotency};
 use crate::run::Outcome;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -63,14 +63,15 @@ impl PreviousRuns {
             let provider = facts.settings.accounts.get(account).and_then(|account| catalog.get(&account.provider));
             let rules = provider
                 .and_then(|provider| provider.actions().find(|(known, _)| known.name == operation))
-                .map(|(_, rules)| rules.repeat);
-            rules.unwrap_or(Repeat::Unsafe)
+                .map(|(_, rules)| rules.idempotency);
+            rules.unwrap_or(Idempotency::NotIdempotent)
         };
         let run = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
         // A run that says that it is finished need not be folded, unless something in it may be worth a word.
         if reader.overview_without_actions()?.finished_at.is_some() {
-            let harmless =
-                |(account, operation): &(usize, String)| repeats(*account, operation.as_str()) == Repeat::Safe;
+            let harmless = |(account, operation): &(usize, String)| {
+                repeats(*account, operation.as_str()) == Idempotency::Idempotent
+            };
             if reader.operations()?.iter().all(harmless) && !reader.was_in_doubt()? {
                 self.runs.push(PreviousRun { path, digest: facts.digest, unfinished: false });
                 return Ok(());
@@ -158,8 +159,8 @@ impl PreviousRuns {
 }
 
 /// How an action stands that a new run would send again; `None` where there is nothing to say about it.
-fn overlap(phase: Phase, repeat: impl Fn() -> Repeat) -> Option<Overlap> {
-    let costly = || repeat() == Repeat::Unsafe;
+fn overlap(phase: Phase, idempotency: impl Fn() -> Idempotency) -> Option<Overlap> {
+    let costly = || idempotency() == Idempotency::NotIdempotent;
     match phase {
         Phase::Waiting | Phase::InFlight | Phase::Ended(Outcome::InDoubt) => {
             Some(if costly() { Overlap::OpenAndUnsafe } else { Overlap::Open })
@@ -175,20 +176,20 @@ mod tests {
 
     #[test]
     fn what_would_be_sent_a_second_time_is_told() {
-        for (phase, repeat, expected) in [
-            (Phase::Waiting, Repeat::Safe, Some(Overlap::Open)),
-            (Phase::InFlight, Repeat::Safe, Some(Overlap::Open)),
-            (Phase::InFlight, Repeat::Unsafe, Some(Overlap::OpenAndUnsafe)),
-            (Phase::Ended(Outcome::InDoubt), Repeat::Unsafe, Some(Overlap::OpenAndUnsafe)),
-            (Phase::Ended(Outcome::InDoubt), Repeat::Safe, Some(Overlap::Open)),
-            (Phase::Ended(Outcome::Succeeded), Repeat::Unsafe, Some(Overlap::DoneAndUnsafe)),
-            (Phase::Ended(Outcome::PendingApproval), Repeat::Unsafe, Some(Overlap::DoneAndUnsafe)),
-            (Phase::Ended(Outcome::Succeeded), Repeat::Safe, None),
-            (Phase::Ended(Outcome::Failed), Repeat::Unsafe, None),
-            (Phase::Ended(Outcome::Rejected), Repeat::Unsafe, None),
-            (Phase::Ended(Outcome::Skipped), Repeat::Unsafe, None),
+        for (phase, idempotency, expected) in [
+            (Phase::Waiting, Idempotency::Idempotent, Some(Overlap::Open)),
+            (Phase::InFlight, Idempotency::Idempotent, Some(Overlap::Open)),
+            (Phase::InFlight, Idempotency::NotIdempotent, Some(Overlap::OpenAndUnsafe)),
+            (Phase::Ended(Outcome::InDoubt), Idempotency::NotIdempotent, Some(Overlap::OpenAndUnsafe)),
+            (Phase::Ended(Outcome::InDoubt), Idempotency::Idempotent, Some(Overlap::Open)),
+            (Phase::Ended(Outcome::Succeeded), Idempotency::NotIdempotent, Some(Overlap::DoneAndUnsafe)),
+            (Phase::Ended(Outcome::PendingApproval), Idempotency::NotIdempotent, Some(Overlap::DoneAndUnsafe)),
+            (Phase::Ended(Outcome::Succeeded), Idempotency::Idempotent, None),
+            (Phase::Ended(Outcome::Failed), Idempotency::NotIdempotent, None),
+            (Phase::Ended(Outcome::Rejected), Idempotency::NotIdempotent, None),
+            (Phase::Ended(Outcome::Skipped), Idempotency::NotIdempotent, None),
         ] {
-            assert_eq!(overlap(phase, || repeat), expected, "{phase:?} {repeat:?}");
+            assert_eq!(overlap(phase, || idempotency), expected, "{phase:?} {idempotency:?}");
         }
     }
 }

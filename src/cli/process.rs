@@ -1,7 +1,7 @@
 //! What the process has of the system: its clocks (the one place that reads them), its signals, its log lines. Decides nothing; a
 //! second signal leaves at once.
 
-use crate::engine::Word;
+use crate::engine::RunCommand;
 use crate::run::StopReason;
 use crate::time::Clock;
 use jiff::Timestamp;
@@ -64,7 +64,7 @@ const fn since_boot() -> Option<Duration> {
 /// # Errors
 /// Where the system lets nobody listen.
 #[cfg(unix)]
-pub fn listen_for_signals(sender: &UnboundedSender<Word>) -> std::io::Result<()> {
+pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
     // A hangup too: who closes the terminal of a run wants it to stop in good order.
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
@@ -72,7 +72,7 @@ pub fn listen_for_signals(sender: &UnboundedSender<Word>) -> std::io::Result<()>
         let sender = sender.clone();
         tokio::spawn(async move {
             while signals.recv().await.is_some() {
-                if sender.send(Word::Stop(StopReason::Signal(kind.as_raw_value()))).is_err() {
+                if sender.send(RunCommand::Stop(StopReason::Signal(kind.as_raw_value()))).is_err() {
                     return;
                 }
             }
@@ -86,10 +86,10 @@ pub fn listen_for_signals(sender: &UnboundedSender<Word>) -> std::io::Result<()>
 /// # Errors
 /// Never.
 #[cfg(not(unix))]
-pub fn listen_for_signals(sender: &UnboundedSender<Word>) -> std::io::Result<()> {
+pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Result<()> {
     let sender = sender.clone();
     tokio::spawn(async move {
-        while tokio::signal::ctrl_c().await.is_ok() && sender.send(Word::Stop(StopReason::Signal(2))).is_ok() {}
+        while tokio::signal::ctrl_c().await.is_ok() && sender.send(RunCommand::Stop(StopReason::Signal(2))).is_ok() {}
     });
     Ok(())
 }

@@ -1,36 +1,36 @@
 //! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it.
 
-use super::args::{self, Format};
+use super::args::{self, ReportFormat};
 use super::context::Context;
 use super::exit::Exit;
-use super::remaining::{catalog_of, write_plan};
+use super::export_plan::{catalog_of, write_plan};
 use crate::journal::files::replace;
 use crate::journal::{History, JournalError, Phase, Reader, RunDir, Verified};
 use crate::pki::RevocationReason;
 use crate::plan::{Action, Settings};
 use crate::run::Outcome;
-use crate::view::report::{Columns, Row, VerifiedCells, csv, html, json};
+use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv, html, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 /// Writes a run's report again.
-pub fn report(context: &Context, args: &args::Report) -> Exit {
-    let format = args.format.unwrap_or(if context.global.json { Format::Json } else { Format::Csv });
+pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
+    let format = args.format.unwrap_or(if context.global.json { ReportFormat::Json } else { ReportFormat::Csv });
     let outcomes: BTreeSet<Outcome> = args.outcome.iter().copied().collect();
     let reader = match RunDir::existing(&args.run_dir).and_then(|dir| dir.read()) {
         Ok(reader) => reader,
         Err(error) => return context.no_run(&error),
     };
     let catalog = match format {
-        Format::Plan => {
+        ReportFormat::Plan => {
             match reader.facts().map_err(|error| context.failed(&error)).and_then(|facts| catalog_of(context, &facts)) {
                 Ok(catalog) => Some(catalog),
                 Err(exit) => return exit,
             }
         }
-        Format::Csv | Format::Json | Format::Html => None,
+        ReportFormat::Csv | ReportFormat::Json | ReportFormat::Html => None,
     };
     let write = |output: &mut dyn Write| match &catalog {
         Some(catalog) => write_plan(&reader, catalog, &outcomes, output),
@@ -58,7 +58,7 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
     let (everything, report) = (BTreeSet::new(), run_dir.join("report.csv"));
     let mut counts = Counts::default();
     replace(&report, |file| {
-        counts = write(reader, Format::Csv, &everything, file)?;
+        counts = write(reader, ReportFormat::Csv, &everything, file)?;
         Ok(())
     })?;
     if let Some(path) = copy {
@@ -67,28 +67,33 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
     Ok(counts)
 }
 
-fn write(reader: &Reader, format: Format, outcomes: &BTreeSet<Outcome>, output: &mut dyn Write) -> io::Result<Counts> {
+fn write(
+    reader: &Reader,
+    format: ReportFormat,
+    outcomes: &BTreeSet<Outcome>,
+    output: &mut dyn Write,
+) -> io::Result<Counts> {
     let facts = reader.facts().map_err(io::Error::other)?;
     let run = reader.overview_without_actions().map_err(io::Error::other)?;
     let unsent = run.stopped.map_or_else(
         || "not sent yet".to_owned(),
         |(why, _)| format!("not sent: the run stopped ({why}); `certsweep resume` goes on"),
     );
-    let columns = Columns { verified: run.verified_at.is_some(), kept: &facts.settings.keep_columns };
+    let columns = ReportColumns { verified: run.verified_at.is_some(), kept: &facts.settings.keep_columns };
     let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
     match format {
-        Format::Csv | Format::Plan => {
-            let mut writer = csv::Writer::new(output, columns)?;
+        ReportFormat::Csv | ReportFormat::Plan => {
+            let mut writer = csv::CsvReport::new(output, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
-        Format::Json => {
-            let mut writer = json::Writer::new(output, columns)?;
+        ReportFormat::Json => {
+            let mut writer = json::JsonReport::new(output, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
-        Format::Html => {
-            let mut writer = html::Writer::new(output, &facts.settings.name, columns)?;
+        ReportFormat::Html => {
+            let mut writer = html::HtmlReport::new(output, &facts.settings.name, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
@@ -118,7 +123,7 @@ struct Rows<'a> {
 
 impl Rows<'_> {
     /// Makes the rows one by one, in plan order.
-    fn each(&self, mut each: impl FnMut(&Row<'_>) -> io::Result<()>) -> io::Result<Counts> {
+    fn each(&self, mut each: impl FnMut(&ReportRow<'_>) -> io::Result<()>) -> io::Result<Counts> {
         let mut counts = Counts::default();
         for found in self.reader.histories_without_parameters() {
             let (action, history) = found.map_err(io::Error::other)?;
@@ -157,10 +162,10 @@ pub fn row_of<'a>(
     history: &'a History,
     outcome: Outcome,
     message: Option<&'a str>,
-) -> Row<'a> {
+) -> ReportRow<'a> {
     let reply = &history.reply;
     let duration = history.started_at.zip(history.finished_at).map(|(began, ended)| ended.duration_since(began));
-    Row {
+    ReportRow {
         action_id: &action.id,
         provider: settings.accounts.get(action.account).map_or("", |account| account.name.as_str()),
         operation: &action.operation,

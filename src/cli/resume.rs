@@ -1,11 +1,11 @@
 //! `certsweep resume`: goes on with a run, from its directory alone.
 
 use super::args;
-use super::carry_out::{Task, carry_out};
+use super::build_senders::{senders, simulated_senders};
 use super::context::Context;
+use super::execute::{Task, execute};
 use super::exit::Exit;
-use super::prepare::{senders, simulated_senders};
-use super::remaining::catalog_of;
+use super::export_plan::catalog_of;
 use super::run::teach;
 use super::simulate::simulator_for;
 use crate::journal::{Reader, RunDir, RunFacts};
@@ -53,7 +53,7 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
         None => senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
     };
     let reopen = args.retry.iter().copied().collect();
-    Ok(carry_out(
+    Ok(execute(
         context,
         Task {
             run,

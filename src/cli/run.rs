@@ -1,12 +1,12 @@
 //! `certsweep run`: checks the plan into a run directory, asks, and carries it out.
 
 use super::args;
-use super::carry_out::{Task, carry_out};
+use super::build_senders::{senders, simulated_senders};
 use super::context::{Context, ReadPlan};
+use super::execute::{Task, execute};
 use super::exit::Exit;
-use super::foretell::{Gathered, misses_the_deadline};
-use super::prepare::{senders, simulated_senders};
 use super::preview::preview;
+use super::preview_data::{PreviewData, misses_the_deadline};
 use super::previous_runs::PreviousRuns;
 use super::simulate::simulator_for;
 use crate::engine::Sender;
@@ -27,7 +27,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 /// Runs a plan.
-pub fn run(context: &Context, args: &args::Run) -> Exit {
+pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
     if args.dry_run {
         return preview(context, &args.source, args.report.as_deref(), ASSUMED_LATENCY);
     }
@@ -36,7 +36,7 @@ pub fn run(context: &Context, args: &args::Run) -> Exit {
     }
 }
 
-fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
+fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     let asks = !args.yes && !args.simulate;
     if asks && !context.printer.can_ask() {
         context.printer.error("not a terminal: pass `--yes` to run without confirmation");
@@ -69,7 +69,7 @@ fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
         warn_of_the_deadline(context, &facts, &dir).map_err(|error| context.failed(&error))?;
     }
     let run = dir.open().map_err(|error| context.failed(&error))?;
-    let exit = carry_out(
+    let exit = execute(
         context,
         Task {
             run,
@@ -104,7 +104,7 @@ struct Prepared {
 /// directory is there.
 fn prepare(
     context: &Context,
-    args: &args::Run,
+    args: &args::RunArgs,
     catalog: &Catalog,
     asks: bool,
     maker: &mut RunMaker,
@@ -112,7 +112,7 @@ fn prepare(
     // A rehearsal repeats nothing.
     let mut previous =
         if args.simulate { PreviousRuns::default() } else { PreviousRuns::read(Path::new("runs"), catalog) };
-    let mut gathered = asks.then(Gathered::default);
+    let mut gathered = asks.then(PreviewData::default);
     let read = check_into(context, args, catalog, maker, &mut |action| {
         previous.compare(action);
         if let Some(gathered) = &mut gathered {
@@ -152,7 +152,7 @@ fn prepare(
 /// Checks the plan; its actions go to the maker, and `each` is shown them.
 fn check_into(
     context: &Context,
-    args: &args::Run,
+    args: &args::RunArgs,
     catalog: &Catalog,
     maker: &mut RunMaker,
     each: &mut dyn FnMut(&Action),
@@ -177,7 +177,7 @@ fn check_into(
 }
 
 /// Refuses any other plan than the one that `--digest` names.
-fn same_digest(context: &Context, args: &args::Run, read: &ReadPlan) -> Result<(), Exit> {
+fn same_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> Result<(), Exit> {
     let ours = read.plan.digest();
     match args.digest.as_deref().filter(|digest| *digest != ours) {
         None => Ok(()),
@@ -193,7 +193,7 @@ fn same_digest(context: &Context, args: &args::Run, read: &ReadPlan) -> Result<(
 /// Shows the preview and asks whether to go on; `warned` where what was said before asks for a second thought.
 fn confirm(
     context: &Context,
-    gathered: Gathered,
+    gathered: PreviewData,
     read: &ReadPlan,
     catalog: &Catalog,
     warned: bool,

@@ -7,7 +7,7 @@ use super::process::listen_for_signals;
 use crate::plan::Settings;
 use crate::provider::Catalog;
 use crate::provider::model::Window;
-use crate::simulator::{Faults, Options, SimulatedAccount, Simulator, credential_of, start};
+use crate::simulator::{Faults, SimulatedAccount, Simulator, SimulatorOptions, credential_of, start};
 use std::sync::Arc;
 
 /// Plays the providers on loopback until it is interrupted.
@@ -117,7 +117,7 @@ fn begin(
         context.printer.error(&format!("no provider `{unknown}` is simulated, so it can have no fault"));
         return Err(Exit::Usage);
     }
-    let options = Options {
+    let options = SimulatorOptions {
         port,
         accounts,
         faults,

@@ -5,7 +5,7 @@ use super::args;
 use super::context::Context;
 use super::exit::Exit;
 use crate::journal::reader::Overview;
-use crate::journal::{RunDir, RunFacts, words};
+use crate::journal::{RunDir, RunFacts, live_control};
 use crate::plan::calendar;
 use crate::run::{Event, Outcome};
 use crate::time::Clock;
@@ -23,8 +23,9 @@ pub fn status(context: &Context, args: &args::StatusArgs) -> Exit {
     });
     match read {
         Ok((running, facts, overview)) => {
-            let now =
-                words::read_now(&args.run_dir).filter(|_| running).and_then(|text| serde_json::from_str(&text).ok());
+            let now = live_control::read_state(&args.run_dir)
+                .filter(|_| running)
+                .and_then(|text| serde_json::from_str(&text).ok());
             let status = status_of(&args.run_dir, running, &facts, overview, now, context.clock.now());
             if context.global.json {
                 context.printer.result_json(&status);
@@ -116,7 +117,7 @@ impl<C: Clock + Send> Observer for LiveStatusWriter<C> {
         if matches!(event, Event::Tick(_) | Event::Bounded { .. } | Event::RunBegan { .. }) {
             let now = self.recorder.now(self.clock.now());
             // A full disk is no reason to stop telling the user: the journal sees to that.
-            drop(serde_json::to_string(&now).map(|text| words::write_now(&self.run, &text)));
+            drop(serde_json::to_string(&now).map(|text| live_control::write_state(&self.run, &text)));
         }
     }
 }

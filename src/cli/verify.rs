@@ -1,20 +1,20 @@
 //! `certsweep verify`: what the world sees of a run's revocations.
 
 use super::args;
+use super::build_senders::senders;
 use super::context::Context;
 use super::exit::Exit;
-use super::prepare::senders;
+use super::export_plan::catalog_of;
 use super::process::listen_for_signals;
-use super::remaining::catalog_of;
 use super::report::{cells_of, write_reports};
 use super::resume::same_documents;
 use super::verify_targets::{ToSee, gather};
-use crate::engine::verify::{Case, Ended, Progress, Verification, verify as ask};
-use crate::engine::{Sender, Word};
+use crate::engine::verify::{Verification, VerificationEnd, VerificationProgress, VerifyTarget, verify as ask};
+use crate::engine::{RunCommand, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::{Reader, RunDir, RunFacts};
 use crate::provider::Catalog;
-use crate::run::{StopReason, Witness};
+use crate::run::{StatusSource, StopReason};
 use crate::time::human;
 use crate::view::verification::{EachVerified, VerificationJson, VerificationSummary, VerifiedAction, render};
 use crate::wire::{HttpOptions, HttpTransport, HttpWorld};
@@ -86,8 +86,9 @@ fn state_senders(
     catalog: &Catalog,
     to_see: &ToSee,
 ) -> Result<Vec<Option<Rc<Sender<HttpTransport>>>>, Exit> {
-    let asked =
-        |index: usize| to_see.cases.iter().any(|case| case.account == index && case.witnesses.contains(Witness::State));
+    let asked = |index: usize| {
+        to_see.cases.iter().any(|case| case.account == index && case.sources.contains(StatusSource::Provider))
+    };
     let mut settings = facts.settings.clone();
     let mut index = 0;
     settings.accounts.retain(|_| {
@@ -107,9 +108,9 @@ fn in_rounds(
     senders: Vec<Option<Rc<Sender<HttpTransport>>>>,
     world: HttpWorld,
     to_see: &ToSee,
-) -> Result<(Ended, Option<i32>), Exit> {
+) -> Result<(VerificationEnd, Option<i32>), Exit> {
     if to_see.cases.is_empty() {
-        return Ok((Ended::default(), None));
+        return Ok((VerificationEnd::default(), None));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
@@ -122,7 +123,7 @@ fn in_rounds(
         let number = Rc::clone(&signal);
         tokio::task::spawn_local(async move {
             while let Some(word) = said.recv().await {
-                if let Word::Stop(StopReason::Signal(heard)) = word {
+                if let RunCommand::Stop(StopReason::Signal(heard)) = word {
                     number.set(Some(heard));
                     let _ = stop.send(());
                 }
@@ -140,7 +141,7 @@ fn in_rounds(
             wait: args.wait,
             stop: stopped,
         };
-        let mut observe = |Progress { revoked, cases, again }| {
+        let mut observe = |VerificationProgress { revoked, cases, again }| {
             if let Some(again) = again {
                 let again = human(again);
                 let (revoked, cases) = (revoked as u64 + to_see.seen_before, cases as u64 + to_see.seen_before);
@@ -156,7 +157,12 @@ fn in_rounds(
 }
 
 /// What was seen of each case, as it is kept.
-fn walk(reader: &Reader, facts: &RunFacts, cases: &[Case], each: &mut dyn FnMut(VerifiedAction)) -> Result<(), String> {
+fn walk(
+    reader: &Reader,
+    facts: &RunFacts,
+    cases: &[VerifyTarget],
+    each: &mut dyn FnMut(VerifiedAction),
+) -> Result<(), String> {
     let mut cases = cases.iter().peekable();
     for found in reader.histories() {
         let (action, history) = found.map_err(|error| error.to_string())?;
@@ -170,7 +176,7 @@ fn walk(reader: &Reader, facts: &RunFacts, cases: &[Case], each: &mut dyn FnMut(
             target: action.target,
             seconds_to_revoke: cells.after(history.finished_at).map(|after| after.as_secs_f64()),
             cells,
-            was_asked: !case.witnesses.is_empty(),
+            was_asked: !case.sources.is_empty(),
         });
     }
     Ok(())

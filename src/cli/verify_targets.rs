@@ -4,15 +4,15 @@
 use super::args;
 use super::context::Context;
 use super::exit::Exit;
-use crate::engine::verify::{Case, Known, Places, Read, has_state_call};
+use crate::engine::verify::{KnownCertificate, PublicationUrls, ReadCertificate, VerifyTarget, has_state_call};
 use crate::journal::inputs::Inputs;
 use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
 use crate::pki::{CertId, Certificate, SerialNumber};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
 use crate::provider::pointer::scalar_text;
-use crate::provider::{Catalog, Provider, Repeat};
-use crate::run::{Outcome, Seen, Witness, Witnesses};
+use crate::provider::{Catalog, Idempotency, Provider};
+use crate::run::{Outcome, Seen, StatusSource, StatusSources};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
@@ -25,9 +25,9 @@ use std::sync::Arc;
 /// What is to be seen of a run.
 pub(super) struct ToSee {
     /// In plan order.
-    pub(super) cases: Rc<Vec<Case>>,
+    pub(super) cases: Rc<Vec<VerifyTarget>>,
     /// The way to their certificates.
-    pub(super) certificate: Read,
+    pub(super) certificate: ReadCertificate,
     /// How many were seen revoked by an earlier verification.
     pub(super) seen_before: u64,
     /// How many revocations have not ended well: there is nothing to see of them.
@@ -49,8 +49,8 @@ pub(super) fn gather(
 ) -> Result<ToSee, Exit> {
     let mut files = Files::new(context, args, dir, facts)?;
     let (mut cases, mut seen_before, mut not_well) = (Vec::new(), 0, 0);
-    let wanted = |witness: &Witness| args.only.is_empty() || args.only.contains(witness);
-    let wanted: Witnesses = Witness::ALL.into_iter().filter(wanted).collect();
+    let wanted = |source: &StatusSource| args.only.is_empty() || args.only.contains(source);
+    let wanted: StatusSources = StatusSource::ALL.into_iter().filter(wanted).collect();
     let mut unknown: HashSet<String> = files.given.keys().cloned().collect();
     for found in reader.histories() {
         let (action, history) = found.map_err(|error| context.failed(&error))?;
@@ -84,7 +84,7 @@ pub(super) fn gather(
 /// Whether an operation takes something back: what makes a new certificate, or costs each time, does not.
 pub(super) fn revokes(provider: &Provider, operation: &str) -> bool {
     let rules = provider.actions().find(|(known, _)| known.name == operation);
-    rules.is_some_and(|(_, rules)| rules.csr.is_none() && rules.repeat == Repeat::Safe)
+    rules.is_some_and(|(_, rules)| rules.csr.is_none() && rules.idempotency == Idempotency::Idempotent)
 }
 
 fn has_ended_well(history: &History) -> bool {
@@ -103,7 +103,7 @@ struct Files {
     /// Issuers that have issued something, by their DER: many files hold the same.
     found: HashMap<Vec<u8>, Rc<Certificate>>,
     /// Places that certificates name: many name the same.
-    places: HashSet<Rc<Places>>,
+    places: HashSet<Rc<PublicationUrls>>,
     inputs: Inputs,
 }
 
@@ -132,18 +132,24 @@ impl Files {
         })
     }
 
-    fn case(&mut self, provider: &Provider, action: &Action, reference: Option<&str>, wanted: Witnesses) -> Case {
-        let mut witnesses = Witnesses::default();
+    fn case(
+        &mut self,
+        provider: &Provider,
+        action: &Action,
+        reference: Option<&str>,
+        wanted: StatusSources,
+    ) -> VerifyTarget {
+        let mut sources = StatusSources::default();
         if has_state_call(provider, action, reference) {
-            witnesses.add(Witness::State);
+            sources.add(StatusSource::Provider);
         }
         let (certificate, note) = match self.known(action) {
             Ok(Some(known)) => {
                 if !known.places.crl.is_empty() {
-                    witnesses.add(Witness::Crl);
+                    sources.add(StatusSource::Crl);
                 }
                 if known.places.ocsp.is_some() {
-                    witnesses.add(Witness::Ocsp);
+                    sources.add(StatusSource::Ocsp);
                 }
                 let silent = known.places.crl.is_empty() && known.places.ocsp.is_none();
                 (Some(known), silent.then(|| SILENT.to_owned()))
@@ -151,21 +157,21 @@ impl Files {
             Ok(None) => (None, None),
             Err(why) => (None, Some(why)),
         };
-        let asked = witnesses.among(wanted);
+        let asked = sources.among(wanted);
         let note = match note {
-            note if witnesses.is_empty() || !asked.is_empty() => note,
+            note if sources.is_empty() || !asked.is_empty() => note,
             Some(note) => Some(format!("{note}; {LEFT_OUT}")),
             None => Some(if certificate.is_some() { LEFT_OUT } else { ONLY_THE_PROVIDER }.to_owned()),
         };
         let (ordinal, account) = (action.ordinal, action.account);
-        Case { ordinal, account, certificate, witnesses: asked, note: note.map(Rc::from) }
+        VerifyTarget { ordinal, account, certificate, sources: asked, note: note.map(Rc::from) }
     }
 
     /// The certificate of an action, where something tells which it is.
-    fn known(&mut self, action: &Action) -> Result<Option<Known>, String> {
+    fn known(&mut self, action: &Action) -> Result<Option<KnownCertificate>, String> {
         let facts = action.certificate.as_deref();
         let issuer = facts.and_then(|facts| facts.issuer.as_ref());
-        let named = |facts: &CertificateFacts| Places {
+        let named = |facts: &CertificateFacts| PublicationUrls {
             crl: facts.crl.clone().into(),
             ocsp: facts.ocsp.clone(),
             issuers: Vec::new(),
@@ -181,13 +187,13 @@ impl Files {
             let mut cas = issuers.iter().filter(|issuer| issuer.is_ca);
             let (Some(issuer), None) = (cas.next(), cas.next()) else { return Err(NO_CA.to_owned()) };
             let id = OnceCell::from(CertId::bare(serial, Rc::clone(issuer)));
-            return Ok(Some(Known { id, places: self.places(named) }));
+            return Ok(Some(KnownCertificate { id, places: self.places(named) }));
         };
         let mut all = all.into_iter();
         let Some(mut certificate) = all.next() else { return Ok(None) };
         let of_plan = issuer.map(|file| self.issuers_of(file)).transpose()?.unwrap_or_default();
         // What the certificate says of itself comes first.
-        let places = self.places(Places {
+        let places = self.places(PublicationUrls {
             crl: if certificate.crl_urls.is_empty() { named.crl } else { Arc::clone(&certificate.crl_urls) },
             ocsp: certificate.ocsp_urls.first().cloned().or(named.ocsp),
             issuers: certificate.issuer_urls.clone(),
@@ -203,7 +209,7 @@ impl Files {
             id.issuer = Rc::clone(found);
             id
         });
-        Ok(Some(Known { id: id.map(OnceCell::from).unwrap_or_default(), places }))
+        Ok(Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), places }))
     }
 
     /// The certificate of an action, with those that follow it in its file.
@@ -237,7 +243,7 @@ impl Files {
         read
     }
 
-    fn places(&mut self, places: Places) -> Rc<Places> {
+    fn places(&mut self, places: PublicationUrls) -> Rc<PublicationUrls> {
         if let Some(known) = self.places.get(&places) {
             return Rc::clone(known);
         }
@@ -276,6 +282,6 @@ fn certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, String> {
 const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; the plan may, by `crl` and `ocsp`";
 const NO_CA: &str = "the issuer's file does not hold the certificate of one CA";
 
-/// Said of an action whose witnesses the command line has left out.
+/// Said of an action whose sources the command line has left out.
 const LEFT_OUT: &str = "`--only` leaves out everybody who could be asked";
 const ONLY_THE_PROVIDER: &str = "there is nobody to ask but the provider, whom `--only` leaves out: no certificate is known; --certificate ID=FILE names it, or `serial_number` in the plan";

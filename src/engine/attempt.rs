@@ -7,7 +7,7 @@ use super::sender::{Sender, Unsigned};
 use super::step::{LimitSignal, NEVER_AGAIN, StepContext, StepResult, closing_reply, rules};
 use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::provider::model::Operation;
-use crate::provider::{Answer, Meaning, Verdict, lookup, verdict};
+use crate::provider::{Answer, AnswerClass, Verdict, lookup, verdict};
 use crate::run::Effect;
 use crate::time::Clock;
 use crate::wire::transport::clock_skew;
@@ -68,11 +68,11 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         }
         Delivery::Answered(answer) => {
             let mut verdict = verdict::read(operation, &answer, at);
-            let refused = verdict.meaning == Meaning::RefusedToken;
+            let refused = verdict.meaning == AnswerClass::BadNonce;
             pass_refused = Some(refused);
             // A pass that is refused costs no attempt, since the next may serve; one that is refused each time would go on for ever.
             if refused && passes_refused >= MAX_REFUSED_PASSES {
-                verdict.meaning = Meaning::TryLater;
+                verdict.meaning = AnswerClass::TryLater;
             }
             let result =
                 AttemptResult::Answered { meaning: verdict.meaning, status: answer.status, declared: verdict.declared };
@@ -101,17 +101,17 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     };
 
     let meaning = verdict.as_ref().map(|verdict| verdict.meaning);
-    if meaning.is_some_and(|meaning| meaning != Meaning::RefusedCredentials) {
+    if meaning.is_some_and(|meaning| meaning != AnswerClass::Unauthorized) {
         sender.credentials_work();
     }
     let limits = match (meaning, verdict) {
-        (Some(Meaning::Throttled), Some(verdict)) => LimitSignal::throttled(&verdict),
+        (Some(AnswerClass::Throttled), Some(verdict)) => LimitSignal::throttled(&verdict),
         (None, _) => LimitSignal::Lost,
         _ => LimitSignal::Answered,
     };
     let reads_list = matches!(next, NextStep::LookUp(_)) && reads_list(sender, operation, &action, answer.as_ref());
     let skew = answer.as_ref().filter(|_| sender.compares_clocks(at)).and_then(|answer| clock_skew(answer, at));
-    let refused = meaning == Some(Meaning::Rejected);
+    let refused = meaning == Some(AnswerClass::Rejected);
     let contact = signed.then_some(match result {
         AttemptResult::NotSent => Contact::NotSent,
         AttemptResult::Lost => Contact::Lost,
@@ -142,7 +142,7 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
     let words = match (&verdict.message, &verdict.explanation) {
         (Some(message), Some(explanation)) => Some(format!("{message}; {explanation}")),
         (Some(words), None) | (None, Some(words)) => Some(words.clone()),
-        (None, None) if verdict.meaning == Meaning::Unknown => {
+        (None, None) if verdict.meaning == AnswerClass::Unknown => {
             Some(format!("HTTP {} is not an answer that the provider documents", answer.status))
         }
         (None, None) => None,

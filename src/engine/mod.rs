@@ -6,8 +6,8 @@
 
 pub mod attempt;
 pub mod circuit_breaker;
+pub mod command;
 pub mod concurrency;
-pub mod control;
 pub mod dispatcher;
 pub mod forecast;
 pub mod pace;
@@ -23,6 +23,6 @@ pub mod timing;
 pub mod verify;
 pub mod waves;
 
-pub use control::Word;
+pub use command::RunCommand;
 pub use dispatcher::{Ending, Question, Run, run};
 pub use sender::Sender;

@@ -4,7 +4,7 @@
 //! shows the contrary clears it. An operation whose repetition may cost twice is never sent while its action is tainted.
 
 use crate::journal::ActionState;
-use crate::provider::{Meaning, Repeat, Standing};
+use crate::provider::{AnswerClass, Idempotency, TargetState};
 use crate::run::{Effect, Outcome};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
     /// Whether it may be sent again after an answer was lost.
-    pub repeat: Repeat,
+    pub idempotency: Idempotency,
     /// Whether the target's state can be looked up.
     pub lookup: bool,
     /// Attempts in all.
@@ -29,7 +29,7 @@ pub enum AttemptResult {
     /// A whole answer of this meaning, with its status and whether the document declares it.
     Answered {
         /// What it means.
-        meaning: Meaning,
+        meaning: AnswerClass,
         /// The HTTP status.
         status: u16,
         /// Whether a rule of the document said so.
@@ -67,14 +67,14 @@ pub fn effect(attempt: AttemptResult) -> Effect {
         AttemptResult::NotSent => Effect::None,
         AttemptResult::Lost => Effect::Unknown,
         AttemptResult::Answered { meaning, .. } => match meaning {
-            Meaning::Succeeded | Meaning::PendingApproval => Effect::Done,
-            Meaning::AlreadyDone
-            | Meaning::Rejected
-            | Meaning::Throttled
-            | Meaning::TryLater
-            | Meaning::RefusedToken
-            | Meaning::RefusedCredentials => Effect::None,
-            Meaning::Unknown => Effect::Unknown,
+            AnswerClass::Succeeded | AnswerClass::PendingApproval => Effect::Done,
+            AnswerClass::AlreadyDone
+            | AnswerClass::Rejected
+            | AnswerClass::Throttled
+            | AnswerClass::TryLater
+            | AnswerClass::BadNonce
+            | AnswerClass::Unauthorized => Effect::None,
+            AnswerClass::Unknown => Effect::Unknown,
         },
     }
 }
@@ -85,7 +85,7 @@ pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
     match attempt {
         AttemptResult::NotSent => !down,
         AttemptResult::Answered {
-            meaning: Meaning::Throttled | Meaning::RefusedToken | Meaning::RefusedCredentials,
+            meaning: AnswerClass::Throttled | AnswerClass::BadNonce | AnswerClass::Unauthorized,
             ..
         } => false,
         AttemptResult::Lost | AttemptResult::Answered { .. } => true,
@@ -94,7 +94,7 @@ pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
 
 /// Whether what follows from an attempt is the same whatever the rules are; finding out what can be looked up takes time.
 pub const fn is_clear(attempt: AttemptResult) -> bool {
-    use Meaning::{AlreadyDone, PendingApproval, Succeeded};
+    use AnswerClass::{AlreadyDone, PendingApproval, Succeeded};
     matches!(attempt, AttemptResult::Answered { meaning: Succeeded | PendingApproval | AlreadyDone, .. })
 }
 
@@ -108,60 +108,62 @@ pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -
         AttemptResult::NotSent => used_up,
         AttemptResult::Lost => lost(rules, again, doubt),
         AttemptResult::Answered { meaning, status, declared } => match meaning {
-            Meaning::Succeeded => NextStep::End(Outcome::Succeeded),
-            Meaning::PendingApproval => NextStep::End(Outcome::PendingApproval),
-            Meaning::AlreadyDone if state.tainted => NextStep::End(Outcome::Succeeded),
-            Meaning::AlreadyDone => NextStep::End(Outcome::AlreadyDone),
-            Meaning::Throttled | Meaning::RefusedToken => NextStep::Hold,
-            Meaning::RefusedCredentials => NextStep::StopAccount,
-            Meaning::TryLater if again => NextStep::Again,
-            Meaning::TryLater => used_up,
-            Meaning::Rejected if rules.lookup && (rules.repeat == Repeat::Safe || state.tainted) => {
+            AnswerClass::Succeeded => NextStep::End(Outcome::Succeeded),
+            AnswerClass::PendingApproval => NextStep::End(Outcome::PendingApproval),
+            AnswerClass::AlreadyDone if state.tainted => NextStep::End(Outcome::Succeeded),
+            AnswerClass::AlreadyDone => NextStep::End(Outcome::AlreadyDone),
+            AnswerClass::Throttled | AnswerClass::BadNonce => NextStep::Hold,
+            AnswerClass::Unauthorized => NextStep::StopAccount,
+            AnswerClass::TryLater if again => NextStep::Again,
+            AnswerClass::TryLater => used_up,
+            AnswerClass::Rejected
+                if rules.lookup && (rules.idempotency == Idempotency::Idempotent || state.tainted) =>
+            {
                 NextStep::LookUp(if state.tainted { Doubt::Lost } else { Doubt::Refused })
             }
-            Meaning::Rejected if state.tainted => NextStep::End(Outcome::InDoubt),
-            Meaning::Rejected => NextStep::End(Outcome::Rejected),
+            AnswerClass::Rejected if state.tainted => NextStep::End(Outcome::InDoubt),
+            AnswerClass::Rejected => NextStep::End(Outcome::Rejected),
             // A gateway that broke down may answer better the next time; an answer that was not understood will not.
-            Meaning::Unknown if declared || status >= 500 || status == 408 => lost(rules, again, doubt),
-            Meaning::Unknown => doubt,
+            AnswerClass::Unknown if declared || status >= 500 || status == 408 => lost(rules, again, doubt),
+            AnswerClass::Unknown => doubt,
         },
     }
 }
 
 const fn lost(rules: Rules, again: bool, doubt: NextStep) -> NextStep {
-    match rules.repeat {
-        Repeat::Safe if again => NextStep::Again,
-        Repeat::Safe | Repeat::Unsafe => doubt,
+    match rules.idempotency {
+        Idempotency::Idempotent if again => NextStep::Again,
+        Idempotency::Idempotent | Idempotency::NotIdempotent => doubt,
     }
 }
 
 /// What follows from a status query. `refused` is whether the provider's last answer was a refusal.
-pub fn after_lookup(rules: Rules, standing: Standing, refused: bool, state: ActionState) -> NextStep {
+pub fn after_lookup(rules: Rules, standing: TargetState, refused: bool, state: ActionState) -> NextStep {
     let again = state.counted < rules.attempts && !refused;
     match standing {
-        Standing::Done if state.tainted => NextStep::End(Outcome::Succeeded),
-        Standing::Done => NextStep::End(Outcome::AlreadyDone),
-        Standing::Pending => NextStep::End(Outcome::PendingApproval),
-        Standing::NotDone if again => NextStep::Again,
-        Standing::NotDone if refused => NextStep::End(Outcome::Rejected),
-        Standing::NotDone => NextStep::End(Outcome::Failed),
-        Standing::Unknown if refused && !state.tainted => NextStep::End(Outcome::Rejected),
-        Standing::Unknown => NextStep::End(Outcome::InDoubt),
+        TargetState::Done if state.tainted => NextStep::End(Outcome::Succeeded),
+        TargetState::Done => NextStep::End(Outcome::AlreadyDone),
+        TargetState::Pending => NextStep::End(Outcome::PendingApproval),
+        TargetState::NotDone if again => NextStep::Again,
+        TargetState::NotDone if refused => NextStep::End(Outcome::Rejected),
+        TargetState::NotDone => NextStep::End(Outcome::Failed),
+        TargetState::Unknown if refused && !state.tainted => NextStep::End(Outcome::Rejected),
+        TargetState::Unknown => NextStep::End(Outcome::InDoubt),
     }
 }
 
 /// What a status query says about the attempts so far.
-pub const fn lookup_effect(standing: Standing) -> Effect {
+pub const fn lookup_effect(standing: TargetState) -> Effect {
     match standing {
-        Standing::Done | Standing::Pending => Effect::Done,
-        Standing::NotDone => Effect::None,
-        Standing::Unknown => Effect::Unknown,
+        TargetState::Done | TargetState::Pending => Effect::Done,
+        TargetState::NotDone => Effect::None,
+        TargetState::Unknown => Effect::Unknown,
     }
 }
 
 /// How an action that waits is begun: after a crash, or when `resume --retry` takes it up again, not always by sending.
 pub fn first_step(rules: Rules, state: ActionState) -> NextStep {
-    if !state.tainted || (rules.repeat == Repeat::Safe && !(state.reopened && rules.lookup)) {
+    if !state.tainted || (rules.idempotency == Idempotency::Idempotent && !(state.reopened && rules.lookup)) {
         NextStep::Again
     } else if rules.lookup {
         NextStep::LookUp(Doubt::Lost)
@@ -207,22 +209,22 @@ mod tests {
     const ANSWERS: [(&str, AttemptResult); 15] = [
         ("not sent", AttemptResult::NotSent),
         ("lost", AttemptResult::Lost),
-        ("succeeded", answered(Meaning::Succeeded, 200, true)),
-        ("pending", answered(Meaning::PendingApproval, 201, true)),
-        ("already", answered(Meaning::AlreadyDone, 409, true)),
-        ("throttled", answered(Meaning::Throttled, 429, false)),
-        ("credentials", answered(Meaning::RefusedCredentials, 401, false)),
-        ("try later", answered(Meaning::TryLater, 503, true)),
-        ("refused", answered(Meaning::Rejected, 400, false)),
-        ("500", answered(Meaning::Unknown, 500, false)),
-        ("declared unknown", answered(Meaning::Unknown, 504, true)),
-        ("408", answered(Meaning::Unknown, 408, false)),
-        ("undeclared 2xx", answered(Meaning::Unknown, 200, false)),
-        ("redirect", answered(Meaning::Unknown, 302, false)),
-        ("garbage", answered(Meaning::Unknown, 202, false)),
+        ("succeeded", answered(AnswerClass::Succeeded, 200, true)),
+        ("pending", answered(AnswerClass::PendingApproval, 201, true)),
+        ("already", answered(AnswerClass::AlreadyDone, 409, true)),
+        ("throttled", answered(AnswerClass::Throttled, 429, false)),
+        ("credentials", answered(AnswerClass::Unauthorized, 401, false)),
+        ("try later", answered(AnswerClass::TryLater, 503, true)),
+        ("refused", answered(AnswerClass::Rejected, 400, false)),
+        ("500", answered(AnswerClass::Unknown, 500, false)),
+        ("declared unknown", answered(AnswerClass::Unknown, 504, true)),
+        ("408", answered(AnswerClass::Unknown, 408, false)),
+        ("undeclared 2xx", answered(AnswerClass::Unknown, 200, false)),
+        ("redirect", answered(AnswerClass::Unknown, 302, false)),
+        ("garbage", answered(AnswerClass::Unknown, 202, false)),
     ];
 
-    const fn answered(meaning: Meaning, status: u16, declared: bool) -> AttemptResult {
+    const fn answered(meaning: AnswerClass, status: u16, declared: bool) -> AttemptResult {
         AttemptResult::Answered { meaning, status, declared }
     }
 
@@ -230,14 +232,17 @@ mod tests {
         ActionState { attempts: counted, counted, tainted, reopened: false, phase: crate::journal::Phase::Waiting }
     }
 
-    fn check(repeat: Repeat, lookup: bool, before: bool, last: bool, expected: [NextStep; 15]) {
-        let rules = Rules { repeat, lookup, attempts: 3 };
+    fn check(idempotency: Idempotency, lookup: bool, before: bool, last: bool, expected: [NextStep; 15]) {
+        let rules = Rules { idempotency, lookup, attempts: 3 };
         for ((name, attempt), expected) in ANSWERS.into_iter().zip(expected) {
             let tainted = before || effect(attempt) == Effect::Unknown;
             let next = after_attempt(rules, attempt, state(if last { 3 } else { 1 }, tainted));
-            assert_eq!(next, expected, "{repeat:?}, look-up {lookup}, tainted before {before}, last {last}: {name}");
+            assert_eq!(
+                next, expected,
+                "{idempotency:?}, look-up {lookup}, tainted before {before}, last {last}: {name}"
+            );
             if is_clear(attempt) {
-                let others = Rules { repeat: Repeat::Unsafe, lookup: !lookup, attempts: 1 };
+                let others = Rules { idempotency: Idempotency::NotIdempotent, lookup: !lookup, attempts: 1 };
                 assert_eq!(
                     after_attempt(others, attempt, state(if last { 3 } else { 1 }, tainted)),
                     expected,
@@ -259,7 +264,7 @@ mod tests {
     #[rustfmt::skip]
     fn every_cell_of_the_table() {
         use NextStep::{Hold, StopAccount};
-        use Repeat::{Safe, Unsafe};
+        use Idempotency::{Idempotent as Safe, NotIdempotent as Unsafe};
         let [ok, wait, was, no, fail, doubt] =
             [end(Succeeded), end(PendingApproval), end(AlreadyDone), end(Rejected), end(Failed), end(InDoubt)];
         // not sent, lost, succeeded, pending, already, throttled, credentials, try later, refused, 500, unknown, 408, 2xx, 3xx, garbage
@@ -279,12 +284,15 @@ mod tests {
 
     #[test]
     fn a_refused_token_costs_nothing_and_settles_nothing() {
-        let refused = answered(Meaning::RefusedToken, 400, true);
+        let refused = answered(AnswerClass::BadNonce, 400, true);
         assert_eq!((effect(refused), counts(refused, false)), (Effect::None, false));
-        for (repeat, lookup) in
-            [(Repeat::Safe, true), (Repeat::Safe, false), (Repeat::Unsafe, true), (Repeat::Unsafe, false)]
-        {
-            let rules = Rules { repeat, lookup, attempts: 3 };
+        for (idempotency, lookup) in [
+            (Idempotency::Idempotent, true),
+            (Idempotency::Idempotent, false),
+            (Idempotency::NotIdempotent, true),
+            (Idempotency::NotIdempotent, false),
+        ] {
+            let rules = Rules { idempotency, lookup, attempts: 3 };
             for (counted, tainted) in [(0, false), (2, true), (3, false)] {
                 assert_eq!(after_attempt(rules, refused, state(counted, tainted)), NextStep::Hold);
             }
@@ -293,19 +301,19 @@ mod tests {
 
     #[test]
     fn what_a_look_up_settles() {
-        let rules = Rules { repeat: Repeat::Safe, lookup: true, attempts: 3 };
+        let rules = Rules { idempotency: Idempotency::Idempotent, lookup: true, attempts: 3 };
         for (standing, refused, tainted, counted, expected) in [
-            (Standing::Done, true, false, 1, end(AlreadyDone)),
-            (Standing::Done, true, true, 2, end(Succeeded)),
-            (Standing::Done, false, true, 3, end(Succeeded)),
-            (Standing::Pending, false, true, 3, end(PendingApproval)),
-            (Standing::NotDone, false, true, 1, AGAIN),
-            (Standing::NotDone, false, true, 3, end(Failed)),
-            (Standing::NotDone, true, false, 1, end(Rejected)),
-            (Standing::NotDone, true, true, 1, end(Rejected)),
-            (Standing::Unknown, true, false, 1, end(Rejected)),
-            (Standing::Unknown, true, true, 1, end(InDoubt)),
-            (Standing::Unknown, false, true, 1, end(InDoubt)),
+            (TargetState::Done, true, false, 1, end(AlreadyDone)),
+            (TargetState::Done, true, true, 2, end(Succeeded)),
+            (TargetState::Done, false, true, 3, end(Succeeded)),
+            (TargetState::Pending, false, true, 3, end(PendingApproval)),
+            (TargetState::NotDone, false, true, 1, AGAIN),
+            (TargetState::NotDone, false, true, 3, end(Failed)),
+            (TargetState::NotDone, true, false, 1, end(Rejected)),
+            (TargetState::NotDone, true, true, 1, end(Rejected)),
+            (TargetState::Unknown, true, false, 1, end(Rejected)),
+            (TargetState::Unknown, true, true, 1, end(InDoubt)),
+            (TargetState::Unknown, false, true, 1, end(InDoubt)),
         ] {
             assert_eq!(
                 after_lookup(rules, standing, refused, state(counted, tainted)),
@@ -317,19 +325,19 @@ mod tests {
 
     #[test]
     fn how_a_waiting_action_begins() {
-        for (repeat, lookup, tainted, reopened, expected) in [
-            (Repeat::Safe, true, false, false, AGAIN),
-            (Repeat::Safe, true, true, false, AGAIN),
-            (Repeat::Safe, true, true, true, LOST),
-            (Repeat::Safe, false, true, true, AGAIN),
-            (Repeat::Unsafe, true, false, true, AGAIN),
-            (Repeat::Unsafe, true, true, false, LOST),
-            (Repeat::Unsafe, false, true, false, end(InDoubt)),
-            (Repeat::Unsafe, false, true, true, end(InDoubt)),
+        for (idempotency, lookup, tainted, reopened, expected) in [
+            (Idempotency::Idempotent, true, false, false, AGAIN),
+            (Idempotency::Idempotent, true, true, false, AGAIN),
+            (Idempotency::Idempotent, true, true, true, LOST),
+            (Idempotency::Idempotent, false, true, true, AGAIN),
+            (Idempotency::NotIdempotent, true, false, true, AGAIN),
+            (Idempotency::NotIdempotent, true, true, false, LOST),
+            (Idempotency::NotIdempotent, false, true, false, end(InDoubt)),
+            (Idempotency::NotIdempotent, false, true, true, end(InDoubt)),
         ] {
-            let rules = Rules { repeat, lookup, attempts: 3 };
+            let rules = Rules { idempotency, lookup, attempts: 3 };
             let state = ActionState { reopened, ..state(1, tainted) };
-            assert_eq!(first_step(rules, state), expected, "{repeat:?} {lookup} {tainted} {reopened}");
+            assert_eq!(first_step(rules, state), expected, "{idempotency:?} {lookup} {tainted} {reopened}");
         }
     }
 

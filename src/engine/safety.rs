@@ -6,7 +6,7 @@
 use crate::plan::calendar::{closes_at, open_times};
 use crate::plan::settings::Schedule;
 use crate::plan::settings::{Safety, StopWhen};
-use crate::provider::Standing;
+use crate::provider::TargetState;
 use crate::run::Outcome;
 use jiff::Timestamp;
 use std::collections::VecDeque;
@@ -32,17 +32,17 @@ pub const fn is_read_back(outcome: Outcome) -> bool {
 }
 
 /// What follows from the `looks`-th look at the target of a canary that was said to have ended well.
-pub fn after_read_back(standing: Standing, seen: &str, looks: u32) -> AfterReadBack {
+pub fn after_read_back(standing: TargetState, seen: &str, looks: u32) -> AfterReadBack {
     match standing {
-        Standing::Done | Standing::Pending => AfterReadBack::GoOn,
-        Standing::Unknown if seen.is_empty() => {
+        TargetState::Done | TargetState::Pending => AfterReadBack::GoOn,
+        TargetState::Unknown if seen.is_empty() => {
             AfterReadBack::GoOnUnproved("the status query does not tell".to_owned())
         }
-        Standing::Unknown => AfterReadBack::GoOnUnproved(format!("the status query does not tell: {seen}")),
-        Standing::NotDone if looks < MAX_READ_BACKS => {
+        TargetState::Unknown => AfterReadBack::GoOnUnproved(format!("the status query does not tell: {seen}")),
+        TargetState::NotDone if looks < MAX_READ_BACKS => {
             AfterReadBack::ReadAgain(READ_BACK_PAUSE.saturating_mul(looks.max(1)))
         }
-        Standing::NotDone => AfterReadBack::Stop(format!(
+        TargetState::NotDone => AfterReadBack::Stop(format!(
             "was answered with success, and the status query shows that it did not take effect: {seen}"
         )),
     }
@@ -165,15 +165,15 @@ mod tests {
     fn only_a_look_that_shows_no_effect_stops_the_run() {
         let again = |seconds| AfterReadBack::ReadAgain(Duration::from_secs(seconds));
         for (standing, looks, expected) in [
-            (Standing::Done, 1, AfterReadBack::GoOn),
-            (Standing::Done, 3, AfterReadBack::GoOn),
-            (Standing::Pending, 1, AfterReadBack::GoOn),
-            (Standing::Unknown, 1, AfterReadBack::GoOnUnproved("the status query does not tell: x".to_owned())),
-            (Standing::Unknown, 3, AfterReadBack::GoOnUnproved("the status query does not tell: x".to_owned())),
-            (Standing::NotDone, 1, again(2)),
-            (Standing::NotDone, 2, again(4)),
+            (TargetState::Done, 1, AfterReadBack::GoOn),
+            (TargetState::Done, 3, AfterReadBack::GoOn),
+            (TargetState::Pending, 1, AfterReadBack::GoOn),
+            (TargetState::Unknown, 1, AfterReadBack::GoOnUnproved("the status query does not tell: x".to_owned())),
+            (TargetState::Unknown, 3, AfterReadBack::GoOnUnproved("the status query does not tell: x".to_owned())),
+            (TargetState::NotDone, 1, again(2)),
+            (TargetState::NotDone, 2, again(4)),
             (
-                Standing::NotDone,
+                TargetState::NotDone,
                 3,
                 AfterReadBack::Stop(
                     "was answered with success, and the status query shows that it did not take effect: x".to_owned(),

@@ -4,7 +4,7 @@
 use super::circuit_breaker::Contact;
 use crate::plan::Account;
 use crate::provider::model::Operation;
-use crate::provider::{CredentialReference, Provider, retry_after};
+use crate::provider::{CredentialReference, Provider, verdict};
 use crate::text::safe;
 use crate::wire::{Delivery, Pass, Signer, Transport, WireRequest, request};
 use jiff::{SignedDuration, Timestamp};
@@ -165,7 +165,7 @@ impl<T: Transport> Sender<T> {
             }
         };
         let refused = !matches!(answer.status, 408 | 429 | 500..);
-        let wait = answer.header("retry-after").and_then(|text| retry_after::read(text, at));
+        let wait = answer.header("retry-after").and_then(|text| verdict::retry_after(text, at));
         let throttled = (answer.status == 429 || (answer.status == 503 && wait.is_some())).then_some(wait);
         let taken = self.signer.borrow_mut().take_token(&answer);
         taken.map_err(|cause| TokenError { throttled, ..error(self.excerpt(&cause), refused, Contact::Answered) })?;

@@ -1,7 +1,7 @@
 //! What earlier processes of a run sent, and how long ago: the rate windows still count it. A fold of the journal's records in
 //! their order; pure.
 
-use crate::journal::{Kept, Record};
+use crate::journal::{Record, StoredRecord};
 use crate::provider::model::Window;
 use crate::run::Ordinal;
 use jiff::Timestamp;
@@ -60,7 +60,7 @@ impl Sent {
     }
 
     /// Takes the next record: those that move no action first, then each action's together.
-    pub(super) fn take(&mut self, kept: &Kept) {
+    pub(super) fn take(&mut self, kept: &StoredRecord) {
         if self.open.is_some() && kept.record.ordinal() != self.open {
             self.close();
         }
@@ -104,7 +104,7 @@ impl Sent {
 
     /// How long ago a record was written, at the least. By the steady clock where it has counted on since; otherwise by the wall
     /// clock, which may have been set meanwhile, but surely not longer ago than the machine runs.
-    fn age(&self, kept: &Kept) -> Duration {
+    fn age(&self, kept: &StoredRecord) -> Duration {
         let boot = self.boots.get(&kept.process()).and_then(Option::as_ref);
         if let Some(boot) = boot
             && self.present.boot.as_ref() == Some(boot)
@@ -128,7 +128,7 @@ mod tests {
 
     /// Began with a boot, an attempt of action 0 that ended at a second of the wall and one of the steady clock, one of action 1
     /// without an end, and a status query.
-    fn records(boot: Option<&str>, wall: i64, steady: u64) -> Vec<Kept> {
+    fn records(boot: Option<&str>, wall: i64, steady: u64) -> Vec<StoredRecord> {
         let answer = Reply::default();
         let records = [
             (1, Record::Began { at: at(0), version: String::new(), boot: boot.map(str::to_owned) }),
@@ -137,7 +137,8 @@ mod tests {
             (5, Record::Ended { ordinal: 0, at: at(wall), outcome: Outcome::Succeeded, answer }),
             (4, Record::Intent { ordinal: 1, attempt: 1, at: at(wall) }),
         ];
-        let kept = |(seq, record)| Kept { seq: (1_u64 << 40) + seq, steady: Duration::from_secs(steady), record };
+        let kept =
+            |(seq, record)| StoredRecord { seq: (1_u64 << 40) + seq, steady: Duration::from_secs(steady), record };
         records.into_iter().map(kept).collect()
     }
 
@@ -176,7 +177,11 @@ mod tests {
         let present = Present { wall: at(1000), steady: Duration::ZERO, boot: None };
         let mut sent = Sent::new(present, Duration::ZERO, Duration::ZERO);
         for (seq, windows) in [(1, vec!["40/5s".to_owned()]), (2, vec!["33/5s".to_owned(), "nonsense".to_owned()])] {
-            sent.take(&Kept { seq, steady: Duration::ZERO, record: Record::Learnt { account: 1, windows, at: at(0) } });
+            sent.take(&StoredRecord {
+                seq,
+                steady: Duration::ZERO,
+                record: Record::Learnt { account: 1, windows, at: at(0) },
+            });
         }
         assert_eq!(sent.learnt[&1], [Window::parse("33/5s").unwrap()]);
     }

@@ -6,8 +6,8 @@ use super::retry::{self, NextStep};
 use super::sender::Sender;
 use super::step::{JournalFailed, LimitSignal, StepContext, StepResult, append, closing_reply, rules};
 use crate::journal::{ActionState, Record, Reply, ToSend};
-use crate::provider::model::{Kind, LookupRule, Operation};
-use crate::provider::{Answer, Meaning, Standing, lookup};
+use crate::provider::model::{LookupRule, Operation, ParameterType};
+use crate::provider::{Answer, AnswerClass, TargetState, lookup};
 use crate::run::Outcome;
 use crate::time::Clock;
 use crate::wire::{Delivery, Transport};
@@ -58,9 +58,9 @@ pub enum StatusQueryResult {
 #[derive(Debug)]
 pub enum StatusAnswer {
     /// How the target stands, and what was seen.
-    Standing {
+    TargetState {
         /// How it stands.
-        standing: Standing,
+        standing: TargetState,
         /// What was seen, in a few words.
         seen: String,
         /// What the limits must know.
@@ -110,7 +110,7 @@ pub async fn query_and_settle<T: Transport, C: Clock>(
     query: StatusQuery,
 ) -> Result<StatusQueryResult, JournalFailed> {
     Ok(match ask(&context, &query).await? {
-        StatusAnswer::Standing { standing, seen, limits } => settle(&context, &query, standing, &seen, limits),
+        StatusAnswer::TargetState { standing, seen, limits } => settle(&context, &query, standing, &seen, limits),
         StatusAnswer::Nothing(looked_up) => looked_up,
     })
 }
@@ -124,7 +124,7 @@ pub async fn ask<T: Transport, C: Clock>(
     query: &StatusQuery,
 ) -> Result<StatusAnswer, JournalFailed> {
     let unknown =
-        StatusAnswer::Standing { standing: Standing::Unknown, seen: String::new(), limits: LimitSignal::Unsent };
+        StatusAnswer::TargetState { standing: TargetState::Unknown, seen: String::new(), limits: LimitSignal::Unsent };
     let Some((rule, operation, mut parameters)) = chosen(context, query) else { return Ok(unknown) };
     let key = format!("{} {}", rule.operation, Value::Object(parameters.clone()));
     let mut page = 0;
@@ -138,7 +138,7 @@ pub async fn ask<T: Transport, C: Clock>(
         let next = lookup::next_page(rule, &list.pages);
         page = if next.is_some() { list.pages.len() } else { 0 };
         if let Some((standing, seen)) = list.standing_of(rule, query) {
-            return Ok(StatusAnswer::Standing { standing, seen, limits: LimitSignal::Unsent });
+            return Ok(StatusAnswer::TargetState { standing, seen, limits: LimitSignal::Unsent });
         }
         if let Some(number) = next {
             parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
@@ -170,19 +170,21 @@ pub async fn ask<T: Transport, C: Clock>(
                 list.add_page(page, asked_at, body);
                 list.standing_of(rule, query)
             } else {
-                Some(lookup::standing(rule, &query.action.parameters, &[body]))
+                Some(lookup::target_state(rule, &query.action.parameters, &[body]))
             };
             match standing {
-                Some((standing, seen)) => Ok(StatusAnswer::Standing { standing, seen, limits: LimitSignal::Answered }),
+                Some((standing, seen)) => {
+                    Ok(StatusAnswer::TargetState { standing, seen, limits: LimitSignal::Answered })
+                }
                 None => Ok(StatusAnswer::Nothing(StatusQueryResult::More)),
             }
         }
         Err(verdict) => {
             let limits = match verdict.meaning {
-                Meaning::Throttled => LimitSignal::throttled(&verdict),
+                AnswerClass::Throttled => LimitSignal::throttled(&verdict),
                 _ => LimitSignal::Answered,
             };
-            let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);
+            let refused_token = (verdict.meaning == AnswerClass::Unauthorized).then_some(token_number);
             let words = verdict.message.or(verdict.explanation).unwrap_or_default();
             let words = context.sender.excerpt(&words);
             let cause = format!("the status query was answered with HTTP {} {words}", answer.status);
@@ -210,7 +212,7 @@ fn failed<T: Transport, C: Clock>(context: &StepContext<T, C>, cause: &str, cont
 /// Ends a status query that contact to nothing too often: what it would have told stays unknown.
 pub fn give_up<T: Transport, C: Clock>(context: &StepContext<T, C>, query: &StatusQuery) -> StatusQueryResult {
     let cause = query.doubtful.cause.clone().unwrap_or_default();
-    settle(context, query, Standing::Unknown, &cause, LimitSignal::Unsent)
+    settle(context, query, TargetState::Unknown, &cause, LimitSignal::Unsent)
 }
 
 impl ReadList {
@@ -224,13 +226,13 @@ impl ReadList {
     }
 
     /// What it tells about an action, where it was asked for after the doubt arose and has come far enough.
-    fn standing_of(&self, rule: &LookupRule, query: &StatusQuery) -> Option<(Standing, String)> {
+    fn standing_of(&self, rule: &LookupRule, query: &StatusQuery) -> Option<(TargetState, String)> {
         if self.pages.is_empty() || self.asked_at < query.doubtful.since {
             return None;
         }
-        let (standing, seen) = lookup::standing(rule, &query.action.parameters, &self.pages);
+        let (standing, seen) = lookup::target_state(rule, &query.action.parameters, &self.pages);
         let whole = lookup::next_page(rule, &self.pages).is_none();
-        (standing != Standing::Unknown || whole).then_some((standing, seen))
+        (standing != TargetState::Unknown || whole).then_some((standing, seen))
     }
 }
 
@@ -251,7 +253,7 @@ fn chosen<'a, T, C>(
 fn settle<T: Transport, C: Clock>(
     context: &StepContext<T, C>,
     query: &StatusQuery,
-    standing: Standing,
+    standing: TargetState,
     seen: &str,
     limits: LimitSignal,
 ) -> StatusQueryResult {
@@ -263,7 +265,7 @@ fn settle<T: Transport, C: Clock>(
     let next = retry::after_lookup(rules, standing, doubtful.refused, *state);
     let mut reply = doubtful.reply.clone();
     let mut records = Vec::new();
-    if state.tainted || standing != Standing::Unknown {
+    if state.tainted || standing != TargetState::Unknown {
         records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(standing), seen: seen.clone() });
     }
     if let NextStep::End(outcome) = next {
@@ -299,6 +301,6 @@ fn settle<T: Transport, C: Clock>(
 }
 
 fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {
-    let text = operation.parameter(parameter).is_some_and(|parameter| parameter.kind == Kind::String);
+    let text = operation.parameter(parameter).is_some_and(|parameter| parameter.kind == ParameterType::String);
     if text { Value::from(number.to_string()) } else { Value::from(number) }
 }

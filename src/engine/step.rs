@@ -7,7 +7,7 @@ use super::sender::Sender;
 use super::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Record, Reply, ToSend};
 use crate::provider::model::{Operation, Window};
-use crate::provider::{Answer, Repeat, Verdict, lookup};
+use crate::provider::{Answer, Idempotency, Verdict, lookup};
 use crate::run::{Ordinal, Outcome};
 use crate::wire::{Pass, Transport};
 use jiff::{SignedDuration, Timestamp};
@@ -113,7 +113,7 @@ pub fn rules<T>(
     // An operation that is no action's is not repeated, whatever asks for it.
     let Some(rules) = &operation.action else { return NEVER_AGAIN };
     let lookup = !lookup::choose(&sender.provider, rules, &action.parameters, answer).is_empty();
-    Rules { repeat: rules.repeat, lookup, attempts }
+    Rules { idempotency: rules.idempotency, lookup, attempts }
 }
 
 /// The intent of an action's next attempt.
@@ -170,4 +170,4 @@ pub async fn append(journal: &Journal, steady: Duration, records: Vec<Record>) -
 }
 
 /// Nothing is repeated and nothing is looked up.
-pub(super) const NEVER_AGAIN: Rules = Rules { repeat: Repeat::Unsafe, lookup: false, attempts: 1 };
+pub(super) const NEVER_AGAIN: Rules = Rules { idempotency: Idempotency::NotIdempotent, lookup: false, attempts: 1 };

@@ -13,25 +13,25 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// Where it cannot be written; the run goes on without.
-pub fn write_now(run: &Path, text: &str) -> io::Result<()> {
+pub fn write_state(run: &Path, text: &str) -> io::Result<()> {
     put_text(&run.join(LIVE), text)
 }
 
 /// How the run goes, where a process says so.
-pub fn read_now(run: &Path) -> Option<String> {
+pub fn read_state(run: &Path) -> Option<String> {
     read(&run.join(LIVE))
 }
 
 /// What an earlier process said, which was killed, holds no more.
-pub fn forget_now(run: &Path) {
+pub fn remove_state(run: &Path) {
     drop(fs::remove_file(run.join(LIVE)));
 }
 
 /// Nobody carries the run out any more: nothing is said, and no command obeyed. Replies stay for those who wait for one.
 pub fn clear(run: &Path) {
-    forget_now(run);
-    for (command, _) in waiting(run) {
-        take_back(&command);
+    remove_state(run);
+    for (command, _) in waiting_commands(run) {
+        withdraw(&command);
     }
     drop(fs::remove_dir(run.join(COMMANDS)));
 }
@@ -40,7 +40,7 @@ pub fn clear(run: &Path) {
 ///
 /// # Errors
 /// Where it cannot be written.
-pub fn say(run: &Path, name: &str, text: &str) -> Result<PathBuf, JournalError> {
+pub fn send_command(run: &Path, name: &str, text: &str) -> Result<PathBuf, JournalError> {
     let commands = run.join(COMMANDS);
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
@@ -57,7 +57,7 @@ pub fn say(run: &Path, name: &str, text: &str) -> Result<PathBuf, JournalError> 
 }
 
 /// The commands that wait, with their texts.
-pub fn waiting(run: &Path) -> Vec<(PathBuf, String)> {
+pub fn waiting_commands(run: &Path) -> Vec<(PathBuf, String)> {
     let entries = fs::read_dir(run.join(COMMANDS)).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == COMMAND)).collect();
     paths.sort();
@@ -68,14 +68,14 @@ pub fn waiting(run: &Path) -> Vec<(PathBuf, String)> {
 ///
 /// # Errors
 /// Where the reply cannot be written.
-pub fn answer(command: &Path, text: &str) -> io::Result<()> {
+pub fn reply(command: &Path, text: &str) -> io::Result<()> {
     let answered = put_text(&command.with_extension(REPLY), text);
     fs::remove_file(command)?;
     answered
 }
 
 /// The reply to a command, where there is one; it is taken away.
-pub fn answered(command: &Path) -> Option<String> {
+pub fn take_reply(command: &Path) -> Option<String> {
     let path = command.with_extension(REPLY);
     let text = read(&path)?;
     drop(fs::remove_file(&path));
@@ -85,7 +85,7 @@ pub fn answered(command: &Path) -> Option<String> {
 }
 
 /// Takes a command back that nobody has obeyed; whether it was still there.
-pub fn take_back(command: &Path) -> bool {
+pub fn withdraw(command: &Path) -> bool {
     fs::remove_file(command).is_ok()
 }
 
@@ -113,32 +113,32 @@ mod tests {
     #[test]
     fn a_command_is_found_replied_to_and_gone() {
         let run = tempfile::tempdir().unwrap();
-        assert!(waiting(run.path()).is_empty());
-        let second = say(run.path(), "2", "go").unwrap();
-        let first = say(run.path(), "1", "pause").unwrap();
-        let heard = waiting(run.path());
+        assert!(waiting_commands(run.path()).is_empty());
+        let second = send_command(run.path(), "2", "go").unwrap();
+        let first = send_command(run.path(), "1", "pause").unwrap();
+        let heard = waiting_commands(run.path());
         assert_eq!(heard, [(first.clone(), "pause".to_owned()), (second.clone(), "go".to_owned())]);
-        assert_eq!(answered(&first), None);
-        answer(&first, "yes").unwrap();
-        assert_eq!((answered(&first).as_deref(), answered(&first)), (Some("yes"), None));
-        assert_eq!((take_back(&first), take_back(&second), take_back(&second)), (false, true, false));
-        assert!(waiting(run.path()).is_empty());
-        let last = say(run.path(), "3", "go").unwrap();
-        say(run.path(), "4", "go").unwrap();
-        answer(&last, "yes").unwrap();
+        assert_eq!(take_reply(&first), None);
+        reply(&first, "yes").unwrap();
+        assert_eq!((take_reply(&first).as_deref(), take_reply(&first)), (Some("yes"), None));
+        assert_eq!((withdraw(&first), withdraw(&second), withdraw(&second)), (false, true, false));
+        assert!(waiting_commands(run.path()).is_empty());
+        let last = send_command(run.path(), "3", "go").unwrap();
+        send_command(run.path(), "4", "go").unwrap();
+        reply(&last, "yes").unwrap();
         clear(run.path());
-        assert!(waiting(run.path()).is_empty());
-        assert_eq!(answered(&last).as_deref(), Some("yes"), "who asked may come late");
+        assert!(waiting_commands(run.path()).is_empty());
+        assert_eq!(take_reply(&last).as_deref(), Some("yes"), "who asked may come late");
         assert_eq!(fs::read_dir(run.path()).unwrap().count(), 0);
     }
 
     #[test]
     fn how_it_goes_is_replaced_whole_and_private() {
         let run = tempfile::tempdir().unwrap();
-        assert_eq!(read_now(run.path()), None);
-        write_now(run.path(), "{}").unwrap();
-        write_now(run.path(), "{\"a\":1}").unwrap();
-        assert_eq!(read_now(run.path()).as_deref(), Some("{\"a\":1}"));
+        assert_eq!(read_state(run.path()), None);
+        write_state(run.path(), "{}").unwrap();
+        write_state(run.path(), "{\"a\":1}").unwrap();
+        assert_eq!(read_state(run.path()).as_deref(), Some("{\"a\":1}"));
         assert_eq!(fs::read_dir(run.path()).unwrap().count(), 1);
         #[cfg(unix)]
         {
@@ -147,6 +147,6 @@ mod tests {
             assert_eq!(mode, 0o600);
         }
         clear(run.path());
-        assert_eq!(read_now(run.path()), None);
+        assert_eq!(read_state(run.path()), None);
     }
 }

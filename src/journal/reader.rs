@@ -145,17 +145,6 @@ impl Reader {
         self.action(ordinal).map(ToSend::from)
     }
 
-    /// The same of an action and of those of its account that come soon after it, in plan order.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub fn to_send_from(&self, ordinal: Ordinal, account: usize) -> Result<Vec<ToSend>, JournalError> {
-        // Among the actions of other accounts an account's own may be rare: the rows that are looked through are bounded, too.
-        let which = format!("ordinal BETWEEN ?1 AND ?1 + {LOOKED_THROUGH} AND account = ?2 LIMIT {READ_AHEAD}");
-        let found = self.actions_where(PARAMETERS, &which, (to_sql(ordinal), to_sql(account as u64)))?;
-        Ok(found.into_iter().map(ToSend::from).collect())
-    }
-
     fn actions_where(&self, parameters: &str, which: &str, by: impl Params) -> Result<Vec<Action>, JournalError> {
         let select = format!("SELECT {COLUMNS}, {parameters} FROM action WHERE {which}");
         let mut statement = self.connection.prepare_cached(&select).map_err(self.database())?;
@@ -438,6 +427,3 @@ pub(super) const FACTS: &str = "facts";
 pub(super) const OPERATIONS: &str = "operations";
 /// Actions that are read at a time with their records.
 const HISTORIES_AT_ONCE: u64 = 256;
-/// Rows that are looked through to read actions ahead, and actions that are read.
-const LOOKED_THROUGH: u32 = 255;
-const READ_AHEAD: u32 = 64;

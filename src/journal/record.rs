@@ -1,6 +1,6 @@
 //! The journal's records. A record is written before what it announces is done (an intent) or shown (an end).
 
-use crate::run::{Effect, Ordinal, Outcome, Seen, Witness};
+use crate::run::{Effect, Ordinal, Outcome, Seen, StatusSource};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -157,7 +157,7 @@ pub enum Record {
         /// What was seen.
         seen: Seen,
         /// Who said so.
-        by: Vec<Witness>,
+        by: Vec<StatusSource>,
         /// Since when the target is revoked, as its issuer says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         revoked_at: Option<Timestamp>,

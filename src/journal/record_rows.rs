@@ -148,7 +148,7 @@ const RARE: &str = "INSERT INTO journal (ordinal, seq, steady, body) VALUES (?1,
 mod tests {
     use super::super::schema;
     use super::*;
-    use crate::run::{Seen, Witness};
+    use crate::run::{Seen, StatusSource};
 
     fn at(micros: i64) -> Timestamp {
         Timestamp::from_microsecond(1_700_000_000_000_000 + micros).unwrap()
@@ -162,7 +162,7 @@ mod tests {
             message: Some("인증서".to_owned()),
             reference: None,
         };
-        let (by, why) = (vec![Witness::Crl], Some("it is not on the list".to_owned()));
+        let (by, why) = (vec![StatusSource::Crl], Some("it is not on the list".to_owned()));
         // In the order in which they are read.
         let records = [
             Record::Began { at: at(0), version: "1".to_owned(), boot: Some("b".to_owned()) },

@@ -1,7 +1,7 @@
 //! What the records say: [`ActionState::next`] is the only transition function, and refuses illegal moves. Pure.
 
 use super::record::{Record, Reply};
-use crate::run::{Effect, Ordinal, Outcome, Seen, Witness};
+use crate::run::{Effect, Ordinal, Outcome, Seen, StatusSource};
 use jiff::Timestamp;
 
 /// Where one action stands. Small, so that a running process can hold one for each of a million actions.
@@ -167,7 +167,7 @@ pub struct Verified {
     /// What.
     pub seen: Seen,
     /// Who said so.
-    pub by: Vec<Witness>,
+    pub by: Vec<StatusSource>,
     /// Since when the target is revoked, as its issuer says.
     pub revoked_at: Option<Timestamp>,
     /// Why it is not seen revoked.
@@ -233,7 +233,7 @@ mod tests {
             ordinal: 0,
             at: at(),
             seen: Seen::Good,
-            by: vec![Witness::Crl],
+            by: vec![StatusSource::Crl],
             revoked_at: None,
             why: None,
         };

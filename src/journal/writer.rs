@@ -15,11 +15,11 @@ use std::time::Duration;
 pub type Acknowledge = Box<dyn FnOnce(Result<(), String>) + Send>;
 
 /// Called for records that were handed over together: how many there are, and what became of them. As [`Acknowledge`].
-pub type Tell = Arc<dyn Fn(usize, Written) + Send + Sync>;
+pub type Notify = Arc<dyn Fn(usize, Durability) + Send + Sync>;
 
 /// What became of records that were handed over together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Written {
+pub enum Durability {
     /// They are durable.
     All,
     /// Those are that begin nothing; the others are not, for this reason.
@@ -39,7 +39,7 @@ pub struct Journal {
 #[derive(Default)]
 struct Unflushed {
     records: Vec<TimedRecord>,
-    tell: Option<Tell>,
+    notify: Option<Notify>,
 }
 
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ struct PoweredDatabase {
 }
 
 #[derive(Default)]
-struct DelayedAnswers(Vec<(OnDurable, Written)>);
+struct DelayedAnswers(Vec<(OnDurable, Durability)>);
 
 /// The run's database, and the place of the next record in the order of writing.
 #[derive(Debug)]
@@ -85,9 +85,9 @@ struct Batch {
 }
 
 /// Who hears what became of a batch.
-type OnDurable = Box<dyn FnOnce(Written) + Send>;
+type OnDurable = Box<dyn FnOnce(Durability) + Send>;
 
-impl Written {
+impl Durability {
     /// What became of one of them.
     pub fn of(&self, begins_something: bool) -> Result<(), &str> {
         match self {
@@ -154,8 +154,8 @@ impl Journal {
     }
 
     /// Who hears from now on what became of queued records.
-    pub fn tell(&self, tell: Tell) {
-        self.queued.borrow_mut().tell = Some(tell);
+    pub fn notify(&self, notify: Notify) {
+        self.queued.borrow_mut().notify = Some(notify);
     }
 
     /// Queues a record: it is handed over by the next [`Self::flush`] or [`Self::append`], so that what comes of one turn shares a
@@ -172,11 +172,11 @@ impl Journal {
         }
         let room = Vec::with_capacity(queued.records.len());
         let records = std::mem::replace(&mut queued.records, room);
-        let (count, tell) = (records.len(), queued.tell.clone());
+        let (count, notify) = (records.len(), queued.notify.clone());
         drop(queued);
         self.hand_over(Batch {
             records,
-            done: Box::new(move |written| tell.into_iter().for_each(|tell| tell(count, written.clone()))),
+            done: Box::new(move |written| notify.into_iter().for_each(|notify| notify(count, written.clone()))),
         });
     }
 
@@ -195,13 +195,13 @@ impl Journal {
         match &self.sink {
             Sink::Thread(sender) => {
                 if let Err(unsent) = sender.send(batch) {
-                    (unsent.0.done)(Written::Nothing(JournalError::Closed.to_string()));
+                    (unsent.0.done)(Durability::Nothing(JournalError::Closed.to_string()));
                 }
             }
-            Sink::Nowhere => (batch.done)(Written::All),
+            Sink::Nowhere => (batch.done)(Durability::All),
             Sink::Here(powered) => {
                 let Ok(mut here) = powered.lock() else {
-                    return (batch.done)(Written::Nothing(JournalError::Closed.to_string()));
+                    return (batch.done)(Durability::Nothing(JournalError::Closed.to_string()));
                 };
                 let Some(written) = here.write(&batch.records) else {
                     // Kept unanswered for ever: a process without power says nothing.
@@ -233,15 +233,15 @@ impl Journal {
 
 impl PoweredDatabase {
     /// Writes records, or as many as the power lasts for; nothing comes back where it fails on the way.
-    fn write(&mut self, records: &[TimedRecord]) -> Option<Written> {
+    fn write(&mut self, records: &[TimedRecord]) -> Option<Durability> {
         let whole = u64::try_from(records.len()).is_ok_and(|count| count <= self.records_left);
         self.cut |= !whole;
         let written = if whole { records } else { records.get(..self.records_left as usize).unwrap_or_default() };
         self.records_left -= written.len() as u64;
         if let Err(error) = self.database.commit(written.iter()) {
-            return Some(Written::Nothing(error.to_string()));
+            return Some(Durability::Nothing(error.to_string()));
         }
-        whole.then_some(Written::All)
+        whole.then_some(Durability::All)
     }
 }
 
@@ -276,11 +276,11 @@ fn write(mut database: Database, reserve: &Path, receiver: &Receiver<Batch>) {
 }
 
 impl DiskRoom {
-    fn write(&mut self, database: &mut Database, reserve: &Path, batches: &[Batch]) -> Written {
+    fn write(&mut self, database: &mut Database, reserve: &Path, batches: &[Batch]) -> Durability {
         let records = || batches.iter().flat_map(|batch| &batch.records);
         if let Self::Enough = self {
             match database.commit(records()) {
-                Ok(()) => return Written::All,
+                Ok(()) => return Durability::All,
                 Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => {
                     // The reserve is there for this: how everything in flight ends must find room.
                     drop(std::fs::remove_file(reserve));
@@ -291,13 +291,13 @@ impl DiskRoom {
         }
         if let Self::Ends = self {
             match database.commit(records().filter(|timed| !timed.record.begins_something())) {
-                Ok(()) => return Written::Ends("the disk is full; nothing more is sent".to_owned()),
+                Ok(()) => return Durability::Ends("the disk is full; nothing more is sent".to_owned()),
                 Err(error) => *self = Self::None(error.to_string()),
             }
         }
         match self {
-            Self::None(cause) => Written::Nothing(cause.clone()),
-            Self::Enough | Self::Ends => Written::All,
+            Self::None(cause) => Durability::Nothing(cause.clone()),
+            Self::Enough | Self::Ends => Durability::All,
         }
     }
 }
@@ -352,9 +352,9 @@ mod tests {
     #[test]
     fn on_a_full_disk_what_ends_is_written_and_what_would_begin_is_not() {
         for (written, begins, ends) in [
-            (Written::All, true, true),
-            (Written::Ends("full".to_owned()), false, true),
-            (Written::Nothing("broken".to_owned()), false, false),
+            (Durability::All, true, true),
+            (Durability::Ends("full".to_owned()), false, true),
+            (Durability::Nothing("broken".to_owned()), false, false),
         ] {
             assert_eq!((written.of(true).is_ok(), written.of(false).is_ok()), (begins, ends), "{written:?}");
         }
@@ -365,13 +365,13 @@ mod tests {
         let journal = Journal::nowhere();
         let heard = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&heard);
-        journal.tell(Arc::new(move |count, written| told.lock().unwrap().push((count, written))));
+        journal.notify(Arc::new(move |count, written| told.lock().unwrap().push((count, written))));
         let record = || Record::Paused { at: jiff::Timestamp::UNIX_EPOCH };
         journal.flush();
         (0..3).for_each(|_| journal.queue(record(), Duration::ZERO));
         let last = Arc::clone(&heard);
-        let acknowledge = move |_| last.lock().unwrap().push((0, Written::All));
+        let acknowledge = move |_| last.lock().unwrap().push((0, Durability::All));
         journal.append(vec![record()], Duration::ZERO, Box::new(acknowledge));
-        assert_eq!(*heard.lock().unwrap(), [(3, Written::All), (0, Written::All)]);
+        assert_eq!(*heard.lock().unwrap(), [(3, Durability::All), (0, Durability::All)]);
     }
 }

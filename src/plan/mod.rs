@@ -11,7 +11,7 @@ mod read;
 pub mod schema;
 pub mod settings;
 
-pub use check::{CsvOptions, IgnoreColumns, OF_CERTIFICATE, Request, check};
+pub use check::{CERTIFICATE_FIELDS, CsvOptions, IgnoreColumns, Request, check};
 pub use checked::{Action, CheckedPlan, ReadFile};
 pub use load::Input;
 pub use schema::schema;

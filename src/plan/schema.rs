@@ -4,7 +4,7 @@
 use super::check::{COMMON_FIELDS, UNSHARED_FIELDS};
 use crate::pki::RevocationReason;
 use crate::provider::Catalog;
-use crate::provider::model::{ActionRules, Kind, Operation, Parameter, Provider};
+use crate::provider::model::{ActionRules, Operation, Parameter, ParameterType, Provider};
 use serde_json::{Map, Value, json};
 
 /// The schema of plans that use these providers.
@@ -125,12 +125,12 @@ fn field(parameter: &Parameter, is_reason: bool, is_pem: bool) -> Value {
     let forms = match parameter.kind {
         _ if is_pem => vec![json!({"type": "string", "description": "`file:PATH`, or the PEM text"})],
         _ if is_reason => vec![own.clone(), json!({"enum": RevocationReason::ALL.map(RevocationReason::name)})],
-        Kind::String if is_listed => vec![own.clone()],
-        Kind::String => vec![own.clone(), json!({"type": ["number", "boolean"]})],
-        Kind::Integer => vec![own.clone(), json!({"type": "string", "pattern": "^-?[0-9]+$"})],
-        Kind::Number => vec![own.clone(), json!({"type": "string", "pattern": "^-?[0-9.eE+-]+$"})],
-        Kind::Boolean => vec![own.clone(), json!({"enum": ["true", "false"]})],
-        Kind::Strings | Kind::Integers => vec![
+        ParameterType::String if is_listed => vec![own.clone()],
+        ParameterType::String => vec![own.clone(), json!({"type": ["number", "boolean"]})],
+        ParameterType::Integer => vec![own.clone(), json!({"type": "string", "pattern": "^-?[0-9]+$"})],
+        ParameterType::Number => vec![own.clone(), json!({"type": "string", "pattern": "^-?[0-9.eE+-]+$"})],
+        ParameterType::Boolean => vec![own.clone(), json!({"enum": ["true", "false"]})],
+        ParameterType::Strings | ParameterType::Integers => vec![
             own.clone(),
             json!({"type": "string", "description": "Separated by blanks"}),
             json!({"type": "array", "items": {"type": ["string", "number", "boolean"]}}),

@@ -57,7 +57,7 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for HeaderFields {
 
 /// What an answer means for the action that was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Meaning {
+pub enum AnswerClass {
     /// Done, as the document declares. `succeeded` in a document.
     Succeeded,
     /// It was so before. `already-done`.
@@ -72,14 +72,14 @@ pub enum Meaning {
     TryLater,
     /// What the request carried for this once, a nonce, will not do; no effect; asked again at once with another, and costs no
     /// attempt. `bad-nonce`, as in RFC 8555.
-    RefusedToken,
+    BadNonce,
     /// These credentials will not do; no effect; stops the provider. `unauthorized`.
-    RefusedCredentials,
+    Unauthorized,
     /// It may have taken effect. `unknown`.
     Unknown,
 }
 
-impl Meaning {
+impl AnswerClass {
     /// All meanings with the words that documents use for them.
     pub const ALL: [(Self, &'static str); 9] = [
         (Self::Succeeded, "succeeded"),
@@ -88,14 +88,14 @@ impl Meaning {
         (Self::Rejected, "rejected"),
         (Self::Throttled, "throttled"),
         (Self::TryLater, "try-later"),
-        (Self::RefusedToken, "bad-nonce"),
-        (Self::RefusedCredentials, "unauthorized"),
+        (Self::BadNonce, "bad-nonce"),
+        (Self::Unauthorized, "unauthorized"),
         (Self::Unknown, "unknown"),
     ];
 
     /// The words of before for two of them, which documents may go on using.
     pub const FORMER: [(Self, &'static str); 2] =
-        [(Self::RefusedToken, "refused-token"), (Self::RefusedCredentials, "refused-credentials")];
+        [(Self::BadNonce, "refused-token"), (Self::Unauthorized, "refused-credentials")];
 
     /// The word that documents use for it.
     pub fn word(self) -> &'static str {
@@ -105,7 +105,7 @@ impl Meaning {
 
 /// What a look-up tells about the state of an action's target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum TargetState {
     /// It is as the action wanted it. `done`.
     Done,
     /// The provider has accepted it and works on it, or a person must approve it. `pending`.
@@ -116,7 +116,7 @@ pub enum Standing {
     Unknown,
 }
 
-impl Standing {
+impl TargetState {
     /// All standings with the words that documents use for them.
     pub const ALL: [(Self, &'static str); 4] =
         [(Self::Done, "done"), (Self::Pending, "pending"), (Self::NotDone, "not-done"), (Self::Unknown, "unknown")];

@@ -1,10 +1,10 @@
 //! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
 
-use super::answer::{Answer, HeaderFields, Standing};
+use super::answer::{Answer, HeaderFields, TargetState};
 use super::model::{ActionRules, AnswerLocation, LookupRule, LookupValue, Operation, Pages, Provider, RowStep};
 use super::pointer::scalar_text;
 use super::verdict::{self, Verdict};
-use super::{Meaning, params};
+use super::{AnswerClass, params};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -48,7 +48,7 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
 /// What else the answer means.
 pub fn page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Value, Box<Verdict>> {
     let verdict = verdict::read(operation, answer, now);
-    if verdict.meaning == Meaning::Succeeded { Ok(answer.json().clone()) } else { Err(Box::new(verdict)) }
+    if verdict.meaning == AnswerClass::Succeeded { Ok(answer.json().clone()) } else { Err(Box::new(verdict)) }
 }
 
 /// The number of the page to ask for after these; `None` where they are all there is, or where there is no paging.
@@ -60,12 +60,14 @@ pub fn next_page(rule: &LookupRule, pages: &[Value]) -> Option<u32> {
 }
 
 /// What the pages of a look-up tell about an action's target, and what was seen, for people. `parameters` are the action's.
-pub fn standing(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Value]) -> (Standing, String) {
+pub fn target_state(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Value]) -> (TargetState, String) {
     let rows: Vec<&Value> = pages.iter().flat_map(|page| rows(&rule.rows, parameters, page)).collect();
-    let states: Vec<Standing> = rows.iter().map(|row| row_state(rule, row)).collect();
+    let states: Vec<TargetState> = rows.iter().map(|row| row_state(rule, row)).collect();
     match (states.as_slice(), states.first()) {
-        (_, None) if pages.is_empty() => (Standing::Unknown, "nothing was looked up".to_owned()),
-        (_, None) if !whole(rule, pages) => (Standing::Unknown, format!("{} is longer than was read", rule.operation)),
+        (_, None) if pages.is_empty() => (TargetState::Unknown, "nothing was looked up".to_owned()),
+        (_, None) if !whole(rule, pages) => {
+            (TargetState::Unknown, format!("{} is longer than was read", rule.operation))
+        }
         (_, None) => (rule.absent, format!("{} does not list it", rule.operation)),
         ([_], Some(only)) => (*only, seen(rule, rows[0])),
         (all, Some(first)) if all.iter().all(|standing| standing == first) => {
@@ -76,7 +78,7 @@ pub fn standing(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Val
             words.sort();
             words.dedup();
             words.truncate(MAX_SHOWN);
-            (Standing::Unknown, format!("{} entries that differ: {}", rows.len(), words.join(", ")))
+            (TargetState::Unknown, format!("{} entries that differ: {}", rows.len(), words.join(", ")))
         }
     }
 }
@@ -154,9 +156,9 @@ fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> boo
 }
 
 /// What one row tells: the first rule that holds for it.
-pub fn row_state(rule: &LookupRule, row: &Value) -> Standing {
+pub fn row_state(rule: &LookupRule, row: &Value) -> TargetState {
     let holds = rule.standings.iter().find(|standing| verdict::all_hold(&standing.when, row));
-    holds.map_or(Standing::Unknown, |standing| standing.tells)
+    holds.map_or(TargetState::Unknown, |standing| standing.tells)
 }
 
 /// The values that the rules look at, as `statusCode -5`.
@@ -276,30 +278,30 @@ mod tests {
         };
         let page = |orders: &[Value], total: u32| json!({"totalCount": total, "orders": orders});
         for (no, pages, expected, seen) in [
-            (1, vec![page(&[order("1", &[(1, "-5"), (2, "1")])], 2)], Standing::Done, "statusCode -5"),
-            (1, vec![page(&[order("1", &[(1, "-7")])], 1)], Standing::Pending, "statusCode -7"),
-            (1, vec![page(&[order("1", &[(1, "1")])], 1)], Standing::NotDone, "statusCode 1"),
-            (1, vec![page(&[order("1", &[(1, "-2")])], 1)], Standing::Unknown, "statusCode -2"),
-            (1, vec![page(&[order("2", &[(1, "-5")])], 1)], Standing::Unknown, "does not list it"),
-            (1, vec![page(&[], 101), page(&[order("1", &[(1, "-5")])], 101)], Standing::Done, "statusCode -5"),
-            (1, vec![page(&[], 101)], Standing::Unknown, "longer than was read"),
-            (0, vec![page(&[order("1", &[(1, "-5"), (2, "-5")])], 2)], Standing::Done, "2 entries"),
-            (0, vec![page(&[order("1", &[(1, "-5"), (2, "1")])], 2)], Standing::Unknown, "that differ"),
-            (0, vec![page(&[order("1", &[(1, "9"), (2, "9")])], 2)], Standing::Unknown, "2 entries"),
-            (1, vec![], Standing::Unknown, "nothing was looked up"),
-            (1, vec![json!(null)], Standing::Unknown, "longer than was read"),
-            (1, vec![json!({"totalCount": 1, "orders": {"x": 1}})], Standing::Unknown, "does not list it"),
+            (1, vec![page(&[order("1", &[(1, "-5"), (2, "1")])], 2)], TargetState::Done, "statusCode -5"),
+            (1, vec![page(&[order("1", &[(1, "-7")])], 1)], TargetState::Pending, "statusCode -7"),
+            (1, vec![page(&[order("1", &[(1, "1")])], 1)], TargetState::NotDone, "statusCode 1"),
+            (1, vec![page(&[order("1", &[(1, "-2")])], 1)], TargetState::Unknown, "statusCode -2"),
+            (1, vec![page(&[order("2", &[(1, "-5")])], 1)], TargetState::Unknown, "does not list it"),
+            (1, vec![page(&[], 101), page(&[order("1", &[(1, "-5")])], 101)], TargetState::Done, "statusCode -5"),
+            (1, vec![page(&[], 101)], TargetState::Unknown, "longer than was read"),
+            (0, vec![page(&[order("1", &[(1, "-5"), (2, "-5")])], 2)], TargetState::Done, "2 entries"),
+            (0, vec![page(&[order("1", &[(1, "-5"), (2, "1")])], 2)], TargetState::Unknown, "that differ"),
+            (0, vec![page(&[order("1", &[(1, "9"), (2, "9")])], 2)], TargetState::Unknown, "2 entries"),
+            (1, vec![], TargetState::Unknown, "nothing was looked up"),
+            (1, vec![json!(null)], TargetState::Unknown, "longer than was read"),
+            (1, vec![json!({"totalCount": 1, "orders": {"x": 1}})], TargetState::Unknown, "does not list it"),
         ] {
             let parameters = map(&json!({"orderId": "1", "certificateNo": no}));
-            let (found, words) = standing(rule, &parameters, &pages);
+            let (found, words) = target_state(rule, &parameters, &pages);
             assert_eq!(found, expected, "{pages:?}");
             assert!(words.contains(seen), "{words}");
         }
         // A document may declare what absence tells; only a list that was read whole is believed.
-        let declared = LookupRule { absent: Standing::NotDone, ..rule.clone() };
+        let declared = LookupRule { absent: TargetState::NotDone, ..rule.clone() };
         let parameters = map(&json!({"orderId": "1", "certificateNo": 1}));
-        assert_eq!(standing(&declared, &parameters, &[page(&[], 1)]).0, Standing::NotDone);
-        assert_eq!(standing(&declared, &parameters, &[page(&[], 101)]).0, Standing::Unknown);
+        assert_eq!(target_state(&declared, &parameters, &[page(&[], 1)]).0, TargetState::NotDone);
+        assert_eq!(target_state(&declared, &parameters, &[page(&[], 101)]).0, TargetState::Unknown);
     }
 
     #[test]

@@ -18,18 +18,8 @@ mod testing;
 pub mod variables;
 pub mod verdict;
 
-pub use answer::{Answer, HeaderFields, Meaning, Standing};
+pub use answer::{Answer, AnswerClass, HeaderFields, TargetState};
 pub use catalog::Catalog;
-pub use model::{CredentialReference, Operation, Provider, Repeat};
+pub use model::{CredentialReference, Idempotency, Operation, Provider};
 pub use params::Violation;
 pub use verdict::Verdict;
-
-/// The former place of [`verdict::Problem`].
-pub mod problem {
-    pub use super::verdict::{Problem, problem_words as words};
-}
-
-/// The former place of [`verdict::retry_after()`].
-pub mod retry_after {
-    pub use super::verdict::retry_after as read;
-}

@@ -1,7 +1,7 @@
 //! A provider as the rest of the program sees it: values that [`super::openapi`] has checked, and the small questions that they answer
 //! by themselves. Plain data: no I/O, no secret.
 
-use super::answer::{Meaning, Standing};
+use super::answer::{AnswerClass, TargetState};
 use super::pointer::{Pointer, scalar_text};
 use crate::pki::RevocationReason;
 use serde::{Deserialize, Serialize};
@@ -145,7 +145,7 @@ pub struct ActionRules {
     /// What it acts on.
     pub target: TargetRule,
     /// Whether it may be sent again when an answer was lost.
-    pub repeat: Repeat,
+    pub idempotency: Idempotency,
     /// The revocation reason's field and spellings, where the operation takes one.
     pub reason: Option<ReasonRule>,
     /// The fields of a certificate request, where the operation takes a CSR.
@@ -178,13 +178,13 @@ pub enum TargetKind {
     Ca,
 }
 
-/// Whether an operation may be sent again after an answer was lost.
+/// Whether an operation is idempotent (RFC 9110, 9.2.2): whether it may be sent again after an answer was lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Repeat {
+pub enum Idempotency {
     /// Asking twice has the effect of asking once (a revoke).
-    Safe,
+    Idempotent,
     /// Asking twice may cost twice (a reissue).
-    Unsafe,
+    NotIdempotent,
 }
 
 /// The provider's own field and spellings for a revocation reason.
@@ -242,11 +242,11 @@ pub struct LookupRule {
     pub rows: Vec<RowStep>,
     /// Paging, where the answer is one page of a list.
     pub pages: Option<Pages>,
-    /// Rules for each row that was found; first match wins; no match is [`Standing::Unknown`]. Where several rows are found,
+    /// Rules for each row that was found; first match wins; no match is [`TargetState::Unknown`]. Where several rows are found,
     /// all must agree.
-    pub standings: Vec<StandingRule>,
-    /// What it tells that no row was found: [`Standing::Unknown`], unless the document declares better.
-    pub absent: Standing,
+    pub standings: Vec<TargetStateRule>,
+    /// What it tells that no row was found: [`TargetState::Unknown`], unless the document declares better.
+    pub absent: TargetState,
     /// What to tell the person to check where, when the look-up does not settle it.
     pub advice: String,
 }
@@ -297,11 +297,11 @@ pub struct Pages {
 
 /// What a row of a look-up tells.
 #[derive(Debug, Clone)]
-pub struct StandingRule {
+pub struct TargetStateRule {
     /// All must hold.
     pub when: Vec<Condition>,
     /// What it then tells.
-    pub tells: Standing,
+    pub tells: TargetState,
 }
 
 /// What an answer means.
@@ -314,7 +314,7 @@ pub struct AnswerRule {
     /// Whether the body must be empty (`Some(true)`) or not (`Some(false)`).
     pub empty: Option<bool>,
     /// What it then means.
-    pub means: Meaning,
+    pub means: AnswerClass,
     /// A sentence for people.
     pub explanation: Option<String>,
 }
@@ -382,7 +382,7 @@ pub struct Parameter {
     /// Whether it must be given.
     pub required: bool,
     /// The type that the schema gives to raw text.
-    pub kind: Kind,
+    pub kind: ParameterType,
     /// The value that is sent where nothing is given (the schema's `const`).
     pub fixed: Option<Value>,
     /// For people.
@@ -408,7 +408,7 @@ pub enum Location {
 
 /// The types that raw text can get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ParameterType {
     /// The text as it is.
     String,
     /// A whole number without leading zeros, in the range of `i64`.
@@ -460,7 +460,7 @@ pub struct SampleAnswer {
     pub body: Option<Value>,
     /// A body that is not JSON, verbatim; `None` where `body` says it.
     pub text: Option<String>,
-    /// The word of the expected [`Meaning`] (actions), or of the expected [`Standing`] (look-ups, read for the action of
+    /// The word of the expected [`AnswerClass`] (actions), or of the expected [`TargetState`] (look-ups, read for the action of
     /// [`Sample::reading`]).
     pub means: String,
     /// The expected reference, where the sample says one.

@@ -1,12 +1,11 @@
 //! Parameters: from raw text to the type that the schema gives, and all of an operation's parameters against its schema, in
 //! words for people. Pure.
 
-use super::model::{Kind, Operation, Parameter};
-use super::openapi::compile;
+use super::model::{Operation, Parameter, ParameterType};
 use crate::text::{nearest, safe};
 use crate::tree::node::{Node, Shape};
+use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
-use jsonschema::{ValidationError, Validator};
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
 
@@ -27,7 +26,7 @@ pub struct Violation {
 /// A sentence that says what would be right.
 pub fn value(parameter: &Parameter, node: &Node) -> Result<Value, String> {
     let name = &parameter.name;
-    let is_list = matches!(parameter.kind, Kind::Strings | Kind::Integers);
+    let is_list = matches!(parameter.kind, ParameterType::Strings | ParameterType::Integers);
     match &node.shape {
         Shape::Scalar { text, .. } => scalar(parameter, text),
         Shape::Null => Err(format!("`{name}` has no value; leave the line out if it is not meant")),
@@ -44,16 +43,16 @@ pub fn value(parameter: &Parameter, node: &Node) -> Result<Value, String> {
 pub fn scalar(parameter: &Parameter, text: &str) -> Result<Value, String> {
     let name = &parameter.name;
     match parameter.kind {
-        Kind::String => Ok(Value::String(text.to_owned())),
-        Kind::Integer => integer(name, text),
-        Kind::Number => number(name, text),
-        Kind::Boolean => match text {
+        ParameterType::String => Ok(Value::String(text.to_owned())),
+        ParameterType::Integer => integer(name, text),
+        ParameterType::Number => number(name, text),
+        ParameterType::Boolean => match text {
             "true" => Ok(Value::Bool(true)),
             "false" => Ok(Value::Bool(false)),
             _ => Err(format!("`{name}` must be true or false, not `{}`", shown(text))),
         },
-        Kind::Strings => Ok(text.split_whitespace().collect()),
-        Kind::Integers => text.split_whitespace().map(|text| integer(name, text)).collect(),
+        ParameterType::Strings => Ok(text.split_whitespace().collect()),
+        ParameterType::Integers => text.split_whitespace().map(|text| integer(name, text)).collect(),
     }
 }
 
@@ -67,20 +66,11 @@ pub fn check(operation: &Operation, parameters: &Map<String, Value>) -> Vec<Viol
     operation.validator.iter_errors(&instance).flat_map(|error| violations(operation, &error)).collect()
 }
 
-/// The rules of each parameter by itself, in the order of the parameters: where each that is given keeps its own, and the same are
-/// given as in parameters that are valid, [`check`] finds nothing. `None` where that cannot be said.
-pub fn rules_of_each(operation: &Operation) -> Vec<Option<Validator>> {
-    let apart = |key: &String| ["type", "properties", "required", "additionalProperties"].contains(&key.as_str());
-    let is_apart = operation.schema.as_object().is_some_and(|schema| schema.keys().all(apart));
-    let schema = |parameter: &Parameter| operation.schema.get("properties")?.get(&parameter.name).filter(|_| is_apart);
-    operation.parameters.iter().map(|parameter| compile(schema(parameter)?).ok()).collect()
-}
-
 fn item(parameter: &Parameter, node: &Node) -> Result<Value, String> {
     let name = &parameter.name;
     let text =
         node.text().ok_or_else(|| format!("each item of `{name}` must be a single value, not {}", node.kind()))?;
-    if parameter.kind == Kind::Integers { integer(name, text) } else { Ok(text.into()) }
+    if parameter.kind == ParameterType::Integers { integer(name, text) } else { Ok(text.into()) }
 }
 
 fn integer(name: &str, text: &str) -> Result<Value, String> {

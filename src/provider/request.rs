@@ -105,7 +105,7 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::provider::model::Kind;
+    use crate::provider::model::ParameterType;
     use serde_json::json;
 
     /// An operation of these parameters, for this test and those above.
@@ -115,7 +115,7 @@ pub(crate) mod tests {
             aliases: Vec::new(),
             location: *location,
             required: false,
-            kind: Kind::String,
+            kind: ParameterType::String,
             fixed: fixed.clone(),
             description: String::new(),
             schema: json!({}),

@@ -1,6 +1,6 @@
 //! Runs a document's samples: the parameters must give the request, each answer its reading. The document is its own test.
 
-use super::answer::{Answer, HeaderFields, Standing};
+use super::answer::{Answer, HeaderFields, TargetState};
 use super::model::{Operation, Provider, Sample, SampleAnswer, SampleReading};
 use super::{lookup, params, request, verdict};
 use jiff::Timestamp;
@@ -82,7 +82,7 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
         Some(reading) => {
             let standing = match lookup::page(operation, &answer, Timestamp::UNIX_EPOCH) {
                 Ok(page) => best(provider, operation, reading, &page),
-                Err(_) => Standing::Unknown,
+                Err(_) => TargetState::Unknown,
             };
             standing.word()
         }
@@ -95,11 +95,11 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
 }
 
 /// What the first of the action's look-ups by this operation tells that tells anything.
-fn best(provider: &Provider, operation: &Operation, reading: &SampleReading, page: &Value) -> Standing {
+fn best(provider: &Provider, operation: &Operation, reading: &SampleReading, page: &Value) -> TargetState {
     let action = provider.operation(&reading.action).and_then(|action| action.action.as_ref());
     let rules = action.into_iter().flat_map(|action| &action.lookups).filter(|rule| rule.operation == operation.name);
-    let states = rules.map(|rule| lookup::standing(rule, &reading.parameters, std::slice::from_ref(page)).0);
-    states.into_iter().find(|standing| *standing != Standing::Unknown).unwrap_or(Standing::Unknown)
+    let states = rules.map(|rule| lookup::target_state(rule, &reading.parameters, std::slice::from_ref(page)).0);
+    states.into_iter().find(|standing| *standing != TargetState::Unknown).unwrap_or(TargetState::Unknown)
 }
 
 fn shown(body: Option<&Value>) -> String {

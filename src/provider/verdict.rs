@@ -1,7 +1,7 @@
 //! What an answer means: the document's rules first, then what HTTP itself says; with it the words of problem documents (RFC 9457) and
 //! how long the provider asks to wait. Pure and total: any answer gets a verdict, and what nothing declares is never a success.
 
-use super::answer::{Answer, Meaning};
+use super::answer::{Answer, AnswerClass};
 use super::model::{AnswerLocation, AnswerRule, Condition, Operation, Test, ThrottleForm, ThrottleHint, Window};
 use super::pointer::Pointer;
 use jiff::Timestamp;
@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// What it means.
-    pub meaning: Meaning,
+    pub meaning: AnswerClass,
     /// Whether a rule of the document said so; `false` for the defaults of HTTP.
     pub declared: bool,
     /// The provider's own code.
@@ -38,10 +38,10 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
     let rule = operation.answers.iter().find(|rule| applies(rule, answer));
     let meaning = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.means) {
         // Without effect, and with a time to wait: that holds the provider back and costs no attempt, whatever it is called.
-        Meaning::TryLater if asked.is_some() && matches!(answer.status, 429 | 503) => Meaning::Throttled,
+        AnswerClass::TryLater if asked.is_some() && matches!(answer.status, 429 | 503) => AnswerClass::Throttled,
         meaning => meaning,
     };
-    let hint = operation.throttle_hint.as_ref().filter(|_| meaning == Meaning::Throttled);
+    let hint = operation.throttle_hint.as_ref().filter(|_| meaning == AnswerClass::Throttled);
     let problem = problem(answer).unwrap_or_default();
     let words = first_text(&operation.message, body).or(problem.detail);
     Verdict {
@@ -88,17 +88,17 @@ fn holds(condition: &Condition, value: &Value) -> bool {
 }
 
 /// What HTTP says where the document does not. A refusal is believed, a success is not.
-const fn by_status(status: u16, asks_to_wait: bool) -> Meaning {
+const fn by_status(status: u16, asks_to_wait: bool) -> AnswerClass {
     match status {
         // RFC 6585, 4.
-        429 => Meaning::Throttled,
+        429 => AnswerClass::Throttled,
         // RFC 9110, 15.6.4: with Retry-After it says by itself that it did nothing. Without, it may be a proxy's word about a server that did.
-        503 if asks_to_wait => Meaning::Throttled,
-        401 => Meaning::RefusedCredentials,
+        503 if asks_to_wait => AnswerClass::Throttled,
+        401 => AnswerClass::Unauthorized,
         // RFC 9110, 15.5.9: the server stopped waiting; whether it has acted on what it had is not said.
-        408 => Meaning::Unknown,
-        400..500 => Meaning::Rejected,
-        _ => Meaning::Unknown,
+        408 => AnswerClass::Unknown,
+        400..500 => AnswerClass::Rejected,
+        _ => AnswerClass::Unknown,
     }
 }
 
@@ -241,8 +241,8 @@ mod tests {
 
     #[test]
     fn answers_are_read_by_the_document_and_then_by_http() {
-        use Meaning::{
-            AlreadyDone, PendingApproval, RefusedCredentials, Rejected, Succeeded, Throttled, TryLater, Unknown,
+        use AnswerClass::{
+            AlreadyDone, PendingApproval, Rejected, Succeeded, Throttled, TryLater, Unauthorized, Unknown,
         };
         let provider = testing::provider(
             "          - {status: 200, when: {/state: [revoked, '7']}, means: succeeded}
@@ -271,7 +271,7 @@ mod tests {
             (410, &[], "x", (Rejected, false)),
             (418, &[], "", (Throttled, true)),
             // The rules of the whole provider come last.
-            (403, &[], "{}", (RefusedCredentials, true)),
+            (403, &[], "{}", (Unauthorized, true)),
             // What HTTP says. Nothing good comes of silence.
             (200, &[], "", (Unknown, false)),
             (200, &[], "revoked", (Unknown, false)),
@@ -282,7 +282,7 @@ mod tests {
             (301, &[("location", "https://example.com")], "", (Unknown, false)),
             (304, &[], "", (Unknown, false)),
             (400, &[], "", (Rejected, false)),
-            (401, &[], "", (RefusedCredentials, false)),
+            (401, &[], "", (Unauthorized, false)),
             (404, &[], "<html>", (Rejected, false)),
             (408, &[], "", (Unknown, false)),
             (429, &[], "", (Throttled, false)),

@@ -18,9 +18,10 @@ pub enum Seen {
 /// Who says what the world sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Witness {
+pub enum StatusSource {
     /// The provider, by its state call.
-    State,
+    #[serde(rename = "state")]
+    Provider,
     /// The issuer's revocation list.
     Crl,
     /// The issuer's OCSP responder.
@@ -29,7 +30,7 @@ pub enum Witness {
 
 /// Some of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Witnesses(u8);
+pub struct StatusSources(u8);
 
 impl Seen {
     /// All, with the words of reports.
@@ -45,34 +46,34 @@ impl Seen {
     }
 }
 
-impl Witness {
+impl StatusSource {
     /// All.
-    pub const ALL: [Self; 3] = [Self::State, Self::Crl, Self::Ocsp];
+    pub const ALL: [Self; 3] = [Self::Provider, Self::Crl, Self::Ocsp];
 
     /// The word of reports and of the command line.
     pub const fn word(self) -> &'static str {
         match self {
-            Self::State => "state",
+            Self::Provider => "state",
             Self::Crl => "crl",
             Self::Ocsp => "ocsp",
         }
     }
 
-    /// The witness of a word.
+    /// The source of a word.
     pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|witness| witness.word() == word)
+        Self::ALL.into_iter().find(|source| source.word() == word)
     }
 }
 
-impl Witnesses {
+impl StatusSources {
     /// Adds one.
-    pub fn add(&mut self, witness: Witness) {
-        self.0 |= 1 << witness as u8;
+    pub fn add(&mut self, source: StatusSource) {
+        self.0 |= 1 << source as u8;
     }
 
     /// Whether one is among them.
-    pub const fn contains(self, witness: Witness) -> bool {
-        self.0 & (1 << witness as u8) != 0
+    pub const fn contains(self, source: StatusSource) -> bool {
+        self.0 & (1 << source as u8) != 0
     }
 
     /// Whether there are none.
@@ -85,16 +86,16 @@ impl Witnesses {
         Self(self.0 & others.0)
     }
 
-    /// They, in the order of [`Witness::ALL`].
-    pub fn iter(self) -> impl Iterator<Item = Witness> {
-        Witness::ALL.into_iter().filter(move |witness| self.contains(*witness))
+    /// They, in the order of [`StatusSource::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = StatusSource> {
+        StatusSource::ALL.into_iter().filter(move |source| self.contains(*source))
     }
 }
 
-impl FromIterator<Witness> for Witnesses {
-    fn from_iter<I: IntoIterator<Item = Witness>>(iter: I) -> Self {
+impl FromIterator<StatusSource> for StatusSources {
+    fn from_iter<I: IntoIterator<Item = StatusSource>>(iter: I) -> Self {
         let mut all = Self::default();
-        iter.into_iter().for_each(|witness| all.add(witness));
+        iter.into_iter().for_each(|source| all.add(source));
         all
     }
 }

@@ -2,7 +2,7 @@
 //! the places where the document says that codes and messages stand. Decides nothing about state.
 
 use super::message::Response;
-use crate::provider::model::{AnswerLocation, Kind, Sample, SampleAnswer};
+use crate::provider::model::{AnswerLocation, ParameterType, Sample, SampleAnswer};
 use crate::provider::pointer::Pointer;
 use crate::provider::{Operation, Provider, verdict};
 use jiff::Timestamp;
@@ -154,10 +154,10 @@ fn best<'a>(operation: &'a Operation, parameters: &Map<String, Value>) -> Option
         let (mut switches, mut equal) = (0_usize, 0_usize);
         for parameter in &operation.parameters {
             let (asked, shown) = (parameters.get(&parameter.name), sample.parameters.get(&parameter.name));
-            if parameter.kind == Kind::Boolean {
+            if parameter.kind == ParameterType::Boolean {
                 let is_on = |value: Option<&Value>| value.and_then(Value::as_bool).unwrap_or(false);
                 switches += usize::from(is_on(asked) == is_on(shown));
-            } else if parameter.kind != Kind::String || parameter.schema.get("enum").is_some() {
+            } else if parameter.kind != ParameterType::String || parameter.schema.get("enum").is_some() {
                 equal += usize::from(asked.is_some() && asked == shown);
             }
         }

@@ -9,12 +9,12 @@ use super::effects::{AccountEffects, Counters, Effects};
 use super::faults::{Fault, FaultDraw};
 use super::lookups;
 use super::message::{Reaction, ReactionKind, Received, Response};
-use super::options::{KnownTarget, Options, SimulatedAccount};
+use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
 use super::routes::{Route, Routes, account_path, base_path, is_acme};
 use super::targets::{self, TargetStore};
 use super::validate_request;
 use crate::provider::model::Window;
-use crate::provider::{Answer, Meaning, Operation, Provider, Repeat, Standing, verdict};
+use crate::provider::{Answer, AnswerClass, Idempotency, Operation, Provider, TargetState, verdict};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
@@ -23,7 +23,7 @@ use std::time::Duration;
 
 /// Everything that the simulator is at one moment.
 pub(super) struct RequestHandler {
-    options: Options,
+    options: SimulatorOptions,
     routes: Routes,
     targets: TargetStore,
     accounts: Vec<AccountState>,
@@ -56,7 +56,7 @@ struct OperationRequest<'a> {
 }
 
 impl RequestHandler {
-    pub(super) fn new(mut options: Options) -> Self {
+    pub(super) fn new(mut options: SimulatorOptions) -> Self {
         let accounts = options.accounts.iter().map(|account| AccountState {
             limits: Limits::new(&options.faults.limits(&account.name, &account.windows)),
             tokens: Tokens::default(),
@@ -191,7 +191,9 @@ impl RequestHandler {
                 let headers = response.headers.iter().map(|(name, value)| (name, value)).collect();
                 let read = Answer::new(response.status, headers, response.body.clone());
                 // Only where the answer leaves it open may it have taken effect.
-                if verdict::read(operation, &read, asked.now).meaning == Meaning::Unknown && drawn.chance & COIN != 0 {
+                if verdict::read(operation, &read, asked.now).meaning == AnswerClass::Unknown
+                    && drawn.chance & COIN != 0
+                {
                     self.serve(asked);
                 }
                 ReactionKind::Answer(response)
@@ -257,14 +259,14 @@ impl RequestHandler {
     fn act(&mut self, asked: &OperationRequest<'_>, target: usize, parameters: &Map<String, Value>) -> Response {
         let operation = &asked.provider.operations[asked.operation];
         let counters = &mut self.accounts[asked.account].counters[asked.operation];
-        let repeat = operation.action.as_ref().map_or(Repeat::Safe, |action| action.repeat);
-        if repeat == Repeat::Safe && self.targets.target(target).standing != Standing::NotDone {
+        let idempotency = operation.action.as_ref().map_or(Idempotency::Idempotent, |action| action.idempotency);
+        if idempotency == Idempotency::Idempotent && self.targets.target(target).standing != TargetState::NotDone {
             counters.refused += 1;
             return answers::already(asked.provider, operation, "the request cannot be carried out in this state");
         }
         self.effects += 1;
         let granted = answers::granted(operation, parameters, self.effects);
-        let standing = if granted.means == "pending-approval" { Standing::Pending } else { Standing::Done };
+        let standing = if granted.means == "pending-approval" { TargetState::Pending } else { TargetState::Done };
         self.targets.take_effect(asked.account, asked.provider, target, standing, granted.body, self.effects);
         let upon = self.targets.target(target).effects;
         counters.accepted += 1;
@@ -380,7 +382,7 @@ mod tests {
                 provider: Arc::new(provider.unwrap()),
                 windows: windows.iter().map(|text| Window::parse(text).unwrap()).collect(),
             };
-            let options = Options {
+            let options = SimulatorOptions {
                 port: 0,
                 accounts: vec![account],
                 faults: if faults.is_empty() { Faults::default() } else { Faults::parse(faults).unwrap() },

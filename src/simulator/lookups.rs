@@ -4,9 +4,9 @@
 use super::answers;
 use super::message::Response;
 use super::targets::{Found, SimulatedTarget, TargetStore};
-use crate::provider::model::{Condition, LookupRule, Pages, RowStep, Sample, StandingRule, TargetKind, Test};
+use crate::provider::model::{Condition, LookupRule, Pages, RowStep, Sample, TargetKind, TargetStateRule, Test};
 use crate::provider::pointer::{Pointer, scalar_text};
-use crate::provider::{Operation, Provider, Standing, lookup};
+use crate::provider::{Operation, Provider, TargetState, lookup};
 use serde_json::{Map, Value};
 
 /// Answers a look-up whose parameters are `asked` from the targets that it shows.
@@ -48,13 +48,13 @@ fn object(
 ) -> Option<Value> {
     let is_whole =
         |action: &Operation| action.action.as_ref().is_some_and(|rules| rules.target.kind != TargetKind::Certificate);
-    let done = || targets.iter().filter(|(target, ..)| target.standing == Standing::Done);
+    let done = || targets.iter().filter(|(target, ..)| target.standing == TargetState::Done);
     let is_true = |body: &Value| {
         let tells_done = |rule: &LookupRule, parameters: &Map<String, Value>| {
-            lookup::standing(rule, parameters, std::slice::from_ref(body)).0 == Standing::Done
+            lookup::target_state(rule, parameters, std::slice::from_ref(body)).0 == TargetState::Done
         };
         let of_known = |(target, _, rule): &ShownTarget<'_>| {
-            target.standing == Standing::Done || !tells_done(rule, &target.parameters)
+            target.standing == TargetState::Done || !tells_done(rule, &target.parameters)
         };
         // Also of what nobody has asked for yet nothing is told.
         let of_any = |(action, rule): &(&Operation, &LookupRule)| {
@@ -64,11 +64,16 @@ fn object(
     };
     let mut targets = targets.to_vec();
     targets.sort_by_key(|(target, action, _)| {
-        std::cmp::Reverse((target.standing == Standing::Done, is_whole(action), target.latest))
+        std::cmp::Reverse((target.standing == TargetState::Done, is_whole(action), target.latest))
     });
     let none = Map::new();
-    let nobody =
-        rules.iter().map(|(_, rule)| View { lookup, rule, action: "", parameters: &none, standing: Standing::NotDone });
+    let nobody = rules.iter().map(|(_, rule)| View {
+        lookup,
+        rule,
+        action: "",
+        parameters: &none,
+        standing: TargetState::NotDone,
+    });
     let views = targets.iter().take(MAX_TRIED).map(|(target, action, rule)| View {
         lookup,
         rule,
@@ -142,7 +147,7 @@ struct View<'a> {
     rule: &'a LookupRule,
     action: &'a str,
     parameters: &'a Map<String, Value>,
-    standing: Standing,
+    standing: TargetState,
 }
 
 /// From a sample's row to a row that tells what it must, where it can be one.
@@ -190,12 +195,12 @@ fn bodies<'a>(lookup: &'a Operation, action: &'a str) -> impl Iterator<Item = (&
     good.filter_map(|(sample, answer)| Some((sample, answer.body.as_ref()?)))
 }
 
-const fn ladder(standing: Standing) -> &'static [Standing] {
+const fn ladder(standing: TargetState) -> &'static [TargetState] {
     match standing {
-        Standing::Done => &[Standing::Done, Standing::Pending, Standing::Unknown],
-        Standing::Pending => &[Standing::Pending, Standing::NotDone, Standing::Unknown],
-        Standing::NotDone => &[Standing::NotDone, Standing::Unknown],
-        Standing::Unknown => &[Standing::Unknown],
+        TargetState::Done => &[TargetState::Done, TargetState::Pending, TargetState::Unknown],
+        TargetState::Pending => &[TargetState::Pending, TargetState::NotDone, TargetState::Unknown],
+        TargetState::NotDone => &[TargetState::NotDone, TargetState::Unknown],
+        TargetState::Unknown => &[TargetState::Unknown],
     }
 }
 
@@ -222,8 +227,8 @@ fn showing(steps: &[RowStep], body: &Value, parameters: &Map<String, Value>, mak
 }
 
 /// A sample's row changed so that it tells a standing; `None` where no rule tells it, or its conditions cannot be made true.
-fn forced(rule: &LookupRule, standing: Standing, sample: &Value) -> Option<Value> {
-    let make = |declared: &StandingRule| {
+fn forced(rule: &LookupRule, standing: TargetState, sample: &Value) -> Option<Value> {
+    let make = |declared: &TargetStateRule| {
         let mut value = sample.clone();
         for Condition { pointer, test } in &declared.when {
             match test {

@@ -19,5 +19,5 @@ mod validate_request;
 
 pub use effects::{AccountEffects, Counters, Effects};
 pub use faults::Faults;
-pub use options::{KnownTarget, Options, SimulatedAccount, credential, credential_of};
+pub use options::{KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
 pub use server::{Simulator, SimulatorError, start};

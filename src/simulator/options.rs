@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// What to play, and how badly.
-pub struct Options {
+pub struct SimulatorOptions {
     /// The port on 127.0.0.1; 0 takes any that is free.
     pub port: u16,
     /// The accounts, each with its own state and limits.
@@ -64,10 +64,10 @@ pub fn credential_of(provider: &Provider, name: &str) -> Secret {
 /// The private key of the one ACME account: it is the same in every run, and protects nothing.
 pub(super) const ACCOUNT_KEY: &str = include_str!("account-key.pem");
 
-impl fmt::Debug for Options {
+impl fmt::Debug for SimulatorOptions {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
-            .debug_struct("Options")
+            .debug_struct("SimulatorOptions")
             .field("port", &self.port)
             .field("accounts", &self.accounts.iter().map(|account| &account.name).collect::<Vec<_>>())
             .field("faults", &self.faults)

@@ -3,7 +3,7 @@
 use super::effects::Effects;
 use super::handler::RequestHandler;
 use super::message::{Reaction, ReactionKind, Received, Response};
-use super::options::{KnownTarget, Options};
+use super::options::{KnownTarget, SimulatorOptions};
 use super::routes;
 use crate::time::Clock;
 use axum::Router;
@@ -58,7 +58,7 @@ pub enum SimulatorError {
 ///
 /// # Errors
 /// Where the port cannot be had, the thread cannot be made, or a fault names an account that there is not.
-pub fn start(options: Options) -> Result<Simulator, SimulatorError> {
+pub fn start(options: SimulatorOptions) -> Result<Simulator, SimulatorError> {
     let port = options.port;
     let listen = |source| SimulatorError::Listen { port, source };
     let plays = |name: &&str| options.accounts.iter().any(|account| account.name == **name);

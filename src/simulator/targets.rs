@@ -3,7 +3,7 @@
 use super::options::SimulatedAccount;
 use crate::provider::model::{LookupRule, LookupValue, Operation, RowMatch};
 use crate::provider::pointer::scalar_text;
-use crate::provider::{Provider, Standing};
+use crate::provider::{Provider, TargetState};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -29,7 +29,7 @@ pub(super) struct SimulatedTarget {
     /// How often something took effect.
     pub(super) effects: u64,
     /// How it stands.
-    pub(super) standing: Standing,
+    pub(super) standing: TargetState,
     /// Which of all effects was its latest; 0 before the first.
     pub(super) latest: u64,
     /// The body of the latest answer that granted something.
@@ -77,7 +77,7 @@ impl TargetStore {
                 operation,
                 parameters: Map::new(),
                 effects: 0,
-                standing: Standing::NotDone,
+                standing: TargetState::NotDone,
                 latest: 0,
                 answer: Value::Null,
                 indexed: Vec::new(),
@@ -109,7 +109,7 @@ impl TargetStore {
         account: usize,
         provider: &Provider,
         target: usize,
-        standing: Standing,
+        standing: TargetState,
         answer: Value,
         count: u64,
     ) {

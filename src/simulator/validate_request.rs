@@ -2,7 +2,7 @@
 
 use super::message::{Received, decode};
 use crate::provider::Operation;
-use crate::provider::model::{Kind, Location, Parameter};
+use crate::provider::model::{Location, Parameter, ParameterType};
 use serde_json::{Map, Value};
 
 /// The parameters that a request carries, valid by the operation's schema. `path` holds the decoded path parameters.
@@ -63,8 +63,8 @@ fn add_query(operation: &Operation, name: &str, text: &str, given: &mut Map<Stri
     };
     let value = typed(Some(known), text);
     match (known.kind, given.get_mut(name)) {
-        (Kind::Strings | Kind::Integers, Some(Value::Array(list))) => list.push(value),
-        (Kind::Strings | Kind::Integers, _) => {
+        (ParameterType::Strings | ParameterType::Integers, Some(Value::Array(list))) => list.push(value),
+        (ParameterType::Strings | ParameterType::Integers, _) => {
             given.insert(name.to_owned(), Value::Array(vec![value]));
         }
         (_, Some(_)) => return Err(format!("{name} is given twice")),
@@ -77,12 +77,12 @@ fn add_query(operation: &Operation, name: &str, text: &str, given: &mut Map<Stri
 
 /// Text in the type that the parameter has; what does not fit stays text, which the schema then refuses.
 fn typed(parameter: Option<&Parameter>, text: &str) -> Value {
-    let kind = parameter.map_or(Kind::String, |parameter| parameter.kind);
+    let kind = parameter.map_or(ParameterType::String, |parameter| parameter.kind);
     let typed = match kind {
-        Kind::String | Kind::Strings => None,
-        Kind::Integer | Kind::Integers => text.parse::<i64>().ok().map(Value::from),
-        Kind::Number => text.parse::<f64>().ok().map(Value::from),
-        Kind::Boolean => text.parse::<bool>().ok().map(Value::from),
+        ParameterType::String | ParameterType::Strings => None,
+        ParameterType::Integer | ParameterType::Integers => text.parse::<i64>().ok().map(Value::from),
+        ParameterType::Number => text.parse::<f64>().ok().map(Value::from),
+        ParameterType::Boolean => text.parse::<bool>().ok().map(Value::from),
     };
     typed.unwrap_or_else(|| Value::from(text))
 }

@@ -1,7 +1,6 @@
 //! What people and scripts see: diagnostics, previews, progress, status, reports. Takes values, returns text or draws; decides
 //! nothing, and knows neither the engine nor the wire.
 
-mod bounds;
 pub mod diagnostics;
 pub mod preview;
 pub mod printer;

@@ -1,11 +1,10 @@
 //! Who watches a run, and what they show on standard error: bars on a terminal, plain lines elsewhere, nothing with `-q`; and how far
 //! the reading of a long plan is. Observers are told every event in order; they decide nothing and cannot fail.
 
-use super::bounds;
 use super::printer::Printer;
 use super::table::{grouped, plural, width};
 use super::tally::{AccountTally, RunDeadline, Tally, ending_line};
-use crate::run::{Bound, Event, StopReason};
+use crate::run::{Event, StopReason, WaitReason};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -113,8 +112,8 @@ fn event_line(event: &Event) -> Option<String> {
         }
         Event::Bounded {
             account,
-            by: by @ (Bound::Closed { .. } | Bound::Unreachable { .. } | Bound::Wave { .. }),
-        } => Some(format!("waiting  {}: {}", safe::terminal(account), bounds::words(by))),
+            by: by @ (WaitReason::Closed { .. } | WaitReason::Unreachable { .. } | WaitReason::Wave { .. }),
+        } => Some(format!("waiting  {}: {}", safe::terminal(account), by.words())),
         Event::Paused => Some("paused: nothing new is sent; `certsweep unpause` goes on".to_owned()),
         Event::WentOn => Some("going on".to_owned()),
         Event::Limited { account, windows } => {
@@ -139,7 +138,7 @@ fn detail_line(event: &Event) -> Option<String> {
         Event::ActionEnded { account, id, outcome, .. } => {
             Some(format!("{outcome}  {} ({})", safe::terminal(id), safe::terminal(account)))
         }
-        Event::Bounded { account, by } => Some(format!("bounded  {}: {}", safe::terminal(account), bounds::words(by))),
+        Event::Bounded { account, by } => Some(format!("bounded  {}: {}", safe::terminal(account), by.words())),
         Event::AttemptFailed { ordinal, account, attempt, why } => Some(format!(
             "attempt {attempt} of action {} ({}) failed: {}",
             grouped(ordinal.saturating_add(1)),

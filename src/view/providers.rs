@@ -2,8 +2,8 @@
 //! user's own: their texts are made safe. Judges no document.
 
 use super::table::table;
-use crate::provider::model::{ActionRules, AuthScheme, Kind, Location, Parameter, Provider, SignerKind};
-use crate::provider::{Operation, Repeat};
+use crate::provider::model::{ActionRules, AuthScheme, Location, Parameter, ParameterType, Provider, SignerKind};
+use crate::provider::{Idempotency, Operation};
 use crate::text::safe;
 use serde_json::{Map, Value, json};
 
@@ -66,9 +66,9 @@ fn credentials(provider: &Provider) -> String {
 fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> String {
     let (name, summary) = (safe::terminal(&operation.name), safe::terminal(&operation.summary));
     let path = safe::terminal(&operation.path);
-    let idempotent = match rules.repeat {
-        Repeat::Safe => "yes: sent again when an answer was lost",
-        Repeat::Unsafe => "no: never sent again unless it surely had no effect",
+    let idempotent = match rules.idempotency {
+        Idempotency::Idempotent => "yes: sent again when an answer was lost",
+        Idempotency::NotIdempotent => "no: never sent again unless it surely had no effect",
     };
     let mut lines = vec![
         format!("{name}: {summary}"),
@@ -213,13 +213,13 @@ fn action_json(operation: &Operation, rules: &ActionRules) -> Value {
         "method": operation.method,
         "path": operation.path,
         "target": {"kind": rules.target.kind.word(), "parameters": rules.target.parameters},
-        "idempotent": rules.repeat == Repeat::Safe,
+        "idempotent": rules.idempotency == Idempotency::Idempotent,
         "parameters": operation.parameters.iter().map(parameter_json).collect::<Vec<_>>(),
         "reason": reason,
         "wide": rules.wide.iter().map(wide).collect::<Vec<_>>(),
         "status_queries": status_queries,
         // The names of earlier drafts, for scripts that read them.
-        "repeat": if rules.repeat == Repeat::Safe { "safe" } else { "unsafe" },
+        "repeat": if rules.idempotency == Idempotency::Idempotent { "safe" } else { "unsafe" },
         "lookups": status_queries,
     })
 }
@@ -237,14 +237,14 @@ fn parameter_json(parameter: &Parameter) -> Value {
     })
 }
 
-const fn kind_word(kind: Kind) -> &'static str {
+const fn kind_word(kind: ParameterType) -> &'static str {
     match kind {
-        Kind::String => "string",
-        Kind::Integer => "integer",
-        Kind::Number => "number",
-        Kind::Boolean => "boolean",
-        Kind::Strings => "list of strings",
-        Kind::Integers => "list of integers",
+        ParameterType::String => "string",
+        ParameterType::Integer => "integer",
+        ParameterType::Number => "number",
+        ParameterType::Boolean => "boolean",
+        ParameterType::Strings => "list of strings",
+        ParameterType::Integers => "list of integers",
     }
 }
 
@@ -290,13 +290,17 @@ mod tests {
             schema,
         };
         let id_schema = json!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[0-9a-f]+$"});
-        let id = Parameter { description: text("the id"), ..parameter("id", Kind::String, id_schema, true) };
+        let id = Parameter { description: text("the id"), ..parameter("id", ParameterType::String, id_schema, true) };
         let reason_schema = json!({"type": "string", "enum": ["key_compromise"]});
-        let reason =
-            Parameter { aliases: vec![text("why")], ..parameter("reason", Kind::String, reason_schema, false) };
-        let days = parameter("days", Kind::Integer, json!({"type": "integer", "maximum": 30}), false);
-        let kind =
-            Parameter { fixed: Some(json!("x")), ..parameter("kind", Kind::String, json!({"const": "x"}), true) };
+        let reason = Parameter {
+            aliases: vec![text("why")],
+            ..parameter("reason", ParameterType::String, reason_schema, false)
+        };
+        let days = parameter("days", ParameterType::Integer, json!({"type": "integer", "maximum": 30}), false);
+        let kind = Parameter {
+            fixed: Some(json!("x")),
+            ..parameter("kind", ParameterType::String, json!({"const": "x"}), true)
+        };
         let operation = |name: &str, action| Operation {
             throttle_hint: None,
             name: text(name),
@@ -317,7 +321,7 @@ mod tests {
         };
         let rules = ActionRules {
             target: TargetRule { kind: TargetKind::Certificate, parameters: vec![text("id")] },
-            repeat: Repeat::Safe,
+            idempotency: Idempotency::Idempotent,
             reason: Some(ReasonRule {
                 field: text("reason"),
                 values: vec![(RevocationReason::KeyCompromise, text("key_compromise"))],
@@ -326,7 +330,7 @@ mod tests {
             certificate: None,
             wide: vec![WideRule { parameter: text("id"), value: text("0"), reaches: text("every certificate") }],
             lookups: vec![LookupRule {
-                absent: crate::provider::Standing::Unknown,
+                absent: crate::provider::TargetState::Unknown,
                 operation: text("get-order"),
                 parameters: Vec::new(),
                 rows: Vec::new(),

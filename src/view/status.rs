@@ -1,10 +1,9 @@
 //! How far a run is, as text and JSON: what the command reads from the run directory, and how it goes now, told by the process that
 //! carries it out. Decides nothing; what a run promises is in the journal.
 
-use super::bounds;
 use super::table::{grouped, plural, table};
 use super::tally::{RunDeadline, Tally};
-use crate::run::{Bound, Event, Outcome};
+use crate::run::{Event, Outcome, WaitReason};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use jiff::Timestamp;
@@ -178,7 +177,7 @@ pub struct ProviderNow {
     /// How long the rest takes at that rate.
     pub estimated_seconds_left: Option<f64>,
     /// The one thing that bounds it.
-    pub bound: Option<Bound>,
+    pub bound: Option<WaitReason>,
 }
 
 /// A deadline, and whether it will be met.
@@ -238,7 +237,7 @@ fn providers_table(providers: &[ProviderNow]) -> String {
     let row = |provider: &ProviderNow| {
         let rate = provider.rate_per_second.map(|rate| format!("{rate:.1}/s")).unwrap_or_default();
         let left = provider.estimated_seconds_left.map(seconds_text).unwrap_or_default();
-        let bound = provider.bound.as_ref().map(bounds::words).unwrap_or_default();
+        let bound = provider.bound.as_ref().map(WaitReason::words).unwrap_or_default();
         let (done, actions) = (grouped(provider.done), grouped(provider.actions));
         vec![safe::terminal(&provider.provider).into_owned(), format!("{done}/{actions}"), rate, left, bound]
     };
@@ -291,7 +290,7 @@ mod tests {
                 done: 1203,
                 rate_per_second: Some(5.55),
                 estimated_seconds_left: Some(144.0),
-                bound: Some(Bound::Window { window: "1000/180s".into() }),
+                bound: Some(WaitReason::Window { window: "1000/180s".into() }),
             }],
             deadline: Some(DeadlineNow {
                 at: Timestamp::from_second(1_700_086_400).unwrap(),
@@ -362,7 +361,7 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
         let mut recorder = Recorder::new(Some(RunDeadline { at, ahead: SignedDuration::from_secs(10) }));
         recorder.event(&began(&[("a", 100), ("b", 0)]));
         recorder.event(&ended("a", "x", Outcome::Succeeded, ""));
-        recorder.event(&Event::Bounded { account: "a".into(), by: Bound::Window { window: "1/1s".into() } });
+        recorder.event(&Event::Bounded { account: "a".into(), by: WaitReason::Window { window: "1/1s".into() } });
         recorder.event(&Event::Tick(Duration::from_secs(1)));
         let now = recorder.now(at);
         let json = serde_json::to_value(&now).unwrap();

@@ -1,7 +1,6 @@
 //! How far a run is, as a fold of its events and of the time: what bars and lines have in common. Draws nothing.
 
-use super::bounds;
-use crate::run::{Bound, Event, Outcome};
+use crate::run::{Event, Outcome, WaitReason};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use jiff::{SignedDuration, Timestamp};
@@ -40,9 +39,9 @@ pub(crate) struct AccountTally {
     pub(crate) held: Option<String>,
     pub(crate) stopped: bool,
     /// What bounds its pace now, as the run told last.
-    pub(crate) bound: Option<Bound>,
+    pub(crate) bound: Option<WaitReason>,
     /// What was last told of in a line of its own.
-    told: Option<Bound>,
+    told: Option<WaitReason>,
     /// How many were done at which time, for the rate of the last while.
     samples: VecDeque<(Duration, u64)>,
 }
@@ -70,7 +69,7 @@ impl Tally {
             Event::Tick(now) => self.tick(*now),
             Event::Bounded { account, by } => {
                 let account = self.account(account);
-                if !matches!(by, Bound::HeldBack { .. }) {
+                if !matches!(by, WaitReason::HeldBack { .. }) {
                     account.held = None;
                 }
                 account.bound = Some(by.clone());
@@ -86,11 +85,12 @@ impl Tally {
 
     /// Whether an event says something new: the same wait is told of in one line, however often it was gone into again meanwhile.
     pub(crate) fn is_news(&mut self, event: &Event) -> bool {
-        let Event::Bounded { account, by: by @ (Bound::Closed { .. } | Bound::Unreachable { .. }) } = event else {
+        let Event::Bounded { account, by: by @ (WaitReason::Closed { .. } | WaitReason::Unreachable { .. }) } = event
+        else {
             return true;
         };
         let told = self.account(account).told.replace(by.clone());
-        !told.is_some_and(|told| bounds::is_same_wait(&told, by))
+        !told.is_some_and(|told| told.is_same_wait(by))
     }
 
     /// Takes the time in.
@@ -145,7 +145,7 @@ impl Tally {
         let working = self.accounts.iter().filter(|account| account.done < account.total);
         let parts: Vec<String> = working
             .filter_map(|account| {
-                Some(format!("{} {}", safe::terminal(&account.name), bounds::words(account.bound.as_ref()?)))
+                Some(format!("{} {}", safe::terminal(&account.name), account.bound.as_ref()?.words()))
             })
             .collect();
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -200,9 +200,9 @@ impl AccountTally {
         if let Some(held) = &self.held {
             return held.clone();
         }
-        let bound = self.bound.as_ref().filter(|bound| !matches!(bound, Bound::Done));
-        let words = bound.map(bounds::words);
-        if let Some(words) = words.as_ref().filter(|_| bound.is_some_and(bounds::stands_still)) {
+        let bound = self.bound.as_ref().filter(|bound| !matches!(bound, WaitReason::Done));
+        let words = bound.map(WaitReason::words);
+        if let Some(words) = words.as_ref().filter(|_| bound.is_some_and(WaitReason::sends_nothing)) {
             return words.clone();
         }
         match (self.rate(), self.left(), words) {
@@ -298,9 +298,11 @@ mod tests {
         let mut tally = Tally::default();
         tally.event(&began(&[("a", 50)]));
         let mut told = Vec::new();
-        for (second, by) in
-            [(1, Bound::Window { window: "1/1s".into() }), (2, Bound::Paused), (3, Bound::Concurrency { slots: 4 })]
-        {
+        for (second, by) in [
+            (1, WaitReason::Window { window: "1/1s".into() }),
+            (2, WaitReason::Paused),
+            (3, WaitReason::Concurrency { slots: 4 }),
+        ] {
             tally.event(&ended("a", "x", Outcome::Succeeded, ""));
             tally.event(&Event::Bounded { account: "a".into(), by });
             told.push(tally.accounts[0].pace_text());
@@ -315,13 +317,13 @@ mod tests {
         tally.event(&began(&[("a", 50)]));
         let until = |milliseconds: i64| Timestamp::from_millisecond(1_700_000_000_000 + milliseconds).unwrap();
         let told: Vec<bool> = [
-            Bound::Unreachable { until: until(0) },
-            Bound::Unreachable { until: until(3) },
-            Bound::Answers,
-            Bound::Unreachable { until: until(1) },
-            Bound::Unreachable { until: until(5000) },
-            Bound::Closed { until: until(5000) },
-            Bound::Closed { until: until(5000) },
+            WaitReason::Unreachable { until: until(0) },
+            WaitReason::Unreachable { until: until(3) },
+            WaitReason::Answers,
+            WaitReason::Unreachable { until: until(1) },
+            WaitReason::Unreachable { until: until(5000) },
+            WaitReason::Closed { until: until(5000) },
+            WaitReason::Closed { until: until(5000) },
         ]
         .into_iter()
         .map(|by| tally.is_news(&Event::Bounded { account: "a".into(), by }))

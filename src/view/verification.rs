@@ -197,14 +197,14 @@ const MAX_SHOWN: usize = 40;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::Witness;
+    use crate::run::StatusSource;
     use jiff::Timestamp;
 
     fn action(id: &str, seen: Seen, seconds: Option<f64>, why: Option<&str>) -> VerifiedAction {
         let cells = VerifiedCells {
             seen,
             at: Timestamp::UNIX_EPOCH,
-            by: vec![Witness::Crl],
+            by: vec![StatusSource::Crl],
             revoked_at: None,
             why: why.map(str::to_owned),
         };

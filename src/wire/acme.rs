@@ -7,7 +7,7 @@ use super::transport::WireRequest;
 use crate::pki::PrivateKey;
 use crate::pki::private_key::PublicNumbers;
 use crate::provider::Answer;
-use crate::provider::problem::{self, Problem};
+use crate::provider::verdict::{self, Problem};
 use crate::text::safe;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -222,7 +222,7 @@ impl Session {
 
 /// The status and the words of a problem document (RFC 9457), made safe to show.
 fn problem_words(answer: &Answer) -> String {
-    let Problem { kind, detail, more } = problem::words(answer.json());
+    let Problem { kind, detail, more } = verdict::problem_words(answer.json());
     let words = [kind, detail, more].into_iter().flatten();
     let words = words.fold(String::new(), |all, one| format!("{all}: {one}"));
     format!("HTTP {}{}", answer.status, safe::terminal(&words))

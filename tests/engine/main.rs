@@ -153,7 +153,7 @@ impl Bench {
             let transport = WorldTransport { world: Rc::clone(&self.world) };
             Rc::new(Sender::new(account, provider.clone(), signer, transport))
         });
-        let (_say, words) = tokio::sync::mpsc::unbounded_channel();
+        let (_say, commands) = tokio::sync::mpsc::unbounded_channel();
         let (asked, mut questions) = tokio::sync::mpsc::unbounded_channel::<Question>();
         let (questions_asked, answers) = (Rc::clone(&self.questions), self.answers.clone());
         let questions_out = answers.is_some().then_some(asked);
@@ -164,7 +164,7 @@ impl Bench {
             senders: senders.collect(),
             clock: Rc::new(VirtualClock { world: Rc::clone(&self.world) }),
             reopen: reopen.iter().copied().collect::<BTreeSet<_>>(),
-            words,
+            commands,
             seed: self.world.next_random(),
             wait: self.wait,
             questions: questions_out,

@@ -7,7 +7,7 @@ use certsweep::journal::RunDir;
 use certsweep::journal::reader::Overview;
 use certsweep::plan::settings::{BetweenWaves, DailyWindow, Deadline, Safety, Schedule, StopWhen, WaveSize};
 use certsweep::provider::model::Window;
-use certsweep::run::{Bound, Event, Outcome, StopReason};
+use certsweep::run::{Event, Outcome, StopReason, WaitReason};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -168,7 +168,9 @@ fn the_user_is_asked_between_waves_and_may_say_no() {
             "{asked:?}"
         );
         assert!(
-            events.iter().any(|event| matches!(event, Event::Bounded { by: Bound::Wave { number: 2, of: 3 }, .. }))
+            events
+                .iter()
+                .any(|event| matches!(event, Event::Bounded { by: WaitReason::Wave { number: 2, of: 3 }, .. }))
         );
         bench.answers = None;
         assert!(bench.process(Cut::Never, &[]).await.0.unwrap().well, "the resume is the word");
@@ -223,7 +225,7 @@ fn a_provider_that_is_down_is_tried_by_one_request_and_costs_no_action_its_attem
         // Those in flight at the beginning aside, one at a time and never at once.
         assert!(tried.windows(2).skip(4).all(|pair| pair[1] - pair[0] >= Duration::from_millis(200)), "{tried:?}");
         assert!(events.iter().any(
-            |event| matches!(event, Event::Bounded { by: Bound::Unreachable { .. }, account } if account == "digicert")
+            |event| matches!(event, Event::Bounded { by: WaitReason::Unreachable { .. }, account } if account == "digicert")
         ));
         let naver =
             bench.world.reached.borrow().iter().filter(|(at, url)| url.contains("naver") && at.as_secs() < 100).count();
@@ -295,7 +297,7 @@ fn a_process_that_waits_lives_over_closed_windows() {
             bench.world.reached.borrow().iter().map(|(at, _)| at.as_secs() / u64::from(day as u32)).collect();
         assert!(days.len() == 2, "{days:?}");
         let closed = events.iter().filter(
-            |event| matches!(event, Event::Bounded { by: Bound::Closed { .. }, account } if account == "digicert"),
+            |event| matches!(event, Event::Bounded { by: WaitReason::Closed { .. }, account } if account == "digicert"),
         );
         assert_eq!(closed.count(), days.len(), "once each time");
     });

@@ -92,7 +92,7 @@ fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>) -> (
         let scheme = provider.auth.iter().find(|scheme| scheme.required.iter().any(|name| name == "iam_user")).unwrap();
         let credentials = ["iam_user", "iam_password", "iam_domain"].map(|name| (name.to_owned(), Secret::new(name)));
         let signer = Signer::new(scheme, &account.variables, Credentials::new(credentials));
-        let (_say, words) = tokio::sync::mpsc::unbounded_channel();
+        let (_say, commands) = tokio::sync::mpsc::unbounded_channel();
         let world = Rc::new(World::new(1, Faults::none()));
         let run = Run {
             settings: &bench.settings,
@@ -101,7 +101,7 @@ fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>) -> (
             senders: vec![Rc::new(Sender::new(account, provider.clone(), signer, Through(Rc::clone(cloud))))],
             clock: Rc::new(VirtualClock { world }),
             reopen: BTreeSet::new(),
-            words,
+            commands,
             seed: 1,
             wait: false,
             questions: None,

@@ -4,10 +4,12 @@
 use super::world::{Faults, VirtualClock, WorldTransport};
 use super::{Bench, Cut, virtual_time};
 use certsweep::engine::Sender;
-use certsweep::engine::verify::{Case, Known, Places, Verification, has_state_call, verify};
+use certsweep::engine::verify::{
+    KnownCertificate, PublicationUrls, Verification, VerifyTarget, has_state_call, verify,
+};
 use certsweep::journal::{Reader, RunDir, Verified};
 use certsweep::pki::{CertId, Certificate};
-use certsweep::run::{Ordinal, Seen, Witness};
+use certsweep::run::{Ordinal, Seen, StatusSource};
 use certsweep::text::Secret;
 use certsweep::time::Clock;
 use certsweep::wire::credentials::Credentials;
@@ -71,18 +73,18 @@ fn url(ask: &Ask) -> &str {
 }
 
 /// A certificate's case, whose issuer is known where `issuer` says so.
-fn case(ordinal: Ordinal, certificate: &Certificate, issuer: Option<&[u8]>) -> Case {
+fn case(ordinal: Ordinal, certificate: &Certificate, issuer: Option<&[u8]>) -> VerifyTarget {
     let id = issuer.and_then(|issuer| CertId::of(certificate, &Rc::new(Certificate::parse(issuer).unwrap())));
-    let places = Places {
+    let places = PublicationUrls {
         crl: certificate.crl_urls.clone(),
         ocsp: certificate.ocsp_urls.first().cloned(),
         issuers: certificate.issuer_urls.clone(),
     };
-    Case {
+    VerifyTarget {
         ordinal,
         account: 0,
-        certificate: Some(Known { id: id.map(OnceCell::from).unwrap_or_default(), places: Rc::new(places) }),
-        witnesses: [Witness::Crl, Witness::Ocsp].into_iter().collect(),
+        certificate: Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), places: Rc::new(places) }),
+        sources: [StatusSource::Crl, StatusSource::Ocsp].into_iter().collect(),
         note: None,
     }
 }
@@ -146,7 +148,7 @@ struct Published {
     list: (u64, Result<&'static [u8], Unheard>),
     responder: (u64, Result<&'static [u8], Unheard>),
     seen: Seen,
-    by: &'static [Witness],
+    by: &'static [StatusSource],
     why: &'static str,
 }
 
@@ -168,34 +170,34 @@ fn only_valid_lists_and_answers_count() {
             list: found(file!("ca.crl")),
             responder: found(file!("revoked.ocsp")),
             seen: Seen::Revoked,
-            by: &[Witness::Crl, Witness::Ocsp],
+            by: &[StatusSource::Crl, StatusSource::Ocsp],
             ..Published::nothing("revoked by both", revoked)
         },
         Published {
             list: found(file!("ca.crl.pem")),
             seen: Seen::Revoked,
-            by: &[Witness::Crl],
+            by: &[StatusSource::Crl],
             ..Published::nothing("revoked by the list", revoked)
         },
         Published {
             list: missing(),
             responder: found(file!("revoked.ocsp")),
             seen: Seen::Revoked,
-            by: &[Witness::Ocsp],
+            by: &[StatusSource::Ocsp],
             ..Published::nothing("revoked by the responder", revoked)
         },
         Published {
             list: found(file!("ca.crl")),
             responder: found(file!("good.ocsp")),
             seen: Seen::Good,
-            by: &[Witness::Crl, Witness::Ocsp],
+            by: &[StatusSource::Crl, StatusSource::Ocsp],
             why: "crl: not revoked; ocsp: not revoked",
             ..Published::nothing("good by both", good)
         },
         Published {
             responder: found(file!("good.ocsp")),
             seen: Seen::Good,
-            by: &[Witness::Ocsp],
+            by: &[StatusSource::Ocsp],
             why: "timed out",
             ..Published::nothing("good by the responder", good)
         },
@@ -270,7 +272,7 @@ fn a_list_is_fetched_once_for_all_whom_it_tells_of() {
         Ask::Ocsp(..) => (0, Ok(file!("revoked.ocsp"))),
     });
     let came = virtual_time(verified(&certificates, Some(file!("ca.der")), 0, script));
-    assert!(came.kept.iter().all(|sight| sight.by == [Witness::Crl, Witness::Ocsp]));
+    assert!(came.kept.iter().all(|sight| sight.by == [StatusSource::Crl, StatusSource::Ocsp]));
     assert_eq!(came.asked.iter().filter(|(url, _)| url.ends_with("ca.crl")).count(), 1);
     assert_eq!(came.asked.len(), 41);
 }
@@ -339,8 +341,8 @@ fn state_calls_keep_to_the_limits_that_the_run_used() {
         let cases = bench.actions.iter().map(|action| {
             let provider = bench.catalog.get(&bench.settings.accounts[action.account].provider).unwrap();
             assert!(has_state_call(provider, action, None), "{action:?}");
-            let witnesses = [Witness::State].into_iter().collect();
-            Case { ordinal: action.ordinal, account: action.account, certificate: None, witnesses, note: None }
+            let sources = [StatusSource::Provider].into_iter().collect();
+            VerifyTarget { ordinal: action.ordinal, account: action.account, certificate: None, sources, note: None }
         });
         let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
         let verification = Verification {
@@ -357,7 +359,11 @@ fn state_calls_keep_to_the_limits_that_the_run_used() {
         };
         tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
         for sight in kept(&reader) {
-            assert_eq!((sight.seen, sight.by.as_slice()), (Seen::Revoked, [Witness::State].as_slice()), "{sight:?}");
+            assert_eq!(
+                (sight.seen, sight.by.as_slice()),
+                (Seen::Revoked, [StatusSource::Provider].as_slice()),
+                "{sight:?}"
+            );
         }
         bench.world.check_windows(&bench.settings);
     });
@@ -401,7 +407,7 @@ fn a_verification_that_is_stopped_keeps_what_it_has_seen() {
         assert!(ended.stopped);
         assert_eq!((Instant::now() - began).as_secs(), 5);
         let sight = &kept(&reader)[0];
-        assert_eq!((sight.seen, sight.by.as_slice()), (Seen::Good, [Witness::Crl].as_slice()));
+        assert_eq!((sight.seen, sight.by.as_slice()), (Seen::Good, [StatusSource::Crl].as_slice()));
     });
 }
 

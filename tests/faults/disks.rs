@@ -17,7 +17,9 @@ impl Small {
     fn mount(place: &Place, kilobytes: usize) -> Option<Self> {
         if std::env::var_os("CERTSWEEP_NO_MOUNT").is_some() {
             // Not by a macro: of a test that passes, nobody would see what those print.
-            std::io::stderr().write_all(b"skipped, since CERTSWEEP_NO_MOUNT is set: a disk to mount\n").unwrap();
+            std::io::stderr()
+                .write_all(b"skipped: a test that mounts a disk, since CERTSWEEP_NO_MOUNT is set\n")
+                .unwrap();
             return None;
         }
         let at = place.path("disk");

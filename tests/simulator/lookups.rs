@@ -3,7 +3,7 @@
 use super::options;
 use crate::support::client::{Headers, send};
 use certsweep::provider::model::{ActionRules, Operation};
-use certsweep::provider::{Answer, HeaderFields, Provider, Standing, lookup};
+use certsweep::provider::{Answer, HeaderFields, Provider, TargetState, lookup};
 use certsweep::simulator::{KnownTarget, Simulator, start};
 use certsweep::time::Clock as _;
 use certsweep::wire::request;
@@ -27,7 +27,7 @@ fn look_ups_follow_the_state() {
                 assert!(simulator.learn(&known), "{place}");
                 let before = standings(&simulator, &provider, action, &sample.parameters, None);
                 assert!(
-                    before.iter().all(|standing| matches!(standing, Standing::NotDone | Standing::Unknown)),
+                    before.iter().all(|standing| matches!(standing, TargetState::NotDone | TargetState::Unknown)),
                     "{place} before: {before:?}"
                 );
                 let answer = ask(&simulator, &provider, operation, &sample.parameters);
@@ -35,7 +35,7 @@ fn look_ups_follow_the_state() {
                 let after = standings(&simulator, &provider, action, &sample.parameters, Some(&answer));
                 assert!(
                     after.is_empty()
-                        || after.iter().any(|standing| matches!(standing, Standing::Done | Standing::Pending)),
+                        || after.iter().any(|standing| matches!(standing, TargetState::Done | TargetState::Pending)),
                     "{place} after: {after:?}"
                 );
             }
@@ -58,7 +58,7 @@ fn an_order_does_not_tell_of_one_certificate_what_was_done_to_another() {
     let told = |known: &[(&str, Map<String, Value>)]| {
         let done = known.iter().map(|(operation, parameters)| {
             let action = provider.operation(operation).unwrap().action.as_ref().unwrap();
-            standings(&simulator, &provider, action, parameters, None).contains(&Standing::Done)
+            standings(&simulator, &provider, action, parameters, None).contains(&TargetState::Done)
         });
         done.collect::<Vec<bool>>()
     };
@@ -85,7 +85,7 @@ fn standings(
     action: &ActionRules,
     parameters: &Map<String, Value>,
     answer: Option<&Answer>,
-) -> Vec<Standing> {
+) -> Vec<TargetState> {
     let chosen = lookup::choose(provider, action, parameters, answer);
     let told = chosen.into_iter().map(|(index, asked)| {
         let rule = &action.lookups[index];
@@ -93,7 +93,7 @@ fn standings(
         let answer = ask(simulator, provider, operation, &asked);
         let page = lookup::page(operation, &answer, super::Still.now()).unwrap();
         assert_eq!(lookup::next_page(rule, std::slice::from_ref(&page)), None);
-        lookup::standing(rule, parameters, &[page]).0
+        lookup::target_state(rule, parameters, &[page]).0
     });
     told.collect()
 }

@@ -9,7 +9,7 @@ use certsweep::diag::Diagnostics;
 use certsweep::provider::Catalog;
 use certsweep::provider::model::Window;
 use certsweep::simulator::{
-    Faults, KnownTarget, Options, SimulatedAccount, Simulator, SimulatorError, credential, start,
+    Faults, KnownTarget, SimulatedAccount, Simulator, SimulatorError, SimulatorOptions, credential, start,
 };
 use certsweep::text::SourceMap;
 use certsweep::time::Clock;
@@ -37,7 +37,7 @@ impl Clock for Still {
     }
 }
 
-fn options(faults: &str) -> Options {
+fn options(faults: &str) -> SimulatorOptions {
     let mut diagnostics = Diagnostics::default();
     let catalog = Catalog::built_in(&mut SourceMap::default(), &mut diagnostics);
     assert!(!diagnostics.has_errors(), "{diagnostics:?}");
@@ -46,7 +46,7 @@ fn options(faults: &str) -> Options {
         provider: catalog.get(name).unwrap().clone(),
         windows: Vec::new(),
     };
-    Options {
+    SimulatorOptions {
         port: 0,
         accounts: ["digicert", "naver", "huawei"].map(account).into(),
         faults: if faults.is_empty() { Faults::default() } else { Faults::parse(faults).unwrap() },

@@ -4,7 +4,7 @@
 use super::{Still, options};
 use crate::support::client::{Headers, send};
 use certsweep::provider::model::{AuthScheme, Operation, Sample, SignerKind};
-use certsweep::provider::{Answer, HeaderFields, Meaning, Provider, verdict};
+use certsweep::provider::{Answer, AnswerClass, HeaderFields, Provider, verdict};
 use certsweep::simulator::{Simulator, credential, start};
 use certsweep::text::Secret;
 use certsweep::time::Clock as _;
@@ -22,7 +22,7 @@ fn every_sample_signed_in_every_way_is_granted() {
                 for sample in &operation.samples {
                     let simulator = start(options("")).unwrap();
                     let meaning = ask(&simulator, &provider, scheme, operation, sample);
-                    let is_good = matches!(meaning, Meaning::Succeeded | Meaning::PendingApproval);
+                    let is_good = matches!(meaning, AnswerClass::Succeeded | AnswerClass::PendingApproval);
                     let place = format!("{} {} {} {}", provider.id, scheme.name, operation.name, sample.name);
                     assert!(is_good, "{place}: {meaning:?}");
                     granted += 1;
@@ -39,7 +39,7 @@ fn ask(
     scheme: &AuthScheme,
     operation: &Operation,
     sample: &Sample,
-) -> Meaning {
+) -> AnswerClass {
     let names = scheme.required.iter().chain(&scheme.optional);
     let mut credentials = Credentials::new(names.map(|name| (name.clone(), credential(&provider.id, name))));
     if matches!(scheme.signer, SignerKind::HuaweiIamToken(_)) {

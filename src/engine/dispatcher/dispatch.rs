@@ -6,11 +6,11 @@
 
 use super::state::{Dispatcher, PendingRecord, Step, StepInFlight};
 use crate::engine::attempt::{self, PreparedAttempt};
-use crate::engine::control::{Done, Heard};
+use crate::engine::command::{CommandDone, CommandReply};
 use crate::engine::status_query::{self, StatusQuery};
 use crate::engine::step::{JournalFailed, StepContext, append, intent};
 use crate::engine::timing::{Moment, RequestTiming};
-use crate::journal::{Record, Reply, Written};
+use crate::journal::{Durability, Record, Reply};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -36,7 +36,7 @@ where
         let Some(pass) = sender.pass() else {
             self.scheduler.pause(account, true);
             self.scheduler.requeue(ordinal, account, None);
-            // Written before it is sent: it counts in the windows of whoever resumes after a crash.
+            // Durability before it is sent: it counts in the windows of whoever resumes after a crash.
             let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
             let noted = Rc::clone(&timing);
             let token = async move {
@@ -124,13 +124,13 @@ where
     }
 
     /// Queues a word from outside; whoever said it hears when it is durable, or cannot be.
-    pub(super) fn record_command(&mut self, record: Record, event: Event, heard: Heard) {
-        self.queue(record, None, Some(heard));
+    pub(super) fn record_command(&mut self, record: Record, event: Event, reply: CommandReply) {
+        self.queue(record, None, Some(reply));
         self.notify(event);
     }
 
-    fn queue(&mut self, record: Record, prepared: Option<Box<PreparedAttempt<T, C>>>, heard: Option<Heard>) {
-        self.pending.records.push_back(PendingRecord { events: Vec::new(), prepared, heard });
+    fn queue(&mut self, record: Record, prepared: Option<Box<PreparedAttempt<T, C>>>, reply: Option<CommandReply>) {
+        self.pending.records.push_back(PendingRecord { events: Vec::new(), prepared, reply });
         self.run.journal.queue(record, self.run.clock.elapsed());
     }
 
@@ -143,7 +143,7 @@ where
     }
 
     /// So many of the oldest records are durable, or cannot be.
-    pub(super) fn acknowledged(&mut self, (count, written): (usize, Written)) {
+    pub(super) fn acknowledged(&mut self, (count, written): (usize, Durability)) {
         for _ in 0..count {
             let Some(queued) = self.pending.records.pop_front() else { return };
             self.pending.intents -= usize::from(queued.prepared.is_some());
@@ -152,10 +152,12 @@ where
     }
 
     /// What follows a record. Where it is not durable, nothing of it is told, and nothing more is sent.
-    fn after_record(&mut self, queued: PendingRecord<T, C>, written: &Written) {
-        let PendingRecord { events, prepared, heard } = queued;
+    fn after_record(&mut self, queued: PendingRecord<T, C>, written: &Durability) {
+        let PendingRecord { events, prepared, reply } = queued;
         let written = written.of(prepared.is_some());
-        heard.into_iter().for_each(|heard| drop(heard.send(written.map(|()| Done::Done).map_err(str::to_owned))));
+        reply
+            .into_iter()
+            .for_each(|reply| drop(reply.send(written.map(|()| CommandDone::Done).map_err(str::to_owned))));
         match written {
             Ok(()) => {
                 events.into_iter().for_each(|event| (self.observe)(event));

@@ -167,7 +167,7 @@ where
                 // In this order: a command to stop must not wait behind a flood of answers, and answers free slots, which
                 // acknowledgements fill.
                 biased;
-                Some(word) = self.run.words.recv() => self.obey(word),
+                Some(word) = self.run.commands.recv() => self.obey(word),
                 Some(over) = self.steps.next() => {
                     self.step_ended(over);
                     // Who looks without waiting is not woken: the next turn looks again before it sleeps.

@@ -2,7 +2,7 @@
 //! (a command is in the journal before whoever gave it hears that it is done). Sends nothing.
 
 use super::state::{Dispatcher, Question, WaveBreak};
-use crate::engine::control::{Done, Word};
+use crate::engine::command::{CommandDone, RunCommand};
 use crate::engine::safety::{self, Closed, Gate};
 use crate::engine::scheduler::Decision;
 use crate::engine::timing::{Moment, WallTime};
@@ -146,39 +146,41 @@ where
     }
 
     /// A command came from outside.
-    pub(super) fn obey(&mut self, word: Word) {
+    pub(super) fn obey(&mut self, word: RunCommand) {
         let at = self.run.clock.now();
         match word {
-            Word::Stop(reason) => {
+            RunCommand::Stop(reason) => {
                 self.signals += 1;
                 self.leave = self.signals > 1;
                 self.stop(reason);
             }
-            Word::Pause(heard) | Word::Go(heard) | Word::Limits { heard, .. } if self.stopping.is_some() => {
-                drop(heard.send(Err("the run is stopping; resume goes on with it".to_owned())));
+            RunCommand::Pause(reply) | RunCommand::Unpause(reply) | RunCommand::SetWindows { reply, .. }
+                if self.stopping.is_some() =>
+            {
+                drop(reply.send(Err("the run is stopping; resume goes on with it".to_owned())));
             }
-            Word::Pause(heard) if self.paused => drop(heard.send(Ok(Done::Already))),
-            Word::Pause(heard) => {
+            RunCommand::Pause(reply) if self.paused => drop(reply.send(Ok(CommandDone::Already))),
+            RunCommand::Pause(reply) => {
                 self.paused = true;
-                self.record_command(Record::Paused { at }, Event::Paused, heard);
+                self.record_command(Record::Paused { at }, Event::Paused, reply);
             }
-            Word::Go(heard) if !self.paused && self.wave_break.waits() => {
+            RunCommand::Unpause(reply) if !self.paused && self.wave_break.waits() => {
                 self.wave_break = WaveBreak::Nothing;
                 self.scheduler.next_wave();
-                self.record_command(Record::WentOn { at }, Event::WentOn, heard);
+                self.record_command(Record::WentOn { at }, Event::WentOn, reply);
             }
-            Word::Go(heard) if !self.paused => drop(heard.send(Ok(Done::Already))),
-            Word::Go(heard) => {
+            RunCommand::Unpause(reply) if !self.paused => drop(reply.send(Ok(CommandDone::Already))),
+            RunCommand::Unpause(reply) => {
                 self.paused = false;
-                self.record_command(Record::WentOn { at }, Event::WentOn, heard);
+                self.record_command(Record::WentOn { at }, Event::WentOn, reply);
             }
-            Word::Limits { account, windows, heard } => {
+            RunCommand::SetWindows { account, windows, reply } => {
                 let Some(sender) = self.run.senders.get(account) else { return };
                 let name = sender.name.clone();
                 self.scheduler.set_windows(account, &windows);
                 let windows: Vec<String> = windows.iter().map(ToString::to_string).collect();
                 let event = Event::Limited { account: name, windows: windows.clone() };
-                self.record_command(Record::Limited { account, windows, at }, event, heard);
+                self.record_command(Record::Limited { account, windows, at }, event, reply);
             }
         }
         self.note_waits();

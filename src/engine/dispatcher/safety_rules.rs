@@ -56,7 +56,7 @@ where
         let now = self.run.clock.elapsed();
         let Some(mut look) = self.read_backs.remove(&ordinal) else { return };
         let after = match answer {
-            StatusAnswer::Standing { standing, seen, limits } => {
+            StatusAnswer::TargetState { standing, seen, limits } => {
                 self.note_limits(account, limits, times);
                 if limits == LimitSignal::Answered {
                     self.note_contact(account, Contact::Answered, "");

@@ -3,7 +3,7 @@
 
 use crate::engine::attempt::PreparedAttempt;
 use crate::engine::circuit_breaker::CircuitBreaker;
-use crate::engine::control::{Heard, Word};
+use crate::engine::command::{CommandReply, RunCommand};
 use crate::engine::retry::Jitter;
 use crate::engine::safety::Watch;
 use crate::engine::scheduler::Scheduler;
@@ -11,7 +11,7 @@ use crate::engine::sender::{Sender, TokenError};
 use crate::engine::status_query::{DoubtfulAction, ReadLists, StatusAnswer, StatusQueryResult};
 use crate::engine::step::{JournalFailed, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
-use crate::journal::{Journal, Queue, Reader, States, Written};
+use crate::journal::{Durability, Journal, Queue, Reader, States};
 use crate::plan::Settings;
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use futures_util::future::LocalBoxFuture;
@@ -39,7 +39,7 @@ pub struct Run<'a, T, C> {
     /// Outcomes that are taken up again (`resume --retry`).
     pub reopen: BTreeSet<Outcome>,
     /// What the run is told from outside: by signals, and by other processes.
-    pub words: UnboundedReceiver<Word>,
+    pub commands: UnboundedReceiver<RunCommand>,
     /// Seed of the jitter between attempts.
     pub seed: u64,
     /// Whether a closed window and a start to come are waited for; otherwise the run stops, and `resume` goes on.
@@ -210,7 +210,7 @@ pub(super) struct PendingAcks<T, C> {
     /// How many of them are intents.
     pub(super) intents: usize,
     /// Where the journal says of how many of the oldest what became of them.
-    pub(super) acknowledged: UnboundedReceiver<(usize, Written)>,
+    pub(super) acknowledged: UnboundedReceiver<(usize, Durability)>,
 }
 
 /// What follows a record once it is durable.
@@ -220,13 +220,13 @@ pub(super) struct PendingRecord<T, C> {
     /// The attempt whose intent it is.
     pub(super) prepared: Option<Box<PreparedAttempt<T, C>>>,
     /// Where the answer to the command goes that it records.
-    pub(super) heard: Option<Heard>,
+    pub(super) reply: Option<CommandReply>,
 }
 
 impl<T, C> PendingAcks<T, C> {
     pub(super) fn of(journal: &Journal) -> Self {
         let (acknowledge, acknowledged) = unbounded_channel();
-        journal.tell(Arc::new(move |count, written| drop(acknowledge.send((count, written)))));
+        journal.notify(Arc::new(move |count, written| drop(acknowledge.send((count, written)))));
         Self { records: VecDeque::new(), intents: 0, acknowledged }
     }
 

@@ -348,18 +348,18 @@ pub struct Wishes {
 
 /// A change that helps.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Help {
+pub struct Advice {
     /// The account.
     pub account: usize,
     /// The change.
-    pub change: Change,
+    pub change: PlanChange,
     /// How long the run takes then, from its beginning to the last answer.
     pub takes: Duration,
 }
 
 /// What could be changed.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Change {
+pub enum PlanChange {
     /// A second key, as an account of its own: twice the limits, twice the requests in flight.
     SecondKey,
     /// One revoke of an order instead of several of its certificates.
@@ -382,7 +382,7 @@ pub fn would_help(
     assumptions: &Assumptions,
     wishes: &Wishes,
     foretold: &Forecast,
-) -> Vec<Help> {
+) -> Vec<Advice> {
     let missed = match (foretold.takes, wishes.deadline) {
         (Some(takes), Some(deadline)) => takes > deadline,
         (None, _) => true,
@@ -422,7 +422,7 @@ struct Tries<'a> {
     queue: &'a Queue,
     assumptions: &'a Assumptions,
     foretold: &'a Forecast,
-    helps: Vec<Help>,
+    helps: Vec<Advice>,
 }
 
 impl Tries<'_> {
@@ -433,7 +433,7 @@ impl Tries<'_> {
             window.count = window.count.saturating_mul(2);
         }
         changed.concurrency = changed.concurrency.saturating_mul(2);
-        self.attempt(account, Change::SecondKey, &settings, self.queue);
+        self.attempt(account, PlanChange::SecondKey, &settings, self.queue);
     }
 
     fn whole_orders(&mut self, account: usize, orders: &HashMap<Ordinal, Ordinal>) {
@@ -454,7 +454,7 @@ impl Tries<'_> {
             left.need(ordinal, needs.filter(|need| *need != ordinal).collect());
         }
         spared.iter().for_each(|ordinal| left.repeat(*ordinal, String::new()));
-        let change = Change::WholeOrders { spared: spared.len() as u64, orders: firsts.len() as u64 };
+        let change = PlanChange::WholeOrders { spared: spared.len() as u64, orders: firsts.len() as u64 };
         self.attempt(account, change, self.settings, &left);
     }
 
@@ -463,13 +463,13 @@ impl Tries<'_> {
         self.doubled(account, |settings, times| {
             let slots = slots.saturating_mul(times);
             settings.accounts[account].concurrency = slots;
-            Some(Change::Concurrency(slots))
+            Some(PlanChange::Concurrency(slots))
         });
     }
 
     fn longer_window(&mut self, account: usize) {
         // The schedule is the whole run's: one account says it for all.
-        if self.helps.iter().any(|help| matches!(help.change, Change::LongerWindow(_))) {
+        if self.helps.iter().any(|help| matches!(help.change, PlanChange::LongerWindow(_))) {
             return;
         }
         self.doubled(account, |settings, times| {
@@ -477,13 +477,13 @@ impl Tries<'_> {
             let longer = length(window).saturating_mul(times);
             let minutes = i64::try_from(longer.as_secs() / 60).ok().filter(|_| longer <= MAX_WINDOW)?;
             window.to = window.from.wrapping_add(minutes.minutes());
-            Some(Change::LongerWindow(longer))
+            Some(PlanChange::LongerWindow(longer))
         });
     }
 
     /// Says the smallest doubling after which another doubling helps no more.
-    fn doubled(&mut self, account: usize, change: impl Fn(&mut Settings, u32) -> Option<Change>) {
-        let mut best: Option<(Change, Duration)> = None;
+    fn doubled(&mut self, account: usize, change: impl Fn(&mut Settings, u32) -> Option<PlanChange>) {
+        let mut best: Option<(PlanChange, Duration)> = None;
         for power in 1..=DOUBLINGS {
             let mut settings = self.settings.clone();
             let Some(change) = change(&mut settings, 1 << power) else { break };
@@ -499,15 +499,15 @@ impl Tries<'_> {
         }
     }
 
-    fn attempt(&mut self, account: usize, change: Change, settings: &Settings, queue: &Queue) {
+    fn attempt(&mut self, account: usize, change: PlanChange, settings: &Settings, queue: &Queue) {
         if let Some(takes) = forecast(settings, queue, self.assumptions).takes {
             self.suggest(account, change, takes);
         }
     }
 
-    fn suggest(&mut self, account: usize, change: Change, takes: Duration) {
+    fn suggest(&mut self, account: usize, change: PlanChange, takes: Duration) {
         if self.foretold.takes.is_none_or(|before| takes.mul_f64(HELPS) <= before) {
-            self.helps.push(Help { account, change, takes });
+            self.helps.push(Advice { account, change, takes });
         }
     }
 }

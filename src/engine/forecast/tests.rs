@@ -189,10 +189,10 @@ fn what_helps_is_tried_and_what_does_not_is_not_said() {
             vec!["10/10s"],
             10,
             by(30),
-            vec![(Change::WholeOrders { spared: 200, orders: 100 }, 92), (Change::SecondKey, 143)],
+            vec![(PlanChange::WholeOrders { spared: 200, orders: 100 }, 92), (PlanChange::SecondKey, 143)],
         ),
-        (vec!["10/10s"], 10, none.clone(), vec![(Change::SecondKey, 143)]),
-        (vec![], 1, none.clone(), vec![(Change::Concurrency(32), 2)]),
+        (vec!["10/10s"], 10, none.clone(), vec![(PlanChange::SecondKey, 143)]),
+        (vec![], 1, none.clone(), vec![(PlanChange::Concurrency(32), 2)]),
         (vec!["100/1s"], 10, none, vec![]),
     ] {
         let settings = settings(vec![account("a", &windows, concurrency), account("b", &[], 1)], 0);
@@ -202,7 +202,7 @@ fn what_helps_is_tried_and_what_does_not_is_not_said() {
         let assumptions = assuming(&settings, SOME_DAY);
         let foretold = forecast(&settings, &actions, &assumptions);
         let helps = would_help(&settings, &actions, &assumptions, &wishes, &foretold);
-        let helps: Vec<(Change, u64)> = helps.into_iter().map(|help| (help.change, help.takes.as_secs())).collect();
+        let helps: Vec<(PlanChange, u64)> = helps.into_iter().map(|help| (help.change, help.takes.as_secs())).collect();
         assert_eq!(helps, expected, "{windows:?} {concurrency} {:?}", foretold.takes);
     }
 }
@@ -214,7 +214,7 @@ fn a_longer_window_helps_where_several_are_needed() {
     let assumptions = assuming(&settings, SOME_DAY);
     let foretold = forecast(&settings, &queue(100), &assumptions);
     let helps = would_help(&settings, &queue(100), &assumptions, &Wishes::default(), &foretold);
-    let longer = helps.iter().find(|help| help.change == Change::LongerWindow(Duration::from_secs(240))).unwrap();
+    let longer = helps.iter().find(|help| help.change == PlanChange::LongerWindow(Duration::from_secs(240))).unwrap();
     assert!(longer.takes.as_millis().abs_diff(9 * 10_200 + 200) <= GUARDS, "{helps:?}");
 }
 

@@ -7,8 +7,8 @@ pub mod rounds;
 mod signed;
 mod state_calls;
 
-pub use cases::{Case, Known, Places, Read};
-pub use rounds::{NOBODY, Said, Sight};
+pub use cases::{KnownCertificate, PublicationUrls, ReadCertificate, VerifyTarget};
+pub use rounds::{NOBODY, Sight, SourceAnswer};
 pub use state_calls::has_state_call;
 
 use super::pace::Pace;
@@ -18,7 +18,7 @@ use super::start::by_account;
 use super::step::{JournalFailed, append};
 use crate::journal::{Journal, JournalError, Reader, Record};
 use crate::plan::Settings;
-use crate::run::Witness;
+use crate::run::StatusSource;
 use crate::time::Clock;
 use crate::wire::{Transport, World};
 use cases::{SourceReport, SourceReports};
@@ -47,9 +47,9 @@ pub struct Verification<'r, W, T, C> {
     /// The clock.
     pub clock: Rc<C>,
     /// What is to be seen. Not copied into a slice: there may be a million.
-    pub cases: Rc<Vec<Case>>,
+    pub cases: Rc<Vec<VerifyTarget>>,
     /// The way to their certificates.
-    pub certificate: Read,
+    pub certificate: ReadCertificate,
     /// How long to ask again.
     pub wait: Duration,
     /// A word here ends it early; what was heard by then counts.
@@ -58,7 +58,7 @@ pub struct Verification<'r, W, T, C> {
 
 /// What a verification tells meanwhile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+pub struct VerificationProgress {
     /// So many are seen revoked.
     pub revoked: usize,
     /// Of so many.
@@ -69,7 +69,7 @@ pub struct Progress {
 
 /// How a verification ended. What was seen is in the journal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ended {
+pub struct VerificationEnd {
     /// Accounts that refused the credentials, or gave no token, and why.
     pub refused: Vec<(String, String)>,
     /// Whether it was stopped early.
@@ -99,8 +99,8 @@ impl From<JournalFailed> for VerificationError {
 /// The run cannot be read, or what is seen cannot be kept.
 pub async fn verify<W, T, C>(
     verification: Verification<'_, W, T, C>,
-    observe: &mut dyn FnMut(Progress),
-) -> Result<Ended, VerificationError>
+    observe: &mut dyn FnMut(VerificationProgress),
+) -> Result<VerificationEnd, VerificationError>
 where
     W: World + 'static,
     T: Transport + 'static,
@@ -111,7 +111,7 @@ where
     let began = Record::Verifying { at: clock.now(), boot: clock.boot() };
     append(&journal, clock.elapsed(), vec![began]).await?;
     let published = Rc::new(Published::new(Rc::new(world), Rc::clone(&clock), certificate));
-    let mut rounds = Rounds::new(cases.iter().map(|case| case.witnesses), clock.elapsed(), wait);
+    let mut rounds = Rounds::new(cases.iter().map(|case| case.sources), clock.elapsed(), wait);
     let mut stopped = false;
     loop {
         let due = rounds.begin();
@@ -126,15 +126,15 @@ where
                     break;
                 }
                 said = reports.recv() => match said {
-                    Some(SourceReport { case, witness, said, at }) => rounds.record_answer(case, witness, said, at),
+                    Some(SourceReport { case, source, said, at }) => rounds.record_answer(case, source, said, at),
                     None => break,
                 },
             }
         }
         if stopped {
             tasks.abort_all();
-            while let Ok(SourceReport { case, witness, said, at }) = reports.try_recv() {
-                rounds.record_answer(case, witness, said, at);
+            while let Ok(SourceReport { case, source, said, at }) = reports.try_recv() {
+                rounds.record_answer(case, source, said, at);
             }
         }
         while let Some(done) = tasks.join_next().await {
@@ -148,7 +148,7 @@ where
         }
         let (revoked, now) = (rounds.revoked(), clock.elapsed());
         let next = if let (After::Again(next), false) = (after, stopped) { Some(next) } else { None };
-        observe(Progress { revoked, cases: cases.len(), again: next.map(|next| next.saturating_sub(now)) });
+        observe(VerificationProgress { revoked, cases: cases.len(), again: next.map(|next| next.saturating_sub(now)) });
         let Some(next) = next else { break };
         tokio::select! {
             biased;
@@ -168,7 +168,7 @@ where
     }
     let refused =
         |account: &Rc<QueriedAccount<T, C>>| Some((account.sender.name.clone(), account.refused.borrow().clone()?));
-    Ok(Ended { refused: accounts.values().filter_map(refused).collect(), stopped })
+    Ok(VerificationEnd { refused: accounts.values().filter_map(refused).collect(), stopped })
 }
 
 /// The accounts whose state calls are asked; what the run sent just before counts under their limits.
@@ -233,7 +233,7 @@ fn accounts<W, T: Transport, C: Clock>(
 }
 
 fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
-    cases: &Rc<Vec<Case>>,
+    cases: &Rc<Vec<VerifyTarget>>,
     due: &[usize],
     accounts: &BTreeMap<usize, Rc<QueriedAccount<T, C>>>,
     published: &Rc<Published<W, C>>,
@@ -243,7 +243,7 @@ fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
     let mut signed = Vec::new();
     for index in due {
         let case = &cases[*index];
-        if case.witnesses.contains(Witness::State) {
+        if case.sources.contains(StatusSource::Provider) {
             states.entry(case.account).or_default().push_back(*index);
         }
         if case.certificate.is_some() {
@@ -265,16 +265,16 @@ fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
 }
 
 /// What stood in the way of asking others belongs to why something is not seen revoked.
-fn with_note(sight: Sight, case: &Case) -> Sight {
+fn with_note(sight: Sight, case: &VerifyTarget) -> Sight {
     let why = match (&case.note, sight.why) {
-        (Some(note), Some(_)) if case.witnesses.is_empty() => Some(Rc::clone(note)),
+        (Some(note), Some(_)) if case.sources.is_empty() => Some(Rc::clone(note)),
         (Some(note), Some(why)) => Some(format!("{why}; {note}").into()),
         (_, why) => why,
     };
     Sight { why, ..sight }
 }
 
-fn record(case: &Case, sight: Sight) -> Record {
+fn record(case: &VerifyTarget, sight: Sight) -> Record {
     let Sight { seen, at, by, revoked_at, why } = sight;
     let (by, why) = (by.iter().collect(), why.map(|why| why.as_ref().to_owned()));
     Record::Verified { ordinal: case.ordinal, at, seen, by, revoked_at, why }

@@ -2,16 +2,16 @@
 //! machine on a given `now`.
 
 use crate::engine::timing::Moment;
-use crate::run::{Seen, Witness, Witnesses};
+use crate::run::{Seen, StatusSource, StatusSources};
 use jiff::Timestamp;
 use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-/// What one witness says of one action's target.
+/// What one source says of one action's target.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Said {
-    /// It is revoked; since when, where the witness tells that.
+pub enum SourceAnswer {
+    /// It is revoked; since when, where the source tells that.
     Revoked(Option<Timestamp>),
     /// It is not revoked; in what words, where there are any.
     Good(Option<Rc<str>>),
@@ -19,7 +19,7 @@ pub enum Said {
     Nothing(Rc<str>),
 }
 
-/// What all witnesses together say of one action's target.
+/// What all sources together say of one action's target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sight {
     /// What is seen.
@@ -27,7 +27,7 @@ pub struct Sight {
     /// When it was seen.
     pub at: Timestamp,
     /// Who says so.
-    pub by: Witnesses,
+    pub by: StatusSources,
     /// Since when it is revoked, as its issuer says.
     pub revoked_at: Option<Timestamp>,
     /// Why it is not seen revoked.
@@ -57,19 +57,19 @@ pub struct Rounds {
 #[derive(Debug)]
 struct TargetRounds {
     /// Whom it can be asked of.
-    witnesses: Witnesses,
+    sources: StatusSources,
     /// Whether it was seen revoked.
     revoked: bool,
     /// What they say in this round, and when that was heard.
-    answers: Vec<(Witness, Said, Timestamp)>,
+    answers: Vec<(StatusSource, SourceAnswer, Timestamp)>,
     sight: Option<Sight>,
 }
 
 impl Rounds {
-    /// Rounds for cases that can be asked of these witnesses, until so long after `now`.
-    pub fn new(witnesses: impl Iterator<Item = Witnesses>, now: Moment, wait: Duration) -> Self {
-        let case = |witnesses| TargetRounds { witnesses, revoked: false, answers: Vec::new(), sight: None };
-        let cases = witnesses.map(case).collect();
+    /// Rounds for cases that can be asked of these sources, until so long after `now`.
+    pub fn new(sources: impl Iterator<Item = StatusSources>, now: Moment, wait: Duration) -> Self {
+        let case = |sources| TargetRounds { sources, revoked: false, answers: Vec::new(), sight: None };
+        let cases = sources.map(case).collect();
         Self { cases, revoked: 0, until: now + wait, pause: FIRST_PAUSE, words: HashSet::new() }
     }
 
@@ -79,12 +79,12 @@ impl Rounds {
         (0..self.cases.len()).filter(|index| self.cases[*index].is_due()).collect()
     }
 
-    /// Takes in what a witness says of a case.
-    pub fn record_answer(&mut self, case: usize, witness: Witness, said: Said, at: Timestamp) {
+    /// Takes in what a source says of a case.
+    pub fn record_answer(&mut self, case: usize, source: StatusSource, said: SourceAnswer, at: Timestamp) {
         if let Some(case) = self.cases.get_mut(case) {
             // One or two of them say something.
             case.answers.reserve_exact(1);
-            case.answers.push((witness, said, at));
+            case.answers.push((source, said, at));
         }
     }
 
@@ -138,31 +138,31 @@ impl Rounds {
 
 impl TargetRounds {
     fn is_due(&self) -> bool {
-        !self.witnesses.is_empty() && !self.revoked
+        !self.sources.is_empty() && !self.revoked
     }
 }
 
-/// What witnesses say together: revoked where one of them says so; good where those who say something all say so; otherwise unknown.
-pub fn combine(heard: &[(Witness, Said, Timestamp)], now: Timestamp) -> Sight {
-    let mut heard: Vec<&(Witness, Said, Timestamp)> = heard.iter().collect();
-    heard.sort_by_key(|(witness, ..)| *witness);
-    let who = |says: fn(&Said) -> bool| heard.iter().copied().filter(move |(_, said, _)| says(said));
-    let revoked = || who(|said| matches!(said, Said::Revoked(_)));
-    let good: Witnesses = who(|said| matches!(said, Said::Good(_))).map(|(witness, ..)| *witness).collect();
+/// What sources say together: revoked where one of them says so; good where those who say something all say so; otherwise unknown.
+pub fn combine(heard: &[(StatusSource, SourceAnswer, Timestamp)], now: Timestamp) -> Sight {
+    let mut heard: Vec<&(StatusSource, SourceAnswer, Timestamp)> = heard.iter().collect();
+    heard.sort_by_key(|(source, ..)| *source);
+    let who = |says: fn(&SourceAnswer) -> bool| heard.iter().copied().filter(move |(_, said, _)| says(said));
+    let revoked = || who(|said| matches!(said, SourceAnswer::Revoked(_)));
+    let good: StatusSources = who(|said| matches!(said, SourceAnswer::Good(_))).map(|(source, ..)| *source).collect();
     if let Some(at) = revoked().map(|(_, _, at)| *at).min() {
-        let since = |said: &Said| if let Said::Revoked(since) = said { *since } else { None };
+        let since = |said: &SourceAnswer| if let SourceAnswer::Revoked(since) = said { *since } else { None };
         return Sight {
             seen: Seen::Revoked,
             at,
-            by: revoked().map(|(witness, ..)| *witness).collect(),
+            by: revoked().map(|(source, ..)| *source).collect(),
             revoked_at: revoked().filter_map(|(_, said, _)| since(said)).min(),
             why: None,
         };
     }
-    let words = heard.iter().map(|(witness, said, _)| match said {
-        Said::Good(None) | Said::Revoked(_) => format!("{}: not revoked", witness.word()),
-        Said::Good(Some(words)) => format!("{}: not revoked ({words})", witness.word()),
-        Said::Nothing(why) => format!("{}: {why}", witness.word()),
+    let words = heard.iter().map(|(source, said, _)| match said {
+        SourceAnswer::Good(None) | SourceAnswer::Revoked(_) => format!("{}: not revoked", source.word()),
+        SourceAnswer::Good(Some(words)) => format!("{}: not revoked ({words})", source.word()),
+        SourceAnswer::Nothing(why) => format!("{}: {why}", source.word()),
     });
     let mut words: Vec<String> = words.collect();
     words.dedup();
@@ -188,10 +188,10 @@ mod tests {
 
     #[test]
     fn one_revocation_is_enough_and_a_doubt_is_never_good() {
-        use Witness::{Crl, Ocsp, State};
-        let revoked = |since: Option<i64>| Said::Revoked(since.map(at));
-        let good = || Said::Good(None);
-        let nothing = || Said::Nothing("timed out".into());
+        use StatusSource::{Crl, Ocsp, Provider};
+        let revoked = |since: Option<i64>| SourceAnswer::Revoked(since.map(at));
+        let good = || SourceAnswer::Good(None);
+        let nothing = || SourceAnswer::Nothing("timed out".into());
         for (heard, seen, by, since, why) in [
             (vec![], Seen::Unknown, vec![], None, Some(NOBODY)),
             (vec![(Crl, nothing())], Seen::Unknown, vec![], None, Some("crl: timed out")),
@@ -210,18 +210,18 @@ mod tests {
                 Some("crl: timed out; ocsp: not revoked"),
             ),
             (
-                vec![(State, Said::Good(Some("status issued".into()))), (Crl, good())],
+                vec![(Provider, SourceAnswer::Good(Some("status issued".into()))), (Crl, good())],
                 Seen::Good,
-                vec![State, Crl],
+                vec![Provider, Crl],
                 None,
                 Some("state: not revoked (status issued); crl: not revoked"),
             ),
-            (vec![(State, good()), (Crl, revoked(Some(7)))], Seen::Revoked, vec![Crl], Some(7), None),
+            (vec![(Provider, good()), (Crl, revoked(Some(7)))], Seen::Revoked, vec![Crl], Some(7), None),
             (vec![(Ocsp, revoked(Some(9))), (Crl, revoked(Some(8)))], Seen::Revoked, vec![Crl, Ocsp], Some(8), None),
-            (vec![(State, revoked(None)), (Crl, nothing())], Seen::Revoked, vec![State], None, None),
+            (vec![(Provider, revoked(None)), (Crl, nothing())], Seen::Revoked, vec![Provider], None, None),
             (vec![(Crl, good()), (Crl, revoked(Some(3)))], Seen::Revoked, vec![Crl], Some(3), None),
         ] {
-            let heard: Vec<_> = heard.into_iter().map(|(witness, said)| (witness, said, at(100))).collect();
+            let heard: Vec<_> = heard.into_iter().map(|(source, said)| (source, said, at(100))).collect();
             let sight = combine(&heard, at(200));
             let when = if seen == Seen::Revoked { at(100) } else { at(200) };
             let expected = Sight {
@@ -249,8 +249,8 @@ mod tests {
         ] {
             let start = Duration::from_secs(1000);
             let mut now = start;
-            let witnesses = cases.iter().map(|_| [Witness::Crl].into_iter().collect());
-            let mut rounds = Rounds::new(witnesses, now, Duration::from_secs(wait));
+            let sources = cases.iter().map(|_| [StatusSource::Crl].into_iter().collect());
+            let mut rounds = Rounds::new(sources, now, Duration::from_secs(wait));
             let mut moments = Vec::new();
             loop {
                 moments.push((now - start).as_secs());
@@ -258,8 +258,8 @@ mod tests {
                 for index in &due {
                     assert!(cases[*index] == 0 || moments.len() <= cases[*index], "what is revoked is asked again");
                     let revoked = moments.len() == cases[*index];
-                    let said = if revoked { Said::Revoked(None) } else { Said::Good(None) };
-                    rounds.record_answer(*index, Witness::Crl, said, at(0));
+                    let said = if revoked { SourceAnswer::Revoked(None) } else { SourceAnswer::Good(None) };
+                    rounds.record_answer(*index, StatusSource::Crl, said, at(0));
                 }
                 match rounds.end(&due, now, at(0)) {
                     After::Again(next) => now = next,
@@ -273,10 +273,10 @@ mod tests {
 
     #[test]
     fn what_nobody_can_be_asked_about_is_not_waited_for() {
-        let witnesses = [Witnesses::default(), [Witness::Crl].into_iter().collect()];
-        let mut rounds = Rounds::new(witnesses.into_iter(), Duration::ZERO, Duration::from_secs(60));
+        let sources = [StatusSources::default(), [StatusSource::Crl].into_iter().collect()];
+        let mut rounds = Rounds::new(sources.into_iter(), Duration::ZERO, Duration::from_secs(60));
         assert_eq!(rounds.begin(), [1]);
-        rounds.record_answer(1, Witness::Crl, Said::Revoked(None), at(0));
+        rounds.record_answer(1, StatusSource::Crl, SourceAnswer::Revoked(None), at(0));
         assert_eq!(rounds.end(&[1], Duration::ZERO, at(0)), After::Over);
         let unseen = rounds.unseen(0, at(9)).unwrap();
         assert_eq!((unseen.seen, unseen.at, unseen.why.as_deref()), (Seen::Unknown, at(9), Some(NOBODY)));
@@ -293,15 +293,15 @@ mod tests {
     #[test]
     fn what_was_seen_before_is_kept_where_nobody_answers() {
         let mut rounds =
-            Rounds::new([[Witness::Crl].into_iter().collect()].into_iter(), Duration::ZERO, Duration::MAX / 2);
+            Rounds::new([[StatusSource::Crl].into_iter().collect()].into_iter(), Duration::ZERO, Duration::MAX / 2);
         for (heard, seen, why) in [
             (None, Seen::Unknown, UNHEARD),
-            (Some(Said::Good(None)), Seen::Good, "crl: not revoked"),
+            (Some(SourceAnswer::Good(None)), Seen::Good, "crl: not revoked"),
             (None, Seen::Good, "crl: not revoked"),
-            (Some(Said::Nothing("gone".into())), Seen::Unknown, "crl: gone"),
+            (Some(SourceAnswer::Nothing("gone".into())), Seen::Unknown, "crl: gone"),
         ] {
             let due = rounds.begin();
-            heard.into_iter().for_each(|said| rounds.record_answer(0, Witness::Crl, said, at(1)));
+            heard.into_iter().for_each(|said| rounds.record_answer(0, StatusSource::Crl, said, at(1)));
             rounds.end(&due, Duration::ZERO, at(2));
             let sight = rounds.unseen(0, at(3)).unwrap();
             assert_eq!((sight.seen, sight.why.as_deref()), (seen, Some(why)));

@@ -1,10 +1,10 @@
 //! One round of what CAs publish: each list once for all certificates that it may hold, and each certificate's OCSP responder. Nobody
 //! waits behind a responder that does not answer: it is given up for the round after a few silences.
 
-use super::cases::{Case, Known, Read, SourceReport, SourceReports};
-use super::rounds::Said;
+use super::cases::{KnownCertificate, ReadCertificate, SourceReport, SourceReports, VerifyTarget};
+use super::rounds::SourceAnswer;
 use crate::pki::{CertId, Certificate, Crl, Doubt, Status, ocsp, status::MOST_BYTES};
-use crate::run::Witness;
+use crate::run::StatusSource;
 use crate::time::Clock;
 use crate::wire::{Ask, Unheard, World};
 use jiff::Timestamp;
@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 pub(super) struct Published<W, C> {
     world: Rc<W>,
     clock: Rc<C>,
-    certificate: Read,
+    certificate: ReadCertificate,
     /// Issuers that were found where certificates say, by URL.
     issuers: RefCell<HashMap<String, Vec<Rc<Certificate>>>>,
     lists: Rc<Semaphore>,
@@ -41,7 +41,7 @@ struct Responder {
 }
 
 impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
-    pub(super) fn new(world: Rc<W>, clock: Rc<C>, certificate: Read) -> Self {
+    pub(super) fn new(world: Rc<W>, clock: Rc<C>, certificate: ReadCertificate) -> Self {
         Self {
             world,
             clock,
@@ -52,20 +52,23 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
         }
     }
 
-    /// Asks about the certificates of the cases that are due, each of the witnesses that it wants.
-    pub(super) async fn round(&self, cases: &Rc<Vec<Case>>, due: &[usize], reports: &SourceReports) {
+    /// Asks about the certificates of the cases that are due, each of the sources that it wants.
+    pub(super) async fn round(&self, cases: &Rc<Vec<VerifyTarget>>, due: &[usize], reports: &SourceReports) {
         self.find_issuers(cases, due, reports).await;
         let mut lists: BTreeMap<&str, BTreeMap<&[u8], Group>> = BTreeMap::new();
         let mut responders: BTreeMap<&str, Responder> = BTreeMap::new();
         for index in due {
-            let Case { certificate: Some(Known { id, places }), witnesses, .. } = &cases[*index] else { continue };
+            let VerifyTarget { certificate: Some(KnownCertificate { id, places }), sources, .. } = &cases[*index]
+            else {
+                continue;
+            };
             let Some(id) = id.get() else { continue };
-            for url in places.crl.iter().filter(|_| witnesses.contains(Witness::Crl)) {
+            for url in places.crl.iter().filter(|_| sources.contains(StatusSource::Crl)) {
                 let groups = lists.entry(url).or_default();
                 let group = groups.entry(&id.issuer.der).or_insert_with(|| (Rc::clone(&id.issuer), Vec::new()));
                 group.1.push(*index);
             }
-            if let Some(url) = places.ocsp.as_ref().filter(|_| witnesses.contains(Witness::Ocsp)) {
+            if let Some(url) = places.ocsp.as_ref().filter(|_| sources.contains(StatusSource::Ocsp)) {
                 responders.entry(url).or_default().waiting.push_back(*index);
             }
         }
@@ -90,13 +93,15 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
     }
 
     /// Finds the issuers that no file gives; tells of certificates whose issuer cannot be had.
-    async fn find_issuers(&self, cases: &[Case], due: &[usize], reports: &SourceReports) {
+    async fn find_issuers(&self, cases: &[VerifyTarget], due: &[usize], reports: &SourceReports) {
         let lacks = |index: &&usize| cases[**index].certificate.as_ref().is_some_and(|known| known.id.get().is_none());
         let lacking: Vec<usize> = due.iter().filter(lacks).copied().collect();
         let urls = lacking.iter().filter_map(|index| cases[*index].certificate.as_ref());
         let missing = self.fetch_issuers(urls.flat_map(|known| known.places.issuers.iter()).collect()).await;
         for index in lacking {
-            let Case { ordinal, certificate: Some(Known { id, places }), witnesses, .. } = &cases[index] else {
+            let VerifyTarget { ordinal, certificate: Some(KnownCertificate { id, places }), sources, .. } =
+                &cases[index]
+            else {
                 continue;
             };
             // Read again and again, since there may be a million of them.
@@ -106,9 +111,10 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
                 continue;
             }
             let why: Rc<str> = no_issuer(&places.issuers, &missing).into();
-            for witness in [Witness::Crl, Witness::Ocsp].into_iter().filter(|witness| witnesses.contains(*witness)) {
-                let (said, at) = (Said::Nothing(Rc::clone(&why)), self.clock.now());
-                drop(reports.send(SourceReport { case: index, witness, said, at }).await);
+            for source in [StatusSource::Crl, StatusSource::Ocsp].into_iter().filter(|source| sources.contains(*source))
+            {
+                let (said, at) = (SourceAnswer::Nothing(Rc::clone(&why)), self.clock.now());
+                drop(reports.send(SourceReport { case: index, source, said, at }).await);
             }
         }
     }
@@ -168,7 +174,7 @@ async fn fetch_list<W: World, C: Clock>(
     places: Rc<Semaphore>,
     url: String,
     groups: Vec<Group>,
-    cases: Rc<Vec<Case>>,
+    cases: Rc<Vec<VerifyTarget>>,
     reports: SourceReports,
 ) {
     // Long lists are held one by one.
@@ -186,15 +192,15 @@ async fn fetch_list<W: World, C: Clock>(
             let Some(id) = id_of(&cases[case]) else { continue };
             let said = match &list {
                 Ok(list) => words.answer_of(&list.status(id, now), id, now),
-                Err(why) => Said::Nothing(Rc::clone(why)),
+                Err(why) => SourceAnswer::Nothing(Rc::clone(why)),
             };
             // Whoever listened may have been stopped.
-            drop(reports.send(SourceReport { case, witness: Witness::Crl, said, at: now }).await);
+            drop(reports.send(SourceReport { case, source: StatusSource::Crl, said, at: now }).await);
         }
     }
 }
 
-fn id_of(case: &Case) -> Option<&CertId> {
+fn id_of(case: &VerifyTarget) -> Option<&CertId> {
     case.certificate.as_ref().and_then(|known| known.id.get())
 }
 
@@ -212,7 +218,7 @@ async fn ask_responder<W: World, C: Clock>(
     questions: Rc<Semaphore>,
     url: String,
     responder: Rc<RefCell<Responder>>,
-    cases: Rc<Vec<Case>>,
+    cases: Rc<Vec<VerifyTarget>>,
     reports: SourceReports,
 ) {
     let mut words = Words::new(&url);
@@ -239,9 +245,9 @@ async fn ask_responder<W: World, C: Clock>(
         let now = clock.now();
         let said = match answer {
             Ok(answer) => words.answer_of(&ocsp::status(&answer, id, now), id, now),
-            Err(why) => Said::Nothing(format!("{why} ({url})").into()),
+            Err(why) => SourceAnswer::Nothing(format!("{why} ({url})").into()),
         };
-        drop(reports.send(SourceReport { case, witness: Witness::Ocsp, said, at: now }).await);
+        drop(reports.send(SourceReport { case, source: StatusSource::Ocsp, said, at: now }).await);
     }
 }
 
@@ -268,17 +274,17 @@ impl<'a> Words<'a> {
     }
 
     /// What a status says. CAs need not tell of certificates that have expired, so their silence then proves nothing.
-    fn answer_of(&mut self, status: &Status, id: &CertId, now: Timestamp) -> Said {
+    fn answer_of(&mut self, status: &Status, id: &CertId, now: Timestamp) -> SourceAnswer {
         match status {
-            Status::Revoked { at, .. } => Said::Revoked(Some(*at)),
-            Status::Good if id.own.as_ref().is_some_and(|own| own.ends < now) => Said::Nothing(EXPIRED.into()),
-            Status::Good => Said::Good(None),
+            Status::Revoked { at, .. } => SourceAnswer::Revoked(Some(*at)),
+            Status::Good if id.own.as_ref().is_some_and(|own| own.ends < now) => SourceAnswer::Nothing(EXPIRED.into()),
+            Status::Good => SourceAnswer::Good(None),
             Status::Unknown(doubt) => match &self.last {
-                Some((last, words)) if last == doubt => Said::Nothing(Rc::clone(words)),
+                Some((last, words)) if last == doubt => SourceAnswer::Nothing(Rc::clone(words)),
                 _ => {
                     let words: Rc<str> = format!("{doubt} ({})", self.url).into();
                     self.last = Some((*doubt, Rc::clone(&words)));
-                    Said::Nothing(words)
+                    SourceAnswer::Nothing(words)
                 }
             },
         }

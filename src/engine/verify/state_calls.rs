@@ -1,8 +1,8 @@
 //! One round of the providers' state calls, account by account, under their limits. Each request has its record before it is sent, as
 //! in a run.
 
-use super::cases::{Case, SourceReport, SourceReports};
-use super::rounds::Said;
+use super::cases::{SourceReport, SourceReports, VerifyTarget};
+use super::rounds::SourceAnswer;
 use crate::engine::pace::{Full, Pace};
 use crate::engine::retry;
 use crate::engine::sender::Sender;
@@ -11,8 +11,8 @@ use crate::engine::step::{JournalFailed, LimitSignal, StepContext, append};
 use crate::engine::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Reader, Record};
 use crate::plan::Action;
-use crate::provider::{Provider, Standing, lookup};
-use crate::run::{Ordinal, Witness};
+use crate::provider::{Provider, TargetState, lookup};
+use crate::run::{Ordinal, StatusSource};
 use crate::time::Clock;
 use crate::wire::Transport;
 use std::cell::RefCell;
@@ -55,7 +55,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
     /// Looks up those of the cases that are due.
     pub(super) async fn round(
         self: Rc<Self>,
-        cases: Rc<Vec<Case>>,
+        cases: Rc<Vec<VerifyTarget>>,
         due: VecDeque<usize>,
         reports: SourceReports,
     ) -> Result<(), JournalFailed> {
@@ -72,7 +72,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
                     let Some(case) = next else { return Ok(()) };
                     let said = this.ask(cases[case].ordinal, since).await?;
                     let at = this.clock.now();
-                    drop(reports.send(SourceReport { case, witness: Witness::State, said, at }).await);
+                    drop(reports.send(SourceReport { case, source: StatusSource::Provider, said, at }).await);
                 }
             });
         }
@@ -83,7 +83,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
         Ok(())
     }
 
-    async fn ask(&self, ordinal: Ordinal, since: Duration) -> Result<Said, JournalFailed> {
+    async fn ask(&self, ordinal: Ordinal, since: Duration) -> Result<SourceAnswer, JournalFailed> {
         let (action, history) = self.reader.history(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = self.sender.find_action(&action.operation).ok_or_else(unknown)?;
@@ -98,7 +98,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
         loop {
             let refused = self.refused.borrow().clone();
             if let Some(why) = refused {
-                return Ok(Said::Nothing(why.into()));
+                return Ok(SourceAnswer::Nothing(why.into()));
             }
             let timing = self.place().await;
             let Some(pass) = self.sender.pass() else {
@@ -117,14 +117,14 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
                 timing: Rc::clone(&timing),
             };
             match status_query::ask(&context, &asked).await? {
-                StatusAnswer::Standing { standing, seen, limits } => {
+                StatusAnswer::TargetState { standing, seen, limits } => {
                     self.note_limits(limits, &timing);
                     let seen = self.sender.mask(&seen);
                     return Ok(match standing {
-                        Standing::Done => Said::Revoked(None),
-                        Standing::NotDone => Said::Good(Some(seen.into())),
-                        Standing::Pending => Said::Good(Some(format!("it waits: {seen}").into())),
-                        Standing::Unknown => Said::Nothing(seen.into()),
+                        TargetState::Done => SourceAnswer::Revoked(None),
+                        TargetState::NotDone => SourceAnswer::Good(Some(seen.into())),
+                        TargetState::Pending => SourceAnswer::Good(Some(format!("it waits: {seen}").into())),
+                        TargetState::Unknown => SourceAnswer::Nothing(seen.into()),
                     });
                 }
                 StatusAnswer::Nothing(StatusQueryResult::Failed { cause, limits, refused_token, .. }) => {
@@ -142,7 +142,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
                     }
                     tries += 1;
                     if tries >= self.retry.attempts {
-                        return Ok(Said::Nothing(cause.into()));
+                        return Ok(SourceAnswer::Nothing(cause.into()));
                     }
                     self.pause(tries).await;
                 }

@@ -122,7 +122,7 @@ pub(super) fn is_common(name: &str, operation: &Operation, rules: &ActionRules) 
     COMMON_FIELDS.contains(&name)
         && match name {
             "reason" => rules.reason.is_some(),
-            _ if OF_CERTIFICATE.contains(&name) => operation.parameter(name).is_none(),
+            _ if CERTIFICATE_FIELDS.contains(&name) => operation.parameter(name).is_none(),
             _ => true,
         }
 }
@@ -157,7 +157,7 @@ pub(in crate::plan) const COMMON_FIELDS: [&str; 11] = [
     "ocsp",
 ];
 /// Those among them that say which certificate it is, for `verify`. An operation's own field of such a name wins.
-pub const OF_CERTIFICATE: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];
+pub const CERTIFICATE_FIELDS: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];
 /// Those of them that are every action's own, and so no defaults.
 pub(in crate::plan) const UNSHARED_FIELDS: [&str; 2] = ["certificate", "serial_number"];
 /// The fields of an entry that says where its rows are.

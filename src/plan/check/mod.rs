@@ -24,7 +24,7 @@ mod tables;
 mod targets;
 
 pub use context::{CsvOptions, IgnoreColumns, Request};
-pub use fields::OF_CERTIFICATE;
+pub use fields::CERTIFICATE_FIELDS;
 pub(super) use fields::{COMMON_FIELDS, UNSHARED_FIELDS};
 
 use super::checked::{Action, CheckedPlan};

@@ -4,8 +4,8 @@ use super::reading::{DocumentReader, EXTENSION};
 use super::{rules, schema};
 use crate::pki::RevocationReason;
 use crate::provider::model::{
-    ActionRules, CertificateRule, CsrRule, Kind, Location, Parameter, ReasonRule, Repeat, TargetKind, TargetRule,
-    WideRule,
+    ActionRules, CertificateRule, CsrRule, Idempotency, Location, Parameter, ParameterType, ReasonRule, TargetKind,
+    TargetRule, WideRule,
 };
 use crate::provider::pointer::scalar_text;
 use crate::tree::node::Node;
@@ -40,12 +40,12 @@ pub(super) fn read<'a>(
     let wide = extension.get("wide").map(|node| wide(reading, node, parameters)).unwrap_or_default();
     let target =
         reading.required(extension, "target").and_then(|node| target(reading, node, parameters, certificate.as_ref()));
-    let repeat = idempotent(reading, extension);
+    let idempotency = idempotent(reading, extension);
     // Where these are missing the document is refused; to go on with them keeps one defect from looking like many.
     let target = target.unwrap_or(TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() });
     Some(ActionRules {
         target,
-        repeat: repeat.unwrap_or(Repeat::Unsafe),
+        idempotency: idempotency.unwrap_or(Idempotency::NotIdempotent),
         reason,
         csr,
         certificate,
@@ -70,16 +70,16 @@ pub(super) fn named<'a, 'p>(
 }
 
 /// `idempotent: true` or `false`; documents of before say `repeat: safe` or `unsafe`.
-fn idempotent<'a>(reading: &mut DocumentReader<'a>, extension: &'a Node) -> Option<Repeat> {
+fn idempotent<'a>(reading: &mut DocumentReader<'a>, extension: &'a Node) -> Option<Idempotency> {
     let Some(former) = extension.get("repeat") else {
         reading.required(extension, "idempotent")?;
         let flag = reading.flag(extension, "idempotent")?;
-        return Some(if flag { Repeat::Safe } else { Repeat::Unsafe });
+        return Some(if flag { Idempotency::Idempotent } else { Idempotency::NotIdempotent });
     };
     if extension.get("idempotent").is_some() {
         reading.error("duplicate-name", former.span, "`idempotent` says it already; leave `repeat` out");
     }
-    reading.word(former, &[(Repeat::Safe, "safe"), (Repeat::Unsafe, "unsafe")])
+    reading.word(former, &[(Idempotency::Idempotent, "safe"), (Idempotency::NotIdempotent, "unsafe")])
 }
 
 fn aliases<'a>(reading: &mut DocumentReader<'a>, extension: &'a Node, parameters: &mut [Parameter]) {
@@ -142,7 +142,7 @@ fn target<'a>(
 fn reason<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<ReasonRule> {
     reading.closed(node, &["field", "values"]);
     let field = reading.required(node, "field").and_then(|field| named(reading, field, parameters));
-    if field.is_some_and(|field| !matches!(field.kind, Kind::String | Kind::Integer)) {
+    if field.is_some_and(|field| !matches!(field.kind, ParameterType::String | ParameterType::Integer)) {
         reading.error("wrong-value", node.span, "a reason's field must be a string or a whole number");
     }
     let allowed: Option<Vec<String>> = field.and_then(|field| {
@@ -179,17 +179,20 @@ fn reason<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Pa
 
 fn csr<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<CsrRule> {
     reading.closed(node, &["field", "common_name", "dns_names"]);
-    let mut of = |key: &str, kind: Kind| {
+    let mut of = |key: &str, kind: ParameterType| {
         let item = node.get(key)?;
         let parameter = named(reading, item, parameters)?;
         if parameter.kind != kind {
-            let word = if kind == Kind::String { "a string" } else { "a list of strings" };
+            let word = if kind == ParameterType::String { "a string" } else { "a list of strings" };
             reading.error("wrong-value", item.span, format!("`{}` must be {word}", parameter.name));
         }
         Some(parameter.name.clone())
     };
-    let (field, common_name, dns_names) =
-        (of("field", Kind::String), of("common_name", Kind::String), of("dns_names", Kind::Strings));
+    let (field, common_name, dns_names) = (
+        of("field", ParameterType::String),
+        of("common_name", ParameterType::String),
+        of("dns_names", ParameterType::Strings),
+    );
     reading.required(node, "field")?;
     Some(CsrRule { field: field?, common_name, dns_names })
 }
@@ -208,7 +211,7 @@ fn certificate<'a>(
     }
     let field = reading.required(node, "field")?;
     let parameter = named(reading, field, parameters)?;
-    if parameter.kind != Kind::String || !parameter.required {
+    if parameter.kind != ParameterType::String || !parameter.required {
         reading.error("wrong-value", field.span, "a certificate's parameter must be a required string");
     }
     let field = parameter.name.clone();
@@ -218,7 +221,12 @@ fn certificate<'a>(
         if parameters.iter().any(|parameter| parameter.name == text) {
             reading.error("duplicate-name", name.span, format!("there is a parameter `{text}` already"));
         } else {
-            let read = schema::ParameterSchema { kind: Kind::String, fixed: None, schema, description: String::new() };
+            let read = schema::ParameterSchema {
+                kind: ParameterType::String,
+                fixed: None,
+                schema,
+                description: String::new(),
+            };
             parameters.push(read.named(text, location, false, description.to_owned()));
         }
         Some(text.to_owned())

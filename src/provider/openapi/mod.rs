@@ -45,8 +45,6 @@ mod rules;
 mod schema;
 mod security;
 
-pub(super) use schema::compile;
-
 use super::model::Provider;
 use crate::diag::Diagnostics;
 use crate::text::SourceId;

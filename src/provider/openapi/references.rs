@@ -5,9 +5,9 @@ use super::action::named;
 use super::reading::DocumentReader;
 use super::{rules, schema};
 use crate::diag::Diagnostic;
-use crate::provider::answer::{Meaning, Standing};
+use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    LookupRule, LookupValue, Operation, Pages, RowMatch, RowStep, Sample, SampleAnswer, SampleReading, StandingRule,
+    LookupRule, LookupValue, Operation, Pages, RowMatch, RowStep, Sample, SampleAnswer, SampleReading, TargetStateRule,
 };
 use crate::provider::params;
 use crate::provider::pointer::scalar_text;
@@ -43,7 +43,7 @@ pub(super) fn samples<'a>(
 
 /// Every look-up must be used by an action, and every action must be able to end well.
 pub(super) fn check_uses(reading: &mut DocumentReader<'_>, operations: &[Operation], nodes: &[&Node]) {
-    use Meaning::{AlreadyDone, PendingApproval, Succeeded};
+    use AnswerClass::{AlreadyDone, PendingApproval, Succeeded};
     for (operation, node) in operations.iter().zip(nodes) {
         let place = node.get("operationId").unwrap_or(node).span;
         let good = |means| matches!(means, Succeeded | AlreadyDone | PendingApproval);
@@ -108,8 +108,8 @@ fn lookup<'a>(
     }
     let standings = reading.required(node, "standings").map(|list| standings(reading, list)).unwrap_or_default();
     let absent = node.get("absent").and_then(|node| {
-        let word = reading.word(node, &Standing::ALL)?;
-        if rows.is_empty() || matches!(word, Standing::Done | Standing::Pending) {
+        let word = reading.word(node, &TargetState::ALL)?;
+        if rows.is_empty() || matches!(word, TargetState::Done | TargetState::Pending) {
             let what = "`absent` says what it tells that no row was found: `not-done` or `unknown`";
             reading.error("wrong-value", node.span, what);
         }
@@ -122,7 +122,7 @@ fn lookup<'a>(
         rows,
         pages,
         standings,
-        absent: absent.unwrap_or(Standing::Unknown),
+        absent: absent.unwrap_or(TargetState::Unknown),
         advice,
     })
 }
@@ -188,14 +188,14 @@ fn row_step<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, action: &Opera
     Some(RowStep { list: list?, matches })
 }
 
-fn standings<'a>(reading: &mut DocumentReader<'a>, list: &'a Node) -> Vec<StandingRule> {
-    let mut read: Vec<(StandingRule, Span)> = Vec::new();
+fn standings<'a>(reading: &mut DocumentReader<'a>, list: &'a Node) -> Vec<TargetStateRule> {
+    let mut read: Vec<(TargetStateRule, Span)> = Vec::new();
     for node in reading.list(list) {
         reading.closed(node, &["when", "tells"]);
         let when = reading.required(node, "when").map(|when| rules::conditions(reading, when));
-        let tells = reading.required(node, "tells").and_then(|node| reading.word(node, &Standing::ALL));
+        let tells = reading.required(node, "tells").and_then(|node| reading.word(node, &TargetState::ALL));
         if let (Some(when), Some(tells)) = (when, tells) {
-            read.push((StandingRule { when, tells }, node.span));
+            read.push((TargetStateRule { when, tells }, node.span));
         }
     }
     if list.items().is_empty() {
@@ -285,9 +285,9 @@ fn answer<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, is_lookup: bool)
     }
     let means = reading.required(node, key)?;
     let word = if is_lookup {
-        reading.word(means, &Standing::ALL).map(Standing::word)
+        reading.word(means, &TargetState::ALL).map(TargetState::word)
     } else {
-        rules::meaning(reading, means).map(Meaning::word)
+        rules::meaning(reading, means).map(AnswerClass::word)
     };
     let text = reading.optional_text(node, "text").map(str::to_owned);
     if let (Some(both), Some(_)) = (node.get("text"), node.get("body")) {

@@ -2,8 +2,10 @@
 //! matches whenever it would, is a mistake in a document, always.
 
 use super::reading::DocumentReader;
-use crate::provider::answer::Meaning;
-use crate::provider::model::{AnswerLocation, AnswerRule, Condition, StandingRule, Test, ThrottleForm, ThrottleHint};
+use crate::provider::answer::AnswerClass;
+use crate::provider::model::{
+    AnswerLocation, AnswerRule, Condition, TargetStateRule, Test, ThrottleForm, ThrottleHint,
+};
 use crate::provider::pointer::Pointer;
 use crate::text::Span;
 use crate::tree::node::{Node, Shape};
@@ -116,7 +118,7 @@ fn rule<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRu
     if empty == Some(true) && !when.is_empty() {
         reading.error("unreachable-rule", node.span, "this rule is unreachable: an empty body meets no condition");
     }
-    let good = matches!(meaning, Meaning::Succeeded | Meaning::AlreadyDone | Meaning::PendingApproval);
+    let good = matches!(meaning, AnswerClass::Succeeded | AnswerClass::AlreadyDone | AnswerClass::PendingApproval);
     if good && status.is_empty() {
         let what = "silence is never success: a rule that means success must name its `status`";
         reading.error("wrong-value", means.span, what);
@@ -126,9 +128,9 @@ fn rule<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRu
 }
 
 /// What an answer is said to mean, in a word of today or of before.
-pub(super) fn meaning<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<Meaning> {
-    let former = Meaning::FORMER.iter().find(|(_, word)| node.text() == Some(*word));
-    former.map(|(meaning, _)| *meaning).or_else(|| reading.word(node, &Meaning::ALL))
+pub(super) fn meaning<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerClass> {
+    let former = AnswerClass::FORMER.iter().find(|(_, word)| node.text() == Some(*word));
+    former.map(|(meaning, _)| *meaning).or_else(|| reading.word(node, &AnswerClass::ALL))
 }
 
 fn pointers<'a>(reading: &mut DocumentReader<'a>, node: Option<&'a Node>) -> Vec<Pointer> {
@@ -183,7 +185,7 @@ pub(super) fn unreachable(rules: &[(AnswerRule, Span)]) -> Vec<(Span, Span)> {
 }
 
 /// As [`unreachable()`], for what rows tell.
-pub(super) fn unreachable_standings(rules: &[(StandingRule, Span)]) -> Vec<(Span, Span)> {
+pub(super) fn unreachable_standings(rules: &[(TargetStateRule, Span)]) -> Vec<(Span, Span)> {
     let mut found = Vec::new();
     for (index, (rule, span)) in rules.iter().enumerate() {
         let earlier = rules[..index].iter().find(|(first, _)| all_implied(&first.when, &rule.when));

@@ -1,14 +1,14 @@
 //! JSON Schema of one parameter: the subset that a flat field of a plan can have; and YAML as JSON where JSON is meant.
 
 use super::reading::DocumentReader;
-use crate::provider::model::{Kind, Location, Parameter};
+use crate::provider::model::{Location, Parameter, ParameterType};
 use crate::tree::node::{Node, Shape};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Number, Value};
 
 /// A parameter's schema, read.
 pub(super) struct ParameterSchema {
-    pub(super) kind: Kind,
+    pub(super) kind: ParameterType,
     pub(super) fixed: Option<Value>,
     pub(super) schema: Value,
     pub(super) description: String,
@@ -35,7 +35,7 @@ impl ParameterSchema {
 /// and what refers to the parameter still finds it.
 pub(super) fn parameter<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> ParameterSchema {
     read(reading, node).unwrap_or(ParameterSchema {
-        kind: Kind::String,
+        kind: ParameterType::String,
         fixed: None,
         schema: serde_json::json!({}),
         description: String::new(),
@@ -44,7 +44,7 @@ pub(super) fn parameter<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) ->
 
 /// Compiles a schema. Patterns run in linear time, whatever a user's document says: a backtracking engine would let one pattern stop the
 /// check of a whole plan.
-pub(in crate::provider) fn compile(schema: &Value) -> Result<Validator, String> {
+pub(super) fn compile(schema: &Value) -> Result<Validator, String> {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .with_pattern_options(PatternOptions::regex())
@@ -93,13 +93,13 @@ fn read<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<Paramete
     Some(ParameterSchema { kind, fixed, schema: Value::Object(schema), description })
 }
 
-fn scalar<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(Kind, Map<String, Value>)> {
+fn scalar<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(ParameterType, Map<String, Value>)> {
     let known: Vec<&str> = [&["type", "enum", "const"], STRING, NUMBER].concat();
     reading.object(node, &known, ANNOTATIONS);
     let kind = kind(reading, node)?;
-    let others = if kind == Kind::String { NUMBER } else { STRING };
+    let others = if kind == ParameterType::String { NUMBER } else { STRING };
     for name in others {
-        if let Some(value) = node.get(name).filter(|_| kind != Kind::Boolean || !NUMBER.contains(name)) {
+        if let Some(value) = node.get(name).filter(|_| kind != ParameterType::Boolean || !NUMBER.contains(name)) {
             let what = format!("`{name}` says nothing about {}", words(kind));
             reading.error("wrong-schema", value.span, what);
         }
@@ -107,15 +107,15 @@ fn scalar<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(Kind,
     Some((kind, keywords(node, &known)))
 }
 
-fn list<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(Kind, Map<String, Value>)> {
+fn list<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(ParameterType, Map<String, Value>)> {
     let known = ["type", "items", "minItems", "maxItems", "uniqueItems"];
     reading.object(node, &known, ANNOTATIONS);
     let items = reading.required(node, "items")?;
     let items = reading.resolve(items)?;
     let (kind, items_schema) = scalar(reading, items)?;
     let kind = match kind {
-        Kind::String => Kind::Strings,
-        Kind::Integer => Kind::Integers,
+        ParameterType::String => ParameterType::Strings,
+        ParameterType::Integer => ParameterType::Integers,
         _ => {
             reading.error("not-honoured", items.span, "a list of a plan holds strings or whole numbers");
             return None;
@@ -127,12 +127,16 @@ fn list<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(Kind, M
     Some((kind, schema))
 }
 
-fn kind<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<Kind> {
-    let kinds =
-        [(Kind::String, "string"), (Kind::Integer, "integer"), (Kind::Number, "number"), (Kind::Boolean, "boolean")];
+fn kind<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<ParameterType> {
+    let kinds = [
+        (ParameterType::String, "string"),
+        (ParameterType::Integer, "integer"),
+        (ParameterType::Number, "number"),
+        (ParameterType::Boolean, "boolean"),
+    ];
     let Some(named) = node.get("type") else {
         if let Some(Value::String(_)) = node.get("const").map(json) {
-            return Some(Kind::String);
+            return Some(ParameterType::String);
         }
         reading.error("missing-key", node.span, "`type` is missing here");
         return None;
@@ -149,11 +153,11 @@ fn keywords(node: &Node, known: &[&str]) -> Map<String, Value> {
     honoured.map(|field| (field.name.clone(), json(&field.value))).collect()
 }
 
-const fn words(kind: Kind) -> &'static str {
+const fn words(kind: ParameterType) -> &'static str {
     match kind {
-        Kind::String | Kind::Strings => "a string",
-        Kind::Boolean => "true and false",
-        Kind::Integer | Kind::Number | Kind::Integers => "a number",
+        ParameterType::String | ParameterType::Strings => "a string",
+        ParameterType::Boolean => "true and false",
+        ParameterType::Integer | ParameterType::Number | ParameterType::Integers => "a number",
     }
 }
 

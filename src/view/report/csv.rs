@@ -1,8 +1,8 @@
 //! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
 //! terminals. Never reorders rows.
 
-use super::Row;
-use super::row::{Columns, VERIFIED, VerifiedCells};
+use super::ReportRow;
+use super::row::{ReportColumns, VERIFIED, VerifiedCells};
 use crate::text::safe;
 use crate::time::rfc3339;
 use csv::ByteRecord;
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use std::io::{self, Write};
 
 /// Writes rows as CSV.
-pub struct Writer<W: Write> {
+pub struct CsvReport<W: Write> {
     rows: csv::Writer<W>,
     verified: bool,
     kept: usize,
@@ -18,12 +18,12 @@ pub struct Writer<W: Write> {
     row: ByteRecord,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> CsvReport<W> {
     /// Begins the report: the contract's header, those of verification where there was one, then the kept columns' names.
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn new(output: W, columns: Columns<'_>) -> io::Result<Self> {
+    pub fn new(output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         let mut writer = Self {
             rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
             verified: columns.verified,
@@ -42,7 +42,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
+    pub fn write(&mut self, row: &ReportRow<'_>) -> io::Result<()> {
         self.text(row.action_id);
         self.text(row.provider);
         self.text(row.operation);
@@ -134,10 +134,10 @@ mod tests {
     use crate::run::Outcome;
     use jiff::Timestamp;
 
-    fn written(kept: &[&str], rows: &[Row<'_>]) -> String {
+    fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> String {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
         let verified = rows.iter().any(|row| row.verified.is_some());
-        let mut writer = Writer::new(Vec::new(), Columns { verified, kept: &kept }).unwrap();
+        let mut writer = CsvReport::new(Vec::new(), ReportColumns { verified, kept: &kept }).unwrap();
         for row in rows {
             writer.write(row).unwrap();
         }
@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_row_is_written_whole() {
-        let row = Row {
+        let row = ReportRow {
             reason: Some("keyCompromise"),
             reason_sent: Some("key_compromise"),
             outcome: Outcome::AlreadyDone,
@@ -182,14 +182,14 @@ mod tests {
         let seen = VerifiedCells {
             seen: crate::run::Seen::Revoked,
             at: Timestamp::from_millisecond(1_700_000_005_000).unwrap(),
-            by: vec![crate::run::Witness::Crl, crate::run::Witness::Ocsp],
+            by: vec![crate::run::StatusSource::Crl, crate::run::StatusSource::Ocsp],
             revoked_at: None,
             why: None,
         };
         let kept = ["Kim".to_owned()];
         let text = written(
             &["Owner"],
-            &[Row { verified: Some(seen), kept: &kept, ..row("a") }, Row { kept: &kept, ..row("b") }],
+            &[ReportRow { verified: Some(seen), kept: &kept, ..row("a") }, ReportRow { kept: &kept, ..row("b") }],
         );
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         let ends = |record: csv::StringRecord| record.iter().skip(15).map(str::to_owned).collect::<Vec<_>>();
@@ -218,7 +218,7 @@ mod tests {
             ("\u{1b}[2Jgone", "\\u{1b}[2Jgone"),
             ("인증서를 찾을 수 없습니다", "인증서를 찾을 수 없습니다"),
         ] {
-            let text = written(&[], &[Row { provider_message: Some(message), ..row("a") }]);
+            let text = written(&[], &[ReportRow { provider_message: Some(message), ..row("a") }]);
             let line = text.lines().nth(1).unwrap();
             assert_eq!(
                 line,
@@ -230,7 +230,7 @@ mod tests {
 
     #[test]
     fn every_row_can_be_read_again() {
-        let rows: Vec<Row<'_>> = ["a", "b,\"", "c\nd"].iter().map(|id| row(id)).collect();
+        let rows: Vec<ReportRow<'_>> = ["a", "b,\"", "c\nd"].iter().map(|id| row(id)).collect();
         let text = written(&["k"], &rows);
         let mut reader = csv::Reader::from_reader(text.as_bytes());
         assert_eq!(reader.headers().unwrap().len(), HEADER.len() + 1);

@@ -1,28 +1,28 @@
 //! The report as one HTML page that needs nothing else: no scripts, no fonts, nothing fetched. Every text from outside is
 //! escaped. Never holds more than one row in memory.
 
-use super::Row;
+use super::ReportRow;
 use super::csv::HEADER;
-use super::row::{Columns, VERIFIED, VerifiedCells};
+use super::row::{ReportColumns, VERIFIED, VerifiedCells};
 use crate::run::Outcome;
 use crate::text::safe;
 use crate::time::rfc3339;
 use std::io::{self, Write};
 
 /// Writes rows as an HTML page.
-pub struct Writer<W: Write> {
+pub struct HtmlReport<W: Write> {
     output: W,
     verified: bool,
     kept: usize,
     counts: [u64; Outcome::ALL.len()],
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> HtmlReport<W> {
     /// Begins the page. `title` is the plan's name.
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn new(mut output: W, title: &str, columns: Columns<'_>) -> io::Result<Self> {
+    pub fn new(mut output: W, title: &str, columns: ReportColumns<'_>) -> io::Result<Self> {
         let title = escaped(title);
         write!(
             output,
@@ -41,7 +41,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
+    pub fn write(&mut self, row: &ReportRow<'_>) -> io::Result<()> {
         for (outcome, count) in Outcome::ALL.iter().zip(&mut self.counts) {
             *count += u64::from(*outcome == row.outcome);
         }
@@ -120,10 +120,11 @@ mod tests {
     #[test]
     fn foreign_text_stays_text() {
         let mut writer =
-            Writer::new(Vec::new(), "<plan>", Columns { verified: false, kept: &["A&B".to_owned()] }).unwrap();
+            HtmlReport::new(Vec::new(), "<plan>", ReportColumns { verified: false, kept: &["A&B".to_owned()] })
+                .unwrap();
         let message = Some("<script>alert('x')</script>");
-        writer.write(&Row { provider_message: message, kept: &["\"q\"".into()], ..row("a") }).unwrap();
-        writer.write(&Row { outcome: Outcome::InDoubt, ..row("b") }).unwrap();
+        writer.write(&ReportRow { provider_message: message, kept: &["\"q\"".into()], ..row("a") }).unwrap();
+        writer.write(&ReportRow { outcome: Outcome::InDoubt, ..row("b") }).unwrap();
         let page = String::from_utf8(writer.finish().unwrap()).unwrap();
         for expected in [
             "<h1>&lt;plan&gt;</h1>",

@@ -1,26 +1,26 @@
 //! The report as JSON: an array, one object a row, one row a line. Texts are verbatim (JSON escapes control characters); the kept
 //! columns stand under `kept`. Never holds more than one row in memory.
 
-use super::Row;
-use super::row::Columns;
+use super::ReportRow;
+use super::row::ReportColumns;
 use crate::time::rfc3339;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::io::{self, Write};
 
 /// Writes rows as a JSON array.
-pub struct Writer<W: Write> {
+pub struct JsonReport<W: Write> {
     output: W,
     verified: bool,
     kept_columns: Vec<String>,
     rows: u64,
 }
 
-impl<W: Write> Writer<W> {
+impl<W: Write> JsonReport<W> {
     /// Begins the report.
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn new(mut output: W, columns: Columns<'_>) -> io::Result<Self> {
+    pub fn new(mut output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         output.write_all(b"[")?;
         Ok(Self { output, verified: columns.verified, kept_columns: columns.kept.to_vec(), rows: 0 })
     }
@@ -29,7 +29,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Where the output fails.
-    pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
+    pub fn write(&mut self, row: &ReportRow<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
         let object = RowObject { row, verified: self.verified, kept_columns: &self.kept_columns };
@@ -49,7 +49,7 @@ impl<W: Write> Writer<W> {
 
 /// A row as an object, its members in the order of the columns.
 struct RowObject<'a> {
-    row: &'a Row<'a>,
+    row: &'a ReportRow<'a>,
     verified: bool,
     kept_columns: &'a [String],
 }
@@ -111,9 +111,9 @@ mod tests {
     use jiff::Timestamp;
     use serde_json::{Value, json};
 
-    fn written(kept: &[&str], rows: &[Row<'_>]) -> Value {
+    fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> Value {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
-        let mut writer = Writer::new(Vec::new(), Columns { verified: false, kept: &kept }).unwrap();
+        let mut writer = JsonReport::new(Vec::new(), ReportColumns { verified: false, kept: &kept }).unwrap();
         for row in rows {
             writer.write(row).unwrap();
         }
@@ -124,15 +124,15 @@ mod tests {
     fn rows_are_objects_with_the_columns_names() {
         let started = Some(Timestamp::from_millisecond(1_700_000_000_000).unwrap());
         let rows = [
-            Row { started_at: started, provider_message: Some("=1\u{1b}"), ..row("a") },
-            Row { kept: &["김".into(), "T-1".into()], ..row("b") },
+            ReportRow { started_at: started, provider_message: Some("=1\u{1b}"), ..row("a") },
+            ReportRow { kept: &["김".into(), "T-1".into()], ..row("b") },
         ];
         let report = written(&["Owner", "Ticket"], &rows);
         assert_eq!(report[0]["started_at"], "2023-11-14T22:13:20.000Z");
         assert_eq!(report[0]["provider_message"], "=1\u{1b}");
         assert_eq!(report[0]["finished_at"], Value::Null);
         assert_eq!(report[1]["kept"], json!({"Owner": "김", "Ticket": "T-1"}));
-        let mut writer = Writer::new(Vec::new(), Columns { verified: false, kept: &[] }).unwrap();
+        let mut writer = JsonReport::new(Vec::new(), ReportColumns { verified: false, kept: &[] }).unwrap();
         writer.write(&row("a")).unwrap();
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
         let places: Vec<usize> =

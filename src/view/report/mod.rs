@@ -5,4 +5,4 @@ pub mod html;
 pub mod json;
 pub mod row;
 
-pub use row::{Columns, Row, VerifiedCells};
+pub use row::{ReportColumns, ReportRow, VerifiedCells};

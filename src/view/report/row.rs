@@ -1,6 +1,6 @@
 //! One row of a report, whatever its format.
 
-use crate::run::{Outcome, Seen, Witness};
+use crate::run::{Outcome, Seen, StatusSource};
 use crate::time::rfc3339;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// One row of a report. Texts are verbatim, and where they were read; the formats make them safe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Row<'a> {
+pub struct ReportRow<'a> {
     /// The action's id.
     pub action_id: &'a str,
     /// The configured provider's name.
@@ -55,7 +55,7 @@ pub struct VerifiedCells {
     /// When it was seen.
     pub at: Timestamp,
     /// Who says so.
-    pub by: Vec<Witness>,
+    pub by: Vec<StatusSource>,
     /// Since when it is revoked, as its issuer says.
     pub revoked_at: Option<Timestamp>,
     /// Why it is not seen revoked.
@@ -64,7 +64,7 @@ pub struct VerifiedCells {
 
 /// The columns of a report beside those that each has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Columns<'a> {
+pub struct ReportColumns<'a> {
     /// Whether the world was asked what it sees.
     pub verified: bool,
     /// The names of the columns that the plan's lists carry through.
@@ -96,8 +96,8 @@ pub(crate) mod testing {
     use super::*;
 
     /// A row with only what every row has.
-    pub(crate) fn row(action_id: &str) -> Row<'_> {
-        Row {
+    pub(crate) fn row(action_id: &str) -> ReportRow<'_> {
+        ReportRow {
             action_id,
             provider: "digicert",
             operation: "revoke",

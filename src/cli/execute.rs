@@ -10,7 +10,7 @@ use super::verify_targets::revokes;
 use crate::engine::{self, Ending, Question, Run, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
-use crate::journal::{JournalError, Reader, RunFacts, words};
+use crate::journal::{JournalError, Reader, RunFacts, live_control};
 use crate::plan::calendar;
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
@@ -45,7 +45,7 @@ pub struct Task<'a> {
 }
 
 /// Carries out a run to its end or its stop.
-pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
+pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     let Task { run, facts, senders, reopen, report, wait, asks } = task;
     let path = run.dir.path().to_path_buf();
     let reader = match run.dir.read() {
@@ -59,11 +59,11 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         Err(error) => return context.failed(&error),
     };
     // A process that was killed has left it: `status` would take it for this one's.
-    words::forget_now(&path);
+    live_control::remove_state(&path);
     let mut observer = LiveStatusWriter::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
     let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
     drop(observer);
-    words::clear(&path);
+    live_control::clear(&path);
     run.close();
     let ending = match ended {
         Ok(ending) => ending,
@@ -127,7 +127,7 @@ fn engine_run(
             senders,
             clock: Rc::new(context.clock),
             reopen,
-            words: said,
+            commands: said,
             seed,
             wait,
             questions: asks.then(|| asker(context)),

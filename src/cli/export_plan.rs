@@ -5,7 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::journal::{History, Reader, RunFacts};
 use crate::plan::checked::NamedFile;
-use crate::plan::{Action, OF_CERTIFICATE, Settings};
+use crate::plan::{Action, CERTIFICATE_FIELDS, Settings};
 use crate::provider::Catalog;
 use crate::run::Outcome;
 use serde_json::Value;
@@ -30,7 +30,7 @@ pub fn write_plan(
     // The header comes first, and a million actions are not kept: so they are read twice.
     for action in actions() {
         let action = action?;
-        for name in OF_CERTIFICATE {
+        for name in CERTIFICATE_FIELDS {
             if !facts.contains(&name) && fact(&action, name).is_some() {
                 facts.push(name);
             }

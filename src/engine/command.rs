@@ -6,30 +6,30 @@ use tokio::sync::oneshot;
 
 /// A word to a run.
 #[derive(Debug)]
-pub enum Word {
+pub enum RunCommand {
     /// Stop: no new request; those in flight are awaited. A second such word leaves at once.
     Stop(StopReason),
-    /// Nothing new is sent until [`Word::Go`]; status queries wait too.
-    Pause(Heard),
+    /// Nothing new is sent until [`RunCommand::Unpause`]; status queries wait too.
+    Pause(CommandReply),
     /// Go on after a pause, or with the next wave.
-    Go(Heard),
+    Unpause(CommandReply),
     /// Other windows hold for an account from now on.
-    Limits {
+    SetWindows {
         /// Index of the account.
         account: usize,
         /// Its windows.
         windows: Vec<Window>,
         /// Who hears of it.
-        heard: Heard,
+        reply: CommandReply,
     },
 }
 
 /// Where the answer to a word goes.
-pub type Heard = oneshot::Sender<Result<Done, String>>;
+pub type CommandReply = oneshot::Sender<Result<CommandDone, String>>;
 
 /// What a word came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Done {
+pub enum CommandDone {
     /// It holds from now on.
     Done,
     /// It was so already.

@@ -1,7 +1,7 @@
 //! From the checked actions to the preview: they are counted while they are checked, and the run is foretold from what was counted.
 
 use super::context::ReadPlan;
-use crate::engine::forecast::{self, AccountForecast, Assumptions, Change, Forecast, Wishes, forecast};
+use crate::engine::forecast::{self, AccountForecast, Assumptions, Forecast, PlanChange, Wishes, forecast};
 use crate::journal::Queue;
 use crate::pki::RevocationReason;
 use crate::plan::settings::BetweenWaves;
@@ -22,7 +22,7 @@ use std::time::Duration;
 
 /// What a preview needs of the actions, gathered while they are checked.
 #[derive(Debug, Default)]
-pub struct Gathered {
+pub struct PreviewData {
     queue: Queue,
     /// One action of each kind, and how many there are.
     counts: Vec<(CountKey, u64)>,
@@ -46,7 +46,7 @@ struct CountKey {
     reason_sent: Option<String>,
 }
 
-impl Gathered {
+impl PreviewData {
     /// Nothing yet; `keep_actions` where each action is needed again.
     pub fn new(keep_actions: bool) -> Self {
         Self { keep_actions, ..Self::default() }
@@ -346,17 +346,17 @@ fn revokes_whole_orders(provider: &Provider, operation: &str) -> bool {
     kind(operation) == Some(TargetKind::Certificate) && kind(&format!("{operation}-order")) == Some(TargetKind::Order)
 }
 
-const fn change_word(change: &Change) -> &'static str {
+const fn change_word(change: &PlanChange) -> &'static str {
     match change {
-        Change::SecondKey => "second-key",
-        Change::WholeOrders { .. } => "whole-orders",
-        Change::Concurrency(_) => "concurrency",
-        Change::LongerWindow(_) => "longer-window",
+        PlanChange::SecondKey => "second-key",
+        PlanChange::WholeOrders { .. } => "whole-orders",
+        PlanChange::Concurrency(_) => "concurrency",
+        PlanChange::LongerWindow(_) => "longer-window",
     }
 }
 
 fn sentence(
-    change: &Change,
+    change: &PlanChange,
     account: &Account,
     takes: Duration,
     before: Option<Duration>,
@@ -364,15 +364,15 @@ fn sentence(
 ) -> String {
     let name = &account.name;
     let what = match change {
-        Change::SecondKey => format!("a second key for {name}, as an account of its own with half of its actions"),
-        Change::WholeOrders { spared, orders } => format!(
+        PlanChange::SecondKey => format!("a second key for {name}, as an account of its own with half of its actions"),
+        PlanChange::WholeOrders { spared, orders } => format!(
             "revoking {} of {name} whole instead of {} one by one (an order's revoke reaches all its \
              certificates)",
             plural(*orders, "order"),
             plural(spared + orders, "certificate")
         ),
-        Change::Concurrency(slots) => format!("`concurrency: {slots}` for {name}"),
-        Change::LongerWindow(open) => format!("a window that is open for {} each day", human(*open)),
+        PlanChange::Concurrency(slots) => format!("`concurrency: {slots}` for {name}"),
+        PlanChange::LongerWindow(open) => format!("a window that is open for {} each day", human(*open)),
     };
     let before = before.map_or_else(|| "never".to_owned(), human);
     let deadline = match met {
@@ -434,7 +434,7 @@ mod tests {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let plan = Input::Stdin(format!("version: 1\n{plan}").into_bytes());
         let request = Request { plan, settings: None, catalog: &catalog, columns, now };
-        let mut gathered = Gathered::new(false);
+        let mut gathered = PreviewData::new(false);
         let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| gathered.add(action));
         let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
         let read = ReadPlan { plan, warnings: 0, diagnostics: serde_json::Value::Null };
