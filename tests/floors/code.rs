@@ -52,10 +52,7 @@ pub(crate) struct Name {
 impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
         let file = syn::parse_file(text).unwrap_or_else(|error| panic!("src/{path}: {error}"));
-        let mut module: Vec<String> = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
-        if ["mod", "lib"].contains(&module[module.len() - 1].as_str()) {
-            module.pop();
-        }
+        let module = module_of(path);
         let source = Self {
             path: path.to_owned(),
             text: text.to_owned(),
@@ -264,6 +261,12 @@ impl<'ast> Visit<'ast> for Reader {
         let mut module = self.scope().module.clone();
         module.push(item.ident.to_string());
         if item.content.is_none() {
+            if let Some(file) = item.attrs.iter().find_map(named_file) {
+                module = module_of(&match self.source.path.rsplit_once('/') {
+                    Some((folder, _)) => format!("{folder}/{file}"),
+                    None => file,
+                });
+            }
             if self.in_tests {
                 self.source.test_modules.push(module.clone());
             }
@@ -321,6 +324,26 @@ impl<'ast> Visit<'ast> for Bindings {
     fn visit_pat_ident(&mut self, pattern: &'ast syn::PatIdent) {
         self.0.insert(pattern.ident.to_string());
         visit::visit_pat_ident(self, pattern);
+    }
+}
+
+/// The module whose own file this is, were every file called as its module is.
+fn module_of(path: &str) -> Vec<String> {
+    let mut module: Vec<String> = path.trim_end_matches(".rs").split('/').map(str::to_owned).collect();
+    if ["mod", "lib"].contains(&module[module.len() - 1].as_str()) {
+        module.pop();
+    }
+    module
+}
+
+/// The file that a `#[path = "…"]` names.
+fn named_file(attribute: &syn::Attribute) -> Option<String> {
+    let syn::Meta::NameValue(pair) = &attribute.meta else { return None };
+    match &pair.value {
+        syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(file), .. }) if pair.path.is_ident("path") => {
+            Some(file.value())
+        }
+        _ => None,
     }
 }
 
