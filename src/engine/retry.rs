@@ -178,23 +178,19 @@ pub fn pause(counted: u32, longest: Duration, random: f64) -> Duration {
     ceiling.mul_f64(random.clamp(0.0, 1.0))
 }
 
-/// A small seeded source of random numbers for jitter (SplitMix64); not for secrets.
+/// A seeded source of random numbers for jitter; not for secrets.
 #[derive(Debug, Clone)]
-pub struct Jitter(u64);
+pub struct Jitter(fastrand::Rng);
 
 impl Jitter {
-    /// From a seed.
-    pub const fn new(seed: u64) -> Self {
-        Self(seed)
+    /// From a seed: the same one gives the same numbers, so that a test can be run again.
+    pub fn new(seed: u64) -> Self {
+        Self(fastrand::Rng::with_seed(seed))
     }
 
     /// Draws the next number, uniform in 0 to 1.
     pub fn draw(&mut self) -> f64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+        self.0.f64()
     }
 }
 
