@@ -13,7 +13,7 @@ use certsweep::run::Event;
 use certsweep::simulator::{self, Faults, SimulatedAccount, SimulatorOptions};
 use certsweep::text::SourceMap;
 use certsweep::time::Clock;
-use certsweep::wire::Line;
+use certsweep::wire::HttpHandle;
 use certsweep::wire::client::{HttpOptions, HttpTransport};
 use certsweep::wire::credentials::Credentials;
 use certsweep::wire::signer::Signer;
@@ -116,7 +116,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
     let http = HttpOptions { timeout: facts.settings.timeout, concurrency, ca_file: None };
     let signer = Signer::new(scheme, &account.variables, credentials);
     let sender =
-        Sender::new(&there, Arc::clone(provider), signer, HttpTransport::loopback_only(&http, &Line::open()?)?);
+        Sender::new(&there, Arc::clone(provider), signer, HttpTransport::loopback_only(&http, &HttpHandle::start()?)?);
 
     let reader = open.dir.read()?;
     // Nobody says anything; the sender is kept so that the channel stays open.

@@ -11,7 +11,7 @@ use crate::simulator::{self, Simulator};
 use crate::wire::client::{HttpOptions, HttpTransport};
 use crate::wire::resolve::resolve;
 use crate::wire::signer::Signer;
-use crate::wire::{Credentials, Line, Resolved};
+use crate::wire::{Credentials, HttpHandle, Resolved};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub fn senders(
     catalog: &Catalog,
     ca_file: Option<&Path>,
 ) -> Result<Vec<Rc<Sender<HttpTransport>>>, Exit> {
-    let line = Line::open().map_err(|error| context.failed(&error))?;
+    let handle = HttpHandle::start().map_err(|error| context.failed(&error))?;
     let mut senders = Vec::new();
     let mut failures: Vec<String> = Vec::new();
     for account in &settings.accounts {
@@ -49,7 +49,7 @@ pub fn senders(
             concurrency: account.concurrency as usize,
             ca_file: ca_file.map(Path::to_path_buf),
         };
-        match (resolved, HttpTransport::new(&options, &line)) {
+        match (resolved, HttpTransport::new(&options, &handle)) {
             (Ok(Resolved { scheme, credentials, warnings }), Ok(transport)) => {
                 for warning in warnings {
                     context.printer.warning(&warning);
@@ -81,7 +81,7 @@ pub fn simulated_senders(
     catalog: &Catalog,
     simulator: &Simulator,
 ) -> Result<Vec<Rc<Sender<HttpTransport>>>, Exit> {
-    let line = Line::open().map_err(|error| context.failed(&error))?;
+    let handle = HttpHandle::start().map_err(|error| context.failed(&error))?;
     let sender = |account: &Account| -> Result<Rc<Sender<HttpTransport>>, Exit> {
         let provider = catalog.get(&account.provider);
         let provider =
@@ -93,7 +93,7 @@ pub fn simulated_senders(
         let options =
             HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
         // Whatever a plan or a document says, a rehearsal reaches nothing but this machine.
-        let transport = HttpTransport::loopback_only(&options, &line).map_err(|error| context.failed(&error))?;
+        let transport = HttpTransport::loopback_only(&options, &handle).map_err(|error| context.failed(&error))?;
         let signer = Signer::new(scheme, &account.variables, credentials);
         let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
         Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport).made_up()))

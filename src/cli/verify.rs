@@ -17,7 +17,7 @@ use crate::provider::Catalog;
 use crate::run::{StatusSource, StopReason};
 use crate::time::human;
 use crate::view::verification::{EachVerified, VerificationJson, VerificationSummary, VerifiedAction, render};
-use crate::wire::{HttpOptions, HttpTransport, HttpWorld};
+use crate::wire::{HttpOptions, HttpStatusFetcher, HttpTransport};
 use std::cell::Cell;
 use std::rc::Rc;
 use tokio::sync::mpsc::unbounded_channel;
@@ -49,7 +49,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     let senders = state_senders(context, args, &facts, &catalog, &to_see)?;
     // No document declares a limit for lists and responders: a few at a time.
     let options = HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone() };
-    let world = HttpWorld::new(&options).map_err(|error| context.failed(&error))?;
+    let world = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
     let (ended, signal) = in_rounds(context, args, &facts, (run, &reader), senders, world, &to_see)?;
     let refused = !ended.refused.is_empty();
     for (account, why) in &ended.refused {
@@ -106,7 +106,7 @@ fn in_rounds(
     facts: &RunFacts,
     (run, reader): (&OpenRun, &Rc<Reader>),
     senders: Vec<Option<Rc<Sender<HttpTransport>>>>,
-    world: HttpWorld,
+    world: HttpStatusFetcher,
     to_see: &ToSee,
 ) -> Result<(VerificationEnd, Option<i32>), Exit> {
     if to_see.cases.is_empty() {

@@ -6,7 +6,7 @@ use crate::plan::Account;
 use crate::provider::model::Operation;
 use crate::provider::{CredentialReference, Provider, verdict};
 use crate::text::safe;
-use crate::wire::{Delivery, Pass, Signer, Transport, WireRequest, request};
+use crate::wire::{Delivery, Signer, SigningTicket, Transport, WireRequest, request};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
@@ -78,7 +78,7 @@ pub struct TokenError {
 impl<T: Transport> Sender<T> {
     /// From an account of the plan and its signer.
     pub fn new(account: &Account, provider: Arc<Provider>, mut signer: Signer, transport: T) -> Self {
-        signer.at(&account.base_url);
+        signer.set_base_url(&account.base_url);
         let token = if signer.lacks_token() { Token::Missing } else { Token::Fresh };
         Self {
             name: account.name.clone(),
@@ -119,7 +119,7 @@ impl<T: Transport> Sender<T> {
     }
 
     /// Signs with the present time, and sends.
-    pub async fn send(&self, unsigned: Unsigned, pass: &Pass, at: Timestamp) -> Delivery {
+    pub async fn send(&self, unsigned: Unsigned, pass: &SigningTicket, at: Timestamp) -> Delivery {
         let Unsigned { mut request, own_key } = unsigned;
         let signed = self.signer.borrow().sign(&mut request, pass, own_key.as_deref(), at);
         if let Err(error) = signed {
@@ -129,8 +129,8 @@ impl<T: Transport> Sender<T> {
     }
 
     /// Leave to send one request; `None` where a token must be fetched before anything can be sent.
-    pub fn pass(&self) -> Option<Pass> {
-        if self.lacks_token() { None } else { self.signer.borrow_mut().pass() }
+    pub fn pass(&self) -> Option<SigningTicket> {
+        if self.lacks_token() { None } else { self.signer.borrow_mut().ticket() }
     }
 
     /// Whether the token that serves every request must be fetched first: there was none yet, or it was withdrawn.
@@ -140,7 +140,7 @@ impl<T: Transport> Sender<T> {
 
     /// Whether something must be fetched before anything can be sent.
     pub fn needs_token(&self) -> bool {
-        self.lacks_token() || self.signer.borrow().lacks_pass()
+        self.lacks_token() || self.signer.borrow().lacks_ticket()
     }
 
     /// Asks the next thing that is needed before anything can be sent, and keeps it for as long as it serves.
@@ -167,7 +167,7 @@ impl<T: Transport> Sender<T> {
         let refused = !matches!(answer.status, 408 | 429 | 500..);
         let wait = answer.header("retry-after").and_then(|text| verdict::retry_after(text, at));
         let throttled = (answer.status == 429 || (answer.status == 503 && wait.is_some())).then_some(wait);
-        let taken = self.signer.borrow_mut().take_token(&answer);
+        let taken = self.signer.borrow_mut().accept_token(&answer);
         taken.map_err(|cause| TokenError { throttled, ..error(self.excerpt(&cause), refused, Contact::Answered) })?;
         self.token.set(Token::Fresh);
         self.tokens.set(self.tokens.get().saturating_add(1));
@@ -219,7 +219,7 @@ impl<T: Transport> Sender<T> {
             self.trace(&line, &delivery);
         }
         if let Delivery::Answered(answer) = &delivery {
-            self.signer.borrow_mut().hear(answer);
+            self.signer.borrow_mut().observe_response(answer);
         }
         delivery
     }

@@ -9,7 +9,7 @@ use crate::journal::{ActionState, Journal, Record, Reply, ToSend};
 use crate::provider::model::{Operation, Window};
 use crate::provider::{Answer, Idempotency, Verdict, lookup};
 use crate::run::{Ordinal, Outcome};
-use crate::wire::{Pass, Transport};
+use crate::wire::{SigningTicket, Transport};
 use jiff::{SignedDuration, Timestamp};
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub struct StepContext<T, C> {
     /// The clock.
     pub clock: Rc<C>,
     /// Leave to send one request.
-    pub pass: Pass,
+    pub pass: SigningTicket,
     /// Whether the provider could not be reached when the step began.
     pub down: bool,
     /// Where the moments of its request are noted.

@@ -55,7 +55,7 @@ pub struct Certificate {
 
 /// Why something is no certificate.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotACertificate {
+pub enum CertificateError {
     /// No block of that kind.
     #[error("it holds no PEM block `CERTIFICATE`, and is none in DER")]
     NoBlock,
@@ -75,7 +75,7 @@ impl Certificate {
     ///
     /// # Errors
     /// It is none.
-    pub fn parse(bytes: &[u8]) -> Result<Self, NotACertificate> {
+    pub fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
         Self::parse_first(bytes).map(|(first, _)| first)
     }
 
@@ -83,29 +83,29 @@ impl Certificate {
     ///
     /// # Errors
     /// The first is none.
-    pub fn parse_first(bytes: &[u8]) -> Result<(Self, Vec<Vec<u8>>), NotACertificate> {
+    pub fn parse_first(bytes: &[u8]) -> Result<(Self, Vec<Vec<u8>>), CertificateError> {
         let mut all = blocks(bytes)?;
         let following = all.split_off(1);
-        Ok((Self::from_der(&all[0]).map_err(|_| NotACertificate::Unreadable)?, following))
+        Ok((Self::from_der(&all[0]).map_err(|_| CertificateError::Unreadable)?, following))
     }
 
     /// Reads the certificates of a file: one in DER, or all PEM blocks of their kind, at least one.
     ///
     /// # Errors
     /// There is none, or one of them is broken.
-    pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, NotACertificate> {
-        blocks(bytes)?.iter().map(|der| Self::from_der(der).map_err(|_| NotACertificate::Unreadable)).collect()
+    pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, CertificateError> {
+        blocks(bytes)?.iter().map(|der| Self::from_der(der).map_err(|_| CertificateError::Unreadable)).collect()
     }
 
     /// Reads what a CA publishes for those who look for an issuer: a certificate, or a message with certificates alone (`.p7c`).
     ///
     /// # Errors
     /// There is no certificate.
-    pub fn parse_published(bytes: &[u8]) -> Result<Vec<Self>, NotACertificate> {
+    pub fn parse_published(bytes: &[u8]) -> Result<Vec<Self>, CertificateError> {
         let Some(message) = published(bytes) else { return Self::parse_all(bytes) };
         // Of an odd one among them nothing follows for the others.
         let all: Vec<Self> = message.into_iter().filter_map(|der| Self::from_der(der).ok()).collect();
-        if all.is_empty() { Err(NotACertificate::Unreadable) } else { Ok(all) }
+        if all.is_empty() { Err(CertificateError::Unreadable) } else { Ok(all) }
     }
 
     /// Whether another certificate's name and key have issued this one.
@@ -206,26 +206,26 @@ impl Certificate {
 }
 
 /// The certificates of a file in DER, at least one: the file itself, or its PEM blocks of that kind.
-fn blocks(bytes: &[u8]) -> Result<Vec<Vec<u8>>, NotACertificate> {
+fn blocks(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CertificateError> {
     if bytes.first() == Some(&SEQUENCE) {
         return Ok(vec![bytes.to_owned()]);
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| NotACertificate::NoBlock)?;
+    let text = std::str::from_utf8(bytes).map_err(|_| CertificateError::NoBlock)?;
     let (mut all, mut instead) = (Vec::new(), None);
     for piece in pieces(text) {
         match piece {
             Piece::Block(block) if block.label == LABEL => all.push(block.der.to_vec()),
             Piece::Block(block) => {
                 let label = block.label.chars().take(MAX_LABEL).collect();
-                instead.get_or_insert(NotACertificate::Other(label));
+                instead.get_or_insert(CertificateError::Other(label));
             }
             Piece::Broken(line, why) => {
-                instead.get_or_insert(NotACertificate::Broken(line, why));
+                instead.get_or_insert(CertificateError::Broken(line, why));
             }
             Piece::Line(..) => {}
         }
     }
-    if all.is_empty() { Err(instead.unwrap_or(NotACertificate::NoBlock)) } else { Ok(all) }
+    if all.is_empty() { Err(instead.unwrap_or(CertificateError::NoBlock)) } else { Ok(all) }
 }
 
 /// The URLs of a distribution point.

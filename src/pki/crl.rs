@@ -4,7 +4,7 @@
 use super::certificate::{Certificate, urls};
 use super::pem::{Piece, pieces};
 use super::reason::RevocationReason;
-use super::status::{CertId, Doubt, MOST_BYTES, Own, Status, holds};
+use super::status::{CertId, CrlCoverage, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds};
 use super::x509::{Extension, SerialNumber, Signed, sequence_bytes, serial_number, timestamp};
 use der::asn1::ContextSpecific;
 use der::oid::db::rfc5280::{
@@ -61,29 +61,29 @@ impl Crl {
     ///
     /// # Errors
     /// It is none, or somebody else's.
-    pub fn parse(bytes: &[u8], issuer: &Certificate) -> Result<Self, Doubt> {
-        if bytes.len() > MOST_BYTES {
-            return Err(Doubt::TooLong);
+    pub fn parse(bytes: &[u8], issuer: &Certificate) -> Result<Self, UnknownReason> {
+        if bytes.len() > MAX_STATUS_BYTES {
+            return Err(UnknownReason::TooLong);
         }
         let block = std::str::from_utf8(bytes).ok().map(pieces).into_iter().flatten().find_map(|piece| match piece {
             Piece::Block(block) if block.label == "X509 CRL" => Some(block),
             _ => None,
         });
         let der = block.as_ref().map_or(bytes, |block| &block.der);
-        let signed = Signed::from_der(der).map_err(|_| Doubt::Unreadable)?;
-        let fields = TbsCertList::from_der(signed.content).map_err(|_| Doubt::Unreadable)?;
+        let signed = Signed::from_der(der).map_err(|_| UnknownReason::Unreadable)?;
+        let fields = TbsCertList::from_der(signed.content).map_err(|_| UnknownReason::Unreadable)?;
         if fields.issuer != issuer.subject {
-            return Err(Doubt::OtherIssuer);
+            return Err(UnknownReason::OtherIssuer);
         }
         if !issuer.signs_crls || issuer.verify(&signed).is_err() {
-            return Err(Doubt::NotSigned);
+            return Err(UnknownReason::NotSigned);
         }
         Ok(Self {
             issuer: issuer.clone(),
             from: timestamp(fields.this_update),
             until: fields.next_update.map(timestamp),
             covers: covers(&fields.extensions)?,
-            revoked: entries(fields.entries).map_err(|_| Doubt::Unreadable)?,
+            revoked: entries(fields.entries).map_err(|_| UnknownReason::Unreadable)?,
         })
     }
 
@@ -93,28 +93,31 @@ impl Crl {
     }
 
     /// What the list tells of a certificate now.
-    pub fn status(&self, id: &CertId, now: Timestamp) -> Status {
+    pub fn status(&self, id: &CertId, now: Timestamp) -> RevocationStatus {
         // Names are not enough: serial numbers are one key's own.
         if id.issuer.subject != self.issuer.subject || id.issuer.spki != self.issuer.spki {
-            return Status::Unknown(Doubt::OtherIssuer);
+            return RevocationStatus::Unknown(UnknownReason::OtherIssuer);
         }
         if let Err(doubt) = holds(self.from, self.until, now) {
-            return Status::Unknown(doubt);
+            return RevocationStatus::Unknown(doubt);
         }
         match self.revoked.get(&id.serial) {
             // A word for lists of changes only: it was on hold and is no more, or the list is wrong.
-            Some(Entry { reason: Some(RevocationReason::RemoveFromCrl), .. }) => Status::Unknown(Doubt::NotCovered),
-            Some(entry) => Status::Revoked { at: entry.at, reason: entry.reason },
-            None if self.covers.covers(id.own.as_ref()) => Status::Good,
-            None => Status::Unknown(Doubt::NotCovered),
+            Some(Entry { reason: Some(RevocationReason::RemoveFromCrl), .. }) => {
+                RevocationStatus::Unknown(UnknownReason::NotCovered)
+            }
+            Some(entry) => RevocationStatus::Revoked { at: entry.at, reason: entry.reason },
+            None if self.covers.covers(id.coverage.as_ref()) => RevocationStatus::Good,
+            None => RevocationStatus::Unknown(UnknownReason::NotCovered),
         }
     }
 }
 
 impl Covers {
     /// Whether a certificate that is not on the list would have to be. Of one that is not known, only a list of everything tells.
-    fn covers(&self, own: Option<&Own>) -> bool {
-        let is_named = |places: &Vec<String>, own: &Own| places.iter().any(|place| own.crl_urls.contains(place));
+    fn covers(&self, own: Option<&CrlCoverage>) -> bool {
+        let is_named =
+            |places: &Vec<String>, own: &CrlCoverage| places.iter().any(|place| own.crl_urls.contains(place));
         let kind = self.cas.is_none_or(|cas| own.is_some_and(|own| own.is_ca == cas));
         let place = self.places.as_ref().is_none_or(|places| own.is_some_and(|own| is_named(places, own)));
         !self.partly && kind && place
@@ -167,13 +170,13 @@ fn entries(list: Option<&[u8]>) -> der::Result<HashMap<SerialNumber, Entry>> {
 }
 
 /// What the list's extensions say about its reach.
-fn covers(extensions: &[Extension<'_>]) -> Result<Covers, Doubt> {
+fn covers(extensions: &[Extension<'_>]) -> Result<Covers, UnknownReason> {
     let mut covers = Covers { places: None, cas: None, partly: false };
     for extension in extensions {
         match extension.id {
             Some(ID_CE_ISSUING_DISTRIBUTION_POINT) => match IssuingDistributionPoint::from_der(extension.value) {
                 // Other issuers' certificates stand there under their own serial numbers.
-                Ok(point) if point.indirect_crl => return Err(Doubt::NotCovered),
+                Ok(point) if point.indirect_crl => return Err(UnknownReason::NotCovered),
                 Ok(point) => covers.limit(point),
                 Err(_) => covers.partly = true,
             },
@@ -206,7 +209,7 @@ mod tests {
         for (value, expected) in [
             ([0x30, 0x00].as_slice(), Ok(whole.clone())),
             (&[0x30, 0x03, 0x82, 0x01, 0xFF], Ok(Covers { cas: Some(true), ..whole.clone() })),
-            (&[0x30, 0x03, 0x84, 0x01, 0xFF], Err(Doubt::NotCovered)),
+            (&[0x30, 0x03, 0x84, 0x01, 0xFF], Err(UnknownReason::NotCovered)),
             // TRUE, but not as DER has it.
             (&[0x30, 0x03, 0x82, 0x01, 0x01], Ok(Covers { partly: true, ..whole.clone() })),
             (&[], Ok(Covers { partly: true, ..whole.clone() })),

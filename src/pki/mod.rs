@@ -2,9 +2,9 @@
 //! private keys that sign, and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
 
 pub mod certificate;
+pub mod compromised_keys;
 pub mod crl;
 pub mod csr;
-pub mod keys;
 pub mod ocsp;
 pub mod pem;
 pub mod private_key;
@@ -15,10 +15,10 @@ mod status_tests;
 mod x509;
 
 pub use certificate::Certificate;
+pub use compromised_keys::CompromisedKeys;
 pub use crl::Crl;
 pub use csr::Csr;
-pub use keys::CompromisedKeys;
 pub use private_key::PrivateKey;
 pub use reason::RevocationReason;
-pub use status::{CertId, Doubt, Own, Status};
-pub use x509::{NotASerialNumber, SerialNumber, SpkiFingerprint};
+pub use status::{CertId, CrlCoverage, RevocationStatus, UnknownReason};
+pub use x509::{SerialNumber, SerialNumberError, SpkiFingerprint};

@@ -3,7 +3,7 @@
 
 use super::certificate::Certificate;
 use super::reason::RevocationReason;
-use super::status::{CertId, Doubt, MOST_BYTES, Status, holds};
+use super::status::{CertId, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds};
 use super::x509::{SerialNumber, Signed, timestamp};
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use der::asn1::{Null, OctetString};
@@ -44,36 +44,38 @@ pub fn request(id: &CertId) -> Option<Vec<u8>> {
 }
 
 /// What an answer's body tells of a certificate now.
-pub fn status(answer: &[u8], id: &CertId, now: Timestamp) -> Status {
+pub fn status(answer: &[u8], id: &CertId, now: Timestamp) -> RevocationStatus {
     match read(answer, id, now) {
         Ok(status) => status,
-        Err(doubt) => Status::Unknown(doubt),
+        Err(doubt) => RevocationStatus::Unknown(doubt),
     }
 }
 
-fn read(answer: &[u8], id: &CertId, now: Timestamp) -> Result<Status, Doubt> {
-    if answer.len() > MOST_BYTES {
-        return Err(Doubt::TooLong);
+fn read(answer: &[u8], id: &CertId, now: Timestamp) -> Result<RevocationStatus, UnknownReason> {
+    if answer.len() > MAX_STATUS_BYTES {
+        return Err(UnknownReason::TooLong);
     }
-    let response = OcspResponse::from_der(answer).map_err(|_| Doubt::Unreadable)?;
+    let response = OcspResponse::from_der(answer).map_err(|_| UnknownReason::Unreadable)?;
     if response.response_status != OcspResponseStatus::Successful {
-        return Err(Doubt::Refused);
+        return Err(UnknownReason::Refused);
     }
-    let bytes =
-        response.response_bytes.filter(|bytes| bytes.response_type == ID_PKIX_OCSP_BASIC).ok_or(Doubt::Unreadable)?;
-    let basic = BasicOcspResponse::from_der(bytes.response.as_bytes()).map_err(|_| Doubt::Unreadable)?;
+    let bytes = response
+        .response_bytes
+        .filter(|bytes| bytes.response_type == ID_PKIX_OCSP_BASIC)
+        .ok_or(UnknownReason::Unreadable)?;
+    let basic = BasicOcspResponse::from_der(bytes.response.as_bytes()).map_err(|_| UnknownReason::Unreadable)?;
     if has_critical(basic.tbs_response_data.response_extensions.as_ref()) {
-        return Err(Doubt::Unreadable);
+        return Err(UnknownReason::Unreadable);
     }
-    if !is_signed(&basic, bytes.response.as_bytes(), &id.issuer, now).ok_or(Doubt::Unreadable)? {
-        return Err(Doubt::NotSigned);
+    if !is_signed(&basic, bytes.response.as_bytes(), &id.issuer, now).ok_or(UnknownReason::Unreadable)? {
+        return Err(UnknownReason::NotSigned);
     }
     let about = basic.tbs_response_data.responses.iter();
     let about = about.filter(|single| is_about(&single.cert_id, id));
     about
-        .map(|single| single_status(single, now).unwrap_or_else(Status::Unknown))
-        .reduce(Status::or)
-        .ok_or(Doubt::OtherCertificate)
+        .map(|single| single_status(single, now).unwrap_or_else(RevocationStatus::Unknown))
+        .reduce(RevocationStatus::or)
+        .ok_or(UnknownReason::OtherCertificate)
 }
 
 /// Whether the issuer has signed the answer, or a responder of its own with a certificate that comes along.
@@ -114,24 +116,24 @@ fn is_about(asked: &AskedId, id: &CertId) -> bool {
         && same(&asked.issuer_key_hash, &id.issuer.key_bits)
 }
 
-fn single_status(single: &SingleResponse, now: Timestamp) -> Result<Status, Doubt> {
+fn single_status(single: &SingleResponse, now: Timestamp) -> Result<RevocationStatus, UnknownReason> {
     if has_critical(single.single_extensions.as_ref()) {
-        return Err(Doubt::Unreadable);
+        return Err(UnknownReason::Unreadable);
     }
     let from = timestamp(Time::GeneralTime(single.this_update.0));
     // Without an end "newer revocation information is available all the time" (section 4.2.2.1): good for now only.
     let until = match single.next_update {
         Some(until) => timestamp(Time::GeneralTime(until.0)),
-        None => from.checked_add(FRESH).map_err(|_| Doubt::Unreadable)?,
+        None => from.checked_add(FRESH).map_err(|_| UnknownReason::Unreadable)?,
     };
     holds(from, Some(until), now)?;
     match &single.cert_status {
-        CertStatus::Good(_) => Ok(Status::Good),
+        CertStatus::Good(_) => Ok(RevocationStatus::Good),
         CertStatus::Revoked(info) => {
             let reason = info.revocation_reason.and_then(|reason| RevocationReason::from_code(reason as u8));
-            Ok(Status::Revoked { at: timestamp(Time::GeneralTime(info.revocation_time.0)), reason })
+            Ok(RevocationStatus::Revoked { at: timestamp(Time::GeneralTime(info.revocation_time.0)), reason })
         }
-        CertStatus::Unknown(_) => Err(Doubt::NotKnown),
+        CertStatus::Unknown(_) => Err(UnknownReason::NotKnown),
     }
 }
 

@@ -16,12 +16,12 @@ pub struct CertId {
     /// Its serial number.
     pub serial: SerialNumber,
     /// What it says of itself, where it is known.
-    pub own: Option<Own>,
+    pub coverage: Option<CrlCoverage>,
 }
 
 /// What a certificate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Own {
+pub struct CrlCoverage {
     /// Whether it is a CA's.
     pub is_ca: bool,
     /// Until when it is valid.
@@ -32,7 +32,7 @@ pub struct Own {
 
 /// What the world can see of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Status {
+pub enum RevocationStatus {
     /// Its issuer says that it is revoked. A hold counts too: it is not to be relied upon.
     Revoked {
         /// When it was, as the issuer says.
@@ -43,12 +43,12 @@ pub enum Status {
     /// Its issuer says that it is not revoked, now.
     Good,
     /// Nobody who may say so has said either.
-    Unknown(Doubt),
+    Unknown(UnknownReason),
 }
 
 /// Why a list or an answer tells nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Doubt {
+pub enum UnknownReason {
     /// Not the form that it should have.
     #[error("it cannot be read")]
     Unreadable,
@@ -81,7 +81,7 @@ pub enum Doubt {
     NotKnown,
 }
 
-impl Status {
+impl RevocationStatus {
     /// Two words about one certificate: a revocation that one of them shows is shown, and a doubt gives way to a word.
     pub fn or(self, other: Self) -> Self {
         match (&self, &other) {
@@ -96,31 +96,34 @@ impl Status {
 impl CertId {
     /// A certificate's. `None` where this issuer has not signed it: names are not enough, since serial numbers are one key's own.
     pub fn of(certificate: &Certificate, issuer: &Rc<Certificate>) -> Option<Self> {
-        let own =
-            || Own { is_ca: certificate.is_ca, ends: certificate.ends, crl_urls: Arc::clone(&certificate.crl_urls) };
-        let id = |own| Self { issuer: Rc::clone(issuer), serial: certificate.serial.clone(), own: Some(own) };
+        let own = || CrlCoverage {
+            is_ca: certificate.is_ca,
+            ends: certificate.ends,
+            crl_urls: Arc::clone(&certificate.crl_urls),
+        };
+        let id = |own| Self { issuer: Rc::clone(issuer), serial: certificate.serial.clone(), coverage: Some(own) };
         certificate.is_issued_by(issuer).then(own).map(id)
     }
 
     /// Of a certificate of which no more is known.
     pub fn bare(serial: SerialNumber, issuer: Rc<Certificate>) -> Self {
-        Self { issuer, serial, own: None }
+        Self { issuer, serial, coverage: None }
     }
 }
 
 /// Whether a word holds now: it must have an end, and the provider's clock may be a little ahead of ours.
-pub(super) fn holds(from: Timestamp, until: Option<Timestamp>, now: Timestamp) -> Result<(), Doubt> {
+pub(super) fn holds(from: Timestamp, until: Option<Timestamp>, now: Timestamp) -> Result<(), UnknownReason> {
     if from.as_second() > now.as_second().saturating_add(CLOCKS_DIFFER_SECONDS) {
-        return Err(Doubt::NotYet);
+        return Err(UnknownReason::NotYet);
     }
     match until {
         Some(until) if until >= now => Ok(()),
-        _ => Err(Doubt::OutOfDate),
+        _ => Err(UnknownReason::OutOfDate),
     }
 }
 
 /// Longer lists and answers are not read.
-pub const MOST_BYTES: usize = 32 * 1024 * 1024;
+pub const MAX_STATUS_BYTES: usize = 32 * 1024 * 1024;
 const CLOCKS_DIFFER_SECONDS: i64 = 300;
 
 #[cfg(test)]
@@ -129,16 +132,16 @@ mod tests {
 
     #[test]
     fn a_doubt_is_never_good() {
-        let revoked = |at| Status::Revoked { at: Timestamp::from_second(at).unwrap(), reason: None };
-        let unknown = Status::Unknown;
+        let revoked = |at| RevocationStatus::Revoked { at: Timestamp::from_second(at).unwrap(), reason: None };
+        let unknown = RevocationStatus::Unknown;
         for (one, other, expected) in [
-            (unknown(Doubt::NotKnown), unknown(Doubt::Refused), unknown(Doubt::NotKnown)),
-            (unknown(Doubt::NotKnown), Status::Good, Status::Good),
-            (Status::Good, unknown(Doubt::NotKnown), Status::Good),
-            (Status::Good, revoked(1), revoked(1)),
-            (revoked(1), Status::Good, revoked(1)),
-            (revoked(1), unknown(Doubt::OutOfDate), revoked(1)),
-            (unknown(Doubt::OutOfDate), revoked(1), revoked(1)),
+            (unknown(UnknownReason::NotKnown), unknown(UnknownReason::Refused), unknown(UnknownReason::NotKnown)),
+            (unknown(UnknownReason::NotKnown), RevocationStatus::Good, RevocationStatus::Good),
+            (RevocationStatus::Good, unknown(UnknownReason::NotKnown), RevocationStatus::Good),
+            (RevocationStatus::Good, revoked(1), revoked(1)),
+            (revoked(1), RevocationStatus::Good, revoked(1)),
+            (revoked(1), unknown(UnknownReason::OutOfDate), revoked(1)),
+            (unknown(UnknownReason::OutOfDate), revoked(1), revoked(1)),
             (revoked(1), revoked(2), revoked(1)),
         ] {
             assert_eq!(one.or(other), expected);
@@ -152,9 +155,9 @@ mod tests {
             (1000, Some(1000), Ok(())),
             (900, Some(2000), Ok(())),
             (1300, Some(2000), Ok(())),
-            (1301, Some(2000), Err(Doubt::NotYet)),
-            (900, Some(999), Err(Doubt::OutOfDate)),
-            (900, None, Err(Doubt::OutOfDate)),
+            (1301, Some(2000), Err(UnknownReason::NotYet)),
+            (900, Some(999), Err(UnknownReason::OutOfDate)),
+            (900, None, Err(UnknownReason::OutOfDate)),
         ] {
             assert_eq!(holds(at(from), until.map(at), at(1000)), expected, "{from} {until:?}");
         }

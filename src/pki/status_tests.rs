@@ -1,7 +1,7 @@
 //! CRLs and OCSP answers made by openssl (`testdata/world/make.sh`), read back: what they tell, and what they must not be taken to tell.
 
-use super::certificate::NotACertificate;
-use super::{CertId, Certificate, Crl, Doubt, RevocationReason, SerialNumber, Status, ocsp};
+use super::certificate::CertificateError;
+use super::{CertId, Certificate, Crl, RevocationReason, RevocationStatus, SerialNumber, UnknownReason, ocsp};
 use jiff::Timestamp;
 use std::rc::Rc;
 
@@ -29,14 +29,14 @@ fn at(seconds_later: i64) -> Timestamp {
 }
 
 /// The status, with whether there is a reason instead of when it was.
-fn said(status: &Status) -> Result<Option<&'static str>, Doubt> {
+fn said(status: &RevocationStatus) -> Result<Option<&'static str>, UnknownReason> {
     match status {
-        Status::Revoked { at: when, reason } => {
+        RevocationStatus::Revoked { at: when, reason } => {
             assert!(when.as_second() <= NOW && NOW - when.as_second() < 60, "{when}");
             Ok(Some(reason.map_or("", RevocationReason::name)))
         }
-        Status::Good => Ok(None),
-        Status::Unknown(doubt) => Err(*doubt),
+        RevocationStatus::Good => Ok(None),
+        RevocationStatus::Unknown(doubt) => Err(*doubt),
     }
 }
 
@@ -55,7 +55,7 @@ fn certificates_tell_where_to_ask() {
     assert!(good.is_valid(at(0)) && !good.is_valid(at(-86_400)) && !good.is_valid(at(4000 * 86_400)));
     let chain = [world!("good.pem"), world!("good.pem")].concat();
     for (bytes, expected) in
-        [(chain.as_slice(), Ok(2)), (world!("ca.der"), Ok(1)), (b"x", Err(NotACertificate::NoBlock))]
+        [(chain.as_slice(), Ok(2)), (world!("ca.der"), Ok(1)), (b"x", Err(CertificateError::NoBlock))]
     {
         assert_eq!(Certificate::parse_all(bytes).map(|all| all.len()), expected);
     }
@@ -108,22 +108,22 @@ fn signatures_on_every_curve_and_by_ed25519_are_verified() {
 fn what_is_no_certificate_is_refused() {
     let good = world!("good.der");
     for (bytes, expected) in [
-        (b"".as_slice(), NotACertificate::NoBlock),
-        (b"hello", NotACertificate::NoBlock),
-        (&[0xFF, 0xFE], NotACertificate::NoBlock),
-        (&[0x30, 0x80], NotACertificate::Unreadable),
-        (b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", NotACertificate::Unreadable),
+        (b"".as_slice(), CertificateError::NoBlock),
+        (b"hello", CertificateError::NoBlock),
+        (&[0xFF, 0xFE], CertificateError::NoBlock),
+        (&[0x30, 0x80], CertificateError::Unreadable),
+        (b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", CertificateError::Unreadable),
         (
             b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n",
-            NotACertificate::Other("PRIVATE KEY".to_owned()),
+            CertificateError::Other("PRIVATE KEY".to_owned()),
         ),
         (
             b"\n-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
-            NotACertificate::Broken(2, "the PEM block's content is not valid base64".to_owned()),
+            CertificateError::Broken(2, "the PEM block's content is not valid base64".to_owned()),
         ),
-        (&good[..good.len() - 1], NotACertificate::Unreadable),
-        (&[good, &[0]].concat(), NotACertificate::Unreadable),
-        (world!("ca.crl"), NotACertificate::Unreadable),
+        (&good[..good.len() - 1], CertificateError::Unreadable),
+        (&[good, &[0]].concat(), CertificateError::Unreadable),
+        (world!("ca.crl"), CertificateError::Unreadable),
     ] {
         assert_eq!(Certificate::parse(bytes), Err(expected));
     }
@@ -138,7 +138,7 @@ fn a_chain_gives_its_first_certificate_and_leaves_the_rest_unread() {
         (first.serial.octets(), rest.len(), rest[1].as_slice()),
         ([0x10, 0x00].as_slice(), 2, world!("good.der"))
     );
-    assert_eq!(Certificate::parse_all(&file), Err(NotACertificate::Unreadable));
+    assert_eq!(Certificate::parse_all(&file), Err(CertificateError::Unreadable));
     assert!(Certificate::parse_first(broken).is_err());
 }
 
@@ -149,9 +149,9 @@ fn what_a_ca_publishes_of_itself_is_one_certificate_or_several() {
         (world!("ca.der"), Ok(1)),
         (world!("good.pem"), Ok(1)),
         (world!("cas.p7c"), Ok(2)),
-        (&broken, Err(NotACertificate::Unreadable)),
-        (world!("ca.crl"), Err(NotACertificate::Unreadable)),
-        (b"<html>", Err(NotACertificate::NoBlock)),
+        (&broken, Err(CertificateError::Unreadable)),
+        (world!("ca.crl"), Err(CertificateError::Unreadable)),
+        (b"<html>", Err(CertificateError::NoBlock)),
     ] {
         assert_eq!(Certificate::parse_published(bytes).map(|all| all.len()), expected);
     }
@@ -170,15 +170,15 @@ fn a_crl_tells_of_its_issuers_certificates_in_its_time() {
         let certificate = certificate(bytes);
         for id in [id(&certificate, &ca), bare(&certificate, &ca)] {
             assert_eq!(said(&list.status(&id, at(0))), expected);
-            assert_eq!(said(&list.status(&id, at(31 * 86_400))), Err(Doubt::OutOfDate));
-            assert_eq!(said(&list.status(&id, at(-86_400))), Err(Doubt::NotYet));
+            assert_eq!(said(&list.status(&id, at(31 * 86_400))), Err(UnknownReason::OutOfDate));
+            assert_eq!(said(&list.status(&id, at(-86_400))), Err(UnknownReason::NotYet));
         }
     }
     // The same name of the issuer and the same serial number, but another key has issued it.
     let (twin, other) = (certificate(world!("twin.der")), certificate(world!("other.der")));
     assert_eq!((&twin.issuer, &twin.serial), (&ca.subject, &certificate(world!("good.der")).serial));
     assert_eq!(CertId::of(&twin, &Rc::new(ca)), None);
-    assert_eq!(said(&list.status(&id(&twin, &other), at(0))), Err(Doubt::OtherIssuer));
+    assert_eq!(said(&list.status(&id(&twin, &other), at(0))), Err(UnknownReason::OtherIssuer));
 }
 
 #[test]
@@ -190,13 +190,15 @@ fn a_crl_that_proves_nothing_says_nothing() {
         certificate(world!("good.der")),
     );
     let parsed = |bytes: &[u8], issuer: &Certificate| Crl::parse(bytes, issuer).err();
-    assert_eq!(parsed(world!("forged.crl"), &ca), Some(Doubt::NotSigned));
+    assert_eq!(parsed(world!("forged.crl"), &ca), Some(UnknownReason::NotSigned));
     assert_eq!(parsed(world!("forged.crl"), &other), None);
-    assert_eq!(parsed(world!("ca.crl"), &other), Some(Doubt::NotSigned));
-    assert_eq!(parsed(world!("ca.crl"), &certificate(world!("no-crls.der"))), Some(Doubt::NotSigned));
-    assert_eq!(parsed(world!("ca.crl"), &good), Some(Doubt::OtherIssuer));
-    assert_eq!(parsed(&vec![0x30; 33 * 1024 * 1024], &ca), Some(Doubt::TooLong));
-    for (bytes, doubt) in [(world!("expired.crl"), Doubt::OutOfDate), (world!("future.crl"), Doubt::NotYet)] {
+    assert_eq!(parsed(world!("ca.crl"), &other), Some(UnknownReason::NotSigned));
+    assert_eq!(parsed(world!("ca.crl"), &certificate(world!("no-crls.der"))), Some(UnknownReason::NotSigned));
+    assert_eq!(parsed(world!("ca.crl"), &good), Some(UnknownReason::OtherIssuer));
+    assert_eq!(parsed(&vec![0x30; 33 * 1024 * 1024], &ca), Some(UnknownReason::TooLong));
+    for (bytes, doubt) in
+        [(world!("expired.crl"), UnknownReason::OutOfDate), (world!("future.crl"), UnknownReason::NotYet)]
+    {
         let list = Crl::parse(bytes, &ca).unwrap();
         for certificate in [&good, &revoked] {
             assert_eq!(said(&list.status(&id(certificate, &ca), at(0))), Err(doubt));
@@ -206,11 +208,11 @@ fn a_crl_that_proves_nothing_says_nothing() {
     // Of a serial number alone it is not known where it would stand.
     for (bytes, unlisted, unlisted_number) in [
         (world!("ca.crl.pem"), Ok(None), Ok(None)),
-        (world!("here.crl"), Ok(None), Err(Doubt::NotCovered)),
-        (world!("elsewhere.crl"), Err(Doubt::NotCovered), Err(Doubt::NotCovered)),
-        (world!("partial.crl"), Err(Doubt::NotCovered), Err(Doubt::NotCovered)),
-        (world!("cas.crl"), Err(Doubt::NotCovered), Err(Doubt::NotCovered)),
-        (world!("delta.crl"), Err(Doubt::NotCovered), Err(Doubt::NotCovered)),
+        (world!("here.crl"), Ok(None), Err(UnknownReason::NotCovered)),
+        (world!("elsewhere.crl"), Err(UnknownReason::NotCovered), Err(UnknownReason::NotCovered)),
+        (world!("partial.crl"), Err(UnknownReason::NotCovered), Err(UnknownReason::NotCovered)),
+        (world!("cas.crl"), Err(UnknownReason::NotCovered), Err(UnknownReason::NotCovered)),
+        (world!("delta.crl"), Err(UnknownReason::NotCovered), Err(UnknownReason::NotCovered)),
     ] {
         let list = Crl::parse(bytes, &ca).unwrap();
         for (id, unlisted) in [(id(&good, &ca), unlisted), (bare(&good, &ca), unlisted_number)] {
@@ -220,7 +222,7 @@ fn a_crl_that_proves_nothing_says_nothing() {
             assert_eq!(said(&list.status(&id, at(0))), Ok(Some("keyCompromise")));
         }
     }
-    assert_eq!(parsed(world!("indirect.crl"), &ca), Some(Doubt::NotCovered));
+    assert_eq!(parsed(world!("indirect.crl"), &ca), Some(UnknownReason::NotCovered));
 }
 
 #[test]
@@ -242,33 +244,33 @@ fn an_answer_tells_of_its_certificate_in_its_time() {
         ("signed by the CA", world!("direct.ocsp"), &revoked, &ca, 0, Ok(Some("keyCompromise"))),
         ("a responder named by its key", world!("by-key.ocsp"), &good, &ca, 0, Ok(None)),
         ("no end, fresh", world!("endless.ocsp"), &good, &ca, 60, Ok(None)),
-        ("no end, old", world!("endless.ocsp"), &good, &ca, 3600, Err(Doubt::OutOfDate)),
-        ("old", world!("good.ocsp"), &good, &ca, 31 * day, Err(Doubt::OutOfDate)),
-        ("old and revoked", world!("revoked.ocsp"), &revoked, &ca, 31 * day, Err(Doubt::OutOfDate)),
+        ("no end, old", world!("endless.ocsp"), &good, &ca, 3600, Err(UnknownReason::OutOfDate)),
+        ("old", world!("good.ocsp"), &good, &ca, 31 * day, Err(UnknownReason::OutOfDate)),
+        ("old and revoked", world!("revoked.ocsp"), &revoked, &ca, 31 * day, Err(UnknownReason::OutOfDate)),
         // The responder's certificate is not valid yet either, and that is found first.
-        ("dated ahead", world!("good.ocsp"), &good, &ca, -day, Err(Doubt::NotSigned)),
-        ("dated ahead, by the CA", world!("direct.ocsp"), &revoked, &ca, -day, Err(Doubt::NotYet)),
-        ("about another", world!("good.ocsp"), &revoked, &ca, 0, Err(Doubt::OtherCertificate)),
-        ("about another that is revoked", world!("revoked.ocsp"), &good, &ca, 0, Err(Doubt::OtherCertificate)),
-        ("unknown there", world!("unknown.ocsp"), &good, &ca, 0, Err(Doubt::NotKnown)),
-        ("by a responder of another CA", world!("stranger.ocsp"), &good, &ca, 0, Err(Doubt::NotSigned)),
-        ("by no responder", world!("no-responder.ocsp"), &good, &ca, 0, Err(Doubt::NotSigned)),
-        ("by nobody", world!("without-certificate.ocsp"), &good, &ca, 0, Err(Doubt::NotSigned)),
-        ("about its twin, for the other CA", world!("good.ocsp"), &twin, &other, 0, Err(Doubt::NotSigned)),
-        ("refused", world!("try-later.ocsp"), &good, &ca, 0, Err(Doubt::Refused)),
-        ("nothing", b"", &good, &ca, 0, Err(Doubt::Unreadable)),
-        ("a page", b"<html>".as_slice(), &good, &ca, 0, Err(Doubt::Unreadable)),
-        ("a list", world!("ca.crl"), &good, &ca, 0, Err(Doubt::Unreadable)),
+        ("dated ahead", world!("good.ocsp"), &good, &ca, -day, Err(UnknownReason::NotSigned)),
+        ("dated ahead, by the CA", world!("direct.ocsp"), &revoked, &ca, -day, Err(UnknownReason::NotYet)),
+        ("about another", world!("good.ocsp"), &revoked, &ca, 0, Err(UnknownReason::OtherCertificate)),
+        ("about another that is revoked", world!("revoked.ocsp"), &good, &ca, 0, Err(UnknownReason::OtherCertificate)),
+        ("unknown there", world!("unknown.ocsp"), &good, &ca, 0, Err(UnknownReason::NotKnown)),
+        ("by a responder of another CA", world!("stranger.ocsp"), &good, &ca, 0, Err(UnknownReason::NotSigned)),
+        ("by no responder", world!("no-responder.ocsp"), &good, &ca, 0, Err(UnknownReason::NotSigned)),
+        ("by nobody", world!("without-certificate.ocsp"), &good, &ca, 0, Err(UnknownReason::NotSigned)),
+        ("about its twin, for the other CA", world!("good.ocsp"), &twin, &other, 0, Err(UnknownReason::NotSigned)),
+        ("refused", world!("try-later.ocsp"), &good, &ca, 0, Err(UnknownReason::Refused)),
+        ("nothing", b"", &good, &ca, 0, Err(UnknownReason::Unreadable)),
+        ("a page", b"<html>".as_slice(), &good, &ca, 0, Err(UnknownReason::Unreadable)),
+        ("a list", world!("ca.crl"), &good, &ca, 0, Err(UnknownReason::Unreadable)),
     ] {
         for id in [id(of, issuer), bare(of, issuer)] {
             assert_eq!(said(&ocsp::status(answer, &id, at(later))), expected, "{name}");
         }
     }
     let long = vec![0x30; 33 * 1024 * 1024];
-    assert_eq!(said(&ocsp::status(&long, &id(&good, &ca), at(0))), Err(Doubt::TooLong));
+    assert_eq!(said(&ocsp::status(&long, &id(&good, &ca), at(0))), Err(UnknownReason::TooLong));
     // A number that the other CA of that name has given too.
     let answered = ocsp::status(world!("good.ocsp"), &bare(&good, &other), at(0));
-    assert_eq!(said(&answered), Err(Doubt::NotSigned));
+    assert_eq!(said(&answered), Err(UnknownReason::NotSigned));
 }
 
 #[test]
@@ -281,7 +283,7 @@ fn no_changed_byte_makes_a_revoked_certificate_good() {
             let mut changed = list.to_owned();
             changed[index] ^= flip;
             let status = Crl::parse(&changed, &ca).map(|list| list.status(&revoked, at(0)));
-            assert_ne!(status, Ok(Status::Good), "byte {index}");
+            assert_ne!(status, Ok(RevocationStatus::Good), "byte {index}");
         }
         assert!(Crl::parse(&list[..index], &ca).is_err());
     }
@@ -290,10 +292,10 @@ fn no_changed_byte_makes_a_revoked_certificate_good() {
             for flip in [0x01, 0x80, 0xFF] {
                 let mut changed = answer.to_owned();
                 changed[index] ^= flip;
-                assert_ne!(ocsp::status(&changed, &revoked, at(0)), Status::Good, "byte {index}");
+                assert_ne!(ocsp::status(&changed, &revoked, at(0)), RevocationStatus::Good, "byte {index}");
             }
             let status = ocsp::status(&answer[..index], &revoked, at(0));
-            assert!(matches!(status, Status::Unknown(_)), "{index}: {status:?}");
+            assert!(matches!(status, RevocationStatus::Unknown(_)), "{index}: {status:?}");
         }
     }
 }

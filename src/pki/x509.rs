@@ -57,7 +57,7 @@ pub(super) struct Extension<'a> {
 
 /// Why a text is no serial number.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NotASerialNumber {
+pub enum SerialNumberError {
     /// Another letter than a hexadecimal digit.
     #[error("it is not in hexadecimal digits")]
     NotHexadecimal,
@@ -77,22 +77,22 @@ impl SerialNumber {
     ///
     /// # Errors
     /// It is none (RFC 5280, section 4.1.2.2).
-    pub fn parse(text: &str) -> Result<Self, NotASerialNumber> {
+    pub fn parse(text: &str) -> Result<Self, SerialNumberError> {
         let text = text.trim();
         if !text.bytes().all(|letter| letter.is_ascii_hexdigit() || letter == b':') {
-            return Err(NotASerialNumber::NotHexadecimal);
+            return Err(SerialNumberError::NotHexadecimal);
         }
         if text.contains(':') && text.split(':').any(|pair| pair.len() != 2) {
-            return Err(NotASerialNumber::Colons);
+            return Err(SerialNumberError::Colons);
         }
         let digits = text.replace(':', "");
         let digits = digits.trim_start_matches('0');
         let even = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
-        let octets = hex::decode(even).map_err(|_| NotASerialNumber::NotHexadecimal)?;
+        let octets = hex::decode(even).map_err(|_| SerialNumberError::NotHexadecimal)?;
         match octets.len() {
-            0 => Err(NotASerialNumber::NotPositive),
+            0 => Err(SerialNumberError::NotPositive),
             1..=MAX_OCTETS => Ok(Self(octets.into())),
-            more => Err(NotASerialNumber::TooLong(more)),
+            more => Err(SerialNumberError::TooLong(more)),
         }
     }
 
@@ -121,9 +121,9 @@ impl From<SerialNumber> for String {
 }
 
 impl TryFrom<String> for SerialNumber {
-    type Error = NotASerialNumber;
+    type Error = SerialNumberError;
 
-    fn try_from(text: String) -> Result<Self, NotASerialNumber> {
+    fn try_from(text: String) -> Result<Self, SerialNumberError> {
         Self::parse(&text)
     }
 }
@@ -296,7 +296,7 @@ mod tests {
 
     #[test]
     fn serial_numbers_are_read_as_people_write_them() {
-        use NotASerialNumber::{Colons, NotHexadecimal, NotPositive, TooLong};
+        use SerialNumberError::{Colons, NotHexadecimal, NotPositive, TooLong};
         let longest = "f".repeat(40);
         for (text, expected) in [
             ("04C0FF", Ok("04c0ff")),

@@ -48,7 +48,7 @@ impl Session {
     }
 
     /// Where the directory is.
-    pub(super) fn at(&mut self, directory_url: &str) {
+    pub(super) fn set_directory(&mut self, directory_url: &str) {
         directory_url.clone_into(&mut self.directory_url);
     }
 
@@ -91,7 +91,7 @@ impl Session {
     }
 
     /// Takes every answer's nonce. A value that is not of base64url's letters must be ignored (RFC 8555, section 6.5.1).
-    pub(super) fn hear(&mut self, answer: &Answer) {
+    pub(super) fn observe_response(&mut self, answer: &Answer) {
         let plain = |nonce: &&str| {
             !nonce.is_empty() && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
@@ -106,13 +106,13 @@ impl Session {
     ///
     /// # Errors
     /// A sentence.
-    pub(super) fn take(&mut self, answer: &Answer) -> Result<(), String> {
+    pub(super) fn accept(&mut self, answer: &Answer) -> Result<(), String> {
         match self.asked.take() {
             None => Ok(()),
-            Some(Prerequisite::Directory) => self.take_directory(answer),
+            Some(Prerequisite::Directory) => self.accept_directory(answer),
             Some(Prerequisite::Nonce) if answer.header("replay-nonce").is_some() => Ok(()),
             Some(Prerequisite::Nonce) => Err(format!("the CA gave no nonce: {}", problem_words(answer))),
-            Some(Prerequisite::Account) => self.take_account(answer),
+            Some(Prerequisite::Account) => self.accept_account(answer),
         }
     }
 
@@ -177,7 +177,7 @@ impl Session {
         Ok(request)
     }
 
-    fn take_directory(&mut self, answer: &Answer) -> Result<(), String> {
+    fn accept_directory(&mut self, answer: &Answer) -> Result<(), String> {
         let members = answer.json().as_object().filter(|_| answer.status == 200).into_iter().flatten();
         let urls = members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
         // Plain http leads nowhere but from a directory on this machine.
@@ -197,7 +197,7 @@ impl Session {
         Ok(())
     }
 
-    fn take_account(&mut self, answer: &Answer) -> Result<(), String> {
+    fn accept_account(&mut self, answer: &Answer) -> Result<(), String> {
         let text = |name: &str| answer.json().get(name).and_then(Value::as_str).unwrap_or_default();
         // The refusal brings a fresh nonce: the account is asked for again (RFC 8555, section 6.5).
         if text("type").ends_with(":badNonce") && self.refusals < MAX_REFUSALS {
@@ -309,7 +309,7 @@ mod tests {
 
     fn session(with_key: bool) -> Session {
         let mut session = Session::new(with_key.then(|| PrivateKey::parse(KEY).unwrap()));
-        session.at("https://ca.example/dir");
+        session.set_directory("https://ca.example/dir");
         session
     }
 
@@ -318,8 +318,8 @@ mod tests {
         assert_eq!(session.nonce(), None);
         let request = session.request().unwrap().unwrap();
         assert_eq!(format!("{} {}", request.method, request.url), line);
-        session.hear(answer);
-        session.take(answer)
+        session.observe_response(answer);
+        session.accept(answer)
     }
 
     const DIRECTORY: &str = "GET https://ca.example/dir";
@@ -342,8 +342,8 @@ mod tests {
         assert!(session.request().is_none());
         assert_eq!(session.nonce().as_deref(), Some("three"));
         asks(&mut session, NONCE, &answer(204, &[("replay-nonce", "four")], &Value::Null)).unwrap();
-        session.hear(&answer(200, &[("replay-nonce", "five")], &Value::Null));
-        session.hear(&answer(200, &[("replay-nonce", "si x")], &Value::Null));
+        session.observe_response(&answer(200, &[("replay-nonce", "five")], &Value::Null));
+        session.observe_response(&answer(200, &[("replay-nonce", "si x")], &Value::Null));
         assert_eq!((session.nonce().as_deref(), session.nonce().as_deref()), (Some("five"), Some("four")));
 
         let mut request = WireRequest {

@@ -2,7 +2,7 @@
 //! requests as they want them, or a sentence why one must not be sent: plain HTTP outside loopback, credentials in a URL, a path that
 //! a reader of URLs would change.
 
-use super::http_thread::{ClientError, Line, chain};
+use super::http_thread::{ClientError, HttpHandle, chain};
 use super::transport::{Delivery, Transport, WireRequest};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Certificate, Client, ClientBuilder, Method, Request, Url, redirect, retry};
@@ -27,7 +27,7 @@ pub struct HttpTransport {
     outward: Option<Client>,
     /// For loopback, where no proxy has any business.
     loopback: Client,
-    line: Line,
+    http: HttpHandle,
 }
 
 impl HttpTransport {
@@ -35,22 +35,22 @@ impl HttpTransport {
     ///
     /// # Errors
     /// The CA file cannot be used, or the platform gives no root certificates.
-    pub fn new(options: &HttpOptions, line: &Line) -> Result<Self, ClientError> {
+    pub fn new(options: &HttpOptions, http: &HttpHandle) -> Result<Self, ClientError> {
         let roots = options.ca_file.as_deref().map(read_roots).transpose()?.unwrap_or_default();
         let builder = || configured(options).tls_certs_merge(roots.clone());
         let setup = |error| ClientError::Setup(chain(&error));
         let loopback = builder().no_proxy().build().map_err(setup)?;
-        Ok(Self { outward: Some(builder().build().map_err(setup)?), loopback, line: line.clone() })
+        Ok(Self { outward: Some(builder().build().map_err(setup)?), loopback, http: http.clone() })
     }
 
     /// A client for loopback alone, such as for the simulator: it needs no root certificates and refuses all other hosts.
     ///
     /// # Errors
     /// TLS cannot be set up.
-    pub fn loopback_only(options: &HttpOptions, line: &Line) -> Result<Self, ClientError> {
+    pub fn loopback_only(options: &HttpOptions, http: &HttpHandle) -> Result<Self, ClientError> {
         let loopback = configured(options).tls_certs_only([]).no_proxy().build();
         let loopback = loopback.map_err(|error| ClientError::Setup(chain(&error)))?;
-        Ok(Self { outward: None, loopback, line: line.clone() })
+        Ok(Self { outward: None, loopback, http: http.clone() })
     }
 }
 
@@ -64,7 +64,7 @@ impl Transport for HttpTransport {
         let Some(client) = client else {
             return Delivery::NotSent("only loopback is spoken to here".to_owned());
         };
-        self.line.send(client.clone(), request).await
+        self.http.send(client.clone(), request).await
     }
 }
 

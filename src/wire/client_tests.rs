@@ -83,7 +83,7 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
 }
 
 fn transport(timeout: Duration) -> HttpTransport {
-    HttpTransport::loopback_only(&HttpOptions { timeout, concurrency: 2, ca_file: None }, &Line::open().unwrap())
+    HttpTransport::loopback_only(&HttpOptions { timeout, concurrency: 2, ca_file: None }, &HttpHandle::start().unwrap())
         .unwrap()
 }
 
@@ -283,11 +283,11 @@ async fn nothing_is_ever_sent_twice_over_a_connection_that_went_stale() {
 fn unusable_ca_files_are_told() {
     let options =
         |path: &Path| HttpOptions { timeout: Duration::from_secs(1), concurrency: 1, ca_file: Some(path.to_owned()) };
-    let line = Line::open().unwrap();
+    let http = HttpHandle::start().unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
-    let empty = HttpTransport::new(&options(file.path()), &line).unwrap_err().to_string();
+    let empty = HttpTransport::new(&options(file.path()), &http).unwrap_err().to_string();
     assert!(empty.contains("holds no certificate"), "{empty}");
-    let missing = HttpTransport::new(&options(Path::new("/nowhere/ca.pem")), &line).unwrap_err();
+    let missing = HttpTransport::new(&options(Path::new("/nowhere/ca.pem")), &http).unwrap_err();
     assert!(matches!(missing, ClientError::CaFile { .. }));
 }
 
@@ -329,8 +329,9 @@ async fn certificates_are_verified_and_a_ca_file_adds_a_root() {
         let options =
             HttpOptions { timeout: Duration::from_secs(20), concurrency: 1, ca_file: Some(file.path().to_owned()) };
         let base = tls_server(&server.0, &server.1).await;
-        let described =
-            describe(&HttpTransport::new(&options, &Line::open().unwrap()).unwrap().send(post(&base, "/x")).await);
+        let described = describe(
+            &HttpTransport::new(&options, &HttpHandle::start().unwrap()).unwrap().send(post(&base, "/x")).await,
+        );
         assert!(described.starts_with(expected), "{described}");
     }
 }

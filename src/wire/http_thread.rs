@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The way to the thread. Cheap to clone; the thread ends, with whatever is in flight, when the last clone is dropped.
 #[derive(Debug, Clone)]
-pub struct Line(mpsc::UnboundedSender<Job>);
+pub struct HttpHandle(mpsc::UnboundedSender<Job>);
 
 /// A request, and who waits for its delivery.
 #[derive(Debug)]
@@ -48,12 +48,12 @@ pub enum ClientError {
     Setup(String),
 }
 
-impl Line {
+impl HttpHandle {
     /// Starts the thread.
     ///
     /// # Errors
     /// The system gives no thread, or none that can wait for sockets.
-    pub fn open() -> Result<Self, ClientError> {
+    pub fn start() -> Result<Self, ClientError> {
         let setup = |error: std::io::Error| ClientError::Setup(format!("starting its thread: {error}"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(setup)?;
         let (sender, mut jobs) = mpsc::unbounded_channel();
@@ -159,8 +159,8 @@ mod tests {
     #[tokio::test]
     async fn a_request_is_lost_where_the_thread_ended_before_it_answered_and_not_sent_where_it_had_ended_before() {
         let (sender, mut jobs) = mpsc::unbounded_channel();
-        let line = Line(sender);
-        let send = || line.send(Client::new(), Request::new(Method::GET, Url::parse("http://127.0.0.1:1/").unwrap()));
+        let http = HttpHandle(sender);
+        let send = || http.send(Client::new(), Request::new(Method::GET, Url::parse("http://127.0.0.1:1/").unwrap()));
         let (taken, ()) = tokio::join!(send(), async { drop(jobs.recv().await) });
         assert!(matches!(taken, Delivery::Lost(_)));
         let (waiting, ()) = tokio::join!(biased; send(), async { drop(jobs) });

@@ -14,10 +14,10 @@ pub mod transport;
 
 pub use client::{HttpOptions, HttpTransport};
 pub use credentials::Credentials;
-pub use http_thread::Line;
+pub use http_thread::HttpHandle;
 pub use request::MaskedRequest;
 pub use resolve::{CredentialError, Resolved};
-pub use revocation_status::{Ask, HttpWorld, Unheard, World};
+pub use revocation_status::{FetchError, HttpStatusFetcher, StatusFetcher, StatusRequest};
 pub use sign::SignError;
-pub use signer::{Pass, Signer};
+pub use signer::{Signer, SigningTicket};
 pub use transport::{Delivery, Transport, WireRequest};

@@ -8,7 +8,7 @@ use std::future::Future;
 
 /// A question to the world.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Ask {
+pub enum StatusRequest {
     /// Whatever stands at a URL: a list, a certificate.
     Get(String),
     /// An OCSP question, as its bytes, to a responder.
@@ -17,7 +17,7 @@ pub enum Ask {
 
 /// Why nothing was heard.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unheard {
+pub enum FetchError {
     /// The URL is none that is asked.
     #[error("{0}")]
     Refused(String),
@@ -33,14 +33,14 @@ pub enum Unheard {
 }
 
 /// Asks the world. One implementation speaks HTTP; tests have another.
-pub trait World {
+pub trait StatusFetcher {
     /// Asks once, within the time-out that the implementation was made with; reads at most so many bytes.
-    fn ask(&self, ask: Ask, most: usize) -> impl Future<Output = Result<Vec<u8>, Unheard>>;
+    fn fetch(&self, ask: StatusRequest, most: usize) -> impl Future<Output = Result<Vec<u8>, FetchError>>;
 }
 
 /// Asks over HTTP.
 #[derive(Debug, Clone)]
-pub struct HttpWorld {
+pub struct HttpStatusFetcher {
     lists: Clients,
     responders: Clients,
 }
@@ -52,7 +52,7 @@ struct Clients {
     loopback: Client,
 }
 
-impl HttpWorld {
+impl HttpStatusFetcher {
     /// Makes the clients.
     ///
     /// # Errors
@@ -73,11 +73,11 @@ impl HttpWorld {
     }
 }
 
-impl World for HttpWorld {
-    async fn ask(&self, ask: Ask, most: usize) -> Result<Vec<u8>, Unheard> {
+impl StatusFetcher for HttpStatusFetcher {
+    async fn fetch(&self, ask: StatusRequest, most: usize) -> Result<Vec<u8>, FetchError> {
         let (clients, request) = match ask {
-            Ask::Get(url) => (&self.lists, Request::new(reqwest::Method::GET, askable(&url)?)),
-            Ask::Ocsp(url, question) => {
+            StatusRequest::Get(url) => (&self.lists, Request::new(reqwest::Method::GET, askable(&url)?)),
+            StatusRequest::Ocsp(url, question) => {
                 let mut request = Request::new(reqwest::Method::POST, askable(&url)?);
                 let fields = request.headers_mut();
                 fields.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/ocsp-request"));
@@ -90,7 +90,7 @@ impl World for HttpWorld {
         let line = format!("{} {}", request.method(), request.url());
         let heard = match client.execute(request).await {
             Ok(response) => read(response, most).await,
-            Err(error) => Err(Unheard::Silent(chain(&error.without_url()))),
+            Err(error) => Err(FetchError::Silent(chain(&error.without_url()))),
         };
         match &heard {
             Ok(bytes) => tracing::debug!("{line} -> {} bytes", bytes.len()),
@@ -101,31 +101,31 @@ impl World for HttpWorld {
 }
 
 /// The URL of a certificate, where it is one to ask.
-fn askable(text: &str) -> Result<Url, Unheard> {
-    let url = Url::parse(text).map_err(|error| Unheard::Refused(format!("the URL cannot be read: {error}")))?;
+fn askable(text: &str) -> Result<Url, FetchError> {
+    let url = Url::parse(text).map_err(|error| FetchError::Refused(format!("the URL cannot be read: {error}")))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Unheard::Refused(format!("`{}:` is not asked, only http and https", url.scheme())));
+        return Err(FetchError::Refused(format!("`{}:` is not asked, only http and https", url.scheme())));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(Unheard::Refused("the URL holds a user name or password".to_owned()));
+        return Err(FetchError::Refused("the URL holds a user name or password".to_owned()));
     }
     Ok(url)
 }
 
-async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Unheard> {
+async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, FetchError> {
     if response.status() != reqwest::StatusCode::OK {
-        return Err(Unheard::Status(response.status().as_u16()));
+        return Err(FetchError::Status(response.status().as_u16()));
     }
     if response.content_length().is_some_and(|length| length > most as u64) {
-        return Err(Unheard::TooLong(most));
+        return Err(FetchError::TooLong(most));
     }
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => return Err(Unheard::TooLong(most)),
+            Ok(Some(_)) => return Err(FetchError::TooLong(most)),
             Ok(None) => return Ok(body),
-            Err(error) => return Err(Unheard::Silent(format!("it broke off: {}", chain(&error.without_url())))),
+            Err(error) => return Err(FetchError::Silent(format!("it broke off: {}", chain(&error.without_url())))),
         }
     }
 }
@@ -148,6 +148,6 @@ mod tests {
         ] {
             assert_eq!(askable(url).is_ok(), right, "{url}");
         }
-        assert_eq!(Unheard::TooLong(32 << 20).to_string(), "it is longer than 32 MiB");
+        assert_eq!(FetchError::TooLong(32 << 20).to_string(), "it is longer than 32 MiB");
     }
 }

@@ -24,7 +24,7 @@ pub struct Signer {
 
 /// Leave to sign one request: it holds what serves for that one alone, where the signer needs such a thing.
 #[derive(Debug, Default)]
-pub struct Pass(Option<String>);
+pub struct SigningTicket(Option<String>);
 
 impl Signer {
     /// The signer of a scheme. The account's server variables are filled into the URL that a token is fetched from.
@@ -45,22 +45,22 @@ impl Signer {
     }
 
     /// Where the provider is, for signers that have something to ask there first.
-    pub fn at(&mut self, base_url: &str) {
+    pub fn set_base_url(&mut self, base_url: &str) {
         if let Some(session) = &mut self.session {
-            session.at(base_url);
+            session.set_directory(base_url);
         }
     }
 
     /// Leave to sign one request; `None` where something must be fetched first.
-    pub fn pass(&mut self) -> Option<Pass> {
+    pub fn ticket(&mut self) -> Option<SigningTicket> {
         if let Some(session) = &mut self.session {
-            return session.nonce().map(|nonce| Pass(Some(nonce)));
+            return session.nonce().map(|nonce| SigningTicket(Some(nonce)));
         }
-        (!self.lacks_token()).then(Pass::default)
+        (!self.lacks_token()).then(SigningTicket::default)
     }
 
     /// Whether something must be fetched before the next pass.
-    pub fn lacks_pass(&self) -> bool {
+    pub fn lacks_ticket(&self) -> bool {
         self.session.as_ref().map_or_else(|| self.lacks_token(), Session::lacks_nonce)
     }
 
@@ -71,12 +71,12 @@ impl Signer {
     pub fn sign(
         &self,
         request: &mut WireRequest,
-        pass: &Pass,
+        ticket: &SigningTicket,
         own_key: Option<&str>,
         at: Timestamp,
     ) -> Result<(), SignError> {
         let Some(session) = &self.session else { return sign(&self.kind, request, &self.credentials, at) };
-        let nonce = pass.0.as_deref().ok_or(SignError::NoNonce)?;
+        let nonce = ticket.0.as_deref().ok_or(SignError::NoNonce)?;
         let own_key = own_key.map(read_key).transpose()?;
         session.sign(request, nonce, own_key.as_ref())?;
         acme::set_media_type(request);
@@ -100,9 +100,9 @@ impl Signer {
     ///
     /// # Errors
     /// A sentence; the caller masks credentials in it.
-    pub fn take_token(&mut self, answer: &Answer) -> Result<(), String> {
+    pub fn accept_token(&mut self, answer: &Answer) -> Result<(), String> {
         match &mut self.session {
-            Some(session) => session.take(answer),
+            Some(session) => session.accept(answer),
             None => {
                 let (token, _) = read_token(answer)?;
                 self.credentials.set(AUTH_TOKEN, token);
@@ -112,9 +112,9 @@ impl Signer {
     }
 
     /// Hears every answer: it may bring what the next request needs.
-    pub fn hear(&mut self, answer: &Answer) {
+    pub fn observe_response(&mut self, answer: &Answer) {
         if let Some(session) = &mut self.session {
-            session.hear(answer);
+            session.observe_response(answer);
         }
     }
 
@@ -173,19 +173,19 @@ mod tests {
         let kind = SignerKind::HuaweiIamToken("https://iam.{region}.example/v3/auth/tokens".to_owned());
         let pairs = [("iam_user", "user"), ("iam_password", "password"), ("iam_domain", "domain")];
         let mut signer = signer(kind, &pairs);
-        assert!(signer.lacks_token() && signer.pass().is_none());
+        assert!(signer.lacks_token() && signer.ticket().is_none());
         assert_eq!(
-            signer.sign(&mut request(), &Pass(None), None, Timestamp::UNIX_EPOCH),
+            signer.sign(&mut request(), &SigningTicket(None), None, Timestamp::UNIX_EPOCH),
             Err(SignError::Missing(AUTH_TOKEN.to_owned()))
         );
         let fetching = signer.token_request().unwrap().unwrap();
         assert_eq!(fetching.url, "https://iam.ae-ad-1.example/v3/auth/tokens");
         for token in ["token-one", "token-two"] {
             let headers = HeaderFields::from_iter([("x-subject-token", token)]);
-            signer.take_token(&Answer::new(201, headers, Vec::new())).unwrap();
-            assert!(signer.pass().is_some());
+            signer.accept_token(&Answer::new(201, headers, Vec::new())).unwrap();
+            assert!(signer.ticket().is_some());
             let mut signed = request();
-            signer.sign(&mut signed, &Pass(None), None, Timestamp::UNIX_EPOCH).unwrap();
+            signer.sign(&mut signed, &SigningTicket(None), None, Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!(signed.headers, [("x-auth-token".into(), token.into())]);
             assert_eq!(signer.mask(&format!("<{token}>")), "<(secret)>");
         }
@@ -197,7 +197,7 @@ mod tests {
         let mut signer = signer(SignerKind::Header("x-key".to_owned()), &[("api_key", "k")]);
         assert!(!signer.lacks_token() && signer.token_request().is_none());
         let mut signed = request();
-        signer.sign(&mut signed, &Pass(None), None, Timestamp::UNIX_EPOCH).unwrap();
+        signer.sign(&mut signed, &SigningTicket(None), None, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(signed.headers, [("x-key".into(), "k".into())]);
     }
 }

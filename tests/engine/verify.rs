@@ -14,7 +14,7 @@ use certsweep::text::Secret;
 use certsweep::time::Clock;
 use certsweep::wire::credentials::Credentials;
 use certsweep::wire::signer::Signer;
-use certsweep::wire::{Ask, Unheard, World};
+use certsweep::wire::{FetchError, StatusFetcher, StatusRequest};
 use jiff::Timestamp;
 use serde_json::json;
 use std::cell::{OnceCell, RefCell};
@@ -29,21 +29,21 @@ macro_rules! file {
 }
 
 /// What is published: by question and how many of that kind came before it, how long the answer takes, and the answer.
-type Script = Box<dyn Fn(&Ask, usize) -> (u64, Result<&'static [u8], Unheard>)>;
+type Script = Box<dyn Fn(&StatusRequest, usize) -> (u64, Result<&'static [u8], FetchError>)>;
 
 struct Publisher {
     script: Script,
-    asked: Rc<RefCell<Vec<(Ask, Instant)>>>,
+    asked: Rc<RefCell<Vec<(StatusRequest, Instant)>>>,
 }
 
-impl World for Publisher {
-    async fn ask(&self, ask: Ask, most: usize) -> Result<Vec<u8>, Unheard> {
+impl StatusFetcher for Publisher {
+    async fn fetch(&self, ask: StatusRequest, most: usize) -> Result<Vec<u8>, FetchError> {
         let before = self.asked.borrow().iter().filter(|(other, _)| url(other) == url(&ask)).count();
         let (seconds, answer) = (self.script)(&ask, before);
         self.asked.borrow_mut().push((ask, Instant::now()));
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         match answer? {
-            long if long.len() > most => Err(Unheard::TooLong(most)),
+            long if long.len() > most => Err(FetchError::TooLong(most)),
             answer => Ok(answer.to_vec()),
         }
     }
@@ -66,9 +66,9 @@ impl Clock for FixtureClock {
     }
 }
 
-fn url(ask: &Ask) -> &str {
+fn url(ask: &StatusRequest) -> &str {
     match ask {
-        Ask::Get(url) | Ask::Ocsp(url, _) => url,
+        StatusRequest::Get(url) | StatusRequest::Ocsp(url, _) => url,
     }
 }
 
@@ -109,7 +109,7 @@ async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, scri
     bench.process(Cut::Never, &[]).await;
     let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
     let reader = Rc::new(open.dir.read().unwrap());
-    let asked: Rc<RefCell<Vec<(Ask, Instant)>>> = Rc::default();
+    let asked: Rc<RefCell<Vec<(StatusRequest, Instant)>>> = Rc::default();
     let certificates: Vec<Certificate> = certificates.iter().map(|der| Certificate::parse(der).unwrap()).collect();
     let cases = (0..).zip(&certificates).map(|(ordinal, certificate)| case(ordinal, certificate, issuer));
     let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
@@ -137,16 +137,16 @@ fn kept(reader: &Reader) -> Vec<Verified> {
     reader.histories().map(|found| found.unwrap().1.verified.unwrap()).collect()
 }
 
-fn silent(seconds: u64) -> (u64, Result<&'static [u8], Unheard>) {
-    (seconds, Err(Unheard::Silent("operation timed out".to_owned())))
+fn silent(seconds: u64) -> (u64, Result<&'static [u8], FetchError>) {
+    (seconds, Err(FetchError::Silent("operation timed out".to_owned())))
 }
 
 /// One certificate, what its list and its responder give, and what is then said of it.
 struct Published {
     name: &'static str,
     certificate: &'static [u8],
-    list: (u64, Result<&'static [u8], Unheard>),
-    responder: (u64, Result<&'static [u8], Unheard>),
+    list: (u64, Result<&'static [u8], FetchError>),
+    responder: (u64, Result<&'static [u8], FetchError>),
     seen: Seen,
     by: &'static [StatusSource],
     why: &'static str,
@@ -163,7 +163,7 @@ impl Published {
 fn only_valid_lists_and_answers_count() {
     let (good, revoked) = (file!("good.der"), file!("revoked.der"));
     let found = |file: &'static [u8]| (0, Ok(file));
-    let missing = || (0, Err(Unheard::Status(404)));
+    let missing = || (0, Err(FetchError::Status(404)));
     let long: &'static [u8] = Box::leak(vec![0x30; 50 * 1024 * 1024].into_boxed_slice());
     for case in [
         Published {
@@ -237,8 +237,8 @@ fn only_valid_lists_and_answers_count() {
     ] {
         let Published { name, certificate, list, responder, seen, by, why } = case;
         let script: Script = Box::new(move |ask, _| match ask {
-            Ask::Get(_) => list.clone(),
-            Ask::Ocsp(..) => responder.clone(),
+            StatusRequest::Get(_) => list.clone(),
+            StatusRequest::Ocsp(..) => responder.clone(),
         });
         let came = virtual_time(verified(&[certificate], Some(file!("ca.der")), 0, script));
         let sight = &came.kept[0];
@@ -251,10 +251,10 @@ fn only_valid_lists_and_answers_count() {
 
 #[test]
 fn a_revocation_is_asked_for_until_it_is_seen_and_no_longer() {
-    let later = |ask: &Ask, before: usize| match ask {
-        Ask::Get(_) => (0, Err(Unheard::Status(404))),
-        Ask::Ocsp(..) if before < 3 => (0, Ok(file!("try-later.ocsp"))),
-        Ask::Ocsp(..) => (0, Ok(file!("revoked.ocsp"))),
+    let later = |ask: &StatusRequest, before: usize| match ask {
+        StatusRequest::Get(_) => (0, Err(FetchError::Status(404))),
+        StatusRequest::Ocsp(..) if before < 3 => (0, Ok(file!("try-later.ocsp"))),
+        StatusRequest::Ocsp(..) => (0, Ok(file!("revoked.ocsp"))),
     };
     let came = virtual_time(verified(&[file!("revoked.der")], Some(file!("ca.der")), 60, Box::new(later)));
     let moments: Vec<u64> = came.asked.iter().filter(|(url, _)| url.contains("ocsp")).map(|(_, at)| *at).collect();
@@ -268,8 +268,8 @@ fn a_revocation_is_asked_for_until_it_is_seen_and_no_longer() {
 fn a_list_is_fetched_once_for_all_whom_it_tells_of() {
     let certificates = vec![file!("revoked.der"); 40];
     let script: Script = Box::new(|ask, _| match ask {
-        Ask::Get(_) => (1, Ok(file!("ca.crl"))),
-        Ask::Ocsp(..) => (0, Ok(file!("revoked.ocsp"))),
+        StatusRequest::Get(_) => (1, Ok(file!("ca.crl"))),
+        StatusRequest::Ocsp(..) => (0, Ok(file!("revoked.ocsp"))),
     });
     let came = virtual_time(verified(&certificates, Some(file!("ca.der")), 0, script));
     assert!(came.kept.iter().all(|sight| sight.by == [StatusSource::Crl, StatusSource::Ocsp]));
@@ -281,8 +281,8 @@ fn a_list_is_fetched_once_for_all_whom_it_tells_of() {
 fn a_responder_that_never_answers_costs_its_time_out_and_keeps_nobody_waiting() {
     let certificates = vec![file!("revoked.der"); 200];
     let script: Script = Box::new(|ask, _| match ask {
-        Ask::Get(_) => (0, Ok(file!("ca.crl"))),
-        Ask::Ocsp(..) => silent(30),
+        StatusRequest::Get(_) => (0, Ok(file!("ca.crl"))),
+        StatusRequest::Ocsp(..) => silent(30),
     });
     let came = virtual_time(verified(&certificates, Some(file!("ca.der")), 0, script));
     assert!(came.took <= 31, "{} seconds", came.took);
@@ -299,12 +299,12 @@ fn an_issuer_is_fetched_once_from_where_the_certificate_says_and_believed_for_it
         (Ok(file!("ca.der")), Seen::Revoked, ""),
         (Ok(file!("other.der")), Seen::Unknown, "ca.crt has not issued it"),
         (Ok(b"<html>".as_slice()), Seen::Unknown, "no issuer's certificate at http://ca.example/ca.crt"),
-        (Err(Unheard::Status(404)), Seen::Unknown, "HTTP 404"),
+        (Err(FetchError::Status(404)), Seen::Unknown, "HTTP 404"),
     ] {
         let script: Script = Box::new(move |ask, _| match ask {
-            Ask::Get(url) if url.ends_with("ca.crt") => (0, issuer.clone()),
-            Ask::Get(_) => (0, Ok(file!("ca.crl"))),
-            Ask::Ocsp(..) => silent(1),
+            StatusRequest::Get(url) if url.ends_with("ca.crt") => (0, issuer.clone()),
+            StatusRequest::Get(_) => (0, Ok(file!("ca.crl"))),
+            StatusRequest::Ocsp(..) => silent(1),
         });
         let came = virtual_time(verified(&[file!("revoked.der"), file!("revoked.der")], None, 3, script));
         for sight in &came.kept {
@@ -387,8 +387,8 @@ fn a_verification_that_is_stopped_keeps_what_it_has_seen() {
             senders: vec![None::<Rc<Sender<WorldTransport>>>, None],
             world: Publisher {
                 script: Box::new(|ask, _| match ask {
-                    Ask::Get(_) => (0, Ok(file!("ca.crl"))),
-                    Ask::Ocsp(..) => silent(1000),
+                    StatusRequest::Get(_) => (0, Ok(file!("ca.crl"))),
+                    StatusRequest::Ocsp(..) => silent(1000),
                 }),
                 asked: Rc::default(),
             },

@@ -2,7 +2,7 @@
 //! same of every certificate.
 
 use super::installed;
-use certsweep::pki::{CertId, Certificate, Crl, RevocationReason, SerialNumber, Status, ocsp};
+use certsweep::pki::{CertId, Certificate, Crl, RevocationReason, RevocationStatus, SerialNumber, ocsp};
 use jiff::Timestamp;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -124,7 +124,7 @@ impl Authority {
     }
 
     /// Our question, openssl's answer, our reading.
-    fn ask(&self, id: &CertId) -> Status {
+    fn ask(&self, id: &CertId) -> RevocationStatus {
         let question = ocsp::request(id).unwrap();
         std::fs::write(self.path("question"), question).unwrap();
         self.openssl(&[
@@ -168,14 +168,14 @@ impl Authority {
 
 /// Good is `None`, revoked its reason.
 #[track_caller]
-fn said(status: &Status) -> Option<Option<RevocationReason>> {
+fn said(status: &RevocationStatus) -> Option<Option<RevocationReason>> {
     match status {
-        Status::Revoked { at, reason } => {
+        RevocationStatus::Revoked { at, reason } => {
             assert!(now().as_second() - at.as_second() < 600, "{at}");
             Some(*reason)
         }
-        Status::Good => None,
-        Status::Unknown(doubt) => panic!("{doubt}"),
+        RevocationStatus::Good => None,
+        RevocationStatus::Unknown(doubt) => panic!("{doubt}"),
     }
 }
 

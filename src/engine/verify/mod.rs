@@ -20,7 +20,7 @@ use crate::journal::{Journal, JournalError, Reader, Record};
 use crate::plan::Settings;
 use crate::run::StatusSource;
 use crate::time::Clock;
-use crate::wire::{Transport, World};
+use crate::wire::{StatusFetcher, Transport};
 use cases::{SourceReport, SourceReports};
 use rounds::{After, Rounds};
 use signed::Published;
@@ -102,7 +102,7 @@ pub async fn verify<W, T, C>(
     observe: &mut dyn FnMut(VerificationProgress),
 ) -> Result<VerificationEnd, VerificationError>
 where
-    W: World + 'static,
+    W: StatusFetcher + 'static,
     T: Transport + 'static,
     C: Clock + 'static,
 {
@@ -232,7 +232,7 @@ fn accounts<W, T: Transport, C: Clock>(
     Ok(accounts)
 }
 
-fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
+fn begin_round<W: StatusFetcher + 'static, T: Transport + 'static, C: Clock + 'static>(
     cases: &Rc<Vec<VerifyTarget>>,
     due: &[usize],
     accounts: &BTreeMap<usize, Rc<QueriedAccount<T, C>>>,

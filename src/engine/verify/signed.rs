@@ -3,10 +3,10 @@
 
 use super::cases::{KnownCertificate, ReadCertificate, SourceReport, SourceReports, VerifyTarget};
 use super::rounds::SourceAnswer;
-use crate::pki::{CertId, Certificate, Crl, Doubt, Status, ocsp, status::MOST_BYTES};
+use crate::pki::{CertId, Certificate, Crl, RevocationStatus, UnknownReason, ocsp, status::MAX_STATUS_BYTES};
 use crate::run::StatusSource;
 use crate::time::Clock;
-use crate::wire::{Ask, Unheard, World};
+use crate::wire::{FetchError, StatusFetcher, StatusRequest};
 use jiff::Timestamp;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -40,7 +40,7 @@ struct Responder {
     last: String,
 }
 
-impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
+impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
     pub(super) fn new(world: Rc<W>, clock: Rc<C>, certificate: ReadCertificate) -> Self {
         Self {
             world,
@@ -126,8 +126,8 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
             let (world, questions, url) = (Rc::clone(&self.world), Rc::clone(&self.questions), url.clone());
             tasks.spawn_local(async move {
                 let found = match questions.acquire().await {
-                    Ok(_place) => world.ask(Ask::Get(url.clone()), MAX_CERTIFICATE).await,
-                    Err(_) => Err(Unheard::Silent("stopped".to_owned())),
+                    Ok(_place) => world.fetch(StatusRequest::Get(url.clone()), MAX_CERTIFICATE).await,
+                    Err(_) => Err(FetchError::Silent("stopped".to_owned())),
                 };
                 let found = found.map_err(|why| why.to_string());
                 (url, found.and_then(|bytes| Certificate::parse_published(&bytes).map_err(|why| why.to_string())))
@@ -168,7 +168,7 @@ impl Responder {
 }
 
 /// A URL is fetched once, whoever signs what is there.
-async fn fetch_list<W: World, C: Clock>(
+async fn fetch_list<W: StatusFetcher, C: Clock>(
     world: Rc<W>,
     clock: Rc<C>,
     places: Rc<Semaphore>,
@@ -179,7 +179,7 @@ async fn fetch_list<W: World, C: Clock>(
 ) {
     // Long lists are held one by one.
     let Ok(_place) = places.acquire().await else { return };
-    let bytes = world.ask(Ask::Get(url.clone()), MOST_BYTES).await.map(Arc::<[u8]>::from);
+    let bytes = world.fetch(StatusRequest::Get(url.clone()), MAX_STATUS_BYTES).await.map(Arc::<[u8]>::from);
     for (issuer, group) in groups {
         let list = match &bytes {
             Ok(bytes) => parsed(bytes, &issuer).await,
@@ -212,7 +212,7 @@ async fn parsed(bytes: &Arc<[u8]>, issuer: &Certificate) -> Result<Crl, String> 
 }
 
 /// Puts questions to one responder, one after another, until none waits.
-async fn ask_responder<W: World, C: Clock>(
+async fn ask_responder<W: StatusFetcher, C: Clock>(
     world: Rc<W>,
     clock: Rc<C>,
     questions: Rc<Semaphore>,
@@ -232,9 +232,9 @@ async fn ask_responder<W: World, C: Clock>(
                 None => Err("no OCSP question can carry its serial number".to_owned()),
                 Some(question) => {
                     let Ok(_place) = questions.acquire().await else { return };
-                    let answer = world.ask(Ask::Ocsp(url.clone(), question), MAX_ANSWER).await;
+                    let answer = world.fetch(StatusRequest::Ocsp(url.clone(), question), MAX_ANSWER).await;
                     let mut responder = responder.borrow_mut();
-                    responder.note_answer(matches!(answer, Err(Unheard::Silent(_))));
+                    responder.note_answer(matches!(answer, Err(FetchError::Silent(_))));
                     answer.map_err(|why| {
                         responder.last = why.to_string();
                         responder.last.clone()
@@ -265,7 +265,7 @@ fn no_issuer(urls: &[String], missing: &HashMap<String, String>) -> String {
 /// What statuses from one place say, in words that many of them share.
 struct Words<'a> {
     url: &'a str,
-    last: Option<(Doubt, Rc<str>)>,
+    last: Option<(UnknownReason, Rc<str>)>,
 }
 
 impl<'a> Words<'a> {
@@ -274,12 +274,14 @@ impl<'a> Words<'a> {
     }
 
     /// What a status says. CAs need not tell of certificates that have expired, so their silence then proves nothing.
-    fn answer_of(&mut self, status: &Status, id: &CertId, now: Timestamp) -> SourceAnswer {
+    fn answer_of(&mut self, status: &RevocationStatus, id: &CertId, now: Timestamp) -> SourceAnswer {
         match status {
-            Status::Revoked { at, .. } => SourceAnswer::Revoked(Some(*at)),
-            Status::Good if id.own.as_ref().is_some_and(|own| own.ends < now) => SourceAnswer::Nothing(EXPIRED.into()),
-            Status::Good => SourceAnswer::Good(None),
-            Status::Unknown(doubt) => match &self.last {
+            RevocationStatus::Revoked { at, .. } => SourceAnswer::Revoked(Some(*at)),
+            RevocationStatus::Good if id.coverage.as_ref().is_some_and(|coverage| coverage.ends < now) => {
+                SourceAnswer::Nothing(EXPIRED.into())
+            }
+            RevocationStatus::Good => SourceAnswer::Good(None),
+            RevocationStatus::Unknown(doubt) => match &self.last {
                 Some((last, words)) if last == doubt => SourceAnswer::Nothing(Rc::clone(words)),
                 _ => {
                     let words: Rc<str> = format!("{doubt} ({})", self.url).into();

@@ -2,7 +2,7 @@
 
 use super::scalar::{self, SettingsReader, field};
 use crate::diag::Diagnostic;
-use crate::pki::keys::CompromisedKeys;
+use crate::pki::CompromisedKeys;
 use crate::plan::checked::ReadFile;
 use crate::plan::load;
 use crate::plan::settings::{BetweenWaves, Safety, StopWhen, WaveSize};
