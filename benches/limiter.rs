@@ -6,8 +6,9 @@
 //! With `--rounds 5` it only prints the share of a core that it takes at 1,000 a second with 1,024 queued: `benches/compare` reads them.
 #![allow(clippy::print_stdout, reason = "a bench prints what it measured")]
 
-use certsweep::engine::pace::{Moment, Pace};
-use certsweep::engine::ready::{Ready, Turn};
+use certsweep::engine::pace::Pace;
+use certsweep::engine::scheduler::{Decision, Scheduler};
+use certsweep::engine::timing::Moment;
 use certsweep::provider::model::Window;
 use rustix::time::{ClockId, clock_gettime};
 use std::collections::VecDeque;
@@ -33,7 +34,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["--rounds", rounds] => {
             for _ in 0..rounds.parse::<u32>()? {
-                println!("share {:.6}", share(1_000, &drive(1_000, MOST_QUEUED)));
+                println!("share {:.6}", share(1_000, &drive(1_000, MAX_QUEUED)));
             }
         }
         _ => table(),
@@ -47,7 +48,7 @@ fn table() {
         "{:>9} {:>7} {:>9} {:>12} {:>13} {:>10} {:>10}",
         "limit", "queued", "released", "used of it", "asked/action", "ns/action", "of a core"
     );
-    for (limit, queued) in [(50, MOST_QUEUED), (1_000, 64), (1_000, MOST_QUEUED), (20_000, MOST_QUEUED)] {
+    for (limit, queued) in [(50, MAX_QUEUED), (1_000, 64), (1_000, MAX_QUEUED), (20_000, MAX_QUEUED)] {
         let driven = drive(limit, queued);
         let actions = f64::from(driven.released);
         println!(
@@ -70,36 +71,35 @@ fn share(limit: u32, driven: &Driven) -> f64 {
 /// Releases what a limit allows in [`SECONDS`] and the one after, while always so many wait.
 fn drive(limit: u32, queued: u32) -> Driven {
     let window = Window { count: limit, length: Duration::from_secs(1) };
-    let mut ready = Ready::new(vec![(Pace::new(&[window]), MOST_QUEUED)], 0);
+    let mut scheduler = Scheduler::new(vec![(Pace::new(&[window]), MAX_QUEUED)], 0);
     let mut next = 0;
-    let mut add = |ready: &mut Ready| {
-        ready.add(next, 0, &[], None);
+    let mut add = |scheduler: &mut Scheduler| {
+        scheduler.add(next, 0, &[], None);
         next += 1;
     };
-    (0..queued).for_each(|_| add(&mut ready));
+    (0..queued).for_each(|_| add(&mut scheduler));
     let (mut now, mut asked, mut released) = (Moment::ZERO, 0, 0);
     let mut under_way: VecDeque<(Moment, u64, Moment)> = VecDeque::new();
     let before = cpu();
     while released <= limit * SECONDS {
         asked += 1;
-        let turn = ready.next(now);
-        if let Turn::Start { ordinal, account } = turn {
-            let goes = ready.pace(account).goes_at().max(now);
-            under_way.push_back((goes + LATENCY, ordinal, goes));
+        let decision = scheduler.next(now);
+        if let Decision::Start { ordinal, .. } = decision {
+            under_way.push_back((now + LATENCY, ordinal, now));
             released += 1;
-            add(&mut ready);
+            add(&mut scheduler);
             continue;
         }
         let answered = under_way.front().map(|(answered, ..)| *answered);
-        let opens = if let Turn::Wait(moment) = turn { Some(moment) } else { None };
+        let opens = if let Decision::Wait(moment) = decision { Some(moment) } else { None };
         now = answered.into_iter().chain(opens).min().expect("either an answer or the limit lets it go on");
         if answered == Some(now)
             && let Some((answered, ordinal, sent)) = under_way.pop_front()
         {
-            ready.pace(0).answered(sent, answered);
-            ready.pace(0).quiet(answered);
-            ready.stepped(0);
-            ready.ended(ordinal, true);
+            scheduler.pace(0).answered(sent, answered);
+            scheduler.pace(0).quiet(answered);
+            scheduler.step_ended(0);
+            scheduler.action_ended(ordinal, true);
         }
     }
     Driven { released: released - 1, asked, virtually: now, cpu: cpu() - before }
@@ -113,5 +113,5 @@ fn cpu() -> Duration {
 
 const SECONDS: u32 = 100;
 /// The most requests that a plan may have in flight, and here the most that wait.
-const MOST_QUEUED: u32 = 1024;
+const MAX_QUEUED: u32 = 1024;
 const LATENCY: Duration = Duration::from_millis(20);

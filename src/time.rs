@@ -31,7 +31,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "d" => 86_400_000,
         _ => return Err(expected()),
     };
-    let total = number.checked_mul(milliseconds).filter(|total| *total <= LONGEST_MS).ok_or_else(expected)?;
+    let total = number.checked_mul(milliseconds).filter(|total| *total <= MAX_MS).ok_or_else(expected)?;
     Ok(Duration::from_millis(total))
 }
 
@@ -54,7 +54,7 @@ pub fn rfc3339(at: Timestamp) -> String {
 }
 
 /// Longer durations than ten years are mistakes.
-const LONGEST_MS: u64 = 10 * 366 * 86_400_000;
+const MAX_MS: u64 = 10 * 366 * 86_400_000;
 
 #[cfg(test)]
 mod tests {

@@ -1,7 +1,7 @@
 //! Provider documents: the built-in ones and the example hold what they promise; each bad one is refused in the right words.
 
 use certsweep::diag::Diagnostics;
-use certsweep::provider::{Catalog, Provider, openapi, samples};
+use certsweep::provider::{Catalog, Provider, Repeat, openapi, samples};
 use certsweep::text::SourceMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,6 +52,23 @@ fn documents_of_ones_own_hold_what_their_samples_say() {
         let (provider, said) = read("own.yaml", &std::fs::read_to_string(path).unwrap());
         assert!(said.is_empty(), "{}: {said:#?}", path.display());
         assert_eq!(samples::run(&provider.unwrap()), []);
+    }
+}
+
+#[test]
+fn the_words_of_before_are_read_as_those_of_today() {
+    let today = std::fs::read_to_string("tests/data/documents/good/small.yaml").unwrap();
+    for (word, former) in [
+        ("idempotent: true", "repeat: safe"),
+        ("idempotent: true", "repeat: unsafe"),
+        ("means: unauthorized", "means: refused-credentials"),
+    ] {
+        assert!(today.contains(word), "{word}");
+        let (provider, said) = read("own.yaml", &today.replace(word, former));
+        let provider = provider.unwrap_or_else(|| panic!("{former}: {said:#?}"));
+        assert_eq!(samples::run(&provider), [], "{former}");
+        let repeat = provider.operation("revoke").and_then(|operation| operation.action.as_ref()).unwrap().repeat;
+        assert_eq!(repeat == Repeat::Unsafe, former == "repeat: unsafe");
     }
 }
 

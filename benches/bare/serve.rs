@@ -1,4 +1,4 @@
-//! The server: one thread, every revocation answered alike, after a delay or at once. It counts, and judges nothing.
+//! The server: one thread, every revocation answered as its provider would, after a delay or at once. It counts, and judges nothing.
 //!
 //! `GET /count` tells the requests since `GET /reset`, the most connections at once, when the first came and when the last was
 //! answered. It ends when its standard input does, so that it never outlives whoever started it.
@@ -83,14 +83,18 @@ async fn answer(request: Request<Incoming>, seen: &Seen, delay: Duration) -> Res
         seen.first.set(now());
     }
     seen.requests.set(seen.requests.get() + 1);
+    let (status, told) = match request.uri().path() {
+        "/certificate/revoke" => (StatusCode::OK, NAVER),
+        _ => (StatusCode::CREATED, DIGICERT),
+    };
     let mut body = request.into_body();
     while let Some(Ok(_)) = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {}
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
     seen.last.set(now());
-    let mut response = Response::new(ANSWER.to_owned());
-    *response.status_mut() = StatusCode::CREATED;
+    let mut response = Response::new(told.to_owned());
+    *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Ok(response)
 }
@@ -116,5 +120,7 @@ fn now() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
+/// What NAVER answers to a revocation.
+const NAVER: &str = r#"{"returnCode":"0","returnMessage":"Success","totalRows":1}"#;
 /// What DigiCert answers to a revocation that needs nobody's approval any more, of some 60 bytes.
-const ANSWER: &str = r#"{"id":8675309,"type":"revoke","status":"approved","order":{}}"#;
+const DIGICERT: &str = r#"{"id":8675309,"type":"revoke","status":"approved","order":{}}"#;

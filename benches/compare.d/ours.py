@@ -6,7 +6,7 @@ from measure import OursFailed, run
 
 # The most requests in flight that a plan may ask for.
 MOST = 1024
-CREDENTIALS = {"DIGICERT_API_KEY": "bench"}
+CREDENTIALS = {"DIGICERT_API_KEY": "bench", "NCP_ACCESS_KEY": "bench", "NCP_SECRET_KEY": "bench"}
 
 
 class Ours:
@@ -15,31 +15,33 @@ class Ours:
         self.program = tools.paths["certsweep"]
         self.log = scratch / "certsweep.log"
 
-    def plan(self, form, actions):
-        """A plan of so many revocations, written once."""
-        path = self.scratch / f"plan-{actions}.{form.lower()}"
+    def plan(self, mix, actions):
+        """A plan of so many actions, written once; benches/check.rs knows the mixes."""
+        path = self.scratch / f"{mix}-{actions}.{'yaml' if mix == 'yaml' else 'csv'}"
         if not path.exists():
-            command = [self.tools.paths["check"], "--write", form, str(actions), path]
+            command = [self.tools.paths["check"], "--write", mix, str(actions), path]
             subprocess.run(command, check=True, timeout=300, stdout=subprocess.DEVNULL)
         return path
 
     def settings(self, server, concurrency, rate="1000000/1s"):
         path = self.scratch / "settings.yaml"
         path.write_text(
-            "providers:\n  digicert: {credentials: {api_key: env:DIGICERT_API_KEY}, "
-            f"base_url: {server.url}, rate: [{rate}], concurrency: {concurrency}}}\n"
+            "providers:\n" + "".join(
+                f"  {provider}: {{base_url: {server.url}, rate: [{rate}], concurrency: {concurrency}}}\n"
+                for provider in ("digicert", "naver")
+            )
         )
         return path
 
-    def command(self, server, actions, concurrency, rate="1000000/1s"):
+    def command(self, server, actions, concurrency, rate="1000000/1s", mix="digicert"):
         settings = self.settings(server, concurrency, rate)
         place = self.scratch / "run"
         shutil.rmtree(place, ignore_errors=True)
-        return [self.program, "run", self.plan("CSV", actions), "--yes", "--settings", settings, "--run-dir", place], place
+        return [self.program, "run", self.plan(mix, actions), "--yes", "--settings", settings, "--run-dir", place], place
 
-    def run(self, server, actions, concurrency, timeout, rate="1000000/1s", keep=False, **variables):
+    def run(self, server, actions, concurrency, timeout, rate="1000000/1s", mix="digicert", keep=False, **variables):
         """A whole run: the list checked, sent, journalled, reported; then held against what the server counted."""
-        command, place = self.command(server, actions, concurrency, rate)
+        command, place = self.command(server, actions, concurrency, rate, mix)
         did = server.count(lambda: self.process(command, timeout, **variables))
         took, seen = did.took, did.seen
         reported = count(place / "report.csv", b",succeeded,") if (place / "report.csv").exists() else 0

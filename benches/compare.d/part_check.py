@@ -3,7 +3,15 @@ import csv
 import json
 
 from measure import OursFailed, PeerFailed, run, say
-from table import absolutes, least, most
+from table import absolutes, least, most, plain
+
+
+# Mixes of rows, as benches/check.rs writes them.
+MIXES = {
+    "digicert": "DigiCert rows",
+    "naver": "NAVER rows, whose targets have two parameters",
+    "alternating": "rows of three providers in turn",
+}
 
 
 def lists(bench):
@@ -11,15 +19,15 @@ def lists(bench):
     ours, tools = bench.ours, bench.tools
     many, some = (200_000, 20_000) if bench.quick else (1_000_000, 100_000)
     version = lambda name: tools.versions.get(name, "")
-    reading = most(f"check of {many:,} CSV rows: ours / `csv` crate {tools.versions['csv']} merely reading the file", 4)
-    user = most("the same, by CPU", 4)
+    times = {mix: most(f"Q4 check of {many:,} {words}", 2 * many / 1_000_000, unit=" s") for mix, words in MIXES.items()}
+    peaks = {mix: most("Q4 the same: peak memory", 64, unit=" MB") for mix in MIXES}
     rows = {
-        "jsonschema": least(f"check of {some:,} rows: Python jsonschema {version('jsonschema')} / ours", 60),
-        "check-jsonschema": least(f"check of {some:,} rows: check-jsonschema {version('check-jsonschema')} / ours", 60),
-        "ajv-cli": least(f"check of {some:,} rows: ajv-cli {version('ajv-cli')} / ours", 4.5),
+        "jsonschema": least(f"Q4 check of {some:,} rows: Python jsonschema {version('jsonschema')} / ours", 15),
+        "ajv-cli": least(f"Q4 check of {some:,} rows: ajv-cli {version('ajv-cli')} / ours", 2),
+        "check-jsonschema": plain(f"check of {some:,} rows: check-jsonschema {version('check-jsonschema')} / ours"),
     }
     schema = bench.helpers / "row.schema.json"
-    line_by_line, whole, whole_schema = write_json(bench, ours.plan("CSV", some), schema)
+    line_by_line, whole, whole_schema = write_json(bench, ours.plan("digicert", some), schema)
     commands = {
         "jsonschema": lambda path: [path, bench.helpers / "peer_jsonschema.py", schema, line_by_line],
         "check-jsonschema": lambda path: [path, "-m", "check_jsonschema", "--schemafile", whole_schema, whole],
@@ -31,15 +39,16 @@ def lists(bench):
             del commands[name]
     done = {}
     for _ in bench.rounds("check"):
-        read = run([tools.paths["bare"], "--read", ours.plan("CSV", many)], 120)
+        read = run([tools.paths["bare"], "--read", ours.plan("digicert", many)], 120)
         if read.code or int(read.out) != many:
             raise OursFailed(f"the bench's reader read {read.out!r} of {many} rows")
-        checked = ours.check(ours.plan("CSV", many), many)
-        reading.ratios.append(checked.wall / read.wall)
-        user.ratios.append(checked.cpu / read.cpu)
         keep(done, "the csv crate, merely reading", many, read)
-        keep(done, f"certsweep check, {many:,} rows", many, checked)
-        short = ours.check(ours.plan("CSV", some), some)
+        for mix, words in MIXES.items():
+            checked = ours.check(ours.plan(mix, many), many)
+            times[mix].ratios.append(checked.wall)
+            peaks[mix].ratios.append(checked.peak_mb)
+            keep(done, f"certsweep check, {many:,} {words}", many, checked)
+        short = ours.check(ours.plan("digicert", some), some)
         keep(done, f"certsweep check, {some:,} rows", some, short)
         for name, command in list(commands.items()):
             took = run(command(tools.paths[name]), 300, env=bench.environment)
@@ -50,16 +59,17 @@ def lists(bench):
                 continue
             rows[name].ratios.append(took.wall / short.wall)
             keep(done, f"{name} {tools.versions[name]}", some, took)
-        bench.told({name: f"{row.ratios[-1]:.1f}" for name, row in rows.items() if row.ratios} | {"csv": f"{reading.ratios[-1]:.2f}"})
+        seconds = {mix: f"{row.ratios[-1]:.2f} s" for mix, row in times.items()}
+        bench.told({name: f"{row.ratios[-1]:.1f}" for name, row in rows.items() if row.ratios} | seconds)
     bench.table(absolutes((name, *numbers) for name, numbers in done.items()))
-    return [reading, user, *rows.values()]
+    return [*(row for mix in MIXES for row in (times[mix], peaks[mix])), *rows.values()]
 
 
 def yaml(bench):
     """The row of plans in YAML."""
     number = 10_000 if bench.quick else 100_000
-    row = least(f"YAML plan of {number:,} actions: PyYAML {bench.tools.versions.get('PyYAML', '')} CSafeLoader's bare load / our read and check", 12)
-    plan, done = bench.ours.plan("YAML", number), {}
+    row = plain(f"YAML plan of {number:,} actions: PyYAML {bench.tools.versions.get('PyYAML', '')} CSafeLoader's bare load / our read and check")
+    plan, done = bench.ours.plan("yaml", number), {}
     for _ in bench.rounds("yaml", at_most=3):
         checked = bench.ours.check(plan, number)
         keep(done, f"certsweep check, YAML plan of {number:,}", number, checked)

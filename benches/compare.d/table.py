@@ -6,19 +6,19 @@ from measure import median
 
 @dataclass
 class Row:
-    """A goal, and how near the measured ratios come to it."""
+    """What was measured, and the goal that docs/performance.md sets for it, where it sets one."""
 
     what: str
-    at_least: bool
-    goal: float
+    at_least: bool = True
+    goal: float | None = None
     ratios: list = field(default_factory=list)
     unit: str = ""
     missing: str = ""
     note: str = ""
 
     def line(self):
-        sign = "≥" if self.at_least else "≤"
-        return f"| {self.what} | {sign} {number(self.goal)}{self.unit} | {self.measured()} |"
+        goal = "" if self.goal is None else f"{'≥' if self.at_least else '≤'} {number(self.goal)}{self.unit}"
+        return f"| {self.what} | {goal} | {self.measured()} |"
 
     def measured(self):
         if not self.ratios:
@@ -32,6 +32,8 @@ class Row:
         return text + (f"; {self.note}" if self.note else "")
 
     def met(self):
+        if self.goal is None:
+            return True
         middle = median(self.ratios)
         return middle >= self.goal if self.at_least else middle <= self.goal
 
@@ -42,6 +44,11 @@ def least(what, goal, **more):
 
 def most(what, goal, **more):
     return Row(what, False, goal, **more)
+
+
+def plain(what, **more):
+    """Shown beside the others, with no goal of its own."""
+    return Row(what, **more)
 
 
 def number(value):

@@ -3,7 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a bench reads the clock")]
 #![allow(dead_code, reason = "each bench reads its part of what came of a run")]
 
-use certsweep::cli::clock::SystemClock;
+use certsweep::cli::process::SystemClock;
 use certsweep::diag::Diagnostics;
 use certsweep::engine::{self, Ending, Run, Sender};
 use certsweep::journal::{RunFacts, RunMaker};

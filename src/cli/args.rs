@@ -1,23 +1,16 @@
-//! The command line, exactly as typed: every command and option of the contract. Reads no file and no environment variable;
-//! what an option means for a run is decided by the commands.
-
-mod control;
-#[cfg(test)]
-mod tests;
-mod verify;
-
-pub use control::{Go, Limit, Pace, Pause};
-pub use verify::Verify;
+//! The command line, exactly as typed: every command and option of the contract, and the completion scripts made of them. Reads no
+//! file and no environment variable; what an option means for a run is decided by the commands.
 
 use super::help::{
     CHECK_EXAMPLES, COMPLETIONS_EXAMPLES, CONTROL_EXAMPLES, EXAMPLES, PREVIEW_EXAMPLES, PROVIDERS_EXAMPLES,
     REPORT_EXAMPLES, RESUME_EXAMPLES, RUN_EXAMPLES, SCHEMA_EXAMPLES, SIMULATE_EXAMPLES, STATUS_EXAMPLES,
     VERIFY_EXAMPLES,
 };
-use crate::run::Outcome;
+use crate::provider::model::Window;
+use crate::run::{Outcome, Witness};
 use crate::time::parse_duration;
 use crate::view::printer::ColorChoice;
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -25,6 +18,7 @@ use std::time::Duration;
 /// Declarative batch runner for certificate revocation and reissue.
 #[derive(Debug, Parser)]
 #[command(name = "certsweep", version, propagate_version = true, after_help = EXAMPLES, subcommand_required = true)]
+// Longer lines are hard to read, and a pipe has no width: help is the same there.
 #[command(arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// Options of every command.
@@ -63,46 +57,47 @@ pub struct Global {
 pub enum Command {
     /// Read and validate a plan; sends nothing, needs no credentials
     #[command(after_help = CHECK_EXAMPLES)]
-    Check(Check),
+    Check(CheckArgs),
     /// Show what a run would do, and how long it would take; sends nothing, needs no credentials
     #[command(after_help = PREVIEW_EXAMPLES)]
-    Preview(Preview),
+    Preview(PreviewArgs),
     /// Carry a plan out
     #[command(after_help = RUN_EXAMPLES)]
     Run(Run),
     /// Go on with an interrupted or stopped run
     #[command(after_help = RESUME_EXAMPLES)]
-    Resume(Resume),
+    Resume(ResumeArgs),
     /// Show how far a run is, also while it goes on in another terminal
     #[command(after_help = STATUS_EXAMPLES)]
-    Status(Status),
+    Status(StatusArgs),
     /// Have a run that goes on in another terminal send nothing new
     #[command(after_help = CONTROL_EXAMPLES)]
-    Pause(Pause),
-    /// Have a paused run go on
-    #[command(after_help = CONTROL_EXAMPLES)]
-    Go(Go),
-    /// Change the limits of a run that goes on in another terminal
-    #[command(after_help = CONTROL_EXAMPLES)]
-    Pace(Pace),
+    Pause(PauseArgs),
+    /// Have a paused run go on, or let its next wave go
+    // The names of earlier drafts stay as aliases: scripts and runbooks hold them.
+    #[command(alias = "go", after_help = CONTROL_EXAMPLES)]
+    Unpause(UnpauseArgs),
+    /// Set the rate limits of a run that goes on in another terminal
+    #[command(alias = "pace", after_help = CONTROL_EXAMPLES)]
+    SetRate(SetRateArgs),
     /// Write a run's report again
     #[command(after_help = REPORT_EXAMPLES)]
     Report(Report),
     /// Ask what the world sees of a run's revocations: the providers, CRLs and OCSP responders
     #[command(after_help = VERIFY_EXAMPLES)]
-    Verify(Verify),
+    Verify(VerifyArgs),
     /// List providers and operations, show one, or check a document of your own
     #[command(after_help = PROVIDERS_EXAMPLES)]
-    Providers(Providers),
+    Providers(ProvidersArgs),
     /// Print the plan's JSON Schema, for editors
     #[command(after_help = SCHEMA_EXAMPLES)]
     Schema,
     /// Play the providers on loopback, to try plans without a CA
     #[command(after_help = SIMULATE_EXAMPLES)]
-    Simulate(Simulate),
+    Simulate(SimulateArgs),
     /// Print a shell's completion script
     #[command(after_help = COMPLETIONS_EXAMPLES)]
-    Completions(Completions),
+    Completions(CompletionsArgs),
 }
 
 /// A plan, and how to read it.
@@ -116,7 +111,7 @@ pub struct PlanSource {
     pub settings: Option<PathBuf>,
     /// Which column of a bare CSV list holds a field: `certificate_id=Cert ID` (repeatable, or separated by commas)
     #[arg(long, value_name = "FIELD=HEADER", value_parser = parse_columns)]
-    columns: Vec<Columns>,
+    columns: Vec<ColumnPairs>,
     /// Columns of a bare CSV list to leave out: names separated by commas, or `true` for all unknown ones
     #[arg(long, value_name = "HEADERS", value_delimiter = ',')]
     ignore_columns: Vec<String>,
@@ -136,11 +131,11 @@ pub enum IgnoredColumns {
 
 /// One value of `--columns`: pairs of field and header.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Columns(Vec<(String, String)>);
+struct ColumnPairs(Vec<(String, String)>);
 
 /// `check`
 #[derive(Debug, Args)]
-pub struct Check {
+pub struct CheckArgs {
     /// The plan.
     #[command(flatten)]
     pub source: PlanSource,
@@ -148,7 +143,7 @@ pub struct Check {
 
 /// `preview`
 #[derive(Debug, Args)]
-pub struct Preview {
+pub struct PreviewArgs {
     /// The plan.
     #[command(flatten)]
     pub source: PlanSource,
@@ -203,7 +198,7 @@ pub struct Run {
 
 /// `resume`
 #[derive(Debug, Args)]
-pub struct Resume {
+pub struct ResumeArgs {
     /// The run directory
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
@@ -214,8 +209,9 @@ pub struct Resume {
     #[arg(long)]
     pub wait: bool,
     /// Go on as the run began, even where the plan's files have changed since
-    #[arg(long)]
-    pub as_begun: bool,
+    // `--as-begun` was its name in earlier drafts.
+    #[arg(long, alias = "as-begun")]
+    pub use_original_inputs: bool,
     /// Do not ask; needed where no terminal is there to ask on
     #[arg(short, long)]
     pub yes: bool,
@@ -226,10 +222,46 @@ pub struct Resume {
 
 /// `status`
 #[derive(Debug, Args)]
-pub struct Status {
+pub struct StatusArgs {
     /// The run directory
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
+}
+
+/// `pause`
+#[derive(Debug, Args)]
+pub struct PauseArgs {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    pub run_dir: PathBuf,
+}
+
+/// `unpause`
+#[derive(Debug, Args)]
+pub struct UnpauseArgs {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    pub run_dir: PathBuf,
+}
+
+/// `set-rate`
+#[derive(Debug, Args)]
+pub struct SetRateArgs {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    pub run_dir: PathBuf,
+    /// A configured provider and its limits from now on, such as `digicert=50/5s` or `naver-kr=10/1s,100/60s`
+    #[arg(value_name = "PROVIDER=LIMITS", required = true, value_parser = parse_limits)]
+    pub limits: Vec<AccountLimits>,
+}
+
+/// One value of `set-rate`: a configured provider, and the windows that hold for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountLimits {
+    /// The configured provider.
+    pub account: String,
+    /// Its windows.
+    pub windows: Vec<Window>,
 }
 
 /// `report`
@@ -249,9 +281,35 @@ pub struct Report {
     pub outcome: Vec<Outcome>,
 }
 
+/// `verify`
+#[derive(Debug, Args)]
+pub struct VerifyArgs {
+    /// The run directory
+    #[arg(value_name = "RUN_DIR")]
+    pub run_dir: PathBuf,
+    /// Ask again, with growing pauses, until all are seen revoked or this long is over
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "0s")]
+    pub wait: Duration,
+    /// Ask only these, separated by commas: `state` (the providers), `crl`, `ocsp`
+    #[arg(long, value_name = "WITNESSES", value_delimiter = ',', value_parser = parse_witness)]
+    pub only: Vec<Witness>,
+    /// The PEM file of an action's certificate, in place of the plan's (repeatable)
+    #[arg(long = "certificate", value_name = "ID=FILE", value_parser = parse_certificate)]
+    pub certificates: Vec<(String, PathBuf)>,
+    /// A PEM file with certificates of issuers (repeatable)
+    #[arg(long = "issuer", value_name = "FILE")]
+    pub issuers: Vec<PathBuf>,
+    /// Write the report to this file too
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Trust the certificates in this PEM file too
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
+}
+
 /// `providers`
 #[derive(Debug, Args)]
-pub struct Providers {
+pub struct ProvidersArgs {
     /// What to do with them; lists them where nothing is said.
     #[command(subcommand)]
     pub command: Option<ProvidersCommand>,
@@ -278,7 +336,7 @@ pub enum ProvidersCommand {
 
 /// `simulate`
 #[derive(Debug, Args)]
-pub struct Simulate {
+pub struct SimulateArgs {
     /// The loopback port; 0 takes a free one, which is printed
     #[arg(long, value_name = "PORT", default_value_t = 0)]
     pub port: u16,
@@ -292,7 +350,7 @@ pub struct Simulate {
 
 /// `completions`
 #[derive(Debug, Args)]
-pub struct Completions {
+pub struct CompletionsArgs {
     /// The shell
     #[arg(value_enum)]
     pub shell: clap_complete::Shell,
@@ -370,7 +428,7 @@ impl From<Color> for ColorChoice {
 }
 
 /// Pairs are separated by commas; a piece without `=` belongs to the header before it, which holds a comma itself.
-fn parse_columns(text: &str) -> Result<Columns, String> {
+fn parse_columns(text: &str) -> Result<ColumnPairs, String> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for piece in text.split(',') {
         match (piece.split_once('='), pairs.last_mut()) {
@@ -388,7 +446,7 @@ fn parse_columns(text: &str) -> Result<Columns, String> {
             return Err(COLUMNS_EXPECTED.to_owned());
         }
     }
-    Ok(Columns(pairs))
+    Ok(ColumnPairs(pairs))
 }
 
 fn parse_retried(word: &str) -> Result<Outcome, String> {
@@ -405,6 +463,160 @@ fn parse_outcome(word: &str) -> Result<Outcome, String> {
     })
 }
 
+/// The last `=` divides: a provider's name may hold one, a limit does not.
+fn parse_limits(text: &str) -> Result<AccountLimits, String> {
+    let (account, windows) = text
+        .rsplit_once('=')
+        .filter(|(account, _)| !account.trim().is_empty())
+        .ok_or_else(|| "write PROVIDER=LIMITS, such as `digicert=50/5s`".to_owned())?;
+    let windows: Result<Vec<Window>, String> = windows.split(',').map(Window::parse).collect();
+    Ok(AccountLimits { account: account.trim().to_owned(), windows: windows? })
+}
+
+fn parse_witness(word: &str) -> Result<Witness, String> {
+    Witness::parse(word.trim()).ok_or_else(|| "write `state`, `crl` or `ocsp`".to_owned())
+}
+
+/// The last `=` divides: ids may hold some, and files seldom do.
+fn parse_certificate(text: &str) -> Result<(String, PathBuf), String> {
+    match text.rsplit_once('=') {
+        Some((id, file)) if !id.is_empty() && !file.is_empty() => Ok((id.to_owned(), PathBuf::from(file))),
+        _ => Err("write ID=FILE, such as `shop=shop.pem`".to_owned()),
+    }
+}
+
+/// The completion script of a shell.
+pub fn completion_script(shell: clap_complete::Shell) -> String {
+    // Into memory first: the generator panics where its writer fails, and standard output may be a closed pipe.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "certsweep", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
+}
+
 const GLOBAL: &str = "Options of every command";
 
 const COLUMNS_EXPECTED: &str = "write FIELD=HEADER, such as `certificate_id=Cert ID`";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Cli, clap::Error> {
+        Cli::try_parse_from(shlex::split(line).expect("the test's line is well quoted"))
+    }
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_contracts_command_lines_are_understood() {
+        for line in [
+            "certsweep check plan.yaml",
+            "certsweep check - --settings shared.yaml",
+            "certsweep preview plan.yaml --report planned.csv --latency 1s --json",
+            "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --new --ca-file ca.pem",
+            "certsweep run plan.yaml --dry-run",
+            "certsweep run plan.yaml --yes --wait",
+            "certsweep resume runs/x --wait",
+            "certsweep run plan.yaml --simulate --fault 429=1/20 --fault naver:hang=1/1000 --seed 7",
+            "certsweep resume runs/x --retry failed,in-doubt,rejected --yes",
+            "certsweep status runs/x --json",
+            "certsweep pause runs/x",
+            "certsweep unpause runs/x --json",
+            "certsweep set-rate runs/x digicert=50/5s naver-kr=10/1s,100/60s",
+            "certsweep report runs/x --format csv -o out.csv --outcome failed,in-doubt",
+            "certsweep report runs/x --format html",
+            "certsweep providers",
+            "certsweep providers show digicert --provider-dir a --provider-dir b",
+            "certsweep providers check one.yaml two.yaml",
+            "certsweep schema",
+            "certsweep simulate --port 8080 --fault latency=200ms --seed 1",
+            "certsweep completions zsh",
+            "certsweep -vv --color never --no-progress check plan.yaml",
+            "certsweep check plan.yaml -q --color always",
+        ] {
+            if let Err(error) = parse(line) {
+                panic!("{line}: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_names_of_earlier_drafts_are_understood_and_not_shown() {
+        for (line, name) in [
+            ("certsweep go runs/x", "Unpause("),
+            ("certsweep pace runs/x digicert=50/5s", "SetRate("),
+            ("certsweep resume runs/x --as-begun", "use_original_inputs: true"),
+        ] {
+            let parsed = format!("{:?}", parse(line).unwrap().command);
+            assert!(parsed.contains(name), "{line}: {parsed}");
+        }
+        let mut command = Cli::command();
+        let resume = command.find_subcommand_mut("resume").unwrap().render_long_help().to_string();
+        let help = command.render_long_help().to_string() + &resume;
+        for old in ["  go ", "  pace ", "--as-begun"] {
+            assert!(!help.contains(old), "`{old}` is in\n{help}");
+        }
+    }
+
+    #[test]
+    fn wrong_command_lines_end_with_two() {
+        for line in [
+            "certsweep frobnicate",
+            "certsweep check",
+            "certsweep run plan.yaml --fault 429=1/20",
+            "certsweep resume runs/x --retry succeeded",
+            "certsweep report runs/x --outcome lost",
+            "certsweep check plan.yaml -q -v",
+            "certsweep preview plan.yaml --latency soon",
+            "certsweep check list.csv --columns nothing",
+            "certsweep providers check",
+            "certsweep set-rate runs/x",
+            "certsweep set-rate runs/x digicert",
+            "certsweep set-rate runs/x digicert=50",
+            "certsweep set-rate runs/x =50/5s",
+        ] {
+            assert_eq!(parse(line).err().map(|error| error.exit_code()), Some(2), "{line}");
+        }
+    }
+
+    #[test]
+    fn columns_are_pairs_whose_headers_may_hold_commas() {
+        for (line, expected) in [
+            ("--columns 'certificate_id=Cert ID'", vec![("certificate_id", "Cert ID")]),
+            ("--columns 'a=A, b=B' --columns c=C", vec![("a", "A"), ("b", "B"), ("c", "C")]),
+            ("--columns 'a=Name, full,b=B=C'", vec![("a", "Name, full"), ("b", "B=C")]),
+            ("--columns certificateNo=번호", vec![("certificateNo", "번호")]),
+        ] {
+            let Command::Check(check) = parse(&format!("certsweep check list.csv {line}")).unwrap().command else {
+                panic!("{line}: another command");
+            };
+            let expected: Vec<_> = expected.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+            assert_eq!(check.source.columns(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_the_environment_adds_is_told_apart() {
+        let cli = parse("certsweep --provider-dir own check list.csv --ignore-columns true").unwrap();
+        let joined = std::env::join_paths(["a", "", "b"]).unwrap();
+        let expected: Vec<PathBuf> = ["own", "a", "b"].iter().map(PathBuf::from).collect();
+        assert_eq!(cli.global.provider_dirs(Some(&joined)), expected);
+        let Command::Check(check) = cli.command else { panic!("another command") };
+        assert_eq!(check.source.ignored_columns(), IgnoredColumns::All);
+        assert_eq!(check.source.settings_file(Some(OsStr::new(""))), None);
+        assert_eq!(check.source.settings_file(Some(OsStr::new("s.yaml"))), Some("s.yaml".into()));
+    }
+
+    #[test]
+    fn every_shell_completes_every_command() {
+        for shell in clap_complete::Shell::value_variants() {
+            let script = completion_script(*shell);
+            for command in Cli::command().get_subcommands() {
+                assert!(script.contains(command.get_name()), "{shell}: {}", command.get_name());
+            }
+        }
+    }
+}

@@ -3,11 +3,10 @@
 use super::context::Context;
 use super::control;
 use super::exit::Exit;
-use super::now::Telling;
+use super::process::listen_for_signals;
 use super::report::{Counts, write_reports};
-use super::signals;
-use super::status::{resume_command, verify_command};
-use super::witnesses::revokes;
+use super::status::{LiveStatusWriter, resume_command, verify_command};
+use super::verify_targets::revokes;
 use crate::engine::{self, Ending, Question, Run, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
@@ -15,9 +14,9 @@ use crate::journal::{JournalError, Reader, RunFacts, words};
 use crate::plan::calendar;
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
-use crate::view::Deadline;
-use crate::view::observer::{Observer, fitting};
-use crate::view::status::{Outcomes, State};
+use crate::view::RunDeadline;
+use crate::view::progress::{Observer, fitting};
+use crate::view::status::{Outcomes, RunState};
 use crate::view::summary::{Summary, render};
 use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
@@ -59,8 +58,9 @@ pub fn carry_out(context: &Context, task: Task<'_>) -> Exit {
         Ok(deadline) => deadline,
         Err(error) => return context.failed(&error),
     };
+    // A process that was killed has left it: `status` would take it for this one's.
     words::forget_now(&path);
-    let mut observer = Telling::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
+    let mut observer = LiveStatusWriter::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
     let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
     drop(observer);
     words::clear(&path);
@@ -110,12 +110,13 @@ fn engine_run(
     (wait, asks): (bool, bool),
     observer: &mut dyn Observer,
 ) -> Result<Ending, Exit> {
+    // One thread: the dispatcher owns the run's state and shares it with nobody.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         let (say, said) = unbounded_channel();
-        signals::listen(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        listen_for_signals(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
         let names = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
         let ear = tokio::task::spawn_local(control::listen(run.dir.path().to_path_buf(), names, context.clock, say));
         let seed = context.clock.now().as_nanosecond() as u64;
@@ -140,7 +141,7 @@ fn engine_run(
 }
 
 /// By when all must have ended; it counts from the run's first process.
-fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Option<Deadline>, JournalError> {
+fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Option<RunDeadline>, JournalError> {
     let settings = &facts.settings;
     if settings.deadline.is_none() {
         return Ok(None);
@@ -148,7 +149,7 @@ fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Opti
     let now = context.clock.now();
     let began = reader.began_at()?.unwrap_or(now);
     let at = calendar::deadline_at(settings.deadline, &settings.schedule, began);
-    Ok(at.map(|at| Deadline { at, ahead: at.duration_since(now) }))
+    Ok(at.map(|at| RunDeadline { at, ahead: at.duration_since(now) }))
 }
 
 /// Asks on the terminal, below the bars, on a thread of its own: the run hears of signals while nobody answers.
@@ -204,8 +205,8 @@ fn summary(
     elapsed_seconds: f64,
     (exit, revokes): (Exit, bool),
 ) -> Summary {
-    let state = if ending.complete { State::Finished } else { State::Stopped };
-    let resume = resume_command(path, State::Stopped).unwrap_or_default();
+    let state = if ending.complete { RunState::Finished } else { RunState::Stopped };
+    let resume = resume_command(path, RunState::Stopped).unwrap_or_default();
     let mut next = Vec::new();
     for (account, reason) in &ending.accounts_stopped {
         next.push(format!("{account} was stopped: {}", words(reason)));

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 
 /// Checks a plan and says what it holds.
-pub fn check(context: &Context, args: &args::Check) -> Exit {
+pub fn check(context: &Context, args: &args::CheckArgs) -> Exit {
     let read = context
         .catalog(&context.provider_directories())
         .and_then(|catalog| context.plan(&args.source, &catalog, &mut |_| {}));

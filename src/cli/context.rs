@@ -1,8 +1,8 @@
 //! What every command starts from: the printer, the global options, the environment, the clock, the provider documents.
 
 use super::args::{Global, IgnoredColumns, PlanSource};
-use super::clock::SystemClock;
 use super::exit::Exit;
+use super::process::SystemClock;
 use crate::diag::{Diagnostics, Severity};
 use crate::journal::JournalError;
 use crate::plan::{Action, CheckedPlan};
@@ -12,7 +12,7 @@ use crate::text::SourceMap;
 use crate::time::Clock;
 use crate::view::diagnostics;
 use crate::view::printer::Printer;
-use crate::view::reading::Reading;
+use crate::view::progress::ReadingProgress;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
@@ -89,7 +89,7 @@ impl Context {
             now: self.clock.now(),
         };
         let now = || self.clock.elapsed();
-        let mut reading = Reading::begin(self.printer.shows_bars(), self.printer.stderr_colors(), now());
+        let mut reading = ReadingProgress::begin(self.printer.shows_bars(), self.printer.stderr_colors(), now());
         let mut one = |action: &Action| {
             reading.action(now);
             each(action);

@@ -1,4 +1,4 @@
-//! `certsweep pause`, `go` and `pace`: words to a run that another process carries out, through the run directory; and that process's
+//! `certsweep pause`, `unpause` and `set-rate`: words to a run that another process carries out, through the run directory; and that process's
 //! ear, which hands them to the engine and answers when it is done.
 
 use super::args;
@@ -10,7 +10,7 @@ use crate::journal::{JournalError, RunDir, RunFacts, words};
 use crate::provider::model::Window;
 use crate::text::nearest::nearest;
 use crate::time::Clock;
-use crate::view::status::State;
+use crate::view::status::RunState;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -20,69 +20,73 @@ use tokio::sync::oneshot;
 
 /// A word as it stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Said {
+struct ControlFile {
     /// When it was said: nobody hears what is long past.
     at: Timestamp,
     /// What was said.
-    what: What,
+    what: ControlCommand,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum What {
+enum ControlCommand {
     Pause,
-    Go,
+    Unpause,
     /// Accounts by name, with their windows as plans write them.
-    Pace(Vec<(String, Vec<String>)>),
+    SetRate(Vec<(String, Vec<String>)>),
 }
 
 /// The answer as it stands in its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Answer {
+enum ControlReply {
     Done,
     Already,
     Refused(String),
 }
 
 /// Has a run send nothing new.
-pub fn pause(context: &Context, args: &args::Pause) -> Exit {
-    let go = format!("`certsweep go {}` goes on", args.run_dir.display());
-    say(context, &args.run_dir, What::Pause, |done| match done {
-        Done::Done => format!("paused: nothing new is sent; {go}"),
-        Done::Already => format!("it was paused already; {go}"),
+pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
+    let unpause = format!("`certsweep unpause {}` goes on", args.run_dir.display());
+    print_reply_to(context, &args.run_dir, ControlCommand::Pause, |done| match done {
+        Done::Done => format!("paused: nothing new is sent; {unpause}"),
+        Done::Already => format!("it was paused already; {unpause}"),
     })
 }
 
 /// Has a paused run go on.
-pub fn go(context: &Context, args: &args::Go) -> Exit {
-    say(context, &args.run_dir, What::Go, |done| match done {
+pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
+    print_reply_to(context, &args.run_dir, ControlCommand::Unpause, |done| match done {
         Done::Done => "it goes on".to_owned(),
-        Done::Already => "it is not paused: it goes on".to_owned(),
+        Done::Already => "not paused; nothing to do".to_owned(),
     })
 }
 
 /// Sets the limits of a run's accounts.
-pub fn pace(context: &Context, args: &args::Pace) -> Exit {
+pub fn set_rate(context: &Context, args: &args::SetRateArgs) -> Exit {
     let limits: Vec<(String, Vec<String>)> = args
         .limits
         .iter()
         .map(|limit| (limit.account.clone(), limit.windows.iter().map(ToString::to_string).collect()))
         .collect();
-    let told: Vec<String> =
+    let new_limits: Vec<String> =
         limits.iter().map(|(account, windows)| format!("{account} {}", windows.join(", "))).collect();
-    say(context, &args.run_dir, What::Pace(limits), |_| format!("from now on: {}", told.join("; ")))
+    print_reply_to(context, &args.run_dir, ControlCommand::SetRate(limits), |_| {
+        format!("from now on: {}", new_limits.join("; "))
+    })
 }
 
 /// Says a word and waits for the answer.
-fn say(context: &Context, path: &Path, what: What, told: impl Fn(Done) -> String) -> Exit {
-    match say_word(context, path, what) {
+fn print_reply_to(context: &Context, path: &Path, what: ControlCommand, text_of: impl Fn(Done) -> String) -> Exit {
+    match send_command(context, path, what) {
         Ok(done) => {
             if context.global.json {
                 let already = done == Done::Already;
-                context.printer.result_json(&serde_json::json!({"done": true, "already": already, "text": told(done)}));
+                context
+                    .printer
+                    .result_json(&serde_json::json!({"done": true, "already": already, "text": text_of(done)}));
             } else {
-                context.printer.result(&told(done));
+                context.printer.result(&text_of(done));
             }
             Exit::Well
         }
@@ -93,18 +97,19 @@ fn say(context: &Context, path: &Path, what: What, told: impl Fn(Done) -> String
     }
 }
 
-fn say_word(context: &Context, path: &Path, what: What) -> Result<Done, (String, Exit)> {
+fn send_command(context: &Context, path: &Path, what: ControlCommand) -> Result<Done, (String, Exit)> {
     let failed = |error: JournalError| (error.to_string(), Exit::of_journal(&error));
     let dir = RunDir::existing(path).map_err(failed)?;
     let facts = dir.read().and_then(|reader| reader.facts()).map_err(failed)?;
-    if let What::Pace(limits) = &what {
-        known(limits, &names(&facts)).map_err(|words| (words, Exit::Usage))?;
+    if let ControlCommand::SetRate(limits) = &what {
+        resolve_limits(limits, &names(&facts)).map_err(|words| (words, Exit::Usage))?;
     }
     if !dir.is_locked().map_err(failed)? {
-        return Err(nobody(&dir).map_err(failed)?);
+        return Err(not_running(&dir).map_err(failed)?);
     }
-    let said = Said { at: context.clock.now(), what };
+    let said = ControlFile { at: context.clock.now(), what };
     let text = serde_json::to_string(&said).map_err(|error| (error.to_string(), Exit::Environment))?;
+    // By time, so that the run takes commands in the order in which they were given; by process, so that two of one millisecond differ.
     let name = format!("{}-{}", said.at.as_millisecond(), std::process::id());
     let word = words::say(path, &name, &text).map_err(failed)?;
     let began = context.clock.elapsed();
@@ -112,9 +117,9 @@ fn say_word(context: &Context, path: &Path, what: What) -> Result<Done, (String,
     loop {
         if let Some(answer) = words::answered(&word) {
             return match serde_json::from_str(&answer) {
-                Ok(Answer::Done) => Ok(Done::Done),
-                Ok(Answer::Already) => Ok(Done::Already),
-                Ok(Answer::Refused(why)) => Err((why, Exit::Usage)),
+                Ok(ControlReply::Done) => Ok(Done::Done),
+                Ok(ControlReply::Already) => Ok(Done::Already),
+                Ok(ControlReply::Refused(why)) => Err((why, Exit::Usage)),
                 Err(error) => Err((format!("the answer cannot be read: {error}"), Exit::Environment)),
             };
         }
@@ -125,7 +130,7 @@ fn say_word(context: &Context, path: &Path, what: What) -> Result<Done, (String,
                 continue;
             }
             if !dir.is_locked().map_err(failed)? {
-                return Err(nobody(&dir).map_err(failed)?);
+                return Err(not_running(&dir).map_err(failed)?);
             }
             let words = format!("the process that holds {} does not answer; nothing was changed", path.display());
             return Err((words, Exit::Environment));
@@ -135,13 +140,13 @@ fn say_word(context: &Context, path: &Path, what: What) -> Result<Done, (String,
 }
 
 /// Why nobody hears.
-fn nobody(dir: &RunDir) -> Result<(String, Exit), JournalError> {
+fn not_running(dir: &RunDir) -> Result<(String, Exit), JournalError> {
     let path = dir.path();
     let overview = dir.read()?.overview()?;
     if overview.waiting == 0 {
         return Ok((format!("{} has ended: every action has its outcome", path.display()), Exit::Usage));
     }
-    let resume = resume_command(path, State::Stopped).unwrap_or_default();
+    let resume = resume_command(path, RunState::Stopped).unwrap_or_default();
     Ok((format!("nobody is carrying out {} now; `{resume}` goes on with it", path.display()), Exit::Environment))
 }
 
@@ -150,7 +155,7 @@ fn names(facts: &RunFacts) -> Vec<String> {
 }
 
 /// The indexes and windows of accounts that are named.
-fn known(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usize, Vec<Window>)>, String> {
+fn resolve_limits(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usize, Vec<Window>)>, String> {
     let one = |(name, windows): &(String, Vec<String>)| {
         let index = names.iter().position(|known| known == name).ok_or_else(|| {
             let near = nearest(name, names.iter().map(String::as_str));
@@ -167,15 +172,15 @@ fn known(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usiz
 /// Hears what is said to the run (whose accounts have these names) and hands it to the engine, until nobody listens there any more.
 pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<Word>) {
     loop {
-        // What is said while the run ends is heard once more, and refused.
+        // What is said while the run ends is heard once more, and refused: who said it need not wait in vain.
         let over = sender.is_closed();
         for (word, text) in words::waiting(&run) {
-            let answer = match serde_json::from_str::<Said>(&text) {
+            let answer = match serde_json::from_str::<ControlFile>(&text) {
                 Ok(said) if clock.now().duration_since(said.at).abs() > STALE => {
-                    Answer::Refused("it was said too long ago".to_owned())
+                    ControlReply::Refused("command expired".to_owned())
                 }
-                Ok(said) => hear(said.what, &names, &sender).await,
-                Err(error) => Answer::Refused(format!("it cannot be understood: {error}")),
+                Ok(said) => hand_over(said.what, &names, &sender).await,
+                Err(error) => ControlReply::Refused(format!("it cannot be understood: {error}")),
             };
             // Who asked may be gone; a disk that takes no answer is the journal's affair.
             let answer = serde_json::to_string(&answer).unwrap_or_default();
@@ -191,12 +196,12 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
     }
 }
 
-async fn hear(what: What, names: &[String], sender: &UnboundedSender<Word>) -> Answer {
+async fn hand_over(what: ControlCommand, names: &[String], sender: &UnboundedSender<Word>) -> ControlReply {
     let given: Vec<Box<dyn FnOnce(Heard) -> Word>> = match what {
-        What::Pause => vec![Box::new(Word::Pause)],
-        What::Go => vec![Box::new(Word::Go)],
-        What::Pace(limits) => match known(&limits, names) {
-            Err(why) => return Answer::Refused(why),
+        ControlCommand::Pause => vec![Box::new(Word::Pause)],
+        ControlCommand::Unpause => vec![Box::new(Word::Go)],
+        ControlCommand::SetRate(limits) => match resolve_limits(&limits, names) {
+            Err(why) => return ControlReply::Refused(why),
             Ok(limits) => limits
                 .into_iter()
                 .map(|(account, windows)| -> Box<dyn FnOnce(Heard) -> Word> {
@@ -205,27 +210,29 @@ async fn hear(what: What, names: &[String], sender: &UnboundedSender<Word>) -> A
                 .collect(),
         },
     };
-    let mut answer = Answer::Done;
+    let mut answer = ControlReply::Done;
     for word in given {
         let (heard, hears) = oneshot::channel();
         drop(sender.send(word(heard)));
         answer = match hears.await {
-            Ok(Ok(Done::Done)) => Answer::Done,
-            Ok(Ok(Done::Already)) => Answer::Already,
-            Ok(Err(why)) => return Answer::Refused(why),
-            Err(_) => return Answer::Refused("the run has just ended".to_owned()),
+            Ok(Ok(Done::Done)) => ControlReply::Done,
+            Ok(Ok(Done::Already)) => ControlReply::Already,
+            Ok(Err(why)) => return ControlReply::Refused(why),
+            Err(_) => return ControlReply::Refused("the run has just ended".to_owned()),
         };
     }
     answer
 }
 
-/// How often the runner looks for words.
+/// How often the runner looks for commands. A look at a directory costs nothing beside the run; a socket would have a path of its own
+/// limit (108 bytes) and would not be there on every file system.
 const LISTEN: Duration = Duration::from_millis(250);
 /// How often who said one looks for the answer.
 const LOOK: Duration = Duration::from_millis(20);
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// A word that is older was said to somebody else.
+/// A command that is older was meant for an earlier process: one that was killed leaves its files behind, and a `pause` of yesterday
+/// must not hold the run of today.
 const STALE: jiff::SignedDuration = jiff::SignedDuration::from_secs(10);
 
 #[cfg(test)]
@@ -235,7 +242,7 @@ mod tests {
     #[test]
     fn limits_are_for_accounts_that_there_are() {
         let names = ["digicert".to_owned(), "naver-kr".to_owned()];
-        let limits = |name: &str, window: &str| known(&[(name.to_owned(), vec![window.to_owned()])], &names);
+        let limits = |name: &str, window: &str| resolve_limits(&[(name.to_owned(), vec![window.to_owned()])], &names);
         assert_eq!(limits("naver-kr", "50/5s"), Ok(vec![(1, vec![Window::parse("50/5s").unwrap()])]));
         for (name, window, expected) in [
             ("digicrt", "50/5s", "did you mean `digicert`?"),
@@ -250,9 +257,13 @@ mod tests {
     #[test]
     fn words_are_written_and_read_again() {
         let at = Timestamp::UNIX_EPOCH;
-        for what in [What::Pause, What::Go, What::Pace(vec![("a".into(), vec!["1/1s".into()])])] {
-            let text = serde_json::to_string(&Said { at, what: what.clone() }).unwrap();
-            assert_eq!(serde_json::from_str::<Said>(&text).unwrap(), Said { at, what });
+        for what in [
+            ControlCommand::Pause,
+            ControlCommand::Unpause,
+            ControlCommand::SetRate(vec![("a".into(), vec!["1/1s".into()])]),
+        ] {
+            let text = serde_json::to_string(&ControlFile { at, what: what.clone() }).unwrap();
+            assert_eq!(serde_json::from_str::<ControlFile>(&text).unwrap(), ControlFile { at, what });
         }
     }
 }

@@ -2,18 +2,17 @@
 
 use super::context::ReadPlan;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Change, Forecast, Wishes, forecast};
-use crate::engine::waits::Why;
 use crate::journal::Queue;
 use crate::pki::RevocationReason;
 use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, Settings, calendar};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
 use crate::provider::{Catalog, Provider, lookup};
-use crate::run::Ordinal;
+use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
-    Count, DeadlineForecast, FirstRequest, Header, Help, Order, Ordered, Preview, ProviderForecast, Waited, WideEffect,
-    WideEffects,
+    Count, DeadlineForecast, FirstRequest, Order, Ordered, Preview, ProviderForecast, ShownHeader, SuggestedChange,
+    Waited, WideEffect, WideEffects,
 };
 use crate::view::table::plural;
 use crate::wire::request;
@@ -26,7 +25,7 @@ use std::time::Duration;
 pub struct Gathered {
     queue: Queue,
     /// One action of each kind, and how many there are.
-    counts: Vec<(Kind, u64)>,
+    counts: Vec<(CountKey, u64)>,
     duplicates: u64,
     wide: WideEffects,
     first: Vec<Action>,
@@ -40,7 +39,7 @@ pub struct Gathered {
 
 /// What actions are counted by.
 #[derive(Debug)]
-struct Kind {
+struct CountKey {
     account: usize,
     operation: String,
     reason: Option<RevocationReason>,
@@ -86,7 +85,7 @@ impl Gathered {
                     reaches: reaches.clone(),
                 });
             }
-            if self.first.len() < MOST_CANARIES {
+            if self.first.len() < MAX_CANARIES {
                 self.first.push(action.clone());
             }
         }
@@ -96,7 +95,7 @@ impl Gathered {
     }
 
     fn count(&mut self, action: &Action) {
-        let is_of = |kind: &Kind| {
+        let is_of = |kind: &CountKey| {
             kind.account == action.account
                 && kind.reason == action.reason
                 && kind.operation == action.operation
@@ -107,7 +106,7 @@ impl Gathered {
             None => {
                 let Action { account, reason, .. } = *action;
                 let (operation, reason_sent) = (action.operation.clone(), action.reason_sent.clone());
-                self.counts.push((Kind { account, operation, reason, reason_sent }, 1));
+                self.counts.push((CountKey { account, operation, reason, reason_sent }, 1));
             }
         }
     }
@@ -124,7 +123,7 @@ impl Gathered {
         let (starts_at, ends_at) = (after(foretold.starts), after(foretold.takes));
         let would_help = self.would_help(settings, catalog, &assumptions, &foretold, deadline);
         let name = |account: usize| settings.accounts[account].name.clone();
-        let key = |kind: &Kind| {
+        let key = |kind: &CountKey| {
             let reason = kind.reason.map(|reason| reason.name().to_owned());
             (kind.account, kind.operation.clone(), reason, kind.reason_sent.clone())
         };
@@ -204,7 +203,7 @@ impl Gathered {
         assumptions: &Assumptions,
         foretold: &Forecast,
         deadline: Option<Timestamp>,
-    ) -> Vec<Help> {
+    ) -> Vec<SuggestedChange> {
         let left = deadline.map(|at| Duration::try_from(at.duration_since(assumptions.start)).unwrap_or_default());
         let wishes = Wishes { orders: self.whole_orders(settings, catalog), deadline: left };
         let helps = forecast::would_help(settings, &self.queue, assumptions, &wishes, foretold);
@@ -213,7 +212,7 @@ impl Gathered {
         let said = helps.into_iter().map(|help| {
             let account = &settings.accounts[help.account];
             let met = left.map(|left| help.takes <= left);
-            Help {
+            SuggestedChange {
                 provider: account.name.clone(),
                 change: change_word(&help.change).to_owned(),
                 text: sentence(&help.change, account, help.takes, foretold.takes, met.filter(|_| missed)),
@@ -221,7 +220,7 @@ impl Gathered {
                 deadline_met: met,
             }
         });
-        let mut said: Vec<Help> = said.collect();
+        let mut said: Vec<SuggestedChange> = said.collect();
         said.extend(self.approvals(settings, catalog));
         said
     }
@@ -244,7 +243,7 @@ impl Gathered {
     }
 
     /// Revokes that are accepted and then wait for a person: how long is not known.
-    fn approvals(&self, settings: &Settings, catalog: &Catalog) -> Vec<Help> {
+    fn approvals(&self, settings: &Settings, catalog: &Catalog) -> Vec<SuggestedChange> {
         let mut waiting: BTreeMap<usize, u64> = BTreeMap::new();
         for ((account, operation), actions) in &self.unskipped {
             let provider = catalog.get(&settings.accounts[*account].provider);
@@ -257,7 +256,7 @@ impl Gathered {
             let name = &settings.accounts[account].name;
             let (actions, wait) =
                 (plural(actions, "action"), if actions == 1 { "waits" } else { "wait" });
-            Help {
+            SuggestedChange {
                 provider: name.clone(),
                 change: SKIP_APPROVAL.to_owned(),
                 text: format!(
@@ -272,19 +271,18 @@ impl Gathered {
     }
 }
 
-/// Whether an action says which order it belongs to. It is told by the text, where a name in quotes is no part of another text: the
-/// parameters of a million actions are not all read.
+/// Whether an action says which order it belongs to.
 fn has_order(action: &Action) -> bool {
-    action.parameters.text().contains(SAYS_ORDER)
+    action.parameters.contains_key(ORDER)
 }
 
-/// Whether an action spares a person's approval, told likewise.
+/// Whether an action spares a person's approval.
 fn skips_approval(action: &Action) -> bool {
-    action.parameters.text().contains(SKIPS_APPROVAL)
+    action.parameters.get(SKIP_APPROVAL).and_then(serde_json::Value::as_bool).unwrap_or(false)
 }
 
 /// Whether an action's target is surely read back where it goes as a canary: not one that waits for a person, and not one whose
-/// look-up needs what only its answer tells.
+/// status query needs what only its answer tells.
 fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool {
     let provider = catalog.get(&settings.accounts[action.account].provider);
     let Some((provider, operation)) = provider.and_then(|one| Some((one, one.operation(&action.operation)?))) else {
@@ -319,8 +317,8 @@ fn provider_forecast(
     let ends = foretold.takes.and(foretold.starts).map(|starts| starts + share.takes);
     let ends_at = ends.and_then(|ends| now.checked_add(ends).ok());
     let slack = |at: Timestamp| ends_at.map(|ends: Timestamp| at.duration_since(ends).as_secs_f64());
-    let waited = |(why, time): &(Why, Duration)| Waited {
-        for_what: bottleneck(*why, account, latency),
+    let waited = |(reason, time): &(WaitReason, Duration)| Waited {
+        for_what: reason.words_of_forecast(latency),
         seconds: time.as_secs_f64(),
     };
     ProviderForecast {
@@ -334,24 +332,8 @@ fn provider_forecast(
         estimated_seconds: foretold.takes.map(|_| share.takes.as_secs_f64()),
         ends_at,
         slack_seconds: deadline.and_then(slack),
-        bottleneck: share.bottleneck().map_or_else(|| "nothing".to_owned(), |why| bottleneck(why, account, latency)),
+        bottleneck: share.bottleneck().unwrap_or(&WaitReason::Nothing).words_of_forecast(latency),
         waits: share.waits.iter().map(waited).collect(),
-    }
-}
-
-/// What an account waits for, in a few words.
-fn bottleneck(why: Why, account: &Account, latency: Duration) -> String {
-    let latency = human(latency);
-    match why {
-        Why::Done | Why::Nothing | Why::Stopped => "nothing".to_owned(),
-        Why::Window(window) => format!("rate {window}"),
-        Why::Concurrency => format!("concurrency {} at {latency} an answer", account.concurrency),
-        Why::Answers => format!("{latency} an answer"),
-        Why::Canary => "canary, one at a time".to_owned(),
-        Why::Wave => "waves".to_owned(),
-        Why::Closed => "schedule, closed between its windows".to_owned(),
-        Why::Others => "needs and not_before".to_owned(),
-        Why::HeldBack | Why::Learnt | Why::Paused | Why::Unreachable => "held back".to_owned(),
     }
 }
 
@@ -415,13 +397,13 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
             continue;
         };
         seen.push((action.account, &action.operation));
-        let masked = request::preview(&account.base_url, operation, &*action.parameters, scheme);
+        let masked = request::preview(&account.base_url, operation, &action.parameters, scheme);
         requests.push(FirstRequest {
             action_id: action.id.clone(),
             provider: account.name.clone(),
             method: masked.method,
             url: masked.url,
-            headers: masked.headers.into_iter().map(|(name, value)| Header { name, value }).collect(),
+            headers: masked.headers.into_iter().map(|(name, value)| ShownHeader { name, value }).collect(),
             body: masked.body,
         });
     }
@@ -430,13 +412,79 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
 
 /// Which order a certificate belongs to, where an action says so.
 const ORDER: &str = "order_id";
-const SAYS_ORDER: &str = "\"order_id\":";
 /// What spares a person's approval.
 const SKIP_APPROVAL: &str = "skip_approval";
-const SKIPS_APPROVAL: &str = "\"skip_approval\":true";
 /// Of so many actions it is told which are read back where they are canaries.
-const MOST_CANARIES: usize = 1000;
+const MAX_CANARIES: usize = 1000;
 /// Actions that the order shows.
 const SHOWN_ACTIONS: usize = 10;
 /// Requests that are shown.
 const SHOWN_REQUESTS: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Diagnostics;
+    use crate::plan::{CsvOptions, IgnoreColumns, Input, Request, check};
+    use crate::text::SourceMap;
+
+    fn preview(plan: &str) -> Preview {
+        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let columns = CsvOptions { columns: Vec::new(), ignore: IgnoreColumns::None, keep: Vec::new() };
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let plan = Input::Stdin(format!("version: 1\n{plan}").into_bytes());
+        let request = Request { plan, settings: None, catalog: &catalog, columns, now };
+        let mut gathered = Gathered::new(false);
+        let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| gathered.add(action));
+        let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
+        let read = ReadPlan { plan, warnings: 0, diagnostics: serde_json::Value::Null };
+        gathered.preview(&read, &catalog, Duration::from_millis(500), now)
+    }
+
+    #[test]
+    fn requests_and_advice_follow_from_the_actions() {
+        let digicert = |fields: &str| format!("{{provider: digicert, action: revoke, certificate_id: 1{fields}}}");
+        let naver = "{provider: naver, action: revoke, orderId: '1', certificateNo: 1, reason: superseded}".to_owned();
+        let canary = "safety: {canary: 1}\n";
+        for (settings, actions, requests, advice) in [
+            ("", vec![digicert(", skip_approval: true")], 1, vec![]),
+            ("", vec![digicert("")], 1, vec!["skip_approval"]),
+            // A duplicate is not sent.
+            ("", vec![digicert(", skip_approval: true"), digicert(", skip_approval: true")], 1, vec![]),
+            // A canary is read back where its parameters alone say whom to ask, and its effect is there at once.
+            (canary, vec![naver], 2, vec![]),
+            (canary, vec![digicert(", skip_approval: true")], 1, vec![]),
+            (canary, vec![digicert(", skip_approval: true, order_id: 7")], 2, vec![]),
+            (canary, vec![digicert(", order_id: 7")], 1, vec!["skip_approval"]),
+        ] {
+            let plan = format!("{settings}actions: [{}]\n", actions.join(", "));
+            let preview = preview(&plan);
+            let asked: u64 = preview.providers.iter().map(|provider| provider.requests).sum();
+            let told: Vec<&str> = preview.would_help.iter().map(|help| help.change.as_str()).collect();
+            assert_eq!((asked, told), (requests, advice), "{plan}");
+        }
+    }
+
+    #[test]
+    fn what_a_plan_holds_is_counted_by_what_is_sent() {
+        let preview = preview(
+            "providers: {naver: {reasons: {keyCompromise: unspecified}}}\n\
+             defaults: {reason: keyCompromise}\n\
+             actions:\n\
+             - {id: a, provider: digicert, action: revoke, certificate_id: 1}\n\
+             - {id: b, provider: digicert, action: revoke, certificate_id: 2}\n\
+             - {id: b2, provider: digicert, action: revoke, certificate_id: 2}\n\
+             - {id: c, provider: naver, action: revoke, orderId: '1', certificateNo: 0, needs: [a]}\n",
+        );
+        let counts: Vec<_> = preview
+            .counts
+            .iter()
+            .map(|count| (count.provider.as_str(), count.reason_sent.as_deref().unwrap_or(""), count.actions))
+            .collect();
+        assert_eq!(counts, [("digicert", "key_compromise", 2), ("naver", "unspecified", 1)]);
+        assert_eq!((preview.actions, preview.duplicates, preview.wide_effects.count), (4, 1, 1));
+        assert_eq!((preview.order.first.len(), preview.order.with_needs), (3, 1));
+        let urls: Vec<&str> = preview.first_requests.iter().map(|request| request.action_id.as_str()).collect();
+        assert_eq!(urls, ["a", "c"], "one for each account and operation");
+    }
+}

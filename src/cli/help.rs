@@ -44,8 +44,8 @@ Examples:
 pub(super) const CONTROL_EXAMPLES: &str = "\
 Examples:
   certsweep pause runs/20261201T010000Z-leaked-build-key
-  certsweep pace runs/20261201T010000Z-leaked-build-key digicert=50/5s naver-kr=10/1s,100/60s
-  certsweep go runs/20261201T010000Z-leaked-build-key
+  certsweep set-rate runs/20261201T010000Z-leaked-build-key digicert=50/5s naver-kr=10/1s,100/60s
+  certsweep unpause runs/20261201T010000Z-leaked-build-key
 
 Exit codes:
   0 it is so now    2 no such run or provider, or the run has ended    4 nobody carries the run out";

@@ -4,30 +4,26 @@
 pub mod args;
 pub mod carry_out;
 pub mod check;
-pub mod clock;
-pub mod completions;
 pub mod context;
 pub mod control;
-pub mod earlier;
 pub mod exit;
 pub mod foretell;
 mod help;
-mod logs;
-pub mod now;
 pub mod prepare;
 pub mod preview;
+pub mod previous_runs;
+pub mod process;
 pub mod providers;
 pub mod remaining;
 pub mod report;
 pub mod resume;
 pub mod run;
-pub mod signals;
 pub mod simulate;
 pub mod status;
 pub mod verify;
-mod witnesses;
+mod verify_targets;
 
-use crate::view::printer::{Options, Printer};
+use crate::view::printer::{Printer, PrinterOptions};
 use args::{Cli, Command};
 use clap::Parser;
 use context::Context;
@@ -44,8 +40,8 @@ pub fn main() -> ExitCode {
             return if error.exit_code() == 0 { Exit::Well.into() } else { Exit::Usage.into() };
         }
     };
-    logs::show(if cli.global.quiet { 0 } else { cli.global.verbose });
-    let printer = Printer::standard(Options {
+    process::show_requests(if cli.global.quiet { 0 } else { cli.global.verbose });
+    let printer = Printer::standard(PrinterOptions {
         quiet: cli.global.quiet,
         verbose: cli.global.verbose,
         color: cli.global.color.into(),
@@ -60,15 +56,15 @@ pub fn main() -> ExitCode {
         Command::Resume(args) => resume::resume(&context, &args),
         Command::Status(args) => status::status(&context, &args),
         Command::Pause(args) => control::pause(&context, &args),
-        Command::Go(args) => control::go(&context, &args),
-        Command::Pace(args) => control::pace(&context, &args),
+        Command::Unpause(args) => control::unpause(&context, &args),
+        Command::SetRate(args) => control::set_rate(&context, &args),
         Command::Report(args) => report::report(&context, &args),
         Command::Verify(args) => verify::verify(&context, &args),
         Command::Providers(args) => providers::providers(&context, args.command.as_ref()),
         Command::Schema => providers::schema(&context),
         Command::Simulate(args) => simulate::simulate(&context, &args),
         Command::Completions(args) => {
-            printer.result(&completions::script(args.shell));
+            printer.result(&args::completion_script(args.shell));
             Exit::Well
         }
     };

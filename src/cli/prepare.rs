@@ -8,10 +8,10 @@ use crate::plan::{Account, Settings};
 use crate::provider::model::{AuthScheme, SignerKind};
 use crate::provider::{Catalog, Provider};
 use crate::simulator::{self, Simulator};
-use crate::wire::Line;
 use crate::wire::client::{HttpOptions, HttpTransport};
-use crate::wire::credentials::{Credentials, Resolved, resolve};
+use crate::wire::resolve::resolve;
 use crate::wire::signer::Signer;
+use crate::wire::{Credentials, Line, Resolved};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -63,6 +63,7 @@ pub fn senders(
             }
         }
     }
+    // Accounts of one provider lack the same: once is enough.
     failures.dedup();
     for failure in &failures {
         context.printer.error(failure);
@@ -91,6 +92,7 @@ pub fn simulated_senders(
         let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential_of(provider, name))));
         let options =
             HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
+        // Whatever a plan or a document says, a rehearsal reaches nothing but this machine.
         let transport = HttpTransport::loopback_only(&options, &line).map_err(|error| context.failed(&error))?;
         let signer = Signer::new(scheme, &account.variables, credentials);
         let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };

@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::foretell::Gathered;
 use super::report::row_of;
 use crate::journal::History;
-use crate::journal::dir::replace;
+use crate::journal::files::replace;
 use crate::run::Outcome;
 use crate::time::Clock;
 use crate::view::preview::{Preview, render};
@@ -44,7 +44,7 @@ fn preview_plan(
             let mut rows = csv::Writer::new(file, Columns { verified: false, kept: &settings.keep_columns })?;
             let nothing = History::default();
             for action in gathered.actions() {
-                let row = row_of(settings, action.into(), &nothing, Outcome::Planned, None);
+                let row = row_of(settings, action, &nothing, Outcome::Planned, None);
                 rows.write(&row)?;
             }
             rows.finish().map(drop)

@@ -3,8 +3,7 @@
 
 use super::context::Context;
 use super::exit::Exit;
-use super::report::each_action;
-use crate::journal::{Reader, RunFacts};
+use crate::journal::{History, Reader, RunFacts};
 use crate::plan::checked::NamedFile;
 use crate::plan::{Action, OF_CERTIFICATE, Settings};
 use crate::provider::Catalog;
@@ -23,39 +22,46 @@ pub fn write_plan(
     let settings = reader.facts().map_err(io::Error::other)?.settings;
     let mut names: Vec<String> = Vec::new();
     let mut facts: Vec<&str> = Vec::new();
-    each_action(reader, outcomes, &mut |action, _, _| {
+    let wanted = |(action, history): (Action, History)| {
+        let wanted = outcomes.is_empty() || outcomes.contains(&history.state.outcome());
+        wanted.then_some(action)
+    };
+    let actions = || reader.histories().filter_map(|found| found.map(wanted).map_err(io::Error::other).transpose());
+    // The header comes first, and a million actions are not kept: so they are read twice.
+    for action in actions() {
+        let action = action?;
         for name in OF_CERTIFICATE {
-            if !facts.contains(&name) && fact(action, name).is_some() {
+            if !facts.contains(&name) && fact(&action, name).is_some() {
                 facts.push(name);
             }
         }
-        let own_reason = reason_field(&settings, catalog, action);
+        let own_reason = reason_field(&settings, catalog, &action);
         for name in action.parameters.keys().filter(|name| Some(name.as_str()) != own_reason) {
             if !names.contains(name) {
                 names.push(name.clone());
             }
         }
-        Ok(())
-    })?;
+    }
     let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
     facts.sort_unstable();
     // A provider's own field of such a name and the common one share a column.
     facts.retain(|name| !names.iter().any(|known| known == name));
     let header = FIXED.into_iter().chain(names.iter().map(String::as_str)).chain(facts.iter().copied());
     rows.write_record(header).map_err(io::Error::other)?;
-    each_action(reader, outcomes, &mut |action, _, _| {
+    for action in actions() {
+        let action = action?;
         let account = settings.accounts.get(action.account).map(|account| account.name.clone()).unwrap_or_default();
         let reason = action.reason.map(|reason| reason.name().to_owned()).unwrap_or_default();
         let not_before = action.not_before.map(|at| at.to_string()).unwrap_or_default();
         let fixed = [action.id.clone(), account, action.operation.clone(), reason, not_before];
-        let own_reason = reason_field(&settings, catalog, action);
+        let own_reason = reason_field(&settings, catalog, &action);
         let cells = names.iter().map(|name| match action.parameters.get(name) {
             Some(value) if Some(name.as_str()) != own_reason => cell(value),
-            _ => fact(action, name).unwrap_or_default(),
+            _ => fact(&action, name).unwrap_or_default(),
         });
-        let named = facts.iter().map(|name| fact(action, name).unwrap_or_default());
-        rows.write_record(fixed.into_iter().chain(cells).chain(named)).map_err(io::Error::other)
-    })?;
+        let named = facts.iter().map(|name| fact(&action, name).unwrap_or_default());
+        rows.write_record(fixed.into_iter().chain(cells).chain(named)).map_err(io::Error::other)?;
+    }
     rows.flush()
 }
 

@@ -12,19 +12,19 @@ use crate::journal::{Reader, RunDir, RunFacts};
 use crate::provider::Catalog;
 
 /// Goes on with a run.
-pub fn resume(context: &Context, args: &args::Resume) -> Exit {
+pub fn resume(context: &Context, args: &args::ResumeArgs) -> Exit {
     match resume_run(context, args) {
         Ok(exit) | Err(exit) => exit,
     }
 }
 
-fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
+fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> {
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let reader = run.dir.read().map_err(|error| context.failed(&error))?;
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
     let catalog = catalog_of(context, &facts)?;
     same_documents(context, &facts, &catalog)?;
-    if !args.as_begun {
+    if !args.use_original_inputs {
         same_inputs(context, &run.dir)?;
     }
     // Where nobody is asked, what is left is counted only once: when the run goes on.
@@ -32,7 +32,7 @@ fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
     drop(reader);
     if left > 0 {
         if !context.printer.can_ask() {
-            context.printer.error("there is no terminal to ask on; `--yes` goes ahead without asking");
+            context.printer.error("not a terminal: pass `--yes` to resume without confirmation");
             return Err(Exit::Usage);
         }
         let question = format!("Go on with the {left} actions that are left of {}?", facts.actions);
@@ -68,7 +68,7 @@ fn resume_run(context: &Context, args: &args::Resume) -> Result<Exit, Exit> {
 }
 
 /// How many actions would be gone on with.
-fn left(context: &Context, args: &args::Resume, reader: &Reader) -> Result<u64, Exit> {
+fn left(context: &Context, args: &args::ResumeArgs, reader: &Reader) -> Result<u64, Exit> {
     let overview = reader.overview().map_err(|error| context.failed(&error))?;
     let retried: u64 = args.retry.iter().filter_map(|outcome| overview.outcomes.get(outcome)).sum();
     Ok(overview.waiting + retried)
@@ -80,7 +80,7 @@ fn same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
     for file in &changed {
         context.printer.error(&format!(
             "{}:{}: this file has changed since the run began, and a run goes on with what was checked then; \
-             `--as-begun` does that, a new run takes the change",
+             `--use-original-inputs` does that, a new run takes the change",
             file.path.display(),
             file.line
         ));
@@ -93,6 +93,7 @@ fn same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
 /// # Errors
 /// The exit code; what differs was printed.
 pub fn same_documents(context: &Context, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
+    // Another document may read the same answer otherwise: what the journal holds would get another meaning.
     let mut same = true;
     for (id, digest) in &facts.documents {
         let now = catalog.get(id).map(|provider| hex::encode(provider.digest));

@@ -2,24 +2,28 @@
 
 use super::args;
 use super::carry_out::{Task, carry_out};
-use super::context::Context;
-use super::earlier::Earlier;
+use super::context::{Context, ReadPlan};
 use super::exit::Exit;
 use super::foretell::{Gathered, misses_the_deadline};
 use super::prepare::{senders, simulated_senders};
 use super::preview::preview;
+use super::previous_runs::PreviousRuns;
 use super::simulate::simulator_for;
+use crate::engine::Sender;
 use crate::journal::dir::default_path;
 use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
 use crate::plan::calendar;
+use crate::plan::checked::ReadFile;
 use crate::plan::settings::{BetweenWaves, Deadline, Schedule};
 use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
 use crate::simulator::{KnownTarget, Simulator};
 use crate::time::Clock;
 use crate::view::preview::render;
+use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::rc::Rc;
 use std::time::Duration;
 
 /// Runs a plan.
@@ -33,11 +37,9 @@ pub fn run(context: &Context, args: &args::Run) -> Exit {
 }
 
 fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
-    let directories = context.provider_directories();
-    let catalog = context.catalog(&directories)?;
     let asks = !args.yes && !args.simulate;
     if asks && !context.printer.can_ask() {
-        context.printer.error("there is no terminal to ask on; `--yes` goes ahead without asking");
+        context.printer.error("not a terminal: pass `--yes` to run without confirmation");
         return Err(Exit::Usage);
     }
     let place = args.run_dir.clone().unwrap_or_else(|| default_path("plan", context.clock.now()));
@@ -48,34 +50,10 @@ fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
         context.printer.error(&JournalError::Exists { path: place }.to_string());
         return Err(Exit::Usage);
     }
+    let catalog = context.catalog(&context.provider_directories())?;
     let mut maker = RunMaker::begin(place.parent().unwrap_or(Path::new(""))).map_err(|error| context.failed(&error))?;
-    let made = make(context, args, &catalog, directories, asks, &mut maker);
-    let (facts, files) = match made {
-        Ok(made) => made,
-        Err(exit) => {
-            maker.abandon();
-            return Err(exit);
-        }
-    };
-    // Everything that can fail before the first request fails before the run directory is there.
-    let simulator = if args.simulate {
-        let simulator = simulator_for(context, &facts.settings, &catalog, &args.faults, args.seed);
-        match simulator {
-            Ok(simulator) => Some(simulator),
-            Err(exit) => {
-                maker.abandon();
-                return Err(exit);
-            }
-        }
-    } else {
-        None
-    };
-    let senders = match &simulator {
-        Some(simulator) => simulated_senders(context, &facts.settings, &catalog, simulator),
-        None => senders(context, &facts.settings, &catalog, args.ca_file.as_deref()),
-    };
-    let senders = match senders {
-        Ok(senders) => senders,
+    let Prepared { facts, files, simulator, senders } = match prepare(context, args, &catalog, asks, &mut maker) {
+        Ok(prepared) => prepared,
         Err(exit) => {
             maker.abandon();
             return Err(exit);
@@ -114,80 +92,130 @@ fn run_plan(context: &Context, args: &args::Run) -> Result<Exit, Exit> {
     Ok(exit)
 }
 
-type Made = (RunFacts, Vec<crate::plan::checked::ReadFile>);
+/// What a run begins with.
+struct Prepared {
+    facts: RunFacts,
+    files: Vec<ReadFile>,
+    simulator: Option<Simulator>,
+    senders: Vec<Rc<Sender<HttpTransport>>>,
+}
 
-/// Checks the plan into the maker, and asks.
-fn make(
+/// Checks the plan into the maker, asks, and makes the senders: everything that can fail before the first request fails before the run
+/// directory is there.
+fn prepare(
     context: &Context,
     args: &args::Run,
     catalog: &Catalog,
-    directories: Vec<PathBuf>,
     asks: bool,
     maker: &mut RunMaker,
-) -> Result<Made, Exit> {
+) -> Result<Prepared, Exit> {
+    // A rehearsal repeats nothing.
+    let mut previous =
+        if args.simulate { PreviousRuns::default() } else { PreviousRuns::read(Path::new("runs"), catalog) };
     let mut gathered = asks.then(Gathered::default);
-    let mut failure: Option<JournalError> = None;
-    let mut earlier = if args.simulate { Earlier::default() } else { Earlier::read(Path::new("runs"), catalog) };
-    let mut take = |action: &Action| {
-        // A drill takes place now, whenever the plan is for.
-        let waits = args.simulate && action.not_before.is_some();
-        let now = waits.then(|| Action { not_before: None, ..action.clone() });
-        let action = now.as_ref().unwrap_or(action);
-        if failure.is_none() {
-            failure = maker.add(action).err();
-        }
-        earlier.meet(action);
+    let read = check_into(context, args, catalog, maker, &mut |action| {
+        previous.compare(action);
         if let Some(gathered) = &mut gathered {
             gathered.add(action);
         }
-    };
-    let read = context.plan(&args.source, catalog, &mut take)?;
-    if let Some(error) = failure {
-        return Err(context.failed(&error));
-    }
-    if let Some(digest) = args.digest.as_deref().filter(|digest| *digest != read.plan.digest()) {
-        let ours = read.plan.digest();
-        context
-            .printer
-            .error(&format!("this is another plan than the one previewed: its digest is {ours}, not {digest}"));
-        return Err(Exit::Usage);
-    }
+    })?;
+    same_digest(context, args, &read)?;
     let mut warned = false;
     if !args.simulate {
         in_time(context, read.plan.settings())?;
-        warned = earlier.judge(context, &read, args.new)?;
+        warned = previous.warn(context, &read, args.new)?;
     }
     if let Some(gathered) = gathered {
-        let preview = gathered.preview(&read, catalog, ASSUMED_LATENCY, context.clock.now());
-        context.printer.always(render(&preview).trim_end());
-        let again = if warned { " once more" } else { "" };
-        let late = preview.deadline.as_ref().filter(|deadline| !deadline.met);
-        let late = late.map_or("", |_| " The deadline will be MISSED.");
-        let question = format!("Carry out these {} actions{again}? They cannot be undone.{late}", read.plan.actions());
-        if !context.printer.confirm(&question) {
-            context.printer.error("not confirmed; nothing was sent");
-            return Err(Exit::Usage);
-        }
+        confirm(context, gathered, &read, catalog, warned)?;
     }
-    let settings = if args.simulate {
-        // Nobody needs to be asked before nothing happens.
-        let mut settings = Settings { schedule: Schedule::default(), ..read.plan.settings().clone() };
-        settings.safety.between_waves = BetweenWaves::Pause(Duration::ZERO);
-        settings
-    } else {
-        read.plan.settings().clone()
-    };
+    let settings = read.plan.settings().clone();
     let facts = RunFacts {
-        settings,
+        settings: if args.simulate { rehearsed(settings) } else { settings },
         digest: read.plan.digest().to_owned(),
         actions: read.plan.actions(),
         documents: read.plan.documents().clone(),
         made_at: context.clock.now(),
-        provider_directories: directories,
+        provider_directories: context.provider_directories(),
         simulated: args.simulate,
         issuers: read.plan.issuers().to_vec(),
     };
-    Ok((facts, read.plan.files().to_vec()))
+    let (simulator, senders) = if args.simulate {
+        let simulator = simulator_for(context, &facts.settings, catalog, &args.faults, args.seed)?;
+        let senders = simulated_senders(context, &facts.settings, catalog, &simulator)?;
+        (Some(simulator), senders)
+    } else {
+        (None, senders(context, &facts.settings, catalog, args.ca_file.as_deref())?)
+    };
+    Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders })
+}
+
+/// Checks the plan; its actions go to the maker, and `each` is shown them.
+fn check_into(
+    context: &Context,
+    args: &args::Run,
+    catalog: &Catalog,
+    maker: &mut RunMaker,
+    each: &mut dyn FnMut(&Action),
+) -> Result<ReadPlan, Exit> {
+    let mut failure: Option<JournalError> = None;
+    let mut take = |action: &Action| {
+        // A rehearsal takes place now, whenever the plan is for.
+        let waits = args.simulate && action.not_before.is_some();
+        let now = waits.then(|| Action { not_before: None, ..action.clone() });
+        let action = now.as_ref().unwrap_or(action);
+        // The check goes on: the plan's findings are worth more than the disk's.
+        if failure.is_none() {
+            failure = maker.add(action).err();
+        }
+        each(action);
+    };
+    let read = context.plan(&args.source, catalog, &mut take)?;
+    match failure {
+        Some(error) => Err(context.failed(&error)),
+        None => Ok(read),
+    }
+}
+
+/// Refuses any other plan than the one that `--digest` names.
+fn same_digest(context: &Context, args: &args::Run, read: &ReadPlan) -> Result<(), Exit> {
+    let ours = read.plan.digest();
+    match args.digest.as_deref().filter(|digest| *digest != ours) {
+        None => Ok(()),
+        Some(digest) => {
+            context
+                .printer
+                .error(&format!("this is another plan than the one previewed: its digest is {ours}, not {digest}"));
+            Err(Exit::Usage)
+        }
+    }
+}
+
+/// Shows the preview and asks whether to go on; `warned` where what was said before asks for a second thought.
+fn confirm(
+    context: &Context,
+    gathered: Gathered,
+    read: &ReadPlan,
+    catalog: &Catalog,
+    warned: bool,
+) -> Result<(), Exit> {
+    let preview = gathered.preview(read, catalog, ASSUMED_LATENCY, context.clock.now());
+    context.printer.always(render(&preview).trim_end());
+    let again = if warned { " once more" } else { "" };
+    let late = preview.deadline.as_ref().filter(|deadline| !deadline.met);
+    let late = late.map_or("", |_| " The deadline will be MISSED.");
+    let question = format!("Carry out these {} actions{again}? They cannot be undone.{late}", read.plan.actions());
+    if context.printer.confirm(&question) {
+        return Ok(());
+    }
+    context.printer.error("not confirmed; nothing was sent");
+    Err(Exit::Usage)
+}
+
+/// The settings of a rehearsal: it keeps no schedule, and nobody needs to be asked before nothing happens.
+fn rehearsed(settings: Settings) -> Settings {
+    let mut settings = Settings { schedule: Schedule::default(), ..settings };
+    settings.safety.between_waves = BetweenWaves::Pause(Duration::ZERO);
+    settings
 }
 
 /// Where nobody is asked, a deadline that will be missed is at least told of.
@@ -207,14 +235,15 @@ fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Re
 /// # Errors
 /// Where the run cannot be read.
 pub fn teach(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<(), JournalError> {
-    dir.read()?.histories(|action, _| {
+    for found in dir.read()?.histories() {
+        let (action, _) = found?;
         simulator.learn(&KnownTarget {
             account: facts.settings.accounts[action.account].name.clone(),
             operation: action.operation,
             parameters: (*action.parameters).clone(),
         });
-        Ok(())
-    })
+    }
+    Ok(())
 }
 
 /// Refuses to begin a run whose deadline counts from now and is over before anything could be sent: it could never be resumed.

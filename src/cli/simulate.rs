@@ -3,7 +3,7 @@
 use super::args;
 use super::context::Context;
 use super::exit::Exit;
-use super::signals;
+use super::process::listen_for_signals;
 use crate::plan::Settings;
 use crate::provider::Catalog;
 use crate::provider::model::Window;
@@ -11,7 +11,7 @@ use crate::simulator::{Faults, Options, SimulatedAccount, Simulator, credential_
 use std::sync::Arc;
 
 /// Plays the providers on loopback until it is interrupted.
-pub fn simulate(context: &Context, args: &args::Simulate) -> Exit {
+pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
     let catalog = match context.catalog(&context.provider_directories()) {
         Ok(catalog) => catalog,
         Err(exit) => return exit,
@@ -63,7 +63,7 @@ pub fn simulate(context: &Context, args: &args::Simulate) -> Exit {
     };
     let heard = runtime.block_on(async {
         let (say, mut heard) = tokio::sync::mpsc::unbounded_channel();
-        signals::listen(&say)?;
+        listen_for_signals(&say)?;
         Ok::<_, std::io::Error>(heard.recv().await)
     });
     match heard {

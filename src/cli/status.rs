@@ -1,4 +1,5 @@
-//! `certsweep status`: how far a run is, also while another process carries it out.
+//! `certsweep status`: how far a run is, also while another process carries it out; and the file by which that process tells it. The
+//! journal alone is the promise: the file is gone with the process.
 
 use super::args;
 use super::context::Context;
@@ -6,14 +7,15 @@ use super::exit::Exit;
 use crate::journal::reader::Overview;
 use crate::journal::{RunDir, RunFacts, words};
 use crate::plan::calendar;
-use crate::run::Outcome;
+use crate::run::{Event, Outcome};
 use crate::time::Clock;
-use crate::view::now::{DeadlineNow, Now};
-use crate::view::status::{Outcomes, State, Status, render};
-use std::path::Path;
+use crate::view::RunDeadline;
+use crate::view::progress::Observer;
+use crate::view::status::{DeadlineNow, Now, Outcomes, Recorder, RunState, Status, render};
+use std::path::{Path, PathBuf};
 
 /// Shows how far a run is.
-pub fn status(context: &Context, args: &args::Status) -> Exit {
+pub fn status(context: &Context, args: &args::StatusArgs) -> Exit {
     let read = RunDir::existing(&args.run_dir).and_then(|dir| {
         let running = dir.is_locked()?;
         let reader = dir.read()?;
@@ -46,10 +48,10 @@ fn status_of(
     // A verification may hold the lock of a run that has ended.
     let running = running && overview.finished_at.is_none();
     let state = match (running, overview.finished_at, &overview.stopped) {
-        (true, ..) => State::Running,
-        (false, Some(_), _) => State::Finished,
-        (false, None, Some(_)) => State::Stopped,
-        (false, None, None) => State::Interrupted,
+        (true, ..) => RunState::Running,
+        (false, Some(_), _) => RunState::Finished,
+        (false, None, Some(_)) => RunState::Stopped,
+        (false, None, None) => RunState::Interrupted,
     };
     let ended: u64 =
         overview.outcomes.iter().filter(|(outcome, _)| **outcome != Outcome::Skipped).map(|(_, count)| count).sum();
@@ -91,9 +93,43 @@ fn deadline(facts: &RunFacts, overview: &Overview, now: jiff::Timestamp) -> Opti
     Some(DeadlineNow { at, met, slack_seconds: None })
 }
 
+/// An observer that also tells other processes how the run goes: about once a second it replaces a small file in the run directory.
+pub struct LiveStatusWriter<C> {
+    shown: Box<dyn Observer>,
+    recorder: Recorder,
+    run: PathBuf,
+    clock: C,
+}
+
+impl<C: Clock> LiveStatusWriter<C> {
+    /// Writes beside what `shown` shows.
+    pub fn new(shown: Box<dyn Observer>, run: &Path, clock: C, deadline: Option<RunDeadline>) -> Self {
+        Self { shown, recorder: Recorder::new(deadline), run: run.to_path_buf(), clock }
+    }
+}
+
+impl<C: Clock + Send> Observer for LiveStatusWriter<C> {
+    fn event(&mut self, event: &Event) {
+        self.shown.event(event);
+        self.recorder.event(event);
+        // A bound comes after the tick; a pause is to be seen by who asks right after it.
+        if matches!(event, Event::Tick(_) | Event::Bounded { .. } | Event::RunBegan { .. }) {
+            let now = self.recorder.now(self.clock.now());
+            // A full disk is no reason to stop telling the user: the journal sees to that.
+            drop(serde_json::to_string(&now).map(|text| words::write_now(&self.run, &text)));
+        }
+    }
+}
+
+impl<C> std::fmt::Debug for LiveStatusWriter<C> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("LiveStatusWriter").field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
 /// The command that goes on with a run, where it does not go on by itself and is not at its end.
-pub fn resume_command(path: &Path, state: State) -> Option<String> {
-    let goes_on = matches!(state, State::Stopped | State::Interrupted);
+pub fn resume_command(path: &Path, state: RunState) -> Option<String> {
+    let goes_on = matches!(state, RunState::Stopped | RunState::Interrupted);
     goes_on.then(|| format!("certsweep resume {}", quoted(path)))
 }
 

@@ -4,39 +4,39 @@ use super::args;
 use super::context::Context;
 use super::exit::Exit;
 use super::prepare::senders;
+use super::process::listen_for_signals;
 use super::remaining::catalog_of;
 use super::report::{cells_of, write_reports};
 use super::resume::same_documents;
-use super::signals;
-use super::witnesses::{ToSee, gather};
-use crate::engine::verify::{Case, Ended, Progress, Verification as Asking, verify as ask};
+use super::verify_targets::{ToSee, gather};
+use crate::engine::verify::{Case, Ended, Progress, Verification, verify as ask};
 use crate::engine::{Sender, Word};
 use crate::journal::dir::OpenRun;
-use crate::journal::{JournalError, Reader, RunDir, RunFacts};
+use crate::journal::{Reader, RunDir, RunFacts};
 use crate::provider::Catalog;
 use crate::run::{StopReason, Witness};
 use crate::time::human;
-use crate::view::verification::{Verification, VerifiedAction, Walk, Whole, render};
+use crate::view::verification::{EachVerified, VerificationJson, VerificationSummary, VerifiedAction, render};
 use crate::wire::{HttpOptions, HttpTransport, HttpWorld};
 use std::cell::Cell;
 use std::rc::Rc;
 use tokio::sync::mpsc::unbounded_channel;
 
 /// Asks what the world sees of a run's revocations.
-pub fn verify(context: &Context, args: &args::Verify) -> Exit {
+pub fn verify(context: &Context, args: &args::VerifyArgs) -> Exit {
     match verify_run(context, args) {
         Ok(exit) | Err(exit) => exit,
     }
 }
 
-fn verify_run(context: &Context, args: &args::Verify) -> Result<Exit, Exit> {
+fn verify_run(context: &Context, args: &args::VerifyArgs) -> Result<Exit, Exit> {
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let exit = verify_open_run(context, args, &run);
     run.close();
     exit
 }
 
-fn verify_open_run(context: &Context, args: &args::Verify, run: &OpenRun) -> Result<Exit, Exit> {
+fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) -> Result<Exit, Exit> {
     let reader = Rc::new(run.dir.read().map_err(|error| context.failed(&error))?);
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
     if facts.simulated {
@@ -47,6 +47,7 @@ fn verify_open_run(context: &Context, args: &args::Verify, run: &OpenRun) -> Res
     same_documents(context, &facts, &catalog)?;
     let to_see = gather(context, args, (&run.dir, &reader), &facts, &catalog)?;
     let senders = state_senders(context, args, &facts, &catalog, &to_see)?;
+    // No document declares a limit for lists and responders: a few at a time.
     let options = HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone() };
     let world = HttpWorld::new(&options).map_err(|error| context.failed(&error))?;
     let (ended, signal) = in_rounds(context, args, &facts, (run, &reader), senders, world, &to_see)?;
@@ -55,9 +56,9 @@ fn verify_open_run(context: &Context, args: &args::Verify, run: &OpenRun) -> Res
         context.printer.error(&format!("{account}: {why}"));
     }
     write_reports(&reader, run.dir.path(), args.output.as_deref()).map_err(|error| context.failed(&error))?;
-    let asked: Walk<'_> = &|each| walk(&reader, &facts, &to_see.cases, each);
+    let asked: EachVerified<'_> = &|each| walk(&reader, &facts, &to_see.cases, each);
     let path = run.dir.path().display().to_string();
-    let mut shown = Verification::new(facts.settings.name.clone(), path, to_see.seen_before, to_see.not_well);
+    let mut shown = VerificationSummary::new(facts.settings.name.clone(), path, to_see.seen_before, to_see.not_well);
     asked(&mut |action| shown.take(action)).map_err(|error| context.failed(&error))?;
     let exit = match signal {
         Some(number) => Exit::Signal(number),
@@ -69,7 +70,7 @@ fn verify_open_run(context: &Context, args: &args::Verify, run: &OpenRun) -> Res
     if context.global.json {
         context
             .printer
-            .result_pieces(&Whole { verification: &shown, asked })
+            .result_pieces(&VerificationJson { verification: &shown, asked })
             .map_err(|error| context.failed(&error))?;
     } else {
         context.printer.result(render(&shown).trim_end());
@@ -80,7 +81,7 @@ fn verify_open_run(context: &Context, args: &args::Verify, run: &OpenRun) -> Res
 /// Senders for the accounts whose state calls are asked: only these need credentials.
 fn state_senders(
     context: &Context,
-    args: &args::Verify,
+    args: &args::VerifyArgs,
     facts: &RunFacts,
     catalog: &Catalog,
     to_see: &ToSee,
@@ -100,7 +101,7 @@ fn state_senders(
 
 fn in_rounds(
     context: &Context,
-    args: &args::Verify,
+    args: &args::VerifyArgs,
     facts: &RunFacts,
     (run, reader): (&OpenRun, &Rc<Reader>),
     senders: Vec<Option<Rc<Sender<HttpTransport>>>>,
@@ -116,7 +117,7 @@ fn in_rounds(
     let local = tokio::task::LocalSet::new();
     let ended = local.block_on(&runtime, async {
         let (say, mut said) = unbounded_channel();
-        signals::listen(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        listen_for_signals(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
         let (stop, stopped) = unbounded_channel();
         let number = Rc::clone(&signal);
         tokio::task::spawn_local(async move {
@@ -127,7 +128,7 @@ fn in_rounds(
                 }
             }
         });
-        let verification = Asking {
+        let verification = Verification {
             settings: &facts.settings,
             reader: Rc::clone(reader),
             journal: run.journal.clone(),
@@ -157,9 +158,10 @@ fn in_rounds(
 /// What was seen of each case, as it is kept.
 fn walk(reader: &Reader, facts: &RunFacts, cases: &[Case], each: &mut dyn FnMut(VerifiedAction)) -> Result<(), String> {
     let mut cases = cases.iter().peekable();
-    let walked: Result<(), JournalError> = reader.histories(|action, history| {
-        let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { return Ok(()) };
-        let Some(verified) = history.verified else { return Ok(()) };
+    for found in reader.histories() {
+        let (action, history) = found.map_err(|error| error.to_string())?;
+        let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { continue };
+        let Some(verified) = history.verified else { continue };
         let cells = cells_of(verified);
         let account = facts.settings.accounts.get(action.account);
         each(VerifiedAction {
@@ -170,7 +172,6 @@ fn walk(reader: &Reader, facts: &RunFacts, cases: &[Case], each: &mut dyn FnMut(
             cells,
             was_asked: !case.witnesses.is_empty(),
         });
-        Ok(())
-    });
-    walked.map_err(|error| error.to_string())
+    }
+    Ok(())
 }

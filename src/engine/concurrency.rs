@@ -2,7 +2,8 @@
 //! Little's law) and half as many again, few at first, never more than the provider's document allows. Fewer in flight are fewer in
 //! doubt after a crash. Pure; counts nothing that is in flight.
 
-use super::pace::{Allowed, Moment};
+use super::pace::Allowed;
+use super::timing::Moment;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ impl Slots {
     /// whether all places were taken then.
     pub fn answered(&mut self, at: Moment, latency: Duration, allowed: Option<Allowed>, full: bool) {
         let Some(follows) = &mut self.follows else { return };
-        follows.took(latency);
+        follows.add_latency(latency);
         follows.earned = follows.earned.saturating_add(u32::from(full)).min(self.most.max(FIRST));
         self.now = match allowed {
             Some(allowed) => follows.places(allowed),
@@ -86,7 +87,7 @@ impl Slots {
 }
 
 impl Following {
-    fn took(&mut self, latency: Duration) {
+    fn add_latency(&mut self, latency: Duration) {
         if self.latencies.len() == KEPT {
             self.latencies.pop_front();
         }
@@ -123,7 +124,7 @@ impl Growth {
         };
         self.answers += 1;
         let lasted = at.saturating_sub(began);
-        if self.answers < slots.saturating_mul(2).max(LEAST_ROUND) || lasted.is_zero() {
+        if self.answers < slots.saturating_mul(2).max(MIN_ROUND) || lasted.is_zero() {
             return slots;
         }
         let rate = f64::from(self.answers) / lasted.as_secs_f64();
@@ -162,7 +163,7 @@ const BURST: u32 = 8;
 /// Latencies that are kept, and after how many new ones they are looked through.
 const KEPT: usize = 64;
 const LOOKED_UP_EACH: usize = 8;
-const LEAST_ROUND: u32 = 16;
+const MIN_ROUND: u32 = 16;
 /// Half as many places again must bring at least this much more.
 const WORTH_IT: f64 = 1.1;
 const REST: u32 = 20;

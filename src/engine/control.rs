@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 pub enum Word {
     /// Stop: no new request; those in flight are awaited. A second such word leaves at once.
     Stop(StopReason),
-    /// Nothing new is sent until [`Word::Go`]; look-ups wait too.
+    /// Nothing new is sent until [`Word::Go`]; status queries wait too.
     Pause(Heard),
     /// Go on after a pause, or with the next wave.
     Go(Heard),

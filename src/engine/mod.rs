@@ -1,28 +1,26 @@
 //! Decides what is sent when, and what it meant; has the wire do it; tells the journal before anybody else.
 //!
-//! The decisions are pure: [`pace`] (when may a request go out), [`ready`] (which action is next), [`retry`] (what follows from an
-//! attempt or a look-up), [`safety`] (go on or stop), [`waves`] (how much is let go),
-//! [`reach`] (whether a provider is there). [`attempt`] and [`dispatcher`] do what was decided. Never draws, never
-//! touches a file.
+//! The decisions are pure: [`pace`] (when may a request go out), [`scheduler`] (which action is next), [`retry`] (what follows from an
+//! attempt or a status query), [`safety`] (go on or stop), [`waves`] (how much is let go), [`circuit_breaker`] (whether a provider can
+//! be reached). [`attempt`], [`status_query`] and [`dispatcher`] do what was decided. Never draws, never touches a file.
 
-mod ahead;
 pub mod attempt;
+pub mod circuit_breaker;
 pub mod concurrency;
 pub mod control;
 pub mod dispatcher;
 pub mod forecast;
-pub mod look_up;
 pub mod pace;
-pub mod reach;
-pub mod ready;
 pub mod retry;
 pub mod safety;
+pub mod scheduler;
 pub mod sender;
 mod sent;
 mod start;
-pub mod trip;
+pub mod status_query;
+pub mod step;
+pub mod timing;
 pub mod verify;
-pub mod waits;
 pub mod waves;
 
 pub use control::Word;

@@ -1,6 +1,6 @@
-//! What follows from an attempt or a look-up: the one table that must be right. Pure.
+//! What follows from an attempt or a status query: the one table that must be right. Pure.
 //!
-//! `failed` means: surely no effect. One attempt that may have taken effect taints its action for good; only a look-up that
+//! `failed` means: surely no effect. One attempt that may have taken effect taints its action for good; only a status query that
 //! shows the contrary clears it. An operation whose repetition may cost twice is never sent while its action is tainted.
 
 use crate::journal::ActionState;
@@ -21,7 +21,7 @@ pub struct Rules {
 
 /// What came of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Attempt {
+pub enum AttemptResult {
     /// It surely did not reach the provider.
     NotSent,
     /// It may have, and no whole answer came.
@@ -39,7 +39,7 @@ pub enum Attempt {
 
 /// What follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub enum NextStep {
     /// The action ended.
     End(Outcome),
     /// Another attempt, after a pause.
@@ -62,11 +62,11 @@ pub enum Doubt {
 }
 
 /// What an attempt did at the provider.
-pub fn effect(attempt: Attempt) -> Effect {
+pub fn effect(attempt: AttemptResult) -> Effect {
     match attempt {
-        Attempt::NotSent => Effect::None,
-        Attempt::Lost => Effect::Unknown,
-        Attempt::Answered { meaning, .. } => match meaning {
+        AttemptResult::NotSent => Effect::None,
+        AttemptResult::Lost => Effect::Unknown,
+        AttemptResult::Answered { meaning, .. } => match meaning {
             Meaning::Succeeded | Meaning::PendingApproval => Effect::Done,
             Meaning::AlreadyDone
             | Meaning::Rejected
@@ -81,45 +81,46 @@ pub fn effect(attempt: Attempt) -> Effect {
 
 /// What an attempt costs of `retry.attempts`: one that was throttled, or refused for its credentials or its nonce, costs nothing; nor
 /// does one that was not sent to a provider that was known to be `down`, since that says nothing about the action.
-pub const fn counts(attempt: Attempt, down: bool) -> bool {
+pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
     match attempt {
-        Attempt::NotSent => !down,
-        Attempt::Answered {
-            meaning: Meaning::Throttled | Meaning::RefusedToken | Meaning::RefusedCredentials, ..
+        AttemptResult::NotSent => !down,
+        AttemptResult::Answered {
+            meaning: Meaning::Throttled | Meaning::RefusedToken | Meaning::RefusedCredentials,
+            ..
         } => false,
-        Attempt::Lost | Attempt::Answered { .. } => true,
+        AttemptResult::Lost | AttemptResult::Answered { .. } => true,
     }
 }
 
 /// Whether what follows from an attempt is the same whatever the rules are; finding out what can be looked up takes time.
-pub const fn is_clear(attempt: Attempt) -> bool {
+pub const fn is_clear(attempt: AttemptResult) -> bool {
     use Meaning::{AlreadyDone, PendingApproval, Succeeded};
-    matches!(attempt, Attempt::Answered { meaning: Succeeded | PendingApproval | AlreadyDone, .. })
+    matches!(attempt, AttemptResult::Answered { meaning: Succeeded | PendingApproval | AlreadyDone, .. })
 }
 
 /// What follows from an attempt; `state` is the action's state with this attempt counted and its effect in `tainted`.
-pub fn after_attempt(rules: Rules, attempt: Attempt, state: ActionState) -> Next {
+pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -> NextStep {
     let again = state.counted < rules.attempts;
-    let doubt = if rules.lookup { Next::LookUp(Doubt::Lost) } else { Next::End(Outcome::InDoubt) };
-    let used_up = if state.tainted { doubt } else { Next::End(Outcome::Failed) };
+    let doubt = if rules.lookup { NextStep::LookUp(Doubt::Lost) } else { NextStep::End(Outcome::InDoubt) };
+    let used_up = if state.tainted { doubt } else { NextStep::End(Outcome::Failed) };
     match attempt {
-        Attempt::NotSent if again => Next::Again,
-        Attempt::NotSent => used_up,
-        Attempt::Lost => lost(rules, again, doubt),
-        Attempt::Answered { meaning, status, declared } => match meaning {
-            Meaning::Succeeded => Next::End(Outcome::Succeeded),
-            Meaning::PendingApproval => Next::End(Outcome::PendingApproval),
-            Meaning::AlreadyDone if state.tainted => Next::End(Outcome::Succeeded),
-            Meaning::AlreadyDone => Next::End(Outcome::AlreadyDone),
-            Meaning::Throttled | Meaning::RefusedToken => Next::Hold,
-            Meaning::RefusedCredentials => Next::StopAccount,
-            Meaning::TryLater if again => Next::Again,
+        AttemptResult::NotSent if again => NextStep::Again,
+        AttemptResult::NotSent => used_up,
+        AttemptResult::Lost => lost(rules, again, doubt),
+        AttemptResult::Answered { meaning, status, declared } => match meaning {
+            Meaning::Succeeded => NextStep::End(Outcome::Succeeded),
+            Meaning::PendingApproval => NextStep::End(Outcome::PendingApproval),
+            Meaning::AlreadyDone if state.tainted => NextStep::End(Outcome::Succeeded),
+            Meaning::AlreadyDone => NextStep::End(Outcome::AlreadyDone),
+            Meaning::Throttled | Meaning::RefusedToken => NextStep::Hold,
+            Meaning::RefusedCredentials => NextStep::StopAccount,
+            Meaning::TryLater if again => NextStep::Again,
             Meaning::TryLater => used_up,
             Meaning::Rejected if rules.lookup && (rules.repeat == Repeat::Safe || state.tainted) => {
-                Next::LookUp(if state.tainted { Doubt::Lost } else { Doubt::Refused })
+                NextStep::LookUp(if state.tainted { Doubt::Lost } else { Doubt::Refused })
             }
-            Meaning::Rejected if state.tainted => Next::End(Outcome::InDoubt),
-            Meaning::Rejected => Next::End(Outcome::Rejected),
+            Meaning::Rejected if state.tainted => NextStep::End(Outcome::InDoubt),
+            Meaning::Rejected => NextStep::End(Outcome::Rejected),
             // A gateway that broke down may answer better the next time; an answer that was not understood will not.
             Meaning::Unknown if declared || status >= 500 || status == 408 => lost(rules, again, doubt),
             Meaning::Unknown => doubt,
@@ -127,29 +128,29 @@ pub fn after_attempt(rules: Rules, attempt: Attempt, state: ActionState) -> Next
     }
 }
 
-const fn lost(rules: Rules, again: bool, doubt: Next) -> Next {
+const fn lost(rules: Rules, again: bool, doubt: NextStep) -> NextStep {
     match rules.repeat {
-        Repeat::Safe if again => Next::Again,
+        Repeat::Safe if again => NextStep::Again,
         Repeat::Safe | Repeat::Unsafe => doubt,
     }
 }
 
-/// What follows from a look-up. `refused` is whether the provider's last answer was a refusal.
-pub fn after_lookup(rules: Rules, standing: Standing, refused: bool, state: ActionState) -> Next {
+/// What follows from a status query. `refused` is whether the provider's last answer was a refusal.
+pub fn after_lookup(rules: Rules, standing: Standing, refused: bool, state: ActionState) -> NextStep {
     let again = state.counted < rules.attempts && !refused;
     match standing {
-        Standing::Done if state.tainted => Next::End(Outcome::Succeeded),
-        Standing::Done => Next::End(Outcome::AlreadyDone),
-        Standing::Pending => Next::End(Outcome::PendingApproval),
-        Standing::NotDone if again => Next::Again,
-        Standing::NotDone if refused => Next::End(Outcome::Rejected),
-        Standing::NotDone => Next::End(Outcome::Failed),
-        Standing::Unknown if refused && !state.tainted => Next::End(Outcome::Rejected),
-        Standing::Unknown => Next::End(Outcome::InDoubt),
+        Standing::Done if state.tainted => NextStep::End(Outcome::Succeeded),
+        Standing::Done => NextStep::End(Outcome::AlreadyDone),
+        Standing::Pending => NextStep::End(Outcome::PendingApproval),
+        Standing::NotDone if again => NextStep::Again,
+        Standing::NotDone if refused => NextStep::End(Outcome::Rejected),
+        Standing::NotDone => NextStep::End(Outcome::Failed),
+        Standing::Unknown if refused && !state.tainted => NextStep::End(Outcome::Rejected),
+        Standing::Unknown => NextStep::End(Outcome::InDoubt),
     }
 }
 
-/// What a look-up says about the attempts so far.
+/// What a status query says about the attempts so far.
 pub const fn lookup_effect(standing: Standing) -> Effect {
     match standing {
         Standing::Done | Standing::Pending => Effect::Done,
@@ -159,13 +160,13 @@ pub const fn lookup_effect(standing: Standing) -> Effect {
 }
 
 /// How an action that waits is begun: after a crash, or when `resume --retry` takes it up again, not always by sending.
-pub fn first_step(rules: Rules, state: ActionState) -> Next {
+pub fn first_step(rules: Rules, state: ActionState) -> NextStep {
     if !state.tainted || (rules.repeat == Repeat::Safe && !(state.reopened && rules.lookup)) {
-        Next::Again
+        NextStep::Again
     } else if rules.lookup {
-        Next::LookUp(Doubt::Lost)
+        NextStep::LookUp(Doubt::Lost)
     } else {
-        Next::End(Outcome::InDoubt)
+        NextStep::End(Outcome::InDoubt)
     }
 }
 
@@ -203,9 +204,9 @@ mod tests {
     use super::*;
     use Outcome::{AlreadyDone, Failed, InDoubt, PendingApproval, Rejected, Succeeded};
 
-    const ANSWERS: [(&str, Attempt); 15] = [
-        ("not sent", Attempt::NotSent),
-        ("lost", Attempt::Lost),
+    const ANSWERS: [(&str, AttemptResult); 15] = [
+        ("not sent", AttemptResult::NotSent),
+        ("lost", AttemptResult::Lost),
         ("succeeded", answered(Meaning::Succeeded, 200, true)),
         ("pending", answered(Meaning::PendingApproval, 201, true)),
         ("already", answered(Meaning::AlreadyDone, 409, true)),
@@ -221,15 +222,15 @@ mod tests {
         ("garbage", answered(Meaning::Unknown, 202, false)),
     ];
 
-    const fn answered(meaning: Meaning, status: u16, declared: bool) -> Attempt {
-        Attempt::Answered { meaning, status, declared }
+    const fn answered(meaning: Meaning, status: u16, declared: bool) -> AttemptResult {
+        AttemptResult::Answered { meaning, status, declared }
     }
 
     const fn state(counted: u32, tainted: bool) -> ActionState {
         ActionState { attempts: counted, counted, tainted, reopened: false, phase: crate::journal::Phase::Waiting }
     }
 
-    fn check(repeat: Repeat, lookup: bool, before: bool, last: bool, expected: [Next; 15]) {
+    fn check(repeat: Repeat, lookup: bool, before: bool, last: bool, expected: [NextStep; 15]) {
         let rules = Rules { repeat, lookup, attempts: 3 };
         for ((name, attempt), expected) in ANSWERS.into_iter().zip(expected) {
             let tainted = before || effect(attempt) == Effect::Unknown;
@@ -246,18 +247,18 @@ mod tests {
         }
     }
 
-    const LOST: Next = Next::LookUp(Doubt::Lost);
-    const REFUSED: Next = Next::LookUp(Doubt::Refused);
-    const AGAIN: Next = Next::Again;
+    const LOST: NextStep = NextStep::LookUp(Doubt::Lost);
+    const REFUSED: NextStep = NextStep::LookUp(Doubt::Refused);
+    const AGAIN: NextStep = NextStep::Again;
 
-    const fn end(outcome: Outcome) -> Next {
-        Next::End(outcome)
+    const fn end(outcome: Outcome) -> NextStep {
+        NextStep::End(outcome)
     }
 
     #[test]
     #[rustfmt::skip]
     fn every_cell_of_the_table() {
-        use Next::{Hold, StopAccount};
+        use NextStep::{Hold, StopAccount};
         use Repeat::{Safe, Unsafe};
         let [ok, wait, was, no, fail, doubt] =
             [end(Succeeded), end(PendingApproval), end(AlreadyDone), end(Rejected), end(Failed), end(InDoubt)];
@@ -285,7 +286,7 @@ mod tests {
         {
             let rules = Rules { repeat, lookup, attempts: 3 };
             for (counted, tainted) in [(0, false), (2, true), (3, false)] {
-                assert_eq!(after_attempt(rules, refused, state(counted, tainted)), Next::Hold);
+                assert_eq!(after_attempt(rules, refused, state(counted, tainted)), NextStep::Hold);
             }
         }
     }

@@ -1,17 +1,16 @@
-//! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; prints nothing.
+//! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; knows nothing of single
+//! actions, prints nothing.
 
-use super::attempt::cut;
-use super::look_up::ReadList;
-use super::reach::Came;
+use super::circuit_breaker::Contact;
 use crate::plan::Account;
 use crate::provider::model::Operation;
-use crate::provider::{CredentialReference, Given, Provider, retry_after};
-use crate::run::Ordinal;
+use crate::provider::{CredentialReference, Provider, retry_after};
 use crate::text::safe;
 use crate::wire::{Delivery, Pass, Signer, Transport, WireRequest, request};
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,14 +31,16 @@ pub struct Sender<T> {
     token: Cell<Token>,
     /// How many tokens were fetched so far.
     tokens: Cell<u32>,
-    /// Actions whose last requests were refused for their passes, with how often in a row.
-    refusals: RefCell<HashMap<Ordinal, u32>>,
     /// When the provider's clock was compared with ours last.
     compared: Cell<Option<Timestamp>>,
-    /// Lists that look-ups have read, by what was asked.
-    lists: RefCell<HashMap<String, ReadList>>,
-    /// Held by the one who reads a list: whoever asks the same meanwhile waits, and finds it read.
-    pub(super) reading: tokio::sync::Mutex<()>,
+}
+
+/// Whose requests a provider counts those of an account as.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitOwner<'a> {
+    provider: &'a str,
+    references: &'a BTreeMap<String, CredentialReference>,
+    signer: Option<&'a RefCell<Signer>>,
 }
 
 /// A request as it will be sent, but for its signature.
@@ -69,7 +70,7 @@ pub struct TokenError {
     /// Whether asking again with the same credentials is pointless.
     pub refused: bool,
     /// What became of the request, as far as it tells whether the provider can be reached.
-    pub came: Came,
+    pub contact: Contact,
     /// Whether there were too many requests, and how long to wait where that was said.
     pub throttled: Option<Option<Duration>>,
 }
@@ -89,10 +90,7 @@ impl<T: Transport> Sender<T> {
             transport,
             token: Cell::new(token),
             tokens: Cell::new(0),
-            refusals: RefCell::default(),
             compared: Cell::new(None),
-            lists: RefCell::default(),
-            reading: tokio::sync::Mutex::new(()),
         }
     }
 
@@ -102,18 +100,20 @@ impl<T: Transport> Sender<T> {
         Self { made_up: true, ..self }
     }
 
-    /// Whether the provider counts the requests of both as one's, since they use the same credentials; where those are made up,
-    /// their references tell.
-    pub fn shares_limits_with(&self, other: &Self) -> bool {
-        let same = match self.made_up {
-            true => self.references == other.references && !self.references.is_empty(),
-            false => self.signer.borrow().is_same(&other.signer.borrow()),
-        };
-        same && self.provider.id == other.provider.id
+    /// Whose requests the provider counts these as.
+    pub fn limit_owner(&self) -> LimitOwner<'_> {
+        let signer = (!self.made_up).then_some(&self.signer);
+        LimitOwner { provider: &self.provider.id, references: &self.references, signer }
+    }
+
+    /// The place in the provider's document of the operation that actions ask for by this name; a plan that was checked names no other.
+    pub fn find_action(&self, name: &str) -> Option<usize> {
+        let is_named = |operation: &Operation| operation.action.is_some() && operation.name == name;
+        self.provider.operations.iter().position(is_named)
     }
 
     /// The request that an operation makes of its parameters.
-    pub fn make(&self, operation: &Operation, parameters: &impl Given) -> Unsigned {
+    pub fn make(&self, operation: &Operation, parameters: &Map<String, Value>) -> Unsigned {
         let request = request::build(&self.base_url, operation, parameters);
         Unsigned { request, own_key: operation.own_key(parameters) }
     }
@@ -143,45 +143,32 @@ impl<T: Transport> Sender<T> {
         self.lacks_token() || self.signer.borrow().lacks_pass()
     }
 
-    /// A request of an action was refused for its pass alone. Whether that may be for ever: it was so too often in a row.
-    pub fn pass_refused(&self, ordinal: Ordinal) -> bool {
-        let mut refusals = self.refusals.borrow_mut();
-        let times = refusals.entry(ordinal).or_default();
-        *times += 1;
-        *times > MOST_REFUSALS
-    }
-
-    /// A request of an action was answered otherwise.
-    pub fn pass_taken(&self, ordinal: Ordinal) {
-        self.refusals.borrow_mut().remove(&ordinal);
-    }
-
     /// Asks the next thing that is needed before anything can be sent, and keeps it for as long as it serves.
     ///
     /// # Errors
     /// Why there is none.
     pub async fn fetch_token(&self, at: Timestamp) -> Result<(), TokenError> {
-        let error = |cause: String, refused, came| TokenError { cause, refused, came, throttled: None };
+        let error = |cause: String, refused, contact| TokenError { cause, refused, contact, throttled: None };
         let next = self.signer.borrow_mut().token_request();
         let request = match next {
             None => return Ok(()),
-            Some(request) => request.map_err(|why| error(why.to_string(), true, Came::Answered))?,
+            Some(request) => request.map_err(|why| error(why.to_string(), true, Contact::Answered))?,
         };
         let what = format!("{} {}", request.method, request.url);
         let answer = match self.deliver(request).await {
             Delivery::Answered(answer) => answer,
             Delivery::Lost(cause) => {
-                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Came::Lost));
+                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::Lost));
             }
             Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
-                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Came::NotSent));
+                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::NotSent));
             }
         };
         let refused = !matches!(answer.status, 408 | 429 | 500..);
         let wait = answer.header("retry-after").and_then(|text| retry_after::read(text, at));
         let throttled = (answer.status == 429 || (answer.status == 503 && wait.is_some())).then_some(wait);
         let taken = self.signer.borrow_mut().take_token(&answer);
-        taken.map_err(|cause| TokenError { throttled, ..error(cut(self.mask(&cause)), refused, Came::Answered) })?;
+        taken.map_err(|cause| TokenError { throttled, ..error(self.excerpt(&cause), refused, Contact::Answered) })?;
         self.token.set(Token::Fresh);
         self.tokens.set(self.tokens.get().saturating_add(1));
         Ok(())
@@ -217,7 +204,7 @@ impl<T: Transport> Sender<T> {
 
     /// Whether it is time to compare the provider's clock with ours again: a date is not read in every one of a thousand answers a second.
     pub fn compares_clocks(&self, at: Timestamp) -> bool {
-        let due = self.compared.get().is_none_or(|last| at.duration_since(last).abs() >= BETWEEN_CLOCKS);
+        let due = self.compared.get().is_none_or(|last| at.duration_since(last).abs() >= CLOCK_COMPARISON_INTERVAL);
         if due {
             self.compared.set(Some(at));
         }
@@ -229,7 +216,7 @@ impl<T: Transport> Sender<T> {
         let line = followed.then(|| format!("{}: {} {}", safe::terminal(&self.name), request.method, request.url));
         let delivery = self.transport.send(request).await;
         if let Some(line) = line {
-            self.tell(&line, &delivery);
+            self.trace(&line, &delivery);
         }
         if let Delivery::Answered(answer) = &delivery {
             self.signer.borrow_mut().hear(answer);
@@ -238,7 +225,7 @@ impl<T: Transport> Sender<T> {
     }
 
     /// For whoever follows every request. Answers' own words are told with the actions' ends, masked and made safe.
-    fn tell(&self, line: &str, delivery: &Delivery) {
+    fn trace(&self, line: &str, delivery: &Delivery) {
         match delivery {
             Delivery::Answered(answer) => tracing::debug!("{line} -> HTTP {}", answer.status),
             Delivery::Lost(cause) => tracing::debug!("{line} -> no answer: {}", self.mask(cause)),
@@ -248,23 +235,43 @@ impl<T: Transport> Sender<T> {
         }
     }
 
-    /// Takes the list that was read for this question; an empty one where none was.
-    pub(super) fn take_list(&self, question: &str) -> ReadList {
-        self.lists.borrow_mut().remove(question).unwrap_or_default()
-    }
-
-    /// Keeps a list for those who ask the same.
-    pub(super) fn keep_list(&self, question: String, list: ReadList) {
-        self.lists.borrow_mut().insert(question, list);
-    }
-
     /// Foreign text with every credential of this account masked.
     pub fn mask(&self, text: &str) -> String {
         self.signer.borrow().mask(text)
     }
+
+    /// As much of a provider's text as is kept, masked: the journal is no place for a web page. Masked before it is cut, since a
+    /// credential that the cut divides would not be known any more.
+    pub fn excerpt(&self, text: &str) -> String {
+        let mut text = self.mask(text);
+        if text.len() > MAX_EXCERPT
+            && let Some((end, _)) = text.char_indices().nth(MAX_EXCERPT)
+        {
+            text.truncate(end);
+            text.push('…');
+        }
+        text
+    }
+}
+
+impl<'a> LimitOwner<'a> {
+    /// Of an account whose credentials are not resolved.
+    pub fn of_account(account: &'a Account) -> Self {
+        LimitOwner { provider: &account.provider, references: &account.credentials, signer: None }
+    }
+
+    /// Whether the provider counts the requests of both as one's: they use the same credentials. Where these are not at hand (in a
+    /// forecast, with a simulator), the references to them tell.
+    pub fn shares_limits_with(self, other: Self) -> bool {
+        let same = match (self.signer, other.signer) {
+            (Some(one), Some(other)) => one.borrow().is_same(&other.borrow()),
+            _ => self.references == other.references && !self.references.is_empty(),
+        };
+        same && self.provider == other.provider
+    }
 }
 
 /// A clock that runs away does so slowly.
-const BETWEEN_CLOCKS: SignedDuration = SignedDuration::from_secs(1);
-/// Passes of one action that are refused in a row before it counts as an attempt that came to nothing.
-const MOST_REFUSALS: u32 = 10;
+const CLOCK_COMPARISON_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
+/// Characters of a provider's text that are kept.
+const MAX_EXCERPT: usize = 1000;

@@ -25,7 +25,7 @@ pub(super) struct Sent {
     present: Present,
     /// Longer ago than this is of no account.
     longest: Duration,
-    /// The longest time between a look-up's record and its answer, which is not recorded.
+    /// The longest time between a status query's record and its answer, which is not recorded.
     timeout: Duration,
     /// The boot that each process's steady clock counted from.
     boots: HashMap<u64, Option<String>>,
@@ -33,11 +33,11 @@ pub(super) struct Sent {
     pub(super) began_at: Option<Timestamp>,
     /// Attempts, each by how long ago it was answered at the latest.
     pub(super) attempts: Vec<(Ordinal, Duration)>,
-    /// Look-ups and requests for tokens, by account, the same way.
+    /// Status queries and requests for tokens, by account, the same way.
     pub(super) asked: Vec<(usize, Duration)>,
     /// What was learnt last of each account's real limit.
     pub(super) learnt: HashMap<usize, Vec<Window>>,
-    /// The windows that `certsweep pace` has set, by account: they hold on.
+    /// The windows that `certsweep set-rate` has set, by account: they hold on.
     pub(super) limits: HashMap<usize, Vec<Window>>,
     /// The action whose attempt has no end yet.
     open: Option<Ordinal>,
@@ -106,10 +106,10 @@ impl Sent {
     /// clock, which may have been set meanwhile, but surely not longer ago than the machine runs.
     fn age(&self, kept: &Kept) -> Duration {
         let boot = self.boots.get(&kept.process()).and_then(Option::as_ref);
-        if let (Some(steady), Some(boot)) = (kept.steady, boot)
+        if let Some(boot) = boot
             && self.present.boot.as_ref() == Some(boot)
         {
-            return self.present.steady.saturating_sub(steady);
+            return self.present.steady.saturating_sub(kept.steady);
         }
         let wall = Duration::try_from(self.present.wall.duration_since(kept.record.at())).unwrap_or_default();
         if self.present.boot.is_some() { wall.min(self.present.steady) } else { wall }
@@ -127,8 +127,8 @@ mod tests {
     }
 
     /// Began with a boot, an attempt of action 0 that ended at a second of the wall and one of the steady clock, one of action 1
-    /// without an end, and a look-up.
-    fn records(boot: Option<&str>, wall: i64, steady: Option<u64>) -> Vec<Kept> {
+    /// without an end, and a status query.
+    fn records(boot: Option<&str>, wall: i64, steady: u64) -> Vec<Kept> {
         let answer = Reply::default();
         let records = [
             (1, Record::Began { at: at(0), version: String::new(), boot: boot.map(str::to_owned) }),
@@ -137,7 +137,7 @@ mod tests {
             (5, Record::Ended { ordinal: 0, at: at(wall), outcome: Outcome::Succeeded, answer }),
             (4, Record::Intent { ordinal: 1, attempt: 1, at: at(wall) }),
         ];
-        let kept = |(seq, record)| Kept { seq: (1_u64 << 40) + seq, steady: steady.map(Duration::from_secs), record };
+        let kept = |(seq, record)| Kept { seq: (1_u64 << 40) + seq, steady: Duration::from_secs(steady), record };
         records.into_iter().map(kept).collect()
     }
 
@@ -150,16 +150,16 @@ mod tests {
         };
         for (present, records, expected) in [
             // The same boot: the steady clock tells, wherever the wall clock was.
-            (now(Some("a")), records(Some("a"), 990, Some(480)), 20),
-            (now(Some("a")), records(Some("a"), 0, Some(480)), 20),
-            (now(Some("a")), records(Some("a"), 5000, Some(480)), 20),
+            (now(Some("a")), records(Some("a"), 990, 480), 20),
+            (now(Some("a")), records(Some("a"), 0, 480), 20),
+            (now(Some("a")), records(Some("a"), 5000, 480), 20),
             // Another boot: the wall clock, but not longer ago than this boot.
-            (now(Some("b")), records(Some("a"), 900, Some(480)), 100),
-            (now(Some("b")), records(Some("a"), 0, Some(480)), 500),
-            (now(Some("b")), records(Some("a"), 5000, Some(480)), 0),
-            // No boot is known, or the record has no steady clock.
-            (now(None), records(None, 200, Some(480)), 800),
-            (now(Some("a")), records(None, 600, None), 400),
+            (now(Some("b")), records(Some("a"), 900, 480), 100),
+            (now(Some("b")), records(Some("a"), 0, 480), 500),
+            (now(Some("b")), records(Some("a"), 5000, 480), 0),
+            // No boot is known.
+            (now(None), records(None, 200, 480), 800),
+            (now(Some("a")), records(None, 600, 480), 400),
         ] {
             let mut sent = Sent::new(present.clone(), Duration::from_secs(2000), Duration::from_secs(5));
             records.iter().for_each(|kept| sent.take(kept));
@@ -176,7 +176,7 @@ mod tests {
         let present = Present { wall: at(1000), steady: Duration::ZERO, boot: None };
         let mut sent = Sent::new(present, Duration::ZERO, Duration::ZERO);
         for (seq, windows) in [(1, vec!["40/5s".to_owned()]), (2, vec!["33/5s".to_owned(), "nonsense".to_owned()])] {
-            sent.take(&Kept { seq, steady: None, record: Record::Learnt { account: 1, windows, at: at(0) } });
+            sent.take(&Kept { seq, steady: Duration::ZERO, record: Record::Learnt { account: 1, windows, at: at(0) } });
         }
         assert_eq!(sent.learnt[&1], [Window::parse("33/5s").unwrap()]);
     }

@@ -1,11 +1,11 @@
 //! How a process begins a run or goes on with it: the same fold for both. What an earlier process left in flight is in doubt from
 //! here on; what `--retry` names is taken up again, with all that was skipped because of it; what it sent counts in the windows.
 
-use super::attempt;
-use super::look_up::Doubted;
-use super::retry::{self, Next};
+use super::retry::{self, NextStep};
 use super::sender::Sender;
 use super::sent::{Present, Sent};
+use super::status_query::DoubtfulAction;
+use super::step;
 use crate::journal::{ActionState, JournalError, Phase, Queue, Reader, Record, Reply, States};
 use crate::plan::Settings;
 use crate::provider::model::Window;
@@ -23,8 +23,8 @@ pub(super) struct Start {
     pub(super) states: States,
     /// What is to be written before anything else.
     pub(super) records: Vec<Record>,
-    /// Actions that begin with a look-up.
-    pub(super) doubts: HashMap<Ordinal, Doubted>,
+    /// Actions that begin with a status query.
+    pub(super) doubts: HashMap<Ordinal, DoubtfulAction>,
     /// Every action, in plan order.
     pub(super) queue: Queue,
     /// Actions that are still to be done, by account.
@@ -33,7 +33,7 @@ pub(super) struct Start {
     pub(super) sent: Vec<Vec<Duration>>,
     /// What earlier processes have learnt of the real limits, by account.
     pub(super) learnt: HashMap<usize, Vec<Window>>,
-    /// The windows that `certsweep pace` has set, by account.
+    /// The windows that `certsweep set-rate` has set, by account.
     pub(super) limits: HashMap<usize, Vec<Window>>,
     /// When the run began.
     pub(super) began_at: Timestamp,
@@ -159,7 +159,7 @@ impl Start {
         }
     }
 
-    /// Actions that may have taken effect begin with a look-up, or end at once, where they must not be sent again.
+    /// Actions that may have taken effect begin with a status query, or end at once, where they must not be sent again.
     fn doubt<T: Transport>(
         &mut self,
         reader: &Reader,
@@ -170,16 +170,20 @@ impl Start {
         for (ordinal, state) in self.states.whose(|state| state.tainted && state.phase == Phase::Waiting) {
             let action = reader.to_send(ordinal)?;
             let Some(sender) = senders.get(action.account) else { continue };
-            let Some(rules) = attempt::rules(sender, &action, None, settings.retry.attempts) else { continue };
+            let Some(operation) = sender.find_action(&action.operation) else { continue };
+            let operation = &sender.provider.operations[operation];
+            let rules = step::rules(sender, operation, &action, None, settings.retry.attempts);
             let reply =
                 Reply { message: Some("an earlier attempt was left without an answer".to_owned()), ..Reply::default() };
             match retry::first_step(rules, state) {
-                Next::LookUp(_) => drop(self.doubts.insert(ordinal, Doubted { reply, ..Doubted::default() })),
-                Next::End(outcome) => {
-                    let answer = attempt::closing(sender, &action, outcome, true, reply);
+                NextStep::LookUp(_) => {
+                    drop(self.doubts.insert(ordinal, DoubtfulAction { reply, ..DoubtfulAction::default() }))
+                }
+                NextStep::End(outcome) => {
+                    let answer = step::closing_reply(sender, operation, &action, outcome, true, reply);
                     self.write(ordinal, Record::Ended { ordinal, at, outcome, answer });
                 }
-                Next::Again | Next::Hold | Next::StopAccount => {}
+                NextStep::Again | NextStep::Hold | NextStep::StopAccount => {}
             }
         }
         Ok(())

@@ -148,10 +148,7 @@ pub fn bounds(sizes: &[WaveSize], actions: u64) -> Vec<u64> {
 mod tests {
     use super::*;
 
-    use crate::engine::ready::Turn;
-    use crate::engine::ready::testing::{ready, start};
     use WaveSize::{Count, Share};
-    use std::time::Duration;
 
     fn queue(needs: &[&[u64]]) -> Queue {
         let mut queue = Queue::default();
@@ -216,25 +213,5 @@ mod tests {
         assert!(!waves.has_ended(), "after the last there is nothing to go on with");
         let one = Waves::new(&[], &queue(&[&[] as &[u64]; 2]));
         assert!(!one.are_there() && one.may_go(1) && !one.has_ended());
-    }
-
-    #[test]
-    fn a_wave_waits_for_the_end_of_the_one_before() {
-        let queue = queue(&[&[], &[0], &[], &[1]]);
-        let waves = Waves::new(&[Count(2), Share(1.0)], &queue);
-        let mut ready = ready(&[4], 0).in_waves(waves);
-        for action in queue.iter() {
-            ready.add(action.ordinal, 0, action.needs, None);
-        }
-        assert_eq!([ready.next(Duration::ZERO), ready.next(Duration::ZERO)], [start(0, 0), Turn::WaitForAnswer]);
-        ready.stepped(0);
-        ready.ended(0, true);
-        assert!(!ready.waves().has_ended(), "what needed it is of the same wave");
-        assert_eq!(ready.next(Duration::ZERO), start(1, 0));
-        ready.stepped(0);
-        assert!(ready.ended(1, false) == [3] && ready.waves().has_ended());
-        assert_eq!(ready.next(Duration::ZERO), Turn::Idle, "nothing goes without a word");
-        ready.next_wave();
-        assert_eq!([ready.next(Duration::ZERO), ready.next(Duration::ZERO)], [start(2, 0), Turn::WaitForAnswer]);
     }
 }

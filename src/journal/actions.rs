@@ -38,7 +38,9 @@ impl ToSend {
             account: usize::try_from(row.get::<_, i64>(2)?).map_err(|error| wrong("account", &error))?,
             operation: row.get(3)?,
             target: row.get(4)?,
-            parameters: Parameters::kept(row.get(5)?),
+            // Now, not when it is sent: of parameters that cannot be read neither a request nor a look-up may be made.
+            parameters: Parameters::parse(row.get_ref(5)?.as_str().map_err(|error| wrong("parameters", &error))?)
+                .map_err(|error| wrong("parameters", &error))?,
         })
     }
 }
@@ -105,7 +107,7 @@ impl RawAction {
                 Some(name) => Some(crate::pki::RevocationReason::parse(name).ok_or_else(|| wrong("reason", name))?),
                 None => None,
             },
-            parameters: Parameters::parse(self.parameters).map_err(|error| wrong("parameters", &error))?,
+            parameters: Parameters::parse(&self.parameters).map_err(|error| wrong("parameters", &error))?,
             needs: list(self.needs).map_err(|error| wrong("needs", &error))?,
             not_before: match &self.not_before {
                 Some(text) => Some(text.parse().map_err(|error| wrong("not_before", &error))?),

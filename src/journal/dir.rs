@@ -7,22 +7,21 @@
 //!   inputs/        copies of the plan and of every file that it names
 //!   lock           held by the process that works on the run
 //!   reserve        room on the disk for the ends of what is in flight; there while a process works on the run
-//!   now.json       how the run goes; there while a process works on the run (see [`super::words`])
-//!   words/         what it is told meanwhile
+//!   live.json      how the run goes; there while a process works on the run (see [`super::live_control`])
+//!   commands/      what it is told to do meanwhile
 //!   report.csv     written when the run ends or stops
 //! ```
 
+use super::files::{private_dir, private_file, sync};
 use super::inputs::{self, Changed, Inputs};
-use super::inserting::Inserter;
-use super::reader::{Reader, RunFacts};
-use super::shape::{self, Shape};
-use super::syncing::Syncing;
-use super::{Journal, JournalError, schema};
+use super::reader::{FACTS, OPERATIONS, Reader, RunFacts};
+use super::{Journal, JournalError, action_rows, schema};
 use crate::plan::Action;
 use crate::plan::checked::ReadFile;
 use jiff::Timestamp;
+use rusqlite::Connection;
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
@@ -37,9 +36,11 @@ pub struct RunDir {
 pub struct RunMaker {
     making: PathBuf,
     made_parent: bool,
-    inserter: Inserter,
+    /// In one transaction until the end.
+    connection: Connection,
     needs_seen: bool,
-    shape: Shape,
+    /// Accounts, each with an operation that actions of it ask for: whoever begins the run need not look for them in all rows.
+    operations: Vec<(usize, String)>,
     lock: File,
 }
 
@@ -74,18 +75,12 @@ impl RunMaker {
                 Err(error) => return Err(error),
             }
         };
+        // Held while the directory is made, so that another process does not take it for one that was abandoned.
         let lock = lock(&making)?;
         private_dir(&making.join(INPUTS))?;
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
-        Ok(Self {
-            making,
-            made_parent,
-            inserter: Inserter::new(connection),
-            needs_seen: false,
-            shape: Shape::default(),
-            lock,
-        })
+        Ok(Self { making, made_parent, connection, needs_seen: false, operations: Vec::new(), lock })
     }
 
     /// Takes the next action.
@@ -94,8 +89,12 @@ impl RunMaker {
     /// Where it cannot be written.
     pub fn add(&mut self, action: &Action) -> Result<(), JournalError> {
         self.needs_seen |= !action.needs.is_empty();
-        self.shape.add(action);
-        self.inserter.add(action).map_err(JournalError::database(&self.making))
+        let same =
+            |(account, operation): &(usize, String)| *account == action.account && *operation == action.operation;
+        if !self.operations.iter().any(same) {
+            self.operations.push((action.account, action.operation.clone()));
+        }
+        action_rows::insert(&self.connection, action).map_err(JournalError::database(&self.making))
     }
 
     /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place, whole. Where that fails,
@@ -117,19 +116,23 @@ impl RunMaker {
         let unwritable =
             |error: serde_json::Error| JournalError::Unreadable { path: database.clone(), what: error.to_string() };
         let text = serde_json::to_string(facts).map_err(unwritable)?;
-        let shape = serde_json::to_string(&self.shape).map_err(unwritable)?;
-        let connection = self.inserter.finish().map_err(JournalError::database(&database))?;
+        let operations = serde_json::to_string(&self.operations).map_err(unwritable)?;
+        let connection = self.connection;
         let write = || -> rusqlite::Result<()> {
-            connection.execute("INSERT INTO run VALUES ('facts', ?1), (?2, ?3)", [&text, shape::KEY, &shape])?;
+            let constants = [FACTS, &text, OPERATIONS, &operations];
+            connection.execute("INSERT INTO run VALUES (?1, ?2), (?3, ?4)", constants)?;
+            // Only `needs` names actions by their ids; an index of a million would cost time and room for nothing.
             if self.needs_seen {
                 connection.execute_batch("CREATE INDEX action_by_id ON action (id);")?;
             }
+            // The mode is kept in the file: whoever reads it first need not be allowed to write it.
             connection.execute_batch("COMMIT; PRAGMA journal_mode = WAL;")
         };
         write().map_err(JournalError::database(&database))?;
         connection.close().map_err(|(_, source)| JournalError::Database { path: database.clone(), source })?;
         inputs::copy(&self.making.join(INPUTS), files)?;
         make_reserve(&self.making.join(RESERVE), facts.actions)?;
+        // A rename may come to the disk before what it names: after a power cut there must be no run directory with an empty database.
         sync(&database)?;
         sync(&self.making.join(INPUTS))?;
         sync(&self.making)?;
@@ -141,6 +144,7 @@ impl RunMaker {
         let renamed = fs::rename(&self.making, target);
         renamed.map_err(JournalError::file(target, "putting the run directory at its place"))?;
         drop(self.lock);
+        // And the rename is on the disk only once the directory above is.
         let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
         sync(parent.unwrap_or(Path::new(".")))?;
         Ok(RunDir { path: target.to_path_buf() })
@@ -148,10 +152,9 @@ impl RunMaker {
 
     /// Gives up: nothing is left.
     pub fn abandon(self) {
-        let (making, made_parent) = (self.making.clone(), self.made_parent);
-        // Its thread must have written its last before the directory goes.
-        drop(self.inserter.finish());
-        drop(self.lock);
+        let Self { making, made_parent, connection, lock, .. } = self;
+        // Some systems remove no file that is open.
+        drop((connection, lock));
         // What cannot be removed now is removed by the next run; a `runs/` that was made for nothing goes too.
         drop(fs::remove_dir_all(&making));
         if made_parent {
@@ -272,37 +275,9 @@ pub fn default_path(plan_name: &str, at: Timestamp) -> PathBuf {
     let name: String = plan_name
         .chars()
         .map(|letter| if letter.is_alphanumeric() || matches!(letter, '-' | '_' | '.') { letter } else { '-' })
-        .take(LONGEST_NAME)
+        .take(MAX_NAME)
         .collect();
     Path::new("runs").join(format!("{}-{name}", at.strftime("%Y%m%dT%H%M%S%3fZ")))
-}
-
-/// Writes a file whole or not at all: beside its place, synced, then renamed. Private to the user.
-///
-/// # Errors
-/// Where it cannot be written, or `write` says so.
-pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), JournalError> {
-    let synced = |file: File| {
-        let mut file = io::BufWriter::new(Syncing::new(file));
-        write(&mut file)?;
-        file.into_inner().map_err(io::IntoInnerError::into_error)?.finish()
-    };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    put_whole(path, synced)
-        .and_then(|()| File::open(directory)?.sync_all())
-        .map_err(JournalError::file(path, "writing"))
-}
-
-/// Writes a file beside its place and renames it: there is the old one, or the new one whole. Private to the user; synced only where
-/// `write` does.
-pub(super) fn put_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>) -> io::Result<()> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let beside = path.with_file_name(format!(".{name}.{}.part", std::process::id()));
-    let put = private_file(&beside).and_then(write).and_then(|()| {
-        #[expect(clippy::disallowed_methods, reason = "this is the wrapper that the lint asks for")]
-        fs::rename(&beside, path)
-    });
-    put.inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
 /// The run directories in a directory, in the order of their names; none where it cannot be read.
@@ -346,7 +321,7 @@ fn lock(directory: &Path) -> Result<File, JournalError> {
 
 /// Takes up room on the disk, so that the ends of what is in flight and the report find some when the disk is full.
 fn make_reserve(path: &Path, actions: u64) -> Result<(), JournalError> {
-    let size = RESERVE_SMALLEST.saturating_add(actions.saturating_mul(RESERVE_PER_ACTION)).min(RESERVE_LARGEST);
+    let size = MIN_RESERVE.saturating_add(actions.saturating_mul(RESERVE_PER_ACTION)).min(MAX_RESERVE);
     let fill = || -> io::Result<()> {
         let mut file = private_file(path)?;
         if !allocate(&file, size)? {
@@ -374,29 +349,6 @@ fn allocate(_: &File, _: u64) -> io::Result<bool> {
     Ok(false)
 }
 
-fn sync(path: &Path) -> Result<(), JournalError> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(JournalError::file(path, "syncing"))
-}
-
-#[cfg(unix)]
-fn private_dir(path: &Path) -> Result<(), JournalError> {
-    use std::os::unix::fs::DirBuilderExt;
-    fs::DirBuilder::new().mode(0o700).create(path).map_err(JournalError::file(path, "making the directory"))
-}
-
-#[cfg(not(unix))]
-fn private_dir(path: &Path) -> Result<(), JournalError> {
-    fs::create_dir(path).map_err(JournalError::file(path, "making the directory"))
-}
-
-pub(super) fn private_file(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
 const DATABASE: &str = "run.sqlite";
 const INPUTS: &str = "inputs";
 const LOCK: &str = "lock";
@@ -406,12 +358,12 @@ const LOCK_TRIES: u32 = 5;
 /// The pause between.
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);
 /// Bytes that are reserved in any case: for a thousand ends.
-const RESERVE_SMALLEST: u64 = 512 * 1024;
+const MIN_RESERVE: u64 = 512 * 1024;
 /// Bytes that are reserved for an action's row in the report.
 const RESERVE_PER_ACTION: u64 = 300;
 /// Bytes that are reserved at most.
-const RESERVE_LARGEST: u64 = 64 * 1024 * 1024;
+const MAX_RESERVE: u64 = 64 * 1024 * 1024;
 /// What the names of half-made run directories begin with.
 const MAKING: &str = ".making-";
 /// Characters of a plan's name that go into a run directory's.
-const LONGEST_NAME: usize = 60;
+const MAX_NAME: usize = 60;

@@ -44,6 +44,14 @@ pub enum JournalError {
         /// Its format version.
         version: i32,
     },
+    /// A certsweep from before the first release wrote it, whose format is not read any more.
+    #[error("{}: written by a development version of certsweep (format {version}); finish this run with the certsweep that began it", path.display())]
+    Older {
+        /// The path.
+        path: PathBuf,
+        /// Its format version.
+        version: i32,
+    },
     /// Another process has it.
     #[error("{}: another certsweep process is working on this run", path.display())]
     Locked {
@@ -69,6 +77,31 @@ pub enum JournalError {
     /// The journal's thread is gone, after an earlier failure.
     #[error("the journal is closed after an earlier failure")]
     Closed,
+}
+
+/// Why a row of the database cannot be taken for what it stands for.
+pub(super) enum RowError {
+    /// The database failed.
+    Database(rusqlite::Error),
+    /// It says this, which this program does not write.
+    Content(String),
+}
+
+impl From<rusqlite::Error> for RowError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl RowError {
+    /// The error of the run whose database has the row.
+    pub(super) fn at(self, path: &Path) -> JournalError {
+        let path = path.to_path_buf();
+        match self {
+            Self::Database(source) => JournalError::Database { path, source },
+            Self::Content(what) => JournalError::Unreadable { path, what },
+        }
+    }
 }
 
 impl JournalError {

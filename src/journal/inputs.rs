@@ -1,7 +1,7 @@
 //! The copies of a plan's files in its run directory, and whether the files have changed since. Reads and writes files; knows no plan.
 
 use super::JournalError;
-use super::dir::private_file;
+use super::files::private_file;
 use crate::plan::ReadFile;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -87,13 +87,9 @@ pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
 
 fn index(directory: &Path) -> Result<Vec<Copied>, JournalError> {
     let path = directory.join(INDEX);
-    match File::open(&path) {
-        Ok(file) => serde_json::from_reader(BufReader::new(file))
-            .map_err(|error| JournalError::Unreadable { path, what: error.to_string() }),
-        // Runs of earlier versions have none.
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(error) => Err(JournalError::file(&path, "reading")(error)),
-    }
+    let file = File::open(&path).map_err(JournalError::file(&path, "reading"))?;
+    serde_json::from_reader(BufReader::new(file))
+        .map_err(|error| JournalError::Unreadable { path, what: error.to_string() })
 }
 
 /// The first line in which two texts differ, from 1.
@@ -108,7 +104,7 @@ fn first_difference(mut one: impl BufRead, mut other: impl BufRead) -> io::Resul
         let (left, right) = (&left[..length], &right[..length]);
         // Lines are looked at only where a block differs: a plan may have a million of them.
         let same = if left == right { length } else { left.iter().zip(right).take_while(|(a, b)| a == b).count() };
-        line += memchr::memchr_iter(b'\n', &left[..same]).count() as u64;
+        line += left[..same].iter().map(|byte| u64::from(*byte == b'\n')).sum::<u64>();
         if same < length {
             return Ok(Some(line));
         }

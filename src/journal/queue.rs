@@ -17,7 +17,7 @@ pub struct Queue {
 
 /// What the order of sending needs to know of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Queued<'a> {
+pub struct QueueItem<'a> {
     /// The action.
     pub ordinal: Ordinal,
     /// Its account's index.
@@ -45,7 +45,7 @@ impl Queue {
     }
 
     /// Adds so many actions of one account.
-    pub fn extend(&mut self, account: usize, actions: usize) {
+    fn extend(&mut self, account: usize, actions: usize) {
         let account = u32::try_from(account).unwrap_or(u32::MAX);
         // A plan has fewer actions than that: the check counts them so too.
         let end = u32::try_from(self.len() + actions).unwrap_or(u32::MAX);
@@ -86,12 +86,12 @@ impl Queue {
     }
 
     /// Every action, in plan order.
-    pub fn iter(&self) -> impl Iterator<Item = Queued<'_>> {
+    pub fn iter(&self) -> impl Iterator<Item = QueueItem<'_>> {
         let begins = std::iter::once(0).chain(self.accounts.iter().map(|(_, end)| *end));
         let rows = begins.zip(&self.accounts).flat_map(|(begin, (account, end))| {
             (begin..*end).map(|ordinal| (Ordinal::from(ordinal), *account as usize))
         });
-        rows.map(|(ordinal, account)| Queued {
+        rows.map(|(ordinal, account)| QueueItem {
             ordinal,
             account,
             needs: self.needs.get(&ordinal).map(Vec::as_slice).unwrap_or_default(),

@@ -1,18 +1,16 @@
 //! Reads a run: its constants, its actions, and the fold of its records. Also while another process writes it.
 
-use super::actions::{ACTION, RawAction, TO_SEND, ToSend};
+use super::action_rows::{self, COLUMNS, NO_PARAMETERS, PARAMETERS, ToSend};
 use super::queue::Queue;
-use super::record::Record;
-use super::rows::{Kept, Unreadable, to_sql};
-use super::scan::{self, Walk};
-use super::shape::{self, Alike, Shape};
-use super::state::{IllegalRecord, Phase, States};
+use super::record::{Record, StoredRecord};
+use super::record_rows::{ACTION_RECORDS, ALL_RECORDS, RUN_RECORDS, to_sql};
+use super::state::{History, IllegalRecord, Phase, States};
 use super::{JournalError, schema};
 use crate::plan::checked::Fingerprint;
 use crate::plan::{Action, Settings};
 use crate::run::{Ordinal, Outcome};
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Params};
+use rusqlite::{Connection, OptionalExtension, Params, Statement};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -34,17 +32,27 @@ pub struct RunFacts {
     pub provider_directories: Vec<PathBuf>,
     /// Whether it runs against the built-in simulator.
     pub simulated: bool,
-    /// Certificates of issuers that the plan's files gave beside those that it sends: DER in base64url. Runs of earlier versions
-    /// have none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    /// Certificates of issuers that the plan's files gave beside those that it sends: DER in base64url.
     pub issuers: Vec<String>,
 }
 
 /// A run, open for reading.
 #[derive(Debug)]
 pub struct Reader {
-    pub(super) connection: Connection,
+    connection: Connection,
     path: PathBuf,
+}
+
+/// A run's actions, each with the fold of its records, in plan order. A few hundred of them are read at a time, so that a million
+/// take no more memory, and a process that carries the run out meanwhile is never held up by a long transaction.
+#[derive(Debug)]
+pub struct Histories<'r> {
+    reader: &'r Reader,
+    /// The column of the actions' parameters.
+    parameters: &'static str,
+    /// The action after those that were read.
+    next: Ordinal,
+    read: std::vec::IntoIter<(Action, History)>,
 }
 
 /// A run as a whole, folded from its records.
@@ -66,7 +74,7 @@ pub struct Overview {
     pub finished_at: Option<Timestamp>,
     /// When the world was last asked about the run's effects.
     pub verified_at: Option<Timestamp>,
-    /// The windows that `certsweep pace` has set, by account's index.
+    /// The windows that `certsweep set-rate` has set, by account's index.
     pub limits: BTreeMap<usize, Vec<String>>,
 }
 
@@ -111,23 +119,12 @@ impl Reader {
         Ok(Self { connection: schema::open_for_reading(path)?, path: path.to_path_buf() })
     }
 
-    /// The same run, opened once more: for another thread.
-    ///
-    /// # Errors
-    /// Where the database cannot be opened.
-    pub fn again(&self) -> Result<Self, JournalError> {
-        Self::open(&self.path)
-    }
-
     /// The run's constants.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub fn facts(&self) -> Result<RunFacts, JournalError> {
-        let text: String = self
-            .connection
-            .query_row("SELECT value FROM run WHERE key = 'facts'", [], |row| row.get(0))
-            .map_err(JournalError::database(&self.path))?;
+        let text = self.constant(FACTS)?;
         serde_json::from_str(&text).map_err(|error| self.unreadable(format!("run facts: {error}")))
     }
 
@@ -136,11 +133,8 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read, or has no such action.
     pub fn action(&self, ordinal: Ordinal) -> Result<Action, JournalError> {
-        let select = format!("SELECT {ACTION} FROM action WHERE ordinal = ?1");
-        let mut statement = self.connection.prepare_cached(&select).map_err(JournalError::database(&self.path))?;
-        let raw =
-            statement.query_row([to_sql(ordinal)], RawAction::read).map_err(JournalError::database(&self.path))?;
-        raw.parse().map_err(|what| self.unreadable(what))
+        let found = self.actions_where(PARAMETERS, "ordinal = ?1", [to_sql(ordinal)])?.pop();
+        found.ok_or_else(|| self.unreadable(format!("there is no action {ordinal}")))
     }
 
     /// What sending an action needs of it.
@@ -148,8 +142,7 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read, or has no such action.
     pub fn to_send(&self, ordinal: Ordinal) -> Result<ToSend, JournalError> {
-        let found = self.sendable("ordinal = ?1", [to_sql(ordinal)])?.pop();
-        found.ok_or_else(|| self.unreadable(format!("there is no action {ordinal}")))
+        self.action(ordinal).map(ToSend::from)
     }
 
     /// The same of an action and of those of its account that come soon after it, in plan order.
@@ -159,18 +152,80 @@ impl Reader {
     pub fn to_send_from(&self, ordinal: Ordinal, account: usize) -> Result<Vec<ToSend>, JournalError> {
         // Among the actions of other accounts an account's own may be rare: the rows that are looked through are bounded, too.
         let which = format!("ordinal BETWEEN ?1 AND ?1 + {LOOKED_THROUGH} AND account = ?2 LIMIT {READ_AHEAD}");
-        self.sendable(&which, (to_sql(ordinal), to_sql(account as u64)))
+        let found = self.actions_where(PARAMETERS, &which, (to_sql(ordinal), to_sql(account as u64)))?;
+        Ok(found.into_iter().map(ToSend::from).collect())
     }
 
-    fn sendable(&self, which: &str, by: impl Params) -> Result<Vec<ToSend>, JournalError> {
-        let select = format!("SELECT {TO_SEND} FROM action WHERE {which}");
+    fn actions_where(&self, parameters: &str, which: &str, by: impl Params) -> Result<Vec<Action>, JournalError> {
+        let select = format!("SELECT {COLUMNS}, {parameters} FROM action WHERE {which}");
         let mut statement = self.connection.prepare_cached(&select).map_err(self.database())?;
         let mut rows = statement.query(by).map_err(self.database())?;
         let mut found = Vec::new();
         while let Some(row) = rows.next().map_err(self.database())? {
-            found.push(ToSend::read(row).map_err(|error| self.error(error))?);
+            found.push(action_rows::read(row).map_err(|error| error.at(&self.path))?);
         }
         Ok(found)
+    }
+
+    /// One action with the fold of its records.
+    ///
+    /// # Errors
+    /// Where the database cannot be read, or has no such action, or its records contradict each other.
+    pub fn history(&self, ordinal: Ordinal) -> Result<(Action, History), JournalError> {
+        let found = self.histories_of(PARAMETERS, ordinal, ordinal + 1)?.pop();
+        found.ok_or_else(|| self.unreadable(format!("there is no action {ordinal}")))
+    }
+
+    /// Every action with the fold of its records, in plan order.
+    pub fn histories(&self) -> Histories<'_> {
+        Histories { reader: self, parameters: PARAMETERS, next: 0, read: Vec::new().into_iter() }
+    }
+
+    /// The same, the parameters left out: a report shows none, and those of one action that cannot be read must not keep all others from
+    /// being reported.
+    pub fn histories_without_parameters(&self) -> Histories<'_> {
+        Histories { parameters: NO_PARAMETERS, ..self.histories() }
+    }
+
+    /// Those of them from one ordinal to before another.
+    fn histories_of(
+        &self,
+        parameters: &str,
+        first: Ordinal,
+        end: Ordinal,
+    ) -> Result<Vec<(Action, History)>, JournalError> {
+        let between = [to_sql(first), to_sql(end)];
+        let actions = self.actions_where(parameters, "ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal", between)?;
+        let mut found: Vec<_> = actions.into_iter().map(|action| (action, History::default())).collect();
+        // Their ordinals follow one another, so that a record's tells the place.
+        for (ordinal, (action, _)) in (first..).zip(&found) {
+            if action.ordinal != ordinal {
+                return Err(self.unreadable(format!("there is no action {ordinal}")));
+            }
+        }
+        let mut statement = self.connection.prepare_cached(ACTION_RECORDS).map_err(self.database())?;
+        self.each_record(&mut statement, between, |StoredRecord { record, .. }| {
+            let ordinal = record.ordinal().unwrap_or_default();
+            let place = ordinal.checked_sub(first).and_then(|place| usize::try_from(place).ok());
+            let Some((_, history)) = place.and_then(|place| found.get_mut(place)) else {
+                return Err(self.unreadable(format!("there is no action {ordinal}")));
+            };
+            history.take(record).map_err(|source| self.damaged(source))
+        })?;
+        Ok(found)
+    }
+
+    fn each_record(
+        &self,
+        statement: &mut Statement<'_>,
+        by: impl Params,
+        mut each: impl FnMut(StoredRecord) -> Result<(), JournalError>,
+    ) -> Result<(), JournalError> {
+        let mut rows = statement.query(by).map_err(self.database())?;
+        while let Some(row) = rows.next().map_err(self.database())? {
+            each(StoredRecord::read(row).map_err(|error| error.at(&self.path))?)?;
+        }
+        Ok(())
     }
 
     /// The action of an id.
@@ -194,19 +249,18 @@ impl Reader {
         self.states_and(|_| ())
     }
 
-    /// The same, while `each` is shown every record, its answer left out: those that move no action first, then those of each action
-    /// in plan order; both in the order of writing. A long journal is read once.
+    /// The same, while `each` is shown every record, its answer left out: those about the run as a whole first, then those of each
+    /// action in plan order; both in the order of writing. A long journal is read once.
     ///
     /// # Errors
     /// As [`Self::states`].
-    pub fn states_and(&self, mut each: impl FnMut(&Kept)) -> Result<States, JournalError> {
+    pub fn states_and(&self, mut each: impl FnMut(&StoredRecord)) -> Result<States, JournalError> {
         let mut states = States::new(self.actions()?);
-        let mut statement = self.connection.prepare(scan::MOVES).map_err(self.database())?;
-        let mut walk = Walk::all(&mut statement).map_err(|error| self.error(error))?;
-        while let Some(kept) = walk.next().map_err(|error| self.error(error))? {
-            each(&kept);
-            states.take(&kept.record).map_err(|source| self.damaged(source))?;
-        }
+        let mut statement = self.connection.prepare(ALL_RECORDS).map_err(self.database())?;
+        self.each_record(&mut statement, [], |stored| {
+            each(&stored);
+            states.take(&stored.record).map_err(|source| self.damaged(source))
+        })?;
         Ok(states)
     }
 
@@ -216,17 +270,13 @@ impl Reader {
     /// Where the database cannot be read.
     pub fn queue(&self) -> Result<Queue, JournalError> {
         let database = JournalError::database(&self.path);
-        if let Some(shape) = self.shape()?
-            && let Some(queue) = shape.queue(self.actions()?)
-        {
-            return Ok(queue);
-        }
         let mut statement = self
             .connection
             .prepare("SELECT ordinal, account, needs, not_before, duplicate_of FROM action ORDER BY ordinal")
             .map_err(&database)?;
         let mut rows = statement.query([]).map_err(&database)?;
         let mut queue = Queue::default();
+        // Ordinals are places: every other table and every state is by ordinal, so a row that is missing would shift them all.
         while let Some(row) = rows.next().map_err(&database)? {
             let account = usize::try_from(row.get::<_, i64>(1).map_err(&database)?).unwrap_or(usize::MAX);
             let ordinal = queue.push(account);
@@ -241,8 +291,9 @@ impl Reader {
                 };
                 queue.need(ordinal, ids.iter().map(needed).collect::<Result<_, _>>()?);
             }
-            let not_before: Option<String> = row.get(3).map_err(&database)?;
-            if let Some(until) = not_before.and_then(|text| text.parse().ok()) {
+            if let Some(until) = row.get::<_, Option<String>>(3).map_err(&database)? {
+                // An instant that cannot be read must not let the action go at once.
+                let until = until.parse().map_err(|error| self.unreadable(format!("not_before: {error}")))?;
                 queue.hold(ordinal, until);
             }
             if let Some(of) = row.get(4).map_err(&database)? {
@@ -252,14 +303,14 @@ impl Reader {
         Ok(queue)
     }
 
-    /// What every action does, with its account and operation, in plan order; nothing where version 1 does not tell.
+    /// What every action that repeats no other does, with its account and operation, in plan order.
     ///
     /// # Errors
     /// Where the database cannot be read.
     pub fn fingerprints(&self, mut each: impl FnMut(Ordinal, usize, &str, Fingerprint)) -> Result<(), JournalError> {
         let database = JournalError::database(&self.path);
         let select = "SELECT ordinal, account, operation, fingerprint FROM action
-             WHERE fingerprint IS NOT NULL AND duplicate_of IS NULL ORDER BY ordinal";
+             WHERE duplicate_of IS NULL ORDER BY ordinal";
         let mut statement = self.connection.prepare(select).map_err(&database)?;
         let mut rows = statement.query([]).map_err(&database)?;
         while let Some(row) = rows.next().map_err(&database)? {
@@ -277,23 +328,23 @@ impl Reader {
     /// Where the database cannot be read, or the records contradict each other.
     pub fn overview(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
-        let states = self.states_and(|kept| overview.take(&kept.record))?;
+        let states = self.states_and(|stored| overview.take(&stored.record))?;
         states.iter().for_each(|state| overview.count(state.phase));
         Ok(overview)
     }
 
-    /// The run as a whole, but for what is told of each action: none is counted, and `last_at` is that of the other records. Cheap
-    /// however many actions there are.
+    /// The run as a whole, but for its actions: none is counted, and `last_at` is that of the other records. Cheap however many actions
+    /// there are.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn course(&self) -> Result<Overview, JournalError> {
+    pub fn overview_without_actions(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
-        let mut statement = self.connection.prepare(scan::COURSE).map_err(self.database())?;
-        let mut walk = Walk::all(&mut statement).map_err(|error| self.error(error))?;
-        while let Some(kept) = walk.next().map_err(|error| self.error(error))? {
-            overview.take(&kept.record);
-        }
+        let mut statement = self.connection.prepare(RUN_RECORDS).map_err(self.database())?;
+        self.each_record(&mut statement, [], |stored| {
+            overview.take(&stored.record);
+            Ok(())
+        })?;
         Ok(overview)
     }
 
@@ -302,14 +353,7 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn began_at(&self) -> Result<Option<Timestamp>, JournalError> {
-        let mut statement = self.connection.prepare(scan::COURSE).map_err(self.database())?;
-        let mut walk = Walk::all(&mut statement).map_err(|error| self.error(error))?;
-        while let Some(kept) = walk.next().map_err(|error| self.error(error))? {
-            if let Record::Began { at, .. } = kept.record {
-                return Ok(Some(at));
-            }
-        }
-        Ok(None)
+        Ok(self.overview_without_actions()?.began_at)
     }
 
     /// How many actions repeat another, and are never sent.
@@ -317,19 +361,7 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn duplicates(&self) -> Result<u64, JournalError> {
-        if self.alike()?.none_repeats {
-            return Ok(0);
-        }
         self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")
-    }
-
-    /// What is told of all actions at once.
-    ///
-    /// # Errors
-    /// Where the database cannot be read.
-    pub fn alike(&self) -> Result<Alike, JournalError> {
-        let Some(shape) = self.shape()? else { return Ok(Alike::default()) };
-        Ok(shape.alike(self.actions()?))
     }
 
     /// How many actions there are.
@@ -356,25 +388,13 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read.
     pub fn operations(&self) -> Result<Vec<(usize, String)>, JournalError> {
-        if let Some(shape) = self.shape()? {
-            return Ok(shape.operations());
-        }
-        let mut statement =
-            self.connection.prepare("SELECT DISTINCT account, operation FROM action").map_err(self.database())?;
-        let mut rows = statement.query([]).map_err(self.database())?;
-        let mut operations = Vec::new();
-        while let Some(row) = rows.next().map_err(self.database())? {
-            let account = usize::try_from(row.get::<_, i64>(0).map_err(self.database())?).unwrap_or(usize::MAX);
-            operations.push((account, row.get(1).map_err(self.database())?));
-        }
-        Ok(operations)
+        let text = self.constant(OPERATIONS)?;
+        serde_json::from_str(&text).map_err(|error| self.unreadable(format!("operations: {error}")))
     }
 
-    fn shape(&self) -> Result<Option<Shape>, JournalError> {
-        let select = "SELECT value FROM run WHERE key = ?1";
-        let text = self.connection.query_row(select, [shape::KEY], |row| row.get::<_, String>(0)).optional();
-        let Some(text) = text.map_err(self.database())? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|error| self.unreadable(format!("shape: {error}")))
+    fn constant(&self, key: &str) -> Result<String, JournalError> {
+        let value = self.connection.query_row("SELECT value FROM run WHERE key = ?1", [key], |row| row.get(0));
+        value.map_err(self.database())
     }
 
     fn count(&self, select: &str) -> Result<u64, JournalError> {
@@ -382,26 +402,42 @@ impl Reader {
         Ok(count.map_err(JournalError::database(&self.path))?.unsigned_abs())
     }
 
-    pub(super) fn database(&self) -> impl FnOnce(rusqlite::Error) -> JournalError {
+    fn database(&self) -> impl FnOnce(rusqlite::Error) -> JournalError {
         JournalError::database(&self.path)
     }
 
-    pub(super) fn error(&self, unreadable: Unreadable) -> JournalError {
-        match unreadable {
-            Unreadable::Database(source) => JournalError::Database { path: self.path.clone(), source },
-            Unreadable::Row(what) => self.unreadable(what),
-        }
-    }
-
-    pub(super) fn damaged(&self, source: IllegalRecord) -> JournalError {
+    fn damaged(&self, source: IllegalRecord) -> JournalError {
         JournalError::Damaged { path: self.path.clone(), source }
     }
 
-    pub(super) fn unreadable(&self, what: String) -> JournalError {
+    fn unreadable(&self, what: String) -> JournalError {
         JournalError::Unreadable { path: self.path.clone(), what }
     }
 }
 
+impl Iterator for Histories<'_> {
+    type Item = Result<(Action, History), JournalError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.read.len() == 0 {
+            let first = self.next;
+            match self.reader.histories_of(self.parameters, first, first + HISTORIES_AT_ONCE) {
+                Ok(read) => {
+                    self.next += HISTORIES_AT_ONCE;
+                    self.read = read.into_iter();
+                }
+                Err(error) => return Some(Err(error)),
+            }
+        }
+        self.read.next().map(Ok)
+    }
+}
+
+/// Keys of the table `run`: the constants, and the operations with their accounts.
+pub(super) const FACTS: &str = "facts";
+pub(super) const OPERATIONS: &str = "operations";
+/// Actions that are read at a time with their records.
+const HISTORIES_AT_ONCE: u64 = 256;
 /// Rows that are looked through to read actions ahead, and actions that are read.
 const LOOKED_THROUGH: u32 = 255;
 const READ_AHEAD: u32 = 64;

@@ -3,6 +3,29 @@
 use crate::run::{Effect, Ordinal, Outcome, Seen, Witness};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// A record as the journal has stored it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredRecord {
+    /// Its place in the order of writing. The upper bits number the process that wrote it, so that a later process goes on without
+    /// reading what the earlier ones wrote.
+    pub seq: u64,
+    /// The steady clock when it was appended, counted from the machine's start: the wall clock may have been set since.
+    pub steady: Duration,
+    /// The record.
+    pub record: Record,
+}
+
+impl StoredRecord {
+    /// The process that wrote it; the run's first is 1.
+    pub const fn process(&self) -> u64 {
+        self.seq >> SEQ_BITS
+    }
+}
+
+/// The bits of [`StoredRecord::seq`] that count the records of one process.
+pub(super) const SEQ_BITS: u32 = 40;
 
 /// One record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +112,7 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
-    /// `certsweep pace` set an account's windows.
+    /// `certsweep set-rate` set an account's windows.
     Limited {
         /// Index of the account.
         account: usize,
@@ -98,12 +121,12 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
-    /// `certsweep pause`: nothing new is sent until `certsweep go`.
+    /// `certsweep pause`: nothing new is sent until `certsweep unpause`.
     Paused {
         /// When.
         at: Timestamp,
     },
-    /// `certsweep go`: the run goes on after a pause, or with its next wave.
+    /// `certsweep unpause`: the run goes on after a pause, or with its next wave.
     WentOn {
         /// When.
         at: Timestamp,
@@ -153,6 +176,27 @@ impl Record {
     /// Whether a request will follow it.
     pub const fn begins_something(&self) -> bool {
         matches!(self, Self::Intent { .. } | Self::Asked { .. })
+    }
+
+    /// The action that it is about, where it is about one.
+    pub fn ordinal(&self) -> Option<Ordinal> {
+        match self {
+            Self::Reopened { ordinal, .. }
+            | Self::Intent { ordinal, .. }
+            | Self::AttemptEnded { ordinal, .. }
+            | Self::LookedUp { ordinal, .. }
+            | Self::Verified { ordinal, .. }
+            | Self::Ended { ordinal, .. } => Some(*ordinal),
+            Self::Began { .. }
+            | Self::Asked { .. }
+            | Self::Learnt { .. }
+            | Self::Limited { .. }
+            | Self::Paused { .. }
+            | Self::WentOn { .. }
+            | Self::Verifying { .. }
+            | Self::Stopped { .. }
+            | Self::Finished { .. } => None,
+        }
     }
 
     /// When it was made.

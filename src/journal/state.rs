@@ -42,6 +42,17 @@ pub struct IllegalRecord {
 }
 
 impl ActionState {
+    /// The outcome that a report gives: how it ended, or would end if nobody went on with the run.
+    pub const fn outcome(&self) -> Outcome {
+        match self.phase {
+            Phase::Ended(outcome) => outcome,
+            // What is not known to be without effect is never called unsent.
+            Phase::InFlight => Outcome::InDoubt,
+            Phase::Waiting if self.tainted => Outcome::InDoubt,
+            Phase::Waiting => Outcome::Skipped,
+        }
+    }
+
     /// The state after a record about this action. Records about no action change nothing.
     ///
     /// # Errors
@@ -187,29 +198,6 @@ impl History {
             _ => {}
         }
         Ok(())
-    }
-}
-
-impl Record {
-    /// The action that the record moves.
-    pub fn ordinal(&self) -> Option<Ordinal> {
-        match self {
-            Self::Reopened { ordinal, .. }
-            | Self::Intent { ordinal, .. }
-            | Self::AttemptEnded { ordinal, .. }
-            | Self::LookedUp { ordinal, .. }
-            | Self::Verified { ordinal, .. }
-            | Self::Ended { ordinal, .. } => Some(*ordinal),
-            Self::Began { .. }
-            | Self::Asked { .. }
-            | Self::Learnt { .. }
-            | Self::Limited { .. }
-            | Self::Paused { .. }
-            | Self::WentOn { .. }
-            | Self::Verifying { .. }
-            | Self::Stopped { .. }
-            | Self::Finished { .. } => None,
-        }
     }
 }
 

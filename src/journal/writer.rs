@@ -1,6 +1,7 @@
 //! The journal's one writer: a thread that owns the connection and commits, in one transaction, everything that waits.
 
-use super::{JournalError, Record, rows, schema};
+use super::record_rows::{RecordInserts, first_seq};
+use super::{JournalError, Record, schema};
 use rusqlite::Connection;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -30,61 +31,61 @@ pub enum Written {
 /// The open journal of a run. Cheap to clone; the thread ends when the last clone is dropped and everything is written.
 #[derive(Debug, Clone)]
 pub struct Journal {
-    way: Way,
-    queued: Rc<RefCell<Queued>>,
+    sink: Sink,
+    queued: Rc<RefCell<Unflushed>>,
 }
 
 /// What is queued waits here to be handed over together.
 #[derive(Default)]
-struct Queued {
-    entries: Vec<Entry>,
+struct Unflushed {
+    records: Vec<TimedRecord>,
     tell: Option<Tell>,
 }
 
 #[derive(Debug, Clone)]
-enum Way {
+enum Sink {
     /// To the thread.
     Thread(Sender<Batch>),
     /// On the caller's thread, at once, until the power is cut.
-    Here(Arc<Mutex<Powered>>),
+    Here(Arc<Mutex<PoweredDatabase>>),
     /// Nowhere: what a bench compares with.
     Nowhere,
 }
 
 /// A journal whose power fails after so many records.
 #[derive(Debug)]
-struct Powered {
-    file: File,
+struct PoweredDatabase {
+    database: Database,
     records_left: u64,
     cut: bool,
     /// What is written, and said to be so only when it is asked for.
-    late: Option<Late>,
+    delayed: Option<DelayedAnswers>,
 }
 
 #[derive(Default)]
-struct Late(Vec<(Done, Written)>);
+struct DelayedAnswers(Vec<(OnDurable, Written)>);
 
 /// The run's database, and the place of the next record in the order of writing.
 #[derive(Debug)]
-struct File {
+struct Database {
     connection: Connection,
     seq: u64,
 }
 
 /// A record, and the present by the clock that never jumps.
-struct Entry {
+struct TimedRecord {
     record: Record,
     steady: Duration,
 }
 
 /// What is handed over together: all of it becomes durable in one commit.
 struct Batch {
-    entries: Vec<Entry>,
-    done: Done,
+    records: Vec<TimedRecord>,
+    done: OnDurable,
 }
 
 /// Who hears what became of a batch.
-type Done = Box<dyn FnOnce(Written) + Send>;
+type OnDurable = Box<dyn FnOnce(Written) + Send>;
 
 impl Written {
     /// What became of one of them.
@@ -99,56 +100,56 @@ impl Written {
 
 impl Journal {
     /// Opens the run's database and starts the thread. `reserve` is a file that is given up when the disk is full.
-    pub(super) fn open(database: &Path, reserve: PathBuf) -> Result<(Self, JoinHandle<()>), JournalError> {
-        let file = File::open(database)?;
+    pub(super) fn open(path: &Path, reserve: PathBuf) -> Result<(Self, JoinHandle<()>), JournalError> {
+        let database = Database::open(path)?;
         let (sender, receiver) = channel();
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write(file, &reserve, &receiver))
-            .map_err(JournalError::file(database, "starting the journal's thread"))?;
-        Ok((Self::by(Way::Thread(sender)), thread))
+            .spawn(move || write(database, &reserve, &receiver))
+            .map_err(JournalError::file(path, "starting the journal's thread"))?;
+        Ok((Self::by(Sink::Thread(sender)), thread))
     }
 
-    fn by(way: Way) -> Self {
-        Self { way, queued: Rc::default() }
+    fn by(sink: Sink) -> Self {
+        Self { sink, queued: Rc::default() }
     }
 
     /// Opens the run's database to be written by the caller's own thread, and without syncing: for the fault tests, whose virtual
     /// clock must not run while another thread works, and whose power cuts leave the machine on. After `power` records the power
     /// is cut: what is appended then is never written, and never acknowledged.
-    pub(super) fn open_here(database: &Path, power: u64) -> Result<Self, JournalError> {
-        let file = File::open(database)?;
-        file.connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(database))?;
-        let powered = Powered { file, records_left: power, cut: false, late: None };
-        Ok(Self::by(Way::Here(Arc::new(Mutex::new(powered)))))
+    pub(super) fn open_here(path: &Path, power: u64) -> Result<Self, JournalError> {
+        let database = Database::open(path)?;
+        database.connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(path))?;
+        let powered = PoweredDatabase { database, records_left: power, cut: false, delayed: None };
+        Ok(Self::by(Sink::Here(Arc::new(Mutex::new(powered)))))
     }
 
     /// A journal that keeps nothing and acknowledges at once: for the bench that measures what the journal costs.
     pub(super) fn nowhere() -> Self {
-        Self::by(Way::Nowhere)
+        Self::by(Sink::Nowhere)
     }
 
     /// From now on a fault test's journal says only in [`Self::settle`] what is written, as a slow disk does.
     pub fn be_late(&self) {
-        if let Way::Here(powered) = &self.way
+        if let Sink::Here(powered) = &self.sink
             && let Ok(mut powered) = powered.lock()
         {
-            powered.late.get_or_insert_default();
+            powered.delayed.get_or_insert_default();
         }
     }
 
     /// Says what a late journal has written.
     pub fn settle(&self) {
-        let Way::Here(powered) = &self.way else { return };
-        let late = powered.lock().ok().and_then(|mut powered| powered.late.as_mut().map(std::mem::take));
-        late.into_iter().flat_map(|Late(late)| late).for_each(|(done, written)| done(written));
+        let Sink::Here(powered) = &self.sink else { return };
+        let late = powered.lock().ok().and_then(|mut powered| powered.delayed.as_mut().map(std::mem::take));
+        late.into_iter().flat_map(|DelayedAnswers(delayed)| delayed).for_each(|(done, written)| done(written));
     }
 
     /// Whether a fault test's power was cut.
     pub fn power_was_cut(&self) -> bool {
-        match &self.way {
-            Way::Thread(_) | Way::Nowhere => false,
-            Way::Here(powered) => powered.lock().map_or(true, |powered| powered.cut),
+        match &self.sink {
+            Sink::Thread(_) | Sink::Nowhere => false,
+            Sink::Here(powered) => powered.lock().map_or(true, |powered| powered.cut),
         }
     }
 
@@ -160,21 +161,21 @@ impl Journal {
     /// Queues a record: it is handed over by the next [`Self::flush`] or [`Self::append`], so that what comes of one turn shares a
     /// commit and a word. `steady` is the present by the clock that never jumps.
     pub fn queue(&self, record: Record, steady: Duration) {
-        self.queued.borrow_mut().entries.push(Entry { record, steady });
+        self.queued.borrow_mut().records.push(TimedRecord { record, steady });
     }
 
     /// Hands over what is queued.
     pub fn flush(&self) {
         let mut queued = self.queued.borrow_mut();
-        if queued.entries.is_empty() {
+        if queued.records.is_empty() {
             return;
         }
-        let room = Vec::with_capacity(queued.entries.len());
-        let entries = std::mem::replace(&mut queued.entries, room);
-        let (count, tell) = (entries.len(), queued.tell.clone());
+        let room = Vec::with_capacity(queued.records.len());
+        let records = std::mem::replace(&mut queued.records, room);
+        let (count, tell) = (records.len(), queued.tell.clone());
         drop(queued);
         self.hand_over(Batch {
-            entries,
+            records,
             done: Box::new(move |written| tell.into_iter().for_each(|tell| tell(count, written.clone()))),
         });
     }
@@ -185,29 +186,29 @@ impl Journal {
         self.flush();
         let begins_something = records.iter().any(Record::begins_something);
         self.hand_over(Batch {
-            entries: records.into_iter().map(|record| Entry { record, steady }).collect(),
+            records: records.into_iter().map(|record| TimedRecord { record, steady }).collect(),
             done: Box::new(move |written| acknowledge(written.of(begins_something).map_err(str::to_owned))),
         });
     }
 
     fn hand_over(&self, batch: Batch) {
-        match &self.way {
-            Way::Thread(sender) => {
+        match &self.sink {
+            Sink::Thread(sender) => {
                 if let Err(unsent) = sender.send(batch) {
                     (unsent.0.done)(Written::Nothing(JournalError::Closed.to_string()));
                 }
             }
-            Way::Nowhere => (batch.done)(Written::All),
-            Way::Here(powered) => {
+            Sink::Nowhere => (batch.done)(Written::All),
+            Sink::Here(powered) => {
                 let Ok(mut here) = powered.lock() else {
                     return (batch.done)(Written::Nothing(JournalError::Closed.to_string()));
                 };
-                let Some(written) = here.write(&batch.entries) else {
+                let Some(written) = here.write(&batch.records) else {
                     // Kept unanswered for ever: a process without power says nothing.
                     return std::mem::forget(batch.done);
                 };
-                if let Some(Late(late)) = &mut here.late {
-                    return late.push((batch.done, written));
+                if let Some(DelayedAnswers(delayed)) = &mut here.delayed {
+                    return delayed.push((batch.done, written));
                 }
                 drop(here);
                 (batch.done)(written);
@@ -230,14 +231,14 @@ impl Journal {
     }
 }
 
-impl Powered {
+impl PoweredDatabase {
     /// Writes records, or as many as the power lasts for; nothing comes back where it fails on the way.
-    fn write(&mut self, entries: &[Entry]) -> Option<Written> {
-        let whole = u64::try_from(entries.len()).is_ok_and(|count| count <= self.records_left);
+    fn write(&mut self, records: &[TimedRecord]) -> Option<Written> {
+        let whole = u64::try_from(records.len()).is_ok_and(|count| count <= self.records_left);
         self.cut |= !whole;
-        let written = if whole { entries } else { entries.get(..self.records_left as usize).unwrap_or_default() };
+        let written = if whole { records } else { records.get(..self.records_left as usize).unwrap_or_default() };
         self.records_left -= written.len() as u64;
-        if let Err(error) = self.file.commit(written.iter()) {
+        if let Err(error) = self.database.commit(written.iter()) {
             return Some(Written::Nothing(error.to_string()));
         }
         whole.then_some(Written::All)
@@ -245,7 +246,7 @@ impl Powered {
 }
 
 /// What the file can still take.
-enum Room {
+enum DiskRoom {
     /// Everything.
     Enough,
     /// The disk is full: what begins nothing new goes into the room that the reserve left.
@@ -254,31 +255,31 @@ enum Room {
     None(String),
 }
 
-fn write(mut file: File, reserve: &Path, receiver: &Receiver<Batch>) {
-    let mut room = Room::Enough;
+fn write(mut database: Database, reserve: &Path, receiver: &Receiver<Batch>) {
+    let mut room = DiskRoom::Enough;
     while let Ok(first) = receiver.recv() {
         // Whoever waits by now shares this commit: one sync for all of them. Where processors are scarce, who is about to may come first.
         std::thread::yield_now();
-        let mut count = first.entries.len();
+        let mut count = first.records.len();
         let mut batches = vec![first];
-        while count < LARGEST_COMMIT
+        while count < MAX_COMMIT
             && let Ok(more) = receiver.try_recv()
         {
-            count += more.entries.len();
+            count += more.records.len();
             batches.push(more);
         }
-        let written = room.write(&mut file, reserve, &batches);
+        let written = room.write(&mut database, reserve, &batches);
         for batch in batches {
             (batch.done)(written.clone());
         }
     }
 }
 
-impl Room {
-    fn write(&mut self, file: &mut File, reserve: &Path, batches: &[Batch]) -> Written {
-        let entries = || batches.iter().flat_map(|batch| &batch.entries);
+impl DiskRoom {
+    fn write(&mut self, database: &mut Database, reserve: &Path, batches: &[Batch]) -> Written {
+        let records = || batches.iter().flat_map(|batch| &batch.records);
         if let Self::Enough = self {
-            match file.commit(entries()) {
+            match database.commit(records()) {
                 Ok(()) => return Written::All,
                 Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => {
                     // The reserve is there for this: how everything in flight ends must find room.
@@ -289,7 +290,7 @@ impl Room {
             }
         }
         if let Self::Ends = self {
-            match file.commit(entries().filter(|entry| !entry.record.begins_something())) {
+            match database.commit(records().filter(|timed| !timed.record.begins_something())) {
                 Ok(()) => return Written::Ends("the disk is full; nothing more is sent".to_owned()),
                 Err(error) => *self = Self::None(error.to_string()),
             }
@@ -301,17 +302,17 @@ impl Room {
     }
 }
 
-impl File {
-    fn open(database: &Path) -> Result<Self, JournalError> {
-        let connection = schema::open_for_writing(database)?;
-        let seq = rows::first_seq(&connection).map_err(JournalError::database(database))?;
+impl Database {
+    fn open(path: &Path) -> Result<Self, JournalError> {
+        let connection = schema::open_for_writing(path)?;
+        let seq = first_seq(&connection).map_err(JournalError::database(path))?;
         Ok(Self { connection, seq })
     }
 
-    fn commit<'e>(&mut self, entries: impl Iterator<Item = &'e Entry> + Clone) -> rusqlite::Result<()> {
+    fn commit<'e>(&mut self, records: impl Iterator<Item = &'e TimedRecord>) -> rusqlite::Result<()> {
         // Prepared once for all commits: there are thousands in a second.
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let done = self.insert(entries).and_then(|()| self.connection.prepare_cached("COMMIT")?.execute([]));
+        let done = self.insert(records).and_then(|()| self.connection.prepare_cached("COMMIT")?.execute([]));
         if done.is_err() && !self.connection.is_autocommit() {
             // The first failure is the one to tell.
             drop(self.connection.execute_batch("ROLLBACK"));
@@ -319,32 +320,30 @@ impl File {
         done.map(drop)
     }
 
-    fn insert<'e>(&mut self, mut entries: impl Iterator<Item = &'e Entry> + Clone) -> rusqlite::Result<()> {
-        let mut inserts = rows::Inserts::begin(&self.connection)?;
-        loop {
-            let count = rows::together(entries.clone().map(|entry| &entry.record));
-            let mut written = entries.by_ref().take(count);
-            let Some(Entry { record, steady }) = written.next() else { return Ok(()) };
-            inserts.insert(self.seq, *steady, record, count)?;
-            self.seq += 1 + written.count() as u64;
+    fn insert<'e>(&mut self, records: impl Iterator<Item = &'e TimedRecord>) -> rusqlite::Result<()> {
+        let mut inserts = RecordInserts::begin(&self.connection)?;
+        for TimedRecord { record, steady } in records {
+            inserts.insert(self.seq, *steady, record)?;
+            self.seq += 1;
         }
+        Ok(())
     }
 }
 
-impl std::fmt::Debug for Queued {
+impl std::fmt::Debug for Unflushed {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Queued").field(&self.entries.len()).finish()
+        formatter.debug_tuple("Unflushed").field(&self.records.len()).finish()
     }
 }
 
-impl std::fmt::Debug for Late {
+impl std::fmt::Debug for DelayedAnswers {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Late").field(&self.0.len()).finish()
+        formatter.debug_tuple("DelayedAnswers").field(&self.0.len()).finish()
     }
 }
 
 /// No more records are taken into a transaction that has so many.
-const LARGEST_COMMIT: usize = 4096;
+const MAX_COMMIT: usize = 4096;
 
 #[cfg(test)]
 mod tests {

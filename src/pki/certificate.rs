@@ -1,18 +1,24 @@
 //! A certificate (RFC 5280), read for what can be asked about it: its serial number, its issuer, where its CRL and OCSP responder are,
-//! and what its key may sign. Verifies signatures; fetches nothing, and builds no chains.
+//! and what its key may sign. Also takes apart the messages in which CAs publish their own certificates (PKCS #7, `.p7c`). Verifies
+//! signatures; fetches nothing, and builds no chains.
 
-use super::bundle;
-use super::cert_id::SerialNumber;
 use super::pem::{Piece, pieces};
+use super::x509::{Extension, SerialNumber, SignatureError, Signed, sequence_bytes, serial_number, timestamp};
+use der::asn1::{AnyRef, BitStringRef, ContextSpecific};
+use der::oid::db::rfc5280::{
+    ID_AD_CA_ISSUERS, ID_AD_OCSP, ID_CE_BASIC_CONSTRAINTS, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE,
+    ID_CE_KEY_USAGE, ID_KP_OCSP_SIGNING, ID_PE_AUTHORITY_INFO_ACCESS,
+};
+use der::oid::db::rfc5911::ID_SIGNED_DATA;
+use der::{Decode, Encode, ErrorKind, IndefiniteLength, Length, Reader, SliceReader, Tag, TagNumber};
 use jiff::Timestamp;
 use std::sync::Arc;
-use x509_parser::asn1_rs::{BitString, FromDer};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension};
-use x509_parser::oid_registry::{OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS, OID_PKIX_ACCESS_DESCRIPTOR_OCSP};
-use x509_parser::time::ASN1Time;
-use x509_parser::verify::verify_signature;
-use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
+use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
+use x509_cert::ext::pkix::{
+    AuthorityInfoAccessSyntax, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage,
+};
+use x509_cert::spki::SubjectPublicKeyInfoRef;
+use x509_cert::time::Validity;
 
 /// A certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,7 +86,7 @@ impl Certificate {
     pub fn parse_first(bytes: &[u8]) -> Result<(Self, Vec<Vec<u8>>), NotACertificate> {
         let mut all = blocks(bytes)?;
         let following = all.split_off(1);
-        Ok((Self::from_der(&all[0]).ok_or(NotACertificate::Unreadable)?, following))
+        Ok((Self::from_der(&all[0]).map_err(|_| NotACertificate::Unreadable)?, following))
     }
 
     /// Reads the certificates of a file: one in DER, or all PEM blocks of their kind, at least one.
@@ -88,7 +94,7 @@ impl Certificate {
     /// # Errors
     /// There is none, or one of them is broken.
     pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, NotACertificate> {
-        blocks(bytes)?.iter().map(|der| Self::from_der(der).ok_or(NotACertificate::Unreadable)).collect()
+        blocks(bytes)?.iter().map(|der| Self::from_der(der).map_err(|_| NotACertificate::Unreadable)).collect()
     }
 
     /// Reads what a CA publishes for those who look for an issuer: a certificate, or a message with certificates alone (`.p7c`).
@@ -96,20 +102,17 @@ impl Certificate {
     /// # Errors
     /// There is no certificate.
     pub fn parse_published(bytes: &[u8]) -> Result<Vec<Self>, NotACertificate> {
-        let Some(message) = bundle::certificates(bytes) else { return Self::parse_all(bytes) };
+        let Some(message) = published(bytes) else { return Self::parse_all(bytes) };
         // Of an odd one among them nothing follows for the others.
-        let all: Vec<Self> = message.into_iter().filter_map(Self::from_der).collect();
+        let all: Vec<Self> = message.into_iter().filter_map(|der| Self::from_der(der).ok()).collect();
         if all.is_empty() { Err(NotACertificate::Unreadable) } else { Ok(all) }
     }
 
     /// Whether another certificate's name and key have issued this one.
     pub fn is_issued_by(&self, issuer: &Self) -> bool {
-        let signed = || X509Certificate::from_der(&self.der).ok().map(|(_, read)| read);
         issuer.is_ca
             && self.issuer == issuer.subject
-            && signed().is_some_and(|read| {
-                issuer.has_signed(&read.signature_algorithm, &read.signature_value, read.tbs_certificate.as_ref())
-            })
+            && Signed::from_der(&self.der).is_ok_and(|signed| issuer.verify(&signed).is_ok())
     }
 
     /// Whether it is valid at a time.
@@ -118,56 +121,82 @@ impl Certificate {
     }
 
     /// Whether its key has made a signature.
-    pub(super) fn has_signed(&self, algorithm: &AlgorithmIdentifier<'_>, value: &BitString<'_>, data: &[u8]) -> bool {
-        SubjectPublicKeyInfo::from_der(&self.spki)
-            .is_ok_and(|(_, key)| verify_signature(&key, algorithm, value, data).is_ok())
+    pub(super) fn verify(&self, signed: &Signed<'_>) -> Result<(), SignatureError> {
+        let key = SubjectPublicKeyInfoRef::from_der(&self.spki).map_err(|_| SignatureError::Wrong)?;
+        signed.verify(&key)
     }
 
-    fn from_der(der: &[u8]) -> Option<Self> {
-        let (rest, read) = X509Certificate::from_der(der).ok()?;
-        if !rest.is_empty() {
-            return None;
-        }
-        let mut certificate = Self {
-            der: der.to_owned(),
-            serial: SerialNumber::from_der(read.raw_serial()),
-            issuer: read.issuer().as_raw().to_owned(),
-            subject: read.subject().as_raw().to_owned(),
-            spki: read.public_key().raw.to_owned(),
-            key_bits: read.public_key().subject_public_key.data.to_vec(),
-            begins: timestamp(read.validity().not_before)?,
-            ends: timestamp(read.validity().not_after)?,
-            is_ca: false,
-            // RFC 5280, section 4.2.1.3: a key without the extension may do anything.
-            signs_crls: true,
-            signs_ocsp: false,
-            crl_urls: Arc::default(),
-            ocsp_urls: Vec::new(),
-            issuer_urls: Vec::new(),
-        };
-        for extension in read.extensions() {
-            certificate.take(extension.parsed_extension());
-        }
-        Some(certificate)
+    /// Reads one in DER, with nothing behind it.
+    pub(super) fn from_der(der: &[u8]) -> der::Result<Self> {
+        let signed = Signed::from_der(der)?;
+        let mut reader = SliceReader::new(signed.content)?;
+        let mut extensions = Vec::new();
+        let mut certificate = reader.sequence(|fields| {
+            // The version tells nothing that is needed, and the algorithm stands outside of what is signed once more.
+            ContextSpecific::<AnyRef<'_>>::decode_explicit(fields, TagNumber::N0)?;
+            let serial = serial_number(fields)?;
+            sequence_bytes(fields)?;
+            let issuer = sequence_bytes(fields)?.to_owned();
+            let validity: Validity = fields.decode()?;
+            let subject = sequence_bytes(fields)?.to_owned();
+            let spki = sequence_bytes(fields)?.to_owned();
+            // Unique identifiers, which nobody gives any more.
+            ContextSpecific::<BitStringRef<'_>>::decode_implicit(fields, TagNumber::N1)?;
+            ContextSpecific::<BitStringRef<'_>>::decode_implicit(fields, TagNumber::N2)?;
+            let list = ContextSpecific::<Vec<Extension<'_>>>::decode_explicit(fields, TagNumber::N3)?;
+            extensions.extend(list.into_iter().flat_map(|list| list.value));
+            Ok(Self {
+                der: der.to_owned(),
+                serial,
+                issuer,
+                subject,
+                spki,
+                key_bits: Vec::new(),
+                begins: timestamp(validity.not_before),
+                ends: timestamp(validity.not_after),
+                is_ca: false,
+                // RFC 5280, section 4.2.1.3: a key without the extension may do anything.
+                signs_crls: true,
+                signs_ocsp: false,
+                crl_urls: Arc::default(),
+                ocsp_urls: Vec::new(),
+                issuer_urls: Vec::new(),
+            })
+        })?;
+        let key = SubjectPublicKeyInfoRef::from_der(&certificate.spki)?;
+        certificate.key_bits = key.subject_public_key.raw_bytes().to_owned();
+        extensions.iter().for_each(|extension| certificate.read_extension(extension));
+        Ok(certificate)
     }
 
-    fn take(&mut self, extension: &ParsedExtension<'_>) {
-        match extension {
-            ParsedExtension::BasicConstraints(constraints) => self.is_ca = constraints.ca,
-            ParsedExtension::KeyUsage(usage) => self.signs_crls = usage.crl_sign(),
-            ParsedExtension::ExtendedKeyUsage(usage) => self.signs_ocsp = usage.ocsp_signing,
-            ParsedExtension::CRLDistributionPoints(points) => {
-                // A point for some reasons only, or with an issuer of its own, does not tell whether the certificate is good.
-                let whole = points.points.iter().filter(|point| point.reasons.is_none() && point.crl_issuer.is_none());
-                self.crl_urls = whole.filter_map(|point| point.distribution_point.as_ref()).flat_map(urls).collect();
+    /// Takes what an extension says. One that cannot be read allows nothing and names no place.
+    fn read_extension(&mut self, extension: &Extension<'_>) {
+        match extension.id {
+            Some(ID_CE_BASIC_CONSTRAINTS) => {
+                self.is_ca = BasicConstraints::from_der(extension.value).is_ok_and(|constraints| constraints.ca);
             }
-            ParsedExtension::AuthorityInfoAccess(access) => {
-                for description in access.iter() {
-                    let GeneralName::URI(url) = description.access_location else { continue };
-                    if description.access_method == OID_PKIX_ACCESS_DESCRIPTOR_OCSP {
-                        self.ocsp_urls.push(url.to_owned());
-                    } else if description.access_method == OID_PKIX_ACCESS_DESCRIPTOR_CA_ISSUERS {
-                        self.issuer_urls.push(url.to_owned());
+            Some(ID_CE_KEY_USAGE) => {
+                self.signs_crls = KeyUsage::from_der(extension.value).is_ok_and(|usage| usage.crl_sign());
+            }
+            Some(ID_CE_EXT_KEY_USAGE) => {
+                let usage = ExtendedKeyUsage::from_der(extension.value);
+                self.signs_ocsp = usage.is_ok_and(|usage| usage.0.contains(&ID_KP_OCSP_SIGNING));
+            }
+            Some(ID_CE_CRL_DISTRIBUTION_POINTS) => {
+                let points = CrlDistributionPoints::from_der(extension.value).map(|points| points.0);
+                // A point for some reasons only, or with an issuer of its own, does not tell whether the certificate is good.
+                let points = points.unwrap_or_default().into_iter();
+                let whole = points.filter(|point| point.reasons.is_none() && point.crl_issuer.is_none());
+                self.crl_urls = whole.filter_map(|point| point.distribution_point).flat_map(urls).collect();
+            }
+            Some(ID_PE_AUTHORITY_INFO_ACCESS) => {
+                let access = AuthorityInfoAccessSyntax::from_der(extension.value).map(|access| access.0);
+                for description in access.unwrap_or_default() {
+                    let GeneralName::UniformResourceIdentifier(url) = description.access_location else { continue };
+                    match description.access_method {
+                        ID_AD_OCSP => self.ocsp_urls.push(url.to_string()),
+                        ID_AD_CA_ISSUERS => self.issuer_urls.push(url.to_string()),
+                        _ => {}
                     }
                 }
             }
@@ -187,7 +216,7 @@ fn blocks(bytes: &[u8]) -> Result<Vec<Vec<u8>>, NotACertificate> {
         match piece {
             Piece::Block(block) if block.label == LABEL => all.push(block.der.to_vec()),
             Piece::Block(block) => {
-                let label = block.label.chars().take(LONGEST_LABEL).collect();
+                let label = block.label.chars().take(MAX_LABEL).collect();
                 instead.get_or_insert(NotACertificate::Other(label));
             }
             Piece::Broken(line, why) => {
@@ -200,20 +229,118 @@ fn blocks(bytes: &[u8]) -> Result<Vec<Vec<u8>>, NotACertificate> {
 }
 
 /// The URLs of a distribution point.
-pub(super) fn urls(name: &DistributionPointName<'_>) -> Vec<String> {
+pub(super) fn urls(name: DistributionPointName) -> Vec<String> {
     let DistributionPointName::FullName(names) = name else { return Vec::new() };
-    let url = |name: &GeneralName<'_>| match name {
-        GeneralName::URI(url) => Some((*url).to_owned()),
+    let url = |name| match name {
+        GeneralName::UniformResourceIdentifier(url) => Some(url.to_string()),
         _ => None,
     };
-    names.iter().filter_map(url).collect()
+    names.into_iter().filter_map(url).collect()
 }
 
-pub(super) fn timestamp(time: ASN1Time) -> Option<Timestamp> {
-    Timestamp::from_second(time.timestamp()).ok()
+/// The certificates in a "certs-only" message (RFC 5652), as CAs publish them where certificates say that their issuers are (RFC 5280,
+/// section 4.2.2.1); `None` where it is none. What is in it is believed for its own signature, so none of the message's is read.
+fn published(message: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut content_info = elements(inner(message, Tag::Sequence)?);
+    let kind = content_info.next()?;
+    if kind != ID_SIGNED_DATA.to_der().ok()? {
+        return None;
+    }
+    let signed_data = inner(inner(content_info.next()?, CERTIFICATES)?, Tag::Sequence)?;
+    let set = elements(signed_data).find_map(|element| inner(element, CERTIFICATES));
+    // What is no plain certificate there (an attribute certificate) has a tag of its own.
+    let plain = |element: &&[u8]| inner(element, Tag::Sequence).is_some();
+    Some(set.map(|set| elements(set).filter(plain).collect()).unwrap_or_default())
+}
+
+/// The content of an element with this tag.
+fn inner(element: &[u8], tag: Tag) -> Option<&[u8]> {
+    let mut reader = SliceReader::new(element).ok()?;
+    let (found, content) = split(element, &mut reader, 0).ok()?;
+    (found == tag).then_some(content)
+}
+
+/// The elements of a content, one after another, up to the first that is broken.
+fn elements(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut reader = SliceReader::new(content).ok();
+    std::iter::from_fn(move || {
+        let reader = reader.as_mut()?;
+        let begin = usize::try_from(reader.position()).ok()?;
+        split(content, reader, 0).ok()?;
+        content.get(begin..usize::try_from(reader.position()).ok()?)
+    })
+}
+
+/// Reads the next element, whose length may be left open (BER): streaming writers make such messages, and `der` and `cms` refuse them.
+fn split<'a>(all: &'a [u8], reader: &mut SliceReader<'a>, depth: usize) -> der::Result<(Tag, &'a [u8])> {
+    let tag = Tag::decode(reader)?;
+    if let Some(length) = Option::<Length>::from(IndefiniteLength::decode(reader)?) {
+        return Ok((tag, reader.read_slice(length)?));
+    }
+    if depth == MAX_OPEN_LENGTHS {
+        return Err(ErrorKind::Overlength.into());
+    }
+    let begin = usize::try_from(reader.position())?;
+    loop {
+        let end = usize::try_from(reader.position())?;
+        // Two zeros end what was left open.
+        if reader.peek_byte() == Some(0) {
+            return match reader.read_slice(Length::new(2))? {
+                [0, 0] => Ok((tag, &all[begin..end])),
+                _ => Err(ErrorKind::Overlength.into()),
+            };
+        }
+        split(all, reader, depth + 1)?;
+    }
 }
 
 const SEQUENCE: u8 = 0x30;
 const LABEL: &str = "CERTIFICATE";
 /// So much of another label is told.
-const LONGEST_LABEL: usize = 40;
+const MAX_LABEL: usize = 40;
+/// The tag of a message's content, and in it of its certificates.
+const CERTIFICATES: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber::N0 };
+/// Open lengths within each other; a message has four.
+const MAX_OPEN_LENGTHS: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGE: &[u8] = include_bytes!("testdata/world/cas.p7c");
+    const CA: &[u8] = include_bytes!("testdata/world/ca.der");
+    const OTHER: &[u8] = include_bytes!("testdata/world/other.der");
+
+    /// The same message with its outer lengths left open, as streaming writers do.
+    fn with_open_lengths() -> Vec<u8> {
+        let mut message = vec![0x30, 0x80];
+        message.extend(elements(inner(MESSAGE, Tag::Sequence).unwrap()).next().unwrap());
+        message.extend([0xA0, 0x80, 0x30, 0x80]);
+        let signed_data =
+            inner(elements(inner(MESSAGE, Tag::Sequence).unwrap()).nth(1).unwrap(), CERTIFICATES).unwrap();
+        message.extend(inner(signed_data, Tag::Sequence).unwrap());
+        message.extend([0; 6]);
+        message
+    }
+
+    #[test]
+    fn a_message_gives_its_certificates() {
+        assert_eq!(published(MESSAGE), Some(vec![CA, OTHER]));
+        assert_eq!(published(&with_open_lengths()), Some(vec![CA, OTHER]));
+    }
+
+    #[test]
+    fn what_is_no_message_and_what_is_cut_off_gives_none_and_no_panic() {
+        for bytes in [b"".as_slice(), b"\x30\x00", b"\x30\x80", b"<html>", CA] {
+            assert_eq!(published(bytes), None, "{bytes:?}");
+        }
+        for end in 0..MESSAGE.len() {
+            assert!(published(&MESSAGE[..end]).is_none(), "{end}");
+        }
+        for place in 0..MESSAGE.len() {
+            let mut broken = MESSAGE.to_vec();
+            broken[place] ^= 0x55;
+            published(&broken);
+        }
+    }
+}

@@ -1,16 +1,20 @@
 //! Certificate revocation lists (RFC 5280, section 5): who is on the list, whether the list may be believed, and until when. A value
 //! of [`Crl`] has been signed by the issuer. Fetches nothing.
 
-use super::RevocationReason;
-use super::cert_id::{CertId, Own, SerialNumber};
-use super::certificate::{Certificate, timestamp, urls};
+use super::certificate::{Certificate, urls};
 use super::pem::{Piece, pieces};
-use super::status::{Doubt, MOST_BYTES, Status, holds};
+use super::reason::RevocationReason;
+use super::status::{CertId, Doubt, MOST_BYTES, Own, Status, holds};
+use super::x509::{Extension, SerialNumber, Signed, sequence_bytes, serial_number, timestamp};
+use der::asn1::ContextSpecific;
+use der::oid::db::rfc5280::{
+    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS, ID_CE_ISSUING_DISTRIBUTION_POINT,
+};
+use der::{Decode, DecodeValue, FixedTag, Header, Reader, SliceReader, Tag, TagNumber};
 use jiff::Timestamp;
 use std::collections::HashMap;
-use x509_parser::asn1_rs::FromDer;
-use x509_parser::extensions::{IssuingDistributionPoint, ParsedExtension};
-use x509_parser::revocation_list::{CertificateRevocationList, RevokedCertificate};
+use x509_cert::ext::pkix::{CrlReason, IssuingDistributionPoint};
+use x509_cert::time::Time;
 
 /// A list that an issuer has signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,17 @@ pub struct Crl {
     covers: Covers,
     /// By serial number.
     revoked: HashMap<SerialNumber, Entry>,
+}
+
+/// The fields of what is signed (RFC 5280, section 5.1.2). The entries stay as they came: `x509_cert` would make every one of a
+/// million an object first.
+struct TbsCertList<'a> {
+    issuer: &'a [u8],
+    this_update: Time,
+    next_update: Option<Time>,
+    /// A SEQUENCE of entries, where there are any.
+    entries: Option<&'a [u8]>,
+    extensions: Vec<Extension<'a>>,
 }
 
 /// What the list says of one certificate.
@@ -55,24 +70,20 @@ impl Crl {
             _ => None,
         });
         let der = block.as_ref().map_or(bytes, |block| &block.der);
-        let (rest, list) = CertificateRevocationList::from_der(der).map_err(|_| Doubt::Unreadable)?;
-        if !rest.is_empty() {
-            return Err(Doubt::Unreadable);
-        }
-        if list.issuer().as_raw() != issuer.subject {
+        let signed = Signed::from_der(der).map_err(|_| Doubt::Unreadable)?;
+        let fields = TbsCertList::from_der(signed.content).map_err(|_| Doubt::Unreadable)?;
+        if fields.issuer != issuer.subject {
             return Err(Doubt::OtherIssuer);
         }
-        let data = list.tbs_cert_list.as_ref();
-        if !issuer.signs_crls || !issuer.has_signed(&list.signature_algorithm, &list.signature_value, data) {
+        if !issuer.signs_crls || issuer.verify(&signed).is_err() {
             return Err(Doubt::NotSigned);
         }
-        let until = list.next_update().map(|time| timestamp(time).ok_or(Doubt::Unreadable)).transpose()?;
         Ok(Self {
             issuer: issuer.clone(),
-            from: timestamp(list.last_update()).ok_or(Doubt::Unreadable)?,
-            until,
-            covers: covers(&list)?,
-            revoked: list.iter_revoked_certificates().filter_map(entry).collect(),
+            from: timestamp(fields.this_update),
+            until: fields.next_update.map(timestamp),
+            covers: covers(&fields.extensions)?,
+            revoked: entries(fields.entries).map_err(|_| Doubt::Unreadable)?,
         })
     }
 
@@ -110,16 +121,64 @@ impl Covers {
     }
 }
 
+impl FixedTag for TbsCertList<'_> {
+    const TAG: Tag = Tag::Sequence;
+}
+
+impl<'a> DecodeValue<'a> for TbsCertList<'a> {
+    fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
+        reader.read_nested(header.length, |reader| {
+            // Lists of the first version have no version. The algorithm stands outside of what is signed once more.
+            Option::<u8>::decode(reader)?;
+            sequence_bytes(reader)?;
+            let issuer = sequence_bytes(reader)?;
+            let this_update = reader.decode()?;
+            let next_update = reader.decode()?;
+            let has_entries = !reader.is_finished() && reader.peek_tag()? == Tag::Sequence;
+            let entries = has_entries.then(|| reader.tlv_bytes()).transpose()?;
+            let extensions = ContextSpecific::<Vec<Extension<'a>>>::decode_explicit(reader, TagNumber::N0)?;
+            let extensions = extensions.map(|extensions| extensions.value).unwrap_or_default();
+            Ok(Self { issuer, this_update, next_update, entries, extensions })
+        })
+    }
+}
+
+/// The entries by their serial numbers.
+fn entries(list: Option<&[u8]>) -> der::Result<HashMap<SerialNumber, Entry>> {
+    let mut revoked = HashMap::new();
+    let Some(list) = list else { return Ok(revoked) };
+    SliceReader::new(list)?.sequence(|list| {
+        while !list.is_finished() {
+            let (serial, entry) = list.sequence(|fields| {
+                let serial = serial_number(fields)?;
+                let at = timestamp(fields.decode()?);
+                let extensions: Option<Vec<Extension<'_>>> =
+                    (!fields.is_finished()).then(|| fields.decode()).transpose()?;
+                let code = extensions.into_iter().flatten().find(|extension| extension.id == Some(ID_CE_CRL_REASONS));
+                // Revoked it is for whatever reason.
+                let code = code.and_then(|extension| CrlReason::from_der(extension.value).ok());
+                Ok((serial, Entry { at, reason: code.and_then(|code| RevocationReason::from_code(code as u8)) }))
+            })?;
+            revoked.insert(serial, entry);
+        }
+        Ok(())
+    })?;
+    Ok(revoked)
+}
+
 /// What the list's extensions say about its reach.
-fn covers(list: &CertificateRevocationList<'_>) -> Result<Covers, Doubt> {
+fn covers(extensions: &[Extension<'_>]) -> Result<Covers, Doubt> {
     let mut covers = Covers { places: None, cas: None, partly: false };
-    for extension in list.extensions() {
-        match extension.parsed_extension() {
-            // Other issuers' certificates stand there under their own serial numbers.
-            ParsedExtension::IssuingDistributionPoint(point) if point.indirect_crl => return Err(Doubt::NotCovered),
-            ParsedExtension::IssuingDistributionPoint(point) => covers.limit(point),
+    for extension in extensions {
+        match extension.id {
+            Some(ID_CE_ISSUING_DISTRIBUTION_POINT) => match IssuingDistributionPoint::from_der(extension.value) {
+                // Other issuers' certificates stand there under their own serial numbers.
+                Ok(point) if point.indirect_crl => return Err(Doubt::NotCovered),
+                Ok(point) => covers.limit(point),
+                Err(_) => covers.partly = true,
+            },
+            Some(ID_CE_CRL_NUMBER | ID_CE_AUTHORITY_KEY_IDENTIFIER) => {}
             // A list of changes among them, and whatever else must be understood and is not.
-            ParsedExtension::CRLNumber(_) | ParsedExtension::AuthorityKeyIdentifier(_) => {}
             _ => covers.partly |= extension.critical,
         }
     }
@@ -127,8 +186,8 @@ fn covers(list: &CertificateRevocationList<'_>) -> Result<Covers, Doubt> {
 }
 
 impl Covers {
-    fn limit(&mut self, point: &IssuingDistributionPoint<'_>) {
-        self.places = point.distribution_point.as_ref().map(urls);
+    fn limit(&mut self, point: IssuingDistributionPoint) {
+        self.places = point.distribution_point.map(urls);
         self.partly |= point.only_some_reasons.is_some() || point.only_contains_attribute_certs;
         self.partly |= point.only_contains_user_certs && point.only_contains_ca_certs;
         if point.only_contains_user_certs || point.only_contains_ca_certs {
@@ -137,8 +196,23 @@ impl Covers {
     }
 }
 
-fn entry(entry: &RevokedCertificate<'_>) -> Option<(SerialNumber, Entry)> {
-    let code = entry.reason_code().map(|(_, code)| code.0);
-    let reason = RevocationReason::ALL.into_iter().find(|reason| Some(reason.code()) == code);
-    Some((SerialNumber::from_der(entry.raw_serial()), Entry { at: timestamp(entry.revocation_date)?, reason }))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reach_that_cannot_be_read_covers_nothing() {
+        let whole = Covers { places: None, cas: None, partly: false };
+        for (value, expected) in [
+            ([0x30, 0x00].as_slice(), Ok(whole.clone())),
+            (&[0x30, 0x03, 0x82, 0x01, 0xFF], Ok(Covers { cas: Some(true), ..whole.clone() })),
+            (&[0x30, 0x03, 0x84, 0x01, 0xFF], Err(Doubt::NotCovered)),
+            // TRUE, but not as DER has it.
+            (&[0x30, 0x03, 0x82, 0x01, 0x01], Ok(Covers { partly: true, ..whole.clone() })),
+            (&[], Ok(Covers { partly: true, ..whole.clone() })),
+        ] {
+            let extension = Extension { id: Some(ID_CE_ISSUING_DISTRIBUTION_POINT), critical: true, value };
+            assert_eq!(covers(&[extension]), expected, "{value:?}");
+        }
+    }
 }

@@ -1,14 +1,20 @@
 //! Certificate requests (PKCS #10, RFC 2986): read, and checked for what every CA refuses. Reads no files.
 
-use super::keys::SpkiFingerprint;
 use super::pem::{Piece, pieces};
-use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
-use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::error::X509Error;
-use x509_parser::extensions::{GeneralName, ParsedExtension};
-use x509_parser::prelude::FromDer;
-use x509_parser::public_key::PublicKey;
-use x509_parser::x509::SubjectPublicKeyInfo;
+use super::x509::{Extension, SignatureError, Signed, SpkiFingerprint, curve, sequence_bytes};
+use der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier, UintRef};
+use der::oid::db::rfc4519::COMMON_NAME;
+use der::oid::db::rfc5280::{ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME};
+use der::oid::db::rfc5912::{
+    DSA_WITH_SHA_1, ID_EC_PUBLIC_KEY, ID_EXTENSION_REQ, ID_RSASSA_PSS, MD_2_WITH_RSA_ENCRYPTION,
+    MD_5_WITH_RSA_ENCRYPTION, RSA_ENCRYPTION, SECP_256_R_1, SECP_384_R_1, SECP_521_R_1, SHA_1_WITH_RSA_ENCRYPTION,
+};
+use der::oid::db::rfc8410::ID_ED_25519;
+use der::{Decode, DecodeValue, FixedTag, Header, Reader, SliceReader, Tag, TagNumber, Tagged};
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName};
+use x509_cert::name::Name;
+use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 /// A certificate request whose own signature is right and whose key is strong enough.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +22,15 @@ pub struct Csr {
     common_name: Option<String>,
     dns_names: Vec<String>,
     spki: SpkiFingerprint,
+}
+
+/// The fields of what is signed (RFC 2986, section 4.1).
+struct CertificationRequestInfo<'a> {
+    subject: Name,
+    spki: &'a [u8],
+    key: SubjectPublicKeyInfoRef<'a>,
+    /// Those of the first `extensionRequest` (RFC 2985, section 5.4.2).
+    extensions: Vec<Extension<'a>>,
 }
 
 impl Csr {
@@ -51,19 +66,27 @@ impl Csr {
     /// # Errors
     /// A sentence that says what is wrong and what would be right.
     pub fn parse_der(der: &[u8]) -> Result<Self, String> {
-        let (rest, request) = X509CertificationRequest::from_der(der)
-            .map_err(|_| "the content is not a certificate request (PKCS #10)".to_owned())?;
-        if !rest.is_empty() {
+        let unreadable = |_| "the content is not a certificate request (PKCS #10)".to_owned();
+        let mut reader = SliceReader::new(der).map_err(unreadable)?;
+        let signed: Signed<'_> = reader.decode().map_err(unreadable)?;
+        let fields = CertificationRequestInfo::from_der(signed.content).map_err(unreadable)?;
+        if !reader.is_finished() {
             return Err("there are bytes after the certificate request".to_owned());
         }
-        check_digest(&request)?;
-        check_key(&request.certification_request_info.subject_pki)?;
-        check_signature(&request)?;
+        check_digest(signed.algorithm.oid)?;
+        check_key(&fields.key)?;
+        check_signature(&signed, &fields.key)?;
         Ok(Self {
-            common_name: common_name(&request)?,
-            dns_names: dns_names(&request)?,
-            spki: SpkiFingerprint::of(request.certification_request_info.subject_pki.raw),
+            common_name: common_name(&fields.subject)?,
+            dns_names: dns_names(&fields.extensions)?,
+            spki: SpkiFingerprint::of(fields.spki),
         })
+    }
+
+    /// The fingerprint of the key that a request in DER is about, whatever else is wrong with it.
+    pub(super) fn spki_of(der: &[u8]) -> der::Result<SpkiFingerprint> {
+        let fields = CertificationRequestInfo::from_der(Signed::from_der(der)?.content)?;
+        Ok(SpkiFingerprint::of(fields.spki))
     }
 
     /// The subject's common name.
@@ -82,6 +105,50 @@ impl Csr {
     }
 }
 
+impl FixedTag for CertificationRequestInfo<'_> {
+    const TAG: Tag = Tag::Sequence;
+}
+
+impl<'a> DecodeValue<'a> for CertificationRequestInfo<'a> {
+    fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
+        reader.read_nested(header.length, |reader| {
+            u8::decode(reader)?;
+            let subject = reader.decode()?;
+            let spki = sequence_bytes(reader)?;
+            let attributes = ContextSpecific::<Attributes<'a>>::decode_implicit(reader, TagNumber::N0)?;
+            let attributes = attributes.ok_or_else(|| Tag::Set.value_error())?.value;
+            Ok(Self { subject, spki, key: SubjectPublicKeyInfoRef::from_der(spki)?, extensions: attributes.0 })
+        })
+    }
+}
+
+/// The requested extensions among the attributes. Others, such as a challenge password, are the CA's business.
+struct Attributes<'a>(Vec<Extension<'a>>);
+
+impl FixedTag for Attributes<'_> {
+    const TAG: Tag = Tag::Set;
+}
+
+impl<'a> DecodeValue<'a> for Attributes<'a> {
+    fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
+        let mut found = None;
+        reader.read_nested(header.length, |reader| {
+            while !reader.is_finished() {
+                let (kind, values) = reader.sequence(|attribute| {
+                    let kind = AnyRef::decode(attribute)?;
+                    let values = AnyRef::decode(attribute)?;
+                    values.tag().assert_eq(Tag::Set)?;
+                    Ok((kind, values))
+                })?;
+                if kind.value() == ID_EXTENSION_REQ.as_bytes() && found.is_none() {
+                    found = Some(SliceReader::new(values.value())?.decode()?);
+                }
+            }
+            Ok(Self(found.unwrap_or_default()))
+        })
+    }
+}
+
 fn wrong_block(label: &str) -> String {
     let what = match label {
         _ if label.ends_with("PRIVATE KEY") => {
@@ -96,131 +163,106 @@ fn wrong_block(label: &str) -> String {
     what.to_owned()
 }
 
-fn check_digest(request: &X509CertificationRequest<'_>) -> Result<(), String> {
-    let algorithm = request.signature_algorithm.algorithm.to_id_string();
+fn check_digest(algorithm: ObjectIdentifier) -> Result<(), String> {
     match BROKEN_SIGNATURES.iter().find(|(oid, _)| *oid == algorithm) {
         Some((_, name)) => Err(format!("the request is signed with {name}, which CAs refuse; sign it with SHA-256")),
         None => Ok(()),
     }
 }
 
-fn check_key(key: &SubjectPublicKeyInfo<'_>) -> Result<(), String> {
+/// CAs refuse other keys (CA/Browser Forum's Baseline Requirements, section 6.1.5); Ed25519 is for CAs of one's own.
+fn check_key(key: &SubjectPublicKeyInfoRef<'_>) -> Result<(), String> {
     const RIGHT: &str = "use RSA with 2048 to 8192 bits, EC on P-256, P-384 or P-521, or Ed25519";
-    match key.algorithm.algorithm.to_id_string().as_str() {
-        RSA => {
-            let Ok(PublicKey::RSA(rsa)) = key.parsed() else {
-                return Err("the request's RSA key cannot be read".to_owned());
-            };
-            match bits(rsa.modulus) {
-                2048..=8192 => Ok(()),
-                bits => Err(format!("the request's RSA key has {bits} bits; {RIGHT}")),
-            }
-        }
-        EC => match curve(key).as_deref() {
-            Some(P256 | P384 | P521) => Ok(()),
+    match key.algorithm.oid {
+        RSA_ENCRYPTION => match modulus_bits(key) {
+            None => Err("the request's RSA key cannot be read".to_owned()),
+            Some(2048..=8192) => Ok(()),
+            Some(bits) => Err(format!("the request's RSA key has {bits} bits; {RIGHT}")),
+        },
+        ID_EC_PUBLIC_KEY => match curve(key) {
+            Some(SECP_256_R_1 | SECP_384_R_1 | SECP_521_R_1) => Ok(()),
             Some(other) => Err(format!("the request's EC key is on the curve {other}; {RIGHT}")),
             None => Err(format!("the request's EC key does not name its curve; {RIGHT}")),
         },
-        ED25519 => Ok(()),
+        ID_ED_25519 => Ok(()),
         other => Err(format!("the request's key is of the kind {other}; {RIGHT}")),
     }
 }
 
-fn check_signature(request: &X509CertificationRequest<'_>) -> Result<(), String> {
-    let key = &request.certification_request_info.subject_pki;
-    let algorithm = request.signature_algorithm.algorithm.to_id_string();
-    let verified = match ecdsa(curve(key).as_deref(), &algorithm) {
-        Some(verification) => UnparsedPublicKey::new(verification, &key.subject_public_key.data)
-            .verify(request.certification_request_info.raw, &request.signature_value.data)
-            .map_err(|_| X509Error::SignatureVerificationError),
-        None => request.verify_signature(),
-    };
-    match verified {
+/// The length of an RSA key's modulus (RFC 8017, appendix A.1.1).
+fn modulus_bits(key: &SubjectPublicKeyInfoRef<'_>) -> Option<usize> {
+    let mut reader = SliceReader::new(key.subject_public_key.raw_bytes()).ok()?;
+    let modulus = reader.sequence(|fields| {
+        let modulus: UintRef<'_> = fields.decode()?;
+        UintRef::decode(fields)?;
+        Ok(modulus.as_bytes())
+    });
+    modulus.ok().map(|modulus| modulus.len() * 8 - modulus.first().map_or(0, |first| first.leading_zeros() as usize))
+}
+
+fn check_signature(signed: &Signed<'_>, key: &SubjectPublicKeyInfoRef<'_>) -> Result<(), String> {
+    let algorithm = signed.algorithm.oid;
+    match signed.verify(key) {
         Ok(()) => Ok(()),
-        Err(X509Error::SignatureUnsupportedAlgorithm) => Err(format!(
+        Err(SignatureError::UnknownAlgorithm) => Err(format!(
             "the request is signed with the algorithm {algorithm}, which does not fit its \
              key or is not known here; sign it with SHA-256, SHA-384 or SHA-512"
         )),
-        Err(_) if algorithm == RSA_PSS => {
+        Err(SignatureError::Wrong) if algorithm == ID_RSASSA_PSS => {
             Err("the request's own RSA-PSS signature is wrong, or its salt is not as long as its digest \
              (openssl: `-sigopt rsa_pss_saltlen:digest`)"
                 .to_owned())
         }
-        Err(_) => Err("the request's own signature is wrong: it was changed after it was made".to_owned()),
+        Err(SignatureError::Wrong) => {
+            Err("the request's own signature is wrong: it was changed after it was made".to_owned())
+        }
     }
 }
 
-/// The ECDSA pairs that x509-parser leaves out.
-fn ecdsa(curve: Option<&str>, algorithm: &str) -> Option<&'static dyn VerificationAlgorithm> {
-    match (curve?, algorithm) {
-        (P256, ECDSA_SHA512) => Some(&signature::ECDSA_P256_SHA512_ASN1),
-        (P384, ECDSA_SHA512) => Some(&signature::ECDSA_P384_SHA512_ASN1),
-        (P521, ECDSA_SHA256) => Some(&signature::ECDSA_P521_SHA256_ASN1),
-        (P521, ECDSA_SHA384) => Some(&signature::ECDSA_P521_SHA384_ASN1),
-        (P521, ECDSA_SHA512) => Some(&signature::ECDSA_P521_SHA512_ASN1),
-        _ => None,
-    }
-}
-
-fn curve(key: &SubjectPublicKeyInfo<'_>) -> Option<String> {
-    Some(key.algorithm.parameters.as_ref()?.as_oid().ok()?.to_id_string())
-}
-
-fn common_name(request: &X509CertificationRequest<'_>) -> Result<Option<String>, String> {
-    let mut names = request.certification_request_info.subject.iter_common_name();
+fn common_name(subject: &Name) -> Result<Option<String>, String> {
+    let attributes = subject.0.iter().flat_map(|names| names.0.iter());
+    let mut names = attributes.filter(|attribute| attribute.oid == COMMON_NAME).map(|attribute| &attribute.value);
     let Some(name) = names.next() else { return Ok(None) };
     if names.next().is_some() {
         return Err("the request has more than one common name".to_owned());
     }
-    let text = name.as_str().map_err(|_| "the request's common name is not in UTF-8 or ASCII".to_owned())?;
-    Ok(Some(text.to_owned()))
+    // The letters are not looked at: `*` is none of a PrintableString's, and tools write it there.
+    let is_text = matches!(name.tag(), Tag::NumericString | Tag::PrintableString | Tag::Utf8String | Tag::Ia5String);
+    let text = is_text.then(|| std::str::from_utf8(name.value()).ok()).flatten();
+    Ok(Some(text.ok_or("the request's common name is not in UTF-8 or ASCII")?.to_owned()))
 }
 
-fn dns_names(request: &X509CertificationRequest<'_>) -> Result<Vec<String>, String> {
+fn dns_names(extensions: &[Extension<'_>]) -> Result<Vec<String>, String> {
     let mut dns_names = Vec::new();
-    for extension in request.requested_extensions().into_iter().flatten() {
-        match extension {
-            ParsedExtension::SubjectAlternativeName(names) => {
-                for name in &names.general_names {
-                    if let GeneralName::DNSName(name) = name {
-                        dns_names.push((*name).to_owned());
-                    }
-                }
-            }
-            ParsedExtension::ParseError { .. } => {
-                return Err("one of the request's extensions cannot be read".to_owned());
-            }
-            _ => {}
-        }
+    for extension in extensions {
+        let readable = match extension.id {
+            Some(ID_CE_SUBJECT_ALT_NAME) => SubjectAltName::from_der(extension.value).map(|names| {
+                dns_names.extend(names.0.into_iter().filter_map(|name| match name {
+                    GeneralName::DnsName(name) => Some(name.to_string()),
+                    _ => None,
+                }));
+            }),
+            Some(ID_CE_BASIC_CONSTRAINTS) => BasicConstraints::from_der(extension.value).map(drop),
+            Some(ID_CE_KEY_USAGE) => KeyUsage::from_der(extension.value).map(drop),
+            Some(ID_CE_EXT_KEY_USAGE) => ExtendedKeyUsage::from_der(extension.value).map(drop),
+            _ => Ok(()),
+        };
+        readable.map_err(|_| "one of the request's extensions cannot be read")?;
     }
     Ok(dns_names)
 }
 
-/// The length of a big-endian number without its leading zeros.
-fn bits(number: &[u8]) -> usize {
-    let number = &number[number.iter().take_while(|byte| **byte == 0).count()..];
-    number.first().map_or(0, |first| number.len() * 8 - first.leading_zeros() as usize)
-}
-
+const ECDSA_WITH_SHA_1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.1");
 const LABELS: [&str; 2] = ["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"];
-const RSA: &str = "1.2.840.113549.1.1.1";
-const RSA_PSS: &str = "1.2.840.113549.1.1.10";
-const EC: &str = "1.2.840.10045.2.1";
-const ED25519: &str = "1.3.101.112";
-const P256: &str = "1.2.840.10045.3.1.7";
-const P384: &str = "1.3.132.0.34";
-const P521: &str = "1.3.132.0.35";
-const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
-const ECDSA_SHA384: &str = "1.2.840.10045.4.3.3";
-const ECDSA_SHA512: &str = "1.2.840.10045.4.3.4";
-const BROKEN_SIGNATURES: [(&str, &str); 7] = [
-    ("1.2.840.113549.1.1.2", "MD2"),
-    ("1.2.840.113549.1.1.4", "MD5"),
-    ("1.2.840.113549.1.1.5", "SHA-1"),
-    ("1.3.14.3.2.29", "SHA-1"),
-    ("1.2.840.10045.4.1", "SHA-1"),
-    ("1.2.840.10040.4.3", "SHA-1"),
-    ("1.3.14.3.2.27", "SHA-1"),
+const BROKEN_SIGNATURES: [(ObjectIdentifier, &str); 7] = [
+    (MD_2_WITH_RSA_ENCRYPTION, "MD2"),
+    (MD_5_WITH_RSA_ENCRYPTION, "MD5"),
+    (SHA_1_WITH_RSA_ENCRYPTION, "SHA-1"),
+    (ECDSA_WITH_SHA_1, "SHA-1"),
+    (DSA_WITH_SHA_1, "SHA-1"),
+    // OIW's names for SHA-1 with RSA and with DSA, which old tools write.
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.29"), "SHA-1"),
+    (ObjectIdentifier::new_unwrap("1.3.14.3.2.27"), "SHA-1"),
 ];
 
 #[cfg(test)]

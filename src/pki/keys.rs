@@ -1,49 +1,21 @@
-//! Public keys and their fingerprints, and lists of keys that are known to be compromised. Reads no files.
+//! Lists of keys that are known to be compromised. Reads no files.
 
+use super::certificate::Certificate;
+use super::csr::Csr;
 use super::pem::{Block, Piece, pieces};
+use super::x509::SpkiFingerprint;
 use aws_lc_rs::encoding::{AsDer, PublicKeyX509Der};
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
     Ed25519KeyPair, KeyPair, RsaKeyPair,
 };
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use sha2::{Digest, Sha256};
+use der::Decode;
 use std::collections::HashSet;
-use std::fmt;
-use x509_parser::certificate::X509Certificate;
-use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::prelude::FromDer;
-use x509_parser::x509::SubjectPublicKeyInfo;
-
-/// SHA-256 of a SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SpkiFingerprint(pub [u8; 32]);
+use x509_cert::spki::SubjectPublicKeyInfoRef;
 
 /// Keys that must not be used again, by their fingerprints.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CompromisedKeys(HashSet<SpkiFingerprint>);
-
-impl SpkiFingerprint {
-    /// The fingerprint of a SubjectPublicKeyInfo in DER.
-    pub fn of(spki: &[u8]) -> Self {
-        Self(Sha256::digest(spki).into())
-    }
-
-    /// Reads 64 hexadecimal digits, with or without colons, or base64; `sha256:` or `SHA256:` may stand before it.
-    pub fn parse(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let text = text.strip_prefix("sha256:").or_else(|| text.strip_prefix("SHA256:")).unwrap_or(text).trim_start();
-        from_hex(text).or_else(|| from_base64(text)).map(Self)
-    }
-}
-
-impl fmt::Display for SpkiFingerprint {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(&hex::encode(self.0))
-    }
-}
 
 impl CompromisedKeys {
     /// Reads a list: fingerprints, one a line (`#` begins a comment), and PEM blocks with public keys, certificates,
@@ -91,20 +63,17 @@ impl CompromisedKeys {
 
 fn of_block(block: &Block<'_>) -> Result<SpkiFingerprint, String> {
     match block.label {
-        "PUBLIC KEY" => match SubjectPublicKeyInfo::from_der(&block.der) {
-            Ok(([], spki)) => Ok(SpkiFingerprint::of(spki.raw)),
-            _ => Err("the public key cannot be read".to_owned()),
+        "PUBLIC KEY" => match SubjectPublicKeyInfoRef::from_der(&block.der) {
+            Ok(_) => Ok(SpkiFingerprint::of(&block.der)),
+            Err(_) => Err("the public key cannot be read".to_owned()),
         },
-        "CERTIFICATE" => match X509Certificate::from_der(&block.der) {
-            Ok(([], certificate)) => Ok(SpkiFingerprint::of(certificate.public_key().raw)),
-            _ => Err("the certificate cannot be read".to_owned()),
+        "CERTIFICATE" => match Certificate::from_der(&block.der) {
+            Ok(certificate) => Ok(SpkiFingerprint::of(&certificate.spki)),
+            Err(_) => Err("the certificate cannot be read".to_owned()),
         },
+        // A weak or badly signed request is no reason to overlook its key here.
         "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST" => {
-            // A weak or badly signed request is no reason to overlook its key here.
-            match X509CertificationRequest::from_der(&block.der) {
-                Ok(([], request)) => Ok(SpkiFingerprint::of(request.certification_request_info.subject_pki.raw)),
-                _ => Err("the certificate request cannot be read".to_owned()),
-            }
+            Csr::spki_of(&block.der).map_err(|_| "the certificate request cannot be read".to_owned())
         }
         "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" if !block.has_headers => of_private_key(&block.der),
         "ENCRYPTED PRIVATE KEY" | "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" => {
@@ -145,25 +114,6 @@ fn of_public(key: &impl AsDer<PublicKeyX509Der<'static>>) -> Option<SpkiFingerpr
     Some(SpkiFingerprint::of(key.as_der().ok()?.as_ref()))
 }
 
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let mut digest = [0; 32];
-    let digits = if text.contains(':') {
-        let pairs: Vec<&str> = text.split(':').collect();
-        pairs.iter().all(|pair| pair.len() == 2).then(|| pairs.concat())?
-    } else {
-        text.to_owned()
-    };
-    hex::decode_to_slice(digits, &mut digest).ok().map(|()| digest)
-}
-
-fn from_base64(text: &str) -> Option<[u8; 32]> {
-    let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-    [&alphabet::STANDARD, &alphabet::URL_SAFE]
-        .into_iter()
-        .find_map(|alphabet| GeneralPurpose::new(alphabet, padding).decode(text).ok())
-        .and_then(|bytes| bytes.try_into().ok())
-}
-
 const NOT_A_FINGERPRINT: &str = "this is no fingerprint; write the SHA-256 of a SubjectPublicKeyInfo as 64 hexadecimal digits or in base64, or put a PEM block";
 const GIVE_PUBLIC: &str = "give the public key instead (openssl pkey -in key.pem -pubout)";
 
@@ -173,31 +123,6 @@ mod tests {
     use proptest::prelude::*;
 
     const HEX: &str = "e61971289dcf5a683a97c32802120b88f6c411e520ccf25963c05d079badac0e";
-
-    fn colons() -> String {
-        HEX.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect::<Vec<_>>().join(":")
-    }
-
-    #[test]
-    fn fingerprints_are_read_in_every_notation() {
-        let base64 = base64::engine::general_purpose::STANDARD.encode(hex::decode(HEX).unwrap());
-        for text in [
-            HEX.to_owned(),
-            HEX.to_uppercase(),
-            colons(),
-            format!(" sha256:{HEX}"),
-            format!("SHA256:{}", base64.trim_end_matches('=')),
-            base64.clone(),
-            base64.replace('+', "-").replace('/', "_"),
-        ] {
-            assert_eq!(SpkiFingerprint::parse(&text).map(|key| key.to_string()).as_deref(), Some(HEX), "{text}");
-        }
-        for text in
-            ["", "sha256:", &HEX[2..], &format!("{HEX}00"), &colons().replacen(':', "", 1), &base64[4..], "철회"]
-        {
-            assert_eq!(SpkiFingerprint::parse(text), None, "{text}");
-        }
-    }
 
     #[test]
     fn all_forms_of_a_key_have_one_fingerprint() {

@@ -1,12 +1,9 @@
 //! The field's words: revocation reasons (RFC 5280), certificate requests (RFC 2986), public key fingerprints,
 //! private keys that sign, and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
 
-mod bundle;
-pub mod cert_id;
 pub mod certificate;
 pub mod crl;
 pub mod csr;
-mod jwk;
 pub mod keys;
 pub mod ocsp;
 pub mod pem;
@@ -14,13 +11,14 @@ pub mod private_key;
 pub mod reason;
 pub mod status;
 #[cfg(test)]
-mod world_tests;
+mod status_tests;
+mod x509;
 
-pub use cert_id::{CertId, SerialNumber};
 pub use certificate::Certificate;
 pub use crl::Crl;
 pub use csr::Csr;
-pub use keys::{CompromisedKeys, SpkiFingerprint};
+pub use keys::CompromisedKeys;
 pub use private_key::PrivateKey;
 pub use reason::RevocationReason;
-pub use status::{Doubt, Status};
+pub use status::{CertId, Doubt, Own, Status};
+pub use x509::{NotASerialNumber, SerialNumber, SpkiFingerprint};

@@ -1,21 +1,26 @@
-//! Private keys that sign by JSON Web Signatures (RFC 7515, RFC 7518): read from PEM or as JWKs, their public half as a JWK, and signatures. Reads
-//! no files, keeps no text, and never repeats what it read.
+//! Private keys that sign by JSON Web Signatures (RFC 7515, RFC 7518): read from PEM, or from a JSON Web Key (RFC 7517), which is how certbot
+//! keeps its account's; their public half; and signatures. Reads no files, keeps no text, and never repeats what it read.
 
 use super::certificate::Certificate;
-use super::jwk;
 use super::pem::{Piece, pieces};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256,
     RsaKeyPair,
 };
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use der::asn1::{BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
+use der::oid::db::rfc5912::{SECP_256_R_1, SECP_384_R_1};
+use der::{Decode, Encode, Sequence};
+use serde::Deserialize;
 use std::fmt;
-use x509_parser::asn1_rs::{FromDer, Integer, Sequence};
+use zeroize::Zeroizing;
 
 /// A private key. Its debug form shows the algorithm alone.
-pub struct PrivateKey(Pair);
+pub struct PrivateKey(SigningKey);
 
-enum Pair {
+enum SigningKey {
     /// P-256 or P-384.
     Ecdsa(EcdsaKeyPair, Curve),
     Rsa(RsaKeyPair),
@@ -56,7 +61,7 @@ impl PrivateKey {
     /// A sentence that says what is wrong and what would be right. It never repeats the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         if text.trim_start().starts_with('{') {
-            return Self::from_der(&jwk::to_der(text)?).ok_or_else(|| UNKNOWN.to_owned());
+            return Self::from_der(&jwk_to_der(text)?).ok_or_else(|| UNKNOWN.to_owned());
         }
         let mut found = None;
         let mut others = Vec::new();
@@ -94,24 +99,26 @@ impl PrivateKey {
     /// The algorithm of its signatures, in the words of RFC 7518.
     pub fn algorithm(&self) -> &'static str {
         match &self.0 {
-            Pair::Ecdsa(_, Curve::P256) => "ES256",
-            Pair::Ecdsa(_, Curve::P384) => "ES384",
-            Pair::Rsa(_) => "RS256",
+            SigningKey::Ecdsa(_, Curve::P256) => "ES256",
+            SigningKey::Ecdsa(_, Curve::P384) => "ES384",
+            SigningKey::Rsa(_) => "RS256",
         }
     }
 
     /// The public half.
     pub fn public(&self) -> PublicNumbers {
         match &self.0 {
-            Pair::Ecdsa(pair, curve) => {
+            SigningKey::Ecdsa(pair, curve) => {
                 // An uncompressed point: a mark, then both numbers in full length.
                 let point = pair.public_key().as_ref().get(1..).unwrap_or_default();
                 let (x, y) = point.split_at(point.len() / 2);
                 let curve = if *curve == Curve::P256 { "P-256" } else { "P-384" };
                 PublicNumbers::Ec { curve, x: x.to_owned(), y: y.to_owned() }
             }
-            Pair::Rsa(pair) => {
-                let (n, e) = rsa_numbers(pair.public_key().as_ref()).unwrap_or_default();
+            SigningKey::Rsa(pair) => {
+                let key = RsaPublicKey::from_der(pair.public_key().as_ref());
+                let numbers = key.map(|key| (key.n.as_bytes().to_owned(), key.e.as_bytes().to_owned()));
+                let (n, e) = numbers.unwrap_or_default();
                 PublicNumbers::Rsa { n, e }
             }
         }
@@ -120,8 +127,8 @@ impl PrivateKey {
     /// Whether a certificate certifies this key.
     pub fn is_of(&self, certificate: &Certificate) -> bool {
         let public = match &self.0 {
-            Pair::Ecdsa(pair, _) => pair.public_key().as_ref(),
-            Pair::Rsa(pair) => pair.public_key().as_ref(),
+            SigningKey::Ecdsa(pair, _) => pair.public_key().as_ref(),
+            SigningKey::Rsa(pair) => pair.public_key().as_ref(),
         };
         certificate.key_bits == public
     }
@@ -133,8 +140,8 @@ impl PrivateKey {
     pub fn sign(&self, text: &[u8]) -> Result<Vec<u8>, CannotSign> {
         let random = SystemRandom::new();
         match &self.0 {
-            Pair::Ecdsa(pair, _) => pair.sign(&random, text).map(|made| made.as_ref().to_vec()),
-            Pair::Rsa(pair) => {
+            SigningKey::Ecdsa(pair, _) => pair.sign(&random, text).map(|made| made.as_ref().to_vec()),
+            SigningKey::Rsa(pair) => {
                 let mut made = vec![0; pair.public_modulus_len()];
                 pair.sign(&RSA_PKCS1_SHA256, &random, text, &mut made).map(|()| made)
             }
@@ -144,13 +151,13 @@ impl PrivateKey {
 
     fn from_der(der: &[u8]) -> Option<Self> {
         if let Ok(pair) = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der)) {
-            return Some(Self(Pair::Rsa(pair)));
+            return Some(Self(SigningKey::Rsa(pair)));
         }
         let curves = [(&ECDSA_P256_SHA256_FIXED_SIGNING, Curve::P256), (&ECDSA_P384_SHA384_FIXED_SIGNING, Curve::P384)];
         curves.into_iter().find_map(|(signing, curve)| {
             let pair = EcdsaKeyPair::from_pkcs8(signing, der);
             let pair = pair.or_else(|_| EcdsaKeyPair::from_private_key_der(signing, der)).ok()?;
-            Some(Self(Pair::Ecdsa(pair, curve)))
+            Some(Self(SigningKey::Ecdsa(pair, curve)))
         })
     }
 }
@@ -166,13 +173,114 @@ impl fmt::Debug for PrivateKey {
 #[error("the private key cannot sign")]
 pub struct CannotSign;
 
-/// Modulus and exponent of an `RSAPublicKey` (RFC 8017, appendix A.1.1).
-fn rsa_numbers(der: &[u8]) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (_, sequence) = Sequence::from_der(der).ok()?;
-    let (rest, n) = Integer::from_der(&sequence.content).ok()?;
-    let (_, e) = Integer::from_der(rest).ok()?;
-    let plain = |number: &Integer<'_>| number.as_ref().iter().copied().skip_while(|byte| *byte == 0).collect();
-    Some((plain(&n), plain(&e)))
+/// `RSAPublicKey` (RFC 8017, appendix A.1.1).
+#[derive(Sequence)]
+struct RsaPublicKey<'a> {
+    n: UintRef<'a>,
+    e: UintRef<'a>,
+}
+
+/// `RSAPrivateKey` (RFC 8017, appendix A.1.2).
+#[derive(Sequence)]
+struct RsaPrivateKey<'a> {
+    version: u8,
+    n: UintRef<'a>,
+    e: UintRef<'a>,
+    d: UintRef<'a>,
+    p: UintRef<'a>,
+    q: UintRef<'a>,
+    dp: UintRef<'a>,
+    dq: UintRef<'a>,
+    qi: UintRef<'a>,
+}
+
+/// `ECPrivateKey` (RFC 5915).
+#[derive(Sequence)]
+struct EcPrivateKey<'a> {
+    version: u8,
+    private_key: OctetStringRef<'a>,
+    #[asn1(context_specific = "0", tag_mode = "EXPLICIT")]
+    parameters: ObjectIdentifier,
+    #[asn1(context_specific = "1", tag_mode = "EXPLICIT")]
+    public_key: BitStringRef<'a>,
+}
+
+/// The members of a JSON Web Key that matter. They are borrowed: a copy would stay in memory.
+#[derive(Deserialize)]
+struct Jwk<'a> {
+    kty: &'a str,
+    crv: Option<&'a str>,
+    x: Option<&'a str>,
+    y: Option<&'a str>,
+    n: Option<&'a str>,
+    e: Option<&'a str>,
+    d: Option<&'a str>,
+    p: Option<&'a str>,
+    q: Option<&'a str>,
+    dp: Option<&'a str>,
+    dq: Option<&'a str>,
+    qi: Option<&'a str>,
+}
+
+/// The key of a JSON Web Key in the DER that all other keys come in: PKCS #1 or SEC 1.
+fn jwk_to_der(text: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    let key: Jwk<'_> = serde_json::from_str(text).map_err(|_| "this is no JSON Web Key".to_owned())?;
+    if key.d.is_none() {
+        return Err("this JSON Web Key has no private half (`d`), which is needed to sign".to_owned());
+    }
+    let der = match key.kty {
+        "RSA" => rsa_jwk_to_der(&key),
+        "EC" => ec_jwk_to_der(&key),
+        _ => None,
+    };
+    der.ok_or_else(|| "this JSON Web Key cannot be used: whole keys of RSA, P-256 and P-384 can".to_owned())
+}
+
+fn rsa_jwk_to_der(key: &Jwk<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    let mut numbers = Vec::new();
+    for number in [key.n, key.e, key.d, key.p, key.q, key.dp, key.dq, key.qi] {
+        numbers.push(decoded(number)?);
+    }
+    let number = |index: usize| UintRef::new(&numbers[index]).ok();
+    to_der(&RsaPrivateKey {
+        version: 0,
+        n: number(0)?,
+        e: number(1)?,
+        d: number(2)?,
+        p: number(3)?,
+        q: number(4)?,
+        dp: number(5)?,
+        dq: number(6)?,
+        qi: number(7)?,
+    })
+}
+
+fn ec_jwk_to_der(key: &Jwk<'_>) -> Option<Zeroizing<Vec<u8>>> {
+    let curve = match key.crv? {
+        "P-256" => SECP_256_R_1,
+        "P-384" => SECP_384_R_1,
+        _ => return None,
+    };
+    let (d, x, y) = (decoded(key.d)?, decoded(key.x)?, decoded(key.y)?);
+    // An uncompressed point (SEC 1, section 2.3.3).
+    let point = [&[0x04], x.as_slice(), y.as_slice()].concat();
+    to_der(&EcPrivateKey {
+        version: 1,
+        private_key: OctetStringRef::new(&d).ok()?,
+        parameters: curve,
+        public_key: BitStringRef::from_bytes(&point).ok()?,
+    })
+}
+
+fn decoded(number: Option<&str>) -> Option<Zeroizing<Vec<u8>>> {
+    URL_SAFE_NO_PAD.decode(number?).ok().map(Zeroizing::new)
+}
+
+/// Written at once into memory of the right size: a buffer that grows would leave copies behind.
+fn to_der(key: &impl Encode) -> Option<Zeroizing<Vec<u8>>> {
+    let mut der = Zeroizing::new(Vec::with_capacity(usize::try_from(key.encoded_len().ok()?).ok()?));
+    key.encode_to_vec(&mut der).ok()?;
+    Some(der)
 }
 
 const ENCRYPTED: &str = "the private key has a passphrase, which nobody could type during a run; give it without one \
@@ -212,8 +320,8 @@ mod tests {
             assert_eq!(key.algorithm(), algorithm);
             let made = key.sign(b"text").unwrap();
             let public = match &key.0 {
-                Pair::Ecdsa(pair, _) => pair.public_key().as_ref(),
-                Pair::Rsa(pair) => pair.public_key().as_ref(),
+                SigningKey::Ecdsa(pair, _) => pair.public_key().as_ref(),
+                SigningKey::Rsa(pair) => pair.public_key().as_ref(),
             };
             assert!(UnparsedPublicKey::new(verifies, public).verify(b"text", &made).is_ok(), "{algorithm}");
             assert!(UnparsedPublicKey::new(verifies, public).verify(b"texts", &made).is_err(), "{algorithm}");

@@ -79,6 +79,11 @@ impl RevocationReason {
         }
     }
 
+    /// The reason of a code in RFC 5280.
+    pub fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+
     /// The reason of a name in RFC 5280; the case of letters counts, as it does there.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.name() == name)

@@ -1,7 +1,34 @@
-//! What a signed word about a certificate is worth: revoked, good, or unknown with the doubt. Unknown is never taken for good.
+//! Which certificate a CRL or an OCSP responder is asked about (the CertID of RFC 6960), and what a signed word about it is worth: revoked,
+//! good, or unknown with the doubt. Unknown is never taken for good. Asks nobody.
 
-use super::RevocationReason;
+use super::certificate::Certificate;
+use super::reason::RevocationReason;
+use super::x509::SerialNumber;
 use jiff::Timestamp;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A certificate as its issuer knows it. Small: a verification holds one for each of a million actions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertId {
+    /// Whose it is.
+    pub issuer: Rc<Certificate>,
+    /// Its serial number.
+    pub serial: SerialNumber,
+    /// What it says of itself, where it is known.
+    pub own: Option<Own>,
+}
+
+/// What a certificate says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Own {
+    /// Whether it is a CA's.
+    pub is_ca: bool,
+    /// Until when it is valid.
+    pub ends: Timestamp,
+    /// Where its CRL is.
+    pub crl_urls: Arc<[String]>,
+}
 
 /// What the world can see of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +90,21 @@ impl Status {
             (Self::Unknown(_), Self::Good) => other,
             _ => self,
         }
+    }
+}
+
+impl CertId {
+    /// A certificate's. `None` where this issuer has not signed it: names are not enough, since serial numbers are one key's own.
+    pub fn of(certificate: &Certificate, issuer: &Rc<Certificate>) -> Option<Self> {
+        let own =
+            || Own { is_ca: certificate.is_ca, ends: certificate.ends, crl_urls: Arc::clone(&certificate.crl_urls) };
+        let id = |own| Self { issuer: Rc::clone(issuer), serial: certificate.serial.clone(), own: Some(own) };
+        certificate.is_issued_by(issuer).then(own).map(id)
+    }
+
+    /// Of a certificate of which no more is known.
+    pub fn bare(serial: SerialNumber, issuer: Rc<Certificate>) -> Self {
+        Self { issuer, serial, own: None }
     }
 }
 

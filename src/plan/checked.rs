@@ -2,14 +2,13 @@
 
 use super::settings::Settings;
 use crate::pki::{RevocationReason, SerialNumber};
-use crate::provider::Members;
 use crate::provider::model::Operation;
 use crate::run::Ordinal;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::fmt;
 
 /// One action, checked against its operation. The check lends actions to its caller one by one, in plan order, and keeps none.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -77,13 +76,9 @@ pub struct NamedFile {
     pub sha256: String,
 }
 
-/// The parameters of an action: a JSON text, and read as the map that it stands for, which is made when it is first asked for.
-/// A million of them go from a list to a run directory as texts.
-#[derive(Clone, Default)]
-pub struct Parameters {
-    text: String,
-    map: OnceLock<Map<String, Value>>,
-}
+/// The parameters of an action, by the provider's names: what a check made of a row, or what a run directory holds of it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Parameters(Map<String, Value>);
 
 /// Parameters, to be written in the order of the operation's.
 struct InOrder<'a> {
@@ -120,38 +115,32 @@ pub struct ReadFile {
 }
 
 impl Parameters {
-    /// Reads them.
+    /// Reads them from the run directory's text.
     ///
     /// # Errors
     /// Where the text is no JSON object.
-    pub fn parse(text: String) -> Result<Self, serde_json::Error> {
-        let map = serde_json::from_str::<Map<String, Value>>(&text)?;
-        Ok(Self { text, map: OnceLock::from(map) })
+    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(text).map(Self)
     }
 
-    /// The JSON text: an object without blanks, its members in the order of the operation's parameters.
-    pub fn text(&self) -> &str {
-        &self.text
-    }
-
-    /// Writes them: nothing but an operation's parameters.
-    pub(super) fn of(operation: &Operation, map: Map<String, Value>) -> Self {
+    /// The JSON text: an object without blanks, its members in the order of the operation's parameters. What is hashed must not
+    /// depend on how a map happens to order its members, so fingerprints and digests are over this text.
+    pub fn to_json(&self, operation: &Operation) -> String {
         // Texts as names and JSON values, which nothing keeps from being written.
-        let text = serde_json::to_string(&InOrder { operation, map: &map }).unwrap_or_default();
-        Self { text, map: OnceLock::from(map) }
+        serde_json::to_string(&InOrder { operation, map: &self.0 }).unwrap_or_default()
     }
+}
 
-    /// Those of a run, which has them from a check; [`Self::members`] finds them good or not.
-    pub fn kept(text: String) -> Self {
-        Self { text, map: OnceLock::new() }
+impl From<Map<String, Value>> for Parameters {
+    fn from(map: Map<String, Value>) -> Self {
+        Self(map)
     }
+}
 
-    /// What a request needs of them.
-    ///
-    /// # Errors
-    /// Where the text is no JSON object.
-    pub fn members(&self) -> Result<Members<'_>, serde_json::Error> {
-        Members::of(&self.text)
+/// As a JSON object, for the run directory, where the order of the members says nothing.
+impl fmt::Display for Parameters {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -166,20 +155,7 @@ impl std::ops::Deref for Parameters {
     type Target = Map<String, Value>;
 
     fn deref(&self) -> &Self::Target {
-        // What the check writes is an object, and so is what a run has kept. Where somebody has changed that, nothing is sent for it.
-        self.map.get_or_init(|| serde_json::from_str(&self.text).unwrap_or_default())
-    }
-}
-
-impl PartialEq for Parameters {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl std::fmt::Debug for Parameters {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.text)
+        &self.0
     }
 }
 
@@ -231,5 +207,24 @@ impl CheckedPlan {
     /// Certificates of issuers that files had behind those that are sent, DER in base64url; they change nothing of what is sent.
     pub fn issuers(&self) -> &[String] {
         &self.issuers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::model::Location;
+    use crate::provider::request::tests::operation;
+
+    #[test]
+    fn parameters_are_hashed_in_the_order_of_the_operation_and_kept_without_loss() {
+        let revoke = operation("/", true, &[("b", Location::Body, None), ("a", Location::Body, None)]);
+        let text = r#"{"a":[1,"x\n\u001f"],"b":0.30000000000000004,"c":12345678901234567890}"#;
+        let parameters = Parameters::parse(text).unwrap();
+        assert_eq!(parameters.to_json(&revoke), r#"{"b":0.30000000000000004,"a":[1,"x\n\u001f"]}"#);
+        assert_eq!(parameters.to_string(), text);
+        for damaged in ["", "[]", "1", r#"{"a":}"#, r#"{"a":1"#, r#"{"a":1}x"#] {
+            assert!(Parameters::parse(damaged).is_err(), "{damaged}");
+        }
     }
 }

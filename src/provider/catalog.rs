@@ -113,8 +113,8 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
 
 fn read_text(path: &Path) -> io::Result<String> {
     let size = std::fs::metadata(path)?.len();
-    if size > LARGEST {
-        return Err(io::Error::other(format!("it is larger than {LARGEST} bytes")));
+    if size > MAX_DOCUMENT_BYTES {
+        return Err(io::Error::other(format!("it is larger than {MAX_DOCUMENT_BYTES} bytes")));
     }
     std::fs::read_to_string(path)
 }
@@ -127,4 +127,27 @@ const BUILT_IN: [(&str, &str); 4] = [
 ];
 
 /// A provider document beyond this is none.
-const LARGEST: u64 = 4 * 1024 * 1024;
+const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_complete_way_to_authenticate_is_taken() {
+        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let huawei = catalog.get("huawei").unwrap();
+        for (there, expected) in [
+            (&["auth_token", "access_key", "secret_key"][..], Some("token")),
+            (&["iam_user", "iam_password", "iam_domain", "access_key", "secret_key"], Some("aksk")),
+            (&["iam_user", "iam_password", "iam_domain", "access_key"], Some("iam")),
+            (&["access_key", "security_token"], None),
+            (&[], None),
+        ] {
+            let scheme = huawei.auth_for(|name| there.contains(&name));
+            assert_eq!(scheme.map(|scheme| scheme.name.as_str()), expected, "{there:?}");
+        }
+        assert_eq!(huawei.credential_names().len(), 8);
+        assert!(huawei.credential_names().iter().all(|name| huawei.environment.contains_key(*name)));
+    }
+}

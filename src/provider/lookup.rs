@@ -1,9 +1,10 @@
 //! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
 
-use super::answer::{Answer, HeaderFields, Standing, Verdict};
-use super::model::{ActionRules, LookupRule, LookupValue, Operation, Pages, Place, Provider, RowStep};
+use super::answer::{Answer, HeaderFields, Standing};
+use super::model::{ActionRules, AnswerLocation, LookupRule, LookupValue, Operation, Pages, Provider, RowStep};
 use super::pointer::scalar_text;
-use super::{Meaning, params, verdict};
+use super::verdict::{self, Verdict};
+use super::{Meaning, params};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -16,10 +17,10 @@ pub fn choose(
     parameters: &Map<String, Value>,
     answer: Option<&Answer>,
 ) -> Vec<(usize, Map<String, Value>)> {
-    let body = answer.map_or(Value::Null, Answer::json);
+    let body = answer.map_or(&Value::Null, Answer::json);
     let filled = |(index, rule): (usize, &LookupRule)| {
         let operation = provider.operation(&rule.operation)?;
-        fill(rule, operation, parameters, &body).map(|filled| (index, filled))
+        fill(rule, operation, parameters, body).map(|filled| (index, filled))
     };
     action.lookups.iter().enumerate().filter_map(filled).collect()
 }
@@ -27,7 +28,7 @@ pub fn choose(
 /// An answer that holds what a report has kept of one, the provider's own id, at the place where the operation's answers hold it; for
 /// look-ups that ask by it. `None` where the document names no one place in the body.
 pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
-    let [Place::Body(pointer)] = operation.reference.as_slice() else { return None };
+    let [AnswerLocation::Body(pointer)] = operation.reference.as_slice() else { return None };
     let pointer = pointer.to_string();
     let body = pointer
         .split('/')
@@ -38,7 +39,7 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
         .fold(Value::from(reference), |inside, name| {
             Value::Object(Map::from_iter([(name.replace("~1", "/").replace("~0", "~"), inside)]))
         });
-    Some(Answer { status: 200, headers: HeaderFields::default(), body: body.to_string().into_bytes() })
+    Some(Answer::new(200, HeaderFields::default(), body.to_string().into_bytes()))
 }
 
 /// The body of one page of a look-up, where the document declares the answer a success.
@@ -47,22 +48,22 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
 /// What else the answer means.
 pub fn page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Value, Box<Verdict>> {
     let verdict = verdict::read(operation, answer, now);
-    if verdict.meaning == Meaning::Succeeded { Ok(answer.json()) } else { Err(Box::new(verdict)) }
+    if verdict.meaning == Meaning::Succeeded { Ok(answer.json().clone()) } else { Err(Box::new(verdict)) }
 }
 
 /// The number of the page to ask for after these; `None` where they are all there is, or where there is no paging.
 pub fn next_page(rule: &LookupRule, pages: &[Value]) -> Option<u32> {
     let paging = rule.pages.as_ref()?;
     let seen = u32::try_from(pages.len()).ok()?;
-    let more = seen < MOST_PAGES && all_rows(paging, pages)? > rows_in(paging, pages);
+    let more = seen < MAX_PAGES && all_rows(paging, pages)? > rows_in(paging, pages);
     more.then(|| paging.first.saturating_add(seen))
 }
 
 /// What the pages of a look-up tell about an action's target, and what was seen, for people. `parameters` are the action's.
 pub fn standing(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Value]) -> (Standing, String) {
     let rows: Vec<&Value> = pages.iter().flat_map(|page| rows(&rule.rows, parameters, page)).collect();
-    let told: Vec<Standing> = rows.iter().map(|row| tells(rule, row)).collect();
-    match (told.as_slice(), told.first()) {
+    let states: Vec<Standing> = rows.iter().map(|row| row_state(rule, row)).collect();
+    match (states.as_slice(), states.first()) {
         (_, None) if pages.is_empty() => (Standing::Unknown, "nothing was looked up".to_owned()),
         (_, None) if !whole(rule, pages) => (Standing::Unknown, format!("{} is longer than was read", rule.operation)),
         (_, None) => (rule.absent, format!("{} does not list it", rule.operation)),
@@ -74,7 +75,7 @@ pub fn standing(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Val
             let mut words: Vec<String> = rows.iter().map(|row| seen(rule, row)).collect();
             words.sort();
             words.dedup();
-            words.truncate(MOST_SHOWN);
+            words.truncate(MAX_SHOWN);
             (Standing::Unknown, format!("{} entries that differ: {}", rows.len(), words.join(", ")))
         }
     }
@@ -86,8 +87,8 @@ fn fill(
     parameters: &Map<String, Value>,
     body: &Value,
 ) -> Option<Map<String, Value>> {
-    let told = |name: &String| parameters.get(name).is_some_and(|value| !value.is_null());
-    if !rule.rows.iter().flat_map(|step| &step.matches).all(|condition| told(&condition.parameter)) {
+    let given = |name: &String| parameters.get(name).is_some_and(|value| !value.is_null());
+    if !rule.rows.iter().flat_map(|step| &step.matches).all(|condition| given(&condition.parameter)) {
         return None;
     }
     let mut filled = Map::new();
@@ -134,7 +135,8 @@ fn rows_in(paging: &Pages, pages: &[Value]) -> u64 {
 
 fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value) -> Vec<&'a Value> {
     steps.iter().fold(vec![value], |values, step| {
-        // A single object counts as a list of one: providers show one item where there can be only one.
+        // A single object counts as a list of one: providers show one item where there can be only one (an order's
+        // `certificate` at DigiCert).
         let items = values.into_iter().filter_map(|value| step.list.of(value)).flat_map(|found| match found {
             Value::Array(items) => items.as_slice(),
             Value::Object(_) => std::slice::from_ref(found),
@@ -151,7 +153,8 @@ fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> boo
     })
 }
 
-fn tells(rule: &LookupRule, row: &Value) -> Standing {
+/// What one row tells: the first rule that holds for it.
+pub fn row_state(rule: &LookupRule, row: &Value) -> Standing {
     let holds = rule.standings.iter().find(|standing| verdict::all_hold(&standing.when, row));
     holds.map_or(Standing::Unknown, |standing| standing.tells)
 }
@@ -174,9 +177,9 @@ fn seen(rule: &LookupRule, row: &Value) -> String {
 }
 
 /// Beyond so many pages a look-up costs more than it tells.
-const MOST_PAGES: u32 = 1000;
+const MAX_PAGES: u32 = 1000;
 /// Differing entries that a message shows.
-const MOST_SHOWN: usize = 5;
+const MAX_SHOWN: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -197,8 +200,7 @@ mod tests {
     #[test]
     fn the_look_ups_that_can_be_filled_are_chosen_in_order() {
         let catalog = built_in();
-        let answered =
-            |body: &str| Some(Answer { status: 201, headers: HeaderFields::default(), body: body.as_bytes().to_vec() });
+        let answered = |body: &str| Some(Answer::new(201, HeaderFields::default(), body.as_bytes().to_vec()));
         for (provider, action, parameters, answer, expected) in [
             ("digicert", "revoke", json!({"certificate_id": "1"}), None, vec![]),
             (
@@ -289,8 +291,8 @@ mod tests {
             (1, vec![json!({"totalCount": 1, "orders": {"x": 1}})], Standing::Unknown, "does not list it"),
         ] {
             let parameters = map(&json!({"orderId": "1", "certificateNo": no}));
-            let (told, words) = standing(rule, &parameters, &pages);
-            assert_eq!(told, expected, "{pages:?}");
+            let (found, words) = standing(rule, &parameters, &pages);
+            assert_eq!(found, expected, "{pages:?}");
             assert!(words.contains(seen), "{words}");
         }
         // A document may declare what absence tells; only a list that was read whole is believed.

@@ -4,29 +4,32 @@
 //! it refuses ([`openapi`]); it reads documents and nothing else, and sends nothing.
 
 pub mod answer;
-pub mod auth;
 pub mod catalog;
-pub mod credentials;
-pub mod given;
 pub mod lookup;
 pub mod model;
 pub mod openapi;
 pub mod params;
 pub mod pointer;
-pub mod problem;
 pub mod reasons;
 pub mod request;
-pub mod retry_after;
 pub mod samples;
 #[cfg(test)]
 mod testing;
 pub mod variables;
 pub mod verdict;
-pub mod window;
 
-pub use answer::{Answer, HeaderFields, Meaning, Standing, Verdict};
+pub use answer::{Answer, HeaderFields, Meaning, Standing};
 pub use catalog::Catalog;
-pub use credentials::CredentialReference;
-pub use given::{Given, Members};
-pub use model::{Operation, Provider, Repeat};
+pub use model::{CredentialReference, Operation, Provider, Repeat};
 pub use params::Violation;
+pub use verdict::Verdict;
+
+/// The former place of [`verdict::Problem`].
+pub mod problem {
+    pub use super::verdict::{Problem, problem_words as words};
+}
+
+/// The former place of [`verdict::retry_after()`].
+pub mod retry_after {
+    pub use super::verdict::retry_after as read;
+}

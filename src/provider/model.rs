@@ -1,11 +1,16 @@
-//! A provider as the rest of the program sees it: values that [`super::openapi`] has checked. Plain data, no I/O.
+//! A provider as the rest of the program sees it: values that [`super::openapi`] has checked, and the small questions that they answer
+//! by themselves. Plain data: no I/O, no secret.
 
 use super::answer::{Meaning, Standing};
-use super::pointer::Pointer;
-pub use super::window::Window;
+use super::pointer::{Pointer, scalar_text};
 use crate::pki::RevocationReason;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// A CA's management API, as its document describes it.
 #[derive(Debug)]
@@ -76,6 +81,27 @@ pub enum SignerKind {
     AcmeJws,
 }
 
+/// At most `count` requests in any window of `length`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Window {
+    /// Requests, at least 1.
+    pub count: u32,
+    /// The window's length, above zero.
+    pub length: Duration,
+}
+
+/// Where a credential comes from. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialReference {
+    /// An environment variable.
+    Env(String),
+    /// A file; its text without one trailing line break. Relative paths are already joined to the naming file's directory.
+    File(PathBuf),
+    /// A program and its arguments; its standard output without one trailing line break.
+    Command(Vec<String>),
+}
+
 /// One request that a provider takes.
 #[derive(Debug)]
 pub struct Operation {
@@ -102,7 +128,7 @@ pub struct Operation {
     /// Where the provider's message stands.
     pub message: Vec<Pointer>,
     /// Where the provider's own request or order id stands.
-    pub reference: Vec<Place>,
+    pub reference: Vec<AnswerLocation>,
     /// Where a throttling answer tells how long to wait, when it has no `Retry-After`.
     pub throttle_hint: Option<ThrottleHint>,
     /// The parameters' JSON Schema as one object schema (additional properties refused), and its compiled form.
@@ -319,7 +345,7 @@ pub enum Test {
 
 /// Where a text stands in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum AnswerLocation {
     /// In the body.
     Body(Pointer),
     /// In the first header field of this name (lower case).
@@ -403,7 +429,7 @@ pub struct Sample {
     /// What it shows.
     pub name: String,
     /// The parameters, by name.
-    pub parameters: serde_json::Map<String, Value>,
+    pub parameters: Map<String, Value>,
     /// The path and query below the base URL that they must give.
     pub path: String,
     /// The JSON body that they must give; `None` for none.
@@ -420,7 +446,7 @@ pub struct SampleReading {
     /// The action's name.
     pub action: String,
     /// The action's parameters, by name.
-    pub parameters: serde_json::Map<String, Value>,
+    pub parameters: Map<String, Value>,
 }
 
 /// An answer and its expected reading.
@@ -451,12 +477,52 @@ impl Provider {
     pub fn actions(&self) -> impl Iterator<Item = (&Operation, &ActionRules)> {
         self.operations.iter().filter_map(|operation| operation.action.as_ref().map(|action| (operation, action)))
     }
+
+    /// The first way to authenticate, in the document's order, whose required credentials are all there.
+    pub fn auth_for(&self, is_there: impl Fn(&str) -> bool) -> Option<&AuthScheme> {
+        self.auth.iter().find(|scheme| scheme.required.iter().all(|name| is_there(name)))
+    }
+
+    /// The names of all credentials that the provider knows, in the document's order, each once.
+    pub fn credential_names(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for name in self.auth.iter().flat_map(|scheme| scheme.required.iter().chain(&scheme.optional)) {
+            if !names.contains(&name.as_str()) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+impl Window {
+    /// Reads `100/5s`, `1000/3m`.
+    ///
+    /// # Errors
+    /// A sentence that says what would be right.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let expected = || format!("`{text}` is not a rate; write requests/window, such as `100/5s` or `1000/3m`");
+        let (count, length) = text.trim().split_once('/').ok_or_else(expected)?;
+        let count: u32 = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(expected)?;
+        let length = crate::time::parse_duration(length.trim()).map_err(|_| expected())?;
+        if length.is_zero() { Err(expected()) } else { Ok(Self { count, length }) }
+    }
+}
+
+impl fmt::Display for Window {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.length.subsec_millis() == 0 {
+            write!(formatter, "{}/{}s", self.count, self.length.as_secs())
+        } else {
+            write!(formatter, "{}/{}ms", self.count, self.length.as_millis())
+        }
+    }
 }
 
 impl ActionRules {
     /// What an action with these parameters reaches beyond one certificate, in a few words.
-    pub fn reaches(&self, parameters: &serde_json::Map<String, Value>) -> Option<String> {
-        let text = |name: &String| parameters.get(name).and_then(super::pointer::scalar_text);
+    pub fn reaches(&self, parameters: &Map<String, Value>) -> Option<String> {
+        let text = |name: &String| parameters.get(name).and_then(scalar_text);
         let wide = self.wide.iter().find(|wide| text(&wide.parameter).is_some_and(|value| value == wide.value));
         match self.target.kind {
             _ if wide.is_some() => wide.map(|wide| wide.reaches.clone()),
@@ -469,9 +535,9 @@ impl ActionRules {
 
 impl Operation {
     /// The reference to the key that signs the request in the place of the account's, where these parameters have one.
-    pub fn own_key(&self, parameters: &impl super::Given) -> Option<String> {
+    pub fn own_key(&self, parameters: &Map<String, Value>) -> Option<String> {
         let named = self.parameters.iter().find(|parameter| parameter.location == Location::Signer)?;
-        Some(super::given::scalar(&parameters.json(&named.name)?).into_owned())
+        parameters.get(&named.name).and_then(scalar_text).map(Cow::into_owned)
     }
 
     /// The parameter that a plan's field name means, by its name or an alias.

@@ -224,7 +224,7 @@ fn plain(value: &Value) -> String {
 
 /// Foreign text inside a message: safe for terminals, and not longer than a line can bear.
 fn shown(text: &str) -> String {
-    let mut cut: String = text.chars().take(LONGEST_SHOWN).collect();
+    let mut cut: String = text.chars().take(MAX_SHOWN_CHARS).collect();
     if cut.len() < text.len() {
         cut.push('…');
     }
@@ -232,7 +232,7 @@ fn shown(text: &str) -> String {
 }
 
 /// Characters of a value that a message shows.
-const LONGEST_SHOWN: usize = 60;
+const MAX_SHOWN_CHARS: usize = 60;
 
 #[cfg(test)]
 mod tests {

@@ -1,53 +1,41 @@
 //! JSON pointers (RFC 6901) into answers, and the text of what they point at.
 
 use serde_json::Value;
-use serde_json_borrow::Value as Borrowed;
 use std::borrow::Cow;
 use std::fmt;
-
-/// A JSON value that pointers go into: a tree of its own, or one that borrows its words from an answer.
-pub trait Json {
-    /// The member of an object; the last of those that share a name.
-    fn member(&self, name: &str) -> Option<&Self>;
-
-    /// The item of a list.
-    fn item(&self, index: usize) -> Option<&Self>;
-
-    /// A scalar as text: strings without quotes, numbers and booleans as written. `None` for null, lists and objects.
-    fn scalar(&self) -> Option<Cow<'_, str>>;
-
-    /// Whether it is null.
-    fn is_null(&self) -> bool;
-}
 
 /// A JSON pointer: empty, or segments that each begin with `/`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pointer {
     text: String,
-    /// The members' names and the items' numbers on the way, unescaped.
-    way: Vec<String>,
+    /// The members' names and the items' numbers, unescaped.
+    path: Vec<String>,
 }
 
 impl Pointer {
     /// Reads a pointer; `None` where the text is none.
     pub fn parse(text: &str) -> Option<Self> {
-        let way = text.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
-        (text.is_empty() || text.starts_with('/')).then(|| Self { text: text.to_owned(), way: way.collect() })
+        let path = text.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
+        (text.is_empty() || text.starts_with('/')).then(|| Self { text: text.to_owned(), path: path.collect() })
     }
 
     /// What it points at.
-    pub fn of<'a, J: Json>(&self, value: &'a J) -> Option<&'a J> {
-        self.way.iter().try_fold(value, |value, step| {
+    pub fn of<'v>(&self, value: &'v Value) -> Option<&'v Value> {
+        self.path.iter().try_fold(value, |value, step| match value {
+            Value::Object(members) => members.get(step),
             // RFC 6901, 4: no sign and no leading zero.
-            let index = || (step == "0" || !step.starts_with(['0', '+'])).then(|| step.parse().ok()).flatten();
-            value.member(step).or_else(|| value.item(index()?))
+            Value::Array(items) if step == "0" || !step.starts_with(['0', '+']) => {
+                items.get(step.parse::<usize>().ok()?)
+            }
+            _ => None,
         })
     }
 
     /// The text of the scalar that it points at; `None` for null, lists, objects and nothing. A number and the string of
-    /// the same digits give the same text: providers mix them (NAVER's `errorCode` is both).
-    pub fn text_of<'v, J: Json>(&self, value: &'v J) -> Option<Cow<'v, str>> {
-        self.of(value).and_then(Json::scalar)
+    /// the same digits give the same text: providers mix them (NAVER's `errorCode` is an Integer in the gateway's table and a
+    /// String in its example).
+    pub fn text_of<'v>(&self, value: &'v Value) -> Option<Cow<'v, str>> {
+        self.of(value).and_then(scalar_text)
     }
 }
 
@@ -57,60 +45,14 @@ impl fmt::Display for Pointer {
     }
 }
 
-/// A scalar as text, as [`Json::scalar`].
+/// A scalar as text: strings without quotes, numbers and booleans as written. `None` for null, lists and objects.
 pub fn scalar_text(value: &Value) -> Option<Cow<'_, str>> {
-    value.scalar()
-}
-
-impl Json for Value {
-    fn member(&self, name: &str) -> Option<&Self> {
-        self.as_object()?.get(name)
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text)),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        Value::Bool(flag) => Some(Cow::Borrowed(if *flag { "true" } else { "false" })),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
-
-    fn item(&self, index: usize) -> Option<&Self> {
-        self.as_array()?.get(index)
-    }
-
-    fn scalar(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Self::String(text) => Some(Cow::Borrowed(text)),
-            Self::Number(number) => Some(Cow::Owned(number.to_string())),
-            Self::Bool(flag) => Some(Cow::Borrowed(word(*flag))),
-            Self::Null | Self::Array(_) | Self::Object(_) => None,
-        }
-    }
-
-    fn is_null(&self) -> bool {
-        matches!(self, Self::Null)
-    }
-}
-
-impl Json for Borrowed<'_> {
-    fn member(&self, name: &str) -> Option<&Self> {
-        let mut members = self.as_object()?.as_vec().iter().rev();
-        members.find(|(member, _)| *member == name).map(|(_, value)| value)
-    }
-
-    fn item(&self, index: usize) -> Option<&Self> {
-        self.as_array()?.get(index)
-    }
-
-    fn scalar(&self) -> Option<Cow<'_, str>> {
-        match self {
-            Self::Str(text) => Some(Cow::Borrowed(text)),
-            Self::Number(number) => Some(Cow::Owned(serde_json::Number::from(*number).to_string())),
-            Self::Bool(flag) => Some(Cow::Borrowed(word(*flag))),
-            Self::Null | Self::Array(_) | Self::Object(_) => None,
-        }
-    }
-
-    fn is_null(&self) -> bool {
-        matches!(self, Self::Null)
-    }
-}
-
-const fn word(flag: bool) -> &'static str {
-    if flag { "true" } else { "false" }
 }
 
 #[cfg(test)]
@@ -118,33 +60,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_borrows_gives_what_a_tree_of_its_own_gives() {
-        let text = r#"{"a":{"b":[1,-2,1.0,1e40,12345678901234567890,0.1,true,null,"x\n\u00e9",[],{"c":""}]},"a/b":1,"m~n":"2","d":1,"d":{"e":3},"":false}"#;
-        let tree: Value = serde_json::from_str(text).unwrap();
-        let borrowed: Borrowed<'_> = serde_json::from_str(text).unwrap();
-        let items = (0..12).map(|index| format!("/a/b/{index}"));
-        let others = [
-            "",
-            "/",
-            "/a",
-            "/a~1b",
-            "/m~0n",
-            "/d",
-            "/d/e",
-            "/a/b/01",
-            "/a/b/+1",
-            "/a/b/-",
-            "/a/b/10/c",
-            "/z",
-            "/a/b/0/z",
-        ];
-        for pointer in items.chain(others.map(str::to_owned)).map(|text| Pointer::parse(&text).unwrap()) {
-            assert_eq!(pointer.text_of(&borrowed), pointer.text_of(&tree), "{pointer}");
-            let null = [pointer.of(&borrowed).map(Json::is_null), pointer.of(&tree).map(Json::is_null)];
-            assert_eq!(null[0], null[1], "{pointer}");
+    fn pointers_lead_to_scalars_and_their_text() {
+        let text = r#"{"a":{"b":[1,-2,1.0,12345678901234567890,true,null,"x\n\u00e9",[],{"c":""}]},"a/b":1,"m~n":"2","d":1,"d":{"e":3},"":false}"#;
+        let value: Value = serde_json::from_str(text).unwrap();
+        for (pointer, expected) in [
+            ("/a/b/0", Some("1")),
+            ("/a/b/1", Some("-2")),
+            ("/a/b/2", Some("1.0")),
+            ("/a/b/3", Some("12345678901234567890")),
+            ("/a/b/4", Some("true")),
+            ("/a/b/5", None),
+            ("/a/b/6", Some("x\né")),
+            ("/a/b/7", None),
+            ("/a/b/8/c", Some("")),
+            ("/a/b/00", None),
+            ("/a/b/01", None),
+            ("/a/b/+1", None),
+            ("/a/b/-", None),
+            ("/a/b/9", None),
+            ("/a~1b", Some("1")),
+            ("/m~0n", Some("2")),
+            // The last of two members counts.
+            ("/d/e", Some("3")),
+            ("/", Some("false")),
+            ("", None),
+            ("/a", None),
+            ("/z", None),
+            ("/a/b/0/z", None),
+        ] {
+            let found = Pointer::parse(pointer).unwrap();
+            assert_eq!(found.text_of(&value).as_deref(), expected, "{pointer}");
         }
-        let text_of = |pointer: &str| Pointer::parse(pointer).unwrap().text_of(&borrowed).map(Cow::into_owned);
-        assert_eq!(text_of("/d/e").as_deref(), Some("3"), "the last of two members counts");
-        assert_eq!((text_of("/a/b/8").as_deref(), text_of("/a/b/01")), (Some("x\né"), None));
+        assert_eq!(Pointer::parse("a"), None);
     }
 }

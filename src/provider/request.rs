@@ -2,26 +2,24 @@
 //!
 //! Pure. It trusts that the parameters have passed the operation's schema; it neither validates nor sends.
 
-use super::given::{Given, scalar};
 use super::model::{Location, Operation, Parameter};
+use super::pointer::scalar_text;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::borrow::Cow;
 
 /// Adds the path below the base URL with its query, percent-encoded, to a URL. Query parameters stand in document order; a list
 /// repeats its key; what is not given is left out, unless the document fixes a value for it.
-pub fn add_path_and_query(text: &mut String, operation: &Operation, parameters: &impl Given) {
+pub fn add_path_and_query(text: &mut String, operation: &Operation, parameters: &Map<String, Value>) {
     let mut rest = operation.path.as_str();
     while let Some((before, name, after)) = next_placeholder(rest) {
         text.push_str(before);
         let parameter = operation.parameters.iter().find(|p| p.location == Location::Path && p.name == name);
-        if let Some(json) = parameter.and_then(|parameter| given(parameter, parameters)) {
-            // A list is one segment, joined with commas (OpenAPI's style `simple`).
-            let mut first = true;
-            each(&json, |item| {
-                text.push_str(if std::mem::take(&mut first) { "" } else { "," });
-                text.extend(encoded(item));
-            });
+        let value = parameter.and_then(|parameter| given(parameter, parameters));
+        // A list is one segment, joined with commas (OpenAPI's style `simple`).
+        for (index, item) in value.into_iter().flat_map(items).enumerate() {
+            text.push_str(if index == 0 { "" } else { "," });
+            text.extend(encoded(&item));
         }
         rest = after;
     }
@@ -29,30 +27,32 @@ pub fn add_path_and_query(text: &mut String, operation: &Operation, parameters: 
 
     let mut separator = '?';
     for parameter in at(operation, Location::Query) {
-        let Some(json) = given(parameter, parameters) else { continue };
-        each(&json, |item| {
+        // A list repeats its key (OpenAPI's style `form`).
+        for item in given(parameter, parameters).into_iter().flat_map(items) {
             text.push(std::mem::replace(&mut separator, '&'));
             text.extend(encoded(&parameter.name));
             text.push('=');
-            text.extend(encoded(item));
-        });
+            text.extend(encoded(&item));
+        }
     }
 }
 
 /// The JSON body: the given members in document order, without blanks; `{}` where the operation has a body and nothing is given;
 /// `None` where it has none.
-pub fn body(operation: &Operation, parameters: &impl Given) -> Option<Vec<u8>> {
+pub fn body(operation: &Operation, parameters: &Map<String, Value>) -> Option<Vec<u8>> {
+    // `{}` and not nothing: Huawei refuses an empty body, though every member is optional
+    // (https://support.huaweicloud.com/eu/api-ccm/RevokeCertificate.html).
     if !operation.has_body {
         return None;
     }
-    let mut text = Vec::with_capacity(MOST_BODIES);
+    let mut text = Vec::with_capacity(BODY_BYTES);
     for parameter in at(operation, Location::Body) {
-        let Some(json) = given(parameter, parameters) else { continue };
+        let Some(value) = given(parameter, parameters) else { continue };
         text.push(if text.is_empty() { b'{' } else { b',' });
-        // Nothing keeps a text from being written into memory.
+        // Nothing keeps JSON from being written into memory.
         let _written = serde_json::to_writer(&mut text, &parameter.name);
         text.push(b':');
-        text.extend_from_slice(json.as_bytes());
+        let _written = serde_json::to_writer(&mut text, value);
     }
     text.extend_from_slice(if text.is_empty() { b"{}" } else { b"}" });
     Some(text)
@@ -63,6 +63,12 @@ pub fn encode(text: &str) -> String {
     encoded(text).to_string()
 }
 
+/// The host part of a URL or template.
+pub(super) fn host(url: &str) -> &str {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split('/').next().unwrap_or_default()
+}
+
 fn encoded(text: &str) -> PercentEncode<'_> {
     utf8_percent_encode(text, RESERVED)
 }
@@ -71,18 +77,18 @@ fn at(operation: &Operation, location: Location) -> impl Iterator<Item = &Parame
     operation.parameters.iter().filter(move |parameter| parameter.location == location)
 }
 
-/// The JSON text of the value to send: the given one, else the fixed one.
-fn given<'a>(parameter: &Parameter, parameters: &'a impl Given) -> Option<Cow<'a, str>> {
-    parameters.json(&parameter.name).or_else(|| Some(Cow::Owned(parameter.fixed.as_ref()?.to_string())))
+/// The value to send: the given one, else the fixed one. Null counts as nothing.
+fn given<'a>(parameter: &'a Parameter, parameters: &'a Map<String, Value>) -> Option<&'a Value> {
+    parameters.get(&parameter.name).filter(|value| !value.is_null()).or(parameter.fixed.as_ref())
 }
 
 /// Each item of a list, or the one value, as text.
-fn each(json: &str, mut take: impl FnMut(&str)) {
-    let items = json.starts_with('[').then(|| serde_json::from_str::<Vec<Value>>(json).unwrap_or_default());
-    match items {
-        Some(items) => items.iter().for_each(|item| take(&scalar(&item.to_string()))),
-        None => take(&scalar(json)),
-    }
+fn items(value: &Value) -> impl Iterator<Item = Cow<'_, str>> {
+    let items = match value {
+        Value::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    };
+    items.iter().map(|item| scalar_text(item).unwrap_or_else(|| Cow::Owned(item.to_string())))
 }
 
 /// Splits `before{name}after`.
@@ -93,7 +99,7 @@ fn next_placeholder(path: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Bytes that most bodies do not exceed.
-const MOST_BODIES: usize = 256;
+const BODY_BYTES: usize = 256;
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 #[cfg(test)]

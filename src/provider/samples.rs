@@ -1,6 +1,6 @@
 //! Runs a document's samples: the parameters must give the request, each answer its reading. The document is its own test.
 
-use super::answer::{Answer, HeaderFields, Meaning, Standing};
+use super::answer::{Answer, HeaderFields, Standing};
 use super::model::{Operation, Provider, Sample, SampleAnswer, SampleReading};
 use super::{lookup, params, request, verdict};
 use jiff::Timestamp;
@@ -49,7 +49,7 @@ impl SampleAnswer {
             (None, Some(body)) => body.to_string().into_bytes(),
             (None, None) => Vec::new(),
         };
-        Answer { status: self.status, headers, body }
+        Answer::new(self.status, headers, body)
     }
 }
 
@@ -78,18 +78,18 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
         said.push(format!("gives the reference {found}, not {}", sampled.reference.as_deref().unwrap_or_default()));
     }
     let word = match &sample.reading {
-        None => Meaning::ALL.iter().find(|(meaning, _)| *meaning == verdict.meaning).map(|(_, word)| *word),
+        None => verdict.meaning.word(),
         Some(reading) => {
             let standing = match lookup::page(operation, &answer, Timestamp::UNIX_EPOCH) {
                 Ok(page) => best(provider, operation, reading, &page),
                 Err(_) => Standing::Unknown,
             };
-            Standing::ALL.iter().find(|(known, _)| *known == standing).map(|(_, word)| *word)
+            standing.word()
         }
     };
-    if word != Some(sampled.means.as_str()) {
+    if word != sampled.means {
         let verb = if sample.reading.is_some() { "tells" } else { "means" };
-        said.push(format!("{verb} {}, not {}", word.unwrap_or_default(), sampled.means));
+        said.push(format!("{verb} {}, not {}", word, sampled.means));
     }
     said
 }
@@ -98,8 +98,8 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
 fn best(provider: &Provider, operation: &Operation, reading: &SampleReading, page: &Value) -> Standing {
     let action = provider.operation(&reading.action).and_then(|action| action.action.as_ref());
     let rules = action.into_iter().flat_map(|action| &action.lookups).filter(|rule| rule.operation == operation.name);
-    let told = rules.map(|rule| lookup::standing(rule, &reading.parameters, std::slice::from_ref(page)).0);
-    told.into_iter().find(|standing| *standing != Standing::Unknown).unwrap_or(Standing::Unknown)
+    let states = rules.map(|rule| lookup::standing(rule, &reading.parameters, std::slice::from_ref(page)).0);
+    states.into_iter().find(|standing| *standing != Standing::Unknown).unwrap_or(Standing::Unknown)
 }
 
 fn shown(body: Option<&Value>) -> String {

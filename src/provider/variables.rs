@@ -2,6 +2,7 @@
 
 use super::model::{Provider, ServerVariable};
 use super::params::Violation;
+use super::request::host;
 use crate::text::nearest;
 use std::collections::BTreeMap;
 
@@ -80,12 +81,6 @@ pub(super) fn check(name: &str, variable: &ServerVariable, value: &str, in_host:
         (format!("`{name}` becomes a part of the path and must be letters, digits, `.`, `_`, `~` and `-`"), None)
     };
     Some(Violation { parameter: Some(name.to_owned()), what, help })
-}
-
-/// The host part of a URL or template.
-pub(super) fn host(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split('/').next().unwrap_or_default()
 }
 
 fn is_host_label(text: &str) -> bool {

@@ -1,57 +1,79 @@
-//! What an answer means: the document's rules first, then what HTTP itself says. Pure and total: any answer gets a reading,
-//! and what nothing declares is never a success. What a problem document says beside the document's places is kept, and means nothing.
+//! What an answer means: the document's rules first, then what HTTP itself says; with it the words of problem documents (RFC 9457) and
+//! how long the provider asks to wait. Pure and total: any answer gets a verdict, and what nothing declares is never a success.
 
-use super::answer::{Answer, Meaning, Verdict};
-use super::model::{AnswerRule, Condition, Operation, Place, Test};
-use super::pointer::{Json, Pointer};
-use super::{problem, retry_after};
+use super::answer::{Answer, Meaning};
+use super::model::{AnswerLocation, AnswerRule, Condition, Operation, Test, ThrottleForm, ThrottleHint, Window};
+use super::pointer::Pointer;
 use jiff::Timestamp;
-use serde_json_borrow::Value as Borrowed;
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde_json::Value;
 use std::borrow::Cow;
+use std::time::Duration;
+
+/// A reading of an answer: what it means, and the provider's own words, verbatim (make them safe before showing them).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    /// What it means.
+    pub meaning: Meaning,
+    /// Whether a rule of the document said so; `false` for the defaults of HTTP.
+    pub declared: bool,
+    /// The provider's own code.
+    pub code: Option<String>,
+    /// The provider's own message.
+    pub message: Option<String>,
+    /// The provider's own request or order id.
+    pub reference: Option<String>,
+    /// What the document adds for people, such as what to do about it.
+    pub explanation: Option<String>,
+    /// How long the provider asked to wait, from `Retry-After` or where the document says that it stands.
+    pub retry_after: Option<Duration>,
+    /// The limit that the provider named, where the document says how to find it.
+    pub limit: Option<Window>,
+}
 
 /// Reads an answer to an operation.
 pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
-    let body: Borrowed<'_> = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let asked = answer.header("retry-after").and_then(|value| retry_after::read(value, now));
-    let rule = operation.answers.iter().find(|rule| applies(rule, answer, &body));
+    let body = answer.json();
+    let asked = answer.header("retry-after").and_then(|value| retry_after(value, now));
+    let rule = operation.answers.iter().find(|rule| applies(rule, answer));
     let meaning = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.means) {
         // Without effect, and with a time to wait: that holds the provider back and costs no attempt, whatever it is called.
         Meaning::TryLater if asked.is_some() && matches!(answer.status, 429 | 503) => Meaning::Throttled,
         meaning => meaning,
     };
     let hint = operation.throttle_hint.as_ref().filter(|_| meaning == Meaning::Throttled);
-    let problem = problem::read(answer).unwrap_or_default();
-    let words = first_text(&operation.message, &body).or(problem.detail);
+    let problem = problem(answer).unwrap_or_default();
+    let words = first_text(&operation.message, body).or(problem.detail);
     Verdict {
         meaning,
         declared: rule.is_some(),
-        code: first_text(&operation.code, &body).or(problem.kind),
+        code: first_text(&operation.code, body).or(problem.kind),
         message: match (words, problem.more) {
             (Some(words), Some(more)) => Some(format!("{words}; {more}")),
             (words, more) => words.or(more),
         },
         reference: operation.reference.iter().find_map(|place| match place {
-            Place::Body(pointer) => pointer.text_of(&body).map(Cow::into_owned),
-            Place::Header(name) => answer.header(name).map(str::to_owned),
+            AnswerLocation::Body(pointer) => pointer.text_of(body).map(Cow::into_owned),
+            AnswerLocation::Header(name) => answer.header(name).map(str::to_owned),
         }),
         explanation: rule.and_then(|rule| rule.explanation.clone()),
-        retry_after: asked.or_else(|| retry_after::hint(hint?, &body)),
-        limit: hint.and_then(|hint| retry_after::limit(hint, &body)),
+        retry_after: asked.or_else(|| hinted_wait(hint?, body)),
+        limit: hint.and_then(|hint| hinted_limit(hint, body)),
     }
 }
 
 /// Whether all conditions hold for a value.
-pub fn all_hold(conditions: &[Condition], value: &impl Json) -> bool {
+pub fn all_hold(conditions: &[Condition], value: &Value) -> bool {
     conditions.iter().all(|condition| holds(condition, value))
 }
 
-fn applies(rule: &AnswerRule, answer: &Answer, body: &impl Json) -> bool {
+fn applies(rule: &AnswerRule, answer: &Answer) -> bool {
     (rule.status.is_empty() || rule.status.contains(&answer.status))
         && rule.empty.is_none_or(|empty| empty == answer.body.trim_ascii().is_empty())
-        && all_hold(&rule.when, body)
+        && all_hold(&rule.when, answer.json())
 }
 
-fn holds(condition: &Condition, value: &impl Json) -> bool {
+fn holds(condition: &Condition, value: &Value) -> bool {
     if let Test::Present(present) = condition.test {
         return condition.pointer.of(value).is_some_and(|found| !found.is_null()) == present;
     }
@@ -68,27 +90,153 @@ fn holds(condition: &Condition, value: &impl Json) -> bool {
 /// What HTTP says where the document does not. A refusal is believed, a success is not.
 const fn by_status(status: u16, asks_to_wait: bool) -> Meaning {
     match status {
+        // RFC 6585, 4.
         429 => Meaning::Throttled,
+        // RFC 9110, 15.6.4: with Retry-After it says by itself that it did nothing. Without, it may be a proxy's word about a server that did.
         503 if asks_to_wait => Meaning::Throttled,
         401 => Meaning::RefusedCredentials,
+        // RFC 9110, 15.5.9: the server stopped waiting; whether it has acted on what it had is not said.
         408 => Meaning::Unknown,
         400..500 => Meaning::Rejected,
         _ => Meaning::Unknown,
     }
 }
 
-fn first_text(pointers: &[Pointer], body: &impl Json) -> Option<String> {
+fn first_text(pointers: &[Pointer], body: &Value) -> Option<String> {
     pointers.iter().find_map(|pointer| pointer.text_of(body)).map(Cow::into_owned)
 }
+
+/// The words of a problem document (RFC 9457, and RFC 7807 before it), verbatim. They are kept beside what the document's places hold, and
+/// give an answer no meaning.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Problem {
+    /// Its type, a URI.
+    pub kind: Option<String>,
+    /// What happened, in the provider's words.
+    pub detail: Option<String>,
+    /// Its instance, and what its subproblems say, each with the identifier that it is about.
+    pub more: Option<String>,
+}
+
+/// The problem document that an answer is by its `Content-Type`.
+pub fn problem(answer: &Answer) -> Option<Problem> {
+    let media_type = answer.header("content-type")?.split(';').next()?.trim();
+    media_type.eq_ignore_ascii_case(PROBLEM_MEDIA_TYPE).then(|| problem_words(answer.json()))
+}
+
+/// What a body says as a problem document, whatever it calls itself; its subproblems (RFC 8555, section 6.7.1) among that.
+pub fn problem_words(body: &Value) -> Problem {
+    let instance = member(body, "instance").map(|instance| format!("instance: {instance}"));
+    let subproblems = body.get("subproblems").and_then(Value::as_array).into_iter().flatten().filter_map(subproblem);
+    let more: Vec<String> = instance.into_iter().chain(subproblems).collect();
+    Problem {
+        kind: member(body, "type").filter(|kind| *kind != NO_PROBLEM_TYPE).map(str::to_owned),
+        detail: member(body, "detail").or_else(|| member(body, "title")).map(str::to_owned),
+        more: (!more.is_empty()).then(|| more.join("; ")),
+    }
+}
+
+/// `example.org: Invalid underscore in the name (urn:…:malformed)`, as much of it as there is.
+fn subproblem(problem: &Value) -> Option<String> {
+    let Problem { kind, detail, more } = problem_words(problem);
+    let identifier = problem.get("identifier").and_then(|identifier| member(identifier, "value")).map(str::to_owned);
+    let said = match (detail, kind) {
+        (Some(detail), Some(kind)) => Some(format!("{detail} ({kind})")),
+        (detail, kind) => detail.or(kind),
+    };
+    let all: Vec<String> = [identifier, said, more].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join(": "))
+}
+
+fn member<'a>(value: &'a Value, name: &str) -> Option<&'a str> {
+    value.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
+/// RFC 9457, section 4.2.1: a problem without a type of its own.
+const NO_PROBLEM_TYPE: &str = "about:blank";
+
+/// Reads the value of a `Retry-After` field (RFC 9110, section 10.2.3): seconds, or an HTTP date. A date that has passed asks for no wait; longer waits
+/// than [`MAX_WAIT`] are cut to it. `None` where the text is neither.
+pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than a u64 holds are a wish for ever, and cut like one.
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)).min(MAX_WAIT));
+    }
+    let wait = http_date(value)?.duration_since(now);
+    Some(Duration::try_from(wait).unwrap_or(Duration::ZERO).min(MAX_WAIT))
+}
+
+/// Reads the hint that a document declares from an answer's body.
+fn hinted_wait(hint: &ThrottleHint, body: &Value) -> Option<Duration> {
+    let text = hint.pointer.text_of(body)?;
+    match hint.form {
+        ThrottleForm::Seconds => text.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(MAX_WAIT)),
+        // Huawei's gateway sends no Retry-After; its words hold the limit: https://support.huaweicloud.com/intl/en-us/ocr_faq/ocr_01_0041.html
+        ThrottleForm::LimitTime => window_in(&text).map(|(_, length)| length.min(MAX_WAIT)),
+    }
+}
+
+/// Reads the limit itself, where the hint that a document declares tells it.
+fn hinted_limit(hint: &ThrottleHint, body: &Value) -> Option<Window> {
+    let text = hint.pointer.text_of(body)?;
+    match hint.form {
+        ThrottleForm::Seconds => None,
+        ThrottleForm::LimitTime => {
+            let (count, length) = window_in(&text)?;
+            (count > 0 && !length.is_zero() && length <= MAX_WAIT).then_some(Window { count, length })
+        }
+    }
+}
+
+/// `…limit:30,time:1 minute…` → 30 in one minute.
+fn window_in(text: &str) -> Option<(u32, Duration)> {
+    let (limit, rest) = text.split_once("limit:")?.1.split_once(",time:")?;
+    if limit.is_empty() || !limit.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let (number, rest) = rest.split_once(' ')?;
+    let number: u64 = number.parse().ok()?;
+    let unit = [("second", 1), ("minute", 60), ("hour", 3600), ("day", 86_400)];
+    let (_, seconds) = unit.into_iter().find(|(word, _)| rest.starts_with(word))?;
+    Some((limit.parse().unwrap_or(u32::MAX), Duration::from_secs(number.saturating_mul(seconds))))
+}
+
+/// The three forms of an HTTP date: `Sun, 06 Nov 1994 08:49:37 GMT`, and the obsolete ones of RFC 850 and asctime.
+fn http_date(text: &str) -> Option<Timestamp> {
+    if let Ok(at) = DateTimeParser::new().parse_timestamp(text) {
+        return Some(at);
+    }
+    let mut words = text.split([' ', '-']).filter(|word| !word.is_empty());
+    let (_day, second, third) = (words.next()?, words.next()?, words.next()?);
+    let (fourth, fifth) = (words.next()?, words.next()?);
+    let (day, month, year, clock) = if second.bytes().all(|byte| byte.is_ascii_digit()) {
+        // RFC 850: `Sunday, 06-Nov-94 08:49:37 GMT`. Two digits mean this century: a wait never lies in the past one.
+        (second, third, format!("20{fourth}"), fifth)
+    } else {
+        // asctime: `Sun Nov  6 08:49:37 1994`
+        (third, second, fifth.to_owned(), fourth)
+    };
+    let month = MONTHS.iter().position(|name| *name == month)? + 1;
+    let day: u8 = day.parse().ok()?;
+    format!("{year}-{month:02}-{day:02}T{clock}Z").parse().ok()
+}
+
+/// A provider that asks for longer is asked again after this long: it may have meant another unit, or another year.
+const MAX_WAIT: Duration = Duration::from_secs(3600);
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::provider::testing;
+    use serde_json::json;
 
     fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Answer { status, headers, body: body.as_bytes().to_vec() }
+        Answer::new(status, headers, body.as_bytes().to_vec())
     }
 
     #[test]
@@ -185,5 +333,124 @@ mod tests {
         assert_eq!((without.code.as_deref(), without.message.as_deref()), (Some("urn:x"), Some("no")));
         let fourth = read(&answer(400, &[], r#"{"text":"limit:30,time:1 minute"}"#));
         assert_eq!((fourth.retry_after, fourth.reference), (None, None));
+    }
+
+    #[test]
+    fn all_that_a_problem_document_says_is_kept() {
+        // The example of RFC 8555, section 6.7.1.
+        let compound = json!({
+            "type": "urn:ietf:params:acme:error:malformed",
+            "detail": "Some of the identifiers requested were rejected",
+            "subproblems": [
+                {"type": "urn:ietf:params:acme:error:malformed", "detail": "Invalid underscore in DNS name \"_example.org\"",
+                 "identifier": {"type": "dns", "value": "_example.org"}},
+                {"type": "urn:ietf:params:acme:error:rejectedIdentifier", "detail": "This CA will not issue for \"example.net\"",
+                 "identifier": {"type": "dns", "value": "example.net"}}
+            ]
+        });
+        let both = "_example.org: Invalid underscore in DNS name \"_example.org\" (urn:ietf:params:acme:error:malformed); \
+             example.net: This CA will not issue for \"example.net\" (urn:ietf:params:acme:error:rejectedIdentifier)";
+        for (body, kind, detail, more) in [
+            (
+                compound,
+                Some("urn:ietf:params:acme:error:malformed"),
+                Some("Some of the identifiers requested were rejected"),
+                Some(both),
+            ),
+            (
+                json!({"type": "about:blank", "title": "Forbidden", "instance": "https://ca.example/terms/7"}),
+                None,
+                Some("Forbidden"),
+                Some("instance: https://ca.example/terms/7"),
+            ),
+            (
+                json!({"detail": "no", "instance": "/7", "subproblems": [{"detail": "a"}, {"type": "b"}, {"identifier": {"value": "c"}}, {}, 1]}),
+                None,
+                Some("no"),
+                Some("instance: /7; a; b; c"),
+            ),
+            (json!({"subproblems": [{"detail": "a", "subproblems": [{"detail": "b"}]}]}), None, None, Some("a: b")),
+            (json!({"type": 7, "detail": ["x"], "instance": null, "subproblems": {"a": 1}}), None, None, None),
+            (json!("text"), None, None, None),
+            (Value::Null, None, None, None),
+        ] {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            let expected = Problem { kind: text(kind), detail: text(detail), more: text(more) };
+            assert_eq!(problem_words(&body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_problem_document_is_told_by_its_media_type() {
+        for (media_type, expected) in [
+            (Some("application/problem+json"), true),
+            (Some("Application/Problem+JSON; charset=utf-8"), true),
+            (Some("application/json"), false),
+            (Some("application/problem+xml"), false),
+            (None, false),
+        ] {
+            let headers = media_type.iter().map(|value| ("content-type".to_owned(), (*value).to_owned())).collect();
+            let answer = Answer::new(400, headers, br#"{"detail":"no"}"#.to_vec());
+            assert_eq!(problem(&answer).is_some(), expected, "{media_type:?}");
+        }
+    }
+
+    #[test]
+    fn both_forms_of_retry_after_are_read() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        for (text, expected) in [
+            ("0", Some(0)),
+            ("120", Some(120)),
+            (" 7 ", Some(7)),
+            ("3600", Some(3600)),
+            ("86400", Some(3600)),
+            ("99999999999999999999999", Some(3600)),
+            ("Sun, 22 Nov 2026 10:00:30 GMT", Some(30)),
+            ("Sun, 22 Nov 2026 09:00:00 GMT", Some(0)),
+            ("Tue, 22 Nov 2095 09:00:00 GMT", Some(3600)),
+            ("Sunday, 22-Nov-26 10:02:00 GMT", Some(120)),
+            ("Sun Nov 22 10:00:05 2026", Some(5)),
+            ("Tue Dec  1 10:00:05 2026", Some(3600)),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("Sun, 99 Nov 2026 10:00:30 GMT", None),
+            ("Sunday, 22-Nov-é6 10:02:00 GMT", None),
+            ("a b c d e", None),
+        ] {
+            assert_eq!(retry_after(text, now).map(|wait| wait.as_secs()), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn hints_are_read_as_declared() {
+        let at = |form| ThrottleHint { pointer: Pointer::parse("/m").unwrap(), form };
+        for (form, value, expected) in [
+            (ThrottleForm::LimitTime, json!("policy user over ratelimit,limit:30,time:1 minute"), Some(60)),
+            (ThrottleForm::LimitTime, json!("over ratelimit,limit:600,time:5 second."), Some(5)),
+            (ThrottleForm::LimitTime, json!("limit:1,time:99999999999999 minute"), Some(3600)),
+            (ThrottleForm::LimitTime, json!("limit:,time:1 minute"), None),
+            (ThrottleForm::LimitTime, json!("limit:x,time:1 minute"), None),
+            (ThrottleForm::LimitTime, json!("limit:1,time:1 fortnight"), None),
+            (ThrottleForm::LimitTime, json!(null), None),
+            (ThrottleForm::Seconds, json!(30), Some(30)),
+            (ThrottleForm::Seconds, json!("30"), Some(30)),
+            (ThrottleForm::Seconds, json!("x"), None),
+        ] {
+            let body = json!({ "m": value });
+            assert_eq!(hinted_wait(&at(form), &body).map(|wait| wait.as_secs()), expected, "{body}");
+        }
+        for (text, expected) in [
+            ("policy user over ratelimit,limit:30,time:1 minute", Some("30/60s")),
+            ("limit:99999999999,time:5 second", Some("4294967295/5s")),
+            ("limit:0,time:1 minute", None),
+            ("limit:5,time:0 second", None),
+            ("limit:1,time:99999999999999 minute", None),
+        ] {
+            let found = hinted_limit(&at(ThrottleForm::LimitTime), &json!({ "m": text }));
+            assert_eq!(found.map(|window| window.to_string()).as_deref(), expected, "{text}");
+        }
+        assert_eq!(hinted_limit(&at(ThrottleForm::Seconds), &json!({"m": "limit:30,time:1 minute"})), None);
     }
 }

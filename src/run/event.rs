@@ -1,7 +1,7 @@
 //! The public vocabulary of a run: what progress bars, plain lines and library users see. Every event is shown only after
 //! what it tells is durable in the journal.
 
-use super::{Bound, Ordinal, Outcome};
+use super::{Ordinal, Outcome, WaitReason};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -58,13 +58,13 @@ pub enum Event {
         /// The configured provider.
         account: String,
         /// What bounds it now.
-        by: Bound,
+        by: WaitReason,
     },
     /// `certsweep pause`: nothing new is sent until somebody says to go on.
     Paused,
-    /// `certsweep go`: the run goes on.
+    /// `certsweep unpause`: the run goes on.
     WentOn,
-    /// `certsweep pace`: other windows hold for an account from now on.
+    /// `certsweep set-rate`: other windows hold for an account from now on.
     Limited {
         /// The configured provider.
         account: String,

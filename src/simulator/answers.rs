@@ -1,8 +1,8 @@
 //! From a document's samples to answers. A sample of the provider's own is taken where there is one; else an answer is made of
 //! the places where the document says that codes and messages stand. Decides nothing about state.
 
-use super::request::Response;
-use crate::provider::model::{Kind, Place, Sample, SampleAnswer};
+use super::message::Response;
+use crate::provider::model::{AnswerLocation, Kind, Sample, SampleAnswer};
 use crate::provider::pointer::Pointer;
 use crate::provider::{Operation, Provider, verdict};
 use jiff::Timestamp;
@@ -24,12 +24,12 @@ pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, nu
     let mut fresh_header = None;
     for place in &operation.reference {
         match place {
-            Place::Body(pointer) if pointer.text_of(&body).is_some() => {
+            AnswerLocation::Body(pointer) if pointer.text_of(&body).is_some() => {
                 put(&mut body, pointer, &(FIRST_REFERENCE + number).to_string());
                 break;
             }
-            Place::Header(name) => fresh_header = fresh_header.or(Some(name)),
-            Place::Body(_) => {}
+            AnswerLocation::Header(name) => fresh_header = fresh_header.or(Some(name)),
+            AnswerLocation::Body(_) => {}
         }
     }
     let mut response = response(answer);
@@ -59,7 +59,7 @@ pub(super) fn already(provider: &Provider, operation: &Operation, why: &str) -> 
 
 /// A refusal of the credentials.
 pub(super) fn refused_credentials(provider: &Provider, operation: &Operation, why: &str) -> Response {
-    let sample = find(provider, operation, |answer| answer.means == "refused-credentials" && answer.status == 401);
+    let sample = find(provider, operation, |answer| answer.means == "unauthorized" && answer.status == 401);
     refusal(operation, sample, 401, "unauthorized", why)
 }
 
@@ -110,7 +110,7 @@ pub(super) fn put(value: &mut Value, pointer: &Pointer, text: &str) {
     let path = pointer.to_string();
     let mut place = value;
     for step in path.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")) {
-        let index = step.parse::<usize>().ok().filter(|index| *index < MOST_ITEMS);
+        let index = step.parse::<usize>().ok().filter(|index| *index < MAX_ITEMS);
         place = match (index, place) {
             (Some(index), Value::Array(list)) => {
                 if list.len() <= index {
@@ -200,7 +200,7 @@ const SERVER_ERRORS: [u16; 4] = [500, 502, 503, 504];
 /// Header fields that the server itself sets.
 const HOPS: [&str; 5] = ["content-type", "content-length", "transfer-encoding", "connection", "date"];
 /// No pointer of a document counts so far.
-const MOST_ITEMS: usize = 100;
+const MAX_ITEMS: usize = 100;
 
 #[cfg(test)]
 mod tests {

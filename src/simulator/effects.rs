@@ -24,7 +24,7 @@ pub struct AccountEffects {
 /// What was asked of one operation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counters {
-    /// Requests received, whatever came of them.
+    /// Requests received, whatever was answered.
     pub requests: u64,
     /// Requests that were granted, whether or not their answers got through.
     pub accepted: u64,
@@ -40,7 +40,7 @@ pub struct Counters {
     pub targets: u64,
     /// The most times that something took effect upon one target.
     pub max_effects_per_target: u64,
-    /// Requests befallen by each kind of fault.
+    /// Requests that each kind of fault has struck.
     pub faults: BTreeMap<String, u64>,
 }
 

@@ -10,34 +10,34 @@ use std::time::Duration;
 /// Faults, in the order in which they were given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Faults {
-    list: Vec<Fault>,
+    list: Vec<FaultRule>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Fault {
+struct FaultRule {
     /// `None` for every account.
     account: Option<String>,
-    what: What,
+    kind: FaultRuleKind,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum What {
+enum FaultRuleKind {
     Latency(Duration),
     /// Only this share of the declared limits is allowed.
     Limit {
         times: u64,
         of: u64,
     },
-    Accident {
-        accident: Accident,
+    Strike {
+        fault: Fault,
         times: u64,
         of: u64,
     },
 }
 
-/// What can befall a request; at most one does.
+/// What can go wrong with a request; at most one does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Accident {
+pub(super) enum Fault {
     /// The connection is closed before anything is done. `reset`.
     Reset,
     /// A page from some proxy, with status 200; nothing is done. `html`.
@@ -54,14 +54,14 @@ pub(super) enum Accident {
     LostAnswer,
 }
 
-/// What befalls one request.
+/// What was drawn for one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Turn {
+pub(super) struct FaultDraw {
     /// The answer waits so long.
     pub(super) latency: Duration,
     /// What goes wrong.
-    pub(super) accident: Option<Accident>,
-    /// Chance, for what the accident leaves open.
+    pub(super) fault: Option<Fault>,
+    /// Chance, for what the fault leaves open.
     pub(super) chance: u64,
 }
 
@@ -84,14 +84,14 @@ impl Faults {
 
     /// The accounts that the faults name, for whoever knows which there are.
     pub fn accounts(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().filter_map(|fault| fault.account.as_deref())
+        self.list.iter().filter_map(|rule| rule.account.as_deref())
     }
 
     /// The limits that an account really has, where these are declared. Of several shares the last that fits holds.
     pub(super) fn limits(&self, account: &str, declared: &[Window]) -> Vec<Window> {
-        let fitting = self.list.iter().filter(|fault| fault.account.as_deref().is_none_or(|name| name == account));
-        let share = fitting.rev().find_map(|fault| match fault.what {
-            What::Limit { times, of } => Some((times, of)),
+        let fitting = self.list.iter().filter(|rule| rule.account.as_deref().is_none_or(|name| name == account));
+        let share = fitting.rev().find_map(|rule| match rule.kind {
+            FaultRuleKind::Limit { times, of } => Some((times, of)),
             _ => None,
         });
         let Some((times, of)) = share else { return declared.to_vec() };
@@ -99,27 +99,28 @@ impl Faults {
         declared.iter().map(|window| Window { count: part(window.count), length: window.length }).collect()
     }
 
-    /// What befalls an account's request of this number.
-    pub(super) fn turn(&self, seed: u64, account: &str, number: u64) -> Turn {
-        let mut turn = Turn { latency: Duration::ZERO, accident: None, chance: draw(seed, account, number, u64::MAX) };
-        let fitting = self.list.iter().filter(|fault| fault.account.as_deref().is_none_or(|name| name == account));
-        for (place, fault) in (0_u64..).zip(fitting) {
-            match fault.what {
-                What::Latency(latency) => turn.latency = latency,
-                What::Limit { .. } => {}
-                What::Accident { accident, times, of } => {
-                    if turn.accident.is_none() && draw(seed, account, number, place) % of < times {
-                        turn.accident = Some(accident);
+    /// What goes wrong with an account's request of this number.
+    pub(super) fn draw(&self, seed: u64, account: &str, number: u64) -> FaultDraw {
+        let mut drawn =
+            FaultDraw { latency: Duration::ZERO, fault: None, chance: random(seed, account, number, u64::MAX) };
+        let fitting = self.list.iter().filter(|rule| rule.account.as_deref().is_none_or(|name| name == account));
+        for (place, rule) in (0_u64..).zip(fitting) {
+            match rule.kind {
+                FaultRuleKind::Latency(latency) => drawn.latency = latency,
+                FaultRuleKind::Limit { .. } => {}
+                FaultRuleKind::Strike { fault, times, of } => {
+                    if drawn.fault.is_none() && random(seed, account, number, place) % of < times {
+                        drawn.fault = Some(fault);
                     }
                 }
             }
         }
-        turn
+        drawn
     }
 }
 
-impl Accident {
-    /// All accidents with the words that people use for them.
+impl Fault {
+    /// All faults with the words that people use for them.
     const ALL: [(Self, &'static str); 7] = [
         (Self::Reset, "reset"),
         (Self::Html, "html"),
@@ -132,11 +133,11 @@ impl Accident {
 
     /// The word that people use for it.
     pub(super) fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(accident, _)| *accident == self).map_or("", |(_, word)| word)
+        Self::ALL.iter().find(|(fault, _)| *fault == self).map_or("", |(_, word)| word)
     }
 }
 
-fn parse_one(text: &str) -> Result<Fault, String> {
+fn parse_one(text: &str) -> Result<FaultRule, String> {
     let (account, rest) = match text.split_once(':') {
         Some((account, rest)) => (Some(account.to_owned()), rest),
         None => (None, text),
@@ -144,23 +145,23 @@ fn parse_one(text: &str) -> Result<Fault, String> {
     let (name, value) = rest.split_once('=').ok_or_else(|| format!("`{text}` is not a fault; {EXPECTED}"))?;
     if name == "latency" {
         let latency = parse_duration(value)?;
-        return Ok(Fault { account, what: What::Latency(latency) });
+        return Ok(FaultRule { account, kind: FaultRuleKind::Latency(latency) });
     }
     if name == "limit" {
         let share = parse_share(value).filter(|(times, _)| *times > 0);
         let (times, of) =
             share.ok_or_else(|| format!("`{value}` is not a share of the limits; write it as `1/3`, for a third"))?;
-        return Ok(Fault { account, what: What::Limit { times, of } });
+        return Ok(FaultRule { account, kind: FaultRuleKind::Limit { times, of } });
     }
-    let Some((accident, _)) = Accident::ALL.iter().find(|(_, word)| *word == name) else {
-        let words = Accident::ALL.iter().map(|(_, word)| *word).chain(["latency", "limit"]);
+    let Some((fault, _)) = Fault::ALL.iter().find(|(_, word)| *word == name) else {
+        let words = Fault::ALL.iter().map(|(_, word)| *word).chain(["latency", "limit"]);
         let hint = nearest::nearest(name, words).map_or_else(String::new, |word| format!("did you mean `{word}`? "));
         return Err(format!("there is no fault `{name}`; {hint}{EXPECTED}"));
     };
     let (times, of) = parse_share(value).ok_or_else(|| {
         format!("`{value}` is not a share of the requests; write it as `1/100`, for one request in a hundred")
     })?;
-    Ok(Fault { account, what: What::Accident { accident: *accident, times, of } })
+    Ok(FaultRule { account, kind: FaultRuleKind::Strike { fault: *fault, times, of } })
 }
 
 fn parse_share(text: &str) -> Option<(u64, u64)> {
@@ -170,7 +171,7 @@ fn parse_share(text: &str) -> Option<(u64, u64)> {
 }
 
 /// A number that looks random, and is the same for the same arguments (SplitMix64 over an FNV-1a of the name).
-fn draw(seed: u64, account: &str, number: u64, place: u64) -> u64 {
+fn random(seed: u64, account: &str, number: u64, place: u64) -> u64 {
     let name = account.bytes().fold(FNV_START, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(FNV_PRIME));
     [name, number, place].into_iter().fold(seed, |state, word| mix(state ^ word))
 }
@@ -220,14 +221,14 @@ mod tests {
     fn a_share_of_the_requests_is_struck_and_always_the_same() {
         let faults = Faults::parse("naver:reset=1/10,latency=5ms").unwrap();
         let struck = |seed, account| {
-            let numbers = (0..10_000).filter(|number| faults.turn(seed, account, *number).accident.is_some());
+            let numbers = (0..10_000).filter(|number| faults.draw(seed, account, *number).fault.is_some());
             numbers.collect::<Vec<u64>>()
         };
         assert!((800..1200).contains(&struck(7, "naver").len()), "{}", struck(7, "naver").len());
         assert_eq!(struck(7, "naver"), struck(7, "naver"));
         assert_ne!(struck(7, "naver"), struck(8, "naver"));
         assert!(struck(7, "digicert").is_empty());
-        assert_eq!(faults.turn(7, "digicert", 0).latency, Duration::from_millis(5));
+        assert_eq!(faults.draw(7, "digicert", 0).latency, Duration::from_millis(5));
     }
 
     #[test]
@@ -245,8 +246,8 @@ mod tests {
         let always = Faults::parse("html=1/1").unwrap();
         let never = Faults::parse("html=0/1").unwrap();
         for number in 0..100 {
-            assert_eq!(always.turn(1, "a", number).accident, Some(Accident::Html));
-            assert_eq!(never.turn(1, "a", number).accident, None);
+            assert_eq!(always.draw(1, "a", number).fault, Some(Fault::Html));
+            assert_eq!(never.draw(1, "a", number).fault, None);
         }
     }
 }

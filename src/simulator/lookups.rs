@@ -1,10 +1,10 @@
-//! Answers to look-ups from the state: which targets they show, and what may be said of them. Changes no state.
+//! Answers to look-ups from the state: which targets they show, and what may be said of them. Their bodies are made after the like of the
+//! document's samples. Changes no state.
 
 use super::answers;
-use super::request::Response;
-use super::shapes::{self, View};
-use super::state::{Found, State, Target};
-use crate::provider::model::{LookupRule, Pages, TargetKind};
+use super::message::Response;
+use super::targets::{Found, SimulatedTarget, TargetStore};
+use crate::provider::model::{Condition, LookupRule, Pages, RowStep, Sample, StandingRule, TargetKind, Test};
 use crate::provider::pointer::{Pointer, scalar_text};
 use crate::provider::{Operation, Provider, Standing, lookup};
 use serde_json::{Map, Value};
@@ -14,13 +14,12 @@ pub(super) fn answer(
     provider: &Provider,
     lookup: &Operation,
     asked: &Map<String, Value>,
-    state: &State,
+    state: &TargetStore,
     found: &[&[Found]],
 ) -> Response {
     let each = provider.actions().flat_map(|(action, rules)| rules.lookups.iter().map(move |rule| (action, rule)));
     let rules: Vec<(&Operation, &LookupRule)> = each.filter(|(_, rule)| rule.operation == lookup.name).collect();
-    let is_list =
-        |list: &Pointer| shapes::bodies(lookup, "").any(|(_, body)| list.of(body).is_some_and(Value::is_array));
+    let is_list = |list: &Pointer| bodies(lookup, "").any(|(_, body)| list.of(body).is_some_and(Value::is_array));
     let lister = rules.iter().find_map(|(_, rule)| {
         let list = &rule.rows.first()?.list;
         is_list(list).then_some((rule, list))
@@ -29,7 +28,7 @@ pub(super) fn answer(
     let body = if let Some((rule, list)) = lister {
         Some(page(lookup, list, rule.pages.as_ref(), asked, found, &shown))
     } else {
-        let targets: Vec<Shown<'_>> = found.iter().copied().flatten().filter_map(|found| shown(*found)).collect();
+        let targets: Vec<ShownTarget<'_>> = found.iter().copied().flatten().filter_map(|found| shown(*found)).collect();
         object(lookup, &rules, asked, &targets)
     };
     let Some(body) = body else { return answers::not_found(lookup, "there is no such object") };
@@ -37,7 +36,7 @@ pub(super) fn answer(
 }
 
 /// A target with the action and the rule by which a look-up shows it.
-type Shown<'a> = (&'a Target, &'a Operation, &'a LookupRule);
+type ShownTarget<'a> = (&'a SimulatedTarget, &'a Operation, &'a LookupRule);
 
 /// One object. Where several targets share it (an order and its certificates), it shows the one to which something was done
 /// last, but only in a way that tells of no other that it was done when it was not.
@@ -45,7 +44,7 @@ fn object(
     lookup: &Operation,
     rules: &[(&Operation, &LookupRule)],
     asked: &Map<String, Value>,
-    targets: &[Shown<'_>],
+    targets: &[ShownTarget<'_>],
 ) -> Option<Value> {
     let is_whole =
         |action: &Operation| action.action.as_ref().is_some_and(|rules| rules.target.kind != TargetKind::Certificate);
@@ -54,8 +53,9 @@ fn object(
         let tells_done = |rule: &LookupRule, parameters: &Map<String, Value>| {
             lookup::standing(rule, parameters, std::slice::from_ref(body)).0 == Standing::Done
         };
-        let of_known =
-            |(target, _, rule): &Shown<'_>| target.standing == Standing::Done || !tells_done(rule, &target.parameters);
+        let of_known = |(target, _, rule): &ShownTarget<'_>| {
+            target.standing == Standing::Done || !tells_done(rule, &target.parameters)
+        };
         // Also of what nobody has asked for yet nothing is told.
         let of_any = |(action, rule): &(&Operation, &LookupRule)| {
             done().any(|(_, by, _)| by.name == action.name) || !tells_done(rule, &Map::new())
@@ -69,7 +69,7 @@ fn object(
     let none = Map::new();
     let nobody =
         rules.iter().map(|(_, rule)| View { lookup, rule, action: "", parameters: &none, standing: Standing::NotDone });
-    let views = targets.iter().take(MOST_TRIED).map(|(target, action, rule)| View {
+    let views = targets.iter().take(MAX_TRIED).map(|(target, action, rule)| View {
         lookup,
         rule,
         action: &action.name,
@@ -86,7 +86,7 @@ fn page<'a>(
     pages: Option<&Pages>,
     asked: &Map<String, Value>,
     found: &[&[Found]],
-    shown: &dyn Fn(Found) -> Option<Shown<'a>>,
+    shown: &dyn Fn(Found) -> Option<ShownTarget<'a>>,
 ) -> Value {
     let total: usize = found.iter().map(|found| found.len()).sum();
     let (skip, take) = pages.map_or((0, usize::MAX), |pages| {
@@ -102,7 +102,7 @@ fn page<'a>(
         list.of(&body)?.as_array()?.first().cloned()
     });
     let items = Value::Array(items.collect());
-    let good = shapes::bodies(lookup, "").map(|(_, body)| body).find(|body| list.of(*body).is_some());
+    let good = bodies(lookup, "").map(|(_, body)| body).find(|body| list.of(body).is_some());
     let mut body = good.cloned().unwrap_or(Value::Null);
     if let Some(place) = body.pointer_mut(&list.to_string()) {
         *place = items;
@@ -118,7 +118,7 @@ fn page<'a>(
     body
 }
 
-fn resolve<'a>(provider: &'a Provider, state: &'a State, found: Found) -> Option<Shown<'a>> {
+fn resolve<'a>(provider: &'a Provider, state: &'a TargetStore, found: Found) -> Option<ShownTarget<'a>> {
     let target = state.target(found.target);
     let action = provider.operations.get(target.operation)?;
     Some((target, action, action.action.as_ref()?.lookups.get(found.rule)?))
@@ -135,8 +135,127 @@ fn slice<'a>(lists: &'a [&'a [Found]], mut skip: usize, mut take: usize) -> impl
     })
 }
 
+/// A look-up that is asked for a target: its rule, the action's name and parameters, and how the target stands.
+#[derive(Clone, Copy)]
+struct View<'a> {
+    lookup: &'a Operation,
+    rule: &'a LookupRule,
+    action: &'a str,
+    parameters: &'a Map<String, Value>,
+    standing: Standing,
+}
+
+/// From a sample's row to a row that tells what it must, where it can be one.
+type RowMaker<'a> = dyn Fn(&Value) -> Option<Value> + 'a;
+
+impl View<'_> {
+    /// Bodies that show the target and nothing else, the truest first. What is done shows as accepted where it cannot show as
+    /// done, a request that waits as one that was not made; silence is left for the rest.
+    fn bodies(&self, asked: &Map<String, Value>) -> Vec<Value> {
+        let samples: Vec<Value> =
+            bodies(self.lookup, self.action).map(|(sample, body)| addressed(sample, body, asked)).collect();
+        let mut shown = Vec::new();
+        for standing in ladder(self.standing) {
+            let fits = |row: &Value| (lookup::row_state(self.rule, row) == *standing).then(|| row.clone());
+            let made = |row: &Value| forced(self.rule, *standing, row);
+            let makers: [&RowMaker<'_>; 2] = [&fits, &made];
+            for make in makers {
+                shown.extend(samples.iter().filter_map(|body| showing(&self.rule.rows, body, self.parameters, make)));
+            }
+        }
+        shown
+    }
+
+    /// The first of [`Self::bodies`], for lists, where each target has a row of its own.
+    fn first(&self) -> Option<Value> {
+        ladder(self.standing).iter().find_map(|standing| {
+            let fits = |row: &Value| (lookup::row_state(self.rule, row) == *standing).then(|| row.clone());
+            let made = |row: &Value| forced(self.rule, *standing, row);
+            let makers: [&RowMaker<'_>; 2] = [&fits, &made];
+            makers.iter().find_map(|make| {
+                let mut samples = bodies(self.lookup, self.action);
+                samples.find_map(|(_, body)| showing(&self.rule.rows, body, self.parameters, *make))
+            })
+        })
+    }
+}
+
+/// The bodies of all good answers among the look-up's samples, those first that are read for this action.
+fn bodies<'a>(lookup: &'a Operation, action: &'a str) -> impl Iterator<Item = (&'a Sample, &'a Value)> {
+    let is_own = move |sample: &&Sample| sample.reading.as_ref().is_some_and(|reading| reading.action == action);
+    let own = lookup.samples.iter().filter(move |sample| is_own(sample));
+    let others = lookup.samples.iter().filter(move |sample| !is_own(sample));
+    let all = own.chain(others).flat_map(|sample| sample.answers.iter().map(move |answer| (sample, answer)));
+    let good = all.filter(|(_, answer)| answer.status == 200);
+    good.filter_map(|(sample, answer)| Some((sample, answer.body.as_ref()?)))
+}
+
+const fn ladder(standing: Standing) -> &'static [Standing] {
+    match standing {
+        Standing::Done => &[Standing::Done, Standing::Pending, Standing::Unknown],
+        Standing::Pending => &[Standing::Pending, Standing::NotDone, Standing::Unknown],
+        Standing::NotDone => &[Standing::NotDone, Standing::Unknown],
+        Standing::Unknown => &[Standing::Unknown],
+    }
+}
+
+/// A body in which the lists of all steps hold one item, that of the target; `make` has the last word on it. A single object is
+/// a list of one.
+fn showing(steps: &[RowStep], body: &Value, parameters: &Map<String, Value>, make: &RowMaker<'_>) -> Option<Value> {
+    let Some((step, rest)) = steps.split_first() else { return make(body) };
+    let list = step.list.of(body)?;
+    let mut item = match list {
+        Value::Array(items) => items.iter().find_map(|item| showing(rest, item, parameters, make))?,
+        Value::Object(_) => showing(rest, list, parameters, make)?,
+        _ => return None,
+    };
+    for condition in &step.matches {
+        let value = parameters.get(&condition.parameter).and_then(scalar_text);
+        if let Some(text) = value.filter(|text| Some(&**text) != condition.any.as_deref()) {
+            answers::put(&mut item, &condition.pointer, &text);
+        }
+    }
+    let item = if list.is_array() { Value::Array(vec![item]) } else { item };
+    let mut shown = body.clone();
+    *shown.pointer_mut(&step.list.to_string())? = item;
+    Some(shown)
+}
+
+/// A sample's row changed so that it tells a standing; `None` where no rule tells it, or its conditions cannot be made true.
+fn forced(rule: &LookupRule, standing: Standing, sample: &Value) -> Option<Value> {
+    let make = |declared: &StandingRule| {
+        let mut value = sample.clone();
+        for Condition { pointer, test } in &declared.when {
+            match test {
+                Test::OneOf(words) | Test::Prefix(words) => answers::put(&mut value, pointer, words.first()?),
+                Test::Contains(word) => answers::put(&mut value, pointer, word),
+                Test::NoneOf(_) | Test::Present(true) => answers::put(&mut value, pointer, "simulated"),
+                Test::Present(false) => {
+                    if let Some(place) = value.pointer_mut(&pointer.to_string()) {
+                        *place = Value::Null;
+                    }
+                }
+            }
+        }
+        (lookup::row_state(rule, &value) == standing).then_some(value)
+    };
+    rule.standings.iter().filter(|declared| declared.tells == standing).find_map(make)
+}
+
+/// A sample's body with the ids that were asked for in place of the sample's own.
+fn addressed(sample: &Sample, body: &Value, asked: &Map<String, Value>) -> Value {
+    let mut body = body.clone();
+    for member in body.as_object_mut().into_iter().flat_map(Map::values_mut) {
+        let own = sample.parameters.iter().find(|(_, own)| *own == member).map(|(name, _)| name);
+        if let Some(value) = own.and_then(|name| asked.get(name)) {
+            *member = value.clone();
+        }
+    }
+    body
+}
+
 /// Of more targets that share an object, the simulator tries no more.
-const MOST_TRIED: usize = 100;
+const MAX_TRIED: usize = 100;
 
 #[cfg(test)]
 mod tests {

@@ -1,10 +1,10 @@
 //! From a method and a path to an account's operation, by the documents' path templates. Judges no value.
 
-use super::SimulatedAccount;
-use super::acme::{Manner, NEW_ACCOUNT, NEW_NONCE};
+use super::authentication::acme::{AcmeEndpoint, NEW_ACCOUNT, NEW_NONCE};
+use super::message::{decode, encode};
+use super::options::SimulatedAccount;
 use crate::provider::Provider;
 use crate::provider::model::SignerKind;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use std::collections::HashMap;
 
 /// All routes of all accounts.
@@ -46,7 +46,7 @@ pub(super) enum Route {
     /// The endpoint that issues tokens.
     Tokens { account: usize },
     /// What an ACME server is asked before anything else.
-    Acme { account: usize, manner: Manner },
+    Acme { account: usize, endpoint: AcmeEndpoint },
     /// An account, but nothing that it has.
     Unknown { account: usize },
     /// No account.
@@ -92,8 +92,8 @@ impl Routes {
         if rest.get(..routes.base.len()).is_none_or(|base| base != routes.base) {
             return Route::Unknown { account };
         }
-        if let Some(manner) = manner(method, below).filter(|_| routes.is_acme) {
-            return Route::Acme { account, manner };
+        if let Some(endpoint) = acme_endpoint(method, below).filter(|_| routes.is_acme) {
+            return Route::Acme { account, endpoint };
         }
         let templates = routes.templates.get(&(method.to_owned(), below.len())).map_or(&[][..], Vec::as_slice);
         for (template, operation) in templates {
@@ -116,18 +116,18 @@ pub(super) fn is_acme(provider: &Provider) -> bool {
     provider.auth.iter().any(|scheme| scheme.signer == SignerKind::AcmeJws)
 }
 
-fn manner(method: &str, below: &[&str]) -> Option<Manner> {
+fn acme_endpoint(method: &str, below: &[&str]) -> Option<AcmeEndpoint> {
     match (method, below) {
-        ("GET", []) => Some(Manner::Directory),
-        ("HEAD" | "GET", [path]) if *path == NEW_NONCE => Some(Manner::Nonce),
-        ("POST", [path]) if *path == NEW_ACCOUNT => Some(Manner::Account),
+        ("GET", []) => Some(AcmeEndpoint::Directory),
+        ("HEAD" | "GET", [path]) if *path == NEW_NONCE => Some(AcmeEndpoint::Nonce),
+        ("POST", [path]) if *path == NEW_ACCOUNT => Some(AcmeEndpoint::Account),
         _ => None,
     }
 }
 
 /// The path of an account below the simulator's address; it ends without `/`.
 pub(super) fn account_path(account: &str) -> String {
-    format!("/{}", utf8_percent_encode(account, SEGMENT))
+    format!("/{}", encode(account))
 }
 
 /// The path of the token endpoint below an account.
@@ -143,16 +143,6 @@ pub(super) fn base_path(provider: &Provider) -> String {
         path = path.replace(&format!("{{{name}}}"), &variable.default);
     }
     path
-}
-
-/// Percent-encoded text, decoded; what is not UTF-8 then is replaced.
-pub(super) fn decode(text: &str) -> String {
-    percent_decode_str(text).decode_utf8_lossy().into_owned()
-}
-
-/// A path segment or a query word, encoded as RFC 3986 has it: all but the unreserved characters.
-pub(super) fn encode(text: &str) -> String {
-    utf8_percent_encode(text, SEGMENT).to_string()
 }
 
 impl Segment {
@@ -182,7 +172,6 @@ fn segment(text: &str) -> Segment {
 }
 
 const TOKEN_PATH: [&str; 3] = ["v3", "auth", "tokens"];
-const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,10 @@
-//! The socket: accepts connections, reads requests, does what [`super::world`] says. Decides nothing itself.
+//! The socket: accepts connections, reads requests, does what [`super::handler`] says. Decides nothing itself.
 
-use super::request::{Deed, Received, Reply, Response};
+use super::effects::Effects;
+use super::handler::RequestHandler;
+use super::message::{Reaction, ReactionKind, Received, Response};
+use super::options::{KnownTarget, Options};
 use super::routes;
-use super::world::World;
-use super::{Effects, KnownTarget, Options};
 use crate::time::Clock;
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -28,7 +29,7 @@ pub struct Simulator {
     address: SocketAddr,
     /// Account → the path part of its base URL.
     bases: BTreeMap<String, String>,
-    shared: Arc<Shared>,
+    shared: Arc<ServerState>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -70,11 +71,11 @@ pub fn start(options: Options) -> Result<Simulator, SimulatorError> {
     let bases = options.accounts.iter().map(|account| (account.name.clone(), routes::base_path(&account.provider)));
     let bases = bases.collect();
     let clock = Arc::clone(&options.clock);
-    let shared = Arc::new(Shared { clock, world: Mutex::new(World::new(options)) });
+    let shared = Arc::new(ServerState { clock, handler: Mutex::new(RequestHandler::new(options)) });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(SimulatorError::Thread)?;
     let (stop, stopped) = oneshot::channel();
     let served = Arc::clone(&shared);
-    let serve = move || {
+    let run = move || {
         runtime.block_on(async {
             tokio::select! {
                 _ = stopped => {}
@@ -82,8 +83,7 @@ pub fn start(options: Options) -> Result<Simulator, SimulatorError> {
             }
         });
     };
-    let thread =
-        std::thread::Builder::new().name("simulator".to_owned()).spawn(serve).map_err(SimulatorError::Thread)?;
+    let thread = std::thread::Builder::new().name("simulator".to_owned()).spawn(run).map_err(SimulatorError::Thread)?;
     Ok(Simulator { address, bases, shared, stop: Some(stop), thread: Some(thread) })
 }
 
@@ -106,17 +106,17 @@ impl Simulator {
 
     /// Learns that a target exists; `false` where there is no such account, operation or target.
     pub fn learn(&self, known: &KnownTarget) -> bool {
-        self.shared.world().learn(known)
+        self.shared.handler().learn(known)
     }
 
     /// The counters so far.
     pub fn effects(&self) -> Effects {
-        self.shared.world().effects()
+        self.shared.handler().effects()
     }
 
     /// How often something took effect upon one target, named as reports name it.
     pub fn effects_on(&self, account: &str, operation: &str, target: &str) -> u64 {
-        self.shared.world().effects_on(account, operation, target)
+        self.shared.handler().effects_on(account, operation, target)
     }
 }
 
@@ -133,36 +133,36 @@ impl Drop for Simulator {
     }
 }
 
-struct Shared {
+struct ServerState {
     clock: Arc<dyn Clock + Send + Sync>,
-    world: Mutex<World>,
+    handler: Mutex<RequestHandler>,
 }
 
-impl Shared {
-    /// The world is changed in whole steps, so it can be used even after a panic elsewhere.
-    fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+impl ServerState {
+    /// The handler changes its state in whole steps, so it can be used even after a panic elsewhere.
+    fn handler(&self) -> MutexGuard<'_, RequestHandler> {
+        self.handler.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl std::fmt::Debug for Shared {
+impl std::fmt::Debug for ServerState {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("Shared")
+        formatter.write_str("ServerState")
     }
 }
 
 /// Marks an answer that must not be sent.
 #[derive(Debug, Clone, Copy)]
-struct Unsaid;
+struct NoAnswer;
 
 /// The error that makes the connection close without an answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is withheld on purpose")]
-struct Withheld;
+struct AnswerWithheld;
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, shared: Arc<ServerState>) {
     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
-    let router = Router::new().route("/{*path}", any(play)).with_state(shared);
+    let router = Router::new().route("/{*path}", any(serve)).with_state(shared);
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of file descriptors, most likely: wait until some connection has ended.
@@ -176,11 +176,11 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             let answer = router.call(request);
             async move {
                 let Ok(answer) = answer.await;
-                if answer.extensions().get::<Unsaid>().is_some() { Err(Withheld) } else { Ok(answer) }
+                if answer.extensions().get::<NoAnswer>().is_some() { Err(AnswerWithheld) } else { Ok(answer) }
             }
         });
         tokio::spawn(async move {
-            // A connection ends badly when an answer is withheld, or when the client goes: both are part of the play.
+            // A connection ends badly when an answer is withheld, or when the client goes: both are part of the simulation.
             let connection =
                 http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
             let _ = connection.await;
@@ -188,9 +188,9 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn play(State(shared): State<Arc<Shared>>, request: Request) -> HttpResponse {
+async fn serve(State(shared): State<Arc<ServerState>>, request: Request) -> HttpResponse {
     let (head, body) = request.into_parts();
-    let Ok(body) = to_bytes(body, LARGEST_BODY).await else {
+    let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
         return http(Response { status: 413, ..Response::default() });
     };
     let headers = head
@@ -204,18 +204,18 @@ async fn play(State(shared): State<Arc<Shared>>, request: Request) -> HttpRespon
         body: body.to_vec(),
     };
     let (now, elapsed) = (shared.clock.now(), shared.clock.elapsed());
-    let Reply { after, deed } = shared.world().receive(&received, now, elapsed);
-    if !after.is_zero() {
-        tokio::time::sleep(after).await;
+    let Reaction { delay, kind } = shared.handler().handle(&received, now, elapsed);
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
-    match deed {
-        Deed::Answer(response) => http(response),
-        Deed::Close => {
-            let mut unsaid = HttpResponse::new(Body::empty());
-            unsaid.extensions_mut().insert(Unsaid);
-            unsaid
+    match kind {
+        ReactionKind::Answer(response) => http(response),
+        ReactionKind::Close => {
+            let mut none = HttpResponse::new(Body::empty());
+            none.extensions_mut().insert(NoAnswer);
+            none
         }
-        Deed::Hang => std::future::pending().await,
+        ReactionKind::Hang => std::future::pending().await,
     }
 }
 
@@ -235,5 +235,5 @@ fn http(response: Response) -> HttpResponse {
 }
 
 /// No request of any provider is larger.
-const LARGEST_BODY: usize = 1024 * 1024;
+const MAX_BODY_BYTES: usize = 1024 * 1024;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(20);

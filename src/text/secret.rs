@@ -21,7 +21,7 @@ impl Secret {
 
     /// Replaces every occurrence of this secret in foreign text (a provider may echo it) by `(secret)`.
     pub fn mask<'t>(&self, text: Cow<'t, str>) -> Cow<'t, str> {
-        if self.0.len() < SHORTEST_MASKED || !text.contains(self.reveal()) {
+        if self.0.len() < MIN_MASKED || !text.contains(self.reveal()) {
             return text;
         }
         text.replace(self.reveal(), "(secret)").into()
@@ -35,7 +35,7 @@ impl fmt::Debug for Secret {
 }
 
 /// Below this length a "secret" would mask ordinary words.
-const SHORTEST_MASKED: usize = 4;
+const MIN_MASKED: usize = 4;
 
 #[cfg(test)]
 mod tests {

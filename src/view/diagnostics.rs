@@ -13,7 +13,7 @@ pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, color: bool) -> St
         return String::new();
     }
     let sorted = diagnostics.sorted();
-    let lines = Lines::read(&sorted, sources);
+    let lines = SourceLines::read(&sorted, sources);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
     let mut text = String::new();
     for diagnostic in &sorted {
@@ -64,12 +64,12 @@ pub fn to_json(diagnostics: &Diagnostics, sources: &SourceMap) -> Value {
 }
 
 /// The source lines that are shown.
-struct Lines {
+struct SourceLines {
     texts: HashMap<(SourceId, u32), String>,
     secret: HashSet<(SourceId, u32)>,
 }
 
-impl Lines {
+impl SourceLines {
     /// All of them in one pass. A line on which one finding tells of a secret is shown for no finding.
     fn read(diagnostics: &[&Diagnostic], sources: &SourceMap) -> Self {
         let mut wanted = Vec::new();
@@ -92,7 +92,7 @@ impl Lines {
     }
 }
 
-fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap, lines: &Lines) -> Vec<Group<'a>> {
+fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap, lines: &SourceLines) -> Vec<Group<'a>> {
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -115,18 +115,18 @@ fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap, lines: &Lines)
     groups
 }
 
-fn with_place<'a>(group: Group<'a>, span: Span, sources: &'a SourceMap, lines: &Lines) -> Group<'a> {
+fn with_place<'a>(group: Group<'a>, span: Span, sources: &'a SourceMap, lines: &SourceLines) -> Group<'a> {
     let name = safe::terminal(sources.name(span.source));
     let origin = |name| Origin::path(name).line(span.line as usize).char_column(span.column as usize);
     let Some(line) = lines.of(span) else { return group.element(origin(name)) };
-    let Shown { text, marked, same_column } = shown(line, span);
+    let ShownLine { text, marked, same_column } = shown(line, span);
     let snippet = Snippet::source(text).line_start(span.line as usize).annotation(AnnotationKind::Primary.span(marked));
     // The renderer counts columns in the text that it is given; where that is not the file's, the place is given apart from it.
     if same_column { group.element(snippet.path(name)) } else { group.element(origin(name)).element(snippet) }
 }
 
 /// A line as it is shown, and the bytes of it to mark.
-struct Shown {
+struct ShownLine {
     text: String,
     marked: std::ops::Range<usize>,
     /// Whether the mark stands in the same column as in the file.
@@ -135,10 +135,10 @@ struct Shown {
 
 /// Every character that is unsafe becomes one harmless character, so that the marker stays where it is; of a very long line only
 /// the surroundings of the span are shown.
-fn shown(line: &str, span: Span) -> Shown {
+fn shown(line: &str, span: Span) -> ShownLine {
     let start = span.column.saturating_sub(1) as usize;
-    let first = if start > LONGEST_FRONT { start - BEFORE } else { 0 };
-    let length = (span.length.max(1) as usize).min(LONGEST_MARK);
+    let first = if start > MAX_FRONT { start - BEFORE } else { 0 };
+    let length = (span.length.max(1) as usize).min(MAX_MARK);
     let mut text = String::new();
     let (mut from, mut to) = (None, None);
     if first > 0 {
@@ -162,7 +162,7 @@ fn shown(line: &str, span: Span) -> Shown {
     if letters.next().is_some() {
         text.push('…');
     }
-    Shown { text, marked: from..to, same_column }
+    ShownLine { text, marked: from..to, same_column }
 }
 
 fn harmless(letter: char) -> char {
@@ -187,13 +187,13 @@ const LITERAL_SECRET: &str = "literal-secret";
 /// Lines are cut to this width.
 const WIDTH: usize = 120;
 /// A line whose span begins later is cut in front of it.
-const LONGEST_FRONT: usize = 4000;
+const MAX_FRONT: usize = 4000;
 /// So many characters are then kept before the span.
 const BEFORE: usize = 200;
 /// Characters kept after it.
 const AFTER: usize = 200;
 /// A longer span is marked so far.
-const LONGEST_MARK: usize = 80;
+const MAX_MARK: usize = 80;
 
 #[cfg(test)]
 mod tests {

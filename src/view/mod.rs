@@ -3,14 +3,10 @@
 
 mod bounds;
 pub mod diagnostics;
-pub mod lines;
-pub mod now;
-pub mod observer;
 pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod providers;
-pub mod reading;
 pub mod report;
 pub mod status;
 pub mod summary;
@@ -18,6 +14,6 @@ pub(crate) mod table;
 mod tally;
 pub mod verification;
 
-pub use observer::{Observer, Silent};
 pub use printer::Printer;
-pub use tally::Deadline;
+pub use progress::{Observer, Silent};
+pub use tally::RunDeadline;

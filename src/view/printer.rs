@@ -21,7 +21,7 @@ pub enum ColorChoice {
 
 /// What the user asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Options {
+pub struct PrinterOptions {
     /// Nothing on standard error but errors.
     pub quiet: bool,
     /// How often `-v` was given.
@@ -58,7 +58,7 @@ pub struct Printer {
 }
 
 struct Inner {
-    options: Options,
+    options: PrinterOptions,
     surroundings: Surroundings,
     stdin: Mutex<Box<dyn BufRead + Send>>,
     stdout: Mutex<Stream>,
@@ -100,7 +100,7 @@ impl Surroundings {
 
 impl Printer {
     /// A printer on the process's own streams.
-    pub fn standard(options: Options) -> Self {
+    pub fn standard(options: PrinterOptions) -> Self {
         let surroundings = Surroundings::detect(|name| std::env::var_os(name));
         Self::new(
             options,
@@ -113,7 +113,7 @@ impl Printer {
 
     /// A printer on any streams.
     pub fn new(
-        options: Options,
+        options: PrinterOptions,
         surroundings: Surroundings,
         stdin: Box<dyn BufRead + Send>,
         stdout: Box<dyn Write + Send>,
@@ -125,7 +125,7 @@ impl Printer {
     }
 
     /// What the user asked for.
-    pub fn options(&self) -> Options {
+    pub fn options(&self) -> PrinterOptions {
         self.inner.options
     }
 
@@ -141,7 +141,7 @@ impl Printer {
 
     /// Whether progress is drawn as bars. With `-v` the log's lines would tear them.
     pub fn shows_bars(&self) -> bool {
-        let Options { quiet, verbose, no_progress, .. } = self.inner.options;
+        let PrinterOptions { quiet, verbose, no_progress, .. } = self.inner.options;
         let Surroundings { stderr_terminal, dumb, .. } = self.inner.surroundings;
         stderr_terminal && !dumb && !no_progress && !quiet && verbose == 0
     }
@@ -280,6 +280,7 @@ impl Stream {
 
     fn note_failure(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
+            // Rust ignores SIGPIPE, so that `| head` comes here and not to the process's end.
             let closed = error.kind() == io::ErrorKind::BrokenPipe;
             self.state = if closed { StreamState::Closed } else { StreamState::Failed(error) };
         }
@@ -324,15 +325,15 @@ pub(crate) mod testing {
 
     /// A stream in memory that several owners share.
     #[derive(Debug, Clone, Default)]
-    pub(crate) struct Shared(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct SharedBuffer(Arc<Mutex<Vec<u8>>>);
 
-    impl Shared {
+    impl SharedBuffer {
         pub(crate) fn text(&self) -> String {
             String::from_utf8(lock(&self.0).clone()).unwrap()
         }
     }
 
-    impl Write for Shared {
+    impl Write for SharedBuffer {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             lock(&self.0).extend_from_slice(bytes);
             Ok(bytes.len())
@@ -344,8 +345,12 @@ pub(crate) mod testing {
     }
 
     /// A printer with its standard output and standard error.
-    pub(crate) fn printer(options: Options, surroundings: Surroundings, input: &str) -> (Printer, Shared, Shared) {
-        let (out, err) = (Shared::default(), Shared::default());
+    pub(crate) fn printer(
+        options: PrinterOptions,
+        surroundings: Surroundings,
+        input: &str,
+    ) -> (Printer, SharedBuffer, SharedBuffer) {
+        let (out, err) = (SharedBuffer::default(), SharedBuffer::default());
         let stdin = Box::new(io::Cursor::new(input.to_owned().into_bytes()));
         (Printer::new(options, surroundings, stdin, Box::new(out.clone()), Box::new(err.clone())), out, err)
     }
@@ -374,7 +379,8 @@ mod tests {
             (true, 0, "error: broken\\u{1b}\nhere\n"),
             (false, 1, "note\ndetail\nwarning: careful\nerror: broken\\u{1b}\nhere\n"),
         ] {
-            let (printer, out, err) = printer(Options { quiet, verbose, ..Options::default() }, PIPES, "");
+            let (printer, out, err) =
+                printer(PrinterOptions { quiet, verbose, ..PrinterOptions::default() }, PIPES, "");
             printer.result("result");
             printer.note("note");
             printer.detail(|| Some("detail".to_owned()));
@@ -399,7 +405,7 @@ mod tests {
             (Auto, Surroundings { force_color: true, no_color: true, ..PIPES }, false),
             (Auto, Surroundings { dumb: true, ..TERMINAL }, false),
         ] {
-            let (printer, _, _) = printer(Options { color, ..Options::default() }, surroundings, "");
+            let (printer, _, _) = printer(PrinterOptions { color, ..PrinterOptions::default() }, surroundings, "");
             assert_eq!(printer.stdout_colors(), expected, "{color:?} {surroundings:?}");
         }
     }
@@ -407,12 +413,12 @@ mod tests {
     #[test]
     fn bars_need_a_terminal_and_nobody_against_them() {
         for (options, surroundings, expected) in [
-            (Options::default(), TERMINAL, true),
-            (Options::default(), PIPES, false),
-            (Options { no_progress: true, ..Options::default() }, TERMINAL, false),
-            (Options { quiet: true, ..Options::default() }, TERMINAL, false),
-            (Options { verbose: 1, ..Options::default() }, TERMINAL, false),
-            (Options::default(), Surroundings { dumb: true, ..TERMINAL }, false),
+            (PrinterOptions::default(), TERMINAL, true),
+            (PrinterOptions::default(), PIPES, false),
+            (PrinterOptions { no_progress: true, ..PrinterOptions::default() }, TERMINAL, false),
+            (PrinterOptions { quiet: true, ..PrinterOptions::default() }, TERMINAL, false),
+            (PrinterOptions { verbose: 1, ..PrinterOptions::default() }, TERMINAL, false),
+            (PrinterOptions::default(), Surroundings { dumb: true, ..TERMINAL }, false),
         ] {
             let (printer, _, _) = printer(options, surroundings, "");
             assert_eq!(printer.shows_bars(), expected, "{options:?} {surroundings:?}");
@@ -430,7 +436,7 @@ mod tests {
             ("", false),
             ("yess\n", false),
         ] {
-            let (printer, out, err) = printer(Options::default(), TERMINAL, input);
+            let (printer, out, err) = printer(PrinterOptions::default(), TERMINAL, input);
             assert_eq!(printer.confirm("Send 5 requests?"), expected, "{input:?}");
             assert_eq!(err.text(), "Send 5 requests? Type `yes` to go on: ");
             assert_eq!(out.text(), "");
@@ -455,7 +461,7 @@ mod tests {
             [(io::ErrorKind::BrokenPipe, None), (io::ErrorKind::StorageFull, Some(io::ErrorKind::StorageFull))]
         {
             let failing = || Box::new(Failing(kind));
-            let printer = Printer::new(Options::default(), PIPES, Box::new(io::empty()), failing(), failing());
+            let printer = Printer::new(PrinterOptions::default(), PIPES, Box::new(io::empty()), failing(), failing());
             printer.result("one");
             printer.note("two");
             assert!(printer.results().write_all(b"three").is_ok());

@@ -1,13 +1,15 @@
-//! How far a run is, as text and JSON: plain data that the command reads from the run directory. Decides nothing.
+//! How far a run is, as text and JSON: what the command reads from the run directory, and how it goes now, told by the process that
+//! carries it out. Decides nothing; what a run promises is in the journal.
 
-use super::now::{DeadlineNow, ProviderNow, deadline_text, providers_table};
+use super::bounds;
 use super::table::{grouped, plural, table};
-use crate::run::Outcome;
+use super::tally::{RunDeadline, Tally};
+use crate::run::{Bound, Event, Outcome};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use jiff::Timestamp;
 use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ pub struct Status {
     /// The run directory.
     pub run_dir: String,
     /// Whether it goes on, has ended, or waits to be resumed.
-    pub state: State,
+    pub state: RunState,
     /// Why it stopped or waits, in a sentence.
     pub why: Option<String>,
     /// All actions.
@@ -38,7 +40,7 @@ pub struct Status {
     pub providers: Vec<ProviderNow>,
     /// The deadline, and whether it will be met.
     pub deadline: Option<DeadlineNow>,
-    /// Limits that `certsweep pace` has set, by provider.
+    /// Limits that `certsweep set-rate` has set, by provider.
     pub limits: BTreeMap<String, Vec<String>>,
     /// When the run began.
     #[serde(serialize_with = "instant")]
@@ -53,7 +55,7 @@ pub struct Status {
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum State {
+pub enum RunState {
     /// A process carries it out.
     Running,
     /// Every action has an outcome.
@@ -110,10 +112,10 @@ impl Serialize for Outcomes {
 /// The status as text.
 pub fn render(status: &Status) -> String {
     let state = match status.state {
-        State::Running => "running",
-        State::Finished => "finished",
-        State::Stopped => "stopped",
-        State::Interrupted => "interrupted",
+        RunState::Running => "running",
+        RunState::Finished => "finished",
+        RunState::Stopped => "stopped",
+        RunState::Interrupted => "interrupted",
     };
     let why = status.why.as_ref().map(|why| format!(": {}", safe::terminal(why))).unwrap_or_default();
     let (plan, directory) = (safe::terminal(&status.plan), safe::terminal(&status.run_dir));
@@ -133,7 +135,7 @@ pub fn render(status: &Status) -> String {
     }
     lines.extend(status.deadline.as_ref().map(|deadline| format!("deadline {}", deadline_text(deadline))));
     lines.extend(status.limits.iter().map(|(provider, windows)| {
-        format!("limits   {}: {} (set by `certsweep pace`)", safe::terminal(provider), windows.join(", "))
+        format!("limits   {}: {} (set by `certsweep set-rate`)", safe::terminal(provider), windows.join(", "))
     }));
     if !status.providers.is_empty() {
         lines.push(format!("\n{}", providers_table(&status.providers).trim_end()));
@@ -151,17 +153,131 @@ pub(super) fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> R
     at.map(rfc3339).serialize(serializer)
 }
 
+/// How a run goes now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Now {
+    /// When this was so.
+    pub at: Timestamp,
+    /// Each configured provider.
+    pub providers: Vec<ProviderNow>,
+    /// The deadline, where there is one.
+    pub deadline: Option<DeadlineNow>,
+}
+
+/// How one provider's actions go now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProviderNow {
+    /// The configured provider.
+    pub provider: String,
+    /// Its actions that this process began with.
+    pub actions: u64,
+    /// Of these, how many have ended.
+    pub done: u64,
+    /// Actions that end in a second, over the last while.
+    pub rate_per_second: Option<f64>,
+    /// How long the rest takes at that rate.
+    pub estimated_seconds_left: Option<f64>,
+    /// The one thing that bounds it.
+    pub bound: Option<Bound>,
+}
+
+/// A deadline, and whether it will be met.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadlineNow {
+    /// When all must have ended.
+    #[serde(serialize_with = "rfc3339_text")]
+    pub at: Timestamp,
+    /// Whether it will be met at the present rate, or was; `None` where that cannot be told yet.
+    pub met: Option<bool>,
+    /// How much time is left over; below zero, by how much it is missed.
+    pub slack_seconds: Option<f64>,
+}
+
+/// Makes [`Now`] from a run's events.
+#[derive(Debug)]
+pub struct Recorder {
+    tally: Tally,
+}
+
+impl Recorder {
+    /// Nothing yet.
+    pub fn new(deadline: Option<RunDeadline>) -> Self {
+        Self { tally: Tally { deadline, ..Tally::default() } }
+    }
+
+    /// Takes an event in.
+    pub fn event(&mut self, event: &Event) {
+        self.tally.event(event);
+    }
+
+    /// How it goes.
+    pub fn now(&self, at: Timestamp) -> Now {
+        let providers = self.tally.accounts.iter().map(|account| ProviderNow {
+            provider: account.name.clone(),
+            actions: account.total,
+            done: account.done,
+            rate_per_second: account.rate(),
+            estimated_seconds_left: account.left().map(|left| left.as_secs_f64()),
+            bound: account.bound.clone(),
+        });
+        let slack = self.tally.slack();
+        Now {
+            at,
+            providers: providers.collect(),
+            deadline: self.tally.deadline.map(|deadline| DeadlineNow {
+                at: deadline.at,
+                met: slack.map(|slack| !slack.is_negative()),
+                slack_seconds: slack.map(|slack| slack.as_secs_f64()),
+            }),
+        }
+    }
+}
+
+/// Lines of providers.
+fn providers_table(providers: &[ProviderNow]) -> String {
+    let row = |provider: &ProviderNow| {
+        let rate = provider.rate_per_second.map(|rate| format!("{rate:.1}/s")).unwrap_or_default();
+        let left = provider.estimated_seconds_left.map(seconds_text).unwrap_or_default();
+        let bound = provider.bound.as_ref().map(bounds::words).unwrap_or_default();
+        let (done, actions) = (grouped(provider.done), grouped(provider.actions));
+        vec![safe::terminal(&provider.provider).into_owned(), format!("{done}/{actions}"), rate, left, bound]
+    };
+    let rows: Vec<Vec<String>> = providers.iter().map(row).collect();
+    table(&["provider", "done", "rate", "left", "bounded by"], &[1, 2, 3], &rows)
+}
+
+/// The deadline in a line.
+fn deadline_text(deadline: &DeadlineNow) -> String {
+    let met = match (deadline.met, deadline.slack_seconds) {
+        (Some(true), Some(slack)) => format!(": will be met, with about {} to spare", seconds_text(slack)),
+        (Some(true), None) => ": met".to_owned(),
+        (Some(false), Some(slack)) => format!(": will be MISSED by about {}", seconds_text(-slack)),
+        (Some(false), None) => ": MISSED".to_owned(),
+        (None, _) => String::new(),
+    };
+    format!("{}{met}", rfc3339(deadline.at))
+}
+
+fn rfc3339_text<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    rfc3339(*at).serialize(serializer)
+}
+
+fn seconds_text(seconds: f64) -> String {
+    human(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::tally::testing::{began, ended};
     use super::*;
-    use crate::run::Bound;
+    use jiff::SignedDuration;
     use serde_json::json;
 
     fn status() -> Status {
         Status {
             plan: "leaked".into(),
             run_dir: "runs/x".into(),
-            state: State::Running,
+            state: RunState::Running,
             why: None,
             actions: 2000,
             outcomes: [(Outcome::Succeeded, 1200), (Outcome::InDoubt, 3)].into_iter().collect(),
@@ -199,7 +315,7 @@ state    running
 started  2023-11-14T22:13:20.000Z
 left     781 waiting, 16 in flight, 5.5/s, about 2m 24s left
 deadline 2023-11-15T22:13:20.000Z: will be met, with about 22h 13m to spare
-limits   corp: 50/5s (set by `certsweep pace`)
+limits   corp: 50/5s (set by `certsweep set-rate`)
 
   provider           done   rate    left  bounded by
   corp\\u{1b}  1,203/2,000  5.5/s  2m 24s  limit 1000/180s
@@ -214,7 +330,7 @@ limits   corp: 50/5s (set by `certsweep pace`)
     #[test]
     fn a_stopped_run_shows_why_and_how_to_go_on() {
         let text = render(&Status {
-            state: State::Stopped,
+            state: RunState::Stopped,
             why: Some("20 failures".into()),
             resume: Some("certsweep resume runs/x".into()),
             ..status()
@@ -238,5 +354,23 @@ limits   corp: 50/5s (set by `certsweep pace`)
         assert_eq!(json["providers"][0]["bound"]["kind"], "window");
         assert_eq!((&json["deadline"]["met"], &json["limits"]["corp"][0]), (&json!(true), &json!("50/5s")));
         assert_eq!(json["started_at"], "2023-11-14T22:13:20.000Z");
+    }
+
+    #[test]
+    fn what_the_events_tell_is_written_and_read_again() {
+        let at = Timestamp::from_second(1_700_000_000).unwrap();
+        let mut recorder = Recorder::new(Some(RunDeadline { at, ahead: SignedDuration::from_secs(10) }));
+        recorder.event(&began(&[("a", 100), ("b", 0)]));
+        recorder.event(&ended("a", "x", Outcome::Succeeded, ""));
+        recorder.event(&Event::Bounded { account: "a".into(), by: Bound::Window { window: "1/1s".into() } });
+        recorder.event(&Event::Tick(Duration::from_secs(1)));
+        let now = recorder.now(at);
+        let json = serde_json::to_value(&now).unwrap();
+        assert_eq!(json["providers"][0]["bound"], serde_json::json!({"kind": "window", "window": "1/1s"}));
+        assert_eq!(json["deadline"]["met"], false);
+        assert_eq!(serde_json::from_value::<Now>(json).unwrap(), now);
+        let text = providers_table(&now.providers);
+        assert!(text.contains("1/100") && text.contains("limit 1/1s"), "{text}");
+        assert_eq!(deadline_text(&now.deadline.unwrap()), "2023-11-14T22:13:20.000Z: will be MISSED by about 1m 30s");
     }
 }

@@ -1,6 +1,6 @@
 //! The end of a run, as text and JSON: how the actions ended, where the report is, what to do next. Decides nothing.
 
-use super::status::{Outcomes, State};
+use super::status::{Outcomes, RunState};
 use super::table::{grouped, plural};
 use crate::text::safe;
 use crate::time::human;
@@ -15,7 +15,7 @@ pub struct Summary {
     /// The run directory.
     pub run_dir: String,
     /// Whether every action has an outcome.
-    pub state: State,
+    pub state: RunState,
     /// Why it stopped before its end, in a sentence.
     pub why: Option<String>,
     /// All actions.
@@ -41,10 +41,10 @@ pub fn render(summary: &Summary) -> String {
     let elapsed = Duration::try_from_secs_f64(summary.elapsed_seconds.max(0.0)).unwrap_or(Duration::MAX);
     let (plan, actions, elapsed) = (safe::terminal(&summary.plan), plural(summary.actions, "action"), human(elapsed));
     let ended = match summary.state {
-        State::Running => "goes on",
-        State::Finished => "finished",
-        State::Stopped => "stopped",
-        State::Interrupted => "was interrupted",
+        RunState::Running => "goes on",
+        RunState::Finished => "finished",
+        RunState::Stopped => "stopped",
+        RunState::Interrupted => "was interrupted",
     };
     let why = summary.why.as_ref().map(|why| format!(": {}", safe::terminal(why))).unwrap_or_default();
     let mut facts = vec![actions];
@@ -77,7 +77,7 @@ mod tests {
         Summary {
             plan: "leaked".into(),
             run_dir: "runs/x".into(),
-            state: State::Stopped,
+            state: RunState::Stopped,
             why: Some("20 actions failed (stop_when)".into()),
             actions: 2000,
             outcomes: [(Outcome::Succeeded, 1200), (Outcome::Failed, 20), (Outcome::Skipped, 1)].into_iter().collect(),

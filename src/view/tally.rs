@@ -18,12 +18,12 @@ pub(crate) struct Tally {
     /// The time since the run's start.
     pub(crate) now: Duration,
     /// By when all must have ended.
-    pub(crate) deadline: Option<Deadline>,
+    pub(crate) deadline: Option<RunDeadline>,
 }
 
 /// By when all must have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadline {
+pub struct RunDeadline {
     /// The instant.
     pub at: Timestamp,
     /// How far it was ahead when this process began; below zero where it was over.
@@ -98,6 +98,7 @@ impl Tally {
         self.now = now;
         for account in &mut self.accounts {
             account.samples.push_back((now, account.done));
+            // Two stay, whatever their age: one tells no rate.
             while account.samples.len() > 2 && now.saturating_sub(account.samples[0].0) > RATE_WINDOW {
                 account.samples.pop_front();
             }
@@ -224,7 +225,8 @@ pub(crate) fn ending_line(event: &Event) -> Option<String> {
     Some(format!("{outcome}  {id} ({account}){separator}{message}"))
 }
 
-/// The rate is that of so long a while.
+/// The rate is that of so long a while: several windows of the common limits (per second, per 5 s) fit in, so that it does not jump
+/// with each; and a provider that slows down is seen within half a minute.
 const RATE_WINDOW: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -279,7 +281,7 @@ mod tests {
             (5, Some("the deadline will be MISSED by about 5.0s")),
         ] {
             let at = Timestamp::from_second(1_700_000_000).unwrap();
-            let deadline = Deadline { at, ahead: SignedDuration::from_secs(ahead) };
+            let deadline = RunDeadline { at, ahead: SignedDuration::from_secs(ahead) };
             let mut tally = Tally { deadline: Some(deadline), ..Tally::default() };
             tally.event(&began(&[("a", 50)]));
             assert_eq!(tally.deadline_text(), None, "there is no rate yet");

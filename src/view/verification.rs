@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// What `verify --json` prints, but for the list of what was asked about.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Verification {
+pub struct VerificationSummary {
     /// The plan's name.
     pub plan: String,
     /// The run directory.
@@ -64,20 +64,20 @@ pub struct VerifiedAction {
 }
 
 /// A walk over what was asked about. It ends with why no more could be read, where that is so.
-pub type Walk<'a> = &'a dyn Fn(&mut dyn FnMut(VerifiedAction)) -> Result<(), String>;
+pub type EachVerified<'a> = &'a dyn Fn(&mut dyn FnMut(VerifiedAction)) -> Result<(), String>;
 
 /// What `verify --json` prints. The walk is gone while it is written: there may be a million actions.
 #[derive(Serialize)]
-pub struct Whole<'a> {
+pub struct VerificationJson<'a> {
     /// All but the list.
     #[serde(flatten)]
-    pub verification: &'a Verification,
+    pub verification: &'a VerificationSummary,
     /// What was asked about.
     #[serde(serialize_with = "walked")]
-    pub asked: Walk<'a>,
+    pub asked: EachVerified<'a>,
 }
 
-fn walked<S: Serializer>(walk: &Walk<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+fn walked<S: Serializer>(walk: &EachVerified<'_>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut list = serializer.serialize_seq(None)?;
     let mut failed = None;
     walk(&mut |action| {
@@ -89,7 +89,7 @@ fn walked<S: Serializer>(walk: &Walk<'_>, serializer: S) -> Result<S::Ok, S::Err
     failed.map_or_else(|| list.end(), Err)
 }
 
-impl Verification {
+impl VerificationSummary {
     /// Before what was asked about is taken in; `before` were seen revoked by an earlier verification.
     pub fn new(plan: String, run_dir: String, before: u64, not_ended_well: u64) -> Self {
         Self {
@@ -122,7 +122,7 @@ impl Verification {
         if seen != Seen::Revoked {
             self.again.0 |= action.was_asked;
             self.again.1 |= action.was_asked && seen == Seen::Unknown;
-            if self.unseen.len() < MOST_SHOWN {
+            if self.unseen.len() < MAX_SHOWN {
                 self.unseen.push(action);
             }
         }
@@ -130,7 +130,7 @@ impl Verification {
 }
 
 /// As text.
-pub fn render(shown: &Verification) -> String {
+pub fn render(shown: &VerificationSummary) -> String {
     let mut lines = Vec::new();
     if shown.actions == 0 {
         lines
@@ -192,7 +192,7 @@ pub fn render(shown: &Verification) -> String {
 }
 
 /// Actions that the text lists.
-const MOST_SHOWN: usize = 40;
+const MAX_SHOWN: usize = 40;
 
 #[cfg(test)]
 mod tests {
@@ -218,8 +218,8 @@ mod tests {
         }
     }
 
-    fn verification(asked: Vec<VerifiedAction>, before: u64, not_well: u64) -> Verification {
-        let mut shown = Verification::new("leak".to_owned(), "runs/x".to_owned(), before, not_well);
+    fn verification(asked: Vec<VerifiedAction>, before: u64, not_well: u64) -> VerificationSummary {
+        let mut shown = VerificationSummary::new("leak".to_owned(), "runs/x".to_owned(), before, not_well);
         asked.into_iter().for_each(|action| shown.take(action));
         shown
     }
@@ -257,14 +257,14 @@ mod tests {
             assert!(text.contains(expected), "{expected} is not in\n{text}");
         }
         assert!(!text.contains('\u{1b}'));
-        let walk: Walk<'_> = &|each| {
+        let walk: EachVerified<'_> = &|each| {
             asked.iter().cloned().for_each(each);
             Ok(())
         };
-        let json = serde_json::to_value(Whole { verification: &shown, asked: walk }).unwrap();
+        let json = serde_json::to_value(VerificationJson { verification: &shown, asked: walk }).unwrap();
         assert_eq!((&json["actions"], &json["asked"][2]["verified"]["seen"]), (&6.into(), &"good".into()));
-        let torn: Walk<'_> = &|_| Err("the disk is gone".to_owned());
-        let error = serde_json::to_value(Whole { verification: &shown, asked: torn }).unwrap_err();
+        let torn: EachVerified<'_> = &|_| Err("the disk is gone".to_owned());
+        let error = serde_json::to_value(VerificationJson { verification: &shown, asked: torn }).unwrap_err();
         assert!(error.to_string().contains("the disk is gone"));
         let mut unasked = action("e", Seen::Unknown, None, Some("there is nobody to ask"));
         unasked.was_asked = false;

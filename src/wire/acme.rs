@@ -1,14 +1,17 @@
 //! A session with an ACME server (RFC 8555): its directory, the account's URL, and nonces that came and were not used yet. Says
-//! what must be asked before a request can be signed, reads the answers, and signs. Sends nothing.
+//! what must be asked before a request can be signed, reads the answers, and signs (JSON Web Signatures in the flattened form: RFC
+//! 7515, section 7.2.2; RFC 8555, section 6.2). Sends nothing.
 
-use super::sign::SignError;
-use super::sign::jws::{Protected, signed};
+use super::sign::fields::{SignError, set_header};
 use super::transport::WireRequest;
 use crate::pki::PrivateKey;
+use crate::pki::private_key::PublicNumbers;
 use crate::provider::Answer;
 use crate::provider::problem::{self, Problem};
 use crate::text::safe;
-use serde_json::Value;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -25,14 +28,14 @@ pub(super) struct Session {
     /// The latest is used first: servers forget the old ones.
     nonces: Vec<String>,
     /// What was asked last.
-    asked: Option<Step>,
+    asked: Option<Prerequisite>,
     /// Nonces that were refused in a row when the account was asked for.
     refusals: u32,
 }
 
 /// What must be known before anything can be sent, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum Prerequisite {
     Directory,
     Nonce,
     Account,
@@ -81,19 +84,19 @@ impl Session {
             body: None,
         };
         Some(match step {
-            Step::Directory => Ok(plain("GET", &self.directory_url)),
-            Step::Nonce => self.url("newNonce").map(|url| plain("HEAD", url)),
-            Step::Account => self.account_request(plain),
+            Prerequisite::Directory => Ok(plain("GET", &self.directory_url)),
+            Prerequisite::Nonce => self.url("newNonce").map(|url| plain("HEAD", url)),
+            Prerequisite::Account => self.account_request(plain),
         })
     }
 
-    /// Takes every answer's nonce.
+    /// Takes every answer's nonce. A value that is not of base64url's letters must be ignored (RFC 8555, section 6.5.1).
     pub(super) fn hear(&mut self, answer: &Answer) {
         let plain = |nonce: &&str| {
             !nonce.is_empty() && nonce.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
         };
         if let Some(nonce) = answer.header("replay-nonce").filter(plain)
-            && self.nonces.len() < MOST_NONCES
+            && self.nonces.len() < MAX_NONCES
         {
             self.nonces.push(nonce.to_owned());
         }
@@ -106,10 +109,10 @@ impl Session {
     pub(super) fn take(&mut self, answer: &Answer) -> Result<(), String> {
         match self.asked.take() {
             None => Ok(()),
-            Some(Step::Directory) => self.take_directory(answer),
-            Some(Step::Nonce) if answer.header("replay-nonce").is_some() => Ok(()),
-            Some(Step::Nonce) => Err(format!("the CA gave no nonce: {}", said(answer))),
-            Some(Step::Account) => self.take_account(answer),
+            Some(Prerequisite::Directory) => self.take_directory(answer),
+            Some(Prerequisite::Nonce) if answer.header("replay-nonce").is_some() => Ok(()),
+            Some(Prerequisite::Nonce) => Err(format!("the CA gave no nonce: {}", problem_words(answer))),
+            Some(Prerequisite::Account) => self.take_account(answer),
         }
     }
 
@@ -135,24 +138,25 @@ impl Session {
         let url = self.url(member.unwrap_or_default())?.to_owned();
         let payload = request.body.take().unwrap_or_default();
         let protected = Protected { nonce, url: &url, account: None };
+        // A certificate's own key is shown whole, an account's is named by its URL (RFC 8555, section 7.6).
         request.body = Some(match own_key {
-            Some(key) => signed(key, protected, &payload)?,
+            Some(key) => signed_body(key, protected, &payload)?,
             None => {
                 let account = Some(self.account.as_deref().ok_or(SignError::Url)?);
-                signed(self.account_key()?, Protected { account, ..protected }, &payload)?
+                signed_body(self.account_key()?, Protected { account, ..protected }, &payload)?
             }
         });
         request.url = url;
         Ok(())
     }
 
-    fn next(&self) -> Option<Step> {
+    fn next(&self) -> Option<Prerequisite> {
         if self.directory.is_empty() {
-            Some(Step::Directory)
+            Some(Prerequisite::Directory)
         } else if self.nonces.is_empty() {
-            Some(Step::Nonce)
+            Some(Prerequisite::Nonce)
         } else if self.key.is_some() && self.account.is_none() {
-            Some(Step::Account)
+            Some(Prerequisite::Account)
         } else {
             None
         }
@@ -164,17 +168,17 @@ impl Session {
 
     fn account_request(&mut self, plain: impl Fn(&str, &str) -> WireRequest) -> Result<WireRequest, SignError> {
         let nonce = self.nonces.pop().unwrap_or_default();
+        // An account is never made here: the URL of one that is there is asked for (RFC 8555, section 7.3.1).
         let url = self.url("newAccount")?;
         let mut request = plain("POST", url);
-        request.headers.push(("content-type".into(), "application/jose+json".into()));
+        request.headers.push(("content-type".into(), MEDIA_TYPE.into()));
         let protected = Protected { nonce: &nonce, url, account: None };
-        request.body = Some(signed(self.account_key()?, protected, br#"{"onlyReturnExisting":true}"#)?);
+        request.body = Some(signed_body(self.account_key()?, protected, br#"{"onlyReturnExisting":true}"#)?);
         Ok(request)
     }
 
     fn take_directory(&mut self, answer: &Answer) -> Result<(), String> {
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let members = body.as_object().filter(|_| answer.status == 200).into_iter().flatten();
+        let members = answer.json().as_object().filter(|_| answer.status == 200).into_iter().flatten();
         let urls = members.filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
         // Plain http leads nowhere but from a directory on this machine.
         let plain = self.directory_url.starts_with("http://");
@@ -182,20 +186,21 @@ impl Session {
         let directory: BTreeMap<String, String> = urls.filter(|(_, url)| usable(url)).collect();
         let lacks = NEEDED.iter().find(|name| !directory.contains_key(**name));
         if let Some(lacks) = lacks {
-            let why = if answer.status == 200 { format!("it has no URL for `{lacks}`") } else { said(answer) };
+            let why = if answer.status == 200 { format!("it has no URL for `{lacks}`") } else { problem_words(answer) };
             return Err(format!(
                 "there is no ACME directory at {}: {why}; `base_url` says where it is",
                 self.directory_url
             ));
         }
+        // Kept for the whole session: servers do not move within a run, and each look costs a request.
         self.directory = directory;
         Ok(())
     }
 
     fn take_account(&mut self, answer: &Answer) -> Result<(), String> {
-        let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-        let text = |name: &str| body.get(name).and_then(Value::as_str).unwrap_or_default();
-        if text("type").ends_with(":badNonce") && self.refusals < MOST_REFUSALS {
+        let text = |name: &str| answer.json().get(name).and_then(Value::as_str).unwrap_or_default();
+        // The refusal brings a fresh nonce: the account is asked for again (RFC 8555, section 6.5).
+        if text("type").ends_with(":badNonce") && self.refusals < MAX_REFUSALS {
             self.refusals += 1;
             return Ok(());
         }
@@ -208,40 +213,93 @@ impl Session {
             }
             (Some(_), status) => Err(format!("the account of this key is {}", safe::terminal(status))),
             (None, _) if text("type").ends_with(":accountDoesNotExist") => {
-                Err(format!("the CA knows no account with this key: {}", said(answer)))
+                Err(format!("the CA knows no account with this key: {}", problem_words(answer)))
             }
-            (None, _) => Err(format!("the account of this key could not be found: {}", said(answer))),
+            (None, _) => Err(format!("the account of this key could not be found: {}", problem_words(answer))),
         }
     }
 }
 
 /// The status and the words of a problem document (RFC 9457), made safe to show.
-fn said(answer: &Answer) -> String {
-    let body: Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    let Problem { kind, detail, more } = problem::words(&body);
+fn problem_words(answer: &Answer) -> String {
+    let Problem { kind, detail, more } = problem::words(answer.json());
     let words = [kind, detail, more].into_iter().flatten();
     let words = words.fold(String::new(), |all, one| format!("{all}: {one}"));
     format!("HTTP {}{}", answer.status, safe::terminal(&words))
 }
 
+/// What a JWS of ACME says about itself beside its algorithm.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Protected<'a> {
+    /// Serves one request.
+    pub(super) nonce: &'a str,
+    /// Where the request goes: it is good nowhere else.
+    pub(super) url: &'a str,
+    /// The account's URL; without it the key itself is shown.
+    pub(super) account: Option<&'a str>,
+}
+
+/// Signs a payload; gives the body to send.
+///
+/// # Errors
+/// The key cannot sign.
+pub(super) fn signed_body(key: &PrivateKey, protected: Protected<'_>, payload: &[u8]) -> Result<Vec<u8>, SignError> {
+    let mut head = Map::new();
+    head.insert("alg".to_owned(), json!(key.algorithm()));
+    match protected.account {
+        Some(account) => head.insert("kid".to_owned(), json!(account)),
+        None => head.insert("jwk".to_owned(), jwk(key)),
+    };
+    head.insert("nonce".to_owned(), json!(protected.nonce));
+    head.insert("url".to_owned(), json!(protected.url));
+    let head = URL_SAFE_NO_PAD.encode(Value::Object(head).to_string());
+    let payload = URL_SAFE_NO_PAD.encode(payload);
+    let signature =
+        key.sign(format!("{head}.{payload}").as_bytes()).map_err(|error| SignError::Key(error.to_string()))?;
+    let signature = URL_SAFE_NO_PAD.encode(signature);
+    Ok(json!({"protected": head, "payload": payload, "signature": signature}).to_string().into_bytes())
+}
+
+/// Says in the header what kind of body it is.
+pub(super) fn set_media_type(request: &mut WireRequest) {
+    set_header(request, "content-type", MEDIA_TYPE);
+}
+
+/// What a preview shows of a signed body: its parts decoded, with words in the place of what only sending makes.
+pub(super) fn shown_body(payload: Option<&str>, url: &str, by: &str) -> String {
+    let payload = payload.and_then(|text| serde_json::from_str(text).ok()).unwrap_or(Value::Null);
+    let head = json!({"alg": "(by the key)", by: "(at sending)", "nonce": "(at sending)", "url": url});
+    json!({"protected": head, "payload": payload, "signature": "(signed at sending)"}).to_string()
+}
+
+/// The public half as a JWK, its members in the order of RFC 7638.
+fn jwk(key: &PrivateKey) -> Value {
+    let number = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    match key.public() {
+        PublicNumbers::Ec { curve, x, y } => json!({"crv": curve, "kty": "EC", "x": number(&x), "y": number(&y)}),
+        PublicNumbers::Rsa { n, e } => json!({"e": number(&e), "kty": "RSA", "n": number(&n)}),
+    }
+}
+
+/// The media type of a signed body.
+pub(super) const MEDIA_TYPE: &str = "application/jose+json";
 /// The credential that holds the account's key.
 pub(super) const ACCOUNT_KEY: &str = "account_key";
 const NEEDED: [&str; 3] = ["newNonce", "newAccount", "revokeCert"];
 /// So many nonces come at most with as many requests in flight.
-const MOST_NONCES: usize = 1000;
+const MAX_NONCES: usize = 1000;
 /// Nonces that may be refused in a row.
-const MOST_REFUSALS: u32 = 10;
+const MAX_REFUSALS: u32 = 10;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     const KEY: &str = include_str!("../pki/testdata/keys/p256.pem");
 
     fn answer(status: u16, headers: &[(&str, &str)], body: &Value) -> Answer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Answer { status, headers, body: if body.is_null() { Vec::new() } else { body.to_string().into_bytes() } }
+        Answer::new(status, headers, if body.is_null() { Vec::new() } else { body.to_string().into_bytes() })
     }
 
     fn directory() -> Value {
@@ -351,5 +409,52 @@ mod tests {
         asks(&mut session, DIRECTORY, &answer(200, &[], &directory())).unwrap();
         let error = asks(&mut session, NONCE, &answer(503, &[], &Value::Null)).unwrap_err();
         assert_eq!(error, "the CA gave no nonce: HTTP 503");
+    }
+
+    fn parts(body: &[u8]) -> (Value, String, String) {
+        let body: Value = serde_json::from_slice(body).unwrap();
+        let text = |name: &str| body[name].as_str().unwrap().to_owned();
+        let head = URL_SAFE_NO_PAD.decode(text("protected")).unwrap();
+        let payload = String::from_utf8(URL_SAFE_NO_PAD.decode(text("payload")).unwrap()).unwrap();
+        (serde_json::from_slice(&head).unwrap(), payload, text("signature"))
+    }
+
+    /// RFC 7515, appendix A.2: RSASSA-PKCS1-v1_5 is the one signature that comes out the same each time.
+    #[test]
+    fn the_example_of_rfc_7515_comes_out_the_same() {
+        let key = PrivateKey::parse(include_str!("testdata/rfc7515-a2.pem")).unwrap();
+        let head = r#"{"alg":"RS256"}"#;
+        let payload = "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}";
+        let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(head), URL_SAFE_NO_PAD.encode(payload));
+        assert_eq!(
+            URL_SAFE_NO_PAD.encode(key.sign(text.as_bytes()).unwrap()),
+            "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9uJdb\
+             F9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB_eSN9383\
+             LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rqVt5AXLIhWkWy\
+             wlVmtVrBp0igcN_IoypGlUPQGe77Rw"
+        );
+        assert_eq!(jwk(&key)["e"], "AQAB");
+        assert!(
+            jwk(&key)["n"].as_str().unwrap().starts_with("ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddx")
+        );
+    }
+
+    #[test]
+    fn a_body_names_the_account_or_shows_the_key() {
+        for (pem, algorithm, length) in [
+            (include_str!("../pki/testdata/keys/p256.pem"), "ES256", 64),
+            (include_str!("../pki/testdata/keys/p384-sec1.pem"), "ES384", 96),
+            (include_str!("../pki/testdata/keys/rsa.pem"), "RS256", 256),
+        ] {
+            let key = PrivateKey::parse(pem).unwrap();
+            let protected =
+                Protected { nonce: "n-1", url: "https://ca.example/revoke", account: Some("https://ca.example/a/1") };
+            let (head, payload, signature) = parts(&signed_body(&key, protected, b"{\"a\":1}").unwrap());
+            let expected = json!({"alg": algorithm, "kid": "https://ca.example/a/1", "nonce": "n-1", "url": "https://ca.example/revoke"});
+            assert_eq!((head, payload.as_str()), (expected, "{\"a\":1}"));
+            assert_eq!(URL_SAFE_NO_PAD.decode(signature).unwrap().len(), length);
+            let (head, _, _) = parts(&signed_body(&key, Protected { account: None, ..protected }, b"{}").unwrap());
+            assert!(head.get("kid").is_none() && head["jwk"] == jwk(&key), "{head}");
+        }
     }
 }

@@ -1,14 +1,11 @@
-//! The transport that speaks HTTP. It sends each request once: no redirects, no repeats, no cookies. It decides what surely
-//! did not reach the provider; whatever is not sure is lost, never "not sent".
+//! The transport that speaks HTTP: the clients, set up so that each request is sent once (no redirects, no repeats, no cookies), and
+//! requests as they want them, or a sentence why one must not be sent: plain HTTP outside loopback, credentials in a URL, a path that
+//! a reader of URLs would change.
 
-use super::line::Line;
-use super::prepare::{Place, prepare};
+use super::http_thread::{ClientError, Line, chain};
 use super::transport::{Delivery, Transport, WireRequest};
-use crate::provider::Answer;
-use crate::text::safe;
-use reqwest::{Certificate, Client, ClientBuilder, Request, Response, redirect, retry};
-use std::cell::RefCell;
-use std::error::Error;
+use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::{Certificate, Client, ClientBuilder, Method, Request, Url, redirect, retry};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,31 +28,6 @@ pub struct HttpTransport {
     /// For loopback, where no proxy has any business.
     loopback: Client,
     line: Line,
-    /// Where the last request went.
-    place: RefCell<Option<Place>>,
-}
-
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The file of additional roots cannot be read.
-    #[error("cannot read the CA file `{path}`")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file of additional roots holds no certificates.
-    #[error("the CA file `{path}` holds no certificate in PEM")]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// TLS cannot be set up, for want of root certificates for example.
-    #[error("cannot set up HTTPS: {0}")]
-    Setup(String),
 }
 
 impl HttpTransport {
@@ -68,12 +40,7 @@ impl HttpTransport {
         let builder = || configured(options).tls_certs_merge(roots.clone());
         let setup = |error| ClientError::Setup(chain(&error));
         let loopback = builder().no_proxy().build().map_err(setup)?;
-        Ok(Self {
-            outward: Some(builder().build().map_err(setup)?),
-            loopback,
-            line: line.clone(),
-            place: RefCell::default(),
-        })
+        Ok(Self { outward: Some(builder().build().map_err(setup)?), loopback, line: line.clone() })
     }
 
     /// A client for loopback alone, such as for the simulator: it needs no root certificates and refuses all other hosts.
@@ -83,19 +50,17 @@ impl HttpTransport {
     pub fn loopback_only(options: &HttpOptions, line: &Line) -> Result<Self, ClientError> {
         let loopback = configured(options).tls_certs_only([]).no_proxy().build();
         let loopback = loopback.map_err(|error| ClientError::Setup(chain(&error)))?;
-        Ok(Self { outward: None, loopback, line: line.clone(), place: RefCell::default() })
+        Ok(Self { outward: None, loopback, line: line.clone() })
     }
 }
 
 impl Transport for HttpTransport {
     async fn send(&self, request: WireRequest) -> Delivery {
-        let (request, place) = match prepare(request, self.place.take()) {
+        let request = match prepare(request) {
             Ok(prepared) => prepared,
             Err(why) => return Delivery::NotSent(why),
         };
-        let loopback = place.loopback;
-        self.place.replace(Some(place));
-        let client = if loopback { Some(&self.loopback) } else { self.outward.as_ref() };
+        let client = if is_loopback(request.url()) { Some(&self.loopback) } else { self.outward.as_ref() };
         let Some(client) = client else {
             return Delivery::NotSent("only loopback is spoken to here".to_owned());
         };
@@ -103,27 +68,59 @@ impl Transport for HttpTransport {
     }
 }
 
-/// Sends a request, and says what came of it.
-pub(super) async fn exchange(client: &Client, request: Request) -> Delivery {
-    match client.execute(request).await {
-        Ok(response) => read(response).await,
-        // Before there is a connection, TLS included, no byte of a request has left; after that, one may have.
-        Err(error) if error.is_builder() || error.is_connect() => Delivery::NotSent(chain(&error.without_url())),
-        Err(error) => Delivery::Lost(chain(&error.without_url())),
+/// The request as the library wants it.
+fn prepare(request: WireRequest) -> Result<Request, String> {
+    let method = Method::from_bytes(request.method.as_bytes()).map_err(|error| error.to_string())?;
+    let mut prepared = Request::new(method, sendable(&request.url)?);
+    for (name, value) in request.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header field's name is none".to_owned())?;
+        let mut value = HeaderValue::from_str(&value)
+            .map_err(|_| format!("the header field `{name}` holds characters that it cannot carry"))?;
+        // Kept out of logs, and out of HTTP/2's shared compression table (RFC 7541, section 7.1.3). Which fields are secret only
+        // signers know.
+        value.set_sensitive(true);
+        prepared.headers_mut().append(name, value);
     }
+    *prepared.body_mut() = request.body.map(Into::into);
+    Ok(prepared)
+}
+
+/// A URL that requests may go to, and that leads where its text says.
+fn sendable(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| format!("the URL cannot be read: {error}"))?;
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        "http" => return Err("plain http is refused for anything but loopback; use https".to_owned()),
+        _ => return Err("the URL is neither https nor http".to_owned()),
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the URL holds a user name or password".to_owned());
+    }
+    // `.` and `..` in a path are resolved by whoever reads a URL (RFC 3986, section 5.2.4): the request would go to another place
+    // than was meant. And what signers hash must be what is sent.
+    let unchanged = url.fragment().is_none() && path_and_query(url.as_str()) == path_and_query(text);
+    if unchanged { Ok(url) } else { Err(CHANGED.to_owned()) }
+}
+
+/// What follows the host in a URL's text.
+fn path_and_query(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |scheme| scheme + "://".len());
+    url[host..].find('/').map_or("", |slash| &url[host + slash..])
 }
 
 pub(super) fn configured(options: &HttpOptions) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("certsweep/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
+        // The library would repeat what HTTP/2 refused: that is for whoever keeps the journal to decide.
         .retry(retry::never())
         .referer(false)
         .timeout(options.timeout)
         // Shorter than the whole, so that a connection that never came about is known for what it is.
-        .connect_timeout((options.timeout / 2).min(LONGEST_CONNECT))
+        .connect_timeout((options.timeout / 2).min(MAX_CONNECT))
         .pool_max_idle_per_host(options.concurrency)
-        .pool_idle_timeout(LONGEST_IDLE)
+        .pool_idle_timeout(MAX_IDLE)
         .tcp_nodelay(true)
 }
 
@@ -135,50 +132,18 @@ pub(super) fn read_roots(path: &Path) -> Result<Vec<Certificate>, ClientError> {
         .ok_or_else(|| ClientError::NoCertificate { path: path.to_owned() })
 }
 
-async fn read(mut response: Response) -> Delivery {
-    let status = response.status().as_u16();
-    let fields = response.headers().iter();
-    let headers = fields.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
-    let mut body = Vec::new();
-    loop {
-        match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= LONGEST_BODY => body.extend_from_slice(&chunk),
-            Ok(Some(_)) => return Delivery::Lost(format!("HTTP {status} with a body longer than 1 MiB")),
-            Ok(None) => return Delivery::Answered(Answer { status, headers, body }),
-            Err(error) => {
-                return Delivery::Lost(format!(
-                    "HTTP {status}, then the body broke off: {}",
-                    chain(&error.without_url())
-                ));
-            }
-        }
-    }
+/// Whether a URL's host is this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
-/// The whole chain of causes as one safe line; a cause that only repeats the one above is left out.
-pub(super) fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = error.source();
-    }
-    // The words of rustls, whose errors are not in reach here.
-    if text.contains(UNKNOWN_ISSUER) {
-        text.push_str("; `--ca-file FILE` trusts the certificates in that file too");
-    }
-    safe::terminal(&text).into_owned()
-}
-
-const UNKNOWN_ISSUER: &str = "invalid peer certificate: UnknownIssuer";
-const LONGEST_CONNECT: Duration = Duration::from_secs(10);
+const CHANGED: &str = "the URL's path would be changed on its way; it holds `.`, `..` or bare special characters";
+/// Whoever does not answer for so long is not there.
+const MAX_CONNECT: Duration = Duration::from_secs(10);
 /// Providers close idle connections after about a minute; ours are gone before that.
-const LONGEST_IDLE: Duration = Duration::from_secs(20);
-const LONGEST_BODY: usize = 1024 * 1024;
+const MAX_IDLE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 #[path = "client_tests.rs"]

@@ -1,12 +1,13 @@
 //! What comes of sending, against servers on loopback that misbehave byte by byte.
 
+use super::super::http_thread::MAX_BODY;
 use super::*;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 /// What the server does once it has read a whole request.
-enum Reply {
+enum ScriptedReply {
     /// Writes these bytes and keeps the connection.
     Keep(Vec<u8>),
     /// Writes these bytes and closes the connection.
@@ -16,13 +17,13 @@ enum Reply {
 }
 
 /// A server that gives its replies one after the other, over all connections, and keeps every request that it read.
-struct Server {
+struct ScriptedServer {
     base: String,
     requests: Arc<Mutex<Vec<String>>>,
 }
 
-impl Server {
-    async fn start(replies: Vec<Reply>) -> Self {
+impl ScriptedServer {
+    async fn start(replies: Vec<ScriptedReply>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -43,16 +44,16 @@ impl Server {
 
 async fn converse(
     mut stream: TcpStream,
-    replies: Arc<Mutex<std::vec::IntoIter<Reply>>>,
+    replies: Arc<Mutex<std::vec::IntoIter<ScriptedReply>>>,
     requests: Arc<Mutex<Vec<String>>>,
 ) {
     while let Some(request) = read_request(&mut stream).await {
         requests.lock().unwrap().push(request);
         let reply = replies.lock().unwrap().next();
         match reply {
-            Some(Reply::Keep(bytes)) => stream.write_all(&bytes).await.unwrap(),
-            Some(Reply::Close(bytes)) => return stream.write_all(&bytes).await.unwrap(),
-            Some(Reply::Hang(bytes)) => {
+            Some(ScriptedReply::Keep(bytes)) => stream.write_all(&bytes).await.unwrap(),
+            Some(ScriptedReply::Close(bytes)) => return stream.write_all(&bytes).await.unwrap(),
+            Some(ScriptedReply::Hang(bytes)) => {
                 stream.write_all(&bytes).await.unwrap();
                 std::future::pending().await
             }
@@ -100,8 +101,8 @@ fn post(base: &str, path: &str) -> WireRequest {
 }
 
 /// Sends one request to a server that gives one reply, and counts how often it arrived.
-async fn deliver(reply: Reply, timeout: Duration) -> (Delivery, usize) {
-    let server = Server::start(vec![reply]).await;
+async fn deliver(reply: ScriptedReply, timeout: Duration) -> (Delivery, usize) {
+    let server = ScriptedServer::start(vec![reply]).await;
     let delivery = transport(timeout).send(post(&server.base, "/x")).await;
     (delivery, server.requests().len())
 }
@@ -117,7 +118,7 @@ fn describe(delivery: &Delivery) -> String {
 #[tokio::test]
 async fn a_good_answer_is_whole_and_the_request_is_as_it_was_given() {
     let bytes = b"HTTP/1.1 201 Created\r\nX-Request-Id: 7\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nhi".to_vec();
-    let server = Server::start(vec![Reply::Keep(bytes.clone()), Reply::Keep(bytes)]).await;
+    let server = ScriptedServer::start(vec![ScriptedReply::Keep(bytes.clone()), ScriptedReply::Keep(bytes)]).await;
     let transport = patient();
     for _ in 0..2 {
         let Delivery::Answered(answer) = transport.send(post(&server.base, "/a%2Fb?q=%20")).await else {
@@ -141,32 +142,32 @@ async fn what_is_not_a_whole_answer_is_lost() {
     let long = Duration::from_secs(20);
     let short = Duration::from_millis(200);
     let mut too_long = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec();
-    too_long.resize(too_long.len() + LONGEST_BODY + 1, b'x');
+    too_long.resize(too_long.len() + MAX_BODY + 1, b'x');
     for (name, reply, timeout, expected) in [
-        ("closed", Reply::Close(Vec::new()), long, "lost: "),
-        ("half a head", Reply::Close(b"HTTP/1.1 200 OK\r\nConte".to_vec()), long, "lost: "),
+        ("closed", ScriptedReply::Close(Vec::new()), long, "lost: "),
+        ("half a head", ScriptedReply::Close(b"HTTP/1.1 200 OK\r\nConte".to_vec()), long, "lost: "),
         (
             "half a body",
-            Reply::Close(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_vec()),
+            ScriptedReply::Close(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_vec()),
             long,
             "lost: HTTP 200",
         ),
         (
             "half a chunked body",
-            Reply::Close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n".to_vec()),
+            ScriptedReply::Close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n".to_vec()),
             long,
             "lost: HTTP 200",
         ),
-        ("no status line", Reply::Close(b"garbage\r\n\r\n".to_vec()), long, "lost: "),
-        ("too long", Reply::Close(too_long), long, "lost: HTTP 200 with a body longer than 1 MiB"),
-        ("silence", Reply::Hang(Vec::new()), short, "lost: "),
+        ("no status line", ScriptedReply::Close(b"garbage\r\n\r\n".to_vec()), long, "lost: "),
+        ("too long", ScriptedReply::Close(too_long), long, "lost: HTTP 200 with a body longer than 1 MiB"),
+        ("silence", ScriptedReply::Hang(Vec::new()), short, "lost: "),
         (
             "a stalled body",
-            Reply::Hang(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nh".to_vec()),
+            ScriptedReply::Hang(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nh".to_vec()),
             short,
             "lost: HTTP 200",
         ),
-        ("a stalled head", Reply::Hang(b"HTTP/1.1 200 OK\r\n".to_vec()), short, "lost: "),
+        ("a stalled head", ScriptedReply::Hang(b"HTTP/1.1 200 OK\r\n".to_vec()), short, "lost: "),
     ] {
         let (delivery, arrived) = deliver(reply, timeout).await;
         let described = describe(&delivery);
@@ -185,7 +186,7 @@ async fn redirects_and_retryable_statuses_are_answers() {
         ("503 Service Unavailable\r\nRetry-After: 0", "503 "),
     ] {
         let reply = format!("HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").into_bytes();
-        let (delivery, arrived) = deliver(Reply::Keep(reply), Duration::from_secs(20)).await;
+        let (delivery, arrived) = deliver(ScriptedReply::Keep(reply), Duration::from_secs(20)).await;
         assert_eq!((describe(&delivery).as_str(), arrived), (expected, 1));
     }
 }
@@ -248,7 +249,8 @@ async fn nothing_is_ever_sent_twice_over_a_connection_that_went_stale() {
     const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
     // Kept alive, then closed in silence, at the moment of the next request or some time before it.
     for wait in [0, 1, 50] {
-        let server = Server::start(vec![Reply::Close(GOOD.to_vec()), Reply::Close(GOOD.to_vec())]).await;
+        let server =
+            ScriptedServer::start(vec![ScriptedReply::Close(GOOD.to_vec()), ScriptedReply::Close(GOOD.to_vec())]).await;
         let transport = patient();
         let first = transport.send(post(&server.base, "/1")).await;
         assert_eq!(describe(&first), "200 ok");
@@ -264,8 +266,12 @@ async fn nothing_is_ever_sent_twice_over_a_connection_that_went_stale() {
         );
     }
     // Kept alive, and closed after the next request was read: that request is lost, and stays alone.
-    let server =
-        Server::start(vec![Reply::Keep(GOOD.to_vec()), Reply::Close(Vec::new()), Reply::Close(GOOD.to_vec())]).await;
+    let server = ScriptedServer::start(vec![
+        ScriptedReply::Keep(GOOD.to_vec()),
+        ScriptedReply::Close(Vec::new()),
+        ScriptedReply::Close(GOOD.to_vec()),
+    ])
+    .await;
     let transport = patient();
     assert_eq!(describe(&transport.send(post(&server.base, "/1")).await), "200 ok");
     let second = describe(&transport.send(post(&server.base, "/2")).await);
@@ -326,5 +332,34 @@ async fn certificates_are_verified_and_a_ca_file_adds_a_root() {
         let described =
             describe(&HttpTransport::new(&options, &Line::open().unwrap()).unwrap().send(post(&base, "/x")).await);
         assert!(described.starts_with(expected), "{described}");
+    }
+}
+
+#[test]
+fn a_request_goes_where_its_text_says_or_nowhere() {
+    for (url, expected) in [
+        ("https://ca.example:44/a/b", Some("https://ca.example:44/a/b")),
+        ("https://ca.example:44/a%2Fb?c=%2F&d", Some("https://ca.example:44/a%2Fb?c=%2F&d")),
+        ("https://ca.example:443/a", Some("https://ca.example/a")),
+        ("https://ca.example/a", Some("https://ca.example/a")),
+        ("HTTPS://CA.Example:44/a", Some("https://ca.example:44/a")),
+        ("http://127.0.0.1:44/a", Some("http://127.0.0.1:44/a")),
+        ("https://ca.example:44/a/../b", None),
+        ("https://ca.example:44/a b", None),
+        ("https://ca.example:44/a\\b", None),
+        ("https://ca.example:44/a#b", None),
+        ("https://ca.example:44/a?b#c", None),
+        ("https://ca.example:44/a?b c", None),
+        ("https://ca.example:44", None),
+        ("https://ca.example:44?a=/", None),
+        ("https://ca.example:44#/", None),
+        ("https://ca.example:44\\@other.example/a", None),
+        ("https://ca.example:44@other.example/a", None),
+        ("http://ca.example:44/a", None),
+        ("ftp://ca.example:44/a", None),
+    ] {
+        let request = WireRequest { method: "GET".to_owned(), url: url.to_owned(), headers: Vec::new(), body: None };
+        let prepared = prepare(request).ok();
+        assert_eq!(prepared.as_ref().map(|request| request.url().as_str()), expected, "{url}");
     }
 }

@@ -3,23 +3,21 @@
 
 mod acme;
 pub mod client;
-pub mod clock;
 pub mod credentials;
-mod fetch;
-mod line;
-mod prepare;
+mod http_thread;
 pub mod request;
+pub mod resolve;
+pub mod revocation_status;
 pub mod sign;
 pub mod signer;
-pub mod token;
 pub mod transport;
-pub mod world;
 
 pub use client::{HttpOptions, HttpTransport};
-pub use credentials::{CredentialError, Credentials, Resolved};
-pub use line::Line;
+pub use credentials::Credentials;
+pub use http_thread::Line;
 pub use request::MaskedRequest;
+pub use resolve::{CredentialError, Resolved};
+pub use revocation_status::{Ask, HttpWorld, Unheard, World};
 pub use sign::SignError;
 pub use signer::{Pass, Signer};
 pub use transport::{Delivery, Transport, WireRequest};
-pub use world::{Ask, HttpWorld, Unheard, World};

@@ -1,11 +1,12 @@
 //! An operation and its parameters become a request: once to be signed and sent, once to be shown. Pure; signs nothing.
 
-use super::sign::{jws, shown_headers};
+use super::acme;
+use super::sign::shown_headers;
 use super::transport::WireRequest;
-use crate::provider::Given;
 use crate::provider::model::{AuthScheme, Operation, SignerKind};
 use crate::provider::request::{add_path_and_query, body};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 /// A request as the preview shows it. It never held a credential.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -21,7 +22,7 @@ pub struct MaskedRequest {
 }
 
 /// The request that an operation makes of its parameters, before it is signed.
-pub fn build(base_url: &str, operation: &Operation, parameters: &impl Given) -> WireRequest {
+pub fn build(base_url: &str, operation: &Operation, parameters: &Map<String, Value>) -> WireRequest {
     // Signers hash these very bytes.
     let body = body(operation, parameters);
     let mut headers = vec![("accept".into(), JSON.into())];
@@ -39,14 +40,19 @@ pub fn build(base_url: &str, operation: &Operation, parameters: &impl Given) -> 
 }
 
 /// The request as it would be sent, with words in the place of what its signer will add.
-pub fn preview(base_url: &str, operation: &Operation, parameters: &impl Given, scheme: &AuthScheme) -> MaskedRequest {
+pub fn preview(
+    base_url: &str,
+    operation: &Operation,
+    parameters: &Map<String, Value>,
+    scheme: &AuthScheme,
+) -> MaskedRequest {
     let mut request = build(base_url, operation, parameters);
     if scheme.signer == SignerKind::AcmeJws {
         let member = request.url.rsplit('/').next().unwrap_or_default();
         request.url = format!("({member} of the directory {base_url})");
         let by = if operation.own_key(parameters).is_some() { "jwk" } else { "kid" };
         let payload = request.body.as_deref().map(String::from_utf8_lossy);
-        request.body = Some(jws::shown(payload.as_deref(), &request.url, by).into_bytes());
+        request.body = Some(acme::shown_body(payload.as_deref(), &request.url, by).into_bytes());
         request.headers.retain(|(name, _)| name != "content-type");
     }
     let shown = shown_headers(&scheme.signer).into_iter().map(|(name, shown)| (name.to_owned(), shown.to_owned()));
@@ -66,7 +72,7 @@ mod tests {
     use super::*;
     use crate::provider::model::Location;
     use crate::provider::request::tests::operation;
-    use serde_json::{Map, json};
+    use serde_json::json;
 
     fn fields<'a, T: From<&'a str>>(pairs: &[(&'a str, &'a str)]) -> Vec<(T, T)> {
         pairs.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect()

@@ -1,11 +1,11 @@
 //! What one account signs with: the scheme that was chosen, its credentials, and what was fetched with them: a token for every
 //! request, or a session with nonces for one request each. Sends nothing.
 
-use super::acme::{ACCOUNT_KEY, Session};
+use super::acme::{self, ACCOUNT_KEY, Session};
 use super::credentials::Credentials;
-use super::fetch::fetch;
-use super::sign::{AUTH_TOKEN, SignError, jws, sign};
-use super::token::{read_token, token_request};
+use super::resolve::fetch;
+use super::sign::huawei::{read_token, token_request};
+use super::sign::{AUTH_TOKEN, SignError, sign};
 use super::transport::WireRequest;
 use crate::pki::PrivateKey;
 use crate::provider::model::{AuthScheme, SignerKind};
@@ -79,7 +79,7 @@ impl Signer {
         let nonce = pass.0.as_deref().ok_or(SignError::NoNonce)?;
         let own_key = own_key.map(read_key).transpose()?;
         session.sign(request, nonce, own_key.as_ref())?;
-        jws::set_media_type(request);
+        acme::set_media_type(request);
         Ok(())
     }
 
@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(fetching.url, "https://iam.ae-ad-1.example/v3/auth/tokens");
         for token in ["token-one", "token-two"] {
             let headers = HeaderFields::from_iter([("x-subject-token", token)]);
-            signer.take_token(&Answer { status: 201, headers, body: Vec::new() }).unwrap();
+            signer.take_token(&Answer::new(201, headers, Vec::new())).unwrap();
             assert!(signer.pass().is_some());
             let mut signed = request();
             signer.sign(&mut signed, &Pass(None), None, Timestamp::UNIX_EPOCH).unwrap();

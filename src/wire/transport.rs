@@ -1,6 +1,8 @@
-//! The program's one seam to the world: a request as it will be on the wire, and the few things that can come of sending it.
+//! The program's one seam to the world: a request as it will be on the wire, the few things that can come of sending it, and how far the
+//! provider's clock is from ours, by what it answers.
 
 use crate::provider::Answer;
+use jiff::{SignedDuration, Timestamp};
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
@@ -38,6 +40,14 @@ pub trait Transport {
     fn send(&self, request: WireRequest) -> impl Future<Output = Delivery>;
 }
 
+/// How far our clock is ahead of the provider's (negative: behind), where that is over a minute; `None` where it is not, or
+/// where the answer has no readable `Date`.
+pub fn clock_skew(answer: &Answer, now: Timestamp) -> Option<SignedDuration> {
+    let date = jiff::fmt::rfc2822::parse(answer.header("date")?).ok()?.timestamp();
+    let skew = now.duration_since(date);
+    (skew.abs() > TOLERATED_SKEW).then_some(skew)
+}
+
 impl fmt::Debug for WireRequest {
     /// Header values and bodies may hold credentials, so only names and lengths are shown.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -51,6 +61,9 @@ impl fmt::Debug for WireRequest {
             .finish()
     }
 }
+
+/// Providers refuse signatures that are some minutes off; `Date` has whole seconds, and answers take their time.
+const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -67,5 +80,23 @@ mod tests {
         let shown = format!("{request:?}");
         assert!(shown.contains("x-key") && shown.contains("body_length: Some(7)"), "{shown}");
         assert!(!shown.contains("hunter"), "{shown}");
+    }
+
+    #[test]
+    fn a_clock_skew_counts_above_a_minute() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        for (date, expected) in [
+            (Some("Sun, 22 Nov 2026 12:00:00 GMT"), None),
+            (Some("Sun, 22 Nov 2026 11:59:00 GMT"), None),
+            (Some("Sun, 22 Nov 2026 11:58:59 GMT"), Some(61)),
+            (Some("Sun, 22 Nov 2026 12:05:00 GMT"), Some(-300)),
+            (Some("nonsense"), None),
+            (Some(""), None),
+            (None, None),
+        ] {
+            let headers = date.map(|date| ("date".to_owned(), date.to_owned())).into_iter().collect();
+            let answer = Answer::new(200, headers, Vec::new());
+            assert_eq!(clock_skew(&answer, now), expected.map(SignedDuration::from_secs), "{date:?}");
+        }
     }
 }

@@ -1,13 +1,16 @@
 //! The engine as a model: a simulated world that counts effects, a virtual clock, a seeded source of faults; the run is cut off at
 //! any moment and resumed. Thousands of seconds of virtual time pass in a moment; nothing real is waited for.
 //!
-//! A seed that fails prints itself; `CERTSWEEP_SEED=n cargo test --test engine` runs that one alone.
+//! A seed that fails prints itself; `CERTSWEEP_SEED=n cargo test --test engine` runs that one alone, and
+//! `CERTSWEEP_TEST_SCALE=10` as many seeds as the gate does.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod ahead;
 mod forecast;
 mod safety;
+#[path = "../support/scale.rs"]
+mod scale;
+mod slow_disk;
 mod token;
 mod verify;
 mod world;
@@ -23,6 +26,7 @@ use certsweep::run::{Event, Outcome};
 use certsweep::text::{Secret, SourceMap};
 use certsweep::wire::credentials::Credentials;
 use certsweep::wire::signer::Signer;
+use scale::scaled;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,17 +94,9 @@ impl Bench {
                 account: index_of,
                 operation: (*operation).to_owned(),
                 target: rules.target.parameters.iter().map(text).collect::<Vec<_>>().join("/"),
-                reason: None,
-                reason_sent: None,
-                parameters: Parameters::parse(Value::Object(parameters).to_string()).unwrap(),
-                reaches: None,
-                needs: vec![],
-                not_before: None,
+                parameters: Parameters::from(parameters),
                 source: format!("model.yaml:{index}"),
-                kept: vec![],
-                duplicate_of: None,
-                fingerprint: Default::default(),
-                certificate: None,
+                ..Action::default()
             }
         });
         let actions = made.collect();
@@ -211,12 +207,8 @@ impl Bench {
         (ending.map(Result::unwrap), events)
     }
 
-    /// Wherever a process stops, it leaves at most as many actions without an end as an account has slots. (What a slow disk adds to
-    /// that is in `ahead`.)
+    /// Wherever a process stops, it leaves at most as many actions without an end as an account has slots.
     fn check_in_flight(&self, reader: &Reader) {
-        if self.disk.is_some() {
-            return;
-        }
         let states = reader.states().unwrap();
         for (index, account) in self.settings.accounts.iter().enumerate() {
             let of_account = self.actions.iter().filter(|action| action.account == index);
@@ -340,19 +332,22 @@ fn without_faults_every_action_succeeds_once_within_the_limits() {
 #[test]
 fn whatever_happens_every_action_ends_once_and_nothing_is_doubled() {
     let mut ended: BTreeMap<Outcome, u64> = BTreeMap::new();
-    for seed in seeds(0..SEEDS) {
+    for seed in seeds(0..scaled(SEEDS)) {
         let outcomes = replayable(seed, || virtual_time(survive_cuts_in_time(seed)));
         outcomes.into_iter().for_each(|outcome| *ended.entry(outcome).or_default() += 1);
     }
     // The faults reach every end that there is, or this test would prove little.
     for outcome in [Outcome::Succeeded, Outcome::Rejected, Outcome::Failed, Outcome::InDoubt] {
-        assert!(ended.contains_key(&outcome) || seeds(0..SEEDS).count() == 1, "no action ended {outcome}: {ended:?}");
+        assert!(
+            ended.contains_key(&outcome) || seeds(0..scaled(SEEDS)).count() == 1,
+            "no action ended {outcome}: {ended:?}"
+        );
     }
 }
 
 #[test]
 fn a_run_that_is_cut_off_after_any_record_is_resumed_to_the_same_promises() {
-    for seed in seeds(1000..1000 + CUT_SEEDS) {
+    for seed in seeds(1000..1000 + scaled(CUT_SEEDS)) {
         let mut records = 0;
         // As many runs as it has records: each is cut off one record later than the one before.
         while replayable(seed, || virtual_time(survive_a_cut_after(seed, records))) {
@@ -484,11 +479,11 @@ fn a_run_directory_is_private_locked_and_whole() {
     }
 }
 
-/// Worlds in which the promises are checked under cuts at any time.
-const SEEDS: u64 = 2000;
+/// Worlds in which the promises are checked under cuts at any time, at the smallest scale.
+const SEEDS: u64 = 200;
 /// How often a run is cut off before it is let go to its end.
 const CUTS: u32 = 3;
-/// Worlds in which they are checked under a cut after each record.
-const CUT_SEEDS: u64 = 4;
+/// Worlds in which they are checked under a cut after each record, at the smallest scale.
+const CUT_SEEDS: u64 = 1;
 /// No run takes so long, even in virtual time; a process without power is given up after it.
 const LONGEST_RUN: Duration = Duration::from_secs(3000);

@@ -49,7 +49,7 @@ fn a_canary_that_did_not_take_effect_stops_the_run_although_it_was_answered_with
         bench.make();
         let (ending, _) = bench.process(Cut::Never, &[]).await;
         let stopped = ending.unwrap().stopped;
-        let words = "the canary a0 was answered with success, and the look-up shows that it did not take effect";
+        let words = "the canary a0 was answered with success, and the status query shows that it did not take effect";
         assert!(matches!(&stopped, Some(StopReason::Rule(why)) if why.contains(words)), "{stopped:?}");
         let revokes: Vec<bool> = bench.world.reached.borrow().iter().map(|(_, url)| url.ends_with("/revoke")).collect();
         assert_eq!(revokes, [true, false, false, false], "one revoke, and three looks at what it did");
@@ -118,7 +118,7 @@ fn too_many_failures_stop_their_provider_alone() {
 }
 
 #[test]
-fn what_must_be_repaired_goes_before_a_rule() {
+fn refused_credentials_are_the_reason_of_a_stop_before_a_safety_rule_is() {
     virtual_time(async {
         let faults = Faults { refuse: 100, refuse_credentials_of: Some("naver"), ..Faults::none() };
         let mut bench = Bench::new(6, faults, &mixed(40));
@@ -196,7 +196,7 @@ fn a_pause_lies_between_waves_and_a_cut_in_a_wave_asks_nothing_again() {
 }
 
 #[test]
-fn a_wave_that_fails_shows_it() {
+fn the_question_after_a_wave_names_its_failures() {
     virtual_time(async {
         let mut bench = in_waves(40, BetweenWaves::Ask);
         bench.world.effect("revoke", "0");

@@ -5,7 +5,7 @@ use super::world::{Faults, VirtualClock, WorldTransport};
 use super::{Bench, Cut, virtual_time};
 use certsweep::engine::Sender;
 use certsweep::engine::verify::{Case, Known, Places, Verification, has_state_call, verify};
-use certsweep::journal::{JournalError, Reader, RunDir, Verified};
+use certsweep::journal::{Reader, RunDir, Verified};
 use certsweep::pki::{CertId, Certificate};
 use certsweep::run::{Ordinal, Seen, Witness};
 use certsweep::text::Secret;
@@ -132,134 +132,115 @@ async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, scri
 
 /// What was kept of each action.
 fn kept(reader: &Reader) -> Vec<Verified> {
-    let mut kept = Vec::new();
-    let walked: Result<(), JournalError> = reader.histories(|_, history| {
-        kept.push(history.verified.unwrap());
-        Ok(())
-    });
-    walked.unwrap();
-    kept
+    reader.histories().map(|found| found.unwrap().1.verified.unwrap()).collect()
 }
 
 fn silent(seconds: u64) -> (u64, Result<&'static [u8], Unheard>) {
     (seconds, Err(Unheard::Silent("operation timed out".to_owned())))
 }
 
+/// One certificate, what its list and its responder give, and what is then said of it.
+struct Published {
+    name: &'static str,
+    certificate: &'static [u8],
+    list: (u64, Result<&'static [u8], Unheard>),
+    responder: (u64, Result<&'static [u8], Unheard>),
+    seen: Seen,
+    by: &'static [Witness],
+    why: &'static str,
+}
+
+impl Published {
+    /// A certificate of which nothing is published within a second.
+    fn nothing(name: &'static str, certificate: &'static [u8]) -> Self {
+        Self { name, certificate, list: silent(1), responder: silent(1), seen: Seen::Unknown, by: &[], why: "" }
+    }
+}
+
 #[test]
-fn nothing_but_a_valid_word_counts() {
-    let nobody = || silent(1);
+fn only_valid_lists_and_answers_count() {
+    let (good, revoked) = (file!("good.der"), file!("revoked.der"));
+    let found = |file: &'static [u8]| (0, Ok(file));
+    let missing = || (0, Err(Unheard::Status(404)));
     let long: &'static [u8] = Box::leak(vec![0x30; 50 * 1024 * 1024].into_boxed_slice());
-    let status = || (0, Err(Unheard::Status(404)));
-    for (name, list, answer, of, seen, by, why) in [
-        (
-            "both",
-            (0, Ok(file!("ca.crl"))),
-            (0, Ok(file!("revoked.ocsp"))),
-            file!("revoked.der"),
-            Seen::Revoked,
-            vec![Witness::Crl, Witness::Ocsp],
-            "",
-        ),
-        (
-            "by the list",
-            (0, Ok(file!("ca.crl.pem"))),
-            nobody(),
-            file!("revoked.der"),
-            Seen::Revoked,
-            vec![Witness::Crl],
-            "",
-        ),
-        (
-            "by the responder",
-            status(),
-            (0, Ok(file!("revoked.ocsp"))),
-            file!("revoked.der"),
-            Seen::Revoked,
-            vec![Witness::Ocsp],
-            "",
-        ),
-        (
-            "good by both",
-            (0, Ok(file!("ca.crl"))),
-            (0, Ok(file!("good.ocsp"))),
-            file!("good.der"),
-            Seen::Good,
-            vec![Witness::Crl, Witness::Ocsp],
-            "crl: not revoked; ocsp: not revoked",
-        ),
-        (
-            "good by one",
-            nobody(),
-            (0, Ok(file!("good.ocsp"))),
-            file!("good.der"),
-            Seen::Good,
-            vec![Witness::Ocsp],
-            "timed out",
-        ),
-        (
-            "an expired list",
-            (0, Ok(file!("expired.crl"))),
-            nobody(),
-            file!("revoked.der"),
-            Seen::Unknown,
-            vec![],
-            "out of date",
-        ),
-        (
-            "a list by somebody else",
-            (0, Ok(file!("forged.crl"))),
-            nobody(),
-            file!("revoked.der"),
-            Seen::Unknown,
-            vec![],
-            "not signed",
-        ),
-        ("a list of 50 MB", (0, Ok(long)), nobody(), file!("revoked.der"), Seen::Unknown, vec![], "longer than 32 MiB"),
-        ("no list", status(), nobody(), file!("good.der"), Seen::Unknown, vec![], "HTTP 404"),
-        (
-            "an answer for another serial",
-            nobody(),
-            (0, Ok(file!("good.ocsp"))),
-            file!("revoked.der"),
-            Seen::Unknown,
-            vec![],
-            "nothing of this certificate",
-        ),
-        (
-            "another's revocation",
-            nobody(),
-            (0, Ok(file!("revoked.ocsp"))),
-            file!("good.der"),
-            Seen::Unknown,
-            vec![],
-            "nothing of this certificate",
-        ),
-        (
-            "a stranger's answer",
-            nobody(),
-            (0, Ok(file!("stranger.ocsp"))),
-            file!("good.der"),
-            Seen::Unknown,
-            vec![],
-            "not signed",
-        ),
-        (
-            "a page",
-            (0, Ok(b"<html>".as_slice())),
-            (0, Ok(b"<html>".as_slice())),
-            file!("good.der"),
-            Seen::Unknown,
-            vec![],
-            "cannot be read",
-        ),
+    for case in [
+        Published {
+            list: found(file!("ca.crl")),
+            responder: found(file!("revoked.ocsp")),
+            seen: Seen::Revoked,
+            by: &[Witness::Crl, Witness::Ocsp],
+            ..Published::nothing("revoked by both", revoked)
+        },
+        Published {
+            list: found(file!("ca.crl.pem")),
+            seen: Seen::Revoked,
+            by: &[Witness::Crl],
+            ..Published::nothing("revoked by the list", revoked)
+        },
+        Published {
+            list: missing(),
+            responder: found(file!("revoked.ocsp")),
+            seen: Seen::Revoked,
+            by: &[Witness::Ocsp],
+            ..Published::nothing("revoked by the responder", revoked)
+        },
+        Published {
+            list: found(file!("ca.crl")),
+            responder: found(file!("good.ocsp")),
+            seen: Seen::Good,
+            by: &[Witness::Crl, Witness::Ocsp],
+            why: "crl: not revoked; ocsp: not revoked",
+            ..Published::nothing("good by both", good)
+        },
+        Published {
+            responder: found(file!("good.ocsp")),
+            seen: Seen::Good,
+            by: &[Witness::Ocsp],
+            why: "timed out",
+            ..Published::nothing("good by the responder", good)
+        },
+        Published {
+            list: found(file!("expired.crl")),
+            why: "out of date",
+            ..Published::nothing("an expired list", revoked)
+        },
+        Published {
+            list: found(file!("forged.crl")),
+            why: "not signed",
+            ..Published::nothing("a list by somebody else", revoked)
+        },
+        Published { list: found(long), why: "longer than 32 MiB", ..Published::nothing("a list of 50 MB", revoked) },
+        Published { list: missing(), why: "HTTP 404", ..Published::nothing("no list", good) },
+        Published {
+            responder: found(file!("good.ocsp")),
+            why: "nothing of this certificate",
+            ..Published::nothing("an answer for another serial", revoked)
+        },
+        Published {
+            responder: found(file!("revoked.ocsp")),
+            why: "nothing of this certificate",
+            ..Published::nothing("another's revocation", good)
+        },
+        Published {
+            responder: found(file!("stranger.ocsp")),
+            why: "not signed",
+            ..Published::nothing("a stranger's answer", good)
+        },
+        Published {
+            list: found(b"<html>"),
+            responder: found(b"<html>"),
+            why: "cannot be read",
+            ..Published::nothing("a page", good)
+        },
     ] {
+        let Published { name, certificate, list, responder, seen, by, why } = case;
         let script: Script = Box::new(move |ask, _| match ask {
             Ask::Get(_) => list.clone(),
-            Ask::Ocsp(..) => answer.clone(),
+            Ask::Ocsp(..) => responder.clone(),
         });
-        let came = virtual_time(verified(&[of], Some(file!("ca.der")), 0, script));
+        let came = virtual_time(verified(&[certificate], Some(file!("ca.der")), 0, script));
         let sight = &came.kept[0];
-        assert_eq!((sight.seen, &sight.by), (seen, &by), "{name}: {sight:?}");
+        assert_eq!((sight.seen, sight.by.as_slice()), (seen, by), "{name}: {sight:?}");
         assert!(sight.why.as_deref().unwrap_or_default().contains(why), "{name}: {sight:?}");
         assert_eq!(sight.why.is_none(), seen == Seen::Revoked, "{name}");
         assert_eq!(sight.revoked_at.is_some(), seen == Seen::Revoked, "{name}");
@@ -267,7 +248,7 @@ fn nothing_but_a_valid_word_counts() {
 }
 
 #[test]
-fn it_is_asked_again_until_it_is_seen_and_no_longer() {
+fn a_revocation_is_asked_for_until_it_is_seen_and_no_longer() {
     let later = |ask: &Ask, before: usize| match ask {
         Ask::Get(_) => (0, Err(Unheard::Status(404))),
         Ask::Ocsp(..) if before < 3 => (0, Ok(file!("try-later.ocsp"))),
@@ -383,7 +364,7 @@ fn state_calls_keep_to_the_limits_that_the_run_used() {
 }
 
 #[test]
-fn a_word_to_stop_ends_it_with_what_was_heard() {
+fn a_verification_that_is_stopped_keeps_what_it_has_seen() {
     virtual_time(async {
         let bench = Bench::new(1, Faults::none(), &[("digicert", "revoke", json!({"certificate_id": 1}))]);
         bench.make();

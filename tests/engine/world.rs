@@ -230,7 +230,7 @@ fn naver_success() -> Value {
 
 fn json_answer(status: u16, body: &Value) -> Answer {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-    Answer { status, headers: HeaderFields::from_iter([("content-type", "application/json")]), body }
+    Answer::new(status, HeaderFields::from_iter([("content-type", "application/json")]), body)
 }
 
 /// Counts one request, also where its process is gone before it is answered.
@@ -315,11 +315,7 @@ impl Transport for WorldTransport {
             if world.next_random().is_multiple_of(2) {
                 world.answer(&provider, &request);
             }
-            Delivery::Answered(Answer {
-                status: 200,
-                headers: HeaderFields::default(),
-                body: b"<html>proxy</html>".to_vec(),
-            })
+            Delivery::Answered(Answer::new(200, HeaderFields::default(), b"<html>proxy</html>".to_vec()))
         } else if strikes(faults.redirect) {
             Delivery::Answered(json_answer(302, &Value::Null))
         } else if strikes(faults.hang) {

@@ -223,7 +223,7 @@ fn list(ledger: &Ledger, page: usize) -> Act {
 }
 
 /// Requests in flight at each of the two providers.
-pub(crate) const CONCURRENCY: usize = 4;
+const CONCURRENCY: usize = 4;
 /// Requests in flight at once, in all: what one crash can leave in doubt.
 pub(crate) const SLOTS: usize = 2 * CONCURRENCY;
 /// DigiCert's orders have other numbers than its certificates.

@@ -36,7 +36,7 @@ pub(crate) fn holds(place: &Place, authority: &Authority, actions: u64, crashes:
 
 /// Checks that a report has one row an action, and that no request came that was not on disk before.
 #[track_caller]
-pub(crate) fn sent_was_on_disk(rows: &[Row], authority: &Authority, actions: u64) {
+fn sent_was_on_disk(rows: &[Row], authority: &Authority, actions: u64) {
     let ids: Vec<&str> = rows.iter().map(|row| row["action_id"].as_str()).collect();
     let expected: Vec<String> = targets(actions).into_iter().map(id).collect();
     assert_eq!(ids, expected, "one row an action, in plan order");

@@ -3,12 +3,13 @@
 use super::authority::{Authority, Moment};
 use super::invariants::{ends_and_holds, windows_hold};
 use super::place::Place;
+use crate::support::scale::scaled;
 use std::time::Duration;
 
 #[test]
 fn killed_at_any_request_it_loses_nothing_and_doubles_nothing() {
-    let mut killed = 0;
-    for seed in 0..RUNS {
+    let (mut killed, runs) = (0, scaled(RUNS));
+    for seed in 0..runs {
         let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(2)));
         place.file("plan.yaml", authority.plan(ACTIONS, "12/200ms"));
         let mut random = Random(seed);
@@ -31,7 +32,7 @@ fn killed_at_any_request_it_loses_nothing_and_doubles_nothing() {
         windows_hold(&authority, 12, Duration::from_millis(200));
         killed += crashes;
     }
-    assert!(killed as u64 >= RUNS * ROUNDS / 2, "only {killed} processes were killed");
+    assert!(killed as u64 >= runs * ROUNDS / 2, "only {killed} processes were killed");
 }
 
 /// SplitMix64: the same points for ever.
@@ -46,11 +47,11 @@ impl Random {
     }
 }
 
-/// Runs.
-pub(crate) const RUNS: u64 = 4;
+/// Runs, at the smallest scale.
+const RUNS: u64 = 1;
 /// Processes of one run that are killed at most.
-pub(crate) const ROUNDS: u64 = 15;
+const ROUNDS: u64 = 15;
 /// Actions of a run.
-pub(crate) const ACTIONS: u64 = 60;
+const ACTIONS: u64 = 60;
 /// A process is killed at its request of a number up to this.
 const REQUESTS: usize = 10;

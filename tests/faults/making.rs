@@ -9,7 +9,7 @@ use std::time::Duration;
 const RUN: [&str; 5] = ["run", "plan.yaml", "--yes", "--run-dir", "run"];
 
 #[test]
-fn killed_in_the_making_it_has_sent_nothing_and_stands_in_nobodys_way() {
+fn a_run_killed_while_its_directory_is_made_has_sent_nothing_and_can_begin_anew() {
     for (call, times) in CALLS {
         let mut killed = 0;
         for nth in 1..=times {
@@ -43,5 +43,5 @@ fn killed_in_the_making_it_has_sent_nothing_and_stands_in_nobodys_way() {
 /// Actions of a run.
 pub(crate) const ACTIONS: u64 = 6;
 /// The system calls at which a process is killed, and how many times each is tried in turn.
-pub(crate) const CALLS: [(&str, usize); 5] =
+const CALLS: [(&str, usize); 5] =
     [("mkdir,mkdirat", 3), ("flock", 2), ("fsync,fdatasync", 7), ("pwrite64", 4), ("rename,renameat,renameat2", 1)];

@@ -56,8 +56,8 @@ fn a_copy_of_a_run_that_is_at_work_can_be_read_and_resumed() {
 /// Actions of a run that two processes want.
 pub(crate) const ACTIONS: u64 = 30;
 /// Second processes.
-pub(crate) const SECONDS: usize = 3;
+const SECONDS: usize = 3;
 /// Copies that are made of one run.
-pub(crate) const COPIES: usize = 5;
+const COPIES: usize = 5;
 /// Actions of a run that is copied.
-pub(crate) const COPIED: usize = 90;
+const COPIED: usize = 90;

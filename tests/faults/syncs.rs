@@ -55,10 +55,10 @@ fn a_sync_that_fails_ends_the_sending() {
 }
 
 /// The journal is killed at its syncs of these numbers, once in `run` and once in `resume`.
-pub(crate) const KILLED_SYNCS: usize = 12;
+const KILLED_SYNCS: usize = 12;
 /// Actions of a run that is killed at a sync.
-pub(crate) const ACTIONS: u64 = 18;
+const ACTIONS: u64 = 18;
 /// From these syncs of the journal on, each fails.
-pub(crate) const FAILING_SYNCS: [usize; 5] = [1, 2, 3, 5, 8];
+const FAILING_SYNCS: [usize; 5] = [1, 2, 3, 5, 8];
 /// Actions of a run whose syncs fail: too many to be sent by then.
-pub(crate) const LONG: u64 = 60;
+const LONG: u64 = 60;

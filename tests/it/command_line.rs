@@ -94,13 +94,6 @@ fn usage_errors_are_two_and_help_is_zero() {
         let done = place.certsweep(args).exits(0);
         assert!(done.out.contains("certsweep") && done.err.is_empty(), "{args:?}");
     }
-    let commands =
-        ["check", "preview", "run", "resume", "status", "report", "providers", "schema", "simulate", "completions"];
-    let help = place.certsweep(&["--help"]).out;
-    for command in commands {
-        assert!(help.contains(command));
-        assert!(place.certsweep(&[command, "--help"]).exits(0).out.contains(command));
-    }
     assert!(place.names().is_empty());
 }
 
@@ -214,7 +207,7 @@ fn json_is_json_everywhere() {
 }
 
 #[test]
-fn quiet_is_about_all_but_errors() {
+fn quiet_prints_errors_all_the_same() {
     let place = Place::bare();
     place.file("bad.yaml", "version: 1\nactions: [{provider: digicert, action: revok, certificate_id: 1}]\n");
     let done = place.certsweep(&["check", "bad.yaml", "-q"]).exits(2);
@@ -223,7 +216,7 @@ fn quiet_is_about_all_but_errors() {
 }
 
 #[test]
-fn who_asks_for_more_is_told_more() {
+fn each_verbose_flag_prints_more() {
     let mut told = Vec::new();
     for more in [&["-q"][..], &[], &["-v"], &["-vv"]] {
         let place = Place::new();

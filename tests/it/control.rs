@@ -1,4 +1,4 @@
-//! Words to a run that goes on in another process: pause, go, other limits; and what `status` tells of it meanwhile.
+//! Words to a run that goes on in another process: pause, unpause, other limits; and what `status` tells of it meanwhile.
 
 use super::limits::{never_more_than, revokes};
 use super::mock::{Mock, empty, json};
@@ -34,22 +34,25 @@ fn a_paused_run_sends_nothing_until_it_is_told_to_go_on() {
     let child = start(&place, &revokes(&mock, "rate: [2/400ms], concurrency: 2", 60));
     mock.wait_for(3);
     let paused = tell(&place, &["pause", "run"]).exits(0);
-    assert!(paused.out.contains("paused") && paused.out.contains("certsweep go run"), "{}", paused.out);
+    assert!(paused.out.contains("paused") && paused.out.contains("certsweep unpause run"), "{}", paused.out);
     let sent = mock.seen().len();
     let status = wait_until_bound(&place, "paused");
     assert_eq!((&status["state"], &status["in_flight"]), (&"running".into(), &0.into()), "{status}");
     assert!(place.certsweep(&["status", "run"]).exits(0).out.contains("paused"));
     let again = tell(&place, &["pause", "run", "--json"]).exits(0).json();
     assert_eq!(again["already"], true, "{again}");
-    tell(&place, &["pace", "run", "digicert=1000/1s"]).exits(0);
+    tell(&place, &["set-rate", "run", "digicert=1000/1s"]).exits(0);
     std::thread::sleep(Duration::from_millis(900));
     assert_eq!(mock.seen().len(), sent, "nothing was sent meanwhile");
-    tell(&place, &["go", "run"]).exits(0);
+    tell(&place, &["unpause", "run"]).exits(0);
     let done = finish(child).exits(0).says(&["paused", "going on", "limits  digicert: 1000/1s from now on"]);
     assert!(done.out.contains("60"), "{}", done.out);
     assert_eq!(mock.seen().len(), 60);
-    assert!(!place.path("run/now.json").exists() && !place.path("run/words").exists(), "they belong to the live run");
-    for words in [&["pause", "run"][..], &["go", "run"], &["pace", "run", "digicert=1/1s"]] {
+    assert!(
+        !place.path("run/live.json").exists() && !place.path("run/commands").exists(),
+        "they belong to the live run"
+    );
+    for words in [&["pause", "run"][..], &["unpause", "run"], &["set-rate", "run", "digicert=1/1s"]] {
         let late = tell(&place, words).exits(2);
         assert!(late.err.contains("has ended"), "{}", late.err);
     }
@@ -64,8 +67,8 @@ fn other_limits_hold_from_then_on_and_over_a_resumption() {
     });
     let mut child = start(&place, &revokes(&mock, "rate: [1000/1s], concurrency: 1", 9));
     mock.wait_for(1);
-    tell(&place, &["pace", "run", "digicert=2/600ms,100/60s"]).exits(0);
-    assert!(tell(&place, &["go", "run"]).exits(0).out.contains("not paused"));
+    tell(&place, &["set-rate", "run", "digicert=2/600ms,100/60s"]).exits(0);
+    assert!(tell(&place, &["unpause", "run"]).exits(0).out.contains("not paused"));
     mock.release();
     mock.wait_for(3);
     tell(&place, &["pause", "run"]).exits(0);
@@ -79,7 +82,7 @@ fn other_limits_hold_from_then_on_and_over_a_resumption() {
         "{status}"
     );
     assert_eq!(status["providers"], serde_json::json!([]));
-    for words in [&["pause", "run"][..], &["go", "run"]] {
+    for words in [&["pause", "run"][..], &["unpause", "run"]] {
         tell(&place, words).exits(4).says(&["nobody is carrying out run", "certsweep resume run"]);
     }
     place.certsweep(&["resume", "run", "--yes"]).exits(0);
@@ -96,7 +99,7 @@ fn a_word_lets_the_next_wave_go_before_its_pause_is_over() {
     mock.wait_for(2);
     let status = wait_until_bound(&place, "wave");
     assert_eq!((&status["providers"][0]["bound"]["number"], mock.seen().len()), (&2.into(), 2), "{status}");
-    tell(&place, &["go", "run"]).exits(0);
+    tell(&place, &["unpause", "run"]).exits(0);
     finish(child).exits(0);
     assert_eq!(mock.seen().len(), 4);
 }
@@ -121,17 +124,17 @@ fn a_closed_window_is_what_bounds_a_run_that_waits_for_it() {
 }
 
 #[test]
-fn words_that_mean_nothing_are_refused() {
+fn control_commands_with_wrong_arguments_are_refused() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204).held()));
     let child = start(&place, &revokes(&mock, "rate: [1000/1s], concurrency: 1", 2));
     mock.wait_for(1);
     for (words, expected) in [
-        (&["pace", "run", "digicrt=50/5s"][..], "did you mean `digicert`?"),
-        (&["pace", "run", "digicert=fast"], "`fast` is not a rate"),
-        (&["pace", "run", "digicert"], "PROVIDER=LIMITS"),
-        (&["pace", "run"], "PROVIDER=LIMITS"),
+        (&["set-rate", "run", "digicrt=50/5s"][..], "did you mean `digicert`?"),
+        (&["set-rate", "run", "digicert=fast"], "`fast` is not a rate"),
+        (&["set-rate", "run", "digicert"], "PROVIDER=LIMITS"),
+        (&["set-rate", "run"], "PROVIDER=LIMITS"),
         (&["pause", "nowhere"], "nowhere"),
-        (&["go", "."], "run directory"),
+        (&["unpause", "."], "run directory"),
     ] {
         let refused = tell(&place, words).exits(2);
         assert!(refused.err.contains(expected), "{words:?}: {}", refused.err);

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 const KEY: &str = "DIGIKEYEXAMPLE0f93a1c277";
 
 #[test]
-fn they_come_from_the_environment_from_a_file_or_from_a_command() {
+fn credentials_come_from_the_environment_from_a_file_or_from_a_command() {
     for (reference, sent) in [
         ("env:OTHER_KEY", "from-the-environment"),
         ("file:secrets/key", "from-a-file"),
@@ -34,7 +34,7 @@ fn they_come_from_the_environment_from_a_file_or_from_a_command() {
 }
 
 #[test]
-fn missing_ones_are_all_named_and_nothing_is_sent_or_made() {
+fn all_missing_credentials_are_named_and_nothing_is_sent_or_made() {
     let place = Place::bare();
     let mock = Mock::start(|_, _| naver_done());
     let actions = "  - {provider: digicert, action: revoke, certificate_id: 1}\n\
@@ -64,7 +64,7 @@ fn a_literal_secret_is_refused_and_not_repeated() {
 }
 
 #[test]
-fn a_provider_that_refuses_them_stops_alone() {
+fn a_provider_that_refuses_its_credentials_stops_alone() {
     let place = Place::new();
     let mock = Mock::start(|seen, nth| match seen.target.as_str() {
         target if target.contains("/certificate/1/") && nth == 0 => {
@@ -229,7 +229,7 @@ fn a_credential_that_cannot_be_sent_is_told_before_anything_is() {
 }
 
 #[test]
-fn a_provider_that_no_action_uses_needs_none() {
+fn a_provider_that_no_action_uses_needs_no_credentials() {
     let mut place = Place::bare();
     place.set("DIGICERT_API_KEY", KEY);
     let mock = Mock::start(|_, _| empty(204));

@@ -249,10 +249,10 @@ fn a_plan_that_was_changed_since_is_not_resumed_silently() {
     place.certsweep(&["resume", "run", "--yes"]).exits(2).says(&[
         &format!("plan.yaml:{line}"),
         "changed since",
-        "--as-begun",
+        "--use-original-inputs",
     ]);
     assert_eq!(mock.seen().len(), 1, "nothing was sent");
-    place.certsweep(&["resume", "run", "--yes", "--as-begun"]).exits(0);
+    place.certsweep(&["resume", "run", "--yes", "--use-original-inputs"]).exits(0);
     assert_eq!(mock.seen()[1].text(), r#"{"comments":"before"}"#);
     std::fs::remove_file(place.path("plan.yaml")).unwrap();
     place.certsweep(&["resume", "run", "--yes"]).exits(0);

@@ -173,7 +173,7 @@ fn a_limit_that_is_declared_too_high_is_found_out() {
 }
 
 #[test]
-fn a_simulated_provider_that_allows_a_third_is_got_along_with() {
+fn a_run_adapts_to_a_simulated_provider_that_allows_a_third_of_its_rate() {
     let place = Place::new();
     let mut text = "version: 1\nproviders: {digicert: {rate: [30/200ms]}}\ndefaults: {provider: digicert, action: revoke}\nactions:\n".to_owned();
     text.extend((1..=120).map(|id| format!("  - {{certificate_id: {id}}}\n")));

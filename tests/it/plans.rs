@@ -154,7 +154,7 @@ fn numbers_keep_their_digits() {
 }
 
 #[test]
-fn what_is_no_plan_is_refused() {
+fn files_that_are_no_plans_are_refused() {
     let place = Place::bare();
     std::fs::create_dir(place.path("folder")).unwrap();
     for (name, bytes) in [

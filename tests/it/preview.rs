@@ -46,9 +46,7 @@ fn a_preview_tells_all_and_sends_nothing() {
     assert!(text.contains("/certificate/1/revoke") && text.contains("PUT"), "{text}");
 
     let people = place.certsweep(&["preview", "plan.yaml"]).exits(0);
-    for words in ["digicert", "revoke-order", "certificate of the order", preview["digest"].as_str().unwrap()] {
-        assert!(people.out.contains(words), "`{words}`\n{}", people.out);
-    }
+    assert!(people.out.contains(preview["digest"].as_str().unwrap()), "{}", people.out);
     let dry = place.certsweep(&["run", "plan.yaml", "--dry-run", "--json"]).exits(0).json();
     assert_eq!((&dry["digest"], &dry["counts"]), (&preview["digest"], &preview["counts"]));
     place.certsweep(&["check", "plan.yaml"]).exits(0);

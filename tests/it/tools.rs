@@ -11,26 +11,13 @@ fn repository(name: &str) -> PathBuf {
 }
 
 #[test]
-fn providers_are_listed_and_shown() {
+fn providers_are_listed_and_shown_as_json() {
     let place = Place::bare();
-    for args in [&["providers"][..], &["providers", "list"]] {
-        let list = place.certsweep(args).exits(0).out;
-        for word in ["naver", "digicert", "huawei", "revoke", "reissue", "revoke-order", "revoke-ca"] {
-            assert!(list.contains(word), "{word}\n{list}");
-        }
+    for args in [&["providers"][..], &["providers", "list"], &["providers", "show", "naver"]] {
         place.certsweep(&[args, &["--json"]].concat()).exits(0).json();
     }
-    for (id, words) in [
-        ("digicert", &["certificate_id", "key_compromise", "100/5s", "DIGICERT_API_KEY", "revoke-order"][..]),
-        ("naver", &["certificateNo", "affiliationChanged", "5/1s", "NCP_ACCESS_KEY", "validationMethod"]),
-        ("huawei", &["ca_id", "KEY_COMPROMISE", "HUAWEICLOUD_SDK_AK", "region"]),
-    ] {
-        let shown = place.certsweep(&["providers", "show", id]).exits(0).out;
-        for word in words {
-            assert!(shown.contains(word), "{id}: {word}\n{shown}");
-        }
-        place.certsweep(&["providers", "show", id, "--json"]).exits(0).json();
-    }
+    let list = |args: &[&str]| place.certsweep(args).exits(0).out;
+    assert_eq!(list(&["providers"]), list(&["providers", "list"]));
     place.certsweep(&["providers", "show", "digicerd"]).exits(2).says(&["digicert"]);
 }
 
@@ -46,7 +33,7 @@ fn documents_are_checked_with_their_samples() {
     place.certsweep(&["providers", "check", "mine.yaml"]).exits(0);
     for (from, to, words) in [
         ("openapi: 3.1.0", "openapi: 3.0.3", "mine.yaml:5"),
-        ("repeat: safe", "repeat: sometimes", "mine.yaml:"),
+        ("idempotent: true", "idempotent: sometimes", "mine.yaml:"),
         ("means: succeeded", "means: suceeded", "succeeded"),
     ] {
         assert!(example.contains(from));

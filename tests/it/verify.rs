@@ -198,7 +198,7 @@ fn what_is_on_the_list_is_seen_revoked_and_stands_in_the_report() {
 }
 
 #[test]
-fn nothing_that_does_not_hold_is_taken_for_good() {
+fn invalid_lists_and_answers_say_nothing() {
     let other = Authority::new();
     let long = format!("HTTP/1.1 200 x\r\nContent-Length: {}\r\n\r\n", 50 * 1024 * 1024).into_bytes();
     let mut endless = b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n2100000\r\n".to_vec();
@@ -249,7 +249,7 @@ fn a_responder_that_never_answers_costs_its_time_out_only() {
 }
 
 #[test]
-fn it_is_asked_again_until_it_is_seen_or_somebody_stops_it() {
+fn a_revocation_is_asked_for_until_it_is_seen_or_somebody_stops_it() {
     let scene = Scene::new(empty(500));
     scene.certificate("a.pem", 1, "ca.crl", false);
     scene.run("", &[("a", ", certificate: \"file:a.pem\"")]);

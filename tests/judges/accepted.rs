@@ -1,11 +1,11 @@
 //! Every request that certsweep builds and every request that the pages show is accepted; and what certsweep builds is what the pages
 //! show. What Prism then answers is not looked at.
 
-use crate::client::Headers;
-use crate::installed;
-use crate::pages::{Page, Place};
-use crate::prism::{Plain, Prism};
-use crate::said::PAGES;
+use super::installed;
+use super::pages::{Page, Place};
+use super::prism::{Plain, Prism};
+use super::said::PAGES;
+use crate::support::client::Headers;
 use certsweep::diag::Diagnostics;
 use certsweep::provider::model::{AuthScheme, Location, Operation, SignerKind};
 use certsweep::provider::{Catalog, Provider};
@@ -108,7 +108,7 @@ fn what_certsweep_sends_is_accepted() {
     }
     installed::log(
         "Prism",
-        &crate::prism::version(),
+        &super::prism::version(),
         &format!(
             "{built} requests as certsweep builds and signs them and {shown} as the pages have them, all accepted"
         ),

@@ -1,8 +1,8 @@
 //! A real CA: pebble, Let's Encrypt's own test server, issues certificates to certbot's ACME library and to lego; certsweep revokes them,
 //! is killed and resumed, and pebble says what became of each.
 
-use crate::installed;
-use crate::place::{Place, Row, finish, rows};
+use super::installed;
+use crate::support::place::{Place, Row, finish, rows};
 use serde_json::{Value, json};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -355,15 +355,15 @@ fn free_port() -> u16 {
 }
 
 /// Certificates that are ordered by certbot's library and revoked.
-pub(crate) const CERTIFICATES: usize = 60;
+const CERTIFICATES: usize = 60;
 /// Certificates that are ordered by lego and revoked.
-pub(crate) const BY_LEGO: usize = 200;
+const BY_LEGO: usize = 200;
 /// Certificates that no plan names.
-pub(crate) const SPARED: usize = 3;
+const SPARED: usize = 3;
 /// Requests in flight at once.
-pub(crate) const CONCURRENCY: usize = 32;
+const CONCURRENCY: usize = 32;
 /// So many good nonces in a hundred are refused.
-pub(crate) const REFUSED_NONCES: &str = "20";
+const REFUSED_NONCES: &str = "20";
 /// Slow enough to be killed on the way.
 const RATE: usize = 100;
 const REASONS: [&str; 5] = ["keyCompromise", "superseded", "", "cessationOfOperation", "unspecified"];

@@ -1,10 +1,10 @@
 //! ACME's document before Prism: what the program signs, and what is in it, is accepted; what RFC 8555 and Let's Encrypt do not allow
 //! is refused. The payload of a signature is no part of OpenAPI, so it is judged by the document's own schema of it, put in its place.
 
-use crate::installed;
-use crate::mock::{Mock, empty, json};
-use crate::place::Place;
-use crate::prism::{Plain, Prism, version};
+use super::installed;
+use super::prism::{Plain, Prism, version};
+use crate::support::mock::{Mock, empty, json};
+use crate::support::place::Place;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
@@ -141,12 +141,12 @@ fn with(object: &Value, member: &str, value: &str) -> String {
 }
 
 /// How many wrong requests there are.
-pub(crate) fn wrong() -> usize {
+fn wrong() -> usize {
     WRONG_SIGNED.len() + WRONG_INSIDE.len() + 6
 }
 
 /// How many revocations the program signs.
-pub(crate) const SIGNED: usize = 10;
+const SIGNED: usize = 10;
 
 const CERTIFICATE: &str = "MIIBfjCCASSgAwIBAgIFAMD_7gEwCgYIKoZIzj0EAwIw";
 

@@ -1,7 +1,7 @@
 //! Huawei's own signer signs the same requests as ours, at the same moments: the `Authorization` is the same, byte for byte.
 
-use crate::accepted::documents;
-use crate::installed::{self, python};
+use super::accepted::documents;
+use super::installed::{self, python};
 use certsweep::provider::model::SignerKind;
 use certsweep::text::Secret;
 use certsweep::wire::sign::sign;
@@ -57,11 +57,6 @@ pub(crate) fn question(signed: &WireRequest, optional: &[(&str, &str)]) -> Value
         asked[name] = json!(value);
     }
     asked
-}
-
-/// How many signatures are compared.
-pub(crate) fn count() -> usize {
-    requests().len() * OPTIONAL.len() * MOMENTS.len()
 }
 
 /// Every sample of the document, and requests that Huawei's other pages show or whose characters must be encoded.

@@ -1,9 +1,9 @@
 //! Huawei's own client and certsweep's program put the same calls on the same socket: the requests are the same.
 
-use crate::huawei::{ACCESS_KEY, SECRET_KEY, question, signed};
-use crate::installed::{self, python};
-use crate::mock::{Mock, Seen, empty, json};
-use crate::place::Place;
+use super::huawei::{ACCESS_KEY, SECRET_KEY, question, signed};
+use super::installed::{self, python};
+use crate::support::mock::{Mock, Seen, empty, json};
+use crate::support::place::Place;
 use certsweep::wire::WireRequest;
 use serde_json::json;
 

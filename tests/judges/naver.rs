@@ -1,8 +1,8 @@
 //! NAVER's own client signs the same requests as ours, at the same moments: the signatures are the same, byte for byte. The client
 //! knows nothing of Certificate Manager and calls its header field `-v1`; the formula is what is judged.
 
-use crate::accepted::documents;
-use crate::installed::{self, python};
+use super::accepted::documents;
+use super::installed::{self, python};
 use certsweep::provider::model::{Operation, SignerKind};
 use certsweep::text::Secret;
 use certsweep::wire::sign::sign;
@@ -39,11 +39,6 @@ fn signatures_are_those_of_navers_sdk() {
     assert!(lines.iter().any(|line| line.starts_with("POST ") && line.ends_with("/reissue")), "{lines:#?}");
     let judged = format!("{} signatures of {} requests, the same byte for byte", ours.len(), requests.len());
     installed::log("ncloud-server", answer["version"].as_str().unwrap(), &judged);
-}
-
-/// How many signatures are compared.
-pub(crate) fn count() -> usize {
-    requests().len() * KEYS.len() * MOMENTS.len()
 }
 
 /// Every sample of the document, and a query with characters that must be encoded.

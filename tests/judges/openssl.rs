@@ -1,7 +1,7 @@
 //! openssl as CA, as OCSP responder and as reader of CRLs: it answers our questions, we read its answers and lists, and both say the
 //! same of every certificate.
 
-use crate::installed;
+use super::installed;
 use certsweep::pki::{CertId, Certificate, Crl, RevocationReason, SerialNumber, Status, ocsp};
 use jiff::Timestamp;
 use std::fmt::Write as _;
@@ -64,16 +64,6 @@ fn openssl_and_we_say_the_same_of_every_certificate() {
 pub(crate) fn version() -> String {
     let version = Command::new("openssl").arg("version").output().unwrap();
     String::from_utf8(version.stdout).unwrap().split(' ').nth(1).unwrap().to_owned()
-}
-
-/// How many certificates are compared.
-pub(crate) fn count() -> usize {
-    CERTIFICATES.len() * KEYS.len()
-}
-
-/// How many CAs there are.
-pub(crate) fn authorities() -> usize {
-    KEYS.len()
 }
 
 impl Authority {

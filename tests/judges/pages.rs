@@ -1,8 +1,8 @@
 //! The form of what a vendor's page says about one operation, and the requests that follow from it: right ones, and wrong ones with
 //! why they are. Reads no document: where a document says something else than the page, these requests show it.
 
-use crate::client::Headers;
-use crate::prism::Plain;
+use super::prism::Plain;
+use crate::support::client::Headers;
 use certsweep::provider::request::encode;
 use serde_json::{Map, Value};
 
@@ -60,7 +60,7 @@ impl Page {
         serde_json::from_str(self.example).unwrap()
     }
 
-    pub(crate) fn has_body(&self) -> bool {
+    fn has_body(&self) -> bool {
         self.fields.iter().any(|field| field.place == Place::Body)
     }
 

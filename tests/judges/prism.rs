@@ -1,7 +1,7 @@
 //! Prism as the judge of requests: one process a document, on loopback. It knows OpenAPI and nothing of ours.
 
-use crate::client::{Headers, send};
-use crate::installed;
+use super::installed;
+use crate::support::client::{Headers, send};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

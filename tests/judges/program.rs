@@ -1,9 +1,9 @@
 //! The program itself against Prism: a plan with every action of every document, each answered by the example of the vendor's page.
 
-use crate::accepted::documents;
-use crate::installed;
-use crate::place::Place;
-use crate::prism::Prism;
+use super::accepted::documents;
+use super::installed;
+use super::prism::Prism;
+use crate::support::place::Place;
 
 #[test]
 #[ignore = "asks Prism; `.ci/run` installs it and sets CERTSWEEP_JUDGES"]
@@ -41,10 +41,10 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
     assert_eq!(asked, rows.len(), "one request an action");
     let judged =
         format!("a run of {} actions, {asked} requests accepted, each ended as the page's example says", rows.len());
-    installed::log("Prism", &crate::prism::version(), &judged);
+    installed::log("Prism", &super::prism::version(), &judged);
 }
 
-pub(crate) const ACTIONS: &str = r#"actions:
+const ACTIONS: &str = r#"actions:
   - {id: pending-approval1, provider: digicert, action: revoke, certificate_id: "0A:1B", reason: keyCompromise, comments: "철회 · \"1\""}
   - {id: pending-approval2, provider: digicert, action: revoke, certificate_id: 112358, skip_approval: true}
   - {id: pending-approval3, provider: digicert, action: revoke-order, order_id: 55, comments: INC-42}

@@ -1,9 +1,9 @@
 //! Every fault that a request can have by the vendor's page is refused, for that fault: the documents are not laxer than the pages.
 
-use crate::accepted::{documents, pages};
-use crate::installed;
-use crate::prism::Prism;
-use crate::said::PAGES;
+use super::accepted::{documents, pages};
+use super::installed;
+use super::prism::Prism;
+use super::said::PAGES;
 
 /// How many wrong requests there are.
 pub(crate) fn count() -> usize {
@@ -33,7 +33,7 @@ fn what_the_pages_do_not_allow_is_refused() {
     assert_eq!(refused, count());
     installed::log(
         "Prism",
-        &crate::prism::version(),
+        &super::prism::version(),
         &format!("{refused} wrong requests, all refused, each for its fault"),
     );
 }

@@ -1,7 +1,7 @@
 //! What the vendors' pages say, operation by operation, copied by hand: examples, required fields, types, allowed values. The sources
 //! stand in each document's `info.description`; where a page contradicts itself, docs/proofs.md tells what was taken.
 
-use crate::pages::{Field, Page, Place};
+use super::pages::{Field, Page, Place};
 
 /// All operations of the built-in documents and of the example.
 pub(crate) const PAGES: [Page; 11] = [

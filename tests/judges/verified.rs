@@ -1,10 +1,10 @@
 //! `certsweep verify` against openssl: a run revokes at `openssl ca`, and what `openssl ocsp` answers and a CRL on loopback says is seen,
 //! or is not, for the right reason.
 
-use crate::installed;
-use crate::mock::{Act, Mock, empty, naver_done};
-use crate::openssl::{Authority, KEYS, version};
-use crate::place::{Place, finish, plan, wait_until_it_says};
+use super::installed;
+use super::openssl::{Authority, KEYS, version};
+use crate::support::mock::{Act, Mock, empty, naver_done};
+use crate::support::place::{Place, finish, plan, wait_until_it_says};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -280,8 +280,8 @@ fn what_openssl_publishes_wrongly_is_taken_for_nothing() {
 }
 
 /// How many revocations are seen.
-pub(crate) const SEEN: usize = 12;
+const SEEN: usize = 12;
 /// How many of them are known by their serial numbers alone.
-pub(crate) const NUMBERED: usize = 6;
+const NUMBERED: usize = 6;
 /// How many certificates have wrong lists and answers, those beside them that have right ones among them.
-pub(crate) const WRONG: usize = 8;
+const WRONG: usize = 8;

@@ -1,7 +1,7 @@
 //! What look-ups tell about the simulator's state, read by the documents' own rules: never "done" before it was done.
 
-use crate::client::{Headers, send};
-use crate::options;
+use super::options;
+use crate::support::client::{Headers, send};
 use certsweep::provider::model::{ActionRules, Operation};
 use certsweep::provider::{Answer, HeaderFields, Provider, Standing, lookup};
 use certsweep::simulator::{KnownTarget, Simulator, start};
@@ -91,7 +91,7 @@ fn standings(
         let rule = &action.lookups[index];
         let operation = provider.operation(&rule.operation).unwrap();
         let answer = ask(simulator, provider, operation, &asked);
-        let page = lookup::page(operation, &answer, crate::Still.now()).unwrap();
+        let page = lookup::page(operation, &answer, super::Still.now()).unwrap();
         assert_eq!(lookup::next_page(rule, std::slice::from_ref(&page)), None);
         lookup::standing(rule, parameters, &[page]).0
     });
@@ -104,5 +104,5 @@ fn ask(simulator: &Simulator, provider: &Provider, operation: &Operation, parame
     let answer = send(&wire.method, &wire.url, &Headers::new(), body.as_deref()).unwrap();
     let empty = answer.body == "";
     let body = if empty { Vec::new() } else { answer.body.to_string().into_bytes() };
-    Answer { status: answer.status, headers: HeaderFields::default(), body }
+    Answer::new(answer.status, HeaderFields::default(), body)
 }

@@ -1,8 +1,8 @@
 //! Two readings of the vendors' descriptions check each other: what the signers sign, the simulator accepts, and its answers mean
 //! what the documents say.
 
-use crate::client::{Headers, send};
-use crate::{Still, options};
+use super::{Still, options};
+use crate::support::client::{Headers, send};
 use certsweep::provider::model::{AuthScheme, Operation, Sample, SignerKind};
 use certsweep::provider::{Answer, HeaderFields, Meaning, Provider, verdict};
 use certsweep::simulator::{Simulator, credential, start};
@@ -51,7 +51,7 @@ fn ask(
     let headers = wire.headers.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
     let answer = send(&wire.method, &wire.url, &headers, body.as_deref()).unwrap();
     let body = if answer.body == json!("") { Vec::new() } else { answer.body.to_string().into_bytes() };
-    let answer = Answer { status: answer.status, headers: HeaderFields::default(), body };
+    let answer = Answer::new(answer.status, HeaderFields::default(), body);
     verdict::read(operation, &answer, Still.now()).meaning
 }
 

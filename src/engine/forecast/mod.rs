@@ -1,24 +1,25 @@
 //! How long a plan will take: the same queue and the same pace as a run's, on a virtual clock. No second model, and no formula:
 //! what bounds an account is what it waited for longest.
+//!
+//! What would make a plan take less time is found the same way: each change is tried by foretelling the run anew. What does not really help
+//! is not said.
 
-mod help;
 #[cfg(test)]
 mod tests;
 
-pub use help::{Change, Help, Wishes, would_help};
-
-use super::pace::{Moment, Pace};
-use super::ready::{Ready, Turn};
+use super::pace::Pace;
 use super::safety::{self, Closed, Gate};
-use super::waits::{Waits, Why};
+use super::scheduler::{Decision, Scheduler};
+use super::sender::LimitOwner;
+use super::timing::{Moment, WaitTimes, WallTime};
 use super::waves::Waves;
 use crate::journal::Queue;
-use crate::plan::settings::{BetweenWaves, Schedule};
+use crate::plan::settings::{BetweenWaves, DailyWindow, Schedule};
 use crate::plan::{Account, Settings};
-use crate::run::Ordinal;
-use jiff::{SignedDuration, Timestamp};
+use crate::run::{Ordinal, WaitReason};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashSet};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::time::Duration;
 
 /// What a forecast assumes.
@@ -52,18 +53,18 @@ pub struct Forecast {
 pub struct AccountForecast {
     /// Its actions that are sent.
     pub actions: u64,
-    /// Requests: actions, look-ups and tokens.
+    /// Requests: actions, status queries and tokens.
     pub requests: u64,
     /// From the run's first request to this account's last answer.
     pub takes: Duration,
     /// What it waited for since the run's first request, and how long: the longest first.
-    pub waits: Vec<(Why, Duration)>,
+    pub waits: Vec<(WaitReason, Duration)>,
 }
 
 impl AccountForecast {
     /// What it waited for longest.
-    pub fn bottleneck(&self) -> Option<Why> {
-        self.waits.first().map(|(why, _)| *why)
+    pub fn bottleneck(&self) -> Option<&WaitReason> {
+        self.waits.first().map(|(reason, _)| reason)
     }
 }
 
@@ -71,27 +72,25 @@ impl AccountForecast {
 pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -> Forecast {
     let lanes = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
     let waves = Waves::new(&settings.safety.waves, queue);
-    let mut ready = Ready::new(lanes.collect(), settings.safety.canary).in_waves(waves);
+    let mut scheduler = Scheduler::new(lanes.collect(), settings.safety.canary).in_waves(waves);
     for (index, account) in settings.accounts.iter().enumerate() {
-        let shares = |first: &Account| {
-            let same = first.provider == account.provider && first.credentials == account.credentials;
-            same && !account.credentials.is_empty()
-        };
+        let owner = LimitOwner::of_account(account);
+        let shares = |first: &Account| owner.shares_limits_with(LimitOwner::of_account(first));
         if let Some(first) = settings.accounts[..index].iter().position(shares) {
-            ready.share(index, first);
+            scheduler.share_pace(index, first);
         }
         if account.concurrency_follows {
-            ready.follow(index, account.concurrency);
+            scheduler.follow_latency(index, account.concurrency);
         }
     }
     let mut actions = vec![0; settings.accounts.len()];
     for action in queue.iter().filter(|action| action.duplicate_of.is_none()) {
         let ahead = action.not_before.and_then(|at| Duration::try_from(at.duration_since(assumptions.start)).ok());
-        ready.add(action.ordinal, action.account, action.needs, ahead);
+        scheduler.add(action.ordinal, action.account, action.needs, ahead);
         actions[action.account] += 1;
     }
     let mut simulation = Simulation {
-        ready,
+        scheduler,
         assumptions,
         doors: Doors::new(&settings.schedule, settings.timeout, assumptions.start),
         now: Moment::ZERO,
@@ -104,32 +103,41 @@ pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -
         },
         wave_from: None,
         first: None,
-        waits: vec![Waits::default(); settings.accounts.len()],
+        waits: vec![WaitTimes::default(); settings.accounts.len()],
         accounts: actions
             .into_iter()
             .map(|actions| AccountForecast { actions, requests: 0, takes: Duration::ZERO, waits: Vec::new() })
             .collect(),
     };
     let ends = simulation.run();
-    simulation.told(ends)
+    let mut forecast = simulation.result(ends);
+    for (account, configured) in forecast.accounts.iter_mut().zip(&settings.accounts) {
+        for (reason, _) in &mut account.waits {
+            // What the plan says, not how many there were at the end.
+            if let WaitReason::Concurrency { slots } = reason {
+                *slots = configured.concurrency;
+            }
+        }
+    }
+    forecast
 }
 
 struct Simulation<'a> {
-    ready: Ready,
+    scheduler: Scheduler,
     assumptions: &'a Assumptions,
     doors: Doors<'a>,
     now: Moment,
     flying: BinaryHeap<Reverse<(Moment, Ordinal, usize, Flight)>>,
     /// Accounts that still need a token.
     tokens: Vec<bool>,
-    /// Canaries whose look-up is still to come, or under way.
+    /// Canaries whose status query is still to come, or under way.
     read_back: HashSet<Ordinal>,
     /// What lies between two waves. How long an answer takes that a person gives is not known, and counts as nothing.
     between_waves: Duration,
     /// When the next wave may go, where this one has ended.
     wave_from: Option<Moment>,
     first: Option<Moment>,
-    waits: Vec<Waits>,
+    waits: Vec<WaitTimes>,
     accounts: Vec<AccountForecast>,
 }
 
@@ -148,31 +156,31 @@ impl Simulation<'_> {
             let answer = self.flying.peek().map(|Reverse((ends, ..))| *ends);
             let open = self.doors.open(self.now);
             let next = match open {
-                Door::Open(_) if self.ready.waves().has_ended() => {
+                Door::Open(_) if self.scheduler.waves().has_ended() => {
                     let from = *self.wave_from.get_or_insert(self.now + self.between_waves);
                     if from <= self.now {
                         self.wave_from = None;
-                        self.ready.next_wave();
+                        self.scheduler.next_wave();
                         continue;
                     }
                     Some(answer.map_or(from, |answer| answer.min(from)))
                 }
-                Door::Open(closes) => match self.ready.next(self.now) {
-                    Turn::Start { ordinal, account } => {
+                Door::Open(closes) => match self.scheduler.next(self.now) {
+                    Decision::Start { ordinal, account } => {
                         self.start(ordinal, account);
                         continue;
                     }
-                    Turn::Wait(moment) => Some([answer, closes].into_iter().flatten().fold(moment, Moment::min)),
-                    Turn::WaitForAnswer => answer,
-                    Turn::Idle if answer.is_none() => return true,
-                    Turn::Idle => answer,
+                    Decision::Wait(moment) => Some([answer, closes].into_iter().flatten().fold(moment, Moment::min)),
+                    Decision::WaitForAnswer => answer,
+                    Decision::Idle if answer.is_none() => return true,
+                    Decision::Idle => answer,
                 },
                 Door::Closed(_) if answer.is_some() => answer,
                 // The last answer may have come while the window was closed.
-                Door::Closed(_) if self.ready.is_idle() => return true,
+                Door::Closed(_) if self.scheduler.is_idle() => return true,
                 Door::Closed(opens) => opens,
             };
-            self.note(matches!(open, Door::Closed(_)));
+            self.note(open);
             match next {
                 // Time goes on in any case: nothing may turn without it.
                 Some(next) => self.now = next.max(self.now + Duration::from_nanos(1)),
@@ -184,16 +192,16 @@ impl Simulation<'_> {
     fn start(&mut self, ordinal: Ordinal, account: usize) {
         if self.first.is_none() {
             self.first = Some(self.now);
-            self.waits = vec![Waits::default(); self.accounts.len()];
+            self.waits = vec![WaitTimes::default(); self.accounts.len()];
         }
         self.doors.used();
         self.accounts[account].requests += 1;
         let flight = if self.tokens[account] {
-            self.ready.pause(account, true);
-            self.ready.again(ordinal, account, None);
+            self.scheduler.pause(account, true);
+            self.scheduler.requeue(ordinal, account, None);
             Flight::Token
         } else {
-            if self.ready.is_canary(ordinal)
+            if self.scheduler.is_canary(ordinal)
                 && self.assumptions.read_back.contains(&ordinal)
                 && !self.read_back.remove(&ordinal)
             {
@@ -210,41 +218,44 @@ impl Simulation<'_> {
             self.flying.peek().copied().filter(|flight| flight.0.0 <= self.now)
         {
             self.flying.pop();
-            self.ready.stepped(account);
+            self.scheduler.step_ended(account);
             let sent = ends.saturating_sub(self.assumptions.latency);
-            self.ready.answered(account, sent, sent, ends);
-            self.ready.pace(account).answered(sent, ends);
+            self.scheduler.note_answer(account, sent, ends);
+            self.scheduler.pace(account).answered(sent, ends);
             self.accounts[account].takes = ends;
             match flight {
                 Flight::Token => {
                     self.tokens[account] = false;
-                    self.ready.pause(account, false);
+                    self.scheduler.pause(account, false);
                 }
-                Flight::Action if self.read_back.contains(&ordinal) => self.ready.again(ordinal, account, None),
-                Flight::Action => drop(self.ready.ended(ordinal, true)),
+                Flight::Action if self.read_back.contains(&ordinal) => self.scheduler.requeue(ordinal, account, None),
+                Flight::Action => drop(self.scheduler.action_ended(ordinal, true)),
             }
         }
     }
 
     /// Notes what each account waits for from now on.
-    fn note(&mut self, closed: bool) {
+    fn note(&mut self, door: Door) {
+        let wall = self.doors.wall;
         for (account, waits) in self.waits.iter_mut().enumerate() {
-            let why = match self.ready.why(account, self.now) {
-                why @ (Why::Done | Why::Answers | Why::Stopped) => why,
-                _ if closed => Why::Closed,
-                why => why,
+            let reason = match (self.scheduler.wait_reason(account, self.now, &wall), door) {
+                (reason @ (WaitReason::Done | WaitReason::Answers | WaitReason::Stopped), _) => reason,
+                (_, Door::Closed(until)) => {
+                    WaitReason::Closed { until: until.map_or(Timestamp::MAX, |at| wall.at(at)) }
+                }
+                (reason, Door::Open(_)) => reason,
             };
-            waits.turn_to(why, self.now);
+            waits.turn_to(reason, self.now);
         }
     }
 
-    fn told(mut self, ended: bool) -> Forecast {
+    fn result(mut self, ended: bool) -> Forecast {
         let first = self.first.unwrap_or_default();
         for (account, waits) in self.accounts.iter_mut().zip(&mut self.waits) {
             waits.count(self.now);
             account.takes = account.takes.saturating_sub(first);
             account.waits = waits.spent();
-            account.waits.retain(|(why, _)| *why != Why::Done);
+            account.waits.retain(|(reason, _)| *reason != WaitReason::Done);
         }
         let last = self.accounts.iter().map(|account| account.takes).max().unwrap_or_default();
         Forecast {
@@ -260,7 +271,7 @@ impl Simulation<'_> {
 struct Doors<'a> {
     schedule: &'a Schedule,
     margin: Duration,
-    start: Timestamp,
+    wall: WallTime,
     /// What holds until this moment (for ever without one).
     known: Option<(Door, Option<Moment>)>,
     windows: u64,
@@ -281,7 +292,15 @@ enum Door {
 
 impl<'a> Doors<'a> {
     fn new(schedule: &'a Schedule, margin: Duration, start: Timestamp) -> Self {
-        Self { schedule, margin, start, known: None, windows: 0, used: false, idle: 0 }
+        Self {
+            schedule,
+            margin,
+            wall: WallTime::new(Moment::ZERO, start),
+            known: None,
+            windows: 0,
+            used: false,
+            idle: 0,
+        }
     }
 
     fn open(&mut self, now: Moment) -> Door {
@@ -290,17 +309,17 @@ impl<'a> Doors<'a> {
         {
             return door;
         }
-        let at = self.instant(now);
+        let at = self.wall.at(now);
         let (door, until) = match safety::gate(self.schedule, None, at, self.margin) {
             Gate::Open(closes) => {
-                let closes = closes.map(|closes| self.moment(closes));
+                let closes = closes.map(|closes| self.wall.moment(closes));
                 (Door::Open(closes), closes)
             }
             Gate::Closed(Closed { until, .. }) => {
-                let opens = until.map(|opens| self.moment(opens));
+                let opens = until.map(|opens| self.wall.moment(opens));
                 self.used = false;
                 self.idle += 1;
-                let opens = opens.filter(|_| self.idle < MOST_IDLE);
+                let opens = opens.filter(|_| self.idle < MAX_IDLE);
                 (Door::Closed(opens), opens)
             }
         };
@@ -316,16 +335,202 @@ impl<'a> Doors<'a> {
         self.used = true;
         self.idle = 0;
     }
+}
 
-    fn instant(&self, moment: Moment) -> Timestamp {
-        let ahead = SignedDuration::try_from(moment).unwrap_or(SignedDuration::MAX);
-        self.start.checked_add(ahead).unwrap_or(Timestamp::MAX)
+/// What the plan's actions would let change.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// Certificate revokes of one order, by account: each of them with the order's first, which could revoke them all.
+    pub orders: HashMap<Ordinal, Ordinal>,
+    /// The time by which all must have ended, counted from the forecast's start.
+    pub deadline: Option<Duration>,
+}
+
+/// A change that helps.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Help {
+    /// The account.
+    pub account: usize,
+    /// The change.
+    pub change: Change,
+    /// How long the run takes then, from its beginning to the last answer.
+    pub takes: Duration,
+}
+
+/// What could be changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A second key, as an account of its own: twice the limits, twice the requests in flight.
+    SecondKey,
+    /// One revoke of an order instead of several of its certificates.
+    WholeOrders {
+        /// Revokes that would not be sent.
+        spared: u64,
+        /// Orders.
+        orders: u64,
+    },
+    /// So many requests in flight at once.
+    Concurrency(u32),
+    /// The schedule's window open for so long each day.
+    LongerWindow(Duration),
+}
+
+/// What would help a run that this was foretold of. Nothing where it is short and meets its deadline.
+pub fn would_help(
+    settings: &Settings,
+    queue: &Queue,
+    assumptions: &Assumptions,
+    wishes: &Wishes,
+    foretold: &Forecast,
+) -> Vec<Help> {
+    let missed = match (foretold.takes, wishes.deadline) {
+        (Some(takes), Some(deadline)) => takes > deadline,
+        (None, _) => true,
+        (_, None) => false,
+    };
+    let first = foretold.starts.unwrap_or_default();
+    let slow = |takes: Duration| takes >= WORTH_A_WORD || missed;
+    let mut tries = Tries { settings, queue, assumptions, foretold, helps: Vec::new() };
+    for (index, account) in foretold.accounts.iter().enumerate() {
+        // Only the accounts that the end waits for: the others may be as slow as they like.
+        let late = wishes.deadline.is_some_and(|deadline| first + account.takes > deadline);
+        let last = foretold.takes.is_none_or(|takes| (first + account.takes).mul_f64(CLOSE) >= takes);
+        if !slow(account.takes) || !(late || last) {
+            continue;
+        }
+        let worst = || account.waits.iter().take(TRIED).map(|(reason, _)| reason);
+        if worst().any(|reason| matches!(reason, WaitReason::Window { .. })) {
+            tries.second_key(index);
+        }
+        if worst().any(|reason| matches!(reason, WaitReason::Window { .. } | WaitReason::Concurrency { .. })) {
+            tries.whole_orders(index, &wishes.orders);
+        }
+        if worst().any(|reason| matches!(reason, WaitReason::Concurrency { .. })) {
+            tries.concurrency(index);
+        }
+        if worst().any(|reason| matches!(reason, WaitReason::Closed { .. })) {
+            tries.longer_window(index);
+        }
+    }
+    // The one that helps most comes first.
+    tries.helps.sort_by_key(|help| help.takes);
+    tries.helps
+}
+
+struct Tries<'a> {
+    settings: &'a Settings,
+    queue: &'a Queue,
+    assumptions: &'a Assumptions,
+    foretold: &'a Forecast,
+    helps: Vec<Help>,
+}
+
+impl Tries<'_> {
+    fn second_key(&mut self, account: usize) {
+        let mut settings = self.settings.clone();
+        let changed = &mut settings.accounts[account];
+        for window in &mut changed.windows {
+            window.count = window.count.saturating_mul(2);
+        }
+        changed.concurrency = changed.concurrency.saturating_mul(2);
+        self.attempt(account, Change::SecondKey, &settings, self.queue);
     }
 
-    fn moment(&self, at: Timestamp) -> Moment {
-        Duration::try_from(at.duration_since(self.start)).unwrap_or_default()
+    fn whole_orders(&mut self, account: usize, orders: &HashMap<Ordinal, Ordinal>) {
+        let spared: HashSet<Ordinal> = self
+            .queue
+            .iter()
+            .filter(|action| action.account == account && orders.contains_key(&action.ordinal))
+            .map(|action| action.ordinal)
+            .collect();
+        if spared.is_empty() {
+            return;
+        }
+        let firsts: HashSet<Ordinal> = spared.iter().filter_map(|ordinal| orders.get(ordinal).copied()).collect();
+        let mut left = self.queue.clone();
+        for (ordinal, needs) in self.queue.needing() {
+            let needs = needs.iter().map(|need| orders.get(need).copied().unwrap_or(*need));
+            // An order's revoke cannot wait for itself.
+            left.need(ordinal, needs.filter(|need| *need != ordinal).collect());
+        }
+        spared.iter().for_each(|ordinal| left.repeat(*ordinal, String::new()));
+        let change = Change::WholeOrders { spared: spared.len() as u64, orders: firsts.len() as u64 };
+        self.attempt(account, change, self.settings, &left);
+    }
+
+    fn concurrency(&mut self, account: usize) {
+        let slots = self.settings.accounts[account].concurrency.max(1);
+        self.doubled(account, |settings, times| {
+            let slots = slots.saturating_mul(times);
+            settings.accounts[account].concurrency = slots;
+            Some(Change::Concurrency(slots))
+        });
+    }
+
+    fn longer_window(&mut self, account: usize) {
+        // The schedule is the whole run's: one account says it for all.
+        if self.helps.iter().any(|help| matches!(help.change, Change::LongerWindow(_))) {
+            return;
+        }
+        self.doubled(account, |settings, times| {
+            let window = settings.schedule.window.as_mut()?;
+            let longer = length(window).saturating_mul(times);
+            let minutes = i64::try_from(longer.as_secs() / 60).ok().filter(|_| longer <= MAX_WINDOW)?;
+            window.to = window.from.wrapping_add(minutes.minutes());
+            Some(Change::LongerWindow(longer))
+        });
+    }
+
+    /// Says the smallest doubling after which another doubling helps no more.
+    fn doubled(&mut self, account: usize, change: impl Fn(&mut Settings, u32) -> Option<Change>) {
+        let mut best: Option<(Change, Duration)> = None;
+        for power in 1..=DOUBLINGS {
+            let mut settings = self.settings.clone();
+            let Some(change) = change(&mut settings, 1 << power) else { break };
+            let Some(takes) = forecast(&settings, self.queue, self.assumptions).takes else { break };
+            let before = best.as_ref().map(|(_, takes)| *takes).or(self.foretold.takes);
+            if before.is_some_and(|before| takes.mul_f64(HELPS) > before) {
+                break;
+            }
+            best = Some((change, takes));
+        }
+        if let Some((change, takes)) = best {
+            self.suggest(account, change, takes);
+        }
+    }
+
+    fn attempt(&mut self, account: usize, change: Change, settings: &Settings, queue: &Queue) {
+        if let Some(takes) = forecast(settings, queue, self.assumptions).takes {
+            self.suggest(account, change, takes);
+        }
+    }
+
+    fn suggest(&mut self, account: usize, change: Change, takes: Duration) {
+        if self.foretold.takes.is_none_or(|before| takes.mul_f64(HELPS) <= before) {
+            self.helps.push(Help { account, change, takes });
+        }
     }
 }
 
+/// How long a window is open.
+fn length(window: &DailyWindow) -> Duration {
+    let open = window.from.duration_until(window.to);
+    let open = if open.is_positive() { open } else { open + SignedDuration::from_hours(24) };
+    Duration::try_from(open).unwrap_or_default()
+}
+
+/// Shorter runs need no advice, where their deadline is met.
+const WORTH_A_WORD: Duration = Duration::from_secs(60);
+/// A change helps where so many times the new time is still no more than the old.
+const HELPS: f64 = 1.05;
+/// An account whose time times this reaches the whole is one that the end waits for.
+const CLOSE: f64 = 1.02;
+/// Of what an account waits for, so many are tried to be changed.
+const TRIED: usize = 2;
+/// How often a concurrency or a window is doubled.
+const DOUBLINGS: u32 = 5;
+/// A window is open for no longer: else there is none.
+const MAX_WINDOW: Duration = Duration::from_secs(23 * 3600);
+
 /// Windows that go by in a row with nothing sent: after ten years it never ends.
-const MOST_IDLE: u32 = 3660;
+const MAX_IDLE: u32 = 3660;

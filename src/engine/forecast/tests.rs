@@ -60,25 +60,36 @@ fn nights() -> Schedule {
     Schedule { start: None, window: Some(window) }
 }
 
+/// As far as the kind of what is waited for goes: its numbers and times are others' business.
+fn assert_waits_for(account: &AccountForecast, expected: &WaitReason, described: &str) {
+    let bottleneck = account.bottleneck();
+    assert!(bottleneck.is_some_and(|reason| reason.is_same_kind(expected)), "{described}: {bottleneck:?}");
+}
+
+fn full(window: &str) -> WaitReason {
+    WaitReason::Window { window: window.to_owned() }
+}
+
+const CLOSED: WaitReason = WaitReason::Closed { until: Timestamp::UNIX_EPOCH };
 const SOME_DAY: &str = "2026-11-30T16:00:00Z";
 
 #[test]
 fn what_was_waited_for_longest_is_the_bottleneck() {
     for (windows, concurrency, canary, actions, expected_ms, bound) in [
-        (vec![], 1, 0, 10, 2000, Why::Concurrency),
-        (vec![], 10, 0, 10, 200, Why::Answers),
-        (vec!["10/1s"], 10, 0, 20, 1400, Why::Window(window("10/1s"))),
-        (vec!["10/1s", "15/60s"], 10, 0, 20, 60_400, Why::Window(window("15/60s"))),
-        (vec!["10/1s", "15/3s"], 10, 0, 150, 9 * 3200 + 1200 + 200, Why::Window(window("15/3s"))),
-        (vec![], 10, 5, 10, 1200, Why::Canary),
-        (vec![], 2, 1, 10, 1200, Why::Concurrency),
+        (vec![], 1, 0, 10, 2000, WaitReason::Concurrency { slots: 1 }),
+        (vec![], 10, 0, 10, 200, WaitReason::Answers),
+        (vec!["10/1s"], 10, 0, 20, 1400, full("10/1s")),
+        (vec!["10/1s", "15/60s"], 10, 0, 20, 60_400, full("15/60s")),
+        (vec!["10/1s", "15/3s"], 10, 0, 150, 9 * 3200 + 1200 + 200, full("15/3s")),
+        (vec![], 10, 5, 10, 1200, WaitReason::Canary),
+        (vec![], 2, 1, 10, 1200, WaitReason::Concurrency { slots: 2 }),
     ] {
         let settings = settings(vec![account("a", &windows, concurrency)], canary);
         let forecast = forecast(&settings, &queue(actions), &assuming(&settings, SOME_DAY));
         let described = format!("{windows:?} {concurrency} {canary} {actions}");
         let takes = forecast.takes.unwrap().as_millis();
         assert!(takes.abs_diff(expected_ms) <= GUARDS, "{described}: {takes}");
-        assert_eq!(forecast.accounts[0].bottleneck(), Some(bound), "{described}");
+        assert_eq!(forecast.accounts[0].bottleneck(), Some(&bound), "{described}");
         assert_eq!((forecast.accounts[0].requests, forecast.windows), (actions, 0));
     }
 }
@@ -92,7 +103,7 @@ fn tokens_and_the_canaries_look_ups_are_requests() {
     let mut actions = queue(4);
     actions.push(1);
     let foretold = forecast(&settings, &actions, &assumptions);
-    // One for a token, two canaries with a look-up each, two more: the seventh waits for the third's answer, at 600 ms, to leave the window.
+    // One for a token, two canaries with a status query each, two more: the seventh waits for the third's answer, at 600 ms, to leave the window.
     let counts = foretold.accounts.iter().map(|account| (account.actions, account.requests)).collect::<Vec<_>>();
     assert_eq!(counts, [(4, 7), (1, 1)]);
     assert!(foretold.takes.unwrap().as_millis().abs_diff(1800) <= GUARDS);
@@ -111,8 +122,8 @@ fn needs_hold_over_accounts_and_not_before_holds_alone() {
     let foretold = forecast(&settings, &actions, &assuming(&settings, SOME_DAY));
     let takes = foretold.accounts.iter().map(|account| account.takes.as_millis()).collect::<Vec<_>>();
     assert_eq!(takes, [600, 60_200]);
-    assert_eq!(foretold.accounts[0].bottleneck(), Some(Why::Answers));
-    assert_eq!(foretold.accounts[1].bottleneck(), Some(Why::Others));
+    assert_waits_for(&foretold.accounts[0], &WaitReason::Answers, "a");
+    assert_waits_for(&foretold.accounts[1], &WaitReason::Others, "b");
 }
 
 #[test]
@@ -127,8 +138,9 @@ fn waves_go_one_after_the_other_with_their_pause() {
         }
         let foretold = forecast(&settings, &queue, &assuming(&settings, SOME_DAY));
         assert_eq!(foretold.takes.unwrap().as_millis(), expected_ms, "{between:?}");
-        let bound = if expected_ms > 1000 { Why::Wave } else { Why::Answers };
-        assert_eq!(foretold.accounts[0].bottleneck(), Some(bound));
+        let wave = WaitReason::Wave { number: 3, of: 3 };
+        let bound = if expected_ms > 1000 { wave } else { WaitReason::Answers };
+        assert_waits_for(&foretold.accounts[0], &bound, &format!("{between:?}"));
     }
 }
 
@@ -137,17 +149,20 @@ fn several_windows_of_the_schedule_are_walked_through() {
     let mut settings = settings(vec![account("a", &["10/10s"], 10)], 0);
     settings.schedule = nights();
     // 01:00 in Seoul is 16:00 UTC: the day before begins half a day early.
-    let at = |start: &str, actions| {
+    let seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
+    for (start, actions, starts, takes, windows, bound) in [
+        // In a minute and a half nine times ten go out.
+        ("2026-11-30T04:00:00Z", 90, 43_200, 43_200 + 81, 1, full("10/10s")),
+        ("2026-11-30T16:00:00Z", 91, 0, 86_400, 2, CLOSED),
+        ("2026-11-30T16:00:00Z", 200, 0, 7 * 86_400 + 10, 3, CLOSED),
+        ("2026-11-30T16:01:31Z", 10, 86_400 - 91, 86_400 - 91, 1, WaitReason::Answers),
+    ] {
         let foretold = forecast(&settings, &queue(actions), &assuming(&settings, start));
-        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
-        (seconds(foretold.starts), seconds(foretold.takes), foretold.windows, foretold.accounts[0].bottleneck())
-    };
-    let rate = Some(Why::Window(window("10/10s")));
-    // In a minute and a half nine times ten go out.
-    assert_eq!(at("2026-11-30T04:00:00Z", 90), (Some(43_200), Some(43_200 + 81), 1, rate));
-    assert_eq!(at("2026-11-30T16:00:00Z", 91), (Some(0), Some(86_400), 2, Some(Why::Closed)));
-    assert_eq!(at("2026-11-30T16:00:00Z", 200), (Some(0), Some(7 * 86_400 + 10), 3, Some(Why::Closed)));
-    assert_eq!(at("2026-11-30T16:01:31Z", 10), (Some(86_400 - 91), Some(86_400 - 91), 1, Some(Why::Answers)));
+        let described = format!("{start} {actions}");
+        let found = (seconds(foretold.starts), seconds(foretold.takes), foretold.windows);
+        assert_eq!(found, (Some(starts), Some(takes), windows), "{described}");
+        assert_waits_for(&foretold.accounts[0], &bound, &described);
+    }
 }
 
 #[test]

@@ -6,13 +6,20 @@
 //! request is refused too although a window has emptied, that one is not. From then on a cap bounds the window. After some quiet
 //! windows the cap is raised by a little, and by more each time that goes well; a refusal puts it back, and the next try waits
 //! twice as long. Requests that are refused together are one event.
+//!
+//! Where the real limit is only measured, requests go out one after another and not in bursts, so that a refusal strikes few of them:
+//! [`Spacing`], by governor.
 
-use super::cap::{Cap, LITTLE_LESS, NOTABLY};
-use super::spacing::Spacing;
-use super::windows::insert;
-use super::{Allowed, Full, Moment};
+use super::windows::{Full, insert};
+use crate::engine::timing::Moment;
 use crate::provider::model::Window;
+use governor::clock::{Clock, FakeRelativeClock};
+use governor::middleware::NoOpMiddleware;
+use governor::nanos::Nanos;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 /// What was learnt of one account's real limits.
@@ -30,7 +37,7 @@ pub(super) struct Adaptive {
     /// When the newest of those went out that were answered.
     latest: Moment,
     latency: Duration,
-    event: Option<Event>,
+    event: Option<RefusalBurst>,
     /// Refusals in a row, each of them an event, with nothing admitted in between.
     in_a_row: u32,
     /// Events that no window explained, since the last that one did.
@@ -42,9 +49,18 @@ pub(super) struct Adaptive {
     noted: (Vec<Window>, Moment),
 }
 
+/// What the shortest window allows, whether declared or learnt.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Allowed {
+    /// Requests a second.
+    pub per_second: f64,
+    /// Requests in one window.
+    pub count: u32,
+}
+
 /// Refusals that belong together: of requests that were all in flight when the first came.
 #[derive(Debug)]
-struct Event {
+struct RefusalBurst {
     /// Requests that were in flight at the first refusal and are not yet answered.
     open: usize,
     /// Whether it is to be measured, once they are, and until when nothing is sent for that.
@@ -124,11 +140,6 @@ impl Adaptive {
     /// What was learnt, as windows of whole requests.
     pub(super) fn learnt(&self) -> Vec<Window> {
         self.caps.iter().filter_map(Cap::bound_by).map(|(count, length)| Window { count, length }).collect()
-    }
-
-    /// Whether a refusal has taught anything that still holds.
-    pub(super) fn has_learnt(&self) -> bool {
-        self.caps.iter().any(|cap| cap.count.is_some())
     }
 
     /// What the shortest window allows.
@@ -225,12 +236,12 @@ impl Adaptive {
             self.space(now);
         } else if let Some(index) = culprit {
             if self.caps[index].count.is_none() {
-                measures = Some(now.saturating_add(self.latency * 4).saturating_add(LEAST_HOLD));
+                measures = Some(now.saturating_add(self.latency * 4).saturating_add(MIN_HOLD));
             } else {
                 self.lower(index, now);
             }
         }
-        self.event = Some(Event { open: self.flying, measures });
+        self.event = Some(RefusalBurst { open: self.flying, measures });
         self.close(now);
         let explained = told.is_some() || culprit.is_some();
         self.unexplained = if explained { 0 } else { self.unexplained + u32::from(self.in_a_row == 1) };
@@ -272,7 +283,7 @@ impl Adaptive {
             // What was refused may count as well, so the window is as full as it was tried to be.
             let tried = f64::from(held(&self.taken, self.latest, cap.length));
             let most = cap.former_limit().unwrap_or(f64::MAX).min(f64::from(cap.most));
-            let enough = cap.declared.map_or(1.0, |declared| (f64::from(declared) * LEAST_SHARE).max(1.0));
+            let enough = cap.declared.map_or(1.0, |declared| (f64::from(declared) * MIN_SHARE).max(1.0));
             // A longer window that never refused is suspected only when the shorter ones have emptied in vain, or when it holds
             // the same at each refusal.
             let unsuspected = self.in_a_row < SUSPICIOUS && !cap.returns();
@@ -323,7 +334,7 @@ impl Adaptive {
         let lasted = now.saturating_sub(since);
         if admitted > 1 && !lasted.is_zero() {
             let pace = f64::from(admitted) / lasted.as_secs_f64();
-            let length = lasted.min(LONGEST_LEARNT);
+            let length = lasted.min(MAX_LEARNT);
             let count = (pace * length.as_secs_f64()).round().max(1.0) as u32;
             if pace < self.caps.iter().filter_map(Cap::pace).fold(f64::INFINITY, f64::min) * NOTABLY {
                 self.caps.retain(|cap| cap.declared.is_some());
@@ -355,7 +366,7 @@ impl Adaptive {
     }
 
     fn space(&mut self, now: Moment) {
-        let short = |cap: &&Cap| cap.length <= LONGEST_SPACED || cap.declared.is_none();
+        let short = |cap: &&Cap| cap.length <= MAX_SPACED || cap.declared.is_none();
         let paces = self.caps.iter().filter(short).filter_map(|cap| Some(cap.count? / cap.length.as_secs_f64()));
         let slowest = paces.fold(f64::INFINITY, f64::min);
         self.spacing = slowest.is_finite().then(|| Spacing::new(slowest * SPACED_FASTER, now));
@@ -363,14 +374,14 @@ impl Adaptive {
 
     fn backoff(&self, doublings: u32) -> Duration {
         let shortest = self.caps.iter().map(|cap| cap.length).min().unwrap_or(FIRST_HOLD);
-        let unit = (shortest / 2).clamp(LEAST_HOLD, FIRST_HOLD / 2);
-        unit.saturating_mul(1 << doublings.min(20)).min(LONGEST_OWN_HOLD)
+        let unit = (shortest / 2).clamp(MIN_HOLD, FIRST_HOLD / 2);
+        unit.saturating_mul(1 << doublings.min(20)).min(MAX_OWN_HOLD)
     }
 
     fn forget(&mut self, now: Moment) {
         let longest = self.caps.iter().map(Cap::reaches).max().unwrap_or_default().max(FIRST_HOLD) + self.latency;
         for log in [&mut self.taken, &mut self.admitted] {
-            while log.front().is_some_and(|at| at.saturating_add(longest) < now) || log.len() > MOST_KEPT {
+            while log.front().is_some_and(|at| at.saturating_add(longest) < now) || log.len() > MAX_KEPT {
                 log.pop_front();
             }
         }
@@ -389,19 +400,240 @@ fn held(moments: &VecDeque<Moment>, end: Moment, length: Duration) -> u32 {
 /// A window that holds this share of what it ever held may be the full one.
 const NEARLY: f64 = 0.8;
 /// A provider that admits a smaller share of a declared window than this refuses for some other reason.
-const LEAST_SHARE: f64 = 0.03;
+const MIN_SHARE: f64 = 0.03;
 /// Refusals in a row from which on longer windows are suspected.
 const SUSPICIOUS: u32 = 3;
 /// Refusals in a row that no window explains.
 const UNEXPLAINED: u32 = 4;
-const LONGEST_LEARNT: Duration = Duration::from_secs(600);
+const MAX_LEARNT: Duration = Duration::from_secs(600);
 /// Longer windows may be used up in bursts, as long as the shorter ones allow it.
-const LONGEST_SPACED: Duration = Duration::from_secs(10);
+const MAX_SPACED: Duration = Duration::from_secs(10);
 /// Spacing smooths, and leaves it to the cap to bound.
 const SPACED_FASTER: f64 = 1.1;
 /// Hold-back after refusals in a row without a word about time; doubles with each.
 const FIRST_HOLD: Duration = Duration::from_secs(5);
-const LEAST_HOLD: Duration = Duration::from_millis(50);
-const LONGEST_OWN_HOLD: Duration = Duration::from_secs(640);
+const MIN_HOLD: Duration = Duration::from_millis(50);
+const MAX_OWN_HOLD: Duration = Duration::from_secs(640);
 /// Moments that are kept, whatever the windows are.
-const MOST_KEPT: usize = 1_000_000;
+const MAX_KEPT: usize = 1_000_000;
+
+/// The bound of one window.
+#[derive(Debug, Clone)]
+struct Cap {
+    length: Duration,
+    /// The declared count; `None` for a window that was learnt as a whole.
+    declared: Option<u32>,
+    /// The count that is allowed for now; `None` where nothing was learnt.
+    count: Option<f64>,
+    /// The count that was known to hold before the present try of a higher one.
+    base: f64,
+    /// The share by which the next try goes higher.
+    step: f64,
+    /// Quiet windows before the next try.
+    patience: u32,
+    since: Moment,
+    admitted: u32,
+    /// Whether it kept a request back since then: a cap that does not bind proves nothing.
+    bound: bool,
+    /// The most that the provider admitted in one window.
+    most: u32,
+    /// The cap before the last event lowered it, for where that proves wrong.
+    before: Option<Option<f64>>,
+    /// What it held at the last refusal, and how often in a row it held about the same then: while nothing was learnt of it.
+    refused_at: (u32, u32),
+}
+
+impl Cap {
+    fn new(length: Duration, declared: Option<u32>) -> Self {
+        Self {
+            length,
+            declared,
+            count: None,
+            base: 0.0,
+            step: FIRST_STEP,
+            patience: FIRST_PATIENCE,
+            since: Moment::ZERO,
+            admitted: 0,
+            bound: false,
+            most: 0,
+            before: None,
+            refused_at: (0, 0),
+        }
+    }
+
+    /// What was learnt, under another declared count.
+    fn under(self, declared: Option<u32>) -> Self {
+        Self { declared, before: None, ..self }
+    }
+
+    /// The count that holds, whether learnt or declared.
+    fn limit(&self) -> Option<f64> {
+        self.count.or(self.declared.map(f64::from))
+    }
+
+    /// As [`Cap::limit`], before the refusals in a row that are under way.
+    fn former_limit(&self) -> Option<f64> {
+        self.before.unwrap_or(self.count).or(self.declared.map(f64::from))
+    }
+
+    /// [`Cap::limit`] in requests a second.
+    fn pace(&self) -> Option<f64> {
+        Some(self.limit()? / self.length.as_secs_f64())
+    }
+
+    /// The learnt bound in whole requests. What a fraction takes away of a request, a longer time gives back.
+    fn bound_by(&self) -> Option<(u32, Duration)> {
+        let count = self.count?;
+        let whole = count.ceil().max(1.0);
+        Some((whole as u32, self.length.mul_f64(whole / count.max(MIN_COUNT))))
+    }
+
+    /// What is known to hold, in whole requests: without the present try, and in the window's own length.
+    fn known(&self) -> Option<Window> {
+        let count = self.count?.min(self.base);
+        let short = Window { count: count.max(1.0) as u32, length: self.length };
+        // Less than one: a longer time for one.
+        let long = Window { count: 1, length: self.length.div_f64(count.clamp(MIN_COUNT, 1.0)) };
+        Some(if count >= 1.0 { short } else { long })
+    }
+
+    fn reaches(&self) -> Duration {
+        self.bound_by().map_or(self.length, |(_, length)| length.max(self.length))
+    }
+
+    fn held_at_refusal(&mut self, held: u32) {
+        let (last, times) = self.refused_at;
+        let same = f64::from(held.abs_diff(last)) <= f64::from(held) * ABOUT;
+        let most = f64::from(held) >= f64::from(self.most) * NOTABLY;
+        self.refused_at = (held, if same && most { times + 1 } else { 0 });
+    }
+
+    /// Whether refusals come each time when it holds about the same.
+    fn returns(&self) -> bool {
+        self.count.is_none() && self.refused_at.1 >= 2
+    }
+
+    fn set(&mut self, count: Option<f64>, now: Moment) {
+        self.refused_at = (0, 0);
+        self.count = count;
+        self.base = count.unwrap_or_default();
+        self.again(now);
+    }
+
+    /// The provider told the count. Where it was tried to do better, the next try waits longer.
+    fn told(&mut self, count: u32, now: Moment) {
+        if self.count.is_some() {
+            self.patience = (self.patience * 2).min(MAX_PATIENCE);
+            self.step = FIRST_STEP;
+        }
+        let lower = self.declared.is_none_or(|declared| count < declared);
+        self.set(lower.then_some(f64::from(count)), now);
+    }
+
+    fn again(&mut self, now: Moment) {
+        (self.since, self.admitted, self.bound) = (now, 0, false);
+    }
+
+    /// This window was full; at most `upper` requests were counted in it.
+    fn refused(&mut self, upper: f64, now: Moment) {
+        self.before.get_or_insert(self.count);
+        // A limit that was lowered shows in what is admitted now.
+        let lowered = upper >= 1.0 && upper < self.limit().unwrap_or_default().max(f64::from(self.most)) * LOWERED;
+        if lowered {
+            self.most = self.most.min(upper as u32);
+        }
+        let most = f64::from(self.most.max(1));
+        match self.count {
+            // The first measure.
+            None => {
+                let count = self.declared.map_or(most, |declared| most.min(f64::from(declared) * LITTLE_LESS));
+                self.set(Some(count.max(1.0)), now);
+            }
+            Some(count) if count > self.base && !lowered => {
+                self.count = Some(self.base);
+                self.step = FIRST_STEP;
+                self.patience = (self.patience * 2).min(MAX_PATIENCE);
+                self.again(now);
+            }
+            // It held before: chance on the way, which costs a little.
+            Some(count) => {
+                let less = count * LITTLE_LESS;
+                let count = if lowered { upper.min(less) } else { less.max(most * LOWERED).min(count) };
+                self.set(Some(count.max(MIN_COUNT)), now);
+            }
+        }
+    }
+
+    /// After enough quiet time: a little more.
+    fn try_more(&mut self, now: Moment, latency: Duration) -> bool {
+        let Some(count) = self.count else { return false };
+        let trying = count > self.base;
+        let (windows, least) = if trying { (1, count.ceil() as u32) } else { (self.patience, MIN_QUIET) };
+        let quiet = now.saturating_sub(self.since) >= self.length.saturating_mul(windows).saturating_add(latency);
+        if !quiet || !self.bound || self.admitted < least {
+            return false;
+        }
+        if trying {
+            self.base = count;
+            self.step = (self.step * 2.0).min(MAX_STEP);
+        }
+        let more = (count * (1.0 + self.step)).max(count.floor() + 1.0);
+        self.again(now);
+        self.count = match self.declared.map(f64::from) {
+            Some(declared) if count >= declared => None,
+            Some(declared) => Some(more.min(declared)),
+            None => Some(more),
+        };
+        true
+    }
+}
+
+/// What a refusal by chance takes away.
+const LITTLE_LESS: f64 = 0.96;
+/// Chance takes no more away than down to this share; if fewer are admitted, the limit was lowered.
+const LOWERED: f64 = 0.7;
+const MIN_COUNT: f64 = 0.01;
+const FIRST_STEP: f64 = 0.03;
+const MAX_STEP: f64 = 0.5;
+const FIRST_PATIENCE: u32 = 4;
+const MAX_PATIENCE: u32 = 64;
+/// Requests between two tries, at least: a try may cost one of them.
+const MIN_QUIET: u32 = 60;
+/// About the same.
+const ABOUT: f64 = 0.1;
+/// A pace that is lower than this share of another is notably lower.
+const NOTABLY: f64 = 0.9;
+
+/// Requests at even distances.
+#[derive(Debug)]
+struct Spacing {
+    limiter: RateLimiter<NotKeyed, InMemoryState, FakeRelativeClock, NoOpMiddleware<Nanos>>,
+    clock: FakeRelativeClock,
+    at: Moment,
+}
+
+impl Spacing {
+    /// So many requests a second.
+    fn new(per_second: f64, now: Moment) -> Self {
+        let clock = FakeRelativeClock::default();
+        let period = Duration::from_secs_f64(1.0 / per_second.clamp(SLOWEST, FASTEST));
+        // Timers wake late by a millisecond or two: what was missed meanwhile may follow at once.
+        let burst = NonZeroU32::MIN.saturating_add((per_second.min(FASTEST) * LATE.as_secs_f64()).ceil() as u32);
+        // A period above zero makes a quota; the fallback of one a second is never reached.
+        let quota = Quota::with_period(period).unwrap_or(Quota::per_second(NonZeroU32::MIN)).allow_burst(burst);
+        Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, at: now }
+    }
+
+    /// Takes a place, or tells when there is one.
+    fn take(&mut self, now: Moment) -> Result<(), Moment> {
+        self.clock.advance(now.saturating_sub(self.at));
+        self.at = self.at.max(now);
+        self.limiter.check().map_err(|not_until| now + not_until.wait_time_from(self.clock.now()).max(MIN_WAIT))
+    }
+}
+
+const SLOWEST: f64 = 0.001;
+const FASTEST: f64 = 1_000_000.0;
+const LATE: Duration = Duration::from_millis(2);
+/// So that whoever waits comes on.
+const MIN_WAIT: Duration = Duration::from_micros(1);

@@ -4,20 +4,19 @@
 //! A state machine on a given `now`; never sleeps, never reads a clock.
 
 mod adaptive;
-mod cap;
-mod spacing;
 #[cfg(test)]
 mod tests;
 mod windows;
 
-use super::waits::Why;
+pub use adaptive::Allowed;
+pub use windows::Full;
+
+use super::timing::{Moment, WallTime};
 use crate::provider::model::Window;
+use crate::run::WaitReason;
 use adaptive::Adaptive;
 use std::time::Duration;
 use windows::Windows;
-
-/// Time since an arbitrary start that never jumps.
-pub type Moment = Duration;
 
 /// The pace of one provider, as far as one credential goes.
 #[derive(Debug)]
@@ -25,41 +24,8 @@ pub struct Pace {
     windows: Windows,
     adaptive: Adaptive,
     held_until: Moment,
-    /// How long before its sending a request may take its place, since it is written down in between.
-    lead: Duration,
-    /// When the request may be sent that took its place last.
-    goes_at: Moment,
-    /// What kept the last request from being sent.
-    limit: Option<Limit>,
-}
-
-/// Why nothing may be sent now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Full {
-    /// Until this moment.
-    Until(Moment),
-    /// Until an answer comes.
-    UntilAnswer,
-}
-
-/// What the shortest window allows, whether declared or learnt.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Allowed {
-    /// Requests a second.
-    pub per_second: f64,
-    /// Requests in one window.
-    pub count: u32,
-}
-
-/// What keeps a pace from sending.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// A full window.
-    Window(Window),
-    /// A slower pace than the windows allow, learnt from refusals.
-    Learnt,
-    /// The provider is held back until this moment.
-    Held(Moment),
+    /// Whether a full window kept the last request from being sent.
+    window_was_full: bool,
 }
 
 impl Pace {
@@ -69,9 +35,7 @@ impl Pace {
             windows: Windows::new(windows),
             adaptive: Adaptive::new(windows),
             held_until: Moment::ZERO,
-            lead: Duration::ZERO,
-            goes_at: Moment::ZERO,
-            limit: None,
+            window_was_full: false,
         }
     }
 
@@ -79,24 +43,6 @@ impl Pace {
     pub fn set_windows(&mut self, windows: &[Window]) {
         self.windows.set(windows);
         self.adaptive.set(windows);
-    }
-
-    /// How long it took to write down a request before it was sent. From now on places are taken so much earlier than they are
-    /// free: [`Pace::goes_at`] tells when the request may go out.
-    pub fn written_down(&mut self, took: Duration) {
-        let shortest = self.windows.all().iter().map(|window| window.length).min();
-        let took = took.min(LONGEST_LEAD).min(shortest.map_or(LONGEST_LEAD, |shortest| shortest / SHORTEST_TO_LEAD));
-        self.lead = (self.lead * 7 + took) / 8;
-    }
-
-    /// How long it takes to write down a request before it is sent, lately.
-    pub const fn lead(&self) -> Duration {
-        self.lead
-    }
-
-    /// When the request may be sent that took its place last: at once, or a moment later.
-    pub const fn goes_at(&self) -> Moment {
-        self.goes_at
     }
 
     /// Counts requests of an earlier process, each by how long ago it was answered at the latest; in any order.
@@ -115,42 +61,27 @@ impl Pace {
     /// # Errors
     /// [`Full`] where nothing may be sent now.
     pub fn take(&mut self, now: Moment) -> Result<(), Full> {
-        let (limit, full) = self.look(now);
-        self.limit = limit;
-        self.goes_at = match full {
-            // Exact for whatever is sent at that moment or later; what is learnt goes by the moments themselves.
-            Some(Full::Until(opens)) if matches!(limit, Some(Limit::Window(_))) && !self.adaptive.has_learnt() => {
-                let from = opens.saturating_sub(self.lead);
-                if from > now {
-                    return Err(Full::Until(from));
-                }
-                opens
-            }
-            Some(full) => return Err(full),
-            None => now,
-        };
-        self.windows.taken(now);
-        self.adaptive.taken(self.goes_at);
-        Ok(())
-    }
-
-    fn look(&mut self, now: Moment) -> (Option<Limit>, Option<Full>) {
         if now < self.held_until {
-            return (Some(Limit::Held(self.held_until)), Some(Full::Until(self.held_until)));
+            self.window_was_full = false;
+            return Err(Full::Until(self.held_until));
         }
-        let exact = self.windows.room(now).err();
+        let exact = self.windows.room(now).err().map(|(_, full)| full);
         // Asked even when a window is full already: only a learnt pace that really binds may be put to the test.
         let learnt = self.adaptive.room(now, exact.is_some()).err();
-        match (exact, learnt) {
-            (None, None) => (None, None),
-            (Some((window, full)), None) => (Some(Limit::Window(window)), Some(full)),
-            (None, Some(full)) => (Some(Limit::Learnt), Some(full)),
-            (Some((window, Full::Until(one))), Some(Full::Until(other))) if one >= other => {
-                (Some(Limit::Window(window)), Some(Full::Until(one)))
-            }
-            (Some((window, Full::UntilAnswer)), Some(_)) => (Some(Limit::Window(window)), Some(Full::UntilAnswer)),
-            (Some(_), Some(full)) => (Some(Limit::Learnt), Some(full)),
+        let full = match (exact, learnt) {
+            (None, learnt) => learnt,
+            (Some(Full::Until(one)), Some(Full::Until(other))) => Some(Full::Until(one.max(other))),
+            (Some(full), None) => Some(full),
+            (Some(_), Some(_)) => Some(Full::UntilAnswer),
+        };
+        // Where both keep it back, it is the one that does so longer.
+        self.window_was_full = exact.is_some() && exact == full;
+        if let Some(full) = full {
+            return Err(full);
         }
+        self.windows.taken(now);
+        self.adaptive.taken(now);
+        Ok(())
     }
 
     /// The request of a taken place, which went out at `sent`, was answered, or given up. Where an answer came, [`Pace::quiet`] or
@@ -178,7 +109,7 @@ impl Pace {
         // A provider that asks for no wait has not said when there is room.
         // And a told limit's own length is no wait: its window keeps requests back as long as it must.
         let other = |wait: &Duration| !wait.is_zero() && told.is_none_or(|told| told.length != *wait);
-        let asked = retry_after.filter(other).map(|wait| wait.min(LONGEST_HOLD));
+        let asked = retry_after.filter(other).map(|wait| wait.min(MAX_HOLD));
         let hold = asked.unwrap_or(own);
         self.held_until = self.held_until.max(now.saturating_add(hold));
         self.held_until
@@ -194,9 +125,9 @@ impl Pace {
         (self.held_until > now).then_some(self.held_until)
     }
 
-    /// What kept the last request that was to be sent from going out; `None` where it went.
-    pub const fn limit(&self) -> Option<Limit> {
-        self.limit
+    /// Whether it was a full window that kept the last request from being sent.
+    pub const fn window_was_full(&self) -> bool {
+        self.window_was_full
     }
 
     /// What was learnt from refusals, as windows that hold beside the declared ones; none where nothing was.
@@ -210,13 +141,16 @@ impl Pace {
         paces.map(|window| f64::from(window.count) / window.length.as_secs_f64()).reduce(f64::min)
     }
 
-    /// What fills the pace now, where nothing may be sent; takes no place.
-    pub fn full(&self, now: Moment) -> Option<Why> {
+    /// Why nothing may be sent now, where nothing may; takes no place.
+    pub fn wait_reason(&self, now: Moment, wall: &WallTime) -> Option<WaitReason> {
         if now < self.held_until {
-            return Some(Why::HeldBack);
+            return Some(WaitReason::HeldBack { until: wall.at(self.held_until) });
         }
-        let full = self.windows.room(now).err().map(|(window, _)| Why::Window(window));
-        full.or_else(|| self.adaptive.has_learnt().then_some(Why::Learnt))
+        if let Err((window, _)) = self.windows.room(now) {
+            return Some(WaitReason::Window { window: window.to_string() });
+        }
+        let per_1000_s = |per_second: f64| (per_second * 1000.0) as u64;
+        self.learnt().map(|per_second| WaitReason::Learnt { per_1000_s: per_1000_s(per_second) })
     }
 
     /// What was learnt, where it is notably other than what this last told; at most once in the longest learnt window.
@@ -241,8 +175,4 @@ impl Pace {
 }
 
 /// Longest hold-back, whatever a provider says.
-const LONGEST_HOLD: Duration = Duration::from_secs(3600);
-/// A disk that is slower than this costs places.
-const LONGEST_LEAD: Duration = Duration::from_millis(20);
-/// The lead is no more than this part of the shortest window.
-const SHORTEST_TO_LEAD: u32 = 50;
+const MAX_HOLD: Duration = Duration::from_secs(3600);

@@ -6,10 +6,19 @@
 //! therefore take T and one latency, not T: of N/T the share T / (T + latency) is used (0.98 for 100/5s at 100 ms, 0.997 for
 //! 1000/180s at 500 ms), and all of that is, since the log knows each place that becomes free.
 
-use super::{Full, Moment};
+use crate::engine::timing::Moment;
 use crate::provider::model::Window;
 use std::collections::VecDeque;
 use std::time::Duration;
+
+/// Why nothing may be sent now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// Until this moment.
+    Until(Moment),
+    /// Until an answer comes.
+    UntilAnswer,
+}
 
 /// Windows, and the requests that may still be counted in them.
 #[derive(Debug)]
@@ -108,8 +117,8 @@ pub(super) fn insert(log: &mut VecDeque<Moment>, at: Moment) {
 
 /// Clocks of two machines do not run at quite the same speed: 100 ppm is much for a quartz.
 fn guard(length: Duration) -> Duration {
-    (length / 10_000).max(LEAST_GUARD)
+    (length / 10_000).max(MIN_GUARD)
 }
 
 /// Timers and network cards round.
-const LEAST_GUARD: Duration = Duration::from_millis(1);
+const MIN_GUARD: Duration = Duration::from_millis(1);

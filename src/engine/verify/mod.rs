@@ -2,73 +2,35 @@
 //! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before it is told. Of a million cases
 //! it holds little: actions and certificates are read again when they are needed.
 
+mod cases;
 pub mod rounds;
 mod signed;
-mod state;
+mod state_calls;
 
+pub use cases::{Case, Known, Places, Read};
 pub use rounds::{NOBODY, Said, Sight};
-pub use state::has_state_call;
+pub use state_calls::has_state_call;
 
-use super::attempt::{JournalFailed, append};
 use super::pace::Pace;
 use super::sender::Sender;
 use super::sent::{Present, Sent};
 use super::start::by_account;
+use super::step::{JournalFailed, append};
 use crate::journal::{Journal, JournalError, Reader, Record};
-use crate::pki::{CertId, Certificate};
 use crate::plan::Settings;
-use crate::run::{Ordinal, Witness, Witnesses};
+use crate::run::Witness;
 use crate::time::Clock;
 use crate::wire::{Transport, World};
-use jiff::Timestamp;
+use cases::{SourceReport, SourceReports};
 use rounds::{After, Rounds};
 use signed::Published;
-use state::Account;
-use std::cell::{OnceCell, RefCell};
+use state_calls::QueriedAccount;
+use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinSet;
-
-/// An action whose effect is to be seen.
-#[derive(Debug)]
-pub struct Case {
-    /// The action.
-    pub ordinal: Ordinal,
-    /// Its account's index.
-    pub account: usize,
-    /// The certificate, where it is known.
-    pub certificate: Option<Known>,
-    /// Who is asked.
-    pub witnesses: Witnesses,
-    /// What stands in the way of asking others.
-    pub note: Option<Rc<str>>,
-}
-
-/// A certificate that can be asked about.
-#[derive(Debug)]
-pub struct Known {
-    /// Which it is; empty until its issuer is found where it says.
-    pub id: OnceCell<CertId>,
-    /// Where to ask.
-    pub places: Rc<Places>,
-}
-
-/// Where a CA publishes what it says of a certificate. Many certificates have the same.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Places {
-    /// Its lists.
-    pub crl: Arc<[String]>,
-    /// Its responder.
-    pub ocsp: Option<String>,
-    /// Its own certificate.
-    pub issuers: Vec<String>,
-}
-
-/// Reads the certificate of an action whose issuer is still to be found.
-pub type Read = Rc<dyn Fn(Ordinal) -> Option<Certificate>>;
 
 /// What a verification needs.
 pub struct Verification<'r, W, T, C> {
@@ -131,18 +93,6 @@ impl From<JournalFailed> for VerificationError {
     }
 }
 
-/// Where those who ask tell what they heard. Bounded, so that no words pile up.
-type Telling = mpsc::Sender<Heard>;
-
-/// What somebody said about a case.
-#[derive(Debug)]
-struct Heard {
-    case: usize,
-    witness: Witness,
-    said: Said,
-    at: Timestamp,
-}
-
 /// Asks in rounds until everything is seen revoked or the time is over. Must be called inside a `LocalSet`.
 ///
 /// # Errors
@@ -165,7 +115,7 @@ where
     let mut stopped = false;
     loop {
         let due = rounds.begin();
-        let (sender, mut heard) = mpsc::channel(MOST_UNHEARD);
+        let (sender, mut reports) = mpsc::channel(MAX_UNHEARD);
         let mut tasks = begin_round(&cases, &due, &accounts, &published, &sender);
         drop(sender);
         loop {
@@ -175,16 +125,16 @@ where
                     stopped = true;
                     break;
                 }
-                said = heard.recv() => match said {
-                    Some(Heard { case, witness, said, at }) => rounds.hear(case, witness, said, at),
+                said = reports.recv() => match said {
+                    Some(SourceReport { case, witness, said, at }) => rounds.record_answer(case, witness, said, at),
                     None => break,
                 },
             }
         }
         if stopped {
             tasks.abort_all();
-            while let Ok(Heard { case, witness, said, at }) = heard.try_recv() {
-                rounds.hear(case, witness, said, at);
+            while let Ok(SourceReport { case, witness, said, at }) = reports.try_recv() {
+                rounds.record_answer(case, witness, said, at);
             }
         }
         while let Some(done) = tasks.join_next().await {
@@ -212,18 +162,19 @@ where
     for (part, first) in cases.chunks(RECORDS_AT_ONCE).zip((0..).step_by(RECORDS_AT_ONCE)) {
         let unseen = part.iter().zip(first..).filter_map(|(case, index)| {
             let sight = rounds.unseen(index, clock.now())?;
-            Some(record(case, noted(sight, case)))
+            Some(record(case, with_note(sight, case)))
         });
         append(&journal, clock.elapsed(), unseen.collect()).await?;
     }
-    let refused = |account: &Rc<Account<T, C>>| Some((account.sender.name.clone(), account.refused.borrow().clone()?));
+    let refused =
+        |account: &Rc<QueriedAccount<T, C>>| Some((account.sender.name.clone(), account.refused.borrow().clone()?));
     Ok(Ended { refused: accounts.values().filter_map(refused).collect(), stopped })
 }
 
 /// The accounts whose state calls are asked; what the run sent just before counts under their limits.
 fn accounts<W, T: Transport, C: Clock>(
     verification: &Verification<'_, W, T, C>,
-) -> Result<BTreeMap<usize, Rc<Account<T, C>>>, JournalError> {
+) -> Result<BTreeMap<usize, Rc<QueriedAccount<T, C>>>, JournalError> {
     let Verification { settings, reader, journal, senders, clock, .. } = verification;
     let asked = senders.iter().enumerate().filter_map(|(index, sender)| Some((index, sender.as_ref()?)));
     let asked: Vec<(usize, &Rc<Sender<T>>)> = asked.collect();
@@ -240,10 +191,11 @@ fn accounts<W, T: Transport, C: Clock>(
     let learnt = std::mem::take(&mut sent.learnt);
     let ages = by_account(&reader.queue()?, settings.accounts.len(), sent);
     let now = clock.elapsed();
-    let mut accounts: BTreeMap<usize, Rc<Account<T, C>>> = BTreeMap::new();
+    let mut accounts: BTreeMap<usize, Rc<QueriedAccount<T, C>>> = BTreeMap::new();
     for (index, sender) in asked {
         let configured = &settings.accounts[index];
-        let sharing = accounts.values().find(|other| sender.shares_limits_with(&other.sender));
+        let owner = sender.limit_owner();
+        let sharing = accounts.values().find(|other| owner.shares_limits_with(other.sender.limit_owner()));
         let (pace, answered) = match sharing {
             Some(other) => {
                 let mut windows = other.pace.borrow().windows().to_vec();
@@ -261,7 +213,7 @@ fn accounts<W, T: Transport, C: Clock>(
         if let Some(learnt) = learnt.get(&index) {
             pace.borrow_mut().recall(now, learnt);
         }
-        let account = Account {
+        let account = QueriedAccount {
             index,
             sender: Rc::clone(sender),
             journal: journal.clone(),
@@ -271,6 +223,7 @@ fn accounts<W, T: Transport, C: Clock>(
             retry: settings.retry,
             pace,
             answered,
+            lists: Rc::default(),
             token: tokio::sync::Mutex::new(()),
             refused: RefCell::new(None),
         };
@@ -282,9 +235,9 @@ fn accounts<W, T: Transport, C: Clock>(
 fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
     cases: &Rc<Vec<Case>>,
     due: &[usize],
-    accounts: &BTreeMap<usize, Rc<Account<T, C>>>,
+    accounts: &BTreeMap<usize, Rc<QueriedAccount<T, C>>>,
     published: &Rc<Published<W, C>>,
-    heard: &Telling,
+    reports: &SourceReports,
 ) -> JoinSet<Result<(), JournalFailed>> {
     let mut states: BTreeMap<usize, VecDeque<usize>> = BTreeMap::new();
     let mut signed = Vec::new();
@@ -300,19 +253,19 @@ fn begin_round<W: World + 'static, T: Transport + 'static, C: Clock + 'static>(
     let mut tasks = JoinSet::new();
     for (account, due) in states {
         if let Some(account) = accounts.get(&account) {
-            tasks.spawn_local(Rc::clone(account).round(Rc::clone(cases), due, heard.clone()));
+            tasks.spawn_local(Rc::clone(account).round(Rc::clone(cases), due, reports.clone()));
         }
     }
-    let (published, cases, heard) = (Rc::clone(published), Rc::clone(cases), heard.clone());
+    let (published, cases, reports) = (Rc::clone(published), Rc::clone(cases), reports.clone());
     tasks.spawn_local(async move {
-        published.round(&cases, &signed, &heard).await;
+        published.round(&cases, &signed, &reports).await;
         Ok(())
     });
     tasks
 }
 
 /// What stood in the way of asking others belongs to why something is not seen revoked.
-fn noted(sight: Sight, case: &Case) -> Sight {
+fn with_note(sight: Sight, case: &Case) -> Sight {
     let why = match (&case.note, sight.why) {
         (Some(note), Some(_)) if case.witnesses.is_empty() => Some(Rc::clone(note)),
         (Some(note), Some(why)) => Some(format!("{why}; {note}").into()),
@@ -328,6 +281,6 @@ fn record(case: &Case, sight: Sight) -> Record {
 }
 
 /// Words on their way to the rounds.
-const MOST_UNHEARD: usize = 256;
+const MAX_UNHEARD: usize = 256;
 /// There may be a million records at a round's end.
 const RECORDS_AT_ONCE: usize = 1024;

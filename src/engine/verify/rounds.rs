@@ -1,7 +1,7 @@
 //! What the world is asked next, and when: rounds with growing pauses until all is seen revoked or the time is over. Pure: a state
 //! machine on a given `now`.
 
-use crate::engine::pace::Moment;
+use crate::engine::timing::Moment;
 use crate::run::{Seen, Witness, Witnesses};
 use jiff::Timestamp;
 use std::collections::HashSet;
@@ -46,7 +46,7 @@ pub enum After {
 /// The rounds of a verification. Of a million cases it holds some 80 bytes each, and between two rounds no words but those that differ.
 #[derive(Debug)]
 pub struct Rounds {
-    cases: Vec<Case>,
+    cases: Vec<TargetRounds>,
     revoked: usize,
     until: Moment,
     pause: Duration,
@@ -55,20 +55,20 @@ pub struct Rounds {
 }
 
 #[derive(Debug)]
-struct Case {
+struct TargetRounds {
     /// Whom it can be asked of.
     witnesses: Witnesses,
     /// Whether it was seen revoked.
     revoked: bool,
     /// What they say in this round, and when that was heard.
-    heard: Vec<(Witness, Said, Timestamp)>,
+    answers: Vec<(Witness, Said, Timestamp)>,
     sight: Option<Sight>,
 }
 
 impl Rounds {
     /// Rounds for cases that can be asked of these witnesses, until so long after `now`.
     pub fn new(witnesses: impl Iterator<Item = Witnesses>, now: Moment, wait: Duration) -> Self {
-        let case = |witnesses| Case { witnesses, revoked: false, heard: Vec::new(), sight: None };
+        let case = |witnesses| TargetRounds { witnesses, revoked: false, answers: Vec::new(), sight: None };
         let cases = witnesses.map(case).collect();
         Self { cases, revoked: 0, until: now + wait, pause: FIRST_PAUSE, words: HashSet::new() }
     }
@@ -80,11 +80,11 @@ impl Rounds {
     }
 
     /// Takes in what a witness says of a case.
-    pub fn hear(&mut self, case: usize, witness: Witness, said: Said, at: Timestamp) {
+    pub fn record_answer(&mut self, case: usize, witness: Witness, said: Said, at: Timestamp) {
         if let Some(case) = self.cases.get_mut(case) {
             // One or two of them say something.
-            case.heard.reserve_exact(1);
-            case.heard.push((witness, said, at));
+            case.answers.reserve_exact(1);
+            case.answers.push((witness, said, at));
         }
     }
 
@@ -92,8 +92,8 @@ impl Rounds {
     pub fn end(&mut self, asked: &[usize], now: Moment, at: Timestamp) -> After {
         for index in asked {
             let case = &mut self.cases[*index];
-            let heard = std::mem::take(&mut case.heard);
-            let mut sight = together(&heard, at);
+            let heard = std::mem::take(&mut case.answers);
+            let mut sight = combine(&heard, at);
             if heard.is_empty() {
                 // Stopped before anybody answered: what was seen before is all that is known.
                 sight = case.sight.take().unwrap_or_else(|| Sight { why: Some(UNHEARD.into()), ..sight });
@@ -109,11 +109,11 @@ impl Rounds {
             self.revoked += usize::from(case.revoked);
             case.sight = Some(sight);
         }
-        if now >= self.until || !self.cases.iter().any(Case::is_due) {
+        if now >= self.until || !self.cases.iter().any(TargetRounds::is_due) {
             After::Over
         } else {
             let next = (now + self.pause).min(self.until);
-            self.pause = self.pause.saturating_mul(2).min(LONGEST_PAUSE);
+            self.pause = self.pause.saturating_mul(2).min(MAX_PAUSE);
             After::Again(next)
         }
     }
@@ -127,7 +127,7 @@ impl Rounds {
     /// What was last seen of a case that is not seen revoked; `None` of another.
     pub fn unseen(&self, case: usize, now: Timestamp) -> Option<Sight> {
         let case = self.cases.get(case).filter(|case| !case.revoked)?;
-        Some(case.sight.clone().unwrap_or_else(|| together(&[], now)))
+        Some(case.sight.clone().unwrap_or_else(|| combine(&[], now)))
     }
 
     /// How many are seen revoked.
@@ -136,14 +136,14 @@ impl Rounds {
     }
 }
 
-impl Case {
+impl TargetRounds {
     fn is_due(&self) -> bool {
         !self.witnesses.is_empty() && !self.revoked
     }
 }
 
 /// What witnesses say together: revoked where one of them says so; good where those who say something all say so; otherwise unknown.
-pub fn together(heard: &[(Witness, Said, Timestamp)], now: Timestamp) -> Sight {
+pub fn combine(heard: &[(Witness, Said, Timestamp)], now: Timestamp) -> Sight {
     let mut heard: Vec<&(Witness, Said, Timestamp)> = heard.iter().collect();
     heard.sort_by_key(|(witness, ..)| *witness);
     let who = |says: fn(&Said) -> bool| heard.iter().copied().filter(move |(_, said, _)| says(said));
@@ -176,7 +176,7 @@ pub const NOBODY: &str = "there is nobody to ask: no state call fits, and no cer
 const UNHEARD: &str = "nobody had answered when it was stopped";
 /// CAs need seconds to hours; what is asked too often answers no sooner.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
-const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const MAX_PAUSE: Duration = Duration::from_secs(300);
 
 #[cfg(test)]
 mod tests {
@@ -222,7 +222,7 @@ mod tests {
             (vec![(Crl, good()), (Crl, revoked(Some(3)))], Seen::Revoked, vec![Crl], Some(3), None),
         ] {
             let heard: Vec<_> = heard.into_iter().map(|(witness, said)| (witness, said, at(100))).collect();
-            let sight = together(&heard, at(200));
+            let sight = combine(&heard, at(200));
             let when = if seen == Seen::Revoked { at(100) } else { at(200) };
             let expected = Sight {
                 seen,
@@ -259,7 +259,7 @@ mod tests {
                     assert!(cases[*index] == 0 || moments.len() <= cases[*index], "what is revoked is asked again");
                     let revoked = moments.len() == cases[*index];
                     let said = if revoked { Said::Revoked(None) } else { Said::Good(None) };
-                    rounds.hear(*index, Witness::Crl, said, at(0));
+                    rounds.record_answer(*index, Witness::Crl, said, at(0));
                 }
                 match rounds.end(&due, now, at(0)) {
                     After::Again(next) => now = next,
@@ -276,7 +276,7 @@ mod tests {
         let witnesses = [Witnesses::default(), [Witness::Crl].into_iter().collect()];
         let mut rounds = Rounds::new(witnesses.into_iter(), Duration::ZERO, Duration::from_secs(60));
         assert_eq!(rounds.begin(), [1]);
-        rounds.hear(1, Witness::Crl, Said::Revoked(None), at(0));
+        rounds.record_answer(1, Witness::Crl, Said::Revoked(None), at(0));
         assert_eq!(rounds.end(&[1], Duration::ZERO, at(0)), After::Over);
         let unseen = rounds.unseen(0, at(9)).unwrap();
         assert_eq!((unseen.seen, unseen.at, unseen.why.as_deref()), (Seen::Unknown, at(9), Some(NOBODY)));
@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn a_case_costs_little() {
-        assert!(size_of::<Case>() <= 96, "{} bytes", size_of::<Case>());
+        assert!(size_of::<TargetRounds>() <= 96, "{} bytes", size_of::<TargetRounds>());
     }
 
     #[test]
@@ -301,7 +301,7 @@ mod tests {
             (Some(Said::Nothing("gone".into())), Seen::Unknown, "crl: gone"),
         ] {
             let due = rounds.begin();
-            heard.into_iter().for_each(|said| rounds.hear(0, Witness::Crl, said, at(1)));
+            heard.into_iter().for_each(|said| rounds.record_answer(0, Witness::Crl, said, at(1)));
             rounds.end(&due, Duration::ZERO, at(2));
             let sight = rounds.unseen(0, at(3)).unwrap();
             assert_eq!((sight.seen, sight.why.as_deref()), (seen, Some(why)));

@@ -1,8 +1,8 @@
 //! One round of what CAs publish: each list once for all certificates that it may hold, and each certificate's OCSP responder. Nobody
 //! waits behind a responder that does not answer: it is given up for the round after a few silences.
 
+use super::cases::{Case, Known, Read, SourceReport, SourceReports};
 use super::rounds::Said;
-use super::{Case, Heard, Known, Read, Telling};
 use crate::pki::{CertId, Certificate, Crl, Doubt, Status, ocsp, status::MOST_BYTES};
 use crate::run::Witness;
 use crate::time::Clock;
@@ -53,8 +53,8 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
     }
 
     /// Asks about the certificates of the cases that are due, each of the witnesses that it wants.
-    pub(super) async fn round(&self, cases: &Rc<Vec<Case>>, due: &[usize], heard: &Telling) {
-        self.find_issuers(cases, due, heard).await;
+    pub(super) async fn round(&self, cases: &Rc<Vec<Case>>, due: &[usize], reports: &SourceReports) {
+        self.find_issuers(cases, due, reports).await;
         let mut lists: BTreeMap<&str, BTreeMap<&[u8], Group>> = BTreeMap::new();
         let mut responders: BTreeMap<&str, Responder> = BTreeMap::new();
         for index in due {
@@ -73,8 +73,8 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
         for (url, groups) in lists {
             let (world, clock, places) = (Rc::clone(&self.world), Rc::clone(&self.clock), Rc::clone(&self.lists));
             let groups = groups.into_values().collect();
-            let (cases, heard) = (Rc::clone(cases), heard.clone());
-            tasks.spawn_local(fetch_list(world, clock, places, url.to_owned(), groups, cases, heard));
+            let (cases, reports) = (Rc::clone(cases), reports.clone());
+            tasks.spawn_local(fetch_list(world, clock, places, url.to_owned(), groups, cases, reports));
         }
         for (url, responder) in responders {
             let workers = responder.waiting.len().min(QUESTIONS_TO_ONE);
@@ -82,15 +82,15 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
             for _ in 0..workers {
                 let (world, clock) = (Rc::clone(&self.world), Rc::clone(&self.clock));
                 let (questions, cases) = (Rc::clone(&self.questions), Rc::clone(cases));
-                let (url, responder, heard) = (url.to_owned(), Rc::clone(&responder), heard.clone());
-                tasks.spawn_local(ask_responder(world, clock, questions, url, responder, cases, heard));
+                let (url, responder, reports) = (url.to_owned(), Rc::clone(&responder), reports.clone());
+                tasks.spawn_local(ask_responder(world, clock, questions, url, responder, cases, reports));
             }
         }
         while tasks.join_next().await.is_some() {}
     }
 
     /// Finds the issuers that no file gives; tells of certificates whose issuer cannot be had.
-    async fn find_issuers(&self, cases: &[Case], due: &[usize], heard: &Telling) {
+    async fn find_issuers(&self, cases: &[Case], due: &[usize], reports: &SourceReports) {
         let lacks = |index: &&usize| cases[**index].certificate.as_ref().is_some_and(|known| known.id.get().is_none());
         let lacking: Vec<usize> = due.iter().filter(lacks).copied().collect();
         let urls = lacking.iter().filter_map(|index| cases[*index].certificate.as_ref());
@@ -108,7 +108,7 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
             let why: Rc<str> = no_issuer(&places.issuers, &missing).into();
             for witness in [Witness::Crl, Witness::Ocsp].into_iter().filter(|witness| witnesses.contains(*witness)) {
                 let (said, at) = (Said::Nothing(Rc::clone(&why)), self.clock.now());
-                drop(heard.send(Heard { case: index, witness, said, at }).await);
+                drop(reports.send(SourceReport { case: index, witness, said, at }).await);
             }
         }
     }
@@ -120,7 +120,7 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
             let (world, questions, url) = (Rc::clone(&self.world), Rc::clone(&self.questions), url.clone());
             tasks.spawn_local(async move {
                 let found = match questions.acquire().await {
-                    Ok(_place) => world.ask(Ask::Get(url.clone()), LONGEST_CERTIFICATE).await,
+                    Ok(_place) => world.ask(Ask::Get(url.clone()), MAX_CERTIFICATE).await,
                     Err(_) => Err(Unheard::Silent("stopped".to_owned())),
                 };
                 let found = found.map_err(|why| why.to_string());
@@ -149,14 +149,14 @@ impl<W: World + 'static, C: Clock + 'static> Published<W, C> {
 }
 
 impl Responder {
-    fn heard(&mut self, silence: bool) {
+    fn note_answer(&mut self, silence: bool) {
         self.answers |= !silence;
         self.silences = if silence { self.silences + 1 } else { 0 };
     }
 
     /// Why it is not asked any more in this round: one that has never answered is not waited for a second time.
     fn given_up(&self) -> Option<String> {
-        let most = if self.answers { MOST_SILENCES } else { 1 };
+        let most = if self.answers { MAX_SILENCES } else { 1 };
         (self.silences >= most).then(|| self.last.clone())
     }
 }
@@ -169,7 +169,7 @@ async fn fetch_list<W: World, C: Clock>(
     url: String,
     groups: Vec<Group>,
     cases: Rc<Vec<Case>>,
-    heard: Telling,
+    reports: SourceReports,
 ) {
     // Long lists are held one by one.
     let Ok(_place) = places.acquire().await else { return };
@@ -185,11 +185,11 @@ async fn fetch_list<W: World, C: Clock>(
         for case in group {
             let Some(id) = id_of(&cases[case]) else { continue };
             let said = match &list {
-                Ok(list) => words.said(&list.status(id, now), id, now),
+                Ok(list) => words.answer_of(&list.status(id, now), id, now),
                 Err(why) => Said::Nothing(Rc::clone(why)),
             };
             // Whoever listened may have been stopped.
-            drop(heard.send(Heard { case, witness: Witness::Crl, said, at: now }).await);
+            drop(reports.send(SourceReport { case, witness: Witness::Crl, said, at: now }).await);
         }
     }
 }
@@ -213,7 +213,7 @@ async fn ask_responder<W: World, C: Clock>(
     url: String,
     responder: Rc<RefCell<Responder>>,
     cases: Rc<Vec<Case>>,
-    heard: Telling,
+    reports: SourceReports,
 ) {
     let mut words = Words::new(&url);
     loop {
@@ -226,9 +226,9 @@ async fn ask_responder<W: World, C: Clock>(
                 None => Err("no OCSP question can carry its serial number".to_owned()),
                 Some(question) => {
                     let Ok(_place) = questions.acquire().await else { return };
-                    let answer = world.ask(Ask::Ocsp(url.clone(), question), LONGEST_ANSWER).await;
+                    let answer = world.ask(Ask::Ocsp(url.clone(), question), MAX_ANSWER).await;
                     let mut responder = responder.borrow_mut();
-                    responder.heard(matches!(answer, Err(Unheard::Silent(_))));
+                    responder.note_answer(matches!(answer, Err(Unheard::Silent(_))));
                     answer.map_err(|why| {
                         responder.last = why.to_string();
                         responder.last.clone()
@@ -238,10 +238,10 @@ async fn ask_responder<W: World, C: Clock>(
         };
         let now = clock.now();
         let said = match answer {
-            Ok(answer) => words.said(&ocsp::status(&answer, id, now), id, now),
+            Ok(answer) => words.answer_of(&ocsp::status(&answer, id, now), id, now),
             Err(why) => Said::Nothing(format!("{why} ({url})").into()),
         };
-        drop(heard.send(Heard { case, witness: Witness::Ocsp, said, at: now }).await);
+        drop(reports.send(SourceReport { case, witness: Witness::Ocsp, said, at: now }).await);
     }
 }
 
@@ -268,7 +268,7 @@ impl<'a> Words<'a> {
     }
 
     /// What a status says. CAs need not tell of certificates that have expired, so their silence then proves nothing.
-    fn said(&mut self, status: &Status, id: &CertId, now: Timestamp) -> Said {
+    fn answer_of(&mut self, status: &Status, id: &CertId, now: Timestamp) -> Said {
         match status {
             Status::Revoked { at, .. } => Said::Revoked(Some(*at)),
             Status::Good if id.own.as_ref().is_some_and(|own| own.ends < now) => Said::Nothing(EXPIRED.into()),
@@ -291,8 +291,8 @@ const LISTS_AT_ONCE: usize = 3;
 const QUESTIONS_AT_ONCE: usize = 64;
 const QUESTIONS_TO_ONE: usize = 8;
 /// After so many silences in a row a responder is not asked any more in a round.
-const MOST_SILENCES: u32 = 3;
+const MAX_SILENCES: u32 = 3;
 /// Longer answers about one certificate are not read.
-const LONGEST_ANSWER: usize = 1 << 20;
+const MAX_ANSWER: usize = 1 << 20;
 /// CAs publish one certificate, or a few.
-const LONGEST_CERTIFICATE: usize = 1 << 20;
+const MAX_CERTIFICATE: usize = 1 << 20;

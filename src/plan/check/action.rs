@@ -38,10 +38,10 @@ impl Checker<'_> {
         let own_key = operation.own_key(&read.map).is_some();
         self.draft.accounts.drafts[account].account.own_keys &= own_key;
         // The key that signs is the certificate's, wherever it lies.
-        let elsewhere = own_key.then(|| Parameters::of(operation, without_place_of_key(operation, &read.map)));
-        let parameters = Parameters::of(operation, std::mem::take(&mut read.map));
+        let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &read.map)));
+        let parameters = Parameters::from(std::mem::take(&mut read.map));
         let hashes = self.hashes(account, operation);
-        let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).text().as_bytes());
+        let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).to_json(operation).as_bytes());
         let target_hash = hash_of(hashes.target.clone(), &target);
         let mut source = String::with_capacity(MAX_USUAL_TEXT);
         self.sources.write_line_place(row.span, &mut source);
@@ -94,7 +94,7 @@ impl Checker<'_> {
         if let Some((text, place)) = id {
             let (ordinal, first) = self.index.add(text, row.span);
             if let Some(first) = first {
-                let what = format!("the id `{}` stands here a second time", safe::terminal(text));
+                let what = format!("duplicate id `{}`", safe::terminal(text));
                 let error = Diagnostic::error("duplicate-id", place, what);
                 self.say(error.related(self.index.span(first), "the first").help("give one of them another id"));
             }
@@ -211,7 +211,7 @@ impl Checker<'_> {
         }
         let names = || provider.actions().map(|(operation, _)| operation.name.as_str());
         let what = match provider.operation(text) {
-            Some(_) => format!("`{text}` is a look-up of the provider `{}`, not an action", provider.id),
+            Some(_) => format!("`{text}` is a status query of the provider `{}`, not an action", provider.id),
             None => format!("the provider `{}` has no action `{}`", provider.id, safe::terminal(text)),
         };
         let all = names().collect::<Vec<_>>().join(", ");

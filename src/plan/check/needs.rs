@@ -43,8 +43,7 @@ impl Checker<'_> {
             let mut chain = ids.join("` needs `");
             chain.push_str("` needs `");
             chain.push_str(&ids[0]);
-            let mut error =
-                Diagnostic::error("needs-circle", circle[0].1, format!("these actions wait for each other: `{chain}`"));
+            let mut error = Diagnostic::error("needs-circle", circle[0].1, format!("dependency cycle: `{chain}`"));
             for (_, place) in &circle[1..] {
                 error = error.related(*place, "and here");
             }

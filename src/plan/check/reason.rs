@@ -95,7 +95,7 @@ impl Checker<'_> {
                 let sent = reasons::read(rule, &spelling);
                 if asked == RevocationReason::KeyCompromise && sent != Some(asked) && self.mapped_away.insert(account) {
                     let name = &draft.account.name;
-                    let what = format!("the provider `{name}` is told `{spelling}` instead of keyCompromise");
+                    let what = format!("reason keyCompromise will be sent to `{name}` as `{spelling}`");
                     let warning = Diagnostic::warning("compromise-not-told", field.value.span, what);
                     self.say(warning.help(REPORT_BY_OTHER_MEANS));
                 }

@@ -1,11 +1,11 @@
 //! What makes an operation an action of plans: target, repetition, reason, CSR, wide values, aliases.
 
-use super::reading::{EXTENSION, Reading};
-use super::{operation, rules, schema};
+use super::reading::{DocumentReader, EXTENSION};
+use super::{rules, schema};
 use crate::pki::RevocationReason;
 use crate::provider::model::{
-    ActionRules, CertificateRule, CsrRule, Kind, Location, Operation, Parameter, ReasonRule, Repeat, TargetKind,
-    TargetRule, WideRule,
+    ActionRules, CertificateRule, CsrRule, Kind, Location, Parameter, ReasonRule, Repeat, TargetKind, TargetRule,
+    WideRule,
 };
 use crate::provider::pointer::scalar_text;
 use crate::tree::node::Node;
@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 /// Reads an operation's extension. `None` for a look-up. Adds aliases, and the parameters that only look-ups use.
 pub(super) fn read<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     extension: &'a Node,
     parameters: &mut Vec<Parameter>,
 ) -> Option<ActionRules> {
@@ -28,7 +28,7 @@ pub(super) fn read<'a>(
         if parameters.iter().any(|parameter| parameter.name == field.name) {
             reading.error("duplicate-name", field.span, format!("there is a parameter `{}` already", field.name));
         } else {
-            parameters.push(operation::parameter(read, &field.name, Location::Lookup, false, String::new()));
+            parameters.push(read.named(&field.name, Location::Lookup, false, String::new()));
         }
     }
     aliases(reading, extension, parameters);
@@ -40,8 +40,7 @@ pub(super) fn read<'a>(
     let wide = extension.get("wide").map(|node| wide(reading, node, parameters)).unwrap_or_default();
     let target =
         reading.required(extension, "target").and_then(|node| target(reading, node, parameters, certificate.as_ref()));
-    let repeat = reading.required(extension, "repeat");
-    let repeat = repeat.and_then(|node| reading.word(node, &[(Repeat::Safe, "safe"), (Repeat::Unsafe, "unsafe")]));
+    let repeat = idempotent(reading, extension);
     // Where these are missing the document is refused; to go on with them keeps one defect from looking like many.
     let target = target.unwrap_or(TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() });
     Some(ActionRules {
@@ -55,31 +54,9 @@ pub(super) fn read<'a>(
     })
 }
 
-/// Every look-up must be used by an action, and every action must be able to end well.
-pub(super) fn check_uses(reading: &mut Reading<'_>, operations: &[Operation], nodes: &[&Node]) {
-    use crate::provider::answer::Meaning::{AlreadyDone, PendingApproval, Succeeded};
-    for (operation, node) in operations.iter().zip(nodes) {
-        let place = node.get("operationId").unwrap_or(node).span;
-        let good = |means| matches!(means, Succeeded | AlreadyDone | PendingApproval);
-        if !operation.answers.iter().any(|rule| good(rule.means)) {
-            let what = format!("no answer of `{}` means success, so it could never end well", operation.name);
-            reading.error("missing-key", place, what);
-        }
-        let is_used = || {
-            let mut rules = operations.iter().filter_map(|other| other.action.as_ref());
-            rules.any(|action| action.lookups.iter().any(|lookup| lookup.operation == operation.name))
-        };
-        if operation.action.is_none() && !is_used() {
-            let what =
-                format!("`{}` is neither an action (it has no `target`) nor any action's look-up", operation.name);
-            reading.error("unknown-name", place, what);
-        }
-    }
-}
-
 /// The parameter of a name that a node says, with a finding where there is none.
 pub(super) fn named<'a, 'p>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     node: &'a Node,
     parameters: &'p [Parameter],
 ) -> Option<&'p Parameter> {
@@ -92,7 +69,20 @@ pub(super) fn named<'a, 'p>(
     found
 }
 
-fn aliases<'a>(reading: &mut Reading<'a>, extension: &'a Node, parameters: &mut [Parameter]) {
+/// `idempotent: true` or `false`; documents of before say `repeat: safe` or `unsafe`.
+fn idempotent<'a>(reading: &mut DocumentReader<'a>, extension: &'a Node) -> Option<Repeat> {
+    let Some(former) = extension.get("repeat") else {
+        reading.required(extension, "idempotent")?;
+        let flag = reading.flag(extension, "idempotent")?;
+        return Some(if flag { Repeat::Safe } else { Repeat::Unsafe });
+    };
+    if extension.get("idempotent").is_some() {
+        reading.error("duplicate-name", former.span, "`idempotent` says it already; leave `repeat` out");
+    }
+    reading.word(former, &[(Repeat::Safe, "safe"), (Repeat::Unsafe, "unsafe")])
+}
+
+fn aliases<'a>(reading: &mut DocumentReader<'a>, extension: &'a Node, parameters: &mut [Parameter]) {
     for field in extension.get("aliases").map(|node| reading.map(node)).unwrap_or_default() {
         let is_taken = parameters.iter().any(|parameter| parameter.name == field.name);
         if is_taken || RESERVED.contains(&field.name.as_str()) {
@@ -109,7 +99,7 @@ fn aliases<'a>(reading: &mut Reading<'a>, extension: &'a Node, parameters: &mut 
 }
 
 /// A plan must be able to say every parameter: its own words hide parameters of the same name.
-fn reserved(reading: &mut Reading<'_>, extension: &Node, parameters: &[Parameter], reason: Option<&ReasonRule>) {
+fn reserved(reading: &mut DocumentReader<'_>, extension: &Node, parameters: &[Parameter], reason: Option<&ReasonRule>) {
     for parameter in parameters {
         let name = parameter.name.as_str();
         let is_reason = name == "reason" && reason.is_some_and(|rule| rule.field == name);
@@ -124,7 +114,7 @@ fn reserved(reading: &mut Reading<'_>, extension: &Node, parameters: &[Parameter
 }
 
 fn target<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     node: &'a Node,
     parameters: &[Parameter],
     certificate: Option<&CertificateRule>,
@@ -149,7 +139,7 @@ fn target<'a>(
     Some(TargetRule { kind: kind?, parameters: names })
 }
 
-fn reason<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<ReasonRule> {
+fn reason<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<ReasonRule> {
     reading.closed(node, &["field", "values"]);
     let field = reading.required(node, "field").and_then(|field| named(reading, field, parameters));
     if field.is_some_and(|field| !matches!(field.kind, Kind::String | Kind::Integer)) {
@@ -187,7 +177,7 @@ fn reason<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter
     Some(ReasonRule { field: field?.name.clone(), values })
 }
 
-fn csr<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<CsrRule> {
+fn csr<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<CsrRule> {
     reading.closed(node, &["field", "common_name", "dns_names"]);
     let mut of = |key: &str, kind: Kind| {
         let item = node.get(key)?;
@@ -206,7 +196,7 @@ fn csr<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) 
 
 /// Reads `certificate`, and adds the parameters that it brings.
 fn certificate<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     node: &'a Node,
     parameters: &mut Vec<Parameter>,
 ) -> Option<CertificateRule> {
@@ -229,7 +219,7 @@ fn certificate<'a>(
             reading.error("duplicate-name", name.span, format!("there is a parameter `{text}` already"));
         } else {
             let read = schema::ParameterSchema { kind: Kind::String, fixed: None, schema, description: String::new() };
-            parameters.push(operation::parameter(read, text, location, false, description.to_owned()));
+            parameters.push(read.named(text, location, false, description.to_owned()));
         }
         Some(text.to_owned())
     };
@@ -246,7 +236,7 @@ fn certificate<'a>(
     Some(CertificateRule { field, serial, key, refuses_expired })
 }
 
-fn wide<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter]) -> Vec<WideRule> {
+fn wide<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Vec<WideRule> {
     let mut rules = Vec::new();
     for item in reading.list(node) {
         reading.closed(item, &["parameter", "value", "reaches"]);
@@ -262,8 +252,18 @@ fn wide<'a>(reading: &mut Reading<'a>, node: &'a Node, parameters: &[Parameter])
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 9] =
-    ["target", "repeat", "aliases", "reason", "csr", "certificate", "wide", "lookup_parameters", "lookups"];
+const ACTION: [&str; 10] = [
+    "target",
+    "idempotent",
+    "repeat",
+    "aliases",
+    "reason",
+    "csr",
+    "certificate",
+    "wide",
+    "lookup_parameters",
+    "lookups",
+];
 /// What is said of expired certificates by providers that refuse them.
 const REFUSED: &str = "refused";
 /// The words of plans that a parameter's name would be hidden by.

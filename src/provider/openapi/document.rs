@@ -1,9 +1,10 @@
 //! A document as a whole: its head, its servers, what its extension says about the provider, and its paths.
 
-use super::reading::{EXTENSION, Reading};
+use super::reading::{DocumentReader, EXTENSION};
 use super::rules::AnswerReading;
-use super::{action, lookups, operation, rules, samples, security};
+use super::{operation, references, rules, security};
 use crate::provider::model::{AuthScheme, Operation, Provider, ServerVariable, Window};
+use crate::provider::request::host;
 use crate::provider::variables;
 use crate::text::Span;
 use crate::tree::node::Node;
@@ -12,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Reads a whole document. What cannot be read is left out, with a finding; the caller drops the provider then.
-pub(super) fn read(reading: &mut Reading<'_>, text: &Arc<str>) -> Option<Provider> {
+pub(super) fn read(reading: &mut DocumentReader<'_>, text: &Arc<str>) -> Option<Provider> {
     let root = reading.root();
     reading.object(root, &HONOURED, &["tags", "externalDocs"]);
     version(reading);
@@ -35,7 +36,7 @@ pub(super) fn read(reading: &mut Reading<'_>, text: &Arc<str>) -> Option<Provide
     reading.closed(extension, &[&["id", "rate", "concurrency", "environment"], rules::KEYS.as_slice()].concat());
     let id = reading.required(extension, "id").and_then(|node| reading.name(node));
     let windows = extension.get("rate").map(|node| windows(reading, node)).unwrap_or_default();
-    let concurrency = extension.get("concurrency").and_then(|node| reading.number(node, 1..=MOST_CONCURRENT));
+    let concurrency = extension.get("concurrency").and_then(|node| reading.number(node, 1..=MAX_CONCURRENCY));
     let environment = environment(reading, extension, &auth);
     let shared = rules::read(reading, extension);
     let operations = operations(reading, &shared);
@@ -59,19 +60,7 @@ pub(super) fn read(reading: &mut Reading<'_>, text: &Arc<str>) -> Option<Provide
     })
 }
 
-/// A URL must be whole, and `https` but for loopback; credentials have no place in it.
-pub(super) fn check_url(reading: &mut Reading<'_>, url: &str, span: Span) {
-    let host = variables::host(url);
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let is_loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
-    if !(url.starts_with("https://") || (url.starts_with("http://") && is_loopback)) || name.is_empty() {
-        reading.error("wrong-url", span, format!("`{url}` is not an https:// URL"));
-    } else if url.contains(['?', '#', '@', ' ', '\\']) || !url.is_ascii() {
-        reading.error("wrong-url", span, "this URL may have neither a query nor a fragment nor a user in it");
-    }
-}
-
-fn version<'a>(reading: &mut Reading<'a>) {
+fn version<'a>(reading: &mut DocumentReader<'a>) {
     let root = reading.root();
     let Some(node) = reading.required(root, "openapi") else { return };
     let Some(text) = reading.text(node) else { return };
@@ -84,7 +73,7 @@ fn version<'a>(reading: &mut Reading<'a>) {
     }
 }
 
-fn server<'a>(reading: &mut Reading<'a>) -> (Option<String>, BTreeMap<String, ServerVariable>) {
+fn server<'a>(reading: &mut DocumentReader<'a>) -> (Option<String>, BTreeMap<String, ServerVariable>) {
     let root = reading.root();
     let mut variables = BTreeMap::new();
     let Some(servers) = reading.required(root, "servers") else { return (None, variables) };
@@ -99,7 +88,7 @@ fn server<'a>(reading: &mut Reading<'a>) -> (Option<String>, BTreeMap<String, Se
     reading.object(server, &["url", "variables"], &["description", "name"]);
     let Some(url) = reading.required(server, "url") else { return (None, variables) };
     let Some(text) = reading.text(url) else { return (None, variables) };
-    check_url(reading, text, url.span);
+    reading.check_url(text, url.span);
     for field in server.get("variables").map(|node| reading.map(node)).unwrap_or_default() {
         reading.object(&field.value, &["default", "enum"], &["description"]);
         let placeholder = format!("{{{}}}", field.name);
@@ -110,7 +99,7 @@ fn server<'a>(reading: &mut Reading<'a>) -> (Option<String>, BTreeMap<String, Se
         let allowed = field.value.get("enum").map(|node| reading.texts(node)).unwrap_or_default();
         let description = reading.description(&field.value);
         let variable = ServerVariable { default: default.to_owned(), allowed, description };
-        let in_host = variables::host(text).contains(&placeholder);
+        let in_host = host(text).contains(&placeholder);
         if let Some(wrong) = variables::check(&field.name, &variable, default, in_host) {
             let place = field.value.get("default").unwrap_or(&field.value).span;
             reading.error("wrong-value", place, format!("the default will not do: {}", wrong.what));
@@ -121,7 +110,7 @@ fn server<'a>(reading: &mut Reading<'a>) -> (Option<String>, BTreeMap<String, Se
     (Some(text.trim_end_matches('/').to_owned()), variables)
 }
 
-fn undeclared(reading: &mut Reading<'_>, url: &str, variables: &BTreeMap<String, ServerVariable>, span: Span) {
+fn undeclared(reading: &mut DocumentReader<'_>, url: &str, variables: &BTreeMap<String, ServerVariable>, span: Span) {
     for name in operation::placeholders(url) {
         if !variables.contains_key(name) {
             let what = format!("`{{{name}}}` in `{url}` is not among the server's variables");
@@ -130,7 +119,7 @@ fn undeclared(reading: &mut Reading<'_>, url: &str, variables: &BTreeMap<String,
     }
 }
 
-fn windows<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Vec<Window> {
+fn windows<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Window> {
     let mut windows = Vec::new();
     for item in reading.one_or_many(node) {
         match reading.text(item).map(Window::parse) {
@@ -142,7 +131,11 @@ fn windows<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Vec<Window> {
     windows
 }
 
-fn environment<'a>(reading: &mut Reading<'a>, extension: &'a Node, auth: &[AuthScheme]) -> BTreeMap<String, String> {
+fn environment<'a>(
+    reading: &mut DocumentReader<'a>,
+    extension: &'a Node,
+    auth: &[AuthScheme],
+) -> BTreeMap<String, String> {
     let mut environment = BTreeMap::new();
     let credentials =
         || auth.iter().flat_map(|scheme| scheme.required.iter().chain(&scheme.optional)).map(String::as_str);
@@ -166,7 +159,7 @@ fn environment<'a>(reading: &mut Reading<'a>, extension: &'a Node, auth: &[AuthS
 }
 
 /// Reads all operations; then, with all of them known, what refers from one to another: look-ups and samples.
-fn operations<'a>(reading: &mut Reading<'a>, shared: &AnswerReading) -> Vec<Operation> {
+fn operations<'a>(reading: &mut DocumentReader<'a>, shared: &AnswerReading) -> Vec<Operation> {
     let root = reading.root();
     let Some(paths) = reading.required(root, "paths") else { return Vec::new() };
     let mut read: Vec<(Operation, &'a Node)> = Vec::new();
@@ -187,22 +180,22 @@ fn operations<'a>(reading: &mut Reading<'a>, shared: &AnswerReading) -> Vec<Oper
     }
     let (mut operations, nodes): (Vec<Operation>, Vec<&Node>) = read.into_iter().unzip();
     if !operations.iter().any(|operation| operation.action.is_some()) {
-        let what = format!("no operation is an action: none has `target` and `repeat` under `{EXTENSION}`");
+        let what = format!("no operation is an action: none has `target` and `idempotent` under `{EXTENSION}`");
         reading.error("missing-key", paths.span, what);
     }
     for (index, node) in nodes.iter().enumerate() {
         let Some(extension) = node.get(EXTENSION) else { continue };
-        let lookups = lookups::read(reading, extension, &operations[index], &operations);
+        let lookups = references::lookups(reading, extension, &operations[index], &operations);
         if let Some(action) = &mut operations[index].action {
             action.lookups = lookups;
         }
     }
     for (index, node) in nodes.iter().enumerate() {
         if let Some(extension) = node.get(EXTENSION) {
-            operations[index].samples = samples::read(reading, extension, &operations[index], &operations);
+            operations[index].samples = references::samples(reading, extension, &operations[index], &operations);
         }
     }
-    action::check_uses(reading, &operations, &nodes);
+    references::check_uses(reading, &operations, &nodes);
     operations
 }
 
@@ -212,4 +205,4 @@ const COMPONENTS: [&str; 6] = ["schemas", "parameters", "requestBodies", "respon
 const DIALECTS: [&str; 2] =
     ["https://spec.openapis.org/oas/3.1/dialect/base", "https://json-schema.org/draft/2020-12/schema"];
 const DEFAULT_CONCURRENCY: u32 = 4;
-const MOST_CONCURRENT: u32 = 1024;
+const MAX_CONCURRENCY: u32 = 1024;

@@ -23,7 +23,7 @@
 //! | key | says |
 //! |---|---|
 //! | `target` | `{kind: certificate, order or ca, parameters: […]}` |
-//! | `repeat` | `safe` or `unsafe`: whether it may be sent again when an answer was lost |
+//! | `idempotent` | `true` or `false`: whether it may be sent again when an answer was lost. `repeat: safe` or `unsafe` is read, too |
 //! | `aliases` | other name → parameter |
 //! | `reason` | `{field, values: {superseded: …}}`: RFC 5280 name → the provider's spelling |
 //! | `csr` | `{field, common_name, dns_names}`: the parameters that must agree with the CSR |
@@ -37,14 +37,11 @@
 //! `when` maps JSON pointers to tests: a word or a list of words, or `one_of`, `none_of`, `prefix`, `contains`, `present`.
 
 mod action;
-mod core_schema;
 mod document;
-mod lookups;
 mod operation;
-mod reach;
 mod reading;
+mod references;
 mod rules;
-mod samples;
 mod schema;
 mod security;
 
@@ -54,14 +51,14 @@ use super::model::Provider;
 use crate::diag::Diagnostics;
 use crate::text::SourceId;
 use crate::tree::yaml;
-use reading::Reading;
+use reading::DocumentReader;
 use std::sync::Arc;
 
 /// Reads a provider document. `None` where it has an error; the findings say which.
 pub fn read(text: &Arc<str>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Provider> {
     let mut findings = Diagnostics::default();
     let root = yaml::read(text, source, &mut findings);
-    let provider = root.and_then(|root| document::read(&mut Reading::new(&root, &mut findings), text));
+    let provider = root.and_then(|root| document::read(&mut DocumentReader::new(&root, &mut findings), text));
     let broken = findings.has_errors();
     if provider.is_none() && !broken {
         findings.push(crate::diag::Diagnostic::error("provider-document", None, "the provider document is empty"));

@@ -1,6 +1,6 @@
 //! One operation: its method and path, its parameters and body, and how its answers are read.
 
-use super::reading::{EXTENSION, Reading};
+use super::reading::{DocumentReader, EXTENSION};
 use super::rules::{self, AnswerReading};
 use super::{action, schema};
 use crate::diag::Diagnostic;
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 /// Reads the operations of one path.
 pub(super) fn in_path<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     path: &'a Field,
     shared: &AnswerReading,
     read: &mut Vec<(Operation, &'a Node)>,
@@ -33,29 +33,8 @@ pub(super) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
 }
 
-/// A parameter from its schema.
-pub(super) fn parameter(
-    read: schema::ParameterSchema,
-    name: &str,
-    location: Location,
-    required: bool,
-    description: String,
-) -> Parameter {
-    let description = if description.is_empty() { read.description } else { description };
-    Parameter {
-        name: name.to_owned(),
-        aliases: Vec::new(),
-        location,
-        required,
-        kind: read.kind,
-        fixed: read.fixed,
-        description,
-        schema: read.schema,
-    }
-}
-
 fn one<'a>(
-    reading: &mut Reading<'a>,
+    reading: &mut DocumentReader<'a>,
     path: &'a Field,
     method: &str,
     node: &'a Node,
@@ -123,7 +102,7 @@ struct Declared {
 }
 
 impl Declared {
-    fn add<'a>(&mut self, reading: &mut Reading<'a>, item: &'a Node) {
+    fn add<'a>(&mut self, reading: &mut DocumentReader<'a>, item: &'a Node) {
         let Some(node) = reading.resolve(item) else { return };
         let known = ["name", "in", "required", "schema", "style", "explode", "allowReserved", "allowEmptyValue"];
         reading.object(node, &known, &["description", "deprecated", "example", "examples"]);
@@ -150,11 +129,11 @@ impl Declared {
             reading.error("wrong-value", node.span, format!("the path parameter `{name}` must say `required: true`"));
         }
         let description = reading.description(node);
-        self.push(reading, parameter(schema, name, location, required, description), node.span);
+        self.push(reading, schema.named(name, location, required, description), node.span);
     }
 
     /// A header is honoured only where the document fixes its value: plans have no headers.
-    fn add_header<'a>(&mut self, reading: &mut Reading<'a>, node: &'a Node, name: &str, fixed: Option<&Value>) {
+    fn add_header<'a>(&mut self, reading: &mut DocumentReader<'a>, node: &'a Node, name: &str, fixed: Option<&Value>) {
         let Some(value) = fixed.and_then(scalar_text) else {
             let finding = Diagnostic::error("not-honoured", node.span, format!("the header `{name}` is not honoured"));
             reading
@@ -170,7 +149,7 @@ impl Declared {
         self.headers.push((header, value.into_owned()));
     }
 
-    fn push(&mut self, reading: &mut Reading<'_>, parameter: Parameter, span: Span) {
+    fn push(&mut self, reading: &mut DocumentReader<'_>, parameter: Parameter, span: Span) {
         if self.parameters.iter().any(|other| other.name == parameter.name) {
             let what = format!("a second parameter `{}`; a plan could not tell them apart", parameter.name);
             reading.error("duplicate-name", span, what);
@@ -180,7 +159,7 @@ impl Declared {
     }
 }
 
-fn check_style<'a>(reading: &mut Reading<'a>, node: &'a Node, style: &str) {
+fn check_style<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, style: &str) {
     if let Some(given) = node.get("style").filter(|given| given.text() != Some(style)) {
         reading.error("not-honoured", given.span, format!("the style `{style}` alone is honoured here"));
     }
@@ -192,7 +171,7 @@ fn check_style<'a>(reading: &mut Reading<'a>, node: &'a Node, style: &str) {
     }
 }
 
-fn check_path(reading: &mut Reading<'_>, path: &Field, parameters: &[Parameter]) {
+fn check_path(reading: &mut DocumentReader<'_>, path: &Field, parameters: &[Parameter]) {
     let in_path = |parameter: &&Parameter| parameter.location == Location::Path;
     let names = || parameters.iter().filter(in_path).map(|parameter| parameter.name.as_str());
     for name in placeholders(&path.name) {
@@ -217,7 +196,7 @@ fn check_path(reading: &mut Reading<'_>, path: &Field, parameters: &[Parameter])
     }
 }
 
-fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, declared: &mut Declared) {
+fn body_parameters<'a>(reading: &mut DocumentReader<'a>, body: &'a Node, declared: &mut Declared) {
     let Some(body) = reading.resolve(body) else { return };
     reading.object(body, &["required", "content"], &["description"]);
     if reading.flag(body, "required") != Some(true) {
@@ -262,7 +241,7 @@ fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, declared: &mut
     for field in fields {
         let read = schema::parameter(reading, &field.value);
         let is_required = required.as_ref().is_some_and(|(names, _)| names.contains(&field.name));
-        let parameter = parameter(read, &field.name, Location::Body, is_required, String::new());
+        let parameter = read.named(&field.name, Location::Body, is_required, String::new());
         declared.push(reading, parameter, field.span);
     }
     if let Some((names, span)) = required {
@@ -274,14 +253,14 @@ fn body_parameters<'a>(reading: &mut Reading<'a>, body: &'a Node, declared: &mut
 }
 
 /// Whether a security scheme signs bodies.
-fn signs_bodies(reading: &Reading<'_>) -> bool {
+fn signs_bodies(reading: &DocumentReader<'_>) -> bool {
     let schemes = reading.root().get("components").and_then(|components| components.get("securitySchemes"));
     let signer = |field: &Field| Some(field.value.get(EXTENSION)?.get("signer")?.text()? == "acme-jws");
     schemes.into_iter().flat_map(Node::fields).any(|field| signer(field) == Some(true))
 }
 
 /// Every status that a rule names must be among the declared responses: the document has other readers, too.
-fn check_responses<'a>(reading: &mut Reading<'a>, responses: &'a Node, own: &AnswerReading) {
+fn check_responses<'a>(reading: &mut DocumentReader<'a>, responses: &'a Node, own: &AnswerReading) {
     let fields = reading.map(responses);
     for field in fields {
         reading.resolve(&field.value);
@@ -302,7 +281,8 @@ const METHODS: [(&str, &str); 5] =
     [("get", "GET"), ("put", "PUT"), ("post", "POST"), ("patch", "PATCH"), ("delete", "DELETE")];
 /// The media type of a signed body (RFC 8555, section 6.2).
 const SIGNED: &str = "application/jose+json";
-/// Set by the client or a signer, or without effect in OpenAPI.
+/// Set by the client or a signer, or without effect in OpenAPI (3.1, "Parameter Object": `Accept`, `Content-Type` and `Authorization` are to
+/// be ignored as parameters).
 const RESERVED_HEADERS: [&str; 9] = [
     "accept",
     "authorization",

@@ -3,16 +3,17 @@
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::provider::pointer::Pointer;
+use crate::provider::request::host;
 use crate::text::{Span, nearest};
 use crate::tree::node::{Field, Node, Shape};
 
 /// One reading of one document.
-pub(super) struct Reading<'a> {
+pub(super) struct DocumentReader<'a> {
     root: &'a Node,
     findings: &'a mut Diagnostics,
 }
 
-impl<'a> Reading<'a> {
+impl<'a> DocumentReader<'a> {
     pub(super) fn new(root: &'a Node, findings: &'a mut Diagnostics) -> Self {
         Self { root, findings }
     }
@@ -41,7 +42,7 @@ impl<'a> Reading<'a> {
         let mut finding = Diagnostic::error("unknown-name", span, what);
         if let Some(right) = nearest::nearest(name, names.iter().copied()) {
             finding = finding.help(format!("did you mean `{right}`?"));
-        } else if !names.is_empty() && names.len() <= MOST_LISTED {
+        } else if !names.is_empty() && names.len() <= MAX_LISTED {
             finding = finding.help(format!("there are {}", names.join(", ")));
         }
         self.push(finding);
@@ -186,7 +187,7 @@ impl<'a> Reading<'a> {
     /// Follows `$ref` to a component of this document.
     pub(super) fn resolve(&mut self, node: &'a Node) -> Option<&'a Node> {
         let mut here = node;
-        for _ in 0..MOST_REFERENCES {
+        for _ in 0..MAX_REFERENCES {
             let Some(reference) = here.get("$ref") else { return Some(here) };
             for field in here.fields() {
                 if !["$ref", "summary", "description"].contains(&field.name.as_str()) {
@@ -213,6 +214,18 @@ impl<'a> Reading<'a> {
         None
     }
 
+    /// A URL must be whole, and `https` but for loopback; credentials have no place in it.
+    pub(super) fn check_url(&mut self, url: &str, span: Span) {
+        let host = host(url);
+        let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        let is_loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
+        if !(url.starts_with("https://") || (url.starts_with("http://") && is_loopback)) || name.is_empty() {
+            self.error("wrong-url", span, format!("`{url}` is not an https:// URL"));
+        } else if url.contains(['?', '#', '@', ' ', '\\']) || !url.is_ascii() {
+            self.error("wrong-url", span, "this URL may have neither a query nor a fragment nor a user in it");
+        }
+    }
+
     /// Words that name providers and operations in plans.
     pub(super) fn name(&mut self, node: &'a Node) -> Option<&'a str> {
         let text = self.text(node)?;
@@ -229,5 +242,5 @@ impl<'a> Reading<'a> {
 /// The name of our extension.
 pub(super) const EXTENSION: &str = "x-certsweep";
 
-const MOST_REFERENCES: usize = 16;
-const MOST_LISTED: usize = 20;
+const MAX_REFERENCES: usize = 16;
+const MAX_LISTED: usize = 20;

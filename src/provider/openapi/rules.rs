@@ -1,9 +1,9 @@
-//! What answers mean: rules, conditions, and the places of codes, messages and ids.
+//! What answers mean: rules, conditions, and the places of codes, messages and ids. A rule that can never match, since an earlier one
+//! matches whenever it would, is a mistake in a document, always.
 
-use super::reach;
-use super::reading::Reading;
+use super::reading::DocumentReader;
 use crate::provider::answer::Meaning;
-use crate::provider::model::{AnswerRule, Condition, Place, Test, ThrottleForm, ThrottleHint};
+use crate::provider::model::{AnswerLocation, AnswerRule, Condition, StandingRule, Test, ThrottleForm, ThrottleHint};
 use crate::provider::pointer::Pointer;
 use crate::text::Span;
 use crate::tree::node::{Node, Shape};
@@ -17,19 +17,19 @@ pub(super) struct AnswerReading {
     pub(super) rules: Vec<(AnswerRule, Span)>,
     pub(super) code: Vec<Pointer>,
     pub(super) message: Vec<Pointer>,
-    pub(super) reference: Vec<Place>,
+    pub(super) reference: Vec<AnswerLocation>,
     pub(super) throttle_hint: Option<ThrottleHint>,
 }
 
 /// Reads the keys of [`KEYS`].
-pub(super) fn read<'a>(reading: &mut Reading<'a>, extension: &'a Node) -> AnswerReading {
+pub(super) fn read<'a>(reading: &mut DocumentReader<'a>, extension: &'a Node) -> AnswerReading {
     let mut rules = Vec::new();
     if let Some(answers) = extension.get("answers") {
         for node in reading.list(answers) {
             rules.extend(rule(reading, node).map(|rule| (rule, node.span)));
         }
     }
-    for (hidden, by) in reach::unreachable(&rules) {
+    for (hidden, by) in unreachable(&rules) {
         let finding = crate::diag::Diagnostic::error("unreachable-rule", hidden, "this rule is unreachable");
         reading.push(
             finding.help("rules are tried in order, the first that matches wins").related(by, "this one always wins"),
@@ -45,7 +45,7 @@ pub(super) fn read<'a>(reading: &mut Reading<'a>, extension: &'a Node) -> Answer
 }
 
 /// Reads `{/pointer: test}`; all must hold.
-pub(super) fn conditions<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Vec<Condition> {
+pub(super) fn conditions<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Condition> {
     let fields = reading.map(node);
     if fields.is_empty() {
         reading.error(
@@ -63,7 +63,7 @@ pub(super) fn conditions<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Vec<C
     conditions
 }
 
-fn tests<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Vec<Test> {
+fn tests<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Test> {
     if !matches!(node.shape, Shape::Map(_)) {
         return vec![Test::OneOf(words(reading, node))];
     }
@@ -86,7 +86,7 @@ fn tests<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Vec<Test> {
     tests
 }
 
-fn words<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Vec<String> {
+fn words<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<String> {
     let words = reading.texts(node);
     if words.is_empty() || words.iter().any(String::is_empty) {
         reading.error("wrong-value", node.span, "at least one word is expected here, and none may be empty");
@@ -94,7 +94,7 @@ fn words<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Vec<String> {
     words
 }
 
-fn rule<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<AnswerRule> {
+fn rule<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRule> {
     reading.closed(node, &["status", "when", "empty", "means", "explanation"]);
     let mut status = Vec::new();
     if let Some(list) = node.get("status") {
@@ -105,7 +105,7 @@ fn rule<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<AnswerRule> {
     let when = node.get("when").map(|when| conditions(reading, when)).unwrap_or_default();
     let empty = reading.flag(node, "empty");
     let means = reading.required(node, "means")?;
-    let meaning = reading.word(means, &Meaning::ALL)?;
+    let meaning = meaning(reading, means)?;
     if status.is_empty() && when.is_empty() && empty.is_none() {
         reading.error(
             "wrong-value",
@@ -125,22 +125,28 @@ fn rule<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<AnswerRule> {
     Some(AnswerRule { status, when, empty, means: meaning, explanation })
 }
 
-fn pointers<'a>(reading: &mut Reading<'a>, node: Option<&'a Node>) -> Vec<Pointer> {
+/// What an answer is said to mean, in a word of today or of before.
+pub(super) fn meaning<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<Meaning> {
+    let former = Meaning::FORMER.iter().find(|(_, word)| node.text() == Some(*word));
+    former.map(|(meaning, _)| *meaning).or_else(|| reading.word(node, &Meaning::ALL))
+}
+
+fn pointers<'a>(reading: &mut DocumentReader<'a>, node: Option<&'a Node>) -> Vec<Pointer> {
     let Some(node) = node else { return Vec::new() };
     reading.one_or_many(node).iter().filter_map(|item| reading.pointer(item)).collect()
 }
 
-fn places<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Vec<Place> {
+fn places<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<AnswerLocation> {
     let mut places = Vec::new();
     for item in reading.one_or_many(node) {
         if !matches!(item.shape, Shape::Map(_)) {
-            places.extend(reading.pointer(item).map(Place::Body));
+            places.extend(reading.pointer(item).map(AnswerLocation::Body));
             continue;
         }
         reading.closed(item, &["header"]);
         let name = reading.required_text(item, "header").unwrap_or_default();
         if super::security::is_header_name(name) {
-            places.push(Place::Header(name.to_ascii_lowercase()));
+            places.push(AnswerLocation::Header(name.to_ascii_lowercase()));
         } else if !name.is_empty() {
             reading.error("wrong-value", item.span, format!("`{name}` is not a header name"));
         }
@@ -148,11 +154,89 @@ fn places<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Vec<Place> {
     places
 }
 
-fn throttle_hint<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<ThrottleHint> {
+fn throttle_hint<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<ThrottleHint> {
     reading.closed(node, &["pointer", "form"]);
     let pointer = reading.required(node, "pointer")?;
     let pointer = reading.pointer(pointer)?;
     let form = reading.required(node, "form")?;
     let form = reading.word(form, &[(ThrottleForm::LimitTime, "limit-time"), (ThrottleForm::Seconds, "seconds")])?;
     Some(ThrottleHint { pointer, form })
+}
+
+/// The rules that are never reached, each with the earlier rule that wins.
+pub(super) fn unreachable(rules: &[(AnswerRule, Span)]) -> Vec<(Span, Span)> {
+    let mut found = Vec::new();
+    for (index, (rule, span)) in rules.iter().enumerate() {
+        let earlier = &rules[..index];
+        let winner =
+            |status: Option<u16>| earlier.iter().find(|(first, _)| wins(first, rule, status)).map(|(_, span)| *span);
+        let winners: Option<Vec<Span>> = if rule.status.is_empty() {
+            winner(None).map(|span| vec![span])
+        } else {
+            rule.status.iter().map(|status| winner(Some(*status))).collect()
+        };
+        if let Some(by) = winners.and_then(|spans| spans.first().copied()) {
+            found.push((*span, by));
+        }
+    }
+    found
+}
+
+/// As [`unreachable()`], for what rows tell.
+pub(super) fn unreachable_standings(rules: &[(StandingRule, Span)]) -> Vec<(Span, Span)> {
+    let mut found = Vec::new();
+    for (index, (rule, span)) in rules.iter().enumerate() {
+        let earlier = rules[..index].iter().find(|(first, _)| all_implied(&first.when, &rule.when));
+        found.extend(earlier.map(|(_, by)| (*span, *by)));
+    }
+    found
+}
+
+/// Whether `first` matches every answer of this status that `rule` matches.
+fn wins(first: &AnswerRule, rule: &AnswerRule, status: Option<u16>) -> bool {
+    let by_status = first.status.is_empty() || status.is_some_and(|status| first.status.contains(&status));
+    // A condition that looks for something holds for no empty body.
+    let not_empty =
+        rule.empty == Some(false) || rule.when.iter().any(|condition| condition.test != Test::Present(false));
+    let by_emptiness = match first.empty {
+        None => true,
+        Some(true) => rule.empty == Some(true),
+        Some(false) => not_empty,
+    };
+    by_status && by_emptiness && all_implied(&first.when, &rule.when)
+}
+
+fn all_implied(wanted: &[Condition], given: &[Condition]) -> bool {
+    wanted
+        .iter()
+        .all(|wanted| given.iter().any(|given| given.pointer == wanted.pointer && implies(&given.test, &wanted.test)))
+}
+
+/// Whether a value that meets `given` surely meets `wanted`.
+fn implies(given: &Test, wanted: &Test) -> bool {
+    if given == wanted {
+        return true;
+    }
+    match (given, wanted) {
+        (Test::OneOf(words), wanted) => words.iter().all(|word| meets(word, wanted)),
+        (Test::Present(false), _) => false,
+        (_, Test::Present(true)) => true,
+        (Test::NoneOf(more), Test::NoneOf(fewer)) => fewer.iter().all(|word| more.contains(word)),
+        (Test::Prefix(longer), Test::Prefix(shorter)) => {
+            longer.iter().all(|word| shorter.iter().any(|prefix| word.starts_with(prefix.as_str())))
+        }
+        (Test::Prefix(words), Test::Contains(part)) => words.iter().all(|word| word.contains(part.as_str())),
+        (Test::Contains(longer), Test::Contains(shorter)) => longer.contains(shorter.as_str()),
+        _ => false,
+    }
+}
+
+fn meets(word: &String, test: &Test) -> bool {
+    match test {
+        Test::OneOf(words) => words.contains(word),
+        Test::NoneOf(words) => !words.contains(word),
+        Test::Prefix(words) => words.iter().any(|prefix| word.starts_with(prefix.as_str())),
+        Test::Contains(part) => word.contains(part.as_str()),
+        Test::Present(present) => *present,
+    }
 }

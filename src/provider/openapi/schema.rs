@@ -1,11 +1,10 @@
-//! JSON Schema of one parameter: the subset that a flat field of a plan can have.
+//! JSON Schema of one parameter: the subset that a flat field of a plan can have; and YAML as JSON where JSON is meant.
 
-use super::core_schema;
-use super::reading::Reading;
-use crate::provider::model::Kind;
-use crate::tree::node::Node;
+use super::reading::DocumentReader;
+use crate::provider::model::{Kind, Location, Parameter};
+use crate::tree::node::{Node, Shape};
 use jsonschema::{Draft, PatternOptions, Validator};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Number, Value};
 
 /// A parameter's schema, read.
 pub(super) struct ParameterSchema {
@@ -15,18 +14,36 @@ pub(super) struct ParameterSchema {
     pub(super) description: String,
 }
 
+impl ParameterSchema {
+    /// The parameter of this schema. Its own description goes before the schema's.
+    pub(super) fn named(self, name: &str, location: Location, required: bool, description: String) -> Parameter {
+        let description = if description.is_empty() { self.description } else { description };
+        Parameter {
+            name: name.to_owned(),
+            aliases: Vec::new(),
+            location,
+            required,
+            kind: self.kind,
+            fixed: self.fixed,
+            description,
+            schema: self.schema,
+        }
+    }
+}
+
 /// Reads the schema of one parameter. One that cannot be read becomes one that says nothing: the document is refused then,
 /// and what refers to the parameter still finds it.
-pub(super) fn parameter<'a>(reading: &mut Reading<'a>, node: &'a Node) -> ParameterSchema {
+pub(super) fn parameter<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> ParameterSchema {
     read(reading, node).unwrap_or(ParameterSchema {
         kind: Kind::String,
         fixed: None,
-        schema: json!({}),
+        schema: serde_json::json!({}),
         description: String::new(),
     })
 }
 
-/// Compiles a schema. Patterns run in linear time, whatever a user's document says.
+/// Compiles a schema. Patterns run in linear time, whatever a user's document says: a backtracking engine would let one pattern stop the
+/// check of a whole plan.
 pub(in crate::provider) fn compile(schema: &Value) -> Result<Validator, String> {
     jsonschema::options()
         .with_draft(Draft::Draft202012)
@@ -47,17 +64,17 @@ pub(super) fn object<'s>(parameters: impl Iterator<Item = (&'s str, &'s Value, b
             required.push(name);
         }
     }
-    json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+    serde_json::json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
-fn read<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<ParameterSchema> {
+fn read<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<ParameterSchema> {
     let node = reading.resolve(node)?;
     let (kind, mut schema) = if node.get("items").is_some() || node.get("type").and_then(Node::text) == Some("array") {
         list(reading, node)?
     } else {
         scalar(reading, node)?
     };
-    let fixed = node.get("const").map(core_schema::value);
+    let fixed = node.get("const").map(json);
     match compile(&Value::Object(schema.clone())) {
         Err(error) => {
             let place = node.get("pattern").unwrap_or(node).span;
@@ -76,7 +93,7 @@ fn read<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<ParameterSchema
     Some(ParameterSchema { kind, fixed, schema: Value::Object(schema), description })
 }
 
-fn scalar<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<(Kind, Map<String, Value>)> {
+fn scalar<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(Kind, Map<String, Value>)> {
     let known: Vec<&str> = [&["type", "enum", "const"], STRING, NUMBER].concat();
     reading.object(node, &known, ANNOTATIONS);
     let kind = kind(reading, node)?;
@@ -90,7 +107,7 @@ fn scalar<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<(Kind, Map<St
     Some((kind, keywords(node, &known)))
 }
 
-fn list<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<(Kind, Map<String, Value>)> {
+fn list<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(Kind, Map<String, Value>)> {
     let known = ["type", "items", "minItems", "maxItems", "uniqueItems"];
     reading.object(node, &known, ANNOTATIONS);
     let items = reading.required(node, "items")?;
@@ -105,16 +122,16 @@ fn list<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<(Kind, Map<Stri
         }
     };
     let mut schema = keywords(node, &known);
-    schema.insert("type".to_owned(), json!("array"));
+    schema.insert("type".to_owned(), serde_json::json!("array"));
     schema.insert("items".to_owned(), Value::Object(items_schema));
     Some((kind, schema))
 }
 
-fn kind<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<Kind> {
+fn kind<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<Kind> {
     let kinds =
         [(Kind::String, "string"), (Kind::Integer, "integer"), (Kind::Number, "number"), (Kind::Boolean, "boolean")];
     let Some(named) = node.get("type") else {
-        if let Some(Value::String(_)) = node.get("const").map(core_schema::value) {
+        if let Some(Value::String(_)) = node.get("const").map(json) {
             return Some(Kind::String);
         }
         reading.error("missing-key", node.span, "`type` is missing here");
@@ -129,7 +146,7 @@ fn kind<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<Kind> {
 
 fn keywords(node: &Node, known: &[&str]) -> Map<String, Value> {
     let honoured = node.fields().iter().filter(|field| known.contains(&field.name.as_str()));
-    honoured.map(|field| (field.name.clone(), core_schema::value(&field.value))).collect()
+    honoured.map(|field| (field.name.clone(), json(&field.value))).collect()
 }
 
 const fn words(kind: Kind) -> &'static str {
@@ -138,6 +155,52 @@ const fn words(kind: Kind) -> &'static str {
         Kind::Boolean => "true and false",
         Kind::Integer | Kind::Number | Kind::Integers => "a number",
     }
+}
+
+/// The JSON value of a node by the core schema of YAML 1.2, for where JSON itself is meant (schemas, sample bodies). Quoted scalars are strings; plain ones get the core schema's type, where JSON has it.
+pub(super) fn json(node: &Node) -> Value {
+    match &node.shape {
+        Shape::Null => Value::Null,
+        Shape::Scalar { text, plain: false } => Value::String(text.clone()),
+        Shape::Scalar { text, plain: true } => plain_scalar(text),
+        Shape::List(items) => items.iter().map(json).collect(),
+        Shape::Map(fields) => {
+            Value::Object(fields.iter().map(|field| (field.name.clone(), json(&field.value))).collect::<Map<_, _>>())
+        }
+    }
+}
+
+fn plain_scalar(text: &str) -> Value {
+    match text {
+        "true" | "True" | "TRUE" => Value::Bool(true),
+        "false" | "False" | "FALSE" => Value::Bool(false),
+        _ => plain_number(text).map_or_else(|| Value::String(text.to_owned()), Value::Number),
+    }
+}
+
+fn plain_number(text: &str) -> Option<Number> {
+    if let Some(digits) = text.strip_prefix("0x") {
+        return u64::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+')).map(Number::from);
+    }
+    if let Some(digits) = text.strip_prefix("0o") {
+        return u64::from_str_radix(digits, 8).ok().filter(|_| !digits.starts_with('+')).map(Number::from);
+    }
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let begins_as_number =
+        unsigned.strip_prefix('.').unwrap_or(unsigned).starts_with(|first: char| first.is_ascii_digit());
+    if !begins_as_number {
+        return None;
+    }
+    if unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
+        if let Ok(number) = text.parse::<i64>() {
+            return Some(number.into());
+        }
+        if let Ok(number) = text.parse::<u64>() {
+            return Some(number.into());
+        }
+    }
+    let plain = |byte: u8| byte.is_ascii_digit() || b".eE+-".contains(&byte);
+    if text.bytes().all(plain) { Number::from_f64(text.parse().ok()?) } else { None }
 }
 
 const STRING: &[&str] = &["pattern", "minLength", "maxLength"];
@@ -155,3 +218,35 @@ pub(super) const ANNOTATIONS: &[&str] = &[
     "externalDocs",
     "$comment",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn plain_scalars_get_the_core_type() {
+        for (text, expected) in [
+            ("12", json!(12)),
+            ("-3", json!(-3)),
+            ("+3", json!(3)),
+            ("18446744073709551615", json!(u64::MAX)),
+            ("012", json!(12)),
+            ("0x1F", json!(31)),
+            ("0o17", json!(15)),
+            ("1.5", json!(1.5)),
+            (".5", json!(0.5)),
+            ("1e3", json!(1000.0)),
+            ("true", json!(true)),
+            ("no", json!("no")),
+            ("112358-1", json!("112358-1")),
+            ("1.2.3", json!("1.2.3")),
+            (".inf", json!(".inf")),
+            ("-", json!("-")),
+            ("0x+1", json!("0x+1")),
+            ("2026-12-01", json!("2026-12-01")),
+        ] {
+            assert_eq!(plain_scalar(text), expected, "{text}");
+        }
+    }
+}

@@ -1,12 +1,12 @@
 //! The ways to authenticate: which signer puts which credentials on a request.
 
-use super::reading::{EXTENSION, Reading};
+use super::reading::{DocumentReader, EXTENSION};
 use crate::diag::Diagnostic;
 use crate::provider::model::{AuthScheme, SignerKind};
 use crate::tree::node::{Field, Node};
 
 /// Reads `security`: each requirement becomes one way to authenticate, in the order of preference.
-pub(super) fn read<'a>(reading: &mut Reading<'a>) -> Vec<AuthScheme> {
+pub(super) fn read<'a>(reading: &mut DocumentReader<'a>) -> Vec<AuthScheme> {
     let root = reading.root();
     let Some(requirements) = reading.required(root, "security") else { return Vec::new() };
     let list = reading.list(requirements);
@@ -16,7 +16,7 @@ pub(super) fn read<'a>(reading: &mut Reading<'a>) -> Vec<AuthScheme> {
     list.iter().filter_map(|requirement| alternative(reading, requirement)).collect()
 }
 
-fn alternative<'a>(reading: &mut Reading<'a>, requirement: &'a Node) -> Option<AuthScheme> {
+fn alternative<'a>(reading: &mut DocumentReader<'a>, requirement: &'a Node) -> Option<AuthScheme> {
     let mut signed: Option<(AuthScheme, &'static [&'static str])> = None;
     let mut is_whole = true;
     let mut companions: Vec<(&Field, &Node)> = Vec::new();
@@ -59,7 +59,11 @@ fn alternative<'a>(reading: &mut Reading<'a>, requirement: &'a Node) -> Option<A
     Some(scheme)
 }
 
-fn scheme<'a>(reading: &mut Reading<'a>, name: &str, node: &'a Node) -> Option<(AuthScheme, &'static [&'static str])> {
+fn scheme<'a>(
+    reading: &mut DocumentReader<'a>,
+    name: &str,
+    node: &'a Node,
+) -> Option<(AuthScheme, &'static [&'static str])> {
     let header = header_name(reading, node)?;
     let extension = node.get(EXTENSION)?;
     reading.closed(extension, &["signer", "credentials", "optional", "url"]);
@@ -93,7 +97,7 @@ fn scheme<'a>(reading: &mut Reading<'a>, name: &str, node: &'a Node) -> Option<(
     let url = extension.get("url").and_then(|url| Some((reading.text(url)?, url.span)));
     let signer = match (signer_kind.word, url) {
         ("huawei-iam-token", Some((url, span))) => {
-            super::document::check_url(reading, url, span);
+            reading.check_url(url, span);
             SignerKind::HuaweiIamToken(url.to_owned())
         }
         ("huawei-iam-token", None) => {
@@ -113,7 +117,7 @@ fn scheme<'a>(reading: &mut Reading<'a>, name: &str, node: &'a Node) -> Option<(
 }
 
 /// The header that a scheme fills, in lower case.
-fn header_name<'a>(reading: &mut Reading<'a>, node: &'a Node) -> Option<String> {
+fn header_name<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<String> {
     let kind = reading.required(node, "type")?;
     if reading.text(kind)? != "apiKey" {
         let what = format!("security schemes of type `{}` are not honoured", kind.text().unwrap_or_default());
@@ -142,7 +146,7 @@ pub(super) fn is_header_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
 
-struct Signer {
+struct SignerForm {
     word: &'static str,
     /// Empty where the one credential has a name of the document's own.
     required: &'static [&'static str],
@@ -153,23 +157,23 @@ struct Signer {
     sets: &'static [&'static str],
 }
 
-const SIGNERS: [Signer; 5] = [
-    Signer { word: "header", required: &[], optional: &[], header: "", sets: &[] },
-    Signer {
+const SIGNERS: [SignerForm; 5] = [
+    SignerForm { word: "header", required: &[], optional: &[], header: "", sets: &[] },
+    SignerForm {
         word: "ncp-signature-v2",
         required: &["access_key", "secret_key"],
         optional: &[],
         header: "x-ncp-apigw-signature-v2",
         sets: &["x-ncp-apigw-timestamp", "x-ncp-iam-access-key"],
     },
-    Signer {
+    SignerForm {
         word: "huawei-sdk-hmac-sha256",
         required: &["access_key", "secret_key"],
         optional: &["security_token", "domain_id"],
         header: "authorization",
         sets: &["x-sdk-date", "x-security-token", "x-domain-id"],
     },
-    Signer {
+    SignerForm {
         word: "huawei-iam-token",
         required: &["iam_user", "iam_password", "iam_domain"],
         optional: &[],
@@ -177,5 +181,5 @@ const SIGNERS: [Signer; 5] = [
         sets: &[],
     },
     // The signature is in the body; its media type is what a header shows of it.
-    Signer { word: "acme-jws", required: &["account_key"], optional: &[], header: "content-type", sets: &[] },
+    SignerForm { word: "acme-jws", required: &["account_key"], optional: &[], header: "content-type", sets: &[] },
 ];

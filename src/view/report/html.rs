@@ -122,7 +122,7 @@ mod tests {
         let mut writer =
             Writer::new(Vec::new(), "<plan>", Columns { verified: false, kept: &["A&B".to_owned()] }).unwrap();
         let message = Some("<script>alert('x')</script>");
-        writer.write(&Row { provider_message: message, kept: vec!["\"q\"".into()], ..row("a") }).unwrap();
+        writer.write(&Row { provider_message: message, kept: &["\"q\"".into()], ..row("a") }).unwrap();
         writer.write(&Row { outcome: Outcome::InDoubt, ..row("b") }).unwrap();
         let page = String::from_utf8(writer.finish().unwrap()).unwrap();
         for expected in [

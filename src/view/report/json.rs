@@ -32,7 +32,7 @@ impl<W: Write> Writer<W> {
     pub fn write(&mut self, row: &Row<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
-        let object = Object { row, verified: self.verified, kept_columns: &self.kept_columns };
+        let object = RowObject { row, verified: self.verified, kept_columns: &self.kept_columns };
         serde_json::to_writer(&mut self.output, &object).map_err(io::Error::from)
     }
 
@@ -48,13 +48,13 @@ impl<W: Write> Writer<W> {
 }
 
 /// A row as an object, its members in the order of the columns.
-struct Object<'a> {
+struct RowObject<'a> {
     row: &'a Row<'a>,
     verified: bool,
     kept_columns: &'a [String],
 }
 
-impl Serialize for Object<'_> {
+impl Serialize for RowObject<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let row = self.row;
         let mut object = serializer.serialize_map(None)?;
@@ -86,19 +86,19 @@ impl Serialize for Object<'_> {
             object.serialize_entry("not_seen_revoked", &verified.and_then(|verified| verified.why.as_ref()))?;
         }
         if !self.kept_columns.is_empty() {
-            object.serialize_entry("kept", &Kept { names: self.kept_columns, values: &row.kept })?;
+            object.serialize_entry("kept", &KeptCells { names: self.kept_columns, values: row.kept })?;
         }
         object.end()
     }
 }
 
 /// The kept columns of a row.
-struct Kept<'a> {
+struct KeptCells<'a> {
     names: &'a [String],
     values: &'a [String],
 }
 
-impl Serialize for Kept<'_> {
+impl Serialize for KeptCells<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_map(self.names.iter().zip(self.values))
     }
@@ -125,7 +125,7 @@ mod tests {
         let started = Some(Timestamp::from_millisecond(1_700_000_000_000).unwrap());
         let rows = [
             Row { started_at: started, provider_message: Some("=1\u{1b}"), ..row("a") },
-            Row { kept: vec!["김".into(), "T-1".into()], ..row("b") },
+            Row { kept: &["김".into(), "T-1".into()], ..row("b") },
         ];
         let report = written(&["Owner", "Ticket"], &rows);
         assert_eq!(report[0]["started_at"], "2023-11-14T22:13:20.000Z");

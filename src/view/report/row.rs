@@ -44,7 +44,7 @@ pub struct Row<'a> {
     /// What the world sees of it, where it was asked.
     pub verified: Option<VerifiedCells>,
     /// The kept columns' values, in the order of the report's kept columns.
-    pub kept: Vec<String>,
+    pub kept: &'a [String],
 }
 
 /// What the world sees of an action's target.
@@ -115,7 +115,7 @@ pub(crate) mod testing {
             duration_ms: None,
             source: "plan.yaml:7",
             verified: None,
-            kept: Vec::new(),
+            kept: &[],
         }
     }
 }

@@ -1,6 +1,6 @@
 //! NAVER API Gateway signature v2: HMAC-SHA256 over method, path with query, time and access key. The body is not signed.
 
-use super::{SignError, credential, header_credential, hmac_sha256, set_header, url};
+use super::fields::{SignError, credential, header_credential, hmac_sha256, set_header, url};
 use crate::wire::credentials::Credentials;
 use crate::wire::transport::WireRequest;
 use base64::Engine;
@@ -16,6 +16,7 @@ pub(super) fn sign(request: &mut WireRequest, credentials: &Credentials, at: Tim
     let access_key = header_credential(credentials, "access_key")?;
     let secret_key = credential(credentials, "secret_key")?;
     let url = url(request)?;
+    // The vendor has path and query in the text to sign as they stand in the request line.
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let timestamp = at.as_millisecond().to_string();
     let message = format!("{} {}{query}\n{timestamp}\n{access_key}", request.method, url.path());
@@ -27,7 +28,7 @@ pub(super) fn sign(request: &mut WireRequest, credentials: &Credentials, at: Tim
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{credentials, header, request};
+    use super::super::fields::tests::{credentials, header, request};
     use super::*;
 
     #[test]

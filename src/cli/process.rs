@@ -1,0 +1,109 @@
+//! What the process has of the system: its clocks (the one place that reads them), its signals, its log lines. Decides nothing; a
+//! second signal leaves at once.
+
+use crate::engine::Word;
+use crate::run::StopReason;
+use crate::time::Clock;
+use jiff::Timestamp;
+use std::time::{Duration, Instant};
+use tokio::sync::mpsc::UnboundedSender;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// The wall clock, and a steady one: on Linux it counts from the machine's start and over its sleep, elsewhere from this value's
+/// making.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemClock {
+    start: Instant,
+}
+
+impl SystemClock {
+    /// Starts the steady clock.
+    pub fn start() -> Self {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock that the lint asks for")]
+        Self { start: Instant::now() }
+    }
+}
+
+/// A steady clock that begins with the process does not begin at zero, so that requests of an earlier process can be placed before
+/// this one's start.
+const HEAD_START: Duration = Duration::from_secs(7 * 86_400);
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        #[expect(clippy::disallowed_methods, reason = "this is the clock that the lint asks for")]
+        Timestamp::now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        since_boot().unwrap_or_else(|| HEAD_START + self.start.elapsed())
+    }
+
+    fn boot(&self) -> Option<String> {
+        since_boot()?;
+        std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+    }
+}
+
+// CLOCK_MONOTONIC stands still while a machine sleeps; the provider's windows go on meanwhile, and so does this one.
+#[cfg(target_os = "linux")]
+fn since_boot() -> Option<Duration> {
+    Duration::try_from(rustix::time::clock_gettime(rustix::time::ClockId::Boottime)).ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+const fn since_boot() -> Option<Duration> {
+    None
+}
+
+/// Listens for the signals that end a run, from now on. Must be called inside a runtime.
+///
+/// # Errors
+/// Where the system lets nobody listen.
+#[cfg(unix)]
+pub fn listen_for_signals(sender: &UnboundedSender<Word>) -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    // A hangup too: who closes the terminal of a run wants it to stop in good order.
+    for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+        let mut signals = signal(kind)?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while signals.recv().await.is_some() {
+                if sender.send(Word::Stop(StopReason::Signal(kind.as_raw_value()))).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    Ok(())
+}
+
+/// Listens for Ctrl-C, from now on. Must be called inside a runtime.
+///
+/// # Errors
+/// Never.
+#[cfg(not(unix))]
+pub fn listen_for_signals(sender: &UnboundedSender<Word>) -> std::io::Result<()> {
+    let sender = sender.clone();
+    tokio::spawn(async move {
+        while tokio::signal::ctrl_c().await.is_ok() && sender.send(Word::Stop(StopReason::Signal(2))).is_ok() {}
+    });
+    Ok(())
+}
+
+/// With `-vv`: a line on standard error for every request. Takes certsweep's own records alone: those of the HTTP library may hold
+/// header fields, so no environment variable turns them on.
+pub(super) fn show_requests(verbose: u8) {
+    if verbose < 2 {
+        return;
+    }
+    // A reader that went away is no reason to panic, and a failed line is told of nowhere.
+    let lines =
+        fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false).log_internal_errors(false);
+    let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), Level::DEBUG);
+    // Whoever calls this as a library may have a subscriber of their own; theirs stays.
+    drop(tracing_subscriber::registry().with(lines).with(ours).try_init());
+}

@@ -1,0 +1,237 @@
+//! What a run holds while it goes on: what the caller gives, the state that the dispatcher alone owns, what is under way, and what is
+//! written and not yet durable. Decides nothing.
+
+use crate::engine::attempt::PreparedAttempt;
+use crate::engine::circuit_breaker::CircuitBreaker;
+use crate::engine::control::{Heard, Word};
+use crate::engine::retry::Jitter;
+use crate::engine::safety::Watch;
+use crate::engine::scheduler::Scheduler;
+use crate::engine::sender::{Sender, TokenError};
+use crate::engine::status_query::{DoubtfulAction, ReadLists, StatusAnswer, StatusQueryResult};
+use crate::engine::step::{JournalFailed, StepResult};
+use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
+use crate::journal::{Journal, Queue, Reader, States, Written};
+use crate::plan::Settings;
+use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use jiff::Timestamp;
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::oneshot;
+
+/// Everything that a run needs. The caller has made the run directory and resolved the credentials.
+#[derive(Debug)]
+pub struct Run<'a, T, C> {
+    /// How the plan is to be carried out.
+    pub settings: &'a Settings,
+    /// The run, open for reading.
+    pub reader: &'a Reader,
+    /// The run's journal.
+    pub journal: Journal,
+    /// One sender an account, in the order of the settings' accounts.
+    pub senders: Vec<Rc<Sender<T>>>,
+    /// The clock.
+    pub clock: Rc<C>,
+    /// Outcomes that are taken up again (`resume --retry`).
+    pub reopen: BTreeSet<Outcome>,
+    /// What the run is told from outside: by signals, and by other processes.
+    pub words: UnboundedReceiver<Word>,
+    /// Seed of the jitter between attempts.
+    pub seed: u64,
+    /// Whether a closed window and a start to come are waited for; otherwise the run stops, and `resume` goes on.
+    pub wait: bool,
+    /// Who is asked between two waves; where nobody is, the run stops there.
+    pub questions: Option<UnboundedSender<Question>>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Why it stopped before the last action, where it did.
+    pub stopped: Option<StopReason>,
+    /// Accounts that were stopped, with the reason.
+    pub accounts_stopped: Vec<(String, StopReason)>,
+    /// Whether every action has ended.
+    pub complete: bool,
+    /// Whether every action has ended well (duplicates count as well).
+    pub well: bool,
+    /// How many actions of which account have not ended, where some have not.
+    pub left: Vec<(String, u64)>,
+    /// When the schedule opens again, where it was closed.
+    pub reopens: Option<Timestamp>,
+}
+
+impl Ending {
+    /// The one reason that decides how a run ends that is not complete, and so its exit code. What has to be repaired first (an account
+    /// whose credentials were refused, or that cannot be reached) goes before a rule, but not before a signal.
+    pub fn reason(&self) -> Option<&StopReason> {
+        let environment = |reason: &&StopReason| matches!(reason, StopReason::Environment(_));
+        let accounts = || self.accounts_stopped.iter().map(|(_, reason)| reason);
+        match &self.stopped {
+            Some(reason @ (StopReason::Signal(_) | StopReason::Environment(_))) => Some(reason),
+            stopped => accounts().find(environment).or(stopped.as_ref()).or_else(|| accounts().next()),
+        }
+    }
+
+    /// Why it stopped, account by account where it is theirs.
+    pub(super) fn why(&self) -> String {
+        let words = |reason: &StopReason| match reason {
+            StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
+            StopReason::Signal(number) => format!("interrupted by signal {number}"),
+        };
+        let accounts = self.accounts_stopped.iter().map(|(name, reason)| format!("{name}: {}", words(reason)));
+        self.stopped.as_ref().map(words).into_iter().chain(accounts).collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// The one owner of a run's state.
+pub(super) struct Dispatcher<'a, 'o, T, C> {
+    pub(super) run: Run<'a, T, C>,
+    pub(super) observe: &'o mut dyn FnMut(Event),
+    pub(super) states: States,
+    pub(super) pending: PendingAcks<T, C>,
+    /// Every action, as far as their order goes.
+    pub(super) queue: Queue,
+    pub(super) scheduler: Scheduler,
+    /// Actions that are in doubt, with what is known of each.
+    pub(super) doubts: HashMap<Ordinal, DoubtfulAction>,
+    /// Actions whose last requests were refused for their passes alone, with how often in a row.
+    pub(super) refused_passes: HashMap<Ordinal, u32>,
+    /// The lists that status queries have read, by account.
+    pub(super) lists: Vec<Rc<ReadLists>>,
+    pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,
+    pub(super) watch: Watch,
+    pub(super) jitter: Jitter,
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) stopping: Option<StopReason>,
+    /// When this process began, by the clock that never jumps.
+    pub(super) began: Moment,
+    /// Commands to stop; the second leaves at once.
+    pub(super) signals: u32,
+    pub(super) leave: bool,
+    pub(super) accounts_stopped: Vec<(String, StopReason)>,
+    /// Whether each provider can be reached, by account.
+    pub(super) breakers: Vec<CircuitBreaker>,
+    /// Canaries that are read back.
+    pub(super) read_backs: HashMap<Ordinal, ReadBack>,
+    pub(super) wave_break: WaveBreak,
+    /// Until when the schedule is closed, where the observer was told.
+    pub(super) closed_until: Option<Timestamp>,
+    pub(super) reopens: Option<Timestamp>,
+    /// Requests for a token in a row that came to nothing, by account.
+    pub(super) token_tries: HashMap<usize, u32>,
+    pub(super) skew_warned: HashSet<usize>,
+    pub(super) notified_holds: HashMap<usize, Moment>,
+    /// `certsweep pause` holds.
+    pub(super) paused: bool,
+    /// What each account waits for.
+    pub(super) waits: Vec<WaitTimes>,
+    /// What each account waits for, as the observer was notified last.
+    pub(super) notified_reasons: Vec<Option<WaitReason>>,
+}
+
+/// A step that is under way: of which account, for which action, and its request's moments.
+pub(super) struct StepInFlight {
+    pub(super) account: usize,
+    pub(super) ordinal: Option<Ordinal>,
+    pub(super) timing: Rc<RequestTiming>,
+}
+
+/// A step that is over: what it came to, or nothing where it panicked.
+pub(super) type EndedStep = (StepInFlight, Option<Step>);
+
+/// What a step came to.
+pub(super) enum Step {
+    Attempt(Box<StepResult>),
+    LookUp(Result<StatusQueryResult, JournalFailed>),
+    ReadBack(Result<StatusAnswer, JournalFailed>),
+    Token(Result<Result<(), TokenError>, JournalFailed>),
+}
+
+/// A question to the user, and where the answer goes. An asker that is gone is a no.
+#[derive(Debug)]
+pub struct Question {
+    /// The question, as a sentence.
+    pub text: String,
+    /// Yes or no.
+    pub answer: oneshot::Sender<bool>,
+}
+
+/// What lies between a wave that has ended and the next.
+#[derive(Debug)]
+pub(super) enum WaveBreak {
+    /// Nothing yet.
+    Nothing,
+    /// A pause until then.
+    Pause(Moment),
+    /// Somebody was asked.
+    Asked(oneshot::Receiver<bool>),
+}
+
+impl WaveBreak {
+    /// Whether the next wave waits for a word or for the end of a pause.
+    pub(super) const fn waits(&self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
+
+    /// Whether a question waits for its answer.
+    pub(super) const fn is_asked(&self) -> bool {
+        matches!(self, Self::Asked(_))
+    }
+
+    /// The answer of whoever was asked; never, where nobody was.
+    pub(super) async fn answer(&mut self) -> bool {
+        match self {
+            Self::Asked(answered) => answered.await.unwrap_or(false),
+            Self::Nothing | Self::Pause(_) => std::future::pending().await,
+        }
+    }
+}
+
+/// A canary that was answered with success and is read back.
+#[derive(Debug)]
+pub(super) struct ReadBack {
+    pub(super) id: String,
+    pub(super) outcome: Outcome,
+    /// What the status query is asked with.
+    pub(super) doubtful: DoubtfulAction,
+    /// Looks that told something.
+    pub(super) looks: u32,
+}
+
+/// Records that are queued and not yet durable, each with what follows once it is.
+pub(super) struct PendingAcks<T, C> {
+    /// In the order of queueing, which is that of the journal's acknowledgements.
+    pub(super) records: VecDeque<PendingRecord<T, C>>,
+    /// How many of them are intents.
+    pub(super) intents: usize,
+    /// Where the journal says of how many of the oldest what became of them.
+    pub(super) acknowledged: UnboundedReceiver<(usize, Written)>,
+}
+
+/// What follows a record once it is durable.
+pub(super) struct PendingRecord<T, C> {
+    /// What the observer is notified of.
+    pub(super) events: Vec<Event>,
+    /// The attempt whose intent it is.
+    pub(super) prepared: Option<Box<PreparedAttempt<T, C>>>,
+    /// Where the answer to the command goes that it records.
+    pub(super) heard: Option<Heard>,
+}
+
+impl<T, C> PendingAcks<T, C> {
+    pub(super) fn of(journal: &Journal) -> Self {
+        let (acknowledge, acknowledged) = unbounded_channel();
+        journal.tell(Arc::new(move |count, written| drop(acknowledge.send((count, written)))));
+        Self { records: VecDeque::new(), intents: 0, acknowledged }
+    }
+
+    /// Whether an intent is among them, so that a request will follow.
+    pub(super) const fn will_send(&self) -> bool {
+        self.intents > 0
+    }
+}

@@ -1,0 +1,305 @@
+//! When a run must not go on: canaries that took no effect, closed windows and the deadline, failures. Pure; the dispatcher does what is
+//! decided here.
+//!
+//! `safety.canary` is here, `schedule` and `deadline` (the calendar itself is [`crate::plan::calendar`]), and `safety.stop_when`.
+
+use crate::plan::calendar::{closes_at, open_times};
+use crate::plan::settings::Schedule;
+use crate::plan::settings::{Safety, StopWhen};
+use crate::provider::Standing;
+use crate::run::Outcome;
+use jiff::Timestamp;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What follows from reading a canary's target back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AfterReadBack {
+    /// The next may go.
+    GoOn,
+    /// The next may go, and the user is told that nothing was proved.
+    GoOnUnproved(String),
+    /// It is read back once more after this pause: a provider may be slow to show what it has done.
+    ReadAgain(Duration),
+    /// It did not take effect: the run stops, for this reason.
+    Stop(String),
+}
+
+/// Whether a canary that ended so is read back. One that waits for a person has no effect to show yet, and a bad end stops the run
+/// anyway.
+pub const fn is_read_back(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Succeeded | Outcome::AlreadyDone)
+}
+
+/// What follows from the `looks`-th look at the target of a canary that was said to have ended well.
+pub fn after_read_back(standing: Standing, seen: &str, looks: u32) -> AfterReadBack {
+    match standing {
+        Standing::Done | Standing::Pending => AfterReadBack::GoOn,
+        Standing::Unknown if seen.is_empty() => {
+            AfterReadBack::GoOnUnproved("the status query does not tell".to_owned())
+        }
+        Standing::Unknown => AfterReadBack::GoOnUnproved(format!("the status query does not tell: {seen}")),
+        Standing::NotDone if looks < MAX_READ_BACKS => {
+            AfterReadBack::ReadAgain(READ_BACK_PAUSE.saturating_mul(looks.max(1)))
+        }
+        Standing::NotDone => AfterReadBack::Stop(format!(
+            "was answered with success, and the status query shows that it did not take effect: {seen}"
+        )),
+    }
+}
+
+/// So often a target is read back before a canary counts as without effect.
+const MAX_READ_BACKS: u32 = 3;
+/// The pause before the second look; the third comes after twice as long.
+const READ_BACK_PAUSE: Duration = Duration::from_secs(2);
+
+/// Whether requests may go out at an instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Gate {
+    /// Yes, until this instant, where there is one.
+    Open(Option<Timestamp>),
+    /// No.
+    Closed(Closed),
+}
+
+/// Why no request may go out, and until when.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Closed {
+    /// Why, in a few words.
+    pub why: String,
+    /// When they may again; `None` where they never may.
+    pub until: Option<Timestamp>,
+}
+
+/// Whether requests may go out now. Before a window closes, `margin` (the time of one attempt) is kept for what is in flight.
+///
+/// The margin is the plan's timeout, not a latency that was seen: one request that hangs would go on past the close otherwise, and
+/// half a minute of a window of hours costs little.
+pub fn gate(schedule: &Schedule, deadline: Option<Timestamp>, now: Timestamp, margin: Duration) -> Gate {
+    if let Some(deadline) = deadline
+        && now >= deadline
+    {
+        return Gate::Closed(Closed { why: format!("the deadline, {deadline}, is over"), until: None });
+    }
+    let next = open_times(schedule, now, margin).next();
+    if let Some(span) = next
+        && span.opens <= now
+    {
+        let closes = schedule.window.as_ref().map(|_| span.closes);
+        return Gate::Open(closes.into_iter().chain(deadline).min());
+    }
+    let until = next.map(|span| span.opens).filter(|opens| deadline.is_none_or(|deadline| *opens < deadline));
+    let closing = schedule.window.as_ref().and_then(|window| closes_at(window, now));
+    let why = match (schedule.start.filter(|start| now < *start), closing) {
+        (Some(start), _) => format!("the plan starts at {start}"),
+        (None, Some(closes)) => format!("the window closes at {closes}, and what is begun takes time"),
+        (None, None) => "the window is closed".to_owned(),
+    };
+    let why = match (until, next, deadline) {
+        (Some(until), ..) if schedule.start == Some(until) => why,
+        (Some(until), ..) => format!("{why}; it opens at {until}"),
+        (None, Some(_), Some(deadline)) => format!("{why}, and does not open before the deadline, {deadline}"),
+        (None, ..) => format!("{why}, and never opens again"),
+    };
+    Gate::Closed(Closed { why, until })
+}
+
+/// Watches how actions end.
+#[derive(Debug, Clone)]
+pub struct Watch {
+    rule: Option<StopWhen>,
+    accounts: Vec<AccountEnds>,
+}
+
+/// What ended at one account.
+#[derive(Debug, Clone, Default)]
+struct AccountEnds {
+    failures: u64,
+    last: VecDeque<bool>,
+    bad_of_last: u64,
+}
+
+impl Watch {
+    /// A watch over so many accounts, by the plan's rules.
+    pub fn new(safety: &Safety, accounts: usize) -> Self {
+        Self { rule: safety.stop_when, accounts: vec![AccountEnds::default(); accounts] }
+    }
+
+    /// An action of an account ended well or not; says why the account must stop, where it must.
+    pub fn ended(&mut self, account: usize, well: bool) -> Option<String> {
+        let rule = self.rule?;
+        let account = self.accounts.get_mut(account)?;
+        account.failures += u64::from(!well);
+        match rule {
+            StopWhen::Failures(most) => (!well && account.failures >= most)
+                .then(|| format!("{} actions did not end well (safety.stop_when.failures: {most})", account.failures)),
+            StopWhen::FailureRate { rate, of_last } => {
+                account.last.push_back(well);
+                account.bad_of_last += u64::from(!well);
+                if account.last.len() as u64 > of_last {
+                    account.bad_of_last -= u64::from(account.last.pop_front() == Some(false));
+                }
+                let (ended, bad) = (account.last.len() as u64, account.bad_of_last);
+                let enough = ended >= of_last || (ended >= MIN_ENDED && bad >= MIN_BAD);
+                (!well && enough && bad as f64 >= rate * ended as f64).then(|| {
+                    format!(
+                        "{bad} of the last {ended} actions did not end well (safety.stop_when.failure_rate: {rate})"
+                    )
+                })
+            }
+        }
+    }
+}
+
+/// Before `of_last` actions have ended a rate is judged by those that have, if they are so many.
+const MIN_ENDED: u64 = 20;
+/// And if so many of them ended badly: one bad end among twenty is a rate of 5 %, and no pattern.
+const MIN_BAD: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::settings::DailyWindow;
+
+    #[test]
+    fn only_a_look_that_shows_no_effect_stops_the_run() {
+        let again = |seconds| AfterReadBack::ReadAgain(Duration::from_secs(seconds));
+        for (standing, looks, expected) in [
+            (Standing::Done, 1, AfterReadBack::GoOn),
+            (Standing::Done, 3, AfterReadBack::GoOn),
+            (Standing::Pending, 1, AfterReadBack::GoOn),
+            (Standing::Unknown, 1, AfterReadBack::GoOnUnproved("the status query does not tell: x".to_owned())),
+            (Standing::Unknown, 3, AfterReadBack::GoOnUnproved("the status query does not tell: x".to_owned())),
+            (Standing::NotDone, 1, again(2)),
+            (Standing::NotDone, 2, again(4)),
+            (
+                Standing::NotDone,
+                3,
+                AfterReadBack::Stop(
+                    "was answered with success, and the status query shows that it did not take effect: x".to_owned(),
+                ),
+            ),
+        ] {
+            assert_eq!(after_read_back(standing, "x", looks), expected, "{standing:?} {looks}");
+        }
+    }
+
+    #[test]
+    fn what_was_said_to_have_taken_effect_is_looked_at() {
+        for outcome in Outcome::ALL {
+            let expected = matches!(outcome, Outcome::Succeeded | Outcome::AlreadyDone);
+            assert_eq!(is_read_back(outcome), expected, "{outcome}");
+        }
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn window(zone: &str, from: &str, to: &str, days: &[i8]) -> DailyWindow {
+        let time = |text: &str| text.parse().unwrap();
+        DailyWindow { from: time(from), to: time(to), timezone: zone.to_owned(), days: days.to_vec() }
+    }
+
+    #[test]
+    fn the_gate_is_closed_before_the_start_after_the_deadline_and_near_the_end_of_a_window() {
+        let start = Some(at("2026-11-30T16:30:00Z"));
+        // Tuesdays from 01:00 to 05:00 in Seoul: Mondays from 16:00 to 20:00 in UTC.
+        let schedule = Schedule { start, window: Some(window("Asia/Seoul", "01:00", "05:00", &[2])) };
+        let (last, next) = ("2026-11-30T19:59:30Z", "2026-12-07T16:00:00Z");
+        for (now, deadline, expected) in [
+            ("2026-11-30T16:00:00Z", None, Err(Some("2026-11-30T16:30:00Z"))),
+            ("2026-11-30T16:30:00Z", None, Ok(last)),
+            ("2026-11-30T19:59:29Z", None, Ok(last)),
+            ("2026-11-30T19:59:30Z", None, Err(Some(next))),
+            ("2026-11-30T20:00:00Z", None, Err(Some(next))),
+            ("2026-11-30T18:00:00Z", Some("2026-11-30T19:00:00Z"), Ok("2026-11-30T19:00:00Z")),
+            ("2026-11-30T18:00:00Z", Some("2026-11-30T18:00:00Z"), Err(None)),
+            ("2026-12-01T12:00:00Z", None, Err(Some(next))),
+            ("2026-12-01T12:00:00Z", Some("2026-12-07T16:00:00Z"), Err(None)),
+            ("2026-12-01T12:00:00Z", Some("2026-12-07T16:00:01Z"), Err(Some(next))),
+        ] {
+            let gate = gate(&schedule, deadline.map(at), at(now), Duration::from_secs(30));
+            let found = match gate {
+                Gate::Open(until) => Ok(until),
+                Gate::Closed(Closed { until, .. }) => Err(until),
+            };
+            assert_eq!(
+                found,
+                expected.map(|at_text| Some(at(at_text))).map_err(|until| until.map(at)),
+                "{now} {deadline:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_closed_gate_says_when_it_opens() {
+        let night = Some(window("Europe/Berlin", "02:30", "04:00", &[1, 2, 3, 4, 5, 6, 7]));
+        for (start, window, now, deadline, words) in [
+            (
+                Some("2026-12-01T00:00:00Z"),
+                None,
+                "2026-11-30T00:00:00Z",
+                None,
+                "the plan starts at 2026-12-01T00:00:00Z",
+            ),
+            (None, night.clone(), "2026-10-25T00:30:00Z", None, "closed; it opens at 2026-10-25T01:30:00Z"),
+            (
+                None,
+                night.clone(),
+                "2026-10-25T02:59:50Z",
+                None,
+                "closes at 2026-10-25T03:00:00Z, and what is begun takes time; it opens at 2026-10-26T01:30:00Z",
+            ),
+            (None, night, "2026-10-25T04:00:00Z", Some("2026-10-25T05:00:00Z"), "does not open before the deadline"),
+            (
+                None,
+                None,
+                "2026-10-25T05:00:00Z",
+                Some("2026-10-25T05:00:00Z"),
+                "the deadline, 2026-10-25T05:00:00Z, is over",
+            ),
+        ] {
+            let schedule = Schedule { start: start.map(at), window };
+            let Gate::Closed(Closed { why, .. }) = gate(&schedule, deadline.map(at), at(now), Duration::from_secs(30))
+            else {
+                panic!("it is open at {now}")
+            };
+            assert!(why.contains(words), "{why}");
+        }
+    }
+
+    /// At which ends (`-` badly, `+` well, from 0) an account must stop.
+    fn stops(rule: StopWhen, ends: &str) -> Vec<usize> {
+        let mut watch = Watch::new(&Safety { stop_when: Some(rule), ..Safety::default() }, 2);
+        let mut stops = Vec::new();
+        for (index, end) in ends.chars().enumerate() {
+            assert_eq!(watch.ended(1, true), None, "the other account ends well, and changes nothing");
+            if watch.ended(0, end == '+').is_some() {
+                stops.push(index);
+            }
+        }
+        stops
+    }
+
+    #[test]
+    fn too_many_bad_ends_stop_an_account() {
+        let good = |count: usize| "+".repeat(count);
+        let rate = |rate, of_last| StopWhen::FailureRate { rate, of_last };
+        for (rule, ends, expected, why) in [
+            (StopWhen::Failures(2), "+-+-".to_owned(), vec![3], "the second"),
+            (StopWhen::Failures(1), "-".to_owned(), vec![0], "the first"),
+            (rate(0.5, 4), "-++-++--".to_owned(), vec![3, 6, 7], "two of the last four"),
+            (rate(0.5, 4), "---".to_owned(), vec![], "fewer than `of_last`, and than the least"),
+            (rate(0.05, 200), format!("{}-", good(19)), vec![], "one bad end in twenty is no pattern"),
+            (rate(0.05, 200), format!("{}---", good(19)), vec![21], "three are"),
+            (rate(0.05, 200), format!("---{}-", good(16)), vec![19], "judged from the twentieth on, at a bad end"),
+            (rate(0.05, 200), "-".repeat(19), vec![], "nineteen are too few to tell"),
+            (rate(0.05, 200), format!("{}---", good(100)), vec![], "three of 103 are below the rate"),
+            (rate(1.0, 1), "+-".to_owned(), vec![1], "the last one"),
+        ] {
+            assert_eq!(stops(rule, &ends), expected, "{why}");
+        }
+        assert_eq!(Watch::new(&Safety::default(), 1).ended(0, false), None, "no rule, no stop");
+    }
+}

@@ -1,0 +1,487 @@
+//! Which action goes next: one queue an account, so that no provider waits behind another; the canary first; what others need
+//! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
+//! the fault tests in virtual time.
+
+#[cfg(test)]
+mod tests;
+
+use super::concurrency::Slots;
+use super::pace::{Full, Pace};
+use super::timing::{Moment, WallTime};
+use super::waves::Waves;
+use crate::provider::model::Window;
+use crate::run::{Ordinal, WaitReason};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::ops::Range;
+
+/// The actions of a run that are still to be carried out, and what may go when.
+#[derive(Debug)]
+pub struct Scheduler {
+    accounts: Vec<AccountQueue>,
+    /// The accounts' paces; accounts that share a credential share one.
+    paces: Vec<Pace>,
+    /// The account that is asked first, so that all are served in turn.
+    first_asked: usize,
+    /// How many canaries have still to end well.
+    canaries: u64,
+    /// The canary that is under way.
+    canary: Option<Ordinal>,
+    /// For each action that others need: those others.
+    dependents: HashMap<Ordinal, Vec<(Ordinal, usize)>>,
+    /// For each action that needs others: how many of them are still to end well, and when it may start.
+    blocked: HashMap<Ordinal, (usize, Option<Moment>)>,
+    waves: Waves,
+    /// Actions of later waves that nothing else keeps back, in plan order.
+    held: Vec<(Ordinal, usize, Option<Moment>)>,
+}
+
+/// One account's queue.
+#[derive(Debug)]
+struct AccountQueue {
+    /// Its pace, by index.
+    pace: usize,
+    /// Its own windows; its pace's are those of all that share it.
+    windows: Vec<Window>,
+    slots: Slots,
+    running: u32,
+    /// Whether it was the places that kept the last action back.
+    crowded: bool,
+    /// Nothing more is sent in this process.
+    stopped: bool,
+    /// Nothing is sent until a token has come.
+    paused: bool,
+    /// The provider cannot be reached: one request at a time, and none before this moment.
+    probing: Option<Moment>,
+    /// Begun actions whose next step is due, before new ones.
+    urgent: VecDeque<Ordinal>,
+    new: OrdinalRanges,
+    later: BinaryHeap<Reverse<(Moment, Ordinal)>>,
+    /// How many wait for other actions.
+    blocked: usize,
+    /// How many wait for their wave.
+    held: usize,
+    /// Steps that gather until one of them is due or there is nothing else to do: then all go.
+    batched: VecDeque<(Moment, Ordinal)>,
+}
+
+/// What can be done now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// This action's next step; its slot and its place under the limits are taken.
+    Start {
+        /// The action.
+        ordinal: Ordinal,
+        /// Its account.
+        account: usize,
+    },
+    /// Nothing before this moment, unless an answer comes before.
+    Wait(Moment),
+    /// Nothing before an answer comes.
+    WaitForAnswer,
+    /// Nothing is queued for any account that goes on, and nothing is under way.
+    Idle,
+}
+
+impl Scheduler {
+    /// A scheduler for these accounts (each its pace and its slots), and so many canaries still to come.
+    pub fn new(accounts: Vec<(Pace, u32)>, canaries: u64) -> Self {
+        let (paces, slots): (Vec<Pace>, Vec<u32>) = accounts.into_iter().unzip();
+        let queue = |(pace, slots): (usize, u32)| AccountQueue {
+            pace,
+            windows: paces[pace].windows().to_vec(),
+            slots: Slots::fixed(slots),
+            running: 0,
+            crowded: false,
+            stopped: false,
+            paused: false,
+            probing: None,
+            urgent: VecDeque::new(),
+            new: OrdinalRanges::default(),
+            later: BinaryHeap::new(),
+            blocked: 0,
+            held: 0,
+            batched: VecDeque::new(),
+        };
+        Self {
+            accounts: slots.into_iter().enumerate().map(queue).collect(),
+            paces,
+            first_asked: 0,
+            canaries,
+            canary: None,
+            dependents: HashMap::new(),
+            blocked: HashMap::new(),
+            waves: Waves::default(),
+            held: Vec::new(),
+        }
+    }
+
+    /// The same with the run's actions in waves. To be said before any action is added.
+    #[must_use]
+    pub fn in_waves(mut self, waves: Waves) -> Self {
+        self.waves = waves;
+        self
+    }
+
+    /// Queues an action; actions come in plan order. `needs` are those of its needed actions that have not yet ended well.
+    pub fn add(&mut self, ordinal: Ordinal, account: usize, needs: &[Ordinal], not_before: Option<Moment>) {
+        self.waves.expect(ordinal);
+        if needs.is_empty() {
+            self.release(ordinal, account, not_before);
+        } else {
+            self.blocked.insert(ordinal, (needs.len(), not_before));
+            self.accounts[account].blocked += 1;
+            for need in needs {
+                self.dependents.entry(*need).or_default().push((ordinal, account));
+            }
+        }
+    }
+
+    /// What can be done now.
+    pub fn next(&mut self, now: Moment) -> Decision {
+        for queue in &mut self.accounts {
+            while queue.later.peek().is_some_and(|Reverse((due, _))| *due <= now) {
+                if let Some(Reverse((_, ordinal))) = queue.later.pop() {
+                    queue.urgent.push_back(ordinal);
+                }
+            }
+            let due = queue.batched.front().is_some_and(|(due, _)| *due <= now);
+            if due || (queue.front().is_none() && queue.running == 0) || self.canary.is_some() {
+                queue.urgent.extend(queue.batched.drain(..).map(|(_, ordinal)| ordinal));
+            }
+        }
+        if self.canaries > 0 {
+            return self.next_canary(now);
+        }
+        let accounts = self.accounts.len();
+        let mut wait = Decision::Idle;
+        for offset in 0..accounts {
+            let account = (self.first_asked + offset) % accounts;
+            match self.start(account, now) {
+                Decision::Start { ordinal, account } => {
+                    self.first_asked = (account + 1) % accounts;
+                    return Decision::Start { ordinal, account };
+                }
+                other => wait = sooner(wait, other),
+            }
+        }
+        wait
+    }
+
+    /// One action at a time, the first in plan order that can go.
+    fn next_canary(&mut self, now: Moment) -> Decision {
+        let running = self.accounts.iter().any(|queue| queue.running > 0);
+        if running {
+            return Decision::WaitForAnswer;
+        }
+        let wanted = match self.canary {
+            Some(canary) => {
+                self.accounts.iter().position(|queue| queue.urgent.contains(&canary)).map(|account| (canary, account))
+            }
+            None => {
+                let going = self.accounts.iter().enumerate().filter(|(_, queue)| !queue.stopped);
+                going.filter_map(|(account, queue)| queue.front().map(|ordinal| (ordinal, account))).min()
+            }
+        };
+        let Some((ordinal, account)) = wanted else {
+            let due = self.accounts.iter().filter(|queue| !queue.stopped).filter_map(AccountQueue::next_due).min();
+            return due.map_or(Decision::Idle, Decision::Wait);
+        };
+        let queue = &mut self.accounts[account];
+        if let Some(index) = queue.urgent.iter().position(|queued| *queued == ordinal) {
+            queue.urgent.swap(0, index);
+        }
+        let turn = self.start(account, now);
+        if let Decision::Start { ordinal, .. } = turn {
+            self.canary = Some(ordinal);
+        }
+        turn
+    }
+
+    fn start(&mut self, account: usize, now: Moment) -> Decision {
+        let queue = &mut self.accounts[account];
+        if queue.stopped {
+            return if queue.running > 0 { Decision::WaitForAnswer } else { Decision::Idle };
+        }
+        if queue.front().is_none() {
+            queue.crowded = false;
+            let idle = if queue.running > 0 { Decision::WaitForAnswer } else { Decision::Idle };
+            return queue.next_due().map_or(idle, Decision::Wait);
+        }
+        queue.crowded = queue.running >= queue.slots.now();
+        if queue.paused || queue.crowded {
+            return Decision::WaitForAnswer;
+        }
+        match queue.probing {
+            Some(_) if queue.running > 0 => return Decision::WaitForAnswer,
+            Some(next) if now < next => return Decision::Wait(next),
+            _ => {}
+        }
+        match self.paces[queue.pace].take(now) {
+            Ok(()) => match queue.urgent.pop_front().or_else(|| queue.new.pop_front()) {
+                Some(ordinal) => {
+                    queue.running += 1;
+                    Decision::Start { ordinal, account }
+                }
+                None => Decision::Idle,
+            },
+            Err(full) => {
+                if self.paces[queue.pace].window_was_full() {
+                    queue.slots.window_was_full();
+                }
+                match full {
+                    Full::Until(moment) => Decision::Wait(moment),
+                    Full::UntilAnswer => Decision::WaitForAnswer,
+                }
+            }
+        }
+    }
+
+    /// A step that was started is over: its slot is free again.
+    pub fn step_ended(&mut self, account: usize) {
+        let queue = &mut self.accounts[account];
+        queue.running = queue.running.saturating_sub(1);
+    }
+
+    /// The account's pace, to tell it of answers and throttles.
+    pub fn pace(&mut self, account: usize) -> &mut Pace {
+        &mut self.paces[self.accounts[account].pace]
+    }
+
+    /// An action has another step, due at a moment, or as soon as there is a place.
+    pub fn requeue(&mut self, ordinal: Ordinal, account: usize, due: Option<Moment>) {
+        let queue = &mut self.accounts[account];
+        match due {
+            Some(due) => queue.later.push(Reverse((due, ordinal))),
+            None => queue.urgent.push_back(ordinal),
+        }
+    }
+
+    /// An action has another step that serves others too: it waits for them until it is due, or there is nothing else to do.
+    pub fn batch(&mut self, ordinal: Ordinal, account: usize, due: Moment) {
+        self.accounts[account].batched.push_back((due, ordinal));
+    }
+
+    /// An action ended. Returns those that needed it and can now never be sent, transitively; the caller ends them as skipped.
+    pub fn action_ended(&mut self, ordinal: Ordinal, well: bool) -> Vec<Ordinal> {
+        if self.canary == Some(ordinal) {
+            self.canary = None;
+            self.canaries = self.canaries.saturating_sub(u64::from(well));
+        }
+        self.waves.ended(ordinal);
+        let mut lost = Vec::new();
+        for (dependent, account) in self.dependents.remove(&ordinal).unwrap_or_default() {
+            if !well {
+                if self.blocked.remove(&dependent).is_some() {
+                    self.accounts[account].blocked -= 1;
+                    lost.push(dependent);
+                    lost.extend(self.action_ended(dependent, false));
+                }
+                continue;
+            }
+            let Some((open, not_before)) = self.blocked.get_mut(&dependent) else { continue };
+            *open -= 1;
+            if *open == 0 {
+                let not_before = *not_before;
+                self.blocked.remove(&dependent);
+                self.accounts[account].blocked -= 1;
+                self.release(dependent, account, not_before);
+            }
+        }
+        lost
+    }
+
+    /// Whether this action is the canary that is under way.
+    pub fn is_canary(&self, ordinal: Ordinal) -> bool {
+        self.canary == Some(ordinal)
+    }
+
+    /// The account sends nothing more in this process.
+    pub fn stop(&mut self, account: usize) {
+        self.accounts[account].stopped = true;
+    }
+
+    /// Whether the account sends nothing more in this process.
+    pub fn is_stopped(&self, account: usize) -> bool {
+        self.accounts[account].stopped
+    }
+
+    /// The account sends nothing until it is set going again (it waits for a token).
+    pub fn pause(&mut self, account: usize, paused: bool) {
+        self.accounts[account].paused = paused;
+    }
+
+    /// A provider cannot be reached: one request at a time, and none before this moment; or it can again.
+    pub fn probe(&mut self, account: usize, next: Option<Moment>) {
+        self.accounts[account].probing = next;
+    }
+
+    /// Whether nothing is queued for any account that goes on, nothing is under way, and no wave waits for a word.
+    pub fn is_idle(&self) -> bool {
+        let idle = |queue: &AccountQueue| {
+            queue.running == 0 && (queue.stopped || (queue.front().is_none() && queue.next_due().is_none()))
+        };
+        self.accounts.iter().all(idle) && !self.waves.has_ended()
+    }
+
+    /// The run's waves: whether the one that may go has ended, and which that is.
+    pub fn waves(&self) -> &Waves {
+        &self.waves
+    }
+
+    /// Lets the next wave go.
+    pub fn next_wave(&mut self) {
+        self.waves.go_on();
+        for (ordinal, account, not_before) in std::mem::take(&mut self.held) {
+            self.accounts[account].held -= 1;
+            self.release(ordinal, account, not_before);
+        }
+    }
+
+    /// The account's requests in flight follow from rate and latency, up to this bound.
+    pub fn follow_latency(&mut self, account: usize, bound: u32) {
+        self.accounts[account].slots = Slots::following(bound);
+    }
+
+    /// Two accounts share a credential, and so a pace: the windows of both hold for both.
+    pub fn share_pace(&mut self, account: usize, with: usize) {
+        self.accounts[account].pace = self.accounts[with].pace;
+        self.set_shared_windows(with);
+    }
+
+    /// Other windows hold for an account from now on. Those of accounts that share its credential stay.
+    pub fn set_windows(&mut self, account: usize, windows: &[Window]) {
+        self.accounts[account].windows = windows.to_vec();
+        self.set_shared_windows(account);
+    }
+
+    fn set_shared_windows(&mut self, account: usize) {
+        let pace = self.accounts[account].pace;
+        let mut all: Vec<Window> = Vec::new();
+        for window in self.accounts.iter().filter(|queue| queue.pace == pace).flat_map(|queue| &queue.windows) {
+            if !all.contains(window) {
+                all.push(*window);
+            }
+        }
+        self.paces[pace].set_windows(&all);
+    }
+
+    /// The answer to a request of this account came that took its place at `began`: how long such take tells how many places it needs.
+    pub fn note_answer(&mut self, account: usize, began: Moment, now: Moment) {
+        let queue = &mut self.accounts[account];
+        let pace = &self.paces[queue.pace];
+        queue.slots.answered(now, now.saturating_sub(began), pace.allowed(), queue.crowded);
+    }
+
+    /// A request of this account was refused because there were too many.
+    pub fn note_refusal(&mut self, account: usize) {
+        self.accounts[account].slots.window_was_full();
+    }
+
+    /// Why the account starts nothing more now: asked after [`Self::next`] has nothing more to start.
+    pub fn wait_reason(&self, account: usize, now: Moment, wall: &WallTime) -> WaitReason {
+        let queue = &self.accounts[account];
+        let queued = queue.front().is_some();
+        if queue.stopped {
+            return WaitReason::Stopped;
+        }
+        if let Some(next) = queue.probing {
+            return WaitReason::Unreachable { until: wall.at(next) };
+        }
+        if !queued && queue.next_due().is_none() && queue.blocked == 0 {
+            return match queue.held {
+                _ if queue.running > 0 => WaitReason::Answers,
+                0 => WaitReason::Done,
+                _ => self.next_wave_reason(),
+            };
+        }
+        if self.canaries > 0 {
+            return WaitReason::Canary;
+        }
+        if !queued {
+            return if queue.running > 0 { WaitReason::Answers } else { WaitReason::Others };
+        }
+        if queue.paused {
+            return WaitReason::Answers;
+        }
+        match self.paces[queue.pace].wait_reason(now, wall) {
+            Some(WaitReason::Learnt { .. }) | None if queue.running >= queue.slots.now() => {
+                WaitReason::Concurrency { slots: queue.slots.now() }
+            }
+            reason => reason.unwrap_or(WaitReason::Nothing),
+        }
+    }
+
+    /// The wave that waits.
+    pub fn next_wave_reason(&self) -> WaitReason {
+        let number = u32::try_from(self.waves.next().unwrap_or_default() + 1).unwrap_or(u32::MAX);
+        let of = u32::try_from(self.waves.count()).unwrap_or(u32::MAX);
+        WaitReason::Wave { number, of }
+    }
+
+    /// How many requests the account may have in flight at once.
+    pub fn slots(&self, account: usize) -> u32 {
+        self.accounts[account].slots.now()
+    }
+
+    fn release(&mut self, ordinal: Ordinal, account: usize, not_before: Option<Moment>) {
+        if !self.waves.may_go(ordinal) {
+            self.held.push((ordinal, account, not_before));
+            self.accounts[account].held += 1;
+            return;
+        }
+        let queue = &mut self.accounts[account];
+        match not_before {
+            Some(due) => queue.later.push(Reverse((due, ordinal))),
+            None => queue.new.push_back(ordinal),
+        }
+    }
+}
+
+impl AccountQueue {
+    fn front(&self) -> Option<Ordinal> {
+        self.urgent.front().copied().or_else(|| self.new.front())
+    }
+
+    fn next_due(&self) -> Option<Moment> {
+        let later = self.later.peek().map(|Reverse((due, _))| *due);
+        let batched = self.batched.front().map(|(due, _)| *due);
+        later.into_iter().chain(batched).min()
+    }
+}
+
+fn sooner(one: Decision, other: Decision) -> Decision {
+    match (one, other) {
+        (Decision::Wait(one), Decision::Wait(other)) => Decision::Wait(one.min(other)),
+        (Decision::Wait(moment), _) | (_, Decision::Wait(moment)) => Decision::Wait(moment),
+        (Decision::Idle, other) => other,
+        (one, _) => one,
+    }
+}
+
+/// New actions of one account that may go, in the order in which they were let go: as ranges of ordinals, since a plan has a million of
+/// them one behind the other.
+#[derive(Debug, Default)]
+struct OrdinalRanges(VecDeque<Range<Ordinal>>);
+
+impl OrdinalRanges {
+    fn push_back(&mut self, ordinal: Ordinal) {
+        match self.0.back_mut() {
+            Some(last) if last.end == ordinal => last.end += 1,
+            _ => self.0.push_back(ordinal..ordinal + 1),
+        }
+    }
+
+    fn front(&self) -> Option<Ordinal> {
+        self.0.front().map(|first| first.start)
+    }
+
+    fn pop_front(&mut self) -> Option<Ordinal> {
+        let first = self.0.front_mut()?;
+        let ordinal = first.next();
+        if first.is_empty() {
+            self.0.pop_front();
+        }
+        ordinal
+    }
+}

@@ -1,0 +1,304 @@
+//! One step of the status query of one action in doubt: the provider's state call is asked, and what it tells settles the action, or does
+//! not. A list is read once for all actions that are in doubt, page by page; each page takes its place under the limits.
+
+use super::circuit_breaker::Contact;
+use super::retry::{self, NextStep};
+use super::sender::Sender;
+use super::step::{JournalFailed, LimitSignal, StepContext, StepResult, append, closing_reply, rules};
+use crate::journal::{ActionState, Record, Reply, ToSend};
+use crate::provider::model::{Kind, LookupRule, Operation};
+use crate::provider::{Answer, Meaning, Standing, lookup};
+use crate::run::Outcome;
+use crate::time::Clock;
+use crate::wire::{Delivery, Transport};
+use serde_json::{Map, Value};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+/// What is in doubt about an action, and what is known already.
+#[derive(Debug, Clone, Default)]
+pub struct DoubtfulAction {
+    /// Whether the provider's last answer was a refusal.
+    pub refused: bool,
+    /// That answer.
+    pub answer: Option<Answer>,
+    /// What a report would say about it.
+    pub reply: Reply,
+    /// When the doubt arose, by the clock that never jumps: a list that was asked for before tells nothing about it.
+    pub since: Duration,
+    /// Status queries that contact to nothing so far.
+    pub tries: u32,
+    /// Why the last of them did.
+    pub cause: Option<String>,
+}
+
+/// What a step of a status query contact to.
+#[derive(Debug)]
+pub enum StatusQueryResult {
+    /// It is over; the report says what follows.
+    Settled(Box<StepResult>),
+    /// Another page is needed; it takes another place under the limits.
+    More,
+    /// It contact to nothing, for this cause; it may be asked again.
+    Failed {
+        /// The cause, as a sentence.
+        cause: String,
+        /// What the limits must know.
+        limits: LimitSignal,
+        /// Whether the provider was reached.
+        contact: Contact,
+        /// The token that was refused, where the credentials were.
+        refused_token: Option<u32>,
+    },
+}
+
+/// What one request of a status query told.
+#[derive(Debug)]
+pub enum StatusAnswer {
+    /// How the target stands, and what was seen.
+    Standing {
+        /// How it stands.
+        standing: Standing,
+        /// What was seen, in a few words.
+        seen: String,
+        /// What the limits must know.
+        limits: LimitSignal,
+    },
+    /// Nothing that settles it.
+    Nothing(StatusQueryResult),
+}
+
+/// Lists that status queries of one account have read, by what was asked.
+#[derive(Debug, Default)]
+pub struct ReadLists {
+    lists: RefCell<HashMap<String, ReadList>>,
+    /// Held by the one who reads a list: whoever asks the same meanwhile waits, and finds it read.
+    reading: tokio::sync::Mutex<()>,
+}
+
+/// A list that is read page by page.
+#[derive(Debug, Default)]
+struct ReadList {
+    /// When its first page was asked for.
+    asked_at: Duration,
+    pages: Vec<Value>,
+}
+
+/// Everything that a status query knows of its action.
+#[derive(Debug)]
+pub struct StatusQuery {
+    /// The action.
+    pub action: ToSend,
+    /// Its state.
+    pub state: ActionState,
+    /// What is in doubt.
+    pub doubtful: DoubtfulAction,
+    /// The plan's `retry.attempts`.
+    pub attempts: u32,
+    /// The lists that were read for the account.
+    pub lists: Rc<ReadLists>,
+}
+
+/// Looks up an action in doubt: asks one page, or takes from a list that was read for others what it tells.
+///
+/// # Errors
+/// [`JournalFailed`].
+pub async fn query_and_settle<T: Transport, C: Clock>(
+    context: StepContext<T, C>,
+    query: StatusQuery,
+) -> Result<StatusQueryResult, JournalFailed> {
+    Ok(match ask(&context, &query).await? {
+        StatusAnswer::Standing { standing, seen, limits } => settle(&context, &query, standing, &seen, limits),
+        StatusAnswer::Nothing(looked_up) => looked_up,
+    })
+}
+
+/// Asks one page of a status query, or takes from a list that was read for others what it tells.
+///
+/// # Errors
+/// [`JournalFailed`].
+pub async fn ask<T: Transport, C: Clock>(
+    context: &StepContext<T, C>,
+    query: &StatusQuery,
+) -> Result<StatusAnswer, JournalFailed> {
+    let unknown =
+        StatusAnswer::Standing { standing: Standing::Unknown, seen: String::new(), limits: LimitSignal::Unsent };
+    let Some((rule, operation, mut parameters)) = chosen(context, query) else { return Ok(unknown) };
+    let key = format!("{} {}", rule.operation, Value::Object(parameters.clone()));
+    let mut page = 0;
+    let _reading = match rule.pages {
+        Some(_) => Some(query.lists.reading.lock().await),
+        None => None,
+    };
+    if let Some(paging) = &rule.pages {
+        let mut lists = query.lists.lists.borrow_mut();
+        let list = lists.entry(key.clone()).or_default();
+        let next = lookup::next_page(rule, &list.pages);
+        page = if next.is_some() { list.pages.len() } else { 0 };
+        if let Some((standing, seen)) = list.standing_of(rule, query) {
+            return Ok(StatusAnswer::Standing { standing, seen, limits: LimitSignal::Unsent });
+        }
+        if let Some(number) = next {
+            parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
+        }
+    }
+    let asked =
+        Record::Asked { account: context.account, ordinal: Some(query.action.ordinal), at: context.clock.now() };
+    append(&context.journal, context.clock.elapsed(), vec![asked]).await?;
+    context.timing.note_sent(&*context.clock);
+    // Read before the request is signed: another step may renew the token meanwhile, and a refusal is of the old one then.
+    let token_number = context.sender.token_number();
+    let asked_at = context.clock.elapsed();
+    let unsigned = context.sender.make(operation, &parameters);
+    let delivery = context.sender.send(unsigned, &context.pass, context.clock.now()).await;
+    context.timing.note_answered(&*context.clock);
+    let answer = match delivery {
+        Delivery::Answered(answer) => answer,
+        Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
+            return Ok(failed(context, &cause, Contact::NotSent));
+        }
+        Delivery::Lost(cause) => return Ok(failed(context, &cause, Contact::Lost)),
+    };
+    match lookup::page(operation, &answer, context.clock.now()) {
+        Ok(body) => {
+            context.sender.credentials_work();
+            let standing = if rule.pages.is_some() {
+                let mut lists = query.lists.lists.borrow_mut();
+                let list = lists.entry(key).or_default();
+                list.add_page(page, asked_at, body);
+                list.standing_of(rule, query)
+            } else {
+                Some(lookup::standing(rule, &query.action.parameters, &[body]))
+            };
+            match standing {
+                Some((standing, seen)) => Ok(StatusAnswer::Standing { standing, seen, limits: LimitSignal::Answered }),
+                None => Ok(StatusAnswer::Nothing(StatusQueryResult::More)),
+            }
+        }
+        Err(verdict) => {
+            let limits = match verdict.meaning {
+                Meaning::Throttled => LimitSignal::throttled(&verdict),
+                _ => LimitSignal::Answered,
+            };
+            let refused_token = (verdict.meaning == Meaning::RefusedCredentials).then_some(token_number);
+            let words = verdict.message.or(verdict.explanation).unwrap_or_default();
+            let words = context.sender.excerpt(&words);
+            let cause = format!("the status query was answered with HTTP {} {words}", answer.status);
+            let cause = cause.trim_end().to_owned();
+            Ok(StatusAnswer::Nothing(StatusQueryResult::Failed {
+                cause,
+                limits,
+                contact: Contact::Answered,
+                refused_token,
+            }))
+        }
+    }
+}
+
+fn failed<T: Transport, C: Clock>(context: &StepContext<T, C>, cause: &str, contact: Contact) -> StatusAnswer {
+    let cause = format!("the status query failed: {}", context.sender.mask(cause));
+    StatusAnswer::Nothing(StatusQueryResult::Failed {
+        cause,
+        limits: LimitSignal::Answered,
+        contact,
+        refused_token: None,
+    })
+}
+
+/// Ends a status query that contact to nothing too often: what it would have told stays unknown.
+pub fn give_up<T: Transport, C: Clock>(context: &StepContext<T, C>, query: &StatusQuery) -> StatusQueryResult {
+    let cause = query.doubtful.cause.clone().unwrap_or_default();
+    settle(context, query, Standing::Unknown, &cause, LimitSignal::Unsent)
+}
+
+impl ReadList {
+    /// Takes a page where it fits: the first page begins the list anew, another is the next one, or somebody else has read it.
+    fn add_page(&mut self, page: usize, asked_at: Duration, body: Value) {
+        if page == 0 {
+            *self = Self { asked_at, pages: vec![body] };
+        } else if page == self.pages.len() {
+            self.pages.push(body);
+        }
+    }
+
+    /// What it tells about an action, where it was asked for after the doubt arose and has come far enough.
+    fn standing_of(&self, rule: &LookupRule, query: &StatusQuery) -> Option<(Standing, String)> {
+        if self.pages.is_empty() || self.asked_at < query.doubtful.since {
+            return None;
+        }
+        let (standing, seen) = lookup::standing(rule, &query.action.parameters, &self.pages);
+        let whole = lookup::next_page(rule, &self.pages).is_none();
+        (standing != Standing::Unknown || whole).then_some((standing, seen))
+    }
+}
+
+/// The status query that can be asked for an action, with the parameters of its first request.
+fn chosen<'a, T, C>(
+    context: &'a StepContext<T, C>,
+    query: &StatusQuery,
+) -> Option<(&'a LookupRule, &'a Operation, Map<String, Value>)> {
+    let rules = context.operation().action.as_ref()?;
+    let sender: &Sender<T> = &context.sender;
+    let answer = query.doubtful.answer.as_ref();
+    let (index, first) =
+        lookup::choose(&sender.provider, rules, &query.action.parameters, answer).into_iter().next()?;
+    let rule = rules.lookups.get(index)?;
+    Some((rule, sender.provider.operation(&rule.operation)?, first))
+}
+
+fn settle<T: Transport, C: Clock>(
+    context: &StepContext<T, C>,
+    query: &StatusQuery,
+    standing: Standing,
+    seen: &str,
+    limits: LimitSignal,
+) -> StatusQueryResult {
+    let StatusQuery { action, state, doubtful, attempts, .. } = query;
+    let operation = context.operation();
+    let (at, ordinal) = (context.clock.now(), action.ordinal);
+    let seen = context.sender.mask(seen);
+    let rules = rules(&context.sender, operation, action, doubtful.answer.as_ref(), *attempts);
+    let next = retry::after_lookup(rules, standing, doubtful.refused, *state);
+    let mut reply = doubtful.reply.clone();
+    let mut records = Vec::new();
+    if state.tainted || standing != Standing::Unknown {
+        records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(standing), seen: seen.clone() });
+    }
+    if let NextStep::End(outcome) = next {
+        reply.message = match (outcome, reply.message.take()) {
+            (Outcome::Succeeded | Outcome::AlreadyDone | Outcome::PendingApproval, _) => {
+                Some(format!("found so by a status query: {seen}"))
+            }
+            (_, Some(message)) if seen.is_empty() => Some(message),
+            (_, Some(message)) => Some(format!("{message} (status query: {seen})")),
+            (_, None) => Some(format!("status query: {seen}")),
+        };
+        reply = closing_reply(&context.sender, operation, action, outcome, state.tainted, reply);
+        records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });
+    }
+    let refused = doubtful.refused;
+    let id = action.id.clone();
+    let report = StepResult {
+        id,
+        is_attempt: false,
+        records,
+        next,
+        reply,
+        answer: None,
+        refused,
+        limits,
+        contact: (limits == LimitSignal::Answered).then_some(Contact::Answered),
+        token_number: 0,
+        pass_refused: None,
+        reads_list: false,
+        skew: None,
+    };
+    StatusQueryResult::Settled(Box::new(report))
+}
+
+fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {
+    let text = operation.parameter(parameter).is_some_and(|parameter| parameter.kind == Kind::String);
+    if text { Value::from(number.to_string()) } else { Value::from(number) }
+}

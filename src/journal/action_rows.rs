@@ -1,0 +1,147 @@
+//! Actions as rows of the table `action`: one list of columns, by which they are written and read. Decides nothing.
+
+use super::error::RowError;
+use super::record_rows::to_sql;
+use crate::pki::RevocationReason;
+use crate::plan::Action;
+use crate::plan::checked::{Fingerprint, Parameters};
+use crate::run::Ordinal;
+use rusqlite::{Connection, Row};
+
+/// The columns of an action, in the table's order; [`PARAMETERS`] or [`NO_PARAMETERS`] is the last one.
+pub(super) const COLUMNS: &str = "ordinal, account, needs, not_before, duplicate_of, operation, fingerprint, id, target, reason, reason_sent, \
+     source, kept, certificate";
+pub(super) const PARAMETERS: &str = "parameters";
+/// Parameters of which there is nothing to read.
+pub(super) const NO_PARAMETERS: &str = "'{}'";
+
+/// What sending an action needs of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToSend {
+    /// Its place in the plan, from 0.
+    pub ordinal: Ordinal,
+    /// Its id.
+    pub id: String,
+    /// Index into the settings' accounts.
+    pub account: usize,
+    /// The operation's name.
+    pub operation: String,
+    /// What it acts on, as the report shows it.
+    pub target: String,
+    /// The parameters under the provider's names.
+    pub parameters: Parameters,
+}
+
+impl From<Action> for ToSend {
+    fn from(action: Action) -> Self {
+        let Action { ordinal, id, account, operation, target, parameters, .. } = action;
+        Self { ordinal, id, account, operation, target, parameters }
+    }
+}
+
+/// Writes an action.
+pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Result<()> {
+    let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
+    let certificate = action.certificate.as_ref().map(serde_json::to_string).transpose();
+    let certificate = certificate.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+    connection.prepare_cached(INSERT)?.execute((
+        to_sql(action.ordinal),
+        to_sql(action.account as u64),
+        list(&action.needs),
+        action.not_before.map(|at| at.to_string()),
+        &action.duplicate_of,
+        &action.operation,
+        action.fingerprint.0,
+        &action.id,
+        &action.target,
+        action.reason.map(RevocationReason::name),
+        &action.reason_sent,
+        &action.source,
+        list(&action.kept),
+        certificate,
+        action.parameters.to_string(),
+    ))?;
+    Ok(())
+}
+
+/// Reads a row of [`COLUMNS`] and the parameters.
+pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
+    let ordinal = row.get::<_, i64>(0)?.unsigned_abs();
+    let wrong =
+        |what: &str, error: &dyn std::fmt::Display| RowError::Content(format!("action {ordinal}: {what}: {error}"));
+    let list = |column: usize, what: &str| match row.get_ref(column)?.as_str_or_null() {
+        Ok(None) => Ok(Vec::new()),
+        Ok(Some(text)) => serde_json::from_str(text).map_err(|error| wrong(what, &error)),
+        Err(error) => Err(wrong(what, &error)),
+    };
+    let reason = row.get_ref(9)?.as_str_or_null().map_err(|error| wrong("reason", &error))?;
+    let reason = reason.map(|name| RevocationReason::parse(name).ok_or_else(|| wrong("reason", &name)));
+    let not_before: Option<String> = row.get(3)?;
+    let not_before = not_before.map(|text| text.parse().map_err(|error| wrong("not_before", &error)));
+    let certificate: Option<String> = row.get(13)?;
+    let certificate = certificate.map(|text| serde_json::from_str(&text).map_err(|error| wrong("certificate", &error)));
+    Ok(Action {
+        ordinal,
+        account: usize::try_from(row.get::<_, i64>(1)?).map_err(|error| wrong("account", &error))?,
+        needs: list(2, "needs")?,
+        not_before: not_before.transpose()?,
+        duplicate_of: row.get(4)?,
+        operation: row.get(5)?,
+        fingerprint: Fingerprint(row.get(6)?),
+        id: row.get(7)?,
+        target: row.get(8)?,
+        reason: reason.transpose()?,
+        reason_sent: row.get(10)?,
+        source: row.get(11)?,
+        kept: list(12, "kept columns")?,
+        certificate: certificate.transpose()?,
+        parameters: Parameters::parse(row.get_ref(14)?.as_str().map_err(|error| wrong("parameters", &error))?)
+            .map_err(|error| wrong("parameters", &error))?,
+        // Only a preview tells of it, and that reads the plan itself.
+        reaches: None,
+    })
+}
+
+const INSERT: &str = "INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+    use crate::plan::checked::CertificateFacts;
+
+    #[test]
+    fn an_action_is_read_as_it_was_written() {
+        let plain = Action { id: "a".to_owned(), parameters: Parameters::parse("{}").unwrap(), ..Action::default() };
+        let facts = CertificateFacts { ocsp: Some("http://ocsp.example".to_owned()), ..CertificateFacts::default() };
+        let full = Action {
+            ordinal: 1,
+            id: "b".to_owned(),
+            account: 2,
+            operation: "revoke".to_owned(),
+            target: "112358".to_owned(),
+            reason: Some(RevocationReason::Superseded),
+            reason_sent: Some("SUPERSEDED".to_owned()),
+            parameters: Parameters::parse(r#"{"certificate_id":"112358"}"#).unwrap(),
+            reaches: None,
+            needs: vec!["a".to_owned(), "\"".to_owned()],
+            not_before: Some(jiff::Timestamp::UNIX_EPOCH),
+            source: "plan.yaml:3".to_owned(),
+            kept: vec!["Kim".to_owned(), String::new()],
+            duplicate_of: Some("a".to_owned()),
+            fingerprint: Fingerprint([7; 16]),
+            certificate: Some(Box::new(facts)),
+        };
+        let place = tempfile::tempdir().unwrap();
+        let connection = schema::create(&place.path().join("run.sqlite")).unwrap();
+        for action in [&plain, &full] {
+            insert(&connection, action).unwrap();
+        }
+        let mut statement =
+            connection.prepare(&format!("SELECT {COLUMNS}, {PARAMETERS} FROM action ORDER BY ordinal")).unwrap();
+        let mut rows = statement.query([]).unwrap();
+        let read: Vec<Action> =
+            std::iter::from_fn(|| rows.next().unwrap().map(|row| read(row).ok().unwrap())).collect();
+        assert_eq!(read, [plain, full]);
+    }
+}

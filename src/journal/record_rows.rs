@@ -1,0 +1,207 @@
+//! Records as rows of the table `journal`: written with statements that are prepared once, read column by column, and of each record
+//! only what its kind has. Decides nothing.
+
+use super::error::RowError;
+use super::record::{Record, Reply, SEQ_BITS, StoredRecord};
+use crate::run::{Effect, Ordinal, Outcome};
+use jiff::Timestamp;
+use rusqlite::types::ValueRef;
+use rusqlite::{CachedStatement, Connection, Row};
+use std::time::Duration;
+
+/// All records, answers left out: those about the run as a whole first (their ordinal is -1), then those of each action in plan order;
+/// both in the order of writing. This is the order of the table's key, so that nothing is sorted.
+pub(super) const ALL_RECORDS: &str = "SELECT kind, ordinal, seq, steady, at, attempt, outcome, effect, counts, body, NULL, NULL, NULL, NULL \
+     FROM journal ORDER BY ordinal, seq";
+
+/// The records about the run as a whole.
+pub(super) const RUN_RECORDS: &str = "SELECT kind, ordinal, seq, steady, at, attempt, outcome, effect, counts, body, NULL, NULL, NULL, NULL \
+     FROM journal WHERE ordinal = -1 ORDER BY seq";
+
+/// The records of some actions, with the answers.
+pub(super) const ACTION_RECORDS: &str = "SELECT kind, ordinal, seq, steady, at, attempt, outcome, effect, counts, body, \
+     http_status, code, message, reference FROM journal WHERE ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal, seq";
+
+impl StoredRecord {
+    /// Reads a row of one of the selections above.
+    pub(super) fn read(row: &Row<'_>) -> Result<Self, RowError> {
+        let steady = Duration::from_micros(integer(row, 3)?.unsigned_abs());
+        Ok(Self { seq: integer(row, 2)?.unsigned_abs(), steady, record: read_record(row)? })
+    }
+}
+
+fn read_record(row: &Row<'_>) -> Result<Record, RowError> {
+    let number = integer(row, 1)?;
+    let wrong = |what: &str| RowError::Content(format!("a record of action {number}: {what}"));
+    let ordinal: Ordinal = number.unsigned_abs();
+    let at = || Timestamp::from_microsecond(integer(row, 4)?).map_err(|error| wrong(&error.to_string()));
+    let attempt = || u32::try_from(integer(row, 5)?).map_err(|error| wrong(&error.to_string()));
+    let answer = || -> rusqlite::Result<Reply> {
+        Ok(Reply { http_status: row.get(10)?, code: row.get(11)?, message: row.get(12)?, reference: row.get(13)? })
+    };
+    let ValueRef::Text(kind) = row.get_ref(0)? else {
+        let ValueRef::Text(body) = row.get_ref(9)? else { return Err(wrong("neither a kind nor a text")) };
+        let text = |error| RowError::Content(format!("record {}: {error}", String::from_utf8_lossy(body)));
+        return serde_json::from_slice(body).map_err(text);
+    };
+    Ok(match kind {
+        b"intent" => Record::Intent { ordinal, attempt: attempt()?, at: at()? },
+        b"ended" => {
+            let outcome = word(row, 6)?.and_then(Outcome::parse).ok_or_else(|| wrong("no outcome"))?;
+            Record::Ended { ordinal, at: at()?, outcome, answer: answer()? }
+        }
+        b"attempt-ended" => {
+            let effect = word(row, 7)?.and_then(Effect::parse).ok_or_else(|| wrong("no effect"))?;
+            let (counts, answer) = (row.get(8)?, answer()?);
+            Record::AttemptEnded { ordinal, attempt: attempt()?, at: at()?, effect, counts, answer }
+        }
+        other => return Err(wrong(&format!("there is no kind `{}`", String::from_utf8_lossy(other)))),
+    })
+}
+
+fn integer(row: &Row<'_>, column: usize) -> Result<i64, RowError> {
+    match row.get_ref(column)? {
+        ValueRef::Integer(number) => Ok(number),
+        other => Err(RowError::Content(format!("a record has no number where one belongs: {:?}", other.data_type()))),
+    }
+}
+
+fn word<'a>(row: &'a Row<'_>, column: usize) -> Result<Option<&'a str>, RowError> {
+    row.get_ref(column)?.as_str_or_null().map_err(|error| RowError::Content(error.to_string()))
+}
+
+/// Appends records. What every action has is prepared once for all of them.
+pub(super) struct RecordInserts<'c> {
+    connection: &'c Connection,
+    intent: CachedStatement<'c>,
+    ended: CachedStatement<'c>,
+}
+
+impl<'c> RecordInserts<'c> {
+    pub(super) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
+        let (intent, ended) = (connection.prepare_cached(INTENT)?, connection.prepare_cached(ENDED)?);
+        Ok(Self { connection, intent, ended })
+    }
+
+    pub(super) fn insert(&mut self, seq: u64, steady: Duration, record: &Record) -> rusqlite::Result<()> {
+        let ordinal = record.ordinal().map_or(-1, to_sql);
+        let (seq, steady) = (to_sql(seq), i64::try_from(steady.as_micros()).unwrap_or(i64::MAX));
+        let at = record.at().as_microsecond();
+        match record {
+            Record::Intent { attempt, .. } => self.intent.execute((ordinal, seq, steady, at, attempt))?,
+            Record::Ended { outcome, answer, .. } => {
+                let Reply { http_status, code, message, reference } = answer;
+                let outcome = outcome.word();
+                self.ended.execute((ordinal, seq, steady, at, outcome, http_status, code, message, reference))?
+            }
+            Record::AttemptEnded { attempt, effect, counts, answer, .. } => {
+                let Reply { http_status, code, message, reference } = answer;
+                let effect = effect.word();
+                self.connection.prepare_cached(ATTEMPT_ENDED)?.execute((
+                    ordinal,
+                    seq,
+                    steady,
+                    at,
+                    attempt,
+                    effect,
+                    counts,
+                    http_status,
+                    code,
+                    message,
+                    reference,
+                ))?
+            }
+            rare => {
+                let body = serde_json::to_string(rare)
+                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+                self.connection.prepare_cached(RARE)?.execute((ordinal, seq, steady, body))?
+            }
+        };
+        Ok(())
+    }
+}
+
+/// The first place in the order of writing of the process after the one that wrote the run's newest record without an action:
+/// every process begins with such a record.
+pub(super) fn first_seq(connection: &Connection) -> rusqlite::Result<u64> {
+    let newest = "SELECT max(seq) FROM journal WHERE ordinal = -1";
+    let newest: Option<i64> = connection.query_row(newest, [], |row| row.get(0))?;
+    Ok(newest.map_or(1, |seq| (seq.unsigned_abs() >> SEQ_BITS) + 1) << SEQ_BITS)
+}
+
+/// SQLite's integers have a sign; no run has so many of anything that one would not fit.
+pub(super) fn to_sql(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+const INTENT: &str =
+    "INSERT INTO journal (ordinal, seq, steady, at, kind, attempt) VALUES (?1, ?2, ?3, ?4, 'intent', ?5)";
+const ENDED: &str = "
+    INSERT INTO journal (ordinal, seq, steady, at, kind, outcome, http_status, code, message, reference)
+    VALUES (?1, ?2, ?3, ?4, 'ended', ?5, ?6, ?7, ?8, ?9)";
+const ATTEMPT_ENDED: &str = "
+    INSERT INTO journal (ordinal, seq, steady, at, kind, attempt, effect, counts, http_status, code, message, reference)
+    VALUES (?1, ?2, ?3, ?4, 'attempt-ended', ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+const RARE: &str = "INSERT INTO journal (ordinal, seq, steady, body) VALUES (?1, ?2, ?3, ?4)";
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema;
+    use super::*;
+    use crate::run::{Seen, Witness};
+
+    fn at(micros: i64) -> Timestamp {
+        Timestamp::from_microsecond(1_700_000_000_000_000 + micros).unwrap()
+    }
+
+    #[test]
+    fn every_kind_of_record_is_read_as_it_was_written_and_in_the_order_of_actions() {
+        let answer = Reply {
+            http_status: Some(503),
+            code: Some("busy".to_owned()),
+            message: Some("인증서".to_owned()),
+            reference: None,
+        };
+        let (by, why) = (vec![Witness::Crl], Some("it is not on the list".to_owned()));
+        // In the order in which they are read.
+        let records = [
+            Record::Began { at: at(0), version: "1".to_owned(), boot: Some("b".to_owned()) },
+            Record::Asked { account: 1, ordinal: Some(3), at: at(1) },
+            Record::Learnt { account: 1, windows: vec!["33/5s".to_owned()], at: at(2) },
+            Record::Limited { account: 1, windows: vec!["40/5s".to_owned()], at: at(3) },
+            Record::Paused { at: at(4) },
+            Record::WentOn { at: at(5) },
+            Record::Stopped { at: at(6), why: "a signal".to_owned(), code: 130 },
+            Record::Finished { at: at(7) },
+            Record::Verifying { at: at(8), boot: None },
+            Record::Ended { ordinal: 0, at: at(9), outcome: Outcome::Skipped, answer: answer.clone() },
+            Record::Intent { ordinal: 3, attempt: 1, at: at(10) },
+            Record::AttemptEnded { ordinal: 3, attempt: 1, at: at(11), effect: Effect::None, counts: false, answer },
+            Record::LookedUp { ordinal: 3, at: at(12), effect: Effect::Unknown, seen: "issued".to_owned() },
+            Record::Reopened { ordinal: 4, at: at(13) },
+            Record::Verified { ordinal: 5, at: at(14), seen: Seen::Good, by, revoked_at: Some(at(15)), why },
+        ];
+        let place = tempfile::tempdir().unwrap();
+        let connection = schema::create(&place.path().join("run.sqlite")).unwrap();
+        let seq = |index: usize| (1 << SEQ_BITS) + index as u64;
+        let mut inserts = RecordInserts::begin(&connection).unwrap();
+        for (index, record) in records.iter().enumerate().rev() {
+            inserts.insert(seq(index), Duration::from_secs(index as u64), record).unwrap();
+        }
+        let read = |select: &str, range: &[i64]| -> Vec<StoredRecord> {
+            let mut statement = connection.prepare(select).unwrap();
+            let mut rows = statement.query(rusqlite::params_from_iter(range)).unwrap();
+            std::iter::from_fn(|| rows.next().unwrap().map(|row| StoredRecord::read(row).ok().unwrap())).collect()
+        };
+        let all = read(ALL_RECORDS, &[]);
+        let (of_run, of_actions) = (read(RUN_RECORDS, &[]), read(ACTION_RECORDS, &[0, 6]));
+        let places = |all: &[StoredRecord]| all.iter().map(|stored| (stored.seq, stored.steady)).collect::<Vec<_>>();
+        let written: Vec<_> = (0..records.len()).map(|index| (seq(index), Duration::from_secs(index as u64))).collect();
+        assert_eq!(places(&all), written);
+        let both: Vec<Record> = of_run.into_iter().chain(of_actions).map(|stored| stored.record).collect();
+        assert_eq!(both, records);
+        let without_answers = all.iter().filter(|stored| records.contains(&stored.record)).count();
+        assert_eq!(without_answers, records.len() - 2, "an end and an attempt's end are read without their answers");
+        assert_eq!(first_seq(&connection).unwrap(), 2 << SEQ_BITS);
+    }
+}

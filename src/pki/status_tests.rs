@@ -1,0 +1,302 @@
+//! CRLs and OCSP answers made by openssl (`testdata/world/make.sh`), read back: what they tell, and what they must not be taken to tell.
+
+use super::certificate::NotACertificate;
+use super::{CertId, Certificate, Crl, Doubt, RevocationReason, SerialNumber, Status, ocsp};
+use jiff::Timestamp;
+use std::rc::Rc;
+
+fn certificate(der: &[u8]) -> Certificate {
+    Certificate::parse(der).unwrap()
+}
+
+macro_rules! world {
+    ($name:literal) => {
+        include_bytes!(concat!("testdata/world/", $name)).as_slice()
+    };
+}
+
+fn id(certificate: &Certificate, issuer: &Certificate) -> CertId {
+    CertId::of(certificate, &Rc::new(issuer.clone())).unwrap()
+}
+
+/// The same, told by its serial number alone.
+fn bare(certificate: &Certificate, issuer: &Certificate) -> CertId {
+    CertId::bare(certificate.serial.clone(), Rc::new(issuer.clone()))
+}
+
+fn at(seconds_later: i64) -> Timestamp {
+    Timestamp::from_second(NOW + seconds_later).unwrap()
+}
+
+/// The status, with whether there is a reason instead of when it was.
+fn said(status: &Status) -> Result<Option<&'static str>, Doubt> {
+    match status {
+        Status::Revoked { at: when, reason } => {
+            assert!(when.as_second() <= NOW && NOW - when.as_second() < 60, "{when}");
+            Ok(Some(reason.map_or("", RevocationReason::name)))
+        }
+        Status::Good => Ok(None),
+        Status::Unknown(doubt) => Err(*doubt),
+    }
+}
+
+#[test]
+fn certificates_tell_where_to_ask() {
+    let (ca, good) = (certificate(world!("ca.der")), certificate(world!("good.der")));
+    assert_eq!(Certificate::parse(world!("good.pem")).unwrap(), good);
+    assert_eq!(good.serial, SerialNumber::parse("1000").unwrap());
+    assert_eq!((good.is_ca, ca.is_ca, ca.signs_crls, good.signs_ocsp), (false, true, true, false));
+    assert_eq!(*good.crl_urls, ["http://crl.example/ca.crl".to_owned()]);
+    assert_eq!(
+        (good.ocsp_urls.as_slice(), good.issuer_urls.as_slice()),
+        (["http://ocsp.example/".to_owned()].as_slice(), ["http://ca.example/ca.crt".to_owned()].as_slice())
+    );
+    assert!(certificate(world!("responder.der")).signs_ocsp && !certificate(world!("no-crls.der")).signs_crls);
+    assert!(good.is_valid(at(0)) && !good.is_valid(at(-86_400)) && !good.is_valid(at(4000 * 86_400)));
+    let chain = [world!("good.pem"), world!("good.pem")].concat();
+    for (bytes, expected) in
+        [(chain.as_slice(), Ok(2)), (world!("ca.der"), Ok(1)), (b"x", Err(NotACertificate::NoBlock))]
+    {
+        assert_eq!(Certificate::parse_all(bytes).map(|all| all.len()), expected);
+    }
+    for (issuer, expected) in [("ca", true), ("other", false), ("good", false)] {
+        let issuer = match issuer {
+            "ca" => certificate(world!("ca.der")),
+            "other" => certificate(world!("other.der")),
+            _ => good.clone(),
+        };
+        assert_eq!(good.is_issued_by(&issuer), expected);
+        assert_eq!(CertId::of(&good, &Rc::new(issuer)).is_some(), expected);
+    }
+}
+
+#[test]
+fn a_certificate_may_be_written_less_strictly_than_der_wants_it() {
+    // `critical` of the basic constraints as BER has it: TRUE is anything but 0.
+    let mut ca = world!("ca.der").to_vec();
+    let constraints = [0x06, 0x03, 0x55, 0x1D, 0x13, 0x01, 0x01, 0xFF];
+    let place = ca.windows(constraints.len()).position(|window| window == constraints).unwrap();
+    ca[place + constraints.len() - 1] = 0x01;
+    assert!(certificate(&ca).is_ca);
+    // A negative serial number, as some CAs have given: its octets are taken as they are.
+    let mut good = world!("good.der").to_vec();
+    let serial = [0x02, 0x02, 0x10, 0x00];
+    let place = good.windows(serial.len()).position(|window| window == serial).unwrap();
+    good[place + 2] = 0x90;
+    assert_eq!(certificate(&good).serial, SerialNumber::parse("9000").unwrap());
+}
+
+#[test]
+fn signatures_on_every_curve_and_by_ed25519_are_verified() {
+    for algorithm in [
+        &rcgen::PKCS_ECDSA_P256_SHA256,
+        &rcgen::PKCS_ECDSA_P384_SHA384,
+        &rcgen::PKCS_ECDSA_P521_SHA512,
+        &rcgen::PKCS_ED25519,
+    ] {
+        let key = rcgen::KeyPair::generate_for(algorithm).unwrap();
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        // RFC 5280, section 4.1.2.5: "no end".
+        parameters.not_after = rcgen::date_time_ymd(9999, 12, 31);
+        let root = certificate(parameters.self_signed(&key).unwrap().der());
+        assert!(root.is_issued_by(&root) && root.is_valid(at(0)), "{algorithm:?}");
+    }
+}
+
+#[test]
+fn what_is_no_certificate_is_refused() {
+    let good = world!("good.der");
+    for (bytes, expected) in [
+        (b"".as_slice(), NotACertificate::NoBlock),
+        (b"hello", NotACertificate::NoBlock),
+        (&[0xFF, 0xFE], NotACertificate::NoBlock),
+        (&[0x30, 0x80], NotACertificate::Unreadable),
+        (b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n", NotACertificate::Unreadable),
+        (
+            b"-----BEGIN PRIVATE KEY-----\nMAA=\n-----END PRIVATE KEY-----\n",
+            NotACertificate::Other("PRIVATE KEY".to_owned()),
+        ),
+        (
+            b"\n-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n",
+            NotACertificate::Broken(2, "the PEM block's content is not valid base64".to_owned()),
+        ),
+        (&good[..good.len() - 1], NotACertificate::Unreadable),
+        (&[good, &[0]].concat(), NotACertificate::Unreadable),
+        (world!("ca.crl"), NotACertificate::Unreadable),
+    ] {
+        assert_eq!(Certificate::parse(bytes), Err(expected));
+    }
+}
+
+#[test]
+fn a_chain_gives_its_first_certificate_and_leaves_the_rest_unread() {
+    let broken = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".as_slice();
+    let file = [world!("good.pem"), broken, world!("good.pem")].concat();
+    let (first, rest) = Certificate::parse_first(&file).unwrap();
+    assert_eq!(
+        (first.serial.octets(), rest.len(), rest[1].as_slice()),
+        ([0x10, 0x00].as_slice(), 2, world!("good.der"))
+    );
+    assert_eq!(Certificate::parse_all(&file), Err(NotACertificate::Unreadable));
+    assert!(Certificate::parse_first(broken).is_err());
+}
+
+#[test]
+fn what_a_ca_publishes_of_itself_is_one_certificate_or_several() {
+    let broken = [&world!("cas.p7c")[..200], &[0; 653]].concat();
+    for (bytes, expected) in [
+        (world!("ca.der"), Ok(1)),
+        (world!("good.pem"), Ok(1)),
+        (world!("cas.p7c"), Ok(2)),
+        (&broken, Err(NotACertificate::Unreadable)),
+        (world!("ca.crl"), Err(NotACertificate::Unreadable)),
+        (b"<html>", Err(NotACertificate::NoBlock)),
+    ] {
+        assert_eq!(Certificate::parse_published(bytes).map(|all| all.len()), expected);
+    }
+}
+
+#[test]
+fn a_crl_tells_of_its_issuers_certificates_in_its_time() {
+    let ca = certificate(world!("ca.der"));
+    let list = Crl::parse(world!("ca.crl"), &ca).unwrap();
+    for (bytes, expected) in [
+        (world!("good.der"), Ok(None)),
+        (world!("revoked.der"), Ok(Some("keyCompromise"))),
+        (world!("held.der"), Ok(Some("certificateHold"))),
+        (world!("bare.der"), Ok(Some(""))),
+    ] {
+        let certificate = certificate(bytes);
+        for id in [id(&certificate, &ca), bare(&certificate, &ca)] {
+            assert_eq!(said(&list.status(&id, at(0))), expected);
+            assert_eq!(said(&list.status(&id, at(31 * 86_400))), Err(Doubt::OutOfDate));
+            assert_eq!(said(&list.status(&id, at(-86_400))), Err(Doubt::NotYet));
+        }
+    }
+    // The same name of the issuer and the same serial number, but another key has issued it.
+    let (twin, other) = (certificate(world!("twin.der")), certificate(world!("other.der")));
+    assert_eq!((&twin.issuer, &twin.serial), (&ca.subject, &certificate(world!("good.der")).serial));
+    assert_eq!(CertId::of(&twin, &Rc::new(ca)), None);
+    assert_eq!(said(&list.status(&id(&twin, &other), at(0))), Err(Doubt::OtherIssuer));
+}
+
+#[test]
+fn a_crl_that_proves_nothing_says_nothing() {
+    let (ca, other, revoked, good) = (
+        certificate(world!("ca.der")),
+        certificate(world!("other.der")),
+        certificate(world!("revoked.der")),
+        certificate(world!("good.der")),
+    );
+    let parsed = |bytes: &[u8], issuer: &Certificate| Crl::parse(bytes, issuer).err();
+    assert_eq!(parsed(world!("forged.crl"), &ca), Some(Doubt::NotSigned));
+    assert_eq!(parsed(world!("forged.crl"), &other), None);
+    assert_eq!(parsed(world!("ca.crl"), &other), Some(Doubt::NotSigned));
+    assert_eq!(parsed(world!("ca.crl"), &certificate(world!("no-crls.der"))), Some(Doubt::NotSigned));
+    assert_eq!(parsed(world!("ca.crl"), &good), Some(Doubt::OtherIssuer));
+    assert_eq!(parsed(&vec![0x30; 33 * 1024 * 1024], &ca), Some(Doubt::TooLong));
+    for (bytes, doubt) in [(world!("expired.crl"), Doubt::OutOfDate), (world!("future.crl"), Doubt::NotYet)] {
+        let list = Crl::parse(bytes, &ca).unwrap();
+        for certificate in [&good, &revoked] {
+            assert_eq!(said(&list.status(&id(certificate, &ca), at(0))), Err(doubt));
+        }
+    }
+    // Lists of some certificates: who stands on one is revoked, and of others it tells nothing, unless they say where they stand.
+    // Of a serial number alone it is not known where it would stand.
+    for (bytes, unlisted, unlisted_number) in [
+        (world!("ca.crl.pem"), Ok(None), Ok(None)),
+        (world!("here.crl"), Ok(None), Err(Doubt::NotCovered)),
+        (world!("elsewhere.crl"), Err(Doubt::NotCovered), Err(Doubt::NotCovered)),
+        (world!("partial.crl"), Err(Doubt::NotCovered), Err(Doubt::NotCovered)),
+        (world!("cas.crl"), Err(Doubt::NotCovered), Err(Doubt::NotCovered)),
+        (world!("delta.crl"), Err(Doubt::NotCovered), Err(Doubt::NotCovered)),
+    ] {
+        let list = Crl::parse(bytes, &ca).unwrap();
+        for (id, unlisted) in [(id(&good, &ca), unlisted), (bare(&good, &ca), unlisted_number)] {
+            assert_eq!(said(&list.status(&id, at(0))), unlisted);
+        }
+        for id in [id(&revoked, &ca), bare(&revoked, &ca)] {
+            assert_eq!(said(&list.status(&id, at(0))), Ok(Some("keyCompromise")));
+        }
+    }
+    assert_eq!(parsed(world!("indirect.crl"), &ca), Some(Doubt::NotCovered));
+}
+
+#[test]
+fn questions_are_those_of_openssl() {
+    let (ca, good) = (certificate(world!("ca.der")), certificate(world!("good.der")));
+    for id in [id(&good, &ca), bare(&good, &ca)] {
+        assert_eq!(ocsp::request(&id).as_deref(), Some(world!("good.asked")));
+    }
+}
+
+#[test]
+fn an_answer_tells_of_its_certificate_in_its_time() {
+    let (ca, good, revoked) =
+        (certificate(world!("ca.der")), certificate(world!("good.der")), certificate(world!("revoked.der")));
+    let (day, other, twin) = (86_400, certificate(world!("other.der")), certificate(world!("twin.der")));
+    for (name, answer, of, issuer, later, expected) in [
+        ("good", world!("good.ocsp"), &good, &ca, 0, Ok(None)),
+        ("revoked", world!("revoked.ocsp"), &revoked, &ca, 0, Ok(Some("keyCompromise"))),
+        ("signed by the CA", world!("direct.ocsp"), &revoked, &ca, 0, Ok(Some("keyCompromise"))),
+        ("a responder named by its key", world!("by-key.ocsp"), &good, &ca, 0, Ok(None)),
+        ("no end, fresh", world!("endless.ocsp"), &good, &ca, 60, Ok(None)),
+        ("no end, old", world!("endless.ocsp"), &good, &ca, 3600, Err(Doubt::OutOfDate)),
+        ("old", world!("good.ocsp"), &good, &ca, 31 * day, Err(Doubt::OutOfDate)),
+        ("old and revoked", world!("revoked.ocsp"), &revoked, &ca, 31 * day, Err(Doubt::OutOfDate)),
+        // The responder's certificate is not valid yet either, and that is found first.
+        ("dated ahead", world!("good.ocsp"), &good, &ca, -day, Err(Doubt::NotSigned)),
+        ("dated ahead, by the CA", world!("direct.ocsp"), &revoked, &ca, -day, Err(Doubt::NotYet)),
+        ("about another", world!("good.ocsp"), &revoked, &ca, 0, Err(Doubt::OtherCertificate)),
+        ("about another that is revoked", world!("revoked.ocsp"), &good, &ca, 0, Err(Doubt::OtherCertificate)),
+        ("unknown there", world!("unknown.ocsp"), &good, &ca, 0, Err(Doubt::NotKnown)),
+        ("by a responder of another CA", world!("stranger.ocsp"), &good, &ca, 0, Err(Doubt::NotSigned)),
+        ("by no responder", world!("no-responder.ocsp"), &good, &ca, 0, Err(Doubt::NotSigned)),
+        ("by nobody", world!("without-certificate.ocsp"), &good, &ca, 0, Err(Doubt::NotSigned)),
+        ("about its twin, for the other CA", world!("good.ocsp"), &twin, &other, 0, Err(Doubt::NotSigned)),
+        ("refused", world!("try-later.ocsp"), &good, &ca, 0, Err(Doubt::Refused)),
+        ("nothing", b"", &good, &ca, 0, Err(Doubt::Unreadable)),
+        ("a page", b"<html>".as_slice(), &good, &ca, 0, Err(Doubt::Unreadable)),
+        ("a list", world!("ca.crl"), &good, &ca, 0, Err(Doubt::Unreadable)),
+    ] {
+        for id in [id(of, issuer), bare(of, issuer)] {
+            assert_eq!(said(&ocsp::status(answer, &id, at(later))), expected, "{name}");
+        }
+    }
+    let long = vec![0x30; 33 * 1024 * 1024];
+    assert_eq!(said(&ocsp::status(&long, &id(&good, &ca), at(0))), Err(Doubt::TooLong));
+    // A number that the other CA of that name has given too.
+    let answered = ocsp::status(world!("good.ocsp"), &bare(&good, &other), at(0));
+    assert_eq!(said(&answered), Err(Doubt::NotSigned));
+}
+
+#[test]
+fn no_changed_byte_makes_a_revoked_certificate_good() {
+    let ca = certificate(world!("ca.der"));
+    let revoked = id(&certificate(world!("revoked.der")), &ca);
+    let list = world!("ca.crl");
+    for index in 0..list.len() {
+        for flip in [0x01, 0x80, 0xFF] {
+            let mut changed = list.to_owned();
+            changed[index] ^= flip;
+            let status = Crl::parse(&changed, &ca).map(|list| list.status(&revoked, at(0)));
+            assert_ne!(status, Ok(Status::Good), "byte {index}");
+        }
+        assert!(Crl::parse(&list[..index], &ca).is_err());
+    }
+    for answer in [world!("revoked.ocsp"), world!("direct.ocsp")] {
+        for index in 0..answer.len() {
+            for flip in [0x01, 0x80, 0xFF] {
+                let mut changed = answer.to_owned();
+                changed[index] ^= flip;
+                assert_ne!(ocsp::status(&changed, &revoked, at(0)), Status::Good, "byte {index}");
+            }
+            let status = ocsp::status(&answer[..index], &revoked, at(0));
+            assert!(matches!(status, Status::Unknown(_)), "{index}: {status:?}");
+        }
+    }
+}
+
+/// When the fixtures were made.
+const NOW: i64 = 1_795_337_433;

@@ -1,0 +1,359 @@
+//! The parts that X.509's structures share: serial numbers, the fingerprints of keys, extensions, times, and what "signed" means.
+//! Values are read where they stand and never encoded anew: signatures and digests are over the bytes as they came, and not every
+//! CA writes the one form that DER allows. Reads no files.
+
+use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef};
+use der::oid::db::{rfc5912 as algorithm, rfc8410::ID_ED_25519};
+use der::{Decode, DecodeValue, FixedTag, Header, Reader, SliceReader, Tag, TagNumber, Tagged};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::fmt;
+use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use x509_cert::time::Time;
+
+/// A serial number, without leading zeros.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct SerialNumber(Box<[u8]>);
+
+/// SHA-256 of a SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SpkiFingerprint(pub [u8; 32]);
+
+/// What certificates, CRLs, certificate requests and OCSP answers are alike: some content, and a signature over it (X.509's `SIGNED`;
+/// RFC 5280, section 4.1).
+pub(super) struct Signed<'a> {
+    /// What is signed, whole: an element in DER as it came.
+    pub(super) content: &'a [u8],
+    /// By which algorithm.
+    pub(super) algorithm: AlgorithmIdentifierRef<'a>,
+    /// The signature.
+    pub(super) signature: &'a [u8],
+}
+
+/// Why a signature does not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SignatureError {
+    /// The algorithm is not known here, or not one for that key.
+    UnknownAlgorithm,
+    /// It was not made with that key over that content.
+    Wrong,
+}
+
+/// An extension of a certificate, a request, a CRL or a CRL's entry (RFC 5280, section 4.1).
+pub(super) struct Extension<'a> {
+    /// What it is; `None` where the identifier is one that no standard has.
+    pub(super) id: Option<ObjectIdentifier>,
+    /// Whether who does not know it must not believe the rest.
+    pub(super) critical: bool,
+    /// Its value in DER.
+    pub(super) value: &'a [u8],
+}
+
+/// Why a text is no serial number.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NotASerialNumber {
+    /// Another letter than a hexadecimal digit.
+    #[error("it is not in hexadecimal digits")]
+    NotHexadecimal,
+    /// Colons elsewhere than between pairs of digits.
+    #[error("its colons do not stand between pairs of digits")]
+    Colons,
+    /// No digit, or none but 0.
+    #[error("it must be greater than 0")]
+    NotPositive,
+    /// Longer than any.
+    #[error("it has {0} octets, and none has more than {MAX_OCTETS}")]
+    TooLong(usize),
+}
+
+impl SerialNumber {
+    /// Reads one as people write it: in hexadecimal digits, with a colon between each two or without.
+    ///
+    /// # Errors
+    /// It is none (RFC 5280, section 4.1.2.2).
+    pub fn parse(text: &str) -> Result<Self, NotASerialNumber> {
+        let text = text.trim();
+        if !text.bytes().all(|letter| letter.is_ascii_hexdigit() || letter == b':') {
+            return Err(NotASerialNumber::NotHexadecimal);
+        }
+        if text.contains(':') && text.split(':').any(|pair| pair.len() != 2) {
+            return Err(NotASerialNumber::Colons);
+        }
+        let digits = text.replace(':', "");
+        let digits = digits.trim_start_matches('0');
+        let even = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
+        let octets = hex::decode(even).map_err(|_| NotASerialNumber::NotHexadecimal)?;
+        match octets.len() {
+            0 => Err(NotASerialNumber::NotPositive),
+            1..=MAX_OCTETS => Ok(Self(octets.into())),
+            more => Err(NotASerialNumber::TooLong(more)),
+        }
+    }
+
+    /// Of a number in DER.
+    pub(super) fn from_der(content: &[u8]) -> Self {
+        Self(content.iter().copied().skip_while(|octet| *octet == 0).collect())
+    }
+
+    /// Its octets.
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for SerialNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(if self.0.is_empty() { "00" } else { "" })?;
+        formatter.write_str(&hex::encode(&self.0))
+    }
+}
+
+impl From<SerialNumber> for String {
+    fn from(serial: SerialNumber) -> Self {
+        serial.to_string()
+    }
+}
+
+impl TryFrom<String> for SerialNumber {
+    type Error = NotASerialNumber;
+
+    fn try_from(text: String) -> Result<Self, NotASerialNumber> {
+        Self::parse(&text)
+    }
+}
+
+impl SpkiFingerprint {
+    /// The fingerprint of a SubjectPublicKeyInfo in DER.
+    pub fn of(spki: &[u8]) -> Self {
+        Self(Sha256::digest(spki).into())
+    }
+
+    /// Reads 64 hexadecimal digits, with or without colons, or base64; `sha256:` or `SHA256:` may stand before it.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let text = text.strip_prefix("sha256:").or_else(|| text.strip_prefix("SHA256:")).unwrap_or(text).trim_start();
+        from_hex(text).or_else(|| from_base64(text)).map(Self)
+    }
+}
+
+impl fmt::Display for SpkiFingerprint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(&hex::encode(self.0))
+    }
+}
+
+impl Signed<'_> {
+    /// Whether a key has made the signature.
+    ///
+    /// # Errors
+    /// It has not, or nobody here can tell.
+    pub(super) fn verify(&self, key: &SubjectPublicKeyInfoRef<'_>) -> Result<(), SignatureError> {
+        let verification = verification(&self.algorithm, key).ok_or(SignatureError::UnknownAlgorithm)?;
+        let bits = key.subject_public_key.as_bytes().ok_or(SignatureError::Wrong)?;
+        let verified = UnparsedPublicKey::new(verification, bits).verify(self.content, self.signature);
+        verified.map_err(|_| SignatureError::Wrong)
+    }
+}
+
+impl FixedTag for Signed<'_> {
+    const TAG: Tag = Tag::Sequence;
+}
+
+impl<'a> DecodeValue<'a> for Signed<'a> {
+    fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
+        reader.read_nested(header.length, |reader| {
+            let content = sequence_bytes(reader)?;
+            let algorithm = reader.decode()?;
+            let signature: BitStringRef<'a> = reader.decode()?;
+            let signature = signature.as_bytes().ok_or_else(|| Tag::BitString.value_error())?;
+            Ok(Self { content, algorithm, signature })
+        })
+    }
+}
+
+impl FixedTag for Extension<'_> {
+    const TAG: Tag = Tag::Sequence;
+}
+
+impl<'a> DecodeValue<'a> for Extension<'a> {
+    fn decode_value<R: Reader<'a>>(reader: &mut R, header: Header) -> der::Result<Self> {
+        reader.read_nested(header.length, |reader| {
+            let id = AnyRef::decode(reader)?;
+            id.tag().assert_eq(Tag::ObjectIdentifier)?;
+            // DER has TRUE as 0xFF alone, and some CAs write 0x01: BER, where all but 0x00 is true.
+            let critical = reader.peek_tag()? == Tag::Boolean && AnyRef::decode(reader)?.value() != [0];
+            let value = reader.decode::<OctetStringRef<'a>>()?.as_bytes();
+            Ok(Self { id: ObjectIdentifier::from_bytes(id.value()).ok(), critical, value })
+        })
+    }
+}
+
+/// A whole SEQUENCE as it came.
+pub(super) fn sequence_bytes<'a>(reader: &mut impl Reader<'a>) -> der::Result<&'a [u8]> {
+    reader.peek_tag()?.assert_eq(Tag::Sequence)?;
+    reader.tlv_bytes()
+}
+
+/// The serial number that comes next. Any INTEGER will do: CAs have given negative ones, and longer ones than they should (RFC 5280,
+/// section 4.1.2.2, asks readers to bear with them).
+pub(super) fn serial_number<'a>(reader: &mut impl Reader<'a>) -> der::Result<SerialNumber> {
+    let number = AnyRef::decode(reader)?;
+    number.tag().assert_eq(Tag::Integer)?;
+    Ok(SerialNumber::from_der(number.value()))
+}
+
+/// A time as a timestamp. "99991231235959Z" says that there is no end (RFC 5280, section 4.1.2.5), and is later than the latest one.
+pub(super) fn timestamp(time: Time) -> Timestamp {
+    let seconds = i64::try_from(time.to_unix_duration().as_secs()).ok();
+    seconds.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::MAX)
+}
+
+/// The curve that a key of the kind EC names.
+pub(super) fn curve(key: &SubjectPublicKeyInfoRef<'_>) -> Option<ObjectIdentifier> {
+    key.algorithm.parameters?.decode_as().ok()
+}
+
+/// How a signature by an algorithm is verified with a key. SHA-1 counts for RSA alone, since it is found on what old CAs publish;
+/// requests that are signed so are refused before (`csr`).
+fn verification(
+    algorithm: &AlgorithmIdentifierRef<'_>,
+    key: &SubjectPublicKeyInfoRef<'_>,
+) -> Option<&'static dyn VerificationAlgorithm> {
+    use algorithm::{
+        ECDSA_WITH_SHA_256, ECDSA_WITH_SHA_384, ECDSA_WITH_SHA_512, ID_RSASSA_PSS, ID_SHA_256, ID_SHA_384, ID_SHA_512,
+        SECP_256_R_1, SECP_384_R_1, SECP_521_R_1, SHA_1_WITH_RSA_ENCRYPTION, SHA_256_WITH_RSA_ENCRYPTION,
+        SHA_384_WITH_RSA_ENCRYPTION, SHA_512_WITH_RSA_ENCRYPTION,
+    };
+    Some(match algorithm.oid {
+        SHA_1_WITH_RSA_ENCRYPTION | SHA_1_WITH_RSA => &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+        SHA_256_WITH_RSA_ENCRYPTION => &signature::RSA_PKCS1_2048_8192_SHA256,
+        SHA_384_WITH_RSA_ENCRYPTION => &signature::RSA_PKCS1_2048_8192_SHA384,
+        SHA_512_WITH_RSA_ENCRYPTION => &signature::RSA_PKCS1_2048_8192_SHA512,
+        ID_RSASSA_PSS => match pss_digest(algorithm)? {
+            ID_SHA_256 => &signature::RSA_PSS_2048_8192_SHA256,
+            ID_SHA_384 => &signature::RSA_PSS_2048_8192_SHA384,
+            ID_SHA_512 => &signature::RSA_PSS_2048_8192_SHA512,
+            _ => return None,
+        },
+        ID_ED_25519 => &signature::ED25519,
+        digest => match (curve(key)?, digest) {
+            (SECP_256_R_1, ECDSA_WITH_SHA_256) => &signature::ECDSA_P256_SHA256_ASN1,
+            (SECP_256_R_1, ECDSA_WITH_SHA_384) => &signature::ECDSA_P256_SHA384_ASN1,
+            (SECP_256_R_1, ECDSA_WITH_SHA_512) => &signature::ECDSA_P256_SHA512_ASN1,
+            (SECP_384_R_1, ECDSA_WITH_SHA_256) => &signature::ECDSA_P384_SHA256_ASN1,
+            (SECP_384_R_1, ECDSA_WITH_SHA_384) => &signature::ECDSA_P384_SHA384_ASN1,
+            (SECP_384_R_1, ECDSA_WITH_SHA_512) => &signature::ECDSA_P384_SHA512_ASN1,
+            (SECP_521_R_1, ECDSA_WITH_SHA_256) => &signature::ECDSA_P521_SHA256_ASN1,
+            (SECP_521_R_1, ECDSA_WITH_SHA_384) => &signature::ECDSA_P521_SHA384_ASN1,
+            (SECP_521_R_1, ECDSA_WITH_SHA_512) => &signature::ECDSA_P521_SHA512_ASN1,
+            _ => return None,
+        },
+    })
+}
+
+/// The digest of RSASSA-PSS parameters (RFC 4055, section 3.1). Mask and length of the salt are not read: the library verifies those that
+/// belong to the digest, and no others.
+fn pss_digest(algorithm: &AlgorithmIdentifierRef<'_>) -> Option<ObjectIdentifier> {
+    let parameters = algorithm.parameters.filter(|parameters| parameters.tag() == Tag::Sequence)?;
+    let mut reader = SliceReader::new(parameters.value()).ok()?;
+    let digest = ContextSpecific::<AlgorithmIdentifierRef<'_>>::decode_explicit(&mut reader, TagNumber::N0).ok()??;
+    Some(digest.value.oid)
+}
+
+fn from_hex(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    let digits = if text.contains(':') {
+        let pairs: Vec<&str> = text.split(':').collect();
+        pairs.iter().all(|pair| pair.len() == 2).then(|| pairs.concat())?
+    } else {
+        text.to_owned()
+    };
+    hex::decode_to_slice(digits, &mut digest).ok().map(|()| digest)
+}
+
+fn from_base64(text: &str) -> Option<[u8; 32]> {
+    let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    [&alphabet::STANDARD, &alphabet::URL_SAFE]
+        .into_iter()
+        .find_map(|alphabet| GeneralPurpose::new(alphabet, padding).decode(text).ok())
+        .and_then(|bytes| bytes.try_into().ok())
+}
+
+/// RFC 5280, section 4.1.2.2.
+const MAX_OCTETS: usize = 20;
+/// OIW's name of SHA-1 with RSA, which old tools write in the place of PKCS #1's.
+const SHA_1_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.29");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_numbers_are_read_as_people_write_them() {
+        use NotASerialNumber::{Colons, NotHexadecimal, NotPositive, TooLong};
+        let longest = "f".repeat(40);
+        for (text, expected) in [
+            ("04C0FF", Ok("04c0ff")),
+            ("04:c0:FF", Ok("04c0ff")),
+            (" c0ff ", Ok("c0ff")),
+            ("a1b", Ok("0a1b")),
+            ("00:00:C0:FF", Ok("c0ff")),
+            ("4096", Ok("4096")),
+            ("00e5", Ok("e5")),
+            (&longest, Ok(longest.as_str())),
+            (&format!("00{longest}"), Ok(&longest)),
+            (&format!("1{longest}"), Err(TooLong(21))),
+            ("", Err(NotPositive)),
+            ("00:00", Err(NotPositive)),
+            ("0x1000", Err(NotHexadecimal)),
+            ("-1", Err(NotHexadecimal)),
+            ("c0 ff", Err(NotHexadecimal)),
+            ("c0ff\u{e9}", Err(NotHexadecimal)),
+            ("c:0f", Err(Colons)),
+            ("c0ff:", Err(Colons)),
+            (":", Err(Colons)),
+            ("c0ff:01", Err(Colons)),
+        ] {
+            assert_eq!(
+                SerialNumber::parse(text).map(|serial| serial.to_string()),
+                expected.map(str::to_owned),
+                "{text}"
+            );
+        }
+        assert_eq!(SerialNumber::from_der(&[0, 0x80]), SerialNumber::parse("80").unwrap());
+        assert_eq!(SerialNumber::from_der(&[0]).to_string(), "00");
+    }
+
+    const HEX: &str = "e61971289dcf5a683a97c32802120b88f6c411e520ccf25963c05d079badac0e";
+
+    fn colons() -> String {
+        HEX.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).unwrap()).collect::<Vec<_>>().join(":")
+    }
+
+    #[test]
+    fn fingerprints_are_read_in_every_notation() {
+        let base64 = base64::engine::general_purpose::STANDARD.encode(hex::decode(HEX).unwrap());
+        for text in [
+            HEX.to_owned(),
+            HEX.to_uppercase(),
+            colons(),
+            format!(" sha256:{HEX}"),
+            format!("SHA256:{}", base64.trim_end_matches('=')),
+            base64.clone(),
+            base64.replace('+', "-").replace('/', "_"),
+        ] {
+            assert_eq!(SpkiFingerprint::parse(&text).map(|key| key.to_string()).as_deref(), Some(HEX), "{text}");
+        }
+        for text in
+            ["", "sha256:", &HEX[2..], &format!("{HEX}00"), &colons().replacen(':', "", 1), &base64[4..], "철회"]
+        {
+            assert_eq!(SpkiFingerprint::parse(text), None, "{text}");
+        }
+    }
+}

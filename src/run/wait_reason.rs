@@ -1,0 +1,171 @@
+//! What an account of a run waits for, with its words: the same on bars, in lines, in `status`, in its JSON and in a forecast. Decides
+//! nothing.
+
+use crate::time::{human, rfc3339};
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// The one thing that an account waits for at a moment. Its JSON is read by scripts, and by `status` in another process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind")]
+pub enum WaitReason {
+    /// Nothing is left to be sent.
+    Done,
+    /// A full window.
+    Window {
+        /// The window, as plans write it (`100/5s`).
+        window: String,
+    },
+    /// The provider said that there were too many requests, or something else holds it back.
+    HeldBack {
+        /// When it may go on.
+        until: Timestamp,
+    },
+    /// A slower pace than the windows allow, learnt from refusals.
+    Learnt {
+        /// Requests in a thousand seconds.
+        per_1000_s: u64,
+    },
+    /// As many requests are in flight as may be: the answers bound it.
+    Concurrency {
+        /// Requests in flight at once.
+        slots: u32,
+    },
+    /// A canary is under way, and the others wait for it.
+    Canary,
+    /// The next wave waits for the end of this one, or for a word to go on.
+    Wave {
+        /// The wave, from 1.
+        number: u32,
+        /// Of so many.
+        of: u32,
+    },
+    /// The schedule's window is closed.
+    Closed {
+        /// When it opens.
+        until: Timestamp,
+    },
+    /// Somebody has paused the run.
+    Paused,
+    /// The provider cannot be reached; one request tries now and then.
+    Unreachable {
+        /// When it is tried next.
+        until: Timestamp,
+    },
+    /// What is left waits for other actions, or for its `not_before`.
+    Others,
+    /// All that is left is in flight.
+    Answers,
+    /// Nothing: the account could start more, if the run as a whole would. Is told as [`WaitReason::Answers`].
+    Nothing,
+    /// The account was stopped: it sends nothing more in this process.
+    Stopped,
+}
+
+impl WaitReason {
+    /// What bounds a running account, in a few words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Done => "done".to_owned(),
+            Self::Window { window } => format!("limit {window}"),
+            Self::HeldBack { until } => format!("held back until {}", rfc3339(*until)),
+            Self::Learnt { per_1000_s } => format!("learnt pace {:.1}/s", *per_1000_s as f64 / 1000.0),
+            Self::Concurrency { slots } => format!("{slots} in flight"),
+            Self::Canary => "canary first".to_owned(),
+            Self::Wave { number, of } => format!("wave {number} of {of}"),
+            Self::Closed { until } => format!("window closed until {}", rfc3339(*until)),
+            Self::Paused => "paused".to_owned(),
+            Self::Unreachable { until } => format!("unreachable, tried next at {}", rfc3339(*until)),
+            Self::Others => "waits for other actions".to_owned(),
+            Self::Answers | Self::Nothing => "waits for the last answers".to_owned(),
+            Self::Stopped => "stopped".to_owned(),
+        }
+    }
+
+    /// What bounds an account over a whole run that is foretold with this latency: what a plan says of it.
+    pub fn words_of_forecast(&self, latency: Duration) -> String {
+        match self {
+            Self::Done | Self::Nothing | Self::Stopped => "nothing".to_owned(),
+            Self::Window { window } => format!("rate {window}"),
+            Self::Concurrency { slots } => format!("concurrency {slots} at {} an answer", human(latency)),
+            Self::Answers => format!("{} an answer", human(latency)),
+            Self::Canary => "canary, one at a time".to_owned(),
+            Self::Wave { .. } => "waves".to_owned(),
+            Self::Closed { .. } => "schedule, closed between its windows".to_owned(),
+            Self::Others => "needs and not_before".to_owned(),
+            Self::HeldBack { .. } | Self::Learnt { .. } | Self::Paused | Self::Unreachable { .. } => {
+                "held back".to_owned()
+            }
+        }
+    }
+
+    /// Whether nothing is sent while it holds: no rate tells then when the rest is done.
+    pub const fn sends_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::HeldBack { .. } | Self::Closed { .. } | Self::Paused | Self::Unreachable { .. } | Self::Stopped
+        )
+    }
+
+    /// Whether it comes and goes many times a second, as a window does that is used up in bursts.
+    pub const fn alternates(&self) -> bool {
+        matches!(
+            self,
+            Self::Window { .. }
+                | Self::Concurrency { .. }
+                | Self::Answers
+                | Self::Others
+                | Self::Nothing
+                | Self::Learnt { .. }
+        )
+    }
+
+    /// Whether both are of one kind, whatever their numbers and times; two windows are of one kind where they are the same.
+    pub fn is_same_kind(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Window { window }, Self::Window { window: other }) => window == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+
+    /// Whether both are one and the same wait: clocks are read anew each time, so its end is never quite the same.
+    pub fn is_same_wait(&self, other: &Self) -> bool {
+        let until = match (self, other) {
+            (Self::Closed { until }, Self::Closed { until: other })
+            | (Self::Unreachable { until }, Self::Unreachable { until: other }) => Some((*until, *other)),
+            _ => None,
+        };
+        until.is_some_and(|(one, other)| one.duration_since(other).abs() < CLOCKS_DIFFER)
+    }
+}
+
+/// Between two readings of the wall clock and the steady one.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_millis(100);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_its_words() {
+        let until = Timestamp::from_second(1_700_000_000).unwrap();
+        let latency = Duration::from_millis(500);
+        for (reason, now, forecast, sends_nothing) in [
+            (WaitReason::Window { window: "100/5s".into() }, "limit 100/5s", "rate 100/5s", false),
+            (WaitReason::Learnt { per_1000_s: 6660 }, "learnt pace 6.7/s", "held back", false),
+            (WaitReason::Concurrency { slots: 16 }, "16 in flight", "concurrency 16 at 0.5s an answer", false),
+            (WaitReason::Wave { number: 2, of: 3 }, "wave 2 of 3", "waves", false),
+            (
+                WaitReason::Closed { until },
+                "window closed until 2023-11-14T22:13:20.000Z",
+                "schedule, closed between its windows",
+                true,
+            ),
+            (WaitReason::Paused, "paused", "held back", true),
+        ] {
+            assert_eq!((reason.words().as_str(), reason.sends_nothing()), (now, sends_nothing));
+            assert_eq!(reason.words_of_forecast(latency), forecast);
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! What an ACME server (RFC 8555) asks for before anything else: the directory, nonces, one account, and whether a JWS is good. Decides about
+//! no certificate.
+//!
+//! Written from the RFCs, apart from the signer that it checks, so that an error in either shows.
+
+use crate::simulator::message::{Received, Response};
+use crate::simulator::options::ACCOUNT_KEY;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
+    UnparsedPublicKey,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use x509_cert::Certificate;
+use x509_cert::der::asn1::UintRef;
+use x509_cert::der::oid::db::rfc5912::{ID_EC_PUBLIC_KEY, RSA_ENCRYPTION};
+use x509_cert::der::{Decode as _, Reader as _, SliceReader};
+
+/// What one account's server has given out.
+#[derive(Debug, Default)]
+pub(in crate::simulator) struct Acme {
+    nonces: HashSet<String>,
+    issued: u64,
+    /// Nonces that were asked for, apart from those that came with answers.
+    pub(in crate::simulator) fetched: u64,
+}
+
+/// What a client asks for before anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::simulator) enum AcmeEndpoint {
+    Directory,
+    Nonce,
+    Account,
+}
+
+impl Acme {
+    /// Answers what is asked before anything else; `base` is the path of the directory.
+    pub(in crate::simulator) fn serve(
+        &mut self,
+        endpoint: AcmeEndpoint,
+        request: &Received,
+        base: &str,
+        verify: bool,
+    ) -> Response {
+        let url = |name: &str| format!("{}/{name}", directory(request, base));
+        match endpoint {
+            AcmeEndpoint::Directory => {
+                let names = [("newNonce", NEW_NONCE), ("newAccount", NEW_ACCOUNT), ("revokeCert", "revokeCert")];
+                let members = names.map(|(name, path)| (name.to_owned(), json!(url(path))));
+                Response::json(200, Some(&Value::Object(members.into_iter().collect())))
+            }
+            AcmeEndpoint::Nonce => {
+                self.fetched += 1;
+                let response = Response { status: 200, ..Response::default() };
+                self.with_nonce(response.with("cache-control", "no-store"))
+            }
+            AcmeEndpoint::Account => {
+                let answer = match self.admit(request, base, None, verify) {
+                    Ok(()) => Response::json(200, Some(&json!({"status": "valid"}))).with("location", url("account/1")),
+                    Err(refusal) => refusal,
+                };
+                self.with_nonce(answer)
+            }
+        }
+    }
+
+    /// Every answer brings a nonce.
+    pub(in crate::simulator) fn with_nonce(&mut self, response: Response) -> Response {
+        self.issued += 1;
+        let nonce = format!("simulated-nonce-{}", self.issued);
+        self.nonces.insert(nonce.clone());
+        response.with("replay-nonce", nonce)
+    }
+
+    /// Whether a request may be carried out: its JWS is of the account's key, or of the key of the certificate that it is about. A
+    /// request for the account itself is about none, and must show the account's key.
+    ///
+    /// # Errors
+    /// The answer that refuses it.
+    pub(in crate::simulator) fn admit(
+        &mut self,
+        request: &Received,
+        base: &str,
+        certificate: Option<&str>,
+        verify: bool,
+    ) -> Result<(), Response> {
+        let malformed = |why: &str| problem(400, "malformed", why);
+        if request.header("content-type") != Some("application/jose+json") {
+            return Err(problem(415, "malformed", "the content type must be application/jose+json"));
+        }
+        let jws = Jws::read(&request.body).ok_or_else(|| malformed("the body is not a flattened JWS"))?;
+        let text = |name: &str| jws.protected.get(name).and_then(Value::as_str).unwrap_or_default();
+        if !self.nonces.remove(text("nonce")) {
+            return Err(bad_nonce());
+        }
+        if !verify {
+            return Ok(());
+        }
+        if text("url") != format!("http://{}{}", request.header("host").unwrap_or_default(), request.target) {
+            return Err(problem(403, "unauthorized", "the url of the JWS is not that of the request"));
+        }
+        let (own, shown) = (own_jwk(), jws.protected.get("jwk"));
+        let jwk = match (shown, text("kid")) {
+            (Some(_), kid) if !kid.is_empty() => return Err(malformed("a JWS has a jwk or a kid, not both")),
+            (Some(jwk), _) => jwk,
+            (None, kid) if kid == format!("{}/account/1", directory(request, base)) => &own,
+            (None, _) => return Err(problem(400, "accountDoesNotExist", "there is no such account")),
+        };
+        if !jws.is_signed_by(jwk, text("alg")) {
+            return Err(malformed("the JWS is not signed by its key"));
+        }
+        match (certificate, shown) {
+            (None, Some(jwk)) if *jwk == own => Ok(()),
+            (None, Some(_)) => Err(problem(400, "accountDoesNotExist", "there is no account with this key")),
+            (None, None) => Err(malformed("a request for an account shows its key")),
+            (Some(_), None) => Ok(()),
+            (Some(certificate), Some(jwk)) if certifies(certificate, jwk) => Ok(()),
+            (Some(_), Some(_)) => Err(problem(403, "unauthorized", "the JWS is not signed by the certificate's key")),
+        }
+    }
+}
+
+/// The request with what its JWS carries in the place of its body; as it is where it carries none.
+pub(in crate::simulator) fn opened(request: &Received) -> Received {
+    let payload = Jws::read(&request.body).map(|jws| jws.payload);
+    let mut opened = Received { body: payload.unwrap_or_default(), ..request.clone() };
+    opened.headers.retain(|(name, _)| name != "content-type");
+    opened.headers.push(("content-type".to_owned(), "application/json".to_owned()));
+    opened
+}
+
+/// The serial number of a certificate in base64url, as reports show it.
+pub(in crate::simulator) fn serial(certificate: &str) -> Option<String> {
+    let der = URL_SAFE_NO_PAD.decode(certificate).ok()?;
+    let certificate = Certificate::from_der(&der).ok()?;
+    let digits = hex::encode(certificate.tbs_certificate.serial_number.as_bytes());
+    let digits = digits.trim_start_matches("00");
+    Some(if digits.is_empty() { "00".to_owned() } else { digits.to_owned() })
+}
+
+/// The refusal of a nonce.
+pub(in crate::simulator) fn bad_nonce() -> Response {
+    problem(400, "badNonce", "the nonce is unknown, or it was used")
+}
+
+/// The path of nonces below the directory.
+pub(in crate::simulator) const NEW_NONCE: &str = "new-nonce";
+/// The path of accounts below the directory.
+pub(in crate::simulator) const NEW_ACCOUNT: &str = "new-account";
+
+struct Jws {
+    protected: Value,
+    payload: Vec<u8>,
+    signed: String,
+    signature: Vec<u8>,
+}
+
+impl Jws {
+    fn read(body: &[u8]) -> Option<Self> {
+        let body: Value = serde_json::from_slice(body).ok()?;
+        let text = |name: &str| body.get(name).and_then(Value::as_str);
+        let (head, payload) = (text("protected")?, text("payload")?);
+        Some(Self {
+            protected: serde_json::from_slice(&URL_SAFE_NO_PAD.decode(head).ok()?).ok()?,
+            payload: URL_SAFE_NO_PAD.decode(payload).ok()?,
+            signed: format!("{head}.{payload}"),
+            signature: URL_SAFE_NO_PAD.decode(text("signature")?).ok()?,
+        })
+    }
+
+    fn is_signed_by(&self, jwk: &Value, algorithm: &str) -> bool {
+        let number = |name: &str| URL_SAFE_NO_PAD.decode(jwk.get(name)?.as_str()?).ok();
+        let text = |name: &str| jwk.get(name).and_then(Value::as_str).unwrap_or_default();
+        let point = || Some([vec![4], number("x")?, number("y")?].concat());
+        let message = self.signed.as_bytes();
+        match (algorithm, text("kty"), text("crv")) {
+            ("ES256", "EC", "P-256") => point().is_some_and(|point| {
+                UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).verify(message, &self.signature).is_ok()
+            }),
+            ("ES384", "EC", "P-384") => point().is_some_and(|point| {
+                UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point).verify(message, &self.signature).is_ok()
+            }),
+            ("RS256", "RSA", "") => number("n").zip(number("e")).is_some_and(|(n, e)| {
+                let key = RsaPublicKeyComponents { n, e };
+                key.verify(&RSA_PKCS1_2048_8192_SHA256, message, &self.signature).is_ok()
+            }),
+            _ => false,
+        }
+    }
+}
+
+/// Whether a certificate in base64url is about this key.
+fn certifies(certificate: &str, jwk: &Value) -> bool {
+    let Ok(der) = URL_SAFE_NO_PAD.decode(certificate) else { return false };
+    let Ok(certificate) = Certificate::from_der(&der) else { return false };
+    let same = |name: &str, bytes: &[u8]| jwk.get(name).and_then(Value::as_str) == Some(&URL_SAFE_NO_PAD.encode(bytes));
+    let key = &certificate.tbs_certificate.subject_public_key_info;
+    let Some(bits) = key.subject_public_key.as_bytes() else { return false };
+    match key.algorithm.oid {
+        RSA_ENCRYPTION => {
+            let numbers = SliceReader::new(bits).and_then(|mut reader| {
+                reader.sequence(|fields| Ok((UintRef::decode(fields)?, UintRef::decode(fields)?)))
+            });
+            numbers.is_ok_and(|(n, e)| same("n", n.as_bytes()) && same("e", e.as_bytes()))
+        }
+        ID_EC_PUBLIC_KEY => {
+            let numbers = bits.get(1..).unwrap_or_default();
+            let (x, y) = numbers.split_at(numbers.len() / 2);
+            same("x", x) && same("y", y)
+        }
+        _ => false,
+    }
+}
+
+/// The account's public key, taken from the private one's text by its place in PKCS #8: the point is its end.
+fn own_jwk() -> Value {
+    let lines = ACCOUNT_KEY.lines().filter(|line| !line.starts_with('-'));
+    let der = base64::engine::general_purpose::STANDARD.decode(lines.collect::<String>()).unwrap_or_default();
+    let point = der.split_at(der.len().saturating_sub(64)).1;
+    let (x, y) = point.split_at(point.len() / 2);
+    json!({"crv": "P-256", "kty": "EC", "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y)})
+}
+
+fn directory(request: &Received, base: &str) -> String {
+    format!("http://{}{base}", request.header("host").unwrap_or_default())
+}
+
+fn problem(status: u16, kind: &str, detail: &str) -> Response {
+    let kind = format!("urn:ietf:params:acme:error:{kind}");
+    let body = json!({"type": kind, "detail": detail, "status": status});
+    Response { media_type: "application/problem+json", ..Response::json(status, Some(&body)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7515, appendix A.3: an ES256 signature that somebody else made.
+    #[test]
+    fn the_example_of_rfc_7515_is_accepted() {
+        let body = json!({
+            "protected": "eyJhbGciOiJFUzI1NiJ9",
+            "payload": "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ",
+            "signature": "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q",
+        });
+        let jwk = json!({"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"});
+        let mut jws = Jws::read(body.to_string().as_bytes()).unwrap();
+        assert!(jws.is_signed_by(&jwk, "ES256"));
+        assert!(!jws.is_signed_by(&jwk, "ES384") && !jws.is_signed_by(&own_jwk(), "ES256"));
+        jws.signature[0] ^= 1;
+        assert!(!jws.is_signed_by(&jwk, "ES256"));
+    }
+
+    #[test]
+    fn certificates_are_known_by_serial_number_and_key() {
+        for (pem, expected) in [
+            (include_str!("../../pki/testdata/keys/p256-certificate.pem"), "c0ffee01"),
+            (include_str!("../../pki/testdata/keys/rsa-certificate.pem"), "7a01"),
+        ] {
+            let lines: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+            let der = base64::engine::general_purpose::STANDARD.decode(lines).unwrap();
+            let text = URL_SAFE_NO_PAD.encode(der);
+            assert_eq!(serial(&text).as_deref(), Some(expected));
+            assert!(!certifies(&text, &own_jwk()));
+        }
+        assert_eq!(serial("AAAA"), None);
+    }
+
+    #[test]
+    fn what_is_no_jws_is_refused_and_a_nonce_serves_once() {
+        let mut acme = Acme::default();
+        let given = acme.with_nonce(Response::default());
+        let nonce = &given.headers[0].1;
+        let head = URL_SAFE_NO_PAD.encode(json!({"alg": "ES256", "nonce": nonce}).to_string());
+        let body = json!({"protected": head, "payload": "", "signature": ""}).to_string().into_bytes();
+        let headers = vec![("content-type".to_owned(), "application/jose+json".to_owned())];
+        let good = Received { headers, body, ..Received::default() };
+        for (request, verify, expected) in [
+            (Received { headers: vec![], ..good.clone() }, true, "content type"),
+            (Received { body: b"{}".to_vec(), ..good.clone() }, true, "flattened JWS"),
+            (good.clone(), true, "url of the JWS"),
+            (good.clone(), true, "badNonce"),
+            (good, false, "badNonce"),
+        ] {
+            let refusal = acme.admit(&request, "/acme/directory", None, verify).unwrap_err();
+            let said = String::from_utf8(refusal.body).unwrap();
+            assert!(said.contains(expected), "{expected}: {said}");
+        }
+    }
+}

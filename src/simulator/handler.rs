@@ -1,0 +1,554 @@
+//! One request after another, decided: faults, credentials, parameters, limits, state. Pure but for its own state: no socket, no
+//! clock; the server does what it says. The limits are exact: no window admits more than its count.
+
+use super::answers;
+use super::authentication::acme::{self, Acme};
+use super::authentication::huawei::Tokens;
+use super::authentication::verify;
+use super::effects::{AccountEffects, Counters, Effects};
+use super::faults::{Fault, FaultDraw};
+use super::lookups;
+use super::message::{Reaction, ReactionKind, Received, Response};
+use super::options::{KnownTarget, Options, SimulatedAccount};
+use super::routes::{Route, Routes, account_path, base_path, is_acme};
+use super::targets::{self, TargetStore};
+use super::validate_request;
+use crate::provider::model::Window;
+use crate::provider::{Answer, Meaning, Operation, Provider, Repeat, Standing, verdict};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Everything that the simulator is at one moment.
+pub(super) struct RequestHandler {
+    options: Options,
+    routes: Routes,
+    targets: TargetStore,
+    accounts: Vec<AccountState>,
+    /// Effects so far, over all accounts; makes references unique.
+    effects: u64,
+}
+
+/// What an account has seen.
+struct AccountState {
+    limits: Limits,
+    tokens: Tokens,
+    /// Where it is an ACME server.
+    acme: Option<Acme>,
+    requests: u64,
+    not_found: u64,
+    counters: Vec<Counters>,
+}
+
+/// A request at its operation.
+struct OperationRequest<'a> {
+    account: usize,
+    operation: usize,
+    provider: &'a Provider,
+    request: &'a Received,
+    parameters: Result<Map<String, Value>, String>,
+    /// The target, where the operation is an action.
+    target: Option<usize>,
+    now: Timestamp,
+    elapsed: Duration,
+}
+
+impl RequestHandler {
+    pub(super) fn new(mut options: Options) -> Self {
+        let accounts = options.accounts.iter().map(|account| AccountState {
+            limits: Limits::new(&options.faults.limits(&account.name, &account.windows)),
+            tokens: Tokens::default(),
+            acme: is_acme(&account.provider).then(Acme::default),
+            requests: 0,
+            not_found: 0,
+            counters: vec![Counters::default(); account.provider.operations.len()],
+        });
+        let accounts = accounts.collect();
+        let known = std::mem::take(&mut options.known);
+        let routes = Routes::new(&options.accounts);
+        let mut handler = Self { routes, targets: TargetStore::new(&options.accounts), accounts, effects: 0, options };
+        for target in &known {
+            handler.learn(target);
+        }
+        handler
+    }
+
+    /// Learns that a target exists; `false` where there is no such account, operation or target.
+    pub(super) fn learn(&mut self, known: &KnownTarget) -> bool {
+        let Some((account, provider)) = self.account(&known.account) else { return false };
+        let operation = targets::index(&provider, &known.operation);
+        operation.and_then(|operation| self.targets.learn(account, &provider, operation, &known.parameters)).is_some()
+    }
+
+    /// How often something took effect upon a target.
+    pub(super) fn effects_on(&self, account: &str, operation: &str, target: &str) -> u64 {
+        let found = self
+            .account(account)
+            .and_then(|(account, provider)| Some((account, targets::index(&provider, operation)?)));
+        found.map_or(0, |(account, operation)| self.targets.effects_on(account, operation, target))
+    }
+
+    /// The counters so far.
+    pub(super) fn effects(&self) -> Effects {
+        let each = |(simulated, account): (&SimulatedAccount, &AccountState)| {
+            let names = simulated.provider.operations.iter().map(|operation| operation.name.clone());
+            let asked = names.zip(account.counters.iter().cloned()).filter(|(_, counters)| counters.requests > 0);
+            let effects = AccountEffects {
+                operations: asked.collect(),
+                tokens: account.tokens.issued() + account.acme.as_ref().map_or(0, |acme| acme.fetched),
+                not_found: account.not_found,
+            };
+            (simulated.name.clone(), effects)
+        };
+        Effects { accounts: self.options.accounts.iter().zip(&self.accounts).map(each).collect() }
+    }
+
+    /// Receives a request, and says what is done in return.
+    pub(super) fn handle(&mut self, request: &Received, now: Timestamp, elapsed: Duration) -> Reaction {
+        let answer = |response| Reaction { delay: Duration::ZERO, kind: ReactionKind::Answer(response) };
+        match self.routes.find(&request.method, request.path()) {
+            Route::Nowhere => answer(Response::json(404, None)),
+            Route::Unknown { account } => {
+                self.accounts[account].not_found += 1;
+                answer(Response::json(404, None))
+            }
+            Route::Tokens { account } => {
+                let provider = &self.options.accounts[account].provider.id;
+                answer(self.accounts[account].tokens.issue(provider, request, now, self.options.verify))
+            }
+            Route::Acme { account, endpoint } => {
+                let (base, verify) = (self.base(account), self.options.verify);
+                let acme = self.accounts[account].acme.as_mut();
+                answer(acme.map_or_else(Response::default, |acme| acme.serve(endpoint, request, &base, verify)))
+            }
+            Route::Operation { account, operation, path } => {
+                let provider = Arc::clone(&self.options.accounts[account].provider);
+                let declared = &provider.operations[operation];
+                let parameters = match self.accounts[account].acme {
+                    Some(_) => validate_request::parameters(declared, &path, &acme::opened(request))
+                        .and_then(|parameters| certificate_named(declared, parameters)),
+                    None => validate_request::parameters(declared, &path, request),
+                };
+                let target = parameters
+                    .as_ref()
+                    .ok()
+                    .and_then(|parameters| self.targets.learn(account, &provider, operation, parameters));
+                let asked = OperationRequest {
+                    account,
+                    operation,
+                    provider: &provider,
+                    request,
+                    parameters,
+                    target,
+                    now,
+                    elapsed,
+                };
+                self.inject_fault(&asked)
+            }
+        }
+    }
+
+    /// Lets a fault strike the request, or grants it its answer.
+    fn inject_fault(&mut self, asked: &OperationRequest<'_>) -> Reaction {
+        let account = &mut self.accounts[asked.account];
+        let name = &self.options.accounts[asked.account].name;
+        let drawn = self.options.faults.draw(self.options.seed, name, account.requests);
+        account.requests += 1;
+        let counters = &mut account.counters[asked.operation];
+        counters.requests += 1;
+        if let Some(fault) = drawn.fault {
+            *counters.faults.entry(fault.word().to_owned()).or_default() += 1;
+        }
+        let mut kind = self.react(asked, drawn);
+        // RFC 8555, 6.5: every answer brings a nonce, refusals too; a page of some proxy does not.
+        if let (ReactionKind::Answer(response), Some(acme)) = (&mut kind, &mut self.accounts[asked.account].acme)
+            && drawn.fault != Some(Fault::Html)
+        {
+            *response = acme.with_nonce(std::mem::take(response));
+        }
+        Reaction { delay: drawn.latency, kind }
+    }
+
+    fn react(&mut self, asked: &OperationRequest<'_>, drawn: FaultDraw) -> ReactionKind {
+        let operation = &asked.provider.operations[asked.operation];
+        match drawn.fault {
+            None => ReactionKind::Answer(self.serve(asked)),
+            Some(Fault::BadNonce) if self.accounts[asked.account].acme.is_none() => {
+                ReactionKind::Answer(self.serve(asked))
+            }
+            Some(Fault::BadNonce) => ReactionKind::Answer(acme::bad_nonce()),
+            Some(Fault::Reset) => ReactionKind::Close,
+            Some(Fault::Html) => ReactionKind::Answer(answers::proxy_page()),
+            Some(Fault::Throttled) => {
+                let mut response = answers::throttled(asked.provider, operation);
+                response.headers.retain(|(name, _)| name != "retry-after");
+                ReactionKind::Answer(response.with("retry-after", "1"))
+            }
+            Some(Fault::ServerError) => {
+                let response = answers::server_error(asked.provider, operation, drawn.chance);
+                let headers = response.headers.iter().map(|(name, value)| (name, value)).collect();
+                let read = Answer::new(response.status, headers, response.body.clone());
+                // Only where the answer leaves it open may it have taken effect.
+                if verdict::read(operation, &read, asked.now).meaning == Meaning::Unknown && drawn.chance & COIN != 0 {
+                    self.serve(asked);
+                }
+                ReactionKind::Answer(response)
+            }
+            Some(Fault::Hang) => {
+                if drawn.chance & COIN != 0 {
+                    self.serve(asked);
+                }
+                ReactionKind::Hang
+            }
+            Some(Fault::LostAnswer) => {
+                self.serve(asked);
+                ReactionKind::Close
+            }
+        }
+    }
+
+    /// What the provider itself does.
+    fn serve(&mut self, asked: &OperationRequest<'_>) -> Response {
+        let operation = &asked.provider.operations[asked.operation];
+        let base = self.base(asked.account);
+        let account = &mut self.accounts[asked.account];
+        let counters = &mut account.counters[asked.operation];
+        if let Some(acme) = &mut account.acme {
+            let certificate = asked.parameters.as_ref().ok().and_then(|known| certificate_of(operation, known));
+            let admitted = acme.admit(asked.request, &base, Some(certificate.unwrap_or_default()), self.options.verify);
+            if let Err(refusal) = admitted {
+                counters.bad_signatures += 1;
+                return refusal;
+            }
+        } else if self.options.verify {
+            let issued = |token: &str| account.tokens.holds(token, asked.now);
+            if let Err(why) = verify(asked.provider, asked.request, asked.now, &issued) {
+                counters.bad_signatures += 1;
+                return answers::refused_credentials(asked.provider, operation, &why);
+            }
+        }
+        let parameters = match &asked.parameters {
+            Ok(parameters) => parameters,
+            Err(why) => {
+                counters.refused += 1;
+                return answers::rejected(asked.provider, operation, why);
+            }
+        };
+        // After keys and parameters, as gateways do: what they refuse does not count against the limit.
+        if !account.limits.admit(asked.elapsed) {
+            counters.limited += 1;
+            return answers::throttled(asked.provider, operation);
+        }
+        if let Some(target) = asked.target {
+            return self.act(asked, target, parameters);
+        }
+        counters.accepted += 1;
+        if !self.targets.is_lookup(asked.account, asked.operation) {
+            return answers::granted(operation, parameters, self.effects).response;
+        }
+        let found = self.targets.found(asked.account, asked.operation, parameters);
+        lookups::answer(asked.provider, operation, parameters, &self.targets, &found)
+    }
+
+    /// Lets an action take effect, or refuses it because it has. What is not idempotent takes effect each time: that is what a run must
+    /// never cause twice.
+    fn act(&mut self, asked: &OperationRequest<'_>, target: usize, parameters: &Map<String, Value>) -> Response {
+        let operation = &asked.provider.operations[asked.operation];
+        let counters = &mut self.accounts[asked.account].counters[asked.operation];
+        let repeat = operation.action.as_ref().map_or(Repeat::Safe, |action| action.repeat);
+        if repeat == Repeat::Safe && self.targets.target(target).standing != Standing::NotDone {
+            counters.refused += 1;
+            return answers::already(asked.provider, operation, "the request cannot be carried out in this state");
+        }
+        self.effects += 1;
+        let granted = answers::granted(operation, parameters, self.effects);
+        let standing = if granted.means == "pending-approval" { Standing::Pending } else { Standing::Done };
+        self.targets.take_effect(asked.account, asked.provider, target, standing, granted.body, self.effects);
+        let upon = self.targets.target(target).effects;
+        counters.accepted += 1;
+        counters.effects += 1;
+        counters.targets += u64::from(upon == 1);
+        counters.max_effects_per_target = counters.max_effects_per_target.max(upon);
+        granted.response
+    }
+
+    /// The path of an account's base URL here.
+    fn base(&self, account: usize) -> String {
+        let account = &self.options.accounts[account];
+        format!("{}{}", account_path(&account.name), base_path(&account.provider))
+    }
+
+    fn account(&self, name: &str) -> Option<(usize, Arc<Provider>)> {
+        let account = self.options.accounts.iter().position(|account| account.name == name)?;
+        Some((account, Arc::clone(&self.options.accounts[account].provider)))
+    }
+}
+
+/// The certificate among an operation's parameters.
+fn certificate_of<'p>(operation: &Operation, parameters: &'p Map<String, Value>) -> Option<&'p str> {
+    let rule = operation.action.as_ref()?.certificate.as_ref()?;
+    parameters.get(&rule.field)?.as_str()
+}
+
+/// The parameters with what the certificate among them tells.
+fn certificate_named(operation: &Operation, mut parameters: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    let rule = operation.action.as_ref().and_then(|action| action.certificate.as_ref());
+    if let (Some(text), Some(name)) =
+        (certificate_of(operation, &parameters), rule.and_then(|rule| rule.serial.clone()))
+    {
+        let serial = acme::serial(text).ok_or("the certificate cannot be read")?;
+        parameters.insert(name, serial.into());
+    }
+    Ok(parameters)
+}
+
+/// The windows of one account with the requests that they still hold.
+#[derive(Debug)]
+struct Limits {
+    windows: Vec<(Window, VecDeque<Duration>)>,
+}
+
+impl Limits {
+    fn new(windows: &[Window]) -> Self {
+        Self { windows: windows.iter().map(|window| (*window, VecDeque::new())).collect() }
+    }
+
+    /// Admits a request that came at `now`, or refuses it. A refused one is not counted.
+    fn admit(&mut self, now: Duration) -> bool {
+        for (window, admitted) in &mut self.windows {
+            while admitted.front().is_some_and(|first| now.saturating_sub(*first) >= window.length) {
+                admitted.pop_front();
+            }
+        }
+        let full = |(window, admitted): &(Window, VecDeque<Duration>)| {
+            u32::try_from(admitted.len()).map_or(true, |held| held >= window.count)
+        };
+        if self.windows.iter().any(full) {
+            return false;
+        }
+        for (_, admitted) in &mut self.windows {
+            admitted.push_back(now);
+        }
+        true
+    }
+}
+
+/// The bit of chance that is the coin; the lowest two choose among server errors.
+const COIN: u64 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Diagnostics;
+    use crate::provider::openapi;
+    use crate::simulator::{Faults, credential};
+    use crate::text::SourceMap;
+    use crate::time::Clock;
+    use serde_json::json;
+
+    struct Unused;
+
+    impl Clock for Unused {
+        fn now(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn elapsed(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn boot(&self) -> Option<String> {
+            None
+        }
+    }
+
+    struct Played {
+        handler: RequestHandler,
+        seconds: u64,
+    }
+
+    impl Played {
+        fn new(faults: &str, windows: &[&str]) -> Self {
+            let mut diagnostics = Diagnostics::default();
+            let source = SourceMap::default().add_text("test.yaml", None, DOCUMENT.into());
+            let provider = openapi::read(&DOCUMENT.into(), source, &mut diagnostics);
+            assert!(!diagnostics.has_errors(), "{diagnostics:?}");
+            let account = SimulatedAccount {
+                name: "test".to_owned(),
+                provider: Arc::new(provider.unwrap()),
+                windows: windows.iter().map(|text| Window::parse(text).unwrap()).collect(),
+            };
+            let options = Options {
+                port: 0,
+                accounts: vec![account],
+                faults: if faults.is_empty() { Faults::default() } else { Faults::parse(faults).unwrap() },
+                seed: 3,
+                verify: true,
+                known: Vec::new(),
+                clock: Arc::new(Unused),
+            };
+            Self { handler: RequestHandler::new(options), seconds: 0 }
+        }
+
+        fn react(&mut self, method: &str, target: &str, body: Option<&Value>) -> ReactionKind {
+            let key = credential("test", "key").reveal().to_owned();
+            let headers = [("x-key", key), ("content-type", "application/json".to_owned())];
+            let request = Received {
+                method: method.to_owned(),
+                target: format!("/test/api{target}"),
+                headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
+                body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
+            };
+            self.handler.handle(&request, Timestamp::UNIX_EPOCH, Duration::from_secs(self.seconds)).kind
+        }
+
+        fn send(&mut self, method: &str, target: &str, body: Option<&Value>) -> (u16, Value) {
+            let kind = self.react(method, target, body);
+            let ReactionKind::Answer(Response { status, body, .. }) = kind else { panic!("{kind:?}") };
+            (status, serde_json::from_slice(&body).unwrap_or(Value::Null))
+        }
+
+        fn revoke(&mut self, order: &str, number: i64) -> u16 {
+            self.send("POST", "/revoke", Some(&json!({"order": order, "number": number}))).0
+        }
+
+        fn know(&mut self, order: &str, number: i64) {
+            let parameters = json!({"order": order, "number": number}).as_object().unwrap().clone();
+            let known = KnownTarget { account: "test".into(), operation: "revoke".into(), parameters };
+            assert!(self.handler.learn(&known));
+        }
+
+        /// The rows of a page as `order/number status`, and how many rows there are in all.
+        fn page(&mut self, page: u32) -> (Vec<String>, u64) {
+            let (status, body) = self.send("GET", &format!("/list?page={page}"), None);
+            assert_eq!(status, 200);
+            let row = |order: &Value| {
+                let row = &order["rows"][0];
+                let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+                format!("{}/{} {}", word(&order["id"]), word(&row["no"]), word(&row["state"]))
+            };
+            (body["orders"].as_array().unwrap().iter().map(row).collect(), body["total"].as_u64().unwrap())
+        }
+    }
+
+    #[test]
+    fn lists_show_what_is_known_page_by_page() {
+        let mut played = Played::new("", &[]);
+        assert_eq!(played.page(1), (vec![], 0));
+        played.know("a", 1);
+        played.know("a", 2);
+        assert_eq!(played.revoke("b", 7), 200);
+        assert_eq!(played.revoke("a", 2), 200);
+        assert_eq!(played.page(1), (vec!["a/1 GOOD".to_owned(), "a/2 REVOKED".to_owned()], 3));
+        assert_eq!(played.page(2), (vec!["b/7 REVOKED".to_owned()], 3));
+        assert_eq!(played.page(3), (vec![], 3));
+    }
+
+    #[test]
+    fn what_is_done_for_all_is_done_for_each() {
+        let mut played = Played::new("", &[]);
+        played.know("a", 1);
+        played.know("b", 1);
+        assert_eq!(played.revoke("a", 0), 200);
+        assert_eq!(played.revoke("a", 1), 400);
+        let (rows, _) = played.page(1);
+        assert_eq!(rows, ["a/1 REVOKED", "b/1 GOOD"]);
+        let counters = played.handler.effects().of("test", "revoke");
+        assert_eq!((counters.effects, counters.refused, counters.targets), (1, 1, 1));
+    }
+
+    #[test]
+    fn an_unsafe_operation_takes_effect_each_time() {
+        let mut played = Played::new("", &[]);
+        let first = played.send("POST", "/certificates/9/reissue", Some(&json!({})));
+        let second = played.send("POST", "/certificates/9/reissue", Some(&json!({})));
+        assert_eq!((first.0, second.0), (201, 201));
+        assert_ne!(first.1["id"], second.1["id"]);
+        let counters = played.handler.effects().of("test", "reissue");
+        assert_eq!((counters.effects, counters.targets, counters.max_effects_per_target), (2, 1, 2));
+        let found = played.send("GET", &format!("/requests/{}", second.1["id"]), None);
+        assert_eq!(found, (200, json!({"id": second.1["id"], "state": "open"})));
+        // A request that nobody made is not found to be anything.
+        assert_eq!(played.send("GET", "/requests/12", None).1["state"], json!("closed"));
+    }
+
+    #[test]
+    fn the_sample_with_the_same_switches_answers() {
+        let mut played = Played::new("", &[]);
+        let now = played.send("POST", "/certificates/1/reissue", Some(&json!({"now": true, "note": "n"})));
+        let later = played.send("POST", "/certificates/2/reissue", Some(&json!({"now": false, "note": "n"})));
+        assert_eq!((now.0, now.1, later.0), (204, Value::Null, 201));
+    }
+
+    #[test]
+    fn limits_slide_with_the_clock_and_only_the_granted_count() {
+        let mut played = Played::new("", &["1/10s"]);
+        for (seconds, expected) in [(0, 200), (0, 429), (9, 429), (10, 200), (19, 429), (20, 200)] {
+            played.seconds = seconds;
+            assert_eq!(played.revoke("a", i64::try_from(seconds).unwrap() + 1), expected, "{seconds}");
+        }
+        let counters = played.handler.effects().of("test", "revoke");
+        assert_eq!((counters.requests, counters.accepted, counters.limited), (6, 3, 3));
+    }
+
+    #[test]
+    fn refusals_say_why_in_the_providers_own_shape() {
+        let mut played = Played::new("", &[]);
+        let (status, body) = played.send("POST", "/revoke", Some(&json!({"order": "a", "number": -1})));
+        assert_eq!((status, &body["error"]["code"]), (400, &json!("E400")));
+        assert!(body["error"]["message"].as_str().unwrap().contains("-1"), "{body}");
+        assert_eq!(played.send("GET", "/list?page=1&page=2", None).0, 400);
+        assert_eq!(played.send("GET", "/nothing", None).0, 404);
+    }
+
+    #[test]
+    fn a_fault_leaves_an_effect_only_where_it_may() {
+        for (fault, may) in [("reset", false), ("html", false), ("429", false), ("5xx", true), ("hang", true)] {
+            let mut played = Played::new(&format!("{fault}=1/1"), &[]);
+            for number in 1..=40 {
+                played.react("POST", "/revoke", Some(&json!({"order": "a", "number": number})));
+            }
+            let counters = played.handler.effects().of("test", "revoke");
+            assert_eq!(counters.faults[fault], 40);
+            let (some, all) = (counters.effects > 0, counters.effects == 40);
+            assert!(some == may && !all, "{fault}: {} effects", counters.effects);
+            // What was asked for is known, whether or not it was done.
+            let asked = json!({"order": "a", "number": 41});
+            assert!(played.handler.learn(&KnownTarget {
+                account: "test".into(),
+                operation: "revoke".into(),
+                parameters: asked.as_object().unwrap().clone(),
+            }));
+        }
+    }
+
+    #[test]
+    fn what_a_document_declares_harmless_does_no_harm() {
+        let mut played = Played::new("5xx=1/1", &[]);
+        for number in 1..=60 {
+            let (status, _) = played.send("POST", "/revoke", Some(&json!({"order": "a", "number": number})));
+            let effects = played.handler.effects_on("test", "revoke", &format!("a/{number}"));
+            assert!(effects == 0 || status != 502, "the document says that a 502 is without effect");
+        }
+    }
+
+    const DOCUMENT: &str = include_str!("test-provider.yaml");
+
+    fn admitted(windows: &[&str], at: &[u64]) -> Vec<bool> {
+        let windows: Vec<Window> = windows.iter().map(|text| Window::parse(text).unwrap()).collect();
+        let mut limits = Limits::new(&windows);
+        at.iter().map(|at| limits.admit(Duration::from_millis(*at))).collect()
+    }
+
+    #[test]
+    fn windows_slide_and_all_hold() {
+        assert_eq!(admitted(&[], &[0, 0, 0]), [true, true, true]);
+        assert_eq!(admitted(&["2/1s"], &[0, 500, 999, 1000, 1499, 1500]), [true, true, false, true, false, true]);
+        assert_eq!(
+            admitted(&["2/1s", "3/10s"], &[0, 0, 1000, 2000, 9999, 10_000]),
+            [true, true, true, false, false, true]
+        );
+    }
+}

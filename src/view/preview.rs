@@ -1,0 +1,592 @@
+//! What a run would do, shown before anything is sent: plain data that the command fills in, its text from the counts to "Nothing
+//! was sent.", and its JSON, whose keys scripts rely on. Makes foreign text safe; leaves nothing uncounted.
+
+use super::table::{grouped, plural, table};
+use crate::text::safe;
+use crate::time::{human, rfc3339};
+use jiff::Timestamp;
+use serde::{Serialize, Serializer};
+use std::time::Duration;
+
+/// What a run would do.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Preview {
+    /// The plan's name.
+    pub plan: String,
+    /// The plan's digest, for `run --digest`.
+    pub digest: String,
+    /// All actions, duplicates included.
+    pub actions: u64,
+    /// Those that repeat an earlier one word for word, and are not sent.
+    pub duplicates: u64,
+    /// How many warnings the check gave.
+    pub warnings: u64,
+    /// By provider, operation and reason.
+    pub counts: Vec<Count>,
+    /// What reaches further than one certificate.
+    pub wide_effects: WideEffects,
+    /// What goes first.
+    pub order: Order,
+    /// Each configured provider with its limits and its share of the time.
+    pub providers: Vec<ProviderForecast>,
+    /// How long it takes in all, waiting for the schedule included; `None` where it never ends inside the schedule.
+    pub estimated_seconds: Option<f64>,
+    /// When the estimate begins: now, or the schedule's start.
+    #[serde(serialize_with = "instant")]
+    pub starts_at: Option<Timestamp>,
+    /// When all would have ended.
+    #[serde(serialize_with = "instant")]
+    pub ends_at: Option<Timestamp>,
+    /// In how many of the schedule's windows requests go out; `None` where the schedule has none.
+    pub schedule_windows: Option<u64>,
+    /// How long one request is assumed to take.
+    pub assumed_latency_ms: u64,
+    /// The deadline, and how it compares.
+    pub deadline: Option<DeadlineForecast>,
+    /// What would help: each was tried by foretelling the run anew.
+    pub would_help: Vec<SuggestedChange>,
+    /// The first requests as they would be sent, secrets masked.
+    pub first_requests: Vec<FirstRequest>,
+}
+
+/// How many actions share provider, operation and reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Count {
+    /// The configured provider.
+    pub provider: String,
+    /// The operation.
+    pub operation: String,
+    /// The reason asked, in RFC 5280 words.
+    pub reason: Option<String>,
+    /// The reason sent, in the provider's.
+    pub reason_sent: Option<String>,
+    /// How many.
+    pub actions: u64,
+}
+
+/// What reaches further than one certificate: all are counted, the first are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct WideEffects {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub first: Vec<WideEffect>,
+}
+
+/// An action that reaches further than one certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WideEffect {
+    /// The action's id.
+    pub action_id: String,
+    /// `file:line`.
+    pub source: String,
+    /// What it reaches, in a few words: "every certificate of the order".
+    pub reaches: String,
+}
+
+/// What goes first.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct Order {
+    /// So many go first, one at a time.
+    pub canary: u64,
+    /// In so many waves; 0 where all go in one.
+    pub waves: u64,
+    /// Whether somebody is asked between two waves: how long the answers take is not part of the estimate.
+    pub asks_between_waves: bool,
+    /// How many wait for others.
+    pub with_needs: u64,
+    /// The first actions, in the order in which they would be sent.
+    pub first: Vec<Ordered>,
+}
+
+/// One action in the order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Ordered {
+    /// The action's id.
+    pub action_id: String,
+    /// The configured provider.
+    pub provider: String,
+    /// The operation.
+    pub operation: String,
+    /// What it acts on.
+    pub target: String,
+    /// The ids that must have ended well first.
+    pub needs: Vec<String>,
+}
+
+/// A configured provider's limits and its share of the time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProviderForecast {
+    /// The configured provider.
+    pub provider: String,
+    /// The provider document that it uses.
+    pub uses: String,
+    /// Where requests go.
+    pub base_url: String,
+    /// The limits, such as `100/5s`.
+    pub rate: Vec<String>,
+    /// Requests in flight at once.
+    pub concurrency: u32,
+    /// How many of its actions are to be sent.
+    pub actions: u64,
+    /// How many requests that takes, status queries and tokens among them.
+    pub requests: u64,
+    /// How long they take, from the run's first request.
+    pub estimated_seconds: Option<f64>,
+    /// When the last of them would have ended.
+    #[serde(serialize_with = "instant")]
+    pub ends_at: Option<Timestamp>,
+    /// How much time is left over before the deadline; below zero, by how much it is missed.
+    pub slack_seconds: Option<f64>,
+    /// What it is that makes it take so long, in a few words: `rate 1000/180s`, `concurrency 4 at 0.5s an answer`.
+    pub bottleneck: String,
+    /// All that it waits for, the longest first.
+    pub waits: Vec<Waited>,
+}
+
+/// What a provider's actions wait for, and how long.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Waited {
+    /// What it is, in a few words.
+    #[serde(rename = "for")]
+    pub for_what: String,
+    /// How long.
+    pub seconds: f64,
+}
+
+/// What would make the run take less time, or end sooner in truth.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SuggestedChange {
+    /// The configured provider.
+    pub provider: String,
+    /// The change: `second-key`, `whole-orders`, `concurrency`, `longer-window`, `skip_approval`.
+    pub change: String,
+    /// A sentence for people.
+    pub text: String,
+    /// How long the whole run takes then; `None` where nobody can know.
+    pub estimated_seconds: Option<f64>,
+    /// Whether the deadline, where there is one, is met then.
+    pub deadline_met: Option<bool>,
+}
+
+/// The deadline, and how the estimate compares.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DeadlineForecast {
+    /// When all must have ended.
+    #[serde(serialize_with = "instant")]
+    pub at: Option<Timestamp>,
+    /// How much time is left over; below zero, by how much it is missed; `None` where there is no estimate.
+    pub slack_seconds: Option<f64>,
+    /// Whether it is held.
+    pub met: bool,
+}
+
+/// A request as it would be sent. Secrets are masked by whoever fills it in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FirstRequest {
+    /// The action's id.
+    pub action_id: String,
+    /// The configured provider.
+    pub provider: String,
+    /// The method.
+    pub method: String,
+    /// The whole URL.
+    pub url: String,
+    /// The header fields in order.
+    pub headers: Vec<ShownHeader>,
+    /// The body.
+    pub body: Option<String>,
+}
+
+/// A header field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownHeader {
+    /// Its name.
+    pub name: String,
+    /// Its value, masked where it is a secret.
+    pub value: String,
+}
+
+impl WideEffects {
+    /// Counts one more, and keeps it where it is among the first.
+    pub fn add(&mut self, effect: impl FnOnce() -> WideEffect) {
+        self.count += 1;
+        if self.first.len() < KEPT {
+            self.first.push(effect());
+        }
+    }
+}
+
+fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    at.map(rfc3339).serialize(serializer)
+}
+
+/// So many wide effects are kept for `--json`; a plan may have a million.
+const KEPT: usize = 1000;
+
+/// The preview as text.
+pub fn render(preview: &Preview) -> String {
+    let sections = [
+        heading(preview),
+        counts(preview),
+        wide_effects(preview),
+        order(preview),
+        providers(preview),
+        time(preview),
+        would_help(preview),
+        first_requests(preview),
+        "Nothing was sent.\n".to_owned(),
+    ];
+    let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
+    sections.join("\n")
+}
+
+fn heading(preview: &Preview) -> String {
+    let mut facts = vec![plural(preview.actions, "action")];
+    if preview.duplicates > 0 {
+        facts.push(format!("{} not sent", plural(preview.duplicates, "duplicate")));
+    }
+    if preview.warnings > 0 {
+        facts.push(plural(preview.warnings, "warning"));
+    }
+    format!("plan    {}: {}\ndigest  {}\n", safe::terminal(&preview.plan), facts.join(", "), preview.digest)
+}
+
+fn counts(preview: &Preview) -> String {
+    let row = |count: &Count| {
+        let reason = match (&count.reason, &count.reason_sent) {
+            (Some(asked), Some(sent)) if asked != sent => format!("{asked} → {sent}"),
+            (Some(reason), _) | (None, Some(reason)) => reason.clone(),
+            (None, None) => "-".to_owned(),
+        };
+        vec![grouped(count.actions), count.provider.clone(), count.operation.clone(), reason]
+    };
+    let rows: Vec<Vec<String>> = preview.counts.iter().map(row).collect();
+    table(&["actions", "provider", "operation", "reason"], &[0], &rows)
+}
+
+fn wide_effects(preview: &Preview) -> String {
+    let effects = &preview.wide_effects;
+    if effects.count == 0 {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = effects
+        .first
+        .iter()
+        .take(SHOWN)
+        .map(|effect| vec![effect.action_id.clone(), effect.source.clone(), effect.reaches.clone()])
+        .collect();
+    let reach = if effects.count == 1 { "reaches" } else { "reach" };
+    let head = format!("{} {reach} further than one certificate:\n", plural(effects.count, "action"));
+    head + &table(&["action", "source", "reaches"], &[], &rows) + &more(effects.count, rows.len())
+}
+
+fn order(preview: &Preview) -> String {
+    let order = &preview.order;
+    let canary = (order.canary > 0).then(|| format!("{} first, one at a time", plural(order.canary, "action")));
+    let waiting = (order.with_needs > 0).then(|| {
+        let verb = if order.with_needs == 1 { "waits" } else { "wait" };
+        format!("{} {verb} for others", plural(order.with_needs, "action"))
+    });
+    let waves = (order.waves > 1).then(|| format!("in {} waves", order.waves));
+    let facts: Vec<String> = canary.into_iter().chain(waves).chain(waiting).collect();
+    let colon = if facts.is_empty() { "" } else { ": " };
+    let row = |(index, action): (usize, &Ordered)| {
+        let needs = action.needs.join(" ");
+        let place = (index + 1).to_string();
+        let canary = if (index as u64) < order.canary { "canary" } else { "" };
+        vec![
+            place,
+            action.action_id.clone(),
+            action.provider.clone(),
+            action.operation.clone(),
+            action.target.clone(),
+            needs,
+            canary.to_owned(),
+        ]
+    };
+    let rows: Vec<Vec<String>> = order.first.iter().take(SHOWN).enumerate().map(row).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let sent = preview.actions.saturating_sub(preview.duplicates);
+    let header = ["", "action", "provider", "operation", "target", "needs", ""];
+    format!("Order{colon}{}\n", facts.join("; ")) + &table(&header, &[0], &rows) + &more(sent, rows.len())
+}
+
+fn providers(preview: &Preview) -> String {
+    let row = |provider: &ProviderForecast| {
+        let name = if provider.provider == provider.uses {
+            provider.provider.clone()
+        } else {
+            format!("{} ({})", provider.provider, provider.uses)
+        };
+        let rate = if provider.rate.is_empty() { "no limit".to_owned() } else { provider.rate.join(", ") };
+        let time = provider.estimated_seconds.map_or_else(|| "never".to_owned(), seconds);
+        let (actions, requests) = (grouped(provider.actions), grouped(provider.requests));
+        vec![name, actions, requests, rate, provider.concurrency.to_string(), time, provider.bottleneck.clone()]
+    };
+    if preview.providers.is_empty() {
+        return String::new();
+    }
+    let rows: Vec<Vec<String>> = preview.providers.iter().map(row).collect();
+    let header = ["provider", "to send", "requests", "rate", "at once", "takes", "because of"];
+    let places: Vec<Vec<String>> =
+        preview.providers.iter().map(|provider| vec![provider.provider.clone(), provider.base_url.clone()]).collect();
+    table(&header, &[1, 2, 4, 5], &rows) + "\n" + &table(&["provider", "sends to"], &[], &places)
+}
+
+fn time(preview: &Preview) -> String {
+    let latency = human(Duration::from_millis(preview.assumed_latency_ms));
+    let estimate = match preview.estimated_seconds {
+        Some(estimate) => seconds(estimate),
+        None => "it does not end inside the schedule".to_owned(),
+    };
+    let span = match (preview.starts_at, preview.ends_at) {
+        (Some(starts), Some(ends)) => format!(" ({} to {})", rfc3339(starts), rfc3339(ends)),
+        _ => String::new(),
+    };
+    let deadline = preview.deadline.as_ref().map(|deadline| {
+        let at = deadline.at.map(|at| format!(" {}", rfc3339(at))).unwrap_or_default();
+        match deadline.slack_seconds {
+            Some(slack) if deadline.met => format!("Deadline{at}: met, with {} to spare\n", seconds(slack)),
+            Some(slack) => format!("Deadline{at}: MISSED by {}\n", seconds(-slack)),
+            None if deadline.met => format!("Deadline{at}: met\n"),
+            None => format!("Deadline{at}: MISSED\n"),
+        }
+    });
+    let windows = match preview.schedule_windows {
+        Some(windows @ 2..) => format!(
+            "It takes {} of the schedule: `--wait` stays through the closed hours, else resume in each\n",
+            plural(windows, "window")
+        ),
+        _ => String::new(),
+    };
+    let asks = if preview.order.asks_between_waves {
+        "Somebody is asked between two waves: how long the answers take is not counted\n"
+    } else {
+        ""
+    };
+    let deadline = deadline.unwrap_or_default();
+    format!("Estimated time: {estimate}, at {latency} a request{span}\n{windows}{asks}{deadline}")
+}
+
+fn would_help(preview: &Preview) -> String {
+    if preview.would_help.is_empty() {
+        return String::new();
+    }
+    let lines = preview.would_help.iter().map(|help| format!("  - {}\n", safe::terminal(&help.text)));
+    format!("What would help:\n{}", lines.collect::<String>())
+}
+
+fn first_requests(preview: &Preview) -> String {
+    if preview.first_requests.is_empty() {
+        return String::new();
+    }
+    let requests: Vec<String> = preview.first_requests.iter().map(request).collect();
+    format!("First requests, secrets masked:\n{}", requests.join("\n"))
+}
+
+fn request(request: &FirstRequest) -> String {
+    let (id, provider) = (safe::terminal(&request.action_id), safe::terminal(&request.provider));
+    let mut lines =
+        vec![format!("  # {id} ({provider})"), format!("  {} {}", request.method, safe::terminal(&request.url))];
+    let fields = request.headers.iter();
+    lines.extend(fields.map(|field| format!("  {}: {}", safe::terminal(&field.name), safe::terminal(&field.value))));
+    if let Some(body) = &request.body {
+        lines.push(String::new());
+        lines.extend(body.lines().map(|line| format!("  {}", safe::terminal(line))));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn more(count: u64, shown: usize) -> String {
+    let left = count.saturating_sub(shown as u64);
+    if left == 0 { String::new() } else { format!("  … and {} more\n", grouped(left)) }
+}
+
+/// Seconds for people; what is no duration (an estimate may be anything) is shown as the longest.
+fn seconds(seconds: f64) -> String {
+    human(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
+}
+
+/// Rows shown of lists that may be long.
+const SHOWN: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn preview() -> Preview {
+        let count = |operation: &str, reason: Option<&str>, sent: Option<&str>, actions| Count {
+            provider: "digicert".into(),
+            operation: operation.into(),
+            reason: reason.map(str::to_owned),
+            reason_sent: sent.map(str::to_owned),
+            actions,
+        };
+        let mut wide_effects = WideEffects::default();
+        for index in 0..12 {
+            wide_effects.add(|| WideEffect {
+                action_id: format!("order-{index}"),
+                source: format!("plan.yaml:{index}"),
+                reaches: "every certificate of the order".into(),
+            });
+        }
+        let ordered = |id: &str, needs: &[&str]| Ordered {
+            action_id: id.into(),
+            provider: "digicert".into(),
+            operation: "revoke".into(),
+            target: "112358".into(),
+            needs: needs.iter().map(|need| (*need).to_owned()).collect(),
+        };
+        Preview {
+            plan: "유출-key\u{1b}".into(),
+            digest: "ab12".into(),
+            actions: 2013,
+            duplicates: 1,
+            warnings: 1,
+            counts: vec![
+                count("revoke", Some("keyCompromise"), Some("key_compromise"), 2000),
+                count("revoke-order", None, None, 12),
+            ],
+            wide_effects,
+            order: Order {
+                canary: 1,
+                waves: 3,
+                asks_between_waves: true,
+                with_needs: 1,
+                first: vec![ordered("shop", &[]), ordered("next", &["shop"])],
+            },
+            providers: vec![ProviderForecast {
+                provider: "corp".into(),
+                uses: "digicert".into(),
+                base_url: "https://www.digicert.com/services/v2".into(),
+                rate: vec!["100/5s".into(), "1000/180s".into()],
+                concurrency: 16,
+                actions: 2012,
+                requests: 2013,
+                estimated_seconds: Some(360.0),
+                ends_at: None,
+                slack_seconds: None,
+                bottleneck: "rate 1000/180s".into(),
+                waits: vec![Waited { for_what: "rate 1000/180s".into(), seconds: 340.0 }],
+            }],
+            estimated_seconds: Some(360.0),
+            starts_at: Some(Timestamp::from_second(1_700_000_000).unwrap()),
+            ends_at: Some(Timestamp::from_second(1_700_000_360).unwrap()),
+            schedule_windows: Some(2),
+            assumed_latency_ms: 500,
+            would_help: vec![SuggestedChange {
+                provider: "corp".into(),
+                change: "second-key".into(),
+                text: "a second key\u{1b}: 3m instead of 6m".into(),
+                estimated_seconds: Some(180.0),
+                deadline_met: Some(true),
+            }],
+            deadline: Some(DeadlineForecast {
+                at: Some(Timestamp::from_second(1_700_000_300).unwrap()),
+                slack_seconds: Some(-60.0),
+                met: false,
+            }),
+            first_requests: vec![FirstRequest {
+                action_id: "shop".into(),
+                provider: "corp".into(),
+                method: "PUT".into(),
+                url: "https://www.digicert.com/services/v2/certificate/112358/revoke".into(),
+                headers: vec![ShownHeader { name: "x-dc-devkey".into(), value: "(secret)".into() }],
+                body: Some("{\"comments\":\"INC-42\"}".into()),
+            }],
+        }
+    }
+
+    #[test]
+    fn the_preview_reads_from_counts_to_nothing_was_sent() {
+        let text = render(&preview());
+        let expected = "\
+plan    유출-key\\u{1b}: 2,013 actions, 1 duplicate not sent, 1 warning
+digest  ab12
+
+  actions  provider  operation     reason
+    2,000  digicert  revoke        keyCompromise → key_compromise
+       12  digicert  revoke-order  -
+
+12 actions reach further than one certificate:
+  action   source       reaches
+  order-0  plan.yaml:0  every certificate of the order
+  order-1  plan.yaml:1  every certificate of the order
+  order-2  plan.yaml:2  every certificate of the order
+  order-3  plan.yaml:3  every certificate of the order
+  order-4  plan.yaml:4  every certificate of the order
+  order-5  plan.yaml:5  every certificate of the order
+  order-6  plan.yaml:6  every certificate of the order
+  order-7  plan.yaml:7  every certificate of the order
+  order-8  plan.yaml:8  every certificate of the order
+  order-9  plan.yaml:9  every certificate of the order
+  … and 2 more
+
+Order: 1 action first, one at a time; in 3 waves; 1 action waits for others
+     action  provider  operation  target  needs
+  1  shop    digicert  revoke     112358         canary
+  2  next    digicert  revoke     112358  shop
+  … and 2,010 more
+
+  provider         to send  requests  rate               at once   takes  because of
+  corp (digicert)    2,012     2,013  100/5s, 1000/180s       16  6m 00s  rate 1000/180s
+
+  provider  sends to
+  corp      https://www.digicert.com/services/v2
+
+Estimated time: 6m 00s, at 0.5s a request (2023-11-14T22:13:20.000Z to 2023-11-14T22:19:20.000Z)
+It takes 2 windows of the schedule: `--wait` stays through the closed hours, else resume in each
+Somebody is asked between two waves: how long the answers take is not counted
+Deadline 2023-11-14T22:18:20.000Z: MISSED by 1m 00s
+
+What would help:
+  - a second key\\u{1b}: 3m instead of 6m
+
+First requests, secrets masked:
+  # shop (corp)
+  PUT https://www.digicert.com/services/v2/certificate/112358/revoke
+  x-dc-devkey: (secret)
+
+  {\"comments\":\"INC-42\"}
+
+Nothing was sent.
+";
+        assert_eq!(text, expected, "{text}");
+    }
+
+    #[test]
+    fn the_json_has_the_keys_that_scripts_rely_on() {
+        let json = serde_json::to_value(preview()).unwrap();
+        assert_eq!(json["digest"], "ab12");
+        assert_eq!(json["estimated_seconds"], 360.0);
+        assert_eq!(json["actions"], 2013);
+        assert_eq!(json["wide_effects"]["count"], 12);
+        assert_eq!(json["wide_effects"]["first"].as_array().map(Vec::len), Some(12));
+        assert_eq!(json["deadline"]["slack_seconds"], -60.0);
+        assert_eq!(json["would_help"][0]["estimated_seconds"], 180.0);
+        assert_eq!(json["providers"][0]["waits"][0]["for"], "rate 1000/180s");
+        assert_eq!((&json["providers"][0]["requests"], &json["schedule_windows"]), (&2013.into(), &2.into()));
+        assert_eq!(json["ends_at"], "2023-11-14T22:19:20.000Z");
+        assert_eq!(json["first_requests"][0]["headers"][0]["value"], "(secret)");
+    }
+
+    #[test]
+    fn a_deadline_is_met_or_missed_and_an_estimate_may_be_anything() {
+        for (slack, met, expected) in [
+            (Some(60.0), true, "met, with 1m 00s to spare"),
+            (Some(-0.5), false, "MISSED by 0.5s"),
+            (None, false, "MISSED\n"),
+        ] {
+            let deadline = Some(DeadlineForecast { at: None, slack_seconds: slack, met });
+            let text = render(&Preview { deadline, ..preview() });
+            assert!(text.contains(expected), "{text}");
+        }
+        for (estimate, expected) in [(None, "does not end"), (Some(f64::NAN), "0s"), (Some(f64::INFINITY), "d ")] {
+            let text = render(&Preview { estimated_seconds: estimate, ..preview() });
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+}

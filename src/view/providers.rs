@@ -1,0 +1,442 @@
+//! Provider documents for people and scripts: the list of all, and one in full, each as text and as JSON. Documents may be the
+//! user's own: their texts are made safe. Judges no document.
+
+use super::table::table;
+use crate::provider::model::{ActionRules, AuthScheme, Kind, Location, Parameter, Provider, SignerKind};
+use crate::provider::{Operation, Repeat};
+use crate::text::safe;
+use serde_json::{Map, Value, json};
+
+/// All providers with their operations.
+pub fn list<'a>(providers: impl IntoIterator<Item = &'a Provider>) -> String {
+    let rows: Vec<Vec<String>> = providers
+        .into_iter()
+        .flat_map(|provider| {
+            provider.actions().enumerate().map(|(index, (operation, rules))| {
+                let (id, title) = if index == 0 { (provider.id.as_str(), provider.title.as_str()) } else { ("", "") };
+                let target = rules.target.kind.word();
+                [id, &operation.name, target, &operation.summary, title].map(str::to_owned).to_vec()
+            })
+        })
+        .collect();
+    table(&["provider", "operation", "target", "does", "title"], &[], &rows)
+        + "\nMore about one: certsweep providers show ID\n"
+}
+
+/// One provider in full.
+pub fn show(provider: &Provider) -> String {
+    let mut sections = vec![heading(provider)];
+    sections.extend(variables(provider));
+    sections.push(credentials(provider));
+    sections.extend(provider.actions().map(|(operation, rules)| action(provider, operation, rules)));
+    sections.join("\n")
+}
+
+fn heading(provider: &Provider) -> String {
+    let windows: Vec<String> = provider.windows.iter().map(ToString::to_string).collect();
+    let rate = if windows.is_empty() { "no limit".to_owned() } else { windows.join(", ") };
+    let (id, title, url) =
+        (safe::terminal(&provider.id), safe::terminal(&provider.title), safe::terminal(&provider.base_url));
+    format!("{id}: {title}\n  base URL     {url}\n  rate         {rate}\n  concurrency  {}\n", provider.concurrency)
+}
+
+fn variables(provider: &Provider) -> Option<String> {
+    let row = |(name, variable): (&String, &crate::provider::model::ServerVariable)| {
+        vec![name.clone(), variable.default.clone(), variable.allowed.join(" "), variable.description.clone()]
+    };
+    let rows: Vec<Vec<String>> = provider.variables.iter().map(row).collect();
+    let header = ["variable", "default", "allowed", "description"];
+    (!rows.is_empty()).then(|| format!("Server variables (`variables:` in a plan):\n{}", table(&header, &[], &rows)))
+}
+
+fn credentials(provider: &Provider) -> String {
+    let mut rows = Vec::new();
+    for scheme in &provider.auth {
+        let signer = format!("{} ({})", scheme.name, signer_words(&scheme.signer));
+        let names = scheme.required.iter().map(|name| (name, "required"));
+        for (name, needed) in names.chain(scheme.optional.iter().map(|name| (name, "optional"))) {
+            let variable = provider.environment.get(name).cloned().unwrap_or_default();
+            rows.push(vec![name.clone(), needed.to_owned(), variable, signer.clone()]);
+        }
+    }
+    let header = ["credential", "", "environment", "scheme"];
+    format!("Credentials, the first scheme whose credentials are all there is taken:\n{}", table(&header, &[], &rows))
+}
+
+fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> String {
+    let (name, summary) = (safe::terminal(&operation.name), safe::terminal(&operation.summary));
+    let path = safe::terminal(&operation.path);
+    let idempotent = match rules.repeat {
+        Repeat::Safe => "yes: sent again when an answer was lost",
+        Repeat::Unsafe => "no: never sent again unless it surely had no effect",
+    };
+    let mut lines = vec![
+        format!("{name}: {summary}"),
+        format!("  request       {} {path}", operation.method),
+        format!("  target        {}: {}", rules.target.kind.word(), safe::terminal(&rules.target.parameters.join("/"))),
+        format!("  idempotent    {idempotent}"),
+    ];
+    if !rules.lookups.is_empty() {
+        let lookups: Vec<&str> = rules.lookups.iter().map(|lookup| lookup.operation.as_str()).collect();
+        lines.push(format!("  status query  {}", safe::terminal(&lookups.join(", "))));
+    }
+    for rule in &rules.wide {
+        let reach = format!("{}: {} reaches {}", rule.parameter, rule.value, rule.reaches);
+        lines.push(format!("  wide          {}", safe::terminal(&reach)));
+    }
+    if let Some(example) = example(provider, operation) {
+        lines.push(format!("  example       {}", safe::terminal(&example)));
+    }
+    let rows: Vec<Vec<String>> = operation.parameters.iter().map(parameter).collect();
+    lines.push(String::new());
+    lines.push(table(&["parameter", "", "type", "values", "description"], &[], &rows).trim_end().to_owned());
+    if let Some(reason) = &rules.reason {
+        let row = |(asked, sent): &(crate::pki::RevocationReason, String)| vec![asked.name().to_owned(), sent.clone()];
+        let rows: Vec<Vec<String>> = reason.values.iter().map(row).collect();
+        lines.push(String::new());
+        lines.push(table(&["reason", &format!("sent as `{}`", reason.field)], &[], &rows).trim_end().to_owned());
+    }
+    lines.join("\n") + "\n"
+}
+
+fn parameter(parameter: &Parameter) -> Vec<String> {
+    let needed = match (&parameter.fixed, parameter.required) {
+        (Some(_), _) => "fixed",
+        (None, true) => "required",
+        (None, false) => "optional",
+    };
+    let mut description = parameter.description.clone();
+    if parameter.location == Location::Lookup && description.is_empty() {
+        "not sent; for status queries".clone_into(&mut description);
+    }
+    if !parameter.aliases.is_empty() {
+        description = format!("{description} (also `{}`)", parameter.aliases.join("`, `")).trim_start().to_owned();
+    }
+    let kind = kind_word(parameter.kind).to_owned();
+    vec![parameter.name.clone(), needed.to_owned(), kind, values(parameter), description]
+}
+
+/// What a parameter's schema allows, in short: its values, else its bounds.
+fn values(parameter: &Parameter) -> String {
+    if let Some(fixed) = &parameter.fixed {
+        return scalar(fixed);
+    }
+    let schema = parameter.schema.get("items").unwrap_or(&parameter.schema);
+    if let Some(allowed) = schema.get("enum").and_then(Value::as_array) {
+        return allowed.iter().map(scalar).collect::<Vec<_>>().join(" ");
+    }
+    let bound = |name: &str| schema.get(name).map(scalar);
+    let range = |least: Option<String>, most: Option<String>, unit: &str| match (least, most) {
+        (Some(least), Some(most)) if least == most => Some(format!("{least}{unit}")),
+        (Some(least), Some(most)) => Some(format!("{least} to {most}{unit}")),
+        (Some(least), None) => Some(format!("at least {least}{unit}")),
+        (None, Some(most)) => Some(format!("at most {most}{unit}")),
+        (None, None) => None,
+    };
+    let numbers = range(bound("minimum"), bound("maximum"), "");
+    let lengths = range(bound("minLength"), bound("maxLength"), " characters");
+    [numbers, lengths, bound("pattern")].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn scalar(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// A plan's entry with the parameters of the document's first sample.
+fn example(provider: &Provider, operation: &Operation) -> Option<String> {
+    let sample = operation.samples.first()?;
+    // JSON values are YAML too, quoted where a plain scalar could be misread.
+    let rule = operation.action.as_ref().and_then(|rules| rules.certificate.as_ref());
+    let field = |Parameter { name, .. }: &Parameter| {
+        let value = sample.parameters.get(name)?;
+        Some(match rule {
+            Some(rule) if rule.field == *name => format!(", {name}: \"file:shop.pem\""),
+            _ => format!(", {name}: {value}"),
+        })
+    };
+    let fields: String = operation.parameters.iter().filter_map(field).collect();
+    Some(format!("- {{provider: {}, action: {}{fields}}}", provider.id, operation.name))
+}
+
+/// All providers with the names of their operations.
+pub fn list_json<'a>(providers: impl IntoIterator<Item = &'a Provider>) -> Value {
+    let one = |provider: &Provider| {
+        let operations: Vec<Value> = provider
+            .actions()
+            .map(|(operation, _)| json!({"name": operation.name, "summary": operation.summary}))
+            .collect();
+        json!({"id": provider.id, "title": provider.title, "base_url": provider.base_url, "operations": operations})
+    };
+    Value::Array(providers.into_iter().map(one).collect())
+}
+
+/// One provider in full.
+pub fn show_json(provider: &Provider) -> Value {
+    let variables: Map<String, Value> = provider
+        .variables
+        .iter()
+        .map(|(name, variable)| {
+            let (default, allowed) = (&variable.default, &variable.allowed);
+            (name.clone(), json!({"default": default, "allowed": allowed, "description": variable.description}))
+        })
+        .collect();
+    json!({
+        "id": provider.id,
+        "title": provider.title,
+        "base_url": provider.base_url,
+        "variables": variables,
+        "rate": provider.windows.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "concurrency": provider.concurrency,
+        "auth": provider.auth.iter().map(auth_json).collect::<Vec<_>>(),
+        "environment": provider.environment,
+        "digest": hex::encode(provider.digest),
+        "operations": provider.actions().map(|(operation, rules)| action_json(operation, rules)).collect::<Vec<_>>(),
+    })
+}
+
+fn auth_json(scheme: &AuthScheme) -> Value {
+    let signer = signer_words(&scheme.signer);
+    json!({"name": scheme.name, "signer": signer, "required": scheme.required, "optional": scheme.optional})
+}
+
+fn action_json(operation: &Operation, rules: &ActionRules) -> Value {
+    let reason = rules.reason.as_ref().map(|reason| {
+        let values: Map<String, Value> =
+            reason.values.iter().map(|(asked, sent)| (asked.name().to_owned(), json!(sent))).collect();
+        json!({"field": reason.field, "values": values})
+    });
+    let wide = |rule: &crate::provider::model::WideRule| json!({"parameter": rule.parameter, "value": rule.value, "reaches": rule.reaches});
+    let status_queries: Vec<&String> = rules.lookups.iter().map(|lookup| &lookup.operation).collect();
+    json!({
+        "name": operation.name,
+        "summary": operation.summary,
+        "method": operation.method,
+        "path": operation.path,
+        "target": {"kind": rules.target.kind.word(), "parameters": rules.target.parameters},
+        "idempotent": rules.repeat == Repeat::Safe,
+        "parameters": operation.parameters.iter().map(parameter_json).collect::<Vec<_>>(),
+        "reason": reason,
+        "wide": rules.wide.iter().map(wide).collect::<Vec<_>>(),
+        "status_queries": status_queries,
+        // The names of earlier drafts, for scripts that read them.
+        "repeat": if rules.repeat == Repeat::Safe { "safe" } else { "unsafe" },
+        "lookups": status_queries,
+    })
+}
+
+fn parameter_json(parameter: &Parameter) -> Value {
+    json!({
+        "name": parameter.name,
+        "aliases": parameter.aliases,
+        "in": location_word(parameter.location),
+        "required": parameter.required,
+        "type": kind_word(parameter.kind),
+        "fixed": parameter.fixed,
+        "description": parameter.description,
+        "schema": parameter.schema,
+    })
+}
+
+const fn kind_word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::String => "string",
+        Kind::Integer => "integer",
+        Kind::Number => "number",
+        Kind::Boolean => "boolean",
+        Kind::Strings => "list of strings",
+        Kind::Integers => "list of integers",
+    }
+}
+
+const fn location_word(location: Location) -> &'static str {
+    match location {
+        Location::Path => "path",
+        Location::Query => "query",
+        Location::Body => "body",
+        Location::Lookup => "lookup",
+        Location::Signer => "signer",
+    }
+}
+
+fn signer_words(signer: &SignerKind) -> String {
+    match signer {
+        SignerKind::Header(name) => format!("header {name}"),
+        SignerKind::NcpSignatureV2 => "ncp-signature-v2".to_owned(),
+        SignerKind::HuaweiSdkHmacSha256 => "huawei-sdk-hmac-sha256".to_owned(),
+        SignerKind::AcmeJws => "acme-jws".to_owned(),
+        SignerKind::HuaweiIamToken(url) => format!("huawei-iam-token from {url}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pki::RevocationReason;
+    use crate::provider::model::{
+        LookupRule, ReasonRule, Sample, ServerVariable, TargetKind, TargetRule, WideRule, Window,
+    };
+
+    /// One action, one status query.
+    fn provider() -> Provider {
+        let text = |text: &str| text.to_owned();
+        let parameter = |name: &str, kind, schema: Value, required| Parameter {
+            name: text(name),
+            aliases: Vec::new(),
+            location: Location::Body,
+            required,
+            kind,
+            fixed: None,
+            description: String::new(),
+            schema,
+        };
+        let id_schema = json!({"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^[0-9a-f]+$"});
+        let id = Parameter { description: text("the id"), ..parameter("id", Kind::String, id_schema, true) };
+        let reason_schema = json!({"type": "string", "enum": ["key_compromise"]});
+        let reason =
+            Parameter { aliases: vec![text("why")], ..parameter("reason", Kind::String, reason_schema, false) };
+        let days = parameter("days", Kind::Integer, json!({"type": "integer", "maximum": 30}), false);
+        let kind =
+            Parameter { fixed: Some(json!("x")), ..parameter("kind", Kind::String, json!({"const": "x"}), true) };
+        let operation = |name: &str, action| Operation {
+            throttle_hint: None,
+            name: text(name),
+            summary: String::new(),
+            method: text("GET"),
+            path: text("/order"),
+            parameters: Vec::new(),
+            has_body: false,
+            headers: Vec::new(),
+            action,
+            answers: Vec::new(),
+            code: Vec::new(),
+            message: Vec::new(),
+            reference: Vec::new(),
+            schema: json!({}),
+            validator: jsonschema::validator_for(&json!({})).unwrap(),
+            samples: Vec::new(),
+        };
+        let rules = ActionRules {
+            target: TargetRule { kind: TargetKind::Certificate, parameters: vec![text("id")] },
+            repeat: Repeat::Safe,
+            reason: Some(ReasonRule {
+                field: text("reason"),
+                values: vec![(RevocationReason::KeyCompromise, text("key_compromise"))],
+            }),
+            csr: None,
+            certificate: None,
+            wide: vec![WideRule { parameter: text("id"), value: text("0"), reaches: text("every certificate") }],
+            lookups: vec![LookupRule {
+                absent: crate::provider::Standing::Unknown,
+                operation: text("get-order"),
+                parameters: Vec::new(),
+                rows: Vec::new(),
+                pages: None,
+                standings: Vec::new(),
+                advice: String::new(),
+            }],
+        };
+        let sample = Sample {
+            reading: None,
+            name: text("one"),
+            parameters: [(text("id"), json!("112358")), (text("days"), json!(3))].into_iter().collect(),
+            path: text("/certificate/112358/revoke"),
+            body: None,
+            answers: Vec::new(),
+        };
+        let revoke = Operation {
+            summary: text("Revoke one certificate"),
+            method: text("PUT"),
+            path: text("/certificate/{id}/revoke"),
+            parameters: vec![id, reason, days, kind],
+            samples: vec![sample],
+            ..operation("revoke", Some(rules))
+        };
+        let region =
+            ServerVariable { default: text("eu"), allowed: vec![text("eu"), text("us")], description: text("where") };
+        Provider {
+            id: text("own"),
+            title: text("Own \u{1b} CA"),
+            base_url: text("https://{region}.example.com"),
+            variables: [(text("region"), region)].into(),
+            auth: vec![AuthScheme {
+                name: text("key"),
+                signer: SignerKind::Header(text("x-key")),
+                required: vec![text("api_key")],
+                optional: Vec::new(),
+            }],
+            operations: vec![revoke, operation("get-order", None)],
+            windows: vec![Window::parse("100/5s").unwrap()],
+            concurrency: 8,
+            environment: [(text("api_key"), text("OWN_API_KEY"))].into(),
+            digest: [0; 32],
+            text: "".into(),
+        }
+    }
+
+    #[test]
+    fn providers_are_listed() {
+        let provider = provider();
+        let text = list([&provider]);
+        let expected = "  provider  operation  target       does                    title
+  own       revoke     certificate  Revoke one certificate  Own \\u{1b} CA
+
+More about one: certsweep providers show ID
+";
+        assert_eq!(text, expected, "{text}");
+    }
+
+    #[test]
+    fn a_provider_is_shown_with_all_that_a_plan_may_say() {
+        let text = show(&provider());
+        let expected = "\
+own: Own \\u{1b} CA
+  base URL     https://{region}.example.com
+  rate         100/5s
+  concurrency  8
+
+Server variables (`variables:` in a plan):
+  variable  default  allowed  description
+  region    eu       eu us    where
+
+Credentials, the first scheme whose credentials are all there is taken:
+  credential            environment  scheme
+  api_key     required  OWN_API_KEY  key (header x-key)
+
+revoke: Revoke one certificate
+  request       PUT /certificate/{id}/revoke
+  target        certificate: id
+  idempotent    yes: sent again when an answer was lost
+  status query  get-order
+  wide          id: 0 reaches every certificate
+  example       - {provider: own, action: revoke, id: \"112358\", days: 3}
+
+  parameter            type     values                           description
+  id         required  string   1 to 64 characters, ^[0-9a-f]+$  the id
+  reason     optional  string   key_compromise                   (also `why`)
+  days       optional  integer  at most 30
+  kind       fixed     string   x
+
+  reason         sent as `reason`
+  keyCompromise  key_compromise
+";
+        assert_eq!(text, expected, "{text}");
+    }
+
+    #[test]
+    fn a_provider_is_listed_and_shown_as_json() {
+        let provider = provider();
+        assert_eq!(
+            list_json([&provider])[0]["operations"][0],
+            json!({"name": "revoke", "summary": "Revoke one certificate"})
+        );
+        assert_eq!(list_json([&provider])[0]["operations"].as_array().map(Vec::len), Some(1));
+        let shown = show_json(&provider);
+        assert_eq!(shown["rate"], json!(["100/5s"]));
+        assert_eq!(shown["environment"], json!({"api_key": "OWN_API_KEY"}));
+        let operation = &shown["operations"][0];
+        assert_eq!(operation["reason"]["values"], json!({"keyCompromise": "key_compromise"}));
+        assert_eq!(operation["parameters"][1]["schema"]["enum"], json!(["key_compromise"]));
+        assert_eq!((&operation["idempotent"], &operation["status_queries"]), (&json!(true), &json!(["get-order"])));
+        assert_eq!((&operation["repeat"], &operation["lookups"]), (&json!("safe"), &json!(["get-order"])));
+    }
+}

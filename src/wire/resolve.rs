@@ -1,0 +1,440 @@
+//! Credential references become credentials, before the first send: from the environment, a file, or a program's output. What is
+//! wrong is told, all of it at once, in sentences about the reference; a value, or what may be a part of it, is never in them.
+
+use super::credentials::Credentials;
+use super::sign::{fits_header, goes_into_header, unusable};
+use crate::provider::CredentialReference;
+use crate::provider::model::AuthScheme;
+use crate::text::{Secret, safe};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// What came of resolving an account's references.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resolved {
+    /// Which of the schemes is to be used.
+    pub scheme: usize,
+    /// Its credentials.
+    pub credentials: Credentials,
+    /// What should be put right, though it does no harm now.
+    pub warnings: Vec<String>,
+}
+
+/// The credentials of an account cannot be had. Names all that are missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub struct CredentialError {
+    /// The account, by the name that the plan gives it.
+    pub account: String,
+    /// Every credential that is missing.
+    pub problems: Vec<CredentialProblem>,
+}
+
+/// One credential that cannot be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CredentialProblem {
+    /// Its name: `api_key`.
+    pub credential: String,
+    /// Where it should come from: `env:DIGICERT_API_KEY`; `None` where nothing says so.
+    pub reference: Option<String>,
+    /// Why it cannot be had.
+    pub cause: String,
+}
+
+/// Takes the first scheme all of whose required credentials are configured, and fetches them. An environment variable that
+/// is not set counts as not configured, since documents name variables for every scheme that they know.
+///
+/// # Errors
+/// All credentials that are missing, in one error.
+pub fn resolve(
+    account: &str,
+    references: &BTreeMap<String, CredentialReference>,
+    schemes: &[AuthScheme],
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Resolved, CredentialError> {
+    let error = |problems| CredentialError { account: account.to_owned(), problems };
+    let Some(index) = choose(references, schemes, environment) else {
+        let cause = "the provider document declares no way to authenticate".to_owned();
+        return Err(error(vec![CredentialProblem { credential: String::new(), reference: None, cause }]));
+    };
+    let scheme = &schemes[index];
+    let mut credentials = Vec::new();
+    let mut warnings = Vec::new();
+    let mut problems = Vec::new();
+    for (name, required) in scheme.required.iter().map(|n| (n, true)).chain(scheme.optional.iter().map(|n| (n, false)))
+    {
+        let reference = references.get(name);
+        if !required && !reference.is_some_and(|reference| configured(reference, environment)) {
+            continue;
+        }
+        let fetched = match reference {
+            Some(reference) => fetch(reference, environment),
+            None => Err(format!("nothing says where it comes from; write `credentials: {{{name}: \"env:NAME\"}}`")),
+        };
+        match fetched.and_then(|fetched| check(scheme, name, fetched)) {
+            Ok(Fetched { secret, warning }) => {
+                warnings.extend(warning.map(|warning| format!("credential `{name}` of `{account}`: {warning}")));
+                credentials.push((name.clone(), secret));
+            }
+            Err(cause) => {
+                problems.push(CredentialProblem { credential: name.clone(), reference: reference.map(describe), cause })
+            }
+        }
+    }
+    if !problems.is_empty() {
+        let others = schemes.iter().enumerate().filter(|(other, _)| *other != index);
+        problems.extend(others.map(|(_, scheme)| CredentialProblem {
+            credential: String::new(),
+            reference: None,
+            cause: format!("or give {} instead", scheme.required.join(" and ")),
+        }));
+    }
+    if problems.is_empty() {
+        Ok(Resolved { scheme: index, credentials: Credentials::new(credentials), warnings })
+    } else {
+        Err(error(problems))
+    }
+}
+
+impl fmt::Display for CredentialError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "cannot get the credentials of `{}`", self.account)?;
+        for (problem, separator) in self.problems.iter().zip(std::iter::once(": ").chain(std::iter::repeat("; "))) {
+            write!(formatter, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for CredentialProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.credential.is_empty() {
+            write!(formatter, "`{}`", self.credential)?;
+            if let Some(reference) = &self.reference {
+                write!(formatter, " from `{reference}`")?;
+            }
+            formatter.write_str(": ")?;
+        }
+        formatter.write_str(&self.cause)
+    }
+}
+
+/// The scheme to use; where none is configured whole, the one to complain about: the first with a reference for each of its
+/// credentials, else the first of all.
+fn choose(
+    references: &BTreeMap<String, CredentialReference>,
+    schemes: &[AuthScheme],
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Option<usize> {
+    let first = |test: &dyn Fn(&CredentialReference) -> bool| {
+        schemes.iter().position(|scheme| scheme.required.iter().all(|name| references.get(name).is_some_and(test)))
+    };
+    first(&|reference| configured(reference, environment))
+        .or_else(|| first(&|_| true))
+        .or_else(|| (!schemes.is_empty()).then_some(0))
+}
+
+fn configured(reference: &CredentialReference, environment: &dyn Fn(&str) -> Option<String>) -> bool {
+    match reference {
+        CredentialReference::Env(name) => environment(name).is_some_and(|value| !value.is_empty()),
+        CredentialReference::File(_) | CredentialReference::Command(_) => true,
+    }
+}
+
+fn check(scheme: &AuthScheme, name: &str, fetched: Fetched) -> Result<Fetched, String> {
+    let value = fetched.secret.reveal();
+    if value.is_empty() {
+        Err("it is empty".to_owned())
+    } else if goes_into_header(scheme, name) && !fits_header(value) {
+        Err("it holds characters that a header field cannot carry (line breaks, white space at an end, or other than ASCII)"
+            .to_owned())
+    } else if let Some(why) = unusable(&scheme.signer, value) {
+        Err(why)
+    } else {
+        Ok(fetched)
+    }
+}
+
+/// A reference for a message. A command's arguments are left out: they may say too much.
+fn describe(reference: &CredentialReference) -> String {
+    match reference {
+        CredentialReference::Env(name) => format!("env:{name}"),
+        CredentialReference::File(path) => format!("file:{}", path.display()),
+        CredentialReference::Command(words) => {
+            let program = words.first().map_or("", String::as_str);
+            if words.len() > 1 { format!("command:{program} …") } else { format!("command:{program}") }
+        }
+    }
+}
+
+/// A credential that was fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fetched {
+    /// The credential.
+    pub(super) secret: Secret,
+    /// What should be put right about where it came from.
+    pub(super) warning: Option<String>,
+}
+
+/// Fetches what a reference refers to.
+pub(super) fn fetch(
+    reference: &CredentialReference,
+    environment: &dyn Fn(&str) -> Option<String>,
+) -> Result<Fetched, String> {
+    match reference {
+        CredentialReference::Env(name) => {
+            let value = environment(name).ok_or("the variable is not set")?;
+            Ok(Fetched { secret: Secret::new(value), warning: None })
+        }
+        CredentialReference::File(path) => from_file(path),
+        CredentialReference::Command(words) => from_command(words, COMMAND_LIMIT),
+    }
+}
+
+fn from_file(path: &Path) -> Result<Fetched, String> {
+    let mut file = File::open(path).map_err(|error| safe::terminal(&error.to_string()).into_owned())?;
+    let metadata = file.metadata().map_err(|error| error.to_string())?;
+    if metadata.is_dir() {
+        return Err("it is a directory".to_owned());
+    }
+    let bytes = read_capped(&mut file).map_err(|error| error.to_string())?;
+    let warning = others_may_read(&metadata)
+        .then(|| format!("others may read `{}`; chmod 600 it", safe::terminal(&path.display().to_string())));
+    Ok(Fetched { secret: secret(&bytes)?, warning })
+}
+
+/// Runs a program without a shell. Its standard input is empty; what it says on standard error is told when it fails.
+fn from_command(words: &[String], limit: Duration) -> Result<Fetched, String> {
+    let (program, arguments) = words.split_first().ok_or("there is no program to run")?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("it could not be started: {error}"))?;
+    let collected = collect(&mut child, limit);
+    if !matches!(&collected, Ok(Some(_))) {
+        // It may have ended by itself in the meantime; then there is nothing to kill.
+        let _ = child.kill();
+        let _ = child.wait();
+    }
+    let (status, output, complaint) = collected
+        .map_err(|error| format!("its output could not be read: {error}"))?
+        .ok_or_else(|| format!("it did not end within {}", crate::time::human(limit)))?;
+    if status.success() {
+        return Ok(Fetched { secret: secret(&output)?, warning: None });
+    }
+    // What it printed may be the credential, and it may have repeated that on standard error.
+    let printed = Secret::new(String::from_utf8_lossy(&output).trim());
+    let complaint = String::from_utf8_lossy(&complaint);
+    let complaint = printed.mask(complaint.trim().into());
+    let complaint: String = complaint.chars().take(MAX_COMPLAINT).collect();
+    let complaint = safe::terminal(&complaint);
+    let separator = if complaint.is_empty() { "" } else { ": " };
+    Err(format!("it ended with {status}{separator}{complaint}"))
+}
+
+type Collected = (ExitStatus, Zeroizing<Vec<u8>>, Zeroizing<Vec<u8>>);
+
+/// Both outputs and the exit status, or nothing where the program takes longer than `limit`.
+fn collect(child: &mut Child, limit: Duration) -> io::Result<Option<Collected>> {
+    let mut output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let mut complaint = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
+    let (sender, receiver) = mpsc::channel();
+    let complaints = sender.clone();
+    // Two threads, since a program that fills one pipe would wait for ever while the other is read. They end with the pipes.
+    std::thread::spawn(move || sender.send((true, read_capped(&mut output))));
+    std::thread::spawn(move || complaints.send((false, read_capped(&mut complaint))));
+    let (mut printed, mut complained) = Default::default();
+    for _ in 0..2 {
+        match receiver.recv_timeout(limit) {
+            Ok((true, bytes)) => printed = bytes?,
+            Ok((false, bytes)) => complained = bytes?,
+            Err(_) => return Ok(None),
+        }
+    }
+    // Both pipes are closed, so it has ended or is about to.
+    for _ in 0..limit.as_millis().div_ceil(POLL.as_millis()).max(1) {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some((status, printed, complained)));
+        }
+        std::thread::sleep(POLL);
+    }
+    Ok(None)
+}
+
+fn read_capped(from: &mut impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
+    // All at once: a buffer that grows would leave copies behind.
+    let mut bytes = Zeroizing::new(Vec::with_capacity(MAX_LENGTH + 1));
+    from.take(MAX_LENGTH as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > MAX_LENGTH { Err(io::Error::other("it is longer than 64 KiB")) } else { Ok(bytes) }
+}
+
+/// The text without one trailing line break.
+fn secret(bytes: &[u8]) -> Result<Secret, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8 text")?;
+    let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
+    Ok(Secret::new(text))
+}
+
+#[cfg(unix)]
+fn others_may_read(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o044 != 0
+}
+
+#[cfg(not(unix))]
+fn others_may_read(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+const COMMAND_LIMIT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(5);
+const MAX_LENGTH: usize = 64 * 1024;
+const MAX_COMPLAINT: usize = 300;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::model::SignerKind;
+
+    fn scheme(signer: SignerKind, required: &[&str], optional: &[&str]) -> AuthScheme {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        AuthScheme { name: "test".to_owned(), signer, required: owned(required), optional: owned(optional) }
+    }
+
+    fn huawei() -> Vec<AuthScheme> {
+        vec![
+            scheme(SignerKind::HuaweiSdkHmacSha256, &["access_key", "secret_key"], &["security_token"]),
+            scheme(
+                SignerKind::HuaweiIamToken("https://iam.example".to_owned()),
+                &["iam_user", "iam_password", "iam_domain"],
+                &[],
+            ),
+        ]
+    }
+
+    fn environment(name: &str) -> Option<String> {
+        let value = match name {
+            "AK" => "access",
+            "SK" => "se\"cret",
+            "EMPTY" => "",
+            "BROKEN" => "a\nb",
+            "USER" | "PASSWORD" | "DOMAIN" => "iam\nvalue",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    }
+
+    fn env(pairs: &[(&str, &str)]) -> BTreeMap<String, CredentialReference> {
+        pairs
+            .iter()
+            .map(|(name, variable)| ((*name).to_owned(), CredentialReference::Env((*variable).to_owned())))
+            .collect()
+    }
+
+    #[test]
+    fn the_first_scheme_that_is_configured_whole_is_taken() {
+        let iam = [("iam_user", "USER"), ("iam_password", "PASSWORD"), ("iam_domain", "DOMAIN")];
+        let keys = [("access_key", "AK"), ("secret_key", "SK")];
+        let unset = [("access_key", "UNSET"), ("secret_key", "SK")];
+        for (references, expected) in [
+            (env(&keys), (0, vec!["access_key", "secret_key"])),
+            (env(&[&keys[..], &iam[..]].concat()), (0, vec!["access_key", "secret_key"])),
+            (env(&[&unset[..], &iam[..]].concat()), (1, vec!["iam_user", "iam_password", "iam_domain"])),
+            (env(&[&keys[..], &[("security_token", "UNSET")]].concat()), (0, vec!["access_key", "secret_key"])),
+            (
+                env(&[&keys[..], &[("security_token", "AK")]].concat()),
+                (0, vec!["access_key", "secret_key", "security_token"]),
+            ),
+        ] {
+            let resolved = resolve("huawei", &references, &huawei(), &environment).unwrap();
+            assert_eq!((resolved.scheme, resolved.credentials.names().collect()), expected);
+        }
+    }
+
+    #[test]
+    fn all_missing_credentials_are_named_and_none_is_shown() {
+        let broken = env(&[("access_key", "BROKEN"), ("secret_key", "SK")]);
+        for (references, expected) in [
+            (
+                env(&[("access_key", "UNSET"), ("secret_key", "EMPTY")]),
+                "cannot get the credentials of `hw`: `access_key` from `env:UNSET`: the variable is not set; \
+                 `secret_key` from `env:EMPTY`: it is empty",
+            ),
+            (
+                env(&[("secret_key", "SK")]),
+                "cannot get the credentials of `hw`: `access_key`: nothing says where it comes from; \
+                 write `credentials: {access_key: \"env:NAME\"}`",
+            ),
+            (
+                broken,
+                "cannot get the credentials of `hw`: `access_key` from `env:BROKEN`: it holds characters that a header \
+                 field cannot carry (line breaks, white space at an end, or other than ASCII)",
+            ),
+        ] {
+            let expected = format!("{expected}; or give iam_user and iam_password and iam_domain instead");
+            assert_eq!(resolve("hw", &references, &huawei(), &environment).unwrap_err().to_string(), expected);
+        }
+        assert!(
+            resolve("hw", &env(&[]), &[], &environment).unwrap_err().to_string().contains("no way to authenticate")
+        );
+    }
+}
+
+#[cfg(all(test, unix))]
+mod fetch_tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn run(words: &[&str]) -> Result<String, String> {
+        let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+        from_command(&words, COMMAND_LIMIT).map(|fetched| fetched.secret.reveal().to_owned())
+    }
+
+    #[test]
+    fn programs_give_credentials_and_their_errors_are_safe() {
+        assert_eq!(run(&["printf", "a b\\r\\n"]), Ok("a b".to_owned()));
+        assert_eq!(run(&["printf", "%s", "$HOME;`id`\n\n"]), Ok("$HOME;`id`\n".to_owned()));
+        assert_eq!(run(&["cat"]), Ok(String::new()), "standard input is empty");
+        let large = run(&["head", "-c", "70000", "/dev/zero"]).unwrap_err();
+        assert!(large.contains("64 KiB"), "{large}");
+        let missing = run(&["/nowhere/program"]).unwrap_err();
+        assert!(missing.contains("could not be started"), "{missing}");
+        let script = "echo hunter2hunter2; printf 'bad \\033[31m hunter2hunter2' >&2; exit 3";
+        let failed = run(&["sh", "-c", script]).unwrap_err();
+        assert_eq!(failed, "it ended with exit status: 3: bad \\u{1b}[31m (secret)");
+        assert!(run(&["printf", "\\377"]).unwrap_err().contains("UTF-8"));
+        assert!(run(&[]).is_err());
+    }
+
+    #[test]
+    fn a_program_that_does_not_end_is_killed() {
+        let words = ["sleep", "600"].map(str::to_owned);
+        let error = from_command(&words, Duration::from_millis(20)).unwrap_err();
+        assert!(error.contains("did not end within"), "{error}");
+    }
+
+    #[test]
+    fn files_give_credentials_and_open_ones_are_warned_of() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"hunter2\r\n").unwrap();
+        for (mode, warned) in [(0o600, false), (0o644, true), (0o640, true)] {
+            file.as_file().set_permissions(std::fs::Permissions::from_mode(mode)).unwrap();
+            let fetched = from_file(file.path()).unwrap();
+            assert_eq!(fetched.secret.reveal(), "hunter2");
+            assert_eq!(fetched.warning.is_some(), warned, "{mode:o}");
+        }
+        assert!(from_file(Path::new("/nowhere/key")).unwrap_err().contains("No such file"));
+        assert!(from_file(Path::new("/")).unwrap_err().contains("directory"));
+        assert!(from_file(Path::new("/dev/zero")).unwrap_err().contains("64 KiB"));
+    }
+}

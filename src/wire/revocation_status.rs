@@ -1,0 +1,153 @@
+//! What CAs publish for everybody: lists (CRLs), OCSP answers, certificates of issuers. It is fetched over plain http too, as is
+//! usual, since each is signed and believed for its signature alone. Sends no credential, and reads no more than it must.
+
+use super::client::{HttpOptions, configured, is_loopback, read_roots};
+use super::http_thread::{ClientError, chain};
+use reqwest::{Client, ClientBuilder, Request, Response, Url, header, redirect};
+use std::future::Future;
+
+/// A question to the world.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Ask {
+    /// Whatever stands at a URL: a list, a certificate.
+    Get(String),
+    /// An OCSP question, as its bytes, to a responder.
+    Ocsp(String, Vec<u8>),
+}
+
+/// Why nothing was heard.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unheard {
+    /// The URL is none that is asked.
+    #[error("{0}")]
+    Refused(String),
+    /// No whole answer came; the text says why.
+    #[error("{0}")]
+    Silent(String),
+    /// An answer came that holds nothing.
+    #[error("it was answered with HTTP {0}")]
+    Status(u16),
+    /// The answer is longer than anything that is read.
+    #[error("it is longer than {} MiB", .0 / 1_048_576)]
+    TooLong(usize),
+}
+
+/// Asks the world. One implementation speaks HTTP; tests have another.
+pub trait World {
+    /// Asks once, within the time-out that the implementation was made with; reads at most so many bytes.
+    fn ask(&self, ask: Ask, most: usize) -> impl Future<Output = Result<Vec<u8>, Unheard>>;
+}
+
+/// Asks over HTTP.
+#[derive(Debug, Clone)]
+pub struct HttpWorld {
+    lists: Clients,
+    responders: Clients,
+}
+
+/// A client for the world, where proxies from the environment apply, and one for loopback, where they have no business.
+#[derive(Debug, Clone)]
+struct Clients {
+    outward: Client,
+    loopback: Client,
+}
+
+impl HttpWorld {
+    /// Makes the clients.
+    ///
+    /// # Errors
+    /// The CA file cannot be used, or the platform gives no root certificates.
+    pub fn new(options: &HttpOptions) -> Result<Self, ClientError> {
+        let roots = options.ca_file.as_deref().map(read_roots).transpose()?.unwrap_or_default();
+        let clients = |more: &dyn Fn(ClientBuilder) -> ClientBuilder| -> Result<Clients, ClientError> {
+            let builder = || more(configured(options)).tls_certs_merge(roots.clone());
+            let setup = |error| ClientError::Setup(chain(&error));
+            let loopback = builder().no_proxy().build().map_err(setup)?;
+            Ok(Clients { outward: builder().build().map_err(setup)?, loopback })
+        };
+        Ok(Self {
+            // Lists are moved to other hosts now and then; a responder has no reason to send a question elsewhere.
+            lists: clients(&|builder| builder.redirect(redirect::Policy::limited(MAX_REDIRECTS)))?,
+            responders: clients(&|builder| builder)?,
+        })
+    }
+}
+
+impl World for HttpWorld {
+    async fn ask(&self, ask: Ask, most: usize) -> Result<Vec<u8>, Unheard> {
+        let (clients, request) = match ask {
+            Ask::Get(url) => (&self.lists, Request::new(reqwest::Method::GET, askable(&url)?)),
+            Ask::Ocsp(url, question) => {
+                let mut request = Request::new(reqwest::Method::POST, askable(&url)?);
+                let fields = request.headers_mut();
+                fields.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/ocsp-request"));
+                fields.insert(header::ACCEPT, header::HeaderValue::from_static("application/ocsp-response"));
+                *request.body_mut() = Some(question.into());
+                (&self.responders, request)
+            }
+        };
+        let client = if is_loopback(request.url()) { &clients.loopback } else { &clients.outward };
+        let line = format!("{} {}", request.method(), request.url());
+        let heard = match client.execute(request).await {
+            Ok(response) => read(response, most).await,
+            Err(error) => Err(Unheard::Silent(chain(&error.without_url()))),
+        };
+        match &heard {
+            Ok(bytes) => tracing::debug!("{line} -> {} bytes", bytes.len()),
+            Err(why) => tracing::debug!("{line} -> {why}"),
+        }
+        heard
+    }
+}
+
+/// The URL of a certificate, where it is one to ask.
+fn askable(text: &str) -> Result<Url, Unheard> {
+    let url = Url::parse(text).map_err(|error| Unheard::Refused(format!("the URL cannot be read: {error}")))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Unheard::Refused(format!("`{}:` is not asked, only http and https", url.scheme())));
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(Unheard::Refused("the URL holds a user name or password".to_owned()));
+    }
+    Ok(url)
+}
+
+async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, Unheard> {
+    if response.status() != reqwest::StatusCode::OK {
+        return Err(Unheard::Status(response.status().as_u16()));
+    }
+    if response.content_length().is_some_and(|length| length > most as u64) {
+        return Err(Unheard::TooLong(most));
+    }
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
+            Ok(Some(_)) => return Err(Unheard::TooLong(most)),
+            Ok(None) => return Ok(body),
+            Err(error) => return Err(Unheard::Silent(format!("it broke off: {}", chain(&error.without_url())))),
+        }
+    }
+}
+
+const MAX_REDIRECTS: usize = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_can_be_asked_is_asked() {
+        for (url, right) in [
+            ("http://crl.example/a.crl", true),
+            ("https://crl.example/a.crl?x=1", true),
+            ("ldap://ca.example/cn=CA", false),
+            ("file:///etc/passwd", false),
+            ("http://user:pw@crl.example/", false),
+            ("nonsense", false),
+        ] {
+            assert_eq!(askable(url).is_ok(), right, "{url}");
+        }
+        assert_eq!(Unheard::TooLong(32 << 20).to_string(), "it is longer than 32 MiB");
+    }
+}

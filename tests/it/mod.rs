@@ -1,0 +1,29 @@
+//! The built binary from outside, held to the contract: started as users start it, in its own directory, against a provider that
+//! these tests play themselves on loopback (not the built-in simulator, so that every request is read twice). One file a theme.
+
+mod acme;
+mod command_line;
+mod control;
+mod credentials;
+mod disk;
+mod iam;
+mod interruption;
+mod issuers;
+mod limits;
+mod lists;
+mod lookups;
+mod outcomes;
+mod plans;
+mod preview;
+mod redact;
+mod reports;
+mod requests;
+mod safety;
+mod sending;
+mod serial_numbers;
+mod snapshots;
+mod terminal;
+mod tools;
+mod verify;
+
+use crate::support::{mock, place};

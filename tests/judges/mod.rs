@@ -1,0 +1,18 @@
+//! Judges that nobody here wrote: Prism validates our requests against our documents, the vendors' SDKs sign what we
+//! sign, openssl reads and writes CRLs and OCSP answers as we do, pebble is a real CA that revokes. `.ci/run`
+//! installs them and names their directory in CERTSWEEP_JUDGES; without them only the tables are tested.
+
+mod accepted;
+mod acme;
+mod acme_prism;
+mod huawei;
+mod huawei_wire;
+mod installed;
+mod naver;
+mod openssl;
+mod pages;
+mod prism;
+mod program;
+mod refused;
+mod said;
+mod verified;
