@@ -1,12 +1,12 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
+use super::action_index::hash_of;
 use super::context::Checker;
 use super::fields::{Layers, Row, has_value, no_value};
-use super::targets::hash_of;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::calendar;
 use crate::plan::checked::{Action, Parameters};
-use crate::plan::read::{fixed, instant, texts};
+use crate::plan::read::{has_fixed_deadline, instant, texts};
 use crate::provider::model::{ActionRules, Location, Operation, Provider};
 use crate::provider::pointer::scalar_text;
 use crate::run::Ordinal;
@@ -142,7 +142,7 @@ impl Checker<'_> {
             None
         };
         if let (Some(what), Some(deadline)) = (never, draft.deadline) {
-            self.say(if fixed(deadline, &draft.schedule, self.now) {
+            self.say(if has_fixed_deadline(deadline, &draft.schedule, self.now) {
                 Diagnostic::error("not-before", field.value.span, what).help("the action could never be sent")
             } else {
                 let help = "the action will not be sent, unless the run begins later";

@@ -1,10 +1,9 @@
 //! What is to be checked, and the check that is going on: what all its parts read and add to. Judges nothing.
 
+use super::action_index::{Index, targets_of};
 use super::digest::{FingerprintBase, PlanDigest};
 use super::fields::{no_single_value, no_value};
-use super::files::{CsrFiles, IssuerFiles, SentCertificates};
-use super::index::Index;
-use super::targets::targets_of;
+use super::pem_files::{CsrFiles, IssuerFiles, SentCertificates};
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::{Action, ReadFile};
 use crate::plan::load::Input;

@@ -4,24 +4,15 @@
 //! caller throws the actions away when no [`CheckedPlan`] comes. Sends nothing, resolves no credential.
 
 mod action;
-mod certificate;
+mod action_index;
+mod certificates;
 mod context;
-mod csr;
 mod digest;
-mod duplicates;
 mod fields;
-mod files;
-mod ids;
-mod index;
-mod items;
-mod list;
-mod needs;
 mod parameters;
-mod reason;
-mod sent_certificate;
-mod spans;
-mod tables;
-mod targets;
+mod pem_files;
+mod relations;
+mod rows;
 
 pub use context::{CsvOptions, IgnoreColumns, Request};
 pub use fields::CERTIFICATE_FIELDS;
@@ -63,7 +54,7 @@ pub fn check(
                 let error = Diagnostic::error("columns", None, what);
                 diagnostics.push(error.help("write `columns`, `ignore_columns` and `keep_columns` beside `from`"));
             }
-            match items::without_actions(text, *source, &mut keep, &mut diagnostics) {
+            match rows::without_actions(text, *source, &mut keep, &mut diagnostics) {
                 Some(root) => Some(root),
                 None => return (None, diagnostics),
             }
@@ -94,7 +85,7 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
     let actions = u64::from(checker.index.count());
     if actions == 0 && !checker.diagnostics.has_errors() {
         let error = Diagnostic::error("no-actions", None, "this plan has no actions");
-        checker.say(error.help(items::ACTIONS_EXAMPLE));
+        checker.say(error.help(rows::ACTIONS_EXAMPLE));
     }
     if let Some(most) = checker.draft.safety.value.max_actions.filter(|most| actions > *most) {
         let what = format!("this plan has {actions} actions; `max_actions` allows {most}");

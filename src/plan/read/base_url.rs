@@ -47,7 +47,7 @@ pub(super) fn check(url: &str) -> Result<String, UnusableUrl> {
 
 /// Checks a URL at which a CA publishes a CRL or answers OCSP questions: over plain http too, since each is believed for its signature
 /// alone.
-pub(in crate::plan) fn published(url: &str) -> Result<(), UnusableUrl> {
+pub(in crate::plan) fn check_published(url: &str) -> Result<(), UnusableUrl> {
     let UrlParts { scheme, authority, .. } = parts(url)?;
     match scheme.as_str() {
         "http" | "https" => host(authority).map(drop),
@@ -124,7 +124,7 @@ mod tests {
             ("http:///a.crl", Some("host")),
             ("crl.example/a.crl", Some("no URL")),
         ] {
-            match (published(url), expected) {
+            match (check_published(url), expected) {
                 (Ok(()), None) | (Err(UnusableUrl::Secret), Some("secret")) => {}
                 (Err(UnusableUrl::Wrong(what, _)), Some(words)) => assert!(what.contains(words), "{url}: {what}"),
                 (found, expected) => panic!("{url}: {found:?} instead of {expected:?}"),

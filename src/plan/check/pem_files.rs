@@ -1,7 +1,7 @@
 //! The certificate requests and certificates that actions name by file: read and taken apart, and little of them kept, for there may be
 //! very many. A private key beside one is looked at and forgotten. Holds none against its action.
 
-use super::targets::hash_of;
+use super::action_index::hash_of;
 use crate::pki::{Certificate, Csr};
 use crate::plan::checked::NamedFile;
 use crate::plan::load;

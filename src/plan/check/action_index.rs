@@ -1,0 +1,632 @@
+//! What the check stores of every action until the last is read, a few bytes each: its id, its place and its target, so that
+//! repetitions, conflicts and circles are found. Reports nothing.
+//!
+//! A plan may have a million actions, and the check must not hold them. So places take four bytes, ids that are made from positions
+//! none, targets twelve (hashes), and every table grows by small blocks.
+
+use crate::pki::SpkiFingerprint;
+use crate::plan::checked::Fingerprint;
+use crate::text::{SourceId, Span, push_number};
+use hashbrown::HashTable;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::ops::Range;
+
+/// What is kept of every action.
+#[derive(Default)]
+pub(super) struct Index {
+    spans: SpanList,
+    ids: ActionIds,
+    pub(super) targets: Targets,
+    pub(super) groups: TargetGroups,
+    /// Duplicate → the action that it repeats.
+    pub(super) duplicates: HashMap<u32, u32>,
+    /// Of the actions that need others, the ids of these.
+    pub(super) needs: Vec<(u32, Vec<(String, Span)>)>,
+    keys: HashMap<SpkiFingerprint, u32>,
+}
+
+impl Index {
+    pub(super) fn count(&self) -> u32 {
+        self.spans.len()
+    }
+
+    pub(super) fn span(&self, ordinal: u32) -> Span {
+        self.spans.get(ordinal)
+    }
+
+    pub(super) fn id(&self, ordinal: u32) -> Cow<'_, str> {
+        self.ids.of(ordinal, &self.spans)
+    }
+
+    /// The action that has this id.
+    pub(super) fn find(&self, id: &str) -> Option<u32> {
+        self.ids.find(id, &self.spans)
+    }
+
+    /// Takes the next action in, which has an id of its own: its ordinal, and the earlier action that has this id already.
+    pub(super) fn add(&mut self, id: &str, span: Span) -> (u32, Option<u32>) {
+        let ordinal = self.next(span);
+        (ordinal, self.ids.give(ordinal, id, &self.spans).err())
+    }
+
+    /// Takes the next action in, whose id is made from this prefix and its line.
+    pub(super) fn add_unnamed(&mut self, prefix: &str, span: Span) -> u32 {
+        let ordinal = self.next(span);
+        self.ids.make(ordinal, prefix, &self.spans);
+        ordinal
+    }
+
+    fn next(&mut self, span: Span) -> u32 {
+        let ordinal = self.spans.len();
+        self.spans.push(span);
+        ordinal
+    }
+
+    /// The earlier action whose certificate request has the same key.
+    pub(super) fn key(&mut self, key: SpkiFingerprint, ordinal: u32) -> Option<u32> {
+        let first = *self.keys.entry(key).or_insert(ordinal);
+        (first != ordinal).then_some(first)
+    }
+}
+
+/// All ids so far.
+#[derive(Default)]
+pub(super) struct ActionIds {
+    /// The ids that the plan gives, by ordinal.
+    given: Vec<IdBlock>,
+    /// Whose they are; of ids that stand twice, the first.
+    by_text: OrdinalTable,
+    hasher: RandomState,
+    /// What made ids begin with.
+    prefixes: Vec<IdPrefix>,
+    runs: Vec<IdRun>,
+}
+
+/// The ids that the plan gives to [`IDS_PER_TEXT`] actions, one behind the other in one text.
+#[derive(Default)]
+struct IdBlock {
+    /// Each with a line end behind it, so that an empty one differs from none.
+    texts: String,
+    /// Where the text of each action ends; those behind the last have none.
+    ends: Vec<u32>,
+}
+
+struct IdPrefix {
+    text: String,
+    /// Its runs.
+    runs: Vec<usize>,
+    /// The last line that a made id with it has.
+    highest: u32,
+}
+
+/// Actions one behind the other whose ids are made from one prefix, but for those that have an id of their own. Their lines do not
+/// decrease.
+struct IdRun {
+    prefix: usize,
+    ordinals: Range<u32>,
+}
+
+impl ActionIds {
+    /// The action that has an id.
+    pub(super) fn find(&self, id: &str, spans: &SpanList) -> Option<u32> {
+        self.find_given(id).or_else(|| {
+            let (prefix, digits) = id.rsplit_once(':')?;
+            let line: u32 = digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))?;
+            let prefix = self.prefixes.iter().find(|known| known.text == prefix)?;
+            self.made(prefix, line, spans)
+        })
+    }
+
+    fn find_given(&self, id: &str) -> Option<u32> {
+        if self.given.is_empty() {
+            return None;
+        }
+        self.by_text.find(self.hasher.hash_one(id), |ordinal| given_id(&self.given, ordinal) == Some(id))
+    }
+
+    fn made(&self, prefix: &IdPrefix, line: u32, spans: &SpanList) -> Option<u32> {
+        if line > prefix.highest {
+            return None;
+        }
+        let mut on_line = prefix.runs.iter().flat_map(|run| spans.on_line(self.runs[*run].ordinals.clone(), line));
+        on_line.find(|ordinal| given_id(&self.given, *ordinal).is_none())
+    }
+
+    /// Keeps the id that the plan gives an action. `Err` with the action that has it already.
+    pub(super) fn give(&mut self, ordinal: u32, id: &str, spans: &SpanList) -> Result<(), u32> {
+        let known = self.find(id, spans);
+        self.keep(ordinal, id);
+        if let Some(first) = known {
+            return Err(first);
+        }
+        let Self { given, by_text, hasher, .. } = self;
+        by_text
+            .insert(hasher.hash_one(id), ordinal, |other| hasher.hash_one(given_id(given, other).unwrap_or_default()));
+        Ok(())
+    }
+
+    fn keep(&mut self, ordinal: u32, id: &str) {
+        let (block, index) = (ordinal as usize / IDS_PER_TEXT, ordinal as usize % IDS_PER_TEXT);
+        if block >= self.given.len() {
+            if let Some(full) = self.given.last_mut() {
+                full.texts.shrink_to_fit();
+            }
+            self.given.resize_with(block + 1, IdBlock::default);
+        }
+        let IdBlock { texts, ends } = &mut self.given[block];
+        // Those in between have no id of their own.
+        ends.resize(index, ends.last().copied().unwrap_or_default());
+        texts.push_str(id);
+        texts.push('\n');
+        ends.push(u32::try_from(texts.len()).unwrap_or(u32::MAX));
+    }
+
+    /// Makes the id of an action that has none; its place is known already.
+    pub(super) fn make(&mut self, ordinal: u32, prefix: &str, spans: &SpanList) {
+        let line = spans.line(ordinal);
+        let last = self.runs.last().map(|run| run.prefix);
+        let known = last.filter(|last| self.prefixes[*last].text == prefix);
+        let index =
+            known.or_else(|| self.prefixes.iter().position(|known| known.text == prefix)).unwrap_or_else(|| {
+                self.prefixes.push(IdPrefix { text: prefix.to_owned(), runs: Vec::new(), highest: 0 });
+                self.prefixes.len() - 1
+            });
+        let is_taken = self.made(&self.prefixes[index], line, spans).is_some()
+            || !self.given.is_empty() && self.find_given(&made_id(prefix, line)).is_some();
+        if is_taken {
+            // Actions can share a line, and two entries a list.
+            let mut more = (2_u64..).map(|count| format!("{prefix}:{line}#{count}"));
+            if let Some(free) = more.find(|id| self.find(id, spans).is_none()) {
+                // It was looked for just now and is not there.
+                let _ = self.give(ordinal, &free, spans);
+            }
+            return;
+        }
+        let highest = self.prefixes[index].highest;
+        self.prefixes[index].highest = highest.max(line);
+        match self.runs.last_mut().filter(|run| run.prefix == index) {
+            // A run goes on over actions that have ids of their own where their lines do not decrease either.
+            Some(run) if (run.ordinals.end..=ordinal).all(|next| spans.line(next - 1) <= spans.line(next)) => {
+                run.ordinals.end = ordinal + 1;
+            }
+            _ => {
+                self.prefixes[index].runs.push(self.runs.len());
+                self.runs.push(IdRun { prefix: index, ordinals: ordinal..ordinal + 1 });
+            }
+        }
+    }
+
+    /// The id of an action.
+    pub(super) fn of(&self, ordinal: u32, spans: &SpanList) -> Cow<'_, str> {
+        if let Some(given) = given_id(&self.given, ordinal) {
+            return given.into();
+        }
+        let run = match self.runs.last() {
+            Some(last) if last.ordinals.start <= ordinal => self.runs.len() - 1,
+            _ => self.runs.partition_point(|run| run.ordinals.start <= ordinal).saturating_sub(1),
+        };
+        let prefix = self.runs.get(run).map_or("", |run| self.prefixes[run.prefix].text.as_str());
+        made_id(prefix, spans.line(ordinal)).into()
+    }
+}
+
+fn given_id(given: &[IdBlock], ordinal: u32) -> Option<&str> {
+    let IdBlock { texts, ends } = given.get(ordinal as usize / IDS_PER_TEXT)?;
+    let index = ordinal as usize % IDS_PER_TEXT;
+    let end = *ends.get(index)? as usize;
+    let begin = index.checked_sub(1).map_or(0, |before| ends[before] as usize);
+    texts[begin..end].strip_suffix('\n')
+}
+
+fn made_id(prefix: &str, line: u32) -> String {
+    let mut id = String::with_capacity(prefix.len() + 11);
+    id.push_str(prefix);
+    id.push(':');
+    push_number(&mut id, line);
+    id
+}
+
+/// Actions whose ids stand in one text.
+const IDS_PER_TEXT: usize = 1 << 12;
+
+/// What is kept of every action's target.
+#[derive(Default)]
+pub(super) struct Targets {
+    /// By ordinal; all zero where an action has none.
+    records: BlockList<TargetRecord>,
+    /// Of several actions with the same target, the first.
+    by_target: OrdinalTable,
+}
+
+/// 64 bits of the target's hash, and 32 of the fingerprint. That two targets of a plan share theirs happens in one of thirty million
+/// plans of a million actions, and is then said as a conflict; no action is taken for a repetition of another unless all 96 bits agree.
+/// Three words of 32 bits each, so that there is no padding.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct TargetRecord {
+    target: [u32; 2],
+    parameters: u32,
+}
+
+/// What an action's target is to the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Duplicate {
+    /// It stands here for the first time.
+    None,
+    /// An earlier action says the same.
+    Repeats(u32),
+    /// An earlier action says something else about the same target.
+    Conflicts(u32),
+}
+
+/// What was asked of groups of targets.
+#[derive(Default)]
+pub(super) struct TargetGroups {
+    records: BlockList<GroupRecord>,
+    /// Where each was asked for first.
+    places: SpanList,
+    by_group: OrdinalTable,
+}
+
+/// A group by its hash, and what was asked of it.
+struct GroupRecord {
+    group: [u32; 2],
+    asked: GroupAsked,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum GroupAsked {
+    Part,
+    Whole,
+    /// Both, which was told.
+    Both,
+}
+
+impl Targets {
+    /// Takes the target of an action in: its hash, and the fingerprint, which tells actions of one target apart.
+    pub(super) fn add(&mut self, ordinal: u32, target: u64, fingerprint: Fingerprint) -> Duplicate {
+        let [one, two, three, four, ..] = fingerprint.0;
+        let this = TargetRecord { target: halves(target), parameters: u32::from_le_bytes([one, two, three, four]) };
+        let Self { records, by_target } = self;
+        if let Some(first) = by_target.find(target, |other| records.get(other).target == this.target) {
+            let is_same = *records.get(first) == this;
+            return if is_same { Duplicate::Repeats(first) } else { Duplicate::Conflicts(first) };
+        }
+        while records.len() < ordinal as usize {
+            records.push(TargetRecord::default());
+        }
+        records.push(this);
+        by_target.insert(target, ordinal, |other| whole(records.get(other).target));
+        Duplicate::None
+    }
+}
+
+impl TargetGroups {
+    /// Notes that a group is asked for at this place, as a whole or in part. Where it is now asked for in both ways for the first time,
+    /// the places of the part and of the whole.
+    pub(super) fn add(&mut self, group: u64, is_whole: bool, place: Span) -> Option<(Span, Span)> {
+        let Self { records, places, by_group } = self;
+        let asked = if is_whole { GroupAsked::Whole } else { GroupAsked::Part };
+        let Some(known) = by_group.find(group, |other| records.get(other).group == halves(group)) else {
+            let index = places.len();
+            places.push(place);
+            records.push(GroupRecord { group: halves(group), asked });
+            by_group.insert(group, index, |other| whole(records.get(other).group));
+            return None;
+        };
+        let before = std::mem::replace(&mut records.get_mut(known).asked, GroupAsked::Both);
+        match before {
+            GroupAsked::Both => None,
+            same if same == asked => {
+                records.get_mut(known).asked = same;
+                None
+            }
+            GroupAsked::Part => Some((places.get(known), place)),
+            GroupAsked::Whole => Some((place, places.get(known))),
+        }
+    }
+}
+
+/// Begins the hash of a target: that of an account and an operation.
+pub(super) fn targets_of(account: usize, operation: &str) -> DefaultHasher {
+    let mut hasher = DefaultHasher::new();
+    (account, operation).hash(&mut hasher);
+    hasher
+}
+
+/// Ends a hash that was begun.
+pub(super) fn hash_of(mut hasher: DefaultHasher, value: &(impl Hash + ?Sized)) -> u64 {
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn halves(hash: u64) -> [u32; 2] {
+    #[expect(clippy::cast_possible_truncation, reason = "words are cut out of a hash")]
+    [hash as u32, (hash >> 32) as u32]
+}
+
+fn whole([low, high]: [u32; 2]) -> u64 {
+    u64::from(low) | u64::from(high) << 32
+}
+
+/// Places, by the order in which they came.
+#[derive(Default)]
+pub(super) struct SpanList {
+    packed: BlockList<PackedSpan>,
+    runs: Vec<SpanRun>,
+    /// Those that do not fit.
+    large: HashMap<u32, Span>,
+}
+
+/// A place, but for what its run says. Column 0 stands for one that does not fit.
+struct PackedSpan {
+    line: u16,
+    column: u8,
+    length: u8,
+}
+
+/// Places one behind the other in one source, on lines not too far apart.
+struct SpanRun {
+    first: u32,
+    source: SourceId,
+    /// Lines count from this one.
+    line: u32,
+}
+
+impl SpanList {
+    pub(super) fn len(&self) -> u32 {
+        u32::try_from(self.packed.len()).unwrap_or(u32::MAX)
+    }
+
+    /// Adds the next place.
+    pub(super) fn push(&mut self, span: Span) {
+        let index = self.len();
+        let offset = |run: &SpanRun| u16::try_from(span.line.checked_sub(run.line)?).ok();
+        let known = self.runs.last().filter(|run| run.source == span.source).and_then(offset);
+        let line = known.unwrap_or_else(|| {
+            self.runs.push(SpanRun { first: index, source: span.source, line: span.line });
+            0
+        });
+        match (u8::try_from(span.column), u8::try_from(span.length)) {
+            (Ok(column @ 1..), Ok(length)) => self.packed.push(PackedSpan { line, column, length }),
+            _ => {
+                self.large.insert(index, span);
+                self.packed.push(PackedSpan { line, column: 0, length: 0 });
+            }
+        }
+    }
+
+    pub(super) fn get(&self, index: u32) -> Span {
+        let PackedSpan { line, column, length } = *self.packed.get(index);
+        if column == 0
+            && let Some(span) = self.large.get(&index)
+        {
+            return *span;
+        }
+        let run = self.run_of(index);
+        Span { source: run.source, line: run.line + u32::from(line), column: column.into(), length: length.into() }
+    }
+
+    pub(super) fn line(&self, index: u32) -> u32 {
+        self.run_of(index).line + u32::from(self.packed.get(index).line)
+    }
+
+    /// Among these places, whose lines do not decrease, those on this line.
+    pub(super) fn on_line(&self, among: Range<u32>, line: u32) -> Range<u32> {
+        let begin = first_where(among.clone(), |index| self.line(index) >= line);
+        begin..first_where(begin..among.end, |index| self.line(index) > line)
+    }
+
+    fn run_of(&self, index: u32) -> &SpanRun {
+        // The one asked for is nearly always of the last run.
+        match self.runs.last() {
+            Some(last) if last.first <= index => last,
+            _ => &self.runs[self.runs.partition_point(|run| run.first <= index) - 1],
+        }
+    }
+}
+
+/// The first of these numbers for which something holds that then holds for all that follow; their end where there is none.
+fn first_where(mut among: Range<u32>, holds: impl Fn(u32) -> bool) -> u32 {
+    while among.start < among.end {
+        let middle = among.start + (among.end - among.start) / 2;
+        if holds(middle) { among.end = middle } else { among.start = middle + 1 }
+    }
+    among.end
+}
+
+/// A list in blocks.
+pub(super) struct BlockList<T> {
+    blocks: Vec<Vec<T>>,
+}
+
+/// Ordinals by a hash of something that each stands for, in many small tables.
+pub(super) struct OrdinalTable {
+    shards: Vec<HashTable<u32>>,
+}
+
+impl<T> Default for BlockList<T> {
+    fn default() -> Self {
+        Self { blocks: Vec::new() }
+    }
+}
+
+impl<T> BlockList<T> {
+    pub(super) fn len(&self) -> usize {
+        self.blocks.last().map_or(0, |last| (self.blocks.len() - 1) * ITEMS_PER_BLOCK + last.len())
+    }
+
+    pub(super) fn push(&mut self, item: T) {
+        match self.blocks.last_mut() {
+            Some(last) if last.len() < ITEMS_PER_BLOCK => last.push(item),
+            _ => self.blocks.push(vec![item]),
+        }
+    }
+
+    pub(super) fn get(&self, index: u32) -> &T {
+        &self.blocks[index as usize / ITEMS_PER_BLOCK][index as usize % ITEMS_PER_BLOCK]
+    }
+
+    pub(super) fn get_mut(&mut self, index: u32) -> &mut T {
+        &mut self.blocks[index as usize / ITEMS_PER_BLOCK][index as usize % ITEMS_PER_BLOCK]
+    }
+}
+
+impl Default for OrdinalTable {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| HashTable::new()).collect() }
+    }
+}
+
+impl OrdinalTable {
+    /// The ordinal with this hash that is the right one.
+    pub(super) fn find(&self, hash: u64, is_right: impl Fn(u32) -> bool) -> Option<u32> {
+        self.shards[shard(hash)].find(hash, |ordinal| is_right(*ordinal)).copied()
+    }
+
+    /// Adds an ordinal that is not there; `hash_of` says the hash of any.
+    pub(super) fn insert(&mut self, hash: u64, ordinal: u32, hash_of: impl Fn(u32) -> u64) {
+        self.shards[shard(hash)].insert_unique(hash, ordinal, |ordinal| hash_of(*ordinal));
+    }
+}
+
+/// By bits that a table itself looks at last: it takes the lowest for the place, and the highest seven to tell neighbours apart.
+fn shard(hash: u64) -> usize {
+    usize::try_from(((hash >> 20 & 0xffff_ffff) * SHARDS as u64) >> 32).unwrap_or_default()
+}
+
+/// Items of a block.
+const ITEMS_PER_BLOCK: usize = 1 << 12;
+/// A table doubles when it is seven eighths full. All shards do so at nearly the same number of actions; with so many of them a million
+/// comes well before that.
+const SHARDS: usize = 192;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::{SourceMap, Span};
+
+    #[test]
+    fn ids_are_found_and_told() {
+        let source = SourceMap::default().add_text("p", None, "".into());
+        let (mut ids, mut spans) = (ActionIds::default(), SpanList::default());
+        // The id given, or what a made one begins with; the line; the id that comes of it.
+        for (ordinal, (given, name, line, expected)) in (0..).zip([
+            (None, "l.csv", 2, "l.csv:2"),
+            (Some("l.csv:4"), "", 3, "l.csv:4"),
+            (None, "l.csv", 4, "l.csv:4#2"),
+            (Some("x"), "", 5, "x"),
+            (None, "l.csv", 6, "l.csv:6"),
+            (None, "p.yaml", 1, "p.yaml:1"),
+            (None, "p.yaml", 1, "p.yaml:1#2"),
+            (None, "l.csv", 2, "l.csv:2#2"),
+            (None, "l.csv", 3, "l.csv:3"),
+            (None, "l.csv", 5, "l.csv:5"),
+            (Some("y"), "", 1, "y"),
+            (None, "l.csv", 7, "l.csv:7"),
+        ]) {
+            spans.push(Span { source, line, column: 1, length: 1 });
+            match given {
+                Some(id) => assert_eq!(ids.give(ordinal, id, &spans), Ok(())),
+                None => ids.make(ordinal, name, &spans),
+            }
+            assert_eq!(ids.of(ordinal, &spans), expected);
+            assert_eq!(ids.find(expected, &spans), Some(ordinal), "{expected}");
+        }
+        for id in ["l.csv:8", "l.csv:02", "l.csv:+2", "l.csv", "p.yaml:2", "z", "l.csv:2#3", "q.csv:2"] {
+            assert_eq!(ids.find(id, &spans), None, "{id}");
+        }
+        for (id, first) in [("x", 3), ("l.csv:6", 4), ("l.csv:2#2", 7)] {
+            spans.push(Span { source, line: 9, column: 1, length: 1 });
+            let ordinal = spans.len() - 1;
+            assert_eq!(ids.give(ordinal, id, &spans), Err(first));
+            assert_eq!(ids.of(ordinal, &spans), id);
+            assert_eq!(ids.find(id, &spans), Some(first));
+        }
+    }
+
+    #[test]
+    fn the_first_of_a_target_is_told_to_those_that_follow() {
+        let mut targets = Targets::default();
+        let one = Fingerprint([1; 16]);
+        let other = Fingerprint([2; 16]);
+        for (ordinal, target, fingerprint, expected) in [
+            (0, 7, one, Duplicate::None),
+            (2, 8, other, Duplicate::None),
+            (3, 7, one, Duplicate::Repeats(0)),
+            (4, 7, other, Duplicate::Conflicts(0)),
+            (5, 8, other, Duplicate::Repeats(2)),
+            (9, 9, one, Duplicate::None),
+            (10, 9, one, Duplicate::Repeats(9)),
+            (11, 7 << 32, one, Duplicate::None),
+        ] {
+            assert_eq!(targets.add(ordinal, target, fingerprint), expected, "{ordinal}");
+        }
+    }
+
+    #[test]
+    fn a_group_asked_for_in_part_and_as_a_whole_is_told_once() {
+        let source = SourceMap::default().add_text("p", None, "".into());
+        let at = |line| Span { source, line, column: 1, length: 1 };
+        let mut groups = TargetGroups::default();
+        for (group, is_whole, line, expected) in [
+            (1, false, 1, None),
+            (1, false, 2, None),
+            (2, true, 3, None),
+            (2, true, 4, None),
+            (1, true, 5, Some((1, 5))),
+            (1, false, 6, None),
+            (1, true, 7, None),
+            (2, false, 8, Some((8, 3))),
+            (3, false, 9, None),
+        ] {
+            let found = groups.add(group, is_whole, at(line)).map(|(part, whole)| (part.line, whole.line));
+            assert_eq!(found, expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn places_come_back_as_they_went_in() {
+        let mut sources = SourceMap::default();
+        let (one, two) = (sources.add_text("a", None, "".into()), sources.add_text("b", None, "".into()));
+        let mut places = SpanList::default();
+        let spans = [
+            (one, 1, 1, 3),
+            (one, 2, 70_000, 4),
+            (two, 2, 9, 80_000),
+            (two, 2, 9, 0),
+            (two, 65_537, 255, 255),
+            (two, 65_538, 255, 256),
+            (one, u32::MAX, 256, 1),
+            (one, 1, 1, 1),
+        ]
+        .map(|(source, line, column, length)| Span { source, line, column, length });
+        spans.iter().for_each(|span| places.push(*span));
+        for (index, span) in (0..).zip(spans) {
+            assert_eq!((places.get(index), places.line(index)), (span, span.line));
+        }
+        assert_eq!(places.on_line(0..7, 2), 1..4);
+        assert_eq!(places.on_line(1..3, 2), 1..3);
+        assert_eq!(places.on_line(0..7, 3), 4..4);
+        assert_eq!(places.on_line(0..7, u32::MAX), 6..7);
+    }
+
+    #[test]
+    fn what_goes_in_is_found_over_all_blocks_and_shards() {
+        let (mut list, mut table) = (BlockList::default(), OrdinalTable::default());
+        let hash = |number: u32| u64::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        for number in 0..20_000_u32 {
+            assert_eq!(list.len(), number as usize);
+            list.push(number * 3);
+            table.insert(hash(number), number, hash);
+        }
+        *list.get_mut(7) = 1;
+        assert_eq!((*list.get(7), *list.get(19_999)), (1, 59_997));
+        for number in 0..20_000 {
+            assert_eq!(table.find(hash(number), |found| found == number), Some(number));
+        }
+        assert_eq!(table.find(hash(20_000), |_| true), None);
+        assert!(table.shards.iter().all(|shard| !shard.is_empty()));
+    }
+}

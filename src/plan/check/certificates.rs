@@ -1,0 +1,518 @@
+//! The certificates, certificate requests and keys that an action names: held against what the action asks. Those that are sent, and those
+//! that only `verify` needs, which change nothing of what is sent. A private key is compared and dropped; the plan has its path alone.
+
+use super::context::Checker;
+use super::fields::{Layers, Row, has_value};
+use super::pem_files::{
+    self, CertificateResult, CsrResult, IssuerResult, MAX_FILE, ReadCertificates, ReadCsr, SentCertificate,
+    UnusableFile, parse_csr,
+};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::pki::{Certificate, Csr, PrivateKey, SerialNumber, SpkiFingerprint};
+use crate::plan::checked::CertificateFacts;
+use crate::plan::load;
+use crate::plan::read::{UnusableUrl, check_published, texts};
+use crate::provider::model::{CertificateRule, CsrRule, Operation};
+use crate::provider::pointer::scalar_text;
+use crate::text::{Span, safe};
+use crate::tree::Field;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// What a row says of its certificate, itself or by its defaults.
+struct CertificateFields<'a> {
+    certificate: Option<&'a Field>,
+    serial_number: Option<&'a Field>,
+    issuer: Option<&'a Field>,
+    crl: Option<&'a Field>,
+    ocsp: Option<&'a Field>,
+}
+
+impl Checker<'_> {
+    /// What a row says of its certificate, where it says anything. What is wrong with that is said.
+    pub(super) fn certificate_facts(
+        &mut self,
+        row: &Row<'_>,
+        layers: Layers<'_>,
+        operation: &Operation,
+        sent: Option<&SentCertificate>,
+    ) -> Option<Box<CertificateFacts>> {
+        // An operation's own field of that name is one of its parameters, and `verify` finds a certificate there.
+        let ours = |field: &&Field| has_value(field) && operation.parameter(&field.name).is_none();
+        let own = |name: &str| row.field(name).filter(ours);
+        let any = |name: &str| row.field_or_default(layers, name).filter(ours);
+        let said = CertificateFields {
+            certificate: own("certificate"),
+            serial_number: own("serial_number"),
+            issuer: any("issuer"),
+            crl: any("crl"),
+            ocsp: any("ocsp"),
+        };
+        let CertificateFields { certificate, serial_number, issuer, crl, ocsp } = said;
+        if [certificate, serial_number, issuer, crl, ocsp].iter().all(Option::is_none) {
+            return None;
+        }
+        let read = certificate.and_then(|field| self.certificate_file(field));
+        let issuers = issuer.and_then(|field| self.issuer_file(field));
+        let leaf = read.as_ref().zip(certificate).map(|(read, field)| (&read.all[0], field.value.span));
+        if let Some((leaf, place)) = leaf.filter(|(leaf, _)| leaf.ends < self.now) {
+            let what = format!("this certificate has expired on {}", leaf.ends);
+            let warning = Diagnostic::warning("expired", place, what);
+            self.say(warning.help("its CA may have taken it off its CRL; `certsweep verify` can say little of it"));
+        }
+        let leaf = leaf.or_else(|| sent.map(|sent| (&sent.certificate, sent.place)));
+        if let (Some((leaf, place)), Some(issuer), Some(Ok(issuers))) = (leaf, issuer, issuers.as_deref()) {
+            self.judge(leaf, place, issuer, issuers);
+        }
+        let file = |read: &ReadCertificates| read.file.clone();
+        let mut facts = CertificateFacts {
+            certificate: read.as_ref().map(file),
+            serial_number: None,
+            issuer: issuers.as_ref().and_then(|read| read.as_ref().as_ref().ok().map(file)),
+            crl: crl.map(|field| self.urls(field)).unwrap_or_default(),
+            ocsp: ocsp.and_then(|field| self.url(field)),
+        };
+        if let Some(field) = serial_number {
+            let serial = self.serial_number(field)?;
+            match leaf {
+                Some((leaf, place)) if leaf.serial != serial => {
+                    let what = format!("the certificate's serial number is {}, not {serial}", leaf.serial);
+                    let error = Diagnostic::error("serial-number", field.value.span, what);
+                    self.say(error.related(place, "the certificate").help("is it the right file?"));
+                }
+                // The certificate tells more.
+                Some(_) => {}
+                None if certificate.is_some() => {}
+                None => {
+                    self.judge_bare(row, field, &said, issuers.as_deref());
+                    facts.serial_number = Some(serial);
+                }
+            }
+        } else if leaf.is_none()
+            && certificate.is_none()
+            && let Some(field) = [own("crl"), own("ocsp")].into_iter().flatten().next()
+        {
+            let what = format!("`{}` says where to ask, and nothing says about which certificate", field.name);
+            let warning = Diagnostic::warning("no-certificate", field.span, what);
+            self.say(warning.help("add `serial_number` and `issuer`, or `certificate: \"file:PATH\"`"));
+        }
+        Some(Box::new(facts))
+    }
+
+    /// What a serial number needs beside it, since nothing else says where to ask and whom to believe.
+    fn judge_bare(
+        &mut self,
+        row: &Row<'_>,
+        field: &Field,
+        said: &CertificateFields<'_>,
+        issuers: Option<&Result<ReadCertificates, UnusableFile>>,
+    ) {
+        let place = field.value.span;
+        // A list that lacks the column is told of once.
+        let missing = |names: &[&str]| if row.header.is_some() { row.place_of_missing(names) } else { place };
+        if said.issuer.is_none() {
+            let what = "`serial_number` needs an `issuer`: a CRL is believed for the issuer's signature, and an OCSP question names the issuer";
+            let help = "name the CA's certificate, here or in `defaults`: `issuer: \"file:ca.pem\"`";
+            self.say(Diagnostic::error("no-issuer", missing(&["issuer"]), what).help(help));
+        }
+        if said.crl.is_none() && said.ocsp.is_none() {
+            let what = "`serial_number` needs a `crl` or an `ocsp`: a number does not say where to ask about it";
+            let help = "give the CA's URLs, here or in `defaults`: `crl: http://…`, `ocsp: http://…`";
+            self.say(Diagnostic::error("nowhere-to-ask", missing(&["crl", "ocsp"]), what).help(help));
+        }
+        let cas = |read: &ReadCertificates| read.all.iter().filter(|certificate| certificate.is_ca).count();
+        if let (Some(issuer), Some(Ok(read))) = (said.issuer, issuers)
+            && cas(read) != 1
+        {
+            let named = issuer.value.text().unwrap_or_default().trim_start_matches("file:").trim();
+            let named = safe::terminal(named);
+            let what = match cas(read) {
+                0 => format!("no certificate in {named} is a CA's"),
+                more => format!("{named} holds {more} certificates of CAs, and a serial number is one CA's"),
+            };
+            let error = Diagnostic::error("issuer", issuer.value.span, what);
+            self.say(
+                error
+                    .related(place, "the serial number")
+                    .help("name a file with the certificate of the CA that has issued it"),
+            );
+        }
+    }
+
+    fn serial_number(&mut self, field: &Field) -> Option<SerialNumber> {
+        let text = self.single(field)?;
+        match SerialNumber::parse(text) {
+            Ok(serial) => Some(serial),
+            Err(why) => {
+                let what = format!("`{}` is no serial number: {why}", safe::terminal(text));
+                let help = "write it as `openssl x509 -noout -serial` prints it, with colons or without: 04:C0:FF";
+                self.say(Diagnostic::error("serial-number", field.value.span, what).help(help));
+                None
+            }
+        }
+    }
+
+    /// One URL, or several.
+    fn urls(&mut self, field: &Field) -> Vec<String> {
+        let mut wrong = Diagnostics::default();
+        let urls = texts(&field.value, &mut wrong).unwrap_or_default();
+        self.say_all(&wrong);
+        urls.into_iter().filter_map(|(url, place)| self.published_url(&field.name, url, place)).collect()
+    }
+
+    fn url(&mut self, field: &Field) -> Option<String> {
+        let text = self.single(field)?;
+        self.published_url(&field.name, text.to_owned(), field.value.span)
+    }
+
+    fn published_url(&mut self, name: &str, url: String, place: Span) -> Option<String> {
+        match check_published(&url) {
+            Ok(()) => return Some(url),
+            Err(UnusableUrl::Secret) => {
+                let what = format!("`{name}` holds a user name or password");
+                let error = Diagnostic::error("literal-secret", place, what);
+                self.say(error.help("take it out of the URL: what a CA publishes is for everybody"));
+            }
+            Err(UnusableUrl::Wrong(what, help)) => {
+                let mut error = Diagnostic::error("url", place, format!("`{name}`: {what}"));
+                error.help = help;
+                self.say(error);
+            }
+        }
+        None
+    }
+
+    fn judge(&mut self, leaf: &Certificate, place: Span, issuer: &Field, issuers: &ReadCertificates) {
+        if !issuers.all.iter().any(|issuer| leaf.is_issued_by(issuer)) {
+            let what = format!(
+                "no certificate in {} has issued the action's certificate",
+                safe::terminal(issuer.value.text().unwrap_or_default().trim_start_matches("file:").trim())
+            );
+            let error = Diagnostic::error("issuer", issuer.value.span, what);
+            let help =
+                "name the file of the CA that has issued it, or drop `issuer` where the certificate names its place";
+            self.say(error.related(place, "the certificate").help(help));
+        }
+    }
+
+    fn certificate_file(&mut self, field: &Field) -> Option<ReadCertificates> {
+        let path = self.named_path(field)?;
+        match pem_files::read_certificates(&path) {
+            Ok(read) => {
+                self.copy(&read, &path);
+                Some(read)
+            }
+            Err(unusable) => {
+                self.unusable("certificate", field, unusable);
+                None
+            }
+        }
+    }
+
+    fn issuer_file(&mut self, field: &Field) -> Option<IssuerResult> {
+        let path = self.named_path(field)?;
+        let result = self.issuers.read(&path);
+        if let Ok(read) = &*result {
+            self.copy(read, &path);
+        }
+        if let Err(unusable) = &*result {
+            self.unusable("issuer", field, unusable.clone());
+        }
+        Some(result)
+    }
+
+    fn copy(&mut self, read: &ReadCertificates, path: &Path) {
+        if read.may_be_copied {
+            self.copy_once(&path.display().to_string(), path);
+        }
+    }
+
+    fn unusable(&mut self, code: &'static str, field: &Field, UnusableFile { what, help }: UnusableFile) {
+        let mut error = Diagnostic::error(code, field.value.span, what);
+        error.help = help.map(str::to_owned);
+        self.say(error);
+    }
+
+    fn named_path(&mut self, field: &Field) -> Option<PathBuf> {
+        let text = self.single(field)?;
+        let Some(named) = text.strip_prefix("file:").map(str::trim).filter(|path| !path.is_empty()) else {
+            let what = format!("`{}` must name a PEM file", field.name);
+            let help = format!("write `{}: \"file:PATH\"`", field.name);
+            self.say(Diagnostic::error("no-file", field.value.span, what).help(help));
+            return None;
+        };
+        Some(load::resolve(self.sources, field.value.span, named))
+    }
+}
+
+impl Checker<'_> {
+    /// Reads the certificate of a field: `file:PATH`, or the PEM text itself.
+    pub(super) fn read_certificate(&mut self, field: &Field) -> Option<SentCertificate> {
+        let text = self.single(field)?;
+        let place = field.value.span;
+        let read = match text.strip_prefix("file:") {
+            Some(named) => self.sent_certificate_file(named.trim(), place),
+            None if text.contains("-----BEGIN") => pem_files::parse_pem(text.as_bytes()),
+            // As reports write it that are plans by themselves.
+            None if is_sent(text) => pem_files::parse_sent(text),
+            None => {
+                let what = format!("`{}` is neither a file nor a certificate", field.name);
+                let help = format!("write `{}: \"file:PATH\"`, or the PEM text", field.name);
+                self.say(Diagnostic::error("certificate", place, what).help(help));
+                return None;
+            }
+        };
+        let (certificate, following) = match read {
+            Ok(read) => read,
+            Err((what, help)) => {
+                let error = Diagnostic::error("certificate", place, what);
+                self.say(if help.is_empty() { error } else { error.help(help) });
+                return None;
+            }
+        };
+        self.certificates.keep_issuers(&certificate, following);
+        Some(SentCertificate { certificate, place })
+    }
+
+    /// The reference to a key: a file, and nothing else.
+    pub(super) fn key_reference(&mut self, field: &Field) -> Option<Value> {
+        let text = self.single(field)?;
+        if text.strip_prefix("file:").is_some_and(|path| !path.trim().is_empty() && !path.contains('\0')) {
+            return Some(Value::String(text.to_owned()));
+        }
+        // What stands there may be the key itself, so its line is not to be shown.
+        let what = format!("`{}` is not a reference to a file; a plan never holds a key", field.name);
+        self.say(Diagnostic::error("literal-secret", field.span, what).help("write `file:PATH`"));
+        None
+    }
+
+    /// Fills in what the certificate tells, and holds what the action says against it. `false` where something will not do, which was
+    /// said. `given` holds the field that gave each parameter.
+    pub(super) fn name_by_certificate(
+        &mut self,
+        read: &SentCertificate,
+        rule: &CertificateRule,
+        operation: &Operation,
+        given: &[Option<&Field>],
+        map: &mut Map<String, Value>,
+    ) -> bool {
+        let field = |name: &Option<String>| {
+            let name = name.as_ref()?;
+            given[operation.parameters.iter().position(|parameter| parameter.name == *name)?]
+        };
+        let mut good = !(rule.refuses_expired && self.now > read.certificate.ends);
+        if !good {
+            let what = format!("the certificate has expired, at {}", read.certificate.ends);
+            let help = "the provider refuses to revoke it, and nobody accepts it any more: drop this action";
+            self.say(Diagnostic::error("expired", read.place, what).help(help));
+        } else if self.now > read.certificate.ends {
+            let what = format!("the certificate has expired, at {}", read.certificate.ends);
+            let help = "nobody accepts it any more: drop this action unless its revocation is asked for";
+            self.say(Diagnostic::warning("expired", read.place, what).help(help));
+        }
+        if let Some(name) = &rule.serial {
+            let serial = self.certificates.serial(&read.certificate);
+            if let (Some(field), Some(asked)) = (field(&rule.serial), map.get(name).and_then(Value::as_str))
+                && !same_serial(asked, &serial)
+            {
+                let what = format!("the certificate's serial number is {serial}, not `{}`", safe::terminal(asked));
+                let error = Diagnostic::error("certificate", field.value.span, what);
+                self.say(error.related(read.place, "the certificate").help("is it the right file?"));
+                good = false;
+            }
+            map.insert(name.clone(), serial.into());
+        }
+        if let (Some(name), Some(field)) = (&rule.key, field(&rule.key)) {
+            match self.own_key(field, read) {
+                Some(path) => drop(map.insert(name.clone(), format!("file:{}", path.display()).into())),
+                None => good = false,
+            }
+        }
+        good
+    }
+
+    /// The file of the key that is to sign in the certificate's name.
+    fn own_key(&mut self, field: &Field, read: &SentCertificate) -> Option<PathBuf> {
+        let place = field.value.span;
+        let named = field.value.text()?.strip_prefix("file:")?.trim();
+        let path = load::resolve(self.sources, place, named);
+        let path = std::path::absolute(&path).unwrap_or(path);
+        let text = load::read_secret(&path, MAX_FILE);
+        let key = text.and_then(|text| PrivateKey::parse(&text));
+        match key {
+            Ok(key) if key.is_of(&read.certificate) => Some(path),
+            Ok(_) => {
+                let what = format!("the key in {} is not the certificate's", safe::terminal(named));
+                let error = Diagnostic::error("certificate-key", place, what).related(read.place, "the certificate");
+                self.say(error.help("give the certificate's own key, or leave it out to sign with the account's"));
+                None
+            }
+            Err(why) => {
+                let what = format!("the key in {} cannot be used: {why}", safe::terminal(named));
+                self.say(Diagnostic::error("certificate-key", place, what));
+                None
+            }
+        }
+    }
+
+    fn sent_certificate_file(&mut self, named: &str, place: Span) -> CertificateResult {
+        let path = load::resolve(self.sources, place, named);
+        let read = pem_files::read_sent(&path)?;
+        self.copy_once(named, &path);
+        Ok(read)
+    }
+}
+
+/// Whether a text looks as certificates are sent.
+fn is_sent(text: &str) -> bool {
+    text.starts_with("MI") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+}
+
+/// Whether people's way to write a serial number means this one: in upper case, with colons, with zeros before.
+fn same_serial(asked: &str, serial: &str) -> bool {
+    let plain = |text: &str| {
+        let digits: String =
+            text.split(' ').next().unwrap_or_default().chars().filter(|letter| *letter != ':').collect();
+        digits.to_ascii_lowercase().trim_start_matches('0').to_owned()
+    };
+    plain(asked) == plain(serial)
+}
+
+impl Checker<'_> {
+    /// Reads the certificate request of a field: `file:PATH`, or the PEM text itself.
+    pub(super) fn read_csr(&mut self, field: &Field) -> Option<CsrResult> {
+        let text = self.single(field)?;
+        let read = match text.strip_prefix("file:") {
+            Some(path) => self.csr_file(path.trim(), field.value.span),
+            None if text.contains("-----BEGIN") => Rc::new(parse_csr(text.to_owned())),
+            None => {
+                let what = format!("`{}` is neither a file nor a certificate request", field.name);
+                let help = format!("write `{}: \"file:PATH\"`, or the PEM text", field.name);
+                self.say(Diagnostic::error("csr", field.value.span, what).help(help));
+                return None;
+            }
+        };
+        if let Err(why) = &*read {
+            self.say(Diagnostic::error("csr", field.value.span, why.clone()));
+            return None;
+        }
+        Some(read)
+    }
+
+    /// Holds a certificate request against the action's names; its key's fingerprint.
+    pub(super) fn compare_csr(
+        &mut self,
+        read: &ReadCsr,
+        rule: &CsrRule,
+        parameters: &Map<String, Value>,
+        place_of: &dyn Fn(&str) -> Option<Span>,
+        csr_place: Span,
+    ) -> SpkiFingerprint {
+        let csr = &read.csr;
+        let asked_name = rule.common_name.as_ref().and_then(|name| parameters.get(name)).and_then(scalar_text);
+        let place = |parameter: &Option<String>| parameter.as_deref().and_then(place_of).unwrap_or(csr_place);
+        if let Some(asked) = &asked_name {
+            let name_place = place(&rule.common_name);
+            match csr.common_name() {
+                Some(found) if same_name(found, asked) => {}
+                Some(found) => {
+                    let what = format!(
+                        "the certificate request is for `{}`, the action for `{}`",
+                        safe::terminal(found),
+                        safe::terminal(asked)
+                    );
+                    let error =
+                        Diagnostic::error("csr-name", name_place, what).related(csr_place, "the certificate request");
+                    self.say(error.help("is it the right file?"));
+                }
+                None if csr.dns_names().iter().any(|name| same_name(name, asked)) => {}
+                None => {
+                    let what = format!("the certificate request does not name `{}`", safe::terminal(asked));
+                    let error = Diagnostic::error("csr-name", name_place, what);
+                    self.say(error.related(csr_place, "the certificate request").help("is it the right file?"));
+                }
+            }
+        }
+        if let Some(parameter) = &rule.dns_names {
+            let listed = parameters.get(parameter).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            let asked = listed.iter().filter_map(Value::as_str).chain(asked_name.as_deref());
+            let asked: BTreeSet<String> = asked.map(str::to_ascii_lowercase).collect();
+            let names = csr.dns_names().iter().map(String::as_str).chain(csr.common_name());
+            let names: BTreeSet<String> = names.map(str::to_ascii_lowercase).collect();
+            self.compare_names(csr, parameter, &asked, &names, place_of(parameter).unwrap_or(csr_place), csr_place);
+        }
+        let key = csr.spki();
+        if self.draft.safety.compromised.as_ref().is_some_and(|compromised| compromised.contains(&key)) {
+            let what = "the key of this certificate request is in the list of compromised keys";
+            self.say(Diagnostic::error("compromised-key", csr_place, what).help("make a new key and a new request"));
+        }
+        key
+    }
+
+    fn compare_names(
+        &mut self,
+        csr: &Csr,
+        parameter: &str,
+        asked: &BTreeSet<String>,
+        names: &BTreeSet<String>,
+        place: Span,
+        csr_place: Span,
+    ) {
+        let shown = |names: Vec<&String>| {
+            names.iter().map(|name| format!("`{}`", safe::terminal(name))).collect::<Vec<_>>().join(", ")
+        };
+        let lacking: Vec<&String> = asked.difference(names).collect();
+        if !lacking.is_empty() {
+            let what = format!("the certificate request lacks {}, which the action asks for", shown(lacking));
+            // A request without any alternative name leaves them to the CA's form; one with some says which it wants.
+            let finding = if csr.dns_names().is_empty() {
+                Diagnostic::warning("csr-names", place, what)
+            } else {
+                Diagnostic::error("csr-names", place, what)
+            };
+            self.say(finding.related(csr_place, "the certificate request").help("make a request with the same names"));
+        }
+        let extra: Vec<&String> = names.difference(asked).collect();
+        // A wrong common name is said on its own.
+        let extra: Vec<&String> =
+            extra.into_iter().filter(|name| csr.dns_names().iter().any(|dns| same_name(dns, name))).collect();
+        if !extra.is_empty() {
+            let what = format!("the certificate request names {}, which the action does not", shown(extra));
+            let error = Diagnostic::error("csr-names", place, what).related(csr_place, "the certificate request");
+            self.say(error.help(format!("add what is missing to `{parameter}`, or make a request without it")));
+        }
+    }
+
+    fn csr_file(&mut self, named: &str, place: Span) -> CsrResult {
+        let path = load::resolve(self.sources, place, named);
+        let result = self.csrs.read(&path);
+        if result.is_ok() {
+            self.copy_once(named, &path);
+        }
+        result
+    }
+}
+
+fn same_name(left: &str, right: &str) -> bool {
+    left.eq_ignore_ascii_case(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn serial_numbers_are_compared_as_people_write_them() {
+        for (asked, serial, expected) in [
+            ("00:C0:FF", "c0ff", true),
+            ("c0ff", "c0ff", true),
+            ("0a1b", "a1b", true),
+            ("c0fe", "c0ff", false),
+            ("c0ff", "c0ff (issuer 0123)", true),
+        ] {
+            assert_eq!(same_serial(asked, serial), expected, "{asked} {serial}");
+        }
+    }
+}
