@@ -23,13 +23,13 @@ pub struct Action {
     pub operation: String,
     /// What it acts on, as the report shows it.
     pub target: String,
-    /// The reason asked, in RFC 5280 words, where one was asked.
+    /// The reason that the plan asks for, as one of RFC 5280, where it asks for one that has such a name.
     pub reason: Option<RevocationReason>,
     /// The reason sent, in the provider's spelling.
     pub reason_sent: Option<String>,
     /// The parameters under the provider's names, typed and valid by the operation's schema, the reason among them.
     pub parameters: Parameters,
-    /// What it reaches beyond one certificate, in a few words.
+    /// What it reaches beyond one certificate, as a noun phrase for previews and reports.
     pub reaches: Option<String>,
     /// Ids that must have ended well first.
     pub needs: Vec<String>,
@@ -39,7 +39,7 @@ pub struct Action {
     pub source: String,
     /// The values of [`Settings::keep_columns`], in that order; empty text where the row has none.
     pub kept: Vec<String>,
-    /// The id of the earlier action that this one repeats word for word; it is then never sent.
+    /// The id of the earlier action whose target and parameters this one repeats; it is then never sent.
     pub duplicate_of: Option<String>,
     /// What it does, over all plans.
     pub fingerprint: Fingerprint,
@@ -47,7 +47,7 @@ pub struct Action {
     pub certificate: Option<Box<CertificateFacts>>,
 }
 
-/// What a plan says of an action's certificate beside what is sent.
+/// What a plan gives of an action's certificate beside what is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CertificateFacts {
     /// The certificate; its issuers may follow in the same file.
@@ -137,7 +137,7 @@ impl From<Map<String, Value>> for Parameters {
     }
 }
 
-/// As a JSON object, for the run directory, where the order of the members says nothing.
+/// As a JSON object, for the run directory, where the order of the members has no meaning.
 impl fmt::Display for Parameters {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&serde_json::to_string(&self.0).map_err(|_| fmt::Error)?)

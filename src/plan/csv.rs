@@ -13,7 +13,7 @@ pub(super) struct CsvReader {
     reader: csv::Reader<RecordBytes>,
     /// The present record.
     record: StringRecord,
-    /// Where its cells stand.
+    /// The places of its cells.
     places: Vec<CellPlace>,
     source: SourceId,
     delimiter: u8,
@@ -24,14 +24,14 @@ pub(super) struct CsvReader {
     ended: bool,
 }
 
-/// Where a cell stands, and whether it is in quotes.
+/// The place of a cell, and whether it is in quotes.
 struct CellPlace {
     span: Span,
     quoted: bool,
 }
 
 impl CsvReader {
-    /// Reads the header. `None` where there is none to use; the findings say why.
+    /// Reads the header. `None` where it cannot be used; the findings tell the user why.
     pub(super) fn open(mut bytes: Box<dyn Read>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Self> {
         let start = Span { source, line: 1, column: 1, length: 1 };
         let mut head = Vec::with_capacity(HEAD);
@@ -47,7 +47,7 @@ impl CsvReader {
             head.drain(..3);
         }
         let delimiter = delimiter(&head);
-        let bytes = RecordBytes { inner: Box::new(io::Cursor::new(head).chain(bytes)), kept: Vec::new(), base: 0 };
+        let bytes = RecordBytes { inner: Box::new(io::Cursor::new(head).chain(bytes)), buffered: Vec::new(), base: 0 };
         // The header is read as a record like the others, so that its cells have places too.
         let reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes);
         let mut this = Self {
@@ -88,7 +88,7 @@ impl CsvReader {
         &self.header
     }
 
-    /// Goes on to the next record whose cells can be used; what is wrong with those before it is said. `false` at the end.
+    /// Goes on to the next record whose cells can be used; the defects of those before it become findings. `false` at the end.
     pub(super) fn advance(&mut self, diagnostics: &mut Diagnostics) -> bool {
         loop {
             match self.read_record() {
@@ -177,7 +177,8 @@ impl CsvReader {
         usable
     }
 
-    /// What is wrong with a record that holds a NUL character. A header with one ends it all: every row would say the same.
+    /// What is wrong with a record that holds a NUL character. With one in the header the reading ends: every row would
+    /// have the same defect.
     fn nul(&mut self, line: u32) -> Diagnostic {
         self.ended = self.header.is_empty();
         let index = (0..self.record.len()).find(|index| self.record[*index].contains('\0')).unwrap_or_default();
@@ -186,7 +187,7 @@ impl CsvReader {
         error.help("is the file UTF-16? save it as UTF-8")
     }
 
-    /// What the csv crate has to say. After anything but a wrong encoding it cannot go on.
+    /// The csv crate's error as a finding. After any but a wrong encoding the crate cannot go on.
     fn unreadable(&mut self, line: u32, error: csv::Error) -> Diagnostic {
         let start = self.begin_of(line);
         self.ended = !matches!(error.kind(), ErrorKind::Utf8 { .. });
@@ -205,41 +206,41 @@ impl CsvReader {
     }
 }
 
-/// Passes bytes on to the csv crate and keeps those of the present record: the crate gives a cell without its quotes, and so without
+/// Passes bytes on to the csv crate and stores those of the present record: the crate gives a cell without its quotes, and so without
 /// its column.
 struct RecordBytes {
     inner: Box<dyn Read>,
-    kept: Vec<u8>,
-    /// The offset of the first byte kept.
+    buffered: Vec<u8>,
+    /// The offset of the first byte in `buffered`, from the beginning of the text.
     base: u64,
 }
 
 impl RecordBytes {
     /// Bytes before this offset are not asked for again.
     fn forget(&mut self, before: u64) {
-        let gone = usize::try_from(before - self.base).unwrap_or(0).min(self.kept.len());
-        // Moving the rest costs; so it is done once for many records.
+        let gone = usize::try_from(before - self.base).unwrap_or(0).min(self.buffered.len());
+        // Draining moves the rest to the front, which for each record would cost as much as reading it.
         if gone > HEAD {
-            self.kept.drain(..gone);
+            self.buffered.drain(..gone);
             self.base += gone as u64;
         }
     }
 
     fn between(&self, begin: u64, end: u64) -> &[u8] {
-        let at = |offset: u64| usize::try_from(offset - self.base).unwrap_or(0).min(self.kept.len());
-        &self.kept[at(begin)..at(end)]
+        let at = |offset: u64| usize::try_from(offset - self.base).unwrap_or(0).min(self.buffered.len());
+        &self.buffered[at(begin)..at(end)]
     }
 }
 
 impl Read for RecordBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.inner.read(buffer)?;
-        self.kept.extend_from_slice(&buffer[..count]);
+        self.buffered.extend_from_slice(&buffer[..count]);
         Ok(count)
     }
 }
 
-/// Where the scan of a record stands in a cell.
+/// The scan's state within a cell.
 enum ScanState {
     Start,
     Plain,
@@ -316,7 +317,7 @@ fn newlines(bytes: &[u8]) -> u32 {
     u32::try_from(bytes.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX)
 }
 
-/// What is said where a file cannot be read.
+/// The finding for a file that cannot be read to its end.
 fn unreadable(place: Span, error: &io::Error) -> Diagnostic {
     Diagnostic::error("unreadable-file", place, format!("the file cannot be read further: {error}"))
 }
@@ -348,7 +349,7 @@ fn cells(count: usize) -> String {
     if count == 1 { "1 cell".to_owned() } else { format!("{count} cells") }
 }
 
-/// The separators that a header may use; the first wins where none stands out.
+/// The separators that a header may use; the first wins where several are equally frequent.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
 /// Bytes looked at for the separator: enough for any header. And so many are forgotten at once.
 const HEAD: usize = 1 << 16;
@@ -372,12 +373,12 @@ mod tests {
                 rows.push(cells.collect::<Vec<_>>().join("|"));
             }
         }
-        let said = diagnostics.sorted();
-        let said = said.iter().map(|found| {
+        let findings = diagnostics.sorted();
+        let findings = findings.iter().map(|found| {
             let span = found.span.unwrap();
             format!("{}:{} {}", span.line, span.column, found.what)
         });
-        (rows, said.collect())
+        (rows, findings.collect())
     }
 
     #[test]
@@ -392,9 +393,9 @@ mod tests {
             ("\"a\",\"b\"\n\"he said \"\"no\"\"\",2\n", vec!["2:1=he said \"no\"|2:18=2"]),
             ("a\n0012\n", vec!["2:1=0012"]),
         ] {
-            let (rows, said) = rows(text.as_bytes());
+            let (rows, findings) = rows(text.as_bytes());
             assert_eq!(rows, expected, "{text}");
-            assert!(said.is_empty(), "{said:?}");
+            assert!(findings.is_empty(), "{findings:?}");
         }
     }
 
@@ -442,8 +443,8 @@ mod tests {
             count += 1;
         }
         assert_eq!(count, 20_000);
-        let said = diagnostics.sorted();
-        assert_eq!(said.iter().map(|found| found.code).collect::<Vec<_>>(), ["unreadable-file"]);
+        let findings = diagnostics.sorted();
+        assert_eq!(findings.iter().map(|found| found.code).collect::<Vec<_>>(), ["unreadable-file"]);
         assert!(!reader.advance(&mut diagnostics), "the end stays the end");
     }
 }

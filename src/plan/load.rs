@@ -130,7 +130,7 @@ pub(super) fn read_small_bytes(path: &Path, largest: u64) -> Result<Vec<u8>, Str
     read_bytes(path, largest).map_err(|error| reason(&error))
 }
 
-/// A path in a text, joined to the directory of the file that the text stands in.
+/// A path that a file names, joined to the directory of that file: plans move together with the files that they name.
 pub(super) fn resolve(sources: &SourceMap, place: Span, path: &str) -> PathBuf {
     sources.directory(place.source).join(path)
 }
@@ -152,7 +152,7 @@ impl PlanFormat {
     }
 }
 
-/// Tells by the first line that says something: a CSV header is words and separators, which no YAML map begins with.
+/// Decides by the first line with content: a CSV header is names and separators, and no YAML map begins with these.
 fn by_content(source: SourceId, text: Arc<str>) -> Opened {
     let body = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let first = body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
@@ -209,7 +209,7 @@ fn refuse_directory(file: File) -> io::Result<File> {
     if file.metadata()?.is_dir() { Err(io::Error::other("it is a directory")) } else { Ok(file) }
 }
 
-/// An error of the file system in words.
+/// An error of the file system as a sentence fragment.
 fn reason(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::NotFound => "there is no such file".to_owned(),

@@ -75,7 +75,7 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: 
         Some(rule) => {
             let mut words: Vec<Value> = RevocationReason::ALL.iter().map(|reason| json!(reason.name())).collect();
             for (_, spelling) in &rule.values {
-                // Scalars keep their text, so a number may stand bare.
+                // The check reads scalars as text, so a spelling of digits may be written without quotes.
                 for word in [Some(json!(spelling)), spelling.parse::<u64>().ok().map(Value::from)].into_iter().flatten()
                 {
                     if !words.contains(&word) {
@@ -103,7 +103,7 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: 
         }
         properties.insert(parameter.name.clone(), value);
     }
-    // What a certificate fills a plan need not say; the certificate it must.
+    // The check fills the serial number from the certificate, so the plan needs the certificate and not the number.
     let required = rules.target.parameters.iter().map(|name| match &rules.certificate {
         Some(rule) if rule.serial.as_ref() == Some(name) => &rule.field,
         _ => name,
@@ -118,7 +118,7 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: 
     })
 }
 
-/// One parameter. Scalars keep their text, so a number may stand where the provider wants a string, and the reverse.
+/// One parameter. The check reads scalars as text, so a number is accepted where the provider wants a string, and the reverse.
 fn field(parameter: &Parameter, is_reason: bool, is_pem: bool) -> Value {
     let own = &parameter.schema;
     let is_listed = own.get("enum").is_some() || own.get("const").is_some();

@@ -1,4 +1,4 @@
-//! What a plan says about how to carry it out, as checked values. Serialised into the run directory, so that `resume` needs
+//! How a plan is to be carried out, as checked values. Serialised into the run directory, so that `resume` needs
 //! no second reading of the plan; it holds credential references, never a credential.
 
 use crate::pki::RevocationReason;
@@ -30,7 +30,7 @@ pub struct Settings {
     pub keep_columns: Vec<String>,
 }
 
-/// A configured provider: a provider document, and what the plan says that differs.
+/// A configured provider: a provider document, and what the plan configures otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Account {
     /// The name that actions use.
@@ -39,7 +39,7 @@ pub struct Account {
     pub provider: String,
     /// The base URL with its server variables filled in; no trailing `/`.
     pub base_url: String,
-    /// The URL that tokens are fetched from, where the plan says another than the document's; no trailing `/`.
+    /// The URL that tokens are fetched from, where the plan has another than the document's; no trailing `/`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_url: Option<String>,
     /// Server variables as filled in, for signers that have a URL of their own.
@@ -111,16 +111,16 @@ pub struct Safety {
     pub canary: u64,
     /// Stop a provider when this many, or this share, of its actions did not end well.
     pub stop_when: Option<StopWhen>,
-    /// The run's actions go in waves: each entry says how many are let go by the end of its wave. Empty: all in one; otherwise the
+    /// The run's actions go in waves: each entry is how many are released by the end of its wave. Empty: all in one; otherwise the
     /// last is all of them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waves: Vec<WaveSize>,
-    /// What lies between two waves.
+    /// What happens between two waves.
     #[serde(default, skip_serializing_if = "BetweenWaves::is_ask")]
     pub between_waves: BetweenWaves,
 }
 
-/// How many of a run's actions are let go by the end of a wave.
+/// How many of a run's actions are released by the end of a wave, the waves before it included.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum WaveSize {
@@ -130,14 +130,14 @@ pub enum WaveSize {
     Share(f64),
 }
 
-/// What lies between two waves.
+/// What happens between two waves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BetweenWaves {
-    /// Somebody is asked; where nobody can be, the run stops, and `resume` is the word to go on.
+    /// The user is asked; where there is no terminal to ask on, the run stops, and `resume` goes on with it.
     #[default]
     Ask,
-    /// So long nothing is begun.
+    /// No action is begun for so long.
     Pause(Duration),
 }
 
@@ -153,7 +153,7 @@ impl BetweenWaves {
 pub enum StopWhen {
     /// This many.
     Failures(u64),
-    /// This share of the last so many that ended, once enough have ended to tell.
+    /// This share of the last so many that ended, once so many have ended.
     FailureRate {
         /// Above 0, at most 1.
         rate: f64,
@@ -168,7 +168,7 @@ impl Default for Retry {
     }
 }
 
-/// One attempt, where the plan says nothing.
+/// The time of one attempt where the plan has no `timeout`.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
 mod windows_as_text {

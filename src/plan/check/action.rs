@@ -6,7 +6,7 @@ use super::fields::{Layers, Row, has_value, no_value};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::calendar;
 use crate::plan::checked::{Action, Parameters};
-use crate::plan::read::{has_fixed_deadline, instant, texts};
+use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
 use crate::provider::model::{ActionRules, Location, Operation, Provider};
 use crate::provider::pointer::scalar_text;
 use crate::run::Ordinal;
@@ -18,26 +18,26 @@ use serde_json::{Map, Value};
 
 impl Checker<'_> {
     /// Checks one row and hands the action out, if it is one. `name` begins the ids that are made.
-    pub(super) fn action(&mut self, row: &Row<'_>, name: &str, layers: Layers<'_>) {
+    pub(super) fn check_action(&mut self, row: &Row<'_>, name: &str, layers: Layers<'_>) {
         let errors_before = self.errors;
-        let (ordinal, id) = self.id(row, name);
+        let (ordinal, id) = self.assign_id(row, name);
         for field in row.present().filter(|field| !has_value(field)) {
-            self.say(no_value(field));
+            self.report(no_value(field));
         }
-        let needs = self.needs(row, layers, ordinal);
-        let not_before = self.not_before(row, layers);
-        let account = self.account(row, layers);
-        let Some(action) = self.operation_name(row, layers, account.as_ref().ok().copied()) else { return };
+        let needs = self.read_needs(row, layers, ordinal);
+        let not_before = self.read_not_before(row, layers);
+        let account = self.find_account(row, layers);
+        let Some(action) = self.action_field(row, layers, account.as_ref().ok().copied()) else { return };
         let Ok(account) = account else { return };
         let provider = self.draft.accounts.drafts[account].provider.clone();
-        let Some((operation, rules)) = self.operation(action, &provider) else { return };
-        let account_in_settings = self.draft.accounts.used(account);
-        let Some(mut read) = self.parameters(row, layers, account, operation, rules) else { return };
-        self.reach(account, operation, rules, &read);
+        let Some((operation, rules)) = self.find_operation(action, &provider) else { return };
+        let account_in_settings = self.draft.accounts.mark_used(account);
+        let Some(mut read) = self.read_parameters(row, layers, account, operation, rules) else { return };
+        self.report_reach(account, operation, rules, &read);
         let target = target_of(rules, &read.map);
         let own_key = operation.own_key(&read.map).is_some();
         self.draft.accounts.drafts[account].account.own_keys &= own_key;
-        // The key that signs is the certificate's, wherever it lies.
+        // The key that signs is the certificate's, wherever its file is: a plan that moves must have the same fingerprints.
         let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &read.map)));
         let parameters = Parameters::from(std::mem::take(&mut read.map));
         let hashes = self.hashes(account, operation);
@@ -64,14 +64,14 @@ impl Checker<'_> {
             certificate: None,
         };
         let duplicate = self.index.targets.add(ordinal, target_hash, action.fingerprint);
-        if !self.duplicate(row.span, ordinal, duplicate, &mut action) {
+        if !self.report_duplicate(row.span, ordinal, duplicate, &mut action) {
             return;
         }
         let repeats = action.duplicate_of.is_some();
         if !repeats {
-            self.key_once(ordinal, read.key);
+            self.report_shared_key(ordinal, read.key);
         }
-        action.certificate = self.certificate_facts(row, layers, operation, read.certificate.as_ref());
+        action.certificate = self.read_certificate_facts(row, layers, operation, read.certificate.as_ref());
         if self.errors > errors_before {
             return;
         }
@@ -79,15 +79,15 @@ impl Checker<'_> {
         (self.each)(&action);
     }
 
-    fn id(&mut self, row: &Row<'_>, name: &str) -> (u32, String) {
+    fn assign_id(&mut self, row: &Row<'_>, name: &str) -> (u32, String) {
         let mut id = None;
         if let Some(field) = row.field("id").filter(|field| has_value(field))
-            && let Some(text) = self.single(field)
+            && let Some(text) = self.single_value(field)
         {
             if !is_usable_id(text) {
                 let what = "this cannot be an id";
                 let help = format!("an id has 1 to {MAX_ID} characters, no control characters, no blanks around it");
-                self.say(Diagnostic::error("id", field.value.span, what).help(help));
+                self.report(Diagnostic::error("id", field.value.span, what).help(help));
             }
             id = Some((text, field.value.span));
         }
@@ -96,7 +96,7 @@ impl Checker<'_> {
             if let Some(first) = first {
                 let what = format!("duplicate id `{}`", safe::terminal(text));
                 let error = Diagnostic::error("duplicate-id", place, what);
-                self.say(error.related(self.index.span(first), "the first").help("give one of them another id"));
+                self.report(error.related(self.index.span(first), "the first").help("give one of them another id"));
             }
             return (ordinal, text.to_owned());
         }
@@ -104,13 +104,13 @@ impl Checker<'_> {
         (ordinal, self.index.id(ordinal).into_owned())
     }
 
-    fn needs(&mut self, row: &Row<'_>, layers: Layers<'_>, ordinal: u32) -> Vec<String> {
+    fn read_needs(&mut self, row: &Row<'_>, layers: Layers<'_>, ordinal: u32) -> Vec<String> {
         let Some(field) = row.field_or_default(layers, "needs").filter(|field| has_value(field)) else {
             return Vec::new();
         };
         let mut wrong = Diagnostics::default();
         let mut needs = texts(&field.value, &mut wrong).unwrap_or_default();
-        self.say_all(&wrong);
+        self.report_all(&wrong);
         let mut ids: Vec<String> = Vec::with_capacity(needs.len());
         needs.retain(|(id, _)| {
             let is_new = !ids.contains(id);
@@ -125,11 +125,11 @@ impl Checker<'_> {
         ids
     }
 
-    fn not_before(&mut self, row: &Row<'_>, layers: Layers<'_>) -> Option<Timestamp> {
+    fn read_not_before(&mut self, row: &Row<'_>, layers: Layers<'_>) -> Option<Timestamp> {
         let field = row.field_or_default(layers, "not_before").filter(|field| has_value(field))?;
         let mut wrong = Diagnostics::default();
         let at = instant("not_before", &field.value, &mut wrong);
-        self.say_all(&wrong);
+        self.report_all(&wrong);
         let at = at?;
         let draft = &self.draft;
         let end = calendar::deadline_at(draft.deadline, &draft.schedule, self.now);
@@ -142,40 +142,39 @@ impl Checker<'_> {
             None
         };
         if let (Some(what), Some(deadline)) = (never, draft.deadline) {
-            self.say(if has_fixed_deadline(deadline, &draft.schedule, self.now) {
+            self.report(if has_fixed_deadline(deadline, &draft.schedule, self.now) {
                 Diagnostic::error("not-before", field.value.span, what).help("the action could never be sent")
             } else {
                 let help = "the action will not be sent, unless the run begins later";
                 Diagnostic::warning("not-before", field.value.span, what).help(help)
             });
         } else if at <= self.now {
-            self.say(Diagnostic::warning("past", field.value.span, "`not_before` has passed and changes nothing"));
+            self.report(Diagnostic::warning("past", field.value.span, "`not_before` has passed and changes nothing"));
         }
         Some(at)
     }
 
-    /// The account that the row names. `Err` where there is none, which was said.
-    fn account(&mut self, row: &Row<'_>, layers: Layers<'_>) -> Result<usize, ()> {
+    /// The account that the row names. `Err` where there is none, which is reported then.
+    fn find_account(&mut self, row: &Row<'_>, layers: Layers<'_>) -> Result<usize, ()> {
         let Some(field) = row.field_or_default(layers, "provider") else {
             let place = row.place_of_missing(&["provider"]);
             let error = Diagnostic::error("missing-provider", place, "`provider` is missing");
             let help = format!("name one of {}, here or in `defaults`", self.provider_names().join(", "));
-            self.say(error.help(help));
+            self.report(error.help(help));
             return Err(());
         };
-        let text = self.single(field).ok_or(())?;
+        let text = self.single_value(field).ok_or(())?;
         match self.draft.accounts.find(text, self.catalog) {
             Ok(index) => Ok(index),
-            // What is wrong with its configuration was said there.
-            Err(true) => Err(()),
-            Err(false) => {
+            Err(NoAccount::Misconfigured) => Err(()),
+            Err(NoAccount::Unknown) => {
                 let names = self.provider_names();
                 let what = format!("there is no provider `{}`", safe::terminal(text));
                 let help = match nearest(text, names.iter().map(String::as_str)) {
                     Some(right) => format!("did you mean `{right}`?"),
                     None => format!("there are {}", names.join(", ")),
                 };
-                self.say(Diagnostic::error("unknown-provider", field.value.span, what).help(help));
+                self.report(Diagnostic::error("unknown-provider", field.value.span, what).help(help));
                 Err(())
             }
         }
@@ -189,7 +188,7 @@ impl Checker<'_> {
         names
     }
 
-    fn operation_name<'a>(&mut self, row: &Row<'a>, layers: Layers<'a>, account: Option<usize>) -> Option<&'a Field> {
+    fn action_field<'a>(&mut self, row: &Row<'a>, layers: Layers<'a>, account: Option<usize>) -> Option<&'a Field> {
         let field = row.field_or_default(layers, "action");
         if field.is_none() {
             let place = row.place_of_missing(&["action"]);
@@ -199,13 +198,17 @@ impl Checker<'_> {
                 let names: Vec<&str> = draft.provider.actions().map(|(operation, _)| operation.name.as_str()).collect();
                 error = error.help(format!("the provider `{}` has {}", draft.account.name, names.join(", ")));
             }
-            self.say(error);
+            self.report(error);
         }
         field
     }
 
-    fn operation<'p>(&mut self, field: &Field, provider: &'p Provider) -> Option<(&'p Operation, &'p ActionRules)> {
-        let text = self.single(field)?;
+    fn find_operation<'p>(
+        &mut self,
+        field: &Field,
+        provider: &'p Provider,
+    ) -> Option<(&'p Operation, &'p ActionRules)> {
+        let text = self.single_value(field)?;
         if let Some(found) = provider.actions().find(|(operation, _)| operation.name == text) {
             return Some(found);
         }
@@ -219,7 +222,7 @@ impl Checker<'_> {
             Some(right) => format!("did you mean `{right}`? it has {all}"),
             None => format!("it has {all}"),
         };
-        self.say(Diagnostic::error("unknown-action", field.value.span, what).help(help));
+        self.report(Diagnostic::error("unknown-action", field.value.span, what).help(help));
         None
     }
 }
@@ -255,5 +258,5 @@ fn is_usable_id(text: &str) -> bool {
 
 /// Ids are for people.
 const MAX_ID: usize = 200;
-/// Room for what nearly every target and source takes: growing by and by costs more, a million times.
+/// Room for what nearly every target and source takes: growing step by step costs more, a million times.
 const MAX_USUAL_TEXT: usize = 64;

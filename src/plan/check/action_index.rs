@@ -13,7 +13,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::ops::Range;
 
-/// What is kept of every action.
+/// What is stored of every action.
 #[derive(Default)]
 pub(super) struct Index {
     spans: SpanList,
@@ -37,7 +37,7 @@ impl Index {
     }
 
     pub(super) fn id(&self, ordinal: u32) -> Cow<'_, str> {
-        self.ids.of(ordinal, &self.spans)
+        self.ids.id(ordinal, &self.spans)
     }
 
     /// The action that has this id.
@@ -45,27 +45,27 @@ impl Index {
         self.ids.find(id, &self.spans)
     }
 
-    /// Takes the next action in, which has an id of its own: its ordinal, and the earlier action that has this id already.
+    /// Adds the next action, which has an id of its own; returns its ordinal, and the earlier action that has this id already.
     pub(super) fn add(&mut self, id: &str, span: Span) -> (u32, Option<u32>) {
-        let ordinal = self.next(span);
-        (ordinal, self.ids.give(ordinal, id, &self.spans).err())
+        let ordinal = self.push_span(span);
+        (ordinal, self.ids.insert(ordinal, id, &self.spans).err())
     }
 
-    /// Takes the next action in, whose id is made from this prefix and its line.
+    /// Adds the next action, whose id is made from this prefix and its line; returns its ordinal.
     pub(super) fn add_unnamed(&mut self, prefix: &str, span: Span) -> u32 {
-        let ordinal = self.next(span);
-        self.ids.make(ordinal, prefix, &self.spans);
+        let ordinal = self.push_span(span);
+        self.ids.generate(ordinal, prefix, &self.spans);
         ordinal
     }
 
-    fn next(&mut self, span: Span) -> u32 {
+    fn push_span(&mut self, span: Span) -> u32 {
         let ordinal = self.spans.len();
         self.spans.push(span);
         ordinal
     }
 
     /// The earlier action whose certificate request has the same key.
-    pub(super) fn key(&mut self, key: SpkiFingerprint, ordinal: u32) -> Option<u32> {
+    pub(super) fn first_with_key(&mut self, key: SpkiFingerprint, ordinal: u32) -> Option<u32> {
         let first = *self.keys.entry(key).or_insert(ordinal);
         (first != ordinal).then_some(first)
     }
@@ -76,7 +76,7 @@ impl Index {
 pub(super) struct ActionIds {
     /// The ids that the plan gives, by ordinal.
     given: Vec<IdBlock>,
-    /// Whose they are; of ids that stand twice, the first.
+    /// The ordinals of those ids; of an id that is given twice, the first.
     by_text: OrdinalTable,
     hasher: RandomState,
     /// What made ids begin with.
@@ -115,7 +115,7 @@ impl ActionIds {
             let (prefix, digits) = id.rsplit_once(':')?;
             let line: u32 = digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))?;
             let prefix = self.prefixes.iter().find(|known| known.text == prefix)?;
-            self.made(prefix, line, spans)
+            self.find_generated(prefix, line, spans)
         })
     }
 
@@ -126,7 +126,7 @@ impl ActionIds {
         self.by_text.find(self.hasher.hash_one(id), |ordinal| given_id(&self.given, ordinal) == Some(id))
     }
 
-    fn made(&self, prefix: &IdPrefix, line: u32, spans: &SpanList) -> Option<u32> {
+    fn find_generated(&self, prefix: &IdPrefix, line: u32, spans: &SpanList) -> Option<u32> {
         if line > prefix.highest {
             return None;
         }
@@ -134,10 +134,10 @@ impl ActionIds {
         on_line.find(|ordinal| given_id(&self.given, *ordinal).is_none())
     }
 
-    /// Keeps the id that the plan gives an action. `Err` with the action that has it already.
-    pub(super) fn give(&mut self, ordinal: u32, id: &str, spans: &SpanList) -> Result<(), u32> {
+    /// Adds the id that the plan gives an action. `Err` with the action that has it already.
+    pub(super) fn insert(&mut self, ordinal: u32, id: &str, spans: &SpanList) -> Result<(), u32> {
         let known = self.find(id, spans);
-        self.keep(ordinal, id);
+        self.store(ordinal, id);
         if let Some(first) = known {
             return Err(first);
         }
@@ -147,7 +147,7 @@ impl ActionIds {
         Ok(())
     }
 
-    fn keep(&mut self, ordinal: u32, id: &str) {
+    fn store(&mut self, ordinal: u32, id: &str) {
         let (block, index) = (ordinal as usize / IDS_PER_TEXT, ordinal as usize % IDS_PER_TEXT);
         if block >= self.given.len() {
             if let Some(full) = self.given.last_mut() {
@@ -164,7 +164,7 @@ impl ActionIds {
     }
 
     /// Makes the id of an action that has none; its place is known already.
-    pub(super) fn make(&mut self, ordinal: u32, prefix: &str, spans: &SpanList) {
+    pub(super) fn generate(&mut self, ordinal: u32, prefix: &str, spans: &SpanList) {
         let line = spans.line(ordinal);
         let last = self.runs.last().map(|run| run.prefix);
         let known = last.filter(|last| self.prefixes[*last].text == prefix);
@@ -173,14 +173,14 @@ impl ActionIds {
                 self.prefixes.push(IdPrefix { text: prefix.to_owned(), runs: Vec::new(), highest: 0 });
                 self.prefixes.len() - 1
             });
-        let is_taken = self.made(&self.prefixes[index], line, spans).is_some()
-            || !self.given.is_empty() && self.find_given(&made_id(prefix, line)).is_some();
+        let is_taken = self.find_generated(&self.prefixes[index], line, spans).is_some()
+            || !self.given.is_empty() && self.find_given(&generated_id(prefix, line)).is_some();
         if is_taken {
             // Actions can share a line, and two entries a list.
             let mut more = (2_u64..).map(|count| format!("{prefix}:{line}#{count}"));
             if let Some(free) = more.find(|id| self.find(id, spans).is_none()) {
-                // It was looked for just now and is not there.
-                let _ = self.give(ordinal, &free, spans);
+                // It cannot be a duplicate: `find` has just not found it.
+                let _ = self.insert(ordinal, &free, spans);
             }
             return;
         }
@@ -199,7 +199,7 @@ impl ActionIds {
     }
 
     /// The id of an action.
-    pub(super) fn of(&self, ordinal: u32, spans: &SpanList) -> Cow<'_, str> {
+    pub(super) fn id(&self, ordinal: u32, spans: &SpanList) -> Cow<'_, str> {
         if let Some(given) = given_id(&self.given, ordinal) {
             return given.into();
         }
@@ -208,7 +208,7 @@ impl ActionIds {
             _ => self.runs.partition_point(|run| run.ordinals.start <= ordinal).saturating_sub(1),
         };
         let prefix = self.runs.get(run).map_or("", |run| self.prefixes[run.prefix].text.as_str());
-        made_id(prefix, spans.line(ordinal)).into()
+        generated_id(prefix, spans.line(ordinal)).into()
     }
 }
 
@@ -220,7 +220,7 @@ fn given_id(given: &[IdBlock], ordinal: u32) -> Option<&str> {
     texts[begin..end].strip_suffix('\n')
 }
 
-fn made_id(prefix: &str, line: u32) -> String {
+fn generated_id(prefix: &str, line: u32) -> String {
     let mut id = String::with_capacity(prefix.len() + 11);
     id.push_str(prefix);
     id.push(':');
@@ -228,10 +228,10 @@ fn made_id(prefix: &str, line: u32) -> String {
     id
 }
 
-/// Actions whose ids stand in one text.
+/// Actions whose ids are in one text.
 const IDS_PER_TEXT: usize = 1 << 12;
 
-/// What is kept of every action's target.
+/// The targets so far.
 #[derive(Default)]
 pub(super) struct Targets {
     /// By ordinal; all zero where an action has none.
@@ -241,8 +241,8 @@ pub(super) struct Targets {
 }
 
 /// 64 bits of the target's hash, and 32 of the fingerprint. That two targets of a plan share theirs happens in one of thirty million
-/// plans of a million actions, and is then said as a conflict; no action is taken for a repetition of another unless all 96 bits agree.
-/// Three words of 32 bits each, so that there is no padding.
+/// plans of a million actions, and is then reported as a conflict; an action counts as a repetition only where all 96 bits agree.
+/// Three numbers of 32 bits each, so that there is no padding.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 struct TargetRecord {
     target: [u32; 2],
@@ -252,11 +252,11 @@ struct TargetRecord {
 /// What an action's target is to the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Duplicate {
-    /// It stands here for the first time.
+    /// No earlier action has this target.
     None,
-    /// An earlier action says the same.
+    /// An earlier action has the same target and parameters.
     Repeats(u32),
-    /// An earlier action says something else about the same target.
+    /// An earlier action has the same target and other parameters.
     Conflicts(u32),
 }
 
@@ -279,12 +279,12 @@ struct GroupRecord {
 enum GroupAsked {
     Part,
     Whole,
-    /// Both, which was told.
+    /// Both, which was reported.
     Both,
 }
 
 impl Targets {
-    /// Takes the target of an action in: its hash, and the fingerprint, which tells actions of one target apart.
+    /// Adds the target of an action: its hash, and the fingerprint, in which actions of one target differ.
     pub(super) fn add(&mut self, ordinal: u32, target: u64, fingerprint: Fingerprint) -> Duplicate {
         let [one, two, three, four, ..] = fingerprint.0;
         let this = TargetRecord { target: halves(target), parameters: u32::from_le_bytes([one, two, three, four]) };
@@ -350,7 +350,7 @@ fn whole([low, high]: [u32; 2]) -> u64 {
     u64::from(low) | u64::from(high) << 32
 }
 
-/// Places, by the order in which they came.
+/// Places, in the order in which they were added.
 #[derive(Default)]
 pub(super) struct SpanList {
     packed: BlockList<PackedSpan>,
@@ -359,7 +359,7 @@ pub(super) struct SpanList {
     large: HashMap<u32, Span>,
 }
 
-/// A place, but for what its run says. Column 0 stands for one that does not fit.
+/// A place, but for what its run holds. Column 0 marks one that does not fit; lines and columns count from 1.
 struct PackedSpan {
     line: u16,
     column: u8,
@@ -441,7 +441,7 @@ pub(super) struct BlockList<T> {
     blocks: Vec<Vec<T>>,
 }
 
-/// Ordinals by a hash of something that each stands for, in many small tables.
+/// Ordinals by a hash of what each identifies, in many small tables.
 pub(super) struct OrdinalTable {
     shards: Vec<HashTable<u32>>,
 }
@@ -485,13 +485,13 @@ impl OrdinalTable {
         self.shards[shard(hash)].find(hash, |ordinal| is_right(*ordinal)).copied()
     }
 
-    /// Adds an ordinal that is not there; `hash_of` says the hash of any.
+    /// Adds an ordinal that is not there; `hash_of` gives the hash of any that is, for when a table grows.
     pub(super) fn insert(&mut self, hash: u64, ordinal: u32, hash_of: impl Fn(u32) -> u64) {
         self.shards[shard(hash)].insert_unique(hash, ordinal, |ordinal| hash_of(*ordinal));
     }
 }
 
-/// By bits that a table itself looks at last: it takes the lowest for the place, and the highest seven to tell neighbours apart.
+/// By bits that hashbrown looks at last: it uses the lowest for the bucket, and the highest seven to distinguish neighbours.
 fn shard(hash: u64) -> usize {
     usize::try_from(((hash >> 20 & 0xffff_ffff) * SHARDS as u64) >> 32).unwrap_or_default()
 }
@@ -508,7 +508,7 @@ mod tests {
     use crate::text::{SourceMap, Span};
 
     #[test]
-    fn ids_are_found_and_told() {
+    fn ids_are_found_and_given_back() {
         let source = SourceMap::default().add_text("p", None, "".into());
         let (mut ids, mut spans) = (ActionIds::default(), SpanList::default());
         // The id given, or what a made one begins with; the line; the id that comes of it.
@@ -528,10 +528,10 @@ mod tests {
         ]) {
             spans.push(Span { source, line, column: 1, length: 1 });
             match given {
-                Some(id) => assert_eq!(ids.give(ordinal, id, &spans), Ok(())),
-                None => ids.make(ordinal, name, &spans),
+                Some(id) => assert_eq!(ids.insert(ordinal, id, &spans), Ok(())),
+                None => ids.generate(ordinal, name, &spans),
             }
-            assert_eq!(ids.of(ordinal, &spans), expected);
+            assert_eq!(ids.id(ordinal, &spans), expected);
             assert_eq!(ids.find(expected, &spans), Some(ordinal), "{expected}");
         }
         for id in ["l.csv:8", "l.csv:02", "l.csv:+2", "l.csv", "p.yaml:2", "z", "l.csv:2#3", "q.csv:2"] {
@@ -540,14 +540,14 @@ mod tests {
         for (id, first) in [("x", 3), ("l.csv:6", 4), ("l.csv:2#2", 7)] {
             spans.push(Span { source, line: 9, column: 1, length: 1 });
             let ordinal = spans.len() - 1;
-            assert_eq!(ids.give(ordinal, id, &spans), Err(first));
-            assert_eq!(ids.of(ordinal, &spans), id);
+            assert_eq!(ids.insert(ordinal, id, &spans), Err(first));
+            assert_eq!(ids.id(ordinal, &spans), id);
             assert_eq!(ids.find(id, &spans), Some(first));
         }
     }
 
     #[test]
-    fn the_first_of_a_target_is_told_to_those_that_follow() {
+    fn those_that_follow_the_first_of_a_target_repeat_it_or_conflict_with_it() {
         let mut targets = Targets::default();
         let one = Fingerprint([1; 16]);
         let other = Fingerprint([2; 16]);
@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn a_group_asked_for_in_part_and_as_a_whole_is_told_once() {
+    fn a_group_asked_for_in_part_and_as_a_whole_is_reported_once() {
         let source = SourceMap::default().add_text("p", None, "".into());
         let at = |line| Span { source, line, column: 1, length: 1 };
         let mut groups = TargetGroups::default();
@@ -587,7 +587,7 @@ mod tests {
     }
 
     #[test]
-    fn places_come_back_as_they_went_in() {
+    fn spans_are_returned_as_they_were_stored() {
         let mut sources = SourceMap::default();
         let (one, two) = (sources.add_text("a", None, "".into()), sources.add_text("b", None, "".into()));
         let mut places = SpanList::default();

@@ -1,5 +1,5 @@
-//! The certificates, certificate requests and keys that an action names: held against what the action asks. Those that are sent, and those
-//! that only `verify` needs, which change nothing of what is sent. A private key is compared and dropped; the plan has its path alone.
+//! The certificates, certificate requests and keys that an action names: compared with what the action asks for. Those that are
+//! sent, and those that only `verify` needs, which change nothing of what is sent. A private key is compared and dropped; the plan has its path alone.
 
 use super::context::Checker;
 use super::fields::{Layers, Row, has_value};
@@ -21,7 +21,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-/// What a row says of its certificate, itself or by its defaults.
+/// The fields of a row that describe its certificate, its own or those of its defaults.
 struct CertificateFields<'a> {
     certificate: Option<&'a Field>,
     serial_number: Option<&'a Field>,
@@ -31,8 +31,8 @@ struct CertificateFields<'a> {
 }
 
 impl Checker<'_> {
-    /// What a row says of its certificate, where it says anything. What is wrong with that is said.
-    pub(super) fn certificate_facts(
+    /// What a row gives of its certificate for `verify`, where it gives anything.
+    pub(super) fn read_certificate_facts(
         &mut self,
         row: &Row<'_>,
         layers: Layers<'_>,
@@ -43,14 +43,14 @@ impl Checker<'_> {
         let ours = |field: &&Field| has_value(field) && operation.parameter(&field.name).is_none();
         let own = |name: &str| row.field(name).filter(ours);
         let any = |name: &str| row.field_or_default(layers, name).filter(ours);
-        let said = CertificateFields {
+        let given = CertificateFields {
             certificate: own("certificate"),
             serial_number: own("serial_number"),
             issuer: any("issuer"),
             crl: any("crl"),
             ocsp: any("ocsp"),
         };
-        let CertificateFields { certificate, serial_number, issuer, crl, ocsp } = said;
+        let CertificateFields { certificate, serial_number, issuer, crl, ocsp } = given;
         if [certificate, serial_number, issuer, crl, ocsp].iter().all(Option::is_none) {
             return None;
         }
@@ -60,11 +60,11 @@ impl Checker<'_> {
         if let Some((leaf, place)) = leaf.filter(|(leaf, _)| leaf.ends < self.now) {
             let what = format!("this certificate has expired on {}", leaf.ends);
             let warning = Diagnostic::warning("expired", place, what);
-            self.say(warning.help("its CA may have taken it off its CRL; `certsweep verify` can say little of it"));
+            self.report(warning.help("its CA may have taken it off its CRL; `certsweep verify` can say little of it"));
         }
         let leaf = leaf.or_else(|| sent.map(|sent| (&sent.certificate, sent.place)));
         if let (Some((leaf, place)), Some(issuer), Some(Ok(issuers))) = (leaf, issuer, issuers.as_deref()) {
-            self.judge(leaf, place, issuer, issuers);
+            self.check_issuer(leaf, place, issuer, issuers);
         }
         let file = |read: &ReadCertificates| read.file.clone();
         let mut facts = CertificateFacts {
@@ -77,16 +77,11 @@ impl Checker<'_> {
         if let Some(field) = serial_number {
             let serial = self.serial_number(field)?;
             match leaf {
-                Some((leaf, place)) if leaf.serial != serial => {
-                    let what = format!("the certificate's serial number is {}, not {serial}", leaf.serial);
-                    let error = Diagnostic::error("serial-number", field.value.span, what);
-                    self.say(error.related(place, "the certificate").help("is it the right file?"));
-                }
-                // The certificate tells more.
-                Some(_) => {}
+                // The certificate has the number in it, and more.
+                Some((leaf, place)) => self.compare_serial_number(field, &serial, leaf, place),
                 None if certificate.is_some() => {}
                 None => {
-                    self.judge_bare(row, field, &said, issuers.as_deref());
+                    self.check_serial_number_alone(row, field, &given, issuers.as_deref());
                     facts.serial_number = Some(serial);
                 }
             }
@@ -94,36 +89,45 @@ impl Checker<'_> {
             && certificate.is_none()
             && let Some(field) = [own("crl"), own("ocsp")].into_iter().flatten().next()
         {
+            // Only for a URL of the row itself: as a default it may be meant for other rows.
             let what = format!("`{}` says where to ask, and nothing says about which certificate", field.name);
             let warning = Diagnostic::warning("no-certificate", field.span, what);
-            self.say(warning.help("add `serial_number` and `issuer`, or `certificate: \"file:PATH\"`"));
+            self.report(warning.help("add `serial_number` and `issuer`, or `certificate: \"file:PATH\"`"));
         }
         Some(Box::new(facts))
     }
 
-    /// What a serial number needs beside it, since nothing else says where to ask and whom to believe.
-    fn judge_bare(
+    fn compare_serial_number(&mut self, field: &Field, serial: &SerialNumber, leaf: &Certificate, place: Span) {
+        if leaf.serial != *serial {
+            let what = format!("the certificate's serial number is {}, not {serial}", leaf.serial);
+            let error = Diagnostic::error("serial-number", field.value.span, what);
+            self.report(error.related(place, "the certificate").help("is it the right file?"));
+        }
+    }
+
+    /// Checks what must be beside a serial number that comes without its certificate, which would name its CRL, responder and issuer.
+    fn check_serial_number_alone(
         &mut self,
         row: &Row<'_>,
         field: &Field,
-        said: &CertificateFields<'_>,
+        given: &CertificateFields<'_>,
         issuers: Option<&Result<ReadCertificates, UnusableFile>>,
     ) {
         let place = field.value.span;
-        // A list that lacks the column is told of once.
+        // For a list that lacks the column one finding at its header is enough.
         let missing = |names: &[&str]| if row.header.is_some() { row.place_of_missing(names) } else { place };
-        if said.issuer.is_none() {
+        if given.issuer.is_none() {
             let what = "`serial_number` needs an `issuer`: a CRL is believed for the issuer's signature, and an OCSP question names the issuer";
             let help = "name the CA's certificate, here or in `defaults`: `issuer: \"file:ca.pem\"`";
-            self.say(Diagnostic::error("no-issuer", missing(&["issuer"]), what).help(help));
+            self.report(Diagnostic::error("no-issuer", missing(&["issuer"]), what).help(help));
         }
-        if said.crl.is_none() && said.ocsp.is_none() {
+        if given.crl.is_none() && given.ocsp.is_none() {
             let what = "`serial_number` needs a `crl` or an `ocsp`: a number does not say where to ask about it";
             let help = "give the CA's URLs, here or in `defaults`: `crl: http://…`, `ocsp: http://…`";
-            self.say(Diagnostic::error("nowhere-to-ask", missing(&["crl", "ocsp"]), what).help(help));
+            self.report(Diagnostic::error("nowhere-to-ask", missing(&["crl", "ocsp"]), what).help(help));
         }
         let cas = |read: &ReadCertificates| read.all.iter().filter(|certificate| certificate.is_ca).count();
-        if let (Some(issuer), Some(Ok(read))) = (said.issuer, issuers)
+        if let (Some(issuer), Some(Ok(read))) = (given.issuer, issuers)
             && cas(read) != 1
         {
             let named = issuer.value.text().unwrap_or_default().trim_start_matches("file:").trim();
@@ -133,7 +137,7 @@ impl Checker<'_> {
                 more => format!("{named} holds {more} certificates of CAs, and a serial number is one CA's"),
             };
             let error = Diagnostic::error("issuer", issuer.value.span, what);
-            self.say(
+            self.report(
                 error
                     .related(place, "the serial number")
                     .help("name a file with the certificate of the CA that has issued it"),
@@ -142,13 +146,13 @@ impl Checker<'_> {
     }
 
     fn serial_number(&mut self, field: &Field) -> Option<SerialNumber> {
-        let text = self.single(field)?;
+        let text = self.single_value(field)?;
         match SerialNumber::parse(text) {
             Ok(serial) => Some(serial),
             Err(why) => {
                 let what = format!("`{}` is no serial number: {why}", safe::terminal(text));
                 let help = "write it as `openssl x509 -noout -serial` prints it, with colons or without: 04:C0:FF";
-                self.say(Diagnostic::error("serial-number", field.value.span, what).help(help));
+                self.report(Diagnostic::error("serial-number", field.value.span, what).help(help));
                 None
             }
         }
@@ -158,12 +162,12 @@ impl Checker<'_> {
     fn urls(&mut self, field: &Field) -> Vec<String> {
         let mut wrong = Diagnostics::default();
         let urls = texts(&field.value, &mut wrong).unwrap_or_default();
-        self.say_all(&wrong);
+        self.report_all(&wrong);
         urls.into_iter().filter_map(|(url, place)| self.published_url(&field.name, url, place)).collect()
     }
 
     fn url(&mut self, field: &Field) -> Option<String> {
-        let text = self.single(field)?;
+        let text = self.single_value(field)?;
         self.published_url(&field.name, text.to_owned(), field.value.span)
     }
 
@@ -173,18 +177,18 @@ impl Checker<'_> {
             Err(UnusableUrl::Secret) => {
                 let what = format!("`{name}` holds a user name or password");
                 let error = Diagnostic::error("literal-secret", place, what);
-                self.say(error.help("take it out of the URL: what a CA publishes is for everybody"));
+                self.report(error.help("take it out of the URL: what a CA publishes is for everybody"));
             }
             Err(UnusableUrl::Wrong(what, help)) => {
                 let mut error = Diagnostic::error("url", place, format!("`{name}`: {what}"));
                 error.help = help;
-                self.say(error);
+                self.report(error);
             }
         }
         None
     }
 
-    fn judge(&mut self, leaf: &Certificate, place: Span, issuer: &Field, issuers: &ReadCertificates) {
+    fn check_issuer(&mut self, leaf: &Certificate, place: Span, issuer: &Field, issuers: &ReadCertificates) {
         if !issuers.all.iter().any(|issuer| leaf.is_issued_by(issuer)) {
             let what = format!(
                 "no certificate in {} has issued the action's certificate",
@@ -193,7 +197,7 @@ impl Checker<'_> {
             let error = Diagnostic::error("issuer", issuer.value.span, what);
             let help =
                 "name the file of the CA that has issued it, or drop `issuer` where the certificate names its place";
-            self.say(error.related(place, "the certificate").help(help));
+            self.report(error.related(place, "the certificate").help(help));
         }
     }
 
@@ -232,15 +236,15 @@ impl Checker<'_> {
     fn unusable(&mut self, code: &'static str, field: &Field, UnusableFile { what, help }: UnusableFile) {
         let mut error = Diagnostic::error(code, field.value.span, what);
         error.help = help.map(str::to_owned);
-        self.say(error);
+        self.report(error);
     }
 
     fn named_path(&mut self, field: &Field) -> Option<PathBuf> {
-        let text = self.single(field)?;
+        let text = self.single_value(field)?;
         let Some(named) = text.strip_prefix("file:").map(str::trim).filter(|path| !path.is_empty()) else {
             let what = format!("`{}` must name a PEM file", field.name);
             let help = format!("write `{}: \"file:PATH\"`", field.name);
-            self.say(Diagnostic::error("no-file", field.value.span, what).help(help));
+            self.report(Diagnostic::error("no-file", field.value.span, what).help(help));
             return None;
         };
         Some(load::resolve(self.sources, field.value.span, named))
@@ -250,7 +254,7 @@ impl Checker<'_> {
 impl Checker<'_> {
     /// Reads the certificate of a field: `file:PATH`, or the PEM text itself.
     pub(super) fn read_certificate(&mut self, field: &Field) -> Option<SentCertificate> {
-        let text = self.single(field)?;
+        let text = self.single_value(field)?;
         let place = field.value.span;
         let read = match text.strip_prefix("file:") {
             Some(named) => self.sent_certificate_file(named.trim(), place),
@@ -260,7 +264,7 @@ impl Checker<'_> {
             None => {
                 let what = format!("`{}` is neither a file nor a certificate", field.name);
                 let help = format!("write `{}: \"file:PATH\"`, or the PEM text", field.name);
-                self.say(Diagnostic::error("certificate", place, what).help(help));
+                self.report(Diagnostic::error("certificate", place, what).help(help));
                 return None;
             }
         };
@@ -268,7 +272,7 @@ impl Checker<'_> {
             Ok(read) => read,
             Err((what, help)) => {
                 let error = Diagnostic::error("certificate", place, what);
-                self.say(if help.is_empty() { error } else { error.help(help) });
+                self.report(if help.is_empty() { error } else { error.help(help) });
                 return None;
             }
         };
@@ -278,19 +282,19 @@ impl Checker<'_> {
 
     /// The reference to a key: a file, and nothing else.
     pub(super) fn key_reference(&mut self, field: &Field) -> Option<Value> {
-        let text = self.single(field)?;
+        let text = self.single_value(field)?;
         if text.strip_prefix("file:").is_some_and(|path| !path.trim().is_empty() && !path.contains('\0')) {
             return Some(Value::String(text.to_owned()));
         }
-        // What stands there may be the key itself, so its line is not to be shown.
+        // The value may be the key itself, so only the field's name is shown.
         let what = format!("`{}` is not a reference to a file; a plan never holds a key", field.name);
-        self.say(Diagnostic::error("literal-secret", field.span, what).help("write `file:PATH`"));
+        self.report(Diagnostic::error("literal-secret", field.span, what).help("write `file:PATH`"));
         None
     }
 
-    /// Fills in what the certificate tells, and holds what the action says against it. `false` where something will not do, which was
-    /// said. `given` holds the field that gave each parameter.
-    pub(super) fn name_by_certificate(
+    /// Fills in what the certificate contains, and compares it with the action's other fields. `false` where they contradict, which
+    /// is reported. `given` has the field that gave each parameter.
+    pub(super) fn apply_certificate(
         &mut self,
         read: &SentCertificate,
         rule: &CertificateRule,
@@ -306,11 +310,11 @@ impl Checker<'_> {
         if !good {
             let what = format!("the certificate has expired, at {}", read.certificate.ends);
             let help = "the provider refuses to revoke it, and nobody accepts it any more: drop this action";
-            self.say(Diagnostic::error("expired", read.place, what).help(help));
+            self.report(Diagnostic::error("expired", read.place, what).help(help));
         } else if self.now > read.certificate.ends {
             let what = format!("the certificate has expired, at {}", read.certificate.ends);
             let help = "nobody accepts it any more: drop this action unless its revocation is asked for";
-            self.say(Diagnostic::warning("expired", read.place, what).help(help));
+            self.report(Diagnostic::warning("expired", read.place, what).help(help));
         }
         if let Some(name) = &rule.serial {
             let serial = self.certificates.serial(&read.certificate);
@@ -319,7 +323,7 @@ impl Checker<'_> {
             {
                 let what = format!("the certificate's serial number is {serial}, not `{}`", safe::terminal(asked));
                 let error = Diagnostic::error("certificate", field.value.span, what);
-                self.say(error.related(read.place, "the certificate").help("is it the right file?"));
+                self.report(error.related(read.place, "the certificate").help("is it the right file?"));
                 good = false;
             }
             map.insert(name.clone(), serial.into());
@@ -346,12 +350,12 @@ impl Checker<'_> {
             Ok(_) => {
                 let what = format!("the key in {} is not the certificate's", safe::terminal(named));
                 let error = Diagnostic::error("certificate-key", place, what).related(read.place, "the certificate");
-                self.say(error.help("give the certificate's own key, or leave it out to sign with the account's"));
+                self.report(error.help("give the certificate's own key, or leave it out to sign with the account's"));
                 None
             }
             Err(why) => {
                 let what = format!("the key in {} cannot be used: {why}", safe::terminal(named));
-                self.say(Diagnostic::error("certificate-key", place, what));
+                self.report(Diagnostic::error("certificate-key", place, what));
                 None
             }
         }
@@ -370,7 +374,7 @@ fn is_sent(text: &str) -> bool {
     text.starts_with("MI") && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }
 
-/// Whether people's way to write a serial number means this one: in upper case, with colons, with zeros before.
+/// Whether a serial number as people write it is this one: in upper case, with colons, with zeros before.
 fn same_serial(asked: &str, serial: &str) -> bool {
     let plain = |text: &str| {
         let digits: String =
@@ -383,25 +387,25 @@ fn same_serial(asked: &str, serial: &str) -> bool {
 impl Checker<'_> {
     /// Reads the certificate request of a field: `file:PATH`, or the PEM text itself.
     pub(super) fn read_csr(&mut self, field: &Field) -> Option<CsrResult> {
-        let text = self.single(field)?;
+        let text = self.single_value(field)?;
         let read = match text.strip_prefix("file:") {
             Some(path) => self.csr_file(path.trim(), field.value.span),
             None if text.contains("-----BEGIN") => Rc::new(parse_csr(text.to_owned())),
             None => {
                 let what = format!("`{}` is neither a file nor a certificate request", field.name);
                 let help = format!("write `{}: \"file:PATH\"`, or the PEM text", field.name);
-                self.say(Diagnostic::error("csr", field.value.span, what).help(help));
+                self.report(Diagnostic::error("csr", field.value.span, what).help(help));
                 return None;
             }
         };
         if let Err(why) = &*read {
-            self.say(Diagnostic::error("csr", field.value.span, why.clone()));
+            self.report(Diagnostic::error("csr", field.value.span, why.clone()));
             return None;
         }
         Some(read)
     }
 
-    /// Holds a certificate request against the action's names; its key's fingerprint.
+    /// Compares a certificate request with the action's names and the compromised keys; returns its key's fingerprint.
     pub(super) fn compare_csr(
         &mut self,
         read: &ReadCsr,
@@ -425,13 +429,13 @@ impl Checker<'_> {
                     );
                     let error =
                         Diagnostic::error("csr-name", name_place, what).related(csr_place, "the certificate request");
-                    self.say(error.help("is it the right file?"));
+                    self.report(error.help("is it the right file?"));
                 }
                 None if csr.dns_names().iter().any(|name| same_name(name, asked)) => {}
                 None => {
                     let what = format!("the certificate request does not name `{}`", safe::terminal(asked));
                     let error = Diagnostic::error("csr-name", name_place, what);
-                    self.say(error.related(csr_place, "the certificate request").help("is it the right file?"));
+                    self.report(error.related(csr_place, "the certificate request").help("is it the right file?"));
                 }
             }
         }
@@ -446,7 +450,7 @@ impl Checker<'_> {
         let key = csr.spki();
         if self.draft.safety.compromised.as_ref().is_some_and(|compromised| compromised.contains(&key)) {
             let what = "the key of this certificate request is in the list of compromised keys";
-            self.say(Diagnostic::error("compromised-key", csr_place, what).help("make a new key and a new request"));
+            self.report(Diagnostic::error("compromised-key", csr_place, what).help("make a new key and a new request"));
         }
         key
     }
@@ -466,22 +470,24 @@ impl Checker<'_> {
         let lacking: Vec<&String> = asked.difference(names).collect();
         if !lacking.is_empty() {
             let what = format!("the certificate request lacks {}, which the action asks for", shown(lacking));
-            // A request without any alternative name leaves them to the CA's form; one with some says which it wants.
+            // Without any alternative name in the request the CA uses those of its order form; with some it uses the request's.
             let finding = if csr.dns_names().is_empty() {
                 Diagnostic::warning("csr-names", place, what)
             } else {
                 Diagnostic::error("csr-names", place, what)
             };
-            self.say(finding.related(csr_place, "the certificate request").help("make a request with the same names"));
+            self.report(
+                finding.related(csr_place, "the certificate request").help("make a request with the same names"),
+            );
         }
         let extra: Vec<&String> = names.difference(asked).collect();
-        // A wrong common name is said on its own.
+        // A wrong common name has a finding of its own.
         let extra: Vec<&String> =
             extra.into_iter().filter(|name| csr.dns_names().iter().any(|dns| same_name(dns, name))).collect();
         if !extra.is_empty() {
             let what = format!("the certificate request names {}, which the action does not", shown(extra));
             let error = Diagnostic::error("csr-names", place, what).related(csr_place, "the certificate request");
-            self.say(error.help(format!("add what is missing to `{parameter}`, or make a request without it")));
+            self.report(error.help(format!("add what is missing to `{parameter}`, or make a request without it")));
         }
     }
 

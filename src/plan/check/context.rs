@@ -1,4 +1,4 @@
-//! What is to be checked, and the check that is going on: what all its parts read and add to. Judges nothing.
+//! What is to be checked, and the state of a check, which all its parts read and add to. Checks nothing itself.
 
 use super::action_index::{Index, targets_of};
 use super::digest::{FingerprintBase, PlanDigest};
@@ -44,7 +44,7 @@ pub struct CsvOptions {
 }
 
 impl CsvOptions {
-    /// Whether they say nothing.
+    /// Whether they are all absent.
     pub fn is_empty(&self) -> bool {
         let ignores = match &self.ignore {
             IgnoreColumns::None => false,
@@ -67,7 +67,7 @@ pub enum IgnoreColumns {
     Named(Vec<String>),
 }
 
-/// A check that is going on.
+/// The state of a check.
 pub(super) struct Checker<'r> {
     pub(super) catalog: &'r Catalog,
     pub(super) now: Timestamp,
@@ -78,11 +78,11 @@ pub(super) struct Checker<'r> {
     /// Paths among them, as hashes.
     copied: HashSet<u64>,
     pub(super) diagnostics: Diagnostics,
-    /// What was said already: a default that will not do is said once, not for every row.
-    said: HashSet<u64>,
-    /// How many errors there were, those that were said already included.
+    /// Hashes of the findings so far: a default that cannot be used is reported once, not for every row.
+    reported: HashSet<u64>,
+    /// How many errors there were, repeated ones included: a row with a repeated error is as wrong as the first.
     pub(super) errors: u64,
-    /// Takes each action.
+    /// Is lent each action in plan order.
     pub(super) each: &'r mut dyn FnMut(&Action),
     pub(super) index: Index,
     pub(super) digest: PlanDigest,
@@ -125,7 +125,7 @@ impl<'r> Checker<'r> {
             files,
             copied: HashSet::new(),
             diagnostics,
-            said: HashSet::new(),
+            reported: HashSet::new(),
             errors: 0,
             each,
             index: Index::default(),
@@ -141,34 +141,34 @@ impl<'r> Checker<'r> {
     }
 
     /// Adds a finding, once.
-    pub(super) fn say(&mut self, diagnostic: Diagnostic) {
+    pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.errors += u64::from(diagnostic.severity == Severity::Error);
         let mut hasher = DefaultHasher::new();
         diagnostic.span.hash(&mut hasher);
         diagnostic.code.hash(&mut hasher);
         diagnostic.what.hash(&mut hasher);
-        if self.said.insert(hasher.finish()) {
+        if self.reported.insert(hasher.finish()) {
             self.diagnostics.push(diagnostic);
         }
     }
 
     /// Adds findings, each once.
-    pub(super) fn say_all(&mut self, diagnostics: &Diagnostics) {
-        diagnostics.sorted().into_iter().for_each(|diagnostic| self.say(diagnostic.clone()));
+    pub(super) fn report_all(&mut self, diagnostics: &Diagnostics) {
+        diagnostics.sorted().into_iter().for_each(|diagnostic| self.report(diagnostic.clone()));
     }
 
-    /// The text of a field that takes a single value.
-    pub(super) fn single<'a>(&mut self, field: &'a Field) -> Option<&'a str> {
+    /// The text of a field that must have a single value.
+    pub(super) fn single_value<'a>(&mut self, field: &'a Field) -> Option<&'a str> {
         let text = field.value.text();
         match field.value.shape {
-            Shape::Null => self.say(no_value(field)),
-            _ if text.is_none() => self.say(no_single_value(field)),
+            Shape::Null => self.report(no_value(field)),
+            _ if text.is_none() => self.report(no_single_value(field)),
             _ => {}
         }
         text
     }
 
-    /// Has the run directory get a copy of a file.
+    /// Adds a file to those that the run directory gets a copy of, where it is not among them.
     pub(super) fn copy_once(&mut self, named: &str, path: &Path) {
         let mut hasher = DefaultHasher::new();
         path.hash(&mut hasher);

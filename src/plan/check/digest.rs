@@ -65,7 +65,7 @@ impl PlanDigest {
         }
     }
 
-    /// Ends with the settings that say when to send and when to stop.
+    /// Ends with the settings that decide when to send and when to stop; returns lower-case hexadecimal.
     pub(super) fn finish(mut self, settings: &Settings) -> String {
         self.0.update(b"s");
         let when = serde_json::to_string(&(&settings.deadline, &settings.schedule, &settings.safety));

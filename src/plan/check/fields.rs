@@ -1,4 +1,4 @@
-//! The fields of a plan's actions: which names there are, a [`Row`] as read from YAML or CSV, and the defaults behind it. Judges none.
+//! The fields of a plan's actions: which names there are, a [`Row`] as read from YAML or CSV, and the defaults behind it. Checks none.
 
 use crate::diag::Diagnostic;
 use crate::provider::model::{ActionRules, Operation};
@@ -20,11 +20,11 @@ pub(super) struct Row<'a> {
     pub(super) names: NameSet,
 }
 
-/// Which names may be among some fields. Most names that a row is asked for it does not have, and each costs a look at every field.
+/// A Bloom filter of field names: the check looks most names up in vain, and each would cost a comparison with every field.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct NameSet(u64);
 
-/// The header of the CSV list that a row stands in.
+/// The header of a row's CSV list.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Header<'a> {
     /// Its line.
@@ -33,7 +33,7 @@ pub(super) struct Header<'a> {
     pub(super) fields: &'a [Field],
 }
 
-/// Fields for what a row leaves out, nearest first.
+/// Defaults for what a row does not have, nearest first.
 #[derive(Clone, Copy)]
 pub(super) struct Layers<'a> {
     /// The entry's, where the row comes from a list.
@@ -81,7 +81,7 @@ impl NameSet {
         self.0 & Self::bit(name) != 0
     }
 
-    /// Names of one length that begin alike share theirs.
+    /// Names of one length with the same first letter share theirs: a wrong hit only costs the comparisons.
     fn bit(name: &str) -> u64 {
         let first = name.bytes().next().map_or(0, usize::from);
         1 << ((first + 5 * name.len()) % 64)
@@ -111,7 +111,7 @@ pub(super) fn no_value(field: &Field) -> Diagnostic {
     Diagnostic::error("no-value", field.span, what).help("leave the field out, or write `\"\"` for an empty text")
 }
 
-/// The finding for a field that takes a single value and has something else.
+/// The finding for a field that must have a single value and has a list or a map.
 pub(super) fn no_single_value(field: &Field) -> Diagnostic {
     let what = format!("`{}` must be a single value, not {}", safe::terminal(&field.name), field.value.kind());
     Diagnostic::error("wrong-kind", field.value.span, what)
@@ -156,9 +156,9 @@ pub(in crate::plan) const COMMON_FIELDS: [&str; 11] = [
     "crl",
     "ocsp",
 ];
-/// Those among them that say which certificate it is, for `verify`. An operation's own field of such a name wins.
+/// Those among them that describe the certificate, for `verify`. An operation's own field of such a name wins.
 pub const CERTIFICATE_FIELDS: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];
 /// Those of them that are every action's own, and so no defaults.
 pub(in crate::plan) const UNSHARED_FIELDS: [&str; 2] = ["certificate", "serial_number"];
-/// The fields of an entry that says where its rows are.
+/// The fields of an entry with `from` that describe its CSV list.
 pub(super) const LIST_FIELDS: [&str; 4] = ["from", "columns", "ignore_columns", "keep_columns"];

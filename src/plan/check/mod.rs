@@ -1,6 +1,6 @@
 //! The check: settings, then the actions one by one, against the provider documents; all findings of everything in one go.
 //!
-//! Streams: it hands out each action as soon as it is read and keeps only what uniqueness, `needs` and conflicts need. A
+//! Streams: it lends out each action as soon as it is read and stores only what uniqueness, `needs` and conflicts need. A
 //! caller throws the actions away when no [`CheckedPlan`] comes. Sends nothing, resolves no credential.
 
 mod action;
@@ -73,24 +73,24 @@ pub fn check(
     let defaults = checker.usable_defaults(&defaults, "`defaults`");
     let name = name_of(&request.plan);
     match opened {
-        Opened::Csv(source, bytes) => checker.bare_list(source, bytes, &request.columns, &name),
-        Opened::Yaml(source, text) => checker.items(source, &text, root.as_ref(), &defaults, &name),
+        Opened::Csv(source, bytes) => checker.read_bare_list(source, bytes, &request.columns, &name),
+        Opened::Yaml(source, text) => checker.read_entries(source, &text, root.as_ref(), &defaults, &name),
     }
     finish(checker, &request.plan)
 }
 
-/// What can be said only when all actions are known; and the plan, where nothing is wrong with it.
+/// Checks what needs all actions (`needs`, how many there are), and makes the plan where there is no error.
 fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
     let needs = checker.check_needs();
     let actions = u64::from(checker.index.count());
     if actions == 0 && !checker.diagnostics.has_errors() {
         let error = Diagnostic::error("no-actions", None, "this plan has no actions");
-        checker.say(error.help(rows::ACTIONS_EXAMPLE));
+        checker.report(error.help(rows::ACTIONS_EXAMPLE));
     }
     if let Some(most) = checker.draft.safety.value.max_actions.filter(|most| actions > *most) {
         let what = format!("this plan has {actions} actions; `max_actions` allows {most}");
         let error = Diagnostic::error("max-actions", checker.draft.safety.max_actions_place, what);
-        checker.say(error.help("split the plan, or raise `max_actions` if so many are meant"));
+        checker.report(error.help("split the plan, or raise `max_actions` if so many are meant"));
     }
     if checker.diagnostics.has_errors() {
         return (None, checker.diagnostics);

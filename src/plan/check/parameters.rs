@@ -1,4 +1,4 @@
-//! The parameters of one action: which field gives which, defaults included; typed, and held against the operation's schema. The
+//! The parameters of one action: which field gives which, defaults included; typed, and checked against the operation's schema. The
 //! revocation reason is one of them: given in RFC 5280's names or the provider's, sent in the provider's. Guesses nothing.
 
 use super::context::Checker;
@@ -25,13 +25,13 @@ pub(super) struct ReadParameters<'a> {
     /// The certificate that is sent.
     pub(super) certificate: Option<SentCertificate>,
     csr: Option<(CsrResult, Span)>,
-    /// For each parameter of the operation whether it will not do, which was said.
+    /// For each parameter of the operation whether its value is unusable, which was reported.
     wrong: Vec<bool>,
 }
 
 impl Checker<'_> {
-    /// The parameters of a row. `None` where they will not do, which was said.
-    pub(super) fn parameters<'a>(
+    /// The parameters of a row. `None` where some are unusable, which is reported.
+    pub(super) fn read_parameters<'a>(
         &mut self,
         row: &Row<'a>,
         layers: Layers<'a>,
@@ -41,7 +41,7 @@ impl Checker<'_> {
     ) -> Option<ReadParameters<'a>> {
         let mut read = ReadParameters {
             map: Map::new(),
-            given: self.given(row, layers, operation, rules),
+            given: self.assign_fields(row, layers, operation, rules),
             reason: None,
             key: None,
             certificate: None,
@@ -56,7 +56,7 @@ impl Checker<'_> {
         }
         is_good &= self.follows_schema(row, operation, rules, &mut read) && !read.wrong.contains(&true);
         if let (Some(rule), Some(certificate)) = (&rules.certificate, &read.certificate) {
-            is_good &= self.name_by_certificate(certificate, rule, operation, &read.given, &mut read.map);
+            is_good &= self.apply_certificate(certificate, rule, operation, &read.given, &mut read.map);
         }
         if let (Some(rule), Some((csr, place))) = (&rules.csr, &read.csr)
             && let Ok(csr) = &**csr
@@ -70,7 +70,7 @@ impl Checker<'_> {
         is_good.then_some(read)
     }
 
-    /// The reason, in the place of its parameter. `false` where it will not do.
+    /// The reason, in the place of its parameter. `false` where it is unusable, which is reported.
     fn read_reason_into<'a>(
         &mut self,
         row: &Row<'a>,
@@ -82,9 +82,9 @@ impl Checker<'_> {
     ) -> bool {
         let Some(rule) = &rules.reason else { return true };
         let index = operation.parameters.iter().position(|parameter| parameter.name == rule.field);
-        let asked = self.reason(row, layers, account, operation, rule);
-        let is_good = !matches!(asked, ReasonAsked::Wrong);
-        if let ReasonAsked::This(reason) = asked {
+        let found = self.find_reason(row, layers, account, operation, rule);
+        let is_good = !matches!(found, ReasonFound::Unusable);
+        if let ReasonFound::Usable(reason) = found {
             read.reason = Some(reason);
         }
         if let Some(index) = index {
@@ -94,7 +94,7 @@ impl Checker<'_> {
         is_good
     }
 
-    /// A parameter's value, as its type and the rules ask for it. `false` where it will not do.
+    /// A parameter's value, as its type and the rules require. `false` where it is unusable, which is reported.
     fn read_value_into(
         &mut self,
         parameter: &Parameter,
@@ -131,13 +131,13 @@ impl Checker<'_> {
                 true
             }
             Err(why) => {
-                self.say(Diagnostic::error("wrong-type", field.value.span, why));
+                self.report(Diagnostic::error("wrong-type", field.value.span, why));
                 false
             }
         }
     }
 
-    /// Holds all values against the operation's schema. `false` where one breaks a rule of which nothing was said before.
+    /// Checks all values against the operation's schema. `false` where one breaks a rule that belongs to no single parameter.
     fn follows_schema(
         &mut self,
         row: &Row<'_>,
@@ -145,7 +145,7 @@ impl Checker<'_> {
         rules: &ActionRules,
         read: &mut ReadParameters<'_>,
     ) -> bool {
-        // Of a million rows nearly all are valid; only to say what is wrong does the map have to be copied.
+        // Of a million rows nearly all are valid: `is_valid` needs no copy of the map, the search for violations does.
         let instance = Value::Object(std::mem::take(&mut read.map));
         let is_valid = operation.validator.is_valid(&instance);
         if let Value::Object(map) = instance {
@@ -159,7 +159,7 @@ impl Checker<'_> {
         for violation in params::check(operation, &read.map) {
             let name = violation.parameter.as_deref();
             let index = operation.parameters.iter().position(|parameter| Some(parameter.name.as_str()) == name);
-            // One rule that a value breaks is enough to say; but each item of a list is a value of its own.
+            // One violation for each value is enough; but each item of a list is a value of its own.
             if index.is_some_and(|index| untyped[index] || read.wrong[index] && !violation.what.starts_with("item ")) {
                 continue;
             }
@@ -169,13 +169,13 @@ impl Checker<'_> {
             }
             let field = index.and_then(|index| read.given[index]);
             let parameter = index.map(|index| &operation.parameters[index]);
-            self.say(violation_found(violation, row, operation, rules, parameter, field));
+            self.report(violation_found(violation, row, operation, rules, parameter, field));
         }
         is_good
     }
 
     /// For each parameter of the operation the field that gives it: the row's, else the nearest default.
-    fn given<'a>(
+    fn assign_fields<'a>(
         &mut self,
         row: &Row<'a>,
         layers: Layers<'a>,
@@ -183,18 +183,18 @@ impl Checker<'_> {
         rules: &ActionRules,
     ) -> Vec<Option<&'a Field>> {
         let mut given: Vec<Option<&Field>> = vec![None; operation.parameters.len()];
-        // What stands where `<<` was meant, the reading has said.
+        // A `<<` that merges nothing was reported by the YAML reader.
         for field in row.present().filter(|field| field.name != "<<") {
             let name = field.name.as_str();
             if name == "reason" && rules.reason.is_none() && operation.parameter(name).is_none() {
                 let what = format!("the action `{}` takes no reason", operation.name);
-                self.say(Diagnostic::error("unknown-field", field.span, what).help("drop it"));
+                self.report(Diagnostic::error("unknown-field", field.span, what).help("drop it"));
             } else if is_common(name, operation, rules) {
             } else if let Some(index) = index_of(operation, name) {
                 if let Some(first) = given[index] {
                     let what = format!("`{}` and `{name}` are the same field", first.name);
                     let error = Diagnostic::error("field-twice", field.span, what);
-                    self.say(error.related(first.span, "the other").help("keep one of them"));
+                    self.report(error.related(first.span, "the other").help("keep one of them"));
                 } else {
                     given[index] = Some(field);
                 }
@@ -217,7 +217,7 @@ impl Checker<'_> {
         let what = format!("the action `{}` has no field `{}`", operation.name, safe::terminal(name));
         let error = Diagnostic::error("unknown-field", field.span, what);
         if LIST_FIELDS.contains(&name) {
-            self.say(error.help("it stands beside `from`, in an entry whose rows come from a CSV list"));
+            self.report(error.help("it stands beside `from`, in an entry whose rows come from a CSV list"));
             return;
         }
         let help = match nearest(name, names_of(operation).chain(COMMON_FIELDS)) {
@@ -231,7 +231,7 @@ impl Checker<'_> {
                 }
             }
         };
-        self.say(error.help(help));
+        self.report(error.help(help));
     }
 }
 
@@ -265,7 +265,7 @@ fn violation_found(
 
 /// A reason that can be sent.
 pub(super) struct ReadReason<'a> {
-    /// What was asked, in RFC 5280 words, where it can be said in them.
+    /// The reason of RFC 5280, where the provider's spelling has one.
     pub(super) asked: Option<RevocationReason>,
     /// What is sent.
     pub(super) spelling: String,
@@ -273,26 +273,26 @@ pub(super) struct ReadReason<'a> {
     pub(super) field: &'a Field,
 }
 
-/// What an action says about its reason.
-pub(super) enum ReasonAsked<'a> {
-    /// Nothing.
-    Nothing,
-    /// Something that will not do, which was said.
-    Wrong,
-    /// This.
-    This(ReadReason<'a>),
+/// The reason of an action.
+pub(super) enum ReasonFound<'a> {
+    /// The action has none.
+    Absent,
+    /// One that cannot be sent, which was reported.
+    Unusable,
+    /// One that can be sent.
+    Usable(ReadReason<'a>),
 }
 
 impl Checker<'_> {
     /// The reason of an action: the nearest layer that names one, under `reason` or the provider's own field.
-    pub(super) fn reason<'a>(
+    fn find_reason<'a>(
         &mut self,
         row: &Row<'a>,
         layers: Layers<'a>,
         account: usize,
         operation: &Operation,
         rule: &ReasonRule,
-    ) -> ReasonAsked<'a> {
+    ) -> ReasonFound<'a> {
         let parameter = operation.parameters.iter().find(|parameter| parameter.name == rule.field);
         let own = || {
             let names = parameter.into_iter().flat_map(|own| std::iter::once(&own.name).chain(&own.aliases));
@@ -307,26 +307,26 @@ impl Checker<'_> {
         let nearest = Some(of_row()).filter(is_there);
         let nearest = nearest.or_else(|| Some(of_layer(layers.entry)).filter(is_there));
         let Some((portable, own)) = nearest.or_else(|| Some(of_layer(layers.plan)).filter(is_there)) else {
-            return ReasonAsked::Nothing;
+            return ReasonFound::Absent;
         };
         let portable = portable.map(|field| self.read_reason(field, account, rule));
-        let own = own.map(|field| self.read_own(field, rule));
+        let own = own.map(|field| self.read_own_reason(field, rule));
         match (portable, own) {
             (Some(Some(portable)), Some(Some(own))) if portable.spelling != own.spelling => {
                 let what =
                     format!("`reason` asks for {}, and `{}` for {}", portable.spelling, own.field.name, own.spelling);
                 let error = Diagnostic::error("reason-conflict", own.field.value.span, what);
-                self.say(error.related(portable.field.value.span, "`reason` is here").help("keep one of them"));
-                ReasonAsked::Wrong
+                self.report(error.related(portable.field.value.span, "`reason` is here").help("keep one of them"));
+                ReasonFound::Unusable
             }
-            (Some(Some(reason)), None | Some(Some(_))) | (None, Some(Some(reason))) => ReasonAsked::This(reason),
-            _ => ReasonAsked::Wrong,
+            (Some(Some(reason)), None | Some(Some(_))) | (None, Some(Some(reason))) => ReasonFound::Usable(reason),
+            _ => ReasonFound::Unusable,
         }
     }
 
     /// Reads `reason`: a name of RFC 5280, or the provider's spelling.
     fn read_reason<'a>(&mut self, field: &'a Field, account: usize, rule: &ReasonRule) -> Option<ReadReason<'a>> {
-        let text = self.single(field)?;
+        let text = self.single_value(field)?;
         let Some(asked) = RevocationReason::parse(text) else {
             if let Some(spelling) = rule.values.iter().map(|(_, spelling)| spelling).find(|spelling| *spelling == text)
             {
@@ -339,7 +339,7 @@ impl Checker<'_> {
                 Some(right) => format!("did you mean `{right}`? this operation has {has}"),
                 None => format!("this operation has {has}"),
             };
-            self.say(Diagnostic::error("unknown-reason", field.value.span, what).help(help));
+            self.report(Diagnostic::error("unknown-reason", field.value.span, what).help(help));
             return None;
         };
         let draft = &self.draft.accounts.drafts[account];
@@ -350,7 +350,7 @@ impl Checker<'_> {
                     let name = &draft.account.name;
                     let what = format!("reason keyCompromise will be sent to `{name}` as `{spelling}`");
                     let warning = Diagnostic::warning("compromise-not-told", field.value.span, what);
-                    self.say(warning.help(REPORT_BY_OTHER_MEANS));
+                    self.report(warning.help(REPORT_BY_OTHER_MEANS));
                 }
                 Some(ReadReason { asked: Some(asked), spelling, field })
             }
@@ -367,15 +367,15 @@ impl Checker<'_> {
                     help.push_str("; ");
                     help.push_str(REPORT_BY_OTHER_MEANS);
                 }
-                self.say(Diagnostic::error("no-such-reason", field.value.span, what).help(help));
+                self.report(Diagnostic::error("no-such-reason", field.value.span, what).help(help));
                 None
             }
         }
     }
 
     /// Reads the provider's own field: the provider's spelling, or a name of RFC 5280 that the provider has.
-    fn read_own<'a>(&mut self, field: &'a Field, rule: &ReasonRule) -> Option<ReadReason<'a>> {
-        let text = self.single(field)?;
+    fn read_own_reason<'a>(&mut self, field: &'a Field, rule: &ReasonRule) -> Option<ReadReason<'a>> {
+        let text = self.single_value(field)?;
         if let Some(spelling) = reasons::spelling(rule, text) {
             return Some(ReadReason { asked: reasons::read(rule, spelling), spelling: spelling.to_owned(), field });
         }
@@ -384,12 +384,12 @@ impl Checker<'_> {
         if let Some(right) = nearest(text, rule.values.iter().map(|(_, spelling)| spelling.as_str())) {
             error = error.help(format!("did you mean `{right}`?"));
         }
-        self.say(error);
+        self.report(error);
         None
     }
 }
 
-/// A rule's reasons in RFC 5280 words, with the provider's spelling where it differs.
+/// A rule's reasons by their names in RFC 5280, with the provider's spelling where it differs.
 fn names(rule: &ReasonRule) -> String {
     let one = |(reason, spelling): &(RevocationReason, String)| {
         if reason.name() == spelling { spelling.clone() } else { format!("{reason} ({spelling})") }

@@ -1,5 +1,5 @@
-//! The certificate requests and certificates that actions name by file: read and taken apart, and little of them kept, for there may be
-//! very many. A private key beside one is looked at and forgotten. Holds none against its action.
+//! The certificate requests and certificates that actions name by file: read and parsed, and little of them stored, for there may be
+//! very many. Compares none with its action.
 
 use super::action_index::hash_of;
 use crate::pki::{Certificate, Csr};
@@ -30,15 +30,15 @@ pub(super) struct ReadCsr {
     pub(super) csr: Csr,
 }
 
-/// What is kept of the certificates that are sent.
+/// What is stored of the certificates that are sent, all together: a plan may have a million of them.
 #[derive(Default)]
 pub(super) struct SentCertificates {
     /// Serial number → issuer of the first certificate with it.
     issuers: HashMap<u64, u64>,
-    /// The certificates behind the first ones, each looked at once.
+    /// The certificates behind the first ones, as hashes, so that each is parsed once.
     following: HashSet<u64>,
-    /// Those of them that may have issued one, in DER.
-    kept: Vec<Vec<u8>>,
+    /// Those of `following` that may have issued one, in DER, at most [`MAX_ISSUERS`].
+    issuer_ders: Vec<Vec<u8>>,
 }
 
 /// A certificate that is sent, and the place that gives it.
@@ -47,7 +47,7 @@ pub(super) struct SentCertificate {
     pub(super) place: Span,
 }
 
-/// A certificate with the DER of those that follow it in its file; or what is wrong, and what would be right.
+/// A certificate with the DER of those that follow it in its file; or what is wrong, and what to do about it (may be empty).
 pub(super) type CertificateResult = Result<(Certificate, Vec<Vec<u8>>), (String, String)>;
 
 /// The files of issuers that were read, by path: many actions name one.
@@ -68,7 +68,7 @@ pub(super) struct ReadCertificates {
     pub(super) may_be_copied: bool,
 }
 
-/// Why a file will not do, and what would.
+/// Why a file cannot be used, and what to do about it.
 #[derive(Clone)]
 pub(super) struct UnusableFile {
     pub(super) what: String,
@@ -95,7 +95,7 @@ impl CsrFiles {
     }
 }
 
-/// Takes a certificate request in PEM apart.
+/// Parses a certificate request in PEM.
 pub(super) fn parse_csr(text: String) -> Result<ReadCsr, String> {
     let csr = Csr::parse_pem(&text)?;
     Ok(ReadCsr { text, csr })
@@ -104,18 +104,18 @@ pub(super) fn parse_csr(text: String) -> Result<ReadCsr, String> {
 impl SentCertificates {
     /// The issuers that files had behind their certificates, in base64url, for `verify`.
     pub(super) fn into_issuers(self) -> Vec<String> {
-        self.kept.iter().map(|der| URL_SAFE_NO_PAD.encode(der)).collect()
+        self.issuer_ders.iter().map(|der| URL_SAFE_NO_PAD.encode(der)).collect()
     }
 
-    /// Keeps what may have issued a certificate. Whether it has, its signature tells those who need it.
+    /// Stores what may have issued a certificate, by its name alone: `verify` checks the signature, for far fewer.
     pub(super) fn keep_issuers(&mut self, certificate: &Certificate, following: Vec<Vec<u8>>) {
         for der in following {
             let is_new = self.following.insert(hash_of(DefaultHasher::new(), &der));
             if is_new
-                && self.kept.len() < MAX_ISSUERS
+                && self.issuer_ders.len() < MAX_ISSUERS
                 && Certificate::parse(&der).is_ok_and(|next| next.is_ca && next.subject == certificate.issuer)
             {
-                self.kept.push(der);
+                self.issuer_ders.push(der);
             }
         }
     }
@@ -208,7 +208,7 @@ fn holds_private_key(bytes: &[u8]) -> bool {
 const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
 /// A larger file is no certificate, no request and no key.
 pub(super) const MAX_FILE: u64 = 1 << 20;
-/// So many certificate requests are kept at once.
+/// So many certificate requests are in memory at once.
 const MAX_CSRS: usize = 256;
 /// CAs are few; whoever names more gives the others to `verify` by hand.
 const MAX_ISSUERS: usize = 1000;

@@ -17,8 +17,14 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 impl Checker<'_> {
-    /// Tells where an action repeats an earlier one, whose id is written into it. `false` where it conflicts with one, which was said.
-    pub(super) fn duplicate(&mut self, span: Span, ordinal: u32, duplicate: Duplicate, action: &mut Action) -> bool {
+    /// Reports that an action repeats an earlier one, whose id is written into it, or conflicts with one: then `false`.
+    pub(super) fn report_duplicate(
+        &mut self,
+        span: Span,
+        ordinal: u32,
+        duplicate: Duplicate,
+        action: &mut Action,
+    ) -> bool {
         let id_of = |this: &Self, ordinal| this.index.id(ordinal).into_owned();
         match duplicate {
             Duplicate::None => {}
@@ -26,7 +32,7 @@ impl Checker<'_> {
                 self.index.duplicates.insert(ordinal, first);
                 let first_id = id_of(self, first);
                 let what = format!("this repeats the action `{}` and will be skipped", safe::terminal(&first_id));
-                self.say(Diagnostic::warning("duplicate", span, what).related(self.index.span(first), "the first"));
+                self.report(Diagnostic::warning("duplicate", span, what).related(self.index.span(first), "the first"));
                 action.duplicate_of = Some(first_id);
             }
             Duplicate::Conflicts(first) => {
@@ -37,17 +43,17 @@ impl Checker<'_> {
                     safe::terminal(&action.target)
                 );
                 let error = Diagnostic::error("conflict", span, what);
-                self.say(error.related(self.index.span(first), "the other").help("keep the one that is meant"));
+                self.report(error.related(self.index.span(first), "the other").help("keep the one that is meant"));
                 return false;
             }
         }
         true
     }
 
-    /// Tells of a certificate request whose key an earlier one has.
-    pub(super) fn key_once(&mut self, ordinal: u32, key: Option<(SpkiFingerprint, Span)>) {
+    /// Reports a certificate request whose key an earlier one has.
+    pub(super) fn report_shared_key(&mut self, ordinal: u32, key: Option<(SpkiFingerprint, Span)>) {
         let Some((key, place)) = key else { return };
-        let Some(first) = self.index.key(key, ordinal) else { return };
+        let Some(first) = self.index.first_with_key(key, ordinal) else { return };
         let first_id = self.index.id(first).into_owned();
         let what = format!("this certificate request has the same key as that of `{}`", safe::terminal(&first_id));
         let finding = if self.draft.safety.unique_keys {
@@ -56,11 +62,11 @@ impl Checker<'_> {
             Diagnostic::warning("shared-key", place, what)
         };
         let help = "certificates that share a key fall together; make a key for each";
-        self.say(finding.related(self.index.span(first), "the other").help(help));
+        self.report(finding.related(self.index.span(first), "the other").help(help));
     }
 
     /// Warns of parameters that reach further than one target, and of parts that are asked for beside their whole.
-    pub(super) fn reach(
+    pub(super) fn report_reach(
         &mut self,
         account: usize,
         operation: &Operation,
@@ -75,7 +81,7 @@ impl Checker<'_> {
             let place = field.value.span;
             if is_wide {
                 let what = format!("`{}: {}` reaches {}", wide.parameter, wide.value, wide.reaches);
-                self.say(Diagnostic::warning("wide", place, what));
+                self.report(Diagnostic::warning("wide", place, what));
             }
             let others = rules.target.parameters.iter().filter(|name| **name != wide.parameter);
             let group: Vec<Cow<'_, str>> =
@@ -86,14 +92,14 @@ impl Checker<'_> {
             let group = hash_of(self.hashes(account, operation).target.clone(), &group);
             if let Some((part, whole)) = self.index.groups.add(group, is_wide, place) {
                 let what = format!("another action reaches {}, this one among them", wide.reaches);
-                self.say(Diagnostic::warning("reached-twice", part, what).related(whole, "it"));
+                self.report(Diagnostic::warning("reached-twice", part, what).related(whole, "it"));
             }
         }
     }
 }
 
 impl Checker<'_> {
-    /// Looks at `needs` once all ids are known. Who needs what counts where nothing is said.
+    /// Checks `needs` once all ids are known: an action may need one that comes later. The result counts where nothing is reported.
     pub(super) fn check_needs(&mut self) -> Vec<(Ordinal, Vec<Ordinal>)> {
         let all = std::mem::take(&mut self.index.needs);
         let mut edges: HashMap<u32, Vec<(u32, Span)>> = HashMap::new();
@@ -105,14 +111,14 @@ impl Checker<'_> {
                 };
                 if needed == *ordinal {
                     let what = format!("`{}` needs itself", safe::terminal(id));
-                    self.say(Diagnostic::error("needs-itself", *place, what).help("drop it from `needs`"));
+                    self.report(Diagnostic::error("needs-itself", *place, what).help("drop it from `needs`"));
                 } else if let Some(first) = self.index.duplicates.get(&needed).copied() {
                     let first_id = self.index.id(first).into_owned();
                     let what =
                         format!("`{}` repeats `{}` and is never sent", safe::terminal(id), safe::terminal(&first_id));
                     let error =
                         Diagnostic::error("needs-duplicate", *place, what).related(self.index.span(needed), "it");
-                    self.say(error.help(format!("write `needs: [{}]`", safe::terminal(&first_id))));
+                    self.report(error.help(format!("write `needs: [{}]`", safe::terminal(&first_id))));
                 } else {
                     edges.entry(*ordinal).or_default().push((needed, *place));
                     self.digest.need(Ordinal::from(*ordinal), Ordinal::from(needed));
@@ -131,7 +137,7 @@ impl Checker<'_> {
             for (_, place) in &circle[1..] {
                 error = error.related(*place, "and here");
             }
-            self.say(error.help("one of them must go first"));
+            self.report(error.help("one of them must go first"));
         }
         let needed = |ordinal: &u32| edges[ordinal].iter().map(|(needed, _)| Ordinal::from(*needed)).collect();
         starts.iter().map(|ordinal| (Ordinal::from(*ordinal), needed(ordinal))).collect()
@@ -140,14 +146,14 @@ impl Checker<'_> {
     fn unknown_need(&mut self, id: &str, place: Span) {
         let what = format!("no action has the id `{}`", safe::terminal(id));
         let mut error = Diagnostic::error("unknown-id", place, what);
-        // In a long list the nearest id is rarely the one meant, and takes long to find.
+        // In a long list the nearest id is rarely the one meant, and the search is linear for each unknown id.
         if self.index.count() <= NEAREST_WITHIN {
             let ids: Vec<Cow<'_, str>> = (0..self.index.count()).map(|ordinal| self.index.id(ordinal)).collect();
             if let Some(right) = nearest(id, ids.iter().map(AsRef::as_ref)) {
                 error = error.help(format!("did you mean `{}`?", safe::terminal(right)));
             }
         }
-        self.say(error);
+        self.report(error);
     }
 }
 

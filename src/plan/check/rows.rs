@@ -20,7 +20,7 @@ use crate::tree::{Field, Node, Shape, yaml};
 use std::io::Read;
 
 /// Reads a plan but for its actions; into `keep` go the columns that its lists carry to the report, which concern every action before
-/// the first is checked. `None` where it is no YAML, which was said.
+/// the first is checked. `None` where it is no YAML, which is reported.
 pub(super) fn without_actions(
     text: &str,
     source: SourceId,
@@ -43,7 +43,7 @@ fn note_kept(item: &Node, keep: &mut Vec<String>) {
     if item.get("from").is_none() {
         return;
     }
-    // What is wrong with the names is said when the list is read.
+    // Defects of the names are reported when the list is read.
     let names = item.get("keep_columns").and_then(|listed| names(listed, &mut Diagnostics::default()));
     for (name, _) in names.unwrap_or_default() {
         if !keep.contains(&name) {
@@ -54,62 +54,71 @@ fn note_kept(item: &Node, keep: &mut Vec<String>) {
 
 impl Checker<'_> {
     /// Checks the actions of a plan whose root was read without them. `name` begins the ids that are made.
-    pub(super) fn items(&mut self, source: SourceId, text: &str, root: Option<&Node>, defaults: &[Field], name: &str) {
+    pub(super) fn read_entries(
+        &mut self,
+        source: SourceId,
+        text: &str,
+        root: Option<&Node>,
+        defaults: &[Field],
+        name: &str,
+    ) {
         match root.and_then(|root| root.fields().iter().find(|field| field.name == "actions")) {
             Some(Field { value: Node { shape: Shape::List(items), .. }, .. }) => {
-                // An alias of a list elsewhere is not handed out item by item; it stands in the tree whole.
-                items.iter().for_each(|item| self.item(item, name, defaults));
+                // The YAML reader does not hand out an alias of a list elsewhere item by item; the tree has it whole.
+                items.iter().for_each(|item| self.read_entry(item, name, defaults));
             }
             Some(actions) => {
                 let what = match actions.value.shape {
                     Shape::Null => "this plan has no actions".to_owned(),
                     _ => format!("`actions` must be a list, not {}", actions.value.kind()),
                 };
-                self.say(Diagnostic::error("no-actions", actions.span, what).help(ACTIONS_EXAMPLE));
+                self.report(Diagnostic::error("no-actions", actions.span, what).help(ACTIONS_EXAMPLE));
                 return;
             }
             None => {
                 if let Some(root) = root.filter(|root| matches!(root.shape, Shape::Map(_))) {
-                    self.say(Diagnostic::error("no-actions", root.span, "`actions` is missing").help(ACTIONS_EXAMPLE));
+                    self.report(
+                        Diagnostic::error("no-actions", root.span, "`actions` is missing").help(ACTIONS_EXAMPLE),
+                    );
                 }
                 return;
             }
         }
-        // What is wrong with the YAML itself was said when the root was read.
-        let mut unsaid = Diagnostics::default();
-        yaml::read_with(text, source, "actions", &mut |item| self.item(&item, name, defaults), &mut unsaid);
+        // Defects of the YAML itself were reported when the root was read.
+        let mut repeated = Diagnostics::default();
+        yaml::read_with(text, source, "actions", &mut |item| self.read_entry(&item, name, defaults), &mut repeated);
     }
 
-    fn item(&mut self, item: &Node, name: &str, defaults: &[Field]) {
+    fn read_entry(&mut self, item: &Node, name: &str, defaults: &[Field]) {
         let Shape::Map(fields) = &item.shape else {
             let what = format!("an action must be a map, not {}", item.kind());
-            self.say(Diagnostic::error("wrong-kind", item.span, what).help(ACTIONS_EXAMPLE));
+            self.report(Diagnostic::error("wrong-kind", item.span, what).help(ACTIONS_EXAMPLE));
             return;
         };
         if let Some(from) = fields.iter().find(|field| field.name == "from") {
-            self.list(item, from, defaults);
+            self.read_list(item, from, defaults);
         } else {
             let row = Row { span: item.span, fields, header: None, kept: &[], names: NameSet::of(fields) };
-            self.action(&row, name, Layers { entry: &[], plan: defaults });
+            self.check_action(&row, name, Layers { entry: &[], plan: defaults });
         }
     }
 }
 
 pub(super) const ACTIONS_EXAMPLE: &str = "write `actions:` and below it, for each, `- {provider: …, action: …, …}`";
 
-/// How a list's header is to be read. Places are those of the words in the plan; none for the command line's.
+/// How a list's header is to be read. Places are those in the plan; the command line's names have none.
 #[derive(Default)]
 struct ListOptions {
-    /// Whether the list is the plan itself, and the words below come from the command line.
+    /// Whether the list is the plan itself, and the names below are the command line's.
     bare: bool,
-    columns: Vec<(PlacedWord, PlacedWord)>,
+    columns: Vec<(PlacedName, PlacedName)>,
     ignore_all: bool,
-    ignore: Vec<PlacedWord>,
-    keep: Vec<PlacedWord>,
+    ignore: Vec<PlacedName>,
+    keep: Vec<PlacedName>,
 }
 
-/// A word with its place.
-type PlacedWord = (String, Option<Span>);
+/// The name of a field or a column, with its place.
+type PlacedName = (String, Option<Span>);
 
 /// A list's columns, and the row that is filled again and again.
 struct Columns {
@@ -120,7 +129,7 @@ struct Columns {
     fields: Vec<Field>,
     kept_values: Vec<String>,
     names: NameSet,
-    /// The header's fields, to tell which are missing in every row.
+    /// The header's fields: what is missing there is missing in every row, and is reported once.
     header: Vec<Field>,
     header_span: Span,
 }
@@ -140,7 +149,7 @@ impl Columns {
             field.value.span = span;
             match &mut field.value.shape {
                 shape if text.is_empty() => *shape = Shape::Null,
-                // The row before left its room here.
+                // The allocation of the row before is used again.
                 Shape::Scalar { text: old, .. } => {
                     old.clear();
                     old.push_str(text);
@@ -157,7 +166,7 @@ impl Columns {
 
 impl Checker<'_> {
     /// Reads a CSV list that is a plan by itself.
-    pub(super) fn bare_list(&mut self, source: SourceId, bytes: Box<dyn Read>, options: &CsvOptions, name: &str) {
+    pub(super) fn read_bare_list(&mut self, source: SourceId, bytes: Box<dyn Read>, options: &CsvOptions, name: &str) {
         let unplaced = |name: &String| (name.clone(), None);
         let options = ListOptions {
             bare: true,
@@ -169,16 +178,16 @@ impl Checker<'_> {
             },
             keep: options.keep.iter().map(unplaced).collect(),
         };
-        self.rows(source, bytes, &options, name, Layers { entry: &[], plan: &[] });
+        self.read_rows(source, bytes, &options, name, Layers { entry: &[], plan: &[] });
     }
 
     /// Reads the CSV list of an entry with `from`.
-    pub(super) fn list(&mut self, item: &Node, from: &Field, defaults: &[Field]) {
+    pub(super) fn read_list(&mut self, item: &Node, from: &Field, defaults: &[Field]) {
         let options = self.list_options(item);
         let others = item.fields().iter().filter(|field| !LIST_FIELDS.contains(&field.name.as_str()));
         let others: Vec<Field> = others.cloned().collect();
         let entry = self.usable_defaults(&others, "an entry with `from`");
-        let Some(named) = self.single(from) else { return };
+        let Some(named) = self.single_value(from) else { return };
         let path = load::resolve(self.sources, from.value.span, named);
         let mut opening = Diagnostics::default();
         let bytes = load::open_list(&path, from.value.span, &mut opening);
@@ -193,7 +202,7 @@ impl Checker<'_> {
                 source
             }
         };
-        self.rows(source, bytes, &options, named, Layers { entry: &entry, plan: defaults });
+        self.read_rows(source, bytes, &options, named, Layers { entry: &entry, plan: defaults });
     }
 
     /// The fields that can be defaults: those that some operation knows.
@@ -209,13 +218,13 @@ impl Checker<'_> {
             let operations = || catalog.iter().flat_map(|provider| provider.actions());
             if name == "id" {
                 let what = format!("{whose} cannot give an `id`: every action has its own");
-                self.say(
+                self.report(
                     Diagnostic::error("default-id", field.span, what)
                         .help("drop it; ids are made where they are absent"),
                 );
             } else if UNSHARED_FIELDS.contains(&name) && !operations().any(is_another) {
                 let what = format!("{whose} cannot give a `{name}`: every action has its own");
-                self.say(
+                self.report(
                     Diagnostic::error("default-certificate", field.span, what)
                         .help("give it to each action, or as a column of the list"),
                 );
@@ -227,9 +236,9 @@ impl Checker<'_> {
                 let mut error = Diagnostic::error("unknown-field", field.span, what);
                 let right = nearest(name, names.chain(COMMON_FIELDS).chain(LIST_FIELDS));
                 error.help = right.map(|right| format!("did you mean `{right}`?"));
-                self.say(error);
+                self.report(error);
             } else if matches!(field.value.shape, Shape::Null) {
-                self.say(no_value(field));
+                self.report(no_value(field));
             } else {
                 usable.push(field.clone());
             }
@@ -237,21 +246,28 @@ impl Checker<'_> {
         usable
     }
 
-    fn rows(&mut self, source: SourceId, bytes: Box<dyn Read>, options: &ListOptions, name: &str, layers: Layers<'_>) {
+    fn read_rows(
+        &mut self,
+        source: SourceId,
+        bytes: Box<dyn Read>,
+        options: &ListOptions,
+        name: &str,
+        layers: Layers<'_>,
+    ) {
         let Some(mut reader) = CsvReader::open(bytes, source, &mut self.diagnostics) else { return };
         let known = self.known_fields(&reader, options, layers);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let Some(mut columns) = self.columns(&reader, options, &known) else { return };
+        let Some(mut columns) = self.map_columns(&reader, options, &known) else { return };
         let before = self.diagnostics.count(Severity::Error);
         let mut any = false;
         while reader.advance(&mut self.diagnostics) {
             any = true;
             columns.fill(&reader);
-            self.action(&columns.row(reader.row_span()), name, layers);
+            self.check_action(&columns.row(reader.row_span()), name, layers);
         }
         if !any && self.diagnostics.count(Severity::Error) == before {
             let error = Diagnostic::error("no-actions", columns.header_span, "this list has a header and no actions");
-            self.say(error.help("add a row for each action"));
+            self.report(error.help("add a row for each action"));
         }
     }
 
@@ -290,21 +306,21 @@ impl Checker<'_> {
 
     fn list_options(&mut self, item: &Node) -> ListOptions {
         let mut options = ListOptions::default();
-        let mut said = Diagnostics::default();
+        let mut findings = Diagnostics::default();
         let placed = |(name, span)| (name, Some(span));
         if let Some(columns) = item.get("columns") {
             if !matches!(columns.shape, Shape::Map(_)) {
                 let what = format!("`columns` must be a map, not {}", columns.kind());
                 let help = "write it as `{certificate_id: \"Cert ID\"}`: the field, and the column that gives it";
-                said.push(Diagnostic::error("wrong-kind", columns.span, what).help(help));
+                findings.push(Diagnostic::error("wrong-kind", columns.span, what).help(help));
             }
             for field in columns.fields() {
                 match field.value.text() {
                     Some(column) => {
-                        let field_name: PlacedWord = (field.name.clone(), Some(field.span));
+                        let field_name: PlacedName = (field.name.clone(), Some(field.span));
                         options.columns.push((field_name, (column.trim().to_owned(), Some(field.value.span))));
                     }
-                    None => said.push(no_single_value(field)),
+                    None => findings.push(no_single_value(field)),
                 }
             }
         }
@@ -315,18 +331,18 @@ impl Checker<'_> {
             }
             Some(node) if matches!(&node.shape, Shape::Scalar { text, plain: true } if text == "false") => {}
             Some(node) => {
-                options.ignore = names(node, &mut said).unwrap_or_default().into_iter().map(placed).collect();
+                options.ignore = names(node, &mut findings).unwrap_or_default().into_iter().map(placed).collect();
             }
         }
         if let Some(keep) = item.get("keep_columns") {
-            options.keep = names(keep, &mut said).unwrap_or_default().into_iter().map(placed).collect();
+            options.keep = names(keep, &mut findings).unwrap_or_default().into_iter().map(placed).collect();
         }
-        self.diagnostics.extend(said);
+        self.diagnostics.extend(findings);
         options
     }
 
     /// Reads the header. `known` are the field names that rows of this list can have.
-    fn columns(&mut self, reader: &CsvReader, options: &ListOptions, known: &[&str]) -> Option<Columns> {
+    fn map_columns(&mut self, reader: &CsvReader, options: &ListOptions, known: &[&str]) -> Option<Columns> {
         let header = reader.header();
         let header_span = header.first().map(|(_, span)| Span { column: 1, ..*span })?;
         let mut good = true;
@@ -339,7 +355,7 @@ impl Checker<'_> {
                 let what = format!("no action of this list has a field `{}`", safe::terminal(field));
                 let mut error = Diagnostic::error("unknown-field", field_place.unwrap_or(header_span), what);
                 error.help = nearest(field, known.iter().copied()).map(|right| format!("did you mean `{right}`?"));
-                self.say(error);
+                self.report(error);
                 good = false;
             }
             let Some(index) = position(column) else {
@@ -351,15 +367,7 @@ impl Checker<'_> {
             from.push(index);
             fields.push(empty_field(field, header[index].1));
         }
-        for (name, place) in options.ignore.iter().chain(&options.keep) {
-            match position(name) {
-                Some(index) => used[index] = true,
-                None => {
-                    self.no_such_column(name, place.unwrap_or(header_span), header);
-                    good = false;
-                }
-            }
-        }
+        good &= self.mark_named_columns(options, header, header_span, &mut used);
         for (index, (name, span)) in header.iter().enumerate() {
             let ignored = options.ignore.iter().any(|(ignored, _)| ignored == name);
             let mapped = options.columns.iter().any(|(_, (column, _))| column == name);
@@ -370,7 +378,7 @@ impl Checker<'_> {
                 if let Some(other) = fields.iter().find(|field| field.name == *name) {
                     let what = format!("the field `{name}` is given by this column and by another");
                     let error = Diagnostic::error("column-conflict", *span, what).related(other.span, "the other");
-                    self.say(error.help(format!("leave one out: `ignore_columns: [{name}]`")));
+                    self.report(error.help(format!("leave one out: `ignore_columns: [{name}]`")));
                     good = false;
                 } else {
                     from.push(index);
@@ -387,9 +395,30 @@ impl Checker<'_> {
             .map(|name| options.keep.iter().any(|(kept, _)| kept == name).then(|| position(name)).flatten());
         let kept: Vec<Option<usize>> = kept.collect();
         let kept_values = vec![String::new(); kept.len()];
-        // With a wrong header its rows would only repeat what was said here.
+        // With a wrong header every row would only repeat these findings.
         let names = NameSet::of(&fields);
         good.then(|| Columns { from, kept, header: fields.clone(), fields, kept_values, names, header_span })
+    }
+
+    /// Marks the columns that the options name to ignore or to keep. `false` where the header lacks one, which is reported.
+    fn mark_named_columns(
+        &mut self,
+        options: &ListOptions,
+        header: &[(String, Span)],
+        header_span: Span,
+        used: &mut [bool],
+    ) -> bool {
+        let mut good = true;
+        for (name, place) in options.ignore.iter().chain(&options.keep) {
+            match header.iter().position(|(column, _)| column == name) {
+                Some(index) => used[index] = true,
+                None => {
+                    self.no_such_column(name, place.unwrap_or(header_span), header);
+                    good = false;
+                }
+            }
+        }
+        good
     }
 
     fn unknown_column(&mut self, name: &str, span: Span, known: &[&str], bare: bool) {
@@ -415,7 +444,7 @@ impl Checker<'_> {
                 format!("{maps}, `{ignore}` leaves it out, `{keep}` carries it to the report")
             }
         };
-        self.say(Diagnostic::error("unknown-column", span, what).help(help));
+        self.report(Diagnostic::error("unknown-column", span, what).help(help));
     }
 
     fn no_such_column(&mut self, name: &str, place: Span, header: &[(String, Span)]) {
@@ -431,11 +460,11 @@ impl Checker<'_> {
         {
             error = error.related(*span, "its header");
         }
-        self.say(error);
+        self.report(error);
     }
 }
 
-/// Names in a list: a YAML list, or one name. Unlike words they may hold blanks.
+/// Names in a list: a YAML list, or one name. Unlike [`texts`], a column's name may have blanks in it.
 pub(super) fn names(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<(String, Span)>> {
     match node.text() {
         Some(text) => Some(vec![(text.to_owned(), node.span)]),

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub(in crate::plan) struct Accounts {
     /// All of them; `used` holds indices into this.
     pub(in crate::plan) drafts: Vec<AccountDraft>,
-    /// Name → index; `None` for one that is configured, but so wrongly that nothing can be told of its actions.
+    /// Name → index; `None` for one whose configuration is so wrong that its actions cannot be checked.
     pub(in crate::plan) by_name: HashMap<String, Option<usize>>,
     /// Those that actions use, in order of first use.
     pub(in crate::plan) used: Vec<usize>,
@@ -36,14 +36,21 @@ pub(in crate::plan) struct AccountDraft {
     pub(in crate::plan) used_as: Option<usize>,
 }
 
+/// Why a name gives no account.
+pub(in crate::plan) enum NoAccount {
+    /// Its configuration is wrong, which was reported when it was read.
+    Misconfigured,
+    /// Neither an account nor a provider has the name.
+    Unknown,
+}
+
 impl Accounts {
-    /// The account of a name: a configured one, or a provider of the catalog as its document describes it. `Err(true)` for
-    /// one whose configuration is wrong.
-    pub(in crate::plan) fn find(&mut self, name: &str, catalog: &Catalog) -> Result<usize, bool> {
+    /// The account of a name: a configured one, or a provider of the catalog as its document describes it.
+    pub(in crate::plan) fn find(&mut self, name: &str, catalog: &Catalog) -> Result<usize, NoAccount> {
         if let Some(known) = self.by_name.get(name) {
-            return known.ok_or(true);
+            return known.ok_or(NoAccount::Misconfigured);
         }
-        let provider = catalog.get(name).ok_or(false)?;
+        let provider = catalog.get(name).ok_or(NoAccount::Unknown)?;
         let draft = unconfigured(name, provider);
         let index = self.drafts.len();
         self.drafts.push(draft);
@@ -52,7 +59,7 @@ impl Accounts {
     }
 
     /// Notes that an action uses an account; its index in the settings.
-    pub(in crate::plan) fn used(&mut self, index: usize) -> usize {
+    pub(in crate::plan) fn mark_used(&mut self, index: usize) -> usize {
         let next = self.used.len();
         let place = *self.drafts[index].used_as.get_or_insert(next);
         if place == next {

@@ -3,7 +3,7 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Why a URL will not do.
+/// Why a URL is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::plan) enum UnusableUrl {
     /// It holds a user name or password; it must not be shown.
@@ -12,7 +12,7 @@ pub(in crate::plan) enum UnusableUrl {
     Wrong(String, Option<String>),
 }
 
-/// A URL taken apart.
+/// A URL, split.
 struct UrlParts<'a> {
     scheme: String,
     authority: &'a str,

@@ -6,7 +6,7 @@ mod base_url;
 mod scalar;
 mod schedule_and_safety;
 
-pub(super) use accounts::AccountDraft;
+pub(super) use accounts::{AccountDraft, NoAccount};
 pub(super) use base_url::{UnusableUrl, check_published};
 pub(super) use scalar::{SettingsReader, instant, texts};
 pub(super) use schedule_and_safety::has_fixed_deadline;

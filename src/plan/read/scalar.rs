@@ -1,4 +1,4 @@
-//! What every part of the settings is read with: single values and maps, typed, with words for what will not do.
+//! What every part of the settings is read with: single values and maps, typed, with a finding for each that cannot be used.
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::checked::ReadFile;
@@ -48,7 +48,7 @@ pub(super) fn unknown_key(field: &Field, whose: &str, known: &[&str]) -> Diagnos
     Diagnostic::error("unknown-key", field.span, what).help(help)
 }
 
-/// The map of a field, its keys held against the known ones.
+/// The map of a field; each key that is not known becomes a finding.
 pub(super) fn map<'a>(
     field: Option<&'a Field>,
     whose: &str,
@@ -59,7 +59,7 @@ pub(super) fn map<'a>(
     known_keys(node, whose, known, diagnostics).then_some(node)
 }
 
-/// The text of a field that takes a single value.
+/// The text of a field that must have a single value.
 pub(in crate::plan) fn text<'a>(field: &'a Field, diagnostics: &mut Diagnostics) -> Option<&'a str> {
     let text = field.value.text();
     if text.is_none() {
@@ -69,7 +69,7 @@ pub(in crate::plan) fn text<'a>(field: &'a Field, diagnostics: &mut Diagnostics)
     text
 }
 
-/// One text, or several: a list, or words in one text. Each with its place.
+/// One text, or several: a list, or one text with blanks between them. Each with its place.
 pub(in crate::plan) fn texts(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<(String, Span)>> {
     match &node.shape {
         Shape::Scalar { text, .. } => Some(text.split_whitespace().map(|word| (word.to_owned(), node.span)).collect()),

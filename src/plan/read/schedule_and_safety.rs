@@ -64,7 +64,7 @@ fn long_enough(
     false
 }
 
-/// Reads `deadline`, and tells where the schedule leaves no time before it.
+/// Reads `deadline`, and reports where the schedule has no time before it.
 pub(super) fn read_deadline(
     field: &Field,
     schedule: &Schedule,
@@ -112,7 +112,7 @@ pub(super) fn read_deadline(
     Some(deadline)
 }
 
-/// Whether a deadline is the same instant whenever the run begins from now on (until `start`): what it does not leave time for can
+/// Whether a deadline is the same instant whenever the run begins from now on (until `start`): what has no time before it can
 /// never be met then.
 pub(in crate::plan) fn has_fixed_deadline(deadline: Deadline, schedule: &Schedule, now: Timestamp) -> bool {
     matches!(deadline, Deadline::At(_)) || schedule.start.is_some_and(|start| start > now)
@@ -207,7 +207,7 @@ fn weekdays(field: &Field, diagnostics: &mut Diagnostics) -> Option<Vec<i8>> {
     (good && !days.is_empty()).then_some(days)
 }
 
-/// The words for days, Monday first.
+/// The days' names in a plan, Monday first.
 const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 /// Of so many spans of a window the longest counts: a change of summer time may shorten some.
 const SPANS_LOOKED_AT: usize = 14;
@@ -216,7 +216,7 @@ const SPANS_LOOKED_AT: usize = 14;
 #[derive(Default)]
 pub(in crate::plan) struct SafetyDraft {
     pub(in crate::plan) value: Safety,
-    /// Where `max_actions` stands.
+    /// The place of `max_actions`.
     pub(in crate::plan) max_actions_place: Option<Span>,
     pub(in crate::plan) unique_keys: bool,
     pub(in crate::plan) compromised: Option<CompromisedKeys>,
@@ -264,7 +264,7 @@ impl SettingsReader<'_> {
                 self.diagnostics.push(Diagnostic::error("waves", *place, what).help(WAVES_EXAMPLE));
                 continue;
             };
-            // A share and a number can be held against each other only when the actions are counted.
+            // A share and a number can be compared only when the actions are counted, and that is after the settings.
             let rises = match (sizes.last(), size) {
                 (Some(WaveSize::Share(before)), WaveSize::Share(share)) => share > *before,
                 (Some(WaveSize::Count(before)), WaveSize::Count(count)) => count > *before,
