@@ -32,6 +32,7 @@ pub fn open_spans(window: &DailyWindow, from: Timestamp) -> impl Iterator<Item =
         day = date.tomorrow().ok();
         Some(date)
     })
+    // A window may never open (its only hour is left out each time): the search must end.
     .take(MAX_OUTLOOK);
     dates.filter_map(move |date| span(window, zone.as_ref()?, date)).filter(move |span| span.closes > from)
 }
@@ -85,10 +86,12 @@ fn span(window: &DailyWindow, zone: &TimeZone, date: Date) -> Option<OpenSpan> {
     if !window.days.contains(&date.weekday().to_monday_one_offset()) {
         return None;
     }
+    // A window that closes at an earlier time than it opens closes on the next day.
     let last = if window.to > window.from { date } else { date.checked_add(1.day()).ok()? };
     let opens = readings(zone, date.to_datetime(window.from))?;
     let closes = readings(zone, last.to_datetime(window.to))?;
     let opens = opens.1;
+    // A window within the hour that comes twice would close before it opens; then it closes at the second reading.
     let closes = if closes.0 > opens { closes.0 } else { closes.1 };
     (closes > opens).then_some(OpenSpan { opens, closes })
 }
@@ -105,6 +108,7 @@ fn readings(zone: &TimeZone, wall: DateTime) -> Option<(Timestamp, Timestamp)> {
         AmbiguousOffset::Fold { .. } => Some((ambiguous.earlier().ok()?, ambiguous.later().ok()?)),
         AmbiguousOffset::Gap { .. } => {
             let before = ambiguous.earlier().ok()?;
+            // `earlier` is an instant before the change here, so the next transition is the change.
             let change = zone.following(before).next().map(|change| change.timestamp());
             let change = change.or_else(|| ambiguous.later().ok())?;
             Some((change, change))

@@ -39,16 +39,20 @@ impl CsvReader {
             diagnostics.push(unreadable(start, &error));
             return None;
         }
+        // Excel's "Unicode Text" is UTF-16; as UTF-8 it would only give findings about NUL characters.
         if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
             diagnostics.push(Diagnostic::error("encoding", start, "this file is UTF-16").help("save it as UTF-8"));
             return None;
         }
+        // Excel's "CSV UTF-8" begins with a byte order mark, which would become part of the first field's name.
         if head.starts_with(b"\xef\xbb\xbf") {
             head.drain(..3);
         }
+        // The separator must be known before the csv crate starts: it cannot be changed afterwards.
         let delimiter = delimiter(&head);
         let bytes = RecordBytes { inner: Box::new(io::Cursor::new(head).chain(bytes)), buffered: Vec::new(), base: 0 };
         // The header is read as a record like the others, so that its cells have places too.
+        // Flexible: rows with too few or too many cells get findings with their place, not the crate's error.
         let reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes);
         let mut this = Self {
             reader,
@@ -143,6 +147,7 @@ impl CsvReader {
 
     fn is_usable(&self, diagnostics: &mut Diagnostics) -> bool {
         let (expected, found) = (self.header.len(), self.record.len());
+        // Spreadsheets export cleared rows as rows of separators; they are no actions.
         if (0..found).all(|index| self.cell(index).0.is_empty()) {
             return false;
         }
@@ -257,6 +262,7 @@ fn scan(
     places: &mut Vec<CellPlace>,
 ) -> Option<Diagnostic> {
     places.clear();
+    // The csv crate skips blank lines; the numbers of the lines after them must count them.
     let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     *line = line.saturating_add(newlines(&raw[..blank]));
     let raw = &raw[blank..];
@@ -286,6 +292,7 @@ fn scan(
                 *line = line.saturating_add(newlines(&raw[index..]));
                 return defect;
             }
+            // The csv crate accepts this and joins the texts: `"1"2` would be read as `12`.
             (ScanState::AfterQuote, _) => {
                 let error = Diagnostic::error("csv-quote", point(*line, column), "text follows the closing quote");
                 defect = defect.or(Some(error.help("a quote within a quoted cell is written twice: `\"\"`")));
@@ -301,6 +308,7 @@ fn scan(
         }
     }
     if matches!(at, ScanState::Quoted) {
+        // The csv crate accepts this too, and reads the rest of the file as one cell.
         let open = places.last().map_or(point(*line, column), |place| place.span);
         defect = Some(Diagnostic::error("csv-quote", open, "this quote is never closed").help("close it with `\"`"));
     } else if let Some(place) = places.last_mut() {

@@ -50,6 +50,7 @@ pub(super) fn open_plan(
                 }
             };
             let format = PlanFormat::of(path);
+            // A list may be larger than memory, so it is streamed; a YAML plan is read twice, and so whole.
             if format == Some(PlanFormat::Csv) {
                 let source = sources.add_file(name.clone(), path.clone());
                 files.push(ReadFile { name, path: Some(path.clone()), text: None });
@@ -118,6 +119,7 @@ pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
 /// As [`read_small`], for a text that is wiped when it is dropped.
 pub(super) fn read_secret(path: &Path, largest: u64) -> Result<zeroize::Zeroizing<String>, String> {
     let bytes = zeroize::Zeroizing::new(read_bytes(path, largest).map_err(|error| reason(&error))?);
+    // Not `String::from_utf8`, which would move the bytes out of the wrapper that wipes them.
     let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8 text")?;
     Ok(zeroize::Zeroizing::new(text.to_owned()))
 }
@@ -156,6 +158,7 @@ impl PlanFormat {
 fn by_content(source: SourceId, text: Arc<str>) -> Opened {
     let body = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let first = body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+    // An empty plan counts as YAML: that finding shows how a plan begins.
     let yaml = first.is_empty()
         || first.ends_with(':')
         || first.contains(": ")
@@ -184,6 +187,7 @@ fn keep_text(
             Some((sources.add_text(name, path, text.clone()), text))
         }
         Err(error) => {
+            // The view shows the line of a finding, so the text is stored with the wrong bytes replaced.
             let good = String::from_utf8_lossy(&error.as_bytes()[..error.utf8_error().valid_up_to()]).into_owned();
             let line = good.matches('\n').count() + 1;
             let column = good.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
@@ -199,6 +203,7 @@ fn keep_text(
 fn read_bytes(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path).and_then(refuse_directory)?.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
+    // Measured by reading, for pipes and devices have no length to ask for.
     if bytes.len() as u64 > largest {
         return Err(io::Error::other(format!("it is larger than {largest} bytes")));
     }
@@ -206,6 +211,7 @@ fn read_bytes(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
 }
 
 fn refuse_directory(file: File) -> io::Result<File> {
+    // Linux opens a directory without an error, and only reading it fails.
     if file.metadata()?.is_dir() { Err(io::Error::other("it is a directory")) } else { Ok(file) }
 }
 

@@ -20,6 +20,7 @@ impl Checker<'_> {
     /// Checks one row and hands the action out, if it is one. `name` begins the ids that are made.
     pub(super) fn check_action(&mut self, row: &Row<'_>, name: &str, layers: Layers<'_>) {
         let errors_before = self.errors;
+        // First, and for wrong rows too: ids that are made must not depend on which rows are wrong, and `needs` may name any row.
         let (ordinal, id) = self.assign_id(row, name);
         for field in row.present().filter(|field| !has_value(field)) {
             self.report(no_value(field));
@@ -27,6 +28,7 @@ impl Checker<'_> {
         let needs = self.read_needs(row, layers, ordinal);
         let not_before = self.read_not_before(row, layers);
         let account = self.find_account(row, layers);
+        // A missing action is reported although the provider is wrong; what the action is depends on the provider.
         let Some(action) = self.action_field(row, layers, account.as_ref().ok().copied()) else { return };
         let Ok(account) = account else { return };
         let provider = self.draft.accounts.drafts[account].provider.clone();
@@ -36,6 +38,7 @@ impl Checker<'_> {
         self.report_reach(account, operation, rules, &read);
         let target = target_of(rules, &read.map);
         let own_key = operation.own_key(&read.map).is_some();
+        // One action without a key of its own is enough for the account to need its credentials.
         self.draft.accounts.drafts[account].account.own_keys &= own_key;
         // The key that signs is the certificate's, wherever its file is: a plan that moves must have the same fingerprints.
         let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &read.map)));
@@ -58,16 +61,19 @@ impl Checker<'_> {
             needs,
             not_before,
             source,
+            // A YAML entry has no columns, but every report row has all that any list keeps.
             kept: if row.kept.is_empty() { vec![String::new(); self.keep.len()] } else { row.kept.to_vec() },
             duplicate_of: None,
             fingerprint: digest.fingerprint(),
             certificate: None,
         };
+        // For a row with errors too: a later row that repeats it is a repetition all the same.
         let duplicate = self.index.targets.add(ordinal, target_hash, action.fingerprint);
         if !self.report_duplicate(row.span, ordinal, duplicate, &mut action) {
             return;
         }
         let repeats = action.duplicate_of.is_some();
+        // A repetition is never sent, so it does not use the key a second time.
         if !repeats {
             self.report_shared_key(ordinal, read.key);
         }
@@ -142,6 +148,7 @@ impl Checker<'_> {
             None
         };
         if let (Some(what), Some(deadline)) = (never, draft.deadline) {
+            // A deadline that counts from the start of the run comes later where the run begins later.
             self.report(if has_fixed_deadline(deadline, &draft.schedule, self.now) {
                 Diagnostic::error("not-before", field.value.span, what).help("the action could never be sent")
             } else {

@@ -113,6 +113,7 @@ impl ActionIds {
     pub(super) fn find(&self, id: &str, spans: &SpanList) -> Option<u32> {
         self.find_given(id).or_else(|| {
             let (prefix, digits) = id.rsplit_once(':')?;
+            // `parse` accepts `02` and `+2`, which no made id has.
             let line: u32 = digits.parse().ok().filter(|_| !digits.starts_with(['0', '+']))?;
             let prefix = self.prefixes.iter().find(|known| known.text == prefix)?;
             self.find_generated(prefix, line, spans)
@@ -127,6 +128,7 @@ impl ActionIds {
     }
 
     fn find_generated(&self, prefix: &IdPrefix, line: u32, spans: &SpanList) -> Option<u32> {
+        // Nearly every id that is looked up while a list is read is new: no search for those.
         if line > prefix.highest {
             return None;
         }
@@ -136,6 +138,7 @@ impl ActionIds {
 
     /// Adds the id that the plan gives an action. `Err` with the action that has it already.
     pub(super) fn insert(&mut self, ordinal: u32, id: &str, spans: &SpanList) -> Result<(), u32> {
+        // Before it is stored, or it would find itself.
         let known = self.find(id, spans);
         self.store(ordinal, id);
         if let Some(first) = known {
@@ -151,6 +154,7 @@ impl ActionIds {
         let (block, index) = (ordinal as usize / IDS_PER_TEXT, ordinal as usize % IDS_PER_TEXT);
         if block >= self.given.len() {
             if let Some(full) = self.given.last_mut() {
+                // Ordinals only rise, so a full block never grows again.
                 full.texts.shrink_to_fit();
             }
             self.given.resize_with(block + 1, IdBlock::default);
@@ -293,6 +297,7 @@ impl Targets {
             let is_same = *records.get(first) == this;
             return if is_same { Duplicate::Repeats(first) } else { Duplicate::Conflicts(first) };
         }
+        // Repetitions and conflicts in between have no record, but records are found by ordinal.
         while records.len() < ordinal as usize {
             records.push(TargetRecord::default());
         }

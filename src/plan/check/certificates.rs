@@ -126,6 +126,7 @@ impl Checker<'_> {
             let help = "give the CA's URLs, here or in `defaults`: `crl: http://…`, `ocsp: http://…`";
             self.report(Diagnostic::error("nowhere-to-ask", missing(&["crl", "ocsp"]), what).help(help));
         }
+        // An OCSP request identifies the issuer by its name and key (RFC 6960, section 4.1.1), so there must be exactly one.
         let cas = |read: &ReadCertificates| read.all.iter().filter(|certificate| certificate.is_ca).count();
         if let (Some(issuer), Some(Ok(read))) = (given.issuer, issuers)
             && cas(read) != 1
@@ -276,6 +277,7 @@ impl Checker<'_> {
                 return None;
             }
         };
+        // With these `verify` needs no `issuer` in the plan.
         self.certificates.keep_issuers(&certificate, following);
         Some(SentCertificate { certificate, place })
     }
@@ -342,6 +344,7 @@ impl Checker<'_> {
         let place = field.value.span;
         let named = field.value.text()?.strip_prefix("file:")?.trim();
         let path = load::resolve(self.sources, place, named);
+        // `resume` may run in another directory.
         let path = std::path::absolute(&path).unwrap_or(path);
         let text = load::read_secret(&path, MAX_FILE);
         let key = text.and_then(|text| PrivateKey::parse(&text));
@@ -442,6 +445,7 @@ impl Checker<'_> {
         if let Some(parameter) = &rule.dns_names {
             let listed = parameters.get(parameter).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             let asked = listed.iter().filter_map(Value::as_str).chain(asked_name.as_deref());
+            // DNS names are equal whatever their case (RFC 4343).
             let asked: BTreeSet<String> = asked.map(str::to_ascii_lowercase).collect();
             let names = csr.dns_names().iter().map(String::as_str).chain(csr.common_name());
             let names: BTreeSet<String> = names.map(str::to_ascii_lowercase).collect();

@@ -143,6 +143,7 @@ impl<'r> Checker<'r> {
     /// Adds a finding, once.
     pub(super) fn report(&mut self, diagnostic: Diagnostic) {
         self.errors += u64::from(diagnostic.severity == Severity::Error);
+        // As a hash: `diagnostics` has the finding itself.
         let mut hasher = DefaultHasher::new();
         diagnostic.span.hash(&mut hasher);
         diagnostic.code.hash(&mut hasher);
@@ -179,6 +180,7 @@ impl<'r> Checker<'r> {
 
     /// What the hashes of an action begin with.
     pub(super) fn hashes(&mut self, account: usize, operation: &Operation) -> &HashBegin {
+        // A plan has few accounts and operations, so a list is enough.
         let known = self.hashes.iter().position(|known| known.account == account && known.operation == operation.name);
         let index = known.unwrap_or_else(|| {
             self.hashes.push(HashBegin {

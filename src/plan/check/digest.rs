@@ -30,6 +30,7 @@ impl PlanDigest {
         is_duplicate: bool,
         digest: &ActionDigest,
     ) {
+        // One buffer and one update, for this runs for every action. Letters (`a`, `n`, `p`, `s`) separate the kinds of input.
         let mut bytes = [0; 59];
         bytes[0] = b'a';
         bytes[1] = u8::from(is_duplicate);
@@ -102,6 +103,7 @@ impl ActionDigest {
 }
 
 fn add_text(hash: &mut Sha256, text: &str) {
+    // The length first: otherwise `ab`, `c` and `a`, `bc` would have one hash.
     hash.update((text.len() as u64).to_le_bytes());
     hash.update(text);
 }

@@ -48,6 +48,7 @@ impl<'a> Row<'a> {
         if !self.names.may_have(name) {
             return None;
         }
+        // An empty cell is an absent field. In YAML a field without a value is there, and is reported.
         self.fields.iter().find(|field| field.name == name && (self.header.is_none() || has_value(field)))
     }
 

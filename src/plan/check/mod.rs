@@ -41,6 +41,7 @@ pub fn check(
         let (source, text) = load::open_yaml(path, sources, &mut files, &mut diagnostics)?;
         yaml::read(&text, source, &mut diagnostics)
     });
+    // Only here, so that findings about the plan's file and the settings file come together.
     let Some(opened) = opened else { return (None, diagnostics) };
     let mut keep = Vec::new();
     let root = match &opened {
@@ -83,6 +84,7 @@ pub fn check(
 fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
     let needs = checker.check_needs();
     let actions = u64::from(checker.index.count());
+    // Where actions could not be read, their absence is no finding of its own.
     if actions == 0 && !checker.diagnostics.has_errors() {
         let error = Diagnostic::error("no-actions", None, "this plan has no actions");
         checker.report(error.help(rows::ACTIONS_EXAMPLE));
@@ -96,6 +98,7 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
         return (None, checker.diagnostics);
     }
     let mut documents = BTreeMap::new();
+    // Only the accounts that actions use: another one in shared settings must not change this plan's digest.
     for index in &checker.draft.accounts.used {
         let account = &checker.draft.accounts.drafts[*index];
         documents.insert(account.provider.id.clone(), hex::encode(account.provider.digest));
@@ -131,6 +134,7 @@ fn stem(plan: &Input) -> String {
         Input::Stdin(_) => None,
         Input::Path(path) => path.file_stem().map(|stem| stem.to_string_lossy().into_owned()),
     };
+    // It becomes part of the run directory's name, which must not be hidden.
     let stem = stem.map(|stem| stem.trim_start_matches('.').chars().filter(|letter| !letter.is_control()).collect());
     stem.filter(|stem: &String| !stem.is_empty()).unwrap_or_else(|| "plan".to_owned())
 }

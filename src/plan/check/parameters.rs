@@ -48,6 +48,7 @@ impl Checker<'_> {
             csr: None,
             wrong: vec![false; operation.parameters.len()],
         };
+        // Before the other values, for it decides which field gives the reason's parameter.
         let mut is_good = self.read_reason_into(row, layers, account, operation, rules, &mut read);
         for (index, parameter) in operation.parameters.iter().enumerate() {
             if !self.read_value_into(parameter, index, rules, &mut read) {
@@ -154,6 +155,7 @@ impl Checker<'_> {
         if is_valid {
             return true;
         }
+        // A value of the wrong type breaks most rules of its schema; the finding about its type is enough.
         let untyped = read.wrong.clone();
         let mut is_good = true;
         for violation in params::check(operation, &read.map) {
@@ -202,6 +204,7 @@ impl Checker<'_> {
                 self.unknown_field(field, operation);
             }
         }
+        // Defaults are for many operations: one that this operation does not know is no error.
         for field in layers.iter() {
             if !is_common(&field.name, operation, rules)
                 && let Some(index) = index_of(operation, &field.name)
@@ -304,6 +307,8 @@ impl Checker<'_> {
             (find("reason"), own().find_map(find))
         };
         let is_there = |(portable, own): &(Option<&Field>, Option<&Field>)| portable.is_some() || own.is_some();
+        // `reason` and the provider's own field mean the same: a layer that has either of them hides both of the layers behind
+        // it.
         let nearest = Some(of_row()).filter(is_there);
         let nearest = nearest.or_else(|| Some(of_layer(layers.entry)).filter(is_there));
         let Some((portable, own)) = nearest.or_else(|| Some(of_layer(layers.plan)).filter(is_there)) else {
@@ -346,6 +351,8 @@ impl Checker<'_> {
         match reasons::resolve(rule, &draft.account.reasons, asked) {
             Ok(spelling) => {
                 let sent = reasons::read(rule, &spelling);
+                // Once for each account: a list of a million such rows has one cause. It matters, because CAs block compromised
+                // keys.
                 if asked == RevocationReason::KeyCompromise && sent != Some(asked) && self.mapped_away.insert(account) {
                     let name = &draft.account.name;
                     let what = format!("reason keyCompromise will be sent to `{name}` as `{spelling}`");

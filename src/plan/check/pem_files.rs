@@ -153,6 +153,7 @@ pub(super) fn parse_pem(bytes: &[u8]) -> CertificateResult {
         let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
         (why.to_string(), help.to_owned())
     })?;
+    // HAProxy, among others, wants the key and the certificate in one file, so this is common.
     if holds_private_key(bytes) {
         let what = "there is a private key beside the certificate, and the run directory keeps a copy of what it reads";
         return Err((

@@ -86,6 +86,7 @@ impl Checker<'_> {
             let others = rules.target.parameters.iter().filter(|name| **name != wide.parameter);
             let group: Vec<Cow<'_, str>> =
                 others.filter_map(|name| parameters.map.get(name)).filter_map(scalar_text).collect();
+            // Without another parameter of the target there is nothing that parts could share.
             if group.is_empty() {
                 continue;
             }
@@ -113,6 +114,7 @@ impl Checker<'_> {
                     let what = format!("`{}` needs itself", safe::terminal(id));
                     self.report(Diagnostic::error("needs-itself", *place, what).help("drop it from `needs`"));
                 } else if let Some(first) = self.index.duplicates.get(&needed).copied() {
+                    // A repetition never ends, so what needs it would wait for ever.
                     let first_id = self.index.id(first).into_owned();
                     let what =
                         format!("`{}` repeats `{}` and is never sent", safe::terminal(id), safe::terminal(&first_id));
@@ -126,6 +128,7 @@ impl Checker<'_> {
             }
         }
         let mut starts: Vec<u32> = edges.keys().copied().collect();
+        // A hash map has no order, and findings and the plan's needs must have one.
         starts.sort_unstable();
         for circle in circles(&starts, &edges) {
             let ids: Vec<_> =

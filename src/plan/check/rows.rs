@@ -193,6 +193,7 @@ impl Checker<'_> {
         let bytes = load::open_list(&path, from.value.span, &mut opening);
         self.diagnostics.extend(opening);
         let Some(bytes) = bytes else { return };
+        // Several entries may name one list, each with other options: it is one source, and the run directory gets one copy.
         let source = match self.lists.get(&path) {
             Some(source) => *source,
             None => {
@@ -326,6 +327,7 @@ impl Checker<'_> {
         }
         match item.get("ignore_columns") {
             None => {}
+            // In quotes it would be the name of a column.
             Some(node) if matches!(&node.shape, Shape::Scalar { text, plain: true } if text == "true") => {
                 options.ignore_all = true;
             }

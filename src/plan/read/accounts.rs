@@ -85,6 +85,7 @@ impl SettingsReader<'_> {
                 accounts.drafts.push(draft);
                 accounts.drafts.len() - 1
             });
+            // A wrong one too: its actions must not be reported as naming a provider that does not exist.
             accounts.by_name.insert(entry.name.clone(), index);
         }
         accounts
@@ -216,6 +217,7 @@ impl SettingsReader<'_> {
             Ok(url) => Some(url),
             Err(UnusableUrl::Secret) => {
                 let what = format!("`{}` holds a user name or password", field.name);
+                // The place is the key's: the view shows the line of a value's place, and the secret with it.
                 let error = Diagnostic::error("literal-secret", field.span, what);
                 self.diagnostics.push(error.help("take it out of the URL; `credentials` refers to secrets"));
                 None

@@ -28,6 +28,7 @@ pub(super) fn check(url: &str) -> Result<String, UnusableUrl> {
     if url.contains(['{', '}']) {
         return wrong("a base URL is taken as it is, without variables", "write the value in");
     }
+    // The HTTP client would resolve them and ask for another path than the plan shows.
     if path.split('/').any(|segment| matches!(segment, "." | "..")) {
         return wrong("a base URL has no `.` and `..` in its path", "write the path out");
     }
@@ -59,6 +60,7 @@ fn parts(url: &str) -> Result<UrlParts<'_>, UnusableUrl> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return wrong("this is no URL", EXAMPLE);
     };
+    // The backslash too: some URL parsers (WHATWG) read it as `/`, and `a\@b` would then hide the host.
     let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
     if authority.contains('@') {

@@ -52,6 +52,7 @@ impl SettingsReader<'_> {
                 None => {}
             }
         }
+        // The depth: `providers` are merged by account and then by key, other maps by key.
         let merged = |name: &str, depth: usize| {
             let (plan, shared) =
                 (plan.and_then(|plan| field(plan, name)), shared.and_then(|shared| field(shared, name)));
@@ -60,6 +61,7 @@ impl SettingsReader<'_> {
                 (plan, shared) => plan.or(shared).cloned(),
             }
         };
+        // The timeout before the schedule, whose window must be longer than an attempt, and both before the deadline.
         let safety = self.safety(merged("safety", 1).as_ref());
         let timeout = merged("timeout", 0).and_then(|field| scalar::positive_duration(&field, self.diagnostics));
         let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
@@ -134,6 +136,7 @@ fn merge(shared: &Field, plan: &Field, depth: usize) -> Field {
     };
     let mut fields: Vec<Field> = Vec::with_capacity(below.len() + above.len());
     for lower in below {
+        // A key without a value replaces nothing.
         match above.iter().find(|upper| upper.name == lower.name && !matches!(upper.value.shape, Shape::Null)) {
             Some(upper) => fields.push(merge(lower, upper, depth - 1)),
             None => fields.push(lower.clone()),

@@ -32,6 +32,7 @@ pub(in crate::plan) fn known_keys(node: &Node, whose: &str, known: &[&str], diag
         diagnostics.push(Diagnostic::error("wrong-kind", node.span, what).help(help));
         return false;
     };
+    // The YAML reader reports a `<<` that merges nothing.
     for field in fields.iter().filter(|field| !known.contains(&field.name.as_str()) && field.name != "<<") {
         diagnostics.push(unknown_key(field, whose, known));
     }
@@ -97,6 +98,7 @@ pub(in crate::plan) fn texts(node: &Node, diagnostics: &mut Diagnostics) -> Opti
 /// A whole number within bounds.
 pub(super) fn count(field: &Field, least: u64, most: u64, diagnostics: &mut Diagnostics) -> Option<u64> {
     let text = text(field, diagnostics)?;
+    // `parse` also accepts a leading `+`.
     let number = text.parse::<u64>().ok().filter(|_| text.bytes().all(|byte| byte.is_ascii_digit()));
     let number = number.filter(|number| (least..=most).contains(number));
     if number.is_none() {
@@ -110,6 +112,7 @@ pub(super) fn count(field: &Field, least: u64, most: u64, diagnostics: &mut Diag
 /// A share above 0 and at most 1.
 pub(super) fn share(field: &Field, diagnostics: &mut Diagnostics) -> Option<f64> {
     let text = text(field, diagnostics)?;
+    // `parse` also accepts `inf`, `nan` and `1e-3`.
     let plain = text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let share = text.parse::<f64>().ok().filter(|share| plain && *share > 0.0 && *share <= 1.0);
     if share.is_none() {

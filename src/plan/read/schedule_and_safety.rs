@@ -81,6 +81,7 @@ pub(super) fn read_deadline(
         }
         // It counts from the start of the run, which `schedule.start` may hold back.
         Ok(length) => Deadline::After(length),
+        // With two hyphens it is a date, and the finding about instants is of more use.
         Err(_) if text.bytes().filter(|byte| *byte == b'-').count() >= 2 => {
             Deadline::At(scalar::instant("deadline", &field.value, diagnostics)?)
         }
@@ -165,6 +166,7 @@ fn time_of_day(field: &Field, diagnostics: &mut Diagnostics) -> Option<Time> {
 
 fn timezone(field: &Field, diagnostics: &mut Diagnostics) -> Option<String> {
     let text = scalar::text(field, diagnostics)?;
+    // `get` ignores the case; the zone's own spelling is stored.
     if let Ok(zone) = TimeZone::get(text)
         && let Some(name) = zone.iana_name()
     {
@@ -357,6 +359,7 @@ impl SettingsReader<'_> {
                 }
                 continue;
             }
+            // The lists together are one table.
             let all = all.get_or_insert_default();
             all.push_str(&text);
             all.push('\n');
@@ -367,6 +370,7 @@ impl SettingsReader<'_> {
 
 /// `10%`, `0.5%` or `500`.
 fn wave_size(text: &str) -> Option<WaveSize> {
+    // `parse` also accepts `inf`, `+5` and `1e2`.
     let plain = |digits: &str| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     match text.strip_suffix('%') {
         Some(percent) => {
