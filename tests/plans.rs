@@ -1,6 +1,6 @@
-//! Good and bad plans as files: `tests/data/plans/{good,bad}`, one defect a bad plan, its name says which. Beside each stands
-//! `NAME.expect`, one finding a line: `[warning ][FILE:]LINE:COLUMN WORDS`. All errors must be listed, unless a line says `...`; good
-//! plans list their warnings and say `actions N`.
+//! Good and bad plans as files: `tests/data/plans/{good,bad}`, one defect a bad plan, its name says which. Beside each is
+//! `NAME.expect`, one finding a line: `[warning ][FILE:]LINE:COLUMN TEXT`. All errors must be listed, unless a line is `...`; good
+//! plans list their warnings and `actions N`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use certsweep::diag::{Diagnostics, Severity};
@@ -136,7 +136,7 @@ fn bad_plans_are_refused_with_their_defects() {
 }
 
 #[test]
-fn the_schema_takes_good_plans_and_refuses_misspelled_ones() {
+fn the_schema_accepts_good_plans_and_refuses_misspelled_ones() {
     let schema = plan::schema(&CATALOG);
     let validator = jsonschema::draft202012::new(&schema).unwrap();
     // As an editor reads it, which knows nothing of our own reading.
@@ -231,7 +231,7 @@ fn a_secret_is_never_repeated() {
 }
 
 #[test]
-fn a_reason_that_is_not_had_is_settled_by_the_line_shown() {
+fn a_reason_that_the_provider_lacks_is_resolved_by_the_line_shown() {
     let checked = check_file(&Path::new(FOLDER).join("bad/reason-not-had.yaml"));
     let found = checked.diagnostics.sorted()[0].clone();
     let help = found.help.unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// One action, checked against its operation. The check lends actions to its caller one by one, in plan order, and keeps none.
+/// One action, checked against its operation. The check lends actions to its caller one by one, in plan order, and stores none.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Action {
     /// Its place in the plan, from 0.
@@ -126,7 +126,7 @@ impl Parameters {
     /// The JSON text: an object without blanks, its members in the order of the operation's parameters. What is hashed must not
     /// depend on how a map happens to order its members, so fingerprints and digests are over this text.
     pub fn to_json(&self, operation: &Operation) -> String {
-        // Texts as names and JSON values, which nothing keeps from being written.
+        // Names are texts and values are JSON already, so this cannot fail.
         serde_json::to_string(&InOrder { operation, map: &self.0 }).unwrap_or_default()
     }
 }

@@ -1,7 +1,7 @@
 //! CSV text to cells with places, one record at a time; a file of any size is never held in memory. Knows no field's meaning.
 //!
 //! The csv crate splits the records. What it forgives or forgets (unclosed quotes, the column of a cell, the line after
-//! blank ones) is read from the record's own bytes, which [`RecordBytes`] keeps until the next record.
+//! blank ones) is read from the record's own bytes, which [`RecordBytes`] stores until the next record.
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::{SourceId, Span};
@@ -125,7 +125,7 @@ impl CsvReader {
             return Ok(false);
         }
         let begin = self.reader.position().byte();
-        self.reader.get_mut().forget(begin);
+        self.reader.get_mut().drop_before(begin);
         let read = self.reader.read_record(&mut self.record);
         let end = self.reader.position().byte();
         let raw = self.reader.get_ref().between(begin, end);
@@ -137,11 +137,11 @@ impl CsvReader {
                 self.ended = true;
                 Ok(false)
             }
-            Ok(true) => match defect.or_else(|| holds_nul.then(|| self.nul(first_line))) {
+            Ok(true) => match defect.or_else(|| holds_nul.then(|| self.nul_defect(first_line))) {
                 Some(defect) => Err(defect),
                 None => Ok(true),
             },
-            Err(error) => Err(self.unreadable(first_line, error)),
+            Err(error) => Err(self.crate_error(first_line, error)),
         }
     }
 
@@ -184,7 +184,7 @@ impl CsvReader {
 
     /// What is wrong with a record that holds a NUL character. With one in the header the reading ends: every row would
     /// have the same defect.
-    fn nul(&mut self, line: u32) -> Diagnostic {
+    fn nul_defect(&mut self, line: u32) -> Diagnostic {
         self.ended = self.header.is_empty();
         let index = (0..self.record.len()).find(|index| self.record[*index].contains('\0')).unwrap_or_default();
         let place = self.places.get(index).map_or_else(|| self.begin_of(line), |place| place.span);
@@ -193,7 +193,7 @@ impl CsvReader {
     }
 
     /// The csv crate's error as a finding. After any but a wrong encoding the crate cannot go on.
-    fn unreadable(&mut self, line: u32, error: csv::Error) -> Diagnostic {
+    fn crate_error(&mut self, line: u32, error: csv::Error) -> Diagnostic {
         let start = self.begin_of(line);
         self.ended = !matches!(error.kind(), ErrorKind::Utf8 { .. });
         match error.into_kind() {
@@ -221,8 +221,8 @@ struct RecordBytes {
 }
 
 impl RecordBytes {
-    /// Bytes before this offset are not asked for again.
-    fn forget(&mut self, before: u64) {
+    /// Drops the bytes before this offset, or some of them.
+    fn drop_before(&mut self, before: u64) {
         let gone = usize::try_from(before - self.base).unwrap_or(0).min(self.buffered.len());
         // Draining moves the rest to the front, which for each record would cost as much as reading it.
         if gone > HEAD {
@@ -359,7 +359,7 @@ fn cells(count: usize) -> String {
 
 /// The separators that a header may use; the first wins where several are equally frequent.
 const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
-/// Bytes looked at for the separator: enough for any header. And so many are forgotten at once.
+/// Bytes in which the separator is searched: enough for any header. And so many are dropped at once.
 const HEAD: usize = 1 << 16;
 
 #[cfg(test)]
@@ -438,7 +438,7 @@ mod tests {
         }
         let mut sources = SourceMap::default();
         let source = sources.add_file("l.csv", "l.csv".into());
-        // Longer than what is looked at for the separator.
+        // Longer than the bytes in which the separator is searched.
         let rows = (0..20_000).map(|number| format!("{number},x\n"));
         let text: String = std::iter::once("a,b\n".to_owned()).chain(rows).collect();
         let mut diagnostics = Diagnostics::default();

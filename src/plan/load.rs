@@ -110,7 +110,7 @@ pub(super) fn open_list(path: &Path, place: Span, diagnostics: &mut Diagnostics)
 /// The text of a small file.
 ///
 /// # Errors
-/// A sentence fragment that says why not.
+/// The reason, as a sentence fragment.
 pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
     let bytes = read_bytes(path, largest).map_err(|error| reason(&error))?;
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
@@ -127,7 +127,7 @@ pub(super) fn read_secret(path: &Path, largest: u64) -> Result<zeroize::Zeroizin
 /// The bytes of a small file.
 ///
 /// # Errors
-/// A sentence fragment that says why not.
+/// The reason, as a sentence fragment.
 pub(super) fn read_small_bytes(path: &Path, largest: u64) -> Result<Vec<u8>, String> {
     read_bytes(path, largest).map_err(|error| reason(&error))
 }

@@ -1,4 +1,4 @@
-//! From a plan's text to a checked plan: the only way to an [`Action`], and one validator for check, preview and run.
+//! From a plan's text to a checked plan: the only source of [`Action`]s, and one validator for check, preview and run.
 //!
 //! Reads the plan and every file that it names; sends nothing, needs no credential.
 

@@ -191,7 +191,7 @@ impl ActionIds {
         let highest = self.prefixes[index].highest;
         self.prefixes[index].highest = highest.max(line);
         match self.runs.last_mut().filter(|run| run.prefix == index) {
-            // A run goes on over actions that have ids of their own where their lines do not decrease either.
+            // A run continues over actions that have ids of their own where their lines do not decrease either.
             Some(run) if (run.ordinals.end..=ordinal).all(|next| spans.line(next - 1) <= spans.line(next)) => {
                 run.ordinals.end = ordinal + 1;
             }
@@ -264,16 +264,16 @@ pub(super) enum Duplicate {
     Conflicts(u32),
 }
 
-/// What was asked of groups of targets.
+/// The groups of targets so far, and whether actions ask for a part of each, for the whole, or both.
 #[derive(Default)]
 pub(super) struct TargetGroups {
     records: BlockList<GroupRecord>,
-    /// Where each was asked for first.
+    /// The place of the first action of each.
     places: SpanList,
     by_group: OrdinalTable,
 }
 
-/// A group by its hash, and what was asked of it.
+/// A group by its hash, and how much of it actions ask for.
 struct GroupRecord {
     group: [u32; 2],
     asked: GroupAsked,
@@ -308,8 +308,8 @@ impl Targets {
 }
 
 impl TargetGroups {
-    /// Notes that a group is asked for at this place, as a whole or in part. Where it is now asked for in both ways for the first time,
-    /// the places of the part and of the whole.
+    /// Adds an action that asks for a group, as a whole or in part. Where actions now ask for both for the first time, the places of
+    /// the part and of the whole.
     pub(super) fn add(&mut self, group: u64, is_whole: bool, place: Span) -> Option<(Span, Span)> {
         let Self { records, places, by_group } = self;
         let asked = if is_whole { GroupAsked::Whole } else { GroupAsked::Part };
@@ -424,7 +424,7 @@ impl SpanList {
     }
 
     fn run_of(&self, index: u32) -> &SpanRun {
-        // The one asked for is nearly always of the last run.
+        // It is nearly always in the last run.
         match self.runs.last() {
             Some(last) if last.first <= index => last,
             _ => &self.runs[self.runs.partition_point(|run| run.first <= index) - 1],

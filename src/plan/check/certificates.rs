@@ -54,8 +54,8 @@ impl Checker<'_> {
         if [certificate, serial_number, issuer, crl, ocsp].iter().all(Option::is_none) {
             return None;
         }
-        let read = certificate.and_then(|field| self.certificate_file(field));
-        let issuers = issuer.and_then(|field| self.issuer_file(field));
+        let read = certificate.and_then(|field| self.read_certificate_file(field));
+        let issuers = issuer.and_then(|field| self.read_issuer_file(field));
         let leaf = read.as_ref().zip(certificate).map(|(read, field)| (&read.all[0], field.value.span));
         if let Some((leaf, place)) = leaf.filter(|(leaf, _)| leaf.ends < self.now) {
             let what = format!("this certificate has expired on {}", leaf.ends);
@@ -71,11 +71,11 @@ impl Checker<'_> {
             certificate: read.as_ref().map(file),
             serial_number: None,
             issuer: issuers.as_ref().and_then(|read| read.as_ref().as_ref().ok().map(file)),
-            crl: crl.map(|field| self.urls(field)).unwrap_or_default(),
-            ocsp: ocsp.and_then(|field| self.url(field)),
+            crl: crl.map(|field| self.read_urls(field)).unwrap_or_default(),
+            ocsp: ocsp.and_then(|field| self.read_url(field)),
         };
         if let Some(field) = serial_number {
-            let serial = self.serial_number(field)?;
+            let serial = self.read_serial_number(field)?;
             match leaf {
                 // The certificate has the number in it, and more.
                 Some((leaf, place)) => self.compare_serial_number(field, &serial, leaf, place),
@@ -146,7 +146,7 @@ impl Checker<'_> {
         }
     }
 
-    fn serial_number(&mut self, field: &Field) -> Option<SerialNumber> {
+    fn read_serial_number(&mut self, field: &Field) -> Option<SerialNumber> {
         let text = self.single_value(field)?;
         match SerialNumber::parse(text) {
             Ok(serial) => Some(serial),
@@ -160,14 +160,14 @@ impl Checker<'_> {
     }
 
     /// One URL, or several.
-    fn urls(&mut self, field: &Field) -> Vec<String> {
+    fn read_urls(&mut self, field: &Field) -> Vec<String> {
         let mut wrong = Diagnostics::default();
         let urls = texts(&field.value, &mut wrong).unwrap_or_default();
         self.report_all(&wrong);
         urls.into_iter().filter_map(|(url, place)| self.published_url(&field.name, url, place)).collect()
     }
 
-    fn url(&mut self, field: &Field) -> Option<String> {
+    fn read_url(&mut self, field: &Field) -> Option<String> {
         let text = self.single_value(field)?;
         self.published_url(&field.name, text.to_owned(), field.value.span)
     }
@@ -202,39 +202,39 @@ impl Checker<'_> {
         }
     }
 
-    fn certificate_file(&mut self, field: &Field) -> Option<ReadCertificates> {
+    fn read_certificate_file(&mut self, field: &Field) -> Option<ReadCertificates> {
         let path = self.named_path(field)?;
         match pem_files::read_certificates(&path) {
             Ok(read) => {
-                self.copy(&read, &path);
+                self.copy_if_allowed(&read, &path);
                 Some(read)
             }
             Err(unusable) => {
-                self.unusable("certificate", field, unusable);
+                self.report_unusable_file("certificate", field, unusable);
                 None
             }
         }
     }
 
-    fn issuer_file(&mut self, field: &Field) -> Option<IssuerResult> {
+    fn read_issuer_file(&mut self, field: &Field) -> Option<IssuerResult> {
         let path = self.named_path(field)?;
         let result = self.issuers.read(&path);
         if let Ok(read) = &*result {
-            self.copy(read, &path);
+            self.copy_if_allowed(read, &path);
         }
         if let Err(unusable) = &*result {
-            self.unusable("issuer", field, unusable.clone());
+            self.report_unusable_file("issuer", field, unusable.clone());
         }
         Some(result)
     }
 
-    fn copy(&mut self, read: &ReadCertificates, path: &Path) {
+    fn copy_if_allowed(&mut self, read: &ReadCertificates, path: &Path) {
         if read.may_be_copied {
             self.copy_once(&path.display().to_string(), path);
         }
     }
 
-    fn unusable(&mut self, code: &'static str, field: &Field, UnusableFile { what, help }: UnusableFile) {
+    fn report_unusable_file(&mut self, code: &'static str, field: &Field, UnusableFile { what, help }: UnusableFile) {
         let mut error = Diagnostic::error(code, field.value.span, what);
         error.help = help.map(str::to_owned);
         self.report(error);
@@ -254,11 +254,11 @@ impl Checker<'_> {
 
 impl Checker<'_> {
     /// Reads the certificate of a field: `file:PATH`, or the PEM text itself.
-    pub(super) fn read_certificate(&mut self, field: &Field) -> Option<SentCertificate> {
+    pub(super) fn read_sent_certificate(&mut self, field: &Field) -> Option<SentCertificate> {
         let text = self.single_value(field)?;
         let place = field.value.span;
         let read = match text.strip_prefix("file:") {
-            Some(named) => self.sent_certificate_file(named.trim(), place),
+            Some(named) => self.read_sent_certificate_file(named.trim(), place),
             None if text.contains("-----BEGIN") => pem_files::parse_pem(text.as_bytes()),
             // As reports write it that are plans by themselves.
             None if is_sent(text) => pem_files::parse_sent(text),
@@ -283,7 +283,7 @@ impl Checker<'_> {
     }
 
     /// The reference to a key: a file, and nothing else.
-    pub(super) fn key_reference(&mut self, field: &Field) -> Option<Value> {
+    pub(super) fn read_key_reference(&mut self, field: &Field) -> Option<Value> {
         let text = self.single_value(field)?;
         if text.strip_prefix("file:").is_some_and(|path| !path.trim().is_empty() && !path.contains('\0')) {
             return Some(Value::String(text.to_owned()));
@@ -294,8 +294,8 @@ impl Checker<'_> {
         None
     }
 
-    /// Fills in what the certificate contains, and compares it with the action's other fields. `false` where they contradict, which
-    /// is reported. `given` has the field that gave each parameter.
+    /// Fills in what the certificate contains, and compares it with the action's other fields. `false` where the action cannot be
+    /// carried out as written, which is reported. `given` has the field that gave each parameter.
     pub(super) fn apply_certificate(
         &mut self,
         read: &SentCertificate,
@@ -331,7 +331,7 @@ impl Checker<'_> {
             map.insert(name.clone(), serial.into());
         }
         if let (Some(name), Some(field)) = (&rule.key, field(&rule.key)) {
-            match self.own_key(field, read) {
+            match self.check_own_key(field, read) {
                 Some(path) => drop(map.insert(name.clone(), format!("file:{}", path.display()).into())),
                 None => good = false,
             }
@@ -340,7 +340,7 @@ impl Checker<'_> {
     }
 
     /// The file of the key that is to sign in the certificate's name.
-    fn own_key(&mut self, field: &Field, read: &SentCertificate) -> Option<PathBuf> {
+    fn check_own_key(&mut self, field: &Field, read: &SentCertificate) -> Option<PathBuf> {
         let place = field.value.span;
         let named = field.value.text()?.strip_prefix("file:")?.trim();
         let path = load::resolve(self.sources, place, named);
@@ -364,7 +364,7 @@ impl Checker<'_> {
         }
     }
 
-    fn sent_certificate_file(&mut self, named: &str, place: Span) -> CertificateResult {
+    fn read_sent_certificate_file(&mut self, named: &str, place: Span) -> CertificateResult {
         let path = load::resolve(self.sources, place, named);
         let read = pem_files::read_sent(&path)?;
         self.copy_once(named, &path);
@@ -392,7 +392,7 @@ impl Checker<'_> {
     pub(super) fn read_csr(&mut self, field: &Field) -> Option<CsrResult> {
         let text = self.single_value(field)?;
         let read = match text.strip_prefix("file:") {
-            Some(path) => self.csr_file(path.trim(), field.value.span),
+            Some(path) => self.read_csr_file(path.trim(), field.value.span),
             None if text.contains("-----BEGIN") => Rc::new(parse_csr(text.to_owned())),
             None => {
                 let what = format!("`{}` is neither a file nor a certificate request", field.name);
@@ -495,7 +495,7 @@ impl Checker<'_> {
         }
     }
 
-    fn csr_file(&mut self, named: &str, place: Span) -> CsrResult {
+    fn read_csr_file(&mut self, named: &str, place: Span) -> CsrResult {
         let path = load::resolve(self.sources, place, named);
         let result = self.csrs.read(&path);
         if result.is_ok() {

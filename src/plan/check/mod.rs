@@ -68,7 +68,7 @@ pub fn check(
         files: &mut files,
         diagnostics: &mut diagnostics,
     };
-    let mut draft = reader.draft(root.as_ref(), shared.as_ref());
+    let mut draft = reader.read_settings(root.as_ref(), shared.as_ref());
     let defaults = std::mem::take(&mut draft.defaults);
     let mut checker = Checker::new(request, draft, sources, files, diagnostics, keep, each);
     let defaults = checker.usable_defaults(&defaults, "`defaults`");

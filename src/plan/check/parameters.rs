@@ -116,10 +116,10 @@ impl Checker<'_> {
             read.csr = Some((csr, field.value.span));
             Ok(Value::String(text))
         } else if parameter.location == Location::Signer {
-            let Some(reference) = self.key_reference(field) else { return false };
+            let Some(reference) = self.read_key_reference(field) else { return false };
             Ok(reference)
         } else if name == rules.certificate.as_ref().map(|rule| &rule.field) {
-            let Some(certificate) = self.read_certificate(field) else { return false };
+            let Some(certificate) = self.read_sent_certificate(field) else { return false };
             let value = certificate.value();
             read.certificate = Some(certificate);
             Ok(value)
@@ -201,7 +201,7 @@ impl Checker<'_> {
                     given[index] = Some(field);
                 }
             } else {
-                self.unknown_field(field, operation);
+                self.report_unknown_field(field, operation);
             }
         }
         // Defaults are for many operations: one that this operation does not know is no error.
@@ -215,7 +215,7 @@ impl Checker<'_> {
         given
     }
 
-    fn unknown_field(&mut self, field: &Field, operation: &Operation) {
+    fn report_unknown_field(&mut self, field: &Field, operation: &Operation) {
         let name = field.name.as_str();
         let what = format!("the action `{}` has no field `{}`", operation.name, safe::terminal(name));
         let error = Diagnostic::error("unknown-field", field.span, what);
@@ -272,7 +272,7 @@ pub(super) struct ReadReason<'a> {
     pub(super) asked: Option<RevocationReason>,
     /// What is sent.
     pub(super) spelling: String,
-    /// Where it was asked.
+    /// The field that gives it.
     pub(super) field: &'a Field,
 }
 

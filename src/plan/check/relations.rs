@@ -65,7 +65,7 @@ impl Checker<'_> {
         self.report(finding.related(self.index.span(first), "the other").help(help));
     }
 
-    /// Warns of parameters that reach further than one target, and of parts that are asked for beside their whole.
+    /// Warns of parameters that reach further than one target, and of parts whose whole another action asks for.
     pub(super) fn report_reach(
         &mut self,
         account: usize,
@@ -107,7 +107,7 @@ impl Checker<'_> {
         for (ordinal, needs) in &all {
             for (id, place) in needs {
                 let Some(needed) = self.index.find(id) else {
-                    self.unknown_need(id, *place);
+                    self.report_unknown_need(id, *place);
                     continue;
                 };
                 if needed == *ordinal {
@@ -146,7 +146,7 @@ impl Checker<'_> {
         starts.iter().map(|ordinal| (Ordinal::from(*ordinal), needed(ordinal))).collect()
     }
 
-    fn unknown_need(&mut self, id: &str, place: Span) {
+    fn report_unknown_need(&mut self, id: &str, place: Span) {
         let what = format!("no action has the id `{}`", safe::terminal(id));
         let mut error = Diagnostic::error("unknown-id", place, what);
         // In a long list the nearest id is rarely the one meant, and the search is linear for each unknown id.

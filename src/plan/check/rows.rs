@@ -124,7 +124,7 @@ type PlacedName = (String, Option<Span>);
 struct Columns {
     /// For each field of the row, its column.
     from: Vec<usize>,
-    /// For each kept column of the plan, its column in this list.
+    /// For each of the plan's `keep_columns`, its column in this list.
     kept: Vec<Option<usize>>,
     fields: Vec<Field>,
     kept_values: Vec<String>,
@@ -183,7 +183,7 @@ impl Checker<'_> {
 
     /// Reads the CSV list of an entry with `from`.
     pub(super) fn read_list(&mut self, item: &Node, from: &Field, defaults: &[Field]) {
-        let options = self.list_options(item);
+        let options = self.read_list_options(item);
         let others = item.fields().iter().filter(|field| !LIST_FIELDS.contains(&field.name.as_str()));
         let others: Vec<Field> = others.cloned().collect();
         let entry = self.usable_defaults(&others, "an entry with `from`");
@@ -305,7 +305,7 @@ impl Checker<'_> {
         known
     }
 
-    fn list_options(&mut self, item: &Node) -> ListOptions {
+    fn read_list_options(&mut self, item: &Node) -> ListOptions {
         let mut options = ListOptions::default();
         let mut findings = Diagnostics::default();
         let placed = |(name, span)| (name, Some(span));
@@ -361,7 +361,7 @@ impl Checker<'_> {
                 good = false;
             }
             let Some(index) = position(column) else {
-                self.no_such_column(column, column_place.unwrap_or(header_span), header);
+                self.report_missing_column(column, column_place.unwrap_or(header_span), header);
                 good = false;
                 continue;
             };
@@ -387,7 +387,7 @@ impl Checker<'_> {
                     fields.push(empty_field(name, *span));
                 }
             } else if !used[index] && !options.ignore_all {
-                self.unknown_column(name, *span, known, options.bare);
+                self.report_unknown_column(name, *span, known, options.bare);
                 good = false;
             }
         }
@@ -415,7 +415,7 @@ impl Checker<'_> {
             match header.iter().position(|(column, _)| column == name) {
                 Some(index) => used[index] = true,
                 None => {
-                    self.no_such_column(name, place.unwrap_or(header_span), header);
+                    self.report_missing_column(name, place.unwrap_or(header_span), header);
                     good = false;
                 }
             }
@@ -423,7 +423,7 @@ impl Checker<'_> {
         good
     }
 
-    fn unknown_column(&mut self, name: &str, span: Span, known: &[&str], bare: bool) {
+    fn report_unknown_column(&mut self, name: &str, span: Span, known: &[&str], bare: bool) {
         let name = safe::terminal(name);
         let what = format!("no action of this list has a field `{name}`");
         let maps = |field: &str| {
@@ -449,7 +449,7 @@ impl Checker<'_> {
         self.report(Diagnostic::error("unknown-column", span, what).help(help));
     }
 
-    fn no_such_column(&mut self, name: &str, place: Span, header: &[(String, Span)]) {
+    fn report_missing_column(&mut self, name: &str, place: Span, header: &[(String, Span)]) {
         let what = format!("the list has no column `{}`", safe::terminal(name));
         let names = || header.iter().map(|(name, _)| name.as_str());
         let help = match nearest(name, names()) {

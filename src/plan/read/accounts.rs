@@ -71,7 +71,7 @@ impl Accounts {
 
 impl SettingsReader<'_> {
     /// Reads `providers`.
-    pub(super) fn accounts(&mut self, providers: Option<&Field>) -> Accounts {
+    pub(super) fn read_accounts(&mut self, providers: Option<&Field>) -> Accounts {
         let mut accounts = Accounts::default();
         let Some(providers) = providers else { return accounts };
         if providers.value.fields().is_empty() && !matches!(providers.value.shape, Shape::Map(_)) {
@@ -80,7 +80,7 @@ impl SettingsReader<'_> {
             return accounts;
         }
         for entry in providers.value.fields() {
-            let draft = self.account(entry);
+            let draft = self.read_account(entry);
             let index = draft.map(|draft| {
                 accounts.drafts.push(draft);
                 accounts.drafts.len() - 1
@@ -91,7 +91,7 @@ impl SettingsReader<'_> {
         accounts
     }
 
-    fn account(&mut self, entry: &Field) -> Option<AccountDraft> {
+    fn read_account(&mut self, entry: &Field) -> Option<AccountDraft> {
         let provider = self.provider_of(entry)?;
         let mut draft = unconfigured(&entry.name, &provider);
         let map = &entry.value;
@@ -104,19 +104,19 @@ impl SettingsReader<'_> {
             return Some(draft);
         }
         self.refuse_unknown(map, &provider);
-        let variables = field(map, "variables").map(|field| self.variables(field)).unwrap_or_default();
+        let variables = field(map, "variables").map(|field| self.read_variables(field)).unwrap_or_default();
         self.fill_variables(map, &provider, &variables, &mut draft.account);
-        if let Some(url) = field(map, "base_url").and_then(|field| self.base_url(field)) {
+        if let Some(url) = field(map, "base_url").and_then(|field| self.read_base_url(field)) {
             draft.account.base_url = url;
         }
         if let Some(url) = field(map, "auth_url") {
-            draft.account.auth_url = self.auth_url(url, &provider);
+            draft.account.auth_url = self.read_auth_url(url, &provider);
         }
         if let Some(credentials) = field(map, "credentials") {
-            self.credentials(credentials, &provider, &mut draft);
+            self.read_credentials(credentials, &provider, &mut draft);
         }
         if let Some(rate) = field(map, "rate") {
-            self.rate(rate, &mut draft.account);
+            self.read_rate(rate, &mut draft.account);
         }
         if let Some(concurrency) = field(map, "concurrency") {
             let value = scalar::count(concurrency, 1, MAX_CONCURRENCY, self.diagnostics);
@@ -125,7 +125,7 @@ impl SettingsReader<'_> {
             draft.account.concurrency_follows = false;
         }
         if let Some(reasons) = field(map, "reasons") {
-            self.reasons(reasons, &provider, &mut draft.account);
+            self.read_reasons(reasons, &provider, &mut draft.account);
         }
         Some(draft)
     }
@@ -170,7 +170,7 @@ impl SettingsReader<'_> {
         }
     }
 
-    fn variables(&mut self, variables: &Field) -> BTreeMap<String, String> {
+    fn read_variables(&mut self, variables: &Field) -> BTreeMap<String, String> {
         let mut given = BTreeMap::new();
         if !matches!(variables.value.shape, Shape::Map(_)) {
             let what = format!("`variables` must be a map, not {}", variables.value.kind());
@@ -211,7 +211,7 @@ impl SettingsReader<'_> {
         }
     }
 
-    fn base_url(&mut self, field: &Field) -> Option<String> {
+    fn read_base_url(&mut self, field: &Field) -> Option<String> {
         let text = scalar::text(field, self.diagnostics)?;
         match base_url::check(text) {
             Ok(url) => Some(url),
@@ -231,8 +231,8 @@ impl SettingsReader<'_> {
         }
     }
 
-    fn auth_url(&mut self, field: &Field, provider: &Provider) -> Option<String> {
-        let url = self.base_url(field)?;
+    fn read_auth_url(&mut self, field: &Field, provider: &Provider) -> Option<String> {
+        let url = self.read_base_url(field)?;
         if provider.auth.iter().any(|scheme| matches!(scheme.signer, SignerKind::HuaweiIamToken(_))) {
             return Some(url);
         }
@@ -241,7 +241,7 @@ impl SettingsReader<'_> {
         None
     }
 
-    fn rate(&mut self, rate: &Field, account: &mut Account) {
+    fn read_rate(&mut self, rate: &Field, account: &mut Account) {
         let Some(texts) = scalar::texts(&rate.value, self.diagnostics) else { return };
         let mut windows = Vec::new();
         for (text, place) in &texts {
@@ -258,7 +258,7 @@ impl SettingsReader<'_> {
         }
     }
 
-    fn reasons(&mut self, map: &Field, provider: &Provider, account: &mut Account) {
+    fn read_reasons(&mut self, map: &Field, provider: &Provider, account: &mut Account) {
         if !matches!(map.value.shape, Shape::Map(_)) {
             let what = format!("`reasons` must be a map, not {}", map.value.kind());
             let help = "write it as `{keyCompromise: unspecified}`: the reason, and what to send for it";
@@ -327,7 +327,7 @@ fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
 
 impl SettingsReader<'_> {
     /// Reads `credentials`.
-    pub(super) fn credentials(&mut self, credentials: &Field, provider: &Provider, draft: &mut AccountDraft) {
+    pub(super) fn read_credentials(&mut self, credentials: &Field, provider: &Provider, draft: &mut AccountDraft) {
         if !matches!(credentials.value.shape, Shape::Map(_)) {
             let what = format!("`credentials` must be a map, not {}", credentials.value.kind());
             let names = credential_names(provider).join(", ");
@@ -352,7 +352,7 @@ impl SettingsReader<'_> {
                 self.diagnostics.push(Diagnostic::error("unknown-credential", credential.span, what).help(help));
                 good = false;
             }
-            match self.reference(credential, provider) {
+            match self.read_reference(credential, provider) {
                 Some(reference) => {
                     written.push_str(&credential.name);
                     written.push('=');
@@ -374,7 +374,7 @@ impl SettingsReader<'_> {
         draft.references = written;
     }
 
-    fn reference(&mut self, credential: &Field, provider: &Provider) -> Option<CredentialReference> {
+    fn read_reference(&mut self, credential: &Field, provider: &Provider) -> Option<CredentialReference> {
         let literal = |what: String| {
             let variable = provider.environment.get(&credential.name).map_or("NAME", String::as_str);
             let help = format!("write `env:{variable}`, `file:PATH` or `command:CMD ARG…`");

@@ -34,17 +34,17 @@ pub(super) struct Draft {
 
 impl SettingsReader<'_> {
     /// Reads the settings: the plan's tree, over that of the shared settings file where there is one.
-    pub(super) fn draft(&mut self, plan: Option<&Node>, shared: Option<&Node>) -> Draft {
+    pub(super) fn read_settings(&mut self, plan: Option<&Node>, shared: Option<&Node>) -> Draft {
         if let Some(shared) = shared {
             known_keys(shared, "a settings file", &SHARED_KEYS, self.diagnostics);
             if let Some(version) = field(shared, "version") {
-                self.version(version);
+                self.check_version(version);
             }
         }
         if let Some(plan) = plan {
             let is_map = known_keys(plan, "a plan", &PLAN_KEYS, self.diagnostics);
             match plan.fields().iter().find(|field| field.name == "version") {
-                Some(version) => self.version(version),
+                Some(version) => self.check_version(version),
                 None if is_map => self.diagnostics.push(
                     Diagnostic::error("missing-version", plan.span, "`version` is missing")
                         .help("begin the plan with `version: 1`"),
@@ -62,25 +62,27 @@ impl SettingsReader<'_> {
             }
         };
         // The timeout before the schedule, whose window must be longer than an attempt, and both before the deadline.
-        let safety = self.safety(merged("safety", 1).as_ref());
+        let safety = self.read_safety(merged("safety", 1).as_ref());
         let timeout = merged("timeout", 0).and_then(|field| scalar::positive_duration(&field, self.diagnostics));
         let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
         let schedule = read_schedule(merged("schedule", 1).as_ref(), timeout, self.now, self.diagnostics);
         let deadline = plan.and_then(|plan| field(plan, "deadline"));
         let deadline = deadline.and_then(|field| read_deadline(field, &schedule, timeout, self.now, self.diagnostics));
         Draft {
-            name: plan.and_then(|plan| field(plan, "name")).and_then(|field| self.name(field)),
+            name: plan.and_then(|plan| field(plan, "name")).and_then(|field| self.read_name(field)),
             deadline,
-            accounts: self.accounts(merged("providers", 2).as_ref()),
-            retry: self.retry(merged("retry", 1).as_ref()),
+            accounts: self.read_accounts(merged("providers", 2).as_ref()),
+            retry: self.read_retry(merged("retry", 1).as_ref()),
             timeout,
             schedule,
             safety,
-            defaults: plan.and_then(|plan| field(plan, "defaults")).map_or_else(Vec::new, |field| self.defaults(field)),
+            defaults: plan
+                .and_then(|plan| field(plan, "defaults"))
+                .map_or_else(Vec::new, |field| self.read_defaults(field)),
         }
     }
 
-    fn version(&mut self, version: &Field) {
+    fn check_version(&mut self, version: &Field) {
         if version.value.text() != Some("1") {
             let what = match version.value.text() {
                 Some(text) => format!("version `{text}` is not known; this certsweep reads version 1"),
@@ -90,7 +92,7 @@ impl SettingsReader<'_> {
         }
     }
 
-    fn name(&mut self, field: &Field) -> Option<String> {
+    fn read_name(&mut self, field: &Field) -> Option<String> {
         let name = scalar::text(field, self.diagnostics)?;
         let usable = (1..=MAX_NAME).contains(&name.chars().count())
             && !name.chars().any(|letter| letter.is_control() || matches!(letter, '/' | '\\'))
@@ -104,7 +106,7 @@ impl SettingsReader<'_> {
         None
     }
 
-    fn retry(&mut self, retry: Option<&Field>) -> Retry {
+    fn read_retry(&mut self, retry: Option<&Field>) -> Retry {
         let mut value = Retry::default();
         let Some(map) = scalar::map(retry, "`retry`", &["attempts", "max_delay"], self.diagnostics) else {
             return value;
@@ -119,7 +121,7 @@ impl SettingsReader<'_> {
         value
     }
 
-    fn defaults(&mut self, field: &Field) -> Vec<Field> {
+    fn read_defaults(&mut self, field: &Field) -> Vec<Field> {
         if let Shape::Map(fields) = &field.value.shape {
             return fields.clone();
         }

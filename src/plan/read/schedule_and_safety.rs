@@ -226,7 +226,7 @@ pub(in crate::plan) struct SafetyDraft {
 
 impl SettingsReader<'_> {
     /// Reads `safety`.
-    pub(super) fn safety(&mut self, safety: Option<&Field>) -> SafetyDraft {
+    pub(super) fn read_safety(&mut self, safety: Option<&Field>) -> SafetyDraft {
         let mut draft = SafetyDraft::default();
         let Some(map) = scalar::map(safety, "`safety`", &SAFETY_KEYS, self.diagnostics) else { return draft };
         let value = &mut draft.value;
@@ -234,26 +234,26 @@ impl SettingsReader<'_> {
         value.max_actions = max_actions.and_then(|field| scalar::count(field, 1, u64::MAX, self.diagnostics));
         value.canary =
             field(map, "canary").and_then(|field| scalar::count(field, 0, u64::MAX, self.diagnostics)).unwrap_or(0);
-        value.stop_when = field(map, "stop_when").and_then(|field| self.stop_when(field));
+        value.stop_when = field(map, "stop_when").and_then(|field| self.read_stop_when(field));
         if let Some(waves) = field(map, "waves") {
-            value.waves = self.waves(waves);
+            value.waves = self.read_waves(waves);
         }
         if let Some(between) = field(map, "between_waves") {
             if field(map, "waves").is_none() {
                 let error = Diagnostic::error("waves", between.span, "`between_waves` says nothing without `waves`");
                 self.diagnostics.push(error.help(WAVES_EXAMPLE));
             }
-            value.between_waves = self.between_waves(between).unwrap_or_default();
+            value.between_waves = self.read_between_waves(between).unwrap_or_default();
         }
         draft.max_actions_place = max_actions.map(|field| field.value.span);
         draft.unique_keys =
             field(map, "unique_keys").and_then(|field| scalar::flag(field, self.diagnostics)).unwrap_or(false);
-        draft.compromised = field(map, "compromised_keys").and_then(|field| self.compromised_keys(field));
+        draft.compromised = field(map, "compromised_keys").and_then(|field| self.read_compromised_keys(field));
         draft
     }
 
     /// Shares and counts, rising; that the last wave is everything is understood.
-    fn waves(&mut self, waves: &Field) -> Vec<WaveSize> {
+    fn read_waves(&mut self, waves: &Field) -> Vec<WaveSize> {
         let Some(texts) = scalar::texts(&waves.value, self.diagnostics) else { return Vec::new() };
         let mut sizes: Vec<WaveSize> = Vec::new();
         if texts.is_empty() {
@@ -287,7 +287,7 @@ impl SettingsReader<'_> {
         sizes
     }
 
-    fn between_waves(&mut self, field: &Field) -> Option<BetweenWaves> {
+    fn read_between_waves(&mut self, field: &Field) -> Option<BetweenWaves> {
         let text = scalar::text(field, self.diagnostics)?;
         if text == "ask" {
             return Some(BetweenWaves::Ask);
@@ -303,7 +303,7 @@ impl SettingsReader<'_> {
         }
     }
 
-    fn stop_when(&mut self, stop_when: &Field) -> Option<StopWhen> {
+    fn read_stop_when(&mut self, stop_when: &Field) -> Option<StopWhen> {
         let keys = ["failures", "failure_rate", "of_last"];
         let map = scalar::map(Some(stop_when), "`stop_when`", &keys, self.diagnostics)?;
         let help = "write `{failures: 20}` or `{failure_rate: 0.05, of_last: 200}`";
@@ -335,7 +335,7 @@ impl SettingsReader<'_> {
         }
     }
 
-    fn compromised_keys(&mut self, field: &Field) -> Option<CompromisedKeys> {
+    fn read_compromised_keys(&mut self, field: &Field) -> Option<CompromisedKeys> {
         let mut all: Option<String> = None;
         for (name, place) in scalar::texts(&field.value, self.diagnostics)? {
             let named = name.strip_prefix("file:").unwrap_or(&name);
