@@ -176,6 +176,7 @@ fn keep_text(
 ) -> Option<(SourceId, Arc<str>)> {
     let path = path.map(Path::to_path_buf);
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+        // Without its text, of which a finding could show nothing readable.
         let source = sources.add_text(name, path, "".into());
         let place = Span { source, line: 1, column: 1, length: 1 };
         diagnostics.push(Diagnostic::error("encoding", place, "this file is UTF-16").help("save it as UTF-8"));

@@ -61,6 +61,7 @@ pub fn schema(catalog: &Catalog) -> Value {
 }
 
 fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: &[&str]) -> Value {
+    // Any other name may be an account of this provider; the schema cannot know the plan's accounts.
     let others: Vec<&&str> = ids.iter().filter(|id| **id != provider.id).collect();
     let mut properties = common();
     properties.insert(
@@ -87,6 +88,7 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules, ids: 
             properties.insert("reason".to_owned(), json!({"enum": words, "description": description}));
         }
         None => {
+            // An editor should not offer what the check refuses.
             properties.remove("reason");
         }
     }

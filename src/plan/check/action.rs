@@ -33,6 +33,7 @@ impl Checker<'_> {
         let Ok(account) = account else { return };
         let provider = self.draft.accounts.drafts[account].provider.clone();
         let Some((operation, rules)) = self.find_operation(action, &provider) else { return };
+        // Accounts are numbered in order of use, so the digest does not depend on the order of `providers`.
         let account_in_settings = self.draft.accounts.mark_used(account);
         let Some(mut read) = self.read_parameters(row, layers, account, operation, rules) else { return };
         self.report_reach(account, operation, rules, &read);
@@ -118,6 +119,7 @@ impl Checker<'_> {
         let mut needs = texts(&field.value, &mut wrong).unwrap_or_default();
         self.report_all(&wrong);
         let mut ids: Vec<String> = Vec::with_capacity(needs.len());
+        // An id that is written twice is one need; it would count twice in the digest.
         needs.retain(|(id, _)| {
             let is_new = !ids.contains(id);
             if is_new {
@@ -139,6 +141,7 @@ impl Checker<'_> {
         let at = at?;
         let draft = &self.draft;
         let end = calendar::deadline_at(draft.deadline, &draft.schedule, self.now);
+        // Nothing is sent before any of the three: now, the schedule's start, and `not_before`.
         let begin = draft.schedule.start.map_or(self.now, |start| start.max(self.now)).max(at);
         let never = if end.is_some_and(|end| at >= end) {
             Some("`not_before` is not before the plan's deadline")

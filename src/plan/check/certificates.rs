@@ -62,6 +62,7 @@ impl Checker<'_> {
             let warning = Diagnostic::warning("expired", place, what);
             self.report(warning.help("its CA may have taken it off its CRL; `certsweep verify` can say little of it"));
         }
+        // A certificate that is sent need not be named a second time for `verify`.
         let leaf = leaf.or_else(|| sent.map(|sent| (&sent.certificate, sent.place)));
         if let (Some((leaf, place)), Some(issuer), Some(Ok(issuers))) = (leaf, issuer, issuers.as_deref()) {
             self.check_issuer(leaf, place, issuer, issuers);
@@ -79,6 +80,7 @@ impl Checker<'_> {
             match leaf {
                 // The certificate has the number in it, and more.
                 Some((leaf, place)) => self.compare_serial_number(field, &serial, leaf, place),
+                // Its file cannot be read, which was reported; that the number lacks an issuer is then no finding.
                 None if certificate.is_some() => {}
                 None => {
                     self.check_serial_number_alone(row, field, &given, issuers.as_deref());
@@ -229,6 +231,7 @@ impl Checker<'_> {
     }
 
     fn copy_if_allowed(&mut self, read: &ReadCertificates, path: &Path) {
+        // A file with a private key beside the certificate is read, and never copied.
         if read.may_be_copied {
             self.copy_once(&path.display().to_string(), path);
         }
@@ -434,6 +437,7 @@ impl Checker<'_> {
                         Diagnostic::error("csr-name", name_place, what).related(csr_place, "the certificate request");
                     self.report(error.help("is it the right file?"));
                 }
+                // The common name is optional: CAs read the alternative names (RFC 9525).
                 None if csr.dns_names().iter().any(|name| same_name(name, asked)) => {}
                 None => {
                     let what = format!("the certificate request does not name `{}`", safe::terminal(asked));

@@ -173,6 +173,7 @@ impl<'r> Checker<'r> {
     pub(super) fn copy_once(&mut self, named: &str, path: &Path) {
         let mut hasher = DefaultHasher::new();
         path.hash(&mut hasher);
+        // A list of a million rows may name one file in each.
         if self.copied.insert(hasher.finish()) {
             self.files.push(ReadFile { name: named.to_owned(), path: Some(path.to_owned()), text: None });
         }

@@ -66,6 +66,7 @@ impl<'a> Row<'a> {
     /// Where to show that a field is missing: at the header, once, where the whole list has no such column.
     pub(super) fn place_of_missing(&self, names: &[&str]) -> Span {
         match self.header {
+            // Findings at one place with one text are reported once, so a million rows give one.
             Some(header) if !header.fields.iter().any(|field| names.contains(&field.name.as_str())) => header.span,
             _ => self.span,
         }
@@ -123,6 +124,7 @@ pub(super) fn is_common(name: &str, operation: &Operation, rules: &ActionRules) 
     COMMON_FIELDS.contains(&name)
         && match name {
             "reason" => rules.reason.is_some(),
+            // ACME's `certificate`, for one, is what is sent, not what only `verify` reads.
             _ if CERTIFICATE_FIELDS.contains(&name) => operation.parameter(name).is_none(),
             _ => true,
         }
@@ -138,6 +140,7 @@ pub(super) fn names_of(operation: &Operation) -> impl Iterator<Item = &str> {
 /// The place of a parameter that a field name means.
 pub(super) fn index_of(operation: &Operation, name: &str) -> Option<usize> {
     let by_name = operation.parameters.iter().position(|parameter| parameter.name == name);
+    // Names before aliases: an alias of one parameter may be the name of another.
     by_name.or_else(|| {
         operation.parameters.iter().position(|parameter| parameter.aliases.iter().any(|alias| alias == name))
     })

@@ -71,6 +71,7 @@ pub fn check(
     let mut draft = reader.read_settings(root.as_ref(), shared.as_ref());
     let defaults = std::mem::take(&mut draft.defaults);
     let mut checker = Checker::new(request, draft, sources, files, diagnostics, keep, each);
+    // Once, before the rows: a wrong default is one finding, and is not tried for each row.
     let defaults = checker.usable_defaults(&defaults, "`defaults`");
     let name = name_of(&request.plan);
     match opened {
@@ -94,6 +95,7 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
         let error = Diagnostic::error("max-actions", checker.draft.safety.max_actions_place, what);
         checker.report(error.help("split the plan, or raise `max_actions` if so many are meant"));
     }
+    // All or nothing: a plan of which some rows were dropped is not what its author meant.
     if checker.diagnostics.has_errors() {
         return (None, checker.diagnostics);
     }

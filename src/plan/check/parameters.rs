@@ -107,6 +107,7 @@ impl Checker<'_> {
         let name = Some(&parameter.name);
         let value = if name == rules.reason.as_ref().map(|rule| &rule.field) {
             let Some(reason) = &read.reason else { return false };
+            // By the parameter's type: ACME sends the numbers of RFC 5280.
             params::scalar(parameter, &reason.spelling)
         } else if !has_value(field) {
             return false;
@@ -314,6 +315,7 @@ impl Checker<'_> {
         let Some((portable, own)) = nearest.or_else(|| Some(of_layer(layers.plan)).filter(is_there)) else {
             return ReasonFound::Absent;
         };
+        // Both are read even where one is wrong, so that findings about both come together.
         let portable = portable.map(|field| self.read_reason(field, account, rule));
         let own = own.map(|field| self.read_own_reason(field, rule));
         match (portable, own) {
@@ -370,6 +372,8 @@ impl Checker<'_> {
                 let what = format!("the provider `{name}` does not have the reason `{asked}`; it has {}", names(rule));
                 let mut help =
                     format!("to send another on purpose: `providers: {{{name}: {{reasons: {{{asked}: {example}}}}}}}`");
+                // The CA blocks a key that it knows to be compromised (CA/Browser Forum BR, section 6.1.1.3); with another reason
+                // it does not.
                 if asked == RevocationReason::KeyCompromise {
                     help.push_str("; ");
                     help.push_str(REPORT_BY_OTHER_MEANS);

@@ -124,6 +124,7 @@ impl SentCertificates {
     pub(super) fn serial(&mut self, certificate: &Certificate) -> String {
         let digits = certificate.serial.to_string();
         let issuer = hash_of(DefaultHasher::new(), &certificate.issuer);
+        // A serial number is unique for its issuer only (RFC 5280, section 4.1.2.2).
         if *self.issuers.entry(hash_of(DefaultHasher::new(), &digits)).or_insert(issuer) == issuer {
             return digits;
         }
@@ -166,6 +167,7 @@ pub(super) fn parse_pem(bytes: &[u8]) -> CertificateResult {
 
 /// A certificate as it is sent.
 pub(super) fn parse_sent(text: &str) -> CertificateResult {
+    // Undecodable text becomes empty DER, which has the same finding.
     let der = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
     Certificate::parse_first(&der).map_err(|_| ("this is no certificate in base64url".to_owned(), String::new()))
 }

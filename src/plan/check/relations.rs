@@ -56,6 +56,7 @@ impl Checker<'_> {
         let Some(first) = self.index.first_with_key(key, ordinal) else { return };
         let first_id = self.index.id(first).into_owned();
         let what = format!("this certificate request has the same key as that of `{}`", safe::terminal(&first_id));
+        // Only a warning by default: one key for several certificates is bad practice, and allowed.
         let finding = if self.draft.safety.unique_keys {
             Diagnostic::error("shared-key", place, what)
         } else {
@@ -182,6 +183,7 @@ fn circles(starts: &[u32], edges: &HashMap<u32, Vec<(u32, Span)>>) -> Vec<Vec<(u
             *next += 1;
             match done.get(needed) {
                 Some(true) => {}
+                // Still on the path, so the path from there on is a circle.
                 Some(false) => {
                     let begin = path.iter().position(|(ordinal, _)| ordinal == needed).unwrap_or_default();
                     let place = |(ordinal, next): &(u32, usize)| (*ordinal, edges[ordinal][next - 1].1);

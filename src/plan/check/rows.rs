@@ -256,6 +256,7 @@ impl Checker<'_> {
         layers: Layers<'_>,
     ) {
         let Some(mut reader) = CsvReader::open(bytes, source, &mut self.diagnostics) else { return };
+        // Before any row: a column that no action knows is one finding at the header, not one for each row.
         let known = self.known_fields(&reader, options, layers);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let Some(mut columns) = self.map_columns(&reader, options, &known) else { return };
@@ -266,6 +267,7 @@ impl Checker<'_> {
             columns.fill(&reader);
             self.check_action(&columns.row(reader.row_span()), name, layers);
         }
+        // Where every row was unusable, their findings are enough.
         if !any && self.diagnostics.count(Severity::Error) == before {
             let error = Diagnostic::error("no-actions", columns.header_span, "this list has a header and no actions");
             self.report(error.help("add a row for each action"));
@@ -274,6 +276,7 @@ impl Checker<'_> {
 
     /// The field names that rows can have: those of the one operation where the list has only one, else those of all.
     fn known_fields(&mut self, reader: &CsvReader, options: &ListOptions, layers: Layers<'_>) -> Vec<String> {
+        // A column gives each row its own provider or action, so then the default decides nothing.
         let in_list = |name: &str| {
             reader.header().iter().any(|(column, _)| column == name)
                 || options.columns.iter().any(|((field, _), _)| field == name)

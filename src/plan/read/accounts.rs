@@ -106,6 +106,7 @@ impl SettingsReader<'_> {
         self.refuse_unknown(map, &provider);
         let variables = field(map, "variables").map(|field| self.read_variables(field)).unwrap_or_default();
         self.fill_variables(map, &provider, &variables, &mut draft.account);
+        // After the variables, which the document's base URL has: a base URL in the plan replaces it whole.
         if let Some(url) = field(map, "base_url").and_then(|field| self.read_base_url(field)) {
             draft.account.base_url = url;
         }
@@ -122,6 +123,7 @@ impl SettingsReader<'_> {
             let value = scalar::count(concurrency, 1, MAX_CONCURRENCY, self.diagnostics);
             let value = value.and_then(|value| u32::try_from(value).ok());
             draft.account.concurrency = value.unwrap_or(draft.account.concurrency);
+            // A number in the plan is meant as it is, whatever rate and latency are.
             draft.account.concurrency_follows = false;
         }
         if let Some(reasons) = field(map, "reasons") {
@@ -141,6 +143,7 @@ impl SettingsReader<'_> {
         }
         let what = format!("there is no provider `{}`", safe::terminal(id));
         let have: Vec<&str> = self.catalog.iter().map(|provider| provider.id.as_str()).collect();
+        // An account may have any name, so the name of one without `uses` may be right and the `uses` missing.
         let mut help = match self.catalog.nearest(id) {
             Some(right) if uses.is_none() => {
                 format!("did you mean `{right}`? an account of its own name says `uses: {right}`")
@@ -283,6 +286,7 @@ impl SettingsReader<'_> {
                 self.diagnostics.push(Diagnostic::error("unknown-reason", entry.span, what).help(help));
             }
             let Some(text) = scalar::text(entry, self.diagnostics) else { continue };
+            // One account is for all actions, so a spelling of any of them will be accepted here.
             let Some(spelling) = rules.iter().find_map(|rule| reasons::spelling(rule, text)) else {
                 let what = format!("the provider `{}` has no reason `{}`", provider.id, safe::terminal(text));
                 let help = match nearest(text, has.iter().copied()) {
@@ -316,9 +320,11 @@ fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
             windows: provider.windows.clone(),
             concurrency: provider.concurrency,
             concurrency_follows: true,
+            // Until an action comes that names no key; see `check_action`.
             own_keys: true,
             reasons: BTreeMap::new(),
         },
+        // As if the plan had written them, so that it may write them out without another digest.
         references: provider.environment.iter().map(|(name, variable)| format!("{name}=env:{variable}\n")).collect(),
         provider: provider.clone(),
         used_as: None,
@@ -363,6 +369,7 @@ impl SettingsReader<'_> {
                 None => good = false,
             }
         }
+        // Any one of the schemes is enough; the others' credentials may be absent.
         let complete = |scheme: &&AuthScheme| scheme.required.iter().all(|name| references.contains_key(name));
         if good && provider.auth.iter().find(complete).is_none() && !provider.auth.is_empty() {
             let sets: Vec<String> = provider.auth.iter().map(|scheme| scheme.required.join(" and ")).collect();
@@ -386,6 +393,7 @@ impl SettingsReader<'_> {
         let split = text.and_then(|text| text.split_once(':'));
         let error = match split {
             Some(("env", variable)) => {
+                // Names as POSIX shells can set them; anything else is likely to be a secret behind a wrong prefix.
                 let good = !variable.is_empty()
                     && variable.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
                     && !variable.as_bytes()[0].is_ascii_digit();

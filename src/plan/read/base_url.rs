@@ -35,6 +35,7 @@ pub(super) fn check(url: &str) -> Result<String, UnusableUrl> {
     let host = host(authority)?;
     match scheme.as_str() {
         "https" => {}
+        // For the simulator and for tunnels that end on this machine.
         "http" if is_loopback(host) => {}
         "http" => {
             let what =
@@ -63,9 +64,11 @@ fn parts(url: &str) -> Result<UrlParts<'_>, UnusableUrl> {
     // The backslash too: some URL parsers (WHATWG) read it as `/`, and `a\@b` would then hide the host.
     let end = rest.find(['/', '?', '#', '\\']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at(end);
+    // Before anything else that is wrong with the URL: no other finding may quote it.
     if authority.contains('@') {
         return Err(UnusableUrl::Secret);
     }
+    // Other letters would pass through IDNA, and a host that only looks like the CA's would not be noticed.
     if url.chars().any(|letter| letter.is_whitespace() || letter.is_control() || !letter.is_ascii() || letter == '\\') {
         return wrong("a URL has no blanks, no control characters and only ASCII letters", "encode them as `%XX`");
     }
@@ -86,6 +89,7 @@ fn host(authority: &str) -> Result<&str, UnusableUrl> {
         !host.is_empty()
             && host.split('.').all(|label| {
                 !label.is_empty()
+                    // RFC 1035, section 2.3.4; `_` is for names within companies, which have it although RFC 952 does not.
                     && label.len() <= 63
                     && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
             })

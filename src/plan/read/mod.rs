@@ -45,6 +45,7 @@ impl SettingsReader<'_> {
             let is_map = known_keys(plan, "a plan", &PLAN_KEYS, self.diagnostics);
             match plan.fields().iter().find(|field| field.name == "version") {
                 Some(version) => self.check_version(version),
+                // What is no map has a finding already.
                 None if is_map => self.diagnostics.push(
                     Diagnostic::error("missing-version", plan.span, "`version` is missing")
                         .help("begin the plan with `version: 1`"),
@@ -94,6 +95,7 @@ impl SettingsReader<'_> {
 
     fn read_name(&mut self, field: &Field) -> Option<String> {
         let name = scalar::text(field, self.diagnostics)?;
+        // It becomes part of the run directory's name, and of paths in reports.
         let usable = (1..=MAX_NAME).contains(&name.chars().count())
             && !name.chars().any(|letter| letter.is_control() || matches!(letter, '/' | '\\'))
             && !name.starts_with('.');

@@ -140,6 +140,7 @@ pub(super) fn flag(field: &Field, diagnostics: &mut Diagnostics) -> Option<bool>
 pub(super) fn positive_duration(field: &Field, diagnostics: &mut Diagnostics) -> Option<Duration> {
     let text = text(field, diagnostics)?;
     let why = match parse_duration(text) {
+        // Zero would mean `never` to some and `at once` to others.
         Ok(duration) if !duration.is_zero() => return Some(duration),
         Ok(_) => format!("`{}` must be longer than nothing", field.name),
         Err(why) => why,
@@ -154,6 +155,7 @@ pub(in crate::plan) fn instant(name: &str, node: &Node, diagnostics: &mut Diagno
     let instant = text.and_then(|text| text.parse::<Timestamp>().ok());
     if instant.is_none() {
         let what = match text {
+            // The most frequent mistake, and the one that would run a plan hours too early.
             Some(text) if text.parse::<jiff::civil::DateTime>().is_ok() => {
                 format!("`{name}` lacks an offset from UTC: `{}` could be meant anywhere", safe::terminal(text))
             }

@@ -49,6 +49,7 @@ fn long_enough(
     diagnostics: &mut Diagnostics,
 ) -> bool {
     let length = |span: OpenSpan| Duration::try_from(span.closes.duration_since(span.opens)).unwrap_or_default();
+    // Not the first span alone: a change of summer time may shorten it.
     let longest = calendar::open_spans(window, now).take(SPANS_LOOKED_AT).map(length).max().unwrap_or_default();
     if longest > timeout {
         return true;
@@ -107,6 +108,7 @@ pub(super) fn read_deadline(
     diagnostics.push(match (has_fixed_deadline(deadline, schedule, now), help) {
         (true, Some(help)) => Diagnostic::error("deadline", place, problem).help(help),
         (true, None) => Diagnostic::error("deadline", place, problem),
+        // A warning, for a check today may be for a run tomorrow.
         (false, _) => Diagnostic::warning("deadline", place, problem)
             .help(format!("that holds for a run that begins now: something can be sent {}", opens())),
     });
@@ -131,6 +133,7 @@ fn daily_window(window: &Field, diagnostics: &mut Diagnostics) -> Option<DailyWi
         found
     };
     let (from, to, zone) = (required("from"), required("to"), required("timezone"));
+    // All of the window's fields are read before any is missed, so that all findings come together.
     let days = field(map, "days").map_or(Some((1..=7).collect()), |days| weekdays(days, diagnostics));
     let from_time = from.and_then(|field| time_of_day(field, diagnostics));
     let to_time = to.and_then(|field| time_of_day(field, diagnostics));
@@ -281,6 +284,7 @@ impl SettingsReader<'_> {
             }
             sizes.push(size);
         }
+        // Otherwise the rest of the run would never be released.
         if sizes.last().is_some_and(|last| *last != WHOLE) {
             sizes.push(WHOLE);
         }
@@ -338,6 +342,7 @@ impl SettingsReader<'_> {
     fn read_compromised_keys(&mut self, field: &Field) -> Option<CompromisedKeys> {
         let mut all: Option<String> = None;
         for (name, place) in scalar::texts(&field.value, self.diagnostics)? {
+            // With and without `file:`, since nothing but files makes sense here.
             let named = name.strip_prefix("file:").unwrap_or(&name);
             let path = load::resolve(self.sources, place, named);
             let text = match load::read_small(&path, u64::MAX) {
@@ -352,6 +357,7 @@ impl SettingsReader<'_> {
             if !text.contains("PRIVATE KEY") {
                 self.files.push(ReadFile { name: named.to_owned(), path: Some(path.clone()), text: None });
             }
+            // Each file by itself first, for the line numbers.
             if let Err(wrong) = CompromisedKeys::parse(&text) {
                 for (line, why) in wrong {
                     let what = format!("{}:{line}: {why}", path.display());
