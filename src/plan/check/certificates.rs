@@ -1,5 +1,6 @@
 //! The certificates, certificate requests and keys that an action names: compared with what the action asks for. Those that are
-//! sent, and those that only `verify` needs, which change nothing of what is sent. A private key is compared and dropped; the plan has its path alone.
+//! sent, and those that only `verify` needs, which change nothing of what is sent. A private key is compared and dropped; the plan
+//! has its path alone.
 
 use super::context::Checker;
 use super::fields::{Layers, Row, has_value};
