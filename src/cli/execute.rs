@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::process::listen_for_signals;
 use super::report::{Counts, write_reports};
 use super::status::{LiveStatusWriter, resume_command, verify_command};
-use super::verify_targets::revokes;
+use super::verify::revokes;
 use crate::engine::{self, Ending, Question, Run, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
@@ -16,8 +16,7 @@ use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
 use crate::view::RunDeadline;
 use crate::view::progress::{Observer, fitting};
-use crate::view::status::{Outcomes, RunState};
-use crate::view::summary::{Summary, render};
+use crate::view::status::{Outcomes, RunState, Summary, render_summary};
 use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -90,7 +89,7 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     if context.global.json {
         context.printer.result_json(&summary);
     } else {
-        context.printer.result(render(&summary).trim_end());
+        context.printer.result(render_summary(&summary).trim_end());
     }
     exit
 }

@@ -2,14 +2,11 @@
 //! contents of what the command does.
 
 pub mod args;
-pub mod build_senders;
 pub mod check;
 pub mod context;
 pub mod control;
 pub mod execute;
 pub mod exit;
-pub mod export_plan;
-mod help;
 pub mod preview;
 pub mod preview_data;
 pub mod previous_runs;
@@ -21,7 +18,6 @@ pub mod run;
 pub mod simulate;
 pub mod status;
 pub mod verify;
-mod verify_targets;
 
 use crate::view::printer::{Printer, PrinterOptions};
 use args::{Cli, Command};

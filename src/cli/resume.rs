@@ -1,15 +1,12 @@
 //! `certsweep resume`: goes on with a run, from its directory alone.
 
 use super::args;
-use super::build_senders::{senders, simulated_senders};
-use super::context::Context;
+use super::context::{Context, build_senders, build_simulated_senders};
 use super::execute::{Task, execute};
 use super::exit::Exit;
-use super::export_plan::catalog_of;
 use super::run::teach;
 use super::simulate::simulator_for;
-use crate::journal::{Reader, RunDir, RunFacts};
-use crate::provider::Catalog;
+use crate::journal::{Reader, RunDir};
 
 /// Goes on with a run.
 pub fn resume(context: &Context, args: &args::ResumeArgs) -> Exit {
@@ -22,8 +19,8 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let reader = run.dir.read().map_err(|error| context.failed(&error))?;
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
-    let catalog = catalog_of(context, &facts)?;
-    same_documents(context, &facts, &catalog)?;
+    let catalog = context.catalog_of(&facts)?;
+    context.require_same_documents(&facts, &catalog)?;
     if !args.use_original_inputs {
         same_inputs(context, &run.dir)?;
     }
@@ -48,9 +45,9 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
     let senders = match &simulator {
         Some(simulator) => {
             teach(simulator, &run.dir, &facts).map_err(|error| context.failed(&error))?;
-            simulated_senders(context, &facts.settings, &catalog, simulator)?
+            build_simulated_senders(context, &facts.settings, &catalog, simulator)?
         }
-        None => senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
+        None => build_senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
     };
     let reopen = args.retry.iter().copied().collect();
     Ok(execute(
@@ -86,24 +83,4 @@ fn same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
         ));
     }
     if changed.is_empty() { Ok(()) } else { Err(Exit::Usage) }
-}
-
-/// Refuses to go on under other provider documents than the run began with.
-///
-/// # Errors
-/// The exit code; what differs was printed.
-pub fn same_documents(context: &Context, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
-    // Another document may read the same answer otherwise: what the journal holds would get another meaning.
-    let mut same = true;
-    for (id, digest) in &facts.documents {
-        let now = catalog.get(id).map(|provider| hex::encode(provider.digest));
-        if now.as_deref() != Some(digest.as_str()) {
-            same = false;
-            let what = if now.is_some() { "has changed" } else { "is not there" };
-            context.printer.error(&format!(
-                "the provider document `{id}` {what} since this run began; go on with the one it began with"
-            ));
-        }
-    }
-    if same { Ok(()) } else { Err(Exit::Usage) }
 }

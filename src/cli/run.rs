@@ -1,8 +1,7 @@
 //! `certsweep run`: checks the plan into a run directory, asks, and carries it out.
 
 use super::args;
-use super::build_senders::{senders, simulated_senders};
-use super::context::{Context, ReadPlan};
+use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
 use super::execute::{Task, execute};
 use super::exit::Exit;
 use super::preview::preview;
@@ -141,10 +140,10 @@ fn prepare(
     };
     let (simulator, senders) = if args.simulate {
         let simulator = simulator_for(context, &facts.settings, catalog, &args.faults, args.seed)?;
-        let senders = simulated_senders(context, &facts.settings, catalog, &simulator)?;
+        let senders = build_simulated_senders(context, &facts.settings, catalog, &simulator)?;
         (Some(simulator), senders)
     } else {
-        (None, senders(context, &facts.settings, catalog, args.ca_file.as_deref())?)
+        (None, build_senders(context, &facts.settings, catalog, args.ca_file.as_deref())?)
     };
     Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders })
 }

@@ -2,8 +2,7 @@
 
 pub mod nearest;
 pub mod safe;
-pub mod secret;
 pub mod source;
 
-pub use secret::Secret;
+pub use safe::Secret;
 pub use source::{SourceId, SourceMap, Span, push_number};

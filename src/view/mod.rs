@@ -8,11 +8,8 @@ pub mod progress;
 pub mod providers;
 pub mod report;
 pub mod status;
-pub mod summary;
 pub(crate) mod table;
-mod tally;
 pub mod verification;
 
 pub use printer::Printer;
-pub use progress::{Observer, Silent};
-pub use tally::RunDeadline;
+pub use progress::{Observer, RunDeadline, Silent};

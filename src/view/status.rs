@@ -1,8 +1,8 @@
-//! How far a run is, as text and JSON: what the command reads from the run directory, and how it goes now, told by the process that
-//! carries it out. Decides nothing; what a run promises is in the journal.
+//! How far a run is, and how it ended, as text and JSON: what `status` reads from the run directory, how the run goes now (reported by
+//! its process), and the summary that `run` and `resume` print. Decides nothing; what a run promises is in the journal.
 
+use super::progress::{RunDeadline, Tally};
 use super::table::{grouped, plural, table};
-use super::tally::{RunDeadline, Tally};
 use crate::run::{Event, Outcome, WaitReason};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
@@ -265,10 +265,71 @@ fn seconds_text(seconds: f64) -> String {
     human(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
+/// The end of a run. Its serialised form is what `run --json` and `resume --json` print.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The plan's name.
+    pub plan: String,
+    /// The run directory.
+    pub run_dir: String,
+    /// Whether every action has an outcome.
+    pub state: RunState,
+    /// Why it stopped before its end, in a sentence.
+    pub why: Option<String>,
+    /// All actions.
+    pub actions: u64,
+    /// How many ended how, in the whole run.
+    pub outcomes: Outcomes,
+    /// How many are still without an outcome.
+    pub unsent: u64,
+    /// How many of the skipped only repeat another action.
+    pub duplicates: u64,
+    /// How long this process took.
+    pub elapsed_seconds: f64,
+    /// Where the report is.
+    pub report: Option<String>,
+    /// The exit code.
+    pub exit_code: u8,
+    /// What to do next: sentences with commands, most urgent first.
+    pub next: Vec<String>,
+}
+
+/// The summary as text.
+pub fn render_summary(summary: &Summary) -> String {
+    let elapsed = Duration::try_from_secs_f64(summary.elapsed_seconds.max(0.0)).unwrap_or(Duration::MAX);
+    let (plan, actions, elapsed) = (safe::terminal(&summary.plan), plural(summary.actions, "action"), human(elapsed));
+    let ended = match summary.state {
+        RunState::Running => "goes on",
+        RunState::Finished => "finished",
+        RunState::Stopped => "stopped",
+        RunState::Interrupted => "was interrupted",
+    };
+    let why = summary.why.as_ref().map(|why| format!(": {}", safe::terminal(why))).unwrap_or_default();
+    let mut facts = vec![actions];
+    if summary.duplicates > 0 {
+        facts.push(format!("{} skipped", plural(summary.duplicates, "duplicate")));
+    }
+    if summary.unsent > 0 {
+        facts.push(format!("{} not settled yet", grouped(summary.unsent)));
+    }
+    let mut lines = vec![format!("{plan} {ended} after {elapsed}{why}"), facts.join(", ")];
+    let counts = summary.outcomes.table();
+    if !counts.is_empty() {
+        lines.push(format!("\n{}", counts.trim_end()));
+    }
+    lines.extend(summary.report.as_ref().map(|report| format!("\nReport: {}", safe::terminal(report))));
+    for (index, next) in summary.next.iter().enumerate() {
+        let head = if index == 0 { "Next:  " } else { "       " };
+        lines.push(format!("{head} {}", safe::terminal(next)));
+    }
+    lines.join("\n") + "\n"
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::tally::testing::{began, ended};
+    use super::super::progress::testing::{began, ended};
     use super::*;
+    use crate::run::Outcome;
     use jiff::SignedDuration;
     use serde_json::json;
 
@@ -371,5 +432,49 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
         let text = providers_table(&now.providers);
         assert!(text.contains("1/100") && text.contains("limit 1/1s"), "{text}");
         assert_eq!(deadline_text(&now.deadline.unwrap()), "2023-11-14T22:13:20.000Z: will be MISSED by about 1m 30s");
+    }
+
+    fn summary() -> Summary {
+        Summary {
+            plan: "leaked".into(),
+            run_dir: "runs/x".into(),
+            state: RunState::Stopped,
+            why: Some("20 actions failed (stop_when)".into()),
+            actions: 2000,
+            outcomes: [(Outcome::Succeeded, 1200), (Outcome::Failed, 20), (Outcome::Skipped, 1)].into_iter().collect(),
+            unsent: 779,
+            duplicates: 1,
+            elapsed_seconds: 200.4,
+            report: Some("runs/x/report.csv".into()),
+            exit_code: 3,
+            next: vec!["certsweep resume runs/x".into(), "certsweep resume runs/x --retry failed".into()],
+        }
+    }
+
+    #[test]
+    fn a_summary_ends_with_what_to_do_next() {
+        let text = render_summary(&summary());
+        let expected = "\
+leaked stopped after 3m 20s: 20 actions failed (stop_when)
+2,000 actions, 1 duplicate skipped, 779 not settled yet
+
+  actions  outcome
+    1,200  succeeded
+       20  failed
+        1  skipped
+
+Report: runs/x/report.csv
+Next:   certsweep resume runs/x
+        certsweep resume runs/x --retry failed
+";
+        assert_eq!(text, expected, "{text}");
+    }
+
+    #[test]
+    fn the_json_has_the_keys_that_scripts_rely_on() {
+        let json = serde_json::to_value(summary()).unwrap();
+        assert_eq!(json["outcomes"]["failed"], 20);
+        assert_eq!((&json["state"], &json["exit_code"]), (&json!("stopped"), &json!(3)));
+        assert_eq!(json["report"], "runs/x/report.csv");
     }
 }

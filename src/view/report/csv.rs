@@ -1,8 +1,8 @@
 //! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
 //! terminals. Never reorders rows.
 
-use super::ReportRow;
-use super::row::{ReportColumns, VERIFIED, VerifiedCells};
+use super::{ReportColumns, ReportRow, VERIFIED, VerifiedCells};
+
 use crate::text::safe;
 use crate::time::rfc3339;
 use csv::ByteRecord;
@@ -129,7 +129,7 @@ pub const HEADER: [&str; 16] = [
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::testing::row;
+    use super::super::testing::row;
     use super::*;
     use crate::run::Outcome;
     use jiff::Timestamp;
