@@ -543,9 +543,7 @@ pub(crate) mod testing {
 mod tests {
     use super::super::printer::{PrinterOptions, Surroundings, testing::printer};
     use super::testing::{began, ended, held};
-    use super::testing::{began, ended, held};
     use super::*;
-    use crate::run::Outcome;
 
     #[test]
     fn without_a_terminal_lines_are_written_unless_quiet() {

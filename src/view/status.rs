@@ -329,7 +329,6 @@ pub fn render_summary(summary: &Summary) -> String {
 mod tests {
     use super::super::progress::testing::{began, ended};
     use super::*;
-    use crate::run::Outcome;
     use jiff::SignedDuration;
     use serde_json::json;
 

@@ -1,6 +1,7 @@
 //! Columns that are aligned by what a terminal shows, wide characters counted twice. Makes its texts safe to show.
 
 use crate::text::safe;
+use unicode_width::UnicodeWidthStr;
 
 /// Rows of cells as aligned lines, indented by two; numbers (cells that begin with a digit, in a column of `right`) stand right.
 pub(crate) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
@@ -33,28 +34,9 @@ pub(crate) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> S
     text
 }
 
-/// How many cells of a terminal a text takes.
+/// How many cells of a terminal a text takes, as Unicode declares them (UAX 11): wide letters and emoji two, combining marks none.
 pub(crate) fn width(text: &str) -> usize {
-    text.chars().map(letter_width).sum()
-}
-
-/// East Asian wide letters and emoji take two cells; combining marks take none. (The alignment of a table hangs on it, nothing else.)
-const fn letter_width(letter: char) -> usize {
-    match letter {
-        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
-        '\u{1100}'..='\u{115f}'
-        | '\u{2e80}'..='\u{303e}'
-        | '\u{3041}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{1f300}'..='\u{1f64f}'
-        | '\u{1f900}'..='\u{1f9ff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
+    text.width()
 }
 
 /// A count for people: `12,345`.
