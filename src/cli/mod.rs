@@ -31,7 +31,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Where the terminal is gone there is nobody to tell.
+            // A closed standard error is no failure of its own: the exit code still says that the command line was wrong.
             drop(error.print());
             return if error.exit_code() == 0 { Exit::Well.into() } else { Exit::Usage.into() };
         }
@@ -64,6 +64,7 @@ pub fn main() -> ExitCode {
             Exit::Well
         }
     };
+    // A full disk behind `> file` shows only when the buffer is flushed: it must not exit with 0.
     match printer.finish() {
         Ok(()) => exit.into(),
         Err(error) => {

@@ -53,7 +53,7 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
     }
 }
 
-/// Writes a run's `report.csv` and, where one is asked for, a copy elsewhere. What it counted on the way.
+/// Writes a run's `report.csv` and, where `copy` parameter_columns one, a copy. Returns the counts of all actions.
 ///
 /// # Errors
 /// Where one of them cannot be written.
@@ -65,6 +65,7 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
         Ok(())
     })?;
     if let Some(path) = copy {
+        // Copied, not made a second time: folding a million actions takes longer than reading the file.
         replace(path, |file| io::copy(&mut File::open(&report)?, file).map(drop))?;
     }
     Ok(counts)
@@ -103,7 +104,7 @@ fn write(
     }
 }
 
-/// How many actions there are of which kind.
+/// The counts of a run's actions, for its summary.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Actions that have ended, by outcome.
@@ -138,6 +139,7 @@ impl Rows<'_> {
                 counts.waiting += 1;
             }
             counts.duplicates += u64::from(action.duplicate_of.is_some());
+            // Counted all the same: `--outcome` selects rows, not figures.
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
             }
@@ -152,8 +154,8 @@ impl Rows<'_> {
     }
 }
 
-/// What a report says of what the world sees.
-pub fn cells_of(verified: Verified) -> VerifiedCells {
+/// The report's cells about a verification.
+pub fn verified_cells(verified: Verified) -> VerifiedCells {
     let Verified { at, seen, by, revoked_at, why } = verified;
     VerifiedCells { seen, at, by, revoked_at, why }
 }
@@ -185,46 +187,49 @@ pub fn row_of<'a>(
         finished_at: history.finished_at,
         duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
         source: &action.source,
-        verified: history.verified.clone().map(cells_of),
+        verified: history.verified.clone().map(verified_cells),
         kept: &action.kept,
     }
 }
 
-/// Writes the actions that ended so (all where none is named) as a plan.
-pub fn write_plan(
+/// Writes the actions with these outcomes (all where none is named) as a CSV list that `certsweep run` accepts.
+fn write_plan(
     reader: &Reader,
     catalog: &Catalog,
     outcomes: &BTreeSet<Outcome>,
     output: &mut dyn Write,
 ) -> io::Result<()> {
     let settings = reader.facts().map_err(io::Error::other)?.settings;
-    let mut names: Vec<String> = Vec::new();
-    let mut facts: Vec<&str> = Vec::new();
+    let mut parameter_columns: Vec<String> = Vec::new();
+    let mut certificate_columns: Vec<&str> = Vec::new();
     let wanted = |(action, history): (Action, History)| {
         let wanted = outcomes.is_empty() || outcomes.contains(&history.state.outcome());
         wanted.then_some(action)
     };
     let actions = || reader.histories().filter_map(|found| found.map(wanted).map_err(io::Error::other).transpose());
-    // The header comes first, and a million actions are not kept: so they are read twice.
+    // The header needs every action's parameters, and a million actions do not fit into memory: so they are read twice.
     for action in actions() {
         let action = action?;
         for name in CERTIFICATE_FIELDS {
-            if !facts.contains(&name) && fact(&action, name).is_some() {
-                facts.push(name);
+            if !certificate_columns.contains(&name) && certificate_cell(&action, name).is_some() {
+                certificate_columns.push(name);
             }
         }
         let own_reason = reason_field(&settings, catalog, &action);
         for name in action.parameters.keys().filter(|name| Some(name.as_str()) != own_reason) {
-            if !names.contains(name) {
-                names.push(name.clone());
+            if !parameter_columns.contains(name) {
+                parameter_columns.push(name.clone());
             }
         }
     }
     let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
-    facts.sort_unstable();
+    certificate_columns.sort_unstable();
     // A provider's own field of such a name and the common one share a column.
-    facts.retain(|name| !names.iter().any(|known| known == name));
-    let header = FIXED.into_iter().chain(names.iter().map(String::as_str)).chain(facts.iter().copied());
+    certificate_columns.retain(|name| !parameter_columns.iter().any(|known| known == name));
+    let header = FIXED
+        .into_iter()
+        .chain(parameter_columns.iter().map(String::as_str))
+        .chain(certificate_columns.iter().copied());
     rows.write_record(header).map_err(io::Error::other)?;
     for action in actions() {
         let action = action?;
@@ -233,17 +238,17 @@ pub fn write_plan(
         let not_before = action.not_before.map(|at| at.to_string()).unwrap_or_default();
         let fixed = [action.id.clone(), account, action.operation.clone(), reason, not_before];
         let own_reason = reason_field(&settings, catalog, &action);
-        let cells = names.iter().map(|name| match action.parameters.get(name) {
-            Some(value) if Some(name.as_str()) != own_reason => cell(value),
-            _ => fact(&action, name).unwrap_or_default(),
+        let cells = parameter_columns.iter().map(|name| match action.parameters.get(name) {
+            Some(value) if Some(name.as_str()) != own_reason => parameter_cell(value),
+            _ => certificate_cell(&action, name).unwrap_or_default(),
         });
-        let named = facts.iter().map(|name| fact(&action, name).unwrap_or_default());
+        let named = certificate_columns.iter().map(|name| certificate_cell(&action, name).unwrap_or_default());
         rows.write_record(fixed.into_iter().chain(cells).chain(named)).map_err(io::Error::other)?;
     }
     rows.flush()
 }
 
-/// The provider's own field for the reason, where the row says the reason in RFC 5280 words.
+/// The provider's own field for the reason, where the column `reason` already holds the reason in RFC 5280's spelling: both would conflict.
 fn reason_field<'a>(settings: &Settings, catalog: &'a Catalog, action: &Action) -> Option<&'a str> {
     action.reason?;
     let provider = catalog.get(&settings.accounts.get(action.account)?.provider)?;
@@ -251,8 +256,8 @@ fn reason_field<'a>(settings: &Settings, catalog: &'a Catalog, action: &Action) 
     rules.reason.as_ref().map(|reason| reason.field.as_str())
 }
 
-/// The cell of what the plan said of the action's certificate.
-fn fact(action: &Action, name: &str) -> Option<String> {
+/// The cell of a certificate field ([`CERTIFICATE_FIELDS`]); `None` where the plan did not set it.
+fn certificate_cell(action: &Action, name: &str) -> Option<String> {
     let facts = action.certificate.as_deref()?;
     let file = |file: &NamedFile| format!("file:{}", file.path);
     match name {
@@ -265,10 +270,11 @@ fn fact(action: &Action, name: &str) -> Option<String> {
     }
 }
 
-fn cell(value: &Value) -> String {
+/// The cell of a parameter; a list as words, as plans write it.
+fn parameter_cell(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(cell).collect::<Vec<_>>().join(" "),
+        Value::Array(items) => items.iter().map(parameter_cell).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }
 }

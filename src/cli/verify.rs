@@ -5,7 +5,7 @@ use super::args;
 use super::context::{Context, build_senders};
 use super::exit::Exit;
 use super::process::listen_for_signals;
-use super::report::{cells_of, write_reports};
+use super::report::{verified_cells, write_reports};
 use crate::engine::verify::{
     KnownCertificate, PublicationUrls, ReadCertificate, Verification, VerificationEnd, VerificationProgress,
     VerifyTarget, has_state_call, verify as ask,
@@ -33,7 +33,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
-/// Asks what the world sees of a run's revocations.
+/// Verifies a run's revocations.
 pub fn verify(context: &Context, args: &args::VerifyArgs) -> Exit {
     match verify_run(context, args) {
         Ok(exit) | Err(exit) => exit,
@@ -43,6 +43,7 @@ pub fn verify(context: &Context, args: &args::VerifyArgs) -> Exit {
 fn verify_run(context: &Context, args: &args::VerifyArgs) -> Result<Exit, Exit> {
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let exit = verify_open_run(context, args, &run);
+    // Whatever went wrong: the journal's writer must end before the process does.
     run.close();
     exit
 }
@@ -57,21 +58,22 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     let catalog = context.catalog_of(&facts)?;
     context.require_same_documents(&facts, &catalog)?;
     let targets = select_targets(context, args, (&run.dir, &reader), &facts, &catalog)?;
-    let senders = state_senders(context, args, &facts, &catalog, &targets)?;
-    // No document declares a limit for lists and responders: a few at a time.
+    let senders = status_query_senders(context, args, &facts, &catalog, &targets)?;
+    // No provider document declares a rate for CRL and OCSP servers; eight at a time burden none of them.
     let options = HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone() };
-    let world = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
-    let (ended, signal) = ask_in_rounds(context, args, &facts, (run, &reader), senders, world, &targets)?;
+    let fetcher = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
+    let (ended, signal) = ask_in_rounds(context, args, &facts, (run, &reader), senders, fetcher, &targets)?;
     let refused = !ended.refused.is_empty();
     for (account, why) in &ended.refused {
         context.printer.error(&format!("{account}: {why}"));
     }
     write_reports(&reader, run.dir.path(), args.output.as_deref()).map_err(|error| context.failed(&error))?;
-    let asked: EachVerified<'_> = &|each| for_each_verified(&reader, &facts, &targets.cases, each);
+    // A function instead of a list: the summary and the JSON each read the actions once, and there may be a million.
+    let verified: EachVerified<'_> = &|each| for_each_verified(&reader, &facts, &targets.cases, each);
     let path = run.dir.path().display().to_string();
     let mut shown =
         VerificationSummary::new(facts.settings.name.clone(), path, targets.seen_before, targets.not_ended_well);
-    asked(&mut |action| shown.take(action)).map_err(|error| context.failed(&error))?;
+    verified(&mut |action| shown.take(action)).map_err(|error| context.failed(&error))?;
     let exit = match signal {
         Some(number) => Exit::Signal(number),
         None if refused => Exit::Environment,
@@ -82,7 +84,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     if context.global.json {
         context
             .printer
-            .result_pieces(&VerificationJson { verification: &shown, asked })
+            .result_pieces(&VerificationJson { verification: &shown, asked: verified })
             .map_err(|error| context.failed(&error))?;
     } else {
         context.printer.result(render(&shown).trim_end());
@@ -90,25 +92,25 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     Ok(exit)
 }
 
-/// Senders for the accounts whose state calls are asked: only these need credentials.
-fn state_senders(
+/// Senders for the accounts that answer status queries here, `None` for the others, which need no credentials.
+fn status_query_senders(
     context: &Context,
     args: &args::VerifyArgs,
     facts: &RunFacts,
     catalog: &Catalog,
     targets: &VerifyTargets,
 ) -> Result<Vec<Option<Rc<Sender<HttpTransport>>>>, Exit> {
-    let asked = |index: usize| {
+    let is_asked = |index: usize| {
         targets.cases.iter().any(|case| case.account == index && case.sources.contains(StatusSource::Provider))
     };
     let mut settings = facts.settings.clone();
     let mut index = 0;
     settings.accounts.retain(|_| {
         index += 1;
-        asked(index - 1)
+        is_asked(index - 1)
     });
     let mut made = build_senders(context, &settings, catalog, args.ca_file.as_deref())?.into_iter();
-    let sender = |index: usize| if asked(index) { made.next() } else { None };
+    let sender = |index: usize| if is_asked(index) { made.next() } else { None };
     Ok((0..facts.settings.accounts.len()).map(sender).collect())
 }
 
@@ -118,7 +120,7 @@ fn ask_in_rounds(
     facts: &RunFacts,
     (run, reader): (&OpenRun, &Rc<Reader>),
     senders: Vec<Option<Rc<Sender<HttpTransport>>>>,
-    world: HttpStatusFetcher,
+    fetcher: HttpStatusFetcher,
     targets: &VerifyTargets,
 ) -> Result<(VerificationEnd, Option<i32>), Exit> {
     if targets.cases.is_empty() {
@@ -129,14 +131,14 @@ fn ask_in_rounds(
     let signal: Rc<Cell<Option<i32>>> = Rc::default();
     let local = tokio::task::LocalSet::new();
     let ended = local.block_on(&runtime, async {
-        let (say, mut said) = unbounded_channel();
-        listen_for_signals(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        let (sender, mut commands) = unbounded_channel();
+        listen_for_signals(&sender).map_err(|error| context.failed(&format!("cannot listen for signals: {error}")))?;
         let (stop, stopped) = unbounded_channel();
         let number = Rc::clone(&signal);
         tokio::task::spawn_local(async move {
-            while let Some(word) = said.recv().await {
-                if let RunCommand::Stop(StopReason::Signal(heard)) = word {
-                    number.set(Some(heard));
+            while let Some(command) = commands.recv().await {
+                if let RunCommand::Stop(StopReason::Signal(received)) = command {
+                    number.set(Some(received));
                     let _ = stop.send(());
                 }
             }
@@ -146,7 +148,7 @@ fn ask_in_rounds(
             reader: Rc::clone(reader),
             journal: run.journal.clone(),
             senders,
-            world,
+            world: fetcher,
             clock: Rc::new(context.clock),
             cases: Rc::clone(&targets.cases),
             certificate: Rc::clone(&targets.certificate),
@@ -162,13 +164,14 @@ fn ask_in_rounds(
         };
         ask(verification, &mut observe).await.map_err(|error| context.failed(&error))
     })?;
-    // A second thread may still read a list.
+    // A blocking thread may still parse a large CRL; waiting for it would only delay the exit.
     runtime.shutdown_background();
+    // A signal after the last answer interrupted nothing.
     let signal = signal.get().filter(|_| ended.stopped);
     Ok((ended, signal))
 }
 
-/// What was seen of each case, as it is kept.
+/// Reads what the journal holds about each target, and hands it to `each`, in plan order.
 fn for_each_verified(
     reader: &Reader,
     facts: &RunFacts,
@@ -180,7 +183,7 @@ fn for_each_verified(
         let (action, history) = found.map_err(|error| error.to_string())?;
         let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { continue };
         let Some(verified) = history.verified else { continue };
-        let cells = cells_of(verified);
+        let cells = verified_cells(verified);
         let account = facts.settings.accounts.get(action.account);
         each(VerifiedAction {
             action_id: action.id,
@@ -194,21 +197,21 @@ fn for_each_verified(
     Ok(())
 }
 
-/// What is to be seen of a run.
+/// What there is to verify of a run.
 struct VerifyTargets {
     /// In plan order.
     cases: Rc<Vec<VerifyTarget>>,
-    /// The way to their certificates.
+    /// Reads an action's certificate again: a million parsed ones would not fit into memory.
     certificate: ReadCertificate,
     /// How many were seen revoked by an earlier verification.
     seen_before: u64,
-    /// How many revocations have not ended well: there is nothing to see of them.
+    /// How many revocations have not ended well: no certificate can be expected to be revoked.
     not_ended_well: u64,
 }
 
 type Issuers = Vec<Rc<Certificate>>;
 
-/// Gathers what is to be seen.
+/// Selects the actions that revoked something and ended well, with whom to ask about each.
 ///
 /// # Errors
 /// The exit code; why was printed.
@@ -237,7 +240,7 @@ fn select_targets(
         if history.verified.as_ref().is_some_and(|verified| verified.seen == Seen::Revoked) {
             seen_before += 1;
         } else {
-            cases.push(files.case(provider, &action, history.reply.reference.as_deref(), wanted));
+            cases.push(files.target(provider, &action, history.reply.reference.as_deref(), wanted));
         }
     }
     if let Some(id) = unknown.iter().min() {
@@ -253,7 +256,7 @@ fn select_targets(
     Ok(VerifyTargets { cases: Rc::new(cases), certificate: Rc::new(certificate), seen_before, not_ended_well })
 }
 
-/// Whether an operation takes something back: what makes a new certificate, or costs each time, does not.
+/// Whether an operation revokes. A reissue has a CSR or is not idempotent; what it makes is valid, so there is no revocation to see.
 pub(super) fn revokes(provider: &Provider, operation: &str) -> bool {
     let rules = provider.actions().find(|(known, _)| known.name == operation);
     rules.is_some_and(|(_, rules)| rules.csr.is_none() && rules.idempotency == Idempotency::Idempotent)
@@ -264,28 +267,28 @@ fn has_ended_well(history: &History) -> bool {
     matches!(history.state.phase, Phase::Ended(outcome) if well.contains(&outcome))
 }
 
-/// The files of certificates, and what was read of them.
+/// The files of certificates, each read once where many actions name the same.
 struct CertificateFiles {
     /// Those of the command line, by action id.
     given: HashMap<String, Vec<Certificate>>,
-    /// Certificates of issuers: those of the command line, and those that were kept when the plan was checked, for all actions.
+    /// Certificates of issuers, for all actions: those of the command line, and those that the check stored with the run.
     issuers: Issuers,
     /// Those that the plan names, by path.
     named: HashMap<String, Result<Issuers, String>>,
     /// Issuers that have issued something, by their DER: many files hold the same.
     found: HashMap<Vec<u8>, Rc<Certificate>>,
-    /// Places that certificates name: many name the same.
+    /// CRL and OCSP URLs, one copy of each combination: a CA's certificates mostly share theirs.
     places: HashSet<Rc<PublicationUrls>>,
     inputs: Inputs,
 }
 
 impl CertificateFiles {
     fn new(context: &Context, args: &args::VerifyArgs, dir: &RunDir, facts: &RunFacts) -> Result<Self, Exit> {
-        let kept = facts.issuers.iter().filter_map(|der| URL_SAFE_NO_PAD.decode(der).ok());
-        let kept = kept.filter_map(|der| Certificate::parse(&der).ok());
-        let mut issuers: Issuers = kept.map(Rc::new).collect();
+        let stored = facts.issuers.iter().filter_map(|der| URL_SAFE_NO_PAD.decode(der).ok());
+        let stored = stored.filter_map(|der| Certificate::parse(&der).ok());
+        let mut issuers: Issuers = stored.map(Rc::new).collect();
         let named = |path: &PathBuf| {
-            read(path).and_then(|bytes| certificates(path, &bytes)).map_err(|why| {
+            read_file(path).and_then(|bytes| parse_certificates(path, &bytes)).map_err(|why| {
                 context.printer.error(&why);
                 Exit::Usage
             })
@@ -304,7 +307,7 @@ impl CertificateFiles {
         })
     }
 
-    fn case(
+    fn target(
         &mut self,
         provider: &Provider,
         action: &Action,
@@ -315,7 +318,7 @@ impl CertificateFiles {
         if has_state_call(provider, action, reference) {
             sources.add(StatusSource::Provider);
         }
-        let (certificate, note) = match self.known(action) {
+        let (certificate, note) = match self.known_certificate(action) {
             Ok(Some(known)) => {
                 if !known.places.crl.is_empty() {
                     sources.add(StatusSource::Crl);
@@ -330,6 +333,7 @@ impl CertificateFiles {
             Err(why) => (None, Some(why)),
         };
         let asked = sources.among(wanted);
+        // Each action that nobody is asked about carries the reason, or its row would be an empty line in the report.
         let note = match note {
             note if sources.is_empty() || !asked.is_empty() => note,
             Some(note) => Some(format!("{note}; {LEFT_OUT}")),
@@ -339,8 +343,8 @@ impl CertificateFiles {
         VerifyTarget { ordinal, account, certificate, sources: asked, note: note.map(Rc::from) }
     }
 
-    /// The certificate of an action, where something tells which it is.
-    fn known(&mut self, action: &Action) -> Result<Option<KnownCertificate>, String> {
+    /// The certificate of an action, where a file, the command line or a serial number with its issuer says which it is.
+    fn known_certificate(&mut self, action: &Action) -> Result<Option<KnownCertificate>, String> {
         let facts = action.certificate.as_deref();
         let issuer = facts.and_then(|facts| facts.issuer.as_ref());
         let named = |facts: &CertificateFacts| PublicationUrls {
@@ -356,16 +360,18 @@ impl CertificateFiles {
             let serial = facts.and_then(|facts| facts.serial_number.clone()).or(own);
             let Some((serial, issuer)) = serial.zip(issuer) else { return Ok(None) };
             let issuers = self.issuers_of(issuer)?;
+            // OCSP hashes the issuer's name and key (RFC 6960, 4.1.1) and a CRL is verified by that key: with two CAs in the file there is
+            // no telling which one issued this serial number.
             let mut cas = issuers.iter().filter(|issuer| issuer.is_ca);
             let (Some(issuer), None) = (cas.next(), cas.next()) else { return Err(NO_CA.to_owned()) };
             let id = OnceCell::from(CertId::bare(serial, Rc::clone(issuer)));
-            return Ok(Some(KnownCertificate { id, places: self.places(named) }));
+            return Ok(Some(KnownCertificate { id, places: self.shared_urls(named) }));
         };
         let mut all = all.into_iter();
         let Some(mut certificate) = all.next() else { return Ok(None) };
         let of_plan = issuer.map(|file| self.issuers_of(file)).transpose()?.unwrap_or_default();
-        // What the certificate says of itself comes first.
-        let places = self.places(PublicationUrls {
+        // The certificate's own extensions (CRL distribution points, authority information access) are signed; the plan's URLs are not.
+        let places = self.shared_urls(PublicationUrls {
             crl: if certificate.crl_urls.is_empty() { named.crl } else { Arc::clone(&certificate.crl_urls) },
             ocsp: certificate.ocsp_urls.first().cloned().or(named.ocsp),
             issuers: certificate.issuer_urls.clone(),
@@ -375,8 +381,10 @@ impl CertificateFiles {
         }
         let following = all.map(Rc::new);
         let mut issuers = following.chain(self.issuers.iter().cloned()).chain(of_plan);
+        // By signature, not by name: a CA that was re-keyed has two certificates of one name.
         let id = issuers.find_map(|issuer| CertId::of(&certificate, &issuer));
         let id = id.map(|mut id| {
+            // One copy of each issuer, though a million files hold it.
             let found = self.found.entry(id.issuer.der.clone()).or_insert_with(|| Rc::clone(&id.issuer));
             id.issuer = Rc::clone(found);
             id
@@ -392,16 +400,16 @@ impl CertificateFiles {
             return Ok(Some(given.clone()));
         }
         if let Some(file) = file {
-            return self.unchanged(file).map(Some);
+            return self.read_unchanged(file).map(Some);
         }
         let Some(own) = own else { return Ok(None) };
         match own.strip_prefix("file:").map(|path| PathBuf::from(path.trim())) {
-            Some(path) => read(&path).and_then(|bytes| certificates(&path, &bytes)).map(Some),
+            Some(path) => read_file(&path).and_then(|bytes| parse_certificates(&path, &bytes)).map(Some),
             None => {
                 // As text in PEM, or as it is sent to ACME's servers.
                 let der = URL_SAFE_NO_PAD.decode(own);
                 let bytes = der.as_deref().unwrap_or(own.as_bytes());
-                certificates(Path::new("the action's certificate"), bytes).map(Some)
+                parse_certificates(Path::new("the action's certificate"), bytes).map(Some)
             }
         }
     }
@@ -410,12 +418,12 @@ impl CertificateFiles {
         if let Some(known) = self.named.get(&file.path) {
             return known.clone();
         }
-        let read = self.unchanged(file).map(|all| all.into_iter().map(Rc::new).collect());
+        let read = self.read_unchanged(file).map(|all| all.into_iter().map(Rc::new).collect());
         self.named.insert(file.path.clone(), read.clone());
         read
     }
 
-    fn places(&mut self, places: PublicationUrls) -> Rc<PublicationUrls> {
+    fn shared_urls(&mut self, places: PublicationUrls) -> Rc<PublicationUrls> {
         if let Some(known) = self.places.get(&places) {
             return Rc::clone(known);
         }
@@ -425,13 +433,13 @@ impl CertificateFiles {
     }
 
     /// The certificates of a file that the plan named, as it was when it was checked: the file itself, or its copy in the run directory.
-    fn unchanged(&mut self, file: &NamedFile) -> Result<Vec<Certificate>, String> {
+    fn read_unchanged(&mut self, file: &NamedFile) -> Result<Vec<Certificate>, String> {
         let path = Path::new(&file.path);
         let is_it = |bytes: &Vec<u8>| hex::encode(Sha256::digest(bytes)) == file.sha256;
-        let there = read(path);
+        let there = read_file(path);
         let bytes = match there.as_ref().ok().filter(|bytes| is_it(bytes)) {
             Some(_) => there?,
-            None => match self.inputs.copy_of(path).and_then(|copy| read(&copy).ok()).filter(is_it) {
+            None => match self.inputs.copy_of(path).and_then(|copy| read_file(&copy).ok()).filter(is_it) {
                 Some(copy) => copy,
                 None => {
                     there?;
@@ -439,21 +447,21 @@ impl CertificateFiles {
                 }
             },
         };
-        certificates(path, &bytes)
+        parse_certificates(path, &bytes)
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
 }
 
-fn certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, String> {
+fn parse_certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, String> {
     Certificate::parse_all(bytes).map_err(|why| format!("{} is no certificate: {why}", path.display()))
 }
 
 const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; the plan may, by `crl` and `ocsp`";
 const NO_CA: &str = "the issuer's file does not hold the certificate of one CA";
 
-/// Said of an action whose sources the command line has left out.
+/// The note of an action whose sources `--only` excludes.
 const LEFT_OUT: &str = "`--only` leaves out everybody who could be asked";
 const ONLY_THE_PROVIDER: &str = "there is nobody to ask but the provider, whom `--only` leaves out: no certificate is known; --certificate ID=FILE names it, or `serial_number` in the plan";

@@ -443,8 +443,7 @@ impl Tally {
     /// `1,200 succeeded, 3 rejected`, in the contract's order.
     pub(crate) fn outcomes_text(&self) -> String {
         let counts = Outcome::ALL.iter().filter_map(|outcome| Some((outcome, *self.outcomes.get(outcome)?)));
-        let parts: Vec<String> =
-            counts.map(|(outcome, count)| format!("{} {outcome}", grouped(count))).collect();
+        let parts: Vec<String> = counts.map(|(outcome, count)| format!("{} {outcome}", grouped(count))).collect();
         if parts.is_empty() { "nothing ended".to_owned() } else { parts.join(", ") }
     }
 
