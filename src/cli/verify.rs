@@ -73,7 +73,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     let path = run.dir.path().display().to_string();
     let mut shown =
         VerificationSummary::new(facts.settings.name.clone(), path, targets.seen_before, targets.not_ended_well);
-    verified(&mut |action| shown.take(action)).map_err(|error| context.failed(&error))?;
+    verified(&mut |action| shown.add(action)).map_err(|error| context.failed(&error))?;
     let exit = match signal {
         Some(number) => Exit::Signal(number),
         None if refused => Exit::Environment,

@@ -1,4 +1,4 @@
-//! Words about text: where it stands, what it must not reveal, how it is made safe to show.
+//! Texts from users and providers: their places in sources, the nearest known name, what is safe to show.
 
 pub mod nearest;
 pub mod safe;

@@ -1,5 +1,5 @@
-//! What people and scripts see: diagnostics, previews, progress, status, reports. Takes values, returns text or draws; decides
-//! nothing, and knows neither the engine nor the wire.
+//! What people and scripts see: diagnostics, previews, progress, status, reports. Values in, text or drawing out; decides nothing, and knows
+//! neither the engine nor the wire.
 
 pub mod diagnostics;
 pub mod preview;

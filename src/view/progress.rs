@@ -11,9 +11,9 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-/// Something that shows a run while it goes on.
+/// Shows a run while it is carried out. Receives every event in order, and must neither block nor fail.
 pub trait Observer: Send {
-    /// Something happened.
+    /// Shows what this event changes.
     fn event(&mut self, event: &Event);
 }
 
@@ -41,7 +41,7 @@ pub fn fitting(printer: &Printer, deadline: Option<RunDeadline>) -> Box<dyn Obse
 pub struct ProgressLines {
     printer: Printer,
     tally: Tally,
-    /// When, and at which twentieth of the whole, a progress line was last written.
+    /// The time, and the twentieth of the whole, of the newest progress line.
     last: (Duration, u64),
 }
 
@@ -133,7 +133,7 @@ fn event_line(event: &Event) -> Option<String> {
     }
 }
 
-/// The line that an event is worth only to those who want to hear more.
+/// The line of an event with `-v`.
 fn detail_line(event: &Event) -> Option<String> {
     match event {
         Event::ActionEnded { account, id, outcome, .. } => {
@@ -150,9 +150,9 @@ fn detail_line(event: &Event) -> Option<String> {
     }
 }
 
-/// Progress lines come at every so-manieth part of the whole.
+/// A progress line for each such part of the whole: every 5 %.
 const PARTS_WITH_A_LINE: u64 = 20;
-/// And at least so often.
+/// A progress line at least this often.
 const LINE_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
 
 /// Shows a run as bars.
@@ -188,7 +188,7 @@ impl Progress {
             }
             let bar = &self.bars[index];
             bar.set_position(account.done);
-            // The deadline is the whole run's: it stands behind the last bar.
+            // The deadline is the whole run's, so only the last bar shows it.
             let last = index + 1 == self.tally.accounts.len();
             bar.set_message(bar_message(account, self.tally.deadline_text().filter(|_| last)));
         }
@@ -198,11 +198,11 @@ impl Progress {
 impl Observer for Progress {
     fn event(&mut self, event: &Event) {
         self.tally.event(event);
-        // The beginning shows itself: the bars stand there.
+        // No line about the beginning: the bars themselves show it.
         if let Some(line) = event_line(event).filter(|_| !matches!(event, Event::RunBegan { .. }))
             && self.tally.is_news(event)
         {
-            // A screen that is gone is no trouble of the run's.
+            // A closed terminal must not end the run.
             let _ = self.screen.println(line);
         }
         match event {
@@ -212,7 +212,7 @@ impl Observer for Progress {
                 }
                 self.draw();
             }
-            // The summary that follows says all of it; half-erased bars above it would only be in the way.
+            // The summary follows, with all of this in it.
             Event::RunEnded => self.bars.iter().for_each(ProgressBar::finish_and_clear),
             Event::AttemptFailed { .. } => {}
             _ => self.draw(),
@@ -227,7 +227,7 @@ fn padded_name(account: &AccountTally, widest: usize) -> String {
     format!("{name}{}", " ".repeat(padding))
 }
 
-/// What stands behind a bar: done of total, pace, rest; or what holds it.
+/// The text behind a bar: done of total, pace, time left; or what holds the account back.
 fn bar_message(account: &AccountTally, deadline: Option<String>) -> String {
     let counts = format!("{}/{}", grouped(account.done), grouped(account.total));
     let pace = account.pace_text();
@@ -273,9 +273,9 @@ impl ReadingProgress {
         if !self.actions.is_multiple_of(ASKED_EVERY) {
             return;
         }
-        let took = now().saturating_sub(self.began);
-        if took >= SHOWN_AFTER {
-            self.bar.set_message(reading_message(self.actions, took));
+        let elapsed = now().saturating_sub(self.began);
+        if elapsed >= SHOWN_AFTER {
+            self.bar.set_message(reading_message(self.actions, elapsed));
             self.bar.tick();
         }
     }
@@ -286,22 +286,21 @@ impl ReadingProgress {
     }
 }
 
-fn reading_message(actions: u64, took: Duration) -> String {
-    let pace = actions as f64 / took.as_secs_f64();
+fn reading_message(actions: u64, elapsed: Duration) -> String {
+    let pace = actions as f64 / elapsed.as_secs_f64();
     format!("reading the plan: {} actions, {}/s", grouped(actions), grouped(pace as u64))
 }
 
 /// The time is asked for once in so many actions: a plan is read at hundreds of thousands a second, and each look at the clock is a system call at worst.
 const ASKED_EVERY: u64 = 1024;
-/// Shorter readings show nothing: a line that flashes up and is gone only disturbs.
+/// Shorter readings show nothing: a line that appears for a moment only distracts.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
-/// How far a run is.
+/// How far a run is: the fold of its events that bars, lines and the live status share.
 #[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// The accounts in the order in which the run named them.
+    /// In the order of `RunBegan`.
     pub(crate) accounts: Vec<AccountTally>,
-    /// How many actions ended how.
     pub(crate) outcomes: BTreeMap<Outcome, u64>,
     /// The time since the run's start.
     pub(crate) now: Duration,
@@ -309,12 +308,12 @@ pub(crate) struct Tally {
     pub(crate) deadline: Option<RunDeadline>,
 }
 
-/// By when all must have ended.
+/// The instant by which every action must have ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunDeadline {
     /// The instant.
     pub at: Timestamp,
-    /// How far it was ahead when this process began; below zero where it was over.
+    /// The time from this process's start to the deadline; below zero where it had passed.
     pub ahead: SignedDuration,
 }
 
@@ -324,19 +323,19 @@ pub(crate) struct AccountTally {
     pub(crate) name: String,
     pub(crate) total: u64,
     pub(crate) done: u64,
-    /// Until when it is held back, and why.
+    /// The text about a hold: until when, and why.
     pub(crate) held: Option<String>,
     pub(crate) stopped: bool,
-    /// What bounds its pace now, as the run told last.
+    /// What bounds its pace, by the newest `Bounded` event.
     pub(crate) bound: Option<WaitReason>,
-    /// What was last told of in a line of its own.
-    told: Option<WaitReason>,
+    /// The wait that was last shown in a line of its own.
+    shown_wait: Option<WaitReason>,
     /// How many were done at which time, for the rate of the last while.
     samples: VecDeque<(Duration, u64)>,
 }
 
 impl Tally {
-    /// Takes an event in.
+    /// Folds an event into the tally.
     pub(crate) fn event(&mut self, event: &Event) {
         match event {
             Event::RunBegan { accounts } => {
@@ -354,6 +353,7 @@ impl Tally {
                 *self.outcomes.entry(*outcome).or_default() += 1;
             }
             Event::AccountStopped { account, .. } => self.account(account).stopped = true,
+            // An attempt was sent, so the hold is over.
             Event::AttemptFailed { account, .. } => self.account(account).held = None,
             Event::Tick(now) => self.tick(*now),
             Event::Bounded { account, by } => {
@@ -372,22 +372,22 @@ impl Tally {
         }
     }
 
-    /// Whether an event says something new: the same wait is told of in one line, however often it was gone into again meanwhile.
+    /// Whether an event deserves a line. An account that waits enters the same wait again with each attempt; one line is enough.
     pub(crate) fn is_news(&mut self, event: &Event) -> bool {
         let Event::Bounded { account, by: by @ (WaitReason::Closed { .. } | WaitReason::Unreachable { .. }) } = event
         else {
             return true;
         };
-        let told = self.account(account).told.replace(by.clone());
-        !told.is_some_and(|told| told.is_same_wait(by))
+        let previous = self.account(account).shown_wait.replace(by.clone());
+        !previous.is_some_and(|wait| wait.is_same_wait(by))
     }
 
-    /// Takes the time in.
+    /// Advances the time since the run's start, and samples each account for its rate.
     fn tick(&mut self, now: Duration) {
         self.now = now;
         for account in &mut self.accounts {
             account.samples.push_back((now, account.done));
-            // Two stay, whatever their age: one tells no rate.
+            // A rate needs two samples, so two stay, however old.
             while account.samples.len() > 2 && now.saturating_sub(account.samples[0].0) > RATE_WINDOW {
                 account.samples.pop_front();
             }
@@ -404,6 +404,7 @@ impl Tally {
 
     /// When the slowest account is through, at the pace of the last while.
     pub(crate) fn left(&self) -> Option<Duration> {
+        // Accounts run side by side, so the slowest decides; one without a rate yet makes the whole unknown.
         let working = self.accounts.iter().filter(|account| !account.stopped && account.done < account.total);
         working.map(AccountTally::left).try_fold(Duration::ZERO, |longest, left| Some(longest.max(left?)))
     }
@@ -447,7 +448,7 @@ impl Tally {
         if parts.is_empty() { "nothing ended".to_owned() } else { parts.join(", ") }
     }
 
-    /// An account that the run did not name at its start is added: views do not fail.
+    /// An account that `RunBegan` did not name is added: a view must not panic, whatever the engine sends.
     fn account(&mut self, name: &str) -> &mut AccountTally {
         let index = self.accounts.iter().position(|account| account.name == name).unwrap_or_else(|| {
             self.accounts.push(AccountTally::new(name, 0, self.now));
@@ -460,7 +461,16 @@ impl Tally {
 impl AccountTally {
     fn new(name: &str, total: u64, now: Duration) -> Self {
         let samples = VecDeque::from([(now, 0)]);
-        Self { name: name.to_owned(), total, done: 0, held: None, stopped: false, bound: None, told: None, samples }
+        Self {
+            name: name.to_owned(),
+            total,
+            done: 0,
+            held: None,
+            stopped: false,
+            bound: None,
+            shown_wait: None,
+            samples,
+        }
     }
 
     /// Actions a second, over the last while; `None` before any ended.
@@ -480,7 +490,7 @@ impl AccountTally {
         Duration::try_from_secs_f64(left as f64 / self.rate()?).ok()
     }
 
-    /// `20.0/s, 3m 20s left`, or why it stands still.
+    /// `20.0/s, 3m 20s left`, or why nothing is sent.
     pub(crate) fn pace_text(&self) -> String {
         if self.stopped {
             return "stopped".to_owned();
@@ -683,10 +693,10 @@ ended: 2 of 3 actions in 33s: 1 succeeded, 1 rejected
     }
 
     #[test]
-    fn what_bounds_an_account_stands_beside_its_rate_or_in_its_place() {
+    fn what_bounds_an_account_is_shown_beside_its_rate_or_instead_of_it() {
         let mut tally = Tally::default();
         tally.event(&began(&[("a", 50)]));
-        let mut told = Vec::new();
+        let mut texts = Vec::new();
         for (second, by) in [
             (1, WaitReason::Window { window: "1/1s".into() }),
             (2, WaitReason::Paused),
@@ -694,18 +704,18 @@ ended: 2 of 3 actions in 33s: 1 succeeded, 1 rejected
         ] {
             tally.event(&ended("a", "x", Outcome::Succeeded, ""));
             tally.event(&Event::Bounded { account: "a".into(), by });
-            told.push(tally.accounts[0].pace_text());
+            texts.push(tally.accounts[0].pace_text());
             tally.tick(Duration::from_secs(second));
         }
-        assert_eq!(told, ["(limit 1/1s)", "paused", "1.0/s, 47s left (4 in flight)"]);
+        assert_eq!(texts, ["(limit 1/1s)", "paused", "1.0/s, 47s left (4 in flight)"]);
     }
 
     #[test]
-    fn one_wait_is_told_of_once() {
+    fn one_wait_is_news_once() {
         let mut tally = Tally::default();
         tally.event(&began(&[("a", 50)]));
         let until = |milliseconds: i64| Timestamp::from_millisecond(1_700_000_000_000 + milliseconds).unwrap();
-        let told: Vec<bool> = [
+        let news: Vec<bool> = [
             WaitReason::Unreachable { until: until(0) },
             WaitReason::Unreachable { until: until(3) },
             WaitReason::Answers,
@@ -717,7 +727,7 @@ ended: 2 of 3 actions in 33s: 1 succeeded, 1 rejected
         .into_iter()
         .map(|by| tally.is_news(&Event::Bounded { account: "a".into(), by }))
         .collect();
-        assert_eq!(told, [true, false, true, false, true, true, false]);
+        assert_eq!(news, [true, false, true, false, true, true, false]);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How far a run is. Its serialised form is what `status --json` prints.
+/// How far a run is, folded from its journal. Its serialised form is what `status --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
     /// The plan's name.
@@ -29,11 +29,11 @@ pub struct Status {
     pub outcomes: Outcomes,
     /// How many wait to be sent.
     pub waiting: u64,
-    /// How many are being sent, or were when the process was killed.
+    /// How many have an intent and no end: they are being sent, or were when the process was killed.
     pub in_flight: u64,
-    /// Actions that end in a second, over the last while.
+    /// Actions ended per second, averaged since the run's start.
     pub rate_per_second: Option<f64>,
-    /// How long the rest takes at that rate.
+    /// The time left at that rate.
     pub estimated_seconds_left: Option<f64>,
     /// Each configured provider, with what bounds it now; empty where no process carries the run out.
     pub providers: Vec<ProviderNow>,
@@ -61,11 +61,12 @@ pub enum RunState {
     Finished,
     /// It stopped in good order, and can be resumed.
     Stopped,
-    /// Its process is gone without a word, and it can be resumed.
+    /// Its process ended without a record of its stop (killed, power cut), and it can be resumed.
     Interrupted,
 }
 
-/// How many actions ended how. Serialised as an object with every outcome of a run, in the contract's words.
+/// The number of actions by outcome. Serialised as an object with every outcome of a run, those of zero actions too: scripts need not test
+/// for a key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcomes(pub BTreeMap<Outcome, u64>);
 
@@ -99,7 +100,7 @@ impl Serialize for Outcomes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for outcome in Outcome::ALL {
-            // No run ends an action as planned; a dry run does nothing else.
+            // Only dry runs have this outcome; in a real run's object it would always be zero.
             if outcome != Outcome::Planned || self.count(outcome) > 0 {
                 map.serialize_entry(outcome.word(), &self.count(outcome))?;
             }
@@ -152,10 +153,10 @@ pub(super) fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> R
     at.map(rfc3339).serialize(serializer)
 }
 
-/// How a run goes now.
+/// The live status of a run, as its process writes it about once a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Now {
-    /// When this was so.
+    /// When it was written.
     pub at: Timestamp,
     /// Each configured provider.
     pub providers: Vec<ProviderNow>,
@@ -163,7 +164,7 @@ pub struct Now {
     pub deadline: Option<DeadlineNow>,
 }
 
-/// How one provider's actions go now.
+/// One configured provider's part of the live status.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProviderNow {
     /// The configured provider.
@@ -172,9 +173,9 @@ pub struct ProviderNow {
     pub actions: u64,
     /// Of these, how many have ended.
     pub done: u64,
-    /// Actions that end in a second, over the last while.
+    /// Actions ended per second, over the last half minute.
     pub rate_per_second: Option<f64>,
-    /// How long the rest takes at that rate.
+    /// The time left at that rate.
     pub estimated_seconds_left: Option<f64>,
     /// The one thing that bounds it.
     pub bound: Option<WaitReason>,
@@ -186,7 +187,7 @@ pub struct DeadlineNow {
     /// When all must have ended.
     #[serde(serialize_with = "rfc3339_text")]
     pub at: Timestamp,
-    /// Whether it will be met at the present rate, or was; `None` where that cannot be told yet.
+    /// Whether it will be met at the present rate, or was; `None` where there is no rate yet.
     pub met: Option<bool>,
     /// How much time is left over; below zero, by how much it is missed.
     pub slack_seconds: Option<f64>,
@@ -199,17 +200,17 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Nothing yet.
+    /// Before the first event.
     pub fn new(deadline: Option<RunDeadline>) -> Self {
         Self { tally: Tally { deadline, ..Tally::default() } }
     }
 
-    /// Takes an event in.
+    /// Folds an event in.
     pub fn event(&mut self, event: &Event) {
         self.tally.event(event);
     }
 
-    /// How it goes.
+    /// The live status at this instant.
     pub fn now(&self, at: Timestamp) -> Now {
         let providers = self.tally.accounts.iter().map(|account| ProviderNow {
             provider: account.name.clone(),
@@ -232,7 +233,6 @@ impl Recorder {
     }
 }
 
-/// Lines of providers.
 fn providers_table(providers: &[ProviderNow]) -> String {
     let row = |provider: &ProviderNow| {
         let rate = provider.rate_per_second.map(|rate| format!("{rate:.1}/s")).unwrap_or_default();
@@ -245,7 +245,6 @@ fn providers_table(providers: &[ProviderNow]) -> String {
     table(&["provider", "done", "rate", "left", "bounded by"], &[1, 2, 3], &rows)
 }
 
-/// The deadline in a line.
 fn deadline_text(deadline: &DeadlineNow) -> String {
     let met = match (deadline.met, deadline.slack_seconds) {
         (Some(true), Some(slack)) => format!(": will be met, with about {} to spare", seconds_text(slack)),
@@ -282,9 +281,9 @@ pub struct Summary {
     pub outcomes: Outcomes,
     /// How many are still without an outcome.
     pub unsent: u64,
-    /// How many of the skipped only repeat another action.
+    /// How many of the skipped actions only repeat another one.
     pub duplicates: u64,
-    /// How long this process took.
+    /// How long this process ran.
     pub elapsed_seconds: f64,
     /// Where the report is.
     pub report: Option<String>,

@@ -1,9 +1,9 @@
-//! Columns that are aligned by what a terminal shows, wide characters counted twice. Makes its texts safe to show.
+//! Tables for terminals, and counts in them. Aligns columns by the cells that a terminal shows, and makes every cell safe to show.
 
 use crate::text::safe;
 use unicode_width::UnicodeWidthStr;
 
-/// Rows of cells as aligned lines, indented by two; numbers (cells that begin with a digit, in a column of `right`) stand right.
+/// Rows of cells as aligned lines, indented by two; the columns of `right` are aligned right.
 pub(crate) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
     let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(&header)
@@ -53,8 +53,8 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// `1 action`, `2,000 actions`.
-pub(crate) fn plural(number: u64, word: &str) -> String {
-    if number == 1 { format!("1 {word}") } else { format!("{} {word}s", grouped(number)) }
+pub(crate) fn plural(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl<W: Write> CsvReport<W> {
         self.text(text.unwrap_or_default());
     }
 
-    /// A cell that certsweep itself made: words, numbers and instants need no protection.
+    /// A cell that certsweep itself made: outcomes, numbers and instants cannot be formulas.
     fn own(&mut self, cell: &str) {
         self.row.push_field(cell.as_bytes());
     }

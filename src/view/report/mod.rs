@@ -21,7 +21,7 @@ pub struct ReportRow<'a> {
     pub operation: &'a str,
     /// What it acted on.
     pub target: &'a str,
-    /// The reason asked, in RFC 5280 words.
+    /// The plan's reason, in RFC 5280's spelling.
     pub reason: Option<&'a str>,
     /// The reason sent, in the provider's spelling.
     pub reason_sent: Option<&'a str>,
@@ -31,7 +31,7 @@ pub struct ReportRow<'a> {
     pub http_status: Option<u16>,
     /// The provider's code.
     pub provider_code: Option<&'a str>,
-    /// The provider's message, or certsweep's own words.
+    /// The provider's message, or certsweep's own where no answer has one.
     pub provider_message: Option<&'a str>,
     /// The provider's own request or order id.
     pub provider_ref: Option<&'a str>,
@@ -45,31 +45,31 @@ pub struct ReportRow<'a> {
     pub duration_ms: Option<u64>,
     /// `file:line`.
     pub source: &'a str,
-    /// What the world sees of it, where it was asked.
+    /// Its revocation status, where `certsweep verify` asked for it.
     pub verified: Option<VerifiedCells>,
     /// The kept columns' values, in the order of the report's kept columns.
     pub kept: &'a [String],
 }
 
-/// What the world sees of an action's target.
+/// The revocation status of an action's target, as `certsweep verify` recorded it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifiedCells {
-    /// What.
+    /// Revoked, good or unknown.
     pub seen: Seen,
     /// When it was seen.
     pub at: Timestamp,
-    /// Who says so.
+    /// The sources that say so.
     pub by: Vec<StatusSource>,
-    /// Since when it is revoked, as its issuer says.
+    /// The revocation date of the CRL entry or OCSP response.
     pub revoked_at: Option<Timestamp>,
     /// Why it is not seen revoked.
     pub why: Option<String>,
 }
 
-/// The columns of a report beside those that each has.
+/// The columns of a report beyond the contract's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReportColumns<'a> {
-    /// Whether the world was asked what it sees.
+    /// Whether the run was verified: then [`VERIFIED`] follow the contract's columns.
     pub verified: bool,
     /// The names of the columns that the plan's lists carry through.
     pub kept: &'a [String],
@@ -79,7 +79,7 @@ impl VerifiedCells {
     /// The cells of the columns [`VERIFIED`].
     pub(super) fn cells(verified: Option<&Self>) -> [String; 3] {
         let Some(Self { seen, at, by, .. }) = verified else { return Default::default() };
-        let by: Vec<&str> = by.iter().map(|witness| witness.word()).collect();
+        let by: Vec<&str> = by.iter().map(|source| source.word()).collect();
         [seen.word().to_owned(), rfc3339(*at), by.join(" ")]
     }
 
