@@ -443,17 +443,18 @@ fn parse_columns(text: &str) -> Result<ColumnPairs, String> {
     Ok(ColumnPairs(pairs))
 }
 
-fn parse_retried(word: &str) -> Result<Outcome, String> {
-    match Outcome::parse(word.trim()) {
+fn parse_retried(text: &str) -> Result<Outcome, String> {
+    match Outcome::parse(text.trim()) {
         Some(outcome @ (Outcome::Failed | Outcome::InDoubt | Outcome::Rejected)) => Ok(outcome),
+        // A success must never be sent again, whatever the user types.
         _ => Err("only `failed`, `in-doubt` and `rejected` can be taken up again".to_owned()),
     }
 }
 
-fn parse_outcome(word: &str) -> Result<Outcome, String> {
-    Outcome::parse(word.trim()).ok_or_else(|| {
-        let words: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.word()).collect();
-        format!("an outcome is one of {}", words.join(", "))
+fn parse_outcome(text: &str) -> Result<Outcome, String> {
+    Outcome::parse(text.trim()).ok_or_else(|| {
+        let names: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.word()).collect();
+        format!("an outcome is one of {}", names.join(", "))
     })
 }
 
@@ -467,8 +468,8 @@ fn parse_limits(text: &str) -> Result<AccountLimits, String> {
     Ok(AccountLimits { account: account.trim().to_owned(), windows: windows? })
 }
 
-fn parse_status_source(word: &str) -> Result<StatusSource, String> {
-    StatusSource::parse(word.trim()).ok_or_else(|| "write `state`, `crl` or `ocsp`".to_owned())
+fn parse_status_source(text: &str) -> Result<StatusSource, String> {
+    StatusSource::parse(text.trim()).ok_or_else(|| "write `state`, `crl` or `ocsp`".to_owned())
 }
 
 /// The last `=` divides: ids may hold some, and files seldom do.
