@@ -1,4 +1,5 @@
-//! The command line: arguments, options, their defaults, and the examples and exit codes below each command's help. Nothing is carried out here.
+//! The command line, exactly as typed: every command and option of the contract, the examples and exit codes below each command's help,
+//! and the completion scripts. Reads no file and no environment variable; what an option means for a run is decided by the commands.
 
 use crate::provider::model::Window;
 use crate::run::{Outcome, StatusSource};

@@ -138,6 +138,7 @@ impl Context {
         reading.end();
         self.findings(&findings, &sources);
         match plan {
+            // A plan may be readable and still have errors; nothing of it may be sent then.
             Some(plan) if !findings.has_errors() => {
                 let warnings = findings.count(Severity::Warning) as u64;
                 Ok(ReadPlan { plan, warnings, diagnostics: diagnostics::to_json(&findings, &sources) })
@@ -151,6 +152,7 @@ impl Context {
         if findings.is_empty() {
             return;
         }
+        // With `--json` standard output holds one document: with errors these findings, else the command's own result.
         if self.global.json && findings.has_errors() {
             self.printer.result_json(&serde_json::json!({
                 "errors": findings.count(Severity::Error),
@@ -203,6 +205,7 @@ pub fn build_senders(
 ) -> Result<Vec<Rc<Sender<HttpTransport>>>, Exit> {
     let handle = HttpHandle::start().map_err(|error| context.failed(&error))?;
     let mut senders = Vec::new();
+    // All failures at once: otherwise each missing variable would cost the user one more start.
     let mut failures: Vec<String> = Vec::new();
     for account in &settings.accounts {
         let Some(provider) = catalog.get(&account.provider) else {
@@ -214,6 +217,7 @@ pub fn build_senders(
         };
         let schemes = schemes(account, provider);
         let none = || Resolved { scheme: 0, credentials: Credentials::default(), warnings: Vec::new() };
+        // Each action of such an account (ACME) brings its own key: there is nothing to resolve for the account.
         let resolved = if account.own_keys {
             Ok(none())
         } else {

@@ -109,6 +109,7 @@ fn send_command(context: &Context, path: &Path, command: ControlCommand) -> Resu
     if let ControlCommand::SetRate(limits) = &command {
         resolve_limits(limits, &account_names(&facts)).map_err(|why| (why, Exit::Usage))?;
     }
+    // Without a process that holds the lock nobody would read the file, and the next one would find it too old.
     if !dir.is_locked().map_err(failed)? {
         return Err(not_running(&dir).map_err(failed)?);
     }
@@ -220,6 +221,7 @@ async fn forward(command: ControlCommand, names: &[String], sender: &UnboundedSe
     let mut outcome = ControlReply::Done;
     for command in commands {
         let (reply, done) = oneshot::channel();
+        // Where the engine has ended, `reply` is dropped with the command, and `done` below returns an error.
         drop(sender.send(command(reply)));
         outcome = match done.await {
             Ok(Ok(CommandDone::Done)) => ControlReply::Done,

@@ -122,6 +122,7 @@ fn begin(
         accounts,
         faults,
         seed: seed.unwrap_or(0),
+        // A wrong signature is refused as by the provider, so that a rehearsal finds it.
         verify: true,
         known: Vec::new(),
         clock: Arc::new(context.clock),

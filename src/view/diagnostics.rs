@@ -14,6 +14,7 @@ pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, color: bool) -> St
     }
     let sorted = diagnostics.sorted();
     let lines = SourceLines::collect(&sorted, sources);
+    // A fixed width: the text must be the same in a terminal, a pipe and a test.
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
     let mut text = String::new();
     for diagnostic in &sorted {

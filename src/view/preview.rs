@@ -64,7 +64,7 @@ pub struct Count {
     pub actions: u64,
 }
 
-/// Actions that reach further than one certificate: all are counted, the first [`MAX_WIDE_EFFECTS`] stored.
+/// Actions that reach further than one certificate: all are counted, the first `MAX_WIDE_EFFECTS` stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WideEffects {
     /// How many there are.
@@ -208,7 +208,7 @@ pub struct ShownHeader {
 }
 
 impl WideEffects {
-    /// Counts one more; `effect` is called only while fewer than [`MAX_WIDE_EFFECTS`] are stored.
+    /// Counts one more; `effect` is called only while fewer than `MAX_WIDE_EFFECTS` are stored.
     pub fn add(&mut self, effect: impl FnOnce() -> WideEffect) {
         self.count += 1;
         if self.first.len() < MAX_WIDE_EFFECTS {
@@ -226,6 +226,7 @@ const MAX_WIDE_EFFECTS: usize = 1000;
 
 /// The preview as text.
 pub fn render(preview: &Preview) -> String {
+    // What a person must notice before a `yes` comes first: how many, how far they reach. Requests, the longest part, come last.
     let sections = [
         heading(preview),
         counts(preview),
@@ -255,6 +256,7 @@ fn heading(preview: &Preview) -> String {
 fn counts(preview: &Preview) -> String {
     let row = |count: &Count| {
         let reason = match (&count.reason, &count.reason_sent) {
+            // Both, where they differ: the CA will publish the reason that is sent.
             (Some(asked), Some(sent)) if asked != sent => format!("{asked} → {sent}"),
             (Some(reason), _) | (None, Some(reason)) => reason.clone(),
             (None, None) => "-".to_owned(),
@@ -309,6 +311,7 @@ fn order(preview: &Preview) -> String {
     if rows.is_empty() {
         return String::new();
     }
+    // The list leaves out duplicates, so its `… and N more` must too.
     let sent = preview.actions.saturating_sub(preview.duplicates);
     let header = ["", "action", "provider", "operation", "target", "needs", ""];
     format!("Order{colon}{}\n", facts.join("; ")) + &table(&header, &[0], &rows) + &more(sent, rows.len())

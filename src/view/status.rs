@@ -220,6 +220,7 @@ impl Recorder {
             estimated_seconds_left: account.left().map(|left| left.as_secs_f64()),
             bound: account.bound.clone(),
         });
+        // The same fold as behind the bars: `status` in a second terminal must not contradict the first.
         let slack = self.tally.slack();
         Now {
             at,

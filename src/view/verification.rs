@@ -81,6 +81,7 @@ fn serialize_each<S: Serializer>(each: &EachVerified<'_>, serializer: S) -> Resu
     let mut list = serializer.serialize_seq(None)?;
     let mut failed = None;
     each(&mut |action| {
+        // The callback cannot end the reading early, so after a failed write the other actions are only skipped.
         if failed.is_none() {
             failed = list.serialize_element(&action).err();
         }
@@ -122,6 +123,7 @@ impl VerificationSummary {
         if seen != Seen::Revoked {
             self.again.0 |= action.was_asked;
             self.again.1 |= action.was_asked && seen == Seen::Unknown;
+            // The text lists a few; all are in the report.
             if self.unseen.len() < MAX_SHOWN {
                 self.unseen.push(action);
             }

@@ -64,6 +64,7 @@ impl<W: Write> CsvReport<W> {
                 self.own(&cell);
             }
         }
+        // By index, not by the row's own length: a row of another list of the plan may lack columns, and every line needs as many cells.
         for index in 0..self.kept {
             self.optional(row.kept.get(index).map(String::as_str));
         }
