@@ -22,9 +22,9 @@ pub struct Diagnostic {
     pub span: Option<Span>,
     /// What is wrong, as a lower-case sentence without a full stop.
     pub what: String,
-    /// What would be right, where that can be said.
+    /// What would be right, where the check knows it.
     pub help: Option<String>,
-    /// Other places that explain the finding, each with a few words.
+    /// Other places that explain the finding, each with a note.
     pub related: Vec<(Span, String)>,
 }
 
@@ -46,15 +46,15 @@ impl Diagnostic {
         self
     }
 
-    /// Adds a second place with a few words.
+    /// Adds a second place with a note.
     #[must_use]
-    pub fn related(mut self, span: Span, words: impl Into<String>) -> Self {
-        self.related.push((span, words.into()));
+    pub fn related(mut self, span: Span, note: impl Into<String>) -> Self {
+        self.related.push((span, note.into()));
         self
     }
 }
 
-/// All findings of one reading, in the order in which they were made.
+/// All findings about the sources that were read together, in the order in which they were made.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Diagnostics {
     list: Vec<Diagnostic>,
@@ -66,7 +66,7 @@ impl Diagnostics {
         self.list.push(diagnostic);
     }
 
-    /// Adds all findings of another reading.
+    /// Appends another list's findings.
     pub fn extend(&mut self, other: Self) {
         self.list.extend(other.list);
     }

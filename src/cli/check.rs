@@ -4,7 +4,7 @@ use super::args;
 use super::context::Context;
 use super::exit::Exit;
 
-/// Checks a plan and says what it holds.
+/// Checks a plan; prints its number of actions and its digest.
 pub fn check(context: &Context, args: &args::CheckArgs) -> Exit {
     let read = context
         .catalog(&context.provider_directories())

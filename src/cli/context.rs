@@ -1,20 +1,29 @@
-//! What every command starts from: the printer, the global options, the environment, the clock, the provider documents.
+//! What every command starts from: the printer, the global options, the clock, the provider documents; and, for commands that send, one
+//! sender an account. Everything that can fail before the first request fails here.
 
 use super::args::{Global, IgnoredColumns, PlanSource};
 use super::exit::Exit;
 use super::process::SystemClock;
 use crate::diag::{Diagnostics, Severity};
-use crate::journal::JournalError;
-use crate::plan::{Action, CheckedPlan};
-use crate::plan::{CsvOptions, IgnoreColumns, Input, Request, check};
-use crate::provider::Catalog;
+use crate::engine::Sender;
+use crate::journal::{JournalError, RunFacts};
+use crate::plan::{Account, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request, Settings, check};
+use crate::provider::model::{AuthScheme, SignerKind};
+use crate::provider::{Catalog, Provider};
+use crate::simulator::{self, Simulator};
 use crate::text::SourceMap;
 use crate::time::Clock;
 use crate::view::diagnostics;
 use crate::view::printer::Printer;
 use crate::view::progress::ReadingProgress;
+use crate::wire::client::{HttpOptions, HttpTransport};
+use crate::wire::resolve::resolve;
+use crate::wire::signer::Signer;
+use crate::wire::{Credentials, HttpHandle, Resolved};
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
 
 /// What every command starts from.
 #[derive(Debug)]
@@ -62,6 +71,37 @@ impl Context {
         if diagnostics.has_errors() { Err(Exit::Usage) } else { Ok(catalog) }
     }
 
+    /// The provider documents that a run uses.
+    ///
+    /// # Errors
+    /// The exit code; the findings were printed.
+    pub fn catalog_of(&self, facts: &RunFacts) -> Result<Catalog, Exit> {
+        let mut directories = self.provider_directories();
+        directories.extend(facts.provider_directories.iter().filter(|path| path.is_dir()).cloned());
+        directories.dedup();
+        self.catalog(&directories)
+    }
+
+    /// Refuses to go on under other provider documents than the run began with.
+    ///
+    /// # Errors
+    /// The exit code; what differs was printed.
+    pub fn require_same_documents(&self, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
+        // Another document may read the same answer otherwise: what the journal holds would get another meaning.
+        let mut same = true;
+        for (id, digest) in &facts.documents {
+            let now = catalog.get(id).map(|provider| hex::encode(provider.digest));
+            if now.as_deref() != Some(digest.as_str()) {
+                same = false;
+                let what = if now.is_some() { "has changed" } else { "is not there" };
+                self.printer.error(&format!(
+                    "the provider document `{id}` {what} since this run began; go on with the one it began with"
+                ));
+            }
+        }
+        if same { Ok(()) } else { Err(Exit::Usage) }
+    }
+
     /// Reads and checks a plan, hands its actions to `each`, and prints the findings.
     ///
     /// # Errors
@@ -98,6 +138,7 @@ impl Context {
         reading.end();
         self.findings(&findings, &sources);
         match plan {
+            // A plan may be readable and still have errors; nothing of it may be sent then.
             Some(plan) if !findings.has_errors() => {
                 let warnings = findings.count(Severity::Warning) as u64;
                 Ok(ReadPlan { plan, warnings, diagnostics: diagnostics::to_json(&findings, &sources) })
@@ -111,6 +152,7 @@ impl Context {
         if findings.is_empty() {
             return;
         }
+        // With `--json` standard output holds one document: with errors these findings, else the command's own result.
         if self.global.json && findings.has_errors() {
             self.printer.result_json(&serde_json::json!({
                 "errors": findings.count(Severity::Error),
@@ -149,4 +191,102 @@ impl Context {
             Err(error) => Err(self.failed(&format!("reading the plan from standard input failed: {error}"))),
         }
     }
+}
+
+/// One sender an account, for a run against the real providers.
+///
+/// # Errors
+/// The exit code; everything that is missing was printed.
+pub fn build_senders(
+    context: &Context,
+    settings: &Settings,
+    catalog: &Catalog,
+    ca_file: Option<&Path>,
+) -> Result<Vec<Rc<Sender<HttpTransport>>>, Exit> {
+    let handle = HttpHandle::start().map_err(|error| context.failed(&error))?;
+    let mut senders = Vec::new();
+    // All failures at once: otherwise each missing variable would cost the user one more start.
+    let mut failures: Vec<String> = Vec::new();
+    for account in &settings.accounts {
+        let Some(provider) = catalog.get(&account.provider) else {
+            failures.push(format!(
+                "{}: there is no provider document `{}`; name its directory with --provider-dir",
+                account.name, account.provider
+            ));
+            continue;
+        };
+        let schemes = schemes(account, provider);
+        let none = || Resolved { scheme: 0, credentials: Credentials::default(), warnings: Vec::new() };
+        // Each action of such an account (ACME) brings its own key: there is nothing to resolve for the account.
+        let resolved = if account.own_keys {
+            Ok(none())
+        } else {
+            resolve(&account.name, &account.credentials, &schemes, &|name| std::env::var(name).ok())
+        };
+        let options = HttpOptions {
+            timeout: settings.timeout,
+            concurrency: account.concurrency as usize,
+            ca_file: ca_file.map(Path::to_path_buf),
+        };
+        match (resolved, HttpTransport::new(&options, &handle)) {
+            (Ok(Resolved { scheme, credentials, warnings }), Ok(transport)) => {
+                for warning in warnings {
+                    context.printer.warning(&warning);
+                }
+                let signer = Signer::new(&schemes[scheme], &account.variables, credentials);
+                senders.push(Rc::new(Sender::new(account, Arc::clone(provider), signer, transport)));
+            }
+            (resolved, transport) => {
+                failures.extend(resolved.err().map(|error| error.to_string()));
+                failures.extend(transport.err().map(|error| error.to_string()));
+            }
+        }
+    }
+    // Accounts of one provider lack the same: once is enough.
+    failures.dedup();
+    for failure in &failures {
+        context.printer.error(failure);
+    }
+    if failures.is_empty() { Ok(senders) } else { Err(Exit::Environment) }
+}
+
+/// One sender an account, for a run against the simulator: its URLs and its credentials instead of the real ones.
+///
+/// # Errors
+/// The exit code; the failure was printed.
+pub fn build_simulated_senders(
+    context: &Context,
+    settings: &Settings,
+    catalog: &Catalog,
+    simulator: &Simulator,
+) -> Result<Vec<Rc<Sender<HttpTransport>>>, Exit> {
+    let handle = HttpHandle::start().map_err(|error| context.failed(&error))?;
+    let sender = |account: &Account| -> Result<Rc<Sender<HttpTransport>>, Exit> {
+        let provider = catalog.get(&account.provider);
+        let provider =
+            provider.ok_or_else(|| context.failed(&format!("no provider document `{}`", account.provider)))?;
+        let scheme = provider.auth.first();
+        let scheme = scheme.ok_or_else(|| context.failed(&format!("`{}` declares no way to sign", provider.id)))?;
+        let names = scheme.required.iter();
+        let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential_of(provider, name))));
+        let options =
+            HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
+        // Whatever a plan or a document says, a rehearsal reaches nothing but this machine.
+        let transport = HttpTransport::loopback_only(&options, &handle).map_err(|error| context.failed(&error))?;
+        let signer = Signer::new(scheme, &account.variables, credentials);
+        let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
+        Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport).made_up()))
+    };
+    settings.accounts.iter().map(sender).collect()
+}
+
+/// The provider's schemes, with the account's own place to fetch tokens from.
+fn schemes(account: &Account, provider: &Provider) -> Vec<AuthScheme> {
+    let mut schemes = provider.auth.clone();
+    for scheme in &mut schemes {
+        if let (SignerKind::HuaweiIamToken(url), Some(own)) = (&mut scheme.signer, &account.auth_url) {
+            url.clone_from(own);
+        }
+    }
+    schemes
 }

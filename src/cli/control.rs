@@ -1,5 +1,5 @@
-//! `certsweep pause`, `unpause` and `set-rate`: words to a run that another process carries out, through the run directory; and that process's
-//! ear, which hands them to the engine and answers when it is done.
+//! `certsweep pause`, `unpause` and `set-rate`: commands to a run that another process carries out, as files in the run directory; and that
+//! process's listener, which forwards them to the engine and replies once they are in effect.
 
 use super::args;
 use super::context::Context;
@@ -18,13 +18,12 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-/// A word as it stands in its file.
+/// A command as written to its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct ControlFile {
-    /// When it was said: nobody hears what is long past.
+    /// When it was given: the listener refuses commands older than [`STALE`].
     at: Timestamp,
-    /// What was said.
-    what: ControlCommand,
+    command: ControlCommand,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,7 +35,7 @@ enum ControlCommand {
     SetRate(Vec<(String, Vec<String>)>),
 }
 
-/// The answer as it stands in its file.
+/// The reply as written to its file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum ControlReply {
@@ -45,18 +44,18 @@ enum ControlReply {
     Refused(String),
 }
 
-/// Has a run send nothing new.
+/// Makes a run send nothing new; requests in flight are awaited.
 pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
     let unpause = format!("`certsweep unpause {}` goes on", args.run_dir.display());
-    print_reply_to(context, &args.run_dir, ControlCommand::Pause, |done| match done {
+    print_reply(context, &args.run_dir, ControlCommand::Pause, |done| match done {
         CommandDone::Done => format!("paused: nothing new is sent; {unpause}"),
         CommandDone::Already => format!("it was paused already; {unpause}"),
     })
 }
 
-/// Has a paused run go on.
+/// Lets a paused run continue, or its next wave begin.
 pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
-    print_reply_to(context, &args.run_dir, ControlCommand::Unpause, |done| match done {
+    print_reply(context, &args.run_dir, ControlCommand::Unpause, |done| match done {
         CommandDone::Done => "it goes on".to_owned(),
         CommandDone::Already => "not paused; nothing to do".to_owned(),
     })
@@ -71,19 +70,19 @@ pub fn set_rate(context: &Context, args: &args::SetRateArgs) -> Exit {
         .collect();
     let new_limits: Vec<String> =
         limits.iter().map(|(account, windows)| format!("{account} {}", windows.join(", "))).collect();
-    print_reply_to(context, &args.run_dir, ControlCommand::SetRate(limits), |_| {
+    print_reply(context, &args.run_dir, ControlCommand::SetRate(limits), |_| {
         format!("from now on: {}", new_limits.join("; "))
     })
 }
 
-/// Says a word and waits for the answer.
-fn print_reply_to(
+/// Gives a command, waits for the reply and prints it as `text_of` says.
+fn print_reply(
     context: &Context,
     path: &Path,
-    what: ControlCommand,
+    command: ControlCommand,
     text_of: impl Fn(CommandDone) -> String,
 ) -> Exit {
-    match send_command(context, path, what) {
+    match send_command(context, path, command) {
         Ok(done) => {
             if context.global.json {
                 let already = done == CommandDone::Already;
@@ -95,33 +94,35 @@ fn print_reply_to(
             }
             Exit::Well
         }
-        Err((words, exit)) => {
-            context.printer.error(&words);
+        Err((why, exit)) => {
+            context.printer.error(&why);
             exit
         }
     }
 }
 
-fn send_command(context: &Context, path: &Path, what: ControlCommand) -> Result<CommandDone, (String, Exit)> {
+fn send_command(context: &Context, path: &Path, command: ControlCommand) -> Result<CommandDone, (String, Exit)> {
     let failed = |error: JournalError| (error.to_string(), Exit::of_journal(&error));
     let dir = RunDir::existing(path).map_err(failed)?;
     let facts = dir.read().and_then(|reader| reader.facts()).map_err(failed)?;
-    if let ControlCommand::SetRate(limits) = &what {
-        resolve_limits(limits, &names(&facts)).map_err(|words| (words, Exit::Usage))?;
+    // The listener checks again; here a mistyped account is an error at once, also where no process runs.
+    if let ControlCommand::SetRate(limits) = &command {
+        resolve_limits(limits, &account_names(&facts)).map_err(|why| (why, Exit::Usage))?;
     }
+    // Without a process that holds the lock nobody would read the file, and the next one would find it too old.
     if !dir.is_locked().map_err(failed)? {
         return Err(not_running(&dir).map_err(failed)?);
     }
-    let said = ControlFile { at: context.clock.now(), what };
-    let text = serde_json::to_string(&said).map_err(|error| (error.to_string(), Exit::Environment))?;
+    let file = ControlFile { at: context.clock.now(), command };
+    let text = serde_json::to_string(&file).map_err(|error| (error.to_string(), Exit::Environment))?;
     // By time, so that the run takes commands in the order in which they were given; by process, so that two of one millisecond differ.
-    let name = format!("{}-{}", said.at.as_millisecond(), std::process::id());
-    let word = live_control::send_command(path, &name, &text).map_err(failed)?;
+    let name = format!("{}-{}", file.at.as_millisecond(), std::process::id());
+    let pending = live_control::send_command(path, &name, &text).map_err(failed)?;
     let began = context.clock.elapsed();
     let mut patience = PATIENCE;
     loop {
-        if let Some(answer) = live_control::take_reply(&word) {
-            return match serde_json::from_str(&answer) {
+        if let Some(reply) = live_control::take_reply(&pending) {
+            return match serde_json::from_str(&reply) {
                 Ok(ControlReply::Done) => Ok(CommandDone::Done),
                 Ok(ControlReply::Already) => Ok(CommandDone::Already),
                 Ok(ControlReply::Refused(why)) => Err((why, Exit::Usage)),
@@ -129,22 +130,22 @@ fn send_command(context: &Context, path: &Path, what: ControlCommand) -> Result<
             };
         }
         if context.clock.elapsed().saturating_sub(began) >= patience {
-            if !live_control::withdraw(&word) && patience == PATIENCE {
-                // It has just been heard: the answer is on its way.
+            if !live_control::withdraw(&pending) && patience == PATIENCE {
+                // The listener has just removed the file, so it is working on the command: a withdrawn one it would never have seen.
                 patience += PATIENCE;
                 continue;
             }
             if !dir.is_locked().map_err(failed)? {
                 return Err(not_running(&dir).map_err(failed)?);
             }
-            let words = format!("the process that holds {} does not answer; nothing was changed", path.display());
-            return Err((words, Exit::Environment));
+            let why = format!("the process that holds {} does not answer; nothing was changed", path.display());
+            return Err((why, Exit::Environment));
         }
-        std::thread::sleep(LOOK);
+        std::thread::sleep(REPLY_POLL);
     }
 }
 
-/// Why nobody hears.
+/// Why no process replies: the run has ended, or nobody carries it out.
 fn not_running(dir: &RunDir) -> Result<(String, Exit), JournalError> {
     let path = dir.path();
     let overview = dir.read()?.overview()?;
@@ -155,11 +156,11 @@ fn not_running(dir: &RunDir) -> Result<(String, Exit), JournalError> {
     Ok((format!("nobody is carrying out {} now; `{resume}` goes on with it", path.display()), Exit::Environment))
 }
 
-fn names(facts: &RunFacts) -> Vec<String> {
+fn account_names(facts: &RunFacts) -> Vec<String> {
     facts.settings.accounts.iter().map(|account| account.name.clone()).collect()
 }
 
-/// The indexes and windows of accounts that are named.
+/// The indexes of the named accounts, with their windows parsed.
 fn resolve_limits(limits: &[(String, Vec<String>)], names: &[String]) -> Result<Vec<(usize, Vec<Window>)>, String> {
     let one = |(name, windows): &(String, Vec<String>)| {
         let index = names.iter().position(|known| known == name).ok_or_else(|| {
@@ -174,35 +175,37 @@ fn resolve_limits(limits: &[(String, Vec<String>)], names: &[String]) -> Result<
     limits.iter().map(one).collect()
 }
 
-/// Hears what is said to the run (whose accounts have these names) and hands it to the engine, until nobody listens there any more.
+/// Forwards commands from the run directory to the engine, and writes its replies, until the engine has closed the channel. `names` are
+/// the run's accounts, by index.
 pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender: UnboundedSender<RunCommand>) {
     loop {
-        // What is said while the run ends is heard once more, and refused: who said it need not wait in vain.
+        // One more round after the end: a command given meanwhile is refused, and its sender need not wait for the timeout.
         let over = sender.is_closed();
-        for (word, text) in live_control::waiting_commands(&run) {
-            let answer = match serde_json::from_str::<ControlFile>(&text) {
-                Ok(said) if clock.now().duration_since(said.at).abs() > STALE => {
+        for (pending, text) in live_control::waiting_commands(&run) {
+            let reply = match serde_json::from_str::<ControlFile>(&text) {
+                Ok(file) if clock.now().duration_since(file.at).abs() > STALE => {
                     ControlReply::Refused("command expired".to_owned())
                 }
-                Ok(said) => hand_over(said.what, &names, &sender).await,
+                Ok(file) => forward(file.command, &names, &sender).await,
                 Err(error) => ControlReply::Refused(format!("it cannot be understood: {error}")),
             };
-            // Who asked may be gone; a disk that takes no answer is the journal's affair.
-            let answer = serde_json::to_string(&answer).unwrap_or_default();
-            drop(live_control::reply(&word, &answer));
+            // A reply that cannot be written only makes its reader time out; a full disk stops the run by way of the journal.
+            let reply = serde_json::to_string(&reply).unwrap_or_default();
+            drop(live_control::reply(&pending, &reply));
         }
         if over {
             return;
         }
         tokio::select! {
             () = sender.closed() => {}
-            () = tokio::time::sleep(LISTEN) => {}
+            () = tokio::time::sleep(COMMAND_POLL) => {}
         }
     }
 }
 
-async fn hand_over(what: ControlCommand, names: &[String], sender: &UnboundedSender<RunCommand>) -> ControlReply {
-    let given: Vec<Box<dyn FnOnce(CommandReply) -> RunCommand>> = match what {
+async fn forward(command: ControlCommand, names: &[String], sender: &UnboundedSender<RunCommand>) -> ControlReply {
+    // The engine sets one account's windows at a time, so `set-rate` may become several commands.
+    let commands: Vec<Box<dyn FnOnce(CommandReply) -> RunCommand>> = match command {
         ControlCommand::Pause => vec![Box::new(RunCommand::Pause)],
         ControlCommand::Unpause => vec![Box::new(RunCommand::Unpause)],
         ControlCommand::SetRate(limits) => match resolve_limits(&limits, names) {
@@ -215,26 +218,27 @@ async fn hand_over(what: ControlCommand, names: &[String], sender: &UnboundedSen
                 .collect(),
         },
     };
-    let mut answer = ControlReply::Done;
-    for word in given {
-        let (reply, hears) = oneshot::channel();
-        drop(sender.send(word(reply)));
-        answer = match hears.await {
+    let mut outcome = ControlReply::Done;
+    for command in commands {
+        let (reply, done) = oneshot::channel();
+        // Where the engine has ended, `reply` is dropped with the command, and `done` below returns an error.
+        drop(sender.send(command(reply)));
+        outcome = match done.await {
             Ok(Ok(CommandDone::Done)) => ControlReply::Done,
             Ok(Ok(CommandDone::Already)) => ControlReply::Already,
             Ok(Err(why)) => return ControlReply::Refused(why),
             Err(_) => return ControlReply::Refused("the run has just ended".to_owned()),
         };
     }
-    answer
+    outcome
 }
 
-/// How often the runner looks for commands. A look at a directory costs nothing beside the run; a socket would have a path of its own
-/// limit (108 bytes) and would not be there on every file system.
-const LISTEN: Duration = Duration::from_millis(250);
-/// How often who said one looks for the answer.
-const LOOK: Duration = Duration::from_millis(20);
-/// How long an answer is waited for.
+/// How often the listener lists the directory. That costs nothing beside the run; a socket's path would be limited to 108 bytes, and not
+/// every file system has sockets.
+const COMMAND_POLL: Duration = Duration::from_millis(250);
+/// How often the giver of a command looks for the reply.
+const REPLY_POLL: Duration = Duration::from_millis(20);
+/// How long the giver waits for a reply: many times `COMMAND_POLL`, so that a busy process still makes it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// A command that is older was meant for an earlier process: one that was killed leaves its files behind, and a `pause` of yesterday
 /// must not hold the run of today.
@@ -260,15 +264,15 @@ mod tests {
     }
 
     #[test]
-    fn words_are_written_and_read_again() {
+    fn commands_are_read_as_they_were_written() {
         let at = Timestamp::UNIX_EPOCH;
-        for what in [
+        for command in [
             ControlCommand::Pause,
             ControlCommand::Unpause,
             ControlCommand::SetRate(vec![("a".into(), vec!["1/1s".into()])]),
         ] {
-            let text = serde_json::to_string(&ControlFile { at, what: what.clone() }).unwrap();
-            assert_eq!(serde_json::from_str::<ControlFile>(&text).unwrap(), ControlFile { at, what });
+            let text = serde_json::to_string(&ControlFile { at, command: command.clone() }).unwrap();
+            assert_eq!(serde_json::from_str::<ControlFile>(&text).unwrap(), ControlFile { at, command });
         }
     }
 }

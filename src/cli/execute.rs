@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::process::listen_for_signals;
 use super::report::{Counts, write_reports};
 use super::status::{LiveStatusWriter, resume_command, verify_command};
-use super::verify_targets::revokes;
+use super::verify::revokes;
 use crate::engine::{self, Ending, Question, Run, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
@@ -16,8 +16,7 @@ use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
 use crate::view::RunDeadline;
 use crate::view::progress::{Observer, fitting};
-use crate::view::status::{Outcomes, RunState};
-use crate::view::summary::{Summary, render};
+use crate::view::status::{Outcomes, RunState, Summary, render_summary};
 use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -25,22 +24,22 @@ use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
-/// What is to be carried out.
+/// A run that is ready to start: on disk, locked, with its senders.
 #[derive(Debug)]
 pub struct Task<'a> {
-    /// The run, locked by this process.
+    /// The run directory, locked by this process.
     pub run: OpenRun,
     /// The run's constants.
     pub facts: &'a RunFacts,
     /// One sender an account.
     pub senders: Vec<Rc<Sender<HttpTransport>>>,
-    /// Outcomes that are taken up again.
+    /// Actions with these outcomes are opened again (`resume --retry`).
     pub reopen: BTreeSet<Outcome>,
-    /// Where a copy of the report goes.
+    /// Where to write a copy of the report (`--report`).
     pub report: Option<&'a Path>,
-    /// Whether a closed window is waited for.
+    /// Whether to wait while the schedule is closed (`--wait`); otherwise the run stops there.
     pub wait: bool,
-    /// Whether somebody is there to be asked between two waves, and has not said that nothing be asked.
+    /// Whether to ask on the terminal between two waves: there is one, and no `--yes`.
     pub asks: bool,
 }
 
@@ -53,15 +52,16 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
         Err(error) => return context.failed(&error),
     };
     let began = context.clock.elapsed();
-    let revoking = revoking(&senders);
+    let revoking_operations = revoking_operations(&senders);
     let deadline = match deadline(context, facts, &reader) {
         Ok(deadline) => deadline,
         Err(error) => return context.failed(&error),
     };
-    // A process that was killed has left it: `status` would take it for this one's.
+    // A killed process leaves its live status behind, and `status` would show it as this one's.
     live_control::remove_state(&path);
     let mut observer = LiveStatusWriter::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
     let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
+    // The bars must be gone before the summary is printed. Commands that still wait are withdrawn: nobody will carry them out.
     drop(observer);
     live_control::clear(&path);
     run.close();
@@ -70,12 +70,13 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
         Err(exit) => return exit,
     };
     let mut exit = exit_of(&ending);
-    // The report's way through the run counts what the summary tells.
+    // Writing the report reads every action anyway, so it counts for the summary: a million rows are folded once.
     let counts = match write_reports(&reader, &path, report) {
         Ok(counts) => counts,
         Err(error) => {
+            // The run itself went as it went; only the exit code says that its report is missing.
             exit = context.failed(&error);
-            match counts(&reader) {
+            match count_without_report(&reader) {
                 Ok(counts) => counts,
                 Err(error) => return context.failed(&error),
             }
@@ -83,20 +84,20 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     };
     let elapsed = context.clock.elapsed().saturating_sub(began).as_secs_f64();
     let revokes = match reader.operations() {
-        Ok(asked) => asked.iter().any(|operation| revoking.contains(operation)),
+        Ok(asked) => asked.iter().any(|operation| revoking_operations.contains(operation)),
         Err(error) => return context.failed(&error),
     };
     let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revokes));
     if context.global.json {
         context.printer.result_json(&summary);
     } else {
-        context.printer.result(render(&summary).trim_end());
+        context.printer.result(render_summary(&summary).trim_end());
     }
     exit
 }
 
-/// What a report would have counted.
-fn counts(reader: &Reader) -> Result<Counts, JournalError> {
+/// The counts of a run whose report could not be written.
+fn count_without_report(reader: &Reader) -> Result<Counts, JournalError> {
     let Overview { outcomes, waiting, .. } = reader.overview()?;
     Ok(Counts { outcomes, waiting, duplicates: reader.duplicates()? })
 }
@@ -115,10 +116,13 @@ fn engine_run(
     let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let (say, said) = unbounded_channel();
-        listen_for_signals(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        // One channel for all that comes from outside: signals and `pause`, `unpause`, `set-rate`.
+        let (sender, commands) = unbounded_channel();
+        listen_for_signals(&sender).map_err(|error| context.failed(&format!("cannot listen for signals: {error}")))?;
         let names = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
-        let ear = tokio::task::spawn_local(control::listen(run.dir.path().to_path_buf(), names, context.clock, say));
+        let listener = control::listen(run.dir.path().to_path_buf(), names, context.clock, sender);
+        let listener = tokio::task::spawn_local(listener);
+        // Jitter only has to differ between processes; nothing secret depends on it.
         let seed = context.clock.now().as_nanosecond() as u64;
         let run = Run {
             settings: &facts.settings,
@@ -127,20 +131,20 @@ fn engine_run(
             senders,
             clock: Rc::new(context.clock),
             reopen,
-            commands: said,
+            commands,
             seed,
             wait,
             questions: asks.then(|| asker(context)),
         };
         let mut observe = |event: Event| observer.event(&event);
         let ending = engine::run(run, &mut observe).await.map_err(|error| context.failed(&error));
-        // Whoever said the last word still hears what it came to.
-        drop(tokio::time::timeout(LAST_WORD, ear).await);
+        // Commands given during the last moments still get their reply.
+        drop(tokio::time::timeout(LAST_REPLIES, listener).await);
         ending
     })
 }
 
-/// By when all must have ended; it counts from the run's first process.
+/// The run's deadline. One that is relative counts from the first process, so that a resumed run does not gain time.
 fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Option<RunDeadline>, JournalError> {
     let settings = &facts.settings;
     if settings.deadline.is_none() {
@@ -152,31 +156,32 @@ fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Opti
     Ok(at.map(|at| RunDeadline { at, ahead: at.duration_since(now) }))
 }
 
-/// Asks on the terminal, below the bars, on a thread of its own: the run hears of signals while nobody answers.
+/// Asks on the terminal, below the bars, on a thread of its own: reading a line blocks, and the run must react to signals meanwhile.
 fn asker(context: &Context) -> UnboundedSender<Question> {
     let (sender, mut questions) = unbounded_channel::<Question>();
     let printer = context.printer.clone();
     std::thread::spawn(move || {
         while let Some(Question { text, answer }) = questions.blocking_recv() {
-            // The run may have stopped meanwhile; then nobody hears the answer.
+            // The run may have stopped meanwhile; then the answer has no receiver.
             let _ = answer.send(printer.confirm(&format!("\n{text}")));
         }
     });
     sender
 }
 
-/// The operations that take something back, with the accounts that have them.
-fn revoking(senders: &[Rc<Sender<HttpTransport>>]) -> Vec<(usize, String)> {
-    let of = |(account, sender): (usize, &Rc<Sender<HttpTransport>>)| {
+/// Account index and name of each operation that revokes: only after those is `certsweep verify` worth a hint.
+fn revoking_operations(senders: &[Rc<Sender<HttpTransport>>]) -> Vec<(usize, String)> {
+    let names_of = |(account, sender): (usize, &Rc<Sender<HttpTransport>>)| {
         let names = sender.provider.actions().map(|(operation, _)| operation.name.clone());
         let names: Vec<String> = names.filter(|name| revokes(&sender.provider, name)).collect();
         names.into_iter().map(move |name| (account, name))
     };
-    senders.iter().enumerate().flat_map(of).collect()
+    senders.iter().enumerate().flat_map(names_of).collect()
 }
 
 fn exit_of(ending: &Ending) -> Exit {
     match ending.reason() {
+        // A signal or a rule during the last action stopped nothing: with every action ended, only a failed environment counts.
         Some(reason) if !ending.complete || ending.stopped.as_ref().is_some_and(is_environment) => {
             Exit::of_stop(reason)
         }
@@ -190,7 +195,7 @@ const fn is_environment(reason: &StopReason) -> bool {
     matches!(reason, StopReason::Environment(_))
 }
 
-fn words(reason: &StopReason) -> String {
+fn sentence_of(reason: &StopReason) -> String {
     match reason {
         StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
         StopReason::Signal(number) => format!("interrupted by signal {number}"),
@@ -207,9 +212,10 @@ fn summary(
 ) -> Summary {
     let state = if ending.complete { RunState::Finished } else { RunState::Stopped };
     let resume = resume_command(path, RunState::Stopped).unwrap_or_default();
+    // Most urgent first: what stopped, how to continue, then what single outcomes ask for.
     let mut next = Vec::new();
     for (account, reason) in &ending.accounts_stopped {
-        next.push(format!("{account} was stopped: {}", words(reason)));
+        next.push(format!("{account} was stopped: {}", sentence_of(reason)));
     }
     if !ending.complete {
         let left = ending.left.iter().map(|(account, left)| format!("{account} {left}"));
@@ -247,7 +253,7 @@ fn summary(
     }
     let why = match &ending.stopped {
         Some(StopReason::Signal(_)) if ending.complete => None,
-        stopped => stopped.as_ref().map(words),
+        stopped => stopped.as_ref().map(sentence_of),
     };
     Summary {
         plan: facts.settings.name.clone(),
@@ -265,5 +271,5 @@ fn summary(
     }
 }
 
-/// An answer to the last word takes no longer.
-const LAST_WORD: Duration = Duration::from_secs(1);
+/// How long the process stays for its listener's last round, which takes one poll of the directory.
+const LAST_REPLIES: Duration = Duration::from_secs(1);

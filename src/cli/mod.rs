@@ -2,14 +2,11 @@
 //! contents of what the command does.
 
 pub mod args;
-pub mod build_senders;
 pub mod check;
 pub mod context;
 pub mod control;
 pub mod execute;
 pub mod exit;
-pub mod export_plan;
-mod help;
 pub mod preview;
 pub mod preview_data;
 pub mod previous_runs;
@@ -21,7 +18,6 @@ pub mod run;
 pub mod simulate;
 pub mod status;
 pub mod verify;
-mod verify_targets;
 
 use crate::view::printer::{Printer, PrinterOptions};
 use args::{Cli, Command};
@@ -35,7 +31,7 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
-            // Where the terminal is gone there is nobody to tell.
+            // A closed standard error is no failure of its own: the exit code still says that the command line was wrong.
             drop(error.print());
             return if error.exit_code() == 0 { Exit::Well.into() } else { Exit::Usage.into() };
         }
@@ -68,6 +64,7 @@ pub fn main() -> ExitCode {
             Exit::Well
         }
     };
+    // A full disk behind `> file` shows only when the buffer is flushed: it must not exit with 0.
     match printer.finish() {
         Ok(()) => exit.into(),
         Err(error) => {

@@ -36,14 +36,14 @@ fn preview_plan(
     latency: Duration,
 ) -> Result<Preview, Exit> {
     let catalog = context.catalog(&context.provider_directories())?;
-    let mut gathered = PreviewData::new(report.is_some());
-    let read = context.plan(source, &catalog, &mut |action| gathered.add(action))?;
+    let mut data = PreviewData::new(report.is_some());
+    let read = context.plan(source, &catalog, &mut |action| data.add(action))?;
     if let Some(path) = report {
         let settings = read.plan.settings();
         let written = replace(path, |file| {
             let mut rows = csv::CsvReport::new(file, ReportColumns { verified: false, kept: &settings.keep_columns })?;
             let nothing = History::default();
-            for action in gathered.actions() {
+            for action in data.actions() {
                 let row = row_of(settings, action, &nothing, Outcome::Planned, None);
                 rows.write(&row)?;
             }
@@ -51,5 +51,5 @@ fn preview_plan(
         });
         written.map_err(|error| context.failed(&error))?;
     }
-    Ok(gathered.preview(&read, &catalog, latency, context.clock.now()))
+    Ok(data.preview(&read, &catalog, latency, context.clock.now()))
 }

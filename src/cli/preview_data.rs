@@ -1,4 +1,5 @@
-//! From the checked actions to the preview: they are counted while they are checked, and the run is foretold from what was counted.
+//! From the checked actions to the preview: `PreviewData` collects figures while the plan is checked, since a million actions do not fit into
+//! memory; pure functions make a forecast, advice and masked requests of them. Reads no clock, file or environment.
 
 use super::context::ReadPlan;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Forecast, PlanChange, Wishes, forecast};
@@ -20,24 +21,26 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-/// What a preview needs of the actions, gathered while they are checked.
+/// The figures that a preview needs, collected action by action while the plan is checked.
 #[derive(Debug, Default)]
 pub struct PreviewData {
     queue: Queue,
-    /// One action of each kind, and how many there are.
+    /// How many actions there are of each account, operation and reason.
     counts: Vec<(CountKey, u64)>,
     duplicates: u64,
     wide: WideEffects,
+    /// The first [`MAX_CANARIES`] actions that are sent: the rows that the preview shows, and the candidates for canaries.
     first: Vec<Action>,
-    /// Certificates that name their order: ordinal, account, operation, order with the reason.
+    /// Actions on certificates whose order is known: ordinal, account, operation, order id with the reason.
     orders: Vec<(Ordinal, usize, String, String)>,
     /// Actions that do not ask to skip a person's approval, by account and operation.
     unskipped: BTreeMap<(usize, String), u64>,
     keep_actions: bool,
+    /// All actions, where `keep_actions`.
     actions: Vec<Action>,
 }
 
-/// What actions are counted by.
+/// One row of the preview's table of counts.
 #[derive(Debug)]
 struct CountKey {
     account: usize,
@@ -47,17 +50,17 @@ struct CountKey {
 }
 
 impl PreviewData {
-    /// Nothing yet; `keep_actions` where each action is needed again.
+    /// Without any action yet. With `keep_actions` all of them are stored, for a report of planned rows.
     pub fn new(keep_actions: bool) -> Self {
         Self { keep_actions, ..Self::default() }
     }
 
-    /// The actions, where they were kept.
+    /// All actions, where they were stored; else none.
     pub fn actions(&self) -> &[Action] {
         &self.actions
     }
 
-    /// Takes the next action.
+    /// Adds the plan's next action.
     pub fn add(&mut self, action: &Action) {
         let ordinal = self.queue.push(action.account);
         if let Some(until) = action.not_before {
@@ -67,10 +70,8 @@ impl PreviewData {
             self.duplicates += 1;
             self.queue.repeat(ordinal, original.clone());
         } else {
-            if has_order(action)
-                && let Some(order) = action.parameters.get(ORDER)
-            {
-                // One revoke of the order has one reason.
+            if let Some(order) = action.parameters.get(ORDER) {
+                // Revoking an order whole sends one reason, so only certificates with the same one can share it.
                 let order = format!("{order} {}", action.reason_sent.as_deref().unwrap_or_default());
                 self.orders.push((action.ordinal, action.account, action.operation.clone(), order));
             }
@@ -111,17 +112,18 @@ impl PreviewData {
         }
     }
 
-    /// The preview of a plan whose actions were all taken.
+    /// The preview of a plan whose actions were all added. `latency` is one request's assumed time, `now` the run's assumed start.
     pub fn preview(mut self, read: &ReadPlan, catalog: &Catalog, latency: Duration, now: Timestamp) -> Preview {
         let settings = read.plan.settings();
         let needs = read.plan.needs();
+        // An action may need a later one, so the needs are complete only after the check.
         needs.iter().for_each(|(ordinal, needed)| self.queue.need(*ordinal, needed.clone()));
-        let assumptions = self.assumptions(settings, catalog, latency, now);
+        let assumptions = assumptions(settings, catalog, &self.first, latency, now);
         let deadline = calendar::deadline_at(settings.deadline, &settings.schedule, now);
-        let foretold = forecast(settings, &self.queue, &assumptions);
+        let estimate = forecast(settings, &self.queue, &assumptions);
         let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time).ok());
-        let (starts_at, ends_at) = (after(foretold.starts), after(foretold.takes));
-        let would_help = self.would_help(settings, catalog, &assumptions, &foretold, deadline);
+        let (starts_at, ends_at) = (after(estimate.starts), after(estimate.takes));
+        let would_help = suggestions(&self, settings, catalog, &assumptions, &estimate, deadline);
         let name = |account: usize| settings.accounts[account].name.clone();
         let key = |kind: &CountKey| {
             let reason = kind.reason.map(|reason| reason.name().to_owned());
@@ -142,7 +144,7 @@ impl PreviewData {
             target: action.target.clone(),
             needs: action.needs.clone(),
         });
-        let providers = settings.accounts.iter().zip(&foretold.accounts);
+        let providers = settings.accounts.iter().zip(&estimate.accounts);
         Preview {
             plan: settings.name.clone(),
             digest: read.plan.digest().to_owned(),
@@ -159,12 +161,12 @@ impl PreviewData {
                 first: order.collect(),
             },
             providers: providers
-                .map(|(account, share)| provider_forecast(account, share, &foretold, latency, now, deadline))
+                .map(|(account, share)| provider_forecast(account, share, &estimate, latency, now, deadline))
                 .collect(),
-            estimated_seconds: foretold.takes.map(|takes| takes.as_secs_f64()),
+            estimated_seconds: estimate.takes.map(|takes| takes.as_secs_f64()),
             starts_at,
             ends_at,
-            schedule_windows: settings.schedule.window.as_ref().map(|_| foretold.windows),
+            schedule_windows: settings.schedule.window.as_ref().map(|_| estimate.windows),
             assumed_latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
             deadline: deadline.map(|at| {
                 let slack = ends_at.map(|ends| at.duration_since(ends).as_secs_f64());
@@ -175,114 +177,120 @@ impl PreviewData {
             wide_effects: self.wide,
         }
     }
-
-    fn assumptions(&self, settings: &Settings, catalog: &Catalog, latency: Duration, start: Timestamp) -> Assumptions {
-        let tokens = settings.accounts.iter().map(|account| {
-            // A run takes the first scheme whose credentials are all there; which are there is only known then.
-            let schemes = catalog.get(&account.provider).map(|provider| provider.auth.as_slice()).unwrap_or_default();
-            let named = |names: &[String]| names.iter().all(|name| account.credentials.contains_key(name));
-            let scheme = schemes.iter().find(|scheme| named(&scheme.required)).or(schemes.first());
-            scheme.is_some_and(|scheme| matches!(scheme.signer, SignerKind::HuaweiIamToken(_)))
-        });
-        let read_back = match settings.safety.canary {
-            0 => HashSet::new(),
-            _ => self
-                .first
-                .iter()
-                .filter(|action| is_read_back(settings, catalog, action))
-                .map(|one| one.ordinal)
-                .collect(),
-        };
-        Assumptions { start, latency, tokens: tokens.collect(), read_back }
-    }
-
-    fn would_help(
-        &self,
-        settings: &Settings,
-        catalog: &Catalog,
-        assumptions: &Assumptions,
-        foretold: &Forecast,
-        deadline: Option<Timestamp>,
-    ) -> Vec<SuggestedChange> {
-        let left = deadline.map(|at| Duration::try_from(at.duration_since(assumptions.start)).unwrap_or_default());
-        let wishes = Wishes { orders: self.whole_orders(settings, catalog), deadline: left };
-        let helps = forecast::would_help(settings, &self.queue, assumptions, &wishes, foretold);
-        // Of a deadline that is met as it is there is nothing to say.
-        let missed = left.is_some_and(|left| foretold.takes.is_none_or(|takes| takes > left));
-        let said = helps.into_iter().map(|help| {
-            let account = &settings.accounts[help.account];
-            let met = left.map(|left| help.takes <= left);
-            SuggestedChange {
-                provider: account.name.clone(),
-                change: change_word(&help.change).to_owned(),
-                text: sentence(&help.change, account, help.takes, foretold.takes, met.filter(|_| missed)),
-                estimated_seconds: Some(help.takes.as_secs_f64()),
-                deadline_met: met,
-            }
-        });
-        let mut said: Vec<SuggestedChange> = said.collect();
-        said.extend(self.approvals(settings, catalog));
-        said
-    }
-
-    /// Certificates whose order another one names before them, with that other one, where the provider revokes whole orders.
-    fn whole_orders(&self, settings: &Settings, catalog: &Catalog) -> HashMap<Ordinal, Ordinal> {
-        let mut firsts: HashMap<(usize, &str, &str), Ordinal> = HashMap::new();
-        let mut later = HashMap::new();
-        for (ordinal, account, operation, order) in &self.orders {
-            let provider = catalog.get(&settings.accounts[*account].provider);
-            if !provider.is_some_and(|provider| revokes_whole_orders(provider, operation)) {
-                continue;
-            }
-            match firsts.entry((*account, operation, order)) {
-                std::collections::hash_map::Entry::Occupied(first) => drop(later.insert(*ordinal, *first.get())),
-                std::collections::hash_map::Entry::Vacant(place) => drop(place.insert(*ordinal)),
-            }
-        }
-        later
-    }
-
-    /// Revokes that are accepted and then wait for a person: how long is not known.
-    fn approvals(&self, settings: &Settings, catalog: &Catalog) -> Vec<SuggestedChange> {
-        let mut waiting: BTreeMap<usize, u64> = BTreeMap::new();
-        for ((account, operation), actions) in &self.unskipped {
-            let provider = catalog.get(&settings.accounts[*account].provider);
-            let operation = provider.and_then(|provider| provider.operation(operation));
-            if operation.is_some_and(|operation| operation.parameters.iter().any(|known| known.name == SKIP_APPROVAL)) {
-                *waiting.entry(*account).or_default() += actions;
-            }
-        }
-        let said = waiting.into_iter().map(|(account, actions)| {
-            let name = &settings.accounts[account].name;
-            let (actions, wait) =
-                (plural(actions, "action"), if actions == 1 { "waits" } else { "wait" });
-            SuggestedChange {
-                provider: name.clone(),
-                change: SKIP_APPROVAL.to_owned(),
-                text: format!(
-                    "{actions} of {name} {wait} for a person to approve, and how long is not known; `skip_approval: true` \
-                     with an administrator's key spares that"
-                ),
-                estimated_seconds: None,
-                deadline_met: None,
-            }
-        });
-        said.collect()
-    }
 }
 
-/// Whether an action says which order it belongs to.
-fn has_order(action: &Action) -> bool {
-    action.parameters.contains_key(ORDER)
+/// What the forecast assumes where only the run would know: latency, which accounts fetch tokens, which canaries are read back.
+fn assumptions(
+    settings: &Settings,
+    catalog: &Catalog,
+    first: &[Action],
+    latency: Duration,
+    start: Timestamp,
+) -> Assumptions {
+    let tokens = settings.accounts.iter().map(|account| {
+        // A run signs with the first scheme whose credentials are set, and a preview reads no credentials. So the variables that the
+        // plan names decide; without any, the first scheme.
+        let schemes = catalog.get(&account.provider).map(|provider| provider.auth.as_slice()).unwrap_or_default();
+        let named = |names: &[String]| names.iter().all(|name| account.credentials.contains_key(name));
+        let scheme = schemes.iter().find(|scheme| named(&scheme.required)).or(schemes.first());
+        scheme.is_some_and(|scheme| matches!(scheme.signer, SignerKind::HuaweiIamToken(_)))
+    });
+    let read_back = match settings.safety.canary {
+        0 => HashSet::new(),
+        _ => first.iter().filter(|action| is_read_back(settings, catalog, action)).map(|one| one.ordinal).collect(),
+    };
+    Assumptions { start, latency, tokens: tokens.collect(), read_back }
 }
 
-/// Whether an action spares a person's approval.
+/// Changes of the plan that would make the run shorter, or end in truth when it seems to.
+fn suggestions(
+    data: &PreviewData,
+    settings: &Settings,
+    catalog: &Catalog,
+    assumptions: &Assumptions,
+    estimate: &Forecast,
+    deadline: Option<Timestamp>,
+) -> Vec<SuggestedChange> {
+    let left = deadline.map(|at| Duration::try_from(at.duration_since(assumptions.start)).unwrap_or_default());
+    let wishes = Wishes { orders: whole_orders(&data.orders, settings, catalog), deadline: left };
+    let helps = forecast::would_help(settings, &data.queue, assumptions, &wishes, estimate);
+    // A deadline that is met anyway is not mentioned.
+    let missed = left.is_some_and(|left| estimate.takes.is_none_or(|takes| takes > left));
+    let suggestions = helps.into_iter().map(|help| {
+        let account = &settings.accounts[help.account];
+        let met = left.map(|left| help.takes <= left);
+        SuggestedChange {
+            provider: account.name.clone(),
+            change: change_name(&help.change).to_owned(),
+            text: change_sentence(&help.change, account, help.takes, estimate.takes, met.filter(|_| missed)),
+            estimated_seconds: Some(help.takes.as_secs_f64()),
+            deadline_met: met,
+        }
+    });
+    let mut suggestions: Vec<SuggestedChange> = suggestions.collect();
+    suggestions.extend(approvals(&data.unskipped, settings, catalog));
+    suggestions
+}
+
+/// Actions that revoking whole orders would spare: each with the first action on the same order, where the provider can do that.
+fn whole_orders(
+    orders: &[(Ordinal, usize, String, String)],
+    settings: &Settings,
+    catalog: &Catalog,
+) -> HashMap<Ordinal, Ordinal> {
+    let mut firsts: HashMap<(usize, &str, &str), Ordinal> = HashMap::new();
+    let mut later = HashMap::new();
+    for (ordinal, account, operation, order) in orders {
+        let provider = catalog.get(&settings.accounts[*account].provider);
+        if !provider.is_some_and(|provider| revokes_whole_orders(provider, operation)) {
+            continue;
+        }
+        match firsts.entry((*account, operation, order)) {
+            std::collections::hash_map::Entry::Occupied(first) => drop(later.insert(*ordinal, *first.get())),
+            std::collections::hash_map::Entry::Vacant(place) => drop(place.insert(*ordinal)),
+        }
+    }
+    later
+}
+
+/// Revokes that a provider accepts and then holds until a person approves. Nobody knows how long that takes, so no estimate holds it.
+fn approvals(
+    unskipped: &BTreeMap<(usize, String), u64>,
+    settings: &Settings,
+    catalog: &Catalog,
+) -> Vec<SuggestedChange> {
+    let mut waiting: BTreeMap<usize, u64> = BTreeMap::new();
+    for ((account, operation), actions) in unskipped {
+        let provider = catalog.get(&settings.accounts[*account].provider);
+        let operation = provider.and_then(|provider| provider.operation(operation));
+        if operation.is_some_and(|operation| operation.parameters.iter().any(|known| known.name == SKIP_APPROVAL)) {
+            *waiting.entry(*account).or_default() += actions;
+        }
+    }
+    let suggestions = waiting.into_iter().map(|(account, actions)| {
+        let name = &settings.accounts[account].name;
+        let (actions, wait) = (plural(actions, "action"), if actions == 1 { "waits" } else { "wait" });
+        SuggestedChange {
+            provider: name.clone(),
+            change: SKIP_APPROVAL.to_owned(),
+            text: format!(
+                "{actions} of {name} {wait} for a person to approve, and how long is not known; `skip_approval: true` \
+                 with an administrator's key spares that"
+            ),
+            estimated_seconds: None,
+            deadline_met: None,
+        }
+    });
+    suggestions.collect()
+}
+
+/// Whether an action asks the provider to skip a person's approval.
 fn skips_approval(action: &Action) -> bool {
     action.parameters.get(SKIP_APPROVAL).and_then(serde_json::Value::as_bool).unwrap_or(false)
 }
 
-/// Whether an action's target is surely read back where it goes as a canary: not one that waits for a person, and not one whose
-/// status query needs what only its answer tells.
+/// Whether an action, as a canary, is surely read back: it waits for no person, and its own parameters suffice for a status query (some
+/// need a reference that only the answer holds).
 fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool {
     let provider = catalog.get(&settings.accounts[action.account].provider);
     let Some((provider, operation)) = provider.and_then(|one| Some((one, one.operation(&action.operation)?))) else {
@@ -293,9 +301,10 @@ fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool
     !waits && rules.is_some_and(|rules| !lookup::choose(provider, rules, &action.parameters, None).is_empty())
 }
 
-/// Says so where a run of these actions that begins now will miss its deadline.
+/// The warning about a run that begins now and will miss its deadline; `None` where it meets it or has none.
 pub fn misses_the_deadline(settings: &Settings, queue: &Queue, latency: Duration, now: Timestamp) -> Option<String> {
     let at = calendar::deadline_at(settings.deadline, &settings.schedule, now)?;
+    // A few token requests and read-backs do not decide about a deadline; the warning says `about`.
     let tokens = vec![false; settings.accounts.len()];
     let assumptions = Assumptions { start: now, latency, tokens, read_back: HashSet::new() };
     let Some(takes) = forecast(settings, queue, &assumptions).takes else {
@@ -309,12 +318,12 @@ pub fn misses_the_deadline(settings: &Settings, queue: &Queue, latency: Duration
 fn provider_forecast(
     account: &Account,
     share: &AccountForecast,
-    foretold: &Forecast,
+    estimate: &Forecast,
     latency: Duration,
     now: Timestamp,
     deadline: Option<Timestamp>,
 ) -> ProviderForecast {
-    let ends = foretold.takes.and(foretold.starts).map(|starts| starts + share.takes);
+    let ends = estimate.takes.and(estimate.starts).map(|starts| starts + share.takes);
     let ends_at = ends.and_then(|ends| now.checked_add(ends).ok());
     let slack = |at: Timestamp| ends_at.map(|ends: Timestamp| at.duration_since(ends).as_secs_f64());
     let waited = |(reason, time): &(WaitReason, Duration)| Waited {
@@ -329,7 +338,7 @@ fn provider_forecast(
         concurrency: account.concurrency,
         actions: share.actions,
         requests: share.requests,
-        estimated_seconds: foretold.takes.map(|_| share.takes.as_secs_f64()),
+        estimated_seconds: estimate.takes.map(|_| share.takes.as_secs_f64()),
         ends_at,
         slack_seconds: deadline.and_then(slack),
         bottleneck: share.bottleneck().unwrap_or(&WaitReason::Nothing).words_of_forecast(latency),
@@ -346,7 +355,7 @@ fn revokes_whole_orders(provider: &Provider, operation: &str) -> bool {
     kind(operation) == Some(TargetKind::Certificate) && kind(&format!("{operation}-order")) == Some(TargetKind::Order)
 }
 
-const fn change_word(change: &PlanChange) -> &'static str {
+const fn change_name(change: &PlanChange) -> &'static str {
     match change {
         PlanChange::SecondKey => "second-key",
         PlanChange::WholeOrders { .. } => "whole-orders",
@@ -355,7 +364,7 @@ const fn change_word(change: &PlanChange) -> &'static str {
     }
 }
 
-fn sentence(
+fn change_sentence(
     change: &PlanChange,
     account: &Account,
     takes: Duration,
@@ -410,15 +419,15 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
     requests
 }
 
-/// Which order a certificate belongs to, where an action says so.
+/// The parameter that names a certificate's order.
 const ORDER: &str = "order_id";
-/// What spares a person's approval.
+/// The parameter that skips a person's approval (DigiCert's).
 const SKIP_APPROVAL: &str = "skip_approval";
-/// Of so many actions it is told which are read back where they are canaries.
+/// Actions that are stored as possible canaries; a plan with more canaries than that gets a slightly short estimate.
 const MAX_CANARIES: usize = 1000;
-/// Actions that the order shows.
+/// Rows of the preview's list of first actions.
 const SHOWN_ACTIONS: usize = 10;
-/// Requests that are shown.
+/// Masked requests in a preview: one for each account and operation, but not for a plan of fifty of them.
 const SHOWN_REQUESTS: usize = 5;
 
 #[cfg(test)]
@@ -434,11 +443,11 @@ mod tests {
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let plan = Input::Stdin(format!("version: 1\n{plan}").into_bytes());
         let request = Request { plan, settings: None, catalog: &catalog, columns, now };
-        let mut gathered = PreviewData::new(false);
-        let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| gathered.add(action));
+        let mut data = PreviewData::new(false);
+        let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| data.add(action));
         let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
         let read = ReadPlan { plan, warnings: 0, diagnostics: serde_json::Value::Null };
-        gathered.preview(&read, &catalog, Duration::from_millis(500), now)
+        data.preview(&read, &catalog, Duration::from_millis(500), now)
     }
 
     #[test]
@@ -459,9 +468,9 @@ mod tests {
         ] {
             let plan = format!("{settings}actions: [{}]\n", actions.join(", "));
             let preview = preview(&plan);
-            let asked: u64 = preview.providers.iter().map(|provider| provider.requests).sum();
-            let told: Vec<&str> = preview.would_help.iter().map(|help| help.change.as_str()).collect();
-            assert_eq!((asked, told), (requests, advice), "{plan}");
+            let requests_sent: u64 = preview.providers.iter().map(|provider| provider.requests).sum();
+            let changes: Vec<&str> = preview.would_help.iter().map(|help| help.change.as_str()).collect();
+            assert_eq!((requests_sent, changes), (requests, advice), "{plan}");
         }
     }
 

@@ -1,5 +1,5 @@
-//! What the runs in `runs/` say about a plan that is about to be carried out: the same plan, begun or done before; and, in another
-//! plan's run, the same actions (told by their fingerprints), which a new run would send a second time.
+//! Compares a plan that is about to be carried out with the runs in `runs/`: the same plan, begun or done before; and, in another plan's
+//! run, the same actions (by their fingerprints), which a new run would send a second time.
 
 use super::context::{Context, ReadPlan};
 use super::exit::Exit;
@@ -12,14 +12,14 @@ use crate::run::Outcome;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// What earlier runs know.
+/// The earlier runs, and what the plan has in common with them.
 #[derive(Debug, Default)]
 pub struct PreviousRuns {
     runs: Vec<PreviousRun>,
-    /// Actions that a new run should not send without a word, by what they do, in that order; of several that do the same, the last
-    /// counts.
+    /// Actions that a new run should not send without a warning, sorted by fingerprint; of several with one fingerprint the last, from
+    /// the newest run, counts.
     known: Vec<(Fingerprint, u32, Overlap)>,
-    /// Those of them that the plan has: how many, and the first one's id.
+    /// Those of them that the plan has, by run (its index) and overlap: how many, and the first one's id.
     overlaps: BTreeMap<(usize, Overlap), (u64, String)>,
 }
 
@@ -30,23 +30,23 @@ struct PreviousRun {
     unfinished: bool,
 }
 
-/// How an action stands in an earlier run.
+/// What an earlier run did with an action, and whether a second time does harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Overlap {
-    /// It waits there, or may have taken effect; it costs each time.
+    /// It waits there, or may have taken effect; not idempotent, so a second one is a second certificate or charge.
     OpenAndUnsafe,
-    /// It took effect there; it costs each time.
+    /// It took effect there; not idempotent.
     DoneAndUnsafe,
-    /// It waits there, or may have taken effect; asking again does no harm.
+    /// It waits there, or may have taken effect; idempotent, so only the requests are wasted.
     Open,
 }
 
 impl PreviousRuns {
-    /// Reads the runs in a directory. One that cannot be read is passed over: it has nothing to say here.
+    /// Reads the runs in a directory. One that cannot be read is skipped: a damaged old run must not block a new one.
     pub fn read(directory: &Path, catalog: &Catalog) -> Self {
         let mut previous = Self::default();
         for path in runs_in(directory) {
-            // A run that fails half-way through keeps what was found in it so far.
+            // Of a run that fails half-way through, what was found so far still counts.
             drop(previous.read_run(path, catalog));
         }
         previous.known.sort_by_key(|(fingerprint, ..)| fingerprint.0);
@@ -59,7 +59,8 @@ impl PreviousRuns {
         if facts.simulated {
             return Ok(());
         }
-        let repeats = |account: usize, operation: &str| {
+        // An operation that its document no longer declares is treated as not idempotent, the safe side.
+        let idempotency_of = |account: usize, operation: &str| {
             let provider = facts.settings.accounts.get(account).and_then(|account| catalog.get(&account.provider));
             let rules = provider
                 .and_then(|provider| provider.actions().find(|(known, _)| known.name == operation))
@@ -67,10 +68,10 @@ impl PreviousRuns {
             rules.unwrap_or(Idempotency::NotIdempotent)
         };
         let run = u32::try_from(self.runs.len()).unwrap_or(u32::MAX);
-        // A run that says that it is finished need not be folded, unless something in it may be worth a word.
+        // Folding a million records takes a second. A finished run of idempotent actions with none in doubt has nothing to warn of.
         if reader.overview_without_actions()?.finished_at.is_some() {
             let harmless = |(account, operation): &(usize, String)| {
-                repeats(*account, operation.as_str()) == Idempotency::Idempotent
+                idempotency_of(*account, operation.as_str()) == Idempotency::Idempotent
             };
             if reader.operations()?.iter().all(harmless) && !reader.was_in_doubt()? {
                 self.runs.push(PreviousRun { path, digest: facts.digest, unfinished: false });
@@ -82,13 +83,13 @@ impl PreviousRuns {
         let unfinished = !states.iter().all(ended);
         self.runs.push(PreviousRun { path, digest: facts.digest.clone(), unfinished });
         reader.fingerprints(|ordinal, account, operation, fingerprint| {
-            if let Some(overlap) = overlap(states.of(ordinal).phase, || repeats(account, operation)) {
+            if let Some(overlap) = overlap(states.of(ordinal).phase, || idempotency_of(account, operation)) {
                 self.known.push((fingerprint, run, overlap));
             }
         })
     }
 
-    /// Takes in the next action of the plan.
+    /// Compares the plan's next action with the earlier runs' actions.
     pub fn compare(&mut self, action: &Action) {
         let end = self.known.partition_point(|(fingerprint, ..)| fingerprint.0 <= action.fingerprint.0);
         let last = end.checked_sub(1).map(|index| self.known[index]);
@@ -100,7 +101,7 @@ impl PreviousRuns {
         }
     }
 
-    /// Whether something was warned of.
+    /// Prints the warnings; returns whether there were any.
     ///
     /// # Errors
     /// The exit code, where the plan must not be carried out; why was printed. `new` overrides that.
@@ -129,7 +130,7 @@ impl PreviousRuns {
                     1 => format!("the action `{first}`"),
                     more => format!("{more} actions, `{first}` the first of them,"),
                 };
-                let words = match overlap {
+                let warning = match overlap {
                     Overlap::Open => {
                         format!("{which} waits in an earlier run too, or may have taken effect there: {path}")
                     }
@@ -151,14 +152,14 @@ impl PreviousRuns {
                     }
                 };
                 warned = true;
-                context.printer.warning(&words);
+                context.printer.warning(&warning);
             }
         }
         if refused { Err(Exit::Usage) } else { Ok(warned) }
     }
 }
 
-/// How an action stands that a new run would send again; `None` where there is nothing to say about it.
+/// The overlap of an action in this phase; `None` where a new run may send it: it had no effect, or repeating a done one does no harm.
 fn overlap(phase: Phase, idempotency: impl Fn() -> Idempotency) -> Option<Overlap> {
     let costly = || idempotency() == Idempotency::NotIdempotent;
     match phase {
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_would_be_sent_a_second_time_is_told() {
+    fn an_overlap_is_what_a_new_run_would_send_a_second_time() {
         for (phase, idempotency, expected) in [
             (Phase::Waiting, Idempotency::Idempotent, Some(Overlap::Open)),
             (Phase::InFlight, Idempotency::Idempotent, Some(Overlap::Open)),

@@ -1,5 +1,5 @@
-//! What the process has of the system: its clocks (the one place that reads them), its signals, its log lines. Decides nothing; a
-//! second signal leaves at once.
+//! The operating system's clocks (the one place that reads them), signals and log lines. Decides nothing: signals become commands to the
+//! engine, which leaves at once at a second one.
 
 use crate::engine::RunCommand;
 use crate::run::StopReason;
@@ -48,7 +48,7 @@ impl Clock for SystemClock {
     }
 }
 
-// CLOCK_MONOTONIC stands still while a machine sleeps; the provider's windows go on meanwhile, and so does this one.
+// CLOCK_MONOTONIC stops while a machine sleeps, but the providers' rate windows do not: CLOCK_BOOTTIME counts on.
 #[cfg(target_os = "linux")]
 fn since_boot() -> Option<Duration> {
     Duration::try_from(rustix::time::clock_gettime(rustix::time::ClockId::Boottime)).ok()
@@ -59,14 +59,14 @@ const fn since_boot() -> Option<Duration> {
     None
 }
 
-/// Listens for the signals that end a run, from now on. Must be called inside a runtime.
+/// Forwards SIGINT, SIGTERM and SIGHUP as [`RunCommand::Stop`], from now on. Must be called inside a runtime.
 ///
 /// # Errors
 /// Where the system lets nobody listen.
 #[cfg(unix)]
 pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    // A hangup too: who closes the terminal of a run wants it to stop in good order.
+    // SIGHUP too: a closed terminal or a lost SSH session would otherwise kill the run with actions in flight.
     for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
         let mut signals = signal(kind)?;
         let sender = sender.clone();
@@ -81,7 +81,7 @@ pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Resu
     Ok(())
 }
 
-/// Listens for Ctrl-C, from now on. Must be called inside a runtime.
+/// Forwards Ctrl-C as [`RunCommand::Stop`], from now on. Must be called inside a runtime.
 ///
 /// # Errors
 /// Never.
@@ -94,16 +94,16 @@ pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Resu
     Ok(())
 }
 
-/// With `-vv`: a line on standard error for every request. Takes certsweep's own records alone: those of the HTTP library may hold
-/// header fields, so no environment variable turns them on.
+/// With `-vv`: a line on standard error for every request. Only certsweep's own records: those of the HTTP library may hold header fields,
+/// credentials among them, so `RUST_LOG` is not read.
 pub(super) fn show_requests(verbose: u8) {
     if verbose < 2 {
         return;
     }
-    // A reader that went away is no reason to panic, and a failed line is told of nowhere.
+    // Without this, a closed standard error would make the subscriber print about it, and panic.
     let lines =
         fmt::layer().with_writer(std::io::stderr).with_ansi(false).with_target(false).log_internal_errors(false);
     let ours = Targets::new().with_target(env!("CARGO_CRATE_NAME"), Level::DEBUG);
-    // Whoever calls this as a library may have a subscriber of their own; theirs stays.
+    // A program that uses this library may have set a subscriber; that one stays.
     drop(tracing_subscriber::registry().with(lines).with(ours).try_init());
 }

@@ -1,15 +1,18 @@
-//! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it.
+//! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it. With `--format plan`,
+//! a run's actions as a CSV list that is itself a plan. Accounts and rates are not in a list: give the first plan with `--settings`.
 
 use super::args::{self, ReportFormat};
 use super::context::Context;
 use super::exit::Exit;
-use super::export_plan::{catalog_of, write_plan};
 use crate::journal::files::replace;
 use crate::journal::{History, JournalError, Phase, Reader, RunDir, Verified};
 use crate::pki::RevocationReason;
-use crate::plan::{Action, Settings};
+use crate::plan::checked::NamedFile;
+use crate::plan::{Action, CERTIFICATE_FIELDS, Settings};
+use crate::provider::Catalog;
 use crate::run::Outcome;
-use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv, html, json};
+use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv as csv_report, html, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
@@ -25,7 +28,7 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
     };
     let catalog = match format {
         ReportFormat::Plan => {
-            match reader.facts().map_err(|error| context.failed(&error)).and_then(|facts| catalog_of(context, &facts)) {
+            match reader.facts().map_err(|error| context.failed(&error)).and_then(|facts| context.catalog_of(&facts)) {
                 Ok(catalog) => Some(catalog),
                 Err(exit) => return exit,
             }
@@ -50,7 +53,7 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
     }
 }
 
-/// Writes a run's `report.csv` and, where one is asked for, a copy elsewhere. What it counted on the way.
+/// Writes a run's `report.csv` and, where `copy` parameter_columns one, a copy. Returns the counts of all actions.
 ///
 /// # Errors
 /// Where one of them cannot be written.
@@ -62,6 +65,7 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
         Ok(())
     })?;
     if let Some(path) = copy {
+        // Copied, not made a second time: folding a million actions takes longer than reading the file.
         replace(path, |file| io::copy(&mut File::open(&report)?, file).map(drop))?;
     }
     Ok(counts)
@@ -83,7 +87,7 @@ fn write(
     let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
     match format {
         ReportFormat::Csv | ReportFormat::Plan => {
-            let mut writer = csv::CsvReport::new(output, columns)?;
+            let mut writer = csv_report::CsvReport::new(output, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
@@ -100,7 +104,7 @@ fn write(
     }
 }
 
-/// How many actions there are of which kind.
+/// The counts of a run's actions, for its summary.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Actions that have ended, by outcome.
@@ -135,6 +139,7 @@ impl Rows<'_> {
                 counts.waiting += 1;
             }
             counts.duplicates += u64::from(action.duplicate_of.is_some());
+            // Counted all the same: `--outcome` selects rows, not figures.
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
             }
@@ -149,8 +154,8 @@ impl Rows<'_> {
     }
 }
 
-/// What a report says of what the world sees.
-pub fn cells_of(verified: Verified) -> VerifiedCells {
+/// The report's cells about a verification.
+pub fn verified_cells(verified: Verified) -> VerifiedCells {
     let Verified { at, seen, by, revoked_at, why } = verified;
     VerifiedCells { seen, at, by, revoked_at, why }
 }
@@ -182,7 +187,97 @@ pub fn row_of<'a>(
         finished_at: history.finished_at,
         duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
         source: &action.source,
-        verified: history.verified.clone().map(cells_of),
+        verified: history.verified.clone().map(verified_cells),
         kept: &action.kept,
     }
 }
+
+/// Writes the actions with these outcomes (all where none is named) as a CSV list that `certsweep run` accepts.
+fn write_plan(
+    reader: &Reader,
+    catalog: &Catalog,
+    outcomes: &BTreeSet<Outcome>,
+    output: &mut dyn Write,
+) -> io::Result<()> {
+    let settings = reader.facts().map_err(io::Error::other)?.settings;
+    let mut parameter_columns: Vec<String> = Vec::new();
+    let mut certificate_columns: Vec<&str> = Vec::new();
+    let wanted = |(action, history): (Action, History)| {
+        let wanted = outcomes.is_empty() || outcomes.contains(&history.state.outcome());
+        wanted.then_some(action)
+    };
+    let actions = || reader.histories().filter_map(|found| found.map(wanted).map_err(io::Error::other).transpose());
+    // The header needs every action's parameters, and a million actions do not fit into memory: so they are read twice.
+    for action in actions() {
+        let action = action?;
+        for name in CERTIFICATE_FIELDS {
+            if !certificate_columns.contains(&name) && certificate_cell(&action, name).is_some() {
+                certificate_columns.push(name);
+            }
+        }
+        let own_reason = reason_field(&settings, catalog, &action);
+        for name in action.parameters.keys().filter(|name| Some(name.as_str()) != own_reason) {
+            if !parameter_columns.contains(name) {
+                parameter_columns.push(name.clone());
+            }
+        }
+    }
+    let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
+    certificate_columns.sort_unstable();
+    // A provider's own field of such a name and the common one share a column.
+    certificate_columns.retain(|name| !parameter_columns.iter().any(|known| known == name));
+    let header = FIXED
+        .into_iter()
+        .chain(parameter_columns.iter().map(String::as_str))
+        .chain(certificate_columns.iter().copied());
+    rows.write_record(header).map_err(io::Error::other)?;
+    for action in actions() {
+        let action = action?;
+        let account = settings.accounts.get(action.account).map(|account| account.name.clone()).unwrap_or_default();
+        let reason = action.reason.map(|reason| reason.name().to_owned()).unwrap_or_default();
+        let not_before = action.not_before.map(|at| at.to_string()).unwrap_or_default();
+        let fixed = [action.id.clone(), account, action.operation.clone(), reason, not_before];
+        let own_reason = reason_field(&settings, catalog, &action);
+        let cells = parameter_columns.iter().map(|name| match action.parameters.get(name) {
+            Some(value) if Some(name.as_str()) != own_reason => parameter_cell(value),
+            _ => certificate_cell(&action, name).unwrap_or_default(),
+        });
+        let named = certificate_columns.iter().map(|name| certificate_cell(&action, name).unwrap_or_default());
+        rows.write_record(fixed.into_iter().chain(cells).chain(named)).map_err(io::Error::other)?;
+    }
+    rows.flush()
+}
+
+/// The provider's own field for the reason, where the column `reason` already holds the reason in RFC 5280's spelling: both would conflict.
+fn reason_field<'a>(settings: &Settings, catalog: &'a Catalog, action: &Action) -> Option<&'a str> {
+    action.reason?;
+    let provider = catalog.get(&settings.accounts.get(action.account)?.provider)?;
+    let (_, rules) = provider.actions().find(|(operation, _)| operation.name == action.operation)?;
+    rules.reason.as_ref().map(|reason| reason.field.as_str())
+}
+
+/// The cell of a certificate field ([`CERTIFICATE_FIELDS`]); `None` where the plan did not set it.
+fn certificate_cell(action: &Action, name: &str) -> Option<String> {
+    let facts = action.certificate.as_deref()?;
+    let file = |file: &NamedFile| format!("file:{}", file.path);
+    match name {
+        "certificate" => facts.certificate.as_ref().map(file),
+        "serial_number" => facts.serial_number.as_ref().map(ToString::to_string),
+        "issuer" => facts.issuer.as_ref().map(file),
+        "crl" => Some(facts.crl.join(" ")).filter(|urls| !urls.is_empty()),
+        "ocsp" => facts.ocsp.clone(),
+        _ => None,
+    }
+}
+
+/// The cell of a parameter; a list as words, as plans write it.
+fn parameter_cell(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(parameter_cell).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
+
+/// The columns that every list has.
+const FIXED: [&str; 5] = ["id", "provider", "action", "reason", "not_before"];

@@ -1,17 +1,15 @@
-//! `certsweep resume`: goes on with a run, from its directory alone.
+//! `certsweep resume`: continues a run from its directory alone. Differs from `run` only by what is checked before; what is left to send
+//! follows from the journal, not from this file.
 
 use super::args;
-use super::build_senders::{senders, simulated_senders};
-use super::context::Context;
+use super::context::{Context, build_senders, build_simulated_senders};
 use super::execute::{Task, execute};
 use super::exit::Exit;
-use super::export_plan::catalog_of;
-use super::run::teach;
+use super::run::register_targets;
 use super::simulate::simulator_for;
-use crate::journal::{Reader, RunDir, RunFacts};
-use crate::provider::Catalog;
+use crate::journal::{Reader, RunDir};
 
-/// Goes on with a run.
+/// Continues a run.
 pub fn resume(context: &Context, args: &args::ResumeArgs) -> Exit {
     match resume_run(context, args) {
         Ok(exit) | Err(exit) => exit,
@@ -22,35 +20,36 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let reader = run.dir.read().map_err(|error| context.failed(&error))?;
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
-    let catalog = catalog_of(context, &facts)?;
-    same_documents(context, &facts, &catalog)?;
+    let catalog = context.catalog_of(&facts)?;
+    context.require_same_documents(&facts, &catalog)?;
     if !args.use_original_inputs {
-        same_inputs(context, &run.dir)?;
+        require_same_inputs(context, &run.dir)?;
     }
-    // Where nobody is asked, what is left is counted only once: when the run goes on.
-    let left = if args.yes || facts.simulated { 0 } else { left(context, args, &reader)? };
+    // The count is for the question alone, and folds every record: without a question the engine does that once, as it starts.
+    let actions_left = if args.yes || facts.simulated { 0 } else { actions_left(context, args, &reader)? };
     drop(reader);
-    if left > 0 {
+    if actions_left > 0 {
         if !context.printer.can_ask() {
             context.printer.error("not a terminal: pass `--yes` to resume without confirmation");
             return Err(Exit::Usage);
         }
-        let question = format!("Go on with the {left} actions that are left of {}?", facts.actions);
+        let question = format!("Go on with the {actions_left} actions that are left of {}?", facts.actions);
         if !context.printer.confirm(&question) {
             context.printer.error("not confirmed; nothing was sent");
             return Err(Exit::Usage);
         }
     }
+    // Faults are not recorded in the run directory: a resumed rehearsal meets a simulator without any.
     let simulator = match facts.simulated {
         true => Some(simulator_for(context, &facts.settings, &catalog, &[], None)?),
         false => None,
     };
     let senders = match &simulator {
         Some(simulator) => {
-            teach(simulator, &run.dir, &facts).map_err(|error| context.failed(&error))?;
-            simulated_senders(context, &facts.settings, &catalog, simulator)?
+            register_targets(simulator, &run.dir, &facts).map_err(|error| context.failed(&error))?;
+            build_simulated_senders(context, &facts.settings, &catalog, simulator)?
         }
-        None => senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
+        None => build_senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
     };
     let reopen = args.retry.iter().copied().collect();
     Ok(execute(
@@ -67,15 +66,15 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
     ))
 }
 
-/// How many actions would be gone on with.
-fn left(context: &Context, args: &args::ResumeArgs, reader: &Reader) -> Result<u64, Exit> {
+/// How many actions would be sent: those without an outcome, and those that `--retry` opens again.
+fn actions_left(context: &Context, args: &args::ResumeArgs, reader: &Reader) -> Result<u64, Exit> {
     let overview = reader.overview().map_err(|error| context.failed(&error))?;
     let retried: u64 = args.retry.iter().filter_map(|outcome| overview.outcomes.get(outcome)).sum();
     Ok(overview.waiting + retried)
 }
 
-/// Refuses to go on where the plan was changed since: who changed it would expect the change to count, and it does not.
-fn same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
+/// Refuses to continue after an edit of the plan: the user would expect the edit to count, and the run has its actions from the first check.
+fn require_same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
     let changed = dir.changed_inputs().map_err(|error| context.failed(&error))?;
     for file in &changed {
         context.printer.error(&format!(
@@ -86,24 +85,4 @@ fn same_inputs(context: &Context, dir: &RunDir) -> Result<(), Exit> {
         ));
     }
     if changed.is_empty() { Ok(()) } else { Err(Exit::Usage) }
-}
-
-/// Refuses to go on under other provider documents than the run began with.
-///
-/// # Errors
-/// The exit code; what differs was printed.
-pub fn same_documents(context: &Context, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
-    // Another document may read the same answer otherwise: what the journal holds would get another meaning.
-    let mut same = true;
-    for (id, digest) in &facts.documents {
-        let now = catalog.get(id).map(|provider| hex::encode(provider.digest));
-        if now.as_deref() != Some(digest.as_str()) {
-            same = false;
-            let what = if now.is_some() { "has changed" } else { "is not there" };
-            context.printer.error(&format!(
-                "the provider document `{id}` {what} since this run began; go on with the one it began with"
-            ));
-        }
-    }
-    if same { Ok(()) } else { Err(Exit::Usage) }
 }

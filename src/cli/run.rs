@@ -1,8 +1,12 @@
 //! `certsweep run`: checks the plan into a run directory, asks, and carries it out.
+//!
+//! A good place to begin reading. In the order of the code: `run_plan` begins a run directory under a temporary name; `prepare` streams the
+//! checked actions into it (`plan::check` → `journal::RunMaker`), compares them with earlier runs, shows the preview, asks, and builds one
+//! `engine::Sender` an account; `RunMaker::finish` moves the directory to its final path, whole; `execute` (shared with `resume`) starts
+//! `engine::run`, then writes the report and the summary. Nothing is sent before `execute`.
 
 use super::args;
-use super::build_senders::{senders, simulated_senders};
-use super::context::{Context, ReadPlan};
+use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
 use super::execute::{Task, execute};
 use super::exit::Exit;
 use super::preview::preview;
@@ -36,38 +40,47 @@ pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
     }
 }
 
+/// `Err` only tells where the command ended early; both are the exit code.
 fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
+    // A rehearsal sends nothing, so nobody has to confirm it.
     let asks = !args.yes && !args.simulate;
     if asks && !context.printer.can_ask() {
         context.printer.error("not a terminal: pass `--yes` to run without confirmation");
         return Err(Exit::Usage);
     }
-    let place = args.run_dir.clone().unwrap_or_else(|| default_path("plan", context.clock.now()));
+    // The plan's name, and with it the default path, is known only once the plan is read: until then only the parent directory counts.
+    let path = args.run_dir.clone().unwrap_or_else(|| default_path("plan", context.clock.now()));
+    // A taken directory is refused at once: checking a million rows first would waste a minute of the user's.
     if args.run_dir.is_some()
-        && place.exists()
-        && std::fs::read_dir(&place).is_ok_and(|mut entries| entries.next().is_some())
+        && path.exists()
+        && std::fs::read_dir(&path).is_ok_and(|mut entries| entries.next().is_some())
     {
-        context.printer.error(&JournalError::Exists { path: place }.to_string());
+        context.printer.error(&JournalError::Exists { path }.to_string());
         return Err(Exit::Usage);
     }
     let catalog = context.catalog(&context.provider_directories())?;
-    let mut maker = RunMaker::begin(place.parent().unwrap_or(Path::new(""))).map_err(|error| context.failed(&error))?;
+    // On the same file system as its final path, so that `finish` is one atomic rename.
+    let mut maker = RunMaker::begin(path.parent().unwrap_or(Path::new(""))).map_err(|error| context.failed(&error))?;
     let Prepared { facts, files, simulator, senders } = match prepare(context, args, &catalog, asks, &mut maker) {
         Ok(prepared) => prepared,
         Err(exit) => {
+            // A plan with errors, or a `no`, leaves nothing on the disk.
             maker.abandon();
             return Err(exit);
         }
     };
-    let place = args.run_dir.clone().unwrap_or_else(|| default_path(&facts.settings.name, context.clock.now()));
-    let dir = maker.finish(&place, &facts, &files).map_err(|error| context.failed(&error))?;
+    let path = args.run_dir.clone().unwrap_or_else(|| default_path(&facts.settings.name, context.clock.now()));
+    let dir = maker.finish(&path, &facts, &files).map_err(|error| context.failed(&error))?;
     context.printer.note(&format!("run directory: {}", dir.path().display()));
     if let Some(simulator) = &simulator {
-        teach(simulator, &dir, &facts).map_err(|error| context.failed(&error))?;
+        // The simulator started before the plan was on disk; it must know every target before the first request asks for one.
+        register_targets(simulator, &dir, &facts).map_err(|error| context.failed(&error))?;
     }
+    // With a question, the preview has already shown the deadline.
     if !asks && !args.simulate {
         warn_of_the_deadline(context, &facts, &dir).map_err(|error| context.failed(&error))?;
     }
+    // Takes the lock: from here on this process alone may send, and `resume` of another one is refused.
     let run = dir.open().map_err(|error| context.failed(&error))?;
     let exit = execute(
         context,
@@ -75,12 +88,14 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             run,
             facts: &facts,
             senders,
+            // Only `resume --retry` opens actions again that have an outcome.
             reopen: BTreeSet::new(),
             report: args.report.as_deref(),
             wait: args.wait,
             asks: asks && context.printer.can_ask(),
         },
     );
+    // Counted by the simulator, not by the engine: a second opinion on the report.
     if let Some(simulator) = simulator {
         let total = simulator.effects().total();
         let requests = if total.requests == 1 { "request" } else { "requests" };
@@ -92,7 +107,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     Ok(exit)
 }
 
-/// What a run begins with.
+/// What `prepare` hands to `run_plan`: everything that `execute` needs beside the run directory itself.
 struct Prepared {
     facts: RunFacts,
     files: Vec<ReadFile>,
@@ -109,28 +124,31 @@ fn prepare(
     asks: bool,
     maker: &mut RunMaker,
 ) -> Result<Prepared, Exit> {
-    // A rehearsal repeats nothing.
+    // A rehearsal sends nothing twice: the real runs in `runs/` do not concern it.
     let mut previous =
         if args.simulate { PreviousRuns::default() } else { PreviousRuns::read(Path::new("runs"), catalog) };
-    let mut gathered = asks.then(PreviewData::default);
+    // The preview's figures are collected in the same pass: actions are streamed and never all in memory.
+    let mut preview_data = asks.then(PreviewData::default);
     let read = check_into(context, args, catalog, maker, &mut |action| {
         previous.compare(action);
-        if let Some(gathered) = &mut gathered {
-            gathered.add(action);
+        if let Some(data) = &mut preview_data {
+            data.add(action);
         }
     })?;
-    same_digest(context, args, &read)?;
+    // From here on the plan is free of errors. First what needs no question: a plan other than the approved one, a deadline that cannot
+    // be met, a run that would repeat another.
+    require_digest(context, args, &read)?;
     let mut warned = false;
     if !args.simulate {
-        in_time(context, read.plan.settings())?;
+        require_open_schedule(context, read.plan.settings())?;
         warned = previous.warn(context, &read, args.new)?;
     }
-    if let Some(gathered) = gathered {
-        confirm(context, gathered, &read, catalog, warned)?;
+    if let Some(data) = preview_data {
+        confirm(context, data, &read, catalog, warned)?;
     }
     let settings = read.plan.settings().clone();
     let facts = RunFacts {
-        settings: if args.simulate { rehearsed(settings) } else { settings },
+        settings: if args.simulate { rehearsal_settings(settings) } else { settings },
         digest: read.plan.digest().to_owned(),
         actions: read.plan.actions(),
         documents: read.plan.documents().clone(),
@@ -139,17 +157,18 @@ fn prepare(
         simulated: args.simulate,
         issuers: read.plan.issuers().to_vec(),
     };
+    // Credentials are resolved last, after the `yes`: a preview and a refused plan need none.
     let (simulator, senders) = if args.simulate {
         let simulator = simulator_for(context, &facts.settings, catalog, &args.faults, args.seed)?;
-        let senders = simulated_senders(context, &facts.settings, catalog, &simulator)?;
+        let senders = build_simulated_senders(context, &facts.settings, catalog, &simulator)?;
         (Some(simulator), senders)
     } else {
-        (None, senders(context, &facts.settings, catalog, args.ca_file.as_deref())?)
+        (None, build_senders(context, &facts.settings, catalog, args.ca_file.as_deref())?)
     };
     Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders })
 }
 
-/// Checks the plan; its actions go to the maker, and `each` is shown them.
+/// Checks the plan. Each action goes to the maker and then to `each`, while the check is still reading.
 fn check_into(
     context: &Context,
     args: &args::RunArgs,
@@ -158,26 +177,26 @@ fn check_into(
     each: &mut dyn FnMut(&Action),
 ) -> Result<ReadPlan, Exit> {
     let mut failure: Option<JournalError> = None;
-    let mut take = |action: &Action| {
-        // A rehearsal takes place now, whenever the plan is for.
+    let mut add = |action: &Action| {
+        // A rehearsal does not wait for the date that an action is planned for.
         let waits = args.simulate && action.not_before.is_some();
-        let now = waits.then(|| Action { not_before: None, ..action.clone() });
-        let action = now.as_ref().unwrap_or(action);
-        // The check goes on: the plan's findings are worth more than the disk's.
+        let immediate = waits.then(|| Action { not_before: None, ..action.clone() });
+        let action = immediate.as_ref().unwrap_or(action);
+        // After a full disk the check still runs to its end: the user gets all findings about the plan as well.
         if failure.is_none() {
             failure = maker.add(action).err();
         }
         each(action);
     };
-    let read = context.plan(&args.source, catalog, &mut take)?;
+    let read = context.plan(&args.source, catalog, &mut add)?;
     match failure {
         Some(error) => Err(context.failed(&error)),
         None => Ok(read),
     }
 }
 
-/// Refuses any other plan than the one that `--digest` names.
-fn same_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> Result<(), Exit> {
+/// Refuses any other plan than the one that `--digest` names: who approved a preview approved this digest.
+fn require_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> Result<(), Exit> {
     let ours = read.plan.digest();
     match args.digest.as_deref().filter(|digest| *digest != ours) {
         None => Ok(()),
@@ -190,15 +209,10 @@ fn same_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> Resu
     }
 }
 
-/// Shows the preview and asks whether to go on; `warned` where what was said before asks for a second thought.
-fn confirm(
-    context: &Context,
-    gathered: PreviewData,
-    read: &ReadPlan,
-    catalog: &Catalog,
-    warned: bool,
-) -> Result<(), Exit> {
-    let preview = gathered.preview(read, catalog, ASSUMED_LATENCY, context.clock.now());
+/// Shows the preview and asks whether to send; after a warning about an earlier run (`warned`) the question says `once more`.
+fn confirm(context: &Context, data: PreviewData, read: &ReadPlan, catalog: &Catalog, warned: bool) -> Result<(), Exit> {
+    let preview = data.preview(read, catalog, ASSUMED_LATENCY, context.clock.now());
+    // Also with `-q`: nobody should confirm what they have not seen.
     context.printer.always(render(&preview).trim_end());
     let again = if warned { " once more" } else { "" };
     let late = preview.deadline.as_ref().filter(|deadline| !deadline.met);
@@ -211,14 +225,14 @@ fn confirm(
     Err(Exit::Usage)
 }
 
-/// The settings of a rehearsal: it keeps no schedule, and nobody needs to be asked before nothing happens.
-fn rehearsed(settings: Settings) -> Settings {
+/// The settings of a rehearsal: no schedule, and no question between waves, since nothing is sent to a provider.
+fn rehearsal_settings(settings: Settings) -> Settings {
     let mut settings = Settings { schedule: Schedule::default(), ..settings };
     settings.safety.between_waves = BetweenWaves::Pause(Duration::ZERO);
     settings
 }
 
-/// Where nobody is asked, a deadline that will be missed is at least told of.
+/// With `--yes` nobody sees the preview, so a deadline that will be missed is at least warned of.
 fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Result<(), JournalError> {
     if facts.settings.deadline.is_none() {
         return Ok(());
@@ -230,11 +244,11 @@ fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Re
     Ok(())
 }
 
-/// Tells the simulator which targets there are, as a CA knows its certificates before anybody asks about them.
+/// Registers the run's targets with the simulator, as a CA knows its certificates before anybody asks about them.
 ///
 /// # Errors
 /// Where the run cannot be read.
-pub fn teach(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<(), JournalError> {
+pub fn register_targets(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<(), JournalError> {
     for found in dir.read()?.histories() {
         let (action, _) = found?;
         simulator.learn(&KnownTarget {
@@ -247,7 +261,7 @@ pub fn teach(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<()
 }
 
 /// Refuses to begin a run whose deadline counts from now and is over before anything could be sent: it could never be resumed.
-fn in_time(context: &Context, settings: &Settings) -> Result<(), Exit> {
+fn require_open_schedule(context: &Context, settings: &Settings) -> Result<(), Exit> {
     let now = context.clock.now();
     let Settings { deadline: deadline @ Some(Deadline::After(_)), schedule, timeout, .. } = settings else {
         return Ok(());
@@ -265,5 +279,5 @@ fn in_time(context: &Context, settings: &Settings) -> Result<(), Exit> {
     Err(Exit::Usage)
 }
 
-/// How long a request is assumed to take, where nobody says.
+/// How long one request is assumed to take; the same as the default of `preview --latency`, so that both show one estimate.
 const ASSUMED_LATENCY: Duration = Duration::from_millis(500);

@@ -61,17 +61,17 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
         Ok(runtime) => runtime,
         Err(error) => return context.failed(&format!("the runtime could not be made: {error}")),
     };
-    let heard = runtime.block_on(async {
-        let (say, mut heard) = tokio::sync::mpsc::unbounded_channel();
-        listen_for_signals(&say)?;
-        Ok::<_, std::io::Error>(heard.recv().await)
+    let signal = runtime.block_on(async {
+        let (sender, mut signals) = tokio::sync::mpsc::unbounded_channel();
+        listen_for_signals(&sender)?;
+        Ok::<_, std::io::Error>(signals.recv().await)
     });
-    match heard {
+    match signal {
         Ok(_) => {
             context.printer.result_json(&simulator.effects());
             Exit::Well
         }
-        Err(error) => context.failed(&format!("signals cannot be heard: {error}")),
+        Err(error) => context.failed(&format!("cannot listen for signals: {error}")),
     }
 }
 
@@ -122,6 +122,7 @@ fn begin(
         accounts,
         faults,
         seed: seed.unwrap_or(0),
+        // A wrong signature is refused as by the provider, so that a rehearsal finds it.
         verify: true,
         known: Vec::new(),
         clock: Arc::new(context.clock),

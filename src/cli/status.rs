@@ -1,5 +1,5 @@
-//! `certsweep status`: how far a run is, also while another process carries it out; and the file by which that process tells it. The
-//! journal alone is the promise: the file is gone with the process.
+//! `certsweep status`: how far a run is, also while another process carries it out; and the live status file by which that process reports
+//! its pace. Only the journal is promised: the file goes with the process.
 
 use super::args;
 use super::context::Context;
@@ -23,6 +23,7 @@ pub fn status(context: &Context, args: &args::StatusArgs) -> Exit {
     });
     match read {
         Ok((running, facts, overview)) => {
+            // A killed process leaves its file; without the lock nobody renews it.
             let now = live_control::read_state(&args.run_dir)
                 .filter(|_| running)
                 .and_then(|text| serde_json::from_str(&text).ok());
@@ -43,7 +44,7 @@ fn status_of(
     running: bool,
     facts: &RunFacts,
     overview: Overview,
-    goes: Option<Now>,
+    live: Option<Now>,
     now: jiff::Timestamp,
 ) -> Status {
     // A verification may hold the lock of a run that has ended.
@@ -54,18 +55,19 @@ fn status_of(
         (false, None, Some(_)) => RunState::Stopped,
         (false, None, None) => RunState::Interrupted,
     };
+    // Skipped actions were never sent: they would make the rate look better than it is.
     let ended: u64 =
         overview.outcomes.iter().filter(|(outcome, _)| **outcome != Outcome::Skipped).map(|(_, count)| count).sum();
     let until = if running { Some(now) } else { overview.last_at };
     let seconds = overview.began_at.zip(until).map(|(began, until)| until.duration_since(began).as_secs_f64());
     let rate = seconds.filter(|seconds| *seconds > 0.0 && ended > 0).map(|seconds| ended as f64 / seconds);
-    let (providers, told) = goes.map(|goes| (goes.providers, goes.deadline)).unwrap_or_default();
+    let (providers, live_deadline) = live.map(|live| (live.providers, live.deadline)).unwrap_or_default();
     let limits = overview.limits.iter().filter_map(|(account, windows)| {
         facts.settings.accounts.get(*account).map(|account| (account.name.clone(), windows.clone()))
     });
     Status {
         providers,
-        deadline: told.or_else(|| deadline(facts, &overview, now)),
+        deadline: live_deadline.or_else(|| deadline(facts, &overview, now)),
         limits: limits.collect(),
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
@@ -83,7 +85,7 @@ fn status_of(
     }
 }
 
-/// The deadline of a run that nobody carries out now, or of whom no process has told yet.
+/// The deadline as far as the journal knows it, where no process reports its own estimate.
 fn deadline(facts: &RunFacts, overview: &Overview, now: jiff::Timestamp) -> Option<DeadlineNow> {
     let settings = &facts.settings;
     let at = calendar::deadline_at(settings.deadline, &settings.schedule, overview.began_at.unwrap_or(now))?;
@@ -94,7 +96,7 @@ fn deadline(facts: &RunFacts, overview: &Overview, now: jiff::Timestamp) -> Opti
     Some(DeadlineNow { at, met, slack_seconds: None })
 }
 
-/// An observer that also tells other processes how the run goes: about once a second it replaces a small file in the run directory.
+/// An observer that also reports to other processes: about once a second it replaces the live status file in the run directory.
 pub struct LiveStatusWriter<C> {
     shown: Box<dyn Observer>,
     recorder: Recorder,
@@ -103,7 +105,7 @@ pub struct LiveStatusWriter<C> {
 }
 
 impl<C: Clock> LiveStatusWriter<C> {
-    /// Writes beside what `shown` shows.
+    /// Passes every event on to `shown`.
     pub fn new(shown: Box<dyn Observer>, run: &Path, clock: C, deadline: Option<RunDeadline>) -> Self {
         Self { shown, recorder: Recorder::new(deadline), run: run.to_path_buf(), clock }
     }
@@ -113,10 +115,10 @@ impl<C: Clock + Send> Observer for LiveStatusWriter<C> {
     fn event(&mut self, event: &Event) {
         self.shown.event(event);
         self.recorder.event(event);
-        // A bound comes after the tick; a pause is to be seen by who asks right after it.
+        // Not at every event, which may be thousands a second. `Bounded` too: a `status` right after `pause` must already show the pause.
         if matches!(event, Event::Tick(_) | Event::Bounded { .. } | Event::RunBegan { .. }) {
             let now = self.recorder.now(self.clock.now());
-            // A full disk is no reason to stop telling the user: the journal sees to that.
+            // A full disk stops the run by way of the journal; this file alone is not worth an error.
             drop(serde_json::to_string(&now).map(|text| live_control::write_state(&self.run, &text)));
         }
     }
@@ -128,17 +130,18 @@ impl<C> std::fmt::Debug for LiveStatusWriter<C> {
     }
 }
 
-/// The command that goes on with a run, where it does not go on by itself and is not at its end.
+/// The command that continues a run; `None` where it is running or finished.
 pub fn resume_command(path: &Path, state: RunState) -> Option<String> {
-    let goes_on = matches!(state, RunState::Stopped | RunState::Interrupted);
-    goes_on.then(|| format!("certsweep resume {}", quoted(path)))
+    let can_resume = matches!(state, RunState::Stopped | RunState::Interrupted);
+    can_resume.then(|| format!("certsweep resume {}", quoted(path)))
 }
 
-/// The command that asks what the world sees of a run.
+/// The command that verifies a run's revocations.
 pub fn verify_command(path: &Path) -> String {
     format!("certsweep verify {}", quoted(path))
 }
 
+/// A path that can be pasted into a shell; one with a NUL byte, which no shell takes, as it is.
 fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     shlex::try_quote(&path).map(std::borrow::Cow::into_owned).unwrap_or(path.clone())

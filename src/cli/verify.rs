@@ -1,28 +1,39 @@
-//! `certsweep verify`: what the world sees of a run's revocations.
+//! `certsweep verify`: whether a run's certificates are really revoked, as the provider, CRLs and OCSP responders say. Selects the actions to
+//! verify and reads the files of their certificates; `engine::verify` asks.
 
 use super::args;
-use super::build_senders::senders;
-use super::context::Context;
+use super::context::{Context, build_senders};
 use super::exit::Exit;
-use super::export_plan::catalog_of;
 use super::process::listen_for_signals;
-use super::report::{cells_of, write_reports};
-use super::resume::same_documents;
-use super::verify_targets::{ToSee, gather};
-use crate::engine::verify::{Verification, VerificationEnd, VerificationProgress, VerifyTarget, verify as ask};
+use super::report::{verified_cells, write_reports};
+use crate::engine::verify::{
+    KnownCertificate, PublicationUrls, ReadCertificate, Verification, VerificationEnd, VerificationProgress,
+    VerifyTarget, has_state_call, verify as ask,
+};
 use crate::engine::{RunCommand, Sender};
 use crate::journal::dir::OpenRun;
-use crate::journal::{Reader, RunDir, RunFacts};
-use crate::provider::Catalog;
-use crate::run::{StatusSource, StopReason};
+use crate::journal::inputs::Inputs;
+use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
+use crate::pki::{CertId, Certificate, SerialNumber};
+use crate::plan::Action;
+use crate::plan::checked::{CertificateFacts, NamedFile};
+use crate::provider::pointer::scalar_text;
+use crate::provider::{Catalog, Idempotency, Provider};
+use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
 use crate::time::human;
 use crate::view::verification::{EachVerified, VerificationJson, VerificationSummary, VerifiedAction, render};
 use crate::wire::{HttpOptions, HttpStatusFetcher, HttpTransport};
-use std::cell::Cell;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 use tokio::sync::mpsc::unbounded_channel;
 
-/// Asks what the world sees of a run's revocations.
+/// Verifies a run's revocations.
 pub fn verify(context: &Context, args: &args::VerifyArgs) -> Exit {
     match verify_run(context, args) {
         Ok(exit) | Err(exit) => exit,
@@ -32,6 +43,7 @@ pub fn verify(context: &Context, args: &args::VerifyArgs) -> Exit {
 fn verify_run(context: &Context, args: &args::VerifyArgs) -> Result<Exit, Exit> {
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let exit = verify_open_run(context, args, &run);
+    // Whatever went wrong: the journal's writer must end before the process does.
     run.close();
     exit
 }
@@ -43,23 +55,25 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
         context.printer.error("this run was a rehearsal: there is nothing that the world could see of it");
         return Err(Exit::Usage);
     }
-    let catalog = catalog_of(context, &facts)?;
-    same_documents(context, &facts, &catalog)?;
-    let to_see = gather(context, args, (&run.dir, &reader), &facts, &catalog)?;
-    let senders = state_senders(context, args, &facts, &catalog, &to_see)?;
-    // No document declares a limit for lists and responders: a few at a time.
+    let catalog = context.catalog_of(&facts)?;
+    context.require_same_documents(&facts, &catalog)?;
+    let targets = select_targets(context, args, (&run.dir, &reader), &facts, &catalog)?;
+    let senders = status_query_senders(context, args, &facts, &catalog, &targets)?;
+    // No provider document declares a rate for CRL and OCSP servers; eight at a time burden none of them.
     let options = HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone() };
-    let world = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
-    let (ended, signal) = in_rounds(context, args, &facts, (run, &reader), senders, world, &to_see)?;
+    let fetcher = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
+    let (ended, signal) = ask_in_rounds(context, args, &facts, (run, &reader), senders, fetcher, &targets)?;
     let refused = !ended.refused.is_empty();
     for (account, why) in &ended.refused {
         context.printer.error(&format!("{account}: {why}"));
     }
     write_reports(&reader, run.dir.path(), args.output.as_deref()).map_err(|error| context.failed(&error))?;
-    let asked: EachVerified<'_> = &|each| walk(&reader, &facts, &to_see.cases, each);
+    // A function instead of a list: the summary and the JSON each read the actions once, and there may be a million.
+    let verified: EachVerified<'_> = &|each| for_each_verified(&reader, &facts, &targets.cases, each);
     let path = run.dir.path().display().to_string();
-    let mut shown = VerificationSummary::new(facts.settings.name.clone(), path, to_see.seen_before, to_see.not_well);
-    asked(&mut |action| shown.take(action)).map_err(|error| context.failed(&error))?;
+    let mut shown =
+        VerificationSummary::new(facts.settings.name.clone(), path, targets.seen_before, targets.not_ended_well);
+    verified(&mut |action| shown.add(action)).map_err(|error| context.failed(&error))?;
     let exit = match signal {
         Some(number) => Exit::Signal(number),
         None if refused => Exit::Environment,
@@ -70,7 +84,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     if context.global.json {
         context
             .printer
-            .result_pieces(&VerificationJson { verification: &shown, asked })
+            .result_pieces(&VerificationJson { verification: &shown, asked: verified })
             .map_err(|error| context.failed(&error))?;
     } else {
         context.printer.result(render(&shown).trim_end());
@@ -78,38 +92,38 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     Ok(exit)
 }
 
-/// Senders for the accounts whose state calls are asked: only these need credentials.
-fn state_senders(
+/// Senders for the accounts that answer status queries here, `None` for the others, which need no credentials.
+fn status_query_senders(
     context: &Context,
     args: &args::VerifyArgs,
     facts: &RunFacts,
     catalog: &Catalog,
-    to_see: &ToSee,
+    targets: &VerifyTargets,
 ) -> Result<Vec<Option<Rc<Sender<HttpTransport>>>>, Exit> {
-    let asked = |index: usize| {
-        to_see.cases.iter().any(|case| case.account == index && case.sources.contains(StatusSource::Provider))
+    let is_asked = |index: usize| {
+        targets.cases.iter().any(|case| case.account == index && case.sources.contains(StatusSource::Provider))
     };
     let mut settings = facts.settings.clone();
     let mut index = 0;
     settings.accounts.retain(|_| {
         index += 1;
-        asked(index - 1)
+        is_asked(index - 1)
     });
-    let mut made = senders(context, &settings, catalog, args.ca_file.as_deref())?.into_iter();
-    let sender = |index: usize| if asked(index) { made.next() } else { None };
+    let mut made = build_senders(context, &settings, catalog, args.ca_file.as_deref())?.into_iter();
+    let sender = |index: usize| if is_asked(index) { made.next() } else { None };
     Ok((0..facts.settings.accounts.len()).map(sender).collect())
 }
 
-fn in_rounds(
+fn ask_in_rounds(
     context: &Context,
     args: &args::VerifyArgs,
     facts: &RunFacts,
     (run, reader): (&OpenRun, &Rc<Reader>),
     senders: Vec<Option<Rc<Sender<HttpTransport>>>>,
-    world: HttpStatusFetcher,
-    to_see: &ToSee,
+    fetcher: HttpStatusFetcher,
+    targets: &VerifyTargets,
 ) -> Result<(VerificationEnd, Option<i32>), Exit> {
-    if to_see.cases.is_empty() {
+    if targets.cases.is_empty() {
         return Ok((VerificationEnd::default(), None));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -117,14 +131,14 @@ fn in_rounds(
     let signal: Rc<Cell<Option<i32>>> = Rc::default();
     let local = tokio::task::LocalSet::new();
     let ended = local.block_on(&runtime, async {
-        let (say, mut said) = unbounded_channel();
-        listen_for_signals(&say).map_err(|error| context.failed(&format!("signals cannot be heard: {error}")))?;
+        let (sender, mut commands) = unbounded_channel();
+        listen_for_signals(&sender).map_err(|error| context.failed(&format!("cannot listen for signals: {error}")))?;
         let (stop, stopped) = unbounded_channel();
         let number = Rc::clone(&signal);
         tokio::task::spawn_local(async move {
-            while let Some(word) = said.recv().await {
-                if let RunCommand::Stop(StopReason::Signal(heard)) = word {
-                    number.set(Some(heard));
+            while let Some(command) = commands.recv().await {
+                if let RunCommand::Stop(StopReason::Signal(received)) = command {
+                    number.set(Some(received));
                     let _ = stop.send(());
                 }
             }
@@ -134,30 +148,31 @@ fn in_rounds(
             reader: Rc::clone(reader),
             journal: run.journal.clone(),
             senders,
-            world,
+            world: fetcher,
             clock: Rc::new(context.clock),
-            cases: Rc::clone(&to_see.cases),
-            certificate: Rc::clone(&to_see.certificate),
+            cases: Rc::clone(&targets.cases),
+            certificate: Rc::clone(&targets.certificate),
             wait: args.wait,
             stop: stopped,
         };
         let mut observe = |VerificationProgress { revoked, cases, again }| {
             if let Some(again) = again {
                 let again = human(again);
-                let (revoked, cases) = (revoked as u64 + to_see.seen_before, cases as u64 + to_see.seen_before);
+                let (revoked, cases) = (revoked as u64 + targets.seen_before, cases as u64 + targets.seen_before);
                 context.printer.note(&format!("{revoked} of {cases} seen revoked; asking again in {again}"));
             }
         };
         ask(verification, &mut observe).await.map_err(|error| context.failed(&error))
     })?;
-    // A second thread may still read a list.
+    // A blocking thread may still parse a large CRL; waiting for it would only delay the exit.
     runtime.shutdown_background();
+    // A signal after the last answer interrupted nothing.
     let signal = signal.get().filter(|_| ended.stopped);
     Ok((ended, signal))
 }
 
-/// What was seen of each case, as it is kept.
-fn walk(
+/// Reads what the journal holds about each target, and hands it to `each`, in plan order.
+fn for_each_verified(
     reader: &Reader,
     facts: &RunFacts,
     cases: &[VerifyTarget],
@@ -168,7 +183,7 @@ fn walk(
         let (action, history) = found.map_err(|error| error.to_string())?;
         let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { continue };
         let Some(verified) = history.verified else { continue };
-        let cells = cells_of(verified);
+        let cells = verified_cells(verified);
         let account = facts.settings.accounts.get(action.account);
         each(VerifiedAction {
             action_id: action.id,
@@ -181,3 +196,272 @@ fn walk(
     }
     Ok(())
 }
+
+/// What there is to verify of a run.
+struct VerifyTargets {
+    /// In plan order.
+    cases: Rc<Vec<VerifyTarget>>,
+    /// Reads an action's certificate again: a million parsed ones would not fit into memory.
+    certificate: ReadCertificate,
+    /// How many were seen revoked by an earlier verification.
+    seen_before: u64,
+    /// How many revocations have not ended well: no certificate can be expected to be revoked.
+    not_ended_well: u64,
+}
+
+type Issuers = Vec<Rc<Certificate>>;
+
+/// Selects the actions that revoked something and ended well, with whom to ask about each.
+///
+/// # Errors
+/// The exit code; why was printed.
+fn select_targets(
+    context: &Context,
+    args: &args::VerifyArgs,
+    (dir, reader): (&RunDir, &Rc<Reader>),
+    facts: &RunFacts,
+    catalog: &Catalog,
+) -> Result<VerifyTargets, Exit> {
+    let mut files = CertificateFiles::new(context, args, dir, facts)?;
+    let (mut cases, mut seen_before, mut not_ended_well) = (Vec::new(), 0, 0);
+    let wanted = |source: &StatusSource| args.only.is_empty() || args.only.contains(source);
+    let wanted: StatusSources = StatusSource::ALL.into_iter().filter(wanted).collect();
+    let mut unknown: HashSet<String> = files.given.keys().cloned().collect();
+    for found in reader.histories() {
+        let (action, history) = found.map_err(|error| context.failed(&error))?;
+        let account = facts.settings.accounts.get(action.account);
+        let provider = account.and_then(|account| catalog.get(&account.provider));
+        let Some(provider) = provider.filter(|provider| revokes(provider, &action.operation)) else { continue };
+        if !has_ended_well(&history) {
+            not_ended_well += u64::from(action.duplicate_of.is_none());
+            continue;
+        }
+        unknown.remove(&action.id);
+        if history.verified.as_ref().is_some_and(|verified| verified.seen == Seen::Revoked) {
+            seen_before += 1;
+        } else {
+            cases.push(files.target(provider, &action, history.reply.reference.as_deref(), wanted));
+        }
+    }
+    if let Some(id) = unknown.iter().min() {
+        context.printer.error(&format!("--certificate: no action `{id}` of this run has revoked anything"));
+        return Err(Exit::Usage);
+    }
+    let (files, reader) = (RefCell::new(files), Rc::clone(reader));
+    let certificate = move |ordinal| {
+        let action = reader.action(ordinal).ok()?;
+        let read = files.borrow_mut().certificates(&action).ok()??;
+        read.into_iter().next()
+    };
+    Ok(VerifyTargets { cases: Rc::new(cases), certificate: Rc::new(certificate), seen_before, not_ended_well })
+}
+
+/// Whether an operation revokes. A reissue has a CSR or is not idempotent; what it makes is valid, so there is no revocation to see.
+pub(super) fn revokes(provider: &Provider, operation: &str) -> bool {
+    let rules = provider.actions().find(|(known, _)| known.name == operation);
+    rules.is_some_and(|(_, rules)| rules.csr.is_none() && rules.idempotency == Idempotency::Idempotent)
+}
+
+fn has_ended_well(history: &History) -> bool {
+    let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval];
+    matches!(history.state.phase, Phase::Ended(outcome) if well.contains(&outcome))
+}
+
+/// The files of certificates, each read once where many actions name the same.
+struct CertificateFiles {
+    /// Those of the command line, by action id.
+    given: HashMap<String, Vec<Certificate>>,
+    /// Certificates of issuers, for all actions: those of the command line, and those that the check stored with the run.
+    issuers: Issuers,
+    /// Those that the plan names, by path.
+    named: HashMap<String, Result<Issuers, String>>,
+    /// Issuers that have issued something, by their DER: many files hold the same.
+    found: HashMap<Vec<u8>, Rc<Certificate>>,
+    /// CRL and OCSP URLs, one copy of each combination: a CA's certificates mostly share theirs.
+    places: HashSet<Rc<PublicationUrls>>,
+    inputs: Inputs,
+}
+
+impl CertificateFiles {
+    fn new(context: &Context, args: &args::VerifyArgs, dir: &RunDir, facts: &RunFacts) -> Result<Self, Exit> {
+        let stored = facts.issuers.iter().filter_map(|der| URL_SAFE_NO_PAD.decode(der).ok());
+        let stored = stored.filter_map(|der| Certificate::parse(&der).ok());
+        let mut issuers: Issuers = stored.map(Rc::new).collect();
+        let named = |path: &PathBuf| {
+            read_file(path).and_then(|bytes| parse_certificates(path, &bytes)).map_err(|why| {
+                context.printer.error(&why);
+                Exit::Usage
+            })
+        };
+        for path in &args.issuers {
+            issuers.extend(named(path)?.into_iter().map(Rc::new));
+        }
+        let given = args.certificates.iter().map(|(id, path)| Ok((id.clone(), named(path)?)));
+        Ok(Self {
+            given: given.collect::<Result<_, _>>()?,
+            issuers,
+            named: HashMap::new(),
+            found: HashMap::new(),
+            places: HashSet::new(),
+            inputs: dir.inputs(),
+        })
+    }
+
+    fn target(
+        &mut self,
+        provider: &Provider,
+        action: &Action,
+        reference: Option<&str>,
+        wanted: StatusSources,
+    ) -> VerifyTarget {
+        let mut sources = StatusSources::default();
+        if has_state_call(provider, action, reference) {
+            sources.add(StatusSource::Provider);
+        }
+        let (certificate, note) = match self.known_certificate(action) {
+            Ok(Some(known)) => {
+                if !known.places.crl.is_empty() {
+                    sources.add(StatusSource::Crl);
+                }
+                if known.places.ocsp.is_some() {
+                    sources.add(StatusSource::Ocsp);
+                }
+                let silent = known.places.crl.is_empty() && known.places.ocsp.is_none();
+                (Some(known), silent.then(|| SILENT.to_owned()))
+            }
+            Ok(None) => (None, None),
+            Err(why) => (None, Some(why)),
+        };
+        let asked = sources.among(wanted);
+        // Each action that nobody is asked about carries the reason, or its row would be an empty line in the report.
+        let note = match note {
+            note if sources.is_empty() || !asked.is_empty() => note,
+            Some(note) => Some(format!("{note}; {LEFT_OUT}")),
+            None => Some(if certificate.is_some() { LEFT_OUT } else { ONLY_THE_PROVIDER }.to_owned()),
+        };
+        let (ordinal, account) = (action.ordinal, action.account);
+        VerifyTarget { ordinal, account, certificate, sources: asked, note: note.map(Rc::from) }
+    }
+
+    /// The certificate of an action, where a file, the command line or a serial number with its issuer says which it is.
+    fn known_certificate(&mut self, action: &Action) -> Result<Option<KnownCertificate>, String> {
+        let facts = action.certificate.as_deref();
+        let issuer = facts.and_then(|facts| facts.issuer.as_ref());
+        let named = |facts: &CertificateFacts| PublicationUrls {
+            crl: facts.crl.clone().into(),
+            ocsp: facts.ocsp.clone(),
+            issuers: Vec::new(),
+        };
+        let named = facts.map(named).unwrap_or_default();
+        let Some(all) = self.certificates(action)? else {
+            // An operation's own field of that name is one of its parameters.
+            let own = action.parameters.get("serial_number").and_then(scalar_text);
+            let own = own.and_then(|text| SerialNumber::parse(&text).ok());
+            let serial = facts.and_then(|facts| facts.serial_number.clone()).or(own);
+            let Some((serial, issuer)) = serial.zip(issuer) else { return Ok(None) };
+            let issuers = self.issuers_of(issuer)?;
+            // OCSP hashes the issuer's name and key (RFC 6960, 4.1.1) and a CRL is verified by that key: with two CAs in the file there is
+            // no telling which one issued this serial number.
+            let mut cas = issuers.iter().filter(|issuer| issuer.is_ca);
+            let (Some(issuer), None) = (cas.next(), cas.next()) else { return Err(NO_CA.to_owned()) };
+            let id = OnceCell::from(CertId::bare(serial, Rc::clone(issuer)));
+            return Ok(Some(KnownCertificate { id, places: self.shared_urls(named) }));
+        };
+        let mut all = all.into_iter();
+        let Some(mut certificate) = all.next() else { return Ok(None) };
+        let of_plan = issuer.map(|file| self.issuers_of(file)).transpose()?.unwrap_or_default();
+        // The certificate's own extensions (CRL distribution points, authority information access) are signed; the plan's URLs are not.
+        let places = self.shared_urls(PublicationUrls {
+            crl: if certificate.crl_urls.is_empty() { named.crl } else { Arc::clone(&certificate.crl_urls) },
+            ocsp: certificate.ocsp_urls.first().cloned().or(named.ocsp),
+            issuers: certificate.issuer_urls.clone(),
+        });
+        if !certificate.crl_urls.is_empty() {
+            certificate.crl_urls = Arc::clone(&places.crl);
+        }
+        let following = all.map(Rc::new);
+        let mut issuers = following.chain(self.issuers.iter().cloned()).chain(of_plan);
+        // By signature, not by name: a CA that was re-keyed has two certificates of one name.
+        let id = issuers.find_map(|issuer| CertId::of(&certificate, &issuer));
+        let id = id.map(|mut id| {
+            // One copy of each issuer, though a million files hold it.
+            let found = self.found.entry(id.issuer.der.clone()).or_insert_with(|| Rc::clone(&id.issuer));
+            id.issuer = Rc::clone(found);
+            id
+        });
+        Ok(Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), places }))
+    }
+
+    /// The certificate of an action, with those that follow it in its file.
+    fn certificates(&mut self, action: &Action) -> Result<Option<Vec<Certificate>>, String> {
+        let own = action.parameters.get("certificate").and_then(serde_json::Value::as_str);
+        let file = action.certificate.as_ref().and_then(|facts| facts.certificate.as_ref());
+        if let Some(given) = self.given.get(&action.id) {
+            return Ok(Some(given.clone()));
+        }
+        if let Some(file) = file {
+            return self.read_unchanged(file).map(Some);
+        }
+        let Some(own) = own else { return Ok(None) };
+        match own.strip_prefix("file:").map(|path| PathBuf::from(path.trim())) {
+            Some(path) => read_file(&path).and_then(|bytes| parse_certificates(&path, &bytes)).map(Some),
+            None => {
+                // As text in PEM, or as it is sent to ACME's servers.
+                let der = URL_SAFE_NO_PAD.decode(own);
+                let bytes = der.as_deref().unwrap_or(own.as_bytes());
+                parse_certificates(Path::new("the action's certificate"), bytes).map(Some)
+            }
+        }
+    }
+
+    fn issuers_of(&mut self, file: &NamedFile) -> Result<Issuers, String> {
+        if let Some(known) = self.named.get(&file.path) {
+            return known.clone();
+        }
+        let read = self.read_unchanged(file).map(|all| all.into_iter().map(Rc::new).collect());
+        self.named.insert(file.path.clone(), read.clone());
+        read
+    }
+
+    fn shared_urls(&mut self, places: PublicationUrls) -> Rc<PublicationUrls> {
+        if let Some(known) = self.places.get(&places) {
+            return Rc::clone(known);
+        }
+        let places = Rc::new(places);
+        self.places.insert(Rc::clone(&places));
+        places
+    }
+
+    /// The certificates of a file that the plan named, as it was when it was checked: the file itself, or its copy in the run directory.
+    fn read_unchanged(&mut self, file: &NamedFile) -> Result<Vec<Certificate>, String> {
+        let path = Path::new(&file.path);
+        let is_it = |bytes: &Vec<u8>| hex::encode(Sha256::digest(bytes)) == file.sha256;
+        let there = read_file(path);
+        let bytes = match there.as_ref().ok().filter(|bytes| is_it(bytes)) {
+            Some(_) => there?,
+            None => match self.inputs.copy_of(path).and_then(|copy| read_file(&copy).ok()).filter(is_it) {
+                Some(copy) => copy,
+                None => {
+                    there?;
+                    return Err(format!("{} has changed since the run began", path.display()));
+                }
+            },
+        };
+        parse_certificates(path, &bytes)
+    }
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+}
+
+fn parse_certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, String> {
+    Certificate::parse_all(bytes).map_err(|why| format!("{} is no certificate: {why}", path.display()))
+}
+
+const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; the plan may, by `crl` and `ocsp`";
+const NO_CA: &str = "the issuer's file does not hold the certificate of one CA";
+
+/// The note of an action whose sources `--only` excludes.
+const LEFT_OUT: &str = "`--only` leaves out everybody who could be asked";
+const ONLY_THE_PROVIDER: &str = "there is nobody to ask but the provider, whom `--only` leaves out: no certificate is known; --certificate ID=FILE names it, or `serial_number` in the plan";

@@ -1,9 +1,8 @@
-//! Words about text: where it stands, what it must not reveal, how it is made safe to show.
+//! Texts from users and providers: their places in sources, the nearest known name, what is safe to show.
 
 pub mod nearest;
 pub mod safe;
-pub mod secret;
 pub mod source;
 
-pub use secret::Secret;
+pub use safe::Secret;
 pub use source::{SourceId, SourceMap, Span, push_number};

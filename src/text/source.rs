@@ -39,12 +39,12 @@ struct Source {
 }
 
 impl SourceMap {
-    /// Adds a source whose text is kept. `path` is where it was read from; `None` for standard input.
+    /// Adds a source together with its text. `path` is where it was read from; `None` for standard input.
     pub fn add_text(&mut self, name: impl Into<String>, path: Option<PathBuf>, text: Arc<str>) -> SourceId {
         self.add(Source { name: name.into(), path, text: Some(text) })
     }
 
-    /// Adds a file whose text is not kept in memory; its lines are read again when they are asked for.
+    /// Adds a file without its text (a list of a million rows); [`SourceMap::lines`] reads its lines from the disk again.
     pub fn add_file(&mut self, name: impl Into<String>, path: PathBuf) -> SourceId {
         self.add(Source { name: name.into(), path: Some(path), text: None })
     }
@@ -65,7 +65,7 @@ impl SourceMap {
         self.source(id).path.as_deref()
     }
 
-    /// The text of a source, where it is kept.
+    /// The text of a source that was added with it.
     pub fn text(&self, id: SourceId) -> Option<&Arc<str>> {
         self.source(id).text.as_ref()
     }
@@ -85,7 +85,7 @@ impl SourceMap {
         format!("{}:{}", self.name(span.source), span.line)
     }
 
-    /// Writes `file:line` in the place of another text.
+    /// Writes `file:line` into a text, replacing what it held: one allocation serves all rows of a list.
     pub fn write_line_place(&self, span: Span, to: &mut String) {
         to.clear();
         to.push_str(self.name(span.source));
@@ -93,7 +93,7 @@ impl SourceMap {
         push_number(to, span.line);
     }
 
-    /// The texts of many lines at once, read in one pass; lines that cannot be read again are absent.
+    /// The texts of many lines at once, each source read once; a line that the file no longer has is absent.
     pub fn lines(&self, wanted: &[(SourceId, u32)]) -> HashMap<(SourceId, u32), String> {
         let mut by_source: HashMap<SourceId, Vec<u32>> = HashMap::new();
         for (source, line) in wanted {

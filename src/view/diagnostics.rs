@@ -1,4 +1,4 @@
-//! Findings as text, in the way of rustc: what, `file:line:column`, the source line with a marker, what would be right; or as
+//! Findings as text, laid out like rustc's: what, `file:line:column`, the source line with a marker, what would be right; or as
 //! JSON. Decides nothing about them, and shows no line that holds a secret.
 
 use crate::diag::{Diagnostic, Diagnostics, Severity};
@@ -13,7 +13,8 @@ pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, color: bool) -> St
         return String::new();
     }
     let sorted = diagnostics.sorted();
-    let lines = SourceLines::read(&sorted, sources);
+    let lines = SourceLines::collect(&sorted, sources);
+    // A fixed width: the text must be the same in a terminal, a pipe and a test.
     let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
     let mut text = String::new();
     for diagnostic in &sorted {
@@ -27,10 +28,10 @@ pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, color: bool) -> St
 
 /// "3 errors, 1 warning".
 pub fn count(diagnostics: &Diagnostics) -> String {
-    let counted = |severity, word: &str| match diagnostics.count(severity) {
+    let counted = |severity, noun: &str| match diagnostics.count(severity) {
         0 => None,
-        1 => Some(format!("1 {word}")),
-        count => Some(format!("{count} {word}s")),
+        1 => Some(format!("1 {noun}")),
+        count => Some(format!("{count} {noun}s")),
     };
     let parts = [counted(Severity::Error, "error"), counted(Severity::Warning, "warning")];
     let parts: Vec<String> = parts.into_iter().flatten().collect();
@@ -44,12 +45,12 @@ pub fn to_json(diagnostics: &Diagnostics, sources: &SourceMap) -> Value {
     };
     let one = |diagnostic: &&Diagnostic| {
         let (file, position) = place(diagnostic.span);
-        let related = diagnostic.related.iter().map(|(span, words)| {
+        let related = diagnostic.related.iter().map(|(span, text)| {
             let file = sources.name(span.source);
-            json!({"file": file, "line": span.line, "column": span.column, "length": span.length, "message": words})
+            json!({"file": file, "line": span.line, "column": span.column, "length": span.length, "message": text})
         });
         json!({
-            "severity": severity_word(diagnostic.severity),
+            "severity": severity_name(diagnostic.severity),
             "code": diagnostic.code,
             "file": file,
             "line": position.map(|(line, _, _)| line),
@@ -70,8 +71,9 @@ struct SourceLines {
 }
 
 impl SourceLines {
-    /// All of them in one pass. A line on which one finding tells of a secret is shown for no finding.
-    fn read(diagnostics: &[&Diagnostic], sources: &SourceMap) -> Self {
+    /// Reads each source once, however many findings it has. A line with a secret is hidden from every finding, not only from the one
+    /// about the secret.
+    fn collect(diagnostics: &[&Diagnostic], sources: &SourceMap) -> Self {
         let mut wanted = Vec::new();
         let mut secret = HashSet::new();
         for diagnostic in diagnostics {
@@ -86,7 +88,7 @@ impl SourceLines {
         Self { texts: sources.lines(&wanted), secret }
     }
 
-    fn of(&self, span: Span) -> Option<&str> {
+    fn text_at(&self, span: Span) -> Option<&str> {
         let line = (span.source, span.line);
         if self.secret.contains(&line) { None } else { self.texts.get(&line).map(String::as_str) }
     }
@@ -103,13 +105,13 @@ fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap, lines: &Source
         group = with_place(group, span, sources, lines);
     }
     if let Some(help) = &diagnostic.help {
-        // A help may hold lines to paste; only their ends are kept.
+        // A help may hold lines to paste, so its line breaks stay; every other control character is escaped.
         let help: Vec<_> = help.lines().map(safe::terminal).collect();
         group = group.element(Level::HELP.message(help.join("\n")));
     }
     let mut groups = vec![group];
-    for (span, words) in &diagnostic.related {
-        let group = Group::with_title(Level::NOTE.secondary_title(safe::terminal(words)));
+    for (span, text) in &diagnostic.related {
+        let group = Group::with_title(Level::NOTE.secondary_title(safe::terminal(text)));
         groups.push(with_place(group, *span, sources, lines));
     }
     groups
@@ -118,8 +120,8 @@ fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap, lines: &Source
 fn with_place<'a>(group: Group<'a>, span: Span, sources: &'a SourceMap, lines: &SourceLines) -> Group<'a> {
     let name = safe::terminal(sources.name(span.source));
     let origin = |name| Origin::path(name).line(span.line as usize).char_column(span.column as usize);
-    let Some(line) = lines.of(span) else { return group.element(origin(name)) };
-    let ShownLine { text, marked, same_column } = shown(line, span);
+    let Some(line) = lines.text_at(span) else { return group.element(origin(name)) };
+    let ShownLine { text, marked, same_column } = shown_line(line, span);
     let snippet = Snippet::source(text).line_start(span.line as usize).annotation(AnnotationKind::Primary.span(marked));
     // The renderer counts columns in the text that it is given; where that is not the file's, the place is given apart from it.
     if same_column { group.element(snippet.path(name)) } else { group.element(origin(name)).element(snippet) }
@@ -129,13 +131,13 @@ fn with_place<'a>(group: Group<'a>, span: Span, sources: &'a SourceMap, lines: &
 struct ShownLine {
     text: String,
     marked: std::ops::Range<usize>,
-    /// Whether the mark stands in the same column as in the file.
+    /// Whether the mark begins in the same column as in the file.
     same_column: bool,
 }
 
-/// Every character that is unsafe becomes one harmless character, so that the marker stays where it is; of a very long line only
-/// the surroundings of the span are shown.
-fn shown(line: &str, span: Span) -> ShownLine {
+/// Each unsafe character becomes one harmless character: an escape of several would move the marker. Of a very long line (a minified JSON, a
+/// PEM in one cell) only the surroundings of the span are shown.
+fn shown_line(line: &str, span: Span) -> ShownLine {
     let start = span.column.saturating_sub(1) as usize;
     let first = if start > MAX_FRONT { start - BEFORE } else { 0 };
     let length = (span.length.max(1) as usize).min(MAX_MARK);
@@ -175,24 +177,24 @@ fn harmless(letter: char) -> char {
     }
 }
 
-const fn severity_word(severity: Severity) -> &'static str {
+const fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
     }
 }
 
-/// The code of findings about a secret that stands in the text itself.
+/// The code of findings about a secret in the plan's own text.
 const LITERAL_SECRET: &str = "literal-secret";
-/// Lines are cut to this width.
+/// Columns: the renderer cuts longer lines.
 const WIDTH: usize = 120;
-/// A line whose span begins later is cut in front of it.
+/// Characters: a line whose span begins further right is cut in front of it.
 const MAX_FRONT: usize = 4000;
-/// So many characters are then kept before the span.
+/// Characters shown before the span of a cut line.
 const BEFORE: usize = 200;
-/// Characters kept after it.
+/// Characters shown after the span.
 const AFTER: usize = 200;
-/// A longer span is marked so far.
+/// Characters of a span that are marked.
 const MAX_MARK: usize = 80;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What people and scripts see: diagnostics, previews, progress, status, reports. Takes values, returns text or draws; decides
-//! nothing, and knows neither the engine nor the wire.
+//! What people and scripts see: diagnostics, previews, progress, status, reports. Values in, text or drawing out; decides nothing, and knows
+//! neither the engine nor the wire.
 
 pub mod diagnostics;
 pub mod preview;
@@ -8,11 +8,8 @@ pub mod progress;
 pub mod providers;
 pub mod report;
 pub mod status;
-pub mod summary;
 pub(crate) mod table;
-mod tally;
 pub mod verification;
 
 pub use printer::Printer;
-pub use progress::{Observer, Silent};
-pub use tally::RunDeadline;
+pub use progress::{Observer, RunDeadline, Silent};

@@ -17,7 +17,7 @@ pub struct Preview {
     pub digest: String,
     /// All actions, duplicates included.
     pub actions: u64,
-    /// Those that repeat an earlier one word for word, and are not sent.
+    /// Actions that repeat an earlier one exactly, and are not sent.
     pub duplicates: u64,
     /// How many warnings the check gave.
     pub warnings: u64,
@@ -43,7 +43,7 @@ pub struct Preview {
     pub assumed_latency_ms: u64,
     /// The deadline, and how it compares.
     pub deadline: Option<DeadlineForecast>,
-    /// What would help: each was tried by foretelling the run anew.
+    /// What would help: for each, the forecast was made again with that change.
     pub would_help: Vec<SuggestedChange>,
     /// The first requests as they would be sent, secrets masked.
     pub first_requests: Vec<FirstRequest>,
@@ -56,15 +56,15 @@ pub struct Count {
     pub provider: String,
     /// The operation.
     pub operation: String,
-    /// The reason asked, in RFC 5280 words.
+    /// The plan's reason, in RFC 5280's spelling.
     pub reason: Option<String>,
-    /// The reason sent, in the provider's.
+    /// The reason as it is sent, in the provider's spelling.
     pub reason_sent: Option<String>,
     /// How many.
     pub actions: u64,
 }
 
-/// What reaches further than one certificate: all are counted, the first are kept.
+/// Actions that reach further than one certificate: all are counted, the first `MAX_WIDE_EFFECTS` stored.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct WideEffects {
     /// How many there are.
@@ -138,9 +138,9 @@ pub struct ProviderForecast {
     pub ends_at: Option<Timestamp>,
     /// How much time is left over before the deadline; below zero, by how much it is missed.
     pub slack_seconds: Option<f64>,
-    /// What it is that makes it take so long, in a few words: `rate 1000/180s`, `concurrency 4 at 0.5s an answer`.
+    /// What bounds it most: `rate 1000/180s`, `concurrency 4 at 0.5s an answer`.
     pub bottleneck: String,
-    /// All that it waits for, the longest first.
+    /// What it waits for, the longest wait first.
     pub waits: Vec<Waited>,
 }
 
@@ -154,7 +154,7 @@ pub struct Waited {
     pub seconds: f64,
 }
 
-/// What would make the run take less time, or end sooner in truth.
+/// A change of the plan that would make the run shorter.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SuggestedChange {
     /// The configured provider.
@@ -163,7 +163,7 @@ pub struct SuggestedChange {
     pub change: String,
     /// A sentence for people.
     pub text: String,
-    /// How long the whole run takes then; `None` where nobody can know.
+    /// The whole run's estimate with it; `None` where a person's answer decides.
     pub estimated_seconds: Option<f64>,
     /// Whether the deadline, where there is one, is met then.
     pub deadline_met: Option<bool>,
@@ -177,11 +177,11 @@ pub struct DeadlineForecast {
     pub at: Option<Timestamp>,
     /// How much time is left over; below zero, by how much it is missed; `None` where there is no estimate.
     pub slack_seconds: Option<f64>,
-    /// Whether it is held.
+    /// Whether the estimate meets it.
     pub met: bool,
 }
 
-/// A request as it would be sent. Secrets are masked by whoever fills it in.
+/// A request as it would be sent, its secrets already masked by `wire::request`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FirstRequest {
     /// The action's id.
@@ -208,10 +208,10 @@ pub struct ShownHeader {
 }
 
 impl WideEffects {
-    /// Counts one more, and keeps it where it is among the first.
+    /// Counts one more; `effect` is called only while fewer than `MAX_WIDE_EFFECTS` are stored.
     pub fn add(&mut self, effect: impl FnOnce() -> WideEffect) {
         self.count += 1;
-        if self.first.len() < KEPT {
+        if self.first.len() < MAX_WIDE_EFFECTS {
             self.first.push(effect());
         }
     }
@@ -221,11 +221,12 @@ fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok
     at.map(rfc3339).serialize(serializer)
 }
 
-/// So many wide effects are kept for `--json`; a plan may have a million.
-const KEPT: usize = 1000;
+/// Wide effects listed by `--json`; a plan may have a million.
+const MAX_WIDE_EFFECTS: usize = 1000;
 
 /// The preview as text.
 pub fn render(preview: &Preview) -> String {
+    // What a person must notice before a `yes` comes first: how many, how far they reach. Requests, the longest part, come last.
     let sections = [
         heading(preview),
         counts(preview),
@@ -255,6 +256,7 @@ fn heading(preview: &Preview) -> String {
 fn counts(preview: &Preview) -> String {
     let row = |count: &Count| {
         let reason = match (&count.reason, &count.reason_sent) {
+            // Both, where they differ: the CA will publish the reason that is sent.
             (Some(asked), Some(sent)) if asked != sent => format!("{asked} → {sent}"),
             (Some(reason), _) | (None, Some(reason)) => reason.clone(),
             (None, None) => "-".to_owned(),
@@ -309,6 +311,7 @@ fn order(preview: &Preview) -> String {
     if rows.is_empty() {
         return String::new();
     }
+    // The list leaves out duplicates, so its `… and N more` must too.
     let sent = preview.actions.saturating_sub(preview.duplicates);
     let header = ["", "action", "provider", "operation", "target", "needs", ""];
     format!("Order{colon}{}\n", facts.join("; ")) + &table(&header, &[0], &rows) + &more(sent, rows.len())
@@ -405,7 +408,7 @@ fn more(count: u64, shown: usize) -> String {
     if left == 0 { String::new() } else { format!("  … and {} more\n", grouped(left)) }
 }
 
-/// Seconds for people; what is no duration (an estimate may be anything) is shown as the longest.
+/// Seconds for people. An estimate may exceed what a `Duration` holds; it is shown as the longest one.
 fn seconds(seconds: f64) -> String {
     human(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }

@@ -1,5 +1,5 @@
 //! Who may print what: results go to standard output, everything else to standard error. The only file that writes to either.
-//! A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what is said.
+//! A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what to print.
 
 use crate::text::safe;
 use serde::Serialize;
@@ -51,7 +51,7 @@ pub struct Surroundings {
     pub dumb: bool,
 }
 
-/// The way to standard output and standard error. Clones share them.
+/// Standard output, standard error and standard input of the process. Clones share them.
 #[derive(Clone)]
 pub struct Printer {
     inner: Arc<Inner>,
@@ -78,7 +78,7 @@ enum StreamState {
     Failed(io::Error),
 }
 
-/// Standard output for results that are written piece by piece, such as a report. What a closed pipe no longer takes is dropped.
+/// Standard output for results that are written piece by piece, such as a report. Writes to a closed pipe succeed and are dropped.
 pub struct ResultWriter<'a> {
     stdout: MutexGuard<'a, Stream>,
 }
@@ -129,12 +129,12 @@ impl Printer {
         self.inner.options
     }
 
-    /// Whether standard output takes colours.
+    /// Whether to colour standard output.
     pub fn stdout_colors(&self) -> bool {
         self.colors(self.inner.surroundings.stdout_terminal)
     }
 
-    /// Whether standard error takes colours.
+    /// Whether to colour standard error.
     pub fn stderr_colors(&self) -> bool {
         self.colors(self.inner.surroundings.stderr_terminal)
     }
@@ -186,7 +186,7 @@ impl Printer {
         }
     }
 
-    /// What is said only with `-v`.
+    /// A line that only `-v` shows; `text` is not called without it.
     pub fn detail(&self, text: impl FnOnce() -> Option<String>) {
         if self.inner.options.verbose > 0
             && let Some(text) = text()
@@ -200,7 +200,7 @@ impl Printer {
         self.note(&self.headed("warning", YELLOW, text));
     }
 
-    /// Why it did not work. Always said.
+    /// Why a command failed. `-q` does not drop it.
     pub fn error(&self, text: &str) {
         let text = self.headed("error", RED, text);
         self.always(&text);
@@ -224,7 +224,7 @@ impl Printer {
     /// To be called at the end.
     ///
     /// # Errors
-    /// What kept results from standard output (a full disk); a closed pipe is none.
+    /// Where results could not be written to standard output (a full disk). A closed pipe is no error.
     pub fn finish(&self) -> io::Result<()> {
         let mut stdout = lock(&self.inner.stdout);
         stdout.flush();
@@ -247,7 +247,7 @@ impl Printer {
     }
 
     fn headed(&self, head: &str, color: &str, text: &str) -> String {
-        // An error may quote a path or a provider's words; its line breaks alone are its own.
+        // An error may quote a path or a provider's message, which must not move the cursor; only line breaks are certsweep's own.
         let text = text.lines().map(safe::terminal).collect::<Vec<_>>().join("\n");
         if self.stderr_colors() { format!("{color}{head}{PLAIN}: {text}") } else { format!("{head}: {text}") }
     }
@@ -255,7 +255,7 @@ impl Printer {
 
 impl Stream {
     fn line(&mut self, text: &str) {
-        // One write a line: lines of two processes on one terminal stay whole.
+        // One write for a line, so that lines of two processes on one terminal do not mix.
         if text.ends_with('\n') {
             self.write(text.as_bytes());
         } else {
@@ -280,7 +280,7 @@ impl Stream {
 
     fn note_failure(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
-            // Rust ignores SIGPIPE, so that `| head` comes here and not to the process's end.
+            // Rust ignores SIGPIPE: `certsweep … | head` returns EPIPE here instead of killing a process that carries out a run.
             let closed = error.kind() == io::ErrorKind::BrokenPipe;
             self.state = if closed { StreamState::Closed } else { StreamState::Failed(error) };
         }

@@ -52,7 +52,7 @@ fn variables(provider: &Provider) -> Option<String> {
 fn credentials(provider: &Provider) -> String {
     let mut rows = Vec::new();
     for scheme in &provider.auth {
-        let signer = format!("{} ({})", scheme.name, signer_words(&scheme.signer));
+        let signer = format!("{} ({})", scheme.name, signer_text(&scheme.signer));
         let names = scheme.required.iter().map(|name| (name, "required"));
         for (name, needed) in names.chain(scheme.optional.iter().map(|name| (name, "optional"))) {
             let variable = provider.environment.get(name).cloned().unwrap_or_default();
@@ -195,7 +195,7 @@ pub fn show_json(provider: &Provider) -> Value {
 }
 
 fn auth_json(scheme: &AuthScheme) -> Value {
-    let signer = signer_words(&scheme.signer);
+    let signer = signer_text(&scheme.signer);
     json!({"name": scheme.name, "signer": signer, "required": scheme.required, "optional": scheme.optional})
 }
 
@@ -258,7 +258,7 @@ const fn location_word(location: Location) -> &'static str {
     }
 }
 
-fn signer_words(signer: &SignerKind) -> String {
+fn signer_text(signer: &SignerKind) -> String {
     match signer {
         SignerKind::Header(name) => format!("header {name}"),
         SignerKind::NcpSignatureV2 => "ncp-signature-v2".to_owned(),

@@ -1,8 +1,8 @@
-//! How far a run is, as text and JSON: what the command reads from the run directory, and how it goes now, told by the process that
-//! carries it out. Decides nothing; what a run promises is in the journal.
+//! How far a run is, and how it ended, as text and JSON: what `status` reads from the run directory, how the run goes now (reported by
+//! its process), and the summary that `run` and `resume` print. Decides nothing; what a run promises is in the journal.
 
+use super::progress::{RunDeadline, Tally};
 use super::table::{grouped, plural, table};
-use super::tally::{RunDeadline, Tally};
 use crate::run::{Event, Outcome, WaitReason};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// How far a run is. Its serialised form is what `status --json` prints.
+/// How far a run is, folded from its journal. Its serialised form is what `status --json` prints.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Status {
     /// The plan's name.
@@ -29,11 +29,11 @@ pub struct Status {
     pub outcomes: Outcomes,
     /// How many wait to be sent.
     pub waiting: u64,
-    /// How many are being sent, or were when the process was killed.
+    /// How many have an intent and no end: they are being sent, or were when the process was killed.
     pub in_flight: u64,
-    /// Actions that end in a second, over the last while.
+    /// Actions ended per second, averaged since the run's start.
     pub rate_per_second: Option<f64>,
-    /// How long the rest takes at that rate.
+    /// The time left at that rate.
     pub estimated_seconds_left: Option<f64>,
     /// Each configured provider, with what bounds it now; empty where no process carries the run out.
     pub providers: Vec<ProviderNow>,
@@ -61,11 +61,12 @@ pub enum RunState {
     Finished,
     /// It stopped in good order, and can be resumed.
     Stopped,
-    /// Its process is gone without a word, and it can be resumed.
+    /// Its process ended without a record of its stop (killed, power cut), and it can be resumed.
     Interrupted,
 }
 
-/// How many actions ended how. Serialised as an object with every outcome of a run, in the contract's words.
+/// The number of actions by outcome. Serialised as an object with every outcome of a run, those of zero actions too: scripts need not test
+/// for a key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outcomes(pub BTreeMap<Outcome, u64>);
 
@@ -99,7 +100,7 @@ impl Serialize for Outcomes {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         for outcome in Outcome::ALL {
-            // No run ends an action as planned; a dry run does nothing else.
+            // Only dry runs have this outcome; in a real run's object it would always be zero.
             if outcome != Outcome::Planned || self.count(outcome) > 0 {
                 map.serialize_entry(outcome.word(), &self.count(outcome))?;
             }
@@ -152,10 +153,10 @@ pub(super) fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> R
     at.map(rfc3339).serialize(serializer)
 }
 
-/// How a run goes now.
+/// The live status of a run, as its process writes it about once a second.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Now {
-    /// When this was so.
+    /// When it was written.
     pub at: Timestamp,
     /// Each configured provider.
     pub providers: Vec<ProviderNow>,
@@ -163,7 +164,7 @@ pub struct Now {
     pub deadline: Option<DeadlineNow>,
 }
 
-/// How one provider's actions go now.
+/// One configured provider's part of the live status.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProviderNow {
     /// The configured provider.
@@ -172,9 +173,9 @@ pub struct ProviderNow {
     pub actions: u64,
     /// Of these, how many have ended.
     pub done: u64,
-    /// Actions that end in a second, over the last while.
+    /// Actions ended per second, over the last half minute.
     pub rate_per_second: Option<f64>,
-    /// How long the rest takes at that rate.
+    /// The time left at that rate.
     pub estimated_seconds_left: Option<f64>,
     /// The one thing that bounds it.
     pub bound: Option<WaitReason>,
@@ -186,7 +187,7 @@ pub struct DeadlineNow {
     /// When all must have ended.
     #[serde(serialize_with = "rfc3339_text")]
     pub at: Timestamp,
-    /// Whether it will be met at the present rate, or was; `None` where that cannot be told yet.
+    /// Whether it will be met at the present rate, or was; `None` where there is no rate yet.
     pub met: Option<bool>,
     /// How much time is left over; below zero, by how much it is missed.
     pub slack_seconds: Option<f64>,
@@ -199,17 +200,17 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Nothing yet.
+    /// Before the first event.
     pub fn new(deadline: Option<RunDeadline>) -> Self {
         Self { tally: Tally { deadline, ..Tally::default() } }
     }
 
-    /// Takes an event in.
+    /// Folds an event in.
     pub fn event(&mut self, event: &Event) {
         self.tally.event(event);
     }
 
-    /// How it goes.
+    /// The live status at this instant.
     pub fn now(&self, at: Timestamp) -> Now {
         let providers = self.tally.accounts.iter().map(|account| ProviderNow {
             provider: account.name.clone(),
@@ -219,6 +220,7 @@ impl Recorder {
             estimated_seconds_left: account.left().map(|left| left.as_secs_f64()),
             bound: account.bound.clone(),
         });
+        // The same fold as behind the bars: `status` in a second terminal must not contradict the first.
         let slack = self.tally.slack();
         Now {
             at,
@@ -232,7 +234,6 @@ impl Recorder {
     }
 }
 
-/// Lines of providers.
 fn providers_table(providers: &[ProviderNow]) -> String {
     let row = |provider: &ProviderNow| {
         let rate = provider.rate_per_second.map(|rate| format!("{rate:.1}/s")).unwrap_or_default();
@@ -245,7 +246,6 @@ fn providers_table(providers: &[ProviderNow]) -> String {
     table(&["provider", "done", "rate", "left", "bounded by"], &[1, 2, 3], &rows)
 }
 
-/// The deadline in a line.
 fn deadline_text(deadline: &DeadlineNow) -> String {
     let met = match (deadline.met, deadline.slack_seconds) {
         (Some(true), Some(slack)) => format!(": will be met, with about {} to spare", seconds_text(slack)),
@@ -265,9 +265,69 @@ fn seconds_text(seconds: f64) -> String {
     human(Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::MAX))
 }
 
+/// The end of a run. Its serialised form is what `run --json` and `resume --json` print.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The plan's name.
+    pub plan: String,
+    /// The run directory.
+    pub run_dir: String,
+    /// Whether every action has an outcome.
+    pub state: RunState,
+    /// Why it stopped before its end, in a sentence.
+    pub why: Option<String>,
+    /// All actions.
+    pub actions: u64,
+    /// How many ended how, in the whole run.
+    pub outcomes: Outcomes,
+    /// How many are still without an outcome.
+    pub unsent: u64,
+    /// How many of the skipped actions only repeat another one.
+    pub duplicates: u64,
+    /// How long this process ran.
+    pub elapsed_seconds: f64,
+    /// Where the report is.
+    pub report: Option<String>,
+    /// The exit code.
+    pub exit_code: u8,
+    /// What to do next: sentences with commands, most urgent first.
+    pub next: Vec<String>,
+}
+
+/// The summary as text.
+pub fn render_summary(summary: &Summary) -> String {
+    let elapsed = Duration::try_from_secs_f64(summary.elapsed_seconds.max(0.0)).unwrap_or(Duration::MAX);
+    let (plan, actions, elapsed) = (safe::terminal(&summary.plan), plural(summary.actions, "action"), human(elapsed));
+    let ended = match summary.state {
+        RunState::Running => "goes on",
+        RunState::Finished => "finished",
+        RunState::Stopped => "stopped",
+        RunState::Interrupted => "was interrupted",
+    };
+    let why = summary.why.as_ref().map(|why| format!(": {}", safe::terminal(why))).unwrap_or_default();
+    let mut facts = vec![actions];
+    if summary.duplicates > 0 {
+        facts.push(format!("{} skipped", plural(summary.duplicates, "duplicate")));
+    }
+    if summary.unsent > 0 {
+        facts.push(format!("{} not settled yet", grouped(summary.unsent)));
+    }
+    let mut lines = vec![format!("{plan} {ended} after {elapsed}{why}"), facts.join(", ")];
+    let counts = summary.outcomes.table();
+    if !counts.is_empty() {
+        lines.push(format!("\n{}", counts.trim_end()));
+    }
+    lines.extend(summary.report.as_ref().map(|report| format!("\nReport: {}", safe::terminal(report))));
+    for (index, next) in summary.next.iter().enumerate() {
+        let head = if index == 0 { "Next:  " } else { "       " };
+        lines.push(format!("{head} {}", safe::terminal(next)));
+    }
+    lines.join("\n") + "\n"
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::tally::testing::{began, ended};
+    use super::super::progress::testing::{began, ended};
     use super::*;
     use jiff::SignedDuration;
     use serde_json::json;
@@ -371,5 +431,49 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
         let text = providers_table(&now.providers);
         assert!(text.contains("1/100") && text.contains("limit 1/1s"), "{text}");
         assert_eq!(deadline_text(&now.deadline.unwrap()), "2023-11-14T22:13:20.000Z: will be MISSED by about 1m 30s");
+    }
+
+    fn summary() -> Summary {
+        Summary {
+            plan: "leaked".into(),
+            run_dir: "runs/x".into(),
+            state: RunState::Stopped,
+            why: Some("20 actions failed (stop_when)".into()),
+            actions: 2000,
+            outcomes: [(Outcome::Succeeded, 1200), (Outcome::Failed, 20), (Outcome::Skipped, 1)].into_iter().collect(),
+            unsent: 779,
+            duplicates: 1,
+            elapsed_seconds: 200.4,
+            report: Some("runs/x/report.csv".into()),
+            exit_code: 3,
+            next: vec!["certsweep resume runs/x".into(), "certsweep resume runs/x --retry failed".into()],
+        }
+    }
+
+    #[test]
+    fn a_summary_ends_with_what_to_do_next() {
+        let text = render_summary(&summary());
+        let expected = "\
+leaked stopped after 3m 20s: 20 actions failed (stop_when)
+2,000 actions, 1 duplicate skipped, 779 not settled yet
+
+  actions  outcome
+    1,200  succeeded
+       20  failed
+        1  skipped
+
+Report: runs/x/report.csv
+Next:   certsweep resume runs/x
+        certsweep resume runs/x --retry failed
+";
+        assert_eq!(text, expected, "{text}");
+    }
+
+    #[test]
+    fn the_json_has_the_keys_that_scripts_rely_on() {
+        let json = serde_json::to_value(summary()).unwrap();
+        assert_eq!(json["outcomes"]["failed"], 20);
+        assert_eq!((&json["state"], &json["exit_code"]), (&json!("stopped"), &json!(3)));
+        assert_eq!(json["report"], "runs/x/report.csv");
     }
 }

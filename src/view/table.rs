@@ -1,8 +1,9 @@
-//! Columns that are aligned by what a terminal shows, wide characters counted twice. Makes its texts safe to show.
+//! Tables for terminals, and counts in them. Aligns columns by the cells that a terminal shows, and makes every cell safe to show.
 
 use crate::text::safe;
+use unicode_width::UnicodeWidthStr;
 
-/// Rows of cells as aligned lines, indented by two; numbers (cells that begin with a digit, in a column of `right`) stand right.
+/// Rows of cells as aligned lines, indented by two; the columns of `right` are aligned right.
 pub(crate) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> String {
     let header: Vec<String> = header.iter().map(|name| (*name).to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(&header)
@@ -33,28 +34,9 @@ pub(crate) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> S
     text
 }
 
-/// How many cells of a terminal a text takes.
+/// How many cells of a terminal a text takes, as Unicode declares them (UAX 11): wide letters and emoji two, combining marks none.
 pub(crate) fn width(text: &str) -> usize {
-    text.chars().map(letter_width).sum()
-}
-
-/// East Asian wide letters and emoji take two cells; combining marks take none. (The alignment of a table hangs on it, nothing else.)
-const fn letter_width(letter: char) -> usize {
-    match letter {
-        '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}' => 0,
-        '\u{1100}'..='\u{115f}'
-        | '\u{2e80}'..='\u{303e}'
-        | '\u{3041}'..='\u{a4cf}'
-        | '\u{ac00}'..='\u{d7a3}'
-        | '\u{f900}'..='\u{faff}'
-        | '\u{fe30}'..='\u{fe6f}'
-        | '\u{ff00}'..='\u{ff60}'
-        | '\u{ffe0}'..='\u{ffe6}'
-        | '\u{1f300}'..='\u{1f64f}'
-        | '\u{1f900}'..='\u{1f9ff}'
-        | '\u{20000}'..='\u{3fffd}' => 2,
-        _ => 1,
-    }
+    text.width()
 }
 
 /// A count for people: `12,345`.
@@ -71,8 +53,8 @@ pub(crate) fn grouped(number: u64) -> String {
 }
 
 /// `1 action`, `2,000 actions`.
-pub(crate) fn plural(number: u64, word: &str) -> String {
-    if number == 1 { format!("1 {word}") } else { format!("{} {word}s", grouped(number)) }
+pub(crate) fn plural(number: u64, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{} {noun}s", grouped(number)) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What the world sees of a run's revocations, as text and JSON. Takes them one by one, and holds only those that the text lists.
-//! Decides nothing.
+//! The result of `verify`, as text and JSON: which revocations the provider, CRLs and OCSP confirm. Actions are added one by one, and only
+//! those that the text lists are stored. Decides nothing.
 
 use super::report::VerifiedCells;
 use super::table::{grouped, plural, table};
@@ -10,7 +10,7 @@ use serde::ser::{Error, SerializeSeq};
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
-/// What `verify --json` prints, but for the list of what was asked about.
+/// What `verify --json` prints, except the list of actions.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct VerificationSummary {
     /// The plan's name.
@@ -33,7 +33,7 @@ pub struct VerificationSummary {
     pub not_ended_well: u64,
     /// The exit code.
     pub exit_code: u8,
-    /// The one that took longest to be seen revoked, and how many seconds.
+    /// The action that was seen revoked last after its end, and after how many seconds.
     #[serde(skip)]
     slowest: Option<(String, f64)>,
     /// The first that are not seen revoked.
@@ -44,7 +44,7 @@ pub struct VerificationSummary {
     again: (bool, bool),
 }
 
-/// One action, and what the world sees of it.
+/// One action and its revocation status.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct VerifiedAction {
     /// The action's id.
@@ -58,29 +58,30 @@ pub struct VerifiedAction {
     /// What is seen.
     #[serde(rename = "verified")]
     pub cells: VerifiedCells,
-    /// Whether somebody was asked, who may say more another time.
+    /// Whether a source was asked: then asking again may help.
     #[serde(skip)]
     pub was_asked: bool,
 }
 
-/// A walk over what was asked about. It ends with why no more could be read, where that is so.
+/// Calls back for each action that was asked about; `Err` says why no more could be read.
 pub type EachVerified<'a> = &'a dyn Fn(&mut dyn FnMut(VerifiedAction)) -> Result<(), String>;
 
-/// What `verify --json` prints. The walk is gone while it is written: there may be a million actions.
+/// What `verify --json` prints. Actions are read while they are written: there may be a million.
 #[derive(Serialize)]
 pub struct VerificationJson<'a> {
     /// All but the list.
     #[serde(flatten)]
     pub verification: &'a VerificationSummary,
     /// What was asked about.
-    #[serde(serialize_with = "walked")]
+    #[serde(serialize_with = "serialize_each")]
     pub asked: EachVerified<'a>,
 }
 
-fn walked<S: Serializer>(walk: &EachVerified<'_>, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_each<S: Serializer>(each: &EachVerified<'_>, serializer: S) -> Result<S::Ok, S::Error> {
     let mut list = serializer.serialize_seq(None)?;
     let mut failed = None;
-    walk(&mut |action| {
+    each(&mut |action| {
+        // The callback cannot end the reading early, so after a failed write the other actions are only skipped.
         if failed.is_none() {
             failed = list.serialize_element(&action).err();
         }
@@ -90,7 +91,7 @@ fn walked<S: Serializer>(walk: &EachVerified<'_>, serializer: S) -> Result<S::Ok
 }
 
 impl VerificationSummary {
-    /// Before what was asked about is taken in; `before` were seen revoked by an earlier verification.
+    /// Without any action yet; `before` were seen revoked by an earlier verification.
     pub fn new(plan: String, run_dir: String, before: u64, not_ended_well: u64) -> Self {
         Self {
             report: std::path::Path::new(&run_dir).join("report.csv").display().to_string(),
@@ -104,8 +105,8 @@ impl VerificationSummary {
         }
     }
 
-    /// Takes in one that was asked about.
-    pub fn take(&mut self, action: VerifiedAction) {
+    /// Adds an action that was asked about.
+    pub fn add(&mut self, action: VerifiedAction) {
         let seen = action.cells.seen;
         self.actions += 1;
         match seen {
@@ -122,6 +123,7 @@ impl VerificationSummary {
         if seen != Seen::Revoked {
             self.again.0 |= action.was_asked;
             self.again.1 |= action.was_asked && seen == Seen::Unknown;
+            // The text lists a few; all are in the report.
             if self.unseen.len() < MAX_SHOWN {
                 self.unseen.push(action);
             }
@@ -220,7 +222,7 @@ mod tests {
 
     fn verification(asked: Vec<VerifiedAction>, before: u64, not_well: u64) -> VerificationSummary {
         let mut shown = VerificationSummary::new("leak".to_owned(), "runs/x".to_owned(), before, not_well);
-        asked.into_iter().for_each(|action| shown.take(action));
+        asked.into_iter().for_each(|action| shown.add(action));
         shown
     }
 

@@ -2,7 +2,7 @@
 //! process that asks it at a chosen request. Played by the mock of the other tests from outside.
 
 use super::mock::{Act, Mock, Seen, empty, json, naver_done};
-use super::place::{Done, Place, finish, plan, reissue};
+use super::place::{CommandOutput, Place, finish, plan, reissue};
 use std::collections::BTreeMap;
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
@@ -77,7 +77,7 @@ impl Authority {
     }
 
     /// Runs certsweep; it is killed at its request of this number, where there is one.
-    pub(crate) fn run_killed(&self, place: &Place, args: &[&str], at: usize, moment: Moment) -> Done {
+    pub(crate) fn run_killed(&self, place: &Place, args: &[&str], at: usize, moment: Moment) -> CommandOutput {
         let mut ledger = self.ledger.lock().unwrap();
         let at = ledger.arrived + at;
         // The ledger is held until it is known whom to kill: no request is counted before.

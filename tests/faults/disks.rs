@@ -2,7 +2,7 @@
 
 use super::authority::Authority;
 use super::invariants::{ends_and_holds, holds, stopped_holds};
-use super::place::{BINARY, Done, Place, finish};
+use super::place::{BINARY, CommandOutput, Place, finish};
 use super::traced::traced;
 use std::io::Write;
 use std::path::PathBuf;
@@ -46,7 +46,7 @@ impl Drop for Small {
     }
 }
 
-fn cramped(place: &Place, kilobytes: usize, args: &str, ignored: bool) -> Done {
+fn cramped(place: &Place, kilobytes: usize, args: &str, ignored: bool) -> CommandOutput {
     let trap = if ignored { "trap '' XFSZ; " } else { "" };
     finish(place.command("sh", &["-c", &format!("{trap}ulimit -f {kilobytes}; exec {BINARY} {args}")]).spawn().unwrap())
 }

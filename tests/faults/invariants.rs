@@ -1,7 +1,7 @@
 //! What must hold of a run that has ended, whatever befell the processes that worked on it.
 
 use super::authority::{Authority, Kind, SLOTS, id, targets};
-use super::place::{Done, Place, Row, rows};
+use super::place::{CommandOutput, Place, Row, rows};
 use std::time::{Duration, Instant};
 
 /// Goes on until the run has ended by itself, and checks it.
@@ -49,7 +49,7 @@ fn sent_was_on_disk(rows: &[Row], authority: &Authority, actions: u64) {
 
 /// The same of a run that has stopped, and that nothing is said to have succeeded which has not.
 #[track_caller]
-pub(crate) fn stopped_holds(place: &Place, authority: &Authority, actions: u64) -> Done {
+pub(crate) fn stopped_holds(place: &Place, authority: &Authority, actions: u64) -> CommandOutput {
     let report = place.certsweep(&["report", "run"]).exits(0);
     let rows = rows(&report.out);
     sent_was_on_disk(&rows, authority, actions);

@@ -1,10 +1,10 @@
 //! certsweep under Debian's `strace`, which makes chosen system calls fail or kill the process.
 
-use super::place::{BINARY, Done, Place, finish};
+use super::place::{BINARY, CommandOutput, Place, finish};
 
 /// Runs certsweep with a fault injected into system calls, as `strace` writes it (`fsync:error=EIO:when=3+`); where files are named,
 /// only calls about them are counted. The calls are logged in `trace.txt`.
-pub(crate) fn traced(place: &Place, calls: &str, fault: &str, files: &[&str], args: &[&str]) -> Done {
+pub(crate) fn traced(place: &Place, calls: &str, fault: &str, files: &[&str], args: &[&str]) -> CommandOutput {
     let (trace, inject) = (format!("trace={calls}"), format!("inject={calls}:{fault}"));
     let mut all: Vec<String> =
         ["-f", "-qq", "-ttt", "-o", "trace.txt", "-e", &trace, "-e", &inject].map(str::to_owned).into();

@@ -124,7 +124,7 @@ fn directory_and_account_are_asked_for_once_and_every_nonce_serves_once() {
 }
 
 #[test]
-fn all_that_a_problem_document_says_stands_in_the_report() {
+fn the_report_holds_all_of_a_problem_document() {
     let document = json!({
         "type": "urn:ietf:params:acme:error:malformed", "detail": "refused", "instance": "https://ca.example/7",
         "subproblems": [{"type": "urn:x:caa", "detail": "not \u{1b}[31mhere", "identifier": {"type": "dns", "value": "shop.example.com"}}]
@@ -143,7 +143,7 @@ fn all_that_a_problem_document_says_stands_in_the_report() {
 }
 
 #[test]
-fn problems_are_told_apart_by_their_types() {
+fn problems_are_distinguished_by_their_types() {
     let mut tested = 0;
     for (act, outcome, exit) in [
         (problem(400, "alreadyRevoked"), "already-done", 0),
@@ -236,7 +236,7 @@ fn where_there_is_no_directory_or_no_account_nothing_is_revoked() {
 }
 
 #[test]
-fn a_key_that_will_not_do_is_told_before_anything_is_sent() {
+fn an_unsuitable_key_is_an_error_before_anything_is_sent() {
     for (key, words) in [
         ("encrypted.key", "has a passphrase"),
         ("public.key", "this is a public key"),

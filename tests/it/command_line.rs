@@ -217,24 +217,24 @@ fn quiet_prints_errors_all_the_same() {
 
 #[test]
 fn each_verbose_flag_prints_more() {
-    let mut told = Vec::new();
+    let mut outputs = Vec::new();
     for more in [&["-q"][..], &[], &["-v"], &["-vv"]] {
         let place = Place::new();
         let mock = Mock::start(|_, nth| empty(if nth == 0 { 500 } else { 204 }));
         place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 1));
         let err = place.certsweep(&[&["run", "plan.yaml", "--yes"][..], more].concat()).exits(0).err;
         assert!(!err.contains(super::place::CREDENTIALS[0].1));
-        told.push(err.replace(&mock.url(), "MOCK"));
+        outputs.push(err.replace(&mock.url(), "MOCK"));
     }
-    assert_eq!(told[0], "");
+    assert_eq!(outputs[0], "");
     for (words, from) in [
         ("attempt 1 of action 1 (digicert) failed: HTTP 500", 2),
         ("succeeded  plan.yaml:9 (digicert)", 2),
         ("digicert: PUT MOCK/services/v2/certificate/1/revoke -> HTTP 500", 3),
         ("digicert: PUT MOCK/services/v2/certificate/1/revoke -> HTTP 204", 3),
     ] {
-        let saying: Vec<usize> = (0..4).filter(|index| told[*index].contains(words)).collect();
-        assert_eq!(saying, (from..4).collect::<Vec<_>>(), "{words}: {told:#?}");
+        let saying: Vec<usize> = (0..4).filter(|index| outputs[*index].contains(words)).collect();
+        assert_eq!(saying, (from..4).collect::<Vec<_>>(), "{words}: {outputs:#?}");
     }
 }
 

@@ -1,8 +1,8 @@
-//! Words to a run that goes on in another process: pause, unpause, other limits; and what `status` tells of it meanwhile.
+//! Commands to a run that another process carries out: pause, unpause, other limits; and what `status` shows of it meanwhile.
 
 use super::limits::{never_more_than, revokes};
 use super::mock::{Mock, empty, json};
-use super::place::{Done, Place, finish, signal, wait_until_it_says};
+use super::place::{CommandOutput, Place, finish, signal, wait_until_it_says};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ fn start(place: &Place, plan: &str) -> Child {
     place.spawn(&["run", "plan.yaml", "--yes", "--run-dir", "run"])
 }
 
-fn tell(place: &Place, words: &[&str]) -> Done {
+fn control(place: &Place, words: &[&str]) -> CommandOutput {
     place.certsweep(words)
 }
 
@@ -29,22 +29,22 @@ fn wait_until_bound(place: &Place, kind: &str) -> serde_json::Value {
 }
 
 #[test]
-fn a_paused_run_sends_nothing_until_it_is_told_to_go_on() {
+fn a_paused_run_sends_nothing_until_unpause() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
     let child = start(&place, &revokes(&mock, "rate: [2/400ms], concurrency: 2", 60));
     mock.wait_for(3);
-    let paused = tell(&place, &["pause", "run"]).exits(0);
+    let paused = control(&place, &["pause", "run"]).exits(0);
     assert!(paused.out.contains("paused") && paused.out.contains("certsweep unpause run"), "{}", paused.out);
     let sent = mock.seen().len();
     let status = wait_until_bound(&place, "paused");
     assert_eq!((&status["state"], &status["in_flight"]), (&"running".into(), &0.into()), "{status}");
     assert!(place.certsweep(&["status", "run"]).exits(0).out.contains("paused"));
-    let again = tell(&place, &["pause", "run", "--json"]).exits(0).json();
+    let again = control(&place, &["pause", "run", "--json"]).exits(0).json();
     assert_eq!(again["already"], true, "{again}");
-    tell(&place, &["set-rate", "run", "digicert=1000/1s"]).exits(0);
+    control(&place, &["set-rate", "run", "digicert=1000/1s"]).exits(0);
     std::thread::sleep(Duration::from_millis(900));
     assert_eq!(mock.seen().len(), sent, "nothing was sent meanwhile");
-    tell(&place, &["unpause", "run"]).exits(0);
+    control(&place, &["unpause", "run"]).exits(0);
     let done = finish(child).exits(0).says(&["paused", "going on", "limits  digicert: 1000/1s from now on"]);
     assert!(done.out.contains("60"), "{}", done.out);
     assert_eq!(mock.seen().len(), 60);
@@ -53,7 +53,7 @@ fn a_paused_run_sends_nothing_until_it_is_told_to_go_on() {
         "they belong to the live run"
     );
     for words in [&["pause", "run"][..], &["unpause", "run"], &["set-rate", "run", "digicert=1/1s"]] {
-        let late = tell(&place, words).exits(2);
+        let late = control(&place, words).exits(2);
         assert!(late.err.contains("has ended"), "{}", late.err);
     }
 }
@@ -67,11 +67,11 @@ fn other_limits_hold_from_then_on_and_over_a_resumption() {
     });
     let mut child = start(&place, &revokes(&mock, "rate: [1000/1s], concurrency: 1", 9));
     mock.wait_for(1);
-    tell(&place, &["set-rate", "run", "digicert=2/600ms,100/60s"]).exits(0);
-    assert!(tell(&place, &["unpause", "run"]).exits(0).out.contains("not paused"));
+    control(&place, &["set-rate", "run", "digicert=2/600ms,100/60s"]).exits(0);
+    assert!(control(&place, &["unpause", "run"]).exits(0).out.contains("not paused"));
     mock.release();
     mock.wait_for(3);
-    tell(&place, &["pause", "run"]).exits(0);
+    control(&place, &["pause", "run"]).exits(0);
     signal(&child, "INT");
     let code = child.wait().unwrap().code();
     assert_eq!(code, Some(130), "a paused run can be interrupted");
@@ -83,7 +83,7 @@ fn other_limits_hold_from_then_on_and_over_a_resumption() {
     );
     assert_eq!(status["providers"], serde_json::json!([]));
     for words in [&["pause", "run"][..], &["unpause", "run"]] {
-        tell(&place, words).exits(4).says(&["nobody is carrying out run", "certsweep resume run"]);
+        control(&place, words).exits(4).says(&["nobody is carrying out run", "certsweep resume run"]);
     }
     place.certsweep(&["resume", "run", "--yes"]).exits(0);
     assert_eq!(mock.seen().len(), 9);
@@ -99,7 +99,7 @@ fn a_word_lets_the_next_wave_go_before_its_pause_is_over() {
     mock.wait_for(2);
     let status = wait_until_bound(&place, "wave");
     assert_eq!((&status["providers"][0]["bound"]["number"], mock.seen().len()), (&2.into(), 2), "{status}");
-    tell(&place, &["unpause", "run"]).exits(0);
+    control(&place, &["unpause", "run"]).exits(0);
     finish(child).exits(0);
     assert_eq!(mock.seen().len(), 4);
 }
@@ -117,7 +117,7 @@ fn a_closed_window_is_what_bounds_a_run_that_waits_for_it() {
     let status = wait_until_bound(&place, "closed");
     let until: jiff::Timestamp = status["providers"][0]["bound"]["until"].as_str().unwrap().parse().unwrap();
     assert!(until.duration_since(start_at).abs() < jiff::SignedDuration::from_secs(2), "{status}");
-    tell(&place, &["pause", "run"]).exits(0);
+    control(&place, &["pause", "run"]).exits(0);
     signal(&child, "INT");
     child.wait().unwrap();
     assert!(mock.seen().is_empty());
@@ -136,7 +136,7 @@ fn control_commands_with_wrong_arguments_are_refused() {
         (&["pause", "nowhere"], "nowhere"),
         (&["unpause", "."], "run directory"),
     ] {
-        let refused = tell(&place, words).exits(2);
+        let refused = control(&place, words).exits(2);
         assert!(refused.err.contains(expected), "{words:?}: {}", refused.err);
     }
     mock.release();
@@ -170,12 +170,12 @@ fn the_status_tells_what_bounds_each_provider_and_whether_the_deadline_will_be_m
 }
 
 #[test]
-fn a_deadline_that_will_be_missed_is_told_of_before_anything_is_sent() {
+fn a_deadline_that_will_be_missed_is_warned_of_before_anything_is_sent() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| json(204, "")));
-    for (deadline, told) in [("2s", true), ("1h", false)] {
+    for (deadline, warned) in [("2s", true), ("1h", false)] {
         let plan = revokes(&mock, "rate: [1/1s], concurrency: 1", 3);
         place.file("plan.yaml", plan.replace("defaults:", &format!("deadline: {deadline}\ndefaults:")));
         let done = place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", deadline]);
-        assert_eq!(done.err.contains("the deadline will be MISSED by about"), told, "{}", done.err);
+        assert_eq!(done.err.contains("the deadline will be MISSED by about"), warned, "{}", done.err);
     }
 }

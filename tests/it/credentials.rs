@@ -2,7 +2,7 @@
 
 use super::limits::revokes;
 use super::mock::{Act, Mock, empty, json, naver_done};
-use super::place::{CREDENTIALS, Done, Place, plan, reissue};
+use super::place::{CREDENTIALS, CommandOutput, Place, plan, reissue};
 use super::requests::contains;
 use std::os::unix::fs::PermissionsExt;
 
@@ -27,8 +27,8 @@ fn credentials_come_from_the_environment_from_a_file_or_from_a_command() {
         place.run(&revokes(&mock, &credentials, 1)).exits(0);
         assert_eq!(mock.seen()[0].header("x-dc-devkey"), Some(sent), "{reference}");
         for (path, bytes) in place.bytes_below("run") {
-            let told = reference.contains(sent);
-            assert!(told || !contains(&bytes, sent.as_bytes()), "{reference}: it stands in {}", path.display());
+            let expected = reference.contains(sent);
+            assert!(expected || !contains(&bytes, sent.as_bytes()), "{reference}: it stands in {}", path.display());
         }
     }
 }
@@ -110,7 +110,7 @@ fn naver_refuses_a_sub_accounts_key_by_an_empty_403() {
 }
 
 #[test]
-fn no_secret_is_shown_or_kept_anywhere() {
+fn no_secret_is_shown_or_stored_anywhere() {
     let place = Place::new();
     // A provider that repeats the key in everything that it says.
     let mock = Mock::start(|seen, nth| {
@@ -143,7 +143,7 @@ fn no_secret_is_shown_or_kept_anywhere() {
     actions.push_str(&reissue("new", 9));
     actions.push_str(&format!("  - {{provider: huawei, action: revoke-ca, ca_id: {}}}\n", super::place::CA));
     place.file("plan.yaml", plan(&mock, &["digicert", "naver", "huawei"], "", &actions));
-    let mut shown: Vec<Done> = vec![
+    let mut shown: Vec<CommandOutput> = vec![
         place.certsweep(&["check", "plan.yaml", "-vv"]),
         place.certsweep(&["preview", "plan.yaml", "-vv"]),
         place.certsweep(&["preview", "plan.yaml", "--json"]),
@@ -217,7 +217,7 @@ fn a_key_at_the_end_of_a_long_message_is_masked_whole() {
 }
 
 #[test]
-fn a_credential_that_cannot_be_sent_is_told_before_anything_is() {
+fn a_credential_that_cannot_be_sent_is_an_error_before_anything_is_sent() {
     for value in ["", "  ", "a\nb", "k\u{e9}y", "\u{7}"] {
         let mut place = Place::bare();
         place.set("DIGICERT_API_KEY", value);

@@ -1,4 +1,4 @@
-//! Results that cannot be written are told by exit code 4. (Disks that are full in the middle of a run: `tests/faults/disks.rs`.)
+//! Results that cannot be written give exit code 4. (Disks that are full in the middle of a run: `tests/faults/disks.rs`.)
 
 use super::limits::revokes;
 use super::mock::{Mock, empty};

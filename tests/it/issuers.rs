@@ -52,7 +52,7 @@ impl Scene {
 }
 
 #[test]
-fn an_issuer_that_follows_in_the_file_is_kept_when_the_files_are_gone() {
+fn an_issuer_that_follows_in_the_file_is_stored_for_when_the_files_are_gone() {
     let scene = Scene::new();
     let other = Authority::new();
     scene.place.file("full.pem", [scene.issue(1, false), scene.authority.pem.clone()].concat());
@@ -86,8 +86,8 @@ fn an_issuer_is_read_from_where_the_certificate_says_in_either_form() {
         (bytes(message(&[&other.der, &scene.authority.der])), "revoked", ""),
     ] {
         *scene.published.lock().unwrap() = published;
-        let said = scene.verify();
-        assert!(said[0].0 == seen && said[0].1.contains(why), "{said:?}");
+        let statuses = scene.verify();
+        assert!(statuses[0].0 == seen && statuses[0].1.contains(why), "{statuses:?}");
     }
     let scene = Scene::new();
     scene.place.file("named.pem", scene.issue(1, true));

@@ -216,7 +216,7 @@ fn two_names_for_one_credential_share_the_limits() {
 }
 
 #[test]
-fn a_limit_that_the_provider_tells_is_kept_to() {
+fn a_limit_that_the_provider_declares_is_respected() {
     let place = Place::new();
     let count = AtomicUsize::new(0);
     let mock = Mock::start(move |_, _| match count.fetch_add(1, Ordering::Relaxed) {

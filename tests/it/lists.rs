@@ -4,7 +4,7 @@ use super::mock::{Mock, Seen, empty};
 use super::place::{Place, plan};
 
 /// Runs a bare CSV list whose provider is at the mock, by shared settings.
-fn run(place: &Place, mock: &Mock, list: &[u8], args: &[&str], code: i32) -> super::place::Done {
+fn run(place: &Place, mock: &Mock, list: &[u8], args: &[&str], code: i32) -> super::place::CommandOutput {
     place.file("list.csv", list);
     place
         .file("settings.yaml", format!("providers: {{digicert: {{base_url: \"{}\", rate: [1000/1s]}}}}\n", mock.url()));

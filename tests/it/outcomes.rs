@@ -125,7 +125,7 @@ fn a_lost_reissue_is_never_sent_again() {
 }
 
 #[test]
-fn a_lost_reissue_that_a_look_up_finds_under_way_is_settled() {
+fn a_lost_reissue_that_a_status_query_finds_under_way_is_resolved() {
     let (mock, row) = naver(&reissue("new", 55882), 0, |_, _| Act::Close, naver_list("9", 55882, "0"));
     assert_eq!(row["outcome"], "pending-approval", "{row:?}");
     assert_eq!(mock.count("/reissue"), 1);

@@ -69,11 +69,11 @@ fn a_report_as_json_says_the_same_verbatim() {
     let (place, _mock) = ran();
     let columns: Vec<&str> = HEADER.split(',').collect();
     for args in [&["report", "run", "--format", "json"][..], &["report", "run", "--json"]] {
-        let told = place.certsweep(args).exits(0);
-        let first = told.out.lines().nth(1).unwrap();
+        let status = place.certsweep(args).exits(0);
+        let first = status.out.lines().nth(1).unwrap();
         let places: Vec<_> = columns.iter().map(|column| first.find(&format!("\"{column}\":")).unwrap()).collect();
         assert!(places.is_sorted(), "{first}");
-        let json = told.json();
+        let json = status.json();
         let json = json.as_array().unwrap();
         assert_eq!((json.len(), json[0].as_object().unwrap().len()), (2, columns.len()));
         assert_eq!((&json[0]["action_id"], &json[0]["http_status"]), (&"-one".into(), &201.into()));

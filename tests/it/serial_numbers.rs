@@ -45,7 +45,7 @@ fn a_serial_number_is_looked_for_on_its_issuers_list_from_the_run_directory_alon
         let seen = &shown["asked"][0]["verified"];
         assert!(seen["seen"] == "unknown" && seen["why"].as_str().unwrap().contains(why), "{seen}");
     }
-    // What the run kept is enough for a plan of the rest, too.
+    // What the run stored is enough for a plan of the rest, too.
     scene.place.file("ca.pem", &scene.authority.pem);
     scene.place.certsweep(&["report", "run", "--format", "plan", "-o", "left.csv"]).exits(0);
     let left: Vec<Row> = rows(&scene.place.read("left.csv"));
@@ -70,7 +70,7 @@ fn a_responder_is_asked_about_a_serial_number() {
 }
 
 #[test]
-fn a_list_without_an_issuer_is_told_of_once() {
+fn a_list_without_an_issuer_is_reported_once() {
     let scene = Scene::new(empty(500));
     scene
         .place

@@ -2,12 +2,12 @@
 
 use super::limits::revokes;
 use super::mock::{Mock, empty};
-use super::place::{BINARY, Done, Place, finish};
+use super::place::{BINARY, CommandOutput, Place, finish};
 use std::io::{Read, Write};
 use std::process::Stdio;
 
 /// Runs certsweep on a pseudo-terminal, typing this; what it shows comes back as standard output.
-fn typing(place: &Place, arguments: &str, typed: &str) -> Done {
+fn typing(place: &Place, arguments: &str, typed: &str) -> CommandOutput {
     let line = format!("{BINARY} {arguments}");
     let mut command = place.command("script", &["-qec", &line, "/dev/null"]);
     let mut child = command.stdin(Stdio::piped()).spawn().expect("these tests need `script` (util-linux)");
@@ -37,12 +37,12 @@ fn a_run_on_a_terminal_shows_what_it_will_do_and_asks() {
 
 #[test]
 fn the_question_tells_of_a_deadline_that_will_be_missed() {
-    for (deadline, told) in [("5s", true), ("24h", false)] {
+    for (deadline, warned) in [("5s", true), ("24h", false)] {
         let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
         let plan = revokes(&mock, "rate: [1/10s]", 2).replace("defaults:", &format!("deadline: {deadline}\ndefaults:"));
         place.file("plan.yaml", plan);
         let done = typing(&place, "run plan.yaml --run-dir run --no-progress", "no\n").exits(2);
-        assert_eq!(done.out.contains("undone. The deadline will be MISSED."), told, "{}", done.out);
+        assert_eq!(done.out.contains("undone. The deadline will be MISSED."), warned, "{}", done.out);
         assert!(mock.seen().is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! What stands around a run: provider documents, the schema, completions, the simulator on its own, and runs against it.
+//! What there is beside runs: provider documents, the schema, completions, the simulator on its own, and runs against it.
 
 use super::mock::{Mock, json};
 use super::place::{CA, Place, finish, reissue, signal};
@@ -161,8 +161,8 @@ fn the_simulator_answers_on_its_own() {
     let mut text = String::new();
     let address = loop {
         assert!(out.read_line(&mut text).unwrap() > 0, "{text}");
-        if let Ok(told) = serde_json::from_str::<serde_json::Value>(&text) {
-            break told;
+        if let Ok(address) = serde_json::from_str::<serde_json::Value>(&text) {
+            break address;
         }
     };
     let authority = address["address"].as_str().unwrap();

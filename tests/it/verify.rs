@@ -1,8 +1,8 @@
-//! `certsweep verify` from outside: what is fetched from where, what it says, what stands in the report and in the run directory
+//! `certsweep verify` from outside: what is fetched from where, what it prints, what is in the report and in the run directory
 //! afterwards. The CA is made here with rcgen; OCSP answers that count are openssl's part (`tests/judges`).
 
 use super::mock::{Act, Mock, empty, json, naver_done};
-use super::place::{BINARY, Done, Place, Row, finish, plan, rows, signal, wait_until_it_says};
+use super::place::{BINARY, CommandOutput, Place, Row, finish, plan, rows, signal, wait_until_it_says};
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint, CustomExtension,
     DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber,
@@ -134,7 +134,7 @@ impl Scene {
     }
 
     /// Without the providers, and so without their credentials.
-    pub(crate) fn verify(&self, args: &[&str]) -> Done {
+    pub(crate) fn verify(&self, args: &[&str]) -> CommandOutput {
         let args = [&["verify", "run", "--only", "crl,ocsp"], args].concat();
         let mut command = self.place.command(BINARY, &args);
         command.env_remove("NCP_ACCESS_KEY").env_remove("NCP_SECRET_KEY");
@@ -152,7 +152,7 @@ pub(crate) fn three(id: &str, seen: &str, by: &str) -> [String; 3] {
 }
 
 #[test]
-fn what_is_on_the_list_is_seen_revoked_and_stands_in_the_report() {
+fn what_is_on_the_list_is_reported_as_revoked() {
     let scene = Scene::new(empty(500));
     scene.certificate("a.pem", 1, "ca.crl", false);
     scene.certificate("b.pem", 2, "moved.crl", false);
@@ -188,8 +188,8 @@ fn what_is_on_the_list_is_seen_revoked_and_stands_in_the_report() {
     assert_eq!(asked[0]["verified"]["revoked_at"], "2026-01-02T00:00:00Z");
     assert!(asked[0]["seconds_to_revoke"].as_f64().is_some_and(|seconds| seconds > 0.0));
     assert_eq!(asked[1]["verified"]["seen"], "unknown");
-    let kept = scene.place.rows()[0].clone();
-    assert_eq!(kept["verified_at"], first["verified_at"]);
+    let row = scene.place.rows()[0].clone();
+    assert_eq!(row["verified_at"], first["verified_at"]);
     assert_eq!(scene.place.read("copy.csv"), scene.place.read("run/report.csv"));
     let again = scene.place.certsweep(&["report", "run", "--format", "json"]).exits(0).json();
     assert_eq!((again[1]["verified"].as_str(), again[1]["verified_by"][0].as_str()), (Some("revoked"), Some("crl")));
@@ -305,7 +305,7 @@ fn only_state_calls_need_credentials_and_refused_ones_are_the_environments() {
 }
 
 #[test]
-fn certificates_can_be_given_afterwards_and_changed_ones_are_told_of() {
+fn certificates_can_be_given_afterwards_and_changed_ones_are_errors() {
     let scene = Scene::new(empty(500));
     scene.certificate("a.pem", 1, "ca.crl", false);
     scene.certificate("b.pem", 2, "ca.crl", false);
@@ -323,7 +323,7 @@ fn certificates_can_be_given_afterwards_and_changed_ones_are_told_of() {
     assert!(why.contains("a.pem has changed since the run began"), "{why}");
     assert_eq!(shown["asked"][1]["verified"]["seen"], "revoked");
     assert_eq!(shown["asked"][2]["verified"]["seen"], "revoked", "by the copy of what was checked");
-    // Another CA's certificate is told nothing of.
+    // Another CA's certificate is not mentioned.
     let other = Authority::new();
     scene.place.file("other.pem", other.issue(1, &format!("{}/ca.crl", scene.mock.url()), None));
     let shown = scene.verify(&["--json", "--certificate", "a=other.pem"]).exits(1).json();

@@ -1,4 +1,4 @@
-//! A provider on loopback, played by threads that read and write HTTP/1.1 themselves. Records every request as it came, with its
+//! A provider on loopback, played by threads that read and write HTTP/1.1 themselves. Records every request as it was received, with its
 //! time; what it answers is a script of the test's own. Knows nothing of certsweep.
 
 use std::io::{BufRead, BufReader, Write};
@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// One request as it came.
+/// One request as it was received.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
     /// When its last byte had come.
@@ -24,7 +24,7 @@ pub(crate) struct Seen {
 pub(crate) enum Act {
     /// Answer it.
     Answer { status: u16, headers: Vec<(String, String)>, body: Vec<u8> },
-    /// Close the connection without a word.
+    /// Close the connection without an answer.
     Close,
     /// Announce more bytes than come.
     Truncate { status: u16, body: Vec<u8> },

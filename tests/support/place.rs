@@ -13,9 +13,9 @@ pub(crate) struct Place {
     environment: Vec<(String, String)>,
 }
 
-/// What a command came to.
+/// The exit code and output of a command.
 #[derive(Debug)]
-pub(crate) struct Done {
+pub(crate) struct CommandOutput {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
@@ -93,7 +93,7 @@ impl Place {
     }
 
     /// Runs certsweep to its end.
-    pub(crate) fn certsweep(&self, args: &[&str]) -> Done {
+    pub(crate) fn certsweep(&self, args: &[&str]) -> CommandOutput {
         finish(self.spawn(args))
     }
 
@@ -103,14 +103,14 @@ impl Place {
     }
 
     /// Runs certsweep to its end, with text on standard input.
-    pub(crate) fn certsweep_reading(&self, args: &[&str], input: &[u8]) -> Done {
+    pub(crate) fn certsweep_reading(&self, args: &[&str], input: &[u8]) -> CommandOutput {
         let mut child = self.command(BINARY, args).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input).unwrap();
         finish(child)
     }
 
     /// Runs a plan in the run directory `run`.
-    pub(crate) fn run(&self, plan: &str) -> Done {
+    pub(crate) fn run(&self, plan: &str) -> CommandOutput {
         self.file("plan.yaml", plan);
         self.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run"])
     }
@@ -140,7 +140,7 @@ impl Place {
     }
 }
 
-impl Done {
+impl CommandOutput {
     /// Checks the exit code, showing what was printed where it is another.
     #[track_caller]
     pub(crate) fn exits(self, code: i32) -> Self {
@@ -166,7 +166,7 @@ impl Done {
 
 /// Waits for a command's end.
 #[track_caller]
-pub(crate) fn finish(mut child: Child) -> Done {
+pub(crate) fn finish(mut child: Child) -> CommandOutput {
     let out = reading(child.stdout.take());
     let err = reading(child.stderr.take());
     let began = Instant::now();
@@ -181,20 +181,20 @@ pub(crate) fn finish(mut child: Child) -> Done {
         }
         std::thread::sleep(Duration::from_millis(5));
     };
-    Done { code: status.code().unwrap_or(-1), out: out.join().unwrap(), err: err.join().unwrap() }
+    CommandOutput { code: status.code().unwrap_or(-1), out: out.join().unwrap(), err: err.join().unwrap() }
 }
 
 /// Waits until a command has said this on standard error.
 #[track_caller]
 pub(crate) fn wait_until_it_says(child: &mut Child, words: &str) {
-    let mut said = Vec::new();
+    let mut read = Vec::new();
     let mut stream = child.stderr.take().unwrap();
-    while !said.ends_with(words.as_bytes()) {
+    while !read.ends_with(words.as_bytes()) {
         let mut byte = [0];
         if stream.read(&mut byte).unwrap() == 0 {
-            panic!("`{words}` was never said: {}", String::from_utf8_lossy(&said));
+            panic!("`{words}` was never printed: {}", String::from_utf8_lossy(&read));
         }
-        said.push(byte[0]);
+        read.push(byte[0]);
     }
     child.stderr = Some(stream);
 }

@@ -1,8 +1,8 @@
 //! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
 //! terminals. Never reorders rows.
 
-use super::ReportRow;
-use super::row::{ReportColumns, VERIFIED, VerifiedCells};
+use super::{ReportColumns, ReportRow, VERIFIED, VerifiedCells};
+
 use crate::text::safe;
 use crate::time::rfc3339;
 use csv::ByteRecord;
@@ -64,6 +64,7 @@ impl<W: Write> CsvReport<W> {
                 self.own(&cell);
             }
         }
+        // By index, not by the row's own length: a row of another list of the plan may lack columns, and every line needs as many cells.
         for index in 0..self.kept {
             self.optional(row.kept.get(index).map(String::as_str));
         }
@@ -87,7 +88,7 @@ impl<W: Write> CsvReport<W> {
         self.text(text.unwrap_or_default());
     }
 
-    /// A cell that certsweep itself made: words, numbers and instants need no protection.
+    /// A cell that certsweep itself made: outcomes, numbers and instants cannot be formulas.
     fn own(&mut self, cell: &str) {
         self.row.push_field(cell.as_bytes());
     }
@@ -129,7 +130,7 @@ pub const HEADER: [&str; 16] = [
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::testing::row;
+    use super::super::testing::row;
     use super::*;
     use crate::run::Outcome;
     use jiff::Timestamp;

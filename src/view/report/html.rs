@@ -1,9 +1,9 @@
 //! The report as one HTML page that needs nothing else: no scripts, no fonts, nothing fetched. Every text from outside is
 //! escaped. Never holds more than one row in memory.
 
-use super::ReportRow;
 use super::csv::HEADER;
-use super::row::{ReportColumns, VERIFIED, VerifiedCells};
+use super::{ReportColumns, ReportRow, VERIFIED, VerifiedCells};
+
 use crate::run::Outcome;
 use crate::text::safe;
 use crate::time::rfc3339;
@@ -114,7 +114,7 @@ const STYLE: &str = "body{font:14px system-ui,sans-serif;margin:2em}table{border
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::testing::row;
+    use super::super::testing::row;
     use super::*;
 
     #[test]

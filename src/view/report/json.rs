@@ -1,8 +1,8 @@
 //! The report as JSON: an array, one object a row, one row a line. Texts are verbatim (JSON escapes control characters); the kept
 //! columns stand under `kept`. Never holds more than one row in memory.
 
-use super::ReportRow;
-use super::row::ReportColumns;
+use super::{ReportColumns, ReportRow};
+
 use crate::time::rfc3339;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::io::{self, Write};
@@ -106,7 +106,7 @@ impl Serialize for KeptCells<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::row::testing::row;
+    use super::super::testing::row;
     use super::*;
     use jiff::Timestamp;
     use serde_json::{Value, json};

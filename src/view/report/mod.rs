@@ -1,8 +1,125 @@
-//! A run's report: one row an action, in plan order.
+//! A run's report: one row an action, in plan order; what a row holds, whatever the format. The formats make its texts safe to show.
 
 pub mod csv;
 pub mod html;
 pub mod json;
-pub mod row;
 
-pub use row::{ReportColumns, ReportRow, VerifiedCells};
+use crate::run::{Outcome, Seen, StatusSource};
+use crate::time::rfc3339;
+use jiff::Timestamp;
+use serde::Serialize;
+use std::time::Duration;
+
+/// One row of a report. Texts are verbatim, and where they were read; the formats make them safe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReportRow<'a> {
+    /// The action's id.
+    pub action_id: &'a str,
+    /// The configured provider's name.
+    pub provider: &'a str,
+    /// The operation.
+    pub operation: &'a str,
+    /// What it acted on.
+    pub target: &'a str,
+    /// The plan's reason, in RFC 5280's spelling.
+    pub reason: Option<&'a str>,
+    /// The reason sent, in the provider's spelling.
+    pub reason_sent: Option<&'a str>,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The last HTTP status.
+    pub http_status: Option<u16>,
+    /// The provider's code.
+    pub provider_code: Option<&'a str>,
+    /// The provider's message, or certsweep's own where no answer has one.
+    pub provider_message: Option<&'a str>,
+    /// The provider's own request or order id.
+    pub provider_ref: Option<&'a str>,
+    /// Attempts sent.
+    pub attempts: u32,
+    /// When the first attempt was decided.
+    pub started_at: Option<Timestamp>,
+    /// When the action ended.
+    pub finished_at: Option<Timestamp>,
+    /// From the first to the last.
+    pub duration_ms: Option<u64>,
+    /// `file:line`.
+    pub source: &'a str,
+    /// Its revocation status, where `certsweep verify` asked for it.
+    pub verified: Option<VerifiedCells>,
+    /// The kept columns' values, in the order of the report's kept columns.
+    pub kept: &'a [String],
+}
+
+/// The revocation status of an action's target, as `certsweep verify` recorded it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VerifiedCells {
+    /// Revoked, good or unknown.
+    pub seen: Seen,
+    /// When it was seen.
+    pub at: Timestamp,
+    /// The sources that say so.
+    pub by: Vec<StatusSource>,
+    /// The revocation date of the CRL entry or OCSP response.
+    pub revoked_at: Option<Timestamp>,
+    /// Why it is not seen revoked.
+    pub why: Option<String>,
+}
+
+/// The columns of a report beyond the contract's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ReportColumns<'a> {
+    /// Whether the run was verified: then [`VERIFIED`] follow the contract's columns.
+    pub verified: bool,
+    /// The names of the columns that the plan's lists carry through.
+    pub kept: &'a [String],
+}
+
+impl VerifiedCells {
+    /// The cells of the columns [`VERIFIED`].
+    pub(super) fn cells(verified: Option<&Self>) -> [String; 3] {
+        let Some(Self { seen, at, by, .. }) = verified else { return Default::default() };
+        let by: Vec<&str> = by.iter().map(|source| source.word()).collect();
+        [seen.word().to_owned(), rfc3339(*at), by.join(" ")]
+    }
+
+    /// From an action's end until it was seen revoked.
+    pub fn after(&self, finished_at: Option<Timestamp>) -> Option<Duration> {
+        let after = self.at.duration_since(finished_at.filter(|_| self.seen == Seen::Revoked)?);
+        Some(Duration::try_from(after).unwrap_or_default())
+    }
+}
+
+/// The columns that verification adds.
+pub const VERIFIED: [&str; 3] = ["verified", "verified_at", "verified_by"];
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! A row to vary.
+
+    use super::*;
+
+    /// A row with only what every row has.
+    pub(crate) fn row(action_id: &str) -> ReportRow<'_> {
+        ReportRow {
+            action_id,
+            provider: "digicert",
+            operation: "revoke",
+            target: "112358",
+            reason: None,
+            reason_sent: None,
+            outcome: Outcome::Skipped,
+            http_status: None,
+            provider_code: None,
+            provider_message: None,
+            provider_ref: None,
+            attempts: 0,
+            started_at: None,
+            finished_at: None,
+            duration_ms: None,
+            source: "plan.yaml:7",
+            verified: None,
+            kept: &[],
+        }
+    }
+}
