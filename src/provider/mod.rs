@@ -5,7 +5,6 @@
 
 pub mod answer;
 pub mod catalog;
-pub mod lookup;
 pub mod model;
 pub mod openapi;
 pub mod params;
@@ -13,6 +12,7 @@ pub mod pointer;
 pub mod reasons;
 pub mod request;
 pub mod samples;
+pub mod target_state;
 #[cfg(test)]
 mod testing;
 pub mod variables;

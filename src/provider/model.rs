@@ -155,7 +155,7 @@ pub struct ActionRules {
     /// Parameter values that make it reach further than its target's kind tells.
     pub wide: Vec<WideRule>,
     /// How to read the target's state back, in order of preference.
-    pub lookups: Vec<LookupRule>,
+    pub status_queries: Vec<StatusQueryRule>,
 }
 
 /// What an action acts on.
@@ -233,18 +233,18 @@ pub struct WideRule {
 
 /// How a target's state is read back.
 #[derive(Debug, Clone)]
-pub struct LookupRule {
+pub struct StatusQueryRule {
     /// The look-up operation's name.
     pub operation: String,
     /// Its parameters: name → where the value comes from. A look-up whose values are not all there is passed over.
-    pub parameters: Vec<(String, LookupValue)>,
+    pub parameters: Vec<(String, ParameterSource)>,
     /// How to walk from the answer's root to the rows that tell: each step a list and what its items must match.
     pub rows: Vec<RowStep>,
     /// Paging, where the answer is one page of a list.
     pub pages: Option<Pages>,
     /// Rules for each row that was found; first match wins; no match is [`TargetState::Unknown`]. Where several rows are found,
     /// all must agree.
-    pub standings: Vec<TargetStateRule>,
+    pub states: Vec<TargetStateRule>,
     /// What it tells that no row was found: [`TargetState::Unknown`], unless the document declares better.
     pub absent: TargetState,
     /// What to tell the person to check where, when the look-up does not settle it.
@@ -253,7 +253,7 @@ pub struct LookupRule {
 
 /// Where a look-up's parameter comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookupValue {
+pub enum ParameterSource {
     /// The action's parameter of this name.
     Parameter(String),
     /// The answer to the action, at this place of its body.
@@ -301,7 +301,7 @@ pub struct TargetStateRule {
     /// All must hold.
     pub when: Vec<Condition>,
     /// What it then tells.
-    pub tells: TargetState,
+    pub state: TargetState,
 }
 
 /// What an answer means.
@@ -314,7 +314,7 @@ pub struct AnswerRule {
     /// Whether the body must be empty (`Some(true)`) or not (`Some(false)`).
     pub empty: Option<bool>,
     /// What it then means.
-    pub means: AnswerClass,
+    pub class: AnswerClass,
     /// A sentence for people.
     pub explanation: Option<String>,
 }
@@ -401,7 +401,7 @@ pub enum Location {
     /// Into the JSON body, as a member of its object.
     Body,
     /// Nowhere: only look-ups and reports use it.
-    Lookup,
+    StatusQuery,
     /// Nowhere: it refers to the key that signs the request.
     Signer,
 }
@@ -435,14 +435,14 @@ pub struct Sample {
     /// The JSON body that they must give; `None` for none.
     pub body: Option<Value>,
     /// The action that reads the state from a look-up's answers; `None` in samples of actions.
-    pub reading: Option<SampleReading>,
+    pub for_action: Option<SampleAction>,
     /// Answers with what each must mean (action) or tell (look-up).
     pub answers: Vec<SampleAnswer>,
 }
 
 /// For which action the answers of a look-up's sample are read.
 #[derive(Debug, Clone)]
-pub struct SampleReading {
+pub struct SampleAction {
     /// The action's name.
     pub action: String,
     /// The action's parameters, by name.
@@ -461,8 +461,8 @@ pub struct SampleAnswer {
     /// A body that is not JSON, verbatim; `None` where `body` says it.
     pub text: Option<String>,
     /// The word of the expected [`AnswerClass`] (actions), or of the expected [`TargetState`] (look-ups, read for the action of
-    /// [`Sample::reading`]).
-    pub means: String,
+    /// [`Sample::for_action`]).
+    pub expected: String,
     /// The expected reference, where the sample says one.
     pub reference: Option<String>,
 }

@@ -142,7 +142,7 @@ pub(crate) mod tests {
 
     #[test]
     fn paths_and_queries_are_encoded() {
-        use Location::{Body, Lookup, Path, Query};
+        use Location::{Body, StatusQuery, Path, Query};
         let revoke = operation("/certificate/{id}/revoke", true, &[("id", Path, None), ("comments", Body, None)]);
         let pair = operation("/a/{x}/b/{y}", false, &[("y", Path, None), ("x", Path, None)]);
         let list = operation(
@@ -151,7 +151,7 @@ pub(crate) mod tests {
             &[
                 ("page", Query, Some(json!(1))),
                 ("status", Query, None),
-                ("order_id", Lookup, None),
+                ("order_id", StatusQuery, None),
                 ("a b", Query, None),
             ],
         );
@@ -178,12 +178,12 @@ pub(crate) mod tests {
 
     #[test]
     fn bodies_keep_the_document_order() {
-        use Location::{Body, Lookup, Path};
+        use Location::{Body, StatusQuery, Path};
         let parameters = [
             ("id", Path, None),
             ("b", Body, None),
             ("a", Body, None),
-            ("look", Lookup, None),
+            ("look", StatusQuery, None),
             ("f", Body, Some(json!(true))),
         ];
         let with_body = operation("/{id}", true, &parameters);

@@ -1,8 +1,8 @@
 //! Runs a document's samples: the parameters must give the request, each answer its reading. The document is its own test.
 
 use super::answer::{Answer, HeaderFields, TargetState};
-use super::model::{Operation, Provider, Sample, SampleAnswer, SampleReading};
-use super::{lookup, params, request, verdict};
+use super::model::{Operation, Provider, Sample, SampleAction, SampleAnswer};
+use super::{params, request, target_state, verdict};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -77,28 +77,29 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
         let found = verdict.reference.as_deref().unwrap_or("none");
         said.push(format!("gives the reference {found}, not {}", sampled.reference.as_deref().unwrap_or_default()));
     }
-    let word = match &sample.reading {
-        None => verdict.meaning.word(),
+    let word = match &sample.for_action {
+        None => verdict.class.word(),
         Some(reading) => {
-            let standing = match lookup::page(operation, &answer, Timestamp::UNIX_EPOCH) {
+            let standing = match target_state::read_page(operation, &answer, Timestamp::UNIX_EPOCH) {
                 Ok(page) => best(provider, operation, reading, &page),
                 Err(_) => TargetState::Unknown,
             };
             standing.word()
         }
     };
-    if word != sampled.means {
-        let verb = if sample.reading.is_some() { "tells" } else { "means" };
-        said.push(format!("{verb} {}, not {}", word, sampled.means));
+    if word != sampled.expected {
+        let verb = if sample.for_action.is_some() { "tells" } else { "means" };
+        said.push(format!("{verb} {}, not {}", word, sampled.expected));
     }
     said
 }
 
 /// What the first of the action's look-ups by this operation tells that tells anything.
-fn best(provider: &Provider, operation: &Operation, reading: &SampleReading, page: &Value) -> TargetState {
+fn best(provider: &Provider, operation: &Operation, reading: &SampleAction, page: &Value) -> TargetState {
     let action = provider.operation(&reading.action).and_then(|action| action.action.as_ref());
-    let rules = action.into_iter().flat_map(|action| &action.lookups).filter(|rule| rule.operation == operation.name);
-    let states = rules.map(|rule| lookup::target_state(rule, &reading.parameters, std::slice::from_ref(page)).0);
+    let rules =
+        action.into_iter().flat_map(|action| &action.status_queries).filter(|rule| rule.operation == operation.name);
+    let states = rules.map(|rule| target_state::read_state(rule, &reading.parameters, std::slice::from_ref(page)).0);
     states.into_iter().find(|standing| *standing != TargetState::Unknown).unwrap_or(TargetState::Unknown)
 }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// What it means.
-    pub meaning: AnswerClass,
+    pub class: AnswerClass,
     /// Whether a rule of the document said so; `false` for the defaults of HTTP.
     pub declared: bool,
     /// The provider's own code.
@@ -36,7 +36,7 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
     let body = answer.json();
     let asked = answer.header("retry-after").and_then(|value| retry_after(value, now));
     let rule = operation.answers.iter().find(|rule| applies(rule, answer));
-    let meaning = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.means) {
+    let meaning = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.class) {
         // Without effect, and with a time to wait: that holds the provider back and costs no attempt, whatever it is called.
         AnswerClass::TryLater if asked.is_some() && matches!(answer.status, 429 | 503) => AnswerClass::Throttled,
         meaning => meaning,
@@ -45,7 +45,7 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
     let problem = problem(answer).unwrap_or_default();
     let words = first_text(&operation.message, body).or(problem.detail);
     Verdict {
-        meaning,
+        class: meaning,
         declared: rule.is_some(),
         code: first_text(&operation.code, body).or(problem.kind),
         message: match (words, problem.more) {
@@ -299,7 +299,7 @@ mod tests {
             (999, &[], "", (Unknown, false)),
         ] {
             let verdict = read(&provider.operations[0], &answer(status, headers, body), Timestamp::UNIX_EPOCH);
-            assert_eq!((verdict.meaning, verdict.declared), expected, "{status} {headers:?} {body}");
+            assert_eq!((verdict.class, verdict.declared), expected, "{status} {headers:?} {body}");
             let waits = headers.iter().any(|(name, value)| *name == "retry-after" && *value != "soon");
             assert_eq!(verdict.retry_after.is_some(), waits, "{status} {headers:?}");
         }

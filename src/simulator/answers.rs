@@ -40,18 +40,18 @@ pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, nu
         response.headers.retain(|(given, _)| given != name);
         response = response.with(name, format!("simulated-{}", FIRST_REFERENCE + number));
     }
-    Granted { response, means: answer.means.clone(), body }
+    Granted { response, means: answer.expected.clone(), body }
 }
 
 /// A refusal for what the request says, with the reason in the provider's place for messages.
 pub(super) fn rejected(provider: &Provider, operation: &Operation, why: &str) -> Response {
-    let sample = plainest(provider, operation, |answer| answer.means == "rejected" && answer.status == 400);
+    let sample = plainest(provider, operation, |answer| answer.expected == "rejected" && answer.status == 400);
     refusal(operation, sample, 400, "invalid_request", why)
 }
 
 /// What says that it was so before: the provider's own word where it has one, else a refusal.
 pub(super) fn already(provider: &Provider, operation: &Operation, why: &str) -> Response {
-    match find(provider, operation, |answer| answer.means == "already-done") {
+    match find(provider, operation, |answer| answer.expected == "already-done") {
         Some(answer) => response(answer),
         None => rejected(provider, operation, why),
     }
@@ -59,13 +59,13 @@ pub(super) fn already(provider: &Provider, operation: &Operation, why: &str) -> 
 
 /// A refusal of the credentials.
 pub(super) fn refused_credentials(provider: &Provider, operation: &Operation, why: &str) -> Response {
-    let sample = find(provider, operation, |answer| answer.means == "unauthorized" && answer.status == 401);
+    let sample = find(provider, operation, |answer| answer.expected == "unauthorized" && answer.status == 401);
     refusal(operation, sample, 401, "unauthorized", why)
 }
 
 /// The provider's own word for too many requests.
 pub(super) fn throttled(provider: &Provider, operation: &Operation) -> Response {
-    match plainest(provider, operation, |answer| answer.means == "throttled" && answer.status == 429) {
+    match plainest(provider, operation, |answer| answer.expected == "throttled" && answer.status == 429) {
         Some(answer) => response(answer),
         None => refusal(operation, None, 429, "too_many_requests", "too many requests"),
     }
@@ -163,7 +163,7 @@ fn best<'a>(operation: &'a Operation, parameters: &Map<String, Value>) -> Option
         }
         (switches, equal)
     };
-    let grants = |answer: &&SampleAnswer| matches!(answer.means.as_str(), "succeeded" | "pending-approval" | "done");
+    let grants = |answer: &&SampleAnswer| matches!(answer.expected.as_str(), "succeeded" | "pending-approval" | "done");
     let granting = |sample: &'a Sample| sample.answers.iter().find(grants).map(|answer| (fit(sample), answer));
     // The last of the greatest would be taken, so this goes backwards.
     operation.samples.iter().rev().filter_map(granting).max_by_key(|(fit, _)| *fit).map(|(_, answer)| answer)

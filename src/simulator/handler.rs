@@ -7,10 +7,10 @@ use super::authentication::huawei::Tokens;
 use super::authentication::verify;
 use super::effects::{AccountEffects, Counters, Effects};
 use super::faults::{Fault, FaultDraw};
-use super::lookups;
 use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
 use super::routes::{Route, Routes, account_path, base_path, is_acme};
+use super::status_queries;
 use super::targets::{self, TargetStore};
 use super::validate_request;
 use crate::provider::model::Window;
@@ -191,8 +191,7 @@ impl RequestHandler {
                 let headers = response.headers.iter().map(|(name, value)| (name, value)).collect();
                 let read = Answer::new(response.status, headers, response.body.clone());
                 // Only where the answer leaves it open may it have taken effect.
-                if verdict::read(operation, &read, asked.now).meaning == AnswerClass::Unknown
-                    && drawn.chance & COIN != 0
+                if verdict::read(operation, &read, asked.now).class == AnswerClass::Unknown && drawn.chance & COIN != 0
                 {
                     self.serve(asked);
                 }
@@ -247,11 +246,11 @@ impl RequestHandler {
             return self.act(asked, target, parameters);
         }
         counters.accepted += 1;
-        if !self.targets.is_lookup(asked.account, asked.operation) {
+        if !self.targets.is_status_query(asked.account, asked.operation) {
             return answers::granted(operation, parameters, self.effects).response;
         }
         let found = self.targets.found(asked.account, asked.operation, parameters);
-        lookups::answer(asked.provider, operation, parameters, &self.targets, &found)
+        status_queries::answer(asked.provider, operation, parameters, &self.targets, &found)
     }
 
     /// Lets an action take effect, or refuses it because it has. What is not idempotent takes effect each time: that is what a run must
@@ -260,14 +259,14 @@ impl RequestHandler {
         let operation = &asked.provider.operations[asked.operation];
         let counters = &mut self.accounts[asked.account].counters[asked.operation];
         let idempotency = operation.action.as_ref().map_or(Idempotency::Idempotent, |action| action.idempotency);
-        if idempotency == Idempotency::Idempotent && self.targets.target(target).standing != TargetState::NotDone {
+        if idempotency == Idempotency::Idempotent && self.targets.target(target).state != TargetState::NotDone {
             counters.refused += 1;
             return answers::already(asked.provider, operation, "the request cannot be carried out in this state");
         }
         self.effects += 1;
         let granted = answers::granted(operation, parameters, self.effects);
-        let standing = if granted.means == "pending-approval" { TargetState::Pending } else { TargetState::Done };
-        self.targets.take_effect(asked.account, asked.provider, target, standing, granted.body, self.effects);
+        let state = if granted.means == "pending-approval" { TargetState::Pending } else { TargetState::Done };
+        self.targets.take_effect(asked.account, asked.provider, target, state, granted.body, self.effects);
         let upon = self.targets.target(target).effects;
         counters.accepted += 1;
         counters.effects += 1;

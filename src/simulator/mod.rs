@@ -9,11 +9,11 @@ mod authentication;
 mod effects;
 mod faults;
 mod handler;
-mod lookups;
 mod message;
 mod options;
 mod routes;
 mod server;
+mod status_queries;
 mod targets;
 mod validate_request;
 

@@ -1,7 +1,7 @@
 //! The targets of all accounts: what is known of each, what took effect, and under which look-ups each is found. Answers nothing.
 
 use super::options::SimulatedAccount;
-use crate::provider::model::{LookupRule, LookupValue, Operation, RowMatch};
+use crate::provider::model::{Operation, ParameterSource, RowMatch, StatusQueryRule};
 use crate::provider::pointer::scalar_text;
 use crate::provider::{Provider, TargetState};
 use serde_json::{Map, Value};
@@ -14,7 +14,7 @@ pub(super) struct TargetStore {
     targets: Vec<SimulatedTarget>,
     by_name: HashMap<(usize, usize, String), usize>,
     /// Account, look-up and the values that it asks by → the targets that it then shows.
-    by_lookup: HashMap<(usize, usize, String), Vec<Found>>,
+    by_query: HashMap<(usize, usize, String), Vec<Found>>,
     /// Account and look-up → the sets of parameters by which it is asked.
     asked_by: HashMap<(usize, usize), BTreeSet<Vec<String>>>,
 }
@@ -29,7 +29,7 @@ pub(super) struct SimulatedTarget {
     /// How often something took effect.
     pub(super) effects: u64,
     /// How it stands.
-    pub(super) standing: TargetState,
+    pub(super) state: TargetState,
     /// Which of all effects was its latest; 0 before the first.
     pub(super) latest: u64,
     /// The body of the latest answer that granted something.
@@ -51,7 +51,7 @@ impl TargetStore {
     pub(super) fn new(accounts: &[SimulatedAccount]) -> Self {
         let mut asked_by: HashMap<_, BTreeSet<_>> = HashMap::new();
         for (account, simulated) in accounts.iter().enumerate() {
-            for rule in simulated.provider.actions().flat_map(|(_, action)| &action.lookups) {
+            for rule in simulated.provider.actions().flat_map(|(_, action)| &action.status_queries) {
                 if let Some(lookup) = index(&simulated.provider, &rule.operation) {
                     asked_by.entry((account, lookup)).or_default().insert(names(rule));
                 }
@@ -77,7 +77,7 @@ impl TargetStore {
                 operation,
                 parameters: Map::new(),
                 effects: 0,
-                standing: TargetState::NotDone,
+                state: TargetState::NotDone,
                 latest: 0,
                 answer: Value::Null,
                 indexed: Vec::new(),
@@ -109,13 +109,13 @@ impl TargetStore {
         account: usize,
         provider: &Provider,
         target: usize,
-        standing: TargetState,
+        state: TargetState,
         answer: Value,
         count: u64,
     ) {
         let changed = &mut self.targets[target];
         changed.effects += 1;
-        changed.standing = standing;
+        changed.state = state;
         changed.latest = count;
         changed.answer = answer;
         self.file(account, provider, target);
@@ -126,11 +126,11 @@ impl TargetStore {
     pub(super) fn found(&self, account: usize, lookup: usize, parameters: &Map<String, Value>) -> Vec<&[Found]> {
         let sets = self.asked_by.get(&(account, lookup)).into_iter().flatten();
         let keys = sets.filter_map(|names| key(names.iter().map(|name| (name.as_str(), parameters.get(name)))));
-        keys.filter_map(|key| self.by_lookup.get(&(account, lookup, key))).map(Vec::as_slice).collect()
+        keys.filter_map(|key| self.by_query.get(&(account, lookup, key))).map(Vec::as_slice).collect()
     }
 
     /// Whether an operation is the look-up of some action.
-    pub(super) fn is_lookup(&self, account: usize, operation: usize) -> bool {
+    pub(super) fn is_status_query(&self, account: usize, operation: usize) -> bool {
         self.asked_by.contains_key(&(account, operation))
     }
 
@@ -138,17 +138,17 @@ impl TargetStore {
     fn file(&mut self, account: usize, provider: &Provider, target: usize) {
         let known = &mut self.targets[target];
         let action = provider.operations.get(known.operation).and_then(|operation| operation.action.as_ref());
-        for (rule, declared) in action.into_iter().flat_map(|action| &action.lookups).enumerate() {
+        for (rule, declared) in action.into_iter().flat_map(|action| &action.status_queries).enumerate() {
             let Some(lookup) = index(provider, &declared.operation) else { continue };
             let values = declared.parameters.iter().filter_map(|(name, from)| match from {
-                LookupValue::Parameter(own) => Some((name.as_str(), known.parameters.get(own))),
-                LookupValue::Answer(pointer) => Some((name.as_str(), pointer.of(&known.answer))),
-                LookupValue::Fixed(_) => None,
+                ParameterSource::Parameter(own) => Some((name.as_str(), known.parameters.get(own))),
+                ParameterSource::Answer(pointer) => Some((name.as_str(), pointer.of(&known.answer))),
+                ParameterSource::Fixed(_) => None,
             });
             let Some(key) = key(values) else { continue };
             let place = (lookup, key);
             if !known.indexed.contains(&place) {
-                self.by_lookup.entry((account, lookup, place.1.clone())).or_default().push(Found { target, rule });
+                self.by_query.entry((account, lookup, place.1.clone())).or_default().push(Found { target, rule });
                 known.indexed.push(place);
             }
         }
@@ -157,9 +157,9 @@ impl TargetStore {
     /// What was done for all (NAVER's `certificateNo: 0`) was done for each that is known.
     fn spread(&mut self, account: usize, provider: &Provider, target: usize) {
         let done = &self.targets[target];
-        let (operation, standing) = (done.operation, done.standing);
+        let (operation, state) = (done.operation, done.state);
         let action = provider.operations.get(operation).and_then(|operation| operation.action.as_ref());
-        let rules = action.into_iter().flat_map(|action| &action.lookups);
+        let rules = action.into_iter().flat_map(|action| &action.status_queries);
         let matches: Vec<&RowMatch> = rules.flat_map(|rule| &rule.rows).flat_map(|step| &step.matches).collect();
         let parameters = done.parameters.clone();
         let is_wide = |one: &&&RowMatch| one.any.is_some() && text(&parameters, &one.parameter) == one.any;
@@ -172,7 +172,7 @@ impl TargetStore {
         for ((_, _, _), other) in self.by_name.iter().filter(|((of, by, _), _)| *of == account && *by == operation) {
             let other = &mut self.targets[*other];
             if matches.iter().all(|one| same(other, one)) {
-                other.standing = standing;
+                other.state = state;
             }
         }
     }
@@ -183,8 +183,8 @@ pub(super) fn index(provider: &Provider, name: &str) -> Option<usize> {
     provider.operations.iter().position(|operation: &Operation| operation.name == name)
 }
 
-fn names(rule: &LookupRule) -> Vec<String> {
-    let asked = rule.parameters.iter().filter(|(_, from)| !matches!(from, LookupValue::Fixed(_)));
+fn names(rule: &StatusQueryRule) -> Vec<String> {
+    let asked = rule.parameters.iter().filter(|(_, from)| !matches!(from, ParameterSource::Fixed(_)));
     let mut names: Vec<String> = asked.map(|(name, _)| name.clone()).collect();
     names.sort();
     names

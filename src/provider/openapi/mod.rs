@@ -39,7 +39,7 @@
 mod action;
 mod document;
 mod operation;
-mod reading;
+mod reader;
 mod references;
 mod rules;
 mod schema;
@@ -49,7 +49,7 @@ use super::model::Provider;
 use crate::diag::Diagnostics;
 use crate::text::SourceId;
 use crate::tree::yaml;
-use reading::DocumentReader;
+use reader::DocumentReader;
 use std::sync::Arc;
 
 /// Reads a provider document. `None` where it has an error; the findings say which.

@@ -1,44 +1,44 @@
 //! The ways to authenticate: which signer puts which credentials on a request.
 
-use super::reading::{DocumentReader, EXTENSION};
+use super::reader::{DocumentReader, EXTENSION};
 use crate::diag::Diagnostic;
 use crate::provider::model::{AuthScheme, SignerKind};
 use crate::tree::node::{Field, Node};
 
 /// Reads `security`: each requirement becomes one way to authenticate, in the order of preference.
-pub(super) fn read<'a>(reading: &mut DocumentReader<'a>) -> Vec<AuthScheme> {
-    let root = reading.root();
-    let Some(requirements) = reading.required(root, "security") else { return Vec::new() };
-    let list = reading.list(requirements);
+pub(super) fn read<'a>(reader: &mut DocumentReader<'a>) -> Vec<AuthScheme> {
+    let root = reader.root();
+    let Some(requirements) = reader.required(root, "security") else { return Vec::new() };
+    let list = reader.list(requirements);
     if list.is_empty() {
-        reading.error("security", requirements.span, "there must be at least one way to authenticate");
+        reader.error("security", requirements.span, "there must be at least one way to authenticate");
     }
-    list.iter().filter_map(|requirement| alternative(reading, requirement)).collect()
+    list.iter().filter_map(|requirement| alternative(reader, requirement)).collect()
 }
 
-fn alternative<'a>(reading: &mut DocumentReader<'a>, requirement: &'a Node) -> Option<AuthScheme> {
+fn alternative<'a>(reader: &mut DocumentReader<'a>, requirement: &'a Node) -> Option<AuthScheme> {
     let mut signed: Option<(AuthScheme, &'static [&'static str])> = None;
     let mut is_whole = true;
     let mut companions: Vec<(&Field, &Node)> = Vec::new();
-    for field in reading.map(requirement) {
-        if !reading.list(&field.value).is_empty() {
-            reading.error("not-honoured", field.value.span, "scopes are not honoured; write `[]`");
+    for field in reader.map(requirement) {
+        if !reader.list(&field.value).is_empty() {
+            reader.error("not-honoured", field.value.span, "scopes are not honoured; write `[]`");
         }
-        let schemes = reading.root().get("components").and_then(|components| components.get("securitySchemes"));
+        let schemes = reader.root().get("components").and_then(|components| components.get("securitySchemes"));
         let Some(scheme) = schemes.and_then(|schemes| schemes.get(&field.name)) else {
             is_whole = false;
             let names = schemes.into_iter().flat_map(Node::fields).map(|field| field.name.as_str());
             let what = format!("there is no security scheme `{}`", field.name);
-            reading.no_such(field.span, what, &field.name, names);
+            reader.no_such(field.span, what, &field.name, names);
             continue;
         };
-        let scheme = reading.resolve(scheme)?;
+        let scheme = reader.resolve(scheme)?;
         if scheme.get(EXTENSION).is_none() {
             companions.push((field, scheme));
         } else if signed.is_some() {
-            reading.error("security", field.span, "one requirement can have one signer only");
+            reader.error("security", field.span, "one requirement can have one signer only");
         } else {
-            signed = Some(self::scheme(reading, &field.name, scheme)?);
+            signed = Some(self::scheme(reader, &field.name, scheme)?);
         }
     }
     let Some((scheme, sets)) = signed else {
@@ -46,36 +46,36 @@ fn alternative<'a>(reading: &mut DocumentReader<'a>, requirement: &'a Node) -> O
             return None;
         }
         let what = format!("no scheme of this requirement says by `{EXTENSION}` which signer it needs");
-        reading.error("security", requirement.span, what);
+        reader.error("security", requirement.span, what);
         return None;
     };
     for (field, companion) in companions {
-        let header = header_name(reading, companion).unwrap_or_default();
+        let header = header_name(reader, companion).unwrap_or_default();
         if !sets.contains(&header.as_str()) {
             let what = format!("the signer of `{}` does not set what `{}` asks for", scheme.name, field.name);
-            reading.error("security", field.span, what);
+            reader.error("security", field.span, what);
         }
     }
     Some(scheme)
 }
 
 fn scheme<'a>(
-    reading: &mut DocumentReader<'a>,
+    reader: &mut DocumentReader<'a>,
     name: &str,
     node: &'a Node,
 ) -> Option<(AuthScheme, &'static [&'static str])> {
-    let header = header_name(reading, node)?;
+    let header = header_name(reader, node)?;
     let extension = node.get(EXTENSION)?;
-    reading.closed(extension, &["signer", "credentials", "optional", "url"]);
-    let signer = reading.required(extension, "signer")?;
+    reader.closed(extension, &["signer", "credentials", "optional", "url"]);
+    let signer = reader.required(extension, "signer")?;
     let known = SIGNERS.iter().map(|signer| (signer, signer.word)).collect::<Vec<_>>();
-    let signer_kind = reading.word(signer, &known)?;
-    let required = reading.required(extension, "credentials").map(|node| reading.texts(node)).unwrap_or_default();
-    let optional = extension.get("optional").map(|node| reading.texts(node)).unwrap_or_default();
+    let signer_kind = reader.word(signer, &known)?;
+    let required = reader.required(extension, "credentials").map(|node| reader.texts(node)).unwrap_or_default();
+    let optional = extension.get("optional").map(|node| reader.texts(node)).unwrap_or_default();
     let place = extension.get("credentials").unwrap_or(extension).span;
     let own_name = signer_kind.required.is_empty();
     if own_name && required.len() != 1 {
-        reading.error("security", place, "this signer takes exactly one credential, under a name of your own");
+        reader.error("security", place, "this signer takes exactly one credential, under a name of your own");
     } else if !own_name
         && (required != signer_kind.required
             || optional.iter().any(|name| !signer_kind.optional.contains(&name.as_str())))
@@ -85,27 +85,27 @@ fn scheme<'a>(
             names => format!(", and optional {}", names.join(", ")),
         };
         let what = format!("this signer takes the credentials {}{optional}", signer_kind.required.join(", "));
-        reading.error("security", place, what);
+        reader.error("security", place, what);
     }
     if own_name && !optional.is_empty() {
-        reading.error("security", place, "this signer takes no optional credential");
+        reader.error("security", place, "this signer takes no optional credential");
     }
     if !signer_kind.header.is_empty() && signer_kind.header != header {
         let what = format!("this signer sets the header `{}`, not `{header}`", signer_kind.header);
-        reading.error("security", node.get("name").unwrap_or(node).span, what);
+        reader.error("security", node.get("name").unwrap_or(node).span, what);
     }
-    let url = extension.get("url").and_then(|url| Some((reading.text(url)?, url.span)));
+    let url = extension.get("url").and_then(|url| Some((reader.text(url)?, url.span)));
     let signer = match (signer_kind.word, url) {
         ("huawei-iam-token", Some((url, span))) => {
-            reading.check_url(url, span);
+            reader.check_url(url, span);
             SignerKind::HuaweiIamToken(url.to_owned())
         }
         ("huawei-iam-token", None) => {
-            reading.error("missing-key", extension.span, "`url` is missing here: where the token is fetched");
+            reader.error("missing-key", extension.span, "`url` is missing here: where the token is fetched");
             return None;
         }
         (_, Some((_, span))) => {
-            reading.error("unknown-key", span, "this signer has no `url`");
+            reader.error("unknown-key", span, "this signer has no `url`");
             return None;
         }
         ("ncp-signature-v2", None) => SignerKind::NcpSignatureV2,
@@ -117,25 +117,25 @@ fn scheme<'a>(
 }
 
 /// The header that a scheme fills, in lower case.
-fn header_name<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<String> {
-    let kind = reading.required(node, "type")?;
-    if reading.text(kind)? != "apiKey" {
+fn header_name<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<String> {
+    let kind = reader.required(node, "type")?;
+    if reader.text(kind)? != "apiKey" {
         let what = format!("security schemes of type `{}` are not honoured", kind.text().unwrap_or_default());
         let help =
             "declare an `apiKey` in a header; a bearer token is one in `Authorization`, given with its `Bearer `";
-        reading.push(Diagnostic::error("not-honoured", kind.span, what).help(help));
+        reader.push(Diagnostic::error("not-honoured", kind.span, what).help(help));
         return None;
     }
-    reading.object(node, &["type", "in", "name", EXTENSION], &["description"]);
-    let place = reading.required(node, "in")?;
-    if reading.text(place)? != "header" {
-        reading.error("not-honoured", place.span, "API keys are honoured in headers only");
+    reader.object(node, &["type", "in", "name", EXTENSION], &["description"]);
+    let place = reader.required(node, "in")?;
+    if reader.text(place)? != "header" {
+        reader.error("not-honoured", place.span, "API keys are honoured in headers only");
         return None;
     }
-    let name = reading.required(node, "name")?;
-    let text = reading.text(name)?;
+    let name = reader.required(node, "name")?;
+    let text = reader.text(name)?;
     if !is_header_name(text) {
-        reading.error("wrong-value", name.span, format!("`{text}` is not a header name"));
+        reader.error("wrong-value", name.span, format!("`{text}` is not a header name"));
         return None;
     }
     Some(text.to_ascii_lowercase())

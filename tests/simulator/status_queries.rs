@@ -3,7 +3,7 @@
 use super::options;
 use crate::support::client::{Headers, send};
 use certsweep::provider::model::{ActionRules, Operation};
-use certsweep::provider::{Answer, HeaderFields, Provider, TargetState, lookup};
+use certsweep::provider::{Answer, HeaderFields, Provider, TargetState, target_state};
 use certsweep::simulator::{KnownTarget, Simulator, start};
 use certsweep::time::Clock as _;
 use certsweep::wire::request;
@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 fn look_ups_follow_the_state() {
     for account in options("").accounts {
         let provider = account.provider;
-        for (operation, action) in provider.actions().filter(|(_, action)| !action.lookups.is_empty()) {
+        for (operation, action) in provider.actions().filter(|(_, action)| !action.status_queries.is_empty()) {
             for sample in &operation.samples {
                 let place = format!("{} {} {}", provider.id, operation.name, sample.name);
                 let mut open = options("");
@@ -86,14 +86,14 @@ fn standings(
     parameters: &Map<String, Value>,
     answer: Option<&Answer>,
 ) -> Vec<TargetState> {
-    let chosen = lookup::choose(provider, action, parameters, answer);
+    let chosen = target_state::choose_queries(provider, action, parameters, answer);
     let told = chosen.into_iter().map(|(index, asked)| {
-        let rule = &action.lookups[index];
+        let rule = &action.status_queries[index];
         let operation = provider.operation(&rule.operation).unwrap();
         let answer = ask(simulator, provider, operation, &asked);
-        let page = lookup::page(operation, &answer, super::Still.now()).unwrap();
-        assert_eq!(lookup::next_page(rule, std::slice::from_ref(&page)), None);
-        lookup::target_state(rule, parameters, &[page]).0
+        let page = target_state::read_page(operation, &answer, super::Still.now()).unwrap();
+        assert_eq!(target_state::next_page(rule, std::slice::from_ref(&page)), None);
+        target_state::read_state(rule, parameters, &[page]).0
     });
     told.collect()
 }

@@ -1,7 +1,9 @@
 //! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
 
 use super::answer::{Answer, HeaderFields, TargetState};
-use super::model::{ActionRules, AnswerLocation, LookupRule, LookupValue, Operation, Pages, Provider, RowStep};
+use super::model::{
+    ActionRules, AnswerLocation, Operation, Pages, ParameterSource, Provider, RowStep, StatusQueryRule,
+};
 use super::pointer::scalar_text;
 use super::verdict::{self, Verdict};
 use super::{AnswerClass, params};
@@ -11,23 +13,23 @@ use serde_json::{Map, Value};
 /// The look-ups of an action whose parameters can all be filled, in order of preference: the index into
 /// [`ActionRules::lookups`], and the parameters of the look-up's first request. `parameters` are the action's, `answer` the
 /// provider's answer to it where there is one.
-pub fn choose(
+pub fn choose_queries(
     provider: &Provider,
     action: &ActionRules,
     parameters: &Map<String, Value>,
     answer: Option<&Answer>,
 ) -> Vec<(usize, Map<String, Value>)> {
     let body = answer.map_or(&Value::Null, Answer::json);
-    let filled = |(index, rule): (usize, &LookupRule)| {
+    let filled = |(index, rule): (usize, &StatusQueryRule)| {
         let operation = provider.operation(&rule.operation)?;
         fill(rule, operation, parameters, body).map(|filled| (index, filled))
     };
-    action.lookups.iter().enumerate().filter_map(filled).collect()
+    action.status_queries.iter().enumerate().filter_map(filled).collect()
 }
 
 /// An answer that holds what a report has kept of one, the provider's own id, at the place where the operation's answers hold it; for
 /// look-ups that ask by it. `None` where the document names no one place in the body.
-pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
+pub fn answer_with_reference(operation: &Operation, reference: &str) -> Option<Answer> {
     let [AnswerLocation::Body(pointer)] = operation.reference.as_slice() else { return None };
     let pointer = pointer.to_string();
     let body = pointer
@@ -46,13 +48,13 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
 ///
 /// # Errors
 /// What else the answer means.
-pub fn page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Value, Box<Verdict>> {
+pub fn read_page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Value, Box<Verdict>> {
     let verdict = verdict::read(operation, answer, now);
-    if verdict.meaning == AnswerClass::Succeeded { Ok(answer.json().clone()) } else { Err(Box::new(verdict)) }
+    if verdict.class == AnswerClass::Succeeded { Ok(answer.json().clone()) } else { Err(Box::new(verdict)) }
 }
 
 /// The number of the page to ask for after these; `None` where they are all there is, or where there is no paging.
-pub fn next_page(rule: &LookupRule, pages: &[Value]) -> Option<u32> {
+pub fn next_page(rule: &StatusQueryRule, pages: &[Value]) -> Option<u32> {
     let paging = rule.pages.as_ref()?;
     let seen = u32::try_from(pages.len()).ok()?;
     let more = seen < MAX_PAGES && all_rows(paging, pages)? > rows_in(paging, pages);
@@ -60,7 +62,7 @@ pub fn next_page(rule: &LookupRule, pages: &[Value]) -> Option<u32> {
 }
 
 /// What the pages of a look-up tell about an action's target, and what was seen, for people. `parameters` are the action's.
-pub fn target_state(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Value]) -> (TargetState, String) {
+pub fn read_state(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages: &[Value]) -> (TargetState, String) {
     let rows: Vec<&Value> = pages.iter().flat_map(|page| rows(&rule.rows, parameters, page)).collect();
     let states: Vec<TargetState> = rows.iter().map(|row| row_state(rule, row)).collect();
     match (states.as_slice(), states.first()) {
@@ -84,7 +86,7 @@ pub fn target_state(rule: &LookupRule, parameters: &Map<String, Value>, pages: &
 }
 
 fn fill(
-    rule: &LookupRule,
+    rule: &StatusQueryRule,
     operation: &Operation,
     parameters: &Map<String, Value>,
     body: &Value,
@@ -96,9 +98,9 @@ fn fill(
     let mut filled = Map::new();
     for (name, from) in &rule.parameters {
         let value = match from {
-            LookupValue::Parameter(own) => parameters.get(own)?,
-            LookupValue::Answer(pointer) => pointer.of(body)?,
-            LookupValue::Fixed(value) => value,
+            ParameterSource::Parameter(own) => parameters.get(own)?,
+            ParameterSource::Answer(pointer) => pointer.of(body)?,
+            ParameterSource::Fixed(value) => value,
         };
         filled.insert(name.clone(), typed(operation, name, value)?);
     }
@@ -120,7 +122,7 @@ fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
 }
 
 /// Whether these pages are all that there are.
-fn whole(rule: &LookupRule, pages: &[Value]) -> bool {
+fn whole(rule: &StatusQueryRule, pages: &[Value]) -> bool {
     let is_whole = |paging: &Pages| all_rows(paging, pages).is_some_and(|all| all <= rows_in(paging, pages));
     rule.pages.as_ref().is_none_or(is_whole)
 }
@@ -156,15 +158,15 @@ fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> boo
 }
 
 /// What one row tells: the first rule that holds for it.
-pub fn row_state(rule: &LookupRule, row: &Value) -> TargetState {
-    let holds = rule.standings.iter().find(|standing| verdict::all_hold(&standing.when, row));
-    holds.map_or(TargetState::Unknown, |standing| standing.tells)
+pub fn row_state(rule: &StatusQueryRule, row: &Value) -> TargetState {
+    let holds = rule.states.iter().find(|declared| verdict::all_hold(&declared.when, row));
+    holds.map_or(TargetState::Unknown, |declared| declared.state)
 }
 
 /// The values that the rules look at, as `statusCode -5`.
-fn seen(rule: &LookupRule, row: &Value) -> String {
+fn seen(rule: &StatusQueryRule, row: &Value) -> String {
     let mut words: Vec<String> = Vec::new();
-    for condition in rule.standings.iter().flat_map(|standing| &standing.when) {
+    for condition in rule.states.iter().flat_map(|declared| &declared.when) {
         let name = condition.pointer.to_string();
         let name = name.trim_start_matches('/').replace('/', ".");
         let word = match condition.pointer.text_of(row) {
@@ -239,10 +241,10 @@ mod tests {
         ] {
             let provider = catalog.get(provider).unwrap();
             let rules = provider.operation(action).unwrap().action.as_ref().unwrap();
-            let found = choose(provider, rules, &map(&parameters), answer.as_ref());
+            let found = choose_queries(provider, rules, &map(&parameters), answer.as_ref());
             let found: Vec<(&str, Value)> = found
                 .into_iter()
-                .map(|(index, parameters)| (rules.lookups[index].operation.as_str(), Value::Object(parameters)))
+                .map(|(index, parameters)| (rules.status_queries[index].operation.as_str(), Value::Object(parameters)))
                 .collect();
             assert_eq!(found, expected, "{action} {parameters}");
         }
@@ -258,9 +260,9 @@ mod tests {
         ] {
             let provider = catalog.get(provider).unwrap();
             let operation = provider.operation(action).unwrap();
-            let answer = remembered(operation, kept);
+            let answer = answer_with_reference(operation, kept);
             let rules = operation.action.as_ref().unwrap();
-            let found = choose(provider, rules, &map(&json!({"certificate_id": "1"})), answer.as_ref());
+            let found = choose_queries(provider, rules, &map(&json!({"certificate_id": "1"})), answer.as_ref());
             let found: Vec<Value> = found.into_iter().map(|(_, parameters)| Value::Object(parameters)).collect();
             assert_eq!(found, expected, "{action} {kept}");
         }
@@ -270,7 +272,7 @@ mod tests {
     fn rows_tell_what_stands() {
         let catalog = built_in();
         let naver = catalog.get("naver").unwrap();
-        let rule = &naver.operation("revoke").unwrap().action.as_ref().unwrap().lookups[0];
+        let rule = &naver.operation("revoke").unwrap().action.as_ref().unwrap().status_queries[0];
         let order = |order: &str, statuses: &[(u32, &str)]| {
             let rows: Vec<Value> =
                 statuses.iter().map(|(no, code)| json!({"certificateNo": no, "statusCode": code})).collect();
@@ -293,22 +295,22 @@ mod tests {
             (1, vec![json!({"totalCount": 1, "orders": {"x": 1}})], TargetState::Unknown, "does not list it"),
         ] {
             let parameters = map(&json!({"orderId": "1", "certificateNo": no}));
-            let (found, words) = target_state(rule, &parameters, &pages);
+            let (found, words) = read_state(rule, &parameters, &pages);
             assert_eq!(found, expected, "{pages:?}");
             assert!(words.contains(seen), "{words}");
         }
         // A document may declare what absence tells; only a list that was read whole is believed.
-        let declared = LookupRule { absent: TargetState::NotDone, ..rule.clone() };
+        let declared = StatusQueryRule { absent: TargetState::NotDone, ..rule.clone() };
         let parameters = map(&json!({"orderId": "1", "certificateNo": 1}));
-        assert_eq!(target_state(&declared, &parameters, &[page(&[], 1)]).0, TargetState::NotDone);
-        assert_eq!(target_state(&declared, &parameters, &[page(&[], 101)]).0, TargetState::Unknown);
+        assert_eq!(read_state(&declared, &parameters, &[page(&[], 1)]).0, TargetState::NotDone);
+        assert_eq!(read_state(&declared, &parameters, &[page(&[], 101)]).0, TargetState::Unknown);
     }
 
     #[test]
     fn pages_are_asked_for_until_all_rows_are_there() {
         let catalog = built_in();
         let naver = catalog.get("naver").unwrap();
-        let rule = &naver.operation("revoke").unwrap().action.as_ref().unwrap().lookups[0];
+        let rule = &naver.operation("revoke").unwrap().action.as_ref().unwrap().status_queries[0];
         for (pages, total, expected) in [
             (0, json!(500), None),
             (1, json!(100), None),
@@ -323,7 +325,7 @@ mod tests {
         }
         assert_eq!(next_page(rule, &vec![json!({"totalCount": u64::MAX}); 1000]), None);
         let huawei = catalog.get("huawei").unwrap();
-        let rule = &huawei.operation("revoke-ca").unwrap().action.as_ref().unwrap().lookups[0];
+        let rule = &huawei.operation("revoke-ca").unwrap().action.as_ref().unwrap().status_queries[0];
         assert_eq!(next_page(rule, &[json!({})]), None);
     }
 }
