@@ -8,14 +8,9 @@ pub mod catalog;
 pub mod model;
 pub mod openapi;
 pub mod params;
-pub mod pointer;
-pub mod reasons;
 pub mod request;
 pub mod samples;
 pub mod target_state;
-#[cfg(test)]
-mod testing;
-pub mod variables;
 pub mod verdict;
 
 pub use answer::{Answer, AnswerClass, HeaderFields, TargetState};

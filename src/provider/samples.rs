@@ -6,14 +6,14 @@ use super::{params, request, target_state, verdict};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// A sample that did not come out as the document says.
+/// A sample whose request or answer differs from what the document declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleFailure {
     /// The operation's name.
     pub operation: String,
     /// The sample's name.
     pub sample: String,
-    /// What came out, and what should have.
+    /// What the sample gives, and what it should give.
     pub what: String,
 }
 
@@ -22,12 +22,13 @@ pub fn run(provider: &Provider) -> Vec<SampleFailure> {
     let mut failures = Vec::new();
     for operation in &provider.operations {
         for sample in &operation.samples {
-            let mut said = request_failures(operation, sample);
+            let mut messages = request_failures(operation, sample);
             for (index, answer) in sample.answers.iter().enumerate() {
                 let wrong = answer_failures(provider, operation, sample, answer);
-                said.extend(wrong.into_iter().map(|what| format!("answer {} ({}) {what}", index + 1, answer.status)));
+                messages
+                    .extend(wrong.into_iter().map(|what| format!("answer {} ({}) {what}", index + 1, answer.status)));
             }
-            failures.extend(said.into_iter().map(|what| SampleFailure {
+            failures.extend(messages.into_iter().map(|what| SampleFailure {
                 operation: operation.name.clone(),
                 sample: sample.name.clone(),
                 what,
@@ -55,27 +56,27 @@ impl SampleAnswer {
 
 fn request_failures(operation: &Operation, sample: &Sample) -> Vec<String> {
     let violations = params::check(operation, &sample.parameters);
-    let mut said: Vec<String> = violations.into_iter().map(|violation| violation.what).collect();
+    let mut messages: Vec<String> = violations.into_iter().map(|violation| violation.what).collect();
     let mut path = String::new();
     request::add_path_and_query(&mut path, operation, &sample.parameters);
     if path != sample.path {
-        said.push(format!("asks for {path}, not {}", sample.path));
+        messages.push(format!("asks for {path}, not {}", sample.path));
     }
     let body =
         request::body(operation, &sample.parameters).and_then(|body| serde_json::from_slice::<Value>(&body).ok());
     if body != sample.body {
-        said.push(format!("sends the body {}, not {}", shown(body.as_ref()), shown(sample.body.as_ref())));
+        messages.push(format!("sends the body {}, not {}", shown(body.as_ref()), shown(sample.body.as_ref())));
     }
-    said
+    messages
 }
 
 fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, sampled: &SampleAnswer) -> Vec<String> {
     let answer = sampled.answer();
     let verdict = verdict::read(operation, &answer, Timestamp::UNIX_EPOCH);
-    let mut said = Vec::new();
+    let mut messages = Vec::new();
     if sampled.reference.is_some() && verdict.reference != sampled.reference {
         let found = verdict.reference.as_deref().unwrap_or("none");
-        said.push(format!("gives the reference {found}, not {}", sampled.reference.as_deref().unwrap_or_default()));
+        messages.push(format!("gives the reference {found}, not {}", sampled.reference.as_deref().unwrap_or_default()));
     }
     let word = match &sample.for_action {
         None => verdict.class.word(),
@@ -89,12 +90,13 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
     };
     if word != sampled.expected {
         let verb = if sample.for_action.is_some() { "tells" } else { "means" };
-        said.push(format!("{verb} {}, not {}", word, sampled.expected));
+        messages.push(format!("{verb} {}, not {}", word, sampled.expected));
     }
-    said
+    messages
 }
 
-/// What the first of the action's look-ups by this operation tells that tells anything.
+/// The first known state among those that the action's status queries by this operation read. An action may declare several
+/// queries by one operation, each for other rows; a sample shows one of them.
 fn best(provider: &Provider, operation: &Operation, reading: &SampleAction, page: &Value) -> TargetState {
     let action = provider.operation(&reading.action).and_then(|action| action.action.as_ref());
     let rules =

@@ -1,17 +1,18 @@
-//! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
+//! Target states: which status queries can be asked for an action, and the state of its target by their answers. Pure: asking is the
+//! engine's.
 
+use super::answer::scalar_text;
 use super::answer::{Answer, HeaderFields, TargetState};
 use super::model::{
     ActionRules, AnswerLocation, Operation, Pages, ParameterSource, Provider, RowStep, StatusQueryRule,
 };
-use super::pointer::scalar_text;
 use super::verdict::{self, Verdict};
 use super::{AnswerClass, params};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-/// The look-ups of an action whose parameters can all be filled, in order of preference: the index into
-/// [`ActionRules::lookups`], and the parameters of the look-up's first request. `parameters` are the action's, `answer` the
+/// The status queries of an action whose parameters can all be filled, in order of preference: the index into
+/// [`ActionRules::lookups`], and the parameters of the status query's first request. `parameters` are the action's, `answer` the
 /// provider's answer to it where there is one.
 pub fn choose_queries(
     provider: &Provider,
@@ -27,8 +28,8 @@ pub fn choose_queries(
     action.status_queries.iter().enumerate().filter_map(filled).collect()
 }
 
-/// An answer that holds what a report has kept of one, the provider's own id, at the place where the operation's answers hold it; for
-/// look-ups that ask by it. `None` where the document names no one place in the body.
+/// An answer that holds only the reference of an earlier one (the provider's own id, from a report), at the place where the operation's answers hold it; for
+/// status queries that ask by it. `None` where the document names no one place in the body.
 pub fn answer_with_reference(operation: &Operation, reference: &str) -> Option<Answer> {
     let [AnswerLocation::Body(pointer)] = operation.reference.as_slice() else { return None };
     let pointer = pointer.to_string();
@@ -44,7 +45,7 @@ pub fn answer_with_reference(operation: &Operation, reference: &str) -> Option<A
     Some(Answer::new(200, HeaderFields::default(), body.to_string().into_bytes()))
 }
 
-/// The body of one page of a look-up, where the document declares the answer a success.
+/// The body of one page of a status query, where the document declares the answer a success.
 ///
 /// # Errors
 /// What else the answer means.
@@ -61,20 +62,22 @@ pub fn next_page(rule: &StatusQueryRule, pages: &[Value]) -> Option<u32> {
     more.then(|| paging.first.saturating_add(seen))
 }
 
-/// What the pages of a look-up tell about an action's target, and what was seen, for people. `parameters` are the action's.
+/// The state of an action's target by the pages of a status query, and what was seen, for people. `parameters` are the action's.
 pub fn read_state(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages: &[Value]) -> (TargetState, String) {
     let rows: Vec<&Value> = pages.iter().flat_map(|page| rows(&rule.rows, parameters, page)).collect();
     let states: Vec<TargetState> = rows.iter().map(|row| row_state(rule, row)).collect();
     match (states.as_slice(), states.first()) {
         (_, None) if pages.is_empty() => (TargetState::Unknown, "nothing was looked up".to_owned()),
+        // Absence counts only in a list that was read to its end: the row may be on a page that was not read.
         (_, None) if !whole(rule, pages) => {
             (TargetState::Unknown, format!("{} is longer than was read", rule.operation))
         }
         (_, None) => (rule.absent, format!("{} does not list it", rule.operation)),
         ([_], Some(only)) => (*only, seen(rule, rows[0])),
-        (all, Some(first)) if all.iter().all(|standing| standing == first) => {
+        (all, Some(first)) if all.iter().all(|state| state == first) => {
             (*first, format!("{} entries, each with {}", rows.len(), seen(rule, rows[0])))
         }
+        // Rows that differ prove nothing about the one target: to choose among them would be a guess.
         _ => {
             let mut words: Vec<String> = rows.iter().map(|row| seen(rule, row)).collect();
             words.sort();
@@ -107,11 +110,11 @@ fn fill(
     if let Some(pages) = &rule.pages {
         filled.insert(pages.parameter.clone(), typed(operation, &pages.parameter, &Value::from(pages.first))?);
     }
-    // An answer may hold anything: what the look-up would not take is not asked.
+    // An answer is foreign data, and goes into the path of a new request: what the schema refuses (`../admin`) is not asked.
     params::check(operation, &filled).is_empty().then_some(filled)
 }
 
-/// The value in the type that the look-up's parameter has: an id may be a number here and text there.
+/// The value in the type that the status query's parameter has: an id may be a number here and text there.
 fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
     let parameter = operation.parameters.iter().find(|parameter| parameter.name == name)?;
     if value.is_array() {
@@ -127,7 +130,7 @@ fn whole(rule: &StatusQueryRule, pages: &[Value]) -> bool {
     rule.pages.as_ref().is_none_or(is_whole)
 }
 
-/// How many rows there are, as the last page says; a page that does not say it is neither followed nor believed to be the last.
+/// How many rows there are, as the last page declares; a page without a total is neither followed nor believed to be the last.
 fn all_rows(paging: &Pages, pages: &[Value]) -> Option<u64> {
     paging.total.text_of(pages.last()?)?.parse().ok()
 }
@@ -157,7 +160,7 @@ fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> boo
     })
 }
 
-/// What one row tells: the first rule that holds for it.
+/// The state by one row: that of the first rule that holds for it.
 pub fn row_state(rule: &StatusQueryRule, row: &Value) -> TargetState {
     let holds = rule.states.iter().find(|declared| verdict::all_hold(&declared.when, row));
     holds.map_or(TargetState::Unknown, |declared| declared.state)
@@ -180,7 +183,7 @@ fn seen(rule: &StatusQueryRule, row: &Value) -> String {
     words.join(", ")
 }
 
-/// Beyond so many pages a look-up costs more than it tells.
+/// Pages. A total is the provider's word: without a bound, a wrong one would keep a query asking for ever.
 const MAX_PAGES: u32 = 1000;
 /// Differing entries that a message shows.
 const MAX_SHOWN: usize = 5;
@@ -225,7 +228,7 @@ mod tests {
                     ("get-order", json!({"order_id": 5})),
                 ],
             ),
-            // An answer may hold anything; what the look-up would not take is not asked.
+            // An answer may hold anything; what the status query would not take is not asked.
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered(r#"{"id":"../admin"}"#), vec![]),
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered(r#"{"id":-1}"#), vec![]),
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered("no json"), vec![]),
@@ -251,20 +254,20 @@ mod tests {
     }
 
     #[test]
-    fn an_id_that_was_kept_is_asked_by() {
+    fn a_stored_id_is_asked_by() {
         let catalog = built_in();
-        for (provider, action, kept, expected) in [
+        for (provider, action, reference, expected) in [
             ("digicert", "revoke", "7", vec![json!({"request_id": 7})]),
             ("digicert", "revoke", "../admin", vec![]),
             ("huawei", "revoke-ca", "7", vec![]),
         ] {
             let provider = catalog.get(provider).unwrap();
             let operation = provider.operation(action).unwrap();
-            let answer = answer_with_reference(operation, kept);
+            let answer = answer_with_reference(operation, reference);
             let rules = operation.action.as_ref().unwrap();
             let found = choose_queries(provider, rules, &map(&json!({"certificate_id": "1"})), answer.as_ref());
             let found: Vec<Value> = found.into_iter().map(|(_, parameters)| Value::Object(parameters)).collect();
-            assert_eq!(found, expected, "{action} {kept}");
+            assert_eq!(found, expected, "{action} {reference}");
         }
     }
 

@@ -1,18 +1,17 @@
 //! One request after another, decided: faults, credentials, parameters, limits, state. Pure but for its own state: no socket, no
-//! clock; the server does what it says. The limits are exact: no window admits more than its count.
+//! clock; the server does what is decided here. The limits are exact: no window admits more than its count.
 
+use super::acme::{self, Acme};
 use super::answers;
-use super::authentication::acme::{self, Acme};
-use super::authentication::huawei::Tokens;
+use super::authentication::Tokens;
 use super::authentication::verify;
-use super::effects::{AccountEffects, Counters, Effects};
-use super::faults::{Fault, FaultDraw};
 use super::message::{Reaction, ReactionKind, Received, Response};
+use super::options::{Fault, FaultDraw};
 use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
-use super::routes::{Route, Routes, account_path, base_path, is_acme};
+use super::routes::{Route, Routes, account_path, base_path, is_acme, request_parameters};
 use super::status_queries;
 use super::targets::{self, TargetStore};
-use super::validate_request;
+use super::targets::{AccountEffects, Counters, Effects};
 use crate::provider::model::Window;
 use crate::provider::{Answer, AnswerClass, Idempotency, Operation, Provider, TargetState, verdict};
 use jiff::Timestamp;
@@ -105,7 +104,7 @@ impl RequestHandler {
         Effects { accounts: self.options.accounts.iter().zip(&self.accounts).map(each).collect() }
     }
 
-    /// Receives a request, and says what is done in return.
+    /// Decides what is done in return for a request.
     pub(super) fn handle(&mut self, request: &Received, now: Timestamp, elapsed: Duration) -> Reaction {
         let answer = |response| Reaction { delay: Duration::ZERO, kind: ReactionKind::Answer(response) };
         match self.routes.find(&request.method, request.path()) {
@@ -127,9 +126,9 @@ impl RequestHandler {
                 let provider = Arc::clone(&self.options.accounts[account].provider);
                 let declared = &provider.operations[operation];
                 let parameters = match self.accounts[account].acme {
-                    Some(_) => validate_request::parameters(declared, &path, &acme::opened(request))
+                    Some(_) => request_parameters(declared, &path, &acme::opened(request))
                         .and_then(|parameters| certificate_named(declared, parameters)),
-                    None => validate_request::parameters(declared, &path, request),
+                    None => request_parameters(declared, &path, request),
                 };
                 let target = parameters
                     .as_ref()
@@ -265,7 +264,7 @@ impl RequestHandler {
         }
         self.effects += 1;
         let granted = answers::granted(operation, parameters, self.effects);
-        let state = if granted.means == "pending-approval" { TargetState::Pending } else { TargetState::Done };
+        let state = if granted.class == "pending-approval" { TargetState::Pending } else { TargetState::Done };
         self.targets.take_effect(asked.account, asked.provider, target, state, granted.body, self.effects);
         let upon = self.targets.target(target).effects;
         counters.accepted += 1;
@@ -293,7 +292,7 @@ fn certificate_of<'p>(operation: &Operation, parameters: &'p Map<String, Value>)
     parameters.get(&rule.field)?.as_str()
 }
 
-/// The parameters with what the certificate among them tells.
+/// The parameters with the serial number of the certificate among them.
 fn certificate_named(operation: &Operation, mut parameters: Map<String, Value>) -> Result<Map<String, Value>, String> {
     let rule = operation.action.as_ref().and_then(|action| action.certificate.as_ref());
     if let (Some(text), Some(name)) =
@@ -316,9 +315,10 @@ impl Limits {
         Self { windows: windows.iter().map(|window| (*window, VecDeque::new())).collect() }
     }
 
-    /// Admits a request that came at `now`, or refuses it. A refused one is not counted.
+    /// Admits a request that arrived at `now`, or refuses it. A refused one is not counted.
     fn admit(&mut self, now: Duration) -> bool {
         for (window, admitted) in &mut self.windows {
+            // A window is half open: a request just `length` old no longer counts. The engine must be no stricter and no laxer.
             while admitted.front().is_some_and(|first| now.saturating_sub(*first) >= window.length) {
                 admitted.pop_front();
             }

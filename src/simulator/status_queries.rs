@@ -1,15 +1,14 @@
-//! Answers to look-ups from the state: which targets they show, and what may be said of them. Their bodies are made after the like of the
-//! document's samples. Changes no state.
+//! Answers to status queries from the state: which targets they show, and in which state. Their bodies are made from the document's samples. Changes no state.
 
 use super::answers;
 use super::message::Response;
 use super::targets::{Found, SimulatedTarget, TargetStore};
+use crate::provider::answer::{Pointer, scalar_text};
 use crate::provider::model::{Condition, Pages, RowStep, Sample, StatusQueryRule, TargetKind, TargetStateRule, Test};
-use crate::provider::pointer::{Pointer, scalar_text};
 use crate::provider::{Operation, Provider, TargetState, target_state};
 use serde_json::{Map, Value};
 
-/// Answers a look-up whose parameters are `asked` from the targets that it shows.
+/// Answers a status query whose parameters are `asked` from the targets that it shows.
 pub(super) fn answer(
     provider: &Provider,
     lookup: &Operation,
@@ -36,11 +35,11 @@ pub(super) fn answer(
     Response::json(200, Some(&body))
 }
 
-/// A target with the action and the rule by which a look-up shows it.
+/// A target with the action and the rule by which a status query shows it.
 type ShownTarget<'a> = (&'a SimulatedTarget, &'a Operation, &'a StatusQueryRule);
 
 /// One object. Where several targets share it (an order and its certificates), it shows the one to which something was done
-/// last, but only in a way that tells of no other that it was done when it was not.
+/// last, but only by a body in which no other target reads as done that is not.
 fn object(
     lookup: &Operation,
     rules: &[(&Operation, &StatusQueryRule)],
@@ -51,15 +50,15 @@ fn object(
         |action: &Operation| action.action.as_ref().is_some_and(|rules| rules.target.kind != TargetKind::Certificate);
     let done = || targets.iter().filter(|(target, ..)| target.state == TargetState::Done);
     let is_true = |body: &Value| {
-        let tells_done = |rule: &StatusQueryRule, parameters: &Map<String, Value>| {
+        let reads_as_done = |rule: &StatusQueryRule, parameters: &Map<String, Value>| {
             target_state::read_state(rule, parameters, std::slice::from_ref(body)).0 == TargetState::Done
         };
         let of_known = |(target, _, rule): &ShownTarget<'_>| {
-            target.state == TargetState::Done || !tells_done(rule, &target.parameters)
+            target.state == TargetState::Done || !reads_as_done(rule, &target.parameters)
         };
-        // Also of what nobody has asked for yet nothing is told.
+        // A target that is not known yet must not read as done either: a run may ask for it later.
         let of_any = |(action, rule): &(&Operation, &StatusQueryRule)| {
-            done().any(|(_, by, _)| by.name == action.name) || !tells_done(rule, &Map::new())
+            done().any(|(_, by, _)| by.name == action.name) || !reads_as_done(rule, &Map::new())
         };
         done().any(|(_, action, _)| is_whole(action)) || targets.iter().all(of_known) && rules.iter().all(of_any)
     };
@@ -136,7 +135,7 @@ fn slice<'a>(lists: &'a [&'a [Found]], mut skip: usize, mut take: usize) -> impl
     })
 }
 
-/// A look-up that is asked for a target: its rule, the action's name and parameters, and how the target stands.
+/// A status query that is asked for a target: its rule, the action's name and parameters, and the target's state.
 #[derive(Clone, Copy)]
 struct View<'a> {
     lookup: &'a Operation,
@@ -146,7 +145,7 @@ struct View<'a> {
     state: TargetState,
 }
 
-/// From a sample's row to a row that tells what it must, where it can be one.
+/// From a sample's row to a row with the wanted state, where one can be made.
 type RowMaker<'a> = dyn Fn(&Value) -> Option<Value> + 'a;
 
 impl View<'_> {
@@ -181,7 +180,7 @@ impl View<'_> {
     }
 }
 
-/// The bodies of all good answers among the look-up's samples, those first that are read for this action.
+/// The bodies of all good answers among the status query's samples, those first that are read for this action.
 fn bodies<'a>(lookup: &'a Operation, action: &'a str) -> impl Iterator<Item = (&'a Sample, &'a Value)> {
     let is_own = move |sample: &&Sample| sample.for_action.as_ref().is_some_and(|of| of.action == action);
     let own = lookup.samples.iter().filter(move |sample| is_own(sample));
@@ -191,6 +190,7 @@ fn bodies<'a>(lookup: &'a Operation, action: &'a str) -> impl Iterator<Item = (&
     good.filter_map(|(sample, answer)| Some((sample, answer.body.as_ref()?)))
 }
 
+/// The states that may be shown for a state, best first: each weaker one claims less, none claims more than is true.
 const fn ladder(state: TargetState) -> &'static [TargetState] {
     match state {
         TargetState::Done => &[TargetState::Done, TargetState::Pending, TargetState::Unknown],
@@ -222,7 +222,7 @@ fn showing(steps: &[RowStep], body: &Value, parameters: &Map<String, Value>, mak
     Some(shown)
 }
 
-/// A sample's row changed so that it tells a state; `None` where no rule tells it, or its conditions cannot be made true.
+/// A sample's row changed so that it reads as a state; `None` where no rule has that state, or its conditions cannot be made true.
 fn forced(rule: &StatusQueryRule, state: TargetState, sample: &Value) -> Option<Value> {
     let make = |declared: &TargetStateRule| {
         let mut value = sample.clone();

@@ -7,8 +7,8 @@ use super::targets::{Duplicate, hash_of};
 use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
 use crate::plan::checked::Action;
+use crate::provider::answer::scalar_text;
 use crate::provider::model::{ActionRules, Operation};
-use crate::provider::pointer::scalar_text;
 use crate::text::{Span, safe};
 use std::borrow::Cow;
 

@@ -1,19 +1,19 @@
-//! What refers from one operation to another, read with all of them known: how an action's state is read back (its look-ups), and samples.
+//! What refers from one operation to another, read with all of them known: how an action's state is read back (its status queries), and samples.
 //! [`crate::provider::samples`] runs those.
 
-use super::action::named;
+use super::operation::named;
 use super::reader::DocumentReader;
 use super::{rules, schema};
 use crate::diag::Diagnostic;
+use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
     Operation, Pages, ParameterSource, RowMatch, RowStep, Sample, SampleAction, SampleAnswer, StatusQueryRule,
     TargetStateRule,
 };
 use crate::provider::params;
-use crate::provider::pointer::scalar_text;
 use crate::text::Span;
-use crate::tree::node::{Node, Shape};
+use crate::tree::{Node, Shape};
 use serde_json::{Map, Value};
 
 /// Reads `lookups`, with all operations known.
@@ -42,7 +42,7 @@ pub(super) fn samples<'a>(
     reader.list(list).iter().filter_map(|node| sample(reader, node, operation, operations)).collect()
 }
 
-/// Every look-up must be used by an action, and every action must be able to end well.
+/// Every status query must be used by an action, and every action must be able to end well.
 pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operation], nodes: &[&Node]) {
     use AnswerClass::{AlreadyDone, PendingApproval, Succeeded};
     for (operation, node) in operations.iter().zip(nodes) {
@@ -58,7 +58,7 @@ pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operatio
         };
         if operation.action.is_none() && !is_used() {
             let what =
-                format!("`{}` is neither an action (it has no `target`) nor any action's look-up", operation.name);
+                format!("`{}` is neither an action (it has no `target`) nor any action's status query", operation.name);
             reader.error("unknown-name", place, what);
         }
     }
@@ -82,7 +82,7 @@ fn status_query<'a>(
         reader.error(
             "wrong-value",
             name.span,
-            format!("`{text}` is not a look-up: a look-up is a GET without a `target`"),
+            format!("`{text}` is not a status query: a status query is a GET without a `target`"),
         );
         return None;
     }
@@ -200,7 +200,7 @@ fn states<'a>(reader: &mut DocumentReader<'a>, list: &'a Node) -> Vec<TargetStat
         }
     }
     if list.items().is_empty() {
-        reader.error("wrong-value", list.span, "a look-up without `standings` tells nothing");
+        reader.error("wrong-value", list.span, "a status query without `standings` tells nothing");
     }
     for (hidden, by) in rules::unreachable_states(&read) {
         let finding = Diagnostic::error("unreachable-rule", hidden, "this rule is unreachable");
@@ -254,7 +254,7 @@ fn sample_action<'a>(
     };
     let Some(action) = operations.iter().filter(asks).find(|other| other.name == text) else {
         let names = operations.iter().filter(asks).map(|other| other.name.as_str());
-        reader.no_such(name.span, format!("no action `{text}` looks up `{}`", operation.name), text, names);
+        reader.no_such(name.span, format!("no action `{text}` has the status query `{}`", operation.name), text, names);
         return None;
     };
     let parameters = node.get("with").map(|node| sample_parameters(reader, node, action)).unwrap_or_default();

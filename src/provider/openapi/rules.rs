@@ -1,19 +1,19 @@
 //! What answers mean: rules, conditions, and the places of codes, messages and ids. A rule that can never match, since an earlier one
 //! matches whenever it would, is a mistake in a document, always.
 
-use super::reader::DocumentReader;
+use super::reader::{DocumentReader, is_header_name};
 use crate::provider::answer::AnswerClass;
+use crate::provider::answer::Pointer;
 use crate::provider::model::{
     AnswerLocation, AnswerRule, Condition, TargetStateRule, Test, ThrottleForm, ThrottleHint,
 };
-use crate::provider::pointer::Pointer;
 use crate::text::Span;
-use crate::tree::node::{Node, Shape};
+use crate::tree::{Node, Shape};
 
 /// The keys that both the provider's and an operation's extension may have for reading answers.
 pub(super) const KEYS: [&str; 5] = ["answers", "code", "message", "reference", "throttle_hint"];
 
-/// How answers are read, as one extension object says it.
+/// How answers are read, as one extension object declares it.
 #[derive(Default)]
 pub(super) struct AnswerReading {
     pub(super) rules: Vec<(AnswerRule, Span)>,
@@ -119,6 +119,7 @@ fn rule<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRul
         reader.error("unreachable-rule", node.span, "this rule is unreachable: an empty body meets no condition");
     }
     let good = matches!(class, AnswerClass::Succeeded | AnswerClass::AlreadyDone | AnswerClass::PendingApproval);
+    // Without a status the rule would also match a proxy's page or a 500 with a body of the same form.
     if good && status.is_empty() {
         let what = "silence is never success: a rule that means success must name its `status`";
         reader.error("wrong-value", means.span, what);
@@ -127,7 +128,7 @@ fn rule<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRul
     Some(AnswerRule { status, when, empty, class, explanation })
 }
 
-/// What an answer is said to mean, in a word of today or of before.
+/// The class that a document gives an answer, by its present or its former name.
 pub(super) fn answer_class<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerClass> {
     let former = AnswerClass::FORMER.iter().find(|(_, word)| node.text() == Some(*word));
     former.map(|(class, _)| *class).or_else(|| reader.word(node, &AnswerClass::ALL))
@@ -147,7 +148,7 @@ fn places<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<AnswerLoca
         }
         reader.closed(item, &["header"]);
         let name = reader.required_text(item, "header").unwrap_or_default();
-        if super::security::is_header_name(name) {
+        if is_header_name(name) {
             places.push(AnswerLocation::Header(name.to_ascii_lowercase()));
         } else if !name.is_empty() {
             reader.error("wrong-value", item.span, format!("`{name}` is not a header name"));
@@ -184,7 +185,7 @@ pub(super) fn unreachable(rules: &[(AnswerRule, Span)]) -> Vec<(Span, Span)> {
     found
 }
 
-/// As [`unreachable()`], for what rows tell.
+/// As [`unreachable()`], for the rules of states.
 pub(super) fn unreachable_states(rules: &[(TargetStateRule, Span)]) -> Vec<(Span, Span)> {
     let mut found = Vec::new();
     for (index, (rule, span)) in rules.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use super::reader::DocumentReader;
 use crate::provider::model::{Location, Parameter, ParameterType};
-use crate::tree::node::{Node, Shape};
+use crate::tree::{Node, Shape};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Number, Value};
 
@@ -31,7 +31,7 @@ impl ParameterSchema {
     }
 }
 
-/// Reads the schema of one parameter. One that cannot be read becomes one that says nothing: the document is refused then,
+/// Reads the schema of one parameter. One that cannot be read becomes one that allows everything: the document is refused then,
 /// and what refers to the parameter still finds it.
 pub(super) fn parameter<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> ParameterSchema {
     read(reader, node).unwrap_or(ParameterSchema {
