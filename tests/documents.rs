@@ -12,24 +12,24 @@ fn read(name: &str, text: &str) -> (Option<Provider>, Vec<String>) {
     let source = sources.add_text(name, None, text.clone());
     let mut diagnostics = Diagnostics::default();
     let provider = openapi::read(&text, source, &mut diagnostics);
-    let said = |finding: &&certsweep::diag::Diagnostic| {
+    let messages = |finding: &&certsweep::diag::Diagnostic| {
         let place = finding.span.map(|span| sources.place(span)).unwrap_or_default();
         format!("{place}: {} [{}]", finding.what, finding.help.as_deref().unwrap_or_default())
     };
-    let said = diagnostics.sorted().iter().map(said).collect();
-    (provider, said)
+    let messages = diagnostics.sorted().iter().map(messages).collect();
+    (provider, messages)
 }
 
 fn built_in() -> Vec<Arc<Provider>> {
     let mut sources = SourceMap::default();
     let mut diagnostics = Diagnostics::default();
     let catalog = Catalog::load(&[], &mut sources, &mut diagnostics);
-    let said: Vec<String> = diagnostics
+    let messages: Vec<String> = diagnostics
         .sorted()
         .iter()
         .map(|finding| format!("{:?}: {}", finding.span.map(|span| sources.place(span)), finding.what))
         .collect();
-    assert!(said.is_empty(), "{said:#?}");
+    assert!(messages.is_empty(), "{messages:#?}");
     catalog.iter().cloned().collect()
 }
 
@@ -49,8 +49,8 @@ fn the_built_in_documents_hold_what_their_samples_say() {
 #[test]
 fn documents_of_ones_own_hold_what_their_samples_say() {
     for path in [Path::new("examples/in-house-ca.yaml"), Path::new("tests/data/documents/good/small.yaml")] {
-        let (provider, said) = read("own.yaml", &std::fs::read_to_string(path).unwrap());
-        assert!(said.is_empty(), "{}: {said:#?}", path.display());
+        let (provider, messages) = read("own.yaml", &std::fs::read_to_string(path).unwrap());
+        assert!(messages.is_empty(), "{}: {messages:#?}", path.display());
         assert_eq!(samples::run(&provider.unwrap()), []);
     }
 }
@@ -64,8 +64,8 @@ fn the_words_of_before_are_read_as_those_of_today() {
         ("means: unauthorized", "means: refused-credentials"),
     ] {
         assert!(today.contains(word), "{word}");
-        let (provider, said) = read("own.yaml", &today.replace(word, former));
-        let provider = provider.unwrap_or_else(|| panic!("{former}: {said:#?}"));
+        let (provider, messages) = read("own.yaml", &today.replace(word, former));
+        let provider = provider.unwrap_or_else(|| panic!("{former}: {messages:#?}"));
         assert_eq!(samples::run(&provider), [], "{former}");
         let idempotency =
             provider.operation("revoke").and_then(|operation| operation.action.as_ref()).unwrap().idempotency;
@@ -83,14 +83,14 @@ fn each_defect_is_refused_at_its_place() {
     for path in &paths {
         let text = std::fs::read_to_string(path).unwrap();
         let expected = text.lines().next().and_then(|line| line.strip_prefix("# expect: ")).unwrap();
-        let (provider, said) = read("bad.yaml", &text);
-        let placed = said.iter().all(|line| line.starts_with("bad.yaml:"));
+        let (provider, messages) = read("bad.yaml", &text);
+        let placed = messages.iter().all(|line| line.starts_with("bad.yaml:"));
         if provider.is_some()
             || !placed
-            || said.len() > MOST_FINDINGS
-            || !said.iter().any(|line| line.contains(expected))
+            || messages.len() > MAX_FINDINGS
+            || !messages.iter().any(|line| line.contains(expected))
         {
-            wrong.push(format!("{}: expected {expected}, said {said:#?}", path.display()));
+            wrong.push(format!("{}: expected {expected}, reported {messages:#?}", path.display()));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -112,8 +112,8 @@ fn every_sample_must_hold() {
         ("tells: done}]", "reference: x, tells: done}]", "gives the reference none, not x"),
     ] {
         assert!(good.contains(right), "{right}");
-        let (provider, said) = read("own.yaml", &good.replacen(right, wrong, 1));
-        let failures = samples::run(&provider.unwrap_or_else(|| panic!("{said:#?}")));
+        let (provider, messages) = read("own.yaml", &good.replacen(right, wrong, 1));
+        let failures = samples::run(&provider.unwrap_or_else(|| panic!("{messages:#?}")));
         assert!(failures.iter().any(|failure| failure.what.contains(expected)), "{expected}: {failures:#?}");
     }
 }
@@ -162,6 +162,6 @@ fn the_users_documents_join_the_built_in_ones() {
 }
 
 /// A defect may show itself in a second place, but not all over the document.
-const MOST_FINDINGS: usize = 4;
+const MAX_FINDINGS: usize = 4;
 /// Places at which each document is cut, and lines that are replaced.
 const CUTS: usize = 30;

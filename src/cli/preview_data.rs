@@ -8,7 +8,7 @@ use crate::pki::RevocationReason;
 use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, Settings, calendar};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
-use crate::provider::{Catalog, Provider, lookup};
+use crate::provider::{Catalog, Provider, target_state};
 use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
@@ -298,7 +298,9 @@ fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool
     };
     let waits = operation.parameters.iter().any(|known| known.name == SKIP_APPROVAL) && !skips_approval(action);
     let rules = operation.action.as_ref();
-    !waits && rules.is_some_and(|rules| !lookup::choose(provider, rules, &action.parameters, None).is_empty())
+    !waits
+        && rules
+            .is_some_and(|rules| !target_state::choose_queries(provider, rules, &action.parameters, None).is_empty())
 }
 
 /// The warning about a run that begins now and will miss its deadline; `None` where it meets it or has none.

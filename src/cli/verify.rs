@@ -17,7 +17,7 @@ use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
 use crate::pki::{CertId, Certificate, SerialNumber};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
-use crate::provider::pointer::scalar_text;
+use crate::provider::answer::scalar_text;
 use crate::provider::{Catalog, Idempotency, Provider};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
 use crate::time::human;

@@ -7,7 +7,7 @@ use super::sender::{Sender, Unsigned};
 use super::step::{LimitSignal, NEVER_AGAIN, StepContext, StepResult, closing_reply, rules};
 use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::provider::model::Operation;
-use crate::provider::{Answer, AnswerClass, Verdict, lookup, verdict};
+use crate::provider::{Answer, AnswerClass, Verdict, target_state, verdict};
 use crate::run::Effect;
 use crate::time::Clock;
 use crate::wire::transport::clock_skew;
@@ -35,8 +35,9 @@ pub struct PreparedAttempt<T, C> {
 /// Whether the status query of an action reads a list.
 fn reads_list<T>(sender: &Sender<T>, operation: &Operation, action: &ToSend, answer: Option<&Answer>) -> bool {
     let chosen = operation.action.as_ref().and_then(|rules| {
-        let (index, _) = lookup::choose(&sender.provider, rules, &action.parameters, answer).into_iter().next()?;
-        rules.lookups.get(index)
+        let (index, _) =
+            target_state::choose_queries(&sender.provider, rules, &action.parameters, answer).into_iter().next()?;
+        rules.status_queries.get(index)
     });
     chosen.is_some_and(|rule| rule.pages.is_some())
 }
@@ -68,14 +69,14 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         }
         Delivery::Answered(answer) => {
             let mut verdict = verdict::read(operation, &answer, at);
-            let refused = verdict.meaning == AnswerClass::BadNonce;
+            let refused = verdict.class == AnswerClass::BadNonce;
             pass_refused = Some(refused);
             // A pass that is refused costs no attempt, since the next may serve; one that is refused each time would go on for ever.
             if refused && passes_refused >= MAX_REFUSED_PASSES {
-                verdict.meaning = AnswerClass::TryLater;
+                verdict.class = AnswerClass::TryLater;
             }
             let result =
-                AttemptResult::Answered { meaning: verdict.meaning, status: answer.status, declared: verdict.declared };
+                AttemptResult::Answered { meaning: verdict.class, status: answer.status, declared: verdict.declared };
             (result, reply(sender, &answer, &verdict), Some(answer), Some(verdict))
         }
     };
@@ -100,7 +101,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         _ => Record::AttemptEnded { ordinal, attempt, at, effect, counts, answer: reply.clone() },
     };
 
-    let meaning = verdict.as_ref().map(|verdict| verdict.meaning);
+    let meaning = verdict.as_ref().map(|verdict| verdict.class);
     if meaning.is_some_and(|meaning| meaning != AnswerClass::Unauthorized) {
         sender.credentials_work();
     }
@@ -142,7 +143,7 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
     let words = match (&verdict.message, &verdict.explanation) {
         (Some(message), Some(explanation)) => Some(format!("{message}; {explanation}")),
         (Some(words), None) | (None, Some(words)) => Some(words.clone()),
-        (None, None) if verdict.meaning == AnswerClass::Unknown => {
+        (None, None) if verdict.class == AnswerClass::Unknown => {
             Some(format!("HTTP {} is not an answer that the provider documents", answer.status))
         }
         (None, None) => None,

@@ -6,8 +6,8 @@ use super::retry::{self, NextStep};
 use super::sender::Sender;
 use super::step::{JournalFailed, LimitSignal, StepContext, StepResult, append, closing_reply, rules};
 use crate::journal::{ActionState, Record, Reply, ToSend};
-use crate::provider::model::{LookupRule, Operation, ParameterType};
-use crate::provider::{Answer, AnswerClass, TargetState, lookup};
+use crate::provider::model::{Operation, ParameterType, StatusQueryRule};
+use crate::provider::{Answer, AnswerClass, TargetState, target_state};
 use crate::run::Outcome;
 use crate::time::Clock;
 use crate::wire::{Delivery, Transport};
@@ -135,7 +135,7 @@ pub async fn ask<T: Transport, C: Clock>(
     if let Some(paging) = &rule.pages {
         let mut lists = query.lists.lists.borrow_mut();
         let list = lists.entry(key.clone()).or_default();
-        let next = lookup::next_page(rule, &list.pages);
+        let next = target_state::next_page(rule, &list.pages);
         page = if next.is_some() { list.pages.len() } else { 0 };
         if let Some((standing, seen)) = list.standing_of(rule, query) {
             return Ok(StatusAnswer::TargetState { standing, seen, limits: LimitSignal::Unsent });
@@ -161,7 +161,7 @@ pub async fn ask<T: Transport, C: Clock>(
         }
         Delivery::Lost(cause) => return Ok(failed(context, &cause, Contact::Lost)),
     };
-    match lookup::page(operation, &answer, context.clock.now()) {
+    match target_state::read_page(operation, &answer, context.clock.now()) {
         Ok(body) => {
             context.sender.credentials_work();
             let standing = if rule.pages.is_some() {
@@ -170,7 +170,7 @@ pub async fn ask<T: Transport, C: Clock>(
                 list.add_page(page, asked_at, body);
                 list.standing_of(rule, query)
             } else {
-                Some(lookup::target_state(rule, &query.action.parameters, &[body]))
+                Some(target_state::read_state(rule, &query.action.parameters, &[body]))
             };
             match standing {
                 Some((standing, seen)) => {
@@ -180,11 +180,11 @@ pub async fn ask<T: Transport, C: Clock>(
             }
         }
         Err(verdict) => {
-            let limits = match verdict.meaning {
+            let limits = match verdict.class {
                 AnswerClass::Throttled => LimitSignal::throttled(&verdict),
                 _ => LimitSignal::Answered,
             };
-            let refused_token = (verdict.meaning == AnswerClass::Unauthorized).then_some(token_number);
+            let refused_token = (verdict.class == AnswerClass::Unauthorized).then_some(token_number);
             let words = verdict.message.or(verdict.explanation).unwrap_or_default();
             let words = context.sender.excerpt(&words);
             let cause = format!("the status query was answered with HTTP {} {words}", answer.status);
@@ -226,12 +226,12 @@ impl ReadList {
     }
 
     /// What it tells about an action, where it was asked for after the doubt arose and has come far enough.
-    fn standing_of(&self, rule: &LookupRule, query: &StatusQuery) -> Option<(TargetState, String)> {
+    fn standing_of(&self, rule: &StatusQueryRule, query: &StatusQuery) -> Option<(TargetState, String)> {
         if self.pages.is_empty() || self.asked_at < query.doubtful.since {
             return None;
         }
-        let (standing, seen) = lookup::target_state(rule, &query.action.parameters, &self.pages);
-        let whole = lookup::next_page(rule, &self.pages).is_none();
+        let (standing, seen) = target_state::read_state(rule, &query.action.parameters, &self.pages);
+        let whole = target_state::next_page(rule, &self.pages).is_none();
         (standing != TargetState::Unknown || whole).then_some((standing, seen))
     }
 }
@@ -240,13 +240,13 @@ impl ReadList {
 fn chosen<'a, T, C>(
     context: &'a StepContext<T, C>,
     query: &StatusQuery,
-) -> Option<(&'a LookupRule, &'a Operation, Map<String, Value>)> {
+) -> Option<(&'a StatusQueryRule, &'a Operation, Map<String, Value>)> {
     let rules = context.operation().action.as_ref()?;
     let sender: &Sender<T> = &context.sender;
     let answer = query.doubtful.answer.as_ref();
     let (index, first) =
-        lookup::choose(&sender.provider, rules, &query.action.parameters, answer).into_iter().next()?;
-    let rule = rules.lookups.get(index)?;
+        target_state::choose_queries(&sender.provider, rules, &query.action.parameters, answer).into_iter().next()?;
+    let rule = rules.status_queries.get(index)?;
     Some((rule, sender.provider.operation(&rule.operation)?, first))
 }
 

@@ -7,7 +7,7 @@ use super::sender::Sender;
 use super::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Record, Reply, ToSend};
 use crate::provider::model::{Operation, Window};
-use crate::provider::{Answer, Idempotency, Verdict, lookup};
+use crate::provider::{Answer, Idempotency, Verdict, target_state};
 use crate::run::{Ordinal, Outcome};
 use crate::wire::{SigningTicket, Transport};
 use jiff::{SignedDuration, Timestamp};
@@ -112,7 +112,7 @@ pub fn rules<T>(
 ) -> Rules {
     // An operation that is no action's is not repeated, whatever asks for it.
     let Some(rules) = &operation.action else { return NEVER_AGAIN };
-    let lookup = !lookup::choose(&sender.provider, rules, &action.parameters, answer).is_empty();
+    let lookup = !target_state::choose_queries(&sender.provider, rules, &action.parameters, answer).is_empty();
     Rules { idempotency: rules.idempotency, lookup, attempts }
 }
 
@@ -136,7 +136,7 @@ pub(super) fn closing_reply<T: Transport>(
             let advice = operation
                 .action
                 .as_ref()
-                .and_then(|rules| rules.lookups.last())
+                .and_then(|rules| rules.status_queries.last())
                 .map(|rule| rule.advice.clone())
                 .filter(|advice| !advice.is_empty())
                 .unwrap_or_else(|| format!("check the state of {} at {}", action.target, sender.name));

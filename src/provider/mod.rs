@@ -5,17 +5,12 @@
 
 pub mod answer;
 pub mod catalog;
-pub mod lookup;
 pub mod model;
 pub mod openapi;
 pub mod params;
-pub mod pointer;
-pub mod reasons;
 pub mod request;
 pub mod samples;
-#[cfg(test)]
-mod testing;
-pub mod variables;
+pub mod target_state;
 pub mod verdict;
 
 pub use answer::{Answer, AnswerClass, HeaderFields, TargetState};

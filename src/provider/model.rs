@@ -2,7 +2,7 @@
 //! by themselves. Plain data: no I/O, no secret.
 
 use super::answer::{AnswerClass, TargetState};
-use super::pointer::{Pointer, scalar_text};
+use super::answer::{Pointer, scalar_text};
 use crate::pki::RevocationReason;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -19,13 +19,13 @@ pub struct Provider {
     pub id: String,
     /// The document's title.
     pub title: String,
-    /// The base URL, with `{name}` where a server variable stands.
+    /// The base URL, with `{name}` in the place of a server variable.
     pub base_url: String,
     /// The server variables by name.
     pub variables: BTreeMap<String, ServerVariable>,
-    /// The ways to authenticate, in the document's order of preference. The first whose credentials are all there is taken.
+    /// The security schemes, in the document's order of preference. The first whose credentials are all given is used.
     pub auth: Vec<AuthScheme>,
-    /// What can be asked: actions and look-ups, in document order.
+    /// What can be asked: actions and status queries, in document order.
     pub operations: Vec<Operation>,
     /// At most so many requests in any window; all hold.
     pub windows: Vec<Window>,
@@ -42,7 +42,7 @@ pub struct Provider {
 /// A part of the base URL that a plan may set.
 #[derive(Debug, Clone)]
 pub struct ServerVariable {
-    /// Taken where the plan says nothing.
+    /// Used where the plan gives no value.
     pub default: String,
     /// The allowed values; empty for free text (which must then be a host label or path segment).
     pub allowed: Vec<String>,
@@ -59,7 +59,7 @@ pub struct AuthScheme {
     pub signer: SignerKind,
     /// The credentials that it needs, by the names that plans use.
     pub required: Vec<String>,
-    /// The credentials that it takes where they are given.
+    /// The credentials that it also uses where they are given.
     pub optional: Vec<String>,
 }
 
@@ -102,16 +102,16 @@ pub enum CredentialReference {
     Command(Vec<String>),
 }
 
-/// One request that a provider takes.
+/// One request that a provider accepts.
 #[derive(Debug)]
 pub struct Operation {
-    /// The `operationId`: the name that plans use (`revoke`) or that look-ups are called by.
+    /// The `operationId`: the name that plans use (`revoke`) or that status queries are called by.
     pub name: String,
     /// One line for people.
     pub summary: String,
     /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
     pub method: String,
-    /// The path below the base URL, with `{name}` where a path parameter stands.
+    /// The path below the base URL, with `{name}` in the place of a path parameter.
     pub path: String,
     /// Path, query and body parameters, in document order.
     pub parameters: Vec<Parameter>,
@@ -119,17 +119,17 @@ pub struct Operation {
     pub has_body: bool,
     /// Header fields that the document fixes for every request, names in lower case, beside those of the signer.
     pub headers: Vec<(String, String)>,
-    /// What makes it an action of plans; `None` for a look-up.
+    /// What makes it an action of plans; `None` for a status query.
     pub action: Option<ActionRules>,
     /// Rules for its answers, first match wins: the operation's own, then the provider's.
     pub answers: Vec<AnswerRule>,
-    /// Where the provider's code stands in an answer's body; the first that is there.
+    /// Pointers to the provider's code in an answer's body; the first that leads to a scalar counts.
     pub code: Vec<Pointer>,
-    /// Where the provider's message stands.
+    /// Pointers to the provider's message, likewise.
     pub message: Vec<Pointer>,
-    /// Where the provider's own request or order id stands.
+    /// Where an answer holds the provider's own request or order id.
     pub reference: Vec<AnswerLocation>,
-    /// Where a throttling answer tells how long to wait, when it has no `Retry-After`.
+    /// Where a throttling answer holds the time to wait, when it has no `Retry-After`.
     pub throttle_hint: Option<ThrottleHint>,
     /// The parameters' JSON Schema as one object schema (additional properties refused), and its compiled form.
     pub schema: Value,
@@ -146,16 +146,16 @@ pub struct ActionRules {
     pub target: TargetRule,
     /// Whether it may be sent again when an answer was lost.
     pub idempotency: Idempotency,
-    /// The revocation reason's field and spellings, where the operation takes one.
+    /// The revocation reason's field and spellings, where the operation has one.
     pub reason: Option<ReasonRule>,
-    /// The fields of a certificate request, where the operation takes a CSR.
+    /// The fields of a certificate request, where the operation has a CSR.
     pub csr: Option<CsrRule>,
-    /// The fields of a certificate, where the operation takes one whole.
+    /// The fields of a certificate, where the operation is sent one whole.
     pub certificate: Option<CertificateRule>,
-    /// Parameter values that make it reach further than its target's kind tells.
+    /// Parameter values that make it reach further than its target's kind.
     pub wide: Vec<WideRule>,
     /// How to read the target's state back, in order of preference.
-    pub lookups: Vec<LookupRule>,
+    pub status_queries: Vec<StatusQueryRule>,
 }
 
 /// What an action acts on.
@@ -196,7 +196,7 @@ pub struct ReasonRule {
     pub values: Vec<(RevocationReason, String)>,
 }
 
-/// Which parameters of an operation say what a CSR must agree with.
+/// The parameters of an operation that a CSR must agree with.
 #[derive(Debug, Clone)]
 pub struct CsrRule {
     /// The parameter that holds the PEM text.
@@ -233,27 +233,27 @@ pub struct WideRule {
 
 /// How a target's state is read back.
 #[derive(Debug, Clone)]
-pub struct LookupRule {
-    /// The look-up operation's name.
+pub struct StatusQueryRule {
+    /// The status query operation's name.
     pub operation: String,
-    /// Its parameters: name → where the value comes from. A look-up whose values are not all there is passed over.
-    pub parameters: Vec<(String, LookupValue)>,
-    /// How to walk from the answer's root to the rows that tell: each step a list and what its items must match.
+    /// Its parameters: name → where the value comes from. A status query whose values are not all known is skipped.
+    pub parameters: Vec<(String, ParameterSource)>,
+    /// How to walk from the answer's root to the rows that show the state: each step a list and what its items must match.
     pub rows: Vec<RowStep>,
     /// Paging, where the answer is one page of a list.
     pub pages: Option<Pages>,
     /// Rules for each row that was found; first match wins; no match is [`TargetState::Unknown`]. Where several rows are found,
     /// all must agree.
-    pub standings: Vec<TargetStateRule>,
-    /// What it tells that no row was found: [`TargetState::Unknown`], unless the document declares better.
+    pub states: Vec<TargetStateRule>,
+    /// The state where no row was found: [`TargetState::Unknown`], unless the document declares `not-done`.
     pub absent: TargetState,
-    /// What to tell the person to check where, when the look-up does not settle it.
+    /// What a person should check, and where, when the status query does not resolve the doubt.
     pub advice: String,
 }
 
-/// Where a look-up's parameter comes from.
+/// Where a status query's parameter comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LookupValue {
+pub enum ParameterSource {
     /// The action's parameter of this name.
     Parameter(String),
     /// The answer to the action, at this place of its body.
@@ -282,7 +282,7 @@ pub struct RowMatch {
     pub any: Option<String>,
 }
 
-/// Paging of a look-up: one page can settle many actions.
+/// Paging of a status query: one page can resolve many actions.
 #[derive(Debug, Clone)]
 pub struct Pages {
     /// The parameter that holds the page's number.
@@ -295,13 +295,13 @@ pub struct Pages {
     pub size: u32,
 }
 
-/// What a row of a look-up tells.
+/// A rule that reads a target's state from a row of a status query.
 #[derive(Debug, Clone)]
 pub struct TargetStateRule {
     /// All must hold.
     pub when: Vec<Condition>,
-    /// What it then tells.
-    pub tells: TargetState,
+    /// The state that then holds.
+    pub state: TargetState,
 }
 
 /// What an answer means.
@@ -313,8 +313,8 @@ pub struct AnswerRule {
     pub when: Vec<Condition>,
     /// Whether the body must be empty (`Some(true)`) or not (`Some(false)`).
     pub empty: Option<bool>,
-    /// What it then means.
-    pub means: AnswerClass,
+    /// The class that the answer then has.
+    pub class: AnswerClass,
     /// A sentence for people.
     pub explanation: Option<String>,
 }
@@ -343,7 +343,7 @@ pub enum Test {
     Present(bool),
 }
 
-/// Where a text stands in an answer.
+/// The place of a text in an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerLocation {
     /// In the body.
@@ -352,7 +352,7 @@ pub enum AnswerLocation {
     Header(String),
 }
 
-/// Where a throttling answer tells how long to wait.
+/// Where a throttling answer holds the time to wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThrottleHint {
     /// Into the answer's body.
@@ -400,8 +400,8 @@ pub enum Location {
     Query,
     /// Into the JSON body, as a member of its object.
     Body,
-    /// Nowhere: only look-ups and reports use it.
-    Lookup,
+    /// Nowhere: only status queries and reports use it.
+    StatusQuery,
     /// Nowhere: it refers to the key that signs the request.
     Signer,
 }
@@ -434,15 +434,15 @@ pub struct Sample {
     pub path: String,
     /// The JSON body that they must give; `None` for none.
     pub body: Option<Value>,
-    /// The action that reads the state from a look-up's answers; `None` in samples of actions.
-    pub reading: Option<SampleReading>,
-    /// Answers with what each must mean (action) or tell (look-up).
+    /// The action for which a status query's answers are read; `None` in samples of actions.
+    pub for_action: Option<SampleAction>,
+    /// Answers, each with its expected class (action) or state (status query).
     pub answers: Vec<SampleAnswer>,
 }
 
-/// For which action the answers of a look-up's sample are read.
+/// For which action the answers of a status query's sample are read.
 #[derive(Debug, Clone)]
-pub struct SampleReading {
+pub struct SampleAction {
     /// The action's name.
     pub action: String,
     /// The action's parameters, by name.
@@ -458,12 +458,12 @@ pub struct SampleAnswer {
     pub headers: Vec<(String, String)>,
     /// JSON body; `None` for none.
     pub body: Option<Value>,
-    /// A body that is not JSON, verbatim; `None` where `body` says it.
+    /// A body that is not JSON, verbatim; `None` where `body` has it.
     pub text: Option<String>,
-    /// The word of the expected [`AnswerClass`] (actions), or of the expected [`TargetState`] (look-ups, read for the action of
-    /// [`Sample::reading`]).
-    pub means: String,
-    /// The expected reference, where the sample says one.
+    /// The word of the expected [`AnswerClass`] (actions), or of the expected [`TargetState`] (status queries, read for the action of
+    /// [`Sample::for_action`]).
+    pub expected: String,
+    /// The expected reference, where the sample gives one.
     pub reference: Option<String>,
 }
 

@@ -1,13 +1,16 @@
-//! Parameters: from raw text to the type that the schema gives, and all of an operation's parameters against its schema, in
-//! words for people. Pure.
+//! Parameters: from raw text to the type that the schema gives, from a revocation reason of RFC 5280 to the provider's spelling, and
+//! all of an operation's parameters against its schema, in words for people. Pure. Nothing is guessed: a reason that a provider does not
+//! have is sent as another one only where the plan says so.
 
-use super::model::{Operation, Parameter, ParameterType};
+use super::model::{Operation, Parameter, ParameterType, ReasonRule};
+use crate::pki::RevocationReason;
 use crate::text::{nearest, safe};
-use crate::tree::node::{Node, Shape};
+use crate::tree::{Node, Shape};
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
 use serde_json::{Map, Number, Value};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// What is wrong with the parameters of one action.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,7 +59,7 @@ pub fn scalar(parameter: &Parameter, text: &str) -> Result<Value, String> {
     }
 }
 
-/// Holds the parameters of one action, or of one look-up, against the operation's schema. Empty where all is well.
+/// Holds the parameters of one action, or of one status query, against the operation's schema. Empty where all is well.
 pub fn check(operation: &Operation, parameters: &Map<String, Value>) -> Vec<Violation> {
     // A map can only be checked as a value; this is the one copy, and the quick answer is nearly always yes.
     let instance = Value::Object(parameters.clone());
@@ -209,7 +212,7 @@ fn counted(number: u64, thing: &str) -> String {
 }
 
 fn plain(value: &Value) -> String {
-    super::pointer::scalar_text(value).map_or_else(|| value.to_string(), Cow::into_owned)
+    super::answer::scalar_text(value).map_or_else(|| value.to_string(), Cow::into_owned)
 }
 
 /// Foreign text inside a message: safe for terminals, and not longer than a line can bear.
@@ -224,10 +227,59 @@ fn shown(text: &str) -> String {
 /// Characters of a value that a message shows.
 const MAX_SHOWN_CHARS: usize = 60;
 
+/// Why a reason cannot be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReasonError {
+    /// The provider does not have it, and the plan does not say what to send instead.
+    NotThere {
+        /// What it has, with its spellings, in the document's order.
+        has: Vec<(RevocationReason, String)>,
+    },
+    /// The plan says what to send instead, but the provider does not have that either.
+    NoSuchSpelling {
+        /// What the plan says to send.
+        spelling: String,
+        /// What the provider has.
+        has: Vec<(RevocationReason, String)>,
+    },
+}
+
+/// The spelling to send for a reason. The plan's `overrides` (provider's spelling or RFC 5280 name) win over the document.
+///
+/// # Errors
+/// What the provider has instead.
+pub fn spelling_to_send(
+    rule: &ReasonRule,
+    overrides: &BTreeMap<RevocationReason, String>,
+    reason: RevocationReason,
+) -> Result<String, ReasonError> {
+    if let Some(instead) = overrides.get(&reason) {
+        return spelling_for(rule, instead)
+            .map(str::to_owned)
+            .ok_or_else(|| ReasonError::NoSuchSpelling { spelling: instead.clone(), has: rule.values.clone() });
+    }
+    spelling_of(rule, reason).map(str::to_owned).ok_or_else(|| ReasonError::NotThere { has: rule.values.clone() })
+}
+
+/// The provider's spelling that a word means: its own, or the one of an RFC 5280 name.
+pub fn spelling_for<'a>(rule: &'a ReasonRule, word: &str) -> Option<&'a str> {
+    let own = rule.values.iter().find(|(_, spelling)| spelling == word).map(|(_, spelling)| spelling.as_str());
+    own.or_else(|| spelling_of(rule, RevocationReason::parse(word)?))
+}
+
+/// The RFC 5280 reason of a provider's spelling.
+pub fn reason_of(rule: &ReasonRule, spelling: &str) -> Option<RevocationReason> {
+    rule.values.iter().find(|(_, own)| own == spelling).map(|(reason, _)| *reason)
+}
+
+fn spelling_of(rule: &ReasonRule, reason: RevocationReason) -> Option<&str> {
+    rule.values.iter().find(|(own, _)| *own == reason).map(|(_, spelling)| spelling.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::testing;
+    use crate::provider::openapi::testing;
     use crate::text::SourceMap;
     use crate::tree::yaml;
     use serde_json::json;
@@ -293,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn violations_are_said_in_words_for_people() {
+    fn violations_are_reported_in_words_for_people() {
         let provider = testing::provider(RULES);
         for (parameters, expected) in [
             (json!({"serial": "0a"}), &[][..]),
@@ -319,12 +371,43 @@ mod tests {
             (json!({"cause": "x", "b": 1}), &["`serial` is missing", "`cause` must be", "has no field `b`"]),
         ] {
             let found = check(&provider.operations[0], parameters.as_object().unwrap());
-            let said: Vec<String> =
+            let messages: Vec<String> =
                 found.iter().map(|one| format!("{} ({})", one.what, one.help.as_deref().unwrap_or_default())).collect();
-            assert_eq!(said.len(), expected.len(), "{parameters}: {said:?}");
+            assert_eq!(messages.len(), expected.len(), "{parameters}: {messages:?}");
             for words in expected {
-                assert!(said.iter().any(|said| said.contains(words)), "{parameters}: {words}: {said:?}");
+                assert!(messages.iter().any(|message| message.contains(words)), "{parameters}: {words}: {messages:?}");
             }
         }
+    }
+
+    use RevocationReason::{CaCompromise, KeyCompromise, PrivilegeWithdrawn, Superseded, Unspecified};
+
+    #[test]
+    fn reasons_are_spelled_as_the_document_or_the_plan_says() {
+        let values = vec![(Unspecified, "NONE".to_owned()), (Superseded, "REPLACED".to_owned())];
+        let rule = ReasonRule { field: "why".to_owned(), values: values.clone() };
+        let overrides = BTreeMap::from([
+            (KeyCompromise, "unspecified".to_owned()),
+            (CaCompromise, "REPLACED".to_owned()),
+            (PrivilegeWithdrawn, "withdrawn".to_owned()),
+        ]);
+        let none = BTreeMap::new();
+        let missing = ReasonError::NotThere { has: values.clone() };
+        let wrong = ReasonError::NoSuchSpelling { spelling: "withdrawn".to_owned(), has: values };
+        for (overrides, reason, expected) in [
+            (&none, Superseded, Ok("REPLACED")),
+            (&none, KeyCompromise, Err(&missing)),
+            (&overrides, KeyCompromise, Ok("NONE")),
+            (&overrides, CaCompromise, Ok("REPLACED")),
+            (&overrides, Superseded, Ok("REPLACED")),
+            (&overrides, PrivilegeWithdrawn, Err(&wrong)),
+        ] {
+            let resolved = spelling_to_send(&rule, overrides, reason);
+            assert_eq!(resolved.as_ref().map(String::as_str), expected, "{reason}");
+        }
+        assert_eq!(reason_of(&rule, "REPLACED"), Some(Superseded));
+        assert_eq!(reason_of(&rule, "superseded"), None);
+        assert_eq!(spelling_for(&rule, "superseded"), Some("REPLACED"));
+        assert_eq!(spelling_for(&rule, "keyCompromise"), None);
     }
 }

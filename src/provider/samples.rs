@@ -1,19 +1,19 @@
 //! Runs a document's samples: the parameters must give the request, each answer its reading. The document is its own test.
 
 use super::answer::{Answer, HeaderFields, TargetState};
-use super::model::{Operation, Provider, Sample, SampleAnswer, SampleReading};
-use super::{lookup, params, request, verdict};
+use super::model::{Operation, Provider, Sample, SampleAction, SampleAnswer};
+use super::{params, request, target_state, verdict};
 use jiff::Timestamp;
 use serde_json::Value;
 
-/// A sample that did not come out as the document says.
+/// A sample whose request or answer differs from what the document declares.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SampleFailure {
     /// The operation's name.
     pub operation: String,
     /// The sample's name.
     pub sample: String,
-    /// What came out, and what should have.
+    /// What the sample gives, and what it should give.
     pub what: String,
 }
 
@@ -22,12 +22,13 @@ pub fn run(provider: &Provider) -> Vec<SampleFailure> {
     let mut failures = Vec::new();
     for operation in &provider.operations {
         for sample in &operation.samples {
-            let mut said = request_failures(operation, sample);
+            let mut messages = request_failures(operation, sample);
             for (index, answer) in sample.answers.iter().enumerate() {
                 let wrong = answer_failures(provider, operation, sample, answer);
-                said.extend(wrong.into_iter().map(|what| format!("answer {} ({}) {what}", index + 1, answer.status)));
+                messages
+                    .extend(wrong.into_iter().map(|what| format!("answer {} ({}) {what}", index + 1, answer.status)));
             }
-            failures.extend(said.into_iter().map(|what| SampleFailure {
+            failures.extend(messages.into_iter().map(|what| SampleFailure {
                 operation: operation.name.clone(),
                 sample: sample.name.clone(),
                 what,
@@ -55,50 +56,52 @@ impl SampleAnswer {
 
 fn request_failures(operation: &Operation, sample: &Sample) -> Vec<String> {
     let violations = params::check(operation, &sample.parameters);
-    let mut said: Vec<String> = violations.into_iter().map(|violation| violation.what).collect();
+    let mut messages: Vec<String> = violations.into_iter().map(|violation| violation.what).collect();
     let mut path = String::new();
     request::add_path_and_query(&mut path, operation, &sample.parameters);
     if path != sample.path {
-        said.push(format!("asks for {path}, not {}", sample.path));
+        messages.push(format!("asks for {path}, not {}", sample.path));
     }
     let body =
         request::body(operation, &sample.parameters).and_then(|body| serde_json::from_slice::<Value>(&body).ok());
     if body != sample.body {
-        said.push(format!("sends the body {}, not {}", shown(body.as_ref()), shown(sample.body.as_ref())));
+        messages.push(format!("sends the body {}, not {}", shown(body.as_ref()), shown(sample.body.as_ref())));
     }
-    said
+    messages
 }
 
 fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, sampled: &SampleAnswer) -> Vec<String> {
     let answer = sampled.answer();
     let verdict = verdict::read(operation, &answer, Timestamp::UNIX_EPOCH);
-    let mut said = Vec::new();
+    let mut messages = Vec::new();
     if sampled.reference.is_some() && verdict.reference != sampled.reference {
         let found = verdict.reference.as_deref().unwrap_or("none");
-        said.push(format!("gives the reference {found}, not {}", sampled.reference.as_deref().unwrap_or_default()));
+        messages.push(format!("gives the reference {found}, not {}", sampled.reference.as_deref().unwrap_or_default()));
     }
-    let word = match &sample.reading {
-        None => verdict.meaning.word(),
+    let word = match &sample.for_action {
+        None => verdict.class.word(),
         Some(reading) => {
-            let standing = match lookup::page(operation, &answer, Timestamp::UNIX_EPOCH) {
+            let standing = match target_state::read_page(operation, &answer, Timestamp::UNIX_EPOCH) {
                 Ok(page) => best(provider, operation, reading, &page),
                 Err(_) => TargetState::Unknown,
             };
             standing.word()
         }
     };
-    if word != sampled.means {
-        let verb = if sample.reading.is_some() { "tells" } else { "means" };
-        said.push(format!("{verb} {}, not {}", word, sampled.means));
+    if word != sampled.expected {
+        let verb = if sample.for_action.is_some() { "tells" } else { "means" };
+        messages.push(format!("{verb} {}, not {}", word, sampled.expected));
     }
-    said
+    messages
 }
 
-/// What the first of the action's look-ups by this operation tells that tells anything.
-fn best(provider: &Provider, operation: &Operation, reading: &SampleReading, page: &Value) -> TargetState {
+/// The first known state among those that the action's status queries by this operation read. An action may declare several
+/// queries by one operation, each for other rows; a sample shows one of them.
+fn best(provider: &Provider, operation: &Operation, reading: &SampleAction, page: &Value) -> TargetState {
     let action = provider.operation(&reading.action).and_then(|action| action.action.as_ref());
-    let rules = action.into_iter().flat_map(|action| &action.lookups).filter(|rule| rule.operation == operation.name);
-    let states = rules.map(|rule| lookup::target_state(rule, &reading.parameters, std::slice::from_ref(page)).0);
+    let rules =
+        action.into_iter().flat_map(|action| &action.status_queries).filter(|rule| rule.operation == operation.name);
+    let states = rules.map(|rule| target_state::read_state(rule, &reading.parameters, std::slice::from_ref(page)).0);
     states.into_iter().find(|standing| *standing != TargetState::Unknown).unwrap_or(TargetState::Unknown)
 }
 

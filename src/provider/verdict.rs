@@ -1,9 +1,9 @@
 //! What an answer means: the document's rules first, then what HTTP itself says; with it the words of problem documents (RFC 9457) and
 //! how long the provider asks to wait. Pure and total: any answer gets a verdict, and what nothing declares is never a success.
 
+use super::answer::Pointer;
 use super::answer::{Answer, AnswerClass};
 use super::model::{AnswerLocation, AnswerRule, Condition, Operation, Test, ThrottleForm, ThrottleHint, Window};
-use super::pointer::Pointer;
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde_json::Value;
@@ -13,9 +13,9 @@ use std::time::Duration;
 /// A reading of an answer: what it means, and the provider's own words, verbatim (make them safe before showing them).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// What it means.
-    pub meaning: AnswerClass,
-    /// Whether a rule of the document said so; `false` for the defaults of HTTP.
+    /// The class of the answer: what it means for the action.
+    pub class: AnswerClass,
+    /// Whether a rule of the document decided it; `false` for the defaults of HTTP.
     pub declared: bool,
     /// The provider's own code.
     pub code: Option<String>,
@@ -25,7 +25,7 @@ pub struct Verdict {
     pub reference: Option<String>,
     /// What the document adds for people, such as what to do about it.
     pub explanation: Option<String>,
-    /// How long the provider asked to wait, from `Retry-After` or where the document says that it stands.
+    /// How long the provider asked to wait, from `Retry-After` or from the place that the document declares.
     pub retry_after: Option<Duration>,
     /// The limit that the provider named, where the document says how to find it.
     pub limit: Option<Window>,
@@ -36,16 +36,16 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
     let body = answer.json();
     let asked = answer.header("retry-after").and_then(|value| retry_after(value, now));
     let rule = operation.answers.iter().find(|rule| applies(rule, answer));
-    let meaning = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.means) {
+    let class = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.class) {
         // Without effect, and with a time to wait: that holds the provider back and costs no attempt, whatever it is called.
         AnswerClass::TryLater if asked.is_some() && matches!(answer.status, 429 | 503) => AnswerClass::Throttled,
-        meaning => meaning,
+        class => class,
     };
-    let hint = operation.throttle_hint.as_ref().filter(|_| meaning == AnswerClass::Throttled);
+    let hint = operation.throttle_hint.as_ref().filter(|_| class == AnswerClass::Throttled);
     let problem = problem(answer).unwrap_or_default();
     let words = first_text(&operation.message, body).or(problem.detail);
     Verdict {
-        meaning,
+        class,
         declared: rule.is_some(),
         code: first_text(&operation.code, body).or(problem.kind),
         message: match (words, problem.more) {
@@ -87,15 +87,16 @@ fn holds(condition: &Condition, value: &Value) -> bool {
     }
 }
 
-/// What HTTP says where the document does not. A refusal is believed, a success is not.
+/// The class by the HTTP status alone, where no rule of the document applies. A refusal is believed; a success is not, for a proxy's page
+/// also has status 200, and an action wrongly reported as done is never looked at again.
 const fn by_status(status: u16, asks_to_wait: bool) -> AnswerClass {
     match status {
         // RFC 6585, 4.
         429 => AnswerClass::Throttled,
-        // RFC 9110, 15.6.4: with Retry-After it says by itself that it did nothing. Without, it may be a proxy's word about a server that did.
+        // RFC 9110, 15.6.4: with Retry-After the server itself did nothing. Without, it may come from a proxy before a server that did.
         503 if asks_to_wait => AnswerClass::Throttled,
         401 => AnswerClass::Unauthorized,
-        // RFC 9110, 15.5.9: the server stopped waiting; whether it has acted on what it had is not said.
+        // RFC 9110, 15.5.9: the server stopped waiting; whether it has acted on what it had is unknown.
         408 => AnswerClass::Unknown,
         400..500 => AnswerClass::Rejected,
         _ => AnswerClass::Unknown,
@@ -114,7 +115,7 @@ pub struct Problem {
     pub kind: Option<String>,
     /// What happened, in the provider's words.
     pub detail: Option<String>,
-    /// Its instance, and what its subproblems say, each with the identifier that it is about.
+    /// Its instance, and the texts of its subproblems, each with the identifier that it is about.
     pub more: Option<String>,
 }
 
@@ -124,7 +125,7 @@ pub fn problem(answer: &Answer) -> Option<Problem> {
     media_type.eq_ignore_ascii_case(PROBLEM_MEDIA_TYPE).then(|| problem_words(answer.json()))
 }
 
-/// What a body says as a problem document, whatever it calls itself; its subproblems (RFC 8555, section 6.7.1) among that.
+/// Reads a body as a problem document, whatever its media type; with its subproblems (RFC 8555, section 6.7.1).
 pub fn problem_words(body: &Value) -> Problem {
     let instance = member(body, "instance").map(|instance| format!("instance: {instance}"));
     let subproblems = body.get("subproblems").and_then(Value::as_array).into_iter().flatten().filter_map(subproblem);
@@ -140,11 +141,11 @@ pub fn problem_words(body: &Value) -> Problem {
 fn subproblem(problem: &Value) -> Option<String> {
     let Problem { kind, detail, more } = problem_words(problem);
     let identifier = problem.get("identifier").and_then(|identifier| member(identifier, "value")).map(str::to_owned);
-    let said = match (detail, kind) {
+    let text = match (detail, kind) {
         (Some(detail), Some(kind)) => Some(format!("{detail} ({kind})")),
         (detail, kind) => detail.or(kind),
     };
-    let all: Vec<String> = [identifier, said, more].into_iter().flatten().collect();
+    let all: Vec<String> = [identifier, text, more].into_iter().flatten().collect();
     (!all.is_empty()).then(|| all.join(": "))
 }
 
@@ -178,7 +179,7 @@ fn hinted_wait(hint: &ThrottleHint, body: &Value) -> Option<Duration> {
     }
 }
 
-/// Reads the limit itself, where the hint that a document declares tells it.
+/// Reads the limit itself, where the hint that a document declares holds it.
 fn hinted_limit(hint: &ThrottleHint, body: &Value) -> Option<Window> {
     let text = hint.pointer.text_of(body)?;
     match hint.form {
@@ -231,7 +232,7 @@ const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Au
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::testing;
+    use crate::provider::openapi::testing;
     use serde_json::json;
 
     fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -299,7 +300,7 @@ mod tests {
             (999, &[], "", (Unknown, false)),
         ] {
             let verdict = read(&provider.operations[0], &answer(status, headers, body), Timestamp::UNIX_EPOCH);
-            assert_eq!((verdict.meaning, verdict.declared), expected, "{status} {headers:?} {body}");
+            assert_eq!((verdict.class, verdict.declared), expected, "{status} {headers:?} {body}");
             let waits = headers.iter().any(|(name, value)| *name == "retry-after" && *value != "soon");
             assert_eq!(verdict.retry_after.is_some(), waits, "{status} {headers:?}");
         }

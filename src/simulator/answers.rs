@@ -1,24 +1,24 @@
-//! From a document's samples to answers. A sample of the provider's own is taken where there is one; else an answer is made of
-//! the places where the document says that codes and messages stand. Decides nothing about state.
+//! From a document's samples to answers. A sample of the provider's own is used where there is one; else an answer is made of
+//! the places that the document declares for codes and messages. Decides nothing about state.
 
 use super::message::Response;
+use crate::provider::answer::Pointer;
 use crate::provider::model::{AnswerLocation, ParameterType, Sample, SampleAnswer};
-use crate::provider::pointer::Pointer;
 use crate::provider::{Operation, Provider, verdict};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-/// An answer that grants something, the word of what it means, and its body.
+/// An answer that grants something, the word of its class, and its body.
 pub(super) struct Granted {
     pub(super) response: Response,
-    pub(super) means: String,
+    pub(super) class: String,
     pub(super) body: Value,
 }
 
 /// The first granting answer of the sample that fits the parameters best, its reference made unique by `number`.
 pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, number: u64) -> Granted {
     let Some(answer) = best(operation, parameters) else {
-        return Granted { response: Response::json(200, None), means: String::new(), body: Value::Null };
+        return Granted { response: Response::json(200, None), class: String::new(), body: Value::Null };
     };
     let mut body = answer.body.clone().unwrap_or(Value::Null);
     let mut fresh_header = None;
@@ -40,18 +40,18 @@ pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, nu
         response.headers.retain(|(given, _)| given != name);
         response = response.with(name, format!("simulated-{}", FIRST_REFERENCE + number));
     }
-    Granted { response, means: answer.means.clone(), body }
+    Granted { response, class: answer.expected.clone(), body }
 }
 
-/// A refusal for what the request says, with the reason in the provider's place for messages.
+/// A refusal of the request's content, with the reason in the provider's place for messages.
 pub(super) fn rejected(provider: &Provider, operation: &Operation, why: &str) -> Response {
-    let sample = plainest(provider, operation, |answer| answer.means == "rejected" && answer.status == 400);
+    let sample = plainest(provider, operation, |answer| answer.expected == "rejected" && answer.status == 400);
     refusal(operation, sample, 400, "invalid_request", why)
 }
 
-/// What says that it was so before: the provider's own word where it has one, else a refusal.
+/// The answer where it was done before: the provider's own sample where it has one, else a refusal.
 pub(super) fn already(provider: &Provider, operation: &Operation, why: &str) -> Response {
-    match find(provider, operation, |answer| answer.means == "already-done") {
+    match find(provider, operation, |answer| answer.expected == "already-done") {
         Some(answer) => response(answer),
         None => rejected(provider, operation, why),
     }
@@ -59,13 +59,13 @@ pub(super) fn already(provider: &Provider, operation: &Operation, why: &str) -> 
 
 /// A refusal of the credentials.
 pub(super) fn refused_credentials(provider: &Provider, operation: &Operation, why: &str) -> Response {
-    let sample = find(provider, operation, |answer| answer.means == "unauthorized" && answer.status == 401);
+    let sample = find(provider, operation, |answer| answer.expected == "unauthorized" && answer.status == 401);
     refusal(operation, sample, 401, "unauthorized", why)
 }
 
 /// The provider's own word for too many requests.
 pub(super) fn throttled(provider: &Provider, operation: &Operation) -> Response {
-    match plainest(provider, operation, |answer| answer.means == "throttled" && answer.status == 429) {
+    match plainest(provider, operation, |answer| answer.expected == "throttled" && answer.status == 429) {
         Some(answer) => response(answer),
         None => refusal(operation, None, 429, "too_many_requests", "too many requests"),
     }
@@ -148,7 +148,7 @@ fn refusal(operation: &Operation, sample: Option<&SampleAnswer>, status: u16, co
 }
 
 /// The first granting answer of the sample that fits best: first its switches must be as in the request (one that is absent is
-/// off), then the most other values must be equal. Free text does not count. Of several that fit equally well the first is taken.
+/// off), then the most other values must be equal. Free text does not count. Of several that fit equally well the first wins.
 fn best<'a>(operation: &'a Operation, parameters: &Map<String, Value>) -> Option<&'a SampleAnswer> {
     let fit = |sample: &Sample| {
         let (mut switches, mut equal) = (0_usize, 0_usize);
@@ -163,9 +163,9 @@ fn best<'a>(operation: &'a Operation, parameters: &Map<String, Value>) -> Option
         }
         (switches, equal)
     };
-    let grants = |answer: &&SampleAnswer| matches!(answer.means.as_str(), "succeeded" | "pending-approval" | "done");
+    let grants = |answer: &&SampleAnswer| matches!(answer.expected.as_str(), "succeeded" | "pending-approval" | "done");
     let granting = |sample: &'a Sample| sample.answers.iter().find(grants).map(|answer| (fit(sample), answer));
-    // The last of the greatest would be taken, so this goes backwards.
+    // `max_by_key` returns the last of equals, and the first sample shall win: so this goes backwards.
     operation.samples.iter().rev().filter_map(granting).max_by_key(|(fit, _)| *fit).map(|(_, answer)| answer)
 }
 
@@ -194,7 +194,7 @@ fn plainest<'a>(
     own.min_by_key(weight).or_else(|| find(provider, operation, fits))
 }
 
-/// Where the simulator's own references begin, so that they are told from samples.
+/// Where the simulator's own references begin, so that nobody takes one for a sample's.
 const FIRST_REFERENCE: u64 = 7_000_000;
 const SERVER_ERRORS: [u16; 4] = [500, 502, 503, 504];
 /// Header fields that the server itself sets.

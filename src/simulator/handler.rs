@@ -1,18 +1,17 @@
 //! One request after another, decided: faults, credentials, parameters, limits, state. Pure but for its own state: no socket, no
-//! clock; the server does what it says. The limits are exact: no window admits more than its count.
+//! clock; the server does what is decided here. The limits are exact: no window admits more than its count.
 
+use super::acme::{self, Acme};
 use super::answers;
-use super::authentication::acme::{self, Acme};
-use super::authentication::huawei::Tokens;
+use super::authentication::Tokens;
 use super::authentication::verify;
-use super::effects::{AccountEffects, Counters, Effects};
-use super::faults::{Fault, FaultDraw};
-use super::lookups;
 use super::message::{Reaction, ReactionKind, Received, Response};
+use super::options::{Fault, FaultDraw};
 use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
-use super::routes::{Route, Routes, account_path, base_path, is_acme};
+use super::routes::{Route, Routes, account_path, base_path, is_acme, request_parameters};
+use super::status_queries;
 use super::targets::{self, TargetStore};
-use super::validate_request;
+use super::targets::{AccountEffects, Counters, Effects};
 use crate::provider::model::Window;
 use crate::provider::{Answer, AnswerClass, Idempotency, Operation, Provider, TargetState, verdict};
 use jiff::Timestamp;
@@ -105,7 +104,7 @@ impl RequestHandler {
         Effects { accounts: self.options.accounts.iter().zip(&self.accounts).map(each).collect() }
     }
 
-    /// Receives a request, and says what is done in return.
+    /// Decides what is done in return for a request.
     pub(super) fn handle(&mut self, request: &Received, now: Timestamp, elapsed: Duration) -> Reaction {
         let answer = |response| Reaction { delay: Duration::ZERO, kind: ReactionKind::Answer(response) };
         match self.routes.find(&request.method, request.path()) {
@@ -127,9 +126,9 @@ impl RequestHandler {
                 let provider = Arc::clone(&self.options.accounts[account].provider);
                 let declared = &provider.operations[operation];
                 let parameters = match self.accounts[account].acme {
-                    Some(_) => validate_request::parameters(declared, &path, &acme::opened(request))
+                    Some(_) => request_parameters(declared, &path, &acme::opened(request))
                         .and_then(|parameters| certificate_named(declared, parameters)),
-                    None => validate_request::parameters(declared, &path, request),
+                    None => request_parameters(declared, &path, request),
                 };
                 let target = parameters
                     .as_ref()
@@ -191,8 +190,7 @@ impl RequestHandler {
                 let headers = response.headers.iter().map(|(name, value)| (name, value)).collect();
                 let read = Answer::new(response.status, headers, response.body.clone());
                 // Only where the answer leaves it open may it have taken effect.
-                if verdict::read(operation, &read, asked.now).meaning == AnswerClass::Unknown
-                    && drawn.chance & COIN != 0
+                if verdict::read(operation, &read, asked.now).class == AnswerClass::Unknown && drawn.chance & COIN != 0
                 {
                     self.serve(asked);
                 }
@@ -247,11 +245,11 @@ impl RequestHandler {
             return self.act(asked, target, parameters);
         }
         counters.accepted += 1;
-        if !self.targets.is_lookup(asked.account, asked.operation) {
+        if !self.targets.is_status_query(asked.account, asked.operation) {
             return answers::granted(operation, parameters, self.effects).response;
         }
         let found = self.targets.found(asked.account, asked.operation, parameters);
-        lookups::answer(asked.provider, operation, parameters, &self.targets, &found)
+        status_queries::answer(asked.provider, operation, parameters, &self.targets, &found)
     }
 
     /// Lets an action take effect, or refuses it because it has. What is not idempotent takes effect each time: that is what a run must
@@ -260,14 +258,14 @@ impl RequestHandler {
         let operation = &asked.provider.operations[asked.operation];
         let counters = &mut self.accounts[asked.account].counters[asked.operation];
         let idempotency = operation.action.as_ref().map_or(Idempotency::Idempotent, |action| action.idempotency);
-        if idempotency == Idempotency::Idempotent && self.targets.target(target).standing != TargetState::NotDone {
+        if idempotency == Idempotency::Idempotent && self.targets.target(target).state != TargetState::NotDone {
             counters.refused += 1;
             return answers::already(asked.provider, operation, "the request cannot be carried out in this state");
         }
         self.effects += 1;
         let granted = answers::granted(operation, parameters, self.effects);
-        let standing = if granted.means == "pending-approval" { TargetState::Pending } else { TargetState::Done };
-        self.targets.take_effect(asked.account, asked.provider, target, standing, granted.body, self.effects);
+        let state = if granted.class == "pending-approval" { TargetState::Pending } else { TargetState::Done };
+        self.targets.take_effect(asked.account, asked.provider, target, state, granted.body, self.effects);
         let upon = self.targets.target(target).effects;
         counters.accepted += 1;
         counters.effects += 1;
@@ -294,7 +292,7 @@ fn certificate_of<'p>(operation: &Operation, parameters: &'p Map<String, Value>)
     parameters.get(&rule.field)?.as_str()
 }
 
-/// The parameters with what the certificate among them tells.
+/// The parameters with the serial number of the certificate among them.
 fn certificate_named(operation: &Operation, mut parameters: Map<String, Value>) -> Result<Map<String, Value>, String> {
     let rule = operation.action.as_ref().and_then(|action| action.certificate.as_ref());
     if let (Some(text), Some(name)) =
@@ -317,9 +315,10 @@ impl Limits {
         Self { windows: windows.iter().map(|window| (*window, VecDeque::new())).collect() }
     }
 
-    /// Admits a request that came at `now`, or refuses it. A refused one is not counted.
+    /// Admits a request that arrived at `now`, or refuses it. A refused one is not counted.
     fn admit(&mut self, now: Duration) -> bool {
         for (window, admitted) in &mut self.windows {
+            // A window is half open: a request just `length` old no longer counts. The engine must be no stricter and no laxer.
             while admitted.front().is_some_and(|first| now.saturating_sub(*first) >= window.length) {
                 admitted.pop_front();
             }

@@ -1,23 +1,20 @@
 //! The providers on loopback, played from their documents: for tests, for drills, for `run --simulate`.
 //!
-//! The simulator reads signatures, limits and look-ups by itself: it shares no code with what it checks, neither the signers
+//! The simulator reads signatures, limits and status queries by itself: it shares no code with what it checks, neither the signers
 //! nor the engine's pacing. What takes effect is counted ([`Effects`]), so that a drill can say what a real run would have done.
 //! It never leaves loopback and never keeps anything on disk.
 
+mod acme;
 mod answers;
 mod authentication;
-mod effects;
-mod faults;
 mod handler;
-mod lookups;
 mod message;
 mod options;
 mod routes;
 mod server;
+mod status_queries;
 mod targets;
-mod validate_request;
 
-pub use effects::{AccountEffects, Counters, Effects};
-pub use faults::Faults;
-pub use options::{KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
+pub use options::{Faults, KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
 pub use server::{Simulator, SimulatorError, start};
+pub use targets::{AccountEffects, Counters, Effects};

@@ -1,10 +1,10 @@
-//! The socket: accepts connections, reads requests, does what [`super::handler`] says. Decides nothing itself.
+//! The socket: accepts connections, reads requests, does what [`super::handler`] decides. Decides nothing itself.
 
-use super::effects::Effects;
 use super::handler::RequestHandler;
 use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{KnownTarget, SimulatorOptions};
 use super::routes;
+use super::targets::Effects;
 use crate::time::Clock;
 use axum::Router;
 use axum::body::{Body, to_bytes};

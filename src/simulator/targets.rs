@@ -1,21 +1,23 @@
-//! The targets of all accounts: what is known of each, what took effect, and under which look-ups each is found. Answers nothing.
+//! The targets of all accounts: what is known of each, what took effect, and under which status queries each is found; and the counters
+//! of a whole run ([`Effects`]), for tests and for the summary of a drill. Answers nothing.
 
 use super::options::SimulatedAccount;
-use crate::provider::model::{LookupRule, LookupValue, Operation, RowMatch};
-use crate::provider::pointer::scalar_text;
+use crate::provider::answer::scalar_text;
+use crate::provider::model::{Operation, ParameterSource, RowMatch, StatusQueryRule};
 use crate::provider::{Provider, TargetState};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// All targets.
 #[derive(Debug, Default)]
 pub(super) struct TargetStore {
     targets: Vec<SimulatedTarget>,
     by_name: HashMap<(usize, usize, String), usize>,
-    /// Account, look-up and the values that it asks by → the targets that it then shows.
-    by_lookup: HashMap<(usize, usize, String), Vec<Found>>,
-    /// Account and look-up → the sets of parameters by which it is asked.
+    /// Account, status query and the values that it asks by → the targets that it then shows.
+    by_query: HashMap<(usize, usize, String), Vec<Found>>,
+    /// Account and status query → the sets of parameters by which it is asked.
     asked_by: HashMap<(usize, usize), BTreeSet<Vec<String>>>,
 }
 
@@ -24,12 +26,12 @@ pub(super) struct TargetStore {
 pub(super) struct SimulatedTarget {
     /// Index of the operation.
     pub(super) operation: usize,
-    /// The latest parameters, with those that only look-ups use.
+    /// The latest parameters, with those that only status queries use.
     pub(super) parameters: Map<String, Value>,
     /// How often something took effect.
     pub(super) effects: u64,
-    /// How it stands.
-    pub(super) standing: TargetState,
+    /// What status queries report of it.
+    pub(super) state: TargetState,
     /// Which of all effects was its latest; 0 before the first.
     pub(super) latest: u64,
     /// The body of the latest answer that granted something.
@@ -37,21 +39,21 @@ pub(super) struct SimulatedTarget {
     indexed: Vec<(usize, String)>,
 }
 
-/// A target as a look-up finds it.
+/// A target as a status query finds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found {
     /// Index into the targets.
     pub(super) target: usize,
-    /// Index into the look-ups of the target's action.
+    /// Index into the status queries of the target's action.
     pub(super) rule: usize,
 }
 
 impl TargetStore {
-    /// Prepares the look-ups of all accounts.
+    /// Prepares the status queries of all accounts.
     pub(super) fn new(accounts: &[SimulatedAccount]) -> Self {
         let mut asked_by: HashMap<_, BTreeSet<_>> = HashMap::new();
         for (account, simulated) in accounts.iter().enumerate() {
-            for rule in simulated.provider.actions().flat_map(|(_, action)| &action.lookups) {
+            for rule in simulated.provider.actions().flat_map(|(_, action)| &action.status_queries) {
                 if let Some(lookup) = index(&simulated.provider, &rule.operation) {
                     asked_by.entry((account, lookup)).or_default().insert(names(rule));
                 }
@@ -77,7 +79,7 @@ impl TargetStore {
                 operation,
                 parameters: Map::new(),
                 effects: 0,
-                standing: TargetState::NotDone,
+                state: TargetState::NotDone,
                 latest: 0,
                 answer: Value::Null,
                 indexed: Vec::new(),
@@ -109,46 +111,46 @@ impl TargetStore {
         account: usize,
         provider: &Provider,
         target: usize,
-        standing: TargetState,
+        state: TargetState,
         answer: Value,
         count: u64,
     ) {
         let changed = &mut self.targets[target];
         changed.effects += 1;
-        changed.standing = standing;
+        changed.state = state;
         changed.latest = count;
         changed.answer = answer;
         self.file(account, provider, target);
         self.spread(account, provider, target);
     }
 
-    /// The targets that a look-up with these parameters shows, in the order in which they became known.
+    /// The targets that a status query with these parameters shows, in the order in which they became known.
     pub(super) fn found(&self, account: usize, lookup: usize, parameters: &Map<String, Value>) -> Vec<&[Found]> {
         let sets = self.asked_by.get(&(account, lookup)).into_iter().flatten();
         let keys = sets.filter_map(|names| key(names.iter().map(|name| (name.as_str(), parameters.get(name)))));
-        keys.filter_map(|key| self.by_lookup.get(&(account, lookup, key))).map(Vec::as_slice).collect()
+        keys.filter_map(|key| self.by_query.get(&(account, lookup, key))).map(Vec::as_slice).collect()
     }
 
-    /// Whether an operation is the look-up of some action.
-    pub(super) fn is_lookup(&self, account: usize, operation: usize) -> bool {
+    /// Whether an operation is the status query of some action.
+    pub(super) fn is_status_query(&self, account: usize, operation: usize) -> bool {
         self.asked_by.contains_key(&(account, operation))
     }
 
-    /// Files a target under every look-up whose values are all known.
+    /// Files a target under every status query whose values are all known.
     fn file(&mut self, account: usize, provider: &Provider, target: usize) {
         let known = &mut self.targets[target];
         let action = provider.operations.get(known.operation).and_then(|operation| operation.action.as_ref());
-        for (rule, declared) in action.into_iter().flat_map(|action| &action.lookups).enumerate() {
+        for (rule, declared) in action.into_iter().flat_map(|action| &action.status_queries).enumerate() {
             let Some(lookup) = index(provider, &declared.operation) else { continue };
             let values = declared.parameters.iter().filter_map(|(name, from)| match from {
-                LookupValue::Parameter(own) => Some((name.as_str(), known.parameters.get(own))),
-                LookupValue::Answer(pointer) => Some((name.as_str(), pointer.of(&known.answer))),
-                LookupValue::Fixed(_) => None,
+                ParameterSource::Parameter(own) => Some((name.as_str(), known.parameters.get(own))),
+                ParameterSource::Answer(pointer) => Some((name.as_str(), pointer.of(&known.answer))),
+                ParameterSource::Fixed(_) => None,
             });
             let Some(key) = key(values) else { continue };
             let place = (lookup, key);
             if !known.indexed.contains(&place) {
-                self.by_lookup.entry((account, lookup, place.1.clone())).or_default().push(Found { target, rule });
+                self.by_query.entry((account, lookup, place.1.clone())).or_default().push(Found { target, rule });
                 known.indexed.push(place);
             }
         }
@@ -157,9 +159,9 @@ impl TargetStore {
     /// What was done for all (NAVER's `certificateNo: 0`) was done for each that is known.
     fn spread(&mut self, account: usize, provider: &Provider, target: usize) {
         let done = &self.targets[target];
-        let (operation, standing) = (done.operation, done.standing);
+        let (operation, state) = (done.operation, done.state);
         let action = provider.operations.get(operation).and_then(|operation| operation.action.as_ref());
-        let rules = action.into_iter().flat_map(|action| &action.lookups);
+        let rules = action.into_iter().flat_map(|action| &action.status_queries);
         let matches: Vec<&RowMatch> = rules.flat_map(|rule| &rule.rows).flat_map(|step| &step.matches).collect();
         let parameters = done.parameters.clone();
         let is_wide = |one: &&&RowMatch| one.any.is_some() && text(&parameters, &one.parameter) == one.any;
@@ -172,7 +174,7 @@ impl TargetStore {
         for ((_, _, _), other) in self.by_name.iter().filter(|((of, by, _), _)| *of == account && *by == operation) {
             let other = &mut self.targets[*other];
             if matches.iter().all(|one| same(other, one)) {
-                other.standing = standing;
+                other.state = state;
             }
         }
     }
@@ -183,8 +185,8 @@ pub(super) fn index(provider: &Provider, name: &str) -> Option<usize> {
     provider.operations.iter().position(|operation: &Operation| operation.name == name)
 }
 
-fn names(rule: &LookupRule) -> Vec<String> {
-    let asked = rule.parameters.iter().filter(|(_, from)| !matches!(from, LookupValue::Fixed(_)));
+fn names(rule: &StatusQueryRule) -> Vec<String> {
+    let asked = rule.parameters.iter().filter(|(_, from)| !matches!(from, ParameterSource::Fixed(_)));
     let mut names: Vec<String> = asked.map(|(name, _)| name.clone()).collect();
     names.sort();
     names
@@ -200,4 +202,102 @@ fn key<'a>(values: impl Iterator<Item = (&'a str, Option<&'a Value>)>) -> Option
 
 fn text(parameters: &Map<String, Value>, name: &str) -> Option<String> {
     parameters.get(name).and_then(scalar_text).map(Cow::into_owned)
+}
+
+/// What was asked of the simulator, and what took effect.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Effects {
+    /// By account.
+    pub accounts: BTreeMap<String, AccountEffects>,
+}
+
+/// What was asked of one account.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct AccountEffects {
+    /// By operation, status queries among them; those that were never asked are absent.
+    pub operations: BTreeMap<String, Counters>,
+    /// Tokens issued.
+    pub tokens: u64,
+    /// Requests for what the provider does not have.
+    pub not_found: u64,
+}
+
+/// What was asked of one operation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Counters {
+    /// Requests received, whatever was answered.
+    pub requests: u64,
+    /// Requests that were granted, whether or not their answers got through.
+    pub accepted: u64,
+    /// Times that something took effect.
+    pub effects: u64,
+    /// Requests refused because a window was full. Injected ones are among `faults`.
+    pub limited: u64,
+    /// Requests whose key or signature was wrong.
+    pub bad_signatures: u64,
+    /// Requests refused for their content, or because it was done before.
+    pub refused: u64,
+    /// Targets upon which something took effect.
+    pub targets: u64,
+    /// The most times that something took effect upon one target.
+    pub max_effects_per_target: u64,
+    /// Requests that each kind of fault has struck.
+    pub faults: BTreeMap<String, u64>,
+}
+
+impl Effects {
+    /// The counters of one operation; zeros where it was never asked.
+    pub fn of(&self, account: &str, operation: &str) -> Counters {
+        let account = self.accounts.get(account);
+        account.and_then(|account| account.operations.get(operation)).cloned().unwrap_or_default()
+    }
+
+    /// The counters of all operations of all accounts together.
+    pub fn total(&self) -> Counters {
+        let mut total = Counters::default();
+        for counters in self.accounts.values().flat_map(|account| account.operations.values()) {
+            total.add(counters);
+        }
+        total
+    }
+}
+
+impl Counters {
+    fn add(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.accepted += other.accepted;
+        self.effects += other.effects;
+        self.limited += other.limited;
+        self.bad_signatures += other.bad_signatures;
+        self.refused += other.refused;
+        self.targets += other.targets;
+        self.max_effects_per_target = self.max_effects_per_target.max(other.max_effects_per_target);
+        for (fault, times) in &other.faults {
+            *self.faults.entry(fault.clone()).or_default() += times;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_summed() {
+        let one = Counters {
+            requests: 3,
+            max_effects_per_target: 2,
+            faults: [("html".to_owned(), 1)].into(),
+            ..Counters::default()
+        };
+        let account = AccountEffects {
+            operations: [("a".to_owned(), one.clone()), ("b".to_owned(), one)].into(),
+            ..AccountEffects::default()
+        };
+        let effects = Effects { accounts: [("x".to_owned(), account)].into() };
+        let total = effects.total();
+        assert_eq!((total.requests, total.max_effects_per_target, total.faults["html"]), (6, 2, 2));
+        assert_eq!(effects.of("x", "a").requests, 3);
+        assert_eq!(effects.of("x", "c"), Counters::default());
+    }
 }

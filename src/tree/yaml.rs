@@ -3,13 +3,13 @@
 //! Serde's way of reading YAML gives a scalar a type before anybody has asked the schema: the serial `00e5` becomes `0.0`, and a
 //! 23-digit number is lost. So this reads the parser's events, which carry the text as written.
 
-use super::node::{Field, Node, Shape};
+use super::{Field, Node, Shape};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::{SourceId, Span};
 use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span as EventSpan, StrInput};
 use std::collections::{HashMap, HashSet};
 
-/// Reads a document of one YAML text. `None` where the text is no YAML at all, or empty; the findings say why.
+/// Reads a document of one YAML text. `None` where the text is no YAML at all, or empty; the findings hold the cause.
 pub fn read(text: &str, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Node> {
     read_with(text, source, "", &mut |_| {}, diagnostics)
 }
@@ -273,7 +273,7 @@ fn number(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
-/// Deeper nesting than any plan or provider document has.
+/// Levels of nesting. No plan or provider document has so many, and the recursion must not exhaust the stack.
 const MAX_DEPTH: usize = 64;
 /// Up to so many keys of a map are compared one by one.
 const FEW_KEYS: usize = 16;
@@ -292,17 +292,18 @@ mod tests {
         let node = read(text, source, &mut diagnostics);
         let place = |span: Span| format!("{}:{}", span.line, span.column);
         let found = diagnostics.sorted();
-        let said = found.iter().map(|found| format!("{} {}", found.span.map(place).unwrap_or_default(), found.code));
-        let said = said.collect();
-        (node, said)
+        let findings =
+            found.iter().map(|found| format!("{} {}", found.span.map(place).unwrap_or_default(), found.code));
+        let findings = findings.collect();
+        (node, findings)
     }
 
     #[test]
     fn scalars_keep_their_text() {
         for text in ["0012", "00e5", "12345678901234567890123", "0x1F", "no", "1e10", "1_000", "2026-12-01", "=cmd"] {
-            let (node, said) = tree(&format!("serial: {text}"));
+            let (node, findings) = tree(&format!("serial: {text}"));
             assert_eq!(node.unwrap().get("serial").unwrap().text(), Some(text));
-            assert!(said.is_empty(), "{said:?}");
+            assert!(findings.is_empty(), "{findings:?}");
         }
     }
 
@@ -327,8 +328,8 @@ mod tests {
             let text: String = (0..count).map(|key| format!("k{key}: {key}\n")).collect();
             assert_eq!(tree(&text).1, Vec::<String>::new());
             for again in [0, count - 1] {
-                let said = tree(&format!("{text}k{again}: x\n")).1;
-                assert_eq!(said, [format!("{}:1 duplicate-key", count + 1)], "{count}: {again}");
+                let findings = tree(&format!("{text}k{again}: x\n")).1;
+                assert_eq!(findings, [format!("{}:1 duplicate-key", count + 1)], "{count}: {again}");
             }
         }
     }
@@ -345,7 +346,7 @@ mod tests {
             let items = vec![format!("*{of}"); 8].join(", ");
             text.extend([format!("- &{name} [{items}]\n")]);
         }
-        assert!(tree(&text).1.iter().all(|said| said.contains("yaml-alias")));
+        assert!(tree(&text).1.iter().all(|findings| findings.contains("yaml-alias")));
         assert_eq!(tree(&text).1.len(), 1);
     }
 
@@ -357,7 +358,7 @@ mod tests {
             let items = vec![format!("*a{before}"); 6].join(",");
             text.extend([format!("a{level}: &a{level} [{items}]\n")]);
         }
-        assert!(tree(&text).1.iter().all(|said| said.contains("yaml-alias")));
+        assert!(tree(&text).1.iter().all(|findings| findings.contains("yaml-alias")));
         assert_eq!(tree(&text).1.len(), 1);
         assert_eq!(tree(&format!("a: {}1{}", "[".repeat(1000), "]".repeat(1000))).1.len(), 1);
     }

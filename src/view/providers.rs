@@ -76,8 +76,8 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> St
         format!("  target        {}: {}", rules.target.kind.word(), safe::terminal(&rules.target.parameters.join("/"))),
         format!("  idempotent    {idempotent}"),
     ];
-    if !rules.lookups.is_empty() {
-        let lookups: Vec<&str> = rules.lookups.iter().map(|lookup| lookup.operation.as_str()).collect();
+    if !rules.status_queries.is_empty() {
+        let lookups: Vec<&str> = rules.status_queries.iter().map(|lookup| lookup.operation.as_str()).collect();
         lines.push(format!("  status query  {}", safe::terminal(&lookups.join(", "))));
     }
     for rule in &rules.wide {
@@ -106,7 +106,7 @@ fn parameter(parameter: &Parameter) -> Vec<String> {
         (None, false) => "optional",
     };
     let mut description = parameter.description.clone();
-    if parameter.location == Location::Lookup && description.is_empty() {
+    if parameter.location == Location::StatusQuery && description.is_empty() {
         "not sent; for status queries".clone_into(&mut description);
     }
     if !parameter.aliases.is_empty() {
@@ -206,7 +206,7 @@ fn action_json(operation: &Operation, rules: &ActionRules) -> Value {
         json!({"field": reason.field, "values": values})
     });
     let wide = |rule: &crate::provider::model::WideRule| json!({"parameter": rule.parameter, "value": rule.value, "reaches": rule.reaches});
-    let status_queries: Vec<&String> = rules.lookups.iter().map(|lookup| &lookup.operation).collect();
+    let status_queries: Vec<&String> = rules.status_queries.iter().map(|lookup| &lookup.operation).collect();
     json!({
         "name": operation.name,
         "summary": operation.summary,
@@ -253,7 +253,7 @@ const fn location_word(location: Location) -> &'static str {
         Location::Path => "path",
         Location::Query => "query",
         Location::Body => "body",
-        Location::Lookup => "lookup",
+        Location::StatusQuery => "lookup",
         Location::Signer => "signer",
     }
 }
@@ -273,7 +273,7 @@ mod tests {
     use super::*;
     use crate::pki::RevocationReason;
     use crate::provider::model::{
-        LookupRule, ReasonRule, Sample, ServerVariable, TargetKind, TargetRule, WideRule, Window,
+        ReasonRule, Sample, ServerVariable, StatusQueryRule, TargetKind, TargetRule, WideRule, Window,
     };
 
     /// One action, one status query.
@@ -329,18 +329,18 @@ mod tests {
             csr: None,
             certificate: None,
             wide: vec![WideRule { parameter: text("id"), value: text("0"), reaches: text("every certificate") }],
-            lookups: vec![LookupRule {
+            status_queries: vec![StatusQueryRule {
                 absent: crate::provider::TargetState::Unknown,
                 operation: text("get-order"),
                 parameters: Vec::new(),
                 rows: Vec::new(),
                 pages: None,
-                standings: Vec::new(),
+                states: Vec::new(),
                 advice: String::new(),
             }],
         };
         let sample = Sample {
-            reading: None,
+            for_action: None,
             name: text("one"),
             parameters: [(text("id"), json!("112358")), (text("days"), json!(3))].into_iter().collect(),
             path: text("/certificate/112358/revoke"),

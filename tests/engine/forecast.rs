@@ -6,8 +6,8 @@ use certsweep::engine::forecast::{Assumptions, forecast};
 use certsweep::journal::Queue;
 use certsweep::plan::Action;
 use certsweep::plan::settings::Safety;
-use certsweep::provider::lookup;
 use certsweep::provider::model::Window;
+use certsweep::provider::target_state;
 use certsweep::run::Event;
 use jiff::Timestamp;
 use std::time::Duration;
@@ -47,7 +47,7 @@ async fn compare((windows, concurrency, canary, count): Setting<'_>) -> (Duratio
     let read_back = |action: &&Action| {
         let provider = bench.catalog.get(&bench.settings.accounts[action.account].provider).unwrap();
         let rules = provider.operation(&action.operation).unwrap().action.as_ref().unwrap();
-        !lookup::choose(provider, rules, &action.parameters, None).is_empty()
+        !target_state::choose_queries(provider, rules, &action.parameters, None).is_empty()
     };
     let assumptions = Assumptions {
         start: Timestamp::UNIX_EPOCH,

@@ -45,7 +45,7 @@ fn every_operation_has_its_page_and_every_parameter_stands_there() {
         assert_eq!(named, paged, "{}", provider.id);
         for page in pages(&provider) {
             let operation = provider.operation(page.operation).unwrap();
-            let sent = operation.parameters.iter().filter(|parameter| parameter.location != Location::Lookup);
+            let sent = operation.parameters.iter().filter(|parameter| parameter.location != Location::StatusQuery);
             let mut sent: Vec<(String, Place)> = sent.map(|p| (p.name.clone(), place(p.location))).collect();
             let mut said: Vec<(String, Place)> = page.fields.iter().map(|f| (f.name.to_owned(), f.place)).collect();
             sent.sort_by(|a, b| a.0.cmp(&b.0));
@@ -133,6 +133,6 @@ fn place(location: Location) -> Place {
         Location::Path => Place::Path,
         Location::Query => Place::Query,
         Location::Body => Place::Body,
-        Location::Lookup | Location::Signer => unreachable!("it is not sent with the action"),
+        Location::StatusQuery | Location::Signer => unreachable!("it is not sent with the action"),
     }
 }

@@ -52,7 +52,7 @@ fn ask(
     let answer = send(&wire.method, &wire.url, &headers, body.as_deref()).unwrap();
     let body = if answer.body == json!("") { Vec::new() } else { answer.body.to_string().into_bytes() };
     let answer = Answer::new(answer.status, HeaderFields::default(), body);
-    verdict::read(operation, &answer, Still.now()).meaning
+    verdict::read(operation, &answer, Still.now()).class
 }
 
 fn token(simulator: &Simulator, credentials: &Credentials) -> Secret {

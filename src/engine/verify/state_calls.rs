@@ -11,7 +11,7 @@ use crate::engine::step::{JournalFailed, LimitSignal, StepContext, append};
 use crate::engine::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Reader, Record};
 use crate::plan::Action;
-use crate::provider::{Provider, TargetState, lookup};
+use crate::provider::{Provider, TargetState, target_state};
 use crate::run::{Ordinal, StatusSource};
 use crate::time::Clock;
 use crate::wire::Transport;
@@ -47,8 +47,8 @@ pub(super) struct QueriedAccount<T, C> {
 pub fn has_state_call(provider: &Provider, action: &Action, reference: Option<&str>) -> bool {
     let Some(operation) = provider.operation(&action.operation) else { return false };
     let Some(rules) = &operation.action else { return false };
-    let answer = reference.and_then(|reference| lookup::remembered(operation, reference));
-    !lookup::choose(provider, rules, &action.parameters, answer.as_ref()).is_empty()
+    let answer = reference.and_then(|reference| target_state::answer_with_reference(operation, reference));
+    !target_state::choose_queries(provider, rules, &action.parameters, answer.as_ref()).is_empty()
 }
 
 impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
@@ -88,8 +88,9 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = self.sender.find_action(&action.operation).ok_or_else(unknown)?;
         let reference = history.reply.reference;
-        let answer =
-            reference.and_then(|reference| lookup::remembered(&self.sender.provider.operations[operation], &reference));
+        let answer = reference.and_then(|reference| {
+            target_state::answer_with_reference(&self.sender.provider.operations[operation], &reference)
+        });
         let doubtful = DoubtfulAction { answer, since, ..DoubtfulAction::default() };
         let (state, attempts) = (ActionState::default(), self.retry.attempts);
         let lists = Rc::clone(&self.lists);

@@ -14,7 +14,7 @@ use crate::plan::checked::CertificateFacts;
 use crate::plan::load;
 use crate::plan::read::{UnusableUrl, check_published, texts};
 use crate::provider::model::{CertificateRule, CsrRule, Operation};
-use crate::provider::pointer::scalar_text;
+use crate::provider::answer::scalar_text;
 use crate::text::{Span, safe};
 use crate::tree::Field;
 use serde_json::{Map, Value};

@@ -7,8 +7,7 @@ use super::pem_files::{CsrResult, SentCertificate};
 use crate::diag::Diagnostic;
 use crate::pki::{RevocationReason, SpkiFingerprint};
 use crate::provider::model::{ActionRules, Location, Operation, Parameter, ReasonRule};
-use crate::provider::params::{self, Violation};
-use crate::provider::reasons::{self, ReasonError};
+use crate::provider::params::{self, ReasonError, Violation};
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
 use crate::tree::Field;
@@ -337,7 +336,7 @@ impl Checker<'_> {
         let Some(asked) = RevocationReason::parse(text) else {
             if let Some(spelling) = rule.values.iter().map(|(_, spelling)| spelling).find(|spelling| *spelling == text)
             {
-                return Some(ReadReason { asked: reasons::read(rule, spelling), spelling: spelling.clone(), field });
+                return Some(ReadReason { asked: params::reason_of(rule, spelling), spelling: spelling.clone(), field });
             }
             let has = names(rule);
             let what = format!("`{}` is no revocation reason", safe::terminal(text));
@@ -350,9 +349,9 @@ impl Checker<'_> {
             return None;
         };
         let draft = &self.draft.accounts.drafts[account];
-        match reasons::resolve(rule, &draft.account.reasons, asked) {
+        match params::spelling_to_send(rule, &draft.account.reasons, asked) {
             Ok(spelling) => {
-                let sent = reasons::read(rule, &spelling);
+                let sent = params::reason_of(rule, &spelling);
                 // Once for each account: a list of a million such rows has one cause. It matters, because CAs block compromised
                 // keys.
                 if asked == RevocationReason::KeyCompromise && sent != Some(asked) && self.mapped_away.insert(account) {
@@ -387,8 +386,8 @@ impl Checker<'_> {
     /// Reads the provider's own field: the provider's spelling, or a name of RFC 5280 that the provider has.
     fn read_own_reason<'a>(&mut self, field: &'a Field, rule: &ReasonRule) -> Option<ReadReason<'a>> {
         let text = self.single_value(field)?;
-        if let Some(spelling) = reasons::spelling(rule, text) {
-            return Some(ReadReason { asked: reasons::read(rule, spelling), spelling: spelling.to_owned(), field });
+        if let Some(spelling) = params::spelling_for(rule, text) {
+            return Some(ReadReason { asked: params::reason_of(rule, spelling), spelling: spelling.to_owned(), field });
         }
         let what = format!("`{}` must be one of {}, not `{}`", field.name, spellings(rule), safe::terminal(text));
         let mut error = Diagnostic::error("no-such-reason", field.value.span, what);

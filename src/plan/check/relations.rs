@@ -9,7 +9,7 @@ use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
 use crate::plan::checked::Action;
 use crate::provider::model::{ActionRules, Operation};
-use crate::provider::pointer::scalar_text;
+use crate::provider::answer::scalar_text;
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};

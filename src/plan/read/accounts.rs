@@ -8,7 +8,7 @@ use crate::pki::RevocationReason;
 use crate::plan::load;
 use crate::plan::settings::Account;
 use crate::provider::model::{AuthScheme, Provider, SignerKind, Window};
-use crate::provider::{Catalog, CredentialReference, reasons};
+use crate::provider::{Catalog, CredentialReference, params};
 use crate::text::nearest::nearest;
 use crate::text::safe;
 use crate::tree::{Field, Node, Shape};
@@ -287,7 +287,7 @@ impl SettingsReader<'_> {
             }
             let Some(text) = scalar::text(entry, self.diagnostics) else { continue };
             // One account is for all actions, so a spelling of any of them will be accepted here.
-            let Some(spelling) = rules.iter().find_map(|rule| reasons::spelling(rule, text)) else {
+            let Some(spelling) = rules.iter().find_map(|rule| params::spelling_for(rule, text)) else {
                 let what = format!("the provider `{}` has no reason `{}`", provider.id, safe::terminal(text));
                 let help = match nearest(text, has.iter().copied()) {
                     Some(right) => format!("did you mean `{right}`?"),

@@ -18,7 +18,7 @@
 //! Of a security scheme: `signer` (`header`, `ncp-signature-v2`, `huawei-sdk-hmac-sha256`, `huawei-iam-token`), `credentials`,
 //! `optional`, `url`.
 //!
-//! Of an operation; one with a `target` is an action, the others are look-ups and have only the last three rows:
+//! Of an operation; one with a `target` is an action, the others are status queries and have only the last three rows:
 //!
 //! | key | says |
 //! |---|---|
@@ -28,28 +28,26 @@
 //! | `reason` | `{field, values: {superseded: …}}`: RFC 5280 name → the provider's spelling |
 //! | `csr` | `{field, common_name, dns_names}`: the parameters that must agree with the CSR |
 //! | `wide` | `[{parameter, value, reaches}]`: values that reach further than the target's kind tells |
-//! | `lookup_parameters` | name → schema: parameters that only look-ups use |
+//! | `lookup_parameters` | name → schema: parameters that only status queries use |
 //! | `lookups` | `[{operation, parameters, rows, pages, standings, absent, advice}]`, in order of preference |
 //! | `answers` | `[{status, when, empty, means, explanation}]`, the first that matches wins |
 //! | `code`, `message`, `reference`, `throttle_hint` | JSON pointers; a reference may be `{header: name}`; `{pointer, form}` |
-//! | `samples` | `[{name, parameters, path, body, answers}]`; those of look-ups name the action (`for`) and its parameters (`with`) |
+//! | `samples` | `[{name, parameters, path, body, answers}]`; those of status queries name the action (`for`) and its parameters (`with`) |
 //!
 //! `when` maps JSON pointers to tests: a word or a list of words, or `one_of`, `none_of`, `prefix`, `contains`, `present`.
 
-mod action;
 mod document;
 mod operation;
-mod reading;
+mod reader;
 mod references;
 mod rules;
 mod schema;
-mod security;
 
 use super::model::Provider;
 use crate::diag::Diagnostics;
 use crate::text::SourceId;
 use crate::tree::yaml;
-use reading::DocumentReader;
+use reader::DocumentReader;
 use std::sync::Arc;
 
 /// Reads a provider document. `None` where it has an error; the findings say which.
@@ -63,4 +61,46 @@ pub fn read(text: &Arc<str>, source: SourceId, diagnostics: &mut Diagnostics) ->
     }
     diagnostics.extend(findings);
     provider.filter(|_| !broken)
+}
+
+/// A small provider for the tests of this floor; never part of the program.
+#[cfg(test)]
+pub(super) mod testing {
+    use super::Provider;
+    use crate::diag::Diagnostics;
+    use crate::text::SourceMap;
+    use std::sync::Arc;
+
+    /// The small document of `tests/data`, with other rules for the answers of its `revoke`, and with parameters of every type.
+    pub(in crate::provider) fn provider(answers: &str) -> Provider {
+        let rule = "          - {status: 200, when: {/state: revoked}, means: succeeded}";
+        let text = include_str!("../../../tests/data/documents/good/small.yaml");
+        assert!(text.contains(rule));
+        let text = text
+            .replacen(rule, answers, 1)
+            .replacen("4XX: {description: Refused}", "default: {description: Refused}", 1)
+            .replacen(
+                "        comments: {type: string, maxLength: 10}",
+                "        comments: {type: string, minLength: 1, maxLength: 10}
+        number: {type: integer, minimum: 0, maximum: 100}
+        share: {type: number, exclusiveMinimum: 0}
+        force: {type: boolean}
+        names: {type: array, minItems: 1, uniqueItems: true, items: {type: string, pattern: '^[a-z.]+$'}}
+        numbers: {type: array, maxItems: 3, items: {type: integer}}
+        version: {type: string, const: v1}",
+                1,
+            )
+            .replace("{cause: old}", "{cause: old, version: v1}");
+        read(&text)
+    }
+
+    /// A provider from a document that must be right.
+    pub(in crate::provider) fn read(text: &str) -> Provider {
+        let mut sources = SourceMap::default();
+        let mut diagnostics = Diagnostics::default();
+        let text: Arc<str> = text.into();
+        let source = sources.add_text("small.yaml", None, text.clone());
+        let provider = super::read(&text, source, &mut diagnostics);
+        provider.unwrap_or_else(|| panic!("{:#?}", diagnostics.sorted()))
+    }
 }

@@ -1,28 +1,34 @@
-//! One operation: its method and path, its parameters and body, and how its answers are read.
+//! One operation: its method and path, its parameters and body, how its answers are read, and what makes it an action of plans (target,
+//! repetition, reason, CSR, wide values, aliases).
 
-use super::reading::{DocumentReader, EXTENSION};
+use super::reader::{DocumentReader, EXTENSION, is_header_name};
 use super::rules::{self, AnswerReading};
-use super::{action, schema};
+use super::schema;
 use crate::diag::Diagnostic;
-use crate::provider::model::{Location, Operation, Parameter};
-use crate::provider::pointer::scalar_text;
+use crate::pki::RevocationReason;
+use crate::provider::answer::scalar_text;
+use crate::provider::model::{
+    ActionRules, CertificateRule, CsrRule, Idempotency, Location, Operation, Parameter, ParameterType, ReasonRule,
+    TargetKind, TargetRule, WideRule,
+};
 use crate::text::Span;
-use crate::tree::node::{Field, Node};
+use crate::tree::{Field, Node};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// Reads the operations of one path.
 pub(super) fn in_path<'a>(
-    reading: &mut DocumentReader<'a>,
+    reader: &mut DocumentReader<'a>,
     path: &'a Field,
     shared: &AnswerReading,
     read: &mut Vec<(Operation, &'a Node)>,
 ) {
     let known: Vec<&str> = METHODS.iter().map(|(key, _)| *key).chain(["parameters"]).collect();
     let item = &path.value;
-    reading.object(item, &known, &["summary", "description"]);
+    reader.object(item, &known, &["summary", "description"]);
     for (key, method) in METHODS {
         let Some(node) = item.get(key) else { continue };
-        if let Some(operation) = one(reading, path, method, node, shared) {
+        if let Some(operation) = one(reader, path, method, node, shared) {
             read.push((operation, node));
         }
     }
@@ -34,34 +40,34 @@ pub(super) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
 }
 
 fn one<'a>(
-    reading: &mut DocumentReader<'a>,
+    reader: &mut DocumentReader<'a>,
     path: &'a Field,
     method: &str,
     node: &'a Node,
     shared: &AnswerReading,
 ) -> Option<Operation> {
     let known = ["operationId", "parameters", "requestBody", "responses", EXTENSION];
-    reading.object(node, &known, &["summary", "description", "tags", "externalDocs", "deprecated"]);
-    let name = reading.required(node, "operationId").and_then(|node| reading.name(node));
+    reader.object(node, &known, &["summary", "description", "tags", "externalDocs", "deprecated"]);
+    let name = reader.required(node, "operationId").and_then(|node| reader.name(node));
     let mut declared = Declared::default();
     for list in [path.value.get("parameters"), node.get("parameters")].into_iter().flatten() {
-        for item in reading.list(list) {
-            declared.add(reading, item);
+        for item in reader.list(list) {
+            declared.add(reader, item);
         }
     }
-    check_path(reading, path, &declared.parameters);
+    check_path(reader, path, &declared.parameters);
     if let Some(body) = node.get("requestBody") {
         if method == "GET" {
-            reading.error("not-honoured", body.span, "a GET request has no body");
+            reader.error("not-honoured", body.span, "a GET request has no body");
         }
-        body_parameters(reading, body, &mut declared);
+        body_parameters(reader, body, &mut declared);
     }
     let extension = node.get(EXTENSION);
-    let own = extension.map(|extension| rules::read(reading, extension)).unwrap_or_default();
+    let own = extension.map(|extension| rules::read(reader, extension)).unwrap_or_default();
     if let Some(responses) = node.get("responses") {
-        check_responses(reading, responses, &own);
+        check_responses(reader, responses, &own);
     }
-    let action = extension.and_then(|extension| action::read(reading, extension, &mut declared.parameters));
+    let action = extension.and_then(|extension| action_rules(reader, extension, &mut declared.parameters));
     let parameters = declared.parameters;
     let properties = parameters
         .iter()
@@ -70,14 +76,14 @@ fn one<'a>(
     let validator = match schema::compile(&schema) {
         Ok(validator) => validator,
         Err(error) => {
-            reading.error("wrong-schema", node.span, format!("these parameters give no usable schema: {error}"));
+            reader.error("wrong-schema", node.span, format!("these parameters give no usable schema: {error}"));
             return None;
         }
     };
     let or_shared = |own: Vec<_>, shared: &[_]| if own.is_empty() { shared.to_vec() } else { own };
     Some(Operation {
         name: name?.to_owned(),
-        summary: reading.optional_text(node, "summary").unwrap_or_default().to_owned(),
+        summary: reader.optional_text(node, "summary").unwrap_or_default().to_owned(),
         method: method.to_owned(),
         path: path.name.clone(),
         parameters,
@@ -102,93 +108,93 @@ struct Declared {
 }
 
 impl Declared {
-    fn add<'a>(&mut self, reading: &mut DocumentReader<'a>, item: &'a Node) {
-        let Some(node) = reading.resolve(item) else { return };
+    fn add<'a>(&mut self, reader: &mut DocumentReader<'a>, item: &'a Node) {
+        let Some(node) = reader.resolve(item) else { return };
         let known = ["name", "in", "required", "schema", "style", "explode", "allowReserved", "allowEmptyValue"];
-        reading.object(node, &known, &["description", "deprecated", "example", "examples"]);
-        let Some(name) = reading.required_text(node, "name") else { return };
-        let Some(place) = reading.required(node, "in") else { return };
-        let required = reading.flag(node, "required").unwrap_or(false);
-        let Some(schema_node) = reading.required(node, "schema") else { return };
-        let schema = schema::parameter(reading, schema_node);
-        let (location, style) = match reading.text(place) {
+        reader.object(node, &known, &["description", "deprecated", "example", "examples"]);
+        let Some(name) = reader.required_text(node, "name") else { return };
+        let Some(place) = reader.required(node, "in") else { return };
+        let required = reader.flag(node, "required").unwrap_or(false);
+        let Some(schema_node) = reader.required(node, "schema") else { return };
+        let schema = schema::parameter(reader, schema_node);
+        let (location, style) = match reader.text(place) {
             Some("path") => (Location::Path, "simple"),
             Some("query") => (Location::Query, "form"),
-            Some("header") => return self.add_header(reading, node, name, schema.fixed.as_ref()),
+            Some("header") => return self.add_header(reader, node, name, schema.fixed.as_ref()),
             other => {
                 let other = other.unwrap_or_default();
-                reading.error("not-honoured", place.span, format!("parameters in `{other}` are not honoured"));
+                reader.error("not-honoured", place.span, format!("parameters in `{other}` are not honoured"));
                 (Location::Query, "form")
             }
         };
-        check_style(reading, node, style);
+        check_style(reader, node, style);
         if schema.schema.get("items").is_some() {
-            reading.error("not-honoured", schema_node.span, "lists are honoured in bodies only");
+            reader.error("not-honoured", schema_node.span, "lists are honoured in bodies only");
         }
         if location == Location::Path && !required {
-            reading.error("wrong-value", node.span, format!("the path parameter `{name}` must say `required: true`"));
+            reader.error("wrong-value", node.span, format!("the path parameter `{name}` must say `required: true`"));
         }
-        let description = reading.description(node);
-        self.push(reading, schema.named(name, location, required, description), node.span);
+        let description = reader.description(node);
+        self.push(reader, schema.named(name, location, required, description), node.span);
     }
 
     /// A header is honoured only where the document fixes its value: plans have no headers.
-    fn add_header<'a>(&mut self, reading: &mut DocumentReader<'a>, node: &'a Node, name: &str, fixed: Option<&Value>) {
+    fn add_header<'a>(&mut self, reader: &mut DocumentReader<'a>, node: &'a Node, name: &str, fixed: Option<&Value>) {
         let Some(value) = fixed.and_then(scalar_text) else {
             let finding = Diagnostic::error("not-honoured", node.span, format!("the header `{name}` is not honoured"));
-            reading
+            reader
                 .push(finding.help("a header whose schema has a `const` is sent; credentials are the signers' affair"));
             return;
         };
         let header = name.to_ascii_lowercase();
         let visible = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        if !super::security::is_header_name(&header) || RESERVED_HEADERS.contains(&header.as_str()) || !visible {
-            reading.error("not-honoured", node.span, format!("a document cannot set the header `{name}` to this"));
+        if !is_header_name(&header) || RESERVED_HEADERS.contains(&header.as_str()) || !visible {
+            reader.error("not-honoured", node.span, format!("a document cannot set the header `{name}` to this"));
             return;
         }
         self.headers.push((header, value.into_owned()));
     }
 
-    fn push(&mut self, reading: &mut DocumentReader<'_>, parameter: Parameter, span: Span) {
+    fn push(&mut self, reader: &mut DocumentReader<'_>, parameter: Parameter, span: Span) {
         if self.parameters.iter().any(|other| other.name == parameter.name) {
             let what = format!("a second parameter `{}`; a plan could not tell them apart", parameter.name);
-            reading.error("duplicate-name", span, what);
+            reader.error("duplicate-name", span, what);
         } else {
             self.parameters.push(parameter);
         }
     }
 }
 
-fn check_style<'a>(reading: &mut DocumentReader<'a>, node: &'a Node, style: &str) {
+fn check_style<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, style: &str) {
     if let Some(given) = node.get("style").filter(|given| given.text() != Some(style)) {
-        reading.error("not-honoured", given.span, format!("the style `{style}` alone is honoured here"));
+        reader.error("not-honoured", given.span, format!("the style `{style}` alone is honoured here"));
     }
     let explodes = if style == "form" { "true" } else { "false" };
     for (key, plain) in [("explode", explodes), ("allowReserved", "false"), ("allowEmptyValue", "false")] {
         if let Some(given) = node.get(key).filter(|given| given.text() != Some(plain)) {
-            reading.error("not-honoured", given.span, format!("`{key}` is honoured as {plain} only"));
+            reader.error("not-honoured", given.span, format!("`{key}` is honoured as {plain} only"));
         }
     }
 }
 
-fn check_path(reading: &mut DocumentReader<'_>, path: &Field, parameters: &[Parameter]) {
+fn check_path(reader: &mut DocumentReader<'_>, path: &Field, parameters: &[Parameter]) {
     let in_path = |parameter: &&Parameter| parameter.location == Location::Path;
     let names = || parameters.iter().filter(in_path).map(|parameter| parameter.name.as_str());
     for name in placeholders(&path.name) {
         if !names().any(|known| known == name) {
             let what = format!("`{{{name}}}` in the path is not among the path parameters");
-            reading.no_such(path.span, what, name, names());
+            reader.no_such(path.span, what, name, names());
         }
     }
     for name in names() {
         if !placeholders(&path.name).any(|placeholder| placeholder == name) {
-            reading.error("unknown-name", path.span, format!("the path has no `{{{name}}}`"));
+            reader.error("unknown-name", path.span, format!("the path has no `{{{name}}}`"));
         }
     }
     let fixed = placeholders(&path.name).fold(path.name.clone(), |rest, name| rest.replace(&format!("{{{name}}}"), ""));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
     if !fixed.bytes().all(plain) || fixed.split('/').any(|segment| segment == "..") {
-        reading.error(
+        reader.error(
             "wrong-value",
             path.span,
             "a path has no query, no fragment, no `..` and no character that must be encoded",
@@ -196,74 +202,74 @@ fn check_path(reading: &mut DocumentReader<'_>, path: &Field, parameters: &[Para
     }
 }
 
-fn body_parameters<'a>(reading: &mut DocumentReader<'a>, body: &'a Node, declared: &mut Declared) {
-    let Some(body) = reading.resolve(body) else { return };
-    reading.object(body, &["required", "content"], &["description"]);
-    if reading.flag(body, "required") != Some(true) {
-        reading.error("not-honoured", body.span, "a declared body is always sent; say `required: true`");
+fn body_parameters<'a>(reader: &mut DocumentReader<'a>, body: &'a Node, declared: &mut Declared) {
+    let Some(body) = reader.resolve(body) else { return };
+    reader.object(body, &["required", "content"], &["description"]);
+    if reader.flag(body, "required") != Some(true) {
+        reader.error("not-honoured", body.span, "a declared body is always sent; say `required: true`");
     }
-    let Some(content) = reading.required(body, "content") else { return };
-    for field in reading.map(content) {
-        let is_signed = field.name == SIGNED && signs_bodies(reading);
+    let Some(content) = reader.required(body, "content") else { return };
+    for field in reader.map(content) {
+        let is_signed = field.name == SIGNED && signs_bodies(reader);
         if field.name != "application/json" && !is_signed {
             let what = format!("the media type `{}` is not honoured; `application/json` is", field.name);
-            reading.error("not-honoured", field.span, what);
+            reader.error("not-honoured", field.span, what);
         }
     }
     let schema = match (content.get("application/json"), content.get(SIGNED)) {
         (Some(media), _) => {
-            reading.object(media, &["schema"], &["example", "examples"]);
-            reading.required(media, "schema")
+            reader.object(media, &["schema"], &["example", "examples"]);
+            reader.required(media, "schema")
         }
-        (None, Some(media)) if !signs_bodies(reading) => media.get("schema"),
-        // What is on the wire is a JWS, as the schema says; plans know what is in it.
+        (None, Some(media)) if !signs_bodies(reader) => media.get("schema"),
+        // On the wire this is a JWS; the parameters of plans are the members of its payload.
         (None, Some(media)) => {
-            reading.object(media, &["schema", EXTENSION], &["example", "examples"]);
-            let extension = reading.required(media, EXTENSION);
+            reader.object(media, &["schema", EXTENSION], &["example", "examples"]);
+            let extension = reader.required(media, EXTENSION);
             extension.and_then(|extension| {
-                reading.closed(extension, &["payload"]);
-                reading.required(extension, "payload")
+                reader.closed(extension, &["payload"]);
+                reader.required(extension, "payload")
             })
         }
         (None, None) => None,
     };
     let Some(schema) = schema else { return };
-    let Some(object) = reading.resolve(schema) else { return };
-    reading.object(object, &["type", "properties", "required", "additionalProperties"], schema::ANNOTATIONS);
+    let Some(object) = reader.resolve(schema) else { return };
+    reader.object(object, &["type", "properties", "required", "additionalProperties"], schema::ANNOTATIONS);
     if object.get("type").and_then(Node::text) != Some("object") {
-        reading.error("not-honoured", object.span, "a body is honoured as `type: object` only");
+        reader.error("not-honoured", object.span, "a body is honoured as `type: object` only");
     }
     if let Some(more) = object.get("additionalProperties").filter(|more| more.text() != Some("false")) {
-        reading.error("not-honoured", more.span, "`additionalProperties` is honoured as false only");
+        reader.error("not-honoured", more.span, "`additionalProperties` is honoured as false only");
     }
-    let required = object.get("required").map(|list| (reading.texts(list), list.span));
-    let fields = object.get("properties").map(|node| reading.map(node)).unwrap_or_default();
+    let required = object.get("required").map(|list| (reader.texts(list), list.span));
+    let fields = object.get("properties").map(|node| reader.map(node)).unwrap_or_default();
     for field in fields {
-        let read = schema::parameter(reading, &field.value);
+        let read = schema::parameter(reader, &field.value);
         let is_required = required.as_ref().is_some_and(|(names, _)| names.contains(&field.name));
         let parameter = read.named(&field.name, Location::Body, is_required, String::new());
-        declared.push(reading, parameter, field.span);
+        declared.push(reader, parameter, field.span);
     }
     if let Some((names, span)) = required {
         for name in names.iter().filter(|name| !fields.iter().any(|field| field.name == **name)) {
             let known = fields.iter().map(|field| field.name.as_str());
-            reading.no_such(span, format!("`{name}` is required, but is not among the properties"), name, known);
+            reader.no_such(span, format!("`{name}` is required, but is not among the properties"), name, known);
         }
     }
 }
 
 /// Whether a security scheme signs bodies.
-fn signs_bodies(reading: &DocumentReader<'_>) -> bool {
-    let schemes = reading.root().get("components").and_then(|components| components.get("securitySchemes"));
+fn signs_bodies(reader: &DocumentReader<'_>) -> bool {
+    let schemes = reader.root().get("components").and_then(|components| components.get("securitySchemes"));
     let signer = |field: &Field| Some(field.value.get(EXTENSION)?.get("signer")?.text()? == "acme-jws");
     schemes.into_iter().flat_map(Node::fields).any(|field| signer(field) == Some(true))
 }
 
 /// Every status that a rule names must be among the declared responses: the document has other readers, too.
-fn check_responses<'a>(reading: &mut DocumentReader<'a>, responses: &'a Node, own: &AnswerReading) {
-    let fields = reading.map(responses);
+fn check_responses<'a>(reader: &mut DocumentReader<'a>, responses: &'a Node, own: &AnswerReading) {
+    let fields = reader.map(responses);
     for field in fields {
-        reading.resolve(&field.value);
+        reader.resolve(&field.value);
     }
     let declares = |status: u16| {
         fields.iter().any(|field| {
@@ -272,7 +278,7 @@ fn check_responses<'a>(reading: &mut DocumentReader<'a>, responses: &'a Node, ow
     };
     for (rule, span) in &own.rules {
         for status in rule.status.iter().filter(|status| !declares(**status)) {
-            reading.error("unknown-name", *span, format!("`responses` declares no answer with status {status}"));
+            reader.error("unknown-name", *span, format!("`responses` declares no answer with status {status}"));
         }
     }
 }
@@ -293,4 +299,286 @@ const RESERVED_HEADERS: [&str; 9] = [
     "host",
     "transfer-encoding",
     "user-agent",
+];
+
+/// Reads an operation's extension. `None` for a status query. Adds aliases, and the parameters that only status queries use.
+fn action_rules<'a>(
+    reader: &mut DocumentReader<'a>,
+    extension: &'a Node,
+    parameters: &mut Vec<Parameter>,
+) -> Option<ActionRules> {
+    let every: Vec<&str> = [rules::KEYS.as_slice(), &["samples"]].concat();
+    if !ACTION.iter().any(|key| extension.get(key).is_some()) {
+        reader.closed(extension, &[every.as_slice(), &ACTION].concat());
+        return None;
+    }
+    reader.closed(extension, &[ACTION.as_slice(), &every].concat());
+    for field in extension.get("lookup_parameters").map(|node| reader.map(node)).unwrap_or_default() {
+        let read = schema::parameter(reader, &field.value);
+        if parameters.iter().any(|parameter| parameter.name == field.name) {
+            reader.error("duplicate-name", field.span, format!("there is a parameter `{}` already", field.name));
+        } else {
+            parameters.push(read.named(&field.name, Location::StatusQuery, false, String::new()));
+        }
+    }
+    aliases(reader, extension, parameters);
+    let certificate = extension.get("certificate").and_then(|node| certificate(reader, node, parameters));
+    let parameters = parameters.as_slice();
+    let reason = extension.get("reason").and_then(|node| reason(reader, node, parameters));
+    reserved(reader, extension, parameters, reason.as_ref());
+    let csr = extension.get("csr").and_then(|node| csr(reader, node, parameters));
+    let wide = extension.get("wide").map(|node| wide(reader, node, parameters)).unwrap_or_default();
+    let target =
+        reader.required(extension, "target").and_then(|node| target(reader, node, parameters, certificate.as_ref()));
+    let idempotency = idempotent(reader, extension);
+    // Where these are missing the document is refused; to go on with them keeps one defect from looking like many.
+    let target = target.unwrap_or(TargetRule { kind: TargetKind::Certificate, parameters: Vec::new() });
+    Some(ActionRules {
+        target,
+        idempotency: idempotency.unwrap_or(Idempotency::NotIdempotent),
+        reason,
+        csr,
+        certificate,
+        wide,
+        status_queries: Vec::new(),
+    })
+}
+
+/// The parameter that a node names, with a finding where there is none.
+pub(super) fn named<'a, 'p>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    parameters: &'p [Parameter],
+) -> Option<&'p Parameter> {
+    let name = reader.text(node)?;
+    let found = parameters.iter().find(|parameter| parameter.name == name);
+    if found.is_none() {
+        let names = parameters.iter().map(|parameter| parameter.name.as_str());
+        reader.no_such(node.span, format!("the operation has no parameter `{name}`"), name, names);
+    }
+    found
+}
+
+/// `idempotent: true` or `false`; older documents have `repeat: safe` or `unsafe`, and are still read.
+fn idempotent<'a>(reader: &mut DocumentReader<'a>, extension: &'a Node) -> Option<Idempotency> {
+    let Some(former) = extension.get("repeat") else {
+        reader.required(extension, "idempotent")?;
+        let flag = reader.flag(extension, "idempotent")?;
+        return Some(if flag { Idempotency::Idempotent } else { Idempotency::NotIdempotent });
+    };
+    if extension.get("idempotent").is_some() {
+        reader.error("duplicate-name", former.span, "`idempotent` says it already; leave `repeat` out");
+    }
+    reader.word(former, &[(Idempotency::Idempotent, "safe"), (Idempotency::NotIdempotent, "unsafe")])
+}
+
+fn aliases<'a>(reader: &mut DocumentReader<'a>, extension: &'a Node, parameters: &mut [Parameter]) {
+    for field in extension.get("aliases").map(|node| reader.map(node)).unwrap_or_default() {
+        let is_taken = parameters.iter().any(|parameter| parameter.name == field.name);
+        if is_taken || RESERVED.contains(&field.name.as_str()) {
+            reader.error("duplicate-name", field.span, format!("`{}` has another meaning already", field.name));
+            continue;
+        }
+        let Some(parameter) = named(reader, &field.value, parameters).map(|parameter| parameter.name.clone()) else {
+            continue;
+        };
+        if let Some(parameter) = parameters.iter_mut().find(|other| other.name == parameter) {
+            parameter.aliases.push(field.name.clone());
+        }
+    }
+}
+
+/// A plan must be able to give every parameter, and the plan's own keys hide parameters of the same name.
+fn reserved(reader: &mut DocumentReader<'_>, extension: &Node, parameters: &[Parameter], reason: Option<&ReasonRule>) {
+    for parameter in parameters {
+        let name = parameter.name.as_str();
+        let is_reason = name == "reason" && reason.is_some_and(|rule| rule.field == name);
+        if RESERVED.contains(&name) && !is_reason && parameter.aliases.is_empty() {
+            let what = format!("a plan cannot give the parameter `{name}`: that word is the plan's own");
+            reader.push(
+                Diagnostic::error("duplicate-name", extension.span, what)
+                    .help(format!("give it another name for plans: `aliases: {{certificate_{name}: {name}}}`")),
+            );
+        }
+    }
+}
+
+fn target<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    parameters: &[Parameter],
+    certificate: Option<&CertificateRule>,
+) -> Option<TargetRule> {
+    reader.closed(node, &["kind", "parameters"]);
+    let kinds = [TargetKind::Certificate, TargetKind::Order, TargetKind::Ca].map(|kind| (kind, kind.word()));
+    let kind = reader.required(node, "kind").and_then(|kind| reader.word(kind, &kinds));
+    let list = reader.required(node, "parameters")?;
+    let mut names = Vec::new();
+    for item in reader.one_or_many(list) {
+        let Some(parameter) = named(reader, item, parameters) else { continue };
+        let is_filled = certificate.is_some_and(|rule| rule.serial.as_ref() == Some(&parameter.name));
+        if !parameter.required && !is_filled {
+            let what = format!("`{}` names the target and must therefore be required", parameter.name);
+            reader.error("wrong-value", item.span, what);
+        }
+        names.push(parameter.name.clone());
+    }
+    if list.items().is_empty() && list.text().is_none() {
+        reader.error("wrong-value", list.span, "at least one parameter must name the target");
+    }
+    Some(TargetRule { kind: kind?, parameters: names })
+}
+
+fn reason<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<ReasonRule> {
+    reader.closed(node, &["field", "values"]);
+    let field = reader.required(node, "field").and_then(|field| named(reader, field, parameters));
+    if field.is_some_and(|field| !matches!(field.kind, ParameterType::String | ParameterType::Integer)) {
+        reader.error("wrong-value", node.span, "a reason's field must be a string or a whole number");
+    }
+    let allowed: Option<Vec<String>> = field.and_then(|field| {
+        let list = field.schema.get("enum")?.as_array()?;
+        Some(list.iter().filter_map(scalar_text).map(Cow::into_owned).collect())
+    });
+    let mut values: Vec<(RevocationReason, String)> = Vec::new();
+    let list = reader.required(node, "values")?;
+    for entry in reader.map(list) {
+        let names = RevocationReason::ALL.map(RevocationReason::name);
+        let reason = RevocationReason::parse(&entry.name);
+        if reason.is_none() {
+            let what = format!("`{}` is no revocation reason of RFC 5280", entry.name);
+            reader.no_such(entry.span, what, &entry.name, names);
+        }
+        let Some(spelling) = reader.text(&entry.value) else { continue };
+        if let Some(allowed) = allowed.as_ref().filter(|allowed| !allowed.iter().any(|word| word == spelling)) {
+            let what = format!("the field's `enum` does not hold `{spelling}`");
+            reader.no_such(entry.value.span, what, spelling, allowed.iter().map(String::as_str));
+        }
+        if values.iter().any(|(_, other)| other == spelling) {
+            reader.error("duplicate-name", entry.value.span, format!("two reasons are spelled `{spelling}`"));
+        }
+        values.extend(reason.map(|reason| (reason, spelling.to_owned())));
+    }
+    for word in allowed.into_iter().flatten() {
+        if !list.fields().iter().any(|entry| entry.value.text() == Some(&word)) {
+            let what = format!("`{word}` of the field's `enum` is not given to any reason of RFC 5280");
+            reader.error("missing-key", list.span, what);
+        }
+    }
+    Some(ReasonRule { field: field?.name.clone(), values })
+}
+
+fn csr<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<CsrRule> {
+    reader.closed(node, &["field", "common_name", "dns_names"]);
+    let mut of = |key: &str, kind: ParameterType| {
+        let item = node.get(key)?;
+        let parameter = named(reader, item, parameters)?;
+        if parameter.kind != kind {
+            let word = if kind == ParameterType::String { "a string" } else { "a list of strings" };
+            reader.error("wrong-value", item.span, format!("`{}` must be {word}", parameter.name));
+        }
+        Some(parameter.name.clone())
+    };
+    let (field, common_name, dns_names) = (
+        of("field", ParameterType::String),
+        of("common_name", ParameterType::String),
+        of("dns_names", ParameterType::Strings),
+    );
+    reader.required(node, "field")?;
+    Some(CsrRule { field: field?, common_name, dns_names })
+}
+
+/// Reads `certificate`, and adds the parameters that it brings.
+fn certificate<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    parameters: &mut Vec<Parameter>,
+) -> Option<CertificateRule> {
+    reader.closed(node, &["field", "serial", "key", "expired"]);
+    let expired = node.get("expired");
+    let refuses_expired = expired.and_then(|node| reader.text(node)).is_some_and(|text| text == REFUSED);
+    if let Some(node) = expired.filter(|_| !refuses_expired) {
+        reader.error("wrong-value", node.span, format!("write `{REFUSED}`, or leave it out"));
+    }
+    let field = reader.required(node, "field")?;
+    let parameter = named(reader, field, parameters)?;
+    if parameter.kind != ParameterType::String || !parameter.required {
+        reader.error("wrong-value", field.span, "a certificate's parameter must be a required string");
+    }
+    let field = parameter.name.clone();
+    let mut add = |key: &str, schema: Value, location: Location, description: &str| {
+        let name = node.get(key)?;
+        let text = reader.text(name)?;
+        if parameters.iter().any(|parameter| parameter.name == text) {
+            reader.error("duplicate-name", name.span, format!("there is a parameter `{text}` already"));
+        } else {
+            let read = schema::ParameterSchema {
+                kind: ParameterType::String,
+                fixed: None,
+                schema,
+                description: String::new(),
+            };
+            parameters.push(read.named(text, location, false, description.to_owned()));
+        }
+        Some(text.to_owned())
+    };
+    let serial = serde_json::json!({"type": "string", "pattern": "^[0-9a-fA-F:]+( .*)?$"});
+    let serial = add(
+        "serial",
+        serial,
+        Location::StatusQuery,
+        "The serial number; read from the certificate where it is not given",
+    );
+    let key = serde_json::json!({"type": "string", "pattern": "^file:."});
+    let key = add(
+        "key",
+        key,
+        Location::Signer,
+        "`file:PATH` of the certificate's private key, to sign with it instead of the account's",
+    );
+    Some(CertificateRule { field, serial, key, refuses_expired })
+}
+
+fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Vec<WideRule> {
+    let mut rules = Vec::new();
+    for item in reader.list(node) {
+        reader.closed(item, &["parameter", "value", "reaches"]);
+        let parameter = reader.required(item, "parameter").and_then(|name| named(reader, name, parameters));
+        let value = reader.required_text(item, "value");
+        let reaches = reader.required_text(item, "reaches");
+        if let (Some(parameter), Some(value), Some(reaches)) = (parameter, value, reaches) {
+            let (parameter, value, reaches) = (parameter.name.clone(), value.to_owned(), reaches.to_owned());
+            rules.push(WideRule { parameter, value, reaches });
+        }
+    }
+    rules
+}
+
+/// The keys that make an operation an action.
+const ACTION: [&str; 10] = [
+    "target",
+    "idempotent",
+    "repeat",
+    "aliases",
+    "reason",
+    "csr",
+    "certificate",
+    "wide",
+    "lookup_parameters",
+    "lookups",
+];
+/// The value of `expired` for providers that refuse expired certificates.
+const REFUSED: &str = "refused";
+/// Keys of a plan's action: a parameter of the same name could not be given there.
+const RESERVED: [&str; 11] = [
+    "id",
+    "provider",
+    "action",
+    "reason",
+    "needs",
+    "not_before",
+    "from",
+    "columns",
+    "ignore_columns",
+    "keep_columns",
+    EXTENSION,
 ];

@@ -1,19 +1,19 @@
 //! What answers mean: rules, conditions, and the places of codes, messages and ids. A rule that can never match, since an earlier one
 //! matches whenever it would, is a mistake in a document, always.
 
-use super::reading::DocumentReader;
+use super::reader::{DocumentReader, is_header_name};
 use crate::provider::answer::AnswerClass;
+use crate::provider::answer::Pointer;
 use crate::provider::model::{
     AnswerLocation, AnswerRule, Condition, TargetStateRule, Test, ThrottleForm, ThrottleHint,
 };
-use crate::provider::pointer::Pointer;
 use crate::text::Span;
-use crate::tree::node::{Node, Shape};
+use crate::tree::{Node, Shape};
 
 /// The keys that both the provider's and an operation's extension may have for reading answers.
 pub(super) const KEYS: [&str; 5] = ["answers", "code", "message", "reference", "throttle_hint"];
 
-/// How answers are read, as one extension object says it.
+/// How answers are read, as one extension object declares it.
 #[derive(Default)]
 pub(super) struct AnswerReading {
     pub(super) rules: Vec<(AnswerRule, Span)>,
@@ -24,33 +24,33 @@ pub(super) struct AnswerReading {
 }
 
 /// Reads the keys of [`KEYS`].
-pub(super) fn read<'a>(reading: &mut DocumentReader<'a>, extension: &'a Node) -> AnswerReading {
+pub(super) fn read<'a>(reader: &mut DocumentReader<'a>, extension: &'a Node) -> AnswerReading {
     let mut rules = Vec::new();
     if let Some(answers) = extension.get("answers") {
-        for node in reading.list(answers) {
-            rules.extend(rule(reading, node).map(|rule| (rule, node.span)));
+        for node in reader.list(answers) {
+            rules.extend(rule(reader, node).map(|rule| (rule, node.span)));
         }
     }
     for (hidden, by) in unreachable(&rules) {
         let finding = crate::diag::Diagnostic::error("unreachable-rule", hidden, "this rule is unreachable");
-        reading.push(
+        reader.push(
             finding.help("rules are tried in order, the first that matches wins").related(by, "this one always wins"),
         );
     }
     AnswerReading {
         rules,
-        code: pointers(reading, extension.get("code")),
-        message: pointers(reading, extension.get("message")),
-        reference: extension.get("reference").map(|node| places(reading, node)).unwrap_or_default(),
-        throttle_hint: extension.get("throttle_hint").and_then(|node| throttle_hint(reading, node)),
+        code: pointers(reader, extension.get("code")),
+        message: pointers(reader, extension.get("message")),
+        reference: extension.get("reference").map(|node| places(reader, node)).unwrap_or_default(),
+        throttle_hint: extension.get("throttle_hint").and_then(|node| throttle_hint(reader, node)),
     }
 }
 
 /// Reads `{/pointer: test}`; all must hold.
-pub(super) fn conditions<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Condition> {
-    let fields = reading.map(node);
+pub(super) fn conditions<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Condition> {
+    let fields = reader.map(node);
     if fields.is_empty() {
-        reading.error(
+        reader.error(
             "wrong-value",
             node.span,
             "a rule without a condition matches everything; leave `when` out if that is meant",
@@ -58,110 +58,111 @@ pub(super) fn conditions<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -
     }
     let mut conditions = Vec::new();
     for field in fields {
-        let Some(pointer) = reading.pointer_text(&field.name, field.span) else { continue };
-        let tests = tests(reading, &field.value);
+        let Some(pointer) = reader.pointer_text(&field.name, field.span) else { continue };
+        let tests = tests(reader, &field.value);
         conditions.extend(tests.into_iter().map(|test| Condition { pointer: pointer.clone(), test }));
     }
     conditions
 }
 
-fn tests<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Test> {
+fn tests<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Test> {
     if !matches!(node.shape, Shape::Map(_)) {
-        return vec![Test::OneOf(words(reading, node))];
+        return vec![Test::OneOf(words(reader, node))];
     }
-    let fields = reading.closed(node, &["one_of", "none_of", "prefix", "contains", "present"]);
+    let fields = reader.closed(node, &["one_of", "none_of", "prefix", "contains", "present"]);
     let mut tests = Vec::new();
     for field in fields {
         let value = &field.value;
         match field.name.as_str() {
-            "one_of" => tests.push(Test::OneOf(words(reading, value))),
-            "none_of" => tests.push(Test::NoneOf(words(reading, value))),
-            "prefix" => tests.push(Test::Prefix(words(reading, value))),
-            "contains" => tests.extend(reading.text(value).map(|text| Test::Contains(text.to_owned()))),
-            "present" => tests.extend(reading.flag(node, "present").map(Test::Present)),
+            "one_of" => tests.push(Test::OneOf(words(reader, value))),
+            "none_of" => tests.push(Test::NoneOf(words(reader, value))),
+            "prefix" => tests.push(Test::Prefix(words(reader, value))),
+            "contains" => tests.extend(reader.text(value).map(|text| Test::Contains(text.to_owned()))),
+            "present" => tests.extend(reader.flag(node, "present").map(Test::Present)),
             _ => {}
         }
     }
     if fields.is_empty() {
-        reading.error("wrong-value", node.span, "a test is missing here, such as `one_of` or `present`");
+        reader.error("wrong-value", node.span, "a test is missing here, such as `one_of` or `present`");
     }
     tests
 }
 
-fn words<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<String> {
-    let words = reading.texts(node);
+fn words<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<String> {
+    let words = reader.texts(node);
     if words.is_empty() || words.iter().any(String::is_empty) {
-        reading.error("wrong-value", node.span, "at least one word is expected here, and none may be empty");
+        reader.error("wrong-value", node.span, "at least one word is expected here, and none may be empty");
     }
     words
 }
 
-fn rule<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRule> {
-    reading.closed(node, &["status", "when", "empty", "means", "explanation"]);
+fn rule<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRule> {
+    reader.closed(node, &["status", "when", "empty", "means", "explanation"]);
     let mut status = Vec::new();
     if let Some(list) = node.get("status") {
-        for item in reading.one_or_many(list) {
-            status.extend(reading.number(item, 100..=599).and_then(|number| u16::try_from(number).ok()));
+        for item in reader.one_or_many(list) {
+            status.extend(reader.number(item, 100..=599).and_then(|number| u16::try_from(number).ok()));
         }
     }
-    let when = node.get("when").map(|when| conditions(reading, when)).unwrap_or_default();
-    let empty = reading.flag(node, "empty");
-    let means = reading.required(node, "means")?;
-    let meaning = meaning(reading, means)?;
+    let when = node.get("when").map(|when| conditions(reader, when)).unwrap_or_default();
+    let empty = reader.flag(node, "empty");
+    let means = reader.required(node, "means")?;
+    let class = answer_class(reader, means)?;
     if status.is_empty() && when.is_empty() && empty.is_none() {
-        reading.error(
+        reader.error(
             "wrong-value",
             node.span,
             "a rule must name a `status`, a condition (`when`), or whether the body is `empty`",
         );
     }
     if empty == Some(true) && !when.is_empty() {
-        reading.error("unreachable-rule", node.span, "this rule is unreachable: an empty body meets no condition");
+        reader.error("unreachable-rule", node.span, "this rule is unreachable: an empty body meets no condition");
     }
-    let good = matches!(meaning, AnswerClass::Succeeded | AnswerClass::AlreadyDone | AnswerClass::PendingApproval);
+    let good = matches!(class, AnswerClass::Succeeded | AnswerClass::AlreadyDone | AnswerClass::PendingApproval);
+    // Without a status the rule would also match a proxy's page or a 500 with a body of the same form.
     if good && status.is_empty() {
         let what = "silence is never success: a rule that means success must name its `status`";
-        reading.error("wrong-value", means.span, what);
+        reader.error("wrong-value", means.span, what);
     }
-    let explanation = reading.optional_text(node, "explanation").map(str::to_owned);
-    Some(AnswerRule { status, when, empty, means: meaning, explanation })
+    let explanation = reader.optional_text(node, "explanation").map(str::to_owned);
+    Some(AnswerRule { status, when, empty, class, explanation })
 }
 
-/// What an answer is said to mean, in a word of today or of before.
-pub(super) fn meaning<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerClass> {
+/// The class that a document gives an answer, by its present or its former name.
+pub(super) fn answer_class<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerClass> {
     let former = AnswerClass::FORMER.iter().find(|(_, word)| node.text() == Some(*word));
-    former.map(|(meaning, _)| *meaning).or_else(|| reading.word(node, &AnswerClass::ALL))
+    former.map(|(class, _)| *class).or_else(|| reader.word(node, &AnswerClass::ALL))
 }
 
-fn pointers<'a>(reading: &mut DocumentReader<'a>, node: Option<&'a Node>) -> Vec<Pointer> {
+fn pointers<'a>(reader: &mut DocumentReader<'a>, node: Option<&'a Node>) -> Vec<Pointer> {
     let Some(node) = node else { return Vec::new() };
-    reading.one_or_many(node).iter().filter_map(|item| reading.pointer(item)).collect()
+    reader.one_or_many(node).iter().filter_map(|item| reader.pointer(item)).collect()
 }
 
-fn places<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Vec<AnswerLocation> {
+fn places<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<AnswerLocation> {
     let mut places = Vec::new();
-    for item in reading.one_or_many(node) {
+    for item in reader.one_or_many(node) {
         if !matches!(item.shape, Shape::Map(_)) {
-            places.extend(reading.pointer(item).map(AnswerLocation::Body));
+            places.extend(reader.pointer(item).map(AnswerLocation::Body));
             continue;
         }
-        reading.closed(item, &["header"]);
-        let name = reading.required_text(item, "header").unwrap_or_default();
-        if super::security::is_header_name(name) {
+        reader.closed(item, &["header"]);
+        let name = reader.required_text(item, "header").unwrap_or_default();
+        if is_header_name(name) {
             places.push(AnswerLocation::Header(name.to_ascii_lowercase()));
         } else if !name.is_empty() {
-            reading.error("wrong-value", item.span, format!("`{name}` is not a header name"));
+            reader.error("wrong-value", item.span, format!("`{name}` is not a header name"));
         }
     }
     places
 }
 
-fn throttle_hint<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<ThrottleHint> {
-    reading.closed(node, &["pointer", "form"]);
-    let pointer = reading.required(node, "pointer")?;
-    let pointer = reading.pointer(pointer)?;
-    let form = reading.required(node, "form")?;
-    let form = reading.word(form, &[(ThrottleForm::LimitTime, "limit-time"), (ThrottleForm::Seconds, "seconds")])?;
+fn throttle_hint<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ThrottleHint> {
+    reader.closed(node, &["pointer", "form"]);
+    let pointer = reader.required(node, "pointer")?;
+    let pointer = reader.pointer(pointer)?;
+    let form = reader.required(node, "form")?;
+    let form = reader.word(form, &[(ThrottleForm::LimitTime, "limit-time"), (ThrottleForm::Seconds, "seconds")])?;
     Some(ThrottleHint { pointer, form })
 }
 
@@ -184,8 +185,8 @@ pub(super) fn unreachable(rules: &[(AnswerRule, Span)]) -> Vec<(Span, Span)> {
     found
 }
 
-/// As [`unreachable()`], for what rows tell.
-pub(super) fn unreachable_standings(rules: &[(TargetStateRule, Span)]) -> Vec<(Span, Span)> {
+/// As [`unreachable()`], for the rules of states.
+pub(super) fn unreachable_states(rules: &[(TargetStateRule, Span)]) -> Vec<(Span, Span)> {
     let mut found = Vec::new();
     for (index, (rule, span)) in rules.iter().enumerate() {
         let earlier = rules[..index].iter().find(|(first, _)| all_implied(&first.when, &rule.when));

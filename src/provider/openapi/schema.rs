@@ -1,8 +1,8 @@
 //! JSON Schema of one parameter: the subset that a flat field of a plan can have; and YAML as JSON where JSON is meant.
 
-use super::reading::DocumentReader;
+use super::reader::DocumentReader;
 use crate::provider::model::{Location, Parameter, ParameterType};
-use crate::tree::node::{Node, Shape};
+use crate::tree::{Node, Shape};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Number, Value};
 
@@ -31,10 +31,10 @@ impl ParameterSchema {
     }
 }
 
-/// Reads the schema of one parameter. One that cannot be read becomes one that says nothing: the document is refused then,
+/// Reads the schema of one parameter. One that cannot be read becomes one that allows everything: the document is refused then,
 /// and what refers to the parameter still finds it.
-pub(super) fn parameter<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> ParameterSchema {
-    read(reading, node).unwrap_or(ParameterSchema {
+pub(super) fn parameter<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> ParameterSchema {
+    read(reader, node).unwrap_or(ParameterSchema {
         kind: ParameterType::String,
         fixed: None,
         schema: serde_json::json!({}),
@@ -67,57 +67,57 @@ pub(super) fn object<'s>(parameters: impl Iterator<Item = (&'s str, &'s Value, b
     serde_json::json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }
 
-fn read<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<ParameterSchema> {
-    let node = reading.resolve(node)?;
+fn read<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ParameterSchema> {
+    let node = reader.resolve(node)?;
     let (kind, mut schema) = if node.get("items").is_some() || node.get("type").and_then(Node::text) == Some("array") {
-        list(reading, node)?
+        list(reader, node)?
     } else {
-        scalar(reading, node)?
+        scalar(reader, node)?
     };
     let fixed = node.get("const").map(json);
     match compile(&Value::Object(schema.clone())) {
         Err(error) => {
             let place = node.get("pattern").unwrap_or(node).span;
-            reading.error("wrong-schema", place, format!("this is not a usable schema: {error}"));
+            reader.error("wrong-schema", place, format!("this is not a usable schema: {error}"));
             return None;
         }
         Ok(validator) if fixed.as_ref().is_some_and(|value| !validator.is_valid(value)) => {
-            reading.error("wrong-schema", node.span, "the `const` is not valid by the schema that it stands in");
+            reader.error("wrong-schema", node.span, "the `const` is not valid by the schema that it stands in");
         }
         Ok(_) => {}
     }
-    let description = reading.description(node);
+    let description = reader.description(node);
     if !description.is_empty() {
         schema.insert("description".to_owned(), Value::String(description.clone()));
     }
     Some(ParameterSchema { kind, fixed, schema: Value::Object(schema), description })
 }
 
-fn scalar<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(ParameterType, Map<String, Value>)> {
+fn scalar<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<(ParameterType, Map<String, Value>)> {
     let known: Vec<&str> = [&["type", "enum", "const"], STRING, NUMBER].concat();
-    reading.object(node, &known, ANNOTATIONS);
-    let kind = kind(reading, node)?;
+    reader.object(node, &known, ANNOTATIONS);
+    let kind = kind(reader, node)?;
     let others = if kind == ParameterType::String { NUMBER } else { STRING };
     for name in others {
         if let Some(value) = node.get(name).filter(|_| kind != ParameterType::Boolean || !NUMBER.contains(name)) {
             let what = format!("`{name}` says nothing about {}", words(kind));
-            reading.error("wrong-schema", value.span, what);
+            reader.error("wrong-schema", value.span, what);
         }
     }
     Some((kind, keywords(node, &known)))
 }
 
-fn list<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(ParameterType, Map<String, Value>)> {
+fn list<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<(ParameterType, Map<String, Value>)> {
     let known = ["type", "items", "minItems", "maxItems", "uniqueItems"];
-    reading.object(node, &known, ANNOTATIONS);
-    let items = reading.required(node, "items")?;
-    let items = reading.resolve(items)?;
-    let (kind, items_schema) = scalar(reading, items)?;
+    reader.object(node, &known, ANNOTATIONS);
+    let items = reader.required(node, "items")?;
+    let items = reader.resolve(items)?;
+    let (kind, items_schema) = scalar(reader, items)?;
     let kind = match kind {
         ParameterType::String => ParameterType::Strings,
         ParameterType::Integer => ParameterType::Integers,
         _ => {
-            reading.error("not-honoured", items.span, "a list of a plan holds strings or whole numbers");
+            reader.error("not-honoured", items.span, "a list of a plan holds strings or whole numbers");
             return None;
         }
     };
@@ -127,7 +127,7 @@ fn list<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<(Paramet
     Some((kind, schema))
 }
 
-fn kind<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<ParameterType> {
+fn kind<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ParameterType> {
     let kinds = [
         (ParameterType::String, "string"),
         (ParameterType::Integer, "integer"),
@@ -138,14 +138,14 @@ fn kind<'a>(reading: &mut DocumentReader<'a>, node: &'a Node) -> Option<Paramete
         if let Some(Value::String(_)) = node.get("const").map(json) {
             return Some(ParameterType::String);
         }
-        reading.error("missing-key", node.span, "`type` is missing here");
+        reader.error("missing-key", node.span, "`type` is missing here");
         return None;
     };
     if named.text() == Some("object") {
-        reading.error("not-honoured", named.span, "nested objects are not honoured: a plan's fields are flat");
+        reader.error("not-honoured", named.span, "nested objects are not honoured: a plan's fields are flat");
         return None;
     }
-    reading.word(named, &kinds)
+    reader.word(named, &kinds)
 }
 
 fn keywords(node: &Node, known: &[&str]) -> Map<String, Value> {

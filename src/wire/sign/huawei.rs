@@ -3,7 +3,7 @@
 
 use super::fields::{SignError, credential, fits_header, header_credential, hmac_sha256, set_header, url};
 use crate::provider::Answer;
-use crate::provider::pointer::scalar_text;
+use crate::provider::answer::scalar_text;
 use crate::provider::request::encode;
 use crate::text::{Secret, safe};
 use crate::wire::credentials::Credentials;

@@ -3,8 +3,8 @@
 //!
 //! Written from the RFCs, apart from the signer that it checks, so that an error in either shows.
 
-use crate::simulator::message::{Received, Response};
-use crate::simulator::options::ACCOUNT_KEY;
+use super::message::{Received, Response};
+use super::options::ACCOUNT_KEY;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents,
     UnparsedPublicKey,
@@ -20,16 +20,16 @@ use x509_cert::der::{Decode as _, Reader as _, SliceReader};
 
 /// What one account's server has given out.
 #[derive(Debug, Default)]
-pub(in crate::simulator) struct Acme {
+pub(super) struct Acme {
     nonces: HashSet<String>,
     issued: u64,
-    /// Nonces that were asked for, apart from those that came with answers.
-    pub(in crate::simulator) fetched: u64,
+    /// Nonces that were asked for, apart from those that answers brought along.
+    pub(super) fetched: u64,
 }
 
 /// What a client asks for before anything else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::simulator) enum AcmeEndpoint {
+pub(super) enum AcmeEndpoint {
     Directory,
     Nonce,
     Account,
@@ -37,13 +37,7 @@ pub(in crate::simulator) enum AcmeEndpoint {
 
 impl Acme {
     /// Answers what is asked before anything else; `base` is the path of the directory.
-    pub(in crate::simulator) fn serve(
-        &mut self,
-        endpoint: AcmeEndpoint,
-        request: &Received,
-        base: &str,
-        verify: bool,
-    ) -> Response {
+    pub(super) fn serve(&mut self, endpoint: AcmeEndpoint, request: &Received, base: &str, verify: bool) -> Response {
         let url = |name: &str| format!("{}/{name}", directory(request, base));
         match endpoint {
             AcmeEndpoint::Directory => {
@@ -67,7 +61,7 @@ impl Acme {
     }
 
     /// Every answer brings a nonce.
-    pub(in crate::simulator) fn with_nonce(&mut self, response: Response) -> Response {
+    pub(super) fn with_nonce(&mut self, response: Response) -> Response {
         self.issued += 1;
         let nonce = format!("simulated-nonce-{}", self.issued);
         self.nonces.insert(nonce.clone());
@@ -79,7 +73,7 @@ impl Acme {
     ///
     /// # Errors
     /// The answer that refuses it.
-    pub(in crate::simulator) fn admit(
+    pub(super) fn admit(
         &mut self,
         request: &Received,
         base: &str,
@@ -92,6 +86,7 @@ impl Acme {
         }
         let jws = Jws::read(&request.body).ok_or_else(|| malformed("the body is not a flattened JWS"))?;
         let text = |name: &str| jws.protected.get(name).and_then(Value::as_str).unwrap_or_default();
+        // RFC 8555, section 6.5: a nonce is good for one request, also where that is then refused.
         if !self.nonces.remove(text("nonce")) {
             return Err(bad_nonce());
         }
@@ -123,7 +118,7 @@ impl Acme {
 }
 
 /// The request with what its JWS carries in the place of its body; as it is where it carries none.
-pub(in crate::simulator) fn opened(request: &Received) -> Received {
+pub(super) fn opened(request: &Received) -> Received {
     let payload = Jws::read(&request.body).map(|jws| jws.payload);
     let mut opened = Received { body: payload.unwrap_or_default(), ..request.clone() };
     opened.headers.retain(|(name, _)| name != "content-type");
@@ -132,7 +127,7 @@ pub(in crate::simulator) fn opened(request: &Received) -> Received {
 }
 
 /// The serial number of a certificate in base64url, as reports show it.
-pub(in crate::simulator) fn serial(certificate: &str) -> Option<String> {
+pub(super) fn serial(certificate: &str) -> Option<String> {
     let der = URL_SAFE_NO_PAD.decode(certificate).ok()?;
     let certificate = Certificate::from_der(&der).ok()?;
     let digits = hex::encode(certificate.tbs_certificate.serial_number.as_bytes());
@@ -141,14 +136,14 @@ pub(in crate::simulator) fn serial(certificate: &str) -> Option<String> {
 }
 
 /// The refusal of a nonce.
-pub(in crate::simulator) fn bad_nonce() -> Response {
+pub(super) fn bad_nonce() -> Response {
     problem(400, "badNonce", "the nonce is unknown, or it was used")
 }
 
 /// The path of nonces below the directory.
-pub(in crate::simulator) const NEW_NONCE: &str = "new-nonce";
+pub(super) const NEW_NONCE: &str = "new-nonce";
 /// The path of accounts below the directory.
-pub(in crate::simulator) const NEW_ACCOUNT: &str = "new-account";
+pub(super) const NEW_ACCOUNT: &str = "new-account";
 
 struct Jws {
     protected: Value,
@@ -214,7 +209,7 @@ fn certifies(certificate: &str, jwk: &Value) -> bool {
     }
 }
 
-/// The account's public key, taken from the private one's text by its place in PKCS #8: the point is its end.
+/// The account's public key, cut from the private one's PKCS #8 text, which ends with the point.
 fn own_jwk() -> Value {
     let lines = ACCOUNT_KEY.lines().filter(|line| !line.starts_with('-'));
     let der = base64::engine::general_purpose::STANDARD.decode(lines.collect::<String>()).unwrap_or_default();
@@ -257,8 +252,8 @@ mod tests {
     #[test]
     fn certificates_are_known_by_serial_number_and_key() {
         for (pem, expected) in [
-            (include_str!("../../pki/testdata/keys/p256-certificate.pem"), "c0ffee01"),
-            (include_str!("../../pki/testdata/keys/rsa-certificate.pem"), "7a01"),
+            (include_str!("../pki/testdata/keys/p256-certificate.pem"), "c0ffee01"),
+            (include_str!("../pki/testdata/keys/rsa-certificate.pem"), "7a01"),
         ] {
             let lines: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
             let der = base64::engine::general_purpose::STANDARD.decode(lines).unwrap();
@@ -286,8 +281,8 @@ mod tests {
             (good, false, "badNonce"),
         ] {
             let refusal = acme.admit(&request, "/acme/directory", None, verify).unwrap_err();
-            let said = String::from_utf8(refusal.body).unwrap();
-            assert!(said.contains(expected), "{expected}: {said}");
+            let text = String::from_utf8(refusal.body).unwrap();
+            assert!(text.contains(expected), "{expected}: {text}");
         }
     }
 }

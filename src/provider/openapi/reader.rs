@@ -2,10 +2,10 @@
 //! asked of nodes, each with its finding where the answer is no.
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::provider::pointer::Pointer;
+use crate::provider::answer::Pointer;
 use crate::provider::request::host;
 use crate::text::{Span, nearest};
-use crate::tree::node::{Field, Node, Shape};
+use crate::tree::{Field, Node, Shape};
 
 /// One reading of one document.
 pub(super) struct DocumentReader<'a> {
@@ -226,7 +226,8 @@ impl<'a> DocumentReader<'a> {
         }
     }
 
-    /// Words that name providers and operations in plans.
+    /// A name of a provider or an operation, as plans write it. It becomes part of paths and of reports' columns, so it holds nothing that
+    /// would need quoting there.
     pub(super) fn name(&mut self, node: &'a Node) -> Option<&'a str> {
         let text = self.text(node)?;
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
@@ -242,5 +243,12 @@ impl<'a> DocumentReader<'a> {
 /// The name of our extension.
 pub(super) const EXTENSION: &str = "x-certsweep";
 
+/// `$ref` after `$ref`. More is taken for a circle, which would never end.
 const MAX_REFERENCES: usize = 16;
+/// Names that a message lists as help; more would hide the message.
 const MAX_LISTED: usize = 20;
+
+/// Whether a text is a field name of HTTP.
+pub(super) fn is_header_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}

@@ -1,15 +1,14 @@
-//! Answers to look-ups from the state: which targets they show, and what may be said of them. Their bodies are made after the like of the
-//! document's samples. Changes no state.
+//! Answers to status queries from the state: which targets they show, and in which state. Their bodies are made from the document's samples. Changes no state.
 
 use super::answers;
 use super::message::Response;
 use super::targets::{Found, SimulatedTarget, TargetStore};
-use crate::provider::model::{Condition, LookupRule, Pages, RowStep, Sample, TargetKind, TargetStateRule, Test};
-use crate::provider::pointer::{Pointer, scalar_text};
-use crate::provider::{Operation, Provider, TargetState, lookup};
+use crate::provider::answer::{Pointer, scalar_text};
+use crate::provider::model::{Condition, Pages, RowStep, Sample, StatusQueryRule, TargetKind, TargetStateRule, Test};
+use crate::provider::{Operation, Provider, TargetState, target_state};
 use serde_json::{Map, Value};
 
-/// Answers a look-up whose parameters are `asked` from the targets that it shows.
+/// Answers a status query whose parameters are `asked` from the targets that it shows.
 pub(super) fn answer(
     provider: &Provider,
     lookup: &Operation,
@@ -17,8 +16,9 @@ pub(super) fn answer(
     state: &TargetStore,
     found: &[&[Found]],
 ) -> Response {
-    let each = provider.actions().flat_map(|(action, rules)| rules.lookups.iter().map(move |rule| (action, rule)));
-    let rules: Vec<(&Operation, &LookupRule)> = each.filter(|(_, rule)| rule.operation == lookup.name).collect();
+    let each =
+        provider.actions().flat_map(|(action, rules)| rules.status_queries.iter().map(move |rule| (action, rule)));
+    let rules: Vec<(&Operation, &StatusQueryRule)> = each.filter(|(_, rule)| rule.operation == lookup.name).collect();
     let is_list = |list: &Pointer| bodies(lookup, "").any(|(_, body)| list.of(body).is_some_and(Value::is_array));
     let lister = rules.iter().find_map(|(_, rule)| {
         let list = &rule.rows.first()?.list;
@@ -35,51 +35,46 @@ pub(super) fn answer(
     Response::json(200, Some(&body))
 }
 
-/// A target with the action and the rule by which a look-up shows it.
-type ShownTarget<'a> = (&'a SimulatedTarget, &'a Operation, &'a LookupRule);
+/// A target with the action and the rule by which a status query shows it.
+type ShownTarget<'a> = (&'a SimulatedTarget, &'a Operation, &'a StatusQueryRule);
 
 /// One object. Where several targets share it (an order and its certificates), it shows the one to which something was done
-/// last, but only in a way that tells of no other that it was done when it was not.
+/// last, but only by a body in which no other target reads as done that is not.
 fn object(
     lookup: &Operation,
-    rules: &[(&Operation, &LookupRule)],
+    rules: &[(&Operation, &StatusQueryRule)],
     asked: &Map<String, Value>,
     targets: &[ShownTarget<'_>],
 ) -> Option<Value> {
     let is_whole =
         |action: &Operation| action.action.as_ref().is_some_and(|rules| rules.target.kind != TargetKind::Certificate);
-    let done = || targets.iter().filter(|(target, ..)| target.standing == TargetState::Done);
+    let done = || targets.iter().filter(|(target, ..)| target.state == TargetState::Done);
     let is_true = |body: &Value| {
-        let tells_done = |rule: &LookupRule, parameters: &Map<String, Value>| {
-            lookup::target_state(rule, parameters, std::slice::from_ref(body)).0 == TargetState::Done
+        let reads_as_done = |rule: &StatusQueryRule, parameters: &Map<String, Value>| {
+            target_state::read_state(rule, parameters, std::slice::from_ref(body)).0 == TargetState::Done
         };
         let of_known = |(target, _, rule): &ShownTarget<'_>| {
-            target.standing == TargetState::Done || !tells_done(rule, &target.parameters)
+            target.state == TargetState::Done || !reads_as_done(rule, &target.parameters)
         };
-        // Also of what nobody has asked for yet nothing is told.
-        let of_any = |(action, rule): &(&Operation, &LookupRule)| {
-            done().any(|(_, by, _)| by.name == action.name) || !tells_done(rule, &Map::new())
+        // A target that is not known yet must not read as done either: a run may ask for it later.
+        let of_any = |(action, rule): &(&Operation, &StatusQueryRule)| {
+            done().any(|(_, by, _)| by.name == action.name) || !reads_as_done(rule, &Map::new())
         };
         done().any(|(_, action, _)| is_whole(action)) || targets.iter().all(of_known) && rules.iter().all(of_any)
     };
     let mut targets = targets.to_vec();
     targets.sort_by_key(|(target, action, _)| {
-        std::cmp::Reverse((target.standing == TargetState::Done, is_whole(action), target.latest))
+        std::cmp::Reverse((target.state == TargetState::Done, is_whole(action), target.latest))
     });
     let none = Map::new();
-    let nobody = rules.iter().map(|(_, rule)| View {
-        lookup,
-        rule,
-        action: "",
-        parameters: &none,
-        standing: TargetState::NotDone,
-    });
+    let nobody =
+        rules.iter().map(|(_, rule)| View { lookup, rule, action: "", parameters: &none, state: TargetState::NotDone });
     let views = targets.iter().take(MAX_TRIED).map(|(target, action, rule)| View {
         lookup,
         rule,
         action: &action.name,
         parameters: &target.parameters,
-        standing: target.standing,
+        state: target.state,
     });
     views.chain(nobody).find_map(|view| view.bodies(asked).into_iter().find(is_true))
 }
@@ -102,8 +97,8 @@ fn page<'a>(
     });
     let items = slice(found, skip, take).filter_map(|found| {
         let (target, action, rule) = shown(found)?;
-        let (action, parameters, standing) = (action.name.as_str(), &target.parameters, target.standing);
-        let body = View { lookup, rule, action, parameters, standing }.first()?;
+        let (action, parameters, state) = (action.name.as_str(), &target.parameters, target.state);
+        let body = View { lookup, rule, action, parameters, state }.first()?;
         list.of(&body)?.as_array()?.first().cloned()
     });
     let items = Value::Array(items.collect());
@@ -126,7 +121,7 @@ fn page<'a>(
 fn resolve<'a>(provider: &'a Provider, state: &'a TargetStore, found: Found) -> Option<ShownTarget<'a>> {
     let target = state.target(found.target);
     let action = provider.operations.get(target.operation)?;
-    Some((target, action, action.action.as_ref()?.lookups.get(found.rule)?))
+    Some((target, action, action.action.as_ref()?.status_queries.get(found.rule)?))
 }
 
 /// Some of several lists as if they were one, without walking what is skipped.
@@ -140,17 +135,17 @@ fn slice<'a>(lists: &'a [&'a [Found]], mut skip: usize, mut take: usize) -> impl
     })
 }
 
-/// A look-up that is asked for a target: its rule, the action's name and parameters, and how the target stands.
+/// A status query that is asked for a target: its rule, the action's name and parameters, and the target's state.
 #[derive(Clone, Copy)]
 struct View<'a> {
     lookup: &'a Operation,
-    rule: &'a LookupRule,
+    rule: &'a StatusQueryRule,
     action: &'a str,
     parameters: &'a Map<String, Value>,
-    standing: TargetState,
+    state: TargetState,
 }
 
-/// From a sample's row to a row that tells what it must, where it can be one.
+/// From a sample's row to a row with the wanted state, where one can be made.
 type RowMaker<'a> = dyn Fn(&Value) -> Option<Value> + 'a;
 
 impl View<'_> {
@@ -160,9 +155,9 @@ impl View<'_> {
         let samples: Vec<Value> =
             bodies(self.lookup, self.action).map(|(sample, body)| addressed(sample, body, asked)).collect();
         let mut shown = Vec::new();
-        for standing in ladder(self.standing) {
-            let fits = |row: &Value| (lookup::row_state(self.rule, row) == *standing).then(|| row.clone());
-            let made = |row: &Value| forced(self.rule, *standing, row);
+        for state in ladder(self.state) {
+            let fits = |row: &Value| (target_state::row_state(self.rule, row) == *state).then(|| row.clone());
+            let made = |row: &Value| forced(self.rule, *state, row);
             let makers: [&RowMaker<'_>; 2] = [&fits, &made];
             for make in makers {
                 shown.extend(samples.iter().filter_map(|body| showing(&self.rule.rows, body, self.parameters, make)));
@@ -173,9 +168,9 @@ impl View<'_> {
 
     /// The first of [`Self::bodies`], for lists, where each target has a row of its own.
     fn first(&self) -> Option<Value> {
-        ladder(self.standing).iter().find_map(|standing| {
-            let fits = |row: &Value| (lookup::row_state(self.rule, row) == *standing).then(|| row.clone());
-            let made = |row: &Value| forced(self.rule, *standing, row);
+        ladder(self.state).iter().find_map(|state| {
+            let fits = |row: &Value| (target_state::row_state(self.rule, row) == *state).then(|| row.clone());
+            let made = |row: &Value| forced(self.rule, *state, row);
             let makers: [&RowMaker<'_>; 2] = [&fits, &made];
             makers.iter().find_map(|make| {
                 let mut samples = bodies(self.lookup, self.action);
@@ -185,9 +180,9 @@ impl View<'_> {
     }
 }
 
-/// The bodies of all good answers among the look-up's samples, those first that are read for this action.
+/// The bodies of all good answers among the status query's samples, those first that are read for this action.
 fn bodies<'a>(lookup: &'a Operation, action: &'a str) -> impl Iterator<Item = (&'a Sample, &'a Value)> {
-    let is_own = move |sample: &&Sample| sample.reading.as_ref().is_some_and(|reading| reading.action == action);
+    let is_own = move |sample: &&Sample| sample.for_action.as_ref().is_some_and(|of| of.action == action);
     let own = lookup.samples.iter().filter(move |sample| is_own(sample));
     let others = lookup.samples.iter().filter(move |sample| !is_own(sample));
     let all = own.chain(others).flat_map(|sample| sample.answers.iter().map(move |answer| (sample, answer)));
@@ -195,8 +190,9 @@ fn bodies<'a>(lookup: &'a Operation, action: &'a str) -> impl Iterator<Item = (&
     good.filter_map(|(sample, answer)| Some((sample, answer.body.as_ref()?)))
 }
 
-const fn ladder(standing: TargetState) -> &'static [TargetState] {
-    match standing {
+/// The states that may be shown for a state, best first: each weaker one claims less, none claims more than is true.
+const fn ladder(state: TargetState) -> &'static [TargetState] {
+    match state {
         TargetState::Done => &[TargetState::Done, TargetState::Pending, TargetState::Unknown],
         TargetState::Pending => &[TargetState::Pending, TargetState::NotDone, TargetState::Unknown],
         TargetState::NotDone => &[TargetState::NotDone, TargetState::Unknown],
@@ -226,8 +222,8 @@ fn showing(steps: &[RowStep], body: &Value, parameters: &Map<String, Value>, mak
     Some(shown)
 }
 
-/// A sample's row changed so that it tells a standing; `None` where no rule tells it, or its conditions cannot be made true.
-fn forced(rule: &LookupRule, standing: TargetState, sample: &Value) -> Option<Value> {
+/// A sample's row changed so that it reads as a state; `None` where no rule has that state, or its conditions cannot be made true.
+fn forced(rule: &StatusQueryRule, state: TargetState, sample: &Value) -> Option<Value> {
     let make = |declared: &TargetStateRule| {
         let mut value = sample.clone();
         for Condition { pointer, test } in &declared.when {
@@ -242,9 +238,9 @@ fn forced(rule: &LookupRule, standing: TargetState, sample: &Value) -> Option<Va
                 }
             }
         }
-        (lookup::row_state(rule, &value) == standing).then_some(value)
+        (target_state::row_state(rule, &value) == state).then_some(value)
     };
-    rule.standings.iter().filter(|declared| declared.tells == standing).find_map(make)
+    rule.states.iter().filter(|declared| declared.state == state).find_map(make)
 }
 
 /// A sample's body with the ids that were asked for in place of the sample's own.

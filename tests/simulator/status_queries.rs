@@ -1,19 +1,19 @@
-//! What look-ups tell about the simulator's state, read by the documents' own rules: never "done" before it was done.
+//! What status queries tell about the simulator's state, read by the documents' own rules: never "done" before it was done.
 
 use super::options;
 use crate::support::client::{Headers, send};
 use certsweep::provider::model::{ActionRules, Operation};
-use certsweep::provider::{Answer, HeaderFields, Provider, TargetState, lookup};
+use certsweep::provider::{Answer, HeaderFields, Provider, TargetState, target_state};
 use certsweep::simulator::{KnownTarget, Simulator, start};
 use certsweep::time::Clock as _;
 use certsweep::wire::request;
 use serde_json::{Map, Value, json};
 
 #[test]
-fn look_ups_follow_the_state() {
+fn status_queries_follow_the_state() {
     for account in options("").accounts {
         let provider = account.provider;
-        for (operation, action) in provider.actions().filter(|(_, action)| !action.lookups.is_empty()) {
+        for (operation, action) in provider.actions().filter(|(_, action)| !action.status_queries.is_empty()) {
             for sample in &operation.samples {
                 let place = format!("{} {} {}", provider.id, operation.name, sample.name);
                 let mut open = options("");
@@ -55,27 +55,27 @@ fn an_order_does_not_tell_of_one_certificate_what_was_done_to_another() {
         ("revoke-order", json!({"order_id": 55, "skip_approval": true})),
     ];
     let actions = actions.map(|(operation, parameters)| (operation, parameters.as_object().unwrap().clone()));
-    let told = |known: &[(&str, Map<String, Value>)]| {
+    let states = |known: &[(&str, Map<String, Value>)]| {
         let done = known.iter().map(|(operation, parameters)| {
             let action = provider.operation(operation).unwrap().action.as_ref().unwrap();
             standings(&simulator, &provider, action, parameters, None).contains(&TargetState::Done)
         });
         done.collect::<Vec<bool>>()
     };
-    assert_eq!(told(&actions), [false, false, false]);
+    assert_eq!(states(&actions), [false, false, false]);
     for (operation, parameters) in &actions[..2] {
         let (account, operation, parameters) = ("digicert".into(), (*operation).into(), parameters.clone());
         assert!(simulator.learn(&KnownTarget { account, operation, parameters }));
     }
-    assert_eq!(told(&actions), [false, false, false]);
+    assert_eq!(states(&actions), [false, false, false]);
     for (index, expected) in [(0, [true, false, false]), (2, [true, true, true])] {
         let (operation, parameters) = &actions[index];
         let answer = ask(&simulator, &provider, provider.operation(operation).unwrap(), parameters);
         assert_eq!(answer.status, 204);
         // After a whole order only the order must tell so: it shows one certificate, and it is revoked with the order.
-        let told = told(&actions);
-        let same = told.iter().zip(expected).all(|(told, expected)| *told <= expected);
-        assert!(same && told[index], "{operation}: {told:?}");
+        let states = states(&actions);
+        let same = states.iter().zip(expected).all(|(states, expected)| *states <= expected);
+        assert!(same && states[index], "{operation}: {states:?}");
     }
 }
 
@@ -86,16 +86,16 @@ fn standings(
     parameters: &Map<String, Value>,
     answer: Option<&Answer>,
 ) -> Vec<TargetState> {
-    let chosen = lookup::choose(provider, action, parameters, answer);
-    let told = chosen.into_iter().map(|(index, asked)| {
-        let rule = &action.lookups[index];
+    let chosen = target_state::choose_queries(provider, action, parameters, answer);
+    let states = chosen.into_iter().map(|(index, asked)| {
+        let rule = &action.status_queries[index];
         let operation = provider.operation(&rule.operation).unwrap();
         let answer = ask(simulator, provider, operation, &asked);
-        let page = lookup::page(operation, &answer, super::Still.now()).unwrap();
-        assert_eq!(lookup::next_page(rule, std::slice::from_ref(&page)), None);
-        lookup::target_state(rule, parameters, &[page]).0
+        let page = target_state::read_page(operation, &answer, super::Still.now()).unwrap();
+        assert_eq!(target_state::next_page(rule, std::slice::from_ref(&page)), None);
+        target_state::read_state(rule, parameters, &[page]).0
     });
-    told.collect()
+    states.collect()
 }
 
 fn ask(simulator: &Simulator, provider: &Provider, operation: &Operation, parameters: &Map<String, Value>) -> Answer {

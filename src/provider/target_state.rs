@@ -1,33 +1,36 @@
-//! Look-ups: which can be asked for an action, and what their answers tell about its target. Pure: asking is the engine's.
+//! Target states: which status queries can be asked for an action, and the state of its target by their answers. Pure: asking is the
+//! engine's.
 
+use super::answer::scalar_text;
 use super::answer::{Answer, HeaderFields, TargetState};
-use super::model::{ActionRules, AnswerLocation, LookupRule, LookupValue, Operation, Pages, Provider, RowStep};
-use super::pointer::scalar_text;
+use super::model::{
+    ActionRules, AnswerLocation, Operation, Pages, ParameterSource, Provider, RowStep, StatusQueryRule,
+};
 use super::verdict::{self, Verdict};
 use super::{AnswerClass, params};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-/// The look-ups of an action whose parameters can all be filled, in order of preference: the index into
-/// [`ActionRules::lookups`], and the parameters of the look-up's first request. `parameters` are the action's, `answer` the
+/// The status queries of an action whose parameters can all be filled, in order of preference: the index into
+/// [`ActionRules::lookups`], and the parameters of the status query's first request. `parameters` are the action's, `answer` the
 /// provider's answer to it where there is one.
-pub fn choose(
+pub fn choose_queries(
     provider: &Provider,
     action: &ActionRules,
     parameters: &Map<String, Value>,
     answer: Option<&Answer>,
 ) -> Vec<(usize, Map<String, Value>)> {
     let body = answer.map_or(&Value::Null, Answer::json);
-    let filled = |(index, rule): (usize, &LookupRule)| {
+    let filled = |(index, rule): (usize, &StatusQueryRule)| {
         let operation = provider.operation(&rule.operation)?;
         fill(rule, operation, parameters, body).map(|filled| (index, filled))
     };
-    action.lookups.iter().enumerate().filter_map(filled).collect()
+    action.status_queries.iter().enumerate().filter_map(filled).collect()
 }
 
-/// An answer that holds what a report has kept of one, the provider's own id, at the place where the operation's answers hold it; for
-/// look-ups that ask by it. `None` where the document names no one place in the body.
-pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
+/// An answer that holds only the reference of an earlier one (the provider's own id, from a report), at the place where the operation's answers hold it; for
+/// status queries that ask by it. `None` where the document names no one place in the body.
+pub fn answer_with_reference(operation: &Operation, reference: &str) -> Option<Answer> {
     let [AnswerLocation::Body(pointer)] = operation.reference.as_slice() else { return None };
     let pointer = pointer.to_string();
     let body = pointer
@@ -42,37 +45,39 @@ pub fn remembered(operation: &Operation, reference: &str) -> Option<Answer> {
     Some(Answer::new(200, HeaderFields::default(), body.to_string().into_bytes()))
 }
 
-/// The body of one page of a look-up, where the document declares the answer a success.
+/// The body of one page of a status query, where the document declares the answer a success.
 ///
 /// # Errors
 /// What else the answer means.
-pub fn page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Value, Box<Verdict>> {
+pub fn read_page(operation: &Operation, answer: &Answer, now: Timestamp) -> Result<Value, Box<Verdict>> {
     let verdict = verdict::read(operation, answer, now);
-    if verdict.meaning == AnswerClass::Succeeded { Ok(answer.json().clone()) } else { Err(Box::new(verdict)) }
+    if verdict.class == AnswerClass::Succeeded { Ok(answer.json().clone()) } else { Err(Box::new(verdict)) }
 }
 
 /// The number of the page to ask for after these; `None` where they are all there is, or where there is no paging.
-pub fn next_page(rule: &LookupRule, pages: &[Value]) -> Option<u32> {
+pub fn next_page(rule: &StatusQueryRule, pages: &[Value]) -> Option<u32> {
     let paging = rule.pages.as_ref()?;
     let seen = u32::try_from(pages.len()).ok()?;
     let more = seen < MAX_PAGES && all_rows(paging, pages)? > rows_in(paging, pages);
     more.then(|| paging.first.saturating_add(seen))
 }
 
-/// What the pages of a look-up tell about an action's target, and what was seen, for people. `parameters` are the action's.
-pub fn target_state(rule: &LookupRule, parameters: &Map<String, Value>, pages: &[Value]) -> (TargetState, String) {
+/// The state of an action's target by the pages of a status query, and what was seen, for people. `parameters` are the action's.
+pub fn read_state(rule: &StatusQueryRule, parameters: &Map<String, Value>, pages: &[Value]) -> (TargetState, String) {
     let rows: Vec<&Value> = pages.iter().flat_map(|page| rows(&rule.rows, parameters, page)).collect();
     let states: Vec<TargetState> = rows.iter().map(|row| row_state(rule, row)).collect();
     match (states.as_slice(), states.first()) {
         (_, None) if pages.is_empty() => (TargetState::Unknown, "nothing was looked up".to_owned()),
+        // Absence counts only in a list that was read to its end: the row may be on a page that was not read.
         (_, None) if !whole(rule, pages) => {
             (TargetState::Unknown, format!("{} is longer than was read", rule.operation))
         }
         (_, None) => (rule.absent, format!("{} does not list it", rule.operation)),
         ([_], Some(only)) => (*only, seen(rule, rows[0])),
-        (all, Some(first)) if all.iter().all(|standing| standing == first) => {
+        (all, Some(first)) if all.iter().all(|state| state == first) => {
             (*first, format!("{} entries, each with {}", rows.len(), seen(rule, rows[0])))
         }
+        // Rows that differ prove nothing about the one target: to choose among them would be a guess.
         _ => {
             let mut words: Vec<String> = rows.iter().map(|row| seen(rule, row)).collect();
             words.sort();
@@ -84,7 +89,7 @@ pub fn target_state(rule: &LookupRule, parameters: &Map<String, Value>, pages: &
 }
 
 fn fill(
-    rule: &LookupRule,
+    rule: &StatusQueryRule,
     operation: &Operation,
     parameters: &Map<String, Value>,
     body: &Value,
@@ -96,20 +101,20 @@ fn fill(
     let mut filled = Map::new();
     for (name, from) in &rule.parameters {
         let value = match from {
-            LookupValue::Parameter(own) => parameters.get(own)?,
-            LookupValue::Answer(pointer) => pointer.of(body)?,
-            LookupValue::Fixed(value) => value,
+            ParameterSource::Parameter(own) => parameters.get(own)?,
+            ParameterSource::Answer(pointer) => pointer.of(body)?,
+            ParameterSource::Fixed(value) => value,
         };
         filled.insert(name.clone(), typed(operation, name, value)?);
     }
     if let Some(pages) = &rule.pages {
         filled.insert(pages.parameter.clone(), typed(operation, &pages.parameter, &Value::from(pages.first))?);
     }
-    // An answer may hold anything: what the look-up would not take is not asked.
+    // An answer is foreign data, and goes into the path of a new request: what the schema refuses (`../admin`) is not asked.
     params::check(operation, &filled).is_empty().then_some(filled)
 }
 
-/// The value in the type that the look-up's parameter has: an id may be a number here and text there.
+/// The value in the type that the status query's parameter has: an id may be a number here and text there.
 fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
     let parameter = operation.parameters.iter().find(|parameter| parameter.name == name)?;
     if value.is_array() {
@@ -120,12 +125,12 @@ fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
 }
 
 /// Whether these pages are all that there are.
-fn whole(rule: &LookupRule, pages: &[Value]) -> bool {
+fn whole(rule: &StatusQueryRule, pages: &[Value]) -> bool {
     let is_whole = |paging: &Pages| all_rows(paging, pages).is_some_and(|all| all <= rows_in(paging, pages));
     rule.pages.as_ref().is_none_or(is_whole)
 }
 
-/// How many rows there are, as the last page says; a page that does not say it is neither followed nor believed to be the last.
+/// How many rows there are, as the last page declares; a page without a total is neither followed nor believed to be the last.
 fn all_rows(paging: &Pages, pages: &[Value]) -> Option<u64> {
     paging.total.text_of(pages.last()?)?.parse().ok()
 }
@@ -155,16 +160,16 @@ fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> boo
     })
 }
 
-/// What one row tells: the first rule that holds for it.
-pub fn row_state(rule: &LookupRule, row: &Value) -> TargetState {
-    let holds = rule.standings.iter().find(|standing| verdict::all_hold(&standing.when, row));
-    holds.map_or(TargetState::Unknown, |standing| standing.tells)
+/// The state by one row: that of the first rule that holds for it.
+pub fn row_state(rule: &StatusQueryRule, row: &Value) -> TargetState {
+    let holds = rule.states.iter().find(|declared| verdict::all_hold(&declared.when, row));
+    holds.map_or(TargetState::Unknown, |declared| declared.state)
 }
 
 /// The values that the rules look at, as `statusCode -5`.
-fn seen(rule: &LookupRule, row: &Value) -> String {
+fn seen(rule: &StatusQueryRule, row: &Value) -> String {
     let mut words: Vec<String> = Vec::new();
-    for condition in rule.standings.iter().flat_map(|standing| &standing.when) {
+    for condition in rule.states.iter().flat_map(|declared| &declared.when) {
         let name = condition.pointer.to_string();
         let name = name.trim_start_matches('/').replace('/', ".");
         let word = match condition.pointer.text_of(row) {
@@ -178,7 +183,7 @@ fn seen(rule: &LookupRule, row: &Value) -> String {
     words.join(", ")
 }
 
-/// Beyond so many pages a look-up costs more than it tells.
+/// Pages. A total is the provider's word: without a bound, a wrong one would keep a query asking for ever.
 const MAX_PAGES: u32 = 1000;
 /// Differing entries that a message shows.
 const MAX_SHOWN: usize = 5;
@@ -223,7 +228,7 @@ mod tests {
                     ("get-order", json!({"order_id": 5})),
                 ],
             ),
-            // An answer may hold anything; what the look-up would not take is not asked.
+            // An answer may hold anything; what the status query would not take is not asked.
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered(r#"{"id":"../admin"}"#), vec![]),
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered(r#"{"id":-1}"#), vec![]),
             ("digicert", "revoke", json!({"certificate_id": "1"}), answered("no json"), vec![]),
@@ -239,30 +244,30 @@ mod tests {
         ] {
             let provider = catalog.get(provider).unwrap();
             let rules = provider.operation(action).unwrap().action.as_ref().unwrap();
-            let found = choose(provider, rules, &map(&parameters), answer.as_ref());
+            let found = choose_queries(provider, rules, &map(&parameters), answer.as_ref());
             let found: Vec<(&str, Value)> = found
                 .into_iter()
-                .map(|(index, parameters)| (rules.lookups[index].operation.as_str(), Value::Object(parameters)))
+                .map(|(index, parameters)| (rules.status_queries[index].operation.as_str(), Value::Object(parameters)))
                 .collect();
             assert_eq!(found, expected, "{action} {parameters}");
         }
     }
 
     #[test]
-    fn an_id_that_was_kept_is_asked_by() {
+    fn a_stored_id_is_asked_by() {
         let catalog = built_in();
-        for (provider, action, kept, expected) in [
+        for (provider, action, reference, expected) in [
             ("digicert", "revoke", "7", vec![json!({"request_id": 7})]),
             ("digicert", "revoke", "../admin", vec![]),
             ("huawei", "revoke-ca", "7", vec![]),
         ] {
             let provider = catalog.get(provider).unwrap();
             let operation = provider.operation(action).unwrap();
-            let answer = remembered(operation, kept);
+            let answer = answer_with_reference(operation, reference);
             let rules = operation.action.as_ref().unwrap();
-            let found = choose(provider, rules, &map(&json!({"certificate_id": "1"})), answer.as_ref());
+            let found = choose_queries(provider, rules, &map(&json!({"certificate_id": "1"})), answer.as_ref());
             let found: Vec<Value> = found.into_iter().map(|(_, parameters)| Value::Object(parameters)).collect();
-            assert_eq!(found, expected, "{action} {kept}");
+            assert_eq!(found, expected, "{action} {reference}");
         }
     }
 
@@ -270,7 +275,7 @@ mod tests {
     fn rows_tell_what_stands() {
         let catalog = built_in();
         let naver = catalog.get("naver").unwrap();
-        let rule = &naver.operation("revoke").unwrap().action.as_ref().unwrap().lookups[0];
+        let rule = &naver.operation("revoke").unwrap().action.as_ref().unwrap().status_queries[0];
         let order = |order: &str, statuses: &[(u32, &str)]| {
             let rows: Vec<Value> =
                 statuses.iter().map(|(no, code)| json!({"certificateNo": no, "statusCode": code})).collect();
@@ -293,22 +298,22 @@ mod tests {
             (1, vec![json!({"totalCount": 1, "orders": {"x": 1}})], TargetState::Unknown, "does not list it"),
         ] {
             let parameters = map(&json!({"orderId": "1", "certificateNo": no}));
-            let (found, words) = target_state(rule, &parameters, &pages);
+            let (found, words) = read_state(rule, &parameters, &pages);
             assert_eq!(found, expected, "{pages:?}");
             assert!(words.contains(seen), "{words}");
         }
         // A document may declare what absence tells; only a list that was read whole is believed.
-        let declared = LookupRule { absent: TargetState::NotDone, ..rule.clone() };
+        let declared = StatusQueryRule { absent: TargetState::NotDone, ..rule.clone() };
         let parameters = map(&json!({"orderId": "1", "certificateNo": 1}));
-        assert_eq!(target_state(&declared, &parameters, &[page(&[], 1)]).0, TargetState::NotDone);
-        assert_eq!(target_state(&declared, &parameters, &[page(&[], 101)]).0, TargetState::Unknown);
+        assert_eq!(read_state(&declared, &parameters, &[page(&[], 1)]).0, TargetState::NotDone);
+        assert_eq!(read_state(&declared, &parameters, &[page(&[], 101)]).0, TargetState::Unknown);
     }
 
     #[test]
     fn pages_are_asked_for_until_all_rows_are_there() {
         let catalog = built_in();
         let naver = catalog.get("naver").unwrap();
-        let rule = &naver.operation("revoke").unwrap().action.as_ref().unwrap().lookups[0];
+        let rule = &naver.operation("revoke").unwrap().action.as_ref().unwrap().status_queries[0];
         for (pages, total, expected) in [
             (0, json!(500), None),
             (1, json!(100), None),
@@ -323,7 +328,7 @@ mod tests {
         }
         assert_eq!(next_page(rule, &vec![json!({"totalCount": u64::MAX}); 1000]), None);
         let huawei = catalog.get("huawei").unwrap();
-        let rule = &huawei.operation("revoke-ca").unwrap().action.as_ref().unwrap().lookups[0];
+        let rule = &huawei.operation("revoke-ca").unwrap().action.as_ref().unwrap().status_queries[0];
         assert_eq!(next_page(rule, &[json!({})]), None);
     }
 }

@@ -1,0 +1,450 @@
+//! Keys, signatures and tokens: whether a request carries the credentials that the simulator accepts (header keys, NAVER Cloud's gateway
+//! signature v2, Huawei Cloud's SDK-HMAC-SHA256 and identity tokens; ACME's JWS is [`super::acme`]'s). Pure; the time is an argument.
+//!
+//! Written from the vendors' descriptions, apart from the signers that it checks, so that an error in either shows.
+
+use super::message::{Received, Response, decode, encode};
+use super::options::credential;
+use crate::provider::Provider;
+use crate::provider::model::{AuthScheme, SignerKind};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
+
+/// Verifies a request by the provider's schemes; `issued` is whether the account has issued a token that has not expired.
+///
+/// # Errors
+/// What is wrong with the credentials, as the provider might word it.
+pub(super) fn verify(
+    provider: &Provider,
+    request: &Received,
+    now: Timestamp,
+    issued: &dyn Fn(&str) -> bool,
+) -> Result<(), String> {
+    if provider.auth.is_empty() {
+        return Ok(());
+    }
+    let mut first_error = None;
+    for scheme in &provider.auth {
+        match verify_scheme(&provider.id, scheme, request, now, issued) {
+            None => {}
+            Some(Ok(())) => return Ok(()),
+            Some(Err(error)) => first_error = first_error.or(Some(error)),
+        }
+    }
+    Err(first_error.unwrap_or_else(|| "the request carries no credentials".to_owned()))
+}
+
+/// `None` where the request does not use this scheme.
+fn verify_scheme(
+    provider: &str,
+    scheme: &AuthScheme,
+    request: &Received,
+    now: Timestamp,
+    issued: &dyn Fn(&str) -> bool,
+) -> Option<Result<(), String>> {
+    let expected = |name: &str| credential(provider, name);
+    match &scheme.signer {
+        SignerKind::Header(name) => {
+            let given = request.header(name)?;
+            let key = scheme.required.first().map_or("", String::as_str);
+            Some(same(given, expected(key).reveal(), name))
+        }
+        SignerKind::NcpSignatureV2 => {
+            request.header(NAVER_SIGNATURE)?;
+            Some(verify_naver(request, expected("access_key").reveal(), expected("secret_key").reveal(), now))
+        }
+        SignerKind::HuaweiSdkHmacSha256 => {
+            request.header("authorization")?;
+            let key = HuaweiKeys {
+                access_key: expected("access_key").reveal().to_owned(),
+                secret_key: expected("secret_key").reveal().to_owned(),
+                security_token: expected("security_token").reveal().to_owned(),
+                domain_id: expected("domain_id").reveal().to_owned(),
+            };
+            Some(verify_huawei(request, &key, now))
+        }
+        // A JWS is the whole request's affair: [`super::acme`].
+        SignerKind::AcmeJws => None,
+        SignerKind::HuaweiIamToken(_) => {
+            let given = request.header("x-auth-token")?;
+            Some(if issued(given) { Ok(()) } else { Err("the token is unknown, or it has expired".to_owned()) })
+        }
+    }
+}
+
+fn same(given: &str, expected: &str, name: &str) -> Result<(), String> {
+    if given == expected { Ok(()) } else { Err(format!("the key in {name} is wrong")) }
+}
+
+/// The header field that holds the signature.
+const NAVER_SIGNATURE: &str = "x-ncp-apigw-signature-v2";
+
+/// Verifies the access key, the clock and the signature, which is over the method, the path with its query as sent, the
+/// timestamp and the access key; the body is not signed.
+fn verify_naver(request: &Received, access_key: &str, secret_key: &str, now: Timestamp) -> Result<(), String> {
+    let given = |name: &str| request.header(name).ok_or_else(|| format!("the header {name} is missing"));
+    let (signature, timestamp, key) = (given(NAVER_SIGNATURE)?, given(NAVER_TIMESTAMP)?, given(NAVER_ACCESS_KEY)?);
+    if key != access_key {
+        return Err("the access key is unknown".to_owned());
+    }
+    let sent: i64 = timestamp.parse().map_err(|_| format!("{NAVER_TIMESTAMP} is not a number of milliseconds"))?;
+    if now.as_millisecond().abs_diff(sent) > NAVER_TOLERANCE_MS {
+        return Err("the timestamp is more than five minutes off".to_owned());
+    }
+    // The path and its query as sent, and never the body (https://api.ncloud-docs.com/docs/en/common-ncpapi).
+    let message = format!("{} {}\n{timestamp}\n{key}", request.method, request.target);
+    if signature == sign_naver(secret_key, &message) { Ok(()) } else { Err("the signature is wrong".to_owned()) }
+}
+
+fn sign_naver(secret_key: &str, message: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret_key.as_bytes()).expect("an HMAC takes a key of any length");
+    mac.update(message.as_bytes());
+    STANDARD.encode(mac.finalize().into_bytes())
+}
+
+const NAVER_TIMESTAMP: &str = "x-ncp-apigw-timestamp";
+const NAVER_ACCESS_KEY: &str = "x-ncp-iam-access-key";
+/// The gateway refuses clocks that are further off (https://api.ncloud-docs.com/docs/en/common-ncpapi).
+const NAVER_TOLERANCE_MS: u64 = 5 * 60 * 1000;
+
+/// The keys that are accepted.
+struct HuaweiKeys {
+    access_key: String,
+    secret_key: String,
+    security_token: String,
+    domain_id: String,
+}
+
+/// Verifies the access key, the clock and the signature over method, path, query, the signed header fields and the body.
+fn verify_huawei(request: &Received, keys: &HuaweiKeys, now: Timestamp) -> Result<(), String> {
+    let given = request.header("authorization").unwrap_or_default();
+    let authorization = HuaweiAuthorization::read(given).ok_or("the Authorization header is not understood")?;
+    if authorization.access != keys.access_key {
+        return Err("the access key is unknown".to_owned());
+    }
+    let date = request.header(HUAWEI_DATE).ok_or("the header X-Sdk-Date is missing")?;
+    let sent = instant(date).ok_or("X-Sdk-Date is not a time such as 20231114T221320Z")?;
+    if now.as_second().abs_diff(sent.as_second()) > HUAWEI_TOLERANCE_SECONDS {
+        return Err("X-Sdk-Date is more than fifteen minutes off".to_owned());
+    }
+    let signed: Vec<&str> = authorization.signed.split(';').collect();
+    if !signed.is_sorted() || !signed.contains(&"host") || !signed.contains(&HUAWEI_DATE) {
+        return Err("SignedHeaders must be sorted, and host and x-sdk-date among them".to_owned());
+    }
+    for (name, expected) in [("x-security-token", &keys.security_token), ("x-domain-id", &keys.domain_id)] {
+        if let Some(value) = request.header(name) {
+            if value != expected {
+                return Err(format!("the value of {name} is unknown"));
+            }
+            if !signed.contains(&name) {
+                return Err(format!("{name} is not signed"));
+            }
+        }
+    }
+    let canonical = canonical(request, &signed)?;
+    let to_sign = format!("{HUAWEI_ALGORITHM}\n{date}\n{}", sha256(canonical.as_bytes()));
+    let mut mac =
+        Hmac::<Sha256>::new_from_slice(keys.secret_key.as_bytes()).expect("an HMAC takes a key of any length");
+    mac.update(to_sign.as_bytes());
+    let expected = hex::encode(mac.finalize().into_bytes());
+    if authorization.signature == expected { Ok(()) } else { Err("verify aksk signature fail".to_owned()) }
+}
+
+struct HuaweiAuthorization<'a> {
+    access: &'a str,
+    signed: &'a str,
+    signature: &'a str,
+}
+
+impl<'a> HuaweiAuthorization<'a> {
+    fn read(text: &'a str) -> Option<Self> {
+        let fields = text.strip_prefix(HUAWEI_ALGORITHM)?.strip_prefix(' ')?;
+        let field = |wanted: &str| {
+            fields.split(',').filter_map(|field| field.trim().split_once('=')).find(|(name, _)| *name == wanted)
+        };
+        Some(Self { access: field("Access")?.1, signed: field("SignedHeaders")?.1, signature: field("Signature")?.1 })
+    }
+}
+
+fn canonical(request: &Received, signed: &[&str]) -> Result<String, String> {
+    // As the vendor's own signers have it (`huaweicloudsdkcore`, the API Request Signing Guide): they decode before
+    // they split and sort, and the canonical path ends with `/`, which the path on the wire need not.
+    let path = decode(request.path());
+    let mut path: String = path.split('/').map(encode).collect::<Vec<_>>().join("/");
+    if !path.ends_with('/') {
+        path.push('/');
+    }
+    let mut query: Vec<(String, String)> = request
+        .query()
+        .split('&')
+        .filter(|word| !word.is_empty())
+        .map(|word| word.split_once('=').unwrap_or((word, "")))
+        .map(|(name, value)| (decode(name), decode(value)))
+        .collect();
+    query.sort();
+    let query: Vec<String> = query.iter().map(|(name, value)| format!("{}={}", encode(name), encode(value))).collect();
+    let mut lines = vec![request.method.clone(), path, query.join("&")];
+    for name in signed {
+        let value = request.header(name).ok_or_else(|| format!("the signed header {name} is missing"))?;
+        lines.push(format!("{name}:{}", value.trim()));
+    }
+    lines.extend([String::new(), signed.join(";"), sha256(&request.body)]);
+    Ok(lines.join("\n"))
+}
+
+fn instant(text: &str) -> Option<Timestamp> {
+    let civil = DateTime::strptime("%Y%m%dT%H%M%SZ", text).ok()?;
+    civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp())
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    hex::encode(Sha256::digest(bytes))
+}
+
+const HUAWEI_ALGORITHM: &str = "SDK-HMAC-SHA256";
+const HUAWEI_DATE: &str = "x-sdk-date";
+const HUAWEI_TOLERANCE_SECONDS: u64 = 15 * 60;
+
+/// The tokens of one account.
+#[derive(Debug, Default)]
+pub(super) struct Tokens {
+    until: HashMap<String, Timestamp>,
+    issued: u64,
+}
+
+impl Tokens {
+    /// Answers `POST /v3/auth/tokens`.
+    pub(super) fn issue(&mut self, provider: &str, request: &Received, now: Timestamp, verify: bool) -> Response {
+        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
+        let at = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
+        let (name, password, domain) = (at(TOKEN_USER), at(TOKEN_PASSWORD), at(TOKEN_DOMAIN));
+        if name.is_none() || password.is_none() || domain.is_none() {
+            let error = json!({"error": {"code": 400, "title": "Bad Request", "message": "the identity is not whole"}});
+            return Response::json(400, Some(&error));
+        }
+        let same = |given: Option<&str>, key: &str| given == Some(credential(provider, key).reveal());
+        let known = same(name, "iam_user") && same(password, "iam_password") && same(domain, "iam_domain");
+        if verify && !known {
+            let message = "The username or password is wrong.";
+            let error = json!({"error": {"code": 401, "title": "Unauthorized", "message": message}});
+            return Response::json(401, Some(&error));
+        }
+        self.issued += 1;
+        let token = format!("simulated-{provider}-token-{}", self.issued);
+        let until = now.checked_add(TOKEN_LIFETIME).unwrap_or(Timestamp::MAX);
+        self.until.insert(token.clone(), until);
+        let answer = json!({"token": {
+            "methods": ["password"],
+            "issued_at": format!("{now:.6}"),
+            "expires_at": format!("{until:.6}"),
+            "user": {"name": name, "domain": {"name": domain}},
+        }});
+        Response::json(201, Some(&answer)).with("x-subject-token", token)
+    }
+
+    /// Whether a token was issued and has not expired.
+    pub(super) fn holds(&self, token: &str, now: Timestamp) -> bool {
+        self.until.get(token).is_some_and(|until| now < *until)
+    }
+
+    /// How many were issued.
+    pub(super) fn issued(&self) -> u64 {
+        self.issued
+    }
+}
+
+const TOKEN_USER: &str = "/auth/identity/password/user/name";
+const TOKEN_PASSWORD: &str = "/auth/identity/password/user/password";
+const TOKEN_DOMAIN: &str = "/auth/identity/password/user/domain/name";
+/// https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html
+const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AK: &str = "AKEXAMPLE0000000000A";
+    const SK: &str = "SKEXAMPLE000000000000000000000000000000B";
+
+    fn naver_request(method: &str, target: &str, timestamp: &str, key: &str, signature: &str) -> Received {
+        let headers = [(NAVER_TIMESTAMP, timestamp), (NAVER_ACCESS_KEY, key), (NAVER_SIGNATURE, signature)];
+        Received {
+            method: method.into(),
+            target: target.into(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            body: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn recorded_requests_of_other_clients_are_accepted() {
+        for (method, target, timestamp, key, secret, signature) in [
+            (
+                "POST",
+                "/api/v2/certificate/revoke",
+                "1700000000000",
+                AK,
+                SK,
+                "8plGT90X2hDHFhJge4pQRQSkjYuxDu4AawdQCKR+ztM=",
+            ),
+            (
+                "GET",
+                "/api/v2/certificate/getPaidCertificates?page=1&pageSize=20",
+                "1700000000000",
+                AK,
+                SK,
+                "Uv8vU3gs4VuNpVMHoh/CnJffmilkTEl9qo0DIxnjiD8=",
+            ),
+            (
+                "POST",
+                "/api/v2/certificate/55882/reissue",
+                "1700000000000",
+                AK,
+                SK,
+                "3U9nxs+RVXUax/a7e2LrhfjXXolCnXqVC6ucJumITJM=",
+            ),
+            (
+                "GET",
+                "/vserver/v2/getServerInstanceList?responseFormatType=json",
+                "1234567890123",
+                "TestAccessKey",
+                "TestSecretKey",
+                "FPsYYX8fuMAgi+cue3eACOW0dNtIwu1LYWfg/megA2M=",
+            ),
+        ] {
+            let now = Timestamp::from_millisecond(timestamp.parse().unwrap()).unwrap();
+            let good = naver_request(method, target, timestamp, key, signature);
+            assert_eq!(verify_naver(&good, key, secret, now), Ok(()), "{target}");
+            let mut other_path = good.clone();
+            other_path.target.push('x');
+            assert!(verify_naver(&other_path, key, secret, now).is_err(), "{target}");
+            assert!(verify_naver(&good, key, "another secret", now).is_err(), "{target}");
+            assert!(verify_naver(&good, "another key", secret, now).is_err(), "{target}");
+        }
+    }
+
+    #[test]
+    fn a_clock_may_be_five_minutes_off() {
+        let good = naver_request(
+            "POST",
+            "/api/v2/certificate/revoke",
+            "1700000000000",
+            AK,
+            "8plGT90X2hDHFhJge4pQRQSkjYuxDu4AawdQCKR+ztM=",
+        );
+        for (off, accepted) in [(300_000, true), (-300_000, true), (300_001, false), (-300_001, false)] {
+            let now = Timestamp::from_millisecond(1_700_000_000_000 + off).unwrap();
+            assert_eq!(verify_naver(&good, AK, SK, now).is_ok(), accepted, "{off}");
+        }
+    }
+
+    const CA: &str = "/v1/private-certificate-authorities/6434f74f-2d13-4e6a-89eb-93ee313f1a43";
+
+    fn keys() -> HuaweiKeys {
+        HuaweiKeys {
+            access_key: "AKEXAMPLE0000000000A".into(),
+            secret_key: "SKEXAMPLE0000000000000000000000000000000B".into(),
+            security_token: "token".into(),
+            domain_id: "domain".into(),
+        }
+    }
+
+    fn huawei_request(method: &str, target: &str, body: &str, signature: &str) -> Received {
+        let authorization = format!(
+            "SDK-HMAC-SHA256 Access=AKEXAMPLE0000000000A, SignedHeaders=content-type;host;x-sdk-date, Signature={signature}"
+        );
+        let headers = [
+            ("content-type", "application/json"),
+            ("host", "ccm.ae-ad-1.myhuaweicloud.com"),
+            (HUAWEI_DATE, "20231114T221320Z"),
+            ("authorization", &authorization),
+        ];
+        Received {
+            method: method.into(),
+            target: target.into(),
+            headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+            body: body.into(),
+        }
+    }
+
+    fn now(off: i64) -> Timestamp {
+        Timestamp::from_second(1_700_000_000 + off).unwrap()
+    }
+
+    #[test]
+    fn signatures_of_the_vendors_own_signer_are_accepted() {
+        let revoke = format!("{CA}/revoke");
+        for (method, target, body, signature) in [
+            (
+                "POST",
+                revoke.as_str(),
+                r#"{"reason":"KEY_COMPROMISE"}"#,
+                "7e7cb22b2873a654f9ae79b294ea9e2b5c5f2bb263935c5420cd69aea54d9240",
+            ),
+            ("POST", &revoke, "{}", "22d792fc81e4b3874361ce9e0f595030981e93224ccae49296e6ab590ab35b8b"),
+            ("GET", CA, "", "9bd18eee5fd22c1d1464e0d20b2ab2fd4840b66d00091c14a1aea1237115c4d3"),
+            (
+                "GET",
+                "/v1/private-certificates?status=ISSUED&limit=10&offset=0",
+                "",
+                "d2054af6ec591544660dc97c667a01d8c74d6dcbec616a8fc29edc05e60581f2",
+            ),
+        ] {
+            let good = huawei_request(method, target, body, signature);
+            assert_eq!(verify_huawei(&good, &keys(), now(0)), Ok(()), "{target}");
+            for (off, accepted) in [(900, true), (-900, true), (901, false), (-901, false)] {
+                assert_eq!(verify_huawei(&good, &keys(), now(off)).is_ok(), accepted, "{off}");
+            }
+            let mut other_body = good.clone();
+            other_body.body.push(b' ');
+            assert!(verify_huawei(&other_body, &keys(), now(0)).is_err(), "{target}");
+            let mut unsigned = good.clone();
+            unsigned.headers.push(("x-domain-id".into(), "domain".into()));
+            assert!(verify_huawei(&unsigned, &keys(), now(0)).is_err(), "{target}");
+        }
+    }
+
+    #[test]
+    fn no_text_is_taken_for_an_authorization() {
+        for text in
+            ["", "SDK-HMAC-SHA256", "SDK-HMAC-SHA256 Access", "Bearer x", "SDK-HMAC-SHA256 Access=a, Signature=b"]
+        {
+            assert!(HuaweiAuthorization::read(text).is_none(), "{text}");
+        }
+    }
+
+    fn token_request(password: &str) -> Received {
+        let body = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": {
+            "name": "simulated-huawei-iam_user",
+            "password": password,
+            "domain": {"name": "simulated-huawei-iam_domain"},
+        }}}}});
+        Received { body: body.to_string().into_bytes(), ..Received::default() }
+    }
+
+    #[test]
+    fn a_token_is_issued_for_the_right_password_and_holds_for_a_day() {
+        let now = Timestamp::from_second(1_700_000_000).unwrap();
+        let mut tokens = Tokens::default();
+        for (request, verify, status) in [
+            (token_request("wrong"), true, 401),
+            (Received::default(), true, 400),
+            (token_request("wrong"), false, 201),
+            (token_request("simulated-huawei-iam_password"), true, 201),
+        ] {
+            assert_eq!(tokens.issue("huawei", &request, now, verify).status, status);
+        }
+        assert_eq!(tokens.issued(), 2);
+        let token = "simulated-huawei-token-2";
+        assert!(tokens.holds(token, now) && !tokens.holds("simulated-huawei-token-3", now));
+        assert!(tokens.holds(token, now + SignedDuration::from_secs(86_399)));
+        assert!(!tokens.holds(token, now + SignedDuration::from_secs(86_400)));
+    }
+}
