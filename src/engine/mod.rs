@@ -6,7 +6,6 @@
 
 pub mod attempt;
 pub mod circuit_breaker;
-pub mod command;
 pub mod concurrency;
 pub mod dispatcher;
 pub mod forecast;
@@ -23,6 +22,5 @@ pub mod timing;
 pub mod verify;
 pub mod waves;
 
-pub use command::RunCommand;
-pub use dispatcher::{Ending, Question, Run, run};
+pub use dispatcher::{CommandDone, CommandReply, Ending, Question, Run, RunCommand, run};
 pub use sender::Sender;

@@ -3,7 +3,6 @@
 
 use crate::engine::attempt::PreparedAttempt;
 use crate::engine::circuit_breaker::CircuitBreaker;
-use crate::engine::command::{CommandReply, RunCommand};
 use crate::engine::retry::Jitter;
 use crate::engine::safety::Watch;
 use crate::engine::scheduler::Scheduler;
@@ -13,6 +12,7 @@ use crate::engine::step::{JournalFailed, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
 use crate::journal::{Durability, Journal, Queue, Reader, States};
 use crate::plan::Settings;
+use crate::provider::model::Window;
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -46,6 +46,38 @@ pub struct Run<'a, T, C> {
     pub wait: bool,
     /// Who is asked between two waves; where nobody is, the run stops there.
     pub questions: Option<UnboundedSender<Question>>,
+}
+
+/// A word to a run.
+#[derive(Debug)]
+pub enum RunCommand {
+    /// Stop: no new request; those in flight are awaited. A second such word leaves at once.
+    Stop(StopReason),
+    /// Nothing new is sent until [`RunCommand::Unpause`]; status queries wait too.
+    Pause(CommandReply),
+    /// Go on after a pause, or with the next wave.
+    Unpause(CommandReply),
+    /// Other windows hold for an account from now on.
+    SetWindows {
+        /// Index of the account.
+        account: usize,
+        /// Its windows.
+        windows: Vec<Window>,
+        /// Who hears of it.
+        reply: CommandReply,
+    },
+}
+
+/// Where the answer to a word goes.
+pub type CommandReply = oneshot::Sender<Result<CommandDone, String>>;
+
+/// What a word came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandDone {
+    /// It holds from now on.
+    Done,
+    /// It was so already.
+    Already,
 }
 
 /// How a run ended.
