@@ -1,14 +1,13 @@
 //! What a run holds while it goes on: what the caller gives, the state that the dispatcher alone owns, what is under way, and what is
 //! written and not yet durable. Decides nothing.
 
-use crate::engine::attempt::PreparedAttempt;
 use crate::engine::circuit_breaker::CircuitBreaker;
 use crate::engine::retry::Jitter;
 use crate::engine::safety::Watch;
 use crate::engine::scheduler::Scheduler;
 use crate::engine::sender::{Sender, TokenError};
 use crate::engine::status_query::{DoubtfulAction, ReadLists, StatusAnswer, StatusQueryResult};
-use crate::engine::step::{JournalFailed, StepResult};
+use crate::engine::step::{JournalFailed, PreparedAttempt, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
 use crate::journal::{Durability, Journal, Queue, Reader, States};
 use crate::plan::Settings;

@@ -7,13 +7,12 @@
 //! [`crate::engine::safety`] and [`crate::engine::circuit_breaker`].
 
 use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, ReadBack, Step, StepInFlight};
-use crate::engine::attempt::{self, PreparedAttempt};
 use crate::engine::circuit_breaker::{Contact, Transition};
 use crate::engine::retry::{self, NextStep};
 use crate::engine::safety::{self, AfterReadBack};
 use crate::engine::sender::TokenError;
 use crate::engine::status_query::{self, DoubtfulAction, StatusAnswer, StatusQuery, StatusQueryResult};
-use crate::engine::step::{self, JournalFailed, LimitSignal, StepContext, StepResult, append, intent};
+use crate::engine::step::{self, JournalFailed, LimitSignal, PreparedAttempt, StepContext, StepResult, append, intent};
 use crate::engine::timing::{Moment, RequestTimes, RequestTiming, WallTime};
 use crate::journal::{Durability, Record, Reply, ToSend};
 use crate::provider::Answer;
@@ -97,7 +96,7 @@ where
         let PreparedAttempt { context, action, .. } = &*prepared;
         let timing = Rc::clone(&context.timing);
         let in_flight = StepInFlight { account: context.account, ordinal: Some(action.ordinal), timing };
-        self.begin_step(in_flight, async move { Step::Attempt(Box::new(attempt::attempt(*prepared).await)) });
+        self.begin_step(in_flight, async move { Step::Attempt(Box::new(step::attempt(*prepared).await)) });
     }
 
     /// A step begins. A panic ends it alone.

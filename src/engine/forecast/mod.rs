@@ -8,11 +8,10 @@
 mod tests;
 
 use super::pace::Pace;
-use super::safety::{self, Closed, Gate};
+use super::safety::{self, Closed, Gate, Waves};
 use super::scheduler::{Decision, Scheduler};
 use super::sender::LimitOwner;
 use super::timing::{Moment, WaitTimes, WallTime};
-use super::waves::Waves;
 use crate::journal::Queue;
 use crate::plan::settings::{BetweenWaves, DailyWindow, Schedule};
 use crate::plan::{Account, Settings};

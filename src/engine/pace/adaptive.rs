@@ -1,5 +1,5 @@
 //! What a provider really allows, measured from what it admitted before it refused. Never slower without a refusal, never faster
-//! than declared; keeps no exact promise (that is [`super::windows`]'), and never sleeps.
+//! than declared; keeps no exact promise (that is the exact windows'), and never sleeps.
 //!
 //! The first refusal measures: of a window of length T the provider holds what it admitted in the last T. Which of several
 //! windows was full, their fillings tell: one that held more before without a refusal is not the cause, and where the next
@@ -10,8 +10,7 @@
 //! Where the real limit is only measured, requests go out one after another and not in bursts, so that a refusal strikes few of them:
 //! [`Spacing`], by governor.
 
-use super::windows::{Full, insert};
-use crate::engine::timing::Moment;
+use crate::engine::timing::{Full, Moment, insert_in_order};
 use crate::provider::model::Window;
 use governor::clock::{Clock, FakeRelativeClock};
 use governor::middleware::NoOpMiddleware;
@@ -177,7 +176,7 @@ impl Adaptive {
 
     pub(super) fn taken(&mut self, now: Moment) {
         self.forget(now);
-        insert(&mut self.taken, now);
+        insert_in_order(&mut self.taken, now);
         self.flying += 1;
     }
 
@@ -198,7 +197,7 @@ impl Adaptive {
     }
 
     pub(super) fn admitted(&mut self, now: Moment) {
-        insert(&mut self.admitted, self.last);
+        insert_in_order(&mut self.admitted, self.last);
         for cap in &mut self.caps {
             let within = held(&self.admitted, self.latest, cap.length);
             cap.most = cap.most.max(within);

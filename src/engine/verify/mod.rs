@@ -2,29 +2,23 @@
 //! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before it is told. Of a million cases
 //! it holds little: actions and certificates are read again when they are needed.
 
-mod cases;
 pub mod rounds;
-mod signed;
-mod state_calls;
+mod sources;
 
-pub use cases::{KnownCertificate, PublicationUrls, ReadCertificate, VerifyTarget};
-pub use rounds::{NOBODY, Sight, SourceAnswer};
-pub use state_calls::has_state_call;
+pub use rounds::{KnownCertificate, NOBODY, PublicationUrls, ReadCertificate, Sight, SourceAnswer, VerifyTarget};
+pub use sources::has_state_call;
 
 use super::pace::Pace;
 use super::sender::Sender;
-use super::sent::{Present, Sent};
-use super::start::by_account;
+use super::start::{Present, Sent, by_account};
 use super::step::{JournalFailed, append};
 use crate::journal::{Journal, JournalError, Reader, Record};
 use crate::plan::Settings;
 use crate::run::StatusSource;
 use crate::time::Clock;
 use crate::wire::{StatusFetcher, Transport};
-use cases::{SourceReport, SourceReports};
-use rounds::{After, Rounds};
-use signed::Published;
-use state_calls::QueriedAccount;
+use rounds::{After, Rounds, SourceReport, SourceReports};
+use sources::{Published, QueriedAccount};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
