@@ -299,7 +299,7 @@ pub fn bounds(sizes: &[WaveSize], actions: u64) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::settings::DailyWindow;
+    use crate::plan::calendar::fixtures::{at, window};
     use WaveSize::{Count, Share};
 
     #[test]
@@ -331,15 +331,6 @@ mod tests {
             let expected = matches!(outcome, Outcome::Succeeded | Outcome::AlreadyDone);
             assert_eq!(is_read_back(outcome), expected, "{outcome}");
         }
-    }
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn window(zone: &str, from: &str, to: &str, days: &[i8]) -> DailyWindow {
-        let time = |text: &str| text.parse().unwrap();
-        DailyWindow { from: time(from), to: time(to), timezone: zone.to_owned(), days: days.to_vec() }
     }
 
     #[test]
