@@ -134,7 +134,7 @@ fn in_rounds(
             reader: Rc::clone(reader),
             journal: run.journal.clone(),
             senders,
-            world,
+            fetcher: world,
             clock: Rc::new(context.clock),
             cases: Rc::clone(&to_see.cases),
             certificate: Rc::clone(&to_see.certificate),

@@ -145,13 +145,13 @@ impl Files {
         }
         let (certificate, note) = match self.known(action) {
             Ok(Some(known)) => {
-                if !known.places.crl.is_empty() {
+                if !known.urls.crl.is_empty() {
                     sources.add(StatusSource::Crl);
                 }
-                if known.places.ocsp.is_some() {
+                if known.urls.ocsp.is_some() {
                     sources.add(StatusSource::Ocsp);
                 }
-                let silent = known.places.crl.is_empty() && known.places.ocsp.is_none();
+                let silent = known.urls.crl.is_empty() && known.urls.ocsp.is_none();
                 (Some(known), silent.then(|| SILENT.to_owned()))
             }
             Ok(None) => (None, None),
@@ -187,7 +187,7 @@ impl Files {
             let mut cas = issuers.iter().filter(|issuer| issuer.is_ca);
             let (Some(issuer), None) = (cas.next(), cas.next()) else { return Err(NO_CA.to_owned()) };
             let id = OnceCell::from(CertId::bare(serial, Rc::clone(issuer)));
-            return Ok(Some(KnownCertificate { id, places: self.places(named) }));
+            return Ok(Some(KnownCertificate { id, urls: self.places(named) }));
         };
         let mut all = all.into_iter();
         let Some(mut certificate) = all.next() else { return Ok(None) };
@@ -209,7 +209,7 @@ impl Files {
             id.issuer = Rc::clone(found);
             id
         });
-        Ok(Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), places }))
+        Ok(Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), urls: places }))
     }
 
     /// The certificate of an action, with those that follow it in its file.

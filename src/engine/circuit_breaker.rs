@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn a_row_of_requests_that_come_to_nothing_says_that_a_provider_is_down() {
         let down = |at| Transition::Down(seconds(at));
-        for (why, ways, last) in [
+        for (why, contacts, last) in [
             ("two are chance", vec![NotSent, NotSent], Transition::Same),
             ("three are not", vec![NotSent; 3], down(0.5)),
             ("an answer between them", vec![NotSent, NotSent, Answered, NotSent, NotSent], Transition::Same),
@@ -138,7 +138,7 @@ mod tests {
         ] {
             let mut breaker = CircuitBreaker::default();
             let transitions: Vec<Transition> =
-                ways.iter().map(|contact| breaker.note_contact(*contact, seconds(0.0), false, 0.5)).collect();
+                contacts.iter().map(|contact| breaker.note_contact(*contact, seconds(0.0), false, 0.5)).collect();
             assert_eq!(transitions.last(), Some(&last), "{why}");
         }
     }

@@ -138,9 +138,9 @@ const fn lost(rules: Rules, again: bool, doubt: NextStep) -> NextStep {
 }
 
 /// What follows from a status query. `refused` is whether the provider's last answer was a refusal.
-pub fn after_lookup(rules: Rules, standing: TargetState, refused: bool, state: ActionState) -> NextStep {
+pub fn after_lookup(rules: Rules, target_state: TargetState, refused: bool, state: ActionState) -> NextStep {
     let again = state.counted < rules.attempts && !refused;
-    match standing {
+    match target_state {
         TargetState::Done if state.tainted => NextStep::End(Outcome::Succeeded),
         TargetState::Done => NextStep::End(Outcome::AlreadyDone),
         TargetState::Pending => NextStep::End(Outcome::PendingApproval),
@@ -153,8 +153,8 @@ pub fn after_lookup(rules: Rules, standing: TargetState, refused: bool, state: A
 }
 
 /// What a status query says about the attempts so far.
-pub const fn lookup_effect(standing: TargetState) -> Effect {
-    match standing {
+pub const fn lookup_effect(target_state: TargetState) -> Effect {
+    match target_state {
         TargetState::Done | TargetState::Pending => Effect::Done,
         TargetState::NotDone => Effect::None,
         TargetState::Unknown => Effect::Unknown,
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_token_costs_nothing_and_settles_nothing() {
+    fn a_refused_nonce_costs_nothing_and_resolves_nothing() {
         let refused = answered(AnswerClass::BadNonce, 400, true);
         assert_eq!((effect(refused), counts(refused, false)), (Effect::None, false));
         for (idempotency, lookup) in [
@@ -296,9 +296,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_look_up_settles() {
+    fn what_a_status_query_resolves() {
         let rules = Rules { idempotency: Idempotency::Idempotent, lookup: true, attempts: 3 };
-        for (standing, refused, tainted, counted, expected) in [
+        for (target_state, refused, tainted, counted, expected) in [
             (TargetState::Done, true, false, 1, end(AlreadyDone)),
             (TargetState::Done, true, true, 2, end(Succeeded)),
             (TargetState::Done, false, true, 3, end(Succeeded)),
@@ -312,9 +312,9 @@ mod tests {
             (TargetState::Unknown, false, true, 1, end(InDoubt)),
         ] {
             assert_eq!(
-                after_lookup(rules, standing, refused, state(counted, tainted)),
+                after_lookup(rules, target_state, refused, state(counted, tainted)),
                 expected,
-                "{standing:?} {refused} {tainted}"
+                "{target_state:?} {refused} {tainted}"
             );
         }
     }

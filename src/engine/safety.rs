@@ -33,15 +33,15 @@ pub const fn is_read_back(outcome: Outcome) -> bool {
 }
 
 /// What follows from the `looks`-th look at the target of a canary that was said to have ended well.
-pub fn after_read_back(standing: TargetState, seen: &str, looks: u32) -> AfterReadBack {
-    match standing {
+pub fn after_read_back(target_state: TargetState, seen: &str, reads: u32) -> AfterReadBack {
+    match target_state {
         TargetState::Done | TargetState::Pending => AfterReadBack::GoOn,
         TargetState::Unknown if seen.is_empty() => {
             AfterReadBack::GoOnUnproved("the status query does not tell".to_owned())
         }
         TargetState::Unknown => AfterReadBack::GoOnUnproved(format!("the status query does not tell: {seen}")),
-        TargetState::NotDone if looks < MAX_READ_BACKS => {
-            AfterReadBack::ReadAgain(READ_BACK_PAUSE.saturating_mul(looks.max(1)))
+        TargetState::NotDone if reads < MAX_READ_BACKS => {
+            AfterReadBack::ReadAgain(READ_BACK_PAUSE.saturating_mul(reads.max(1)))
         }
         TargetState::NotDone => AfterReadBack::Stop(format!(
             "was answered with success, and the status query shows that it did not take effect: {seen}"
@@ -305,7 +305,7 @@ mod tests {
     #[test]
     fn only_a_look_that_shows_no_effect_stops_the_run() {
         let again = |seconds| AfterReadBack::ReadAgain(Duration::from_secs(seconds));
-        for (standing, looks, expected) in [
+        for (target_state, reads, expected) in [
             (TargetState::Done, 1, AfterReadBack::GoOn),
             (TargetState::Done, 3, AfterReadBack::GoOn),
             (TargetState::Pending, 1, AfterReadBack::GoOn),
@@ -321,7 +321,7 @@ mod tests {
                 ),
             ),
         ] {
-            assert_eq!(after_read_back(standing, "x", looks), expected, "{standing:?} {looks}");
+            assert_eq!(after_read_back(target_state, "x", reads), expected, "{target_state:?} {reads}");
         }
     }
 

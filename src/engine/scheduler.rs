@@ -19,7 +19,7 @@ pub struct Scheduler {
     /// The accounts' paces; accounts that share a credential share one.
     paces: Vec<Pace>,
     /// The account that is asked first, so that all are served in turn.
-    first_asked: usize,
+    first_served: usize,
     /// How many canaries have still to end well.
     canaries: u64,
     /// The canary that is under way.
@@ -43,7 +43,7 @@ struct AccountQueue {
     slots: Slots,
     running: u32,
     /// Whether it was the places that kept the last action back.
-    crowded: bool,
+    slots_full: bool,
     /// Nothing more is sent in this process.
     stopped: bool,
     /// Nothing is sent until a token has come.
@@ -89,7 +89,7 @@ impl Scheduler {
             windows: paces[pace].windows().to_vec(),
             slots: Slots::fixed(slots),
             running: 0,
-            crowded: false,
+            slots_full: false,
             stopped: false,
             paused: false,
             probing: None,
@@ -103,7 +103,7 @@ impl Scheduler {
         Self {
             accounts: slots.into_iter().enumerate().map(queue).collect(),
             paces,
-            first_asked: 0,
+            first_served: 0,
             canaries,
             canary: None,
             dependents: HashMap::new(),
@@ -153,10 +153,10 @@ impl Scheduler {
         let accounts = self.accounts.len();
         let mut wait = Decision::Idle;
         for offset in 0..accounts {
-            let account = (self.first_asked + offset) % accounts;
+            let account = (self.first_served + offset) % accounts;
             match self.start(account, now) {
                 Decision::Start { ordinal, account } => {
-                    self.first_asked = (account + 1) % accounts;
+                    self.first_served = (account + 1) % accounts;
                     return Decision::Start { ordinal, account };
                 }
                 other => wait = sooner(wait, other),
@@ -201,12 +201,12 @@ impl Scheduler {
             return if queue.running > 0 { Decision::WaitForAnswer } else { Decision::Idle };
         }
         if queue.front().is_none() {
-            queue.crowded = false;
+            queue.slots_full = false;
             let idle = if queue.running > 0 { Decision::WaitForAnswer } else { Decision::Idle };
             return queue.next_due().map_or(idle, Decision::Wait);
         }
-        queue.crowded = queue.running >= queue.slots.now();
-        if queue.paused || queue.crowded {
+        queue.slots_full = queue.running >= queue.slots.now();
+        if queue.paused || queue.slots_full {
             return Decision::WaitForAnswer;
         }
         match queue.probing {
@@ -214,7 +214,7 @@ impl Scheduler {
             Some(next) if now < next => return Decision::Wait(next),
             _ => {}
         }
-        match self.paces[queue.pace].take(now) {
+        match self.paces[queue.pace].reserve(now) {
             Ok(()) => match queue.urgent.pop_front().or_else(|| queue.new.pop_front()) {
                 Some(ordinal) => {
                     queue.running += 1;
@@ -367,7 +367,7 @@ impl Scheduler {
     pub fn note_answer(&mut self, account: usize, began: Moment, now: Moment) {
         let queue = &mut self.accounts[account];
         let pace = &self.paces[queue.pace];
-        queue.slots.answered(now, now.saturating_sub(began), pace.allowed(), queue.crowded);
+        queue.slots.answered(now, now.saturating_sub(began), pace.allowed(), queue.slots_full);
     }
 
     /// A request of this account was refused because there were too many.

@@ -119,9 +119,9 @@ impl<T: Transport> Sender<T> {
     }
 
     /// Signs with the present time, and sends.
-    pub async fn send(&self, unsigned: Unsigned, pass: &SigningTicket, at: Timestamp) -> Delivery {
+    pub async fn send(&self, unsigned: Unsigned, ticket: &SigningTicket, at: Timestamp) -> Delivery {
         let Unsigned { mut request, own_key } = unsigned;
-        let signed = self.signer.borrow().sign(&mut request, pass, own_key.as_deref(), at);
+        let signed = self.signer.borrow().sign(&mut request, ticket, own_key.as_deref(), at);
         if let Err(error) = signed {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }
@@ -129,7 +129,7 @@ impl<T: Transport> Sender<T> {
     }
 
     /// Leave to send one request; `None` where a token must be fetched before anything can be sent.
-    pub fn pass(&self) -> Option<SigningTicket> {
+    pub fn ticket(&self) -> Option<SigningTicket> {
         if self.lacks_token() { None } else { self.signer.borrow_mut().ticket() }
     }
 

@@ -51,8 +51,8 @@ pub(super) fn start<T: Transport>(
     let began = Record::Began { at, version: env!("CARGO_PKG_VERSION").to_owned(), boot: present.boot.clone() };
     let windows = settings.accounts.iter().flat_map(|account| &account.windows);
     let longest = windows.map(|window| window.length).max().unwrap_or_default();
-    let mut sent = Sent::new(present, longest, settings.timeout);
-    let states = reader.states_and(|kept| sent.take(kept))?;
+    let mut sent = SentRequests::new(present, longest, settings.timeout);
+    let states = reader.states_and(|stored| sent.fold(stored))?;
     sent.close();
     let queue = reader.queue()?;
     let mut start = Start {
@@ -66,11 +66,11 @@ pub(super) fn start<T: Transport>(
         sent: by_account(&queue, settings.accounts.len(), sent),
         queue,
     };
-    start.settle_what_was_in_flight(at);
+    start.end_attempts_in_flight(at);
     start.end_duplicates(at);
     start.reopen(reopen, at);
-    start.doubt(reader, senders, settings, at)?;
-    start.skip_what_can_never_go(at);
+    start.begin_with_status_queries(reader, senders, settings, at)?;
+    start.skip_dependents_of_failed(at);
     for action in start.queue.iter() {
         if !matches!(start.states.of(action.ordinal).phase, Phase::Ended(_))
             && let Some(left) = start.left.get_mut(action.account)
@@ -91,7 +91,7 @@ impl Start {
     }
 
     /// An earlier process may have stopped between the end of an action and the skipping of those that needed it.
-    fn skip_what_can_never_go(&mut self, at: Timestamp) {
+    fn skip_dependents_of_failed(&mut self, at: Timestamp) {
         let badly = |state: ActionState| matches!(state.phase, Phase::Ended(outcome) if !outcome.is_well());
         loop {
             let waits = |ordinal: Ordinal| self.states.of(ordinal).phase == Phase::Waiting;
@@ -111,7 +111,7 @@ impl Start {
         }
     }
 
-    fn settle_what_was_in_flight(&mut self, at: Timestamp) {
+    fn end_attempts_in_flight(&mut self, at: Timestamp) {
         let in_flight = |state: &ActionState| state.phase == Phase::InFlight;
         for (ordinal, ActionState { attempts, .. }) in self.states.whose(in_flight) {
             let message = "certsweep was stopped while the request was in flight".to_owned();
@@ -160,7 +160,7 @@ impl Start {
     }
 
     /// Actions that may have taken effect begin with a status query, or end at once, where they must not be sent again.
-    fn doubt<T: Transport>(
+    fn begin_with_status_queries<T: Transport>(
         &mut self,
         reader: &Reader,
         senders: &[Rc<Sender<T>>],
@@ -191,10 +191,10 @@ impl Start {
 }
 
 /// How long ago requests of earlier processes were answered, by account.
-pub(super) fn by_account(queue: &Queue, accounts: usize, sent: Sent) -> Vec<Vec<Duration>> {
+pub(super) fn by_account(queue: &Queue, accounts: usize, sent: SentRequests) -> Vec<Vec<Duration>> {
     let mut ages = vec![Vec::new(); accounts];
     let attempts = sent.attempts.into_iter().filter_map(|(ordinal, age)| Some((queue.account(ordinal)?, age)));
-    for (account, age) in attempts.chain(sent.asked) {
+    for (account, age) in attempts.chain(sent.other_requests) {
         ages.get_mut(account).into_iter().for_each(|ages: &mut Vec<Duration>| ages.push(age));
     }
     ages
@@ -213,7 +213,7 @@ pub(super) struct Present {
 
 /// What earlier processes sent.
 #[derive(Debug)]
-pub(super) struct Sent {
+pub(super) struct SentRequests {
     present: Present,
     /// Longer ago than this is of no account.
     longest: Duration,
@@ -226,7 +226,7 @@ pub(super) struct Sent {
     /// Attempts, each by how long ago it was answered at the latest.
     pub(super) attempts: Vec<(Ordinal, Duration)>,
     /// Status queries and requests for tokens, by account, the same way.
-    pub(super) asked: Vec<(usize, Duration)>,
+    pub(super) other_requests: Vec<(usize, Duration)>,
     /// What was learnt last of each account's real limit.
     pub(super) learnt: HashMap<usize, Vec<Window>>,
     /// The windows that `certsweep set-rate` has set, by account: they hold on.
@@ -235,7 +235,7 @@ pub(super) struct Sent {
     open: Option<Ordinal>,
 }
 
-impl Sent {
+impl SentRequests {
     pub(super) fn new(present: Present, longest: Duration, timeout: Duration) -> Self {
         Self {
             present,
@@ -244,7 +244,7 @@ impl Sent {
             boots: HashMap::new(),
             began_at: None,
             attempts: Vec::new(),
-            asked: Vec::new(),
+            other_requests: Vec::new(),
             learnt: HashMap::new(),
             limits: HashMap::new(),
             open: None,
@@ -252,26 +252,26 @@ impl Sent {
     }
 
     /// Takes the next record: those that move no action first, then each action's together.
-    pub(super) fn take(&mut self, kept: &StoredRecord) {
-        if self.open.is_some() && kept.record.ordinal() != self.open {
+    pub(super) fn fold(&mut self, stored: &StoredRecord) {
+        if self.open.is_some() && stored.record.ordinal() != self.open {
             self.close();
         }
-        match &kept.record {
+        match &stored.record {
             Record::Began { at, boot, .. } => {
                 self.began_at = self.began_at.or(Some(*at));
-                self.boots.insert(kept.process(), boot.clone());
+                self.boots.insert(stored.process(), boot.clone());
             }
-            Record::Verifying { boot, .. } => drop(self.boots.insert(kept.process(), boot.clone())),
+            Record::Verifying { boot, .. } => drop(self.boots.insert(stored.process(), boot.clone())),
             Record::Intent { ordinal, .. } => self.open = Some(*ordinal),
             Record::AttemptEnded { ordinal, .. } | Record::Ended { ordinal, .. } if self.open.take().is_some() => {
-                let age = self.age(kept);
+                let age = self.age(stored);
                 if age < self.longest {
                     self.attempts.push((*ordinal, age));
                 }
             }
             Record::Asked { account, .. } => {
                 // A longer window may be set by a later record: who counts them leaves out what is too long ago.
-                self.asked.push((*account, self.age(kept).saturating_sub(self.timeout)));
+                self.other_requests.push((*account, self.age(stored).saturating_sub(self.timeout)));
             }
             Record::Limited { account, windows, .. } => {
                 // These were written from windows, so they can be read.
@@ -296,14 +296,14 @@ impl Sent {
 
     /// How long ago a record was written, at the least. By the steady clock where it has counted on since; otherwise by the wall
     /// clock, which may have been set meanwhile, but surely not longer ago than the machine runs.
-    fn age(&self, kept: &StoredRecord) -> Duration {
-        let boot = self.boots.get(&kept.process()).and_then(Option::as_ref);
+    fn age(&self, stored: &StoredRecord) -> Duration {
+        let boot = self.boots.get(&stored.process()).and_then(Option::as_ref);
         if let Some(boot) = boot
             && self.present.boot.as_ref() == Some(boot)
         {
-            return self.present.steady.saturating_sub(kept.steady);
+            return self.present.steady.saturating_sub(stored.steady);
         }
-        let wall = Duration::try_from(self.present.wall.duration_since(kept.record.at())).unwrap_or_default();
+        let wall = Duration::try_from(self.present.wall.duration_since(stored.record.at())).unwrap_or_default();
         if self.present.boot.is_some() { wall.min(self.present.steady) } else { wall }
     }
 }
@@ -327,9 +327,9 @@ mod tests {
             (5, Record::Ended { ordinal: 0, at: at(wall), outcome: Outcome::Succeeded, answer }),
             (4, Record::Intent { ordinal: 1, attempt: 1, at: at(wall) }),
         ];
-        let kept =
+        let stored =
             |(seq, record)| StoredRecord { seq: (1_u64 << 40) + seq, steady: Duration::from_secs(steady), record };
-        records.into_iter().map(kept).collect()
+        records.into_iter().map(stored).collect()
     }
 
     #[test]
@@ -352,12 +352,12 @@ mod tests {
             (now(None), records(None, 200, 480), 800),
             (now(Some("a")), records(None, 600, 480), 400),
         ] {
-            let mut sent = Sent::new(present.clone(), Duration::from_secs(2000), Duration::from_secs(5));
-            records.iter().for_each(|kept| sent.take(kept));
+            let mut sent = SentRequests::new(present.clone(), Duration::from_secs(2000), Duration::from_secs(5));
+            records.iter().for_each(|stored| sent.fold(stored));
             sent.close();
             let age = Duration::from_secs(expected);
             assert_eq!(sent.attempts, [(0, age), (1, Duration::ZERO)], "{present:?} {records:?}");
-            assert_eq!(sent.asked, [(1, age.saturating_sub(Duration::from_secs(5)))]);
+            assert_eq!(sent.other_requests, [(1, age.saturating_sub(Duration::from_secs(5)))]);
             assert_eq!(sent.began_at, Some(at(0)));
         }
     }
@@ -365,9 +365,9 @@ mod tests {
     #[test]
     fn what_was_learnt_last_is_what_counts() {
         let present = Present { wall: at(1000), steady: Duration::ZERO, boot: None };
-        let mut sent = Sent::new(present, Duration::ZERO, Duration::ZERO);
+        let mut sent = SentRequests::new(present, Duration::ZERO, Duration::ZERO);
         for (seq, windows) in [(1, vec!["40/5s".to_owned()]), (2, vec!["33/5s".to_owned(), "nonsense".to_owned()])] {
-            sent.take(&StoredRecord {
+            sent.fold(&StoredRecord {
                 seq,
                 steady: Duration::ZERO,
                 record: Record::Learnt { account: 1, windows, at: at(0) },

@@ -38,7 +38,7 @@ pub struct DoubtfulAction {
 #[derive(Debug)]
 pub enum StatusQueryResult {
     /// It is over; the report says what follows.
-    Settled(Box<StepResult>),
+    Resolved(Box<StepResult>),
     /// Another page is needed; it takes another place under the limits.
     More,
     /// It contact to nothing, for this cause; it may be asked again.
@@ -60,7 +60,7 @@ pub enum StatusAnswer {
     /// How the target stands, and what was seen.
     TargetState {
         /// How it stands.
-        standing: TargetState,
+        target_state: TargetState,
         /// What was seen, in a few words.
         seen: String,
         /// What the limits must know.
@@ -105,12 +105,14 @@ pub struct StatusQuery {
 ///
 /// # Errors
 /// [`JournalFailed`].
-pub async fn query_and_settle<T: Transport, C: Clock>(
+pub async fn query_and_resolve<T: Transport, C: Clock>(
     context: StepContext<T, C>,
     query: StatusQuery,
 ) -> Result<StatusQueryResult, JournalFailed> {
     Ok(match ask(&context, &query).await? {
-        StatusAnswer::TargetState { standing, seen, limits } => settle(&context, &query, standing, &seen, limits),
+        StatusAnswer::TargetState { target_state, seen, limits } => {
+            resolve(&context, &query, target_state, &seen, limits)
+        }
         StatusAnswer::Nothing(looked_up) => looked_up,
     })
 }
@@ -123,8 +125,11 @@ pub async fn ask<T: Transport, C: Clock>(
     context: &StepContext<T, C>,
     query: &StatusQuery,
 ) -> Result<StatusAnswer, JournalFailed> {
-    let unknown =
-        StatusAnswer::TargetState { standing: TargetState::Unknown, seen: String::new(), limits: LimitSignal::Unsent };
+    let unknown = StatusAnswer::TargetState {
+        target_state: TargetState::Unknown,
+        seen: String::new(),
+        limits: LimitSignal::Unsent,
+    };
     let Some((rule, operation, mut parameters)) = chosen(context, query) else { return Ok(unknown) };
     let key = format!("{} {}", rule.operation, Value::Object(parameters.clone()));
     let mut page = 0;
@@ -137,8 +142,8 @@ pub async fn ask<T: Transport, C: Clock>(
         let list = lists.entry(key.clone()).or_default();
         let next = lookup::next_page(rule, &list.pages);
         page = if next.is_some() { list.pages.len() } else { 0 };
-        if let Some((standing, seen)) = list.standing_of(rule, query) {
-            return Ok(StatusAnswer::TargetState { standing, seen, limits: LimitSignal::Unsent });
+        if let Some((target_state, seen)) = list.target_state_of(rule, query) {
+            return Ok(StatusAnswer::TargetState { target_state, seen, limits: LimitSignal::Unsent });
         }
         if let Some(number) = next {
             parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
@@ -152,7 +157,7 @@ pub async fn ask<T: Transport, C: Clock>(
     let token_number = context.sender.token_number();
     let asked_at = context.clock.elapsed();
     let unsigned = context.sender.make(operation, &parameters);
-    let delivery = context.sender.send(unsigned, &context.pass, context.clock.now()).await;
+    let delivery = context.sender.send(unsigned, &context.ticket, context.clock.now()).await;
     context.timing.note_answered(&*context.clock);
     let answer = match delivery {
         Delivery::Answered(answer) => answer,
@@ -164,17 +169,17 @@ pub async fn ask<T: Transport, C: Clock>(
     match lookup::page(operation, &answer, context.clock.now()) {
         Ok(body) => {
             context.sender.credentials_work();
-            let standing = if rule.pages.is_some() {
+            let target_state = if rule.pages.is_some() {
                 let mut lists = query.lists.lists.borrow_mut();
                 let list = lists.entry(key).or_default();
                 list.add_page(page, asked_at, body);
-                list.standing_of(rule, query)
+                list.target_state_of(rule, query)
             } else {
                 Some(lookup::target_state(rule, &query.action.parameters, &[body]))
             };
-            match standing {
-                Some((standing, seen)) => {
-                    Ok(StatusAnswer::TargetState { standing, seen, limits: LimitSignal::Answered })
+            match target_state {
+                Some((target_state, seen)) => {
+                    Ok(StatusAnswer::TargetState { target_state, seen, limits: LimitSignal::Answered })
                 }
                 None => Ok(StatusAnswer::Nothing(StatusQueryResult::More)),
             }
@@ -212,7 +217,7 @@ fn failed<T: Transport, C: Clock>(context: &StepContext<T, C>, cause: &str, cont
 /// Ends a status query that contact to nothing too often: what it would have told stays unknown.
 pub fn give_up<T: Transport, C: Clock>(context: &StepContext<T, C>, query: &StatusQuery) -> StatusQueryResult {
     let cause = query.doubtful.cause.clone().unwrap_or_default();
-    settle(context, query, TargetState::Unknown, &cause, LimitSignal::Unsent)
+    resolve(context, query, TargetState::Unknown, &cause, LimitSignal::Unsent)
 }
 
 impl ReadList {
@@ -226,13 +231,13 @@ impl ReadList {
     }
 
     /// What it tells about an action, where it was asked for after the doubt arose and has come far enough.
-    fn standing_of(&self, rule: &LookupRule, query: &StatusQuery) -> Option<(TargetState, String)> {
+    fn target_state_of(&self, rule: &LookupRule, query: &StatusQuery) -> Option<(TargetState, String)> {
         if self.pages.is_empty() || self.asked_at < query.doubtful.since {
             return None;
         }
-        let (standing, seen) = lookup::target_state(rule, &query.action.parameters, &self.pages);
+        let (target_state, seen) = lookup::target_state(rule, &query.action.parameters, &self.pages);
         let whole = lookup::next_page(rule, &self.pages).is_none();
-        (standing != TargetState::Unknown || whole).then_some((standing, seen))
+        (target_state != TargetState::Unknown || whole).then_some((target_state, seen))
     }
 }
 
@@ -250,10 +255,10 @@ fn chosen<'a, T, C>(
     Some((rule, sender.provider.operation(&rule.operation)?, first))
 }
 
-fn settle<T: Transport, C: Clock>(
+fn resolve<T: Transport, C: Clock>(
     context: &StepContext<T, C>,
     query: &StatusQuery,
-    standing: TargetState,
+    target_state: TargetState,
     seen: &str,
     limits: LimitSignal,
 ) -> StatusQueryResult {
@@ -262,11 +267,11 @@ fn settle<T: Transport, C: Clock>(
     let (at, ordinal) = (context.clock.now(), action.ordinal);
     let seen = context.sender.mask(seen);
     let rules = rules(&context.sender, operation, action, doubtful.answer.as_ref(), *attempts);
-    let next = retry::after_lookup(rules, standing, doubtful.refused, *state);
+    let next = retry::after_lookup(rules, target_state, doubtful.refused, *state);
     let mut reply = doubtful.reply.clone();
     let mut records = Vec::new();
-    if state.tainted || standing != TargetState::Unknown {
-        records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(standing), seen: seen.clone() });
+    if state.tainted || target_state != TargetState::Unknown {
+        records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(target_state), seen: seen.clone() });
     }
     if let NextStep::End(outcome) = next {
         reply.message = match (outcome, reply.message.take()) {
@@ -293,11 +298,11 @@ fn settle<T: Transport, C: Clock>(
         limits,
         contact: (limits == LimitSignal::Answered).then_some(Contact::Answered),
         token_number: 0,
-        pass_refused: None,
+        nonce_refused: None,
         reads_list: false,
         skew: None,
     };
-    StatusQueryResult::Settled(Box::new(report))
+    StatusQueryResult::Resolved(Box::new(report))
 }
 
 fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {

@@ -31,7 +31,7 @@ pub struct StepContext<T, C> {
     /// The clock.
     pub clock: Rc<C>,
     /// Leave to send one request.
-    pub pass: SigningTicket,
+    pub ticket: SigningTicket,
     /// Whether the provider could not be reached when the step began.
     pub down: bool,
     /// Where the moments of its request are noted.
@@ -69,7 +69,7 @@ pub struct StepResult {
     /// The token that the request was signed with.
     pub token_number: u32,
     /// Whether it was refused for its pass alone (a nonce that is used up); `None` where no attempt was answered.
-    pub pass_refused: Option<bool>,
+    pub nonce_refused: Option<bool>,
     /// Whether a status query would read a list, which then can serve other actions too.
     pub reads_list: bool,
     /// How far the provider's clock is from ours, where it is far.
@@ -188,7 +188,7 @@ pub struct PreparedAttempt<T, C> {
     /// The plan's `retry.attempts`.
     pub attempts: u32,
     /// How often in a row the action's requests were refused for their passes alone.
-    pub passes_refused: u32,
+    pub nonces_refused: u32,
 }
 
 /// Whether the status query of an action reads a list.
@@ -203,20 +203,20 @@ fn reads_list<T>(sender: &Sender<T>, operation: &Operation, action: &ToSend, ans
 /// Carries out one attempt, whose intent is durable. How it went is the caller's to write: its slot is free once that is queued, since
 /// the journal keeps the order, and no intent that follows is durable before it.
 pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) -> StepResult {
-    let PreparedAttempt { context, action, unsigned, state, attempts, passes_refused, .. } = prepared;
+    let PreparedAttempt { context, action, unsigned, state, attempts, nonces_refused, .. } = prepared;
     let operation = context.operation();
-    let StepContext { sender, clock, pass, down, timing, .. } = &context;
+    let StepContext { sender, clock, ticket, down, timing, .. } = &context;
     let ordinal = action.ordinal;
     let attempt = state.attempts + 1;
 
     timing.note_sent(&**clock);
     let token_number = sender.token_number();
-    let delivery = sender.send(unsigned, pass, clock.now()).await;
+    let delivery = sender.send(unsigned, ticket, clock.now()).await;
     timing.note_answered(&**clock);
     let at = clock.now();
     // What could not be signed never left: it tells nothing about whether the provider can be reached.
     let signed = !matches!(delivery, Delivery::Unsigned(_));
-    let mut pass_refused = None;
+    let mut nonce_refused = None;
     let (result, reply, answer, verdict) = match delivery {
         Delivery::Unsigned(cause) => (AttemptResult::NotSent, failure_reply(sender, &cause), None, None),
         Delivery::NotSent(cause) => {
@@ -228,9 +228,9 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         Delivery::Answered(answer) => {
             let mut verdict = verdict::read(operation, &answer, at);
             let refused = verdict.meaning == AnswerClass::BadNonce;
-            pass_refused = Some(refused);
+            nonce_refused = Some(refused);
             // A pass that is refused costs no attempt, since the next may serve; one that is refused each time would go on for ever.
-            if refused && passes_refused >= MAX_REFUSED_PASSES {
+            if refused && nonces_refused >= MAX_REFUSED_NONCES {
                 verdict.meaning = AnswerClass::TryLater;
             }
             let result =
@@ -287,7 +287,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         limits,
         contact,
         token_number,
-        pass_refused,
+        nonce_refused,
         reads_list,
         skew,
     }
@@ -316,6 +316,6 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
 }
 
 /// Passes of one action that are refused in a row before it counts as an attempt that came to nothing.
-const MAX_REFUSED_PASSES: u32 = 10;
+const MAX_REFUSED_NONCES: u32 = 10;
 /// Nothing is repeated and nothing is looked up.
 const NEVER_AGAIN: Rules = Rules { idempotency: Idempotency::NotIdempotent, lookup: false, attempts: 1 };

@@ -45,7 +45,7 @@ pub struct RequestTimes {
     /// When it was answered or given up, at the latest.
     pub answered: Moment,
     /// When the dispatcher heard of that.
-    pub heard: Moment,
+    pub processed: Moment,
 }
 
 impl RequestTiming {
@@ -70,7 +70,7 @@ impl RequestTiming {
             began: self.began,
             sent: self.sent.get().unwrap_or(self.began),
             answered: self.answered.get().unwrap_or(now),
-            heard: now,
+            processed: now,
         }
     }
 }

@@ -87,7 +87,7 @@ where
             scheduler.pace(index).seed(now, sent);
         }
         for (account, learnt) in learnt.iter().filter(|(account, _)| **account < accounts) {
-            scheduler.pace(*account).recall(now, learnt);
+            scheduler.pace(*account).restore_learnt(now, learnt);
         }
         for action in queue.iter() {
             if states.of(action.ordinal).phase != Phase::Waiting {
@@ -108,7 +108,7 @@ where
             deadline: calendar::deadline_at(run.settings.deadline, &run.settings.schedule, began_at),
             stopping: failed.map(StopReason::Environment),
             doubts,
-            refused_passes: HashMap::new(),
+            nonces_refused: HashMap::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
             run,
             observe,
@@ -119,7 +119,7 @@ where
             steps: FuturesUnordered::new(),
             began: now,
             signals: 0,
-            leave: false,
+            abort: false,
             accounts_stopped: Vec::new(),
             breakers: vec![CircuitBreaker::default(); accounts],
             read_backs: HashMap::new(),
@@ -153,7 +153,7 @@ where
                 self.note_waits();
             }
             self.run.journal.flush();
-            if self.leave || (self.stopping.is_some() && !self.is_something_under_way()) {
+            if self.abort || (self.stopping.is_some() && !self.is_something_under_way()) {
                 return;
             }
             let sleep = wake.saturating_sub(self.run.clock.elapsed());
@@ -161,7 +161,7 @@ where
                 // In this order: a command to stop must not wait behind a flood of answers, and answers free slots, which
                 // acknowledgements fill.
                 biased;
-                Some(word) = self.run.commands.recv() => self.obey(word),
+                Some(command) = self.run.commands.recv() => self.apply_command(command),
                 Some(over) = self.steps.next() => {
                     self.step_ended(over);
                     // Who looks without waiting is not woken: the next turn looks again before it sleeps.
@@ -199,7 +199,7 @@ where
             match self.scheduler.next(now) {
                 Decision::Start { ordinal, account } => {
                     if let Err(error) = self.start(ordinal, account, now) {
-                        self.unsent(account);
+                        self.release_unsent(account);
                         self.stop(StopReason::Environment(error.0));
                         return Decision::Idle;
                     }
@@ -408,12 +408,12 @@ where
     }
 
     /// A command came from outside.
-    pub(super) fn obey(&mut self, word: RunCommand) {
+    pub(super) fn apply_command(&mut self, command: RunCommand) {
         let at = self.run.clock.now();
-        match word {
+        match command {
             RunCommand::Stop(reason) => {
                 self.signals += 1;
-                self.leave = self.signals > 1;
+                self.abort = self.signals > 1;
                 self.stop(reason);
             }
             RunCommand::Pause(reply) | RunCommand::Unpause(reply) | RunCommand::SetWindows { reply, .. }

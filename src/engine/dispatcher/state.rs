@@ -131,7 +131,7 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     /// Actions that are in doubt, with what is known of each.
     pub(super) doubts: HashMap<Ordinal, DoubtfulAction>,
     /// Actions whose last requests were refused for their passes alone, with how often in a row.
-    pub(super) refused_passes: HashMap<Ordinal, u32>,
+    pub(super) nonces_refused: HashMap<Ordinal, u32>,
     /// The lists that status queries have read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
     pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,
@@ -143,7 +143,7 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) began: Moment,
     /// Commands to stop; the second leaves at once.
     pub(super) signals: u32,
-    pub(super) leave: bool,
+    pub(super) abort: bool,
     pub(super) accounts_stopped: Vec<(String, StopReason)>,
     /// Whether each provider can be reached, by account.
     pub(super) breakers: Vec<CircuitBreaker>,
@@ -231,7 +231,7 @@ pub(super) struct ReadBack {
     /// What the status query is asked with.
     pub(super) doubtful: DoubtfulAction,
     /// Looks that told something.
-    pub(super) looks: u32,
+    pub(super) reads: u32,
 }
 
 /// Records that are queued and not yet durable, each with what follows once it is.

@@ -39,7 +39,7 @@ where
         let down = self.breakers[account].is_down();
         let timing = Rc::new(RequestTiming::new(now));
         self.breakers[account].note_request();
-        let Some(pass) = sender.pass() else {
+        let Some(ticket) = sender.ticket() else {
             self.scheduler.pause(account, true);
             self.scheduler.requeue(ordinal, account, None);
             // Durability before it is sent: it counts in the windows of whoever resumes after a crash.
@@ -64,12 +64,12 @@ where
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = sender.find_action(&action.operation).ok_or_else(unknown)?;
         let context =
-            StepContext { sender, account, operation, journal, clock, pass, down, timing: Rc::clone(&timing) };
+            StepContext { sender, account, operation, journal, clock, ticket, down, timing: Rc::clone(&timing) };
         let state = self.states.of(ordinal);
         let in_flight = StepInFlight { account, ordinal: Some(ordinal), timing };
         let lists = Rc::clone(&self.lists[account]);
-        if let Some(look) = self.read_backs.get(&ordinal) {
-            let query = StatusQuery { action, state, doubtful: look.doubtful.clone(), attempts, lists };
+        if let Some(read_back) = self.read_backs.get(&ordinal) {
+            let query = StatusQuery { action, state, doubtful: read_back.doubtful.clone(), attempts, lists };
             self.begin_step(in_flight, async move { Step::ReadBack(status_query::ask(&context, &query).await) });
         } else if let Some(doubtful) = self.doubts.get(&ordinal).cloned() {
             let query = StatusQuery { action, state, doubtful, attempts, lists };
@@ -77,20 +77,20 @@ where
                 Step::LookUp(if query.doubtful.tries >= MAX_STATUS_QUERIES {
                     Ok(status_query::give_up(&context, &query))
                 } else {
-                    status_query::query_and_settle(context, query).await
+                    status_query::query_and_resolve(context, query).await
                 })
             });
         } else {
             let unsigned = context.sender.make(context.operation(), &action.parameters);
             let intent = intent(state, ordinal, self.run.clock.now());
-            let passes_refused = self.refused_passes.get(&ordinal).copied().unwrap_or_default();
-            self.write_intent(PreparedAttempt { context, action, unsigned, state, intent, attempts, passes_refused });
+            let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
+            self.write_intent(PreparedAttempt { context, action, unsigned, state, intent, attempts, nonces_refused });
         }
         Ok(())
     }
 
     /// An attempt's intent is durable, and it has its slot: it begins.
-    pub(super) fn depart(&mut self, prepared: Box<PreparedAttempt<T, C>>) {
+    pub(super) fn begin_attempt(&mut self, prepared: Box<PreparedAttempt<T, C>>) {
         // Folded only now: an intent that did not become durable was never sent, and its action still waits.
         self.fold(&prepared.intent);
         let PreparedAttempt { context, action, .. } = &*prepared;
@@ -106,8 +106,8 @@ where
     }
 
     /// A step that had its place was not begun: the place and the slot are free again.
-    pub(super) fn unsent(&mut self, account: usize) {
-        self.scheduler.pace(account).unsent();
+    pub(super) fn release_unsent(&mut self, account: usize) {
+        self.scheduler.pace(account).release_unsent();
         self.scheduler.step_ended(account);
     }
 
@@ -168,10 +168,10 @@ where
             Ok(()) => {
                 events.into_iter().for_each(|event| (self.observe)(event));
                 // Whoever leaves at once sends nothing more; `resume` takes it as lost.
-                prepared.filter(|_| !self.leave).into_iter().for_each(|prepared| self.depart(prepared));
+                prepared.filter(|_| !self.abort).into_iter().for_each(|prepared| self.begin_attempt(prepared));
             }
             Err(cause) => {
-                prepared.into_iter().for_each(|prepared| self.unsent(prepared.context.account));
+                prepared.into_iter().for_each(|prepared| self.release_unsent(prepared.context.account));
                 self.stop(StopReason::Environment(cause.to_owned()));
             }
         }
@@ -230,9 +230,9 @@ where
         if let Some(contact) = result.contact {
             self.note_contact(account, contact, result.reply.message.as_deref().unwrap_or_default());
         }
-        match result.pass_refused {
-            Some(true) => *self.refused_passes.entry(ordinal).or_default() += 1,
-            Some(false) => drop(self.refused_passes.remove(&ordinal)),
+        match result.nonce_refused {
+            Some(true) => *self.nonces_refused.entry(ordinal).or_default() += 1,
+            Some(false) => drop(self.nonces_refused.remove(&ordinal)),
             None => {}
         }
         self.write(result.records);
@@ -282,8 +282,8 @@ where
                 self.scheduler.requeue(ordinal, account, None);
                 if !self.run.senders[account].renew(result.token_number) {
                     let status = result.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
-                    let words = result.reply.message.unwrap_or_default();
-                    let why = format!("the provider refused the credentials: {status} {words}");
+                    let message = result.reply.message.unwrap_or_default();
+                    let why = format!("the provider refused the credentials: {status} {message}");
                     self.stop_account(account, StopReason::Environment(why));
                 }
             }
@@ -298,7 +298,7 @@ where
         times: RequestTimes,
     ) {
         match looked_up {
-            StatusQueryResult::Settled(result) => {
+            StatusQueryResult::Resolved(result) => {
                 self.doubts.remove(&ordinal);
                 self.apply_result(account, ordinal, *result, times);
             }
@@ -333,11 +333,11 @@ where
 
     fn token_fetched(&mut self, account: usize, token: Result<(), TokenError>, times: RequestTimes) {
         self.scheduler.pause(account, false);
-        let (contact, words) = token
+        let (contact, cause) = token
             .as_ref()
             .err()
             .map_or((Contact::Answered, String::new()), |error| (error.contact, error.cause.clone()));
-        self.note_contact(account, contact, &words);
+        self.note_contact(account, contact, &cause);
         if let Err(TokenError { throttled: Some(retry_after), .. }) = &token {
             return self.note_limits(account, LimitSignal::Throttled { retry_after: *retry_after, limit: None }, times);
         }
@@ -416,16 +416,16 @@ where
     }
 
     pub(super) fn note_limits(&mut self, account: usize, limits: LimitSignal, times: RequestTimes) {
-        let now = times.heard;
+        let now = times.processed;
         let pace = self.scheduler.pace(account);
         if limits == LimitSignal::Unsent {
-            pace.unsent();
+            pace.release_unsent();
         } else {
             pace.answered(times.sent, times.answered);
         }
         match limits {
             LimitSignal::Unsent | LimitSignal::Lost => {}
-            LimitSignal::Answered => pace.quiet(now),
+            LimitSignal::Answered => pace.note_admitted(now),
             LimitSignal::Throttled { retry_after, limit } => {
                 pace.throttled(now, retry_after, limit);
                 self.scheduler.note_refusal(account);
@@ -435,11 +435,11 @@ where
         if limits != LimitSignal::Unsent {
             self.scheduler.note_answer(account, times.began, now);
         }
-        self.keep_what_was_learnt(account, now);
+        self.record_learnt_windows(account, now);
     }
 
     /// Writes down what was learnt of an account's real limit, where that has changed by more than a little.
-    fn keep_what_was_learnt(&mut self, account: usize, now: Moment) {
+    fn record_learnt_windows(&mut self, account: usize, now: Moment) {
         if let Some(windows) = self.scheduler.pace(account).notable(now) {
             let windows = windows.iter().map(ToString::to_string).collect();
             self.write(vec![Record::Learnt { account, windows, at: self.run.clock.now() }]);
@@ -472,7 +472,7 @@ where
             return false;
         }
         let doubtful = DoubtfulAction { answer, since: self.run.clock.elapsed(), ..DoubtfulAction::default() };
-        self.read_backs.insert(ordinal, ReadBack { id: id.to_owned(), outcome, doubtful, looks: 0 });
+        self.read_backs.insert(ordinal, ReadBack { id: id.to_owned(), outcome, doubtful, reads: 0 });
         self.scheduler.requeue(ordinal, account, None);
         true
     }
@@ -486,42 +486,42 @@ where
         times: RequestTimes,
     ) {
         let now = self.run.clock.elapsed();
-        let Some(mut look) = self.read_backs.remove(&ordinal) else { return };
+        let Some(mut read_back) = self.read_backs.remove(&ordinal) else { return };
         let after = match answer {
-            StatusAnswer::TargetState { standing, seen, limits } => {
+            StatusAnswer::TargetState { target_state, seen, limits } => {
                 self.note_limits(account, limits, times);
                 if limits == LimitSignal::Answered {
                     self.note_contact(account, Contact::Answered, "");
                 }
-                look.looks += 1;
-                look.doubtful.since = now;
-                safety::after_read_back(standing, &self.run.senders[account].mask(&seen), look.looks)
+                read_back.reads += 1;
+                read_back.doubtful.since = now;
+                safety::after_read_back(target_state, &self.run.senders[account].mask(&seen), read_back.reads)
             }
             StatusAnswer::Nothing(StatusQueryResult::Failed { cause, limits, contact, refused_token }) => {
                 self.note_limits(account, limits, times);
                 self.note_contact(account, contact, &cause);
                 let throttled = matches!(limits, LimitSignal::Throttled { .. });
                 let renewed = refused_token.is_some_and(|token| self.run.senders[account].renew(token));
-                look.doubtful.tries += u32::from(!throttled && !renewed);
-                if look.doubtful.tries >= MAX_STATUS_QUERIES || (refused_token.is_some() && !renewed) {
+                read_back.doubtful.tries += u32::from(!throttled && !renewed);
+                if read_back.doubtful.tries >= MAX_STATUS_QUERIES || (refused_token.is_some() && !renewed) {
                     AfterReadBack::GoOnUnproved(cause)
                 } else if throttled || renewed {
                     AfterReadBack::ReadAgain(Duration::ZERO)
                 } else {
                     let longest = self.run.settings.retry.max_delay;
-                    AfterReadBack::ReadAgain(retry::pause(look.doubtful.tries, longest, self.jitter.draw()))
+                    AfterReadBack::ReadAgain(retry::pause(read_back.doubtful.tries, longest, self.jitter.draw()))
                 }
             }
-            StatusAnswer::Nothing(StatusQueryResult::More | StatusQueryResult::Settled(_)) => {
+            StatusAnswer::Nothing(StatusQueryResult::More | StatusQueryResult::Resolved(_)) => {
                 self.note_limits(account, LimitSignal::Answered, times);
                 AfterReadBack::ReadAgain(Duration::ZERO)
             }
         };
-        let ReadBack { id, outcome, .. } = &look;
+        let ReadBack { id, outcome, .. } = &read_back;
         match after {
             AfterReadBack::ReadAgain(pause) => {
                 self.scheduler.requeue(ordinal, account, (!pause.is_zero()).then(|| now + pause));
-                self.read_backs.insert(ordinal, look);
+                self.read_backs.insert(ordinal, read_back);
                 return;
             }
             AfterReadBack::GoOn => {}
@@ -544,7 +544,7 @@ where
     }
 
     /// A request came to this, as far as it tells whether the provider is there; `words` are those for what went wrong.
-    pub(super) fn note_contact(&mut self, account: usize, contact: Contact, words: &str) {
+    pub(super) fn note_contact(&mut self, account: usize, contact: Contact, cause: &str) {
         let random = if contact == Contact::Answered { 0.0 } else { self.jitter.draw() };
         let was_down = self.breakers[account].is_down();
         let transition =
@@ -559,7 +559,7 @@ where
                 self.scheduler.probe(account, Some(next));
                 let until = WallTime::read(&*self.run.clock).at(next);
                 if !was_down {
-                    let why = format!("it cannot be reached, one request at a time tries ({words})");
+                    let why = format!("it cannot be reached, one request at a time tries ({cause})");
                     self.notify(Event::HeldBack { account: name.clone(), until, why });
                 }
                 self.notify_wait_reason(account, WaitReason::Unreachable { until });
@@ -569,7 +569,7 @@ where
                 self.notify(Event::Warning(format!("{name} can be reached again")));
             }
             Transition::GivenUp(after) => {
-                let why = format!("it could not be reached for {} ({words})", human(after));
+                let why = format!("it could not be reached for {} ({cause})", human(after));
                 self.stop_account(account, StopReason::Environment(why));
             }
         }

@@ -51,22 +51,22 @@ impl Pace {
     }
 
     /// Begins with what an earlier process has learnt ([`Pace::learnt_windows`]).
-    pub fn recall(&mut self, now: Moment, learnt: &[Window]) {
-        self.adaptive.recall(now, learnt);
+    pub fn restore_learnt(&mut self, now: Moment, learnt: &[Window]) {
+        self.adaptive.restore_learnt(now, learnt);
     }
 
     /// Takes a place for a request that is sent now, or tells when to ask again.
     ///
     /// # Errors
     /// [`Full`] where nothing may be sent now.
-    pub fn take(&mut self, now: Moment) -> Result<(), Full> {
+    pub fn reserve(&mut self, now: Moment) -> Result<(), Full> {
         if now < self.held_until {
             self.window_was_full = false;
             return Err(Full::Until(self.held_until));
         }
-        let exact = self.windows.room(now).err().map(|(_, full)| full);
+        let exact = self.windows.check(now).err().map(|(_, full)| full);
         // Asked even when a window is full already: only a learnt pace that really binds may be put to the test.
-        let learnt = self.adaptive.room(now, exact.is_some()).err();
+        let learnt = self.adaptive.check(now, exact.is_some()).err();
         let full = match (exact, learnt) {
             (None, learnt) => learnt,
             (Some(Full::Until(one)), Some(Full::Until(other))) => Some(Full::Until(one.max(other))),
@@ -78,12 +78,12 @@ impl Pace {
         if let Some(full) = full {
             return Err(full);
         }
-        self.windows.taken(now);
-        self.adaptive.taken(now);
+        self.windows.note_reserved(now);
+        self.adaptive.note_reserved(now);
         Ok(())
     }
 
-    /// The request of a taken place, which went out at `sent`, was answered, or given up. Where an answer came, [`Pace::quiet`] or
+    /// The request of a taken place, which went out at `sent`, was answered, or given up. Where an answer came, [`Pace::note_admitted`] or
     /// [`Pace::throttled`] follows.
     pub fn answered(&mut self, sent: Moment, answered: Moment) {
         self.windows.answered(answered);
@@ -91,23 +91,23 @@ impl Pace {
     }
 
     /// The place was taken, but nothing was sent.
-    pub fn unsent(&mut self) {
-        self.windows.unsent();
-        self.adaptive.unsent();
+    pub fn release_unsent(&mut self) {
+        self.windows.release_unsent();
+        self.adaptive.release_unsent();
     }
 
     /// An answer came that was no throttling.
-    pub fn quiet(&mut self, now: Moment) {
+    pub fn note_admitted(&mut self, now: Moment) {
         self.adaptive.admitted(now);
     }
 
     /// The provider said that there were too many; perhaps how long to wait, perhaps the limit itself. Returns the moment until
     /// which it is held back.
-    pub fn throttled(&mut self, now: Moment, retry_after: Option<Duration>, told: Option<Window>) -> Moment {
-        let own = self.adaptive.refused(now, told);
+    pub fn throttled(&mut self, now: Moment, retry_after: Option<Duration>, limit: Option<Window>) -> Moment {
+        let own = self.adaptive.refused(now, limit);
         // A provider that asks for no wait has not said when there is room.
         // And a told limit's own length is no wait: its window keeps requests back as long as it must.
-        let other = |wait: &Duration| !wait.is_zero() && told.is_none_or(|told| told.length != *wait);
+        let other = |wait: &Duration| !wait.is_zero() && limit.is_none_or(|limit| limit.length != *wait);
         let asked = retry_after.filter(other).map(|wait| wait.min(MAX_HOLD));
         let hold = asked.unwrap_or(own);
         self.held_until = self.held_until.max(now.saturating_add(hold));
@@ -145,7 +145,7 @@ impl Pace {
         if now < self.held_until {
             return Some(WaitReason::HeldBack { until: wall.at(self.held_until) });
         }
-        if let Err((window, _)) = self.windows.room(now) {
+        if let Err((window, _)) = self.windows.check(now) {
             return Some(WaitReason::Window { window: window.to_string() });
         }
         let per_1000_s = |per_second: f64| (per_second * 1000.0) as u64;
@@ -221,7 +221,7 @@ impl Windows {
     }
 
     /// Whether one more may go out now; where not, the window that is full, and until when.
-    fn room(&self, now: Moment) -> Result<(), (Window, Full)> {
+    fn check(&self, now: Moment) -> Result<(), (Window, Full)> {
         let mut fullest: Option<(Window, Moment)> = None;
         for window in &self.windows {
             let allowed = window.count as usize;
@@ -244,12 +244,12 @@ impl Windows {
         self.answered.iter().copied()
     }
 
-    fn taken(&mut self, now: Moment) {
+    fn note_reserved(&mut self, now: Moment) {
         self.forget(now);
         self.in_flight += 1;
     }
 
-    fn unsent(&mut self) {
+    fn release_unsent(&mut self) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 

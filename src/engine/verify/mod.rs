@@ -5,12 +5,12 @@
 pub mod rounds;
 mod sources;
 
-pub use rounds::{KnownCertificate, NOBODY, PublicationUrls, ReadCertificate, Sight, SourceAnswer, VerifyTarget};
+pub use rounds::{KnownCertificate, NOBODY, Observation, PublicationUrls, ReadCertificate, SourceAnswer, VerifyTarget};
 pub use sources::has_state_call;
 
 use super::pace::Pace;
 use super::sender::Sender;
-use super::start::{Present, Sent, by_account};
+use super::start::{Present, SentRequests, by_account};
 use super::step::{JournalFailed, append};
 use crate::journal::{Journal, JournalError, Reader, Record};
 use crate::plan::Settings;
@@ -37,7 +37,7 @@ pub struct Verification<'r, W, T, C> {
     /// One sender an account; none for accounts whose state calls are not asked.
     pub senders: Vec<Option<Rc<Sender<T>>>>,
     /// The way to what CAs publish.
-    pub world: W,
+    pub fetcher: W,
     /// The clock.
     pub clock: Rc<C>,
     /// What is to be seen. Not copied into a slice: there may be a million.
@@ -78,12 +78,12 @@ pub enum VerificationError {
     Journal(#[from] JournalError),
     /// What is seen cannot be kept.
     #[error("the journal failed: {0}")]
-    Unkept(String),
+    NotStored(String),
 }
 
 impl From<JournalFailed> for VerificationError {
     fn from(failed: JournalFailed) -> Self {
-        Self::Unkept(failed.0)
+        Self::NotStored(failed.0)
     }
 }
 
@@ -101,15 +101,15 @@ where
     C: Clock + 'static,
 {
     let accounts = accounts(&verification)?;
-    let Verification { journal, clock, cases, wait, mut stop, world, certificate, .. } = verification;
+    let Verification { journal, clock, cases, wait, mut stop, fetcher, certificate, .. } = verification;
     let began = Record::Verifying { at: clock.now(), boot: clock.boot() };
     append(&journal, clock.elapsed(), vec![began]).await?;
-    let published = Rc::new(Published::new(Rc::new(world), Rc::clone(&clock), certificate));
+    let published = Rc::new(Published::new(Rc::new(fetcher), Rc::clone(&clock), certificate));
     let mut rounds = Rounds::new(cases.iter().map(|case| case.sources), clock.elapsed(), wait);
     let mut stopped = false;
     loop {
         let due = rounds.begin();
-        let (sender, mut reports) = mpsc::channel(MAX_UNHEARD);
+        let (sender, mut reports) = mpsc::channel(MAX_QUEUED_REPORTS);
         let mut tasks = begin_round(&cases, &due, &accounts, &published, &sender);
         drop(sender);
         loop {
@@ -119,16 +119,16 @@ where
                     stopped = true;
                     break;
                 }
-                said = reports.recv() => match said {
-                    Some(SourceReport { case, source, said, at }) => rounds.record_answer(case, source, said, at),
+                report = reports.recv() => match report {
+                    Some(SourceReport { case, source, answer, at }) => rounds.record_answer(case, source, answer, at),
                     None => break,
                 },
             }
         }
         if stopped {
             tasks.abort_all();
-            while let Ok(SourceReport { case, source, said, at }) = reports.try_recv() {
-                rounds.record_answer(case, source, said, at);
+            while let Ok(SourceReport { case, source, answer, at }) = reports.try_recv() {
+                rounds.record_answer(case, source, answer, at);
             }
         }
         while let Some(done) = tasks.join_next().await {
@@ -155,8 +155,8 @@ where
     }
     for (part, first) in cases.chunks(RECORDS_AT_ONCE).zip((0..).step_by(RECORDS_AT_ONCE)) {
         let unseen = part.iter().zip(first..).filter_map(|(case, index)| {
-            let sight = rounds.unseen(index, clock.now())?;
-            Some(record(case, with_note(sight, case)))
+            let observation = rounds.unseen(index, clock.now())?;
+            Some(record(case, with_note(observation, case)))
         });
         append(&journal, clock.elapsed(), unseen.collect()).await?;
     }
@@ -178,8 +178,8 @@ fn accounts<W, T: Transport, C: Clock>(
     let present = Present { wall: clock.now(), steady: clock.elapsed(), boot: clock.boot() };
     let windows = settings.accounts.iter().flat_map(|account| &account.windows);
     let longest = windows.map(|window| window.length).max().unwrap_or_default();
-    let mut sent = Sent::new(present, longest, settings.timeout);
-    reader.states_and(|kept| sent.take(kept))?;
+    let mut sent = SentRequests::new(present, longest, settings.timeout);
+    reader.states_and(|stored| sent.fold(stored))?;
     sent.close();
     let limits = std::mem::take(&mut sent.limits);
     let learnt = std::mem::take(&mut sent.learnt);
@@ -205,7 +205,7 @@ fn accounts<W, T: Transport, C: Clock>(
         };
         pace.borrow_mut().seed(now, ages[index].iter().copied());
         if let Some(learnt) = learnt.get(&index) {
-            pace.borrow_mut().recall(now, learnt);
+            pace.borrow_mut().restore_learnt(now, learnt);
         }
         let account = QueriedAccount {
             index,
@@ -259,22 +259,22 @@ fn begin_round<W: StatusFetcher + 'static, T: Transport + 'static, C: Clock + 's
 }
 
 /// What stood in the way of asking others belongs to why something is not seen revoked.
-fn with_note(sight: Sight, case: &VerifyTarget) -> Sight {
-    let why = match (&case.note, sight.why) {
+fn with_note(observation: Observation, case: &VerifyTarget) -> Observation {
+    let why = match (&case.note, observation.why) {
         (Some(note), Some(_)) if case.sources.is_empty() => Some(Rc::clone(note)),
         (Some(note), Some(why)) => Some(format!("{why}; {note}").into()),
         (_, why) => why,
     };
-    Sight { why, ..sight }
+    Observation { why, ..observation }
 }
 
-fn record(case: &VerifyTarget, sight: Sight) -> Record {
-    let Sight { seen, at, by, revoked_at, why } = sight;
+fn record(case: &VerifyTarget, observation: Observation) -> Record {
+    let Observation { seen, at, by, revoked_at, why } = observation;
     let (by, why) = (by.iter().collect(), why.map(|why| why.as_ref().to_owned()));
     Record::Verified { ordinal: case.ordinal, at, seen, by, revoked_at, why }
 }
 
 /// Words on their way to the rounds.
-const MAX_UNHEARD: usize = 256;
+const MAX_QUEUED_REPORTS: usize = 256;
 /// There may be a million records at a round's end.
 const RECORDS_AT_ONCE: usize = 1024;

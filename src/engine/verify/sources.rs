@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 /// What all rounds share: the way to the world, and what need not be asked twice.
 pub(super) struct Published<W, C> {
-    world: Rc<W>,
+    fetcher: Rc<W>,
     clock: Rc<C>,
     certificate: ReadCertificate,
     /// Issuers that were found where certificates say, by URL.
@@ -51,9 +51,9 @@ struct Responder {
 }
 
 impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
-    pub(super) fn new(world: Rc<W>, clock: Rc<C>, certificate: ReadCertificate) -> Self {
+    pub(super) fn new(fetcher: Rc<W>, clock: Rc<C>, certificate: ReadCertificate) -> Self {
         Self {
-            world,
+            fetcher,
             clock,
             certificate,
             issuers: RefCell::default(),
@@ -68,35 +68,34 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
         let mut lists: BTreeMap<&str, BTreeMap<&[u8], Group>> = BTreeMap::new();
         let mut responders: BTreeMap<&str, Responder> = BTreeMap::new();
         for index in due {
-            let VerifyTarget { certificate: Some(KnownCertificate { id, places }), sources, .. } = &cases[*index]
-            else {
+            let VerifyTarget { certificate: Some(KnownCertificate { id, urls }), sources, .. } = &cases[*index] else {
                 continue;
             };
             let Some(id) = id.get() else { continue };
-            for url in places.crl.iter().filter(|_| sources.contains(StatusSource::Crl)) {
+            for url in urls.crl.iter().filter(|_| sources.contains(StatusSource::Crl)) {
                 let groups = lists.entry(url).or_default();
                 let group = groups.entry(&id.issuer.der).or_insert_with(|| (Rc::clone(&id.issuer), Vec::new()));
                 group.1.push(*index);
             }
-            if let Some(url) = places.ocsp.as_ref().filter(|_| sources.contains(StatusSource::Ocsp)) {
+            if let Some(url) = urls.ocsp.as_ref().filter(|_| sources.contains(StatusSource::Ocsp)) {
                 responders.entry(url).or_default().waiting.push_back(*index);
             }
         }
         let mut tasks = JoinSet::new();
         for (url, groups) in lists {
-            let (world, clock, places) = (Rc::clone(&self.world), Rc::clone(&self.clock), Rc::clone(&self.lists));
+            let (fetcher, clock, permits) = (Rc::clone(&self.fetcher), Rc::clone(&self.clock), Rc::clone(&self.lists));
             let groups = groups.into_values().collect();
             let (cases, reports) = (Rc::clone(cases), reports.clone());
-            tasks.spawn_local(fetch_list(world, clock, places, url.to_owned(), groups, cases, reports));
+            tasks.spawn_local(fetch_list(fetcher, clock, permits, url.to_owned(), groups, cases, reports));
         }
         for (url, responder) in responders {
             let workers = responder.waiting.len().min(QUESTIONS_TO_ONE);
             let responder = Rc::new(RefCell::new(responder));
             for _ in 0..workers {
-                let (world, clock) = (Rc::clone(&self.world), Rc::clone(&self.clock));
+                let (fetcher, clock) = (Rc::clone(&self.fetcher), Rc::clone(&self.clock));
                 let (questions, cases) = (Rc::clone(&self.questions), Rc::clone(cases));
                 let (url, responder, reports) = (url.to_owned(), Rc::clone(&responder), reports.clone());
-                tasks.spawn_local(ask_responder(world, clock, questions, url, responder, cases, reports));
+                tasks.spawn_local(ask_responder(fetcher, clock, questions, url, responder, cases, reports));
             }
         }
         while tasks.join_next().await.is_some() {}
@@ -107,10 +106,9 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
         let lacks = |index: &&usize| cases[**index].certificate.as_ref().is_some_and(|known| known.id.get().is_none());
         let lacking: Vec<usize> = due.iter().filter(lacks).copied().collect();
         let urls = lacking.iter().filter_map(|index| cases[*index].certificate.as_ref());
-        let missing = self.fetch_issuers(urls.flat_map(|known| known.places.issuers.iter()).collect()).await;
+        let missing = self.fetch_issuers(urls.flat_map(|known| known.urls.issuers.iter()).collect()).await;
         for index in lacking {
-            let VerifyTarget { ordinal, certificate: Some(KnownCertificate { id, places }), sources, .. } =
-                &cases[index]
+            let VerifyTarget { ordinal, certificate: Some(KnownCertificate { id, urls }), sources, .. } = &cases[index]
             else {
                 continue;
             };
@@ -120,11 +118,11 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
                 tokio::task::yield_now().await;
                 continue;
             }
-            let why: Rc<str> = no_issuer(&places.issuers, &missing).into();
+            let why: Rc<str> = no_issuer(&urls.issuers, &missing).into();
             for source in [StatusSource::Crl, StatusSource::Ocsp].into_iter().filter(|source| sources.contains(*source))
             {
-                let (said, at) = (SourceAnswer::Nothing(Rc::clone(&why)), self.clock.now());
-                drop(reports.send(SourceReport { case: index, source, said, at }).await);
+                let (answer, at) = (SourceAnswer::Nothing(Rc::clone(&why)), self.clock.now());
+                drop(reports.send(SourceReport { case: index, source, answer, at }).await);
             }
         }
     }
@@ -133,10 +131,10 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
     async fn fetch_issuers(&self, urls: BTreeSet<&String>) -> HashMap<String, String> {
         let mut tasks = JoinSet::new();
         for url in urls {
-            let (world, questions, url) = (Rc::clone(&self.world), Rc::clone(&self.questions), url.clone());
+            let (fetcher, questions, url) = (Rc::clone(&self.fetcher), Rc::clone(&self.questions), url.clone());
             tasks.spawn_local(async move {
                 let found = match questions.acquire().await {
-                    Ok(_place) => world.fetch(StatusRequest::Get(url.clone()), MAX_CERTIFICATE).await,
+                    Ok(_place) => fetcher.fetch(StatusRequest::Get(url.clone()), MAX_CERTIFICATE).await,
                     Err(_) => Err(FetchError::Silent("stopped".to_owned())),
                 };
                 let found = found.map_err(|why| why.to_string());
@@ -179,17 +177,17 @@ impl Responder {
 
 /// A URL is fetched once, whoever signs what is there.
 async fn fetch_list<W: StatusFetcher, C: Clock>(
-    world: Rc<W>,
+    fetcher: Rc<W>,
     clock: Rc<C>,
-    places: Rc<Semaphore>,
+    permits: Rc<Semaphore>,
     url: String,
     groups: Vec<Group>,
     cases: Rc<Vec<VerifyTarget>>,
     reports: SourceReports,
 ) {
     // Long lists are held one by one.
-    let Ok(_place) = places.acquire().await else { return };
-    let bytes = world.fetch(StatusRequest::Get(url.clone()), MAX_STATUS_BYTES).await.map(Arc::<[u8]>::from);
+    let Ok(_place) = permits.acquire().await else { return };
+    let bytes = fetcher.fetch(StatusRequest::Get(url.clone()), MAX_STATUS_BYTES).await.map(Arc::<[u8]>::from);
     for (issuer, group) in groups {
         let list = match &bytes {
             Ok(bytes) => parsed(bytes, &issuer).await,
@@ -197,15 +195,15 @@ async fn fetch_list<W: StatusFetcher, C: Clock>(
         };
         let list = list.map_err(|why| Rc::<str>::from(format!("{why} ({url})")));
         let now = clock.now();
-        let mut words = Words::new(&url);
+        let mut reasons = SharedReasons::new(&url);
         for case in group {
             let Some(id) = id_of(&cases[case]) else { continue };
-            let said = match &list {
-                Ok(list) => words.answer_of(&list.status(id, now), id, now),
+            let answer = match &list {
+                Ok(list) => reasons.answer_of(&list.status(id, now), id, now),
                 Err(why) => SourceAnswer::Nothing(Rc::clone(why)),
             };
             // Whoever listened may have been stopped.
-            drop(reports.send(SourceReport { case, source: StatusSource::Crl, said, at: now }).await);
+            drop(reports.send(SourceReport { case, source: StatusSource::Crl, answer, at: now }).await);
         }
     }
 }
@@ -223,7 +221,7 @@ async fn parsed(bytes: &Arc<[u8]>, issuer: &Certificate) -> Result<Crl, String> 
 
 /// Puts questions to one responder, one after another, until none waits.
 async fn ask_responder<W: StatusFetcher, C: Clock>(
-    world: Rc<W>,
+    fetcher: Rc<W>,
     clock: Rc<C>,
     questions: Rc<Semaphore>,
     url: String,
@@ -231,7 +229,7 @@ async fn ask_responder<W: StatusFetcher, C: Clock>(
     cases: Rc<Vec<VerifyTarget>>,
     reports: SourceReports,
 ) {
-    let mut words = Words::new(&url);
+    let mut reasons = SharedReasons::new(&url);
     loop {
         let Some(case) = responder.borrow_mut().waiting.pop_front() else { return };
         let Some(id) = id_of(&cases[case]) else { continue };
@@ -242,7 +240,7 @@ async fn ask_responder<W: StatusFetcher, C: Clock>(
                 None => Err("no OCSP question can carry its serial number".to_owned()),
                 Some(question) => {
                     let Ok(_place) = questions.acquire().await else { return };
-                    let answer = world.fetch(StatusRequest::Ocsp(url.clone(), question), MAX_ANSWER).await;
+                    let answer = fetcher.fetch(StatusRequest::Ocsp(url.clone(), question), MAX_ANSWER).await;
                     let mut responder = responder.borrow_mut();
                     responder.note_answer(matches!(answer, Err(FetchError::Silent(_))));
                     answer.map_err(|why| {
@@ -253,11 +251,11 @@ async fn ask_responder<W: StatusFetcher, C: Clock>(
             },
         };
         let now = clock.now();
-        let said = match answer {
-            Ok(answer) => words.answer_of(&ocsp::status(&answer, id, now), id, now),
+        let answer = match answer {
+            Ok(answer) => reasons.answer_of(&ocsp::status(&answer, id, now), id, now),
             Err(why) => SourceAnswer::Nothing(format!("{why} ({url})").into()),
         };
-        drop(reports.send(SourceReport { case, source: StatusSource::Ocsp, said, at: now }).await);
+        drop(reports.send(SourceReport { case, source: StatusSource::Ocsp, answer, at: now }).await);
     }
 }
 
@@ -273,12 +271,12 @@ fn no_issuer(urls: &[String], missing: &HashMap<String, String>) -> String {
 }
 
 /// What statuses from one place say, in words that many of them share.
-struct Words<'a> {
+struct SharedReasons<'a> {
     url: &'a str,
     last: Option<(UnknownReason, Rc<str>)>,
 }
 
-impl<'a> Words<'a> {
+impl<'a> SharedReasons<'a> {
     fn new(url: &'a str) -> Self {
         Self { url, last: None }
     }
@@ -292,11 +290,11 @@ impl<'a> Words<'a> {
             }
             RevocationStatus::Good => SourceAnswer::Good(None),
             RevocationStatus::Unknown(doubt) => match &self.last {
-                Some((last, words)) if last == doubt => SourceAnswer::Nothing(Rc::clone(words)),
+                Some((last, reasons)) if last == doubt => SourceAnswer::Nothing(Rc::clone(reasons)),
                 _ => {
-                    let words: Rc<str> = format!("{doubt} ({})", self.url).into();
-                    self.last = Some((*doubt, Rc::clone(&words)));
-                    SourceAnswer::Nothing(words)
+                    let reasons: Rc<str> = format!("{doubt} ({})", self.url).into();
+                    self.last = Some((*doubt, Rc::clone(&reasons)));
+                    SourceAnswer::Nothing(reasons)
                 }
             },
         }
@@ -363,9 +361,9 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
                 loop {
                     let next = waiting.borrow_mut().pop_front();
                     let Some(case) = next else { return Ok(()) };
-                    let said = this.ask(cases[case].ordinal, since).await?;
+                    let answer = this.ask(cases[case].ordinal, since).await?;
                     let at = this.clock.now();
-                    drop(reports.send(SourceReport { case, source: StatusSource::Provider, said, at }).await);
+                    drop(reports.send(SourceReport { case, source: StatusSource::Provider, answer, at }).await);
                 }
             });
         }
@@ -393,8 +391,8 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
             if let Some(why) = refused {
                 return Ok(SourceAnswer::Nothing(why.into()));
             }
-            let timing = self.place().await;
-            let Some(pass) = self.sender.pass() else {
+            let timing = self.reserve_place().await;
+            let Some(ticket) = self.sender.ticket() else {
                 self.note_limits(LimitSignal::Unsent, &timing);
                 self.fetch_token(&mut tries).await?;
                 continue;
@@ -405,15 +403,15 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
                 operation,
                 journal: self.journal.clone(),
                 clock: Rc::clone(&self.clock),
-                pass,
+                ticket,
                 down: false,
                 timing: Rc::clone(&timing),
             };
             match status_query::ask(&context, &asked).await? {
-                StatusAnswer::TargetState { standing, seen, limits } => {
+                StatusAnswer::TargetState { target_state, seen, limits } => {
                     self.note_limits(limits, &timing);
                     let seen = self.sender.mask(&seen);
-                    return Ok(match standing {
+                    return Ok(match target_state {
                         TargetState::Done => SourceAnswer::Revoked(None),
                         TargetState::NotDone => SourceAnswer::Good(Some(seen.into())),
                         TargetState::Pending => SourceAnswer::Good(Some(format!("it waits: {seen}").into())),
@@ -439,7 +437,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
                     }
                     self.pause(tries).await;
                 }
-                StatusAnswer::Nothing(StatusQueryResult::More | StatusQueryResult::Settled(_)) => {
+                StatusAnswer::Nothing(StatusQueryResult::More | StatusQueryResult::Resolved(_)) => {
                     self.note_limits(LimitSignal::Answered, &timing)
                 }
             }
@@ -452,7 +450,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
         if !self.sender.needs_token() || self.refused.borrow().is_some() {
             return Ok(());
         }
-        let timing = self.place().await;
+        let timing = self.reserve_place().await;
         let asked = Record::Asked { account: self.index, ordinal: None, at: self.clock.now() };
         append(&self.journal, self.clock.elapsed(), vec![asked]).await?;
         timing.note_sent(&*self.clock);
@@ -471,10 +469,10 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
     }
 
     /// Waits for a place under the limits.
-    async fn place(&self) -> Rc<RequestTiming> {
+    async fn reserve_place(&self) -> Rc<RequestTiming> {
         loop {
             let now = self.clock.elapsed();
-            let taken = self.pace.borrow_mut().take(now);
+            let taken = self.pace.borrow_mut().reserve(now);
             match taken {
                 Ok(()) => return Rc::new(RequestTiming::new(now)),
                 Err(Full::Until(moment)) => tokio::time::sleep(moment.saturating_sub(now)).await,
@@ -488,12 +486,12 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
         let times = timing.times(now);
         let mut pace = self.pace.borrow_mut();
         match limits {
-            LimitSignal::Unsent => pace.unsent(),
+            LimitSignal::Unsent => pace.release_unsent(),
             _ => pace.answered(times.sent, times.answered),
         }
         match limits {
             LimitSignal::Unsent | LimitSignal::Lost => {}
-            LimitSignal::Answered => pace.quiet(now),
+            LimitSignal::Answered => pace.note_admitted(now),
             LimitSignal::Throttled { retry_after, limit } => drop(pace.throttled(now, retry_after, limit)),
         }
         drop(pace);
