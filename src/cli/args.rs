@@ -458,7 +458,7 @@ fn parse_retried(word: &str) -> Result<Outcome, String> {
 
 fn parse_outcome(word: &str) -> Result<Outcome, String> {
     Outcome::parse(word.trim()).ok_or_else(|| {
-        let words: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.word()).collect();
+        let words: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
         format!("an outcome is one of {}", words.join(", "))
     })
 }

@@ -8,14 +8,14 @@ use super::retry;
 use super::timing::Moment;
 use std::time::Duration;
 
-/// What came of a request, as far as it tells whether the provider can be reached.
+/// Whether a request reached the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contact {
     /// It was answered, whatever the answer says.
     Answered,
     /// It surely did not leave: no address, no connection, no TLS.
     NotSent,
-    /// It may have arrived, and no whole answer came.
+    /// It may have arrived, and no whole answer was received.
     Lost,
 }
 
@@ -38,7 +38,7 @@ pub struct CircuitBreaker {
     /// Requests in a row that were not sent, and that were lost.
     not_sent: u32,
     lost: u32,
-    /// When the first of them came to nothing.
+    /// When the first of them failed.
     since: Option<Moment>,
     /// Whether a request was ever answered.
     was_up: bool,
@@ -47,7 +47,7 @@ pub struct CircuitBreaker {
 
 #[derive(Debug, Clone, Copy)]
 struct Probing {
-    /// Requests that were tried and came to nothing.
+    /// Probes that failed.
     tries: u32,
     next: Moment,
     /// Whether the one request is under way.
@@ -72,7 +72,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// A request came to this. `patient` says that somebody waits until a deadline; `random` is uniform in 0 to 1.
+    /// Notes whether a request reached the provider. `patient` says that somebody waits until a deadline; `random` is uniform in 0 to 1.
     pub fn note_contact(&mut self, contact: Contact, now: Moment, patient: bool, random: f64) -> Transition {
         match contact {
             Contact::Answered => {
@@ -85,7 +85,7 @@ impl CircuitBreaker {
         }
         let since = *self.since.get_or_insert(now);
         let tries = match &mut self.probing {
-            // One that was under way before tells nothing new.
+            // It was sent before the provider was known to be down: only the one probe counts, or a burst of failures would end the patience.
             Some(probing) if !probing.out => return Transition::Same,
             Some(probing) => probing.tries.saturating_add(1),
             None if self.not_sent < MAX_NOT_SENT && self.lost < MAX_LOST => return Transition::Same,
@@ -104,7 +104,7 @@ impl CircuitBreaker {
 
 /// So many requests in a row that were not sent, with no answer between them, say that a provider is down.
 const MAX_NOT_SENT: u32 = 3;
-/// So many that were lost say it too. More, since each may have been one request's own trouble.
+/// So many lost ones say it too. More of them, since one slow operation may time out at a provider that is well.
 const MAX_LOST: u32 = 8;
 /// Between two tries, at most: the recovery is seen within this time.
 const MAX_PAUSE: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use super::timing::Moment;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The places of one account.
+/// How many requests of one account may be in flight.
 #[derive(Debug, Clone)]
 pub struct Slots {
     max: u32,
@@ -29,14 +29,14 @@ struct Following {
     growth: Growth,
 }
 
-/// The search for the number that is worth its while, where no window tells the rate.
+/// The search for the number of slots beyond which throughput no longer grows, where no window declares the rate.
 #[derive(Debug, Clone, Default)]
 struct Growth {
     began: Option<Moment>,
     answers: u32,
-    /// The most answers a second so far, and the number of places that gave them.
+    /// The most answers a second so far, and the number of slots that gave them.
     best: Option<(f64, u32)>,
-    /// Rounds to wait before more is tried again.
+    /// Rounds to wait before more slots are tried again.
     rest: u32,
 }
 
@@ -100,7 +100,7 @@ impl Following {
         }
     }
 
-    /// What rate and latency ask for. Until the first window is full, it may be used up faster than that, since a plan that is
+    /// Little's law, with headroom. Until the first window is full, it may be used up faster than that, since a plan that is
     /// smaller than a window needs not be spread over it; but an eighth of it at a time, so that where the windows allow more than
     /// is true no more than that is refused.
     fn slots_needed(&self, allowed: Allowed) -> u32 {
@@ -113,7 +113,7 @@ impl Following {
 impl Growth {
     /// More places, as long as they bring more answers a second.
     fn answered(&mut self, at: Moment, slots: u32, full: bool) -> u32 {
-        // What was measured while places were empty says nothing about how many are needed.
+        // What was measured while slots were empty says nothing about how many are needed.
         if !full {
             (self.began, self.answers) = (None, 0);
             return slots;

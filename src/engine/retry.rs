@@ -19,12 +19,12 @@ pub struct Rules {
     pub attempts: u32,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptResult {
     /// It surely did not reach the provider.
     NotSent,
-    /// It may have, and no whole answer came.
+    /// It may have, and no whole answer was received.
     Lost,
     /// A whole answer of this meaning, with its status and whether the document declares it.
     Answered {
@@ -79,8 +79,8 @@ pub fn effect(attempt: AttemptResult) -> Effect {
     }
 }
 
-/// What an attempt costs of `retry.attempts`: one that was throttled, or refused for its credentials or its nonce, costs nothing; nor
-/// does one that was not sent to a provider that was known to be `down`, since that says nothing about the action.
+/// Whether an attempt counts against `retry.attempts`. One that was throttled, or refused for its credentials or its nonce, does not; nor
+/// one that was not sent to a provider that was known to be `down`: neither says anything about the action.
 pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
     match attempt {
         AttemptResult::NotSent => !down,
@@ -92,7 +92,7 @@ pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
     }
 }
 
-/// Whether what follows from an attempt is the same whatever the rules are; finding out what can be looked up takes time.
+/// Whether what follows from an attempt is the same under all rules, so that they need not be found out.
 pub const fn is_clear(attempt: AttemptResult) -> bool {
     use AnswerClass::{AlreadyDone, PendingApproval, Succeeded};
     matches!(attempt, AttemptResult::Answered { meaning: Succeeded | PendingApproval | AlreadyDone, .. })
@@ -110,12 +110,14 @@ pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -
         AttemptResult::Answered { meaning, status, declared } => match meaning {
             AnswerClass::Succeeded => NextStep::End(Outcome::Succeeded),
             AnswerClass::PendingApproval => NextStep::End(Outcome::PendingApproval),
+            // An earlier attempt of ours, whose answer was lost, may well be what made it so.
             AnswerClass::AlreadyDone if state.tainted => NextStep::End(Outcome::Succeeded),
             AnswerClass::AlreadyDone => NextStep::End(Outcome::AlreadyDone),
             AnswerClass::Throttled | AnswerClass::BadNonce => NextStep::Hold,
             AnswerClass::Unauthorized => NextStep::StopAccount,
             AnswerClass::TryLater if again => NextStep::Again,
             AnswerClass::TryLater => used_up,
+            // Revoking what is revoked is refused by some providers as a bad request, so the state decides.
             AnswerClass::Rejected
                 if rules.lookup && (rules.idempotency == Idempotency::Idempotent || state.tainted) =>
             {
@@ -152,7 +154,7 @@ pub fn after_lookup(rules: Rules, target_state: TargetState, refused: bool, stat
     }
 }
 
-/// What a status query says about the attempts so far.
+/// What a status query shows of the effect of the attempts so far.
 pub const fn lookup_effect(target_state: TargetState) -> Effect {
     match target_state {
         TargetState::Done | TargetState::Pending => Effect::Done,

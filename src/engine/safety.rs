@@ -18,7 +18,7 @@ use std::time::Duration;
 pub enum AfterReadBack {
     /// The next may go.
     GoOn,
-    /// The next may go, and the user is told that nothing was proved.
+    /// The next may go, with a warning that nothing was proved: a provider without a usable state call must not block every run.
     GoOnUnproved(String),
     /// It is read back once more after this pause: a provider may be slow to show what it has done.
     ReadAgain(Duration),
@@ -32,7 +32,7 @@ pub const fn is_read_back(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Succeeded | Outcome::AlreadyDone)
 }
 
-/// What follows from the `looks`-th look at the target of a canary that was said to have ended well.
+/// What follows from the `reads`-th status query of a canary that was answered with success.
 pub fn after_read_back(target_state: TargetState, seen: &str, reads: u32) -> AfterReadBack {
     match target_state {
         TargetState::Done | TargetState::Pending => AfterReadBack::GoOn,
@@ -51,7 +51,7 @@ pub fn after_read_back(target_state: TargetState, seen: &str, reads: u32) -> Aft
 
 /// So often a target is read back before a canary counts as without effect.
 const MAX_READ_BACKS: u32 = 3;
-/// The pause before the second look; the third comes after twice as long.
+/// The pause before the second status query; twice as long before the third.
 const READ_BACK_PAUSE: Duration = Duration::from_secs(2);
 
 /// Whether requests may go out at an instant.
@@ -188,7 +188,7 @@ impl Waves {
                 place += 1;
             }
         }
-        // Needs may stand in any order, so until nothing changes; they have no circles.
+        // An action may need a later one, so one pass is not enough; needs have no circles, so this ends.
         loop {
             let mut moved = false;
             for (ordinal, needs) in queue.needing() {

@@ -42,11 +42,11 @@ struct AccountQueue {
     windows: Vec<Window>,
     slots: Slots,
     running: u32,
-    /// Whether it was the places that kept the last action back.
+    /// Whether it was the slots that kept the last action back.
     slots_full: bool,
     /// Nothing more is sent in this process.
     stopped: bool,
-    /// Nothing is sent until a token has come.
+    /// Nothing is sent until a token was received.
     paused: bool,
     /// The provider cannot be reached: one request at a time, and none before this moment.
     probing: Option<Moment>,
@@ -113,7 +113,7 @@ impl Scheduler {
         }
     }
 
-    /// The same with the run's actions in waves. To be said before any action is added.
+    /// The same with the run's actions in waves. To be called before any action is added.
     #[must_use]
     pub fn in_waves(mut self, waves: Waves) -> Self {
         self.waves = waves;
@@ -147,6 +147,7 @@ impl Scheduler {
                 queue.urgent.extend(queue.batched.drain(..).map(|(_, ordinal)| ordinal));
             }
         }
+        // While canaries are to come nobody else sends: that is what they are for.
         if self.canaries > 0 {
             return self.next_canary(now);
         }
@@ -240,7 +241,7 @@ impl Scheduler {
         queue.running = queue.running.saturating_sub(1);
     }
 
-    /// The account's pace, to tell it of answers and throttles.
+    /// The account's pace.
     pub fn pace(&mut self, account: usize) -> &mut Pace {
         &mut self.paces[self.accounts[account].pace]
     }
@@ -313,7 +314,7 @@ impl Scheduler {
         self.accounts[account].probing = next;
     }
 
-    /// Whether nothing is queued for any account that goes on, nothing is under way, and no wave waits for a word.
+    /// Whether nothing is queued for any account that goes on, nothing is under way, and no wave waits for permission.
     pub fn is_idle(&self) -> bool {
         let idle = |queue: &AccountQueue| {
             queue.running == 0 && (queue.stopped || (queue.front().is_none() && queue.next_due().is_none()))
@@ -363,7 +364,7 @@ impl Scheduler {
         self.paces[pace].set_windows(&all);
     }
 
-    /// The answer to a request of this account came that took its place at `began`: how long such take tells how many places it needs.
+    /// A request of this account that was started at `began` was answered: by the latency its slots are reckoned.
     pub fn note_answer(&mut self, account: usize, began: Moment, now: Moment) {
         let queue = &mut self.accounts[account];
         let pace = &self.paces[queue.pace];

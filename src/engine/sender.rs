@@ -69,9 +69,9 @@ pub struct TokenError {
     pub cause: String,
     /// Whether asking again with the same credentials is pointless.
     pub refused: bool,
-    /// What became of the request, as far as it tells whether the provider can be reached.
+    /// Whether the request reached the provider.
     pub contact: Contact,
-    /// Whether there were too many requests, and how long to wait where that was said.
+    /// Whether there were too many requests, and how long the provider asks to wait, where it does.
     pub throttled: Option<Option<Duration>>,
 }
 
@@ -128,7 +128,7 @@ impl<T: Transport> Sender<T> {
         self.deliver(request).await
     }
 
-    /// Leave to send one request; `None` where a token must be fetched before anything can be sent.
+    /// Permission to sign one request; `None` where a token must be fetched before anything can be sent.
     pub fn ticket(&self) -> Option<SigningTicket> {
         if self.lacks_token() { None } else { self.signer.borrow_mut().ticket() }
     }
@@ -143,7 +143,7 @@ impl<T: Transport> Sender<T> {
         self.lacks_token() || self.signer.borrow().lacks_ticket()
     }
 
-    /// Asks the next thing that is needed before anything can be sent, and keeps it for as long as it serves.
+    /// Fetches what is needed before anything can be sent (a token; an ACME directory, account or nonce), and keeps it while it serves.
     ///
     /// # Errors
     /// Why there is none.
@@ -174,7 +174,7 @@ impl<T: Transport> Sender<T> {
         Ok(())
     }
 
-    /// An answer showed that the credentials do.
+    /// An answer showed that the credentials are valid, so a later refusal means that the token has expired.
     pub fn credentials_work(&self) {
         if self.token.get() == Token::Fresh {
             self.token.set(Token::Worked);
@@ -224,7 +224,7 @@ impl<T: Transport> Sender<T> {
         delivery
     }
 
-    /// For whoever follows every request. Answers' own words are told with the actions' ends, masked and made safe.
+    /// For debug logs. Bodies are not logged: what matters of them is in the actions' report rows, masked and made safe.
     fn trace(&self, line: &str, delivery: &Delivery) {
         match delivery {
             Delivery::Answered(answer) => tracing::debug!("{line} -> HTTP {}", answer.status),

@@ -83,7 +83,7 @@ pub(super) fn start<T: Transport>(
 
 impl Start {
     fn write(&mut self, ordinal: Ordinal, record: Record) {
-        // The records made here follow from the state that they are made from, so they are legal.
+        // A record that is made from a state is legal in it, so the error cannot happen.
         if let Ok(next) = self.states.of(ordinal).next(&record) {
             self.states.set(ordinal, next);
             self.records.push(record);
@@ -141,7 +141,7 @@ impl Start {
         let named = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if outcomes.contains(&outcome));
         let first = self.states.whose(named).into_iter().map(|(ordinal, _)| ordinal);
         reopened.extend(first.filter(|ordinal| !self.queue.repeats(*ordinal)));
-        // What was skipped because of them may go again too; needs may stand in any order, so until nothing changes.
+        // What was skipped because of them may go again too. An action may need a later one, so one pass is not enough.
         loop {
             let before = reopened.len();
             for (ordinal, needs) in self.queue.needing() {
@@ -211,13 +211,13 @@ pub(super) struct Present {
     pub(super) boot: Option<String>,
 }
 
-/// What earlier processes sent.
+/// The requests of earlier processes, by how long ago they were answered: the rate windows still count them.
 #[derive(Debug)]
 pub(super) struct SentRequests {
     present: Present,
-    /// Longer ago than this is of no account.
+    /// No window is longer: older requests count nowhere.
     longest: Duration,
-    /// The longest time between a status query's record and its answer, which is not recorded.
+    /// The plan's timeout: the longest time between a status query's record and its answer, which is not recorded.
     timeout: Duration,
     /// The boot that each process's steady clock counted from.
     boots: HashMap<u64, Option<String>>,
@@ -251,7 +251,7 @@ impl SentRequests {
         }
     }
 
-    /// Takes the next record: those that move no action first, then each action's together.
+    /// Folds the next record. The reader gives those that belong to no action first, then each action's together.
     pub(super) fn fold(&mut self, stored: &StoredRecord) {
         if self.open.is_some() && stored.record.ordinal() != self.open {
             self.close();
@@ -270,7 +270,7 @@ impl SentRequests {
                 }
             }
             Record::Asked { account, .. } => {
-                // A longer window may be set by a later record: who counts them leaves out what is too long ago.
+                // Not filtered by age: a later record may set a longer window. The pace drops what is too old.
                 self.other_requests.push((*account, self.age(stored).saturating_sub(self.timeout)));
             }
             Record::Limited { account, windows, .. } => {
@@ -294,8 +294,8 @@ impl SentRequests {
         }
     }
 
-    /// How long ago a record was written, at the least. By the steady clock where it has counted on since; otherwise by the wall
-    /// clock, which may have been set meanwhile, but surely not longer ago than the machine runs.
+    /// How long ago a record was written, at the least: an age that is too great would let too many requests into a window. By the steady
+    /// clock within one boot; otherwise by the wall clock, which may have been set meanwhile, so by no more than the machine's uptime.
     fn age(&self, stored: &StoredRecord) -> Duration {
         let boot = self.boots.get(&stored.process()).and_then(Option::as_ref);
         if let Some(boot) = boot

@@ -1,4 +1,4 @@
-//! One step of the status query of one action in doubt: the provider's state call is asked, and what it tells settles the action, or does
+//! One step of the status query of one action in doubt: the provider's state call is asked, and its answer resolves the doubt, or does
 //! not. A list is read once for all actions that are in doubt, page by page; each page takes its place under the limits.
 
 use super::circuit_breaker::Contact;
@@ -24,24 +24,24 @@ pub struct DoubtfulAction {
     pub refused: bool,
     /// That answer.
     pub answer: Option<Answer>,
-    /// What a report would say about it.
+    /// That answer, as the action's report row would show it.
     pub reply: Reply,
-    /// When the doubt arose, by the clock that never jumps: a list that was asked for before tells nothing about it.
+    /// When the doubt arose, by the clock that never jumps: a list that was requested before may not show the effect.
     pub since: Duration,
-    /// Status queries that contact to nothing so far.
+    /// Failed status queries so far.
     pub tries: u32,
-    /// Why the last of them did.
+    /// Why the last of them failed.
     pub cause: Option<String>,
 }
 
-/// What a step of a status query contact to.
+/// The result of one step of a status query.
 #[derive(Debug)]
 pub enum StatusQueryResult {
-    /// It is over; the report says what follows.
+    /// It is over; the step's result says what follows.
     Resolved(Box<StepResult>),
     /// Another page is needed; it takes another place under the limits.
     More,
-    /// It contact to nothing, for this cause; it may be asked again.
+    /// It failed; it may be asked again.
     Failed {
         /// The cause, as a sentence.
         cause: String,
@@ -54,19 +54,19 @@ pub enum StatusQueryResult {
     },
 }
 
-/// What one request of a status query told.
+/// The answer to one request of a status query.
 #[derive(Debug)]
 pub enum StatusAnswer {
-    /// How the target stands, and what was seen.
+    /// The state of the target, and what of the answer shows it.
     TargetState {
-        /// How it stands.
+        /// The state, by the rules of the provider's document.
         target_state: TargetState,
-        /// What was seen, in a few words.
+        /// What shows it, such as `status revoked`; unmasked.
         seen: String,
         /// What the limits must know.
         limits: LimitSignal,
     },
-    /// Nothing that settles it.
+    /// No state yet.
     Nothing(StatusQueryResult),
 }
 
@@ -101,7 +101,7 @@ pub struct StatusQuery {
     pub lists: Rc<ReadLists>,
 }
 
-/// Looks up an action in doubt: asks one page, or takes from a list that was read for others what it tells.
+/// Asks one page of the status query of an action in doubt, and decides what follows where that shows its state.
 ///
 /// # Errors
 /// [`JournalFailed`].
@@ -117,7 +117,7 @@ pub async fn query_and_resolve<T: Transport, C: Clock>(
     })
 }
 
-/// Asks one page of a status query, or takes from a list that was read for others what it tells.
+/// Asks one page of a status query, or finds the target in a list that was read for others.
 ///
 /// # Errors
 /// [`JournalFailed`].
@@ -214,7 +214,7 @@ fn failed<T: Transport, C: Clock>(context: &StepContext<T, C>, cause: &str, cont
     })
 }
 
-/// Ends a status query that contact to nothing too often: what it would have told stays unknown.
+/// Ends a status query that failed too often: the target's state stays unknown.
 pub fn give_up<T: Transport, C: Clock>(context: &StepContext<T, C>, query: &StatusQuery) -> StatusQueryResult {
     let cause = query.doubtful.cause.clone().unwrap_or_default();
     resolve(context, query, TargetState::Unknown, &cause, LimitSignal::Unsent)
@@ -230,7 +230,7 @@ impl ReadList {
         }
     }
 
-    /// What it tells about an action, where it was asked for after the doubt arose and has come far enough.
+    /// What it shows of an action's target, where it was requested after the doubt arose. While pages are missing, absence shows nothing.
     fn target_state_of(&self, rule: &LookupRule, query: &StatusQuery) -> Option<(TargetState, String)> {
         if self.pages.is_empty() || self.asked_at < query.doubtful.since {
             return None;
@@ -270,6 +270,7 @@ fn resolve<T: Transport, C: Clock>(
     let next = retry::after_lookup(rules, target_state, doubtful.refused, *state);
     let mut reply = doubtful.reply.clone();
     let mut records = Vec::new();
+    // A query that shows nothing about a clean action changes no state, so it needs no record.
     if state.tainted || target_state != TargetState::Unknown {
         records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(target_state), seen: seen.clone() });
     }

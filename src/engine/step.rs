@@ -30,7 +30,7 @@ pub struct StepContext<T, C> {
     pub journal: Journal,
     /// The clock.
     pub clock: Rc<C>,
-    /// Leave to send one request.
+    /// Permission to sign one request.
     pub ticket: SigningTicket,
     /// Whether the provider could not be reached when the step began.
     pub down: bool,
@@ -45,7 +45,7 @@ impl<T, C> StepContext<T, C> {
     }
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug)]
 pub struct StepResult {
     /// The action's id.
@@ -56,7 +56,7 @@ pub struct StepResult {
     pub records: Vec<Record>,
     /// What follows.
     pub next: NextStep,
-    /// What was answered.
+    /// The answer, as the report row shows it.
     pub reply: Reply,
     /// The answer itself, where status queries may need it.
     pub answer: Option<Answer>,
@@ -68,7 +68,7 @@ pub struct StepResult {
     pub contact: Option<Contact>,
     /// The token that the request was signed with.
     pub token_number: u32,
-    /// Whether it was refused for its pass alone (a nonce that is used up); `None` where no attempt was answered.
+    /// Whether it was refused for its nonce alone (RFC 8555, section 6.5: `badNonce`); `None` where no attempt was answered.
     pub nonce_refused: Option<bool>,
     /// Whether a status query would read a list, which then can serve other actions too.
     pub reads_list: bool,
@@ -79,7 +79,7 @@ pub struct StepResult {
 /// What the limits must know of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitSignal {
-    /// It was answered, and not with a word about limits.
+    /// It was answered, and not because of limits.
     Answered,
     /// It was given up; the provider may have counted it.
     Lost,
@@ -87,7 +87,7 @@ pub enum LimitSignal {
     Throttled {
         /// How long the provider asks to wait.
         retry_after: Option<Duration>,
-        /// The limit that it told.
+        /// The limit that the answer declares.
         limit: Option<Window>,
     },
     /// Nothing was sent.
@@ -124,7 +124,7 @@ pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
     Record::Intent { ordinal, attempt: state.attempts + 1, at }
 }
 
-/// The last words about an action, for its report row.
+/// The answer as the action's report row shows it, with what the user can do about it.
 pub(super) fn closing_reply<T: Transport>(
     sender: &Sender<T>,
     operation: &Operation,
@@ -187,7 +187,7 @@ pub struct PreparedAttempt<T, C> {
     pub intent: Record,
     /// The plan's `retry.attempts`.
     pub attempts: u32,
-    /// How often in a row the action's requests were refused for their passes alone.
+    /// How often in a row the action's requests were refused for their nonces alone.
     pub nonces_refused: u32,
 }
 
@@ -214,7 +214,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     let delivery = sender.send(unsigned, ticket, clock.now()).await;
     timing.note_answered(&**clock);
     let at = clock.now();
-    // What could not be signed never left: it tells nothing about whether the provider can be reached.
+    // A request that could not be signed says nothing about whether the provider can be reached.
     let signed = !matches!(delivery, Delivery::Unsigned(_));
     let mut nonce_refused = None;
     let (result, reply, answer, verdict) = match delivery {
@@ -229,7 +229,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
             let mut verdict = verdict::read(operation, &answer, at);
             let refused = verdict.meaning == AnswerClass::BadNonce;
             nonce_refused = Some(refused);
-            // A pass that is refused costs no attempt, since the next may serve; one that is refused each time would go on for ever.
+            // A refused nonce costs no attempt, since the answer brings the next one; one that is refused each time would go on for ever.
             if refused && nonces_refused >= MAX_REFUSED_NONCES {
                 verdict.meaning = AnswerClass::TryLater;
             }
@@ -315,7 +315,7 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
     }
 }
 
-/// Passes of one action that are refused in a row before it counts as an attempt that came to nothing.
+/// Nonces of one action that are refused in a row before that counts as a failed attempt.
 const MAX_REFUSED_NONCES: u32 = 10;
 /// Nothing is repeated and nothing is looked up.
 const NEVER_AGAIN: Rules = Rules { idempotency: Idempotency::NotIdempotent, lookup: false, attempts: 1 };

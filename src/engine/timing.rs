@@ -44,7 +44,7 @@ pub struct RequestTimes {
     pub sent: Moment,
     /// When it was answered or given up, at the latest.
     pub answered: Moment,
-    /// When the dispatcher heard of that.
+    /// When the dispatcher processed the answer: it may have been busy, which is no latency of the provider.
     pub processed: Moment,
 }
 
@@ -75,7 +75,7 @@ impl RequestTiming {
     }
 }
 
-/// What the wall clock shows at moments. Both clocks are read once, since the wall clock may be set between two readings.
+/// What the wall clock shows at moments. Both clocks are read once, since the wall clock may be set between two readings of them.
 #[derive(Debug, Clone, Copy)]
 pub struct WallTime {
     now: Moment,
@@ -88,7 +88,7 @@ impl WallTime {
         Self { now, wall }
     }
 
-    /// By a clock as it stands.
+    /// By the clock's present readings.
     pub fn read<C: Clock>(clock: &C) -> Self {
         Self::new(clock.elapsed(), clock.now())
     }
@@ -146,8 +146,8 @@ impl WaitTimes {
         spent
     }
 
-    /// The one thing that bounds the account now: what stands still is told at once, what alternates (a burst, then a full
-    /// window) by what took most of the last while. Called about once a second.
+    /// The one thing that bounds the account now. A lasting reason counts at once; of reasons that alternate (a burst, then a full window)
+    /// the one that took most of the last seconds, since bars that flicker between two cannot be read. Called about once a second.
     pub fn bound(&mut self, now: Moment) -> Option<WaitReason> {
         self.count(now);
         let longest = self.spent.iter().max_by_key(|(_, time)| *time).map(|(reason, _)| reason.clone());

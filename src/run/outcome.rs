@@ -10,7 +10,7 @@ use std::fmt;
 pub enum Outcome {
     /// The provider did it, by an answer that its document declares as success.
     Succeeded,
-    /// The target was so before; told by the provider's answer or by a look-up of its state.
+    /// The target was so before, by the provider's answer or by a status query.
     AlreadyDone,
     /// Accepted; waits for a person at the CA.
     PendingApproval,
@@ -18,7 +18,7 @@ pub enum Outcome {
     Rejected,
     /// Transient trouble outlasted the retries; it surely did not take effect.
     Failed,
-    /// It may have taken effect, and neither asking again nor a look-up settled it.
+    /// It may have taken effect, and neither another attempt nor a status query resolved it.
     InDoubt,
     /// Never sent; the message says why.
     Skipped,
@@ -39,8 +39,8 @@ impl Outcome {
         Self::Planned,
     ];
 
-    /// The contract's word.
-    pub const fn word(self) -> &'static str {
+    /// The name in plans, reports and the command line.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::AlreadyDone => "already-done",
@@ -53,9 +53,9 @@ impl Outcome {
         }
     }
 
-    /// The outcome that a word names.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.word() == word)
+    /// The outcome of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 
     /// Whether it ended well: what `needs` it may go on, and the exit code stays 0.
@@ -66,7 +66,7 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.word())
+        formatter.pad(self.as_str())
     }
 }
 
@@ -83,8 +83,8 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Its word in the journal.
-    pub const fn word(self) -> &'static str {
+    /// Its name in the journal.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Done => "done",
@@ -92,9 +92,9 @@ impl Effect {
         }
     }
 
-    /// The effect that a word names.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::None, Self::Done, Self::Unknown].into_iter().find(|effect| effect.word() == word)
+    /// The effect of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::None, Self::Done, Self::Unknown].into_iter().find(|effect| effect.as_str() == name)
     }
 }
 
@@ -102,15 +102,15 @@ impl Effect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
-    /// Somebody who may say so says that it is revoked.
+    /// A source that may say so says that it is revoked.
     Revoked,
-    /// Whoever has said something says that it is not.
+    /// Every source that answered says that it is not.
     Good,
-    /// Nobody has said anything that counts.
+    /// No source gave an answer that counts.
     Unknown,
 }
 
-/// Who says what the world sees.
+/// A source of revocation status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusSource {
@@ -123,16 +123,16 @@ pub enum StatusSource {
     Ocsp,
 }
 
-/// Some of them.
+/// A set of sources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StatusSources(u8);
 
 impl Seen {
-    /// All, with the words of reports.
+    /// All, in the order of reports.
     pub const ALL: [Self; 3] = [Self::Revoked, Self::Good, Self::Unknown];
 
-    /// The word of reports.
-    pub const fn word(self) -> &'static str {
+    /// The name in reports.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Revoked => "revoked",
             Self::Good => "good",
@@ -145,8 +145,8 @@ impl StatusSource {
     /// All.
     pub const ALL: [Self; 3] = [Self::Provider, Self::Crl, Self::Ocsp];
 
-    /// The word of reports and of the command line.
-    pub const fn word(self) -> &'static str {
+    /// The name in reports and on the command line.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Provider => "state",
             Self::Crl => "crl",
@@ -154,14 +154,14 @@ impl StatusSource {
         }
     }
 
-    /// The source of a word.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.word() == word)
+    /// The source of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == name)
     }
 }
 
 impl StatusSources {
-    /// Adds one.
+    /// Adds a source.
     pub fn add(&mut self, source: StatusSource) {
         self.0 |= 1 << source as u8;
     }
@@ -181,7 +181,7 @@ impl StatusSources {
         Self(self.0 & others.0)
     }
 
-    /// They, in the order of [`StatusSource::ALL`].
+    /// The sources, in the order of [`StatusSource::ALL`].
     pub fn iter(self) -> impl Iterator<Item = StatusSource> {
         StatusSource::ALL.into_iter().filter(move |source| self.contains(*source))
     }
@@ -197,6 +197,6 @@ impl FromIterator<StatusSource> for StatusSources {
 
 impl fmt::Display for Seen {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.word())
+        formatter.write_str(self.as_str())
     }
 }

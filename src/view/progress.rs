@@ -113,9 +113,9 @@ fn event_line(event: &Event) -> Option<String> {
         Event::Bounded {
             account,
             by: by @ (WaitReason::Closed { .. } | WaitReason::Unreachable { .. } | WaitReason::Wave { .. }),
-        } => Some(format!("waiting  {}: {}", safe::terminal(account), by.words())),
+        } => Some(format!("waiting  {}: {}", safe::terminal(account), by.describe())),
         Event::Paused => Some("paused: nothing new is sent; `certsweep unpause` goes on".to_owned()),
-        Event::WentOn => Some("going on".to_owned()),
+        Event::Unpaused => Some("going on".to_owned()),
         Event::Limited { account, windows } => {
             Some(format!("limits  {}: {} from now on", safe::terminal(account), windows.join(", ")))
         }
@@ -138,7 +138,7 @@ fn detail_line(event: &Event) -> Option<String> {
         Event::ActionEnded { account, id, outcome, .. } => {
             Some(format!("{outcome}  {} ({})", safe::terminal(id), safe::terminal(account)))
         }
-        Event::Bounded { account, by } => Some(format!("bounded  {}: {}", safe::terminal(account), by.words())),
+        Event::Bounded { account, by } => Some(format!("bounded  {}: {}", safe::terminal(account), by.describe())),
         Event::AttemptFailed { ordinal, account, attempt, why } => Some(format!(
             "attempt {attempt} of action {} ({}) failed: {}",
             grouped(ordinal.saturating_add(1)),

@@ -75,7 +75,7 @@ impl Tally {
                 account.bound = Some(by.clone());
             }
             Event::Paused
-            | Event::WentOn
+            | Event::Unpaused
             | Event::Limited { .. }
             | Event::Warning(_)
             | Event::Stopping(_)
@@ -145,7 +145,7 @@ impl Tally {
         let working = self.accounts.iter().filter(|account| account.done < account.total);
         let parts: Vec<String> = working
             .filter_map(|account| {
-                Some(format!("{} {}", safe::terminal(&account.name), account.bound.as_ref()?.words()))
+                Some(format!("{} {}", safe::terminal(&account.name), account.bound.as_ref()?.describe()))
             })
             .collect();
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -201,7 +201,7 @@ impl AccountTally {
             return held.clone();
         }
         let bound = self.bound.as_ref().filter(|bound| !matches!(bound, WaitReason::Done));
-        let words = bound.map(WaitReason::words);
+        let words = bound.map(WaitReason::describe);
         if let Some(words) = words.as_ref().filter(|_| bound.is_some_and(WaitReason::sends_nothing)) {
             return words.clone();
         }

@@ -133,7 +133,7 @@ where
             waits: vec![WaitTimes::default(); accounts],
             notified_reasons: vec![None; accounts],
         };
-        // Whoever resumes a run that stopped between two waves says with that that the next may go.
+        // `resume` of a run that stopped between two waves is the permission for the next.
         if dispatcher.scheduler.waves().has_ended() {
             dispatcher.next_wave();
         }
@@ -176,7 +176,7 @@ where
                     }
                 }
                 goes_on = self.wave_break.answer() => self.wave_answered(goes_on),
-                // While somebody reads a question nothing is drawn over it.
+                // No tick while a question waits: bars would be drawn over it.
                 _ = tick.tick(), if !self.wave_break.is_asked() => {
                     (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
                     self.notify_wait_reasons();
@@ -221,7 +221,7 @@ where
     }
 
     async fn end(mut self) -> Ending {
-        // Leaving at once: what is in flight stays without an end, and resume takes it as lost.
+        // After an abort what is in flight stays without an end record, and `resume` takes it as lost.
         self.steps.clear();
         self.wait_for_acks().await;
         let complete = self.states.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
@@ -358,7 +358,7 @@ where
         }
     }
 
-    /// Somebody who was asked has answered.
+    /// The user has answered whether the next wave may go.
     pub(super) fn wave_answered(&mut self, goes_on: bool) {
         if goes_on {
             self.next_wave();
@@ -369,7 +369,7 @@ where
         }
     }
 
-    /// Lets the next wave go; that somebody or something said so is kept.
+    /// Lets the next wave go. The permission is a record: without it `status` would still show a run that waits.
     pub(super) fn next_wave(&mut self) {
         self.wave_break = WaveBreak::Nothing;
         self.scheduler.next_wave();
@@ -407,7 +407,7 @@ where
         }
     }
 
-    /// A command came from outside.
+    /// Carries out a command from outside.
     pub(super) fn apply_command(&mut self, command: RunCommand) {
         let at = self.run.clock.now();
         match command {
@@ -429,12 +429,12 @@ where
             RunCommand::Unpause(reply) if !self.paused && self.wave_break.waits() => {
                 self.wave_break = WaveBreak::Nothing;
                 self.scheduler.next_wave();
-                self.record_command(Record::WentOn { at }, Event::WentOn, reply);
+                self.record_command(Record::WentOn { at }, Event::Unpaused, reply);
             }
             RunCommand::Unpause(reply) if !self.paused => drop(reply.send(Ok(CommandDone::Already))),
             RunCommand::Unpause(reply) => {
                 self.paused = false;
-                self.record_command(Record::WentOn { at }, Event::WentOn, reply);
+                self.record_command(Record::WentOn { at }, Event::Unpaused, reply);
             }
             RunCommand::SetWindows { account, windows, reply } => {
                 let Some(sender) = self.run.senders.get(account) else { return };
@@ -507,7 +507,7 @@ where
         }
     }
 
-    /// Tells what each account waits for, where that has changed.
+    /// Notifies of what each account waits for, where that has changed.
     pub(super) fn notify_wait_reasons(&mut self) {
         let now = self.run.clock.elapsed();
         for account in 0..self.run.senders.len() {
@@ -519,7 +519,7 @@ where
         }
     }
 
-    /// Tells what an account waits for, where that has changed.
+    /// Notifies of what an account waits for, where that has changed.
     pub(super) fn notify_wait_reason(&mut self, account: usize, by: WaitReason) {
         if self.notified_reasons[account].as_ref() != Some(&by) {
             self.notified_reasons[account] = Some(by.clone());
@@ -533,7 +533,7 @@ where
         }
     }
 
-    /// Tells that an account is held back, and why, where that is news.
+    /// Notifies that an account is held back, and why, once for each moment until which it is.
     pub(super) fn notify_hold(&mut self, account: usize, now: Moment, why: &str) {
         let Some(until) = self.scheduler.pace(account).held(now) else { return };
         if self.notified_holds.insert(account, until) != Some(until) {
@@ -546,7 +546,7 @@ where
     }
 }
 
-/// How often the observer hears of the time.
+/// Between two ticks of the observer.
 const TICK: Duration = Duration::from_secs(1);
-/// Wake at least so often, to see a window close or a deadline pass.
+/// Wake at least so often: the wall clock may be set, and a schedule and a deadline go by it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);

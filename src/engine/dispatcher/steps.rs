@@ -42,7 +42,7 @@ where
         let Some(ticket) = sender.ticket() else {
             self.scheduler.pause(account, true);
             self.scheduler.requeue(ordinal, account, None);
-            // Durability before it is sent: it counts in the windows of whoever resumes after a crash.
+            // Durable before it is sent: it counts in the rate windows of a process that resumes after a crash.
             let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
             let noted = Rc::clone(&timing);
             let token = async move {
@@ -60,6 +60,7 @@ where
             return Ok(());
         };
         let attempts = self.run.settings.retry.attempts;
+        // Read for each step, not kept: of a million actions only those in flight are in memory.
         let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = sender.find_action(&action.operation).ok_or_else(unknown)?;
@@ -129,7 +130,7 @@ where
         self.queue(prepared.intent.clone(), Some(Box::new(prepared)), None);
     }
 
-    /// Queues a word from outside; whoever said it hears when it is durable, or cannot be.
+    /// Queues the record of a command from outside; its sender is answered when that is durable, or cannot be.
     pub(super) fn record_command(&mut self, record: Record, event: Event, reply: CommandReply) {
         self.queue(record, None, Some(reply));
         self.notify(event);
@@ -140,7 +141,7 @@ where
         self.run.journal.queue(record, self.run.clock.elapsed());
     }
 
-    /// Tells the observer, after everything that was written before is durable.
+    /// Notifies the observer, after everything that was written before is durable.
     pub(super) fn notify(&mut self, event: Event) {
         match self.pending.records.back_mut() {
             Some(queued) => queued.events.push(event),
@@ -157,7 +158,7 @@ where
         }
     }
 
-    /// What follows a record. Where it is not durable, nothing of it is told, and nothing more is sent.
+    /// What follows a record. Where it is not durable, its events are dropped, and nothing more is sent.
     fn after_record(&mut self, queued: PendingRecord<T, C>, written: &Durability) {
         let PendingRecord { events, prepared, reply } = queued;
         let written = written.of(prepared.is_some());
@@ -167,7 +168,7 @@ where
         match written {
             Ok(()) => {
                 events.into_iter().for_each(|event| (self.observe)(event));
-                // Whoever leaves at once sends nothing more; `resume` takes it as lost.
+                // After an abort nothing more is sent. The intent is durable, so `resume` takes the attempt as lost.
                 prepared.filter(|_| !self.abort).into_iter().for_each(|prepared| self.begin_attempt(prepared));
             }
             Err(cause) => {
@@ -186,7 +187,7 @@ where
         }
     }
 
-    /// Takes a record of an action into the state that this process holds.
+    /// Folds a record of an action into the state that this process holds.
     pub(super) fn fold(&mut self, record: &Record) {
         if let Err(illegal) = self.states.take(record) {
             self.stop(StopReason::Environment(format!("internal error: {illegal}")));
@@ -246,12 +247,12 @@ where
         match result.next {
             NextStep::End(outcome) => {
                 self.end_action(account, ordinal, &result.id, outcome, &result.reply);
-                // What a status query has settled was looked at.
+                // A canary whose doubt a status query has resolved was read back with that.
                 if !(result.is_attempt && self.begins_read_back(account, ordinal, &result.id, outcome, result.answer)) {
                     self.release_dependents(ordinal, &result.id, outcome);
                 }
             }
-            // The provider is down: its own pause holds.
+            // The provider is down: the breaker's pause holds, and a backoff on top of it would delay the recovery.
             NextStep::Again if result.contact == Some(Contact::NotSent) && self.breakers[account].is_down() => {
                 self.scheduler.requeue(ordinal, account, None);
                 self.notify_failure(account, ordinal, &result.reply);
@@ -347,7 +348,7 @@ where
             times,
         );
         if contact == Contact::NotSent && self.breakers[account].is_down() {
-            // Its own pause holds, and its own patience ends it.
+            // The breaker's pause holds, and its patience stops the account.
             return;
         }
         let Err(error) = token else {
@@ -384,7 +385,7 @@ where
         self.release_dependents(ordinal, &id, Outcome::InDoubt);
     }
 
-    /// An action's end is written: it is told, and the rules look at it.
+    /// An action's end is written: the observer is notified, and the safety rules are checked.
     fn end_action(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
         let well = outcome.is_well();
         self.notify_end(account, ordinal, id, outcome, reply);
@@ -438,7 +439,8 @@ where
         self.record_learnt_windows(account, now);
     }
 
-    /// Writes down what was learnt of an account's real limit, where that has changed by more than a little.
+    /// Records the learnt windows of an account where they have changed by more than a little: `resume` begins with them instead of a new
+    /// row of refusals.
     fn record_learnt_windows(&mut self, account: usize, now: Moment) {
         if let Some(windows) = self.scheduler.pace(account).notable(now) {
             let windows = windows.iter().map(ToString::to_string).collect();
@@ -477,7 +479,7 @@ where
         true
     }
 
-    /// A canary's target was looked at.
+    /// The status query of a canary's target was answered.
     pub(super) fn read_back_ended(
         &mut self,
         account: usize,
@@ -543,7 +545,7 @@ where
         }
     }
 
-    /// A request came to this, as far as it tells whether the provider is there; `words` are those for what went wrong.
+    /// Notes whether a request reached the provider; `cause` says what went wrong.
     pub(super) fn note_contact(&mut self, account: usize, contact: Contact, cause: &str) {
         let random = if contact == Contact::Answered { 0.0 } else { self.jitter.draw() };
         let was_down = self.breakers[account].is_down();
@@ -576,7 +578,7 @@ where
     }
 }
 
-/// Status queries that come to nothing before an action in doubt stays so.
+/// Failed status queries of one action before it stays in doubt.
 const MAX_STATUS_QUERIES: u32 = 3;
-/// How long actions in doubt wait for others, so that one reading of a list serves them all.
+/// How long actions in doubt wait for others, so that a list, which may have many pages, is read once for all of them.
 const BATCH_WAIT: Duration = Duration::from_secs(10);

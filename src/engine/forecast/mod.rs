@@ -1,8 +1,8 @@
 //! How long a plan will take: the same queue and the same pace as a run's, on a virtual clock. No second model, and no formula:
 //! what bounds an account is what it waited for longest.
 //!
-//! What would make a plan take less time is found the same way: each change is tried by foretelling the run anew. What does not really help
-//! is not said.
+//! What would make a plan take less time is found the same way: each change is tried by another forecast. A change that does not really
+//! help is not suggested.
 
 #[cfg(test)]
 mod tests;
@@ -67,7 +67,7 @@ impl AccountForecast {
     }
 }
 
-/// Foretells a run of these actions (in plan order; duplicates are not sent).
+/// Forecasts a run of these actions (in plan order; duplicates are not sent).
 pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -> Forecast {
     let accounts = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
     let waves = Waves::new(&settings.safety.waves, queue);
@@ -211,7 +211,7 @@ impl Simulation<'_> {
         self.in_flight.push(Reverse((self.now + self.assumptions.latency, ordinal, account, flight)));
     }
 
-    /// Takes in the answers that have come.
+    /// Processes the answers that are due by now.
     fn process_answers(&mut self) {
         while let Some(Reverse((ends, ordinal, account, flight))) =
             self.in_flight.peek().copied().filter(|flight| flight.0.0 <= self.now)
@@ -374,7 +374,7 @@ pub enum PlanChange {
     LongerWindow(Duration),
 }
 
-/// What would help a run that this was foretold of. Nothing where it is short and meets its deadline.
+/// The changes that would help a run with this forecast; none where it is short and meets its deadline.
 pub fn would_help(
     settings: &Settings,
     queue: &Queue,
@@ -467,7 +467,7 @@ impl Advisor<'_> {
     }
 
     fn longer_window(&mut self, account: usize) {
-        // The schedule is the whole run's: one account says it for all.
+        // The schedule is the whole run's: one suggestion serves all accounts.
         if self.helps.iter().any(|help| matches!(help.change, PlanChange::LongerWindow(_))) {
             return;
         }
@@ -480,7 +480,7 @@ impl Advisor<'_> {
         });
     }
 
-    /// Says the smallest doubling after which another doubling helps no more.
+    /// Suggests the smallest doubling after which another one helps no more.
     fn doubled(&mut self, account: usize, change: impl Fn(&mut Settings, u32) -> Option<PlanChange>) {
         let mut best: Option<(PlanChange, Duration)> = None;
         for power in 1..=MAX_DOUBLINGS {
@@ -524,12 +524,12 @@ const MIN_ADVISED: Duration = Duration::from_secs(60);
 const MIN_GAIN: f64 = 1.05;
 /// An account whose time times this reaches the whole is one that the end waits for.
 const NEAR_END: f64 = 1.02;
-/// Of what an account waits for, so many are tried to be changed.
+/// Of an account's reasons to wait, the longest first, so many are tried to be changed.
 const MAX_WAITS_TRIED: usize = 2;
 /// How often a concurrency or a window is doubled.
 const MAX_DOUBLINGS: u32 = 5;
 /// A window is open for no longer: else there is none.
 const MAX_WINDOW: Duration = Duration::from_secs(23 * 3600);
 
-/// Windows that go by in a row with nothing sent: after ten years it never ends.
+/// Windows in a row with nothing sent (ten years of days), after which the run counts as one that never ends.
 const MAX_IDLE: u32 = 3660;

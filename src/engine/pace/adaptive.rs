@@ -44,7 +44,7 @@ pub(super) struct Adaptive {
     /// When the provider began to admit requests after the last refusals in a row, and how many it has admitted since.
     epoch: (Moment, u32),
     spacing: Option<Spacing>,
-    /// What was told last, and when.
+    /// What [`Adaptive::notable`] returned last, and when.
     recorded: (Vec<Window>, Moment),
 }
 
@@ -116,7 +116,7 @@ impl Adaptive {
         self.recorded = (self.learnt(), now);
     }
 
-    /// What was learnt, where it is notably other than what was told last.
+    /// What was learnt, where it differs notably from what this returned last.
     pub(super) fn notable(&mut self, now: Moment) -> Option<Vec<Window>> {
         if self.event.is_some() {
             return None;
@@ -217,7 +217,7 @@ impl Adaptive {
         }
     }
 
-    /// A request was refused. Returns how long to hold back where the provider says nothing about it.
+    /// A request was refused. Returns how long to hold back where the answer has no `Retry-After`.
     pub(super) fn refused(&mut self, now: Moment, limit: Option<Window>) -> Duration {
         if self.event.is_some() {
             self.close(now);
@@ -343,7 +343,7 @@ impl Adaptive {
         }
     }
 
-    /// A window that somebody told, or that an earlier process learnt.
+    /// A window that the provider declares in an answer, or that an earlier process learnt.
     fn note_limit(&mut self, now: Moment, limit: Window) {
         let count = f64::from(limit.count);
         let same = self.caps.iter_mut().find(|cap| cap.length == limit.length);
@@ -519,7 +519,7 @@ impl Cap {
         self.again(now);
     }
 
-    /// The provider told the count. Where it was tried to do better, the next try waits longer.
+    /// The provider declared the count. Where a higher one was just tried, the next try waits longer.
     fn note_limit(&mut self, count: u32, now: Moment) {
         if self.count.is_some() {
             self.patience = (self.patience * 2).min(MAX_PATIENCE);

@@ -55,7 +55,7 @@ impl Pace {
         self.adaptive.restore_learnt(now, learnt);
     }
 
-    /// Takes a place for a request that is sent now, or tells when to ask again.
+    /// Reserves a place in the windows for a request that is sent now, or says when to ask again.
     ///
     /// # Errors
     /// [`Full`] where nothing may be sent now.
@@ -96,17 +96,17 @@ impl Pace {
         self.adaptive.release_unsent();
     }
 
-    /// An answer came that was no throttling.
+    /// The answer to a request was no throttling.
     pub fn note_admitted(&mut self, now: Moment) {
         self.adaptive.admitted(now);
     }
 
-    /// The provider said that there were too many; perhaps how long to wait, perhaps the limit itself. Returns the moment until
-    /// which it is held back.
+    /// A request was refused because there were too many; perhaps with how long to wait, perhaps with the limit itself. Returns the
+    /// moment until which nothing is sent.
     pub fn throttled(&mut self, now: Moment, retry_after: Option<Duration>, limit: Option<Window>) -> Moment {
         let own = self.adaptive.refused(now, limit);
-        // A provider that asks for no wait has not said when there is room.
-        // And a told limit's own length is no wait: its window keeps requests back as long as it must.
+        // `Retry-After: 0` does not say when there is room. Nor does a wait that is just the declared limit's length:
+        // the window itself keeps requests back as long as it must, and for no longer.
         let other = |wait: &Duration| !wait.is_zero() && limit.is_none_or(|limit| limit.length != *wait);
         let asked = retry_after.filter(other).map(|wait| wait.min(MAX_HOLD));
         let hold = asked.unwrap_or(own);
@@ -152,7 +152,7 @@ impl Pace {
         self.learnt().map(|per_second| WaitReason::Learnt { per_1000_s: per_1000_s(per_second) })
     }
 
-    /// What was learnt, where it is notably other than what this last told; at most once in the longest learnt window.
+    /// The learnt windows, where they differ notably from those that this returned last; at most once in the longest of them.
     pub fn notable(&mut self, now: Moment) -> Option<Vec<Window>> {
         self.adaptive.notable(now)
     }
@@ -276,5 +276,5 @@ fn guard(length: Duration) -> Duration {
 /// Timers and network cards round.
 const MIN_GUARD: Duration = Duration::from_millis(1);
 
-/// Longest hold-back, whatever a provider says.
+/// The longest hold, whatever a `Retry-After` asks for: a wrong date in it must not stop a run for a year.
 const MAX_HOLD: Duration = Duration::from_secs(3600);

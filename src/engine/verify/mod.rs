@@ -1,6 +1,6 @@
 //! What the world sees of a run's revocations: the providers' state calls, the issuers' lists and OCSP responders are asked in rounds
-//! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before it is told. Of a million cases
-//! it holds little: actions and certificates are read again when they are needed.
+//! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before anybody is notified of it. Of a
+//! million cases it holds little: actions and certificates are read again when they are needed.
 
 pub mod rounds;
 mod sources;
@@ -36,26 +36,26 @@ pub struct Verification<'r, W, T, C> {
     pub journal: Journal,
     /// One sender an account; none for accounts whose state calls are not asked.
     pub senders: Vec<Option<Rc<Sender<T>>>>,
-    /// The way to what CAs publish.
+    /// Fetches what CAs publish.
     pub fetcher: W,
     /// The clock.
     pub clock: Rc<C>,
     /// What is to be seen. Not copied into a slice: there may be a million.
     pub cases: Rc<Vec<VerifyTarget>>,
-    /// The way to their certificates.
+    /// Reads their certificates.
     pub certificate: ReadCertificate,
     /// How long to ask again.
     pub wait: Duration,
-    /// A word here ends it early; what was heard by then counts.
+    /// A message here ends it early; what was answered by then counts.
     pub stop: UnboundedReceiver<()>,
 }
 
-/// What a verification tells meanwhile.
+/// The progress of a verification after a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerificationProgress {
-    /// So many are seen revoked.
+    /// How many are seen revoked.
     pub revoked: usize,
-    /// Of so many.
+    /// How many there are.
     pub cases: usize,
     /// The rest is asked again after this; `None` at the end.
     pub again: Option<Duration>,
@@ -76,7 +76,7 @@ pub enum VerificationError {
     /// The run cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// What is seen cannot be kept.
+    /// What is seen cannot be stored.
     #[error("the journal failed: {0}")]
     NotStored(String),
 }
@@ -132,7 +132,7 @@ where
             }
         }
         while let Some(done) = tasks.join_next().await {
-            // A panic leaves its cases without a word, which is unknown; so does an early end.
+            // A panic leaves its cases without an answer, which is unknown; so does an early end.
             done.unwrap_or(Ok(()))?;
         }
         let after = rounds.end(&due, clock.elapsed(), clock.now());
@@ -274,7 +274,7 @@ fn record(case: &VerifyTarget, observation: Observation) -> Record {
     Record::Verified { ordinal: case.ordinal, at, seen, by, revoked_at, why }
 }
 
-/// Words on their way to the rounds.
+/// Answers on their way to the rounds.
 const MAX_QUEUED_REPORTS: usize = 256;
 /// There may be a million records at a round's end.
 const RECORDS_AT_ONCE: usize = 1024;

@@ -50,10 +50,10 @@ pub struct PublicationUrls {
 /// Reads the certificate of an action whose issuer is still to be found.
 pub type ReadCertificate = Rc<dyn Fn(Ordinal) -> Option<Certificate>>;
 
-/// Where those who ask tell what they heard. Bounded, so that no words pile up.
+/// Where answers go. Bounded: one list may answer about a million cases at once.
 pub(super) type SourceReports = mpsc::Sender<SourceReport>;
 
-/// What somebody said about a case.
+/// What a source answered about a case.
 #[derive(Debug)]
 pub(super) struct SourceReport {
     pub(super) case: usize,
@@ -65,9 +65,9 @@ pub(super) struct SourceReport {
 /// What one source says of one action's target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SourceAnswer {
-    /// It is revoked; since when, where the source tells that.
+    /// It is revoked; since when, where the source says that.
     Revoked(Option<Timestamp>),
-    /// It is not revoked; in what words, where there are any.
+    /// It is not revoked; with what of the answer shows it, where there is anything.
     Good(Option<Rc<str>>),
     /// Nothing that counts, for this reason.
     Nothing(Rc<str>),
@@ -97,7 +97,7 @@ pub enum After {
     Over,
 }
 
-/// The rounds of a verification. Of a million cases it holds some 80 bytes each, and between two rounds no words but those that differ.
+/// The rounds of a verification. Of a million cases it holds some 80 bytes each, and each text of a reason once.
 #[derive(Debug)]
 pub struct Rounds {
     cases: Vec<TargetRounds>,
@@ -114,7 +114,7 @@ struct TargetRounds {
     sources: StatusSources,
     /// Whether it was seen revoked.
     revoked: bool,
-    /// What they say in this round, and when that was heard.
+    /// The answers of this round, and when they were received.
     answers: Vec<(StatusSource, SourceAnswer, Timestamp)>,
     observation: Option<Observation>,
 }
@@ -133,10 +133,10 @@ impl Rounds {
         (0..self.cases.len()).filter(|index| self.cases[*index].is_due()).collect()
     }
 
-    /// Takes in what a source says of a case.
+    /// Adds what a source says of a case.
     pub fn record_answer(&mut self, case: usize, source: StatusSource, answer: SourceAnswer, at: Timestamp) {
         if let Some(case) = self.cases.get_mut(case) {
-            // One or two of them say something.
+            // A million cases, and one or two sources each: growth by doubling would waste half of the memory.
             case.answers.reserve_exact(1);
             case.answers.push((source, answer, at));
         }
@@ -218,9 +218,9 @@ pub fn combine(answers: &[(StatusSource, SourceAnswer, Timestamp)], now: Timesta
         };
     }
     let reasons = answers.iter().map(|(source, answer, _)| match answer {
-        SourceAnswer::Good(None) | SourceAnswer::Revoked(_) => format!("{}: not revoked", source.word()),
-        SourceAnswer::Good(Some(shown)) => format!("{}: not revoked ({shown})", source.word()),
-        SourceAnswer::Nothing(why) => format!("{}: {why}", source.word()),
+        SourceAnswer::Good(None) | SourceAnswer::Revoked(_) => format!("{}: not revoked", source.as_str()),
+        SourceAnswer::Good(Some(shown)) => format!("{}: not revoked ({shown})", source.as_str()),
+        SourceAnswer::Nothing(why) => format!("{}: {why}", source.as_str()),
     });
     let mut reasons: Vec<String> = reasons.collect();
     reasons.dedup();
@@ -232,7 +232,7 @@ pub fn combine(answers: &[(StatusSource, SourceAnswer, Timestamp)], now: Timesta
 /// Said of an action that nobody can be asked about.
 pub const NOBODY: &str = "there is nobody to ask: no state call fits, and no certificate is known; --certificate ID=FILE names it, or `serial_number` in the plan";
 const NOT_ANSWERED: &str = "nobody had answered when it was stopped";
-/// CAs need seconds to hours; what is asked too often answers no sooner.
+/// CAs publish after seconds to hours, so asking more often shows nothing sooner.
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 const MAX_PAUSE: Duration = Duration::from_secs(300);
 

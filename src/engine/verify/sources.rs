@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 
-/// What all rounds share: the way to the world, and what need not be asked twice.
+/// What all rounds share: the fetcher, and what need not be fetched twice.
 pub(super) struct Published<W, C> {
     fetcher: Rc<W>,
     clock: Rc<C>,
@@ -36,7 +36,7 @@ pub(super) struct Published<W, C> {
     questions: Rc<Semaphore>,
 }
 
-/// Cases that one list is to tell of, with their issuer.
+/// Cases that one list may hold, with their issuer.
 type Group = (Rc<Certificate>, Vec<usize>);
 
 /// The questions to one responder.
@@ -101,7 +101,7 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Finds the issuers that no file gives; tells of certificates whose issuer cannot be had.
+    /// Finds the issuers that no file gives; reports certificates whose issuer cannot be found.
     async fn find_issuers(&self, cases: &[VerifyTarget], due: &[usize], reports: &SourceReports) {
         let lacks = |index: &&usize| cases[**index].certificate.as_ref().is_some_and(|known| known.id.get().is_none());
         let lacking: Vec<usize> = due.iter().filter(lacks).copied().collect();
@@ -112,7 +112,7 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
             else {
                 continue;
             };
-            // Read again and again, since there may be a million of them.
+            // Read in each round and not kept, since there may be a million of them.
             if let Some(found) = (self.certificate)(*ordinal).and_then(|certificate| self.identify(&certificate)) {
                 drop(id.set(found));
                 tokio::task::yield_now().await;
@@ -127,7 +127,7 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
         }
     }
 
-    /// Fetches what stands at these places; why nothing could be had from some.
+    /// Fetches issuers' certificates from these URLs; returns why some gave none.
     async fn fetch_issuers(&self, urls: BTreeSet<&String>) -> HashMap<String, String> {
         let mut tasks = JoinSet::new();
         for url in urls {
@@ -168,7 +168,8 @@ impl Responder {
         self.silences = if silence { self.silences + 1 } else { 0 };
     }
 
-    /// Why it is not asked any more in this round: one that has never answered is not waited for a second time.
+    /// Why it is not asked any more in this round. One that has never answered is given up after a single one: each further
+    /// silence costs a whole timeout.
     fn given_up(&self) -> Option<String> {
         let most = if self.answers { MAX_SILENCES } else { 1 };
         (self.silences >= most).then(|| self.last.clone())
@@ -202,7 +203,7 @@ async fn fetch_list<W: StatusFetcher, C: Clock>(
                 Ok(list) => reasons.answer_of(&list.status(id, now), id, now),
                 Err(why) => SourceAnswer::Nothing(Rc::clone(why)),
             };
-            // Whoever listened may have been stopped.
+            // The receiver is gone where the verification was stopped.
             drop(reports.send(SourceReport { case, source: StatusSource::Crl, answer, at: now }).await);
         }
     }
@@ -212,7 +213,7 @@ fn id_of(case: &VerifyTarget) -> Option<&CertId> {
     case.certificate.as_ref().and_then(|known| known.id.get())
 }
 
-/// A list may be long: reading it must not keep others from being heard.
+/// A list may be 32 MiB long: parsing it on this thread would hold up everything else.
 async fn parsed(bytes: &Arc<[u8]>, issuer: &Certificate) -> Result<Crl, String> {
     let (bytes, issuer) = (Arc::clone(bytes), issuer.clone());
     let parsed = tokio::task::spawn_blocking(move || Crl::parse(&bytes, &issuer)).await;
@@ -270,7 +271,7 @@ fn no_issuer(urls: &[String], missing: &HashMap<String, String>) -> String {
     format!("{why}; name it by `issuer` in the plan, or by --issuer")
 }
 
-/// What statuses from one place say, in words that many of them share.
+/// The reasons in the statuses from one URL: many share one text.
 struct SharedReasons<'a> {
     url: &'a str,
     last: Option<(UnknownReason, Rc<str>)>,
@@ -281,7 +282,8 @@ impl<'a> SharedReasons<'a> {
         Self { url, last: None }
     }
 
-    /// What a status says. CAs need not tell of certificates that have expired, so their silence then proves nothing.
+    /// What a status says. A CRL need not list certificates that have expired (RFC 5280, section 3.3), nor does every responder
+    /// know them, so `good` then proves nothing.
     fn answer_of(&mut self, status: &RevocationStatus, id: &CertId, now: Timestamp) -> SourceAnswer {
         match status {
             RevocationStatus::Revoked { at, .. } => SourceAnswer::Revoked(Some(*at)),
@@ -325,7 +327,7 @@ pub(super) struct QueriedAccount<T, C> {
     pub(super) retry: crate::plan::Retry,
     /// Accounts of one credential have one.
     pub(super) pace: Rc<RefCell<Pace>>,
-    /// StatusAnswer when a place may have become free there.
+    /// Notified when a place may have become free there.
     pub(super) answered: Rc<Notify>,
     /// The lists that were read here.
     pub(super) lists: Rc<ReadLists>,
@@ -368,7 +370,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
             });
         }
         while let Some(done) = tasks.join_next().await {
-            // A panic of one worker leaves its case without a word, which is unknown.
+            // A panic of one worker leaves its case without an answer, which is unknown.
             done.unwrap_or(Ok(()))?;
         }
         Ok(())
@@ -444,7 +446,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
         }
     }
 
-    /// One of those who need a token fetches it; the others wait for that.
+    /// The first worker that needs a token fetches it; the others wait for that, or each would fetch its own.
     async fn fetch_token(&self, tries: &mut u32) -> Result<(), JournalFailed> {
         let _fetching = self.token.lock().await;
         if !self.sender.needs_token() || self.refused.borrow().is_some() {
@@ -503,6 +505,6 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
     }
 }
 
-/// The part of the longest pause that is waited; one process that reads needs no jitter.
+/// In place of a random number: one process that only reads needs no jitter.
 const EVEN: f64 = 0.5;
 const MAX_THROTTLES: u32 = 20;
