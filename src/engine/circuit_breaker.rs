@@ -1,7 +1,7 @@
 //! Whether a provider can be reached: when it cannot, one single request tries now and then, instead of thousands. A state machine
 //! on a given `now`; never sleeps, never sends.
 //!
-//! A request that was not sent cost the provider nothing and tells nothing about its action; so while a provider is down, such a
+//! A request that was not sent costs the provider nothing and shows nothing about its action; so while a provider is down, such a
 //! request costs its action no attempt either. What bounds the trying is patience with the provider, not with one action.
 
 use super::retry;
@@ -11,7 +11,7 @@ use std::time::Duration;
 /// Whether a request reached the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contact {
-    /// It was answered, whatever the answer says.
+    /// It was answered, with whatever status.
     Answered,
     /// It surely did not leave: no address, no connection, no TLS.
     NotSent,
@@ -28,7 +28,7 @@ pub enum Transition {
     Down(Moment),
     /// It can be reached again.
     Up,
-    /// It could not be reached for so long that nobody waits for it any more.
+    /// It could not be reached for longer than the patience: its account is to be stopped.
     GivenUp(Duration),
 }
 

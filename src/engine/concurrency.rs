@@ -12,7 +12,7 @@ use std::time::Duration;
 pub struct Slots {
     max: u32,
     now: u32,
-    /// `None` where the plan says how many.
+    /// `None` where the plan sets the number.
     follows: Option<Following>,
 }
 
@@ -20,7 +20,7 @@ pub struct Slots {
 struct Following {
     /// The newest latencies, oldest first.
     latencies: VecDeque<Duration>,
-    /// The latency that nine of ten of them keep to, and how many answers came since that was looked up.
+    /// Their 90th percentile, and how many answers were received since it was computed. Not the mean: one slow answer would raise it.
     high: (Duration, usize),
     /// Slow start: each answer that finds all places taken allows one more, so that they double from round to round.
     earned: u32,
@@ -41,7 +41,7 @@ struct Growth {
 }
 
 impl Slots {
-    /// As many as the plan says.
+    /// As many as the plan sets.
     pub fn fixed(slots: u32) -> Self {
         Self { max: slots.max(1), now: slots.max(1), follows: None }
     }
@@ -160,7 +160,7 @@ const MIN_SLOTS: u32 = 2;
 const HEADROOM: f64 = 1.5;
 /// So many bursts use up the first window.
 const FIRST_WINDOW_BURSTS: u32 = 8;
-/// Latencies that are kept, and after how many new ones they are looked through.
+/// Latencies that are kept, and after how many new ones their percentile is computed again.
 const MAX_LATENCIES: usize = 64;
 const PERCENTILE_INTERVAL: usize = 8;
 const MIN_ROUND: u32 = 16;

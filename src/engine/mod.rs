@@ -1,4 +1,4 @@
-//! Decides what is sent when, and what it meant; has the wire do it; tells the journal before anybody else.
+//! Decides what is sent when, and what its answer means; the wire sends it, and the journal has each record before anybody else.
 //!
 //! The decisions are pure: [`pace`] (when may a request go out), [`scheduler`] (which action is next), [`retry`] (what follows from an
 //! attempt or a status query), [`safety`] (go on or stop, and how much is let go), [`circuit_breaker`] (whether a provider can be

@@ -66,7 +66,7 @@ pub enum Gate {
 /// Why no request may go out, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// Why, in a few words.
+    /// The reason, as part of a sentence.
     pub why: String,
     /// When they may again; `None` where they never may.
     pub until: Option<Timestamp>,
@@ -126,7 +126,7 @@ impl Watch {
         Self { rule: safety.stop_when, accounts: vec![AccountEnds::default(); accounts] }
     }
 
-    /// An action of an account ended well or not; says why the account must stop, where it must.
+    /// Counts an action of an account that ended well or not. Returns why the account must stop, where it must.
     pub fn ended(&mut self, account: usize, well: bool) -> Option<String> {
         let rule = self.rule?;
         let account = self.accounts.get_mut(account)?;

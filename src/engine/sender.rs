@@ -261,7 +261,7 @@ impl<'a> LimitOwner<'a> {
     }
 
     /// Whether the provider counts the requests of both as one's: they use the same credentials. Where these are not at hand (in a
-    /// forecast, with a simulator), the references to them tell.
+    /// forecast, with a simulator), the references to them are compared.
     pub fn shares_limits_with(self, other: Self) -> bool {
         let same = match (self.signer, other.signer) {
             (Some(one), Some(other)) => one.borrow().is_same(&other.borrow()),

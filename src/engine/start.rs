@@ -340,7 +340,7 @@ mod tests {
             boot: boot.map(str::to_owned),
         };
         for (present, records, expected) in [
-            // The same boot: the steady clock tells, wherever the wall clock was.
+            // The same boot: the steady clock counts, wherever the wall clock was.
             (now(Some("a")), records(Some("a"), 990, 480), 20),
             (now(Some("a")), records(Some("a"), 0, 480), 20),
             (now(Some("a")), records(Some("a"), 5000, 480), 20),

@@ -74,7 +74,7 @@ pub enum StatusAnswer {
 #[derive(Debug, Default)]
 pub struct ReadLists {
     lists: RefCell<HashMap<String, ReadList>>,
-    /// Held by the one who reads a list: whoever asks the same meanwhile waits, and finds it read.
+    /// Held while a list is read: a query for the same list waits, and then finds it read.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -190,9 +190,9 @@ pub async fn ask<T: Transport, C: Clock>(
                 _ => LimitSignal::Answered,
             };
             let refused_token = (verdict.meaning == AnswerClass::Unauthorized).then_some(token_number);
-            let words = verdict.message.or(verdict.explanation).unwrap_or_default();
-            let words = context.sender.excerpt(&words);
-            let cause = format!("the status query was answered with HTTP {} {words}", answer.status);
+            let message = verdict.message.or(verdict.explanation).unwrap_or_default();
+            let message = context.sender.excerpt(&message);
+            let cause = format!("the status query was answered with HTTP {} {message}", answer.status);
             let cause = cause.trim_end().to_owned();
             Ok(StatusAnswer::Nothing(StatusQueryResult::Failed {
                 cause,
@@ -221,7 +221,7 @@ pub fn give_up<T: Transport, C: Clock>(context: &StepContext<T, C>, query: &Stat
 }
 
 impl ReadList {
-    /// Takes a page where it fits: the first page begins the list anew, another is the next one, or somebody else has read it.
+    /// Adds a page where it fits: the first page begins the list anew, another is the next one, or somebody else has read it.
     fn add_page(&mut self, page: usize, asked_at: Duration, body: Value) {
         if page == 0 {
             *self = Self { asked_at, pages: vec![body] };

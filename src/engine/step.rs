@@ -298,9 +298,9 @@ fn failure_reply<T: Transport>(sender: &Sender<T>, message: &str) -> Reply {
 }
 
 fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -> Reply {
-    let words = match (&verdict.message, &verdict.explanation) {
+    let message = match (&verdict.message, &verdict.explanation) {
         (Some(message), Some(explanation)) => Some(format!("{message}; {explanation}")),
-        (Some(words), None) | (None, Some(words)) => Some(words.clone()),
+        (Some(text), None) | (None, Some(text)) => Some(text.clone()),
         (None, None) if verdict.meaning == AnswerClass::Unknown => {
             Some(format!("HTTP {} is not an answer that the provider documents", answer.status))
         }
@@ -310,7 +310,7 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
     Reply {
         http_status: Some(answer.status),
         code: excerpt(&verdict.code),
-        message: excerpt(&words),
+        message: excerpt(&message),
         reference: excerpt(&verdict.reference),
     }
 }

@@ -158,7 +158,7 @@ impl WaitTimes {
         self.spent.retain(|(_, time)| !time.is_zero());
         let current = self.current.clone();
         match &current {
-            // A learnt pace spaces requests evenly: it does not come and go, though a burst may hide it.
+            // A learnt pace spaces requests evenly: it does not alternate, though a burst may hide it.
             Some(reason) if reason.alternates() && !matches!(reason, WaitReason::Learnt { .. }) => {
                 longest.filter(WaitReason::alternates).or(current)
             }
@@ -198,12 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_does_not_hide_the_window_and_a_pause_is_told_at_once() {
+    fn a_burst_does_not_hide_the_window_and_a_pause_counts_at_once() {
         use WaitReason::{Done, Paused};
         let window = || WaitReason::Window { window: "100/5s".to_owned() };
         let mut waits = WaitTimes::default();
         let mut now = 0;
-        let mut told = Vec::new();
+        let mut bounds = Vec::new();
         for (reason, lasts) in [
             (CONCURRENCY, 400),
             (window(), 600),
@@ -216,8 +216,8 @@ mod tests {
         ] {
             waits.turn_to(reason, ms(now));
             now += lasts;
-            told.push(waits.bound(ms(now)).unwrap());
+            bounds.push(waits.bound(ms(now)).unwrap());
         }
-        assert_eq!(told, [CONCURRENCY, window(), window(), window(), window(), Paused, CONCURRENCY, Done]);
+        assert_eq!(bounds, [CONCURRENCY, window(), window(), window(), window(), Paused, CONCURRENCY, Done]);
     }
 }

@@ -70,7 +70,7 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// What an attempt did at the provider, as far as can be told.
+/// What an attempt did at the provider, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {

@@ -141,7 +141,7 @@ fn silent(seconds: u64) -> (u64, Result<&'static [u8], FetchError>) {
     (seconds, Err(FetchError::Silent("operation timed out".to_owned())))
 }
 
-/// One certificate, what its list and its responder give, and what is then said of it.
+/// One certificate, what its list and its responder give, and what is then reported of it.
 struct Published {
     name: &'static str,
     certificate: &'static [u8],

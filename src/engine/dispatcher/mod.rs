@@ -164,7 +164,7 @@ where
                 Some(command) = self.run.commands.recv() => self.apply_command(command),
                 Some(over) = self.steps.next() => {
                     self.step_ended(over);
-                    // Who looks without waiting is not woken: the next turn looks again before it sleeps.
+                    // `now_or_never` registers no waker. That loses nothing: the next round polls the steps again before it sleeps.
                     while let Some(Some(over)) = self.steps.next().now_or_never() {
                         self.step_ended(over);
                     }

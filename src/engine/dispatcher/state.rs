@@ -43,7 +43,7 @@ pub struct Run<'a, T, C> {
     pub seed: u64,
     /// Whether a closed window and a start to come are waited for; otherwise the run stops, and `resume` goes on.
     pub wait: bool,
-    /// Who is asked between two waves; where nobody is, the run stops there.
+    /// Where questions between two waves go; without one the run stops there.
     pub questions: Option<UnboundedSender<Question>>,
 }
 
@@ -110,12 +110,12 @@ impl Ending {
 
     /// Why it stopped, account by account where it is theirs.
     pub(super) fn why(&self) -> String {
-        let words = |reason: &StopReason| match reason {
+        let text = |reason: &StopReason| match reason {
             StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
             StopReason::Signal(number) => format!("interrupted by signal {number}"),
         };
-        let accounts = self.accounts_stopped.iter().map(|(name, reason)| format!("{name}: {}", words(reason)));
-        self.stopped.as_ref().map(words).into_iter().chain(accounts).collect::<Vec<_>>().join("; ")
+        let accounts = self.accounts_stopped.iter().map(|(name, reason)| format!("{name}: {}", text(reason)));
+        self.stopped.as_ref().map(text).into_iter().chain(accounts).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -141,7 +141,7 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) stopping: Option<StopReason>,
     /// When this process began.
     pub(super) began: Moment,
-    /// Commands to stop; the second leaves at once.
+    /// Commands to stop; the second aborts.
     pub(super) signals: u32,
     pub(super) abort: bool,
     pub(super) accounts_stopped: Vec<(String, StopReason)>,
@@ -161,7 +161,7 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) paused: bool,
     /// What each account waits for.
     pub(super) waits: Vec<WaitTimes>,
-    /// The same, as the observer was notified last: it must not be told the same each second.
+    /// The same, as the observer was notified last: the same reason is no event each second.
     pub(super) notified_reasons: Vec<Option<WaitReason>>,
 }
 
@@ -214,7 +214,7 @@ impl WaveBreak {
         matches!(self, Self::Asked(_))
     }
 
-    /// The answer of whoever was asked; never, where nobody was.
+    /// The answer to the question; pending for ever where none was asked.
     pub(super) async fn answer(&mut self) -> bool {
         match self {
             Self::Asked(answered) => answered.await.unwrap_or(false),

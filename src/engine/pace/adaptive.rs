@@ -2,7 +2,7 @@
 //! than declared; keeps no exact promise (that is the exact windows'), and never sleeps.
 //!
 //! The first refusal measures: of a window of length T the provider holds what it admitted in the last T. Which of several
-//! windows was full, their fillings tell: one that held more before without a refusal is not the cause, and where the next
+//! windows was full follows from their fillings: one that held more before without a refusal is not the cause, and where the next
 //! request is refused too although a window has emptied, that one is not. From then on a cap bounds the window. After some quiet
 //! windows the cap is raised by a little, and by more each time that goes well; a refusal puts it back, and the next try waits
 //! twice as long. Requests that are refused together are one event.
@@ -409,7 +409,7 @@ const MAX_LEARNT: Duration = Duration::from_secs(600);
 const MAX_SPACED: Duration = Duration::from_secs(10);
 /// Spacing smooths, and leaves it to the cap to bound.
 const SPACED_FASTER: f64 = 1.1;
-/// Hold-back after refusals in a row without a word about time; doubles with each.
+/// Hold-back after refusals in a row without a `Retry-After`; doubles with each.
 const FIRST_HOLD: Duration = Duration::from_secs(5);
 const MIN_HOLD: Duration = Duration::from_millis(50);
 const MAX_OWN_HOLD: Duration = Duration::from_secs(640);
@@ -623,7 +623,7 @@ impl Spacing {
         Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, at: now }
     }
 
-    /// Takes a place, or tells when there is one.
+    /// Reserves a place, or says when there is one.
     fn reserve(&mut self, now: Moment) -> Result<(), Moment> {
         self.clock.advance(now.saturating_sub(self.at));
         self.at = self.at.max(now);
@@ -634,5 +634,5 @@ impl Spacing {
 const SLOWEST: f64 = 0.001;
 const FASTEST: f64 = 1_000_000.0;
 const LATE: Duration = Duration::from_millis(2);
-/// So that whoever waits comes on.
+/// A wait of zero would be asked again at the same moment for ever.
 const MIN_WAIT: Duration = Duration::from_micros(1);

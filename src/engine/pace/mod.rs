@@ -83,7 +83,7 @@ impl Pace {
         Ok(())
     }
 
-    /// The request of a taken place, which went out at `sent`, was answered, or given up. Where an answer came, [`Pace::note_admitted`] or
+    /// The request of a reserved place, which went out at `sent`, was answered, or given up. Where an answer came, [`Pace::note_admitted`] or
     /// [`Pace::throttled`] follows.
     pub fn answered(&mut self, sent: Moment, answered: Moment) {
         self.windows.answered(answered);
@@ -215,7 +215,7 @@ impl Windows {
     fn seed(&mut self, now: Moment, ages: impl IntoIterator<Item = Duration>) {
         let mut earlier: Vec<Duration> = ages.into_iter().filter(|age| *age < self.longest).collect();
         earlier.sort_unstable_by(|one, other| other.cmp(one));
-        // A moment before the clock's own start cannot be told; such an answer counts as one at the start: never too early.
+        // The clock has no moments before its start; such an answer counts as one at the start: never too early.
         self.answered.extend(earlier.into_iter().map(|age| now.saturating_sub(age)));
         self.answered.make_contiguous().sort_unstable();
     }

@@ -90,7 +90,7 @@ impl From<JournalFailed> for VerificationError {
 /// Asks in rounds until everything is seen revoked or the time is over. Must be called inside a `LocalSet`.
 ///
 /// # Errors
-/// The run cannot be read, or what is seen cannot be kept.
+/// The run cannot be read, or what is seen cannot be stored.
 pub async fn verify<W, T, C>(
     verification: Verification<'_, W, T, C>,
     observe: &mut dyn FnMut(VerificationProgress),

@@ -23,14 +23,14 @@ pub struct VerifyTarget {
     pub certificate: Option<KnownCertificate>,
     /// Who is asked.
     pub sources: StatusSources,
-    /// What stands in the way of asking others.
+    /// Why other sources cannot be asked.
     pub note: Option<Rc<str>>,
 }
 
 /// A certificate that can be asked about.
 #[derive(Debug)]
 pub struct KnownCertificate {
-    /// Which it is; empty until its issuer is found where it says.
+    /// Which it is; empty until its issuer was fetched from the URL in it.
     pub id: OnceCell<CertId>,
     /// Where to ask.
     pub urls: Rc<PublicationUrls>,
@@ -93,7 +93,7 @@ pub struct Observation {
 pub enum After {
     /// Another one, at this moment.
     Again(Moment),
-    /// Everything is seen revoked, or the time is over, or there is nobody else to ask.
+    /// Everything is seen revoked, or the time is over, or no source is left to be asked.
     Over,
 }
 
@@ -175,7 +175,7 @@ impl Rounds {
         }
     }
 
-    /// What was seen of a case that is seen revoked, once: whoever takes it keeps it.
+    /// What was seen of a case that is seen revoked, once: it is moved out, since the journal has it from then on.
     pub fn take_revoked(&mut self, case: usize) -> Option<Observation> {
         let case = self.cases.get_mut(case).filter(|case| case.revoked)?;
         case.observation.take()
@@ -229,7 +229,7 @@ pub fn combine(answers: &[(StatusSource, SourceAnswer, Timestamp)], now: Timesta
     Observation { seen, at: now, by: good, revoked_at: None, why: Some(why) }
 }
 
-/// Said of an action that nobody can be asked about.
+/// The reason for an action that no source can be asked about.
 pub const NOBODY: &str = "there is nobody to ask: no state call fits, and no certificate is known; --certificate ID=FILE names it, or `serial_number` in the plan";
 const NOT_ANSWERED: &str = "nobody had answered when it was stopped";
 /// CAs publish after seconds to hours, so asking more often shows nothing sooner.

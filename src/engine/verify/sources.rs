@@ -336,7 +336,7 @@ pub(super) struct QueriedAccount<T, C> {
     pub(super) refused: RefCell<Option<String>>,
 }
 
-/// Whether an action's target can be looked up, by its parameters or by the provider's id that was kept.
+/// Whether an action's target can be looked up, by its parameters or by the provider's id in its recorded answer.
 pub fn has_state_call(provider: &Provider, action: &Action, reference: Option<&str>) -> bool {
     let Some(operation) = provider.operation(&action.operation) else { return false };
     let Some(rules) = &operation.action else { return false };
@@ -428,7 +428,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
                         }
                         continue;
                     }
-                    // Throttling costs no try, but a verification is no run: it may come to nothing.
+                    // Throttling costs no try, but a verification must end: what it cannot see is reported as unknown.
                     throttles += u32::from(matches!(limits, LimitSignal::Throttled { .. }));
                     if matches!(limits, LimitSignal::Throttled { .. }) && throttles < MAX_THROTTLES {
                         continue;
