@@ -76,6 +76,7 @@ impl CircuitBreaker {
     pub fn note_contact(&mut self, contact: Contact, now: Moment, patient: bool, random: f64) -> Transition {
         match contact {
             Contact::Answered => {
+                // Any answer proves the connection, an error too; what it means for the action is decided elsewhere.
                 let was_down = self.probing.is_some();
                 *self = Self { was_up: true, ..Self::default() };
                 return if was_down { Transition::Up } else { Transition::Same };

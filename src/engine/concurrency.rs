@@ -135,6 +135,7 @@ impl Growth {
         }
         let more = slots.saturating_add(slots.div_ceil(2));
         match self.best {
+            // More slots that bring nothing would only be more actions in doubt after a crash.
             Some((best, fewer)) if rate < best * MIN_GAIN && slots > fewer => {
                 self.rest = REST_ROUNDS;
                 fewer

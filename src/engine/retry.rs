@@ -113,7 +113,9 @@ pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -
             // An earlier attempt of ours, whose answer was lost, may well be what made it so.
             AnswerClass::AlreadyDone if state.tainted => NextStep::End(Outcome::Succeeded),
             AnswerClass::AlreadyDone => NextStep::End(Outcome::AlreadyDone),
+            // Neither says anything about the action: the account's pace, or the next nonce, is what it waits for.
             AnswerClass::Throttled | AnswerClass::BadNonce => NextStep::Hold,
+            // Every other action of the account would be refused as well.
             AnswerClass::Unauthorized => NextStep::StopAccount,
             AnswerClass::TryLater if again => NextStep::Again,
             AnswerClass::TryLater => used_up,
@@ -165,6 +167,8 @@ pub const fn lookup_effect(target_state: TargetState) -> Effect {
 
 /// How an action that waits is begun: after a crash, or when `resume --retry` takes it up again, not always by sending.
 pub fn first_step(rules: Rules, state: ActionState) -> NextStep {
+    // What a person takes up again (`--retry`) is looked up first where that is possible, even if sending twice is harmless: it may
+    // be done.
     if !state.tainted || (rules.idempotency == Idempotency::Idempotent && !(state.reopened && rules.lookup)) {
         NextStep::Again
     } else if rules.lookup {

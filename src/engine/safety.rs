@@ -142,6 +142,7 @@ impl Watch {
                 }
                 let (ended, bad) = (account.last.len() as u64, account.bad_of_last);
                 let enough = ended >= of_last || (ended >= MIN_ENDED && bad >= MIN_BAD);
+                // Judged at bad ends only: after a good one the account is doing better, whatever the rate.
                 (!well && enough && bad as f64 >= rate * ended as f64).then(|| {
                     format!(
                         "{bad} of the last {ended} actions did not end well (safety.stop_when.failure_rate: {rate})"
@@ -174,6 +175,7 @@ pub struct Waves {
 impl Waves {
     /// The waves of these actions (in plan order). Duplicates are never sent and do not count.
     pub fn new(sizes: &[WaveSize], queue: &Queue) -> Self {
+        // A single wave holds nothing back.
         if sizes.len() < 2 {
             return Self::default();
         }
@@ -290,6 +292,7 @@ pub fn bounds(sizes: &[WaveSize], actions: u64) -> Vec<u64> {
         before
     };
     let mut bounds: Vec<u64> = sizes.iter().map(bound).collect();
+    // Whatever the plan sets for the last wave, no action may be left over.
     if let Some(last) = bounds.last_mut() {
         *last = actions;
     }
@@ -303,7 +306,7 @@ mod tests {
     use WaveSize::{Count, Share};
 
     #[test]
-    fn only_a_look_that_shows_no_effect_stops_the_run() {
+    fn only_a_read_back_without_effect_stops_the_run() {
         let again = |seconds| AfterReadBack::ReadAgain(Duration::from_secs(seconds));
         for (target_state, reads, expected) in [
             (TargetState::Done, 1, AfterReadBack::GoOn),
@@ -326,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_said_to_have_taken_effect_is_looked_at() {
+    fn what_was_answered_with_success_is_read_back() {
         for outcome in Outcome::ALL {
             let expected = matches!(outcome, Outcome::Succeeded | Outcome::AlreadyDone);
             assert_eq!(is_read_back(outcome), expected, "{outcome}");

@@ -143,6 +143,7 @@ impl Scheduler {
                 }
             }
             let due = queue.batched.front().is_some_and(|(due, _)| *due <= now);
+            // While a canary is under way no other action can join the batch, so waiting gains nothing.
             if due || (queue.front().is_none() && queue.running == 0) || self.canary.is_some() {
                 queue.urgent.extend(queue.batched.drain(..).map(|(_, ordinal)| ordinal));
             }
@@ -157,6 +158,7 @@ impl Scheduler {
             let account = (self.first_served + offset) % accounts;
             match self.start(account, now) {
                 Decision::Start { ordinal, account } => {
+                    // The next call begins behind this account, so that one with much to do does not starve the others.
                     self.first_served = (account + 1) % accounts;
                     return Decision::Start { ordinal, account };
                 }
@@ -186,6 +188,7 @@ impl Scheduler {
             return due.map_or(Decision::Idle, Decision::Wait);
         };
         let queue = &mut self.accounts[account];
+        // `start` takes the front.
         if let Some(index) = queue.urgent.iter().position(|queued| *queued == ordinal) {
             queue.urgent.swap(0, index);
         }
@@ -206,6 +209,7 @@ impl Scheduler {
             let idle = if queue.running > 0 { Decision::WaitForAnswer } else { Decision::Idle };
             return queue.next_due().map_or(idle, Decision::Wait);
         }
+        // All that can keep the step back is checked before a place is reserved: one that is reserved and not used would keep others back.
         queue.slots_full = queue.running >= queue.slots.now();
         if queue.paused || queue.slots_full {
             return Decision::WaitForAnswer;
@@ -224,6 +228,7 @@ impl Scheduler {
                 None => Decision::Idle,
             },
             Err(full) => {
+                // A full window ends the slots' slow start: more requests at once would only wait.
                 if self.paces[queue.pace].window_was_full() {
                     queue.slots.window_was_full();
                 }
@@ -403,6 +408,7 @@ impl Scheduler {
             return WaitReason::Answers;
         }
         match self.paces[queue.pace].wait_reason(now, wall) {
+            // While all slots are taken they are the bound: a learnt pace only spaces requests.
             Some(WaitReason::Learnt { .. }) | None if queue.running >= queue.slots.now() => {
                 WaitReason::Concurrency { slots: queue.slots.now() }
             }
@@ -654,7 +660,7 @@ mod tests {
     }
 
     #[test]
-    fn places_follow_the_latency_of_their_own_account() {
+    fn slots_follow_the_latency_of_their_own_account() {
         let mut scheduler = scheduler(&[1, 1], 0);
         scheduler.follow_latency(0, 32);
         scheduler.follow_latency(1, 32);
@@ -680,7 +686,7 @@ mod tests {
     }
 
     #[test]
-    fn each_lane_shows_what_it_waits_for() {
+    fn each_account_shows_what_it_waits_for() {
         let window = Window { count: 1, length: at(10) };
         let paces = [Pace::new(&[window]), Pace::new(&[]), Pace::new(&[]), Pace::new(&[]), Pace::new(&[])];
         let mut scheduler = Scheduler::new(paces.into_iter().map(|pace| (pace, 1)).collect(), 0);

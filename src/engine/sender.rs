@@ -79,6 +79,7 @@ impl<T: Transport> Sender<T> {
     /// From an account of the plan and its signer.
     pub fn new(account: &Account, provider: Arc<Provider>, mut signer: Signer, transport: T) -> Self {
         signer.set_base_url(&account.base_url);
+        // Credentials that need no token are like one that was just fetched: a refusal is not cured by another.
         let token = if signer.lacks_token() { Token::Missing } else { Token::Fresh };
         Self {
             name: account.name.clone(),
@@ -164,6 +165,7 @@ impl<T: Transport> Sender<T> {
                 return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::NotSent));
             }
         };
+        // Asked again with the same credentials, all but these would be refused again.
         let refused = !matches!(answer.status, 408 | 429 | 500..);
         let wait = answer.header("retry-after").and_then(|text| verdict::retry_after(text, at));
         let throttled = (answer.status == 429 || (answer.status == 503 && wait.is_some())).then_some(wait);
@@ -192,6 +194,7 @@ impl<T: Transport> Sender<T> {
         if !self.signer.borrow().renews() {
             return false;
         }
+        // Another step has fetched a newer token since this request was signed.
         if token_number != self.tokens.get() {
             return true;
         }
@@ -212,6 +215,7 @@ impl<T: Transport> Sender<T> {
     }
 
     async fn deliver(&self, request: WireRequest) -> Delivery {
+        // The line is made only where it is logged: there may be a thousand requests a second.
         let followed = tracing::enabled!(tracing::Level::DEBUG);
         let line = followed.then(|| format!("{}: {} {}", safe::terminal(&self.name), request.method, request.url));
         let delivery = self.transport.send(request).await;

@@ -131,6 +131,7 @@ pub async fn ask<T: Transport, C: Clock>(
         limits: LimitSignal::Unsent,
     };
     let Some((rule, operation, mut parameters)) = chosen(context, query) else { return Ok(unknown) };
+    // Before the page is set: all pages of one list have one key.
     let key = format!("{} {}", rule.operation, Value::Object(parameters.clone()));
     let mut page = 0;
     let _reading = match rule.pages {

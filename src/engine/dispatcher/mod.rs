@@ -61,6 +61,7 @@ where
         let failed = run.journal.append_and_wait(records, now).err();
 
         let safety = &run.settings.safety;
+        // Canaries that ended well in an earlier process count, so that `resume` does not begin with new ones.
         let canaries_well =
             states.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
         let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
@@ -83,6 +84,7 @@ where
                 scheduler.follow_latency(index, account.concurrency);
             }
         }
+        // After the accounts share their paces: the requests of each count in the windows of all that share its credential.
         for (index, sent) in sent.into_iter().enumerate() {
             scheduler.pace(index).seed(now, sent);
         }
@@ -93,6 +95,7 @@ where
             if states.of(action.ordinal).phase != Phase::Waiting {
                 continue;
             }
+            // Needs that are met already would never be met again, and their dependents would wait for ever.
             let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if outcome.is_well());
             let needs: Vec<Ordinal> = action.needs.iter().copied().filter(open).collect();
             let not_before = action.not_before.filter(|at| *at > wall).map(|at| wall_time.moment(at));
@@ -241,6 +244,7 @@ where
             reopens: self.reopens,
         };
         let at = self.run.clock.now();
+        // The codes are the contract's: 3 for a rule, 128 + n for a signal, 4 for the environment.
         let record = match ending.reason() {
             _ if complete => Record::Finished { at },
             Some(StopReason::Rule(_)) => Record::Stopped { at, why: ending.why(), code: 3 },
@@ -426,6 +430,7 @@ where
                 self.paused = true;
                 self.record_command(Record::Paused { at }, Event::Paused, reply);
             }
+            // Answered only once the record is durable: who reads "done" must find it so after a crash.
             RunCommand::Unpause(reply) if !self.paused && self.wave_break.waits() => {
                 self.wave_break = WaveBreak::Nothing;
                 self.scheduler.next_wave();

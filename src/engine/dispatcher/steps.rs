@@ -40,6 +40,7 @@ where
         let timing = Rc::new(RequestTiming::new(now));
         self.breakers[account].note_request();
         let Some(ticket) = sender.ticket() else {
+            // Nothing of this account can be signed without the token, so the action goes back into the queue.
             self.scheduler.pause(account, true);
             self.scheduler.requeue(ordinal, account, None);
             // Durable before it is sent: it counts in the rate windows of a process that resumes after a crash.
@@ -82,6 +83,7 @@ where
                 })
             });
         } else {
+            // Made before the intent: what cannot be made must leave no intent behind. Signed only when it is sent, with the time of that.
             let unsigned = context.sender.make(context.operation(), &action.parameters);
             let intent = intent(state, ordinal, self.run.clock.now());
             let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
@@ -237,6 +239,7 @@ where
             None => {}
         }
         self.write(result.records);
+        // Once for each account: signatures with a time stamp are refused where the clocks differ too much.
         if let Some(skew) = result.skew
             && self.skew_warned.insert(account)
         {

@@ -108,6 +108,7 @@ where
     let mut rounds = Rounds::new(cases.iter().map(|case| case.sources), clock.elapsed(), wait);
     let mut stopped = false;
     loop {
+        // Each round asks only about what is not yet seen revoked.
         let due = rounds.begin();
         let (sender, mut reports) = mpsc::channel(MAX_QUEUED_REPORTS);
         let mut tasks = begin_round(&cases, &due, &accounts, &published, &sender);
@@ -126,6 +127,7 @@ where
             }
         }
         if stopped {
+            // What was answered before the stop still counts.
             tasks.abort_all();
             while let Ok(SourceReport { case, source, answer, at }) = reports.try_recv() {
                 rounds.record_answer(case, source, answer, at);
@@ -136,6 +138,7 @@ where
             done.unwrap_or(Ok(()))?;
         }
         let after = rounds.end(&due, clock.elapsed(), clock.now());
+        // Written after each round, not at the end: a verification may wait for hours, and what was seen must survive a crash.
         for part in due.chunks(RECORDS_AT_ONCE) {
             let revoked = part.iter().filter_map(|index| Some(record(&cases[*index], rounds.take_revoked(*index)?)));
             append(&journal, clock.elapsed(), revoked.collect()).await?;
@@ -190,6 +193,7 @@ fn accounts<W, T: Transport, C: Clock>(
         let configured = &settings.accounts[index];
         let owner = sender.limit_owner();
         let sharing = accounts.values().find(|other| owner.shares_limits_with(other.sender.limit_owner()));
+        // Accounts of one credential have one pace, under the windows of all of them: the provider counts their requests together.
         let (pace, answered) = match sharing {
             Some(other) => {
                 let mut windows = other.pace.borrow().windows().to_vec();
@@ -203,6 +207,7 @@ fn accounts<W, T: Transport, C: Clock>(
                 (Rc::new(RefCell::new(pace)), Rc::default())
             }
         };
+        // What the run sent a moment ago still counts in the provider's windows.
         pace.borrow_mut().seed(now, ages[index].iter().copied());
         if let Some(learnt) = learnt.get(&index) {
             pace.borrow_mut().restore_learnt(now, learnt);

@@ -89,6 +89,7 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
             tasks.spawn_local(fetch_list(fetcher, clock, permits, url.to_owned(), groups, cases, reports));
         }
         for (url, responder) in responders {
+            // A few requests to one responder at once, so that the rest of all permits is left for the others.
             let workers = responder.waiting.len().min(QUESTIONS_TO_ONE);
             let responder = Rc::new(RefCell::new(responder));
             for _ in 0..workers {
