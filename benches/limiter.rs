@@ -97,7 +97,7 @@ fn drive(limit: u32, queued: u32) -> Driven {
             && let Some((answered, ordinal, sent)) = under_way.pop_front()
         {
             scheduler.pace(0).answered(sent, answered);
-            scheduler.pace(0).quiet(answered);
+            scheduler.pace(0).note_admitted(answered);
             scheduler.step_ended(0);
             scheduler.action_ended(ordinal, true);
         }

@@ -454,7 +454,7 @@ fn parse_retried(text: &str) -> Result<Outcome, String> {
 
 fn parse_outcome(text: &str) -> Result<Outcome, String> {
     Outcome::parse(text.trim()).ok_or_else(|| {
-        let names: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.word()).collect();
+        let names: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
         format!("an outcome is one of {}", names.join(", "))
     })
 }

@@ -5,7 +5,7 @@ use super::args;
 use super::context::Context;
 use super::exit::Exit;
 use super::status::resume_command;
-use crate::engine::command::{CommandDone, CommandReply, RunCommand};
+use crate::engine::{CommandDone, CommandReply, RunCommand};
 use crate::journal::{JournalError, RunDir, RunFacts, live_control};
 use crate::provider::model::Window;
 use crate::text::nearest::nearest;

@@ -329,7 +329,7 @@ fn provider_forecast(
     let ends_at = ends.and_then(|ends| now.checked_add(ends).ok());
     let slack = |at: Timestamp| ends_at.map(|ends: Timestamp| at.duration_since(ends).as_secs_f64());
     let waited = |(reason, time): &(WaitReason, Duration)| Waited {
-        for_what: reason.words_of_forecast(latency),
+        for_what: reason.describe_forecast(latency),
         seconds: time.as_secs_f64(),
     };
     ProviderForecast {
@@ -343,7 +343,7 @@ fn provider_forecast(
         estimated_seconds: estimate.takes.map(|_| share.takes.as_secs_f64()),
         ends_at,
         slack_seconds: deadline.and_then(slack),
-        bottleneck: share.bottleneck().unwrap_or(&WaitReason::Nothing).words_of_forecast(latency),
+        bottleneck: share.bottleneck().unwrap_or(&WaitReason::Nothing).describe_forecast(latency),
         waits: share.waits.iter().map(waited).collect(),
     }
 }

@@ -148,7 +148,7 @@ fn ask_in_rounds(
             reader: Rc::clone(reader),
             journal: run.journal.clone(),
             senders,
-            world: fetcher,
+            fetcher,
             clock: Rc::new(context.clock),
             cases: Rc::clone(&targets.cases),
             certificate: Rc::clone(&targets.certificate),
@@ -320,13 +320,13 @@ impl CertificateFiles {
         }
         let (certificate, note) = match self.known_certificate(action) {
             Ok(Some(known)) => {
-                if !known.places.crl.is_empty() {
+                if !known.urls.crl.is_empty() {
                     sources.add(StatusSource::Crl);
                 }
-                if known.places.ocsp.is_some() {
+                if known.urls.ocsp.is_some() {
                     sources.add(StatusSource::Ocsp);
                 }
-                let silent = known.places.crl.is_empty() && known.places.ocsp.is_none();
+                let silent = known.urls.crl.is_empty() && known.urls.ocsp.is_none();
                 (Some(known), silent.then(|| SILENT.to_owned()))
             }
             Ok(None) => (None, None),
@@ -365,7 +365,7 @@ impl CertificateFiles {
             let mut cas = issuers.iter().filter(|issuer| issuer.is_ca);
             let (Some(issuer), None) = (cas.next(), cas.next()) else { return Err(NO_CA.to_owned()) };
             let id = OnceCell::from(CertId::bare(serial, Rc::clone(issuer)));
-            return Ok(Some(KnownCertificate { id, places: self.shared_urls(named) }));
+            return Ok(Some(KnownCertificate { id, urls: self.shared_urls(named) }));
         };
         let mut all = all.into_iter();
         let Some(mut certificate) = all.next() else { return Ok(None) };
@@ -389,7 +389,7 @@ impl CertificateFiles {
             id.issuer = Rc::clone(found);
             id
         });
-        Ok(Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), places }))
+        Ok(Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), urls: places }))
     }
 
     /// The certificate of an action, with those that follow it in its file.

@@ -1,21 +1,21 @@
 //! Whether a provider can be reached: when it cannot, one single request tries now and then, instead of thousands. A state machine
 //! on a given `now`; never sleeps, never sends.
 //!
-//! A request that was not sent cost the provider nothing and tells nothing about its action; so while a provider is down, such a
+//! A request that was not sent costs the provider nothing and shows nothing about its action; so while a provider is down, such a
 //! request costs its action no attempt either. What bounds the trying is patience with the provider, not with one action.
 
 use super::retry;
 use super::timing::Moment;
 use std::time::Duration;
 
-/// What came of a request, as far as it tells whether the provider can be reached.
+/// Whether a request reached the provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contact {
-    /// It was answered, whatever the answer says.
+    /// It was answered, with whatever status.
     Answered,
     /// It surely did not leave: no address, no connection, no TLS.
     NotSent,
-    /// It may have arrived, and no whole answer came.
+    /// It may have arrived, and no whole answer was received.
     Lost,
 }
 
@@ -28,7 +28,7 @@ pub enum Transition {
     Down(Moment),
     /// It can be reached again.
     Up,
-    /// It could not be reached for so long that nobody waits for it any more.
+    /// It could not be reached for longer than the patience: its account is to be stopped.
     GivenUp(Duration),
 }
 
@@ -38,7 +38,7 @@ pub struct CircuitBreaker {
     /// Requests in a row that were not sent, and that were lost.
     not_sent: u32,
     lost: u32,
-    /// When the first of them came to nothing.
+    /// When the first of them failed.
     since: Option<Moment>,
     /// Whether a request was ever answered.
     was_up: bool,
@@ -47,7 +47,7 @@ pub struct CircuitBreaker {
 
 #[derive(Debug, Clone, Copy)]
 struct Probing {
-    /// Requests that were tried and came to nothing.
+    /// Probes that failed.
     tries: u32,
     next: Moment,
     /// Whether the one request is under way.
@@ -72,10 +72,11 @@ impl CircuitBreaker {
         }
     }
 
-    /// A request came to this. `patient` says that somebody waits until a deadline; `random` is uniform in 0 to 1.
+    /// Notes whether a request reached the provider. `patient` says that somebody waits until a deadline; `random` is uniform in 0 to 1.
     pub fn note_contact(&mut self, contact: Contact, now: Moment, patient: bool, random: f64) -> Transition {
         match contact {
             Contact::Answered => {
+                // Any answer proves the connection, an error too; what it means for the action is decided elsewhere.
                 let was_down = self.probing.is_some();
                 *self = Self { was_up: true, ..Self::default() };
                 return if was_down { Transition::Up } else { Transition::Same };
@@ -85,7 +86,7 @@ impl CircuitBreaker {
         }
         let since = *self.since.get_or_insert(now);
         let tries = match &mut self.probing {
-            // One that was under way before tells nothing new.
+            // It was sent before the provider was known to be down: only the one probe counts, or a burst of failures would end the patience.
             Some(probing) if !probing.out => return Transition::Same,
             Some(probing) => probing.tries.saturating_add(1),
             None if self.not_sent < MAX_NOT_SENT && self.lost < MAX_LOST => return Transition::Same,
@@ -104,7 +105,7 @@ impl CircuitBreaker {
 
 /// So many requests in a row that were not sent, with no answer between them, say that a provider is down.
 const MAX_NOT_SENT: u32 = 3;
-/// So many that were lost say it too. More, since each may have been one request's own trouble.
+/// So many lost ones say it too. More of them, since one slow operation may time out at a provider that is well.
 const MAX_LOST: u32 = 8;
 /// Between two tries, at most: the recovery is seen within this time.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
@@ -126,7 +127,7 @@ mod tests {
     #[test]
     fn a_row_of_requests_that_come_to_nothing_says_that_a_provider_is_down() {
         let down = |at| Transition::Down(seconds(at));
-        for (why, ways, last) in [
+        for (why, contacts, last) in [
             ("two are chance", vec![NotSent, NotSent], Transition::Same),
             ("three are not", vec![NotSent; 3], down(0.5)),
             ("an answer between them", vec![NotSent, NotSent, Answered, NotSent, NotSent], Transition::Same),
@@ -138,7 +139,7 @@ mod tests {
         ] {
             let mut breaker = CircuitBreaker::default();
             let transitions: Vec<Transition> =
-                ways.iter().map(|contact| breaker.note_contact(*contact, seconds(0.0), false, 0.5)).collect();
+                contacts.iter().map(|contact| breaker.note_contact(*contact, seconds(0.0), false, 0.5)).collect();
             assert_eq!(transitions.last(), Some(&last), "{why}");
         }
     }

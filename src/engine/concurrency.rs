@@ -7,12 +7,12 @@ use super::timing::Moment;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// The places of one account.
+/// How many requests of one account may be in flight.
 #[derive(Debug, Clone)]
 pub struct Slots {
-    most: u32,
+    max: u32,
     now: u32,
-    /// `None` where the plan says how many.
+    /// `None` where the plan sets the number.
     follows: Option<Following>,
 }
 
@@ -20,7 +20,7 @@ pub struct Slots {
 struct Following {
     /// The newest latencies, oldest first.
     latencies: VecDeque<Duration>,
-    /// The latency that nine of ten of them keep to, and how many answers came since that was looked up.
+    /// Their 90th percentile, and how many answers were received since it was computed. Not the mean: one slow answer would raise it.
     high: (Duration, usize),
     /// Slow start: each answer that finds all places taken allows one more, so that they double from round to round.
     earned: u32,
@@ -29,34 +29,34 @@ struct Following {
     growth: Growth,
 }
 
-/// The search for the number that is worth its while, where no window tells the rate.
+/// The search for the number of slots beyond which throughput no longer grows, where no window declares the rate.
 #[derive(Debug, Clone, Default)]
 struct Growth {
     began: Option<Moment>,
     answers: u32,
-    /// The most answers a second so far, and the number of places that gave them.
+    /// The most answers a second so far, and the number of slots that gave them.
     best: Option<(f64, u32)>,
-    /// Rounds to wait before more is tried again.
+    /// Rounds to wait before more slots are tried again.
     rest: u32,
 }
 
 impl Slots {
-    /// As many as the plan says.
+    /// As many as the plan sets.
     pub fn fixed(slots: u32) -> Self {
-        Self { most: slots.max(1), now: slots.max(1), follows: None }
+        Self { max: slots.max(1), now: slots.max(1), follows: None }
     }
 
     /// As many as are needed, up to a bound: few at first.
     pub fn following(bound: u32) -> Self {
-        let most = bound.max(1);
+        let max = bound.max(1);
         let follows = Following {
             latencies: VecDeque::new(),
             high: (Duration::ZERO, 0),
-            earned: FIRST,
+            earned: FIRST_SLOTS,
             opening: true,
             growth: Growth::default(),
         };
-        Self { most, now: FIRST.min(most), follows: Some(follows) }
+        Self { max, now: FIRST_SLOTS.min(max), follows: Some(follows) }
     }
 
     /// How many may be in flight now.
@@ -69,12 +69,12 @@ impl Slots {
     pub fn answered(&mut self, at: Moment, latency: Duration, allowed: Option<Allowed>, full: bool) {
         let Some(follows) = &mut self.follows else { return };
         follows.add_latency(latency);
-        follows.earned = follows.earned.saturating_add(u32::from(full)).min(self.most.max(FIRST));
+        follows.earned = follows.earned.saturating_add(u32::from(full)).min(self.max.max(FIRST_SLOTS));
         self.now = match allowed {
-            Some(allowed) => follows.places(allowed),
+            Some(allowed) => follows.slots_needed(allowed),
             None => follows.growth.answered(at, self.now, full),
         };
-        self.now = self.now.max(LEAST).min(self.most);
+        self.now = self.now.max(MIN_SLOTS).min(self.max);
     }
 
     /// A window was full, or the provider refused a request because there were too many, so there is more to do than one window allows:
@@ -88,24 +88,24 @@ impl Slots {
 
 impl Following {
     fn add_latency(&mut self, latency: Duration) {
-        if self.latencies.len() == KEPT {
+        if self.latencies.len() == MAX_LATENCIES {
             self.latencies.pop_front();
         }
         self.latencies.push_back(latency);
         self.high.1 += 1;
-        if self.high.1 >= LOOKED_UP_EACH || self.latencies.len() <= LOOKED_UP_EACH {
+        if self.high.1 >= PERCENTILE_INTERVAL || self.latencies.len() <= PERCENTILE_INTERVAL {
             let mut sorted: Vec<Duration> = self.latencies.iter().copied().collect();
             let index = (sorted.len() * 9 / 10).min(sorted.len().saturating_sub(1));
             self.high = (*sorted.select_nth_unstable(index).1, 0);
         }
     }
 
-    /// What rate and latency ask for. Until the first window is full, it may be used up faster than that, since a plan that is
+    /// Little's law, with headroom. Until the first window is full, it may be used up faster than that, since a plan that is
     /// smaller than a window needs not be spread over it; but an eighth of it at a time, so that where the windows allow more than
     /// is true no more than that is refused.
-    fn places(&self, allowed: Allowed) -> u32 {
+    fn slots_needed(&self, allowed: Allowed) -> u32 {
         let needed = needed(allowed.per_second, self.high.0);
-        let burst = if self.opening { allowed.count / BURST } else { 0 };
+        let burst = if self.opening { allowed.count / FIRST_WINDOW_BURSTS } else { 0 };
         needed.max(burst).min(self.earned)
     }
 }
@@ -113,7 +113,7 @@ impl Following {
 impl Growth {
     /// More places, as long as they bring more answers a second.
     fn answered(&mut self, at: Moment, slots: u32, full: bool) -> u32 {
-        // What was measured while places were empty says nothing about how many are needed.
+        // What was measured while slots were empty says nothing about how many are needed.
         if !full {
             (self.began, self.answers) = (None, 0);
             return slots;
@@ -135,8 +135,9 @@ impl Growth {
         }
         let more = slots.saturating_add(slots.div_ceil(2));
         match self.best {
-            Some((best, fewer)) if rate < best * WORTH_IT && slots > fewer => {
-                self.rest = REST;
+            // More slots that bring nothing would only be more actions in doubt after a crash.
+            Some((best, fewer)) if rate < best * MIN_GAIN && slots > fewer => {
+                self.rest = REST_ROUNDS;
                 fewer
             }
             _ => {
@@ -149,24 +150,24 @@ impl Growth {
 
 /// Little's law, and half as many again.
 fn needed(per_second: f64, latency: Duration) -> u32 {
-    (per_second * latency.as_secs_f64() * ROOM).ceil().min(f64::from(u32::MAX)) as u32
+    (per_second * latency.as_secs_f64() * HEADROOM).ceil().min(f64::from(u32::MAX)) as u32
 }
 
 /// The first number, before anything was answered.
-const FIRST: u32 = 4;
+const FIRST_SLOTS: u32 = 4;
 /// One alone would wait for every answer.
-const LEAST: u32 = 2;
+const MIN_SLOTS: u32 = 2;
 /// Half as many again: a window stays fully used where answers stall for a third of it.
-const ROOM: f64 = 1.5;
+const HEADROOM: f64 = 1.5;
 /// So many bursts use up the first window.
-const BURST: u32 = 8;
-/// Latencies that are kept, and after how many new ones they are looked through.
-const KEPT: usize = 64;
-const LOOKED_UP_EACH: usize = 8;
+const FIRST_WINDOW_BURSTS: u32 = 8;
+/// Latencies that are kept, and after how many new ones their percentile is computed again.
+const MAX_LATENCIES: usize = 64;
+const PERCENTILE_INTERVAL: usize = 8;
 const MIN_ROUND: u32 = 16;
 /// Half as many places again must bring at least this much more.
-const WORTH_IT: f64 = 1.1;
-const REST: u32 = 20;
+const MIN_GAIN: f64 = 1.1;
+const REST_ROUNDS: u32 = 20;
 
 #[cfg(test)]
 mod tests {
@@ -215,9 +216,9 @@ mod tests {
         // Little's law asks for three places: 100 in five seconds, a tenth of a second each.
         let rounds = |slots: &mut Slots| {
             let round = |_| {
-                let places = slots.now();
-                (0..places).for_each(|_| slots.answered(ms(1), ms(100), allowed(20.0, 100), true));
-                places
+                let in_flight = slots.now();
+                (0..in_flight).for_each(|_| slots.answered(ms(1), ms(100), allowed(20.0, 100), true));
+                in_flight
             };
             (0..12).map(round).collect::<Vec<_>>()
         };
@@ -230,9 +231,9 @@ mod tests {
         // A slow provider gets as many as it needs, in a few rounds.
         let mut slots = Slots::following(64);
         let grown = [(); 6].map(|()| {
-            let places = slots.now();
-            (0..places).for_each(|_| slots.answered(ms(1), ms(2000), allowed(20.0, 100), true));
-            places
+            let in_flight = slots.now();
+            (0..in_flight).for_each(|_| slots.answered(ms(1), ms(2000), allowed(20.0, 100), true));
+            in_flight
         });
         assert_eq!(grown, [4, 8, 16, 32, 60, 60]);
         // What is never all taken does not grow.
@@ -251,8 +252,7 @@ mod tests {
     /// A provider that works on so many requests at once and lets the others wait.
     #[test]
     fn without_windows_places_grow_while_more_is_answered() {
-        for (workers, bound, least, most) in [(1_u32, 64, 2, 9), (10, 64, 10, 28), (1000, 64, 64, 64), (1000, 8, 8, 8)]
-        {
+        for (workers, bound, least, max) in [(1_u32, 64, 2, 9), (10, 64, 10, 28), (1000, 64, 64, 64), (1000, 8, 8, 8)] {
             let mut slots = Slots::following(bound);
             let mut now = Duration::ZERO;
             let mut sum = 0_u32;
@@ -264,7 +264,7 @@ mod tests {
                 sum += if round >= 1000 { slots.now() } else { 0 };
             }
             let mean = sum / 1000;
-            assert!((least..=most).contains(&mean), "{workers} {bound}: {mean}");
+            assert!((least..=max).contains(&mean), "{workers} {bound}: {mean}");
         }
     }
 }

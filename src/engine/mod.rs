@@ -1,12 +1,10 @@
-//! Decides what is sent when, and what it meant; has the wire do it; tells the journal before anybody else.
+//! Decides what is sent when, and what its answer means; the wire sends it, and the journal has each record before anybody else.
 //!
 //! The decisions are pure: [`pace`] (when may a request go out), [`scheduler`] (which action is next), [`retry`] (what follows from an
-//! attempt or a status query), [`safety`] (go on or stop), [`waves`] (how much is let go), [`circuit_breaker`] (whether a provider can
-//! be reached). [`attempt`], [`status_query`] and [`dispatcher`] do what was decided. Never draws, never touches a file.
+//! attempt or a status query), [`safety`] (go on or stop, and how much is let go), [`circuit_breaker`] (whether a provider can be
+//! reached). [`step`], [`status_query`] and [`dispatcher`] do what was decided. Never draws, never touches a file.
 
-pub mod attempt;
 pub mod circuit_breaker;
-pub mod command;
 pub mod concurrency;
 pub mod dispatcher;
 pub mod forecast;
@@ -15,14 +13,11 @@ pub mod retry;
 pub mod safety;
 pub mod scheduler;
 pub mod sender;
-mod sent;
 mod start;
 pub mod status_query;
 pub mod step;
 pub mod timing;
 pub mod verify;
-pub mod waves;
 
-pub use command::RunCommand;
-pub use dispatcher::{Ending, Question, Run, run};
+pub use dispatcher::{CommandDone, CommandReply, Ending, Question, Run, RunCommand, run};
 pub use sender::Sender;

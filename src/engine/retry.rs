@@ -19,12 +19,12 @@ pub struct Rules {
     pub attempts: u32,
 }
 
-/// What came of an attempt.
+/// The result of an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AttemptResult {
     /// It surely did not reach the provider.
     NotSent,
-    /// It may have, and no whole answer came.
+    /// It may have, and no whole answer was received.
     Lost,
     /// A whole answer of this meaning, with its status and whether the document declares it.
     Answered {
@@ -79,8 +79,8 @@ pub fn effect(attempt: AttemptResult) -> Effect {
     }
 }
 
-/// What an attempt costs of `retry.attempts`: one that was throttled, or refused for its credentials or its nonce, costs nothing; nor
-/// does one that was not sent to a provider that was known to be `down`, since that says nothing about the action.
+/// Whether an attempt counts against `retry.attempts`. One that was throttled, or refused for its credentials or its nonce, does not; nor
+/// one that was not sent to a provider that was known to be `down`: neither says anything about the action.
 pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
     match attempt {
         AttemptResult::NotSent => !down,
@@ -92,7 +92,7 @@ pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
     }
 }
 
-/// Whether what follows from an attempt is the same whatever the rules are; finding out what can be looked up takes time.
+/// Whether what follows from an attempt is the same under all rules, so that they need not be found out.
 pub const fn is_clear(attempt: AttemptResult) -> bool {
     use AnswerClass::{AlreadyDone, PendingApproval, Succeeded};
     matches!(attempt, AttemptResult::Answered { meaning: Succeeded | PendingApproval | AlreadyDone, .. })
@@ -110,12 +110,16 @@ pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -
         AttemptResult::Answered { meaning, status, declared } => match meaning {
             AnswerClass::Succeeded => NextStep::End(Outcome::Succeeded),
             AnswerClass::PendingApproval => NextStep::End(Outcome::PendingApproval),
+            // An earlier attempt of ours, whose answer was lost, may well be what made it so.
             AnswerClass::AlreadyDone if state.tainted => NextStep::End(Outcome::Succeeded),
             AnswerClass::AlreadyDone => NextStep::End(Outcome::AlreadyDone),
+            // Neither says anything about the action: the account's pace, or the next nonce, is what it waits for.
             AnswerClass::Throttled | AnswerClass::BadNonce => NextStep::Hold,
+            // Every other action of the account would be refused as well.
             AnswerClass::Unauthorized => NextStep::StopAccount,
             AnswerClass::TryLater if again => NextStep::Again,
             AnswerClass::TryLater => used_up,
+            // Revoking what is revoked is refused by some providers as a bad request, so the state decides.
             AnswerClass::Rejected
                 if rules.lookup && (rules.idempotency == Idempotency::Idempotent || state.tainted) =>
             {
@@ -138,9 +142,9 @@ const fn lost(rules: Rules, again: bool, doubt: NextStep) -> NextStep {
 }
 
 /// What follows from a status query. `refused` is whether the provider's last answer was a refusal.
-pub fn after_lookup(rules: Rules, standing: TargetState, refused: bool, state: ActionState) -> NextStep {
+pub fn after_lookup(rules: Rules, target_state: TargetState, refused: bool, state: ActionState) -> NextStep {
     let again = state.counted < rules.attempts && !refused;
-    match standing {
+    match target_state {
         TargetState::Done if state.tainted => NextStep::End(Outcome::Succeeded),
         TargetState::Done => NextStep::End(Outcome::AlreadyDone),
         TargetState::Pending => NextStep::End(Outcome::PendingApproval),
@@ -152,9 +156,9 @@ pub fn after_lookup(rules: Rules, standing: TargetState, refused: bool, state: A
     }
 }
 
-/// What a status query says about the attempts so far.
-pub const fn lookup_effect(standing: TargetState) -> Effect {
-    match standing {
+/// What a status query shows of the effect of the attempts so far.
+pub const fn lookup_effect(target_state: TargetState) -> Effect {
+    match target_state {
         TargetState::Done | TargetState::Pending => Effect::Done,
         TargetState::NotDone => Effect::None,
         TargetState::Unknown => Effect::Unknown,
@@ -163,6 +167,8 @@ pub const fn lookup_effect(standing: TargetState) -> Effect {
 
 /// How an action that waits is begun: after a crash, or when `resume --retry` takes it up again, not always by sending.
 pub fn first_step(rules: Rules, state: ActionState) -> NextStep {
+    // What a person takes up again (`--retry`) is looked up first where that is possible, even if sending twice is harmless: it may
+    // be done.
     if !state.tainted || (rules.idempotency == Idempotency::Idempotent && !(state.reopened && rules.lookup)) {
         NextStep::Again
     } else if rules.lookup {
@@ -279,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_token_costs_nothing_and_settles_nothing() {
+    fn a_refused_nonce_costs_nothing_and_resolves_nothing() {
         let refused = answered(AnswerClass::BadNonce, 400, true);
         assert_eq!((effect(refused), counts(refused, false)), (Effect::None, false));
         for (idempotency, lookup) in [
@@ -296,9 +302,9 @@ mod tests {
     }
 
     #[test]
-    fn what_a_look_up_settles() {
+    fn what_a_status_query_resolves() {
         let rules = Rules { idempotency: Idempotency::Idempotent, lookup: true, attempts: 3 };
-        for (standing, refused, tainted, counted, expected) in [
+        for (target_state, refused, tainted, counted, expected) in [
             (TargetState::Done, true, false, 1, end(AlreadyDone)),
             (TargetState::Done, true, true, 2, end(Succeeded)),
             (TargetState::Done, false, true, 3, end(Succeeded)),
@@ -312,9 +318,9 @@ mod tests {
             (TargetState::Unknown, false, true, 1, end(InDoubt)),
         ] {
             assert_eq!(
-                after_lookup(rules, standing, refused, state(counted, tainted)),
+                after_lookup(rules, target_state, refused, state(counted, tainted)),
                 expected,
-                "{standing:?} {refused} {tainted}"
+                "{target_state:?} {refused} {tainted}"
             );
         }
     }

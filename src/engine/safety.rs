@@ -1,13 +1,14 @@
-//! When a run must not go on: canaries that took no effect, closed windows and the deadline, failures. Pure; the dispatcher does what is
-//! decided here.
+//! When a run must not go on: canaries that took no effect, closed windows and the deadline, failures, and the waves that it is let go in.
+//! Pure; the dispatcher does what is decided here.
 //!
-//! `safety.canary` is here, `schedule` and `deadline` (the calendar itself is [`crate::plan::calendar`]), and `safety.stop_when`.
+//! `safety.canary` is here, `schedule` and `deadline` (the calendar itself is [`crate::plan::calendar`]), `safety.stop_when` and
+//! `safety.waves`.
 
+use crate::journal::Queue;
 use crate::plan::calendar::{closes_at, open_times};
-use crate::plan::settings::Schedule;
-use crate::plan::settings::{Safety, StopWhen};
+use crate::plan::settings::{Safety, Schedule, StopWhen, WaveSize};
 use crate::provider::TargetState;
-use crate::run::Outcome;
+use crate::run::{Ordinal, Outcome};
 use jiff::Timestamp;
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use std::time::Duration;
 pub enum AfterReadBack {
     /// The next may go.
     GoOn,
-    /// The next may go, and the user is told that nothing was proved.
+    /// The next may go, with a warning that nothing was proved: a provider without a usable state call must not block every run.
     GoOnUnproved(String),
     /// It is read back once more after this pause: a provider may be slow to show what it has done.
     ReadAgain(Duration),
@@ -31,16 +32,16 @@ pub const fn is_read_back(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Succeeded | Outcome::AlreadyDone)
 }
 
-/// What follows from the `looks`-th look at the target of a canary that was said to have ended well.
-pub fn after_read_back(standing: TargetState, seen: &str, looks: u32) -> AfterReadBack {
-    match standing {
+/// What follows from the `reads`-th status query of a canary that was answered with success.
+pub fn after_read_back(target_state: TargetState, seen: &str, reads: u32) -> AfterReadBack {
+    match target_state {
         TargetState::Done | TargetState::Pending => AfterReadBack::GoOn,
         TargetState::Unknown if seen.is_empty() => {
             AfterReadBack::GoOnUnproved("the status query does not tell".to_owned())
         }
         TargetState::Unknown => AfterReadBack::GoOnUnproved(format!("the status query does not tell: {seen}")),
-        TargetState::NotDone if looks < MAX_READ_BACKS => {
-            AfterReadBack::ReadAgain(READ_BACK_PAUSE.saturating_mul(looks.max(1)))
+        TargetState::NotDone if reads < MAX_READ_BACKS => {
+            AfterReadBack::ReadAgain(READ_BACK_PAUSE.saturating_mul(reads.max(1)))
         }
         TargetState::NotDone => AfterReadBack::Stop(format!(
             "was answered with success, and the status query shows that it did not take effect: {seen}"
@@ -50,7 +51,7 @@ pub fn after_read_back(standing: TargetState, seen: &str, looks: u32) -> AfterRe
 
 /// So often a target is read back before a canary counts as without effect.
 const MAX_READ_BACKS: u32 = 3;
-/// The pause before the second look; the third comes after twice as long.
+/// The pause before the second status query; twice as long before the third.
 const READ_BACK_PAUSE: Duration = Duration::from_secs(2);
 
 /// Whether requests may go out at an instant.
@@ -65,7 +66,7 @@ pub enum Gate {
 /// Why no request may go out, and until when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// Why, in a few words.
+    /// The reason, as part of a sentence.
     pub why: String,
     /// When they may again; `None` where they never may.
     pub until: Option<Timestamp>,
@@ -125,7 +126,7 @@ impl Watch {
         Self { rule: safety.stop_when, accounts: vec![AccountEnds::default(); accounts] }
     }
 
-    /// An action of an account ended well or not; says why the account must stop, where it must.
+    /// Counts an action of an account that ended well or not. Returns why the account must stop, where it must.
     pub fn ended(&mut self, account: usize, well: bool) -> Option<String> {
         let rule = self.rule?;
         let account = self.accounts.get_mut(account)?;
@@ -141,6 +142,7 @@ impl Watch {
                 }
                 let (ended, bad) = (account.last.len() as u64, account.bad_of_last);
                 let enough = ended >= of_last || (ended >= MIN_ENDED && bad >= MIN_BAD);
+                // Judged at bad ends only: after a good one the account is doing better, whatever the rate.
                 (!well && enough && bad as f64 >= rate * ended as f64).then(|| {
                     format!(
                         "{bad} of the last {ended} actions did not end well (safety.stop_when.failure_rate: {rate})"
@@ -156,15 +158,157 @@ const MIN_ENDED: u64 = 20;
 /// And if so many of them ended badly: one bad end among twenty is a rate of 5 %, and no pattern.
 const MIN_BAD: u64 = 3;
 
+/// The waves of a run: which of its actions belong to which, and whether one has ended.
+///
+/// They go through the plan in its order, over all providers. An action that needs one of a later wave goes with that one: a wave that
+/// waited for a later wave would never end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Waves {
+    /// The wave of each action, from 0; empty where there is only one.
+    of: Vec<u16>,
+    /// How many actions of each wave have not ended.
+    open: Vec<u64>,
+    /// The wave that may go.
+    now: usize,
+}
+
+impl Waves {
+    /// The waves of these actions (in plan order). Duplicates are never sent and do not count.
+    pub fn new(sizes: &[WaveSize], queue: &Queue) -> Self {
+        // A single wave holds nothing back.
+        if sizes.len() < 2 {
+            return Self::default();
+        }
+        let sent = queue.iter().filter(|action| action.duplicate_of.is_none()).count() as u64;
+        let bounds = bounds(sizes, sent);
+        let mut of = vec![0_u16; queue.len()];
+        let mut place = 0;
+        for (index, action) in queue.iter().enumerate() {
+            if action.duplicate_of.is_none() {
+                let wave = bounds.iter().position(|bound| place < *bound).unwrap_or(bounds.len() - 1);
+                of[index] = u16::try_from(wave).unwrap_or(u16::MAX);
+                place += 1;
+            }
+        }
+        // An action may need a later one, so one pass is not enough; needs have no circles, so this ends.
+        loop {
+            let mut moved = false;
+            for (ordinal, needs) in queue.needing() {
+                let latest = needs.iter().filter_map(|need| of.get(usize::try_from(*need).ok()?).copied()).max();
+                let wave = usize::try_from(ordinal).ok().and_then(|index| of.get_mut(index));
+                if let (Some(latest), Some(wave)) = (latest, wave)
+                    && latest > *wave
+                {
+                    *wave = latest;
+                    moved = true;
+                }
+            }
+            if !moved {
+                break;
+            }
+        }
+        Self { open: vec![0; bounds.len()], of, now: 0 }
+    }
+
+    /// Whether there is more than one.
+    pub fn are_there(&self) -> bool {
+        !self.open.is_empty()
+    }
+
+    /// The number of waves.
+    pub fn count(&self) -> usize {
+        self.open.len().max(1)
+    }
+
+    /// The wave that may go, from 0.
+    pub fn now(&self) -> usize {
+        self.now
+    }
+
+    /// The wave of an action, from 0.
+    pub fn of(&self, ordinal: Ordinal) -> usize {
+        usize::try_from(ordinal).ok().and_then(|index| self.of.get(index)).map_or(0, |wave| usize::from(*wave))
+    }
+
+    /// An action is still to be carried out in this process.
+    pub fn expect(&mut self, ordinal: Ordinal) {
+        let wave = self.of(ordinal);
+        if let Some(open) = self.open.get_mut(wave) {
+            *open += 1;
+        }
+    }
+
+    /// An earlier process has begun an action: its wave, and all before it, may go.
+    pub fn begun(&mut self, ordinal: Ordinal) {
+        if !self.open.is_empty() {
+            self.now = self.now.max(self.of(ordinal));
+        }
+    }
+
+    /// How many actions of a wave have not ended.
+    pub fn left(&self, wave: usize) -> u64 {
+        self.open.get(wave).copied().unwrap_or_default()
+    }
+
+    /// The next wave that has something to do.
+    pub fn next(&self) -> Option<usize> {
+        (self.now + 1..self.open.len()).find(|wave| self.open[*wave] > 0)
+    }
+
+    /// An action that was expected has ended.
+    pub fn ended(&mut self, ordinal: Ordinal) {
+        let wave = self.of(ordinal);
+        if let Some(open) = self.open.get_mut(wave) {
+            *open = open.saturating_sub(1);
+        }
+    }
+
+    /// Whether an action may go now.
+    pub fn may_go(&self, ordinal: Ordinal) -> bool {
+        self.of(ordinal) <= self.now
+    }
+
+    /// Whether the wave that may go has ended, and another one waits.
+    pub fn has_ended(&self) -> bool {
+        self.open.iter().take(self.now + 1).all(|open| *open == 0) && self.next().is_some()
+    }
+
+    /// Lets the next wave go that has something to do.
+    pub fn go_on(&mut self) {
+        self.now = self.next().unwrap_or(self.now);
+    }
+}
+
+/// How many of so many actions are let go by the end of each wave: rising or level, the last is all of them.
+pub fn bounds(sizes: &[WaveSize], actions: u64) -> Vec<u64> {
+    let mut before = 0;
+    let bound = |size: &WaveSize| {
+        let bound = match size {
+            WaveSize::Count(count) => *count,
+            // A share of a small plan is one action at least.
+            WaveSize::Share(share) => (share * actions as f64).ceil() as u64,
+        };
+        before = bound.min(actions).max(before);
+        before
+    };
+    let mut bounds: Vec<u64> = sizes.iter().map(bound).collect();
+    // Whatever the plan sets for the last wave, no action may be left over.
+    if let Some(last) = bounds.last_mut() {
+        *last = actions;
+    }
+    bounds
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::settings::DailyWindow;
+    use crate::plan::calendar::fixtures::{at, window};
+    use WaveSize::{Count, Share};
 
     #[test]
-    fn only_a_look_that_shows_no_effect_stops_the_run() {
+    fn only_a_read_back_without_effect_stops_the_run() {
         let again = |seconds| AfterReadBack::ReadAgain(Duration::from_secs(seconds));
-        for (standing, looks, expected) in [
+        for (target_state, reads, expected) in [
             (TargetState::Done, 1, AfterReadBack::GoOn),
             (TargetState::Done, 3, AfterReadBack::GoOn),
             (TargetState::Pending, 1, AfterReadBack::GoOn),
@@ -180,25 +324,16 @@ mod tests {
                 ),
             ),
         ] {
-            assert_eq!(after_read_back(standing, "x", looks), expected, "{standing:?} {looks}");
+            assert_eq!(after_read_back(target_state, "x", reads), expected, "{target_state:?} {reads}");
         }
     }
 
     #[test]
-    fn what_was_said_to_have_taken_effect_is_looked_at() {
+    fn what_was_answered_with_success_is_read_back() {
         for outcome in Outcome::ALL {
             let expected = matches!(outcome, Outcome::Succeeded | Outcome::AlreadyDone);
             assert_eq!(is_read_back(outcome), expected, "{outcome}");
         }
-    }
-
-    fn at(text: &str) -> Timestamp {
-        text.parse().unwrap()
-    }
-
-    fn window(zone: &str, from: &str, to: &str, days: &[i8]) -> DailyWindow {
-        let time = |text: &str| text.parse().unwrap();
-        DailyWindow { from: time(from), to: time(to), timezone: zone.to_owned(), days: days.to_vec() }
     }
 
     #[test]
@@ -301,5 +436,70 @@ mod tests {
             assert_eq!(stops(rule, &ends), expected, "{why}");
         }
         assert_eq!(Watch::new(&Safety::default(), 1).ended(0, false), None, "no rule, no stop");
+    }
+
+    fn queue(needs: &[&[u64]]) -> Queue {
+        let mut queue = Queue::default();
+        for (index, needs) in needs.iter().enumerate() {
+            let ordinal = queue.push(index % 2);
+            queue.need(ordinal, needs.to_vec());
+        }
+        queue
+    }
+
+    #[test]
+    fn shares_and_counts_become_bounds() {
+        for (sizes, actions, expected) in [
+            (vec![Share(0.01), Share(0.1), Share(1.0)], 1000, vec![10, 100, 1000]),
+            (vec![Share(0.01), Share(0.1), Share(1.0)], 7, vec![1, 1, 7]),
+            (vec![Count(5), Count(500), Share(1.0)], 1000, vec![5, 500, 1000]),
+            (vec![Count(5), Count(500), Share(1.0)], 20, vec![5, 20, 20]),
+            (vec![Count(50), Share(0.01), Share(1.0)], 1000, vec![50, 50, 1000]),
+            (vec![Share(0.333), Share(1.0)], 3, vec![1, 3]),
+            (vec![Share(0.01), Share(1.0)], 0, vec![0, 0]),
+        ] {
+            assert_eq!(bounds(&sizes, actions), expected, "{sizes:?} {actions}");
+        }
+    }
+
+    #[test]
+    fn actions_go_in_plan_order_and_with_what_they_need() {
+        let sizes = [Count(2), Count(4), Share(1.0)];
+        for (needs, expected, why) in [
+            (vec![&[] as &[u64]; 6], vec![0, 0, 1, 1, 2, 2], "in plan order"),
+            (vec![&[5], &[], &[], &[], &[], &[]], vec![2, 0, 1, 1, 2, 2], "with a later one"),
+            (vec![&[1], &[2], &[4], &[], &[], &[]], vec![2, 2, 2, 1, 2, 2], "over a row of needs"),
+            (vec![&[], &[], &[], &[], &[], &[0]], vec![0, 0, 1, 1, 2, 2], "what it needs goes before anyway"),
+        ] {
+            let waves = Waves::new(&sizes, &queue(&needs));
+            let of: Vec<usize> = (0..6).map(|ordinal| waves.of(ordinal)).collect();
+            assert_eq!(of, expected, "{why}");
+        }
+        let mut with_duplicate = queue(&[&[], &[], &[], &[]]);
+        with_duplicate.repeat(1, "a0".to_owned());
+        let waves = Waves::new(&[Count(2), Share(1.0)], &with_duplicate);
+        assert_eq!([0, 2, 3].map(|ordinal| waves.of(ordinal)), [0, 0, 1], "a duplicate takes no place");
+    }
+
+    #[test]
+    fn a_wave_ends_with_its_last_action_and_empty_ones_are_passed_over() {
+        let mut waves = Waves::new(&[Count(1), Count(2), Count(3), Share(1.0)], &queue(&[&[] as &[u64]; 5]));
+        // The second wave's only action ended in an earlier process.
+        for ordinal in [0, 2, 3, 4] {
+            waves.expect(ordinal);
+        }
+        assert!(waves.may_go(0) && !waves.may_go(2) && !waves.has_ended());
+        waves.ended(0);
+        assert!(waves.has_ended());
+        waves.go_on();
+        assert_eq!((waves.now(), waves.count()), (2, 4));
+        assert!(waves.may_go(2) && !waves.may_go(3) && !waves.has_ended());
+        waves.ended(2);
+        waves.go_on();
+        waves.ended(3);
+        waves.ended(4);
+        assert!(!waves.has_ended(), "after the last there is nothing to go on with");
+        let one = Waves::new(&[], &queue(&[&[] as &[u64]; 2]));
+        assert!(!one.are_there() && one.may_go(1) && !one.has_ended());
     }
 }

@@ -69,9 +69,9 @@ pub struct TokenError {
     pub cause: String,
     /// Whether asking again with the same credentials is pointless.
     pub refused: bool,
-    /// What became of the request, as far as it tells whether the provider can be reached.
+    /// Whether the request reached the provider.
     pub contact: Contact,
-    /// Whether there were too many requests, and how long to wait where that was said.
+    /// Whether there were too many requests, and how long the provider asks to wait, where it does.
     pub throttled: Option<Option<Duration>>,
 }
 
@@ -79,6 +79,7 @@ impl<T: Transport> Sender<T> {
     /// From an account of the plan and its signer.
     pub fn new(account: &Account, provider: Arc<Provider>, mut signer: Signer, transport: T) -> Self {
         signer.set_base_url(&account.base_url);
+        // Credentials that need no token are like one that was just fetched: a refusal is not cured by another.
         let token = if signer.lacks_token() { Token::Missing } else { Token::Fresh };
         Self {
             name: account.name.clone(),
@@ -119,17 +120,17 @@ impl<T: Transport> Sender<T> {
     }
 
     /// Signs with the present time, and sends.
-    pub async fn send(&self, unsigned: Unsigned, pass: &SigningTicket, at: Timestamp) -> Delivery {
+    pub async fn send(&self, unsigned: Unsigned, ticket: &SigningTicket, at: Timestamp) -> Delivery {
         let Unsigned { mut request, own_key } = unsigned;
-        let signed = self.signer.borrow().sign(&mut request, pass, own_key.as_deref(), at);
+        let signed = self.signer.borrow().sign(&mut request, ticket, own_key.as_deref(), at);
         if let Err(error) = signed {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }
         self.deliver(request).await
     }
 
-    /// Leave to send one request; `None` where a token must be fetched before anything can be sent.
-    pub fn pass(&self) -> Option<SigningTicket> {
+    /// Permission to sign one request; `None` where a token must be fetched before anything can be sent.
+    pub fn ticket(&self) -> Option<SigningTicket> {
         if self.lacks_token() { None } else { self.signer.borrow_mut().ticket() }
     }
 
@@ -143,7 +144,7 @@ impl<T: Transport> Sender<T> {
         self.lacks_token() || self.signer.borrow().lacks_ticket()
     }
 
-    /// Asks the next thing that is needed before anything can be sent, and keeps it for as long as it serves.
+    /// Fetches what is needed before anything can be sent (a token; an ACME directory, account or nonce), and keeps it while it serves.
     ///
     /// # Errors
     /// Why there is none.
@@ -164,6 +165,7 @@ impl<T: Transport> Sender<T> {
                 return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::NotSent));
             }
         };
+        // Asked again with the same credentials, all but these would be refused again.
         let refused = !matches!(answer.status, 408 | 429 | 500..);
         let wait = answer.header("retry-after").and_then(|text| verdict::retry_after(text, at));
         let throttled = (answer.status == 429 || (answer.status == 503 && wait.is_some())).then_some(wait);
@@ -174,7 +176,7 @@ impl<T: Transport> Sender<T> {
         Ok(())
     }
 
-    /// An answer showed that the credentials do.
+    /// An answer showed that the credentials are valid, so a later refusal means that the token has expired.
     pub fn credentials_work(&self) {
         if self.token.get() == Token::Fresh {
             self.token.set(Token::Worked);
@@ -192,6 +194,7 @@ impl<T: Transport> Sender<T> {
         if !self.signer.borrow().renews() {
             return false;
         }
+        // Another step has fetched a newer token since this request was signed.
         if token_number != self.tokens.get() {
             return true;
         }
@@ -212,6 +215,7 @@ impl<T: Transport> Sender<T> {
     }
 
     async fn deliver(&self, request: WireRequest) -> Delivery {
+        // The line is made only where it is logged: there may be a thousand requests a second.
         let followed = tracing::enabled!(tracing::Level::DEBUG);
         let line = followed.then(|| format!("{}: {} {}", safe::terminal(&self.name), request.method, request.url));
         let delivery = self.transport.send(request).await;
@@ -224,7 +228,7 @@ impl<T: Transport> Sender<T> {
         delivery
     }
 
-    /// For whoever follows every request. Answers' own words are told with the actions' ends, masked and made safe.
+    /// For debug logs. Bodies are not logged: what matters of them is in the actions' report rows, masked and made safe.
     fn trace(&self, line: &str, delivery: &Delivery) {
         match delivery {
             Delivery::Answered(answer) => tracing::debug!("{line} -> HTTP {}", answer.status),
@@ -261,7 +265,7 @@ impl<'a> LimitOwner<'a> {
     }
 
     /// Whether the provider counts the requests of both as one's: they use the same credentials. Where these are not at hand (in a
-    /// forecast, with a simulator), the references to them tell.
+    /// forecast, with a simulator), the references to them are compared.
     pub fn shares_limits_with(self, other: Self) -> bool {
         let same = match (self.signer, other.signer) {
             (Some(one), Some(other)) => one.borrow().is_same(&other.borrow()),

@@ -1,12 +1,12 @@
 //! How a process begins a run or goes on with it: the same fold for both. What an earlier process left in flight is in doubt from
-//! here on; what `--retry` names is taken up again, with all that was skipped because of it; what it sent counts in the windows.
+//! here on; what `--retry` names is taken up again, with all that was skipped because of it; what it sent counts in the rate windows,
+//! for a run and for a verification. Sends nothing.
 
 use super::retry::{self, NextStep};
 use super::sender::Sender;
-use super::sent::{Present, Sent};
 use super::status_query::DoubtfulAction;
 use super::step;
-use crate::journal::{ActionState, JournalError, Phase, Queue, Reader, Record, Reply, States};
+use crate::journal::{ActionState, JournalError, Phase, Queue, Reader, Record, Reply, States, StoredRecord};
 use crate::plan::Settings;
 use crate::provider::model::Window;
 use crate::run::{Effect, Ordinal, Outcome};
@@ -51,8 +51,8 @@ pub(super) fn start<T: Transport>(
     let began = Record::Began { at, version: env!("CARGO_PKG_VERSION").to_owned(), boot: present.boot.clone() };
     let windows = settings.accounts.iter().flat_map(|account| &account.windows);
     let longest = windows.map(|window| window.length).max().unwrap_or_default();
-    let mut sent = Sent::new(present, longest, settings.timeout);
-    let states = reader.states_and(|kept| sent.take(kept))?;
+    let mut sent = SentRequests::new(present, longest, settings.timeout);
+    let states = reader.states_and(|stored| sent.fold(stored))?;
     sent.close();
     let queue = reader.queue()?;
     let mut start = Start {
@@ -66,11 +66,11 @@ pub(super) fn start<T: Transport>(
         sent: by_account(&queue, settings.accounts.len(), sent),
         queue,
     };
-    start.settle_what_was_in_flight(at);
+    start.end_attempts_in_flight(at);
     start.end_duplicates(at);
     start.reopen(reopen, at);
-    start.doubt(reader, senders, settings, at)?;
-    start.skip_what_can_never_go(at);
+    start.begin_with_status_queries(reader, senders, settings, at)?;
+    start.skip_dependents_of_failed(at);
     for action in start.queue.iter() {
         if !matches!(start.states.of(action.ordinal).phase, Phase::Ended(_))
             && let Some(left) = start.left.get_mut(action.account)
@@ -83,7 +83,7 @@ pub(super) fn start<T: Transport>(
 
 impl Start {
     fn write(&mut self, ordinal: Ordinal, record: Record) {
-        // The records made here follow from the state that they are made from, so they are legal.
+        // A record that is made from a state is legal in it, so the error cannot happen.
         if let Ok(next) = self.states.of(ordinal).next(&record) {
             self.states.set(ordinal, next);
             self.records.push(record);
@@ -91,7 +91,7 @@ impl Start {
     }
 
     /// An earlier process may have stopped between the end of an action and the skipping of those that needed it.
-    fn skip_what_can_never_go(&mut self, at: Timestamp) {
+    fn skip_dependents_of_failed(&mut self, at: Timestamp) {
         let badly = |state: ActionState| matches!(state.phase, Phase::Ended(outcome) if !outcome.is_well());
         loop {
             let waits = |ordinal: Ordinal| self.states.of(ordinal).phase == Phase::Waiting;
@@ -111,7 +111,7 @@ impl Start {
         }
     }
 
-    fn settle_what_was_in_flight(&mut self, at: Timestamp) {
+    fn end_attempts_in_flight(&mut self, at: Timestamp) {
         let in_flight = |state: &ActionState| state.phase == Phase::InFlight;
         for (ordinal, ActionState { attempts, .. }) in self.states.whose(in_flight) {
             let message = "certsweep was stopped while the request was in flight".to_owned();
@@ -141,7 +141,7 @@ impl Start {
         let named = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if outcomes.contains(&outcome));
         let first = self.states.whose(named).into_iter().map(|(ordinal, _)| ordinal);
         reopened.extend(first.filter(|ordinal| !self.queue.repeats(*ordinal)));
-        // What was skipped because of them may go again too; needs may stand in any order, so until nothing changes.
+        // What was skipped because of them may go again too. An action may need a later one, so one pass is not enough.
         loop {
             let before = reopened.len();
             for (ordinal, needs) in self.queue.needing() {
@@ -160,7 +160,7 @@ impl Start {
     }
 
     /// Actions that may have taken effect begin with a status query, or end at once, where they must not be sent again.
-    fn doubt<T: Transport>(
+    fn begin_with_status_queries<T: Transport>(
         &mut self,
         reader: &Reader,
         senders: &[Rc<Sender<T>>],
@@ -191,11 +191,188 @@ impl Start {
 }
 
 /// How long ago requests of earlier processes were answered, by account.
-pub(super) fn by_account(queue: &Queue, accounts: usize, sent: Sent) -> Vec<Vec<Duration>> {
+pub(super) fn by_account(queue: &Queue, accounts: usize, sent: SentRequests) -> Vec<Vec<Duration>> {
     let mut ages = vec![Vec::new(); accounts];
     let attempts = sent.attempts.into_iter().filter_map(|(ordinal, age)| Some((queue.account(ordinal)?, age)));
-    for (account, age) in attempts.chain(sent.asked) {
+    for (account, age) in attempts.chain(sent.other_requests) {
         ages.get_mut(account).into_iter().for_each(|ages: &mut Vec<Duration>| ages.push(age));
     }
     ages
+}
+
+/// The present, by all clocks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Present {
+    /// The wall clock.
+    pub(super) wall: Timestamp,
+    /// The clock that never jumps.
+    pub(super) steady: Duration,
+    /// The start of the machine that it counts from, where it does.
+    pub(super) boot: Option<String>,
+}
+
+/// The requests of earlier processes, by how long ago they were answered: the rate windows still count them.
+#[derive(Debug)]
+pub(super) struct SentRequests {
+    present: Present,
+    /// No window is longer: older requests count nowhere.
+    longest: Duration,
+    /// The plan's timeout: the longest time between a status query's record and its answer, which is not recorded.
+    timeout: Duration,
+    /// The boot that each process's steady clock counted from.
+    boots: HashMap<u64, Option<String>>,
+    /// When the first process began.
+    pub(super) began_at: Option<Timestamp>,
+    /// Attempts, each by how long ago it was answered at the latest.
+    pub(super) attempts: Vec<(Ordinal, Duration)>,
+    /// Status queries and requests for tokens, by account, the same way.
+    pub(super) other_requests: Vec<(usize, Duration)>,
+    /// What was learnt last of each account's real limit.
+    pub(super) learnt: HashMap<usize, Vec<Window>>,
+    /// The windows that `certsweep set-rate` has set, by account: they hold on.
+    pub(super) limits: HashMap<usize, Vec<Window>>,
+    /// The action whose attempt has no end yet.
+    open: Option<Ordinal>,
+}
+
+impl SentRequests {
+    pub(super) fn new(present: Present, longest: Duration, timeout: Duration) -> Self {
+        Self {
+            present,
+            longest,
+            timeout,
+            boots: HashMap::new(),
+            began_at: None,
+            attempts: Vec::new(),
+            other_requests: Vec::new(),
+            learnt: HashMap::new(),
+            limits: HashMap::new(),
+            open: None,
+        }
+    }
+
+    /// Folds the next record. The reader gives those that belong to no action first, then each action's together.
+    pub(super) fn fold(&mut self, stored: &StoredRecord) {
+        if self.open.is_some() && stored.record.ordinal() != self.open {
+            self.close();
+        }
+        match &stored.record {
+            Record::Began { at, boot, .. } => {
+                self.began_at = self.began_at.or(Some(*at));
+                self.boots.insert(stored.process(), boot.clone());
+            }
+            Record::Verifying { boot, .. } => drop(self.boots.insert(stored.process(), boot.clone())),
+            Record::Intent { ordinal, .. } => self.open = Some(*ordinal),
+            Record::AttemptEnded { ordinal, .. } | Record::Ended { ordinal, .. } if self.open.take().is_some() => {
+                let age = self.age(stored);
+                if age < self.longest {
+                    self.attempts.push((*ordinal, age));
+                }
+            }
+            Record::Asked { account, .. } => {
+                // Not filtered by age: a later record may set a longer window. The pace drops what is too old.
+                self.other_requests.push((*account, self.age(stored).saturating_sub(self.timeout)));
+            }
+            Record::Limited { account, windows, .. } => {
+                // These were written from windows, so they can be read.
+                let windows: Vec<Window> = windows.iter().filter_map(|text| Window::parse(text).ok()).collect();
+                self.longest = windows.iter().map(|window| window.length).fold(self.longest, Duration::max);
+                self.limits.insert(*account, windows);
+            }
+            Record::Learnt { account, windows, .. } => {
+                let windows = windows.iter().filter_map(|window| Window::parse(window).ok()).collect();
+                self.learnt.insert(*account, windows);
+            }
+            _ => {}
+        }
+    }
+
+    /// There are no more records: an attempt without an end counts as answered now.
+    pub(super) fn close(&mut self) {
+        if let Some(ordinal) = self.open.take() {
+            self.attempts.push((ordinal, Duration::ZERO));
+        }
+    }
+
+    /// How long ago a record was written, at the least: an age that is too great would let too many requests into a window. By the steady
+    /// clock within one boot; otherwise by the wall clock, which may have been set meanwhile, so by no more than the machine's uptime.
+    fn age(&self, stored: &StoredRecord) -> Duration {
+        let boot = self.boots.get(&stored.process()).and_then(Option::as_ref);
+        if let Some(boot) = boot
+            && self.present.boot.as_ref() == Some(boot)
+        {
+            return self.present.steady.saturating_sub(stored.steady);
+        }
+        let wall = Duration::try_from(self.present.wall.duration_since(stored.record.at())).unwrap_or_default();
+        if self.present.boot.is_some() { wall.min(self.present.steady) } else { wall }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_000_000 + second).unwrap()
+    }
+
+    /// Began with a boot, an attempt of action 0 that ended at a second of the wall and one of the steady clock, one of action 1
+    /// without an end, and a status query.
+    fn records(boot: Option<&str>, wall: i64, steady: u64) -> Vec<StoredRecord> {
+        let answer = Reply::default();
+        let records = [
+            (1, Record::Began { at: at(0), version: String::new(), boot: boot.map(str::to_owned) }),
+            (2, Record::Asked { account: 1, ordinal: None, at: at(wall) }),
+            (3, Record::Intent { ordinal: 0, attempt: 1, at: at(wall) }),
+            (5, Record::Ended { ordinal: 0, at: at(wall), outcome: Outcome::Succeeded, answer }),
+            (4, Record::Intent { ordinal: 1, attempt: 1, at: at(wall) }),
+        ];
+        let stored =
+            |(seq, record)| StoredRecord { seq: (1_u64 << 40) + seq, steady: Duration::from_secs(steady), record };
+        records.into_iter().map(stored).collect()
+    }
+
+    #[test]
+    fn the_age_of_what_was_sent_is_never_overrated() {
+        let now = |boot: Option<&str>| Present {
+            wall: at(1000),
+            steady: Duration::from_secs(500),
+            boot: boot.map(str::to_owned),
+        };
+        for (present, records, expected) in [
+            // The same boot: the steady clock counts, wherever the wall clock was.
+            (now(Some("a")), records(Some("a"), 990, 480), 20),
+            (now(Some("a")), records(Some("a"), 0, 480), 20),
+            (now(Some("a")), records(Some("a"), 5000, 480), 20),
+            // Another boot: the wall clock, but not longer ago than this boot.
+            (now(Some("b")), records(Some("a"), 900, 480), 100),
+            (now(Some("b")), records(Some("a"), 0, 480), 500),
+            (now(Some("b")), records(Some("a"), 5000, 480), 0),
+            // No boot is known.
+            (now(None), records(None, 200, 480), 800),
+            (now(Some("a")), records(None, 600, 480), 400),
+        ] {
+            let mut sent = SentRequests::new(present.clone(), Duration::from_secs(2000), Duration::from_secs(5));
+            records.iter().for_each(|stored| sent.fold(stored));
+            sent.close();
+            let age = Duration::from_secs(expected);
+            assert_eq!(sent.attempts, [(0, age), (1, Duration::ZERO)], "{present:?} {records:?}");
+            assert_eq!(sent.other_requests, [(1, age.saturating_sub(Duration::from_secs(5)))]);
+            assert_eq!(sent.began_at, Some(at(0)));
+        }
+    }
+
+    #[test]
+    fn what_was_learnt_last_is_what_counts() {
+        let present = Present { wall: at(1000), steady: Duration::ZERO, boot: None };
+        let mut sent = SentRequests::new(present, Duration::ZERO, Duration::ZERO);
+        for (seq, windows) in [(1, vec!["40/5s".to_owned()]), (2, vec!["33/5s".to_owned(), "nonsense".to_owned()])] {
+            sent.fold(&StoredRecord {
+                seq,
+                steady: Duration::ZERO,
+                record: Record::Learnt { account: 1, windows, at: at(0) },
+            });
+        }
+        assert_eq!(sent.learnt[&1], [Window::parse("33/5s").unwrap()]);
+    }
 }

@@ -1,4 +1,4 @@
-//! One step of the status query of one action in doubt: the provider's state call is asked, and what it tells settles the action, or does
+//! One step of the status query of one action in doubt: the provider's state call is asked, and its answer resolves the doubt, or does
 //! not. A list is read once for all actions that are in doubt, page by page; each page takes its place under the limits.
 
 use super::circuit_breaker::Contact;
@@ -24,24 +24,24 @@ pub struct DoubtfulAction {
     pub refused: bool,
     /// That answer.
     pub answer: Option<Answer>,
-    /// What a report would say about it.
+    /// That answer, as the action's report row would show it.
     pub reply: Reply,
-    /// When the doubt arose, by the clock that never jumps: a list that was asked for before tells nothing about it.
+    /// When the doubt arose, by the clock that never jumps: a list that was requested before may not show the effect.
     pub since: Duration,
-    /// Status queries that contact to nothing so far.
+    /// Failed status queries so far.
     pub tries: u32,
-    /// Why the last of them did.
+    /// Why the last of them failed.
     pub cause: Option<String>,
 }
 
-/// What a step of a status query contact to.
+/// The result of one step of a status query.
 #[derive(Debug)]
 pub enum StatusQueryResult {
-    /// It is over; the report says what follows.
-    Settled(Box<StepResult>),
+    /// It is over; the step's result says what follows.
+    Resolved(Box<StepResult>),
     /// Another page is needed; it takes another place under the limits.
     More,
-    /// It contact to nothing, for this cause; it may be asked again.
+    /// It failed; it may be asked again.
     Failed {
         /// The cause, as a sentence.
         cause: String,
@@ -54,19 +54,19 @@ pub enum StatusQueryResult {
     },
 }
 
-/// What one request of a status query told.
+/// The answer to one request of a status query.
 #[derive(Debug)]
 pub enum StatusAnswer {
-    /// How the target stands, and what was seen.
+    /// The state of the target, and what of the answer shows it.
     TargetState {
-        /// How it stands.
-        standing: TargetState,
-        /// What was seen, in a few words.
+        /// The state, by the rules of the provider's document.
+        target_state: TargetState,
+        /// What shows it, such as `status revoked`; unmasked.
         seen: String,
         /// What the limits must know.
         limits: LimitSignal,
     },
-    /// Nothing that settles it.
+    /// No state yet.
     Nothing(StatusQueryResult),
 }
 
@@ -74,7 +74,7 @@ pub enum StatusAnswer {
 #[derive(Debug, Default)]
 pub struct ReadLists {
     lists: RefCell<HashMap<String, ReadList>>,
-    /// Held by the one who reads a list: whoever asks the same meanwhile waits, and finds it read.
+    /// Held while a list is read: a query for the same list waits, and then finds it read.
     reading: tokio::sync::Mutex<()>,
 }
 
@@ -101,21 +101,23 @@ pub struct StatusQuery {
     pub lists: Rc<ReadLists>,
 }
 
-/// Looks up an action in doubt: asks one page, or takes from a list that was read for others what it tells.
+/// Asks one page of the status query of an action in doubt, and decides what follows where that shows its state.
 ///
 /// # Errors
 /// [`JournalFailed`].
-pub async fn query_and_settle<T: Transport, C: Clock>(
+pub async fn query_and_resolve<T: Transport, C: Clock>(
     context: StepContext<T, C>,
     query: StatusQuery,
 ) -> Result<StatusQueryResult, JournalFailed> {
     Ok(match ask(&context, &query).await? {
-        StatusAnswer::TargetState { standing, seen, limits } => settle(&context, &query, standing, &seen, limits),
+        StatusAnswer::TargetState { target_state, seen, limits } => {
+            resolve(&context, &query, target_state, &seen, limits)
+        }
         StatusAnswer::Nothing(looked_up) => looked_up,
     })
 }
 
-/// Asks one page of a status query, or takes from a list that was read for others what it tells.
+/// Asks one page of a status query, or finds the target in a list that was read for others.
 ///
 /// # Errors
 /// [`JournalFailed`].
@@ -123,9 +125,13 @@ pub async fn ask<T: Transport, C: Clock>(
     context: &StepContext<T, C>,
     query: &StatusQuery,
 ) -> Result<StatusAnswer, JournalFailed> {
-    let unknown =
-        StatusAnswer::TargetState { standing: TargetState::Unknown, seen: String::new(), limits: LimitSignal::Unsent };
+    let unknown = StatusAnswer::TargetState {
+        target_state: TargetState::Unknown,
+        seen: String::new(),
+        limits: LimitSignal::Unsent,
+    };
     let Some((rule, operation, mut parameters)) = chosen(context, query) else { return Ok(unknown) };
+    // Before the page is set: all pages of one list have one key.
     let key = format!("{} {}", rule.operation, Value::Object(parameters.clone()));
     let mut page = 0;
     let _reading = match rule.pages {
@@ -137,8 +143,8 @@ pub async fn ask<T: Transport, C: Clock>(
         let list = lists.entry(key.clone()).or_default();
         let next = target_state::next_page(rule, &list.pages);
         page = if next.is_some() { list.pages.len() } else { 0 };
-        if let Some((standing, seen)) = list.standing_of(rule, query) {
-            return Ok(StatusAnswer::TargetState { standing, seen, limits: LimitSignal::Unsent });
+        if let Some((target_state, seen)) = list.target_state_of(rule, query) {
+            return Ok(StatusAnswer::TargetState { target_state, seen, limits: LimitSignal::Unsent });
         }
         if let Some(number) = next {
             parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
@@ -152,7 +158,7 @@ pub async fn ask<T: Transport, C: Clock>(
     let token_number = context.sender.token_number();
     let asked_at = context.clock.elapsed();
     let unsigned = context.sender.make(operation, &parameters);
-    let delivery = context.sender.send(unsigned, &context.pass, context.clock.now()).await;
+    let delivery = context.sender.send(unsigned, &context.ticket, context.clock.now()).await;
     context.timing.note_answered(&*context.clock);
     let answer = match delivery {
         Delivery::Answered(answer) => answer,
@@ -164,17 +170,17 @@ pub async fn ask<T: Transport, C: Clock>(
     match target_state::read_page(operation, &answer, context.clock.now()) {
         Ok(body) => {
             context.sender.credentials_work();
-            let standing = if rule.pages.is_some() {
+            let target_state = if rule.pages.is_some() {
                 let mut lists = query.lists.lists.borrow_mut();
                 let list = lists.entry(key).or_default();
                 list.add_page(page, asked_at, body);
-                list.standing_of(rule, query)
+                list.target_state_of(rule, query)
             } else {
                 Some(target_state::read_state(rule, &query.action.parameters, &[body]))
             };
-            match standing {
-                Some((standing, seen)) => {
-                    Ok(StatusAnswer::TargetState { standing, seen, limits: LimitSignal::Answered })
+            match target_state {
+                Some((target_state, seen)) => {
+                    Ok(StatusAnswer::TargetState { target_state, seen, limits: LimitSignal::Answered })
                 }
                 None => Ok(StatusAnswer::Nothing(StatusQueryResult::More)),
             }
@@ -185,9 +191,9 @@ pub async fn ask<T: Transport, C: Clock>(
                 _ => LimitSignal::Answered,
             };
             let refused_token = (verdict.class == AnswerClass::Unauthorized).then_some(token_number);
-            let words = verdict.message.or(verdict.explanation).unwrap_or_default();
-            let words = context.sender.excerpt(&words);
-            let cause = format!("the status query was answered with HTTP {} {words}", answer.status);
+            let message = verdict.message.or(verdict.explanation).unwrap_or_default();
+            let message = context.sender.excerpt(&message);
+            let cause = format!("the status query was answered with HTTP {} {message}", answer.status);
             let cause = cause.trim_end().to_owned();
             Ok(StatusAnswer::Nothing(StatusQueryResult::Failed {
                 cause,
@@ -209,14 +215,14 @@ fn failed<T: Transport, C: Clock>(context: &StepContext<T, C>, cause: &str, cont
     })
 }
 
-/// Ends a status query that contact to nothing too often: what it would have told stays unknown.
+/// Ends a status query that failed too often: the target's state stays unknown.
 pub fn give_up<T: Transport, C: Clock>(context: &StepContext<T, C>, query: &StatusQuery) -> StatusQueryResult {
     let cause = query.doubtful.cause.clone().unwrap_or_default();
-    settle(context, query, TargetState::Unknown, &cause, LimitSignal::Unsent)
+    resolve(context, query, TargetState::Unknown, &cause, LimitSignal::Unsent)
 }
 
 impl ReadList {
-    /// Takes a page where it fits: the first page begins the list anew, another is the next one, or somebody else has read it.
+    /// Adds a page where it fits: the first page begins the list anew, another is the next one, or somebody else has read it.
     fn add_page(&mut self, page: usize, asked_at: Duration, body: Value) {
         if page == 0 {
             *self = Self { asked_at, pages: vec![body] };
@@ -225,14 +231,14 @@ impl ReadList {
         }
     }
 
-    /// What it tells about an action, where it was asked for after the doubt arose and has come far enough.
-    fn standing_of(&self, rule: &StatusQueryRule, query: &StatusQuery) -> Option<(TargetState, String)> {
+    /// What it shows of an action's target, where it was requested after the doubt arose. While pages are missing, absence shows nothing.
+    fn target_state_of(&self, rule: &StatusQueryRule, query: &StatusQuery) -> Option<(TargetState, String)> {
         if self.pages.is_empty() || self.asked_at < query.doubtful.since {
             return None;
         }
-        let (standing, seen) = target_state::read_state(rule, &query.action.parameters, &self.pages);
+        let (target_state, seen) = target_state::read_state(rule, &query.action.parameters, &self.pages);
         let whole = target_state::next_page(rule, &self.pages).is_none();
-        (standing != TargetState::Unknown || whole).then_some((standing, seen))
+        (target_state != TargetState::Unknown || whole).then_some((target_state, seen))
     }
 }
 
@@ -250,10 +256,10 @@ fn chosen<'a, T, C>(
     Some((rule, sender.provider.operation(&rule.operation)?, first))
 }
 
-fn settle<T: Transport, C: Clock>(
+fn resolve<T: Transport, C: Clock>(
     context: &StepContext<T, C>,
     query: &StatusQuery,
-    standing: TargetState,
+    target_state: TargetState,
     seen: &str,
     limits: LimitSignal,
 ) -> StatusQueryResult {
@@ -262,11 +268,12 @@ fn settle<T: Transport, C: Clock>(
     let (at, ordinal) = (context.clock.now(), action.ordinal);
     let seen = context.sender.mask(seen);
     let rules = rules(&context.sender, operation, action, doubtful.answer.as_ref(), *attempts);
-    let next = retry::after_lookup(rules, standing, doubtful.refused, *state);
+    let next = retry::after_lookup(rules, target_state, doubtful.refused, *state);
     let mut reply = doubtful.reply.clone();
     let mut records = Vec::new();
-    if state.tainted || standing != TargetState::Unknown {
-        records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(standing), seen: seen.clone() });
+    // A query that shows nothing about a clean action changes no state, so it needs no record.
+    if state.tainted || target_state != TargetState::Unknown {
+        records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(target_state), seen: seen.clone() });
     }
     if let NextStep::End(outcome) = next {
         reply.message = match (outcome, reply.message.take()) {
@@ -293,11 +300,11 @@ fn settle<T: Transport, C: Clock>(
         limits,
         contact: (limits == LimitSignal::Answered).then_some(Contact::Answered),
         token_number: 0,
-        pass_refused: None,
+        nonce_refused: None,
         reads_list: false,
         skew: None,
     };
-    StatusQueryResult::Settled(Box::new(report))
+    StatusQueryResult::Resolved(Box::new(report))
 }
 
 fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {

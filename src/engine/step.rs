@@ -1,15 +1,18 @@
-//! What a step needs that sends one request, and what it comes to: shared by attempts, status queries and the verification. Sends nothing
-//! itself.
+//! One step that sends one request: what it needs, what comes of it, and the attempt itself (sign, send, read, decide). The first two are
+//! shared with status queries and the verification. An attempt runs beside others once its intent is durable, and hands its result to the
+//! dispatcher, which alone owns the run's state.
 
 use super::circuit_breaker::Contact;
-use super::retry::{NextStep, Rules};
-use super::sender::Sender;
+use super::retry::{self, AttemptResult, NextStep, Rules};
+use super::sender::{Sender, Unsigned};
 use super::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Record, Reply, ToSend};
 use crate::provider::model::{Operation, Window};
-use crate::provider::{Answer, Idempotency, Verdict, target_state};
-use crate::run::{Ordinal, Outcome};
-use crate::wire::{SigningTicket, Transport};
+use crate::provider::{Answer, AnswerClass, Idempotency, Verdict, target_state, verdict};
+use crate::run::{Effect, Ordinal, Outcome};
+use crate::time::Clock;
+use crate::wire::transport::clock_skew;
+use crate::wire::{Delivery, SigningTicket, Transport};
 use jiff::{SignedDuration, Timestamp};
 use std::rc::Rc;
 use std::time::Duration;
@@ -27,8 +30,8 @@ pub struct StepContext<T, C> {
     pub journal: Journal,
     /// The clock.
     pub clock: Rc<C>,
-    /// Leave to send one request.
-    pub pass: SigningTicket,
+    /// Permission to sign one request.
+    pub ticket: SigningTicket,
     /// Whether the provider could not be reached when the step began.
     pub down: bool,
     /// Where the moments of its request are noted.
@@ -42,7 +45,7 @@ impl<T, C> StepContext<T, C> {
     }
 }
 
-/// What a step came to.
+/// The result of a step.
 #[derive(Debug)]
 pub struct StepResult {
     /// The action's id.
@@ -53,7 +56,7 @@ pub struct StepResult {
     pub records: Vec<Record>,
     /// What follows.
     pub next: NextStep,
-    /// What was answered.
+    /// The answer, as the report row shows it.
     pub reply: Reply,
     /// The answer itself, where status queries may need it.
     pub answer: Option<Answer>,
@@ -65,8 +68,8 @@ pub struct StepResult {
     pub contact: Option<Contact>,
     /// The token that the request was signed with.
     pub token_number: u32,
-    /// Whether it was refused for its pass alone (a nonce that is used up); `None` where no attempt was answered.
-    pub pass_refused: Option<bool>,
+    /// Whether it was refused for its nonce alone (RFC 8555, section 6.5: `badNonce`); `None` where no attempt was answered.
+    pub nonce_refused: Option<bool>,
     /// Whether a status query would read a list, which then can serve other actions too.
     pub reads_list: bool,
     /// How far the provider's clock is from ours, where it is far.
@@ -76,7 +79,7 @@ pub struct StepResult {
 /// What the limits must know of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LimitSignal {
-    /// It was answered, and not with a word about limits.
+    /// It was answered, and not because of limits.
     Answered,
     /// It was given up; the provider may have counted it.
     Lost,
@@ -84,7 +87,7 @@ pub enum LimitSignal {
     Throttled {
         /// How long the provider asks to wait.
         retry_after: Option<Duration>,
-        /// The limit that it told.
+        /// The limit that the answer declares.
         limit: Option<Window>,
     },
     /// Nothing was sent.
@@ -121,7 +124,7 @@ pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
     Record::Intent { ordinal, attempt: state.attempts + 1, at }
 }
 
-/// The last words about an action, for its report row.
+/// The answer as the action's report row shows it, with what the user can do about it.
 pub(super) fn closing_reply<T: Transport>(
     sender: &Sender<T>,
     operation: &Operation,
@@ -169,5 +172,150 @@ pub async fn append(journal: &Journal, steady: Duration, records: Vec<Record>) -
     }
 }
 
+/// An attempt that begins once its intent is durable.
+#[derive(Debug)]
+pub struct PreparedAttempt<T, C> {
+    /// What the step needs.
+    pub context: StepContext<T, C>,
+    /// The action.
+    pub action: ToSend,
+    /// Its request: made before the intent is written, so that nothing is begun that cannot be sent.
+    pub unsigned: Unsigned,
+    /// The action's state before the intent.
+    pub state: ActionState,
+    /// The intent.
+    pub intent: Record,
+    /// The plan's `retry.attempts`.
+    pub attempts: u32,
+    /// How often in a row the action's requests were refused for their nonces alone.
+    pub nonces_refused: u32,
+}
+
+/// Whether the status query of an action reads a list.
+fn reads_list<T>(sender: &Sender<T>, operation: &Operation, action: &ToSend, answer: Option<&Answer>) -> bool {
+    let chosen = operation.action.as_ref().and_then(|rules| {
+        let (index, _) = target_state::choose_queries(&sender.provider, rules, &action.parameters, answer).into_iter().next()?;
+        rules.status_queries.get(index)
+    });
+    chosen.is_some_and(|rule| rule.pages.is_some())
+}
+
+/// Carries out one attempt, whose intent is durable. How it went is the caller's to write: its slot is free once that is queued, since
+/// the journal keeps the order, and no intent that follows is durable before it.
+pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) -> StepResult {
+    let PreparedAttempt { context, action, unsigned, state, attempts, nonces_refused, .. } = prepared;
+    let operation = context.operation();
+    let StepContext { sender, clock, ticket, down, timing, .. } = &context;
+    let ordinal = action.ordinal;
+    let attempt = state.attempts + 1;
+
+    timing.note_sent(&**clock);
+    let token_number = sender.token_number();
+    let delivery = sender.send(unsigned, ticket, clock.now()).await;
+    timing.note_answered(&**clock);
+    let at = clock.now();
+    // A request that could not be signed says nothing about whether the provider can be reached.
+    let signed = !matches!(delivery, Delivery::Unsigned(_));
+    let mut nonce_refused = None;
+    let (result, reply, answer, verdict) = match delivery {
+        Delivery::Unsigned(cause) => (AttemptResult::NotSent, failure_reply(sender, &cause), None, None),
+        Delivery::NotSent(cause) => {
+            (AttemptResult::NotSent, failure_reply(sender, &format!("not sent: {cause}")), None, None)
+        }
+        Delivery::Lost(cause) => {
+            (AttemptResult::Lost, failure_reply(sender, &format!("no answer: {cause}")), None, None)
+        }
+        Delivery::Answered(answer) => {
+            let mut verdict = verdict::read(operation, &answer, at);
+            let refused = verdict.class == AnswerClass::BadNonce;
+            nonce_refused = Some(refused);
+            // A refused nonce costs no attempt, since the answer brings the next one; one that is refused each time would go on for ever.
+            if refused && nonces_refused >= MAX_REFUSED_NONCES {
+                verdict.class = AnswerClass::TryLater;
+            }
+            let result =
+                AttemptResult::Answered { meaning: verdict.class, status: answer.status, declared: verdict.declared };
+            (result, reply(sender, &answer, &verdict), Some(answer), Some(verdict))
+        }
+    };
+    let effect = retry::effect(result);
+    let counts = retry::counts(result, *down && signed);
+    let mut after = state;
+    after.attempts = attempt;
+    after.counted += u32::from(counts);
+    after.tainted |= effect == Effect::Unknown;
+    // Finding out whether there is a status query costs more than the decision, which nine of ten answers do not need it for.
+    let rules = match retry::is_clear(result) {
+        true => NEVER_AGAIN,
+        false => rules(sender, operation, &action, answer.as_ref(), attempts),
+    };
+    let next = retry::after_attempt(rules, result, after);
+    let reply = match next {
+        NextStep::End(outcome) => closing_reply(sender, operation, &action, outcome, state.tainted, reply),
+        _ => reply,
+    };
+    let record = match next {
+        NextStep::End(outcome) => Record::Ended { ordinal, at, outcome, answer: reply.clone() },
+        _ => Record::AttemptEnded { ordinal, attempt, at, effect, counts, answer: reply.clone() },
+    };
+
+    let meaning = verdict.as_ref().map(|verdict| verdict.class);
+    if meaning.is_some_and(|meaning| meaning != AnswerClass::Unauthorized) {
+        sender.credentials_work();
+    }
+    let limits = match (meaning, verdict) {
+        (Some(AnswerClass::Throttled), Some(verdict)) => LimitSignal::throttled(&verdict),
+        (None, _) => LimitSignal::Lost,
+        _ => LimitSignal::Answered,
+    };
+    let reads_list = matches!(next, NextStep::LookUp(_)) && reads_list(sender, operation, &action, answer.as_ref());
+    let skew = answer.as_ref().filter(|_| sender.compares_clocks(at)).and_then(|answer| clock_skew(answer, at));
+    let refused = meaning == Some(AnswerClass::Rejected);
+    let contact = signed.then_some(match result {
+        AttemptResult::NotSent => Contact::NotSent,
+        AttemptResult::Lost => Contact::Lost,
+        AttemptResult::Answered { .. } => Contact::Answered,
+    });
+    StepResult {
+        id: action.id,
+        is_attempt: true,
+        records: vec![record],
+        next,
+        reply,
+        answer,
+        refused,
+        limits,
+        contact,
+        token_number,
+        nonce_refused,
+        reads_list,
+        skew,
+    }
+}
+
+fn failure_reply<T: Transport>(sender: &Sender<T>, message: &str) -> Reply {
+    Reply { message: Some(sender.mask(message)), ..Reply::default() }
+}
+
+fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -> Reply {
+    let message = match (&verdict.message, &verdict.explanation) {
+        (Some(message), Some(explanation)) => Some(format!("{message}; {explanation}")),
+        (Some(text), None) | (None, Some(text)) => Some(text.clone()),
+        (None, None) if verdict.class == AnswerClass::Unknown => {
+            Some(format!("HTTP {} is not an answer that the provider documents", answer.status))
+        }
+        (None, None) => None,
+    };
+    let excerpt = |text: &Option<String>| text.as_ref().map(|text| sender.excerpt(text));
+    Reply {
+        http_status: Some(answer.status),
+        code: excerpt(&verdict.code),
+        message: excerpt(&message),
+        reference: excerpt(&verdict.reference),
+    }
+}
+
+/// Nonces of one action that are refused in a row before that counts as a failed attempt.
+const MAX_REFUSED_NONCES: u32 = 10;
 /// Nothing is repeated and nothing is looked up.
-pub(super) const NEVER_AGAIN: Rules = Rules { idempotency: Idempotency::NotIdempotent, lookup: false, attempts: 1 };
+const NEVER_AGAIN: Rules = Rules { idempotency: Idempotency::NotIdempotent, lookup: false, attempts: 1 };

@@ -5,10 +5,26 @@ use crate::run::WaitReason;
 use crate::time::Clock;
 use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 /// Time since an arbitrary start that never jumps.
 pub type Moment = Duration;
+
+/// Why nothing may be sent now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// Until this moment.
+    Until(Moment),
+    /// Until an answer comes.
+    UntilAnswer,
+}
+
+/// Puts a moment into its place; most are the newest.
+pub(super) fn insert_in_order(log: &mut VecDeque<Moment>, at: Moment) {
+    let later = log.iter().rev().take_while(|other| **other > at).count();
+    log.insert(log.len() - later, at);
+}
 
 /// The moments of one request that is under way: when its step took its place, when it went out, and when it was answered. Whoever
 /// sends notes them; the dispatcher reads them even where the step has panicked.
@@ -28,8 +44,8 @@ pub struct RequestTimes {
     pub sent: Moment,
     /// When it was answered or given up, at the latest.
     pub answered: Moment,
-    /// When the dispatcher heard of that.
-    pub heard: Moment,
+    /// When the dispatcher processed the answer: it may have been busy, which is no latency of the provider.
+    pub processed: Moment,
 }
 
 impl RequestTiming {
@@ -54,12 +70,12 @@ impl RequestTiming {
             began: self.began,
             sent: self.sent.get().unwrap_or(self.began),
             answered: self.answered.get().unwrap_or(now),
-            heard: now,
+            processed: now,
         }
     }
 }
 
-/// What the wall clock shows at moments. Both clocks are read once, since the wall clock may be set between two readings.
+/// What the wall clock shows at moments. Both clocks are read once, since the wall clock may be set between two readings of them.
 #[derive(Debug, Clone, Copy)]
 pub struct WallTime {
     now: Moment,
@@ -72,7 +88,7 @@ impl WallTime {
         Self { now, wall }
     }
 
-    /// By a clock as it stands.
+    /// By the clock's present readings.
     pub fn read<C: Clock>(clock: &C) -> Self {
         Self::new(clock.elapsed(), clock.now())
     }
@@ -130,8 +146,8 @@ impl WaitTimes {
         spent
     }
 
-    /// The one thing that bounds the account now: what stands still is told at once, what alternates (a burst, then a full
-    /// window) by what took most of the last while. Called about once a second.
+    /// The one thing that bounds the account now. A lasting reason counts at once; of reasons that alternate (a burst, then a full window)
+    /// the one that took most of the last seconds, since bars that flicker between two cannot be read. Called about once a second.
     pub fn bound(&mut self, now: Moment) -> Option<WaitReason> {
         self.count(now);
         let longest = self.spent.iter().max_by_key(|(_, time)| *time).map(|(reason, _)| reason.clone());
@@ -142,7 +158,7 @@ impl WaitTimes {
         self.spent.retain(|(_, time)| !time.is_zero());
         let current = self.current.clone();
         match &current {
-            // A learnt pace spaces requests evenly: it does not come and go, though a burst may hide it.
+            // A learnt pace spaces requests evenly: it does not alternate, though a burst may hide it.
             Some(reason) if reason.alternates() && !matches!(reason, WaitReason::Learnt { .. }) => {
                 longest.filter(WaitReason::alternates).or(current)
             }
@@ -182,12 +198,12 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_does_not_hide_the_window_and_a_pause_is_told_at_once() {
+    fn a_burst_does_not_hide_the_window_and_a_pause_counts_at_once() {
         use WaitReason::{Done, Paused};
         let window = || WaitReason::Window { window: "100/5s".to_owned() };
         let mut waits = WaitTimes::default();
         let mut now = 0;
-        let mut told = Vec::new();
+        let mut bounds = Vec::new();
         for (reason, lasts) in [
             (CONCURRENCY, 400),
             (window(), 600),
@@ -200,8 +216,8 @@ mod tests {
         ] {
             waits.turn_to(reason, ms(now));
             now += lasts;
-            told.push(waits.bound(ms(now)).unwrap());
+            bounds.push(waits.bound(ms(now)).unwrap());
         }
-        assert_eq!(told, [CONCURRENCY, window(), window(), window(), window(), Paused, CONCURRENCY, Done]);
+        assert_eq!(bounds, [CONCURRENCY, window(), window(), window(), window(), Paused, CONCURRENCY, Done]);
     }
 }

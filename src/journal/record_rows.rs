@@ -91,12 +91,12 @@ impl<'c> RecordInserts<'c> {
             Record::Intent { attempt, .. } => self.intent.execute((ordinal, seq, steady, at, attempt))?,
             Record::Ended { outcome, answer, .. } => {
                 let Reply { http_status, code, message, reference } = answer;
-                let outcome = outcome.word();
+                let outcome = outcome.as_str();
                 self.ended.execute((ordinal, seq, steady, at, outcome, http_status, code, message, reference))?
             }
             Record::AttemptEnded { attempt, effect, counts, answer, .. } => {
                 let Reply { http_status, code, message, reference } = answer;
-                let effect = effect.word();
+                let effect = effect.as_str();
                 self.connection.prepare_cached(ATTEMPT_ENDED)?.execute((
                     ordinal,
                     seq,

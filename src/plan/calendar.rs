@@ -119,18 +119,25 @@ fn readings(zone: &TimeZone, wall: DateTime) -> Option<(Timestamp, Timestamp)> {
 /// Days that are looked at: ten years, the longest that a plan can speak of.
 const MAX_OUTLOOK: usize = 3660;
 
+/// Schedules of tests, here and in the engine.
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(crate) mod fixtures {
+    use super::{DailyWindow, Timestamp};
 
-    fn at(text: &str) -> Timestamp {
+    pub(crate) fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
-    fn window(zone: &str, from: &str, to: &str, days: &[i8]) -> DailyWindow {
+    pub(crate) fn window(zone: &str, from: &str, to: &str, days: &[i8]) -> DailyWindow {
         let time = |text: &str| text.parse().unwrap();
         DailyWindow { from: time(from), to: time(to), timezone: zone.to_owned(), days: days.to_vec() }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fixtures::{at, window};
+    use super::*;
 
     const EVERY_DAY: [i8; 7] = [1, 2, 3, 4, 5, 6, 7];
 

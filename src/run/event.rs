@@ -1,5 +1,5 @@
-//! The public vocabulary of a run: what progress bars, plain lines and library users see. Every event is shown only after
-//! what it tells is durable in the journal.
+//! What happens in a run, for progress bars, plain lines and library users. An event is emitted only once what it reports is durable in
+//! the journal. Decides nothing.
 
 use super::{Ordinal, Outcome, WaitReason};
 use jiff::Timestamp;
@@ -13,7 +13,7 @@ pub enum Event {
         /// Each account with the number of its actions that are still to be done.
         accounts: Vec<(String, u64)>,
     },
-    /// An attempt did not settle its action; another, or a look-up, follows.
+    /// An attempt did not end its action; another one, or a status query, follows.
     AttemptFailed {
         /// The action.
         ordinal: Ordinal,
@@ -21,7 +21,7 @@ pub enum Event {
         account: String,
         /// The attempt's number, from 1.
         attempt: u32,
-        /// What happened, in a few words.
+        /// What happened.
         why: String,
     },
     /// A provider is held back.
@@ -30,7 +30,7 @@ pub enum Event {
         account: String,
         /// When it may go on.
         until: Timestamp,
-        /// Why, in a few words.
+        /// The reason, as part of a sentence.
         why: String,
     },
     /// An action ended; the end is durable.
@@ -60,10 +60,10 @@ pub enum Event {
         /// What bounds it now.
         by: WaitReason,
     },
-    /// `certsweep pause`: nothing new is sent until somebody says to go on.
+    /// `certsweep pause`: nothing new is sent until `certsweep unpause`.
     Paused,
-    /// `certsweep unpause`: the run goes on.
-    WentOn,
+    /// `certsweep unpause`: the run, or its next wave, goes on.
+    Unpaused,
     /// `certsweep set-rate`: other windows hold for an account from now on.
     Limited {
         /// The configured provider.
@@ -75,7 +75,7 @@ pub enum Event {
     Warning(String),
     /// No new request goes out; those in flight are awaited.
     Stopping(StopReason),
-    /// Time went by: so much since this process began with the run. Comes about once a second.
+    /// The time since this process began with the run; emitted about once a second.
     Tick(Duration),
     /// The last event.
     RunEnded,

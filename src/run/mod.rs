@@ -1,13 +1,11 @@
-//! The words of a run: which action, how it ended, what happened on the way.
+//! What the floors above say of a run: which action, how it ended, what happened meanwhile, what is waited for.
 
 pub mod event;
 pub mod outcome;
-pub mod verified;
 pub mod wait_reason;
 
 pub use event::{Event, StopReason};
-pub use outcome::{Effect, Outcome};
-pub use verified::{Seen, StatusSource, StatusSources};
+pub use outcome::{Effect, Outcome, Seen, StatusSource, StatusSources};
 pub use wait_reason::WaitReason;
 
 /// An action's place in its plan, from 0: the key by which a run knows it.

@@ -1,4 +1,5 @@
-//! How an action ended, in the contract's words, and what it did at the provider.
+//! How an action ended, what it did at the provider, and what the world sees of its effect and by which source: the contract's terms.
+//! Decides nothing.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -9,7 +10,7 @@ use std::fmt;
 pub enum Outcome {
     /// The provider did it, by an answer that its document declares as success.
     Succeeded,
-    /// The target was so before; told by the provider's answer or by a look-up of its state.
+    /// The target was so before, by the provider's answer or by a status query.
     AlreadyDone,
     /// Accepted; waits for a person at the CA.
     PendingApproval,
@@ -17,7 +18,7 @@ pub enum Outcome {
     Rejected,
     /// Transient trouble outlasted the retries; it surely did not take effect.
     Failed,
-    /// It may have taken effect, and neither asking again nor a look-up settled it.
+    /// It may have taken effect, and neither another attempt nor a status query resolved it.
     InDoubt,
     /// Never sent; the message says why.
     Skipped,
@@ -38,8 +39,8 @@ impl Outcome {
         Self::Planned,
     ];
 
-    /// The contract's word.
-    pub const fn word(self) -> &'static str {
+    /// The name in plans, reports and the command line.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
             Self::AlreadyDone => "already-done",
@@ -52,9 +53,9 @@ impl Outcome {
         }
     }
 
-    /// The outcome that a word names.
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|outcome| outcome.word() == word)
+    /// The outcome of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 
     /// Whether it ended well: what `needs` it may go on, and the exit code stays 0.
@@ -65,11 +66,11 @@ impl Outcome {
 
 impl fmt::Display for Outcome {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.pad(self.word())
+        formatter.pad(self.as_str())
     }
 }
 
-/// What an attempt did at the provider, as far as can be told.
+/// What an attempt did at the provider, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
@@ -82,8 +83,8 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Its word in the journal.
-    pub const fn word(self) -> &'static str {
+    /// Its name in the journal.
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::None => "none",
             Self::Done => "done",
@@ -91,8 +92,111 @@ impl Effect {
         }
     }
 
-    /// The effect that a word names.
-    pub fn parse(word: &str) -> Option<Self> {
-        [Self::None, Self::Done, Self::Unknown].into_iter().find(|effect| effect.word() == word)
+    /// The effect of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::None, Self::Done, Self::Unknown].into_iter().find(|effect| effect.as_str() == name)
+    }
+}
+
+/// What the world sees of an action's target. Unknown is never taken for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Seen {
+    /// A source that may say so says that it is revoked.
+    Revoked,
+    /// Every source that answered says that it is not.
+    Good,
+    /// No source gave an answer that counts.
+    Unknown,
+}
+
+/// A source of revocation status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StatusSource {
+    /// The provider, by its state call.
+    #[serde(rename = "state")]
+    Provider,
+    /// The issuer's revocation list.
+    Crl,
+    /// The issuer's OCSP responder.
+    Ocsp,
+}
+
+/// A set of sources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StatusSources(u8);
+
+impl Seen {
+    /// All, in the order of reports.
+    pub const ALL: [Self; 3] = [Self::Revoked, Self::Good, Self::Unknown];
+
+    /// The name in reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Revoked => "revoked",
+            Self::Good => "good",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl StatusSource {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Provider, Self::Crl, Self::Ocsp];
+
+    /// The name in reports and on the command line.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Provider => "state",
+            Self::Crl => "crl",
+            Self::Ocsp => "ocsp",
+        }
+    }
+
+    /// The source of this name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == name)
+    }
+}
+
+impl StatusSources {
+    /// Adds a source.
+    pub fn add(&mut self, source: StatusSource) {
+        self.0 |= 1 << source as u8;
+    }
+
+    /// Whether one is among them.
+    pub const fn contains(self, source: StatusSource) -> bool {
+        self.0 & (1 << source as u8) != 0
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Those that are among others too.
+    pub const fn among(self, others: Self) -> Self {
+        Self(self.0 & others.0)
+    }
+
+    /// The sources, in the order of [`StatusSource::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = StatusSource> {
+        StatusSource::ALL.into_iter().filter(move |source| self.contains(*source))
+    }
+}
+
+impl FromIterator<StatusSource> for StatusSources {
+    fn from_iter<I: IntoIterator<Item = StatusSource>>(iter: I) -> Self {
+        let mut all = Self::default();
+        iter.into_iter().for_each(|source| all.add(source));
+        all
+    }
+}
+
+impl fmt::Display for Seen {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
     }
 }

@@ -1,4 +1,4 @@
-//! What an account of a run waits for, with its words: the same on bars, in lines, in `status`, in its JSON and in a forecast. Decides
+//! What an account of a run waits for, with its texts: the same on bars, in lines, in `status`, in its JSON and in a forecast. Decides
 //! nothing.
 
 use crate::time::{human, rfc3339};
@@ -17,7 +17,7 @@ pub enum WaitReason {
         /// The window, as plans write it (`100/5s`).
         window: String,
     },
-    /// The provider said that there were too many requests, or something else holds it back.
+    /// Nothing is sent until a moment: the provider refused requests because there were too many, or a backoff holds the account.
     HeldBack {
         /// When it may go on.
         until: Timestamp,
@@ -34,7 +34,7 @@ pub enum WaitReason {
     },
     /// A canary is under way, and the others wait for it.
     Canary,
-    /// The next wave waits for the end of this one, or for a word to go on.
+    /// The next wave waits for the end of this one, or for permission.
     Wave {
         /// The wave, from 1.
         number: u32,
@@ -46,7 +46,7 @@ pub enum WaitReason {
         /// When it opens.
         until: Timestamp,
     },
-    /// Somebody has paused the run.
+    /// `certsweep pause`.
     Paused,
     /// The provider cannot be reached; one request tries now and then.
     Unreachable {
@@ -57,15 +57,15 @@ pub enum WaitReason {
     Others,
     /// All that is left is in flight.
     Answers,
-    /// Nothing: the account could start more, if the run as a whole would. Is told as [`WaitReason::Answers`].
+    /// Nothing: the account could start more, if the run as a whole would. Shown as [`WaitReason::Answers`].
     Nothing,
     /// The account was stopped: it sends nothing more in this process.
     Stopped,
 }
 
 impl WaitReason {
-    /// What bounds a running account, in a few words.
-    pub fn words(&self) -> String {
+    /// What bounds a running account, for bars, lines and `status`.
+    pub fn describe(&self) -> String {
         match self {
             Self::Done => "done".to_owned(),
             Self::Window { window } => format!("limit {window}"),
@@ -83,8 +83,8 @@ impl WaitReason {
         }
     }
 
-    /// What bounds an account over a whole run that is foretold with this latency: what a plan says of it.
-    pub fn words_of_forecast(&self, latency: Duration) -> String {
+    /// What bounds an account over a whole forecast run with this latency, in the plan's terms.
+    pub fn describe_forecast(&self, latency: Duration) -> String {
         match self {
             Self::Done | Self::Nothing | Self::Stopped => "nothing".to_owned(),
             Self::Window { window } => format!("rate {window}"),
@@ -100,7 +100,7 @@ impl WaitReason {
         }
     }
 
-    /// Whether nothing is sent while it holds: no rate tells then when the rest is done.
+    /// Whether nothing is sent while it holds, so that no rate shows when the rest is done.
     pub const fn sends_nothing(&self) -> bool {
         matches!(
             self,
@@ -108,7 +108,7 @@ impl WaitReason {
         )
     }
 
-    /// Whether it comes and goes many times a second, as a window does that is used up in bursts.
+    /// Whether it alternates with others many times a second, as a window does that is used up in bursts.
     pub const fn alternates(&self) -> bool {
         matches!(
             self,
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_reason_has_its_words() {
+    fn every_reason_has_its_text() {
         let until = Timestamp::from_second(1_700_000_000).unwrap();
         let latency = Duration::from_millis(500);
         for (reason, now, forecast, sends_nothing) in [
@@ -164,8 +164,8 @@ mod tests {
             ),
             (WaitReason::Paused, "paused", "held back", true),
         ] {
-            assert_eq!((reason.words().as_str(), reason.sends_nothing()), (now, sends_nothing));
-            assert_eq!(reason.words_of_forecast(latency), forecast);
+            assert_eq!((reason.describe().as_str(), reason.sends_nothing()), (now, sends_nothing));
+            assert_eq!(reason.describe_forecast(latency), forecast);
         }
     }
 }

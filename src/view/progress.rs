@@ -114,9 +114,9 @@ fn event_line(event: &Event) -> Option<String> {
         Event::Bounded {
             account,
             by: by @ (WaitReason::Closed { .. } | WaitReason::Unreachable { .. } | WaitReason::Wave { .. }),
-        } => Some(format!("waiting  {}: {}", safe::terminal(account), by.words())),
+        } => Some(format!("waiting  {}: {}", safe::terminal(account), by.describe())),
         Event::Paused => Some("paused: nothing new is sent; `certsweep unpause` goes on".to_owned()),
-        Event::WentOn => Some("going on".to_owned()),
+        Event::Unpaused => Some("going on".to_owned()),
         Event::Limited { account, windows } => {
             Some(format!("limits  {}: {} from now on", safe::terminal(account), windows.join(", ")))
         }
@@ -139,7 +139,7 @@ fn detail_line(event: &Event) -> Option<String> {
         Event::ActionEnded { account, id, outcome, .. } => {
             Some(format!("{outcome}  {} ({})", safe::terminal(id), safe::terminal(account)))
         }
-        Event::Bounded { account, by } => Some(format!("bounded  {}: {}", safe::terminal(account), by.words())),
+        Event::Bounded { account, by } => Some(format!("bounded  {}: {}", safe::terminal(account), by.describe())),
         Event::AttemptFailed { ordinal, account, attempt, why } => Some(format!(
             "attempt {attempt} of action {} ({}) failed: {}",
             grouped(ordinal.saturating_add(1)),
@@ -364,7 +364,7 @@ impl Tally {
                 account.bound = Some(by.clone());
             }
             Event::Paused
-            | Event::WentOn
+            | Event::Unpaused
             | Event::Limited { .. }
             | Event::Warning(_)
             | Event::Stopping(_)
@@ -435,7 +435,7 @@ impl Tally {
         let working = self.accounts.iter().filter(|account| account.done < account.total);
         let parts: Vec<String> = working
             .filter_map(|account| {
-                Some(format!("{} {}", safe::terminal(&account.name), account.bound.as_ref()?.words()))
+                Some(format!("{} {}", safe::terminal(&account.name), account.bound.as_ref()?.describe()))
             })
             .collect();
         (!parts.is_empty()).then(|| parts.join(", "))
@@ -499,7 +499,7 @@ impl AccountTally {
             return held.clone();
         }
         let bound = self.bound.as_ref().filter(|bound| !matches!(bound, WaitReason::Done));
-        let words = bound.map(WaitReason::words);
+        let words = bound.map(WaitReason::describe);
         if let Some(words) = words.as_ref().filter(|_| bound.is_some_and(WaitReason::sends_nothing)) {
             return words.clone();
         }

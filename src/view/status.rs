@@ -85,7 +85,7 @@ impl Outcomes {
     pub(super) fn table(&self) -> String {
         let there = Outcome::ALL.into_iter().filter(|outcome| self.count(*outcome) > 0);
         let rows: Vec<Vec<String>> =
-            there.map(|outcome| vec![grouped(self.count(outcome)), outcome.word().to_owned()]).collect();
+            there.map(|outcome| vec![grouped(self.count(outcome)), outcome.as_str().to_owned()]).collect();
         if rows.is_empty() { String::new() } else { table(&["actions", "outcome"], &[0], &rows) }
     }
 }
@@ -102,7 +102,7 @@ impl Serialize for Outcomes {
         for outcome in Outcome::ALL {
             // Only dry runs have this outcome; in a real run's object it would always be zero.
             if outcome != Outcome::Planned || self.count(outcome) > 0 {
-                map.serialize_entry(outcome.word(), &self.count(outcome))?;
+                map.serialize_entry(outcome.as_str(), &self.count(outcome))?;
             }
         }
         map.end()
@@ -238,7 +238,7 @@ fn providers_table(providers: &[ProviderNow]) -> String {
     let row = |provider: &ProviderNow| {
         let rate = provider.rate_per_second.map(|rate| format!("{rate:.1}/s")).unwrap_or_default();
         let left = provider.estimated_seconds_left.map(seconds_text).unwrap_or_default();
-        let bound = provider.bound.as_ref().map(WaitReason::words).unwrap_or_default();
+        let bound = provider.bound.as_ref().map(WaitReason::describe).unwrap_or_default();
         let (done, actions) = (grouped(provider.done), grouped(provider.actions));
         vec![safe::terminal(&provider.provider).into_owned(), format!("{done}/{actions}"), rate, left, bound]
     };

@@ -164,7 +164,7 @@ pub fn render(shown: &VerificationSummary) -> String {
     if !shown.unseen.is_empty() {
         let row = |action: &VerifiedAction| {
             let why = action.cells.why.clone().unwrap_or_default();
-            vec![action.action_id.clone(), action.target.clone(), action.cells.seen.word().to_owned(), why]
+            vec![action.action_id.clone(), action.target.clone(), action.cells.seen.as_str().to_owned(), why]
         };
         let rows: Vec<Vec<String>> = shown.unseen.iter().map(row).collect();
         lines.push(format!(

@@ -136,7 +136,7 @@ impl Bench {
     }
 
     /// Carries the run out in one process, until the power is cut: after so many records, or after so much virtual time. What was
-    /// in flight then is without an end, and nobody was told.
+    /// in flight then is without an end record, and no observer was notified.
     async fn process(&self, cut: Cut, reopen: &[Outcome]) -> (Option<Ending>, Vec<Event>) {
         let (power, time) = match cut {
             Cut::Never => (u64::MAX, LONGEST_RUN),

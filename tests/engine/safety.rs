@@ -53,7 +53,7 @@ fn a_canary_that_did_not_take_effect_stops_the_run_although_it_was_answered_with
         assert!(matches!(&stopped, Some(StopReason::Rule(why)) if why.contains(words)), "{stopped:?}");
         let revokes: Vec<bool> = bench.world.reached.borrow().iter().map(|(_, url)| url.ends_with("/revoke")).collect();
         assert_eq!(revokes, [true, false, false, false], "one revoke, and three looks at what it did");
-        assert_eq!(overview(&bench).outcomes[&Outcome::Succeeded], 1, "what the provider said is kept");
+        assert_eq!(overview(&bench).outcomes[&Outcome::Succeeded], 1, "the provider's answer is stored");
         let states = RunDir::existing(&bench.path()).unwrap().read().unwrap().states();
         assert!(states.is_ok(), "the records are legal");
     });

@@ -83,7 +83,7 @@ fn case(ordinal: Ordinal, certificate: &Certificate, issuer: Option<&[u8]>) -> V
     VerifyTarget {
         ordinal,
         account: 0,
-        certificate: Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), places: Rc::new(places) }),
+        certificate: Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), urls: Rc::new(places) }),
         sources: [StatusSource::Crl, StatusSource::Ocsp].into_iter().collect(),
         note: None,
     }
@@ -119,7 +119,7 @@ async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, scri
         reader: Rc::clone(&reader),
         journal: open.journal.clone(),
         senders: vec![None::<Rc<Sender<WorldTransport>>>, None],
-        world: Publisher { script, asked: Rc::clone(&asked) },
+        fetcher: Publisher { script, asked: Rc::clone(&asked) },
         clock: Rc::new(FixtureClock(began)),
         cases: Rc::new(cases.collect()),
         certificate: Rc::new(move |ordinal| certificates.get(usize::try_from(ordinal).unwrap()).cloned()),
@@ -141,7 +141,7 @@ fn silent(seconds: u64) -> (u64, Result<&'static [u8], FetchError>) {
     (seconds, Err(FetchError::Silent("operation timed out".to_owned())))
 }
 
-/// One certificate, what its list and its responder give, and what is then said of it.
+/// One certificate, what its list and its responder give, and what is then reported of it.
 struct Published {
     name: &'static str,
     certificate: &'static [u8],
@@ -350,7 +350,7 @@ fn state_calls_keep_to_the_limits_that_the_run_used() {
             reader: Rc::clone(&reader),
             journal: open.journal.clone(),
             senders: senders.collect(),
-            world: Publisher { script: Box::new(|_, _| silent(1)), asked: Rc::default() },
+            fetcher: Publisher { script: Box::new(|_, _| silent(1)), asked: Rc::default() },
             clock: Rc::new(VirtualClock { world: Rc::clone(&bench.world) }),
             cases: Rc::new(cases.collect()),
             certificate: Rc::new(|_| None),
@@ -385,7 +385,7 @@ fn a_verification_that_is_stopped_keeps_what_it_has_seen() {
             reader: Rc::clone(&reader),
             journal: open.journal.clone(),
             senders: vec![None::<Rc<Sender<WorldTransport>>>, None],
-            world: Publisher {
+            fetcher: Publisher {
                 script: Box::new(|ask, _| match ask {
                     StatusRequest::Get(_) => (0, Ok(file!("ca.crl"))),
                     StatusRequest::Ocsp(..) => silent(1000),

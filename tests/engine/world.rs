@@ -334,7 +334,7 @@ impl Transport for WorldTransport {
     }
 }
 
-/// From now on what is written to the journal is said to be so only when the disk, which takes so long, has written.
+/// From now on the journal acknowledges records only once the disk, which takes this long, has written them.
 pub(crate) fn slow_disk(local: &LocalSet, journal: &Journal, takes: Duration) {
     let journal = journal.clone();
     journal.be_late();

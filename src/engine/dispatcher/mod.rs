@@ -1,33 +1,26 @@
 //! The one owner of a run's state: it starts steps, folds their records into the state, notifies the observer, and stops the run
-//! when a rule, a signal or the environment says so. Every event that it emits tells of something that is durable already.
+//! when a rule, a signal or the environment says so. Every event that it emits is durable already.
 //!
-//! The loop is here, its state in [`state`]. Starting a step and writing records is [`dispatch`]'s, what follows from a step
-//! [`step_results`]', what holds the whole run [`run_control`]'s, what a canary or a provider that is down changes
-//! [`safety_rules`]', and what the observer hears [`events`]'.
+//! Here are the loop, what holds the run as a whole (the schedule, the break between two waves, commands from outside) and the events.
+//! The state is in [`state`]; starting a step, and what follows from it, in [`steps`].
 
-mod dispatch;
-mod events;
-mod run_control;
-mod safety_rules;
 mod state;
-mod step_results;
+mod steps;
 
-pub use state::{Ending, Question, Run};
+pub use state::{CommandDone, CommandReply, Ending, Question, Run, RunCommand};
 
 use super::circuit_breaker::CircuitBreaker;
 use super::pace::Pace;
 use super::retry::Jitter;
-use super::safety::Watch;
+use super::safety::{self, Closed, Gate, Watch, Waves};
 use super::scheduler::{Decision, Scheduler};
-use super::sent::Present;
-use super::start;
+use super::start::{self, Present};
 use super::step::append;
-use super::timing::{WaitTimes, WallTime};
-use super::waves::Waves;
-use crate::journal::{ActionState, JournalError, Phase, Record};
-use crate::plan::calendar;
-use crate::run::{Event, Ordinal, Outcome, StopReason};
-use crate::time::Clock;
+use super::timing::{Moment, WaitTimes, WallTime};
+use crate::journal::{ActionState, JournalError, Phase, Record, Reply};
+use crate::plan::{calendar, settings};
+use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
+use crate::time::{Clock, human};
 use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
@@ -35,6 +28,7 @@ use state::{Dispatcher, PendingAcks, WaveBreak};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 /// Carries out a run, or goes on with it.
 ///
@@ -67,6 +61,7 @@ where
         let failed = run.journal.append_and_wait(records, now).err();
 
         let safety = &run.settings.safety;
+        // Canaries that ended well in an earlier process count, so that `resume` does not begin with new ones.
         let canaries_well =
             states.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
         let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
@@ -89,16 +84,18 @@ where
                 scheduler.follow_latency(index, account.concurrency);
             }
         }
+        // After the accounts share their paces: the requests of each count in the windows of all that share its credential.
         for (index, sent) in sent.into_iter().enumerate() {
             scheduler.pace(index).seed(now, sent);
         }
         for (account, learnt) in learnt.iter().filter(|(account, _)| **account < accounts) {
-            scheduler.pace(*account).recall(now, learnt);
+            scheduler.pace(*account).restore_learnt(now, learnt);
         }
         for action in queue.iter() {
             if states.of(action.ordinal).phase != Phase::Waiting {
                 continue;
             }
+            // Needs that are met already would never be met again, and their dependents would wait for ever.
             let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if outcome.is_well());
             let needs: Vec<Ordinal> = action.needs.iter().copied().filter(open).collect();
             let not_before = action.not_before.filter(|at| *at > wall).map(|at| wall_time.moment(at));
@@ -114,7 +111,7 @@ where
             deadline: calendar::deadline_at(run.settings.deadline, &run.settings.schedule, began_at),
             stopping: failed.map(StopReason::Environment),
             doubts,
-            refused_passes: HashMap::new(),
+            nonces_refused: HashMap::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
             run,
             observe,
@@ -125,7 +122,7 @@ where
             steps: FuturesUnordered::new(),
             began: now,
             signals: 0,
-            leave: false,
+            abort: false,
             accounts_stopped: Vec::new(),
             breakers: vec![CircuitBreaker::default(); accounts],
             read_backs: HashMap::new(),
@@ -139,7 +136,7 @@ where
             waits: vec![WaitTimes::default(); accounts],
             notified_reasons: vec![None; accounts],
         };
-        // Whoever resumes a run that stopped between two waves says with that that the next may go.
+        // `resume` of a run that stopped between two waves is the permission for the next.
         if dispatcher.scheduler.waves().has_ended() {
             dispatcher.next_wave();
         }
@@ -159,7 +156,7 @@ where
                 self.note_waits();
             }
             self.run.journal.flush();
-            if self.leave || (self.stopping.is_some() && !self.is_something_under_way()) {
+            if self.abort || (self.stopping.is_some() && !self.is_something_under_way()) {
                 return;
             }
             let sleep = wake.saturating_sub(self.run.clock.elapsed());
@@ -167,10 +164,10 @@ where
                 // In this order: a command to stop must not wait behind a flood of answers, and answers free slots, which
                 // acknowledgements fill.
                 biased;
-                Some(word) = self.run.commands.recv() => self.obey(word),
+                Some(command) = self.run.commands.recv() => self.apply_command(command),
                 Some(over) = self.steps.next() => {
                     self.step_ended(over);
-                    // Who looks without waiting is not woken: the next turn looks again before it sleeps.
+                    // `now_or_never` registers no waker. That loses nothing: the next round polls the steps again before it sleeps.
                     while let Some(Some(over)) = self.steps.next().now_or_never() {
                         self.step_ended(over);
                     }
@@ -182,7 +179,7 @@ where
                     }
                 }
                 goes_on = self.wave_break.answer() => self.wave_answered(goes_on),
-                // While somebody reads a question nothing is drawn over it.
+                // No tick while a question waits: bars would be drawn over it.
                 _ = tick.tick(), if !self.wave_break.is_asked() => {
                     (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
                     self.notify_wait_reasons();
@@ -205,7 +202,7 @@ where
             match self.scheduler.next(now) {
                 Decision::Start { ordinal, account } => {
                     if let Err(error) = self.start(ordinal, account, now) {
-                        self.unsent(account);
+                        self.release_unsent(account);
                         self.stop(StopReason::Environment(error.0));
                         return Decision::Idle;
                     }
@@ -227,7 +224,7 @@ where
     }
 
     async fn end(mut self) -> Ending {
-        // Leaving at once: what is in flight stays without an end, and resume takes it as lost.
+        // After an abort what is in flight stays without an end record, and `resume` takes it as lost.
         self.steps.clear();
         self.wait_for_acks().await;
         let complete = self.states.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
@@ -247,6 +244,7 @@ where
             reopens: self.reopens,
         };
         let at = self.run.clock.now();
+        // The codes are the contract's: 3 for a rule, 128 + n for a signal, 4 for the environment.
         let record = match ending.reason() {
             _ if complete => Record::Finished { at },
             Some(StopReason::Rule(_)) => Record::Stopped { at, why: ending.why(), code: 3 },
@@ -281,7 +279,279 @@ where
     }
 }
 
-/// How often the observer hears of the time.
+impl<T, C> Dispatcher<'_, '_, T, C>
+where
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    /// What keeps the whole run back now, where something does.
+    pub(super) fn run_gate(&mut self, now: Moment) -> Option<Decision> {
+        if !self.is_something_under_way() && self.scheduler.is_idle() {
+            return Some(Decision::Idle);
+        }
+        let settings = self.run.settings;
+        let wall = self.run.clock.now();
+        let wall_time = WallTime::new(now, wall);
+        if let Some(until) = self.closed_until.filter(|until| wall < *until) {
+            return Some(Decision::Wait(wall_time.moment(until)));
+        }
+        if let Gate::Closed(closed) = safety::gate(&settings.schedule, self.deadline, wall, settings.timeout) {
+            return Some(self.schedule_closed(closed, wall_time));
+        }
+        self.closed_until = None;
+        self.scheduler.waves().has_ended().then(|| self.between_waves(now)).flatten()
+    }
+
+    /// The schedule is closed: it is waited for, or the run stops.
+    fn schedule_closed(&mut self, closed: Closed, wall: WallTime) -> Decision {
+        let Closed { why, until } = closed;
+        let Some(until) = until.filter(|_| self.run.wait) else {
+            self.reopens = until;
+            self.stop(StopReason::Rule(why));
+            return Decision::Idle;
+        };
+        if self.closed_until.replace(until) != Some(until) {
+            self.notify_all(&WaitReason::Closed { until });
+            self.notify(Event::Warning(format!("waiting {}: {why}", human(wall.until(until)))));
+        }
+        Decision::Wait(wall.moment(until))
+    }
+
+    /// A wave has ended and another one waits: what is to be waited for, if anything.
+    fn between_waves(&mut self, now: Moment) -> Option<Decision> {
+        match &self.wave_break {
+            WaveBreak::Asked(_) => return Some(Decision::WaitForAnswer),
+            WaveBreak::Pause(until) if now < *until => return Some(Decision::Wait(*until)),
+            WaveBreak::Pause(_) => {
+                self.next_wave();
+                return None;
+            }
+            WaveBreak::Nothing => {}
+        }
+        let ended = self.wave_ended();
+        match (self.run.settings.safety.between_waves, &self.run.questions) {
+            (settings::BetweenWaves::Pause(pause), _) if pause.is_zero() => {
+                self.next_wave();
+                None
+            }
+            (settings::BetweenWaves::Pause(pause), _) => {
+                let until = now + pause;
+                self.wave_break = WaveBreak::Pause(until);
+                self.notify(Event::Warning(format!("{ended}; the next begins in {}", human(pause))));
+                self.notify_wave();
+                Some(Decision::Wait(until))
+            }
+            (settings::BetweenWaves::Ask, Some(questions)) => {
+                let (answer, answered) = oneshot::channel();
+                let waves = self.scheduler.waves();
+                let next = waves.next().unwrap_or_default();
+                let text = format!("{ended}. Go on with wave {} ({} actions)?", next + 1, waves.left(next));
+                if questions.send(Question { text, answer }).is_err() {
+                    self.stop(StopReason::Rule(format!("{ended}, and nobody is there to be asked (safety.waves)")));
+                    return Some(Decision::Idle);
+                }
+                self.wave_break = WaveBreak::Asked(answered);
+                self.notify_wave();
+                Some(Decision::WaitForAnswer)
+            }
+            (settings::BetweenWaves::Ask, None) => {
+                let words = "the next waits for `resume` (safety.waves; `between_waves: 10m` would go on by itself)";
+                self.stop(StopReason::Rule(format!("{ended}; {words}")));
+                Some(Decision::Idle)
+            }
+        }
+    }
+
+    /// The user has answered whether the next wave may go.
+    pub(super) fn wave_answered(&mut self, goes_on: bool) {
+        if goes_on {
+            self.next_wave();
+        } else {
+            self.wave_break = WaveBreak::Nothing;
+            let ended = self.wave_ended();
+            self.stop(StopReason::Rule(format!("{ended}; the next was not wanted (safety.waves)")));
+        }
+    }
+
+    /// Lets the next wave go. The permission is a record: without it `status` would still show a run that waits.
+    pub(super) fn next_wave(&mut self) {
+        self.wave_break = WaveBreak::Nothing;
+        self.scheduler.next_wave();
+        self.write(vec![Record::WentOn { at: self.run.clock.now() }]);
+    }
+
+    /// `wave 1 of 3 has ended: 9 succeeded, 1 rejected`
+    fn wave_ended(&self) -> String {
+        let waves = self.scheduler.waves();
+        let (now, count) = (waves.now(), waves.count());
+        let mut outcomes = [0_u64; Outcome::ALL.len()];
+        for (index, state) in self.states.iter().enumerate() {
+            let ordinal = index as Ordinal;
+            if let Phase::Ended(outcome) = state.phase
+                && waves.of(ordinal) == now
+                && !self.queue.repeats(ordinal)
+                && let Some(place) = Outcome::ALL.iter().position(|known| *known == outcome)
+            {
+                outcomes[place] += 1;
+            }
+        }
+        let counts = Outcome::ALL.iter().zip(outcomes).filter(|(_, count)| *count > 0);
+        let counts: Vec<String> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        format!("wave {} of {count} has ended: {}", now + 1, counts.join(", "))
+    }
+
+    fn notify_wave(&mut self) {
+        let wave = self.scheduler.next_wave_reason();
+        self.notify_all(&wave);
+    }
+
+    fn notify_all(&mut self, by: &WaitReason) {
+        for account in 0..self.run.senders.len() {
+            self.notify_wait_reason(account, by.clone());
+        }
+    }
+
+    /// Carries out a command from outside.
+    pub(super) fn apply_command(&mut self, command: RunCommand) {
+        let at = self.run.clock.now();
+        match command {
+            RunCommand::Stop(reason) => {
+                self.signals += 1;
+                self.abort = self.signals > 1;
+                self.stop(reason);
+            }
+            RunCommand::Pause(reply) | RunCommand::Unpause(reply) | RunCommand::SetWindows { reply, .. }
+                if self.stopping.is_some() =>
+            {
+                drop(reply.send(Err("the run is stopping; resume goes on with it".to_owned())));
+            }
+            RunCommand::Pause(reply) if self.paused => drop(reply.send(Ok(CommandDone::Already))),
+            RunCommand::Pause(reply) => {
+                self.paused = true;
+                self.record_command(Record::Paused { at }, Event::Paused, reply);
+            }
+            // Answered only once the record is durable: who reads "done" must find it so after a crash.
+            RunCommand::Unpause(reply) if !self.paused && self.wave_break.waits() => {
+                self.wave_break = WaveBreak::Nothing;
+                self.scheduler.next_wave();
+                self.record_command(Record::WentOn { at }, Event::Unpaused, reply);
+            }
+            RunCommand::Unpause(reply) if !self.paused => drop(reply.send(Ok(CommandDone::Already))),
+            RunCommand::Unpause(reply) => {
+                self.paused = false;
+                self.record_command(Record::WentOn { at }, Event::Unpaused, reply);
+            }
+            RunCommand::SetWindows { account, windows, reply } => {
+                let Some(sender) = self.run.senders.get(account) else { return };
+                let name = sender.name.clone();
+                self.scheduler.set_windows(account, &windows);
+                let windows: Vec<String> = windows.iter().map(ToString::to_string).collect();
+                let event = Event::Limited { account: name, windows: windows.clone() };
+                self.record_command(Record::Limited { account, windows, at }, event, reply);
+            }
+        }
+        self.note_waits();
+        self.notify_wait_reasons();
+    }
+}
+
+impl<T, C> Dispatcher<'_, '_, T, C>
+where
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    pub(super) fn stop_account(&mut self, account: usize, reason: StopReason) {
+        self.scheduler.stop(account);
+        let name = self.run.senders[account].name.clone();
+        let reason = match reason {
+            StopReason::Environment(why) => StopReason::Environment(why.trim_end().to_owned()),
+            other => other,
+        };
+        if !self.accounts_stopped.iter().any(|(stopped, _)| *stopped == name) {
+            let why = match &reason {
+                StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
+                StopReason::Signal(number) => format!("signal {number}"),
+            };
+            self.notify(Event::AccountStopped { account: name.clone(), why });
+            self.accounts_stopped.push((name, reason));
+        }
+    }
+
+    pub(super) fn notify_end(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
+        self.notify(Event::ActionEnded {
+            ordinal,
+            account: self.run.senders[account].name.clone(),
+            id: id.to_owned(),
+            outcome,
+            message: reply.message.clone().unwrap_or_default(),
+        });
+    }
+
+    pub(super) fn notify_failure(&mut self, account: usize, ordinal: Ordinal, reply: &Reply) {
+        let status = reply.http_status.map(|status| format!("HTTP {status} ")).unwrap_or_default();
+        self.notify(Event::AttemptFailed {
+            ordinal,
+            account: self.run.senders[account].name.clone(),
+            attempt: self.states.of(ordinal).attempts,
+            why: format!("{status}{}", reply.message.as_deref().unwrap_or_default()),
+        });
+    }
+
+    /// Notes what each account waits for from now on.
+    pub(super) fn note_waits(&mut self) {
+        let now = self.run.clock.elapsed();
+        let wall = WallTime::new(now, self.run.clock.now());
+        for (account, waits) in self.waits.iter_mut().enumerate() {
+            let reason = match (self.scheduler.wait_reason(account, now, &wall), self.closed_until) {
+                (reason @ (WaitReason::Done | WaitReason::Stopped), _) => reason,
+                _ if self.paused => WaitReason::Paused,
+                (_, Some(until)) => WaitReason::Closed { until },
+                (reason, None) => reason,
+            };
+            waits.turn_to(reason, now);
+        }
+    }
+
+    /// Notifies of what each account waits for, where that has changed.
+    pub(super) fn notify_wait_reasons(&mut self) {
+        let now = self.run.clock.elapsed();
+        for account in 0..self.run.senders.len() {
+            match self.waits[account].bound(now) {
+                Some(WaitReason::Nothing) => self.notify_wait_reason(account, WaitReason::Answers),
+                Some(by) => self.notify_wait_reason(account, by),
+                None => {}
+            }
+        }
+    }
+
+    /// Notifies of what an account waits for, where that has changed.
+    pub(super) fn notify_wait_reason(&mut self, account: usize, by: WaitReason) {
+        if self.notified_reasons[account].as_ref() != Some(&by) {
+            self.notified_reasons[account] = Some(by.clone());
+            self.notify(Event::Bounded { account: self.run.senders[account].name.clone(), by });
+        }
+    }
+
+    pub(super) fn notify_holds(&mut self, now: Moment) {
+        for account in 0..self.run.senders.len() {
+            self.notify_hold(account, now, "the provider said that there were too many requests");
+        }
+    }
+
+    /// Notifies that an account is held back, and why, once for each moment until which it is.
+    pub(super) fn notify_hold(&mut self, account: usize, now: Moment, why: &str) {
+        let Some(until) = self.scheduler.pace(account).held(now) else { return };
+        if self.notified_holds.insert(account, until) != Some(until) {
+            self.notify(Event::HeldBack {
+                account: self.run.senders[account].name.clone(),
+                until: WallTime::new(now, self.run.clock.now()).at(until),
+                why: why.to_owned(),
+            });
+        }
+    }
+}
+
+/// Between two ticks of the observer.
 const TICK: Duration = Duration::from_secs(1);
-/// Wake at least so often, to see a window close or a deadline pass.
+/// Wake at least so often: the wall clock may be set, and a schedule and a deadline go by it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);

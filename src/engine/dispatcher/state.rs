@@ -1,18 +1,17 @@
-//! What a run holds while it goes on: what the caller gives, the state that the dispatcher alone owns, what is under way, and what is
-//! written and not yet durable. Decides nothing.
+//! What a run holds while it goes on: what the caller gives, commands from outside, the state that the dispatcher alone owns, what is
+//! under way, and what is written and not yet durable. Decides nothing.
 
-use crate::engine::attempt::PreparedAttempt;
 use crate::engine::circuit_breaker::CircuitBreaker;
-use crate::engine::command::{CommandReply, RunCommand};
 use crate::engine::retry::Jitter;
 use crate::engine::safety::Watch;
 use crate::engine::scheduler::Scheduler;
 use crate::engine::sender::{Sender, TokenError};
 use crate::engine::status_query::{DoubtfulAction, ReadLists, StatusAnswer, StatusQueryResult};
-use crate::engine::step::{JournalFailed, StepResult};
+use crate::engine::step::{JournalFailed, PreparedAttempt, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
 use crate::journal::{Durability, Journal, Queue, Reader, States};
 use crate::plan::Settings;
+use crate::provider::model::Window;
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
@@ -38,14 +37,46 @@ pub struct Run<'a, T, C> {
     pub clock: Rc<C>,
     /// Outcomes that are taken up again (`resume --retry`).
     pub reopen: BTreeSet<Outcome>,
-    /// What the run is told from outside: by signals, and by other processes.
+    /// Commands from outside: signals, and other processes by way of the run directory.
     pub commands: UnboundedReceiver<RunCommand>,
     /// Seed of the jitter between attempts.
     pub seed: u64,
     /// Whether a closed window and a start to come are waited for; otherwise the run stops, and `resume` goes on.
     pub wait: bool,
-    /// Who is asked between two waves; where nobody is, the run stops there.
+    /// Where questions between two waves go; without one the run stops there.
     pub questions: Option<UnboundedSender<Question>>,
+}
+
+/// A command to a run that is going on. Its sender is answered once the record of it is durable.
+#[derive(Debug)]
+pub enum RunCommand {
+    /// Stop: no new request; those in flight are awaited. The second such command does not wait for them.
+    Stop(StopReason),
+    /// Nothing new is sent until [`RunCommand::Unpause`]; status queries wait too.
+    Pause(CommandReply),
+    /// Go on after a pause, or with the next wave. One command for both: whoever gives it sees a run that waits, not why.
+    Unpause(CommandReply),
+    /// Other windows hold for an account from now on.
+    SetWindows {
+        /// Index of the account.
+        account: usize,
+        /// Its windows.
+        windows: Vec<Window>,
+        /// Where its answer goes.
+        reply: CommandReply,
+    },
+}
+
+/// Where the answer to a command goes.
+pub type CommandReply = oneshot::Sender<Result<CommandDone, String>>;
+
+/// What a command changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CommandDone {
+    /// It holds from now on.
+    Done,
+    /// Nothing: it was so already.
+    Already,
 }
 
 /// How a run ended.
@@ -79,12 +110,12 @@ impl Ending {
 
     /// Why it stopped, account by account where it is theirs.
     pub(super) fn why(&self) -> String {
-        let words = |reason: &StopReason| match reason {
+        let text = |reason: &StopReason| match reason {
             StopReason::Rule(why) | StopReason::Environment(why) => why.clone(),
             StopReason::Signal(number) => format!("interrupted by signal {number}"),
         };
-        let accounts = self.accounts_stopped.iter().map(|(name, reason)| format!("{name}: {}", words(reason)));
-        self.stopped.as_ref().map(words).into_iter().chain(accounts).collect::<Vec<_>>().join("; ")
+        let accounts = self.accounts_stopped.iter().map(|(name, reason)| format!("{name}: {}", text(reason)));
+        self.stopped.as_ref().map(text).into_iter().chain(accounts).collect::<Vec<_>>().join("; ")
     }
 }
 
@@ -99,8 +130,8 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) scheduler: Scheduler,
     /// Actions that are in doubt, with what is known of each.
     pub(super) doubts: HashMap<Ordinal, DoubtfulAction>,
-    /// Actions whose last requests were refused for their passes alone, with how often in a row.
-    pub(super) refused_passes: HashMap<Ordinal, u32>,
+    /// Actions whose last requests were refused for their nonces alone, with how often in a row.
+    pub(super) nonces_refused: HashMap<Ordinal, u32>,
     /// The lists that status queries have read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
     pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,
@@ -108,21 +139,21 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) jitter: Jitter,
     pub(super) deadline: Option<Timestamp>,
     pub(super) stopping: Option<StopReason>,
-    /// When this process began, by the clock that never jumps.
+    /// When this process began.
     pub(super) began: Moment,
-    /// Commands to stop; the second leaves at once.
+    /// Commands to stop; the second aborts.
     pub(super) signals: u32,
-    pub(super) leave: bool,
+    pub(super) abort: bool,
     pub(super) accounts_stopped: Vec<(String, StopReason)>,
     /// Whether each provider can be reached, by account.
     pub(super) breakers: Vec<CircuitBreaker>,
     /// Canaries that are read back.
     pub(super) read_backs: HashMap<Ordinal, ReadBack>,
     pub(super) wave_break: WaveBreak,
-    /// Until when the schedule is closed, where the observer was told.
+    /// Until when the schedule is closed, where the observer was notified of that.
     pub(super) closed_until: Option<Timestamp>,
     pub(super) reopens: Option<Timestamp>,
-    /// Requests for a token in a row that came to nothing, by account.
+    /// Failed requests for a token in a row, by account.
     pub(super) token_tries: HashMap<usize, u32>,
     pub(super) skew_warned: HashSet<usize>,
     pub(super) notified_holds: HashMap<usize, Moment>,
@@ -130,7 +161,7 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) paused: bool,
     /// What each account waits for.
     pub(super) waits: Vec<WaitTimes>,
-    /// What each account waits for, as the observer was notified last.
+    /// The same, as the observer was notified last: the same reason is no event each second.
     pub(super) notified_reasons: Vec<Option<WaitReason>>,
 }
 
@@ -141,10 +172,10 @@ pub(super) struct StepInFlight {
     pub(super) timing: Rc<RequestTiming>,
 }
 
-/// A step that is over: what it came to, or nothing where it panicked.
+/// A step that is over, with its result; without one where it panicked.
 pub(super) type EndedStep = (StepInFlight, Option<Step>);
 
-/// What a step came to.
+/// The result of a step.
 pub(super) enum Step {
     Attempt(Box<StepResult>),
     LookUp(Result<StatusQueryResult, JournalFailed>),
@@ -173,7 +204,7 @@ pub(super) enum WaveBreak {
 }
 
 impl WaveBreak {
-    /// Whether the next wave waits for a word or for the end of a pause.
+    /// Whether the next wave waits for an answer or for the end of a pause.
     pub(super) const fn waits(&self) -> bool {
         !matches!(self, Self::Nothing)
     }
@@ -183,7 +214,7 @@ impl WaveBreak {
         matches!(self, Self::Asked(_))
     }
 
-    /// The answer of whoever was asked; never, where nobody was.
+    /// The answer to the question; pending for ever where none was asked.
     pub(super) async fn answer(&mut self) -> bool {
         match self {
             Self::Asked(answered) => answered.await.unwrap_or(false),
@@ -199,8 +230,8 @@ pub(super) struct ReadBack {
     pub(super) outcome: Outcome,
     /// What the status query is asked with.
     pub(super) doubtful: DoubtfulAction,
-    /// Looks that told something.
-    pub(super) looks: u32,
+    /// Status queries that were answered with a state.
+    pub(super) reads: u32,
 }
 
 /// Records that are queued and not yet durable, each with what follows once it is.
@@ -209,7 +240,7 @@ pub(super) struct PendingAcks<T, C> {
     pub(super) records: VecDeque<PendingRecord<T, C>>,
     /// How many of them are intents.
     pub(super) intents: usize,
-    /// Where the journal says of how many of the oldest what became of them.
+    /// The journal's acknowledgements: how many of the oldest records, and whether they are durable.
     pub(super) acknowledged: UnboundedReceiver<(usize, Durability)>,
 }
 

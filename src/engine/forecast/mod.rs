@@ -1,18 +1,17 @@
 //! How long a plan will take: the same queue and the same pace as a run's, on a virtual clock. No second model, and no formula:
 //! what bounds an account is what it waited for longest.
 //!
-//! What would make a plan take less time is found the same way: each change is tried by foretelling the run anew. What does not really help
-//! is not said.
+//! What would make a plan take less time is found the same way: each change is tried by another forecast. A change that does not really
+//! help is not suggested.
 
 #[cfg(test)]
 mod tests;
 
 use super::pace::Pace;
-use super::safety::{self, Closed, Gate};
+use super::safety::{self, Closed, Gate, Waves};
 use super::scheduler::{Decision, Scheduler};
 use super::sender::LimitOwner;
 use super::timing::{Moment, WaitTimes, WallTime};
-use super::waves::Waves;
 use crate::journal::Queue;
 use crate::plan::settings::{BetweenWaves, DailyWindow, Schedule};
 use crate::plan::{Account, Settings};
@@ -68,11 +67,11 @@ impl AccountForecast {
     }
 }
 
-/// Foretells a run of these actions (in plan order; duplicates are not sent).
+/// Forecasts a run of these actions (in plan order; duplicates are not sent).
 pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -> Forecast {
-    let lanes = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
+    let accounts = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
     let waves = Waves::new(&settings.safety.waves, queue);
-    let mut scheduler = Scheduler::new(lanes.collect(), settings.safety.canary).in_waves(waves);
+    let mut scheduler = Scheduler::new(accounts.collect(), settings.safety.canary).in_waves(waves);
     for (index, account) in settings.accounts.iter().enumerate() {
         let owner = LimitOwner::of_account(account);
         let shares = |first: &Account| owner.shares_limits_with(LimitOwner::of_account(first));
@@ -92,9 +91,9 @@ pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -
     let mut simulation = Simulation {
         scheduler,
         assumptions,
-        doors: Doors::new(&settings.schedule, settings.timeout, assumptions.start),
+        schedule: ScheduleCursor::new(&settings.schedule, settings.timeout, assumptions.start),
         now: Moment::ZERO,
-        flying: BinaryHeap::new(),
+        in_flight: BinaryHeap::new(),
         tokens: assumptions.tokens.clone(),
         read_back: HashSet::new(),
         between_waves: match settings.safety.between_waves {
@@ -125,9 +124,9 @@ pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -
 struct Simulation<'a> {
     scheduler: Scheduler,
     assumptions: &'a Assumptions,
-    doors: Doors<'a>,
+    schedule: ScheduleCursor<'a>,
     now: Moment,
-    flying: BinaryHeap<Reverse<(Moment, Ordinal, usize, Flight)>>,
+    in_flight: BinaryHeap<Reverse<(Moment, Ordinal, usize, Flight)>>,
     /// Accounts that still need a token.
     tokens: Vec<bool>,
     /// Canaries whose status query is still to come, or under way.
@@ -152,11 +151,11 @@ impl Simulation<'_> {
     /// Runs to the end; whether there was one.
     fn run(&mut self) -> bool {
         loop {
-            self.land();
-            let answer = self.flying.peek().map(|Reverse((ends, ..))| *ends);
-            let open = self.doors.open(self.now);
+            self.process_answers();
+            let answer = self.in_flight.peek().map(|Reverse((ends, ..))| *ends);
+            let open = self.schedule.open(self.now);
             let next = match open {
-                Door::Open(_) if self.scheduler.waves().has_ended() => {
+                ScheduleState::Open(_) if self.scheduler.waves().has_ended() => {
                     let from = *self.wave_from.get_or_insert(self.now + self.between_waves);
                     if from <= self.now {
                         self.wave_from = None;
@@ -165,7 +164,7 @@ impl Simulation<'_> {
                     }
                     Some(answer.map_or(from, |answer| answer.min(from)))
                 }
-                Door::Open(closes) => match self.scheduler.next(self.now) {
+                ScheduleState::Open(closes) => match self.scheduler.next(self.now) {
                     Decision::Start { ordinal, account } => {
                         self.start(ordinal, account);
                         continue;
@@ -175,10 +174,10 @@ impl Simulation<'_> {
                     Decision::Idle if answer.is_none() => return true,
                     Decision::Idle => answer,
                 },
-                Door::Closed(_) if answer.is_some() => answer,
+                ScheduleState::Closed(_) if answer.is_some() => answer,
                 // The last answer may have come while the window was closed.
-                Door::Closed(_) if self.scheduler.is_idle() => return true,
-                Door::Closed(opens) => opens,
+                ScheduleState::Closed(_) if self.scheduler.is_idle() => return true,
+                ScheduleState::Closed(opens) => opens,
             };
             self.note(open);
             match next {
@@ -194,7 +193,7 @@ impl Simulation<'_> {
             self.first = Some(self.now);
             self.waits = vec![WaitTimes::default(); self.accounts.len()];
         }
-        self.doors.used();
+        self.schedule.used();
         self.accounts[account].requests += 1;
         let flight = if self.tokens[account] {
             self.scheduler.pause(account, true);
@@ -209,15 +208,15 @@ impl Simulation<'_> {
             }
             Flight::Action
         };
-        self.flying.push(Reverse((self.now + self.assumptions.latency, ordinal, account, flight)));
+        self.in_flight.push(Reverse((self.now + self.assumptions.latency, ordinal, account, flight)));
     }
 
-    /// Takes in the answers that have come.
-    fn land(&mut self) {
+    /// Processes the answers that are due by now.
+    fn process_answers(&mut self) {
         while let Some(Reverse((ends, ordinal, account, flight))) =
-            self.flying.peek().copied().filter(|flight| flight.0.0 <= self.now)
+            self.in_flight.peek().copied().filter(|flight| flight.0.0 <= self.now)
         {
-            self.flying.pop();
+            self.in_flight.pop();
             self.scheduler.step_ended(account);
             let sent = ends.saturating_sub(self.assumptions.latency);
             self.scheduler.note_answer(account, sent, ends);
@@ -235,15 +234,15 @@ impl Simulation<'_> {
     }
 
     /// Notes what each account waits for from now on.
-    fn note(&mut self, door: Door) {
-        let wall = self.doors.wall;
+    fn note(&mut self, schedule_state: ScheduleState) {
+        let wall = self.schedule.wall;
         for (account, waits) in self.waits.iter_mut().enumerate() {
-            let reason = match (self.scheduler.wait_reason(account, self.now, &wall), door) {
+            let reason = match (self.scheduler.wait_reason(account, self.now, &wall), schedule_state) {
                 (reason @ (WaitReason::Done | WaitReason::Answers | WaitReason::Stopped), _) => reason,
-                (_, Door::Closed(until)) => {
+                (_, ScheduleState::Closed(until)) => {
                     WaitReason::Closed { until: until.map_or(Timestamp::MAX, |at| wall.at(at)) }
                 }
-                (reason, Door::Open(_)) => reason,
+                (reason, ScheduleState::Open(_)) => reason,
             };
             waits.turn_to(reason, self.now);
         }
@@ -261,19 +260,19 @@ impl Simulation<'_> {
         Forecast {
             starts: self.first.or(ended.then_some(Moment::ZERO)),
             takes: ended.then(|| first + last),
-            windows: self.doors.windows,
+            windows: self.schedule.windows,
             accounts: self.accounts,
         }
     }
 }
 
 /// The schedule along the virtual clock.
-struct Doors<'a> {
+struct ScheduleCursor<'a> {
     schedule: &'a Schedule,
     margin: Duration,
     wall: WallTime,
     /// What holds until this moment (for ever without one).
-    known: Option<(Door, Option<Moment>)>,
+    known: Option<(ScheduleState, Option<Moment>)>,
     windows: u64,
     /// Whether something went out since it opened.
     used: bool,
@@ -283,14 +282,14 @@ struct Doors<'a> {
 
 /// Whether requests may go out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum ScheduleState {
     /// Until this moment, where there is one.
     Open(Option<Moment>),
     /// Until this moment; for ever without one.
     Closed(Option<Moment>),
 }
 
-impl<'a> Doors<'a> {
+impl<'a> ScheduleCursor<'a> {
     fn new(schedule: &'a Schedule, margin: Duration, start: Timestamp) -> Self {
         Self {
             schedule,
@@ -303,28 +302,28 @@ impl<'a> Doors<'a> {
         }
     }
 
-    fn open(&mut self, now: Moment) -> Door {
-        if let Some((door, until)) = self.known
+    fn open(&mut self, now: Moment) -> ScheduleState {
+        if let Some((schedule_state, until)) = self.known
             && until.is_none_or(|until| now < until)
         {
-            return door;
+            return schedule_state;
         }
         let at = self.wall.at(now);
-        let (door, until) = match safety::gate(self.schedule, None, at, self.margin) {
+        let (schedule_state, until) = match safety::gate(self.schedule, None, at, self.margin) {
             Gate::Open(closes) => {
                 let closes = closes.map(|closes| self.wall.moment(closes));
-                (Door::Open(closes), closes)
+                (ScheduleState::Open(closes), closes)
             }
             Gate::Closed(Closed { until, .. }) => {
                 let opens = until.map(|opens| self.wall.moment(opens));
                 self.used = false;
                 self.idle += 1;
                 let opens = opens.filter(|_| self.idle < MAX_IDLE);
-                (Door::Closed(opens), opens)
+                (ScheduleState::Closed(opens), opens)
             }
         };
-        self.known = Some((door, until));
-        door
+        self.known = Some((schedule_state, until));
+        schedule_state
     }
 
     /// Something went out.
@@ -375,7 +374,7 @@ pub enum PlanChange {
     LongerWindow(Duration),
 }
 
-/// What would help a run that this was foretold of. Nothing where it is short and meets its deadline.
+/// The changes that would help a run with this forecast; none where it is short and meets its deadline.
 pub fn would_help(
     settings: &Settings,
     queue: &Queue,
@@ -389,35 +388,35 @@ pub fn would_help(
         (_, None) => false,
     };
     let first = foretold.starts.unwrap_or_default();
-    let slow = |takes: Duration| takes >= WORTH_A_WORD || missed;
-    let mut tries = Tries { settings, queue, assumptions, foretold, helps: Vec::new() };
+    let slow = |takes: Duration| takes >= MIN_ADVISED || missed;
+    let mut advisor = Advisor { settings, queue, assumptions, foretold, helps: Vec::new() };
     for (index, account) in foretold.accounts.iter().enumerate() {
         // Only the accounts that the end waits for: the others may be as slow as they like.
         let late = wishes.deadline.is_some_and(|deadline| first + account.takes > deadline);
-        let last = foretold.takes.is_none_or(|takes| (first + account.takes).mul_f64(CLOSE) >= takes);
+        let last = foretold.takes.is_none_or(|takes| (first + account.takes).mul_f64(NEAR_END) >= takes);
         if !slow(account.takes) || !(late || last) {
             continue;
         }
-        let worst = || account.waits.iter().take(TRIED).map(|(reason, _)| reason);
+        let worst = || account.waits.iter().take(MAX_WAITS_TRIED).map(|(reason, _)| reason);
         if worst().any(|reason| matches!(reason, WaitReason::Window { .. })) {
-            tries.second_key(index);
+            advisor.second_key(index);
         }
         if worst().any(|reason| matches!(reason, WaitReason::Window { .. } | WaitReason::Concurrency { .. })) {
-            tries.whole_orders(index, &wishes.orders);
+            advisor.whole_orders(index, &wishes.orders);
         }
         if worst().any(|reason| matches!(reason, WaitReason::Concurrency { .. })) {
-            tries.concurrency(index);
+            advisor.concurrency(index);
         }
         if worst().any(|reason| matches!(reason, WaitReason::Closed { .. })) {
-            tries.longer_window(index);
+            advisor.longer_window(index);
         }
     }
     // The one that helps most comes first.
-    tries.helps.sort_by_key(|help| help.takes);
-    tries.helps
+    advisor.helps.sort_by_key(|help| help.takes);
+    advisor.helps
 }
 
-struct Tries<'a> {
+struct Advisor<'a> {
     settings: &'a Settings,
     queue: &'a Queue,
     assumptions: &'a Assumptions,
@@ -425,7 +424,7 @@ struct Tries<'a> {
     helps: Vec<Advice>,
 }
 
-impl Tries<'_> {
+impl Advisor<'_> {
     fn second_key(&mut self, account: usize) {
         let mut settings = self.settings.clone();
         let changed = &mut settings.accounts[account];
@@ -468,7 +467,7 @@ impl Tries<'_> {
     }
 
     fn longer_window(&mut self, account: usize) {
-        // The schedule is the whole run's: one account says it for all.
+        // The schedule is the whole run's: one suggestion serves all accounts.
         if self.helps.iter().any(|help| matches!(help.change, PlanChange::LongerWindow(_))) {
             return;
         }
@@ -481,15 +480,15 @@ impl Tries<'_> {
         });
     }
 
-    /// Says the smallest doubling after which another doubling helps no more.
+    /// Suggests the smallest doubling after which another one helps no more.
     fn doubled(&mut self, account: usize, change: impl Fn(&mut Settings, u32) -> Option<PlanChange>) {
         let mut best: Option<(PlanChange, Duration)> = None;
-        for power in 1..=DOUBLINGS {
+        for power in 1..=MAX_DOUBLINGS {
             let mut settings = self.settings.clone();
             let Some(change) = change(&mut settings, 1 << power) else { break };
             let Some(takes) = forecast(&settings, self.queue, self.assumptions).takes else { break };
             let before = best.as_ref().map(|(_, takes)| *takes).or(self.foretold.takes);
-            if before.is_some_and(|before| takes.mul_f64(HELPS) > before) {
+            if before.is_some_and(|before| takes.mul_f64(MIN_GAIN) > before) {
                 break;
             }
             best = Some((change, takes));
@@ -506,7 +505,7 @@ impl Tries<'_> {
     }
 
     fn suggest(&mut self, account: usize, change: PlanChange, takes: Duration) {
-        if self.foretold.takes.is_none_or(|before| takes.mul_f64(HELPS) <= before) {
+        if self.foretold.takes.is_none_or(|before| takes.mul_f64(MIN_GAIN) <= before) {
             self.helps.push(Advice { account, change, takes });
         }
     }
@@ -520,17 +519,17 @@ fn length(window: &DailyWindow) -> Duration {
 }
 
 /// Shorter runs need no advice, where their deadline is met.
-const WORTH_A_WORD: Duration = Duration::from_secs(60);
+const MIN_ADVISED: Duration = Duration::from_secs(60);
 /// A change helps where so many times the new time is still no more than the old.
-const HELPS: f64 = 1.05;
+const MIN_GAIN: f64 = 1.05;
 /// An account whose time times this reaches the whole is one that the end waits for.
-const CLOSE: f64 = 1.02;
-/// Of what an account waits for, so many are tried to be changed.
-const TRIED: usize = 2;
+const NEAR_END: f64 = 1.02;
+/// Of an account's reasons to wait, the longest first, so many are tried to be changed.
+const MAX_WAITS_TRIED: usize = 2;
 /// How often a concurrency or a window is doubled.
-const DOUBLINGS: u32 = 5;
+const MAX_DOUBLINGS: u32 = 5;
 /// A window is open for no longer: else there is none.
 const MAX_WINDOW: Duration = Duration::from_secs(23 * 3600);
 
-/// Windows that go by in a row with nothing sent: after ten years it never ends.
+/// Windows in a row with nothing sent (ten years of days), after which the run counts as one that never ends.
 const MAX_IDLE: u32 = 3660;

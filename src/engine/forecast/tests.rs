@@ -1,8 +1,8 @@
 //! Forecasts as a table: what is set, how long it takes, what bounds it, what would help.
 
 use super::*;
-use crate::plan::Account;
-use crate::plan::settings::{BetweenWaves, DEFAULT_TIMEOUT, DailyWindow, Retry, Safety, WaveSize};
+use crate::plan::settings::{BetweenWaves, DEFAULT_TIMEOUT, Retry, Safety, WaveSize};
+use crate::plan::{Account, calendar};
 use crate::provider::model::Window;
 use std::collections::{BTreeMap, HashMap};
 
@@ -54,10 +54,7 @@ fn assuming(settings: &Settings, start: &str) -> Assumptions {
 
 /// Seoul at night on Tuesdays and Wednesdays, from 01:00 to 01:02; the last start is half a minute before it closes.
 fn nights() -> Schedule {
-    let time = |text: &str| text.parse().unwrap();
-    let window =
-        DailyWindow { from: time("01:00"), to: time("01:02"), timezone: "Asia/Seoul".to_owned(), days: vec![2, 3] };
-    Schedule { start: None, window: Some(window) }
+    Schedule { start: None, window: Some(calendar::fixtures::window("Asia/Seoul", "01:00", "01:02", &[2, 3])) }
 }
 
 /// As far as the kind of what is waited for goes: its numbers and times are others' business.

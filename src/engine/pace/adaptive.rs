@@ -1,8 +1,8 @@
 //! What a provider really allows, measured from what it admitted before it refused. Never slower without a refusal, never faster
-//! than declared; keeps no exact promise (that is [`super::windows`]'), and never sleeps.
+//! than declared; keeps no exact promise (that is the exact windows'), and never sleeps.
 //!
 //! The first refusal measures: of a window of length T the provider holds what it admitted in the last T. Which of several
-//! windows was full, their fillings tell: one that held more before without a refusal is not the cause, and where the next
+//! windows was full follows from their fillings: one that held more before without a refusal is not the cause, and where the next
 //! request is refused too although a window has emptied, that one is not. From then on a cap bounds the window. After some quiet
 //! windows the cap is raised by a little, and by more each time that goes well; a refusal puts it back, and the next try waits
 //! twice as long. Requests that are refused together are one event.
@@ -10,8 +10,7 @@
 //! Where the real limit is only measured, requests go out one after another and not in bursts, so that a refusal strikes few of them:
 //! [`Spacing`], by governor.
 
-use super::windows::{Full, insert};
-use crate::engine::timing::Moment;
+use crate::engine::timing::{Full, Moment, insert_in_order};
 use crate::provider::model::Window;
 use governor::clock::{Clock, FakeRelativeClock};
 use governor::middleware::NoOpMiddleware;
@@ -45,8 +44,8 @@ pub(super) struct Adaptive {
     /// When the provider began to admit requests after the last refusals in a row, and how many it has admitted since.
     epoch: (Moment, u32),
     spacing: Option<Spacing>,
-    /// What was told last, and when.
-    noted: (Vec<Window>, Moment),
+    /// What [`Adaptive::notable`] returned last, and when.
+    recorded: (Vec<Window>, Moment),
 }
 
 /// What the shortest window allows, whether declared or learnt.
@@ -82,7 +81,7 @@ impl Adaptive {
             unexplained: 0,
             epoch: (Moment::ZERO, 0),
             spacing: None,
-            noted: (Vec::new(), Moment::ZERO),
+            recorded: (Vec::new(), Moment::ZERO),
         }
     }
 
@@ -109,31 +108,31 @@ impl Adaptive {
         self.taken = sent.collect();
     }
 
-    pub(super) fn recall(&mut self, now: Moment, learnt: &[Window]) {
+    pub(super) fn restore_learnt(&mut self, now: Moment, learnt: &[Window]) {
         for window in learnt {
-            self.told(now, *window);
+            self.note_limit(now, *window);
         }
         self.space(now);
-        self.noted = (self.learnt(), now);
+        self.recorded = (self.learnt(), now);
     }
 
-    /// What was learnt, where it is notably other than what was told last.
+    /// What was learnt, where it differs notably from what this returned last.
     pub(super) fn notable(&mut self, now: Moment) -> Option<Vec<Window>> {
         if self.event.is_some() {
             return None;
         }
         let learnt: Vec<Window> = self.caps.iter().filter_map(Cap::known).collect();
-        let (told, at) = &self.noted;
+        let (recorded, at) = &self.recorded;
         let alike = |one: &Window, other: &Window| {
             one.length == other.length
                 && f64::from(one.count.abs_diff(other.count)) <= f64::from(other.count) * (1.0 - LITTLE_LESS) + 0.5
         };
-        let same = learnt.len() == told.len() && learnt.iter().zip(told).all(|(one, other)| alike(one, other));
+        let same = learnt.len() == recorded.len() && learnt.iter().zip(recorded).all(|(one, other)| alike(one, other));
         let length = learnt.iter().map(|window| window.length).max().unwrap_or_default();
-        if same || (!told.is_empty() && now < at.saturating_add(length)) {
+        if same || (!recorded.is_empty() && now < at.saturating_add(length)) {
             return None;
         }
-        self.noted = (learnt.clone(), now);
+        self.recorded = (learnt.clone(), now);
         Some(learnt)
     }
 
@@ -149,7 +148,7 @@ impl Adaptive {
     }
 
     /// Whether one more may go out; with `only_look`, no place is taken.
-    pub(super) fn room(&mut self, now: Moment, only_look: bool) -> Result<(), Full> {
+    pub(super) fn check(&mut self, now: Moment, only_look: bool) -> Result<(), Full> {
         self.close(now);
         if let Some(deadline) = self.event.as_ref().and_then(|event| event.measures) {
             return Err(Full::Until(deadline));
@@ -170,18 +169,18 @@ impl Adaptive {
             return Err(Full::Until(until));
         }
         match &mut self.spacing {
-            Some(spacing) if !only_look => spacing.take(now).map_err(Full::Until),
+            Some(spacing) if !only_look => spacing.reserve(now).map_err(Full::Until),
             _ => Ok(()),
         }
     }
 
-    pub(super) fn taken(&mut self, now: Moment) {
+    pub(super) fn note_reserved(&mut self, now: Moment) {
         self.forget(now);
-        insert(&mut self.taken, now);
+        insert_in_order(&mut self.taken, now);
         self.flying += 1;
     }
 
-    pub(super) fn unsent(&mut self) {
+    pub(super) fn release_unsent(&mut self) {
         self.taken.pop_back();
         self.flying = self.flying.saturating_sub(1);
     }
@@ -198,7 +197,7 @@ impl Adaptive {
     }
 
     pub(super) fn admitted(&mut self, now: Moment) {
-        insert(&mut self.admitted, self.last);
+        insert_in_order(&mut self.admitted, self.last);
         for cap in &mut self.caps {
             let within = held(&self.admitted, self.latest, cap.length);
             cap.most = cap.most.max(within);
@@ -218,8 +217,8 @@ impl Adaptive {
         }
     }
 
-    /// A request was refused. Returns how long to hold back where the provider says nothing about it.
-    pub(super) fn refused(&mut self, now: Moment, told: Option<Window>) -> Duration {
+    /// A request was refused. Returns how long to hold back where the answer has no `Retry-After`.
+    pub(super) fn refused(&mut self, now: Moment, limit: Option<Window>) -> Duration {
         if self.event.is_some() {
             self.close(now);
             return Duration::ZERO;
@@ -228,11 +227,11 @@ impl Adaptive {
         for cap in self.caps.iter_mut().filter(|cap| cap.count.is_none()) {
             cap.held_at_refusal(held(&self.admitted, self.latest, cap.length));
         }
-        let told = told.filter(|told| told.count > 0 && !told.length.is_zero());
+        let limit = limit.filter(|limit| limit.count > 0 && !limit.length.is_zero());
         let culprit = self.culprit();
         let mut measures = None;
-        if let Some(told) = told {
-            self.told(now, told);
+        if let Some(limit) = limit {
+            self.note_limit(now, limit);
             self.space(now);
         } else if let Some(index) = culprit {
             if self.caps[index].count.is_none() {
@@ -243,7 +242,7 @@ impl Adaptive {
         }
         self.event = Some(RefusalBurst { open: self.flying, measures });
         self.close(now);
-        let explained = told.is_some() || culprit.is_some();
+        let explained = limit.is_some() || culprit.is_some();
         self.unexplained = if explained { 0 } else { self.unexplained + u32::from(self.in_a_row == 1) };
         if self.unexplained > 1 {
             // What the windows once held proves nothing any more.
@@ -338,23 +337,23 @@ impl Adaptive {
             let count = (pace * length.as_secs_f64()).round().max(1.0) as u32;
             if pace < self.caps.iter().filter_map(Cap::pace).fold(f64::INFINITY, f64::min) * NOTABLY {
                 self.caps.retain(|cap| cap.declared.is_some());
-                self.told(now, Window { count, length });
+                self.note_limit(now, Window { count, length });
                 self.space(now);
             }
         }
     }
 
-    /// A window that somebody told, or that an earlier process learnt.
-    fn told(&mut self, now: Moment, told: Window) {
-        let count = f64::from(told.count);
-        let same = self.caps.iter_mut().find(|cap| cap.length == told.length);
+    /// A window that the provider declares in an answer, or that an earlier process learnt.
+    fn note_limit(&mut self, now: Moment, limit: Window) {
+        let count = f64::from(limit.count);
+        let same = self.caps.iter_mut().find(|cap| cap.length == limit.length);
         if let Some(cap) = same {
-            cap.told(told.count, now);
+            cap.note_limit(limit.count, now);
             return;
         }
-        let pace = count / told.length.as_secs_f64();
-        if !self.is_bounded(told.length, pace) {
-            let mut cap = Cap::new(told.length, None);
+        let pace = count / limit.length.as_secs_f64();
+        if !self.is_bounded(limit.length, pace) {
+            let mut cap = Cap::new(limit.length, None);
             cap.set(Some(count), now);
             self.caps.push(cap);
         }
@@ -410,7 +409,7 @@ const MAX_LEARNT: Duration = Duration::from_secs(600);
 const MAX_SPACED: Duration = Duration::from_secs(10);
 /// Spacing smooths, and leaves it to the cap to bound.
 const SPACED_FASTER: f64 = 1.1;
-/// Hold-back after refusals in a row without a word about time; doubles with each.
+/// Hold-back after refusals in a row without a `Retry-After`; doubles with each.
 const FIRST_HOLD: Duration = Duration::from_secs(5);
 const MIN_HOLD: Duration = Duration::from_millis(50);
 const MAX_OWN_HOLD: Duration = Duration::from_secs(640);
@@ -520,8 +519,8 @@ impl Cap {
         self.again(now);
     }
 
-    /// The provider told the count. Where it was tried to do better, the next try waits longer.
-    fn told(&mut self, count: u32, now: Moment) {
+    /// The provider declared the count. Where a higher one was just tried, the next try waits longer.
+    fn note_limit(&mut self, count: u32, now: Moment) {
         if self.count.is_some() {
             self.patience = (self.patience * 2).min(MAX_PATIENCE);
             self.step = FIRST_STEP;
@@ -624,8 +623,8 @@ impl Spacing {
         Self { limiter: RateLimiter::direct_with_clock(quota, clock.clone()), clock, at: now }
     }
 
-    /// Takes a place, or tells when there is one.
-    fn take(&mut self, now: Moment) -> Result<(), Moment> {
+    /// Reserves a place, or says when there is one.
+    fn reserve(&mut self, now: Moment) -> Result<(), Moment> {
         self.clock.advance(now.saturating_sub(self.at));
         self.at = self.at.max(now);
         self.limiter.check().map_err(|not_until| now + not_until.wait_time_from(self.clock.now()).max(MIN_WAIT))
@@ -635,5 +634,5 @@ impl Spacing {
 const SLOWEST: f64 = 0.001;
 const FASTEST: f64 = 1_000_000.0;
 const LATE: Duration = Duration::from_millis(2);
-/// So that whoever waits comes on.
+/// A wait of zero would be asked again at the same moment for ever.
 const MIN_WAIT: Duration = Duration::from_micros(1);

@@ -6,17 +6,16 @@
 mod adaptive;
 #[cfg(test)]
 mod tests;
-mod windows;
 
+pub use super::timing::Full;
 pub use adaptive::Allowed;
-pub use windows::Full;
 
-use super::timing::{Moment, WallTime};
+use super::timing::{Moment, WallTime, insert_in_order};
 use crate::provider::model::Window;
 use crate::run::WaitReason;
 use adaptive::Adaptive;
+use std::collections::VecDeque;
 use std::time::Duration;
-use windows::Windows;
 
 /// The pace of one provider, as far as one credential goes.
 #[derive(Debug)]
@@ -52,22 +51,22 @@ impl Pace {
     }
 
     /// Begins with what an earlier process has learnt ([`Pace::learnt_windows`]).
-    pub fn recall(&mut self, now: Moment, learnt: &[Window]) {
-        self.adaptive.recall(now, learnt);
+    pub fn restore_learnt(&mut self, now: Moment, learnt: &[Window]) {
+        self.adaptive.restore_learnt(now, learnt);
     }
 
-    /// Takes a place for a request that is sent now, or tells when to ask again.
+    /// Reserves a place in the windows for a request that is sent now, or says when to ask again.
     ///
     /// # Errors
     /// [`Full`] where nothing may be sent now.
-    pub fn take(&mut self, now: Moment) -> Result<(), Full> {
+    pub fn reserve(&mut self, now: Moment) -> Result<(), Full> {
         if now < self.held_until {
             self.window_was_full = false;
             return Err(Full::Until(self.held_until));
         }
-        let exact = self.windows.room(now).err().map(|(_, full)| full);
+        let exact = self.windows.check(now).err().map(|(_, full)| full);
         // Asked even when a window is full already: only a learnt pace that really binds may be put to the test.
-        let learnt = self.adaptive.room(now, exact.is_some()).err();
+        let learnt = self.adaptive.check(now, exact.is_some()).err();
         let full = match (exact, learnt) {
             (None, learnt) => learnt,
             (Some(Full::Until(one)), Some(Full::Until(other))) => Some(Full::Until(one.max(other))),
@@ -79,12 +78,12 @@ impl Pace {
         if let Some(full) = full {
             return Err(full);
         }
-        self.windows.taken(now);
-        self.adaptive.taken(now);
+        self.windows.note_reserved(now);
+        self.adaptive.note_reserved(now);
         Ok(())
     }
 
-    /// The request of a taken place, which went out at `sent`, was answered, or given up. Where an answer came, [`Pace::quiet`] or
+    /// The request of a reserved place, which went out at `sent`, was answered, or given up. Where an answer came, [`Pace::note_admitted`] or
     /// [`Pace::throttled`] follows.
     pub fn answered(&mut self, sent: Moment, answered: Moment) {
         self.windows.answered(answered);
@@ -92,23 +91,23 @@ impl Pace {
     }
 
     /// The place was taken, but nothing was sent.
-    pub fn unsent(&mut self) {
-        self.windows.unsent();
-        self.adaptive.unsent();
+    pub fn release_unsent(&mut self) {
+        self.windows.release_unsent();
+        self.adaptive.release_unsent();
     }
 
-    /// An answer came that was no throttling.
-    pub fn quiet(&mut self, now: Moment) {
+    /// The answer to a request was no throttling.
+    pub fn note_admitted(&mut self, now: Moment) {
         self.adaptive.admitted(now);
     }
 
-    /// The provider said that there were too many; perhaps how long to wait, perhaps the limit itself. Returns the moment until
-    /// which it is held back.
-    pub fn throttled(&mut self, now: Moment, retry_after: Option<Duration>, told: Option<Window>) -> Moment {
-        let own = self.adaptive.refused(now, told);
-        // A provider that asks for no wait has not said when there is room.
-        // And a told limit's own length is no wait: its window keeps requests back as long as it must.
-        let other = |wait: &Duration| !wait.is_zero() && told.is_none_or(|told| told.length != *wait);
+    /// A request was refused because there were too many; perhaps with how long to wait, perhaps with the limit itself. Returns the
+    /// moment until which nothing is sent.
+    pub fn throttled(&mut self, now: Moment, retry_after: Option<Duration>, limit: Option<Window>) -> Moment {
+        let own = self.adaptive.refused(now, limit);
+        // `Retry-After: 0` does not say when there is room. Nor does a wait that is just the declared limit's length:
+        // the window itself keeps requests back as long as it must, and for no longer.
+        let other = |wait: &Duration| !wait.is_zero() && limit.is_none_or(|limit| limit.length != *wait);
         let asked = retry_after.filter(other).map(|wait| wait.min(MAX_HOLD));
         let hold = asked.unwrap_or(own);
         self.held_until = self.held_until.max(now.saturating_add(hold));
@@ -146,14 +145,14 @@ impl Pace {
         if now < self.held_until {
             return Some(WaitReason::HeldBack { until: wall.at(self.held_until) });
         }
-        if let Err((window, _)) = self.windows.room(now) {
+        if let Err((window, _)) = self.windows.check(now) {
             return Some(WaitReason::Window { window: window.to_string() });
         }
         let per_1000_s = |per_second: f64| (per_second * 1000.0) as u64;
         self.learnt().map(|per_second| WaitReason::Learnt { per_1000_s: per_1000_s(per_second) })
     }
 
-    /// What was learnt, where it is notably other than what this last told; at most once in the longest learnt window.
+    /// The learnt windows, where they differ notably from those that this returned last; at most once in the longest of them.
     pub fn notable(&mut self, now: Moment) -> Option<Vec<Window>> {
         self.adaptive.notable(now)
     }
@@ -174,5 +173,108 @@ impl Pace {
     }
 }
 
-/// Longest hold-back, whatever a provider says.
+/// The exact windows, and the requests that may still be counted in them: whether one more may go out, whatever happens on its way.
+///
+/// A provider counts a request at some moment that nobody here sees; all that is certain is that it lies between sending and answer. So
+/// request k + N may be sent no sooner than T after the answer to request k: a sooner one breaks the window where k was counted late and
+/// k + N early, and neither a mean nor a least round trip tells where on the way the counting happened. N requests therefore take T and
+/// one latency, not T: of N/T the share T / (T + latency) is used (0.98 for 100/5s at 100 ms, 0.997 for 1000/180s at 500 ms), and all of
+/// that is, since the log knows each place that becomes free.
+#[derive(Debug)]
+struct Windows {
+    windows: Vec<Window>,
+    longest: Duration,
+    /// When answers came, oldest first; older than the longest window are dropped.
+    answered: VecDeque<Moment>,
+    in_flight: usize,
+}
+
+impl Windows {
+    fn new(windows: &[Window]) -> Self {
+        let mut new = Self { windows: Vec::new(), longest: Duration::ZERO, answered: VecDeque::new(), in_flight: 0 };
+        new.set(windows);
+        new
+    }
+
+    /// Other windows hold from now on. What was sent counts in them as far as it was kept for the longest of the former ones.
+    fn set(&mut self, windows: &[Window]) {
+        self.windows = windows.to_vec();
+        // What a shorter limit forgets, a later longer one cannot get back, so the log never becomes shorter.
+        self.longest = self.windows.iter().map(|window| window.length).max().unwrap_or_default().max(self.longest);
+    }
+
+    fn all(&self) -> &[Window] {
+        &self.windows
+    }
+
+    const fn in_flight(&self) -> usize {
+        self.in_flight
+    }
+
+    /// Counts requests of an earlier process, each by how long ago it was answered at the latest; in any order.
+    fn seed(&mut self, now: Moment, ages: impl IntoIterator<Item = Duration>) {
+        let mut earlier: Vec<Duration> = ages.into_iter().filter(|age| *age < self.longest).collect();
+        earlier.sort_unstable_by(|one, other| other.cmp(one));
+        // The clock has no moments before its start; such an answer counts as one at the start: never too early.
+        self.answered.extend(earlier.into_iter().map(|age| now.saturating_sub(age)));
+        self.answered.make_contiguous().sort_unstable();
+    }
+
+    /// Whether one more may go out now; where not, the window that is full, and until when.
+    fn check(&self, now: Moment) -> Result<(), (Window, Full)> {
+        let mut fullest: Option<(Window, Moment)> = None;
+        for window in &self.windows {
+            let allowed = window.count as usize;
+            if self.in_flight >= allowed {
+                return Err((*window, Full::UntilAnswer));
+            }
+            // Of the newest `allowed - in_flight` answers, the oldest must have left the window.
+            if let Some(index) = self.answered.len().checked_sub(allowed - self.in_flight) {
+                let opens = self.answered[index].saturating_add(window.length).saturating_add(guard(window.length));
+                if opens > now && fullest.is_none_or(|(_, latest)| opens > latest) {
+                    fullest = Some((*window, opens));
+                }
+            }
+        }
+        fullest.map_or(Ok(()), |(window, opens)| Err((window, Full::Until(opens))))
+    }
+
+    /// When answers came, oldest first.
+    fn answers(&self) -> impl Iterator<Item = Moment> {
+        self.answered.iter().copied()
+    }
+
+    fn note_reserved(&mut self, now: Moment) {
+        self.forget(now);
+        self.in_flight += 1;
+    }
+
+    fn release_unsent(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+
+    fn answered(&mut self, now: Moment) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if !self.longest.is_zero() {
+            insert_in_order(&mut self.answered, now);
+        }
+    }
+
+    fn forget(&mut self, now: Moment) {
+        let kept = self.longest.saturating_add(guard(self.longest));
+        while self.answered.front().is_some_and(|at| at.saturating_add(kept) <= now) {
+            self.answered.pop_front();
+        }
+    }
+}
+
+/// Clocks of two machines do not run at quite the same speed: 100 ppm is much for a quartz.
+fn guard(length: Duration) -> Duration {
+    (length / 10_000).max(MIN_GUARD)
+}
+
+/// Timers and network cards round.
+const MIN_GUARD: Duration = Duration::from_millis(1);
+
+/// The longest hold, whatever a `Retry-After` asks for: a wrong date in it must not stop a run for a year.
 const MAX_HOLD: Duration = Duration::from_secs(3600);

@@ -17,28 +17,28 @@ const fn ms(millis: u64) -> Duration {
 #[test]
 fn a_full_window_opens_when_its_oldest_answer_has_left_it() {
     let mut pace = Pace::new(&[window(2, 1000)]);
-    assert_eq!(pace.take(ms(0)), Ok(()));
-    assert_eq!(pace.take(ms(0)), Ok(()));
-    assert_eq!(pace.take(ms(1)), Err(Full::UntilAnswer));
+    assert_eq!(pace.reserve(ms(0)), Ok(()));
+    assert_eq!(pace.reserve(ms(0)), Ok(()));
+    assert_eq!(pace.reserve(ms(1)), Err(Full::UntilAnswer));
     pace.answered(ms(0), ms(100));
-    assert_eq!(pace.take(ms(100)), Err(Full::Until(ms(1101))));
+    assert_eq!(pace.reserve(ms(100)), Err(Full::Until(ms(1101))));
     assert!(pace.window_was_full());
     pace.answered(ms(0), ms(300));
-    assert_eq!(pace.take(ms(1101)), Ok(()));
+    assert_eq!(pace.reserve(ms(1101)), Ok(()));
     assert!(!pace.window_was_full());
-    assert_eq!(pace.take(ms(1101)), Err(Full::Until(ms(1301))));
+    assert_eq!(pace.reserve(ms(1101)), Err(Full::Until(ms(1301))));
 }
 
 #[test]
 fn a_provider_is_held_back_as_long_as_it_asks() {
     for (asked, held) in [(ms(2000), ms(2000)), (Duration::MAX, MAX_HOLD)] {
         let mut pace = Pace::new(&[]);
-        assert_eq!(pace.take(ms(0)), Ok(()));
+        assert_eq!(pace.reserve(ms(0)), Ok(()));
         pace.answered(ms(0), ms(100));
         assert_eq!(pace.throttled(ms(100), Some(asked), None), ms(100) + held);
-        assert_eq!(pace.take(ms(1999)), Err(Full::Until(ms(100) + held)));
+        assert_eq!(pace.reserve(ms(1999)), Err(Full::Until(ms(100) + held)));
         assert!(!pace.window_was_full());
-        assert_eq!(pace.take(ms(100) + held), Ok(()));
+        assert_eq!(pace.reserve(ms(100) + held), Ok(()));
     }
 }
 
@@ -49,7 +49,7 @@ fn one_that_says_nothing_is_asked_ever_more_seldom() {
             let mut pace = Pace::new(&windows);
             let (mut now, mut asks) = (ms(0), 0);
             while now < Duration::from_secs(3600) {
-                match pace.take(now) {
+                match pace.reserve(now) {
                     Ok(()) => {
                         asks += 1;
                         now += ms(50);
@@ -69,22 +69,22 @@ fn one_that_says_nothing_is_asked_ever_more_seldom() {
 fn requests_of_an_earlier_process_count() {
     let mut pace = Pace::new(&[window(3, 1000)]);
     pace.seed(ms(5000), [ms(100), ms(900), ms(5000)]);
-    assert_eq!(pace.take(ms(5000)), Ok(()));
-    assert_eq!(pace.take(ms(5000)), Err(Full::Until(ms(5101))));
+    assert_eq!(pace.reserve(ms(5000)), Ok(()));
+    assert_eq!(pace.reserve(ms(5000)), Err(Full::Until(ms(5101))));
 }
 
 #[test]
 fn new_windows_hold_at_once_over_what_was_sent() {
     let mut pace = Pace::new(&[window(100, 10_000)]);
     for _ in 0..4 {
-        assert_eq!(pace.take(ms(0)), Ok(()));
+        assert_eq!(pace.reserve(ms(0)), Ok(()));
         pace.answered(ms(0), ms(0));
     }
     pace.set_windows(&[window(4, 1000)]);
-    assert_eq!(pace.take(ms(500)), Err(Full::Until(ms(1001))));
+    assert_eq!(pace.reserve(ms(500)), Err(Full::Until(ms(1001))));
     pace.set_windows(&[window(5, 60_000)]);
-    assert_eq!(pace.take(ms(1001)), Ok(()));
-    assert!(pace.take(ms(1001)).is_err());
+    assert_eq!(pace.reserve(ms(1001)), Ok(()));
+    assert!(pace.reserve(ms(1001)).is_err());
 }
 
 /// Whether a thousand requests or more would have to be in flight at once.
@@ -181,7 +181,7 @@ fn what_was_learnt_is_told_seldom_and_serves_the_next_process() {
     assert!(learnt.len() == 1 && (30..=36).contains(&learnt[0].count), "{learnt:?}");
     let refused = told.refused;
     let mut next = Model::new(&[(100, 5000)], 1.0 / 3.0, 100, 0.1);
-    next.pace.recall(ms(0), &learnt);
+    next.pace.restore_learnt(ms(0), &learnt);
     let again = next.run(50);
     assert!(again.refused < refused && again.share >= 0.9, "{again:?} after {refused}");
 }
@@ -238,7 +238,7 @@ fn other_windows_keep_what_was_learnt_unless_they_are_stricter() {
         (vec![window(300, 60_000)], vec![window(33, 5000)]),
     ] {
         let mut pace = Pace::new(&[window(100, 5000)]);
-        pace.recall(ms(0), &[window(33, 5000)]);
+        pace.restore_learnt(ms(0), &[window(33, 5000)]);
         pace.set_windows(&declared);
         assert_eq!(pace.learnt_windows(), expected, "{declared:?}");
         assert_eq!(pace.windows(), declared);
@@ -283,7 +283,7 @@ proptest! {
                     pace.answered(ms(sent), ms(answered));
                     answers.push(answered);
                 }
-                match pace.take(ms(now)) {
+                match pace.reserve(ms(now)) {
                     Ok(()) => break,
                     Err(full) => {
                         let until = if let Full::Until(until) = full { whole(until) } else { u64::MAX };
@@ -451,7 +451,7 @@ impl Model {
                 let Reverse((at, sent, well, wait)) = answers.pop().unwrap();
                 self.pace.answered(sent, at);
                 if well {
-                    self.pace.quiet(at);
+                    self.pace.note_admitted(at);
                     admitted += 1;
                     late += u32::from(at > settled);
                 } else {
@@ -472,7 +472,7 @@ impl Model {
             let full = if flying >= self.slots.now() as usize {
                 Some(Full::UntilAnswer)
             } else {
-                let full = self.pace.take(self.now).err();
+                let full = self.pace.reserve(self.now).err();
                 if self.pace.window_was_full() {
                     self.slots.window_was_full();
                 }

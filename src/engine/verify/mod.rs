@@ -1,30 +1,24 @@
 //! What the world sees of a run's revocations: the providers' state calls, the issuers' lists and OCSP responders are asked in rounds
-//! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before it is told. Of a million cases
-//! it holds little: actions and certificates are read again when they are needed.
+//! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before anybody is notified of it. Of a
+//! million cases it holds little: actions and certificates are read again when they are needed.
 
-mod cases;
 pub mod rounds;
-mod signed;
-mod state_calls;
+mod sources;
 
-pub use cases::{KnownCertificate, PublicationUrls, ReadCertificate, VerifyTarget};
-pub use rounds::{NOBODY, Sight, SourceAnswer};
-pub use state_calls::has_state_call;
+pub use rounds::{KnownCertificate, NOBODY, Observation, PublicationUrls, ReadCertificate, SourceAnswer, VerifyTarget};
+pub use sources::has_state_call;
 
 use super::pace::Pace;
 use super::sender::Sender;
-use super::sent::{Present, Sent};
-use super::start::by_account;
+use super::start::{Present, SentRequests, by_account};
 use super::step::{JournalFailed, append};
 use crate::journal::{Journal, JournalError, Reader, Record};
 use crate::plan::Settings;
 use crate::run::StatusSource;
 use crate::time::Clock;
 use crate::wire::{StatusFetcher, Transport};
-use cases::{SourceReport, SourceReports};
-use rounds::{After, Rounds};
-use signed::Published;
-use state_calls::QueriedAccount;
+use rounds::{After, Rounds, SourceReport, SourceReports};
+use sources::{Published, QueriedAccount};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -42,26 +36,26 @@ pub struct Verification<'r, W, T, C> {
     pub journal: Journal,
     /// One sender an account; none for accounts whose state calls are not asked.
     pub senders: Vec<Option<Rc<Sender<T>>>>,
-    /// The way to what CAs publish.
-    pub world: W,
+    /// Fetches what CAs publish.
+    pub fetcher: W,
     /// The clock.
     pub clock: Rc<C>,
     /// What is to be seen. Not copied into a slice: there may be a million.
     pub cases: Rc<Vec<VerifyTarget>>,
-    /// The way to their certificates.
+    /// Reads their certificates.
     pub certificate: ReadCertificate,
     /// How long to ask again.
     pub wait: Duration,
-    /// A word here ends it early; what was heard by then counts.
+    /// A message here ends it early; what was answered by then counts.
     pub stop: UnboundedReceiver<()>,
 }
 
-/// What a verification tells meanwhile.
+/// The progress of a verification after a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerificationProgress {
-    /// So many are seen revoked.
+    /// How many are seen revoked.
     pub revoked: usize,
-    /// Of so many.
+    /// How many there are.
     pub cases: usize,
     /// The rest is asked again after this; `None` at the end.
     pub again: Option<Duration>,
@@ -82,21 +76,21 @@ pub enum VerificationError {
     /// The run cannot be read.
     #[error(transparent)]
     Journal(#[from] JournalError),
-    /// What is seen cannot be kept.
+    /// What is seen cannot be stored.
     #[error("the journal failed: {0}")]
-    Unkept(String),
+    NotStored(String),
 }
 
 impl From<JournalFailed> for VerificationError {
     fn from(failed: JournalFailed) -> Self {
-        Self::Unkept(failed.0)
+        Self::NotStored(failed.0)
     }
 }
 
 /// Asks in rounds until everything is seen revoked or the time is over. Must be called inside a `LocalSet`.
 ///
 /// # Errors
-/// The run cannot be read, or what is seen cannot be kept.
+/// The run cannot be read, or what is seen cannot be stored.
 pub async fn verify<W, T, C>(
     verification: Verification<'_, W, T, C>,
     observe: &mut dyn FnMut(VerificationProgress),
@@ -107,15 +101,16 @@ where
     C: Clock + 'static,
 {
     let accounts = accounts(&verification)?;
-    let Verification { journal, clock, cases, wait, mut stop, world, certificate, .. } = verification;
+    let Verification { journal, clock, cases, wait, mut stop, fetcher, certificate, .. } = verification;
     let began = Record::Verifying { at: clock.now(), boot: clock.boot() };
     append(&journal, clock.elapsed(), vec![began]).await?;
-    let published = Rc::new(Published::new(Rc::new(world), Rc::clone(&clock), certificate));
+    let published = Rc::new(Published::new(Rc::new(fetcher), Rc::clone(&clock), certificate));
     let mut rounds = Rounds::new(cases.iter().map(|case| case.sources), clock.elapsed(), wait);
     let mut stopped = false;
     loop {
+        // Each round asks only about what is not yet seen revoked.
         let due = rounds.begin();
-        let (sender, mut reports) = mpsc::channel(MAX_UNHEARD);
+        let (sender, mut reports) = mpsc::channel(MAX_QUEUED_REPORTS);
         let mut tasks = begin_round(&cases, &due, &accounts, &published, &sender);
         drop(sender);
         loop {
@@ -125,23 +120,25 @@ where
                     stopped = true;
                     break;
                 }
-                said = reports.recv() => match said {
-                    Some(SourceReport { case, source, said, at }) => rounds.record_answer(case, source, said, at),
+                report = reports.recv() => match report {
+                    Some(SourceReport { case, source, answer, at }) => rounds.record_answer(case, source, answer, at),
                     None => break,
                 },
             }
         }
         if stopped {
+            // What was answered before the stop still counts.
             tasks.abort_all();
-            while let Ok(SourceReport { case, source, said, at }) = reports.try_recv() {
-                rounds.record_answer(case, source, said, at);
+            while let Ok(SourceReport { case, source, answer, at }) = reports.try_recv() {
+                rounds.record_answer(case, source, answer, at);
             }
         }
         while let Some(done) = tasks.join_next().await {
-            // A panic leaves its cases without a word, which is unknown; so does an early end.
+            // A panic leaves its cases without an answer, which is unknown; so does an early end.
             done.unwrap_or(Ok(()))?;
         }
         let after = rounds.end(&due, clock.elapsed(), clock.now());
+        // Written after each round, not at the end: a verification may wait for hours, and what was seen must survive a crash.
         for part in due.chunks(RECORDS_AT_ONCE) {
             let revoked = part.iter().filter_map(|index| Some(record(&cases[*index], rounds.take_revoked(*index)?)));
             append(&journal, clock.elapsed(), revoked.collect()).await?;
@@ -161,8 +158,8 @@ where
     }
     for (part, first) in cases.chunks(RECORDS_AT_ONCE).zip((0..).step_by(RECORDS_AT_ONCE)) {
         let unseen = part.iter().zip(first..).filter_map(|(case, index)| {
-            let sight = rounds.unseen(index, clock.now())?;
-            Some(record(case, with_note(sight, case)))
+            let observation = rounds.unseen(index, clock.now())?;
+            Some(record(case, with_note(observation, case)))
         });
         append(&journal, clock.elapsed(), unseen.collect()).await?;
     }
@@ -184,8 +181,8 @@ fn accounts<W, T: Transport, C: Clock>(
     let present = Present { wall: clock.now(), steady: clock.elapsed(), boot: clock.boot() };
     let windows = settings.accounts.iter().flat_map(|account| &account.windows);
     let longest = windows.map(|window| window.length).max().unwrap_or_default();
-    let mut sent = Sent::new(present, longest, settings.timeout);
-    reader.states_and(|kept| sent.take(kept))?;
+    let mut sent = SentRequests::new(present, longest, settings.timeout);
+    reader.states_and(|stored| sent.fold(stored))?;
     sent.close();
     let limits = std::mem::take(&mut sent.limits);
     let learnt = std::mem::take(&mut sent.learnt);
@@ -196,6 +193,7 @@ fn accounts<W, T: Transport, C: Clock>(
         let configured = &settings.accounts[index];
         let owner = sender.limit_owner();
         let sharing = accounts.values().find(|other| owner.shares_limits_with(other.sender.limit_owner()));
+        // Accounts of one credential have one pace, under the windows of all of them: the provider counts their requests together.
         let (pace, answered) = match sharing {
             Some(other) => {
                 let mut windows = other.pace.borrow().windows().to_vec();
@@ -209,9 +207,10 @@ fn accounts<W, T: Transport, C: Clock>(
                 (Rc::new(RefCell::new(pace)), Rc::default())
             }
         };
+        // What the run sent a moment ago still counts in the provider's windows.
         pace.borrow_mut().seed(now, ages[index].iter().copied());
         if let Some(learnt) = learnt.get(&index) {
-            pace.borrow_mut().recall(now, learnt);
+            pace.borrow_mut().restore_learnt(now, learnt);
         }
         let account = QueriedAccount {
             index,
@@ -265,22 +264,22 @@ fn begin_round<W: StatusFetcher + 'static, T: Transport + 'static, C: Clock + 's
 }
 
 /// What stood in the way of asking others belongs to why something is not seen revoked.
-fn with_note(sight: Sight, case: &VerifyTarget) -> Sight {
-    let why = match (&case.note, sight.why) {
+fn with_note(observation: Observation, case: &VerifyTarget) -> Observation {
+    let why = match (&case.note, observation.why) {
         (Some(note), Some(_)) if case.sources.is_empty() => Some(Rc::clone(note)),
         (Some(note), Some(why)) => Some(format!("{why}; {note}").into()),
         (_, why) => why,
     };
-    Sight { why, ..sight }
+    Observation { why, ..observation }
 }
 
-fn record(case: &VerifyTarget, sight: Sight) -> Record {
-    let Sight { seen, at, by, revoked_at, why } = sight;
+fn record(case: &VerifyTarget, observation: Observation) -> Record {
+    let Observation { seen, at, by, revoked_at, why } = observation;
     let (by, why) = (by.iter().collect(), why.map(|why| why.as_ref().to_owned()));
     Record::Verified { ordinal: case.ordinal, at, seen, by, revoked_at, why }
 }
 
-/// Words on their way to the rounds.
-const MAX_UNHEARD: usize = 256;
+/// Answers on their way to the rounds.
+const MAX_QUEUED_REPORTS: usize = 256;
 /// There may be a million records at a round's end.
 const RECORDS_AT_ONCE: usize = 1024;

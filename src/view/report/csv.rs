@@ -49,7 +49,7 @@ impl<W: Write> CsvReport<W> {
         self.text(row.target);
         self.optional(row.reason);
         self.optional(row.reason_sent);
-        self.own(row.outcome.word());
+        self.own(row.outcome.as_str());
         self.number(row.http_status.map(u64::from));
         self.optional(row.provider_code);
         self.optional(row.provider_message);

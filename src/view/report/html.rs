@@ -53,7 +53,7 @@ impl<W: Write> HtmlReport<W> {
             row.target.to_owned(),
             optional(row.reason),
             optional(row.reason_sent),
-            row.outcome.word().to_owned(),
+            row.outcome.as_str().to_owned(),
             row.http_status.map(|status| status.to_string()).unwrap_or_default(),
             optional(row.provider_code),
             optional(row.provider_message),
@@ -64,7 +64,7 @@ impl<W: Write> HtmlReport<W> {
             row.duration_ms.map(|duration| duration.to_string()).unwrap_or_default(),
             row.source.to_owned(),
         ];
-        write!(self.output, "<tr class=\"{}\">", row.outcome.word())?;
+        write!(self.output, "<tr class=\"{}\">", row.outcome.as_str())?;
         let kept = (0..self.kept).map(|index| row.kept.get(index).map_or("", String::as_str));
         let verified = VerifiedCells::cells(row.verified.as_ref());
         let verified = verified.iter().filter(|_| self.verified).map(String::as_str);

@@ -79,8 +79,8 @@ impl VerifiedCells {
     /// The cells of the columns [`VERIFIED`].
     pub(super) fn cells(verified: Option<&Self>) -> [String; 3] {
         let Some(Self { seen, at, by, .. }) = verified else { return Default::default() };
-        let by: Vec<&str> = by.iter().map(|source| source.word()).collect();
-        [seen.word().to_owned(), rfc3339(*at), by.join(" ")]
+        let by: Vec<&str> = by.iter().map(|source| source.as_str()).collect();
+        [seen.as_str().to_owned(), rfc3339(*at), by.join(" ")]
     }
 
     /// From an action's end until it was seen revoked.

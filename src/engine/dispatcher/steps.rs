@@ -1,0 +1,587 @@
+//! One step from its decision to what follows. It is prepared, its intent written, and it begins once that is durable; when it is over,
+//! its records are folded into the run's state, and its action ends, is queued again or stops its account. An intent is written only for
+//! an action that has its slot.
+//!
+//! An attempt's end is folded and queued at once, so that its slot is free and what follows may be queued behind it; the observer is
+//! notified only once it is durable. A canary is read back, and a provider that is down is probed; the rules of that are in
+//! [`crate::engine::safety`] and [`crate::engine::circuit_breaker`].
+
+use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, ReadBack, Step, StepInFlight};
+use crate::engine::circuit_breaker::{Contact, Transition};
+use crate::engine::retry::{self, NextStep};
+use crate::engine::safety::{self, AfterReadBack};
+use crate::engine::sender::TokenError;
+use crate::engine::status_query::{self, DoubtfulAction, StatusAnswer, StatusQuery, StatusQueryResult};
+use crate::engine::step::{self, JournalFailed, LimitSignal, PreparedAttempt, StepContext, StepResult, append, intent};
+use crate::engine::timing::{Moment, RequestTimes, RequestTiming, WallTime};
+use crate::journal::{Durability, Record, Reply, ToSend};
+use crate::provider::Answer;
+use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
+use crate::time::{Clock, human};
+use crate::wire::Transport;
+use futures_util::future::FutureExt as _;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::Duration;
+
+impl<T, C> Dispatcher<'_, '_, T, C>
+where
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    /// Starts the next step of an action whose slot and place are taken: an attempt, a status query, or what must be fetched before.
+    ///
+    /// # Errors
+    /// Where the action cannot be read, or its document no longer has its operation; nothing was begun then.
+    pub(super) fn start(&mut self, ordinal: Ordinal, account: usize, now: Moment) -> Result<(), JournalFailed> {
+        let sender = Rc::clone(&self.run.senders[account]);
+        let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
+        let down = self.breakers[account].is_down();
+        let timing = Rc::new(RequestTiming::new(now));
+        self.breakers[account].note_request();
+        let Some(ticket) = sender.ticket() else {
+            // Nothing of this account can be signed without the token, so the action goes back into the queue.
+            self.scheduler.pause(account, true);
+            self.scheduler.requeue(ordinal, account, None);
+            // Durable before it is sent: it counts in the rate windows of a process that resumes after a crash.
+            let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
+            let noted = Rc::clone(&timing);
+            let token = async move {
+                Step::Token(match append(&journal, clock.elapsed(), vec![asked]).await {
+                    Ok(()) => {
+                        noted.note_sent(&*clock);
+                        let token = sender.fetch_token(clock.now()).await;
+                        noted.note_answered(&*clock);
+                        Ok(token)
+                    }
+                    Err(failed) => Err(failed),
+                })
+            };
+            self.begin_step(StepInFlight { account, ordinal: None, timing }, token);
+            return Ok(());
+        };
+        let attempts = self.run.settings.retry.attempts;
+        // Read for each step, not kept: of a million actions only those in flight are in memory.
+        let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
+        let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
+        let operation = sender.find_action(&action.operation).ok_or_else(unknown)?;
+        let context =
+            StepContext { sender, account, operation, journal, clock, ticket, down, timing: Rc::clone(&timing) };
+        let state = self.states.of(ordinal);
+        let in_flight = StepInFlight { account, ordinal: Some(ordinal), timing };
+        let lists = Rc::clone(&self.lists[account]);
+        if let Some(read_back) = self.read_backs.get(&ordinal) {
+            let query = StatusQuery { action, state, doubtful: read_back.doubtful.clone(), attempts, lists };
+            self.begin_step(in_flight, async move { Step::ReadBack(status_query::ask(&context, &query).await) });
+        } else if let Some(doubtful) = self.doubts.get(&ordinal).cloned() {
+            let query = StatusQuery { action, state, doubtful, attempts, lists };
+            self.begin_step(in_flight, async move {
+                Step::LookUp(if query.doubtful.tries >= MAX_STATUS_QUERIES {
+                    Ok(status_query::give_up(&context, &query))
+                } else {
+                    status_query::query_and_resolve(context, query).await
+                })
+            });
+        } else {
+            // Made before the intent: what cannot be made must leave no intent behind. Signed only when it is sent, with the time of that.
+            let unsigned = context.sender.make(context.operation(), &action.parameters);
+            let intent = intent(state, ordinal, self.run.clock.now());
+            let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
+            self.write_intent(PreparedAttempt { context, action, unsigned, state, intent, attempts, nonces_refused });
+        }
+        Ok(())
+    }
+
+    /// An attempt's intent is durable, and it has its slot: it begins.
+    pub(super) fn begin_attempt(&mut self, prepared: Box<PreparedAttempt<T, C>>) {
+        // Folded only now: an intent that did not become durable was never sent, and its action still waits.
+        self.fold(&prepared.intent);
+        let PreparedAttempt { context, action, .. } = &*prepared;
+        let timing = Rc::clone(&context.timing);
+        let in_flight = StepInFlight { account: context.account, ordinal: Some(action.ordinal), timing };
+        self.begin_step(in_flight, async move { Step::Attempt(Box::new(step::attempt(*prepared).await)) });
+    }
+
+    /// A step begins. A panic ends it alone.
+    pub(super) fn begin_step(&mut self, in_flight: StepInFlight, step: impl Future<Output = Step> + 'static) {
+        let over = async move { (in_flight, AssertUnwindSafe(step).catch_unwind().await.ok()) };
+        self.steps.push(over.boxed_local());
+    }
+
+    /// A step that had its place was not begun: the place and the slot are free again.
+    pub(super) fn release_unsent(&mut self, account: usize) {
+        self.scheduler.pace(account).release_unsent();
+        self.scheduler.step_ended(account);
+    }
+
+    pub(super) fn is_something_under_way(&self) -> bool {
+        self.pending.will_send() || !self.steps.is_empty()
+    }
+
+    /// Folds records about an action and queues them. No later record is durable before they are.
+    pub(super) fn write(&mut self, records: Vec<Record>) {
+        for record in records {
+            self.fold(&record);
+            self.queue(record, None, None);
+        }
+    }
+
+    /// Queues an attempt's intent; once it is durable the attempt begins.
+    pub(super) fn write_intent(&mut self, prepared: PreparedAttempt<T, C>) {
+        self.pending.intents += 1;
+        self.queue(prepared.intent.clone(), Some(Box::new(prepared)), None);
+    }
+
+    /// Queues the record of a command from outside; its sender is answered when that is durable, or cannot be.
+    pub(super) fn record_command(&mut self, record: Record, event: Event, reply: CommandReply) {
+        self.queue(record, None, Some(reply));
+        self.notify(event);
+    }
+
+    fn queue(&mut self, record: Record, prepared: Option<Box<PreparedAttempt<T, C>>>, reply: Option<CommandReply>) {
+        self.pending.records.push_back(PendingRecord { events: Vec::new(), prepared, reply });
+        self.run.journal.queue(record, self.run.clock.elapsed());
+    }
+
+    /// Notifies the observer, after everything that was written before is durable.
+    pub(super) fn notify(&mut self, event: Event) {
+        match self.pending.records.back_mut() {
+            Some(queued) => queued.events.push(event),
+            None => (self.observe)(event),
+        }
+    }
+
+    /// So many of the oldest records are durable, or cannot be.
+    pub(super) fn acknowledged(&mut self, (count, written): (usize, Durability)) {
+        for _ in 0..count {
+            let Some(queued) = self.pending.records.pop_front() else { return };
+            self.pending.intents -= usize::from(queued.prepared.is_some());
+            self.after_record(queued, &written);
+        }
+    }
+
+    /// What follows a record. Where it is not durable, its events are dropped, and nothing more is sent.
+    fn after_record(&mut self, queued: PendingRecord<T, C>, written: &Durability) {
+        let PendingRecord { events, prepared, reply } = queued;
+        let written = written.of(prepared.is_some());
+        reply
+            .into_iter()
+            .for_each(|reply| drop(reply.send(written.map(|()| CommandDone::Done).map_err(str::to_owned))));
+        match written {
+            Ok(()) => {
+                events.into_iter().for_each(|event| (self.observe)(event));
+                // After an abort nothing more is sent. The intent is durable, so `resume` takes the attempt as lost.
+                prepared.filter(|_| !self.abort).into_iter().for_each(|prepared| self.begin_attempt(prepared));
+            }
+            Err(cause) => {
+                prepared.into_iter().for_each(|prepared| self.release_unsent(prepared.context.account));
+                self.stop(StopReason::Environment(cause.to_owned()));
+            }
+        }
+    }
+
+    /// Waits until everything that was queued is durable, or cannot be.
+    pub(super) async fn wait_for_acks(&mut self) {
+        while !self.pending.records.is_empty() {
+            self.run.journal.flush();
+            let Some(written) = self.pending.acknowledged.recv().await else { return };
+            self.acknowledged(written);
+        }
+    }
+
+    /// Folds a record of an action into the state that this process holds.
+    pub(super) fn fold(&mut self, record: &Record) {
+        if let Err(illegal) = self.states.take(record) {
+            self.stop(StopReason::Environment(format!("internal error: {illegal}")));
+        }
+    }
+
+    pub(super) fn end_of(&self, ordinal: Ordinal, outcome: Outcome, answer: Reply) -> Record {
+        Record::Ended { ordinal, at: self.run.clock.now(), outcome, answer }
+    }
+}
+
+impl<T, C> Dispatcher<'_, '_, T, C>
+where
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    /// A step is over: its slot is free, its records are folded, and what follows is done.
+    pub(super) fn step_ended(&mut self, (in_flight, step): EndedStep) {
+        let StepInFlight { account, ordinal, timing } = in_flight;
+        let times = timing.times(self.run.clock.elapsed());
+        self.scheduler.step_ended(account);
+        match (step, ordinal) {
+            (Some(Step::Attempt(result)), Some(ordinal)) => self.apply_result(account, ordinal, *result, times),
+            (Some(Step::LookUp(Ok(looked_up))), Some(ordinal)) => {
+                self.status_query_ended(account, ordinal, looked_up, times)
+            }
+            (Some(Step::ReadBack(Ok(answer))), Some(ordinal)) => self.read_back_ended(account, ordinal, answer, times),
+            (Some(Step::Token(Ok(token))), _) => self.token_fetched(account, token, times),
+            (Some(Step::LookUp(Err(failed)) | Step::ReadBack(Err(failed)) | Step::Token(Err(failed))), _) => {
+                // A request whose intent is durable may have gone out: it counts.
+                self.scheduler.pace(account).answered(times.sent, times.answered);
+                self.stop(StopReason::Environment(failed.0));
+            }
+            (None, Some(ordinal)) => self.panicked(account, ordinal, times),
+            (None | Some(_), _) => self.scheduler.pace(account).answered(times.sent, times.answered),
+        }
+    }
+
+    fn apply_result(&mut self, account: usize, ordinal: Ordinal, result: StepResult, times: RequestTimes) {
+        self.note_limits(account, result.limits, times);
+        if let Some(contact) = result.contact {
+            self.note_contact(account, contact, result.reply.message.as_deref().unwrap_or_default());
+        }
+        match result.nonce_refused {
+            Some(true) => *self.nonces_refused.entry(ordinal).or_default() += 1,
+            Some(false) => drop(self.nonces_refused.remove(&ordinal)),
+            None => {}
+        }
+        self.write(result.records);
+        // Once for each account: signatures with a time stamp are refused where the clocks differ too much.
+        if let Some(skew) = result.skew
+            && self.skew_warned.insert(account)
+        {
+            let name = &self.run.senders[account].name;
+            let seconds = skew.as_secs();
+            self.notify(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
+        }
+        match result.next {
+            NextStep::End(outcome) => {
+                self.end_action(account, ordinal, &result.id, outcome, &result.reply);
+                // A canary whose doubt a status query has resolved was read back with that.
+                if !(result.is_attempt && self.begins_read_back(account, ordinal, &result.id, outcome, result.answer)) {
+                    self.release_dependents(ordinal, &result.id, outcome);
+                }
+            }
+            // The provider is down: the breaker's pause holds, and a backoff on top of it would delay the recovery.
+            NextStep::Again if result.contact == Some(Contact::NotSent) && self.breakers[account].is_down() => {
+                self.scheduler.requeue(ordinal, account, None);
+                self.notify_failure(account, ordinal, &result.reply);
+            }
+            NextStep::Again => {
+                let counted = self.states.of(ordinal).counted;
+                let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.draw());
+                self.scheduler.requeue(ordinal, account, Some(self.run.clock.elapsed() + pause));
+                self.notify_failure(account, ordinal, &result.reply);
+            }
+            NextStep::Hold => self.scheduler.requeue(ordinal, account, None),
+            NextStep::LookUp(_) => {
+                let doubtful = DoubtfulAction {
+                    refused: result.refused,
+                    answer: result.answer,
+                    reply: result.reply.clone(),
+                    since: self.run.clock.elapsed(),
+                    ..DoubtfulAction::default()
+                };
+                self.doubts.insert(ordinal, doubtful);
+                if result.reads_list {
+                    self.scheduler.batch(ordinal, account, self.run.clock.elapsed() + BATCH_WAIT);
+                } else {
+                    self.scheduler.requeue(ordinal, account, None);
+                }
+            }
+            NextStep::StopAccount => {
+                self.scheduler.requeue(ordinal, account, None);
+                if !self.run.senders[account].renew(result.token_number) {
+                    let status = result.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
+                    let message = result.reply.message.unwrap_or_default();
+                    let why = format!("the provider refused the credentials: {status} {message}");
+                    self.stop_account(account, StopReason::Environment(why));
+                }
+            }
+        }
+    }
+
+    fn status_query_ended(
+        &mut self,
+        account: usize,
+        ordinal: Ordinal,
+        looked_up: StatusQueryResult,
+        times: RequestTimes,
+    ) {
+        match looked_up {
+            StatusQueryResult::Resolved(result) => {
+                self.doubts.remove(&ordinal);
+                self.apply_result(account, ordinal, *result, times);
+            }
+            StatusQueryResult::More => {
+                self.note_limits(account, LimitSignal::Answered, times);
+                self.scheduler.requeue(ordinal, account, None);
+            }
+            StatusQueryResult::Failed { cause, limits, contact, refused_token } => {
+                self.note_limits(account, limits, times);
+                let was_down = self.breakers[account].is_down();
+                self.note_contact(account, contact, &cause);
+                let unsent = was_down && contact == Contact::NotSent;
+                let throttled = matches!(limits, LimitSignal::Throttled { .. });
+                let mut tries = 0;
+                if let Some(doubtful) = self.doubts.get_mut(&ordinal) {
+                    doubtful.tries += u32::from(!throttled && !unsent && refused_token.is_none());
+                    doubtful.cause = Some(cause.clone());
+                    tries = doubtful.tries;
+                }
+                let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
+                let due = (!throttled && !unsent).then(|| self.run.clock.elapsed() + pause);
+                self.scheduler.requeue(ordinal, account, due);
+                if let Some(token_number) = refused_token
+                    && !self.run.senders[account].renew(token_number)
+                {
+                    let why = format!("the provider refused the credentials: {cause}");
+                    self.stop_account(account, StopReason::Environment(why));
+                }
+            }
+        }
+    }
+
+    fn token_fetched(&mut self, account: usize, token: Result<(), TokenError>, times: RequestTimes) {
+        self.scheduler.pause(account, false);
+        let (contact, cause) = token
+            .as_ref()
+            .err()
+            .map_or((Contact::Answered, String::new()), |error| (error.contact, error.cause.clone()));
+        self.note_contact(account, contact, &cause);
+        if let Err(TokenError { throttled: Some(retry_after), .. }) = &token {
+            return self.note_limits(account, LimitSignal::Throttled { retry_after: *retry_after, limit: None }, times);
+        }
+        self.note_limits(
+            account,
+            if contact == Contact::Answered { LimitSignal::Answered } else { LimitSignal::Lost },
+            times,
+        );
+        if contact == Contact::NotSent && self.breakers[account].is_down() {
+            // The breaker's pause holds, and its patience stops the account.
+            return;
+        }
+        let Err(error) = token else {
+            self.token_tries.remove(&account);
+            return;
+        };
+        let tries = self.token_tries.entry(account).or_default();
+        *tries += 1;
+        let tries = *tries;
+        if error.refused || tries >= self.run.settings.retry.attempts {
+            self.stop_account(account, StopReason::Environment(error.cause.clone()));
+        } else {
+            let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
+            let now = self.run.clock.elapsed();
+            self.scheduler.pace(account).hold(now + pause);
+            self.notify_hold(account, now, &error.cause);
+        }
+    }
+
+    /// A step panicked: its request may have gone out, so its action is treated as one whose answer was lost.
+    fn panicked(&mut self, account: usize, ordinal: Ordinal, times: RequestTimes) {
+        self.note_limits(account, LimitSignal::Answered, times);
+        if self.read_backs.contains_key(&ordinal) {
+            return self.read_back_panicked(ordinal);
+        }
+        let Ok(ToSend { id, .. }) = self.run.reader.to_send(ordinal) else {
+            let why = "an internal error struck, and the journal cannot be read";
+            return self.stop(StopReason::Environment(why.to_owned()));
+        };
+        let message = "an internal error struck while it was under way".to_owned();
+        let reply = Reply { message: Some(message), ..Reply::default() };
+        self.write(vec![self.end_of(ordinal, Outcome::InDoubt, reply.clone())]);
+        self.end_action(account, ordinal, &id, Outcome::InDoubt, &reply);
+        self.release_dependents(ordinal, &id, Outcome::InDoubt);
+    }
+
+    /// An action's end is written: the observer is notified, and the safety rules are checked.
+    fn end_action(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
+        let well = outcome.is_well();
+        self.notify_end(account, ordinal, id, outcome, reply);
+        if let Some(why) = self.watch.ended(account, well) {
+            self.stop_account(account, StopReason::Rule(why));
+        }
+        if self.scheduler.is_canary(ordinal) && !well {
+            self.stop(StopReason::Rule(format!("the canary {id} ended {outcome} (safety.canary)")));
+        }
+    }
+
+    /// An action is over: those that waited for it may go, or never can.
+    pub(super) fn release_dependents(&mut self, ordinal: Ordinal, id: &str, outcome: Outcome) {
+        let lost = self.scheduler.action_ended(ordinal, outcome.is_well());
+        if !lost.is_empty() {
+            let message = format!("never sent: it needs {id}, which ended {outcome}");
+            self.skip(lost, &message);
+        }
+    }
+
+    fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
+        let answer = Reply { message: Some(message.to_owned()), ..Reply::default() };
+        for ordinal in ordinals {
+            self.write(vec![self.end_of(ordinal, Outcome::Skipped, answer.clone())]);
+            if let Ok(action) = self.run.reader.to_send(ordinal) {
+                self.notify_end(action.account, ordinal, &action.id, Outcome::Skipped, &answer);
+            }
+        }
+    }
+
+    pub(super) fn note_limits(&mut self, account: usize, limits: LimitSignal, times: RequestTimes) {
+        let now = times.processed;
+        let pace = self.scheduler.pace(account);
+        if limits == LimitSignal::Unsent {
+            pace.release_unsent();
+        } else {
+            pace.answered(times.sent, times.answered);
+        }
+        match limits {
+            LimitSignal::Unsent | LimitSignal::Lost => {}
+            LimitSignal::Answered => pace.note_admitted(now),
+            LimitSignal::Throttled { retry_after, limit } => {
+                pace.throttled(now, retry_after, limit);
+                self.scheduler.note_refusal(account);
+                self.notify_holds(now);
+            }
+        }
+        if limits != LimitSignal::Unsent {
+            self.scheduler.note_answer(account, times.began, now);
+        }
+        self.record_learnt_windows(account, now);
+    }
+
+    /// Records the learnt windows of an account where they have changed by more than a little: `resume` begins with them instead of a new
+    /// row of refusals.
+    fn record_learnt_windows(&mut self, account: usize, now: Moment) {
+        if let Some(windows) = self.scheduler.pace(account).notable(now) {
+            let windows = windows.iter().map(ToString::to_string).collect();
+            self.write(vec![Record::Learnt { account, windows, at: self.run.clock.now() }]);
+        }
+    }
+}
+
+impl<T, C> Dispatcher<'_, '_, T, C>
+where
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    /// Whether a canary that ended so is read back first; then the others wait for that.
+    pub(super) fn begins_read_back(
+        &mut self,
+        account: usize,
+        ordinal: Ordinal,
+        id: &str,
+        outcome: Outcome,
+        answer: Option<Answer>,
+    ) -> bool {
+        if !self.scheduler.is_canary(ordinal) || !safety::is_read_back(outcome) {
+            return false;
+        }
+        let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
+        let sender = &self.run.senders[account];
+        let Some(operation) = sender.find_action(&action.operation) else { return false };
+        let operation = &sender.provider.operations[operation];
+        if !step::rules(sender, operation, &action, answer.as_ref(), 1).lookup {
+            return false;
+        }
+        let doubtful = DoubtfulAction { answer, since: self.run.clock.elapsed(), ..DoubtfulAction::default() };
+        self.read_backs.insert(ordinal, ReadBack { id: id.to_owned(), outcome, doubtful, reads: 0 });
+        self.scheduler.requeue(ordinal, account, None);
+        true
+    }
+
+    /// The status query of a canary's target was answered.
+    pub(super) fn read_back_ended(
+        &mut self,
+        account: usize,
+        ordinal: Ordinal,
+        answer: StatusAnswer,
+        times: RequestTimes,
+    ) {
+        let now = self.run.clock.elapsed();
+        let Some(mut read_back) = self.read_backs.remove(&ordinal) else { return };
+        let after = match answer {
+            StatusAnswer::TargetState { target_state, seen, limits } => {
+                self.note_limits(account, limits, times);
+                if limits == LimitSignal::Answered {
+                    self.note_contact(account, Contact::Answered, "");
+                }
+                read_back.reads += 1;
+                read_back.doubtful.since = now;
+                safety::after_read_back(target_state, &self.run.senders[account].mask(&seen), read_back.reads)
+            }
+            StatusAnswer::Nothing(StatusQueryResult::Failed { cause, limits, contact, refused_token }) => {
+                self.note_limits(account, limits, times);
+                self.note_contact(account, contact, &cause);
+                let throttled = matches!(limits, LimitSignal::Throttled { .. });
+                let renewed = refused_token.is_some_and(|token| self.run.senders[account].renew(token));
+                read_back.doubtful.tries += u32::from(!throttled && !renewed);
+                if read_back.doubtful.tries >= MAX_STATUS_QUERIES || (refused_token.is_some() && !renewed) {
+                    AfterReadBack::GoOnUnproved(cause)
+                } else if throttled || renewed {
+                    AfterReadBack::ReadAgain(Duration::ZERO)
+                } else {
+                    let longest = self.run.settings.retry.max_delay;
+                    AfterReadBack::ReadAgain(retry::pause(read_back.doubtful.tries, longest, self.jitter.draw()))
+                }
+            }
+            StatusAnswer::Nothing(StatusQueryResult::More | StatusQueryResult::Resolved(_)) => {
+                self.note_limits(account, LimitSignal::Answered, times);
+                AfterReadBack::ReadAgain(Duration::ZERO)
+            }
+        };
+        let ReadBack { id, outcome, .. } = &read_back;
+        match after {
+            AfterReadBack::ReadAgain(pause) => {
+                self.scheduler.requeue(ordinal, account, (!pause.is_zero()).then(|| now + pause));
+                self.read_backs.insert(ordinal, read_back);
+                return;
+            }
+            AfterReadBack::GoOn => {}
+            AfterReadBack::GoOnUnproved(why) => {
+                self.notify(Event::Warning(format!("the canary {id} ended {outcome}, and nothing proves it: {why}")));
+            }
+            AfterReadBack::Stop(why) => self.stop(StopReason::Rule(format!("the canary {id} {why} (safety.canary)"))),
+        }
+        self.release_dependents(ordinal, id, *outcome);
+    }
+
+    /// Reading a canary back panicked: it ended well, and nothing proves it.
+    pub(super) fn read_back_panicked(&mut self, ordinal: Ordinal) {
+        if let Some(ReadBack { id, outcome, .. }) = self.read_backs.remove(&ordinal) {
+            self.notify(Event::Warning(format!(
+                "the canary {id} ended {outcome}, and nothing proves it: internal error"
+            )));
+            self.release_dependents(ordinal, &id, outcome);
+        }
+    }
+
+    /// Notes whether a request reached the provider; `cause` says what went wrong.
+    pub(super) fn note_contact(&mut self, account: usize, contact: Contact, cause: &str) {
+        let random = if contact == Contact::Answered { 0.0 } else { self.jitter.draw() };
+        let was_down = self.breakers[account].is_down();
+        let transition =
+            self.breakers[account].note_contact(contact, self.run.clock.elapsed(), self.deadline.is_some(), random);
+        if transition == Transition::Same {
+            return;
+        }
+        let name = self.run.senders[account].name.clone();
+        match transition {
+            Transition::Same => {}
+            Transition::Down(next) => {
+                self.scheduler.probe(account, Some(next));
+                let until = WallTime::read(&*self.run.clock).at(next);
+                if !was_down {
+                    let why = format!("it cannot be reached, one request at a time tries ({cause})");
+                    self.notify(Event::HeldBack { account: name.clone(), until, why });
+                }
+                self.notify_wait_reason(account, WaitReason::Unreachable { until });
+            }
+            Transition::Up => {
+                self.scheduler.probe(account, None);
+                self.notify(Event::Warning(format!("{name} can be reached again")));
+            }
+            Transition::GivenUp(after) => {
+                let why = format!("it could not be reached for {} ({cause})", human(after));
+                self.stop_account(account, StopReason::Environment(why));
+            }
+        }
+    }
+}
+
+/// Failed status queries of one action before it stays in doubt.
+const MAX_STATUS_QUERIES: u32 = 3;
+/// How long actions in doubt wait for others, so that a list, which may have many pages, is read once for all of them.
+const BATCH_WAIT: Duration = Duration::from_secs(10);
