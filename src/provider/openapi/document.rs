@@ -75,6 +75,7 @@ fn server<'a>(reader: &mut DocumentReader<'a>) -> (Option<String>, BTreeMap<Stri
     let root = reader.root();
     let mut variables = BTreeMap::new();
     let Some(servers) = reader.required(root, "servers") else { return (None, variables) };
+    // With several servers the document would leave open which one a revoke is sent to.
     let [server] = reader.list(servers) else {
         reader.error(
             "not-honoured",
