@@ -107,6 +107,7 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
             paths.push(path);
         }
     }
+    // The order of directory entries differs between file systems; findings must not.
     paths.sort();
     Ok(paths)
 }

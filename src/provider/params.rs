@@ -93,6 +93,7 @@ fn integer(name: &str, text: &str) -> Result<Value, String> {
     if let Some(bare) = text.strip_prefix('+').filter(|bare| bare.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err(format!("`{name}` is a whole number without `+`; write `{}`", shown(bare)));
     }
+    // Spreadsheets turn long serials and ids into `1.2E+17`: the lost digits cannot be restored, and a near number is another object.
     if text.contains(['e', 'E']) && text.parse::<f64>().is_ok() {
         return Err(format!(
             "`{name}` must be a whole number; `{}` looks like a number that a spreadsheet rounded: take all its digits from the \

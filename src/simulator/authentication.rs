@@ -135,6 +135,7 @@ fn verify_huawei(request: &Received, keys: &HuaweiKeys, now: Timestamp) -> Resul
         return Err("X-Sdk-Date is more than fifteen minutes off".to_owned());
     }
     let signed: Vec<&str> = authorization.signed.split(';').collect();
+    // A signature that leaves out host or date could be replayed to another server or at another time.
     if !signed.is_sorted() || !signed.contains(&"host") || !signed.contains(&HUAWEI_DATE) {
         return Err("SignedHeaders must be sorted, and host and x-sdk-date among them".to_owned());
     }
@@ -210,6 +211,7 @@ fn sha256(bytes: &[u8]) -> String {
 
 const HUAWEI_ALGORITHM: &str = "SDK-HMAC-SHA256";
 const HUAWEI_DATE: &str = "x-sdk-date";
+/// The gateway refuses clocks that are further off.
 const HUAWEI_TOLERANCE_SECONDS: u64 = 15 * 60;
 
 /// The tokens of one account.

@@ -11,27 +11,27 @@ use serde_json::{Map, Value};
 /// Answers a status query whose parameters are `asked` from the targets that it shows.
 pub(super) fn answer(
     provider: &Provider,
-    lookup: &Operation,
+    query: &Operation,
     asked: &Map<String, Value>,
     state: &TargetStore,
     found: &[&[Found]],
 ) -> Response {
     let each =
         provider.actions().flat_map(|(action, rules)| rules.status_queries.iter().map(move |rule| (action, rule)));
-    let rules: Vec<(&Operation, &StatusQueryRule)> = each.filter(|(_, rule)| rule.operation == lookup.name).collect();
-    let is_list = |list: &Pointer| bodies(lookup, "").any(|(_, body)| list.of(body).is_some_and(Value::is_array));
+    let rules: Vec<(&Operation, &StatusQueryRule)> = each.filter(|(_, rule)| rule.operation == query.name).collect();
+    let is_list = |list: &Pointer| bodies(query, "").any(|(_, body)| list.of(body).is_some_and(Value::is_array));
     let lister = rules.iter().find_map(|(_, rule)| {
         let list = &rule.rows.first()?.list;
         is_list(list).then_some((rule, list))
     });
     let shown = |found: Found| resolve(provider, state, found);
     let body = if let Some((rule, list)) = lister {
-        Some(page(lookup, list, rule.pages.as_ref(), asked, found, &shown))
+        Some(page(query, list, rule.pages.as_ref(), asked, found, &shown))
     } else {
         let targets: Vec<ShownTarget<'_>> = found.iter().copied().flatten().filter_map(|found| shown(*found)).collect();
-        object(lookup, &rules, asked, &targets)
+        object(query, &rules, asked, &targets)
     };
-    let Some(body) = body else { return answers::not_found(lookup, "there is no such object") };
+    let Some(body) = body else { return answers::not_found(query, "there is no such object") };
     Response::json(200, Some(&body))
 }
 
@@ -41,7 +41,7 @@ type ShownTarget<'a> = (&'a SimulatedTarget, &'a Operation, &'a StatusQueryRule)
 /// One object. Where several targets share it (an order and its certificates), it shows the one to which something was done
 /// last, but only by a body in which no other target reads as done that is not.
 fn object(
-    lookup: &Operation,
+    query: &Operation,
     rules: &[(&Operation, &StatusQueryRule)],
     asked: &Map<String, Value>,
     targets: &[ShownTarget<'_>],
@@ -68,9 +68,9 @@ fn object(
     });
     let none = Map::new();
     let nobody =
-        rules.iter().map(|(_, rule)| View { lookup, rule, action: "", parameters: &none, state: TargetState::NotDone });
+        rules.iter().map(|(_, rule)| View { query, rule, action: "", parameters: &none, state: TargetState::NotDone });
     let views = targets.iter().take(MAX_TRIED).map(|(target, action, rule)| View {
-        lookup,
+        query,
         rule,
         action: &action.name,
         parameters: &target.parameters,
@@ -81,7 +81,7 @@ fn object(
 
 /// A list: an item for each target on the page that is asked for.
 fn page<'a>(
-    lookup: &Operation,
+    query: &Operation,
     list: &Pointer,
     pages: Option<&Pages>,
     asked: &Map<String, Value>,
@@ -98,11 +98,11 @@ fn page<'a>(
     let items = slice(found, skip, take).filter_map(|found| {
         let (target, action, rule) = shown(found)?;
         let (action, parameters, state) = (action.name.as_str(), &target.parameters, target.state);
-        let body = View { lookup, rule, action, parameters, state }.first()?;
+        let body = View { query, rule, action, parameters, state }.first()?;
         list.of(&body)?.as_array()?.first().cloned()
     });
     let items = Value::Array(items.collect());
-    let good = bodies(lookup, "").map(|(_, body)| body).find(|body| list.of(body).is_some());
+    let good = bodies(query, "").map(|(_, body)| body).find(|body| list.of(body).is_some());
     let mut body = good.cloned().unwrap_or(Value::Null);
     if let Some(place) = body.pointer_mut(&list.to_string()) {
         *place = items;
@@ -138,7 +138,7 @@ fn slice<'a>(lists: &'a [&'a [Found]], mut skip: usize, mut take: usize) -> impl
 /// A status query that is asked for a target: its rule, the action's name and parameters, and the target's state.
 #[derive(Clone, Copy)]
 struct View<'a> {
-    lookup: &'a Operation,
+    query: &'a Operation,
     rule: &'a StatusQueryRule,
     action: &'a str,
     parameters: &'a Map<String, Value>,
@@ -153,7 +153,7 @@ impl View<'_> {
     /// done, a request that waits as one that was not made; silence is left for the rest.
     fn bodies(&self, asked: &Map<String, Value>) -> Vec<Value> {
         let samples: Vec<Value> =
-            bodies(self.lookup, self.action).map(|(sample, body)| addressed(sample, body, asked)).collect();
+            bodies(self.query, self.action).map(|(sample, body)| addressed(sample, body, asked)).collect();
         let mut shown = Vec::new();
         for state in ladder(self.state) {
             let fits = |row: &Value| (target_state::row_state(self.rule, row) == *state).then(|| row.clone());
@@ -173,7 +173,7 @@ impl View<'_> {
             let made = |row: &Value| forced(self.rule, *state, row);
             let makers: [&RowMaker<'_>; 2] = [&fits, &made];
             makers.iter().find_map(|make| {
-                let mut samples = bodies(self.lookup, self.action);
+                let mut samples = bodies(self.query, self.action);
                 samples.find_map(|(_, body)| showing(&self.rule.rows, body, self.parameters, *make))
             })
         })
@@ -181,10 +181,10 @@ impl View<'_> {
 }
 
 /// The bodies of all good answers among the status query's samples, those first that are read for this action.
-fn bodies<'a>(lookup: &'a Operation, action: &'a str) -> impl Iterator<Item = (&'a Sample, &'a Value)> {
+fn bodies<'a>(query: &'a Operation, action: &'a str) -> impl Iterator<Item = (&'a Sample, &'a Value)> {
     let is_own = move |sample: &&Sample| sample.for_action.as_ref().is_some_and(|of| of.action == action);
-    let own = lookup.samples.iter().filter(move |sample| is_own(sample));
-    let others = lookup.samples.iter().filter(move |sample| !is_own(sample));
+    let own = query.samples.iter().filter(move |sample| is_own(sample));
+    let others = query.samples.iter().filter(move |sample| !is_own(sample));
     let all = own.chain(others).flat_map(|sample| sample.answers.iter().map(move |answer| (sample, answer)));
     let good = all.filter(|(_, answer)| answer.status == 200);
     good.filter_map(|(sample, answer)| Some((sample, answer.body.as_ref()?)))

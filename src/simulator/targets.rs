@@ -54,8 +54,8 @@ impl TargetStore {
         let mut asked_by: HashMap<_, BTreeSet<_>> = HashMap::new();
         for (account, simulated) in accounts.iter().enumerate() {
             for rule in simulated.provider.actions().flat_map(|(_, action)| &action.status_queries) {
-                if let Some(lookup) = index(&simulated.provider, &rule.operation) {
-                    asked_by.entry((account, lookup)).or_default().insert(names(rule));
+                if let Some(query) = index(&simulated.provider, &rule.operation) {
+                    asked_by.entry((account, query)).or_default().insert(names(rule));
                 }
             }
         }
@@ -125,10 +125,10 @@ impl TargetStore {
     }
 
     /// The targets that a status query with these parameters shows, in the order in which they became known.
-    pub(super) fn found(&self, account: usize, lookup: usize, parameters: &Map<String, Value>) -> Vec<&[Found]> {
-        let sets = self.asked_by.get(&(account, lookup)).into_iter().flatten();
+    pub(super) fn found(&self, account: usize, query: usize, parameters: &Map<String, Value>) -> Vec<&[Found]> {
+        let sets = self.asked_by.get(&(account, query)).into_iter().flatten();
         let keys = sets.filter_map(|names| key(names.iter().map(|name| (name.as_str(), parameters.get(name)))));
-        keys.filter_map(|key| self.by_query.get(&(account, lookup, key))).map(Vec::as_slice).collect()
+        keys.filter_map(|key| self.by_query.get(&(account, query, key))).map(Vec::as_slice).collect()
     }
 
     /// Whether an operation is the status query of some action.
@@ -141,22 +141,22 @@ impl TargetStore {
         let known = &mut self.targets[target];
         let action = provider.operations.get(known.operation).and_then(|operation| operation.action.as_ref());
         for (rule, declared) in action.into_iter().flat_map(|action| &action.status_queries).enumerate() {
-            let Some(lookup) = index(provider, &declared.operation) else { continue };
+            let Some(query) = index(provider, &declared.operation) else { continue };
             let values = declared.parameters.iter().filter_map(|(name, from)| match from {
                 ParameterSource::Parameter(own) => Some((name.as_str(), known.parameters.get(own))),
                 ParameterSource::Answer(pointer) => Some((name.as_str(), pointer.of(&known.answer))),
                 ParameterSource::Fixed(_) => None,
             });
             let Some(key) = key(values) else { continue };
-            let place = (lookup, key);
+            let place = (query, key);
             if !known.indexed.contains(&place) {
-                self.by_query.entry((account, lookup, place.1.clone())).or_default().push(Found { target, rule });
+                self.by_query.entry((account, query, place.1.clone())).or_default().push(Found { target, rule });
                 known.indexed.push(place);
             }
         }
     }
 
-    /// What was done for all (NAVER's `certificateNo: 0`) was done for each that is known.
+    /// A wide request acts on targets that it does not name one by one, and status queries must show them so too: what was done for all (NAVER's `certificateNo: 0`) was done for each that is known.
     fn spread(&mut self, account: usize, provider: &Provider, target: usize) {
         let done = &self.targets[target];
         let (operation, state) = (done.operation, done.state);

@@ -21,10 +21,10 @@ fn every_sample_signed_in_every_way_is_granted() {
             for operation in &provider.operations {
                 for sample in &operation.samples {
                     let simulator = start(options("")).unwrap();
-                    let meaning = ask(&simulator, &provider, scheme, operation, sample);
-                    let is_good = matches!(meaning, AnswerClass::Succeeded | AnswerClass::PendingApproval);
+                    let class = ask(&simulator, &provider, scheme, operation, sample);
+                    let is_good = matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval);
                     let place = format!("{} {} {} {}", provider.id, scheme.name, operation.name, sample.name);
-                    assert!(is_good, "{place}: {meaning:?}");
+                    assert!(is_good, "{place}: {class:?}");
                     granted += 1;
                 }
             }

@@ -61,6 +61,7 @@ fn version<'a>(reader: &mut DocumentReader<'a>) {
     let root = reader.root();
     let Some(node) = reader.required(root, "openapi") else { return };
     let Some(text) = reader.text(node) else { return };
+    // 3.0 has another dialect of schemas (`nullable`, `exclusiveMinimum` as a flag): read as 3.1 it would mean something else.
     if text != "3.1" && !text.starts_with("3.1.") {
         reader.error("not-honoured", node.span, format!("OpenAPI 3.1 is honoured, not {text}"));
     }
@@ -74,6 +75,7 @@ fn server<'a>(reader: &mut DocumentReader<'a>) -> (Option<String>, BTreeMap<Stri
     let root = reader.root();
     let mut variables = BTreeMap::new();
     let Some(servers) = reader.required(root, "servers") else { return (None, variables) };
+    // With several servers the document would leave open which one a revoke is sent to.
     let [server] = reader.list(servers) else {
         reader.error(
             "not-honoured",
@@ -187,6 +189,7 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
             action.status_queries = status_queries;
         }
     }
+    // After all status queries: a sample of one names the action that asks by it.
     for (index, node) in nodes.iter().enumerate() {
         if let Some(extension) = node.get(EXTENSION) {
             operations[index].samples = references::samples(reader, extension, &operations[index], &operations);
@@ -201,6 +204,7 @@ const HONOURED: [&str; 8] =
 const COMPONENTS: [&str; 6] = ["schemas", "parameters", "requestBodies", "responses", "securitySchemes", "headers"];
 const DIALECTS: [&str; 2] =
     ["https://spec.openapis.org/oas/3.1/dialect/base", "https://json-schema.org/draft/2020-12/schema"];
+/// Requests in flight at once, where the document declares no `concurrency`.
 const DEFAULT_CONCURRENCY: u32 = 4;
 const MAX_CONCURRENCY: u32 = 1024;
 

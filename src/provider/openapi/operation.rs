@@ -57,6 +57,7 @@ fn one<'a>(
     }
     check_path(reader, path, &declared.parameters);
     if let Some(body) = node.get("requestBody") {
+        // RFC 9110, section 9.3.1: the content of a GET has no meaning.
         if method == "GET" {
             reader.error("not-honoured", body.span, "a GET request has no body");
         }
@@ -417,6 +418,7 @@ fn target<'a>(
     for item in reader.one_or_many(list) {
         let Some(parameter) = named(reader, item, parameters) else { continue };
         let is_filled = certificate.is_some_and(|rule| rule.serial.as_ref() == Some(&parameter.name));
+        // Without it two different targets would have one name in reports, and one would pass for a duplicate of the other.
         if !parameter.required && !is_filled {
             let what = format!("`{}` names the target and must therefore be required", parameter.name);
             reader.error("wrong-value", item.span, what);

@@ -218,6 +218,7 @@ impl<'a> DocumentReader<'a> {
     pub(super) fn check_url(&mut self, url: &str, span: Span) {
         let host = host(url);
         let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+        // Credentials travel with every request; unencrypted they may not leave the machine.
         let is_loopback = matches!(name, "localhost" | "127.0.0.1" | "[::1]");
         if !(url.starts_with("https://") || (url.starts_with("http://") && is_loopback)) || name.is_empty() {
             self.error("wrong-url", span, format!("`{url}` is not an https:// URL"));

@@ -78,6 +78,7 @@ fn status_query<'a>(
         reader.no_such(name.span, format!("there is no operation `{text}`"), text, names);
         return None;
     };
+    // Status queries are asked without consent and as often as needed, so none may change anything.
     if asked.action.is_some() || asked.method != "GET" {
         reader.error(
             "wrong-value",
@@ -110,6 +111,7 @@ fn status_query<'a>(
     let states = reader.required(node, "standings").map(|list| states(reader, list)).unwrap_or_default();
     let absent = node.get("absent").and_then(|node| {
         let word = reader.word(node, &TargetState::ALL)?;
+        // Absence is no proof that a revoke took effect: a list may just hide what the account does not own.
         if rows.is_empty() || matches!(word, TargetState::Done | TargetState::Pending) {
             let what = "`absent` says what it tells that no row was found: `not-done` or `unknown`";
             reader.error("wrong-value", node.span, what);
