@@ -194,7 +194,8 @@ pub struct PreparedAttempt<T, C> {
 /// Whether the status query of an action reads a list.
 fn reads_list<T>(sender: &Sender<T>, operation: &Operation, action: &ToSend, answer: Option<&Answer>) -> bool {
     let chosen = operation.action.as_ref().and_then(|rules| {
-        let (index, _) = target_state::choose_queries(&sender.provider, rules, &action.parameters, answer).into_iter().next()?;
+        let (index, _) =
+            target_state::choose_queries(&sender.provider, rules, &action.parameters, answer).into_iter().next()?;
         rules.status_queries.get(index)
     });
     chosen.is_some_and(|rule| rule.pages.is_some())

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 /// The status queries of an action whose parameters can all be filled, in order of preference: the index into
-/// [`ActionRules::lookups`], and the parameters of the status query's first request. `parameters` are the action's, `answer` the
+/// [`ActionRules::status_queries`], and the parameters of the status query's first request. `parameters` are the action's, `answer` the
 /// provider's answer to it where there is one.
 pub fn choose_queries(
     provider: &Provider,

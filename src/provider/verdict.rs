@@ -158,7 +158,7 @@ const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
 const NO_PROBLEM_TYPE: &str = "about:blank";
 
 /// Reads the value of a `Retry-After` field (RFC 9110, section 10.2.3): seconds, or an HTTP date. A date that has passed asks for no wait; longer waits
-/// than [`MAX_WAIT`] are cut to it. `None` where the text is neither.
+/// than `MAX_WAIT` are cut to it. `None` where the text is neither.
 pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {

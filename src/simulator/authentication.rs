@@ -111,7 +111,7 @@ fn sign_naver(secret_key: &str, message: &str) -> String {
 
 const NAVER_TIMESTAMP: &str = "x-ncp-apigw-timestamp";
 const NAVER_ACCESS_KEY: &str = "x-ncp-iam-access-key";
-/// The gateway refuses clocks that are further off (https://api.ncloud-docs.com/docs/en/common-ncpapi).
+/// The gateway refuses clocks that are further off (<https://api.ncloud-docs.com/docs/en/common-ncpapi>).
 const NAVER_TOLERANCE_MS: u64 = 5 * 60 * 1000;
 
 /// The keys that are accepted.
@@ -265,7 +265,7 @@ impl Tokens {
 const TOKEN_USER: &str = "/auth/identity/password/user/name";
 const TOKEN_PASSWORD: &str = "/auth/identity/password/user/password";
 const TOKEN_DOMAIN: &str = "/auth/identity/password/user/domain/name";
-/// https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html
+/// <https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html>
 const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 #[cfg(test)]

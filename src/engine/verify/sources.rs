@@ -382,8 +382,9 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = self.sender.find_action(&action.operation).ok_or_else(unknown)?;
         let reference = history.reply.reference;
-        let answer =
-            reference.and_then(|reference| target_state::answer_with_reference(&self.sender.provider.operations[operation], &reference));
+        let answer = reference.and_then(|reference| {
+            target_state::answer_with_reference(&self.sender.provider.operations[operation], &reference)
+        });
         let doubtful = DoubtfulAction { answer, since, ..DoubtfulAction::default() };
         let (state, attempts) = (ActionState::default(), self.retry.attempts);
         let lists = Rc::clone(&self.lists);

@@ -336,7 +336,11 @@ impl Checker<'_> {
         let Some(asked) = RevocationReason::parse(text) else {
             if let Some(spelling) = rule.values.iter().map(|(_, spelling)| spelling).find(|spelling| *spelling == text)
             {
-                return Some(ReadReason { asked: params::reason_of(rule, spelling), spelling: spelling.clone(), field });
+                return Some(ReadReason {
+                    asked: params::reason_of(rule, spelling),
+                    spelling: spelling.clone(),
+                    field,
+                });
             }
             let has = names(rule);
             let what = format!("`{}` is no revocation reason", safe::terminal(text));
