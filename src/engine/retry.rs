@@ -241,7 +241,7 @@ mod tests {
             let next = after_attempt(rules, attempt, state(if last { 3 } else { 1 }, tainted));
             assert_eq!(
                 next, expected,
-                "{idempotency:?}, look-up {lookup}, tainted before {before}, last {last}: {name}"
+                "{idempotency:?}, status query {lookup}, tainted before {before}, last {last}: {name}"
             );
             if is_clear(attempt) {
                 let others = Rules { idempotency: Idempotency::NotIdempotent, lookup: !lookup, attempts: 1 };

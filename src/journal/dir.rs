@@ -8,7 +8,7 @@
 //!   lock           held by the process that works on the run
 //!   reserve        room on the disk for the ends of what is in flight; there while a process works on the run
 //!   live.json      how the run goes; there while a process works on the run (see [`super::live_control`])
-//!   commands/      what it is told to do meanwhile
+//!   commands/      commands to the live run
 //!   report.csv     written when the run ends or stops
 //! ```
 
@@ -226,7 +226,7 @@ impl RunDir {
     /// The plan's files that have changed since the run began.
     ///
     /// # Errors
-    /// Where that cannot be told.
+    /// Where the system cannot say.
     pub fn changed_inputs(&self) -> Result<Vec<Changed>, JournalError> {
         inputs::changed(&self.path.join(INPUTS))
     }
@@ -239,7 +239,7 @@ impl RunDir {
     /// Whether a process works on the run now.
     ///
     /// # Errors
-    /// Where that cannot be told.
+    /// Where the system cannot say.
     pub fn is_locked(&self) -> Result<bool, JournalError> {
         let path = self.path.join(LOCK);
         let file = match File::open(&path) {
@@ -260,7 +260,7 @@ impl OpenRun {
     pub fn close(self) {
         drop(self.journal);
         if let Some(thread) = self.thread {
-            // A panic there was told to whoever waited for an acknowledgement.
+            // A panic there was reported to whoever waited for an acknowledgement.
             drop(thread.join());
         }
         // Its room is now the report's.

@@ -22,12 +22,12 @@ pub fn read_state(run: &Path) -> Option<String> {
     read(&run.join(LIVE))
 }
 
-/// What an earlier process said, which was killed, holds no more.
+/// What an earlier process wrote, which was killed, counts no more.
 pub fn remove_state(run: &Path) {
     drop(fs::remove_file(run.join(LIVE)));
 }
 
-/// Nobody carries the run out any more: nothing is said, and no command obeyed. Replies stay for those who wait for one.
+/// Nobody carries the run out any more: no state is shown, and no command obeyed. Replies stay for those who wait for one.
 pub fn clear(run: &Path) {
     remove_state(run);
     for (command, _) in waiting_commands(run) {
@@ -116,8 +116,8 @@ mod tests {
         assert!(waiting_commands(run.path()).is_empty());
         let second = send_command(run.path(), "2", "go").unwrap();
         let first = send_command(run.path(), "1", "pause").unwrap();
-        let heard = waiting_commands(run.path());
-        assert_eq!(heard, [(first.clone(), "pause".to_owned()), (second.clone(), "go".to_owned())]);
+        let waiting = waiting_commands(run.path());
+        assert_eq!(waiting, [(first.clone(), "pause".to_owned()), (second.clone(), "go".to_owned())]);
         assert_eq!(take_reply(&first), None);
         reply(&first, "yes").unwrap();
         assert_eq!((take_reply(&first).as_deref(), take_reply(&first)), (Some("yes"), None));

@@ -65,14 +65,14 @@ pub enum Record {
         attempt: u32,
         /// When.
         at: Timestamp,
-        /// What it did at the provider, as far as can be told.
+        /// What it did at the provider, as far as is known.
         effect: Effect,
         /// Whether it counts against the plan's `retry.attempts` (throttling does not).
         counts: bool,
         /// What was answered or went wrong.
         answer: Reply,
     },
-    /// A look-up (or a request for a token) is about to be sent; it counts in the rate windows.
+    /// A status query (or a request for a token) is about to be sent; it counts in the rate windows.
     Asked {
         /// Index of the account.
         account: usize,
@@ -81,7 +81,7 @@ pub enum Record {
         /// When.
         at: Timestamp,
     },
-    /// A look-up told about the action's target.
+    /// A status query reported on the action's target.
     LookedUp {
         /// The action.
         ordinal: Ordinal,
@@ -156,7 +156,7 @@ pub enum Record {
         at: Timestamp,
         /// What was seen.
         seen: Seen,
-        /// Who said so.
+        /// The sources of this status.
         by: Vec<StatusSource>,
         /// Since when the target is revoked, as its issuer says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -231,7 +231,7 @@ pub struct Reply {
     /// The provider's code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
-    /// The provider's message, or certsweep's own words where the provider said nothing.
+    /// The provider's message, or certsweep's own words where the provider sent none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// The provider's own request or order id.

@@ -11,7 +11,7 @@ pub struct ActionState {
     pub attempts: u32,
     /// Of these, the ones that count against the plan's `retry.attempts`.
     pub counted: u32,
-    /// Whether an attempt may have taken effect, and no look-up has cleared that.
+    /// Whether an attempt may have taken effect, and no status query has cleared that.
     pub tainted: bool,
     /// Whether `resume --retry` took it up again after it had ended.
     pub reopened: bool,
@@ -166,7 +166,7 @@ pub struct Verified {
     pub at: Timestamp,
     /// What.
     pub seen: Seen,
-    /// Who said so.
+    /// The sources of this status.
     pub by: Vec<StatusSource>,
     /// Since when the target is revoked, as its issuer says.
     pub revoked_at: Option<Timestamp>,

@@ -24,7 +24,7 @@ pub enum Durability {
     All,
     /// Those are that begin nothing; the others are not, for this reason.
     Ends(String),
-    /// Nothing can be said to be, for this reason.
+    /// None is known to be durable, for this reason.
     Nothing(String),
 }
 
@@ -58,7 +58,7 @@ struct PoweredDatabase {
     database: Database,
     records_left: u64,
     cut: bool,
-    /// What is written, and said to be so only when it is asked for.
+    /// Written counts that are reported only on request, in fault tests.
     delayed: Option<DelayedAnswers>,
 }
 
@@ -129,8 +129,8 @@ impl Journal {
         Self::by(Sink::Nowhere)
     }
 
-    /// From now on a fault test's journal says only in [`Self::settle`] what is written, as a slow disk does.
-    pub fn be_late(&self) {
+    /// From now on a fault test's journal reports what is durable only in [`Self::report_durable`], as a slow disk does.
+    pub fn delay_reports(&self) {
         if let Sink::Here(powered) = &self.sink
             && let Ok(mut powered) = powered.lock()
         {
@@ -138,11 +138,11 @@ impl Journal {
         }
     }
 
-    /// Says what a late journal has written.
-    pub fn settle(&self) {
+    /// Reports what a journal under `delay_reports` has made durable.
+    pub fn report_durable(&self) {
         let Sink::Here(powered) = &self.sink else { return };
-        let late = powered.lock().ok().and_then(|mut powered| powered.delayed.as_mut().map(std::mem::take));
-        late.into_iter().flat_map(|DelayedAnswers(delayed)| delayed).for_each(|(done, written)| done(written));
+        let delayed = powered.lock().ok().and_then(|mut powered| powered.delayed.as_mut().map(std::mem::take));
+        delayed.into_iter().flat_map(|DelayedAnswers(delayed)| delayed).for_each(|(done, written)| done(written));
     }
 
     /// Whether a fault test's power was cut.
@@ -226,7 +226,7 @@ impl Journal {
         if self.power_was_cut() {
             return Err(JournalError::Closed.to_string());
         }
-        self.settle();
+        self.report_durable();
         receiver.recv().unwrap_or_else(|_| Err(JournalError::Closed.to_string()))
     }
 }
@@ -251,7 +251,7 @@ enum DiskRoom {
     Enough,
     /// The disk is full: what begins nothing new goes into the room that the reserve left.
     Ends,
-    /// After a failed commit nothing can be said about the file any more: no later record may seem durable.
+    /// After a failed commit nothing is known about the file any more: no later record may seem durable.
     None(String),
 }
 
@@ -314,7 +314,7 @@ impl Database {
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         let done = self.insert(records).and_then(|()| self.connection.prepare_cached("COMMIT")?.execute([]));
         if done.is_err() && !self.connection.is_autocommit() {
-            // The first failure is the one to tell.
+            // The first failure is the one to report: later ones only follow from it.
             drop(self.connection.execute_batch("ROLLBACK"));
         }
         done.map(drop)
@@ -363,15 +363,15 @@ mod tests {
     #[test]
     fn queued_records_share_a_word_and_come_before_those_appended_later() {
         let journal = Journal::nowhere();
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let told = Arc::clone(&heard);
-        journal.notify(Arc::new(move |count, written| told.lock().unwrap().push((count, written))));
+        let reports = Arc::new(Mutex::new(Vec::new()));
+        let reports_of_thread = Arc::clone(&reports);
+        journal.notify(Arc::new(move |count, written| reports_of_thread.lock().unwrap().push((count, written))));
         let record = || Record::Paused { at: jiff::Timestamp::UNIX_EPOCH };
         journal.flush();
         (0..3).for_each(|_| journal.queue(record(), Duration::ZERO));
-        let last = Arc::clone(&heard);
+        let last = Arc::clone(&reports);
         let acknowledge = move |_| last.lock().unwrap().push((0, Durability::All));
         journal.append(vec![record()], Duration::ZERO, Box::new(acknowledge));
-        assert_eq!(*heard.lock().unwrap(), [(3, Durability::All), (0, Durability::All)]);
+        assert_eq!(*reports.lock().unwrap(), [(3, Durability::All), (0, Durability::All)]);
     }
 }

@@ -184,7 +184,7 @@ impl Certificate {
             }
             Some(ID_CE_CRL_DISTRIBUTION_POINTS) => {
                 let points = CrlDistributionPoints::from_der(extension.value).map(|points| points.0);
-                // A point for some reasons only, or with an issuer of its own, does not tell whether the certificate is good.
+                // A point for some reasons only, or with an issuer of its own, does not show whether the certificate is good.
                 let points = points.unwrap_or_default().into_iter();
                 let whole = points.filter(|point| point.reasons.is_none() && point.crl_issuer.is_none());
                 self.crl_urls = whole.filter_map(|point| point.distribution_point).flat_map(urls).collect();
@@ -296,7 +296,7 @@ fn split<'a>(all: &'a [u8], reader: &mut SliceReader<'a>, depth: usize) -> der::
 
 const SEQUENCE: u8 = 0x30;
 const LABEL: &str = "CERTIFICATE";
-/// So much of another label is told.
+/// Of another label so many characters are shown.
 const MAX_LABEL: usize = 40;
 /// The tag of a message's content, and in it of its certificates.
 const CERTIFICATES: Tag = Tag::ContextSpecific { constructed: true, number: TagNumber::N0 };

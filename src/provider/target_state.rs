@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn the_look_ups_that_can_be_filled_are_chosen_in_order() {
+    fn the_status_queries_that_can_be_filled_are_chosen_in_order() {
         let catalog = built_in();
         let answered = |body: &str| Some(Answer::new(201, HeaderFields::default(), body.as_bytes().to_vec()));
         for (provider, action, parameters, answer, expected) in [

@@ -1,5 +1,5 @@
 //! Credential references become credentials, before the first send: from the environment, a file, or a program's output. What is
-//! wrong is told, all of it at once, in sentences about the reference; a value, or what may be a part of it, is never in them.
+//! wrong is reported, all of it at once, in sentences about the reference; a value, or what may be a part of it, is never in them.
 
 use super::credentials::Credentials;
 use super::sign::{fits_header, goes_into_header, unusable};
@@ -209,7 +209,7 @@ fn from_file(path: &Path) -> Result<Fetched, String> {
     Ok(Fetched { secret: secret(&bytes)?, warning })
 }
 
-/// Runs a program without a shell. Its standard input is empty; what it says on standard error is told when it fails.
+/// Runs a program without a shell. Its standard input is empty; what it writes to standard error is shown when it fails.
 fn from_command(words: &[String], limit: Duration) -> Result<Fetched, String> {
     let (program, arguments) = words.split_first().ok_or("there is no program to run")?;
     let mut child = Command::new(program)

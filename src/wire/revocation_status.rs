@@ -15,7 +15,7 @@ pub enum StatusRequest {
     Ocsp(String, Vec<u8>),
 }
 
-/// Why nothing was heard.
+/// Why no answer came.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
     /// The URL is none that is asked.
@@ -88,15 +88,15 @@ impl StatusFetcher for HttpStatusFetcher {
         };
         let client = if is_loopback(request.url()) { &clients.loopback } else { &clients.outward };
         let line = format!("{} {}", request.method(), request.url());
-        let heard = match client.execute(request).await {
+        let answer = match client.execute(request).await {
             Ok(response) => read(response, most).await,
             Err(error) => Err(FetchError::Silent(chain(&error.without_url()))),
         };
-        match &heard {
+        match &answer {
             Ok(bytes) => tracing::debug!("{line} -> {} bytes", bytes.len()),
             Err(why) => tracing::debug!("{line} -> {why}"),
         }
-        heard
+        answer
     }
 }
 

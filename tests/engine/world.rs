@@ -337,11 +337,11 @@ impl Transport for WorldTransport {
 /// From now on the journal acknowledges records only once the disk, which takes this long, has written them.
 pub(crate) fn slow_disk(local: &LocalSet, journal: &Journal, takes: Duration) {
     let journal = journal.clone();
-    journal.be_late();
+    journal.delay_reports();
     local.spawn_local(async move {
         loop {
             tokio::time::sleep(takes).await;
-            journal.settle();
+            journal.report_durable();
         }
     });
 }

@@ -92,7 +92,7 @@ fn what_was_waited_for_longest_is_the_bottleneck() {
 }
 
 #[test]
-fn tokens_and_the_canaries_look_ups_are_requests() {
+fn tokens_and_the_read_backs_of_canaries_are_requests() {
     let settings = settings(vec![account("a", &["4/1s"], 4), account("b", &[], 1)], 2);
     let mut assumptions = assuming(&settings, SOME_DAY);
     assumptions.tokens[0] = true;
