@@ -5,4 +5,4 @@ pub mod safe;
 pub mod source;
 
 pub use safe::Secret;
-pub use source::{SourceId, SourceMap, Span, push_number};
+pub use source::{SourceId, SourceMap, Span, line_place};

@@ -4,6 +4,7 @@
 //! lines are read again from the file when an error has to show one. Never parses.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,15 +83,7 @@ impl SourceMap {
 
     /// `file:line`.
     pub fn line_place(&self, span: Span) -> String {
-        format!("{}:{}", self.name(span.source), span.line)
-    }
-
-    /// Writes `file:line` into a text, replacing what it held: one allocation serves all rows of a list.
-    pub fn write_line_place(&self, span: Span, to: &mut String) {
-        to.clear();
-        to.push_str(self.name(span.source));
-        to.push(':');
-        push_number(to, span.line);
+        line_place(self.name(span.source), span.line)
     }
 
     /// The texts of many lines at once, each source read once; a line that the file no longer has is absent.
@@ -131,20 +124,13 @@ impl SourceMap {
     }
 }
 
-/// Adds a number's digits to a text.
-pub fn push_number(to: &mut String, number: u32) {
-    let mut digits = [b'0'; 10];
-    let mut begin = digits.len();
-    let mut rest = number;
-    loop {
-        begin -= 1;
-        digits[begin] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    to.push_str(std::str::from_utf8(&digits[begin..]).unwrap_or_default());
+/// `name:line`, as actions without an id are called and reports say where an action stands.
+pub fn line_place(name: &str, line: u32) -> String {
+    // Made for every row of a list: room for ten digits at once.
+    let mut place = String::with_capacity(name.len() + 11);
+    // Writing to a text does not fail.
+    let _ = write!(place, "{name}:{line}");
+    place
 }
 
 #[cfg(test)]
@@ -159,10 +145,10 @@ mod tests {
         assert_eq!(sources.place(span), "plan.yaml:2:1");
         assert_eq!(sources.lines(&[(id, 2), (id, 9)])[&(id, 2)], "b");
         assert_eq!(sources.directory(id), PathBuf::from("dir"));
-        for line in [0, 9, 10, 4_294_967_295] {
-            let mut place = "old".to_owned();
-            sources.write_line_place(Span { line, ..span }, &mut place);
-            assert_eq!(place, sources.line_place(Span { line, ..span }));
+        for (line, expected) in
+            [(0, "plan.yaml:0"), (9, "plan.yaml:9"), (10, "plan.yaml:10"), (u32::MAX, "plan.yaml:4294967295")]
+        {
+            assert_eq!(sources.line_place(Span { line, ..span }), expected);
         }
     }
 }

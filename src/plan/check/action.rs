@@ -47,8 +47,7 @@ impl Checker<'_> {
         let hashes = self.hashes(account, operation);
         let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).to_json(operation).as_bytes());
         let target_hash = hash_of(hashes.target.clone(), &target);
-        let mut source = String::with_capacity(MAX_USUAL_TEXT);
-        self.sources.write_line_place(row.span, &mut source);
+        let source = self.sources.line_place(row.span);
         let mut action = Action {
             ordinal: Ordinal::from(ordinal),
             id,

@@ -6,7 +6,7 @@
 
 use crate::pki::SpkiFingerprint;
 use crate::plan::checked::Fingerprint;
-use crate::text::{SourceId, Span, push_number};
+use crate::text::{SourceId, Span, line_place};
 use hashbrown::HashTable;
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -178,7 +178,7 @@ impl ActionIds {
                 self.prefixes.len() - 1
             });
         let is_taken = self.find_generated(&self.prefixes[index], line, spans).is_some()
-            || !self.given.is_empty() && self.find_given(&generated_id(prefix, line)).is_some();
+            || !self.given.is_empty() && self.find_given(&line_place(prefix, line)).is_some();
         if is_taken {
             // Actions can share a line, and two entries a list.
             let mut more = (2_u64..).map(|count| format!("{prefix}:{line}#{count}"));
@@ -212,7 +212,7 @@ impl ActionIds {
             _ => self.runs.partition_point(|run| run.ordinals.start <= ordinal).saturating_sub(1),
         };
         let prefix = self.runs.get(run).map_or("", |run| self.prefixes[run.prefix].text.as_str());
-        generated_id(prefix, spans.line(ordinal)).into()
+        line_place(prefix, spans.line(ordinal)).into()
     }
 }
 
@@ -222,14 +222,6 @@ fn given_id(given: &[IdBlock], ordinal: u32) -> Option<&str> {
     let end = *ends.get(index)? as usize;
     let begin = index.checked_sub(1).map_or(0, |before| ends[before] as usize);
     texts[begin..end].strip_suffix('\n')
-}
-
-fn generated_id(prefix: &str, line: u32) -> String {
-    let mut id = String::with_capacity(prefix.len() + 11);
-    id.push_str(prefix);
-    id.push(':');
-    push_number(&mut id, line);
-    id
 }
 
 /// Actions whose ids are in one text.
