@@ -49,7 +49,6 @@ pub struct CircuitBreaker {
 struct Probing {
     /// Probes that failed.
     tries: u32,
-    next: Moment,
     /// Whether the one request is under way.
     out: bool,
 }
@@ -58,11 +57,6 @@ impl CircuitBreaker {
     /// Whether the provider is down as far as is known. A request that is begun now and does not leave costs no attempt.
     pub const fn is_down(&self) -> bool {
         self.probing.is_some()
-    }
-
-    /// When the provider is tried next, where it is down.
-    pub fn next_try(&self) -> Option<Moment> {
-        self.probing.map(|probing| probing.next)
     }
 
     /// A request is begun.
@@ -98,7 +92,7 @@ impl CircuitBreaker {
             return Transition::GivenUp(down_for);
         }
         let next = now + retry::pause(tries, MAX_PAUSE, random).max(MIN_PAUSE);
-        self.probing = Some(Probing { tries, next, out: false });
+        self.probing = Some(Probing { tries, out: false });
         Transition::Down(next)
     }
 }
