@@ -274,6 +274,9 @@ pub struct ReportArgs {
     /// Only the actions that ended so, separated by commas
     #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_outcome)]
     pub outcome: Vec<Outcome>,
+    /// Of a damaged run: what can be read; what cannot be known any more is `in-doubt`
+    #[arg(long)]
+    pub salvage: bool,
 }
 
 /// `verify`
@@ -546,7 +549,8 @@ Exit codes:
 const REPORT_EXAMPLES: &str = "\
 Examples:
   certsweep report runs/20261201T010000Z-leaked-build-key -o report.csv
-  certsweep report runs/20261201T010000Z-leaked-build-key --format json --outcome failed,in-doubt";
+  certsweep report runs/20261201T010000Z-leaked-build-key --format json --outcome failed,in-doubt
+  certsweep report runs/20261201T010000Z-leaked-build-key --salvage -o salvaged.csv";
 
 const VERIFY_EXAMPLES: &str = "\
 Asked are the provider, where its document has a state call for the action, and the CRL and the OCSP
@@ -623,6 +627,7 @@ mod tests {
             "certsweep set-rate runs/x digicert=50/5s naver-kr=10/1s,100/60s",
             "certsweep report runs/x --format csv -o out.csv --outcome failed,in-doubt",
             "certsweep report runs/x --format html",
+            "certsweep report runs/x --salvage --format plan --outcome skipped",
             "certsweep providers",
             "certsweep providers show digicert --provider-dir a --provider-dir b",
             "certsweep providers check one.yaml two.yaml",

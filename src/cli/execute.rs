@@ -4,13 +4,13 @@ use super::context::Context;
 use super::control;
 use super::exit::Exit;
 use super::process::listen_for_signals;
-use super::report::{Counts, write_reports};
+use super::report::{Counts, write_reports, write_rescued_report};
 use super::status::{LiveStatusWriter, resume_command, verify_command};
 use super::verify::revokes;
-use crate::engine::{self, Ending, Question, Run, Sender};
+use crate::engine::{self, Ending, Question, Run, RunCommand, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
-use crate::journal::{JournalError, Reader, RunFacts, live_control};
+use crate::journal::{JournalError, Reader, RunFacts, RunWatch, live_control};
 use crate::plan::calendar;
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
@@ -59,17 +59,30 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     };
     // A killed process leaves its live status behind, and `status` would show it as this one's.
     live_control::remove_state(&path);
-    let mut observer = LiveStatusWriter::new(fitting(&context.printer, deadline), &path, context.clock, deadline);
+    let mut observer = LiveStatusWriter::new(fitting(&context.printer, deadline), &run, context.clock, deadline);
     let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
     // The bars must be gone before the summary is printed. Commands that still wait are withdrawn: nobody will carry them out.
     drop(observer);
-    live_control::clear(&path);
+    let is_in_place = run.watch.as_ref().is_none_or(RunWatch::is_in_place);
+    // Before the journal is closed, which cuts the log.
+    let taken = run.watch.as_ref().and_then(|watch| watch.look().err());
+    if is_in_place {
+        live_control::clear(&path);
+    }
     run.close();
     let ending = match ended {
         Ok(ending) => ending,
         Err(exit) => return exit,
     };
     let mut exit = exit_of(&ending);
+    // However well it ended: what was taken away is not where it must be.
+    if let Some(taken) = taken {
+        exit = context.failed(&taken);
+    }
+    if !is_in_place {
+        // What stands there now is somebody else's. What this process has open still says what was done.
+        return rescue(context, &reader, &path, report);
+    }
     // Writing the report reads every action anyway, so it counts for the summary: a million rows are folded once.
     let counts = match write_reports(&reader, &path, report) {
         Ok(counts) => counts,
@@ -96,10 +109,36 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     exit
 }
 
+/// Tells what was done in a run whose directory is gone.
+fn rescue(context: &Context, reader: &Reader, path: &Path, report: Option<&Path>) -> Exit {
+    match write_rescued_report(reader, path, report) {
+        Ok(rescued) => {
+            let rescued = rescued.display();
+            context.printer.always(&format!("what was done until then, as far as it was written down: {rescued}"));
+            Exit::Environment
+        }
+        Err(error) => context.failed(&error),
+    }
+}
+
+/// Stops the run once something of its directory is taken away. The journal looks too, but only when something is written.
+async fn stop_when_taken(watch: RunWatch, sender: UnboundedSender<RunCommand>) {
+    loop {
+        if let Err(taken) = watch.look() {
+            drop(sender.send(RunCommand::Stop(StopReason::Environment(taken.to_string()))));
+            return;
+        }
+        tokio::select! {
+            () = sender.closed() => return,
+            () = tokio::time::sleep(WATCH_POLL) => {}
+        }
+    }
+}
+
 /// The counts of a run whose report could not be written.
 fn count_without_report(reader: &Reader) -> Result<Counts, JournalError> {
     let Overview { outcomes, waiting, .. } = reader.overview()?;
-    Ok(Counts { outcomes, waiting, duplicates: reader.duplicates()? })
+    Ok(Counts { outcomes, waiting, duplicates: reader.duplicates()?, unknown: 0 })
 }
 
 fn engine_run(
@@ -119,6 +158,9 @@ fn engine_run(
         // One channel for all that comes from outside: signals and `pause`, `unpause`, `set-rate`.
         let (sender, commands) = unbounded_channel();
         listen_for_signals(&sender).map_err(|error| context.failed(&format!("cannot listen for signals: {error}")))?;
+        if let Some(watch) = &run.watch {
+            tokio::task::spawn_local(stop_when_taken(watch.clone(), sender.clone()));
+        }
         let names = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
         let listener = control::listen(run.dir.path().to_path_buf(), names, context.clock, sender);
         let listener = tokio::task::spawn_local(listener);
@@ -273,3 +315,5 @@ fn summary(
 
 /// How long the process stays for its listener's last round, which takes one poll of the directory.
 const LAST_REPLIES: Duration = Duration::from_secs(1);
+/// How often a process looks whether its run is still there: it stops within a second of what happens.
+const WATCH_POLL: Duration = Duration::from_millis(250);

@@ -5,7 +5,7 @@ use super::args::{self, ReportFormat};
 use super::context::Context;
 use super::exit::Exit;
 use crate::journal::files::replace;
-use crate::journal::{History, JournalError, Phase, Reader, RunDir, Verified};
+use crate::journal::{History, JournalError, Phase, Reader, RunDir, Verified, WhyInDoubt};
 use crate::pki::RevocationReason;
 use crate::plan::checked::NamedFile;
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings};
@@ -16,16 +16,24 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Writes a run's report again.
 pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
     let format = args.format.unwrap_or(if context.global.json { ReportFormat::Json } else { ReportFormat::Csv });
     let outcomes: BTreeSet<Outcome> = args.outcome.iter().copied().collect();
-    let reader = match RunDir::existing(&args.run_dir).and_then(|dir| dir.read()) {
+    let open = if args.salvage { RunDir::read_damaged } else { RunDir::read };
+    let reader = match RunDir::existing(&args.run_dir).and_then(|dir| open(&dir)) {
         Ok(reader) => reader,
         Err(error) => return context.no_run(&error),
     };
+    if let Some(damage) = reader.damage() {
+        let path = args.run_dir.display();
+        context.printer.warning(&format!("{path}: {damage}; the report says what can be read of the run"));
+    } else if args.salvage {
+        context.printer.note("nothing is damaged: this is the run's usual report");
+    }
+    let mut unknown = 0;
     let catalog = match format {
         ReportFormat::Plan => {
             match reader.facts().map_err(|error| context.failed(&error)).and_then(|facts| context.catalog_of(&facts)) {
@@ -35,9 +43,9 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
         }
         ReportFormat::Csv | ReportFormat::Json | ReportFormat::Html => None,
     };
-    let write = |output: &mut dyn Write| match &catalog {
+    let mut write = |output: &mut dyn Write| match &catalog {
         Some(catalog) => write_plan(&reader, catalog, &outcomes, output),
-        None => write(&reader, format, &outcomes, output).map(drop),
+        None => write(&reader, format, &outcomes, output).map(|counts| unknown = counts.unknown),
     };
     let written = match &args.output {
         Some(path) => replace(path, write),
@@ -47,10 +55,27 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
             written.map_err(|source| JournalError::File { path: "standard output".into(), action: "writing", source })
         }
     };
+    if unknown > 0 {
+        let which = if unknown == 1 { "1 action" } else { &format!("{unknown} actions") };
+        context.printer.warning(&format!("how {which} ended cannot be known; `provider_message` says why"));
+    }
     match written {
         Ok(()) => Exit::Well,
         Err(error) => context.failed(&error),
     }
+}
+
+/// Writes the report of a run whose directory was taken away while it went on: beside the place where that was, unless the user has named
+/// another.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn write_rescued_report(reader: &Reader, run_dir: &Path, named: Option<&Path>) -> Result<PathBuf, JournalError> {
+    let mut name = run_dir.file_name().unwrap_or_default().to_owned();
+    name.push(".rescued.csv");
+    let path = named.map_or_else(|| run_dir.with_file_name(name), Path::to_path_buf);
+    replace(&path, |file| write(reader, ReportFormat::Csv, &BTreeSet::new(), file).map(drop))?;
+    Ok(path)
 }
 
 /// Writes a run's `report.csv` and, where `copy` parameter_columns one, a copy. Returns the counts of all actions.
@@ -113,6 +138,8 @@ pub struct Counts {
     pub waiting: u64,
     /// Actions that repeat another, and are never sent.
     pub duplicates: u64,
+    /// Actions whose records do not tell how they ended.
+    pub unknown: u64,
 }
 
 /// What the rows of a report are made of.
@@ -139,11 +166,13 @@ impl Rows<'_> {
                 counts.waiting += 1;
             }
             counts.duplicates += u64::from(action.duplicate_of.is_some());
+            counts.unknown += u64::from(history.doubt.is_some());
             // Counted all the same: `--outcome` selects rows, not figures.
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
             }
             let message = match outcome {
+                _ if history.doubt.is_some() => history.doubt.map(WhyInDoubt::why),
                 _ if ended => None,
                 Outcome::InDoubt => Some("an attempt was left without an answer; `certsweep resume` goes on"),
                 _ => Some(self.unsent),

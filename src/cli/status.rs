@@ -4,8 +4,9 @@
 use super::args;
 use super::context::Context;
 use super::exit::Exit;
+use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
-use crate::journal::{RunDir, RunFacts, live_control};
+use crate::journal::{RunDir, RunFacts, RunWatch, live_control};
 use crate::plan::calendar;
 use crate::run::{Event, Outcome};
 use crate::time::Clock;
@@ -101,13 +102,16 @@ pub struct LiveStatusWriter<C> {
     shown: Box<dyn Observer>,
     recorder: Recorder,
     run: PathBuf,
+    /// Whether the run directory is still there: what stands at its place else is somebody else's.
+    watch: Option<RunWatch>,
     clock: C,
 }
 
 impl<C: Clock> LiveStatusWriter<C> {
     /// Passes every event on to `shown`.
-    pub fn new(shown: Box<dyn Observer>, run: &Path, clock: C, deadline: Option<RunDeadline>) -> Self {
-        Self { shown, recorder: Recorder::new(deadline), run: run.to_path_buf(), clock }
+    pub fn new(shown: Box<dyn Observer>, run: &OpenRun, clock: C, deadline: Option<RunDeadline>) -> Self {
+        let (path, watch) = (run.dir.path().to_path_buf(), run.watch.clone());
+        Self { shown, recorder: Recorder::new(deadline), run: path, watch, clock }
     }
 }
 
@@ -116,7 +120,9 @@ impl<C: Clock + Send> Observer for LiveStatusWriter<C> {
         self.shown.event(event);
         self.recorder.event(event);
         // Not at every event, which may be thousands a second. `Bounded` too: a `status` right after `pause` must already show the pause.
-        if matches!(event, Event::Tick(_) | Event::Bounded { .. } | Event::RunBegan { .. }) {
+        if matches!(event, Event::Tick(_) | Event::Bounded { .. } | Event::RunBegan { .. })
+            && self.watch.as_ref().is_none_or(RunWatch::is_in_place)
+        {
             let now = self.recorder.now(self.clock.now());
             // A full disk stops the run by way of the journal; this file alone is not worth an error.
             drop(serde_json::to_string(&now).map(|text| live_control::write_state(&self.run, &text)));

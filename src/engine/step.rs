@@ -191,6 +191,14 @@ pub struct PreparedAttempt<T, C> {
     pub nonces_refused: u32,
 }
 
+impl<T, C> PreparedAttempt<T, C> {
+    /// Whether its request must not be sent twice.
+    pub fn is_sent_only_once(&self) -> bool {
+        let rules = self.context.operation().action.as_ref();
+        rules.is_none_or(|rules| rules.idempotency == Idempotency::NotIdempotent)
+    }
+}
+
 /// Whether the status query of an action reads a list.
 fn reads_list<T>(sender: &Sender<T>, operation: &Operation, action: &ToSend, answer: Option<&Answer>) -> bool {
     let chosen = operation.action.as_ref().and_then(|rules| {

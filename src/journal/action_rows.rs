@@ -1,19 +1,21 @@
 //! Actions as rows of the table `action`: one list of columns, by which they are written and read. Decides nothing.
 
+use super::checksum::RowChecksum;
 use super::error::RowError;
 use super::record_rows::to_sql;
 use crate::pki::RevocationReason;
 use crate::plan::Action;
 use crate::plan::checked::{Fingerprint, Parameters};
 use crate::run::Ordinal;
-use rusqlite::{Connection, Row};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, Row, params_from_iter};
 
-/// The columns of an action, in the table's order; [`PARAMETERS`] or [`NO_PARAMETERS`] is the last one.
+/// The columns of an action, in the table's order; [`PARAMETERS`] or [`NO_PARAMETERS`] are the last ones.
 pub(super) const COLUMNS: &str = "ordinal, account, needs, not_before, duplicate_of, operation, fingerprint, id, target, reason, reason_sent, \
      source, kept, certificate";
-pub(super) const PARAMETERS: &str = "parameters";
-/// Parameters of which there is nothing to read.
-pub(super) const NO_PARAMETERS: &str = "'{}'";
+pub(super) const PARAMETERS: &str = "parameters, checksum";
+/// Parameters of which there is nothing to read. Without them the checksum cannot be tried either.
+pub(super) const NO_PARAMETERS: &str = "'{}', NULL";
 
 /// What sending an action needs of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,35 +42,46 @@ impl From<Action> for ToSend {
 }
 
 /// Writes an action.
-pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Result<()> {
+pub(super) fn insert(connection: &Connection, checksums: &mut RowChecksum, action: &Action) -> rusqlite::Result<()> {
     let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
     let certificate = action.certificate.as_ref().map(serde_json::to_string).transpose();
     let certificate = certificate.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    connection.prepare_cached(INSERT)?.execute((
-        to_sql(action.ordinal),
-        to_sql(action.account as u64),
-        list(&action.needs),
-        action.not_before.map(|at| at.to_string()),
-        &action.duplicate_of,
-        &action.operation,
-        action.fingerprint.0,
-        &action.id,
-        &action.target,
-        action.reason.map(RevocationReason::name),
-        &action.reason_sent,
-        &action.source,
-        list(&action.kept),
-        certificate,
-        action.parameters.to_string(),
-    ))?;
-    Ok(())
+    let (needs, kept) = (list(&action.needs), list(&action.kept));
+    let not_before = action.not_before.map(|at| at.to_string());
+    let parameters = action.parameters.to_string();
+    let values = [
+        ValueRef::Integer(to_sql(action.ordinal)),
+        ValueRef::Integer(to_sql(action.account as u64)),
+        needs.as_deref().into(),
+        not_before.as_deref().into(),
+        action.duplicate_of.as_deref().into(),
+        action.operation.as_str().into(),
+        ValueRef::Blob(&action.fingerprint.0),
+        action.id.as_str().into(),
+        action.target.as_str().into(),
+        action.reason.map(RevocationReason::name).into(),
+        action.reason_sent.as_deref().into(),
+        action.source.as_str().into(),
+        kept.as_deref().into(),
+        certificate.as_deref().into(),
+        parameters.as_str().into(),
+    ];
+    let checksum = ValueRef::Integer(checksums.of(values).into());
+    let values = values.into_iter().chain([checksum]).map(ToSqlOutput::Borrowed);
+    connection.prepare_cached(INSERT)?.execute(params_from_iter(values)).map(drop)
 }
 
 /// Reads a row of [`COLUMNS`] and the parameters.
-pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
+pub(super) fn read(row: &Row<'_>, checksums: &mut RowChecksum) -> Result<Action, RowError> {
     let ordinal = row.get::<_, i64>(0)?.unsigned_abs();
     let wrong =
         |what: &str, error: &dyn std::fmt::Display| RowError::Content(format!("action {ordinal}: {what}: {error}"));
+    if let Some(checksum) = row.get::<_, Option<i64>>(CHECKSUM)? {
+        let values = (0..CHECKSUM).map(|column| row.get_ref(column)).collect::<Result<Vec<_>, _>>()?;
+        if i64::from(checksums.of(values)) != checksum {
+            return Err(wrong("checksum", &"it is not the action that was written"));
+        }
+    }
     let list = |column: usize, what: &str| match row.get_ref(column)?.as_str_or_null() {
         Ok(None) => Ok(Vec::new()),
         Ok(Some(text)) => serde_json::from_str(text).map_err(|error| wrong(what, &error)),
@@ -102,7 +115,10 @@ pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
     })
 }
 
-const INSERT: &str = "INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+const INSERT: &str =
+    "INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
+/// The column of the checksum, after all others.
+const CHECKSUM: usize = 15;
 
 #[cfg(test)]
 mod tests {
@@ -134,14 +150,25 @@ mod tests {
         };
         let place = tempfile::tempdir().unwrap();
         let connection = schema::create(&place.path().join("run.sqlite")).unwrap();
+        let mut checksums = RowChecksum::default();
         for action in [&plain, &full] {
-            insert(&connection, action).unwrap();
+            insert(&connection, &mut checksums, action).unwrap();
         }
-        let mut statement =
-            connection.prepare(&format!("SELECT {COLUMNS}, {PARAMETERS} FROM action ORDER BY ordinal")).unwrap();
-        let mut rows = statement.query([]).unwrap();
-        let read: Vec<Action> =
-            std::iter::from_fn(|| rows.next().unwrap().map(|row| read(row).ok().unwrap())).collect();
-        assert_eq!(read, [plain, full]);
+        let mut read_all = |parameters: &str| -> Vec<Option<Action>> {
+            let select = format!("SELECT {COLUMNS}, {parameters} FROM action ORDER BY ordinal");
+            let mut statement = connection.prepare(&select).unwrap();
+            let mut rows = statement.query([]).unwrap();
+            std::iter::from_fn(|| rows.next().unwrap().map(|row| read(row, &mut checksums).ok())).collect()
+        };
+        assert_eq!(read_all(PARAMETERS), [Some(plain.clone()), Some(full.clone())]);
+        // An action of which anything is another one is none.
+        for change in ["account = 3", "duplicate_of = NULL", "parameters = '{\"certificate_id\":\"112359\"}'"] {
+            let before = "CREATE TABLE before AS SELECT * FROM action";
+            connection.execute_batch(&format!("{before}; UPDATE action SET {change} WHERE ordinal = 1")).unwrap();
+            assert_eq!(read_all(PARAMETERS), [Some(plain.clone()), None], "{change}");
+            assert!(read_all(NO_PARAMETERS)[1].is_some(), "a report tells of it all the same");
+            let back = "DELETE FROM action; INSERT INTO action SELECT * FROM before; DROP TABLE before";
+            connection.execute_batch(back).unwrap();
+        }
     }
 }

@@ -5,16 +5,20 @@
 //! runs/20261122T045210Z-leaked-build-key/
 //!   run.sqlite     the checked actions and the journal
 //!   inputs/        copies of the plan and of every file that it names
-//!   lock           held by the process that works on the run
+//!   marks          how many records each process has written (see [`super::mark`])
+//!   lock           held by the process that works on the run, as is the directory itself
 //!   reserve        room on the disk for the ends of what is in flight; there while a process works on the run
 //!   live.json      how the run goes; there while a process works on the run (see [`super::live_control`])
 //!   commands/      commands to the live run
 //!   report.csv     written when the run ends or stops
 //! ```
 
-use super::files::{private_dir, private_file, sync};
+use super::checksum::RowChecksum;
+use super::files::{is_gone, private_dir, private_file, remove_abandoned_parts, sync};
 use super::inputs::{self, Changed, Inputs};
+use super::mark::{MARKS, Marks};
 use super::reader::{FACTS, OPERATIONS, Reader, RunFacts};
+use super::watch::RunWatch;
 use super::{Journal, JournalError, action_rows, schema};
 use crate::plan::Action;
 use crate::plan::checked::ReadFile;
@@ -38,11 +42,17 @@ pub struct RunMaker {
     made_parent: bool,
     /// In one transaction until the end.
     connection: Connection,
+    checksums: RowChecksum,
     needs_seen: bool,
     /// Accounts, each with an operation that actions of it ask for: whoever begins the run need not look for them in all rows.
     operations: Vec<(usize, String)>,
-    lock: File,
+    lock: Lock,
 }
+
+/// Held while it is there: the directory, which cannot be taken away without taking the run away; the file `lock`, for systems where a
+/// directory cannot be locked; and the marks, without which no run is opened, for where the files are moved into another directory.
+#[derive(Debug)]
+struct Lock(#[expect(dead_code, reason = "an open file holds its lock")] Vec<File>);
 
 /// A run directory that this process may write: the lock is held until this is dropped.
 #[derive(Debug)]
@@ -51,8 +61,10 @@ pub struct OpenRun {
     pub dir: RunDir,
     /// The journal.
     pub journal: Journal,
+    /// Whether the run is still there; of a run that is worked on for a test or a bench nobody asks.
+    pub watch: Option<RunWatch>,
     thread: Option<JoinHandle<()>>,
-    lock: File,
+    lock: Lock,
 }
 
 impl RunMaker {
@@ -80,7 +92,8 @@ impl RunMaker {
         private_dir(&making.join(INPUTS))?;
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
-        Ok(Self { making, made_parent, connection, needs_seen: false, operations: Vec::new(), lock })
+        let checksums = RowChecksum::default();
+        Ok(Self { making, made_parent, connection, checksums, needs_seen: false, operations: Vec::new(), lock })
     }
 
     /// Takes the next action.
@@ -94,7 +107,7 @@ impl RunMaker {
         if !self.operations.iter().any(same) {
             self.operations.push((action.account, action.operation.clone()));
         }
-        action_rows::insert(&self.connection, action).map_err(JournalError::database(&self.making))
+        action_rows::insert(&self.connection, &mut self.checksums, action).map_err(JournalError::database(&self.making))
     }
 
     /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place, whole. Where that fails,
@@ -119,8 +132,10 @@ impl RunMaker {
         let operations = serde_json::to_string(&self.operations).map_err(unwritable)?;
         let connection = self.connection;
         let write = || -> rusqlite::Result<()> {
-            let constants = [FACTS, &text, OPERATIONS, &operations];
-            connection.execute("INSERT INTO run VALUES (?1, ?2), (?3, ?4)", constants)?;
+            for (key, value) in [(FACTS, text.as_str()), (OPERATIONS, &operations)] {
+                let checksum = RowChecksum::default().of([key.into(), value.into()]);
+                connection.execute("INSERT INTO run VALUES (?1, ?2, ?3)", (key, value, checksum))?;
+            }
             // Only `needs` names actions by their ids; an index of a million would cost time and room for nothing.
             if self.needs_seen {
                 connection.execute_batch("CREATE INDEX action_by_id ON action (id);")?;
@@ -130,6 +145,7 @@ impl RunMaker {
         };
         write().map_err(JournalError::database(&database))?;
         connection.close().map_err(|(_, source)| JournalError::Database { path: database.clone(), source })?;
+        Marks::make(&self.making)?;
         inputs::copy(&self.making.join(INPUTS), files)?;
         make_reserve(&self.making.join(RESERVE), facts.actions)?;
         // A rename may come to the disk before what it names: after a power cut there must be no run directory with an empty database.
@@ -145,8 +161,7 @@ impl RunMaker {
         renamed.map_err(JournalError::file(target, "putting the run directory at its place"))?;
         drop(self.lock);
         // And the rename is on the disk only once the directory above is.
-        let parent = target.parent().filter(|parent| !parent.as_os_str().is_empty());
-        sync(parent.unwrap_or(Path::new(".")))?;
+        sync(parent_of(target))?;
         Ok(RunDir { path: target.to_path_buf() })
     }
 
@@ -171,6 +186,8 @@ impl RunDir {
     pub fn existing(path: &Path) -> Result<Self, JournalError> {
         if path.join(DATABASE).is_file() {
             Ok(Self { path: path.to_path_buf() })
+        } else if path.join(MARKS).is_file() {
+            Err(JournalError::incomplete(path, "its database `run.sqlite` is not there"))
         } else {
             Err(JournalError::NotARun { path: path.to_path_buf() })
         }
@@ -184,23 +201,34 @@ impl RunDir {
     /// Opens the run for reading; another process may be working on it.
     ///
     /// # Errors
-    /// Where the database cannot be opened.
+    /// Where the database cannot be opened, or has lost its end.
     pub fn read(&self) -> Result<Reader, JournalError> {
         Reader::open(&self.path.join(DATABASE))
+    }
+
+    /// Opens a run for reading that may be damaged: what can be read is read, and what cannot be known is in doubt.
+    ///
+    /// # Errors
+    /// Where nothing of it can be read.
+    pub fn read_damaged(&self) -> Result<Reader, JournalError> {
+        Reader::open_damaged(&self.path.join(DATABASE))
     }
 
     /// Locks the run for this process and opens its journal.
     ///
     /// # Errors
-    /// Where another process has it, or the database cannot be opened.
+    /// Where another process has it, or the database cannot be opened, or has lost its end.
     pub fn open(self) -> Result<OpenRun, JournalError> {
         let lock = lock(&self.path)?;
+        remove_abandoned_parts(&self.path, None);
+        remove_abandoned(parent_of(&self.path));
+        let reader = self.read()?;
         let reserve = self.path.join(RESERVE);
         if !reserve.exists() {
-            make_reserve(&reserve, self.read()?.actions()?)?;
+            make_reserve(&reserve, reader.actions()?)?;
         }
-        let (journal, thread) = Journal::open(&self.path.join(DATABASE), reserve)?;
-        Ok(OpenRun { dir: self, journal, thread: Some(thread), lock })
+        let (journal, thread, watch) = Journal::open(&self.path.join(DATABASE), reserve)?;
+        Ok(OpenRun { dir: self, journal, watch: Some(watch), thread: Some(thread), lock })
     }
 
     /// The same with a journal on the caller's thread that never syncs, and whose power is cut after so many records: for the
@@ -210,8 +238,9 @@ impl RunDir {
     /// As [`RunDir::open`].
     pub fn open_for_fault_tests(self, power: u64) -> Result<OpenRun, JournalError> {
         let lock = lock(&self.path)?;
+        drop(self.read()?);
         let journal = Journal::open_here(&self.path.join(DATABASE), power)?;
-        Ok(OpenRun { dir: self, journal, thread: None, lock })
+        Ok(OpenRun { dir: self, journal, watch: None, thread: None, lock })
     }
 
     /// The same with a journal that keeps nothing: for the bench that measures what the journal costs, and for nothing else.
@@ -220,7 +249,7 @@ impl RunDir {
     /// As [`RunDir::open`].
     pub fn open_unjournaled_for_a_bench(self) -> Result<OpenRun, JournalError> {
         let lock = lock(&self.path)?;
-        Ok(OpenRun { dir: self, journal: Journal::nowhere(), thread: None, lock })
+        Ok(OpenRun { dir: self, journal: Journal::nowhere(), watch: None, thread: None, lock })
     }
 
     /// The plan's files that have changed since the run began.
@@ -241,6 +270,11 @@ impl RunDir {
     /// # Errors
     /// Where the system cannot say.
     pub fn is_locked(&self) -> Result<bool, JournalError> {
+        if let Some(directory) = open_directory(&self.path)
+            && matches!(directory.try_lock_shared(), Err(TryLockError::WouldBlock))
+        {
+            return Ok(true);
+        }
         let path = self.path.join(LOCK);
         let file = match File::open(&path) {
             Ok(file) => file,
@@ -263,8 +297,10 @@ impl OpenRun {
             // A panic there was reported to whoever waited for an acknowledgement.
             drop(thread.join());
         }
-        // Its room is now the report's.
-        drop(fs::remove_file(self.dir.path.join(RESERVE)));
+        // Its room is now the report's. What stands there in place of a run that was taken away is somebody else's.
+        if self.watch.is_none_or(|watch| watch.is_in_place()) {
+            drop(fs::remove_file(self.dir.path.join(RESERVE)));
+        }
         drop(self.lock);
     }
 }
@@ -288,35 +324,71 @@ pub fn runs_in(directory: &Path) -> Vec<PathBuf> {
     runs
 }
 
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn is_making(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(MAKING))
 }
 
-/// Removes half-made run directories whose makers are gone: nobody holds their lock.
+/// Removes half-made run directories whose makers are gone: nobody holds their lock. One that has no lock yet was made just now, or its
+/// maker is no more.
 fn remove_abandoned(parent: &Path) {
     let entries = fs::read_dir(parent).into_iter().flatten().flatten().map(|entry| entry.path());
     for path in entries.filter(|path| is_making(path)) {
-        if path.join(LOCK).exists() && lock(&path).is_ok() {
-            drop(fs::remove_dir_all(path));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let maker = name.strip_prefix(MAKING).and_then(|name| name.split('-').next()).unwrap_or_default();
+        if (path.join(LOCK).exists() || is_gone(maker)) && lock(&path).is_ok() {
+            drop(fs::remove_dir_all(&path));
         }
     }
 }
 
 /// Locks a run directory for this process.
-fn lock(directory: &Path) -> Result<File, JournalError> {
+fn lock(directory: &Path) -> Result<Lock, JournalError> {
+    let mut held = Vec::new();
+    let mut hold = |path: &Path, file: File, must: bool| match try_lock(&file) {
+        Ok(()) => {
+            held.push(file);
+            Ok(())
+        }
+        Err(TryLockError::WouldBlock) => Err(JournalError::Locked { path: directory.to_path_buf() }),
+        Err(TryLockError::Error(source)) if must => {
+            Err(JournalError::File { path: path.to_path_buf(), action: "locking", source })
+        }
+        // Not every file system locks directories (NFS).
+        Err(TryLockError::Error(_)) => Ok(()),
+    };
+    if let Some(file) = open_directory(directory) {
+        hold(directory, file, false)?;
+    }
     let path = directory.join(LOCK);
     let mut options = OpenOptions::new();
     let file = options.create(true).truncate(false).write(true).open(&path);
-    let file = file.map_err(JournalError::file(&path, "opening the lock"))?;
-    for _ in 0..LOCK_TRIES {
+    hold(&path, file.map_err(JournalError::file(&path, "opening the lock"))?, true)?;
+    // A run in the making has none yet; of another, the reader says what is wrong.
+    let marks = directory.join(MARKS);
+    if let Ok(file) = OpenOptions::new().write(true).open(&marks) {
+        hold(&marks, file, true)?;
+    }
+    Ok(Lock(held))
+}
+
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 1..LOCK_TRIES {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
             // Somebody who only asks whether it is locked holds it for a moment.
             Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(source)) => return Err(JournalError::File { path, action: "locking", source }),
+            locked => return locked,
         }
     }
-    Err(JournalError::Locked { path: directory.to_path_buf() })
+    file.try_lock()
+}
+
+/// The directory as something that can be locked, where the system has that.
+fn open_directory(path: &Path) -> Option<File> {
+    if cfg!(unix) { File::open(path).ok() } else { None }
 }
 
 /// Takes up room on the disk, so that the ends of what is in flight and the report find some when the disk is full.

@@ -1,6 +1,7 @@
 //! What can go wrong with a run directory. Each error names the path and keeps its cause.
 
 use super::state::IllegalRecord;
+use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
 
 /// What can go wrong with a run directory.
@@ -58,8 +59,24 @@ pub enum JournalError {
         /// The directory.
         path: PathBuf,
     },
+    /// Something of the run was taken away from the process that works on it.
+    #[error("{} was removed, moved, replaced or cut while this process works on the run; nothing more is sent. {}", path.display(), remedy(run, path))]
+    Taken {
+        /// The run directory.
+        run: PathBuf,
+        /// What was taken away: the directory, or a file in it.
+        path: PathBuf,
+    },
+    /// Not all is there that must be.
+    #[error("{}: {what}; nothing is sent. {}", run.display(), whole_copy(run))]
+    Incomplete {
+        /// The run directory.
+        run: PathBuf,
+        /// What is not there, or is not what it was.
+        what: String,
+    },
     /// The records contradict each other.
-    #[error("{}: the journal is damaged: {source}", path.display())]
+    #[error("{}: the journal is damaged: {source}. {}", path.display(), salvage(path))]
     Damaged {
         /// The database.
         path: PathBuf,
@@ -67,7 +84,7 @@ pub enum JournalError {
         source: IllegalRecord,
     },
     /// A text in the database is not what this program writes.
-    #[error("{}: the journal is damaged: {what}", path.display())]
+    #[error("{}: the journal is damaged: {what}. {}", path.display(), salvage(path))]
     Unreadable {
         /// The database.
         path: PathBuf,
@@ -98,18 +115,51 @@ impl RowError {
     pub(super) fn at(self, path: &Path) -> JournalError {
         let path = path.to_path_buf();
         match self {
-            Self::Database(source) => JournalError::Database { path, source },
+            Self::Database(source) => JournalError::database(&path)(source),
             Self::Content(what) => JournalError::Unreadable { path, what },
         }
     }
 }
 
 impl JournalError {
+    /// SQLite's failure, which may be that the file is not what SQLite wrote.
     pub(super) fn database(path: &Path) -> impl Fn(rusqlite::Error) -> Self + '_ {
-        move |source| Self::Database { path: path.to_path_buf(), source }
+        move |source| match source.sqlite_error_code() {
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                Self::Unreadable { path: path.to_path_buf(), what: source.to_string() }
+            }
+            _ => Self::Database { path: path.to_path_buf(), source },
+        }
+    }
+
+    pub(super) fn incomplete(run: &Path, what: impl Into<String>) -> Self {
+        Self::Incomplete { run: run.to_path_buf(), what: what.into() }
     }
 
     pub(super) fn file<'a>(path: &'a Path, action: &'static str) -> impl Fn(std::io::Error) -> Self + 'a {
         move |source| Self::File { path: path.to_path_buf(), action, source }
     }
 }
+
+/// What to do about a database that is damaged.
+fn salvage(database: &Path) -> String {
+    whole_copy(database.parent().unwrap_or(database))
+}
+
+/// What to do about a run that is not whole.
+fn whole_copy(run: &Path) -> String {
+    format!("If there is a whole copy, put it back; {}", READ_DAMAGED.replace("RUN_DIR", &run.display().to_string()))
+}
+
+/// What to do about something that was taken away.
+fn remedy(run: &Path, path: &Path) -> String {
+    let resume = format!("`certsweep resume {}` goes on", run.display());
+    // What says nothing of the run is made anew.
+    if path.ends_with("lock") || path.ends_with("run.sqlite-shm") {
+        return resume;
+    }
+    format!("Put it back, and {resume}; {}", READ_DAMAGED.replace("RUN_DIR", &run.display().to_string()))
+}
+
+/// How a run is read that is not whole.
+const READ_DAMAGED: &str = "`certsweep report RUN_DIR --salvage` shows what can be read, and what cannot be known";

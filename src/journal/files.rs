@@ -1,6 +1,7 @@
 //! Files and directories that are private to the user, replaced whole or not at all, synced. Knows no format.
 
 use super::JournalError;
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
@@ -16,6 +17,7 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
         file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     };
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    remove_abandoned_parts(directory, path.file_name());
     // The rename itself is on the disk only once the directory is.
     put_whole(path, synced)
         .and_then(|()| File::open(directory)?.sync_all())
@@ -32,6 +34,31 @@ pub(super) fn put_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>)
         fs::rename(&beside, path)
     });
     put.inspect_err(|_| drop(fs::remove_file(&beside)))
+}
+
+/// Removes what processes that are gone left of a file that they were writing; of any file where none is named.
+pub(super) fn remove_abandoned_parts(directory: &Path, of: Option<&OsStr>) {
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let part = name.to_str().and_then(|name| name.strip_prefix('.')?.strip_suffix(".part")?.rsplit_once('.'));
+        if part.is_some_and(|(name, process)| of.is_none_or(|of| of == name) && is_gone(process)) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
+/// Whether surely no process has this number now.
+#[cfg(unix)]
+pub(super) fn is_gone(process: &str) -> bool {
+    use rustix::io::Errno;
+    use rustix::process::{Pid, test_kill_process};
+    let process = process.parse().ok().and_then(Pid::from_raw);
+    process.is_some_and(|process| test_kill_process(process) == Err(Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+pub(super) fn is_gone(_: &str) -> bool {
+    false
 }
 
 /// Has a file's or a directory's content written to the disk.
@@ -56,4 +83,22 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_gone_process_left_is_removed() {
+        let place = tempfile::tempdir().unwrap();
+        // No system has a process of that number.
+        let gone = i32::MAX;
+        let kept = [".a.csv.1.part".into(), format!(".b.{gone}.part"), ".a.csv.x.part".into(), "b.part".into()];
+        let left = [format!(".a.csv.{gone}.part")];
+        kept.iter().chain(&left).for_each(|name| fs::write(place.path().join(name), "").unwrap());
+        replace(&place.path().join("a.csv"), |file| file.write_all(b"x")).unwrap();
+        kept.iter().for_each(|name| assert!(place.path().join(name).exists(), "{name}"));
+        left.iter().for_each(|name| assert!(!place.path().join(name).exists(), "{name}"));
+    }
 }

@@ -4,17 +4,21 @@
 //! `report` alike. Knows no HTTP and no async runtime.
 
 mod action_rows;
+mod checksum;
 pub mod dir;
 pub mod error;
 pub mod files;
 pub mod inputs;
 pub mod live_control;
+mod mark;
 pub mod queue;
 pub mod reader;
 pub mod record;
 mod record_rows;
+mod salvage;
 mod schema;
 pub mod state;
+pub mod watch;
 pub mod writer;
 
 pub use action_rows::ToSend;
@@ -23,5 +27,6 @@ pub use error::JournalError;
 pub use queue::{Queue, QueueItem};
 pub use reader::{Reader, RunFacts};
 pub use record::{Record, Reply, StoredRecord};
-pub use state::{ActionState, History, Phase, States, Verified};
+pub use state::{ActionState, History, Phase, States, Verified, WhyInDoubt};
+pub use watch::RunWatch;
 pub use writer::{Durability, Journal};

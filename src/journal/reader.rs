@@ -1,10 +1,13 @@
 //! Reads a run: its constants, its actions, and the fold of its records. Also while another process writes it.
 
 use super::action_rows::{self, COLUMNS, NO_PARAMETERS, PARAMETERS, ToSend};
+use super::checksum::RowChecksum;
+use super::mark::{Marks, RecordCount};
 use super::queue::Queue;
 use super::record::{Record, StoredRecord};
-use super::record_rows::{ACTION_RECORDS, ALL_RECORDS, RUN_RECORDS, to_sql};
-use super::state::{History, IllegalRecord, Phase, States};
+use super::record_rows::{ACTION_RECORDS, ALL_RECORDS, RUN_RECORDS, newest_process, to_sql};
+use super::salvage::Salvage;
+use super::state::{History, IllegalRecord, Phase, States, WhyInDoubt};
 use super::{JournalError, schema};
 use crate::plan::checked::Fingerprint;
 use crate::plan::{Action, Settings};
@@ -41,6 +44,10 @@ pub struct RunFacts {
 pub struct Reader {
     connection: Connection,
     path: PathBuf,
+    /// What must be there at the least.
+    marks: Marks,
+    /// How a damaged run is read, where this is one.
+    salvage: Option<Salvage>,
 }
 
 /// A run's actions, each with the fold of its records, in plan order. A few hundred of them are read at a time, so that a million
@@ -53,6 +60,8 @@ pub struct Histories<'r> {
     /// The action after those that were read.
     next: Ordinal,
     read: std::vec::IntoIter<(Action, History)>,
+    /// The records that were read, until all are.
+    tally: Option<RecordCount<'r>>,
 }
 
 /// A run as a whole, folded from its records.
@@ -115,8 +124,118 @@ impl Overview {
 
 impl Reader {
     /// Opens a run's database.
+    ///
+    /// # Errors
+    /// Where it cannot be opened, or the last records of it are not there.
     pub(super) fn open(path: &Path) -> Result<Self, JournalError> {
-        Ok(Self { connection: schema::open_for_reading(path)?, path: path.to_path_buf() })
+        let run = path.parent().unwrap_or(path);
+        let connection = schema::open_for_reading(path)?;
+        let mut reader = Self { connection, path: path.to_path_buf(), marks: Marks::default(), salvage: None };
+        for tries_left in (0..MARK_TRIES).rev() {
+            // Before the records: another process may be writing, and its mark never says more than is there.
+            let ended = Marks::read(run).and_then(|marks| {
+                reader.marks = marks;
+                reader.require_ends()
+            });
+            match ended {
+                Ok(()) => return Ok(reader),
+                Err(error) if tries_left == 0 => return Err(error),
+                // A mark that is just being written, or the first one of a process that has just begun.
+                Err(_) => std::thread::sleep(MARK_PAUSE),
+            }
+        }
+        Ok(reader)
+    }
+
+    /// Requires the last record of each process that the marks know, and that they know each.
+    fn require_ends(&self) -> Result<(), JournalError> {
+        let run = self.path.parent().unwrap_or(&self.path);
+        let known = self.marks.0.len() as u64;
+        let process = newest_process(&self.connection).map_err(self.database())?;
+        if process > known {
+            let what = format!("its file `marks` knows {known} processes, and {process} have worked on the run");
+            return Err(JournalError::incomplete(run, what));
+        }
+        let select = "SELECT count(*) FROM journal WHERE ordinal = ?1 AND seq = ?2";
+        let mut statement = self.connection.prepare(select).map_err(self.database())?;
+        for mark in self.marks.0.iter().filter(|mark| mark.records > 0) {
+            let found: i64 =
+                statement.query_row([mark.ordinal, to_sql(mark.seq)], |row| row.get(0)).map_err(self.database())?;
+            if found == 0 {
+                let what = format!(
+                    "the journal has lost its end: process {} has written {} records, and the last of them is not there. \
+                     `run.sqlite-wal`, which belongs to `run.sqlite`, is missing, cut, damaged or older, or both are older",
+                    mark.process, mark.records
+                );
+                return Err(JournalError::incomplete(run, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn require_all(&self, tally: &RecordCount<'_>) -> Result<(), JournalError> {
+        match tally.missing() {
+            Some(what) => Err(JournalError::incomplete(self.path.parent().unwrap_or(&self.path), what)),
+            None => Ok(()),
+        }
+    }
+
+    /// Requires every record that was written, as it was written; whether they contradict each other is another matter.
+    fn require_records(&self) -> Result<(), JournalError> {
+        self.require_ends()?;
+        let mut tally = RecordCount::new(&self.marks);
+        let mut statement = self.connection.prepare(ALL_RECORDS).map_err(self.database())?;
+        self.each_record(&mut statement, [], |stored, checksum| {
+            tally.take(stored.process(), stored.seq, checksum);
+            Ok(())
+        })?;
+        self.require_all(&tally)
+    }
+
+    /// Opens a run that may be damaged; one that is not is read as usual.
+    ///
+    /// # Errors
+    /// Where nothing of it can be read.
+    pub(super) fn open_damaged(path: &Path) -> Result<Self, JournalError> {
+        let connection = schema::open_for_reading(path)?;
+        let (marks, unmarked) = match Marks::read(path.parent().unwrap_or(path)) {
+            Ok(marks) => (marks, None),
+            Err(error) => (Marks::default(), Some(error)),
+        };
+        let known = unmarked.is_none().then_some(marks.0.len() as u64);
+        let mut reader = Self { connection, path: path.to_path_buf(), marks, salvage: None };
+        let Some(error) = unmarked.or_else(|| reader.require_records().and_then(|()| reader.require_rows()).err())
+        else {
+            return Ok(reader);
+        };
+        let found = newest_process(&reader.connection).unwrap_or_default();
+        let salvage = reader.salvage.insert(Salvage::of(error, known, found)).clone();
+        let actions = reader.facts()?.actions;
+        reader.salvage = Some(Salvage { actions, ..salvage });
+        Ok(reader)
+    }
+
+    /// What is wrong with a damaged run that is read as far as it can be.
+    pub fn damage(&self) -> Option<&str> {
+        self.salvage.as_ref().map(|salvage| salvage.damage.as_str())
+    }
+
+    /// Requires the constants and every action, but for the parameters: reports are made without them.
+    fn require_rows(&self) -> Result<(), JournalError> {
+        self.histories_without_parameters().try_for_each(|found| found.map(drop))
+    }
+
+    /// An action of a damaged run with the fold of its records.
+    fn salvaged(&self, salvage: &Salvage, parameters: &str, ordinal: Ordinal) -> (Action, History) {
+        let read =
+            self.actions_where(parameters, "ordinal = ?1", [to_sql(ordinal)]).ok().and_then(|mut found| found.pop());
+        let never_sent = read.as_ref().is_some_and(|action| action.duplicate_of.is_some());
+        let mut history = salvage.history(&self.connection, ordinal, never_sent);
+        let action = read.unwrap_or_else(|| {
+            history.fall_into(WhyInDoubt::Lost);
+            Action { ordinal, id: format!("(action {})", ordinal + 1), account: usize::MAX, ..Action::default() }
+        });
+        (action, history)
     }
 
     /// The run's constants.
@@ -150,8 +269,9 @@ impl Reader {
         let mut statement = self.connection.prepare_cached(&select).map_err(self.database())?;
         let mut rows = statement.query(by).map_err(self.database())?;
         let mut found = Vec::new();
+        let mut checksums = RowChecksum::default();
         while let Some(row) = rows.next().map_err(self.database())? {
-            found.push(action_rows::read(row).map_err(|error| error.at(&self.path))?);
+            found.push(action_rows::read(row, &mut checksums).map_err(|error| error.at(&self.path))?);
         }
         Ok(found)
     }
@@ -161,13 +281,14 @@ impl Reader {
     /// # Errors
     /// Where the database cannot be read, or has no such action, or its records contradict each other.
     pub fn history(&self, ordinal: Ordinal) -> Result<(Action, History), JournalError> {
-        let found = self.histories_of(PARAMETERS, ordinal, ordinal + 1)?.pop();
+        let found = self.histories_of(PARAMETERS, ordinal, ordinal + 1, |_, _| ())?.pop();
         found.ok_or_else(|| self.unreadable(format!("there is no action {ordinal}")))
     }
 
-    /// Every action with the fold of its records, in plan order.
+    /// Every action with the fold of its records, in plan order. After the last one comes an error where records are not there that must be.
     pub fn histories(&self) -> Histories<'_> {
-        Histories { reader: self, parameters: PARAMETERS, next: 0, read: Vec::new().into_iter() }
+        let tally = Some(RecordCount::new(&self.marks)).filter(|_| self.salvage.is_none());
+        Histories { reader: self, parameters: PARAMETERS, next: 0, read: Vec::new().into_iter(), tally }
     }
 
     /// The same, the parameters left out: a report shows none, and those of one action that cannot be read must not keep all others from
@@ -182,6 +303,7 @@ impl Reader {
         parameters: &str,
         first: Ordinal,
         end: Ordinal,
+        mut each: impl FnMut(&StoredRecord, u32),
     ) -> Result<Vec<(Action, History)>, JournalError> {
         let between = [to_sql(first), to_sql(end)];
         let actions = self.actions_where(parameters, "ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal", between)?;
@@ -193,26 +315,31 @@ impl Reader {
             }
         }
         let mut statement = self.connection.prepare_cached(ACTION_RECORDS).map_err(self.database())?;
-        self.each_record(&mut statement, between, |StoredRecord { record, .. }| {
-            let ordinal = record.ordinal().unwrap_or_default();
+        self.each_record(&mut statement, between, |stored, checksum| {
+            each(&stored, checksum);
+            let ordinal = stored.record.ordinal().unwrap_or_default();
             let place = ordinal.checked_sub(first).and_then(|place| usize::try_from(place).ok());
             let Some((_, history)) = place.and_then(|place| found.get_mut(place)) else {
                 return Err(self.unreadable(format!("there is no action {ordinal}")));
             };
-            history.take(record).map_err(|source| self.damaged(source))
+            history.take(stored.record);
+            Ok(())
         })?;
         Ok(found)
     }
 
+    /// Hands out records with their checksums.
     fn each_record(
         &self,
         statement: &mut Statement<'_>,
         by: impl Params,
-        mut each: impl FnMut(StoredRecord) -> Result<(), JournalError>,
+        mut each: impl FnMut(StoredRecord, u32) -> Result<(), JournalError>,
     ) -> Result<(), JournalError> {
         let mut rows = statement.query(by).map_err(self.database())?;
+        let mut checksums = RowChecksum::default();
         while let Some(row) = rows.next().map_err(self.database())? {
-            each(StoredRecord::read(row).map_err(|error| error.at(&self.path))?)?;
+            let (stored, checksum) = StoredRecord::read(row, &mut checksums).map_err(|error| error.at(&self.path))?;
+            each(stored, checksum)?;
         }
         Ok(())
     }
@@ -233,7 +360,7 @@ impl Reader {
     /// The state of every action, by ordinal.
     ///
     /// # Errors
-    /// Where the database cannot be read, or the records contradict each other.
+    /// Where the database cannot be read, records are missing, or they contradict each other.
     pub fn states(&self) -> Result<States, JournalError> {
         self.states_and(|_| ())
     }
@@ -245,11 +372,14 @@ impl Reader {
     /// As [`Self::states`].
     pub fn states_and(&self, mut each: impl FnMut(&StoredRecord)) -> Result<States, JournalError> {
         let mut states = States::new(self.actions()?);
+        let mut tally = RecordCount::new(&self.marks);
         let mut statement = self.connection.prepare(ALL_RECORDS).map_err(self.database())?;
-        self.each_record(&mut statement, [], |stored| {
+        self.each_record(&mut statement, [], |stored, checksum| {
+            tally.take(stored.process(), stored.seq, checksum);
             each(&stored);
             states.take(&stored.record).map_err(|source| self.damaged(source))
         })?;
+        self.require_all(&tally)?;
         Ok(states)
     }
 
@@ -287,6 +417,8 @@ impl Reader {
             }
             if let Some(of) = row.get(4).map_err(&database)? {
                 queue.repeat(ordinal, of);
+                // It is never sent, and so nobody would read it whole.
+                self.action(ordinal)?;
             }
         }
         Ok(queue)
@@ -330,11 +462,14 @@ impl Reader {
     pub fn overview_without_actions(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
         let mut statement = self.connection.prepare(RUN_RECORDS).map_err(self.database())?;
-        self.each_record(&mut statement, [], |stored| {
+        let read = self.each_record(&mut statement, [], |stored, _| {
             overview.take(&stored.record);
             Ok(())
-        })?;
-        Ok(overview)
+        });
+        match read {
+            Err(_) if self.salvage.is_some() => Ok(overview),
+            read => read.map(|()| overview),
+        }
     }
 
     /// When the first process began.
@@ -359,7 +494,11 @@ impl Reader {
     /// Where the database cannot be read.
     pub fn actions(&self) -> Result<u64, JournalError> {
         // They are counted from 0 on, and none is missing.
-        self.count("SELECT coalesce(max(ordinal) + 1, 0) FROM action")
+        let (there, written) = (self.count("SELECT coalesce(max(ordinal) + 1, 0) FROM action")?, self.facts()?.actions);
+        if there == written {
+            return Ok(there);
+        }
+        Err(self.unreadable(format!("{written} actions were written, and {there} are there")))
     }
 
     /// Whether an action may ever have ended in doubt, be it settled since or not.
@@ -382,8 +521,15 @@ impl Reader {
     }
 
     fn constant(&self, key: &str) -> Result<String, JournalError> {
-        let value = self.connection.query_row("SELECT value FROM run WHERE key = ?1", [key], |row| row.get(0));
-        value.map_err(self.database())
+        let select = "SELECT value, checksum FROM run WHERE key = ?1";
+        let found = self.connection.query_row(select, [key], |row| Ok((row.get(0)?, row.get(1)?)));
+        let (value, checksum): (String, i64) = found.map_err(self.database())?;
+        let is_whole = checksum == i64::from(RowChecksum::default().of([key.into(), value.as_str().into()]));
+        if is_whole || self.salvage.is_some() {
+            Ok(value)
+        } else {
+            Err(self.unreadable(format!("{key}: it is another text")))
+        }
     }
 
     fn count(&self, select: &str) -> Result<u64, JournalError> {
@@ -408,17 +554,40 @@ impl Iterator for Histories<'_> {
     type Item = Result<(Action, History), JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if let Some(salvage) = &self.reader.salvage {
+            let ordinal = self.next;
+            self.next += 1;
+            return (ordinal < salvage.actions).then(|| Ok(self.reader.salvaged(salvage, self.parameters, ordinal)));
+        }
         if self.read.len() == 0 {
-            let first = self.next;
-            match self.reader.histories_of(self.parameters, first, first + HISTORIES_AT_ONCE) {
-                Ok(read) => {
-                    self.next += HISTORIES_AT_ONCE;
-                    self.read = read.into_iter();
-                }
+            match self.read_more() {
+                Ok(read) => self.read = read.into_iter(),
                 Err(error) => return Some(Err(error)),
             }
         }
-        self.read.next().map(Ok)
+        match self.read.next() {
+            Some(found) => Some(Ok(found)),
+            None => self.reader.require_all(&self.tally.take()?).err().map(Err),
+        }
+    }
+}
+
+impl Histories<'_> {
+    fn read_more(&mut self) -> Result<Vec<(Action, History)>, JournalError> {
+        let (reader, first, end) = (self.reader, self.next, self.next + HISTORIES_AT_ONCE);
+        self.next = end;
+        let mut count = |stored: &StoredRecord, checksum| {
+            self.tally.iter_mut().for_each(|tally| tally.take(stored.process(), stored.seq, checksum));
+        };
+        if first == 0 {
+            reader.actions()?;
+            let mut statement = reader.connection.prepare(RUN_RECORDS).map_err(reader.database())?;
+            reader.each_record(&mut statement, [], |stored, checksum| {
+                count(&stored, checksum);
+                Ok(())
+            })?;
+        }
+        reader.histories_of(self.parameters, first, end, count)
     }
 }
 
@@ -427,3 +596,7 @@ pub(super) const FACTS: &str = "facts";
 pub(super) const OPERATIONS: &str = "operations";
 /// Actions that are read at a time with their records.
 const HISTORIES_AT_ONCE: u64 = 256;
+/// How often the marks are read: they may just be being written.
+const MARK_TRIES: u32 = 3;
+/// The pause between.
+const MARK_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);

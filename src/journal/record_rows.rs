@@ -1,45 +1,55 @@
 //! Records as rows of the table `journal`: written with statements that are prepared once, read column by column, and of each record
 //! only what its kind has. Decides nothing.
 
+use super::checksum::RowChecksum;
 use super::error::RowError;
 use super::record::{Record, Reply, SEQ_BITS, StoredRecord};
 use crate::run::{Effect, Ordinal, Outcome};
 use jiff::Timestamp;
-use rusqlite::types::ValueRef;
-use rusqlite::{CachedStatement, Connection, Row};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{CachedStatement, Connection, Row, params_from_iter};
 use std::time::Duration;
 
 /// All records, answers left out: those about the run as a whole first (their ordinal is -1), then those of each action in plan order;
 /// both in the order of writing. This is the order of the table's key, so that nothing is sorted.
-pub(super) const ALL_RECORDS: &str = "SELECT kind, ordinal, seq, steady, at, attempt, outcome, effect, counts, body, NULL, NULL, NULL, NULL \
-     FROM journal ORDER BY ordinal, seq";
+pub(super) const ALL_RECORDS: &str = "SELECT ordinal, seq, kind, at, steady, attempt, outcome, effect, counts, body, checksum, \
+     NULL, NULL, NULL, NULL FROM journal ORDER BY ordinal, seq";
 
 /// The records about the run as a whole.
-pub(super) const RUN_RECORDS: &str = "SELECT kind, ordinal, seq, steady, at, attempt, outcome, effect, counts, body, NULL, NULL, NULL, NULL \
-     FROM journal WHERE ordinal = -1 ORDER BY seq";
+pub(super) const RUN_RECORDS: &str = "SELECT ordinal, seq, kind, at, steady, attempt, outcome, effect, counts, body, checksum, \
+     NULL, NULL, NULL, NULL FROM journal WHERE ordinal = -1 ORDER BY seq";
 
 /// The records of some actions, with the answers.
-pub(super) const ACTION_RECORDS: &str = "SELECT kind, ordinal, seq, steady, at, attempt, outcome, effect, counts, body, \
+pub(super) const ACTION_RECORDS: &str = "SELECT ordinal, seq, kind, at, steady, attempt, outcome, effect, counts, body, checksum, \
      http_status, code, message, reference FROM journal WHERE ordinal >= ?1 AND ordinal < ?2 ORDER BY ordinal, seq";
 
 impl StoredRecord {
-    /// Reads a row of one of the selections above.
-    pub(super) fn read(row: &Row<'_>) -> Result<Self, RowError> {
-        let steady = Duration::from_micros(integer(row, 3)?.unsigned_abs());
-        Ok(Self { seq: integer(row, 2)?.unsigned_abs(), steady, record: read_record(row)? })
+    /// Reads a row of one of the selections above, with its checksum.
+    pub(super) fn read(row: &Row<'_>, checksums: &mut RowChecksum) -> Result<(Self, u32), RowError> {
+        let mut values = [ValueRef::Null; CHECKSUM];
+        for (column, value) in values.iter_mut().enumerate() {
+            *value = row.get_ref(column)?;
+        }
+        let checksum = checksums.of(values);
+        if integer(row, CHECKSUM)? != i64::from(checksum) {
+            let what = format!("a record of action {}: it is not the record that was written", integer(row, 0)?);
+            return Err(RowError::Content(what));
+        }
+        let steady = Duration::from_micros(integer(row, 4)?.unsigned_abs());
+        Ok((Self { seq: integer(row, 1)?.unsigned_abs(), steady, record: read_record(row)? }, checksum))
     }
 }
 
 fn read_record(row: &Row<'_>) -> Result<Record, RowError> {
-    let number = integer(row, 1)?;
+    let number = integer(row, 0)?;
     let wrong = |what: &str| RowError::Content(format!("a record of action {number}: {what}"));
     let ordinal: Ordinal = number.unsigned_abs();
-    let at = || Timestamp::from_microsecond(integer(row, 4)?).map_err(|error| wrong(&error.to_string()));
+    let at = || Timestamp::from_microsecond(integer(row, 3)?).map_err(|error| wrong(&error.to_string()));
     let attempt = || u32::try_from(integer(row, 5)?).map_err(|error| wrong(&error.to_string()));
     let answer = || -> rusqlite::Result<Reply> {
-        Ok(Reply { http_status: row.get(10)?, code: row.get(11)?, message: row.get(12)?, reference: row.get(13)? })
+        Ok(Reply { http_status: row.get(11)?, code: row.get(12)?, message: row.get(13)?, reference: row.get(14)? })
     };
-    let ValueRef::Text(kind) = row.get_ref(0)? else {
+    let ValueRef::Text(kind) = row.get_ref(2)? else {
         let ValueRef::Text(body) = row.get_ref(9)? else { return Err(wrong("neither a kind nor a text")) };
         let text = |error| RowError::Content(format!("record {}: {error}", String::from_utf8_lossy(body)));
         return serde_json::from_slice(body).map_err(text);
@@ -70,63 +80,72 @@ fn word<'a>(row: &'a Row<'_>, column: usize) -> Result<Option<&'a str>, RowError
     row.get_ref(column)?.as_str_or_null().map_err(|error| RowError::Content(error.to_string()))
 }
 
-/// Appends records. What every action has is prepared once for all of them.
+/// Appends records, by a statement that is prepared once.
 pub(super) struct RecordInserts<'c> {
-    connection: &'c Connection,
-    intent: CachedStatement<'c>,
-    ended: CachedStatement<'c>,
+    insert: CachedStatement<'c>,
+    checksums: &'c mut RowChecksum,
 }
 
 impl<'c> RecordInserts<'c> {
-    pub(super) fn begin(connection: &'c Connection) -> rusqlite::Result<Self> {
-        let (intent, ended) = (connection.prepare_cached(INTENT)?, connection.prepare_cached(ENDED)?);
-        Ok(Self { connection, intent, ended })
+    pub(super) fn begin(connection: &'c Connection, checksums: &'c mut RowChecksum) -> rusqlite::Result<Self> {
+        Ok(Self { insert: connection.prepare_cached(INSERT)?, checksums })
     }
 
-    pub(super) fn insert(&mut self, seq: u64, steady: Duration, record: &Record) -> rusqlite::Result<()> {
+    /// Appends one; its key's action and its checksum.
+    pub(super) fn insert(&mut self, seq: u64, steady: Duration, record: &Record) -> rusqlite::Result<(i64, u32)> {
         let ordinal = record.ordinal().map_or(-1, to_sql);
-        let (seq, steady) = (to_sql(seq), i64::try_from(steady.as_micros()).unwrap_or(i64::MAX));
-        let at = record.at().as_microsecond();
+        let (mut kind, mut attempted, mut ended, mut effected, mut counted) = (None, None, None, None, None);
+        let (mut at, mut body, mut reply) = (Some(record.at().as_microsecond()), None, None);
         match record {
-            Record::Intent { attempt, .. } => self.intent.execute((ordinal, seq, steady, at, attempt))?,
+            Record::Intent { attempt, .. } => {
+                (kind, attempted) = (Some("intent"), Some(*attempt));
+            }
             Record::Ended { outcome, answer, .. } => {
-                let Reply { http_status, code, message, reference } = answer;
-                let outcome = outcome.as_str();
-                self.ended.execute((ordinal, seq, steady, at, outcome, http_status, code, message, reference))?
+                (kind, ended, reply) = (Some("ended"), Some(outcome.as_str()), Some(answer));
             }
             Record::AttemptEnded { attempt, effect, counts, answer, .. } => {
-                let Reply { http_status, code, message, reference } = answer;
-                let effect = effect.as_str();
-                self.connection.prepare_cached(ATTEMPT_ENDED)?.execute((
-                    ordinal,
-                    seq,
-                    steady,
-                    at,
-                    attempt,
-                    effect,
-                    counts,
-                    http_status,
-                    code,
-                    message,
-                    reference,
-                ))?
+                (kind, attempted, reply) = (Some("attempt-ended"), Some(*attempt), Some(answer));
+                (effected, counted) = (Some(effect.as_str()), Some(i64::from(*counts)));
             }
             rare => {
-                let body = serde_json::to_string(rare)
-                    .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-                self.connection.prepare_cached(RARE)?.execute((ordinal, seq, steady, body))?
+                let text = serde_json::to_string(rare);
+                body = Some(text.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?);
+                at = None;
             }
-        };
-        Ok(())
+        }
+        let number = |number: Option<i64>| number.map_or(ValueRef::Null, ValueRef::Integer);
+        let deciding: [ValueRef<'_>; CHECKSUM] = [
+            ValueRef::Integer(ordinal),
+            ValueRef::Integer(to_sql(seq)),
+            kind.into(),
+            number(at),
+            ValueRef::Integer(i64::try_from(steady.as_micros()).unwrap_or(i64::MAX)),
+            number(attempted.map(i64::from)),
+            ended.into(),
+            effected.into(),
+            number(counted),
+            body.as_deref().into(),
+        ];
+        let checksum = self.checksums.of(deciding);
+        let told = |of: fn(&Reply) -> Option<&str>| ValueRef::from(reply.and_then(of));
+        let rest = [
+            ValueRef::Integer(checksum.into()),
+            number(reply.and_then(|reply| reply.http_status).map(i64::from)),
+            told(|reply| reply.code.as_deref()),
+            told(|reply| reply.message.as_deref()),
+            told(|reply| reply.reference.as_deref()),
+        ];
+        let values = deciding.into_iter().chain(rest).map(ToSqlOutput::Borrowed);
+        self.insert.execute(params_from_iter(values))?;
+        Ok((ordinal, checksum))
     }
 }
 
-/// The first place in the order of writing of the process after the one that wrote the run's newest record without an action:
-/// every process begins with such a record.
-pub(super) fn first_seq(connection: &Connection) -> rusqlite::Result<u64> {
+/// The newest process that has written anything; the run's first is 1. Every process begins with a record that is about no action.
+pub(super) fn newest_process(connection: &Connection) -> rusqlite::Result<u64> {
     let newest = "SELECT max(seq) FROM journal WHERE ordinal = -1";
     let newest: Option<i64> = connection.query_row(newest, [], |row| row.get(0))?;
-    Ok(newest.map_or(1, |seq| (seq.unsigned_abs() >> SEQ_BITS) + 1) << SEQ_BITS)
+    Ok(newest.map_or(0, |seq| seq.unsigned_abs() >> SEQ_BITS))
 }
 
 /// SQLite's integers have a sign; no run has so many of anything that one would not fit.
@@ -134,15 +153,9 @@ pub(super) fn to_sql(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-const INTENT: &str =
-    "INSERT INTO journal (ordinal, seq, steady, at, kind, attempt) VALUES (?1, ?2, ?3, ?4, 'intent', ?5)";
-const ENDED: &str = "
-    INSERT INTO journal (ordinal, seq, steady, at, kind, outcome, http_status, code, message, reference)
-    VALUES (?1, ?2, ?3, ?4, 'ended', ?5, ?6, ?7, ?8, ?9)";
-const ATTEMPT_ENDED: &str = "
-    INSERT INTO journal (ordinal, seq, steady, at, kind, attempt, effect, counts, http_status, code, message, reference)
-    VALUES (?1, ?2, ?3, ?4, 'attempt-ended', ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
-const RARE: &str = "INSERT INTO journal (ordinal, seq, steady, body) VALUES (?1, ?2, ?3, ?4)";
+/// The columns that decide, and the place of their checksum behind them. The answers are for people.
+const CHECKSUM: usize = 10;
+const INSERT: &str = "INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 #[cfg(test)]
 mod tests {
@@ -184,14 +197,17 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let connection = schema::create(&place.path().join("run.sqlite")).unwrap();
         let seq = |index: usize| (1 << SEQ_BITS) + index as u64;
-        let mut inserts = RecordInserts::begin(&connection).unwrap();
+        let mut checksums = RowChecksum::default();
+        let mut inserts = RecordInserts::begin(&connection, &mut checksums).unwrap();
         for (index, record) in records.iter().enumerate().rev() {
             inserts.insert(seq(index), Duration::from_secs(index as u64), record).unwrap();
         }
         let read = |select: &str, range: &[i64]| -> Vec<StoredRecord> {
             let mut statement = connection.prepare(select).unwrap();
             let mut rows = statement.query(rusqlite::params_from_iter(range)).unwrap();
-            std::iter::from_fn(|| rows.next().unwrap().map(|row| StoredRecord::read(row).ok().unwrap())).collect()
+            let mut checksums = RowChecksum::default();
+            let mut one = |row: &Row<'_>| StoredRecord::read(row, &mut checksums).ok().unwrap().0;
+            std::iter::from_fn(|| rows.next().unwrap().map(&mut one)).collect()
         };
         let all = read(ALL_RECORDS, &[]);
         let (of_run, of_actions) = (read(RUN_RECORDS, &[]), read(ACTION_RECORDS, &[0, 6]));
@@ -202,6 +218,18 @@ mod tests {
         assert_eq!(both, records);
         let without_answers = all.iter().filter(|stored| records.contains(&stored.record)).count();
         assert_eq!(without_answers, records.len() - 2, "an end and an attempt's end are read without their answers");
-        assert_eq!(first_seq(&connection).unwrap(), 2 << SEQ_BITS);
+        assert_eq!(newest_process(&connection).unwrap(), 1);
+        // A record of which anything that decides is another one is none.
+        for change in ["ordinal = 1", "attempt = 2", "kind = 'ended'", "seq = seq + 1"] {
+            connection.execute_batch("SAVEPOINT before").unwrap();
+            connection.execute(&format!("UPDATE journal SET {change} WHERE kind = 'intent'"), []).unwrap();
+            let mut statement =
+                connection.prepare("SELECT * FROM journal WHERE ordinal IN (1, 3) AND attempt > 0").unwrap();
+            let mut rows = statement.query([]).unwrap();
+            let row = rows.next().unwrap().unwrap();
+            assert!(StoredRecord::read(row, &mut RowChecksum::default()).is_err(), "{change}");
+            drop(rows);
+            connection.execute_batch("ROLLBACK TO before; RELEASE before").unwrap();
+        }
     }
 }

@@ -3,11 +3,13 @@
 //! `run` holds the run's constants as JSON texts; `action` the checked plan in plan order, each action with its fingerprint and where its
 //! certificate is, for which its ordinal stands everywhere else; `journal` the records. A record's key is the action that it is about
 //! (-1 where it is about the run as a whole) and its place in the order of writing; what every action has is in columns, any other
-//! record is a JSON text in `body`. Everything else is the fold of `journal`.
+//! record is a JSON text in `body`. Everything else is the fold of `journal`. What decides of a row is followed by its checksum
+//! ([`super::checksum`]), which is over all values before that column.
 //!
-//! Versions 1 to 3 were those of development versions; none of them was released, and they are refused.
+//! Versions 1 to 4 were those of development versions; none of them was released, and they are refused.
 
 use super::JournalError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::time::Duration;
@@ -16,21 +18,21 @@ use std::time::Duration;
 const APPLICATION_ID: i32 = 0x6373_726e;
 /// The version that this program writes and reads. Whoever changes a table raises it, and keeps a run directory of the version before
 /// in `tests/data/journals`.
-const VERSION: i32 = 4;
+const VERSION: i32 = 5;
 
 /// Instants of `journal` in microseconds since 1970, its `steady` in microseconds of the clock that never jumps.
 ///
 /// SQLite decodes a row only as far as the last column that is asked for. So what is read of a million rows before anything is sent stands
 /// first: what the queue needs of an action, what the fold needs of a record.
 const TABLES: &str = "
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE action (
   ordinal INTEGER PRIMARY KEY, account INTEGER NOT NULL, needs TEXT, not_before TEXT, duplicate_of TEXT, operation TEXT NOT NULL,
   fingerprint BLOB NOT NULL, id TEXT NOT NULL, target TEXT NOT NULL, reason TEXT, reason_sent TEXT, source TEXT NOT NULL, kept TEXT,
-  certificate TEXT, parameters TEXT NOT NULL);
+  certificate TEXT, parameters TEXT NOT NULL, checksum INTEGER NOT NULL);
 CREATE TABLE journal (
   ordinal INTEGER NOT NULL, seq INTEGER NOT NULL, kind TEXT, at INTEGER, steady INTEGER NOT NULL, attempt INTEGER, outcome TEXT,
-  effect TEXT, counts INTEGER, body TEXT, http_status INTEGER, code TEXT, message TEXT, reference TEXT,
+  effect TEXT, counts INTEGER, body TEXT, checksum INTEGER NOT NULL, http_status INTEGER, code TEXT, message TEXT, reference TEXT,
   PRIMARY KEY (ordinal, seq)) WITHOUT ROWID;
 ";
 
@@ -55,6 +57,11 @@ pub(super) fn open_for_writing(path: &Path) -> Result<Connection, JournalError> 
     Ok(connection)
 }
 
+/// Takes the write-ahead log into the database, as far as no reader is in the way.
+pub(super) fn fold_log(connection: &Connection) -> rusqlite::Result<()> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+}
+
 /// Opens an existing run for reading; another process may be writing it.
 pub(super) fn open_for_reading(path: &Path) -> Result<Connection, JournalError> {
     // Reading a write-ahead log needs its shared index, which a read-only connection can only use where it may write it.
@@ -68,6 +75,9 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
     // A connection stays with one thread; SQLite's own mutex would be taken for every column of every row.
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(JournalError::database(path))?;
+    // The last connection's end would take the write-ahead log into the database, as far as SQLite believes it, and remove it. Of a run
+    // that is damaged nothing may be lost by looking; a process that worked on it calls `fold_log`.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).map_err(JournalError::database(path))?;
     // A reader of a write-ahead log waits only while it is opened or closed by another process.
     connection.busy_timeout(Duration::from_secs(5)).map_err(JournalError::database(path))?;
     // Runs are read and written from one end to the other: few pages are ever met again.

@@ -157,6 +157,31 @@ pub struct History {
     pub reply: Reply,
     /// What the world was last seen to see of it.
     pub verified: Option<Verified>,
+    /// Why its records do not tell how it ended, where they do not: then it is in doubt, whatever they say.
+    pub doubt: Option<WhyInDoubt>,
+}
+
+/// Why records do not tell how an action ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhyInDoubt {
+    /// They contradict each other: two processes have written about it.
+    Contradiction,
+    /// The run is damaged, and records of it may be lost.
+    Lost,
+}
+
+impl WhyInDoubt {
+    /// The same for the report's row.
+    pub const fn why(self) -> &'static str {
+        match self {
+            Self::Contradiction => {
+                "two processes carried this action out, and it may have been sent twice; look it up at the provider"
+            }
+            Self::Lost => {
+                "this cannot be known any more: the run's journal is damaged; look it up at the provider before it is sent again"
+            }
+        }
+    }
 }
 
 /// What the world was seen to see of an ended action's target.
@@ -175,12 +200,15 @@ pub struct Verified {
 }
 
 impl History {
-    /// Takes a record about this action in.
-    ///
-    /// # Errors
-    /// [`IllegalRecord`] where the record cannot follow.
-    pub fn take(&mut self, record: Record) -> Result<(), IllegalRecord> {
-        self.state = self.state.next(&record)?;
+    /// Takes a record about this action in. One that cannot follow leaves the action in doubt, for a report tells of each action.
+    pub fn take(&mut self, record: Record) {
+        match self.state.next(&record) {
+            Ok(next) if self.doubt.is_none() => self.state = next,
+            _ => {
+                self.state.attempts += u32::from(matches!(record, Record::Intent { .. }));
+                self.fall_into(WhyInDoubt::Contradiction);
+            }
+        }
         match record {
             Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(at)),
             Record::AttemptEnded { answer, .. } => self.reply = answer,
@@ -197,7 +225,12 @@ impl History {
             }
             _ => {}
         }
-        Ok(())
+    }
+
+    /// From now on the action is in doubt, whatever its records say.
+    pub(super) fn fall_into(&mut self, doubt: WhyInDoubt) {
+        self.doubt = self.doubt.or(Some(doubt));
+        self.state = ActionState { tainted: true, phase: Phase::Ended(Outcome::InDoubt), ..self.state };
     }
 }
 
@@ -283,5 +316,15 @@ mod tests {
         assert_eq!(states.iter().collect::<Vec<_>>(), [waiting, waiting, done, waiting]);
         assert_eq!((states.of(2), states.of(3), states.of(4)), (done, waiting, waiting));
         assert_eq!(states.whose(|state| matches!(state.phase, Phase::Ended(_))), [(2, done)]);
+    }
+
+    #[test]
+    fn an_action_about_which_two_processes_wrote_is_in_doubt() {
+        let mut history = History::default();
+        for record in [intent(1), ended(Outcome::Succeeded), intent(1), ended(Outcome::Succeeded)] {
+            history.take(record);
+        }
+        assert_eq!((history.state.outcome(), history.state.attempts), (Outcome::InDoubt, 2));
+        assert_eq!(history.doubt, Some(WhyInDoubt::Contradiction));
     }
 }

@@ -1,6 +1,10 @@
 //! The journal's one writer: a thread that owns the connection and commits, in one transaction, everything that waits.
 
-use super::record_rows::{RecordInserts, first_seq};
+use super::checksum::RowChecksum;
+use super::mark::{Mark, MarkWriter};
+use super::record::SEQ_BITS;
+use super::record_rows::{RecordInserts, newest_process};
+use super::watch::RunWatch;
 use super::{JournalError, Record, schema};
 use rusqlite::Connection;
 use std::cell::RefCell;
@@ -65,17 +69,22 @@ struct PoweredDatabase {
 #[derive(Default)]
 struct DelayedAnswers(Vec<(OnDurable, Durability)>);
 
-/// The run's database, and the place of the next record in the order of writing.
+/// The run's database, the mark of what this process has written into it, and the place of the next record in the order of writing.
 #[derive(Debug)]
 struct Database {
     connection: Connection,
+    path: PathBuf,
+    marks: MarkWriter,
     seq: u64,
+    checksums: RowChecksum,
 }
 
 /// A record, and the present by the clock that never jumps.
 struct TimedRecord {
     record: Record,
     steady: Duration,
+    /// Whether it is the intent of a request that must not be sent twice: its mark is synced before it is said to be durable.
+    only_once: bool,
 }
 
 /// What is handed over together: all of it becomes durable in one commit.
@@ -100,14 +109,17 @@ impl Durability {
 
 impl Journal {
     /// Opens the run's database and starts the thread. `reserve` is a file that is given up when the disk is full.
-    pub(super) fn open(path: &Path, reserve: PathBuf) -> Result<(Self, JoinHandle<()>), JournalError> {
-        let database = Database::open(path)?;
+    pub(super) fn open(path: &Path, reserve: PathBuf) -> Result<(Self, JoinHandle<()>, RunWatch), JournalError> {
+        let database = Database::open(path, true)?;
+        // Only now all of its files are there.
+        let watch = RunWatch::of(path.parent().unwrap_or(path));
         let (sender, receiver) = channel();
+        let files = (reserve, watch.clone());
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write(database, &reserve, &receiver))
+            .spawn(move || write(database, files, &receiver))
             .map_err(JournalError::file(path, "starting the journal's thread"))?;
-        Ok((Self::by(Sink::Thread(sender)), thread))
+        Ok((Self::by(Sink::Thread(sender)), thread, watch))
     }
 
     fn by(sink: Sink) -> Self {
@@ -118,7 +130,7 @@ impl Journal {
     /// clock must not run while another thread works, and whose power cuts leave the machine on. After `power` records the power
     /// is cut: what is appended then is never written, and never acknowledged.
     pub(super) fn open_here(path: &Path, power: u64) -> Result<Self, JournalError> {
-        let database = Database::open(path)?;
+        let database = Database::open(path, false)?;
         database.connection.execute_batch("PRAGMA synchronous = OFF").map_err(JournalError::database(path))?;
         let powered = PoweredDatabase { database, records_left: power, cut: false, delayed: None };
         Ok(Self::by(Sink::Here(Arc::new(Mutex::new(powered)))))
@@ -159,9 +171,10 @@ impl Journal {
     }
 
     /// Queues a record: it is handed over by the next [`Self::flush`] or [`Self::append`], so that what comes of one turn shares a
-    /// commit and a word. `steady` is the present by the clock that never jumps.
-    pub fn queue(&self, record: Record, steady: Duration) {
-        self.queued.borrow_mut().records.push(TimedRecord { record, steady });
+    /// commit and a word. `steady` is the present by the clock that never jumps; `only_once` an intent whose request must not be sent
+    /// twice, even where the database loses its end afterwards.
+    pub fn queue(&self, record: Record, steady: Duration, only_once: bool) {
+        self.queued.borrow_mut().records.push(TimedRecord { record, steady, only_once });
     }
 
     /// Hands over what is queued.
@@ -186,7 +199,7 @@ impl Journal {
         self.flush();
         let begins_something = records.iter().any(Record::begins_something);
         self.hand_over(Batch {
-            records: records.into_iter().map(|record| TimedRecord { record, steady }).collect(),
+            records: records.into_iter().map(|record| TimedRecord { record, steady, only_once: false }).collect(),
             done: Box::new(move |written| acknowledge(written.of(begins_something).map_err(str::to_owned))),
         });
     }
@@ -245,18 +258,19 @@ impl PoweredDatabase {
     }
 }
 
-/// What the file can still take.
-enum DiskRoom {
+/// What may still be written.
+enum Writable {
     /// Everything.
-    Enough,
-    /// The disk is full: what begins nothing new goes into the room that the reserve left.
-    Ends,
+    All,
+    /// What begins nothing new, for this reason: the disk is full, and this goes into the room that the reserve left; or something of
+    /// the run was taken away, and is perhaps brought back.
+    Ends(String),
     /// After a failed commit nothing is known about the file any more: no later record may seem durable.
-    None(String),
+    Nothing(String),
 }
 
-fn write(mut database: Database, reserve: &Path, receiver: &Receiver<Batch>) {
-    let mut room = DiskRoom::Enough;
+fn write(mut database: Database, mut files: (PathBuf, RunWatch), receiver: &Receiver<Batch>) {
+    let mut writable = Writable::All;
     while let Ok(first) = receiver.recv() {
         // Whoever waits by now shares this commit: one sync for all of them. Where processors are scarce, who is about to may come first.
         std::thread::yield_now();
@@ -268,51 +282,82 @@ fn write(mut database: Database, reserve: &Path, receiver: &Receiver<Batch>) {
             count += more.records.len();
             batches.push(more);
         }
-        let written = room.write(&mut database, reserve, &batches);
+        let written = writable.write(&mut database, &files, &batches);
+        files.1.note_lengths();
         for batch in batches {
             (batch.done)(written.clone());
         }
     }
+    // What fails here costs nothing: a mark that is older says less, and a log that is there is read. One that belongs to a database which
+    // was taken away may still be brought together with it.
+    drop(database.marks.sync());
+    if !matches!(writable, Writable::Nothing(_)) && files.1.is_database_in_place() {
+        drop(schema::fold_log(&database.connection));
+    }
 }
 
-impl DiskRoom {
-    fn write(&mut self, database: &mut Database, reserve: &Path, batches: &[Batch]) -> Durability {
+impl Writable {
+    fn write(
+        &mut self,
+        database: &mut Database,
+        (reserve, watch): &(PathBuf, RunWatch),
+        batches: &[Batch],
+    ) -> Durability {
         let records = || batches.iter().flat_map(|batch| &batch.records);
-        if let Self::Enough = self {
+        if let (Self::All, Err(taken)) = (&*self, watch.look()) {
+            *self = Self::Ends(taken.to_string());
+        }
+        if let Self::All = self {
             match database.commit(records()) {
                 Ok(()) => return Durability::All,
-                Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) => {
+                Err(JournalError::Database { source, .. })
+                    if source.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull) =>
+                {
                     // The reserve is there for this: how everything in flight ends must find room.
                     drop(std::fs::remove_file(reserve));
-                    *self = Self::Ends;
+                    *self = Self::Ends("the disk is full; nothing more is sent".to_owned());
                 }
-                Err(error) => *self = Self::None(error.to_string()),
+                Err(error) => *self = Self::Nothing(error.to_string()),
             }
         }
-        if let Self::Ends = self {
+        if let Self::Ends(why) = self {
             match database.commit(records().filter(|timed| !timed.record.begins_something())) {
-                Ok(()) => return Durability::Ends("the disk is full; nothing more is sent".to_owned()),
-                Err(error) => *self = Self::None(error.to_string()),
+                Ok(()) => return Durability::Ends(why.clone()),
+                Err(error) => *self = Self::Nothing(error.to_string()),
             }
         }
         match self {
-            Self::None(cause) => Durability::Nothing(cause.clone()),
-            Self::Enough | Self::Ends => Durability::All,
+            Self::Nothing(cause) => Durability::Nothing(cause.clone()),
+            Self::All | Self::Ends(_) => Durability::All,
         }
     }
 }
 
 impl Database {
-    fn open(path: &Path) -> Result<Self, JournalError> {
+    fn open(path: &Path, syncs: bool) -> Result<Self, JournalError> {
         let connection = schema::open_for_writing(path)?;
-        let seq = first_seq(&connection).map_err(JournalError::database(path))?;
-        Ok(Self { connection, seq })
+        let process = newest_process(&connection).map_err(JournalError::database(path))? + 1;
+        let marks = MarkWriter::begin(path.parent().unwrap_or(path), process, syncs)?;
+        let (seq, checksums) = (process << SEQ_BITS, RowChecksum::default());
+        Ok(Self { connection, path: path.to_path_buf(), marks, seq, checksums })
     }
 
-    fn commit<'e>(&mut self, records: impl Iterator<Item = &'e TimedRecord>) -> rusqlite::Result<()> {
+    fn commit<'e>(&mut self, records: impl Iterator<Item = &'e TimedRecord>) -> Result<(), JournalError> {
+        let (mut mark, mut only_once) = (self.marks.mark(), false);
+        let records = records.inspect(|timed| only_once |= timed.only_once);
+        self.transact(records, &mut mark).map_err(JournalError::database(&self.path))?;
+        // After the commit: a mark never says more than is durable, or a torn log would be taken for one that was cut.
+        self.marks.advance(mark, only_once).map_err(JournalError::file(&self.path, "writing the mark of"))
+    }
+
+    fn transact<'e>(
+        &mut self,
+        records: impl Iterator<Item = &'e TimedRecord>,
+        mark: &mut Mark,
+    ) -> rusqlite::Result<()> {
         // Prepared once for all commits: there are thousands in a second.
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        let done = self.insert(records).and_then(|()| self.connection.prepare_cached("COMMIT")?.execute([]));
+        let done = self.insert(records, mark).and_then(|()| self.connection.prepare_cached("COMMIT")?.execute([]));
         if done.is_err() && !self.connection.is_autocommit() {
             // The first failure is the one to report: later ones only follow from it.
             drop(self.connection.execute_batch("ROLLBACK"));
@@ -320,10 +365,11 @@ impl Database {
         done.map(drop)
     }
 
-    fn insert<'e>(&mut self, records: impl Iterator<Item = &'e TimedRecord>) -> rusqlite::Result<()> {
-        let mut inserts = RecordInserts::begin(&self.connection)?;
-        for TimedRecord { record, steady } in records {
-            inserts.insert(self.seq, *steady, record)?;
+    fn insert<'e>(&mut self, records: impl Iterator<Item = &'e TimedRecord>, mark: &mut Mark) -> rusqlite::Result<()> {
+        let mut inserts = RecordInserts::begin(&self.connection, &mut self.checksums)?;
+        for TimedRecord { record, steady, .. } in records {
+            let (ordinal, checksum) = inserts.insert(self.seq, *steady, record)?;
+            mark.count(ordinal, self.seq, checksum);
             self.seq += 1;
         }
         Ok(())
@@ -368,7 +414,7 @@ mod tests {
         journal.notify(Arc::new(move |count, written| reports_of_thread.lock().unwrap().push((count, written))));
         let record = || Record::Paused { at: jiff::Timestamp::UNIX_EPOCH };
         journal.flush();
-        (0..3).for_each(|_| journal.queue(record(), Duration::ZERO));
+        (0..3).for_each(|_| journal.queue(record(), Duration::ZERO, false));
         let last = Arc::clone(&reports);
         let acknowledge = move |_| last.lock().unwrap().push((0, Durability::All));
         journal.append(vec![record()], Duration::ZERO, Box::new(acknowledge));

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod damaged;
 mod forecast;
 mod safety;
 #[path = "../support/scale.rs"]
@@ -16,7 +17,7 @@ mod verify;
 mod world;
 
 use certsweep::engine::{self, Ending, Question, Run, Sender};
-use certsweep::journal::{Phase, Reader, RunDir, RunFacts, RunMaker};
+use certsweep::journal::{JournalError, Phase, Reader, RunDir, RunFacts, RunMaker};
 use certsweep::plan::checked::Parameters;
 use certsweep::plan::settings::{BetweenWaves, Retry, Safety, Schedule, WaveSize};
 use certsweep::plan::{Account, Action, Settings};
@@ -30,7 +31,7 @@ use scale::scaled;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -51,6 +52,8 @@ struct Bench {
     answers: Option<Vec<bool>>,
     /// The questions that were asked.
     questions: Rc<RefCell<Vec<String>>>,
+    /// Where the run directory is copied to as a killed process leaves it: a process that ends closes its files.
+    killed: Option<PathBuf>,
 }
 
 impl Bench {
@@ -110,6 +113,7 @@ impl Bench {
             disk: None,
             answers: None,
             questions: Rc::default(),
+            killed: None,
         }
     }
 
@@ -131,20 +135,25 @@ impl Bench {
         maker.finish(&self.path(), &facts, &[]).unwrap();
     }
 
-    fn path(&self) -> std::path::PathBuf {
+    fn path(&self) -> PathBuf {
         self.directory.path().join("run")
     }
 
     /// Carries the run out in one process, until the power is cut: after so many records, or after so much virtual time. What was
     /// in flight then is without an end record, and no observer was notified.
     async fn process(&self, cut: Cut, reopen: &[Outcome]) -> (Option<Ending>, Vec<Event>) {
+        self.try_process(cut, reopen).await.unwrap()
+    }
+
+    /// The same with a run directory that may be refused.
+    async fn try_process(&self, cut: Cut, reopen: &[Outcome]) -> Result<(Option<Ending>, Vec<Event>), JournalError> {
         let (power, time) = match cut {
             Cut::Never => (u64::MAX, LONGEST_RUN),
             Cut::AfterRecords(records) => (records, LONGEST_RUN),
             Cut::AfterTime(time) => (u64::MAX, time),
         };
-        let open = RunDir::existing(&self.path()).unwrap().open_for_fault_tests(power).unwrap();
-        let reader = open.dir.read().unwrap();
+        let open = RunDir::existing(&self.path())?.open_for_fault_tests(power)?;
+        let reader = open.dir.read()?;
         let senders = self.settings.accounts.iter().map(|account| {
             let provider = self.catalog.get(&account.provider).unwrap();
             let credentials =
@@ -201,10 +210,14 @@ impl Bench {
                 () = tokio::time::sleep(time) => None,
             }
         };
+        let ending = ending.transpose()?;
         self.check_in_flight(&reader);
+        if let Some(to) = &self.killed {
+            damaged::copy(&self.path(), to);
+        }
         drop(reader);
         open.close();
-        (ending.map(Result::unwrap), events)
+        Ok((ending, events))
     }
 
     /// Wherever a process stops, it leaves at most as many actions without an end as an account has slots.

@@ -1,7 +1,12 @@
-//! A run's database that somebody else has changed.
+//! A run's files that were changed, cut, lost or put back from an older copy between two processes. `tests/engine/damaged.rs` does so at
+//! random, without processes.
 
-use super::invariants::{ends_and_holds, stopped_holds};
+use super::authority::{Authority, Moment};
+use super::invariants::{ends_and_holds, stopped_holds, tells_the_truth};
+use super::place::{Place, rows};
 use super::signals::{ACTIONS, hung_up};
+use std::fs;
+use std::time::Duration;
 
 #[test]
 fn what_cannot_be_read_any_more_stops_the_run_before_anything_of_it_is_begun() {
@@ -16,10 +21,89 @@ fn what_cannot_be_read_any_more_stops_the_run_before_anything_of_it_is_begun() {
     };
     let before = set("{\"certificate_id\":");
     let told = place.certsweep(&["resume", "run", "--yes"]).exits(4).err;
-    assert!(told.contains(&format!("action {last}: parameters: ")), "{told}");
+    assert!(told.contains(&format!("action {last}: checksum: ")), "{told}");
     let status = place.certsweep(&["status", "run", "--json"]).exits(0).json();
     assert_eq!(status["in_flight"], 0, "{status}");
     set(&before);
     stopped_holds(&place, &authority, ACTIONS);
     ends_and_holds(&place, &authority, ACTIONS, 0);
+}
+
+#[test]
+fn a_run_that_has_lost_its_end_is_refused_and_told_as_far_as_it_can_be() {
+    let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(2)));
+    place.file("plan.yaml", authority.plan(ACTIONS, "1000/1s"));
+    authority.run_killed(&place, &["run", "plan.yaml", "--yes", "--run-dir", "run"], 15, Moment::Between);
+    copied(&place, "run", "older");
+    authority.run_killed(&place, &["resume", "run", "--yes"], 15, Moment::Between);
+    copied(&place, "run", "whole");
+    let sent = authority.mock.seen().len();
+    for (name, change) in CHANGES {
+        copied(&place, "whole", "run");
+        change(&place);
+        for command in [&["status", "run"][..], &["report", "run"], &["verify", "run"], &["resume", "run", "--yes"]] {
+            let told = place.certsweep(command).exits(4);
+            assert_eq!(told.err.lines().count(), 1, "{name}: {}", told.err);
+            assert!(told.out.is_empty() && told.err.contains("certsweep report run --salvage"), "{name}: {told:?}");
+        }
+        assert_eq!(authority.mock.seen().len(), sent, "{name}: nothing is sent");
+        let salvaged = place.certsweep(&["report", "run", "--salvage"]).exits(0).says(&["cannot be known"]);
+        tells_the_truth(&rows(&salvaged.out), &authority, ACTIONS);
+        // What is known to be unsent can be carried out by another run.
+        let plan =
+            ["report", "run", "--salvage", "--format", "plan", "--outcome", "skipped,in-doubt", "-o", "rest.csv"];
+        place.certsweep(&plan).exits(0);
+        assert!(place.read("rest.csv").lines().count() > 1, "{name}");
+    }
+    copied(&place, "whole", "run");
+    fs::remove_file(place.path("run/run.sqlite")).unwrap();
+    for command in [&["status", "run"][..], &["report", "run", "--salvage"], &["resume", "run", "--yes"]] {
+        place.certsweep(command).exits(4).says(&["its database `run.sqlite` is not there"]);
+    }
+    // Nothing of it was lost by all that looking: put back, it goes on.
+    copied(&place, "whole", "run");
+    fs::remove_file(place.path("run/run.sqlite-wal")).unwrap();
+    place.certsweep(&["resume", "run", "--yes"]).exits(4);
+    fs::copy(place.path("whole/run.sqlite-wal"), place.path("run/run.sqlite-wal")).unwrap();
+    let salvaged = place.certsweep(&["report", "run", "--salvage"]).exits(0);
+    assert!(!salvaged.err.contains("cannot be known"), "{}", salvaged.err);
+    ends_and_holds(&place, &authority, ACTIONS, 2);
+}
+
+/// The kinds of what can befall the files, each as people and disks do it.
+type Change = (&'static str, fn(&Place));
+const CHANGES: [Change; 11] = [
+    ("a bit of the log is flipped", |place| changed(place, "run.sqlite-wal", |bytes| bytes[100] ^= 1)),
+    ("the log is cut in half", |place| changed(place, "run.sqlite-wal", |bytes| bytes.truncate(bytes.len() / 2))),
+    ("the log lacks a byte", |place| changed(place, "run.sqlite-wal", |bytes| bytes.truncate(bytes.len() - 1))),
+    ("the log is zeroed", |place| changed(place, "run.sqlite-wal", |bytes| bytes.fill(0))),
+    ("the log is missing", |place| fs::remove_file(place.path("run/run.sqlite-wal")).unwrap()),
+    ("the log is older", |place| older(place, &["run.sqlite-wal"])),
+    ("the database is older, with its log", |place| older(place, &["run.sqlite", "run.sqlite-wal", "run.sqlite-shm"])),
+    ("the database was copied alone", |place| {
+        let database = fs::read(place.path("run/run.sqlite")).unwrap();
+        fs::remove_dir_all(place.path("run")).unwrap();
+        place.file("run/run.sqlite", database);
+    }),
+    ("the marks are missing", |place| fs::remove_file(place.path("run/marks")).unwrap()),
+    ("the marks are cut", |place| changed(place, "marks", |bytes| bytes.truncate(1024))),
+    ("the marks are zeroed", |place| changed(place, "marks", |bytes| bytes.fill(0))),
+];
+
+fn changed(place: &Place, name: &str, change: fn(&mut Vec<u8>)) {
+    let path = place.path("run").join(name);
+    let mut bytes = fs::read(&path).unwrap();
+    change(&mut bytes);
+    fs::write(path, bytes).unwrap();
+}
+
+fn older(place: &Place, names: &[&str]) {
+    for name in names {
+        fs::copy(place.path("older").join(name), place.path("run").join(name)).unwrap();
+    }
+}
+
+fn copied(place: &Place, from: &str, to: &str) {
+    drop(fs::remove_dir_all(place.path(to)));
+    assert!(place.command("cp", &["-r", from, to]).status().unwrap().success());
 }

@@ -53,6 +53,14 @@ pub(crate) fn stopped_holds(place: &Place, authority: &Authority, actions: u64) 
     let report = place.certsweep(&["report", "run"]).exits(0);
     let rows = rows(&report.out);
     sent_was_on_disk(&rows, authority, actions);
+    tells_the_truth(&rows, authority, actions);
+    report
+}
+
+/// Checks that a report has one row an action, and that nothing is said to have succeeded, or to have had no effect, which is not so.
+#[track_caller]
+pub(crate) fn tells_the_truth(rows: &[Row], authority: &Authority, actions: u64) {
+    assert_eq!(rows.len() as u64, actions, "one row an action");
     for (row, target) in rows.iter().zip(targets(actions)) {
         let effects = authority.effects(target);
         match row["outcome"].as_str() {
@@ -61,7 +69,6 @@ pub(crate) fn stopped_holds(place: &Place, authority: &Authority, actions: u64) 
             _ => {}
         }
     }
-    report
 }
 
 /// Fails where more than `most` requests came within any time of this length, over all processes, by provider.

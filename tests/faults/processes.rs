@@ -25,11 +25,11 @@ fn a_second_process_leaves_at_once_and_sends_nothing() {
 }
 
 #[test]
-fn a_copy_of_a_run_that_is_at_work_can_be_read_and_resumed() {
+fn a_copy_of_a_run_that_is_at_work_is_read_and_resumed_or_refused() {
     let (place, mock) = (
         Place::new(),
         Mock::start(|_, _| {
-            std::thread::sleep(Duration::from_millis(3));
+            std::thread::sleep(Duration::from_millis(10));
             empty(204)
         }),
     );
@@ -45,7 +45,15 @@ fn a_copy_of_a_run_that_is_at_work_can_be_read_and_resumed() {
     finish(child).exits(0);
     for copy in 1..=COPIES {
         let name = format!("copy{copy}");
-        let status = place.certsweep(&["status", &name, "--json"]).exits(0).json();
+        // `cp` copies one file after the other. Where the journal was copied before the marks, it lacks what was written between.
+        let status = place.certsweep(&["status", &name, "--json"]);
+        if status.code == 4 {
+            status.says(&["--salvage"]);
+            let rows = rows(&place.certsweep(&["report", &name, "--salvage"]).exits(0).out);
+            assert!(rows.iter().all(|row| matches!(row["outcome"].as_str(), "succeeded" | "in-doubt")), "{rows:?}");
+            continue;
+        }
+        let status = status.exits(0).json();
         assert_eq!(status["state"], "interrupted", "{status}");
         assert_eq!(rows(&place.certsweep(&["report", &name]).exits(0).out).len(), COPIED);
         place.certsweep(&["resume", &name, "--yes"]).exits(0);
@@ -60,4 +68,4 @@ const SECONDS: usize = 3;
 /// Copies that are made of one run.
 const COPIES: usize = 5;
 /// Actions of a run that is copied.
-const COPIED: usize = 90;
+const COPIED: usize = 150;

@@ -39,4 +39,4 @@ pub(crate) fn first_fault(place: &Place) -> Option<f64> {
 /// The calls that make a file's content durable.
 pub(crate) const SYNCS: &str = "fsync,fdatasync";
 /// The files of a run's journal.
-pub(crate) const JOURNAL: [&str; 2] = ["run/run.sqlite", "run/run.sqlite-wal"];
+pub(crate) const JOURNAL: [&str; 3] = ["run/run.sqlite", "run/run.sqlite-wal", "run/marks"];

@@ -139,8 +139,9 @@ where
     }
 
     fn queue(&mut self, record: Record, prepared: Option<Box<PreparedAttempt<T, C>>>, reply: Option<CommandReply>) {
+        let only_once = prepared.as_ref().is_some_and(|prepared| prepared.is_sent_only_once());
         self.pending.records.push_back(PendingRecord { events: Vec::new(), prepared, reply });
-        self.run.journal.queue(record, self.run.clock.elapsed());
+        self.run.journal.queue(record, self.run.clock.elapsed(), only_once);
     }
 
     /// Notifies the observer, after everything that was written before is durable.
