@@ -55,6 +55,9 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
             written.map_err(|source| JournalError::File { path: "standard output".into(), action: "writing", source })
         }
     };
+    if unknown == 0 && reader.damage().is_some() && catalog.is_none() {
+        context.printer.note("how each action ended was found all the same");
+    }
     if unknown > 0 {
         let which = if unknown == 1 { "1 action" } else { &format!("{unknown} actions") };
         context.printer.warning(&format!("how {which} ended cannot be known; `provider_message` says why"));

@@ -86,6 +86,7 @@ pub(super) fn private_file(path: &Path) -> io::Result<File> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "these files need not survive a crash")]
 mod tests {
     use super::*;
 

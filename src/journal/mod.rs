@@ -10,6 +10,7 @@ pub mod error;
 pub mod files;
 pub mod inputs;
 pub mod live_control;
+mod log;
 mod mark;
 pub mod queue;
 pub mod reader;

@@ -2,6 +2,7 @@
 
 use super::action_rows::{self, COLUMNS, NO_PARAMETERS, PARAMETERS, ToSend};
 use super::checksum::RowChecksum;
+use super::log::Rebuilt;
 use super::mark::{Marks, RecordCount};
 use super::queue::Queue;
 use super::record::{Record, StoredRecord};
@@ -48,6 +49,8 @@ pub struct Reader {
     marks: Marks,
     /// How a damaged run is read, where this is one.
     salvage: Option<Salvage>,
+    /// The copy that is read in its place. After the connection, which must be closed before.
+    rebuilt: Option<Rebuilt>,
 }
 
 /// A run's actions, each with the fold of its records, in plan order. A few hundred of them are read at a time, so that a million
@@ -130,7 +133,8 @@ impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self, JournalError> {
         let run = path.parent().unwrap_or(path);
         let connection = schema::open_for_reading(path)?;
-        let mut reader = Self { connection, path: path.to_path_buf(), marks: Marks::default(), salvage: None };
+        let mut reader =
+            Self { connection, path: path.to_path_buf(), marks: Marks::default(), salvage: None, rebuilt: None };
         for tries_left in (0..MARK_TRIES).rev() {
             // Before the records: another process may be writing, and its mark never says more than is there.
             let ended = Marks::read(run).and_then(|marks| {
@@ -198,20 +202,30 @@ impl Reader {
     /// Where nothing of it can be read.
     pub(super) fn open_damaged(path: &Path) -> Result<Self, JournalError> {
         let connection = schema::open_for_reading(path)?;
-        let (marks, unmarked) = match Marks::read(path.parent().unwrap_or(path)) {
+        let run = path.parent().unwrap_or(path);
+        let (marks, unmarked) = match Marks::read(run) {
             Ok(marks) => (marks, None),
             Err(error) => (Marks::default(), Some(error)),
         };
         let known = unmarked.is_none().then_some(marks.0.len() as u64);
-        let mut reader = Self { connection, path: path.to_path_buf(), marks, salvage: None };
-        let Some(error) = unmarked.or_else(|| reader.require_records().and_then(|()| reader.require_rows()).err())
-        else {
+        let mut reader = Self { connection, path: path.to_path_buf(), marks, salvage: None, rebuilt: None };
+        let whole = |reader: &Self| reader.require_records().and_then(|()| reader.require_rows());
+        let Some(error) = unmarked.or_else(|| whole(&reader).err()) else {
             return Ok(reader);
         };
+        // What cannot be rebuilt is read as it is.
+        let directory = std::env::temp_dir().join(format!("certsweep-salvage-{}", std::process::id()));
+        let rebuilt = Rebuilt::of(path, directory).ok().flatten();
+        let opened = rebuilt.as_ref().and_then(|rebuilt| schema::open_for_reading(&rebuilt.database()).ok());
+        let mut is_whole = false;
+        if let Some(connection) = opened {
+            (reader.connection, reader.rebuilt) = (connection, rebuilt);
+            is_whole = known.is_some() && whole(&reader).is_ok();
+        }
         let found = newest_process(&reader.connection).unwrap_or_default();
         let salvage = reader.salvage.insert(Salvage::of(error, known, found)).clone();
         let actions = reader.facts()?.actions;
-        reader.salvage = Some(Salvage { actions, ..salvage });
+        reader.salvage = Some(Salvage { actions, is_whole, ..salvage });
         Ok(reader)
     }
 

@@ -204,7 +204,7 @@ mod tests {
         }
         let read = |select: &str, range: &[i64]| -> Vec<StoredRecord> {
             let mut statement = connection.prepare(select).unwrap();
-            let mut rows = statement.query(rusqlite::params_from_iter(range)).unwrap();
+            let mut rows = statement.query(params_from_iter(range)).unwrap();
             let mut checksums = RowChecksum::default();
             let mut one = |row: &Row<'_>| StoredRecord::read(row, &mut checksums).ok().unwrap().0;
             std::iter::from_fn(|| rows.next().unwrap().map(&mut one)).collect()

@@ -18,6 +18,8 @@ pub(super) struct Salvage {
     pub(super) actions: u64,
     /// The newest process that is known to have worked on the run; where that is not known, anything may be lost of a later one.
     pub(super) newest: u64,
+    /// Whether every record was found all the same, behind the damage.
+    pub(super) is_whole: bool,
 }
 
 impl Salvage {
@@ -28,7 +30,7 @@ impl Salvage {
             JournalError::Database { source, .. } => source.to_string(),
             other => other.to_string(),
         };
-        Self { damage, actions: 0, newest: known.map_or(u64::MAX, |known| known.max(found)) }
+        Self { damage, actions: 0, newest: known.map_or(u64::MAX, |known| known.max(found)), is_whole: false }
     }
 
     /// The fold of the records of an action, as far as they can be read. One that is `never_sent` has none that would matter.
@@ -38,7 +40,8 @@ impl Salvage {
             process = stored.process();
             history.take(stored.record);
         });
-        if !(is_whole && (never_sent || survives(history.state, process == self.newest))) {
+        let is_known = self.is_whole || never_sent || survives(history.state, process == self.newest);
+        if !(is_whole && is_known) {
             history.fall_into(WhyInDoubt::Lost);
         }
         history

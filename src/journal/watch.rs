@@ -90,6 +90,7 @@ const FILES: [&str; 5] = ["lock", MARKS, DATABASE, "run.sqlite-wal", "run.sqlite
 const DATABASE: &str = "run.sqlite";
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "these files need not survive a crash")]
 mod tests {
     use super::*;
 

@@ -5,6 +5,7 @@
 //! `CERTSWEEP_TEST_SCALE=10` as many seeds as the gate does.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "tests damage files from outside the program")]
 
 mod damaged;
 mod forecast;

@@ -47,8 +47,15 @@ fn a_run_that_has_lost_its_end_is_refused_and_told_as_far_as_it_can_be() {
             assert!(told.out.is_empty() && told.err.contains("certsweep report run --salvage"), "{name}: {told:?}");
         }
         assert_eq!(authority.mock.seen().len(), sent, "{name}: nothing is sent");
-        let salvaged = place.certsweep(&["report", "run", "--salvage"]).exits(0).says(&["cannot be known"]);
+        let salvaged = place.certsweep(&["report", "run", "--salvage"]).exits(0).says(&["what can be read of the run"]);
         tells_the_truth(&rows(&salvaged.out), &authority, ACTIONS);
+        if name == "a bit of the log is flipped" {
+            // Behind one damaged frame the others are whole.
+            let expected = place.certsweep(&["report", "whole"]).exits(0).out;
+            assert_eq!(salvaged.out, expected, "{}", salvaged.err);
+        } else {
+            salvaged.says(&["cannot be known"]);
+        }
         // What is known to be unsent can be carried out by another run.
         let plan =
             ["report", "run", "--salvage", "--format", "plan", "--outcome", "skipped,in-doubt", "-o", "rest.csv"];
@@ -75,7 +82,8 @@ type Change = (&'static str, fn(&Place));
 const CHANGES: [Change; 11] = [
     ("a bit of the log is flipped", |place| changed(place, "run.sqlite-wal", |bytes| bytes[100] ^= 1)),
     ("the log is cut in half", |place| changed(place, "run.sqlite-wal", |bytes| bytes.truncate(bytes.len() / 2))),
-    ("the log lacks a byte", |place| changed(place, "run.sqlite-wal", |bytes| bytes.truncate(bytes.len() - 1))),
+    // Not less: the last commit may be one that the kill has torn, and no mark counts it.
+    ("the log lacks its end", |place| changed(place, "run.sqlite-wal", |bytes| bytes.truncate(bytes.len() * 9 / 10))),
     ("the log is zeroed", |place| changed(place, "run.sqlite-wal", |bytes| bytes.fill(0))),
     ("the log is missing", |place| fs::remove_file(place.path("run/run.sqlite-wal")).unwrap()),
     ("the log is older", |place| older(place, &["run.sqlite-wal"])),

@@ -1,6 +1,6 @@
 //! A run directory, or a file in it, that is removed, moved or replaced while a process works on the run.
 
-use super::authority::Authority;
+use super::authority::{Authority, SLOTS};
 use super::invariants::{ends_and_holds, tells_the_truth};
 use super::place::{Place, finish, rows, signal};
 use std::fs;
@@ -103,6 +103,29 @@ fn a_lock_that_is_removed_lets_no_second_process_in() {
     signal(&first, "CONT");
     finish(first).exits(4);
     ends_and_holds(&place, &authority, ACTIONS, 0);
+}
+
+#[test]
+fn what_two_processes_wrote_about_is_in_doubt_in_the_report() {
+    let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(20)));
+    place.file("plan.yaml", authority.plan(ACTIONS, "300/1s"));
+    let first = place.spawn(&RUN);
+    authority.mock.wait_for(20);
+    signal(&first, "STOP");
+    // All locks are gone round, as on a file system that has none.
+    let moved = "mkdir other && mv run/* other/ && rm other/lock && cp other/marks copy && mv copy other/marks";
+    assert!(place.command("sh", &["-c", moved]).status().unwrap().success());
+    let second = place.certsweep(&["resume", "other", "--yes"]);
+    assert!(matches!(second.code, 0 | 1), "{second:?}");
+    signal(&first, "CONT");
+    finish(first).exits(4);
+    for report in [&["report", "other"][..], &["report", "other", "--salvage"]] {
+        let rows = rows(&place.certsweep(report).exits(0).out);
+        tells_the_truth(&rows, &authority, ACTIONS);
+        let doubled = rows.iter().filter(|row| row["provider_message"].contains("two processes")).count();
+        assert!((1..=SLOTS).contains(&doubled), "{doubled} of {report:?}");
+    }
+    place.certsweep(&["resume", "other", "--yes"]).exits(4).says(&["the journal is damaged", "--salvage"]);
 }
 
 const TAKEN: [Taken; 11] = [
