@@ -42,8 +42,8 @@ fn a_run_that_has_lost_its_end_is_refused_and_told_as_far_as_it_can_be() {
         copied(&place, "whole", "run");
         change(&place);
         for command in [&["status", "run"][..], &["report", "run"], &["verify", "run"], &["resume", "run", "--yes"]] {
-            let told = place.certsweep(command).exits(4);
-            assert_eq!(told.err.lines().count(), 1, "{name}: {}", told.err);
+            let told = place.certsweep(command);
+            assert_eq!((told.code, told.err.lines().count()), (4, 1), "{name}: {told:?}");
             assert!(told.out.is_empty() && told.err.contains("certsweep report run --salvage"), "{name}: {told:?}");
         }
         assert_eq!(authority.mock.seen().len(), sent, "{name}: nothing is sent");
@@ -83,7 +83,7 @@ const CHANGES: [Change; 11] = [
     ("a bit of the log is flipped", |place| changed(place, "run.sqlite-wal", |bytes| bytes[100] ^= 1)),
     ("the log is cut in half", |place| changed(place, "run.sqlite-wal", |bytes| bytes.truncate(bytes.len() / 2))),
     // Not less: the last commit may be one that the kill has torn, and no mark counts it.
-    ("the log lacks its end", |place| changed(place, "run.sqlite-wal", |bytes| bytes.truncate(bytes.len() * 9 / 10))),
+    ("the log lacks its end", |place| changed(place, "run.sqlite-wal", |bytes| bytes.truncate(bytes.len() * 2 / 3))),
     ("the log is zeroed", |place| changed(place, "run.sqlite-wal", |bytes| bytes.fill(0))),
     ("the log is missing", |place| fs::remove_file(place.path("run/run.sqlite-wal")).unwrap()),
     ("the log is older", |place| older(place, &["run.sqlite-wal"])),
