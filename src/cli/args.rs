@@ -574,7 +574,8 @@ Example:
 const SIMULATE_EXAMPLES: &str = "\
 Faults:
   latency=200ms        every answer takes so long
-  429=1/20             one request in 20 is told to wait
+  429=1/20             one request in 20 is told to wait for a second
+  bare-429=1/500       one in 500 is refused with 429, without a word of how long to wait
   5xx=1/50             one in 50 gets a server error
   reset=1/100          one in 100 loses its connection before it took effect
   lost-answer=1/100    one in 100 takes effect, and its answer is lost
