@@ -1,11 +1,11 @@
 //! What a server sent in place of what was wanted, in a few words: its media type, and the title or the first words of a page. For
 //! people; nothing is decided by it. The text is not yet safe to show.
 
-/// `text/html: “Down for maintenance”`, `nothing`, `application/octet-stream, 512 bytes`.
+/// `text/html: “Down for maintenance”`, `an empty body`, `application/octet-stream, 512 bytes`.
 pub fn excerpt(media_type: Option<&str>, body: &[u8]) -> String {
     let kind = media_type.map(|kind| kind.split(';').next().unwrap_or_default().trim()).filter(|kind| !kind.is_empty());
     if body.is_empty() {
-        return kind.map_or_else(|| "nothing".to_owned(), |kind| format!("{kind}, and nothing in it"));
+        return "an empty body".to_owned();
     }
     let begin = String::from_utf8_lossy(&body[..body.len().min(MAX_READ)]);
     let begin = begin.trim_start_matches('\u{feff}').trim_end_matches(char::REPLACEMENT_CHARACTER);
@@ -61,8 +61,8 @@ mod tests {
     fn what_came_is_told_in_a_few_words() {
         let long = "word ".repeat(40);
         for (kind, body, expected) in [
-            (None, b"".as_slice(), "nothing".to_owned()),
-            (Some("text/html"), b"", "text/html, and nothing in it".to_owned()),
+            (None, b"".as_slice(), "an empty body".to_owned()),
+            (Some("text/html"), b"", "an empty body".to_owned()),
             (
                 Some("text/html; charset=utf-8"),
                 b"<!doctype html><html><head><TITLE lang=en>\n Down for\tmaintenance </title><body>x",

@@ -18,6 +18,7 @@ mod preview;
 mod redact;
 mod reports;
 mod requests;
+mod responders;
 mod safety;
 mod sending;
 mod serial_numbers;
