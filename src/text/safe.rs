@@ -2,7 +2,7 @@
 
 use super::spellings::{may_be_escaped, spelled};
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use zeroize::Zeroizing;
 
 /// Text for a terminal or a log line: control characters (C0, DEL, C1), line and paragraph separators included, and the characters that
@@ -35,7 +35,7 @@ pub fn json(text: &str) -> Cow<'_, str> {
     for letter in text.chars() {
         if acts(letter) {
             // None of them lies beyond the first plane.
-            safe.push_str(&format!("\\u{:04x}", u32::from(letter)));
+            let _written = write!(safe, "\\u{:04x}", u32::from(letter));
         } else {
             safe.push(letter);
         }

@@ -29,7 +29,7 @@ pub(super) struct AskingWay {
 
 /// How a question was refused, where another way of asking may help.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum QuestionRefusal {
     /// What answered is no responder: a refused method, a firewall's page, a cache's error.
     ByServer,
     /// The responder does not take such a question.
@@ -89,18 +89,18 @@ impl AskingWay {
     }
 
     /// The way to try after this one was refused.
-    fn after(self, refusal: Refusal, nonce_use: NonceUse) -> Option<Self> {
+    fn after(self, refusal: QuestionRefusal, nonce_use: NonceUse) -> Option<Self> {
         let may_drop_nonce = self.with_nonce && nonce_use == NonceUse::Auto;
         let without_nonce = |by_get| may_drop_nonce.then_some(Self { by_get, with_nonce: false });
         match refusal {
-            Refusal::ByServer if !self.by_get => Some(Self { by_get: true, ..self }),
-            Refusal::ByServer => without_nonce(false),
-            Refusal::ByResponder => without_nonce(self.by_get),
+            QuestionRefusal::ByServer if !self.by_get => Some(Self { by_get: true, ..self }),
+            QuestionRefusal::ByServer => without_nonce(false),
+            QuestionRefusal::ByResponder => without_nonce(self.by_get),
         }
     }
 }
 
-impl Refusal {
+impl QuestionRefusal {
     /// How a question was refused by what came; `None` where it was answered, or where asking otherwise would not help.
     pub(super) fn of(answer: &Result<RevocationStatus, FetchError>) -> Option<Self> {
         match answer {
@@ -143,7 +143,7 @@ impl Responder {
     pub(super) fn other_way(
         &mut self,
         asked: AskingWay,
-        refusal: Option<Refusal>,
+        refusal: Option<QuestionRefusal>,
         nonce_use: NonceUse,
     ) -> Option<AskingWay> {
         let other = refusal.filter(|_| !self.settled).and_then(|refusal| asked.after(refusal, nonce_use));
@@ -173,7 +173,7 @@ const MAX_SILENCES: u32 = 3;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Refusal::{ByResponder, ByServer};
+    use QuestionRefusal::{ByResponder, ByServer};
 
     #[test]
     fn what_is_refused_is_asked_otherwise() {
@@ -219,7 +219,7 @@ mod tests {
             (Ok(RevocationStatus::Good), None),
             (Err(FetchError::Silent("timed out".to_owned())), None),
         ] {
-            assert_eq!(Refusal::of(&answer), expected, "{answer:?}");
+            assert_eq!(QuestionRefusal::of(&answer), expected, "{answer:?}");
         }
     }
 

@@ -2,7 +2,7 @@
 //! nobody waits behind a responder that does not answer, since it is given up for the round after a few silences. And the providers' state
 //! calls, account by account, under their limits; each of these requests has its record before it is sent, as in a run.
 
-use super::responder::{AskingWay, NonceUse, Refusal, Responder};
+use super::responder::{AskingWay, NonceUse, QuestionRefusal, Responder};
 use super::rounds::{KnownCertificate, ReadCertificate, SourceAnswer, SourceReport, SourceReports, VerifyTarget};
 use crate::engine::pace::{Full, Pace};
 use crate::engine::retry;
@@ -304,7 +304,7 @@ impl<W: StatusFetcher, C: Clock> Asking<W, C> {
             responder.borrow_mut().note_answer(silence.map(ToString::to_string));
             let came = fetched.as_ref().ok().map(|body| excerpt(body.media_type.as_deref(), &body.bytes));
             let status = fetched.map(|body| ocsp::status(&body.bytes, id, check, now));
-            let other = responder.borrow_mut().other_way(way, Refusal::of(&status), self.nonce_use);
+            let other = responder.borrow_mut().other_way(way, QuestionRefusal::of(&status), self.nonce_use);
             let answer = match status {
                 Ok(RevocationStatus::Unknown(UnknownReason::Unreadable)) => {
                     let came = came.unwrap_or_default();
