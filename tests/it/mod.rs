@@ -6,6 +6,7 @@ mod command_line;
 mod control;
 mod credentials;
 mod disk;
+mod field_cases;
 mod iam;
 mod interruption;
 mod issuers;
