@@ -30,6 +30,21 @@ fn a_plan_is_read_as_editors_and_programs_write_it() {
 }
 
 #[test]
+fn words_and_numbers_that_yaml_once_turned_into_others_stay_what_they_are() {
+    let place = Place::new();
+    for (number, word) in ["no", "on", "y", "0x1F", "0012", "12:30:45", "1_000", "null-1"].into_iter().enumerate() {
+        let action = format!(
+            "{{id: {word}, provider: naver, action: revoke, orderId: {word}, certificateNo: {number}, reason: superseded}}"
+        );
+        place.file("plan.yaml", format!("version: 1\nactions:\n  - {action}\n"));
+        let done = place.certsweep(&["preview", "plan.yaml", "--report", "planned.csv"]).exits(0);
+        let row = super::place::rows(&place.read("planned.csv"))[0].clone();
+        assert_eq!((row["action_id"].as_str(), row["target"].as_str()), (word, format!("{word}/{number}").as_str()));
+        assert!(done.out.contains(word), "{}", done.out);
+    }
+}
+
+#[test]
 fn a_job_without_streams_locale_or_home_does_what_it_should() {
     let (mut place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
     place.set("LC_ALL", "C");
