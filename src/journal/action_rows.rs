@@ -4,7 +4,7 @@ use super::error::RowError;
 use super::record_rows::to_sql;
 use crate::pki::RevocationReason;
 use crate::plan::Action;
-use crate::plan::checked::{Fingerprint, Parameters};
+use crate::plan::checked::{Fingerprint, NeverSent, Parameters};
 use crate::run::Ordinal;
 use rusqlite::{Connection, Row};
 
@@ -49,7 +49,7 @@ pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Resu
         to_sql(action.account as u64),
         list(&action.needs),
         action.not_before.map(|at| at.to_string()),
-        &action.duplicate_of,
+        action.never_sent.as_ref().map(never_sent_to_sql),
         &action.operation,
         action.fingerprint.0,
         &action.id,
@@ -85,7 +85,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
         account: usize::try_from(row.get::<_, i64>(1)?).map_err(|error| wrong("account", &error))?,
         needs: list(2, "needs")?,
         not_before: not_before.transpose()?,
-        duplicate_of: row.get(4)?,
+        never_sent: row.get::<_, Option<String>>(4)?.map(never_sent_from_sql),
         operation: row.get(5)?,
         fingerprint: Fingerprint(row.get(6)?),
         id: row.get(7)?,
@@ -102,6 +102,24 @@ pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
     })
 }
 
+/// What stands in the column `duplicate_of`.
+fn never_sent_to_sql(why: &NeverSent) -> String {
+    match why {
+        NeverSent::Repeats(first) => first.clone(),
+        NeverSent::Excepted(place) => format!("{EXCEPTED}{place}"),
+    }
+}
+
+/// Of what [`never_sent_to_sql`] has written.
+pub(super) fn never_sent_from_sql(text: String) -> NeverSent {
+    match text.strip_prefix(EXCEPTED) {
+        Some(place) => NeverSent::Excepted(place.to_owned()),
+        None => NeverSent::Repeats(text),
+    }
+}
+
+/// What distinguishes the place of an exception from an id, which has no control characters.
+pub(super) const EXCEPTED: char = '\u{1}';
 const INSERT: &str = "INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 #[cfg(test)]
@@ -128,13 +146,15 @@ mod tests {
             not_before: Some(jiff::Timestamp::UNIX_EPOCH),
             source: "plan.yaml:3".to_owned(),
             kept: vec!["Kim".to_owned(), String::new()],
-            duplicate_of: Some("a".to_owned()),
+            never_sent: Some(NeverSent::Repeats("a".to_owned())),
             fingerprint: Fingerprint([7; 16]),
             certificate: Some(Box::new(facts)),
         };
         let place = tempfile::tempdir().unwrap();
         let connection = schema::create(&place.path().join("run.sqlite")).unwrap();
-        for action in [&plain, &full] {
+        let excepted =
+            Action { ordinal: 2, never_sent: Some(NeverSent::Excepted("hold.csv:3".to_owned())), ..plain.clone() };
+        for action in [&plain, &full, &excepted] {
             insert(&connection, action).unwrap();
         }
         let mut statement =
@@ -142,6 +162,6 @@ mod tests {
         let mut rows = statement.query([]).unwrap();
         let read: Vec<Action> =
             std::iter::from_fn(|| rows.next().unwrap().map(|row| read(row).ok().unwrap())).collect();
-        assert_eq!(read, [plain, full]);
+        assert_eq!(read, [plain, full, excepted]);
     }
 }

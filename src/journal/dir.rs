@@ -17,7 +17,7 @@ use super::inputs::{self, Changed, Inputs};
 use super::reader::{FACTS, OPERATIONS, Reader, RunFacts};
 use super::{Journal, JournalError, action_rows, schema};
 use crate::plan::Action;
-use crate::plan::checked::ReadFile;
+use crate::plan::checked::{Fingerprint, ReadFile};
 use jiff::Timestamp;
 use rusqlite::Connection;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -95,6 +95,27 @@ impl RunMaker {
             self.operations.push((action.account, action.operation.clone()));
         }
         action_rows::insert(&self.connection, action).map_err(JournalError::database(&self.making))
+    }
+
+    /// Accounts, each with an operation that the actions so far ask for; every pair once.
+    pub fn operations(&self) -> &[(usize, String)] {
+        &self.operations
+    }
+
+    /// What every action so far that is to be sent does, with its id, in plan order.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn fingerprints(&self, mut each: impl FnMut(Fingerprint, &str)) -> Result<(), JournalError> {
+        let database = JournalError::database(&self.making);
+        let select = "SELECT fingerprint, id FROM action WHERE duplicate_of IS NULL ORDER BY ordinal";
+        let mut statement = self.connection.prepare(select).map_err(&database)?;
+        let mut rows = statement.query([]).map_err(&database)?;
+        while let Some(row) = rows.next().map_err(&database)? {
+            let id: String = row.get(1).map_err(&database)?;
+            each(Fingerprint(row.get(0).map_err(&database)?), &id);
+        }
+        Ok(())
     }
 
     /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place, whole. Where that fails,
