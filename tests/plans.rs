@@ -2,6 +2,7 @@
 //! `NAME.expect`, one finding a line: `[warning ][FILE:]LINE:COLUMN TEXT`. All errors must be listed, unless a line is `...`; good
 //! plans list their warnings and `actions N`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "what a test writes need not survive a crash")]
 
 use certsweep::diag::{Diagnostics, Severity};
 use certsweep::plan::{self, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request};
@@ -263,7 +264,8 @@ fn the_digest_is_that_of_what_is_sent() {
     let with = |settings: &str| plan.replace("version: 1", &format!("version: 1\n{settings}"));
     let same = [
         "actions: [{certificate_id: 1, action: revoke, provider: digicert}]\nversion: 1\nname: other\n".to_owned(),
-        "# a comment\nversion: 1\ndefaults: {provider: digicert}\nactions:\n\n - {action: revoke, certificate_id: 1}".to_owned(),
+        "# a comment\nversion: 1\ndefaults: {provider: digicert}\nactions:\n\n - {action: revoke, certificate_id: 1}"
+            .to_owned(),
         "provider,action,certificate_id\ndigicert,revoke,1\n".to_owned(),
         // What holds anyway, written out.
         with("retry: {attempts: 5, max_delay: 60s}\ntimeout: 30000ms\nsafety: {canary: 0}"),
@@ -413,7 +415,10 @@ fn an_exception_list_names_actions_by_id_target_serial_number_and_name() {
     }
     let many: String = (0..1000).map(|number| format!("no-{number}.example\n")).collect();
     let (_, warned) = excepted(&many);
-    assert_eq!((warned.len(), warned[100].as_str()), (101, "101:1 900 more entries on the exception list are no actions of this plan"));
+    assert_eq!(
+        (warned.len(), warned[100].as_str()),
+        (101, "101:1 900 more entries on the exception list are no actions of this plan")
+    );
 }
 
 #[test]
@@ -432,7 +437,10 @@ fn exceptions_and_filters_of_a_bare_list_come_from_the_command_line() {
     let checked = check(Input::Stdin(list.into()), None, options.clone());
     let plan = checked.plan.unwrap_or_else(|| panic!("{:?}", checked.findings));
     assert_eq!((plan.actions(), plan.left_out()), (2, 1));
-    assert_eq!(checked.actions[1].never_sent.as_ref().unwrap().to_string(), format!("on the exception list: {}:1", hold.display()));
+    assert_eq!(
+        checked.actions[1].never_sent.as_ref().unwrap().to_string(),
+        format!("on the exception list: {}:1", hold.display())
+    );
     // What goes is in the digest, and the list in the run directory.
     assert!(plan.files().iter().any(|file| file.path.as_ref() == Some(&hold)));
     let all = check(Input::Stdin(list.into()), None, CsvOptions { except: Vec::new(), ..options.clone() });

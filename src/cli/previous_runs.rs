@@ -54,12 +54,12 @@ struct PreviousRun {
     /// Its plan's, where it could be read.
     digest: Option<String>,
     made_at: Timestamp,
-    state: Found,
+    state: PreviousState,
 }
 
 /// What was found of an earlier run.
 #[derive(Debug)]
-enum Found {
+enum PreviousState {
     /// Every action has ended.
     Finished,
     /// Some have not.
@@ -131,15 +131,15 @@ impl<'c> PreviousRuns<'c> {
     fn read(&mut self, path: PathBuf, here: bool, indexed: Option<&IndexedRun>) {
         let digest = indexed.map(|run| run.digest.clone());
         let made_at = indexed.map_or(Timestamp::MIN, |run| run.at);
-        let mut run = PreviousRun { path, here, digest, made_at, state: Found::Finished };
+        let mut run = PreviousRun { path, here, digest, made_at, state: PreviousState::Finished };
         let number = self.runs.len();
         match self.read_actions(&mut run, number) {
             // A rehearsal sent nothing.
             Ok(false) => return,
             Ok(true) => {}
-            Err(JournalError::NotARun { .. }) if !run.path.exists() => run.state = Found::Gone,
+            Err(JournalError::NotARun { .. }) if !run.path.exists() => run.state = PreviousState::Gone,
             // What was found before it failed still counts.
-            Err(error) => run.state = Found::Unreadable(error.to_string()),
+            Err(error) => run.state = PreviousState::Unreadable(error.to_string()),
         }
         self.runs.push(run);
     }
@@ -163,7 +163,7 @@ impl<'c> PreviousRuns<'c> {
         }
         let states = reader.states()?;
         if !states.iter().all(|state| matches!(state.phase, Phase::Ended(_))) {
-            run.state = Found::Unfinished;
+            run.state = PreviousState::Unfinished;
         }
         reader.fingerprints(|ordinal, account, operation, fingerprint| {
             if let Some(overlap) =
@@ -209,34 +209,36 @@ impl<'c> PreviousRuns<'c> {
             let path = quoted(&run.path);
             let is_same = run.digest.as_deref() == Some(plan.digest);
             match &run.state {
-                Found::Unfinished if is_same && run.here && !plan.again => {
+                PreviousState::Unfinished if is_same && run.here && !plan.again => {
                     context.printer.error(&format!(
                         "an unfinished run of this plan is there; go on with `certsweep resume {path}`, or begin anew with --again"
                     ));
                     return Err(Exit::Usage);
                 }
-                Found::Unfinished if is_same && !run.here => {
+                PreviousState::Unfinished if is_same && !run.here => {
                     warned = true;
                     context.printer.warning(&format!(
                         "an unfinished run of this plan is at {path}; `certsweep resume {path}` goes on with it"
                     ));
                 }
-                Found::Finished if is_same => done_before.push(run),
-                Found::Gone if is_same && plan.costs => {
+                PreviousState::Finished if is_same => done_before.push(run),
+                PreviousState::Gone if is_same && plan.costs => {
                     warned = true;
-                    context.printer.warning(&format!(
-                        "an earlier run of this plan, {path}, is gone, so what it did is not known"
-                    ));
+                    context
+                        .printer
+                        .warning(&format!("an earlier run of this plan, {path}, is gone, so what it did is not known"));
                 }
-                Found::Unreadable(why) if is_same && plan.costs && !plan.again => {
+                PreviousState::Unreadable(why) if is_same && plan.costs && !plan.again => {
                     refused = true;
                     context.printer.error(&format!(
                         "an earlier run of this plan cannot be read, so what it bought is not known: {why}; --again insists"
                     ));
                 }
-                Found::Unreadable(why) if plan.costs => {
+                PreviousState::Unreadable(why) if plan.costs => {
                     warned = true;
-                    context.printer.warning(&format!("an earlier run cannot be read, so what it did is not known: {why}"));
+                    context
+                        .printer
+                        .warning(&format!("an earlier run cannot be read, so what it did is not known: {why}"));
                 }
                 _ => {}
             }
@@ -292,7 +294,8 @@ impl<'c> PreviousRuns<'c> {
         // Nearly always there is none, and nothing is read twice.
         if !newer.runs.is_empty() {
             let compared = maker.fingerprints(|fingerprint, id| newer.compare(fingerprint, id));
-            let judged = compared.map_err(|error| context.failed(&error)).and_then(|()| newer.judge_runs(context, plan));
+            let judged =
+                compared.map_err(|error| context.failed(&error)).and_then(|()| newer.judge_runs(context, plan));
             if let Err(exit) = judged {
                 maker.abandon();
                 return Err(exit);

@@ -53,7 +53,8 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
         None => build_senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
     };
     if !facts.simulated {
-        let operations = run.dir.read().and_then(|reader| reader.operations()).map_err(|error| context.failed(&error))?;
+        let operations =
+            run.dir.read().and_then(|reader| reader.operations()).map_err(|error| context.failed(&error))?;
         remember(context, &run.dir, &facts.digest, costs(&catalog, &facts.settings.accounts, &operations));
     }
     let reopen = args.retry.iter().copied().collect();

@@ -62,15 +62,15 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     let catalog = context.catalog(&context.provider_directories())?;
     // On the same file system as its final path, so that `finish` is one atomic rename.
     let mut maker = RunMaker::begin(path.parent().unwrap_or(Path::new(""))).map_err(|error| context.failed(&error))?;
-    let Prepared { facts, files, simulator, senders, previous } = match prepare(context, args, &catalog, asks, &mut maker)
-    {
-        Ok(prepared) => prepared,
-        Err(exit) => {
-            // A plan with errors, or a `no`, leaves nothing on the disk.
-            maker.abandon();
-            return Err(exit);
-        }
-    };
+    let Prepared { facts, files, simulator, senders, previous } =
+        match prepare(context, args, &catalog, asks, &mut maker) {
+            Ok(prepared) => prepared,
+            Err(exit) => {
+                // A plan with errors, or a `no`, leaves nothing on the disk.
+                maker.abandon();
+                return Err(exit);
+            }
+        };
     let path = args.run_dir.clone().unwrap_or_else(|| default_path(&facts.settings.name, context.clock.now()));
     let put = |maker: RunMaker| maker.finish(&path, &facts, &files);
     let dir = match previous {

@@ -302,8 +302,8 @@ pub fn bounds(sizes: &[WaveSize], actions: u64) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::checked::NeverSent;
     use crate::plan::calendar::fixtures::{at, window};
+    use crate::plan::checked::NeverSent;
     use WaveSize::{Count, Share};
 
     #[test]

@@ -1,8 +1,8 @@
 //! What people call a certificate by: its common name and its DNS names.
 
 use super::Certificate;
-use der::{Decode, Tag, Tagged};
 use der::oid::db::rfc4519::COMMON_NAME;
+use der::{Decode, Tag, Tagged};
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
 

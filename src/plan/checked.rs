@@ -191,9 +191,13 @@ impl CheckedPlan {
         files: Vec<ReadFile>,
         documents: BTreeMap<String, String>,
         issuers: Vec<String>,
-        left_out: u64,
     ) -> Self {
-        Self { settings, digest, actions, needs, files, documents, issuers, left_out }
+        Self { settings, digest, actions, needs, files, documents, issuers, left_out: 0 }
+    }
+
+    /// With so many rows that `where` leaves out.
+    pub(super) fn leaving_out(self, rows: u64) -> Self {
+        Self { left_out: rows, ..self }
     }
 
     /// How to carry it out.

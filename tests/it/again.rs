@@ -32,7 +32,8 @@ fn what_was_bought_is_not_bought_again_by_the_same_plan() {
     place.certsweep(&["run", "plan.yaml", "--yes"]).exits(0);
     assert_eq!(mock.count("reissue"), 3);
     let refused = place.certsweep(&["run", "plan.yaml", "--yes"]).exits(2);
-    let run = std::fs::read_dir(place.path("runs")).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
+    let run =
+        std::fs::read_dir(place.path("runs")).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
     refused.says(&["error", "3 actions, `one` the first", "took effect", &format!("runs/{run}"), "--again"]);
     assert_eq!(mock.count("reissue"), 3);
     // Nothing is left of the attempt.
@@ -51,7 +52,13 @@ fn what_ended_in_doubt_is_settled_and_not_sent_again() {
     assert_eq!(mock.count("reissue"), 3);
     for _ in 0..2 {
         let refused = place.certsweep(&["run", "plan.yaml", "--yes"]).exits(2);
-        refused.says(&["3 actions, `one` the first", "may have taken effect", "certsweep resume runs/", "--retry in-doubt", "--again"]);
+        refused.says(&[
+            "3 actions, `one` the first",
+            "may have taken effect",
+            "certsweep resume runs/",
+            "--retry in-doubt",
+            "--again",
+        ]);
     }
     assert_eq!(mock.count("reissue"), 3);
 }
@@ -77,7 +84,10 @@ fn another_plan_another_account_and_other_words_are_the_same_purchase() {
     place.file("plan.yaml", plan(&mock, &["naver"], "", &reissue("one", 5)));
     place.certsweep(&["run", "plan.yaml", "--yes"]).exits(0);
     let text = plan(&mock, &["naver"], "", &(reissue("x", 5) + &reissue("more", 8)));
-    let account = text.replace("  naver: {", "  second: {uses: naver, credentials: {access_key: \"env:NCP_ACCESS_KEY\", secret_key: \"file:key\"}, ");
+    let account = text.replace(
+        "  naver: {",
+        "  second: {uses: naver, credentials: {access_key: \"env:NCP_ACCESS_KEY\", secret_key: \"file:key\"}, ",
+    );
     let account = account.replace("provider: naver", "provider: second");
     place.file("key", super::place::CREDENTIALS[2].1);
     for (name, other) in [

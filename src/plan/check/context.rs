@@ -2,7 +2,7 @@
 
 use super::action_index::{Index, targets_of};
 use super::digest::{FingerprintBase, PlanDigest};
-use super::exceptions::Exceptions;
+use super::exception_list::Exceptions;
 use super::fields::{no_single_value, no_value};
 use super::pem_files::{CsrFiles, IssuerFiles, SentCertificates};
 use crate::diag::{Diagnostic, Diagnostics, Severity};

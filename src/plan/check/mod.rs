@@ -8,6 +8,7 @@ mod action_index;
 mod certificates;
 mod context;
 mod digest;
+mod exception_list;
 mod exceptions;
 mod fields;
 mod parameters;
@@ -55,7 +56,8 @@ pub fn check(
             if !request.columns.is_empty() {
                 let what = "the options for columns are for a bare CSV list; this plan is YAML";
                 let error = Diagnostic::error("columns", None, what);
-                diagnostics.push(error.help("write `columns`, `ignore_columns`, `keep_columns` and `where` beside `from`"));
+                diagnostics
+                    .push(error.help("write `columns`, `ignore_columns`, `keep_columns` and `where` beside `from`"));
             }
             match rows::without_actions(text, *source, &mut keep, &mut mapped, &mut diagnostics) {
                 Some(root) => Some(root),
@@ -123,7 +125,8 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
     };
     let digest = checker.digest.finish(&settings);
     let issuers = checker.certificates.into_issuers();
-    (Some(CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, issuers, checker.left_out)), checker.diagnostics)
+    let plan = CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, issuers);
+    (Some(plan.leaving_out(checker.left_out)), checker.diagnostics)
 }
 
 /// What ids made from positions in the plan itself begin with.

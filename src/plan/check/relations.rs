@@ -124,7 +124,10 @@ impl Checker<'_> {
                     self.report(error.help(format!("write `needs: [{}]`", safe::terminal(&first_id))));
                 } else {
                     if self.index.excepted.contains(&needed) && !self.index.excepted.contains(ordinal) {
-                        let what = format!("`{}` is on the exception list, so what needs it will be skipped", safe::terminal(id));
+                        let what = format!(
+                            "`{}` is on the exception list, so what needs it will be skipped",
+                            safe::terminal(id)
+                        );
                         let warning = Diagnostic::warning("needs-excepted", *place, what);
                         self.report(warning.related(self.index.span(needed), "it"));
                     }

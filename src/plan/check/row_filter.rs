@@ -59,9 +59,8 @@ impl RowFilter {
         columns: &[&str],
         column: &dyn Fn(&str) -> Option<usize>,
     ) -> Result<Self, Vec<Diagnostic>> {
-        let wrong = |place: Option<Span>, what: String, help: String| {
-            vec![Diagnostic::error("where", place, what).help(help)]
-        };
+        let wrong =
+            |place: Option<Span>, what: String, help: String| vec![Diagnostic::error("where", place, what).help(help)];
         if text.text.len() > MAX_TEXT {
             let what = format!("`where` has more than {MAX_TEXT} characters");
             return Err(wrong(text.place, what, "make a shorter list instead".to_owned()));
@@ -107,7 +106,8 @@ impl RowFilter {
             // The library does not say what it could not read.
             Err(ExecutionError::FunctionError { function, message }) => {
                 let cells = self.variables.iter().chain(&self.members);
-                let cells: Vec<String> = cells.map(|(name, column)| format!("`{name}` is `{}`", cell(*column))).collect();
+                let cells: Vec<String> =
+                    cells.map(|(name, column)| format!("`{name}` is `{}`", cell(*column))).collect();
                 Err(FilterError::Cell(format!("{function}: {message}, where {}", cells.join(" and "))))
             }
             Err(ExecutionError::UndeclaredReference(name)) => {
@@ -204,7 +204,8 @@ impl Walk<'_> {
                 LiteralValue::String(text) => Some(text.inner()),
                 _ => None,
             };
-            let is_number = |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit() || digit == b'.');
+            let is_number =
+                |text: &str| !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit() || digit == b'.');
             let what = match text {
                 None => format!("`{column}` is text, as every cell is, and is compared with texts alone"),
                 Some(text) if is_order && is_number(text) => {
@@ -212,7 +213,8 @@ impl Walk<'_> {
                 }
                 Some(_) => continue,
             };
-            let help = format!("write \"…\" for a text, `int({column}) < 30` for a number, `timestamp({column})` for a date");
+            let help =
+                format!("write \"…\" for a text, `int({column}) < 30` for a number, `timestamp({column})` for a date");
             self.findings.push(Diagnostic::error("where", self.text.place_of_word(&column), what).help(help));
         }
     }
@@ -275,6 +277,7 @@ fn column_of(expression: &Expr) -> Option<String> {
 }
 
 /// Seconds since 1970 of a date, with a time or without; where it says no offset, in UTC.
+#[expect(clippy::needless_pass_by_value, reason = "the library hands values to its functions")]
 fn timestamp(text: Arc<String>) -> Result<i64, ExecutionError> {
     let trimmed = text.trim();
     let civil = |time: DateTime| time.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp());
@@ -380,8 +383,14 @@ mod tests {
             ("status", Err("it gives a text, not true or false")),
             ("int(days)", Err("it gives a number, not true or false")),
             ("nothing(days)", Err("there is no function `nothing`")),
-            ("int(status) < 3", Err("int: string parse error: invalid digit found in string, where `status` is `issued`")),
-            ("timestamp(status) < 3", Err("timestamp: no date such as 2026-12-01 or 2026-12-01T01:00:00Z, where `status` is `issued`")),
+            (
+                "int(status) < 3",
+                Err("int: string parse error: invalid digit found in string, where `status` is `issued`"),
+            ),
+            (
+                "timestamp(status) < 3",
+                Err("timestamp: no date such as 2026-12-01 or 2026-12-01T01:00:00Z, where `status` is `issued`"),
+            ),
         ] {
             let filter = read(text).unwrap_or_else(|findings| panic!("{text}: {findings:?}"));
             let taken = filter.takes(|column| row[column]).map_err(|error| match error {

@@ -5,10 +5,10 @@
 //! for everything but the actions, then for them.
 
 use super::context::{Checker, CsvOptions, IgnoreColumns};
-use super::exceptions;
+use super::exception_list::identifies;
 use super::fields::{
-    self, COMMON_FIELDS, Header, LIST_FIELDS, Layers, NameSet, Row, UNSHARED_FIELDS, empty_field, no_single_value,
-    no_value, names,
+    self, COMMON_FIELDS, Header, LIST_FIELDS, Layers, NameSet, Row, UNSHARED_FIELDS, empty_field, names,
+    no_single_value, no_value,
 };
 use super::row_filter::{FilterError, FilterText, RowFilter};
 use crate::diag::{Diagnostic, Diagnostics, Severity};
@@ -289,7 +289,7 @@ impl Checker<'_> {
         let Ok(filter) = self.read_filter(&reader, options, &columns) else { return };
         // Columns that are no fields, and still say which certificate a row is about.
         let said: Vec<usize> = (0..reader.header().len())
-            .filter(|index| !self.exceptions.active.is_empty() && exceptions::identifies(&reader.header()[*index].0))
+            .filter(|index| !self.exceptions.active.is_empty() && identifies(&reader.header()[*index].0))
             .collect();
         let before = self.diagnostics.count(Severity::Error);
         let (mut any, mut taken, mut left_out, mut unfiltered) = (false, 0_u64, 0_u64, 0_u32);
@@ -321,7 +321,9 @@ impl Checker<'_> {
         if taken == 0 && left_out > 0 && self.diagnostics.count(Severity::Error) == before {
             let place = options.filter.as_ref().and_then(|(_, place)| *place).unwrap_or(columns.header_span);
             let what = format!("`where` takes none of the list's {left_out} rows");
-            self.report(Diagnostic::error("where", place, what).help("compare it with the list: upper and lower case count"));
+            self.report(
+                Diagnostic::error("where", place, what).help("compare it with the list: upper and lower case count"),
+            );
         }
         // Where every row was unusable, their findings are enough.
         if !any && self.diagnostics.count(Severity::Error) == before {
@@ -342,7 +344,8 @@ impl Checker<'_> {
         // A field that `columns` gives has its own name beside the column's.
         let fields = || columns.fields.iter().zip(&columns.from).map(|(field, column)| (field.name.as_str(), *column));
         let of_header = |name: &str| header.iter().position(|(column, _)| column == name);
-        let column = |name: &str| of_header(name).or_else(|| fields().find(|(field, _)| *field == name).map(|found| found.1));
+        let column =
+            |name: &str| of_header(name).or_else(|| fields().find(|(field, _)| *field == name).map(|found| found.1));
         let mut names: Vec<&str> = header.iter().map(|(name, _)| name.as_str()).collect();
         names.extend(fields().map(|(field, _)| field).filter(|field| of_header(field).is_none()));
         RowFilter::read(&FilterText { text, place: *place }, &names, &column).map(Some).map_err(|findings| {
@@ -366,7 +369,10 @@ impl Checker<'_> {
             }
             FilterError::Expression(what) => {
                 let what = format!("`where`: {}", safe::terminal(&what));
-                self.report(Diagnostic::error("where", of_plan.unwrap_or(row), what).help("write such as `status == \"issued\"`"));
+                self.report(
+                    Diagnostic::error("where", of_plan.unwrap_or(row), what)
+                        .help("write such as `status == \"issued\"`"),
+                );
                 false
             }
         }
@@ -440,7 +446,9 @@ impl Checker<'_> {
         if let Some(field) = item.fields().iter().find(|field| field.name == "where") {
             match field.value.text() {
                 Some(text) => options.filter = Some((text.to_owned(), Some(field.value.span))),
-                None => findings.push(no_single_value(field)),
+                None => {
+                    findings.push(no_single_value(field).help("write an expression: `where: 'status == \"issued\"'`"));
+                }
             }
         }
         if let Some(keep) = item.get("keep_columns") {
