@@ -29,6 +29,10 @@ fn what_is_left_out_is_counted_before_and_never_sent() {
     assert_eq!((&json["actions"], &json["excepted"], &json["left_out"]), (&3.into(), &2.into(), &1.into()));
     assert_eq!(json["counts"][0]["actions"], 1);
     let digest = json["digest"].as_str().unwrap().to_owned();
+    place.certsweep(&["preview", "plan.yaml", "--report", "planned.csv"]).exits(0);
+    let planned: Vec<String> =
+        super::place::rows(&place.read("planned.csv")).iter().map(|row| row["outcome"].clone()).collect();
+    assert_eq!(planned, ["planned", "skipped", "skipped"]);
     let done =
         place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run", "--digest", &digest, "--json"]).exits(0);
     assert_eq!((&done.json()["excepted"], &done.json()["outcomes"]["skipped"]), (&2.into(), &2.into()));

@@ -82,9 +82,7 @@ impl Checker<'_> {
             self.report_shared_key(ordinal, read.key);
         }
         action.certificate = self.read_certificate_facts(row, layers, operation, read.certificate.as_ref());
-        if action.never_sent.is_none() {
-            self.except(ordinal, operation, rules, read.certificate.as_ref(), &mut action);
-        }
+        self.except(ordinal, operation, rules, read.certificate.as_ref(), &mut action);
         if self.errors > errors_before {
             return;
         }

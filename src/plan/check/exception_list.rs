@@ -19,6 +19,10 @@ pub(super) struct Exceptions {
     pub(super) active: Vec<usize>,
     /// What the row's list says of its certificate in columns that are no fields.
     pub(super) of_row: Vec<String>,
+    /// Wholes, such as orders, that actions ask for, each with the action's place.
+    pub(super) wholes: Vec<(String, Span)>,
+    /// Wholes of which a part is excepted, with the place of that action.
+    pub(super) parts: HashMap<String, Span>,
 }
 
 /// One list.
@@ -64,12 +68,7 @@ pub(super) struct Named<'a> {
 impl Exceptions {
     /// The place of the first entry that names the action, in the first list that has one. All entries that do are met.
     pub(super) fn find(&mut self, named: &Named<'_>) -> Option<Span> {
-        let of_parameter = |(parameter, value): &(&Parameter, String)| {
-            let names = std::iter::once(&parameter.name).chain(&parameter.aliases);
-            let value = comparable(value);
-            names.map(|name| (bare(name), value.clone())).collect::<Vec<_>>()
-        };
-        let target: Vec<(String, String)> = named.parameters.iter().flat_map(of_parameter).collect();
+        let target = columns_of(&named.parameters);
         let texts = [named.id, named.target].into_iter().map(str::to_owned);
         let texts = texts.chain(named.parameters.iter().map(|(_, value)| value.clone()));
         let texts = texts.chain(named.certificate.iter().cloned()).chain(self.of_row.iter().cloned());
@@ -81,10 +80,33 @@ impl Exceptions {
             let by_column = target.iter().filter_map(|pair| list.by_column.get(pair));
             let mut found: Vec<usize> = by_text.flatten().copied().collect();
             // Of a target with several parameters all that the entry gives must agree: the order alone is not the certificate.
-            let agrees = |(column, value): &(String, String)| {
-                target.iter().filter(|(name, _)| name == column).all(|(_, other)| other == value)
-            };
-            found.extend(by_column.flatten().copied().filter(|entry| list.entries[*entry].target.iter().all(agrees)));
+            let agrees = |entry: &usize| agree(&list.entries[*entry].target, &target);
+            found.extend(by_column.flatten().copied().filter(agrees));
+            found.sort_unstable();
+            for entry in &found {
+                list.entries[*entry].is_met = true;
+            }
+            first = first.or_else(|| found.first().map(|entry| list.entries[*entry].place));
+        }
+        first
+    }
+
+    /// The place of an entry that names a part of a target that the action reaches as a whole. `whole` are the parameters of the target
+    /// that say which whole it is.
+    pub(super) fn find_part(&mut self, whole: &[(&Parameter, String)]) -> Option<Span> {
+        if whole.is_empty() {
+            return None;
+        }
+        let values: Vec<&str> = whole.iter().map(|(_, value)| value.as_str()).collect();
+        let prefix = values.join("/").to_lowercase() + "/";
+        let target = columns_of(whole);
+        let mut first = None;
+        for list in &self.active {
+            let list = &mut self.lists[*list];
+            let texts = list.by_text.iter().filter(|(text, _)| text.starts_with(&prefix));
+            let mut found: Vec<usize> = texts.flat_map(|(_, entries)| entries.iter().copied()).collect();
+            let by_column = target.iter().filter_map(|pair| list.by_column.get(pair)).flatten().copied();
+            found.extend(by_column.filter(|entry| agree(&list.entries[*entry].target, &target)));
             found.sort_unstable();
             for entry in &found {
                 list.entries[*entry].is_met = true;
@@ -99,6 +121,24 @@ impl Exceptions {
         self.of_row.extend(certificate.host_names());
         self.of_row.push(certificate.serial.to_string());
     }
+}
+
+/// Parameters with their values, under each name that they have.
+fn columns_of(parameters: &[(&Parameter, String)]) -> Vec<(String, String)> {
+    let of_parameter = |(parameter, value): &(&Parameter, String)| {
+        let names = std::iter::once(&parameter.name).chain(&parameter.aliases);
+        let value = comparable(value);
+        names.map(|name| (bare(name), value.clone())).collect::<Vec<_>>()
+    };
+    parameters.iter().flat_map(of_parameter).collect()
+}
+
+/// Whether what an entry gives of a target is that of an action, as far as both say.
+fn agree(entry: &[(String, String)], target: &[(String, String)]) -> bool {
+    let agrees = |(column, value): &(String, String)| {
+        target.iter().filter(|(name, _)| name == column).all(|(_, other)| other == value)
+    };
+    entry.iter().all(agrees)
 }
 
 /// Whether a column that is no field says which certificate its row is about.

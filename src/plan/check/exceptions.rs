@@ -144,14 +144,60 @@ impl Checker<'_> {
             parameters: parameters.collect(),
             certificate: names.chain(serial.map(ToString::to_string)).collect(),
         };
-        if let Some(place) = self.exceptions.find(&named) {
-            action.never_sent = Some(NeverSent::Excepted(self.sources.line_place(place)));
-            self.index.excepted.insert(ordinal);
+        let whole: Vec<(&Parameter, String)> = rules.wide.first().map_or_else(Vec::new, |wide| {
+            let of_whole = |(parameter, _): &&(&Parameter, String)| parameter.name != wide.parameter;
+            named.parameters.iter().filter(of_whole).cloned().collect()
+        });
+        let found = self.exceptions.find(&named);
+        let part = found.is_none() && action.reaches.is_some();
+        let part = if part { self.exceptions.find_part(&whole) } else { None };
+        let values: Vec<&str> = whole.iter().map(|(_, value)| value.as_str()).collect();
+        let whole = format!("{}/{}/{}", action.account, action.operation, values.join("/"));
+        let span = self.index.span(ordinal);
+        match (found, part, &action.never_sent) {
+            (Some(place), _, None) => {
+                action.never_sent = Some(NeverSent::Excepted(self.sources.line_place(place)));
+                self.index.excepted.insert(ordinal);
+                if action.reaches.is_none() && !values.is_empty() {
+                    self.exceptions.parts.insert(whole, span);
+                }
+            }
+            // The first of the two has been handed out already.
+            (Some(place), _, Some(NeverSent::Repeats(first))) if !self.is_excepted(ordinal) => {
+                let what = format!(
+                    "`{}` is on the exception list, and `{}`, which does the same, is not",
+                    safe::terminal(&action.id),
+                    safe::terminal(first)
+                );
+                let error = Diagnostic::error("except", span, what).related(place, "the exception");
+                self.report(error.help("name the other on the list too, or drop one of the two from the plan"));
+            }
+            (None, Some(place), None) => self.report_excepted_part(span, action.reaches.as_deref(), place),
+            (None, None, None) if action.reaches.is_some() => self.exceptions.wholes.push((whole, span)),
+            _ => {}
         }
     }
 
-    /// Warns of the entries for which no action was found.
+    /// Whether the action that one repeats is on the list.
+    fn is_excepted(&self, ordinal: u32) -> bool {
+        self.index.duplicates.get(&ordinal).is_some_and(|first| self.index.excepted.contains(first))
+    }
+
+    fn report_excepted_part(&mut self, whole: Span, reaches: Option<&str>, part: Span) {
+        let what =
+            format!("this reaches {}, and one of them is on the exception list", reaches.unwrap_or("more than one"));
+        let error = Diagnostic::error("except", whole, what).related(part, "it");
+        self.report(error.help("name the others one by one in its place, or put it on the exception list"));
+    }
+
+    /// Reports actions that reach what another action of the plan is excepted for, and the entries for which no action was found.
     pub(super) fn report_unmet_exceptions(&mut self) {
+        let parts = std::mem::take(&mut self.exceptions.parts);
+        for (whole, span) in std::mem::take(&mut self.exceptions.wholes) {
+            if let Some(part) = parts.get(&whole) {
+                self.report_excepted_part(span, None, *part);
+            }
+        }
         let lists = std::mem::take(&mut self.exceptions.lists);
         for list in &lists {
             let mut unmet = list.entries.iter().filter(|entry| !entry.is_met);
