@@ -507,7 +507,9 @@ mod tests {
 
     #[test]
     fn a_fault_leaves_an_effect_only_where_it_may() {
-        for (fault, may) in [("reset", false), ("html", false), ("429", false), ("bare-429", false), ("5xx", true), ("hang", true)] {
+        for (fault, may) in
+            [("reset", false), ("html", false), ("429", false), ("bare-429", false), ("5xx", true), ("hang", true)]
+        {
             let mut played = Played::new(&format!("{fault}=1/1"), &[]);
             for number in 1..=40 {
                 played.react("POST", "/revoke", Some(&json!({"order": "a", "number": number})));
