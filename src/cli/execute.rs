@@ -47,7 +47,7 @@ pub struct Task<'a> {
 pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     let Task { run, facts, senders, reopen, report, wait, asks } = task;
     let path = run.dir.path().to_path_buf();
-    let reader = match run.dir.read() {
+    let mut reader = match run.dir.read() {
         Ok(reader) => reader,
         Err(error) => return context.failed(&error),
     };
@@ -77,6 +77,7 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     let mut exit = exit_of(&ending);
     // However well it ended: what was taken away is not where it must be.
     if let Some(taken) = taken {
+        reader.stay();
         exit = context.failed(&taken);
     }
     if !is_in_place {
@@ -138,7 +139,8 @@ async fn stop_when_taken(watch: RunWatch, sender: UnboundedSender<RunCommand>) {
 /// The counts of a run whose report could not be written.
 fn count_without_report(reader: &Reader) -> Result<Counts, JournalError> {
     let Overview { outcomes, waiting, .. } = reader.overview()?;
-    Ok(Counts { outcomes, waiting, duplicates: reader.duplicates()?, unknown: 0 })
+    let (duplicates, excepted) = reader.never_sent()?;
+    Ok(Counts { outcomes, waiting, duplicates, excepted, unknown: 0 })
 }
 
 fn engine_run(
@@ -306,6 +308,7 @@ fn summary(
         unsent: counts.waiting,
         outcomes: Outcomes(counts.outcomes),
         duplicates: counts.duplicates,
+        excepted: counts.excepted,
         elapsed_seconds,
         report: Some(path.join("report.csv").display().to_string()),
         exit_code: exit.code(),

@@ -7,10 +7,11 @@ use super::exit::Exit;
 use crate::journal::files::replace;
 use crate::journal::{History, JournalError, Phase, Reader, RunDir, Verified, WhyInDoubt};
 use crate::pki::RevocationReason;
-use crate::plan::checked::NamedFile;
+use crate::plan::checked::{NamedFile, NeverSent};
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings};
 use crate::provider::Catalog;
 use crate::run::Outcome;
+use crate::text::safe;
 use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv as csv_report, html, json};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -43,8 +44,10 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
         }
         ReportFormat::Csv | ReportFormat::Json | ReportFormat::Html => None,
     };
+    // A list that is read again must keep every character; one that is only looked at must not act on the terminal.
+    let shown = args.output.is_none() && context.printer.shows_results();
     let mut write = |output: &mut dyn Write| match &catalog {
-        Some(catalog) => write_plan(&reader, catalog, &outcomes, output),
+        Some(catalog) => write_plan(&reader, catalog, &outcomes, shown, output),
         None => write(&reader, format, &outcomes, output).map(|counts| unknown = counts.unknown),
     };
     let written = match &args.output {
@@ -143,6 +146,8 @@ pub struct Counts {
     pub duplicates: u64,
     /// Actions whose records do not tell how they ended.
     pub unknown: u64,
+    /// Actions on an exception list, never sent either.
+    pub excepted: u64,
 }
 
 /// What the rows of a report are made of.
@@ -168,8 +173,12 @@ impl Rows<'_> {
             } else {
                 counts.waiting += 1;
             }
-            counts.duplicates += u64::from(action.duplicate_of.is_some());
             counts.unknown += u64::from(history.doubt.is_some());
+            match &action.never_sent {
+                Some(NeverSent::Repeats(_)) => counts.duplicates += 1,
+                Some(NeverSent::Excepted(_)) => counts.excepted += 1,
+                None => {}
+            }
             // Counted all the same: `--outcome` selects rows, not figures.
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
@@ -187,9 +196,11 @@ impl Rows<'_> {
 }
 
 /// The report's cells about a verification.
-pub fn verified_cells(verified: Verified) -> VerifiedCells {
-    let Verified { at, seen, by, revoked_at, why } = verified;
-    VerifiedCells { seen, at, by, revoked_at, why }
+pub fn verified_cells(verified: Verified, asked: Option<RevocationReason>) -> VerifiedCells {
+    let Verified { at, seen, by, revoked_at, reason, reason_differs, why } = verified;
+    let differs = reason.zip(asked).filter(|_| reason_differs);
+    let note = differs.map(|(published, asked)| format!("published as {published}, and {asked} was asked"));
+    VerifiedCells { seen, at, by, revoked_at, reason, note, why }
 }
 
 /// The row of an action with its history.
@@ -219,7 +230,7 @@ pub fn row_of<'a>(
         finished_at: history.finished_at,
         duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
         source: &action.source,
-        verified: history.verified.clone().map(verified_cells),
+        verified: history.verified.clone().map(|verified| verified_cells(verified, action.reason)),
         kept: &action.kept,
     }
 }
@@ -229,8 +240,10 @@ fn write_plan(
     reader: &Reader,
     catalog: &Catalog,
     outcomes: &BTreeSet<Outcome>,
+    shown: bool,
     output: &mut dyn Write,
 ) -> io::Result<()> {
+    let safe = |cell: String| if shown { safe::terminal(&cell).into_owned() } else { cell };
     let settings = reader.facts().map_err(io::Error::other)?.settings;
     let mut parameter_columns: Vec<String> = Vec::new();
     let mut certificate_columns: Vec<&str> = Vec::new();
@@ -262,7 +275,7 @@ fn write_plan(
         .into_iter()
         .chain(parameter_columns.iter().map(String::as_str))
         .chain(certificate_columns.iter().copied());
-    rows.write_record(header).map_err(io::Error::other)?;
+    rows.write_record(header.map(|name| safe(name.to_owned()))).map_err(io::Error::other)?;
     for action in actions() {
         let action = action?;
         let account = settings.accounts.get(action.account).map(|account| account.name.clone()).unwrap_or_default();
@@ -275,7 +288,7 @@ fn write_plan(
             _ => certificate_cell(&action, name).unwrap_or_default(),
         });
         let named = certificate_columns.iter().map(|name| certificate_cell(&action, name).unwrap_or_default());
-        rows.write_record(fixed.into_iter().chain(cells).chain(named)).map_err(io::Error::other)?;
+        rows.write_record(fixed.into_iter().chain(cells).chain(named).map(safe)).map_err(io::Error::other)?;
     }
     rows.flush()
 }

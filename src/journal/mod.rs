@@ -16,6 +16,7 @@ pub mod queue;
 pub mod reader;
 pub mod record;
 mod record_rows;
+pub mod run_index;
 mod salvage;
 mod schema;
 pub mod state;

@@ -17,7 +17,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Statement};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
 
 /// What is true of a run from its first moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -49,22 +52,40 @@ pub struct Reader {
     marks: Marks,
     /// How a damaged run is read, where this is one.
     salvage: Option<Salvage>,
+    /// Whether only what is open is read.
+    stays: bool,
     /// The copy that is read in its place. After the connection, which must be closed before.
     rebuilt: Option<Rebuilt>,
 }
 
-/// A run's actions, each with the fold of its records, in plan order. A few hundred of them are read at a time, so that a million
-/// take no more memory, and a process that carries the run out meanwhile is never held up by a long transaction.
+/// A run's actions, each with the fold of its records, in plan order. A thread reads a few hundred of them at a time and a little ahead of
+/// whoever formats them: a million take no more memory, and a process that carries the run out meanwhile is never held up by a long
+/// transaction.
 #[derive(Debug)]
 pub struct Histories<'r> {
+    source: HistorySource<'r>,
+    chunk: std::vec::IntoIter<(Action, History)>,
+}
+
+/// Where the next actions come from.
+#[derive(Debug)]
+enum HistorySource<'r> {
+    /// From the thread.
+    Ahead(Receiver<Result<Vec<(Action, History)>, JournalError>>, Option<JoinHandle<()>>),
+    /// From the reader's own connection, as they are asked for.
+    Here(HistoryWalk<'r>),
+}
+
+/// Reads actions with their records, from the first one on.
+#[derive(Debug)]
+struct HistoryWalk<'r> {
     reader: &'r Reader,
     /// The column of the actions' parameters.
     parameters: &'static str,
     /// The action after those that were read.
     next: Ordinal,
-    read: std::vec::IntoIter<(Action, History)>,
-    /// The records that were read, until all are.
-    tally: Option<RecordCount<'r>>,
+    /// The records that were read.
+    count: RecordCount<'r>,
 }
 
 /// A run as a whole, folded from its records.
@@ -133,8 +154,14 @@ impl Reader {
     pub(super) fn open(path: &Path) -> Result<Self, JournalError> {
         let run = path.parent().unwrap_or(path);
         let connection = schema::open_for_reading(path)?;
-        let mut reader =
-            Self { connection, path: path.to_path_buf(), marks: Marks::default(), salvage: None, rebuilt: None };
+        let mut reader = Self {
+            connection,
+            path: path.to_path_buf(),
+            marks: Marks::default(),
+            salvage: None,
+            stays: false,
+            rebuilt: None,
+        };
         for tries_left in (0..MARK_TRIES).rev() {
             // Before the records: another process may be writing, and its mark never says more than is there.
             let ended = Marks::read(run).and_then(|marks| {
@@ -208,7 +235,8 @@ impl Reader {
             Err(error) => (Marks::default(), Some(error)),
         };
         let known = unmarked.is_none().then_some(marks.0.len() as u64);
-        let mut reader = Self { connection, path: path.to_path_buf(), marks, salvage: None, rebuilt: None };
+        let mut reader =
+            Self { connection, path: path.to_path_buf(), marks, salvage: None, stays: false, rebuilt: None };
         let whole = |reader: &Self| reader.require_records().and_then(|()| reader.require_rows());
         let Some(error) = unmarked.or_else(|| whole(&reader).err()) else {
             return Ok(reader);
@@ -243,7 +271,7 @@ impl Reader {
     fn salvaged(&self, salvage: &Salvage, parameters: &str, ordinal: Ordinal) -> (Action, History) {
         let read =
             self.actions_where(parameters, "ordinal = ?1", [to_sql(ordinal)]).ok().and_then(|mut found| found.pop());
-        let never_sent = read.as_ref().is_some_and(|action| action.duplicate_of.is_some());
+        let never_sent = read.as_ref().is_some_and(|action| action.never_sent.is_some());
         let mut history = salvage.history(&self.connection, ordinal, never_sent);
         let action = read.unwrap_or_else(|| {
             history.fall_into(WhyInDoubt::Lost);
@@ -301,14 +329,44 @@ impl Reader {
 
     /// Every action with the fold of its records, in plan order. After the last one comes an error where records are not there that must be.
     pub fn histories(&self) -> Histories<'_> {
-        let tally = Some(RecordCount::new(&self.marks)).filter(|_| self.salvage.is_none());
-        Histories { reader: self, parameters: PARAMETERS, next: 0, read: Vec::new().into_iter(), tally }
+        self.read_histories(PARAMETERS)
     }
 
     /// The same, the parameters left out: a report shows none, and those of one action that cannot be read must not keep all others from
     /// being reported.
     pub fn histories_without_parameters(&self) -> Histories<'_> {
-        Histories { parameters: NO_PARAMETERS, ..self.histories() }
+        self.read_histories(NO_PARAMETERS)
+    }
+
+    fn read_histories(&self, parameters: &'static str) -> Histories<'_> {
+        let chunk = Vec::new().into_iter();
+        if self.stays || self.salvage.is_some() {
+            return Histories { source: HistorySource::Here(HistoryWalk::new(self, parameters)), chunk };
+        }
+        let (sender, chunks) = sync_channel(MAX_CHUNKS);
+        let path = self.path.clone();
+        // A connection belongs to one thread, so the thread opens its own.
+        let read_all = move || {
+            let reader = match Self::open(&path) {
+                Ok(reader) => reader,
+                Err(error) => return drop(sender.send(Err(error))),
+            };
+            let mut walk = HistoryWalk::new(&reader, parameters);
+            loop {
+                let chunk = walk.chunk();
+                let is_last = chunk.as_ref().map_or(true, Vec::is_empty);
+                // Nobody receives any more where the caller stopped half-way.
+                if sender.send(chunk).is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        Histories { source: HistorySource::Ahead(chunks, Some(std::thread::spawn(read_all))), chunk }
+    }
+
+    /// From now on nothing is opened anew: what stands at the run's place may be another.
+    pub const fn stay(&mut self) {
+        self.stays = true;
     }
 
     /// Those of them from one ordinal to before another.
@@ -429,8 +487,8 @@ impl Reader {
                 let until = until.parse().map_err(|error| self.unreadable(format!("not_before: {error}")))?;
                 queue.hold(ordinal, until);
             }
-            if let Some(of) = row.get(4).map_err(&database)? {
-                queue.repeat(ordinal, of);
+            if let Some(why) = row.get(4).map_err(&database)? {
+                queue.never_send(ordinal, action_rows::never_sent_from_sql(why));
                 // It is never sent, and so nobody would read it whole.
                 self.action(ordinal)?;
             }
@@ -438,7 +496,7 @@ impl Reader {
         Ok(queue)
     }
 
-    /// What every action that repeats no other does, with its account and operation, in plan order.
+    /// What every action that is to be sent does, with its account and operation, in plan order.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -494,12 +552,16 @@ impl Reader {
         Ok(self.overview_without_actions()?.began_at)
     }
 
-    /// How many actions repeat another, and are never sent.
+    /// How many actions repeat another, and how many are on an exception list; none of them is ever sent.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn duplicates(&self) -> Result<u64, JournalError> {
-        self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")
+    pub fn never_sent(&self) -> Result<(u64, u64), JournalError> {
+        let all = self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")?;
+        let marked = u32::from(action_rows::EXCEPTED);
+        let excepted = format!("SELECT count(*) FROM action WHERE unicode(duplicate_of) = {marked}");
+        let excepted = self.count(&excepted)?;
+        Ok((all - excepted, excepted))
     }
 
     /// How many actions there are.
@@ -568,31 +630,41 @@ impl Iterator for Histories<'_> {
     type Item = Result<(Action, History), JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if let Some(salvage) = &self.reader.salvage {
-            let ordinal = self.next;
-            self.next += 1;
-            return (ordinal < salvage.actions).then(|| Ok(self.reader.salvaged(salvage, self.parameters, ordinal)));
-        }
-        if self.read.len() == 0 {
-            match self.read_more() {
-                Ok(read) => self.read = read.into_iter(),
+        if self.chunk.len() == 0 {
+            let chunk = match &mut self.source {
+                HistorySource::Here(walk) => walk.chunk(),
+                HistorySource::Ahead(chunks, thread) => match chunks.recv() {
+                    Ok(chunk) => chunk,
+                    // The thread has ended: after the last chunk or an error, or else a panic, which must not leave a report that looks whole.
+                    Err(_) => {
+                        let ended = thread.take().map(JoinHandle::join).transpose();
+                        return ended.map_or_else(|panic| resume_unwind(panic), |_| None);
+                    }
+                },
+            };
+            match chunk {
+                Ok(chunk) => self.chunk = chunk.into_iter(),
                 Err(error) => return Some(Err(error)),
             }
         }
-        match self.read.next() {
-            Some(found) => Some(Ok(found)),
-            None => self.reader.require_all(&self.tally.take()?).err().map(Err),
-        }
+        self.chunk.next().map(Ok)
     }
 }
 
-impl Histories<'_> {
-    fn read_more(&mut self) -> Result<Vec<(Action, History)>, JournalError> {
-        let (reader, first, end) = (self.reader, self.next, self.next + HISTORIES_AT_ONCE);
-        self.next = end;
-        let mut count = |stored: &StoredRecord, checksum| {
-            self.tally.iter_mut().for_each(|tally| tally.take(stored.process(), stored.seq, checksum));
-        };
+impl<'r> HistoryWalk<'r> {
+    fn new(reader: &'r Reader, parameters: &'static str) -> Self {
+        Self { reader, parameters, next: 0, count: RecordCount::new(&reader.marks) }
+    }
+
+    /// The next actions; none after the last.
+    fn chunk(&mut self) -> Result<Vec<(Action, History)>, JournalError> {
+        let (reader, first) = (self.reader, self.next);
+        self.next += CHUNK;
+        if let Some(salvage) = &reader.salvage {
+            let ordinals = first..self.next.min(salvage.actions);
+            return Ok(ordinals.map(|ordinal| reader.salvaged(salvage, self.parameters, ordinal)).collect());
+        }
+        let mut count = |stored: &StoredRecord, checksum| self.count.take(stored.process(), stored.seq, checksum);
         if first == 0 {
             reader.actions()?;
             let mut statement = reader.connection.prepare(RUN_RECORDS).map_err(reader.database())?;
@@ -601,7 +673,11 @@ impl Histories<'_> {
                 Ok(())
             })?;
         }
-        reader.histories_of(self.parameters, first, end, count)
+        let chunk = reader.histories_of(self.parameters, first, self.next, count)?;
+        if chunk.is_empty() {
+            reader.require_all(&self.count)?;
+        }
+        Ok(chunk)
     }
 }
 
@@ -609,7 +685,9 @@ impl Histories<'_> {
 pub(super) const FACTS: &str = "facts";
 pub(super) const OPERATIONS: &str = "operations";
 /// Actions that are read at a time with their records.
-const HISTORIES_AT_ONCE: u64 = 256;
+const CHUNK: u64 = 256;
+/// Chunks that are read ahead at most.
+const MAX_CHUNKS: usize = 4;
 /// How often the marks are read: they may just be being written.
 const MARK_TRIES: u32 = 3;
 /// The pause between.
