@@ -125,6 +125,7 @@ impl Context {
                     IgnoredColumns::Named(names) => IgnoreColumns::Named(names),
                 },
                 keep: source.keep_columns.clone(),
+                header_row: source.header_row,
             },
             now: self.clock.now(),
         };
@@ -140,7 +141,7 @@ impl Context {
         match plan {
             // A plan may be readable and still have errors; nothing of it may be sent then.
             Some(plan) if !findings.has_errors() => {
-                let warnings = findings.count(Severity::Warning) as u64;
+                let warnings = findings.count(Severity::Warning);
                 Ok(ReadPlan { plan, warnings, diagnostics: diagnostics::to_json(&findings, &sources) })
             }
             _ => Err(Exit::Usage),

@@ -436,12 +436,12 @@ const SHOWN_REQUESTS: usize = 5;
 mod tests {
     use super::*;
     use crate::diag::Diagnostics;
-    use crate::plan::{CsvOptions, IgnoreColumns, Input, Request, check};
+    use crate::plan::{CsvOptions, Input, Request, check};
     use crate::text::SourceMap;
 
     fn preview(plan: &str) -> Preview {
         let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
-        let columns = CsvOptions { columns: Vec::new(), ignore: IgnoreColumns::None, keep: Vec::new() };
+        let columns = CsvOptions::default();
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let plan = Input::Stdin(format!("version: 1\n{plan}").into_bytes());
         let request = Request { plan, settings: None, catalog: &catalog, columns, now };

@@ -5,8 +5,24 @@
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::{SourceId, Span};
-use csv::{ErrorKind, ReaderBuilder, StringRecord};
+use csv::{ByteRecord, ErrorKind, ReaderBuilder, StringRecord};
 use std::io::{self, Read};
+
+/// Where a list's header is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Layout {
+    /// The line of the header, from 1; 0 says that there is none.
+    pub(super) header_row: Option<u32>,
+    /// Whether columns go by their numbers. Then there is a header only where `header_row` says so.
+    pub(super) by_number: bool,
+}
+
+impl Layout {
+    /// Whether the first record is a row like the others.
+    fn is_headless(self) -> bool {
+        self.header_row == Some(0) || self.by_number && self.header_row.is_none()
+    }
+}
 
 /// A CSV text that is being read.
 pub(super) struct CsvReader {
@@ -16,12 +32,28 @@ pub(super) struct CsvReader {
     /// The places of its cells.
     places: Vec<CellPlace>,
     source: SourceId,
-    delimiter: u8,
+    form: Form,
     /// The line after the present record.
     line: u32,
     header: Vec<(String, Span)>,
+    /// The first lines as they are, each split by itself, with their numbers.
+    first_lines: Vec<(u32, Vec<String>)>,
+    /// Whether the present record is the first row, read where a header would be.
+    is_pending: bool,
     /// Whether nothing follows.
     ended: bool,
+    /// Whether it was reported that the text is in another encoding.
+    is_misencoded: bool,
+    tail: Tail,
+}
+
+/// How records are split into cells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Form {
+    delimiter: u8,
+    /// Lines of words, of which only the first ones are columns: `serial HEX ACCOUNT …`, as Let's Encrypt lists the certificates of an
+    /// incident.
+    is_words: bool,
 }
 
 /// The place of a cell, and whether it is in quotes.
@@ -30,61 +62,108 @@ struct CellPlace {
     quoted: bool,
 }
 
+/// The lengths of the rows' last cells: whether the list's end was cut off.
+#[derive(Default)]
+struct Tail {
+    /// Of all rows but the last, where it is the same.
+    usual: Option<usize>,
+    last: usize,
+    rows: u32,
+    /// Whether the last row has a line end.
+    has_line_end: bool,
+}
+
 impl CsvReader {
-    /// Reads the header. `None` where it cannot be used; the findings tell the user why.
-    pub(super) fn open(mut bytes: Box<dyn Read>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Self> {
+    /// Reads the header. `None` where there is none to read; the findings tell the user why.
+    pub(super) fn open(
+        mut bytes: Box<dyn Read>,
+        source: SourceId,
+        layout: Layout,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Self> {
         let start = Span { source, line: 1, column: 1, length: 1 };
         let mut head = Vec::with_capacity(HEAD);
         if let Err(error) = bytes.by_ref().take(HEAD as u64).read_to_end(&mut head) {
             diagnostics.push(unreadable(start, &error));
             return None;
         }
-        // Excel's "Unicode Text" is UTF-16; as UTF-8 it would only give findings about NUL characters.
-        if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") {
-            diagnostics.push(Diagnostic::error("encoding", start, "this file is UTF-16").help("save it as UTF-8"));
+        let first_lines = first_lines(&head);
+        let mut line = 1;
+        // What Excel writes, and reads, to say the separator.
+        let told = told_delimiter(&head);
+        if told.is_some() {
+            line += 1;
+            drop_line(&mut head);
+        }
+        let wanted = layout.header_row.filter(|row| *row > 0).unwrap_or(line);
+        if wanted < line {
+            let error = Diagnostic::error("header-row", start, "this line says the separator, and is no header");
+            diagnostics.push(error.help("`header_row` counts the lines of the file; the header is below"));
             return None;
         }
-        // Excel's "CSV UTF-8" begins with a byte order mark, which would become part of the first field's name.
-        if head.starts_with(b"\xef\xbb\xbf") {
-            head.drain(..3);
+        while line < wanted && drop_line(&mut head) {
+            line += 1;
+        }
+        if line < wanted
+            || layout.header_row.is_some_and(|row| row > 0) && matches!(head.first(), None | Some(b'\r' | b'\n'))
+        {
+            let what = format!("there is no header in line {wanted}");
+            let error = Diagnostic::error("header-row", Span { line, ..start }, what);
+            diagnostics.push(error.help("`header_row` counts the lines of the file from 1, empty ones too"));
+            return None;
         }
         // The separator must be known before the csv crate starts: it cannot be changed afterwards.
-        let delimiter = delimiter(&head);
-        let bytes = RecordBytes { inner: Box::new(io::Cursor::new(head).chain(bytes)), buffered: Vec::new(), base: 0 };
+        let form = match told {
+            Some(delimiter) => Form { delimiter, is_words: false },
+            None if layout.is_headless() && is_incident_line(&head) => Form { delimiter: b' ', is_words: true },
+            None => Form { delimiter: delimiter(&head), is_words: false },
+        };
+        let bytes = RecordBytes::new(Box::new(io::Cursor::new(head).chain(bytes)));
         // The header is read as a record like the others, so that its cells have places too.
         // Flexible: rows with too few or too many cells get findings with their place, not the crate's error.
-        let reader = ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(bytes);
+        let mut builder = ReaderBuilder::new();
+        builder.has_headers(false).flexible(true).delimiter(form.delimiter).quoting(!form.is_words);
         let mut this = Self {
-            reader,
+            reader: builder.from_reader(bytes),
             record: StringRecord::new(),
             places: Vec::new(),
             source,
-            delimiter,
-            line: 1,
+            form,
+            line,
             header: Vec::new(),
+            first_lines,
+            is_pending: false,
             ended: false,
+            is_misencoded: false,
+            tail: Tail::default(),
         };
-        let mut is_empty = true;
-        loop {
-            match this.read_record() {
-                Ok(true) => break,
-                Ok(false) if is_empty => {
-                    let empty = Diagnostic::error("no-actions", start, "this list is empty");
-                    diagnostics.push(empty.help("its first line must name the fields: `provider,action,…`"));
-                    return None;
-                }
-                Ok(false) => return None,
-                Err(defect) => diagnostics.push(defect),
+        match this.read_record() {
+            Ok(true) => {}
+            Ok(false) => {
+                let empty = Diagnostic::error("no-actions", start, "this list is empty");
+                diagnostics.push(empty.help("its first line must name the fields: `provider,action,…`"));
+                return None;
             }
-            is_empty = false;
+            Err(defect) => {
+                defect.into_iter().for_each(|defect| diagnostics.push(defect));
+                return None;
+            }
         }
-        this.header = (0..this.record.len())
-            .map(|index| {
-                let (name, span) = this.cell(index);
-                (name.trim().to_owned(), span)
-            })
-            .collect();
-        this.refuse_bad_header(diagnostics).then_some(this)
+        let columns = if form.is_words { this.record.len().min(INCIDENT_COLUMNS) } else { this.record.len() };
+        if columns > MAX_COLUMNS {
+            let what = format!("this list has {columns} columns; {MAX_COLUMNS} are the most");
+            let error = Diagnostic::error("csv-header", this.row_span(), what);
+            diagnostics.push(error.help("is this a list, with one action a row?"));
+            return None;
+        }
+        let name = |index: usize| {
+            let (name, span) = this.cell(index);
+            // Numbers are the names of columns that go by number.
+            (if layout.by_number { (index + 1).to_string() } else { name.trim().to_owned() }, span)
+        };
+        this.header = (0..columns).map(name).collect();
+        this.is_pending = layout.is_headless();
+        Some(this)
     }
 
     /// The names in the header, with their places.
@@ -92,14 +171,33 @@ impl CsvReader {
         &self.header
     }
 
+    /// The first lines of the file, each split by the separator that it has most of, with their numbers: what tells a header from a title and
+    /// from a row.
+    pub(super) fn first_lines(&self) -> &[(u32, Vec<String>)] {
+        &self.first_lines
+    }
+
     /// Goes on to the next record whose cells can be used; the defects of those before it become findings. `false` at the end.
     pub(super) fn advance(&mut self, diagnostics: &mut Diagnostics) -> bool {
         loop {
-            match self.read_record() {
-                Ok(true) if self.is_usable(diagnostics) => return true,
+            let read = if std::mem::take(&mut self.is_pending) { Ok(true) } else { self.read_record() };
+            match read {
+                Ok(true) if self.is_usable(diagnostics) => {
+                    self.tail.add(self.record.iter().next_back().map_or(0, str::len));
+                    return true;
+                }
                 Ok(true) => {}
-                Ok(false) => return false,
-                Err(defect) => diagnostics.push(defect),
+                Ok(false) => {
+                    if self.tail.looks_cut() {
+                        let what = "this list ends within a line, and its last cell is shorter than all others";
+                        let warning = Diagnostic::warning("cut-list", self.begin_of(self.line), what);
+                        diagnostics
+                            .push(warning.help("was the file cut off? compare its number of lines with the source's"));
+                        self.tail = Tail::default();
+                    }
+                    return false;
+                }
+                Err(defect) => defect.into_iter().for_each(|defect| diagnostics.push(defect)),
             }
         }
     }
@@ -119,28 +217,38 @@ impl CsvReader {
         self.places.first().map_or_else(|| self.begin_of(self.line), |place| Span { column: 1, ..place.span })
     }
 
-    /// Reads the next record, or what is wrong with it. `Ok(false)` at the end.
-    fn read_record(&mut self) -> Result<bool, Diagnostic> {
+    /// Reads the next record, or what is wrong with it, where that was not said before. `Ok(false)` at the end.
+    fn read_record(&mut self) -> Result<bool, Option<Diagnostic>> {
         if self.ended {
             return Ok(false);
         }
         let begin = self.reader.position().byte();
-        self.reader.get_mut().drop_before(begin);
+        self.reader.get_mut().begin_at(begin);
         let read = self.reader.read_record(&mut self.record);
-        let end = self.reader.position().byte();
-        let raw = self.reader.get_ref().between(begin, end);
+        let bytes = self.reader.get_ref();
+        // Where the reading was given up, the crate's position is still the record's beginning.
+        let end = if bytes.is_too_long { u64::MAX } else { self.reader.position().byte() };
+        let raw = bytes.between(begin, end);
         let first_line = self.line;
-        let defect = scan(raw, self.delimiter, self.source, &mut self.line, &mut self.places);
+        let mut defect = scan(raw, self.form, self.source, &mut self.line, &mut self.places);
         let holds_nul = raw.contains(&0);
+        if bytes.is_too_long {
+            self.ended = true;
+            let error = Diagnostic::error("csv-row-length", self.begin_of(first_line), "this row is longer than 1 MiB");
+            return Err(Some(defect.unwrap_or_else(|| error.help("is this a list, with one action a row?"))));
+        }
         match read {
             Ok(false) => {
                 self.ended = true;
                 Ok(false)
             }
-            Ok(true) => match defect.or_else(|| holds_nul.then(|| self.nul_defect(first_line))) {
-                Some(defect) => Err(defect),
-                None => Ok(true),
-            },
+            Ok(true) => {
+                self.tail.has_line_end = matches!(raw.last(), Some(b'\n' | b'\r'));
+                if holds_nul && defect.is_none() {
+                    defect = Some(self.nul_defect(first_line));
+                }
+                defect.map_or(Ok(true), |defect| Err(Some(defect)))
+            }
             Err(error) => Err(self.crate_error(first_line, error)),
         }
     }
@@ -151,35 +259,22 @@ impl CsvReader {
         if (0..found).all(|index| self.cell(index).0.is_empty()) {
             return false;
         }
-        if found == expected {
+        if found == expected || self.form.is_words && found > expected {
             return true;
         }
         let place = if found > expected { self.cell(expected).1 } else { self.row_span() };
         let what = format!("this row has {}, the header has {expected}", cells(found));
         let help = if found > expected {
             "a cell that holds the separator needs quotes around it"
+        } else if !self.tail.has_line_end {
+            "the file ends within this row: was it cut off?"
+        } else if self.cell(0).0.starts_with('#') {
+            "a list has no comments; drop the line"
         } else {
             "an absent field is an empty cell; its separator stays"
         };
         diagnostics.push(Diagnostic::error("csv-cells", place, what).help(help));
         false
-    }
-
-    fn refuse_bad_header(&self, diagnostics: &mut Diagnostics) -> bool {
-        let mut usable = true;
-        for (index, (name, span)) in self.header.iter().enumerate() {
-            if name.is_empty() {
-                let what = format!("column {} has no name", index + 1);
-                diagnostics
-                    .push(Diagnostic::error("csv-header", *span, what).help("name the field, or drop the column"));
-                usable = false;
-            } else if let Some((_, first)) = self.header[..index].iter().find(|(other, _)| other == name) {
-                let what = format!("the column `{name}` stands here a second time");
-                diagnostics.push(Diagnostic::error("csv-header", *span, what).related(*first, "the first"));
-                usable = false;
-            }
-        }
-        usable
     }
 
     /// What is wrong with a record that holds a NUL character. With one in the header the reading ends: every row would
@@ -193,21 +288,44 @@ impl CsvReader {
     }
 
     /// The csv crate's error as a finding. After any but a wrong encoding the crate cannot go on.
-    fn crate_error(&mut self, line: u32, error: csv::Error) -> Diagnostic {
+    fn crate_error(&mut self, line: u32, error: csv::Error) -> Option<Diagnostic> {
         let start = self.begin_of(line);
         self.ended = !matches!(error.kind(), ErrorKind::Utf8 { .. });
         match error.into_kind() {
+            // Once: the whole file is in that encoding.
+            ErrorKind::Utf8 { .. } if std::mem::replace(&mut self.is_misencoded, true) => None,
             ErrorKind::Utf8 { err, .. } => {
                 let place = self.places.get(err.field()).map_or(start, |place| place.span);
-                Diagnostic::error("encoding", place, "this cell is not UTF-8 text").help("save the file as UTF-8")
+                let error =
+                    Diagnostic::error("encoding", place, "this file is not UTF-8 text; here is its first other byte");
+                Some(error.help(
+                    "in Excel, save it as \"CSV UTF-8\"; elsewhere `iconv -f cp1252 -t utf-8 LIST >NEW`, with the encoding that it has",
+                ))
             }
-            ErrorKind::Io(error) => unreadable(start, &error),
-            other => Diagnostic::error("csv-syntax", start, format!("this row cannot be read: {other:?}")),
+            ErrorKind::Io(error) => Some(unreadable(start, &error)),
+            other => Some(Diagnostic::error("csv-syntax", start, format!("this row cannot be read: {other:?}"))),
         }
     }
 
     fn begin_of(&self, line: u32) -> Span {
         Span { source: self.source, line, column: 1, length: 1 }
+    }
+}
+
+impl Tail {
+    fn add(&mut self, length: usize) {
+        if self.rows == 1 {
+            self.usual = Some(self.last);
+        } else if self.usual != Some(self.last) {
+            self.usual = None;
+        }
+        self.last = length;
+        self.rows = self.rows.saturating_add(1);
+    }
+
+    fn looks_cut(&self) -> bool {
+        let is_shorter = self.usual.is_some_and(|usual| usual >= FIXED_LENGTH && self.last < usual);
+        !self.has_line_end && self.rows > 3 && is_shorter
     }
 }
 
@@ -218,12 +336,21 @@ struct RecordBytes {
     buffered: Vec<u8>,
     /// The offset of the first byte in `buffered`, from the beginning of the text.
     base: u64,
+    /// The offset of the present record.
+    begin: u64,
+    /// Whether the present record did not end in time. Nothing more is read then.
+    is_too_long: bool,
 }
 
 impl RecordBytes {
-    /// Drops the bytes before this offset, or some of them.
-    fn drop_before(&mut self, before: u64) {
-        let gone = usize::try_from(before - self.base).unwrap_or(0).min(self.buffered.len());
+    fn new(inner: Box<dyn Read>) -> Self {
+        Self { inner, buffered: Vec::new(), base: 0, begin: 0, is_too_long: false }
+    }
+
+    /// Begins a record at this offset, and drops the bytes before it, or some of them.
+    fn begin_at(&mut self, begin: u64) {
+        self.begin = begin;
+        let gone = usize::try_from(begin - self.base).unwrap_or(0).min(self.buffered.len());
         // Draining moves the rest to the front, which for each record would cost as much as reading it.
         if gone > HEAD {
             self.buffered.drain(..gone);
@@ -232,13 +359,17 @@ impl RecordBytes {
     }
 
     fn between(&self, begin: u64, end: u64) -> &[u8] {
-        let at = |offset: u64| usize::try_from(offset - self.base).unwrap_or(0).min(self.buffered.len());
+        let at = |offset: u64| usize::try_from(offset - self.base).unwrap_or(usize::MAX).min(self.buffered.len());
         &self.buffered[at(begin)..at(end)]
     }
 }
 
 impl Read for RecordBytes {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.base + self.buffered.len() as u64 > self.begin + MAX_ROW {
+            self.is_too_long = true;
+            return Err(io::Error::other("the row is too long"));
+        }
         let count = self.inner.read(buffer)?;
         self.buffered.extend_from_slice(&buffer[..count]);
         Ok(count)
@@ -254,13 +385,7 @@ enum ScanState {
 }
 
 /// Finds the cells of one record's bytes, as the csv crate splits them, and counts the lines up to the next record.
-fn scan(
-    raw: &[u8],
-    delimiter: u8,
-    source: SourceId,
-    line: &mut u32,
-    places: &mut Vec<CellPlace>,
-) -> Option<Diagnostic> {
+fn scan(raw: &[u8], form: Form, source: SourceId, line: &mut u32, places: &mut Vec<CellPlace>) -> Option<Diagnostic> {
     places.clear();
     // The csv crate skips blank lines; the numbers of the lines after them must count them.
     let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
@@ -278,11 +403,11 @@ fn scan(
             (ScanState::Quoted, b'"') => at = ScanState::AfterQuote,
             (ScanState::AfterQuote, b'"') => at = ScanState::Quoted,
             (ScanState::Quoted, _) => {}
-            (ScanState::Start, b'"') => {
+            (ScanState::Start, b'"') if !form.is_words => {
                 at = ScanState::Quoted;
                 places[place].quoted = true;
             }
-            (_, byte) if byte == delimiter => {
+            (_, byte) if byte == form.delimiter => {
                 measure(&mut places[place], *line, column);
                 places.push(CellPlace { span: point(*line, column + 1), quoted: false });
                 at = ScanState::Start;
@@ -330,7 +455,52 @@ fn unreadable(place: Span, error: &io::Error) -> Diagnostic {
     Diagnostic::error("unreadable-file", place, format!("the file cannot be read further: {error}"))
 }
 
-/// The separator that the header has most of, outside quotes.
+/// The first lines, each split by the separator that it has most of.
+fn first_lines(head: &[u8]) -> Vec<(u32, Vec<String>)> {
+    let told = told_delimiter(head);
+    let lines = head.split(|byte| *byte == b'\n').zip(1..).skip(usize::from(told.is_some())).take(FIRST_LINES);
+    let split = |(line, number): (&[u8], u32)| {
+        let delimiter = told.unwrap_or_else(|| delimiter(line));
+        let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(line);
+        let mut record = ByteRecord::new();
+        // A record of bytes has no defects that stop it.
+        let cells = reader.read_byte_record(&mut record).is_ok_and(|is_there| is_there).then_some(&record)?;
+        let cell = |cell: &[u8]| String::from_utf8_lossy(cell).trim().to_owned();
+        Some((number, cells.iter().take(MAX_COLUMNS).map(cell).collect::<Vec<String>>()))
+    };
+    lines.filter_map(split).filter(|(_, cells)| cells.iter().any(|cell| !cell.is_empty())).collect()
+}
+
+/// The separator that a first line says: `sep=;`.
+fn told_delimiter(head: &[u8]) -> Option<u8> {
+    let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
+    let line = line.strip_prefix(b"\"").map_or(line, |line| line.strip_suffix(b"\"").unwrap_or(line));
+    let (key, value) = line.split_at_checked(4)?;
+    match value {
+        [delimiter]
+            if key.eq_ignore_ascii_case(b"sep=") && (delimiter.is_ascii_punctuation() || *delimiter == b'\t') =>
+        {
+            Some(*delimiter).filter(|delimiter| *delimiter != b'"')
+        }
+        _ => None,
+    }
+}
+
+/// Drops the first line. `false` where there is none.
+fn drop_line(head: &mut Vec<u8>) -> bool {
+    let end = head.iter().position(|byte| *byte == b'\n');
+    head.drain(..end.map_or(head.len(), |end| end + 1));
+    end.is_some()
+}
+
+/// Whether a text begins as `serial HEX ACCOUNT …`.
+fn is_incident_line(head: &[u8]) -> bool {
+    let mut words = head.split(|byte| byte.is_ascii_whitespace());
+    words.next() == Some(b"serial")
+        && words.next().is_some_and(|word| word.len() > 7 && word.iter().all(u8::is_ascii_hexdigit))
+}
+
+/// The separator that the first line has most of, outside quotes.
 fn delimiter(head: &[u8]) -> u8 {
     let mut counts = [0_u32; DELIMITERS.len()];
     let mut quoted = false;
@@ -358,9 +528,19 @@ fn cells(count: usize) -> String {
 }
 
 /// The separators that a header may use; the first wins where several are equally frequent.
-const DELIMITERS: [u8; 3] = [b',', b';', b'\t'];
-/// Bytes in which the separator is searched: enough for any header. And so many are dropped at once.
+const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
+/// Bytes in which the header and its separator are searched. And so many are dropped at once.
 const HEAD: usize = 1 << 16;
+/// Lines among which a header below a title is searched.
+const FIRST_LINES: usize = 30;
+/// Bytes of a row: a cell may hold a certificate request or a whole chain.
+const MAX_ROW: u64 = 1 << 20;
+/// More columns are no list: somebody's wide sheet, or rows without line ends.
+const MAX_COLUMNS: usize = 4096;
+/// `serial`, the number, the account, a hash; names and times in varying number follow.
+const INCIDENT_COLUMNS: usize = 4;
+/// Bytes of a cell from which on equal lengths are no chance.
+const FIXED_LENGTH: usize = 4;
 
 #[cfg(test)]
 mod tests {
@@ -368,11 +548,16 @@ mod tests {
     use crate::text::SourceMap;
 
     fn rows(text: &[u8]) -> (Vec<String>, Vec<String>) {
+        rows_by(text, Layout::default())
+    }
+
+    fn rows_by(text: &[u8], layout: Layout) -> (Vec<String>, Vec<String>) {
         let mut sources = SourceMap::default();
         let source = sources.add_file("l.csv", "l.csv".into());
         let mut diagnostics = Diagnostics::default();
         let mut rows = Vec::new();
-        if let Some(mut reader) = CsvReader::open(Box::new(io::Cursor::new(text.to_vec())), source, &mut diagnostics) {
+        let bytes = Box::new(io::Cursor::new(text.to_vec()));
+        if let Some(mut reader) = CsvReader::open(bytes, source, layout, &mut diagnostics) {
             while reader.advance(&mut diagnostics) {
                 let cells = (0..reader.header().len()).map(|index| {
                     let (text, span) = reader.cell(index);
@@ -393,7 +578,10 @@ mod tests {
     fn cells_keep_their_text_and_place() {
         for (text, expected) in [
             ("a,b\n1,2\n", vec!["2:1=1|2:3=2"]),
-            ("\u{feff}a;b\r\n1;2\r\n3;4", vec!["2:1=1|2:3=2", "3:1=3|3:3=4"]),
+            ("a|b\n1|2\n", vec!["2:1=1|2:3=2"]),
+            ("sep=;\r\na;b,c\r\n1;2\r\n", vec!["3:1=1|3:3=2"]),
+            ("\"sep=,\"\na\n1\n", vec!["3:1=1"]),
+            ("a;b\r\n1;2\r\n3;4", vec!["2:1=1|2:3=2", "3:1=3|3:3=4"]),
             ("a\tb\n1\t\n", vec!["2:1=1|2:3="]),
             ("a,b\n\n\r\n 1 ,\" 2 \"\n", vec!["4:1=1|4:5= 2 "]),
             ("a,b\n\"x\ny\",2\n3,4\n", vec!["2:1=x\ny|3:4=2", "4:1=3|4:3=4"]),
@@ -412,20 +600,96 @@ mod tests {
         for (text, expected) in [
             (&b""[..], vec!["1:1 this list is empty"]),
             (b"\n\n", vec!["1:1 this list is empty"]),
-            (b"\xff\xfea\0", vec!["1:1 this file is UTF-16"]),
             (b"a\0,\0b\0\n", vec!["1:1 this cell holds a NUL character"]),
-            (b"a,a\n1,2\n", vec!["1:3 the column `a` stands here a second time"]),
-            (b"a,\n1,2\n", vec!["1:3 column 2 has no name"]),
             (
                 b"a,b\n1\n1,2,3\n",
                 vec!["2:1 this row has 1 cell, the header has 2", "3:5 this row has 3 cells, the header has 2"],
             ),
-            (b"a,b\n1,\xff\n2,\0\n", vec!["2:3 this cell is not UTF-8 text", "3:3 this cell holds a NUL character"]),
+            // One finding for the file: all of it is in that encoding.
+            (
+                b"a,b\n1,\xff\n\xfc,2\n2,\0\n",
+                vec![
+                    "2:3 this file is not UTF-8 text; here is its first other byte",
+                    "4:3 this cell holds a NUL character",
+                ],
+            ),
+            (b"\xfc,b\n1,2\n", vec!["1:1 this file is not UTF-8 text; here is its first other byte"]),
+            (b"sep=;", vec!["1:1 this list is empty"]),
+            (
+                b"a,b\n1,123456\n2,123457\n3,123458\n4,1234",
+                vec!["5:1 this list ends within a line, and its last cell is shorter than all others"],
+            ),
+            (b"a,b\n1,123456\n2,123457\n3,123458\n4,1234\n", vec![]),
+            (b"a,b\n1,123456\n2,23457\n3,123458\n4,1234", vec![]),
             (b"a,b\n1,\"2\n3,4\n", vec!["2:3 this quote is never closed"]),
             (b"a,b\n1,\"2\"x\n3,4\n", vec!["2:6 text follows the closing quote"]),
         ] {
             assert_eq!(rows(text).1, expected, "{}", String::from_utf8_lossy(text));
         }
+    }
+
+    #[test]
+    fn the_header_is_where_the_layout_says() {
+        let rows = [None, Some(0), Some(1), Some(3)];
+        let named = rows.map(|header_row| Layout { header_row, by_number: false });
+        let numbered = rows.map(|header_row| Layout { header_row, by_number: true });
+        let incident = "serial 0362aa10 131 b8dc names: [a b] at x\nserial 03f1aa10 131 b8dc names: [\"] at x\n";
+        for (text, layout, expected) in [
+            ("Title\n\na;b\n1;2\n", named[3], vec!["4:1=1|4:3=2"]),
+            ("\"Title\n,\na;b\n1;2\n", named[3], vec!["4:1=1|4:3=2"]),
+            ("sep=;\nTitle\na;b\n1;2\n", named[3], vec!["4:1=1|4:3=2"]),
+            ("0a\n0b\n", numbered[0], vec!["1:1=0a", "2:1=0b"]),
+            ("0a\r\n\r\n0b", numbered[1], vec!["1:1=0a", "3:1=0b"]),
+            ("a,a\n1,2\n", numbered[2], vec!["2:1=1|2:3=2"]),
+            (
+                incident,
+                numbered[0],
+                vec!["1:1=serial|1:8=0362aa10|1:17=131|1:21=b8dc", "2:1=serial|2:8=03f1aa10|2:17=131|2:21=b8dc"],
+            ),
+        ] {
+            assert_eq!(
+                rows_by(text.as_bytes(), layout),
+                (expected.into_iter().map(str::to_owned).collect(), vec![]),
+                "{text}"
+            );
+        }
+        for (text, layout, expected) in [
+            ("a\n1\n", named[3], "3:1 there is no header in line 3"),
+            ("a\n1\n\n2\n", named[3], "3:1 there is no header in line 3"),
+            ("sep=;\na\n1\n", named[2], "1:1 this line says the separator, and is no header"),
+        ] {
+            assert_eq!(rows_by(text.as_bytes(), layout).1, [expected], "{text}");
+        }
+    }
+
+    #[test]
+    fn what_has_no_end_is_given_up() {
+        let header = b"a,b\n1,2\n".to_vec();
+        for (byte, expected) in [
+            (b'x', "3:1 this row is longer than 1 MiB"),
+            (b'\n', "3:1 this row is longer than 1 MiB"),
+            (b',', "3:1 this row is longer than 1 MiB"),
+            (b'"', "3:1 this quote is never closed"),
+        ] {
+            let mut diagnostics = Diagnostics::default();
+            let mut sources = SourceMap::default();
+            let source = sources.add_file("l.csv", "l.csv".into());
+            // A quote, and then no further one.
+            let rest: Box<dyn Read> = if byte == b'"' {
+                Box::new(io::Cursor::new("\"").chain(io::repeat(b'x')))
+            } else {
+                Box::new(io::repeat(byte))
+            };
+            let bytes = Box::new(io::Cursor::new(header.clone()).chain(rest));
+            let mut reader = CsvReader::open(bytes, source, Layout::default(), &mut diagnostics).unwrap();
+            assert!(reader.advance(&mut diagnostics) && !reader.advance(&mut diagnostics));
+            let found = diagnostics.sorted()[0].clone();
+            let span = found.span.unwrap();
+            assert_eq!(format!("{}:{} {}", span.line, span.column, found.what), expected);
+            assert!(reader.reader.get_ref().buffered.len() < 3 << 20);
+        }
+        let wide = format!("{}\n", "a,".repeat(5000));
+        assert_eq!(rows(wide.as_bytes()).1, ["1:1 this list has 5001 columns; 4096 are the most"]);
     }
 
     #[test]
@@ -443,7 +707,7 @@ mod tests {
         let text: String = std::iter::once("a,b\n".to_owned()).chain(rows).collect();
         let mut diagnostics = Diagnostics::default();
         let bytes = io::Cursor::new(text.into_bytes()).chain(Fails);
-        let mut reader = CsvReader::open(Box::new(bytes), source, &mut diagnostics).unwrap();
+        let mut reader = CsvReader::open(Box::new(bytes), source, Layout::default(), &mut diagnostics).unwrap();
         let mut count = 0;
         while reader.advance(&mut diagnostics) {
             assert_eq!(reader.cell(0).0, count.to_string());

@@ -99,6 +99,11 @@ impl<'input> EventReader<'input, '_> {
         }
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
+                // No field has one, and what is written from it (a list, a report) could not be read again.
+                if text.contains('\0') {
+                    let error = Diagnostic::error("nul", here, "this text holds a NUL character");
+                    self.diagnostics.push(error.help("leave it out"));
+                }
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let shape = if plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
                     Shape::Null
@@ -317,6 +322,8 @@ mod tests {
             ("? [a]\n: 1\n", vec!["1:3 yaml-key"]),
             ("d: &d {x: 1}\ne: {<<: *d}\n", vec!["2:5 yaml-merge"]),
             ("a: *nobody\n", vec!["1:4 yaml-syntax"]),
+            ("a: \"x\\0\"\n", vec!["1:4 nul"]),
+            ("a: x\0\n", vec!["1:5 yaml-syntax"]),
         ] {
             assert_eq!(tree(text).1, expected, "{text}");
         }

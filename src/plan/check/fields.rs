@@ -165,4 +165,4 @@ pub const CERTIFICATE_FIELDS: [&str; 5] = ["certificate", "serial_number", "issu
 /// Those of them that are every action's own, and so no defaults.
 pub(in crate::plan) const UNSHARED_FIELDS: [&str; 2] = ["certificate", "serial_number"];
 /// The fields of an entry with `from` that describe its CSV list.
-pub(super) const LIST_FIELDS: [&str; 4] = ["from", "columns", "ignore_columns", "keep_columns"];
+pub(super) const LIST_FIELDS: [&str; 5] = ["from", "columns", "ignore_columns", "keep_columns", "header_row"];

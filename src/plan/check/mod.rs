@@ -9,6 +9,7 @@ mod certificates;
 mod context;
 mod digest;
 mod fields;
+mod header;
 mod parameters;
 mod pem_files;
 mod relations;
@@ -45,7 +46,7 @@ pub fn check(
     let Some(opened) = opened else { return (None, diagnostics) };
     let mut keep = Vec::new();
     let root = match &opened {
-        Opened::Csv(..) => {
+        Opened::List(_) => {
             keep = deduplicated(&request.columns.keep);
             None
         }
@@ -53,7 +54,9 @@ pub fn check(
             if !request.columns.is_empty() {
                 let what = "the options for columns are for a bare CSV list; this plan is YAML";
                 let error = Diagnostic::error("columns", None, what);
-                diagnostics.push(error.help("write `columns`, `ignore_columns` and `keep_columns` beside `from`"));
+                diagnostics.push(
+                    error.help("write `columns`, `ignore_columns`, `keep_columns` and `header_row` beside `from`"),
+                );
             }
             match rows::without_actions(text, *source, &mut keep, &mut diagnostics) {
                 Some(root) => Some(root),
@@ -75,7 +78,7 @@ pub fn check(
     let defaults = checker.usable_defaults(&defaults, "`defaults`");
     let name = name_of(&request.plan);
     match opened {
-        Opened::Csv(source, bytes) => checker.read_bare_list(source, bytes, &request.columns, &name),
+        Opened::List(source) => checker.read_bare_list(source, &request.columns, &name),
         Opened::Yaml(source, text) => checker.read_entries(source, &text, root.as_ref(), &defaults, &name),
     }
     finish(checker, &request.plan)
@@ -84,6 +87,7 @@ pub fn check(
 /// Checks what needs all actions (`needs`, how many there are), and makes the plan where there is no error.
 fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
     let needs = checker.check_needs();
+    checker.report_timings();
     let actions = u64::from(checker.index.count());
     // Where actions could not be read, their absence is no finding of its own.
     if actions == 0 && !checker.diagnostics.has_errors() {
