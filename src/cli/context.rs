@@ -187,7 +187,8 @@ impl Context {
             return Ok(Input::Path(path.to_path_buf()));
         }
         let mut bytes = Vec::new();
-        match std::io::stdin().lock().read_to_end(&mut bytes) {
+        // A byte more than the check takes, which then says so.
+        match std::io::stdin().lock().take(Input::MAX_STDIN + 1).read_to_end(&mut bytes) {
             Ok(_) => Ok(Input::Stdin(bytes)),
             Err(error) => Err(self.failed(&format!("reading the plan from standard input failed: {error}"))),
         }

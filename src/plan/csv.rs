@@ -33,8 +33,8 @@ pub(super) struct CsvReader {
     places: Vec<CellPlace>,
     source: SourceId,
     form: Form,
-    /// The line after the present record.
-    line: u32,
+    /// The place after the present record.
+    position: Position,
     header: Vec<(String, Span)>,
     /// The first lines as they are, each split by itself, with their numbers.
     first_lines: Vec<(u32, Vec<String>)>,
@@ -129,7 +129,7 @@ impl CsvReader {
             places: Vec::new(),
             source,
             form,
-            line,
+            position: Position { line, column: 1, is_after_cr: false },
             header: Vec::new(),
             first_lines,
             is_pending: false,
@@ -190,7 +190,7 @@ impl CsvReader {
                 Ok(false) => {
                     if self.tail.looks_cut() {
                         let what = "this list ends within a line, and its last cell is shorter than all others";
-                        let warning = Diagnostic::warning("cut-list", self.begin_of(self.line), what);
+                        let warning = Diagnostic::warning("cut-list", self.begin_of(self.position.line), what);
                         diagnostics
                             .push(warning.help("was the file cut off? compare its number of lines with the source's"));
                         self.tail = Tail::default();
@@ -214,7 +214,7 @@ impl CsvReader {
 
     /// Where the present record begins.
     pub(super) fn row_span(&self) -> Span {
-        self.places.first().map_or_else(|| self.begin_of(self.line), |place| Span { column: 1, ..place.span })
+        self.places.first().map_or_else(|| self.begin_of(self.position.line), |place| Span { column: 1, ..place.span })
     }
 
     /// Reads the next record, or what is wrong with it, where that was not said before. `Ok(false)` at the end.
@@ -229,8 +229,8 @@ impl CsvReader {
         // Where the reading was given up, the crate's position is still the record's beginning.
         let end = if bytes.is_too_long { u64::MAX } else { self.reader.position().byte() };
         let raw = bytes.between(begin, end);
-        let first_line = self.line;
-        let mut defect = scan(raw, self.form, self.source, &mut self.line, &mut self.places);
+        let first_line = self.position.line;
+        let mut defect = scan(raw, self.form, self.source, &mut self.position, &mut self.places);
         let holds_nul = raw.contains(&0);
         if bytes.is_too_long {
             self.ended = true;
@@ -384,19 +384,49 @@ enum ScanState {
     AfterQuote,
 }
 
-/// Finds the cells of one record's bytes, as the csv crate splits them, and counts the lines up to the next record.
-fn scan(raw: &[u8], form: Form, source: SourceId, line: &mut u32, places: &mut Vec<CellPlace>) -> Option<Diagnostic> {
+/// Where the scan is in the text.
+struct Position {
+    line: u32,
+    column: u32,
+    /// Whether the byte before was a CR, with which a LF is one line end: the csv crate ends a record between the two.
+    is_after_cr: bool,
+}
+
+impl Position {
+    fn pass(&mut self, byte: u8) {
+        let is_lf_of_crlf = byte == b'\n' && self.is_after_cr;
+        self.is_after_cr = byte == b'\r';
+        if matches!(byte, b'\r' | b'\n') {
+            self.line = self.line.saturating_add(u32::from(!is_lf_of_crlf));
+            self.column = 1;
+        } else if byte & 0xc0 != 0x80 {
+            self.column += 1;
+        }
+    }
+
+    fn point(&self, source: SourceId) -> Span {
+        Span { source, line: self.line, column: self.column, length: 1 }
+    }
+}
+
+/// Finds the cells of one record's bytes, as the csv crate splits them, and moves the position to the next record.
+fn scan(
+    raw: &[u8],
+    form: Form,
+    source: SourceId,
+    position: &mut Position,
+    places: &mut Vec<CellPlace>,
+) -> Option<Diagnostic> {
     places.clear();
     // The csv crate skips blank lines; the numbers of the lines after them must count them.
     let blank = raw.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
-    *line = line.saturating_add(newlines(&raw[..blank]));
+    raw[..blank].iter().for_each(|byte| position.pass(*byte));
     let raw = &raw[blank..];
     if raw.is_empty() {
         return None;
     }
-    let point = |line: u32, column: u32| Span { source, line, column, length: 1 };
-    let (mut column, mut at, mut defect) = (1, ScanState::Start, None);
-    places.push(CellPlace { span: point(*line, 1), quoted: false });
+    let (mut at, mut defect) = (ScanState::Start, None);
+    places.push(CellPlace { span: position.point(source), quoted: false });
     for (index, byte) in raw.iter().copied().enumerate() {
         let place = places.len() - 1;
         match (&at, byte) {
@@ -408,46 +438,39 @@ fn scan(raw: &[u8], form: Form, source: SourceId, line: &mut u32, places: &mut V
                 places[place].quoted = true;
             }
             (_, byte) if byte == form.delimiter => {
-                measure(&mut places[place], *line, column);
-                places.push(CellPlace { span: point(*line, column + 1), quoted: false });
+                measure(&mut places[place], position);
+                let next = Span { column: position.column + 1, ..position.point(source) };
+                places.push(CellPlace { span: next, quoted: false });
                 at = ScanState::Start;
             }
             (_, b'\r' | b'\n') => {
-                measure(&mut places[place], *line, column);
-                *line = line.saturating_add(newlines(&raw[index..]));
+                measure(&mut places[place], position);
+                raw[index..].iter().for_each(|byte| position.pass(*byte));
                 return defect;
             }
             // The csv crate accepts this and joins the texts: `"1"2` would be read as `12`.
             (ScanState::AfterQuote, _) => {
-                let error = Diagnostic::error("csv-quote", point(*line, column), "text follows the closing quote");
+                let error = Diagnostic::error("csv-quote", position.point(source), "text follows the closing quote");
                 defect = defect.or(Some(error.help("a quote within a quoted cell is written twice: `\"\"`")));
                 at = ScanState::Plain;
             }
             (ScanState::Start | ScanState::Plain, _) => at = ScanState::Plain,
         }
-        if byte == b'\n' {
-            *line = line.saturating_add(1);
-            column = 1;
-        } else if byte & 0xc0 != 0x80 {
-            column += 1;
-        }
+        position.pass(byte);
     }
     if matches!(at, ScanState::Quoted) {
         // The csv crate accepts this too, and reads the rest of the file as one cell.
-        let open = places.last().map_or(point(*line, column), |place| place.span);
+        let open = places.last().map_or(position.point(source), |place| place.span);
         defect = Some(Diagnostic::error("csv-quote", open, "this quote is never closed").help("close it with `\"`"));
     } else if let Some(place) = places.last_mut() {
-        measure(place, *line, column);
+        measure(place, position);
     }
     defect
 }
 
-fn measure(place: &mut CellPlace, line: u32, column: u32) {
-    place.span.length = if place.span.line == line { column.saturating_sub(place.span.column) } else { 1 };
-}
-
-fn newlines(bytes: &[u8]) -> u32 {
-    u32::try_from(bytes.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX)
+fn measure(place: &mut CellPlace, end: &Position) {
+    let is_on_one_line = place.span.line == end.line;
+    place.span.length = if is_on_one_line { end.column.saturating_sub(place.span.column) } else { 1 };
 }
 
 /// The finding for a file that cannot be read to its end.
@@ -458,7 +481,7 @@ fn unreadable(place: Span, error: &io::Error) -> Diagnostic {
 /// The first lines, each split by the separator that it has most of.
 fn first_lines(head: &[u8]) -> Vec<(u32, Vec<String>)> {
     let told = told_delimiter(head);
-    let lines = head.split(|byte| *byte == b'\n').zip(1..).skip(usize::from(told.is_some())).take(FIRST_LINES);
+    let lines = lines_of(head).zip(1..).skip(usize::from(told.is_some())).take(FIRST_LINES);
     let split = |(line, number): (&[u8], u32)| {
         let delimiter = told.unwrap_or_else(|| delimiter(line));
         let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(line);
@@ -486,11 +509,28 @@ fn told_delimiter(head: &[u8]) -> Option<u8> {
     }
 }
 
-/// Drops the first line. `false` where there is none.
+/// Drops the first line. `false` where nothing follows it.
 fn drop_line(head: &mut Vec<u8>) -> bool {
-    let end = head.iter().position(|byte| *byte == b'\n');
-    head.drain(..end.map_or(head.len(), |end| end + 1));
+    let end = line_end(head);
+    head.drain(..end.map_or(head.len(), |(_, next)| next));
     end.is_some()
+}
+
+/// The lines of a text, without their ends.
+fn lines_of(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let end = line_end(text);
+        rest = end.map(|(_, next)| &text[next..]);
+        Some(end.map_or(text, |(end, _)| &text[..end]))
+    })
+}
+
+/// Where the first line ends, and where the next begins: LF, CRLF, or CR as old Macs, and Excel on new ones, write it.
+fn line_end(text: &[u8]) -> Option<(usize, usize)> {
+    let end = text.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
+    Some((end, end + if text[end..].starts_with(b"\r\n") { 2 } else { 1 }))
 }
 
 /// Whether a text begins as `serial HEX ACCOUNT …`.
@@ -581,6 +621,7 @@ mod tests {
             ("a|b\n1|2\n", vec!["2:1=1|2:3=2"]),
             ("sep=;\r\na;b,c\r\n1;2\r\n", vec!["3:1=1|3:3=2"]),
             ("\"sep=,\"\na\n1\n", vec!["3:1=1"]),
+            ("a,b\r1,2\r\r3,\"x\ry\"\r4,5", vec!["2:1=1|2:3=2", "4:1=3|4:3=x\ry", "6:1=4|6:3=5"]),
             ("a;b\r\n1;2\r\n3;4", vec!["2:1=1|2:3=2", "3:1=3|3:3=4"]),
             ("a\tb\n1\t\n", vec!["2:1=1|2:3="]),
             ("a,b\n\n\r\n 1 ,\" 2 \"\n", vec!["4:1=1|4:5= 2 "]),
@@ -637,6 +678,7 @@ mod tests {
         for (text, layout, expected) in [
             ("Title\n\na;b\n1;2\n", named[3], vec!["4:1=1|4:3=2"]),
             ("\"Title\n,\na;b\n1;2\n", named[3], vec!["4:1=1|4:3=2"]),
+            ("Title\r\ra;b\r1;2\r", named[3], vec!["4:1=1|4:3=2"]),
             ("sep=;\nTitle\na;b\n1;2\n", named[3], vec!["4:1=1|4:3=2"]),
             ("0a\n0b\n", numbered[0], vec!["1:1=0a", "2:1=0b"]),
             ("0a\r\n\r\n0b", numbered[1], vec!["1:1=0a", "3:1=0b"]),

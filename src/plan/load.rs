@@ -18,6 +18,11 @@ pub enum Input {
     Stdin(Vec<u8>),
 }
 
+impl Input {
+    /// Bytes of standard input that are read.
+    pub const MAX_STDIN: u64 = MAX_WHOLE;
+}
+
 /// A plan that is open.
 pub(super) enum Opened {
     /// A YAML text.
@@ -40,14 +45,16 @@ pub(super) fn open_plan(
     let format = path.and_then(|path| PlanFormat::of(path));
     let read = || -> io::Result<PlanText<'_>> {
         let bytes = match input {
+            Input::Stdin(bytes) if bytes.len() as u64 > MAX_WHOLE => return Err(too_large(MAX_WHOLE)),
             Input::Stdin(bytes) => bytes.clone(),
             Input::Path(path) => match open_regular(path)? {
-                Some(file) if is_list(format, Box::new(file.try_clone()?))? => return Ok(PlanText::OnDisk(path)),
+                Some(file) if is_list(format, Box::new(file.try_clone()?)) => return Ok(PlanText::OnDisk(path)),
                 _ => read_bytes(path, MAX_WHOLE)?,
             },
         };
         // A list that came through a pipe: it cannot be read again from there.
-        if is_list(format, Box::new(Cursor::new(bytes.clone())))? {
+        let head = bytes[..bytes.len().min(HEAD as usize)].to_vec();
+        if is_list(format, Box::new(Cursor::new(head))) {
             read_to_bound(decode(Box::new(Cursor::new(bytes)))?, MAX_WHOLE).map(PlanText::List)
         } else {
             Ok(PlanText::Yaml(bytes))
@@ -84,16 +91,17 @@ enum PlanText<'p> {
 }
 
 /// Whether a plan is a list: by its name's ending, else by its first line.
-fn is_list(format: Option<PlanFormat>, raw: Box<dyn Read>) -> io::Result<bool> {
-    Ok(match format {
+fn is_list(format: Option<PlanFormat>, raw: Box<dyn Read>) -> bool {
+    match format {
         Some(PlanFormat::Csv) => true,
         Some(PlanFormat::Yaml) => false,
         None => {
             let mut head = Vec::new();
-            decode(raw)?.take(HEAD).read_to_end(&mut head)?;
+            // What cannot be read further is found by whoever reads on.
+            let _ = decode(raw).map(|text| text.take(HEAD).read_to_end(&mut head));
             begins_as_list(&String::from_utf8_lossy(&head))
         }
-    })
+    }
 }
 
 /// Reads a YAML file such as the shared settings.
@@ -255,9 +263,13 @@ fn read_to_bound(from: impl Read, largest: u64) -> io::Result<Vec<u8>> {
     from.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
     // Measured by reading, for pipes have no length to ask for.
     if bytes.len() as u64 > largest {
-        return Err(io::Error::other(format!("it is larger than {largest} bytes")));
+        return Err(too_large(largest));
     }
     Ok(bytes)
+}
+
+fn too_large(largest: u64) -> io::Error {
+    io::Error::other(format!("it is larger than {largest} bytes"))
 }
 
 /// Opens a regular file. `None` for a pipe that somebody holds open, which can be read once: standard input, or a shell's `<(…)`.

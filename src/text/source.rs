@@ -117,7 +117,7 @@ impl SourceMap {
                 line += 1;
                 let Ok(Some(bytes)) = next_line(&mut text, lines[next] == line) else { break };
                 if lines[next] == line {
-                    found.insert((id, line), String::from_utf8_lossy(&bytes).trim_end_matches('\r').to_owned());
+                    found.insert((id, line), String::from_utf8_lossy(&bytes).into_owned());
                     next += 1;
                 }
             }
@@ -130,7 +130,7 @@ impl SourceMap {
     }
 }
 
-/// The next line without its end, as far as it is wanted and shown; the rest of it is passed over. `None` at the end.
+/// The next line without its end (LF, CRLF or CR), as far as it is wanted and shown; the rest of it is passed over. `None` at the end.
 fn next_line(text: &mut impl BufRead, is_wanted: bool) -> io::Result<Option<Vec<u8>>> {
     let (mut line, mut any) = (Vec::new(), false);
     loop {
@@ -139,13 +139,17 @@ fn next_line(text: &mut impl BufRead, is_wanted: bool) -> io::Result<Option<Vec<
             return Ok(any.then_some(line));
         }
         any = true;
-        let end = buffer.iter().position(|byte| *byte == b'\n');
+        let end = buffer.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
         let piece = &buffer[..end.unwrap_or(buffer.len())];
         if is_wanted {
             line.extend_from_slice(&piece[..piece.len().min(MAX_LINE - line.len())]);
         }
+        let ends_with_cr = end.is_some_and(|end| buffer[end] == b'\r');
         let length = end.map_or(buffer.len(), |end| end + 1);
         text.consume(length);
+        if ends_with_cr && text.fill_buf()?.first() == Some(&b'\n') {
+            text.consume(1);
+        }
         if end.is_some() {
             return Ok(Some(line));
         }
@@ -175,6 +179,10 @@ mod tests {
         let span = Span { source: id, line: 2, column: 1, length: 1 };
         assert_eq!(sources.place(span), "plan.yaml:2:1");
         assert_eq!(sources.lines(&[(id, 2), (id, 9)])[&(id, 2)], "b");
+        let ends = sources.add_text("ends", None, "\u{feff}a\r\n\rc\n\nd".into());
+        let lines = sources.lines(&[1, 2, 3, 4, 5, 6].map(|line| (ends, line)));
+        let lines: Vec<_> = (1..=6).map(|line| lines.get(&(ends, line)).map(String::as_str)).collect();
+        assert_eq!(lines, [Some("a"), Some(""), Some("c"), Some(""), Some("d"), None]);
         assert_eq!(sources.directory(id), PathBuf::from("dir"));
         for (line, expected) in
             [(0, "plan.yaml:0"), (9, "plan.yaml:9"), (10, "plan.yaml:10"), (u32::MAX, "plan.yaml:4294967295")]

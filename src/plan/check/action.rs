@@ -153,11 +153,9 @@ impl Checker<'_> {
         let place = field.value.span;
         if let (Some(what), Some(deadline)) = (never, draft.deadline) {
             // A deadline that counts from the start of the run comes later where the run begins later.
-            if has_fixed_deadline(deadline, &draft.schedule, self.now) {
-                self.report(Diagnostic::error("not-before", place, what).help("the action could never be sent"));
-            } else {
-                self.note_timing(Timing::Never(what), place, at);
-            }
+            let is_fixed = has_fixed_deadline(deadline, &draft.schedule, self.now);
+            self.errors += u64::from(is_fixed);
+            self.note_timing(if is_fixed { Timing::Never(what) } else { Timing::NotNow(what) }, place, at);
         } else if at <= self.now {
             self.note_timing(Timing::Past, place, at);
         } else if at.duration_since(begin_at_all).as_hours() >= FAR_HOURS {
@@ -189,7 +187,9 @@ impl Checker<'_> {
                 Timing::Past => {
                     Diagnostic::warning("past", first, format!("`not_before` has passed and changes nothing{more}"))
                 }
-                Timing::Never(what) => Diagnostic::warning("not-before", first, format!("{what}{more}"))
+                Timing::Never(what) => Diagnostic::error("not-before", first, format!("{what}{more}"))
+                    .help("the action could never be sent"),
+                Timing::NotNow(what) => Diagnostic::warning("not-before", first, format!("{what}{more}"))
                     .help("the action will not be sent, unless the run begins later"),
                 Timing::Far => {
                     let until = if count == 1 { "until" } else { "the last until" };

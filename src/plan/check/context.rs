@@ -110,8 +110,10 @@ pub(super) enum Timing {
     Past,
     /// It is more than a day off.
     Far,
-    /// It leaves no time, unless the run begins later.
+    /// It leaves no time.
     Never(&'static str),
+    /// It leaves no time, unless the run begins later.
+    NotNow(&'static str),
 }
 
 /// What is wrong with a `not_before`, for all actions of one file.
