@@ -13,14 +13,14 @@ use std::io::{self, Read};
 pub(super) struct Layout {
     /// The line of the header, from 1; 0 says that there is none.
     pub(super) header_row: Option<u32>,
-    /// Whether columns go by their numbers. Then there is a header only where `header_row` says so.
+    /// Whether columns go by their numbers. Then a header is passed over, where `header_row` says that there is one.
     pub(super) by_number: bool,
 }
 
 impl Layout {
     /// Whether the first record is a row like the others.
     fn is_headless(self) -> bool {
-        self.header_row == Some(0) || self.by_number && self.header_row.is_none()
+        self.header_row == Some(0) || self.by_number
     }
 }
 
@@ -38,6 +38,8 @@ pub(super) struct CsvReader {
     header: Vec<(String, Span)>,
     /// The first lines as they are, each split by itself, with their numbers.
     first_lines: Vec<(u32, Vec<String>)>,
+    /// Whether the columns have only numbers.
+    is_headless: bool,
     /// Whether the present record is the first row, read where a header would be.
     is_pending: bool,
     /// Whether nothing follows.
@@ -95,19 +97,19 @@ impl CsvReader {
             line += 1;
             drop_line(&mut head);
         }
-        let wanted = layout.header_row.filter(|row| *row > 0).unwrap_or(line);
-        if wanted < line {
+        let row = layout.header_row.filter(|row| *row > 0);
+        if row.is_some_and(|row| row < line) {
             let error = Diagnostic::error("header-row", start, "this line says the separator, and is no header");
             diagnostics.push(error.help("`header_row` counts the lines of the file; the header is below"));
             return None;
         }
+        // By number a header is only passed over: there may be a title in its place, with other cells than the rows.
+        let wanted = row.map_or(line, |row| row.saturating_add(u32::from(layout.by_number)));
         while line < wanted && drop_line(&mut head) {
             line += 1;
         }
-        if line < wanted
-            || layout.header_row.is_some_and(|row| row > 0) && matches!(head.first(), None | Some(b'\r' | b'\n'))
-        {
-            let what = format!("there is no header in line {wanted}");
+        if line < wanted || row.is_some() && !layout.by_number && matches!(head.first(), None | Some(b'\r' | b'\n')) {
+            let what = format!("there is no header in line {}", row.unwrap_or(line));
             let error = Diagnostic::error("header-row", Span { line, ..start }, what);
             diagnostics.push(error.help("`header_row` counts the lines of the file from 1, empty ones too"));
             return None;
@@ -132,6 +134,7 @@ impl CsvReader {
             position: Position { line, column: 1, is_after_cr: false },
             header: Vec::new(),
             first_lines,
+            is_headless: layout.is_headless(),
             is_pending: false,
             ended: false,
             is_misencoded: false,
@@ -259,17 +262,23 @@ impl CsvReader {
         if (0..found).all(|index| self.cell(index).0.is_empty()) {
             return false;
         }
+        // Where there is another cell, it may be a value that begins so.
+        let is_alone = || (1..found).all(|index| self.cell(index).0.is_empty()) || self.cell(0).0.starts_with("# ");
+        if self.cell(0).0.starts_with('#') && self.places.first().is_some_and(|place| !place.quoted) && is_alone() {
+            let error = Diagnostic::error("list-comment", self.row_span(), "a list has no comments");
+            diagnostics.push(error.help("drop the line; in quotes it would be a value"));
+            return false;
+        }
         if found == expected || self.form.is_words && found > expected {
             return true;
         }
         let place = if found > expected { self.cell(expected).1 } else { self.row_span() };
-        let what = format!("this row has {}, the header has {expected}", cells(found));
+        let first = if self.is_headless { "the first row" } else { "the header" };
+        let what = format!("this row has {}, {first} has {expected}", cells(found));
         let help = if found > expected {
             "a cell that holds the separator needs quotes around it"
         } else if !self.tail.has_line_end {
             "the file ends within this row: was it cut off?"
-        } else if self.cell(0).0.starts_with('#') {
-            "a list has no comments; drop the line"
         } else {
             "an absent field is an empty cell; its separator stays"
         };
@@ -662,6 +671,7 @@ mod tests {
             ),
             (b"a,b\n1,123456\n2,123457\n3,123458\n4,1234\n", vec![]),
             (b"a,b\n1,123456\n2,23457\n3,123458\n4,1234", vec![]),
+            (b"a,b\n# x\n#,\n\"#1\",\n#1,2\n", vec!["2:1 a list has no comments", "3:1 a list has no comments"]),
             (b"a,b\n1,\"2\n3,4\n", vec!["2:3 this quote is never closed"]),
             (b"a,b\n1,\"2\"x\n3,4\n", vec!["2:6 text follows the closing quote"]),
         ] {
@@ -683,6 +693,7 @@ mod tests {
             ("0a\n0b\n", numbered[0], vec!["1:1=0a", "2:1=0b"]),
             ("0a\r\n\r\n0b", numbered[1], vec!["1:1=0a", "3:1=0b"]),
             ("a,a\n1,2\n", numbered[2], vec!["2:1=1|2:3=2"]),
+            ("Title\n\n1;2\n", numbered[2], vec!["3:1=1|3:3=2"]),
             (
                 incident,
                 numbered[0],

@@ -216,7 +216,9 @@ impl Objects {
                     self.state = ArrayState::End;
                     self.bytes = BufReader::new(Box::new(io::empty()) as Box<dyn Read>).bytes();
                     let error = Diagnostic::error("json-syntax", here, "this is no list of objects");
-                    return Err(error.help("a JSON list is `[{\"name\": value, …}, …]`"));
+                    return Err(error.help(
+                        "a JSON list is `[{\"name\": value, …}, …]`; `jq -s . LIST >NEW` makes one of JSON lines",
+                    ));
                 }
             };
         }

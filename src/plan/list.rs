@@ -124,6 +124,9 @@ fn no_list(head: &[u8]) -> Option<(&'static str, &'static str)> {
         (_, true) => {
             Some(("UTF-16 without a byte order mark", "`iconv -f utf-16be -t utf-8 LIST >NEW`, or save it as UTF-8"))
         }
+        _ if head.contains(&0) && std::str::from_utf8(head).is_err_and(|error| error.error_len().is_some()) => {
+            Some(("binary data", "is it the right file?"))
+        }
         _ => None,
     }
 }
@@ -133,7 +136,8 @@ fn unreadable(place: Span, error: &io::Error) -> Diagnostic {
 }
 
 /// What other files begin with, what they are, and what to do.
-const MARKS: [(&[u8], &str, &str); 13] = [
+const MARKS: [(&[u8], &str, &str); 14] = [
+    (b"\x1f\x8b", "compressed twice (gzip)", "`gunzip` it once"),
     (b"PK\x03\x04", "a ZIP archive or an Excel workbook (XLSX)", AS_CSV),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook (XLS)", AS_CSV),
     (b"%PDF", "a PDF", AS_CSV),
@@ -170,6 +174,7 @@ mod tests {
             (b"a\0,\0b\0\n\0", "UTF-16 without"),
             (b"\0a\0,\0b", "UTF-16 without"),
             (b"\xff\xfe\0\0a\0\0\0", "UTF-32"),
+            (b"\x7fELF\x02\x01\0\0\xf8\xf9", "binary"),
         ] {
             assert!(no_list(head).is_some_and(|(what, _)| what.contains(expected)), "{expected}");
         }

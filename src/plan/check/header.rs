@@ -63,10 +63,10 @@ pub(super) fn judge(
     header.or_else(by_looks).map_or(FirstLine::Header, |(line, _)| FirstLine::Title(*line))
 }
 
-/// Whether the first line of a list that is read without a header is one all the same: the word in a column that is taken is a field's name,
-/// or an identifier stands below it.
+/// Whether the first line of a list that is read without a header is one all the same, or a title: what stands in a column that is taken is a
+/// field's name, or no identifier above one.
 pub(super) fn is_header(first: &str, second: Option<&str>, is_name: &dyn Fn(&str) -> bool) -> bool {
-    is_name(first) || is_wordy(first) && second.is_some_and(is_identifier)
+    is_name(first) || !is_identifier(first) && second.is_some_and(is_identifier)
 }
 
 /// A column's name for comparison: letters and digits, in small letters.
@@ -76,16 +76,18 @@ pub(super) fn bare(name: &str) -> String {
 
 /// Whether a column's name is one for the beginning of a certificate's validity.
 pub(super) fn is_validity_begin(name: &str) -> bool {
-    VALIDITY_BEGIN.contains(&bare(name).as_str())
+    let name = bare(name);
+    VALIDITY_BEGIN.iter().any(|words| name.contains(words))
 }
 
 /// Whether a column's name is one for the end of a certificate's validity.
 pub(super) fn is_validity_end(name: &str) -> bool {
-    VALIDITY_END.contains(&bare(name).as_str())
+    let name = bare(name);
+    VALIDITY_END.iter().any(|words| name.contains(words))
 }
 
 /// Digits, hexadecimal digits in any usual spelling, a UUID, a number that a spreadsheet made, a URL, a file.
-fn is_identifier(cell: &str) -> bool {
+pub(super) fn is_identifier(cell: &str) -> bool {
     let cell = cell.trim_matches(['"', '\'', '=', '`', '“', '”', '„']);
     let text = ["serial=", "0x", "0X"].iter().find_map(|prefix| cell.strip_prefix(prefix)).unwrap_or(cell);
     let digits: String = text.chars().filter(|letter| !matches!(letter, ':' | '-' | ' ')).collect();
@@ -124,7 +126,15 @@ fn is_wordy(cell: &str) -> bool {
 /// above.
 fn is_alike(cell: &str, other: &str) -> bool {
     let form = form(cell);
-    form.chars().any(|letter| !matches!(letter, 'a' | ' ' | '_')) && form == self::form(other)
+    if form.chars().any(|letter| !matches!(letter, 'a' | ' ' | '_')) && form == self::form(other) {
+        return true;
+    }
+    let both = |test: &dyn Fn(&str) -> bool| test(cell) && test(other);
+    let has_digit = |text: &str| text.contains(|letter: char| letter.is_ascii_digit());
+    // Names, addresses, paths; and numbers that are told by what joins them.
+    both(&|text| !text.contains([' ', '_']))
+        && (both(&|text| text.contains('.')) || both(&|text| text.contains('@')) || both(&|text| text.contains('/')))
+        || both(&|text| has_digit(text) && text.contains('-') && !text.contains(' '))
 }
 
 /// A cell's form: `a` for letters, `x` for letters and digits, all else as it is.
@@ -140,37 +150,20 @@ fn form(cell: &str) -> String {
     form
 }
 
-const VALIDITY_BEGIN: [&str; 10] = [
-    "notbefore",
-    "validfrom",
-    "validitybegin",
-    "validitystart",
-    "validitynotbefore",
-    "validityfrom",
-    "startdate",
-    "validsince",
-    "certificatevalidfrom",
-    "gültigab",
-];
-const VALIDITY_END: [&str; 18] = [
+/// Parts of the names that inventories give to the two ends of a validity.
+const VALIDITY_BEGIN: [&str; 7] =
+    ["notbefore", "validfrom", "validsince", "validitybegin", "validitystart", "validityfrom", "gültigab"];
+const VALIDITY_END: [&str; 10] = [
     "notafter",
     "validto",
     "validuntil",
     "validtill",
     "validthrough",
     "validityend",
-    "validitynotafter",
     "validityto",
-    "enddate",
-    "expires",
-    "expireson",
-    "expiresat",
-    "expiry",
-    "expirydate",
-    "expirationdate",
-    "expiration",
-    "certificatevalidto",
+    "expir",
     "gültigbis",
+    "만료",
 ];
 
 #[cfg(test)]
@@ -211,6 +204,11 @@ mod tests {
             ("serial 0362aa10bb20cc30 131 b8dc names: [a]\n", Row(0)),
             ("shop.example.com\nmail.example.com\n", Row(0)),
             ("cert-0a1b\ncert-ff2\n", Row(0)),
+            ("shop.example.com\nexample.com\n", Row(0)),
+            ("a@example.com\nb.c@example.com\n", Row(0)),
+            ("certs/shop.pem\n/etc/ssl/mail.pem\n", Row(0)),
+            ("ORD-1\nORD-12-b\n", Row(0)),
+            ("SHA-256,Name\nab12cd34,shop\n", Header),
             ("ORD-1,Anna\nORD-2,Bo\n", Row(0)),
             (
                 "Orders export,,\nGenerated 2026-11-29 08:00,,\n,,\nCertificate ID,Common Name,Status\n112358,shop.example.com,Issued\n",
@@ -235,6 +233,8 @@ mod tests {
             ("Cert ID", Some("112358"), true),
             ("shop", Some("mail"), false),
             ("shop", Some("shop2"), false),
+            ("Serials of INC-42", Some("0362aa10bb20"), true),
+            ("02:ab:cd:ef", Some("0362aa10bb20"), false),
             ("112358", Some("112359"), false),
         ] {
             assert_eq!(is_header(first, second, &is_name), expected, "{first}");
@@ -243,10 +243,21 @@ mod tests {
 
     #[test]
     fn a_validity_is_known_in_any_spelling() {
-        for name in ["not_before", "Not Before", "notBefore", "Valid From", "VALID-FROM", "Gültig ab"] {
+        for name in
+            ["not_before", "Not Before", "notBefore", "Valid From", "VALID-FROM", "Gültig ab", "Certificate valid from"]
+        {
             assert!(is_validity_begin(name), "{name}");
         }
-        for name in ["not_after", "Not After", "valid to", "Valid_Until", "Expires", "Expiration Date"] {
+        for name in [
+            "not_after",
+            "Not After",
+            "valid to",
+            "Valid_Until",
+            "Expires",
+            "Expiration Date",
+            "Expiry (UTC)",
+            "validTo",
+        ] {
             assert!(is_validity_end(name), "{name}");
         }
         assert!(!is_validity_begin("start") && !is_validity_end("end"));

@@ -6,6 +6,7 @@
 mod action;
 mod action_index;
 mod certificates;
+mod columns;
 mod context;
 mod digest;
 mod fields;
