@@ -67,7 +67,7 @@ pub struct Diagnostics {
 struct Kind {
     severity: Severity,
     code: &'static str,
-    count: u64,
+    count: usize,
 }
 
 impl Diagnostics {
@@ -94,7 +94,7 @@ impl Diagnostics {
     }
 
     /// How many findings there are of a severity.
-    pub fn count(&self, severity: Severity) -> u64 {
+    pub fn count(&self, severity: Severity) -> usize {
         self.kinds.iter().filter(|kind| kind.severity == severity).map(|kind| kind.count).sum()
     }
 
@@ -111,7 +111,7 @@ impl Diagnostics {
     }
 
     /// The kinds of which not all findings are held, each with how many are not.
-    pub fn left_out(&self) -> impl Iterator<Item = (&'static str, u64)> {
+    pub fn left_out(&self) -> impl Iterator<Item = (&'static str, usize)> {
         let kinds = self.kinds.iter().filter(|kind| kind.count > MAX_OF_A_KIND);
         kinds.map(|kind| (kind.code, kind.count - MAX_OF_A_KIND))
     }
@@ -135,7 +135,7 @@ impl From<Diagnostic> for Diagnostics {
 }
 
 /// Findings of one kind that are held.
-const MAX_OF_A_KIND: u64 = 1000;
+const MAX_OF_A_KIND: usize = 1000;
 
 #[cfg(test)]
 mod tests {

@@ -2,6 +2,7 @@
 //! `NAME.expect`, one finding a line: `[warning ][FILE:]LINE:COLUMN TEXT`. All errors must be listed, unless a line is `...`; good
 //! plans list their warnings and `actions N`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "a test writes its own lists")]
 
 use certsweep::diag::{Diagnostics, Severity};
 use certsweep::plan::{self, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request};

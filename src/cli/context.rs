@@ -141,7 +141,7 @@ impl Context {
         match plan {
             // A plan may be readable and still have errors; nothing of it may be sent then.
             Some(plan) if !findings.has_errors() => {
-                let warnings = findings.count(Severity::Warning);
+                let warnings = findings.count(Severity::Warning) as u64;
                 Ok(ReadPlan { plan, warnings, diagnostics: diagnostics::to_json(&findings, &sources) })
             }
             _ => Err(Exit::Usage),

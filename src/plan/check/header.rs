@@ -42,7 +42,9 @@ pub(super) fn judge(
     let second = below.first().map(|(_, cells)| cells.as_slice()).unwrap_or_default();
     let value = first.iter().position(|cell| is_identifier(cell) || is_incident(cell));
     let value = value.or_else(|| first.iter().position(|cell| is_value(cell)));
-    let alike = || first.iter().zip(second).position(|(cell, other)| is_alike(cell, other));
+    // Above an identifier stands its column's name.
+    let is_above = first.iter().zip(second).any(|(cell, other)| !is_identifier(cell) && is_identifier(other));
+    let alike = || first.iter().zip(second).position(|(cell, other)| !is_above && is_alike(cell, other));
     if let Some(column) = value.or_else(alike) {
         return FirstLine::Row(column);
     }
