@@ -3,6 +3,7 @@
 //! The csv crate splits the records. What it forgives or forgets (unclosed quotes, the column of a cell, the line after
 //! blank ones) is read from the record's own bytes, which [`RecordBytes`] stores until the next record.
 
+use super::load::AS_UTF8;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::{SourceId, Span};
 use csv::{ByteRecord, ErrorKind, ReaderBuilder, StringRecord};
@@ -307,9 +308,7 @@ impl CsvReader {
                 let place = self.places.get(err.field()).map_or(start, |place| place.span);
                 let error =
                     Diagnostic::error("encoding", place, "this file is not UTF-8 text; here is its first other byte");
-                Some(error.help(
-                    "in Excel, save it as \"CSV UTF-8\"; elsewhere `iconv -f cp1252 -t utf-8 LIST >NEW`, with the encoding that it has",
-                ))
+                Some(error.help(AS_UTF8))
             }
             ErrorKind::Io(error) => Some(unreadable(start, &error)),
             other => Some(Diagnostic::error("csv-syntax", start, format!("this row cannot be read: {other:?}"))),

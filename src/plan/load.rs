@@ -74,10 +74,10 @@ pub(super) fn open_plan(
             return None;
         }
     };
+    // What came through a pipe has no directory of its own, and is not there any more to be compared with.
+    let path = path.filter(|path| path.is_file());
     let (source, text) = keep_text(&name, path.map(PathBuf::as_path), bytes, sources, diagnostics)?;
-    // What came through a pipe is not there any more to be compared with.
-    let path = path.filter(|path| path.is_file()).cloned();
-    files.push(ReadFile { name, path, text: Some(text.clone()) });
+    files.push(ReadFile { name, path: path.cloned(), text: Some(text.clone()) });
     Some(if is_list { Opened::List(source) } else { Opened::Yaml(source, text) })
 }
 
@@ -143,8 +143,9 @@ pub(super) fn open_list(
         None => {
             let text = read_to_bound(decode(Box::new(File::open(path)?))?, MAX_WHOLE)?;
             // Wrong bytes are found by whoever reads the list; there is nowhere to read them from again.
-            let text = String::from_utf8(text).map_err(|_| io::Error::other("it is not UTF-8 text"))?;
-            Ok(sources.add_text(name.clone(), Some(path.to_path_buf()), text.into()))
+            let text = String::from_utf8(text);
+            let text = text.map_err(|_| io::Error::other(format!("it is not UTF-8 text; {AS_UTF8}")))?;
+            Ok(sources.add_text(name.clone(), None, text.into()))
         }
     });
     match opened {
@@ -244,7 +245,7 @@ fn keep_text(
             let source = sources.add_text(name, path, String::from_utf8_lossy(error.as_bytes()).into());
             let place = Span { source, line: number(line), column: number(column), length: 1 };
             let error = Diagnostic::error("encoding", place, "this byte is not UTF-8 text");
-            diagnostics.push(error.help("save the file as UTF-8"));
+            diagnostics.push(error.help(AS_UTF8));
             None
         }
     }
@@ -303,6 +304,9 @@ fn number(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
 
+/// The way out of other encodings.
+pub(super) const AS_UTF8: &str =
+    "in Excel, save it as \"CSV UTF-8\"; elsewhere `iconv -f cp1252 -t utf-8 FILE >NEW`, with the encoding that it has";
 /// Bytes of a plan, and of a list that comes through a pipe: they are read whole.
 const MAX_WHOLE: u64 = 256 << 20;
 /// Bytes in which the first line of a plan is searched.

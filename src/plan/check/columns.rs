@@ -321,8 +321,8 @@ impl Checker<'_> {
             };
             let is_name = |name: &str| known.iter().any(|known| header::bare(known) == header::bare(name));
             let seems = |column: &str| {
-                cell(0, column)
-                    .is_some_and(|first| first.starts_with('#') || header::is_header(first, cell(1, column), &is_name))
+                let below: Vec<&str> = (1..FEW_LINES).map_while(|line| cell(line, column)).collect();
+                cell(0, column).is_some_and(|first| header::is_header(first, &below, &is_name))
             };
             if let Some((_, (column, _))) = options.columns.iter().find(|(_, (column, _))| seems(column)) {
                 let error = Diagnostic::error(
@@ -576,5 +576,7 @@ const OWN_FIELDS: [&str; 9] =
 const DECISIVE_FIELDS: [&str; 3] = ["not_before", "needs", "reason"];
 /// Characters of a column's name that a finding shows.
 const MAX_SHOWN: usize = 60;
+/// Lines that tell whether the first is made otherwise.
+const FEW_LINES: usize = 5;
 /// Columns that a finding names.
 const MAX_NAMED: usize = 30;

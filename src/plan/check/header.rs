@@ -65,10 +65,13 @@ pub(super) fn judge(
     header.or_else(by_looks).map_or(FirstLine::Header, |(line, _)| FirstLine::Title(*line))
 }
 
-/// Whether the first line of a list that is read without a header is one all the same, or a title: what stands in a column that is taken is a
-/// field's name, or no identifier above one.
-pub(super) fn is_header(first: &str, second: Option<&str>, is_name: &dyn Fn(&str) -> bool) -> bool {
-    is_name(first) || !is_identifier(first) && second.is_some_and(is_identifier)
+/// Whether the first line of a list that is read without a header is one all the same, a title or a comment: what stands in a column that is
+/// taken is a field's name, or no identifier above one, or words above what all has digits.
+pub(super) fn is_header(first: &str, below: &[&str], is_name: &dyn Fn(&str) -> bool) -> bool {
+    let has_digit = |cell: &&str| cell.contains(|letter: char| letter.is_ascii_digit());
+    let is_above_digits = is_wordy(first) && below.len() > 1 && below.iter().all(has_digit);
+    let is_above = !is_identifier(first) && below.first().is_some_and(|cell| is_identifier(cell));
+    first.starts_with('#') || is_name(first) || is_above || is_above_digits
 }
 
 /// A column's name for comparison: letters and digits, in small letters.
@@ -230,16 +233,18 @@ mod tests {
     #[test]
     fn a_header_is_seen_where_none_should_be() {
         let is_name = |name: &str| name == "certificate_id";
-        for (first, second, expected) in [
-            ("certificate_id", None, true),
-            ("Cert ID", Some("112358"), true),
-            ("shop", Some("mail"), false),
-            ("shop", Some("shop2"), false),
-            ("Serials of INC-42", Some("0362aa10bb20"), true),
-            ("02:ab:cd:ef", Some("0362aa10bb20"), false),
-            ("112358", Some("112359"), false),
+        for (first, below, expected) in [
+            ("certificate_id", &[][..], true),
+            ("# leaked", &["1"], true),
+            ("Cert ID", &["112358"], true),
+            ("Order", &["ORD-1", "ORD-2x"], true),
+            ("Serials of INC-42", &["0362aa10bb20"], true),
+            ("shop", &["mail", "www"], false),
+            ("shop", &["shop2", "mail"], false),
+            ("112358", &["112359"], false),
+            ("02:ab:cd:ef", &["0362aa10bb20"], false),
         ] {
-            assert_eq!(is_header(first, second, &is_name), expected, "{first}");
+            assert_eq!(is_header(first, below, &is_name), expected, "{first}");
         }
     }
 
