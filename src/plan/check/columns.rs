@@ -263,7 +263,7 @@ impl Checker<'_> {
                 self.report(error.help(format!("{leave} leaves it out; {take} if it says when to send")));
                 good = false;
             } else if !known.has(name) {
-                self.report_unknown_column(header, index, known, options);
+                self.report_unknown_column(header, index, !reader.first_lines().is_empty(), known, options);
                 good = false;
             } else if let Some(other) = fields.iter().find(|field| field.name == *name) {
                 let what = format!("the field `{name}` is given by this column and by another");
@@ -379,6 +379,7 @@ impl Checker<'_> {
         &mut self,
         header: &[(String, Span)],
         index: usize,
+        is_line: bool,
         known: &KnownFields,
         options: &ListOptions,
     ) {
@@ -395,7 +396,7 @@ impl Checker<'_> {
             None => format!("{} maps it, {leave}", options.maps(known.example(), &shown)),
         };
         // Nothing shows that it is a header: no remedy may make one of an action.
-        if index == 0 && !header.iter().any(|(name, _)| known.has(name) || options.names(name)) {
+        if index == 0 && is_line && !header.iter().any(|(name, _)| known.has(name) || options.names(name)) {
             let (numbers, _) = options.two("columns", &format!("{}: 1", known.example()), "", "");
             help.extend([format!("; if this line is an action and no header, {numbers} takes columns by number")]);
         }
@@ -406,6 +407,7 @@ impl Checker<'_> {
         let what = format!("the list has no column `{}`", shown(name));
         let names = || header.iter().map(|(name, _)| name.as_str());
         let help = match nearest(name, names()) {
+            _ if options.layout.by_number && header.len() == 1 => "it has one column, which is `1`".to_owned(),
             _ if options.layout.by_number => format!("it has the columns 1 to {}", header.len()),
             Some(right) => format!("did you mean `{}`?", shown(right)),
             None if header.len() > MAX_NAMED => {
@@ -418,7 +420,8 @@ impl Checker<'_> {
         if let Some((_, span)) = header.first()
             && span.source != place.source
         {
-            error = error.related(*span, "its header");
+            let first = if options.layout.by_number { "its first line" } else { "its header" };
+            error = error.related(*span, first);
         }
         self.report(error);
     }
