@@ -127,15 +127,13 @@ impl JsonReader {
             let mut is_usable = true;
             match read {
                 Ok(members) => {
-                    for Member { name, value, span, .. } in members {
+                    for Member { name, value, is_flat, span, .. } in members {
                         // A file that changed since its names were read has lost its columns.
                         let Some(index) = self.positions.get(&*name).copied() else { continue };
                         let cell = &mut self.cells[index];
                         cell.span = span;
-                        match value {
-                            Some(text) => cell.text.push_str(&text),
-                            None => cell.is_flat = false,
-                        }
+                        cell.text.push_str(&value);
+                        cell.is_flat = is_flat;
                         if self.taken[index] && !cell.is_flat {
                             let what =
                                 format!("`{}` is a list or an object, not a single value", safe::terminal(&name));
@@ -273,8 +271,10 @@ impl Objects {
 struct Member<'t> {
     name: Cow<'t, str>,
     name_span: Span,
-    /// Its text, numbers as they are written; empty for `null`, `None` for a list or an object.
-    value: Option<Cow<'t, str>>,
+    /// Its text, numbers, lists and objects as they are written; empty for `null`.
+    value: Cow<'t, str>,
+    /// Whether it is neither a list nor an object.
+    is_flat: bool,
     span: Span,
 }
 
@@ -303,6 +303,7 @@ fn members(raw: &[u8], begin: Span) -> Result<Vec<Member<'_>>, Diagnostic> {
     };
     let mut members: Vec<Member<'_>> = Vec::with_capacity(pairs.len());
     for (name, value) in pairs {
+        let raw_value = value.get();
         let name_span = place(name.get());
         let span = place(value.get());
         let (Ok(name), Ok(value)) = (text_of(name), value_of(value)) else {
@@ -311,10 +312,11 @@ fn members(raw: &[u8], begin: Span) -> Result<Vec<Member<'_>>, Diagnostic> {
         if members.iter().any(|other| other.name == name) {
             return Err(wrong(name_span, format!("the member `{}` stands here a second time", safe::terminal(&name))));
         }
-        if value.as_ref().is_some_and(|value| value.contains('\0')) {
+        if value.contains('\0') {
             return Err(Diagnostic::error("encoding", span, "this value holds a NUL character"));
         }
-        members.push(Member { name, name_span, value, span });
+        let is_flat = !raw_value.starts_with(['{', '[']);
+        members.push(Member { name, name_span, value, is_flat, span });
     }
     Ok(members)
 }
@@ -323,13 +325,12 @@ fn text_of(raw: &RawValue) -> Result<Cow<'_, str>, serde_json::Error> {
     serde_json::from_str::<Text<'_>>(raw.get()).map(|text| text.0)
 }
 
-fn value_of(raw: &RawValue) -> Result<Option<Cow<'_, str>>, serde_json::Error> {
-    Ok(match raw.get().as_bytes().first() {
-        Some(b'"') => Some(text_of(raw)?),
-        Some(b'{' | b'[') => None,
-        Some(b'n') => Some(Cow::Borrowed("")),
-        _ => Some(Cow::Borrowed(raw.get())),
-    })
+fn value_of(raw: &RawValue) -> Result<Cow<'_, str>, serde_json::Error> {
+    match raw.get().as_bytes().first() {
+        Some(b'"') => text_of(raw),
+        Some(b'n') => Ok(Cow::Borrowed("")),
+        _ => Ok(Cow::Borrowed(raw.get())),
+    }
 }
 
 /// A text that is borrowed where it has no escapes.
@@ -419,7 +420,10 @@ mod tests {
         for (text, expected) in [
             (r#"[{"id": 11000000001, "name": "a\nb"}]"#, vec!["1:9=11000000001|1:30=a\nb"]),
             ("[\n {\"a\": \"0012\"},\n {\"b\": true, \"a\": null}\n]\n", vec!["2:8=0012|2:2=", "3:19=|3:8=true"]),
-            (r#"[{"철": "}\"]", "b": 1.23E+35}, {"b": {"c": []}}]"#, vec!["1:8=}\"]|1:21=1.23E+35", "1:32=|1:38="]),
+            (
+                r#"[{"철": "}\"]", "b": 1.23E+35}, {"b": {"c": []}}]"#,
+                vec!["1:8=}\"]|1:21=1.23E+35", "1:32=|1:38={\"c\": []}"],
+            ),
         ] {
             assert_eq!(rows(text), (expected.into_iter().map(str::to_owned).collect(), vec![]), "{text}");
         }

@@ -3,14 +3,13 @@
 
 use super::context::{Checker, CsvOptions, IgnoreColumns};
 use super::fields::{
-    self, CERTIFICATE_FIELDS, COMMON_FIELDS, Header, Layers, NameSet, Row, empty_field, no_single_value,
+    self, CERTIFICATE_FIELDS, COMMON_FIELDS, Header, Layers, NameSet, Row, empty_field, names, no_single_value,
 };
 use super::header::{self, FirstLine};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::RevocationReason;
 use crate::plan::csv::Layout;
 use crate::plan::list::ListReader;
-use crate::plan::read::texts;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
 use crate::tree::{Field, Node, Shape};
@@ -26,6 +25,8 @@ pub(super) struct ListOptions {
     ignore_all: bool,
     ignore: Vec<PlacedName>,
     keep: Vec<PlacedName>,
+    /// `where`.
+    pub(super) filter: Option<PlacedName>,
 }
 
 /// The name of a field or a column, with its place.
@@ -63,6 +64,11 @@ impl Columns {
     /// The columns that are taken.
     pub(super) fn taken(&self) -> impl Iterator<Item = usize> {
         self.from.iter().chain(self.kept.iter().flatten()).copied()
+    }
+
+    /// The fields of the row, each with its column.
+    pub(super) fn fields(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.fields.iter().zip(&self.from).map(|(field, column)| (field.name.as_str(), *column))
     }
 
     /// The row as filled.
@@ -180,6 +186,14 @@ impl Checker<'_> {
             Some(node) if matches!(&node.shape, Shape::Scalar { text, plain: true } if text == "false") => {}
             Some(node) => {
                 options.ignore = names(node, &mut findings).unwrap_or_default().into_iter().map(placed).collect();
+            }
+        }
+        if let Some(field) = item.fields().iter().find(|field| field.name == "where") {
+            match field.value.text() {
+                Some(text) => options.filter = Some((text.to_owned(), Some(field.value.span))),
+                None => {
+                    findings.push(no_single_value(field).help("write an expression: `where: 'status == \"issued\"'`"));
+                }
             }
         }
         if let Some(keep) = item.get("keep_columns") {
@@ -439,6 +453,7 @@ impl ListOptions {
                 IgnoreColumns::None | IgnoreColumns::All => Vec::new(),
             },
             keep: options.keep.iter().map(unplaced).collect(),
+            filter: options.filter.as_ref().map(unplaced),
             ..Self::default()
         };
         let columns = options.columns.iter().map(|(field, column)| {
@@ -476,6 +491,11 @@ impl ListOptions {
         }));
         // Without names nothing is misspelled: what is not counted is left out.
         self.ignore_all |= by_number;
+    }
+
+    /// The columns that give fields: field → column.
+    pub(super) fn mapped(&self) -> Vec<(String, String)> {
+        self.columns.iter().map(|((field, _), (column, _))| (field.clone(), column.clone())).collect()
     }
 
     /// Whether they name a column.
@@ -561,14 +581,6 @@ fn shown(name: &str) -> String {
         cut.push('…');
     }
     safe::terminal(&cut).into_owned()
-}
-
-/// Names in a list: a YAML list, or one name. Unlike [`texts`], a column's name may have blanks in it.
-pub(super) fn names(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<(String, Span)>> {
-    match node.text() {
-        Some(text) => Some(vec![(text.to_owned(), node.span)]),
-        None => texts(node, diagnostics),
-    }
 }
 
 /// The program's own fields, which inventories have columns named like: with `ignore_columns: true` they count only where `columns` names
