@@ -356,7 +356,7 @@ fn excepted(hold: &str) -> (Vec<String>, Vec<String>) {
          - {{id: d, provider: naver, action: revoke, orderId: \"1\", certificateNo: 8}}\n  \
          - {{id: e, provider: naver, action: reissue, certificateNo: \"9\", certificateName: one, commonName: shop.example.com, \
          dnsName: [shop.example.com], validationMethod: D, csr: \"file:{here}/shop.csr\"}}\n  \
-         - {{from: list.csv, provider: digicert, action: revoke, columns: {{certificate_id: \"Cert ID\"}}, ignore_columns: true}}\n  \
+         - {{from: list.csv, provider: digicert, action: revoke, columns: {{certificate_id: \"Cert ID\", id: id}}, ignore_columns: true}}\n  \
          - {{id: g, provider: digicert, action: revoke, certificate_id: 78, issuer: \"file:{here}/certificates/ca.pem\", \
          certificate: \"file:{here}/certificates/shop.pem\"}}\n"
     );
@@ -433,6 +433,7 @@ fn exceptions_and_filters_of_a_bare_list_come_from_the_command_line() {
         columns: vec![("certificate_id".to_owned(), "Cert ID".to_owned())],
         ignore: IgnoreColumns::All,
         keep: Vec::new(),
+        header_row: None,
         filter: Some("status == \"issued\"".to_owned()),
         except: vec![hold.clone()],
     };
