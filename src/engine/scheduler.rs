@@ -142,7 +142,8 @@ impl Scheduler {
                     queue.urgent.push_back(ordinal);
                 }
             }
-            let due = queue.batched.front().is_some_and(|(due, _)| *due <= now);
+            // One that tries a provider that is down is a status query rather than a new action, which may be left in doubt.
+            let due = queue.batched.front().is_some_and(|(due, _)| *due <= now) || queue.probing.is_some();
             // While a canary is under way no other action can join the batch, so waiting gains nothing.
             if due || (queue.front().is_none() && queue.running == 0) || self.canary.is_some() {
                 queue.urgent.extend(queue.batched.drain(..).map(|(_, ordinal)| ordinal));

@@ -104,9 +104,22 @@ where
         observe(Event::RunBegan {
             accounts: run.settings.accounts.iter().map(|account| account.name.clone()).zip(left).collect(),
         });
+        let mut watch = Watch::new(safety, accounts);
+        let mut before = vec![(0_u64, 0_u64); accounts];
+        for action in queue.iter() {
+            if let (Phase::Ended(outcome), Some((well, refused))) =
+                (states.of(action.ordinal).phase, before.get_mut(action.account))
+            {
+                *well += u64::from(outcome.is_well());
+                *refused += u64::from(outcome == Outcome::Rejected);
+            }
+        }
+        for (account, (well, refused)) in before.into_iter().enumerate() {
+            watch.resume(account, well, refused);
+        }
         let pending = PendingAcks::of(&run.journal);
         let mut dispatcher = Self {
-            watch: Watch::new(safety, accounts),
+            watch,
             jitter: Jitter::new(run.seed),
             deadline: calendar::deadline_at(run.settings.deadline, &run.settings.schedule, began_at),
             stopping: failed.map(StopReason::Environment),
@@ -125,6 +138,7 @@ where
             abort: false,
             accounts_stopped: Vec::new(),
             breakers: vec![CircuitBreaker::default(); accounts],
+            down: (0..accounts).map(|_| Rc::default()).collect(),
             read_backs: HashMap::new(),
             wave_break: WaveBreak::Nothing,
             closed_until: None,
@@ -534,7 +548,7 @@ where
 
     pub(super) fn notify_holds(&mut self, now: Moment) {
         for account in 0..self.run.senders.len() {
-            self.notify_hold(account, now, "the provider said that there were too many requests");
+            self.notify_hold(account, now, safety::TOO_MANY);
         }
     }
 
