@@ -143,9 +143,11 @@ impl Rows<'_> {
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
             }
+            let came = history.reply.message.as_deref().unwrap_or("an attempt was left without an answer");
+            let in_doubt = format!("it may have taken effect: {came}; `certsweep resume` goes on");
             let message = match outcome {
                 _ if ended => None,
-                Outcome::InDoubt => Some("an attempt was left without an answer; `certsweep resume` goes on"),
+                Outcome::InDoubt => Some(in_doubt.as_str()),
                 _ => Some(self.unsent),
             };
             each(&row_of(self.settings, &action, &history, outcome, message))?;

@@ -81,6 +81,10 @@ impl CircuitBreaker {
         self.probing.is_some()
     }
 
+    /// Whether the last answers make it likely that it is out of order: one request at a time then, but each at once.
+    pub fn is_careful(&self) -> bool {
+        self.out_of_order.len() >= MAX_AT_ONCE
+    }
 
     /// A request is to be begun; `once` says that it must not be sent again once it may have taken effect. Returns whether it may: where
     /// answers are lost or not understood, each such try may leave one more action in doubt for good.
@@ -114,7 +118,9 @@ impl CircuitBreaker {
             }
             Contact::NotSent => self.not_sent = self.not_sent.saturating_add(1),
             Contact::Lost => self.lost = self.lost.saturating_add(1),
-            Contact::OutOfOrder if self.out_of_order.len() < MAX_OUT_OF_ORDER && !self.out_of_order.contains(&action) => {
+            Contact::OutOfOrder
+                if self.out_of_order.len() < MAX_OUT_OF_ORDER && !self.out_of_order.contains(&action) =>
+            {
                 self.out_of_order.push(action);
             }
             Contact::OutOfOrder => {}
@@ -149,6 +155,8 @@ const MAX_LOST: u32 = 8;
 /// So many actions in a row that were answered by something out of order say it, too. Each of them may be in doubt afterwards, so they are
 /// few; and a provider that stumbles over one action in ten gives a row of them once in a hundred thousand.
 const MAX_OUT_OF_ORDER: usize = 5;
+/// After so many of them no further request is sent beside those under way.
+const MAX_AT_ONCE: usize = 2;
 /// So many probes may be requests that are never sent again.
 const MAX_COSTLY: u32 = 3;
 /// Between two tries, at most: the recovery is seen within this time.
@@ -180,7 +188,11 @@ mod tests {
             ("a lost one is no answer", vec![NotSent, Lost, NotSent, Lost, NotSent], down(0.5)),
             ("four answers out of order are chance", vec![OutOfOrder; 4], Transition::Same),
             ("five are not", vec![OutOfOrder; 5], down(0.5)),
-            ("a refusal between them", [vec![OutOfOrder; 4], vec![Answered], vec![OutOfOrder; 4]].concat(), Transition::Same),
+            (
+                "a refusal between them",
+                [vec![OutOfOrder; 4], vec![Answered], vec![OutOfOrder; 4]].concat(),
+                Transition::Same,
+            ),
             ("a burst of them", vec![OutOfOrder; 30], Transition::Same),
             ("a lost one between them", [vec![OutOfOrder; 4], vec![Lost], vec![OutOfOrder]].concat(), down(0.5)),
             ("what was under way before tells nothing new", vec![NotSent; 9], Transition::Same),
@@ -203,7 +215,14 @@ mod tests {
             assert_eq!(note(action), Transition::Same);
         }
         assert_eq!(note(4), Transition::Down(seconds(0.5)));
-        assert!(breaker.is_down());
+        let mut breaker = CircuitBreaker::default();
+        let careful = [(OutOfOrder, 0), (OutOfOrder, 0), (OutOfOrder, 1), (NotSent, 2), (Answered, 3)].map(
+            |(contact, action)| {
+                breaker.note_contact(contact, Some(action), seconds(0.0), false, 0.5);
+                breaker.is_careful()
+            },
+        );
+        assert_eq!(careful, [false, false, true, true, false]);
     }
 
     #[test]
@@ -255,7 +274,8 @@ mod tests {
                     now = next;
                     tries += 1;
                     breaker.begin_request(false);
-                    transition = breaker.note_contact(if tries % 2 == 0 { Lost } else { NotSent }, None, now, patient, 1.0);
+                    transition =
+                        breaker.note_contact(if tries % 2 == 0 { Lost } else { NotSent }, None, now, patient, 1.0);
                 }
                 Transition::Down(_) => return (tries, None),
                 Transition::GivenUp(after) => return (tries, Some(after)),

@@ -560,14 +560,23 @@ mod tests {
             (None, Schedule::default(), None, false, TOO_MANY.to_owned(), None),
             (Some(Duration::from_secs(3600)), Schedule::default(), None, false, TOO_MANY.to_owned(), None),
             (week(), Schedule::default(), None, false, format!("{asks} 2026-12-06 09:00 UTC"), None),
-            (week(), Schedule::default(), Some("2026-12-07T00:00:00Z"), false, format!("{asks} 2026-12-06 09:00 UTC"), None),
+            (
+                week(),
+                Schedule::default(),
+                Some("2026-12-07T00:00:00Z"),
+                false,
+                format!("{asks} 2026-12-06 09:00 UTC"),
+                None,
+            ),
             (
                 week(),
                 Schedule::default(),
                 Some("2026-11-29T09:30:00Z"),
                 true,
                 format!("{asks} 2026-12-06 09:00 UTC"),
-                Some("2026-12-06 09:00 UTC, after the deadline, 2026-11-29 09:30 UTC: come back then, with a later one"),
+                Some(
+                    "2026-12-06 09:00 UTC, after the deadline, 2026-11-29 09:30 UTC: come back then, with a later one",
+                ),
             ),
             (
                 Some(Duration::from_secs(60)),
@@ -592,7 +601,9 @@ mod tests {
                 Schedule::default(),
                 None,
                 false,
-                format!("{asks} 9999-12-30 22:00 UTC, longer than can be meant; it is asked again at 2026-11-29 10:00 UTC"),
+                format!(
+                    "{asks} 9999-12-30 22:00 UTC, longer than can be meant; it is asked again at 2026-11-29 10:00 UTC"
+                ),
                 None,
             ),
         ] {
@@ -651,7 +662,10 @@ mod tests {
         let mut watch = Watch::new(&Safety::default(), 1);
         let reply = Reply { http_status: Some(404), message: Some("no such API".to_owned()), ..Reply::default() };
         let why = (0..20).find_map(|_| watch.refused_alike(0, Outcome::Rejected, &reply)).unwrap();
-        assert!(why.starts_with("20 actions in a row were refused alike, and none succeeded: HTTP 404 no such API. Are "), "{why}");
+        assert!(
+            why.starts_with("20 actions in a row were refused alike, and none succeeded: HTTP 404 no such API. Are "),
+            "{why}"
+        );
     }
 
     #[test]

@@ -48,7 +48,7 @@ struct AccountQueue {
     stopped: bool,
     /// Nothing is sent until a token was received.
     paused: bool,
-    /// The provider cannot be reached: one request at a time, and none before this moment.
+    /// The provider is down: one request at a time, and none before this moment; zero where it only seems to be.
     probing: Option<Moment>,
     /// Begun actions whose next step is due, before new ones.
     urgent: VecDeque<Ordinal>,
@@ -310,7 +310,7 @@ impl Scheduler {
         self.accounts[account].paused = paused;
     }
 
-    /// A provider cannot be reached: one request at a time, and none before this moment; or it can again.
+    /// A provider is down: one request at a time, and none before this moment (zero: it only seems to be); or it is in order again.
     pub fn probe(&mut self, account: usize, next: Option<Moment>) {
         self.accounts[account].probing = next;
     }
@@ -384,7 +384,7 @@ impl Scheduler {
         if queue.stopped {
             return WaitReason::Stopped;
         }
-        if let Some(next) = queue.probing {
+        if let Some(next) = queue.probing.filter(|next| !next.is_zero()) {
             return WaitReason::Unreachable { until: wall.at(next) };
         }
         if !queued && queue.next_due().is_none() && queue.blocked == 0 {

@@ -296,6 +296,7 @@ fn resolve<T: Transport, C: Clock>(
         refused,
         limits,
         contact: (limits == LimitSignal::Answered).then_some(Contact::Answered),
+        cause: String::new(),
         token_number: 0,
         nonce_refused: None,
         reads_list: false,

@@ -67,6 +67,8 @@ pub struct StepResult {
     pub limits: LimitSignal,
     /// Whether the provider was reached, where a request was sent.
     pub contact: Option<Contact>,
+    /// What came, where it was not in order.
+    pub cause: String,
     /// The token that the request was signed with.
     pub token_number: u32,
     /// Whether it was refused for its nonce alone (RFC 8555, section 6.5: `badNonce`); `None` where no attempt was answered.
@@ -255,6 +257,11 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         false => Rules { down, ..rules(sender, operation, &action, answer.as_ref(), attempts) },
     };
     let next = retry::after_attempt(rules, result, after);
+    let cause = match (reply.http_status, &reply.message) {
+        (Some(status), Some(message)) if !message.starts_with("HTTP ") => format!("HTTP {status} {message}"),
+        (Some(status), None) => format!("HTTP {status}"),
+        (_, message) => message.clone().unwrap_or_default(),
+    };
     let reply = match next {
         NextStep::End(outcome) => closing_reply(sender, operation, &action, outcome, state.tainted, reply),
         _ => reply,
@@ -291,6 +298,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         refused,
         limits,
         contact,
+        cause,
         token_number,
         nonce_refused,
         reads_list,

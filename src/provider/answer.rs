@@ -275,7 +275,12 @@ mod tests {
                 "<title>Maintenance</title><p>until 5",
                 "HTTP 503 text/html \"Maintenance: until 5\"",
             ),
-            (302, &[("location", "/login?next=/x"), ("content-type", "text/html")], "<p>moved", "HTTP 302 to /login?next=/x"),
+            (
+                302,
+                &[("location", "/login?next=/x"), ("content-type", "text/html")],
+                "<p>moved",
+                "HTTP 302 to /login?next=/x",
+            ),
             (304, &[], "", "HTTP 304 without a body"),
             (200, &[], "", "HTTP 200 without a body"),
             (200, &[], "OK", "HTTP 200 without a media type \"OK\""),
@@ -289,7 +294,8 @@ mod tests {
             ),
             (200, &[("content-type", "image/png")], "", "HTTP 200 without a body"),
         ] {
-            let answer = Answer::new(status, headers.iter().copied().collect::<HeaderFields>(), body.as_bytes().to_vec());
+            let answer =
+                Answer::new(status, headers.iter().copied().collect::<HeaderFields>(), body.as_bytes().to_vec());
             assert_eq!(answer.describe(), expected);
         }
     }

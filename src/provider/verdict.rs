@@ -105,7 +105,9 @@ fn origin(operation: &Operation, answer: &Answer) -> Origin {
         None => matches!(answer.json(), Value::Object(_) | Value::Array(_)),
         // Where nothing is declared, JSON is meant: that is what rules read.
         Some(found) if media_types.is_empty() => body::is_json(&found),
-        Some(found) => media_types.iter().any(|declared| is_of(&found, declared)) && (is_json || !body::is_json(&found)),
+        Some(found) => {
+            media_types.iter().any(|declared| is_of(&found, declared)) && (is_json || !body::is_json(&found))
+        }
     };
     if is_declared { Origin::Provider } else { Origin::Unknown }
 }
@@ -129,7 +131,8 @@ pub(super) fn response(responses: &[ResponseContent], status: u16) -> Option<&Re
 fn applies(rule: &AnswerRule, answer: &Answer, origin: Origin) -> bool {
     let is_empty = *answer.content() == Content::Empty;
     // Success may be told by the status alone, as by a 204; it always has one, and a rule that names it.
-    let says_empty = rule.empty == Some(true) || !matches!(rule.class, AnswerClass::Rejected | AnswerClass::AlreadyDone | AnswerClass::Unauthorized);
+    let says_empty = rule.empty == Some(true)
+        || !matches!(rule.class, AnswerClass::Rejected | AnswerClass::AlreadyDone | AnswerClass::Unauthorized);
     let may_say_so = match origin {
         Origin::Provider | Origin::EmptyAsDeclared => true,
         Origin::Empty => says_empty,
@@ -479,7 +482,10 @@ mod tests {
 
     #[test]
     fn json_of_any_charset_decides() {
-        let provider = declaring("          - {status: 409, when: {/code: was}, means: already-done}", "        default: {description: f}");
+        let provider = declaring(
+            "          - {status: 409, when: {/code: was}, means: already-done}",
+            "        default: {description: f}",
+        );
         let body = b"{\"code\":\"was\",\"text\":\"d\xe9j\xe0\"}";
         let headers = [("content-type", "application/json; charset=ISO-8859-1")];
         let answer = Answer::new(409, headers.into_iter().collect(), body.to_vec());

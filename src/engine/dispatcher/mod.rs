@@ -555,7 +555,10 @@ where
     /// Notifies that an account is held back, and why, once for each moment until which it is.
     pub(super) fn notify_hold(&mut self, account: usize, now: Moment, why: &str) {
         let Some(until) = self.scheduler.pace(account).held(now) else { return };
-        if self.notified_holds.insert(account, until) != Some(until) {
+        // Each of several answers asks anew from its own moment on.
+        let known = self.notified_holds.get(&account).is_some_and(|known| known.abs_diff(until) < SAME_HOLD);
+        if !known {
+            self.notified_holds.insert(account, until);
             self.notify(Event::HeldBack {
                 account: self.run.senders[account].name.clone(),
                 until: WallTime::new(now, self.run.clock.now()).at(until),
@@ -565,6 +568,8 @@ where
     }
 }
 
+/// Holds that end so close together are one.
+const SAME_HOLD: Duration = Duration::from_secs(1);
 /// Between two ticks of the observer.
 const TICK: Duration = Duration::from_secs(1);
 /// Wake at least so often: the wall clock may be set, and a schedule and a deadline go by it.

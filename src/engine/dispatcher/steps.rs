@@ -241,10 +241,7 @@ where
     fn apply_result(&mut self, account: usize, ordinal: Ordinal, result: StepResult, times: RequestTimes) {
         self.note_limits(account, result.limits, times);
         if let Some(contact) = result.contact {
-            let status = result.reply.http_status.map(|status| format!("HTTP {status} ")).unwrap_or_default();
-            let message = result.reply.message.as_deref().unwrap_or_default();
-            let status = if message.starts_with(status.trim_end()) { "" } else { &status };
-            self.note_contact(account, contact, Some(ordinal), &format!("{status}{message}"));
+            self.note_contact(account, contact, Some(ordinal), &result.cause);
         }
         match result.nonce_refused {
             Some(true) => *self.nonces_refused.entry(ordinal).or_default() += 1,
@@ -591,6 +588,11 @@ where
         let name = self.run.senders[account].name.clone();
         let answers = contact == Contact::OutOfOrder;
         match transition {
+            // The first doubtful answers of a row: what is under way is awaited, before any more is put at risk.
+            Transition::Same if !breaker.is_down() => {
+                let careful = breaker.is_careful().then_some(Moment::ZERO);
+                self.scheduler.probe(account, careful);
+            }
             Transition::Same => {}
             Transition::Down(next) => {
                 self.scheduler.probe(account, Some(next));
