@@ -332,7 +332,7 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
 /// What came that is no answer of the provider's, and what it may be.
 pub(super) fn not_understood(answer: &Answer) -> String {
     let what = format!("{} is not an answer that the provider documents", answer.describe());
-    if answer.header("location").is_some() && (300..400).contains(&answer.status) {
+    if answer.status == 404 || (answer.header("location").is_some() && (300..400).contains(&answer.status)) {
         return format!("{what}; is `base_url` right?");
     }
     what

@@ -268,7 +268,8 @@ fn nobody_waits_for_ever_for_a_provider_that_is_out_of_order() {
         assert_eq!(ending.left, [("digicert".to_owned(), 200)], "no action ended for it");
         assert_eq!(overview(&bench).stopped.unwrap().1, 4);
         bench.world.forgive();
-        assert!(bench.process(Cut::Never, &[]).await.0.unwrap().well);
+        let ending = bench.process(Cut::Never, &[]).await.0.unwrap();
+        assert!(ending.well, "{ending:?} {:?}", bench.outcomes());
     });
 }
 

@@ -139,7 +139,13 @@ impl World {
     }
 
     pub(crate) fn forgive(&self) {
-        self.faults.set(Faults { refuse_credentials_of: None, down: None, refuse: 0, ..self.faults.get() });
+        self.faults.set(Faults {
+            refuse_credentials_of: None,
+            down: None,
+            maintenance: None,
+            refuse: 0,
+            ..self.faults.get()
+        });
     }
 
     /// Over the whole life of the run, all its processes included, no window held too many requests.

@@ -83,6 +83,7 @@ where
             if account.concurrency_follows {
                 scheduler.follow_latency(index, account.concurrency);
             }
+            scheduler.set_unproved(index, true);
         }
         // After the accounts share their paces: the requests of each count in the windows of all that share its credential.
         for (index, sent) in sent.into_iter().enumerate() {

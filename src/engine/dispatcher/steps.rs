@@ -585,6 +585,9 @@ where
         let now = self.run.clock.elapsed();
         let transition = breaker.note_contact(contact, action, now, self.deadline.is_some(), random);
         self.down[account].set(breaker.is_down());
+        if contact == Contact::Answered && action.is_some() {
+            self.scheduler.set_unproved(account, false);
+        }
         let name = self.run.senders[account].name.clone();
         let answers = contact == Contact::OutOfOrder;
         match transition {
