@@ -208,8 +208,8 @@ fn wins(first: &AnswerRule, rule: &AnswerRule, status: Option<u16>) -> bool {
         Some(true) => rule.empty == Some(true),
         Some(false) => not_empty,
     };
-    // And over what is not of the declared media type.
-    let by_media_type = !first.class.is_the_providers() || rule.class.is_the_providers() || rule.empty == Some(true);
+    // And over what is not of the declared media type, which one without conditions may be for; conditions are for the provider's own.
+    let by_media_type = !first.class.is_the_providers() || rule.class.is_the_providers() || !rule.when.is_empty();
     by_status && by_emptiness && by_media_type && all_implied(&first.when, &rule.when)
 }
 
