@@ -88,10 +88,7 @@ impl Answer {
         }
         let content_type = self.header("content-type").unwrap_or_default();
         let first = body::first_words(&self.body, content_type);
-        if !first.is_empty() {
-            words.push_str(&format!(" \"{first}\""));
-        }
-        words
+        if first.is_empty() { words } else { format!("{words} \"{first}\"") }
     }
 
     /// The first value of a header field; `name` in lower case.
