@@ -6,6 +6,8 @@ pub mod calendar;
 pub mod check;
 pub mod checked;
 mod csv;
+mod json_list;
+mod list;
 mod load;
 mod read;
 pub mod schema;

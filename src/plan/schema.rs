@@ -209,11 +209,15 @@ fn list(catalog: &Catalog) -> Value {
     list["properties"]["columns"] = json!({
         "type": "object",
         "additionalProperties": {"type": ["string", "number"]},
-        "description": "Field name: column name"
+        "description": "Field name: column name; or column number, where the list has no header"
+    });
+    list["properties"]["header_row"] = json!({
+        "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+$"}],
+        "description": "The line of the list's header, where titles stand above it; 0 where it has none"
     });
     list["properties"]["ignore_columns"] = json!({
         "anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/words"}],
-        "description": "Columns that are left out; true for all that are unknown"
+        "description": "Columns that are left out; true for all that are unknown, and for those named like certsweep's own fields"
     });
     list["properties"]["where"] = json!({
         "type": "string",

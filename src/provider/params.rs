@@ -49,11 +49,18 @@ pub fn scalar(parameter: &Parameter, text: &str) -> Result<Value, String> {
         ParameterType::String => Ok(Value::String(text.to_owned())),
         ParameterType::Integer => integer(name, text),
         ParameterType::Number => number(name, text),
-        ParameterType::Boolean => match text {
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
-            _ => Err(format!("`{name}` must be true or false, not `{}`", shown(text))),
-        },
+        // In any case: Excel writes `TRUE`, and nobody can make it write otherwise.
+        ParameterType::Boolean if text.eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
+        ParameterType::Boolean if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
+        ParameterType::Boolean => {
+            let meant = |words: &[&str]| words.contains(&text.to_lowercase().as_str());
+            let help = match (meant(&YES), meant(&NO)) {
+                (true, _) => "; write `true` if that is meant",
+                (_, true) => "; write `false` if that is meant",
+                _ => "",
+            };
+            Err(format!("`{name}` must be true or false, not `{}`{help}", shown(text)))
+        }
         ParameterType::Strings => Ok(text.split_whitespace().collect()),
         ParameterType::Integers => text.split_whitespace().map(|text| integer(name, text)).collect(),
     }
@@ -225,6 +232,9 @@ fn shown(text: &str) -> String {
     safe::terminal(&cut).into_owned()
 }
 
+/// What people, and spreadsheets in their languages, write for true and for false.
+const YES: [&str; 12] = ["1", "yes", "y", "on", "x", "wahr", "ja", "vrai", "oui", "verdadero", "vero", "예"];
+const NO: [&str; 12] = ["0", "no", "n", "off", "-", "falsch", "nein", "faux", "non", "falso", "none", "아니오"];
 /// Characters of a value that a message shows.
 const MAX_SHOWN_CHARS: usize = 60;
 
@@ -327,7 +337,11 @@ mod tests {
             ("force", "true", Ok(json!(true))),
             ("force", "false", Ok(json!(false))),
             ("force", "yes", Err("must be true or false, not `yes`")),
-            ("force", "True", Err("must be true or false, not `True`")),
+            ("force", "TRUE", Ok(json!(true))),
+            ("force", "False", Ok(json!(false))),
+            ("force", "WAHR", Err("must be true or false, not `WAHR`; write `true` if that is meant")),
+            ("force", "0", Err("write `false` if that is meant")),
+            ("force", "Truth", Err("must be true or false, not `Truth`")),
             ("names", "a.b  c", Ok(json!(["a.b", "c"]))),
             ("names", "[a b, '1']", Ok(json!(["a b", "1"]))),
             ("names", "''", Ok(json!([]))),

@@ -3,6 +3,7 @@
 
 mod acme;
 mod again;
+mod answers;
 mod command_line;
 mod control;
 mod credentials;

@@ -1,7 +1,7 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
 use super::action_index::hash_of;
-use super::context::Checker;
+use super::context::{Checker, NotedTiming, Timing};
 use super::fields::{Layers, Row, has_value, no_value};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::calendar;
@@ -11,7 +11,7 @@ use crate::provider::answer::scalar_text;
 use crate::provider::model::{ActionRules, Idempotency, Location, Operation, Provider};
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
-use crate::text::safe;
+use crate::text::{Span, safe};
 use crate::tree::Field;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -146,7 +146,8 @@ impl Checker<'_> {
         let draft = &self.draft;
         let end = calendar::deadline_at(draft.deadline, &draft.schedule, self.now);
         // Nothing is sent before any of the three: now, the schedule's start, and `not_before`.
-        let begin = draft.schedule.start.map_or(self.now, |start| start.max(self.now)).max(at);
+        let begin_at_all = draft.schedule.start.map_or(self.now, |start| start.max(self.now));
+        let begin = begin_at_all.max(at);
         let never = if end.is_some_and(|end| at >= end) {
             Some("`not_before` is not before the plan's deadline")
         } else if calendar::next_start(&draft.schedule, begin, draft.timeout, end).is_none() {
@@ -154,18 +155,57 @@ impl Checker<'_> {
         } else {
             None
         };
+        let place = field.value.span;
         if let (Some(what), Some(deadline)) = (never, draft.deadline) {
             // A deadline that counts from the start of the run comes later where the run begins later.
-            self.report(if has_fixed_deadline(deadline, &draft.schedule, self.now) {
-                Diagnostic::error("not-before", field.value.span, what).help("the action could never be sent")
-            } else {
-                let help = "the action will not be sent, unless the run begins later";
-                Diagnostic::warning("not-before", field.value.span, what).help(help)
-            });
+            let is_fixed = has_fixed_deadline(deadline, &draft.schedule, self.now);
+            self.errors += u64::from(is_fixed);
+            self.note_timing(if is_fixed { Timing::Never(what) } else { Timing::NotNow(what) }, place, at);
         } else if at <= self.now {
-            self.report(Diagnostic::warning("past", field.value.span, "`not_before` has passed and changes nothing"));
+            self.note_timing(Timing::Past, place, at);
+        } else if at.duration_since(begin_at_all).as_hours() >= FAR_HOURS {
+            self.note_timing(Timing::Far, place, at);
         }
         Some(at)
+    }
+
+    /// Counts a `not_before` that is to be warned of: once for a list, for all its rows have one cause.
+    fn note_timing(&mut self, timing: Timing, place: Span, at: Timestamp) {
+        let known = self.timings.iter_mut().find(|known| known.timing == timing && known.first.source == place.source);
+        match known {
+            Some(known) => {
+                known.count += 1;
+                known.last = known.last.max(at);
+            }
+            None => self.timings.push(NotedTiming { timing, first: place, count: 1, last: at }),
+        }
+    }
+
+    /// Warns of what was noted of `not_before`.
+    pub(super) fn report_timings(&mut self) {
+        for NotedTiming { timing, first, count, last } in std::mem::take(&mut self.timings) {
+            let more = match count {
+                1 => String::new(),
+                _ => format!("; so it is for {count} actions of this file"),
+            };
+            let warning = match timing {
+                Timing::Past => {
+                    Diagnostic::warning("past", first, format!("`not_before` has passed and changes nothing{more}"))
+                }
+                Timing::Never(what) => Diagnostic::error("not-before", first, format!("{what}{more}"))
+                    .help("the action could never be sent"),
+                Timing::NotNow(what) => Diagnostic::warning("not-before", first, format!("{what}{more}"))
+                    .help("the action will not be sent, unless the run begins later"),
+                Timing::Far => {
+                    let until = if count == 1 { "until" } else { "the last until" };
+                    let what = format!("`not_before` puts the action off by more than a day, {until} {last}{more}");
+                    Diagnostic::warning("far-off", first, what).help(
+                        "it says when an action may be sent; if this is the beginning of a certificate's validity, leave the field out",
+                    )
+                }
+            };
+            self.report(warning);
+        }
     }
 
     /// The account that the row names. `Err` where there is none, which is reported then.
@@ -270,6 +310,8 @@ fn is_usable_id(text: &str) -> bool {
     (1..=MAX_ID).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text
 }
 
+/// A `not_before` so far off is warned of.
+const FAR_HOURS: i64 = 24;
 /// Ids are for people.
 const MAX_ID: usize = 200;
 /// Room for what nearly every target and source takes: growing step by step costs more, a million times.

@@ -174,4 +174,5 @@ pub const CERTIFICATE_FIELDS: [&str; 5] = ["certificate", "serial_number", "issu
 /// Those of them that are every action's own, and so no defaults.
 pub(in crate::plan) const UNSHARED_FIELDS: [&str; 2] = ["certificate", "serial_number"];
 /// The fields of an entry with `from` that describe its CSV list.
-pub(super) const LIST_FIELDS: [&str; 6] = ["from", "columns", "ignore_columns", "keep_columns", "where", "except"];
+pub(super) const LIST_FIELDS: [&str; 7] =
+    ["from", "columns", "ignore_columns", "keep_columns", "header_row", "where", "except"];
