@@ -15,6 +15,8 @@ pub enum Contact {
     Answered,
     /// It surely did not leave: no address, no connection, no TLS.
     NotSent,
+    /// The same, and none will leave before a person has changed something.
+    Barred,
     /// It may have arrived, and no whole answer was received.
     Lost,
 }
@@ -30,6 +32,8 @@ pub enum Transition {
     Up,
     /// It could not be reached for longer than the patience: its account is to be stopped.
     GivenUp(Duration),
+    /// It will not be reached before a person has changed something: its account is to be stopped.
+    Barred,
 }
 
 /// What is known of one provider.
@@ -75,6 +79,7 @@ impl CircuitBreaker {
                 *self = Self { was_up: true, ..Self::default() };
                 return if was_down { Transition::Up } else { Transition::Same };
             }
+            Contact::Barred => return Transition::Barred,
             Contact::NotSent => self.not_sent = self.not_sent.saturating_add(1),
             Contact::Lost => self.lost = self.lost.saturating_add(1),
         }
@@ -112,7 +117,7 @@ pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
 mod tests {
     use super::*;
 
-    use Contact::{Answered, Lost, NotSent};
+    use Contact::{Answered, Barred, Lost, NotSent};
 
     fn seconds(seconds: f64) -> Moment {
         Duration::from_secs_f64(seconds)
@@ -128,6 +133,7 @@ mod tests {
             ("seven lost are chance", vec![Lost; 7], Transition::Same),
             ("eight are not", vec![Lost; 8], down(0.5)),
             ("a lost one is no answer", vec![NotSent, Lost, NotSent, Lost, NotSent], down(0.5)),
+            ("what no patience mends", vec![Answered, Barred], Transition::Barred),
             ("what was under way before tells nothing new", vec![NotSent; 9], Transition::Same),
             ("and an answer to it all", [vec![NotSent; 9], vec![Answered]].concat(), Transition::Up),
         ] {
@@ -159,7 +165,7 @@ mod tests {
                 }
                 Transition::Down(_) => return (tries, None),
                 Transition::GivenUp(after) => return (tries, Some(after)),
-                Transition::Same | Transition::Up => panic!("{transition:?}"),
+                Transition::Same | Transition::Up | Transition::Barred => panic!("{transition:?}"),
             }
         }
     }

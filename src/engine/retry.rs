@@ -35,6 +35,9 @@ pub enum AttemptResult {
         /// Whether a rule of the document said so.
         declared: bool,
     },
+    /// A refusal, or the word that it was so before, on a connection that had served other requests: perhaps the answer to one of these.
+    /// Only idempotent operations' requests go out on such connections.
+    OutOfTurn,
 }
 
 /// What follows.
@@ -64,7 +67,8 @@ pub enum Doubt {
 /// What an attempt did at the provider.
 pub fn effect(attempt: AttemptResult) -> Effect {
     match attempt {
-        AttemptResult::NotSent => Effect::None,
+        // Asked again on a connection of its own, it is answered for itself; to call it tainted would make a doubt of every refusal.
+        AttemptResult::NotSent | AttemptResult::OutOfTurn => Effect::None,
         AttemptResult::Lost => Effect::Unknown,
         AttemptResult::Answered { meaning, .. } => match meaning {
             AnswerClass::Succeeded | AnswerClass::PendingApproval => Effect::Done,
@@ -87,9 +91,22 @@ pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
         AttemptResult::Answered {
             meaning: AnswerClass::Throttled | AnswerClass::BadNonce | AnswerClass::Unauthorized,
             ..
-        } => false,
+        }
+        | AttemptResult::OutOfTurn => false,
         AttemptResult::Lost | AttemptResult::Answered { .. } => true,
     }
+}
+
+/// Whether an answer may be another request's: a server that sends more than was asked puts every later answer on the connection in the
+/// place of another one. A success is believed all the same, since a connection with any other answer behind it serves no request more.
+pub const fn is_out_of_turn(meaning: AnswerClass, by_order: bool) -> bool {
+    by_order && matches!(meaning, AnswerClass::Rejected | AnswerClass::AlreadyDone)
+}
+
+/// Whether the next request of an action must be answered on a connection that no other has used: it must not be sent again for an
+/// answer that was another's, or it was sent before.
+pub fn needs_own_connection(idempotency: Option<Idempotency>, attempts: u32) -> bool {
+    idempotency != Some(Idempotency::Idempotent) || attempts > 0
 }
 
 /// Whether what follows from an attempt is the same under all rules, so that they need not be found out.
@@ -107,6 +124,7 @@ pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -
         AttemptResult::NotSent if again => NextStep::Again,
         AttemptResult::NotSent => used_up,
         AttemptResult::Lost => lost(rules, again, doubt),
+        AttemptResult::OutOfTurn => NextStep::Hold,
         AttemptResult::Answered { meaning, status, declared } => match meaning {
             AnswerClass::Succeeded => NextStep::End(Outcome::Succeeded),
             AnswerClass::PendingApproval => NextStep::End(Outcome::PendingApproval),

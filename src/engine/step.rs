@@ -12,7 +12,7 @@ use crate::provider::{Answer, AnswerClass, Idempotency, Verdict, target_state, v
 use crate::run::{Effect, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::wire::transport::clock_skew;
-use crate::wire::{Delivery, SigningTicket, Transport};
+use crate::wire::{Delivery, Route, SigningTicket, Transport};
 use jiff::{SignedDuration, Timestamp};
 use std::rc::Rc;
 use std::time::Duration;
@@ -212,14 +212,22 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
 
     timing.note_sent(&**clock);
     let token_number = sender.token_number();
-    let delivery = sender.send(unsigned, ticket, clock.now()).await;
+    let idempotency = operation.action.as_ref().map(|rules| rules.idempotency);
+    let good = [AnswerClass::Succeeded, AnswerClass::PendingApproval];
+    let keeps = |answer: &Answer| good.contains(&verdict::read(operation, answer, clock.now()).class);
+    let route = Route { fresh: retry::needs_own_connection(idempotency, state.attempts), keeps: &keeps };
+    let delivery = sender.send(unsigned, ticket, clock.now(), route).await;
     timing.note_answered(&**clock);
     let at = clock.now();
     // A request that could not be signed says nothing about whether the provider can be reached.
     let signed = !matches!(delivery, Delivery::Unsigned(_));
-    let mut nonce_refused = None;
+    let (mut nonce_refused, mut barred) = (None, false);
     let (result, reply, answer, verdict) = match delivery {
         Delivery::Unsigned(cause) => (AttemptResult::NotSent, failure_reply(sender, &cause), None, None),
+        Delivery::Barred(cause) => {
+            barred = true;
+            (AttemptResult::NotSent, failure_reply(sender, &format!("not sent: {cause}")), None, None)
+        }
         Delivery::NotSent(cause) => {
             (AttemptResult::NotSent, failure_reply(sender, &format!("not sent: {cause}")), None, None)
         }
@@ -234,13 +242,16 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
             if refused && nonces_refused >= MAX_REFUSED_NONCES {
                 verdict.class = AnswerClass::TryLater;
             }
-            let result =
-                AttemptResult::Answered { meaning: verdict.class, status: answer.status, declared: verdict.declared };
+            let result = if retry::is_out_of_turn(verdict.class, answer.by_order) {
+                AttemptResult::OutOfTurn
+            } else {
+                AttemptResult::Answered { meaning: verdict.class, status: answer.status, declared: verdict.declared }
+            };
             (result, reply(sender, &answer, &verdict), Some(answer), Some(verdict))
         }
     };
     let effect = retry::effect(result);
-    let counts = retry::counts(result, *down && signed);
+    let counts = retry::counts(result, (*down && signed) || barred);
     let mut after = state;
     after.attempts = attempt;
     after.counted += u32::from(counts);
@@ -273,9 +284,10 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     let skew = answer.as_ref().filter(|_| sender.compares_clocks(at)).and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(AnswerClass::Rejected);
     let contact = signed.then_some(match result {
+        AttemptResult::NotSent if barred => Contact::Barred,
         AttemptResult::NotSent => Contact::NotSent,
         AttemptResult::Lost => Contact::Lost,
-        AttemptResult::Answered { .. } => Contact::Answered,
+        AttemptResult::OutOfTurn | AttemptResult::Answered { .. } => Contact::Answered,
     });
     StepResult {
         id: action.id,

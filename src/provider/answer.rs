@@ -14,6 +14,10 @@ pub struct Answer {
     pub headers: HeaderFields,
     /// The body, whole. (A body that broke off is no answer but a lost one.)
     pub body: Vec<u8>,
+    /// Whether only the order of answers says that it is this request's: others were answered on the same connection before.
+    pub by_order: bool,
+    /// Why the body cannot be read, where it cannot.
+    pub unreadable: Option<String>,
     /// The body parsed as JSON; null where it is none.
     json: Value,
 }
@@ -22,7 +26,12 @@ impl Answer {
     /// An answer that arrived whole. Its body is parsed here, once for all who read it.
     pub fn new(status: u16, headers: HeaderFields, body: Vec<u8>) -> Self {
         let json = serde_json::from_slice(&body).unwrap_or_default();
-        Self { status, headers, body, json }
+        Self { status, headers, body, by_order: false, unreadable: None, json }
+    }
+
+    /// An answer that arrived whole, with a body that cannot be read; why not, as the end of a sentence that begins with "a body".
+    pub fn unreadable(status: u16, headers: HeaderFields, why: String) -> Self {
+        Self { unreadable: Some(why), ..Self::new(status, headers, Vec::new()) }
     }
 
     /// The body as JSON; null where it is none. Of members that share a name the last counts.

@@ -33,8 +33,11 @@ pub struct Verdict {
 
 /// Reads an answer to an operation.
 pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
-    let body = answer.json();
     let asked = answer.header("retry-after").and_then(|value| retry_after(value, now));
+    if let Some(why) = &answer.unreadable {
+        return unreadable(answer.status, why, asked);
+    }
+    let body = answer.json();
     let rule = operation.answers.iter().find(|rule| applies(rule, answer));
     let class = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.class) {
         // Without effect, and with a time to wait: that holds the provider back and costs no attempt, whatever it is called.
@@ -60,6 +63,16 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
         retry_after: asked.or_else(|| hinted_wait(hint?, body)),
         limit: hint.and_then(|hint| hinted_limit(hint, body)),
     }
+}
+
+/// What cannot be read says nothing, not even that nothing was done.
+fn unreadable(status: u16, why: &str, retry_after: Option<Duration>) -> Verdict {
+    let class = match by_status(status, retry_after.is_some()) {
+        AnswerClass::Throttled => AnswerClass::Throttled,
+        _ => AnswerClass::Unknown,
+    };
+    let message = Some(format!("HTTP {status} with a body {why}"));
+    Verdict { class, declared: false, code: None, message, reference: None, explanation: None, retry_after, limit: None }
 }
 
 /// Whether all conditions hold for a value.

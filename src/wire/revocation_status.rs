@@ -1,10 +1,13 @@
 //! What CAs publish for everybody: lists (CRLs), OCSP answers, certificates of issuers. It is fetched over plain http too, as is
 //! usual, since each is signed and believed for its signature alone. Sends no credential, and reads no more than it must.
 
-use super::client::{HttpOptions, configured, is_loopback, read_roots};
-use super::http_thread::{ClientError, chain};
+use super::client::{HttpOptions, configured, is_loopback};
+use super::http_thread::{ClientError, chain, no_connection};
+use super::proxy::Proxies;
+use super::tls;
 use reqwest::{Client, ClientBuilder, Request, Response, Url, header, redirect};
 use std::future::Future;
+use std::sync::Arc;
 
 /// A question to the world.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -43,6 +46,7 @@ pub trait StatusFetcher {
 pub struct HttpStatusFetcher {
     lists: Clients,
     responders: Clients,
+    proxies: Arc<Proxies>,
 }
 
 /// A client for the world, where proxies from the environment apply, and one for loopback, where they have no business.
@@ -58,9 +62,13 @@ impl HttpStatusFetcher {
     /// # Errors
     /// The CA file cannot be used, or the platform gives no root certificates.
     pub fn new(options: &HttpOptions) -> Result<Self, ClientError> {
-        let roots = options.ca_file.as_deref().map(read_roots).transpose()?.unwrap_or_default();
+        let trusted = options.ca_file.as_deref().map(tls::read_ca_file).transpose()?.unwrap_or_default();
+        let tls = tls::configure(trusted)?;
         let clients = |more: &dyn Fn(ClientBuilder) -> ClientBuilder| -> Result<Clients, ClientError> {
-            let builder = || more(configured(options)).tls_certs_merge(roots.clone());
+            let builder = || {
+                more(configured(options.timeout).pool_max_idle_per_host(options.concurrency))
+                    .tls_backend_preconfigured(tls.clone())
+            };
             let setup = |error| ClientError::Setup(chain(&error));
             let loopback = builder().no_proxy().build().map_err(setup)?;
             Ok(Clients { outward: builder().build().map_err(setup)?, loopback })
@@ -69,6 +77,7 @@ impl HttpStatusFetcher {
             // Lists are moved to other hosts now and then; a responder has no reason to send a question elsewhere.
             lists: clients(&|builder| builder.redirect(redirect::Policy::limited(MAX_REDIRECTS)))?,
             responders: clients(&|builder| builder)?,
+            proxies: Arc::new(Proxies::from_env()),
         })
     }
 }
@@ -87,9 +96,13 @@ impl StatusFetcher for HttpStatusFetcher {
             }
         };
         let client = if is_loopback(request.url()) { &clients.loopback } else { &clients.outward };
-        let line = format!("{} {}", request.method(), request.url());
+        let (line, url) = (format!("{} {}", request.method(), request.url()), request.url().clone());
         let answer = match client.execute(request).await {
             Ok(response) => read(response, most).await,
+            Err(error) if error.is_connect() => {
+                let (words, _) = no_connection(&error.without_url(), &url, Some(&self.proxies)).await;
+                Err(FetchError::Silent(words))
+            }
             Err(error) => Err(FetchError::Silent(chain(&error.without_url()))),
         };
         match &answer {

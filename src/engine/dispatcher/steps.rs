@@ -350,7 +350,7 @@ where
             if contact == Contact::Answered { LimitSignal::Answered } else { LimitSignal::Lost },
             times,
         );
-        if contact == Contact::NotSent && self.breakers[account].is_down() {
+        if contact == Contact::Barred || (contact == Contact::NotSent && self.breakers[account].is_down()) {
             // The breaker's pause holds, and its patience stops the account.
             return;
         }
@@ -573,6 +573,7 @@ where
                 self.scheduler.probe(account, None);
                 self.notify(Event::Warning(format!("{name} can be reached again")));
             }
+            Transition::Barred => self.stop_account(account, StopReason::Environment(cause.to_owned())),
             Transition::GivenUp(after) => {
                 let why = format!("it could not be reached for {} ({cause})", human(after));
                 self.stop_account(account, StopReason::Environment(why));
