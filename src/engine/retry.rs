@@ -320,6 +320,43 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_the_answer_to_another_request_is_asked_for_again_at_no_cost() {
+        use AnswerClass::{
+            AlreadyDone, BadNonce, PendingApproval, Rejected, Succeeded, Throttled, Unauthorized, Unknown,
+        };
+        for (meaning, expected) in [
+            (Rejected, true),
+            (AlreadyDone, true),
+            (Succeeded, false),
+            (PendingApproval, false),
+            // These end no action in an untruth.
+            (Throttled, false),
+            (BadNonce, false),
+            (Unauthorized, false),
+            (Unknown, false),
+        ] {
+            assert_eq!(
+                [true, false].map(|by_order| is_out_of_turn(meaning, by_order)),
+                [expected, false],
+                "{meaning:?}"
+            );
+        }
+        assert_eq!((effect(AttemptResult::OutOfTurn), counts(AttemptResult::OutOfTurn, false)), (Effect::None, false));
+        let rules = Rules { idempotency: Idempotency::Idempotent, lookup: true, attempts: 3 };
+        for (counted, tainted) in [(0, false), (2, true), (3, false)] {
+            assert_eq!(after_attempt(rules, AttemptResult::OutOfTurn, state(counted, tainted)), NextStep::Hold);
+        }
+        for (idempotency, attempts, expected) in [
+            (Some(Idempotency::Idempotent), 0, false),
+            (Some(Idempotency::Idempotent), 1, true),
+            (Some(Idempotency::NotIdempotent), 0, true),
+            (None, 0, true),
+        ] {
+            assert_eq!(needs_own_connection(idempotency, attempts), expected, "{idempotency:?} {attempts}");
+        }
+    }
+
+    #[test]
     fn what_a_status_query_resolves() {
         let rules = Rules { idempotency: Idempotency::Idempotent, lookup: true, attempts: 3 };
         for (target_state, refused, tainted, counted, expected) in [

@@ -120,13 +120,7 @@ impl<T: Transport> Sender<T> {
     }
 
     /// Signs with the present time, and sends.
-    pub async fn send(
-        &self,
-        unsigned: Unsigned,
-        ticket: &SigningTicket,
-        at: Timestamp,
-        route: Route<'_>,
-    ) -> Delivery {
+    pub async fn send(&self, unsigned: Unsigned, ticket: &SigningTicket, at: Timestamp, route: Route<'_>) -> Delivery {
         let Unsigned { mut request, own_key } = unsigned;
         let signed = self.signer.borrow().sign(&mut request, ticket, own_key.as_deref(), at);
         if let Err(error) = signed {

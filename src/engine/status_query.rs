@@ -305,6 +305,7 @@ fn resolve<T: Transport, C: Clock>(
         contact: (limits == LimitSignal::Answered).then_some(Contact::Answered),
         token_number: 0,
         nonce_refused: None,
+        out_of_turn: false,
         reads_list: false,
         skew: None,
     };

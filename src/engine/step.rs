@@ -70,6 +70,8 @@ pub struct StepResult {
     pub token_number: u32,
     /// Whether it was refused for its nonce alone (RFC 8555, section 6.5: `badNonce`); `None` where no attempt was answered.
     pub nonce_refused: Option<bool>,
+    /// Whether the answer may be another request's, and is asked for once more.
+    pub out_of_turn: bool,
     /// Whether a status query would read a list, which then can serve other actions too.
     pub reads_list: bool,
     /// How far the provider's clock is from ours, where it is far.
@@ -189,6 +191,8 @@ pub struct PreparedAttempt<T, C> {
     pub attempts: u32,
     /// How often in a row the action's requests were refused for their nonces alone.
     pub nonces_refused: u32,
+    /// What the request before was answered, where that may have been another request's answer.
+    pub out_of_turn: Option<Reply>,
 }
 
 /// Whether the status query of an action reads a list.
@@ -204,7 +208,7 @@ fn reads_list<T>(sender: &Sender<T>, operation: &Operation, action: &ToSend, ans
 /// Carries out one attempt, whose intent is durable. How it went is the caller's to write: its slot is free once that is queued, since
 /// the journal keeps the order, and no intent that follows is durable before it.
 pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) -> StepResult {
-    let PreparedAttempt { context, action, unsigned, state, attempts, nonces_refused, .. } = prepared;
+    let PreparedAttempt { context, action, unsigned, state, attempts, nonces_refused, out_of_turn, .. } = prepared;
     let operation = context.operation();
     let StepContext { sender, clock, ticket, down, timing, .. } = &context;
     let ordinal = action.ordinal;
@@ -242,12 +246,17 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
             if refused && nonces_refused >= MAX_REFUSED_NONCES {
                 verdict.class = AnswerClass::TryLater;
             }
+            let said = reply(sender, &answer, &verdict);
+            // The request before may have taken effect, and this refusal may be that it has.
+            if verdict.class == AnswerClass::Rejected && out_of_turn.is_some_and(|before| !is_same(&before, &said)) {
+                verdict = Verdict { class: AnswerClass::Unknown, declared: false, ..verdict };
+            }
             let result = if retry::is_out_of_turn(verdict.class, answer.by_order) {
                 AttemptResult::OutOfTurn
             } else {
                 AttemptResult::Answered { meaning: verdict.class, status: answer.status, declared: verdict.declared }
             };
-            (result, reply(sender, &answer, &verdict), Some(answer), Some(verdict))
+            (result, said, Some(answer), Some(verdict))
         }
     };
     let effect = retry::effect(result);
@@ -301,9 +310,15 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         contact,
         token_number,
         nonce_refused,
+        out_of_turn: result == AttemptResult::OutOfTurn,
         reads_list,
         skew,
     }
+}
+
+/// Whether two refusals are one and the same: a provider words them with times and numbers of requests.
+fn is_same(before: &Reply, now: &Reply) -> bool {
+    (before.http_status, &before.code) == (now.http_status, &now.code)
 }
 
 fn failure_reply<T: Transport>(sender: &Sender<T>, message: &str) -> Reply {

@@ -72,7 +72,16 @@ fn unreadable(status: u16, why: &str, retry_after: Option<Duration>) -> Verdict 
         _ => AnswerClass::Unknown,
     };
     let message = Some(format!("HTTP {status} with a body {why}"));
-    Verdict { class, declared: false, code: None, message, reference: None, explanation: None, retry_after, limit: None }
+    Verdict {
+        class,
+        declared: false,
+        code: None,
+        message,
+        reference: None,
+        explanation: None,
+        retry_after,
+        limit: None,
+    }
 }
 
 /// Whether all conditions hold for a value.

@@ -3,12 +3,12 @@
 use super::super::http_thread::MAX_BODY;
 use super::*;
 use std::path::Path;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// What the server does once it has read a whole request.
 enum ScriptedReply {
@@ -126,7 +126,8 @@ async fn a_good_answer_is_whole_and_the_request_is_as_it_was_given() {
     let server = ScriptedServer::start(vec![ScriptedReply::Keep(bytes.clone()), ScriptedReply::Keep(bytes)]).await;
     let transport = patient();
     for _ in 0..2 {
-        let Delivery::Answered(answer) = transport.send(post(&server.base, "/a%2Fb?q=%20"), Route::default()).await else {
+        let Delivery::Answered(answer) = transport.send(post(&server.base, "/a%2Fb?q=%20"), Route::default()).await
+        else {
             panic!("an answer")
         };
         assert_eq!((answer.status, answer.body.as_slice()), (201, b"hi".as_slice()));
@@ -297,7 +298,11 @@ fn unusable_ca_files_are_told() {
 }
 
 /// A TLS server on loopback that answers each connection's first request; with a client's roots it wants a certificate of its client.
-async fn tls_server(chain: Vec<CertificateDer<'static>>, key: &rcgen::KeyPair, clients: Option<RootCertStore>) -> String {
+async fn tls_server(
+    chain: Vec<CertificateDer<'static>>,
+    key: &rcgen::KeyPair,
+    clients: Option<RootCertStore>,
+) -> String {
     let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder();
     let config = match clients {
@@ -372,15 +377,40 @@ async fn servers_are_verified_and_what_is_wrong_with_one_is_told() {
     let in_der = |certificate: &rcgen::Certificate| certificate.der().to_vec();
     for (name, (server, key), ca_file, expected) in [
         ("its own issuer", self_signed("localhost", now, false), None, own),
-        ("its own issuer, and a CA", self_signed("localhost", now, true), None, "it is a CA's, not a server's (issued by"),
-        ("an issuer that nobody knows", issued("localhost", now), None, "its issuer is not known here (issued by `CN=Company Root`"),
-        ("an issuer of a known name", self_signed("localhost", now, false), Some(as_pem(&like)), "the issuer of that name"),
+        (
+            "its own issuer, and a CA",
+            self_signed("localhost", now, true),
+            None,
+            "it is a CA's, not a server's (issued by",
+        ),
+        (
+            "an issuer that nobody knows",
+            issued("localhost", now),
+            None,
+            "its issuer is not known here (issued by `CN=Company Root`",
+        ),
+        (
+            "an issuer of a known name",
+            self_signed("localhost", now, false),
+            Some(as_pem(&like)),
+            "the issuer of that name",
+        ),
         ("an issuer that is known", issued("localhost", now), Some(as_pem(root.as_ref())), ""),
         ("the same in DER", issued("localhost", now), Some(in_der(root.as_ref())), ""),
-        ("another name", issued("elsewhere.example", now), Some(as_pem(root.as_ref())), "it is for elsewhere.example (issued by"),
+        (
+            "another name",
+            issued("elsewhere.example", now),
+            Some(as_pem(root.as_ref())),
+            "it is for elsewhere.example (issued by",
+        ),
         ("no name", issued("", now), Some(as_pem(root.as_ref())), "it holds no name"),
         ("expired", issued("localhost", (2020, 2021)), Some(as_pem(root.as_ref())), "it has expired (issued by"),
-        ("not yet valid", issued("localhost", (2090, 2100)), Some(as_pem(root.as_ref())), "it is not valid yet (issued by"),
+        (
+            "not yet valid",
+            issued("localhost", (2090, 2100)),
+            Some(as_pem(root.as_ref())),
+            "it is not valid yet (issued by",
+        ),
     ] {
         let base = tls_server(vec![server.der().clone()], &key, None).await;
         let described = trusting(&ca_file.unwrap_or_else(|| as_pem(&other)), &base).await;
@@ -397,7 +427,12 @@ async fn servers_are_verified_and_what_is_wrong_with_one_is_told() {
         let own = [trusting(&as_pem(&server), &base).await, trusting(&in_der(&server), &base).await];
         for described in own {
             match expected {
-                words if ["not known", "of that name", "a CA's"].iter().any(|known| words.contains(known)) || words.is_empty() => assert_eq!(described, "200 tls", "{name}"),
+                words
+                    if ["not known", "of that name", "a CA's"].iter().any(|known| words.contains(known))
+                        || words.is_empty() =>
+                {
+                    assert_eq!(described, "200 tls", "{name}")
+                }
                 words => assert!(described.contains(words), "{name}: {described}"),
             }
         }

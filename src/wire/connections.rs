@@ -33,8 +33,9 @@ pub(super) struct Connection {
 }
 
 impl Connections {
-    /// At most about so many connections at once, by clients that this function makes, each of which keeps one.
-    pub(super) fn new(most: usize, connect: impl Fn() -> Result<Client, ClientError> + 'static) -> Self {
+    /// For so many requests at once, by clients that this function makes, each of which keeps one connection.
+    pub(super) fn new(concurrency: usize, connect: impl Fn() -> Result<Client, ClientError> + 'static) -> Self {
+        let most = concurrency + SPARE;
         Self { connect: Box::new(connect), resting: RefCell::default(), in_use: Cell::new(0), most }
     }
 
@@ -81,5 +82,7 @@ impl fmt::Debug for Connections {
 /// Longer than a connection needs to bring what a gateway sends at the heels of an answer; short beside the time that providers' limits
 /// leave between two requests.
 const MIN_REST: Duration = Duration::from_millis(50);
+/// So many connections more than requests at once, so that each can rest.
+const SPARE: usize = 8;
 /// Providers close idle connections after about a minute; ours are gone before that.
 pub(super) const MAX_REST: Duration = Duration::from_secs(20);

@@ -159,7 +159,9 @@ async fn read(mut response: Response) -> Delivery {
     // Whoever sends both may mean to deceive one of two readers on the way; where the body ends is not sure then, nor what follows it
     // (RFC 9112, section 6.3).
     if fields.contains_key(header::TRANSFER_ENCODING) && fields.contains_key(header::CONTENT_LENGTH) {
-        return Delivery::Lost(format!("HTTP {status} with `Content-Length` and `Transfer-Encoding`: its end is not sure"));
+        return Delivery::Lost(format!(
+            "HTTP {status} with `Content-Length` and `Transfer-Encoding`: its end is not sure"
+        ));
     }
     let codings: Vec<_> = fields.get_all(header::CONTENT_ENCODING).iter().map(|value| value.as_bytes()).collect();
     let codings = String::from_utf8_lossy(&codings.join(&b',')).into_owned();

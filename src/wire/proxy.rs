@@ -2,8 +2,8 @@
 //! (curl's); and in words what a proxy refused. Shows no password of a proxy's.
 
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
-use reqwest::header::HeaderValue;
 use reqwest::Url;
+use reqwest::header::HeaderValue;
 use std::fmt;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -85,15 +85,20 @@ impl Proxy {
         let host = destination.host_str().unwrap_or_default();
         let target = format!("{host}:{}", destination.port_or_known_default().unwrap_or_default());
         if words.contains(WANTS_CREDENTIALS) {
-            let has = if self.intercept.basic_auth().is_some() { "others than it has" } else { "that it lacks" };
             let variable = &self.variable;
-            let help = format!("it wants credentials {has}; {variable} takes them as http://USER:PASSWORD@HOST:PORT");
+            let help = match self.intercept.basic_auth() {
+                Some(_) => format!("it does not take the user and password that {variable} has"),
+                None => format!("it wants a user and password, as {variable}=http://USER:PASSWORD@HOST:PORT"),
+            };
             return (format!("{self} answered 407 Proxy Authentication Required: {help}"), true);
         }
         if words.contains(REFUSED) {
             let status = self.status_of(&target).await;
             let answered = status.map_or_else(|| "did not connect".to_owned(), |status| format!("answered {status}"));
-            return (format!("{self} {answered} when asked to connect to {target}; that is not the provider's answer"), false);
+            return (
+                format!("{self} {answered} when asked to connect to {target}; that is not the provider's answer"),
+                false,
+            );
         }
         match words.split_once(UNREACHABLE) {
             Some((_, cause)) => (format!("{self} cannot be reached{cause}"), false),
@@ -144,25 +149,48 @@ mod tests {
     fn the_proxy_and_its_variable_are_those_that_curl_would_take() {
         for (environment, url, expected) in [
             (&[][..], "https://ca.example/v2", None),
-            (&[("HTTPS_PROXY", "http://proxy.example:3128")], "https://ca.example/v2", Some("the proxy proxy.example:3128 (HTTPS_PROXY)")),
-            (&[("https_proxy", "proxy.example:3128")], "https://ca.example/v2", Some("the proxy proxy.example:3128 (https_proxy)")),
-            (&[("HTTPS_PROXY", "http://user:p%40ss@proxy.example:3128/x")], "https://ca.example/", Some("the proxy proxy.example:3128 (HTTPS_PROXY)")),
-            (&[("HTTPS_PROXY", "http://a:1"), ("https_proxy", "http://b:2"), ("ALL_PROXY", "http://c:3")], "https://ca.example/", Some("the proxy a:1 (HTTPS_PROXY)")),
-            (&[("HTTPS_PROXY", ""), ("https_proxy", "http://b:2"), ("ALL_PROXY", "http://c:3")], "https://ca.example/", Some("the proxy c:3 (ALL_PROXY)")),
+            (
+                &[("HTTPS_PROXY", "http://proxy.example:3128")],
+                "https://ca.example/v2",
+                Some("the proxy proxy.example:3128 (HTTPS_PROXY)"),
+            ),
+            (
+                &[("https_proxy", "proxy.example:3128")],
+                "https://ca.example/v2",
+                Some("the proxy proxy.example:3128 (https_proxy)"),
+            ),
+            (
+                &[("HTTPS_PROXY", "http://user:p%40ss@proxy.example:3128/x")],
+                "https://ca.example/",
+                Some("the proxy proxy.example:3128 (HTTPS_PROXY)"),
+            ),
+            (
+                &[("HTTPS_PROXY", "http://a:1"), ("https_proxy", "http://b:2"), ("ALL_PROXY", "http://c:3")],
+                "https://ca.example/",
+                Some("the proxy a:1 (HTTPS_PROXY)"),
+            ),
+            (
+                &[("HTTPS_PROXY", ""), ("https_proxy", "http://b:2"), ("ALL_PROXY", "http://c:3")],
+                "https://ca.example/",
+                Some("the proxy c:3 (ALL_PROXY)"),
+            ),
             (&[("HTTP_PROXY", "http://a:1")], "https://ca.example/", None),
             (&[("HTTP_PROXY", "http://a:1")], "http://crl.example/a.crl", Some("the proxy a:1 (HTTP_PROXY)")),
             (&[("all_proxy", "http://c:3")], "https://ca.example/", Some("the proxy c:3 (all_proxy)")),
             (&[("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "ca.example")], "https://ca.example/", None),
             (&[("HTTPS_PROXY", "http://a:1"), ("no_proxy", ".example")], "https://ca.example/", None),
-            (&[("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "other.example")], "https://ca.example/", Some("the proxy a:1 (HTTPS_PROXY)")),
+            (
+                &[("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "other.example")],
+                "https://ca.example/",
+                Some("the proxy a:1 (HTTPS_PROXY)"),
+            ),
             (&[("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "*")], "https://ca.example/", None),
             (&[("HTTPS_PROXY", "http://a:1"), ("REQUEST_METHOD", "GET")], "https://ca.example/", None),
             (&[("HTTPS_PROXY", "http://a:1")], "https://127.0.0.1:8443/", None),
             (&[("HTTPS_PROXY", "http://a:1")], "https://localhost:8443/", None),
         ] {
-            let variable = |name: &str| {
-                environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
-            };
+            let variable =
+                |name: &str| environment.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
             let found = Proxies::of(&variable).to(url).map(|proxy| format!("{proxy} {proxy:?}"));
             assert_eq!(found, expected.map(|expected| format!("{expected} {expected}")), "{environment:?} {url}");
         }

@@ -36,8 +36,7 @@ pub(super) fn configure(trusted: Vec<CertificateDer<'static>>) -> Result<ClientC
     let platform = rustls_platform_verifier::Verifier::new_with_extra_roots(trusted.clone(), Arc::clone(&provider));
     let verifier = Verifier { platform: platform.map_err(setup)?, trusted };
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(setup)?;
-    let mut config =
-        builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -106,8 +105,8 @@ fn verify_itself(
     now: UnixTime,
 ) -> Result<ServerCertVerified, rustls::Error> {
     verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
-    let certificate = Certificate::parse(end_entity)
-        .map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
+    let certificate =
+        Certificate::parse(end_entity).map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
     if at(now) < certificate.begins {
         Err(rustls::Error::InvalidCertificate(CertificateError::NotValidYet))
     } else if at(now) > certificate.ends {
@@ -120,8 +119,8 @@ fn verify_itself(
 /// Why a server is not trusted: its name, what is wrong, who issued what it presented and for how long, and what helps.
 fn describe(why: &CertificateError, presented: &CertificateDer<'_>, server: &str, now: Timestamp) -> String {
     use CertificateError::{
-        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet, NotValidYetContext, Revoked,
-        UnknownIssuer,
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+        NotValidYetContext, Revoked, UnknownIssuer,
     };
     let certificate = Certificate::parse(presented).ok();
     let name = |der: &[u8]| Name::from_der(der).map(|name| name.to_string()).unwrap_or_default();
@@ -144,7 +143,8 @@ fn describe(why: &CertificateError, presented: &CertificateDer<'_>, server: &str
         ),
         NotValidForName => ("it is for other names".to_owned(), WRONG_NAME.to_owned()),
         NotValidForNameContext { presented, .. } if presented.is_empty() => (
-            "it holds no name in its subjectAltName, and the common name does not count (RFC 9525, section 6.3)".to_owned(),
+            "it holds no name in its subjectAltName, and the common name does not count (RFC 9525, section 6.3)"
+                .to_owned(),
             "whoever runs the server must have it issued again with a name".to_owned(),
         ),
         NotValidForNameContext { presented, .. } => {
@@ -188,14 +188,19 @@ pub(super) fn lasting_cause(error: &(dyn Error + 'static)) -> Option<String> {
         {
             why.to_string()
         }
-        rustls::Error::InvalidCertificate(why) => format!("the server does not prove that it has its certificate's key: {why}"),
+        rustls::Error::InvalidCertificate(why) => {
+            format!("the server does not prove that it has its certificate's key: {why}")
+        }
         rustls::Error::NoCertificatesPresented => "the server presents no certificate".to_owned(),
-        rustls::Error::PeerIncompatible(why) => format!("TLS 1.2 and 1.3 are spoken here, the server has other ways: {why:?}"),
+        rustls::Error::PeerIncompatible(why) => {
+            format!("TLS 1.2 and 1.3 are spoken here, the server has other ways: {why:?}")
+        }
         rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) => {
             "TLS 1.2 and 1.3 are spoken here, and the server has neither (alert protocol_version)".to_owned()
         }
         rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
-            "the server does not know the name that it is asked for (alert unrecognized_name); is `base_url` right?".to_owned()
+            "the server does not know the name that it is asked for (alert unrecognized_name); is `base_url` right?"
+                .to_owned()
         }
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
             "the server wants a client's certificate (alert certificate_required), and none is sent".to_owned()

@@ -112,6 +112,8 @@ where
             stopping: failed.map(StopReason::Environment),
             doubts,
             nonces_refused: HashMap::new(),
+            out_of_turn: HashMap::new(),
+            disordered: HashSet::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
             run,
             observe,

@@ -87,7 +87,17 @@ where
             let unsigned = context.sender.make(context.operation(), &action.parameters);
             let intent = intent(state, ordinal, self.run.clock.now());
             let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
-            self.write_intent(PreparedAttempt { context, action, unsigned, state, intent, attempts, nonces_refused });
+            let out_of_turn = self.out_of_turn.get(&ordinal).cloned();
+            self.write_intent(PreparedAttempt {
+                context,
+                action,
+                unsigned,
+                state,
+                intent,
+                attempts,
+                nonces_refused,
+                out_of_turn,
+            });
         }
         Ok(())
     }
@@ -238,6 +248,11 @@ where
             Some(false) => drop(self.nonces_refused.remove(&ordinal)),
             None => {}
         }
+        if result.out_of_turn {
+            self.out_of_turn.insert(ordinal, result.reply.clone());
+        } else if self.out_of_turn.remove(&ordinal).is_some() && result.next == NextStep::End(Outcome::Succeeded) {
+            self.note_disorder(account, &result.id);
+        }
         self.write(result.records);
         // Once for each account: signatures with a time stamp are refused where the clocks differ too much.
         if let Some(skew) = result.skew
@@ -291,6 +306,17 @@ where
                     self.stop_account(account, StopReason::Environment(why));
                 }
             }
+        }
+    }
+
+    /// A refusal came for an action that was carried out when it was asked for once more: it was the answer to another request.
+    fn note_disorder(&mut self, account: usize, id: &str) {
+        if self.disordered.insert(account) {
+            let name = &self.run.senders[account].name;
+            self.notify(Event::Warning(format!(
+                "{name}, or a gateway before it, answers more than it is asked: {id} was refused by an answer that belongs to another request. \
+                 What was answered just before on the same connection may be wrong as well; `certsweep verify` looks"
+            )));
         }
     }
 
