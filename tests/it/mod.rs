@@ -3,6 +3,7 @@
 
 mod acme;
 mod command_line;
+mod connections;
 mod control;
 mod credentials;
 mod disk;
@@ -15,6 +16,7 @@ mod lookups;
 mod outcomes;
 mod plans;
 mod preview;
+mod proxies;
 mod redact;
 mod reports;
 mod requests;
@@ -23,6 +25,7 @@ mod sending;
 mod serial_numbers;
 mod snapshots;
 mod terminal;
+mod tls;
 mod tools;
 mod verify;
 
