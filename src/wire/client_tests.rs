@@ -166,6 +166,15 @@ async fn what_is_not_a_whole_answer_is_lost() {
         ),
         ("no status line", ScriptedReply::Close(b"garbage\r\n\r\n".to_vec()), long, "lost: "),
         ("too long", ScriptedReply::Close(too_long), long, "lost: HTTP 200 with a body longer than 1 MiB"),
+        (
+            "an end that is not sure",
+            ScriptedReply::Keep(
+                b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+                    .to_vec(),
+            ),
+            long,
+            "lost: HTTP 200 with `Content-Length` and `Transfer-Encoding`",
+        ),
         ("silence", ScriptedReply::Hang(Vec::new()), short, "lost: "),
         (
             "a stalled body",
@@ -195,6 +204,59 @@ async fn redirects_and_retryable_statuses_are_answers() {
         let (delivery, arrived) = deliver(ScriptedReply::Keep(reply), Duration::from_secs(20)).await;
         assert_eq!((describe(&delivery).as_str(), arrived), (expected, 1));
     }
+}
+
+#[tokio::test]
+async fn a_body_in_a_coding_that_nobody_asked_for_is_read_or_said_not_to_be() {
+    use std::io::Write;
+    let gzip = |plain: &[u8]| {
+        let mut coder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        coder.write_all(plain).unwrap();
+        coder.finish().unwrap()
+    };
+    for (coding, body, expected) in [
+        ("gzip", gzip(br#"{"id":7}"#), Ok(r#"{"id":7}"#)),
+        ("identity", br#"{"id":7}"#.to_vec(), Ok(r#"{"id":7}"#)),
+        ("br", vec![1, 2], Err("in the content coding `br`, which is not read here")),
+        ("gzip", gzip(&vec![b' '; 100 * MAX_BODY]), Err("longer than 1 MiB once")),
+    ] {
+        let head = format!("HTTP/1.1 201 x\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n", body.len());
+        let server = ScriptedServer::start(vec![ScriptedReply::Keep([head.as_bytes(), &body].concat())]).await;
+        let Delivery::Answered(answer) = patient().send(post(&server.base, "/x"), Route::default()).await else {
+            panic!("an answer")
+        };
+        match expected {
+            Ok(plain) => assert_eq!((answer.body.as_slice(), answer.unreadable), (plain.as_bytes(), None)),
+            Err(why) => {
+                assert!(answer.unreadable.as_ref().is_some_and(|found| found.starts_with(why)), "{answer:?}");
+                assert!(answer.body.is_empty(), "{answer:?}");
+            }
+        }
+        assert_eq!(answer.status, 201);
+    }
+}
+
+#[tokio::test]
+async fn kept_connections_serve_one_after_the_other_while_answers_are_good() {
+    let answer =
+        |status: &str| ScriptedReply::Keep(format!("HTTP/1.1 {status} x\r\nContent-Length: 2\r\n\r\nok").into_bytes());
+    let server = ScriptedServer::start(["200", "200", "200", "400", "200"].map(answer).into()).await;
+    let transport = patient();
+    let send = async |path: &str, fresh: bool, keep: bool| {
+        let route = Route { fresh, keeps: &|_| keep };
+        let Delivery::Answered(answer) = transport.send(post(&server.base, path), route).await else {
+            panic!("an answer")
+        };
+        answer.by_order
+    };
+    assert!(!send("/1", false, true).await, "the first on its connection");
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    assert!(send("/2", false, true).await, "the next goes where the first went");
+    assert!(!send("/3", true, false).await, "one of its own");
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    assert!(send("/4", false, false).await, "the refused one, which the connection does not outlive");
+    tokio::time::sleep(Duration::from_millis(80)).await;
+    assert!(!send("/5", false, true).await, "none is left");
 }
 
 #[tokio::test]

@@ -2,7 +2,14 @@
 //! bounded like any other body.
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use std::io::Read;
+
+/// The codings of a body, in the order in which they were put on it.
+pub(super) fn codings(fields: &HeaderMap) -> String {
+    let values = fields.get_all(CONTENT_ENCODING).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    values.collect::<Vec<_>>().join(",")
+}
 
 /// Takes the codings of a body away, those of its `Content-Encoding` field, the last one first.
 ///

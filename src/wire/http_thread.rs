@@ -2,7 +2,7 @@
 //! waits for a socket, and no socket for whoever decides. It decides what surely did not reach the provider, since whatever is not
 //! sure is lost, never "not sent"; and it sends each request once.
 
-use super::content_coding::decode;
+use super::content_coding::{codings, decode};
 use super::proxy::Proxies;
 use super::tls;
 use super::transport::Delivery;
@@ -163,8 +163,7 @@ async fn read(mut response: Response) -> Delivery {
             "HTTP {status} with `Content-Length` and `Transfer-Encoding`: its end is not sure"
         ));
     }
-    let codings: Vec<_> = fields.get_all(header::CONTENT_ENCODING).iter().map(|value| value.as_bytes()).collect();
-    let codings = String::from_utf8_lossy(&codings.join(&b',')).into_owned();
+    let codings = codings(fields);
     let headers = fields.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
     let headers = headers.collect();
     let mut body = Vec::new();
@@ -172,7 +171,6 @@ async fn read(mut response: Response) -> Delivery {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY => body.extend_from_slice(&chunk),
             Ok(Some(_)) => return Delivery::Lost(format!("HTTP {status} with a body longer than 1 MiB")),
-            Ok(None) if codings.is_empty() => return Delivery::Answered(Answer::new(status, headers, body)),
             Ok(None) => {
                 return Delivery::Answered(match decode(&codings, body, MAX_BODY) {
                     Ok(body) => Answer::new(status, headers, body),

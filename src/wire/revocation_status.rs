@@ -2,9 +2,11 @@
 //! usual, since each is signed and believed for its signature alone. Sends no credential, and reads no more than it must.
 
 use super::client::{HttpOptions, configured, is_loopback};
+use super::content_coding::{codings, decode};
 use super::http_thread::{ClientError, chain, no_connection};
 use super::proxy::Proxies;
 use super::tls;
+use crate::text::safe;
 use reqwest::{Client, ClientBuilder, Request, Response, Url, header, redirect};
 use std::future::Future;
 use std::sync::Arc;
@@ -132,12 +134,17 @@ async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, FetchError
     if response.content_length().is_some_and(|length| length > most as u64) {
         return Err(FetchError::TooLong(most));
     }
+    let codings = codings(response.headers());
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
             Ok(Some(_)) => return Err(FetchError::TooLong(most)),
-            Ok(None) => return Ok(body),
+            Ok(None) => {
+                return decode(&codings, body, most).map_err(|why| {
+                    FetchError::Silent(format!("it was answered with a body {}", safe::terminal(&why)))
+                });
+            }
             Err(error) => return Err(FetchError::Silent(format!("it broke off: {}", chain(&error.without_url())))),
         }
     }
