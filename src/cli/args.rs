@@ -177,7 +177,7 @@ pub struct RunArgs {
     /// Begin a new run, even where an unfinished run of the same plan is there to resume
     #[arg(long)]
     pub new: bool,
-    /// Trust the certificates in this PEM file too
+    /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// Run against the built-in simulator; nothing leaves this machine, no credentials are needed
@@ -210,7 +210,7 @@ pub struct ResumeArgs {
     /// Do not ask; needed where no terminal is there to ask on
     #[arg(short, long)]
     pub yes: bool,
-    /// Trust the certificates in this PEM file too
+    /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
@@ -297,7 +297,7 @@ pub struct VerifyArgs {
     /// Write the report to this file too
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Trust the certificates in this PEM file too
+    /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use crate::plan::Account;
 use crate::provider::model::Operation;
 use crate::provider::{CredentialReference, Provider, verdict};
 use crate::text::safe;
-use crate::wire::{Delivery, Route, Signer, SigningTicket, Transport, WireRequest, request};
+use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 use std::cell::{Cell, RefCell};
@@ -120,13 +120,19 @@ impl<T: Transport> Sender<T> {
     }
 
     /// Signs with the present time, and sends.
-    pub async fn send(&self, unsigned: Unsigned, ticket: &SigningTicket, at: Timestamp, route: Route<'_>) -> Delivery {
+    pub async fn send(
+        &self,
+        unsigned: Unsigned,
+        ticket: &SigningTicket,
+        at: Timestamp,
+        via: ConnectionUse<'_>,
+    ) -> Delivery {
         let Unsigned { mut request, own_key } = unsigned;
         let signed = self.signer.borrow().sign(&mut request, ticket, own_key.as_deref(), at);
         if let Err(error) = signed {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }
-        self.deliver(request, route).await
+        self.deliver(request, via).await
     }
 
     /// Permission to sign one request; `None` where a token must be fetched before anything can be sent.
@@ -156,7 +162,7 @@ impl<T: Transport> Sender<T> {
             Some(request) => request.map_err(|why| error(why.to_string(), true, Contact::Answered))?,
         };
         let what = format!("{} {}", request.method, request.url);
-        let answer = match self.deliver(request, Route::default()).await {
+        let answer = match self.deliver(request, ConnectionUse::default()).await {
             Delivery::Answered(answer) => answer,
             Delivery::Lost(cause) => {
                 return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::Lost));
@@ -217,11 +223,11 @@ impl<T: Transport> Sender<T> {
         due
     }
 
-    async fn deliver(&self, request: WireRequest, route: Route<'_>) -> Delivery {
+    async fn deliver(&self, request: WireRequest, via: ConnectionUse<'_>) -> Delivery {
         // The line is made only where it is logged: there may be a thousand requests a second.
         let followed = tracing::enabled!(tracing::Level::DEBUG);
         let line = followed.then(|| format!("{}: {} {}", safe::terminal(&self.name), request.method, request.url));
-        let delivery = self.transport.send(request, route).await;
+        let delivery = self.transport.send(request, via).await;
         if let Some(line) = line {
             self.trace(&line, &delivery);
         }

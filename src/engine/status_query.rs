@@ -10,7 +10,7 @@ use crate::provider::model::{Operation, ParameterType, StatusQueryRule};
 use crate::provider::{Answer, AnswerClass, TargetState, target_state};
 use crate::run::Outcome;
 use crate::time::Clock;
-use crate::wire::{Delivery, Route, Transport};
+use crate::wire::{ConnectionUse, Delivery, Transport};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -160,8 +160,8 @@ pub async fn ask<T: Transport, C: Clock>(
     let unsigned = context.sender.make(operation, &parameters);
     // What settles a doubt must not be the answer to another question.
     let fresh = query.state.tainted || query.doubtful.refused;
-    let route = Route { fresh, ..Route::default() };
-    let delivery = context.sender.send(unsigned, &context.ticket, context.clock.now(), route).await;
+    let via = ConnectionUse { fresh, ..ConnectionUse::default() };
+    let delivery = context.sender.send(unsigned, &context.ticket, context.clock.now(), via).await;
     context.timing.note_answered(&*context.clock);
     let answer = match delivery {
         Delivery::Answered(answer) => answer,

@@ -12,7 +12,7 @@ use crate::provider::{Answer, AnswerClass, Idempotency, Verdict, target_state, v
 use crate::run::{Effect, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::wire::transport::clock_skew;
-use crate::wire::{Delivery, Route, SigningTicket, Transport};
+use crate::wire::{ConnectionUse, Delivery, SigningTicket, Transport};
 use jiff::{SignedDuration, Timestamp};
 use std::rc::Rc;
 use std::time::Duration;
@@ -219,8 +219,8 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     let idempotency = operation.action.as_ref().map(|rules| rules.idempotency);
     let good = [AnswerClass::Succeeded, AnswerClass::PendingApproval];
     let keeps = |answer: &Answer| good.contains(&verdict::read(operation, answer, clock.now()).class);
-    let route = Route { fresh: retry::needs_own_connection(idempotency, state.attempts), keeps: &keeps };
-    let delivery = sender.send(unsigned, ticket, clock.now(), route).await;
+    let via = ConnectionUse { fresh: retry::needs_own_connection(idempotency, state.attempts), keeps: &keeps };
+    let delivery = sender.send(unsigned, ticket, clock.now(), via).await;
     timing.note_answered(&**clock);
     let at = clock.now();
     // A request that could not be signed says nothing about whether the provider can be reached.

@@ -3,10 +3,10 @@
 //! a reader of URLs would change.
 
 use super::connections::{Connections, MAX_REST};
-use super::http_thread::{ClientError, HttpHandle, chain};
-use super::proxy::Proxies;
-use super::tls;
-use super::transport::{Delivery, Route, Transport, WireRequest};
+use super::http_thread::{HttpHandle, chain};
+use super::proxy::{Proxies, is_loopback};
+use super::tls::{self, ClientError};
+use super::transport::{ConnectionUse, Delivery, Transport, WireRequest};
 use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Request, Url, redirect, retry};
 use std::path::PathBuf;
@@ -46,9 +46,8 @@ impl HttpTransport {
         let tls = tls::configure(trusted)?;
         let (timeout, most) = (options.timeout, options.concurrency);
         let (inward, proxies) = (tls.clone(), Arc::new(Proxies::from_env()));
-        let outward = move || configured(timeout).tls_backend_preconfigured(tls.clone()).build().map_err(setup);
-        let loopback =
-            move || configured(timeout).tls_backend_preconfigured(inward.clone()).no_proxy().build().map_err(setup);
+        let outward = move || build(configured(timeout).tls_backend_preconfigured(tls.clone()));
+        let loopback = move || build(configured(timeout).tls_backend_preconfigured(inward.clone()).no_proxy());
         let (outward, loopback) = (Connections::new(most, outward), Connections::new(most, loopback));
         Ok(Self { outward: Some(outward), loopback, proxies, http: http.clone() })
     }
@@ -59,7 +58,7 @@ impl HttpTransport {
     /// TLS cannot be set up.
     pub fn loopback_only(options: &HttpOptions, http: &HttpHandle) -> Result<Self, ClientError> {
         let timeout = options.timeout;
-        let loopback = move || configured(timeout).tls_certs_only([]).no_proxy().build().map_err(setup);
+        let loopback = move || build(configured(timeout).tls_certs_only([]).no_proxy());
         // Found out here, not at the first request.
         loopback()?;
         let loopback = Connections::new(options.concurrency, loopback);
@@ -68,7 +67,7 @@ impl HttpTransport {
 }
 
 impl Transport for HttpTransport {
-    async fn send(&self, request: WireRequest, route: Route<'_>) -> Delivery {
+    async fn send(&self, request: WireRequest, via: ConnectionUse<'_>) -> Delivery {
         let request = match prepare(request) {
             Ok(prepared) => prepared,
             Err(why) => return Delivery::NotSent(why),
@@ -81,7 +80,7 @@ impl Transport for HttpTransport {
         let Some(connections) = connections else {
             return Delivery::NotSent("only loopback is spoken to here".to_owned());
         };
-        let connection = match connections.take(route.fresh) {
+        let connection = match connections.take(via.fresh) {
             Ok(connection) => connection,
             Err(error) => return Delivery::NotSent(error.to_string()),
         };
@@ -94,7 +93,7 @@ impl Transport for HttpTransport {
             }
             (Delivery::Answered(mut answer), false) => {
                 answer.by_order = connection.used;
-                connections.give_back(connection, (route.keeps)(&answer));
+                connections.give_back(connection, (via.keeps)(&answer));
                 Delivery::Answered(answer)
             }
             (delivery, _) => {
@@ -162,15 +161,8 @@ pub(super) fn configured(timeout: Duration) -> ClientBuilder {
         .tcp_nodelay(true)
 }
 
-fn setup(error: reqwest::Error) -> ClientError {
-    ClientError::Setup(chain(&error))
-}
-
-/// Whether a URL's host is this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+fn build(builder: ClientBuilder) -> Result<Client, ClientError> {
+    builder.build().map_err(|error| ClientError::Setup(chain(&error)))
 }
 
 const CHANGED: &str = "the URL's path would be changed on its way; it holds `.`, `..` or bare special characters";

@@ -107,7 +107,7 @@ fn post(base: &str, path: &str) -> WireRequest {
 /// Sends one request to a server that gives one reply, and counts how often it arrived.
 async fn deliver(reply: ScriptedReply, timeout: Duration) -> (Delivery, usize) {
     let server = ScriptedServer::start(vec![reply]).await;
-    let delivery = transport(timeout).send(post(&server.base, "/x"), Route::default()).await;
+    let delivery = transport(timeout).send(post(&server.base, "/x"), ConnectionUse::default()).await;
     (delivery, server.requests().len())
 }
 
@@ -126,7 +126,8 @@ async fn a_good_answer_is_whole_and_the_request_is_as_it_was_given() {
     let server = ScriptedServer::start(vec![ScriptedReply::Keep(bytes.clone()), ScriptedReply::Keep(bytes)]).await;
     let transport = patient();
     for _ in 0..2 {
-        let Delivery::Answered(answer) = transport.send(post(&server.base, "/a%2Fb?q=%20"), Route::default()).await
+        let Delivery::Answered(answer) =
+            transport.send(post(&server.base, "/a%2Fb?q=%20"), ConnectionUse::default()).await
         else {
             panic!("an answer")
         };
@@ -222,7 +223,8 @@ async fn a_body_in_a_coding_that_nobody_asked_for_is_read_or_said_not_to_be() {
     ] {
         let head = format!("HTTP/1.1 201 x\r\nContent-Encoding: {coding}\r\nContent-Length: {}\r\n\r\n", body.len());
         let server = ScriptedServer::start(vec![ScriptedReply::Keep([head.as_bytes(), &body].concat())]).await;
-        let Delivery::Answered(answer) = patient().send(post(&server.base, "/x"), Route::default()).await else {
+        let Delivery::Answered(answer) = patient().send(post(&server.base, "/x"), ConnectionUse::default()).await
+        else {
             panic!("an answer")
         };
         match expected {
@@ -243,8 +245,8 @@ async fn kept_connections_serve_one_after_the_other_while_answers_are_good() {
     let server = ScriptedServer::start(["200", "200", "200", "400", "200"].map(answer).into()).await;
     let transport = patient();
     let send = async |path: &str, fresh: bool, keep: bool| {
-        let route = Route { fresh, keeps: &|_| keep };
-        let Delivery::Answered(answer) = transport.send(post(&server.base, path), route).await else {
+        let via = ConnectionUse { fresh, keeps: &|_| keep };
+        let Delivery::Answered(answer) = transport.send(post(&server.base, path), via).await else {
             panic!("an answer")
         };
         answer.by_order
@@ -279,12 +281,12 @@ async fn what_surely_did_not_leave_is_not_sent() {
         ("https://ca.example", "/x", "only loopback"),
         ("not a url", "", "cannot be read"),
     ] {
-        let described = describe(&patient().send(post(base, path), Route::default()).await);
+        let described = describe(&patient().send(post(base, path), ConnectionUse::default()).await);
         assert!(described.starts_with("not sent: ") && described.contains(expected), "{base}{path}: {described}");
     }
     let mut request = post(&refused, "/x");
     request.headers.push(("x-key".into(), "a\r\nb".into()));
-    let described = describe(&patient().send(request, Route::default()).await);
+    let described = describe(&patient().send(request, ConnectionUse::default()).await);
     assert!(described.contains("characters that it cannot carry") && !described.contains("a\r\nb"), "{described}");
 }
 
@@ -299,7 +301,7 @@ async fn a_failed_tls_handshake_is_not_sent() {
         stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
         first[0]
     });
-    let described = describe(&patient().send(post(&base, "/x"), Route::default()).await);
+    let described = describe(&patient().send(post(&base, "/x"), ConnectionUse::default()).await);
     assert!(described.starts_with("not sent: "), "{described}");
     assert_eq!(server.await.unwrap(), 0x16, "a TLS handshake record, and no request");
 }
@@ -308,7 +310,8 @@ async fn a_failed_tls_handshake_is_not_sent() {
 async fn a_connection_that_never_answers_its_handshake_is_not_sent() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("https://{}", listener.local_addr().unwrap());
-    let described = describe(&transport(Duration::from_millis(800)).send(post(&base, "/x"), Route::default()).await);
+    let described =
+        describe(&transport(Duration::from_millis(800)).send(post(&base, "/x"), ConnectionUse::default()).await);
     assert!(described.starts_with("not sent: "), "{described}");
 }
 
@@ -320,12 +323,12 @@ async fn nothing_is_ever_sent_twice_over_a_connection_that_went_stale() {
         let server =
             ScriptedServer::start(vec![ScriptedReply::Close(GOOD.to_vec()), ScriptedReply::Close(GOOD.to_vec())]).await;
         let transport = patient();
-        let first = transport.send(post(&server.base, "/1"), Route::default()).await;
+        let first = transport.send(post(&server.base, "/1"), ConnectionUse::default()).await;
         assert_eq!(describe(&first), "200 ok");
         for _ in 0..wait {
             tokio::task::yield_now().await;
         }
-        let second = describe(&transport.send(post(&server.base, "/2"), Route::default()).await);
+        let second = describe(&transport.send(post(&server.base, "/2"), ConnectionUse::default()).await);
         let arrived = server.requests().iter().filter(|request| request.starts_with("POST /2 ")).count();
         // The request may go over a new connection where it was surely not written to the old one.
         assert!(
@@ -341,8 +344,8 @@ async fn nothing_is_ever_sent_twice_over_a_connection_that_went_stale() {
     ])
     .await;
     let transport = patient();
-    assert_eq!(describe(&transport.send(post(&server.base, "/1"), Route::default()).await), "200 ok");
-    let second = describe(&transport.send(post(&server.base, "/2"), Route::default()).await);
+    assert_eq!(describe(&transport.send(post(&server.base, "/1"), ConnectionUse::default()).await), "200 ok");
+    let second = describe(&transport.send(post(&server.base, "/2"), ConnectionUse::default()).await);
     assert!(second.starts_with("lost: "), "{second}");
     assert_eq!(server.requests().len(), 2);
 }
@@ -397,7 +400,7 @@ async fn trusting(ca_file: &[u8], base: &str) -> String {
     let options =
         HttpOptions { timeout: Duration::from_secs(20), concurrency: 1, ca_file: Some(file.path().to_owned()) };
     let transport = HttpTransport::new(&options, &HttpHandle::start().unwrap()).unwrap();
-    describe(&transport.send(post(base, "/x"), Route::default()).await)
+    describe(&transport.send(post(base, "/x"), ConnectionUse::default()).await)
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! So each kept connection is a client of its own, with one request at a time. It is kept only as long as all its answers were good news,
 //! and the one that has rested longest serves next: what comes unasked meanwhile is read by the client under it, which closes it for that.
 
-use super::http_thread::ClientError;
+use super::tls::ClientError;
 use reqwest::Client;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -4,7 +4,7 @@
 
 use super::content_coding::{codings, decode};
 use super::proxy::Proxies;
-use super::tls;
+use super::tls::{self, ClientError};
 use super::transport::Delivery;
 use crate::provider::Answer;
 use crate::text::safe;
@@ -13,7 +13,6 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use reqwest::{Client, Request, Response, Url, Version, header};
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
@@ -33,31 +32,6 @@ struct Job {
 
 /// What came of a request, and whether that is told by more than its place: HTTP/2 numbers requests and answers.
 type Exchanged = (Delivery, bool);
-
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The file of additional roots cannot be read.
-    #[error("cannot read the CA file `{path}`")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file of additional roots holds no certificates.
-    #[error("the CA file `{path}` holds no certificate: {cause}")]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-        /// What it holds instead.
-        cause: String,
-    },
-    /// TLS cannot be set up, for want of root certificates for example.
-    #[error("cannot set up HTTPS: {0}")]
-    Setup(String),
-}
 
 impl HttpHandle {
     /// Starts the thread.

@@ -25,4 +25,4 @@ pub use resolve::{CredentialError, Resolved};
 pub use revocation_status::{FetchError, HttpStatusFetcher, StatusFetcher, StatusRequest};
 pub use sign::SignError;
 pub use signer::{Signer, SigningTicket};
-pub use transport::{Delivery, Route, Transport, WireRequest};
+pub use transport::{ConnectionUse, Delivery, Transport, WireRequest};

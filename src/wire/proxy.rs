@@ -55,7 +55,7 @@ impl Proxies {
 
     /// The proxy that requests to a URL go through.
     pub fn to(&self, url: &str) -> Option<Proxy> {
-        if Url::parse(url).is_ok_and(|url| super::client::is_loopback(&url)) {
+        if Url::parse(url).is_ok_and(|url| is_loopback(&url)) {
             return None;
         }
         let uri = url.parse().ok()?;
@@ -130,6 +130,13 @@ impl Proxy {
         };
         tokio::time::timeout(PATIENCE, asked).await.ok().flatten()
     }
+}
+
+/// Whether a URL's host is this machine.
+pub(super) fn is_loopback(url: &Url) -> bool {
+    let Some(host) = url.host_str() else { return false };
+    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
+    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The words of hyper-util, whose errors of tunnels are not public.

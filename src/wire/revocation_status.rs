@@ -1,11 +1,11 @@
 //! What CAs publish for everybody: lists (CRLs), OCSP answers, certificates of issuers. It is fetched over plain http too, as is
 //! usual, since each is signed and believed for its signature alone. Sends no credential, and reads no more than it must.
 
-use super::client::{HttpOptions, configured, is_loopback};
+use super::client::{HttpOptions, configured};
 use super::content_coding::{codings, decode};
-use super::http_thread::{ClientError, chain, no_connection};
-use super::proxy::Proxies;
-use super::tls;
+use super::http_thread::{chain, no_connection};
+use super::proxy::{Proxies, is_loopback};
+use super::tls::{self, ClientError};
 use crate::text::safe;
 use reqwest::{Client, ClientBuilder, Request, Response, Url, header, redirect};
 use std::future::Future;

@@ -1,7 +1,6 @@
 //! Whom HTTPS trusts: the platform's roots, and the certificates that `--ca-file` adds, as issuers and as themselves. Where a server is not
 //! trusted, it keeps what the server presented, for people; and it says which failures of TLS nothing but a person's change will mend.
 
-use super::http_thread::ClientError;
 use crate::pki::Certificate;
 use der::Decode;
 use jiff::Timestamp;
@@ -11,9 +10,34 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use x509_cert::name::Name;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file of additional roots cannot be read.
+    #[error("cannot read the CA file `{path}`")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file of additional roots holds no certificates.
+    #[error("the CA file `{path}` holds no certificate: {cause}")]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What it holds instead.
+        cause: String,
+    },
+    /// TLS cannot be set up, for want of root certificates for example.
+    #[error("cannot set up HTTPS: {0}")]
+    Setup(String),
+}
 
 /// The certificates of a `--ca-file`: PEM blocks, or one certificate in DER.
 ///

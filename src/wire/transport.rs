@@ -23,7 +23,7 @@ pub struct WireRequest {
 
 /// Which connection a request goes out on, and whether that serves others afterwards.
 #[derive(Clone, Copy)]
-pub struct Route<'a> {
+pub struct ConnectionUse<'a> {
     /// No other request has used the connection: no answer to another one can be taken for this one's.
     pub fresh: bool,
     /// Which answers leave the connection to others. After bad news something may follow that nobody asked for: gateways that give up, or
@@ -50,19 +50,19 @@ pub enum Delivery {
 /// Sends requests. One implementation speaks HTTP; the fault tests have another.
 pub trait Transport {
     /// Sends one request once, within the time-out that the implementation was made with.
-    fn send(&self, request: WireRequest, route: Route<'_>) -> impl Future<Output = Delivery>;
+    fn send(&self, request: WireRequest, via: ConnectionUse<'_>) -> impl Future<Output = Delivery>;
 }
 
-impl Default for Route<'_> {
+impl Default for ConnectionUse<'_> {
     /// Any connection, and what HTTP calls a success.
     fn default() -> Self {
         Self { fresh: false, keeps: &|answer| (200..300).contains(&answer.status) }
     }
 }
 
-impl fmt::Debug for Route<'_> {
+impl fmt::Debug for ConnectionUse<'_> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Route").field("fresh", &self.fresh).finish_non_exhaustive()
+        formatter.debug_struct("ConnectionUse").field("fresh", &self.fresh).finish_non_exhaustive()
     }
 }
 
