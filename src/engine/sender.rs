@@ -33,6 +33,8 @@ pub struct Sender<T> {
     tokens: Cell<u32>,
     /// When the provider's clock was compared with ours last.
     compared: Cell<Option<Timestamp>>,
+    /// Whether an answer came that belonged to another request: from then on each has a connection of its own.
+    disordered: Cell<bool>,
 }
 
 /// Whose requests a provider counts those of an account as.
@@ -92,6 +94,7 @@ impl<T: Transport> Sender<T> {
             token: Cell::new(token),
             tokens: Cell::new(0),
             compared: Cell::new(None),
+            disordered: Cell::new(false),
         }
     }
 
@@ -132,7 +135,13 @@ impl<T: Transport> Sender<T> {
         if let Err(error) = signed {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }
-        self.deliver(request, via).await
+        let fresh = via.fresh || self.disordered.get();
+        self.deliver(request, ConnectionUse { fresh, ..via }).await
+    }
+
+    /// An answer belonged to another request. Returns whether that is news.
+    pub fn note_disorder(&self) -> bool {
+        !self.disordered.replace(true)
     }
 
     /// Permission to sign one request; `None` where a token must be fetched before anything can be sent.

@@ -113,7 +113,6 @@ where
             doubts,
             nonces_refused: HashMap::new(),
             out_of_turn: HashMap::new(),
-            disordered: HashSet::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
             run,
             observe,

@@ -134,8 +134,6 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) nonces_refused: HashMap<Ordinal, u32>,
     /// Actions whose last answers may be those to other requests.
     pub(super) out_of_turn: HashMap<Ordinal, Reply>,
-    /// Accounts whose provider answered more than it was asked.
-    pub(super) disordered: HashSet<usize>,
     /// The lists that status queries have read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
     pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,

@@ -311,11 +311,11 @@ where
 
     /// A refusal came for an action that was carried out when it was asked for once more: it was the answer to another request.
     fn note_disorder(&mut self, account: usize, id: &str) {
-        if self.disordered.insert(account) {
+        if self.run.senders[account].note_disorder() {
             let name = &self.run.senders[account].name;
             self.notify(Event::Warning(format!(
                 "{name}, or a gateway before it, answers more than it is asked: {id} was refused by an answer that belongs to another request. \
-                 What was answered just before on the same connection may be wrong as well; `certsweep verify` looks"
+                 Each request has a connection of its own from now on; what was answered just before may be wrong as well, and `certsweep verify` looks"
             )));
         }
     }
