@@ -22,7 +22,7 @@ pub use http_thread::HttpHandle;
 pub use proxy::{Proxies, Proxy};
 pub use request::MaskedRequest;
 pub use resolve::{CredentialError, Resolved};
-pub use revocation_status::{FetchError, HttpStatusFetcher, StatusFetcher, StatusRequest};
+pub use revocation_status::{FetchError, HttpStatusFetcher, StatusBody, StatusFetcher, StatusRequest};
 pub use sign::SignError;
 pub use signer::{Signer, SigningTicket};
 pub use transport::{ConnectionUse, Delivery, Transport, WireRequest};
