@@ -14,7 +14,7 @@ pub(super) fn codings(fields: &HeaderMap) -> String {
 /// Takes the codings of a body away, those of its `Content-Encoding` field, the last one first.
 ///
 /// # Errors
-/// Why it cannot be read, as the end of a sentence that begins with "a body".
+/// Why it cannot be read, as a sentence about the body.
 pub(super) fn decode(codings: &str, mut body: Vec<u8>, most: usize) -> Result<Vec<u8>, String> {
     // An empty body, such as that of a 204, is in no coding, whatever a gateway says of it.
     if body.is_empty() {
@@ -26,11 +26,14 @@ pub(super) fn decode(codings: &str, mut body: Vec<u8>, most: usize) -> Result<Ve
             "gzip" | "x-gzip" => inflate(MultiGzDecoder::new(&*body), most),
             // Named after RFC 1950, and sent by some as RFC 1951 alone.
             "deflate" => inflate(ZlibDecoder::new(&*body), most).or_else(|| inflate(DeflateDecoder::new(&*body), most)),
-            _ => return Err(format!("in the content coding `{coding}`, which is not read here")),
+            _ => return Err(format!("it is in the content coding `{coding}`, which is not read here")),
         };
-        body = read.ok_or_else(|| format!("that is not what its content coding `{coding}` says"))?;
+        body = read.ok_or_else(|| format!("it is not what its content coding `{coding}` says"))?;
         if body.len() > most {
-            return Err(format!("longer than {} MiB once its content coding `{coding}` is taken away", most >> 20));
+            return Err(format!(
+                "it is longer than {} MiB once its content coding `{coding}` is taken away",
+                most >> 20
+            ));
         }
     }
     Ok(body)
@@ -76,14 +79,14 @@ mod tests {
             ("", b"plain".to_vec(), Ok("plain")),
             ("gzip", Vec::new(), Ok("")),
             ("br", Vec::new(), Ok("")),
-            ("br", b"?".to_vec(), Err("in the content coding `br`, which")),
-            ("zstd, gzip", gzip(b"?"), Err("in the content coding `zstd`, which")),
-            ("gzip", b"plain".to_vec(), Err("that is not what its content coding `gzip` says")),
-            ("gzip", cut, Err("that is not what its content coding `gzip` says")),
-            ("deflate", b"plain".to_vec(), Err("that is not what its content coding `deflate` says")),
+            ("br", b"?".to_vec(), Err("it is in the content coding `br`, which")),
+            ("zstd, gzip", gzip(b"?"), Err("it is in the content coding `zstd`, which")),
+            ("gzip", b"plain".to_vec(), Err("it is not what its content coding `gzip` says")),
+            ("gzip", cut, Err("it is not what its content coding `gzip` says")),
+            ("deflate", b"plain".to_vec(), Err("it is not what its content coding `deflate` says")),
             ("gzip", gzip(&vec![b'x'; MOST]), Ok("")),
-            ("gzip", gzip(&vec![b'x'; 40 * MOST]), Err("longer than 1 MiB")),
-            ("gzip, gzip", gzip(&gzip(&vec![0; 200 * MOST])), Err("longer than 1 MiB")),
+            ("gzip", gzip(&vec![b'x'; 40 * MOST]), Err("it is longer than 1 MiB")),
+            ("gzip, gzip", gzip(&gzip(&vec![0; 200 * MOST])), Err("it is longer than 1 MiB")),
         ] {
             match (decode(codings, body, MOST), expected) {
                 (Ok(plain), Ok("")) => assert!(plain.is_empty() || plain.len() == MOST, "{codings}"),

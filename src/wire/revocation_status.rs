@@ -173,7 +173,7 @@ async fn read(mut response: Response, most: usize) -> Result<StatusBody, FetchEr
             Ok(Some(_)) => return Err(FetchError::TooLong(most)),
             Ok(None) => {
                 let plain = decode(&codings, bytes, most)
-                    .map_err(|why| FetchError::Silent(format!("it was answered with a body {}", safe::terminal(&why))));
+                    .map_err(|why| FetchError::Silent(format!("its body cannot be read: {}", safe::terminal(&why))));
                 return plain.map(|bytes| StatusBody { media_type, bytes });
             }
             Err(error) => return Err(FetchError::Silent(format!("it broke off: {}", chain(&error.without_url())))),
