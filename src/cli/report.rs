@@ -7,7 +7,7 @@ use super::exit::Exit;
 use crate::journal::files::replace;
 use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Verified};
 use crate::pki::RevocationReason;
-use crate::plan::checked::NamedFile;
+use crate::plan::checked::{NamedFile, NeverSent};
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings};
 use crate::provider::Catalog;
 use crate::run::Outcome;
@@ -116,6 +116,8 @@ pub struct Counts {
     pub waiting: u64,
     /// Actions that repeat another, and are never sent.
     pub duplicates: u64,
+    /// Actions on an exception list, never sent either.
+    pub excepted: u64,
 }
 
 /// What the rows of a report are made of.
@@ -141,7 +143,11 @@ impl Rows<'_> {
             } else {
                 counts.waiting += 1;
             }
-            counts.duplicates += u64::from(action.duplicate_of.is_some());
+            match &action.never_sent {
+                Some(NeverSent::Repeats(_)) => counts.duplicates += 1,
+                Some(NeverSent::Excepted(_)) => counts.excepted += 1,
+                None => {}
+            }
             // Counted all the same: `--outcome` selects rows, not figures.
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
