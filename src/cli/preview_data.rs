@@ -13,11 +13,11 @@ use crate::provider::{Catalog, Provider, target_state};
 use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
-    Count, DeadlineForecast, FirstRequest, Order, Ordered, Preview, ProviderForecast, ShownHeader, SuggestedChange,
-    Waited, WideEffect, WideEffects,
+    Count, DeadlineForecast, FirstRequest, Order, Ordered, Preview, ProviderForecast, ShownHeader, ShownProxy,
+    SuggestedChange, Waited, WideEffect, WideEffects,
 };
 use crate::view::table::plural;
-use crate::wire::request;
+use crate::wire::{Proxies, request};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -118,7 +118,14 @@ impl PreviewData {
     }
 
     /// The preview of a plan whose actions were all added. `latency` is one request's assumed time, `now` the run's assumed start.
-    pub fn preview(mut self, read: &ReadPlan, catalog: &Catalog, latency: Duration, now: Timestamp) -> Preview {
+    pub fn preview(
+        mut self,
+        read: &ReadPlan,
+        catalog: &Catalog,
+        latency: Duration,
+        now: Timestamp,
+        proxies: &Proxies,
+    ) -> Preview {
         let settings = read.plan.settings();
         let needs = read.plan.needs();
         // An action may need a later one, so the needs are complete only after the check.
@@ -168,7 +175,11 @@ impl PreviewData {
                 first: order.collect(),
             },
             providers: providers
-                .map(|(account, share)| provider_forecast(account, share, &estimate, latency, now, deadline))
+                .map(|(account, share)| {
+                    let proxy = proxies.to(&account.base_url);
+                    let proxy = proxy.map(|proxy| ShownProxy { address: proxy.address, variable: proxy.variable });
+                    ProviderForecast { proxy, ..provider_forecast(account, share, &estimate, latency, now, deadline) }
+                })
                 .collect(),
             estimated_seconds: estimate.takes.map(|takes| takes.as_secs_f64()),
             starts_at,
@@ -343,6 +354,7 @@ fn provider_forecast(
         provider: account.name.clone(),
         uses: account.provider.clone(),
         base_url: account.base_url.clone(),
+        proxy: None,
         rate: account.windows.iter().map(ToString::to_string).collect(),
         concurrency: account.concurrency,
         actions: share.actions,
@@ -456,7 +468,7 @@ mod tests {
         let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| data.add(&action));
         let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
         let read = ReadPlan { plan, warnings: 0, diagnostics: serde_json::Value::Null };
-        data.preview(&read, &catalog, Duration::from_millis(500), now)
+        data.preview(&read, &catalog, Duration::from_millis(500), now, &Proxies::default())
     }
 
     #[test]

@@ -127,6 +127,8 @@ pub struct ProviderForecast {
     pub uses: String,
     /// Where requests go.
     pub base_url: String,
+    /// The proxy that they go through.
+    pub proxy: Option<ShownProxy>,
     /// The limits, such as `100/5s`.
     pub rate: Vec<String>,
     /// Requests in flight at once.
@@ -146,6 +148,23 @@ pub struct ProviderForecast {
     pub bottleneck: String,
     /// What it waits for, the longest wait first.
     pub waits: Vec<Waited>,
+}
+
+impl ProviderForecast {
+    /// Where requests go, and through which proxy.
+    fn where_to(&self) -> String {
+        let through = |proxy: &ShownProxy| format!(", through the proxy {} ({})", proxy.address, proxy.variable);
+        format!("{}{}", self.base_url, self.proxy.as_ref().map(through).unwrap_or_default())
+    }
+}
+
+/// A proxy of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownProxy {
+    /// Where it is: `proxy.example:3128`.
+    pub address: String,
+    /// The variable that names it.
+    pub variable: String,
 }
 
 /// What a provider's actions wait for, and how long.
@@ -345,7 +364,7 @@ fn providers(preview: &Preview) -> String {
     let rows: Vec<Vec<String>> = preview.providers.iter().map(row).collect();
     let header = ["provider", "to send", "requests", "rate", "at once", "takes", "because of"];
     let places: Vec<Vec<String>> =
-        preview.providers.iter().map(|provider| vec![provider.provider.clone(), provider.base_url.clone()]).collect();
+        preview.providers.iter().map(|provider| vec![provider.provider.clone(), provider.where_to()]).collect();
     table(&header, &[1, 2, 4, 5], &rows) + "\n" + &table(&["provider", "sends to"], &[], &places)
 }
 
@@ -477,6 +496,7 @@ mod tests {
                 provider: "corp".into(),
                 uses: "digicert".into(),
                 base_url: "https://www.digicert.com/services/v2".into(),
+                proxy: None,
                 rate: vec!["100/5s".into(), "1000/180s".into()],
                 concurrency: 16,
                 actions: 2012,

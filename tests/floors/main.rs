@@ -39,13 +39,15 @@ const FLOORS: [Module; 14] = [
 ];
 
 /// What reaches outside the program has an owner: the network, the disk, the terminal, the command line.
-const OWNED: [Owned; 13] = [
+const OWNED: [Owned; 15] = [
     Owned { path: "reqwest", only: &["wire"] },
     Owned { path: "rusqlite", only: &["journal"] },
     Owned { path: "tokio", only: &["wire", "engine", "simulator", "cli"] },
     Owned { path: "axum", only: &["simulator"] },
     Owned { path: "hyper", only: &["simulator"] },
-    Owned { path: "hyper_util", only: &["simulator"] },
+    Owned { path: "hyper_util", only: &["simulator", "wire/proxy.rs"] },
+    Owned { path: "rustls", only: &["wire/tls.rs"] },
+    Owned { path: "rustls_platform_verifier", only: &["wire/tls.rs"] },
     Owned { path: "indicatif", only: &["view"] },
     Owned { path: "annotate_snippets", only: &["view"] },
     Owned { path: "clap", only: &["cli"] },
