@@ -11,6 +11,7 @@ pub mod revocation_status;
 pub mod sign;
 pub mod signer;
 pub mod transport;
+pub mod withheld;
 
 pub use client::{HttpOptions, HttpTransport};
 pub use credentials::Credentials;

@@ -2,6 +2,7 @@
 //! these tests play themselves on loopback (not the built-in simulator, so that every request is read twice). One file a theme.
 
 mod acme;
+mod certificates;
 mod command_line;
 mod control;
 mod credentials;

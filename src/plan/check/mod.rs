@@ -5,6 +5,7 @@
 
 mod action;
 mod action_index;
+mod certificate_source;
 mod certificates;
 mod context;
 mod digest;
@@ -13,6 +14,7 @@ mod parameters;
 mod pem_files;
 mod relations;
 mod rows;
+mod shared_keys;
 
 pub use context::{CsvOptions, IgnoreColumns, Request};
 pub use fields::CERTIFICATE_FIELDS;
@@ -84,6 +86,7 @@ pub fn check(
 /// Checks what needs all actions (`needs`, how many there are), and makes the plan where there is no error.
 fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
     let needs = checker.check_needs();
+    let shared_keys = checker.report_shared_compromises();
     let actions = u64::from(checker.index.count());
     // Where actions could not be read, their absence is no finding of its own.
     if actions == 0 && !checker.diagnostics.has_errors() {
@@ -118,8 +121,8 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
         keep_columns: checker.keep,
     };
     let digest = checker.digest.finish(&settings);
-    let issuers = checker.certificates.into_issuers();
-    (Some(CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, issuers)), checker.diagnostics)
+    let found = (checker.certificates.into_issuers(), shared_keys);
+    (Some(CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, found)), checker.diagnostics)
 }
 
 /// What ids made from positions in the plan itself begin with.
