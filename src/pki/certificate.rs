@@ -3,7 +3,7 @@
 //! signatures; fetches nothing, and builds no chains.
 
 use super::names::{GeneralNames, letters};
-use super::pem::{Piece, is_der, pieces, text};
+use super::pem::{Piece, bare, is_der, pieces, text};
 use super::x509::{Extension, SerialNumber, SignatureError, Signed, sequence_bytes, serial_number, timestamp};
 use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier};
 use der::oid::db::rfc4519::COMMON_NAME;
@@ -300,6 +300,10 @@ fn blocks(bytes: &[u8]) -> Result<Vec<(u32, Vec<u8>)>, CertificateError> {
             Piece::Broken(line, why) => return Err(CertificateError::Broken(line, why)),
             Piece::Line(..) => {}
         }
+    }
+    if all.is_empty() {
+        // A key may stand so, too.
+        all.extend(bare(&text).filter(|der| Certificate::from_der(der).is_ok()).map(|der| (1, der)));
     }
     if all.is_empty() { Err(instead.unwrap_or(CertificateError::NoBlock)) } else { Ok(all) }
 }

@@ -62,8 +62,12 @@ impl Csr {
                 Piece::Block(block) => return Err(wrong_block(block.label)),
             }
         }
-        let block = found.ok_or("there is no PEM block `CERTIFICATE REQUEST`, and it is none in DER")?;
-        Self::parse_der(&block.der)
+        match found {
+            Some(block) => Self::parse_der(&block.der),
+            None => Self::parse_der(
+                &pem::bare(&text).ok_or("there is no PEM block `CERTIFICATE REQUEST`, and it is none in DER")?,
+            ),
+        }
     }
 
     /// Reads a certificate request in DER.
@@ -368,7 +372,8 @@ mod tests {
         let wide =
             |text: &str| [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
         let base64: String = RSA_CSR.lines().filter(|line| !line.starts_with('-')).collect();
-        let forms: [Vec<u8>; 12] = [
+        let forms: [Vec<u8>; 13] = [
+            base64.clone().into(),
             RSA_CSR.into(),
             RSA_CSR.replace('\n', "\r\n").into(),
             RSA_CSR.replace('\n', "\r").into(),

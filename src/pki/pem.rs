@@ -53,6 +53,14 @@ pub fn is_der(bytes: &[u8]) -> bool {
     matches!(bytes, [0x30, 0x80..=u8::MAX, ..])
 }
 
+/// The DER in a text that is base64 alone, as portals show it; `None` where it is something else.
+pub fn bare(text: &str) -> Option<Vec<u8>> {
+    // No DER of more than 255 bytes begins with other letters.
+    let letters: String = text.strip_prefix('\u{feff}').unwrap_or(text).split_whitespace().collect();
+    let der = STANDARD.decode(letters.strip_prefix("MI").map(|_| &letters)?).ok()?;
+    is_der(&der).then_some(der)
+}
+
 /// What was read, in the one form that everybody reads: the label, LF, 64 columns (RFC 7468, section 2).
 pub fn encode(label: &str, der: &[u8]) -> String {
     let encoded = STANDARD.encode(der);
@@ -193,6 +201,10 @@ mod tests {
         }
         assert_eq!(text(b"M\xfcller\n-----B"), "M\u{fffd}ller\n-----B");
         assert_eq!(text(b""), "");
+        assert_eq!(bare(" MIIB\r\nAg==\n"), Some(vec![0x30, 0x82, 1, 2]));
+        for text in ["", "MI", "MIIB Ag", "MIIBAg==.", "AAAA", "-----BEGIN T-----"] {
+            assert_eq!(bare(text), None, "{text}");
+        }
         for (bytes, expected) in [(&[0x30, 0x82, 1, 2][..], true), (b"0 s:CN=x", false), (b"\x30", false), (b"", false)]
         {
             assert_eq!(is_der(bytes), expected, "{bytes:?}");

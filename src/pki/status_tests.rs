@@ -145,7 +145,9 @@ fn certificates_are_read_in_every_shape_that_tools_write() {
     let pem = String::from_utf8(world!("good.pem").to_vec()).unwrap();
     let wide = |text: &str| [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
     let label = |label: &str, der: &[u8]| crate::pki::pem::encode(label, der).into_bytes();
-    let shapes: [Vec<u8>; 9] = [
+    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let shapes: [Vec<u8>; 10] = [
+        base64.into(),
         pem.replace('\n', "\r\n").into(),
         format!("\u{feff}{pem}").into(),
         format!("Bag Attributes\n    friendlyName: Laden\n{pem}").into(),

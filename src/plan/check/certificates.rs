@@ -340,6 +340,12 @@ impl Checker<'_> {
         let place = field.value.span;
         let read = match text.strip_prefix("file:") {
             Some(named) => self.read_sent_certificate_file(named.trim(), place),
+            None if pem_files::holds_private_key(text.as_bytes()) => {
+                let what = format!("`{}` holds a private key; a plan never holds a key", field.name);
+                let error = Diagnostic::error("literal-secret", field.span, what);
+                self.report(error.help("take the key out, or write `file:PATH`"));
+                return None;
+            }
             None if text.contains("-----BEGIN") => pem_files::parse_target(text.as_bytes()),
             // As reports write it that are plans by themselves.
             None if is_sent(text) => pem_files::parse_sent(text),

@@ -257,7 +257,7 @@ pub(super) fn read_certificates(path: &Path) -> Result<ReadCertificates, Unusabl
     Ok(ReadCertificates { file, all, may_be_copied: !holds_private_key(&bytes) })
 }
 
-/// HAProxy, among others, wants the key and the certificate in one file, so this is common.
+/// Whether a private key stands in a file: HAProxy, among others, wants it beside the certificate, so this is common.
 pub(super) fn holds_private_key(bytes: &[u8]) -> bool {
     pem::text(bytes).contains(PRIVATE_KEY)
 }
