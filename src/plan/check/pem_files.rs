@@ -157,7 +157,11 @@ impl SentCertificate {
 
 /// Reads the certificate that is to be sent from its file, wherever it stands there.
 pub(super) fn read_target(path: &Path) -> TargetResult {
-    let bytes = load::read_small_bytes(path, MAX_FILE).map_err(|why| unreadable(path, &why))?;
+    let bytes = load::read_small_bytes(path, MAX_FILE).map_err(|why| {
+        // A directory, a pattern, a bundle of hundreds.
+        let is_for_many = path.is_dir() || path.to_string_lossy().contains(['*', '?']) || why.contains("larger");
+        UnusableFile { help: is_for_many.then_some(MANY_FILES), ..unreadable(path, &why) }
+    })?;
     parse_target(&bytes).map_err(|wrong| in_file(path, wrong))
 }
 
@@ -221,10 +225,8 @@ pub(super) fn in_file(path: &Path, UnusableFile { what, help }: UnusableFile) ->
 
 /// A file that cannot be read.
 pub(super) fn unreadable(path: &Path, why: &str) -> UnusableFile {
-    let named = path.display().to_string();
-    let is_for_many = path.is_dir() || named.contains(['*', '?']);
-    let what = format!("the file {} cannot be read: {why}", safe::terminal(&named));
-    UnusableFile { what, help: is_for_many.then_some(MANY_FILES) }
+    let what = format!("the file {} cannot be read: {why}", safe::terminal(&path.display().to_string()));
+    UnusableFile { what, help: None }
 }
 
 impl IssuerFiles {
