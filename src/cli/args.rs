@@ -1,6 +1,7 @@
 //! The command line, exactly as typed: every command and option of the contract, the examples and exit codes below each command's help,
 //! and the completion scripts. Reads no file and no environment variable; what an option means for a run is decided by the commands.
 
+use crate::engine::verify::NonceUse;
 use crate::provider::model::Window;
 use crate::run::{Outcome, StatusSource};
 use crate::time::parse_duration;
@@ -113,6 +114,12 @@ pub struct PlanSource {
     /// Columns of a bare CSV list to carry to the end of each report row, separated by commas
     #[arg(long, value_name = "HEADERS", value_delimiter = ',')]
     pub keep_columns: Vec<String>,
+    /// Which rows of a bare CSV list to take: an expression over its columns, such as `status == "issued"`
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    pub filter: Option<String>,
+    /// A file with ids, serial numbers or names of what must stay; those actions are skipped (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub except: Vec<PathBuf>,
 }
 
 /// Which unknown columns to leave out.
@@ -174,9 +181,10 @@ pub struct RunArgs {
     /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
     #[arg(long)]
     pub wait: bool,
-    /// Begin a new run, even where an unfinished run of the same plan is there to resume
-    #[arg(long)]
-    pub new: bool,
+    /// Carry it out again, even where an unfinished run of this plan is there to resume, or an earlier run did what costs each time
+    // `--new` was its name when only the unfinished run was looked for.
+    #[arg(long, alias = "new")]
+    pub again: bool,
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -288,6 +296,10 @@ pub struct VerifyArgs {
     /// Ask only these, separated by commas: `state` (the providers), `crl`, `ocsp`
     #[arg(long, value_name = "WITNESSES", value_delimiter = ',', value_parser = parse_status_source)]
     pub only: Vec<StatusSource>,
+    /// Send a nonce with OCSP questions: `auto` (unless the responder refuses it), `require` (an answer without it does not
+    /// count), `never`
+    #[arg(long, value_name = "WHEN", value_parser = parse_nonce_use, default_value = "auto")]
+    pub nonce: NonceUse,
     /// The PEM file of an action's certificate, in place of the plan's (repeatable)
     #[arg(long = "certificate", value_name = "ID=FILE", value_parser = parse_certificate)]
     pub certificates: Vec<(String, PathBuf)>,
@@ -473,6 +485,10 @@ fn parse_status_source(text: &str) -> Result<StatusSource, String> {
     StatusSource::parse(text.trim()).ok_or_else(|| "write `state`, `crl` or `ocsp`".to_owned())
 }
 
+fn parse_nonce_use(text: &str) -> Result<NonceUse, String> {
+    NonceUse::parse(text.trim()).ok_or_else(|| "write `auto`, `require` or `never`".to_owned())
+}
+
 /// The last `=` divides: ids may hold some, and files seldom do.
 fn parse_certificate(text: &str) -> Result<(String, PathBuf), String> {
     match text.rsplit_once('=') {
@@ -552,6 +568,7 @@ const VERIFY_EXAMPLES: &str = "\
 Asked are the provider, where its document has a state call for the action, and the CRL and the OCSP
 responder of the certificate, where the plan says `certificate: \"file:…\"`. One valid word that it is
 revoked is enough. A list or an answer that is out of date, unsigned or another CA's proves nothing.
+A certificate on hold is not revoked: the hold may be lifted, so it is asked about again.
 
 Examples:
   certsweep verify runs/20261201T010000Z-leaked-build-key --wait 24h
@@ -574,7 +591,8 @@ Example:
 const SIMULATE_EXAMPLES: &str = "\
 Faults:
   latency=200ms        every answer takes so long
-  429=1/20             one request in 20 is told to wait
+  429=1/20             one request in 20 is told to wait for a second
+  bare-429=1/500       one in 500 is refused with 429, without a word of how long to wait
   5xx=1/50             one in 50 gets a server error
   reset=1/100          one in 100 loses its connection before it took effect
   lost-answer=1/100    one in 100 takes effect, and its answer is lost
@@ -611,7 +629,7 @@ mod tests {
             "certsweep check plan.yaml",
             "certsweep check - --settings shared.yaml",
             "certsweep preview plan.yaml --report planned.csv --latency 1s --json",
-            "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --new --ca-file ca.pem",
+            "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --again --ca-file ca.pem",
             "certsweep run plan.yaml --dry-run",
             "certsweep run plan.yaml --yes --wait",
             "certsweep resume runs/x --wait",
@@ -631,6 +649,7 @@ mod tests {
             "certsweep completions zsh",
             "certsweep -vv --color never --no-progress check plan.yaml",
             "certsweep check plan.yaml -q --color always",
+            "certsweep check list.csv --where 'status == \"issued\"' --except hold.csv --except more.txt",
         ] {
             if let Err(error) = parse(line) {
                 panic!("{line}: {error}");
@@ -644,14 +663,16 @@ mod tests {
             ("certsweep go runs/x", "Unpause("),
             ("certsweep pace runs/x digicert=50/5s", "SetRate("),
             ("certsweep resume runs/x --as-begun", "use_original_inputs: true"),
+            ("certsweep run plan.yaml --new", "again: true"),
         ] {
             let parsed = format!("{:?}", parse(line).unwrap().command);
             assert!(parsed.contains(name), "{line}: {parsed}");
         }
         let mut command = Cli::command();
         let resume = command.find_subcommand_mut("resume").unwrap().render_long_help().to_string();
-        let help = command.render_long_help().to_string() + &resume;
-        for old in ["  go ", "  pace ", "--as-begun"] {
+        let run = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
+        let help = command.render_long_help().to_string() + &resume + &run;
+        for old in ["  go ", "  pace ", "--as-begun", "--new"] {
             assert!(!help.contains(old), "`{old}` is in\n{help}");
         }
     }

@@ -106,12 +106,7 @@ impl Context {
     ///
     /// # Errors
     /// The exit code, where the plan is wrong.
-    pub fn plan(
-        &self,
-        source: &PlanSource,
-        catalog: &Catalog,
-        each: &mut dyn FnMut(&Action),
-    ) -> Result<ReadPlan, Exit> {
+    pub fn plan(&self, source: &PlanSource, catalog: &Catalog, each: &mut dyn FnMut(Action)) -> Result<ReadPlan, Exit> {
         let mut sources = SourceMap::default();
         let request = Request {
             plan: self.input(&source.plan)?,
@@ -125,12 +120,14 @@ impl Context {
                     IgnoredColumns::Named(names) => IgnoreColumns::Named(names),
                 },
                 keep: source.keep_columns.clone(),
+                filter: source.filter.clone(),
+                except: source.except.clone(),
             },
             now: self.clock.now(),
         };
         let now = || self.clock.elapsed();
         let mut reading = ReadingProgress::begin(self.printer.shows_bars(), self.printer.stderr_colors(), now());
-        let mut one = |action: &Action| {
+        let mut one = |action: Action| {
             reading.action(now);
             each(action);
         };

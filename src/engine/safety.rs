@@ -173,18 +173,18 @@ pub struct Waves {
 }
 
 impl Waves {
-    /// The waves of these actions (in plan order). Duplicates are never sent and do not count.
+    /// The waves of these actions (in plan order). Those that are never sent do not count.
     pub fn new(sizes: &[WaveSize], queue: &Queue) -> Self {
         // A single wave holds nothing back.
         if sizes.len() < 2 {
             return Self::default();
         }
-        let sent = queue.iter().filter(|action| action.duplicate_of.is_none()).count() as u64;
+        let sent = queue.iter().filter(|action| action.never_sent.is_none()).count() as u64;
         let bounds = bounds(sizes, sent);
         let mut of = vec![0_u16; queue.len()];
         let mut place = 0;
         for (index, action) in queue.iter().enumerate() {
-            if action.duplicate_of.is_none() {
+            if action.never_sent.is_none() {
                 let wave = bounds.iter().position(|bound| place < *bound).unwrap_or(bounds.len() - 1);
                 of[index] = u16::try_from(wave).unwrap_or(u16::MAX);
                 place += 1;
@@ -303,6 +303,7 @@ pub fn bounds(sizes: &[WaveSize], actions: u64) -> Vec<u64> {
 mod tests {
     use super::*;
     use crate::plan::calendar::fixtures::{at, window};
+    use crate::plan::checked::NeverSent;
     use WaveSize::{Count, Share};
 
     #[test]
@@ -476,7 +477,7 @@ mod tests {
             assert_eq!(of, expected, "{why}");
         }
         let mut with_duplicate = queue(&[&[], &[], &[], &[]]);
-        with_duplicate.repeat(1, "a0".to_owned());
+        with_duplicate.never_send(1, NeverSent::Repeats("a0".to_owned()));
         let waves = Waves::new(&[Count(2), Share(1.0)], &with_duplicate);
         assert_eq!([0, 2, 3].map(|ordinal| waves.of(ordinal)), [0, 0, 1], "a duplicate takes no place");
     }

@@ -2,11 +2,14 @@
 //! these tests play themselves on loopback (not the built-in simulator, so that every request is read twice). One file a theme.
 
 mod acme;
+mod again;
 mod certificates;
 mod command_line;
 mod control;
 mod credentials;
 mod disk;
+mod exceptions;
+mod field_cases;
 mod iam;
 mod interruption;
 mod issuers;
@@ -19,6 +22,7 @@ mod preview;
 mod redact;
 mod reports;
 mod requests;
+mod responders;
 mod safety;
 mod sending;
 mod serial_numbers;

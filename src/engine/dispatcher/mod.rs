@@ -229,7 +229,7 @@ where
         self.wait_for_acks().await;
         let complete = self.states.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
         let ended_well = |(ordinal, state): (usize, ActionState)| match state.phase {
-            Phase::Ended(Outcome::Skipped) => self.queue.repeats(ordinal as Ordinal),
+            Phase::Ended(Outcome::Skipped) => self.queue.is_never_sent(ordinal as Ordinal),
             Phase::Ended(outcome) => outcome.is_well(),
             Phase::Waiting | Phase::InFlight => false,
         };
@@ -389,7 +389,7 @@ where
             let ordinal = index as Ordinal;
             if let Phase::Ended(outcome) = state.phase
                 && waves.of(ordinal) == now
-                && !self.queue.repeats(ordinal)
+                && !self.queue.is_never_sent(ordinal)
                 && let Some(place) = Outcome::ALL.iter().position(|known| *known == outcome)
             {
                 outcomes[place] += 1;

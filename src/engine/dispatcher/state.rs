@@ -88,7 +88,7 @@ pub struct Ending {
     pub accounts_stopped: Vec<(String, StopReason)>,
     /// Whether every action has ended.
     pub complete: bool,
-    /// Whether every action has ended well (duplicates count as well).
+    /// Whether every action has ended well (what is never sent counts as well).
     pub well: bool,
     /// How many actions of which account have not ended, where some have not.
     pub left: Vec<(String, u64)>,

@@ -7,10 +7,10 @@ use super::shared_keys::KeyBearer;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::SpkiFingerprint;
 use crate::plan::calendar;
-use crate::plan::checked::{Action, CertificateNames, Parameters};
+use crate::plan::checked::{Action, CertificateNames, NeverSent, Parameters};
 use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
 use crate::provider::answer::scalar_text;
-use crate::provider::model::{ActionRules, Location, Operation, Provider};
+use crate::provider::model::{ActionRules, Idempotency, Location, Operation, Provider};
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::safe;
@@ -59,6 +59,11 @@ impl Checker<'_> {
         let parameters = Parameters::from(std::mem::take(&mut read.map));
         let hashes = self.hashes(account, operation);
         let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).to_json(operation).as_bytes());
+        let fingerprint = match rules.idempotency {
+            // A second certificate is bought whatever else the second request says: another name, another comment, another key.
+            Idempotency::NotIdempotent if !target.is_empty() => hashes.fingerprint.of_target(&target),
+            _ => digest.fingerprint(),
+        };
         let target_hash = hash_of(hashes.target.clone(), &target);
         let source = self.sources.line_place(row.span);
         let mut action = Action {
@@ -69,26 +74,25 @@ impl Checker<'_> {
             target,
             reason: read.reason.as_ref().and_then(|reason| reason.asked),
             reason_sent: read.reason.map(|reason| reason.spelling),
-            reaches: rules.reaches(&parameters).or_else(|| own_key.then(|| OWN_KEY_REACHES.to_owned())),
+            reaches: rules.reaches(&parameters),
             parameters,
             needs,
             not_before,
             source,
             // A YAML entry has no columns, but every report row has all that any list keeps.
             kept: if row.kept.is_empty() { vec![String::new(); self.keep.len()] } else { row.kept.to_vec() },
-            duplicate_of: None,
-            fingerprint: digest.fingerprint(),
+            never_sent: None,
+            fingerprint,
             certificate: None,
             names: None,
         };
         // For a row with errors too: a later row that repeats it is a repetition all the same.
-        let duplicate = self.index.targets.add(ordinal, target_hash, action.fingerprint);
+        let duplicate = self.index.targets.add(ordinal, target_hash, digest.fingerprint());
         if !self.report_duplicate(row.span, ordinal, duplicate, &mut action) {
             return;
         }
-        let repeats = action.duplicate_of.is_some();
         // A repetition is never sent, so it does not use the key a second time.
-        if !repeats {
+        if action.never_sent.is_none() {
             self.report_shared_key(ordinal, read.key);
         }
         let sent = read.certificate.as_ref();
@@ -96,14 +100,18 @@ impl Checker<'_> {
         action.certificate = facts;
         let certificate = sent.map(|sent| &sent.certificate).or(named.as_ref());
         action.names = certificate.map(|certificate| Box::new(CertificateNames::of(certificate)));
+        self.except(ordinal, operation, rules, sent, &mut action);
         if self.errors > errors_before {
             return;
         }
-        if action.certificate.as_ref().is_some_and(|facts| facts.is_ca) {
-            action.reaches.get_or_insert_with(|| CA_REACHES.to_owned());
-        }
-        if !repeats {
-            let bears = |bearer: &[u8]| KeyBearer::new(ordinal, bearer, is_compromise, own_key);
+        // Not before: what exceptions are held against is the target alone.
+        let is_ca = action.certificate.as_ref().is_some_and(|facts| facts.is_ca);
+        let further = if is_ca { Some(CA_REACHES) } else { own_key.then_some(OWN_KEY_REACHES) };
+        action.reaches = action.reaches.or_else(|| further.map(str::to_owned));
+        if !matches!(action.never_sent, Some(NeverSent::Repeats(_))) {
+            // An exception stays, and a compromise of its key reaches it all the same.
+            let tells = is_compromise && action.never_sent.is_none();
+            let bears = |bearer: &[u8]| KeyBearer::new(ordinal, bearer, tells, own_key);
             if let Some(certificate) = certificate {
                 self.keys.add(SpkiFingerprint::of(&certificate.spki), bears(&certificate.der));
             }
@@ -111,8 +119,8 @@ impl Checker<'_> {
                 self.keys.add(key, bears(csr.as_bytes()));
             }
         }
-        self.digest.action(action.account, action.reason, action.not_before, repeats, &digest);
-        (self.each)(&action);
+        self.digest.action(action.account, action.reason, action.not_before, action.never_sent.as_ref(), &digest);
+        (self.each)(action);
     }
 
     fn assign_id(&mut self, row: &Row<'_>, name: &str) -> (u32, String) {

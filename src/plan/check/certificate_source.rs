@@ -63,9 +63,17 @@ impl Checker<'_> {
         (!operations.any(|(operation, _)| operation.parameter(CERTIFICATES).is_some())).then_some(named)
     }
 
-    /// Reads the certificates of an entry, an action each.
+    /// Reads the certificates of an entry, an action each, but for those that its `except` names.
     pub(super) fn read_certificates(&mut self, item: &Node, named: &Field, defaults: &[Field]) {
-        let others: Vec<Field> = item.fields().iter().filter(|field| field.name != CERTIFICATES).cloned().collect();
+        let of_plan = self.exceptions.active.len();
+        self.read_entry_exceptions(item, &[]);
+        self.read_files(item, named, defaults);
+        self.exceptions.active.truncate(of_plan);
+    }
+
+    fn read_files(&mut self, item: &Node, named: &Field, defaults: &[Field]) {
+        let is_default = |field: &&Field| ![CERTIFICATES, "except"].contains(&field.name.as_str());
+        let others: Vec<Field> = item.fields().iter().filter(is_default).cloned().collect();
         let entry = self.usable_defaults(&others, "an entry with `certificates`");
         let layers = Layers { entry: &entry, plan: defaults };
         let Some(sent_as) = self.field_of_certificate(named, item.span, layers) else { return };
@@ -124,6 +132,7 @@ impl Checker<'_> {
                     let id = self.free_id(&line_place(&shown, *line));
                     fields.extend(is_usable_id(&id).then(|| text_field("id", id, span)));
                     let row = Row { span, fields: &fields, header: None, kept: &[], names: NameSet::of(&fields) };
+                    self.exceptions.of_row.clear();
                     self.check_action(&row, &shown, layers);
                 }
                 next = targets.next_if(|next| next.file == target.file);

@@ -9,10 +9,13 @@ mod certificate_source;
 mod certificates;
 mod context;
 mod digest;
+mod exception_list;
+mod exceptions;
 mod fields;
 mod parameters;
 mod pem_files;
 mod relations;
+mod row_filter;
 mod rows;
 mod shared_keys;
 
@@ -30,11 +33,11 @@ use crate::tree::yaml;
 use context::Checker;
 use std::collections::BTreeMap;
 
-/// Checks a plan. `each` is lent the actions in plan order; they count only if a [`CheckedPlan`] comes in the end.
+/// Checks a plan. `each` is given the actions in plan order; they count only if a [`CheckedPlan`] comes in the end.
 pub fn check(
     request: &Request<'_>,
     sources: &mut SourceMap,
-    each: &mut dyn FnMut(&Action),
+    each: &mut dyn FnMut(Action),
 ) -> (Option<CheckedPlan>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let mut files = Vec::new();
@@ -45,7 +48,7 @@ pub fn check(
     });
     // Only here, so that findings about the plan's file and the settings file come together.
     let Some(opened) = opened else { return (None, diagnostics) };
-    let mut keep = Vec::new();
+    let (mut keep, mut mapped) = (Vec::new(), request.columns.columns.clone());
     let root = match &opened {
         Opened::Csv(..) => {
             keep = deduplicated(&request.columns.keep);
@@ -55,9 +58,10 @@ pub fn check(
             if !request.columns.is_empty() {
                 let what = "the options for columns are for a bare CSV list; this plan is YAML";
                 let error = Diagnostic::error("columns", None, what);
-                diagnostics.push(error.help("write `columns`, `ignore_columns` and `keep_columns` beside `from`"));
+                diagnostics
+                    .push(error.help("write `columns`, `ignore_columns`, `keep_columns` and `where` beside `from`"));
             }
-            match rows::without_actions(text, *source, &mut keep, &mut diagnostics) {
+            match rows::without_actions(text, *source, &mut keep, &mut mapped, &mut diagnostics) {
                 Some(root) => Some(root),
                 None => return (None, diagnostics),
             }
@@ -73,6 +77,7 @@ pub fn check(
     let mut draft = reader.read_settings(root.as_ref(), shared.as_ref());
     let defaults = std::mem::take(&mut draft.defaults);
     let mut checker = Checker::new(request, draft, sources, files, diagnostics, keep, each);
+    checker.read_plan_exceptions(&request.columns.except, &mapped, root.as_ref());
     // Once, before the rows: a wrong default is one finding, and is not tried for each row.
     let defaults = checker.usable_defaults(&defaults, "`defaults`");
     let name = name_of(&request.plan);
@@ -87,6 +92,7 @@ pub fn check(
 fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
     let needs = checker.check_needs();
     let shared_keys = checker.report_shared_compromises();
+    checker.report_unmet_exceptions();
     let actions = u64::from(checker.index.count());
     // Where actions could not be read, their absence is no finding of its own.
     if actions == 0 && !checker.diagnostics.has_errors() {
@@ -122,7 +128,8 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
     };
     let digest = checker.digest.finish(&settings);
     let found = (checker.certificates.into_issuers(), shared_keys);
-    (Some(CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, found)), checker.diagnostics)
+    let plan = CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, found);
+    (Some(plan.leaving_out(checker.left_out)), checker.diagnostics)
 }
 
 /// What ids made from positions in the plan itself begin with.
