@@ -5,7 +5,7 @@ use super::args::{self, ReportFormat};
 use super::context::Context;
 use super::exit::Exit;
 use crate::journal::files::replace;
-use crate::journal::{History, JournalError, Phase, Reader, RunDir, Verified};
+use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Verified};
 use crate::pki::RevocationReason;
 use crate::plan::checked::{NamedFile, NeverSent};
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings};
@@ -152,14 +152,23 @@ impl Rows<'_> {
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
             }
-            let message = match outcome {
-                _ if ended => None,
-                Outcome::InDoubt => Some("an attempt was left without an answer; `certsweep resume` goes on"),
-                _ => Some(self.unsent),
-            };
+            let in_doubt = (!ended && outcome == Outcome::InDoubt).then(|| still_in_doubt(&history.reply));
+            let message = if ended { None } else { Some(in_doubt.as_deref().unwrap_or(self.unsent)) };
             each(&row_of(self.settings, &action, &history, outcome, message))?;
         }
         Ok(counts)
+    }
+}
+
+/// The message of an action that `resume` asks about or asks again: by what came last, where an answer did.
+fn still_in_doubt(reply: &Reply) -> String {
+    // Words of former versions, which told no more than the status does: a kept run says what it said.
+    let former = |status| format!("HTTP {status} is not an answer that the provider documents");
+    match (reply.http_status, &reply.message) {
+        (Some(status), Some(came)) if *came != former(status) => {
+            format!("it may have taken effect: {came}; `certsweep resume` goes on")
+        }
+        _ => "an attempt was left without an answer; `certsweep resume` goes on".to_owned(),
     }
 }
 

@@ -312,6 +312,7 @@ mod tests {
             headers: Vec::new(),
             action,
             answers: Vec::new(),
+            responses: Vec::new(),
             code: Vec::new(),
             message: Vec::new(),
             reference: Vec::new(),

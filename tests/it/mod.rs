@@ -3,6 +3,7 @@
 
 mod acme;
 mod again;
+mod answers;
 mod certificates;
 mod command_line;
 mod control;
