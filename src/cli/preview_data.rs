@@ -7,14 +7,14 @@ use crate::journal::Queue;
 use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::settings::BetweenWaves;
-use crate::plan::{Account, Action, Settings, calendar};
+use crate::plan::{Account, Action, CertificateNames, Settings, calendar};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
 use crate::provider::{Catalog, Provider, target_state};
 use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
-    Count, DeadlineForecast, FirstRequest, Order, Ordered, Preview, ProviderForecast, ShownHeader, ShownProxy,
-    SuggestedChange, Waited, WideEffect, WideEffects,
+    Count, DeadlineForecast, FirstRequest, NamedCertificate, NamedCertificates, Order, Ordered, Preview,
+    ProviderForecast, ShownHeader, ShownProxy, SuggestedChange, Waited, WideEffect, WideEffects,
 };
 use crate::view::table::plural;
 use crate::wire::{Proxies, request};
@@ -31,6 +31,7 @@ pub struct PreviewData {
     duplicates: u64,
     excepted: u64,
     wide: WideEffects,
+    certificates: NamedCertificates,
     /// The first [`MAX_CANARIES`] actions that are sent: the rows that the preview shows, and the candidates for canaries.
     first: Vec<Action>,
     /// Actions on certificates whose order is known: ordinal, account, operation, order id with the reason.
@@ -85,11 +86,14 @@ impl PreviewData {
             }
             self.count(action);
             if let Some(reaches) = &action.reaches {
-                self.wide.add(|| WideEffect {
+                self.wide.add(1, || WideEffect {
                     action_id: action.id.clone(),
                     source: action.source.clone(),
                     reaches: reaches.clone(),
                 });
+            }
+            if let Some(names) = &action.names {
+                self.certificates.add(|| named_certificate(&action.id, names));
             }
             if self.first.len() < MAX_CANARIES {
                 self.first.push(action.clone());
@@ -128,6 +132,14 @@ impl PreviewData {
     ) -> Preview {
         let settings = read.plan.settings();
         let needs = read.plan.needs();
+        // That one key stands behind several certificates is known only after the check, too.
+        for shared in read.plan.shared_keys() {
+            self.wide.add(shared.actions, || WideEffect {
+                action_id: shared.action_id.clone(),
+                source: shared.source.clone(),
+                reaches: shared.reaches.clone(),
+            });
+        }
         // An action may need a later one, so the needs are complete only after the check.
         needs.iter().for_each(|(ordinal, needed)| self.queue.need(*ordinal, needed.clone()));
         let assumptions = assumptions(settings, catalog, &self.first, latency, now);
@@ -193,7 +205,19 @@ impl PreviewData {
             would_help,
             first_requests: first_requests(settings, catalog, &self.first[..self.first.len().min(SHOWN_ACTIONS)]),
             wide_effects: self.wide,
+            certificates: self.certificates,
         }
+    }
+}
+
+fn named_certificate(action_id: &str, names: &CertificateNames) -> NamedCertificate {
+    NamedCertificate {
+        action_id: action_id.to_owned(),
+        common_name: names.common_name.clone(),
+        serial_number: names.serial_number.clone(),
+        not_before: Some(names.not_before),
+        not_after: Some(names.not_after),
+        issuer: names.issuer.clone(),
     }
 }
 

@@ -6,9 +6,10 @@ use crate::plan::Account;
 use crate::provider::model::Operation;
 use crate::provider::{CredentialReference, Provider, verdict};
 use crate::text::safe;
-use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request};
+use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request, withheld};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Unsigned {
     request: WireRequest,
     /// The reference to the key that signs it in the place of the account's.
     own_key: Option<String>,
+    /// Why a part of it could not be read.
+    lacking: Option<String>,
 }
 
 /// What is known of the token in use, where the signer needs one.
@@ -118,8 +121,12 @@ impl<T: Transport> Sender<T> {
 
     /// The request that an operation makes of its parameters.
     pub fn make(&self, operation: &Operation, parameters: &Map<String, Value>) -> Unsigned {
-        let request = request::build(&self.base_url, operation, parameters);
-        Unsigned { request, own_key: operation.own_key(parameters) }
+        let (filled, lacking) = match withheld::fill(operation, parameters) {
+            Ok(filled) => (filled, None),
+            Err(why) => (Cow::Borrowed(parameters), Some(why)),
+        };
+        let request = request::build(&self.base_url, operation, &filled);
+        Unsigned { request, own_key: operation.own_key(parameters), lacking }
     }
 
     /// Signs with the present time, and sends.
@@ -130,7 +137,10 @@ impl<T: Transport> Sender<T> {
         at: Timestamp,
         via: ConnectionUse<'_>,
     ) -> Delivery {
-        let Unsigned { mut request, own_key } = unsigned;
+        let Unsigned { mut request, own_key, lacking } = unsigned;
+        if let Some(why) = lacking {
+            return Delivery::Unsigned(why);
+        }
         let signed = self.signer.borrow().sign(&mut request, ticket, own_key.as_deref(), at);
         if let Err(error) = signed {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));

@@ -15,6 +15,7 @@ pub mod sign;
 pub mod signer;
 mod tls;
 pub mod transport;
+pub mod withheld;
 
 pub use client::{HttpOptions, HttpTransport};
 pub use credentials::Credentials;

@@ -4,6 +4,7 @@
 mod acme;
 mod again;
 mod answers;
+mod certificates;
 mod command_line;
 mod connections;
 mod control;
