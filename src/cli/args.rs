@@ -189,7 +189,7 @@ pub struct RunArgs {
     // `--new` was its name when only the unfinished run was looked for.
     #[arg(long, alias = "new")]
     pub again: bool,
-    /// Trust the certificates in this PEM file too
+    /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// Run against the built-in simulator; nothing leaves this machine, no credentials are needed
@@ -222,7 +222,7 @@ pub struct ResumeArgs {
     /// Do not ask; needed where no terminal is there to ask on
     #[arg(short, long)]
     pub yes: bool,
-    /// Trust the certificates in this PEM file too
+    /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
@@ -316,7 +316,7 @@ pub struct VerifyArgs {
     /// Write the report to this file too
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Trust the certificates in this PEM file too
+    /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }

@@ -167,20 +167,18 @@ pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
-/// As [`read_small`], for a text that is wiped when it is dropped.
-pub(super) fn read_secret(path: &Path, largest: u64) -> Result<zeroize::Zeroizing<String>, String> {
-    let bytes = zeroize::Zeroizing::new(read_bytes(path, largest).map_err(|error| reason(&error))?);
-    // Not `String::from_utf8`, which would move the bytes out of the wrapper that wipes them.
-    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8 text")?;
-    Ok(zeroize::Zeroizing::new(text.to_owned()))
-}
-
 /// The bytes of a small file.
 ///
 /// # Errors
 /// The reason, as a sentence fragment.
 pub(super) fn read_small_bytes(path: &Path, largest: u64) -> Result<Vec<u8>, String> {
-    read_bytes(path, largest).map_err(|error| reason(&error))
+    read_bytes(path, largest).map_err(|error| match error.kind() {
+        // A plan from Windows; elsewhere the letter is a part of a name.
+        io::ErrorKind::NotFound if !cfg!(windows) && path.to_string_lossy().contains('\\') => {
+            "there is no such file; directories are separated by `/` here, not by `\\`".to_owned()
+        }
+        _ => reason(&error),
+    })
 }
 
 /// A path that a file names, joined to the directory of that file: plans move together with the files that they name.

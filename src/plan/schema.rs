@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 pub fn schema(catalog: &Catalog) -> Value {
     let ids: Vec<&str> = catalog.iter().map(|provider| provider.id.as_str()).collect();
     let mut definitions = Map::new();
-    let mut entries = vec![json!({"$ref": "#/$defs/list"})];
+    let mut entries = vec![json!({"$ref": "#/$defs/list"}), json!({"$ref": "#/$defs/certificates"})];
     for provider in catalog.iter() {
         for (operation, rules) in provider.actions() {
             let name = format!("{}.{}", provider.id, operation.name);
@@ -20,6 +20,7 @@ pub fn schema(catalog: &Catalog) -> Value {
         }
     }
     definitions.insert("list".to_owned(), list(catalog));
+    definitions.insert("certificates".to_owned(), certificates(catalog));
     definitions.insert("defaults".to_owned(), defaults(catalog));
     definitions.insert("provider".to_owned(), account(&ids));
     for (name, definition) in shared_definitions() {
@@ -156,6 +157,9 @@ fn common() -> Map<String, Value> {
             "certificate" => {
                 json!({"type": "string", "pattern": "^file:", "description": "The PEM file of the certificate that the action revokes, for `certsweep verify`: file:PATH"})
             }
+            "ca_certificate" => {
+                json!({"anyOf": [{"type": "boolean"}, {"enum": ["true", "false"]}], "description": "Whether the certificate is that of a CA, on purpose"})
+            }
             "issuer" => {
                 json!({"type": "string", "pattern": "^file:", "description": "A PEM file with the certificate's issuer, for `certsweep verify`: file:PATH"})
             }
@@ -230,6 +234,24 @@ fn list(catalog: &Catalog) -> Value {
     list["properties"]["keep_columns"] =
         json!({"$ref": "#/$defs/words", "description": "Columns that are carried through to the report"});
     list
+}
+
+fn certificates(catalog: &Catalog) -> Value {
+    let mut certificates = defaults(catalog);
+    certificates["type"] = json!("object");
+    certificates["required"] = json!(["certificates"]);
+    certificates["description"] =
+        json!("Files of certificates: each end-entity certificate is an action; the other fields are their defaults");
+    let file = json!({"type": "string", "pattern": "^file:"});
+    certificates["properties"]["certificates"] = json!({
+        "anyOf": [file, {"type": "array", "items": file}],
+        "description": "file:PATH, relative to this file: a file, a directory, or a pattern such as live/*/cert.pem"
+    });
+    certificates["properties"]["except"] = json!({
+        "$ref": "#/$defs/words",
+        "description": "Files with ids, serial numbers or names of what must stay: these certificates are skipped"
+    });
+    certificates
 }
 
 fn account(ids: &[&str]) -> Value {

@@ -5,6 +5,7 @@ use super::digest::{FingerprintBase, PlanDigest};
 use super::exception_list::Exceptions;
 use super::fields::{no_single_value, no_value};
 use super::pem_files::{CsrFiles, IssuerFiles, SentCertificates};
+use super::shared_keys::SharedKeys;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::{Action, ReadFile};
 use crate::plan::load::Input;
@@ -104,6 +105,10 @@ pub(super) struct Checker<'r> {
     pub(super) lists: HashMap<PathBuf, SourceId>,
     /// The columns that are carried through to the report.
     pub(super) keep: Vec<String>,
+    /// The keys of certificates and requests.
+    pub(super) keys: SharedKeys,
+    /// Accounts for which it was warned of revocations that a certificate's own key signs.
+    pub(super) own_keys_told: HashSet<usize>,
     /// Accounts for which the mapping away of `keyCompromise` was warned of.
     pub(super) mapped_away: HashSet<usize>,
     /// What is to be warned of about `not_before`, file by file.
@@ -171,6 +176,8 @@ impl<'r> Checker<'r> {
             left_out: 0,
             lists: HashMap::new(),
             keep,
+            keys: SharedKeys::default(),
+            own_keys_told: HashSet::new(),
             mapped_away: HashSet::new(),
             timings: Vec::new(),
             hashes: Vec::new(),

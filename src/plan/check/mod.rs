@@ -5,6 +5,7 @@
 
 mod action;
 mod action_index;
+mod certificate_source;
 mod certificates;
 mod columns;
 mod context;
@@ -18,6 +19,7 @@ mod pem_files;
 mod relations;
 mod row_filter;
 mod rows;
+mod shared_keys;
 
 pub use context::{CsvOptions, IgnoreColumns, Request};
 pub use fields::CERTIFICATE_FIELDS;
@@ -92,6 +94,7 @@ pub fn check(
 fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
     let needs = checker.check_needs();
     checker.report_timings();
+    let shared_keys = checker.report_shared_compromises();
     checker.report_unmet_exceptions();
     let actions = u64::from(checker.index.count());
     // Where actions could not be read, their absence is no finding of its own.
@@ -127,8 +130,8 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
         keep_columns: checker.keep,
     };
     let digest = checker.digest.finish(&settings);
-    let issuers = checker.certificates.into_issuers();
-    let plan = CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, issuers);
+    let found = (checker.certificates.into_issuers(), shared_keys);
+    let plan = CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, found);
     (Some(plan.leaving_out(checker.left_out)), checker.diagnostics)
 }
 

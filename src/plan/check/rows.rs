@@ -110,6 +110,8 @@ impl Checker<'_> {
         };
         if let Some(from) = fields.iter().find(|field| field.name == "from") {
             self.read_list(item, from, defaults);
+        } else if let Some(named) = self.certificates_of(fields) {
+            self.read_certificates(item, named, defaults);
         } else {
             self.exceptions.of_row.clear();
             let row = Row { span: item.span, fields, header: None, kept: &[], names: NameSet::of(fields) };
