@@ -3,7 +3,8 @@
 //! signatures; fetches nothing, and builds no chains.
 
 use super::pem::{Piece, pieces};
-use super::x509::{Extension, SerialNumber, SignatureError, Signed, sequence_bytes, serial_number, timestamp};
+use super::serial_number::SerialNumber;
+use super::x509::{Extension, SignatureError, Signed, sequence_bytes, serial_number, timestamp};
 use der::asn1::{AnyRef, BitStringRef, ContextSpecific};
 use der::oid::db::rfc5280::{
     ID_AD_CA_ISSUERS, ID_AD_OCSP, ID_CE_BASIC_CONSTRAINTS, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE,

@@ -9,6 +9,7 @@ pub mod ocsp;
 pub mod pem;
 pub mod private_key;
 pub mod reason;
+pub mod serial_number;
 pub mod status;
 #[cfg(test)]
 mod status_tests;
@@ -20,5 +21,6 @@ pub use crl::Crl;
 pub use csr::Csr;
 pub use private_key::PrivateKey;
 pub use reason::RevocationReason;
+pub use serial_number::{SerialNotation, SerialNumber, SerialNumberError, SerialSpelling};
 pub use status::{CertId, CrlCoverage, RevocationStatus, UnknownReason};
-pub use x509::{SerialNumber, SerialNumberError, SpkiFingerprint};
+pub use x509::SpkiFingerprint;

@@ -3,8 +3,9 @@
 
 use super::certificate::Certificate;
 use super::reason::RevocationReason;
+use super::serial_number::SerialNumber;
 use super::status::{CertId, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds};
-use super::x509::{SerialNumber, Signed, timestamp};
+use super::x509::{Signed, timestamp};
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use der::asn1::{Null, OctetString};
 use der::oid::db::rfc5912::{ID_SHA_1, ID_SHA_256};

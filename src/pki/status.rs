@@ -3,7 +3,7 @@
 
 use super::certificate::Certificate;
 use super::reason::RevocationReason;
-use super::x509::SerialNumber;
+use super::serial_number::SerialNumber;
 use jiff::Timestamp;
 use std::rc::Rc;
 use std::sync::Arc;
