@@ -95,6 +95,8 @@ pub(super) struct Checker<'r> {
     pub(super) keep: Vec<String>,
     /// Accounts for which the mapping away of `keyCompromise` was warned of.
     pub(super) mapped_away: HashSet<usize>,
+    /// Lists of which it was told that their serial numbers may be decimal.
+    pub(super) maybe_decimal: HashSet<SourceId>,
     /// By account and operation, what the hashes of all their actions begin with: every row needs it, and it is the same each time.
     hashes: Vec<HashBegin>,
 }
@@ -136,6 +138,7 @@ impl<'r> Checker<'r> {
             lists: HashMap::new(),
             keep,
             mapped_away: HashSet::new(),
+            maybe_decimal: HashSet::new(),
             hashes: Vec::new(),
         }
     }

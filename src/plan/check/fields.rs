@@ -147,7 +147,7 @@ pub(super) fn index_of(operation: &Operation, name: &str) -> Option<usize> {
 }
 
 /// The fields that every action can have.
-pub(in crate::plan) const COMMON_FIELDS: [&str; 11] = [
+pub(in crate::plan) const COMMON_FIELDS: [&str; 13] = [
     "id",
     "provider",
     "action",
@@ -159,6 +159,8 @@ pub(in crate::plan) const COMMON_FIELDS: [&str; 11] = [
     "issuer",
     "crl",
     "ocsp",
+    "as_written",
+    "serial_notation",
 ];
 /// Those among them that describe the certificate, for `verify`. An operation's own field of such a name wins.
 pub const CERTIFICATE_FIELDS: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];

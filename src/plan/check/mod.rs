@@ -13,6 +13,7 @@ mod parameters;
 mod pem_files;
 mod relations;
 mod rows;
+mod values;
 
 pub use context::{CsvOptions, IgnoreColumns, Request};
 pub use fields::CERTIFICATE_FIELDS;

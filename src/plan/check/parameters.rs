@@ -50,7 +50,7 @@ impl Checker<'_> {
         // Before the other values, for it decides which field gives the reason's parameter.
         let mut is_good = self.read_reason_into(row, layers, account, operation, rules, &mut read);
         for (index, parameter) in operation.parameters.iter().enumerate() {
-            if !self.read_value_into(parameter, index, rules, &mut read) {
+            if !self.read_value_into(row, layers, parameter, index, rules, &mut read) {
                 read.wrong[index] = true;
             }
         }
@@ -58,8 +58,15 @@ impl Checker<'_> {
         if let (Some(rule), Some(certificate)) = (&rules.certificate, &read.certificate) {
             is_good &= self.apply_certificate(certificate, rule, operation, &read.given, &mut read.map);
         }
+        // A name that was found wrong is not missed a second time.
+        let is_wrong = |name: &Option<String>| {
+            let place = operation.parameters.iter().position(|parameter| Some(&parameter.name) == name.as_ref());
+            place.is_some_and(|index| read.wrong[index])
+        };
         if let (Some(rule), Some((csr, place))) = (&rules.csr, &read.csr)
             && let Ok(csr) = &**csr
+            && !is_wrong(&rule.common_name)
+            && !is_wrong(&rule.dns_names)
         {
             let place_of = |name: &str| {
                 let index = operation.parameters.iter().position(|parameter| parameter.name == name)?;
@@ -97,6 +104,8 @@ impl Checker<'_> {
     /// A parameter's value, as its type and the rules require. `false` where it is unusable, which is reported.
     fn read_value_into(
         &mut self,
+        row: &Row<'_>,
+        layers: Layers<'_>,
         parameter: &Parameter,
         index: usize,
         rules: &ActionRules,
@@ -107,8 +116,10 @@ impl Checker<'_> {
         let value = if name == rules.reason.as_ref().map(|rule| &rule.field) {
             let Some(reason) = &read.reason else { return false };
             // By the parameter's type: ACME sends the numbers of RFC 5280.
-            params::scalar(parameter, &reason.spelling)
+            params::scalar(parameter, &reason.spelling, None)
         } else if !has_value(field) {
+            return false;
+        } else if is_file(parameter, rules) && !self.check_reference(row, layers, field) {
             return false;
         } else if name == rules.csr.as_ref().map(|rule| &rule.field) {
             let Some(csr) = self.read_csr(field) else { return false };
@@ -123,16 +134,19 @@ impl Checker<'_> {
             let value = certificate.value();
             read.certificate = Some(certificate);
             Ok(value)
+        } else if !self.check_texts(row, layers, parameter, field) {
+            return false;
         } else {
-            params::value(parameter, &field.value)
+            let notation = parameter.serial().and_then(|_| self.serial_notation(row, layers));
+            params::value(parameter, &field.value, notation)
         };
         match value {
             Ok(value) => {
                 read.map.insert(parameter.name.clone(), value);
                 true
             }
-            Err(why) => {
-                self.report(Diagnostic::error("wrong-type", field.value.span, why));
+            Err(wrong) => {
+                self.report_wrong_value(row, parameter, field, wrong);
                 false
             }
         }
@@ -236,6 +250,14 @@ impl Checker<'_> {
         };
         self.report(error.help(help));
     }
+}
+
+/// Whether a parameter's field may name a file.
+fn is_file(parameter: &Parameter, rules: &ActionRules) -> bool {
+    let name = Some(&parameter.name);
+    parameter.location == Location::Signer
+        || name == rules.csr.as_ref().map(|rule| &rule.field)
+        || name == rules.certificate.as_ref().map(|rule| &rule.field)
 }
 
 /// The finding for a rule of the schema that is broken.
