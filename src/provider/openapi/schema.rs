@@ -266,8 +266,8 @@ fn plain_number(text: &str) -> Option<Number> {
 
 /// The format of serial numbers.
 const SERIAL: &str = "serial-number";
-/// More digits than any provider's ids have; from there on they may be a serial number's.
-const MAX_ID_DIGITS: u32 = 19;
+/// More digits than any provider's ids have; with more a text may be a serial number of 16 octets whose zeros were lost.
+const MAX_ID_DIGITS: u32 = 29;
 const STRING: &[&str] = &["pattern", "minLength", "maxLength"];
 const NUMBER: &[&str] = &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
 /// Keywords that do not validate; `format` says how texts are read ([`format`]), and is no validation in the dialect of OpenAPI 3.1.
