@@ -1,7 +1,7 @@
 //! Names of certificates (RFC 5280, section 4.2.1.6; RFC 1034, section 3.5; RFC 6125 for wildcards): whether a text is one that CAs take, and
 //! what it is instead. Asks no resolver.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 /// What a field of names may hold beside plain DNS names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

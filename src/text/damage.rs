@@ -187,7 +187,7 @@ fn by_form(value: &str) -> Option<Damage> {
     if first == b'#' && is_spreadsheet_error(&value[1..]) {
         return Some(Damage::SpreadsheetError);
     }
-    if is_placeholder(value, first, last) {
+    if is_placeholder(value) {
         return Some(Damage::Placeholder);
     }
     if let Some(quote) = ['\'', '"', '`'].into_iter().find(|quote| value.starts_with(*quote) || value.ends_with(*quote))
@@ -231,21 +231,28 @@ fn is_spreadsheet_error(rest: &str) -> bool {
     rest.bytes().all(|byte| byte == b'#') || is_loud && !name.is_empty() && name.bytes().all(is_name)
 }
 
-fn is_placeholder(value: &str, first: u8, last: u8) -> bool {
+fn is_placeholder(value: &str) -> bool {
     // Ids, serial numbers and names have none of these.
     if value.contains(['{', '}', '<', '>', '$']) {
         return true;
     }
-    let inner = || value.get(1..value.len() - 1).unwrap_or_default();
+    // `%ORDER%` of Windows, `@ORDER@` of autoconf, `[ID]` and `__ID__` of people. Two letters or more: `%3A` is a colon in a URL.
     let is_word = |text: &str| {
-        text.bytes().any(|byte| byte.is_ascii_alphabetic())
+        text.len() > 1
+            && text.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_- .".contains(&byte))
     };
-    // `%ORDER%` of Windows, `@ORDER@` of autoconf, `[ID]` and `__ID__` of people.
-    let is_enclosed = matches!((first, last), (b'%', b'%') | (b'@', b'@') | (b'[', b']')) && is_word(inner());
+    let between = |open: char, close: char| {
+        let mut parts = value.split(open).skip(1);
+        parts.any(|part| part.split_once(close).is_some_and(|(inner, _)| is_word(inner)))
+    };
+    let percents: Vec<&str> = value.split('%').collect();
+    let is_enclosed = between('[', ']')
+        || percents.len() > 2 && percents[1..percents.len() - 1].iter().any(|part| is_word(part))
+        // An e-mail address has one `@`.
+        || value.starts_with('@') && value.ends_with('@') && is_word(value.trim_matches('@'));
     let is_underlined = value.len() > 4 && value.starts_with("__") && value.ends_with("__");
-    let is_verb = first == b'%' && matches!(&value[1..], "s" | "d" | "v" | "u");
-    is_enclosed || is_underlined || is_verb
+    is_enclosed || is_underlined || matches!(value, "%s" | "%d" | "%v" | "%u")
 }
 
 fn is_filler(value: &str) -> bool {
@@ -410,6 +417,9 @@ mod tests {
             ("<%= id %>", Placeholder),
             ("[ID]", Placeholder),
             ("[order id]", Placeholder),
+            ("ORD-[ID]", Placeholder),
+            ("ORD-%ORDER%", Placeholder),
+            ("ORD-%ORDER%-7", Placeholder),
             ("TODO", Filler),
             ("todo", Filler),
             ("TBD", Filler),
@@ -506,6 +516,10 @@ mod tests {
             "file:csr/shop.csr",
             "6434f74f-2d13-4e6a-89eb-93ee313f1a43",
             "arn:aws:acm:us-east-1:111122223333:certificate/12345678",
+            "0a%3Ab8%3Aed",
+            "100%-50%",
+            "[2001:db8::1]",
+            "a[0]",
             "nano",
             "nullable",
         ] {

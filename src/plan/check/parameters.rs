@@ -117,9 +117,8 @@ impl Checker<'_> {
             let Some(reason) = &read.reason else { return false };
             // By the parameter's type: ACME sends the numbers of RFC 5280.
             params::scalar(parameter, &reason.spelling, None)
-        } else if !has_value(field) {
-            return false;
-        } else if is_file(parameter, rules) && !self.check_reference(row, layers, field) {
+        } else if !has_value(field) || is_file(parameter, rules) && !self.check_reference(row, layers, parameter, field)
+        {
             return false;
         } else if name == rules.csr.as_ref().map(|rule| &rule.field) {
             let Some(csr) = self.read_csr(field) else { return false };

@@ -7,7 +7,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::{SerialNotation, SerialNumber, SerialNumberError, dns_name};
 use crate::plan::load;
 use crate::plan::read::texts;
-use crate::provider::model::{Parameter, ParameterType, ValueFormat};
+use crate::provider::model::{Location, Parameter, ParameterType, ValueFormat};
 use crate::provider::params::{self, Violation};
 use crate::text::damage::{Damage, shown, visible};
 use crate::text::nearest::nearest;
@@ -67,10 +67,23 @@ impl Checker<'_> {
         false
     }
 
-    /// Whether a field that names a file can be meant; what is no path at all is for the reader of the file to say.
-    pub(super) fn check_reference(&mut self, row: &Row<'_>, layers: Layers<'_>, field: &Field) -> bool {
-        let Some(named) = field.value.text().and_then(|text| text.strip_prefix("file:")).map(str::trim) else {
-            return true;
+    /// Whether a field that names a file can be meant. What it holds in the place of a name is for its reader to say, and may be secret.
+    pub(super) fn check_reference(
+        &mut self,
+        row: &Row<'_>,
+        layers: Layers<'_>,
+        parameter: &Parameter,
+        field: &Field,
+    ) -> bool {
+        let text = field.value.text().unwrap_or_default();
+        let Some(named) = text.strip_prefix("file:").map(str::trim) else {
+            let is_word = parameter.location != Location::Signer && text.len() <= MAX_REPEATED;
+            let damage =
+                Damage::of(text).filter(|damage| is_word && matches!(damage, Damage::Placeholder | Damage::Filler));
+            if let Some(damage) = damage {
+                self.report(damaged(&field.name, text, damage, field.value.span).help(damage.remedy()));
+            }
+            return damage.is_none();
         };
         let is_path = |damage: &Damage| {
             use Damage::{Control, Filler, Invisible, Placeholder, Quote};
@@ -179,9 +192,8 @@ fn finding(parameter: &Parameter, text: &str, place: Span) -> Option<Diagnostic>
         let error = damaged(name, text, damage, place);
         return Some(match (parameter.format, parameter.kind) {
             // What is no serial number, or no whole number, cannot be sent even if it is meant.
-            (ValueFormat::Serial(_), _) if damage == Damage::RoundedDigits => {
-                error.help(format!("{}; one that ends so has `0x` in front", damage.remedy()))
-            }
+            // One of a hundred thousand ends so.
+            _ if damage == Damage::RoundedDigits => error,
             (ValueFormat::Serial(_), _) | (_, ParameterType::Integer | ParameterType::Integers) => {
                 error.help(damage.remedy())
             }
