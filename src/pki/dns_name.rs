@@ -71,6 +71,9 @@ pub enum NameError {
     /// An address where none is taken.
     #[error("it is an IP address, and no name")]
     Address,
+    /// `xn--a.example`
+    #[error("the part `{0}` is no A-label")]
+    WrongALabel(String),
     /// `bücher.example`, with the A-labels that it has, if it has any.
     #[error("it is not in ASCII")]
     Unicode(Option<String>),
@@ -169,6 +172,10 @@ fn check_ascii(name: &str, is_wildcard: bool) -> Result<(), NameError> {
         if label.starts_with('-') || label.ends_with('-') {
             return Err(NameError::Hyphen(label.to_owned()));
         }
+        let is_a_label = label.get(..4).is_some_and(|begin| begin.eq_ignore_ascii_case("xn--"));
+        if is_a_label && idna::domain_to_unicode(label).1.is_err() {
+            return Err(NameError::WrongALabel(label.to_owned()));
+        }
         if label.len() > MAX_LABEL {
             return Err(NameError::LongLabel(label.len()));
         }
@@ -196,7 +203,7 @@ mod tests {
     fn names_are_told_from_what_is_none() {
         use NameError::{
             Address, Blank, Character, Email, Empty, EmptyLabel, FinalDot, Hyphen, Long, LongLabel, Path, Port, Prefix,
-            SeveralNames, Underscore, Unicode, Url, Wildcard,
+            SeveralNames, Underscore, Unicode, Url, Wildcard, WrongALabel,
         };
         let label = |count: usize| "a".repeat(count);
         let long = |last: usize| format!("{0}.{0}.{0}.{1}", label(63), label(last));
@@ -238,6 +245,7 @@ mod tests {
             ("*a.example", Err(Wildcard)),
             ("*.*.example", Err(Wildcard)),
             ("**.example", Err(Wildcard)),
+            ("xn--a.example", Err(WrongALabel("xn--a".to_owned()))),
             ("10.0.0.1", Err(Address)),
             ("10.0.0.256", Err(Address)),
             ("2001:db8::1", Err(Address)),

@@ -99,8 +99,7 @@ impl SerialNumber {
         use SerialSpelling::{
             Decimal, HexLower, HexLowerColons, HexLowerTrimmed, HexUpper, HexUpperColons, HexUpperTrimmed,
         };
-        let lower = self.to_string();
-        let colons = |digits: &str| {
+        let colons = |digits: String| {
             let mut text = String::with_capacity(digits.len() * 3 / 2);
             for (index, digit) in digits.chars().enumerate() {
                 if index > 0 && index % 2 == 0 {
@@ -110,13 +109,14 @@ impl SerialNumber {
             }
             text
         };
+        let trimmed = |digits: String| digits.trim_start_matches('0').to_owned();
         match spelling {
-            HexLower => lower,
-            HexUpper => lower.to_ascii_uppercase(),
-            HexLowerColons => colons(&lower),
-            HexUpperColons => colons(&lower.to_ascii_uppercase()),
-            HexLowerTrimmed => lower.trim_start_matches('0').to_owned(),
-            HexUpperTrimmed => lower.trim_start_matches('0').to_ascii_uppercase(),
+            HexLower => hex::encode(&self.0),
+            HexUpper => hex::encode_upper(&self.0),
+            HexLowerColons => colons(hex::encode(&self.0)),
+            HexUpperColons => colons(hex::encode_upper(&self.0)),
+            HexLowerTrimmed => trimmed(hex::encode(&self.0)),
+            HexUpperTrimmed => trimmed(hex::encode_upper(&self.0)),
             Decimal => to_decimal(&self.0),
         }
     }
@@ -243,8 +243,17 @@ fn from_hexadecimal(text: &str) -> Result<SerialNumber, SerialNumberError> {
         return Err(SerialNumberError::NotHexadecimal);
     }
     let digits = digits.trim_start_matches('0');
-    let even = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
-    checked(hex::decode(even).map_err(|_| SerialNumberError::NotHexadecimal)?)
+    let length = digits.len().div_ceil(2);
+    if length > MAX_OCTETS {
+        return Err(SerialNumberError::TooLong(length));
+    }
+    // From the last digit on, since there may be an odd number of them.
+    let mut octets = vec![0; length];
+    for (index, digit) in digits.chars().rev().enumerate() {
+        let value = digit.to_digit(16).and_then(|value| u8::try_from(value).ok()).unwrap_or_default();
+        octets[length - 1 - index / 2] |= if index % 2 == 0 { value } else { value << 4 };
+    }
+    checked(octets)
 }
 
 /// The digits of groups of equal length; the first may have lost its zeros.

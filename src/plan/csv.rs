@@ -110,7 +110,7 @@ impl CsvReader {
         match self.places.get(index) {
             Some(place) if place.quoted => (text, place.span),
             // A no-break space is no blank: it is told of.
-            Some(place) => (text.trim_matches([' ', '\t']), place.span),
+            Some(place) => (text.trim_ascii(), place.span),
             None => (text, self.row_span()),
         }
     }

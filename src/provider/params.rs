@@ -129,8 +129,8 @@ pub fn remedy(why: &SerialNumberError) -> &'static str {
              one by itself is hexadecimal with `0x` in front"
         }
         SerialNumberError::NotDecimal => {
-            "this provider's serial numbers are decimal; `serial_notation: hexadecimal` in the entry or in `defaults` says \
-             that these are not, or `0x` in front of one"
+            "by `serial_notation` or by the provider's document they are decimal here; `0x` in front of one says that it is \
+             not, or `serial_notation: hexadecimal` that none is"
         }
         _ => "write it as `openssl x509 -noout -serial` prints it, with colons or without: 04:C0:FF",
     }

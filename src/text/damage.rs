@@ -14,7 +14,7 @@ pub enum Damage {
     Exponent,
     /// `112358.0`
     Fraction,
-    /// `112,358`
+    /// `112,358`, `112 358`, `112'358`
     Thousands,
     /// `="112358"`
     Formula,
@@ -26,6 +26,8 @@ pub enum Damage {
     Filler,
     /// `0ab8…a659`
     CutOff,
+    /// `&nbsp;`, `&lt;id&gt;`
+    Markup,
     /// A quotation mark in a value, typographic or left over.
     Quote(char),
     /// A dash that is no `-`.
@@ -51,7 +53,8 @@ impl Damage {
         }
         let is_usual = kinds & (ODD | DOT) == 0 && kinds & DIGIT != 0;
         let is_rounded = kinds == DIGIT && value.len() > MAX_EXACT && zeros >= ROUNDED;
-        if is_usual && !is_rounded || value.is_empty() {
+        let is_nil = value.len() == NIL_UUID.len() && value == NIL_UUID;
+        if is_usual && !is_rounded && !is_nil || value.is_empty() {
             return None;
         }
         if is_rounded {
@@ -75,12 +78,13 @@ impl Damage {
         match self {
             Self::RoundedDigits | Self::Exponent => "looks like a number that a spreadsheet rounded".into(),
             Self::Fraction => "looks like a number to which a spreadsheet has added a decimal point".into(),
-            Self::Thousands => "has a comma in it, as spreadsheets write numbers".into(),
+            Self::Thousands => "has its digits in groups of three, as spreadsheets write numbers".into(),
             Self::Formula => "is a spreadsheet's formula, and not its result".into(),
             Self::SpreadsheetError => "is a spreadsheet's error, and no value".into(),
             Self::Placeholder => "looks like a place in a template that was not filled in".into(),
             Self::Filler => "looks like a word that stands for a missing value".into(),
             Self::CutOff => "looks as if a part of it had been cut off".into(),
+            Self::Markup => "has markup of a web page in it".into(),
             Self::Quote(letter) => format!("has a quotation mark in it, {}", named(letter)).into(),
             Self::Dash(letter) => format!("has a dash in it that is no `-`, {}", named(letter)).into(),
             Self::Invisible(letter) => format!("has a character in it that cannot be seen, {}", named(letter)).into(),
@@ -100,7 +104,7 @@ impl Damage {
             }
             Self::Fraction | Self::Thousands => "take it from the source as it is, and keep the column as text",
             Self::Formula => "write the value alone, without `=` and quotation marks",
-            Self::SpreadsheetError => "take the value from the source",
+            Self::SpreadsheetError | Self::Markup => "take the value from the source",
             Self::Placeholder => "fill in the template, and check what comes of it",
             Self::Filler => "write the value; where there is none, leave the field out or the row",
             Self::CutOff => "take the whole value from the source",
@@ -180,12 +184,14 @@ fn by_letters(value: &str) -> Option<Damage> {
 fn by_form(value: &str) -> Option<Damage> {
     let bytes = value.as_bytes();
     let (first, last) = (*bytes.first()?, *bytes.last()?);
-    let has = |letter: char| value.contains(letter);
     if first == b'=' {
         return Some(Damage::Formula);
     }
     if first == b'#' && is_spreadsheet_error(&value[1..]) {
         return Some(Damage::SpreadsheetError);
+    }
+    if is_markup(value) {
+        return Some(Damage::Markup);
     }
     if is_placeholder(value) {
         return Some(Damage::Placeholder);
@@ -204,7 +210,7 @@ fn by_form(value: &str) -> Option<Damage> {
         return Some(Damage::CutOff);
     }
     // What follows is said of numbers alone.
-    let is_numeric = |byte: u8| byte.is_ascii_digit() || b".,eE+-".contains(&byte);
+    let is_numeric = |byte: u8| byte.is_ascii_digit() || b".,eE+- '".contains(&byte);
     let unsigned = value.trim_start_matches(['-', '+']);
     if !bytes.iter().copied().all(is_numeric) || !unsigned.starts_with(|letter: char| letter.is_ascii_digit()) {
         return None;
@@ -216,19 +222,25 @@ fn by_form(value: &str) -> Option<Damage> {
         // Without a sign and a point it may be hexadecimal: `12E45`.
         return ((is_signed || mantissa.contains('.')) && plain.parse::<f64>().is_ok()).then_some(Damage::Exponent);
     }
-    let groups: Vec<&str> = unsigned.split([',', '.']).collect();
+    let groups: Vec<&str> = unsigned.split([',', '.', ' ', '\'']).collect();
     if groups.len() == 2 && !groups[1].is_empty() && groups[1].bytes().all(|digit| digit == b'0') {
         return Some(Damage::Fraction);
     }
-    (has(',') && groups.len() > 1 && groups[1..].iter().all(|group| group.len() == 3)).then_some(Damage::Thousands)
+    let is_grouped = value.contains([',', ' ', '\'']) && groups[0].len() <= 3;
+    (is_grouped && groups[1..].iter().all(|group| group.len() == 3)).then_some(Damage::Thousands)
 }
 
 /// `N/A`, `REF!`, `DIV/0!`, `NAME?` and those of other languages; a column that is too narrow shows `####`.
 fn is_spreadsheet_error(rest: &str) -> bool {
-    let name = rest.trim_end_matches(['!', '?']);
-    let is_name = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'/';
-    let is_loud = name.len() < rest.len() || matches!(name, "N/A" | "NV");
-    rest.bytes().all(|byte| byte == b'#') || is_loud && !name.is_empty() && name.bytes().all(is_name)
+    let is_loud = rest.len() > 1 && rest.ends_with(['!', '?']) && !rest.bytes().any(|byte| byte.is_ascii_lowercase());
+    is_loud || matches!(rest, "N/A" | "NV") || rest.bytes().all(|byte| byte == b'#')
+}
+
+/// `&nbsp;`, `&#160;`
+fn is_markup(value: &str) -> bool {
+    let mut entities = value.split('&').skip(1).filter_map(|rest| rest.split_once(';'));
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'#';
+    entities.any(|(name, _)| name.len() > 1 && name.bytes().all(is_name))
 }
 
 fn is_placeholder(value: &str) -> bool {
@@ -252,7 +264,8 @@ fn is_placeholder(value: &str) -> bool {
         // An e-mail address has one `@`.
         || value.starts_with('@') && value.ends_with('@') && is_word(value.trim_matches('@'));
     let is_underlined = value.len() > 4 && value.starts_with("__") && value.ends_with("__");
-    is_enclosed || is_underlined || matches!(value, "%s" | "%d" | "%v" | "%u")
+    // What Go writes for an argument that is missing: `%!d(MISSING)`.
+    is_enclosed || is_underlined || value.starts_with("%!") || matches!(value, "%s" | "%d" | "%v" | "%u")
 }
 
 fn is_filler(value: &str) -> bool {
@@ -261,11 +274,16 @@ fn is_filler(value: &str) -> bool {
         return true;
     }
     if value.len() > MAX_FILLER {
-        return false;
+        return value == NIL_UUID;
     }
     let plain: String =
-        value.chars().filter(|letter| !" _-./".contains(*letter)).map(|letter| letter.to_ascii_lowercase()).collect();
-    FILLERS.contains(&plain.as_str())
+        value.chars().filter(|letter| !" _-./()".contains(*letter)).map(|letter| letter.to_ascii_lowercase()).collect();
+    // `YOUR_ORDER_ID`, `insert id here`; and `\N`, which databases write.
+    let begins = ["your", "insert", "enter", "put"].iter().any(|word| plain.starts_with(word));
+    let is_asked_for =
+        begins && ["id", "number", "name", "serial", "value", "here"].iter().any(|word| plain.ends_with(word));
+    let is_asked_for = is_asked_for || plain == "\\n";
+    is_asked_for || FILLERS.contains(&plain.as_str())
 }
 
 /// Characters that take no ink, or look like a blank.
@@ -339,9 +357,11 @@ const ROUNDED: usize = 5;
 /// Characters of a value that a message shows.
 const MAX_SHOWN_CHARS: usize = 60;
 /// Bytes of the longest filler as people write it.
-const MAX_FILLER: usize = 16;
+const MAX_FILLER: usize = 24;
+/// The UUID that stands for none (RFC 9562, section 5.9).
+const NIL_UUID: &str = "00000000-0000-0000-0000-000000000000";
 /// Words that stand for a missing value, without blanks and marks, in lower case. `no` and `on` are values.
-const FILLERS: [&str; 21] = [
+const FILLERS: [&str; 20] = [
     "todo",
     "tbd",
     "tba",
@@ -361,7 +381,6 @@ const FILLERS: [&str; 21] = [
     "missing",
     "empty",
     "placeholder",
-    "yourid",
     "notavailable",
 ];
 
@@ -372,8 +391,8 @@ mod tests {
     #[test]
     fn what_cannot_be_meant_is_found() {
         use Damage::{
-            Blank, Control, CutOff, Dash, Exponent, Filler, Formula, Fraction, Invisible, LookAlike, Placeholder,
-            Quote, RoundedDigits, SpreadsheetError, Thousands,
+            Blank, Control, CutOff, Dash, Exponent, Filler, Formula, Fraction, Invisible, LookAlike, Markup,
+            Placeholder, Quote, RoundedDigits, SpreadsheetError, Thousands,
         };
         for (value, expected) in [
             ("123457000000000000000000000000000000", RoundedDigits),
@@ -389,6 +408,8 @@ mod tests {
             ("112358,00", Fraction),
             ("112,358", Thousands),
             ("1.112,358", Thousands),
+            ("1 112 358", Thousands),
+            ("1'112'358", Thousands),
             ("=\"112359\"", Formula),
             ("=A1", Formula),
             ("'112360", Quote('\'')),
@@ -399,6 +420,11 @@ mod tests {
             ("#REF!", SpreadsheetError),
             ("#DIV/0!", SpreadsheetError),
             ("#NAME?", SpreadsheetError),
+            ("#BEZUG!", SpreadsheetError),
+            ("#\u{a1}REF!", SpreadsheetError),
+            ("&nbsp;7", Markup),
+            ("&lt;id&gt;", Markup),
+            ("7&#160;", Markup),
             ("#####", SpreadsheetError),
             ("{{ order }}", Placeholder),
             ("{{order}}-1", Placeholder),
@@ -410,6 +436,9 @@ mod tests {
             ("{order}", Placeholder),
             ("%ORDER%", Placeholder),
             ("%s", Placeholder),
+            ("%!d(MISSING)", Placeholder),
+            ("<no value>", Placeholder),
+            ("[object Object]", Placeholder),
             ("@ORDER@", Placeholder),
             ("__ORDER__", Placeholder),
             ("<id>", Placeholder),
@@ -434,6 +463,12 @@ mod tests {
             ("NULL", Filler),
             ("None", Filler),
             ("undefined", Filler),
+            ("(null)", Filler),
+            ("\\N", Filler),
+            ("YOUR_ORDER_ID", Filler),
+            ("your-id", Filler),
+            ("insert id here", Filler),
+            ("00000000-0000-0000-0000-000000000000", Filler),
             ("NaN", Filler),
             ("-", Filler),
             ("--", Filler),
@@ -522,6 +557,8 @@ mod tests {
             "a[0]",
             "nano",
             "nullable",
+            "atmosphere",
+            "yourshop",
         ] {
             assert_eq!(Damage::of(value), None, "{value:?}");
         }

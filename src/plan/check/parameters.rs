@@ -6,7 +6,7 @@ use super::fields::{COMMON_FIELDS, LIST_FIELDS, Layers, Row, has_value, index_of
 use super::pem_files::{CsrResult, SentCertificate};
 use crate::diag::Diagnostic;
 use crate::pki::{RevocationReason, SpkiFingerprint};
-use crate::provider::model::{ActionRules, Location, Operation, Parameter, ReasonRule};
+use crate::provider::model::{ActionRules, Location, Operation, Parameter, ReasonRule, SerialRule};
 use crate::provider::params::{self, ReasonError, Violation};
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -136,7 +136,9 @@ impl Checker<'_> {
         } else if !self.check_texts(row, layers, parameter, field) {
             return false;
         } else {
-            let notation = parameter.serial().and_then(|_| self.serial_notation(row, layers));
+            let is_id = |rule: &SerialRule| field.value.text().is_some_and(|text| rule.is_id(text));
+            let serial = parameter.serial().filter(|rule| !is_id(rule));
+            let notation = serial.and_then(|_| self.serial_notation(row, layers));
             params::value(parameter, &field.value, notation)
         };
         match value {

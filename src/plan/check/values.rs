@@ -137,14 +137,17 @@ impl Checker<'_> {
     }
 
     /// Reports a text that is no serial number. That those of a list may be decimal is told once for all its rows.
-    fn report_serial_number(&mut self, row: &Row<'_>, text: &str, error: Diagnostic) {
+    fn report_serial_number(&mut self, row: &Row<'_>, text: &str, mut error: Diagnostic) {
         let is_of_all = matches!(SerialNumber::parse(text), Err(SerialNumberError::DigitsAlone(_)));
-        if is_of_all
-            && let Some(header) = row.header
-            && !self.maybe_decimal.insert(header.span.source)
-        {
-            self.errors += 1;
-            return;
+        if let Some(header) = row.header.filter(|_| is_of_all) {
+            if !self.maybe_decimal.insert(header.span.source) {
+                self.errors += 1;
+                return;
+            }
+            let more = |help: String| {
+                format!("{help}. This is told once for the whole list, which may have a column `serial_notation`")
+            };
+            error.help = error.help.map(more);
         }
         self.report(error);
     }

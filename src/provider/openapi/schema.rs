@@ -270,7 +270,7 @@ const SERIAL: &str = "serial-number";
 const MAX_ID_DIGITS: u32 = 29;
 const STRING: &[&str] = &["pattern", "minLength", "maxLength"];
 const NUMBER: &[&str] = &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
-/// Keywords that do not validate; `format` says how texts are read ([`format`]), and is no validation in the dialect of OpenAPI 3.1.
+/// Keywords that do not validate; `format` says how texts are read, and is no validation in the dialect of OpenAPI 3.1.
 pub(super) const ANNOTATIONS: &[&str] = &[
     "title",
     "description",
