@@ -85,6 +85,9 @@ impl NameError {
         Some(match self {
             Self::Unicode(Some(ascii)) => format!("write its A-labels: `{ascii}`"),
             Self::Url | Self::Path | Self::Port => "write the host's name alone: `a.example`".to_owned(),
+            Self::SeveralNames(_) | Self::Blank => {
+                "write each name by itself, several as a list: `[a.example, b.example]`".to_owned()
+            }
             Self::Prefix(_) => "write the name alone".to_owned(),
             Self::FinalDot => "leave the dot out".to_owned(),
             Self::Wildcard => "write it as `*.a.example`".to_owned(),

@@ -194,9 +194,9 @@ fn finding(parameter: &Parameter, text: &str, place: Span) -> Option<Diagnostic>
     if let Some(damage) = damage {
         let error = damaged(name, text, damage, place);
         return Some(match (parameter.format, parameter.kind) {
-            // What is no serial number, or no whole number, cannot be sent even if it is meant.
-            // One of a hundred thousand ends so.
+            // One number of a hundred thousand ends so.
             _ if damage == Damage::RoundedDigits => error,
+            // What else is damaged is no number, and cannot be sent even if it is meant.
             (ValueFormat::Serial(_), _) | (_, ParameterType::Integer | ParameterType::Integers) => {
                 error.help(damage.remedy())
             }
