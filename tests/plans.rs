@@ -32,7 +32,7 @@ fn check(input: Input, settings: Option<PathBuf>, columns: CsvOptions) -> Checke
     let mut actions = Vec::new();
     let now = "2026-11-22T06:00:00Z".parse().unwrap();
     let request = Request { plan: input, settings, catalog: &CATALOG, columns, now };
-    let (plan, diagnostics) = plan::check(&request, &mut sources, &mut |action| actions.push(action.clone()));
+    let (plan, diagnostics) = plan::check(&request, &mut sources, &mut |action| actions.push(action));
     let findings = diagnostics.sorted().into_iter().map(|found| {
         let place = found.span.map_or_else(|| "-:-".to_owned(), |span| sources.place(span));
         (found.severity, format!("{place} {}", found.what))

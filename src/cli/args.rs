@@ -1,6 +1,7 @@
 //! The command line, exactly as typed: every command and option of the contract, the examples and exit codes below each command's help,
 //! and the completion scripts. Reads no file and no environment variable; what an option means for a run is decided by the commands.
 
+use crate::engine::verify::NonceUse;
 use crate::provider::model::Window;
 use crate::run::{Outcome, StatusSource};
 use crate::time::parse_duration;
@@ -288,6 +289,10 @@ pub struct VerifyArgs {
     /// Ask only these, separated by commas: `state` (the providers), `crl`, `ocsp`
     #[arg(long, value_name = "WITNESSES", value_delimiter = ',', value_parser = parse_status_source)]
     pub only: Vec<StatusSource>,
+    /// Send a nonce with OCSP questions: `auto` (unless the responder refuses it), `require` (an answer without it does not
+    /// count), `never`
+    #[arg(long, value_name = "WHEN", value_parser = parse_nonce_use, default_value = "auto")]
+    pub nonce: NonceUse,
     /// The PEM file of an action's certificate, in place of the plan's (repeatable)
     #[arg(long = "certificate", value_name = "ID=FILE", value_parser = parse_certificate)]
     pub certificates: Vec<(String, PathBuf)>,
@@ -473,6 +478,10 @@ fn parse_status_source(text: &str) -> Result<StatusSource, String> {
     StatusSource::parse(text.trim()).ok_or_else(|| "write `state`, `crl` or `ocsp`".to_owned())
 }
 
+fn parse_nonce_use(text: &str) -> Result<NonceUse, String> {
+    NonceUse::parse(text.trim()).ok_or_else(|| "write `auto`, `require` or `never`".to_owned())
+}
+
 /// The last `=` divides: ids may hold some, and files seldom do.
 fn parse_certificate(text: &str) -> Result<(String, PathBuf), String> {
     match text.rsplit_once('=') {
@@ -552,6 +561,7 @@ const VERIFY_EXAMPLES: &str = "\
 Asked are the provider, where its document has a state call for the action, and the CRL and the OCSP
 responder of the certificate, where the plan says `certificate: \"file:…\"`. One valid word that it is
 revoked is enough. A list or an answer that is out of date, unsigned or another CA's proves nothing.
+A certificate on hold is not revoked: the hold may be lifted, so it is asked about again.
 
 Examples:
   certsweep verify runs/20261201T010000Z-leaked-build-key --wait 24h
@@ -574,7 +584,8 @@ Example:
 const SIMULATE_EXAMPLES: &str = "\
 Faults:
   latency=200ms        every answer takes so long
-  429=1/20             one request in 20 is told to wait
+  429=1/20             one request in 20 is told to wait for a second
+  bare-429=1/500       one in 500 is refused with 429, without a word of how long to wait
   5xx=1/50             one in 50 gets a server error
   reset=1/100          one in 100 loses its connection before it took effect
   lost-answer=1/100    one in 100 takes effect, and its answer is lost

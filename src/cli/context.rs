@@ -106,12 +106,7 @@ impl Context {
     ///
     /// # Errors
     /// The exit code, where the plan is wrong.
-    pub fn plan(
-        &self,
-        source: &PlanSource,
-        catalog: &Catalog,
-        each: &mut dyn FnMut(&Action),
-    ) -> Result<ReadPlan, Exit> {
+    pub fn plan(&self, source: &PlanSource, catalog: &Catalog, each: &mut dyn FnMut(Action)) -> Result<ReadPlan, Exit> {
         let mut sources = SourceMap::default();
         let request = Request {
             plan: self.input(&source.plan)?,
@@ -130,7 +125,7 @@ impl Context {
         };
         let now = || self.clock.elapsed();
         let mut reading = ReadingProgress::begin(self.printer.shows_bars(), self.printer.stderr_colors(), now());
-        let mut one = |action: &Action| {
+        let mut one = |action: Action| {
             reading.action(now);
             each(action);
         };

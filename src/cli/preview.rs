@@ -37,7 +37,7 @@ fn preview_plan(
 ) -> Result<Preview, Exit> {
     let catalog = context.catalog(&context.provider_directories())?;
     let mut data = PreviewData::new(report.is_some());
-    let read = context.plan(source, &catalog, &mut |action| data.add(action))?;
+    let read = context.plan(source, &catalog, &mut |action| data.add(&action))?;
     if let Some(path) = report {
         let settings = read.plan.settings();
         let written = replace(path, |file| {

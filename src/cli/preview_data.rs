@@ -446,7 +446,7 @@ mod tests {
         let plan = Input::Stdin(format!("version: 1\n{plan}").into_bytes());
         let request = Request { plan, settings: None, catalog: &catalog, columns, now };
         let mut data = PreviewData::new(false);
-        let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| data.add(action));
+        let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| data.add(&action));
         let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
         let read = ReadPlan { plan, warnings: 0, diagnostics: serde_json::Value::Null };
         data.preview(&read, &catalog, Duration::from_millis(500), now)

@@ -11,6 +11,7 @@ use crate::plan::checked::NamedFile;
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings};
 use crate::provider::{Catalog, Operation};
 use crate::run::Outcome;
+use crate::text::safe;
 use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv as csv_report, html, json};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,8 +36,10 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
         }
         ReportFormat::Csv | ReportFormat::Json | ReportFormat::Html => None,
     };
+    // A list that is read again must keep every character; one that is only looked at must not act on the terminal.
+    let shown = args.output.is_none() && context.printer.shows_results();
     let write = |output: &mut dyn Write| match &catalog {
-        Some(catalog) => write_plan(&reader, catalog, &outcomes, output),
+        Some(catalog) => write_plan(&reader, catalog, &outcomes, shown, output),
         None => write(&reader, format, &outcomes, output).map(drop),
     };
     let written = match &args.output {
@@ -155,9 +158,11 @@ impl Rows<'_> {
 }
 
 /// The report's cells about a verification.
-pub fn verified_cells(verified: Verified) -> VerifiedCells {
-    let Verified { at, seen, by, revoked_at, why } = verified;
-    VerifiedCells { seen, at, by, revoked_at, why }
+pub fn verified_cells(verified: Verified, asked: Option<RevocationReason>) -> VerifiedCells {
+    let Verified { at, seen, by, revoked_at, reason, reason_differs, why } = verified;
+    let differs = reason.zip(asked).filter(|_| reason_differs);
+    let note = differs.map(|(published, asked)| format!("published as {published}, and {asked} was asked"));
+    VerifiedCells { seen, at, by, revoked_at, reason, note, why }
 }
 
 /// The row of an action with its history.
@@ -187,7 +192,7 @@ pub fn row_of<'a>(
         finished_at: history.finished_at,
         duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
         source: &action.source,
-        verified: history.verified.clone().map(verified_cells),
+        verified: history.verified.clone().map(|verified| verified_cells(verified, action.reason)),
         kept: &action.kept,
     }
 }
@@ -197,8 +202,10 @@ fn write_plan(
     reader: &Reader,
     catalog: &Catalog,
     outcomes: &BTreeSet<Outcome>,
+    shown: bool,
     output: &mut dyn Write,
 ) -> io::Result<()> {
+    let safe = |cell: String| if shown { safe::terminal(&cell).into_owned() } else { cell };
     let settings = reader.facts().map_err(io::Error::other)?.settings;
     let mut parameter_columns: Vec<String> = Vec::new();
     let mut certificate_columns: Vec<&str> = Vec::new();
@@ -231,7 +238,7 @@ fn write_plan(
         .into_iter()
         .chain(parameter_columns.iter().map(String::as_str))
         .chain(certificate_columns.iter().copied());
-    rows.write_record(header).map_err(io::Error::other)?;
+    rows.write_record(header.map(|name| safe(name.to_owned()))).map_err(io::Error::other)?;
     for action in actions() {
         let action = action?;
         let account = settings.accounts.get(action.account).map(|account| account.name.clone()).unwrap_or_default();
@@ -245,7 +252,7 @@ fn write_plan(
             _ => certificate_cell(&action, name).unwrap_or_default(),
         });
         let named = certificate_columns.iter().map(|name| certificate_cell(&action, name).unwrap_or_default());
-        rows.write_record(fixed.into_iter().chain(cells).chain(named)).map_err(io::Error::other)?;
+        rows.write_record(fixed.into_iter().chain(cells).chain(named).map(safe)).map_err(io::Error::other)?;
     }
     rows.flush()
 }

@@ -168,7 +168,7 @@ fn prepare(
     Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders })
 }
 
-/// Checks the plan. Each action goes to the maker and then to `each`, while the check is still reading.
+/// Checks the plan. Each action is lent to `each` and goes to the maker, while the check is still reading.
 fn check_into(
     context: &Context,
     args: &args::RunArgs,
@@ -177,16 +177,16 @@ fn check_into(
     each: &mut dyn FnMut(&Action),
 ) -> Result<ReadPlan, Exit> {
     let mut failure: Option<JournalError> = None;
-    let mut add = |action: &Action| {
+    let mut add = |mut action: Action| {
         // A rehearsal does not wait for the date that an action is planned for.
-        let waits = args.simulate && action.not_before.is_some();
-        let immediate = waits.then(|| Action { not_before: None, ..action.clone() });
-        let action = immediate.as_ref().unwrap_or(action);
+        if args.simulate {
+            action.not_before = None;
+        }
+        each(&action);
         // After a full disk the check still runs to its end: the user gets all findings about the plan as well.
         if failure.is_none() {
             failure = maker.add(action).err();
         }
-        each(action);
     };
     let read = context.plan(&args.source, catalog, &mut add)?;
     match failure {

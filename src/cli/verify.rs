@@ -7,20 +7,23 @@ use super::exit::Exit;
 use super::process::listen_for_signals;
 use super::report::{verified_cells, write_reports};
 use crate::engine::verify::{
-    KnownCertificate, PublicationUrls, ReadCertificate, Verification, VerificationEnd, VerificationProgress,
-    VerifyTarget, has_state_call, verify as ask,
+    KnownCertificate, PublicationUrls, ReadCertificate, RequestedReason, Verification, VerificationEnd,
+    VerificationProgress, VerifyTarget, has_state_call, verify as ask,
 };
 use crate::engine::{RunCommand, Sender};
 use crate::journal::dir::OpenRun;
 use crate::journal::inputs::Inputs;
 use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
+use crate::pki::ocsp::Nonce;
 use crate::pki::{CertId, Certificate};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
 use crate::provider::{Catalog, Idempotency, Provider};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
 use crate::time::human;
-use crate::view::verification::{EachVerified, VerificationJson, VerificationSummary, VerifiedAction, render};
+use crate::view::verification::{
+    EachVerified, EarlierRevoked, VerificationJson, VerificationSummary, VerifiedAction, render,
+};
 use crate::wire::{HttpOptions, HttpStatusFetcher, HttpTransport};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -71,12 +74,12 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     let verified: EachVerified<'_> = &|each| for_each_verified(&reader, &facts, &targets.cases, each);
     let path = run.dir.path().display().to_string();
     let mut shown =
-        VerificationSummary::new(facts.settings.name.clone(), path, targets.seen_before, targets.not_ended_well);
+        VerificationSummary::new(facts.settings.name.clone(), path, targets.earlier, targets.not_ended_well);
     verified(&mut |action| shown.add(action)).map_err(|error| context.failed(&error))?;
     let exit = match signal {
         Some(number) => Exit::Signal(number),
         None if refused => Exit::Environment,
-        None if shown.revoked == shown.actions => Exit::Well,
+        None if shown.is_all_seen() => Exit::Well,
         None => Exit::NotAllWell,
     };
     shown.exit_code = exit.code();
@@ -151,13 +154,16 @@ fn ask_in_rounds(
             clock: Rc::new(context.clock),
             cases: Rc::clone(&targets.cases),
             certificate: Rc::clone(&targets.certificate),
+            nonce_use: args.nonce,
+            nonce: Nonce::random,
             wait: args.wait,
             stop: stopped,
         };
         let mut observe = |VerificationProgress { revoked, cases, again }| {
             if let Some(again) = again {
                 let again = human(again);
-                let (revoked, cases) = (revoked as u64 + targets.seen_before, cases as u64 + targets.seen_before);
+                let before = targets.earlier.revoked;
+                let (revoked, cases) = (revoked as u64 + before, cases as u64 + before);
                 context.printer.note(&format!("{revoked} of {cases} seen revoked; asking again in {again}"));
             }
         };
@@ -182,7 +188,7 @@ fn for_each_verified(
         let (action, history) = found.map_err(|error| error.to_string())?;
         let Some(case) = cases.next_if(|case| case.ordinal == action.ordinal) else { continue };
         let Some(verified) = history.verified else { continue };
-        let cells = verified_cells(verified);
+        let cells = verified_cells(verified, action.reason);
         let account = facts.settings.accounts.get(action.account);
         each(VerifiedAction {
             action_id: action.id,
@@ -191,6 +197,7 @@ fn for_each_verified(
             seconds_to_revoke: cells.after(history.finished_at).map(|after| after.as_secs_f64()),
             cells,
             was_asked: !case.sources.is_empty(),
+            wants_hold: case.reason.is_hold(),
         });
     }
     Ok(())
@@ -202,8 +209,8 @@ struct VerifyTargets {
     cases: Rc<Vec<VerifyTarget>>,
     /// Reads an action's certificate again: a million parsed ones would not fit into memory.
     certificate: ReadCertificate,
-    /// How many were seen revoked by an earlier verification.
-    seen_before: u64,
+    /// What an earlier verification has seen of the others.
+    earlier: EarlierRevoked,
     /// How many revocations have not ended well: no certificate can be expected to be revoked.
     not_ended_well: u64,
 }
@@ -222,7 +229,7 @@ fn select_targets(
     catalog: &Catalog,
 ) -> Result<VerifyTargets, Exit> {
     let mut files = CertificateFiles::new(context, args, dir, facts)?;
-    let (mut cases, mut seen_before, mut not_ended_well) = (Vec::new(), 0, 0);
+    let (mut cases, mut earlier, mut not_ended_well) = (Vec::new(), EarlierRevoked::default(), 0);
     let wanted = |source: &StatusSource| args.only.is_empty() || args.only.contains(source);
     let wanted: StatusSources = StatusSource::ALL.into_iter().filter(wanted).collect();
     let mut unknown: HashSet<String> = files.given.keys().cloned().collect();
@@ -236,10 +243,13 @@ fn select_targets(
             continue;
         }
         unknown.remove(&action.id);
-        if history.verified.as_ref().is_some_and(|verified| verified.seen == Seen::Revoked) {
-            seen_before += 1;
-        } else {
-            cases.push(files.target(provider, &action, history.reply.reference.as_deref(), wanted));
+        match &history.verified {
+            // For good. A hold may have been lifted since.
+            Some(verified) if verified.seen == Seen::Revoked => {
+                earlier.revoked += 1;
+                earlier.other_reason += u64::from(verified.reason_differs);
+            }
+            _ => cases.push(files.target(provider, &action, history.reply.reference.as_deref(), wanted)),
         }
     }
     if let Some(id) = unknown.iter().min() {
@@ -252,13 +262,24 @@ fn select_targets(
         let read = files.borrow_mut().certificates(&action).ok()??;
         read.into_iter().next()
     };
-    Ok(VerifyTargets { cases: Rc::new(cases), certificate: Rc::new(certificate), seen_before, not_ended_well })
+    Ok(VerifyTargets { cases: Rc::new(cases), certificate: Rc::new(certificate), earlier, not_ended_well })
 }
 
 /// Whether an operation revokes. A reissue has a CSR or is not idempotent; what it makes is valid, so there is no revocation to see.
 pub(super) fn revokes(provider: &Provider, operation: &str) -> bool {
     let rules = provider.actions().find(|(known, _)| known.name == operation);
     rules.is_some_and(|(_, rules)| rules.csr.is_none() && rules.idempotency == Idempotency::Idempotent)
+}
+
+/// Why an action revokes. What was sent is read back by the provider document; where several reasons have one spelling there, the plan's
+/// comes first.
+fn requested_reason(provider: &Provider, action: &Action) -> RequestedReason {
+    let sent = action.reason_sent.as_deref().and_then(|sent| {
+        let (_, rules) = provider.actions().find(|(operation, _)| operation.name == action.operation)?;
+        let same = rules.reason.iter().flat_map(|rule| &rule.values).filter(|(_, spelling)| spelling == sent);
+        same.map(|(reason, _)| *reason).max_by_key(|reason| Some(*reason) == action.reason)
+    });
+    RequestedReason { asked: action.reason, sent }
 }
 
 fn has_ended_well(history: &History) -> bool {
@@ -338,8 +359,14 @@ impl CertificateFiles {
             Some(note) => Some(format!("{note}; {LEFT_OUT}")),
             None => Some(if certificate.is_some() { LEFT_OUT } else { ONLY_THE_PROVIDER }.to_owned()),
         };
-        let (ordinal, account) = (action.ordinal, action.account);
-        VerifyTarget { ordinal, account, certificate, sources: asked, note: note.map(Rc::from) }
+        VerifyTarget {
+            ordinal: action.ordinal,
+            account: action.account,
+            certificate,
+            sources: asked,
+            reason: requested_reason(provider, action),
+            note: note.map(Rc::from),
+        }
     }
 
     /// The certificate of an action, where a file, the command line or a serial number with its issuer says which it is.

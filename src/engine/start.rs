@@ -278,6 +278,8 @@ impl SentRequests {
                 let windows: Vec<Window> = windows.iter().filter_map(|text| Window::parse(text).ok()).collect();
                 self.longest = windows.iter().map(|window| window.length).fold(self.longest, Duration::max);
                 self.limits.insert(*account, windows);
+                // Who sets windows knows better than what was learnt under the former ones.
+                self.learnt.remove(account);
             }
             Record::Learnt { account, windows, .. } => {
                 let windows = windows.iter().filter_map(|window| Window::parse(window).ok()).collect();

@@ -1,4 +1,5 @@
-//! Actions as rows of the table `action`: one list of columns, by which they are written and read. Decides nothing.
+//! Actions as rows of the table `action`: one list of columns, by which they are written and read; and the thread that inserts them.
+//! Decides nothing.
 
 use super::error::RowError;
 use super::record_rows::to_sql;
@@ -7,6 +8,9 @@ use crate::plan::Action;
 use crate::plan::checked::{Fingerprint, Parameters};
 use crate::run::Ordinal;
 use rusqlite::{Connection, Row};
+use std::panic::resume_unwind;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 /// The columns of an action, in the table's order; [`PARAMETERS`] or [`NO_PARAMETERS`] is the last one.
 pub(super) const COLUMNS: &str = "ordinal, account, needs, not_before, duplicate_of, operation, fingerprint, id, target, reason, reason_sent, \
@@ -36,6 +40,58 @@ impl From<Action> for ToSend {
     fn from(action: Action) -> Self {
         let Action { ordinal, id, account, operation, target, parameters, .. } = action;
         Self { ordinal, id, account, operation, target, parameters }
+    }
+}
+
+/// Inserts actions on a thread of its own: SQLite takes about as long for a row as the check that makes it, and the first request waits
+/// for both.
+#[derive(Debug)]
+pub(super) struct Inserter {
+    batch: Vec<Action>,
+    batches: SyncSender<Vec<Action>>,
+    /// `None` once its error was returned.
+    thread: Option<JoinHandle<rusqlite::Result<Connection>>>,
+}
+
+impl Inserter {
+    /// Starts the thread. The connection is its own until [`Self::finish`].
+    pub(super) fn start(connection: Connection) -> Self {
+        let (batches, received) = sync_channel::<Vec<Action>>(MAX_BATCHES);
+        let insert_all = move || {
+            for batch in received {
+                batch.iter().try_for_each(|action| insert(&connection, action))?;
+            }
+            Ok(connection)
+        };
+        Self { batch: Vec::with_capacity(BATCH), batches, thread: Some(std::thread::spawn(insert_all)) }
+    }
+
+    /// Takes the next action. An error is that of an earlier one.
+    pub(super) fn add(&mut self, action: Action) -> rusqlite::Result<()> {
+        self.batch.push(action);
+        if self.batch.len() < BATCH { Ok(()) } else { self.send() }
+    }
+
+    fn send(&mut self) -> rusqlite::Result<()> {
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        // The thread ends before its time only with an error.
+        self.batches.send(batch).or_else(|_| join(self.thread.take()).map(drop))
+    }
+
+    /// Waits until all are inserted, and gives the connection back.
+    pub(super) fn finish(mut self) -> rusqlite::Result<Connection> {
+        self.send()?;
+        drop(self.batches);
+        join(self.thread)
+    }
+}
+
+fn join(thread: Option<JoinHandle<rusqlite::Result<Connection>>>) -> rusqlite::Result<Connection> {
+    match thread.map(JoinHandle::join) {
+        Some(Ok(result)) => result,
+        Some(Err(panic)) => resume_unwind(panic),
+        // Whoever goes on after an error gets one again.
+        None => Err(rusqlite::Error::InvalidQuery),
     }
 }
 
@@ -102,6 +158,10 @@ pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
     })
 }
 
+/// Actions that are handed over together: one at a time, waking the other thread would cost more than the insert.
+const BATCH: usize = 128;
+/// Batches that wait for the thread at most, so that a million actions are never in memory.
+const MAX_BATCHES: usize = 4;
 const INSERT: &str = "INSERT INTO action VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
 
 #[cfg(test)]

@@ -12,14 +12,14 @@
 //!   report.csv     written when the run ends or stops
 //! ```
 
+use super::action_rows::Inserter;
 use super::files::{private_dir, private_file, sync};
 use super::inputs::{self, Changed, Inputs};
 use super::reader::{FACTS, OPERATIONS, Reader, RunFacts};
-use super::{Journal, JournalError, action_rows, schema};
+use super::{Journal, JournalError, schema};
 use crate::plan::Action;
 use crate::plan::checked::ReadFile;
 use jiff::Timestamp;
-use rusqlite::Connection;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ pub struct RunMaker {
     making: PathBuf,
     made_parent: bool,
     /// In one transaction until the end.
-    connection: Connection,
+    actions: Inserter,
     needs_seen: bool,
     /// Accounts, each with an operation that actions of it ask for: whoever begins the run need not look for them in all rows.
     operations: Vec<(usize, String)>,
@@ -80,21 +80,22 @@ impl RunMaker {
         private_dir(&making.join(INPUTS))?;
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
-        Ok(Self { making, made_parent, connection, needs_seen: false, operations: Vec::new(), lock })
+        let actions = Inserter::start(connection);
+        Ok(Self { making, made_parent, actions, needs_seen: false, operations: Vec::new(), lock })
     }
 
     /// Takes the next action.
     ///
     /// # Errors
-    /// Where it cannot be written.
-    pub fn add(&mut self, action: &Action) -> Result<(), JournalError> {
+    /// Where an earlier one could not be written.
+    pub fn add(&mut self, action: Action) -> Result<(), JournalError> {
         self.needs_seen |= !action.needs.is_empty();
         let same =
             |(account, operation): &(usize, String)| *account == action.account && *operation == action.operation;
         if !self.operations.iter().any(same) {
             self.operations.push((action.account, action.operation.clone()));
         }
-        action_rows::insert(&self.connection, action).map_err(JournalError::database(&self.making))
+        self.actions.add(action).map_err(JournalError::database(&self.making))
     }
 
     /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place, whole. Where that fails,
@@ -117,7 +118,7 @@ impl RunMaker {
             |error: serde_json::Error| JournalError::Unreadable { path: database.clone(), what: error.to_string() };
         let text = serde_json::to_string(facts).map_err(unwritable)?;
         let operations = serde_json::to_string(&self.operations).map_err(unwritable)?;
-        let connection = self.connection;
+        let connection = self.actions.finish().map_err(JournalError::database(&database))?;
         let write = || -> rusqlite::Result<()> {
             let constants = [FACTS, &text, OPERATIONS, &operations];
             connection.execute("INSERT INTO run VALUES (?1, ?2), (?3, ?4)", constants)?;
@@ -152,9 +153,9 @@ impl RunMaker {
 
     /// Gives up: nothing is left.
     pub fn abandon(self) {
-        let Self { making, made_parent, connection, lock, .. } = self;
+        let Self { making, made_parent, actions, lock, .. } = self;
         // Some systems remove no file that is open.
-        drop((connection, lock));
+        drop((actions.finish(), lock));
         // What cannot be removed now is removed by the next run; a `runs/` that was made for nothing goes too.
         drop(fs::remove_dir_all(&making));
         if made_parent {

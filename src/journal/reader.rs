@@ -13,7 +13,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Statement};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::thread::JoinHandle;
 
 /// What is true of a run from its first moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,16 +46,14 @@ pub struct Reader {
     path: PathBuf,
 }
 
-/// A run's actions, each with the fold of its records, in plan order. A few hundred of them are read at a time, so that a million
-/// take no more memory, and a process that carries the run out meanwhile is never held up by a long transaction.
+/// A run's actions, each with the fold of its records, in plan order. A thread reads a few hundred of them at a time and a little ahead of
+/// whoever formats them: a million take no more memory, and a process that carries the run out meanwhile is never held up by a long
+/// transaction.
 #[derive(Debug)]
-pub struct Histories<'r> {
-    reader: &'r Reader,
-    /// The column of the actions' parameters.
-    parameters: &'static str,
-    /// The action after those that were read.
-    next: Ordinal,
-    read: std::vec::IntoIter<(Action, History)>,
+pub struct Histories {
+    chunks: Receiver<Result<Vec<(Action, History)>, JournalError>>,
+    chunk: std::vec::IntoIter<(Action, History)>,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// A run as a whole, folded from its records.
@@ -166,14 +167,35 @@ impl Reader {
     }
 
     /// Every action with the fold of its records, in plan order.
-    pub fn histories(&self) -> Histories<'_> {
-        Histories { reader: self, parameters: PARAMETERS, next: 0, read: Vec::new().into_iter() }
+    pub fn histories(&self) -> Histories {
+        self.read_histories(PARAMETERS)
     }
 
     /// The same, the parameters left out: a report shows none, and those of one action that cannot be read must not keep all others from
     /// being reported.
-    pub fn histories_without_parameters(&self) -> Histories<'_> {
-        Histories { parameters: NO_PARAMETERS, ..self.histories() }
+    pub fn histories_without_parameters(&self) -> Histories {
+        self.read_histories(NO_PARAMETERS)
+    }
+
+    fn read_histories(&self, parameters: &'static str) -> Histories {
+        let (sender, chunks) = sync_channel(MAX_CHUNKS);
+        let path = self.path.clone();
+        // A connection belongs to one thread, so the thread opens its own.
+        let read_all = move || {
+            let reader = match Self::open(&path) {
+                Ok(reader) => reader,
+                Err(error) => return drop(sender.send(Err(error))),
+            };
+            for first in (0..).step_by(CHUNK) {
+                let chunk = reader.histories_of(parameters, first, first + CHUNK as u64);
+                let is_last = chunk.as_ref().map_or(true, Vec::is_empty);
+                // Nobody receives any more where the caller stopped half-way.
+                if sender.send(chunk).is_err() || is_last {
+                    return;
+                }
+            }
+        };
+        Histories { chunks, chunk: Vec::new().into_iter(), thread: Some(std::thread::spawn(read_all)) }
     }
 
     /// Those of them from one ordinal to before another.
@@ -404,21 +426,22 @@ impl Reader {
     }
 }
 
-impl Iterator for Histories<'_> {
+impl Iterator for Histories {
     type Item = Result<(Action, History), JournalError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.read.len() == 0 {
-            let first = self.next;
-            match self.reader.histories_of(self.parameters, first, first + HISTORIES_AT_ONCE) {
-                Ok(read) => {
-                    self.next += HISTORIES_AT_ONCE;
-                    self.read = read.into_iter();
+        if self.chunk.len() == 0 {
+            match self.chunks.recv() {
+                Ok(Ok(chunk)) => self.chunk = chunk.into_iter(),
+                Ok(Err(error)) => return Some(Err(error)),
+                // The thread has ended: after the last chunk or an error, or else a panic, which must not leave a report that looks whole.
+                Err(_) => {
+                    let ended = self.thread.take().map(JoinHandle::join).transpose();
+                    return ended.map_or_else(|panic| resume_unwind(panic), |_| None);
                 }
-                Err(error) => return Some(Err(error)),
             }
         }
-        self.read.next().map(Ok)
+        self.chunk.next().map(Ok)
     }
 }
 
@@ -426,4 +449,6 @@ impl Iterator for Histories<'_> {
 pub(super) const FACTS: &str = "facts";
 pub(super) const OPERATIONS: &str = "operations";
 /// Actions that are read at a time with their records.
-const HISTORIES_AT_ONCE: u64 = 256;
+const CHUNK: usize = 256;
+/// Chunks that are read ahead at most.
+const MAX_CHUNKS: usize = 4;

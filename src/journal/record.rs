@@ -1,5 +1,6 @@
 //! The journal's records. A record is written before what it announces is done (an intent) or shown (an end).
 
+use crate::pki::RevocationReason;
 use crate::run::{Effect, Ordinal, Outcome, Seen, StatusSource};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -161,6 +162,12 @@ pub enum Record {
         /// Since when the target is revoked, as its issuer says.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         revoked_at: Option<Timestamp>,
+        /// The reason that its issuer publishes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<RevocationReason>,
+        /// Whether that is neither the reason that was asked nor the one that was sent.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        reason_differs: bool,
         /// Why it is not seen revoked, in a sentence.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,

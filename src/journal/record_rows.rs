@@ -148,6 +148,7 @@ const RARE: &str = "INSERT INTO journal (ordinal, seq, steady, body) VALUES (?1,
 mod tests {
     use super::super::schema;
     use super::*;
+    use crate::pki::RevocationReason;
     use crate::run::{Seen, StatusSource};
 
     fn at(micros: i64) -> Timestamp {
@@ -179,7 +180,16 @@ mod tests {
             Record::AttemptEnded { ordinal: 3, attempt: 1, at: at(11), effect: Effect::None, counts: false, answer },
             Record::LookedUp { ordinal: 3, at: at(12), effect: Effect::Unknown, seen: "issued".to_owned() },
             Record::Reopened { ordinal: 4, at: at(13) },
-            Record::Verified { ordinal: 5, at: at(14), seen: Seen::Good, by, revoked_at: Some(at(15)), why },
+            Record::Verified {
+                ordinal: 5,
+                at: at(14),
+                seen: Seen::OnHold,
+                by,
+                revoked_at: Some(at(15)),
+                reason: Some(RevocationReason::CertificateHold),
+                reason_differs: true,
+                why,
+            },
         ];
         let place = tempfile::tempdir().unwrap();
         let connection = schema::create(&place.path().join("run.sqlite")).unwrap();

@@ -1,6 +1,7 @@
 //! What the records say: [`ActionState::next`] is the only transition function, and refuses illegal moves. Pure.
 
 use super::record::{Record, Reply};
+use crate::pki::RevocationReason;
 use crate::run::{Effect, Ordinal, Outcome, Seen, StatusSource};
 use jiff::Timestamp;
 
@@ -170,6 +171,10 @@ pub struct Verified {
     pub by: Vec<StatusSource>,
     /// Since when the target is revoked, as its issuer says.
     pub revoked_at: Option<Timestamp>,
+    /// The reason that its issuer publishes.
+    pub reason: Option<RevocationReason>,
+    /// Whether that is neither the reason that was asked nor the one that was sent.
+    pub reason_differs: bool,
     /// Why it is not seen revoked.
     pub why: Option<String>,
 }
@@ -192,8 +197,8 @@ impl History {
                 self.finished_at = None;
                 self.verified = None;
             }
-            Record::Verified { at, seen, by, revoked_at, why, .. } => {
-                self.verified = Some(Verified { at, seen, by, revoked_at, why });
+            Record::Verified { at, seen, by, revoked_at, reason, reason_differs, why, .. } => {
+                self.verified = Some(Verified { at, seen, by, revoked_at, reason, reason_differs, why });
             }
             _ => {}
         }
@@ -235,6 +240,8 @@ mod tests {
             seen: Seen::Good,
             by: vec![StatusSource::Crl],
             revoked_at: None,
+            reason: None,
+            reason_differs: false,
             why: None,
         };
         let lost = attempt_ended(1, Effect::Unknown, true);

@@ -2,18 +2,19 @@
 //! of [`Crl`] has been signed by the issuer. Fetches nothing.
 
 use super::certificate::{Certificate, urls};
-use super::pem::{Piece, pieces};
 use super::reason::RevocationReason;
 use super::serial_number::SerialNumber;
-use super::status::{CertId, CrlCoverage, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds};
+use super::status::{CertId, CrlCoverage, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds, published_der};
 use super::x509::{Extension, Signed, sequence_bytes, serial_number, timestamp};
 use der::asn1::ContextSpecific;
 use der::oid::db::rfc5280::{
-    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS, ID_CE_ISSUING_DISTRIBUTION_POINT,
+    ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CERTIFICATE_ISSUER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS,
+    ID_CE_DELTA_CRL_INDICATOR, ID_CE_HOLD_INSTRUCTION_CODE, ID_CE_INVALIDITY_DATE, ID_CE_ISSUING_DISTRIBUTION_POINT,
 };
-use der::{Decode, DecodeValue, FixedTag, Header, Reader, SliceReader, Tag, TagNumber};
+use der::{Decode, DecodeValue, Encode, FixedTag, Header, Reader, SliceReader, Tag, TagNumber};
 use jiff::Timestamp;
 use std::collections::HashMap;
+use x509_cert::ext::pkix::name::{GeneralName, GeneralNames};
 use x509_cert::ext::pkix::{CrlReason, IssuingDistributionPoint};
 use x509_cert::time::Time;
 
@@ -40,9 +41,10 @@ struct TbsCertList<'a> {
 }
 
 /// What the list says of one certificate.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     at: Timestamp,
+    /// `unspecified` where the list does not say (section 5.3.1); `None` where it cannot be read.
     reason: Option<RevocationReason>,
 }
 
@@ -55,23 +57,21 @@ struct Covers {
     cas: Option<bool>,
     /// It is no list of all revocations at all: some reasons only, changes only, or something that is not understood.
     partly: bool,
+    /// It is a list of changes (a delta CRL, section 5.2.4).
+    changes: bool,
 }
 
 impl Crl {
-    /// Reads a list in DER or PEM and verifies that this issuer has signed it.
+    /// Reads a list in DER, PEM or base64 and verifies that this issuer has signed it.
     ///
     /// # Errors
-    /// It is none, or somebody else's.
+    /// It is none, or somebody else's, or it must not be used.
     pub fn parse(bytes: &[u8], issuer: &Certificate) -> Result<Self, UnknownReason> {
         if bytes.len() > MAX_STATUS_BYTES {
             return Err(UnknownReason::TooLong);
         }
-        let block = std::str::from_utf8(bytes).ok().map(pieces).into_iter().flatten().find_map(|piece| match piece {
-            Piece::Block(block) if block.label == "X509 CRL" => Some(block),
-            _ => None,
-        });
-        let der = block.as_ref().map_or(bytes, |block| &block.der);
-        let signed = Signed::from_der(der).map_err(|_| UnknownReason::Unreadable)?;
+        let der = published_der(bytes, "X509 CRL");
+        let signed = Signed::from_der(&der).map_err(|_| UnknownReason::Unreadable)?;
         let fields = TbsCertList::from_der(signed.content).map_err(|_| UnknownReason::Unreadable)?;
         if fields.issuer != issuer.subject {
             return Err(UnknownReason::OtherIssuer);
@@ -84,7 +84,7 @@ impl Crl {
             from: timestamp(fields.this_update),
             until: fields.next_update.map(timestamp),
             covers: covers(&fields.extensions)?,
-            revoked: entries(fields.entries).map_err(|_| UnknownReason::Unreadable)?,
+            revoked: entries(fields.entries, fields.issuer)?,
         })
     }
 
@@ -103,11 +103,11 @@ impl Crl {
             return RevocationStatus::Unknown(doubt);
         }
         match self.revoked.get(&id.serial) {
-            // A word for lists of changes only: it was on hold and is no more, or the list is wrong.
-            Some(Entry { reason: Some(RevocationReason::RemoveFromCrl), .. }) => {
-                RevocationStatus::Unknown(UnknownReason::NotCovered)
+            // Only a list of changes says so: its certificate was on hold and is no more.
+            Some(Entry { reason: Some(RevocationReason::RemoveFromCrl), .. }) if self.covers.changes => {
+                RevocationStatus::Lifted { as_of: self.from }
             }
-            Some(entry) => RevocationStatus::Revoked { at: entry.at, reason: entry.reason },
+            Some(entry) => RevocationStatus::of_reason(entry.at, entry.reason, self.from),
             None if self.covers.covers(id.coverage.as_ref()) => RevocationStatus::Good,
             None => RevocationStatus::Unknown(UnknownReason::NotCovered),
         }
@@ -148,31 +148,85 @@ impl<'a> DecodeValue<'a> for TbsCertList<'a> {
 }
 
 /// The entries by their serial numbers.
-fn entries(list: Option<&[u8]>) -> der::Result<HashMap<SerialNumber, Entry>> {
+///
+/// # Errors
+/// One of them cannot be read, or says something that makes the whole list one that must not be used.
+fn entries(list: Option<&[u8]>, issuer: &[u8]) -> Result<HashMap<SerialNumber, Entry>, UnknownReason> {
     let mut revoked = HashMap::new();
     let Some(list) = list else { return Ok(revoked) };
-    SliceReader::new(list)?.sequence(|list| {
-        while !list.is_finished() {
-            let (serial, entry) = list.sequence(|fields| {
-                let serial = serial_number(fields)?;
-                let at = timestamp(fields.decode()?);
-                let extensions: Option<Vec<Extension<'_>>> =
-                    (!fields.is_finished()).then(|| fields.decode()).transpose()?;
-                let code = extensions.into_iter().flatten().find(|extension| extension.id == Some(ID_CE_CRL_REASONS));
-                // Revoked it is for whatever reason.
-                let code = code.and_then(|extension| CrlReason::from_der(extension.value).ok());
-                Ok((serial, Entry { at, reason: code.and_then(|code| RevocationReason::from_code(code as u8)) }))
-            })?;
-            revoked.insert(serial, entry);
+    let mut forbidden = Ok(());
+    let read = SliceReader::new(list).and_then(|mut reader| {
+        reader.sequence(|list| {
+            while !list.is_finished() {
+                let (serial, entry) = list.sequence(|fields| {
+                    let serial = serial_number(fields)?;
+                    let at = timestamp(fields.decode()?);
+                    let extensions: Option<Vec<Extension<'_>>> =
+                        (!fields.is_finished()).then(|| fields.decode()).transpose()?;
+                    let reason = entry_reason(&extensions.unwrap_or_default(), issuer).unwrap_or_else(|why| {
+                        forbidden = Err(why);
+                        None
+                    });
+                    Ok((serial, Entry { at, reason }))
+                })?;
+                // A list with two entries for one certificate contradicts itself; the end outweighs a hold.
+                let known = revoked.entry(serial).and_modify(|known| {
+                    if !is_final(known) {
+                        *known = entry;
+                    }
+                });
+                known.or_insert(entry);
+            }
+            Ok(())
+        })
+    });
+    read.map_err(|_| UnknownReason::Unreadable)?;
+    forbidden.map(|()| revoked)
+}
+
+fn is_final(entry: &Entry) -> bool {
+    !matches!(entry.reason, Some(RevocationReason::CertificateHold | RevocationReason::RemoveFromCrl))
+}
+
+/// The reason of an entry.
+///
+/// # Errors
+/// The list must not be used, whatever certificate is asked about (section 5.3): an extension must be understood and is not, or the
+/// entry is another issuer's (section 5.3.3), whose serial numbers are its own.
+fn entry_reason(extensions: &[Extension<'_>], issuer: &[u8]) -> Result<Option<RevocationReason>, UnknownReason> {
+    let mut reason = Some(RevocationReason::Unspecified);
+    for extension in extensions {
+        match extension.id {
+            // Revoked it is for whatever reason.
+            Some(ID_CE_CRL_REASONS) => {
+                let code = CrlReason::from_der(extension.value).ok();
+                reason = code.and_then(|code| RevocationReason::from_code(code as u8));
+            }
+            Some(ID_CE_CERTIFICATE_ISSUER) if !is_name(extension.value, issuer) => {
+                return Err(UnknownReason::OtherIssuersEntry);
+            }
+            Some(ID_CE_CERTIFICATE_ISSUER | ID_CE_INVALIDITY_DATE | ID_CE_HOLD_INSTRUCTION_CODE) => {}
+            _ if extension.critical => return Err(UnknownReason::CriticalExtension),
+            _ => {}
         }
-        Ok(())
-    })?;
-    Ok(revoked)
+    }
+    Ok(reason)
+}
+
+/// Whether these general names are this name (in DER) alone.
+fn is_name(names: &[u8], name: &[u8]) -> bool {
+    let names = GeneralNames::from_der(names).unwrap_or_default();
+    let is_it =
+        |one: &GeneralName| matches!(one, GeneralName::DirectoryName(own) if own.to_der().is_ok_and(|own| own == name));
+    !names.is_empty() && names.iter().all(is_it)
 }
 
 /// What the list's extensions say about its reach.
+///
+/// # Errors
+/// It holds other issuers' certificates, or an extension that must be understood and is not (section 5.2).
 fn covers(extensions: &[Extension<'_>]) -> Result<Covers, UnknownReason> {
-    let mut covers = Covers { places: None, cas: None, partly: false };
+    let mut covers = Covers { places: None, cas: None, partly: false, changes: false };
     for extension in extensions {
         match extension.id {
             Some(ID_CE_ISSUING_DISTRIBUTION_POINT) => match IssuingDistributionPoint::from_der(extension.value) {
@@ -182,8 +236,9 @@ fn covers(extensions: &[Extension<'_>]) -> Result<Covers, UnknownReason> {
                 Err(_) => covers.partly = true,
             },
             Some(ID_CE_CRL_NUMBER | ID_CE_AUTHORITY_KEY_IDENTIFIER) => {}
-            // A list of changes among them, and whatever else must be understood and is not.
-            _ => covers.partly |= extension.critical,
+            Some(ID_CE_DELTA_CRL_INDICATOR) => (covers.changes, covers.partly) = (true, true),
+            _ if extension.critical => return Err(UnknownReason::CriticalExtension),
+            _ => {}
         }
     }
     Ok(covers)
@@ -206,7 +261,7 @@ mod tests {
 
     #[test]
     fn a_reach_that_cannot_be_read_covers_nothing() {
-        let whole = Covers { places: None, cas: None, partly: false };
+        let whole = Covers { places: None, cas: None, partly: false, changes: false };
         for (value, expected) in [
             ([0x30, 0x00].as_slice(), Ok(whole.clone())),
             (&[0x30, 0x03, 0x82, 0x01, 0xFF], Ok(Covers { cas: Some(true), ..whole.clone() })),

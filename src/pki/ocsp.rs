@@ -1,19 +1,23 @@
 //! OCSP (RFC 6960): the question about one certificate, and what an answer tells. An answer counts only with the signature of the
-//! issuer, or of a responder that the issuer has certified for it. Sends nothing; no nonce is sent, as most responders want it (RFC 5019).
+//! issuer, or of a responder that the issuer has certified for it, and never with another question's nonce. Sends nothing.
 
 use super::certificate::Certificate;
 use super::reason::RevocationReason;
 use super::serial_number::SerialNumber;
-use super::status::{CertId, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds};
+use super::status::{CertId, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds, published_der};
 use super::x509::{Signed, timestamp};
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
+use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use der::asn1::{Null, OctetString};
 use der::oid::db::rfc5912::{ID_SHA_1, ID_SHA_256};
-use der::oid::db::rfc6960::ID_PKIX_OCSP_BASIC;
+use der::oid::db::rfc6960::{ID_PKIX_OCSP_BASIC, ID_PKIX_OCSP_NONCE};
 use der::referenced::OwnedToRef;
 use der::{Any, Decode, Encode, Header, Reader, SliceReader};
 use jiff::{SignedDuration, Timestamp};
-use x509_cert::ext::Extensions;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use x509_cert::ext::{Extension, Extensions};
 use x509_cert::spki::AlgorithmIdentifierOwned;
 use x509_cert::time::Time;
 use x509_ocsp::{
@@ -21,8 +25,32 @@ use x509_ocsp::{
     SingleResponse, TbsRequest, Version,
 };
 
-/// The body of a request about one certificate. `None` where it has a serial number that no request can carry.
-pub fn request(id: &CertId) -> Option<Vec<u8>> {
+/// What ties an answer to its question, so that nobody can give an old one again (RFC 9654).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nonce(pub [u8; NONCE_OCTETS]);
+
+/// What is asked of the nonce in an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NonceCheck<'a> {
+    /// None was sent.
+    Unsent,
+    /// Another is refused; without one the answer counts, since who signs answers ahead cannot repeat it (section 2.1 of RFC 5019).
+    Repeated(&'a Nonce),
+    /// It must be there.
+    Required(&'a Nonce),
+}
+
+impl Nonce {
+    /// One that nobody can guess; `None` where the system gives no random bytes.
+    pub fn random() -> Option<Self> {
+        let mut octets = [0; NONCE_OCTETS];
+        SystemRandom::new().fill(&mut octets).ok()?;
+        Some(Self(octets))
+    }
+}
+
+/// The body of a request about one certificate, by POST. `None` where it has a serial number that no request can carry.
+pub fn request(id: &CertId, nonce: Option<&Nonce>) -> Option<Vec<u8>> {
     let hash = |data: &[u8]| OctetString::new(digest(&SHA1_FOR_LEGACY_USE_ONLY, data).as_ref()).ok();
     let asked = AskedId {
         // What every responder understands (RFC 5019, section 2.1.1, asks for it); it names the issuer, and nothing hangs on its
@@ -37,28 +65,39 @@ pub fn request(id: &CertId) -> Option<Vec<u8>> {
             version: Version::V1,
             requestor_name: None,
             request_list: vec![Request { req_cert: asked, single_request_extensions: None }],
-            request_extensions: None,
+            request_extensions: match nonce {
+                Some(nonce) => Some(nonce_extension(nonce)?),
+                None => None,
+            },
         },
         optional_signature: None,
     };
     request.to_der().ok()
 }
 
+/// The URL of the same request by GET (RFC 6960, appendix A.1). Base64's `+`, `/` and `=` are escaped: many servers take `+` for a space,
+/// and `//` for `/`.
+pub fn request_url(responder: &str, request: &[u8]) -> String {
+    let request = STANDARD.encode(request);
+    format!("{}/{}", responder.trim_end_matches('/'), utf8_percent_encode(&request, NON_ALPHANUMERIC))
+}
+
 /// What an answer's body tells of a certificate now.
-pub fn status(answer: &[u8], id: &CertId, now: Timestamp) -> RevocationStatus {
-    match read(answer, id, now) {
+pub fn status(answer: &[u8], id: &CertId, nonce: NonceCheck<'_>, now: Timestamp) -> RevocationStatus {
+    match read(answer, id, nonce, now) {
         Ok(status) => status,
         Err(doubt) => RevocationStatus::Unknown(doubt),
     }
 }
 
-fn read(answer: &[u8], id: &CertId, now: Timestamp) -> Result<RevocationStatus, UnknownReason> {
+fn read(answer: &[u8], id: &CertId, nonce: NonceCheck<'_>, now: Timestamp) -> Result<RevocationStatus, UnknownReason> {
     if answer.len() > MAX_STATUS_BYTES {
         return Err(UnknownReason::TooLong);
     }
-    let response = OcspResponse::from_der(answer).map_err(|_| UnknownReason::Unreadable)?;
-    if response.response_status != OcspResponseStatus::Successful {
-        return Err(UnknownReason::Refused);
+    let answer = published_der(answer, "OCSP RESPONSE");
+    let response = OcspResponse::from_der(&answer).map_err(|_| UnknownReason::Unreadable)?;
+    if let Some(refusal) = refusal(response.response_status) {
+        return Err(UnknownReason::Refused(refusal));
     }
     let bytes = response
         .response_bytes
@@ -71,6 +110,7 @@ fn read(answer: &[u8], id: &CertId, now: Timestamp) -> Result<RevocationStatus, 
     if !is_signed(&basic, bytes.response.as_bytes(), &id.issuer, now).ok_or(UnknownReason::Unreadable)? {
         return Err(UnknownReason::NotSigned);
     }
+    check_nonce(basic.tbs_response_data.response_extensions.as_ref(), nonce)?;
     let about = basic.tbs_response_data.responses.iter();
     let about = about.filter(|single| is_about(&single.cert_id, id));
     about
@@ -131,17 +171,67 @@ fn single_status(single: &SingleResponse, now: Timestamp) -> Result<RevocationSt
     match &single.cert_status {
         CertStatus::Good(_) => Ok(RevocationStatus::Good),
         CertStatus::Revoked(info) => {
-            let reason = info.revocation_reason.and_then(|reason| RevocationReason::from_code(reason as u8));
-            Ok(RevocationStatus::Revoked { at: timestamp(Time::GeneralTime(info.revocation_time.0)), reason })
+            let at = timestamp(Time::GeneralTime(info.revocation_time.0));
+            let code = info.revocation_reason.map_or(0, |reason| reason as u8);
+            let reason = RevocationReason::from_code(code);
+            // What was never issued is answered so (section 2.2): on hold since the beginning of 1970.
+            if reason == Some(RevocationReason::CertificateHold) && at == Timestamp::UNIX_EPOCH {
+                return Err(UnknownReason::NotKnown);
+            }
+            Ok(RevocationStatus::of_reason(at, reason, from))
         }
         CertStatus::Unknown(_) => Err(UnknownReason::NotKnown),
     }
 }
 
+/// The extension of a question. Its value is an OCTET STRING within the extension's own (RFC 9654, section 2.1).
+fn nonce_extension(nonce: &Nonce) -> Option<Extensions> {
+    let value = OctetString::new(nonce.0).ok()?.to_der().ok()?;
+    let extn_value = OctetString::new(value).ok()?;
+    Some(vec![Extension { extn_id: ID_PKIX_OCSP_NONCE, critical: false, extn_value }])
+}
+
+fn check_nonce(extensions: Option<&Extensions>, nonce: NonceCheck<'_>) -> Result<(), UnknownReason> {
+    let mut all = extensions.into_iter().flatten();
+    let found = all.find(|extension| extension.extn_id == ID_PKIX_OCSP_NONCE);
+    let found = found.map(|extension| extension.extn_value.as_bytes());
+    match (nonce, found) {
+        (NonceCheck::Unsent, _) | (NonceCheck::Repeated(_), None) => Ok(()),
+        (NonceCheck::Required(_), None) => Err(UnknownReason::NoNonce),
+        (NonceCheck::Repeated(nonce) | NonceCheck::Required(nonce), Some(value)) if nonces_agree(value, nonce) => {
+            Ok(())
+        }
+        (NonceCheck::Repeated(_) | NonceCheck::Required(_), Some(_)) => Err(UnknownReason::OtherNonce),
+    }
+}
+
+/// Whether the extension of an answer holds this nonce. Old responders leave the inner OCTET STRING out.
+pub(super) fn nonces_agree(value: &[u8], nonce: &Nonce) -> bool {
+    value == nonce.0 || OctetString::from_der(value).is_ok_and(|inner| inner.as_bytes() == nonce.0)
+}
+
+/// The word of RFC 6960, section 4.2.1, for an answer that is an error.
+fn refusal(status: OcspResponseStatus) -> Option<&'static str> {
+    Some(match status {
+        OcspResponseStatus::Successful => return None,
+        OcspResponseStatus::MalformedRequest => "malformedRequest",
+        OcspResponseStatus::InternalError => "internalError",
+        OcspResponseStatus::TryLater => TRY_LATER,
+        OcspResponseStatus::SigRequired => "sigRequired",
+        OcspResponseStatus::Unauthorized => "unauthorized",
+    })
+}
+
 /// An extension that must be understood and is not (RFC 6960, section 4.4): the answer must not be used.
 fn has_critical(extensions: Option<&Extensions>) -> bool {
-    extensions.is_some_and(|extensions| extensions.iter().any(|extension| extension.critical))
+    let unknown = |extension: &Extension| extension.critical && extension.extn_id != ID_PKIX_OCSP_NONCE;
+    extensions.is_some_and(|extensions| extensions.iter().any(unknown))
 }
+
+/// The one error of a responder that passes by itself.
+pub const TRY_LATER: &str = "tryLater";
+/// What clients should send (RFC 9654, section 2.1).
+pub const NONCE_OCTETS: usize = 32;
 
 /// How long an answer is fresh that does not say when the next one comes.
 const FRESH: SignedDuration = SignedDuration::from_mins(15);

@@ -2,9 +2,15 @@
 //! good, or unknown with the doubt. Unknown is never taken for good. Asks nobody.
 
 use super::certificate::Certificate;
+use super::pem::{Piece, pieces};
 use super::reason::RevocationReason;
 use super::serial_number::SerialNumber;
+use base64::Engine;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use der::{Decode, Header, Reader, SliceReader};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -33,12 +39,24 @@ pub struct CrlCoverage {
 /// What the world can see of a certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RevocationStatus {
-    /// Its issuer says that it is revoked. A hold counts too: it is not to be relied upon.
+    /// Its issuer says that it is revoked, and that is for good.
     Revoked {
         /// When it was, as the issuer says.
         at: Timestamp,
-        /// Why, where the issuer says.
+        /// Why. An issuer that says nothing says `unspecified` (RFC 5280, section 5.3.1); `None` where what it says cannot be read.
         reason: Option<RevocationReason>,
+    },
+    /// Its issuer says that it is on hold (`certificateHold`): not to be relied upon now, but the hold may be lifted.
+    OnHold {
+        /// Since when, as the issuer says.
+        at: Timestamp,
+        /// Of when the list or the answer is.
+        as_of: Timestamp,
+    },
+    /// A list of changes says that it was taken off the list (`removeFromCRL`): a hold was lifted, and it is good again.
+    Lifted {
+        /// Of when the list is.
+        as_of: Timestamp,
     },
     /// Its issuer says that it is not revoked, now.
     Good,
@@ -70,9 +88,26 @@ pub enum UnknownReason {
     /// A list of some certificates, and this one may not be among them.
     #[error("it does not cover this certificate, or does not tell that it does")]
     NotCovered,
-    /// The responder answers with an error.
-    #[error("the responder refuses to answer")]
-    Refused,
+    /// A critical extension, of the list or of one of its entries, that is not known here (RFC 5280, sections 5.2 and 5.3).
+    #[error("it holds a critical extension that is not known here, so it must not be used")]
+    CriticalExtension,
+    /// The entry of another issuer's certificate in a list that does not say that it holds such (RFC 5280, section 5.3.3).
+    #[error(
+        "an entry in it is another issuer's (certificateIssuer), though it is no indirect list, so it must not be used"
+    )]
+    OtherIssuersEntry,
+    /// `removeFromCRL` where only a list of changes may say so (RFC 5280, section 5.3.1).
+    #[error("it says removeFromCRL of this certificate, which only a list of changes may say")]
+    NoListOfChanges,
+    /// The responder answers with an error, in the words of RFC 6960.
+    #[error("the responder refuses to answer: {0}")]
+    Refused(&'static str),
+    /// An answer to somebody else's question (RFC 9654).
+    #[error("it is an answer to another question: its nonce is not the one that was sent")]
+    OtherNonce,
+    /// An answer without the nonce, which must be there.
+    #[error("it does not hold the nonce that was sent, and `--nonce require` wants it")]
+    NoNonce,
     /// An answer about other certificates.
     #[error("it tells nothing of this certificate")]
     OtherCertificate,
@@ -82,13 +117,23 @@ pub enum UnknownReason {
 }
 
 impl RevocationStatus {
-    /// Two words about one certificate: a revocation that one of them shows is shown, and a doubt gives way to a word.
+    /// Two words about one certificate: a revocation that one of them shows is shown, then a hold, and a doubt gives way to a word.
     pub fn or(self, other: Self) -> Self {
-        match (&self, &other) {
-            (Self::Revoked { .. }, _) => self,
-            (_, Self::Revoked { .. }) => other,
-            (Self::Unknown(_), Self::Good) => other,
-            _ => self,
+        let weight = |status: &Self| match status {
+            Self::Revoked { .. } => 3,
+            Self::OnHold { .. } => 2,
+            Self::Lifted { .. } | Self::Good => 1,
+            Self::Unknown(_) => 0,
+        };
+        if weight(&other) > weight(&self) { other } else { self }
+    }
+
+    /// What an entry, or an answer, of this reason says.
+    pub(super) fn of_reason(at: Timestamp, reason: Option<RevocationReason>, as_of: Timestamp) -> Self {
+        match reason {
+            Some(RevocationReason::CertificateHold) => Self::OnHold { at, as_of },
+            Some(RevocationReason::RemoveFromCrl) => Self::Unknown(UnknownReason::NoListOfChanges),
+            reason => Self::Revoked { at, reason },
         }
     }
 }
@@ -122,6 +167,42 @@ pub(super) fn holds(from: Timestamp, until: Option<Timestamp>, now: Timestamp) -
     }
 }
 
+/// The DER in what a server publishes. Besides DER itself: PEM with this label, base64 without any, and either with white space or
+/// zeros behind it, as scripts and file systems leave them. What is none of these comes back as it is.
+pub fn published_der<'a>(bytes: &'a [u8], label: &str) -> Cow<'a, [u8]> {
+    if bytes.first() == Some(&SEQUENCE) {
+        return Cow::Borrowed(first_element(bytes).unwrap_or(bytes));
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else { return Cow::Borrowed(bytes) };
+    let block = pieces(text).into_iter().find_map(|piece| match piece {
+        Piece::Block(block) if block.label == label => Some(block.der.to_vec()),
+        _ => None,
+    });
+    let bare = || {
+        let letters: String = text.trim_start_matches('\u{feff}').split_ascii_whitespace().collect();
+        let der = [&alphabet::STANDARD, &alphabet::URL_SAFE]
+            .into_iter()
+            .find_map(|alphabet| GeneralPurpose::new(alphabet, ANY_PADDING).decode(&letters).ok());
+        der.filter(|der| der.first() == Some(&SEQUENCE))
+    };
+    match block.or_else(bare) {
+        Some(der) => Cow::Owned(first_element(&der).map(<[u8]>::to_vec).unwrap_or(der)),
+        None => Cow::Borrowed(bytes),
+    }
+}
+
+/// The element at the beginning, where nothing but white space and zeros follows it.
+fn first_element(bytes: &[u8]) -> Option<&[u8]> {
+    let mut reader = SliceReader::new(bytes).ok()?;
+    let header = Header::decode(&mut reader).ok()?;
+    let end = usize::try_from((reader.position() + header.length).ok()?).ok()?;
+    let (element, rest) = bytes.split_at_checked(end)?;
+    rest.iter().all(|byte| *byte == 0 || byte.is_ascii_whitespace()).then_some(element)
+}
+
+const SEQUENCE: u8 = 0x30;
+const ANY_PADDING: GeneralPurposeConfig =
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
 /// Longer lists and answers are not read.
 pub const MAX_STATUS_BYTES: usize = 32 * 1024 * 1024;
 const CLOCKS_DIFFER_SECONDS: i64 = 300;
@@ -132,10 +213,17 @@ mod tests {
 
     #[test]
     fn a_doubt_is_never_good() {
-        let revoked = |at| RevocationStatus::Revoked { at: Timestamp::from_second(at).unwrap(), reason: None };
+        let time = |second| Timestamp::from_second(second).unwrap();
+        let revoked = |at| RevocationStatus::Revoked { at: time(at), reason: None };
+        let held = RevocationStatus::OnHold { at: time(1), as_of: time(2) };
         let unknown = RevocationStatus::Unknown;
         for (one, other, expected) in [
-            (unknown(UnknownReason::NotKnown), unknown(UnknownReason::Refused), unknown(UnknownReason::NotKnown)),
+            (unknown(UnknownReason::NotKnown), unknown(UnknownReason::OtherNonce), unknown(UnknownReason::NotKnown)),
+            (RevocationStatus::Good, held.clone(), held.clone()),
+            (held.clone(), RevocationStatus::Good, held.clone()),
+            (held.clone(), revoked(1), revoked(1)),
+            (revoked(1), held.clone(), revoked(1)),
+            (held.clone(), unknown(UnknownReason::OutOfDate), held),
             (unknown(UnknownReason::NotKnown), RevocationStatus::Good, RevocationStatus::Good),
             (RevocationStatus::Good, unknown(UnknownReason::NotKnown), RevocationStatus::Good),
             (RevocationStatus::Good, revoked(1), revoked(1)),
@@ -145,6 +233,32 @@ mod tests {
             (revoked(1), revoked(2), revoked(1)),
         ] {
             assert_eq!(one.or(other), expected);
+        }
+    }
+
+    #[test]
+    fn der_is_read_however_it_is_published() {
+        let der = [0x30, 0x03, 0x02, 0x01, 0x05];
+        let pem = "-----BEGIN X509 CRL-----\nMAMCAQU=\n-----END X509 CRL-----\n";
+        for (bytes, whole) in [
+            (der.to_vec(), true),
+            ([&der, b"\r\n".as_slice()].concat(), true),
+            ([&der, b"\0\0\0".as_slice()].concat(), true),
+            (pem.into(), true),
+            (format!("\u{feff}{pem}").into(), true),
+            (format!("crl number 5\r\n{}", pem.replace('\n', "\r\n")).into(), true),
+            (b"MAMCAQU=".to_vec(), true),
+            (b"MAMC\r\nAQU=\r\n".to_vec(), true),
+            (b"MAMCAQU".to_vec(), true),
+            (pem.replace("X509 CRL", "CERTIFICATE").into(), false),
+            ([&der, b"x".as_slice()].concat(), false),
+            (der[..4].to_vec(), false),
+            (b"<html>".to_vec(), false),
+            (b"AQID".to_vec(), false),
+            (Vec::new(), false),
+        ] {
+            let expected = if whole { der.as_slice() } else { &bytes };
+            assert_eq!(&*published_der(&bytes, "X509 CRL"), expected, "{:?}", String::from_utf8_lossy(&bytes));
         }
     }
 

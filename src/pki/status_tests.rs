@@ -1,6 +1,7 @@
 //! CRLs and OCSP answers made by openssl (`testdata/world/make.sh`), read back: what they tell, and what they must not be taken to tell.
 
 use super::certificate::CertificateError;
+use super::ocsp::{NONCE_OCTETS, Nonce, NonceCheck};
 use super::{CertId, Certificate, Crl, RevocationReason, RevocationStatus, SerialNumber, UnknownReason, ocsp};
 use jiff::Timestamp;
 use std::rc::Rc;
@@ -35,6 +36,11 @@ fn said(status: &RevocationStatus) -> Result<Option<&'static str>, UnknownReason
             assert!(when.as_second() <= NOW && NOW - when.as_second() < 60, "{when}");
             Ok(Some(reason.map_or("", RevocationReason::name)))
         }
+        RevocationStatus::OnHold { at: since, as_of } => {
+            assert!(since <= as_of && NOW - since.as_second() < 60, "{since} {as_of}");
+            Ok(Some("on hold"))
+        }
+        RevocationStatus::Lifted { .. } => Ok(Some("lifted")),
         RevocationStatus::Good => Ok(None),
         RevocationStatus::Unknown(doubt) => Err(*doubt),
     }
@@ -164,8 +170,9 @@ fn a_crl_tells_of_its_issuers_certificates_in_its_time() {
     for (bytes, expected) in [
         (world!("good.der"), Ok(None)),
         (world!("revoked.der"), Ok(Some("keyCompromise"))),
-        (world!("held.der"), Ok(Some("certificateHold"))),
-        (world!("bare.der"), Ok(Some(""))),
+        (world!("held.der"), Ok(Some("on hold"))),
+        // RFC 5280, section 5.3.1: who says nothing says `unspecified`.
+        (world!("bare.der"), Ok(Some("unspecified"))),
     ] {
         let certificate = certificate(bytes);
         for id in [id(&certificate, &ca), bare(&certificate, &ca)] {
@@ -225,11 +232,209 @@ fn a_crl_that_proves_nothing_says_nothing() {
     assert_eq!(parsed(world!("indirect.crl"), &ca), Some(UnknownReason::NotCovered));
 }
 
+/// One element of DER.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = content.len();
+    let head = match u8::try_from(length) {
+        Ok(short) if short < 0x80 => vec![tag, short],
+        Ok(long) => vec![tag, 0x81, long],
+        Err(_) => [&[tag, 0x82], u16::try_from(length).unwrap().to_be_bytes().as_slice()].concat(),
+    };
+    [&head, content].concat()
+}
+
+fn extension(id: &[u8], critical: bool, value: &[u8]) -> Vec<u8> {
+    let critical = if critical { der(0x01, &[0xFF]) } else { Vec::new() };
+    der(0x30, &[der(0x06, id), critical, der(0x04, value)].concat())
+}
+
+/// What a CA signs, however odd it is.
+struct OddAuthority {
+    key: rcgen::KeyPair,
+    certificate: Certificate,
+}
+
+impl OddAuthority {
+    fn new() -> Self {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let mut parameters = rcgen::CertificateParams::default();
+        parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        let certificate = certificate(parameters.self_signed(&key).unwrap().der());
+        Self { key, certificate }
+    }
+
+    fn signed(&self, content: &[u8]) -> Vec<u8> {
+        let content = der(0x30, content);
+        let signature = rcgen::SigningKey::sign(&self.key, &content).unwrap();
+        der(0x30, &[content, ECDSA_WITH_SHA256.to_vec(), der(0x03, &[&[0], signature.as_slice()].concat())].concat())
+    }
+
+    /// A list with these serial numbers, each with these extensions, and with these of its own.
+    fn list(&self, entries: &[(u8, Vec<u8>)], extensions: &[Vec<u8>]) -> Vec<u8> {
+        let entry = |(serial, extensions): &(u8, Vec<u8>)| {
+            let extensions = if extensions.is_empty() { Vec::new() } else { der(0x30, extensions) };
+            der(0x30, &[der(0x02, &[*serial]), der(0x17, b"261101000000Z"), extensions].concat())
+        };
+        let entries: Vec<u8> = entries.iter().flat_map(entry).collect();
+        let extensions = der(0xA0, &der(0x30, &extensions.concat()));
+        let times = [der(0x17, b"261101000000Z"), der(0x17, b"271101000000Z")].concat();
+        let issuer = self.certificate.subject.clone();
+        let version = der(0x02, &[1]);
+        self.signed(&[version, ECDSA_WITH_SHA256.to_vec(), issuer, times, der(0x30, &entries), extensions].concat())
+    }
+
+    fn said(&self, list: &[u8], serial: u8) -> Result<Option<&'static str>, UnknownReason> {
+        let id = CertId::bare(SerialNumber::from_der(&[serial]), Rc::new(self.certificate.clone()));
+        Ok(match Crl::parse(list, &self.certificate)?.status(&id, at(0)) {
+            RevocationStatus::Revoked { reason, .. } => Some(reason.map_or("", RevocationReason::name)),
+            RevocationStatus::OnHold { .. } => Some("on hold"),
+            RevocationStatus::Lifted { .. } => Some("lifted"),
+            RevocationStatus::Good => None,
+            RevocationStatus::Unknown(doubt) => return Err(doubt),
+        })
+    }
+}
+
+/// The AlgorithmIdentifier.
+const ECDSA_WITH_SHA256: &[u8] = &[0x30, 0x0A, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x02];
+/// The ends of the identifiers in 2.5.29, and one that nobody knows.
+const REASON: &[u8] = &[0x55, 0x1D, 21];
+const HOLD_INSTRUCTION: &[u8] = &[0x55, 0x1D, 23];
+const INVALIDITY_DATE: &[u8] = &[0x55, 0x1D, 24];
+const DELTA: &[u8] = &[0x55, 0x1D, 27];
+const CERTIFICATE_ISSUER: &[u8] = &[0x55, 0x1D, 29];
+const NOBODYS: &[u8] = &[0x2A, 0x03, 0x04];
+
+#[test]
+fn what_entries_say_is_read_and_what_must_be_understood_and_is_not_spoils_the_whole_list() {
+    let ca = OddAuthority::new();
+    let other = der(0x30, &der(0xA4, &certificate(world!("ca.der")).subject));
+    let own = der(0x30, &der(0xA4, &ca.certificate.subject));
+    let reason = |code| extension(REASON, false, &[0x0A, 0x01, code]);
+    let date = der(0x18, b"20261001000000Z");
+    let (foreign, critical) = (Err(UnknownReason::OtherIssuersEntry), Err(UnknownReason::CriticalExtension));
+    for (name, extensions, expected) in [
+        ("no reason", vec![], Ok(Some("unspecified"))),
+        ("a reason", reason(1), Ok(Some("keyCompromise"))),
+        ("a critical reason", extension(REASON, true, &[0x0A, 0x01, 4]), Ok(Some("superseded"))),
+        ("a reason that there is not", reason(7), Ok(Some(""))),
+        ("a hold", reason(6), Ok(Some("on hold"))),
+        ("a hold, with what to do", [reason(6), extension(HOLD_INSTRUCTION, true, &[])].concat(), Ok(Some("on hold"))),
+        ("removed, in a list of everything", reason(8), Err(UnknownReason::NoListOfChanges)),
+        ("since when it is invalid", extension(INVALIDITY_DATE, true, &date), Ok(Some("unspecified"))),
+        ("its own issuer", extension(CERTIFICATE_ISSUER, true, &own), Ok(Some("unspecified"))),
+        ("another issuer", extension(CERTIFICATE_ISSUER, true, &other), foreign),
+        ("another issuer, and a reason", [reason(1), extension(CERTIFICATE_ISSUER, true, &other)].concat(), foreign),
+        ("another issuer, but not critical", extension(CERTIFICATE_ISSUER, false, &other), foreign),
+        ("an issuer that cannot be read", extension(CERTIFICATE_ISSUER, true, &[0x30, 0x05]), foreign),
+        ("an unknown one", extension(NOBODYS, false, &[1]), Ok(Some("unspecified"))),
+        ("an unknown critical one", extension(NOBODYS, true, &[1]), critical),
+    ] {
+        let list = ca.list(&[(7, extensions), (8, reason(4))], &[]);
+        assert_eq!(ca.said(&list, 7), expected, "{name}");
+        let spoilt = [foreign, critical].contains(&expected);
+        assert_eq!(ca.said(&list, 8), if spoilt { expected } else { Ok(Some("superseded")) }, "{name}");
+        assert_eq!(ca.said(&list, 9), if spoilt { expected } else { Ok(None) }, "{name}");
+    }
+    let list = ca.list(&[(7, vec![])], &[extension(NOBODYS, true, &[1])]);
+    assert_eq!((ca.said(&list, 7), ca.said(&list, 9)), (critical, critical));
+    // Twice in one list: the end outweighs the hold, wherever it stands.
+    for entries in [[(7, reason(6)), (7, reason(1))], [(7, reason(1)), (7, reason(6))]] {
+        assert_eq!(ca.said(&ca.list(&entries, &[]), 7), Ok(Some("keyCompromise")));
+    }
+}
+
+#[test]
+fn a_list_of_changes_lifts_a_hold() {
+    let ca = OddAuthority::new();
+    let reason = |code| extension(REASON, false, &[0x0A, 0x01, code]);
+    let list =
+        ca.list(&[(7, reason(8)), (8, reason(6)), (9, reason(1))], &[extension(DELTA, true, &[0x02, 0x01, 0x03])]);
+    for (serial, expected) in [
+        (7, Ok(Some("lifted"))),
+        (8, Ok(Some("on hold"))),
+        (9, Ok(Some("keyCompromise"))),
+        (10, Err(UnknownReason::NotCovered)),
+    ] {
+        assert_eq!(ca.said(&list, serial), expected, "{serial}");
+    }
+}
+
+#[test]
+fn a_list_is_read_however_it_is_published() {
+    let ca = certificate(world!("ca.der"));
+    let der = world!("ca.crl");
+    let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, der);
+    let text = std::str::from_utf8(world!("ca.crl.pem")).unwrap();
+    for bytes in [
+        [der, b"\n"].concat(),
+        [der, b"\r\n\0\0"].concat(),
+        base64.clone().into_bytes(),
+        base64.as_bytes().chunks(64).flat_map(|line| [line, b"\r\n"].concat()).collect(),
+        text.replace('\n', "\r\n").into_bytes(),
+        format!("\u{feff}\n{text}").into_bytes(),
+    ] {
+        assert!(Crl::parse(&bytes, &ca).is_ok());
+    }
+    for bytes in [[der, b"x"].concat(), b"".to_vec(), base64.as_bytes()[4..].to_vec()] {
+        assert_eq!(Crl::parse(&bytes, &ca).err(), Some(UnknownReason::Unreadable));
+    }
+    let (good, answer) = (id(&certificate(world!("good.der")), &ca), world!("good.ocsp"));
+    let base64 = base64::Engine::encode(&base64::engine::general_purpose::STANDARD, answer);
+    for bytes in [[answer, b"\n"].concat(), base64.into_bytes()] {
+        assert_eq!(ocsp::status(&bytes, &good, NonceCheck::Unsent, at(0)), RevocationStatus::Good);
+    }
+}
+
+#[test]
+fn an_answer_with_another_nonce_is_refused_and_one_without_counts_unless_it_must_have_it() {
+    let (ca, good) = (certificate(world!("ca.der")), certificate(world!("good.der")));
+    let id = id(&good, &ca);
+    let (nonce, other) = (Nonce([7; NONCE_OCTETS]), Nonce([8; NONCE_OCTETS]));
+    // This answer was signed without a question of ours.
+    for (check, expected) in [
+        (NonceCheck::Unsent, Ok(None)),
+        (NonceCheck::Repeated(&nonce), Ok(None)),
+        (NonceCheck::Required(&nonce), Err(UnknownReason::NoNonce)),
+    ] {
+        assert_eq!(said(&ocsp::status(world!("good.ocsp"), &id, check, at(0))), expected, "{check:?}");
+    }
+    // The question differs from the one without a nonce by the extension alone (RFC 9654, section 2.1).
+    let bare = ocsp::request(&id, None).unwrap();
+    let asked = ocsp::request(&id, Some(&nonce)).unwrap();
+    let value = der(0x04, &nonce.0);
+    let own = extension(&[0x2B, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01, 0x02], false, &value);
+    assert!(asked.ends_with(&der(0xA2, &der(0x30, &own))), "{asked:02x?}");
+    assert_eq!(asked.len(), bare.len() + der(0xA2, &der(0x30, &own)).len());
+    for (value, nonce, expected) in [
+        (value.as_slice(), &nonce, Ok(())),
+        // Without the inner octet string, as responders of old do it.
+        (&nonce.0, &nonce, Ok(())),
+        (&value, &other, Err(UnknownReason::OtherNonce)),
+        (&[], &nonce, Err(UnknownReason::OtherNonce)),
+    ] {
+        let answered = ocsp::nonces_agree(value, nonce);
+        assert_eq!(answered, expected.is_ok(), "{value:?}");
+    }
+}
+
+#[test]
+fn a_question_by_get_is_escaped() {
+    // RFC 6960, appendix A.1: base64, and then escaped for a URL, `+`, `/` and `=` too.
+    for (responder, question, expected) in [
+        ("http://ocsp.example", [0xFB, 0xEF, 0xFF].as_slice(), "http://ocsp.example/%2B%2B%2F%2F"),
+        ("http://ocsp.example/", &[0x30], "http://ocsp.example/MA%3D%3D"),
+        ("http://ca.example/ocsp/", &[0x30, 0x03], "http://ca.example/ocsp/MAM%3D"),
+    ] {
+        assert_eq!(ocsp::request_url(responder, question), expected);
+    }
+}
+
 #[test]
 fn questions_are_those_of_openssl() {
     let (ca, good) = (certificate(world!("ca.der")), certificate(world!("good.der")));
     for id in [id(&good, &ca), bare(&good, &ca)] {
-        assert_eq!(ocsp::request(&id).as_deref(), Some(world!("good.asked")));
+        assert_eq!(ocsp::request(&id, None).as_deref(), Some(world!("good.asked")));
     }
 }
 
@@ -257,19 +462,19 @@ fn an_answer_tells_of_its_certificate_in_its_time() {
         ("by no responder", world!("no-responder.ocsp"), &good, &ca, 0, Err(UnknownReason::NotSigned)),
         ("by nobody", world!("without-certificate.ocsp"), &good, &ca, 0, Err(UnknownReason::NotSigned)),
         ("about its twin, for the other CA", world!("good.ocsp"), &twin, &other, 0, Err(UnknownReason::NotSigned)),
-        ("refused", world!("try-later.ocsp"), &good, &ca, 0, Err(UnknownReason::Refused)),
+        ("refused", world!("try-later.ocsp"), &good, &ca, 0, Err(UnknownReason::Refused("tryLater"))),
         ("nothing", b"", &good, &ca, 0, Err(UnknownReason::Unreadable)),
         ("a page", b"<html>".as_slice(), &good, &ca, 0, Err(UnknownReason::Unreadable)),
         ("a list", world!("ca.crl"), &good, &ca, 0, Err(UnknownReason::Unreadable)),
     ] {
         for id in [id(of, issuer), bare(of, issuer)] {
-            assert_eq!(said(&ocsp::status(answer, &id, at(later))), expected, "{name}");
+            assert_eq!(said(&ocsp::status(answer, &id, NonceCheck::Unsent, at(later))), expected, "{name}");
         }
     }
     let long = vec![0x30; 33 * 1024 * 1024];
-    assert_eq!(said(&ocsp::status(&long, &id(&good, &ca), at(0))), Err(UnknownReason::TooLong));
+    assert_eq!(said(&ocsp::status(&long, &id(&good, &ca), NonceCheck::Unsent, at(0))), Err(UnknownReason::TooLong));
     // A number that the other CA of that name has given too.
-    let answered = ocsp::status(world!("good.ocsp"), &bare(&good, &other), at(0));
+    let answered = ocsp::status(world!("good.ocsp"), &bare(&good, &other), NonceCheck::Unsent, at(0));
     assert_eq!(said(&answered), Err(UnknownReason::NotSigned));
 }
 
@@ -292,9 +497,13 @@ fn no_changed_byte_makes_a_revoked_certificate_good() {
             for flip in [0x01, 0x80, 0xFF] {
                 let mut changed = answer.to_owned();
                 changed[index] ^= flip;
-                assert_ne!(ocsp::status(&changed, &revoked, at(0)), RevocationStatus::Good, "byte {index}");
+                assert_ne!(
+                    ocsp::status(&changed, &revoked, NonceCheck::Unsent, at(0)),
+                    RevocationStatus::Good,
+                    "byte {index}"
+                );
             }
-            let status = ocsp::status(&answer[..index], &revoked, at(0));
+            let status = ocsp::status(&answer[..index], &revoked, NonceCheck::Unsent, at(0));
             assert!(matches!(status, RevocationStatus::Unknown(_)), "{index}: {status:?}");
         }
     }

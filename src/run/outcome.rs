@@ -102,8 +102,10 @@ impl Effect {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
-    /// A source that may say so says that it is revoked.
+    /// A source that may say so says that it is revoked, for good.
     Revoked,
+    /// Its issuer says that it is on hold (`certificateHold`), which may be lifted: not relied upon now, and not revoked for good.
+    OnHold,
     /// Every source that answered says that it is not.
     Good,
     /// No source gave an answer that counts.
@@ -129,12 +131,13 @@ pub struct StatusSources(u8);
 
 impl Seen {
     /// All, in the order of reports.
-    pub const ALL: [Self; 3] = [Self::Revoked, Self::Good, Self::Unknown];
+    pub const ALL: [Self; 4] = [Self::Revoked, Self::OnHold, Self::Good, Self::Unknown];
 
     /// The name in reports.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Revoked => "revoked",
+            Self::OnHold => "on-hold",
             Self::Good => "good",
             Self::Unknown => "unknown",
         }

@@ -180,10 +180,11 @@ impl RequestHandler {
             Some(Fault::BadNonce) => ReactionKind::Answer(acme::bad_nonce()),
             Some(Fault::Reset) => ReactionKind::Close,
             Some(Fault::Html) => ReactionKind::Answer(answers::proxy_page()),
-            Some(Fault::Throttled) => {
+            Some(fault @ (Fault::Throttled | Fault::BareThrottled)) => {
                 let mut response = answers::throttled(asked.provider, operation);
                 response.headers.retain(|(name, _)| name != "retry-after");
-                ReactionKind::Answer(response.with("retry-after", "1"))
+                let asks = fault == Fault::Throttled;
+                ReactionKind::Answer(if asks { response.with("retry-after", "1") } else { response })
             }
             Some(Fault::ServerError) => {
                 let response = answers::server_error(asked.provider, operation, drawn.chance);
@@ -506,7 +507,9 @@ mod tests {
 
     #[test]
     fn a_fault_leaves_an_effect_only_where_it_may() {
-        for (fault, may) in [("reset", false), ("html", false), ("429", false), ("5xx", true), ("hang", true)] {
+        for (fault, may) in
+            [("reset", false), ("html", false), ("429", false), ("bare-429", false), ("5xx", true), ("hang", true)]
+        {
             let mut played = Played::new(&format!("{fault}=1/1"), &[]);
             for number in 1..=40 {
                 played.react("POST", "/revoke", Some(&json!({"order": "a", "number": number})));

@@ -116,6 +116,8 @@ pub(super) enum Fault {
     Html,
     /// 429 with `Retry-After: 1`; nothing is done. `429`.
     Throttled,
+    /// 429 without a word of how long to wait, as from a gateway before the provider; nothing is done. `bare-429`.
+    BareThrottled,
     /// An ACME server's refusal of a good nonce; nothing is done. `bad-nonce`.
     BadNonce,
     /// A 500, 502, 503 or 504. `5xx`.
@@ -138,7 +140,7 @@ pub(super) struct FaultDraw {
 }
 
 impl Faults {
-    /// Reads faults, separated by commas or spaces: `limit=1/3`, `latency=200ms`, `429=1/20`, `5xx=1/50`, `reset=1/100`, `lost-answer=1/100`,
+    /// Reads faults, separated by commas or spaces: `limit=1/3`, `latency=200ms`, `429=1/20`, `bare-429=1/500`, `5xx=1/50`, `reset=1/100`, `lost-answer=1/100`,
     /// `hang=1/1000`, `html=1/500`, `bad-nonce=1/5`; each may begin with an account's name and a colon.
     ///
     /// # Errors
@@ -193,10 +195,11 @@ impl Faults {
 
 impl Fault {
     /// All faults with the words that people use for them.
-    const ALL: [(Self, &'static str); 7] = [
+    const ALL: [(Self, &'static str); 8] = [
         (Self::Reset, "reset"),
         (Self::Html, "html"),
         (Self::Throttled, "429"),
+        (Self::BareThrottled, "bare-429"),
         (Self::BadNonce, "bad-nonce"),
         (Self::ServerError, "5xx"),
         (Self::Hang, "hang"),
@@ -257,7 +260,7 @@ fn mix(state: u64) -> u64 {
 
 const FNV_START: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0100_0000_01b3;
-const EXPECTED: &str = "write one of latency=200ms, 429=1/20, 5xx=1/50, reset=1/100, lost-answer=1/100, hang=1/1000, html=1/500, limit=1/3, \
+const EXPECTED: &str = "write one of latency=200ms, 429=1/20, bare-429=1/500, 5xx=1/50, reset=1/100, lost-answer=1/100, hang=1/1000, html=1/500, limit=1/3, \
                         bad-nonce=1/5 (of ACME's), \
                         each with an account in front where it is for one alone (naver:hang=1/10)";
 

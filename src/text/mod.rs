@@ -1,9 +1,12 @@
 //! Texts from users and providers: their places in sources, the nearest known name, what is safe to show.
 
 pub mod damage;
+pub mod excerpt;
 pub mod nearest;
 pub mod safe;
 pub mod source;
+mod spellings;
 
+pub use excerpt::excerpt;
 pub use safe::Secret;
 pub use source::{SourceId, SourceMap, Span, line_place};

@@ -2,6 +2,7 @@
 //! neither the engine nor the wire.
 
 pub mod diagnostics;
+pub mod json;
 pub mod preview;
 pub mod printer;
 pub mod progress;

@@ -1,6 +1,7 @@
 //! Who may print what: results go to standard output, everything else to standard error. The only file that writes to either.
 //! A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what to print.
 
+use super::json::JsonOutput;
 use crate::text::safe;
 use serde::Serialize;
 use std::ffi::OsStr;
@@ -129,6 +130,11 @@ impl Printer {
         self.inner.options
     }
 
+    /// Whether somebody looks at the results as they are printed.
+    pub fn shows_results(&self) -> bool {
+        self.inner.surroundings.stdout_terminal
+    }
+
     /// Whether to colour standard output.
     pub fn stdout_colors(&self) -> bool {
         self.colors(self.inner.surroundings.stdout_terminal)
@@ -159,7 +165,7 @@ impl Printer {
     /// A result, as JSON on several lines.
     pub fn result_json(&self, value: &impl Serialize) {
         let text = serde_json::to_string_pretty(value).expect("views serialise to JSON: string keys, no failing type");
-        self.result(&text);
+        self.result(&safe::json(&text));
     }
 
     /// The same, written while it is made, since it may be long.
@@ -168,7 +174,7 @@ impl Printer {
     /// Where it could not be made.
     pub fn result_pieces(&self, value: &impl Serialize) -> io::Result<()> {
         let mut output = io::BufWriter::new(self.results());
-        serde_json::to_writer_pretty(&mut output, value)?;
+        serde_json::to_writer_pretty(JsonOutput(&mut output), value)?;
         output.write_all(b"\n")?;
         output.flush()
     }

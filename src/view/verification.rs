@@ -25,10 +25,14 @@ pub struct VerificationSummary {
     pub revoked: u64,
     /// How many of these by an earlier one.
     pub revoked_before: u64,
+    /// How many are seen on hold.
+    pub on_hold: u64,
     /// How many are seen not revoked.
     pub good: u64,
     /// Of how many nothing is known.
     pub unknown: u64,
+    /// How many of the revoked are published with a reason that was neither asked nor sent.
+    pub other_reason: u64,
     /// Revocations that have not ended well, of which there is nothing to see.
     pub not_ended_well: u64,
     /// The exit code.
@@ -39,9 +43,24 @@ pub struct VerificationSummary {
     /// The first that are not seen revoked.
     #[serde(skip)]
     unseen: Vec<VerifiedAction>,
+    /// The first that are published with another reason.
+    #[serde(skip)]
+    differing: Vec<VerifiedAction>,
+    /// How many are on hold as was asked.
+    #[serde(skip)]
+    held_as_asked: u64,
     /// Whether somebody was asked about what is not seen revoked, and whether of something of which nothing is known.
     #[serde(skip)]
     again: (bool, bool),
+}
+
+/// What an earlier verification has seen revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct EarlierRevoked {
+    /// How many actions.
+    pub revoked: u64,
+    /// How many of them are published with a reason that was neither asked nor sent.
+    pub other_reason: u64,
 }
 
 /// One action and its revocation status.
@@ -61,6 +80,9 @@ pub struct VerifiedAction {
     /// Whether a source was asked: then asking again may help.
     #[serde(skip)]
     pub was_asked: bool,
+    /// Whether a hold is what was asked for.
+    #[serde(skip)]
+    pub wants_hold: bool,
 }
 
 /// Calls back for each action that was asked about; `Err` says why no more could be read.
@@ -91,26 +113,35 @@ fn serialize_each<S: Serializer>(each: &EachVerified<'_>, serializer: S) -> Resu
 }
 
 impl VerificationSummary {
-    /// Without any action yet; `before` were seen revoked by an earlier verification.
-    pub fn new(plan: String, run_dir: String, before: u64, not_ended_well: u64) -> Self {
+    /// Without any action yet but those of an earlier verification.
+    pub fn new(plan: String, run_dir: String, earlier: EarlierRevoked, not_ended_well: u64) -> Self {
         Self {
             report: std::path::Path::new(&run_dir).join("report.csv").display().to_string(),
             plan,
             run_dir,
-            actions: before,
-            revoked: before,
-            revoked_before: before,
+            actions: earlier.revoked,
+            revoked: earlier.revoked,
+            revoked_before: earlier.revoked,
+            other_reason: earlier.other_reason,
             not_ended_well,
             ..Self::default()
         }
     }
 
+    /// Whether everything is seen as it was asked for.
+    pub fn is_all_seen(&self) -> bool {
+        self.revoked + self.held_as_asked == self.actions
+    }
+
     /// Adds an action that was asked about.
     pub fn add(&mut self, action: VerifiedAction) {
         let seen = action.cells.seen;
+        let held_as_asked = seen == Seen::OnHold && action.wants_hold;
         self.actions += 1;
+        self.held_as_asked += u64::from(held_as_asked);
         match seen {
             Seen::Revoked => self.revoked += 1,
+            Seen::OnHold => self.on_hold += 1,
             Seen::Good => self.good += 1,
             Seen::Unknown => self.unknown += 1,
         }
@@ -120,7 +151,13 @@ impl VerificationSummary {
         {
             self.slowest = Some((action.action_id.clone(), seconds));
         }
-        if seen != Seen::Revoked {
+        if action.cells.note.is_some() {
+            self.other_reason += 1;
+            if self.differing.len() < MAX_SHOWN {
+                self.differing.push(action.clone());
+            }
+        }
+        if seen != Seen::Revoked && !held_as_asked {
             self.again.0 |= action.was_asked;
             self.again.1 |= action.was_asked && seen == Seen::Unknown;
             // The text lists a few; all are in the report.
@@ -143,6 +180,7 @@ pub fn render(shown: &VerificationSummary) -> String {
         let mut counts = Vec::new();
         for (count, words) in [
             (shown.revoked_before, "seen revoked by an earlier verification"),
+            (shown.on_hold, "on hold"),
             (shown.good, "not revoked, as far as is seen"),
             (shown.unknown, "unknown"),
         ] {
@@ -171,10 +209,22 @@ pub fn render(shown: &VerificationSummary) -> String {
             "\nnot seen revoked:\n{}",
             table(&["action", "target", "seen", "why"], &[], &rows).trim_end()
         ));
-        let more = (shown.good + shown.unknown).saturating_sub(shown.unseen.len() as u64);
-        if more > 0 {
-            lines.push(format!("  and {} more; the report has them all", grouped(more)));
+        let unseen = shown.actions.saturating_sub(shown.revoked + shown.held_as_asked);
+        lines.extend(and_more(unseen, shown.unseen.len()));
+    }
+    if shown.other_reason > 0 {
+        lines.push(format!(
+            "\n{} published with a reason that was neither asked nor sent; ask the CA to correct it:",
+            plural(shown.other_reason, "revocation")
+        ));
+        let row = |action: &VerifiedAction| {
+            vec![action.action_id.clone(), action.target.clone(), action.cells.note.clone().unwrap_or_default()]
+        };
+        let rows: Vec<Vec<String>> = shown.differing.iter().map(row).collect();
+        if !rows.is_empty() {
+            lines.push(table(&["action", "target", "reason"], &[], &rows).trim_end().to_owned());
         }
+        lines.extend(and_more(shown.other_reason, rows.len()));
     }
     lines.push(format!("\nReport: {}", safe::terminal(&shown.report)));
     let (again, tell) = shown.again;
@@ -193,6 +243,12 @@ pub fn render(shown: &VerificationSummary) -> String {
     lines.join("\n") + "\n"
 }
 
+/// Of so many, so many are listed.
+fn and_more(all: u64, listed: usize) -> Option<String> {
+    let more = all.saturating_sub(listed as u64);
+    (more > 0).then(|| format!("  and {} more; the report has them all", grouped(more)))
+}
+
 /// Actions that the text lists.
 const MAX_SHOWN: usize = 40;
 
@@ -208,6 +264,8 @@ mod tests {
             at: Timestamp::UNIX_EPOCH,
             by: vec![StatusSource::Crl],
             revoked_at: None,
+            reason: None,
+            note: None,
             why: why.map(str::to_owned),
         };
         VerifiedAction {
@@ -217,11 +275,13 @@ mod tests {
             seconds_to_revoke: seconds,
             cells,
             was_asked: true,
+            wants_hold: false,
         }
     }
 
     fn verification(asked: Vec<VerifiedAction>, before: u64, not_well: u64) -> VerificationSummary {
-        let mut shown = VerificationSummary::new("leak".to_owned(), "runs/x".to_owned(), before, not_well);
+        let earlier = EarlierRevoked { revoked: before, other_reason: 0 };
+        let mut shown = VerificationSummary::new("leak".to_owned(), "runs/x".to_owned(), earlier, not_well);
         asked.into_iter().for_each(|action| shown.add(action));
         shown
     }
@@ -231,6 +291,33 @@ mod tests {
         let asked = (0..100).map(|number| action(&format!("a{number}"), Seen::Good, None, Some("crl: not revoked")));
         let text = render(&verification(asked.collect(), 0, 0));
         assert!(text.contains("  a39 ") && !text.contains("a40") && text.contains("and 60 more"), "{text}");
+    }
+
+    #[test]
+    fn holds_and_other_reasons_are_told_apart() {
+        let held = action("a", Seen::OnHold, None, Some("crl: on hold since then, which its CA may lift"));
+        let mut as_asked = action("b", Seen::OnHold, None, Some("crl: on hold"));
+        as_asked.wants_hold = true;
+        let mut other = action("c", Seen::Revoked, Some(1.0), None);
+        other.cells.note = Some("published as superseded, and keyCompromise was asked".to_owned());
+        let shown = verification(vec![held.clone(), as_asked.clone(), other.clone()], 0, 0);
+        let text = render(&shown);
+        for expected in [
+            "leak: 1 of 3 revocations seen revoked\n2 on hold\n",
+            "a       7       on-hold  crl: on hold since then, which its CA may lift",
+            "1 revocation published with a reason that was neither asked nor sent; ask the CA to correct it:",
+            "c       7       published as superseded, and keyCompromise was asked",
+            "Next:   certsweep verify runs/x --wait 24h,",
+        ] {
+            assert!(text.contains(expected), "{expected} is not in\n{text}");
+        }
+        assert!(!text.contains("crl: on hold\n") && !shown.is_all_seen(), "{text}");
+        let shown = verification(vec![as_asked, other], 0, 0);
+        assert!(shown.is_all_seen() && !render(&shown).contains("Next:"));
+        let earlier = EarlierRevoked { revoked: 3, other_reason: 2 };
+        let shown = VerificationSummary::new("leak".to_owned(), "runs/x".to_owned(), earlier, 0);
+        let text = render(&shown);
+        assert!(text.contains("2 revocations published") && text.contains("and 2 more; the report has"), "{text}");
     }
 
     #[test]

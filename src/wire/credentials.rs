@@ -1,7 +1,10 @@
 //! The credentials of one account: values by name that are never shown, and that are taken out of foreign text. Fetches none.
 
 use crate::text::Secret;
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
 use std::borrow::Cow;
+use zeroize::Zeroizing;
 
 /// The credentials of one account, for one scheme: in the scheme's order, the required ones first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,24 +39,46 @@ impl Credentials {
         *self = Self::new(others.chain([(name.to_owned(), secret)]));
     }
 
-    /// Foreign text with every credential in it replaced by `(secret)`, also where it is escaped as JSON or in a URL.
+    /// Foreign text with every credential in it replaced by `(secret)`, also where it is escaped as JSON, in a URL or in HTML, or written
+    /// in base64 or hexadecimal digits, alone or within a longer text (a `Basic` credential).
     pub fn mask(&self, text: &str) -> String {
-        self.forms.iter().fold(text.into(), |text: Cow<'_, str>, secret| secret.mask(text)).into_owned()
+        // Most answers hold no word as long as a credential in base64.
+        let longest = text.split_ascii_whitespace().map(str::len).max().unwrap_or_default();
+        let forms = self
+            .forms
+            .iter()
+            .filter(|form| form.reveal().contains(char::is_whitespace) || form.reveal().len() <= longest);
+        forms.fold(text.into(), |text: Cow<'_, str>, secret| secret.mask(text)).into_owned()
     }
 }
 
-/// A secret as it is, and as it stands in JSON strings and URLs where that differs.
+/// A secret as it is, in hexadecimal digits, and in base64: whole, and as it stands within a longer text, at each of the three places
+/// that it can have there.
 fn forms(secret: &Secret) -> Vec<Secret> {
-    let text = secret.reveal();
-    let quoted = serde_json::Value::from(text).to_string();
-    let escaped = quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default().to_owned();
+    let text = secret.reveal().as_bytes();
     let mut forms = vec![secret.clone()];
-    for form in [escaped, crate::provider::request::encode(text)] {
-        if form != text {
-            forms.push(Secret::new(form));
+    if !secret.is_masked() {
+        return forms;
+    }
+    forms.extend([Secret::new(hex::encode(text)), Secret::new(hex::encode_upper(text))]);
+    forms.extend([STANDARD, URL_SAFE].map(|base64| Secret::new(base64.encode(text))));
+    for before in 0..3 {
+        let mut octets = Zeroizing::new(vec![0; before]);
+        octets.extend_from_slice(text);
+        // The letters that hold nothing but bits of the secret.
+        let (from, to) = ((before * 8).div_ceil(6), octets.len() * 8 / 6);
+        for base64 in [STANDARD_NO_PAD, URL_SAFE_NO_PAD] {
+            let whole = Zeroizing::new(base64.encode(&*octets));
+            forms.push(Secret::new(&whole[from..to]));
         }
     }
-    forms
+    let mut distinct: Vec<Secret> = Vec::new();
+    for form in forms {
+        if !distinct.contains(&form) {
+            distinct.push(form);
+        }
+    }
+    distinct
 }
 
 #[cfg(test)]
@@ -70,6 +95,13 @@ mod tests {
             ("?k=topsecret%22and%20more", "?k=(secret)"),
             ("topsecret\"and more", "(secret)"),
             ("destiny ab", "des(secret) ab"),
+            ("topsecret&quot;and more &#116;opsecret", "(secret) (secret)"),
+            // Alone, and as a Basic credential whose user has one, two or three letters.
+            ("dG9wc2VjcmV0", "(secret)"),
+            ("Basic dTp0b3BzZWNyZXQ=", "Basic dTp(secret)Q="),
+            ("Basic dXU6dG9wc2VjcmV0", "Basic dXU6(secret)"),
+            ("Basic dXV1OnRvcHNlY3JldA==", "Basic dXV1On(secret)A=="),
+            ("746f70736563726574 746F70736563726574", "(secret) (secret)"),
         ] {
             assert_eq!(credentials.mask(text), expected);
         }

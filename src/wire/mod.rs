@@ -17,7 +17,7 @@ pub use credentials::Credentials;
 pub use http_thread::HttpHandle;
 pub use request::MaskedRequest;
 pub use resolve::{CredentialError, Resolved};
-pub use revocation_status::{FetchError, HttpStatusFetcher, StatusFetcher, StatusRequest};
+pub use revocation_status::{FetchError, HttpStatusFetcher, StatusBody, StatusFetcher, StatusRequest};
 pub use sign::SignError;
 pub use signer::{Signer, SigningTicket};
 pub use transport::{Delivery, Transport, WireRequest};

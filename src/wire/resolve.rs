@@ -79,7 +79,9 @@ pub fn resolve(
         };
         match fetched.and_then(|fetched| check(scheme, name, fetched)) {
             Ok(Fetched { secret, warning }) => {
-                warnings.extend(warning.map(|warning| format!("credential `{name}` of `{account}`: {warning}")));
+                let short = (!secret.is_masked()).then(|| TOO_SHORT.to_owned());
+                let told = warning.into_iter().chain(short);
+                warnings.extend(told.map(|warning| format!("credential `{name}` of `{account}`: {warning}")));
                 credentials.push((name.clone(), secret));
             }
             Err(cause) => {
@@ -299,6 +301,7 @@ const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(5);
 const MAX_LENGTH: usize = 64 * 1024;
 const MAX_COMPLAINT: usize = 300;
+const TOO_SHORT: &str = "it has fewer than 4 characters: anybody can guess it, and where a provider repeats it, it is not masked in the report and the run directory";
 
 #[cfg(test)]
 mod tests {

@@ -3,6 +3,7 @@
 
 use super::client::{HttpOptions, configured, is_loopback, read_roots};
 use super::http_thread::{ClientError, chain};
+use crate::text::excerpt;
 use reqwest::{Client, ClientBuilder, Request, Response, Url, header, redirect};
 use std::future::Future;
 
@@ -13,6 +14,17 @@ pub enum StatusRequest {
     Get(String),
     /// An OCSP question, as its bytes, to a responder.
     Ocsp(String, Vec<u8>),
+    /// An OCSP question that is the URL itself.
+    OcspGet(String),
+}
+
+/// What a server gave.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct StatusBody {
+    /// What it calls it.
+    pub media_type: Option<String>,
+    /// The body.
+    pub bytes: Vec<u8>,
 }
 
 /// Why no answer came.
@@ -24,9 +36,9 @@ pub enum FetchError {
     /// No whole answer came; the text says why.
     #[error("{0}")]
     Silent(String),
-    /// An answer came that holds nothing.
-    #[error("it was answered with HTTP {0}")]
-    Status(u16),
+    /// An answer came that holds nothing; and what it held in its place, in a few words, where it held something.
+    #[error("it was answered with HTTP {status}{came}", status = .0, came = in_brackets(.1))]
+    Status(u16, String),
     /// The answer is longer than anything that is read.
     #[error("it is longer than {} MiB", .0 / 1_048_576)]
     TooLong(usize),
@@ -35,7 +47,7 @@ pub enum FetchError {
 /// Asks the world. One implementation speaks HTTP; tests have another.
 pub trait StatusFetcher {
     /// Asks once, within the time-out that the implementation was made with; reads at most so many bytes.
-    fn fetch(&self, ask: StatusRequest, most: usize) -> impl Future<Output = Result<Vec<u8>, FetchError>>;
+    fn fetch(&self, ask: StatusRequest, most: usize) -> impl Future<Output = Result<StatusBody, FetchError>>;
 }
 
 /// Asks over HTTP.
@@ -74,15 +86,20 @@ impl HttpStatusFetcher {
 }
 
 impl StatusFetcher for HttpStatusFetcher {
-    async fn fetch(&self, ask: StatusRequest, most: usize) -> Result<Vec<u8>, FetchError> {
+    async fn fetch(&self, ask: StatusRequest, most: usize) -> Result<StatusBody, FetchError> {
         let (clients, request) = match ask {
             StatusRequest::Get(url) => (&self.lists, Request::new(reqwest::Method::GET, askable(&url)?)),
             StatusRequest::Ocsp(url, question) => {
                 let mut request = Request::new(reqwest::Method::POST, askable(&url)?);
                 let fields = request.headers_mut();
                 fields.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/ocsp-request"));
-                fields.insert(header::ACCEPT, header::HeaderValue::from_static("application/ocsp-response"));
+                fields.insert(header::ACCEPT, OCSP_RESPONSE);
                 *request.body_mut() = Some(question.into());
+                (&self.responders, request)
+            }
+            StatusRequest::OcspGet(url) => {
+                let mut request = Request::new(reqwest::Method::GET, askable(&url)?);
+                request.headers_mut().insert(header::ACCEPT, OCSP_RESPONSE);
                 (&self.responders, request)
             }
         };
@@ -93,7 +110,7 @@ impl StatusFetcher for HttpStatusFetcher {
             Err(error) => Err(FetchError::Silent(chain(&error.without_url()))),
         };
         match &answer {
-            Ok(bytes) => tracing::debug!("{line} -> {} bytes", bytes.len()),
+            Ok(body) => tracing::debug!("{line} -> {} bytes", body.bytes.len()),
             Err(why) => tracing::debug!("{line} -> {why}"),
         }
         answer
@@ -112,24 +129,38 @@ fn askable(text: &str) -> Result<Url, FetchError> {
     Ok(url)
 }
 
-async fn read(mut response: Response, most: usize) -> Result<Vec<u8>, FetchError> {
+async fn read(mut response: Response, most: usize) -> Result<StatusBody, FetchError> {
+    let media_type = response.headers().get(header::CONTENT_TYPE);
+    let media_type = media_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
     if response.status() != reqwest::StatusCode::OK {
-        return Err(FetchError::Status(response.status().as_u16()));
+        let mut begin = Vec::new();
+        while let (Ok(Some(chunk)), true) = (response.chunk().await, begin.len() < MAX_EXCERPT) {
+            begin.extend_from_slice(&chunk);
+        }
+        let came = if begin.is_empty() { String::new() } else { excerpt(media_type.as_deref(), &begin) };
+        return Err(FetchError::Status(response.status().as_u16(), came));
     }
     if response.content_length().is_some_and(|length| length > most as u64) {
         return Err(FetchError::TooLong(most));
     }
-    let mut body = Vec::new();
+    let mut bytes = Vec::new();
     loop {
         match response.chunk().await {
-            Ok(Some(chunk)) if body.len() + chunk.len() <= most => body.extend_from_slice(&chunk),
+            Ok(Some(chunk)) if bytes.len() + chunk.len() <= most => bytes.extend_from_slice(&chunk),
             Ok(Some(_)) => return Err(FetchError::TooLong(most)),
-            Ok(None) => return Ok(body),
+            Ok(None) => return Ok(StatusBody { media_type, bytes }),
             Err(error) => return Err(FetchError::Silent(format!("it broke off: {}", chain(&error.without_url())))),
         }
     }
 }
 
+fn in_brackets(came: &str) -> String {
+    if came.is_empty() { String::new() } else { format!(" ({came})") }
+}
+
+const OCSP_RESPONSE: header::HeaderValue = header::HeaderValue::from_static("application/ocsp-response");
+/// So much of an answer that holds nothing is looked at for its words.
+const MAX_EXCERPT: usize = 4096;
 const MAX_REDIRECTS: usize = 3;
 
 #[cfg(test)]

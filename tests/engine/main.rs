@@ -116,7 +116,7 @@ impl Bench {
     fn make(&self) {
         let mut maker = RunMaker::begin(self.directory.path()).unwrap();
         for action in &self.actions {
-            maker.add(action).unwrap();
+            maker.add(action.clone()).unwrap();
         }
         let facts = RunFacts {
             settings: self.settings.clone(),

@@ -5,16 +5,17 @@ use super::world::{Faults, VirtualClock, WorldTransport};
 use super::{Bench, Cut, virtual_time};
 use certsweep::engine::Sender;
 use certsweep::engine::verify::{
-    KnownCertificate, PublicationUrls, Verification, VerifyTarget, has_state_call, verify,
+    KnownCertificate, NonceUse, PublicationUrls, RequestedReason, Verification, VerifyTarget, has_state_call, verify,
 };
 use certsweep::journal::{Reader, RunDir, Verified};
-use certsweep::pki::{CertId, Certificate};
+use certsweep::pki::ocsp::{NONCE_OCTETS, Nonce};
+use certsweep::pki::{CertId, Certificate, RevocationReason};
 use certsweep::run::{Ordinal, Seen, StatusSource};
 use certsweep::text::Secret;
 use certsweep::time::Clock;
 use certsweep::wire::credentials::Credentials;
 use certsweep::wire::signer::Signer;
-use certsweep::wire::{FetchError, StatusFetcher, StatusRequest};
+use certsweep::wire::{FetchError, StatusBody, StatusFetcher, StatusRequest};
 use jiff::Timestamp;
 use serde_json::json;
 use std::cell::{OnceCell, RefCell};
@@ -37,14 +38,14 @@ struct Publisher {
 }
 
 impl StatusFetcher for Publisher {
-    async fn fetch(&self, ask: StatusRequest, most: usize) -> Result<Vec<u8>, FetchError> {
+    async fn fetch(&self, ask: StatusRequest, most: usize) -> Result<StatusBody, FetchError> {
         let before = self.asked.borrow().iter().filter(|(other, _)| url(other) == url(&ask)).count();
         let (seconds, answer) = (self.script)(&ask, before);
         self.asked.borrow_mut().push((ask, Instant::now()));
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         match answer? {
             long if long.len() > most => Err(FetchError::TooLong(most)),
-            answer => Ok(answer.to_vec()),
+            answer => Ok(StatusBody { media_type: None, bytes: answer.to_vec() }),
         }
     }
 }
@@ -68,7 +69,7 @@ impl Clock for FixtureClock {
 
 fn url(ask: &StatusRequest) -> &str {
     match ask {
-        StatusRequest::Get(url) | StatusRequest::Ocsp(url, _) => url,
+        StatusRequest::Get(url) | StatusRequest::Ocsp(url, _) | StatusRequest::OcspGet(url) => url,
     }
 }
 
@@ -85,6 +86,7 @@ fn case(ordinal: Ordinal, certificate: &Certificate, issuer: Option<&[u8]>) -> V
         account: 0,
         certificate: Some(KnownCertificate { id: id.map(OnceCell::from).unwrap_or_default(), urls: Rc::new(places) }),
         sources: [StatusSource::Crl, StatusSource::Ocsp].into_iter().collect(),
+        reason: RequestedReason { asked: Some(RevocationReason::KeyCompromise), sent: None },
         note: None,
     }
 }
@@ -124,12 +126,18 @@ async fn verified(certificates: &[&[u8]], issuer: Option<&[u8]>, wait: u64, scri
         cases: Rc::new(cases.collect()),
         certificate: Rc::new(move |ordinal| certificates.get(usize::try_from(ordinal).unwrap()).cloned()),
         wait: Duration::from_secs(wait),
+        nonce_use: NonceUse::Auto,
+        nonce,
         stop,
     };
     tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
     let second = |at: Instant| (at - began).as_secs();
     let asked = asked.borrow().iter().map(|(ask, at)| (url(ask).to_owned(), second(*at))).collect();
     Came { asked, took: second(Instant::now()), kept: kept(&reader) }
+}
+
+fn nonce() -> Option<Nonce> {
+    Some(Nonce([7; NONCE_OCTETS]))
 }
 
 /// What was kept of each action.
@@ -163,7 +171,7 @@ impl Published {
 fn only_valid_lists_and_answers_count() {
     let (good, revoked) = (file!("good.der"), file!("revoked.der"));
     let found = |file: &'static [u8]| (0, Ok(file));
-    let missing = || (0, Err(FetchError::Status(404)));
+    let missing = || (0, Err(FetchError::Status(404, String::new())));
     let long: &'static [u8] = Box::leak(vec![0x30; 50 * 1024 * 1024].into_boxed_slice());
     for case in [
         Published {
@@ -231,14 +239,14 @@ fn only_valid_lists_and_answers_count() {
         Published {
             list: found(b"<html>"),
             responder: found(b"<html>"),
-            why: "cannot be read",
+            why: "it cannot be read: without a media type, 6 bytes (http://ocsp.example/)",
             ..Published::nothing("a page", good)
         },
     ] {
         let Published { name, certificate, list, responder, seen, by, why } = case;
         let script: Script = Box::new(move |ask, _| match ask {
             StatusRequest::Get(_) => list.clone(),
-            StatusRequest::Ocsp(..) => responder.clone(),
+            StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) => responder.clone(),
         });
         let came = virtual_time(verified(&[certificate], Some(file!("ca.der")), 0, script));
         let sight = &came.kept[0];
@@ -252,9 +260,9 @@ fn only_valid_lists_and_answers_count() {
 #[test]
 fn a_revocation_is_asked_for_until_it_is_seen_and_no_longer() {
     let later = |ask: &StatusRequest, before: usize| match ask {
-        StatusRequest::Get(_) => (0, Err(FetchError::Status(404))),
+        StatusRequest::Get(_) => (0, Err(FetchError::Status(404, String::new()))),
         StatusRequest::Ocsp(..) if before < 3 => (0, Ok(file!("try-later.ocsp"))),
-        StatusRequest::Ocsp(..) => (0, Ok(file!("revoked.ocsp"))),
+        StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) => (0, Ok(file!("revoked.ocsp"))),
     };
     let came = virtual_time(verified(&[file!("revoked.der")], Some(file!("ca.der")), 60, Box::new(later)));
     let moments: Vec<u64> = came.asked.iter().filter(|(url, _)| url.contains("ocsp")).map(|(_, at)| *at).collect();
@@ -269,7 +277,7 @@ fn a_list_is_fetched_once_for_all_whom_it_tells_of() {
     let certificates = vec![file!("revoked.der"); 40];
     let script: Script = Box::new(|ask, _| match ask {
         StatusRequest::Get(_) => (1, Ok(file!("ca.crl"))),
-        StatusRequest::Ocsp(..) => (0, Ok(file!("revoked.ocsp"))),
+        StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) => (0, Ok(file!("revoked.ocsp"))),
     });
     let came = virtual_time(verified(&certificates, Some(file!("ca.der")), 0, script));
     assert!(came.kept.iter().all(|sight| sight.by == [StatusSource::Crl, StatusSource::Ocsp]));
@@ -282,7 +290,7 @@ fn a_responder_that_never_answers_costs_its_time_out_and_keeps_nobody_waiting() 
     let certificates = vec![file!("revoked.der"); 200];
     let script: Script = Box::new(|ask, _| match ask {
         StatusRequest::Get(_) => (0, Ok(file!("ca.crl"))),
-        StatusRequest::Ocsp(..) => silent(30),
+        StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) => silent(30),
     });
     let came = virtual_time(verified(&certificates, Some(file!("ca.der")), 0, script));
     assert!(came.took <= 31, "{} seconds", came.took);
@@ -299,12 +307,12 @@ fn an_issuer_is_fetched_once_from_where_the_certificate_says_and_believed_for_it
         (Ok(file!("ca.der")), Seen::Revoked, ""),
         (Ok(file!("other.der")), Seen::Unknown, "ca.crt has not issued it"),
         (Ok(b"<html>".as_slice()), Seen::Unknown, "no issuer's certificate at http://ca.example/ca.crt"),
-        (Err(FetchError::Status(404)), Seen::Unknown, "HTTP 404"),
+        (Err(FetchError::Status(404, String::new())), Seen::Unknown, "HTTP 404"),
     ] {
         let script: Script = Box::new(move |ask, _| match ask {
             StatusRequest::Get(url) if url.ends_with("ca.crt") => (0, issuer.clone()),
             StatusRequest::Get(_) => (0, Ok(file!("ca.crl"))),
-            StatusRequest::Ocsp(..) => silent(1),
+            StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) => silent(1),
         });
         let came = virtual_time(verified(&[file!("revoked.der"), file!("revoked.der")], None, 3, script));
         for sight in &came.kept {
@@ -342,7 +350,8 @@ fn state_calls_keep_to_the_limits_that_the_run_used() {
             let provider = bench.catalog.get(&bench.settings.accounts[action.account].provider).unwrap();
             assert!(has_state_call(provider, action, None), "{action:?}");
             let sources = [StatusSource::Provider].into_iter().collect();
-            VerifyTarget { ordinal: action.ordinal, account: action.account, certificate: None, sources, note: None }
+            let (ordinal, account, reason) = (action.ordinal, action.account, RequestedReason::default());
+            VerifyTarget { ordinal, account, certificate: None, sources, reason, note: None }
         });
         let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
         let verification = Verification {
@@ -355,6 +364,8 @@ fn state_calls_keep_to_the_limits_that_the_run_used() {
             cases: Rc::new(cases.collect()),
             certificate: Rc::new(|_| None),
             wait: Duration::ZERO,
+            nonce_use: NonceUse::Auto,
+            nonce,
             stop,
         };
         tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
@@ -388,7 +399,7 @@ fn a_verification_that_is_stopped_keeps_what_it_has_seen() {
             fetcher: Publisher {
                 script: Box::new(|ask, _| match ask {
                     StatusRequest::Get(_) => (0, Ok(file!("ca.crl"))),
-                    StatusRequest::Ocsp(..) => silent(1000),
+                    StatusRequest::Ocsp(..) | StatusRequest::OcspGet(_) => silent(1000),
                 }),
                 asked: Rc::default(),
             },
@@ -396,6 +407,8 @@ fn a_verification_that_is_stopped_keeps_what_it_has_seen() {
             cases: Rc::new(vec![case]),
             certificate: Rc::new(|_| None),
             wait: Duration::from_secs(3600),
+            nonce_use: NonceUse::Auto,
+            nonce,
             stop,
         };
         let local = tokio::task::LocalSet::new();

@@ -4,6 +4,8 @@ use super::limits::revokes;
 use super::mock::{Act, Mock, empty, json, naver_done};
 use super::place::{CREDENTIALS, CommandOutput, Place, plan, reissue};
 use super::requests::contains;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use std::os::unix::fs::PermissionsExt;
 
 const KEY: &str = "DIGIKEYEXAMPLE0f93a1c277";
@@ -174,6 +176,61 @@ fn no_secret_is_shown_or_stored_anywhere() {
     let report = place.read("run/report.csv");
     assert!(report.contains("bad key (secret)"), "{report}");
     assert!(mock.seen().iter().any(|seen| seen.header("x-dc-devkey") == Some(KEY)));
+}
+
+#[test]
+fn a_secret_in_other_dress_is_masked_too() {
+    let secret = "<b>&amp;'K-0f93a1c277+/=%\"";
+    let base64 = |text: &str| STANDARD.encode(text);
+    let html = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    let url: String = secret.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    let numbers: String = secret.chars().map(|letter| format!("&#x{:X};", u32::from(letter))).collect();
+    for (name, echoed) in [
+        ("as it is", secret.to_owned()),
+        ("for HTML", html(secret).replace('\'', "&#39;")),
+        ("for HTML, all of it", html(secret).replace('\'', "&#x27;").replace('/', "&#47;").replace('=', "&#61;")),
+        ("for HTML, in numbers", numbers),
+        ("for HTML, twice", html(&html(secret)).replace('\'', "&amp;#039;")),
+        ("for a URL", url.to_lowercase().replace('%', "%25")),
+        ("for JSON, within JSON", secret.replace('<', "\\u003c").replace('"', "\\\"")),
+        ("in base64", base64(secret)),
+        ("as a Basic credential", format!("Basic {}", base64(&format!("user:{secret}")))),
+        ("as another", format!("Basic {}", base64(&format!("someone:{secret}")))),
+        ("with its length before it", base64(&format!("22 {secret} and more"))),
+        ("in hexadecimal digits", secret.bytes().map(|byte| format!("{byte:02x}")).collect()),
+    ] {
+        let mut place = Place::bare();
+        place.set("DIGICERT_API_KEY", secret);
+        let body =
+            serde_json::json!({"errors": [{"code": echoed, "message": format!("wrong: {echoed} !")}]}).to_string();
+        let mock = Mock::start(move |_, _| json(400, &body));
+        let action = "  - {action: revoke, provider: digicert, certificate_id: 1}\n";
+        place.file("plan.yaml", plan(&mock, &["digicert"], "", action));
+        let done = place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run", "-vv"]).exits(1);
+        let row = place.row();
+        assert!(row["provider_message"].contains("(secret)"), "{name}: {row:?}");
+        // Of base64 within a longer text, the letters at both ends hold bits of its neighbours.
+        let part: String = echoed.chars().skip(14).take(14).collect();
+        for text in [&row["provider_message"], &row["provider_code"], &done.out, &done.err] {
+            assert!(!text.contains(&part), "{name}: {part} is in {text}");
+        }
+        for (path, bytes) in place.bytes_below("run") {
+            assert!(!contains(&bytes, part.as_bytes()), "{name}: {part} stands in {}", path.display());
+        }
+    }
+}
+
+#[test]
+fn a_secret_that_is_too_short_to_be_masked_is_warned_of() {
+    for (value, is_warned) in [("a", true), ("abc", true), ("abcd", false)] {
+        let mut place = Place::bare();
+        place.set("DIGICERT_API_KEY", value);
+        let mock = Mock::start(|_, _| empty(204));
+        let action = "  - {action: revoke, provider: digicert, certificate_id: 1}\n";
+        let done = place.run(&plan(&mock, &["digicert"], "", action)).exits(0);
+        let told = done.err.contains("warning: credential `api_key` of `digicert`: it has fewer than 4 characters");
+        assert_eq!(told, is_warned, "{value}: {}", done.err);
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! On a terminal: a run shows the preview's summary and asks. The terminal is that of `script` (util-linux), which must be there.
 
 use super::limits::revokes;
-use super::mock::{Mock, empty};
-use super::place::{BINARY, CommandOutput, Place, finish};
+use super::mock::{Mock, empty, json};
+use super::place::{BINARY, CommandOutput, Place, finish, plan};
 use std::io::{Read, Write};
 use std::process::Stdio;
 
@@ -128,4 +128,48 @@ fn an_interrupt_at_the_question_sends_nothing() {
         .map(|run| run.unwrap().file_name().into_string().unwrap())
         .collect();
     assert!(runs.len() == 1 && runs[0].ends_with("-test"), "what was half made is gone: {runs:?}");
+}
+
+#[test]
+fn what_acts_on_a_terminal_is_shown_and_not_done_and_files_keep_it() {
+    let place = Place::new();
+    let mock = Mock::start(|_, _| {
+        json(400, r#"{"errors":[{"code":"c\u009b","message":"\u009b31m\u202e\u2066\u2028red\u0085"}]}"#)
+    });
+    let comments = r#"comments: "\e]0;title\a\x9b2J\u202e\L""#;
+    place.file(
+        "plan.yaml",
+        plan(
+            &mock,
+            &["digicert"],
+            "",
+            &format!("  - {{provider: digicert, action: revoke, certificate_id: 1, {comments}}}\n"),
+        ),
+    );
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run"]).exits(1);
+    let acts = |text: &str| {
+        text.replace(['\n', '\r'], "").contains(|letter: char| {
+            letter.is_control() || matches!(letter, '\u{2028}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        })
+    };
+    for words in [
+        "report run",
+        "report run --json",
+        "report run --format html",
+        "report run --format plan",
+        "status run --json",
+        "preview plan.yaml --json",
+        "check plan.yaml --json",
+    ] {
+        let shown = typing(&place, words, "").out;
+        assert!(!acts(&shown) && !shown.is_empty(), "{words}: {shown:?}");
+    }
+    let shown = place.certsweep(&["report", "run", "--json"]).exits(0);
+    assert!(shown.out.contains(r"\u009b31m\u202e\u2066\u2028red\u0085"), "{}", shown.out);
+    assert_eq!(shown.json()[0]["provider_message"], "\u{9b}31m\u{202e}\u{2066}\u{2028}red\u{85}");
+    // A list to go on with keeps every letter, in a file and in a pipe.
+    place.certsweep(&["report", "run", "--format", "plan", "-o", "left.csv"]).exits(0);
+    let list = place.certsweep(&["report", "run", "--format", "plan"]).exits(0).out;
+    assert_eq!(list, place.read("left.csv"));
+    assert!(list.contains("\u{1b}]0;title\u{7}\u{9b}2J\u{202e}\u{2028}"), "{list:?}");
 }

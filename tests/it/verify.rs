@@ -1,8 +1,10 @@
 //! `certsweep verify` from outside: what is fetched from where, what it prints, what is in the report and in the run directory
 //! afterwards. The CA is made here with rcgen; OCSP answers that count are openssl's part (`tests/judges`).
 
-use super::mock::{Act, Mock, empty, json, naver_done};
+use super::mock::{Act, Mock, Seen, empty, json, naver_done};
 use super::place::{BINARY, CommandOutput, Place, Row, finish, plan, rows, signal, wait_until_it_says};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint, CustomExtension,
     DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber,
@@ -51,10 +53,16 @@ impl Authority {
 
     /// The list with these on it, until a year.
     pub(crate) fn list(&self, serials: &[u64], until: i32) -> Vec<u8> {
-        let revoked = |serial: &u64| RevokedCertParams {
+        let entries: Vec<_> = serials.iter().map(|serial| (*serial, Some(RevocationReason::KeyCompromise))).collect();
+        self.list_with(&entries, until)
+    }
+
+    /// The same, each with a reason.
+    pub(crate) fn list_with(&self, entries: &[(u64, Option<RevocationReason>)], until: i32) -> Vec<u8> {
+        let revoked = |(serial, reason): &(u64, Option<RevocationReason>)| RevokedCertParams {
             serial_number: SerialNumber::from(*serial),
             revocation_time: date_time_ymd(2026, 1, 2),
-            reason_code: Some(RevocationReason::KeyCompromise),
+            reason_code: *reason,
             invalidity_date: None,
         };
         let list = CertificateRevocationListParams {
@@ -62,12 +70,36 @@ impl Authority {
             next_update: date_time_ymd(until, 1, 1),
             crl_number: SerialNumber::from(1),
             issuing_distribution_point: None,
-            revoked_certs: serials.iter().map(revoked).collect(),
+            revoked_certs: entries.iter().map(revoked).collect(),
             key_identifier_method: KeyIdMethod::Sha256,
         };
         list.signed_by(&self.issuer).unwrap().der().to_vec()
     }
+
+    /// What the CA has signed, as X.509 has it: the content, the algorithm, the signature, and what follows in the same sequence.
+    pub(crate) fn signed(&self, content: &[u8], after: &[u8]) -> Vec<u8> {
+        let signature = rcgen::SigningKey::sign(self.issuer.key(), content).unwrap();
+        let signature = der(0x03, &[&[0], signature.as_slice()].concat());
+        der(0x30, &[content, ECDSA_WITH_SHA256, &signature, after].concat())
+    }
+
+    /// A list that rcgen does not write: its one entry has these extensions.
+    fn list_of_entry(&self, serial: u8, extensions: &[u8]) -> Vec<u8> {
+        let (begin, end) = (der(0x18, b"20250101000000Z"), der(0x18, b"21000101000000Z"));
+        let entry = der(0x30, &[der(0x02, &[serial]), begin.clone(), der(0x30, extensions)].concat());
+        let version = der(0x02, &[1]);
+        let content = [&version, ECDSA_WITH_SHA256, &self.name(), &begin, &end, &der(0x30, &entry)].concat();
+        self.signed(&der(0x30, &content), &[])
+    }
+
+    /// Its name in DER.
+    pub(crate) fn name(&self) -> Vec<u8> {
+        certsweep::pki::Certificate::parse(&self.der).unwrap().subject
+    }
 }
+
+/// The AlgorithmIdentifier.
+pub(crate) const ECDSA_WITH_SHA256: &[u8] = &[0x30, 0x0A, 0x06, 0x08, 0x2A, 0x86, 0x48, 0xCE, 0x3D, 0x04, 0x03, 0x02];
 
 /// The last number of id-ad-ocsp and of id-ad-caIssuers.
 const OCSP: u8 = 1;
@@ -78,7 +110,8 @@ pub(crate) fn der(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let head = match u8::try_from(length) {
         Ok(short) if short < 0x80 => vec![tag, short],
-        _ => [&[tag, 0x82], u16::try_from(length).unwrap().to_be_bytes().as_slice()].concat(),
+        Ok(long) => vec![tag, 0x81, long],
+        Err(_) => [&[tag, 0x82], u16::try_from(length).unwrap().to_be_bytes().as_slice()].concat(),
     };
     [&head, content].concat()
 }
@@ -91,45 +124,57 @@ pub(crate) fn bytes(body: Vec<u8>) -> Act {
 pub(crate) struct Scene {
     pub(crate) place: Place,
     pub(crate) mock: Mock,
-    pub(crate) authority: Authority,
+    pub(crate) authority: Arc<Authority>,
     list: Arc<Mutex<Act>>,
 }
 
 impl Scene {
     /// The responder does this.
     pub(crate) fn new(responder: Act) -> Self {
+        Self::answering(move |_, _| responder.clone())
+    }
+
+    /// The responder answers so.
+    pub(crate) fn answering(responder: impl Fn(&Authority, &Seen) -> Act + Send + Sync + 'static) -> Self {
         let list = Arc::new(Mutex::new(empty(404)));
-        let given = Arc::clone(&list);
+        let authority = Arc::new(Authority::new());
+        let (given, signs) = (Arc::clone(&list), Arc::clone(&authority));
         let mock = Mock::start(move |seen, _| match seen.target.as_str() {
             "/ca.crl" => given.lock().unwrap().clone(),
             "/moved.crl" => empty(302).with("Location", "/ca.crl"),
             "/round.crl" => empty(302).with("Location", "/round.crl"),
-            "/ocsp" => responder.clone(),
+            target if target.starts_with("/ocsp") => responder(&signs, seen),
             target if target.contains("/certificate/revoke") => naver_done(),
             target if target.starts_with("/certificates/") => json(200, r#"{"state":"revoked"}"#),
             line => panic!("{line}"),
         });
-        Self { place: Place::new(), mock, authority: Authority::new(), list }
+        Self { place: Place::new(), mock, authority, list }
     }
 
     pub(crate) fn publish(&self, act: Act) {
         *self.list.lock().unwrap() = act;
     }
 
-    fn certificate(&self, name: &str, serial: u64, list: &str, responder: bool) {
+    pub(crate) fn certificate(&self, name: &str, serial: u64, list: &str, responder: bool) {
         let responder = responder.then(|| format!("{}/ocsp", self.mock.url()));
         let list = format!("{}/{list}", self.mock.url());
         self.place.file(name, self.authority.issue(serial, &list, responder.as_deref()));
     }
 
     /// Runs a plan that revokes these, each with a file `ID.pem` unless it is told otherwise.
-    fn run(&self, head: &str, actions: &[(&str, &str)]) {
+    pub(crate) fn run(&self, head: &str, actions: &[(&str, &str)]) {
+        self.run_as("", head, actions);
+    }
+
+    /// The same, with more settings of the provider.
+    fn run_as(&self, settings: &str, head: &str, actions: &[(&str, &str)]) {
         let lines = actions.iter().enumerate().map(|(number, (id, more))| {
             format!("  - {{id: {id}, provider: naver, action: revoke, orderId: \"1\", certificateNo: {}, reason: superseded{more}}}\n", number + 1)
         });
         self.place.file("ca.pem", &self.authority.pem);
         let head = format!("{head}\ndefaults: {{issuer: \"file:ca.pem\"}}");
-        let done = self.place.run(&plan(&self.mock, &["naver"], &head, &lines.collect::<String>())).exits(0);
+        let plan = plan(&self.mock, &["naver"], &head, &lines.collect::<String>());
+        let done = self.place.run(&plan.replace("base_url:", &format!("{settings}base_url:"))).exits(0);
         assert!(done.out.ends_with("\nNext:   what the world sees of it: certsweep verify run\n"), "{}", done.out);
     }
 
@@ -165,7 +210,7 @@ fn what_is_on_the_list_is_reported_as_revoked() {
     assert!(done.out.contains("\nNext:   certsweep verify run --wait 24h, which asks about the rest"), "{}", done.out);
     assert_eq!(scene.verified(), [three("a", "revoked", "crl"), three("b", "good", "crl"), three("c", "unknown", "")]);
     let header = scene.place.read("run/report.csv").lines().next().unwrap().to_owned();
-    assert!(header.ends_with(",source,verified,verified_at,verified_by"), "{header}");
+    assert!(header.ends_with(",source,verified,verified_at,verified_by,verified_reason"), "{header}");
     let only = scene.place.certsweep(&["verify", "run", "--only", "ocsp"]).exits(1);
     assert!(only.out.contains("`--only` leaves out everybody who could be asked"), "{}", only.out);
     let first = scene.place.rows()[0].clone();
@@ -203,6 +248,12 @@ fn invalid_lists_and_answers_say_nothing() {
     let long = format!("HTTP/1.1 200 x\r\nContent-Length: {}\r\n\r\n", 50 * 1024 * 1024).into_bytes();
     let mut endless = b"HTTP/1.1 200 x\r\nTransfer-Encoding: chunked\r\n\r\n2100000\r\n".to_vec();
     endless.resize(endless.len() + 0x0210_0000, b'0');
+    let extension =
+        |id: &[u8], value: &[u8]| der(0x30, &[der(0x06, id), der(0x01, &[0xFF]), der(0x04, value)].concat());
+    let elsewhere = [0x30, 0x12, 0x31, 0x10, 0x30, 0x0E, 0x06, 0x03, 0x55, 0x04, 0x03, 0x0C, 0x07];
+    let elsewhere = [&elsewhere, b"Another".as_slice()].concat();
+    let foreign = extension(&[0x55, 0x1D, 29], &der(0x30, &der(0xA4, &elsewhere)));
+    let critical = extension(&[0x2A, 0x03, 0x04], &[0x05, 0x00]);
     let scene = Scene::new(empty(500));
     scene.certificate("a.pem", 1, "ca.crl", false);
     scene.certificate("b.pem", 2, "round.crl", false);
@@ -211,7 +262,20 @@ fn invalid_lists_and_answers_say_nothing() {
         ("expired", bytes(scene.authority.list(&[1], 2026)), "out of date"),
         ("by somebody else of that name", bytes(other.list(&[1], 2100)), "not signed"),
         ("no list", empty(404), "HTTP 404"),
-        ("a page", json(200, "{}"), "cannot be read"),
+        ("a page", json(200, "{}"), "it cannot be read: application/json: “{}” (http://"),
+        ("a page of a login", page(200), "it cannot be read: text/html: “Log in, please” (http://"),
+        ("a page of an error", page(403), "HTTP 403 (text/html: “Log in, please”) (http://"),
+        ("nothing in it", empty(200), "it cannot be read: an empty body (http://"),
+        (
+            "another issuer's entry",
+            bytes(scene.authority.list_of_entry(1, &foreign)),
+            "is another issuer's (certificateIssuer)",
+        ),
+        (
+            "a critical entry",
+            bytes(scene.authority.list_of_entry(1, &critical)),
+            "a critical extension that is not known here",
+        ),
         ("50 MB", Act::Raw(long), "longer than 32 MiB"),
         ("without an end", Act::Raw(endless), "longer than 32 MiB"),
         ("broken off", Act::Truncate { status: 200, body: scene.authority.list(&[1], 2100) }, "broke off"),
@@ -222,6 +286,107 @@ fn invalid_lists_and_answers_say_nothing() {
         assert_eq!(seen["seen"], "unknown", "{name}");
         assert!(seen["why"].as_str().unwrap().contains(why), "{name}: {seen}");
         assert_eq!(shown["asked"][1]["verified"]["seen"], "unknown");
+    }
+}
+
+/// A page in place of what was wanted.
+pub(crate) fn page(status: u16) -> Act {
+    let body = b"<!doctype html><html><head><title>Log in,\n please</title></head>".to_vec();
+    Act::Answer { status, headers: vec![("Content-Type".to_owned(), "text/html; charset=utf-8".to_owned())], body }
+}
+
+#[test]
+fn a_list_is_read_with_a_line_end_behind_it_and_in_base64() {
+    let scene = Scene::new(empty(500));
+    scene.certificate("a.pem", 1, "ca.crl", false);
+    let list = scene.authority.list(&[1], 2100);
+    let base64 = STANDARD.encode(&list);
+    let wrapped: Vec<u8> = base64.as_bytes().chunks(76).flat_map(|line| [line, b"\r\n"].concat()).collect();
+    for (number, body) in [[&list, b"\n".as_slice()].concat(), base64.clone().into(), wrapped].into_iter().enumerate() {
+        scene.run("", &[("a", ", certificate: \"file:a.pem\"")]);
+        scene.publish(bytes(body));
+        scene.verify(&[]).exits(0);
+        assert_eq!(scene.verified(), [three("a", "revoked", "crl")], "{number}");
+        std::fs::remove_dir_all(scene.place.path("run")).unwrap();
+    }
+}
+
+#[test]
+fn a_hold_is_no_revocation_and_is_asked_about_again() {
+    let scene = Scene::new(empty(500));
+    let names = ["a", "b", "c"];
+    for (serial, name) in (1..).zip(names) {
+        scene.certificate(&format!("{name}.pem"), serial, "ca.crl", false);
+    }
+    let fields = names.map(|name| format!(", certificate: \"file:{name}.pem\""));
+    let actions: Vec<(&str, &str)> = names.into_iter().zip(fields.iter().map(String::as_str)).collect();
+    scene.run("", &actions);
+    let (hold, superseded) = (Some(RevocationReason::CertificateHold), Some(RevocationReason::Superseded));
+    scene.publish(bytes(scene.authority.list_with(&[(1, hold), (2, hold), (3, superseded)], 2100)));
+    let done = scene.verify(&[]).exits(1);
+    for expected in [
+        "1 of 3 revocations seen revoked\n2 on hold",
+        "crl: on hold since 2026-01-02T00:00:00Z, which its CA may lift",
+        "Next:   certsweep verify run --wait 24h",
+    ] {
+        assert!(done.out.contains(expected), "{expected} is not in\n{}", done.out);
+    }
+    let held = [three("a", "on-hold", "crl"), three("b", "on-hold", "crl"), three("c", "revoked", "crl")];
+    assert_eq!(scene.verified(), held);
+    let reasons = || scene.place.rows().iter().map(|row| row["verified_reason"].clone()).collect::<Vec<_>>();
+    assert_eq!(reasons(), ["certificateHold", "certificateHold", "superseded"]);
+    // With `--wait` it asks on, and what is revoked or good after a hold is that.
+    let mut child = scene.place.spawn(&["verify", "run", "--only", "crl", "--wait", "1h"]);
+    wait_until_it_says(&mut child, "1 of 3 seen revoked; asking again in 2.0s");
+    scene.publish(bytes(scene.authority.list_with(&[(1, superseded)], 2100)));
+    wait_until_it_says(&mut child, "2 of 3 seen revoked");
+    signal(&child, "INT");
+    finish(child).exits(130);
+    let lifted = [three("a", "revoked", "crl"), three("b", "good", "crl"), three("c", "revoked", "crl")];
+    assert_eq!(
+        (scene.verified(), reasons()),
+        (lifted.into(), vec!["superseded".to_owned(), String::new(), "superseded".to_owned()])
+    );
+    // What was revoked stays so.
+    scene.publish(bytes(scene.authority.list_with(&[(1, hold), (2, hold)], 2100)));
+    let shown = scene.verify(&["--json"]).exits(1).json();
+    assert_eq!((shown["revoked"].as_u64(), shown["on_hold"].as_u64()), (Some(2), Some(1)), "{shown}");
+    let asked = shown["asked"][0]["verified"].clone();
+    assert_eq!((asked["seen"].as_str(), asked["reason"].as_str()), (Some("on-hold"), Some("certificateHold")));
+}
+
+#[test]
+fn a_published_reason_that_is_not_the_one_asked_is_told() {
+    for (settings, published, note) in [
+        ("", Some(RevocationReason::KeyCompromise), Some("published as keyCompromise, and superseded was asked")),
+        ("", None, Some("published as unspecified, and superseded was asked")),
+        ("", Some(RevocationReason::Superseded), None),
+        // Another one was sent on purpose.
+        ("reasons: {superseded: cessationOfOperation}, ", Some(RevocationReason::CessationOfOperation), None),
+        ("reasons: {superseded: cessationOfOperation}, ", Some(RevocationReason::Superseded), None),
+        (
+            "reasons: {superseded: cessationOfOperation}, ",
+            Some(RevocationReason::PrivilegeWithdrawn),
+            Some("published as privilegeWithdrawn, and superseded was asked"),
+        ),
+    ] {
+        let scene = Scene::new(empty(500));
+        scene.certificate("a.pem", 1, "ca.crl", false);
+        scene.run_as(settings, "", &[("a", ", certificate: \"file:a.pem\"")]);
+        scene.publish(bytes(scene.authority.list_with(&[(1, published)], 2100)));
+        let place = format!("{settings}{published:?}");
+        let done = scene.verify(&[]).exits(0);
+        let told = "1 revocation published with a reason that was neither asked nor sent; ask the CA to correct it:";
+        assert_eq!(done.out.contains(told), note.is_some(), "{place}: {}", done.out);
+        assert!(note.is_none_or(|note| done.out.contains(note)), "{place}: {}", done.out);
+        // A later verification does not ask again, and still counts it.
+        let shown = scene.verify(&["--json"]).exits(0).json();
+        assert_eq!(shown["other_reason"].as_u64(), Some(u64::from(note.is_some())), "{place}: {shown}");
+        let report = scene.place.certsweep(&["report", "run", "--format", "json"]).exits(0).json();
+        assert_eq!(report[0]["verified_note"].as_str(), note, "{place}: {report}");
+        assert_eq!(report[0]["verified_reason"].as_str(), Some(scene.place.row()["verified_reason"].as_str()));
+        let page = scene.place.certsweep(&["report", "run", "--format", "html"]).exits(0).out;
+        assert!(note.is_none_or(|note| page.contains(note)) && page.contains("<th>verified_reason</th>"), "{page}");
     }
 }
 

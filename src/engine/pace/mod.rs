@@ -38,7 +38,7 @@ impl Pace {
         }
     }
 
-    /// Other windows hold from now on; what was learnt is kept where these are not stricter anyway.
+    /// Other windows hold from now on. Whoever sets them knows better than what was learnt or told under the former ones, which is forgotten.
     pub fn set_windows(&mut self, windows: &[Window]) {
         self.windows.set(windows);
         self.adaptive.set(windows);
@@ -47,12 +47,13 @@ impl Pace {
     /// Counts requests of an earlier process, each by how long ago it was answered at the latest; in any order.
     pub fn seed(&mut self, now: Moment, ages: impl IntoIterator<Item = Duration>) {
         self.windows.seed(now, ages);
-        self.adaptive.seed(self.windows.answers());
     }
 
     /// Begins with what an earlier process has learnt ([`Pace::learnt_windows`]).
     pub fn restore_learnt(&mut self, now: Moment, learnt: &[Window]) {
-        self.adaptive.restore_learnt(now, learnt);
+        if let Some(slowest) = learnt.iter().map(adaptive::per_second).reduce(f64::min) {
+            self.adaptive.restore(now, slowest);
+        }
     }
 
     /// Reserves a place in the windows for a request that is sent now, or says when to ask again.
@@ -79,7 +80,7 @@ impl Pace {
             return Err(full);
         }
         self.windows.note_reserved(now);
-        self.adaptive.note_reserved(now);
+        self.adaptive.note_reserved();
         Ok(())
     }
 
@@ -87,7 +88,7 @@ impl Pace {
     /// [`Pace::throttled`] follows.
     pub fn answered(&mut self, sent: Moment, answered: Moment) {
         self.windows.answered(answered);
-        self.adaptive.answered(sent, answered);
+        self.adaptive.answered(sent);
     }
 
     /// The place was taken, but nothing was sent.
@@ -104,7 +105,10 @@ impl Pace {
     /// A request was refused because there were too many; perhaps with how long to wait, perhaps with the limit itself. Returns the
     /// moment until which nothing is sent.
     pub fn throttled(&mut self, now: Moment, retry_after: Option<Duration>, limit: Option<Window>) -> Moment {
-        let own = self.adaptive.refused(now, limit);
+        let limit = limit.filter(|limit| limit.count > 0 && !limit.length.is_zero());
+        // A limit that the provider names is taken at its word, and nothing is left to be learnt.
+        let is_bound = limit.is_some_and(|limit| self.windows.set_told(limit));
+        let own = if is_bound { Duration::ZERO } else { self.adaptive.refused(now) };
         // `Retry-After: 0` does not say when there is room. Nor does a wait that is just the declared limit's length:
         // the window itself keeps requests back as long as it must, and for no longer.
         let other = |wait: &Duration| !wait.is_zero() && limit.is_none_or(|limit| limit.length != *wait);
@@ -131,13 +135,12 @@ impl Pace {
 
     /// What was learnt from refusals, as windows that hold beside the declared ones; none where nothing was.
     pub fn learnt_windows(&self) -> Vec<Window> {
-        self.adaptive.learnt()
+        self.windows.told.iter().copied().chain(self.adaptive.learnt().map(window_of)).collect()
     }
 
     /// The slowest of them, in requests a second.
     pub fn learnt(&self) -> Option<f64> {
-        let paces = self.adaptive.learnt().into_iter();
-        paces.map(|window| f64::from(window.count) / window.length.as_secs_f64()).reduce(f64::min)
+        self.learnt_windows().iter().map(adaptive::per_second).reduce(f64::min)
     }
 
     /// Why nothing may be sent now, where nothing may; takes no place.
@@ -152,9 +155,14 @@ impl Pace {
         self.learnt().map(|per_second| WaitReason::Learnt { per_1000_s: per_1000_s(per_second) })
     }
 
-    /// The learnt windows, where they differ notably from those that this returned last; at most once in the longest of them.
+    /// What is known to hold, as windows, where it differs notably from what this returned last; seldom.
     pub fn notable(&mut self, now: Moment) -> Option<Vec<Window>> {
-        self.adaptive.notable(now)
+        let told_anew = std::mem::take(&mut self.windows.told_anew);
+        let notable = self.adaptive.notable(now);
+        (told_anew || notable.is_some()).then(|| {
+            let known = notable.unwrap_or_else(|| self.adaptive.known());
+            self.windows.told.iter().copied().chain(known.map(window_of)).collect()
+        })
     }
 
     /// What the shortest window allows, whether declared or learnt; `None` without any.
@@ -183,6 +191,9 @@ impl Pace {
 #[derive(Debug)]
 struct Windows {
     windows: Vec<Window>,
+    /// Those that the provider itself names in its refusals.
+    told: Vec<Window>,
+    told_anew: bool,
     longest: Duration,
     /// When answers came, oldest first; older than the longest window are dropped.
     answered: VecDeque<Moment>,
@@ -191,7 +202,14 @@ struct Windows {
 
 impl Windows {
     fn new(windows: &[Window]) -> Self {
-        let mut new = Self { windows: Vec::new(), longest: Duration::ZERO, answered: VecDeque::new(), in_flight: 0 };
+        let mut new = Self {
+            windows: Vec::new(),
+            told: Vec::new(),
+            told_anew: false,
+            longest: Duration::ZERO,
+            answered: VecDeque::new(),
+            in_flight: 0,
+        };
         new.set(windows);
         new
     }
@@ -199,8 +217,23 @@ impl Windows {
     /// Other windows hold from now on. What was sent counts in them as far as it was kept for the longest of the former ones.
     fn set(&mut self, windows: &[Window]) {
         self.windows = windows.to_vec();
+        self.told.clear();
         // What a shorter limit forgets, a later longer one cannot get back, so the log never becomes shorter.
         self.longest = self.windows.iter().map(|window| window.length).max().unwrap_or_default().max(self.longest);
+    }
+
+    /// The provider names a limit. `false` where a declared window is as strict, so that it explains nothing.
+    fn set_told(&mut self, told: Window) -> bool {
+        if self.windows.iter().any(|window| window.length == told.length && window.count <= told.count) {
+            return false;
+        }
+        if !self.told.contains(&told) {
+            self.told.retain(|other| other.length != told.length);
+            self.told.push(told);
+            self.told_anew = true;
+            self.longest = self.longest.max(told.length);
+        }
+        true
     }
 
     fn all(&self) -> &[Window] {
@@ -223,7 +256,7 @@ impl Windows {
     /// Whether one more may go out now; where not, the window that is full, and until when.
     fn check(&self, now: Moment) -> Result<(), (Window, Full)> {
         let mut fullest: Option<(Window, Moment)> = None;
-        for window in &self.windows {
+        for window in self.windows.iter().chain(&self.told) {
             let allowed = window.count as usize;
             if self.in_flight >= allowed {
                 return Err((*window, Full::UntilAnswer));
@@ -237,11 +270,6 @@ impl Windows {
             }
         }
         fullest.map_or(Ok(()), |(window, opens)| Err((window, Full::Until(opens))))
-    }
-
-    /// When answers came, oldest first.
-    fn answers(&self) -> impl Iterator<Item = Moment> {
-        self.answered.iter().copied()
     }
 
     fn note_reserved(&mut self, now: Moment) {
@@ -267,6 +295,19 @@ impl Windows {
         }
     }
 }
+
+/// A pace as a window of whole requests.
+fn window_of(per_second: f64) -> Window {
+    let count = (per_second * LEARNT_LENGTH.as_secs_f64()).round();
+    if count >= 1.0 {
+        Window { count: count as u32, length: LEARNT_LENGTH }
+    } else {
+        Window { count: 1, length: Duration::from_secs_f64(1.0 / per_second) }
+    }
+}
+
+/// The length of a window that says what was learnt.
+const LEARNT_LENGTH: Duration = Duration::from_secs(10);
 
 /// Clocks of two machines do not run at quite the same speed: 100 ppm is much for a quartz.
 fn guard(length: Duration) -> Duration {

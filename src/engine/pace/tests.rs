@@ -138,32 +138,19 @@ fn a_lower_limit_is_found_and_kept_to() {
                     let mut model = Model::new(shape, truth, latency, 0.1);
                     model.refusal = refusal;
                     let told = model.run(long_enough(shape));
-                    // A wait in whole seconds, and answers that come after the window is over, cost short windows more.
-                    let shortest = shape.iter().map(|(_, millis)| *millis).min().unwrap();
-                    let hard = shortest == 1000 && latency >= 500 && (latency > 1000 || refusal == Refusal::Asks);
-                    let counts = refusal == Refusal::Counts;
-                    let least = if hard {
-                        0.67
-                    } else if counts {
-                        0.75
-                    } else if shortest == 1000 && refusal == Refusal::Asks {
-                        0.87
-                    } else {
-                        0.9
-                    };
-                    // The first answer comes when everything is sent already.
-                    let late = latency * 2 >= shortest;
-                    let most = if counts || latency > 1000 {
-                        0.13
-                    } else if late {
-                        0.07
-                    } else {
-                        0.05
+                    // Each refusal costs as much time as the provider asks for, or counts in its windows; and in a window of a second, an
+                    // answer that takes as long comes too late to keep the next requests back.
+                    let gentle = matches!(refusal, Refusal::Silent | Refusal::Zero) && latency <= 100;
+                    let (least, most) = match refusal {
+                        _ if gentle && shape[0].0 >= 300 && shape[0].1 <= 5000 => (0.9, 0.03),
+                        _ if gentle => (0.84, 0.085),
+                        _ if latency <= 100 => (0.6, 0.13),
+                        _ => (0.45, 0.27),
                     };
                     let refused = f64::from(told.refused) / f64::from(told.admitted + told.refused);
                     if told.share < least || refused > most {
                         let learnt = model.pace.learnt_windows();
-                        bad.push(format!("{shape:?} {truth:.2} {latency} ms {refusal:?}: {told:?} {learnt:?}"));
+                        bad.push(format!("{shape:?} {truth:.2} {latency} ms {refusal:?}: share {:.3} refused {refused:.3} {learnt:?}", told.share));
                     }
                 }
             }
@@ -178,12 +165,12 @@ fn what_was_learnt_is_told_seldom_and_serves_the_next_process() {
     let told = model.run(50);
     assert!((1..=25).contains(&told.notes.len()), "{:?}", told.notes);
     let learnt = told.notes.last().unwrap().clone();
-    assert!(learnt.len() == 1 && (30..=36).contains(&learnt[0].count), "{learnt:?}");
+    assert!(learnt.len() == 1 && (58..=72).contains(&learnt[0].count), "{learnt:?}");
     let refused = told.refused;
     let mut next = Model::new(&[(100, 5000)], 1.0 / 3.0, 100, 0.1);
     next.pace.restore_learnt(ms(0), &learnt);
     let again = next.run(50);
-    assert!(again.refused < refused && again.share >= 0.9, "{again:?} after {refused}");
+    assert!(again.refused < refused && again.share >= 0.85, "{again:?} after {refused}");
 }
 
 #[test]
@@ -192,7 +179,7 @@ fn a_limit_that_was_lowered_for_a_while_is_found_both_times() {
     assert_eq!(model.run(10).refused, 0);
     model.truth[0].count = 30;
     let low = model.run(50);
-    assert!(low.share >= 0.9 && low.refused < 75, "{low:?} {:?}", model.pace.learnt_windows());
+    assert!(low.share >= 0.85 && low.refused < 75, "{low:?} {:?}", model.pace.learnt_windows());
     model.truth[0].count = 100;
     model.run(80);
     assert!(model.pace.learnt_windows().is_empty(), "{:?}", model.pace.learnt_windows());
@@ -227,22 +214,41 @@ fn windows_of_another_shape_than_declared_are_got_along_with() {
 }
 
 #[test]
-fn other_windows_keep_what_was_learnt_unless_they_are_stricter() {
-    for (declared, expected) in [
-        (vec![window(80, 5000)], vec![window(33, 5000)]),
-        (vec![window(40, 5000), window(500, 60_000)], vec![window(33, 5000)]),
-        (vec![window(20, 1000)], vec![window(33, 5000)]),
-        (vec![window(33, 5000)], vec![]),
-        (vec![window(10, 5000)], vec![]),
-        (vec![window(6, 1000)], vec![]),
-        (vec![window(300, 60_000)], vec![window(33, 5000)]),
-    ] {
-        let mut pace = Pace::new(&[window(100, 5000)]);
-        pace.restore_learnt(ms(0), &[window(33, 5000)]);
-        pace.set_windows(&declared);
-        assert_eq!(pace.learnt_windows(), expected, "{declared:?}");
-        assert_eq!(pace.windows(), declared);
+fn refusals_by_chance_cost_little() {
+    for shape in [&[(2000, 5000)][..], &[(400, 1000)], &[(30, 1000)], &[(100, 5000)]] {
+        for (stray, least) in [(500, 0.93), (200, 0.9)] {
+            for latency in [5, 40, 200] {
+                let mut model = Model::new(shape, 1.0, latency, 0.3);
+                model.stray = stray;
+                let told = model.run_for(Duration::from_secs(60));
+                assert!(told.share >= least, "{shape:?} 1/{stray} {latency} ms: {told:?}");
+            }
+        }
     }
+}
+
+#[test]
+fn a_limit_that_is_lifted_is_found_within_a_minute() {
+    for shape in [&[(100, 1000), (250, 3000)][..], &[(300, 1000)], &[(2000, 5000)]] {
+        for truth in [1.0 / 3.0, 0.5] {
+            let mut model = Model::new(shape, truth, 40, 0.1);
+            let low = model.run_for(Duration::from_secs(60));
+            assert!(low.refused > 0, "{shape:?}");
+            model.truth.clone_from(&model.declared);
+            model.run_for(Duration::from_secs(60));
+            let high = model.run_for(Duration::from_secs(20));
+            assert!(high.share >= 0.97 && high.refused == 0, "{shape:?} {truth}: {high:?}");
+        }
+    }
+}
+
+#[test]
+fn whoever_sets_other_windows_is_believed() {
+    let mut pace = Pace::new(&[window(100, 5000)]);
+    pace.restore_learnt(ms(0), &[window(33, 5000)]);
+    assert_eq!(pace.learnt_windows().len(), 1);
+    pace.set_windows(&[window(80, 5000)]);
+    assert_eq!((pace.learnt_windows(), pace.windows()), (vec![], &[window(80, 5000)][..]));
 }
 
 proptest! {
@@ -353,6 +359,8 @@ struct Model {
     jitter: f64,
     /// Requests in flight at once.
     slots: Slots,
+    /// One request in so many is refused by chance; 0 for none.
+    stray: u32,
     /// The limit that its refusals tell.
     tells: Option<Window>,
     counted: Vec<VecDeque<Moment>>,
@@ -387,6 +395,7 @@ impl Model {
             refusal: Refusal::Silent,
             counted: vec![VecDeque::new(); truth.len()],
             tells: None,
+            stray: 0,
             truth,
             declared,
             latency,
@@ -404,6 +413,9 @@ impl Model {
 
     /// Whether a request that arrives now is admitted, and how long until one will be.
     fn arrives(&mut self, at: Moment) -> Result<(), Duration> {
+        if self.stray > 0 && self.random() * f64::from(self.stray) < 1.0 {
+            return Err(Duration::ZERO);
+        }
         let mut wait: Option<Duration> = None;
         self.counted.resize(self.truth.len(), VecDeque::new());
         for (window, counted) in self.truth.iter().zip(&mut self.counted) {

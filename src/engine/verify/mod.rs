@@ -2,10 +2,15 @@
 //! ([`rounds`] says when) until all is seen revoked or the time is over. What was seen is durable before anybody is notified of it. Of a
 //! million cases it holds little: actions and certificates are read again when they are needed.
 
+mod responder;
 pub mod rounds;
 mod sources;
 
-pub use rounds::{KnownCertificate, NOBODY, Observation, PublicationUrls, ReadCertificate, SourceAnswer, VerifyTarget};
+pub use responder::NonceUse;
+pub use rounds::{
+    KnownCertificate, NOBODY, Observation, PublicationUrls, ReadCertificate, RequestedReason, SourceAnswer,
+    VerifyTarget,
+};
 pub use sources::has_state_call;
 
 use super::pace::Pace;
@@ -13,8 +18,9 @@ use super::sender::Sender;
 use super::start::{Present, SentRequests, by_account};
 use super::step::{JournalFailed, append};
 use crate::journal::{Journal, JournalError, Reader, Record};
+use crate::pki::ocsp::Nonce;
 use crate::plan::Settings;
-use crate::run::StatusSource;
+use crate::run::{Seen, StatusSource};
 use crate::time::Clock;
 use crate::wire::{StatusFetcher, Transport};
 use rounds::{After, Rounds, SourceReport, SourceReports};
@@ -44,6 +50,10 @@ pub struct Verification<'r, W, T, C> {
     pub cases: Rc<Vec<VerifyTarget>>,
     /// Reads their certificates.
     pub certificate: ReadCertificate,
+    /// Whether OCSP questions hold a nonce.
+    pub nonce_use: NonceUse,
+    /// Makes one, where it can.
+    pub nonce: fn() -> Option<Nonce>,
     /// How long to ask again.
     pub wait: Duration,
     /// A message here ends it early; what was answered by then counts.
@@ -53,7 +63,7 @@ pub struct Verification<'r, W, T, C> {
 /// The progress of a verification after a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct VerificationProgress {
-    /// How many are seen revoked.
+    /// How many are seen revoked, or on hold as was asked.
     pub revoked: usize,
     /// How many there are.
     pub cases: usize,
@@ -101,11 +111,12 @@ where
     C: Clock + 'static,
 {
     let accounts = accounts(&verification)?;
-    let Verification { journal, clock, cases, wait, mut stop, fetcher, certificate, .. } = verification;
+    let Verification { journal, clock, cases, wait, mut stop, fetcher, certificate, nonce_use, nonce, .. } =
+        verification;
     let began = Record::Verifying { at: clock.now(), boot: clock.boot() };
     append(&journal, clock.elapsed(), vec![began]).await?;
-    let published = Rc::new(Published::new(Rc::new(fetcher), Rc::clone(&clock), certificate));
-    let mut rounds = Rounds::new(cases.iter().map(|case| case.sources), clock.elapsed(), wait);
+    let published = Rc::new(Published::new(Rc::new(fetcher), Rc::clone(&clock), certificate, (nonce_use, nonce)));
+    let mut rounds = Rounds::new(cases.iter().map(|case| (case.sources, case.reason)), clock.elapsed(), wait);
     let mut stopped = false;
     loop {
         // Each round asks only about what is not yet seen revoked.
@@ -140,10 +151,10 @@ where
         let after = rounds.end(&due, clock.elapsed(), clock.now());
         // Written after each round, not at the end: a verification may wait for hours, and what was seen must survive a crash.
         for part in due.chunks(RECORDS_AT_ONCE) {
-            let revoked = part.iter().filter_map(|index| Some(record(&cases[*index], rounds.take_revoked(*index)?)));
-            append(&journal, clock.elapsed(), revoked.collect()).await?;
+            let settled = part.iter().filter_map(|index| Some(record(&cases[*index], rounds.take_settled(*index)?)));
+            append(&journal, clock.elapsed(), settled.collect()).await?;
         }
-        let (revoked, now) = (rounds.revoked(), clock.elapsed());
+        let (revoked, now) = (rounds.settled(), clock.elapsed());
         let next = if let (After::Again(next), false) = (after, stopped) { Some(next) } else { None };
         observe(VerificationProgress { revoked, cases: cases.len(), again: next.map(|next| next.saturating_sub(now)) });
         let Some(next) = next else { break };
@@ -274,9 +285,11 @@ fn with_note(observation: Observation, case: &VerifyTarget) -> Observation {
 }
 
 fn record(case: &VerifyTarget, observation: Observation) -> Record {
-    let Observation { seen, at, by, revoked_at, why } = observation;
+    let Observation { seen, at, by, revoked_at, reason, why } = observation;
     let (by, why) = (by.iter().collect(), why.map(|why| why.as_ref().to_owned()));
-    Record::Verified { ordinal: case.ordinal, at, seen, by, revoked_at, why }
+    // A hold is told of as such; whether its reason is the one asked for shows when it ends.
+    let reason_differs = seen == Seen::Revoked && reason.is_some_and(|reason| case.reason.differs(reason));
+    Record::Verified { ordinal: case.ordinal, at, seen, by, revoked_at, reason, reason_differs, why }
 }
 
 /// Answers on their way to the rounds.

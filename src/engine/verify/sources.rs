@@ -2,6 +2,7 @@
 //! nobody waits behind a responder that does not answer, since it is given up for the round after a few silences. And the providers' state
 //! calls, account by account, under their limits; each of these requests has its record before it is sent, as in a run.
 
+use super::responder::{AskingWay, NonceUse, QuestionRefusal, Responder};
 use super::rounds::{KnownCertificate, ReadCertificate, SourceAnswer, SourceReport, SourceReports, VerifyTarget};
 use crate::engine::pace::{Full, Pace};
 use crate::engine::retry;
@@ -10,12 +11,15 @@ use crate::engine::status_query::{self, DoubtfulAction, ReadLists, StatusAnswer,
 use crate::engine::step::{JournalFailed, LimitSignal, StepContext, append};
 use crate::engine::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Reader, Record};
-use crate::pki::{CertId, Certificate, Crl, RevocationStatus, UnknownReason, ocsp, status::MAX_STATUS_BYTES};
+use crate::pki::ocsp::{self, Nonce, NonceCheck};
+use crate::pki::status::{MAX_STATUS_BYTES, published_der};
+use crate::pki::{CertId, Certificate, Crl, RevocationStatus, UnknownReason};
 use crate::plan::Action;
 use crate::provider::{Provider, TargetState, target_state};
 use crate::run::{Ordinal, StatusSource};
+use crate::text::excerpt;
 use crate::time::Clock;
-use crate::wire::{FetchError, StatusFetcher, StatusRequest, Transport};
+use crate::wire::{FetchError, StatusBody, StatusFetcher, StatusRequest, Transport};
 use jiff::Timestamp;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -32,6 +36,9 @@ pub(super) struct Published<W, C> {
     certificate: ReadCertificate,
     /// Issuers that were found where certificates say, by URL.
     issuers: RefCell<HashMap<String, Vec<Rc<Certificate>>>>,
+    /// How responders were understood in an earlier round, by URL.
+    ways: RefCell<HashMap<String, AskingWay>>,
+    nonces: (NonceUse, fn() -> Option<Nonce>),
     lists: Rc<Semaphore>,
     questions: Rc<Semaphore>,
 }
@@ -39,24 +46,20 @@ pub(super) struct Published<W, C> {
 /// Cases that one list may hold, with their issuer.
 type Group = (Rc<Certificate>, Vec<usize>);
 
-/// The questions to one responder.
-#[derive(Debug, Default)]
-struct Responder {
-    waiting: VecDeque<usize>,
-    /// Whether it has answered anything in this round.
-    answers: bool,
-    /// Silences in a row.
-    silences: u32,
-    last: String,
-}
-
 impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
-    pub(super) fn new(fetcher: Rc<W>, clock: Rc<C>, certificate: ReadCertificate) -> Self {
+    pub(super) fn new(
+        fetcher: Rc<W>,
+        clock: Rc<C>,
+        certificate: ReadCertificate,
+        nonces: (NonceUse, fn() -> Option<Nonce>),
+    ) -> Self {
         Self {
             fetcher,
             clock,
             certificate,
             issuers: RefCell::default(),
+            ways: RefCell::default(),
+            nonces,
             lists: Rc::new(Semaphore::new(LISTS_AT_ONCE)),
             questions: Rc::new(Semaphore::new(QUESTIONS_AT_ONCE)),
         }
@@ -78,7 +81,9 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
                 group.1.push(*index);
             }
             if let Some(url) = urls.ocsp.as_ref().filter(|_| sources.contains(StatusSource::Ocsp)) {
-                responders.entry(url).or_default().waiting.push_back(*index);
+                let known = || self.ways.borrow().get(url).copied();
+                let responder = responders.entry(url).or_insert_with(|| Responder::new(known(), self.nonces.0));
+                responder.waiting.push_back(*index);
             }
         }
         let mut tasks = JoinSet::new();
@@ -88,18 +93,29 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
             let (cases, reports) = (Rc::clone(cases), reports.clone());
             tasks.spawn_local(fetch_list(fetcher, clock, permits, url.to_owned(), groups, cases, reports));
         }
+        let asking = Rc::new(Asking {
+            fetcher: Rc::clone(&self.fetcher),
+            clock: Rc::clone(&self.clock),
+            permits: Rc::clone(&self.questions),
+            nonce_use: self.nonces.0,
+            nonce: self.nonces.1,
+            cases: Rc::clone(cases),
+            reports: reports.clone(),
+        });
+        let mut asked = Vec::new();
         for (url, responder) in responders {
             // A few requests to one responder at once, so that the rest of all permits is left for the others.
             let workers = responder.waiting.len().min(QUESTIONS_TO_ONE);
             let responder = Rc::new(RefCell::new(responder));
             for _ in 0..workers {
-                let (fetcher, clock) = (Rc::clone(&self.fetcher), Rc::clone(&self.clock));
-                let (questions, cases) = (Rc::clone(&self.questions), Rc::clone(cases));
-                let (url, responder, reports) = (url.to_owned(), Rc::clone(&responder), reports.clone());
-                tasks.spawn_local(ask_responder(fetcher, clock, questions, url, responder, cases, reports));
+                tasks.spawn_local(ask_responder(Rc::clone(&asking), url.to_owned(), Rc::clone(&responder)));
             }
+            asked.push((url, responder));
         }
         while tasks.join_next().await.is_some() {}
+        let known =
+            asked.into_iter().filter_map(|(url, responder)| Some((url.to_owned(), responder.borrow().known_way()?)));
+        self.ways.borrow_mut().extend(known);
     }
 
     /// Finds the issuers that no file gives; reports certificates whose issuer cannot be found.
@@ -139,7 +155,11 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
                     Err(_) => Err(FetchError::Silent("stopped".to_owned())),
                 };
                 let found = found.map_err(|why| why.to_string());
-                (url, found.and_then(|bytes| Certificate::parse_published(&bytes).map_err(|why| why.to_string())))
+                let parsed = |StatusBody { media_type, bytes }| {
+                    let parsed = Certificate::parse_published(&published_der(&bytes, "CERTIFICATE"));
+                    parsed.map_err(|why| format!("{why} ({})", excerpt(media_type.as_deref(), &bytes)))
+                };
+                (url, found.and_then(parsed))
             });
         }
         let mut missing = HashMap::new();
@@ -163,20 +183,6 @@ impl<W: StatusFetcher + 'static, C: Clock + 'static> Published<W, C> {
     }
 }
 
-impl Responder {
-    fn note_answer(&mut self, silence: bool) {
-        self.answers |= !silence;
-        self.silences = if silence { self.silences + 1 } else { 0 };
-    }
-
-    /// Why it is not asked any more in this round. One that has never answered is given up after a single one: each further
-    /// silence costs a whole timeout.
-    fn given_up(&self) -> Option<String> {
-        let most = if self.answers { MAX_SILENCES } else { 1 };
-        (self.silences >= most).then(|| self.last.clone())
-    }
-}
-
 /// A URL is fetched once, whoever signs what is there.
 async fn fetch_list<W: StatusFetcher, C: Clock>(
     fetcher: Rc<W>,
@@ -189,10 +195,14 @@ async fn fetch_list<W: StatusFetcher, C: Clock>(
 ) {
     // Long lists are held one by one.
     let Ok(_place) = permits.acquire().await else { return };
-    let bytes = fetcher.fetch(StatusRequest::Get(url.clone()), MAX_STATUS_BYTES).await.map(Arc::<[u8]>::from);
+    let body = fetcher.fetch(StatusRequest::Get(url.clone()), MAX_STATUS_BYTES).await;
+    let body = body.map(|StatusBody { media_type, bytes }| (media_type, Arc::<[u8]>::from(bytes)));
     for (issuer, group) in groups {
-        let list = match &bytes {
-            Ok(bytes) => parsed(bytes, &issuer).await,
+        let list = match &body {
+            Ok((media_type, bytes)) => parsed(bytes, &issuer).await.map_err(|doubt| match doubt {
+                UnknownReason::Unreadable => format!("{doubt}: {}", excerpt(media_type.as_deref(), bytes)),
+                doubt => doubt.to_string(),
+            }),
             Err(why) => Err(why.to_string()),
         };
         let list = list.map_err(|why| Rc::<str>::from(format!("{why} ({url})")));
@@ -215,49 +225,106 @@ fn id_of(case: &VerifyTarget) -> Option<&CertId> {
 }
 
 /// A list may be 32 MiB long: parsing it on this thread would hold up everything else.
-async fn parsed(bytes: &Arc<[u8]>, issuer: &Certificate) -> Result<Crl, String> {
+async fn parsed(bytes: &Arc<[u8]>, issuer: &Certificate) -> Result<Crl, UnknownReason> {
     let (bytes, issuer) = (Arc::clone(bytes), issuer.clone());
     let parsed = tokio::task::spawn_blocking(move || Crl::parse(&bytes, &issuer)).await;
-    parsed.map_err(|_| "it cannot be read".to_owned())?.map_err(|doubt| doubt.to_string())
+    parsed.unwrap_or(Err(UnknownReason::Unreadable))
+}
+
+/// What all questions to responders share.
+struct Asking<W, C> {
+    fetcher: Rc<W>,
+    clock: Rc<C>,
+    permits: Rc<Semaphore>,
+    nonce_use: NonceUse,
+    nonce: fn() -> Option<Nonce>,
+    cases: Rc<Vec<VerifyTarget>>,
+    reports: SourceReports,
 }
 
 /// Puts questions to one responder, one after another, until none waits.
 async fn ask_responder<W: StatusFetcher, C: Clock>(
-    fetcher: Rc<W>,
-    clock: Rc<C>,
-    questions: Rc<Semaphore>,
+    asking: Rc<Asking<W, C>>,
     url: String,
     responder: Rc<RefCell<Responder>>,
-    cases: Rc<Vec<VerifyTarget>>,
-    reports: SourceReports,
 ) {
     let mut reasons = SharedReasons::new(&url);
     loop {
         let Some(case) = responder.borrow_mut().waiting.pop_front() else { return };
-        let Some(id) = id_of(&cases[case]) else { continue };
+        let Some(id) = id_of(&asking.cases[case]) else { continue };
         let given_up = responder.borrow().given_up();
         let answer = match given_up {
-            Some(last) => Err(format!("{last}; it did not answer about others either")),
-            None => match ocsp::request(id) {
-                None => Err("no OCSP question can carry its serial number".to_owned()),
-                Some(question) => {
-                    let Ok(_place) = questions.acquire().await else { return };
-                    let answer = fetcher.fetch(StatusRequest::Ocsp(url.clone(), question), MAX_ANSWER).await;
-                    let mut responder = responder.borrow_mut();
-                    responder.note_answer(matches!(answer, Err(FetchError::Silent(_))));
-                    answer.map_err(|why| {
-                        responder.last = why.to_string();
-                        responder.last.clone()
-                    })
-                }
+            Some(last) => {
+                SourceAnswer::Nothing(format!("{last}; it did not answer about others either ({url})").into())
+            }
+            None => match asking.ask(&url, id, &responder, &mut reasons).await {
+                Some(answer) => answer,
+                None => return,
             },
         };
-        let now = clock.now();
-        let answer = match answer {
-            Ok(answer) => reasons.answer_of(&ocsp::status(&answer, id, now), id, now),
-            Err(why) => SourceAnswer::Nothing(format!("{why} ({url})").into()),
-        };
-        drop(reports.send(SourceReport { case, source: StatusSource::Ocsp, answer, at: now }).await);
+        let at = asking.clock.now();
+        drop(asking.reports.send(SourceReport { case, source: StatusSource::Ocsp, answer, at }).await);
+    }
+}
+
+impl<W: StatusFetcher, C: Clock> Asking<W, C> {
+    /// Puts one question, in one way after another where it is refused. `None` where nothing is asked any more.
+    async fn ask(
+        &self,
+        url: &str,
+        id: &CertId,
+        responder: &RefCell<Responder>,
+        reasons: &mut SharedReasons<'_>,
+    ) -> Option<SourceAnswer> {
+        let mut way = responder.borrow().way;
+        let mut refused: Option<String> = None;
+        loop {
+            let nonce = if way.with_nonce { (self.nonce)() } else { None };
+            if nonce.is_none() && self.nonce_use == NonceUse::Require {
+                return Some(SourceAnswer::Nothing("this system gives no random bytes for a nonce".into()));
+            }
+            let Some(question) = ocsp::request(id, nonce.as_ref()) else {
+                return Some(SourceAnswer::Nothing("no OCSP question can carry its serial number".into()));
+            };
+            let ask = match way.by_get {
+                true => StatusRequest::OcspGet(ocsp::request_url(url, &question)),
+                false => StatusRequest::Ocsp(url.to_owned(), question),
+            };
+            let fetched = {
+                let _place = self.permits.acquire().await.ok()?;
+                self.fetcher.fetch(ask, MAX_ANSWER).await
+            };
+            let now = self.clock.now();
+            let check = match (&nonce, self.nonce_use) {
+                (Some(nonce), NonceUse::Require) => NonceCheck::Required(nonce),
+                (Some(nonce), _) => NonceCheck::Repeated(nonce),
+                (None, _) => NonceCheck::Unsent,
+            };
+            let silence = fetched.as_ref().err().filter(|why| matches!(why, FetchError::Silent(_)));
+            responder.borrow_mut().note_answer(silence.map(ToString::to_string));
+            let came = fetched.as_ref().ok().map(|body| excerpt(body.media_type.as_deref(), &body.bytes));
+            let status = fetched.map(|body| ocsp::status(&body.bytes, id, check, now));
+            let other = responder.borrow_mut().other_way(way, QuestionRefusal::of(&status), self.nonce_use);
+            let answer = match status {
+                Ok(RevocationStatus::Unknown(UnknownReason::Unreadable)) => {
+                    let came = came.unwrap_or_default();
+                    SourceAnswer::Nothing(format!("{}: {came} ({url})", UnknownReason::Unreadable).into())
+                }
+                Ok(status) => reasons.answer_of(&status, id, now),
+                Err(why) => SourceAnswer::Nothing(format!("{why} ({url})").into()),
+            };
+            match (other, answer, refused.take()) {
+                (Some(other), SourceAnswer::Nothing(why), earlier) => {
+                    way = other;
+                    refused = Some(earlier.unwrap_or_else(|| why.to_string()));
+                }
+                (_, SourceAnswer::Nothing(why), Some(earlier)) if earlier != *why => {
+                    let both = format!("{earlier}; asked otherwise ({}): {why}", way.words());
+                    return Some(SourceAnswer::Nothing(both.into()));
+                }
+                (_, answer, _) => return Some(answer),
+            }
+        }
     }
 }
 
@@ -287,10 +354,14 @@ impl<'a> SharedReasons<'a> {
     /// know them, so `good` then proves nothing.
     fn answer_of(&mut self, status: &RevocationStatus, id: &CertId, now: Timestamp) -> SourceAnswer {
         match status {
-            RevocationStatus::Revoked { at, .. } => SourceAnswer::Revoked(Some(*at)),
-            RevocationStatus::Good if id.coverage.as_ref().is_some_and(|coverage| coverage.ends < now) => {
+            RevocationStatus::Revoked { at, reason } => SourceAnswer::Revoked(Some(*at), *reason),
+            RevocationStatus::OnHold { at, as_of } => SourceAnswer::OnHold { since: *at, as_of: *as_of },
+            RevocationStatus::Good | RevocationStatus::Lifted { .. }
+                if id.coverage.as_ref().is_some_and(|coverage| coverage.ends < now) =>
+            {
                 SourceAnswer::Nothing(EXPIRED.into())
             }
+            RevocationStatus::Lifted { as_of } => SourceAnswer::Lifted(*as_of),
             RevocationStatus::Good => SourceAnswer::Good(None),
             RevocationStatus::Unknown(doubt) => match &self.last {
                 Some((last, reasons)) if last == doubt => SourceAnswer::Nothing(Rc::clone(reasons)),
@@ -309,8 +380,6 @@ const EXPIRED: &str = "the certificate has expired, and expired ones need not be
 const LISTS_AT_ONCE: usize = 3;
 const QUESTIONS_AT_ONCE: usize = 64;
 const QUESTIONS_TO_ONE: usize = 8;
-/// After so many silences in a row a responder is not asked any more in a round.
-const MAX_SILENCES: u32 = 3;
 /// Longer answers about one certificate are not read.
 const MAX_ANSWER: usize = 1 << 20;
 /// CAs publish one certificate, or a few.
@@ -416,7 +485,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
                     self.note_limits(limits, &timing);
                     let seen = self.sender.mask(&seen);
                     return Ok(match target_state {
-                        TargetState::Done => SourceAnswer::Revoked(None),
+                        TargetState::Done => SourceAnswer::Revoked(None, None),
                         TargetState::NotDone => SourceAnswer::Good(Some(seen.into())),
                         TargetState::Pending => SourceAnswer::Good(Some(format!("it waits: {seen}").into())),
                         TargetState::Unknown => SourceAnswer::Nothing(seen.into()),

@@ -82,7 +82,7 @@ impl Checker<'_> {
             return;
         }
         self.digest.action(action.account, action.reason, action.not_before, repeats, &digest);
-        (self.each)(&action);
+        (self.each)(action);
     }
 
     fn assign_id(&mut self, row: &Row<'_>, name: &str) -> (u32, String) {

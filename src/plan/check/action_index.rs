@@ -265,19 +265,38 @@ pub(super) struct TargetGroups {
     by_group: OrdinalTable,
 }
 
-/// A group by its hash, and how much of it actions ask for.
-struct GroupRecord {
-    group: [u32; 2],
-    asked: GroupAsked,
-}
+/// A group by 62 bits of its hash, and in the other two how much of it actions ask for: a list of a million may have as many groups.
+struct GroupRecord(u64);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum GroupAsked {
-    Part,
-    Whole,
+    Part = 0,
+    Whole = 1,
     /// Both, which was reported.
-    Both,
+    Both = 2,
 }
+
+impl GroupRecord {
+    const fn new(group: u64, asked: GroupAsked) -> Self {
+        Self(group & !GROUP_ASKED | (asked as u64) << GROUP_ASKED.trailing_zeros())
+    }
+
+    /// The hash as far as it is stored.
+    const fn group(&self) -> u64 {
+        self.0 & !GROUP_ASKED
+    }
+
+    const fn asked(&self) -> GroupAsked {
+        match (self.0 & GROUP_ASKED) >> GROUP_ASKED.trailing_zeros() {
+            0 => GroupAsked::Part,
+            1 => GroupAsked::Whole,
+            _ => GroupAsked::Both,
+        }
+    }
+}
+
+/// The bits of a [`GroupRecord`] that say how much of the group is asked for: between those by which a shard's table and the shard are found.
+const GROUP_ASKED: u64 = 3 << 18;
 
 impl Targets {
     /// Adds the target of an action: its hash, and the fingerprint, in which actions of one target differ.
@@ -304,24 +323,22 @@ impl TargetGroups {
     /// the part and of the whole.
     pub(super) fn add(&mut self, group: u64, is_whole: bool, place: Span) -> Option<(Span, Span)> {
         let Self { records, places, by_group } = self;
-        let asked = if is_whole { GroupAsked::Whole } else { GroupAsked::Part };
-        let Some(known) = by_group.find(group, |other| records.get(other).group == halves(group)) else {
+        let this = GroupRecord::new(group, if is_whole { GroupAsked::Whole } else { GroupAsked::Part });
+        // By the stored bits alone, for a table that grows has no others.
+        let Some(known) = by_group.find(this.group(), |other| records.get(other).group() == this.group()) else {
             let index = places.len();
             places.push(place);
-            records.push(GroupRecord { group: halves(group), asked });
-            by_group.insert(group, index, |other| whole(records.get(other).group));
+            by_group.insert(this.group(), index, |other| records.get(other).group());
+            records.push(this);
             return None;
         };
-        let before = std::mem::replace(&mut records.get_mut(known).asked, GroupAsked::Both);
-        match before {
-            GroupAsked::Both => None,
-            same if same == asked => {
-                records.get_mut(known).asked = same;
-                None
-            }
-            GroupAsked::Part => Some((places.get(known), place)),
-            GroupAsked::Whole => Some((place, places.get(known))),
+        let (before, now) = (records.get(known).asked(), this.asked());
+        if before == now || before == GroupAsked::Both {
+            return None;
         }
+        *records.get_mut(known) = GroupRecord::new(group, GroupAsked::Both);
+        let first = places.get(known);
+        Some(if is_whole { (first, place) } else { (place, first) })
     }
 }
 

@@ -82,8 +82,8 @@ pub(super) struct Checker<'r> {
     reported: HashSet<u64>,
     /// How many errors there were, repeated ones included: a row with a repeated error is as wrong as the first.
     pub(super) errors: u64,
-    /// Is lent each action in plan order.
-    pub(super) each: &'r mut dyn FnMut(&Action),
+    /// Is given each action in plan order.
+    pub(super) each: &'r mut dyn FnMut(Action),
     pub(super) index: Index,
     pub(super) digest: PlanDigest,
     pub(super) csrs: CsrFiles,
@@ -117,7 +117,7 @@ impl<'r> Checker<'r> {
         files: Vec<ReadFile>,
         diagnostics: Diagnostics,
         keep: Vec<String>,
-        each: &'r mut dyn FnMut(&Action),
+        each: &'r mut dyn FnMut(Action),
     ) -> Self {
         Self {
             catalog: request.catalog,

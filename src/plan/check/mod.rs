@@ -29,11 +29,11 @@ use crate::tree::yaml;
 use context::Checker;
 use std::collections::BTreeMap;
 
-/// Checks a plan. `each` is lent the actions in plan order; they count only if a [`CheckedPlan`] comes in the end.
+/// Checks a plan. `each` is given the actions in plan order; they count only if a [`CheckedPlan`] comes in the end.
 pub fn check(
     request: &Request<'_>,
     sources: &mut SourceMap,
-    each: &mut dyn FnMut(&Action),
+    each: &mut dyn FnMut(Action),
 ) -> (Option<CheckedPlan>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let mut files = Vec::new();

@@ -132,13 +132,18 @@ impl Checker<'_> {
         // A hash map has no order, and findings and the plan's needs must have one.
         starts.sort_unstable();
         for circle in circles(&starts, &edges) {
-            let ids: Vec<_> =
-                circle.iter().map(|(ordinal, _)| safe::terminal(&self.index.id(*ordinal)).into_owned()).collect();
-            let mut chain = ids.join("` needs `");
-            chain.push_str("` needs `");
-            chain.push_str(&ids[0]);
-            let mut error = Diagnostic::error("needs-circle", circle[0].1, format!("dependency cycle: `{chain}`"));
-            for (_, place) in &circle[1..] {
+            let id = |(ordinal, _): &(u32, Span)| safe::terminal(&self.index.id(*ordinal)).into_owned();
+            // A circle may be as long as the plan, and a finding is to be read.
+            let told = if circle.len() > MAX_TOLD { &circle[..MAX_TOLD - 1] } else { &circle[..] };
+            let mut chain = told.iter().map(id).collect::<Vec<_>>().join("` needs `");
+            let mut what = "dependency cycle".to_owned();
+            if let Some(last) = circle[told.len()..].last() {
+                what = format!("{what} of {} actions", circle.len());
+                chain = format!("{chain}` … `{}", id(last));
+            }
+            let what = format!("{what}: `{chain}` needs `{}`", id(&circle[0]));
+            let mut error = Diagnostic::error("needs-circle", circle[0].1, what);
+            for (_, place) in &told[1..] {
                 error = error.related(*place, "and here");
             }
             self.report(error.help("one of them must go first"));
@@ -201,6 +206,8 @@ fn circles(starts: &[u32], edges: &HashMap<u32, Vec<(u32, Span)>>) -> Vec<Vec<(u
 
 /// Up to so many actions the nearest id is looked for.
 const NEAREST_WITHIN: u32 = 10_000;
+/// Actions of a circle that are told by their ids.
+const MAX_TOLD: usize = 5;
 
 #[cfg(test)]
 mod tests {

@@ -185,6 +185,8 @@ mod tests {
             at: Timestamp::from_millisecond(1_700_000_005_000).unwrap(),
             by: vec![crate::run::StatusSource::Crl, crate::run::StatusSource::Ocsp],
             revoked_at: None,
+            reason: Some(crate::pki::RevocationReason::KeyCompromise),
+            note: Some("not in this format".to_owned()),
             why: None,
         };
         let kept = ["Kim".to_owned()];
@@ -196,11 +198,11 @@ mod tests {
         let ends = |record: csv::StringRecord| record.iter().skip(15).map(str::to_owned).collect::<Vec<_>>();
         assert_eq!(
             ends(reader.headers().unwrap().clone()),
-            ["source", "verified", "verified_at", "verified_by", "Owner"]
+            ["source", "verified", "verified_at", "verified_by", "verified_reason", "Owner"]
         );
         let rows: Vec<Vec<String>> = reader.records().map(|record| ends(record.unwrap())).collect();
-        assert_eq!(rows[0], ["plan.yaml:7", "revoked", "2023-11-14T22:13:25.000Z", "crl ocsp", "Kim"]);
-        assert_eq!(rows[1], ["plan.yaml:7", "", "", "", "Kim"]);
+        assert_eq!(rows[0], ["plan.yaml:7", "revoked", "2023-11-14T22:13:25.000Z", "crl ocsp", "keyCompromise", "Kim"]);
+        assert_eq!(rows[1], ["plan.yaml:7", "", "", "", "", "Kim"]);
     }
 
     #[test]

@@ -66,7 +66,13 @@ impl<W: Write> HtmlReport<W> {
         ];
         write!(self.output, "<tr class=\"{}\">", row.outcome.as_str())?;
         let kept = (0..self.kept).map(|index| row.kept.get(index).map_or("", String::as_str));
-        let verified = VerifiedCells::cells(row.verified.as_ref());
+        let mut verified = VerifiedCells::cells(row.verified.as_ref());
+        // The note stands where the reason does: it begins with it.
+        if let (Some(note), [.., reason]) =
+            (row.verified.as_ref().and_then(|verified| verified.note.as_ref()), &mut verified)
+        {
+            note.clone_into(reason);
+        }
         let verified = verified.iter().filter(|_| self.verified).map(String::as_str);
         for cell in cells.iter().map(String::as_str).chain(verified).chain(kept) {
             write!(self.output, "<td>{}</td>", escaped(cell))?;

@@ -1,9 +1,10 @@
-//! The report as JSON: an array, one object a row, one row a line. Texts are verbatim (JSON escapes control characters); the kept
+//! The report as JSON: an array, one object a row, one row a line. Texts are verbatim (what acts on a terminal is escaped); the kept
 //! columns stand under `kept`. Never holds more than one row in memory.
 
 use super::{ReportColumns, ReportRow};
 
 use crate::time::rfc3339;
+use crate::view::json::JsonOutput;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::io::{self, Write};
 
@@ -33,7 +34,7 @@ impl<W: Write> JsonReport<W> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
         let object = RowObject { row, verified: self.verified, kept_columns: &self.kept_columns };
-        serde_json::to_writer(&mut self.output, &object).map_err(io::Error::from)
+        serde_json::to_writer(JsonOutput(&mut self.output), &object).map_err(io::Error::from)
     }
 
     /// Ends the report and gives the output back.
@@ -80,6 +81,8 @@ impl Serialize for RowObject<'_> {
             object.serialize_entry("verified", &verified.map(|verified| verified.seen))?;
             object.serialize_entry("verified_at", &verified.map(|verified| rfc3339(verified.at)))?;
             object.serialize_entry("verified_by", &verified.map(|verified| &verified.by))?;
+            object.serialize_entry("verified_reason", &verified.and_then(|verified| verified.reason))?;
+            object.serialize_entry("verified_note", &verified.and_then(|verified| verified.note.as_ref()))?;
             object.serialize_entry("revoked_at", &verified.and_then(|verified| verified.revoked_at).map(rfc3339))?;
             let after = after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX));
             object.serialize_entry("time_to_revoke_ms", &after)?;

@@ -4,6 +4,7 @@ pub mod csv;
 pub mod html;
 pub mod json;
 
+use crate::pki::RevocationReason;
 use crate::run::{Outcome, Seen, StatusSource};
 use crate::time::rfc3339;
 use jiff::Timestamp;
@@ -54,7 +55,7 @@ pub struct ReportRow<'a> {
 /// The revocation status of an action's target, as `certsweep verify` recorded it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VerifiedCells {
-    /// Revoked, good or unknown.
+    /// Revoked, on hold, good or unknown.
     pub seen: Seen,
     /// When it was seen.
     pub at: Timestamp,
@@ -62,6 +63,10 @@ pub struct VerifiedCells {
     pub by: Vec<StatusSource>,
     /// The revocation date of the CRL entry or OCSP response.
     pub revoked_at: Option<Timestamp>,
+    /// The reason that its issuer publishes.
+    pub reason: Option<RevocationReason>,
+    /// What is to be said of that reason, where it is not the one asked.
+    pub note: Option<String>,
     /// Why it is not seen revoked.
     pub why: Option<String>,
 }
@@ -77,10 +82,11 @@ pub struct ReportColumns<'a> {
 
 impl VerifiedCells {
     /// The cells of the columns [`VERIFIED`].
-    pub(super) fn cells(verified: Option<&Self>) -> [String; 3] {
-        let Some(Self { seen, at, by, .. }) = verified else { return Default::default() };
+    pub(super) fn cells(verified: Option<&Self>) -> [String; 4] {
+        let Some(Self { seen, at, by, reason, .. }) = verified else { return Default::default() };
         let by: Vec<&str> = by.iter().map(|source| source.as_str()).collect();
-        [seen.as_str().to_owned(), rfc3339(*at), by.join(" ")]
+        let reason = reason.map(RevocationReason::name).unwrap_or_default();
+        [seen.as_str().to_owned(), rfc3339(*at), by.join(" "), reason.to_owned()]
     }
 
     /// From an action's end until it was seen revoked.
@@ -91,7 +97,7 @@ impl VerifiedCells {
 }
 
 /// The columns that verification adds.
-pub const VERIFIED: [&str; 3] = ["verified", "verified_at", "verified_by"];
+pub const VERIFIED: [&str; 4] = ["verified", "verified_at", "verified_by", "verified_reason"];
 
 #[cfg(test)]
 pub(crate) mod testing {
