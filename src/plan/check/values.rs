@@ -194,6 +194,7 @@ fn finding(parameter: &Parameter, text: &str, place: Span) -> Option<Diagnostic>
     if let Some(damage) = damage {
         let error = damaged(name, text, damage, place);
         return Some(match (parameter.format, parameter.kind) {
+            (ValueFormat::FreeText, _) => error.help(damage.remedy()),
             // One number of a hundred thousand ends so.
             _ if damage == Damage::RoundedDigits => error,
             // What else is damaged is no number, and cannot be sent even if it is meant.
