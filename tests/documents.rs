@@ -108,6 +108,11 @@ fn every_sample_must_hold() {
             "`serial` does not have the right form",
         ),
         ("means: succeeded}]\n  /cert", "means: rejected}]\n  /cert", "answer 1 (200) means succeeded, not rejected"),
+        (
+            "means: succeeded}]\n  /cert",
+            "means: succeeded}, {status: 404, text: gone, means: rejected}]\n  /cert",
+            "answer 2 (404) means unknown, not rejected; `responses` declare no such body for this status",
+        ),
         ("tells: done}]", "tells: pending}]", "answer 1 (200) tells done, not pending"),
         ("tells: done}]", "reference: x, tells: done}]", "gives the reference none, not x"),
     ] {

@@ -2,6 +2,7 @@
 //! `NAME.expect`, one finding a line: `[warning ][FILE:]LINE:COLUMN TEXT`. All errors must be listed, unless a line is `...`; good
 //! plans list their warnings and `actions N`.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "what a test writes need not survive a crash")]
 
 use certsweep::diag::{Diagnostics, Severity};
 use certsweep::plan::{self, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request};
@@ -260,29 +261,192 @@ fn the_digest_is_that_of_what_is_sent() {
         checked.plan.unwrap_or_else(|| panic!("{:?}", checked.findings)).digest().to_owned()
     };
     let plan = "version: 1\nactions:\n  - {id: a, provider: digicert, action: revoke, certificate_id: \"1\"}\n";
+    let with = |settings: &str| plan.replace("version: 1", &format!("version: 1\n{settings}"));
     let same = [
-        "actions: [{certificate_id: 1, action: revoke, provider: digicert}]\nversion: 1\nname: other\n",
-        "# a comment\nversion: 1\ndefaults: {provider: digicert}\nretry: {attempts: 2}\nactions:\n\n - {action: revoke, certificate_id: 1}",
-        "provider,action,certificate_id\ndigicert,revoke,1\n",
+        "actions: [{certificate_id: 1, action: revoke, provider: digicert}]\nversion: 1\nname: other\n".to_owned(),
+        "# a comment\nversion: 1\ndefaults: {provider: digicert}\nactions:\n\n - {action: revoke, certificate_id: 1}"
+            .to_owned(),
+        "provider,action,certificate_id\ndigicert,revoke,1\n".to_owned(),
+        // What holds anyway, written out.
+        with("retry: {attempts: 5, max_delay: 60s}\ntimeout: 30000ms\nsafety: {canary: 0}"),
+        with("providers: {digicert: {rate: [100/5s, 1000/180s]}}"),
+        // An account that no action uses.
+        with("providers: {naver: {rate: [1/1s]}}"),
     ];
     let others = [
         plan.replace("\"1\"", "\"2\""),
-        plan.replace("version: 1", "version: 1\ndeadline: 5h"),
-        plan.replace(
-            "version: 1",
-            "version: 1\nproviders: {digicert: {base_url: https://certcentral.digicert.eu/services/v2}}",
-        ),
-        plan.replace("version: 1", "version: 1\nproviders: {digicert: {credentials: {api_key: env:OTHER}}}"),
+        with("deadline: 5h"),
+        with("providers: {digicert: {base_url: https://certcentral.digicert.eu/services/v2}}"),
+        with("providers: {digicert: {credentials: {api_key: env:OTHER}}}"),
+        with("providers: {digicert: {rate: [500/1s]}}"),
+        with("providers: {digicert: {rate: [5/1s]}}"),
+        with("providers: {digicert: {rate: [1000/180s]}}"),
+        with("providers: {digicert: {concurrency: 1}}"),
+        with("providers: {digicert: {concurrency: 64}}"),
+        with("retry: {attempts: 2}"),
+        with("retry: {max_delay: 1s}"),
+        with("timeout: 31s"),
+        with("safety: {canary: 1}"),
+        with("safety: {max_actions: 10}"),
+        with("safety: {waves: [1, 100%]}"),
+        with("safety: {waves: [1, 100%], between_waves: 10m}"),
+        with("safety: {stop_when: {failures: 3}}"),
+        with("safety: {stop_when: {failures: 4}}"),
+        with("schedule: {start: 2026-12-01T00:00:00Z}"),
+        with("schedule: {window: {from: \"01:00\", to: \"05:00\", timezone: Asia/Seoul}}"),
         plan.replace("}", ", reason: superseded}"),
         plan.replace("}", ", not_before: 2026-12-01T00:00:00Z}"),
     ];
     assert_eq!(digest(plan).len(), 64);
     for text in same {
-        assert_eq!(digest(text), digest(plan), "{text}");
+        assert_eq!(digest(&text), digest(plan), "{text}");
     }
-    for text in others {
-        assert_ne!(digest(&text), digest(plan), "{text}");
+    let mut all: Vec<String> = others.iter().map(|text| digest(text)).chain([digest(plan)]).collect();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), others.len() + 1, "each differs from all others");
+}
+
+#[test]
+fn a_second_purchase_is_known_by_its_target_whatever_else_it_says() {
+    let plan = "version: 1\nproviders: {other: {uses: naver, credentials: {access_key: \"env:A\", secret_key: \"env:B\"}}}\n\
+         actions: [{provider: naver, action: reissue, certificateNo: \"7\", certificateName: one, commonName: shop.example.com, \
+         dnsName: [shop.example.com], validationMethod: D, csr: \"file:tests/data/plans/shop.csr\"}]\n";
+    let fingerprint = |from: &str, to: &str| {
+        let mut checked = check_text(plan.replace(from, to));
+        assert!(checked.plan.is_some(), "{to}: {:?}", checked.findings);
+        checked.actions.remove(0).fingerprint
+    };
+    let one = fingerprint("", "");
+    for (from, to) in [
+        ("{provider", "{id: x, provider"),
+        ("certificateName: one", "certificateName: other"),
+        ("provider: naver,", "provider: other,"),
+        ("uses: naver,", "uses: naver, rate: [1/1s],"),
+    ] {
+        assert_eq!(fingerprint(from, to), one, "{to}");
     }
+    assert_ne!(fingerprint("\"7\"", "\"8\""), one);
+    let elsewhere = plan.replace("uses: naver,", "uses: naver, base_url: https://elsewhere.example,");
+    let elsewhere = check_text(elsewhere.replace("provider: naver,", "provider: other,")).actions.remove(0).fingerprint;
+    assert_ne!(elsewhere, one);
+    // Of an idempotent action every parameter counts: another reason is another request, and costs nothing.
+    let revoke = |reason: &str| {
+        let text = format!("provider,action,certificate_id,reason\ndigicert,revoke,1,{reason}\n");
+        check_text(text).actions.remove(0).fingerprint
+    };
+    assert_ne!(revoke("superseded"), revoke("keyCompromise"));
+}
+
+/// A plan of six actions beside a list of exceptions, in a directory of its own; the ids of those that it names.
+fn excepted(hold: &str) -> (Vec<String>, Vec<String>) {
+    let place = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
+    let here = std::env::current_dir().unwrap().join(FOLDER);
+    let here = here.display();
+    write("hold.csv", hold);
+    write("list.csv", "id,Cert ID,common_name,Serial\nf,77,pay.example.com,0D:0E:0F\n");
+    let plan = format!(
+        "version: 1\nexcept: hold.csv\ndefaults: {{reason: superseded}}\nactions:\n  \
+         - {{id: a, provider: digicert, action: revoke, certificate_id: \"112358\"}}\n  \
+         - {{id: b, provider: digicert, action: revoke, certificate_id: 0AB8C0FFEE11}}\n  \
+         - {{id: c, provider: naver, action: revoke, orderId: \"1\", certificateNo: 7}}\n  \
+         - {{id: d, provider: naver, action: revoke, orderId: \"1\", certificateNo: 8}}\n  \
+         - {{id: e, provider: naver, action: reissue, certificateNo: \"9\", certificateName: one, commonName: shop.example.com, \
+         dnsName: [shop.example.com], validationMethod: D, csr: \"file:{here}/shop.csr\"}}\n  \
+         - {{from: list.csv, provider: digicert, action: revoke, columns: {{certificate_id: \"Cert ID\"}}, ignore_columns: true}}\n  \
+         - {{id: g, provider: digicert, action: revoke, certificate_id: 78, issuer: \"file:{here}/certificates/ca.pem\", \
+         certificate: \"file:{here}/certificates/shop.pem\"}}\n"
+    );
+    write("plan.yaml", &plan);
+    let checked = check_file(&place.path().join("plan.yaml"));
+    assert!(checked.plan.is_some(), "{hold}: {:?}", checked.findings);
+    let is_excepted = |action: &&Action| matches!(action.never_sent, Some(plan::checked::NeverSent::Excepted(_)));
+    let ids = checked.actions.iter().filter(is_excepted).map(|action| action.id.clone()).collect();
+    let warned = checked.findings.iter().filter(|(_, what)| what.contains("on the exception list"));
+    (ids, warned.map(|(_, what)| what.rsplit_once("hold.csv:").unwrap().1.to_owned()).collect())
+}
+
+#[test]
+fn an_exception_list_names_actions_by_id_target_serial_number_and_name() {
+    for (hold, expected) in [
+        // One a line, with a header or without.
+        ("a\n", "a"),
+        ("112358", "a"),
+        ("certificate_id\r\n112358\r\n", "a"),
+        ("Certificate ID,Owner\n112358,78\n", "a"),
+        ("Owner;certificateId\n78;112358\n", "a"),
+        ("\u{feff}id\na\nb\n", "a b"),
+        // The list's own header.
+        ("Cert ID,common_name\n77,none.example\n", "f"),
+        // Serial numbers in every spelling, where a plan has them as a target, as a column, or in a certificate.
+        ("0a:b8:c0:ff:ee:11\n", "b"),
+        ("Serial Number\n0x0ab8c0ffee11\n", "b"),
+        ("serial=AB8C0FFEE11\n", "b"),
+        ("00 0A B8 C0 FF EE 11\n", "b"),
+        ("d0e0f\n", "f"),
+        ("1000\n", "g"),
+        // A target of several parameters is named by all of them, or by any where nothing says which it is.
+        ("orderId,certificateNo\n1,7\n", "c"),
+        ("certificateNo\n7\n", "c"),
+        ("1/8\n", "d"),
+        ("orderId\n1\n", "c d"),
+        // Names: of the request, of the list's row, of the certificate.
+        ("shop.example.com.\n", "e"),
+        ("PAY.example.com\n", "f"),
+        ("good.example.com\n", "g"),
+        ("# forbidden\ncommon_name;note\npay.example.com;a\n", "f"),
+        ("name_value\n\"shop.example.com\nPAY.example.com\"\n", "e f"),
+        ("names\n\"shop.example.com, pay.example.com\"\n", "e f"),
+    ] {
+        let (ids, unmet) = excepted(hold);
+        assert_eq!((ids.join(" ").as_str(), unmet), (expected, vec![]), "{hold}");
+    }
+    for (hold, ids, unmet) in [
+        ("a\n112359\n", "a", "2:1 `112359`"),
+        ("example.com\n", "", "1:1 `example.com`"),
+        ("orderId,certificateNo\n1,99\n2,7\n", "", "2:1 `1, 99`"),
+        // A column that says nothing of the kind is not looked at.
+        ("certificate_id,days\n999,78\n", "", "2:1 `999, 78`"),
+    ] {
+        let (found, warned) = excepted(hold);
+        assert_eq!(found.join(" "), ids, "{hold}");
+        assert!(warned[0].starts_with(unmet), "{hold}: {warned:?}");
+    }
+    let many: String = (0..1000).map(|number| format!("no-{number}.example\n")).collect();
+    let (_, warned) = excepted(&many);
+    assert_eq!(
+        (warned.len(), warned[100].as_str()),
+        (101, "101:1 900 more entries on the exception list are no actions of this plan")
+    );
+}
+
+#[test]
+fn exceptions_and_filters_of_a_bare_list_come_from_the_command_line() {
+    let place = tempfile::tempdir().unwrap();
+    let hold = place.path().join("hold.txt");
+    std::fs::write(&hold, "0013\n").unwrap();
+    let list = "provider,action,Cert ID,status\ndigicert,revoke,0012,issued\ndigicert,revoke,0013,issued\ndigicert,revoke,0014,gone\n";
+    let options = CsvOptions {
+        columns: vec![("certificate_id".to_owned(), "Cert ID".to_owned())],
+        ignore: IgnoreColumns::All,
+        keep: Vec::new(),
+        filter: Some("status == \"issued\"".to_owned()),
+        except: vec![hold.clone()],
+    };
+    let checked = check(Input::Stdin(list.into()), None, options.clone());
+    let plan = checked.plan.unwrap_or_else(|| panic!("{:?}", checked.findings));
+    assert_eq!((plan.actions(), plan.left_out()), (2, 1));
+    assert_eq!(
+        checked.actions[1].never_sent.as_ref().unwrap().to_string(),
+        format!("on the exception list: {}:1", hold.display())
+    );
+    // What goes is in the digest, and the list in the run directory.
+    assert!(plan.files().iter().any(|file| file.path.as_ref() == Some(&hold)));
+    let all = check(Input::Stdin(list.into()), None, CsvOptions { except: Vec::new(), ..options.clone() });
+    assert_ne!(all.plan.unwrap().digest(), plan.digest());
+    let other = CsvOptions { filter: Some("Status == \"issued\"".to_owned()), ..options };
+    assert!(check(Input::Stdin(list.into()), None, other).findings[0].1.contains("no column `Status`"));
 }
 
 #[test]
@@ -343,7 +507,7 @@ fn a_checked_plan_holds_what_the_run_needs() {
     );
     let targets: Vec<&str> = checked.actions.iter().map(|action| action.target.as_str()).collect();
     assert_eq!(targets, ["112358", "55", "1/1", "55882", "6434f74f-2d13-4e6a-89eb-93ee313f1a43", "112358", "0012"]);
-    assert_eq!(checked.actions[5].duplicate_of.as_deref(), Some("shop"));
+    assert_eq!(checked.actions[5].never_sent, Some(plan::checked::NeverSent::Repeats("shop".to_owned())));
     assert!(checked.actions[6].source.ends_with("files/leaked.csv:3"));
     assert!(checked.actions[3].parameters["csr"].as_str().unwrap().starts_with("-----BEGIN CERTIFICATE REQUEST-----"));
     let files: Vec<&str> = plan.files().iter().map(|file| file.name.as_str()).collect();
@@ -364,7 +528,7 @@ fn columns_of_a_bare_list_are_mapped_ignored_and_kept() {
         (IgnoreColumns::Named(vec!["Notes".to_owned()]), true),
         (IgnoreColumns::Named(vec!["Note".to_owned()]), false),
     ] {
-        let options = CsvOptions { columns: columns.clone(), ignore, keep: keep.clone() };
+        let options = CsvOptions { columns: columns.clone(), ignore, keep: keep.clone(), ..CsvOptions::default() };
         let checked = check(Input::Stdin(list.into()), None, options.clone());
         assert_eq!(checked.plan.is_some(), good, "{options:?}: {:?}", checked.findings);
         if let Some(plan) = checked.plan {

@@ -114,6 +114,12 @@ pub struct PlanSource {
     /// Columns of a bare CSV list to carry to the end of each report row, separated by commas
     #[arg(long, value_name = "HEADERS", value_delimiter = ',')]
     pub keep_columns: Vec<String>,
+    /// Which rows of a bare CSV list to take: an expression over its columns, such as `status == "issued"`
+    #[arg(long = "where", value_name = "EXPRESSION")]
+    pub filter: Option<String>,
+    /// A file with ids, serial numbers or names of what must stay; those actions are skipped (repeatable)
+    #[arg(long, value_name = "FILE")]
+    pub except: Vec<PathBuf>,
 }
 
 /// Which unknown columns to leave out.
@@ -175,9 +181,10 @@ pub struct RunArgs {
     /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
     #[arg(long)]
     pub wait: bool,
-    /// Begin a new run, even where an unfinished run of the same plan is there to resume
-    #[arg(long)]
-    pub new: bool,
+    /// Carry it out again, even where an unfinished run of this plan is there to resume, or an earlier run did what costs each time
+    // `--new` was its name when only the unfinished run was looked for.
+    #[arg(long, alias = "new")]
+    pub again: bool,
     /// Trust the certificates in this PEM file too
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -622,7 +629,7 @@ mod tests {
             "certsweep check plan.yaml",
             "certsweep check - --settings shared.yaml",
             "certsweep preview plan.yaml --report planned.csv --latency 1s --json",
-            "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --new --ca-file ca.pem",
+            "certsweep run plan.yaml -y --digest abc --run-dir d --report r.csv --again --ca-file ca.pem",
             "certsweep run plan.yaml --dry-run",
             "certsweep run plan.yaml --yes --wait",
             "certsweep resume runs/x --wait",
@@ -642,6 +649,7 @@ mod tests {
             "certsweep completions zsh",
             "certsweep -vv --color never --no-progress check plan.yaml",
             "certsweep check plan.yaml -q --color always",
+            "certsweep check list.csv --where 'status == \"issued\"' --except hold.csv --except more.txt",
         ] {
             if let Err(error) = parse(line) {
                 panic!("{line}: {error}");
@@ -655,14 +663,16 @@ mod tests {
             ("certsweep go runs/x", "Unpause("),
             ("certsweep pace runs/x digicert=50/5s", "SetRate("),
             ("certsweep resume runs/x --as-begun", "use_original_inputs: true"),
+            ("certsweep run plan.yaml --new", "again: true"),
         ] {
             let parsed = format!("{:?}", parse(line).unwrap().command);
             assert!(parsed.contains(name), "{line}: {parsed}");
         }
         let mut command = Cli::command();
         let resume = command.find_subcommand_mut("resume").unwrap().render_long_help().to_string();
-        let help = command.render_long_help().to_string() + &resume;
-        for old in ["  go ", "  pace ", "--as-begun"] {
+        let run = command.find_subcommand_mut("run").unwrap().render_long_help().to_string();
+        let help = command.render_long_help().to_string() + &resume + &run;
+        for old in ["  go ", "  pace ", "--as-begun", "--new"] {
             assert!(!help.contains(old), "`{old}` is in\n{help}");
         }
     }

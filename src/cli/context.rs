@@ -120,6 +120,8 @@ impl Context {
                     IgnoredColumns::Named(names) => IgnoreColumns::Named(names),
                 },
                 keep: source.keep_columns.clone(),
+                filter: source.filter.clone(),
+                except: source.except.clone(),
             },
             now: self.clock.now(),
         };

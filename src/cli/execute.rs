@@ -99,7 +99,8 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
 /// The counts of a run whose report could not be written.
 fn count_without_report(reader: &Reader) -> Result<Counts, JournalError> {
     let Overview { outcomes, waiting, .. } = reader.overview()?;
-    Ok(Counts { outcomes, waiting, duplicates: reader.duplicates()? })
+    let (duplicates, excepted) = reader.never_sent()?;
+    Ok(Counts { outcomes, waiting, duplicates, excepted })
 }
 
 fn engine_run(
@@ -264,6 +265,7 @@ fn summary(
         unsent: counts.waiting,
         outcomes: Outcomes(counts.outcomes),
         duplicates: counts.duplicates,
+        excepted: counts.excepted,
         elapsed_seconds,
         report: Some(path.join("report.csv").display().to_string()),
         exit_code: exit.code(),

@@ -7,6 +7,7 @@ use super::preview_data::PreviewData;
 use super::report::row_of;
 use crate::journal::History;
 use crate::journal::files::replace;
+use crate::plan::checked::NeverSent;
 use crate::run::Outcome;
 use crate::time::Clock;
 use crate::view::preview::{Preview, render};
@@ -44,8 +45,11 @@ fn preview_plan(
             let mut rows = csv::CsvReport::new(file, ReportColumns { verified: false, kept: &settings.keep_columns })?;
             let nothing = History::default();
             for action in data.actions() {
-                let row = row_of(settings, action, &nothing, Outcome::Planned, None);
-                rows.write(&row)?;
+                // What is on an exception list is planned to stay.
+                let excepted = action.never_sent.as_ref().filter(|why| matches!(why, NeverSent::Excepted(_)));
+                let outcome = if excepted.is_some() { Outcome::Skipped } else { Outcome::Planned };
+                let why = excepted.map(ToString::to_string);
+                rows.write(&row_of(settings, action, &nothing, outcome, why.as_deref()))?;
             }
             rows.finish().map(drop)
         });

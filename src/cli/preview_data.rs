@@ -5,6 +5,7 @@ use super::context::ReadPlan;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Forecast, PlanChange, Wishes, forecast};
 use crate::journal::Queue;
 use crate::pki::RevocationReason;
+use crate::plan::checked::NeverSent;
 use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, Settings, calendar};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
@@ -28,6 +29,7 @@ pub struct PreviewData {
     /// How many actions there are of each account, operation and reason.
     counts: Vec<(CountKey, u64)>,
     duplicates: u64,
+    excepted: u64,
     wide: WideEffects,
     /// The first [`MAX_CANARIES`] actions that are sent: the rows that the preview shows, and the candidates for canaries.
     first: Vec<Action>,
@@ -66,9 +68,12 @@ impl PreviewData {
         if let Some(until) = action.not_before {
             self.queue.hold(ordinal, until);
         }
-        if let Some(original) = &action.duplicate_of {
-            self.duplicates += 1;
-            self.queue.repeat(ordinal, original.clone());
+        if let Some(why) = &action.never_sent {
+            match why {
+                NeverSent::Repeats(_) => self.duplicates += 1,
+                NeverSent::Excepted(_) => self.excepted += 1,
+            }
+            self.queue.never_send(ordinal, why.clone());
         } else {
             if let Some(order) = action.parameters.get(ORDER) {
                 // Revoking an order whole sends one reason, so only certificates with the same one can share it.
@@ -150,6 +155,8 @@ impl PreviewData {
             digest: read.plan.digest().to_owned(),
             actions: read.plan.actions(),
             duplicates: self.duplicates,
+            excepted: self.excepted,
+            left_out: read.plan.left_out(),
             warnings: read.warnings,
             counts: counts.collect(),
             order: Order {
@@ -436,12 +443,12 @@ const SHOWN_REQUESTS: usize = 5;
 mod tests {
     use super::*;
     use crate::diag::Diagnostics;
-    use crate::plan::{CsvOptions, IgnoreColumns, Input, Request, check};
+    use crate::plan::{CsvOptions, Input, Request, check};
     use crate::text::SourceMap;
 
     fn preview(plan: &str) -> Preview {
         let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
-        let columns = CsvOptions { columns: Vec::new(), ignore: IgnoreColumns::None, keep: Vec::new() };
+        let columns = CsvOptions::default();
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let plan = Input::Stdin(format!("version: 1\n{plan}").into_bytes());
         let request = Request { plan, settings: None, catalog: &catalog, columns, now };

@@ -5,9 +5,9 @@ use super::args::{self, ReportFormat};
 use super::context::Context;
 use super::exit::Exit;
 use crate::journal::files::replace;
-use crate::journal::{History, JournalError, Phase, Reader, RunDir, Verified};
+use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Verified};
 use crate::pki::{RevocationReason, SerialNotation};
-use crate::plan::checked::NamedFile;
+use crate::plan::checked::{NamedFile, NeverSent};
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings};
 use crate::provider::{Catalog, Operation};
 use crate::run::Outcome;
@@ -116,6 +116,8 @@ pub struct Counts {
     pub waiting: u64,
     /// Actions that repeat another, and are never sent.
     pub duplicates: u64,
+    /// Actions on an exception list, never sent either.
+    pub excepted: u64,
 }
 
 /// What the rows of a report are made of.
@@ -141,19 +143,32 @@ impl Rows<'_> {
             } else {
                 counts.waiting += 1;
             }
-            counts.duplicates += u64::from(action.duplicate_of.is_some());
+            match &action.never_sent {
+                Some(NeverSent::Repeats(_)) => counts.duplicates += 1,
+                Some(NeverSent::Excepted(_)) => counts.excepted += 1,
+                None => {}
+            }
             // Counted all the same: `--outcome` selects rows, not figures.
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
             }
-            let message = match outcome {
-                _ if ended => None,
-                Outcome::InDoubt => Some("an attempt was left without an answer; `certsweep resume` goes on"),
-                _ => Some(self.unsent),
-            };
+            let in_doubt = (!ended && outcome == Outcome::InDoubt).then(|| still_in_doubt(&history.reply));
+            let message = if ended { None } else { Some(in_doubt.as_deref().unwrap_or(self.unsent)) };
             each(&row_of(self.settings, &action, &history, outcome, message))?;
         }
         Ok(counts)
+    }
+}
+
+/// The message of an action that `resume` asks about or asks again: by what came last, where an answer did.
+fn still_in_doubt(reply: &Reply) -> String {
+    // Words of former versions, which told no more than the status does: a kept run says what it said.
+    let former = |status| format!("HTTP {status} is not an answer that the provider documents");
+    match (reply.http_status, &reply.message) {
+        (Some(status), Some(came)) if *came != former(status) => {
+            format!("it may have taken effect: {came}; `certsweep resume` goes on")
+        }
+        _ => "an attempt was left without an answer; `certsweep resume` goes on".to_owned(),
     }
 }
 

@@ -5,6 +5,7 @@ use super::args;
 use super::context::{Context, build_senders, build_simulated_senders};
 use super::execute::{Task, execute};
 use super::exit::Exit;
+use super::previous_runs::{costs, remember};
 use super::run::register_targets;
 use super::simulate::simulator_for;
 use crate::journal::{Reader, RunDir};
@@ -51,6 +52,11 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
         }
         None => build_senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
     };
+    if !facts.simulated {
+        let operations =
+            run.dir.read().and_then(|reader| reader.operations()).map_err(|error| context.failed(&error))?;
+        remember(context, &run.dir, &facts.digest, costs(&catalog, &facts.settings.accounts, &operations));
+    }
     let reopen = args.retry.iter().copied().collect();
     Ok(execute(
         context,

@@ -2,8 +2,9 @@
 //!
 //! A good place to begin reading. In the order of the code: `run_plan` begins a run directory under a temporary name; `prepare` streams the
 //! checked actions into it (`plan::check` → `journal::RunMaker`), compares them with earlier runs, shows the preview, asks, and builds one
-//! `engine::Sender` an account; `RunMaker::finish` moves the directory to its final path, whole; `execute` (shared with `resume`) starts
-//! `engine::run`, then writes the report and the summary. Nothing is sent before `execute`.
+//! `engine::Sender` an account; `PreviousRuns::begin` has `RunMaker::finish` move the directory to its final path, whole, and enters it into the
+//! user's index of runs; `execute` (shared with `resume`) starts `engine::run`, then writes the report and the summary. Nothing is sent before
+//! `execute`.
 
 use super::args;
 use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
@@ -11,7 +12,7 @@ use super::execute::{Task, execute};
 use super::exit::Exit;
 use super::preview::preview;
 use super::preview_data::{PreviewData, misses_the_deadline};
-use super::previous_runs::PreviousRuns;
+use super::previous_runs::{PreviousRuns, ThisPlan, costs};
 use super::simulate::simulator_for;
 use crate::engine::Sender;
 use crate::journal::dir::default_path;
@@ -61,16 +62,25 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     let catalog = context.catalog(&context.provider_directories())?;
     // On the same file system as its final path, so that `finish` is one atomic rename.
     let mut maker = RunMaker::begin(path.parent().unwrap_or(Path::new(""))).map_err(|error| context.failed(&error))?;
-    let Prepared { facts, files, simulator, senders } = match prepare(context, args, &catalog, asks, &mut maker) {
-        Ok(prepared) => prepared,
-        Err(exit) => {
-            // A plan with errors, or a `no`, leaves nothing on the disk.
-            maker.abandon();
-            return Err(exit);
-        }
-    };
+    let Prepared { facts, files, simulator, senders, previous } =
+        match prepare(context, args, &catalog, asks, &mut maker) {
+            Ok(prepared) => prepared,
+            Err(exit) => {
+                // A plan with errors, or a `no`, leaves nothing on the disk.
+                maker.abandon();
+                return Err(exit);
+            }
+        };
     let path = args.run_dir.clone().unwrap_or_else(|| default_path(&facts.settings.name, context.clock.now()));
-    let dir = maker.finish(&path, &facts, &files).map_err(|error| context.failed(&error))?;
+    let put = |maker: RunMaker| maker.finish(&path, &facts, &files);
+    let dir = match previous {
+        Some(previous) => {
+            let costs = costs(&catalog, &facts.settings.accounts, maker.operations());
+            let plan = ThisPlan { digest: &facts.digest, costs, again: args.again };
+            previous.begin(context, plan, maker, put)?
+        }
+        None => put(maker).map_err(|error| context.failed(&error))?,
+    };
     context.printer.note(&format!("run directory: {}", dir.path().display()));
     if let Some(simulator) = &simulator {
         // The simulator started before the plan was on disk; it must know every target before the first request asks for one.
@@ -108,29 +118,31 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
 }
 
 /// What `prepare` hands to `run_plan`: everything that `execute` needs beside the run directory itself.
-struct Prepared {
+struct Prepared<'c> {
     facts: RunFacts,
     files: Vec<ReadFile>,
     simulator: Option<Simulator>,
     senders: Vec<Rc<Sender<HttpTransport>>>,
+    /// `None` for a rehearsal: it sends nothing twice, and no later run needs to know of it.
+    previous: Option<PreviousRuns<'c>>,
 }
 
 /// Checks the plan into the maker, asks, and makes the senders: everything that can fail before the first request fails before the run
 /// directory is there.
-fn prepare(
+fn prepare<'c>(
     context: &Context,
     args: &args::RunArgs,
-    catalog: &Catalog,
+    catalog: &'c Catalog,
     asks: bool,
     maker: &mut RunMaker,
-) -> Result<Prepared, Exit> {
-    // A rehearsal sends nothing twice: the real runs in `runs/` do not concern it.
-    let mut previous =
-        if args.simulate { PreviousRuns::default() } else { PreviousRuns::read(Path::new("runs"), catalog) };
+) -> Result<Prepared<'c>, Exit> {
+    let mut previous = (!args.simulate).then(|| PreviousRuns::look(args.run_dir.as_deref(), catalog));
     // The preview's figures are collected in the same pass: actions are streamed and never all in memory.
     let mut preview_data = asks.then(PreviewData::default);
     let read = check_into(context, args, catalog, maker, &mut |action| {
-        previous.compare(action);
+        if let (Some(previous), None) = (&mut previous, &action.never_sent) {
+            previous.compare(action.fingerprint, &action.id);
+        }
         if let Some(data) = &mut preview_data {
             data.add(action);
         }
@@ -139,9 +151,10 @@ fn prepare(
     // be met, a run that would repeat another.
     require_digest(context, args, &read)?;
     let mut warned = false;
-    if !args.simulate {
+    if let Some(previous) = &previous {
         require_open_schedule(context, read.plan.settings())?;
-        warned = previous.warn(context, &read, args.new)?;
+        let costs = costs(catalog, &read.plan.settings().accounts, maker.operations());
+        warned = previous.judge(context, ThisPlan { digest: read.plan.digest(), costs, again: args.again })?;
     }
     if let Some(data) = preview_data {
         confirm(context, data, &read, catalog, warned)?;
@@ -165,7 +178,7 @@ fn prepare(
     } else {
         (None, build_senders(context, &facts.settings, catalog, args.ca_file.as_deref())?)
     };
-    Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders })
+    Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders, previous })
 }
 
 /// Checks the plan. Each action is lent to `each` and goes to the maker, while the check is still reading.

@@ -142,7 +142,7 @@ pub fn verify_command(path: &Path) -> String {
 }
 
 /// A path that can be pasted into a shell; one with a NUL byte, which no shell takes, as it is.
-fn quoted(path: &Path) -> String {
+pub fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     shlex::try_quote(&path).map(std::borrow::Cow::into_owned).unwrap_or(path.clone())
 }

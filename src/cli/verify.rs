@@ -239,7 +239,7 @@ fn select_targets(
         let provider = account.and_then(|account| catalog.get(&account.provider));
         let Some(provider) = provider.filter(|provider| revokes(provider, &action.operation)) else { continue };
         if !has_ended_well(&history) {
-            not_ended_well += u64::from(action.duplicate_of.is_none());
+            not_ended_well += u64::from(action.never_sent.is_none());
             continue;
         }
         unknown.remove(&action.id);

@@ -1,22 +1,39 @@
-//! Whether a provider can be reached: when it cannot, one single request tries now and then, instead of thousands. A state machine
+//! Whether a provider is in order: when it is not, one single request tries now and then, instead of thousands. A state machine
 //! on a given `now`; never sleeps, never sends.
 //!
-//! A request that was not sent costs the provider nothing and shows nothing about its action; so while a provider is down, such a
-//! request costs its action no attempt either. What bounds the trying is patience with the provider, not with one action.
+//! A request that came to nothing (it was not sent, got no answer, or was answered by an error of the server or by something that is not the
+//! provider) shows nothing about its action; so while a provider is down, such a request costs its action no attempt either. What
+//! bounds the trying is patience with the provider, not with one action.
 
 use super::retry;
 use super::timing::Moment;
+use crate::provider::AnswerClass;
+use crate::run::Ordinal;
 use std::time::Duration;
 
-/// Whether a request reached the provider.
+/// What came of a request, as far as it tells whether the provider is in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Contact {
-    /// It was answered, with whatever status.
+    /// It was answered in a way that the document knows, a refusal too.
     Answered,
+    /// It was answered by an error of the server, or in a way that was not understood.
+    OutOfOrder,
     /// It surely did not leave: no address, no connection, no TLS.
     NotSent,
     /// It may have arrived, and no whole answer was received.
     Lost,
+}
+
+impl Contact {
+    /// Of a whole answer, by its meaning and its status.
+    pub const fn of_answer(meaning: AnswerClass, status: u16) -> Self {
+        match meaning {
+            AnswerClass::Unknown => Self::OutOfOrder,
+            // A document may declare its own maintenance answer to be without effect: the provider is no more in order for that.
+            AnswerClass::TryLater if status >= 500 => Self::OutOfOrder,
+            _ => Self::Answered,
+        }
+    }
 }
 
 /// What has changed.
@@ -24,11 +41,11 @@ pub enum Contact {
 pub enum Transition {
     /// Nothing.
     Same,
-    /// It cannot be reached: one request is tried at this moment, and not before.
+    /// It is down: one request is tried at this moment, and not before.
     Down(Moment),
-    /// It can be reached again.
+    /// It is in order again.
     Up,
-    /// It could not be reached for longer than the patience: its account is to be stopped.
+    /// It was down for longer than the patience: its account is to be stopped.
     GivenUp(Duration),
 }
 
@@ -38,6 +55,9 @@ pub struct CircuitBreaker {
     /// Requests in a row that were not sent, and that were lost.
     not_sent: u32,
     lost: u32,
+    /// The actions whose requests in a row were answered by something out of order. One action alone may be what the provider
+    /// stumbles over, however often it is asked.
+    out_of_order: Vec<Option<Ordinal>>,
     /// When the first of them failed.
     since: Option<Moment>,
     /// Whether a request was ever answered.
@@ -49,42 +69,69 @@ pub struct CircuitBreaker {
 struct Probing {
     /// Probes that failed.
     tries: u32,
+    /// Probes that could not be sent again.
+    costly: u32,
     /// Whether the one request is under way.
     out: bool,
 }
 
 impl CircuitBreaker {
-    /// Whether the provider is down as far as is known. A request that is begun now and does not leave costs no attempt.
+    /// Whether the provider is down as far as is known.
     pub const fn is_down(&self) -> bool {
         self.probing.is_some()
     }
 
-    /// A request is begun.
-    pub fn note_request(&mut self) {
-        if let Some(probing) = &mut self.probing {
-            probing.out = true;
-        }
+    /// Whether the last answers make it likely that it is out of order: one request at a time then, but each at once.
+    pub fn is_careful(&self) -> bool {
+        self.out_of_order.len() >= MAX_AT_ONCE
     }
 
-    /// Notes whether a request reached the provider. `patient` says that somebody waits until a deadline; `random` is uniform in 0 to 1.
-    pub fn note_contact(&mut self, contact: Contact, now: Moment, patient: bool, random: f64) -> Transition {
+    /// A request is to be begun; `once` says that it must not be sent again once it may have taken effect. Returns whether it may: where
+    /// answers are lost or not understood, each such try may leave one more action in doubt for good.
+    pub fn begin_request(&mut self, once: bool) -> bool {
+        let may_take_effect = self.lost > 0 || !self.out_of_order.is_empty();
+        let Some(probing) = &mut self.probing else { return true };
+        let costs = once && may_take_effect;
+        if costs && probing.costly >= MAX_COSTLY {
+            return false;
+        }
+        probing.costly += u32::from(costs);
+        probing.out = true;
+        true
+    }
+
+    /// Notes what came of a request of an action, or of none. `patient` says that somebody waits until a deadline; `random` is
+    /// uniform in 0 to 1.
+    pub fn note_contact(
+        &mut self,
+        contact: Contact,
+        action: Option<Ordinal>,
+        now: Moment,
+        patient: bool,
+        random: f64,
+    ) -> Transition {
         match contact {
             Contact::Answered => {
-                // Any answer proves the connection, an error too; what it means for the action is decided elsewhere.
                 let was_down = self.probing.is_some();
                 *self = Self { was_up: true, ..Self::default() };
                 return if was_down { Transition::Up } else { Transition::Same };
             }
             Contact::NotSent => self.not_sent = self.not_sent.saturating_add(1),
             Contact::Lost => self.lost = self.lost.saturating_add(1),
+            Contact::OutOfOrder
+                if self.out_of_order.len() < MAX_OUT_OF_ORDER && !self.out_of_order.contains(&action) =>
+            {
+                self.out_of_order.push(action);
+            }
+            Contact::OutOfOrder => {}
         }
         let since = *self.since.get_or_insert(now);
-        let tries = match &mut self.probing {
+        let (tries, costly) = match self.probing {
             // It was sent before the provider was known to be down: only the one probe counts, or a burst of failures would end the patience.
             Some(probing) if !probing.out => return Transition::Same,
-            Some(probing) => probing.tries.saturating_add(1),
-            None if self.not_sent < MAX_NOT_SENT && self.lost < MAX_LOST => return Transition::Same,
-            None => 1,
+            Some(probing) => (probing.tries.saturating_add(1), probing.costly),
+            None if self.is_chance() => return Transition::Same,
+            None => (1, 0),
         };
         let down_for = now.saturating_sub(since);
         // A deadline is a reason to wait for a provider that was there; one that never was is probably named wrongly.
@@ -92,8 +139,12 @@ impl CircuitBreaker {
             return Transition::GivenUp(down_for);
         }
         let next = now + retry::pause(tries, MAX_PAUSE, random).max(MIN_PAUSE);
-        self.probing = Some(Probing { tries, out: false });
+        self.probing = Some(Probing { tries, costly, out: false });
         Transition::Down(next)
+    }
+
+    fn is_chance(&self) -> bool {
+        self.not_sent < MAX_NOT_SENT && self.lost < MAX_LOST && self.out_of_order.len() < MAX_OUT_OF_ORDER
     }
 }
 
@@ -101,6 +152,13 @@ impl CircuitBreaker {
 const MAX_NOT_SENT: u32 = 3;
 /// So many lost ones say it too. More of them, since one slow operation may time out at a provider that is well.
 const MAX_LOST: u32 = 8;
+/// So many actions in a row that were answered by something out of order say it, too. Each of them may be in doubt afterwards, so they are
+/// few; and a provider that stumbles over one action in ten gives a row of them once in a hundred thousand.
+const MAX_OUT_OF_ORDER: usize = 5;
+/// After so many of them no further request is sent beside those under way.
+const MAX_AT_ONCE: usize = 2;
+/// So many probes may be requests that are never sent again.
+const MAX_COSTLY: u32 = 3;
 /// Between two tries, at most: the recovery is seen within this time.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// And at least: jitter must not make a storm of it.
@@ -112,7 +170,7 @@ pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
 mod tests {
     use super::*;
 
-    use Contact::{Answered, Lost, NotSent};
+    use Contact::{Answered, Lost, NotSent, OutOfOrder};
 
     fn seconds(seconds: f64) -> Moment {
         Duration::from_secs_f64(seconds)
@@ -128,13 +186,74 @@ mod tests {
             ("seven lost are chance", vec![Lost; 7], Transition::Same),
             ("eight are not", vec![Lost; 8], down(0.5)),
             ("a lost one is no answer", vec![NotSent, Lost, NotSent, Lost, NotSent], down(0.5)),
+            ("four answers out of order are chance", vec![OutOfOrder; 4], Transition::Same),
+            ("five are not", vec![OutOfOrder; 5], down(0.5)),
+            (
+                "a refusal between them",
+                [vec![OutOfOrder; 4], vec![Answered], vec![OutOfOrder; 4]].concat(),
+                Transition::Same,
+            ),
+            ("a burst of them", vec![OutOfOrder; 30], Transition::Same),
+            ("a lost one between them", [vec![OutOfOrder; 4], vec![Lost], vec![OutOfOrder]].concat(), down(0.5)),
             ("what was under way before tells nothing new", vec![NotSent; 9], Transition::Same),
             ("and an answer to it all", [vec![NotSent; 9], vec![Answered]].concat(), Transition::Up),
         ] {
             let mut breaker = CircuitBreaker::default();
-            let transitions: Vec<Transition> =
-                contacts.iter().map(|contact| breaker.note_contact(*contact, seconds(0.0), false, 0.5)).collect();
+            let note = |(action, contact): (usize, &Contact)| {
+                breaker.note_contact(*contact, Some(action as Ordinal), seconds(0.0), false, 0.5)
+            };
+            let transitions: Vec<Transition> = contacts.iter().enumerate().map(note).collect();
             assert_eq!(transitions.last(), Some(&last), "{why}");
+        }
+    }
+
+    #[test]
+    fn one_action_that_the_provider_stumbles_over_does_not_take_it_down() {
+        let mut breaker = CircuitBreaker::default();
+        let mut note = |action| breaker.note_contact(OutOfOrder, Some(action), seconds(0.0), false, 0.5);
+        for action in [0, 0, 0, 1, 2, 0, 3, 3, 3] {
+            assert_eq!(note(action), Transition::Same);
+        }
+        assert_eq!(note(4), Transition::Down(seconds(0.5)));
+        let mut breaker = CircuitBreaker::default();
+        let careful = [(OutOfOrder, 0), (OutOfOrder, 0), (OutOfOrder, 1), (NotSent, 2), (Answered, 3)].map(
+            |(contact, action)| {
+                breaker.note_contact(contact, Some(action), seconds(0.0), false, 0.5);
+                breaker.is_careful()
+            },
+        );
+        assert_eq!(careful, [false, false, true, true, false]);
+    }
+
+    #[test]
+    fn what_must_not_be_sent_twice_tries_a_few_times_only() {
+        for (contact, row, expected) in [(OutOfOrder, 5, [true, true, true, false]), (NotSent, 3, [true; 4])] {
+            let mut breaker = CircuitBreaker::default();
+            let note = |breaker: &mut CircuitBreaker, action| {
+                breaker.note_contact(contact, Some(action), seconds(0.0), false, 0.5);
+            };
+            for action in 0..row {
+                assert!(breaker.begin_request(true), "before it is down nothing is kept back");
+                note(&mut breaker, action);
+            }
+            let tries = [10, 11, 12, 13].map(|action| {
+                let may = breaker.begin_request(true);
+                note(&mut breaker, action);
+                may
+            });
+            assert_eq!(tries, expected, "{contact:?}");
+            assert!(breaker.begin_request(false), "what may be sent again goes on trying");
+        }
+    }
+
+    #[test]
+    fn which_answers_are_out_of_order() {
+        for (class, word) in AnswerClass::ALL {
+            for status in [200, 302, 404, 500, 503] {
+                let out = class == AnswerClass::Unknown || (class == AnswerClass::TryLater && status >= 500);
+                let expected = if out { OutOfOrder } else { Answered };
+                assert_eq!(Contact::of_answer(class, status), expected, "{word} {status}");
+            }
         }
     }
 
@@ -143,10 +262,10 @@ mod tests {
         let mut breaker = CircuitBreaker::default();
         let mut now = seconds(100.0);
         if was_up {
-            breaker.note_contact(Answered, now, patient, 1.0);
+            breaker.note_contact(Answered, None, now, patient, 1.0);
         }
-        (0..2).for_each(|_| assert_eq!(breaker.note_contact(NotSent, now, patient, 1.0), Transition::Same));
-        let mut transition = breaker.note_contact(NotSent, now, patient, 1.0);
+        (0..2).for_each(|_| assert_eq!(breaker.note_contact(NotSent, None, now, patient, 1.0), Transition::Same));
+        let mut transition = breaker.note_contact(NotSent, None, now, patient, 1.0);
         let mut tries = 0;
         loop {
             match transition {
@@ -154,8 +273,9 @@ mod tests {
                     assert!(next > now && next - now <= MAX_PAUSE, "{now:?} {next:?}");
                     now = next;
                     tries += 1;
-                    breaker.note_request();
-                    transition = breaker.note_contact(if tries % 2 == 0 { Lost } else { NotSent }, now, patient, 1.0);
+                    breaker.begin_request(false);
+                    transition =
+                        breaker.note_contact(if tries % 2 == 0 { Lost } else { NotSent }, None, now, patient, 1.0);
                 }
                 Transition::Down(_) => return (tries, None),
                 Transition::GivenUp(after) => return (tries, Some(after)),
@@ -179,8 +299,8 @@ mod tests {
         let mut now = seconds(0.0);
         let mut tries = 0;
         while now < seconds(10.0) {
-            breaker.note_request();
-            if let Transition::Down(next) = breaker.note_contact(NotSent, now, false, 0.0) {
+            breaker.begin_request(false);
+            if let Transition::Down(next) = breaker.note_contact(NotSent, None, now, false, 0.0) {
                 now = next;
                 tries += 1;
             }

@@ -1,13 +1,14 @@
 //! Decides what is sent when, and what its answer means; the wire sends it, and the journal has each record before anybody else.
 //!
 //! The decisions are pure: [`pace`] (when may a request go out), [`scheduler`] (which action is next), [`retry`] (what follows from an
-//! attempt or a status query), [`safety`] (go on or stop, and how much is let go), [`circuit_breaker`] (whether a provider can be
-//! reached). [`step`], [`status_query`] and [`dispatcher`] do what was decided. Never draws, never touches a file.
+//! attempt or a status query), [`safety`] (go on or stop, and how much is let go), [`circuit_breaker`] (whether a provider is in
+//! order). [`step`], [`status_query`] and [`dispatcher`] do what was decided. Never draws, never touches a file.
 
 pub mod circuit_breaker;
 pub mod concurrency;
 pub mod dispatcher;
 pub mod forecast;
+mod ordinal_ranges;
 pub mod pace;
 pub mod retry;
 pub mod safety;

@@ -17,6 +17,8 @@ pub struct Rules {
     pub lookup: bool,
     /// Attempts in all.
     pub attempts: u32,
+    /// Whether the provider is down: what came to nothing then says nothing about the action, and costs it no attempt.
+    pub down: bool,
 }
 
 /// The result of an attempt.
@@ -26,14 +28,13 @@ pub enum AttemptResult {
     NotSent,
     /// It may have, and no whole answer was received.
     Lost,
-    /// A whole answer of this meaning, with its status and whether the document declares it.
+    /// A whole answer of this meaning.
     Answered {
         /// What it means.
         meaning: AnswerClass,
-        /// The HTTP status.
-        status: u16,
-        /// Whether a rule of the document said so.
-        declared: bool,
+        /// Whether the next may be better where it was not understood: a gateway that broke down, a page that is not the provider's. An
+        /// answer of the provider's own that the document does not know will be the same.
+        transient: bool,
     },
 }
 
@@ -80,15 +81,17 @@ pub fn effect(attempt: AttemptResult) -> Effect {
 }
 
 /// Whether an attempt counts against `retry.attempts`. One that was throttled, or refused for its credentials or its nonce, does not; nor
-/// one that was not sent to a provider that was known to be `down`: neither says anything about the action.
+/// one that came to nothing at a provider that is known to be `down`: neither says anything about the action.
 pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
     match attempt {
-        AttemptResult::NotSent => !down,
+        AttemptResult::NotSent
+        | AttemptResult::Lost
+        | AttemptResult::Answered { meaning: AnswerClass::Unknown | AnswerClass::TryLater, .. } => !down,
         AttemptResult::Answered {
             meaning: AnswerClass::Throttled | AnswerClass::BadNonce | AnswerClass::Unauthorized,
             ..
         } => false,
-        AttemptResult::Lost | AttemptResult::Answered { .. } => true,
+        AttemptResult::Answered { .. } => true,
     }
 }
 
@@ -100,14 +103,14 @@ pub const fn is_clear(attempt: AttemptResult) -> bool {
 
 /// What follows from an attempt; `state` is the action's state with this attempt counted and its effect in `tainted`.
 pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -> NextStep {
-    let again = state.counted < rules.attempts;
+    let again = state.counted < rules.attempts || rules.down;
     let doubt = if rules.lookup { NextStep::LookUp(Doubt::Lost) } else { NextStep::End(Outcome::InDoubt) };
     let used_up = if state.tainted { doubt } else { NextStep::End(Outcome::Failed) };
     match attempt {
         AttemptResult::NotSent if again => NextStep::Again,
         AttemptResult::NotSent => used_up,
         AttemptResult::Lost => lost(rules, again, doubt),
-        AttemptResult::Answered { meaning, status, declared } => match meaning {
+        AttemptResult::Answered { meaning, transient } => match meaning {
             AnswerClass::Succeeded => NextStep::End(Outcome::Succeeded),
             AnswerClass::PendingApproval => NextStep::End(Outcome::PendingApproval),
             // An earlier attempt of ours, whose answer was lost, may well be what made it so.
@@ -127,8 +130,7 @@ pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -
             }
             AnswerClass::Rejected if state.tainted => NextStep::End(Outcome::InDoubt),
             AnswerClass::Rejected => NextStep::End(Outcome::Rejected),
-            // A gateway that broke down may answer better the next time; an answer that was not understood will not.
-            AnswerClass::Unknown if declared || status >= 500 || status == 408 => lost(rules, again, doubt),
+            AnswerClass::Unknown if transient || rules.down => lost(rules, again, doubt),
             AnswerClass::Unknown => doubt,
         },
     }
@@ -211,23 +213,23 @@ mod tests {
     const ANSWERS: [(&str, AttemptResult); 15] = [
         ("not sent", AttemptResult::NotSent),
         ("lost", AttemptResult::Lost),
-        ("succeeded", answered(AnswerClass::Succeeded, 200, true)),
-        ("pending", answered(AnswerClass::PendingApproval, 201, true)),
-        ("already", answered(AnswerClass::AlreadyDone, 409, true)),
-        ("throttled", answered(AnswerClass::Throttled, 429, false)),
-        ("credentials", answered(AnswerClass::Unauthorized, 401, false)),
-        ("try later", answered(AnswerClass::TryLater, 503, true)),
-        ("refused", answered(AnswerClass::Rejected, 400, false)),
-        ("500", answered(AnswerClass::Unknown, 500, false)),
-        ("declared unknown", answered(AnswerClass::Unknown, 504, true)),
-        ("408", answered(AnswerClass::Unknown, 408, false)),
-        ("undeclared 2xx", answered(AnswerClass::Unknown, 200, false)),
-        ("redirect", answered(AnswerClass::Unknown, 302, false)),
-        ("garbage", answered(AnswerClass::Unknown, 202, false)),
+        ("succeeded", answered(AnswerClass::Succeeded, true)),
+        ("pending", answered(AnswerClass::PendingApproval, true)),
+        ("already", answered(AnswerClass::AlreadyDone, true)),
+        ("throttled", answered(AnswerClass::Throttled, false)),
+        ("credentials", answered(AnswerClass::Unauthorized, false)),
+        ("try later", answered(AnswerClass::TryLater, true)),
+        ("refused", answered(AnswerClass::Rejected, false)),
+        ("500", answered(AnswerClass::Unknown, true)),
+        ("declared unknown", answered(AnswerClass::Unknown, true)),
+        ("408", answered(AnswerClass::Unknown, true)),
+        ("undeclared 2xx", answered(AnswerClass::Unknown, false)),
+        ("page of something between", answered(AnswerClass::Unknown, true)),
+        ("garbage", answered(AnswerClass::Unknown, false)),
     ];
 
-    const fn answered(meaning: AnswerClass, status: u16, declared: bool) -> AttemptResult {
-        AttemptResult::Answered { meaning, status, declared }
+    const fn answered(meaning: AnswerClass, transient: bool) -> AttemptResult {
+        AttemptResult::Answered { meaning, transient }
     }
 
     const fn state(counted: u32, tainted: bool) -> ActionState {
@@ -235,7 +237,7 @@ mod tests {
     }
 
     fn check(idempotency: Idempotency, lookup: bool, before: bool, last: bool, expected: [NextStep; 15]) {
-        let rules = Rules { idempotency, lookup, attempts: 3 };
+        let rules = Rules { idempotency, lookup, attempts: 3, down: false };
         for ((name, attempt), expected) in ANSWERS.into_iter().zip(expected) {
             let tainted = before || effect(attempt) == Effect::Unknown;
             let next = after_attempt(rules, attempt, state(if last { 3 } else { 1 }, tainted));
@@ -244,7 +246,8 @@ mod tests {
                 "{idempotency:?}, status query {lookup}, tainted before {before}, last {last}: {name}"
             );
             if is_clear(attempt) {
-                let others = Rules { idempotency: Idempotency::NotIdempotent, lookup: !lookup, attempts: 1 };
+                let others =
+                    Rules { idempotency: Idempotency::NotIdempotent, lookup: !lookup, attempts: 1, down: false };
                 assert_eq!(
                     after_attempt(others, attempt, state(if last { 3 } else { 1 }, tainted)),
                     expected,
@@ -269,14 +272,14 @@ mod tests {
         use Idempotency::{Idempotent as Safe, NotIdempotent as Unsafe};
         let [ok, wait, was, no, fail, doubt] =
             [end(Succeeded), end(PendingApproval), end(AlreadyDone), end(Rejected), end(Failed), end(InDoubt)];
-        // not sent, lost, succeeded, pending, already, throttled, credentials, try later, refused, 500, unknown, 408, 2xx, 3xx, garbage
-        check(Safe, true, false, false, [AGAIN, AGAIN, ok, wait, was, Hold, StopAccount, AGAIN, REFUSED, AGAIN, AGAIN, AGAIN, LOST, LOST, LOST]);
+        // not sent, lost, succeeded, pending, already, throttled, credentials, try later, refused, 500, unknown, 408, 2xx, page, garbage
+        check(Safe, true, false, false, [AGAIN, AGAIN, ok, wait, was, Hold, StopAccount, AGAIN, REFUSED, AGAIN, AGAIN, AGAIN, LOST, AGAIN, LOST]);
         check(Safe, true, false, true, [fail, LOST, ok, wait, was, Hold, StopAccount, fail, REFUSED, LOST, LOST, LOST, LOST, LOST, LOST]);
-        check(Safe, true, true, false, [AGAIN, AGAIN, ok, wait, ok, Hold, StopAccount, AGAIN, LOST, AGAIN, AGAIN, AGAIN, LOST, LOST, LOST]);
+        check(Safe, true, true, false, [AGAIN, AGAIN, ok, wait, ok, Hold, StopAccount, AGAIN, LOST, AGAIN, AGAIN, AGAIN, LOST, AGAIN, LOST]);
         check(Safe, true, true, true, [LOST, LOST, ok, wait, ok, Hold, StopAccount, LOST, LOST, LOST, LOST, LOST, LOST, LOST, LOST]);
-        check(Safe, false, false, false, [AGAIN, AGAIN, ok, wait, was, Hold, StopAccount, AGAIN, no, AGAIN, AGAIN, AGAIN, doubt, doubt, doubt]);
+        check(Safe, false, false, false, [AGAIN, AGAIN, ok, wait, was, Hold, StopAccount, AGAIN, no, AGAIN, AGAIN, AGAIN, doubt, AGAIN, doubt]);
         check(Safe, false, false, true, [fail, doubt, ok, wait, was, Hold, StopAccount, fail, no, doubt, doubt, doubt, doubt, doubt, doubt]);
-        check(Safe, false, true, false, [AGAIN, AGAIN, ok, wait, ok, Hold, StopAccount, AGAIN, doubt, AGAIN, AGAIN, AGAIN, doubt, doubt, doubt]);
+        check(Safe, false, true, false, [AGAIN, AGAIN, ok, wait, ok, Hold, StopAccount, AGAIN, doubt, AGAIN, AGAIN, AGAIN, doubt, AGAIN, doubt]);
         check(Safe, false, true, true, [doubt, doubt, ok, wait, ok, Hold, StopAccount, doubt, doubt, doubt, doubt, doubt, doubt, doubt, doubt]);
         check(Unsafe, true, false, false, [AGAIN, LOST, ok, wait, was, Hold, StopAccount, AGAIN, no, LOST, LOST, LOST, LOST, LOST, LOST]);
         check(Unsafe, true, false, true, [fail, LOST, ok, wait, was, Hold, StopAccount, fail, no, LOST, LOST, LOST, LOST, LOST, LOST]);
@@ -285,8 +288,38 @@ mod tests {
     }
 
     #[test]
+    #[rustfmt::skip]
+    fn what_comes_to_nothing_at_a_provider_that_is_down_costs_no_attempt_and_ends_nothing_that_may_be_sent_again() {
+        let [fail, doubt] = [end(Failed), end(InDoubt)];
+        for (idempotency, lookup, [not_sent, lost, try_later, page, undeclared]) in [
+            (Idempotency::Idempotent, true, [AGAIN, AGAIN, AGAIN, AGAIN, AGAIN]),
+            (Idempotency::Idempotent, false, [AGAIN, AGAIN, AGAIN, AGAIN, AGAIN]),
+            // It may have taken effect: never sent again before a status query shows the contrary.
+            (Idempotency::NotIdempotent, true, [AGAIN, LOST, AGAIN, LOST, LOST]),
+            (Idempotency::NotIdempotent, false, [AGAIN, doubt, AGAIN, doubt, doubt]),
+        ] {
+            // No attempt was left before.
+            let rules = Rules { idempotency, lookup, attempts: 3, down: true };
+            for (attempt, expected) in [
+                (AttemptResult::NotSent, not_sent),
+                (AttemptResult::Lost, lost),
+                (answered(AnswerClass::TryLater, true), try_later),
+                (answered(AnswerClass::Unknown, true), page),
+                (answered(AnswerClass::Unknown, false), undeclared),
+            ] {
+                let tainted = effect(attempt) == Effect::Unknown;
+                assert_eq!(after_attempt(rules, attempt, state(3, tainted)), expected, "{idempotency:?} {attempt:?}");
+                assert_eq!([counts(attempt, true), counts(attempt, false)], [false, true], "{attempt:?}");
+            }
+            let refused = answered(AnswerClass::Rejected, false);
+            assert!(counts(refused, true), "what is understood counts");
+            assert_ne!(after_attempt(rules, refused, state(3, false)), fail);
+        }
+    }
+
+    #[test]
     fn a_refused_nonce_costs_nothing_and_resolves_nothing() {
-        let refused = answered(AnswerClass::BadNonce, 400, true);
+        let refused = answered(AnswerClass::BadNonce, true);
         assert_eq!((effect(refused), counts(refused, false)), (Effect::None, false));
         for (idempotency, lookup) in [
             (Idempotency::Idempotent, true),
@@ -294,7 +327,7 @@ mod tests {
             (Idempotency::NotIdempotent, true),
             (Idempotency::NotIdempotent, false),
         ] {
-            let rules = Rules { idempotency, lookup, attempts: 3 };
+            let rules = Rules { idempotency, lookup, attempts: 3, down: false };
             for (counted, tainted) in [(0, false), (2, true), (3, false)] {
                 assert_eq!(after_attempt(rules, refused, state(counted, tainted)), NextStep::Hold);
             }
@@ -303,7 +336,7 @@ mod tests {
 
     #[test]
     fn what_a_status_query_resolves() {
-        let rules = Rules { idempotency: Idempotency::Idempotent, lookup: true, attempts: 3 };
+        let rules = Rules { idempotency: Idempotency::Idempotent, lookup: true, attempts: 3, down: false };
         for (target_state, refused, tainted, counted, expected) in [
             (TargetState::Done, true, false, 1, end(AlreadyDone)),
             (TargetState::Done, true, true, 2, end(Succeeded)),
@@ -337,7 +370,7 @@ mod tests {
             (Idempotency::NotIdempotent, false, true, false, end(InDoubt)),
             (Idempotency::NotIdempotent, false, true, true, end(InDoubt)),
         ] {
-            let rules = Rules { idempotency, lookup, attempts: 3 };
+            let rules = Rules { idempotency, lookup, attempts: 3, down: false };
             let state = ActionState { reopened, ..state(1, tainted) };
             assert_eq!(first_step(rules, state), expected, "{idempotency:?} {lookup} {tainted} {reopened}");
         }

@@ -4,12 +4,13 @@
 //! `safety.canary` is here, `schedule` and `deadline` (the calendar itself is [`crate::plan::calendar`]), `safety.stop_when` and
 //! `safety.waves`.
 
-use crate::journal::Queue;
+use super::pace;
+use crate::journal::{Queue, Reply};
 use crate::plan::calendar::{closes_at, open_times};
 use crate::plan::settings::{Safety, Schedule, StopWhen, WaveSize};
 use crate::provider::TargetState;
 use crate::run::{Ordinal, Outcome};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -105,6 +106,58 @@ pub fn gate(schedule: &Schedule, deadline: Option<Timestamp>, now: Timestamp, ma
     Gate::Closed(Closed { why, until })
 }
 
+/// What follows from an answer that asks to be left alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// Why the provider is held back.
+    pub why: String,
+    /// Why its account is to be stopped instead, where it is: nothing could be sent before the end.
+    pub stop: Option<String>,
+}
+
+/// What follows where a provider was asked too much. It `asked` for a wait, perhaps, and is held back `until` then, or as long as is believed.
+/// `waits` says that closed windows are waited for.
+pub fn hold(
+    asked: Option<Duration>,
+    until: Timestamp,
+    now: Timestamp,
+    schedule: &Schedule,
+    deadline: Option<Timestamp>,
+    waits: bool,
+) -> Hold {
+    let Some(asked) = asked else { return Hold { why: TOO_MANY.to_owned(), stop: None } };
+    let wanted = SignedDuration::try_from(asked).ok().and_then(|asked| now.checked_add(asked).ok());
+    let wanted = minute(wanted.unwrap_or(Timestamp::MAX));
+    if pace::believed(asked) < asked {
+        let why = format!(
+            "the provider asks to wait until {wanted}, longer than can be meant; it is asked again at {}",
+            minute(until)
+        );
+        return Hold { why, stop: None };
+    }
+    let asks = format!("the provider asks to wait until {wanted}");
+    let closes = schedule.window.as_ref().filter(|_| !waits).and_then(|window| closes_at(window, now));
+    let stop = match (deadline, closes) {
+        (Some(deadline), _) if deadline <= until => {
+            Some(format!("{asks}, after the deadline, {}: come back then, with a later one", minute(deadline)))
+        }
+        (_, Some(closes)) if closes <= until => {
+            Some(format!("{asks}, after the window closes at {}: come back then", minute(closes)))
+        }
+        _ => None,
+    };
+    Hold { why: if asked > LONG_WAIT { asks } else { TOO_MANY.to_owned() }, stop }
+}
+
+fn minute(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// Why a provider is held back.
+pub const TOO_MANY: &str = "the provider said that there were too many requests";
+/// A longer wait is said as it is: somebody may have something better to do than to look on.
+const LONG_WAIT: Duration = Duration::from_secs(3600);
+
 /// Watches how actions end.
 #[derive(Debug, Clone)]
 pub struct Watch {
@@ -118,12 +171,59 @@ struct AccountEnds {
     failures: u64,
     last: VecDeque<bool>,
     bad_of_last: u64,
+    /// Whether one has ended well.
+    any_well: bool,
+    /// The refusal of the last action, and how many in a row ended by it.
+    refusal: Option<(Option<u16>, Option<String>)>,
+    refused: u64,
+    /// Somebody has seen such a row, and let it go on.
+    refusals_are_right: bool,
+    /// Nonces in a row that were refused, over all actions.
+    nonces: u32,
 }
 
 impl Watch {
     /// A watch over so many accounts, by the plan's rules.
     pub fn new(safety: &Safety, accounts: usize) -> Self {
         Self { rule: safety.stop_when, accounts: vec![AccountEnds::default(); accounts] }
+    }
+
+    /// So many actions of an account ended well in an earlier process, and so many were refused. Where a row of refusals would have stopped it
+    /// and these were not taken up again, whoever goes on takes them for right.
+    pub fn resume(&mut self, account: usize, well: u64, refused: u64) {
+        if let Some(account) = self.accounts.get_mut(account) {
+            account.any_well = well > 0;
+            account.refusals_are_right = refused >= account.most_refusals();
+        }
+    }
+
+    /// Counts an action of an account that ended so. Returns why the account must stop, where too many in a row were refused alike: then it is
+    /// the account or its settings that is refused, and each further action would be used up in vain.
+    pub fn refused_alike(&mut self, account: usize, outcome: Outcome, reply: &Reply) -> Option<String> {
+        let account = self.accounts.get_mut(account)?;
+        account.any_well |= outcome.is_well();
+        let refusal = (outcome == Outcome::Rejected).then(|| (reply.http_status, reply.code.clone()));
+        account.refused = if refusal.is_some() && refusal == account.refusal { account.refused + 1 } else { 1 };
+        account.refusal = refusal;
+        let (status, code) = account.refusal.as_ref()?;
+        if account.refused < account.most_refusals() || account.refusals_are_right {
+            return None;
+        }
+        let status = status.map(|status| format!("HTTP {status}"));
+        let words = [status.as_deref(), code.as_deref(), reply.message.as_deref()].into_iter().flatten();
+        Some(format!(
+            "{} actions in a row were refused alike, and none succeeded: {}. Are the account and `base_url` in order? `resume --retry \
+             rejected` asks again once they are; `resume` goes on where the refusals are right",
+            account.refused,
+            words.collect::<Vec<_>>().join(" ")
+        ))
+    }
+
+    /// Counts an answer of an account to a request with a nonce. Returns why the account must stop, where one nonce after the other is refused.
+    pub fn nonce(&mut self, account: usize, refused: bool) -> Option<String> {
+        let account = self.accounts.get_mut(account)?;
+        account.nonces = if refused { account.nonces + 1 } else { 0 };
+        (account.nonces >= MAX_NONCES).then(|| format!("the provider refused {} nonces in a row", account.nonces))
     }
 
     /// Counts an action of an account that ended well or not. Returns why the account must stop, where it must.
@@ -153,6 +253,18 @@ impl Watch {
     }
 }
 
+impl AccountEnds {
+    const fn most_refusals(&self) -> u64 {
+        if self.any_well { MAX_ALIKE_AFTER_SUCCESS } else { MAX_ALIKE }
+    }
+}
+
+/// So many refusals alike in a row, where nothing ever succeeded, are the account's.
+const MAX_ALIKE: u64 = 20;
+/// Once something succeeded the account was in order; but a list that is sorted may have many in a row that have expired.
+const MAX_ALIKE_AFTER_SUCCESS: u64 = 100;
+/// So many nonces in a row, over all actions, are no chance: not even where servers that share none of them take turns.
+const MAX_NONCES: u32 = 50;
 /// Before `of_last` actions have ended a rate is judged by those that have, if they are so many.
 const MIN_ENDED: u64 = 20;
 /// And if so many of them ended badly: one bad end among twenty is a rate of 5 %, and no pattern.
@@ -173,18 +285,18 @@ pub struct Waves {
 }
 
 impl Waves {
-    /// The waves of these actions (in plan order). Duplicates are never sent and do not count.
+    /// The waves of these actions (in plan order). Those that are never sent do not count.
     pub fn new(sizes: &[WaveSize], queue: &Queue) -> Self {
         // A single wave holds nothing back.
         if sizes.len() < 2 {
             return Self::default();
         }
-        let sent = queue.iter().filter(|action| action.duplicate_of.is_none()).count() as u64;
+        let sent = queue.iter().filter(|action| action.never_sent.is_none()).count() as u64;
         let bounds = bounds(sizes, sent);
         let mut of = vec![0_u16; queue.len()];
         let mut place = 0;
         for (index, action) in queue.iter().enumerate() {
-            if action.duplicate_of.is_none() {
+            if action.never_sent.is_none() {
                 let wave = bounds.iter().position(|bound| place < *bound).unwrap_or(bounds.len() - 1);
                 of[index] = u16::try_from(wave).unwrap_or(u16::MAX);
                 place += 1;
@@ -303,6 +415,7 @@ pub fn bounds(sizes: &[WaveSize], actions: u64) -> Vec<u64> {
 mod tests {
     use super::*;
     use crate::plan::calendar::fixtures::{at, window};
+    use crate::plan::checked::NeverSent;
     use WaveSize::{Count, Share};
 
     #[test]
@@ -438,6 +551,133 @@ mod tests {
         assert_eq!(Watch::new(&Safety::default(), 1).ended(0, false), None, "no rule, no stop");
     }
 
+    #[test]
+    fn a_wish_to_be_left_alone_is_said_as_it_is_with_what_follows() {
+        let now = at("2026-11-29T09:00:00Z");
+        let night = || Schedule { start: None, window: Some(window("UTC", "08:00", "10:00", &[1, 2, 3, 4, 5, 6, 7])) };
+        let asks = "the provider asks to wait until";
+        let week = || Some(Duration::from_secs(604_800));
+        for (asked, schedule, deadline, waits, why, stop) in [
+            (None, Schedule::default(), None, false, TOO_MANY.to_owned(), None),
+            (Some(Duration::from_secs(3600)), Schedule::default(), None, false, TOO_MANY.to_owned(), None),
+            (week(), Schedule::default(), None, false, format!("{asks} 2026-12-06 09:00 UTC"), None),
+            (
+                week(),
+                Schedule::default(),
+                Some("2026-12-07T00:00:00Z"),
+                false,
+                format!("{asks} 2026-12-06 09:00 UTC"),
+                None,
+            ),
+            (
+                week(),
+                Schedule::default(),
+                Some("2026-11-29T09:30:00Z"),
+                true,
+                format!("{asks} 2026-12-06 09:00 UTC"),
+                Some(
+                    "2026-12-06 09:00 UTC, after the deadline, 2026-11-29 09:30 UTC: come back then, with a later one",
+                ),
+            ),
+            (
+                Some(Duration::from_secs(60)),
+                Schedule::default(),
+                Some("2026-11-29T09:00:30Z"),
+                false,
+                TOO_MANY.to_owned(),
+                Some("2026-11-29 09:01 UTC, after the deadline, 2026-11-29 09:00 UTC"),
+            ),
+            (
+                week(),
+                night(),
+                None,
+                false,
+                format!("{asks} 2026-12-06 09:00 UTC"),
+                Some("2026-12-06 09:00 UTC, after the window closes at 2026-11-29 10:00 UTC: come back then"),
+            ),
+            (week(), night(), None, true, format!("{asks} 2026-12-06 09:00 UTC"), None),
+            (Some(Duration::from_secs(60)), night(), None, false, TOO_MANY.to_owned(), None),
+            (
+                Some(Duration::MAX),
+                Schedule::default(),
+                None,
+                false,
+                format!(
+                    "{asks} 9999-12-30 22:00 UTC, longer than can be meant; it is asked again at 2026-11-29 10:00 UTC"
+                ),
+                None,
+            ),
+        ] {
+            let held = asked.map_or(Duration::from_secs(5), pace::believed);
+            let until = now.checked_add(SignedDuration::try_from(held).unwrap()).unwrap();
+            let hold = hold(asked, until, now, &schedule, deadline.map(at), waits);
+            assert_eq!(hold.why, why, "{asked:?}");
+            match (&hold.stop, stop) {
+                (Some(found), Some(words)) => assert!(found.contains(words), "{found}"),
+                (found, expected) => assert_eq!(found.as_deref(), expected, "{asked:?}"),
+            }
+        }
+    }
+
+    /// After how many ends an account stops; `+` succeeded, `d` in doubt, any other letter refused by that code.
+    fn refused(watch: &mut Watch, ends: &str) -> Option<usize> {
+        ends.chars().position(|end| {
+            let outcome = match end {
+                '+' => Outcome::Succeeded,
+                'd' => Outcome::InDoubt,
+                _ => Outcome::Rejected,
+            };
+            let reply = Reply { http_status: Some(403), code: Some(end.to_string()), ..Reply::default() };
+            assert_eq!(watch.refused_alike(1, Outcome::Rejected, &Reply::default()), None, "another account");
+            watch.accounts[1] = AccountEnds::default();
+            watch.refused_alike(0, outcome, &reply).is_some()
+        })
+    }
+
+    #[test]
+    fn a_row_of_refusals_alike_stops_an_account() {
+        let row = |end: &str, count: usize| end.repeat(count);
+        for (ends, expected, why) in [
+            (row("x", 20), Some(19), "twenty alike from the beginning"),
+            (row("x", 19), None, "nineteen"),
+            (row("xy", 100), None, "not alike"),
+            (row("x", 19) + "y" + &row("x", 19), None, "another between"),
+            (row("x", 19) + "d" + &row("x", 19), None, "one in doubt between"),
+            (row("x", 19) + "+" + &row("x", 99), None, "one has succeeded"),
+            (row("x", 19) + "+" + &row("x", 100), Some(119), "a hundred after that"),
+            (row("d", 100), None, "what is in doubt is no refusal"),
+        ] {
+            assert_eq!(refused(&mut Watch::new(&Safety::default(), 2), &ends), expected, "{why}");
+        }
+        for (well, before, ends, expected, why) in [
+            (0, 20, 1000, None, "who goes on after it takes them for right"),
+            (0, 19, 20, Some(19), "there was no such row"),
+            (0, 0, 20, Some(19), "they were taken up again"),
+            (1, 20, 100, Some(99), "something had succeeded"),
+            (1, 100, 1000, None, "and a hundred were seen"),
+        ] {
+            let mut watch = Watch::new(&Safety::default(), 2);
+            watch.resume(0, well, before);
+            assert_eq!(refused(&mut watch, &row("x", ends)), expected, "{why}");
+        }
+        let mut watch = Watch::new(&Safety::default(), 1);
+        let reply = Reply { http_status: Some(404), message: Some("no such API".to_owned()), ..Reply::default() };
+        let why = (0..20).find_map(|_| watch.refused_alike(0, Outcome::Rejected, &reply)).unwrap();
+        assert!(
+            why.starts_with("20 actions in a row were refused alike, and none succeeded: HTTP 404 no such API. Are "),
+            "{why}"
+        );
+    }
+
+    #[test]
+    fn a_row_of_refused_nonces_stops_an_account() {
+        let mut watch = Watch::new(&Safety::default(), 2);
+        let stops = |watch: &mut Watch| (0..200).position(|_| watch.nonce(0, true).is_some());
+        (0..49).for_each(|_| assert_eq!(watch.nonce(0, true), None));
+        assert_eq!((watch.nonce(0, false), watch.nonce(1, true)), (None, None), "one that is accepted ends the row");
+        assert_eq!(stops(&mut watch), Some(49));
+    }
+
     fn queue(needs: &[&[u64]]) -> Queue {
         let mut queue = Queue::default();
         for (index, needs) in needs.iter().enumerate() {
@@ -476,7 +716,7 @@ mod tests {
             assert_eq!(of, expected, "{why}");
         }
         let mut with_duplicate = queue(&[&[], &[], &[], &[]]);
-        with_duplicate.repeat(1, "a0".to_owned());
+        with_duplicate.never_send(1, NeverSent::Repeats("a0".to_owned()));
         let waves = Waves::new(&[Count(2), Share(1.0)], &with_duplicate);
         assert_eq!([0, 2, 3].map(|ordinal| waves.of(ordinal)), [0, 0, 1], "a duplicate takes no place");
     }

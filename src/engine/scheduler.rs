@@ -3,6 +3,7 @@
 //! the fault tests in virtual time.
 
 use super::concurrency::Slots;
+use super::ordinal_ranges::OrdinalRanges;
 use super::pace::{Full, Pace};
 use super::safety::Waves;
 use super::timing::{Moment, WallTime};
@@ -10,7 +11,6 @@ use crate::provider::model::Window;
 use crate::run::{Ordinal, WaitReason};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
-use std::ops::Range;
 
 /// The actions of a run that are still to be carried out, and what may go when.
 #[derive(Debug)]
@@ -48,7 +48,9 @@ struct AccountQueue {
     stopped: bool,
     /// Nothing is sent until a token was received.
     paused: bool,
-    /// The provider cannot be reached: one request at a time, and none before this moment.
+    /// Nothing has shown yet that the provider is in order.
+    unproved: bool,
+    /// The provider is down: one request at a time, and none before this moment; zero where it only seems to be.
     probing: Option<Moment>,
     /// Begun actions whose next step is due, before new ones.
     urgent: VecDeque<Ordinal>,
@@ -92,6 +94,7 @@ impl Scheduler {
             slots_full: false,
             stopped: false,
             paused: false,
+            unproved: false,
             probing: None,
             urgent: VecDeque::new(),
             new: OrdinalRanges::default(),
@@ -142,7 +145,8 @@ impl Scheduler {
                     queue.urgent.push_back(ordinal);
                 }
             }
-            let due = queue.batched.front().is_some_and(|(due, _)| *due <= now);
+            // One that tries a provider that is down is a status query rather than a new action, which may be left in doubt.
+            let due = queue.batched.front().is_some_and(|(due, _)| *due <= now) || queue.probing.is_some();
             // While a canary is under way no other action can join the batch, so waiting gains nothing.
             if due || (queue.front().is_none() && queue.running == 0) || self.canary.is_some() {
                 queue.urgent.extend(queue.batched.drain(..).map(|(_, ordinal)| ordinal));
@@ -211,7 +215,7 @@ impl Scheduler {
         }
         // All that can keep the step back is checked before a place is reserved: one that is reserved and not used would keep others back.
         queue.slots_full = queue.running >= queue.slots.now();
-        if queue.paused || queue.slots_full {
+        if queue.paused || queue.slots_full || (queue.unproved && queue.running >= UNPROVED_SLOTS) {
             return Decision::WaitForAnswer;
         }
         match queue.probing {
@@ -309,7 +313,13 @@ impl Scheduler {
         self.accounts[account].paused = paused;
     }
 
-    /// A provider cannot be reached: one request at a time, and none before this moment; or it can again.
+    /// Whether the account's provider has still to show that it is in order: until then few requests are under way, each of which may
+    /// be left in doubt.
+    pub fn set_unproved(&mut self, account: usize, unproved: bool) {
+        self.accounts[account].unproved = unproved;
+    }
+
+    /// A provider is down: one request at a time, and none before this moment (zero: it only seems to be); or it is in order again.
     pub fn probe(&mut self, account: usize, next: Option<Moment>) {
         self.accounts[account].probing = next;
     }
@@ -383,7 +393,7 @@ impl Scheduler {
         if queue.stopped {
             return WaitReason::Stopped;
         }
-        if let Some(next) = queue.probing {
+        if let Some(next) = queue.probing.filter(|next| !next.is_zero()) {
             return WaitReason::Unreachable { until: wall.at(next) };
         }
         if !queued && queue.next_due().is_none() && queue.blocked == 0 {
@@ -449,39 +459,15 @@ impl AccountQueue {
     }
 }
 
+/// Requests under way before the first answer that is in order; as many as [`Slots::following`] begins with.
+const UNPROVED_SLOTS: u32 = 4;
+
 fn sooner(one: Decision, other: Decision) -> Decision {
     match (one, other) {
         (Decision::Wait(one), Decision::Wait(other)) => Decision::Wait(one.min(other)),
         (Decision::Wait(moment), _) | (_, Decision::Wait(moment)) => Decision::Wait(moment),
         (Decision::Idle, other) => other,
         (one, _) => one,
-    }
-}
-
-/// New actions of one account that may go, in the order in which they were let go: as ranges of ordinals, since a plan has a million of
-/// them one behind the other.
-#[derive(Debug, Default)]
-struct OrdinalRanges(VecDeque<Range<Ordinal>>);
-
-impl OrdinalRanges {
-    fn push_back(&mut self, ordinal: Ordinal) {
-        match self.0.back_mut() {
-            Some(last) if last.end == ordinal => last.end += 1,
-            _ => self.0.push_back(ordinal..ordinal + 1),
-        }
-    }
-
-    fn front(&self) -> Option<Ordinal> {
-        self.0.front().map(|first| first.start)
-    }
-
-    fn pop_front(&mut self) -> Option<Ordinal> {
-        let first = self.0.front_mut()?;
-        let ordinal = first.next();
-        if first.is_empty() {
-            self.0.pop_front();
-        }
-        ordinal
     }
 }
 
@@ -597,23 +583,6 @@ mod tests {
         assert_eq!([scheduler.next(at(0)), scheduler.next(at(0))], [start(1, 1), Decision::WaitForAnswer]);
         scheduler.step_ended(1);
         assert_eq!(scheduler.next(at(0)), Decision::Idle);
-    }
-
-    #[test]
-    fn what_goes_in_comes_out_in_order() {
-        for (ordinals, runs) in [(&[][..], 0), (&[7], 1), (&[0, 1, 2, 3], 1), (&[0, 2, 4], 3), (&[5, 6, 2, 3, 4, 4], 3)]
-        {
-            let mut ranges = OrdinalRanges::default();
-            ordinals.iter().for_each(|ordinal| ranges.push_back(*ordinal));
-            assert_eq!(ranges.0.len(), runs);
-            let mut out = Vec::new();
-            while let Some(front) = ranges.front() {
-                assert_eq!(ranges.pop_front(), Some(front));
-                out.push(front);
-            }
-            assert_eq!(out, ordinals);
-            assert_eq!(ranges.pop_front(), None);
-        }
     }
 
     #[test]
@@ -736,6 +705,23 @@ mod tests {
         assert_eq!(scheduler.next(at(0)), Decision::Idle, "nothing goes without a word");
         scheduler.next_wave();
         assert_eq!([scheduler.next(at(0)), scheduler.next(at(0))], [start(2, 0), Decision::WaitForAnswer]);
+    }
+
+    #[test]
+    fn few_requests_are_under_way_before_the_first_answer_in_order() {
+        let mut scheduler = scheduler(&[16], 0);
+        (0..20).for_each(|ordinal| scheduler.add(ordinal, 0, &[], None));
+        scheduler.set_unproved(0, true);
+        let started = |scheduler: &mut Scheduler| {
+            std::iter::from_fn(|| Some(scheduler.next(at(0))))
+                .take_while(|next| *next != Decision::WaitForAnswer)
+                .count()
+        };
+        assert_eq!(started(&mut scheduler), 4);
+        scheduler.step_ended(0);
+        assert_eq!(started(&mut scheduler), 1);
+        scheduler.set_unproved(0, false);
+        assert_eq!(started(&mut scheduler), 12);
     }
 
     #[test]

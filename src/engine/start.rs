@@ -67,7 +67,7 @@ pub(super) fn start<T: Transport>(
         queue,
     };
     start.end_attempts_in_flight(at);
-    start.end_duplicates(at);
+    start.end_never_sent(at);
     start.reopen(reopen, at);
     start.begin_with_status_queries(reader, senders, settings, at)?;
     start.skip_dependents_of_failed(at);
@@ -122,12 +122,12 @@ impl Start {
         }
     }
 
-    fn end_duplicates(&mut self, at: Timestamp) {
-        let duplicates: Vec<(Ordinal, String)> =
-            self.queue.repeating().map(|(ordinal, of)| (ordinal, of.to_owned())).collect();
-        for (ordinal, of) in duplicates {
+    fn end_never_sent(&mut self, at: Timestamp) {
+        let never_sent: Vec<(Ordinal, String)> =
+            self.queue.never_sent().map(|(ordinal, why)| (ordinal, why.to_string())).collect();
+        for (ordinal, why) in never_sent {
             if self.states.of(ordinal).phase == Phase::Waiting {
-                let answer = Reply { message: Some(format!("duplicate of {of}")), ..Reply::default() };
+                let answer = Reply { message: Some(why), ..Reply::default() };
                 self.write(ordinal, Record::Ended { ordinal, at, outcome: Outcome::Skipped, answer });
             }
         }
@@ -140,7 +140,7 @@ impl Start {
         let mut reopened: BTreeSet<Ordinal> = BTreeSet::new();
         let named = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if outcomes.contains(&outcome));
         let first = self.states.whose(named).into_iter().map(|(ordinal, _)| ordinal);
-        reopened.extend(first.filter(|ordinal| !self.queue.repeats(*ordinal)));
+        reopened.extend(first.filter(|ordinal| !self.queue.is_never_sent(*ordinal)));
         // What was skipped because of them may go again too. An action may need a later one, so one pass is not enough.
         loop {
             let before = reopened.len();

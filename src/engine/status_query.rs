@@ -191,16 +191,13 @@ pub async fn ask<T: Transport, C: Clock>(
                 _ => LimitSignal::Answered,
             };
             let refused_token = (verdict.class == AnswerClass::Unauthorized).then_some(token_number);
-            let message = verdict.message.or(verdict.explanation).unwrap_or_default();
-            let message = context.sender.excerpt(&message);
-            let cause = format!("the status query was answered with HTTP {} {message}", answer.status);
-            let cause = cause.trim_end().to_owned();
-            Ok(StatusAnswer::Nothing(StatusQueryResult::Failed {
-                cause,
-                limits,
-                contact: Contact::Answered,
-                refused_token,
-            }))
+            let contact = Contact::of_answer(verdict.class, answer.status);
+            let cause = match verdict.message.or(verdict.explanation) {
+                Some(message) => format!("the status query was answered with HTTP {} {message}", answer.status),
+                None => format!("the status query was answered with {}", answer.describe()),
+            };
+            let cause = context.sender.excerpt(&cause);
+            Ok(StatusAnswer::Nothing(StatusQueryResult::Failed { cause, limits, contact, refused_token }))
         }
     }
 }
@@ -299,6 +296,7 @@ fn resolve<T: Transport, C: Clock>(
         refused,
         limits,
         contact: (limits == LimitSignal::Answered).then_some(Contact::Answered),
+        cause: String::new(),
         token_number: 0,
         nonce_refused: None,
         reads_list: false,

@@ -14,6 +14,7 @@ use crate::time::Clock;
 use crate::wire::transport::clock_skew;
 use crate::wire::{Delivery, SigningTicket, Transport};
 use jiff::{SignedDuration, Timestamp};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,8 +33,8 @@ pub struct StepContext<T, C> {
     pub clock: Rc<C>,
     /// Permission to sign one request.
     pub ticket: SigningTicket,
-    /// Whether the provider could not be reached when the step began.
-    pub down: bool,
+    /// Whether the provider is down by what is known at the moment; others' answers tell, too.
+    pub down: Rc<Cell<bool>>,
     /// Where the moments of its request are noted.
     pub timing: Rc<RequestTiming>,
 }
@@ -66,6 +67,8 @@ pub struct StepResult {
     pub limits: LimitSignal,
     /// Whether the provider was reached, where a request was sent.
     pub contact: Option<Contact>,
+    /// What came, where it was not in order.
+    pub cause: String,
     /// The token that the request was signed with.
     pub token_number: u32,
     /// Whether it was refused for its nonce alone (RFC 8555, section 6.5: `badNonce`); `None` where no attempt was answered.
@@ -116,7 +119,7 @@ pub fn rules<T>(
     // An operation that is no action's is not repeated, whatever asks for it.
     let Some(rules) = &operation.action else { return NEVER_AGAIN };
     let lookup = !target_state::choose_queries(&sender.provider, rules, &action.parameters, answer).is_empty();
-    Rules { idempotency: rules.idempotency, lookup, attempts }
+    Rules { idempotency: rules.idempotency, lookup, attempts, down: false }
 }
 
 /// The intent of an action's next attempt.
@@ -234,13 +237,16 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
             if refused && nonces_refused >= MAX_REFUSED_NONCES {
                 verdict.class = AnswerClass::TryLater;
             }
-            let result =
-                AttemptResult::Answered { meaning: verdict.class, status: answer.status, declared: verdict.declared };
+            // A page with a 2xx or 3xx is no sign of a fault that passes: a login portal answers so for ever.
+            let foreign = !verdict.is_the_providers && answer.status >= 400;
+            let transient = verdict.declared || foreign || answer.status >= 500 || answer.status == 408;
+            let result = AttemptResult::Answered { meaning: verdict.class, transient };
             (result, reply(sender, &answer, &verdict), Some(answer), Some(verdict))
         }
     };
     let effect = retry::effect(result);
-    let counts = retry::counts(result, *down && signed);
+    let down = down.get() && signed;
+    let counts = retry::counts(result, down);
     let mut after = state;
     after.attempts = attempt;
     after.counted += u32::from(counts);
@@ -248,9 +254,14 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     // Finding out whether there is a status query costs more than the decision, which nine of ten answers do not need it for.
     let rules = match retry::is_clear(result) {
         true => NEVER_AGAIN,
-        false => rules(sender, operation, &action, answer.as_ref(), attempts),
+        false => Rules { down, ..rules(sender, operation, &action, answer.as_ref(), attempts) },
     };
     let next = retry::after_attempt(rules, result, after);
+    let cause = match (reply.http_status, &reply.message) {
+        (Some(status), Some(message)) if !message.starts_with("HTTP ") => format!("HTTP {status} {message}"),
+        (Some(status), None) => format!("HTTP {status}"),
+        (_, message) => message.clone().unwrap_or_default(),
+    };
     let reply = match next {
         NextStep::End(outcome) => closing_reply(sender, operation, &action, outcome, state.tainted, reply),
         _ => reply,
@@ -272,10 +283,10 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     let reads_list = matches!(next, NextStep::LookUp(_)) && reads_list(sender, operation, &action, answer.as_ref());
     let skew = answer.as_ref().filter(|_| sender.compares_clocks(at)).and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(AnswerClass::Rejected);
-    let contact = signed.then_some(match result {
-        AttemptResult::NotSent => Contact::NotSent,
-        AttemptResult::Lost => Contact::Lost,
-        AttemptResult::Answered { .. } => Contact::Answered,
+    let contact = signed.then_some(match (result, &answer) {
+        (AttemptResult::Answered { meaning, .. }, Some(answer)) => Contact::of_answer(meaning, answer.status),
+        (AttemptResult::NotSent, _) => Contact::NotSent,
+        (AttemptResult::Lost | AttemptResult::Answered { .. }, _) => Contact::Lost,
     });
     StepResult {
         id: action.id,
@@ -287,6 +298,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         refused,
         limits,
         contact,
+        cause,
         token_number,
         nonce_refused,
         reads_list,
@@ -301,11 +313,12 @@ fn failure_reply<T: Transport>(sender: &Sender<T>, message: &str) -> Reply {
 fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -> Reply {
     let message = match (&verdict.message, &verdict.explanation) {
         (Some(message), Some(explanation)) => Some(format!("{message}; {explanation}")),
-        (Some(text), None) | (None, Some(text)) => Some(text.clone()),
-        (None, None) if verdict.class == AnswerClass::Unknown => {
-            Some(format!("HTTP {} is not an answer that the provider documents", answer.status))
+        (Some(text), None) => Some(text.clone()),
+        (None, Some(explanation)) if verdict.class == AnswerClass::Unknown => {
+            Some(format!("{}; {explanation}", not_understood(answer)))
         }
-        (None, None) => None,
+        (None, None) if verdict.class == AnswerClass::Unknown => Some(not_understood(answer)),
+        (None, explanation) => explanation.clone(),
     };
     let excerpt = |text: &Option<String>| text.as_ref().map(|text| sender.excerpt(text));
     Reply {
@@ -316,7 +329,16 @@ fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -
     }
 }
 
+/// What came that is no answer of the provider's, and what it may be.
+pub(super) fn not_understood(answer: &Answer) -> String {
+    let what = format!("{} is not an answer that the provider documents", answer.describe());
+    if answer.status == 404 || (answer.header("location").is_some() && (300..400).contains(&answer.status)) {
+        return format!("{what}; is `base_url` right?");
+    }
+    what
+}
+
 /// Nonces of one action that are refused in a row before that counts as a failed attempt.
 const MAX_REFUSED_NONCES: u32 = 10;
 /// Nothing is repeated and nothing is looked up.
-const NEVER_AGAIN: Rules = Rules { idempotency: Idempotency::NotIdempotent, lookup: false, attempts: 1 };
+const NEVER_AGAIN: Rules = Rules { idempotency: Idempotency::NotIdempotent, lookup: false, attempts: 1, down: false };

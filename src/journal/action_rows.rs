@@ -5,7 +5,7 @@ use super::error::RowError;
 use super::record_rows::to_sql;
 use crate::pki::RevocationReason;
 use crate::plan::Action;
-use crate::plan::checked::{Fingerprint, Parameters};
+use crate::plan::checked::{Fingerprint, NeverSent, Parameters};
 use crate::run::Ordinal;
 use rusqlite::{Connection, Row};
 use std::panic::resume_unwind;
@@ -48,13 +48,19 @@ impl From<Action> for ToSend {
 #[derive(Debug)]
 pub(super) struct Inserter {
     batch: Vec<Action>,
-    batches: SyncSender<Vec<Action>>,
-    /// `None` once its error was returned.
-    thread: Option<JoinHandle<rusqlite::Result<Connection>>>,
+    state: InserterState,
+}
+
+#[derive(Debug)]
+enum InserterState {
+    Inserting(SyncSender<Vec<Action>>, JoinHandle<rusqlite::Result<Connection>>),
+    Inserted(Connection),
+    /// Its error was returned.
+    Failed,
 }
 
 impl Inserter {
-    /// Starts the thread. The connection is its own until [`Self::finish`].
+    /// Starts the thread. The connection is its own until [`Self::inserted`].
     pub(super) fn start(connection: Connection) -> Self {
         let (batches, received) = sync_channel::<Vec<Action>>(MAX_BATCHES);
         let insert_all = move || {
@@ -63,7 +69,8 @@ impl Inserter {
             }
             Ok(connection)
         };
-        Self { batch: Vec::with_capacity(BATCH), batches, thread: Some(std::thread::spawn(insert_all)) }
+        let state = InserterState::Inserting(batches, std::thread::spawn(insert_all));
+        Self { batch: Vec::with_capacity(BATCH), state }
     }
 
     /// Takes the next action. An error is that of an earlier one.
@@ -74,24 +81,43 @@ impl Inserter {
 
     fn send(&mut self) -> rusqlite::Result<()> {
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
-        // The thread ends before its time only with an error.
-        self.batches.send(batch).or_else(|_| join(self.thread.take()).map(drop))
+        match &self.state {
+            InserterState::Inserting(batches, _) if batches.send(batch).is_ok() => Ok(()),
+            // The thread ends before its time only with an error.
+            _ => self.join().map(drop),
+        }
     }
 
-    /// Waits until all are inserted, and gives the connection back.
+    /// Waits until all are inserted; the connection may be used from then on, and no action be added.
+    pub(super) fn inserted(&mut self) -> rusqlite::Result<&Connection> {
+        if let InserterState::Inserting(..) = self.state {
+            self.send()?;
+        }
+        self.join()
+    }
+
+    fn join(&mut self) -> rusqlite::Result<&Connection> {
+        self.state = match std::mem::replace(&mut self.state, InserterState::Failed) {
+            InserterState::Inserting(batches, thread) => {
+                drop(batches);
+                InserterState::Inserted(thread.join().unwrap_or_else(|panic| resume_unwind(panic))?)
+            }
+            state => state,
+        };
+        match &self.state {
+            InserterState::Inserted(connection) => Ok(connection),
+            // Whoever goes on after an error gets one again.
+            _ => Err(rusqlite::Error::InvalidQuery),
+        }
+    }
+
+    /// The connection, once all are inserted.
     pub(super) fn finish(mut self) -> rusqlite::Result<Connection> {
-        self.send()?;
-        drop(self.batches);
-        join(self.thread)
-    }
-}
-
-fn join(thread: Option<JoinHandle<rusqlite::Result<Connection>>>) -> rusqlite::Result<Connection> {
-    match thread.map(JoinHandle::join) {
-        Some(Ok(result)) => result,
-        Some(Err(panic)) => resume_unwind(panic),
-        // Whoever goes on after an error gets one again.
-        None => Err(rusqlite::Error::InvalidQuery),
+        self.inserted()?;
+        match self.state {
+            InserterState::Inserted(connection) => Ok(connection),
+            _ => Err(rusqlite::Error::InvalidQuery),
+        }
     }
 }
 
@@ -105,7 +131,7 @@ pub(super) fn insert(connection: &Connection, action: &Action) -> rusqlite::Resu
         to_sql(action.account as u64),
         list(&action.needs),
         action.not_before.map(|at| at.to_string()),
-        &action.duplicate_of,
+        action.never_sent.as_ref().map(never_sent_to_sql),
         &action.operation,
         action.fingerprint.0,
         &action.id,
@@ -141,7 +167,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
         account: usize::try_from(row.get::<_, i64>(1)?).map_err(|error| wrong("account", &error))?,
         needs: list(2, "needs")?,
         not_before: not_before.transpose()?,
-        duplicate_of: row.get(4)?,
+        never_sent: row.get::<_, Option<String>>(4)?.map(never_sent_from_sql),
         operation: row.get(5)?,
         fingerprint: Fingerprint(row.get(6)?),
         id: row.get(7)?,
@@ -158,6 +184,24 @@ pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
     })
 }
 
+/// What stands in the column `duplicate_of`.
+fn never_sent_to_sql(why: &NeverSent) -> String {
+    match why {
+        NeverSent::Repeats(first) => first.clone(),
+        NeverSent::Excepted(place) => format!("{EXCEPTED}{place}"),
+    }
+}
+
+/// Of what [`never_sent_to_sql`] has written.
+pub(super) fn never_sent_from_sql(text: String) -> NeverSent {
+    match text.strip_prefix(EXCEPTED) {
+        Some(place) => NeverSent::Excepted(place.to_owned()),
+        None => NeverSent::Repeats(text),
+    }
+}
+
+/// What distinguishes the place of an exception from an id, which has no control characters.
+pub(super) const EXCEPTED: char = '\u{1}';
 /// Actions that are handed over together: one at a time, waking the other thread would cost more than the insert.
 const BATCH: usize = 128;
 /// Batches that wait for the thread at most, so that a million actions are never in memory.
@@ -188,13 +232,15 @@ mod tests {
             not_before: Some(jiff::Timestamp::UNIX_EPOCH),
             source: "plan.yaml:3".to_owned(),
             kept: vec!["Kim".to_owned(), String::new()],
-            duplicate_of: Some("a".to_owned()),
+            never_sent: Some(NeverSent::Repeats("a".to_owned())),
             fingerprint: Fingerprint([7; 16]),
             certificate: Some(Box::new(facts)),
         };
         let place = tempfile::tempdir().unwrap();
         let connection = schema::create(&place.path().join("run.sqlite")).unwrap();
-        for action in [&plain, &full] {
+        let excepted =
+            Action { ordinal: 2, never_sent: Some(NeverSent::Excepted("hold.csv:3".to_owned())), ..plain.clone() };
+        for action in [&plain, &full, &excepted] {
             insert(&connection, action).unwrap();
         }
         let mut statement =
@@ -202,6 +248,6 @@ mod tests {
         let mut rows = statement.query([]).unwrap();
         let read: Vec<Action> =
             std::iter::from_fn(|| rows.next().unwrap().map(|row| read(row).ok().unwrap())).collect();
-        assert_eq!(read, [plain, full]);
+        assert_eq!(read, [plain, full, excepted]);
     }
 }

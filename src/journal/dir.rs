@@ -18,7 +18,7 @@ use super::inputs::{self, Changed, Inputs};
 use super::reader::{FACTS, OPERATIONS, Reader, RunFacts};
 use super::{Journal, JournalError, schema};
 use crate::plan::Action;
-use crate::plan::checked::ReadFile;
+use crate::plan::checked::{Fingerprint, ReadFile};
 use jiff::Timestamp;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
@@ -96,6 +96,28 @@ impl RunMaker {
             self.operations.push((action.account, action.operation.clone()));
         }
         self.actions.add(action).map_err(JournalError::database(&self.making))
+    }
+
+    /// Accounts, each with an operation that the actions so far ask for; every pair once.
+    pub fn operations(&self) -> &[(usize, String)] {
+        &self.operations
+    }
+
+    /// What every action so far that is to be sent does, with its id, in plan order.
+    ///
+    /// # Errors
+    /// Where an action could not be written, or the database cannot be read. No action can be added after this.
+    pub fn fingerprints(&mut self, mut each: impl FnMut(Fingerprint, &str)) -> Result<(), JournalError> {
+        let database = JournalError::database(&self.making);
+        let select = "SELECT fingerprint, id FROM action WHERE duplicate_of IS NULL ORDER BY ordinal";
+        let connection = self.actions.inserted().map_err(&database)?;
+        let mut statement = connection.prepare(select).map_err(&database)?;
+        let mut rows = statement.query([]).map_err(&database)?;
+        while let Some(row) = rows.next().map_err(&database)? {
+            let id: String = row.get(1).map_err(&database)?;
+            each(Fingerprint(row.get(0).map_err(&database)?), &id);
+        }
+        Ok(())
     }
 
     /// Writes the run's constants and the copies, syncs everything, and puts the directory at its place, whole. Where that fails,

@@ -39,6 +39,19 @@ pub(super) fn sync(path: &Path) -> Result<(), JournalError> {
     File::open(path).and_then(|file| file.sync_all()).map_err(JournalError::file(path, "syncing"))
 }
 
+/// Makes a directory and what is missing above it, all of them private to the user.
+#[cfg(unix)]
+pub(super) fn private_parents(path: &Path) -> Result<(), JournalError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(JournalError::file(path, "making the directory"))
+}
+
+#[cfg(not(unix))]
+pub(super) fn private_parents(path: &Path) -> Result<(), JournalError> {
+    fs::create_dir_all(path).map_err(JournalError::file(path, "making the directory"))
+}
+
 #[cfg(unix)]
 pub(super) fn private_dir(path: &Path) -> Result<(), JournalError> {
     use std::os::unix::fs::DirBuilderExt;

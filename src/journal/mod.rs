@@ -13,6 +13,7 @@ pub mod queue;
 pub mod reader;
 pub mod record;
 mod record_rows;
+pub mod run_index;
 mod schema;
 pub mod state;
 pub mod writer;

@@ -1,6 +1,7 @@
-//! The actions of a run as far as their order goes: accounts, needs, earliest starts, duplicates. Small: what few actions have is
+//! The actions of a run as far as their order goes: accounts, needs, earliest starts, what is never sent. Small: what few actions have is
 //! kept for those alone. Decides nothing.
 
+use crate::plan::checked::NeverSent;
 use crate::run::Ordinal;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ pub struct Queue {
     accounts: Vec<(u32, u32)>,
     needs: BTreeMap<Ordinal, Vec<Ordinal>>,
     not_before: BTreeMap<Ordinal, Timestamp>,
-    duplicate_of: BTreeMap<Ordinal, String>,
+    never_sent: BTreeMap<Ordinal, NeverSent>,
 }
 
 /// What the order of sending needs to know of an action.
@@ -26,8 +27,8 @@ pub struct QueueItem<'a> {
     pub needs: &'a [Ordinal],
     /// Not to be sent before.
     pub not_before: Option<Timestamp>,
-    /// The id of the action that it repeats.
-    pub duplicate_of: Option<&'a str>,
+    /// Why it is never sent, where it is not.
+    pub never_sent: Option<&'a NeverSent>,
 }
 
 impl Queue {
@@ -70,9 +71,9 @@ impl Queue {
         self.not_before.insert(ordinal, until);
     }
 
-    /// An action repeats the one of this id.
-    pub fn repeat(&mut self, ordinal: Ordinal, of: String) {
-        self.duplicate_of.insert(ordinal, of);
+    /// An action is never to be sent.
+    pub fn never_send(&mut self, ordinal: Ordinal, why: NeverSent) {
+        self.never_sent.insert(ordinal, why);
     }
 
     /// How many actions there are.
@@ -96,7 +97,7 @@ impl Queue {
             account,
             needs: self.needs.get(&ordinal).map(Vec::as_slice).unwrap_or_default(),
             not_before: self.not_before.get(&ordinal).copied(),
-            duplicate_of: self.duplicate_of.get(&ordinal).map(String::as_str),
+            never_sent: self.never_sent.get(&ordinal),
         })
     }
 
@@ -111,14 +112,14 @@ impl Queue {
         self.needs.iter().map(|(ordinal, needs)| (*ordinal, needs.as_slice()))
     }
 
-    /// Those that repeat others, with the ids of these, in plan order.
-    pub fn repeating(&self) -> impl Iterator<Item = (Ordinal, &str)> {
-        self.duplicate_of.iter().map(|(ordinal, of)| (*ordinal, of.as_str()))
+    /// Those that are never sent, and why, in plan order.
+    pub fn never_sent(&self) -> impl Iterator<Item = (Ordinal, &NeverSent)> {
+        self.never_sent.iter().map(|(ordinal, why)| (*ordinal, why))
     }
 
-    /// Whether an action repeats another.
-    pub fn repeats(&self, ordinal: Ordinal) -> bool {
-        self.duplicate_of.contains_key(&ordinal)
+    /// Whether an action is never sent.
+    pub fn is_never_sent(&self, ordinal: Ordinal) -> bool {
+        self.never_sent.contains_key(&ordinal)
     }
 }
 

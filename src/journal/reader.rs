@@ -307,14 +307,14 @@ impl Reader {
                 let until = until.parse().map_err(|error| self.unreadable(format!("not_before: {error}")))?;
                 queue.hold(ordinal, until);
             }
-            if let Some(of) = row.get(4).map_err(&database)? {
-                queue.repeat(ordinal, of);
+            if let Some(why) = row.get(4).map_err(&database)? {
+                queue.never_send(ordinal, action_rows::never_sent_from_sql(why));
             }
         }
         Ok(queue)
     }
 
-    /// What every action that repeats no other does, with its account and operation, in plan order.
+    /// What every action that is to be sent does, with its account and operation, in plan order.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -367,12 +367,16 @@ impl Reader {
         Ok(self.overview_without_actions()?.began_at)
     }
 
-    /// How many actions repeat another, and are never sent.
+    /// How many actions repeat another, and how many are on an exception list; none of them is ever sent.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    pub fn duplicates(&self) -> Result<u64, JournalError> {
-        self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")
+    pub fn never_sent(&self) -> Result<(u64, u64), JournalError> {
+        let all = self.count("SELECT count(*) FROM action WHERE duplicate_of IS NOT NULL")?;
+        let marked = u32::from(action_rows::EXCEPTED);
+        let excepted = format!("SELECT count(*) FROM action WHERE unicode(duplicate_of) = {marked}");
+        let excepted = self.count(&excepted)?;
+        Ok((all - excepted, excepted))
     }
 
     /// How many actions there are.

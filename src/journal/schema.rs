@@ -20,6 +20,9 @@ const VERSION: i32 = 4;
 
 /// Instants of `journal` in microseconds since 1970, its `steady` in microseconds of the clock that never jumps.
 ///
+/// `duplicate_of` says why an action is never sent: the id of the one that it repeats; or, behind U+0001, which no id has, the place of the
+/// exception list that names it.
+///
 /// SQLite decodes a row only as far as the last column that is asked for. So what is read of a million rows before anything is sent stands
 /// first: what the queue needs of an action, what the fold needs of a record.
 const TABLES: &str = "

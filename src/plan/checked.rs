@@ -39,12 +39,21 @@ pub struct Action {
     pub source: String,
     /// The values of [`Settings::keep_columns`], in that order; empty text where the row has none.
     pub kept: Vec<String>,
-    /// The id of the earlier action whose target and parameters this one repeats; it is then never sent.
-    pub duplicate_of: Option<String>,
+    /// Why it is never sent, where it is not.
+    pub never_sent: Option<NeverSent>,
     /// What it does, over all plans.
     pub fingerprint: Fingerprint,
     /// Which its certificate is, for `verify`; it changes nothing of what is sent.
     pub certificate: Option<Box<CertificateFacts>>,
+}
+
+/// Why an action is never sent, and that is well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NeverSent {
+    /// It repeats target and parameters of the earlier action of this id.
+    Repeats(String),
+    /// An exception list names it, at this `file:line`.
+    Excepted(String),
 }
 
 /// What a plan gives of an action's certificate beside what is sent.
@@ -87,7 +96,9 @@ struct InOrder<'a> {
 }
 
 /// What an action does, over all plans and runs: half a SHA-256 over provider document, base URL, operation and parameters
-/// (the target and the reason are among these).
+/// (the target and the reason are among these). Of an operation that is not idempotent, over the target in place of the parameters:
+/// a second one costs, whatever else it says. Not over the account's name and credentials, which may change and lead to the same
+/// account all the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Fingerprint(pub [u8; 16]);
 
@@ -101,6 +112,7 @@ pub struct CheckedPlan {
     files: Vec<ReadFile>,
     documents: BTreeMap<String, String>,
     issuers: Vec<String>,
+    left_out: u64,
 }
 
 /// A file that the plan named and the check read, for the run directory's copy.
@@ -112,6 +124,16 @@ pub struct ReadFile {
     pub path: Option<std::path::PathBuf>,
     /// Its text where it is in memory (standard input always is).
     pub text: Option<std::sync::Arc<str>>,
+}
+
+/// As reports say it.
+impl fmt::Display for NeverSent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Repeats(first) => write!(formatter, "duplicate of {first}"),
+            Self::Excepted(place) => write!(formatter, "on the exception list: {place}"),
+        }
+    }
 }
 
 impl Parameters {
@@ -170,7 +192,12 @@ impl CheckedPlan {
         documents: BTreeMap<String, String>,
         issuers: Vec<String>,
     ) -> Self {
-        Self { settings, digest, actions, needs, files, documents, issuers }
+        Self { settings, digest, actions, needs, files, documents, issuers, left_out: 0 }
+    }
+
+    /// With so many rows that `where` leaves out.
+    pub(super) fn leaving_out(self, rows: u64) -> Self {
+        Self { left_out: rows, ..self }
     }
 
     /// How to carry it out.
@@ -187,6 +214,11 @@ impl CheckedPlan {
     /// How many actions there are, duplicates included.
     pub fn actions(&self) -> u64 {
         self.actions
+    }
+
+    /// How many rows of lists `where` leaves out; they are no actions.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// The actions that need others, in plan order, each with those that must have ended well first.

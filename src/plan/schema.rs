@@ -54,6 +54,7 @@ pub fn schema(catalog: &Catalog) -> Value {
             "schedule": schedule(),
             "safety": safety(),
             "defaults": {"$ref": "#/$defs/defaults"},
+            "except": {"$ref": "#/$defs/words", "description": "Files with ids, serial numbers or names of what must stay: these actions are skipped"},
             "actions": {"type": "array", "minItems": 1, "items": {"anyOf": entries}, "description": "What to do, in order"}
         },
         "$defs": definitions
@@ -221,6 +222,14 @@ fn list(catalog: &Catalog) -> Value {
     list["properties"]["ignore_columns"] = json!({
         "anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/words"}],
         "description": "Columns that are left out; true for all that are unknown"
+    });
+    list["properties"]["where"] = json!({
+        "type": "string",
+        "description": "Which rows are taken: a CEL expression over the columns, whose cells are text: status == \"issued\""
+    });
+    list["properties"]["except"] = json!({
+        "$ref": "#/$defs/words",
+        "description": "Files with ids, serial numbers or names of what must stay: these rows are skipped"
     });
     list["properties"]["keep_columns"] =
         json!({"$ref": "#/$defs/words", "description": "Columns that are carried through to the report"});

@@ -1,6 +1,7 @@
 //! Answers: what a provider sent back, JSON pointers (RFC 6901) into it, and the classes and states that documents give them. Classifies
 //! nothing itself: that is [`super::verdict`]'s.
 
+use super::body;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -14,27 +15,90 @@ pub struct Answer {
     pub headers: HeaderFields,
     /// The body, whole. (A body that broke off is no answer but a lost one.)
     pub body: Vec<u8>,
-    /// The body parsed as JSON; null where it is none.
-    json: Value,
+    /// What the body is.
+    content: Content,
+}
+
+/// What a body is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Content {
+    /// Nothing, or white space.
+    #[default]
+    Empty,
+    /// JSON, whatever it is called.
+    Json(Value),
+    /// It is called JSON, or looks like it, and cannot be read; why not.
+    Unreadable(String),
+    /// Something else.
+    Other,
 }
 
 impl Answer {
     /// An answer that arrived whole. Its body is parsed here, once for all who read it.
     pub fn new(status: u16, headers: HeaderFields, body: Vec<u8>) -> Self {
-        let json = serde_json::from_slice(&body).unwrap_or_default();
-        Self { status, headers, body, json }
+        let content_type = headers.get("content-type").unwrap_or_default();
+        let media_type = body::media_type(content_type);
+        let content = match body::json(&body, content_type) {
+            _ if body.trim_ascii().is_empty() => Content::Empty,
+            Ok(value) => Content::Json(value),
+            Err(why) if body::is_json(&media_type) => Content::Unreadable(why),
+            Err(why) if media_type.is_empty() && body.trim_ascii_start().starts_with(b"{") => Content::Unreadable(why),
+            Err(_) => Content::Other,
+        };
+        Self { status, headers, body, content }
     }
 
-    /// The body as JSON; null where it is none. Of members that share a name the last counts.
-    pub fn json(&self) -> &Value {
-        &self.json
+    /// What the body is.
+    pub const fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// The body as JSON; null where it is none.
+    pub const fn json(&self) -> &Value {
+        match &self.content {
+            Content::Json(value) => value,
+            Content::Empty | Content::Unreadable(_) | Content::Other => &Value::Null,
+        }
+    }
+
+    /// The body's media type, in lower case, without parameters; `None` where the answer does not tell.
+    pub fn media_type(&self) -> Option<String> {
+        self.header("content-type").map(body::media_type).filter(|media_type| !media_type.is_empty())
+    }
+
+    /// What came, for people: the status, the media type, where it leads to, the first words of what it holds. Verbatim but for markup:
+    /// make it safe before showing it.
+    pub fn describe(&self) -> String {
+        let mut words = format!("HTTP {}", self.status);
+        if let Some(location) = self.header("location").filter(|_| (300..400).contains(&self.status)) {
+            words.push_str(" to ");
+            words.extend(location.chars().take(MAX_LOCATION));
+            return words;
+        }
+        if self.content == Content::Empty {
+            words.push_str(" without a body");
+            return words;
+        }
+        words.push(' ');
+        words.push_str(&self.media_type().unwrap_or_else(|| "without a media type".to_owned()));
+        if let Content::Unreadable(why) = &self.content {
+            words.push_str(", whose body cannot be read: ");
+            words.push_str(why);
+            return words;
+        }
+        let content_type = self.header("content-type").unwrap_or_default();
+        let first = body::first_words(&self.body, content_type);
+        if first.is_empty() { words } else { format!("{words} \"{first}\"") }
     }
 
     /// The first value of a header field; `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(field, _)| *field == name).map(|(_, value)| value)
+        self.headers.get(name)
     }
 }
+
+/// Characters of a `Location` that are shown.
+const MAX_LOCATION: usize = 200;
 
 /// Header fields, names in lower case, in the order in which they arrived.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,6 +108,11 @@ impl HeaderFields {
     /// Adds a field.
     pub fn push(&mut self, name: &str, value: &str) {
         self.0.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// The first value of a field; `name` in lower case.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(field, _)| *field == name).map(|(_, value)| value)
     }
 
     /// Names and values.
@@ -103,6 +172,15 @@ impl AnswerClass {
     /// The word that documents use for it.
     pub fn word(self) -> &'static str {
         Self::ALL.iter().find(|(class, _)| *class == self).map_or("", |(_, word)| word)
+    }
+
+    /// Whether only the provider itself can say it, by a body of a media type that its document declares. What remains may be said by
+    /// anything between: a firewall's 429 is a reason to send less, a gateway's 502 one to ask again.
+    pub const fn is_the_providers(self) -> bool {
+        matches!(
+            self,
+            Self::Succeeded | Self::AlreadyDone | Self::PendingApproval | Self::Rejected | Self::Unauthorized
+        )
     }
 }
 
@@ -186,8 +264,42 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_came_is_said_in_a_few_words() {
+        for (status, headers, body, expected) in [
+            (
+                503,
+                &[("content-type", "text/html")][..],
+                "<title>Maintenance</title><p>until 5",
+                "HTTP 503 text/html \"Maintenance: until 5\"",
+            ),
+            (
+                302,
+                &[("location", "/login?next=/x"), ("content-type", "text/html")],
+                "<p>moved",
+                "HTTP 302 to /login?next=/x",
+            ),
+            (304, &[], "", "HTTP 304 without a body"),
+            (200, &[], "", "HTTP 200 without a body"),
+            (200, &[], "OK", "HTTP 200 without a media type \"OK\""),
+            (202, &[("content-type", "application/json")], "{\"a\":1}", "HTTP 202 application/json \"{\"a\":1}\""),
+            (201, &[("location", "/x"), ("content-type", "text/plain")], "made", "HTTP 201 text/plain \"made\""),
+            (
+                200,
+                &[("content-type", "application/json")],
+                "{\"a\":1,\"a\":2}",
+                "HTTP 200 application/json, whose body cannot be read: the member `a` is given twice at line 1 column 10",
+            ),
+            (200, &[("content-type", "image/png")], "", "HTTP 200 without a body"),
+        ] {
+            let answer =
+                Answer::new(status, headers.iter().copied().collect::<HeaderFields>(), body.as_bytes().to_vec());
+            assert_eq!(answer.describe(), expected);
+        }
+    }
+
+    #[test]
     fn pointers_lead_to_scalars_and_their_text() {
-        let text = r#"{"a":{"b":[1,-2,1.0,12345678901234567890,true,null,"x\n\u00e9",[],{"c":""}]},"a/b":1,"m~n":"2","d":1,"d":{"e":3},"":false}"#;
+        let text = r#"{"a":{"b":[1,-2,1.0,12345678901234567890,true,null,"x\n\u00e9",[],{"c":""}]},"a/b":1,"m~n":"2","d":{"e":3},"":false}"#;
         let value: Value = serde_json::from_str(text).unwrap();
         for (pointer, expected) in [
             ("/a/b/0", Some("1")),
@@ -206,7 +318,6 @@ mod tests {
             ("/a/b/9", None),
             ("/a~1b", Some("1")),
             ("/m~0n", Some("2")),
-            // The last of two members counts.
             ("/d/e", Some("3")),
             ("/", Some("false")),
             ("", None),

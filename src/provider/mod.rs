@@ -4,6 +4,7 @@
 //! it refuses ([`openapi`]); it reads documents and nothing else, and sends nothing.
 
 pub mod answer;
+mod body;
 pub mod catalog;
 pub mod model;
 pub mod openapi;

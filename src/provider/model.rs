@@ -123,6 +123,8 @@ pub struct Operation {
     pub action: Option<ActionRules>,
     /// Rules for its answers, first match wins: the operation's own, then the provider's.
     pub answers: Vec<AnswerRule>,
+    /// What the bodies of its answers are, by status.
+    pub responses: Vec<ResponseContent>,
     /// Pointers to the provider's code in an answer's body; the first that leads to a scalar counts.
     pub code: Vec<Pointer>,
     /// Pointers to the provider's message, likewise.
@@ -304,6 +306,15 @@ pub struct TargetStateRule {
     pub when: Vec<Condition>,
     /// The state that then holds.
     pub state: TargetState,
+}
+
+/// What the body of an answer is, as `responses` declare it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResponseContent {
+    /// `404`, `4XX` or `default`.
+    pub status: String,
+    /// Media types and media ranges (`text/*`), in lower case. None where the answer has no body.
+    pub media_types: Vec<String>,
 }
 
 /// What an answer means.

@@ -225,6 +225,7 @@ pub(crate) mod tests {
             headers: Vec::new(),
             action: None,
             answers: Vec::new(),
+            responses: Vec::new(),
             code: Vec::new(),
             message: Vec::new(),
             reference: Vec::new(),

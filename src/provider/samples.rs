@@ -1,6 +1,6 @@
 //! Runs a document's samples: the parameters must give the request, each answer its reading. The document is its own test.
 
-use super::answer::{Answer, HeaderFields, TargetState};
+use super::answer::{Answer, AnswerClass, HeaderFields, TargetState};
 use super::model::{Operation, Provider, Sample, SampleAction, SampleAnswer};
 use super::{params, request, target_state, verdict};
 use jiff::Timestamp;
@@ -90,7 +90,10 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
     };
     if word != sampled.expected {
         let verb = if sample.for_action.is_some() { "tells" } else { "means" };
-        messages.push(format!("{verb} {}, not {}", word, sampled.expected));
+        // The one reason that does not stand in the rules.
+        let foreign = verdict.class == AnswerClass::Unknown && !verdict.is_the_providers;
+        let why = if foreign { "; `responses` declare no such body for this status" } else { "" };
+        messages.push(format!("{verb} {word}, not {}{why}", sampled.expected));
     }
     messages
 }

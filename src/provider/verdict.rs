@@ -1,11 +1,14 @@
 //! What an answer means: the document's rules first, then what HTTP itself says; with it the words of problem documents (RFC 9457) and
 //! how long the provider asks to wait. Pure and total: any answer gets a verdict, and what nothing declares is never a success.
 
-use super::answer::Pointer;
-use super::answer::{Answer, AnswerClass};
-use super::model::{AnswerLocation, AnswerRule, Condition, Operation, Test, ThrottleForm, ThrottleHint, Window};
-use jiff::Timestamp;
+use super::answer::{Answer, AnswerClass, Content, Pointer};
+use super::body;
+use super::model::{
+    AnswerLocation, AnswerRule, Condition, Operation, ResponseContent, Test, ThrottleForm, ThrottleHint, Window,
+};
 use jiff::fmt::rfc2822::DateTimeParser;
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, civil};
 use serde_json::Value;
 use std::borrow::Cow;
 use std::time::Duration;
@@ -17,6 +20,8 @@ pub struct Verdict {
     pub class: AnswerClass,
     /// Whether a rule of the document decided it; `false` for the defaults of HTTP.
     pub declared: bool,
+    /// Whether the body is of a media type that the document declares for the status, and can be read.
+    pub is_the_providers: bool,
     /// The provider's own code.
     pub code: Option<String>,
     /// The provider's own message.
@@ -35,8 +40,9 @@ pub struct Verdict {
 pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
     let body = answer.json();
     let asked = answer.header("retry-after").and_then(|value| retry_after(value, now));
-    let rule = operation.answers.iter().find(|rule| applies(rule, answer));
-    let class = match rule.map_or_else(|| by_status(answer.status, asked.is_some()), |rule| rule.class) {
+    let origin = origin(operation, answer);
+    let rule = operation.answers.iter().find(|rule| applies(rule, answer, origin));
+    let class = match rule.map_or_else(|| by_status(answer.status, asked.is_some(), origin), |rule| rule.class) {
         // Without effect, and with a time to wait: that holds the provider back and costs no attempt, whatever it is called.
         AnswerClass::TryLater if asked.is_some() && matches!(answer.status, 429 | 503) => AnswerClass::Throttled,
         class => class,
@@ -47,6 +53,7 @@ pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
     Verdict {
         class,
         declared: rule.is_some(),
+        is_the_providers: origin == Origin::Provider,
         code: first_text(&operation.code, body).or(problem.kind),
         message: match (words, problem.more) {
             (Some(words), Some(more)) => Some(format!("{words}; {more}")),
@@ -67,9 +74,73 @@ pub fn all_hold(conditions: &[Condition], value: &Value) -> bool {
     conditions.iter().all(|condition| holds(condition, value))
 }
 
-fn applies(rule: &AnswerRule, answer: &Answer) -> bool {
+/// Who sent an answer, as far as its body tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The provider: it can be read, and is of a media type that the document declares for the status.
+    Provider,
+    /// It is empty, and the document declares the status to be without a body.
+    EmptyAsDeclared,
+    /// It is empty.
+    Empty,
+    /// Anything else: a firewall, a login portal, a gateway.
+    Unknown,
+}
+
+fn origin(operation: &Operation, answer: &Answer) -> Origin {
+    let response = response(&operation.responses, answer.status);
+    let media_types = response.map_or(&[][..], |response| &response.media_types);
+    let is_json = match answer.content() {
+        // `default` stands for statuses that the document's author did not think of, and says nothing about a body that is missing.
+        Content::Empty if response.is_some_and(|found| found.media_types.is_empty() && found.status != "default") => {
+            return Origin::EmptyAsDeclared;
+        }
+        Content::Empty => return Origin::Empty,
+        Content::Unreadable(_) => return Origin::Unknown,
+        Content::Json(_) => true,
+        Content::Other => false,
+    };
+    let is_declared = match answer.media_type() {
+        // RFC 9110, section 8.3: without a `Content-Type` the body itself may be looked at.
+        None => matches!(answer.json(), Value::Object(_) | Value::Array(_)),
+        // Where nothing is declared, JSON is meant: that is what rules read.
+        Some(found) if media_types.is_empty() => body::is_json(&found),
+        Some(found) => {
+            media_types.iter().any(|declared| is_of(&found, declared)) && (is_json || !body::is_json(&found))
+        }
+    };
+    if is_declared { Origin::Provider } else { Origin::Unknown }
+}
+
+/// Whether a media type is in a declared one or a declared range. One JSON is as good as another: many providers declare `application/json` and
+/// send their errors as `application/problem+json`.
+fn is_of(found: &str, declared: &str) -> bool {
+    let in_range = |range: &str| found.strip_prefix(range).is_some_and(|rest| rest.starts_with('/'));
+    found == declared
+        || declared == "*/*"
+        || (body::is_json(found) && body::is_json(declared))
+        || declared.strip_suffix("/*").is_some_and(in_range)
+}
+
+/// What is declared for a status: for itself, for its hundred, or for all others (OpenAPI 3.1, "Responses Object").
+pub(super) fn response(responses: &[ResponseContent], status: u16) -> Option<&ResponseContent> {
+    let keys = [status.to_string(), format!("{}XX", status / 100), "default".to_owned()];
+    keys.iter().find_map(|key| responses.iter().find(|response| response.status == *key))
+}
+
+fn applies(rule: &AnswerRule, answer: &Answer, origin: Origin) -> bool {
+    let is_empty = *answer.content() == Content::Empty;
+    // Success may be told by the status alone, as by a 204; it always has one, and a rule that names it.
+    let says_empty = rule.empty == Some(true)
+        || !matches!(rule.class, AnswerClass::Rejected | AnswerClass::AlreadyDone | AnswerClass::Unauthorized);
+    let may_say_so = match origin {
+        Origin::Provider | Origin::EmptyAsDeclared => true,
+        Origin::Empty => says_empty,
+        Origin::Unknown => false,
+    };
     (rule.status.is_empty() || rule.status.contains(&answer.status))
-        && rule.empty.is_none_or(|empty| empty == answer.body.trim_ascii().is_empty())
+        && (may_say_so || !rule.class.is_the_providers())
+        && rule.empty.is_none_or(|empty| empty == is_empty)
         && all_hold(&rule.when, answer.json())
 }
 
@@ -87,17 +158,18 @@ fn holds(condition: &Condition, value: &Value) -> bool {
     }
 }
 
-/// The class by the HTTP status alone, where no rule of the document applies. A refusal is believed; a success is not, for a proxy's page
-/// also has status 200, and an action wrongly reported as done is never looked at again.
-const fn by_status(status: u16, asks_to_wait: bool) -> AnswerClass {
+/// The class by the HTTP status alone, where no rule of the document applies. A refusal is believed where it is the provider's; a success
+/// is not, for an action wrongly reported as done is never looked at again.
+const fn by_status(status: u16, asks_to_wait: bool, origin: Origin) -> AnswerClass {
     match status {
         // RFC 6585, 4.
         429 => AnswerClass::Throttled,
         // RFC 9110, 15.6.4: with Retry-After the server itself did nothing. Without, it may come from a proxy before a server that did.
         503 if asks_to_wait => AnswerClass::Throttled,
-        401 => AnswerClass::Unauthorized,
         // RFC 9110, 15.5.9: the server stopped waiting; whether it has acted on what it had is unknown.
         408 => AnswerClass::Unknown,
+        _ if matches!(origin, Origin::Empty | Origin::Unknown) => AnswerClass::Unknown,
+        401 => AnswerClass::Unauthorized,
         400..500 => AnswerClass::Rejected,
         _ => AnswerClass::Unknown,
     }
@@ -121,8 +193,7 @@ pub struct Problem {
 
 /// The problem document that an answer is by its `Content-Type`.
 pub fn problem(answer: &Answer) -> Option<Problem> {
-    let media_type = answer.header("content-type")?.split(';').next()?.trim();
-    media_type.eq_ignore_ascii_case(PROBLEM_MEDIA_TYPE).then(|| problem_words(answer.json()))
+    (answer.media_type()? == PROBLEM_MEDIA_TYPE).then(|| problem_words(answer.json()))
 }
 
 /// Reads a body as a problem document, whatever its media type; with its subproblems (RFC 8555, section 6.7.1).
@@ -157,8 +228,8 @@ const PROBLEM_MEDIA_TYPE: &str = "application/problem+json";
 /// RFC 9457, section 4.2.1: a problem without a type of its own.
 const NO_PROBLEM_TYPE: &str = "about:blank";
 
-/// Reads the value of a `Retry-After` field (RFC 9110, section 10.2.3): seconds, or an HTTP date. A date that has passed asks for no wait; longer waits
-/// than `MAX_WAIT` are cut to it. `None` where the text is neither.
+/// Reads the value of a `Retry-After` field (RFC 9110, section 10.2.3): seconds, or an HTTP date. A date that has passed asks for no wait; one that
+/// no clock reaches is the last that there is. `None` where the text is neither. How long a wait is believed is the engine's to say.
 pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -166,7 +237,7 @@ pub fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)).min(MAX_WAIT));
     }
     let wait = http_date(value)?.duration_since(now);
-    Some(Duration::try_from(wait).unwrap_or(Duration::ZERO).min(MAX_WAIT))
+    Some(Duration::try_from(wait).unwrap_or(Duration::ZERO))
 }
 
 /// Reads the hint that a document declares from an answer's body.
@@ -175,7 +246,7 @@ fn hinted_wait(hint: &ThrottleHint, body: &Value) -> Option<Duration> {
     match hint.form {
         ThrottleForm::Seconds => text.trim().parse().ok().map(|seconds| Duration::from_secs(seconds).min(MAX_WAIT)),
         // Huawei's gateway sends no Retry-After; its words hold the limit: https://support.huaweicloud.com/intl/en-us/ocr_faq/ocr_01_0041.html
-        ThrottleForm::LimitTime => window_in(&text).map(|(_, length)| length.min(MAX_WAIT)),
+        ThrottleForm::LimitTime => window_in(&text).map(|(_, length)| length.min(MAX_WINDOW)),
     }
 }
 
@@ -186,7 +257,7 @@ fn hinted_limit(hint: &ThrottleHint, body: &Value) -> Option<Window> {
         ThrottleForm::Seconds => None,
         ThrottleForm::LimitTime => {
             let (count, length) = window_in(&text)?;
-            (count > 0 && !length.is_zero() && length <= MAX_WAIT).then_some(Window { count, length })
+            (count > 0 && !length.is_zero() && length <= MAX_WINDOW).then_some(Window { count, length })
         }
     }
 }
@@ -214,24 +285,30 @@ fn http_date(text: &str) -> Option<Timestamp> {
     let (fourth, fifth) = (words.next()?, words.next()?);
     let (day, month, year, clock) = if second.bytes().all(|byte| byte.is_ascii_digit()) {
         // RFC 850: `Sunday, 06-Nov-94 08:49:37 GMT`. Two digits mean this century: a wait never lies in the past one.
-        (second, third, format!("20{fourth}"), fifth)
+        let year = if fourth.len() == 2 { format!("20{fourth}") } else { fourth.to_owned() };
+        (second, third, year, fifth)
     } else {
         // asctime: `Sun Nov  6 08:49:37 1994`
         (third, second, fifth.to_owned(), fourth)
     };
     let month = MONTHS.iter().position(|name| *name == month)? + 1;
     let day: u8 = day.parse().ok()?;
-    format!("{year}-{month:02}-{day:02}T{clock}Z").parse().ok()
+    let at: civil::DateTime = format!("{year}-{month:02}-{day:02}T{clock}").parse().ok()?;
+    // The last day of 9999, by which some say "never", is beyond what an instant can be.
+    Some(TimeZone::UTC.to_timestamp(at).unwrap_or(Timestamp::MAX))
 }
 
-/// A provider that asks for longer is asked again after this long: it may have meant another unit, or another year.
-const MAX_WAIT: Duration = Duration::from_secs(3600);
+/// The longest wait that a number of seconds can ask for: ten thousand years, so that sums with it stay in range.
+const MAX_WAIT: Duration = Duration::from_secs(10_000 * 366 * 24 * 3600);
+/// No limit that a gateway tells has a longer window: it may have meant another unit.
+const MAX_WINDOW: Duration = Duration::from_secs(3600);
 
 const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::HeaderFields;
     use crate::provider::openapi::testing;
     use serde_json::json;
 
@@ -269,7 +346,7 @@ mod tests {
             (409, &[], "", (AlreadyDone, true)),
             (410, &[], " \n", (AlreadyDone, true)),
             (409, &[], "x", (TryLater, true)),
-            (410, &[], "x", (Rejected, false)),
+            (410, &[], "x", (Unknown, false)),
             (418, &[], "", (Throttled, true)),
             // The rules of the whole provider come last.
             (403, &[], "{}", (Unauthorized, true)),
@@ -282,9 +359,13 @@ mod tests {
             (204, &[], "", (Unknown, false)),
             (301, &[("location", "https://example.com")], "", (Unknown, false)),
             (304, &[], "", (Unknown, false)),
-            (400, &[], "", (Rejected, false)),
-            (401, &[], "", (Unauthorized, false)),
-            (404, &[], "<html>", (Rejected, false)),
+            (400, &[], "{}", (Rejected, false)),
+            (400, &[], "", (Unknown, false)),
+            (401, &[], "[]", (Unauthorized, false)),
+            (401, &[], "", (Unknown, false)),
+            (401, &[], "\"no\"", (Unknown, false)),
+            (404, &[], "<html>", (Unknown, false)),
+            (404, &[], r#"{"a":1,"a":2}"#, (Unknown, false)),
             (408, &[], "", (Unknown, false)),
             (429, &[], "", (Throttled, false)),
             (429, &[("retry-after", "soon")], "", (Throttled, false)),
@@ -304,6 +385,113 @@ mod tests {
             let waits = headers.iter().any(|(name, value)| *name == "retry-after" && *value != "soon");
             assert_eq!(verdict.retry_after.is_some(), waits, "{status} {headers:?}");
         }
+    }
+
+    /// A provider with these rules and these `responses` of its `revoke`.
+    fn declaring(rules: &str, responses: &str) -> crate::provider::Provider {
+        let text = include_str!("../../tests/data/documents/good/small.yaml");
+        let own = "          - {status: 200, when: {/state: revoked}, means: succeeded}";
+        assert!(text.contains(own) && text.contains("        4XX: {description: Refused}"));
+        let text = text.replacen(own, &format!("{own}\n{rules}"), 1);
+        testing::read(&text.replacen("        4XX: {description: Refused}", responses, 1))
+    }
+
+    #[test]
+    fn what_is_not_of_the_declared_media_type_is_not_the_providers() {
+        use AnswerClass::{AlreadyDone, Rejected, Succeeded, Throttled, TryLater, Unauthorized, Unknown};
+        let rules = "          - {status: [401, 404], empty: true, means: unauthorized}
+          - {status: 404, means: rejected}
+          - {status: 409, when: {/code: was}, means: already-done}
+          - {status: 418, means: unauthorized}
+          - {status: 201, means: succeeded}
+          - {status: 502, means: try-later}
+          - {status: 404, means: unknown, explanation: a page}";
+        let json = "content: {application/json: {}}";
+        let responses = format!(
+            "        4XX: {{description: Refused, {json}}}
+        '201': {{description: a, {json}}}
+        '410': {{description: b}}
+        '411': {{description: c, content: {{text/plain: {{}}, 'Application/Problem+JSON; charset=utf-8': {{}}}}}}
+        '412': {{description: d, content: {{'text/*': {{}}}}}}
+        '413': {{description: e, content: {{'*/*': {{}}}}}}
+        default: {{description: f}}"
+        );
+        let provider = declaring(rules, &responses);
+        let (was, html, plain) = (r#"{"code":"was"}"#, Some("text/html; charset=utf-8"), Some("text/plain"));
+        let (as_json, problem) = (Some("application/json"), Some("application/problem+json;charset=utf-8"));
+        for (status, media_type, body, expected) in [
+            // Refusals, by a rule and by HTTP.
+            (404, as_json, "{}", (Rejected, true)),
+            (404, problem, "{}", (Rejected, true)),
+            (404, Some("APPLICATION/JSON"), "7", (Rejected, true)),
+            (404, None, "{}", (Rejected, true)),
+            (404, html, "<h1>Not found</h1>", (Unknown, true)),
+            (404, html, "{}", (Unknown, true)),
+            (404, plain, "404 page not found", (Unknown, true)),
+            (404, as_json, "<h1>Not found</h1>", (Unknown, true)),
+            (404, as_json, r#"{"code":"a","code":"b"}"#, (Unknown, true)),
+            (404, as_json, "{\"code\":\"é", (Unknown, true)),
+            (404, as_json, "", (Unauthorized, true)),
+            (401, None, "  \r\n", (Unauthorized, true)),
+            (401, html, "<form>", (Unknown, false)),
+            (418, as_json, "{}", (Unauthorized, true)),
+            (418, None, "", (Unknown, false)),
+            (403, html, "<title>Access Denied</title>", (Unknown, false)),
+            (403, as_json, "{}", (Unauthorized, true)),
+            (403, None, "", (Unknown, false)),
+            (400, problem, "{}", (Rejected, false)),
+            (400, html, "<p>", (Unknown, false)),
+            (400, None, "", (Unknown, false)),
+            (407, html, "<html>", (Unknown, false)),
+            // What was so before.
+            (409, as_json, was, (AlreadyDone, true)),
+            (409, None, was, (AlreadyDone, true)),
+            (409, html, was, (Unknown, false)),
+            (409, plain, was, (Unknown, false)),
+            // Success, whose status may say it alone, but no page.
+            (201, as_json, "{}", (Succeeded, true)),
+            (201, None, "", (Succeeded, true)),
+            (201, html, "<form>Sign in</form>", (Unknown, false)),
+            (201, None, "OK", (Unknown, false)),
+            (201, as_json, "{", (Unknown, false)),
+            // What the document declares.
+            (410, None, "", (Rejected, false)),
+            (410, as_json, "{}", (Rejected, false)),
+            (410, html, "<p>", (Unknown, false)),
+            (411, plain, "no length", (Rejected, false)),
+            (411, problem, "{}", (Rejected, false)),
+            (411, as_json, "{}", (Rejected, false)),
+            (411, html, "<p>", (Unknown, false)),
+            (411, None, "", (Unknown, false)),
+            (412, html, "<p>", (Rejected, false)),
+            (412, as_json, "{}", (Unknown, false)),
+            (412, Some("textile/x"), "x", (Unknown, false)),
+            (413, html, "<p>", (Rejected, false)),
+            (413, as_json, "<p>", (Unknown, false)),
+            // What anything between may say.
+            (429, html, "<p>slow down", (Throttled, false)),
+            (502, html, "<p>", (TryLater, true)),
+            // Those that no response names: nothing is said about a body.
+            (599, None, "", (Unknown, false)),
+        ] {
+            let headers: Vec<(&str, &str)> = media_type.map(|found| ("content-type", found)).into_iter().collect();
+            let verdict = read(&provider.operations[0], &answer(status, &headers, body), Timestamp::UNIX_EPOCH);
+            assert_eq!((verdict.class, verdict.declared), expected, "{status} {media_type:?} {body}");
+        }
+    }
+
+    #[test]
+    fn json_of_any_charset_decides() {
+        let provider = declaring(
+            "          - {status: 409, when: {/code: was}, means: already-done}",
+            "        default: {description: f}",
+        );
+        let body = b"{\"code\":\"was\",\"text\":\"d\xe9j\xe0\"}";
+        let headers = [("content-type", "application/json; charset=ISO-8859-1")];
+        let answer = Answer::new(409, headers.into_iter().collect(), body.to_vec());
+        assert_eq!(read(&provider.operations[0], &answer, Timestamp::UNIX_EPOCH).class, AnswerClass::AlreadyDone);
+        let marked = Answer::new(200, HeaderFields::default(), b"\xef\xbb\xbf{\"state\":\"revoked\"}".to_vec());
+        assert_eq!(read(&provider.operations[0], &marked, Timestamp::UNIX_EPOCH).class, AnswerClass::Succeeded);
     }
 
     #[test]
@@ -403,15 +591,17 @@ mod tests {
             ("0", Some(0)),
             ("120", Some(120)),
             (" 7 ", Some(7)),
-            ("3600", Some(3600)),
-            ("86400", Some(3600)),
-            ("99999999999999999999999", Some(3600)),
+            ("604800", Some(604_800)),
+            ("99999999999", Some(99_999_999_999)),
+            ("99999999999999999999999", Some(MAX_WAIT.as_secs())),
             ("Sun, 22 Nov 2026 10:00:30 GMT", Some(30)),
             ("Sun, 22 Nov 2026 09:00:00 GMT", Some(0)),
-            ("Tue, 22 Nov 2095 09:00:00 GMT", Some(3600)),
+            ("Sun, 29 Nov 2026 10:00:00 GMT", Some(604_800)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(Timestamp::MAX.duration_since(now).as_secs() as u64)),
             ("Sunday, 22-Nov-26 10:02:00 GMT", Some(120)),
             ("Sun Nov 22 10:00:05 2026", Some(5)),
-            ("Tue Dec  1 10:00:05 2026", Some(3600)),
+            ("Tue Dec  1 10:00:05 2026", Some(777_605)),
+            ("Fri, 31 Dec 99999 23:59:59 GMT", None),
             ("", None),
             ("-1", None),
             ("1.5", None),

@@ -48,7 +48,7 @@ pub enum WaitReason {
     },
     /// `certsweep pause`.
     Paused,
-    /// The provider cannot be reached; one request tries now and then.
+    /// The provider cannot be reached, or is out of order; one request tries now and then.
     Unreachable {
         /// When it is tried next.
         until: Timestamp,
@@ -76,7 +76,7 @@ impl WaitReason {
             Self::Wave { number, of } => format!("wave {number} of {of}"),
             Self::Closed { until } => format!("window closed until {}", rfc3339(*until)),
             Self::Paused => "paused".to_owned(),
-            Self::Unreachable { until } => format!("unreachable, tried next at {}", rfc3339(*until)),
+            Self::Unreachable { until } => format!("down, tried next at {}", rfc3339(*until)),
             Self::Others => "waits for other actions".to_owned(),
             Self::Answers | Self::Nothing => "waits for the last answers".to_owned(),
             Self::Stopped => "stopped".to_owned(),

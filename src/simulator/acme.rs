@@ -225,7 +225,7 @@ fn directory(request: &Received, base: &str) -> String {
 fn problem(status: u16, kind: &str, detail: &str) -> Response {
     let kind = format!("urn:ietf:params:acme:error:{kind}");
     let body = json!({"type": kind, "detail": detail, "status": status});
-    Response { media_type: "application/problem+json", ..Response::json(status, Some(&body)) }
+    Response { media_type: "application/problem+json".into(), ..Response::json(status, Some(&body)) }
 }
 
 #[cfg(test)]

@@ -78,7 +78,7 @@ pub(super) fn server_error(provider: &Provider, operation: &Operation, chance: u
         Some(answer) => response(answer),
         None => Response {
             status,
-            media_type: "text/plain",
+            media_type: "text/plain".into(),
             body: b"upstream trouble (simulated)".to_vec(),
             ..Response::default()
         },
@@ -88,7 +88,7 @@ pub(super) fn server_error(provider: &Provider, operation: &Operation, chance: u
 /// A page that some proxy puts into the way.
 pub(super) fn proxy_page() -> Response {
     let body = b"<!DOCTYPE html><html><head><title>Sign in</title></head><body>Sign in to the network</body></html>";
-    Response { status: 200, media_type: "text/html", body: body.to_vec(), ..Response::default() }
+    Response { status: 200, media_type: "text/html".into(), body: body.to_vec(), ..Response::default() }
 }
 
 /// Nothing is there.
@@ -98,8 +98,8 @@ pub(super) fn not_found(operation: &Operation, why: &str) -> Response {
 
 /// A sample's answer as it is sent.
 pub(super) fn response(answer: &SampleAnswer) -> Response {
-    let media_type = if answer.text.is_some() { "text/html" } else { "application/json" };
     let whole = answer.answer();
+    let media_type = whole.header("content-type").unwrap_or("text/html").to_owned().into();
     let headers = whole.headers.iter().filter(|(name, _)| !HOPS.contains(name));
     let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     Response { status: whole.status, headers, media_type, body: whole.body }

@@ -3,6 +3,7 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// A request, exactly as it arrived: signatures are over these very bytes.
@@ -46,7 +47,7 @@ pub(super) struct Response {
     /// Header fields beside those that every answer has.
     pub(super) headers: Vec<(String, String)>,
     /// The media type, where there is a body.
-    pub(super) media_type: &'static str,
+    pub(super) media_type: Cow<'static, str>,
     /// The body.
     pub(super) body: Vec<u8>,
 }
@@ -72,7 +73,7 @@ impl Response {
     /// An answer with a JSON body, or with none.
     pub(super) fn json(status: u16, body: Option<&Value>) -> Self {
         let body = body.map(|body| body.to_string().into_bytes()).unwrap_or_default();
-        Self { status, headers: Vec::new(), media_type: "application/json", body }
+        Self { status, headers: Vec::new(), media_type: "application/json".into(), body }
     }
 
     /// Adds a header field.

@@ -223,8 +223,8 @@ fn http(response: Response) -> HttpResponse {
     let has_body = !response.body.is_empty();
     let mut answer = HttpResponse::new(Body::from(response.body));
     *answer.status_mut() = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if has_body {
-        answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(response.media_type));
+    if let (true, Ok(media_type)) = (has_body, HeaderValue::try_from(&*response.media_type)) {
+        answer.headers_mut().insert(header::CONTENT_TYPE, media_type);
     }
     for (name, value) in response.headers {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {

@@ -19,6 +19,10 @@ pub struct Preview {
     pub actions: u64,
     /// Actions that repeat an earlier one exactly, and are not sent.
     pub duplicates: u64,
+    /// Actions on an exception list, which are not sent either.
+    pub excepted: u64,
+    /// Rows of lists that `where` leaves out; they are no actions.
+    pub left_out: u64,
     /// How many warnings the check gave.
     pub warnings: u64,
     /// By provider, operation and reason.
@@ -247,6 +251,12 @@ fn heading(preview: &Preview) -> String {
     if preview.duplicates > 0 {
         facts.push(format!("{} not sent", plural(preview.duplicates, "duplicate")));
     }
+    if preview.excepted > 0 {
+        facts.push(format!("{} on the exception list not sent", grouped(preview.excepted)));
+    }
+    if preview.left_out > 0 {
+        facts.push(format!("{} left out by `where`", plural(preview.left_out, "row")));
+    }
     if preview.warnings > 0 {
         facts.push(plural(preview.warnings, "warning"));
     }
@@ -311,8 +321,8 @@ fn order(preview: &Preview) -> String {
     if rows.is_empty() {
         return String::new();
     }
-    // The list leaves out duplicates, so its `… and N more` must too.
-    let sent = preview.actions.saturating_sub(preview.duplicates);
+    // The list leaves out what is not sent, so its `… and N more` must too.
+    let sent = preview.actions.saturating_sub(preview.duplicates + preview.excepted);
     let header = ["", "action", "provider", "operation", "target", "needs", ""];
     format!("Order{colon}{}\n", facts.join("; ")) + &table(&header, &[0], &rows) + &more(sent, rows.len())
 }
@@ -448,6 +458,8 @@ mod tests {
             digest: "ab12".into(),
             actions: 2013,
             duplicates: 1,
+            excepted: 0,
+            left_out: 0,
             warnings: 1,
             counts: vec![
                 count("revoke", Some("keyCompromise"), Some("key_compromise"), 2000),

@@ -343,6 +343,7 @@ mod tests {
             headers: Vec::new(),
             action,
             answers: Vec::new(),
+            responses: Vec::new(),
             code: Vec::new(),
             message: Vec::new(),
             reference: Vec::new(),

@@ -284,6 +284,8 @@ pub struct Summary {
     pub unsent: u64,
     /// How many of the skipped actions only repeat another one.
     pub duplicates: u64,
+    /// How many of them are on an exception list.
+    pub excepted: u64,
     /// How long this process ran.
     pub elapsed_seconds: f64,
     /// Where the report is.
@@ -308,6 +310,9 @@ pub fn render_summary(summary: &Summary) -> String {
     let mut facts = vec![actions];
     if summary.duplicates > 0 {
         facts.push(format!("{} skipped", plural(summary.duplicates, "duplicate")));
+    }
+    if summary.excepted > 0 {
+        facts.push(format!("{} on the exception list", grouped(summary.excepted)));
     }
     if summary.unsent > 0 {
         facts.push(format!("{} not settled yet", grouped(summary.unsent)));
@@ -443,6 +448,7 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
             outcomes: [(Outcome::Succeeded, 1200), (Outcome::Failed, 20), (Outcome::Skipped, 1)].into_iter().collect(),
             unsent: 779,
             duplicates: 1,
+            excepted: 0,
             elapsed_seconds: 200.4,
             report: Some("runs/x/report.csv".into()),
             exit_code: 3,

@@ -7,6 +7,7 @@ use super::transport::WireRequest;
 use crate::pki::PrivateKey;
 use crate::pki::private_key::PublicNumbers;
 use crate::provider::Answer;
+use crate::provider::answer::Content;
 use crate::provider::verdict::{self, Problem};
 use crate::text::safe;
 use base64::Engine;
@@ -225,6 +226,10 @@ fn problem_words(answer: &Answer) -> String {
     let Problem { kind, detail, more } = verdict::problem_words(answer.json());
     let words = [kind, detail, more].into_iter().flatten();
     let words = words.fold(String::new(), |all, one| format!("{all}: {one}"));
+    // No words of the CA's: a page of something between, most likely.
+    if words.is_empty() && (*answer.content() == Content::Other || answer.header("location").is_some()) {
+        return safe::terminal(&answer.describe()).into_owned();
+    }
     format!("HTTP {}{}", answer.status, safe::terminal(&words))
 }
 

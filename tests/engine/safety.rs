@@ -235,6 +235,45 @@ fn a_provider_that_is_down_is_tried_by_one_request_and_costs_no_action_its_attem
 }
 
 #[test]
+fn a_provider_that_answers_with_pages_is_out_of_order_and_no_attempt_is_spent_on_it() {
+    for status in [503, 500, 403, 404] {
+        virtual_time(async {
+            let faults = Faults { maintenance: Some(("digicert", 1, 400, status)), ..Faults::none() };
+            let bench = Bench::new(8, faults, &mixed(400));
+            bench.make();
+            let (ending, events) = bench.process(Cut::Never, &[]).await;
+            assert!(ending.unwrap().well);
+            assert!(bench.outcomes().iter().all(|outcome| *outcome == Outcome::Succeeded));
+            let tried = bench.world.tried.borrow().clone();
+            assert!((20..70).contains(&tried.len()), "{} requests for 200 actions in 400 s", tried.len());
+            let words = "it is out of order, one request at a time tries (HTTP";
+            assert!(events.iter().any(|event| matches!(event, Event::HeldBack { why, .. } if why.starts_with(words))));
+            bench.world.check_windows(&bench.settings);
+        });
+    }
+}
+
+#[test]
+fn nobody_waits_for_ever_for_a_provider_that_is_out_of_order() {
+    virtual_time(async {
+        let faults = Faults { maintenance: Some(("digicert", 0, 1_000_000, 503)), ..Faults::none() };
+        let bench = Bench::new(9, faults, &mixed(400));
+        bench.make();
+        let ending = bench.process(Cut::Never, &[]).await.0.unwrap();
+        let [(account, StopReason::Environment(why))] = ending.accounts_stopped.as_slice() else {
+            panic!("{ending:?}")
+        };
+        let words = "it was out of order for 15m";
+        assert!(account == "digicert" && why.starts_with(words) && why.contains("Maintenance"), "{why}");
+        assert_eq!(ending.left, [("digicert".to_owned(), 200)], "no action ended for it");
+        assert_eq!(overview(&bench).stopped.unwrap().1, 4);
+        bench.world.forgive();
+        let ending = bench.process(Cut::Never, &[]).await.0.unwrap();
+        assert!(ending.well, "{ending:?} {:?}", bench.outcomes());
+    });
+}
+
+#[test]
 fn nobody_waits_for_ever_for_a_provider_that_is_down() {
     virtual_time(async {
         let faults = Faults { down: Some(("digicert", 0, 1_000_000)), ..Faults::none() };

@@ -34,6 +34,8 @@ pub(crate) struct Faults {
     pub(crate) refuse_credentials_of: Option<&'static str>,
     /// This provider cannot be reached for so many seconds, from so many after the world's beginning.
     pub(crate) down: Option<(&'static str, u64, u64)>,
+    /// This provider answers with a page for so many seconds, likewise; by this status.
+    pub(crate) maintenance: Option<(&'static str, u64, u64, u16)>,
     /// What revokes says so, and does nothing.
     pub(crate) liar: bool,
 }
@@ -55,6 +57,7 @@ impl Faults {
             jump: 0,
             refuse_credentials_of: None,
             down: None,
+            maintenance: None,
             liar: false,
         }
     }
@@ -136,7 +139,13 @@ impl World {
     }
 
     pub(crate) fn forgive(&self) {
-        self.faults.set(Faults { refuse_credentials_of: None, down: None, refuse: 0, ..self.faults.get() });
+        self.faults.set(Faults {
+            refuse_credentials_of: None,
+            down: None,
+            maintenance: None,
+            refuse: 0,
+            ..self.faults.get()
+        });
     }
 
     /// Over the whole life of the run, all its processes included, no window held too many requests.
@@ -273,6 +282,16 @@ impl Transport for WorldTransport {
             if name == provider && (from..until).contains(&now) {
                 world.tried.borrow_mut().push(now);
                 return Delivery::NotSent("connection refused".to_owned());
+            }
+        }
+        if let Some((name, from, seconds, status)) = faults.maintenance {
+            let now = Instant::now() - world.began();
+            let (from, until) = (Duration::from_secs(from), Duration::from_secs(from.saturating_add(seconds)));
+            if name == provider && (from..until).contains(&now) {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                world.tried.borrow_mut().push(Instant::now() - world.began());
+                let headers = HeaderFields::from_iter([("content-type", "text/html")]);
+                return Delivery::Answered(Answer::new(status, headers, b"<title>Maintenance</title>".to_vec()));
             }
         }
         let _under_way = UnderWay::new(Rc::clone(world), &provider);

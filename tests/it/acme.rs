@@ -143,6 +143,26 @@ fn the_report_holds_all_of_a_problem_document() {
 }
 
 #[test]
+fn a_closed_account_and_nonces_that_are_refused_for_ever_stop_the_account() {
+    let detail = |detail: &'static str| {
+        move |_: usize| {
+            json(403, &json!({"type": "urn:ietf:params:acme:error:unauthorized", "detail": detail}).to_string())
+        }
+    };
+    for words in ["account is deactivated", "Account is not valid, has status \"deactivated\""] {
+        let (place, mock) = (place(5), ca(detail(words)));
+        place.run(&plan(&mock, "", &revokes(0..5))).exits(4);
+        assert!(count(&mock, "POST /r") <= 5, "those in flight: {:?}", mock.lines());
+        assert!(place.rows().iter().all(|row| row["outcome"] == "skipped"));
+    }
+    let (place, mock) = (place(24), ca(|_| problem(400, "badNonce")));
+    let done = place.run(&plan(&mock, "retry: {attempts: 5, max_delay: 10ms}", &revokes(0..24))).exits(4);
+    assert!(done.out.contains("the provider refused 50 nonces in a row"), "{}", done.out);
+    assert!(count(&mock, "POST /r") < 60, "{}", count(&mock, "POST /r"));
+    assert!(place.rows().iter().all(|row| row["outcome"] == "skipped"));
+}
+
+#[test]
 fn problems_are_distinguished_by_their_types() {
     let mut tested = 0;
     for (act, outcome, exit) in [

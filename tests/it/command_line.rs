@@ -168,9 +168,9 @@ fn an_action_that_another_plans_run_left_in_doubt_is_not_bought_twice_unasked() 
     // Another plan: another digest, and the same action in it under another id.
     place.file("other.yaml", plan(&mock, &["naver"], "", &(reissue("again", 5) + &reissue("more", 6))));
     let refused = place.certsweep(&["run", "other.yaml", "--yes"]).exits(2);
-    refused.says(&["`again`", "costs each time", "--retry in-doubt", "--new"]);
+    refused.says(&["`again`", "costs each time", "--retry in-doubt", "--again"]);
     assert_eq!(mock.count("reissue"), 1);
-    place.certsweep(&["run", "other.yaml", "--yes", "--new"]).exits(1).says(&["warning", "`again`"]);
+    place.certsweep(&["run", "other.yaml", "--yes", "--again"]).exits(1).says(&["warning", "`again`"]);
     assert_eq!((mock.count("/5/reissue"), mock.count("/6/reissue")), (2, 1));
 }
 

@@ -2,10 +2,13 @@
 //! these tests play themselves on loopback (not the built-in simulator, so that every request is read twice). One file a theme.
 
 mod acme;
+mod again;
+mod answers;
 mod command_line;
 mod control;
 mod credentials;
 mod disk;
+mod exceptions;
 mod field_cases;
 mod iam;
 mod interruption;

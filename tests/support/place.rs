@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 /// Where a test works.
 pub(crate) struct Place {
     dir: tempfile::TempDir,
+    /// Where the user's state is, so that no test writes into the real one or knows of another's runs.
+    state: tempfile::TempDir,
     environment: Vec<(String, String)>,
 }
 
@@ -48,7 +50,8 @@ impl Place {
 
     /// A new directory, without credentials.
     pub(crate) fn bare() -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), environment: Vec::new() }
+        let directory = || tempfile::tempdir().unwrap();
+        Self { dir: directory(), state: directory(), environment: Vec::new() }
     }
 
     /// Sets a variable for every command from now on.
@@ -59,6 +62,11 @@ impl Place {
     /// A path in the directory.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
+    }
+
+    /// The index of the user's runs.
+    pub(crate) fn index(&self) -> PathBuf {
+        self.state.path().join("certsweep/runs.jsonl")
     }
 
     /// Writes a file.
@@ -87,6 +95,7 @@ impl Place {
         let mut command = Command::new(program);
         command.args(args).current_dir(self.dir.path()).env_clear();
         command.env("PATH", std::env::var_os("PATH").unwrap()).env("HOME", self.dir.path());
+        command.env("XDG_STATE_HOME", self.state.path());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command

@@ -83,6 +83,7 @@ where
             if account.concurrency_follows {
                 scheduler.follow_latency(index, account.concurrency);
             }
+            scheduler.set_unproved(index, true);
         }
         // After the accounts share their paces: the requests of each count in the windows of all that share its credential.
         for (index, sent) in sent.into_iter().enumerate() {
@@ -104,9 +105,22 @@ where
         observe(Event::RunBegan {
             accounts: run.settings.accounts.iter().map(|account| account.name.clone()).zip(left).collect(),
         });
+        let mut watch = Watch::new(safety, accounts);
+        let mut before = vec![(0_u64, 0_u64); accounts];
+        for action in queue.iter() {
+            if let (Phase::Ended(outcome), Some((well, refused))) =
+                (states.of(action.ordinal).phase, before.get_mut(action.account))
+            {
+                *well += u64::from(outcome.is_well());
+                *refused += u64::from(outcome == Outcome::Rejected);
+            }
+        }
+        for (account, (well, refused)) in before.into_iter().enumerate() {
+            watch.resume(account, well, refused);
+        }
         let pending = PendingAcks::of(&run.journal);
         let mut dispatcher = Self {
-            watch: Watch::new(safety, accounts),
+            watch,
             jitter: Jitter::new(run.seed),
             deadline: calendar::deadline_at(run.settings.deadline, &run.settings.schedule, began_at),
             stopping: failed.map(StopReason::Environment),
@@ -125,6 +139,7 @@ where
             abort: false,
             accounts_stopped: Vec::new(),
             breakers: vec![CircuitBreaker::default(); accounts],
+            down: (0..accounts).map(|_| Rc::default()).collect(),
             read_backs: HashMap::new(),
             wave_break: WaveBreak::Nothing,
             closed_until: None,
@@ -229,7 +244,7 @@ where
         self.wait_for_acks().await;
         let complete = self.states.iter().all(|state| matches!(state.phase, Phase::Ended(_)));
         let ended_well = |(ordinal, state): (usize, ActionState)| match state.phase {
-            Phase::Ended(Outcome::Skipped) => self.queue.repeats(ordinal as Ordinal),
+            Phase::Ended(Outcome::Skipped) => self.queue.is_never_sent(ordinal as Ordinal),
             Phase::Ended(outcome) => outcome.is_well(),
             Phase::Waiting | Phase::InFlight => false,
         };
@@ -389,7 +404,7 @@ where
             let ordinal = index as Ordinal;
             if let Phase::Ended(outcome) = state.phase
                 && waves.of(ordinal) == now
-                && !self.queue.repeats(ordinal)
+                && !self.queue.is_never_sent(ordinal)
                 && let Some(place) = Outcome::ALL.iter().position(|known| *known == outcome)
             {
                 outcomes[place] += 1;
@@ -534,14 +549,17 @@ where
 
     pub(super) fn notify_holds(&mut self, now: Moment) {
         for account in 0..self.run.senders.len() {
-            self.notify_hold(account, now, "the provider said that there were too many requests");
+            self.notify_hold(account, now, safety::TOO_MANY);
         }
     }
 
     /// Notifies that an account is held back, and why, once for each moment until which it is.
     pub(super) fn notify_hold(&mut self, account: usize, now: Moment, why: &str) {
         let Some(until) = self.scheduler.pace(account).held(now) else { return };
-        if self.notified_holds.insert(account, until) != Some(until) {
+        // Each of several answers asks anew from its own moment on.
+        let known = self.notified_holds.get(&account).is_some_and(|known| known.abs_diff(until) < SAME_HOLD);
+        if !known {
+            self.notified_holds.insert(account, until);
             self.notify(Event::HeldBack {
                 account: self.run.senders[account].name.clone(),
                 until: WallTime::new(now, self.run.clock.now()).at(until),
@@ -551,6 +569,8 @@ where
     }
 }
 
+/// Holds that end so close together are one.
+const SAME_HOLD: Duration = Duration::from_secs(1);
 /// Between two ticks of the observer.
 const TICK: Duration = Duration::from_secs(1);
 /// Wake at least so often: the wall clock may be set, and a schedule and a deadline go by it.

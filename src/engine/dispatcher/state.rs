@@ -16,6 +16,7 @@ use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -88,7 +89,7 @@ pub struct Ending {
     pub accounts_stopped: Vec<(String, StopReason)>,
     /// Whether every action has ended.
     pub complete: bool,
-    /// Whether every action has ended well (duplicates count as well).
+    /// Whether every action has ended well (what is never sent counts as well).
     pub well: bool,
     /// How many actions of which account have not ended, where some have not.
     pub left: Vec<(String, u64)>,
@@ -145,8 +146,10 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) signals: u32,
     pub(super) abort: bool,
     pub(super) accounts_stopped: Vec<(String, StopReason)>,
-    /// Whether each provider can be reached, by account.
+    /// Whether each provider is in order, by account.
     pub(super) breakers: Vec<CircuitBreaker>,
+    /// The same in a word, for the steps that are under way: whether it is down.
+    pub(super) down: Vec<Rc<Cell<bool>>>,
     /// Canaries that are read back.
     pub(super) read_backs: HashMap<Ordinal, ReadBack>,
     pub(super) wave_break: WaveBreak,

@@ -9,13 +9,13 @@
 use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, ReadBack, Step, StepInFlight};
 use crate::engine::circuit_breaker::{Contact, Transition};
 use crate::engine::retry::{self, NextStep};
-use crate::engine::safety::{self, AfterReadBack};
+use crate::engine::safety::{self, AfterReadBack, Hold};
 use crate::engine::sender::TokenError;
 use crate::engine::status_query::{self, DoubtfulAction, StatusAnswer, StatusQuery, StatusQueryResult};
 use crate::engine::step::{self, JournalFailed, LimitSignal, PreparedAttempt, StepContext, StepResult, append, intent};
 use crate::engine::timing::{Moment, RequestTimes, RequestTiming, WallTime};
 use crate::journal::{Durability, Record, Reply, ToSend};
-use crate::provider::Answer;
+use crate::provider::{Answer, Idempotency};
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::{Clock, human};
 use crate::wire::Transport;
@@ -36,10 +36,9 @@ where
     pub(super) fn start(&mut self, ordinal: Ordinal, account: usize, now: Moment) -> Result<(), JournalFailed> {
         let sender = Rc::clone(&self.run.senders[account]);
         let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
-        let down = self.breakers[account].is_down();
         let timing = Rc::new(RequestTiming::new(now));
-        self.breakers[account].note_request();
         let Some(ticket) = sender.ticket() else {
+            self.breakers[account].begin_request(false);
             // Nothing of this account can be signed without the token, so the action goes back into the queue.
             self.scheduler.pause(account, true);
             self.scheduler.requeue(ordinal, account, None);
@@ -65,6 +64,17 @@ where
         let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = sender.find_action(&action.operation).ok_or_else(unknown)?;
+        let rules = sender.provider.operations[operation].action.as_ref();
+        let is_query = self.read_backs.contains_key(&ordinal) || self.doubts.contains_key(&ordinal);
+        let once = !is_query && rules.is_none_or(|rules| rules.idempotency == Idempotency::NotIdempotent);
+        if !self.breakers[account].begin_request(once) {
+            self.scheduler.requeue(ordinal, account, None);
+            self.release_unsent(account);
+            let why = "it is still out of order, and what is next must not be sent twice, so that it cannot be used to try it";
+            self.stop_account(account, StopReason::Environment(why.to_owned()));
+            return Ok(());
+        }
+        let down = Rc::clone(&self.down[account]);
         let context =
             StepContext { sender, account, operation, journal, clock, ticket, down, timing: Rc::clone(&timing) };
         let state = self.states.of(ordinal);
@@ -231,12 +241,15 @@ where
     fn apply_result(&mut self, account: usize, ordinal: Ordinal, result: StepResult, times: RequestTimes) {
         self.note_limits(account, result.limits, times);
         if let Some(contact) = result.contact {
-            self.note_contact(account, contact, result.reply.message.as_deref().unwrap_or_default());
+            self.note_contact(account, contact, Some(ordinal), &result.cause);
         }
         match result.nonce_refused {
             Some(true) => *self.nonces_refused.entry(ordinal).or_default() += 1,
             Some(false) => drop(self.nonces_refused.remove(&ordinal)),
             None => {}
+        }
+        if let Some(why) = result.nonce_refused.and_then(|refused| self.watch.nonce(account, refused)) {
+            self.stop_account(account, StopReason::Environment(why));
         }
         self.write(result.records);
         // Once for each account: signatures with a time stamp are refused where the clocks differ too much.
@@ -256,7 +269,7 @@ where
                 }
             }
             // The provider is down: the breaker's pause holds, and a backoff on top of it would delay the recovery.
-            NextStep::Again if result.contact == Some(Contact::NotSent) && self.breakers[account].is_down() => {
+            NextStep::Again if self.breakers[account].is_down() => {
                 self.scheduler.requeue(ordinal, account, None);
                 self.notify_failure(account, ordinal, &result.reply);
             }
@@ -313,17 +326,18 @@ where
             StatusQueryResult::Failed { cause, limits, contact, refused_token } => {
                 self.note_limits(account, limits, times);
                 let was_down = self.breakers[account].is_down();
-                self.note_contact(account, contact, &cause);
-                let unsent = was_down && contact == Contact::NotSent;
+                self.note_contact(account, contact, Some(ordinal), &cause);
+                // It says nothing about the target, and the breaker's pause holds.
+                let in_vain = was_down && contact != Contact::Answered;
                 let throttled = matches!(limits, LimitSignal::Throttled { .. });
                 let mut tries = 0;
                 if let Some(doubtful) = self.doubts.get_mut(&ordinal) {
-                    doubtful.tries += u32::from(!throttled && !unsent && refused_token.is_none());
+                    doubtful.tries += u32::from(!throttled && !in_vain && refused_token.is_none());
                     doubtful.cause = Some(cause.clone());
                     tries = doubtful.tries;
                 }
                 let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
-                let due = (!throttled && !unsent).then(|| self.run.clock.elapsed() + pause);
+                let due = (!throttled && !in_vain).then(|| self.run.clock.elapsed() + pause);
                 self.scheduler.requeue(ordinal, account, due);
                 if let Some(token_number) = refused_token
                     && !self.run.senders[account].renew(token_number)
@@ -341,7 +355,7 @@ where
             .as_ref()
             .err()
             .map_or((Contact::Answered, String::new()), |error| (error.contact, error.cause.clone()));
-        self.note_contact(account, contact, &cause);
+        self.note_contact(account, contact, None, &cause);
         if let Err(TokenError { throttled: Some(retry_after), .. }) = &token {
             return self.note_limits(account, LimitSignal::Throttled { retry_after: *retry_after, limit: None }, times);
         }
@@ -392,7 +406,8 @@ where
     fn end_action(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
         let well = outcome.is_well();
         self.notify_end(account, ordinal, id, outcome, reply);
-        if let Some(why) = self.watch.ended(account, well) {
+        let why = self.watch.ended(account, well);
+        if let Some(why) = why.or_else(|| self.watch.refused_alike(account, outcome, reply)) {
             self.stop_account(account, StopReason::Rule(why));
         }
         if self.scheduler.is_canary(ordinal) && !well {
@@ -431,15 +446,28 @@ where
             LimitSignal::Unsent | LimitSignal::Lost => {}
             LimitSignal::Answered => pace.note_admitted(now),
             LimitSignal::Throttled { retry_after, limit } => {
-                pace.throttled(now, retry_after, limit);
+                let until = pace.throttled(now, retry_after, limit);
                 self.scheduler.note_refusal(account);
-                self.notify_holds(now);
+                self.held_back(account, now, until, retry_after);
             }
         }
         if limits != LimitSignal::Unsent {
             self.scheduler.note_answer(account, times.began, now);
         }
         self.record_learnt_windows(account, now);
+    }
+
+    /// A provider is held back: said, with what follows from it.
+    fn held_back(&mut self, account: usize, now: Moment, until: Moment, asked: Option<Duration>) {
+        let wall = self.run.clock.now();
+        let until = WallTime::new(now, wall).at(until);
+        let schedule = &self.run.settings.schedule;
+        let Hold { why, stop } = safety::hold(asked, until, wall, schedule, self.deadline, self.run.wait);
+        self.notify_hold(account, now, &why);
+        self.notify_holds(now);
+        if let Some(why) = stop {
+            self.stop_account(account, StopReason::Rule(why));
+        }
     }
 
     /// Records the learnt windows of an account where they have changed by more than a little: `resume` begins with them instead of a new
@@ -496,7 +524,7 @@ where
             StatusAnswer::TargetState { target_state, seen, limits } => {
                 self.note_limits(account, limits, times);
                 if limits == LimitSignal::Answered {
-                    self.note_contact(account, Contact::Answered, "");
+                    self.note_contact(account, Contact::Answered, None, "");
                 }
                 read_back.reads += 1;
                 read_back.doubtful.since = now;
@@ -504,10 +532,11 @@ where
             }
             StatusAnswer::Nothing(StatusQueryResult::Failed { cause, limits, contact, refused_token }) => {
                 self.note_limits(account, limits, times);
-                self.note_contact(account, contact, &cause);
+                let in_vain = self.breakers[account].is_down() && contact != Contact::Answered;
+                self.note_contact(account, contact, Some(ordinal), &cause);
                 let throttled = matches!(limits, LimitSignal::Throttled { .. });
                 let renewed = refused_token.is_some_and(|token| self.run.senders[account].renew(token));
-                read_back.doubtful.tries += u32::from(!throttled && !renewed);
+                read_back.doubtful.tries += u32::from(!throttled && !renewed && !in_vain);
                 if read_back.doubtful.tries >= MAX_STATUS_QUERIES || (refused_token.is_some() && !renewed) {
                     AfterReadBack::GoOnUnproved(cause)
                 } else if throttled || renewed {
@@ -548,33 +577,43 @@ where
         }
     }
 
-    /// Notes whether a request reached the provider; `cause` says what went wrong.
-    pub(super) fn note_contact(&mut self, account: usize, contact: Contact, cause: &str) {
+    /// Notes what came of a request, of an action or of none; `cause` says what went wrong.
+    pub(super) fn note_contact(&mut self, account: usize, contact: Contact, action: Option<Ordinal>, cause: &str) {
         let random = if contact == Contact::Answered { 0.0 } else { self.jitter.draw() };
-        let was_down = self.breakers[account].is_down();
-        let transition =
-            self.breakers[account].note_contact(contact, self.run.clock.elapsed(), self.deadline.is_some(), random);
-        if transition == Transition::Same {
-            return;
+        let breaker = &mut self.breakers[account];
+        let was_down = breaker.is_down();
+        let now = self.run.clock.elapsed();
+        let transition = breaker.note_contact(contact, action, now, self.deadline.is_some(), random);
+        self.down[account].set(breaker.is_down());
+        if contact == Contact::Answered && action.is_some() {
+            self.scheduler.set_unproved(account, false);
         }
         let name = self.run.senders[account].name.clone();
+        let answers = contact == Contact::OutOfOrder;
         match transition {
+            // The first doubtful answers of a row: what is under way is awaited, before any more is put at risk.
+            Transition::Same if !breaker.is_down() => {
+                let careful = breaker.is_careful().then_some(Moment::ZERO);
+                self.scheduler.probe(account, careful);
+            }
             Transition::Same => {}
             Transition::Down(next) => {
                 self.scheduler.probe(account, Some(next));
                 let until = WallTime::read(&*self.run.clock).at(next);
                 if !was_down {
-                    let why = format!("it cannot be reached, one request at a time tries ({cause})");
-                    self.notify(Event::HeldBack { account: name.clone(), until, why });
+                    let what = if answers { "it is out of order" } else { "it cannot be reached" };
+                    let why = format!("{what}, one request at a time tries ({cause})");
+                    self.notify(Event::HeldBack { account: name, until, why });
                 }
                 self.notify_wait_reason(account, WaitReason::Unreachable { until });
             }
             Transition::Up => {
                 self.scheduler.probe(account, None);
-                self.notify(Event::Warning(format!("{name} can be reached again")));
+                self.notify(Event::Warning(format!("{name} is there again")));
             }
             Transition::GivenUp(after) => {
-                let why = format!("it could not be reached for {} ({cause})", human(after));
+                let what = if answers { "it was out of order" } else { "it could not be reached" };
+                let why = format!("{what} for {} ({cause})", human(after));
                 self.stop_account(account, StopReason::Environment(why));
             }
         }

@@ -13,6 +13,7 @@ use super::scheduler::{Decision, Scheduler};
 use super::sender::LimitOwner;
 use super::timing::{Moment, WaitTimes, WallTime};
 use crate::journal::Queue;
+use crate::plan::checked::NeverSent;
 use crate::plan::settings::{BetweenWaves, DailyWindow, Schedule};
 use crate::plan::{Account, Settings};
 use crate::run::{Ordinal, WaitReason};
@@ -67,7 +68,7 @@ impl AccountForecast {
     }
 }
 
-/// Forecasts a run of these actions (in plan order; duplicates are not sent).
+/// Forecasts a run of these actions (in plan order; duplicates and exceptions are not sent).
 pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -> Forecast {
     let accounts = settings.accounts.iter().map(|account| (Pace::new(&account.windows), account.concurrency));
     let waves = Waves::new(&settings.safety.waves, queue);
@@ -83,7 +84,7 @@ pub fn forecast(settings: &Settings, queue: &Queue, assumptions: &Assumptions) -
         }
     }
     let mut actions = vec![0; settings.accounts.len()];
-    for action in queue.iter().filter(|action| action.duplicate_of.is_none()) {
+    for action in queue.iter().filter(|action| action.never_sent.is_none()) {
         let ahead = action.not_before.and_then(|at| Duration::try_from(at.duration_since(assumptions.start)).ok());
         scheduler.add(action.ordinal, action.account, action.needs, ahead);
         actions[action.account] += 1;
@@ -452,7 +453,7 @@ impl Advisor<'_> {
             // An order's revoke cannot wait for itself.
             left.need(ordinal, needs.filter(|need| *need != ordinal).collect());
         }
-        spared.iter().for_each(|ordinal| left.repeat(*ordinal, String::new()));
+        spared.iter().for_each(|ordinal| left.never_send(*ordinal, NeverSent::Repeats(String::new())));
         let change = PlanChange::WholeOrders { spared: spared.len() as u64, orders: firsts.len() as u64 };
         self.attempt(account, change, self.settings, &left);
     }

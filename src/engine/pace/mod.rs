@@ -112,7 +112,7 @@ impl Pace {
         // `Retry-After: 0` does not say when there is room. Nor does a wait that is just the declared limit's length:
         // the window itself keeps requests back as long as it must, and for no longer.
         let other = |wait: &Duration| !wait.is_zero() && limit.is_none_or(|limit| limit.length != *wait);
-        let asked = retry_after.filter(other).map(|wait| wait.min(MAX_HOLD));
+        let asked = retry_after.filter(other).map(believed);
         let hold = asked.unwrap_or(own);
         self.held_until = self.held_until.max(now.saturating_add(hold));
         self.held_until
@@ -317,5 +317,12 @@ fn guard(length: Duration) -> Duration {
 /// Timers and network cards round.
 const MIN_GUARD: Duration = Duration::from_millis(1);
 
-/// The longest hold, whatever a `Retry-After` asks for: a wrong date in it must not stop a run for a year.
-const MAX_HOLD: Duration = Duration::from_secs(3600);
+/// How long a provider is held back that asks for this: as long as it asks, where that can be meant.
+pub fn believed(asked: Duration) -> Duration {
+    if asked <= MAX_HOLD { asked } else { HOLD_INSTEAD }
+}
+
+/// No provider means a longer wait: it has another unit in mind, or its clock is wrong.
+const MAX_HOLD: Duration = Duration::from_secs(31 * 24 * 3600);
+/// It is asked again after this long.
+const HOLD_INSTEAD: Duration = Duration::from_secs(3600);

@@ -31,7 +31,8 @@ fn a_full_window_opens_when_its_oldest_answer_has_left_it() {
 
 #[test]
 fn a_provider_is_held_back_as_long_as_it_asks() {
-    for (asked, held) in [(ms(2000), ms(2000)), (Duration::MAX, MAX_HOLD)] {
+    let week = Duration::from_secs(604_800);
+    for (asked, held) in [(ms(2000), ms(2000)), (week, week), (MAX_HOLD, MAX_HOLD), (Duration::MAX, HOLD_INSTEAD)] {
         let mut pace = Pace::new(&[]);
         assert_eq!(pace.reserve(ms(0)), Ok(()));
         pace.answered(ms(0), ms(100));

@@ -477,7 +477,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
                 journal: self.journal.clone(),
                 clock: Rc::clone(&self.clock),
                 ticket,
-                down: false,
+                down: Rc::default(),
                 timing: Rc::clone(&timing),
             };
             match status_query::ask(&context, &asked).await? {
@@ -565,7 +565,10 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
         match limits {
             LimitSignal::Unsent | LimitSignal::Lost => {}
             LimitSignal::Answered => pace.note_admitted(now),
-            LimitSignal::Throttled { retry_after, limit } => drop(pace.throttled(now, retry_after, limit)),
+            // Whoever waits here can be answered by a list in the meantime: an hour, and it is asked again.
+            LimitSignal::Throttled { retry_after, limit } => {
+                pace.throttled(now, retry_after.map(|wait| wait.min(MAX_HOLD)), limit);
+            }
         }
         drop(pace);
         self.answered.notify_waiters();
@@ -579,3 +582,4 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
 /// In place of a random number: one process that only reads needs no jitter.
 const EVEN: f64 = 0.5;
 const MAX_THROTTLES: u32 = 20;
+const MAX_HOLD: Duration = Duration::from_secs(3600);

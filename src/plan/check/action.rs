@@ -8,7 +8,7 @@ use crate::plan::calendar;
 use crate::plan::checked::{Action, Parameters};
 use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
 use crate::provider::answer::scalar_text;
-use crate::provider::model::{ActionRules, Location, Operation, Provider};
+use crate::provider::model::{ActionRules, Idempotency, Location, Operation, Provider};
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::safe;
@@ -46,6 +46,11 @@ impl Checker<'_> {
         let parameters = Parameters::from(std::mem::take(&mut read.map));
         let hashes = self.hashes(account, operation);
         let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).to_json(operation).as_bytes());
+        let fingerprint = match rules.idempotency {
+            // A second certificate is bought whatever else the second request says: another name, another comment, another key.
+            Idempotency::NotIdempotent if !target.is_empty() => hashes.fingerprint.of_target(&target),
+            _ => digest.fingerprint(),
+        };
         let target_hash = hash_of(hashes.target.clone(), &target);
         let source = self.sources.line_place(row.span);
         let mut action = Action {
@@ -63,25 +68,25 @@ impl Checker<'_> {
             source,
             // A YAML entry has no columns, but every report row has all that any list keeps.
             kept: if row.kept.is_empty() { vec![String::new(); self.keep.len()] } else { row.kept.to_vec() },
-            duplicate_of: None,
-            fingerprint: digest.fingerprint(),
+            never_sent: None,
+            fingerprint,
             certificate: None,
         };
         // For a row with errors too: a later row that repeats it is a repetition all the same.
-        let duplicate = self.index.targets.add(ordinal, target_hash, action.fingerprint);
+        let duplicate = self.index.targets.add(ordinal, target_hash, digest.fingerprint());
         if !self.report_duplicate(row.span, ordinal, duplicate, &mut action) {
             return;
         }
-        let repeats = action.duplicate_of.is_some();
         // A repetition is never sent, so it does not use the key a second time.
-        if !repeats {
+        if action.never_sent.is_none() {
             self.report_shared_key(ordinal, read.key);
         }
         action.certificate = self.read_certificate_facts(row, layers, operation, read.certificate.as_ref());
+        self.except(ordinal, operation, rules, read.certificate.as_ref(), &mut action);
         if self.errors > errors_before {
             return;
         }
-        self.digest.action(action.account, action.reason, action.not_before, repeats, &digest);
+        self.digest.action(action.account, action.reason, action.not_before, action.never_sent.as_ref(), &digest);
         (self.each)(action);
     }
 

@@ -9,7 +9,7 @@ use crate::plan::checked::Fingerprint;
 use crate::text::{SourceId, Span, line_place};
 use hashbrown::HashTable;
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
 use std::ops::Range;
 
@@ -22,6 +22,8 @@ pub(super) struct Index {
     pub(super) groups: TargetGroups,
     /// Duplicate → the action that it repeats.
     pub(super) duplicates: HashMap<u32, u32>,
+    /// Actions on an exception list.
+    pub(super) excepted: HashSet<u32>,
     /// Of the actions that need others, the ids of these.
     pub(super) needs: Vec<(u32, Vec<(String, Span)>)>,
     keys: HashMap<SpkiFingerprint, u32>,

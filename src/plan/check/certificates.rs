@@ -69,6 +69,9 @@ impl Checker<'_> {
             self.check_issuer(leaf, place, issuer, issuers);
         }
         let file = |read: &ReadCertificates| read.file.clone();
+        if let Some((leaf, _)) = leaf.filter(|_| !self.exceptions.active.is_empty()) {
+            self.exceptions.note_certificate(leaf);
+        }
         let mut facts = CertificateFacts {
             certificate: read.as_ref().map(file),
             serial_number: None,

@@ -2,6 +2,7 @@
 
 use super::action_index::{Index, targets_of};
 use super::digest::{FingerprintBase, PlanDigest};
+use super::exception_list::Exceptions;
 use super::fields::{no_single_value, no_value};
 use super::pem_files::{CsrFiles, IssuerFiles, SentCertificates};
 use crate::diag::{Diagnostic, Diagnostics, Severity};
@@ -41,17 +42,21 @@ pub struct CsvOptions {
     pub ignore: IgnoreColumns,
     /// Columns whose values are carried through to the report.
     pub keep: Vec<String>,
+    /// Which rows are taken, as an expression.
+    pub filter: Option<String>,
+    /// Lists of exceptions, for plans of every kind.
+    pub except: Vec<PathBuf>,
 }
 
 impl CsvOptions {
-    /// Whether they are all absent.
+    /// Whether there are none that are for a bare list alone.
     pub fn is_empty(&self) -> bool {
         let ignores = match &self.ignore {
             IgnoreColumns::None => false,
             IgnoreColumns::All => true,
             IgnoreColumns::Named(names) => !names.is_empty(),
         };
-        self.columns.is_empty() && self.keep.is_empty() && !ignores
+        self.columns.is_empty() && self.keep.is_empty() && self.filter.is_none() && !ignores
     }
 }
 
@@ -89,6 +94,9 @@ pub(super) struct Checker<'r> {
     pub(super) csrs: CsrFiles,
     pub(super) certificates: SentCertificates,
     pub(super) issuers: IssuerFiles,
+    pub(super) exceptions: Exceptions,
+    /// Rows that `where` leaves out.
+    pub(super) left_out: u64,
     /// The CSV lists that were opened.
     pub(super) lists: HashMap<PathBuf, SourceId>,
     /// The columns that are carried through to the report.
@@ -135,6 +143,8 @@ impl<'r> Checker<'r> {
             csrs: CsrFiles::default(),
             certificates: SentCertificates::default(),
             issuers: IssuerFiles::default(),
+            exceptions: Exceptions::default(),
+            left_out: 0,
             lists: HashMap::new(),
             keep,
             mapped_away: HashSet::new(),

@@ -1,8 +1,8 @@
-//! The plan's digest: SHA-256 over what is sent, in order, and over the settings that change it. Layout, comments, ids and the
-//! plan's name do not count.
+//! The plan's digest: SHA-256 over what is sent, in order, and over the settings that say how fast, when, how often, and when to stop, as
+//! they hold in the end, wherever they were written. Layout, comments, ids and the plan's name do not count.
 
 use crate::pki::RevocationReason;
-use crate::plan::checked::Fingerprint;
+use crate::plan::checked::{Fingerprint, NeverSent};
 use crate::plan::read::AccountDraft;
 use crate::plan::settings::Settings;
 use crate::run::Ordinal;
@@ -27,13 +27,17 @@ impl PlanDigest {
         account: usize,
         reason: Option<RevocationReason>,
         not_before: Option<Timestamp>,
-        is_duplicate: bool,
+        never_sent: Option<&NeverSent>,
         digest: &ActionDigest,
     ) {
         // One buffer and one update, for this runs for every action. Letters (`a`, `n`, `p`, `s`) separate the kinds of input.
         let mut bytes = [0; 59];
         bytes[0] = b'a';
-        bytes[1] = u8::from(is_duplicate);
+        bytes[1] = match never_sent {
+            None => 0,
+            Some(NeverSent::Repeats(_)) => 1,
+            Some(NeverSent::Excepted(_)) => 2,
+        };
         bytes[2] = reason.map_or(u8::MAX, RevocationReason::code);
         bytes[3..11].copy_from_slice(&(account as u64).to_le_bytes());
         bytes[11..27].copy_from_slice(&not_before.map_or(i128::MIN, Timestamp::as_nanosecond).to_le_bytes());
@@ -64,12 +68,22 @@ impl PlanDigest {
             add_text(&mut self.0, reason.name());
             add_text(&mut self.0, spelling);
         }
+        // A preview is read for how fast it will go, too.
+        for window in &account.windows {
+            add_text(&mut self.0, &window.to_string());
+        }
+        self.0.update(b"c");
+        self.0.update(account.concurrency.to_le_bytes());
+        self.0.update([u8::from(account.concurrency_follows)]);
     }
 
-    /// Ends with the settings that decide when to send and when to stop; returns lower-case hexadecimal.
+    /// Ends with the settings that decide when to send, how often, and when to stop; returns lower-case hexadecimal.
     pub(super) fn finish(mut self, settings: &Settings) -> String {
         self.0.update(b"s");
-        let when = serde_json::to_string(&(&settings.deadline, &settings.schedule, &settings.safety));
+        // All of them by name, so that whoever adds one decides here. Accounts came one by one; a name and the columns that are kept change
+        // nothing that is sent.
+        let Settings { name: _, deadline, accounts: _, retry, timeout, schedule, safety, keep_columns: _ } = settings;
+        let when = serde_json::to_string(&(deadline, schedule, safety, retry, timeout));
         add_text(&mut self.0, &when.unwrap_or_default());
         hex::encode(self.0.finalize())
     }
@@ -78,7 +92,7 @@ impl PlanDigest {
 impl FingerprintBase {
     pub(super) fn new(draft: &AccountDraft, operation: &str) -> Self {
         let mut hash = Sha256::new();
-        let texts = [&draft.account.provider, &draft.account.base_url, operation];
+        let texts = [draft.account.provider.as_str(), &same_place(&draft.account.base_url), operation];
         texts.iter().for_each(|text| add_text(&mut hash, text));
         // Up to a whole block, which need not be hashed again for each action. A text has its length before it.
         let length: usize = texts.iter().map(|text| size_of::<u64>() + text.len()).sum();
@@ -92,6 +106,15 @@ impl FingerprintBase {
         hash.update(parameters);
         ActionDigest(hash.finalize().into())
     }
+
+    /// What every action on this target does, whatever its other parameters say.
+    pub(super) fn of_target(&self, target: &str) -> Fingerprint {
+        let mut hash = self.0.clone();
+        // Parameters are a JSON object, which begins otherwise.
+        hash.update(b"target ");
+        hash.update(target);
+        ActionDigest(hash.finalize().into()).fingerprint()
+    }
 }
 
 impl ActionDigest {
@@ -102,6 +125,20 @@ impl ActionDigest {
     }
 }
 
+/// A base URL as it is compared: other letters of case, or the port that is meant anyway, are no other place.
+fn same_place(base_url: &str) -> String {
+    let url = base_url.to_ascii_lowercase();
+    for (scheme, port) in [("https://", ":443"), ("http://", ":80")] {
+        if let Some(rest) = url.strip_prefix(scheme) {
+            let end = rest.find('/').unwrap_or(rest.len());
+            if let Some(host) = rest[..end].strip_suffix(port) {
+                return format!("{scheme}{host}{}", &rest[end..]);
+            }
+        }
+    }
+    url
+}
+
 fn add_text(hash: &mut Sha256, text: &str) {
     // The length first: otherwise `ab`, `c` and `a`, `bc` would have one hash.
     hash.update((text.len() as u64).to_le_bytes());
@@ -110,3 +147,22 @@ fn add_text(hash: &mut Sha256, text: &str) {
 
 /// Of SHA-256.
 const BLOCK: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_place_is_written_in_several_ways() {
+        for (url, expected) in [
+            ("https://CA.example/Api", "https://ca.example/api"),
+            ("HTTPS://ca.example:443/api", "https://ca.example/api"),
+            ("https://ca.example:443", "https://ca.example"),
+            ("https://ca.example:4430", "https://ca.example:4430"),
+            ("http://127.0.0.1:80/x", "http://127.0.0.1/x"),
+            ("http://127.0.0.1:443/x", "http://127.0.0.1:443/x"),
+        ] {
+            assert_eq!(same_place(url), expected);
+        }
+    }
+}

@@ -1,6 +1,7 @@
 //! The fields of a plan's actions: which names there are, a [`Row`] as read from YAML or CSV, and the defaults behind it. Checks none.
 
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::plan::read::texts;
 use crate::provider::model::{ActionRules, Operation};
 use crate::text::{Span, safe};
 use crate::tree::{Field, Node, Shape};
@@ -97,6 +98,14 @@ impl<'a> Layers<'a> {
     }
 }
 
+/// Names in a list: a YAML list, or one name. Unlike [`texts`], a column's or a file's name may have blanks in it.
+pub(super) fn names(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<(String, Span)>> {
+    match node.text() {
+        Some(text) => Some(vec![(text.to_owned(), node.span)]),
+        None => texts(node, diagnostics),
+    }
+}
+
 /// Whether a field has a value.
 pub(super) fn has_value(field: &Field) -> bool {
     !matches!(field.value.shape, Shape::Null)
@@ -167,4 +176,4 @@ pub const CERTIFICATE_FIELDS: [&str; 5] = ["certificate", "serial_number", "issu
 /// Those of them that are every action's own, and so no defaults.
 pub(in crate::plan) const UNSHARED_FIELDS: [&str; 2] = ["certificate", "serial_number"];
 /// The fields of an entry with `from` that describe its CSV list.
-pub(super) const LIST_FIELDS: [&str; 4] = ["from", "columns", "ignore_columns", "keep_columns"];
+pub(super) const LIST_FIELDS: [&str; 6] = ["from", "columns", "ignore_columns", "keep_columns", "where", "except"];

@@ -8,10 +8,13 @@ mod action_index;
 mod certificates;
 mod context;
 mod digest;
+mod exception_list;
+mod exceptions;
 mod fields;
 mod parameters;
 mod pem_files;
 mod relations;
+mod row_filter;
 mod rows;
 mod values;
 
@@ -44,7 +47,7 @@ pub fn check(
     });
     // Only here, so that findings about the plan's file and the settings file come together.
     let Some(opened) = opened else { return (None, diagnostics) };
-    let mut keep = Vec::new();
+    let (mut keep, mut mapped) = (Vec::new(), request.columns.columns.clone());
     let root = match &opened {
         Opened::Csv(..) => {
             keep = deduplicated(&request.columns.keep);
@@ -54,9 +57,10 @@ pub fn check(
             if !request.columns.is_empty() {
                 let what = "the options for columns are for a bare CSV list; this plan is YAML";
                 let error = Diagnostic::error("columns", None, what);
-                diagnostics.push(error.help("write `columns`, `ignore_columns` and `keep_columns` beside `from`"));
+                diagnostics
+                    .push(error.help("write `columns`, `ignore_columns`, `keep_columns` and `where` beside `from`"));
             }
-            match rows::without_actions(text, *source, &mut keep, &mut diagnostics) {
+            match rows::without_actions(text, *source, &mut keep, &mut mapped, &mut diagnostics) {
                 Some(root) => Some(root),
                 None => return (None, diagnostics),
             }
@@ -72,6 +76,7 @@ pub fn check(
     let mut draft = reader.read_settings(root.as_ref(), shared.as_ref());
     let defaults = std::mem::take(&mut draft.defaults);
     let mut checker = Checker::new(request, draft, sources, files, diagnostics, keep, each);
+    checker.read_plan_exceptions(&request.columns.except, &mapped, root.as_ref());
     // Once, before the rows: a wrong default is one finding, and is not tried for each row.
     let defaults = checker.usable_defaults(&defaults, "`defaults`");
     let name = name_of(&request.plan);
@@ -85,6 +90,7 @@ pub fn check(
 /// Checks what needs all actions (`needs`, how many there are), and makes the plan where there is no error.
 fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
     let needs = checker.check_needs();
+    checker.report_unmet_exceptions();
     let actions = u64::from(checker.index.count());
     // Where actions could not be read, their absence is no finding of its own.
     if actions == 0 && !checker.diagnostics.has_errors() {
@@ -120,7 +126,8 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
     };
     let digest = checker.digest.finish(&settings);
     let issuers = checker.certificates.into_issuers();
-    (Some(CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, issuers)), checker.diagnostics)
+    let plan = CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, issuers);
+    (Some(plan.leaving_out(checker.left_out)), checker.diagnostics)
 }
 
 /// What ids made from positions in the plan itself begin with.

@@ -7,7 +7,7 @@ use super::fields::index_of;
 use super::parameters::ReadParameters;
 use crate::diag::Diagnostic;
 use crate::pki::SpkiFingerprint;
-use crate::plan::checked::Action;
+use crate::plan::checked::{Action, NeverSent};
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{ActionRules, Operation};
 use crate::run::Ordinal;
@@ -33,7 +33,7 @@ impl Checker<'_> {
                 let first_id = id_of(self, first);
                 let what = format!("this repeats the action `{}` and will be skipped", safe::terminal(&first_id));
                 self.report(Diagnostic::warning("duplicate", span, what).related(self.index.span(first), "the first"));
-                action.duplicate_of = Some(first_id);
+                action.never_sent = Some(NeverSent::Repeats(first_id));
             }
             Duplicate::Conflicts(first) => {
                 let what = format!(
@@ -123,6 +123,14 @@ impl Checker<'_> {
                         Diagnostic::error("needs-duplicate", *place, what).related(self.index.span(needed), "it");
                     self.report(error.help(format!("write `needs: [{}]`", safe::terminal(&first_id))));
                 } else {
+                    if self.index.excepted.contains(&needed) && !self.index.excepted.contains(ordinal) {
+                        let what = format!(
+                            "`{}` is on the exception list, so what needs it will be skipped",
+                            safe::terminal(id)
+                        );
+                        let warning = Diagnostic::warning("needs-excepted", *place, what);
+                        self.report(warning.related(self.index.span(needed), "it"));
+                    }
                     edges.entry(*ordinal).or_default().push((needed, *place));
                     self.digest.need(Ordinal::from(*ordinal), Ordinal::from(needed));
                 }

@@ -5,29 +5,35 @@
 //! for everything but the actions, then for them.
 
 use super::context::{Checker, CsvOptions, IgnoreColumns};
+use super::exception_list::identifies;
 use super::fields::{
-    self, COMMON_FIELDS, Header, LIST_FIELDS, Layers, NameSet, Row, UNSHARED_FIELDS, empty_field, no_single_value,
-    no_value,
+    self, COMMON_FIELDS, Header, LIST_FIELDS, Layers, NameSet, Row, UNSHARED_FIELDS, empty_field, names,
+    no_single_value, no_value,
 };
+use super::row_filter::{FilterError, FilterText, RowFilter};
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::csv::CsvReader;
 use crate::plan::load;
-use crate::plan::read::texts;
 use crate::provider::model::{ActionRules, Operation};
 use crate::text::nearest::nearest;
 use crate::text::{SourceId, Span, safe};
 use crate::tree::{Field, Node, Shape, yaml};
 use std::io::Read;
 
-/// Reads a plan but for its actions; into `keep` go the columns that its lists carry to the report, which concern every action before
-/// the first is checked. `None` where it is no YAML, which is reported.
+/// Reads a plan but for its actions; into `keep` go the columns that its lists carry to the report, into `mapped` the fields that they
+/// have under other names with these: they concern every action before the first is checked. `None` where it is no YAML, which is reported.
 pub(super) fn without_actions(
     text: &str,
     source: SourceId,
     keep: &mut Vec<String>,
+    mapped: &mut Vec<(String, String)>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Node> {
-    let Some(root) = yaml::read_with(text, source, "actions", &mut |item| note_kept(&item, keep), diagnostics) else {
+    let mut note = |item: &Node| {
+        note_kept(item, keep);
+        note_mapped(item, mapped);
+    };
+    let Some(root) = yaml::read_with(text, source, "actions", &mut |item| note(&item), diagnostics) else {
         if diagnostics.is_empty() {
             let start = Span { source, line: 1, column: 1, length: 1 };
             let error = Diagnostic::error("no-actions", start, "this plan is empty");
@@ -35,8 +41,17 @@ pub(super) fn without_actions(
         }
         return None;
     };
-    root.get("actions").map(Node::items).into_iter().flatten().for_each(|item| note_kept(item, keep));
+    root.get("actions").map(Node::items).into_iter().flatten().for_each(note);
     Some(root)
+}
+
+fn note_mapped(item: &Node, mapped: &mut Vec<(String, String)>) {
+    // Defects are reported when the list is read.
+    for field in item.get("columns").map(Node::fields).unwrap_or_default() {
+        if let Some(column) = field.value.text() {
+            mapped.push((field.name.clone(), column.trim().to_owned()));
+        }
+    }
 }
 
 fn note_kept(item: &Node, keep: &mut Vec<String>) {
@@ -98,12 +113,15 @@ impl Checker<'_> {
         if let Some(from) = fields.iter().find(|field| field.name == "from") {
             self.read_list(item, from, defaults);
         } else {
+            self.exceptions.of_row.clear();
             let row = Row { span: item.span, fields, header: None, kept: &[], names: NameSet::of(fields) };
             self.check_action(&row, name, Layers { entry: &[], plan: defaults });
         }
     }
 }
 
+/// After so many rows for which `where` cannot be told the rest of the list is not read: they will have the same cause.
+const MAX_UNFILTERED: u32 = 20;
 pub(super) const ACTIONS_EXAMPLE: &str = "write `actions:` and below it, for each, `- {provider: …, action: …, …}`";
 
 /// How a list's header is to be read. Places are those in the plan; the command line's names have none.
@@ -115,6 +133,8 @@ struct ListOptions {
     ignore_all: bool,
     ignore: Vec<PlacedName>,
     keep: Vec<PlacedName>,
+    /// `where`.
+    filter: Option<PlacedName>,
 }
 
 /// The name of a field or a column, with its place.
@@ -177,6 +197,7 @@ impl Checker<'_> {
                 IgnoreColumns::None | IgnoreColumns::All => Vec::new(),
             },
             keep: options.keep.iter().map(unplaced).collect(),
+            filter: options.filter.as_ref().map(unplaced),
         };
         self.read_rows(source, bytes, &options, name, Layers { entry: &[], plan: &[] });
     }
@@ -203,7 +224,12 @@ impl Checker<'_> {
                 source
             }
         };
+        let of_plan = self.exceptions.active.len();
+        let columns: Vec<(String, String)> =
+            options.columns.iter().map(|((field, _), (column, _))| (field.clone(), column.clone())).collect();
+        self.read_entry_exceptions(item, &columns);
         self.read_rows(source, bytes, &options, named, Layers { entry: &entry, plan: defaults });
+        self.exceptions.active.truncate(of_plan);
     }
 
     /// The fields that can be defaults: those that some operation knows.
@@ -260,17 +286,95 @@ impl Checker<'_> {
         let known = self.known_fields(&reader, options, layers);
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
         let Some(mut columns) = self.map_columns(&reader, options, &known) else { return };
+        let Ok(filter) = self.read_filter(&reader, options, &columns) else { return };
+        // Columns that are no fields, and still say which certificate a row is about.
+        let said: Vec<usize> = (0..reader.header().len())
+            .filter(|index| !self.exceptions.active.is_empty() && identifies(&reader.header()[*index].0))
+            .collect();
         let before = self.diagnostics.count(Severity::Error);
-        let mut any = false;
+        let (mut any, mut taken, mut left_out, mut unfiltered) = (false, 0_u64, 0_u64, 0_u32);
         while reader.advance(&mut self.diagnostics) {
             any = true;
+            if let Some(filter) = &filter {
+                match filter.takes(|column| reader.cell(column).0) {
+                    Ok(true) => {}
+                    Ok(false) => {
+                        left_out += 1;
+                        continue;
+                    }
+                    Err(error) => {
+                        unfiltered += 1;
+                        if self.report_unfiltered(error, options, reader.row_span()) && unfiltered < MAX_UNFILTERED {
+                            continue;
+                        }
+                        return;
+                    }
+                }
+            }
             columns.fill(&reader);
+            self.exceptions.of_row.clear();
+            self.exceptions.of_row.extend(said.iter().map(|column| reader.cell(*column).0.to_owned()));
+            taken += 1;
             self.check_action(&columns.row(reader.row_span()), name, layers);
+        }
+        self.left_out += left_out;
+        if taken == 0 && left_out > 0 && self.diagnostics.count(Severity::Error) == before {
+            let place = options.filter.as_ref().and_then(|(_, place)| *place).unwrap_or(columns.header_span);
+            let what = format!("`where` takes none of the list's {left_out} rows");
+            self.report(
+                Diagnostic::error("where", place, what).help("compare it with the list: upper and lower case count"),
+            );
         }
         // Where every row was unusable, their findings are enough.
         if !any && self.diagnostics.count(Severity::Error) == before {
             let error = Diagnostic::error("no-actions", columns.header_span, "this list has a header and no actions");
             self.report(error.help("add a row for each action"));
+        }
+    }
+
+    /// Reads `where`. `Err` where it cannot be used, which is reported.
+    fn read_filter(
+        &mut self,
+        reader: &CsvReader,
+        options: &ListOptions,
+        columns: &Columns,
+    ) -> Result<Option<RowFilter>, ()> {
+        let Some((text, place)) = &options.filter else { return Ok(None) };
+        let header = reader.header();
+        // A field that `columns` gives has its own name beside the column's.
+        let fields = || columns.fields.iter().zip(&columns.from).map(|(field, column)| (field.name.as_str(), *column));
+        let of_header = |name: &str| header.iter().position(|(column, _)| column == name);
+        let column =
+            |name: &str| of_header(name).or_else(|| fields().find(|(field, _)| *field == name).map(|found| found.1));
+        let mut names: Vec<&str> = header.iter().map(|(name, _)| name.as_str()).collect();
+        names.extend(fields().map(|(field, _)| field).filter(|field| of_header(field).is_none()));
+        RowFilter::read(&FilterText { text, place: *place }, &names, &column).map(Some).map_err(|findings| {
+            findings.into_iter().for_each(|finding| self.report(finding));
+        })
+    }
+
+    /// Reports that a row can neither be taken nor left out; returns whether that is the row's fault alone.
+    fn report_unfiltered(&mut self, error: FilterError, options: &ListOptions, row: Span) -> bool {
+        let of_plan = options.filter.as_ref().and_then(|(_, place)| *place);
+        let related = |error: Diagnostic| match of_plan {
+            Some(place) => error.related(place, "`where`"),
+            None => error,
+        };
+        match error {
+            FilterError::Cell(what) => {
+                let what = format!("`where` cannot be told for this row: {}", safe::terminal(&what));
+                let help = "give such rows a way past it: `days != \"\" && int(days) < 30`";
+                self.report(related(Diagnostic::error("where", row, what)).help(help));
+                true
+            }
+            FilterError::Expression(what) => {
+                let what = format!("`where`: {}", safe::terminal(&what));
+                self.report(
+                    Diagnostic::error("where", of_plan.unwrap_or(row), what)
+                        .help("write such as `status == \"issued\"`"),
+                );
+                false
+            }
         }
     }
 
@@ -337,6 +441,14 @@ impl Checker<'_> {
             Some(node) if matches!(&node.shape, Shape::Scalar { text, plain: true } if text == "false") => {}
             Some(node) => {
                 options.ignore = names(node, &mut findings).unwrap_or_default().into_iter().map(placed).collect();
+            }
+        }
+        if let Some(field) = item.fields().iter().find(|field| field.name == "where") {
+            match field.value.text() {
+                Some(text) => options.filter = Some((text.to_owned(), Some(field.value.span))),
+                None => {
+                    findings.push(no_single_value(field).help("write an expression: `where: 'status == \"issued\"'`"));
+                }
             }
         }
         if let Some(keep) = item.get("keep_columns") {
@@ -466,13 +578,5 @@ impl Checker<'_> {
             error = error.related(*span, "its header");
         }
         self.report(error);
-    }
-}
-
-/// Names in a list: a YAML list, or one name. Unlike [`texts`], a column's name may have blanks in it.
-pub(super) fn names(node: &Node, diagnostics: &mut Diagnostics) -> Option<Vec<(String, Span)>> {
-    match node.text() {
-        Some(text) => Some(vec![(text.to_owned(), node.span)]),
-        None => texts(node, diagnostics),
     }
 }

@@ -153,8 +153,19 @@ fn merge(shared: &Field, plan: &Field, depth: usize) -> Field {
 }
 
 /// The keys of a plan.
-pub(super) const PLAN_KEYS: [&str; 10] =
-    ["version", "name", "deadline", "providers", "retry", "timeout", "schedule", "safety", "defaults", "actions"];
+pub(super) const PLAN_KEYS: [&str; 11] = [
+    "version",
+    "name",
+    "deadline",
+    "providers",
+    "retry",
+    "timeout",
+    "schedule",
+    "safety",
+    "defaults",
+    "except",
+    "actions",
+];
 const SHARED_KEYS: [&str; 6] = ["version", "providers", "retry", "timeout", "schedule", "safety"];
 /// A run directory's name holds the plan's.
 const MAX_NAME: usize = 100;

@@ -9,8 +9,9 @@ use crate::pki::RevocationReason;
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{
     ActionRules, CertificateRule, CsrRule, Idempotency, Location, Operation, Parameter, ParameterType, ReasonRule,
-    SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
+    ResponseContent, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
 };
+use crate::provider::{body, verdict};
 use crate::text::Span;
 use crate::tree::{Field, Node};
 use serde_json::Value;
@@ -65,9 +66,7 @@ fn one<'a>(
     }
     let extension = node.get(EXTENSION);
     let own = extension.map(|extension| rules::read(reader, extension)).unwrap_or_default();
-    if let Some(responses) = node.get("responses") {
-        check_responses(reader, responses, &own);
-    }
+    let responses = node.get("responses").map(|node| responses(reader, node, &own)).unwrap_or_default();
     let action = extension.and_then(|extension| action_rules(reader, extension, &mut declared.parameters));
     let mut parameters = declared.parameters;
     // What a certificate request is held against names something, whether it must be given or not.
@@ -99,6 +98,7 @@ fn one<'a>(
         headers: declared.headers,
         action,
         answers: own.rules.iter().chain(&shared.rules).map(|(rule, _)| rule.clone()).collect(),
+        responses,
         code: or_shared(own.code, &shared.code),
         message: or_shared(own.message, &shared.message),
         reference: if own.reference.is_empty() { shared.reference.clone() } else { own.reference },
@@ -273,22 +273,20 @@ fn signs_bodies(reader: &DocumentReader<'_>) -> bool {
     schemes.into_iter().flat_map(Node::fields).any(|field| signer(field) == Some(true))
 }
 
-/// Every status that a rule names must be among the declared responses: the document has other readers, too.
-fn check_responses<'a>(reader: &mut DocumentReader<'a>, responses: &'a Node, own: &AnswerReading) {
-    let fields = reader.map(responses);
-    for field in fields {
-        reader.resolve(&field.value);
+/// What the answers' bodies are. Every status that a rule names must be among them: the document has other readers, too.
+fn responses<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, own: &AnswerReading) -> Vec<ResponseContent> {
+    let mut responses = Vec::new();
+    for field in reader.map(node) {
+        let content = reader.resolve(&field.value).and_then(|response| response.get("content"));
+        let media_types = content.into_iter().flat_map(Node::fields).map(|field| body::media_type(&field.name));
+        responses.push(ResponseContent { status: field.name.clone(), media_types: media_types.collect() });
     }
-    let declares = |status: u16| {
-        fields.iter().any(|field| {
-            field.name == "default" || field.name == status.to_string() || field.name == format!("{}XX", status / 100)
-        })
-    };
     for (rule, span) in &own.rules {
-        for status in rule.status.iter().filter(|status| !declares(**status)) {
+        for status in rule.status.iter().filter(|status| verdict::response(&responses, **status).is_none()) {
             reader.error("unknown-name", *span, format!("`responses` declares no answer with status {status}"));
         }
     }
+    responses
 }
 
 const METHODS: [(&str, &str); 5] =

@@ -202,11 +202,15 @@ fn wins(first: &AnswerRule, rule: &AnswerRule, status: Option<u16>) -> bool {
     let not_empty =
         rule.empty == Some(false) || rule.when.iter().any(|condition| condition.test != Test::Present(false));
     let by_emptiness = match first.empty {
+        // Such a rule passes over an empty body, which the later one may be for.
+        None if first.class.is_the_providers() => rule.empty != Some(true),
         None => true,
         Some(true) => rule.empty == Some(true),
         Some(false) => not_empty,
     };
-    by_status && by_emptiness && all_implied(&first.when, &rule.when)
+    // And over what is not of the declared media type, which one without conditions may be for; conditions are for the provider's own.
+    let by_media_type = !first.class.is_the_providers() || rule.class.is_the_providers() || !rule.when.is_empty();
+    by_status && by_emptiness && by_media_type && all_implied(&first.when, &rule.when)
 }
 
 fn all_implied(wanted: &[Condition], given: &[Condition]) -> bool {
