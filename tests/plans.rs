@@ -191,6 +191,8 @@ fn no_bytes_make_the_check_panic() {
         "good/csr-inline.yaml",
         "good/bare-semicolon.csv",
         "good/keep-columns.yaml",
+        "good/files/crtsh.json",
+        "good/files/titles.csv",
         "bad/csv-unclosed-quote.csv",
     ];
     for name in fixtures {
@@ -354,7 +356,7 @@ fn excepted(hold: &str) -> (Vec<String>, Vec<String>) {
          - {{id: d, provider: naver, action: revoke, orderId: \"1\", certificateNo: 8}}\n  \
          - {{id: e, provider: naver, action: reissue, certificateNo: \"9\", certificateName: one, commonName: shop.example.com, \
          dnsName: [shop.example.com], validationMethod: D, csr: \"file:{here}/shop.csr\"}}\n  \
-         - {{from: list.csv, provider: digicert, action: revoke, columns: {{certificate_id: \"Cert ID\"}}, ignore_columns: true}}\n  \
+         - {{from: list.csv, provider: digicert, action: revoke, columns: {{certificate_id: \"Cert ID\", id: id}}, ignore_columns: true}}\n  \
          - {{id: g, provider: digicert, action: revoke, certificate_id: 78, issuer: \"file:{here}/certificates/ca.pem\", \
          certificate: \"file:{here}/certificates/shop.pem\"}}\n"
     );
@@ -431,6 +433,7 @@ fn exceptions_and_filters_of_a_bare_list_come_from_the_command_line() {
         columns: vec![("certificate_id".to_owned(), "Cert ID".to_owned())],
         ignore: IgnoreColumns::All,
         keep: Vec::new(),
+        header_row: None,
         filter: Some("status == \"issued\"".to_owned()),
         except: vec![hold.clone()],
     };
@@ -542,6 +545,96 @@ fn columns_of_a_bare_list_are_mapped_ignored_and_kept() {
     assert!(check(Input::Stdin(b"version: 1\nactions: []".to_vec()), None, options).findings[0].1.contains("bare CSV"));
 }
 
+/// What git would not keep as it is: other encodings, compressed files. The same list in each, its places as an editor shows them.
+#[test]
+fn lists_are_read_in_what_they_come_in() {
+    let directory = tempfile::tempdir().unwrap();
+    let utf16 = |text: &str, big: bool| -> Vec<u8> {
+        let bytes = |unit: u16| if big { unit.to_be_bytes() } else { unit.to_le_bytes() };
+        std::iter::once(0xfeff).chain(text.encode_utf16()).flat_map(bytes).collect()
+    };
+    let gz = |text: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        std::io::Write::write_all(&mut encoder, text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let list = "certificate_id\tcomments\r\n112358\tMüller\r\nx!\t철회 \u{1f512}\r\n";
+    let good = "certificate_id\tcomments\r\n112358\tMüller\r\n112359\t철회 \u{1f512}\r\n";
+    let check_list = |name: &str, bytes: &[u8]| {
+        std::fs::write(directory.path().join(name), bytes).unwrap();
+        let plan = format!("version: 1\nactions:\n  - {{from: {name}, provider: digicert, action: revoke}}\n");
+        std::fs::write(directory.path().join("plan.yaml"), plan).unwrap();
+        check_file(&directory.path().join("plan.yaml"))
+    };
+    for (name, encode) in [
+        ("utf8.txt", &(|text: &str| format!("\u{feff}{text}").into_bytes()) as &dyn Fn(&str) -> Vec<u8>),
+        ("utf16le.txt", &|text| utf16(text, false)),
+        ("utf16be.txt", &|text| utf16(text, true)),
+        ("list.csv.gz", &|text| gz(text.as_bytes())),
+        ("gz-by-its-bytes.csv", &|text| gz(text.as_bytes())),
+        ("utf16.gz", &|text| gz(&utf16(text, false))),
+        ("members.gz", &|text| [gz(&text.as_bytes()[..30]), gz(&text.as_bytes()[30..])].concat()),
+    ] {
+        let checked = check_list(name, &encode(good));
+        assert_eq!(checked.actions.len(), 2, "{name}: {:?}", checked.findings);
+        assert_eq!(checked.actions[1].parameters["comments"], "철회 \u{1f512}", "{name}");
+        let checked = check_list(name, &encode(list));
+        assert!(
+            checked.findings[0].1.contains(&format!("{name}:3:1 `certificate_id`")),
+            "{name}: {:?}",
+            checked.findings
+        );
+        // As a plan by itself too, from a file and from standard input.
+        let bare = encode("provider,action,certificate_id\ndigicert,revoke,1\n");
+        std::fs::write(directory.path().join(name), &bare).unwrap();
+        for input in [Input::Path(directory.path().join(name)), Input::Stdin(bare)] {
+            assert_eq!(check(input, None, CsvOptions::default()).actions.len(), 1, "{name}");
+        }
+    }
+    let long: String = (0..5000).map(|row| format!("{row}{}\n", row * 7919)).collect();
+    let whole = gz(format!("certificate_id\n{long}").as_bytes());
+    for (name, bytes, expected) in [
+        ("cut.gz", whole[..whole.len() / 2].to_vec(), "it was cut"),
+        ("cut-at-the-end.gz", whole[..whole.len() - 4].to_vec(), "it was cut"),
+        ("cut.txt", utf16(good, false)[..81].to_vec(), "no UTF-16"),
+        ("no-mark.txt", utf16(good, false)[2..].to_vec(), "UTF-16 without a byte order mark"),
+        ("book.csv", b"PK\x03\x04\x14\0\x06\0".to_vec(), "an Excel workbook (XLSX)"),
+        ("latin1.gz", gz(b"certificate_id,comments\n1,M\xfcller\n2,N\xfa\xf1ez\n"), "not UTF-8 text"),
+    ] {
+        let checked = check_list(name, &bytes);
+        assert!(checked.plan.is_none(), "{name}");
+        assert_eq!(checked.findings.len(), 1, "{name}: {:?}", checked.findings);
+        assert!(checked.findings[0].1.contains(expected), "{name}: {:?}", checked.findings);
+    }
+}
+
+#[test]
+fn columns_of_a_bare_list_go_by_number_too() {
+    let number = |column: &str| CsvOptions {
+        columns: vec![
+            ("provider".into(), "1".into()),
+            ("action".into(), "2".into()),
+            ("certificate_id".into(), column.into()),
+        ],
+        ..CsvOptions::default()
+    };
+    let list = "digicert,revoke,0012\ndigicert,revoke,13\n";
+    let checked = check(Input::Stdin(list.into()), None, number("3"));
+    let targets: Vec<&str> = checked.actions.iter().map(|action| action.target.as_str()).collect();
+    assert_eq!(targets, ["0012", "13"], "{:?}", checked.findings);
+    assert_eq!(checked.actions[0].id, "<stdin>:1");
+    assert!(check(Input::Stdin(list.into()), None, number("4")).findings[0].1.contains("no column `4`"));
+    assert!(check(Input::Stdin(list.into()), None, number("Cert ID")).findings[0].1.contains("counts others"));
+    let help = check_text(list).diagnostics.sorted()[0].help.clone().unwrap();
+    assert!(help.contains("`--columns serial=3`") && help.contains("`--header-row 1`"), "{help}");
+    // In quotes a number is a name; a header below a title is found where the option says.
+    let options = CsvOptions { columns: vec![("certificate_id".into(), "\"2026\"".into())], ..CsvOptions::default() };
+    let named = "provider,action,2026\ndigicert,revoke,1\n";
+    assert_eq!(check(Input::Stdin(named.into()), None, options.clone()).actions.len(), 1);
+    let below = CsvOptions { header_row: Some(3), ..options };
+    assert_eq!(check(Input::Stdin(format!("Orders\n\n{named}").into()), None, below).actions.len(), 1);
+}
+
 #[test]
 fn a_file_that_is_not_there_is_a_finding() {
     for input in ["nowhere.yaml", "nowhere.csv", "tests"] {
@@ -563,5 +656,7 @@ fn a_long_list_is_checked_row_by_row() {
     let checked = check_text(list.clone());
     assert_eq!(checked.plan.unwrap().actions(), 20_000);
     let wrong = list.replace("digicert,revoke,1", "digicert,revok,1").replace("keyCompromise,INC-2", "nothing,INC-2");
-    assert_eq!(check_text(wrong).findings.len(), 12_222);
+    let checked = check_text(wrong);
+    assert_eq!(checked.diagnostics.count(Severity::Error), 12_222);
+    assert_eq!(checked.findings.len(), 2000, "of each kind a thousand are held");
 }

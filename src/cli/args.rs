@@ -105,7 +105,8 @@ pub struct PlanSource {
     /// Settings that many plans share (YAML); the plan's own win [env: CERTSWEEP_SETTINGS]
     #[arg(long, value_name = "FILE")]
     pub settings: Option<PathBuf>,
-    /// Which column of a bare CSV list holds a field: `certificate_id=Cert ID` (repeatable, or separated by commas)
+    /// Which column of a bare CSV list holds a field: `certificate_id=Cert ID`, or by number where it has no header: `certificate_id=1`
+    /// (repeatable, or separated by commas)
     #[arg(long, value_name = "FIELD=HEADER", value_parser = parse_columns)]
     columns: Vec<ColumnPairs>,
     /// Columns of a bare CSV list to leave out: names separated by commas, or `true` for all unknown ones
@@ -114,6 +115,9 @@ pub struct PlanSource {
     /// Columns of a bare CSV list to carry to the end of each report row, separated by commas
     #[arg(long, value_name = "HEADERS", value_delimiter = ',')]
     pub keep_columns: Vec<String>,
+    /// The line of a bare CSV list's header, where titles stand above it; 0 where it has none
+    #[arg(long, value_name = "N")]
+    pub header_row: Option<u32>,
     /// Which rows of a bare CSV list to take: an expression over its columns, such as `status == "issued"`
     #[arg(long = "where", value_name = "EXPRESSION")]
     pub filter: Option<String>,
@@ -185,7 +189,7 @@ pub struct RunArgs {
     // `--new` was its name when only the unfinished run was looked for.
     #[arg(long, alias = "new")]
     pub again: bool,
-    /// Trust the certificates in this PEM file too
+    /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
     /// Run against the built-in simulator; nothing leaves this machine, no credentials are needed
@@ -218,7 +222,7 @@ pub struct ResumeArgs {
     /// Do not ask; needed where no terminal is there to ask on
     #[arg(short, long)]
     pub yes: bool,
-    /// Trust the certificates in this PEM file too
+    /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }
@@ -309,7 +313,7 @@ pub struct VerifyArgs {
     /// Write the report to this file too
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
-    /// Trust the certificates in this PEM file too
+    /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
 }

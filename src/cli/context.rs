@@ -20,7 +20,7 @@ use crate::wire::client::{HttpOptions, HttpTransport};
 use crate::wire::resolve::resolve;
 use crate::wire::signer::Signer;
 use crate::wire::{Credentials, HttpHandle, Resolved};
-use std::io::Read;
+use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -120,6 +120,7 @@ impl Context {
                     IgnoredColumns::Named(names) => IgnoreColumns::Named(names),
                 },
                 keep: source.keep_columns.clone(),
+                header_row: source.header_row,
                 filter: source.filter.clone(),
                 except: source.except.clone(),
             },
@@ -183,7 +184,11 @@ impl Context {
             return Ok(Input::Path(path.to_path_buf()));
         }
         let mut bytes = Vec::new();
-        match std::io::stdin().lock().read_to_end(&mut bytes) {
+        if std::io::stdin().is_terminal() {
+            self.printer.note("reading the plan from the terminal; Ctrl-D ends it");
+        }
+        // A byte more than the check takes, which then says so.
+        match std::io::stdin().lock().take(Input::MAX_STDIN + 1).read_to_end(&mut bytes) {
             Ok(_) => Ok(Input::Stdin(bytes)),
             Err(error) => Err(self.failed(&format!("reading the plan from standard input failed: {error}"))),
         }

@@ -12,6 +12,7 @@ use crate::run::Outcome;
 use crate::time::Clock;
 use crate::view::preview::{Preview, render};
 use crate::view::report::{ReportColumns, csv};
+use crate::wire::Proxies;
 use std::path::Path;
 use std::time::Duration;
 
@@ -55,5 +56,5 @@ fn preview_plan(
         });
         written.map_err(|error| context.failed(&error))?;
     }
-    Ok(data.preview(&read, &catalog, latency, context.clock.now()))
+    Ok(data.preview(&read, &catalog, latency, context.clock.now(), &Proxies::from_env()))
 }

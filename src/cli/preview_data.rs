@@ -7,17 +7,17 @@ use crate::journal::Queue;
 use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::settings::BetweenWaves;
-use crate::plan::{Account, Action, Settings, calendar};
+use crate::plan::{Account, Action, CertificateNames, Settings, calendar};
 use crate::provider::model::{ActionRules, SignerKind, TargetKind};
 use crate::provider::{Catalog, Provider, target_state};
 use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
-    Count, DeadlineForecast, FirstRequest, Order, Ordered, Preview, ProviderForecast, ShownHeader, SuggestedChange,
-    Waited, WideEffect, WideEffects,
+    Count, DeadlineForecast, FirstRequest, NamedCertificate, NamedCertificates, Order, Ordered, Preview,
+    ProviderForecast, ShownHeader, ShownProxy, SuggestedChange, Waited, WideEffect, WideEffects,
 };
 use crate::view::table::plural;
-use crate::wire::request;
+use crate::wire::{Proxies, request};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -31,6 +31,7 @@ pub struct PreviewData {
     duplicates: u64,
     excepted: u64,
     wide: WideEffects,
+    certificates: NamedCertificates,
     /// The first [`MAX_CANARIES`] actions that are sent: the rows that the preview shows, and the candidates for canaries.
     first: Vec<Action>,
     /// Actions on certificates whose order is known: ordinal, account, operation, order id with the reason.
@@ -85,11 +86,14 @@ impl PreviewData {
             }
             self.count(action);
             if let Some(reaches) = &action.reaches {
-                self.wide.add(|| WideEffect {
+                self.wide.add(1, || WideEffect {
                     action_id: action.id.clone(),
                     source: action.source.clone(),
                     reaches: reaches.clone(),
                 });
+            }
+            if let Some(names) = &action.names {
+                self.certificates.add(|| named_certificate(&action.id, names));
             }
             if self.first.len() < MAX_CANARIES {
                 self.first.push(action.clone());
@@ -118,9 +122,24 @@ impl PreviewData {
     }
 
     /// The preview of a plan whose actions were all added. `latency` is one request's assumed time, `now` the run's assumed start.
-    pub fn preview(mut self, read: &ReadPlan, catalog: &Catalog, latency: Duration, now: Timestamp) -> Preview {
+    pub fn preview(
+        mut self,
+        read: &ReadPlan,
+        catalog: &Catalog,
+        latency: Duration,
+        now: Timestamp,
+        proxies: &Proxies,
+    ) -> Preview {
         let settings = read.plan.settings();
         let needs = read.plan.needs();
+        // That one key stands behind several certificates is known only after the check, too.
+        for shared in read.plan.shared_keys() {
+            self.wide.add(shared.actions, || WideEffect {
+                action_id: shared.action_id.clone(),
+                source: shared.source.clone(),
+                reaches: shared.reaches.clone(),
+            });
+        }
         // An action may need a later one, so the needs are complete only after the check.
         needs.iter().for_each(|(ordinal, needed)| self.queue.need(*ordinal, needed.clone()));
         let assumptions = assumptions(settings, catalog, &self.first, latency, now);
@@ -168,7 +187,11 @@ impl PreviewData {
                 first: order.collect(),
             },
             providers: providers
-                .map(|(account, share)| provider_forecast(account, share, &estimate, latency, now, deadline))
+                .map(|(account, share)| {
+                    let proxy = proxies.to(&account.base_url);
+                    let proxy = proxy.map(|proxy| ShownProxy { address: proxy.address, variable: proxy.variable });
+                    ProviderForecast { proxy, ..provider_forecast(account, share, &estimate, latency, now, deadline) }
+                })
                 .collect(),
             estimated_seconds: estimate.takes.map(|takes| takes.as_secs_f64()),
             starts_at,
@@ -182,7 +205,19 @@ impl PreviewData {
             would_help,
             first_requests: first_requests(settings, catalog, &self.first[..self.first.len().min(SHOWN_ACTIONS)]),
             wide_effects: self.wide,
+            certificates: self.certificates,
         }
+    }
+}
+
+fn named_certificate(action_id: &str, names: &CertificateNames) -> NamedCertificate {
+    NamedCertificate {
+        action_id: action_id.to_owned(),
+        common_name: names.common_name.clone(),
+        serial_number: names.serial_number.clone(),
+        not_before: Some(names.not_before),
+        not_after: Some(names.not_after),
+        issuer: names.issuer.clone(),
     }
 }
 
@@ -343,6 +378,7 @@ fn provider_forecast(
         provider: account.name.clone(),
         uses: account.provider.clone(),
         base_url: account.base_url.clone(),
+        proxy: None,
         rate: account.windows.iter().map(ToString::to_string).collect(),
         concurrency: account.concurrency,
         actions: share.actions,
@@ -456,7 +492,7 @@ mod tests {
         let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| data.add(&action));
         let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
         let read = ReadPlan { plan, warnings: 0, diagnostics: serde_json::Value::Null };
-        data.preview(&read, &catalog, Duration::from_millis(500), now)
+        data.preview(&read, &catalog, Duration::from_millis(500), now, &Proxies::default())
     }
 
     #[test]

@@ -288,6 +288,7 @@ fn certificate_cell(action: &Action, name: &str) -> Option<String> {
     let file = |file: &NamedFile| format!("file:{}", file.path);
     match name {
         "certificate" => facts.certificate.as_ref().map(file),
+        "ca_certificate" => facts.is_ca.then(|| "true".to_owned()),
         "serial_number" => facts.serial_number.as_ref().map(ToString::to_string),
         "issuer" => facts.issuer.as_ref().map(file),
         "crl" => Some(facts.crl.join(" ")).filter(|urls| !urls.is_empty()),

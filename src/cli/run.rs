@@ -25,6 +25,7 @@ use crate::provider::Catalog;
 use crate::simulator::{KnownTarget, Simulator};
 use crate::time::Clock;
 use crate::view::preview::render;
+use crate::wire::Proxies;
 use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -224,7 +225,7 @@ fn require_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> R
 
 /// Shows the preview and asks whether to send; after a warning about an earlier run (`warned`) the question says `once more`.
 fn confirm(context: &Context, data: PreviewData, read: &ReadPlan, catalog: &Catalog, warned: bool) -> Result<(), Exit> {
-    let preview = data.preview(read, catalog, ASSUMED_LATENCY, context.clock.now());
+    let preview = data.preview(read, catalog, ASSUMED_LATENCY, context.clock.now(), &Proxies::from_env());
     // Also with `-q`: nobody should confirm what they have not seen.
     context.printer.always(render(&preview).trim_end());
     let again = if warned { " once more" } else { "" };

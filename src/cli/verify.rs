@@ -15,7 +15,7 @@ use crate::journal::dir::OpenRun;
 use crate::journal::inputs::Inputs;
 use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
 use crate::pki::ocsp::Nonce;
-use crate::pki::{CertId, Certificate};
+use crate::pki::{CertId, Certificate, Meant, meant};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
 use crate::provider::{Catalog, Idempotency, Provider};
@@ -480,8 +480,14 @@ fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
 }
 
+/// The certificates of a file, first the one that is meant, as the check chose it.
 fn parse_certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, String> {
-    Certificate::parse_all(bytes).map_err(|why| format!("{} is no certificate: {why}", path.display()))
+    let mut all =
+        Certificate::parse_all(bytes).map_err(|why| format!("{} is no certificate: {why}", path.display()))?;
+    if let Ok(Meant::EndEntity(index) | Meant::Ca(index)) = meant(&all) {
+        all.swap(0, index);
+    }
+    Ok(all)
 }
 
 const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; the plan may, by `crl` and `ocsp`";

@@ -20,6 +20,8 @@ pub enum Contact {
     OutOfOrder,
     /// It surely did not leave: no address, no connection, no TLS.
     NotSent,
+    /// The same, and none will leave before a person has changed something.
+    Barred,
     /// It may have arrived, and no whole answer was received.
     Lost,
 }
@@ -47,6 +49,8 @@ pub enum Transition {
     Up,
     /// It was down for longer than the patience: its account is to be stopped.
     GivenUp(Duration),
+    /// It will not be reached before a person has changed something: its account is to be stopped.
+    Barred,
 }
 
 /// What is known of one provider.
@@ -116,6 +120,7 @@ impl CircuitBreaker {
                 *self = Self { was_up: true, ..Self::default() };
                 return if was_down { Transition::Up } else { Transition::Same };
             }
+            Contact::Barred => return Transition::Barred,
             Contact::NotSent => self.not_sent = self.not_sent.saturating_add(1),
             Contact::Lost => self.lost = self.lost.saturating_add(1),
             Contact::OutOfOrder
@@ -170,7 +175,7 @@ pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
 mod tests {
     use super::*;
 
-    use Contact::{Answered, Lost, NotSent, OutOfOrder};
+    use Contact::{Answered, Barred, Lost, NotSent, OutOfOrder};
 
     fn seconds(seconds: f64) -> Moment {
         Duration::from_secs_f64(seconds)
@@ -186,6 +191,7 @@ mod tests {
             ("seven lost are chance", vec![Lost; 7], Transition::Same),
             ("eight are not", vec![Lost; 8], down(0.5)),
             ("a lost one is no answer", vec![NotSent, Lost, NotSent, Lost, NotSent], down(0.5)),
+            ("what no patience mends", vec![Answered, Barred], Transition::Barred),
             ("four answers out of order are chance", vec![OutOfOrder; 4], Transition::Same),
             ("five are not", vec![OutOfOrder; 5], down(0.5)),
             (
@@ -279,7 +285,7 @@ mod tests {
                 }
                 Transition::Down(_) => return (tries, None),
                 Transition::GivenUp(after) => return (tries, Some(after)),
-                Transition::Same | Transition::Up => panic!("{transition:?}"),
+                Transition::Same | Transition::Up | Transition::Barred => panic!("{transition:?}"),
             }
         }
     }

@@ -36,6 +36,9 @@ pub enum AttemptResult {
         /// answer of the provider's own that the document does not know will be the same.
         transient: bool,
     },
+    /// A refusal, or the word that it was so before, on a connection that had served other requests: perhaps the answer to one of these.
+    /// Only idempotent operations' requests go out on such connections.
+    OutOfTurn,
 }
 
 /// What follows.
@@ -65,7 +68,8 @@ pub enum Doubt {
 /// What an attempt did at the provider.
 pub fn effect(attempt: AttemptResult) -> Effect {
     match attempt {
-        AttemptResult::NotSent => Effect::None,
+        // Asked again on a connection of its own, it is answered for itself; to call it tainted would make a doubt of every refusal.
+        AttemptResult::NotSent | AttemptResult::OutOfTurn => Effect::None,
         AttemptResult::Lost => Effect::Unknown,
         AttemptResult::Answered { meaning, .. } => match meaning {
             AnswerClass::Succeeded | AnswerClass::PendingApproval => Effect::Done,
@@ -90,9 +94,22 @@ pub const fn counts(attempt: AttemptResult, down: bool) -> bool {
         AttemptResult::Answered {
             meaning: AnswerClass::Throttled | AnswerClass::BadNonce | AnswerClass::Unauthorized,
             ..
-        } => false,
+        }
+        | AttemptResult::OutOfTurn => false,
         AttemptResult::Answered { .. } => true,
     }
+}
+
+/// Whether an answer may be another request's: a server that sends more than was asked puts every later answer on the connection in the
+/// place of another one. A success is believed all the same, since a connection with any other answer behind it serves no request more.
+pub const fn is_out_of_turn(meaning: AnswerClass, by_order: bool) -> bool {
+    by_order && matches!(meaning, AnswerClass::Rejected | AnswerClass::AlreadyDone)
+}
+
+/// Whether the next request of an action must be answered on a connection that no other has used: it must not be sent again for an
+/// answer that was another's, or it was sent before.
+pub fn needs_own_connection(idempotency: Option<Idempotency>, attempts: u32) -> bool {
+    idempotency != Some(Idempotency::Idempotent) || attempts > 0
 }
 
 /// Whether what follows from an attempt is the same under all rules, so that they need not be found out.
@@ -110,6 +127,7 @@ pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -
         AttemptResult::NotSent if again => NextStep::Again,
         AttemptResult::NotSent => used_up,
         AttemptResult::Lost => lost(rules, again, doubt),
+        AttemptResult::OutOfTurn => NextStep::Hold,
         AttemptResult::Answered { meaning, transient } => match meaning {
             AnswerClass::Succeeded => NextStep::End(Outcome::Succeeded),
             AnswerClass::PendingApproval => NextStep::End(Outcome::PendingApproval),
@@ -331,6 +349,43 @@ mod tests {
             for (counted, tainted) in [(0, false), (2, true), (3, false)] {
                 assert_eq!(after_attempt(rules, refused, state(counted, tainted)), NextStep::Hold);
             }
+        }
+    }
+
+    #[test]
+    fn what_may_be_the_answer_to_another_request_is_asked_for_again_at_no_cost() {
+        use AnswerClass::{
+            AlreadyDone, BadNonce, PendingApproval, Rejected, Succeeded, Throttled, Unauthorized, Unknown,
+        };
+        for (meaning, expected) in [
+            (Rejected, true),
+            (AlreadyDone, true),
+            (Succeeded, false),
+            (PendingApproval, false),
+            // These end no action in an untruth.
+            (Throttled, false),
+            (BadNonce, false),
+            (Unauthorized, false),
+            (Unknown, false),
+        ] {
+            assert_eq!(
+                [true, false].map(|by_order| is_out_of_turn(meaning, by_order)),
+                [expected, false],
+                "{meaning:?}"
+            );
+        }
+        assert_eq!((effect(AttemptResult::OutOfTurn), counts(AttemptResult::OutOfTurn, false)), (Effect::None, false));
+        let rules = Rules { idempotency: Idempotency::Idempotent, lookup: true, attempts: 3, down: false };
+        for (counted, tainted) in [(0, false), (2, true), (3, false)] {
+            assert_eq!(after_attempt(rules, AttemptResult::OutOfTurn, state(counted, tainted)), NextStep::Hold);
+        }
+        for (idempotency, attempts, expected) in [
+            (Some(Idempotency::Idempotent), 0, false),
+            (Some(Idempotency::Idempotent), 1, true),
+            (Some(Idempotency::NotIdempotent), 0, true),
+            (None, 0, true),
+        ] {
+            assert_eq!(needs_own_connection(idempotency, attempts), expected, "{idempotency:?} {attempts}");
         }
     }
 

@@ -6,9 +6,10 @@ use crate::plan::Account;
 use crate::provider::model::Operation;
 use crate::provider::{CredentialReference, Provider, verdict};
 use crate::text::safe;
-use crate::wire::{Delivery, Signer, SigningTicket, Transport, WireRequest, request};
+use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request, withheld};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -33,6 +34,8 @@ pub struct Sender<T> {
     tokens: Cell<u32>,
     /// When the provider's clock was compared with ours last.
     compared: Cell<Option<Timestamp>>,
+    /// Whether an answer came that belonged to another request: from then on each has a connection of its own.
+    disordered: Cell<bool>,
 }
 
 /// Whose requests a provider counts those of an account as.
@@ -49,6 +52,8 @@ pub struct Unsigned {
     request: WireRequest,
     /// The reference to the key that signs it in the place of the account's.
     own_key: Option<String>,
+    /// Why a part of it could not be read.
+    lacking: Option<String>,
 }
 
 /// What is known of the token in use, where the signer needs one.
@@ -92,6 +97,7 @@ impl<T: Transport> Sender<T> {
             token: Cell::new(token),
             tokens: Cell::new(0),
             compared: Cell::new(None),
+            disordered: Cell::new(false),
         }
     }
 
@@ -115,18 +121,37 @@ impl<T: Transport> Sender<T> {
 
     /// The request that an operation makes of its parameters.
     pub fn make(&self, operation: &Operation, parameters: &Map<String, Value>) -> Unsigned {
-        let request = request::build(&self.base_url, operation, parameters);
-        Unsigned { request, own_key: operation.own_key(parameters) }
+        let (filled, lacking) = match withheld::fill(operation, parameters) {
+            Ok(filled) => (filled, None),
+            Err(why) => (Cow::Borrowed(parameters), Some(why)),
+        };
+        let request = request::build(&self.base_url, operation, &filled);
+        Unsigned { request, own_key: operation.own_key(parameters), lacking }
     }
 
     /// Signs with the present time, and sends.
-    pub async fn send(&self, unsigned: Unsigned, ticket: &SigningTicket, at: Timestamp) -> Delivery {
-        let Unsigned { mut request, own_key } = unsigned;
+    pub async fn send(
+        &self,
+        unsigned: Unsigned,
+        ticket: &SigningTicket,
+        at: Timestamp,
+        via: ConnectionUse<'_>,
+    ) -> Delivery {
+        let Unsigned { mut request, own_key, lacking } = unsigned;
+        if let Some(why) = lacking {
+            return Delivery::Unsigned(why);
+        }
         let signed = self.signer.borrow().sign(&mut request, ticket, own_key.as_deref(), at);
         if let Err(error) = signed {
             return Delivery::Unsigned(format!("the request could not be signed: {error}"));
         }
-        self.deliver(request).await
+        let fresh = via.fresh || self.disordered.get();
+        self.deliver(request, ConnectionUse { fresh, ..via }).await
+    }
+
+    /// An answer belonged to another request. Returns whether that is news.
+    pub fn note_disorder(&self) -> bool {
+        !self.disordered.replace(true)
     }
 
     /// Permission to sign one request; `None` where a token must be fetched before anything can be sent.
@@ -156,10 +181,13 @@ impl<T: Transport> Sender<T> {
             Some(request) => request.map_err(|why| error(why.to_string(), true, Contact::Answered))?,
         };
         let what = format!("{} {}", request.method, request.url);
-        let answer = match self.deliver(request).await {
+        let answer = match self.deliver(request, ConnectionUse::default()).await {
             Delivery::Answered(answer) => answer,
             Delivery::Lost(cause) => {
                 return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::Lost));
+            }
+            Delivery::Barred(cause) => {
+                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::Barred));
             }
             Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
                 return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::NotSent));
@@ -214,11 +242,11 @@ impl<T: Transport> Sender<T> {
         due
     }
 
-    async fn deliver(&self, request: WireRequest) -> Delivery {
+    async fn deliver(&self, request: WireRequest, via: ConnectionUse<'_>) -> Delivery {
         // The line is made only where it is logged: there may be a thousand requests a second.
         let followed = tracing::enabled!(tracing::Level::DEBUG);
         let line = followed.then(|| format!("{}: {} {}", safe::terminal(&self.name), request.method, request.url));
-        let delivery = self.transport.send(request).await;
+        let delivery = self.transport.send(request, via).await;
         if let Some(line) = line {
             self.trace(&line, &delivery);
         }
@@ -233,7 +261,7 @@ impl<T: Transport> Sender<T> {
         match delivery {
             Delivery::Answered(answer) => tracing::debug!("{line} -> HTTP {}", answer.status),
             Delivery::Lost(cause) => tracing::debug!("{line} -> no answer: {}", self.mask(cause)),
-            Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
+            Delivery::NotSent(cause) | Delivery::Unsigned(cause) | Delivery::Barred(cause) => {
                 tracing::debug!("{line} -> not sent: {}", self.mask(cause))
             }
         }

@@ -10,7 +10,7 @@ use crate::provider::model::{Operation, ParameterType, StatusQueryRule};
 use crate::provider::{Answer, AnswerClass, TargetState, target_state};
 use crate::run::Outcome;
 use crate::time::Clock;
-use crate::wire::{Delivery, Transport};
+use crate::wire::{ConnectionUse, Delivery, Transport};
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -158,10 +158,14 @@ pub async fn ask<T: Transport, C: Clock>(
     let token_number = context.sender.token_number();
     let asked_at = context.clock.elapsed();
     let unsigned = context.sender.make(operation, &parameters);
-    let delivery = context.sender.send(unsigned, &context.ticket, context.clock.now()).await;
+    // What settles a doubt must not be the answer to another question.
+    let fresh = query.state.tainted || query.doubtful.refused;
+    let via = ConnectionUse { fresh, ..ConnectionUse::default() };
+    let delivery = context.sender.send(unsigned, &context.ticket, context.clock.now(), via).await;
     context.timing.note_answered(&*context.clock);
     let answer = match delivery {
         Delivery::Answered(answer) => answer,
+        Delivery::Barred(cause) => return Ok(failed(context, &cause, Contact::Barred)),
         Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
             return Ok(failed(context, &cause, Contact::NotSent));
         }
@@ -299,6 +303,7 @@ fn resolve<T: Transport, C: Clock>(
         cause: String::new(),
         token_number: 0,
         nonce_refused: None,
+        out_of_turn: false,
         reads_list: false,
         skew: None,
     };

@@ -12,7 +12,7 @@ use crate::provider::{Answer, AnswerClass, Idempotency, Verdict, target_state, v
 use crate::run::{Effect, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::wire::transport::clock_skew;
-use crate::wire::{Delivery, SigningTicket, Transport};
+use crate::wire::{ConnectionUse, Delivery, SigningTicket, Transport};
 use jiff::{SignedDuration, Timestamp};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -73,6 +73,8 @@ pub struct StepResult {
     pub token_number: u32,
     /// Whether it was refused for its nonce alone (RFC 8555, section 6.5: `badNonce`); `None` where no attempt was answered.
     pub nonce_refused: Option<bool>,
+    /// Whether the answer may be another request's, and is asked for once more.
+    pub out_of_turn: bool,
     /// Whether a status query would read a list, which then can serve other actions too.
     pub reads_list: bool,
     /// How far the provider's clock is from ours, where it is far.
@@ -192,6 +194,8 @@ pub struct PreparedAttempt<T, C> {
     pub attempts: u32,
     /// How often in a row the action's requests were refused for their nonces alone.
     pub nonces_refused: u32,
+    /// What the request before was answered, where that may have been another request's answer.
+    pub out_of_turn: Option<Reply>,
 }
 
 /// Whether the status query of an action reads a list.
@@ -207,7 +211,7 @@ fn reads_list<T>(sender: &Sender<T>, operation: &Operation, action: &ToSend, ans
 /// Carries out one attempt, whose intent is durable. How it went is the caller's to write: its slot is free once that is queued, since
 /// the journal keeps the order, and no intent that follows is durable before it.
 pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) -> StepResult {
-    let PreparedAttempt { context, action, unsigned, state, attempts, nonces_refused, .. } = prepared;
+    let PreparedAttempt { context, action, unsigned, state, attempts, nonces_refused, out_of_turn, .. } = prepared;
     let operation = context.operation();
     let StepContext { sender, clock, ticket, down, timing, .. } = &context;
     let ordinal = action.ordinal;
@@ -215,14 +219,22 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
 
     timing.note_sent(&**clock);
     let token_number = sender.token_number();
-    let delivery = sender.send(unsigned, ticket, clock.now()).await;
+    let idempotency = operation.action.as_ref().map(|rules| rules.idempotency);
+    let good = [AnswerClass::Succeeded, AnswerClass::PendingApproval];
+    let keeps = |answer: &Answer| good.contains(&verdict::read(operation, answer, clock.now()).class);
+    let via = ConnectionUse { fresh: retry::needs_own_connection(idempotency, state.attempts), keeps: &keeps };
+    let delivery = sender.send(unsigned, ticket, clock.now(), via).await;
     timing.note_answered(&**clock);
     let at = clock.now();
     // A request that could not be signed says nothing about whether the provider can be reached.
     let signed = !matches!(delivery, Delivery::Unsigned(_));
-    let mut nonce_refused = None;
+    let (mut nonce_refused, mut barred) = (None, false);
     let (result, reply, answer, verdict) = match delivery {
         Delivery::Unsigned(cause) => (AttemptResult::NotSent, failure_reply(sender, &cause), None, None),
+        Delivery::Barred(cause) => {
+            barred = true;
+            (AttemptResult::NotSent, failure_reply(sender, &format!("not sent: {cause}")), None, None)
+        }
         Delivery::NotSent(cause) => {
             (AttemptResult::NotSent, failure_reply(sender, &format!("not sent: {cause}")), None, None)
         }
@@ -237,16 +249,24 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
             if refused && nonces_refused >= MAX_REFUSED_NONCES {
                 verdict.class = AnswerClass::TryLater;
             }
+            let said = reply(sender, &answer, &verdict);
+            // The request before may have taken effect, and this refusal may be that it has.
+            if verdict.class == AnswerClass::Rejected && out_of_turn.is_some_and(|before| !is_same(&before, &said)) {
+                verdict = Verdict { class: AnswerClass::Unknown, declared: false, ..verdict };
+            }
             // A page with a 2xx or 3xx is no sign of a fault that passes: a login portal answers so for ever.
             let foreign = !verdict.is_the_providers && answer.status >= 400;
             let transient = verdict.declared || foreign || answer.status >= 500 || answer.status == 408;
-            let result = AttemptResult::Answered { meaning: verdict.class, transient };
-            (result, reply(sender, &answer, &verdict), Some(answer), Some(verdict))
+            let result = match retry::is_out_of_turn(verdict.class, answer.by_order) {
+                true => AttemptResult::OutOfTurn,
+                false => AttemptResult::Answered { meaning: verdict.class, transient },
+            };
+            (result, said, Some(answer), Some(verdict))
         }
     };
     let effect = retry::effect(result);
     let down = down.get() && signed;
-    let counts = retry::counts(result, down);
+    let counts = retry::counts(result, down || barred);
     let mut after = state;
     after.attempts = attempt;
     after.counted += u32::from(counts);
@@ -285,6 +305,8 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     let refused = meaning == Some(AnswerClass::Rejected);
     let contact = signed.then_some(match (result, &answer) {
         (AttemptResult::Answered { meaning, .. }, Some(answer)) => Contact::of_answer(meaning, answer.status),
+        (AttemptResult::OutOfTurn, _) => Contact::Answered,
+        (AttemptResult::NotSent, _) if barred => Contact::Barred,
         (AttemptResult::NotSent, _) => Contact::NotSent,
         (AttemptResult::Lost | AttemptResult::Answered { .. }, _) => Contact::Lost,
     });
@@ -301,9 +323,15 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         cause,
         token_number,
         nonce_refused,
+        out_of_turn: result == AttemptResult::OutOfTurn,
         reads_list,
         skew,
     }
+}
+
+/// Whether two refusals are one and the same: a provider words them with times and numbers of requests.
+fn is_same(before: &Reply, now: &Reply) -> bool {
+    (before.http_status, &before.code) == (now.http_status, &now.code)
 }
 
 fn failure_reply<T: Transport>(sender: &Sender<T>, message: &str) -> Reply {

@@ -179,8 +179,9 @@ pub(super) fn read(row: &Row<'_>) -> Result<Action, RowError> {
         certificate: certificate.transpose()?,
         parameters: Parameters::parse(row.get_ref(14)?.as_str().map_err(|error| wrong("parameters", &error))?)
             .map_err(|error| wrong("parameters", &error))?,
-        // Only a preview tells of it, and that reads the plan itself.
+        // Only a preview tells of them, and that reads the plan itself.
         reaches: None,
+        names: None,
     })
 }
 
@@ -228,6 +229,7 @@ mod tests {
             reason_sent: Some("SUPERSEDED".to_owned()),
             parameters: Parameters::parse(r#"{"certificate_id":"112358"}"#).unwrap(),
             reaches: None,
+            names: None,
             needs: vec!["a".to_owned(), "\"".to_owned()],
             not_before: Some(jiff::Timestamp::UNIX_EPOCH),
             source: "plan.yaml:3".to_owned(),

@@ -2,22 +2,25 @@
 //! and what its key may sign. Also takes apart the messages in which CAs publish their own certificates (PKCS #7, `.p7c`). Verifies
 //! signatures; fetches nothing, and builds no chains.
 
-use super::pem::{Piece, pieces};
+use super::names::{GeneralNames, letters};
+use super::pem::{Piece, bare, is_der, pieces, text};
 use super::serial_number::SerialNumber;
 use super::x509::{Extension, SignatureError, Signed, sequence_bytes, serial_number, timestamp};
-use der::asn1::{AnyRef, BitStringRef, ContextSpecific};
+use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier};
+use der::oid::db::rfc4519::COMMON_NAME;
 use der::oid::db::rfc5280::{
     ID_AD_CA_ISSUERS, ID_AD_OCSP, ID_CE_BASIC_CONSTRAINTS, ID_CE_CRL_DISTRIBUTION_POINTS, ID_CE_EXT_KEY_USAGE,
-    ID_CE_KEY_USAGE, ID_KP_OCSP_SIGNING, ID_PE_AUTHORITY_INFO_ACCESS,
+    ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME, ID_KP_OCSP_SIGNING, ID_PE_AUTHORITY_INFO_ACCESS,
 };
 use der::oid::db::rfc5911::ID_SIGNED_DATA;
-use der::{Decode, Encode, ErrorKind, IndefiniteLength, Length, Reader, SliceReader, Tag, TagNumber};
+use der::{Decode, Encode, ErrorKind, IndefiniteLength, Length, Reader, SliceReader, Tag, TagNumber, Tagged};
 use jiff::Timestamp;
 use std::sync::Arc;
 use x509_cert::ext::pkix::name::{DistributionPointName, GeneralName};
 use x509_cert::ext::pkix::{
     AuthorityInfoAccessSyntax, BasicConstraints, CrlDistributionPoints, ExtendedKeyUsage, KeyUsage,
 };
+use x509_cert::name::Name;
 use x509_cert::spki::SubjectPublicKeyInfoRef;
 use x509_cert::time::Validity;
 
@@ -42,6 +45,12 @@ pub struct Certificate {
     pub ends: Timestamp,
     /// Whether it is a CA's.
     pub is_ca: bool,
+    /// Whether it is a precertificate (RFC 6962, section 3.1): no server shows it, and the certificate made of it has its serial number.
+    pub is_precertificate: bool,
+    /// The first DNS name of its subject alternative names, else the first IP address.
+    host: Option<String>,
+    /// Whether it says what its key may do at all.
+    pub has_key_usage: bool,
     /// Whether its key may sign CRLs.
     pub signs_crls: bool,
     /// Whether its key may sign OCSP answers in its issuer's place.
@@ -63,6 +72,15 @@ pub enum CertificateError {
     /// A block of another kind.
     #[error("it holds no PEM block `CERTIFICATE`, but a `{0}`")]
     Other(String),
+    /// A message in PKCS #7 without certificates.
+    #[error("it is a PKCS#7 message without certificates")]
+    EmptyMessage,
+    /// A store with a password.
+    #[error("it is PKCS#12 (`.pfx`, `.p12`), which may hold private keys and is not read")]
+    Pkcs12,
+    /// A store of Java's.
+    #[error("it is a Java key store, which may hold private keys and is not read")]
+    JavaKeyStore,
     /// A PEM block is broken.
     #[error("{1} (line {0} of it)")]
     Broken(u32, String),
@@ -71,31 +89,46 @@ pub enum CertificateError {
     Unreadable,
 }
 
+impl CertificateError {
+    /// What to do about it.
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::NoBlock | Self::Other(_) | Self::Broken(..) | Self::Unreadable => {
+                "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`"
+            }
+            Self::EmptyMessage => "`openssl pkcs7 -print_certs -in FILE -out FILE.pem` shows what is in such a message",
+            Self::Pkcs12 => "make PEM of its certificate: `openssl pkcs12 -in FILE -clcerts -nokeys -out FILE.pem`",
+            Self::JavaKeyStore => "make PEM of its certificate: `keytool -exportcert -rfc -keystore FILE -alias NAME`",
+        }
+    }
+}
+
 impl Certificate {
     /// Reads one certificate, in DER or as the first PEM block of its kind.
     ///
     /// # Errors
     /// It is none.
     pub fn parse(bytes: &[u8]) -> Result<Self, CertificateError> {
-        Self::parse_first(bytes).map(|(first, _)| first)
+        // There is at least one.
+        let (_, first) = blocks(bytes)?.swap_remove(0);
+        Self::from_der(&first).map_err(|_| CertificateError::Unreadable)
     }
 
-    /// Reads the first certificate of a file; of those that follow it gives the DER, unread.
-    ///
-    /// # Errors
-    /// The first is none.
-    pub fn parse_first(bytes: &[u8]) -> Result<(Self, Vec<Vec<u8>>), CertificateError> {
-        let mut all = blocks(bytes)?;
-        let following = all.split_off(1);
-        Ok((Self::from_der(&all[0]).map_err(|_| CertificateError::Unreadable)?, following))
-    }
-
-    /// Reads the certificates of a file: one in DER, or all PEM blocks of their kind, at least one.
+    /// Reads the certificates of a file, at least one: in DER, in a PKCS#7 message, or in all PEM blocks of their kind.
     ///
     /// # Errors
     /// There is none, or one of them is broken.
     pub fn parse_all(bytes: &[u8]) -> Result<Vec<Self>, CertificateError> {
-        blocks(bytes)?.iter().map(|der| Self::from_der(der).map_err(|_| CertificateError::Unreadable)).collect()
+        Ok(Self::parse_placed(bytes)?.into_iter().map(|(_, certificate)| certificate).collect())
+    }
+
+    /// As [`Self::parse_all`], each with the line where it begins.
+    ///
+    /// # Errors
+    /// There is none, or one of them is broken.
+    pub fn parse_placed(bytes: &[u8]) -> Result<Vec<(u32, Self)>, CertificateError> {
+        let read = |(line, der): (u32, Vec<u8>)| Some((line, Self::from_der(&der).ok()?));
+        blocks(bytes)?.into_iter().map(|block| read(block).ok_or(CertificateError::Unreadable)).collect()
     }
 
     /// Reads what a CA publishes for those who look for an issuer: a certificate, or a message with certificates alone (`.p7c`).
@@ -111,9 +144,31 @@ impl Certificate {
 
     /// Whether another certificate's name and key have issued this one.
     pub fn is_issued_by(&self, issuer: &Self) -> bool {
-        issuer.is_ca
-            && self.issuer == issuer.subject
-            && Signed::from_der(&self.der).is_ok_and(|signed| issuer.verify(&signed).is_ok())
+        issuer.is_ca && self.is_signed_by(issuer)
+    }
+
+    /// Whether another certificate has this one's issuer's name and the key that signed it, whatever it may do.
+    pub fn is_signed_by(&self, issuer: &Self) -> bool {
+        self.issuer == issuer.subject && Signed::from_der(&self.der).is_ok_and(|signed| issuer.verify(&signed).is_ok())
+    }
+
+    /// The subject's common name, else its first DNS name.
+    pub fn common_name(&self) -> Option<String> {
+        let subject = Name::from_der(&self.subject).unwrap_or_default();
+        let mut attributes = subject.0.iter().flat_map(|names| names.0.iter());
+        let named = attributes.find(|attribute| attribute.oid == COMMON_NAME);
+        named.and_then(|name| letters(name.value.tag(), name.value.value())).or_else(|| self.host.clone())
+    }
+
+    /// Whether it names a host: as an alternative name, or by a common name that can be a host's.
+    pub fn names_host(&self) -> bool {
+        let is_host = |name: String| name.contains('.') && !name.contains([' ', '@', '/']);
+        self.host.is_some() || self.common_name().is_some_and(is_host)
+    }
+
+    /// The issuer's name as text (RFC 4514): `CN=R11,O=Let's Encrypt,C=US`.
+    pub fn issuer_name(&self) -> String {
+        Name::from_der(&self.issuer).map(|name| name.to_string()).unwrap_or_default()
     }
 
     /// Whether it is valid at a time.
@@ -156,6 +211,9 @@ impl Certificate {
                 begins: timestamp(validity.not_before),
                 ends: timestamp(validity.not_after),
                 is_ca: false,
+                is_precertificate: false,
+                has_key_usage: false,
+                host: None,
                 // RFC 5280, section 4.2.1.3: a key without the extension may do anything.
                 signs_crls: true,
                 signs_ocsp: false,
@@ -176,7 +234,14 @@ impl Certificate {
             Some(ID_CE_BASIC_CONSTRAINTS) => {
                 self.is_ca = BasicConstraints::from_der(extension.value).is_ok_and(|constraints| constraints.ca);
             }
+            Some(PRECERTIFICATE) => self.is_precertificate = true,
+            Some(ID_CE_SUBJECT_ALT_NAME) => {
+                let names = GeneralNames::parse(extension.value).unwrap_or_default();
+                let address = names.ip.first().map(ToString::to_string);
+                self.host = names.dns.into_iter().next().or(address);
+            }
             Some(ID_CE_KEY_USAGE) => {
+                self.has_key_usage = true;
                 self.signs_crls = KeyUsage::from_der(extension.value).is_ok_and(|usage| usage.crl_sign());
             }
             Some(ID_CE_EXT_KEY_USAGE) => {
@@ -206,27 +271,58 @@ impl Certificate {
     }
 }
 
-/// The certificates of a file in DER, at least one: the file itself, or its PEM blocks of that kind.
-fn blocks(bytes: &[u8]) -> Result<Vec<Vec<u8>>, CertificateError> {
-    if bytes.first() == Some(&SEQUENCE) {
-        return Ok(vec![bytes.to_owned()]);
+/// The certificates of a file in DER, at least one, each with its line: the file itself, a message's, or its PEM blocks of that kind.
+fn blocks(bytes: &[u8]) -> Result<Vec<(u32, Vec<u8>)>, CertificateError> {
+    if is_der(bytes) {
+        return of_binary(bytes).map(|all| all.into_iter().map(|der| (1, der.to_owned())).collect());
     }
-    let text = std::str::from_utf8(bytes).map_err(|_| CertificateError::NoBlock)?;
+    if bytes.starts_with(JAVA_KEY_STORE) {
+        return Err(CertificateError::JavaKeyStore);
+    }
+    let text = text(bytes);
     let (mut all, mut instead) = (Vec::new(), None);
-    for piece in pieces(text) {
+    for piece in pieces(&text) {
         match piece {
-            Piece::Block(block) if block.label == LABEL => all.push(block.der.to_vec()),
+            Piece::Block(block) if LABELS.contains(&block.label) => {
+                // OpenSSL's "trusted" ones have their uses behind the certificate.
+                let certificate = elements(&block.der).next().unwrap_or(&block.der);
+                all.push((block.line, certificate.to_vec()));
+            }
+            Piece::Block(block) if MESSAGES.contains(&block.label) => match published(&block.der) {
+                Some(inside) if !inside.is_empty() => all.extend(inside.iter().map(|der| (block.line, der.to_vec()))),
+                _ => instead = Some(CertificateError::EmptyMessage),
+            },
+            Piece::Block(block) if block.label == "PKCS12" => instead = Some(CertificateError::Pkcs12),
             Piece::Block(block) => {
                 let label = block.label.chars().take(MAX_LABEL).collect();
                 instead.get_or_insert(CertificateError::Other(label));
             }
-            Piece::Broken(line, why) => {
-                instead.get_or_insert(CertificateError::Broken(line, why));
-            }
+            // It may have been the one that is meant.
+            Piece::Broken(line, why) => return Err(CertificateError::Broken(line, why)),
             Piece::Line(..) => {}
         }
     }
+    if all.is_empty() {
+        // A key may stand so, too.
+        all.extend(bare(&text).filter(|der| Certificate::from_der(der).is_ok()).map(|der| (1, der)));
+    }
     if all.is_empty() { Err(instead.unwrap_or(CertificateError::NoBlock)) } else { Ok(all) }
+}
+
+/// The certificates of a file in DER.
+fn of_binary(bytes: &[u8]) -> Result<Vec<&[u8]>, CertificateError> {
+    if let Some(inside) = published(bytes) {
+        return if inside.is_empty() { Err(CertificateError::EmptyMessage) } else { Ok(inside) };
+    }
+    // PFX (RFC 7292, section 4): its version, which is 3, and a message.
+    let mut fields = inner(bytes, Tag::Sequence).into_iter().flat_map(elements);
+    if fields.next() == Some(&[0x02, 0x01, 0x03]) && fields.next().and_then(|next| inner(next, Tag::Sequence)).is_some()
+    {
+        return Err(CertificateError::Pkcs12);
+    }
+    // What made the file a text may have put a line end behind it.
+    let first = elements(bytes).next().unwrap_or(bytes);
+    Ok(vec![if bytes[first.len()..].trim_ascii().is_empty() { first } else { bytes }])
 }
 
 /// The URLs of a distribution point.
@@ -295,8 +391,13 @@ fn split<'a>(all: &'a [u8], reader: &mut SliceReader<'a>, depth: usize) -> der::
     }
 }
 
-const SEQUENCE: u8 = 0x30;
-const LABEL: &str = "CERTIFICATE";
+/// The standard's label (RFC 7468, section 5), an older one, and OpenSSL's for a certificate with its uses.
+const LABELS: [&str; 3] = ["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"];
+/// The labels of messages with certificates (RFC 7468, sections 8 and 9).
+const MESSAGES: [&str; 3] = ["PKCS7", "CMS", "PKCS #7 SIGNED DATA"];
+const JAVA_KEY_STORE: &[u8] = b"\xfe\xed\xfe\xed";
+/// RFC 6962, section 3.1.
+const PRECERTIFICATE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.4.1.11129.2.4.3");
 /// Of another label so many characters are shown.
 const MAX_LABEL: usize = 40;
 /// The tag of a message's content, and in it of its certificates.

@@ -2,7 +2,7 @@
 //! keeps its account's; their public half; and signatures. Reads no files, keeps no text, and never repeats what it read.
 
 use super::certificate::Certificate;
-use super::pem::{Piece, pieces};
+use super::pem::{Piece, is_der, pieces};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256,
@@ -54,6 +54,18 @@ pub enum PublicNumbers {
 }
 
 impl PrivateKey {
+    /// Reads the one private key in a file, as [`Self::parse`] does.
+    ///
+    /// # Errors
+    /// It is no text, for which there is a command that makes one; or as for [`Self::parse`].
+    pub fn parse_file(bytes: &[u8]) -> Result<Self, String> {
+        match std::str::from_utf8(bytes) {
+            _ if is_der(bytes) || Self::from_der(bytes).is_some() => Err(DER.to_owned()),
+            Ok(text) if !text.contains('\0') => Self::parse(text),
+            _ => Err("it is not UTF-8 text".to_owned()),
+        }
+    }
+
     /// Reads the one private key in a text: PEM with PKCS #8, PKCS #1 or SEC 1, where other blocks, such as the key's certificates, may
     /// stand beside; or a JSON Web Key.
     ///
@@ -71,6 +83,9 @@ impl PrivateKey {
                 Piece::Line(..) => {}
                 Piece::Broken(line, why) => return Err(format!("line {line}: {why}")),
                 Piece::Block(block) if block.label.ends_with("PRIVATE KEY") => {
+                    if block.label == "OPENSSH PRIVATE KEY" {
+                        return Err(OPENSSH.to_owned());
+                    }
                     if block.has_headers || block.label.starts_with("ENCRYPTED") {
                         return Err(ENCRYPTED.to_owned());
                     }
@@ -82,6 +97,9 @@ impl PrivateKey {
             }
         }
         let Some(block) = found else {
+            if text.starts_with("PuTTY-User-Key-File") {
+                return Err(PUTTY.to_owned());
+            }
             return Err(match others.first() {
                 Some(label) if label.ends_with("PUBLIC KEY") => {
                     "this is a public key; the private key that belongs to it is needed to sign".to_owned()
@@ -285,6 +303,12 @@ fn to_der(key: &impl Encode) -> Option<Zeroizing<Vec<u8>>> {
 
 const ENCRYPTED: &str = "the private key has a passphrase, which nobody could type during a run; give it without one \
                          (`openssl pkey -in key.pem -out plain.pem`), or by a command that takes it off";
+const OPENSSH: &str = "the private key is in OpenSSH's own form; `ssh-keygen -p -m PEM -N '' -f FILE` writes it as PEM, into the same file: give \
+                       it a copy";
+const PUTTY: &str = "the private key is in PuTTY's own form; `puttygen FILE -O private-openssh -o FILE.key`, then `ssh-keygen -p -m PEM -N '' -f \
+                     FILE.key` makes PEM of it";
+const DER: &str = "the private key is in DER or PKCS#12, and must be PEM (`openssl pkey -inform DER -in FILE -out FILE.pem`, `openssl pkcs12 \
+                   -in FILE -nocerts -nodes -out FILE.pem`)";
 const UNKNOWN: &str = "the private key in it cannot be used: keys of RSA (2048 bits and more), P-256 and P-384 can";
 
 #[cfg(test)]
@@ -352,6 +376,14 @@ mod tests {
 
     #[test]
     fn what_is_no_usable_key_is_told_and_never_repeated() {
+        let Some(Piece::Block(block)) = pieces(P384_SEC1).into_iter().next() else { panic!("a block") };
+        for (bytes, expected) in
+            [(&block.der[..], "openssl pkey -inform DER"), (b"\xff\xfe-\0-\0", "not UTF-8"), (b"-\0", "not UTF-8")]
+        {
+            let said = PrivateKey::parse_file(bytes).unwrap_err();
+            assert!(said.contains(expected), "{expected}: {said}");
+        }
+        assert!(PrivateKey::parse_file(P256.as_bytes()).is_ok());
         let twice = format!("{P256}{P256}");
         let broken = P256.replace("-----END PRIVATE KEY-----", "-----END KEY-----");
         for (text, expected) in [
@@ -362,6 +394,8 @@ mod tests {
             (include_str!("testdata/keys/encrypted.pem"), "has a passphrase"),
             (include_str!("testdata/keys/encrypted-rsa.pem"), "has a passphrase"),
             (include_str!("testdata/keys/ed25519.pem"), "RSA (2048 bits and more), P-256 and P-384"),
+            ("-----BEGIN OPENSSH PRIVATE KEY-----\nAA==\n-----END OPENSSH PRIVATE KEY-----", "ssh-keygen -p -m PEM"),
+            ("PuTTY-User-Key-File-3: ecdsa-sha2-nistp256\nsecret words", "puttygen"),
             (&twice, "more than one"),
             ("{\"secret words", "this is no JSON Web Key"),
             ("{}", "this is no JSON Web Key"),

@@ -136,16 +136,51 @@ fn what_is_no_certificate_is_refused() {
 }
 
 #[test]
-fn a_chain_gives_its_first_certificate_and_leaves_the_rest_unread() {
+fn a_file_with_a_certificate_that_cannot_be_read_is_not_used_in_part() {
     let broken = b"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n".as_slice();
     let file = [world!("good.pem"), broken, world!("good.pem")].concat();
-    let (first, rest) = Certificate::parse_first(&file).unwrap();
-    assert_eq!(
-        (first.serial.octets(), rest.len(), rest[1].as_slice()),
-        ([0x10, 0x00].as_slice(), 2, world!("good.der"))
-    );
     assert_eq!(Certificate::parse_all(&file), Err(CertificateError::Unreadable));
-    assert!(Certificate::parse_first(broken).is_err());
+    let cut = [world!("good.pem"), &world!("good.pem")[..200]].concat();
+    assert!(matches!(Certificate::parse_all(&cut), Err(CertificateError::Broken(..))));
+    let placed = Certificate::parse_placed(&[b"text\n", world!("good.pem"), world!("good.pem")].concat()).unwrap();
+    assert_eq!((placed.len(), placed[0].0, placed[0].1.serial.octets()), (2, 2, [0x10, 0x00].as_slice()));
+}
+
+#[test]
+fn certificates_are_read_in_every_shape_that_tools_write() {
+    let pem = String::from_utf8(world!("good.pem").to_vec()).unwrap();
+    let wide = |text: &str| [0xff, 0xfe].into_iter().chain(text.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let label = |label: &str, der: &[u8]| crate::pki::pem::encode(label, der).into_bytes();
+    let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+    let shapes: [Vec<u8>; 10] = [
+        base64.into(),
+        pem.replace('\n', "\r\n").into(),
+        format!("\u{feff}{pem}").into(),
+        format!("Bag Attributes\n    friendlyName: Laden\n{pem}").into(),
+        [b"0 s:CN = M\xfcller\n", pem.as_bytes()].concat(),
+        wide(&pem),
+        label("X509 CERTIFICATE", world!("good.der")),
+        // OpenSSL's, with a list of uses behind the certificate.
+        label("TRUSTED CERTIFICATE", &[world!("good.der"), b"\x30\x02\x30\x00"].concat()),
+        world!("good.der").to_vec(),
+        [world!("good.der"), b"\n"].concat(),
+    ];
+    for shape in shapes {
+        let read =
+            Certificate::parse(&shape).unwrap_or_else(|why| panic!("{why}: {}", String::from_utf8_lossy(&shape)));
+        assert_eq!(read.der, world!("good.der"));
+    }
+    for message in [world!("cas.p7c").to_vec(), label("PKCS7", world!("cas.p7c"))] {
+        assert_eq!(Certificate::parse_all(&message).unwrap().len(), 2);
+    }
+    let pfx = [b"\x30\x81\x83\x02\x01\x03\x30\x7e".as_slice(), &[0; 126]].concat();
+    for (bytes, expected) in [
+        (pfx.as_slice(), CertificateError::Pkcs12),
+        (&label("PKCS12", &pfx), CertificateError::Pkcs12),
+        (b"\xfe\xed\xfe\xed\x00", CertificateError::JavaKeyStore),
+    ] {
+        assert_eq!(Certificate::parse(bytes), Err(expected));
+    }
 }
 
 #[test]

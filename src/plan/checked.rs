@@ -45,6 +45,36 @@ pub struct Action {
     pub fingerprint: Fingerprint,
     /// Which its certificate is, for `verify`; it changes nothing of what is sent.
     pub certificate: Option<Box<CertificateFacts>>,
+    /// What its certificate says of itself, where it was read; run directories do not keep it.
+    pub names: Option<Box<CertificateNames>>,
+}
+
+/// What a certificate says of itself, so that people see what is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateNames {
+    /// The subject's common name, else the first DNS name or IP address.
+    pub common_name: Option<String>,
+    /// Its serial number, in hexadecimal digits.
+    pub serial_number: String,
+    /// The issuer's name (RFC 4514).
+    pub issuer: String,
+    /// From when it is valid.
+    pub not_before: Timestamp,
+    /// Until when.
+    pub not_after: Timestamp,
+}
+
+/// Actions that tell a CA that a key is compromised which other certificates or requests of the plan have, too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedKey {
+    /// How many actions tell it.
+    pub actions: u64,
+    /// The id of the first of them.
+    pub action_id: String,
+    /// Its `file:line`.
+    pub source: String,
+    /// What it reaches, as [`Action::reaches`].
+    pub reaches: String,
 }
 
 /// Why an action is never sent, and that is well.
@@ -65,6 +95,9 @@ pub struct CertificateFacts {
     /// Its serial number, where there is no file. Then there is an issuer too, and somewhere to ask.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub serial_number: Option<SerialNumber>,
+    /// Whether the certificate is a CA's, on purpose.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_ca: bool,
     /// Certificates of issuers; one of a CA alone where there is a serial number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<NamedFile>,
@@ -112,6 +145,7 @@ pub struct CheckedPlan {
     files: Vec<ReadFile>,
     documents: BTreeMap<String, String>,
     issuers: Vec<String>,
+    shared_keys: Vec<SharedKey>,
     left_out: u64,
 }
 
@@ -190,9 +224,9 @@ impl CheckedPlan {
         needs: Vec<(Ordinal, Vec<Ordinal>)>,
         files: Vec<ReadFile>,
         documents: BTreeMap<String, String>,
-        issuers: Vec<String>,
+        (issuers, shared_keys): (Vec<String>, Vec<SharedKey>),
     ) -> Self {
-        Self { settings, digest, actions, needs, files, documents, issuers, left_out: 0 }
+        Self { settings, digest, actions, needs, files, documents, issuers, shared_keys, left_out: 0 }
     }
 
     /// With so many rows that `where` leaves out.
@@ -239,6 +273,11 @@ impl CheckedPlan {
     /// Certificates of issuers that files had behind those that are sent, DER in base64url; they change nothing of what is sent.
     pub fn issuers(&self) -> &[String] {
         &self.issuers
+    }
+
+    /// Which compromises reach further than the plan's words say, a key each.
+    pub fn shared_keys(&self) -> &[SharedKey] {
+        &self.shared_keys
     }
 }
 

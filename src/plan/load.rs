@@ -2,9 +2,10 @@
 
 use super::checked::ReadFile;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::text::decode::decode;
 use crate::text::{SourceId, SourceMap, Span};
 use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read};
+use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,12 +18,17 @@ pub enum Input {
     Stdin(Vec<u8>),
 }
 
+impl Input {
+    /// Bytes of standard input that are read.
+    pub const MAX_STDIN: u64 = MAX_WHOLE;
+}
+
 /// A plan that is open.
 pub(super) enum Opened {
     /// A YAML text.
     Yaml(SourceId, Arc<str>),
-    /// A CSV list, to be read from its beginning.
-    Csv(SourceId, Box<dyn Read>),
+    /// A list.
+    List(SourceId),
 }
 
 /// Opens the plan; YAML or CSV by its name's ending, else by its first line. `None` where it cannot be read.
@@ -32,39 +38,68 @@ pub(super) fn open_plan(
     files: &mut Vec<ReadFile>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Opened> {
-    match input {
-        Input::Stdin(bytes) => {
-            let (source, text) = keep_text("<stdin>", None, bytes.clone(), sources, diagnostics)?;
-            files.push(ReadFile { name: "<stdin>".to_owned(), path: None, text: Some(text.clone()) });
-            Some(by_content(source, text))
+    let (name, path) = match input {
+        Input::Stdin(_) => ("<stdin>".to_owned(), None),
+        Input::Path(path) => (path.display().to_string(), Some(path)),
+    };
+    let format = path.and_then(|path| PlanFormat::of(path));
+    let read = || -> io::Result<PlanText<'_>> {
+        let bytes = match input {
+            Input::Stdin(bytes) if bytes.len() as u64 > MAX_WHOLE => return Err(too_large(MAX_WHOLE)),
+            Input::Stdin(bytes) => bytes.clone(),
+            Input::Path(path) => match open_regular(path)? {
+                Some(file) if is_list(format, Box::new(file.try_clone()?)) => return Ok(PlanText::OnDisk(path)),
+                _ => read_bytes(path, MAX_WHOLE)?,
+            },
+        };
+        // A list that came through a pipe: it cannot be read again from there.
+        let head = bytes[..bytes.len().min(HEAD as usize)].to_vec();
+        if is_list(format, Box::new(Cursor::new(head))) {
+            read_to_bound(decode(Box::new(Cursor::new(bytes)))?, MAX_WHOLE).map(PlanText::List)
+        } else {
+            Ok(PlanText::Yaml(bytes))
         }
-        Input::Path(path) => {
-            let name = path.display().to_string();
-            let read = |path: &Path| File::open(path).and_then(refuse_directory);
-            let mut file = match read(path) {
-                Ok(file) => file,
-                Err(error) => {
-                    let what = format!("the plan {name} cannot be read: {}", reason(&error));
-                    diagnostics.push(Diagnostic::error("unreadable-file", None, what));
-                    return None;
-                }
-            };
-            let format = PlanFormat::of(path);
-            // A list may be larger than memory, so it is streamed; a YAML plan is read twice, and so whole.
-            if format == Some(PlanFormat::Csv) {
-                let source = sources.add_file(name.clone(), path.clone());
-                files.push(ReadFile { name, path: Some(path.clone()), text: None });
-                return Some(Opened::Csv(source, Box::new(BufReader::new(file))));
-            }
-            let mut bytes = Vec::new();
-            if let Err(error) = file.read_to_end(&mut bytes) {
-                let what = format!("the plan {name} cannot be read: {}", reason(&error));
-                diagnostics.push(Diagnostic::error("unreadable-file", None, what));
-                return None;
-            }
-            let (source, text) = keep_text(&name, Some(path), bytes, sources, diagnostics)?;
-            files.push(ReadFile { name, path: Some(path.clone()), text: Some(text.clone()) });
-            Some(if format.is_some() { Opened::Yaml(source, text) } else { by_content(source, text) })
+    };
+    let (bytes, is_list) = match read() {
+        Ok(PlanText::OnDisk(path)) => {
+            let source = sources.add_file(name.clone(), path.clone());
+            files.push(ReadFile { name, path: Some(path.clone()), text: None });
+            return Some(Opened::List(source));
+        }
+        Ok(PlanText::List(bytes)) => (bytes, true),
+        Ok(PlanText::Yaml(bytes)) => (bytes, false),
+        Err(error) => {
+            let what = format!("the plan {name} cannot be read: {}", reason(&error));
+            diagnostics.push(Diagnostic::error("unreadable-file", None, what));
+            return None;
+        }
+    };
+    // What came through a pipe has no directory of its own, and is not there any more to be compared with.
+    let path = path.filter(|path| path.is_file());
+    let (source, text) = keep_text(&name, path.map(PathBuf::as_path), bytes, sources, diagnostics)?;
+    files.push(ReadFile { name, path: path.cloned(), text: Some(text.clone()) });
+    Some(if is_list { Opened::List(source) } else { Opened::Yaml(source, text) })
+}
+
+/// A plan's text, or where it is.
+enum PlanText<'p> {
+    /// A list, which may be larger than memory, and so is streamed.
+    OnDisk(&'p PathBuf),
+    List(Vec<u8>),
+    /// A YAML plan is read twice, and so whole.
+    Yaml(Vec<u8>),
+}
+
+/// Whether a plan is a list: by its name's ending, else by its first line.
+fn is_list(format: Option<PlanFormat>, raw: Box<dyn Read>) -> bool {
+    match format {
+        Some(PlanFormat::Csv) => true,
+        Some(PlanFormat::Yaml) => false,
+        None => {
+            let mut head = Vec::new();
+            // What cannot be read further is found by whoever reads on.
+            let _ = decode(raw).map(|text| text.take(HEAD).read_to_end(&mut head));
+            begins_as_list(&String::from_utf8_lossy(&head))
         }
     }
 }
@@ -77,7 +112,7 @@ pub(super) fn open_yaml(
     diagnostics: &mut Diagnostics,
 ) -> Option<(SourceId, Arc<str>)> {
     let name = path.display().to_string();
-    let bytes = match read_bytes(path, u64::MAX) {
+    let bytes = match read_bytes(path, MAX_WHOLE) {
         Ok(bytes) => bytes,
         Err(error) => {
             let what = format!("the settings file {name} cannot be read: {}", reason(&error));
@@ -90,17 +125,33 @@ pub(super) fn open_yaml(
     Some((source, text))
 }
 
-/// Opens a CSV list that a plan names at `place`.
-pub(super) fn open_list(path: &Path, place: Span, diagnostics: &mut Diagnostics) -> Option<Box<dyn Read>> {
-    if PlanFormat::of(path) == Some(PlanFormat::Yaml) {
-        let what = format!("{} is no CSV list", path.display());
+/// Adds a list that a plan names at `place` to the sources.
+pub(super) fn open_list(
+    path: &Path,
+    place: Span,
+    sources: &mut SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> Option<SourceId> {
+    let name = path.display().to_string();
+    if path.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") {
+        let what = format!("{name} is no list");
         diagnostics.push(Diagnostic::error("not-a-list", place, what).help("`from` takes a CSV file"));
         return None;
     }
-    match File::open(path).and_then(refuse_directory) {
-        Ok(file) => Some(Box::new(BufReader::new(file))),
+    let opened = open_regular(path).and_then(|file| match file {
+        Some(_) => Ok(sources.add_file(name.clone(), path.to_path_buf())),
+        None => {
+            let text = read_to_bound(decode(Box::new(File::open(path)?))?, MAX_WHOLE)?;
+            // Wrong bytes are found by whoever reads the list; there is nowhere to read them from again.
+            let text = String::from_utf8(text);
+            let text = text.map_err(|_| io::Error::other(format!("it is not UTF-8 text; {AS_UTF8}")))?;
+            Ok(sources.add_text(name.clone(), None, text.into()))
+        }
+    });
+    match opened {
+        Ok(source) => Some(source),
         Err(error) => {
-            let what = format!("the file {} cannot be read: {}", path.display(), reason(&error));
+            let what = format!("the file {name} cannot be read: {}", reason(&error));
             diagnostics.push(Diagnostic::error("unreadable-file", place, what));
             None
         }
@@ -116,20 +167,18 @@ pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8 text".to_owned())
 }
 
-/// As [`read_small`], for a text that is wiped when it is dropped.
-pub(super) fn read_secret(path: &Path, largest: u64) -> Result<zeroize::Zeroizing<String>, String> {
-    let bytes = zeroize::Zeroizing::new(read_bytes(path, largest).map_err(|error| reason(&error))?);
-    // Not `String::from_utf8`, which would move the bytes out of the wrapper that wipes them.
-    let text = std::str::from_utf8(&bytes).map_err(|_| "it is not UTF-8 text")?;
-    Ok(zeroize::Zeroizing::new(text.to_owned()))
-}
-
 /// The bytes of a small file.
 ///
 /// # Errors
 /// The reason, as a sentence fragment.
 pub(super) fn read_small_bytes(path: &Path, largest: u64) -> Result<Vec<u8>, String> {
-    read_bytes(path, largest).map_err(|error| reason(&error))
+    read_bytes(path, largest).map_err(|error| match error.kind() {
+        // A plan from Windows; elsewhere the letter is a part of a name.
+        io::ErrorKind::NotFound if !cfg!(windows) && path.to_string_lossy().contains('\\') => {
+            "there is no such file; directories are separated by `/` here, not by `\\`".to_owned()
+        }
+        _ => reason(&error),
+    })
 }
 
 /// A path that a file names, joined to the directory of that file: plans move together with the files that they name.
@@ -154,17 +203,16 @@ impl PlanFormat {
     }
 }
 
-/// Decides by the first line with content: a CSV header is names and separators, and no YAML map begins with these.
-fn by_content(source: SourceId, text: Arc<str>) -> Opened {
-    let body = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    let first = body.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
-    // An empty plan counts as YAML: that finding shows how a plan begins.
-    let yaml = first.is_empty()
+/// Decides by the first line with content: a CSV header is names and separators, and no YAML map begins with these. A JSON list is one
+/// as well; an empty plan counts as YAML, for that finding shows how a plan begins.
+fn begins_as_list(text: &str) -> bool {
+    let first = text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or_default();
+    let is_yaml = first.is_empty()
         || first.ends_with(':')
         || first.contains(": ")
         || first.contains(":\t")
         || first.starts_with(['{', '[', '-', '%', '&', '!']);
-    if yaml { Opened::Yaml(source, text) } else { Opened::Csv(source, Box::new(Cursor::new(Arc::<[u8]>::from(text)))) }
+    !is_yaml
 }
 
 fn keep_text(
@@ -195,25 +243,50 @@ fn keep_text(
             let source = sources.add_text(name, path, String::from_utf8_lossy(error.as_bytes()).into());
             let place = Span { source, line: number(line), column: number(column), length: 1 };
             let error = Diagnostic::error("encoding", place, "this byte is not UTF-8 text");
-            diagnostics.push(error.help("save the file as UTF-8"));
+            diagnostics.push(error.help(AS_UTF8));
             None
         }
     }
 }
 
 fn read_bytes(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
+    let file = match open_regular(path)? {
+        Some(file) => file,
+        None => File::open(path)?,
+    };
+    read_to_bound(file, largest)
+}
+
+fn read_to_bound(from: impl Read, largest: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path).and_then(refuse_directory)?.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
-    // Measured by reading, for pipes and devices have no length to ask for.
+    from.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
+    // Measured by reading, for pipes have no length to ask for.
     if bytes.len() as u64 > largest {
-        return Err(io::Error::other(format!("it is larger than {largest} bytes")));
+        return Err(too_large(largest));
     }
     Ok(bytes)
 }
 
-fn refuse_directory(file: File) -> io::Result<File> {
+fn too_large(largest: u64) -> io::Error {
+    io::Error::other(format!("it is larger than {largest} bytes"))
+}
+
+/// Opens a regular file. `None` for a pipe that somebody holds open, which can be read once: standard input, or a shell's `<(…)`.
+fn open_regular(path: &Path) -> io::Result<Option<File>> {
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_file() {
+        return File::open(path).map(Some);
+    }
     // Linux opens a directory without an error, and only reading it fails.
-    if file.metadata()?.is_dir() { Err(io::Error::other("it is a directory")) } else { Ok(file) }
+    if metadata.is_dir() {
+        return Err(io::Error::other("it is a directory"));
+    }
+    // What has a name of its own in the file system is a named pipe, whose opening may wait for ever, or a device, which may never end.
+    // Nothing there is what `/dev/null` is for.
+    if std::fs::canonicalize(path).is_ok() && path != Path::new("/dev/null") {
+        return Err(io::Error::other("it is a device or a named pipe, and no file; `-` reads standard input"));
+    }
+    Ok(None)
 }
 
 /// An error of the file system as a sentence fragment.
@@ -228,3 +301,11 @@ fn reason(error: &io::Error) -> String {
 fn number(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
+
+/// The way out of other encodings.
+pub(super) const AS_UTF8: &str =
+    "in Excel, save it as \"CSV UTF-8\"; elsewhere `iconv -f cp1252 -t utf-8 FILE >NEW`, with the encoding that it has";
+/// Bytes of a plan, and of a list that comes through a pipe: they are read whole.
+const MAX_WHOLE: u64 = 256 << 20;
+/// Bytes in which the first line of a plan is searched.
+const HEAD: u64 = 1 << 16;

@@ -6,13 +6,15 @@ pub mod calendar;
 pub mod check;
 pub mod checked;
 mod csv;
+mod json_list;
+mod list;
 mod load;
 mod read;
 pub mod schema;
 pub mod settings;
 
 pub use check::{CERTIFICATE_FIELDS, CsvOptions, IgnoreColumns, Request, check};
-pub use checked::{Action, CheckedPlan, ReadFile};
+pub use checked::{Action, CertificateNames, CheckedPlan, ReadFile};
 pub use load::Input;
 pub use schema::schema;
 pub use settings::{Account, Retry, Settings};

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 pub fn schema(catalog: &Catalog) -> Value {
     let ids: Vec<&str> = catalog.iter().map(|provider| provider.id.as_str()).collect();
     let mut definitions = Map::new();
-    let mut entries = vec![json!({"$ref": "#/$defs/list"})];
+    let mut entries = vec![json!({"$ref": "#/$defs/list"}), json!({"$ref": "#/$defs/certificates"})];
     for provider in catalog.iter() {
         for (operation, rules) in provider.actions() {
             let name = format!("{}.{}", provider.id, operation.name);
@@ -20,6 +20,7 @@ pub fn schema(catalog: &Catalog) -> Value {
         }
     }
     definitions.insert("list".to_owned(), list(catalog));
+    definitions.insert("certificates".to_owned(), certificates(catalog));
     definitions.insert("defaults".to_owned(), defaults(catalog));
     definitions.insert("provider".to_owned(), account(&ids));
     for (name, definition) in shared_definitions() {
@@ -158,6 +159,9 @@ fn common() -> Map<String, Value> {
             "certificate" => {
                 json!({"type": "string", "pattern": "^file:", "description": "The PEM file of the certificate that the action revokes, for `certsweep verify`: file:PATH"})
             }
+            "ca_certificate" => {
+                json!({"anyOf": [{"type": "boolean"}, {"enum": ["true", "false"]}], "description": "Whether the certificate is that of a CA, on purpose"})
+            }
             "issuer" => {
                 json!({"type": "string", "pattern": "^file:", "description": "A PEM file with the certificate's issuer, for `certsweep verify`: file:PATH"})
             }
@@ -217,11 +221,15 @@ fn list(catalog: &Catalog) -> Value {
     list["properties"]["columns"] = json!({
         "type": "object",
         "additionalProperties": {"type": ["string", "number"]},
-        "description": "Field name: column name"
+        "description": "Field name: column name; or column number, where the list has no header"
+    });
+    list["properties"]["header_row"] = json!({
+        "anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+$"}],
+        "description": "The line of the list's header, where titles stand above it; 0 where it has none"
     });
     list["properties"]["ignore_columns"] = json!({
         "anyOf": [{"type": "boolean"}, {"$ref": "#/$defs/words"}],
-        "description": "Columns that are left out; true for all that are unknown"
+        "description": "Columns that are left out; true for all that are unknown, and for those named like certsweep's own fields"
     });
     list["properties"]["where"] = json!({
         "type": "string",
@@ -234,6 +242,24 @@ fn list(catalog: &Catalog) -> Value {
     list["properties"]["keep_columns"] =
         json!({"$ref": "#/$defs/words", "description": "Columns that are carried through to the report"});
     list
+}
+
+fn certificates(catalog: &Catalog) -> Value {
+    let mut certificates = defaults(catalog);
+    certificates["type"] = json!("object");
+    certificates["required"] = json!(["certificates"]);
+    certificates["description"] =
+        json!("Files of certificates: each end-entity certificate is an action; the other fields are their defaults");
+    let file = json!({"type": "string", "pattern": "^file:"});
+    certificates["properties"]["certificates"] = json!({
+        "anyOf": [file, {"type": "array", "items": file}],
+        "description": "file:PATH, relative to this file: a file, a directory, or a pattern such as live/*/cert.pem"
+    });
+    certificates["properties"]["except"] = json!({
+        "$ref": "#/$defs/words",
+        "description": "Files with ids, serial numbers or names of what must stay: these certificates are skipped"
+    });
+    certificates
 }
 
 fn account(ids: &[&str]) -> Value {

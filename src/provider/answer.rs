@@ -15,6 +15,8 @@ pub struct Answer {
     pub headers: HeaderFields,
     /// The body, whole. (A body that broke off is no answer but a lost one.)
     pub body: Vec<u8>,
+    /// Whether only the order of answers says that it is this request's: others were answered on the same connection before.
+    pub by_order: bool,
     /// What the body is.
     content: Content,
 }
@@ -27,7 +29,7 @@ pub enum Content {
     Empty,
     /// JSON, whatever it is called.
     Json(Value),
-    /// It is called JSON, or looks like it, and cannot be read; why not.
+    /// It is called JSON, or looks like it, or is in a coding, and cannot be read; why not.
     Unreadable(String),
     /// Something else.
     Other,
@@ -45,7 +47,12 @@ impl Answer {
             Err(why) if media_type.is_empty() && body.trim_ascii_start().starts_with(b"{") => Content::Unreadable(why),
             Err(_) => Content::Other,
         };
-        Self { status, headers, body, content }
+        Self { status, headers, body, by_order: false, content }
+    }
+
+    /// An answer that arrived whole, with a body that cannot be read; why not, as a sentence about the body.
+    pub fn unreadable(status: u16, headers: HeaderFields, why: String) -> Self {
+        Self { content: Content::Unreadable(why), ..Self::new(status, headers, Vec::new()) }
     }
 
     /// What the body is.

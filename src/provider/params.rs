@@ -51,11 +51,18 @@ pub fn scalar(parameter: &Parameter, text: &str, notation: Option<SerialNotation
         ParameterType::String => string(parameter, text, notation),
         ParameterType::Integer => integer(name, text).map_err(|what| wrong(name, what)),
         ParameterType::Number => number(name, text).map_err(|what| wrong(name, what)),
-        ParameterType::Boolean => match text {
-            "true" => Ok(Value::Bool(true)),
-            "false" => Ok(Value::Bool(false)),
-            _ => Err(wrong(name, format!("`{name}` must be true or false, not `{}`", shown(text)))),
-        },
+        // In any case: Excel writes `TRUE`, and nobody can make it write otherwise.
+        ParameterType::Boolean if text.eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
+        ParameterType::Boolean if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
+        ParameterType::Boolean => {
+            let meant = |words: &[&str]| words.contains(&text.to_lowercase().as_str());
+            let help = match (meant(&YES), meant(&NO)) {
+                (true, _) => "; write `true` if that is meant",
+                (_, true) => "; write `false` if that is meant",
+                _ => "",
+            };
+            Err(wrong(name, format!("`{name}` must be true or false, not `{}`{help}", shown(text))))
+        }
         ParameterType::Strings => text.split_whitespace().map(|text| string(parameter, text, notation)).collect(),
         ParameterType::Integers => {
             text.split_whitespace().map(|text| integer(name, text).map_err(|what| wrong(name, what))).collect()
@@ -272,6 +279,10 @@ fn plain(value: &Value) -> String {
     super::answer::scalar_text(value).map_or_else(|| value.to_string(), Cow::into_owned)
 }
 
+/// What people, and spreadsheets in their languages, write for true and for false.
+const YES: [&str; 12] = ["1", "yes", "y", "on", "x", "wahr", "ja", "vrai", "oui", "verdadero", "vero", "예"];
+const NO: [&str; 12] = ["0", "no", "n", "off", "-", "falsch", "nein", "faux", "non", "falso", "none", "아니오"];
+
 /// Why a reason cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReasonError {
@@ -371,7 +382,11 @@ mod tests {
             ("force", "true", Ok(json!(true))),
             ("force", "false", Ok(json!(false))),
             ("force", "yes", Err("must be true or false, not `yes`")),
-            ("force", "True", Err("must be true or false, not `True`")),
+            ("force", "TRUE", Ok(json!(true))),
+            ("force", "False", Ok(json!(false))),
+            ("force", "WAHR", Err("must be true or false, not `WAHR`; write `true` if that is meant")),
+            ("force", "0", Err("write `false` if that is meant")),
+            ("force", "Truth", Err("must be true or false, not `Truth`")),
             ("names", "a.b  c", Ok(json!(["a.b", "c"]))),
             ("names", "[a b, '1']", Ok(json!(["a b", "1"]))),
             ("names", "''", Ok(json!([]))),

@@ -495,6 +495,26 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_read_says_nothing_but_that_there_were_too_many() {
+        let provider = testing::provider("          - {status: 201, means: succeeded}");
+        for (status, wait, expected) in [
+            (201, None, AnswerClass::Unknown),
+            (400, None, AnswerClass::Unknown),
+            (401, None, AnswerClass::Unknown),
+            (429, None, AnswerClass::Throttled),
+            (503, Some("5"), AnswerClass::Throttled),
+        ] {
+            let headers = wait.iter().map(|wait| ("retry-after", *wait)).collect();
+            let answer = Answer::unreadable(status, headers, "it is in another coding".to_owned());
+            let verdict = read(&provider.operations[0], &answer, Timestamp::UNIX_EPOCH);
+            assert_eq!((verdict.class, verdict.declared), (expected, false), "{status}");
+            let came =
+                format!("HTTP {status} without a media type, whose body cannot be read: it is in another coding");
+            assert_eq!(answer.describe(), came);
+        }
+    }
+
+    #[test]
     fn the_providers_own_words_are_kept() {
         let provider = testing::provider(
             "          - {status: 200, when: {/state: revoked}, means: succeeded, explanation: done}

@@ -63,12 +63,6 @@ impl Damage {
         by_letters(value).or_else(|| by_form(value))
     }
 
-    /// What is wrong with words for people: a NUL alone. They are the sender's own affair, and are shown safely wherever they are; but no
-    /// list (CSV) can hold a NUL, and what is left of a run is written as one.
-    pub fn of_words(value: &str) -> Option<Self> {
-        value.contains('\0').then_some(Self::Control('\0'))
-    }
-
     /// What is wrong, as the end of a sentence about the value.
     pub fn what(self) -> Cow<'static, str> {
         match self {
@@ -557,20 +551,6 @@ mod tests {
             "yourshop",
         ] {
             assert_eq!(Damage::of(value), None, "{value:?}");
-        }
-    }
-
-    #[test]
-    fn words_for_people_may_hold_all_but_nul() {
-        for (words, expected) in [
-            ("TODO: ask <bob> about {{ x }}", None),
-            ("- ", None),
-            ("line\r\nline\ttab", None),
-            ("\u{201c}철회\u{201d}\u{a0}\u{2013}", None),
-            ("a\u{0}b", Some('\u{0}')),
-            ("\u{1b}[31m\u{9b}\u{7f}", None),
-        ] {
-            assert_eq!(Damage::of_words(words), expected.map(Damage::Control), "{words:?}");
         }
     }
 

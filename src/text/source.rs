@@ -3,9 +3,10 @@
 //! Owns the names and (for small sources) the texts of everything that was read. A large CSV is only named here: its
 //! lines are read again from the file when an error has to show one. Never parses.
 
+use super::decode::decode;
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -71,6 +72,19 @@ impl SourceMap {
         self.source(id).text.as_ref()
     }
 
+    /// The text of a source from its beginning, decoded ([`decode`]); a large file is read block by block.
+    ///
+    /// # Errors
+    /// Where its file cannot be read.
+    pub fn open(&self, id: SourceId) -> io::Result<Box<dyn Read>> {
+        let source = self.source(id);
+        match (&source.text, &source.path) {
+            (Some(text), _) => decode(Box::new(Cursor::new(Arc::<[u8]>::from(Arc::clone(text))))),
+            (None, Some(path)) => decode(Box::new(BufReader::new(std::fs::File::open(path)?))),
+            (None, None) => decode(Box::new(io::empty())),
+        }
+    }
+
     /// The directory that paths in this source are relative to: the file's own, or the working directory (empty path).
     pub fn directory(&self, id: SourceId) -> PathBuf {
         self.path(id).and_then(Path::parent).map(Path::to_path_buf).unwrap_or_default()
@@ -96,24 +110,16 @@ impl SourceMap {
         for (id, mut lines) in by_source {
             lines.sort_unstable();
             lines.dedup();
-            let source = self.source(id);
-            let mut collect = |texts: &mut dyn Iterator<Item = String>| {
-                let mut next = 0;
-                for (index, text) in texts.enumerate() {
-                    if next < lines.len() && lines[next] as usize == index + 1 {
-                        found.insert((id, lines[next]), text);
-                        next += 1;
-                    }
-                    if next == lines.len() {
-                        break;
-                    }
+            let Ok(text) = self.open(id) else { continue };
+            let mut text = BufReader::new(text);
+            let (mut line, mut next) = (0, 0);
+            while next < lines.len() {
+                line += 1;
+                let Ok(Some(bytes)) = next_line(&mut text, lines[next] == line) else { break };
+                if lines[next] == line {
+                    found.insert((id, line), String::from_utf8_lossy(&bytes).into_owned());
+                    next += 1;
                 }
-            };
-            if let Some(text) = &source.text {
-                collect(&mut text.lines().map(str::to_owned));
-            } else if let Some(file) = source.path.as_ref().and_then(|path| std::fs::File::open(path).ok()) {
-                let lines = BufReader::new(file).split(b'\n').map_while(Result::ok);
-                collect(&mut lines.map(|line| String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned()));
             }
         }
         found
@@ -123,6 +129,35 @@ impl SourceMap {
         &self.sources[id.0 as usize]
     }
 }
+
+/// The next line without its end (LF, CRLF or CR), as far as it is wanted and shown; the rest of it is passed over. `None` at the end.
+fn next_line(text: &mut impl BufRead, is_wanted: bool) -> io::Result<Option<Vec<u8>>> {
+    let (mut line, mut any) = (Vec::new(), false);
+    loop {
+        let buffer = text.fill_buf()?;
+        if buffer.is_empty() {
+            return Ok(any.then_some(line));
+        }
+        any = true;
+        let end = buffer.iter().position(|byte| matches!(byte, b'\r' | b'\n'));
+        let piece = &buffer[..end.unwrap_or(buffer.len())];
+        if is_wanted {
+            line.extend_from_slice(&piece[..piece.len().min(MAX_LINE - line.len())]);
+        }
+        let ends_with_cr = end.is_some_and(|end| buffer[end] == b'\r');
+        let length = end.map_or(buffer.len(), |end| end + 1);
+        text.consume(length);
+        if ends_with_cr && text.fill_buf()?.first() == Some(&b'\n') {
+            text.consume(1);
+        }
+        if end.is_some() {
+            return Ok(Some(line));
+        }
+    }
+}
+
+/// Bytes of a line that are kept to be shown: there may be a thousand findings, each on a line of its own.
+const MAX_LINE: usize = 1 << 16;
 
 /// `name:line`, as actions without an id are called and reports say where an action stands.
 pub fn line_place(name: &str, line: u32) -> String {
@@ -144,6 +179,10 @@ mod tests {
         let span = Span { source: id, line: 2, column: 1, length: 1 };
         assert_eq!(sources.place(span), "plan.yaml:2:1");
         assert_eq!(sources.lines(&[(id, 2), (id, 9)])[&(id, 2)], "b");
+        let ends = sources.add_text("ends", None, "\u{feff}a\r\n\rc\n\nd".into());
+        let lines = sources.lines(&[1, 2, 3, 4, 5, 6].map(|line| (ends, line)));
+        let lines: Vec<_> = (1..=6).map(|line| lines.get(&(ends, line)).map(String::as_str)).collect();
+        assert_eq!(lines, [Some("a"), Some(""), Some("c"), Some(""), Some("d"), None]);
         assert_eq!(sources.directory(id), PathBuf::from("dir"));
         for (line, expected) in
             [(0, "plan.yaml:0"), (9, "plan.yaml:9"), (10, "plan.yaml:10"), (u32::MAX, "plan.yaml:4294967295")]

@@ -99,6 +99,7 @@ impl<'input> EventReader<'input, '_> {
         }
         let (node, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
+                self.refuse_nul(&text, here);
                 let plain = style == ScalarStyle::Plain && tag.is_none();
                 let shape = if plain && matches!(&*text, "" | "~" | "null" | "Null" | "NULL") {
                     Shape::Null
@@ -153,7 +154,10 @@ impl<'input> EventReader<'input, '_> {
             let here = self.span(&key_span);
             let name = match event {
                 Event::MappingEnd => break,
-                Event::Scalar(name, ..) => name.into_owned(),
+                Event::Scalar(name, ..) => {
+                    self.refuse_nul(&name, here);
+                    name.into_owned()
+                }
                 _ => {
                     return self.stop(Diagnostic::error(
                         "yaml-key",
@@ -214,6 +218,14 @@ impl<'input> EventReader<'input, '_> {
         let node = Node { span: self.span(span), shape: Shape::Map(fields) };
         self.remember(anchor, &node)?;
         Ok(node)
+    }
+
+    /// No field has a NUL, and what is written from one (a list, a report) could not be read again.
+    fn refuse_nul(&mut self, text: &str, here: Span) {
+        if text.contains('\0') {
+            let error = Diagnostic::error("nul", here, "this text holds a NUL character");
+            self.diagnostics.push(error.help("leave it out"));
+        }
     }
 
     fn remember(&mut self, anchor: usize, node: &Node) -> Result<(), YamlError> {
@@ -317,6 +329,9 @@ mod tests {
             ("? [a]\n: 1\n", vec!["1:3 yaml-key"]),
             ("d: &d {x: 1}\ne: {<<: *d}\n", vec!["2:5 yaml-merge"]),
             ("a: *nobody\n", vec!["1:4 yaml-syntax"]),
+            ("a: \"x\\0\"\n", vec!["1:4 nul"]),
+            ("\"a\\0\": 1\n", vec!["1:1 nul"]),
+            ("a: x\0\n", vec!["1:5 yaml-syntax"]),
         ] {
             assert_eq!(tree(text).1, expected, "{text}");
         }

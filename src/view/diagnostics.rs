@@ -6,6 +6,7 @@ use crate::text::{SourceId, SourceMap, Span, safe};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
+use std::fmt::Write as _;
 
 /// All findings as text, sorted by place, with a closing line that counts them; empty where there is none.
 pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, color: bool) -> String {
@@ -20,6 +21,10 @@ pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, color: bool) -> St
     for diagnostic in &sorted {
         text.push_str(&renderer.render(&groups(diagnostic, sources, &lines)));
         text.push_str("\n\n");
+    }
+    for (code, count) in diagnostics.left_out() {
+        // Writing to a text does not fail.
+        let _ = writeln!(text, "… and {count} more findings [{code}]\n");
     }
     text.push_str(&count(diagnostics));
     text.push('\n');
@@ -99,22 +104,32 @@ fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap, lines: &Source
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let title = level.primary_title(safe::terminal(&diagnostic.what)).id(diagnostic.code);
+    let title = level.primary_title(sentence(&diagnostic.what)).id(diagnostic.code);
     let mut group = Group::with_title(title);
     if let Some(span) = diagnostic.span {
         group = with_place(group, span, sources, lines);
     }
     if let Some(help) = &diagnostic.help {
         // A help may hold lines to paste, so its line breaks stay; every other control character is escaped.
-        let help: Vec<_> = help.lines().map(safe::terminal).collect();
+        let help: Vec<_> = help.lines().map(sentence).collect();
         group = group.element(Level::HELP.message(help.join("\n")));
     }
     let mut groups = vec![group];
     for (span, text) in &diagnostic.related {
-        let group = Group::with_title(Level::NOTE.secondary_title(safe::terminal(text)));
+        let group = Group::with_title(Level::NOTE.secondary_title(sentence(text)));
         groups.push(with_place(group, *span, sources, lines));
     }
     groups
+}
+
+/// A message, made safe. One that repeats a text of any length is cut: its layout takes as long as a source line's.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let mut shown: String = letters.by_ref().take(MAX_SENTENCE).collect();
+    if letters.next().is_some() {
+        shown.push('…');
+    }
+    safe::terminal(&shown).into_owned()
 }
 
 fn with_place<'a>(group: Group<'a>, span: Span, sources: &'a SourceMap, lines: &SourceLines) -> Group<'a> {
@@ -188,12 +203,14 @@ const fn severity_name(severity: Severity) -> &'static str {
 const LITERAL_SECRET: &str = "literal-secret";
 /// Columns: the renderer cuts longer lines.
 const WIDTH: usize = 120;
-/// Characters: a line whose span begins further right is cut in front of it.
-const MAX_FRONT: usize = 4000;
+/// Characters of a message.
+const MAX_SENTENCE: usize = 4000;
+/// Characters: a line whose span begins further right is cut in front of it. The renderer lays out what it is given before it cuts it.
+const MAX_FRONT: usize = 200;
 /// Characters shown before the span of a cut line.
-const BEFORE: usize = 200;
+const BEFORE: usize = 100;
 /// Characters shown after the span.
-const AFTER: usize = 200;
+const AFTER: usize = 100;
 /// Characters of a span that are marked.
 const MAX_MARK: usize = 80;
 

@@ -29,6 +29,8 @@ pub struct Preview {
     pub counts: Vec<Count>,
     /// What reaches further than one certificate.
     pub wide_effects: WideEffects,
+    /// Which certificates are meant, where the plan has them.
+    pub certificates: NamedCertificates,
     /// What goes first.
     pub order: Order,
     /// Each configured provider with its limits and its share of the time.
@@ -88,6 +90,34 @@ pub struct WideEffect {
     pub reaches: String,
 }
 
+/// The certificates of actions: all are counted, the first `MAX_CERTIFICATES` stored.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+pub struct NamedCertificates {
+    /// How many there are.
+    pub count: u64,
+    /// The first of them.
+    pub first: Vec<NamedCertificate>,
+}
+
+/// The certificate of an action, as it names itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NamedCertificate {
+    /// The action's id.
+    pub action_id: String,
+    /// The subject's common name, else its first alternative name.
+    pub common_name: Option<String>,
+    /// In hexadecimal digits.
+    pub serial_number: String,
+    /// From when it is valid.
+    #[serde(serialize_with = "instant")]
+    pub not_before: Option<Timestamp>,
+    /// Until when.
+    #[serde(serialize_with = "instant")]
+    pub not_after: Option<Timestamp>,
+    /// The issuer's name.
+    pub issuer: String,
+}
+
 /// What goes first.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Order {
@@ -127,6 +157,8 @@ pub struct ProviderForecast {
     pub uses: String,
     /// Where requests go.
     pub base_url: String,
+    /// The proxy that they go through.
+    pub proxy: Option<ShownProxy>,
     /// The limits, such as `100/5s`.
     pub rate: Vec<String>,
     /// Requests in flight at once.
@@ -146,6 +178,23 @@ pub struct ProviderForecast {
     pub bottleneck: String,
     /// What it waits for, the longest wait first.
     pub waits: Vec<Waited>,
+}
+
+impl ProviderForecast {
+    /// Where requests go, and through which proxy.
+    fn where_to(&self) -> String {
+        let through = |proxy: &ShownProxy| format!(", through the proxy {} ({})", proxy.address, proxy.variable);
+        format!("{}{}", self.base_url, self.proxy.as_ref().map(through).unwrap_or_default())
+    }
+}
+
+/// A proxy of the environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ShownProxy {
+    /// Where it is: `proxy.example:3128`.
+    pub address: String,
+    /// The variable that names it.
+    pub variable: String,
 }
 
 /// What a provider's actions wait for, and how long.
@@ -211,10 +260,20 @@ pub struct ShownHeader {
     pub value: String,
 }
 
-impl WideEffects {
-    /// Counts one more; `effect` is called only while fewer than `MAX_WIDE_EFFECTS` are stored.
-    pub fn add(&mut self, effect: impl FnOnce() -> WideEffect) {
+impl NamedCertificates {
+    /// Counts one more; `named` is called only while fewer than `MAX_CERTIFICATES` are stored.
+    pub fn add(&mut self, named: impl FnOnce() -> NamedCertificate) {
         self.count += 1;
+        if self.first.len() < MAX_CERTIFICATES {
+            self.first.push(named());
+        }
+    }
+}
+
+impl WideEffects {
+    /// Counts more that have one effect; `effect` is called only while fewer than `MAX_WIDE_EFFECTS` are stored.
+    pub fn add(&mut self, actions: u64, effect: impl FnOnce() -> WideEffect) {
+        self.count += actions;
         if self.first.len() < MAX_WIDE_EFFECTS {
             self.first.push(effect());
         }
@@ -227,6 +286,8 @@ fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> Result<S::Ok
 
 /// Wide effects listed by `--json`; a plan may have a million.
 const MAX_WIDE_EFFECTS: usize = 1000;
+/// Certificates listed by `--json`.
+const MAX_CERTIFICATES: usize = 1000;
 
 /// The preview as text.
 pub fn render(preview: &Preview) -> String {
@@ -235,6 +296,7 @@ pub fn render(preview: &Preview) -> String {
         heading(preview),
         counts(preview),
         wide_effects(preview),
+        certificates(preview),
         order(preview),
         providers(preview),
         time(preview),
@@ -293,6 +355,23 @@ fn wide_effects(preview: &Preview) -> String {
     head + &table(&["action", "source", "reaches"], &[], &rows) + &more(effects.count, rows.len())
 }
 
+fn certificates(preview: &Preview) -> String {
+    let certificates = &preview.certificates;
+    if certificates.count == 0 {
+        return String::new();
+    }
+    let row = |named: &NamedCertificate| {
+        let at = |at: Option<Timestamp>| at.map(|at| at.strftime("%Y-%m-%d").to_string()).unwrap_or_default();
+        let valid = format!("{} to {}", at(named.not_before), at(named.not_after));
+        let name = named.common_name.clone().unwrap_or_else(|| "-".to_owned());
+        vec![named.action_id.clone(), name, named.serial_number.clone(), valid, named.issuer.clone()]
+    };
+    let rows: Vec<Vec<String>> = certificates.first.iter().take(SHOWN).map(row).collect();
+    let header = ["action", "common name", "serial number", "valid", "issuer"];
+    let head = format!("{} by name:\n", plural(certificates.count, "certificate"));
+    head + &table(&header, &[], &rows) + &more(certificates.count, rows.len())
+}
+
 fn order(preview: &Preview) -> String {
     let order = &preview.order;
     let canary = (order.canary > 0).then(|| format!("{} first, one at a time", plural(order.canary, "action")));
@@ -345,7 +424,7 @@ fn providers(preview: &Preview) -> String {
     let rows: Vec<Vec<String>> = preview.providers.iter().map(row).collect();
     let header = ["provider", "to send", "requests", "rate", "at once", "takes", "because of"];
     let places: Vec<Vec<String>> =
-        preview.providers.iter().map(|provider| vec![provider.provider.clone(), provider.base_url.clone()]).collect();
+        preview.providers.iter().map(|provider| vec![provider.provider.clone(), provider.where_to()]).collect();
     table(&header, &[1, 2, 4, 5], &rows) + "\n" + &table(&["provider", "sends to"], &[], &places)
 }
 
@@ -440,12 +519,21 @@ mod tests {
         };
         let mut wide_effects = WideEffects::default();
         for index in 0..12 {
-            wide_effects.add(|| WideEffect {
+            wide_effects.add(1, || WideEffect {
                 action_id: format!("order-{index}"),
                 source: format!("plan.yaml:{index}"),
                 reaches: "every certificate of the order".into(),
             });
         }
+        let mut certificates = NamedCertificates::default();
+        certificates.add(|| NamedCertificate {
+            action_id: "shop".into(),
+            common_name: Some("shop.example.com\u{1b}".into()),
+            serial_number: "c0ffee".into(),
+            not_before: Some(Timestamp::from_second(1_700_000_000).unwrap()),
+            not_after: Some(Timestamp::from_second(1_707_776_000).unwrap()),
+            issuer: "CN=R11,O=Let's Encrypt,C=US".into(),
+        });
         let ordered = |id: &str, needs: &[&str]| Ordered {
             action_id: id.into(),
             provider: "digicert".into(),
@@ -466,6 +554,7 @@ mod tests {
                 count("revoke-order", None, None, 12),
             ],
             wide_effects,
+            certificates,
             order: Order {
                 canary: 1,
                 waves: 3,
@@ -477,6 +566,7 @@ mod tests {
                 provider: "corp".into(),
                 uses: "digicert".into(),
                 base_url: "https://www.digicert.com/services/v2".into(),
+                proxy: None,
                 rate: vec!["100/5s".into(), "1000/180s".into()],
                 concurrency: 16,
                 actions: 2012,
@@ -540,6 +630,10 @@ digest  ab12
   order-9  plan.yaml:9  every certificate of the order
   … and 2 more
 
+1 certificate by name:
+  action  common name             serial number  valid                     issuer
+  shop    shop.example.com\\u{1b}  c0ffee         2023-11-14 to 2024-02-12  CN=R11,O=Let's Encrypt,C=US
+
 Order: 1 action first, one at a time; in 3 waves; 1 action waits for others
      action  provider  operation  target  needs
   1  shop    digicert  revoke     112358         canary
@@ -578,6 +672,7 @@ Nothing was sent.
         assert_eq!(json["digest"], "ab12");
         assert_eq!(json["estimated_seconds"], 360.0);
         assert_eq!(json["actions"], 2013);
+        assert_eq!(json["certificates"]["first"][0]["not_after"], "2024-02-12T22:13:20.000Z");
         assert_eq!(json["wide_effects"]["count"], 12);
         assert_eq!(json["wide_effects"]["first"].as_array().map(Vec::len), Some(12));
         assert_eq!(json["deadline"]["slack_seconds"], -60.0);

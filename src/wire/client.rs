@@ -2,11 +2,15 @@
 //! requests as they want them, or a sentence why one must not be sent: plain HTTP outside loopback, credentials in a URL, a path that
 //! a reader of URLs would change.
 
-use super::http_thread::{ClientError, HttpHandle, chain};
-use super::transport::{Delivery, Transport, WireRequest};
+use super::connections::{Connections, MAX_REST};
+use super::http_thread::{HttpHandle, chain};
+use super::proxy::{Proxies, is_loopback};
+use super::tls::{self, ClientError};
+use super::transport::{ConnectionUse, Delivery, Transport, WireRequest};
 use reqwest::header::{HeaderName, HeaderValue};
-use reqwest::{Certificate, Client, ClientBuilder, Method, Request, Url, redirect, retry};
-use std::path::{Path, PathBuf};
+use reqwest::{Client, ClientBuilder, Method, Request, Url, redirect, retry};
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// What a client is made with.
@@ -16,55 +20,87 @@ pub struct HttpOptions {
     pub timeout: Duration,
     /// Connections that are kept open to one host.
     pub concurrency: usize,
-    /// A PEM file whose certificates are trusted beside the platform's roots.
+    /// A file whose certificates are trusted beside the platform's roots: PEM, or one in DER.
     pub ca_file: Option<PathBuf>,
 }
 
 /// Sends requests over HTTP.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct HttpTransport {
-    /// For the world; proxies from the environment apply.
-    outward: Option<Client>,
-    /// For loopback, where no proxy has any business.
-    loopback: Client,
+    /// To the world; proxies from the environment apply.
+    outward: Option<Connections>,
+    /// To loopback, where no proxy has any business.
+    loopback: Connections,
+    proxies: Arc<Proxies>,
     http: HttpHandle,
 }
 
 impl HttpTransport {
-    /// Makes a client, whose requests go out on this line.
+    /// Makes a transport, whose requests go out on this line.
     ///
     /// # Errors
     /// The CA file cannot be used, or the platform gives no root certificates.
     pub fn new(options: &HttpOptions, http: &HttpHandle) -> Result<Self, ClientError> {
-        let roots = options.ca_file.as_deref().map(read_roots).transpose()?.unwrap_or_default();
-        let builder = || configured(options).tls_certs_merge(roots.clone());
-        let setup = |error| ClientError::Setup(chain(&error));
-        let loopback = builder().no_proxy().build().map_err(setup)?;
-        Ok(Self { outward: Some(builder().build().map_err(setup)?), loopback, http: http.clone() })
+        let trusted = options.ca_file.as_deref().map(tls::read_ca_file).transpose()?.unwrap_or_default();
+        // Made once: its parts are shared by all connections, the memory of earlier TLS sessions among them.
+        let tls = tls::configure(trusted)?;
+        let (timeout, most) = (options.timeout, options.concurrency);
+        let (inward, proxies) = (tls.clone(), Arc::new(Proxies::from_env()));
+        let outward = move || build(configured(timeout).tls_backend_preconfigured(tls.clone()));
+        let loopback = move || build(configured(timeout).tls_backend_preconfigured(inward.clone()).no_proxy());
+        let (outward, loopback) = (Connections::new(most, outward), Connections::new(most, loopback));
+        Ok(Self { outward: Some(outward), loopback, proxies, http: http.clone() })
     }
 
-    /// A client for loopback alone, such as for the simulator: it needs no root certificates and refuses all other hosts.
+    /// A transport for loopback alone, such as for the simulator: it needs no root certificates and refuses all other hosts.
     ///
     /// # Errors
     /// TLS cannot be set up.
     pub fn loopback_only(options: &HttpOptions, http: &HttpHandle) -> Result<Self, ClientError> {
-        let loopback = configured(options).tls_certs_only([]).no_proxy().build();
-        let loopback = loopback.map_err(|error| ClientError::Setup(chain(&error)))?;
-        Ok(Self { outward: None, loopback, http: http.clone() })
+        let timeout = options.timeout;
+        let loopback = move || build(configured(timeout).tls_certs_only([]).no_proxy());
+        // Found out here, not at the first request.
+        loopback()?;
+        let loopback = Connections::new(options.concurrency, loopback);
+        Ok(Self { outward: None, loopback, proxies: Arc::default(), http: http.clone() })
     }
 }
 
 impl Transport for HttpTransport {
-    async fn send(&self, request: WireRequest) -> Delivery {
+    async fn send(&self, request: WireRequest, via: ConnectionUse<'_>) -> Delivery {
         let request = match prepare(request) {
             Ok(prepared) => prepared,
             Err(why) => return Delivery::NotSent(why),
         };
-        let client = if is_loopback(request.url()) { Some(&self.loopback) } else { self.outward.as_ref() };
-        let Some(client) = client else {
+        let (connections, proxies) = if is_loopback(request.url()) {
+            (Some(&self.loopback), None)
+        } else {
+            (self.outward.as_ref(), Some(&self.proxies))
+        };
+        let Some(connections) = connections else {
             return Delivery::NotSent("only loopback is spoken to here".to_owned());
         };
-        self.http.send(client.clone(), request).await
+        let connection = match connections.take(via.fresh) {
+            Ok(connection) => connection,
+            Err(error) => return Delivery::NotSent(error.to_string()),
+        };
+        let exchanged = self.http.send(connection.client.clone(), request, proxies.map(Arc::clone)).await;
+        match exchanged {
+            // Its answers carry the numbers of their requests (RFC 9113, section 5.1.1).
+            (Delivery::Answered(answer), true) => {
+                connections.give_back(connection, true);
+                Delivery::Answered(answer)
+            }
+            (Delivery::Answered(mut answer), false) => {
+                answer.by_order = connection.used;
+                connections.give_back(connection, (via.keeps)(&answer));
+                Delivery::Answered(answer)
+            }
+            (delivery, _) => {
+                connections.give_back(connection, false);
+                delivery
+            }
+        }
     }
 }
 
@@ -109,41 +145,29 @@ fn path_and_query(url: &str) -> &str {
     url[host..].find('/').map_or("", |slash| &url[host + slash..])
 }
 
-pub(super) fn configured(options: &HttpOptions) -> ClientBuilder {
+/// A client that sends what it is given once, and keeps one connection.
+pub(super) fn configured(timeout: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(concat!("certsweep/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
         // The library would repeat what HTTP/2 refused: that is for whoever keeps the journal to decide.
         .retry(retry::never())
         .referer(false)
-        .timeout(options.timeout)
+        .timeout(timeout)
         // Shorter than the whole, so that a connection that never came about is known for what it is.
-        .connect_timeout((options.timeout / 2).min(MAX_CONNECT))
-        .pool_max_idle_per_host(options.concurrency)
-        .pool_idle_timeout(MAX_IDLE)
+        .connect_timeout((timeout / 2).min(MAX_CONNECT))
+        .pool_max_idle_per_host(1)
+        .pool_idle_timeout(MAX_REST)
         .tcp_nodelay(true)
 }
 
-pub(super) fn read_roots(path: &Path) -> Result<Vec<Certificate>, ClientError> {
-    let pem = std::fs::read(path).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
-    Certificate::from_pem_bundle(&pem)
-        .ok()
-        .filter(|roots| !roots.is_empty())
-        .ok_or_else(|| ClientError::NoCertificate { path: path.to_owned() })
-}
-
-/// Whether a URL's host is this machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let Some(host) = url.host_str() else { return false };
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+fn build(builder: ClientBuilder) -> Result<Client, ClientError> {
+    builder.build().map_err(|error| ClientError::Setup(chain(&error)))
 }
 
 const CHANGED: &str = "the URL's path would be changed on its way; it holds `.`, `..` or bare special characters";
 /// Whoever does not answer for so long is not there.
 const MAX_CONNECT: Duration = Duration::from_secs(10);
-/// Providers close idle connections after about a minute; ours are gone before that.
-const MAX_IDLE: Duration = Duration::from_secs(20);
 
 #[cfg(test)]
 #[path = "client_tests.rs"]

@@ -2,15 +2,18 @@
 //! waits for a socket, and no socket for whoever decides. It decides what surely did not reach the provider, since whatever is not
 //! sure is lost, never "not sent"; and it sends each request once.
 
+use super::content_coding::{codings, decode};
+use super::proxy::Proxies;
+use super::tls::{self, ClientError};
 use super::transport::Delivery;
 use crate::provider::Answer;
 use crate::text::safe;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use reqwest::{Client, Request, Response};
+use reqwest::{Client, Request, Response, Url, Version, header};
 use std::error::Error;
 use std::panic::AssertUnwindSafe;
-use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 /// The way to the thread. Cheap to clone; the thread ends, with whatever is in flight, when the last clone is dropped.
@@ -22,31 +25,13 @@ pub struct HttpHandle(mpsc::UnboundedSender<Job>);
 struct Job {
     client: Client,
     request: Request,
-    delivered: oneshot::Sender<Delivery>,
+    /// The proxies that it may go through.
+    proxies: Option<Arc<Proxies>>,
+    delivered: oneshot::Sender<Exchanged>,
 }
 
-/// Why there is no client.
-#[derive(Debug, thiserror::Error)]
-pub enum ClientError {
-    /// The file of additional roots cannot be read.
-    #[error("cannot read the CA file `{path}`")]
-    CaFile {
-        /// The file.
-        path: PathBuf,
-        /// Why not.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file of additional roots holds no certificates.
-    #[error("the CA file `{path}` holds no certificate in PEM")]
-    NoCertificate {
-        /// The file.
-        path: PathBuf,
-    },
-    /// TLS cannot be set up, for want of root certificates for example.
-    #[error("cannot set up HTTPS: {0}")]
-    Setup(String),
-}
+/// What came of a request, and whether that is told by more than its place: HTTP/2 numbers requests and answers.
+type Exchanged = (Delivery, bool);
 
 impl HttpHandle {
     /// Starts the thread.
@@ -59,7 +44,7 @@ impl HttpHandle {
         let (sender, mut jobs) = mpsc::unbounded_channel();
         let serve = async move {
             let mut in_flight = FuturesUnordered::new();
-            let mut finished: Vec<std::thread::Result<(oneshot::Sender<Delivery>, Delivery)>> = Vec::new();
+            let mut finished: Vec<std::thread::Result<(oneshot::Sender<Exchanged>, Exchanged)>> = Vec::new();
             loop {
                 tokio::select! {
                     biased;
@@ -75,9 +60,10 @@ impl HttpHandle {
                     }
                     job = jobs.recv() => match job {
                         // A panic ends one exchange: the others are requests that may have taken effect already.
-                        Some(Job { client, request, delivered }) => in_flight.push(
-                            AssertUnwindSafe(async move { (delivered, exchange(&client, request).await) }).catch_unwind(),
-                        ),
+                        Some(Job { client, request, proxies, delivered }) => {
+                            let exchange = async move { (delivered, exchange(&client, request, proxies.as_deref()).await) };
+                            in_flight.push(AssertUnwindSafe(exchange).catch_unwind());
+                        }
                         None => return,
                     },
                 }
@@ -88,36 +74,83 @@ impl HttpHandle {
         Ok(Self(sender))
     }
 
-    /// Has a request sent, and waits for its delivery.
-    pub(super) async fn send(&self, client: Client, request: Request) -> Delivery {
+    /// Has a request sent, and waits for what comes of it.
+    pub(super) async fn send(&self, client: Client, request: Request, proxies: Option<Arc<Proxies>>) -> Exchanged {
         let (delivered, delivery) = oneshot::channel();
-        if self.0.send(Job { client, request, delivered }).is_err() {
-            return Delivery::NotSent("the thread that sends is gone".to_owned());
+        if self.0.send(Job { client, request, proxies, delivered }).is_err() {
+            return (Delivery::NotSent("the thread that sends is gone".to_owned()), false);
         }
-        delivery.await.unwrap_or_else(|_| Delivery::Lost("an internal error struck while it was under way".to_owned()))
+        let lost = || Delivery::Lost("an internal error struck while it was under way".to_owned());
+        delivery.await.unwrap_or_else(|_| (lost(), false))
     }
 }
 
 /// Sends a request, and says what came of it.
-async fn exchange(client: &Client, request: Request) -> Delivery {
+async fn exchange(client: &Client, request: Request, proxies: Option<&Proxies>) -> Exchanged {
+    let destination = request.url().clone();
     match client.execute(request).await {
-        Ok(response) => read(response).await,
+        Ok(response) => {
+            let numbered = response.version() == Version::HTTP_2;
+            (read(response).await, numbered)
+        }
         // Before there is a connection, TLS included, no byte of a request has left; after that, one may have.
-        Err(error) if error.is_builder() || error.is_connect() => Delivery::NotSent(chain(&error.without_url())),
-        Err(error) => Delivery::Lost(chain(&error.without_url())),
+        Err(error) if error.is_builder() => (Delivery::NotSent(chain(&error.without_url())), false),
+        // With TLS 1.3 a server refuses a client after that has spoken, and has read nothing of it (RFC 8446, section 4.4.2.4).
+        Err(error) if error.is_connect() || tls::lasting_cause(&error).is_some() => {
+            (unconnected(&error.without_url(), &destination, proxies).await, false)
+        }
+        Err(error) => (Delivery::Lost(chain(&error.without_url())), false),
     }
+}
+
+/// Why there is no connection, and whether a person must change something before there can be one.
+async fn unconnected(error: &reqwest::Error, destination: &Url, proxies: Option<&Proxies>) -> Delivery {
+    let (words, lasts) = no_connection(error, destination, proxies).await;
+    if lasts { Delivery::Barred(words) } else { Delivery::NotSent(words) }
+}
+
+/// The same, as words.
+pub(super) async fn no_connection(
+    error: &reqwest::Error,
+    destination: &Url,
+    proxies: Option<&Proxies>,
+) -> (String, bool) {
+    let proxy = proxies.and_then(|proxies| proxies.to(destination.as_str()));
+    let (words, lasts) = match (tls::lasting_cause(error), proxy) {
+        (Some(cause), Some(proxy)) => {
+            (format!("{cause}; the way leads through {proxy}, which may show a certificate of its own"), true)
+        }
+        (Some(cause), None) => (cause, true),
+        (None, Some(proxy)) => proxy.explain(&chain(error), destination).await,
+        (None, None) => (chain(error), false),
+    };
+    (safe::terminal(&words).into_owned(), lasts)
 }
 
 async fn read(mut response: Response) -> Delivery {
     let status = response.status().as_u16();
-    let fields = response.headers().iter();
-    let headers = fields.map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes()))).collect();
+    let fields = response.headers();
+    // Whoever sends both may mean to deceive one of two readers on the way; where the body ends is not sure then, nor what follows it
+    // (RFC 9112, section 6.3).
+    if fields.contains_key(header::TRANSFER_ENCODING) && fields.contains_key(header::CONTENT_LENGTH) {
+        return Delivery::Lost(format!(
+            "HTTP {status} with `Content-Length` and `Transfer-Encoding`: its end is not sure"
+        ));
+    }
+    let codings = codings(fields);
+    let headers = fields.iter().map(|(name, value)| (name.as_str(), String::from_utf8_lossy(value.as_bytes())));
+    let headers = headers.collect();
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() <= MAX_BODY => body.extend_from_slice(&chunk),
             Ok(Some(_)) => return Delivery::Lost(format!("HTTP {status} with a body longer than 1 MiB")),
-            Ok(None) => return Delivery::Answered(Answer::new(status, headers, body)),
+            Ok(None) => {
+                return Delivery::Answered(match decode(&codings, body, MAX_BODY) {
+                    Ok(body) => Answer::new(status, headers, body),
+                    Err(why) => Answer::unreadable(status, headers, safe::terminal(&why).into_owned()),
+                });
+            }
             Err(error) => {
                 return Delivery::Lost(format!(
                     "HTTP {status}, then the body broke off: {}",
@@ -140,27 +173,25 @@ pub(super) fn chain(error: &dyn Error) -> String {
         }
         cause = error.source();
     }
-    if text.contains(UNKNOWN_ISSUER) {
-        text.push_str("; `--ca-file FILE` trusts the certificates in that file too");
-    }
     safe::terminal(&text).into_owned()
 }
 
-/// The words of rustls, whose errors are not in reach here.
-const UNKNOWN_ISSUER: &str = "invalid peer certificate: UnknownIssuer";
 /// Answers of CAs have some hundred bytes; what is longer would only fill the memory.
 pub(super) const MAX_BODY: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reqwest::{Method, Url};
+    use reqwest::Method;
 
     #[tokio::test]
     async fn a_request_is_lost_where_the_thread_ended_before_it_answered_and_not_sent_where_it_had_ended_before() {
         let (sender, mut jobs) = mpsc::unbounded_channel();
         let http = HttpHandle(sender);
-        let send = || http.send(Client::new(), Request::new(Method::GET, Url::parse("http://127.0.0.1:1/").unwrap()));
+        let send = || async {
+            let request = Request::new(Method::GET, Url::parse("http://127.0.0.1:1/").unwrap());
+            http.send(Client::new(), request, None).await.0
+        };
         let (taken, ()) = tokio::join!(send(), async { drop(jobs.recv().await) });
         assert!(matches!(taken, Delivery::Lost(_)));
         let (waiting, ()) = tokio::join!(biased; send(), async { drop(jobs) });

@@ -3,21 +3,27 @@
 
 mod acme;
 pub mod client;
+mod connections;
+mod content_coding;
 pub mod credentials;
 mod http_thread;
+pub mod proxy;
 pub mod request;
 pub mod resolve;
 pub mod revocation_status;
 pub mod sign;
 pub mod signer;
+mod tls;
 pub mod transport;
+pub mod withheld;
 
 pub use client::{HttpOptions, HttpTransport};
 pub use credentials::Credentials;
 pub use http_thread::HttpHandle;
+pub use proxy::{Proxies, Proxy};
 pub use request::MaskedRequest;
 pub use resolve::{CredentialError, Resolved};
 pub use revocation_status::{FetchError, HttpStatusFetcher, StatusBody, StatusFetcher, StatusRequest};
 pub use sign::SignError;
 pub use signer::{Signer, SigningTicket};
-pub use transport::{Delivery, Transport, WireRequest};
+pub use transport::{ConnectionUse, Delivery, Transport, WireRequest};

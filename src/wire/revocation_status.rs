@@ -1,11 +1,15 @@
 //! What CAs publish for everybody: lists (CRLs), OCSP answers, certificates of issuers. It is fetched over plain http too, as is
 //! usual, since each is signed and believed for its signature alone. Sends no credential, and reads no more than it must.
 
-use super::client::{HttpOptions, configured, is_loopback, read_roots};
-use super::http_thread::{ClientError, chain};
-use crate::text::excerpt;
+use super::client::{HttpOptions, configured};
+use super::content_coding::{codings, decode};
+use super::http_thread::{chain, no_connection};
+use super::proxy::{Proxies, is_loopback};
+use super::tls::{self, ClientError};
+use crate::text::{excerpt, safe};
 use reqwest::{Client, ClientBuilder, Request, Response, Url, header, redirect};
 use std::future::Future;
+use std::sync::Arc;
 
 /// A question to the world.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,6 +59,7 @@ pub trait StatusFetcher {
 pub struct HttpStatusFetcher {
     lists: Clients,
     responders: Clients,
+    proxies: Arc<Proxies>,
 }
 
 /// A client for the world, where proxies from the environment apply, and one for loopback, where they have no business.
@@ -70,9 +75,13 @@ impl HttpStatusFetcher {
     /// # Errors
     /// The CA file cannot be used, or the platform gives no root certificates.
     pub fn new(options: &HttpOptions) -> Result<Self, ClientError> {
-        let roots = options.ca_file.as_deref().map(read_roots).transpose()?.unwrap_or_default();
+        let trusted = options.ca_file.as_deref().map(tls::read_ca_file).transpose()?.unwrap_or_default();
+        let tls = tls::configure(trusted)?;
         let clients = |more: &dyn Fn(ClientBuilder) -> ClientBuilder| -> Result<Clients, ClientError> {
-            let builder = || more(configured(options)).tls_certs_merge(roots.clone());
+            let builder = || {
+                more(configured(options.timeout).pool_max_idle_per_host(options.concurrency))
+                    .tls_backend_preconfigured(tls.clone())
+            };
             let setup = |error| ClientError::Setup(chain(&error));
             let loopback = builder().no_proxy().build().map_err(setup)?;
             Ok(Clients { outward: builder().build().map_err(setup)?, loopback })
@@ -81,6 +90,7 @@ impl HttpStatusFetcher {
             // Lists are moved to other hosts now and then; a responder has no reason to send a question elsewhere.
             lists: clients(&|builder| builder.redirect(redirect::Policy::limited(MAX_REDIRECTS)))?,
             responders: clients(&|builder| builder)?,
+            proxies: Arc::new(Proxies::from_env()),
         })
     }
 }
@@ -104,9 +114,21 @@ impl StatusFetcher for HttpStatusFetcher {
             }
         };
         let client = if is_loopback(request.url()) { &clients.loopback } else { &clients.outward };
-        let line = format!("{} {}", request.method(), request.url());
+        let (line, url) = (format!("{} {}", request.method(), request.url()), request.url().clone());
         let answer = match client.execute(request).await {
-            Ok(response) => read(response, most).await,
+            Ok(response) => match read(response, most).await {
+                // Over plain http it may be the proxy's own.
+                Err(FetchError::Status(status, came)) => Err(match self.proxies.to(url.as_str()) {
+                    Some(proxy) if came.is_empty() => FetchError::Status(status, format!("through {proxy}")),
+                    Some(proxy) => FetchError::Status(status, format!("{came}, through {proxy}")),
+                    None => FetchError::Status(status, came),
+                }),
+                read => read,
+            },
+            Err(error) if error.is_connect() => {
+                let (words, _) = no_connection(&error.without_url(), &url, Some(&self.proxies)).await;
+                Err(FetchError::Silent(words))
+            }
             Err(error) => Err(FetchError::Silent(chain(&error.without_url()))),
         };
         match &answer {
@@ -143,12 +165,17 @@ async fn read(mut response: Response, most: usize) -> Result<StatusBody, FetchEr
     if response.content_length().is_some_and(|length| length > most as u64) {
         return Err(FetchError::TooLong(most));
     }
+    let codings = codings(response.headers());
     let mut bytes = Vec::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if bytes.len() + chunk.len() <= most => bytes.extend_from_slice(&chunk),
             Ok(Some(_)) => return Err(FetchError::TooLong(most)),
-            Ok(None) => return Ok(StatusBody { media_type, bytes }),
+            Ok(None) => {
+                let plain = decode(&codings, bytes, most)
+                    .map_err(|why| FetchError::Silent(format!("its body cannot be read: {}", safe::terminal(&why))));
+                return plain.map(|bytes| StatusBody { media_type, bytes });
+            }
             Err(error) => return Err(FetchError::Silent(format!("it broke off: {}", chain(&error.without_url())))),
         }
     }

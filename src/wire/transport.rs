@@ -21,11 +21,24 @@ pub struct WireRequest {
     pub body: Option<Vec<u8>>,
 }
 
+/// Which connection a request goes out on, and whether that serves others afterwards.
+#[derive(Clone, Copy)]
+pub struct ConnectionUse<'a> {
+    /// No other request has used the connection: no answer to another one can be taken for this one's.
+    pub fresh: bool,
+    /// Which answers leave the connection to others. After bad news something may follow that nobody asked for: gateways that give up, or
+    /// answer before they have read, do so.
+    pub keeps: &'a dyn Fn(&Answer) -> bool,
+}
+
 /// What came of sending a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
     /// It surely did not reach the provider: no name, no connection, no TLS. The text keeps the cause.
     NotSent(String),
+    /// The same, and nothing will reach it before a person has changed something: it is not who it should be, or a proxy wants
+    /// other credentials.
+    Barred(String),
     /// It was not sent, since it could not be signed. That says nothing about the provider.
     Unsigned(String),
     /// It may have reached the provider, and no whole answer came: time-out, reset, a body that broke off or was too long.
@@ -37,7 +50,20 @@ pub enum Delivery {
 /// Sends requests. One implementation speaks HTTP; the fault tests have another.
 pub trait Transport {
     /// Sends one request once, within the time-out that the implementation was made with.
-    fn send(&self, request: WireRequest) -> impl Future<Output = Delivery>;
+    fn send(&self, request: WireRequest, via: ConnectionUse<'_>) -> impl Future<Output = Delivery>;
+}
+
+impl Default for ConnectionUse<'_> {
+    /// Any connection, and what HTTP calls a success.
+    fn default() -> Self {
+        Self { fresh: false, keeps: &|answer| (200..300).contains(&answer.status) }
+    }
+}
+
+impl fmt::Debug for ConnectionUse<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("ConnectionUse").field("fresh", &self.fresh).finish_non_exhaustive()
+    }
 }
 
 /// How far our clock is ahead of the provider's (negative: behind), where that is over a minute; `None` where it is not, or

@@ -10,7 +10,7 @@ use certsweep::run::Event;
 use certsweep::text::Secret;
 use certsweep::wire::credentials::Credentials;
 use certsweep::wire::signer::Signer;
-use certsweep::wire::{Delivery, Transport, WireRequest};
+use certsweep::wire::{ConnectionUse, Delivery, Transport, WireRequest};
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -32,7 +32,7 @@ struct Cloud {
 struct Through(Rc<Cloud>);
 
 impl Transport for Through {
-    async fn send(&self, request: WireRequest) -> Delivery {
+    async fn send(&self, request: WireRequest, _: ConnectionUse<'_>) -> Delivery {
         let cloud = &self.0;
         tokio::time::sleep(Duration::from_millis(20)).await;
         let answer = |status: u16, headers: &[(&str, String)], body: serde_json::Value| {

@@ -4,7 +4,7 @@ use certsweep::journal::Journal;
 use certsweep::plan::Settings;
 use certsweep::provider::{Answer, HeaderFields};
 use certsweep::time::Clock;
-use certsweep::wire::{Delivery, Transport, WireRequest};
+use certsweep::wire::{ConnectionUse, Delivery, Transport, WireRequest};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::cell::{Cell, RefCell};
@@ -272,7 +272,7 @@ pub(crate) struct WorldTransport {
 }
 
 impl Transport for WorldTransport {
-    async fn send(&self, request: WireRequest) -> Delivery {
+    async fn send(&self, request: WireRequest, _: ConnectionUse<'_>) -> Delivery {
         let world = &self.world;
         let provider = request.url.trim_start_matches("https://").split('.').next().unwrap().to_owned();
         let faults = world.faults.get();

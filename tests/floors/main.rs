@@ -39,23 +39,27 @@ const FLOORS: [Module; 14] = [
 ];
 
 /// What reaches outside the program has an owner: the network, the disk, the terminal, the command line.
-const OWNED: [Owned; 13] = [
+const OWNED: [Owned; 17] = [
     Owned { path: "reqwest", only: &["wire"] },
     Owned { path: "rusqlite", only: &["journal"] },
     Owned { path: "tokio", only: &["wire", "engine", "simulator", "cli"] },
     Owned { path: "axum", only: &["simulator"] },
     Owned { path: "hyper", only: &["simulator"] },
-    Owned { path: "hyper_util", only: &["simulator"] },
+    Owned { path: "hyper_util", only: &["simulator", "wire/proxy.rs"] },
+    Owned { path: "rustls", only: &["wire/tls.rs"] },
+    Owned { path: "rustls_platform_verifier", only: &["wire/tls.rs"] },
     Owned { path: "indicatif", only: &["view"] },
     Owned { path: "annotate_snippets", only: &["view"] },
     Owned { path: "clap", only: &["cli"] },
     Owned { path: "clap_complete", only: &["cli"] },
     Owned { path: "granit_parser", only: &["tree"] },
+    Owned { path: "glob", only: &["plan"] },
+    Owned { path: "walkdir", only: &["plan"] },
     Owned {
         path: "std::fs",
         only: &["provider", "plan", "wire", "journal", "cli", "text", "view", "simulator/tests.rs"],
     },
-    Owned { path: "std::net", only: &["wire", "simulator", "plan/read/base_url.rs"] },
+    Owned { path: "std::net", only: &["wire", "simulator", "plan/read/base_url.rs", "pki/names.rs"] },
 ];
 
 /// The one file that prints.

@@ -62,7 +62,7 @@ pub(crate) fn ca_with(
 }
 
 /// The protected header and the payload of a request's JWS.
-fn opened(seen: &Seen) -> (Value, Value) {
+pub(crate) fn opened(seen: &Seen) -> (Value, Value) {
     let body: Value = serde_json::from_slice(&seen.body).unwrap();
     let part = |name: &str| URL_SAFE_NO_PAD.decode(body[name].as_str().unwrap()).unwrap();
     let json = |name: &str| serde_json::from_slice(&part(name)).unwrap();

@@ -113,3 +113,40 @@ fn broken_lists_are_refused_with_their_places() {
         assert!(mock.seen().is_empty() && !place.path("run").exists());
     }
 }
+
+#[test]
+fn a_list_is_read_as_it_comes() {
+    // No header, UTF-16, compressed, and named like neither.
+    let text: Vec<u8> =
+        "\u{feff}digicert;revoke;0012\r\ndigicert;revoke;7".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut encoder, &text).unwrap();
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let numbers = ["--columns", "provider=1,action=2,certificate_id=3"];
+    run(&place, &mock, &encoder.finish().unwrap(), &numbers, 0);
+    let mut sent: Vec<String> = mock.seen().iter().map(Seen::line).collect();
+    sent.sort();
+    assert_eq!(sent, ["PUT /certificate/0012/revoke", "PUT /certificate/7/revoke"]);
+    let sources: Vec<String> = place.rows().into_iter().map(|row| row["source"].clone()).collect();
+    assert_eq!(sources, ["list.csv:1", "list.csv:2"]);
+    // Without the numbers nothing is sent, and no header is made of the first action.
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    run(&place, &mock, b"digicert;revoke;0012\r\ndigicert;revoke;7", &[], 2)
+        .says(&["seems to have no header", "--header-row 1"]);
+    run(&place, &mock, b"Orders\n\nprovider;action;certificate_id\ndigicert;revoke;7\n", &[], 2)
+        .says(&["`--header-row 3` says so"]);
+    assert!(mock.seen().is_empty());
+    run(&place, &mock, b"Orders\n\nprovider;action;certificate_id\ndigicert;revoke;7\n", &["--header-row", "3"], 0);
+    assert_eq!(place.rows()[0]["source"], "list.csv:4");
+}
+
+#[test]
+fn what_never_ends_is_not_read_and_findings_are_counted() {
+    let place = Place::new();
+    place.certsweep(&["check", "/dev/zero"]).exits(2).says(&["a device or a named pipe"]);
+    place.file("plan.yaml", format!("version: 1\nactions:\n{}", "  - {}\n".repeat(1500)));
+    let done = place.certsweep(&["check", "plan.yaml"]).exits(2);
+    done.says(&["… and 500 more findings [missing-provider]", "3000 errors"]);
+    place.file("wide.csv", format!("{}\n", "x,".repeat(5000)));
+    place.certsweep(&["check", "wide.csv"]).exits(2).says(&["4096 are the most"]);
+}

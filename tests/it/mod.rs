@@ -4,7 +4,9 @@
 mod acme;
 mod again;
 mod answers;
+mod certificates;
 mod command_line;
+mod connections;
 mod control;
 mod credentials;
 mod disk;
@@ -19,6 +21,7 @@ mod lookups;
 mod outcomes;
 mod plans;
 mod preview;
+mod proxies;
 mod redact;
 mod reports;
 mod requests;
@@ -28,6 +31,7 @@ mod sending;
 mod serial_numbers;
 mod snapshots;
 mod terminal;
+mod tls;
 mod tools;
 mod verify;
 

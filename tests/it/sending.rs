@@ -1,13 +1,8 @@
-//! The connection itself: clocks, proxies, TLS, time limits and what is no HTTP; and that accounts of one provider are apart.
+//! The connection itself: clocks, time limits and what is no HTTP; and that accounts of one provider are apart.
 
 use super::limits::revokes;
 use super::mock::{Act, Mock, empty, naver_done, naver_list};
-use super::place::{CREDENTIALS, Place, plan, reissue};
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::sync::Arc;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
+use super::place::{Place, plan, reissue};
 
 #[test]
 fn a_clock_that_is_far_off_is_warned_of_once() {
@@ -74,75 +69,6 @@ fn an_endless_body_is_not_read_to_its_end() {
     let actions = "  - {provider: digicert, action: revoke, certificate_id: 1}\n";
     place.run(&plan(&flood, &["digicert"], "", actions)).exits(1);
     assert_eq!(place.row()["outcome"], "in-doubt");
-}
-
-#[test]
-fn proxies_are_honoured_and_loopback_goes_past_them() {
-    let proxy = Mock::start(|_, _| empty(403));
-    let mock = Mock::start(|_, _| empty(204));
-    for name in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
-        let mut place = Place::new();
-        place.set(name, &proxy.url());
-        place.run(&revokes(&mock, "rate: [1000/1s]", 1)).exits(0);
-        let text =
-            plan(&mock, &["digicert", "naver"], "", "  - {provider: digicert, action: revoke, certificate_id: 1}\n");
-        place.file("plan.yaml", text);
-        place.certsweep(&["run", "plan.yaml", "--simulate", "--run-dir", "drill"]).exits(0);
-    }
-    assert!(proxy.seen().is_empty(), "{:?}", proxy.lines());
-    let mut place = Place::new();
-    place.set("HTTPS_PROXY", &proxy.url());
-    let text = revokes(&mock, "rate: [1000/1s]", 1).replace(&mock.url(), "https://ca.example.com");
-    place.run(&text).exits(1);
-    assert_eq!(place.row()["outcome"], "failed", "no request ever left: {:?}", place.row());
-    assert!(!proxy.seen().is_empty());
-    for seen in proxy.seen() {
-        assert_eq!(seen.line(), "CONNECT ca.example.com:443");
-        assert!(!format!("{seen:?}").contains(CREDENTIALS[0].1));
-    }
-}
-
-#[test]
-fn certificates_are_verified_and_a_ca_file_adds_a_root() {
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate.der().clone()], der);
-    let config = Arc::new(config.unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream.unwrap());
-            let mut some = [0; 4096];
-            // A handshake that the client breaks off is what these tests are about.
-            if tls.read(&mut some).is_ok_and(|bytes| bytes > 0) {
-                drop(tls.write_all(b"HTTP/1.1 204 x\r\nConnection: close\r\n\r\n"));
-                drop(tls.flush());
-                tls.conn.send_close_notify();
-                drop(tls.flush());
-            }
-        }
-    });
-    let place = Place::new();
-    place.file("ca.pem", certificate.pem());
-    place.file("no.pem", "no certificate\n");
-    let text = format!(
-        "version: 1\nretry: {{attempts: 2, max_delay: 10ms}}\nproviders: {{digicert: {{base_url: \"https://localhost:{port}\"}}}}\nactions: [{{provider: digicert, action: revoke, certificate_id: 1}}]\n"
-    );
-    place.run(&text).exits(1);
-    assert_eq!(place.row()["outcome"], "failed");
-    assert!(place.row()["provider_message"].to_lowercase().contains("certificate"), "{:?}", place.row());
-    for file in ["no.pem", "not-there.pem"] {
-        place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "other", "--ca-file", file]).exits(4);
-        assert!(!place.path("other").exists());
-    }
-    let trusted = place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "other", "--ca-file", "ca.pem"]);
-    trusted.exits(0);
-    place.certsweep(&["resume", "run", "--yes", "--retry", "failed", "--ca-file", "ca.pem"]).exits(0);
-    // The name counts as well.
-    place.file("plan.yaml", text.replace("https://localhost", "https://127.0.0.1"));
-    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "third", "--ca-file", "ca.pem"]).exits(1);
 }
 
 #[test]

@@ -17,6 +17,8 @@ pub(crate) struct Seen {
     /// Names as sent.
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
+    /// How many connections were opened before the one that it came on, and how many requests came on that before.
+    pub(crate) connection: (usize, usize),
 }
 
 /// What to do with a request.
@@ -32,6 +34,8 @@ pub(crate) enum Act {
     Hold(Box<Self>),
     /// Write these bytes, whatever they are, and close.
     Raw(Vec<u8>),
+    /// Answer it, and once more so much later, which nobody asked for: in the same segment where that is `None`.
+    Twice(Box<Self>, Option<Duration>, Box<Self>),
 }
 
 /// The provider.
@@ -51,6 +55,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     seen: Vec<Seen>,
+    connections: usize,
     released: bool,
     over: bool,
 }
@@ -161,6 +166,11 @@ impl Mock {
         self.seen().iter().filter(|seen| seen.target.contains(part)).count()
     }
 
+    /// How many connections were opened so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.state.lock().unwrap().connections
+    }
+
     /// Waits until so many requests have come.
     pub(crate) fn wait_for(&self, requests: usize) {
         let state = self.shared.state.lock().unwrap();
@@ -191,8 +201,15 @@ impl Drop for Mock {
 /// Serves one connection until either side closes it.
 fn serve(shared: &Shared, mut stream: TcpStream) -> Option<()> {
     let mut reader = BufReader::new(stream.try_clone().ok()?);
-    loop {
-        let seen = read(&mut reader)?;
+    stream.set_nodelay(true).ok()?;
+    let opened = {
+        let mut state = shared.state.lock().ok()?;
+        state.connections += 1;
+        state.connections - 1
+    };
+    for before in 0.. {
+        let mut seen = read(&mut reader)?;
+        seen.connection = (opened, before);
         let act = {
             let mut state = shared.state.lock().ok()?;
             let before = state.seen.iter().filter(|other| other.line() == seen.line()).count();
@@ -210,15 +227,21 @@ fn serve(shared: &Shared, mut stream: TcpStream) -> Option<()> {
             act => act,
         };
         match act {
-            Act::Answer { status, headers, body } => {
-                let mut head = format!("HTTP/1.1 {status} x\r\n");
-                for (name, value) in headers {
-                    head.push_str(&format!("{name}: {value}\r\n"));
+            Act::Answer { status, headers, body } => stream.write_all(&written(status, &headers, &body)).ok()?,
+            Act::Twice(first, later, second) => {
+                let bytes = |act: Act| match act {
+                    Act::Answer { status, headers, body } => written(status, &headers, &body),
+                    other => panic!("{other:?} is no plain answer"),
+                };
+                let (first, second) = (bytes(*first), bytes(*second));
+                match later {
+                    None => stream.write_all(&[first, second].concat()).ok()?,
+                    Some(later) => {
+                        stream.write_all(&first).ok()?;
+                        std::thread::sleep(later);
+                        stream.write_all(&second).ok()?;
+                    }
                 }
-                if status != 204 {
-                    head.push_str(&format!("Content-Length: {}\r\n", body.len()));
-                }
-                stream.write_all(&[head.as_bytes(), b"\r\n", &body].concat()).ok()?;
             }
             Act::Truncate { status, body } => {
                 let head = format!("HTTP/1.1 {status} x\r\nContent-Length: {}\r\n\r\n", body.len() + 20);
@@ -232,6 +255,18 @@ fn serve(shared: &Shared, mut stream: TcpStream) -> Option<()> {
             Act::Close | Act::Hold(_) => return None,
         }
     }
+    None
+}
+
+fn written(status: u16, headers: &[(String, String)], body: &[u8]) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {status} x\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    if status != 204 {
+        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+    }
+    [head.as_bytes(), b"\r\n", body].concat()
 }
 
 fn read(reader: &mut impl BufRead) -> Option<Seen> {
@@ -251,7 +286,7 @@ fn read(reader: &mut impl BufRead) -> Option<Seen> {
     let length = length.map_or(0, |(_, value)| value.parse().unwrap());
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Seen { at: Instant::now(), method, target, headers, body })
+    Some(Seen { at: Instant::now(), method, target, headers, body, connection: (0, 0) })
 }
 
 /// Longer than any machine needs.

@@ -126,6 +126,7 @@ where
             stopping: failed.map(StopReason::Environment),
             doubts,
             nonces_refused: HashMap::new(),
+            out_of_turn: HashMap::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
             run,
             observe,

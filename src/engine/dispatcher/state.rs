@@ -9,7 +9,7 @@ use crate::engine::sender::{Sender, TokenError};
 use crate::engine::status_query::{DoubtfulAction, ReadLists, StatusAnswer, StatusQueryResult};
 use crate::engine::step::{JournalFailed, PreparedAttempt, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
-use crate::journal::{Durability, Journal, Queue, Reader, States};
+use crate::journal::{Durability, Journal, Queue, Reader, Reply, States};
 use crate::plan::Settings;
 use crate::provider::model::Window;
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
@@ -133,6 +133,8 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) doubts: HashMap<Ordinal, DoubtfulAction>,
     /// Actions whose last requests were refused for their nonces alone, with how often in a row.
     pub(super) nonces_refused: HashMap<Ordinal, u32>,
+    /// Actions whose last answers may be those to other requests.
+    pub(super) out_of_turn: HashMap<Ordinal, Reply>,
     /// The lists that status queries have read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
     pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,

@@ -97,7 +97,17 @@ where
             let unsigned = context.sender.make(context.operation(), &action.parameters);
             let intent = intent(state, ordinal, self.run.clock.now());
             let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
-            self.write_intent(PreparedAttempt { context, action, unsigned, state, intent, attempts, nonces_refused });
+            let out_of_turn = self.out_of_turn.get(&ordinal).cloned();
+            self.write_intent(PreparedAttempt {
+                context,
+                action,
+                unsigned,
+                state,
+                intent,
+                attempts,
+                nonces_refused,
+                out_of_turn,
+            });
         }
         Ok(())
     }
@@ -248,6 +258,11 @@ where
             Some(false) => drop(self.nonces_refused.remove(&ordinal)),
             None => {}
         }
+        if result.out_of_turn {
+            self.out_of_turn.insert(ordinal, result.reply.clone());
+        } else if self.out_of_turn.remove(&ordinal).is_some() && result.next == NextStep::End(Outcome::Succeeded) {
+            self.note_disorder(account, &result.id);
+        }
         if let Some(why) = result.nonce_refused.and_then(|refused| self.watch.nonce(account, refused)) {
             self.stop_account(account, StopReason::Environment(why));
         }
@@ -304,6 +319,17 @@ where
                     self.stop_account(account, StopReason::Environment(why));
                 }
             }
+        }
+    }
+
+    /// A refusal came for an action that was carried out when it was asked for once more: it was the answer to another request.
+    fn note_disorder(&mut self, account: usize, id: &str) {
+        if self.run.senders[account].note_disorder() {
+            let name = &self.run.senders[account].name;
+            self.notify(Event::Warning(format!(
+                "{name}, or a gateway before it, answers more than it is asked: {id} was refused by an answer that belongs to another request. \
+                 Each request has a connection of its own from now on; what was answered just before may be wrong as well, and `certsweep verify` looks"
+            )));
         }
     }
 
@@ -364,7 +390,7 @@ where
             if contact == Contact::Answered { LimitSignal::Answered } else { LimitSignal::Lost },
             times,
         );
-        if contact == Contact::NotSent && self.breakers[account].is_down() {
+        if contact == Contact::Barred || (contact == Contact::NotSent && self.breakers[account].is_down()) {
             // The breaker's pause holds, and its patience stops the account.
             return;
         }
@@ -611,6 +637,7 @@ where
                 self.scheduler.probe(account, None);
                 self.notify(Event::Warning(format!("{name} is there again")));
             }
+            Transition::Barred => self.stop_account(account, StopReason::Environment(cause.to_owned())),
             Transition::GivenUp(after) => {
                 let what = if answers { "it was out of order" } else { "it could not be reached" };
                 let why = format!("{what} for {} ({cause})", human(after));

@@ -1,17 +1,19 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
 use super::action_index::hash_of;
-use super::context::Checker;
+use super::context::{Checker, NotedTiming, Timing};
 use super::fields::{Layers, Row, has_value, no_value};
+use super::shared_keys::KeyBearer;
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::pki::SpkiFingerprint;
 use crate::plan::calendar;
-use crate::plan::checked::{Action, Parameters};
+use crate::plan::checked::{Action, CertificateNames, NeverSent, Parameters};
 use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{ActionRules, Idempotency, Location, Operation, Provider};
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
-use crate::text::safe;
+use crate::text::{Span, safe};
 use crate::tree::Field;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -39,10 +41,21 @@ impl Checker<'_> {
         self.report_reach(account, operation, rules, &read);
         let target = target_of(rules, &read.map);
         let own_key = operation.own_key(&read.map).is_some();
+        if own_key {
+            self.report_own_key(account, operation, &read);
+        }
+        let is_compromise = own_key || read.reason.as_ref().is_some_and(|reason| reason.tells_compromise);
+        let csr = read.csr_text(rules);
         // One action without a key of its own is enough for the account to need its credentials.
         self.draft.accounts.drafts[account].account.own_keys &= own_key;
         // The key that signs is the certificate's, wherever its file is: a plan that moves must have the same fingerprints.
         let elsewhere = own_key.then(|| Parameters::from(without_place_of_key(operation, &read.map)));
+        let withheld = read.withheld_csr.take().zip(rules.csr.as_ref());
+        // Fingerprints are of what is sent, wherever it is read from then.
+        let elsewhere = elsewhere.or_else(|| withheld.is_some().then(|| Parameters::from(read.map.clone())));
+        if let Some((reference, rule)) = withheld {
+            read.map.insert(rule.field.clone(), Value::String(reference));
+        }
         let parameters = Parameters::from(std::mem::take(&mut read.map));
         let hashes = self.hashes(account, operation);
         let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).to_json(operation).as_bytes());
@@ -71,6 +84,7 @@ impl Checker<'_> {
             never_sent: None,
             fingerprint,
             certificate: None,
+            names: None,
         };
         // For a row with errors too: a later row that repeats it is a repetition all the same.
         let duplicate = self.index.targets.add(ordinal, target_hash, digest.fingerprint());
@@ -81,10 +95,29 @@ impl Checker<'_> {
         if action.never_sent.is_none() {
             self.report_shared_key(ordinal, read.key);
         }
-        action.certificate = self.read_certificate_facts(row, layers, operation, read.certificate.as_ref());
-        self.except(ordinal, operation, rules, read.certificate.as_ref(), &mut action);
+        let sent = read.certificate.as_ref();
+        let (facts, named) = self.read_certificate_facts(row, layers, operation, sent);
+        action.certificate = facts;
+        let certificate = sent.map(|sent| &sent.certificate).or(named.as_ref());
+        action.names = certificate.map(|certificate| Box::new(CertificateNames::of(certificate)));
+        self.except(ordinal, operation, rules, sent, &mut action);
         if self.errors > errors_before {
             return;
+        }
+        // Not before: what exceptions are held against is the target alone.
+        let is_ca = action.certificate.as_ref().is_some_and(|facts| facts.is_ca);
+        let further = if is_ca { Some(CA_REACHES) } else { own_key.then_some(OWN_KEY_REACHES) };
+        action.reaches = action.reaches.or_else(|| further.map(str::to_owned));
+        if !matches!(action.never_sent, Some(NeverSent::Repeats(_))) {
+            // An exception stays, and a compromise of its key reaches it all the same.
+            let tells = is_compromise && action.never_sent.is_none();
+            let bears = |bearer: &[u8]| KeyBearer::new(ordinal, bearer, tells, own_key);
+            if let Some(certificate) = certificate {
+                self.keys.add(SpkiFingerprint::of(&certificate.spki), bears(&certificate.der));
+            }
+            if let (Some((key, _)), Some(csr)) = (read.key, &csr) {
+                self.keys.add(key, bears(csr.as_bytes()));
+            }
         }
         self.digest.action(action.account, action.reason, action.not_before, action.never_sent.as_ref(), &digest);
         (self.each)(action);
@@ -146,7 +179,8 @@ impl Checker<'_> {
         let draft = &self.draft;
         let end = calendar::deadline_at(draft.deadline, &draft.schedule, self.now);
         // Nothing is sent before any of the three: now, the schedule's start, and `not_before`.
-        let begin = draft.schedule.start.map_or(self.now, |start| start.max(self.now)).max(at);
+        let begin_at_all = draft.schedule.start.map_or(self.now, |start| start.max(self.now));
+        let begin = begin_at_all.max(at);
         let never = if end.is_some_and(|end| at >= end) {
             Some("`not_before` is not before the plan's deadline")
         } else if calendar::next_start(&draft.schedule, begin, draft.timeout, end).is_none() {
@@ -154,22 +188,61 @@ impl Checker<'_> {
         } else {
             None
         };
+        let place = field.value.span;
         if let (Some(what), Some(deadline)) = (never, draft.deadline) {
             // A deadline that counts from the start of the run comes later where the run begins later.
-            self.report(if has_fixed_deadline(deadline, &draft.schedule, self.now) {
-                Diagnostic::error("not-before", field.value.span, what).help("the action could never be sent")
-            } else {
-                let help = "the action will not be sent, unless the run begins later";
-                Diagnostic::warning("not-before", field.value.span, what).help(help)
-            });
+            let is_fixed = has_fixed_deadline(deadline, &draft.schedule, self.now);
+            self.errors += u64::from(is_fixed);
+            self.note_timing(if is_fixed { Timing::Never(what) } else { Timing::NotNow(what) }, place, at);
         } else if at <= self.now {
-            self.report(Diagnostic::warning("past", field.value.span, "`not_before` has passed and changes nothing"));
+            self.note_timing(Timing::Past, place, at);
+        } else if at.duration_since(begin_at_all).as_hours() >= FAR_HOURS {
+            self.note_timing(Timing::Far, place, at);
         }
         Some(at)
     }
 
+    /// Counts a `not_before` that is to be warned of: once for a list, for all its rows have one cause.
+    fn note_timing(&mut self, timing: Timing, place: Span, at: Timestamp) {
+        let known = self.timings.iter_mut().find(|known| known.timing == timing && known.first.source == place.source);
+        match known {
+            Some(known) => {
+                known.count += 1;
+                known.last = known.last.max(at);
+            }
+            None => self.timings.push(NotedTiming { timing, first: place, count: 1, last: at }),
+        }
+    }
+
+    /// Warns of what was noted of `not_before`.
+    pub(super) fn report_timings(&mut self) {
+        for NotedTiming { timing, first, count, last } in std::mem::take(&mut self.timings) {
+            let more = match count {
+                1 => String::new(),
+                _ => format!("; so it is for {count} actions of this file"),
+            };
+            let warning = match timing {
+                Timing::Past => {
+                    Diagnostic::warning("past", first, format!("`not_before` has passed and changes nothing{more}"))
+                }
+                Timing::Never(what) => Diagnostic::error("not-before", first, format!("{what}{more}"))
+                    .help("the action could never be sent"),
+                Timing::NotNow(what) => Diagnostic::warning("not-before", first, format!("{what}{more}"))
+                    .help("the action will not be sent, unless the run begins later"),
+                Timing::Far => {
+                    let until = if count == 1 { "until" } else { "the last until" };
+                    let what = format!("`not_before` puts the action off by more than a day, {until} {last}{more}");
+                    Diagnostic::warning("far-off", first, what).help(
+                        "it says when an action may be sent; if this is the beginning of a certificate's validity, leave the field out",
+                    )
+                }
+            };
+            self.report(warning);
+        }
+    }
+
     /// The account that the row names. `Err` where there is none, which is reported then.
-    fn find_account(&mut self, row: &Row<'_>, layers: Layers<'_>) -> Result<usize, ()> {
+    pub(super) fn find_account(&mut self, row: &Row<'_>, layers: Layers<'_>) -> Result<usize, ()> {
         let Some(field) = row.field_or_default(layers, "provider") else {
             let place = row.place_of_missing(&["provider"]);
             let error = Diagnostic::error("missing-provider", place, "`provider` is missing");
@@ -202,7 +275,12 @@ impl Checker<'_> {
         names
     }
 
-    fn action_field<'a>(&mut self, row: &Row<'a>, layers: Layers<'a>, account: Option<usize>) -> Option<&'a Field> {
+    pub(super) fn action_field<'a>(
+        &mut self,
+        row: &Row<'a>,
+        layers: Layers<'a>,
+        account: Option<usize>,
+    ) -> Option<&'a Field> {
         let field = row.field_or_default(layers, "action");
         if field.is_none() {
             let place = row.place_of_missing(&["action"]);
@@ -217,7 +295,7 @@ impl Checker<'_> {
         field
     }
 
-    fn find_operation<'p>(
+    pub(super) fn find_operation<'p>(
         &mut self,
         field: &Field,
         provider: &'p Provider,
@@ -266,10 +344,16 @@ fn without_place_of_key(operation: &Operation, parameters: &Map<String, Value>) 
 }
 
 /// Whether a text can be an id.
-fn is_usable_id(text: &str) -> bool {
+pub(super) fn is_usable_id(text: &str) -> bool {
     (1..=MAX_ID).contains(&text.chars().count()) && !text.chars().any(char::is_control) && text.trim() == text
 }
 
+/// A `not_before` so far off is warned of.
+const FAR_HOURS: i64 = 24;
+/// What a revocation reaches that the certificate's own key signs.
+const OWN_KEY_REACHES: &str = "every certificate with its key, which is blocked";
+/// What the revocation of a CA's certificate reaches.
+const CA_REACHES: &str = "the CA and everything below it";
 /// Ids are for people.
 const MAX_ID: usize = 200;
 /// Room for what nearly every target and source takes: growing step by step costs more, a million times.

@@ -5,22 +5,25 @@
 use super::context::Checker;
 use super::fields::{Layers, Row, has_value};
 use super::pem_files::{
-    self, CertificateResult, CsrResult, IssuerResult, MAX_FILE, ReadCertificates, ReadCsr, SentCertificate,
-    UnusableFile, parse_csr,
+    self, CsrResult, IssuerResult, MAX_FILE, ReadCertificates, ReadCsr, ReadTarget, SentCertificate, TargetResult,
+    UnusableFile, described, parse_csr,
 };
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::pki::csr::split_reference;
+use crate::pki::names::comparable;
 use crate::pki::{Certificate, Csr, PrivateKey, SerialNotation, SerialNumber, SpkiFingerprint};
-use crate::plan::checked::CertificateFacts;
+use crate::plan::checked::{CertificateFacts, CertificateNames};
 use crate::plan::load;
 use crate::plan::read::{UnusableUrl, check_published, texts};
 use crate::provider::answer::scalar_text;
-use crate::provider::model::{CertificateRule, CsrRule, Operation};
+use crate::provider::model::{CertificateRule, CsrRule, Operation, TargetKind};
 use crate::text::{Span, safe};
 use crate::tree::Field;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use zeroize::Zeroizing;
 
 /// The fields of a row that describe its certificate, its own or those of its defaults.
 struct CertificateFields<'a> {
@@ -32,14 +35,30 @@ struct CertificateFields<'a> {
 }
 
 impl Checker<'_> {
-    /// What a row gives of its certificate for `verify`, where it gives anything.
+    /// What a row gives of its certificate for `verify`, where it gives anything; and the certificate itself, where a file has it.
     pub(super) fn read_certificate_facts(
         &mut self,
         row: &Row<'_>,
         layers: Layers<'_>,
         operation: &Operation,
         sent: Option<&SentCertificate>,
-    ) -> Option<Box<CertificateFacts>> {
+    ) -> (Option<Box<CertificateFacts>>, Option<Certificate>) {
+        let mut certificate = None;
+        let facts = self.read_facts(row, layers, operation, sent, &mut certificate);
+        // A report that is a plan again must say it again.
+        let is_ca = sent.is_some_and(|sent| sent.is_ca) || facts.as_ref().is_some_and(|facts| facts.is_ca);
+        let facts = if is_ca { Some(CertificateFacts { is_ca, ..facts.unwrap_or_default() }) } else { facts };
+        (facts.map(Box::new), certificate)
+    }
+
+    fn read_facts(
+        &mut self,
+        row: &Row<'_>,
+        layers: Layers<'_>,
+        operation: &Operation,
+        sent: Option<&SentCertificate>,
+        read_certificate: &mut Option<Certificate>,
+    ) -> Option<CertificateFacts> {
         // An operation's own field of that name is one of its parameters, and `verify` finds a certificate there.
         let ours = |field: &&Field| has_value(field) && operation.parameter(&field.name).is_none();
         let own = |name: &str| row.field(name).filter(ours);
@@ -55,11 +74,22 @@ impl Checker<'_> {
         if [certificate, serial_number, issuer, crl, ocsp].iter().all(Option::is_none) {
             return None;
         }
-        let read = certificate.and_then(|field| self.read_certificate_file(field));
+        let mut is_ca = false;
+        let mut read = certificate.and_then(|field| self.read_certificate_file(field, &mut is_ca));
+        if let (Some(there), Some(field)) = (&read, certificate) {
+            let asked = self.asks_for_ca(row, operation);
+            let kind = operation.action.as_ref().map(|rules| rules.target.kind);
+            // The certificate of what such an operation acts on is a CA's.
+            if kind != Some(TargetKind::Ca) && !self.is_of_kind(&there.all[0], is_ca, asked, field.value.span) {
+                read = None;
+            }
+            is_ca &= asked;
+        }
+        *read_certificate = read.as_ref().map(|read| read.all[0].clone());
         let issuers = issuer.and_then(|field| self.read_issuer_file(field));
         let leaf = read.as_ref().zip(certificate).map(|(read, field)| (&read.all[0], field.value.span));
         if let Some((leaf, place)) = leaf.filter(|(leaf, _)| leaf.ends < self.now) {
-            let what = format!("this certificate has expired on {}", leaf.ends);
+            let what = format!("this certificate has expired on {}: {}", leaf.ends, described(leaf));
             let warning = Diagnostic::warning("expired", place, what);
             self.report(warning.help("its CA may have taken it off its CRL; `certsweep verify` can say little of it"));
         }
@@ -74,6 +104,7 @@ impl Checker<'_> {
         }
         let mut facts = CertificateFacts {
             certificate: read.as_ref().map(file),
+            is_ca,
             serial_number: None,
             issuer: issuers.as_ref().and_then(|read| read.as_ref().as_ref().ok().map(file)),
             crl: crl.map(|field| self.read_urls(field)).unwrap_or_default(),
@@ -100,7 +131,48 @@ impl Checker<'_> {
             let warning = Diagnostic::warning("no-certificate", field.span, what);
             self.report(warning.help("add `serial_number` and `issuer`, or `certificate: \"file:PATH\"`"));
         }
-        Some(Box::new(facts))
+        Some(facts)
+    }
+
+    /// Whether a row says that its certificate is a CA's on purpose.
+    pub(super) fn asks_for_ca(&mut self, row: &Row<'_>, operation: &Operation) -> bool {
+        let name = "ca_certificate";
+        let field = row.field(name).filter(|field| has_value(field) && operation.parameter(name).is_none());
+        let Some(field) = field else { return false };
+        match self.single_value(field) {
+            // Excel writes its own letters.
+            Some(text) if text.eq_ignore_ascii_case("true") => return true,
+            None => {}
+            Some(text) if text.eq_ignore_ascii_case("false") => {}
+            Some(text) => {
+                let what = format!("`{name}` must be true or false, not `{}`", safe::terminal(text));
+                self.report(Diagnostic::error("wrong-type", field.value.span, what));
+            }
+        }
+        false
+    }
+
+    /// Whether a certificate is of the kind that its row asks for: an end entity's, unless it says that it is a CA's. `false` is reported.
+    fn is_of_kind(&mut self, certificate: &Certificate, is_ca: bool, asked: bool, place: Span) -> bool {
+        if is_ca == asked {
+            return true;
+        }
+        let (what, help) = if is_ca {
+            (
+                format!("there is no end-entity certificate in it, but a CA's: {}", described(certificate)),
+                "give the certificate that is meant; to name a CA's own on purpose, write `ca_certificate: true` beside it",
+            )
+        } else {
+            (
+                format!(
+                    "`ca_certificate` says that it is a CA's, and it is an end entity's: {}",
+                    described(certificate)
+                ),
+                "leave `ca_certificate` out, or give a file with the certificate of the CA alone",
+            )
+        };
+        self.report(Diagnostic::error("ca-certificate", place, what).help(help));
+        false
     }
 
     fn compare_serial_number(&mut self, field: &Field, serial: &SerialNumber, leaf: &Certificate, place: Span) {
@@ -195,9 +267,14 @@ impl Checker<'_> {
         }
     }
 
-    fn read_certificate_file(&mut self, field: &Field) -> Option<ReadCertificates> {
+    /// The certificates of a field's file, first the one that is meant; `is_ca` is set where that is a CA's.
+    fn read_certificate_file(&mut self, field: &Field, is_ca: &mut bool) -> Option<ReadCertificates> {
         let path = self.named_path(field)?;
-        match pem_files::read_certificates(&path) {
+        let read = pem_files::read_certificates(&path).and_then(|mut read| {
+            *is_ca = pem_files::put_meant_first(&mut read.all).map_err(|wrong| pem_files::in_file(&path, wrong))?;
+            Ok(read)
+        });
+        match read {
             Ok(read) => {
                 self.copy_if_allowed(&read, &path);
                 Some(read)
@@ -248,12 +325,18 @@ impl Checker<'_> {
 
 impl Checker<'_> {
     /// Reads the certificate of a field: `file:PATH`, or the PEM text itself.
-    pub(super) fn read_sent_certificate(&mut self, field: &Field) -> Option<SentCertificate> {
+    pub(super) fn read_sent_certificate(&mut self, field: &Field, ca_asked: bool) -> Option<SentCertificate> {
         let text = self.single_value(field)?;
         let place = field.value.span;
         let read = match text.strip_prefix("file:") {
             Some(named) => self.read_sent_certificate_file(named.trim(), place),
-            None if text.contains("-----BEGIN") => pem_files::parse_pem(text.as_bytes()),
+            None if pem_files::holds_private_key(text.as_bytes()) => {
+                let what = format!("`{}` holds a private key; a plan never holds a key", field.name);
+                let error = Diagnostic::error("literal-secret", field.span, what);
+                self.report(error.help("take the key out, or write `file:PATH`"));
+                return None;
+            }
+            None if text.contains("-----BEGIN") => pem_files::parse_target(text.as_bytes()),
             // As reports write it that are plans by themselves.
             None if is_sent(text) => pem_files::parse_sent(text),
             None => {
@@ -263,17 +346,24 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let (certificate, following) = match read {
+        let ReadTarget { certificate, is_ca, others, .. } = match read {
             Ok(read) => read,
-            Err((what, help)) => {
-                let error = Diagnostic::error("certificate", place, what);
-                self.report(if help.is_empty() { error } else { error.help(help) });
+            Err(unusable) => {
+                self.report_unusable_file("certificate", field, unusable);
                 return None;
             }
         };
+        if !self.is_of_kind(&certificate, is_ca, ca_asked, place) {
+            return None;
+        }
+        if certificate.is_precertificate {
+            let what = format!("this is a precertificate, {}: no server shows it", described(&certificate));
+            let warning = Diagnostic::warning("precertificate", place, what);
+            self.report(warning.help("its certificate has the same serial number; give that, where you have it"));
+        }
         // With these `verify` needs no `issuer` in the plan.
-        self.certificates.keep_issuers(&certificate, following);
-        Some(SentCertificate { certificate, place })
+        self.certificates.keep_issuers(&certificate, &others);
+        Some(SentCertificate { certificate, is_ca, place })
     }
 
     /// The reference to a key: a file, and nothing else.
@@ -304,11 +394,13 @@ impl Checker<'_> {
         };
         let mut good = !(rule.refuses_expired && self.now > read.certificate.ends);
         if !good {
-            let what = format!("the certificate has expired, at {}", read.certificate.ends);
+            let what =
+                format!("the certificate has expired, at {}: {}", read.certificate.ends, described(&read.certificate));
             let help = "the provider refuses to revoke it, and nobody accepts it any more: drop this action";
             self.report(Diagnostic::error("expired", read.place, what).help(help));
         } else if self.now > read.certificate.ends {
-            let what = format!("the certificate has expired, at {}", read.certificate.ends);
+            let what =
+                format!("the certificate has expired, at {}: {}", read.certificate.ends, described(&read.certificate));
             let help = "nobody accepts it any more: drop this action unless its revocation is asked for";
             self.report(Diagnostic::warning("expired", read.place, what).help(help));
         }
@@ -342,12 +434,16 @@ impl Checker<'_> {
         let path = load::resolve(self.sources, place, named);
         // `resume` may run in another directory.
         let path = std::path::absolute(&path).unwrap_or(path);
-        let text = load::read_secret(&path, MAX_FILE);
-        let key = text.and_then(|text| PrivateKey::parse(&text));
+        let bytes = load::read_small_bytes(&path, MAX_FILE).map(Zeroizing::new);
+        let key = bytes.and_then(|bytes| PrivateKey::parse_file(&bytes));
         match key {
             Ok(key) if key.is_of(&read.certificate) => Some(path),
             Ok(_) => {
-                let what = format!("the key in {} is not the certificate's", safe::terminal(named));
+                let what = format!(
+                    "the key in {} is not the certificate's, {}",
+                    safe::terminal(named),
+                    described(&read.certificate)
+                );
                 let error = Diagnostic::error("certificate-key", place, what).related(read.place, "the certificate");
                 self.report(error.help("give the certificate's own key, or leave it out to sign with the account's"));
                 None
@@ -360,10 +456,13 @@ impl Checker<'_> {
         }
     }
 
-    fn read_sent_certificate_file(&mut self, named: &str, place: Span) -> CertificateResult {
+    fn read_sent_certificate_file(&mut self, named: &str, place: Span) -> TargetResult {
         let path = load::resolve(self.sources, place, named);
-        let read = pem_files::read_sent(&path)?;
-        self.copy_once(named, &path);
+        let read = pem_files::read_target(&path)?;
+        // Of a file with a private key in it the certificate alone is kept, as it is sent, with its action.
+        if read.may_be_copied {
+            self.copy_once(named, &path);
+        }
         Ok(read)
     }
 }
@@ -378,8 +477,8 @@ impl Checker<'_> {
     pub(super) fn read_csr(&mut self, field: &Field) -> Option<CsrResult> {
         let text = self.single_value(field)?;
         let read = match text.strip_prefix("file:") {
-            Some(path) => self.read_csr_file(path.trim(), field.value.span),
-            None if text.contains("-----BEGIN") => Rc::new(parse_csr(text.to_owned())),
+            Some(named) => self.read_csr_file(split_reference(named.trim()).0, field.value.span),
+            None if text.contains("-----BEGIN") => Rc::new(parse_csr(text.as_bytes())),
             None => {
                 let what = format!("`{}` is neither a file nor a certificate request", field.name);
                 let help = format!("write `{}: \"file:PATH\"`, or the PEM text", field.name);
@@ -392,6 +491,39 @@ impl Checker<'_> {
             return None;
         }
         Some(read)
+    }
+
+    /// Of a request with a password in it, which a run directory must not keep: what stands for it there. `Err` where the plan itself holds
+    /// it, or another one is there now; it is reported.
+    pub(super) fn withhold_csr(&mut self, field: &Field, csr: &Csr) -> Result<Option<String>, ()> {
+        let place = field.value.span;
+        let named =
+            field.value.text().unwrap_or_default().strip_prefix("file:").map(|named| split_reference(named.trim()));
+        if let Some((_, Some(digest))) = named
+            && digest != csr.digest()
+        {
+            let what = "the certificate request is another one than that of this digest";
+            self.report(Diagnostic::error("csr", place, what).help("leave `#sha256=…` out to take it as it is now"));
+            return Err(());
+        }
+        if !csr.has_challenge_password() {
+            return Ok(None);
+        }
+        let what =
+            "the certificate request carries a password (challengePassword): all who see the request can read it";
+        let Some((path, _)) = named else {
+            let help =
+                "give it as `file:PATH`, for the plan is copied into the run directory; or make a request without it";
+            self.report(Diagnostic::error("challenge-password", place, what).help(help));
+            return Err(());
+        };
+        let help =
+            "make a request without it; the run directory does not keep this one, and reads the file when it is sent";
+        self.report(Diagnostic::warning("challenge-password", place, what).help(help));
+        // `resume` may run in another directory.
+        let path = load::resolve(self.sources, place, path);
+        let path = std::path::absolute(&path).unwrap_or(path);
+        Ok(Some(csr.reference(&path.display().to_string())))
     }
 
     /// Compares a certificate request with the action's names and the compromised keys; returns its key's fingerprint.
@@ -421,7 +553,7 @@ impl Checker<'_> {
                     self.report(error.help("is it the right file?"));
                 }
                 // The common name is optional: CAs read the alternative names (RFC 9525).
-                None if csr.dns_names().iter().any(|name| same_name(name, asked)) => {}
+                None if alternative_names(csr).contains(&comparable(asked)) => {}
                 None => {
                     let what = format!("the certificate request does not name `{}`", safe::terminal(asked));
                     let error = Diagnostic::error("csr-name", name_place, what);
@@ -432,10 +564,9 @@ impl Checker<'_> {
         if let Some(parameter) = &rule.dns_names {
             let listed = parameters.get(parameter).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
             let asked = listed.iter().filter_map(Value::as_str).chain(asked_name.as_deref());
-            // DNS names are equal whatever their case (RFC 4343).
-            let asked: BTreeSet<String> = asked.map(str::to_ascii_lowercase).collect();
-            let names = csr.dns_names().iter().map(String::as_str).chain(csr.common_name());
-            let names: BTreeSet<String> = names.map(str::to_ascii_lowercase).collect();
+            let asked: BTreeSet<String> = asked.map(comparable).collect();
+            let mut names = alternative_names(csr);
+            names.extend(csr.common_name().map(comparable));
             self.compare_names(csr, parameter, &asked, &names, place_of(parameter).unwrap_or(csr_place), csr_place);
         }
         let key = csr.spki();
@@ -462,7 +593,7 @@ impl Checker<'_> {
         if !lacking.is_empty() {
             let what = format!("the certificate request lacks {}, which the action asks for", shown(lacking));
             // Without any alternative name in the request the CA uses those of its order form; with some it uses the request's.
-            let finding = if csr.dns_names().is_empty() {
+            let finding = if alternative_names(csr).is_empty() {
                 Diagnostic::warning("csr-names", place, what)
             } else {
                 Diagnostic::error("csr-names", place, what)
@@ -471,21 +602,26 @@ impl Checker<'_> {
                 finding.related(csr_place, "the certificate request").help("make a request with the same names"),
             );
         }
-        let extra: Vec<&String> = names.difference(asked).collect();
         // A wrong common name has a finding of its own.
-        let extra: Vec<&String> =
-            extra.into_iter().filter(|name| csr.dns_names().iter().any(|dns| same_name(dns, name))).collect();
+        let alternative = alternative_names(csr);
+        let extra: Vec<&String> = names.difference(asked).filter(|name| alternative.contains(*name)).collect();
         if !extra.is_empty() {
             let what = format!("the certificate request names {}, which the action does not", shown(extra));
             let error = Diagnostic::error("csr-names", place, what).related(csr_place, "the certificate request");
             self.report(error.help(format!("add what is missing to `{parameter}`, or make a request without it")));
+        }
+        if !csr.names().others.is_empty() {
+            let others = csr.names().others.iter().map(|name| safe::terminal(name)).collect::<Vec<_>>().join(", ");
+            let what = format!("the certificate request also asks for {others}, for which the action has no field");
+            let warning = Diagnostic::warning("csr-names", csr_place, what);
+            self.report(warning.help("the CA may refuse it or leave that out; make a request without it"));
         }
     }
 
     fn read_csr_file(&mut self, named: &str, place: Span) -> CsrResult {
         let path = load::resolve(self.sources, place, named);
         let result = self.csrs.read(&path);
-        if result.is_ok() {
+        if result.as_ref().as_ref().is_ok_and(|read| !read.csr.has_challenge_password()) {
             self.copy_once(named, &path);
         }
         result
@@ -493,5 +629,24 @@ impl Checker<'_> {
 }
 
 fn same_name(left: &str, right: &str) -> bool {
-    left.eq_ignore_ascii_case(right)
+    comparable(left) == comparable(right)
+}
+
+/// The DNS names and IP addresses that a request asks for beside its common name, as they are compared.
+fn alternative_names(csr: &Csr) -> BTreeSet<String> {
+    let addresses = csr.names().ip.iter().map(ToString::to_string);
+    csr.names().dns.iter().map(|name| comparable(name)).chain(addresses).collect()
+}
+
+impl CertificateNames {
+    /// What a certificate says of itself.
+    pub(super) fn of(certificate: &Certificate) -> Self {
+        Self {
+            common_name: certificate.common_name(),
+            serial_number: certificate.serial.to_string(),
+            issuer: certificate.issuer_name(),
+            not_before: certificate.begins,
+            not_after: certificate.ends,
+        }
+    }
 }

@@ -5,13 +5,14 @@ use super::digest::{FingerprintBase, PlanDigest};
 use super::exception_list::Exceptions;
 use super::fields::{no_single_value, no_value};
 use super::pem_files::{CsrFiles, IssuerFiles, SentCertificates};
+use super::shared_keys::SharedKeys;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::{Action, ReadFile};
 use crate::plan::load::Input;
 use crate::plan::read::Draft;
 use crate::provider::Catalog;
 use crate::provider::model::Operation;
-use crate::text::{SourceId, SourceMap};
+use crate::text::{SourceId, SourceMap, Span};
 use crate::tree::{Field, Shape};
 use jiff::Timestamp;
 use std::collections::{HashMap, HashSet};
@@ -36,12 +37,14 @@ pub struct Request<'r> {
 /// How to read the columns of a CSV list whose header is not made for plans.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CsvOptions {
-    /// Field name → column name.
+    /// Field name → column name; or its number, where the list has no header.
     pub columns: Vec<(String, String)>,
     /// Columns that are left out.
     pub ignore: IgnoreColumns,
     /// Columns whose values are carried through to the report.
     pub keep: Vec<String>,
+    /// The line of the header, from 1; 0 says that there is none.
+    pub header_row: Option<u32>,
     /// Which rows are taken, as an expression.
     pub filter: Option<String>,
     /// Lists of exceptions, for plans of every kind.
@@ -56,7 +59,8 @@ impl CsvOptions {
             IgnoreColumns::All => true,
             IgnoreColumns::Named(names) => !names.is_empty(),
         };
-        self.columns.is_empty() && self.keep.is_empty() && self.filter.is_none() && !ignores
+        let has_none = self.header_row.is_none() && self.filter.is_none();
+        self.columns.is_empty() && self.keep.is_empty() && has_none && !ignores
     }
 }
 
@@ -101,12 +105,39 @@ pub(super) struct Checker<'r> {
     pub(super) lists: HashMap<PathBuf, SourceId>,
     /// The columns that are carried through to the report.
     pub(super) keep: Vec<String>,
+    /// The keys of certificates and requests.
+    pub(super) keys: SharedKeys,
+    /// Accounts for which it was warned of revocations that a certificate's own key signs.
+    pub(super) own_keys_told: HashSet<usize>,
     /// Accounts for which the mapping away of `keyCompromise` was warned of.
     pub(super) mapped_away: HashSet<usize>,
     /// Lists of which it was told that their serial numbers may be decimal.
     pub(super) maybe_decimal: HashSet<SourceId>,
+    /// What is to be warned of about `not_before`, file by file.
+    pub(super) timings: Vec<NotedTiming>,
     /// By account and operation, what the hashes of all their actions begin with: every row needs it, and it is the same each time.
     hashes: Vec<HashBegin>,
+}
+
+/// What is wrong with a `not_before` that can be kept to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Timing {
+    /// It has passed.
+    Past,
+    /// It is more than a day off.
+    Far,
+    /// It leaves no time.
+    Never(&'static str),
+    /// It leaves no time, unless the run begins later.
+    NotNow(&'static str),
+}
+
+/// What is wrong with a `not_before`, for all actions of one file.
+pub(super) struct NotedTiming {
+    pub(super) timing: Timing,
+    pub(super) first: Span,
+    pub(super) count: u64,
+    pub(super) last: Timestamp,
 }
 
 /// What the hashes of all actions of one account and operation begin with.
@@ -147,8 +178,11 @@ impl<'r> Checker<'r> {
             left_out: 0,
             lists: HashMap::new(),
             keep,
+            keys: SharedKeys::default(),
+            own_keys_told: HashSet::new(),
             mapped_away: HashSet::new(),
             maybe_decimal: HashSet::new(),
+            timings: Vec::new(),
             hashes: Vec::new(),
         }
     }

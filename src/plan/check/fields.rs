@@ -156,7 +156,7 @@ pub(super) fn index_of(operation: &Operation, name: &str) -> Option<usize> {
 }
 
 /// The fields that every action can have.
-pub(in crate::plan) const COMMON_FIELDS: [&str; 13] = [
+pub(in crate::plan) const COMMON_FIELDS: [&str; 14] = [
     "id",
     "provider",
     "action",
@@ -164,6 +164,7 @@ pub(in crate::plan) const COMMON_FIELDS: [&str; 13] = [
     "needs",
     "not_before",
     "certificate",
+    "ca_certificate",
     "serial_number",
     "issuer",
     "crl",
@@ -172,8 +173,9 @@ pub(in crate::plan) const COMMON_FIELDS: [&str; 13] = [
     "serial_notation",
 ];
 /// Those among them that describe the certificate, for `verify`. An operation's own field of such a name wins.
-pub const CERTIFICATE_FIELDS: [&str; 5] = ["certificate", "serial_number", "issuer", "crl", "ocsp"];
+pub const CERTIFICATE_FIELDS: [&str; 6] = ["certificate", "ca_certificate", "serial_number", "issuer", "crl", "ocsp"];
 /// Those of them that are every action's own, and so no defaults.
-pub(in crate::plan) const UNSHARED_FIELDS: [&str; 2] = ["certificate", "serial_number"];
+pub(in crate::plan) const UNSHARED_FIELDS: [&str; 3] = ["certificate", "ca_certificate", "serial_number"];
 /// The fields of an entry with `from` that describe its CSV list.
-pub(super) const LIST_FIELDS: [&str; 6] = ["from", "columns", "ignore_columns", "keep_columns", "where", "except"];
+pub(super) const LIST_FIELDS: [&str; 7] =
+    ["from", "columns", "ignore_columns", "keep_columns", "header_row", "where", "except"];

@@ -5,17 +5,21 @@
 
 mod action;
 mod action_index;
+mod certificate_source;
 mod certificates;
+mod columns;
 mod context;
 mod digest;
 mod exception_list;
 mod exceptions;
 mod fields;
+mod header;
 mod parameters;
 mod pem_files;
 mod relations;
 mod row_filter;
 mod rows;
+mod shared_keys;
 mod values;
 
 pub use context::{CsvOptions, IgnoreColumns, Request};
@@ -49,7 +53,7 @@ pub fn check(
     let Some(opened) = opened else { return (None, diagnostics) };
     let (mut keep, mut mapped) = (Vec::new(), request.columns.columns.clone());
     let root = match &opened {
-        Opened::Csv(..) => {
+        Opened::List(_) => {
             keep = deduplicated(&request.columns.keep);
             None
         }
@@ -57,8 +61,8 @@ pub fn check(
             if !request.columns.is_empty() {
                 let what = "the options for columns are for a bare CSV list; this plan is YAML";
                 let error = Diagnostic::error("columns", None, what);
-                diagnostics
-                    .push(error.help("write `columns`, `ignore_columns`, `keep_columns` and `where` beside `from`"));
+                let help = "write `columns`, `ignore_columns`, `keep_columns`, `header_row` and `where` beside `from`";
+                diagnostics.push(error.help(help));
             }
             match rows::without_actions(text, *source, &mut keep, &mut mapped, &mut diagnostics) {
                 Some(root) => Some(root),
@@ -81,7 +85,7 @@ pub fn check(
     let defaults = checker.usable_defaults(&defaults, "`defaults`");
     let name = name_of(&request.plan);
     match opened {
-        Opened::Csv(source, bytes) => checker.read_bare_list(source, bytes, &request.columns, &name),
+        Opened::List(source) => checker.read_bare_list(source, &request.columns, &name),
         Opened::Yaml(source, text) => checker.read_entries(source, &text, root.as_ref(), &defaults, &name),
     }
     finish(checker, &request.plan)
@@ -90,6 +94,8 @@ pub fn check(
 /// Checks what needs all actions (`needs`, how many there are), and makes the plan where there is no error.
 fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
     let needs = checker.check_needs();
+    checker.report_timings();
+    let shared_keys = checker.report_shared_compromises();
     checker.report_unmet_exceptions();
     let actions = u64::from(checker.index.count());
     // Where actions could not be read, their absence is no finding of its own.
@@ -125,8 +131,8 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
         keep_columns: checker.keep,
     };
     let digest = checker.digest.finish(&settings);
-    let issuers = checker.certificates.into_issuers();
-    let plan = CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, issuers);
+    let found = (checker.certificates.into_issuers(), shared_keys);
+    let plan = CheckedPlan::new(settings, digest, actions, needs, checker.files, documents, found);
     (Some(plan.leaving_out(checker.left_out)), checker.diagnostics)
 }
 

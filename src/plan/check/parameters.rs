@@ -23,9 +23,20 @@ pub(super) struct ReadParameters<'a> {
     pub(super) key: Option<(SpkiFingerprint, Span)>,
     /// The certificate that is sent.
     pub(super) certificate: Option<SentCertificate>,
+    /// What stands for the certificate request in the run directory, where that must not keep it.
+    pub(super) withheld_csr: Option<String>,
+    /// Whether the row says that its certificate is a CA's on purpose.
+    ca_asked: bool,
     csr: Option<(CsrResult, Span)>,
     /// For each parameter of the operation whether its value is unusable, which was reported.
     wrong: Vec<bool>,
+}
+
+impl ReadParameters<'_> {
+    /// The certificate request, as it is sent.
+    pub(super) fn csr_text(&self, rules: &ActionRules) -> Option<String> {
+        self.map.get(&rules.csr.as_ref()?.field)?.as_str().map(str::to_owned)
+    }
 }
 
 impl Checker<'_> {
@@ -44,6 +55,8 @@ impl Checker<'_> {
             reason: None,
             key: None,
             certificate: None,
+            withheld_csr: None,
+            ca_asked: rules.certificate.is_some() && self.asks_for_ca(row, operation),
             csr: None,
             wrong: vec![false; operation.parameters.len()],
         };
@@ -123,13 +136,17 @@ impl Checker<'_> {
         } else if name == rules.csr.as_ref().map(|rule| &rule.field) {
             let Some(csr) = self.read_csr(field) else { return false };
             let text = csr.as_ref().as_ref().map(|csr| csr.text.clone()).unwrap_or_default();
+            if let Ok(csr) = &*csr {
+                let Ok(withheld) = self.withhold_csr(field, &csr.csr) else { return false };
+                read.withheld_csr = withheld;
+            }
             read.csr = Some((csr, field.value.span));
             Ok(Value::String(text))
         } else if parameter.location == Location::Signer {
             let Some(reference) = self.read_key_reference(field) else { return false };
             Ok(reference)
         } else if name == rules.certificate.as_ref().map(|rule| &rule.field) {
-            let Some(certificate) = self.read_sent_certificate(field) else { return false };
+            let Some(certificate) = self.read_sent_certificate(field, read.ca_asked) else { return false };
             let value = certificate.value();
             read.certificate = Some(certificate);
             Ok(value)
@@ -295,6 +312,8 @@ pub(super) struct ReadReason<'a> {
     pub(super) asked: Option<RevocationReason>,
     /// What is sent.
     pub(super) spelling: String,
+    /// Whether the CA learns by it that the key is compromised.
+    pub(super) tells_compromise: bool,
     /// The field that gives it.
     pub(super) field: &'a Field,
 }
@@ -359,11 +378,7 @@ impl Checker<'_> {
         let Some(asked) = RevocationReason::parse(text) else {
             if let Some(spelling) = rule.values.iter().map(|(_, spelling)| spelling).find(|spelling| *spelling == text)
             {
-                return Some(ReadReason {
-                    asked: params::reason_of(rule, spelling),
-                    spelling: spelling.clone(),
-                    field,
-                });
+                return Some(own_reason(rule, spelling, field));
             }
             let has = names(rule);
             let what = format!("`{}` is no revocation reason", safe::terminal(text));
@@ -387,7 +402,8 @@ impl Checker<'_> {
                     let warning = Diagnostic::warning("compromise-not-told", field.value.span, what);
                     self.report(warning.help(REPORT_BY_OTHER_MEANS));
                 }
-                Some(ReadReason { asked: Some(asked), spelling, field })
+                let tells_compromise = sent == Some(RevocationReason::KeyCompromise);
+                Some(ReadReason { asked: Some(asked), spelling, tells_compromise, field })
             }
             Err(error) => {
                 let name = draft.account.name.clone();
@@ -414,7 +430,7 @@ impl Checker<'_> {
     fn read_own_reason<'a>(&mut self, field: &'a Field, rule: &ReasonRule) -> Option<ReadReason<'a>> {
         let text = self.single_value(field)?;
         if let Some(spelling) = params::spelling_for(rule, text) {
-            return Some(ReadReason { asked: params::reason_of(rule, spelling), spelling: spelling.to_owned(), field });
+            return Some(own_reason(rule, spelling, field));
         }
         let what = format!("`{}` must be one of {}, not `{}`", field.name, spellings(rule), safe::terminal(text));
         let mut error = Diagnostic::error("no-such-reason", field.value.span, what);
@@ -424,6 +440,13 @@ impl Checker<'_> {
         self.report(error);
         None
     }
+}
+
+/// A reason in the provider's spelling.
+fn own_reason<'a>(rule: &ReasonRule, spelling: &str, field: &'a Field) -> ReadReason<'a> {
+    let asked = params::reason_of(rule, spelling);
+    let tells_compromise = asked == Some(RevocationReason::KeyCompromise);
+    ReadReason { asked, spelling: spelling.to_owned(), tells_compromise, field }
 }
 
 /// A rule's reasons by their names in RFC 5280, with the provider's spelling where it differs.

@@ -2,7 +2,8 @@
 //! very many. Compares none with its action.
 
 use super::action_index::hash_of;
-use crate::pki::{Certificate, Csr};
+use crate::pki::pem;
+use crate::pki::{Certificate, Csr, Meant, Undecided, meant};
 use crate::plan::checked::NamedFile;
 use crate::plan::load;
 use crate::text::{Span, safe};
@@ -26,6 +27,7 @@ pub(super) type CsrResult = Rc<Result<ReadCsr, String>>;
 
 /// A certificate request that can be used.
 pub(super) struct ReadCsr {
+    /// As it is sent, whatever form the file has.
     pub(super) text: String,
     pub(super) csr: Csr,
 }
@@ -35,20 +37,33 @@ pub(super) struct ReadCsr {
 pub(super) struct SentCertificates {
     /// Serial number → issuer of the first certificate with it.
     issuers: HashMap<u64, u64>,
-    /// The certificates behind the first ones, as hashes, so that each is parsed once.
-    following: HashSet<u64>,
-    /// Those of `following` that may have issued one, in DER, at most [`MAX_ISSUERS`].
+    /// Those that may have issued one, as hashes: many files hold the same.
+    known_issuers: HashSet<u64>,
+    /// The same in DER, at most [`MAX_ISSUERS`].
     issuer_ders: Vec<Vec<u8>>,
 }
 
 /// A certificate that is sent, and the place that gives it.
 pub(super) struct SentCertificate {
     pub(super) certificate: Certificate,
+    /// Whether it is a CA's.
+    pub(super) is_ca: bool,
     pub(super) place: Span,
 }
 
-/// A certificate with the DER of those that follow it in its file; or what is wrong, and what to do about it (may be empty).
-pub(super) type CertificateResult = Result<(Certificate, Vec<Vec<u8>>), (String, String)>;
+/// What a file or a text has of the certificate that is to be sent.
+pub(super) struct ReadTarget {
+    pub(super) certificate: Certificate,
+    /// Whether it is a CA's.
+    pub(super) is_ca: bool,
+    /// The others, which may have issued it.
+    pub(super) others: Vec<Certificate>,
+    /// Whether the run directory may get a copy of the file: it never holds a private key.
+    pub(super) may_be_copied: bool,
+}
+
+/// The certificate that is to be sent, or why there is none.
+pub(super) type TargetResult = Result<ReadTarget, UnusableFile>;
 
 /// The files of issuers that were read, by path: many actions name one.
 #[derive(Default)]
@@ -68,8 +83,8 @@ pub(super) struct ReadCertificates {
     pub(super) may_be_copied: bool,
 }
 
-/// Why a file cannot be used, and what to do about it.
-#[derive(Clone)]
+/// Why a file or a text cannot be used, and what to do about it.
+#[derive(Debug, Clone)]
 pub(super) struct UnusableFile {
     pub(super) what: String,
     pub(super) help: Option<&'static str>,
@@ -81,9 +96,9 @@ impl CsrFiles {
         if let Some(known) = self.by_path.get(path) {
             return known.clone();
         }
-        let result = match load::read_small(path, MAX_FILE) {
+        let result = match load::read_small_bytes(path, MAX_FILE) {
             Err(why) => Err(format!("the file {} cannot be read: {why}", path.display())),
-            Ok(text) => parse_csr(text).map_err(|why| format!("the certificate request {}: {why}", path.display())),
+            Ok(bytes) => parse_csr(&bytes).map_err(|why| format!("the certificate request {}: {why}", path.display())),
         };
         // A list of reissues names a file in each row, and none a second time.
         if self.by_path.len() == MAX_CSRS {
@@ -95,10 +110,10 @@ impl CsrFiles {
     }
 }
 
-/// Parses a certificate request in PEM.
-pub(super) fn parse_csr(text: String) -> Result<ReadCsr, String> {
-    let csr = Csr::parse_pem(&text)?;
-    Ok(ReadCsr { text, csr })
+/// Parses a certificate request.
+pub(super) fn parse_csr(bytes: &[u8]) -> Result<ReadCsr, String> {
+    let csr = Csr::parse(bytes)?;
+    Ok(ReadCsr { text: csr.to_pem(), csr })
 }
 
 impl SentCertificates {
@@ -108,15 +123,15 @@ impl SentCertificates {
     }
 
     /// Stores what may have issued a certificate, by its name alone: `verify` checks the signature, for far fewer.
-    pub(super) fn keep_issuers(&mut self, certificate: &Certificate, following: Vec<Vec<u8>>) {
-        for der in following {
-            let is_new = self.following.insert(hash_of(DefaultHasher::new(), &der));
-            if is_new
-                && self.issuer_ders.len() < MAX_ISSUERS
-                && Certificate::parse(&der).is_ok_and(|next| next.is_ca && next.subject == certificate.issuer)
-            {
-                self.issuer_ders.push(der);
-            }
+    pub(super) fn keep_issuers(&mut self, certificate: &Certificate, others: &[Certificate]) {
+        others.iter().filter(|other| other.subject == certificate.issuer).for_each(|other| self.keep_issuer(other));
+    }
+
+    /// Stores the certificate of a CA that may have issued one.
+    pub(super) fn keep_issuer(&mut self, ca: &Certificate) {
+        let is_kept = ca.is_ca && self.issuer_ders.len() < MAX_ISSUERS;
+        if is_kept && self.known_issuers.insert(hash_of(DefaultHasher::new(), &ca.der)) {
+            self.issuer_ders.push(ca.der.clone());
         }
     }
 
@@ -140,36 +155,78 @@ impl SentCertificate {
     }
 }
 
-/// Reads the certificate that is to be sent from its file; where that holds a chain, it is the one at its end.
-pub(super) fn read_sent(path: &Path) -> CertificateResult {
-    let shown = safe::terminal(&path.display().to_string()).into_owned();
-    let bytes = load::read_small_bytes(path, MAX_FILE)
-        .map_err(|why| (format!("the file {shown} cannot be read: {why}"), String::new()))?;
-    parse_pem(&bytes).map_err(|(why, help)| (format!("the file {shown}: {why}"), help))
+/// Reads the certificate that is to be sent from its file, wherever it stands there.
+pub(super) fn read_target(path: &Path) -> TargetResult {
+    let bytes = load::read_small_bytes(path, MAX_FILE).map_err(|why| {
+        // A directory, a pattern, a bundle of hundreds.
+        let is_for_many = path.is_dir() || path.to_string_lossy().contains(['*', '?']) || why.contains("larger");
+        UnusableFile { help: is_for_many.then_some(MANY_FILES), ..unreadable(path, &why) }
+    })?;
+    parse_target(&bytes).map_err(|wrong| in_file(path, wrong))
 }
 
-/// The first certificate of a PEM text.
-pub(super) fn parse_pem(bytes: &[u8]) -> CertificateResult {
-    let read = Certificate::parse_first(bytes).map_err(|why| {
-        let help = "a certificate in PEM begins with `-----BEGIN CERTIFICATE-----`";
-        (why.to_string(), help.to_owned())
-    })?;
-    // HAProxy, among others, wants the key and the certificate in one file, so this is common.
-    if holds_private_key(bytes) {
-        let what = "there is a private key beside the certificate, and the run directory keeps a copy of what it reads";
-        return Err((
-            what.to_owned(),
-            "give a file with the certificate alone (`openssl x509 -in FILE -out FILE.pem`)".to_owned(),
-        ));
-    }
-    Ok(read)
+/// The certificate that is meant in a text, or in DER.
+pub(super) fn parse_target(bytes: &[u8]) -> TargetResult {
+    let mut others =
+        Certificate::parse_all(bytes).map_err(|why| UnusableFile { what: why.to_string(), help: Some(why.help()) })?;
+    let is_ca = put_meant_first(&mut others)?;
+    let certificate = others.remove(0);
+    Ok(ReadTarget { certificate, is_ca, others, may_be_copied: !holds_private_key(bytes) })
 }
 
 /// A certificate as it is sent.
-pub(super) fn parse_sent(text: &str) -> CertificateResult {
+pub(super) fn parse_sent(text: &str) -> TargetResult {
     // Undecodable text becomes empty DER, which has the same finding.
     let der = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
-    Certificate::parse_first(&der).map_err(|_| ("this is no certificate in base64url".to_owned(), String::new()))
+    parse_target(&der).map_err(|_| UnusableFile { what: "this is no certificate in base64url".to_owned(), help: None })
+}
+
+/// Puts the certificate that is meant before the others; whether it is a CA's. There is at least one.
+pub(super) fn put_meant_first(all: &mut [Certificate]) -> Result<bool, UnusableFile> {
+    let (index, is_ca) = match meant(all) {
+        Ok(Meant::EndEntity(index)) => (index, false),
+        Ok(Meant::Ca(index)) => (index, true),
+        Err(Undecided::EndEntities(several)) => {
+            let what = format!("there are {} end-entity certificates in it: {}", several.len(), listed(all, &several));
+            return Err(UnusableFile { what, help: Some(SEVERAL) });
+        }
+        Err(Undecided::Cas(several)) => {
+            let what = format!(
+                "there is no end-entity certificate in it, but those of {} CAs: {}",
+                several.len(),
+                listed(all, &several)
+            );
+            return Err(UnusableFile { what, help: Some("give the file of the certificate that is meant") });
+        }
+    };
+    all.swap(0, index);
+    Ok(is_ca)
+}
+
+/// A certificate for people: `shop.example.com` (serial number c0ffee).
+pub(super) fn described(certificate: &Certificate) -> String {
+    let name = certificate.common_name();
+    let name = name.as_deref().map_or("without a name".into(), |name| format!("`{}`", safe::terminal(name)));
+    format!("{name} (serial number {})", certificate.serial)
+}
+
+fn listed(all: &[Certificate], several: &[usize]) -> String {
+    let mut names: Vec<String> = several.iter().take(MAX_LISTED).map(|index| described(&all[*index])).collect();
+    if let Some(more @ 1..) = several.len().checked_sub(MAX_LISTED) {
+        names.push(format!("{more} more"));
+    }
+    names.join(", ")
+}
+
+/// What is wrong with a file's content, with the file's name.
+pub(super) fn in_file(path: &Path, UnusableFile { what, help }: UnusableFile) -> UnusableFile {
+    UnusableFile { what: format!("the file {}: {what}", safe::terminal(&path.display().to_string())), help }
+}
+
+/// A file that cannot be read.
+pub(super) fn unreadable(path: &Path, why: &str) -> UnusableFile {
+    let what = format!("the file {} cannot be read: {why}", safe::terminal(&path.display().to_string()));
+    UnusableFile { what, help: None }
 }
 
 impl IssuerFiles {
@@ -187,11 +244,10 @@ impl IssuerFiles {
 /// Reads all certificates of a file.
 pub(super) fn read_certificates(path: &Path) -> Result<ReadCertificates, UnusableFile> {
     let named = safe::terminal(&path.display().to_string()).into_owned();
-    let bytes = load::read_small_bytes(path, MAX_FILE)
-        .map_err(|why| UnusableFile { what: format!("the file {named} cannot be read: {why}"), help: None })?;
+    let bytes = load::read_small_bytes(path, MAX_FILE).map_err(|why| unreadable(path, &why))?;
     let all = Certificate::parse_all(&bytes).map_err(|why| UnusableFile {
         what: format!("the file {named} is no certificate: {why}"),
-        help: Some("give a file with `-----BEGIN CERTIFICATE-----`; its issuer may follow in the same file"),
+        help: Some(why.help()),
     })?;
     // `verify` may be started elsewhere.
     let path = std::path::absolute(path).ok().and_then(|path| path.into_os_string().into_string().ok());
@@ -203,12 +259,19 @@ pub(super) fn read_certificates(path: &Path) -> Result<ReadCertificates, Unusabl
     Ok(ReadCertificates { file, all, may_be_copied: !holds_private_key(&bytes) })
 }
 
-fn holds_private_key(bytes: &[u8]) -> bool {
-    bytes.windows(PRIVATE_KEY.len()).any(|window| window == PRIVATE_KEY)
+/// Whether a private key stands in a file: HAProxy, among others, wants it beside the certificate, so this is common.
+pub(super) fn holds_private_key(bytes: &[u8]) -> bool {
+    pem::text(bytes).contains(PRIVATE_KEY)
 }
 
 /// How a private key in PEM begins, whatever its kind.
-const PRIVATE_KEY: &[u8] = b"PRIVATE KEY-----";
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
+const SEVERAL: &str = "give a file with the one that is meant; or write `certificates: \"file:PATH\"` in the place of `certificate`, in an \
+                       entry of its own: one action for each";
+const MANY_FILES: &str = "for several files write `certificates: \"file:PATH\"` in the place of `certificate`, in an entry of its own: one \
+                          action for each certificate";
+/// So many are named in a finding.
+const MAX_LISTED: usize = 5;
 /// A larger file is no certificate, no request and no key.
 pub(super) const MAX_FILE: u64 = 1 << 20;
 /// So many certificate requests are in memory at once.

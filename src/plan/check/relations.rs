@@ -6,10 +6,10 @@ use super::context::Checker;
 use super::fields::index_of;
 use super::parameters::ReadParameters;
 use crate::diag::Diagnostic;
-use crate::pki::SpkiFingerprint;
-use crate::plan::checked::{Action, NeverSent};
+use crate::pki::{RevocationReason, SpkiFingerprint};
+use crate::plan::checked::{Action, NeverSent, SharedKey};
 use crate::provider::answer::scalar_text;
-use crate::provider::model::{ActionRules, Operation};
+use crate::provider::model::{ActionRules, Location, Operation, Parameter};
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -64,6 +64,47 @@ impl Checker<'_> {
         };
         let help = "certificates that share a key fall together; make a key for each";
         self.report(finding.related(self.index.span(first), "the other").help(help));
+    }
+
+    /// Warns of a revocation that the certificate's own key signs, once for each account: the CA takes that for more than the plan says.
+    pub(super) fn report_own_key(&mut self, account: usize, operation: &Operation, parameters: &ReadParameters<'_>) {
+        let signs = |parameter: &Parameter| parameter.location == Location::Signer;
+        let index = operation.parameters.iter().position(signs);
+        let Some(field) = index.and_then(|index| parameters.given[index]) else { return };
+        let is_said =
+            parameters.reason.as_ref().is_some_and(|reason| reason.asked == Some(RevocationReason::KeyCompromise));
+        if !is_said && self.own_keys_told.insert(account) {
+            let what = "signed by the certificate's own key, this proves to the CA that the key is compromised, whatever `reason` says: \
+                        Let's Encrypt blocks the key and revokes every certificate with it";
+            let help = format!(
+                "leave `{}` out to sign with the account's key, or write `reason: keyCompromise` if that is meant",
+                field.name
+            );
+            self.report(Diagnostic::warning("key-blocked", field.value.span, what).help(help));
+        }
+    }
+
+    /// Warns of compromises that reach certificates or requests of other actions.
+    pub(super) fn report_shared_compromises(&mut self) -> Vec<SharedKey> {
+        let mut shared = Vec::new();
+        for (told, untold, tells) in self.keys.reaching_further() {
+            let (action_id, other) = (self.index.id(told).into_owned(), self.index.id(untold).into_owned());
+            let other = safe::terminal(&other);
+            let (place, related) = (self.index.span(told), self.index.span(untold));
+            let what = format!(
+                "this tells the CA that a key is compromised which `{other}` has, too: CAs revoke every certificate with it"
+            );
+            let help = "a key that is compromised for one certificate is so for all: revoke the others for the same reason, and make new keys";
+            self.report(
+                Diagnostic::warning("compromise-of-others", place, what).related(related, "the other").help(help),
+            );
+            if tells > 0 {
+                let reaches = format!("every certificate with its key, `{other}` among them");
+                let source = self.sources.line_place(place);
+                shared.push(SharedKey { actions: u64::from(tells), action_id, source, reaches });
+            }
+        }
+        shared
     }
 
     /// Warns of parameters that reach further than one target, and of parts whose whole another action asks for.

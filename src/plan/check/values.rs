@@ -183,9 +183,9 @@ impl Checker<'_> {
 fn finding(parameter: &Parameter, text: &str, place: Span) -> Option<Diagnostic> {
     let name = &parameter.name;
     let damage = match parameter.format {
-        ValueFormat::Listed => return None,
-        ValueFormat::FreeText => Damage::of_words(text),
-        ValueFormat::Identifier => Damage::of(text),
+        ValueFormat::Listed | ValueFormat::FreeText => return None,
+        // A NUL was reported by who read the plan.
+        ValueFormat::Identifier => Damage::of(text).filter(|damage| *damage != Damage::Control('\0')),
         // People copy them with blanks and line ends around.
         ValueFormat::Serial(_) => Damage::of(text).filter(|damage| !is_blank(*damage)),
         // A `*` alone is better told as what a wildcard is not.
@@ -194,7 +194,6 @@ fn finding(parameter: &Parameter, text: &str, place: Span) -> Option<Diagnostic>
     if let Some(damage) = damage {
         let error = damaged(name, text, damage, place);
         return Some(match (parameter.format, parameter.kind) {
-            (ValueFormat::FreeText, _) => error.help(damage.remedy()),
             // One number of a hundred thousand ends so.
             _ if damage == Damage::RoundedDigits => error,
             // What else is damaged is no number, and cannot be sent even if it is meant.

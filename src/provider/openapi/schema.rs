@@ -140,8 +140,8 @@ fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterTy
         "free-text" => ValueFormat::FreeText,
         "hostname" => names(false, false, false),
         "idn-hostname" => names(false, false, true),
-        "dns-name" => names(true, false, false),
-        "dns-name-or-address" => names(true, true, false),
+        "dns-name" => names(true, false, true),
+        "dns-name-or-address" => names(true, true, true),
         // A number's format is its width.
         _ => return (kind == ParameterType::String).then_some(ValueFormat::Identifier),
     };

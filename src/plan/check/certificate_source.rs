@@ -1,0 +1,346 @@
+//! Actions from files of certificates: an entry with `certificates` names files, globs or directories, as certbot, lego and acme.sh keep
+//! them, and each end-entity certificate in them is an action. What is passed over is counted. Judges no action.
+//!
+//! Of the certificates little is stored, for there may be very many: the files are read twice, once to see what there is (the same
+//! certificate in several files, who has issued whom), then file by file for the actions.
+
+use super::action::is_usable_id;
+use super::action_index::hash_of;
+use super::context::Checker;
+use super::fields::{Layers, NameSet, Row};
+use super::pem_files::{self, UnusableFile};
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::pki::certificate::CertificateError;
+use crate::pki::end_entity::says_to_be_ca;
+use crate::pki::{Certificate, SerialNumber};
+use crate::plan::load;
+use crate::plan::read::texts;
+use crate::text::{Span, line_place, safe};
+use crate::tree::{Field, Node, Shape};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use glob::Pattern;
+use std::collections::{HashMap, HashSet};
+use std::hash::DefaultHasher;
+use std::path::{Path, PathBuf};
+use walkdir::WalkDir;
+
+/// The field of an entry whose actions come from files of certificates.
+pub(super) const CERTIFICATES: &str = "certificates";
+
+/// One certificate of all that the files hold.
+#[derive(Clone, Copy)]
+struct FoundCertificate {
+    file: usize,
+    /// Which of its file's certificates.
+    index: usize,
+    subject: u64,
+    issuer: u64,
+    /// Of issuer and serial number, which a precertificate shares with its certificate.
+    identity: u64,
+    is_ca: bool,
+    is_precertificate: bool,
+}
+
+/// What is in the files, and what was passed over.
+#[derive(Default)]
+struct Survey {
+    seen: Vec<FoundCertificate>,
+    /// All certificates, as hashes of their DER.
+    known: HashSet<u64>,
+    cas: u64,
+    repeated: u64,
+    precertificates: u64,
+    others: u64,
+    stores: u64,
+}
+
+impl Checker<'_> {
+    /// Whether an entry's actions come from files of certificates. An operation's own field of that name wins.
+    pub(super) fn certificates_of<'a>(&self, fields: &'a [Field]) -> Option<&'a Field> {
+        let mut operations = self.catalog.iter().flat_map(|provider| provider.actions());
+        let named = fields.iter().find(|field| field.name == CERTIFICATES)?;
+        (!operations.any(|(operation, _)| operation.parameter(CERTIFICATES).is_some())).then_some(named)
+    }
+
+    /// Reads the certificates of an entry, an action each, but for those that its `except` names.
+    pub(super) fn read_certificates(&mut self, item: &Node, named: &Field, defaults: &[Field]) {
+        let of_plan = self.exceptions.active.len();
+        self.read_entry_exceptions(item, &[]);
+        self.read_files(item, named, defaults);
+        self.exceptions.active.truncate(of_plan);
+    }
+
+    fn read_files(&mut self, item: &Node, named: &Field, defaults: &[Field]) {
+        let is_default = |field: &&Field| ![CERTIFICATES, "except"].contains(&field.name.as_str());
+        let others: Vec<Field> = item.fields().iter().filter(is_default).cloned().collect();
+        let entry = self.usable_defaults(&others, "an entry with `certificates`");
+        let layers = Layers { entry: &entry, plan: defaults };
+        let Some(sent_as) = self.field_of_certificate(named, item.span, layers) else { return };
+        let mut wrong = Diagnostics::default();
+        // One text is one path, which may have blanks in it.
+        let patterns = match named.value.text() {
+            Some(text) => vec![(text.to_owned(), named.value.span)],
+            None => texts(&named.value, &mut wrong).unwrap_or_default(),
+        };
+        self.report_all(&wrong);
+        let mut files = Vec::new();
+        for (pattern, place) in &patterns {
+            match find_files(&self.sources.directory(place.source), pattern) {
+                Ok(found) => files.extend(found.into_iter().map(|path| (path, *place))),
+                Err(unusable) => self.report_unusable_certificates(*place, unusable),
+            }
+        }
+        let mut survey = Survey::default();
+        let mut good = true;
+        for (number, (path, place)) in files.iter().enumerate() {
+            // Where several patterns match one file, it is read twice, and its certificates are known already.
+            match read_file(path) {
+                Ok(found) => {
+                    for (index, (_, certificate)) in found.iter().enumerate() {
+                        survey.add(number, index, certificate);
+                        self.certificates.keep_issuer(certificate);
+                    }
+                }
+                Err(None) => survey.others += 1,
+                Err(Some(Passed::Store)) => survey.stores += 1,
+                Err(Some(Passed::Wrong(unusable))) => {
+                    self.report_unusable_certificates(*place, unusable);
+                    good = false;
+                }
+            }
+        }
+        let paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
+        let targets = survey.targets(&paths);
+        if !good || files.is_empty() {
+            return;
+        }
+        self.report_passed_over(named, &survey, targets.len());
+        let base = self.sources.directory(named.span.source);
+        let mut targets = targets.into_iter().peekable();
+        while let Some(first) = targets.next() {
+            let path = paths[first.file];
+            let Ok(found) = read_file(path) else { continue };
+            let shown = path.strip_prefix(&base).unwrap_or(path).display().to_string();
+            let source = self.sources.add_file(path.display().to_string(), path.to_owned());
+            let mut next = Some(first);
+            while let Some(target) = next {
+                if let Some((line, certificate)) = found.get(target.index) {
+                    let span = Span { source, line: *line, column: 1, length: 1 };
+                    let mut fields = vec![text_field(&sent_as, URL_SAFE_NO_PAD.encode(&certificate.der), span)];
+                    // Not made from the place, as for rows of lists: each file would be a list of its own, and looked up one by one.
+                    let id = self.free_id(&line_place(&shown, *line));
+                    fields.extend(is_usable_id(&id).then(|| text_field("id", id, span)));
+                    let row = Row { span, fields: &fields, header: None, kept: &[], names: NameSet::of(&fields) };
+                    self.exceptions.of_row.clear();
+                    self.check_action(&row, &shown, layers);
+                }
+                next = targets.next_if(|next| next.file == target.file);
+            }
+        }
+    }
+
+    /// The field in which the entry's operation is sent a certificate; an operation that takes none is reported once.
+    fn field_of_certificate(&mut self, named: &Field, place: Span, layers: Layers<'_>) -> Option<String> {
+        let row = Row { span: place, fields: &[], header: None, kept: &[], names: NameSet::default() };
+        let account = self.find_account(&row, layers);
+        let action = self.action_field(&row, layers, account.as_ref().ok().copied())?;
+        let provider = self.draft.accounts.drafts[account.ok()?].provider.clone();
+        let (operation, rules) = self.find_operation(action, &provider)?;
+        if let Some(rule) = &rules.certificate {
+            return Some(rule.field.clone());
+        }
+        let what = format!("the action `{}` of `{}` is not sent a certificate", operation.name, provider.id);
+        let targets = rules.target.parameters.join(", ");
+        let help = format!("name its targets ({targets}), each in an entry or a row of its own");
+        self.report(Diagnostic::error("certificates", named.span, what).help(help));
+        None
+    }
+
+    fn report_unusable_certificates(&mut self, place: Span, UnusableFile { what, help }: UnusableFile) {
+        let mut error = Diagnostic::error("certificates", place, what);
+        error.help = help.map(str::to_owned);
+        self.report(error);
+    }
+
+    fn report_passed_over(&mut self, named: &Field, survey: &Survey, targets: usize) {
+        let place = named.value.span;
+        let counts = [
+            (survey.cas, "certificate of a CA", "certificates of CAs"),
+            (survey.repeated, "certificate that another file has, too", "certificates that other files have, too"),
+            (
+                survey.precertificates,
+                "precertificate whose certificate is there",
+                "precertificates whose certificates are there",
+            ),
+            (survey.stores, "store with a password (PKCS#12, Java)", "stores with a password (PKCS#12, Java)"),
+            (survey.others, "file without a certificate", "files without a certificate"),
+        ];
+        let counts = counts.iter().filter(|(count, ..)| *count > 0);
+        let passed: Vec<String> =
+            counts.map(|(count, one, more)| format!("{count} {}", if *count == 1 { one } else { more })).collect();
+        let passed = passed.join(", ");
+        if targets == 0 {
+            let what = format!("there is no end-entity certificate in these files: {passed}");
+            self.report(Diagnostic::error("no-certificates", place, what).help(WHAT_IS_NAMED));
+        } else if !passed.is_empty() {
+            let actions = if targets == 1 { "1 certificate".to_owned() } else { format!("{targets} certificates") };
+            let what = format!("{actions} taken; passed over: {passed}");
+            self.report(Diagnostic::warning("passed-over", place, what));
+        }
+    }
+
+    /// An id that no action has; empty where it could be none.
+    fn free_id(&self, wanted: &str) -> String {
+        let mut more = (2_u64..).map(|count| format!("{wanted}#{count}"));
+        let taken = |id: &str| self.index.find(id).is_some();
+        if taken(wanted) { more.find(|id| !taken(id)).unwrap_or_default() } else { wanted.to_owned() }
+    }
+}
+
+impl Survey {
+    fn add(&mut self, file: usize, index: usize, certificate: &Certificate) {
+        let hash = |bytes: &[u8]| hash_of(DefaultHasher::new(), bytes);
+        let is_ca = says_to_be_ca(certificate);
+        if !self.known.insert(hash(&certificate.der)) {
+            // A CA's certificate stands in every chain.
+            self.repeated += u64::from(!is_ca);
+            return;
+        }
+        self.cas += u64::from(is_ca);
+        let serial: &SerialNumber = &certificate.serial;
+        self.seen.push(FoundCertificate {
+            file,
+            index,
+            subject: hash(&certificate.subject),
+            issuer: hash(&certificate.issuer),
+            identity: hash_of(DefaultHasher::new(), &(&certificate.issuer, serial)),
+            is_ca,
+            is_precertificate: certificate.is_precertificate,
+        });
+    }
+
+    /// The end-entity certificates, in the order of the files. Counts what is left out.
+    fn targets(&mut self, paths: &[&Path]) -> Vec<FoundCertificate> {
+        let mut issued: HashMap<u64, Vec<FoundCertificate>> = HashMap::new();
+        for seen in self.seen.iter().filter(|seen| seen.issuer != seen.subject) {
+            issued.entry(seen.issuer).or_default().push(*seen);
+        }
+        let certificates = self.seen.iter().filter(|seen| !seen.is_precertificate);
+        let identities: HashSet<u64> = certificates.map(|seen| seen.identity).collect();
+        let mut targets = Vec::new();
+        for seen in self.seen.iter().filter(|seen| !seen.is_ca) {
+            if seen.is_precertificate && identities.contains(&seen.identity) {
+                self.precertificates += 1;
+            } else if issued.get(&seen.subject).is_some_and(|others| has_issued_one(*seen, others, paths)) {
+                self.cas += 1;
+            } else {
+                targets.push(*seen);
+            }
+        }
+        targets
+    }
+}
+
+/// Whether a certificate that does not say to be a CA's has signed another one. Seldom asked, so the files are read again.
+fn has_issued_one(one: FoundCertificate, others: &[FoundCertificate], paths: &[&Path]) -> bool {
+    let read = |seen: FoundCertificate| Some(read_file(paths[seen.file]).ok()?.into_iter().nth(seen.index)?.1);
+    let Some(issuer) = read(one) else { return false };
+    others.iter().any(|other| read(*other).is_some_and(|other| other.is_signed_by(&issuer)))
+}
+
+/// Why a file gives no certificate, and is no error by that.
+enum Passed {
+    /// It may hold some, under a password.
+    Store,
+    /// It should hold some, and cannot be used.
+    Wrong(UnusableFile),
+}
+
+/// The certificates of a file with their lines; `None` as error where it is something else.
+fn read_file(path: &Path) -> Result<Vec<(u32, Certificate)>, Option<Passed>> {
+    // A pipe would wait for ever, and a directory was searched.
+    if !path.is_file() {
+        return Err(None);
+    }
+    let bytes = load::read_small_bytes(path, MAX_BUNDLE);
+    let bytes = bytes.map_err(|why| Some(Passed::Wrong(pem_files::unreadable(path, &why))))?;
+    Certificate::parse_placed(&bytes).map_err(|why| match why {
+        CertificateError::Pkcs12 | CertificateError::JavaKeyStore => Some(Passed::Store),
+        CertificateError::NoBlock | CertificateError::Other(_) | CertificateError::EmptyMessage => None,
+        // Keys and requests are DER, too.
+        CertificateError::Unreadable if crate::pki::pem::is_der(&bytes) => None,
+        CertificateError::Unreadable | CertificateError::Broken(..) => {
+            let wrong = UnusableFile { what: why.to_string(), help: Some(why.help()) };
+            Some(Passed::Wrong(pem_files::in_file(path, wrong)))
+        }
+    })
+}
+
+fn without_prefix(pattern: &str) -> &str {
+    pattern.strip_prefix("file:").unwrap_or_default().trim()
+}
+
+/// The files that a path, a glob or a directory means, in the order of their names.
+fn find_files(base: &Path, written: &str) -> Result<Vec<PathBuf>, UnusableFile> {
+    let named = without_prefix(written);
+    let path = base.join(named);
+    let wrong = |what: String, help: &'static str| UnusableFile { what, help: Some(help) };
+    let shown = safe::terminal(written);
+    if named.is_empty() {
+        return Err(wrong(format!("`{shown}` names no file"), WHAT_IS_NAMED));
+    }
+    if path.is_dir() {
+        return below(&path);
+    }
+    // A file that is there is meant by its name, whatever letters that has.
+    if path.exists() {
+        return Ok(vec![path]);
+    }
+    if !named.contains(['*', '?', '[']) {
+        let why = load::read_small_bytes(&path, 0).err().unwrap_or_default();
+        return Err(pem_files::unreadable(&path, &why));
+    }
+    // The plan's own directory is no pattern.
+    let is_beside = !base.as_os_str().is_empty() && !Path::new(named).is_absolute();
+    let base = if is_beside { Pattern::escape(&base.to_string_lossy()) + "/" } else { String::new() };
+    let matches =
+        glob::glob(&(base + named)).map_err(|why| wrong(format!("`{shown}` is no pattern: {why}"), WHAT_IS_NAMED))?;
+    let mut files = Vec::new();
+    for found in matches {
+        let found = found.map_err(|why| pem_files::unreadable(why.path(), &why.error().to_string()))?;
+        if found.is_dir() { files.extend(below(&found)?) } else { files.push(found) }
+    }
+    if files.is_empty() {
+        return Err(wrong(format!("`{shown}` matches no file"), WHAT_IS_NAMED));
+    }
+    Ok(files)
+}
+
+/// The files in a directory and in those below it. Links are followed: certbot's `live` is made of them.
+fn below(directory: &Path) -> Result<Vec<PathBuf>, UnusableFile> {
+    let mut files = Vec::new();
+    for entry in WalkDir::new(directory).follow_links(true).sort_by_file_name() {
+        match entry {
+            Ok(entry) if entry.file_type().is_dir() => {}
+            Ok(entry) => files.push(entry.into_path()),
+            // What a circle leads to is read all the same.
+            Err(error) if error.loop_ancestor().is_some() => {}
+            Err(error) => {
+                let path = error.path().unwrap_or(directory).to_owned();
+                let why = error.io_error().map_or_else(|| error.to_string(), ToString::to_string);
+                return Err(pem_files::unreadable(&path, &why));
+            }
+        }
+    }
+    Ok(files)
+}
+
+fn text_field(name: &str, text: String, span: Span) -> Field {
+    Field { name: name.to_owned(), span, value: Node { span, shape: Shape::Scalar { text, plain: false } } }
+}
+
+const WHAT_IS_NAMED: &str =
+    "write `certificates: \"file:PATH\"`; PATH is a file, a directory, or a pattern such as `live/*/cert.pem`";
+/// A larger file is no bundle of certificates.
+const MAX_BUNDLE: u64 = 64 << 20;

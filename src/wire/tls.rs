@@ -1,0 +1,254 @@
+//! Whom HTTPS trusts: the platform's roots, and the certificates that `--ca-file` adds, as issuers and as themselves. Where a server is not
+//! trusted, it keeps what the server presented, for people; and it says which failures of TLS nothing but a person's change will mend.
+
+use crate::pki::Certificate;
+use der::Decode;
+use jiff::Timestamp;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use x509_cert::name::Name;
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The file of additional roots cannot be read.
+    #[error("cannot read the CA file `{path}`")]
+    CaFile {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file of additional roots holds no certificates.
+    #[error("the CA file `{path}` holds no certificate: {cause}")]
+    NoCertificate {
+        /// The file.
+        path: PathBuf,
+        /// What it holds instead.
+        cause: String,
+    },
+    /// TLS cannot be set up, for want of root certificates for example.
+    #[error("cannot set up HTTPS: {0}")]
+    Setup(String),
+}
+
+/// The certificates of a `--ca-file`: PEM blocks, or one certificate in DER.
+///
+/// # Errors
+/// The file cannot be read, or holds no certificate.
+pub(super) fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
+    let bytes = std::fs::read(path).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
+    let all = Certificate::parse_all(&bytes)
+        .map_err(|cause| ClientError::NoCertificate { path: path.to_owned(), cause: cause.to_string() })?;
+    Ok(all.into_iter().map(|certificate| CertificateDer::from(certificate.der)).collect())
+}
+
+/// TLS as the program speaks it to the world, with these certificates beside the platform's.
+///
+/// # Errors
+/// The platform gives no roots, or one of the certificates can be no root.
+pub(super) fn configure(trusted: Vec<CertificateDer<'static>>) -> Result<ClientConfig, ClientError> {
+    let setup = |error: rustls::Error| ClientError::Setup(error.to_string());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let platform = rustls_platform_verifier::Verifier::new_with_extra_roots(trusted.clone(), Arc::clone(&provider));
+    let verifier = Verifier { platform: platform.map_err(setup)?, trusted };
+    let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(setup)?;
+    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Trusts what the platform trusts, and beside it exactly these certificates.
+#[derive(Debug)]
+struct Verifier {
+    platform: rustls_platform_verifier::Verifier,
+    trusted: Vec<CertificateDer<'static>>,
+}
+
+/// A server that is not trusted, in words.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct NotTrusted(String);
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let verified = if self.trusted.iter().any(|trusted| trusted == end_entity) {
+            verify_itself(end_entity, server_name, now)
+        } else {
+            self.platform.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        verified.map_err(|error| {
+            let rustls::Error::InvalidCertificate(why) = &error else { return error };
+            let told = NotTrusted(describe(why, end_entity, &server_name.to_str(), at(now)));
+            rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(told))))
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.platform.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.platform.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.platform.supported_verify_schemes()
+    }
+}
+
+/// Of a certificate that is trusted as itself nobody needs to know the issuer, and it may call itself a CA's, as `openssl req -x509` has
+/// it. Its names and its validity hold all the same, as curl and the browsers hold them.
+fn verify_itself(
+    end_entity: &CertificateDer<'_>,
+    server_name: &ServerName<'_>,
+    now: UnixTime,
+) -> Result<ServerCertVerified, rustls::Error> {
+    verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+    let certificate =
+        Certificate::parse(end_entity).map_err(|_| rustls::Error::InvalidCertificate(CertificateError::BadEncoding))?;
+    if at(now) < certificate.begins {
+        Err(rustls::Error::InvalidCertificate(CertificateError::NotValidYet))
+    } else if at(now) > certificate.ends {
+        Err(rustls::Error::InvalidCertificate(CertificateError::Expired))
+    } else {
+        Ok(ServerCertVerified::assertion())
+    }
+}
+
+/// Why a server is not trusted: its name, what is wrong, who issued what it presented and for how long, and what helps.
+fn describe(why: &CertificateError, presented: &CertificateDer<'_>, server: &str, now: Timestamp) -> String {
+    use CertificateError::{
+        BadSignature, Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+        NotValidYetContext, Revoked, UnknownIssuer,
+    };
+    let certificate = Certificate::parse(presented).ok();
+    let name = |der: &[u8]| Name::from_der(der).map(|name| name.to_string()).unwrap_or_default();
+    let issuer = certificate.as_ref().map(|certificate| name(&certificate.issuer)).unwrap_or_default();
+    let own = certificate.as_ref().is_some_and(|certificate| certificate.issuer == certificate.subject);
+    let its_own = |validity: bool| if validity { "it" } else { "a certificate of its chain" };
+    let (wrong, help) = match why {
+        UnknownIssuer if own => (
+            "it is issued by itself, and not known here".to_owned(),
+            "if this is the right server, save its certificate: `--ca-file FILE` trusts it".to_owned(),
+        ),
+        UnknownIssuer => (
+            "its issuer is not known here".to_owned(),
+            "`--ca-file FILE` trusts the issuer whose certificate is in that file".to_owned(),
+        ),
+        // An older key of the issuer's, or another one who took its name.
+        BadSignature => (
+            "the issuer of that name that is known here has not signed it".to_owned(),
+            "`--ca-file FILE` trusts the issuer whose certificate is in that file".to_owned(),
+        ),
+        NotValidForName => ("it is for other names".to_owned(), WRONG_NAME.to_owned()),
+        NotValidForNameContext { presented, .. } if presented.is_empty() => (
+            "it holds no name in its subjectAltName, and the common name does not count (RFC 9525, section 6.3)"
+                .to_owned(),
+            "whoever runs the server must have it issued again with a name".to_owned(),
+        ),
+        NotValidForNameContext { presented, .. } => {
+            let names: Vec<&str> = presented.iter().take(MAX_NAMES).map(|name| name_in(name)).collect();
+            let more = if presented.len() > MAX_NAMES { ", …" } else { "" };
+            (format!("it is for {}{more}", names.join(", ")), WRONG_NAME.to_owned())
+        }
+        Expired | ExpiredContext { .. } => (
+            format!("{} has expired", its_own(certificate.as_ref().is_none_or(|own| own.ends < now))),
+            format!("whoever runs the server must renew it, or this machine's clock is wrong: it says {now:.0}"),
+        ),
+        NotValidYet | NotValidYetContext { .. } => (
+            format!("{} is not valid yet", its_own(certificate.as_ref().is_none_or(|own| own.begins > now))),
+            format!("is this machine's clock right? It says {now:.0}"),
+        ),
+        Revoked => ("it is revoked".to_owned(), "whoever runs the server must replace it".to_owned()),
+        // The library under the verifier has no word of its own for that.
+        other if other.to_string().contains("CaUsedAsEndEntity") => (
+            "it is a CA's, not a server's".to_owned(),
+            "if this is the right server, save its certificate: `--ca-file FILE` trusts it".to_owned(),
+        ),
+        other => (other.to_string(), "whoever runs the server must replace it".to_owned()),
+    };
+    let presented = certificate.map_or_else(String::new, |certificate| {
+        format!(" (issued by `{issuer}`, valid from {:.0} to {:.0})", certificate.begins, certificate.ends)
+    });
+    format!("the certificate of {server} is not trusted: {wrong}{presented}; {help}")
+}
+
+/// The library shows names as it debugs them: `DnsName("ca.example")`.
+fn name_in(shown: &str) -> &str {
+    shown.split('"').nth(1).unwrap_or(shown)
+}
+
+/// Why TLS came to nothing, where it will again until a person changes something: a certificate that is not trusted, no version in
+/// common, a certificate that the server wants of us. An alert that a busy server may send as well (`handshake_failure`) is none of these.
+pub(super) fn lasting_cause(error: &(dyn Error + 'static)) -> Option<String> {
+    Some(match find(error)? {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(why)))
+            if why.downcast_ref::<NotTrusted>().is_some() =>
+        {
+            why.to_string()
+        }
+        rustls::Error::InvalidCertificate(why) => {
+            format!("the server does not prove that it has its certificate's key: {why}")
+        }
+        rustls::Error::NoCertificatesPresented => "the server presents no certificate".to_owned(),
+        rustls::Error::PeerIncompatible(why) => {
+            format!("TLS 1.2 and 1.3 are spoken here, the server has other ways: {why:?}")
+        }
+        rustls::Error::AlertReceived(AlertDescription::ProtocolVersion) => {
+            "TLS 1.2 and 1.3 are spoken here, and the server has neither (alert protocol_version)".to_owned()
+        }
+        rustls::Error::AlertReceived(AlertDescription::UnrecognisedName) => {
+            "the server does not know the name that it is asked for (alert unrecognized_name); is `base_url` right?"
+                .to_owned()
+        }
+        rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
+            "the server wants a client's certificate (alert certificate_required), and none is sent".to_owned()
+        }
+        _ => return None,
+    })
+}
+
+/// The error of TLS among the causes. An `io::Error` shows what it holds, but does not give it as its source.
+fn find<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e rustls::Error> {
+    if let Some(found) = error.downcast_ref() {
+        return Some(found);
+    }
+    let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    match held {
+        Some(held) => find(held),
+        None => find(error.source()?),
+    }
+}
+
+fn at(now: UnixTime) -> Timestamp {
+    i64::try_from(now.as_secs()).ok().and_then(|second| Timestamp::from_second(second).ok()).unwrap_or(Timestamp::MAX)
+}
+
+const WRONG_NAME: &str = "is `base_url` right?";
+/// Names of a certificate that are shown.
+const MAX_NAMES: usize = 5;
