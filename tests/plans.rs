@@ -453,6 +453,34 @@ fn exceptions_and_filters_of_a_bare_list_come_from_the_command_line() {
 }
 
 #[test]
+fn a_serial_number_is_one_target_however_it_is_written() {
+    let check = |number: &str, more: &str| {
+        let text = format!(
+            "version: 1\nactions:\n  - {{id: a, provider: digicert, action: revoke, certificate_id: \"{number}\"{more}}}\n"
+        );
+        let checked = check_text(text);
+        let plan = checked.plan.unwrap_or_else(|| panic!("{:?}", checked.findings));
+        let [action] = checked.actions.as_slice() else { panic!("{:?}", checked.actions) };
+        (action.target.clone(), action.fingerprint, plan.digest().to_owned())
+    };
+    let plain = check("0AB8ED5AB0066F905671516CC5B8A659", "");
+    assert_eq!(plain.0, "0AB8ED5AB0066F905671516CC5B8A659");
+    for (number, more) in [
+        ("0ab8ed5ab0066f905671516cc5b8a659", ""),
+        ("ab8ed5ab0066f905671516cc5b8a659", ""),
+        ("000ab8ed5ab0066f905671516cc5b8a659", ""),
+        ("0a:b8:ed:5a:b0:06:6f:90:56:71:51:6c:c5:b8:a6:59", ""),
+        ("0A-B8-ED-5A-B0-06-6F-90-56-71-51-6C-C5-B8-A6-59", ""),
+        ("0A B8 ED 5A B0 06 6F 90 56 71 51 6C C5 B8 A6 59", ""),
+        (" 0x0AB8ED5AB0066F905671516CC5B8A659 ", ""),
+        ("serial=0AB8ED5AB0066F905671516CC5B8A659", ""),
+        ("14252476695907400871082555147539752537", ", serial_notation: decimal"),
+    ] {
+        assert_eq!(check(number, more), plain, "{number}");
+    }
+}
+
+#[test]
 fn a_checked_plan_holds_what_the_run_needs() {
     let checked = check_file(&Path::new(FOLDER).join("good/contract.yaml"));
     let plan = checked.plan.unwrap();

@@ -6,10 +6,10 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::journal::files::replace;
 use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Verified};
-use crate::pki::RevocationReason;
+use crate::pki::{RevocationReason, SerialNotation};
 use crate::plan::checked::{NamedFile, NeverSent};
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings};
-use crate::provider::Catalog;
+use crate::provider::{Catalog, Operation};
 use crate::run::Outcome;
 use crate::text::safe;
 use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv as csv_report, html, json};
@@ -272,7 +272,8 @@ fn write_plan(
                 certificate_columns.push(name);
             }
         }
-        let own_reason = reason_field(&settings, catalog, &action);
+        let operation = operation_of(&settings, catalog, &action);
+        let own_reason = reason_field(operation, &action);
         for name in action.parameters.keys().filter(|name| Some(name.as_str()) != own_reason) {
             if !parameter_columns.contains(name) {
                 parameter_columns.push(name.clone());
@@ -294,9 +295,10 @@ fn write_plan(
         let reason = action.reason.map(|reason| reason.name().to_owned()).unwrap_or_default();
         let not_before = action.not_before.map(|at| at.to_string()).unwrap_or_default();
         let fixed = [action.id.clone(), account, action.operation.clone(), reason, not_before];
-        let own_reason = reason_field(&settings, catalog, &action);
+        let operation = operation_of(&settings, catalog, &action);
+        let own_reason = reason_field(operation, &action);
         let cells = parameter_columns.iter().map(|name| match action.parameters.get(name) {
-            Some(value) if Some(name.as_str()) != own_reason => parameter_cell(value),
+            Some(value) if Some(name.as_str()) != own_reason => parameter_cell(operation, name, value),
             _ => certificate_cell(&action, name).unwrap_or_default(),
         });
         let named = certificate_columns.iter().map(|name| certificate_cell(&action, name).unwrap_or_default());
@@ -306,11 +308,13 @@ fn write_plan(
 }
 
 /// The provider's own field for the reason, where the column `reason` already holds the reason in RFC 5280's spelling: both would conflict.
-fn reason_field<'a>(settings: &Settings, catalog: &'a Catalog, action: &Action) -> Option<&'a str> {
+fn reason_field<'a>(operation: Option<&'a Operation>, action: &Action) -> Option<&'a str> {
     action.reason?;
-    let provider = catalog.get(&settings.accounts.get(action.account)?.provider)?;
-    let (_, rules) = provider.actions().find(|(operation, _)| operation.name == action.operation)?;
-    rules.reason.as_ref().map(|reason| reason.field.as_str())
+    operation?.action.as_ref()?.reason.as_ref().map(|reason| reason.field.as_str())
+}
+
+fn operation_of<'a>(settings: &Settings, catalog: &'a Catalog, action: &Action) -> Option<&'a Operation> {
+    catalog.get(&settings.accounts.get(action.account)?.provider)?.operation(&action.operation)
 }
 
 /// The cell of a certificate field ([`CERTIFICATE_FIELDS`]); `None` where the plan did not set it.
@@ -329,10 +333,23 @@ fn certificate_cell(action: &Action, name: &str) -> Option<String> {
 }
 
 /// The cell of a parameter; a list as words, as plans write it.
-fn parameter_cell(value: &Value) -> String {
+fn parameter_cell(operation: Option<&Operation>, name: &str, value: &Value) -> String {
     match value {
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(parameter_cell).collect::<Vec<_>>().join(" "),
+        Value::String(text) => {
+            let serial = operation.and_then(|operation| operation.parameter(name)?.serial());
+            // Beside a certificate that is sent, another's of the same number is told by its issuer; the certificate says it again.
+            let text = text.split(" (issuer ").next().filter(|_| serial.is_some()).unwrap_or(text);
+            // Digits alone might be decimal, and a list says nothing of its digits.
+            let is_plain_hex = serial.is_some_and(|rule| {
+                !rule.is_id(text)
+                    && rule.notation() == SerialNotation::Hexadecimal
+                    && text.bytes().all(|byte| byte.is_ascii_digit())
+            });
+            if is_plain_hex { format!("0x{text}") } else { text.to_owned() }
+        }
+        Value::Array(items) => {
+            items.iter().map(|item| parameter_cell(operation, name, item)).collect::<Vec<_>>().join(" ")
+        }
         other => other.to_string(),
     }
 }

@@ -15,10 +15,9 @@ use crate::journal::dir::OpenRun;
 use crate::journal::inputs::Inputs;
 use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
 use crate::pki::ocsp::Nonce;
-use crate::pki::{CertId, Certificate, Meant, SerialNumber, meant};
+use crate::pki::{CertId, Certificate, Meant, meant};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
-use crate::provider::answer::scalar_text;
 use crate::provider::{Catalog, Idempotency, Provider};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
 use crate::time::human;
@@ -339,7 +338,7 @@ impl CertificateFiles {
         if has_state_call(provider, action, reference) {
             sources.add(StatusSource::Provider);
         }
-        let (certificate, note) = match self.known_certificate(action) {
+        let (certificate, note) = match self.known_certificate(provider, action) {
             Ok(Some(known)) => {
                 if !known.urls.crl.is_empty() {
                     sources.add(StatusSource::Crl);
@@ -371,7 +370,7 @@ impl CertificateFiles {
     }
 
     /// The certificate of an action, where a file, the command line or a serial number with its issuer says which it is.
-    fn known_certificate(&mut self, action: &Action) -> Result<Option<KnownCertificate>, String> {
+    fn known_certificate(&mut self, provider: &Provider, action: &Action) -> Result<Option<KnownCertificate>, String> {
         let facts = action.certificate.as_deref();
         let issuer = facts.and_then(|facts| facts.issuer.as_ref());
         let named = |facts: &CertificateFacts| PublicationUrls {
@@ -381,10 +380,9 @@ impl CertificateFiles {
         };
         let named = facts.map(named).unwrap_or_default();
         let Some(all) = self.certificates(action)? else {
-            // An operation's own field of that name is one of its parameters.
-            let own = action.parameters.get("serial_number").and_then(scalar_text);
-            let own = own.and_then(|text| SerialNumber::parse(&text).ok());
-            let serial = facts.and_then(|facts| facts.serial_number.clone()).or(own);
+            // The operation may name the certificate by its serial number.
+            let own = || provider.operation(&action.operation)?.serial_number(&action.parameters);
+            let serial = facts.and_then(|facts| facts.serial_number.clone()).or_else(own);
             let Some((serial, issuer)) = serial.zip(issuer) else { return Ok(None) };
             let issuers = self.issuers_of(issuer)?;
             // OCSP hashes the issuer's name and key (RFC 6960, 4.1.1) and a CRL is verified by that key: with two CAs in the file there is

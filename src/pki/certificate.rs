@@ -4,7 +4,8 @@
 
 use super::names::{GeneralNames, letters};
 use super::pem::{Piece, bare, is_der, pieces, text};
-use super::x509::{Extension, SerialNumber, SignatureError, Signed, sequence_bytes, serial_number, timestamp};
+use super::serial_number::SerialNumber;
+use super::x509::{Extension, SignatureError, Signed, sequence_bytes, serial_number, timestamp};
 use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier};
 use der::oid::db::rfc4519::COMMON_NAME;
 use der::oid::db::rfc5280::{

@@ -3,8 +3,9 @@
 
 use super::certificate::{Certificate, urls};
 use super::reason::RevocationReason;
+use super::serial_number::SerialNumber;
 use super::status::{CertId, CrlCoverage, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds, published_der};
-use super::x509::{Extension, SerialNumber, Signed, sequence_bytes, serial_number, timestamp};
+use super::x509::{Extension, Signed, sequence_bytes, serial_number, timestamp};
 use der::asn1::ContextSpecific;
 use der::oid::db::rfc5280::{
     ID_CE_AUTHORITY_KEY_IDENTIFIER, ID_CE_CERTIFICATE_ISSUER, ID_CE_CRL_NUMBER, ID_CE_CRL_REASONS,

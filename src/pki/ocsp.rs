@@ -3,8 +3,9 @@
 
 use super::certificate::Certificate;
 use super::reason::RevocationReason;
+use super::serial_number::SerialNumber;
 use super::status::{CertId, MAX_STATUS_BYTES, RevocationStatus, UnknownReason, holds, published_der};
-use super::x509::{SerialNumber, Signed, timestamp};
+use super::x509::{Signed, timestamp};
 use aws_lc_rs::digest::{Algorithm, SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use base64::Engine;

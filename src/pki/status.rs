@@ -4,7 +4,7 @@
 use super::certificate::Certificate;
 use super::pem::{Piece, pieces};
 use super::reason::RevocationReason;
-use super::x509::SerialNumber;
+use super::serial_number::SerialNumber;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};

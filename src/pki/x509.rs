@@ -1,7 +1,8 @@
-//! The parts that X.509's structures share: serial numbers, the fingerprints of keys, extensions, times, and what "signed" means.
+//! The parts that X.509's structures share: the fingerprints of keys, extensions, times, and what "signed" means.
 //! Values are read where they stand and never encoded anew: signatures and digests are over the bytes as they came, and not every
 //! CA writes the one form that DER allows. Reads no files.
 
+use super::serial_number::SerialNumber;
 use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::Engine;
 use base64::alphabet;
@@ -10,16 +11,10 @@ use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetSt
 use der::oid::db::{rfc5912 as algorithm, rfc8410::ID_ED_25519};
 use der::{Decode, DecodeValue, FixedTag, Header, Reader, SliceReader, Tag, TagNumber, Tagged};
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::fmt;
 use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use x509_cert::time::Time;
-
-/// A serial number, without leading zeros.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
-pub struct SerialNumber(Box<[u8]>);
 
 /// SHA-256 of a SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,79 +48,6 @@ pub(super) struct Extension<'a> {
     pub(super) critical: bool,
     /// Its value in DER.
     pub(super) value: &'a [u8],
-}
-
-/// Why a text is no serial number.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum SerialNumberError {
-    /// Another letter than a hexadecimal digit.
-    #[error("it is not in hexadecimal digits")]
-    NotHexadecimal,
-    /// Colons elsewhere than between pairs of digits.
-    #[error("its colons do not stand between pairs of digits")]
-    Colons,
-    /// No digit, or none but 0.
-    #[error("it must be greater than 0")]
-    NotPositive,
-    /// Longer than any.
-    #[error("it has {0} octets, and none has more than {MAX_OCTETS}")]
-    TooLong(usize),
-}
-
-impl SerialNumber {
-    /// Reads one as people write it: in hexadecimal digits, with a colon between each two or without.
-    ///
-    /// # Errors
-    /// It is none (RFC 5280, section 4.1.2.2).
-    pub fn parse(text: &str) -> Result<Self, SerialNumberError> {
-        let text = text.trim();
-        if !text.bytes().all(|letter| letter.is_ascii_hexdigit() || letter == b':') {
-            return Err(SerialNumberError::NotHexadecimal);
-        }
-        if text.contains(':') && text.split(':').any(|pair| pair.len() != 2) {
-            return Err(SerialNumberError::Colons);
-        }
-        let digits = text.replace(':', "");
-        let digits = digits.trim_start_matches('0');
-        let even = if digits.len().is_multiple_of(2) { digits.to_owned() } else { format!("0{digits}") };
-        let octets = hex::decode(even).map_err(|_| SerialNumberError::NotHexadecimal)?;
-        match octets.len() {
-            0 => Err(SerialNumberError::NotPositive),
-            1..=MAX_OCTETS => Ok(Self(octets.into())),
-            more => Err(SerialNumberError::TooLong(more)),
-        }
-    }
-
-    /// Of a number in DER.
-    pub(super) fn from_der(content: &[u8]) -> Self {
-        Self(content.iter().copied().skip_while(|octet| *octet == 0).collect())
-    }
-
-    /// Its octets.
-    pub fn octets(&self) -> &[u8] {
-        &self.0
-    }
-}
-
-impl fmt::Display for SerialNumber {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(if self.0.is_empty() { "00" } else { "" })?;
-        formatter.write_str(&hex::encode(&self.0))
-    }
-}
-
-impl From<SerialNumber> for String {
-    fn from(serial: SerialNumber) -> Self {
-        serial.to_string()
-    }
-}
-
-impl TryFrom<String> for SerialNumber {
-    type Error = SerialNumberError;
-
-    fn try_from(text: String) -> Result<Self, SerialNumberError> {
-        Self::parse(&text)
-    }
 }
 
 impl SpkiFingerprint {
@@ -285,50 +207,12 @@ fn from_base64(text: &str) -> Option<[u8; 32]> {
         .and_then(|bytes| bytes.try_into().ok())
 }
 
-/// RFC 5280, section 4.1.2.2.
-const MAX_OCTETS: usize = 20;
 /// OIW's name of SHA-1 with RSA, which old tools write in the place of PKCS #1's.
 const SHA_1_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.29");
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn serial_numbers_are_read_as_people_write_them() {
-        use SerialNumberError::{Colons, NotHexadecimal, NotPositive, TooLong};
-        let longest = "f".repeat(40);
-        for (text, expected) in [
-            ("04C0FF", Ok("04c0ff")),
-            ("04:c0:FF", Ok("04c0ff")),
-            (" c0ff ", Ok("c0ff")),
-            ("a1b", Ok("0a1b")),
-            ("00:00:C0:FF", Ok("c0ff")),
-            ("4096", Ok("4096")),
-            ("00e5", Ok("e5")),
-            (&longest, Ok(longest.as_str())),
-            (&format!("00{longest}"), Ok(&longest)),
-            (&format!("1{longest}"), Err(TooLong(21))),
-            ("", Err(NotPositive)),
-            ("00:00", Err(NotPositive)),
-            ("0x1000", Err(NotHexadecimal)),
-            ("-1", Err(NotHexadecimal)),
-            ("c0 ff", Err(NotHexadecimal)),
-            ("c0ff\u{e9}", Err(NotHexadecimal)),
-            ("c:0f", Err(Colons)),
-            ("c0ff:", Err(Colons)),
-            (":", Err(Colons)),
-            ("c0ff:01", Err(Colons)),
-        ] {
-            assert_eq!(
-                SerialNumber::parse(text).map(|serial| serial.to_string()),
-                expected.map(str::to_owned),
-                "{text}"
-            );
-        }
-        assert_eq!(SerialNumber::from_der(&[0, 0x80]), SerialNumber::parse("80").unwrap());
-        assert_eq!(SerialNumber::from_der(&[0]).to_string(), "00");
-    }
 
     const HEX: &str = "e61971289dcf5a683a97c32802120b88f6c411e520ccf25963c05d079badac0e";
 

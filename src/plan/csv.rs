@@ -211,7 +211,8 @@ impl CsvReader {
         let text = self.record.get(index).unwrap_or_default();
         match self.places.get(index) {
             Some(place) if place.quoted => (text, place.span),
-            Some(place) => (text.trim(), place.span),
+            // A no-break space is no blank: it is told of.
+            Some(place) => (text.trim_ascii(), place.span),
             None => (text, self.row_span()),
         }
     }

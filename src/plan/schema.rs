@@ -130,6 +130,8 @@ fn field(parameter: &Parameter, is_reason: bool, is_pem: bool) -> Value {
         _ if is_pem => vec![json!({"type": "string", "description": "`file:PATH`, or the PEM text"})],
         _ if is_reason => vec![own.clone(), json!({"enum": RevocationReason::ALL.map(RevocationReason::name)})],
         ParameterType::String if is_listed => vec![own.clone()],
+        // The check reads them in any spelling.
+        ParameterType::String if parameter.serial().is_some() => vec![json!({"type": ["string", "number"]})],
         ParameterType::String => vec![own.clone(), json!({"type": ["number", "boolean"]})],
         ParameterType::Integer => vec![own.clone(), json!({"type": "string", "pattern": "^-?[0-9]+$"})],
         ParameterType::Number => vec![own.clone(), json!({"type": "string", "pattern": "^-?[0-9.eE+-]+$"})],
@@ -174,6 +176,12 @@ fn common() -> Map<String, Value> {
             }
             "reason" => {
                 json!({"type": "string", "description": "The revocation reason, in RFC 5280 words or the provider's"})
+            }
+            "as_written" => {
+                json!({"$ref": "#/$defs/words", "description": "Values that are meant as they stand, though they look damaged, unfilled or like no name"})
+            }
+            "serial_notation" => {
+                json!({"enum": ["hexadecimal", "decimal"], "description": "In which digits the plan writes serial numbers; hexadecimal, unless the provider's are decimal"})
             }
             _ => json!({"type": "string"}),
         };

@@ -3,7 +3,7 @@
 
 use super::answer::{AnswerClass, TargetState};
 use super::answer::{Pointer, scalar_text};
-use crate::pki::RevocationReason;
+use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -280,6 +280,8 @@ pub struct RowMatch {
     pub pointer: Pointer,
     /// The action's parameter.
     pub parameter: String,
+    /// Where that is a serial number, which answers may spell in another way.
+    pub serial: Option<SerialRule>,
     /// A value of the parameter that matches every item (NAVER's `certificateNo: 0`).
     pub any: Option<String>,
 }
@@ -396,10 +398,37 @@ pub struct Parameter {
     pub kind: ParameterType,
     /// The value that is sent where nothing is given (the schema's `const`).
     pub fixed: Option<Value>,
+    /// What its texts are.
+    pub format: ValueFormat,
     /// For people.
     pub description: String,
     /// Its JSON Schema.
     pub schema: Value,
+}
+
+/// What the texts of a parameter are, beyond their type: how they are read, and what is held against them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ValueFormat {
+    /// They name something, in the provider's own way.
+    #[default]
+    Identifier,
+    /// Words of the document's own, or numbers and flags that name nothing.
+    Listed,
+    /// Words for people. `free-text`, or an optional text of which the schema says nothing but its length.
+    FreeText,
+    /// Serial numbers. `serial-number`.
+    Serial(SerialRule),
+    /// Names of certificates. `hostname`, `idn-hostname`, `dns-name`, `dns-name-or-address`.
+    Name(NameRule),
+}
+
+/// How a parameter's serial numbers go to the provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SerialRule {
+    /// In which spelling.
+    pub spelling: SerialSpelling,
+    /// Where the provider takes an id of its own as well: a text of up to so many digits and no letter is one, and is sent as it is.
+    pub id_digits: Option<usize>,
 }
 
 /// Where a parameter goes.
@@ -551,12 +580,53 @@ impl Operation {
         parameters.get(&named.name).and_then(scalar_text).map(Cow::into_owned)
     }
 
+    /// The serial number among these parameters, where one of them is one and no id.
+    pub fn serial_number(&self, parameters: &Map<String, Value>) -> Option<SerialNumber> {
+        self.parameters.iter().find_map(|parameter| {
+            let text = parameters.get(&parameter.name).and_then(scalar_text)?;
+            match parameter.serial() {
+                Some(rule) => rule.read(&text),
+                // A document of the user's own may not say so.
+                None if parameter.name == "serial_number" => SerialNumber::parse(&text).ok(),
+                None => None,
+            }
+        })
+    }
+
     /// The parameter that a plan's field name means, by its name or an alias.
     pub fn parameter(&self, name: &str) -> Option<&Parameter> {
         self.parameters
             .iter()
             .find(|parameter| parameter.name == name)
             .or_else(|| self.parameters.iter().find(|parameter| parameter.aliases.iter().any(|alias| alias == name)))
+    }
+}
+
+impl Parameter {
+    /// Where its values are serial numbers, how they are sent.
+    pub fn serial(&self) -> Option<SerialRule> {
+        match self.format {
+            ValueFormat::Serial(rule) => Some(rule),
+            _ => None,
+        }
+    }
+}
+
+impl SerialRule {
+    /// Whether a text is the provider's own id and no serial number.
+    pub fn is_id(self, text: &str) -> bool {
+        let is_short = self.id_digits.is_some_and(|most| (1..=most).contains(&text.len()));
+        is_short && text.bytes().all(|byte| byte.is_ascii_digit())
+    }
+
+    /// The digits that it is sent in.
+    pub const fn notation(self) -> SerialNotation {
+        self.spelling.notation()
+    }
+
+    /// The serial number of a text that was made by this rule; `None` of an id.
+    pub fn read(self, text: &str) -> Option<SerialNumber> {
+        if self.is_id(text) { None } else { SerialNumber::parse_in(text, self.notation()).ok() }
     }
 }
 

@@ -2,9 +2,10 @@
 //! all of an operation's parameters against its schema, in words for people. Pure. Nothing is guessed: a reason that a provider does not
 //! have is sent as another one only where the plan says so.
 
-use super::model::{Operation, Parameter, ParameterType, ReasonRule};
-use crate::pki::RevocationReason;
-use crate::text::{nearest, safe};
+use super::model::{Operation, Parameter, ParameterType, ReasonRule, SerialRule, ValueFormat};
+use crate::pki::{RevocationReason, SerialNotation, SerialNumber, SerialNumberError};
+use crate::text::damage::shown;
+use crate::text::nearest;
 use crate::tree::{Node, Shape};
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind;
@@ -23,32 +24,33 @@ pub struct Violation {
     pub help: Option<String>,
 }
 
-/// Gives raw text the parameter's type. The schema's other rules are [`check`]'s.
+/// Gives raw text the parameter's type, and a serial number the one spelling in which it is sent. The schema's other rules are
+/// [`check`]'s. `notation` is what is said of the digits of serial numbers.
 ///
 /// # Errors
-/// A sentence that says what would be right.
-pub fn value(parameter: &Parameter, node: &Node) -> Result<Value, String> {
+/// What is wrong, and what would be right.
+pub fn value(parameter: &Parameter, node: &Node, notation: Option<SerialNotation>) -> Result<Value, Violation> {
     let name = &parameter.name;
     let is_list = matches!(parameter.kind, ParameterType::Strings | ParameterType::Integers);
     match &node.shape {
-        Shape::Scalar { text, .. } => scalar(parameter, text),
-        Shape::Null => Err(format!("`{name}` has no value; leave the line out if it is not meant")),
-        Shape::List(items) if is_list => items.iter().map(|item| self::item(parameter, item)).collect(),
-        _ if is_list => Err(format!("`{name}` must be a list, not {}", node.kind())),
-        _ => Err(format!("`{name}` must be a single value, not {}", node.kind())),
+        Shape::Scalar { text, .. } => scalar(parameter, text, notation),
+        Shape::Null => Err(wrong(name, format!("`{name}` has no value; leave the line out if it is not meant"))),
+        Shape::List(items) if is_list => items.iter().map(|item| self::item(parameter, item, notation)).collect(),
+        _ if is_list => Err(wrong(name, format!("`{name}` must be a list, not {}", node.kind()))),
+        _ => Err(wrong(name, format!("`{name}` must be a single value, not {}", node.kind()))),
     }
 }
 
 /// As [`value`], for a single text; a list is split at white space.
 ///
 /// # Errors
-/// A sentence that says what would be right.
-pub fn scalar(parameter: &Parameter, text: &str) -> Result<Value, String> {
+/// As [`value`].
+pub fn scalar(parameter: &Parameter, text: &str, notation: Option<SerialNotation>) -> Result<Value, Violation> {
     let name = &parameter.name;
     match parameter.kind {
-        ParameterType::String => Ok(Value::String(text.to_owned())),
-        ParameterType::Integer => integer(name, text),
-        ParameterType::Number => number(name, text),
+        ParameterType::String => string(parameter, text, notation),
+        ParameterType::Integer => integer(name, text).map_err(|what| wrong(name, what)),
+        ParameterType::Number => number(name, text).map_err(|what| wrong(name, what)),
         // In any case: Excel writes `TRUE`, and nobody can make it write otherwise.
         ParameterType::Boolean if text.eq_ignore_ascii_case("true") => Ok(Value::Bool(true)),
         ParameterType::Boolean if text.eq_ignore_ascii_case("false") => Ok(Value::Bool(false)),
@@ -59,10 +61,12 @@ pub fn scalar(parameter: &Parameter, text: &str) -> Result<Value, String> {
                 (_, true) => "; write `false` if that is meant",
                 _ => "",
             };
-            Err(format!("`{name}` must be true or false, not `{}`{help}", shown(text)))
+            Err(wrong(name, format!("`{name}` must be true or false, not `{}`{help}", shown(text))))
         }
-        ParameterType::Strings => Ok(text.split_whitespace().collect()),
-        ParameterType::Integers => text.split_whitespace().map(|text| integer(name, text)).collect(),
+        ParameterType::Strings => text.split_whitespace().map(|text| string(parameter, text, notation)).collect(),
+        ParameterType::Integers => {
+            text.split_whitespace().map(|text| integer(name, text).map_err(|what| wrong(name, what))).collect()
+        }
     }
 }
 
@@ -76,11 +80,71 @@ pub fn check(operation: &Operation, parameters: &Map<String, Value>) -> Vec<Viol
     operation.validator.iter_errors(&instance).flat_map(|error| violations(operation, &error)).collect()
 }
 
-fn item(parameter: &Parameter, node: &Node) -> Result<Value, String> {
+fn item(parameter: &Parameter, node: &Node, notation: Option<SerialNotation>) -> Result<Value, Violation> {
     let name = &parameter.name;
-    let text =
-        node.text().ok_or_else(|| format!("each item of `{name}` must be a single value, not {}", node.kind()))?;
-    if parameter.kind == ParameterType::Integers { integer(name, text) } else { Ok(text.into()) }
+    let kind = || wrong(name, format!("each item of `{name}` must be a single value, not {}", node.kind()));
+    let text = node.text().ok_or_else(kind)?;
+    if parameter.kind == ParameterType::Integers {
+        return integer(name, text).map_err(|what| wrong(name, what));
+    }
+    string(parameter, text, notation)
+}
+
+fn string(parameter: &Parameter, text: &str, notation: Option<SerialNotation>) -> Result<Value, Violation> {
+    match parameter.format {
+        ValueFormat::Serial(rule) => serial_number(&parameter.name, rule, text, notation).map(Value::String),
+        _ => Ok(Value::String(text.to_owned())),
+    }
+}
+
+/// A serial number as it is sent, or the id that the provider takes in its place.
+fn serial_number(
+    name: &str,
+    rule: SerialRule,
+    text: &str,
+    notation: Option<SerialNotation>,
+) -> Result<String, Violation> {
+    let text = text.trim();
+    if rule.is_id(text) {
+        return Ok(text.to_owned());
+    }
+    let says = |what: String, help: &str| Violation {
+        parameter: Some(name.to_owned()),
+        what: format!("`{name}`: {what}"),
+        help: Some(help.to_owned()),
+    };
+    let read = match (notation, rule.notation()) {
+        (Some(notation), _) => SerialNumber::parse_in(text, notation),
+        // What the CA calls by decimal numbers is in people's lists so, too.
+        (None, SerialNotation::Decimal) => SerialNumber::parse_in(text, SerialNotation::Decimal),
+        (None, SerialNotation::Hexadecimal) => SerialNumber::parse(text),
+    };
+    let serial = read.map_err(|why| says(format!("`{}` is no serial number: {why}", shown(text)), remedy(&why)))?;
+    let sent = serial.spelled(rule.spelling);
+    if rule.is_id(&sent) {
+        let what = format!("the serial number `{}` would be sent as `{sent}`, and taken for an id", shown(text));
+        return Err(says(what, "name the certificate by its id"));
+    }
+    Ok(sent)
+}
+
+/// What would be right in the place of a text that is no serial number.
+pub fn remedy(why: &SerialNumberError) -> &'static str {
+    match why {
+        SerialNumberError::DigitsAlone(_) => {
+            "say which: `serial_notation: decimal` or `serial_notation: hexadecimal`, in the entry or in `defaults`; \
+             one by itself is hexadecimal with `0x` in front"
+        }
+        SerialNumberError::NotDecimal => {
+            "by `serial_notation` or by the provider's document they are decimal here; `0x` in front of one says that it is \
+             not, or `serial_notation: hexadecimal` that none is"
+        }
+        _ => "write it as `openssl x509 -noout -serial` prints it, with colons or without: 04:C0:FF",
+    }
+}
+
+fn wrong(name: &str, what: String) -> Violation {
+    Violation { parameter: Some(name.to_owned()), what, help: None }
 }
 
 fn integer(name: &str, text: &str) -> Result<Value, String> {
@@ -99,14 +163,6 @@ fn integer(name: &str, text: &str) -> Result<Value, String> {
     }
     if let Some(bare) = text.strip_prefix('+').filter(|bare| bare.bytes().all(|byte| byte.is_ascii_digit())) {
         return Err(format!("`{name}` is a whole number without `+`; write `{}`", shown(bare)));
-    }
-    // Spreadsheets turn long serials and ids into `1.2E+17`: the lost digits cannot be restored, and a near number is another object.
-    if text.contains(['e', 'E']) && text.parse::<f64>().is_ok() {
-        return Err(format!(
-            "`{name}` must be a whole number; `{}` looks like a number that a spreadsheet rounded: take all its digits from the \
-             source and keep the column as text",
-            shown(text)
-        ));
     }
     Err(format!("`{name}` must be a whole number, not `{}`", shown(text)))
 }
@@ -223,20 +279,9 @@ fn plain(value: &Value) -> String {
     super::answer::scalar_text(value).map_or_else(|| value.to_string(), Cow::into_owned)
 }
 
-/// Foreign text inside a message: safe for terminals, and not longer than a line can bear.
-fn shown(text: &str) -> String {
-    let mut cut: String = text.chars().take(MAX_SHOWN_CHARS).collect();
-    if cut.len() < text.len() {
-        cut.push('…');
-    }
-    safe::terminal(&cut).into_owned()
-}
-
 /// What people, and spreadsheets in their languages, write for true and for false.
 const YES: [&str; 12] = ["1", "yes", "y", "on", "x", "wahr", "ja", "vrai", "oui", "verdadero", "vero", "예"];
 const NO: [&str; 12] = ["0", "no", "n", "off", "-", "falsch", "nein", "faux", "non", "falso", "none", "아니오"];
-/// Characters of a value that a message shows.
-const MAX_SHOWN_CHARS: usize = 60;
 
 /// Why a reason cannot be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -325,7 +370,7 @@ mod tests {
             ("number", "00", Err("write `0` if that is meant")),
             ("number", "-0", Err("write `0` if that is meant")),
             ("number", "+5", Err("without `+`; write `5`")),
-            ("number", "1.2E+18", Err("a spreadsheet rounded")),
+            ("number", "1.2E+18", Err("must be a whole number, not `1.2E+18`")),
             ("number", "1.5", Err("must be a whole number, not `1.5`")),
             ("number", "0x1F", Err("must be a whole number, not `0x1F`")),
             ("number", "x", Err("must be a whole number, not `x`")),
@@ -351,7 +396,7 @@ mod tests {
             ("numbers", "[1, 02]", Err("no leading zeros")),
         ] {
             let parameter = provider.operations[0].parameter(name).unwrap();
-            match (value(parameter, &node(text)), expected) {
+            match (value(parameter, &node(text), None).map_err(|wrong| wrong.what), expected) {
                 (Ok(found), Ok(expected)) => assert_eq!(found, expected, "{name}: {text}"),
                 (Err(found), Err(expected)) => assert!(found.contains(expected), "{name}: {text}: {found}"),
                 (found, expected) => panic!("{name}: {text}: {found:?}, not {expected:?}"),
@@ -391,6 +436,46 @@ mod tests {
             assert_eq!(messages.len(), expected.len(), "{parameters}: {messages:?}");
             for words in expected {
                 assert!(messages.iter().any(|message| message.contains(words)), "{parameters}: {words}: {messages:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn serial_numbers_get_the_one_spelling_of_the_document() {
+        let document = include_str!("../../tests/data/documents/good/small.yaml");
+        let plain = "schema: {type: string, pattern: '^[0-9a-f]+$'}";
+        assert!(document.contains(plain));
+        for (extension, text, notation, expected) in [
+            ("", "0A:1B:2C", None, Ok("0a1b2c")),
+            ("", "serial=00A1B2C", None, Ok("0a1b2c")),
+            ("", "662316", Some(SerialNotation::Decimal), Ok("0a1b2c")),
+            ("", "112358132134558914423337761098715972584", None, Err("it has 39 digits and no letter")),
+            ("", "xyz", None, Err("`serial`: `xyz` is no serial number")),
+            ("{spelling: hex-upper-colons}", "a1b2c", None, Ok("0A:1B:2C")),
+            ("{spelling: hex-upper-trimmed}", "0a1b2c", None, Ok("A1B2C")),
+            ("{spelling: decimal}", "662316", None, Ok("662316")),
+            ("{spelling: decimal}", "000662316", None, Ok("662316")),
+            ("{spelling: decimal}", "0xA1B2C", None, Ok("662316")),
+            ("{spelling: decimal}", "0a:1b:2c", None, Ok("662316")),
+            ("{spelling: decimal}", "a1b2c", None, Err("it is not in decimal digits")),
+            ("{spelling: decimal}", "a1b2c", Some(SerialNotation::Hexadecimal), Ok("662316")),
+            ("{id_digits: 18}", "112358", None, Ok("112358")),
+            ("{id_digits: 18}", "0112358", None, Ok("0112358")),
+            ("{id_digits: 18}", "112358", Some(SerialNotation::Hexadecimal), Ok("112358")),
+            ("{id_digits: 18}", "00AF", None, Ok("af")),
+            ("{id_digits: 18}", "11:23:5a", None, Ok("11235a")),
+            ("{id_digits: 18}", "0x112358", None, Err("would be sent as `112358`, and taken for an id")),
+            ("{id_digits: 18}", "1123581321345589144", None, Err("it has 19 digits and no letter")),
+        ] {
+            let extension = if extension.is_empty() { String::new() } else { format!(", x-certsweep: {extension}") };
+            let schema = format!("schema: {{type: string, format: serial-number{extension}}}");
+            // Its samples are read too, and `0a` is no decimal number.
+            let provider = testing::read(&document.replacen(plain, &schema, 1).replace("serial: 0a", "serial: 0xab"));
+            let found = scalar(provider.operations[0].parameter("serial").unwrap(), text, notation);
+            match (found, expected) {
+                (Ok(found), Ok(expected)) => assert_eq!(found, json!(expected), "{extension} {text}"),
+                (Err(found), Err(expected)) => assert!(found.what.contains(expected), "{extension} {text}: {found:?}"),
+                (found, expected) => panic!("{extension} {text}: {found:?}, not {expected:?}"),
             }
         }
     }

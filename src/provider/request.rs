@@ -198,7 +198,7 @@ fn is_path_segment(text: &str) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::provider::model::ParameterType;
+    use crate::provider::model::{ParameterType, ValueFormat};
     use crate::provider::openapi::testing;
     use serde_json::json;
 
@@ -211,6 +211,7 @@ pub(crate) mod tests {
             required: false,
             kind: ParameterType::String,
             fixed: fixed.clone(),
+            format: ValueFormat::default(),
             description: String::new(),
             schema: json!({}),
         });

@@ -4,12 +4,13 @@
 use super::answer::scalar_text;
 use super::answer::{Answer, HeaderFields, TargetState};
 use super::model::{
-    ActionRules, AnswerLocation, Operation, Pages, ParameterSource, Provider, RowStep, StatusQueryRule,
+    ActionRules, AnswerLocation, Operation, Pages, ParameterSource, Provider, RowStep, SerialRule, StatusQueryRule,
 };
 use super::verdict::{self, Verdict};
 use super::{AnswerClass, params};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 
 /// The status queries of an action whose parameters can all be filled, in order of preference: the index into
 /// [`ActionRules::status_queries`], and the parameters of the status query's first request. `parameters` are the action's, `answer` the
@@ -121,7 +122,8 @@ fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
         return Some(value.clone());
     }
     let text = scalar_text(value)?;
-    params::scalar(parameter, &text).ok()
+    // What the check has made is spelled in the digits of the document.
+    params::scalar(parameter, &text, parameter.serial().map(SerialRule::notation)).ok()
 }
 
 /// Whether these pages are all that there are.
@@ -156,7 +158,16 @@ fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value
 fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> bool {
     step.matches.iter().all(|condition| {
         let wanted = parameters.get(&condition.parameter).and_then(scalar_text);
-        wanted.is_some() && (wanted.as_deref() == condition.any.as_deref() || wanted == condition.pointer.text_of(item))
+        let found = condition.pointer.text_of(item);
+        // Answers spell serial numbers in their own way.
+        let is_same = |rule: SerialRule| {
+            let read = |text: &Option<Cow<'_, str>>| rule.read(text.as_deref()?);
+            read(&wanted).is_some_and(|serial| read(&found) == Some(serial))
+        };
+        wanted.is_some()
+            && (wanted.as_deref() == condition.any.as_deref()
+                || wanted == found
+                || condition.serial.is_some_and(is_same))
     })
 }
 
@@ -193,6 +204,8 @@ mod tests {
     use super::*;
     use crate::diag::Diagnostics;
     use crate::provider::Catalog;
+    use crate::provider::answer::Pointer;
+    use crate::provider::model::RowMatch;
     use crate::text::SourceMap;
     use serde_json::json;
 
@@ -268,6 +281,35 @@ mod tests {
             let found = choose_queries(provider, rules, &map(&json!({"certificate_id": "1"})), answer.as_ref());
             let found: Vec<Value> = found.into_iter().map(|(_, parameters)| Value::Object(parameters)).collect();
             assert_eq!(found, expected, "{action} {reference}");
+        }
+    }
+
+    #[test]
+    fn a_row_is_found_by_its_serial_number_however_it_is_spelled() {
+        let step = |serial| RowStep {
+            list: Pointer::parse("/list").unwrap(),
+            matches: vec![RowMatch {
+                pointer: Pointer::parse("/serial").unwrap(),
+                parameter: "id".to_owned(),
+                serial,
+                any: None,
+            }],
+        };
+        let either = Some(SerialRule { id_digits: Some(18), ..SerialRule::default() });
+        for (serial, wanted, found, expected) in [
+            (either, json!("0a1b2c"), json!("0A:1B:2C"), true),
+            (either, json!("0a1b2c"), json!("A1B2C"), true),
+            (either, json!("0a1b2c"), json!("0a1b2d"), false),
+            (either, json!("112358"), json!(112_358), true),
+            // An id, and a number that only looks like it.
+            (either, json!("112358"), json!("0112358"), false),
+            (either, json!("112358"), json!("11:23:58"), false),
+            (None, json!("0a1b2c"), json!("0A:1B:2C"), false),
+        ] {
+            let answer = json!({"list": [{"serial": found}]});
+            let steps = [step(serial)];
+            let parameters = map(&json!({"id": wanted}));
+            assert_eq!(rows(&steps, &parameters, &answer).len(), usize::from(expected), "{wanted} {found}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Texts from users and providers: their places in sources, the nearest known name, what is safe to show.
 
+pub mod damage;
 pub mod decode;
 pub mod excerpt;
 pub mod nearest;

@@ -2,7 +2,9 @@
 //! user's own: their texts are made safe. Judges no document.
 
 use super::table::table;
-use crate::provider::model::{ActionRules, AuthScheme, Location, Parameter, ParameterType, Provider, SignerKind};
+use crate::provider::model::{
+    ActionRules, AuthScheme, Location, Parameter, ParameterType, Provider, SignerKind, ValueFormat,
+};
 use crate::provider::{Idempotency, Operation};
 use crate::text::safe;
 use serde_json::{Map, Value, json};
@@ -121,6 +123,19 @@ fn values(parameter: &Parameter) -> String {
     if let Some(fixed) = &parameter.fixed {
         return scalar(fixed);
     }
+    match parameter.format {
+        ValueFormat::Serial(rule) => {
+            let id = rule.id_digits.map(|most| format!(", or an id of up to {most} digits")).unwrap_or_default();
+            return format!("serial number, sent as {}{id}", rule.spelling.word());
+        }
+        ValueFormat::Name(rule) => {
+            let more =
+                [(rule.wildcards, ", wildcards"), (rule.addresses, ", IP address"), (rule.unicode, ", not only ASCII")];
+            let more: String = more.iter().filter(|(is_taken, _)| *is_taken).map(|(_, words)| *words).collect();
+            return format!("DNS name{more}");
+        }
+        ValueFormat::Identifier | ValueFormat::Listed | ValueFormat::FreeText => {}
+    }
     let schema = parameter.schema.get("items").unwrap_or(&parameter.schema);
     if let Some(allowed) = schema.get("enum").and_then(Value::as_array) {
         return allowed.iter().map(scalar).collect::<Vec<_>>().join(" ");
@@ -233,8 +248,23 @@ fn parameter_json(parameter: &Parameter) -> Value {
         "type": kind_word(parameter.kind),
         "fixed": parameter.fixed,
         "description": parameter.description,
+        "format": format_json(parameter.format),
         "schema": parameter.schema,
     })
+}
+
+/// What its texts are, as documents say it; `null` where that is nothing.
+fn format_json(format: ValueFormat) -> Value {
+    match format {
+        ValueFormat::Identifier | ValueFormat::Listed => Value::Null,
+        ValueFormat::FreeText => json!({"name": "free-text"}),
+        ValueFormat::Serial(rule) => {
+            json!({"name": "serial-number", "spelling": rule.spelling.word(), "id_digits": rule.id_digits})
+        }
+        ValueFormat::Name(rule) => {
+            json!({"name": "dns-name", "wildcards": rule.wildcards, "addresses": rule.addresses, "unicode": rule.unicode})
+        }
+    }
 }
 
 const fn kind_word(kind: ParameterType) -> &'static str {
@@ -286,6 +316,7 @@ mod tests {
             required,
             kind,
             fixed: None,
+            format: ValueFormat::default(),
             description: String::new(),
             schema,
         };

@@ -132,22 +132,25 @@ fn what_is_left_is_written_as_a_plan_of_its_own() {
     });
     let actions = "  - {id: done, action: revoke, certificate_id: 1, reason: keyCompromise}\n\
                    \x20 - {id: \"0012\", action: revoke, certificate_id: 00e5, reason: keyCompromise, comments: \"a; \\\"b\\\"\", skip_approval: true}\n\
-                   \x20 - {id: whole, action: revoke-order, order_id: 7, reason: superseded}\n";
+                   \x20 - {id: whole, action: revoke-order, order_id: 7, reason: superseded}\n\
+                   \x20 - {id: digits, action: revoke, certificate_id: \"12:34:56:78:90:12:34:56:78:90:12:34:56:78:90:12\", reason: superseded}\n";
     place.file("plan.yaml", plan(&mock, &["digicert"], "defaults: {provider: digicert}", actions));
     place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run"]).exits(1);
     let all = "failed,rejected,in-doubt,skipped";
     place.certsweep(&["report", "run", "--format", "plan", "--outcome", all, "-o", "left.csv"]).exits(0);
     let left = rows(&place.read("left.csv"));
-    assert_eq!(left.len(), 2);
-    assert_eq!((left[0]["id"].as_str(), left[0]["certificate_id"].as_str()), ("0012", "00e5"));
+    assert_eq!(left.len(), 3);
+    assert_eq!((left[0]["id"].as_str(), left[0]["certificate_id"].as_str()), ("0012", "E5"));
+    // Digits alone might be decimal.
+    assert_eq!(left[2]["certificate_id"], "0x12345678901234567890123456789012");
     assert_eq!((left[0]["reason"].as_str(), left[0]["comments"].as_str()), ("keyCompromise", "a; \"b\""));
     assert_eq!((left[0]["skip_approval"].as_str(), left[1]["order_id"].as_str()), ("true", "7"));
     place.file("settings.yaml", format!("providers: {{digicert: {{base_url: \"{}/services/v2\"}}}}\n", mock.url()));
     let checked = place.certsweep(&["check", "left.csv", "--settings", "settings.yaml"]).exits(0);
-    assert!(checked.out.contains("ok: 2 actions"), "{}", checked.out);
+    assert!(checked.out.contains("ok: 3 actions"), "{}", checked.out);
     let before = mock.seen().len();
     place.certsweep(&["run", "left.csv", "--settings", "settings.yaml", "--yes", "--run-dir", "again"]).exits(1);
     let sent = |index: usize| mock.seen()[index].text();
-    let first = mock.seen().iter().position(|seen| seen.target.ends_with("/certificate/00e5/revoke")).unwrap();
+    let first = mock.seen().iter().position(|seen| seen.target.ends_with("/certificate/E5/revoke")).unwrap();
     assert!(first < before && (before..mock.seen().len()).any(|index| sent(index) == sent(first)), "the same requests");
 }

@@ -111,6 +111,8 @@ pub(super) struct Checker<'r> {
     pub(super) own_keys_told: HashSet<usize>,
     /// Accounts for which the mapping away of `keyCompromise` was warned of.
     pub(super) mapped_away: HashSet<usize>,
+    /// Lists of which it was told that their serial numbers may be decimal.
+    pub(super) maybe_decimal: HashSet<SourceId>,
     /// What is to be warned of about `not_before`, file by file.
     pub(super) timings: Vec<NotedTiming>,
     /// By account and operation, what the hashes of all their actions begin with: every row needs it, and it is the same each time.
@@ -179,6 +181,7 @@ impl<'r> Checker<'r> {
             keys: SharedKeys::default(),
             own_keys_told: HashSet::new(),
             mapped_away: HashSet::new(),
+            maybe_decimal: HashSet::new(),
             timings: Vec::new(),
             hashes: Vec::new(),
         }

@@ -1,7 +1,7 @@
 //! Lists of exceptions: their entries by id, target, serial number or name, and which of them names an action. Opens no file and reports
 //! nothing.
 
-use crate::pki::{Certificate, SerialNumber};
+use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError};
 use crate::provider::Catalog;
 use crate::provider::model::{Operation, Parameter};
 use crate::text::{SourceId, Span};
@@ -232,6 +232,11 @@ fn meaning_of(name: &str, columns: &[(String, String)], catalog: &Catalog) -> Op
 /// What a cell may stand for: the whole of it, and each of several names.
 fn texts_of(cell: &str) -> Vec<String> {
     let mut texts = vec![comparable(cell)];
+    // What may be decimal stays for both of its numbers: to hold back too much harms nobody.
+    if let Err(SerialNumberError::DigitsAlone(_)) = SerialNumber::parse(cell) {
+        let decimal = SerialNumber::parse_in(cell, SerialNotation::Decimal);
+        texts.extend(decimal.ok().map(|serial| serial.to_string()));
+    }
     let names = cell.split(|letter: char| letter.is_whitespace() || letter == ',' || letter == ';');
     let names = names.filter(|name| name.contains('.') && name.len() < cell.len());
     texts.extend(names.map(comparable));
@@ -240,13 +245,9 @@ fn texts_of(cell: &str) -> Vec<String> {
 
 /// A text as it is compared: a serial number as the number that it is, anything else without case and a name's last dot.
 fn comparable(text: &str) -> String {
-    let text = text.trim();
-    let digits = text.strip_prefix("serial=").unwrap_or(text);
-    let digits = digits.strip_prefix("0x").or_else(|| digits.strip_prefix("0X")).unwrap_or(digits);
-    let digits: String = digits.chars().filter(|letter| !matches!(letter, ':' | '-' | ' ')).collect();
-    match SerialNumber::parse(&digits) {
+    match SerialNumber::parse_in(text, SerialNotation::Hexadecimal) {
         Ok(serial) => serial.to_string(),
-        Err(_) => text.trim_end_matches('.').to_lowercase(),
+        Err(_) => text.trim().trim_end_matches('.').to_lowercase(),
     }
 }
 

@@ -156,7 +156,7 @@ pub(super) fn index_of(operation: &Operation, name: &str) -> Option<usize> {
 }
 
 /// The fields that every action can have.
-pub(in crate::plan) const COMMON_FIELDS: [&str; 12] = [
+pub(in crate::plan) const COMMON_FIELDS: [&str; 14] = [
     "id",
     "provider",
     "action",
@@ -169,6 +169,8 @@ pub(in crate::plan) const COMMON_FIELDS: [&str; 12] = [
     "issuer",
     "crl",
     "ocsp",
+    "as_written",
+    "serial_notation",
 ];
 /// Those among them that describe the certificate, for `verify`. An operation's own field of such a name wins.
 pub const CERTIFICATE_FIELDS: [&str; 6] = ["certificate", "ca_certificate", "serial_number", "issuer", "crl", "ocsp"];

@@ -20,6 +20,7 @@ mod relations;
 mod row_filter;
 mod rows;
 mod shared_keys;
+mod values;
 
 pub use context::{CsvOptions, IgnoreColumns, Request};
 pub use fields::CERTIFICATE_FIELDS;

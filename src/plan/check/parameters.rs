@@ -6,7 +6,7 @@ use super::fields::{COMMON_FIELDS, LIST_FIELDS, Layers, Row, has_value, index_of
 use super::pem_files::{CsrResult, SentCertificate};
 use crate::diag::Diagnostic;
 use crate::pki::{RevocationReason, SpkiFingerprint};
-use crate::provider::model::{ActionRules, Location, Operation, Parameter, ReasonRule};
+use crate::provider::model::{ActionRules, Location, Operation, Parameter, ReasonRule, SerialRule};
 use crate::provider::params::{self, ReasonError, Violation};
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -63,7 +63,7 @@ impl Checker<'_> {
         // Before the other values, for it decides which field gives the reason's parameter.
         let mut is_good = self.read_reason_into(row, layers, account, operation, rules, &mut read);
         for (index, parameter) in operation.parameters.iter().enumerate() {
-            if !self.read_value_into(parameter, index, rules, &mut read) {
+            if !self.read_value_into(row, layers, parameter, index, rules, &mut read) {
                 read.wrong[index] = true;
             }
         }
@@ -71,8 +71,15 @@ impl Checker<'_> {
         if let (Some(rule), Some(certificate)) = (&rules.certificate, &read.certificate) {
             is_good &= self.apply_certificate(certificate, rule, operation, &read.given, &mut read.map);
         }
+        // A name that was found wrong is not missed a second time.
+        let is_wrong = |name: &Option<String>| {
+            let place = operation.parameters.iter().position(|parameter| Some(&parameter.name) == name.as_ref());
+            place.is_some_and(|index| read.wrong[index])
+        };
         if let (Some(rule), Some((csr, place))) = (&rules.csr, &read.csr)
             && let Ok(csr) = &**csr
+            && !is_wrong(&rule.common_name)
+            && !is_wrong(&rule.dns_names)
         {
             let place_of = |name: &str| {
                 let index = operation.parameters.iter().position(|parameter| parameter.name == name)?;
@@ -110,6 +117,8 @@ impl Checker<'_> {
     /// A parameter's value, as its type and the rules require. `false` where it is unusable, which is reported.
     fn read_value_into(
         &mut self,
+        row: &Row<'_>,
+        layers: Layers<'_>,
         parameter: &Parameter,
         index: usize,
         rules: &ActionRules,
@@ -120,8 +129,9 @@ impl Checker<'_> {
         let value = if name == rules.reason.as_ref().map(|rule| &rule.field) {
             let Some(reason) = &read.reason else { return false };
             // By the parameter's type: ACME sends the numbers of RFC 5280.
-            params::scalar(parameter, &reason.spelling)
-        } else if !has_value(field) {
+            params::scalar(parameter, &reason.spelling, None)
+        } else if !has_value(field) || is_file(parameter, rules) && !self.check_reference(row, layers, parameter, field)
+        {
             return false;
         } else if name == rules.csr.as_ref().map(|rule| &rule.field) {
             let Some(csr) = self.read_csr(field) else { return false };
@@ -140,16 +150,21 @@ impl Checker<'_> {
             let value = certificate.value();
             read.certificate = Some(certificate);
             Ok(value)
+        } else if !self.check_texts(row, layers, parameter, field) {
+            return false;
         } else {
-            params::value(parameter, &field.value)
+            let is_id = |rule: &SerialRule| field.value.text().is_some_and(|text| rule.is_id(text));
+            let serial = parameter.serial().filter(|rule| !is_id(rule));
+            let notation = serial.and_then(|_| self.serial_notation(row, layers));
+            params::value(parameter, &field.value, notation)
         };
         match value {
             Ok(value) => {
                 read.map.insert(parameter.name.clone(), value);
                 true
             }
-            Err(why) => {
-                self.report(Diagnostic::error("wrong-type", field.value.span, why));
+            Err(wrong) => {
+                self.report_wrong_value(row, parameter, field, wrong);
                 false
             }
         }
@@ -253,6 +268,14 @@ impl Checker<'_> {
         };
         self.report(error.help(help));
     }
+}
+
+/// Whether a parameter's field may name a file.
+fn is_file(parameter: &Parameter, rules: &ActionRules) -> bool {
+    let name = Some(&parameter.name);
+    parameter.location == Location::Signer
+        || name == rules.csr.as_ref().map(|rule| &rule.field)
+        || name == rules.certificate.as_ref().map(|rule| &rule.field)
 }
 
 /// The finding for a rule of the schema that is broken.

@@ -5,6 +5,7 @@ mod accounts;
 mod base_url;
 mod scalar;
 mod schedule_and_safety;
+mod time_zone;
 
 pub(super) use accounts::{AccountDraft, NoAccount};
 pub(super) use base_url::{UnusableUrl, check_published};

@@ -2,19 +2,18 @@
 //! stops, and which keys must not be used.
 
 use super::scalar::{self, SettingsReader, field};
+use super::time_zone;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::CompromisedKeys;
 use crate::plan::calendar::{self, OpenSpan};
 use crate::plan::checked::ReadFile;
 use crate::plan::load;
 use crate::plan::settings::{BetweenWaves, DailyWindow, Deadline, Safety, Schedule, StopWhen, WaveSize};
-use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
 use crate::time::{human, parse_duration};
 use crate::tree::Field;
 use jiff::Timestamp;
 use jiff::civil::Time;
-use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// Reads `schedule`. `timeout` is the time of one attempt: so long before a window closes nothing is begun any more.
@@ -137,7 +136,7 @@ fn daily_window(window: &Field, diagnostics: &mut Diagnostics) -> Option<DailyWi
     let days = field(map, "days").map_or(Some((1..=7).collect()), |days| weekdays(days, diagnostics));
     let from_time = from.and_then(|field| time_of_day(field, diagnostics));
     let to_time = to.and_then(|field| time_of_day(field, diagnostics));
-    let zone = zone.and_then(|field| timezone(field, diagnostics));
+    let zone = zone.and_then(|field| time_zone::read(field, diagnostics));
     if let (Some(from_time), Some(to_time), Some(to)) = (from_time, to_time, to)
         && from_time == to_time
     {
@@ -165,24 +164,6 @@ fn time_of_day(field: &Field, diagnostics: &mut Diagnostics) -> Option<Time> {
         diagnostics.push(Diagnostic::error("time", field.value.span, what).help(help));
     }
     time
-}
-
-fn timezone(field: &Field, diagnostics: &mut Diagnostics) -> Option<String> {
-    let text = scalar::text(field, diagnostics)?;
-    // `get` ignores the case; the zone's own spelling is stored.
-    if let Ok(zone) = TimeZone::get(text)
-        && let Some(name) = zone.iana_name()
-    {
-        return Some(name.to_owned());
-    }
-    let what = format!("there is no time zone `{}`", safe::terminal(text));
-    let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-    let help = match nearest(text, names.iter().map(String::as_str)) {
-        Some(right) => format!("did you mean `{right}`?"),
-        None => "write an IANA name, such as `Asia/Seoul` or `UTC`".to_owned(),
-    };
-    diagnostics.push(Diagnostic::error("timezone", field.value.span, what).help(help));
-    None
 }
 
 fn weekdays(field: &Field, diagnostics: &mut Diagnostics) -> Option<Vec<i8>> {

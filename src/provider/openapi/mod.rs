@@ -15,6 +15,8 @@
 //! | `environment` | credential → environment variable, where a plan configures nothing |
 //! | `answers`, `code`, `message`, `reference`, `throttle_hint` | as of an operation, for all of them; its own come first |
 //!
+//! Of a schema with `format: serial-number`: `spelling`, `id_digits`.
+//!
 //! Of a security scheme: `signer` (`header`, `ncp-signature-v2`, `huawei-sdk-hmac-sha256`, `huawei-iam-token`), `credentials`,
 //! `optional`, `url`.
 //!

@@ -9,7 +9,7 @@ use crate::pki::RevocationReason;
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{
     ActionRules, CertificateRule, CsrRule, Idempotency, Location, Operation, Parameter, ParameterType, ReasonRule,
-    ResponseContent, TargetKind, TargetRule, WideRule,
+    ResponseContent, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
 };
 use crate::provider::{body, verdict};
 use crate::text::Span;
@@ -68,7 +68,14 @@ fn one<'a>(
     let own = extension.map(|extension| rules::read(reader, extension)).unwrap_or_default();
     let responses = node.get("responses").map(|node| responses(reader, node, &own)).unwrap_or_default();
     let action = extension.and_then(|extension| action_rules(reader, extension, &mut declared.parameters));
-    let parameters = declared.parameters;
+    let mut parameters = declared.parameters;
+    // What a certificate request is held against names something, whether it must be given or not.
+    let csr_name = action.as_ref().and_then(|rules| rules.csr.as_ref()?.common_name.as_ref());
+    if let Some(named) = parameters.iter_mut().find(|parameter| Some(&parameter.name) == csr_name)
+        && named.format == ValueFormat::FreeText
+    {
+        named.format = ValueFormat::Identifier;
+    }
     let properties = parameters
         .iter()
         .map(|parameter| (parameter.name.as_str(), &parameter.schema, parameter.required && parameter.fixed.is_none()));
@@ -505,7 +512,7 @@ fn certificate<'a>(
         reader.error("wrong-value", field.span, "a certificate's parameter must be a required string");
     }
     let field = parameter.name.clone();
-    let mut add = |key: &str, schema: Value, location: Location, description: &str| {
+    let mut add = |key: &str, schema: Value, format: ValueFormat, location: Location, description: &str| {
         let name = node.get(key)?;
         let text = reader.text(name)?;
         if parameters.iter().any(|parameter| parameter.name == text) {
@@ -514,6 +521,7 @@ fn certificate<'a>(
             let read = schema::ParameterSchema {
                 kind: ParameterType::String,
                 fixed: None,
+                format: Some(format),
                 schema,
                 description: String::new(),
             };
@@ -521,10 +529,10 @@ fn certificate<'a>(
         }
         Some(text.to_owned())
     };
-    let serial = serde_json::json!({"type": "string", "pattern": "^[0-9a-fA-F:]+( .*)?$"});
     let serial = add(
         "serial",
-        serial,
+        serde_json::json!({"type": "string"}),
+        ValueFormat::Serial(SerialRule::default()),
         Location::StatusQuery,
         "The serial number; read from the certificate where it is not given",
     );
@@ -532,6 +540,7 @@ fn certificate<'a>(
     let key = add(
         "key",
         key,
+        ValueFormat::Identifier,
         Location::Signer,
         "`file:PATH` of the certificate's private key, to sign with it instead of the account's",
     );
@@ -569,7 +578,7 @@ const ACTION: [&str; 10] = [
 /// The value of `expired` for providers that refuse expired certificates.
 const REFUSED: &str = "refused";
 /// Keys of a plan's action: a parameter of the same name could not be given there.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 13] = [
     "id",
     "provider",
     "action",
@@ -580,5 +589,7 @@ const RESERVED: [&str; 11] = [
     "columns",
     "ignore_columns",
     "keep_columns",
+    "as_written",
+    "serial_notation",
     EXTENSION,
 ];

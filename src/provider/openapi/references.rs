@@ -8,8 +8,8 @@ use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    Operation, Pages, ParameterSource, RowMatch, RowStep, Sample, SampleAction, SampleAnswer, StatusQueryRule,
-    TargetStateRule,
+    Operation, Pages, Parameter, ParameterSource, RowMatch, RowStep, Sample, SampleAction, SampleAnswer, SerialRule,
+    StatusQueryRule, TargetStateRule,
 };
 use crate::provider::params;
 use crate::text::Span;
@@ -90,7 +90,7 @@ fn status_query<'a>(
     let mut parameters = Vec::new();
     for field in node.get("parameters").map(|node| reader.map(node)).unwrap_or_default() {
         check_asked(reader, asked, &field.name, field.span);
-        let value = source(reader, &field.value, action);
+        let value = source(reader, &field.value, action, asked, &field.name);
         if let Some(ParameterSource::Fixed(value)) = &value {
             check_fixed(reader, asked, &field.name, value, field.value.span);
         }
@@ -140,12 +140,19 @@ fn check_asked(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, s
 fn check_fixed(reader: &mut DocumentReader<'_>, asked: &Operation, name: &str, value: &Value, span: Span) {
     let Some(parameter) = asked.parameters.iter().find(|parameter| parameter.name == name) else { return };
     let text = scalar_text(value).unwrap_or_default();
-    if let Err(what) = params::scalar(parameter, &text) {
-        reader.error("wrong-value", span, what);
+    if let Err(wrong) = params::scalar(parameter, &text, None) {
+        reader.error("wrong-value", span, wrong.what);
     }
 }
 
-fn source<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: &Operation) -> Option<ParameterSource> {
+/// Where the value of the parameter `name` of a status query comes from.
+fn source<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    action: &Operation,
+    asked: &Operation,
+    name: &str,
+) -> Option<ParameterSource> {
     let fields = reader.closed(node, &["parameter", "answer", "fixed"]);
     let [field] = fields else {
         let what = "say where the value comes from by one of `parameter`, `answer` and `fixed`";
@@ -153,8 +160,16 @@ fn source<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: &Operatio
         return None;
     };
     match field.name.as_str() {
-        "parameter" => named(reader, &field.value, &action.parameters)
-            .map(|parameter| ParameterSource::Parameter(parameter.name.clone())),
+        "parameter" => named(reader, &field.value, &action.parameters).map(|parameter| {
+            let notation = |serial: Option<SerialRule>| serial.map(SerialRule::notation);
+            let asks = asked.parameters.iter().find(|other| other.name == name).and_then(Parameter::serial);
+            // Digits that were written as decimal would be read as hexadecimal.
+            if asks.is_some() && parameter.serial().is_some() && notation(asks) != notation(parameter.serial()) {
+                let what = format!("`{}` and `{name}` of `{}` must be spelled alike", parameter.name, asked.name);
+                reader.error("wrong-value", field.value.span, what);
+            }
+            ParameterSource::Parameter(parameter.name.clone())
+        }),
         "answer" => reader.pointer(&field.value).map(ParameterSource::Answer),
         "fixed" => Some(ParameterSource::Fixed(schema::json(&field.value))),
         _ => None,
@@ -184,8 +199,8 @@ fn row_step<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: &Operat
         };
         let parameter = parameter.and_then(|node| named(reader, node, &action.parameters));
         if let (Some(pointer), Some(parameter)) = (pointer, parameter) {
-            let (parameter, any) = (parameter.name.clone(), any.map(str::to_owned));
-            matches.push(RowMatch { pointer, parameter, any });
+            let (serial, any) = (parameter.serial(), any.map(str::to_owned));
+            matches.push(RowMatch { pointer, parameter: parameter.name.clone(), serial, any });
         }
     }
     Some(RowStep { list: list?, matches })
@@ -273,9 +288,9 @@ fn sample_parameters<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operat
             reader.no_such(field.span, what, &field.name, names);
             continue;
         };
-        match params::value(parameter, &field.value) {
+        match params::value(parameter, &field.value, None) {
             Ok(value) => drop(parameters.insert(field.name.clone(), value)),
-            Err(what) => reader.error("wrong-value", field.value.span, what),
+            Err(wrong) => reader.error("wrong-value", field.value.span, wrong.what),
         }
     }
     parameters

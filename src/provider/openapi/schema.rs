@@ -1,7 +1,8 @@
 //! JSON Schema of one parameter: the subset that a flat field of a plan can have; and YAML as JSON where JSON is meant.
 
-use super::reader::DocumentReader;
-use crate::provider::model::{Location, Parameter, ParameterType};
+use super::reader::{DocumentReader, EXTENSION};
+use crate::pki::{NameRule, SerialSpelling};
+use crate::provider::model::{Location, Parameter, ParameterType, SerialRule, ValueFormat};
 use crate::tree::{Node, Shape};
 use jsonschema::{Draft, PatternOptions, Validator};
 use serde_json::{Map, Number, Value};
@@ -10,6 +11,8 @@ use serde_json::{Map, Number, Value};
 pub(super) struct ParameterSchema {
     pub(super) kind: ParameterType,
     pub(super) fixed: Option<Value>,
+    /// What the schema says of it by `format` and otherwise; `None` where it says nothing.
+    pub(super) format: Option<ValueFormat>,
     pub(super) schema: Value,
     pub(super) description: String,
 }
@@ -18,6 +21,10 @@ impl ParameterSchema {
     /// The parameter of this schema. Its own description goes before the schema's.
     pub(super) fn named(self, name: &str, location: Location, required: bool, description: String) -> Parameter {
         let description = if description.is_empty() { self.description } else { description };
+        // What may be left out, goes into the request and has no form is a comment, a ticket, a name for people.
+        let is_sent = matches!(location, Location::Body | Location::Query);
+        let is_words = !required && is_sent && self.kind == ParameterType::String;
+        let other = if is_words { ValueFormat::FreeText } else { ValueFormat::Identifier };
         Parameter {
             name: name.to_owned(),
             aliases: Vec::new(),
@@ -25,6 +32,7 @@ impl ParameterSchema {
             required,
             kind: self.kind,
             fixed: self.fixed,
+            format: self.format.unwrap_or(other),
             description,
             schema: self.schema,
         }
@@ -37,6 +45,7 @@ pub(super) fn parameter<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> 
     read(reader, node).unwrap_or(ParameterSchema {
         kind: ParameterType::String,
         fixed: None,
+        format: None,
         schema: serde_json::json!({}),
         description: String::new(),
     })
@@ -69,11 +78,12 @@ pub(super) fn object<'s>(parameters: impl Iterator<Item = (&'s str, &'s Value, b
 
 fn read<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ParameterSchema> {
     let node = reader.resolve(node)?;
-    let (kind, mut schema) = if node.get("items").is_some() || node.get("type").and_then(Node::text) == Some("array") {
-        list(reader, node)?
-    } else {
-        scalar(reader, node)?
-    };
+    let (kind, format, mut schema) =
+        if node.get("items").is_some() || node.get("type").and_then(Node::text) == Some("array") {
+            list(reader, node)?
+        } else {
+            scalar(reader, node)?
+        };
     let fixed = node.get("const").map(json);
     match compile(&Value::Object(schema.clone())) {
         Err(error) => {
@@ -90,13 +100,19 @@ fn read<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Parameter
     if !description.is_empty() {
         schema.insert("description".to_owned(), Value::String(description.clone()));
     }
-    Some(ParameterSchema { kind, fixed, schema: Value::Object(schema), description })
+    Some(ParameterSchema { kind, fixed, format, schema: Value::Object(schema), description })
 }
 
-fn scalar<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<(ParameterType, Map<String, Value>)> {
+/// What a schema says: the type, the format and the keywords that values are held against.
+type Said = (ParameterType, Option<ValueFormat>, Map<String, Value>);
+
+fn scalar<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Said> {
     let known: Vec<&str> = [&["type", "enum", "const"], STRING, NUMBER].concat();
-    reader.object(node, &known, ANNOTATIONS);
+    let is_serial = node.get("format").and_then(Node::text) == Some(SERIAL);
+    let extension: &[&str] = if is_serial { &[EXTENSION] } else { &[] };
+    reader.object(node, &[known.as_slice(), extension].concat(), ANNOTATIONS);
     let kind = kind(reader, node)?;
+    let format = format(reader, node, kind);
     let others = if kind == ParameterType::String { NUMBER } else { STRING };
     for name in others {
         if let Some(value) = node.get(name).filter(|_| kind != ParameterType::Boolean || !NUMBER.contains(name)) {
@@ -104,15 +120,56 @@ fn scalar<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<(Parame
             reader.error("wrong-schema", value.span, what);
         }
     }
-    Some((kind, keywords(node, &known)))
+    Some((kind, format, keywords(node, &known)))
 }
 
-fn list<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<(ParameterType, Map<String, Value>)> {
+/// What the values are, by the schema alone. A format that is not known here means nothing, as JSON Schema has it.
+fn format<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, kind: ParameterType) -> Option<ValueFormat> {
+    // A number with a fraction measures something, and names nothing.
+    let is_measure = matches!(kind, ParameterType::Boolean | ParameterType::Number);
+    if is_measure || node.get("enum").is_some() || node.get("const").is_some() {
+        return Some(ValueFormat::Listed);
+    }
+    let Some(named) = node.get("format") else {
+        return node.get("pattern").map(|_| ValueFormat::Identifier);
+    };
+    let text = reader.text(named)?;
+    let names = |wildcards, addresses, unicode| ValueFormat::Name(NameRule { wildcards, addresses, unicode });
+    let format = match text {
+        SERIAL => ValueFormat::Serial(serial_rule(reader, node)),
+        "free-text" => ValueFormat::FreeText,
+        "hostname" => names(false, false, false),
+        "idn-hostname" => names(false, false, true),
+        "dns-name" => names(true, false, true),
+        "dns-name-or-address" => names(true, true, true),
+        // A number's format is its width.
+        _ => return (kind == ParameterType::String).then_some(ValueFormat::Identifier),
+    };
+    if kind != ParameterType::String {
+        let what = format!("the format `{text}` says nothing about {}", words(kind));
+        reader.error("wrong-schema", named.span, what);
+    }
+    Some(format)
+}
+
+/// How serial numbers are sent.
+fn serial_rule<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> SerialRule {
+    let Some(extension) = node.get(EXTENSION) else { return SerialRule::default() };
+    reader.closed(extension, &["spelling", "id_digits"]);
+    let spelling = extension.get("spelling").and_then(|word| reader.word(word, &SerialSpelling::ALL));
+    let id_digits = extension.get("id_digits").and_then(|digits| reader.number(digits, 1..=MAX_ID_DIGITS));
+    SerialRule {
+        spelling: spelling.unwrap_or_default(),
+        id_digits: id_digits.and_then(|digits| usize::try_from(digits).ok()),
+    }
+}
+
+fn list<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Said> {
     let known = ["type", "items", "minItems", "maxItems", "uniqueItems"];
     reader.object(node, &known, ANNOTATIONS);
     let items = reader.required(node, "items")?;
     let items = reader.resolve(items)?;
-    let (kind, items_schema) = scalar(reader, items)?;
+    let (kind, format, items_schema) = scalar(reader, items)?;
     let kind = match kind {
         ParameterType::String => ParameterType::Strings,
         ParameterType::Integer => ParameterType::Integers,
@@ -124,7 +181,7 @@ fn list<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<(Paramete
     let mut schema = keywords(node, &known);
     schema.insert("type".to_owned(), serde_json::json!("array"));
     schema.insert("items".to_owned(), Value::Object(items_schema));
-    Some((kind, schema))
+    Some((kind, format, schema))
 }
 
 fn kind<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ParameterType> {
@@ -207,9 +264,13 @@ fn plain_number(text: &str) -> Option<Number> {
     if text.bytes().all(plain) { Number::from_f64(text.parse().ok()?) } else { None }
 }
 
+/// The format of serial numbers.
+const SERIAL: &str = "serial-number";
+/// More digits than any provider's ids have; with more a text may be a serial number of 16 octets whose zeros were lost.
+const MAX_ID_DIGITS: u32 = 29;
 const STRING: &[&str] = &["pattern", "minLength", "maxLength"];
 const NUMBER: &[&str] = &["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"];
-/// Keywords that change neither a request nor its validation. `format` is one in the dialect of OpenAPI 3.1.
+/// Keywords that do not validate; `format` says how texts are read, and is no validation in the dialect of OpenAPI 3.1.
 pub(super) const ANNOTATIONS: &[&str] = &[
     "title",
     "description",
