@@ -2,7 +2,7 @@
 //! requests in every form.
 
 use super::acme::{ca_with, opened, plan};
-use super::mock::{Mock, empty, naver_done};
+use super::mock::{Mock, empty, json, naver_done};
 use super::place::{self, Place};
 use super::requests::contains;
 use base64::Engine;
@@ -62,6 +62,28 @@ fn every_tree_gives_each_certificate_once() {
         let line = key.split(|byte| *byte == b'\n').nth(1).unwrap();
         assert!(place.bytes_below("run").iter().all(|(_, bytes)| !contains(bytes, line)), "{pattern}");
     }
+}
+
+#[test]
+fn where_a_number_is_sent_it_comes_from_the_certificate() {
+    let example = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/in-house-ca.yaml")).unwrap();
+    let (place, mock) = (Place::bare(), Mock::start(|_, _| json(200, r#"{"state":"revoked"}"#)));
+    place.file("own/in-house-ca.yaml", example);
+    place.file("token", "t");
+    let text = format!(
+        "version: 1\nproviders:\n  in-house: {{base_url: \"{}\", credentials: {{token: \"file:token\"}}}}\n\
+         defaults: {{provider: in-house, action: revoke, reason: superseded}}\n\
+         actions:\n  - {{certificates: [\"file:{FILES}/all.pem\", \"file:{FILES}/own.pem\"]}}\n",
+        mock.url()
+    );
+    place.file("plan.yaml", text);
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run", "--provider-dir", "own"]).exits(0);
+    let mut lines = mock.lines();
+    lines.sort();
+    assert_eq!(lines.len(), 4, "{lines:?}");
+    assert!(
+        lines.iter().zip(["b1", "b2", "b3", "b5"]).all(|(line, serial)| line.ends_with(&format!("{serial}/revoke")))
+    );
 }
 
 #[test]

@@ -12,9 +12,10 @@ use super::pem_files::{self, UnusableFile};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::certificate::CertificateError;
 use crate::pki::end_entity::says_to_be_ca;
-use crate::pki::{Certificate, SerialNumber};
+use crate::pki::{Certificate, Meant, SerialNumber, meant};
 use crate::plan::load;
 use crate::plan::read::texts;
+use crate::provider::model::ValueFormat;
 use crate::text::{Span, line_place, safe};
 use crate::tree::{Field, Node, Shape};
 use base64::Engine;
@@ -40,6 +41,14 @@ struct FoundCertificate {
     identity: u64,
     is_ca: bool,
     is_precertificate: bool,
+}
+
+/// How an operation is told which certificate is meant: by the parameter of this name.
+enum HowSent {
+    /// The certificate itself.
+    Whole(String),
+    /// Its serial number.
+    Serial(String),
 }
 
 /// What is in the files, and what was passed over.
@@ -76,7 +85,7 @@ impl Checker<'_> {
         let others: Vec<Field> = item.fields().iter().filter(is_default).cloned().collect();
         let entry = self.usable_defaults(&others, "an entry with `certificates`");
         let layers = Layers { entry: &entry, plan: defaults };
-        let Some(sent_as) = self.field_of_certificate(named, item.span, layers) else { return };
+        let Some(sent) = self.how_sent(named, item.span, layers) else { return };
         let mut wrong = Diagnostics::default();
         // One text is one path, which may have blanks in it.
         let patterns = match named.value.text() {
@@ -127,7 +136,7 @@ impl Checker<'_> {
             while let Some(target) = next {
                 if let Some((line, certificate)) = found.get(target.index) {
                     let span = Span { source, line: *line, column: 1, length: 1 };
-                    let mut fields = vec![text_field(&sent_as, URL_SAFE_NO_PAD.encode(&certificate.der), span)];
+                    let mut fields = sent.fields(&found, target.index, certificate, path, span);
                     // Not made from the place, as for rows of lists: each file would be a list of its own, and looked up one by one.
                     let id = self.free_id(&line_place(&shown, *line));
                     fields.extend(is_usable_id(&id).then(|| text_field("id", id, span)));
@@ -140,15 +149,21 @@ impl Checker<'_> {
         }
     }
 
-    /// The field in which the entry's operation is sent a certificate; an operation that takes none is reported once.
-    fn field_of_certificate(&mut self, named: &Field, place: Span, layers: Layers<'_>) -> Option<String> {
+    /// How the entry's operation is told of a certificate; one that cannot be is reported, once.
+    fn how_sent(&mut self, named: &Field, place: Span, layers: Layers<'_>) -> Option<HowSent> {
         let row = Row { span: place, fields: &[], header: None, kept: &[], names: NameSet::default() };
         let account = self.find_account(&row, layers);
         let action = self.action_field(&row, layers, account.as_ref().ok().copied())?;
         let provider = self.draft.accounts.drafts[account.ok()?].provider.clone();
         let (operation, rules) = self.find_operation(action, &provider)?;
         if let Some(rule) = &rules.certificate {
-            return Some(rule.field.clone());
+            return Some(HowSent::Whole(rule.field.clone()));
+        }
+        let is_serial = |name: &&String| {
+            operation.parameter(name).is_some_and(|parameter| matches!(parameter.format, ValueFormat::Serial(_)))
+        };
+        if let Some(name) = rules.target.parameters.iter().find(is_serial) {
+            return Some(HowSent::Serial(name.clone()));
         }
         let what = format!("the action `{}` of `{}` is not sent a certificate", operation.name, provider.id);
         let targets = rules.target.parameters.join(", ");
@@ -195,6 +210,32 @@ impl Checker<'_> {
         let mut more = (2_u64..).map(|count| format!("{wanted}#{count}"));
         let taken = |id: &str| self.index.find(id).is_some();
         if taken(wanted) { more.find(|id| !taken(id)).unwrap_or_default() } else { wanted.to_owned() }
+    }
+}
+
+impl HowSent {
+    /// The fields of a certificate's row. Where its number alone is sent, `verify` reads it from its file, if it is what that is about.
+    fn fields(
+        &self,
+        found: &[(u32, Certificate)],
+        index: usize,
+        certificate: &Certificate,
+        path: &Path,
+        span: Span,
+    ) -> Vec<Field> {
+        match self {
+            Self::Whole(name) => vec![text_field(name, URL_SAFE_NO_PAD.encode(&certificate.der), span)],
+            Self::Serial(name) => {
+                // So that digits alone are not taken for decimal ones.
+                let mut fields = vec![text_field(name, format!("0x{}", certificate.serial), span)];
+                let all: Vec<Certificate> = found.iter().map(|(_, certificate)| certificate.clone()).collect();
+                if meant(&all) == Ok(Meant::EndEntity(index)) {
+                    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+                    fields.push(text_field("certificate", format!("file:{}", path.display()), span));
+                }
+                fields
+            }
+        }
     }
 }
 
