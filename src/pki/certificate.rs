@@ -47,8 +47,8 @@ pub struct Certificate {
     pub is_ca: bool,
     /// Whether it is a precertificate (RFC 6962, section 3.1): no server shows it, and the certificate made of it has its serial number.
     pub is_precertificate: bool,
-    /// The first DNS name of its subject alternative names, else the first IP address.
-    host: Option<String>,
+    /// Its subject alternative names.
+    names: GeneralNames,
     /// Whether it says what its key may do at all.
     pub has_key_usage: bool,
     /// Whether its key may sign CRLs.
@@ -152,18 +152,31 @@ impl Certificate {
         self.issuer == issuer.subject && Signed::from_der(&self.der).is_ok_and(|signed| issuer.verify(&signed).is_ok())
     }
 
-    /// The subject's common name, else its first DNS name.
+    /// The subject's common name, else its first DNS name or address.
     pub fn common_name(&self) -> Option<String> {
-        let subject = Name::from_der(&self.subject).unwrap_or_default();
-        let mut attributes = subject.0.iter().flat_map(|names| names.0.iter());
-        let named = attributes.find(|attribute| attribute.oid == COMMON_NAME);
-        named.and_then(|name| letters(name.value.tag(), name.value.value())).or_else(|| self.host.clone())
+        self.common_names().next().or_else(|| self.hosts().next())
+    }
+
+    /// The subject's common names, and the DNS names and addresses, as they are written.
+    pub fn host_names(&self) -> Vec<String> {
+        self.common_names().chain(self.hosts()).collect()
     }
 
     /// Whether it names a host: as an alternative name, or by a common name that can be a host's.
     pub fn names_host(&self) -> bool {
         let is_host = |name: String| name.contains('.') && !name.contains([' ', '@', '/']);
-        self.host.is_some() || self.common_name().is_some_and(is_host)
+        self.hosts().next().is_some() || self.common_names().next().is_some_and(is_host)
+    }
+
+    fn common_names(&self) -> impl Iterator<Item = String> {
+        let subject = Name::from_der(&self.subject).unwrap_or_default();
+        let attributes = subject.0.into_iter().flat_map(|names| names.0.into_vec());
+        let named = attributes.filter(|attribute| attribute.oid == COMMON_NAME);
+        named.filter_map(|name| letters(name.value.tag(), name.value.value()))
+    }
+
+    fn hosts(&self) -> impl Iterator<Item = String> {
+        self.names.dns.iter().cloned().chain(self.names.ip.iter().map(ToString::to_string))
     }
 
     /// The issuer's name as text (RFC 4514): `CN=R11,O=Let's Encrypt,C=US`.
@@ -213,7 +226,7 @@ impl Certificate {
                 is_ca: false,
                 is_precertificate: false,
                 has_key_usage: false,
-                host: None,
+                names: GeneralNames::default(),
                 // RFC 5280, section 4.2.1.3: a key without the extension may do anything.
                 signs_crls: true,
                 signs_ocsp: false,
@@ -236,9 +249,7 @@ impl Certificate {
             }
             Some(PRECERTIFICATE) => self.is_precertificate = true,
             Some(ID_CE_SUBJECT_ALT_NAME) => {
-                let names = GeneralNames::parse(extension.value).unwrap_or_default();
-                let address = names.ip.first().map(ToString::to_string);
-                self.host = names.dns.into_iter().next().or(address);
+                self.names = GeneralNames::parse(extension.value).unwrap_or_default();
             }
             Some(ID_CE_KEY_USAGE) => {
                 self.has_key_usage = true;

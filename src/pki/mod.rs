@@ -2,7 +2,6 @@
 //! private keys that sign, and what CRLs (RFC 5280) and OCSP (RFC 6960) tell of certificates.
 
 pub mod certificate;
-mod certificate_names;
 pub mod compromised_keys;
 pub mod crl;
 pub mod csr;

@@ -2,6 +2,7 @@
 //! nothing itself: that is [`super::verdict`]'s.
 
 use super::body;
+use crate::text::page;
 use serde_json::Value;
 use std::borrow::Cow;
 use std::fmt;
@@ -94,7 +95,7 @@ impl Answer {
             return words;
         }
         let content_type = self.header("content-type").unwrap_or_default();
-        let first = body::first_words(&self.body, content_type);
+        let first = page::first_words(&self.body, content_type);
         if first.is_empty() { words } else { format!("{words} \"{first}\"") }
     }
 

@@ -2,12 +2,12 @@
 
 pub mod damage;
 pub mod decode;
-pub mod excerpt;
 pub mod nearest;
+pub mod page;
 pub mod safe;
 pub mod source;
 mod spellings;
 
-pub use excerpt::excerpt;
+pub use page::excerpt;
 pub use safe::Secret;
 pub use source::{SourceId, SourceMap, Span, line_place};

@@ -193,7 +193,12 @@ impl Checker<'_> {
                 let names = operations().flat_map(|(operation, _)| names_of(operation));
                 let what = format!("no action has a field `{}`", safe::terminal(name));
                 let mut error = Diagnostic::error("unknown-field", field.span, what);
-                let right = nearest(name, names.chain(COMMON_FIELDS).chain(LIST_FIELDS));
+                let right = match name {
+                    // What other tools call it.
+                    "exclude" | "exceptions" => Some("except"),
+                    "filter" | "select" => Some("where"),
+                    _ => nearest(name, names.chain(COMMON_FIELDS).chain(LIST_FIELDS)),
+                };
                 error.help = right.map(|right| format!("did you mean `{right}`?"));
                 self.report(error);
             } else if matches!(field.value.shape, Shape::Null) {
