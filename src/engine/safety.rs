@@ -212,10 +212,10 @@ impl Watch {
         let status = status.map(|status| format!("HTTP {status}"));
         let words = [status.as_deref(), code.as_deref(), reply.message.as_deref()].into_iter().flatten();
         Some(format!(
-            "{} actions in a row were refused alike, and none succeeded: {}. Are the account and `base_url` in order? `resume --retry \
+            "{} actions in a row were refused alike: {}. Are the account and `base_url` in order? `resume --retry \
              rejected` asks again once they are; `resume` goes on where the refusals are right",
             account.refused,
-            words.collect::<Vec<_>>().join(" ")
+            words.collect::<Vec<_>>().join(" ").trim_end_matches('.')
         ))
     }
 
@@ -663,10 +663,7 @@ mod tests {
         let mut watch = Watch::new(&Safety::default(), 1);
         let reply = Reply { http_status: Some(404), message: Some("no such API".to_owned()), ..Reply::default() };
         let why = (0..20).find_map(|_| watch.refused_alike(0, Outcome::Rejected, &reply)).unwrap();
-        assert!(
-            why.starts_with("20 actions in a row were refused alike, and none succeeded: HTTP 404 no such API. Are "),
-            "{why}"
-        );
+        assert!(why.starts_with("20 actions in a row were refused alike: HTTP 404 no such API. Are "), "{why}");
     }
 
     #[test]
