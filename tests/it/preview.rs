@@ -135,9 +135,13 @@ fn a_preview_tells_what_bounds_each_provider_and_what_would_help() {
 fn a_preview_walks_through_the_schedules_windows() {
     let (place, mock) = (Place::bare(), Mock::start(|_, _| empty(204)));
     let many: String = (1..=30).map(|id| format!("  - {{action: revoke, certificate_id: {id}}}\n")).collect();
-    let head = "defaults: {provider: digicert}\n\
-                schedule: {window: {from: \"01:00\", to: \"01:01\", timezone: Asia/Seoul, days: [mon, tue, wed, thu, fri, sat, sun]}}";
-    place.file("plan.yaml", plan(&mock, &["digicert"], head, &many).replace("1000/1s", "10/60s"));
+    // Whenever the test runs, the window is closed: of one that is open, less than two days would do.
+    let hour = (jiff::Zoned::now().in_tz("Asia/Seoul").unwrap().hour() + 2) % 24;
+    let head = format!(
+        "defaults: {{provider: digicert}}\n\
+         schedule: {{window: {{from: \"{hour:02}:00\", to: \"{hour:02}:01\", timezone: Asia/Seoul, days: [mon, tue, wed, thu, fri, sat, sun]}}}}"
+    );
+    place.file("plan.yaml", plan(&mock, &["digicert"], &head, &many).replace("1000/1s", "10/60s"));
     let preview = place.certsweep(&["preview", "plan.yaml", "--json"]).exits(0).json();
     assert_eq!(preview["schedule_windows"], 3, "{preview}");
     assert!(preview["estimated_seconds"].as_f64().is_some_and(|seconds| seconds > 2.0 * 86_400.0), "{preview}");
