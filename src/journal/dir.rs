@@ -15,7 +15,7 @@
 
 use super::action_rows::Inserter;
 use super::checksum::RowChecksum;
-use super::files::{is_gone, private_dir, private_file, remove_abandoned_parts, sync};
+use super::files::{is_gone, parent_of, private_dir, private_file, remove_abandoned_parts, sync};
 use super::inputs::{self, Changed, Inputs};
 use super::mark::{MARKS, Marks};
 use super::reader::{FACTS, OPERATIONS, Reader, RunFacts};
@@ -343,10 +343,6 @@ pub fn runs_in(directory: &Path) -> Vec<PathBuf> {
     let mut runs: Vec<PathBuf> = entries.filter(|path| path.join(DATABASE).is_file() && !is_making(path)).collect();
     runs.sort();
     runs
-}
-
-fn parent_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn is_making(path: &Path) -> bool {

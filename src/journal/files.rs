@@ -16,7 +16,7 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
         write(&mut file)?;
         file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()
     };
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = parent_of(path);
     remove_abandoned_parts(directory, path.file_name());
     // The rename itself is on the disk only once the directory is.
     put_whole(path, synced)
@@ -59,6 +59,11 @@ pub(super) fn is_gone(process: &str) -> bool {
 #[cfg(not(unix))]
 pub(super) fn is_gone(_: &str) -> bool {
     false
+}
+
+/// The directory that a path is in: the working directory where it names none.
+pub(super) fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Has a file's or a directory's content written to the disk.

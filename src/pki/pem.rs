@@ -3,6 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use encoding_rs::{UTF_16BE, UTF_16LE};
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
@@ -33,16 +34,12 @@ pub struct Block<'a> {
 /// The text of a file that may hold PEM: UTF-8, or UTF-16 as PowerShell's `>` writes it. Of any other encoding the ASCII letters stay, which
 /// are all that a block has.
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
-    let units = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units = bytes.chunks_exact(2).map(|pair| unit([pair[0], pair[1]]));
-        char::decode_utf16(units).map(|letter| letter.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
-    };
     match bytes {
-        [0xff, 0xfe, rest @ ..] => Cow::Owned(units(rest, u16::from_le_bytes)),
-        [0xfe, 0xff, rest @ ..] => Cow::Owned(units(rest, u16::from_be_bytes)),
+        [0xff, 0xfe, rest @ ..] => UTF_16LE.decode_without_bom_handling(rest).0,
+        [0xfe, 0xff, rest @ ..] => UTF_16BE.decode_without_bom_handling(rest).0,
         // Without the mark: the letters with which such a file begins are ASCII, and no DER begins so.
-        [1..=u8::MAX, 0, ..] => Cow::Owned(units(bytes, u16::from_le_bytes)),
-        [0, 1..=u8::MAX, ..] => Cow::Owned(units(bytes, u16::from_be_bytes)),
+        [1..=u8::MAX, 0, ..] => UTF_16LE.decode_without_bom_handling(bytes).0,
+        [0, 1..=u8::MAX, ..] => UTF_16BE.decode_without_bom_handling(bytes).0,
         _ => String::from_utf8_lossy(bytes),
     }
 }

@@ -50,7 +50,7 @@ pub(super) struct Adaptive {
     measured: Option<f64>,
     /// When the pace was lowered last: what was in flight then says nothing about the new one.
     slowed: Moment,
-    /// What [`Adaptive::notable`] returned last, and when.
+    /// The known pace when [`Adaptive::is_notable`] last said so, and when that was.
     recorded: (Option<f64>, Moment),
 }
 
@@ -115,9 +115,8 @@ impl Adaptive {
         self.learnt.as_ref().map(|learnt| learnt.per_second)
     }
 
-    /// The pace that is known to hold (`Some(None)` where nothing is learnt any more), where it differs notably from what this returned last;
-    /// seldom.
-    pub(super) fn notable(&mut self, now: Moment) -> Option<Option<f64>> {
+    /// Whether the pace that is known to hold differs notably from what it was when this last said so; seldom.
+    pub(super) fn is_notable(&mut self, now: Moment) -> bool {
         let known = self.known();
         let (recorded, at) = self.recorded;
         let same = match (known, recorded) {
@@ -125,10 +124,10 @@ impl Adaptive {
             (now, then) => now.is_none() && then.is_none(),
         };
         if same || recorded.is_some() && now < at + RECORDED_EVERY {
-            return None;
+            return false;
         }
         self.recorded = (known, now);
-        Some(known)
+        true
     }
 
     /// What the shortest window allows.

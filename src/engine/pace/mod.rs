@@ -135,7 +135,11 @@ impl Pace {
 
     /// What was learnt from refusals, as windows that hold beside the declared ones; none where nothing was.
     pub fn learnt_windows(&self) -> Vec<Window> {
-        self.windows.told.iter().copied().chain(self.adaptive.learnt().map(window_of)).collect()
+        self.told_and(self.adaptive.learnt())
+    }
+
+    fn told_and(&self, learnt: Option<f64>) -> Vec<Window> {
+        self.windows.told.iter().copied().chain(learnt.map(window_of)).collect()
     }
 
     /// The slowest of them, in requests a second.
@@ -158,11 +162,8 @@ impl Pace {
     /// What is known to hold, as windows, where it differs notably from what this returned last; seldom.
     pub fn notable(&mut self, now: Moment) -> Option<Vec<Window>> {
         let told_anew = std::mem::take(&mut self.windows.told_anew);
-        let notable = self.adaptive.notable(now);
-        (told_anew || notable.is_some()).then(|| {
-            let known = notable.unwrap_or_else(|| self.adaptive.known());
-            self.windows.told.iter().copied().chain(known.map(window_of)).collect()
-        })
+        let is_notable = self.adaptive.is_notable(now);
+        (told_anew || is_notable).then(|| self.told_and(self.adaptive.known()))
     }
 
     /// What the shortest window allows, whether declared or learnt; `None` without any.
