@@ -304,6 +304,8 @@ fn resolve<T: Transport, C: Clock>(
         token_number: 0,
         nonce_refused: None,
         out_of_turn: false,
+        turn: None,
+        by_order: false,
         reads_list: false,
         skew: None,
     };

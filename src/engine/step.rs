@@ -3,7 +3,7 @@
 //! dispatcher, which alone owns the run's state.
 
 use super::circuit_breaker::Contact;
-use super::retry::{self, AttemptResult, NextStep, Rules};
+use super::retry::{self, AttemptResult, NextStep, Rules, Turn};
 use super::sender::{Sender, Unsigned};
 use super::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Record, Reply, ToSend};
@@ -75,6 +75,10 @@ pub struct StepResult {
     pub nonce_refused: Option<bool>,
     /// Whether the answer may be another request's, and is asked for once more.
     pub out_of_turn: bool,
+    /// What it says of the answer before it, where that may have been another request's.
+    pub turn: Option<Turn>,
+    /// Whether only the order of answers says that it is this request's.
+    pub by_order: bool,
     /// Whether a status query would read a list, which then can serve other actions too.
     pub reads_list: bool,
     /// How far the provider's clock is from ours, where it is far.
@@ -207,7 +211,7 @@ impl<T, C> PreparedAttempt<T, C> {
 }
 
 /// Whether the status query of an action reads a list.
-fn reads_list<T>(sender: &Sender<T>, operation: &Operation, action: &ToSend, answer: Option<&Answer>) -> bool {
+pub fn reads_list<T>(sender: &Sender<T>, operation: &Operation, action: &ToSend, answer: Option<&Answer>) -> bool {
     let chosen = operation.action.as_ref().and_then(|rules| {
         let (index, _) =
             target_state::choose_queries(&sender.provider, rules, &action.parameters, answer).into_iter().next()?;
@@ -236,7 +240,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     let at = clock.now();
     // A request that could not be signed says nothing about whether the provider can be reached.
     let signed = !matches!(delivery, Delivery::Unsigned(_));
-    let (mut nonce_refused, mut barred) = (None, false);
+    let (mut nonce_refused, mut barred, mut turn) = (None, false, None);
     let (result, reply, answer, verdict) = match delivery {
         Delivery::Unsigned(cause) => (AttemptResult::NotSent, failure_reply(sender, &cause), None, None),
         Delivery::Barred(cause) => {
@@ -258,8 +262,9 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
                 verdict.class = AnswerClass::TryLater;
             }
             let said = reply(sender, &answer, &verdict);
+            turn = out_of_turn.and_then(|before| retry::in_turn(verdict.class, is_same(&before, &said)));
             // The request before may have taken effect, and this refusal may be that it has.
-            if verdict.class == AnswerClass::Rejected && out_of_turn.is_some_and(|before| !is_same(&before, &said)) {
+            if verdict.class == AnswerClass::Rejected && turn == Some(Turn::Wrong) {
                 verdict = Verdict { class: AnswerClass::Unknown, declared: false, ..verdict };
             }
             // A page with a 2xx or 3xx is no sign of a fault that passes: a login portal answers so for ever.
@@ -318,6 +323,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         (AttemptResult::NotSent, _) => Contact::NotSent,
         (AttemptResult::Lost | AttemptResult::Answered { .. }, _) => Contact::Lost,
     });
+    let by_order = answer.as_ref().is_some_and(|answer| answer.by_order);
     StepResult {
         id: action.id,
         is_attempt: true,
@@ -332,12 +338,14 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
         token_number,
         nonce_refused,
         out_of_turn: result == AttemptResult::OutOfTurn,
+        turn,
+        by_order,
         reads_list,
         skew,
     }
 }
 
-/// Whether two refusals are one and the same: a provider words them with times and numbers of requests.
+/// Whether two answers are one and the same, but for the words.
 fn is_same(before: &Reply, now: &Reply) -> bool {
     (before.http_status, &before.code) == (now.http_status, &now.code)
 }

@@ -135,6 +135,8 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) nonces_refused: HashMap<Ordinal, u32>,
     /// Actions whose last answers may be those to other requests.
     pub(super) out_of_turn: HashMap<Ordinal, Reply>,
+    /// By ordinal: whether an action's end was told by the order of answers alone, in this process.
+    pub(super) ended_by_order: Vec<bool>,
     /// The lists that status queries have read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
     pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,
