@@ -54,6 +54,10 @@ pub enum NextStep {
     LookUp(Doubt),
     /// The provider stops; the action stays unsent.
     StopAccount,
+    /// The stage is done; the next one goes.
+    NextStage,
+    /// The provider is still at work; it is asked again later.
+    Poll,
 }
 
 /// Why a target's state is read back.

@@ -183,7 +183,7 @@ impl Start {
                     let answer = step::closing_reply(sender, operation, &action, outcome, true, reply);
                     self.write(ordinal, Record::Ended { ordinal, at, outcome, answer });
                 }
-                NextStep::Again | NextStep::Hold | NextStep::StopAccount => {}
+                NextStep::Again | NextStep::Hold | NextStep::NextStage | NextStep::Poll | NextStep::StopAccount => {}
             }
         }
         Ok(())

@@ -295,7 +295,7 @@ where
                 self.scheduler.requeue(ordinal, account, Some(self.run.clock.elapsed() + pause));
                 self.notify_failure(account, ordinal, &result.reply);
             }
-            NextStep::Hold => self.scheduler.requeue(ordinal, account, None),
+            NextStep::Hold | NextStep::NextStage | NextStep::Poll => self.scheduler.requeue(ordinal, account, None),
             NextStep::LookUp(_) => {
                 let doubtful = DoubtfulAction {
                     refused: result.refused,
