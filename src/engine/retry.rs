@@ -76,7 +76,7 @@ pub fn effect(attempt: AttemptResult) -> Effect {
         AttemptResult::NotSent | AttemptResult::OutOfTurn => Effect::None,
         AttemptResult::Lost => Effect::Unknown,
         AttemptResult::Answered { meaning, .. } => match meaning {
-            AnswerClass::Succeeded | AnswerClass::PendingApproval => Effect::Done,
+            AnswerClass::Succeeded | AnswerClass::PendingApproval | AnswerClass::Pending => Effect::Done,
             AnswerClass::AlreadyDone
             | AnswerClass::Rejected
             | AnswerClass::Throttled
@@ -118,8 +118,8 @@ pub fn needs_own_connection(idempotency: Option<Idempotency>, attempts: u32) -> 
 
 /// Whether what follows from an attempt is the same under all rules, so that they need not be found out.
 pub const fn is_clear(attempt: AttemptResult) -> bool {
-    use AnswerClass::{AlreadyDone, PendingApproval, Succeeded};
-    matches!(attempt, AttemptResult::Answered { meaning: Succeeded | PendingApproval | AlreadyDone, .. })
+    use AnswerClass::{AlreadyDone, Pending, PendingApproval, Succeeded};
+    matches!(attempt, AttemptResult::Answered { meaning: Succeeded | PendingApproval | Pending | AlreadyDone, .. })
 }
 
 /// What follows from an attempt; `state` is the action's state with this attempt counted and its effect in `tainted`.
@@ -134,7 +134,7 @@ pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -
         AttemptResult::OutOfTurn => NextStep::Hold,
         AttemptResult::Answered { meaning, transient } => match meaning {
             AnswerClass::Succeeded => NextStep::End(Outcome::Succeeded),
-            AnswerClass::PendingApproval => NextStep::End(Outcome::PendingApproval),
+            AnswerClass::PendingApproval | AnswerClass::Pending => NextStep::End(Outcome::PendingApproval),
             // An earlier attempt of ours, whose answer was lost, may well be what made it so.
             AnswerClass::AlreadyDone if state.tainted => NextStep::End(Outcome::Succeeded),
             AnswerClass::AlreadyDone => NextStep::End(Outcome::AlreadyDone),
