@@ -407,7 +407,7 @@ fn overlap(state: ActionState, idempotency: impl Fn() -> Idempotency) -> Option<
     let (costly, idempotent) = match state.phase {
         Phase::Waiting | Phase::InFlight => (Overlap::Unfinished, Some(Overlap::Idempotent)),
         Phase::Ended(Outcome::InDoubt) => (Overlap::InDoubt, Some(Overlap::Idempotent)),
-        Phase::Ended(Outcome::PendingApproval) => (Overlap::Pending, None),
+        Phase::Ended(outcome) if outcome.is_pending() => (Overlap::Pending, None),
         Phase::Ended(outcome) if outcome.is_well() => (Overlap::Done, None),
         Phase::Ended(_) => return None,
     };
@@ -435,6 +435,7 @@ mod tests {
             (Phase::Ended(Outcome::AlreadyDone), NotIdempotent, Some(Overlap::Done)),
             (Phase::Ended(Outcome::PendingApproval), NotIdempotent, Some(Overlap::Pending)),
             (Phase::Ended(Outcome::PendingApproval), Idempotent, None),
+            (Phase::Ended(Outcome::Pending), NotIdempotent, Some(Overlap::Pending)),
             (Phase::Ended(Outcome::Succeeded), Idempotent, None),
             (Phase::Ended(Outcome::Failed), NotIdempotent, None),
             (Phase::Ended(Outcome::Rejected), NotIdempotent, None),

@@ -283,7 +283,7 @@ fn requested_reason(provider: &Provider, action: &Action) -> RequestedReason {
 }
 
 fn has_ended_well(history: &History) -> bool {
-    let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval];
+    let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval, Outcome::Pending];
     matches!(history.state.phase, Phase::Ended(outcome) if well.contains(&outcome))
 }
 

@@ -1,10 +1,9 @@
 //! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; knows nothing of single
 //! actions, prints nothing.
 
-use super::circuit_breaker::Contact;
 use crate::plan::Account;
 use crate::provider::model::Operation;
-use crate::provider::{CredentialReference, Provider, verdict};
+use crate::provider::{Answer, CredentialReference, Provider};
 use crate::text::safe;
 use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request, withheld};
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +12,6 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// One account, ready to send.
 #[derive(Debug)]
@@ -65,19 +63,6 @@ enum Token {
     Fresh,
     /// The provider has accepted it.
     Worked,
-}
-
-/// Why there is no token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenError {
-    /// The cause, as a sentence.
-    pub cause: String,
-    /// Whether asking again with the same credentials is pointless.
-    pub refused: bool,
-    /// Whether the request reached the provider.
-    pub contact: Contact,
-    /// Whether there were too many requests, and how long the provider asks to wait, where it does.
-    pub throttled: Option<Option<Duration>>,
 }
 
 impl<T: Transport> Sender<T> {
@@ -174,36 +159,30 @@ impl<T: Transport> Sender<T> {
         self.lacks_token() || self.signer.borrow().lacks_ticket()
     }
 
-    /// Fetches what is needed before anything can be sent (a token; an ACME directory, account or nonce), and keeps it while it serves.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn fetch_token(&self, at: Timestamp) -> Result<(), TokenError> {
-        let error = |cause: String, refused, contact| TokenError { cause, refused, contact, throttled: None };
-        let next = self.signer.borrow_mut().token_request();
-        let request = match next {
-            None => return Ok(()),
-            Some(request) => request.map_err(|why| error(why.to_string(), true, Contact::Answered))?,
+    /// Asks for what is needed before anything can be sent (a token; an ACME directory, account or nonce). `None` where nothing is.
+    pub async fn authenticate(&self) -> Option<Delivery> {
+        let request = self.signer.borrow_mut().token_request()?;
+        let request = match request {
+            Ok(request) => request,
+            Err(why) => return Some(Delivery::Unsigned(why.to_string())),
         };
         let what = format!("{} {}", request.method, request.url);
-        let answer = match self.deliver(request, ConnectionUse::default()).await {
-            Delivery::Answered(answer) => answer,
-            Delivery::Lost(cause) => {
-                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::Lost));
-            }
-            Delivery::Barred(cause) => {
-                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::Barred));
-            }
-            Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
-                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::NotSent));
-            }
-        };
-        // Asked again with the same credentials, all but these would be refused again.
-        let refused = !matches!(answer.status, 408 | 429 | 500..);
-        let wait = answer.header("retry-after").and_then(|text| verdict::retry_after(text, at));
-        let throttled = (answer.status == 429 || (answer.status == 503 && wait.is_some())).then_some(wait);
-        let taken = self.signer.borrow_mut().accept_token(&answer);
-        taken.map_err(|cause| TokenError { throttled, ..error(self.excerpt(&cause), refused, Contact::Answered) })?;
+        let told = |cause: String| format!("{what}: {cause}");
+        Some(match self.deliver(request, ConnectionUse::default()).await {
+            Delivery::Lost(cause) => Delivery::Lost(told(cause)),
+            Delivery::Barred(cause) => Delivery::Barred(told(cause)),
+            Delivery::NotSent(cause) | Delivery::Unsigned(cause) => Delivery::NotSent(told(cause)),
+            answered @ Delivery::Answered(_) => answered,
+        })
+    }
+
+    /// Keeps what the answer to [`Self::authenticate`] brought, while it serves.
+    ///
+    /// # Errors
+    /// Why there is nothing in it, as a sentence.
+    pub fn accept_token(&self, answer: &Answer) -> Result<(), String> {
+        let taken = self.signer.borrow_mut().accept_token(answer);
+        taken.map_err(|cause| self.excerpt(&cause))?;
         self.token.set(Token::Fresh);
         self.tokens.set(self.tokens.get().saturating_add(1));
         Ok(())

@@ -340,6 +340,7 @@ mod tests {
             path: text("/order"),
             parameters: Vec::new(),
             has_body: false,
+            is_safe: false,
             headers: Vec::new(),
             action,
             answers: Vec::new(),
@@ -370,6 +371,9 @@ mod tests {
                 states: Vec::new(),
                 advice: String::new(),
             }],
+            outputs: Vec::new(),
+            stages: Vec::new(),
+            new_certificate: Vec::new(),
         };
         let sample = Sample {
             for_action: None,

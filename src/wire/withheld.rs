@@ -62,6 +62,9 @@ mod tests {
             certificate: None,
             wide: Vec::new(),
             status_queries: Vec::new(),
+            outputs: Vec::new(),
+            stages: Vec::new(),
+            new_certificate: Vec::new(),
         });
         let given = |reference: String| json!({"csr": reference, "name": "file:x"});
         // In whatever form it stands there.

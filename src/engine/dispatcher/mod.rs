@@ -142,7 +142,6 @@ where
             abort: false,
             accounts_stopped: Vec::new(),
             breakers: vec![CircuitBreaker::default(); accounts],
-            down: (0..accounts).map(|_| Rc::default()).collect(),
             read_backs: HashMap::new(),
             wave_break: WaveBreak::Nothing,
             closed_until: None,

@@ -5,7 +5,7 @@ use super::state::Dispatcher;
 use super::steps::BATCH_WAIT;
 use crate::engine::retry::{self, NextStep};
 use crate::engine::status_query::DoubtfulAction;
-use crate::engine::step::{self, closing_reply};
+use crate::engine::attempt::{self, closing_reply};
 use crate::journal::{Phase, Record, Reply};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;
@@ -79,12 +79,12 @@ where
         });
         let message = "its answer may have been another request's".to_owned();
         let reply = Reply { message: Some(message), ..Reply::default() };
-        let rules = step::rules(&sender, operation, &action, None, self.run.settings.retry.attempts);
+        let rules = attempt::rules(&sender, operation, &action, None, self.run.settings.retry.attempts);
         match retry::first_step(rules, self.states.of(ordinal)) {
             NextStep::LookUp(_) => {
                 let now = self.run.clock.elapsed();
                 self.doubts.insert(ordinal, DoubtfulAction { reply, since: now, ..DoubtfulAction::default() });
-                if step::reads_list(&sender, operation, &action, None) {
+                if attempt::reads_list(&sender, operation, &action, None) {
                     self.scheduler.batch(ordinal, account, now + BATCH_WAIT);
                 } else {
                     self.scheduler.requeue(ordinal, account, None);
@@ -96,7 +96,9 @@ where
                 self.end_action(account, ordinal, &action.id, outcome, &reply);
                 self.release_dependents(ordinal, &action.id, outcome);
             }
-            NextStep::Again | NextStep::Hold | NextStep::StopAccount => self.scheduler.requeue(ordinal, account, None),
+            NextStep::Again | NextStep::Hold | NextStep::StopAccount | NextStep::NextStage | NextStep::Poll => {
+                self.scheduler.requeue(ordinal, account, None);
+            }
         }
     }
 
