@@ -11,6 +11,7 @@ pub mod openapi;
 pub mod params;
 pub mod request;
 pub mod samples;
+pub mod security;
 pub mod target_state;
 pub mod verdict;
 
@@ -18,4 +19,5 @@ pub use answer::{Answer, AnswerClass, HeaderFields, TargetState};
 pub use catalog::Catalog;
 pub use model::{CredentialReference, Idempotency, Operation, Provider};
 pub use params::Violation;
+pub use security::{SecurityRequirement, SecurityScheme};
 pub use verdict::Verdict;

@@ -44,6 +44,7 @@ mod reader;
 mod references;
 mod rules;
 mod schema;
+mod security;
 
 use super::model::Provider;
 use crate::diag::Diagnostics;
