@@ -108,13 +108,13 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         known: Vec::new(),
         clock: Arc::new(clock),
     })?;
-    let scheme = provider.auth.first().ok_or("the provider declares no way to sign")?;
-    let names = scheme.required.iter();
-    let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential(&provider.id, name))));
+    let requirement = provider.auth.first().ok_or("the provider declares no way to sign")?;
+    let names = requirement.required().into_iter();
+    let credentials = Credentials::new(names.map(|name| (name.to_owned(), simulator::credential(&provider.id, name))));
     let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
     let concurrency = account.concurrency as usize;
     let http = HttpOptions { timeout: facts.settings.timeout, concurrency, ca_file: None };
-    let signer = Signer::new(scheme, &account.variables, credentials);
+    let signer = Signer::new(requirement, &account.variables, credentials);
     let sender =
         Sender::new(&there, Arc::clone(provider), signer, HttpTransport::loopback_only(&http, &HttpHandle::start()?)?);
 

@@ -8,8 +8,7 @@ use crate::diag::{Diagnostics, Severity};
 use crate::engine::Sender;
 use crate::journal::{JournalError, RunFacts};
 use crate::plan::{Account, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request, Settings, check};
-use crate::provider::model::{AuthScheme, SignerKind};
-use crate::provider::{Catalog, Provider};
+use crate::provider::{Catalog, Provider, SecurityRequirement};
 use crate::simulator::{self, Simulator};
 use crate::text::SourceMap;
 use crate::time::Clock;
@@ -217,13 +216,13 @@ pub fn build_senders(
             ));
             continue;
         };
-        let schemes = schemes(account, provider);
-        let none = || Resolved { scheme: 0, credentials: Credentials::default(), warnings: Vec::new() };
+        let requirements = requirements(account, provider);
+        let none = || Resolved { requirement: 0, credentials: Credentials::default(), warnings: Vec::new() };
         // Each action of such an account (ACME) brings its own key: there is nothing to resolve for the account.
         let resolved = if account.own_keys {
             Ok(none())
         } else {
-            resolve(&account.name, &account.credentials, &schemes, &|name| std::env::var(name).ok())
+            resolve(&account.name, &account.credentials, &requirements, &|name| std::env::var(name).ok())
         };
         let options = HttpOptions {
             timeout: settings.timeout,
@@ -231,11 +230,11 @@ pub fn build_senders(
             ca_file: ca_file.map(Path::to_path_buf),
         };
         match (resolved, HttpTransport::new(&options, &handle)) {
-            (Ok(Resolved { scheme, credentials, warnings }), Ok(transport)) => {
+            (Ok(Resolved { requirement, credentials, warnings }), Ok(transport)) => {
                 for warning in warnings {
                     context.printer.warning(&warning);
                 }
-                let signer = Signer::new(&schemes[scheme], &account.variables, credentials);
+                let signer = Signer::new(&requirements[requirement], &account.variables, credentials);
                 senders.push(Rc::new(Sender::new(account, Arc::clone(provider), signer, transport)));
             }
             (resolved, transport) => {
@@ -267,28 +266,28 @@ pub fn build_simulated_senders(
         let provider = catalog.get(&account.provider);
         let provider =
             provider.ok_or_else(|| context.failed(&format!("no provider document `{}`", account.provider)))?;
-        let scheme = provider.auth.first();
-        let scheme = scheme.ok_or_else(|| context.failed(&format!("`{}` declares no way to sign", provider.id)))?;
-        let names = scheme.required.iter();
-        let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential_of(provider, name))));
+        let requirement = provider.auth.first();
+        let requirement =
+            requirement.ok_or_else(|| context.failed(&format!("`{}` declares no way to sign", provider.id)))?;
+        let names = requirement.required().into_iter();
+        let names = names.map(|name| (name.to_owned(), simulator::credential_of(provider, name)));
+        let credentials = Credentials::new(names);
         let options =
             HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
         // Whatever a plan or a document says, a rehearsal reaches nothing but this machine.
         let transport = HttpTransport::loopback_only(&options, &handle).map_err(|error| context.failed(&error))?;
-        let signer = Signer::new(scheme, &account.variables, credentials);
+        let signer = Signer::new(requirement, &account.variables, credentials);
         let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
         Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport).made_up()))
     };
     settings.accounts.iter().map(sender).collect()
 }
 
-/// The provider's schemes, with the account's own place to fetch tokens from.
-fn schemes(account: &Account, provider: &Provider) -> Vec<AuthScheme> {
-    let mut schemes = provider.auth.clone();
-    for scheme in &mut schemes {
-        if let (SignerKind::HuaweiIamToken(url), Some(own)) = (&mut scheme.signer, &account.auth_url) {
-            url.clone_from(own);
-        }
+/// The provider's security requirements, with the account's own place to fetch tokens from.
+fn requirements(account: &Account, provider: &Provider) -> Vec<SecurityRequirement> {
+    let all = provider.auth.iter().cloned();
+    match &account.auth_url {
+        Some(own) => all.map(|requirement| requirement.with_token_url(own)).collect(),
+        None => all.collect(),
     }
-    schemes
 }

@@ -8,8 +8,8 @@ use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, CertificateNames, Settings, calendar};
-use crate::provider::model::{ActionRules, SignerKind, TargetKind};
-use crate::provider::{Catalog, Provider, target_state};
+use crate::provider::model::{ActionRules, TargetKind};
+use crate::provider::{Catalog, Provider, SecurityRequirement, target_state};
 use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
@@ -230,18 +230,20 @@ fn assumptions(
     start: Timestamp,
 ) -> Assumptions {
     let tokens = settings.accounts.iter().map(|account| {
-        // A run signs with the first scheme whose credentials are set, and a preview reads no credentials. So the variables that the
-        // plan names decide; without any, the first scheme.
-        let schemes = catalog.get(&account.provider).map(|provider| provider.auth.as_slice()).unwrap_or_default();
-        let named = |names: &[String]| names.iter().all(|name| account.credentials.contains_key(name));
-        let scheme = schemes.iter().find(|scheme| named(&scheme.required)).or(schemes.first());
-        scheme.is_some_and(|scheme| matches!(scheme.signer, SignerKind::HuaweiIamToken(_)))
+        let requirement = catalog.get(&account.provider).and_then(|provider| assumed(account, provider));
+        requirement.is_some_and(|requirement| requirement.token().is_some())
     });
     let read_back = match settings.safety.canary {
         0 => HashSet::new(),
         _ => first.iter().filter(|action| is_read_back(settings, catalog, action)).map(|one| one.ordinal).collect(),
     };
     Assumptions { start, latency, tokens: tokens.collect(), read_back }
+}
+
+/// How an account is likely to sign. A run does so by the first requirement whose credentials are set, and a preview reads no credentials; so
+/// the references that the plan has decide, and without any the document's first.
+fn assumed<'a>(account: &Account, provider: &'a Provider) -> Option<&'a SecurityRequirement> {
+    provider.auth_for(|name| account.credentials.contains_key(name)).or(provider.auth.first())
 }
 
 /// Changes of the plan that would make the run shorter, or end in truth when it seems to.
@@ -447,11 +449,12 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
         }
         let account = &settings.accounts[action.account];
         let Some(provider) = catalog.get(&account.provider) else { continue };
-        let (Some(operation), Some(scheme)) = (provider.operation(&action.operation), provider.auth.first()) else {
+        let (Some(operation), Some(requirement)) = (provider.operation(&action.operation), assumed(account, provider))
+        else {
             continue;
         };
         seen.push((action.account, &action.operation));
-        let masked = request::preview(&account.base_url, operation, &action.parameters, scheme);
+        let masked = request::preview(&account.base_url, operation, &action.parameters, requirement);
         requests.push(FirstRequest {
             action_id: action.id.clone(),
             provider: account.name.clone(),

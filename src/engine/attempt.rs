@@ -207,7 +207,12 @@ pub(super) fn closing_reply<T: Transport>(
 }
 
 /// Whether the status query of an action reads a list.
-pub(super) fn reads_list<T>(sender: &Sender<T>, operation: &Operation, action: &ToSend, answer: Option<&Answer>) -> bool {
+pub(super) fn reads_list<T>(
+    sender: &Sender<T>,
+    operation: &Operation,
+    action: &ToSend,
+    answer: Option<&Answer>,
+) -> bool {
     let chosen = operation.action.as_ref().and_then(|rules| {
         let (index, _) =
             target_state::choose_queries(&sender.provider, rules, &action.parameters, answer).into_iter().next()?;

@@ -133,6 +133,7 @@ const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::SecurityRequirement;
 
     #[test]
     fn the_first_complete_way_to_authenticate_is_taken() {
@@ -146,7 +147,7 @@ mod tests {
             (&[], None),
         ] {
             let scheme = huawei.auth_for(|name| there.contains(&name));
-            assert_eq!(scheme.map(|scheme| scheme.name.as_str()), expected, "{there:?}");
+            assert_eq!(scheme.map(SecurityRequirement::name).as_deref(), expected, "{there:?}");
         }
         assert_eq!(huawei.credential_names().len(), 8);
         assert!(huawei.credential_names().iter().all(|name| huawei.environment.contains_key(*name)));

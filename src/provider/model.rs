@@ -5,6 +5,7 @@ pub use super::answer::AnswerLocation;
 use super::answer::{AnswerClass, TargetState};
 use super::answer::{Pointer, scalar_text};
 use super::expression::{Output, StepOutput};
+use super::security::SecurityRequirement;
 use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -25,8 +26,8 @@ pub struct Provider {
     pub base_url: String,
     /// The server variables by name.
     pub variables: BTreeMap<String, ServerVariable>,
-    /// The security schemes, in the document's order of preference. The first whose credentials are all given is used.
-    pub auth: Vec<AuthScheme>,
+    /// The security requirements, in the document's order of preference. The first whose credentials are all given is used.
+    pub auth: Vec<SecurityRequirement>,
     /// What can be asked: actions and status queries, in document order.
     pub operations: Vec<Operation>,
     /// At most so many requests in any window; all hold.
@@ -50,37 +51,6 @@ pub struct ServerVariable {
     pub allowed: Vec<String>,
     /// For people.
     pub description: String,
-}
-
-/// One way to authenticate.
-#[derive(Debug, Clone)]
-pub struct AuthScheme {
-    /// Its name under `components.securitySchemes`.
-    pub name: String,
-    /// What puts it on the request.
-    pub signer: SignerKind,
-    /// The credentials that it needs, by the names that plans use.
-    pub required: Vec<String>,
-    /// The credentials that it also uses where they are given.
-    pub optional: Vec<String>,
-}
-
-/// The signers that there are; documents choose one, data never assembles strings to sign.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignerKind {
-    /// The one required credential, verbatim, in a header of this name (lower case). `header` in a document.
-    Header(String),
-    /// NAVER API Gateway signature v2; credentials `access_key`, `secret_key`. `ncp-signature-v2`.
-    NcpSignatureV2,
-    /// Huawei SDK-HMAC-SHA256; credentials `access_key`, `secret_key`, optional `security_token`, `domain_id`.
-    /// `huawei-sdk-hmac-sha256`.
-    HuaweiSdkHmacSha256,
-    /// A Huawei IAM token fetched with `iam_user`, `iam_password`, `iam_domain` from this URL (server variables apply),
-    /// sent as `X-Auth-Token`. `huawei-iam-token`.
-    HuaweiIamToken(String),
-    /// ACME's requests (RFC 8555, section 6.2): the body is the payload of a JWS, signed by `account_key` or by a key that the action
-    /// names. The base URL is the directory's; an operation's path is the name of the directory's member. `acme-jws`.
-    AcmeJws,
 }
 
 /// At most `count` requests in any window of `length`.
@@ -558,15 +528,15 @@ impl Provider {
     }
 
     /// The first way to authenticate, in the document's order, whose required credentials are all there.
-    pub fn auth_for(&self, is_there: impl Fn(&str) -> bool) -> Option<&AuthScheme> {
-        self.auth.iter().find(|scheme| scheme.required.iter().all(|name| is_there(name)))
+    pub fn auth_for(&self, is_there: impl Fn(&str) -> bool) -> Option<&SecurityRequirement> {
+        self.auth.iter().find(|requirement| requirement.required().into_iter().all(&is_there))
     }
 
     /// The names of all credentials that the provider knows, in the document's order, each once.
     pub fn credential_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        for name in self.auth.iter().flat_map(|scheme| scheme.required.iter().chain(&scheme.optional)) {
-            if !names.contains(&name.as_str()) {
+        for name in self.auth.iter().flat_map(|requirement| [requirement.required(), requirement.optional()].concat()) {
+            if !names.contains(&name) {
                 names.push(name);
             }
         }

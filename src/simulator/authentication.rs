@@ -6,7 +6,7 @@
 use super::message::{Received, Response, decode, encode};
 use super::options::credential;
 use crate::provider::Provider;
-use crate::provider::model::{AuthScheme, SignerKind};
+use crate::provider::security::{SecurityRequirement, SecurityScheme, SignerKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
@@ -31,8 +31,8 @@ pub(super) fn verify(
         return Ok(());
     }
     let mut first_error = None;
-    for scheme in &provider.auth {
-        match verify_scheme(&provider.id, scheme, request, now, issued) {
+    for requirement in &provider.auth {
+        match verify_requirement(provider, requirement, request, now, issued) {
             None => {}
             Some(Ok(())) => return Ok(()),
             Some(Err(error)) => first_error = first_error.or(Some(error)),
@@ -41,10 +41,27 @@ pub(super) fn verify(
     Err(first_error.unwrap_or_else(|| "the request carries no credentials".to_owned()))
 }
 
+/// `None` where the request uses none of the schemes; all of them must hold.
+fn verify_requirement(
+    provider: &Provider,
+    requirement: &SecurityRequirement,
+    request: &Received,
+    now: Timestamp,
+    issued: &dyn Fn(&str) -> bool,
+) -> Option<Result<(), String>> {
+    let each = requirement.schemes.iter();
+    let results: Vec<_> = each.map(|scheme| verify_scheme(&provider.id, scheme, request, now, issued)).collect();
+    if results.iter().all(Option::is_none) {
+        return None;
+    }
+    let lacking = || Err("the request lacks one of the credentials that are wanted together".to_owned());
+    Some(results.into_iter().try_for_each(|result| result.unwrap_or_else(lacking)))
+}
+
 /// `None` where the request does not use this scheme.
 fn verify_scheme(
     provider: &str,
-    scheme: &AuthScheme,
+    scheme: &SecurityScheme,
     request: &Received,
     now: Timestamp,
     issued: &dyn Fn(&str) -> bool,
@@ -72,8 +89,8 @@ fn verify_scheme(
         }
         // A JWS is the whole request's affair: [`super::acme`].
         SignerKind::AcmeJws => None,
-        SignerKind::HuaweiIamToken(_) => {
-            let given = request.header("x-auth-token")?;
+        SignerKind::Token(token) => {
+            let given = request.header(&token.header)?;
             Some(if issued(given) { Ok(()) } else { Err("the token is unknown, or it has expired".to_owned()) })
         }
     }

@@ -3,7 +3,8 @@
 //! be repeated.
 
 use crate::provider::Provider;
-use crate::provider::model::{AuthScheme, SignerKind, Window};
+use crate::provider::model::Window;
+use crate::provider::security::CredentialUse;
 use crate::text::{Secret, nearest};
 use crate::time::{Clock, parse_duration};
 use serde_json::{Map, Value};
@@ -58,9 +59,10 @@ pub fn credential(provider: &str, name: &str) -> Secret {
 
 /// As [`credential()`], for a provider whose signers may want more than any text: a key.
 pub fn credential_of(provider: &Provider, name: &str) -> Secret {
-    let is_key =
-        |scheme: &AuthScheme| scheme.signer == SignerKind::AcmeJws && scheme.required.iter().any(|key| key == name);
-    if provider.auth.iter().any(is_key) { Secret::new(ACCOUNT_KEY) } else { credential(&provider.id, name) }
+    match provider.auth.iter().find_map(|requirement| requirement.uses_of(name).next()) {
+        Some(CredentialUse::JwsKey) => Secret::new(ACCOUNT_KEY),
+        Some(CredentialUse::Field | CredentialUse::Text) | None => credential(&provider.id, name),
+    }
 }
 
 /// The private key of the one ACME account: it is the same in every run, and protects nothing.

@@ -4,7 +4,7 @@
 use super::acme::{AcmeEndpoint, NEW_ACCOUNT, NEW_NONCE};
 use super::message::{Received, decode, encode};
 use super::options::SimulatedAccount;
-use crate::provider::model::{Location, Parameter, ParameterType, SignerKind};
+use crate::provider::model::{Location, Parameter, ParameterType};
 use crate::provider::{Operation, Provider};
 use serde_json::{Map, Value};
 use std::collections::HashMap;
@@ -115,7 +115,7 @@ impl Routes {
 
 /// Whether a provider is an ACME server.
 pub(super) fn is_acme(provider: &Provider) -> bool {
-    provider.auth.iter().any(|scheme| scheme.signer == SignerKind::AcmeJws)
+    provider.auth.iter().any(|requirement| requirement.session_key().is_some())
 }
 
 fn acme_endpoint(method: &str, below: &[&str]) -> Option<AcmeEndpoint> {

@@ -14,6 +14,7 @@ pub mod revocation_status;
 pub mod sign;
 pub mod signer;
 mod tls;
+mod token;
 pub mod transport;
 pub mod withheld;
 

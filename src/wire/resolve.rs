@@ -2,9 +2,8 @@
 //! wrong is reported, all of it at once, in sentences about the reference; a value, or what may be a part of it, is never in them.
 
 use super::credentials::Credentials;
-use super::sign::{fits_header, goes_into_header, unusable};
-use crate::provider::CredentialReference;
-use crate::provider::model::AuthScheme;
+use super::sign::unusable;
+use crate::provider::{CredentialReference, SecurityRequirement};
 use crate::text::{Secret, safe};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,8 +18,8 @@ use zeroize::Zeroizing;
 /// What came of resolving an account's references.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// Which of the schemes is to be used.
-    pub scheme: usize,
+    /// Which of the requirements is to be used.
+    pub requirement: usize,
     /// Its credentials.
     pub credentials: Credentials,
     /// What should be put right, though it does no harm now.
@@ -47,7 +46,7 @@ pub struct CredentialProblem {
     pub cause: String,
 }
 
-/// Takes the first scheme all of whose required credentials are configured, and fetches them. An environment variable that
+/// Takes the first security requirement all of whose credentials are configured, and fetches them. An environment variable that
 /// is not set counts as not configured, since documents name variables for every scheme that they know.
 ///
 /// # Errors
@@ -55,20 +54,20 @@ pub struct CredentialProblem {
 pub fn resolve(
     account: &str,
     references: &BTreeMap<String, CredentialReference>,
-    schemes: &[AuthScheme],
+    requirements: &[SecurityRequirement],
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Result<Resolved, CredentialError> {
     let error = |problems| CredentialError { account: account.to_owned(), problems };
-    let Some(index) = choose(references, schemes, environment) else {
+    let Some(index) = choose(references, requirements, environment) else {
         let cause = "the provider document declares no way to authenticate".to_owned();
         return Err(error(vec![CredentialProblem { credential: String::new(), reference: None, cause }]));
     };
-    let scheme = &schemes[index];
+    let requirement = &requirements[index];
     let mut credentials = Vec::new();
     let mut warnings = Vec::new();
     let mut problems = Vec::new();
-    for (name, required) in scheme.required.iter().map(|n| (n, true)).chain(scheme.optional.iter().map(|n| (n, false)))
-    {
+    let required = requirement.required().into_iter().map(|name| (name, true));
+    for (name, required) in required.chain(requirement.optional().into_iter().map(|name| (name, false))) {
         let reference = references.get(name);
         if !required && !reference.is_some_and(|reference| configured(reference, environment)) {
             continue;
@@ -77,28 +76,29 @@ pub fn resolve(
             Some(reference) => fetch(reference, environment),
             None => Err(format!("nothing says where it comes from; write `credentials: {{{name}: \"env:NAME\"}}`")),
         };
-        match fetched.and_then(|fetched| check(scheme, name, fetched)) {
+        match fetched.and_then(|fetched| check(requirement, name, fetched)) {
             Ok(Fetched { secret, warning }) => {
                 let short = (!secret.is_masked()).then(|| TOO_SHORT.to_owned());
                 let told = warning.into_iter().chain(short);
                 warnings.extend(told.map(|warning| format!("credential `{name}` of `{account}`: {warning}")));
-                credentials.push((name.clone(), secret));
+                credentials.push((name.to_owned(), secret));
             }
             Err(cause) => {
-                problems.push(CredentialProblem { credential: name.clone(), reference: reference.map(describe), cause })
+                let reference = reference.map(describe);
+                problems.push(CredentialProblem { credential: name.to_owned(), reference, cause });
             }
         }
     }
     if !problems.is_empty() {
-        let others = schemes.iter().enumerate().filter(|(other, _)| *other != index);
-        problems.extend(others.map(|(_, scheme)| CredentialProblem {
+        let others = requirements.iter().enumerate().filter(|(other, _)| *other != index);
+        problems.extend(others.map(|(_, requirement)| CredentialProblem {
             credential: String::new(),
             reference: None,
-            cause: format!("or give {} instead", scheme.required.join(" and ")),
+            cause: format!("or give {} instead", requirement.required().join(" and ")),
         }));
     }
     if problems.is_empty() {
-        Ok(Resolved { scheme: index, credentials: Credentials::new(credentials), warnings })
+        Ok(Resolved { requirement: index, credentials: Credentials::new(credentials), warnings })
     } else {
         Err(error(problems))
     }
@@ -127,19 +127,20 @@ impl fmt::Display for CredentialProblem {
     }
 }
 
-/// The scheme to use; where none is configured whole, the one to complain about: the first with a reference for each of its
+/// The requirement to use; where none is configured whole, the one to complain about: the first with a reference for each of its
 /// credentials, else the first of all.
 fn choose(
     references: &BTreeMap<String, CredentialReference>,
-    schemes: &[AuthScheme],
+    requirements: &[SecurityRequirement],
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Option<usize> {
     let first = |test: &dyn Fn(&CredentialReference) -> bool| {
-        schemes.iter().position(|scheme| scheme.required.iter().all(|name| references.get(name).is_some_and(test)))
+        let has = |name: &&str| references.get(*name).is_some_and(test);
+        requirements.iter().position(|requirement| requirement.required().iter().all(has))
     };
     first(&|reference| configured(reference, environment))
         .or_else(|| first(&|_| true))
-        .or_else(|| (!schemes.is_empty()).then_some(0))
+        .or_else(|| (!requirements.is_empty()).then_some(0))
 }
 
 fn configured(reference: &CredentialReference, environment: &dyn Fn(&str) -> Option<String>) -> bool {
@@ -149,17 +150,14 @@ fn configured(reference: &CredentialReference, environment: &dyn Fn(&str) -> Opt
     }
 }
 
-fn check(scheme: &AuthScheme, name: &str, fetched: Fetched) -> Result<Fetched, String> {
+fn check(requirement: &SecurityRequirement, name: &str, fetched: Fetched) -> Result<Fetched, String> {
     let value = fetched.secret.reveal();
     if value.is_empty() {
-        Err("it is empty".to_owned())
-    } else if goes_into_header(scheme, name) && !fits_header(value) {
-        Err("it holds characters that a header field cannot carry (line breaks, white space at an end, or other than ASCII)"
-            .to_owned())
-    } else if let Some(why) = unusable(&scheme.signer, value) {
-        Err(why)
-    } else {
-        Ok(fetched)
+        return Err("it is empty".to_owned());
+    }
+    match requirement.uses_of(name).find_map(|usage| unusable(usage, value)) {
+        Some(why) => Err(why),
+        None => Ok(fetched),
     }
 }
 
@@ -306,22 +304,12 @@ const TOO_SHORT: &str = "it has fewer than 4 characters: anybody can guess it, a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::model::SignerKind;
+    use crate::provider::security::{SecurityScheme, SignerKind, TokenGrant, TokenScheme};
 
-    fn scheme(signer: SignerKind, required: &[&str], optional: &[&str]) -> AuthScheme {
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        AuthScheme { name: "test".to_owned(), signer, required: owned(required), optional: owned(optional) }
-    }
-
-    fn huawei() -> Vec<AuthScheme> {
-        vec![
-            scheme(SignerKind::HuaweiSdkHmacSha256, &["access_key", "secret_key"], &["security_token"]),
-            scheme(
-                SignerKind::HuaweiIamToken("https://iam.example".to_owned()),
-                &["iam_user", "iam_password", "iam_domain"],
-                &[],
-            ),
-        ]
+    fn huawei() -> Vec<SecurityRequirement> {
+        let (url, header) = ("https://iam.example".to_owned(), "x-auth-token".to_owned());
+        let token = SignerKind::Token(TokenScheme { grant: TokenGrant::HuaweiIam, url, header });
+        [SignerKind::HuaweiSdkHmacSha256, token].map(|signer| SecurityScheme::new("test", signer).into()).into()
     }
 
     fn environment(name: &str) -> Option<String> {
@@ -359,7 +347,7 @@ mod tests {
             ),
         ] {
             let resolved = resolve("huawei", &references, &huawei(), &environment).unwrap();
-            assert_eq!((resolved.scheme, resolved.credentials.names().collect()), expected);
+            assert_eq!((resolved.requirement, resolved.credentials.names().collect()), expected);
         }
     }
 

@@ -1,15 +1,14 @@
-//! What one account signs with: the scheme that was chosen, its credentials, and what was fetched with them: a token for every
+//! What one account signs with: the security requirement that was chosen, its credentials, and what was fetched with them: a token for every
 //! request, or a session with nonces for one request each. Sends nothing.
 
-use super::acme::{self, ACCOUNT_KEY, Session};
+use super::acme::{self, Session};
 use super::credentials::Credentials;
 use super::resolve::fetch;
-use super::sign::huawei::{read_token, token_request};
-use super::sign::{AUTH_TOKEN, SignError, sign};
+use super::sign::{SignError, TOKEN, sign};
+use super::token::{read_token, token_request};
 use super::transport::WireRequest;
 use crate::pki::PrivateKey;
-use crate::provider::model::{AuthScheme, SignerKind};
-use crate::provider::{Answer, CredentialReference};
+use crate::provider::{Answer, CredentialReference, SecurityRequirement};
 use crate::text::safe;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -17,7 +16,7 @@ use std::collections::BTreeMap;
 /// An account's signer.
 #[derive(Debug, Clone)]
 pub struct Signer {
-    kind: SignerKind,
+    requirement: SecurityRequirement,
     credentials: Credentials,
     session: Option<Session>,
 }
@@ -27,21 +26,18 @@ pub struct Signer {
 pub struct SigningTicket(Option<String>);
 
 impl Signer {
-    /// The signer of a scheme. The account's server variables are filled into the URL that a token is fetched from.
-    pub fn new(scheme: &AuthScheme, variables: &BTreeMap<String, String>, credentials: Credentials) -> Self {
-        let kind = match &scheme.signer {
-            SignerKind::HuaweiIamToken(url) => {
-                let fill = |url: String, (name, value): (&String, &String)| url.replace(&format!("{{{name}}}"), value);
-                SignerKind::HuaweiIamToken(variables.iter().fold(url.clone(), fill))
-            }
-            other => other.clone(),
-        };
-        let session = (kind == SignerKind::AcmeJws).then(|| {
-            let key = credentials.get(ACCOUNT_KEY);
+    /// The signer of a requirement. The account's server variables are filled in where its schemes name them.
+    pub fn new(
+        requirement: &SecurityRequirement,
+        variables: &BTreeMap<String, String>,
+        credentials: Credentials,
+    ) -> Self {
+        let requirement = requirement.clone().filled(variables);
+        let session = requirement.session_key().map(|name| {
             // A key that will not do was refused when the credentials were resolved.
-            Session::new(key.and_then(|key| PrivateKey::parse(key.reveal()).ok()))
+            Session::new(credentials.get(name).and_then(|key| PrivateKey::parse(key.reveal()).ok()))
         });
-        Self { kind, credentials, session }
+        Self { requirement, credentials, session }
     }
 
     /// Where the provider is, for signers that have something to ask there first.
@@ -75,7 +71,7 @@ impl Signer {
         own_key: Option<&str>,
         at: Timestamp,
     ) -> Result<(), SignError> {
-        let Some(session) = &self.session else { return sign(&self.kind, request, &self.credentials, at) };
+        let Some(session) = &self.session else { return sign(&self.requirement, request, &self.credentials, at) };
         let nonce = ticket.0.as_deref().ok_or(SignError::NoNonce)?;
         let own_key = own_key.map(read_key).transpose()?;
         session.sign(request, nonce, own_key.as_ref())?;
@@ -89,10 +85,10 @@ impl Signer {
     /// # Errors
     /// A credential is missing.
     pub fn token_request(&mut self) -> Option<Result<WireRequest, SignError>> {
-        match (&self.kind, &mut self.session) {
-            (SignerKind::HuaweiIamToken(url), _) => Some(token_request(url, &self.credentials)),
-            (_, Some(session)) => session.request(),
-            _ => None,
+        match (self.requirement.token(), &mut self.session) {
+            (Some(token), _) => Some(token_request(&token.url, &self.credentials)),
+            (None, Some(session)) => session.request(),
+            (None, None) => None,
         }
     }
 
@@ -105,7 +101,7 @@ impl Signer {
             Some(session) => session.accept(answer),
             None => {
                 let (token, _) = read_token(answer)?;
-                self.credentials.set(AUTH_TOKEN, token);
+                self.credentials.set(TOKEN, token);
                 Ok(())
             }
         }
@@ -120,12 +116,12 @@ impl Signer {
 
     /// Whether credentials that are refused may be others after a fetch.
     pub fn renews(&self) -> bool {
-        matches!(self.kind, SignerKind::HuaweiIamToken(_))
+        self.requirement.token().is_some()
     }
 
     /// Whether a token must be fetched before the first request.
     pub fn lacks_token(&self) -> bool {
-        matches!(self.kind, SignerKind::HuaweiIamToken(_)) && self.credentials.get(AUTH_TOKEN).is_none()
+        self.requirement.token().is_some() && self.credentials.get(TOKEN).is_none()
     }
 
     /// Whether another signs with the very same credentials at the same place: then the provider counts both as one.
@@ -155,13 +151,15 @@ fn read_key(reference: &str) -> Result<PrivateKey, SignError> {
 mod tests {
     use super::*;
     use crate::provider::HeaderFields;
+    use crate::provider::security::{SecurityScheme, SignerKind, TokenGrant, TokenScheme};
     use crate::text::Secret;
 
     fn signer(kind: SignerKind, pairs: &[(&str, &str)]) -> Signer {
-        let scheme = AuthScheme { name: "s".to_owned(), signer: kind, required: Vec::new(), optional: Vec::new() };
+        let required = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let scheme = SecurityScheme::new("s", kind).with_credentials(required, Vec::new());
         let variables = BTreeMap::from([("region".to_owned(), "ae-ad-1".to_owned())]);
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value)));
-        Signer::new(&scheme, &variables, Credentials::new(pairs))
+        Signer::new(&scheme.into(), &variables, Credentials::new(pairs))
     }
 
     fn request() -> WireRequest {
@@ -170,13 +168,15 @@ mod tests {
 
     #[test]
     fn a_token_is_fetched_then_used_then_renewed() {
-        let kind = SignerKind::HuaweiIamToken("https://iam.{region}.example/v3/auth/tokens".to_owned());
+        let url = "https://iam.{region}.example/v3/auth/tokens".to_owned();
+        let header = "x-auth-token".to_owned();
+        let kind = SignerKind::Token(TokenScheme { grant: TokenGrant::HuaweiIam, url, header });
         let pairs = [("iam_user", "user"), ("iam_password", "password"), ("iam_domain", "domain")];
         let mut signer = signer(kind, &pairs);
         assert!(signer.lacks_token() && signer.ticket().is_none());
         assert_eq!(
             signer.sign(&mut request(), &SigningTicket(None), None, Timestamp::UNIX_EPOCH),
-            Err(SignError::Missing(AUTH_TOKEN.to_owned()))
+            Err(SignError::Missing(TOKEN.to_owned()))
         );
         let fetching = signer.token_request().unwrap().unwrap();
         assert_eq!(fetching.url, "https://iam.ae-ad-1.example/v3/auth/tokens");

@@ -89,9 +89,9 @@ fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>) -> (
         let reader = open.dir.read().unwrap();
         let account = &bench.settings.accounts[0];
         let provider = bench.catalog.get("huawei").unwrap();
-        let scheme = provider.auth.iter().find(|scheme| scheme.required.iter().any(|name| name == "iam_user")).unwrap();
+        let requirement = provider.auth_for(|name| name.starts_with("iam_")).unwrap();
         let credentials = ["iam_user", "iam_password", "iam_domain"].map(|name| (name.to_owned(), Secret::new(name)));
-        let signer = Signer::new(scheme, &account.variables, Credentials::new(credentials));
+        let signer = Signer::new(requirement, &account.variables, Credentials::new(credentials));
         let (_say, commands) = tokio::sync::mpsc::unbounded_channel();
         let world = Rc::new(World::new(1, Faults::none()));
         let run = Run {

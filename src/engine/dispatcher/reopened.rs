@@ -3,9 +3,9 @@
 
 use super::state::Dispatcher;
 use super::steps::BATCH_WAIT;
+use crate::engine::attempt::{self, closing_reply};
 use crate::engine::retry::{self, NextStep};
 use crate::engine::status_query::DoubtfulAction;
-use crate::engine::attempt::{self, closing_reply};
 use crate::journal::{Phase, Record, Reply};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
 use crate::time::Clock;

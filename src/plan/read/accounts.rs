@@ -7,8 +7,8 @@ use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
 use crate::plan::load;
 use crate::plan::settings::Account;
-use crate::provider::model::{AuthScheme, Provider, SignerKind, Window};
-use crate::provider::{Catalog, CredentialReference, params};
+use crate::provider::model::{Provider, Window};
+use crate::provider::{Catalog, CredentialReference, SecurityRequirement, params};
 use crate::text::nearest::nearest;
 use crate::text::safe;
 use crate::tree::{Field, Node, Shape};
@@ -161,7 +161,7 @@ impl SettingsReader<'_> {
 
     fn refuse_unknown(&mut self, map: &Node, provider: &Provider) {
         for unknown in map.fields().iter().filter(|field| !ACCOUNT_KEYS.contains(&field.name.as_str())) {
-            let names = credential_names(provider);
+            let names = provider.credential_names();
             if names.contains(&unknown.name.as_str()) {
                 let what = format!("`{}` belongs under `credentials`", unknown.name);
                 let help = format!("write `credentials: {{{}: \"env:NAME\"}}`", unknown.name);
@@ -236,7 +236,7 @@ impl SettingsReader<'_> {
 
     fn read_auth_url(&mut self, field: &Field, provider: &Provider) -> Option<String> {
         let url = self.read_base_url(field)?;
-        if provider.auth.iter().any(|scheme| matches!(scheme.signer, SignerKind::HuaweiIamToken(_))) {
+        if provider.auth.iter().any(|requirement| requirement.token().is_some()) {
             return Some(url);
         }
         let what = format!("the provider `{}` fetches no token and has no use for `auth_url`", provider.id);
@@ -336,13 +336,13 @@ impl SettingsReader<'_> {
     pub(super) fn read_credentials(&mut self, credentials: &Field, provider: &Provider, draft: &mut AccountDraft) {
         if !matches!(credentials.value.shape, Shape::Map(_)) {
             let what = format!("`credentials` must be a map, not {}", credentials.value.kind());
-            let names = credential_names(provider).join(", ");
+            let names = provider.credential_names().join(", ");
             // A single text here is likely to be the credential itself.
             let error = Diagnostic::error("literal-secret", credentials.span, what);
             self.diagnostics.push(error.help(format!("it has the keys {names}")));
             return;
         }
-        let names = credential_names(provider);
+        let names = provider.credential_names();
         let mut references = BTreeMap::new();
         let mut written = String::new();
         let mut good = true;
@@ -369,10 +369,11 @@ impl SettingsReader<'_> {
                 None => good = false,
             }
         }
-        // Any one of the schemes is enough; the others' credentials may be absent.
-        let complete = |scheme: &&AuthScheme| scheme.required.iter().all(|name| references.contains_key(name));
-        if good && provider.auth.iter().find(complete).is_none() && !provider.auth.is_empty() {
-            let sets: Vec<String> = provider.auth.iter().map(|scheme| scheme.required.join(" and ")).collect();
+        // Any one of the requirements is enough; the others' credentials may be absent.
+        let is_complete = provider.auth_for(|name| references.contains_key(name)).is_some();
+        if good && !is_complete && !provider.auth.is_empty() {
+            let needed = |requirement: &SecurityRequirement| requirement.required().join(" and ");
+            let sets: Vec<String> = provider.auth.iter().map(needed).collect();
             let what = format!("these credentials do not suffice for the provider `{}`", provider.id);
             let error = Diagnostic::error("missing-credential", credentials.span, what);
             self.diagnostics.push(error.help(format!("it needs {}", sets.join(", or "))));
@@ -418,17 +419,6 @@ impl SettingsReader<'_> {
         }
         None
     }
-}
-
-/// The credentials that a provider knows, each once.
-pub(super) fn credential_names(provider: &Provider) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for name in provider.auth.iter().flat_map(|scheme| scheme.required.iter().chain(&scheme.optional)) {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    names
 }
 
 const ACCOUNT_KEYS: [&str; 8] =

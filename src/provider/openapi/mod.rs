@@ -47,6 +47,7 @@ mod reader;
 mod references;
 mod rules;
 mod schema;
+mod security;
 mod stages;
 
 use super::model::Provider;

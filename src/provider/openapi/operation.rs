@@ -9,13 +9,15 @@ use crate::pki::RevocationReason;
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{
     ActionRules, CertificateRule, CsrRule, Idempotency, Location, Operation, Parameter, ParameterType, ReasonRule,
-    ResponseContent, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
+    ResponseContent, SerialRule, ServerVariable, TargetKind, TargetRule, ValueFormat, WideRule,
 };
+use crate::provider::security::ACME_JWS;
 use crate::provider::{body, verdict};
 use crate::text::Span;
 use crate::tree::{Field, Node};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Reads the operations of one path.
 pub(super) fn in_path<'a>(
@@ -38,6 +40,21 @@ pub(super) fn in_path<'a>(
 /// The names in braces.
 pub(super) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
     template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
+
+/// Reports the placeholders of a URL that are no server variables.
+pub(super) fn undeclared(
+    reader: &mut DocumentReader<'_>,
+    url: &str,
+    variables: &BTreeMap<String, ServerVariable>,
+    span: Span,
+) {
+    for name in placeholders(url) {
+        if !variables.contains_key(name) {
+            let what = format!("`{{{name}}}` in `{url}` is not among the server's variables");
+            reader.no_such(span, what, name, variables.keys().map(String::as_str));
+        }
+    }
 }
 
 fn one<'a>(
@@ -270,7 +287,7 @@ fn body_parameters<'a>(reader: &mut DocumentReader<'a>, body: &'a Node, declared
 /// Whether a security scheme signs bodies.
 fn signs_bodies(reader: &DocumentReader<'_>) -> bool {
     let schemes = reader.root().get("components").and_then(|components| components.get("securitySchemes"));
-    let signer = |field: &Field| Some(field.value.get(EXTENSION)?.get("signer")?.text()? == "acme-jws");
+    let signer = |field: &Field| Some(field.value.get(EXTENSION)?.get("signer")?.text()? == ACME_JWS.word);
     schemes.into_iter().flat_map(Node::fields).any(|field| signer(field) == Some(true))
 }
 

@@ -28,21 +28,15 @@ pub enum SignError {
     Url,
 }
 
-/// Puts the scheme's one required credential, which stands first, into the header field `name`.
-pub(super) fn sign(name: &str, request: &mut WireRequest, credentials: &Credentials) -> Result<(), SignError> {
-    let credential = credentials.names().next().ok_or_else(|| SignError::Missing(name.to_owned()))?;
-    sign_with(credential, name, request, credentials)
-}
-
-/// Puts the credential of a given name into the header field `name`.
-pub(super) fn sign_with(
+/// Puts the credential of a name into a header field.
+pub(super) fn put(
     credential: &str,
-    name: &str,
+    field: &str,
     request: &mut WireRequest,
     credentials: &Credentials,
 ) -> Result<(), SignError> {
     let value = header_credential(credentials, credential)?;
-    set_header(request, name.to_owned(), value.to_owned());
+    set_header(request, field.to_owned(), value.to_owned());
     Ok(())
 }
 
@@ -83,8 +77,8 @@ pub(super) fn hmac_sha256(key: &str, message: &str) -> [u8; 32] {
     hmac.finalize().into_bytes().into()
 }
 
-/// The name under which [`Credentials`] keep the token that was fetched with them.
-pub const AUTH_TOKEN: &str = "auth_token";
+/// The name under which [`Credentials`] keep the token that was fetched with them; none that a document could give.
+pub const TOKEN: &str = "(token)";
 
 #[cfg(test)]
 pub(in crate::wire) mod tests {
@@ -121,7 +115,8 @@ pub(in crate::wire) mod tests {
         ] {
             assert_eq!(fits_header(value), fits, "{value:?}");
             let mut signed = request("GET", "https://ca.example/", None);
-            assert_eq!(sign("x-key", &mut signed, &credentials(&[("api_key", value)])).is_ok(), fits, "{value:?}");
+            let put = put("api_key", "x-key", &mut signed, &credentials(&[("api_key", value)]));
+            assert_eq!(put.is_ok(), fits, "{value:?}");
         }
     }
 }

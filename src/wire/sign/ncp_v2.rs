@@ -7,9 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-pub(super) const TIMESTAMP: &str = "x-ncp-apigw-timestamp";
-pub(super) const ACCESS_KEY: &str = "x-ncp-iam-access-key";
-pub(super) const SIGNATURE: &str = "x-ncp-apigw-signature-v2";
+const TIMESTAMP: &str = "x-ncp-apigw-timestamp";
+const ACCESS_KEY: &str = "x-ncp-iam-access-key";
+const SIGNATURE: &str = "x-ncp-apigw-signature-v2";
 
 /// Sets the three header fields of a signature as of `at`.
 pub(super) fn sign(request: &mut WireRequest, credentials: &Credentials, at: Timestamp) -> Result<(), SignError> {
