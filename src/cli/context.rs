@@ -6,7 +6,7 @@ use super::exit::Exit;
 use super::process::SystemClock;
 use crate::diag::{Diagnostics, Severity};
 use crate::engine::Sender;
-use crate::journal::{JournalError, RunFacts};
+use crate::journal::JournalError;
 use crate::plan::{Account, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request, Settings, check};
 use crate::provider::model::{AuthScheme, SignerKind};
 use crate::provider::{Catalog, Provider};
@@ -69,37 +69,6 @@ impl Context {
         let catalog = Catalog::load(directories, &mut sources, &mut diagnostics);
         self.findings(&diagnostics, &sources);
         if diagnostics.has_errors() { Err(Exit::Usage) } else { Ok(catalog) }
-    }
-
-    /// The provider documents that a run uses.
-    ///
-    /// # Errors
-    /// The exit code; the findings were printed.
-    pub fn catalog_of(&self, facts: &RunFacts) -> Result<Catalog, Exit> {
-        let mut directories = self.provider_directories();
-        directories.extend(facts.provider_directories.iter().filter(|path| path.is_dir()).cloned());
-        directories.dedup();
-        self.catalog(&directories)
-    }
-
-    /// Refuses to go on under other provider documents than the run began with.
-    ///
-    /// # Errors
-    /// The exit code; what differs was printed.
-    pub fn require_same_documents(&self, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
-        // Another document may read the same answer otherwise: what the journal holds would get another meaning.
-        let mut same = true;
-        for (id, digest) in &facts.documents {
-            let now = catalog.get(id).map(|provider| hex::encode(provider.digest));
-            if now.as_deref() != Some(digest.as_str()) {
-                same = false;
-                let what = if now.is_some() { "has changed" } else { "is not there" };
-                self.printer.error(&format!(
-                    "the provider document `{id}` {what} since this run began; go on with the one it began with"
-                ));
-            }
-        }
-        if same { Ok(()) } else { Err(Exit::Usage) }
     }
 
     /// Reads and checks a plan, hands its actions to `each`, and prints the findings.

@@ -15,6 +15,7 @@ pub mod providers;
 pub mod report;
 pub mod resume;
 pub mod run;
+pub mod run_documents;
 pub mod simulate;
 pub mod status;
 pub mod verify;

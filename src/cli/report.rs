@@ -4,6 +4,7 @@
 use super::args::{self, ReportFormat};
 use super::context::Context;
 use super::exit::Exit;
+use super::run_documents::{WithoutCopy, run_catalog};
 use crate::journal::files::replace;
 use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Verified};
 use crate::pki::{RevocationReason, SerialNotation};
@@ -24,8 +25,9 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
     let format = args.format.unwrap_or(if context.global.json { ReportFormat::Json } else { ReportFormat::Csv });
     let outcomes: BTreeSet<Outcome> = args.outcome.iter().copied().collect();
     let open = if args.salvage { RunDir::read_damaged } else { RunDir::read };
-    let reader = match RunDir::existing(&args.run_dir).and_then(|dir| open(&dir)) {
-        Ok(reader) => reader,
+    let found = RunDir::existing(&args.run_dir).and_then(|dir| open(&dir).map(|reader| (dir, reader)));
+    let (dir, reader) = match found {
+        Ok(found) => found,
         Err(error) => return context.no_run(&error),
     };
     if let Some(damage) = reader.damage() {
@@ -37,7 +39,11 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
     let mut unknown = 0;
     let catalog = match format {
         ReportFormat::Plan => {
-            match reader.facts().map_err(|error| context.failed(&error)).and_then(|facts| context.catalog_of(&facts)) {
+            match reader
+                .facts()
+                .map_err(|error| context.failed(&error))
+                .and_then(|facts| run_catalog(context, &dir, &facts, WithoutCopy::TakePresent))
+            {
                 Ok(catalog) => Some(catalog),
                 Err(exit) => return exit,
             }

@@ -10,6 +10,7 @@ mod connections;
 mod control;
 mod credentials;
 mod disk;
+mod documents;
 mod exceptions;
 mod field_cases;
 mod iam;
