@@ -7,20 +7,21 @@ use super::process::SystemClock;
 use crate::diag::{Diagnostics, Severity};
 use crate::engine::Sender;
 use crate::journal::JournalError;
+use crate::journal::files::replace;
 use crate::plan::{Account, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request, Settings, check};
 use crate::provider::model::{AuthScheme, SignerKind};
 use crate::provider::{Catalog, Provider};
 use crate::simulator::{self, Simulator};
 use crate::text::SourceMap;
 use crate::time::Clock;
-use crate::view::diagnostics;
+use crate::view::diagnostics::{self, FindingsLayout};
 use crate::view::printer::Printer;
 use crate::view::progress::ReadingProgress;
 use crate::wire::client::{HttpOptions, HttpTransport};
 use crate::wire::resolve::resolve;
 use crate::wire::signer::Signer;
 use crate::wire::{Credentials, HttpHandle, Resolved};
-use std::io::{IsTerminal, Read};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -128,12 +129,35 @@ impl Context {
             }));
             return;
         }
-        let text = diagnostics::render(findings, sources, self.printer.stderr_colors());
+        let layout = FindingsLayout {
+            color: self.printer.stderr_colors(),
+            columns: self.printer.stderr_columns(),
+            all: self.global.verbose > 0,
+        };
+        let text = diagnostics::render(findings, sources, layout);
         if findings.has_errors() {
             self.printer.always(text.trim_end());
         } else {
             self.printer.note(text.trim_end());
         }
+    }
+
+    /// Writes a result to a file, whole or not at all, or to standard output.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_to(
+        &self,
+        output: Option<&Path>,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), JournalError> {
+        let Some(path) = output else {
+            let mut results = BufWriter::new(self.printer.results());
+            let written = write(&mut results).and_then(|()| results.flush());
+            let failed = |source| JournalError::File { path: "standard output".into(), action: "writing", source };
+            return written.map_err(failed);
+        };
+        replace(path, write)
     }
 
     /// Prints a failure of the environment.
@@ -153,11 +177,11 @@ impl Context {
             return Ok(Input::Path(path.to_path_buf()));
         }
         let mut bytes = Vec::new();
-        if std::io::stdin().is_terminal() {
+        if io::stdin().is_terminal() {
             self.printer.note("reading the plan from the terminal; Ctrl-D ends it");
         }
         // A byte more than the check takes, which then says so.
-        match std::io::stdin().lock().take(Input::MAX_STDIN + 1).read_to_end(&mut bytes) {
+        match io::stdin().lock().take(Input::MAX_STDIN + 1).read_to_end(&mut bytes) {
             Ok(_) => Ok(Input::Stdin(bytes)),
             Err(error) => Err(self.failed(&format!("reading the plan from standard input failed: {error}"))),
         }
