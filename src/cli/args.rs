@@ -396,7 +396,7 @@ pub enum ReportFormat {
     /// One page for a browser, without scripts.
     #[value(help = None)]
     Html,
-    /// A CSV list that is itself a plan.
+    /// A plan of these actions: YAML with the settings that it needs, or a CSV list where it needs none.
     #[value(help = None)]
     Plan,
 }

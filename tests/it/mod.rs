@@ -16,6 +16,7 @@ mod field_cases;
 mod iam;
 mod interruption;
 mod issuers;
+mod left_plans;
 mod limits;
 mod lists;
 mod lookups;
