@@ -215,7 +215,7 @@ pub struct ResumeArgs {
     /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
     #[arg(long)]
     pub wait: bool,
-    /// Go on as the run began, even where the plan's files have changed since
+    /// Go on as the run began, even where the plan's files have changed since; of a provider document without a copy the present one counts
     // `--as-begun` was its name in earlier drafts.
     #[arg(long, alias = "as-begun")]
     pub use_original_inputs: bool,
@@ -396,7 +396,7 @@ pub enum ReportFormat {
     /// One page for a browser, without scripts.
     #[value(help = None)]
     Html,
-    /// A CSV list that is itself a plan.
+    /// A plan of these actions: YAML with the settings that it needs, or a CSV list where it needs none.
     #[value(help = None)]
     Plan,
 }

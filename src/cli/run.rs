@@ -73,7 +73,8 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             }
         };
     let path = args.run_dir.clone().unwrap_or_else(|| default_path(&facts.settings.name, context.clock.now()));
-    let put = |maker: RunMaker| maker.finish(&path, &facts, &files);
+    let providers: Vec<_> = facts.documents.keys().filter_map(|id| catalog.get(id)).cloned().collect();
+    let put = |maker: RunMaker| maker.finish(&path, &facts, &files, &providers);
     let dir = match previous {
         Some(previous) => {
             let costs = costs(&catalog, &facts.settings.accounts, maker.operations());

@@ -6,6 +6,7 @@ use super::context::{Context, build_senders};
 use super::exit::Exit;
 use super::process::listen_for_signals;
 use super::report::{verified_cells, write_reports};
+use super::run_documents::{WithoutCopy, run_catalog};
 use crate::engine::verify::{
     KnownCertificate, PublicationUrls, ReadCertificate, RequestedReason, Verification, VerificationEnd,
     VerificationProgress, VerifyTarget, has_state_call, verify as ask,
@@ -57,8 +58,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
         context.printer.error("this run was a rehearsal: there is nothing that the world could see of it");
         return Err(Exit::Usage);
     }
-    let catalog = context.catalog_of(&facts)?;
-    context.require_same_documents(&facts, &catalog)?;
+    let catalog = run_catalog(context, &run.dir, &facts, WithoutCopy::TakePresent)?;
     let targets = select_targets(context, args, (&run.dir, &reader), &facts, &catalog)?;
     let senders = status_query_senders(context, args, &facts, &catalog, &targets)?;
     // No provider document declares a rate for CRL and OCSP servers; eight at a time burden none of them.

@@ -1,13 +1,17 @@
-//! The copies of a plan's files in its run directory, and whether the files have changed since. Reads and writes files; knows no plan.
+//! The copies of a plan's files and of its provider documents in its run directory, and whether the files have changed since. Reads and writes
+//! files; knows no plan, and reads no document.
 
 use super::JournalError;
 use super::files::private_file;
 use crate::plan::ReadFile;
+use crate::provider::Provider;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A file that a run began with and that is another one now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +72,24 @@ pub(super) fn copy(directory: &Path, files: &[ReadFile]) -> Result<(), JournalEr
         index.push(Copied { copy, name: file.name.clone(), path });
     }
     write(&directory.join(INDEX), |to| serde_json::to_writer_pretty(to, &index).map_err(io::Error::from))
+}
+
+/// Copies provider documents into `directory`, each by its id. All is synced but the directory itself.
+pub(super) fn copy_documents(directory: &Path, providers: &[Arc<Provider>]) -> Result<(), JournalError> {
+    providers.iter().try_for_each(|provider| {
+        write(&document_path(directory, &provider.id), |to| to.write_all(provider.text.as_bytes()))
+    })
+}
+
+/// The copy of a provider document. `None` where there is none (runs of former versions have none), or another text than the one of this
+/// SHA-256, in lower-case hexadecimal.
+pub(super) fn document(directory: &Path, id: &str, digest: &str) -> Option<Arc<str>> {
+    let text = std::fs::read_to_string(document_path(directory, id)).ok()?;
+    (hex::encode(Sha256::digest(&text)) == digest).then(|| text.into())
+}
+
+fn document_path(directory: &Path, id: &str) -> PathBuf {
+    directory.join(format!("{id}.yaml"))
 }
 
 /// The files below `directory`'s index that are there and no longer what was copied. A file that is gone has not changed: the copies

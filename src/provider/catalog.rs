@@ -41,13 +41,17 @@ impl Catalog {
     pub fn built_in(sources: &mut SourceMap, diagnostics: &mut Diagnostics) -> Self {
         let mut catalog = Self::default();
         for (name, text) in BUILT_IN {
-            let text: Arc<str> = text.into();
-            let source = sources.add_text(format!("<built-in {name}>"), None, text.clone());
-            if let Some(provider) = openapi::read(&text, source, diagnostics) {
-                catalog.providers.insert(provider.id.clone(), Arc::new(provider));
-            }
+            catalog.put(format!("<built-in {name}>"), &text.into(), sources, diagnostics);
         }
         catalog
+    }
+
+    /// Takes a document whose text is at hand, such as a run directory's copy; one of the same id gives way.
+    pub fn put(&mut self, name: String, text: &Arc<str>, sources: &mut SourceMap, diagnostics: &mut Diagnostics) {
+        let source = sources.add_text(name, None, text.clone());
+        if let Some(provider) = openapi::read(text, source, diagnostics) {
+            self.providers.insert(provider.id.clone(), Arc::new(provider));
+        }
     }
 
     /// The provider of an id.

@@ -145,6 +145,12 @@ impl Printer {
         self.colors(self.inner.surroundings.stderr_terminal)
     }
 
+    /// How many columns the terminal of standard error has now; `None` where it is none.
+    pub fn stderr_columns(&self) -> Option<usize> {
+        let size = self.inner.surroundings.stderr_terminal.then(|| terminal_size::terminal_size_of(io::stderr()));
+        size.flatten().map(|(columns, _)| columns.0.into())
+    }
+
     /// Whether progress is drawn as bars. With `-v` the log's lines would tear them.
     pub fn shows_bars(&self) -> bool {
         let PrinterOptions { quiet, verbose, no_progress, .. } = self.inner.options;
