@@ -3,6 +3,7 @@
 use super::JournalError;
 use super::files::private_file;
 use crate::plan::ReadFile;
+use crate::text::file::open_regular;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::fs::File;
@@ -70,13 +71,13 @@ pub(super) fn copy(directory: &Path, files: &[ReadFile]) -> Result<(), JournalEr
     write(&directory.join(INDEX), |to| serde_json::to_writer_pretty(to, &index).map_err(io::Error::from))
 }
 
-/// The files below `directory`'s index that are there and no longer what was copied. A file that is gone has not changed: the copies
-/// are all that a run needs.
+/// The files below `directory`'s index that are there and no longer what was copied. A file that is gone, or no file any more, has not
+/// changed: the copies are all that a run needs.
 pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
     let mut changed = Vec::new();
     for Copied { copy, path, .. } in index(directory)? {
         let Some(path) = path else { continue };
-        let (Ok(now), Ok(then)) = (File::open(&path), File::open(directory.join(copy))) else { continue };
+        let (Ok(Some(now)), Ok(then)) = (open_regular(&path), File::open(directory.join(copy))) else { continue };
         let line = first_difference(BufReader::with_capacity(BLOCK, then), BufReader::with_capacity(BLOCK, now));
         if let Some(line) = line.map_err(JournalError::file(&path, "comparing with its copy"))? {
             changed.push(Changed { path, line });
