@@ -7,6 +7,7 @@ pub mod context;
 pub mod control;
 pub mod execute;
 pub mod exit;
+pub mod latency;
 pub mod preview;
 pub mod preview_data;
 pub mod previous_runs;
