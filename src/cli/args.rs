@@ -156,9 +156,9 @@ pub struct PreviewArgs {
     /// Write a row for every action (outcome `planned`) to this CSV file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// How long a request is assumed to take, for the estimate
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "500ms")]
-    pub latency: Duration,
+    /// How long a request takes, for the estimate [default: as in earlier runs at the provider, else 500ms]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub latency: Option<Duration>,
 }
 
 /// `run`

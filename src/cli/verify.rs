@@ -21,6 +21,7 @@ use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
 use crate::provider::{Catalog, Idempotency, Provider};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
+use crate::text::file;
 use crate::time::human;
 use crate::view::verification::{
     EachVerified, EarlierRevoked, VerificationJson, VerificationSummary, VerifiedAction, render,
@@ -477,7 +478,8 @@ impl CertificateFiles {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    file::read(path, MAX_CERTIFICATES)
+        .map_err(|error| format!("{} cannot be read: {}", path.display(), file::reason(&error)))
 }
 
 /// The certificates of a file, first the one that is meant, as the check chose it.
@@ -490,6 +492,8 @@ fn parse_certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, Str
     Ok(all)
 }
 
+/// Bytes of a file of certificates.
+const MAX_CERTIFICATES: u64 = 64 << 20;
 const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; the plan may, by `crl` and `ocsp`";
 const NO_CA: &str = "the issuer's file does not hold the certificate of one CA";
 

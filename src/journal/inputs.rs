@@ -5,6 +5,8 @@ use super::JournalError;
 use super::files::private_file;
 use crate::plan::ReadFile;
 use crate::provider::Provider;
+use crate::provider::catalog::MAX_DOCUMENT_BYTES;
+use crate::text::file::{open_regular, read_text};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
@@ -84,7 +86,7 @@ pub(super) fn copy_documents(directory: &Path, providers: &[Arc<Provider>]) -> R
 /// The copy of a provider document. `None` where there is none (runs of former versions have none), or another text than the one of this
 /// SHA-256, in lower-case hexadecimal.
 pub(super) fn document(directory: &Path, id: &str, digest: &str) -> Option<Arc<str>> {
-    let text = std::fs::read_to_string(document_path(directory, id)).ok()?;
+    let text = read_text(&document_path(directory, id), MAX_DOCUMENT_BYTES).ok()?;
     (hex::encode(Sha256::digest(&text)) == digest).then(|| text.into())
 }
 
@@ -92,13 +94,13 @@ fn document_path(directory: &Path, id: &str) -> PathBuf {
     directory.join(format!("{id}.yaml"))
 }
 
-/// The files below `directory`'s index that are there and no longer what was copied. A file that is gone has not changed: the copies
-/// are all that a run needs.
+/// The files below `directory`'s index that are there and no longer what was copied. A file that is gone, or no file any more, has not
+/// changed: the copies are all that a run needs.
 pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
     let mut changed = Vec::new();
     for Copied { copy, path, .. } in index(directory)? {
         let Some(path) = path else { continue };
-        let (Ok(now), Ok(then)) = (File::open(&path), File::open(directory.join(copy))) else { continue };
+        let (Ok(Some(now)), Ok(then)) = (open_regular(&path), File::open(directory.join(copy))) else { continue };
         let line = first_difference(BufReader::with_capacity(BLOCK, then), BufReader::with_capacity(BLOCK, now));
         if let Some(line) = line.map_err(JournalError::file(&path, "comparing with its copy"))? {
             changed.push(Changed { path, line });

@@ -3,7 +3,7 @@
 use super::model::Provider;
 use super::openapi;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::text::{SourceMap, nearest};
+use crate::text::{SourceMap, file, nearest};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -77,10 +77,10 @@ impl Catalog {
         diagnostics: &mut Diagnostics,
     ) {
         let name = path.display().to_string();
-        let text: Arc<str> = match read_text(&path) {
+        let text: Arc<str> = match file::read_text(&path, MAX_DOCUMENT_BYTES) {
             Ok(text) => text.into(),
             Err(error) => {
-                let what = format!("the provider document {name} cannot be read: {error}");
+                let what = format!("the provider document {name} cannot be read: {}", file::reason(&error));
                 diagnostics.push(Diagnostic::error("provider-document", None, what));
                 return;
             }
@@ -116,14 +116,6 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
-    let size = std::fs::metadata(path)?.len();
-    if size > MAX_DOCUMENT_BYTES {
-        return Err(io::Error::other(format!("it is larger than {MAX_DOCUMENT_BYTES} bytes")));
-    }
-    std::fs::read_to_string(path)
-}
-
 const BUILT_IN: [(&str, &str); 4] = [
     ("acme.yaml", include_str!("documents/acme.yaml")),
     ("digicert.yaml", include_str!("documents/digicert.yaml")),
@@ -132,7 +124,7 @@ const BUILT_IN: [(&str, &str); 4] = [
 ];
 
 /// A provider document beyond this is none.
-const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
+pub const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {

@@ -218,6 +218,13 @@ impl Printer {
         self.always(&text);
     }
 
+    /// The same at a panic, which may have struck while the stream was being written: nothing is waited for.
+    pub fn last_words(&self, text: &str) {
+        let text = self.headed("error", RED, text) + "\n";
+        // There is nobody left who could be told of a failure.
+        drop(io::stderr().write_all(text.as_bytes()));
+    }
+
     /// Text for standard error that `-q` does not drop, such as rendered diagnostics with errors.
     pub fn always(&self, text: &str) {
         lock(&self.inner.stderr).line(text);
