@@ -133,5 +133,5 @@ pub fn read_log_in(answer: &Answer, at: Timestamp) -> Verdict {
 
 /// Whether an answer leaves its connection to other requests: after bad news something may follow that nobody asked for.
 pub const fn is_good(class: AnswerClass) -> bool {
-    matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval)
+    matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval | AnswerClass::Pending)
 }
