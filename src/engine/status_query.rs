@@ -195,7 +195,7 @@ pub async fn ask<T: Transport, C: Clock>(
                 _ => LimitSignal::Answered,
             };
             let refused_token = (verdict.class == AnswerClass::Unauthorized).then_some(token_number);
-            let contact = Contact::of_answer(verdict.class, answer.status);
+            let contact = Contact::of_answer(verdict.class, answer.status, verdict.is_the_providers);
             let cause = match verdict.message.or(verdict.explanation) {
                 Some(message) => format!("the status query was answered with HTTP {} {message}", answer.status),
                 None => format!("the status query was answered with {}", answer.describe()),

@@ -305,6 +305,7 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     };
 
     let meaning = verdict.as_ref().map(|verdict| verdict.class);
+    let is_the_providers = verdict.as_ref().is_some_and(|verdict| verdict.is_the_providers);
     if meaning.is_some_and(|meaning| meaning != AnswerClass::Unauthorized) {
         sender.credentials_work();
     }
@@ -317,7 +318,9 @@ pub async fn attempt<T: Transport, C: Clock>(prepared: PreparedAttempt<T, C>) ->
     let skew = answer.as_ref().filter(|_| sender.compares_clocks(at)).and_then(|answer| clock_skew(answer, at));
     let refused = meaning == Some(AnswerClass::Rejected);
     let contact = signed.then_some(match (result, &answer) {
-        (AttemptResult::Answered { meaning, .. }, Some(answer)) => Contact::of_answer(meaning, answer.status),
+        (AttemptResult::Answered { meaning, .. }, Some(answer)) => {
+            Contact::of_answer(meaning, answer.status, is_the_providers)
+        }
         (AttemptResult::OutOfTurn, _) => Contact::Answered,
         (AttemptResult::NotSent, _) if barred => Contact::Barred,
         (AttemptResult::NotSent, _) => Contact::NotSent,

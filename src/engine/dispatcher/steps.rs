@@ -612,7 +612,7 @@ where
             self.scheduler.set_unproved(account, false);
         }
         let name = self.run.senders[account].name.clone();
-        let answers = contact == Contact::OutOfOrder;
+        let answers = matches!(contact, Contact::OutOfOrder | Contact::Elsewhere);
         match transition {
             // The first doubtful answers of a row: what is under way is awaited, before any more is put at risk.
             Transition::Same if !breaker.is_down() => {

@@ -1,7 +1,7 @@
 //! Lists of exceptions: their entries by id, target, serial number or name, and which of them names an action. Opens no file and reports
 //! nothing.
 
-use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError};
+use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError, names};
 use crate::provider::Catalog;
 use crate::provider::model::{Operation, Parameter};
 use crate::text::{SourceId, Span};
@@ -243,11 +243,11 @@ fn texts_of(cell: &str) -> Vec<String> {
     texts
 }
 
-/// A text as it is compared: a serial number as the number that it is, anything else without case and a name's last dot.
+/// A text as it is compared: a serial number as the number that it is, anything else as a host's name, without its last dot.
 fn comparable(text: &str) -> String {
     match SerialNumber::parse_in(text, SerialNotation::Hexadecimal) {
         Ok(serial) => serial.to_string(),
-        Err(_) => text.trim().trim_end_matches('.').to_lowercase(),
+        Err(_) => names::comparable(text.trim().trim_end_matches('.')),
     }
 }
 
@@ -307,6 +307,9 @@ mod tests {
             ("112358", "112358"),
             (" Shop.Example.com. ", "shop.example.com"),
             ("*.example.com", "*.example.com"),
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("2001:DB8:0::1", "2001:db8::1"),
+            ("My order 7", "my order 7"),
             ("1/7", "1/7"),
         ] {
             assert_eq!(comparable(text), expected, "{text}");
