@@ -2,7 +2,7 @@
 //! is [`super::retry`]'s; here is what it needs to know. Sends nothing.
 
 use super::exchange::{self, Exchanged};
-use super::retry::{self, AttemptResult, NextStep, Rules};
+use super::retry::{self, AttemptResult, NextStep, Rules, Turn};
 use super::sender::{Sender, Unsigned};
 use super::stages::{StageKind, StageRules, Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply, ToSend};
@@ -52,6 +52,10 @@ pub struct Conclusion {
     pub nonce_refused: Option<bool>,
     /// Whether the answer may be another request's, and is asked for once more.
     pub out_of_turn: bool,
+    /// What it says of the answer before it, where that may have been another request's.
+    pub turn: Option<Turn>,
+    /// Whether only the order of answers says that it is this request's.
+    pub by_order: bool,
     /// Whether a status query would read a list, which then can serve other actions too.
     pub reads_list: bool,
     /// How the action ends where it is not asked again although the provider is still at work.
@@ -98,7 +102,7 @@ impl Attempt {
         // A request that could not be signed says nothing about whether the provider can be reached.
         let signed = !matches!(exchanged, Exchanged::Unsigned(_));
         let barred = matches!(exchanged, Exchanged::Barred(_));
-        let Came { result, mut reply, answer, nonce_refused } = self.came(sender, exchanged);
+        let Came { result, mut reply, answer, nonce_refused, turn } = self.came(sender, exchanged);
         let Self { subject, only_reads, state, attempts, .. } = self;
         let effect = stage.kind.effect(retry::effect(result));
         let down = down && signed;
@@ -151,6 +155,7 @@ impl Attempt {
         });
         let reads_list = matches!(next, NextStep::LookUp(_))
             && reads_list(&sender.provider, &stage, subject.parameters(), answer.as_ref());
+        let by_order = answer.as_ref().is_some_and(|answer| answer.by_order);
         Some(Conclusion {
             id: subject.action.id,
             is_attempt: true,
@@ -161,6 +166,8 @@ impl Attempt {
             refused: matches!(result, AttemptResult::Answered { meaning: AnswerClass::Rejected, .. }),
             nonce_refused,
             out_of_turn: result == AttemptResult::OutOfTurn,
+            turn,
+            by_order,
             reads_list,
             polled: Some(polled),
             captured,
@@ -183,8 +190,9 @@ impl Attempt {
         }
         let reply = reply(sender, &answer, &verdict);
         // The request before may have taken effect, and this refusal may be that it has.
-        let differs = || self.out_of_turn.as_ref().is_some_and(|before| !is_same(before, &reply));
-        if verdict.class == AnswerClass::Rejected && differs() {
+        let before = self.out_of_turn.as_ref();
+        let turn = before.and_then(|before| retry::in_turn(verdict.class, is_same(before, &reply)));
+        if verdict.class == AnswerClass::Rejected && turn == Some(Turn::Wrong) {
             verdict = Verdict { class: AnswerClass::Unknown, declared: false, ..verdict };
         }
         // A page with a 2xx or 3xx is no sign of a fault that passes: a login portal answers so for ever.
@@ -194,7 +202,7 @@ impl Attempt {
             true => AttemptResult::OutOfTurn,
             false => AttemptResult::Answered { meaning: verdict.class, transient },
         };
-        Came { result, reply, answer: Some(answer), nonce_refused: Some(nonce_refused) }
+        Came { result, reply, answer: Some(answer), nonce_refused: Some(nonce_refused), turn }
     }
 }
 
@@ -204,11 +212,12 @@ struct Came {
     reply: Reply,
     answer: Option<Answer>,
     nonce_refused: Option<bool>,
+    turn: Option<Turn>,
 }
 
 impl Came {
     const fn silent(result: AttemptResult, reply: Reply) -> Self {
-        Self { result, reply, answer: None, nonce_refused: None }
+        Self { result, reply, answer: None, nonce_refused: None, turn: None }
     }
 }
 
@@ -303,7 +312,7 @@ pub(super) fn closing_reply<T: Transport>(
 }
 
 /// Whether the status query of a stage reads a list.
-fn reads_list(
+pub fn reads_list(
     provider: &Provider,
     stage: &StageRules<'_>,
     parameters: &Map<String, Value>,
@@ -314,7 +323,7 @@ fn reads_list(
     chosen.is_some_and(|rule| rule.pages.is_some())
 }
 
-/// Whether two refusals are one and the same: a provider words them with times and numbers of requests.
+/// Whether two answers are one and the same, but for the words.
 fn is_same(before: &Reply, now: &Reply) -> bool {
     (before.http_status, &before.code) == (now.http_status, &now.code)
 }

@@ -61,7 +61,9 @@ impl Exchanged {
             Self::NotSent(_) => Some(Contact::NotSent),
             Self::Barred(_) => Some(Contact::Barred),
             Self::Lost(_) => Some(Contact::Lost),
-            Self::Answered(answer, verdict) => Some(Contact::of_answer(verdict.class, answer.status)),
+            Self::Answered(answer, verdict) => {
+                Some(Contact::of_answer(verdict.class, answer.status, verdict.is_the_providers))
+            }
         }
     }
 

@@ -137,12 +137,23 @@ impl Scheduler {
         if needs.is_empty() {
             self.release(ordinal, account, not_before);
         } else {
-            self.blocked.insert(ordinal, (needs.len(), not_before));
-            self.accounts[account].blocked += 1;
-            for need in needs {
-                self.dependents.entry(*need).or_default().push((ordinal, account));
-            }
+            self.block(ordinal, account, needs, not_before);
         }
+    }
+
+    /// An action that is not queued waits for these others to end well.
+    pub fn block(&mut self, ordinal: Ordinal, account: usize, needs: &[Ordinal], not_before: Option<Moment>) {
+        self.canary = self.canary.filter(|canary| *canary != ordinal);
+        self.blocked.insert(ordinal, (needs.len(), not_before));
+        self.accounts[account].blocked += 1;
+        for need in needs {
+            self.dependents.entry(*need).or_default().push((ordinal, account));
+        }
+    }
+
+    /// An action that had ended is to end once more. It is queued by [`Self::requeue`].
+    pub fn reopen(&mut self, ordinal: Ordinal) {
+        self.waves.expect(ordinal);
     }
 
     /// What can be done now.
@@ -611,6 +622,27 @@ mod tests {
         scheduler.requeue(0, 0, Some(at(5)));
         scheduler.step_ended(0);
         assert_eq!(scheduler.next(at(5)), start(0, 0), "what is due goes before what is new");
+    }
+
+    #[test]
+    fn what_is_taken_up_again_holds_back_what_needs_it_once_more() {
+        let mut scheduler = scheduler(&[4], 0);
+        scheduler.add(0, 0, &[], None);
+        scheduler.add(1, 0, &[0], None);
+        assert_eq!(scheduler.next(at(0)), start(0, 0));
+        scheduler.step_ended(0);
+        assert!(scheduler.action_ended(0, true).is_empty());
+        // It was let go when 0 ended, and then 0 is taken up again.
+        scheduler.reopen(0);
+        scheduler.requeue(0, 0, Some(at(5)));
+        assert_eq!(scheduler.next(at(0)), start(1, 0));
+        scheduler.step_ended(0);
+        scheduler.block(1, 0, &[0], None);
+        assert_eq!(scheduler.next(at(0)), Decision::Wait(at(5)));
+        assert_eq!(scheduler.next(at(5)), start(0, 0));
+        scheduler.step_ended(0);
+        assert!(scheduler.action_ended(0, true).is_empty());
+        assert_eq!(scheduler.next(at(5)), start(1, 0));
     }
 
     #[test]

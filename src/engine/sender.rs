@@ -139,6 +139,11 @@ impl<T: Transport> Sender<T> {
         !self.disordered.replace(true)
     }
 
+    /// Whether an answer belonged to another request, so that none is told by its place any more.
+    pub fn is_disordered(&self) -> bool {
+        self.disordered.get()
+    }
+
     /// Permission to sign one request; `None` where a token must be fetched before anything can be sent.
     pub fn ticket(&self) -> Option<SigningTicket> {
         if self.lacks_token() { None } else { self.signer.borrow_mut().ticket() }

@@ -264,6 +264,8 @@ impl StatusQuery {
             refused: doubtful.refused,
             nonce_refused: None,
             out_of_turn: false,
+            turn: None,
+            by_order: false,
             reads_list: false,
             polled: None,
             captured: None,

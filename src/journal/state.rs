@@ -15,7 +15,7 @@ pub struct ActionState {
     pub counted: u16,
     /// Whether an attempt may have taken effect, and no status query has cleared that.
     pub tainted: bool,
-    /// Whether `resume --retry` took it up again after it had ended.
+    /// Whether it was taken up again after it had ended: by `resume --retry`, or since its answer may have been another request's.
     pub reopened: bool,
     /// How it had ended, where `resume` took it up again to follow what the provider has accepted: it is looked up, and not sent.
     pub following: Option<Outcome>,
@@ -99,7 +99,10 @@ impl ActionState {
             }
             (Phase::Ended(outcome), Record::Reopened { follows, .. }) => {
                 let following = follows.then_some(outcome).filter(|outcome| outcome.is_pending());
-                Self { counted: 0, reopened: true, following, phase: Phase::Waiting, ..self }
+                // What was taken for done may well be; what is followed is, and is not sent again.
+                let was_done = outcome == Outcome::Succeeded || outcome.is_pending();
+                let tainted = self.tainted || (was_done && following.is_none());
+                Self { counted: 0, tainted, reopened: true, following, phase: Phase::Waiting, ..self }
             }
             (Phase::Ended(_), Record::Verified { .. }) => self,
             (_, record) if record.ordinal().is_none() => self,
@@ -363,6 +366,10 @@ mod tests {
             ),
             (vec![intent(1), stage_ended(1)], None),
             (vec![intent(1), ended(Outcome::Succeeded), captured], None),
+            (
+                vec![intent(1), ended(Outcome::Succeeded), reopened.clone()],
+                Some(ActionState { reopened: true, ..state(1, 0, true, Phase::Waiting) }),
+            ),
             (vec![intent(2)], None),
             (vec![intent(1), intent(2)], None),
             (vec![lost.clone()], None),

@@ -139,6 +139,8 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) captures: HashMap<Ordinal, Captures>,
     /// Stages that only read and are asked again.
     pub(super) polls: HashMap<Ordinal, Poll>,
+    /// By ordinal: whether an action's end was told by the order of answers alone, in this process.
+    pub(super) ended_by_order: Vec<bool>,
     /// The lists that status queries have read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
     pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,

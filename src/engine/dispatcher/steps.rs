@@ -10,7 +10,7 @@ use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingReco
 use crate::engine::attempt::{self, Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
 use crate::engine::exchange::{Exchanged, LimitSignal};
-use crate::engine::retry::{self, NextStep};
+use crate::engine::retry::{self, NextStep, Turn};
 use crate::engine::safety::{self, AfterReadBack, Hold};
 use crate::engine::stages::{StageKind, StageRules, Subject};
 use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
@@ -39,6 +39,9 @@ where
     /// # Errors
     /// Where the action cannot be read, or its document no longer has its operation; nothing was begun then.
     pub(super) fn start(&mut self, ordinal: Ordinal, account: usize, now: Moment) -> Result<(), JournalFailed> {
+        if self.waits_again(ordinal, account) {
+            return Ok(());
+        }
         let sender = Rc::clone(&self.run.senders[account]);
         let timing = Rc::new(RequestTiming::new(now));
         let Some(ticket) = sender.ticket() else {
@@ -329,7 +332,10 @@ where
         }
         if result.out_of_turn {
             self.out_of_turn.insert(ordinal, result.reply.clone());
-        } else if self.out_of_turn.remove(&ordinal).is_some() && result.next == NextStep::End(Outcome::Succeeded) {
+        } else if result.turn.is_some() {
+            self.out_of_turn.remove(&ordinal);
+        }
+        if result.turn == Some(Turn::Wrong) {
             self.note_disorder(account, &result.id);
         }
         if let Some(why) = result.nonce_refused.and_then(|refused| self.watch.nonce(account, refused)) {
@@ -369,6 +375,7 @@ where
                 if !(result.is_attempt && self.begins_read_back(account, ordinal, &result.id, outcome, result.answer)) {
                     self.release_dependents(ordinal, &result.id, outcome);
                 }
+                self.note_end_by_order(account, ordinal, outcome, result.by_order);
             }
             // The provider is down: the breaker's pause holds, and a backoff on top of it would delay the recovery.
             NextStep::Again if self.breakers[account].is_down() => {
@@ -484,17 +491,6 @@ where
         self.release_dependents(ordinal, id, outcome);
     }
 
-    /// A refusal came for an action that was carried out when it was asked for once more: it was the answer to another request.
-    fn note_disorder(&mut self, account: usize, id: &str) {
-        if self.run.senders[account].note_disorder() {
-            let name = &self.run.senders[account].name;
-            self.notify(Event::Warning(format!(
-                "{name}, or a gateway before it, answers more than it is asked: {id} was refused by an answer that belongs to another request. \
-                 Each request has a connection of its own from now on; what was answered just before may be wrong as well, and `certsweep verify` looks"
-            )));
-        }
-    }
-
     /// A status query was answered, or was not.
     fn queried(
         &mut self,
@@ -590,7 +586,7 @@ where
     }
 
     /// An action's end is written: the observer is notified, and the safety rules are checked.
-    fn end_action(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
+    pub(super) fn end_action(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
         let well = outcome.is_well();
         self.notify_end(account, ordinal, id, outcome, reply);
         let why = self.watch.ended(account, well);
@@ -614,7 +610,7 @@ where
         }
     }
 
-    fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
+    pub(super) fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
         let answer = Reply { message: Some(message.to_owned()), ..Reply::default() };
         for ordinal in ordinals {
             self.write(vec![self.end_of(ordinal, Outcome::Skipped, answer.clone())]);
@@ -757,7 +753,7 @@ where
             self.scheduler.set_unproved(account, false);
         }
         let name = self.run.senders[account].name.clone();
-        let answers = contact == Contact::OutOfOrder;
+        let answers = matches!(contact, Contact::OutOfOrder | Contact::Elsewhere);
         match transition {
             Transition::Same => {}
             Transition::Down(next) => {
@@ -791,4 +787,4 @@ const FOLLOW_INTERVAL: Duration = Duration::from_secs(60);
 /// Failed status queries of one action before it stays in doubt.
 const MAX_STATUS_QUERIES: u32 = 3;
 /// How long actions in doubt wait for others, so that a list, which may have many pages, is read once for all of them.
-const BATCH_WAIT: Duration = Duration::from_secs(10);
+pub(super) const BATCH_WAIT: Duration = Duration::from_secs(10);
