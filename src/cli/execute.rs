@@ -39,13 +39,15 @@ pub struct Task<'a> {
     pub report: Option<&'a Path>,
     /// Whether to wait while the schedule is closed (`--wait`); otherwise the run stops there.
     pub wait: bool,
+    /// Whether what is accepted and not finished is not well (`--strict`).
+    pub strict: bool,
     /// Whether to ask on the terminal between two waves: there is one, and no `--yes`.
     pub asks: bool,
 }
 
 /// Carries out a run to its end or its stop.
 pub fn execute(context: &Context, task: Task<'_>) -> Exit {
-    let Task { run, facts, senders, reopen, report, wait, asks } = task;
+    let Task { run, facts, senders, reopen, report, wait, strict, asks } = task;
     let path = run.dir.path().to_path_buf();
     let mut reader = match run.dir.read() {
         Ok(reader) => reader,
@@ -96,6 +98,9 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
             }
         }
     };
+    if strict && exit == Exit::Well && counts.outcomes.keys().any(|outcome| outcome.is_pending()) {
+        exit = Exit::NotAllWell;
+    }
     let elapsed = context.clock.elapsed().saturating_sub(began).as_secs_f64();
     let revokes = match reader.operations() {
         Ok(asked) => asked.iter().any(|operation| revoking_operations.contains(operation)),
@@ -289,6 +294,10 @@ fn summary(
     );
     next.extend(
         actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
+    );
+    next.extend(
+        actions(Outcome::Pending)
+            .map(|actions| format!("{actions} at work at the CA: {resume} --retry pending looks again")),
     );
     let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval, Outcome::Pending];
     let ended_well = well.iter().any(|outcome| counts.outcomes.contains_key(outcome));

@@ -10,6 +10,7 @@ use super::run::register_targets;
 use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::simulator_for;
 use crate::journal::{Reader, RunDir};
+use crate::run::Outcome;
 
 /// Continues a run.
 pub fn resume(context: &Context, args: &args::ResumeArgs) -> Exit {
@@ -68,6 +69,7 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
             reopen,
             report: None,
             wait: args.wait,
+            strict: args.strict,
             asks: !args.yes && context.printer.can_ask(),
         },
     ))
@@ -76,7 +78,11 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
 /// How many actions would be sent: those without an outcome, and those that `--retry` opens again.
 fn actions_left(context: &Context, args: &args::ResumeArgs, reader: &Reader) -> Result<u64, Exit> {
     let overview = reader.overview().map_err(|error| context.failed(&error))?;
-    let retried: u64 = args.retry.iter().filter_map(|outcome| overview.outcomes.get(outcome)).sum();
+    let count = |outcome| overview.outcomes.get(&outcome).copied().unwrap_or(0);
+    let mut retried: u64 = args.retry.iter().map(|outcome| count(*outcome)).sum();
+    if args.retry.contains(&Outcome::Pending) {
+        retried += count(Outcome::PendingApproval);
+    }
     Ok(overview.waiting + retried)
 }
 

@@ -105,6 +105,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             reopen: BTreeSet::new(),
             report: args.report.as_deref(),
             wait: args.wait,
+            strict: args.strict,
             asks: asks && context.printer.can_ask(),
         },
     );

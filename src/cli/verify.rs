@@ -16,7 +16,7 @@ use crate::journal::dir::OpenRun;
 use crate::journal::inputs::Inputs;
 use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
 use crate::pki::ocsp::Nonce;
-use crate::pki::{CertId, Certificate, Meant, meant};
+use crate::pki::{CertId, Certificate, Meant, Undecided, meant};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
 use crate::provider::{Catalog, Idempotency, Provider};
@@ -317,7 +317,19 @@ impl CertificateFiles {
         for path in &args.issuers {
             issuers.extend(named(path)?.into_iter().map(Rc::new));
         }
-        let given = args.certificates.iter().map(|(id, path)| Ok((id.clone(), named(path)?)));
+        let given = args.certificates.iter().map(|(id, path)| {
+            let all = named(path)?;
+            let several = match meant(&all) {
+                Ok(_) => return Ok((id.clone(), all)),
+                Err(Undecided::EndEntities(several)) => format!("{} end-entity certificates", several.len()),
+                Err(Undecided::Cas(several)) => format!("{} certificates of CAs", several.len()),
+            };
+            let what = format!("--certificate {id}={}: the file holds {several}", path.display());
+            context.printer.error(&format!(
+                "{what}; name one that holds the certificate of this action alone, or with its issuers"
+            ));
+            Err(Exit::Usage)
+        });
         Ok(Self {
             given: given.collect::<Result<_, _>>()?,
             issuers,

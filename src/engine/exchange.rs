@@ -61,7 +61,9 @@ impl Exchanged {
             Self::NotSent(_) => Some(Contact::NotSent),
             Self::Barred(_) => Some(Contact::Barred),
             Self::Lost(_) => Some(Contact::Lost),
-            Self::Answered(answer, verdict) => Some(Contact::of_answer(verdict.class, answer.status)),
+            Self::Answered(answer, verdict) => {
+                Some(Contact::of_answer(verdict.class, answer.status, verdict.is_the_providers))
+            }
         }
     }
 
@@ -133,5 +135,5 @@ pub fn read_log_in(answer: &Answer, at: Timestamp) -> Verdict {
 
 /// Whether an answer leaves its connection to other requests: after bad news something may follow that nobody asked for.
 pub const fn is_good(class: AnswerClass) -> bool {
-    matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval)
+    matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval | AnswerClass::Pending)
 }

@@ -63,6 +63,17 @@ impl Damage {
         by_letters(value).or_else(|| by_form(value))
     }
 
+    /// What is wrong with words for people: what acts on whoever shows them, and is no letter of any language. `None` where nothing is.
+    pub fn of_words(words: &str) -> Option<Self> {
+        words.chars().find_map(|letter| match letter {
+            '\t' | '\n' | '\r' => None,
+            // Marks of direction are part of Arabic and Hebrew; overrides, embeddings and isolates make text read as what it is not.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some(Self::Invisible(letter)),
+            _ if letter.is_control() => Some(Self::Control(letter)),
+            _ => None,
+        })
+    }
+
     /// What is wrong, as the end of a sentence about the value.
     pub fn what(self) -> Cow<'static, str> {
         match self {
@@ -377,6 +388,26 @@ const FILLERS: [&str; 20] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_acts_on_a_reader_is_found_in_words() {
+        for (words, expected) in [
+            (
+                "INC-42: key leaked, see \u{201e}notes\u{201c} \u{2014} \u{440}\u{443}\u{441} \u{1f511}\u{200d}\u{fe0f}",
+                None,
+            ),
+            ("a\tb\r\nc", None),
+            ("\u{200f}\u{5d0}\u{200e} 1", None),
+            ("\u{1b}[31m", Some(Damage::Control('\u{1b}'))),
+            ("bell\u{7}", Some(Damage::Control('\u{7}'))),
+            ("\u{9b}2J", Some(Damage::Control('\u{9b}'))),
+            ("delete\u{7f}", Some(Damage::Control('\u{7f}'))),
+            ("txt.\u{202e}exe", Some(Damage::Invisible('\u{202e}'))),
+            ("\u{2066}isolated\u{2069}", Some(Damage::Invisible('\u{2066}'))),
+        ] {
+            assert_eq!(Damage::of_words(words), expected, "{words:?}");
+        }
+    }
 
     #[test]
     fn what_cannot_be_meant_is_found() {

@@ -99,6 +99,17 @@ fn a_401_without_a_body_stops_the_account() {
 }
 
 #[test]
+fn a_page_that_is_not_there_for_everything_is_a_wrong_address_and_said_so_at_once() {
+    let place = Place::new();
+    let words = b"<html><title>404 Not Found</title><h1>nginx</h1></html>";
+    let mock = Mock::start(move |_, _| page(404, "text/html", words));
+    let run = place.run(&digicert(&mock, "", 4, 60)).exits(4);
+    run.says(&["stopped  digicert: HTTP 404 text/html \"404 Not Found", "is `base_url` right?"]);
+    assert!(mock.seen().len() < 20, "{} requests", mock.seen().len());
+    assert!(place.rows().iter().all(|row| row["outcome"] == "in-doubt" || row["outcome"] == "skipped"));
+}
+
+#[test]
 fn maintenance_pages_leave_nothing_in_doubt_and_the_list_is_done_when_they_end() {
     for concurrency in [8, 16] {
         let began = Instant::now();

@@ -495,12 +495,14 @@ fn certificates_can_be_given_afterwards_and_changed_ones_are_errors() {
     let seen = &shown["asked"][0]["verified"];
     assert_eq!(seen["seen"], "unknown");
     assert!(seen["why"].as_str().unwrap().contains("its issuer's certificate is not known"), "{seen}");
+    scene.place.file("several.pem", scene.place.read("b.pem") + &scene.place.read("other.pem"));
     for (args, words) in [
         (["--certificate", "nobody=b.pem"], "no action `nobody`"),
         (["--certificate", "b"], "write ID=FILE"),
         (["--issuer", "run/report.csv"], "is no certificate"),
         (["--certificate", "b=nowhere.pem"], "nowhere.pem cannot be read"),
         (["--certificate", "b=run/report.csv"], "is no certificate"),
+        (["--certificate", "b=several.pem"], "the file holds 2 end-entity certificates"),
         (["--only", "ldap"], "write `state`, `crl` or `ocsp`"),
     ] {
         scene.verify(&args).exits(2).says(&[words]);

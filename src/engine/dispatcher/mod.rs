@@ -26,7 +26,7 @@ use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use state::{Dispatcher, PendingAcks, WaveBreak};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -98,7 +98,8 @@ where
                 continue;
             }
             // Needs that are met already would never be met again, and their dependents would wait for ever.
-            let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if outcome.is_well());
+            let met = |outcome: Outcome| outcome.is_well() && !outcome.is_pending();
+            let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if met(outcome));
             let needs: Vec<Ordinal> = action.needs.iter().copied().filter(open).collect();
             let not_before = action.not_before.filter(|at| *at > wall).map(|at| wall_time.moment(at));
             scheduler.add(action.ordinal, action.account, &needs, not_before);
@@ -128,6 +129,8 @@ where
             doubts,
             nonces_refused: HashMap::new(),
             out_of_turn: HashMap::new(),
+            captures: HashMap::new(),
+            polls: HashMap::new(),
             ended_by_order: Vec::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
             run,
@@ -167,7 +170,7 @@ where
             if self.stopping.is_none() {
                 match self.start_what_may_start() {
                     Decision::Wait(moment) => wake = wake.min(moment),
-                    Decision::Idle if !self.is_something_under_way() => return,
+                    Decision::Idle if !self.is_something_under_way() => return self.stop_for_what_is_pending(),
                     _ => {}
                 }
                 self.note_waits();
@@ -231,6 +234,29 @@ where
                 decision => return decision,
             }
         }
+    }
+
+    /// Nothing is left but what needs actions that the provider has accepted and not finished: the run stops, and `resume` looks.
+    fn stop_for_what_is_pending(&mut self) {
+        let pending =
+            |need: &Ordinal| matches!(self.states.of(*need).phase, Phase::Ended(outcome) if outcome.is_pending());
+        let waits = |(ordinal, _): &(Ordinal, &[Ordinal])| self.states.of(*ordinal).phase == Phase::Waiting;
+        let waiting: Vec<_> = self.queue.needing().filter(waits).collect();
+        let needed: BTreeSet<Ordinal> =
+            waiting.iter().flat_map(|(_, needs)| needs.iter().copied()).filter(pending).collect();
+        if needed.is_empty() {
+            return;
+        }
+        let (waiting, needed) = (waiting.len(), needed.len());
+        let why = format!(
+            "{} for {} that the CA has accepted and not finished; `resume` looks again, `resume --wait` stays until it is settled",
+            match waiting {
+                1 => "1 action waits".to_owned(),
+                _ => format!("{waiting} actions wait"),
+            },
+            if needed == 1 { "one".to_owned() } else { needed.to_string() },
+        );
+        self.stop(StopReason::Rule(why));
     }
 
     fn stop(&mut self, reason: StopReason) {
