@@ -358,7 +358,9 @@ fn failure_reply<T: Transport>(sender: &Sender<T>, message: &str) -> Reply {
 }
 
 fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -> Reply {
-    let message = match (&verdict.message, &verdict.explanation) {
+    // What is not the provider's answer is described, and not quoted as if it were.
+    let is_foreign = verdict.class == AnswerClass::Unknown && !verdict.is_the_providers;
+    let message = match (verdict.message.as_ref().filter(|_| !is_foreign), &verdict.explanation) {
         (Some(message), Some(explanation)) => Some(format!("{message}; {explanation}")),
         (Some(text), None) => Some(text.clone()),
         (None, Some(explanation)) if verdict.class == AnswerClass::Unknown => {
