@@ -2,9 +2,11 @@
 //! wrong is reported, all of it at once, in sentences about the reference; a value, or what may be a part of it, is never in them.
 
 use super::credentials::Credentials;
+use super::identity::{ClientIdentity, IdentityError};
 use super::sign::unusable;
 use crate::provider::{CredentialReference, SecurityRequirement};
 use crate::text::{Secret, safe};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -16,12 +18,14 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// What came of resolving an account's references.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Resolved {
     /// Which of the requirements is to be used.
     pub requirement: usize,
     /// Its credentials.
     pub credentials: Credentials,
+    /// The client's certificate and key, where the requirement has them.
+    pub identity: Option<ClientIdentity>,
     /// What should be put right, though it does no harm now.
     pub warnings: Vec<String>,
 }
@@ -56,6 +60,7 @@ pub fn resolve(
     references: &BTreeMap<String, CredentialReference>,
     requirements: &[SecurityRequirement],
     environment: &dyn Fn(&str) -> Option<String>,
+    now: Timestamp,
 ) -> Result<Resolved, CredentialError> {
     let error = |problems| CredentialError { account: account.to_owned(), problems };
     let Some(index) = choose(references, requirements, environment) else {
@@ -89,6 +94,22 @@ pub fn resolve(
             }
         }
     }
+    let credentials = Credentials::new(credentials);
+    let mut identity = None;
+    if problems.is_empty() && requirement.is_mutual_tls() {
+        match read_identity(&credentials, now) {
+            Ok(read) => {
+                let warning = read.warning.iter();
+                warnings.extend(warning.map(|warning| format!("credential `{CERTIFICATE}` of `{account}`: {warning}")));
+                identity = Some(read);
+            }
+            Err((credential, cause)) => {
+                let reference = references.get(credential).map(describe);
+                problems.push(CredentialProblem { credential: credential.to_owned(), reference, cause });
+                return Err(error(problems));
+            }
+        }
+    }
     if !problems.is_empty() {
         let others = requirements.iter().enumerate().filter(|(other, _)| *other != index);
         problems.extend(others.map(|(_, requirement)| CredentialProblem {
@@ -98,10 +119,19 @@ pub fn resolve(
         }));
     }
     if problems.is_empty() {
-        Ok(Resolved { requirement: index, credentials: Credentials::new(credentials), warnings })
+        Ok(Resolved { requirement: index, credentials, identity, warnings })
     } else {
         Err(error(problems))
     }
+}
+
+/// The client's certificate and key; or which of them is at fault, and why.
+fn read_identity(credentials: &Credentials, now: Timestamp) -> Result<ClientIdentity, (&'static str, String)> {
+    let text = |name: &str| credentials.get(name).map(Secret::reveal);
+    ClientIdentity::new(text(CERTIFICATE).unwrap_or_default(), text(KEY), now).map_err(|error| match error {
+        IdentityError::Certificate(why) => (CERTIFICATE, why),
+        IdentityError::Key(why) => (KEY, why),
+    })
 }
 
 impl fmt::Display for CredentialError {
@@ -295,6 +325,9 @@ fn others_may_read(_: &std::fs::Metadata) -> bool {
     false
 }
 
+/// The credentials of `mutualTLS`.
+const CERTIFICATE: &str = "client_certificate";
+const KEY: &str = "client_key";
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(5);
 const MAX_LENGTH: usize = 64 * 1024;
@@ -304,12 +337,12 @@ const TOO_SHORT: &str = "it has fewer than 4 characters: anybody can guess it, a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::security::{SecurityScheme, SignerKind, TokenGrant, TokenScheme};
+    use crate::provider::security::tests::token;
+    use crate::provider::security::{SecurityScheme, SignerKind, TokenGrant};
 
     fn huawei() -> Vec<SecurityRequirement> {
-        let (url, header) = ("https://iam.example".to_owned(), "x-auth-token".to_owned());
-        let token = SignerKind::Token(TokenScheme { grant: TokenGrant::HuaweiIam, url, header });
-        [SignerKind::HuaweiSdkHmacSha256, token].map(|signer| SecurityScheme::new("test", signer).into()).into()
+        let aksk = SecurityScheme::new("test", SignerKind::HuaweiSdkHmacSha256);
+        vec![aksk.into(), token(TokenGrant::HuaweiIam).into()]
     }
 
     fn environment(name: &str) -> Option<String> {
@@ -346,7 +379,7 @@ mod tests {
                 (0, vec!["access_key", "secret_key", "security_token"]),
             ),
         ] {
-            let resolved = resolve("huawei", &references, &huawei(), &environment).unwrap();
+            let resolved = resolve("huawei", &references, &huawei(), &environment, Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!((resolved.requirement, resolved.credentials.names().collect()), expected);
         }
     }
@@ -372,10 +405,16 @@ mod tests {
             ),
         ] {
             let expected = format!("{expected}; or give iam_user and iam_password and iam_domain instead");
-            assert_eq!(resolve("hw", &references, &huawei(), &environment).unwrap_err().to_string(), expected);
+            assert_eq!(
+                resolve("hw", &references, &huawei(), &environment, Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
+                expected
+            );
         }
         assert!(
-            resolve("hw", &env(&[]), &[], &environment).unwrap_err().to_string().contains("no way to authenticate")
+            resolve("hw", &env(&[]), &[], &environment, Timestamp::UNIX_EPOCH)
+                .unwrap_err()
+                .to_string()
+                .contains("no way to authenticate")
         );
     }
 }

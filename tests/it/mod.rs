@@ -29,6 +29,7 @@ mod responders;
 mod safety;
 mod sending;
 mod serial_numbers;
+mod signin;
 mod snapshots;
 mod terminal;
 mod tls;

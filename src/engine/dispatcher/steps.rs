@@ -37,7 +37,7 @@ where
         let sender = Rc::clone(&self.run.senders[account]);
         let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
         let timing = Rc::new(RequestTiming::new(now));
-        let Some(ticket) = sender.ticket() else {
+        let Some(ticket) = sender.ticket(self.run.clock.now()) else {
             self.breakers[account].begin_request(false);
             // Nothing of this account can be signed without the token, so the action goes back into the queue.
             self.scheduler.pause(account, true);
@@ -397,6 +397,10 @@ where
         }
         let Err(error) = token else {
             self.token_tries.remove(&account);
+            let sender = &self.run.senders[account];
+            if let Some(notice) = sender.take_notice() {
+                self.notify(Event::Warning(format!("{}: {notice}", sender.name)));
+            }
             return;
         };
         let tries = self.token_tries.entry(account).or_default();

@@ -465,7 +465,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
                 return Ok(SourceAnswer::Nothing(why.into()));
             }
             let timing = self.reserve_place().await;
-            let Some(ticket) = self.sender.ticket() else {
+            let Some(ticket) = self.sender.ticket(self.clock.now()) else {
                 self.note_limits(LimitSignal::Unsent, &timing);
                 self.fetch_token(&mut tries).await?;
                 continue;
@@ -520,7 +520,7 @@ impl<T: Transport + 'static, C: Clock + 'static> QueriedAccount<T, C> {
     /// The first worker that needs a token fetches it; the others wait for that, or each would fetch its own.
     async fn fetch_token(&self, tries: &mut u32) -> Result<(), JournalFailed> {
         let _fetching = self.token.lock().await;
-        if !self.sender.needs_token() || self.refused.borrow().is_some() {
+        if !self.sender.needs_token(self.clock.now()) || self.refused.borrow().is_some() {
             return Ok(());
         }
         let timing = self.reserve_place().await;
