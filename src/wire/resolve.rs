@@ -4,6 +4,7 @@
 use super::credentials::Credentials;
 use super::identity::{ClientIdentity, IdentityError};
 use super::sign::unusable;
+use crate::provider::security::CredentialUse;
 use crate::provider::{CredentialReference, SecurityRequirement};
 use crate::text::{Secret, safe};
 use jiff::Timestamp;
@@ -81,6 +82,11 @@ pub fn resolve(
             Some(reference) => fetch(reference, environment),
             None => Err(format!("nothing says where it comes from; write `credentials: {{{name}: \"env:NAME\"}}`")),
         };
+        let fetched = fetched.map_err(|why| {
+            let is_key = |usage| matches!(usage, CredentialUse::ClientCertificate | CredentialUse::ClientKey);
+            let is_binary = why == NO_TEXT && requirement.uses_of(name).any(is_key);
+            if is_binary { NO_PEM.to_owned() } else { why }
+        });
         match fetched.and_then(|fetched| check(requirement, name, fetched)) {
             Ok(Fetched { secret, warning }) => {
                 let short = (!secret.is_masked()).then(|| TOO_SHORT.to_owned());
@@ -89,7 +95,7 @@ pub fn resolve(
                 credentials.push((name.to_owned(), secret));
             }
             Err(cause) => {
-                let reference = reference.map(describe);
+                let reference = reference.map(ToString::to_string);
                 problems.push(CredentialProblem { credential: name.to_owned(), reference, cause });
             }
         }
@@ -104,7 +110,7 @@ pub fn resolve(
                 identity = Some(read);
             }
             Err((credential, cause)) => {
-                let reference = references.get(credential).map(describe);
+                let reference = references.get(credential).map(ToString::to_string);
                 problems.push(CredentialProblem { credential: credential.to_owned(), reference, cause });
                 return Err(error(problems));
             }
@@ -188,18 +194,6 @@ fn check(requirement: &SecurityRequirement, name: &str, fetched: Fetched) -> Res
     match requirement.uses_of(name).find_map(|usage| unusable(usage, value)) {
         Some(why) => Err(why),
         None => Ok(fetched),
-    }
-}
-
-/// A reference for a message. A command's arguments are left out: they may say too much.
-fn describe(reference: &CredentialReference) -> String {
-    match reference {
-        CredentialReference::Env(name) => format!("env:{name}"),
-        CredentialReference::File(path) => format!("file:{}", path.display()),
-        CredentialReference::Command(words) => {
-            let program = words.first().map_or("", String::as_str);
-            if words.len() > 1 { format!("command:{program} …") } else { format!("command:{program}") }
-        }
     }
 }
 
@@ -309,7 +303,7 @@ fn read_capped(from: &mut impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 
 /// The text without one trailing line break.
 fn secret(bytes: &[u8]) -> Result<Secret, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8 text")?;
+    let text = std::str::from_utf8(bytes).map_err(|_| NO_TEXT)?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(Secret::new(text))
 }
@@ -325,6 +319,9 @@ fn others_may_read(_: &std::fs::Metadata) -> bool {
     false
 }
 
+const NO_TEXT: &str = "it is not UTF-8 text";
+const NO_PEM: &str = "it is no PEM, but PKCS#12 or DER: `openssl pkcs12 -in FILE -nodes -out FILE.pem` makes PEM of the first, for certificate and key alike; \
+                      `openssl x509 -inform DER -in FILE -out FILE.pem` of a certificate";
 /// The credentials of `mutualTLS`.
 const CERTIFICATE: &str = "client_certificate";
 const KEY: &str = "client_key";

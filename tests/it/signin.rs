@@ -80,6 +80,10 @@ fn credentials_go_into_the_fields_that_openapi_means() {
             assert_eq!(found.map(|(_, value)| value.as_str()), Some(*value), "{name}");
         }
         let preview = place.certsweep(&["preview", "plan.yaml"]).exits(0);
+        for (name, _) in credentials {
+            let line = format!("  # {name} from env:{}\n", name.to_uppercase());
+            assert!(preview.out.contains(&line), "{line}{}", preview.out);
+        }
         let secrets: Vec<&str> =
             credentials.iter().map(|(_, value)| *value).filter(|value| *value != "operator").collect();
         shown_nowhere(&place, &[&done, &preview], &secrets);
@@ -292,6 +296,7 @@ fn a_clients_certificate_is_shown_and_one_that_cannot_work_is_found_before_anyth
     ] {
         place.file(name, text);
     }
+    place.file("good.der", good.der());
     let run = |certificate: &str, key: Option<&str>, directory: &str| {
         let key = key.map(|key| format!(", client_key: \"file:{key}\"")).unwrap_or_default();
         let account = format!(
@@ -313,6 +318,7 @@ fn a_clients_certificate_is_shown_and_one_that_cannot_work_is_found_before_anyth
             ["`client_key` from `file:", "it is not the key of the certificate of `CN=operator`"],
         ),
         ("good.pem", None, ["`client_certificate` from `file:", "`client_key` refers to a file of its own"]),
+        ("good.der", Some("good.key"), ["`client_certificate` from `file:", "it is no PEM, but PKCS#12 or DER"]),
         ("good.key", Some("good.key"), ["`client_certificate` from `file:", "it holds no PEM block `CERTIFICATE`"]),
     ] {
         run(certificate, key, "refused").exits(4).says(&words);
