@@ -48,6 +48,11 @@ pub fn human(duration: Duration) -> String {
     }
 }
 
+/// The same of a single request, which may last some milliseconds: `20ms`.
+pub fn human_latency(latency: Duration) -> String {
+    if latency < Duration::from_millis(100) { format!("{}ms", latency.as_millis()) } else { human(latency) }
+}
+
 /// An instant as reports show it: RFC 3339 in UTC with milliseconds.
 pub fn rfc3339(at: Timestamp) -> String {
     format!("{at:.3}")

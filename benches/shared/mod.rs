@@ -88,7 +88,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         simulated: true,
         issuers: Vec::new(),
     };
-    let dir = maker.finish(&place.path().join("run"), &facts, plan.files())?;
+    let dir = maker.finish(&place.path().join("run"), &facts, plan.files(), &[])?;
     let open = if setting.journal { dir.open()? } else { dir.open_unjournaled_for_a_bench()? };
     if let Some(failed) = failed {
         return Err(failed.into());

@@ -156,9 +156,9 @@ pub struct PreviewArgs {
     /// Write a row for every action (outcome `planned`) to this CSV file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// How long a request is assumed to take, for the estimate
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "500ms")]
-    pub latency: Duration,
+    /// How long a request takes, for the estimate [default: as in earlier runs at the provider, else 500ms]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub latency: Option<Duration>,
 }
 
 /// `run`
@@ -215,7 +215,7 @@ pub struct ResumeArgs {
     /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
     #[arg(long)]
     pub wait: bool,
-    /// Go on as the run began, even where the plan's files have changed since
+    /// Go on as the run began, even where the plan's files have changed since; of a provider document without a copy the present one counts
     // `--as-begun` was its name in earlier drafts.
     #[arg(long, alias = "as-begun")]
     pub use_original_inputs: bool,
@@ -396,7 +396,7 @@ pub enum ReportFormat {
     /// One page for a browser, without scripts.
     #[value(help = None)]
     Html,
-    /// A CSV list that is itself a plan.
+    /// A plan of these actions: YAML with the settings that it needs, or a CSV list where it needs none.
     #[value(help = None)]
     Plan,
 }

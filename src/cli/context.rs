@@ -6,20 +6,21 @@ use super::exit::Exit;
 use super::process::SystemClock;
 use crate::diag::{Diagnostics, Severity};
 use crate::engine::Sender;
-use crate::journal::{JournalError, RunFacts};
+use crate::journal::JournalError;
+use crate::journal::files::replace;
 use crate::plan::{Account, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request, Settings, check};
 use crate::provider::{Catalog, Provider, SecurityRequirement};
 use crate::simulator::{self, Simulator};
 use crate::text::SourceMap;
 use crate::time::Clock;
-use crate::view::diagnostics;
+use crate::view::diagnostics::{self, FindingsLayout};
 use crate::view::printer::Printer;
 use crate::view::progress::ReadingProgress;
 use crate::wire::client::{HttpOptions, HttpTransport};
 use crate::wire::resolve::resolve;
 use crate::wire::signer::Signer;
 use crate::wire::{Credentials, HttpHandle, Resolved};
-use std::io::{IsTerminal, Read};
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -68,37 +69,6 @@ impl Context {
         let catalog = Catalog::load(directories, &mut sources, &mut diagnostics);
         self.findings(&diagnostics, &sources);
         if diagnostics.has_errors() { Err(Exit::Usage) } else { Ok(catalog) }
-    }
-
-    /// The provider documents that a run uses.
-    ///
-    /// # Errors
-    /// The exit code; the findings were printed.
-    pub fn catalog_of(&self, facts: &RunFacts) -> Result<Catalog, Exit> {
-        let mut directories = self.provider_directories();
-        directories.extend(facts.provider_directories.iter().filter(|path| path.is_dir()).cloned());
-        directories.dedup();
-        self.catalog(&directories)
-    }
-
-    /// Refuses to go on under other provider documents than the run began with.
-    ///
-    /// # Errors
-    /// The exit code; what differs was printed.
-    pub fn require_same_documents(&self, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
-        // Another document may read the same answer otherwise: what the journal holds would get another meaning.
-        let mut same = true;
-        for (id, digest) in &facts.documents {
-            let now = catalog.get(id).map(|provider| hex::encode(provider.digest));
-            if now.as_deref() != Some(digest.as_str()) {
-                same = false;
-                let what = if now.is_some() { "has changed" } else { "is not there" };
-                self.printer.error(&format!(
-                    "the provider document `{id}` {what} since this run began; go on with the one it began with"
-                ));
-            }
-        }
-        if same { Ok(()) } else { Err(Exit::Usage) }
     }
 
     /// Reads and checks a plan, hands its actions to `each`, and prints the findings.
@@ -158,12 +128,35 @@ impl Context {
             }));
             return;
         }
-        let text = diagnostics::render(findings, sources, self.printer.stderr_colors());
+        let layout = FindingsLayout {
+            color: self.printer.stderr_colors(),
+            columns: self.printer.stderr_columns(),
+            all: self.global.verbose > 0,
+        };
+        let text = diagnostics::render(findings, sources, layout);
         if findings.has_errors() {
             self.printer.always(text.trim_end());
         } else {
             self.printer.note(text.trim_end());
         }
+    }
+
+    /// Writes a result to a file, whole or not at all, or to standard output.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_to(
+        &self,
+        output: Option<&Path>,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), JournalError> {
+        let Some(path) = output else {
+            let mut results = BufWriter::new(self.printer.results());
+            let written = write(&mut results).and_then(|()| results.flush());
+            let failed = |source| JournalError::File { path: "standard output".into(), action: "writing", source };
+            return written.map_err(failed);
+        };
+        replace(path, write)
     }
 
     /// Prints a failure of the environment.
@@ -183,11 +176,11 @@ impl Context {
             return Ok(Input::Path(path.to_path_buf()));
         }
         let mut bytes = Vec::new();
-        if std::io::stdin().is_terminal() {
+        if io::stdin().is_terminal() {
             self.printer.note("reading the plan from the terminal; Ctrl-D ends it");
         }
         // A byte more than the check takes, which then says so.
-        match std::io::stdin().lock().take(Input::MAX_STDIN + 1).read_to_end(&mut bytes) {
+        match io::stdin().lock().take(Input::MAX_STDIN + 1).read_to_end(&mut bytes) {
             Ok(_) => Ok(Input::Stdin(bytes)),
             Err(error) => Err(self.failed(&format!("reading the plan from standard input failed: {error}"))),
         }

@@ -290,7 +290,7 @@ fn summary(
     next.extend(
         actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
     );
-    let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval];
+    let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval, Outcome::Pending];
     let ended_well = well.iter().any(|outcome| counts.outcomes.contains_key(outcome));
     if ending.complete && !facts.simulated && ended_well && revokes {
         next.push(format!("what the world sees of it: {}", verify_command(path)));

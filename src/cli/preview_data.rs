@@ -2,6 +2,7 @@
 //! memory; pure functions make a forecast, advice and masked requests of them. Reads no clock, file or environment.
 
 use super::context::ReadPlan;
+use super::latency::Latency;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Forecast, PlanChange, Wishes, forecast};
 use crate::journal::Queue;
 use crate::pki::RevocationReason;
@@ -121,12 +122,12 @@ impl PreviewData {
         }
     }
 
-    /// The preview of a plan whose actions were all added. `latency` is one request's assumed time, `now` the run's assumed start.
+    /// The preview of a plan whose actions were all added. `latencies` are by account, `now` is the run's assumed start.
     pub fn preview(
         mut self,
         read: &ReadPlan,
         catalog: &Catalog,
-        latency: Duration,
+        latencies: &[Latency],
         now: Timestamp,
         proxies: &Proxies,
     ) -> Preview {
@@ -142,7 +143,7 @@ impl PreviewData {
         }
         // An action may need a later one, so the needs are complete only after the check.
         needs.iter().for_each(|(ordinal, needed)| self.queue.need(*ordinal, needed.clone()));
-        let assumptions = assumptions(settings, catalog, &self.first, latency, now);
+        let assumptions = assumptions(settings, catalog, &self.first, latencies, now);
         let deadline = calendar::deadline_at(settings.deadline, &settings.schedule, now);
         let estimate = forecast(settings, &self.queue, &assumptions);
         let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time).ok());
@@ -187,17 +188,18 @@ impl PreviewData {
                 first: order.collect(),
             },
             providers: providers
-                .map(|(account, share)| {
+                .zip(latencies)
+                .map(|((account, share), latency)| {
                     let proxy = proxies.to(&account.base_url);
                     let proxy = proxy.map(|proxy| ShownProxy { address: proxy.address, variable: proxy.variable });
-                    ProviderForecast { proxy, ..provider_forecast(account, share, &estimate, latency, now, deadline) }
+                    ProviderForecast { proxy, ..provider_forecast(account, share, &estimate, *latency, now, deadline) }
                 })
                 .collect(),
             estimated_seconds: estimate.takes.map(|takes| takes.as_secs_f64()),
             starts_at,
             ends_at,
             schedule_windows: settings.schedule.window.as_ref().map(|_| estimate.windows),
-            assumed_latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
+            assumed_latency_ms: latencies.iter().map(|latency| whole_ms(latency.each)).max().unwrap_or_default(),
             deadline: deadline.map(|at| {
                 let slack = ends_at.map(|ends| at.duration_since(ends).as_secs_f64());
                 DeadlineForecast { at: Some(at), slack_seconds: slack, met: slack.is_some_and(|slack| slack >= 0.0) }
@@ -226,7 +228,7 @@ fn assumptions(
     settings: &Settings,
     catalog: &Catalog,
     first: &[Action],
-    latency: Duration,
+    latencies: &[Latency],
     start: Timestamp,
 ) -> Assumptions {
     let tokens = settings.accounts.iter().map(|account| {
@@ -237,7 +239,8 @@ fn assumptions(
         0 => HashSet::new(),
         _ => first.iter().filter(|action| is_read_back(settings, catalog, action)).map(|one| one.ordinal).collect(),
     };
-    Assumptions { start, latency, tokens: tokens.collect(), read_back }
+    let latencies = latencies.iter().map(|latency| latency.each).collect();
+    Assumptions { start, latencies, tokens: tokens.collect(), read_back }
 }
 
 /// How an account is likely to sign. A run does so by the first requirement whose credentials are set, and a preview reads no credentials; so
@@ -348,11 +351,17 @@ fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool
 }
 
 /// The warning about a run that begins now and will miss its deadline; `None` where it meets it or has none.
-pub fn misses_the_deadline(settings: &Settings, queue: &Queue, latency: Duration, now: Timestamp) -> Option<String> {
+pub fn misses_the_deadline(
+    settings: &Settings,
+    queue: &Queue,
+    latencies: &[Latency],
+    now: Timestamp,
+) -> Option<String> {
     let at = calendar::deadline_at(settings.deadline, &settings.schedule, now)?;
     // A few token requests and read-backs do not decide about a deadline; the warning says `about`.
     let tokens = vec![false; settings.accounts.len()];
-    let assumptions = Assumptions { start: now, latency, tokens, read_back: HashSet::new() };
+    let latencies = latencies.iter().map(|latency| latency.each).collect();
+    let assumptions = Assumptions { start: now, latencies, tokens, read_back: HashSet::new() };
     let Some(takes) = forecast(settings, queue, &assumptions).takes else {
         return Some("the deadline will be MISSED: the plan does not end inside its schedule".to_owned());
     };
@@ -365,7 +374,7 @@ fn provider_forecast(
     account: &Account,
     share: &AccountForecast,
     estimate: &Forecast,
-    latency: Duration,
+    latency: Latency,
     now: Timestamp,
     deadline: Option<Timestamp>,
 ) -> ProviderForecast {
@@ -373,7 +382,7 @@ fn provider_forecast(
     let ends_at = ends.and_then(|ends| now.checked_add(ends).ok());
     let slack = |at: Timestamp| ends_at.map(|ends: Timestamp| at.duration_since(ends).as_secs_f64());
     let waited = |(reason, time): &(WaitReason, Duration)| Waited {
-        for_what: reason.describe_forecast(latency),
+        for_what: reason.describe_forecast(latency.each),
         seconds: time.as_secs_f64(),
     };
     ProviderForecast {
@@ -385,12 +394,19 @@ fn provider_forecast(
         concurrency: account.concurrency,
         actions: share.actions,
         requests: share.requests,
+        latency_ms: whole_ms(latency.each),
+        latency_source: latency.source,
         estimated_seconds: estimate.takes.map(|_| share.takes.as_secs_f64()),
         ends_at,
         slack_seconds: deadline.and_then(slack),
-        bottleneck: share.bottleneck().unwrap_or(&WaitReason::Nothing).describe_forecast(latency),
+        bottleneck: share.bottleneck().unwrap_or(&WaitReason::Nothing).describe_forecast(latency.each),
         waits: share.waits.iter().map(waited).collect(),
     }
+}
+
+fn whole_ms(time: Duration) -> u64 {
+    // A tenth of a millisecond is none: 0 would read as no time at all.
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(u64::from(!time.is_zero()))
 }
 
 /// Whether the provider has an operation that revokes the whole order of what this one revokes.
@@ -499,6 +515,7 @@ mod tests {
     use crate::diag::Diagnostics;
     use crate::plan::{CsvOptions, Input, Request, check};
     use crate::text::SourceMap;
+    use crate::view::preview::LatencySource;
 
     fn preview(plan: &str) -> Preview {
         let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
@@ -510,7 +527,9 @@ mod tests {
         let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| data.add(&action));
         let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
         let read = ReadPlan { plan, warnings: 0, diagnostics: serde_json::Value::Null };
-        data.preview(&read, &catalog, Duration::from_millis(500), now, &Proxies::default())
+        let latency = Latency { each: Duration::from_millis(500), source: LatencySource::Given };
+        let latencies = vec![latency; read.plan.settings().accounts.len()];
+        data.preview(&read, &catalog, &latencies, now, &Proxies::default())
     }
 
     #[test]

@@ -1,10 +1,13 @@
-//! The operating system's clocks (the one place that reads them), signals and log lines. Decides nothing: signals become commands to the
-//! engine, which leaves at once at a second one.
+//! The operating system's clocks (the one place that reads them), signals and log lines, and what is left to do at a panic. Decides nothing:
+//! signals become commands to the engine, which leaves at once at a second one.
 
+use super::exit::Exit;
 use crate::engine::RunCommand;
 use crate::run::StopReason;
 use crate::time::Clock;
+use crate::view::printer::Printer;
 use jiff::Timestamp;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::Level;
@@ -92,6 +95,27 @@ pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Resu
         while tokio::signal::ctrl_c().await.is_ok() && sender.send(RunCommand::Stop(StopReason::Signal(2))).is_ok() {}
     });
     Ok(())
+}
+
+/// A panic is told as one line, without the traces of the stack. Some are no defect of ours: the standard library ends so where `close` fails
+/// on a directory (a disk of the network that is gone), and tokio where `epoll_wait` does.
+pub(super) fn tell_panics(printer: &Printer) {
+    let printer = printer.clone();
+    std::panic::set_hook(Box::new(move |panic: &PanicHookInfo<'_>| {
+        let what = panic.payload_as_str().unwrap_or("a panic without words");
+        let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+        printer.last_words(&format!("the system failed where it never should, or the program is wrong: {what}{place}"));
+    }));
+}
+
+/// Carries a command out. A panic that nobody caught ends it as an environment that failed.
+pub(super) fn survive(printer: &Printer, command: impl FnOnce() -> Exit) -> Exit {
+    catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        printer.last_words(
+            "the command had to stop there; what it has recorded stands, and `certsweep resume RUN_DIR` goes on with a run that had begun",
+        );
+        Exit::Environment
+    })
 }
 
 /// With `-vv`: a line on standard error for every request. Only certsweep's own records: those of the HTTP library may hold header fields,

@@ -5,8 +5,9 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::diag::Diagnostics;
 use crate::plan::schema::schema as plan_schema;
+use crate::provider::catalog::MAX_DOCUMENT_BYTES;
 use crate::provider::{openapi, samples};
-use crate::text::SourceMap;
+use crate::text::{SourceMap, file};
 use crate::view::providers::{list, list_json, show, show_json};
 use std::path::PathBuf;
 
@@ -52,10 +53,10 @@ fn check(context: &Context, files: &[PathBuf]) -> Exit {
     let mut exit = Exit::Well;
     for path in files {
         let name = path.display().to_string();
-        let text = match std::fs::read_to_string(path) {
+        let text = match file::read_text(path, MAX_DOCUMENT_BYTES) {
             Ok(text) => text,
             Err(error) => {
-                context.printer.error(&format!("{name}: {error}"));
+                context.printer.error(&format!("{name}: {}", file::reason(&error)));
                 exit = Exit::Usage;
                 continue;
             }

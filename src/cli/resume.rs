@@ -7,6 +7,7 @@ use super::execute::{Task, execute};
 use super::exit::Exit;
 use super::previous_runs::{costs, remember};
 use super::run::register_targets;
+use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::simulator_for;
 use crate::journal::{Reader, RunDir};
 
@@ -21,8 +22,8 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let reader = run.dir.read().map_err(|error| context.failed(&error))?;
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
-    let catalog = context.catalog_of(&facts)?;
-    context.require_same_documents(&facts, &catalog)?;
+    let without = if args.use_original_inputs { WithoutCopy::TakeWhatFits } else { WithoutCopy::Refuse };
+    let catalog = run_catalog(context, &run.dir, &facts, without)?;
     if !args.use_original_inputs {
         require_same_inputs(context, &run.dir)?;
     }

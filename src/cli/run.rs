@@ -10,6 +10,7 @@ use super::args;
 use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
 use super::execute::{Task, execute};
 use super::exit::Exit;
+use super::latency::{latencies, simulated_latency};
 use super::preview::preview;
 use super::preview_data::{PreviewData, misses_the_deadline};
 use super::previous_runs::{PreviousRuns, ThisPlan, costs};
@@ -35,7 +36,7 @@ use std::time::Duration;
 /// Runs a plan.
 pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
     if args.dry_run {
-        return preview(context, &args.source, args.report.as_deref(), ASSUMED_LATENCY);
+        return preview(context, &args.source, args.report.as_deref(), None);
     }
     match run_plan(context, args) {
         Ok(exit) | Err(exit) => exit,
@@ -73,7 +74,8 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             }
         };
     let path = args.run_dir.clone().unwrap_or_else(|| default_path(&facts.settings.name, context.clock.now()));
-    let put = |maker: RunMaker| maker.finish(&path, &facts, &files);
+    let providers: Vec<_> = facts.documents.keys().filter_map(|id| catalog.get(id)).cloned().collect();
+    let put = |maker: RunMaker| maker.finish(&path, &facts, &files, &providers);
     let dir = match previous {
         Some(previous) => {
             let costs = costs(&catalog, &facts.settings.accounts, maker.operations());
@@ -158,7 +160,7 @@ fn prepare<'c>(
         warned = previous.judge(context, ThisPlan { digest: read.plan.digest(), costs, again: args.again })?;
     }
     if let Some(data) = preview_data {
-        confirm(context, data, &read, catalog, warned)?;
+        confirm(context, args, data, &read, catalog, warned)?;
     }
     let settings = read.plan.settings().clone();
     let facts = RunFacts {
@@ -224,8 +226,22 @@ fn require_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> R
 }
 
 /// Shows the preview and asks whether to send; after a warning about an earlier run (`warned`) the question says `once more`.
-fn confirm(context: &Context, data: PreviewData, read: &ReadPlan, catalog: &Catalog, warned: bool) -> Result<(), Exit> {
-    let preview = data.preview(read, catalog, ASSUMED_LATENCY, context.clock.now(), &Proxies::from_env());
+fn confirm(
+    context: &Context,
+    args: &args::RunArgs,
+    data: PreviewData,
+    read: &ReadPlan,
+    catalog: &Catalog,
+    warned: bool,
+) -> Result<(), Exit> {
+    let simulated = |account: &str| args.simulate.then(|| simulated_latency(&args.faults, account));
+    let preview = data.preview(
+        read,
+        catalog,
+        &latencies(read.plan.settings(), simulated),
+        context.clock.now(),
+        &Proxies::from_env(),
+    );
     // Also with `-q`: nobody should confirm what they have not seen.
     context.printer.always(render(&preview).trim_end());
     let again = if warned { " once more" } else { "" };
@@ -252,7 +268,9 @@ fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Re
         return Ok(());
     }
     let queue = dir.read()?.queue()?;
-    if let Some(late) = misses_the_deadline(&facts.settings, &queue, ASSUMED_LATENCY, context.clock.now()) {
+    if let Some(late) =
+        misses_the_deadline(&facts.settings, &queue, &latencies(&facts.settings, |_| None), context.clock.now())
+    {
         context.printer.warning(&format!("{late}; `certsweep preview` says what would help"));
     }
     Ok(())
@@ -292,6 +310,3 @@ fn require_open_schedule(context: &Context, settings: &Settings) -> Result<(), E
     ));
     Err(Exit::Usage)
 }
-
-/// How long one request is assumed to take; the same as the default of `preview --latency`, so that both show one estimate.
-const ASSUMED_LATENCY: Duration = Duration::from_millis(500);

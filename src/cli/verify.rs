@@ -6,6 +6,7 @@ use super::context::{Context, build_senders};
 use super::exit::Exit;
 use super::process::listen_for_signals;
 use super::report::{verified_cells, write_reports};
+use super::run_documents::{WithoutCopy, run_catalog};
 use crate::engine::verify::{
     KnownCertificate, PublicationUrls, ReadCertificate, RequestedReason, Verification, VerificationEnd,
     VerificationProgress, VerifyTarget, has_state_call, verify as ask,
@@ -20,6 +21,7 @@ use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
 use crate::provider::{Catalog, Idempotency, Provider};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
+use crate::text::file;
 use crate::time::human;
 use crate::view::verification::{
     EachVerified, EarlierRevoked, VerificationJson, VerificationSummary, VerifiedAction, render,
@@ -57,8 +59,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
         context.printer.error("this run was a rehearsal: there is nothing that the world could see of it");
         return Err(Exit::Usage);
     }
-    let catalog = context.catalog_of(&facts)?;
-    context.require_same_documents(&facts, &catalog)?;
+    let catalog = run_catalog(context, &run.dir, &facts, WithoutCopy::TakePresent)?;
     let targets = select_targets(context, args, (&run.dir, &reader), &facts, &catalog)?;
     let senders = status_query_senders(context, args, &facts, &catalog, &targets)?;
     // No provider document declares a rate for CRL and OCSP servers; eight at a time burden none of them.
@@ -284,7 +285,7 @@ fn requested_reason(provider: &Provider, action: &Action) -> RequestedReason {
 }
 
 fn has_ended_well(history: &History) -> bool {
-    let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval];
+    let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval, Outcome::Pending];
     matches!(history.state.phase, Phase::Ended(outcome) if well.contains(&outcome))
 }
 
@@ -478,7 +479,8 @@ impl CertificateFiles {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    file::read(path, MAX_CERTIFICATES)
+        .map_err(|error| format!("{} cannot be read: {}", path.display(), file::reason(&error)))
 }
 
 /// The certificates of a file, first the one that is meant, as the check chose it.
@@ -491,6 +493,8 @@ fn parse_certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, Str
     Ok(all)
 }
 
+/// Bytes of a file of certificates.
+const MAX_CERTIFICATES: u64 = 64 << 20;
 const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; the plan may, by `crl` and `ocsp`";
 const NO_CA: &str = "the issuer's file does not hold the certificate of one CA";
 

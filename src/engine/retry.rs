@@ -54,6 +54,10 @@ pub enum NextStep {
     LookUp(Doubt),
     /// The provider stops; the action stays unsent.
     StopAccount,
+    /// The stage is done; the next one goes.
+    NextStage,
+    /// The provider is still at work; it is asked again later.
+    Poll,
 }
 
 /// Why a target's state is read back.
@@ -72,7 +76,7 @@ pub fn effect(attempt: AttemptResult) -> Effect {
         AttemptResult::NotSent | AttemptResult::OutOfTurn => Effect::None,
         AttemptResult::Lost => Effect::Unknown,
         AttemptResult::Answered { meaning, .. } => match meaning {
-            AnswerClass::Succeeded | AnswerClass::PendingApproval => Effect::Done,
+            AnswerClass::Succeeded | AnswerClass::PendingApproval | AnswerClass::Pending => Effect::Done,
             AnswerClass::AlreadyDone
             | AnswerClass::Rejected
             | AnswerClass::Throttled
@@ -106,6 +110,39 @@ pub const fn is_out_of_turn(meaning: AnswerClass, by_order: bool) -> bool {
     by_order && matches!(meaning, AnswerClass::Rejected | AnswerClass::AlreadyDone)
 }
 
+/// What an answer says of the one before it to the same request, which may have been another request's; `None` where it says nothing.
+/// The two are compared by what they mean and by the provider's status and code, since a provider words them with times and numbers.
+pub fn in_turn(meaning: AnswerClass, same_words: bool) -> Option<Turn> {
+    match meaning {
+        AnswerClass::Rejected | AnswerClass::AlreadyDone if same_words => Some(Turn::Right),
+        AnswerClass::Succeeded
+        | AnswerClass::PendingApproval
+        | AnswerClass::Pending
+        | AnswerClass::Rejected
+        | AnswerClass::AlreadyDone => Some(Turn::Wrong),
+        AnswerClass::Throttled
+        | AnswerClass::BadNonce
+        | AnswerClass::Unauthorized
+        | AnswerClass::TryLater
+        | AnswerClass::Unknown => None,
+    }
+}
+
+/// Whether an answer was the one to its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It was.
+    Right,
+    /// It was another request's: on that connection more was answered than was asked.
+    Wrong,
+}
+
+/// Whether an end that was told by a connection's order alone is taken up again once the connections are known to be out of order. A
+/// refusal was asked for twice already; what took no effect, or nobody knows, is not said to be done.
+pub const fn is_taken_up_again(outcome: Outcome, by_order: bool) -> bool {
+    by_order && matches!(outcome, Outcome::Succeeded | Outcome::PendingApproval | Outcome::Pending)
+}
+
 /// Whether the next request of an action must be answered on a connection that no other has used: it must not be sent again for an
 /// answer that was another's, or it was sent before.
 pub fn needs_own_connection(idempotency: Option<Idempotency>, attempts: u32) -> bool {
@@ -114,8 +151,8 @@ pub fn needs_own_connection(idempotency: Option<Idempotency>, attempts: u32) -> 
 
 /// Whether what follows from an attempt is the same under all rules, so that they need not be found out.
 pub const fn is_clear(attempt: AttemptResult) -> bool {
-    use AnswerClass::{AlreadyDone, PendingApproval, Succeeded};
-    matches!(attempt, AttemptResult::Answered { meaning: Succeeded | PendingApproval | AlreadyDone, .. })
+    use AnswerClass::{AlreadyDone, Pending, PendingApproval, Succeeded};
+    matches!(attempt, AttemptResult::Answered { meaning: Succeeded | PendingApproval | Pending | AlreadyDone, .. })
 }
 
 /// What follows from an attempt; `state` is the action's state with this attempt counted and its effect in `tainted`.
@@ -130,7 +167,7 @@ pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -
         AttemptResult::OutOfTurn => NextStep::Hold,
         AttemptResult::Answered { meaning, transient } => match meaning {
             AnswerClass::Succeeded => NextStep::End(Outcome::Succeeded),
-            AnswerClass::PendingApproval => NextStep::End(Outcome::PendingApproval),
+            AnswerClass::PendingApproval | AnswerClass::Pending => NextStep::End(Outcome::PendingApproval),
             // An earlier attempt of ours, whose answer was lost, may well be what made it so.
             AnswerClass::AlreadyDone if state.tainted => NextStep::End(Outcome::Succeeded),
             AnswerClass::AlreadyDone => NextStep::End(Outcome::AlreadyDone),
@@ -373,6 +410,34 @@ mod tests {
                 [expected, false],
                 "{meaning:?}"
             );
+        }
+        for (meaning, same_words, different_words) in [
+            (Rejected, Some(Turn::Right), Some(Turn::Wrong)),
+            (AlreadyDone, Some(Turn::Right), Some(Turn::Wrong)),
+            (Succeeded, Some(Turn::Wrong), Some(Turn::Wrong)),
+            (PendingApproval, Some(Turn::Wrong), Some(Turn::Wrong)),
+            (AnswerClass::Pending, Some(Turn::Wrong), Some(Turn::Wrong)),
+            (Throttled, None, None),
+            (BadNonce, None, None),
+            (Unauthorized, None, None),
+            (AnswerClass::TryLater, None, None),
+            (Unknown, None, None),
+        ] {
+            let said = [true, false].map(|same| in_turn(meaning, same));
+            assert_eq!(said, [same_words, different_words], "{meaning:?}");
+        }
+        for (outcome, expected) in [
+            (Outcome::Succeeded, true),
+            (Outcome::PendingApproval, true),
+            (Outcome::Pending, true),
+            (Outcome::Rejected, false),
+            (Outcome::AlreadyDone, false),
+            (Failed, false),
+            (InDoubt, false),
+            (Outcome::Skipped, false),
+        ] {
+            let again = [true, false].map(|by_order| is_taken_up_again(outcome, by_order));
+            assert_eq!(again, [expected, false], "{outcome}");
         }
         assert_eq!((effect(AttemptResult::OutOfTurn), counts(AttemptResult::OutOfTurn, false)), (Effect::None, false));
         let rules = Rules { idempotency: Idempotency::Idempotent, lookup: true, attempts: 3, down: false };

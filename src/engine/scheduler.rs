@@ -2,11 +2,13 @@
 //! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
 //! the fault tests in virtual time.
 
+use super::circuit_breaker::{CircuitBreaker, Transition};
 use super::concurrency::Slots;
+use super::exchange::LimitSignal;
 use super::ordinal_ranges::OrdinalRanges;
 use super::pace::{Full, Pace};
 use super::safety::Waves;
-use super::timing::{Moment, WallTime};
+use super::timing::{Moment, RequestTimes, WallTime};
 use crate::provider::model::Window;
 use crate::run::{Ordinal, WaitReason};
 use std::cmp::Reverse;
@@ -129,12 +131,23 @@ impl Scheduler {
         if needs.is_empty() {
             self.release(ordinal, account, not_before);
         } else {
-            self.blocked.insert(ordinal, (needs.len(), not_before));
-            self.accounts[account].blocked += 1;
-            for need in needs {
-                self.dependents.entry(*need).or_default().push((ordinal, account));
-            }
+            self.block(ordinal, account, needs, not_before);
         }
+    }
+
+    /// An action that is not queued waits for these others to end well.
+    pub fn block(&mut self, ordinal: Ordinal, account: usize, needs: &[Ordinal], not_before: Option<Moment>) {
+        self.canary = self.canary.filter(|canary| *canary != ordinal);
+        self.blocked.insert(ordinal, (needs.len(), not_before));
+        self.accounts[account].blocked += 1;
+        for need in needs {
+            self.dependents.entry(*need).or_default().push((ordinal, account));
+        }
+    }
+
+    /// An action that had ended is to end once more. It is queued by [`Self::requeue`].
+    pub fn reopen(&mut self, ordinal: Ordinal) {
+        self.waves.expect(ordinal);
     }
 
     /// What can be done now.
@@ -374,6 +387,52 @@ impl Scheduler {
         self.paces[pace].set_windows(&all);
     }
 
+    /// A step of this account is over, whatever it was for: its request counts in the windows, and its answer tells of the pace and the latency.
+    /// Returns until when the account is held back, where the provider asked for that.
+    pub fn note_request(&mut self, account: usize, limits: LimitSignal, times: RequestTimes) -> Option<Moment> {
+        let now = times.processed;
+        let pace = self.pace(account);
+        if limits == LimitSignal::Unsent {
+            pace.release_unsent();
+            return None;
+        }
+        pace.answered(times.sent, times.answered);
+        let mut held = None;
+        match limits {
+            LimitSignal::Unsent | LimitSignal::Lost => {}
+            LimitSignal::Answered => pace.note_admitted(now),
+            LimitSignal::Throttled { retry_after, limit } => {
+                held = Some(pace.throttled(now, retry_after, limit));
+                self.note_refusal(account);
+            }
+        }
+        self.note_answer(account, times.began, now);
+        held
+    }
+
+    /// What a provider's circuit breaker says holds for its account.
+    pub fn follow(&mut self, account: usize, breaker: &CircuitBreaker, transition: Transition) {
+        match transition {
+            // The first doubtful answers of a row: what is under way is awaited, before any more is put at risk.
+            Transition::Same if !breaker.is_down() => {
+                let careful = breaker.is_careful().then_some(Moment::ZERO);
+                self.probe(account, careful);
+            }
+            Transition::Down(next) => self.probe(account, Some(next)),
+            Transition::Up => self.probe(account, None),
+            Transition::Same | Transition::Barred | Transition::GivenUp(_) => {}
+        }
+    }
+
+    /// Nothing of this account is queued any more.
+    pub fn clear(&mut self, account: usize) {
+        let queue = &mut self.accounts[account];
+        queue.urgent.clear();
+        queue.new = OrdinalRanges::default();
+        queue.later.clear();
+        queue.batched.clear();
+    }
+
     /// A request of this account that was started at `began` was answered: by the latency its slots are reckoned.
     pub fn note_answer(&mut self, account: usize, began: Moment, now: Moment) {
         let queue = &mut self.accounts[account];
@@ -382,7 +441,7 @@ impl Scheduler {
     }
 
     /// A request of this account was refused because there were too many.
-    pub fn note_refusal(&mut self, account: usize) {
+    fn note_refusal(&mut self, account: usize) {
         self.accounts[account].slots.window_was_full();
     }
 
@@ -510,6 +569,27 @@ mod tests {
         scheduler.requeue(0, 0, Some(at(5)));
         scheduler.step_ended(0);
         assert_eq!(scheduler.next(at(5)), start(0, 0), "what is due goes before what is new");
+    }
+
+    #[test]
+    fn what_is_taken_up_again_holds_back_what_needs_it_once_more() {
+        let mut scheduler = scheduler(&[4], 0);
+        scheduler.add(0, 0, &[], None);
+        scheduler.add(1, 0, &[0], None);
+        assert_eq!(scheduler.next(at(0)), start(0, 0));
+        scheduler.step_ended(0);
+        assert!(scheduler.action_ended(0, true).is_empty());
+        // It was let go when 0 ended, and then 0 is taken up again.
+        scheduler.reopen(0);
+        scheduler.requeue(0, 0, Some(at(5)));
+        assert_eq!(scheduler.next(at(0)), start(1, 0));
+        scheduler.step_ended(0);
+        scheduler.block(1, 0, &[0], None);
+        assert_eq!(scheduler.next(at(0)), Decision::Wait(at(5)));
+        assert_eq!(scheduler.next(at(5)), start(0, 0));
+        scheduler.step_ended(0);
+        assert!(scheduler.action_ended(0, true).is_empty());
+        assert_eq!(scheduler.next(at(5)), start(1, 0));
     }
 
     #[test]

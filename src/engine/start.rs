@@ -2,10 +2,10 @@
 //! here on; what `--retry` names is taken up again, with all that was skipped because of it; what it sent counts in the rate windows,
 //! for a run and for a verification. Sends nothing.
 
+use super::attempt;
 use super::retry::{self, NextStep};
 use super::sender::Sender;
 use super::status_query::DoubtfulAction;
-use super::step;
 use crate::journal::{ActionState, JournalError, Phase, Queue, Reader, Record, Reply, States, StoredRecord};
 use crate::plan::Settings;
 use crate::provider::model::Window;
@@ -172,7 +172,7 @@ impl Start {
             let Some(sender) = senders.get(action.account) else { continue };
             let Some(operation) = sender.find_action(&action.operation) else { continue };
             let operation = &sender.provider.operations[operation];
-            let rules = step::rules(sender, operation, &action, None, settings.retry.attempts);
+            let rules = attempt::rules(sender, operation, &action, None, settings.retry.attempts);
             let reply =
                 Reply { message: Some("an earlier attempt was left without an answer".to_owned()), ..Reply::default() };
             match retry::first_step(rules, state) {
@@ -180,10 +180,10 @@ impl Start {
                     drop(self.doubts.insert(ordinal, DoubtfulAction { reply, ..DoubtfulAction::default() }))
                 }
                 NextStep::End(outcome) => {
-                    let answer = step::closing_reply(sender, operation, &action, outcome, true, reply);
+                    let answer = attempt::closing_reply(sender, operation, &action, outcome, true, reply);
                     self.write(ordinal, Record::Ended { ordinal, at, outcome, answer });
                 }
-                NextStep::Again | NextStep::Hold | NextStep::StopAccount => {}
+                NextStep::Again | NextStep::Hold | NextStep::NextStage | NextStep::Poll | NextStep::StopAccount => {}
             }
         }
         Ok(())

@@ -42,7 +42,7 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         boot: Option<String>,
     },
-    /// `resume --retry` takes an ended action up again.
+    /// An ended action is taken up again: by `resume --retry`, or since its answer may have been another request's.
     Reopened {
         /// The action.
         ordinal: Ordinal,

@@ -14,7 +14,7 @@ pub struct ActionState {
     pub counted: u32,
     /// Whether an attempt may have taken effect, and no status query has cleared that.
     pub tainted: bool,
-    /// Whether `resume --retry` took it up again after it had ended.
+    /// Whether it was taken up again after it had ended: by `resume --retry`, or since its answer may have been another request's.
     pub reopened: bool,
     /// What it is doing.
     pub phase: Phase,
@@ -80,8 +80,10 @@ impl ActionState {
                 let tainted = self.tainted || *outcome == Outcome::InDoubt;
                 Self { counted, tainted, phase: Phase::Ended(*outcome), ..self }
             }
-            (Phase::Ended(_), Record::Reopened { .. }) => {
-                Self { counted: 0, reopened: true, phase: Phase::Waiting, ..self }
+            (Phase::Ended(outcome), Record::Reopened { .. }) => {
+                // What was taken for done may well be.
+                let tainted = self.tainted || matches!(outcome, Outcome::Succeeded | Outcome::PendingApproval);
+                Self { counted: 0, tainted, reopened: true, phase: Phase::Waiting, ..self }
             }
             (Phase::Ended(_), Record::Verified { .. }) => self,
             (_, record) if record.ordinal().is_none() => self,
@@ -294,6 +296,10 @@ mod tests {
             (
                 vec![intent(1), ended(Outcome::Rejected), reopened.clone()],
                 Some(ActionState { reopened: true, ..state(1, 0, false, Phase::Waiting) }),
+            ),
+            (
+                vec![intent(1), ended(Outcome::Succeeded), reopened.clone()],
+                Some(ActionState { reopened: true, ..state(1, 0, true, Phase::Waiting) }),
             ),
             (vec![intent(2)], None),
             (vec![intent(1), intent(2)], None),

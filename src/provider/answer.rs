@@ -135,6 +135,30 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for HeaderFields {
     }
 }
 
+/// The place of something in an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AnswerLocation {
+    /// In the body.
+    Body(Pointer),
+    /// In the first header field of this name (lower case).
+    Header(String),
+}
+
+impl AnswerLocation {
+    /// What stands there: a JSON value; of the whole of a body that is no JSON its text (a PEM file). `None` for null and nothing.
+    pub fn value_of(&self, answer: &Answer) -> Option<Value> {
+        match self {
+            Self::Header(name) => answer.header(name).map(Value::from),
+            Self::Body(pointer) if pointer.is_whole() && *answer.content() == Content::Other => {
+                page::decode(&answer.body, answer.header("content-type").unwrap_or_default())
+                    .ok()
+                    .map(|text| Value::from(text.into_owned()))
+            }
+            Self::Body(pointer) => pointer.of(answer.json()).filter(|value| !value.is_null()).cloned(),
+        }
+    }
+}
+
 /// What an answer means for the action that was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AnswerClass {
@@ -144,6 +168,8 @@ pub enum AnswerClass {
     AlreadyDone,
     /// Accepted, waits for a person at the CA. `pending-approval`.
     PendingApproval,
+    /// Accepted, the CA is still at work. `pending`.
+    Pending,
     /// Refused without effect; the same request would be refused again. `rejected`.
     Rejected,
     /// Too many requests; no effect, costs no attempt, holds the provider back. `throttled`.
@@ -161,10 +187,11 @@ pub enum AnswerClass {
 
 impl AnswerClass {
     /// All classes with the words that documents use for them.
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 10] = [
         (Self::Succeeded, "succeeded"),
         (Self::AlreadyDone, "already-done"),
         (Self::PendingApproval, "pending-approval"),
+        (Self::Pending, "pending"),
         (Self::Rejected, "rejected"),
         (Self::Throttled, "throttled"),
         (Self::TryLater, "try-later"),
@@ -187,7 +214,12 @@ impl AnswerClass {
     pub const fn is_the_providers(self) -> bool {
         matches!(
             self,
-            Self::Succeeded | Self::AlreadyDone | Self::PendingApproval | Self::Rejected | Self::Unauthorized
+            Self::Succeeded
+                | Self::AlreadyDone
+                | Self::PendingApproval
+                | Self::Pending
+                | Self::Rejected
+                | Self::Unauthorized
         )
     }
 }
@@ -229,6 +261,11 @@ impl Pointer {
     pub fn parse(text: &str) -> Option<Self> {
         let path = text.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~"));
         (text.is_empty() || text.starts_with('/')).then(|| Self { text: text.to_owned(), path: path.collect() })
+    }
+
+    /// Whether it points at the whole.
+    pub const fn is_whole(&self) -> bool {
+        self.text.is_empty()
     }
 
     /// What it points at.

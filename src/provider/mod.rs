@@ -6,12 +6,14 @@
 pub mod answer;
 mod body;
 pub mod catalog;
+pub mod expression;
 pub mod model;
 pub mod openapi;
 pub mod params;
 pub mod request;
 pub mod samples;
 pub mod security;
+pub mod stages;
 pub mod target_state;
 pub mod verdict;
 

@@ -1,8 +1,10 @@
 //! A provider as the rest of the program sees it: values that [`super::openapi`] has checked, and the small questions that they answer
 //! by themselves. Plain data: no I/O, no secret.
 
+pub use super::answer::AnswerLocation;
 use super::answer::{AnswerClass, TargetState};
 use super::answer::{Pointer, scalar_text};
+use super::expression::{Output, StepOutput};
 use super::security::SecurityRequirement;
 use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
 use serde::{Deserialize, Serialize};
@@ -87,6 +89,8 @@ pub struct Operation {
     pub parameters: Vec<Parameter>,
     /// Whether requests carry a JSON body (an object; `{}` when no body parameter is given).
     pub has_body: bool,
+    /// Whether it only reads (RFC 9110, section 9.2.1).
+    pub is_safe: bool,
     /// Header fields that the document fixes for every request, names in lower case, beside those of the signer.
     pub headers: Vec<(String, String)>,
     /// What makes it an action of plans; `None` for a status query.
@@ -128,6 +132,44 @@ pub struct ActionRules {
     pub wide: Vec<WideRule>,
     /// How to read the target's state back, in order of preference.
     pub status_queries: Vec<StatusQueryRule>,
+    /// What its own answer brings, under the name of the operation as a step.
+    pub outputs: Vec<Output>,
+    /// What follows on its own request once that was accepted, one after the other. None for an action of one request.
+    pub stages: Vec<Stage>,
+    /// Where the new certificate is read: the leaf, then its chain. Empty where the operation brings none.
+    pub new_certificate: Vec<StepOutput>,
+}
+
+/// One request of an action after its own: a step, in the words of OpenAPI's Arazzo. It begins once the step before has succeeded.
+#[derive(Debug, Clone)]
+pub struct Stage {
+    /// Its `stepId`. The operation's own request is the step that has the operation's name.
+    pub name: String,
+    /// The operation that it asks, by its index in [`Provider::operations`]; never an action of plans.
+    pub operation: usize,
+    /// Where that operation's parameters come from.
+    pub parameters: Vec<(String, StageValue)>,
+    /// Rules for its answers, first match wins: its own, then the operation's.
+    pub answers: Vec<AnswerRule>,
+    /// Whether it may be sent again when its answer was lost. What only reads always may.
+    pub idempotency: Idempotency,
+    /// How far apart it is asked again while its answer means `pending` or `pending-approval`; `None` where it is asked once.
+    pub poll: Option<Duration>,
+    /// How to find out whether it took effect, in order of preference. The parameters are those of its own request.
+    pub status_queries: Vec<StatusQueryRule>,
+    /// What its answer brings.
+    pub outputs: Vec<Output>,
+}
+
+/// Where a parameter of a stage comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StageValue {
+    /// The action's parameter of this name, where it was given: `$inputs.NAME`.
+    Input(String),
+    /// What an earlier step brought: `$steps.NAME.outputs.NAME`.
+    Output(StepOutput),
+    /// Always this.
+    Fixed(Value),
 }
 
 /// What an action acts on.
@@ -146,6 +188,8 @@ pub enum TargetKind {
     Certificate,
     /// An order with all its certificates.
     Order,
+    /// A request that waits at the CA: for a person, or for validation.
+    Request,
     /// A certification authority with everything below it.
     Ca,
 }
@@ -326,15 +370,6 @@ pub enum Test {
     Present(bool),
 }
 
-/// The place of a text in an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AnswerLocation {
-    /// In the body.
-    Body(Pointer),
-    /// In the first header field of this name (lower case).
-    Header(String),
-}
-
 /// Where a throttling answer holds the time to wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThrottleHint {
@@ -444,17 +479,19 @@ pub struct Sample {
     pub path: String,
     /// The JSON body that they must give; `None` for none.
     pub body: Option<Value>,
-    /// The action for which a status query's answers are read; `None` in samples of actions.
+    /// The action for which a status query's or a stage's answers are read; `None` in samples of actions.
     pub for_action: Option<SampleAction>,
     /// Answers, each with its expected class (action) or state (status query).
     pub answers: Vec<SampleAnswer>,
 }
 
-/// For which action the answers of a status query's sample are read.
+/// For which action the answers of a status query's or a stage's sample are read.
 #[derive(Debug, Clone)]
 pub struct SampleAction {
     /// The action's name.
     pub action: String,
+    /// The stage of it by whose rules they are read; `None` in samples of status queries.
+    pub stage: Option<String>,
     /// The action's parameters, by name.
     pub parameters: Map<String, Value>,
 }
@@ -470,9 +507,11 @@ pub struct SampleAnswer {
     pub body: Option<Value>,
     /// A body that is not JSON, verbatim; `None` where `body` has it.
     pub text: Option<String>,
-    /// The word of the expected [`AnswerClass`] (actions), or of the expected [`TargetState`] (status queries, read for the action of
-    /// [`Sample::for_action`]).
+    /// The word of the expected [`AnswerClass`] (actions, stages), or of the expected [`TargetState`] (status queries, read for the action
+    /// of [`Sample::for_action`]).
     pub expected: String,
+    /// What the answer brings; only what is named here is compared.
+    pub outputs: Map<String, Value>,
     /// The expected reference, where the sample gives one.
     pub reference: Option<String>,
 }
@@ -551,7 +590,7 @@ impl ActionRules {
         let wide = self.wide.iter().find(|wide| text(&wide.parameter).is_some_and(|value| value == wide.value));
         match self.target.kind {
             _ if wide.is_some() => wide.map(|wide| wide.reaches.clone()),
-            TargetKind::Certificate => None,
+            TargetKind::Certificate | TargetKind::Request => None,
             TargetKind::Order => Some("every certificate of the order".to_owned()),
             TargetKind::Ca => Some("the CA and everything below it".to_owned()),
         }
@@ -621,6 +660,7 @@ impl TargetKind {
         match self {
             Self::Certificate => "certificate",
             Self::Order => "order",
+            Self::Request => "request",
             Self::Ca => "ca",
         }
     }

@@ -222,6 +222,7 @@ pub(crate) mod tests {
             path: path.to_owned(),
             parameters: parameters.collect(),
             has_body,
+            is_safe: false,
             headers: Vec::new(),
             action: None,
             answers: Vec::new(),

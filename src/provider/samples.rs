@@ -1,7 +1,8 @@
 //! Runs a document's samples: the parameters must give the request, each answer its reading. The document is its own test.
 
 use super::answer::{Answer, AnswerClass, HeaderFields, TargetState};
-use super::model::{Operation, Provider, Sample, SampleAction, SampleAnswer};
+use super::expression::captured;
+use super::model::{Operation, Provider, Sample, SampleAction, SampleAnswer, Stage};
 use super::{params, request, target_state, verdict};
 use jiff::Timestamp;
 use serde_json::Value;
@@ -72,14 +73,26 @@ fn request_failures(operation: &Operation, sample: &Sample) -> Vec<String> {
 
 fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, sampled: &SampleAnswer) -> Vec<String> {
     let answer = sampled.answer();
-    let verdict = verdict::read(operation, &answer, Timestamp::UNIX_EPOCH);
+    let stage = sample.for_action.as_ref().and_then(|reading| stage(provider, reading));
+    let rules = stage.map_or(&operation.answers, |stage| &stage.answers);
+    let verdict = verdict::read_by(operation, rules, &answer, Timestamp::UNIX_EPOCH);
     let mut messages = Vec::new();
+    let declared = match (stage, &operation.action) {
+        (Some(stage), _) => &stage.outputs,
+        (None, Some(action)) => &action.outputs,
+        (None, None) => &Vec::new(),
+    };
+    let brought = captured(declared, &answer);
+    for (name, expected) in sampled.outputs.iter().filter(|(name, expected)| brought.get(*name) != Some(expected)) {
+        messages.push(format!("brings the output {name} {}, not {expected}", shown(brought.get(name))));
+    }
     if sampled.reference.is_some() && verdict.reference != sampled.reference {
         let found = verdict.reference.as_deref().unwrap_or("none");
         messages.push(format!("gives the reference {found}, not {}", sampled.reference.as_deref().unwrap_or_default()));
     }
     let word = match &sample.for_action {
         None => verdict.class.word(),
+        Some(_) if stage.is_some() => verdict.class.word(),
         Some(reading) => {
             let standing = match target_state::read_page(operation, &answer, Timestamp::UNIX_EPOCH) {
                 Ok(page) => best(provider, operation, reading, &page),
@@ -89,7 +102,7 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
         }
     };
     if word != sampled.expected {
-        let verb = if sample.for_action.is_some() { "tells" } else { "means" };
+        let verb = if sample.for_action.is_some() && stage.is_none() { "tells" } else { "means" };
         // The one reason that does not stand in the rules.
         let foreign = verdict.class == AnswerClass::Unknown && !verdict.is_the_providers;
         let why = if foreign { "; `responses` declare no such body for this status" } else { "" };
@@ -106,6 +119,13 @@ fn best(provider: &Provider, operation: &Operation, reading: &SampleAction, page
         action.into_iter().flat_map(|action| &action.status_queries).filter(|rule| rule.operation == operation.name);
     let states = rules.map(|rule| target_state::read_state(rule, &reading.parameters, std::slice::from_ref(page)).0);
     states.into_iter().find(|standing| *standing != TargetState::Unknown).unwrap_or(TargetState::Unknown)
+}
+
+/// The stage by whose rules a sample's answers are read.
+fn stage<'p>(provider: &'p Provider, reading: &SampleAction) -> Option<&'p Stage> {
+    let named = reading.stage.as_ref()?;
+    let action = provider.operation(&reading.action)?.action.as_ref()?;
+    action.stages.iter().find(|stage| stage.name == *named)
 }
 
 fn shown(body: Option<&Value>) -> String {

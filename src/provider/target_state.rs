@@ -116,7 +116,7 @@ fn fill(
 }
 
 /// The value in the type that the status query's parameter has: an id may be a number here and text there.
-fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
+pub(super) fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
     let parameter = operation.parameters.iter().find(|parameter| parameter.name == name)?;
     if value.is_array() {
         return Some(value.clone());

@@ -38,10 +38,15 @@ pub struct Verdict {
 
 /// Reads an answer to an operation.
 pub fn read(operation: &Operation, answer: &Answer, now: Timestamp) -> Verdict {
+    read_by(operation, &operation.answers, answer, now)
+}
+
+/// As [`read`], by other rules than the operation's own.
+pub fn read_by(operation: &Operation, rules: &[AnswerRule], answer: &Answer, now: Timestamp) -> Verdict {
     let body = answer.json();
     let asked = answer.header("retry-after").and_then(|value| retry_after(value, now));
     let origin = origin(operation, answer);
-    let rule = operation.answers.iter().find(|rule| applies(rule, answer, origin));
+    let rule = rules.iter().find(|rule| applies(rule, answer, origin));
     let class = match rule.map_or_else(|| by_status(answer.status, asked.is_some(), origin), |rule| rule.class) {
         // Without effect, and with a time to wait: that holds the provider back and costs no attempt, whatever it is called.
         AnswerClass::TryLater if asked.is_some() && matches!(answer.status, 429 | 503) => AnswerClass::Throttled,

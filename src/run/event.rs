@@ -46,6 +46,17 @@ pub enum Event {
         /// The message of its report row.
         message: String,
     },
+    /// An action that had ended is taken up again: its answer may have been another request's. It ends once more.
+    ActionReopened {
+        /// The action.
+        ordinal: Ordinal,
+        /// The configured provider.
+        account: String,
+        /// The action's id.
+        id: String,
+        /// How it had ended.
+        outcome: Outcome,
+    },
     /// A provider sends nothing more in this process; its other actions stay unsent.
     AccountStopped {
         /// The configured provider.

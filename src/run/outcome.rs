@@ -14,6 +14,8 @@ pub enum Outcome {
     AlreadyDone,
     /// Accepted; waits for a person at the CA.
     PendingApproval,
+    /// Accepted; the CA is still at work.
+    Pending,
     /// The provider refused it; the same request would be refused again.
     Rejected,
     /// Transient trouble outlasted the retries; it surely did not take effect.
@@ -28,10 +30,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order in which people care about them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Succeeded,
         Self::AlreadyDone,
         Self::PendingApproval,
+        Self::Pending,
         Self::Rejected,
         Self::Failed,
         Self::InDoubt,
@@ -45,6 +48,7 @@ impl Outcome {
             Self::Succeeded => "succeeded",
             Self::AlreadyDone => "already-done",
             Self::PendingApproval => "pending-approval",
+            Self::Pending => "pending",
             Self::Rejected => "rejected",
             Self::Failed => "failed",
             Self::InDoubt => "in-doubt",
@@ -58,9 +62,14 @@ impl Outcome {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 
-    /// Whether it ended well: what `needs` it may go on, and the exit code stays 0.
+    /// Whether it ended well: the exit code stays 0.
     pub const fn is_well(self) -> bool {
-        matches!(self, Self::Succeeded | Self::AlreadyDone | Self::PendingApproval | Self::Planned)
+        matches!(self, Self::Succeeded | Self::AlreadyDone | Self::PendingApproval | Self::Pending | Self::Planned)
+    }
+
+    /// Whether the provider has accepted it, and it is not settled: what `needs` it waits, and `resume --retry pending` looks.
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::PendingApproval | Self::Pending)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an account of a run waits for, with its texts: the same on bars, in lines, in `status`, in its JSON and in a forecast. Decides
 //! nothing.
 
-use crate::time::{human, rfc3339};
+use crate::time::{human_latency, rfc3339};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -88,8 +88,8 @@ impl WaitReason {
         match self {
             Self::Done | Self::Nothing | Self::Stopped => "nothing".to_owned(),
             Self::Window { window } => format!("rate {window}"),
-            Self::Concurrency { slots } => format!("concurrency {slots} at {} an answer", human(latency)),
-            Self::Answers => format!("{} an answer", human(latency)),
+            Self::Concurrency { slots } => format!("concurrency {slots} at {} an answer", human_latency(latency)),
+            Self::Answers => format!("{} an answer", human_latency(latency)),
             Self::Canary => "canary, one at a time".to_owned(),
             Self::Wave { .. } => "waves".to_owned(),
             Self::Closed { .. } => "schedule, closed between its windows".to_owned(),

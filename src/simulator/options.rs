@@ -196,6 +196,11 @@ impl Faults {
         declared.iter().map(|window| Window { count: part(window.count), length: window.length }).collect()
     }
 
+    /// How long each answer to an account waits.
+    pub fn latency(&self, account: &str) -> Duration {
+        self.draw(0, account, 0).latency
+    }
+
     /// What goes wrong with an account's request of this number.
     pub(super) fn draw(&self, seed: u64, account: &str, number: u64) -> FaultDraw {
         let mut drawn =

@@ -3,7 +3,7 @@
 
 use super::table::{grouped, plural, table};
 use crate::text::safe;
-use crate::time::{human, rfc3339};
+use crate::time::{human, human_latency, rfc3339};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct Preview {
     pub ends_at: Option<Timestamp>,
     /// In how many of the schedule's windows requests go out; `None` where the schedule has none.
     pub schedule_windows: Option<u64>,
-    /// How long one request is assumed to take.
+    /// How long one request is taken to last; the longest of all providers'.
     pub assumed_latency_ms: u64,
     /// The deadline, and how it compares.
     pub deadline: Option<DeadlineForecast>,
@@ -53,6 +53,20 @@ pub struct Preview {
     pub would_help: Vec<SuggestedChange>,
     /// The first requests as they would be sent, secrets masked.
     pub first_requests: Vec<FirstRequest>,
+}
+
+/// Where it is known from how long a request lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LatencySource {
+    /// The command line.
+    Given,
+    /// An earlier run at the same provider and base URL.
+    EarlierRun,
+    /// It is the simulator that will answer.
+    Simulator,
+    /// Nobody knows.
+    Assumed,
 }
 
 /// How many actions share provider, operation and reason.
@@ -167,6 +181,10 @@ pub struct ProviderForecast {
     pub actions: u64,
     /// How many requests that takes, status queries and tokens among them.
     pub requests: u64,
+    /// How long one request is taken to last.
+    pub latency_ms: u64,
+    /// Who says so.
+    pub latency_source: LatencySource,
     /// How long they take, from the run's first request.
     pub estimated_seconds: Option<f64>,
     /// When the last of them would have ended.
@@ -431,7 +449,7 @@ fn providers(preview: &Preview) -> String {
 }
 
 fn time(preview: &Preview) -> String {
-    let latency = human(Duration::from_millis(preview.assumed_latency_ms));
+    let latency = latency(preview);
     let estimate = match preview.estimated_seconds {
         Some(estimate) => seconds(estimate),
         None => "it does not end inside the schedule".to_owned(),
@@ -462,7 +480,33 @@ fn time(preview: &Preview) -> String {
         ""
     };
     let deadline = deadline.unwrap_or_default();
-    format!("Estimated time: {estimate}, at {latency} a request{span}\n{windows}{asks}{deadline}")
+    format!("Estimated time: {estimate}, at {latency}{span}\n{windows}{asks}{deadline}")
+}
+
+/// `0.5s a request (assumed)`; where the providers differ, each by its name.
+fn latency(preview: &Preview) -> String {
+    let told = |provider: &ProviderForecast| {
+        let source = match provider.latency_source {
+            LatencySource::Given => "",
+            LatencySource::EarlierRun => " (as in an earlier run)",
+            LatencySource::Simulator => " (of the simulator)",
+            LatencySource::Assumed => " (assumed)",
+        };
+        (human_latency(Duration::from_millis(provider.latency_ms)), source)
+    };
+    let all: Vec<_> = preview.providers.iter().filter(|one| one.requests > 0).map(|one| (one, told(one))).collect();
+    match all.first() {
+        None => format!("{} a request", human_latency(Duration::from_millis(preview.assumed_latency_ms))),
+        Some((_, (time, source))) if all.iter().all(|(_, other)| *other == (time.clone(), *source)) => {
+            format!("{time} a request{source}")
+        }
+        Some(_) => {
+            let each = all
+                .iter()
+                .map(|(provider, (time, source))| format!("{time} of {}{source}", safe::terminal(&provider.provider)));
+            format!("a request of {}", each.collect::<Vec<_>>().join(", "))
+        }
+    }
 }
 
 fn would_help(preview: &Preview) -> String {
@@ -574,6 +618,8 @@ mod tests {
                 concurrency: 16,
                 actions: 2012,
                 requests: 2013,
+                latency_ms: 500,
+                latency_source: LatencySource::Assumed,
                 estimated_seconds: Some(360.0),
                 ends_at: None,
                 slack_seconds: None,

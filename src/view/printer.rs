@@ -145,6 +145,12 @@ impl Printer {
         self.colors(self.inner.surroundings.stderr_terminal)
     }
 
+    /// How many columns the terminal of standard error has now; `None` where it is none.
+    pub fn stderr_columns(&self) -> Option<usize> {
+        let size = self.inner.surroundings.stderr_terminal.then(|| terminal_size::terminal_size_of(io::stderr()));
+        size.flatten().map(|(columns, _)| columns.0.into())
+    }
+
     /// Whether progress is drawn as bars. With `-v` the log's lines would tear them.
     pub fn shows_bars(&self) -> bool {
         let PrinterOptions { quiet, verbose, no_progress, .. } = self.inner.options;
@@ -210,6 +216,13 @@ impl Printer {
     pub fn error(&self, text: &str) {
         let text = self.headed("error", RED, text);
         self.always(&text);
+    }
+
+    /// The same at a panic, which may have struck while the stream was being written: nothing is waited for.
+    pub fn last_words(&self, text: &str) {
+        let text = self.headed("error", RED, text) + "\n";
+        // There is nobody left who could be told of a failure.
+        drop(io::stderr().write_all(text.as_bytes()));
     }
 
     /// Text for standard error that `-q` does not drop, such as rendered diagnostics with errors.

@@ -129,7 +129,11 @@ fn event_line(event: &Event) -> Option<String> {
                 format!("stopping: signal {number}; requests in flight are awaited, a second signal leaves at once")
             }
         }),
-        Event::AttemptFailed { .. } | Event::Bounded { .. } | Event::Tick(_) | Event::RunEnded => None,
+        Event::ActionReopened { .. }
+        | Event::AttemptFailed { .. }
+        | Event::Bounded { .. }
+        | Event::Tick(_)
+        | Event::RunEnded => None,
     }
 }
 
@@ -139,6 +143,11 @@ fn detail_line(event: &Event) -> Option<String> {
         Event::ActionEnded { account, id, outcome, .. } => {
             Some(format!("{outcome}  {} ({})", safe::terminal(id), safe::terminal(account)))
         }
+        Event::ActionReopened { account, id, outcome, .. } => Some(format!(
+            "taken up again  {} ({}): it had ended {outcome}",
+            safe::terminal(id),
+            safe::terminal(account)
+        )),
         Event::Bounded { account, by } => Some(format!("bounded  {}: {}", safe::terminal(account), by.describe())),
         Event::AttemptFailed { ordinal, account, attempt, why } => Some(format!(
             "attempt {attempt} of action {} ({}) failed: {}",
@@ -352,6 +361,14 @@ impl Tally {
                 account.held = None;
                 *self.outcomes.entry(*outcome).or_default() += 1;
             }
+            Event::ActionReopened { account, outcome, .. } => {
+                let account = self.account(account);
+                account.done = account.done.saturating_sub(1);
+                if let Some(count) = self.outcomes.get_mut(outcome) {
+                    *count = count.saturating_sub(1);
+                }
+                self.outcomes.retain(|_, count| *count > 0);
+            }
             Event::AccountStopped { account, .. } => self.account(account).stopped = true,
             // An attempt was sent, so the hold is over.
             Event::AttemptFailed { account, .. } => self.account(account).held = None,
@@ -477,6 +494,7 @@ impl AccountTally {
     pub(crate) fn rate(&self) -> Option<f64> {
         let (first, last) = (self.samples.front()?, self.samples.back()?);
         let seconds = last.0.saturating_sub(first.0).as_secs_f64();
+        // Below where it began while what had ended is taken up again.
         let ended = last.1.saturating_sub(first.1);
         (seconds > 0.0 && ended > 0).then(|| ended as f64 / seconds)
     }
@@ -652,6 +670,31 @@ ended: 2 of 3 actions in 33s: 1 succeeded, 1 rejected
         }
         assert_eq!(reading.bar.message(), "reading the plan: 1,024,000 actions, 256,000/s");
         reading.end();
+    }
+
+    #[test]
+    fn what_is_taken_up_again_has_not_ended() {
+        let mut tally = Tally::default();
+        let (account, id) = ("digicert".to_owned(), "a".to_owned());
+        let reopened = Event::ActionReopened { ordinal: 0, account, id, outcome: Outcome::Succeeded };
+        let tick = |seconds| Event::Tick(Duration::from_secs(seconds));
+        let well = || ended("digicert", "a", Outcome::Succeeded, "");
+        for (event, done, outcomes) in [
+            (began(&[("digicert", 2)]), 0, "nothing ended"),
+            (well(), 1, "1 succeeded"),
+            (tick(1), 1, "1 succeeded"),
+            (reopened.clone(), 0, "nothing ended"),
+            (tick(2), 0, "nothing ended"),
+            (ended("digicert", "a", Outcome::Rejected, "no"), 1, "1 rejected"),
+            (well(), 2, "1 succeeded, 1 rejected"),
+            // An end that this process has not seen.
+            (reopened.clone(), 1, "1 rejected"),
+            (reopened, 0, "1 rejected"),
+        ] {
+            tally.event(&event);
+            assert_eq!((tally.done(), tally.outcomes_text().as_str()), (done, outcomes), "{event:?}");
+        }
+        assert_eq!(tally.accounts[0].rate(), None);
     }
 
     #[test]

@@ -338,6 +338,7 @@ mod tests {
             path: text("/order"),
             parameters: Vec::new(),
             has_body: false,
+            is_safe: false,
             headers: Vec::new(),
             action,
             answers: Vec::new(),
@@ -368,6 +369,9 @@ mod tests {
                 states: Vec::new(),
                 advice: String::new(),
             }],
+            outputs: Vec::new(),
+            stages: Vec::new(),
+            new_certificate: Vec::new(),
         };
         let sample = Sample {
             for_action: None,

@@ -408,7 +408,7 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
         let json = serde_json::to_value(status()).unwrap();
         assert_eq!(
             json["outcomes"],
-            json!({"succeeded": 1200, "already-done": 0, "pending-approval": 0, "rejected": 0, "failed": 0, "in-doubt": 3,
+            json!({"succeeded": 1200, "already-done": 0, "pending-approval": 0, "pending": 0, "rejected": 0, "failed": 0, "in-doubt": 3,
                    "skipped": 0})
         );
         assert_eq!(

@@ -78,7 +78,11 @@ impl HttpHandle {
     pub(super) async fn send(&self, client: Client, request: Request, proxies: Option<Arc<Proxies>>) -> Exchanged {
         let (delivered, delivery) = oneshot::channel();
         if self.0.send(Job { client, request, proxies, delivered }).is_err() {
-            return (Delivery::NotSent("the thread that sends is gone".to_owned()), false);
+            // It ends before its handles only where the system no longer says which sockets are ready: trying again would not help.
+            return (
+                Delivery::Barred("the thread that sends is gone; `certsweep resume` begins with another".to_owned()),
+                false,
+            );
         }
         let lost = || Delivery::Lost("an internal error struck while it was under way".to_owned());
         delivery.await.unwrap_or_else(|_| (lost(), false))

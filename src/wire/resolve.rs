@@ -6,7 +6,7 @@ use super::identity::{ClientIdentity, IdentityError};
 use super::sign::unusable;
 use crate::provider::security::CredentialUse;
 use crate::provider::{CredentialReference, SecurityRequirement};
-use crate::text::{Secret, safe};
+use crate::text::{Secret, file, safe};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -222,11 +222,13 @@ pub(super) fn fetch(
 }
 
 fn from_file(path: &Path) -> Result<Fetched, String> {
-    let mut file = File::open(path).map_err(|error| safe::terminal(&error.to_string()).into_owned())?;
+    let opened = file::open_regular(path).and_then(|file| file.map_or_else(|| File::open(path), Ok));
+    let mut file = opened.map_err(|error| match error.kind() {
+        // A named pipe, as some keep secrets in: a command has a time limit, and opening the pipe has none.
+        io::ErrorKind::Other if !path.is_dir() => format!("{}; `command:cat PATH` reads one", file::reason(&error)),
+        _ => file::reason(&error),
+    })?;
     let metadata = file.metadata().map_err(|error| error.to_string())?;
-    if metadata.is_dir() {
-        return Err("it is a directory".to_owned());
-    }
     let bytes = read_capped(&mut file).map_err(|error| error.to_string())?;
     let warning = others_may_read(&metadata)
         .then(|| format!("others may read `{}`; chmod 600 it", safe::terminal(&path.display().to_string())));

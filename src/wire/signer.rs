@@ -72,11 +72,6 @@ impl Signer {
         (!self.lacks_token()).then(SigningTicket::default)
     }
 
-    /// Whether something must be fetched before the next pass.
-    pub fn lacks_ticket(&self) -> bool {
-        self.session.as_ref().map_or_else(|| self.lacks_token(), Session::lacks_nonce)
-    }
-
     /// Signs a request as of `at`; `own_key` refers to the key that signs in the place of the account's.
     ///
     /// # Errors

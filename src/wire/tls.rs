@@ -3,6 +3,7 @@
 
 use super::identity::ClientIdentity;
 use crate::pki::Certificate;
+use crate::text::file;
 use der::Decode;
 use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -19,7 +20,7 @@ use x509_cert::name::Name;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The file of additional roots cannot be read.
-    #[error("cannot read the CA file `{path}`")]
+    #[error("cannot read the CA file `{path}`: {}", file::reason(source))]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -45,7 +46,8 @@ pub enum ClientError {
 /// # Errors
 /// The file cannot be read, or holds no certificate.
 pub(super) fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let bytes = std::fs::read(path).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
+    let bytes =
+        file::read(path, MAX_CA_FILE).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
     let all = Certificate::parse_all(&bytes)
         .map_err(|cause| ClientError::NoCertificate { path: path.to_owned(), cause: cause.to_string() })?;
     Ok(all.into_iter().map(|certificate| CertificateDer::from(certificate.der)).collect())
@@ -286,3 +288,5 @@ fn at(now: UnixTime) -> Timestamp {
 const WRONG_NAME: &str = "is `base_url` right?";
 /// Names of a certificate that are shown.
 const MAX_NAMES: usize = 5;
+/// Bytes of a `--ca-file`: all roots of a system have some 200 KB.
+const MAX_CA_FILE: u64 = 16 << 20;

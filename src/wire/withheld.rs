@@ -3,11 +3,10 @@
 
 use crate::pki::csr::{self, Csr};
 use crate::provider::model::Operation;
-use crate::text::safe;
+use crate::text::{file, safe};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::Read;
+use std::path::Path;
 
 /// The parameters with the request in the place of its reference, where they have one.
 ///
@@ -33,9 +32,7 @@ pub(crate) fn fill<'a>(
 }
 
 fn read(path: &str) -> Result<Csr, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_LENGTH).read_to_end(&mut bytes));
-    read.map_err(|error| error.to_string())?;
+    let bytes = file::read(Path::new(path), MAX_LENGTH).map_err(|error| file::reason(&error))?;
     Csr::parse(&bytes)
 }
 
@@ -62,6 +59,9 @@ mod tests {
             certificate: None,
             wide: Vec::new(),
             status_queries: Vec::new(),
+            outputs: Vec::new(),
+            stages: Vec::new(),
+            new_certificate: Vec::new(),
         });
         let given = |reference: String| json!({"csr": reference, "name": "file:x"});
         // In whatever form it stands there.

@@ -133,7 +133,7 @@ impl Bench {
             simulated: false,
             issuers: Vec::new(),
         };
-        maker.finish(&self.path(), &facts, &[]).unwrap();
+        maker.finish(&self.path(), &facts, &[], &[]).unwrap();
     }
 
     fn path(&self) -> PathBuf {
@@ -246,7 +246,9 @@ impl Bench {
                 Outcome::Succeeded | Outcome::AlreadyDone => assert_eq!(effect, 1, "{described}"),
                 Outcome::Failed | Outcome::Rejected => assert_eq!(effect, 0, "{described}"),
                 Outcome::InDoubt => assert!(effect <= 1, "{described}"),
-                Outcome::PendingApproval | Outcome::Skipped | Outcome::Planned => panic!("{described}"),
+                Outcome::PendingApproval | Outcome::Pending | Outcome::Skipped | Outcome::Planned => {
+                    panic!("{described}")
+                }
             }
         }
         outcomes

@@ -2,8 +2,9 @@
 //! when a rule, a signal or the environment says so. Every event that it emits is durable already.
 //!
 //! Here are the loop, what holds the run as a whole (the schedule, the break between two waves, commands from outside) and the events.
-//! The state is in `state`; starting a step, and what follows from it, in `steps`.
+//! The state is in `state`; starting a step, and what follows from it, in `steps`; what is taken up again after it had ended, in `reopened`.
 
+mod reopened;
 mod state;
 mod steps;
 
@@ -127,6 +128,7 @@ where
             doubts,
             nonces_refused: HashMap::new(),
             out_of_turn: HashMap::new(),
+            ended_by_order: Vec::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
             run,
             observe,
@@ -140,7 +142,6 @@ where
             abort: false,
             accounts_stopped: Vec::new(),
             breakers: vec![CircuitBreaker::default(); accounts],
-            down: (0..accounts).map(|_| Rc::default()).collect(),
             read_backs: HashMap::new(),
             wave_break: WaveBreak::Nothing,
             closed_until: None,

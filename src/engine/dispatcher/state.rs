@@ -5,9 +5,9 @@ use crate::engine::circuit_breaker::CircuitBreaker;
 use crate::engine::retry::Jitter;
 use crate::engine::safety::Watch;
 use crate::engine::scheduler::Scheduler;
-use crate::engine::sender::{Sender, TokenError};
-use crate::engine::status_query::{DoubtfulAction, ReadLists, StatusAnswer, StatusQueryResult};
-use crate::engine::step::{JournalFailed, PreparedAttempt, StepResult};
+use crate::engine::sender::Sender;
+use crate::engine::status_query::{DoubtfulAction, ReadLists};
+use crate::engine::step::{JournalFailed, PreparedStep, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
 use crate::journal::{Durability, Journal, Queue, Reader, Reply, States};
 use crate::plan::Settings;
@@ -16,7 +16,6 @@ use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -135,6 +134,8 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) nonces_refused: HashMap<Ordinal, u32>,
     /// Actions whose last answers may be those to other requests.
     pub(super) out_of_turn: HashMap<Ordinal, Reply>,
+    /// By ordinal: whether an action's end was told by the order of answers alone, in this process.
+    pub(super) ended_by_order: Vec<bool>,
     /// The lists that status queries have read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
     pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,
@@ -150,8 +151,6 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) accounts_stopped: Vec<(String, StopReason)>,
     /// Whether each provider is in order, by account.
     pub(super) breakers: Vec<CircuitBreaker>,
-    /// The same in a word, for the steps that are under way: whether it is down.
-    pub(super) down: Vec<Rc<Cell<bool>>>,
     /// Canaries that are read back.
     pub(super) read_backs: HashMap<Ordinal, ReadBack>,
     pub(super) wave_break: WaveBreak,
@@ -178,15 +177,7 @@ pub(super) struct StepInFlight {
 }
 
 /// A step that is over, with its result; without one where it panicked.
-pub(super) type EndedStep = (StepInFlight, Option<Step>);
-
-/// The result of a step.
-pub(super) enum Step {
-    Attempt(Box<StepResult>),
-    LookUp(Result<StatusQueryResult, JournalFailed>),
-    ReadBack(Result<StatusAnswer, JournalFailed>),
-    Token(Result<Result<(), TokenError>, JournalFailed>),
-}
+pub(super) type EndedStep = (StepInFlight, Option<Result<StepResult, JournalFailed>>);
 
 /// A question to the user, and where the answer goes. An asker that is gone is a no.
 #[derive(Debug)]
@@ -253,8 +244,8 @@ pub(super) struct PendingAcks<T, C> {
 pub(super) struct PendingRecord<T, C> {
     /// What the observer is notified of.
     pub(super) events: Vec<Event>,
-    /// The attempt whose intent it is.
-    pub(super) prepared: Option<Box<PreparedAttempt<T, C>>>,
+    /// The step whose intent it is.
+    pub(super) prepared: Option<Box<PreparedStep<T, C>>>,
     /// Where the answer to the command goes that it records.
     pub(super) reply: Option<CommandReply>,
 }

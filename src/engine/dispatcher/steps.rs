@@ -6,19 +6,20 @@
 //! notified only once it is durable. A canary is read back, and a provider that is down is probed; the rules of that are in
 //! [`crate::engine::safety`] and [`crate::engine::circuit_breaker`].
 
-use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, ReadBack, Step, StepInFlight};
+use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, ReadBack, StepInFlight};
+use crate::engine::attempt::{self, Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
-use crate::engine::retry::{self, NextStep};
+use crate::engine::exchange::{Exchanged, LimitSignal};
+use crate::engine::retry::{self, NextStep, Turn};
 use crate::engine::safety::{self, AfterReadBack, Hold};
-use crate::engine::sender::TokenError;
-use crate::engine::status_query::{self, DoubtfulAction, StatusAnswer, StatusQuery, StatusQueryResult};
-use crate::engine::step::{self, JournalFailed, LimitSignal, PreparedAttempt, StepContext, StepResult, append, intent};
+use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
+use crate::engine::step::{self, JournalFailed, PreparedStep, Purpose, Step, StepResult};
 use crate::engine::timing::{Moment, RequestTimes, RequestTiming, WallTime};
 use crate::journal::{Durability, Record, Reply, ToSend};
-use crate::provider::{Answer, Idempotency};
+use crate::provider::{Answer, Idempotency, TargetState};
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::{Clock, human};
-use crate::wire::Transport;
+use crate::wire::{SigningTicket, Transport};
 use futures_util::future::FutureExt as _;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
@@ -34,39 +35,31 @@ where
     /// # Errors
     /// Where the action cannot be read, or its document no longer has its operation; nothing was begun then.
     pub(super) fn start(&mut self, ordinal: Ordinal, account: usize, now: Moment) -> Result<(), JournalFailed> {
+        if self.waits_again(ordinal, account) {
+            return Ok(());
+        }
         let sender = Rc::clone(&self.run.senders[account]);
-        let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
         let timing = Rc::new(RequestTiming::new(now));
         let Some(ticket) = sender.ticket(self.run.clock.now()) else {
             self.breakers[account].begin_request(false);
             // Nothing of this account can be signed without the token, so the action goes back into the queue.
             self.scheduler.pause(account, true);
             self.scheduler.requeue(ordinal, account, None);
-            // Durable before it is sent: it counts in the rate windows of a process that resumes after a crash.
-            let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
-            let noted = Rc::clone(&timing);
-            let token = async move {
-                Step::Token(match append(&journal, clock.elapsed(), vec![asked]).await {
-                    Ok(()) => {
-                        noted.note_sent(&*clock);
-                        let token = sender.fetch_token(clock.now()).await;
-                        noted.note_answered(&*clock);
-                        Ok(token)
-                    }
-                    Err(failed) => Err(failed),
-                })
-            };
-            self.begin_step(StepInFlight { account, ordinal: None, timing }, token);
+            let step = self.step(account, timing, SigningTicket::default(), Purpose::Authenticate);
+            self.begin_step(step);
             return Ok(());
         };
-        let attempts = self.run.settings.retry.attempts;
         // Read for each step, not kept: of a million actions only those in flight are in memory.
         let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = sender.find_action(&action.operation).ok_or_else(unknown)?;
         let rules = sender.provider.operations[operation].action.as_ref();
-        let is_query = self.read_backs.contains_key(&ordinal) || self.doubts.contains_key(&ordinal);
-        let once = !is_query && rules.is_none_or(|rules| rules.idempotency == Idempotency::NotIdempotent);
+        let query = match (self.read_backs.get(&ordinal), self.doubts.get(&ordinal)) {
+            (Some(read_back), _) => Some((Asker::Canary, read_back.doubtful.clone())),
+            (None, Some(doubtful)) => Some((Asker::Doubt, doubtful.clone())),
+            (None, None) => None,
+        };
+        let once = query.is_none() && rules.is_none_or(|rules| rules.idempotency == Idempotency::NotIdempotent);
         if !self.breakers[account].begin_request(once) {
             self.scheduler.requeue(ordinal, account, None);
             self.release_unsent(account);
@@ -74,57 +67,52 @@ where
             self.stop_account(account, StopReason::Environment(why.to_owned()));
             return Ok(());
         }
-        let down = Rc::clone(&self.down[account]);
-        let context =
-            StepContext { sender, account, operation, journal, clock, ticket, down, timing: Rc::clone(&timing) };
+        let attempts = self.run.settings.retry.attempts;
         let state = self.states.of(ordinal);
-        let in_flight = StepInFlight { account, ordinal: Some(ordinal), timing };
-        let lists = Rc::clone(&self.lists[account]);
-        if let Some(read_back) = self.read_backs.get(&ordinal) {
-            let query = StatusQuery { action, state, doubtful: read_back.doubtful.clone(), attempts, lists };
-            self.begin_step(in_flight, async move { Step::ReadBack(status_query::ask(&context, &query).await) });
-        } else if let Some(doubtful) = self.doubts.get(&ordinal).cloned() {
-            let query = StatusQuery { action, state, doubtful, attempts, lists };
-            self.begin_step(in_flight, async move {
-                Step::LookUp(if query.doubtful.tries >= MAX_STATUS_QUERIES {
-                    Ok(status_query::give_up(&context, &query))
-                } else {
-                    status_query::query_and_resolve(context, query).await
-                })
-            });
-        } else {
-            // Made before the intent: what cannot be made must leave no intent behind. Signed only when it is sent, with the time of that.
-            let unsigned = context.sender.make(context.operation(), &action.parameters);
-            let intent = intent(state, ordinal, self.run.clock.now());
-            let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
-            let out_of_turn = self.out_of_turn.get(&ordinal).cloned();
-            self.write_intent(PreparedAttempt {
-                context,
-                action,
-                unsigned,
-                state,
-                intent,
-                attempts,
-                nonces_refused,
-                out_of_turn,
-            });
+        if let Some((asker, doubtful)) = query {
+            let lists = Rc::clone(&self.lists[account]);
+            let query = StatusQuery::new(&sender, (action, operation, state), doubtful, attempts, asker, lists);
+            if asker == Asker::Doubt && query.doubtful.tries >= MAX_STATUS_QUERIES {
+                self.release_unsent(account);
+                self.doubts.remove(&ordinal);
+                let cause = query.doubtful.cause.clone().unwrap_or_default();
+                let conclusion = query.conclude(&sender, TargetState::Unknown, &cause, self.run.clock.now());
+                self.apply(account, ordinal, conclusion);
+                return Ok(());
+            }
+            let step = self.step(account, timing, ticket, Purpose::Query(Box::new(query)));
+            self.begin_step(step);
+            return Ok(());
         }
+        // Made before the intent: what cannot be made must leave no intent behind. Signed only when it is sent, with the time of that.
+        let unsigned = Some(sender.make(&sender.provider.operations[operation], &action.parameters));
+        let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
+        let out_of_turn = self.out_of_turn.get(&ordinal).cloned();
+        let attempt = Attempt { action, operation, unsigned, state, attempts, nonces_refused, out_of_turn };
+        let only_once = attempt.is_sent_only_once(&sender);
+        let step = self.step(account, timing, ticket, Purpose::Act(Box::new(attempt)));
+        self.write_intent(PreparedStep { step, intent: intent(state, ordinal, self.run.clock.now()), only_once });
         Ok(())
     }
 
-    /// An attempt's intent is durable, and it has its slot: it begins.
-    pub(super) fn begin_attempt(&mut self, prepared: Box<PreparedAttempt<T, C>>) {
+    fn step(&self, account: usize, timing: Rc<RequestTiming>, ticket: SigningTicket, purpose: Purpose) -> Step<T, C> {
+        let sender = Rc::clone(&self.run.senders[account]);
+        let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
+        Step { account, sender, journal, clock, timing, ticket, purpose }
+    }
+
+    /// A step's intent is durable, and it has its slot: it begins.
+    fn begin_prepared(&mut self, prepared: PreparedStep<T, C>) {
         // Folded only now: an intent that did not become durable was never sent, and its action still waits.
         self.fold(&prepared.intent);
-        let PreparedAttempt { context, action, .. } = &*prepared;
-        let timing = Rc::clone(&context.timing);
-        let in_flight = StepInFlight { account: context.account, ordinal: Some(action.ordinal), timing };
-        self.begin_step(in_flight, async move { Step::Attempt(Box::new(step::attempt(*prepared).await)) });
+        self.begin_step(prepared.step);
     }
 
     /// A step begins. A panic ends it alone.
-    pub(super) fn begin_step(&mut self, in_flight: StepInFlight, step: impl Future<Output = Step> + 'static) {
-        let over = async move { (in_flight, AssertUnwindSafe(step).catch_unwind().await.ok()) };
+    fn begin_step(&mut self, step: Step<T, C>) {
+        let (account, ordinal) = (step.account, step.purpose.ordinal());
+        let in_flight = StepInFlight { account, ordinal, timing: Rc::clone(&step.timing) };
+        let over = async move { (in_flight, AssertUnwindSafe(step::carry_out(step)).catch_unwind().await.ok()) };
         self.steps.push(over.boxed_local());
     }
 
@@ -146,8 +134,8 @@ where
         }
     }
 
-    /// Queues an attempt's intent; once it is durable the attempt begins.
-    pub(super) fn write_intent(&mut self, prepared: PreparedAttempt<T, C>) {
+    /// Queues a step's intent; once it is durable the step begins.
+    pub(super) fn write_intent(&mut self, prepared: PreparedStep<T, C>) {
         self.pending.intents += 1;
         self.queue(prepared.intent.clone(), Some(Box::new(prepared)), None);
     }
@@ -158,8 +146,8 @@ where
         self.notify(event);
     }
 
-    fn queue(&mut self, record: Record, prepared: Option<Box<PreparedAttempt<T, C>>>, reply: Option<CommandReply>) {
-        let only_once = prepared.as_ref().is_some_and(|prepared| prepared.is_sent_only_once());
+    fn queue(&mut self, record: Record, prepared: Option<Box<PreparedStep<T, C>>>, reply: Option<CommandReply>) {
+        let only_once = prepared.as_ref().is_some_and(|prepared| prepared.only_once);
         self.pending.records.push_back(PendingRecord { events: Vec::new(), prepared, reply });
         self.run.journal.queue(record, self.run.clock.elapsed(), only_once);
     }
@@ -192,10 +180,10 @@ where
             Ok(()) => {
                 events.into_iter().for_each(|event| (self.observe)(event));
                 // After an abort nothing more is sent. The intent is durable, so `resume` takes the attempt as lost.
-                prepared.filter(|_| !self.abort).into_iter().for_each(|prepared| self.begin_attempt(prepared));
+                prepared.filter(|_| !self.abort).into_iter().for_each(|prepared| self.begin_prepared(*prepared));
             }
             Err(cause) => {
-                prepared.into_iter().for_each(|prepared| self.release_unsent(prepared.context.account));
+                prepared.into_iter().for_each(|prepared| self.release_unsent(prepared.step.account));
                 self.stop(StopReason::Environment(cause.to_owned()));
             }
         }
@@ -227,33 +215,69 @@ where
     T: Transport + 'static,
     C: Clock + 'static,
 {
-    /// A step is over: its slot is free, its records are folded, and what follows is done.
-    pub(super) fn step_ended(&mut self, (in_flight, step): EndedStep) {
+    /// A step is over, whatever it was for: its slot is free, the limits and the circuit breaker know what came of it, and what follows is done.
+    pub(super) fn step_ended(&mut self, (in_flight, result): EndedStep) {
         let StepInFlight { account, ordinal, timing } = in_flight;
         let times = timing.times(self.run.clock.elapsed());
         self.scheduler.step_ended(account);
-        match (step, ordinal) {
-            (Some(Step::Attempt(result)), Some(ordinal)) => self.apply_result(account, ordinal, *result, times),
-            (Some(Step::LookUp(Ok(looked_up))), Some(ordinal)) => {
-                self.status_query_ended(account, ordinal, looked_up, times)
-            }
-            (Some(Step::ReadBack(Ok(answer))), Some(ordinal)) => self.read_back_ended(account, ordinal, answer, times),
-            (Some(Step::Token(Ok(token))), _) => self.token_fetched(account, token, times),
-            (Some(Step::LookUp(Err(failed)) | Step::ReadBack(Err(failed)) | Step::Token(Err(failed))), _) => {
+        let StepResult { purpose, exchanged, token_number, skew } = match result {
+            Some(Ok(result)) => result,
+            Some(Err(failed)) => {
                 // A request whose intent is durable may have gone out: it counts.
                 self.scheduler.pace(account).answered(times.sent, times.answered);
-                self.stop(StopReason::Environment(failed.0));
+                return self.stop(StopReason::Environment(failed.0));
             }
-            (None, Some(ordinal)) => self.panicked(account, ordinal, times),
-            (None | Some(_), _) => self.scheduler.pace(account).answered(times.sent, times.answered),
+            None => return self.panicked(account, ordinal, times),
+        };
+        let was_down = self.breakers[account].is_down();
+        self.note_limits(account, exchanged.limits(), times);
+        self.note_exchange(account, ordinal, &exchanged);
+        // Once for each account: signatures with a time stamp are refused where the clocks differ too much.
+        if let Some(skew) = skew
+            && self.skew_warned.insert(account)
+        {
+            let name = &self.run.senders[account].name;
+            let seconds = skew.as_secs();
+            self.notify(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
+        }
+        // Another token may help, or the account stops.
+        let stays_refused = exchanged.is_unauthorized() && !self.run.senders[account].renew(token_number);
+        // Whoever may not read the state back may revoke all the same: a canary is only not proved then.
+        let is_canary = matches!(&purpose, Purpose::Query(query) if query.asker == Asker::Canary);
+        if stays_refused && !is_canary {
+            let why = format!("the provider refused the credentials: {}", self.masked(account, &exchanged));
+            self.stop_account(account, StopReason::Environment(why));
+        }
+        match purpose {
+            Purpose::Act(attempt) => {
+                let sender = Rc::clone(&self.run.senders[account]);
+                let ordinal = attempt.action.ordinal;
+                let conclusion = attempt.conclude(&sender, exchanged, was_down, self.run.clock.now());
+                self.apply(account, ordinal, conclusion);
+            }
+            Purpose::Query(query) => self.queried(account, *query, &exchanged, was_down, stays_refused),
+            Purpose::Authenticate => self.authenticated(account, exchanged),
         }
     }
 
-    fn apply_result(&mut self, account: usize, ordinal: Ordinal, result: StepResult, times: RequestTimes) {
-        self.note_limits(account, result.limits, times);
-        if let Some(contact) = result.contact {
-            self.note_contact(account, contact, Some(ordinal), &result.cause);
+    /// Notes for the circuit breaker what came of a request.
+    fn note_exchange(&mut self, account: usize, ordinal: Option<Ordinal>, exchanged: &Exchanged) {
+        match exchanged.contact() {
+            None => {}
+            // Nine of ten, and their words are of no use.
+            Some(Contact::Answered) => self.note_contact(account, Contact::Answered, ordinal, ""),
+            Some(contact) => {
+                let cause = self.masked(account, exchanged);
+                self.note_contact(account, contact, ordinal, &cause);
+            }
         }
+    }
+
+    fn masked(&self, account: usize, exchanged: &Exchanged) -> String {
+        self.run.senders[account].excerpt(&exchanged.cause())
+    }
+
+    fn apply(&mut self, account: usize, ordinal: Ordinal, result: Conclusion) {
         match result.nonce_refused {
             Some(true) => *self.nonces_refused.entry(ordinal).or_default() += 1,
             Some(false) => drop(self.nonces_refused.remove(&ordinal)),
@@ -261,21 +285,16 @@ where
         }
         if result.out_of_turn {
             self.out_of_turn.insert(ordinal, result.reply.clone());
-        } else if self.out_of_turn.remove(&ordinal).is_some() && result.next == NextStep::End(Outcome::Succeeded) {
+        } else if result.turn.is_some() {
+            self.out_of_turn.remove(&ordinal);
+        }
+        if result.turn == Some(Turn::Wrong) {
             self.note_disorder(account, &result.id);
         }
         if let Some(why) = result.nonce_refused.and_then(|refused| self.watch.nonce(account, refused)) {
             self.stop_account(account, StopReason::Environment(why));
         }
         self.write(result.records);
-        // Once for each account: signatures with a time stamp are refused where the clocks differ too much.
-        if let Some(skew) = result.skew
-            && self.skew_warned.insert(account)
-        {
-            let name = &self.run.senders[account].name;
-            let seconds = skew.as_secs();
-            self.notify(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
-        }
         match result.next {
             NextStep::End(outcome) => {
                 self.end_action(account, ordinal, &result.id, outcome, &result.reply);
@@ -283,6 +302,7 @@ where
                 if !(result.is_attempt && self.begins_read_back(account, ordinal, &result.id, outcome, result.answer)) {
                     self.release_dependents(ordinal, &result.id, outcome);
                 }
+                self.note_end_by_order(account, ordinal, outcome, result.by_order);
             }
             // The provider is down: the breaker's pause holds, and a backoff on top of it would delay the recovery.
             NextStep::Again if self.breakers[account].is_down() => {
@@ -295,7 +315,7 @@ where
                 self.scheduler.requeue(ordinal, account, Some(self.run.clock.elapsed() + pause));
                 self.notify_failure(account, ordinal, &result.reply);
             }
-            NextStep::Hold => self.scheduler.requeue(ordinal, account, None),
+            NextStep::Hold | NextStep::NextStage | NextStep::Poll => self.scheduler.requeue(ordinal, account, None),
             NextStep::LookUp(_) => {
                 let doubtful = DoubtfulAction {
                     refused: result.refused,
@@ -311,114 +331,98 @@ where
                     self.scheduler.requeue(ordinal, account, None);
                 }
             }
-            NextStep::StopAccount => {
-                self.scheduler.requeue(ordinal, account, None);
-                if !self.run.senders[account].renew(result.token_number) {
-                    let status = result.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
-                    let message = result.reply.message.unwrap_or_default();
-                    let why = format!("the provider refused the credentials: {status} {message}");
-                    self.stop_account(account, StopReason::Environment(why));
-                }
-            }
+            // The account was stopped, or another token is fetched first.
+            NextStep::StopAccount => self.scheduler.requeue(ordinal, account, None),
         }
     }
 
-    /// A refusal came for an action that was carried out when it was asked for once more: it was the answer to another request.
-    fn note_disorder(&mut self, account: usize, id: &str) {
-        if self.run.senders[account].note_disorder() {
-            let name = &self.run.senders[account].name;
-            self.notify(Event::Warning(format!(
-                "{name}, or a gateway before it, answers more than it is asked: {id} was refused by an answer that belongs to another request. \
-                 Each request has a connection of its own from now on; what was answered just before may be wrong as well, and `certsweep verify` looks"
-            )));
-        }
-    }
-
-    fn status_query_ended(
+    /// A status query was answered, or was not.
+    fn queried(
         &mut self,
         account: usize,
-        ordinal: Ordinal,
-        looked_up: StatusQueryResult,
-        times: RequestTimes,
+        query: StatusQuery,
+        exchanged: &Exchanged,
+        was_down: bool,
+        stays_refused: bool,
     ) {
-        match looked_up {
-            StatusQueryResult::Resolved(result) => {
+        let sender = Rc::clone(&self.run.senders[account]);
+        let ordinal = query.action.ordinal;
+        let reading = query.reading(&sender, exchanged);
+        if query.asker == Asker::Canary {
+            return self.read_back(account, ordinal, reading, exchanged, was_down, stays_refused);
+        }
+        match reading {
+            Reading::TargetState(target_state, seen) => {
                 self.doubts.remove(&ordinal);
-                self.apply_result(account, ordinal, *result, times);
+                let conclusion = query.conclude(&sender, target_state, &seen, self.run.clock.now());
+                self.apply(account, ordinal, conclusion);
             }
-            StatusQueryResult::More => {
-                self.note_limits(account, LimitSignal::Answered, times);
-                self.scheduler.requeue(ordinal, account, None);
-            }
-            StatusQueryResult::Failed { cause, limits, contact, refused_token } => {
-                self.note_limits(account, limits, times);
-                let was_down = self.breakers[account].is_down();
-                self.note_contact(account, contact, Some(ordinal), &cause);
-                // It says nothing about the target, and the breaker's pause holds.
-                let in_vain = was_down && contact != Contact::Answered;
-                let throttled = matches!(limits, LimitSignal::Throttled { .. });
+            Reading::More => self.scheduler.requeue(ordinal, account, None),
+            Reading::Failed(cause) => {
+                let costs = Self::costs_a_try(exchanged, was_down);
                 let mut tries = 0;
                 if let Some(doubtful) = self.doubts.get_mut(&ordinal) {
-                    doubtful.tries += u32::from(!throttled && !in_vain && refused_token.is_none());
-                    doubtful.cause = Some(cause.clone());
+                    doubtful.tries += u32::from(costs && !exchanged.is_unauthorized());
+                    doubtful.cause = Some(sender.excerpt(&cause));
                     tries = doubtful.tries;
                 }
                 let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
-                let due = (!throttled && !in_vain).then(|| self.run.clock.elapsed() + pause);
-                self.scheduler.requeue(ordinal, account, due);
-                if let Some(token_number) = refused_token
-                    && !self.run.senders[account].renew(token_number)
-                {
-                    let why = format!("the provider refused the credentials: {cause}");
-                    self.stop_account(account, StopReason::Environment(why));
-                }
+                self.scheduler.requeue(ordinal, account, costs.then(|| self.run.clock.elapsed() + pause));
             }
         }
     }
 
-    fn token_fetched(&mut self, account: usize, token: Result<(), TokenError>, times: RequestTimes) {
+    /// Whether a status query that failed says anything about its target: one that was throttled does not, nor one that came to nothing at a
+    /// provider that is known to be down, whose breaker's pause holds.
+    fn costs_a_try(exchanged: &Exchanged, was_down: bool) -> bool {
+        let in_vain = was_down && exchanged.contact() != Some(Contact::Answered);
+        !matches!(exchanged.limits(), LimitSignal::Throttled { .. }) && !in_vain
+    }
+
+    /// What is needed before anything else was asked for.
+    fn authenticated(&mut self, account: usize, exchanged: Exchanged) {
         self.scheduler.pause(account, false);
-        let (contact, cause) = token
-            .as_ref()
-            .err()
-            .map_or((Contact::Answered, String::new()), |error| (error.contact, error.cause.clone()));
-        self.note_contact(account, contact, None, &cause);
-        if let Err(TokenError { throttled: Some(retry_after), .. }) = &token {
-            return self.note_limits(account, LimitSignal::Throttled { retry_after: *retry_after, limit: None }, times);
-        }
-        self.note_limits(
-            account,
-            if contact == Contact::Answered { LimitSignal::Answered } else { LimitSignal::Lost },
-            times,
-        );
-        if contact == Contact::Barred || (contact == Contact::NotSent && self.breakers[account].is_down()) {
-            // The breaker's pause holds, and its patience stops the account.
-            return;
-        }
-        let Err(error) = token else {
-            self.token_tries.remove(&account);
-            let sender = &self.run.senders[account];
-            if let Some(notice) = sender.take_notice() {
-                self.notify(Event::Warning(format!("{}: {notice}", sender.name)));
-            }
-            return;
+        let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
+        let (cause, refused) = match &exchanged {
+            Exchanged::Nothing => return,
+            Exchanged::Answered(answer, _) => match self.run.senders[account].accept_token(answer) {
+                Ok(()) => {
+                    self.token_tries.remove(&account);
+                    let sender = &self.run.senders[account];
+                    if let Some(notice) = sender.take_notice() {
+                        self.notify(Event::Warning(format!("{}: {notice}", sender.name)));
+                    }
+                    return;
+                }
+                // Asked again with the same credentials, all but these would be refused again.
+                Err(cause) => (cause, !matches!(answer.status, 408 | 429 | 500..)),
+            },
+            // The breaker has stopped the account; or its pause holds, and its patience will.
+            Exchanged::Barred(_) => return,
+            Exchanged::NotSent(_) if self.breakers[account].is_down() => return,
+            unsigned @ Exchanged::Unsigned(_) => (self.masked(account, unsigned), true),
+            silent => (self.masked(account, silent), false),
         };
+        if throttled {
+            return;
+        }
         let tries = self.token_tries.entry(account).or_default();
         *tries += 1;
         let tries = *tries;
-        if error.refused || tries >= self.run.settings.retry.attempts {
-            self.stop_account(account, StopReason::Environment(error.cause.clone()));
+        if refused || tries >= self.run.settings.retry.attempts {
+            self.stop_account(account, StopReason::Environment(cause));
         } else {
             let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
             let now = self.run.clock.elapsed();
             self.scheduler.pace(account).hold(now + pause);
-            self.notify_hold(account, now, &error.cause);
+            self.notify_hold(account, now, &cause);
         }
     }
 
     /// A step panicked: its request may have gone out, so its action is treated as one whose answer was lost.
-    fn panicked(&mut self, account: usize, ordinal: Ordinal, times: RequestTimes) {
+    fn panicked(&mut self, account: usize, ordinal: Option<Ordinal>, times: RequestTimes) {
         self.note_limits(account, LimitSignal::Answered, times);
+        let Some(ordinal) = ordinal else { return self.scheduler.pause(account, false) };
         if self.read_backs.contains_key(&ordinal) {
             return self.read_back_panicked(ordinal);
         }
@@ -434,7 +438,7 @@ where
     }
 
     /// An action's end is written: the observer is notified, and the safety rules are checked.
-    fn end_action(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
+    pub(super) fn end_action(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
         let well = outcome.is_well();
         self.notify_end(account, ordinal, id, outcome, reply);
         let why = self.watch.ended(account, well);
@@ -455,7 +459,7 @@ where
         }
     }
 
-    fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
+    pub(super) fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
         let answer = Reply { message: Some(message.to_owned()), ..Reply::default() };
         for ordinal in ordinals {
             self.write(vec![self.end_of(ordinal, Outcome::Skipped, answer.clone())]);
@@ -467,23 +471,9 @@ where
 
     pub(super) fn note_limits(&mut self, account: usize, limits: LimitSignal, times: RequestTimes) {
         let now = times.processed;
-        let pace = self.scheduler.pace(account);
-        if limits == LimitSignal::Unsent {
-            pace.release_unsent();
-        } else {
-            pace.answered(times.sent, times.answered);
-        }
-        match limits {
-            LimitSignal::Unsent | LimitSignal::Lost => {}
-            LimitSignal::Answered => pace.note_admitted(now),
-            LimitSignal::Throttled { retry_after, limit } => {
-                let until = pace.throttled(now, retry_after, limit);
-                self.scheduler.note_refusal(account);
-                self.held_back(account, now, until, retry_after);
-            }
-        }
-        if limits != LimitSignal::Unsent {
-            self.scheduler.note_answer(account, times.began, now);
+        let held = self.scheduler.note_request(account, limits, times);
+        if let (Some(until), LimitSignal::Throttled { retry_after, .. }) = (held, limits) {
+            self.held_back(account, now, until, retry_after);
         }
         self.record_learnt_windows(account, now);
     }
@@ -532,7 +522,7 @@ where
         let sender = &self.run.senders[account];
         let Some(operation) = sender.find_action(&action.operation) else { return false };
         let operation = &sender.provider.operations[operation];
-        if !step::rules(sender, operation, &action, answer.as_ref(), 1).lookup {
+        if !attempt::rules(sender, operation, &action, answer.as_ref(), 1).lookup {
             return false;
         }
         let doubtful = DoubtfulAction { answer, since: self.run.clock.elapsed(), ..DoubtfulAction::default() };
@@ -541,45 +531,37 @@ where
         true
     }
 
-    /// The status query of a canary's target was answered.
-    pub(super) fn read_back_ended(
+    /// The status query of a canary's target was answered, or was not.
+    fn read_back(
         &mut self,
         account: usize,
         ordinal: Ordinal,
-        answer: StatusAnswer,
-        times: RequestTimes,
+        reading: Reading,
+        exchanged: &Exchanged,
+        was_down: bool,
+        stays_refused: bool,
     ) {
         let now = self.run.clock.elapsed();
         let Some(mut read_back) = self.read_backs.remove(&ordinal) else { return };
-        let after = match answer {
-            StatusAnswer::TargetState { target_state, seen, limits } => {
-                self.note_limits(account, limits, times);
-                if limits == LimitSignal::Answered {
-                    self.note_contact(account, Contact::Answered, None, "");
-                }
+        let after = match reading {
+            Reading::TargetState(target_state, seen) => {
                 read_back.reads += 1;
                 read_back.doubtful.since = now;
                 safety::after_read_back(target_state, &self.run.senders[account].mask(&seen), read_back.reads)
             }
-            StatusAnswer::Nothing(StatusQueryResult::Failed { cause, limits, contact, refused_token }) => {
-                self.note_limits(account, limits, times);
-                let in_vain = self.breakers[account].is_down() && contact != Contact::Answered;
-                self.note_contact(account, contact, Some(ordinal), &cause);
-                let throttled = matches!(limits, LimitSignal::Throttled { .. });
-                let renewed = refused_token.is_some_and(|token| self.run.senders[account].renew(token));
-                read_back.doubtful.tries += u32::from(!throttled && !renewed && !in_vain);
-                if read_back.doubtful.tries >= MAX_STATUS_QUERIES || (refused_token.is_some() && !renewed) {
-                    AfterReadBack::GoOnUnproved(cause)
+            Reading::More => AfterReadBack::ReadAgain(Duration::ZERO),
+            Reading::Failed(cause) => {
+                let renewed = exchanged.is_unauthorized() && !stays_refused;
+                let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
+                read_back.doubtful.tries += u32::from(Self::costs_a_try(exchanged, was_down) && !renewed);
+                if read_back.doubtful.tries >= MAX_STATUS_QUERIES || stays_refused {
+                    AfterReadBack::GoOnUnproved(self.run.senders[account].excerpt(&cause))
                 } else if throttled || renewed {
                     AfterReadBack::ReadAgain(Duration::ZERO)
                 } else {
                     let longest = self.run.settings.retry.max_delay;
                     AfterReadBack::ReadAgain(retry::pause(read_back.doubtful.tries, longest, self.jitter.draw()))
                 }
-            }
-            StatusAnswer::Nothing(StatusQueryResult::More | StatusQueryResult::Resolved(_)) => {
-                self.note_limits(account, LimitSignal::Answered, times);
-                AfterReadBack::ReadAgain(Duration::ZERO)
             }
         };
         let ReadBack { id, outcome, .. } = &read_back;
@@ -608,28 +590,22 @@ where
         }
     }
 
-    /// Notes what came of a request, of an action or of none; `cause` says what went wrong.
+    /// Notes whether the provider was reached, by a request of an action or of none; `cause` says what went wrong.
     pub(super) fn note_contact(&mut self, account: usize, contact: Contact, action: Option<Ordinal>, cause: &str) {
         let random = if contact == Contact::Answered { 0.0 } else { self.jitter.draw() };
         let breaker = &mut self.breakers[account];
         let was_down = breaker.is_down();
         let now = self.run.clock.elapsed();
         let transition = breaker.note_contact(contact, action, now, self.deadline.is_some(), random);
-        self.down[account].set(breaker.is_down());
+        self.scheduler.follow(account, breaker, transition);
         if contact == Contact::Answered && action.is_some() {
             self.scheduler.set_unproved(account, false);
         }
         let name = self.run.senders[account].name.clone();
         let answers = contact == Contact::OutOfOrder;
         match transition {
-            // The first doubtful answers of a row: what is under way is awaited, before any more is put at risk.
-            Transition::Same if !breaker.is_down() => {
-                let careful = breaker.is_careful().then_some(Moment::ZERO);
-                self.scheduler.probe(account, careful);
-            }
             Transition::Same => {}
             Transition::Down(next) => {
-                self.scheduler.probe(account, Some(next));
                 let until = WallTime::read(&*self.run.clock).at(next);
                 if !was_down {
                     let what = if answers { "it is out of order" } else { "it cannot be reached" };
@@ -638,10 +614,7 @@ where
                 }
                 self.notify_wait_reason(account, WaitReason::Unreachable { until });
             }
-            Transition::Up => {
-                self.scheduler.probe(account, None);
-                self.notify(Event::Warning(format!("{name} is there again")));
-            }
+            Transition::Up => self.notify(Event::Warning(format!("{name} is there again"))),
             Transition::Barred => self.stop_account(account, StopReason::Environment(cause.to_owned())),
             Transition::GivenUp(after) => {
                 let what = if answers { "it was out of order" } else { "it could not be reached" };
@@ -655,4 +628,4 @@ where
 /// Failed status queries of one action before it stays in doubt.
 const MAX_STATUS_QUERIES: u32 = 3;
 /// How long actions in doubt wait for others, so that a list, which may have many pages, is read once for all of them.
-const BATCH_WAIT: Duration = Duration::from_secs(10);
+pub(super) const BATCH_WAIT: Duration = Duration::from_secs(10);

@@ -84,6 +84,8 @@ pub(super) struct ActionIds {
     /// What made ids begin with.
     prefixes: Vec<IdPrefix>,
     runs: Vec<IdRun>,
+    /// Prefixes with lines that many actions share, and the number from which on one may be free: a whole plan may stand in one line.
+    shared_lines: HashMap<(usize, u32), u64>,
 }
 
 /// The ids that the plan gives to [`IDS_PER_TEXT`] actions, one behind the other in one text.
@@ -179,14 +181,20 @@ impl ActionIds {
                 self.prefixes.push(IdPrefix { text: prefix.to_owned(), runs: Vec::new(), highest: 0 });
                 self.prefixes.len() - 1
             });
-        let is_taken = self.find_generated(&self.prefixes[index], line, spans).is_some()
+        let shared = self.shared_lines.get(&(index, line)).copied();
+        let is_taken = shared.is_some()
+            || self.find_generated(&self.prefixes[index], line, spans).is_some()
             || !self.given.is_empty() && self.find_given(&line_place(prefix, line)).is_some();
         if is_taken {
             // Actions can share a line, and two entries a list.
-            let mut more = (2_u64..).map(|count| format!("{prefix}:{line}#{count}"));
-            if let Some(free) = more.find(|id| self.find(id, spans).is_none()) {
+            let mut more = (shared.unwrap_or(2)..).map(|count| (count, format!("{prefix}:{line}#{count}")));
+            if let Some((count, free)) = more.find(|(_, id)| self.find(id, spans).is_none()) {
                 // It cannot be a duplicate: `find` has just not found it.
                 let _ = self.insert(ordinal, &free, spans);
+                // A list that a few entries name takes no memory for that.
+                if count > FEW_ON_A_LINE {
+                    self.shared_lines.insert((index, line), count + 1);
+                }
             }
             return;
         }
@@ -226,6 +234,8 @@ fn given_id(given: &[IdBlock], ordinal: u32) -> Option<&str> {
     texts[begin..end].strip_suffix('\n')
 }
 
+/// So many actions of one line are counted each time anew.
+const FEW_ON_A_LINE: u64 = 8;
 /// Actions whose ids are in one text.
 const IDS_PER_TEXT: usize = 1 << 12;
 
@@ -559,6 +569,24 @@ mod tests {
             assert_eq!(ids.insert(ordinal, id, &spans), Err(first));
             assert_eq!(ids.id(ordinal, &spans), id);
             assert_eq!(ids.find(id, &spans), Some(first));
+        }
+    }
+
+    #[test]
+    fn any_number_of_actions_may_stand_in_one_line() {
+        let source = SourceMap::default().add_text("p", None, "".into());
+        let (mut ids, mut spans) = (ActionIds::default(), SpanList::default());
+        spans.push(Span { source, line: 1, column: 1, length: 1 });
+        assert_eq!(ids.insert(0, "p.json:1#12", &spans), Ok(()));
+        for ordinal in 1..20_000 {
+            spans.push(Span { source, line: 1, column: ordinal, length: 1 });
+            ids.generate(ordinal, "p.json", &spans);
+        }
+        for (ordinal, expected) in
+            [(1, "p.json:1"), (11, "p.json:1#11"), (12, "p.json:1#13"), (19_999, "p.json:1#20000")]
+        {
+            assert_eq!(ids.id(ordinal, &spans), expected);
+            assert_eq!(ids.find(expected, &spans), Some(ordinal));
         }
     }
 

@@ -25,6 +25,7 @@ mod values;
 pub use context::{CsvOptions, IgnoreColumns, Request};
 pub use fields::CERTIFICATE_FIELDS;
 pub(super) use fields::{COMMON_FIELDS, UNSHARED_FIELDS};
+pub use values::needs_as_written;
 
 use super::checked::{Action, CheckedPlan};
 use super::load::{self, Input, Opened};

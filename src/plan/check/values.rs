@@ -59,7 +59,7 @@ impl Checker<'_> {
         text: &str,
         place: Span,
     ) -> bool {
-        let Some(finding) = finding(parameter, text, place) else { return true };
+        let Some(finding) = finding(parameter, text, Some(place)) else { return true };
         if self.is_as_written(row, layers, text) {
             return true;
         }
@@ -179,8 +179,13 @@ impl Checker<'_> {
     }
 }
 
+/// Whether a plan must say of a parameter's text that it is meant as it stands.
+pub fn needs_as_written(parameter: &Parameter, text: &str) -> bool {
+    finding(parameter, text, None).is_some()
+}
+
 /// Why a text of a parameter cannot be meant.
-fn finding(parameter: &Parameter, text: &str, place: Span) -> Option<Diagnostic> {
+fn finding(parameter: &Parameter, text: &str, place: Option<Span>) -> Option<Diagnostic> {
     let name = &parameter.name;
     let damage = match parameter.format {
         ValueFormat::Listed | ValueFormat::FreeText => return None,
@@ -221,7 +226,7 @@ fn finding(parameter: &Parameter, text: &str, place: Span) -> Option<Diagnostic>
     }
 }
 
-fn damaged(name: &str, text: &str, damage: Damage, place: Span) -> Diagnostic {
+fn damaged(name: &str, text: &str, damage: Damage, place: impl Into<Option<Span>>) -> Diagnostic {
     let what = format!("`{name}`: `{}` {}", shown(text), damage.what());
     Diagnostic::error("damaged-value", place, what).help(format!("{}; {}", damage.remedy(), insisted(text)))
 }

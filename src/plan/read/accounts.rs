@@ -320,7 +320,7 @@ impl SettingsReader<'_> {
 }
 
 /// A provider as its document describes it.
-fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
+pub(in crate::plan) fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
     let none = BTreeMap::new();
     let environment = provider.environment.iter();
     AccountDraft {

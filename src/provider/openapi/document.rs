@@ -2,7 +2,7 @@
 
 use super::reader::{DocumentReader, EXTENSION};
 use super::rules::AnswerReading;
-use super::{operation, references, rules, security};
+use super::{operation, references, rules, security, stages};
 use crate::provider::model::{Operation, Provider, ServerVariable, Window};
 use crate::provider::request::{check_variable, host};
 use crate::provider::security::SecurityRequirement;
@@ -168,11 +168,18 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
     for (index, node) in nodes.iter().enumerate() {
         let Some(extension) = node.get(EXTENSION) else { continue };
         let status_queries = references::status_queries(reader, extension, &operations[index], &operations);
+        let steps = match &operations[index].action {
+            Some(_) => stages::read(reader, extension, &operations[index], &operations),
+            None => stages::Steps::default(),
+        };
         if let Some(action) = &mut operations[index].action {
             action.status_queries = status_queries;
+            action.outputs = steps.outputs;
+            action.stages = steps.stages;
+            action.new_certificate = steps.new_certificate;
         }
     }
-    // After all status queries: a sample of one names the action that asks by it.
+    // After all status queries and stages: a sample of one names the action that asks by it.
     for (index, node) in nodes.iter().enumerate() {
         if let Some(extension) = node.get(EXTENSION) {
             operations[index].samples = references::samples(reader, extension, &operations[index], &operations);

@@ -32,6 +32,9 @@
 //! | `wide` | `[{parameter, value, reaches}]`: values that reach further than the target's kind tells |
 //! | `lookup_parameters` | name → schema: parameters that only status queries use |
 //! | `lookups` | `[{operation, parameters, rows, pages, standings, absent, advice}]`, in order of preference |
+//! | `outputs` | name → expression: what its answer brings for later steps |
+//! | `stages` | `[{stepId, operationId, parameters, idempotent, poll, answers, outputs, lookups}]`: the requests that follow on its own |
+//! | `certificate` | an expression or several: where the new certificate is read. (A map: which parameter is a certificate) |
 //! | `answers` | `[{status, when, empty, means, explanation}]`, the first that matches wins |
 //! | `code`, `message`, `reference`, `throttle_hint` | JSON pointers; a reference may be `{header: name}`; `{pointer, form}` |
 //! | `samples` | `[{name, parameters, path, body, answers}]`; those of status queries name the action (`for`) and its parameters (`with`) |
@@ -45,6 +48,7 @@ mod references;
 mod rules;
 mod schema;
 mod security;
+mod stages;
 
 use super::model::Provider;
 use crate::diag::Diagnostics;

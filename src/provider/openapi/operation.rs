@@ -1,7 +1,7 @@
 //! One operation: its method and path, its parameters and body, how its answers are read, and what makes it an action of plans (target,
 //! repetition, reason, CSR, wide values, aliases).
 
-use super::reader::{DocumentReader, EXTENSION, is_header_name};
+use super::reader::{DocumentReader, EXTENSION, is_header_name, is_new_certificate};
 use super::rules::{self, AnswerReading};
 use super::schema;
 use crate::diag::Diagnostic;
@@ -112,6 +112,7 @@ fn one<'a>(
         path: path.name.clone(),
         parameters,
         has_body: node.get("requestBody").is_some(),
+        is_safe: method == "GET",
         headers: declared.headers,
         action,
         answers: own.rules.iter().chain(&shared.rules).map(|(rule, _)| rule.clone()).collect(),
@@ -345,7 +346,8 @@ fn action_rules<'a>(
         }
     }
     aliases(reader, extension, parameters);
-    let certificate = extension.get("certificate").and_then(|node| certificate(reader, node, parameters));
+    let certificate = extension.get("certificate").filter(|node| !is_new_certificate(node));
+    let certificate = certificate.and_then(|node| self::certificate(reader, node, parameters));
     let parameters = parameters.as_slice();
     let reason = extension.get("reason").and_then(|node| reason(reader, node, parameters));
     reserved(reader, extension, parameters, reason.as_ref());
@@ -364,6 +366,9 @@ fn action_rules<'a>(
         certificate,
         wide,
         status_queries: Vec::new(),
+        outputs: Vec::new(),
+        stages: Vec::new(),
+        new_certificate: Vec::new(),
     })
 }
 
@@ -433,7 +438,8 @@ fn target<'a>(
     certificate: Option<&CertificateRule>,
 ) -> Option<TargetRule> {
     reader.closed(node, &["kind", "parameters"]);
-    let kinds = [TargetKind::Certificate, TargetKind::Order, TargetKind::Ca].map(|kind| (kind, kind.word()));
+    let kinds = [TargetKind::Certificate, TargetKind::Order, TargetKind::Request, TargetKind::Ca]
+        .map(|kind| (kind, kind.word()));
     let kind = reader.required(node, "kind").and_then(|kind| reader.word(kind, &kinds));
     let list = reader.required(node, "parameters")?;
     let mut names = Vec::new();
@@ -580,7 +586,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 10] = [
+const ACTION: [&str; 12] = [
     "target",
     "idempotent",
     "repeat",
@@ -591,6 +597,8 @@ const ACTION: [&str; 10] = [
     "wide",
     "lookup_parameters",
     "lookups",
+    "outputs",
+    "stages",
 ];
 /// The value of `expired` for providers that refuse expired certificates.
 const REFUSED: &str = "refused";

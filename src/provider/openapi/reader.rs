@@ -253,3 +253,8 @@ const MAX_LISTED: usize = 20;
 pub(super) fn is_header_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }
+
+/// Whether `certificate` says where the new certificate is read, and not which parameter holds a certificate that is sent.
+pub(super) fn is_new_certificate(node: &Node) -> bool {
+    !matches!(node.shape, Shape::Map(_))
+}

@@ -8,8 +8,8 @@ use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    Operation, Pages, Parameter, ParameterSource, RowMatch, RowStep, Sample, SampleAction, SampleAnswer, SerialRule,
-    StatusQueryRule, TargetStateRule,
+    AnswerRule, Operation, Pages, Parameter, ParameterSource, RowMatch, RowStep, Sample, SampleAction, SampleAnswer,
+    SerialRule, Stage, StatusQueryRule, TargetStateRule,
 };
 use crate::provider::params;
 use crate::text::Span;
@@ -44,21 +44,29 @@ pub(super) fn samples<'a>(
 
 /// Every status query must be used by an action, and every action must be able to end well.
 pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operation], nodes: &[&Node]) {
-    use AnswerClass::{AlreadyDone, PendingApproval, Succeeded};
-    for (operation, node) in operations.iter().zip(nodes) {
+    use AnswerClass::{AlreadyDone, Pending, PendingApproval, Succeeded};
+    let actions = || operations.iter().filter_map(|operation| operation.action.as_ref());
+    for (index, (operation, node)) in operations.iter().zip(nodes).enumerate() {
         let place = node.get("operationId").unwrap_or(node).span;
-        let good = |means| matches!(means, Succeeded | AlreadyDone | PendingApproval);
-        if !operation.answers.iter().any(|rule| good(rule.class)) {
+        let good = |rules: &[AnswerRule]| {
+            rules.iter().any(|rule| matches!(rule.class, Succeeded | AlreadyDone | PendingApproval | Pending))
+        };
+        let stages = || actions().flat_map(|action| &action.stages);
+        let mut as_stage = stages().filter(|stage| stage.operation == index);
+        if !good(&operation.answers) && !as_stage.any(|stage| good(&stage.answers)) {
             let what = format!("no answer of `{}` means success, so it could never end well", operation.name);
             reader.error("missing-key", place, what);
         }
+        let asks = |queries: &[StatusQueryRule]| queries.iter().any(|query| query.operation == operation.name);
         let is_used = || {
-            let mut rules = operations.iter().filter_map(|other| other.action.as_ref());
-            rules.any(|action| action.status_queries.iter().any(|query| query.operation == operation.name))
+            actions().any(|action| asks(&action.status_queries))
+                || stages().any(|stage| stage.operation == index || asks(&stage.status_queries))
         };
         if operation.action.is_none() && !is_used() {
-            let what =
-                format!("`{}` is neither an action (it has no `target`) nor any action's status query", operation.name);
+            let what = format!(
+                "`{}` is neither an action (it has no `target`) nor any action's status query or stage",
+                operation.name
+            );
             reader.error("unknown-name", place, what);
         }
     }
@@ -79,7 +87,7 @@ fn status_query<'a>(
         return None;
     };
     // Status queries are asked without consent and as often as needed, so none may change anything.
-    if asked.action.is_some() || asked.method != "GET" {
+    if asked.action.is_some() || !asked.is_safe {
         reader.error(
             "wrong-value",
             name.span,
@@ -232,15 +240,16 @@ fn sample<'a>(
     operation: &Operation,
     operations: &[Operation],
 ) -> Option<Sample> {
-    let is_status_query = operation.action.is_none();
+    let is_action = operation.action.is_some();
     let common = ["name", "parameters", "path", "body", "answers"];
-    let more: &[&str] = if is_status_query { &["for", "with"] } else { &[] };
+    let more: &[&str] = if is_action { &[] } else { &["for", "with", "step"] };
     reader.closed(node, &[common.as_slice(), more].concat());
     let name = reader.required_text(node, "name");
     let parameters = node.get("parameters").map(|node| sample_parameters(reader, node, operation)).unwrap_or_default();
     let path = reader.required_text(node, "path");
     let body = node.get("body").map(schema::json);
-    let sample_action = if is_status_query { Some(sample_action(reader, node, operation, operations)?) } else { None };
+    let sample_action = if is_action { None } else { Some(sample_action(reader, node, operation, operations)?) };
+    let is_status_query = sample_action.as_ref().is_some_and(|action| action.stage.is_none());
     let list = reader.required(node, "answers")?;
     let answers: Vec<SampleAnswer> =
         reader.list(list).iter().filter_map(|node| answer(reader, node, is_status_query)).collect();
@@ -265,17 +274,33 @@ fn sample_action<'a>(
 ) -> Option<SampleAction> {
     let name = reader.required(node, "for")?;
     let text = reader.text(name)?;
+    let is_asked = |stage: &&Stage| operations[stage.operation].name == operation.name;
     let asks = |other: &&Operation| {
         let action = other.action.as_ref();
-        action.is_some_and(|action| action.status_queries.iter().any(|query| query.operation == operation.name))
+        action.is_some_and(|action| {
+            let queries = action.stages.iter().flat_map(|stage| &stage.status_queries).chain(&action.status_queries);
+            queries.into_iter().any(|query| query.operation == operation.name)
+                || action.stages.iter().any(|stage| is_asked(&stage))
+        })
     };
     let Some(action) = operations.iter().filter(asks).find(|other| other.name == text) else {
         let names = operations.iter().filter(asks).map(|other| other.name.as_str());
-        reader.no_such(name.span, format!("no action `{text}` has the status query `{}`", operation.name), text, names);
+        let what = format!("no action `{text}` has the status query or stage `{}`", operation.name);
+        reader.no_such(name.span, what, text, names);
         return None;
     };
+    let stages = || action.action.iter().flat_map(|rules| &rules.stages);
+    let step = node.get("step");
+    let stage = match step.and_then(|step| Some((reader.text(step)?, step.span))) {
+        Some((step, span)) if !stages().any(|stage| stage.name == step && is_asked(&stage)) => {
+            let names = stages().filter(is_asked).map(|stage| stage.name.as_str());
+            reader.no_such(span, format!("`{text}` has no stage `{step}` that asks `{}`", operation.name), step, names);
+            return None;
+        }
+        found => found.map(|(step, _)| step.to_owned()),
+    };
     let parameters = node.get("with").map(|node| sample_parameters(reader, node, action)).unwrap_or_default();
-    Some(SampleAction { action: action.name.clone(), parameters })
+    Some(SampleAction { action: action.name.clone(), stage, parameters })
 }
 
 /// Parameters in a sample are raw text as in a plan, and get their types the same way.
@@ -298,7 +323,7 @@ fn sample_parameters<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operat
 
 fn answer<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, is_status_query: bool) -> Option<SampleAnswer> {
     let key = if is_status_query { "tells" } else { "means" };
-    reader.closed(node, &["status", "headers", "body", "text", "reference", key]);
+    reader.closed(node, &["status", "headers", "body", "text", "reference", "outputs", key]);
     let status = reader.required(node, "status").and_then(|node| reader.number(node, 100..=599));
     let mut headers = Vec::new();
     for field in node.get("headers").map(|node| reader.map(node)).unwrap_or_default() {
@@ -320,6 +345,13 @@ fn answer<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, is_status_query: 
         body: node.get("body").map(schema::json),
         text,
         expected: word?.to_owned(),
+        outputs: node
+            .get("outputs")
+            .map(|outputs| reader.map(outputs))
+            .unwrap_or_default()
+            .iter()
+            .map(|field| (field.name.clone(), schema::json(&field.value)))
+            .collect(),
         reference: reader.optional_text(node, "reference").map(str::to_owned),
     })
 }

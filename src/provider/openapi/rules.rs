@@ -118,7 +118,10 @@ fn rule<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<AnswerRul
     if empty == Some(true) && !when.is_empty() {
         reader.error("unreachable-rule", node.span, "this rule is unreachable: an empty body meets no condition");
     }
-    let good = matches!(class, AnswerClass::Succeeded | AnswerClass::AlreadyDone | AnswerClass::PendingApproval);
+    let good = matches!(
+        class,
+        AnswerClass::Succeeded | AnswerClass::AlreadyDone | AnswerClass::PendingApproval | AnswerClass::Pending
+    );
     // Without a status the rule would also match a proxy's page or a 500 with a body of the same form.
     if good && status.is_empty() {
         let what = "silence is never success: a rule that means success must name its `status`";

@@ -1,0 +1,152 @@
+//! What the end of one stage means for its action: which stage is next, and what is said of an action that cannot go on. Pure.
+//!
+//! [`super::retry`] decides about one stage as about an action of one request. Here its word is put into its place in the line: a stage that
+//! is done is no end while others follow; one that only reads takes no effect, whatever becomes of it; and where an earlier stage
+//! has cost something, nothing is called without effect any more.
+
+use super::retry::NextStep;
+use crate::provider::Idempotency;
+use crate::run::{Effect, Outcome};
+
+/// What a stage does at the provider, which decides what a lost answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageKind {
+    /// It only reads (RFC 9110, 9.2.1: safe): a look at an order, a download. It never taints, and is asked again.
+    Safe,
+    /// It takes effect, twice as once.
+    Idempotent,
+    /// It takes effect, and twice may cost twice.
+    NotIdempotent,
+}
+
+impl StageKind {
+    /// Of a request that takes effect.
+    pub const fn of(idempotency: Idempotency) -> Self {
+        match idempotency {
+            Idempotency::Idempotent => Self::Idempotent,
+            Idempotency::NotIdempotent => Self::NotIdempotent,
+        }
+    }
+
+    /// How it may be sent again.
+    pub const fn idempotency(self) -> Idempotency {
+        match self {
+            Self::Safe | Self::Idempotent => Idempotency::Idempotent,
+            Self::NotIdempotent => Idempotency::NotIdempotent,
+        }
+    }
+
+    /// What an attempt of it did: what only reads did nothing.
+    pub const fn effect(self, effect: Effect) -> Effect {
+        match self {
+            Self::Safe => Effect::None,
+            Self::Idempotent | Self::NotIdempotent => effect,
+        }
+    }
+}
+
+/// Where a stage stands in the line of its action's stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StagePlace {
+    /// Whether a stage before it has taken effect: the provider has accepted something.
+    pub accepted: bool,
+    /// Whether one of these is not idempotent: what it cost is spent, and the action must not begin anew.
+    pub spent: bool,
+    /// Whether others follow.
+    pub followed: bool,
+}
+
+/// What follows for the action, where `next` follows for the stage by itself.
+pub const fn after_stage(kind: StageKind, place: StagePlace, next: NextStep) -> NextStep {
+    use Outcome::{AlreadyDone, Failed, InDoubt, Pending, PendingApproval, Rejected, Succeeded};
+    let NextStep::End(outcome) = next else { return next };
+    match (outcome, kind) {
+        // The order may still be worked on, or wait for a person: a stage that follows is what looks.
+        (Succeeded | AlreadyDone, _)
+        | (Pending | PendingApproval, StageKind::Idempotent | StageKind::NotIdempotent)
+            if place.followed =>
+        {
+            NextStep::NextStage
+        }
+        // A later stage of ours has done something, whatever this one found.
+        (AlreadyDone, _) if place.accepted => NextStep::End(Succeeded),
+        (Pending | PendingApproval, StageKind::Safe) => NextStep::Poll,
+        // It could not be read. What was accepted goes on at the provider, and can be read later.
+        (Failed | InDoubt, StageKind::Safe) if place.accepted => NextStep::End(Pending),
+        (Failed | InDoubt, StageKind::Safe) => NextStep::End(Failed),
+        // The provider's own word about what it had accepted: an order that has become invalid.
+        (Rejected, StageKind::Safe) => NextStep::End(Rejected),
+        // A new run would begin at the first stage, and buy again.
+        (Failed | Rejected, StageKind::Idempotent | StageKind::NotIdempotent) if place.spent => NextStep::End(InDoubt),
+        _ => next,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use NextStep::{Again, End, Hold, NextStage, Poll};
+    use Outcome::{AlreadyDone, Failed, InDoubt, Pending, PendingApproval, Rejected, Succeeded};
+    use StageKind::{Idempotent, NotIdempotent, Safe};
+
+    const fn place(accepted: bool, spent: bool, followed: bool) -> StagePlace {
+        StagePlace { accepted, spent, followed }
+    }
+
+    #[test]
+    fn a_single_stage_ends_its_action_as_ever() {
+        for kind in [Idempotent, NotIdempotent] {
+            for outcome in Outcome::ALL {
+                assert_eq!(after_stage(kind, StagePlace::default(), End(outcome)), End(outcome), "{kind:?} {outcome}");
+            }
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn every_cell_of_the_table() {
+        const ENDS: [Outcome; 7] = [Succeeded, AlreadyDone, Pending, PendingApproval, Rejected, Failed, InDoubt];
+        let [ok, was, wait, person, no, fail, doubt] = ENDS.map(End);
+        let next = NextStage;
+        for (kind, at, expected) in [
+            // the first of several
+            (Idempotent,    place(false, false, true),  [next, next, next, next, no, fail, doubt]),
+            (NotIdempotent, place(false, false, true),  [next, next, next, next, no, fail, doubt]),
+            (Safe,          place(false, false, true),  [next, next, Poll, Poll, no, fail, fail]),
+            // behind one that may be sent again: a new run may do so, too
+            (Idempotent,    place(true,  false, true),  [next, next, next, next, no, fail, doubt]),
+            (NotIdempotent, place(true,  false, true),  [next, next, next, next, no, fail, doubt]),
+            (Safe,          place(true,  false, true),  [next, next, Poll, Poll, no, wait, wait]),
+            // behind one that costs: nothing is without effect any more
+            (Idempotent,    place(true,  true,  true),  [next, next, next, next, doubt, doubt, doubt]),
+            (NotIdempotent, place(true,  true,  true),  [next, next, next, next, doubt, doubt, doubt]),
+            (Safe,          place(true,  true,  true),  [next, next, Poll, Poll, no, wait, wait]),
+            // the last
+            (Idempotent,    place(true,  false, false), [ok, ok, wait, person, no, fail, doubt]),
+            (NotIdempotent, place(true,  false, false), [ok, ok, wait, person, no, fail, doubt]),
+            (Idempotent,    place(true,  true,  false), [ok, ok, wait, person, doubt, doubt, doubt]),
+            (NotIdempotent, place(true,  true,  false), [ok, ok, wait, person, doubt, doubt, doubt]),
+            (Safe,          place(true,  false, false), [ok, ok, Poll, Poll, no, wait, wait]),
+            (Safe,          place(true,  true,  false), [ok, ok, Poll, Poll, no, wait, wait]),
+            (Safe,          place(false, false, false), [ok, was, Poll, Poll, no, fail, fail]),
+        ] {
+            for (outcome, expected) in ENDS.into_iter().zip(expected) {
+                assert_eq!(after_stage(kind, at, End(outcome)), expected, "{kind:?} {at:?} {outcome}");
+            }
+            assert_eq!([Again, Hold].map(|next| after_stage(kind, at, next)), [Again, Hold], "{kind:?} {at:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_reads_never_taints() {
+        for effect in [Effect::None, Effect::Done, Effect::Unknown] {
+            assert_eq!(Safe.effect(effect), Effect::None);
+            assert_eq!([Idempotent, NotIdempotent].map(|kind| kind.effect(effect)), [effect; 2]);
+        }
+        assert_eq!(how_again(), [Idempotency::Idempotent, Idempotency::Idempotent, Idempotency::NotIdempotent]);
+    }
+
+    fn how_again() -> [Idempotency; 3] {
+        [Safe, Idempotent, NotIdempotent].map(StageKind::idempotency)
+    }
+}

@@ -1,0 +1,336 @@
+//! The stages of an action and what its steps bring, read with all operations known: a line of requests without branches, in the form of
+//! OpenAPI's Arazzo as far as that says what is needed. What a step refers to must be there when it is asked: that is checked here.
+
+use super::reader::{DocumentReader, is_new_certificate};
+use super::{references, rules, schema};
+use crate::diag::Diagnostic;
+use crate::provider::answer::{AnswerClass, scalar_text};
+use crate::provider::expression::{Expression, Output, StepOutput, is_name};
+use crate::provider::model::{Idempotency, Location, Operation, Stage, StageValue};
+use crate::provider::{params, verdict};
+use crate::text::Span;
+use crate::tree::Node;
+use std::time::Duration;
+
+/// What an action's extension says of its steps.
+#[derive(Default)]
+pub(super) struct Steps {
+    /// What its own answer brings.
+    pub(super) outputs: Vec<Output>,
+    /// What follows on its own request.
+    pub(super) stages: Vec<Stage>,
+    /// Where the new certificate is read.
+    pub(super) new_certificate: Vec<StepOutput>,
+}
+
+/// Reads `outputs`, `stages` and, where it says where the new certificate is, `certificate`.
+pub(super) fn read<'a>(
+    reader: &mut DocumentReader<'a>,
+    extension: &'a Node,
+    action: &Operation,
+    operations: &[Operation],
+) -> Steps {
+    let outputs = extension.get("outputs").map(|node| outputs(reader, node)).unwrap_or_default();
+    let mut stages: Vec<Stage> = Vec::new();
+    for node in extension.get("stages").map(|node| reader.list(node)).unwrap_or_default() {
+        let known = Known { action, own: &outputs, stages: &stages };
+        stages.extend(stage(reader, node, &known, operations));
+    }
+    let mut steps = Steps { outputs, stages, new_certificate: Vec::new() };
+    if let Some(node) = extension.get("certificate").filter(|node| is_new_certificate(node)) {
+        for item in reader.one_or_many(node) {
+            let brought = new_certificate(reader, item, action, &mut steps);
+            steps.new_certificate.extend(brought);
+        }
+    }
+    steps
+}
+
+/// What is there when a stage begins.
+struct Known<'k> {
+    action: &'k Operation,
+    own: &'k [Output],
+    stages: &'k [Stage],
+}
+
+impl Known<'_> {
+    /// The outputs of a step that comes before.
+    fn outputs_of(&self, step: &str) -> Option<&[Output]> {
+        let own = (self.action.name == step).then_some(self.own);
+        own.or_else(|| self.stages.iter().find(|stage| stage.name == step).map(|stage| stage.outputs.as_slice()))
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.action.name.as_str()).chain(self.stages.iter().map(|stage| stage.name.as_str()))
+    }
+
+    fn check_output(&self, reader: &mut DocumentReader<'_>, wanted: &StepOutput, span: Span) {
+        let Some(outputs) = self.outputs_of(&wanted.step) else {
+            let what = format!("no step `{}` comes before this", wanted.step);
+            reader.no_such(span, what, &wanted.step, self.steps());
+            return;
+        };
+        if !outputs.iter().any(|output| output.name == wanted.output) {
+            let what = format!("the step `{}` has no output `{}`", wanted.step, wanted.output);
+            reader.no_such(span, what, &wanted.output, outputs.iter().map(|output| output.name.as_str()));
+        }
+    }
+}
+
+fn outputs<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Output> {
+    let mut outputs = Vec::new();
+    for field in reader.map(node) {
+        if !is_name(&field.name) {
+            let what = format!("`{}` is not the name of an output: letters, digits, `-` and `_` are", field.name);
+            reader.error("wrong-value", field.span, what);
+        }
+        match reader.text(&field.value).map(Expression::parse) {
+            Some(Ok(Expression::Response(place))) => outputs.push(Output { name: field.name.clone(), place }),
+            Some(Ok(_)) => reader.push(
+                Diagnostic::error("wrong-value", field.value.span, "an output is a part of the step's own answer")
+                    .help("write `$response.body#/POINTER` or `$response.header.NAME`"),
+            ),
+            Some(Err(what)) => reader.error("wrong-value", field.value.span, what),
+            None => {}
+        }
+    }
+    outputs
+}
+
+fn stage<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    known: &Known<'_>,
+    operations: &[Operation],
+) -> Option<Stage> {
+    reader.closed(node, &KEYS);
+    let name = reader.required(node, "stepId").and_then(|id| step_id(reader, id, known));
+    let operation_id = reader.required(node, "operationId")?;
+    let text = reader.text(operation_id)?;
+    let Some(index) = operations.iter().position(|operation| operation.name == text) else {
+        let names = operations.iter().filter(|other| other.action.is_none()).map(|other| other.name.as_str());
+        reader.no_such(operation_id.span, format!("there is no operation `{text}`"), text, names);
+        return None;
+    };
+    let asked = &operations[index];
+    if asked.action.is_some() {
+        let what = format!("`{text}` is an action of plans, and no stage of another: it has a `target`");
+        let help = "a plan puts actions one after the other by `steps` or `needs`";
+        reader.push(Diagnostic::error("wrong-value", operation_id.span, what).help(help));
+        return None;
+    }
+    let parameters = parameters(reader, node, asked, known);
+    let idempotency = idempotency(reader, node, asked);
+    let answers = answers(reader, node, asked);
+    let poll = poll(reader, node, idempotency, &answers);
+    let status_queries = references::status_queries(reader, node, asked, operations);
+    let outputs = node.get("outputs").map(|node| outputs(reader, node)).unwrap_or_default();
+    Some(Stage { name: name?, operation: index, parameters, answers, idempotency, poll, status_queries, outputs })
+}
+
+fn step_id<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, known: &Known<'_>) -> Option<String> {
+    let text = reader.text(node)?;
+    if !is_name(text) {
+        let what = format!("`{text}` is not the name of a step: letters, digits, `-` and `_` are");
+        reader.error("wrong-value", node.span, what);
+        return None;
+    }
+    if known.steps().any(|step| step == text) {
+        let what = format!(
+            "there is a step `{text}` already; the operation's own request is the step `{}`",
+            known.action.name
+        );
+        reader.error("duplicate-name", node.span, what);
+    }
+    Some(text.to_owned())
+}
+
+/// Reads `parameters`, a list as in Arazzo: `{name, value}`, and `in`, which must be true where it is said.
+fn parameters<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    asked: &Operation,
+    known: &Known<'_>,
+) -> Vec<(String, StageValue)> {
+    let mut parameters: Vec<(String, StageValue)> = Vec::new();
+    for item in node.get("parameters").map(|node| reader.list(node)).unwrap_or_default() {
+        reader.closed(item, &["name", "in", "value"]);
+        let Some(name) = reader.required(item, "name") else { continue };
+        let Some(parameter) = super::operation::named(reader, name, &asked.parameters) else { continue };
+        let places = [(Location::Path, "path"), (Location::Query, "query"), (Location::Body, "body")];
+        if let Some(place) = item.get("in").and_then(|place| Some((reader.word(place, &places)?, place.span)))
+            && place.0 != parameter.location
+        {
+            reader.error("wrong-value", place.1, format!("`{}` of `{}` is not there", parameter.name, asked.name));
+        }
+        if parameters.iter().any(|(given, _)| *given == parameter.name) {
+            reader.error("duplicate-name", name.span, format!("`{}` is given twice", parameter.name));
+            continue;
+        }
+        let Some(value) = reader.required(item, "value").and_then(|value| self::value(reader, value, known)) else {
+            continue;
+        };
+        if let (StageValue::Fixed(value), Some(node)) = (&value, item.get("value")) {
+            let text = scalar_text(value).unwrap_or_default();
+            if let Err(wrong) = params::scalar(parameter, &text, None) {
+                reader.error("wrong-value", node.span, wrong.what);
+            }
+        }
+        if let (StageValue::Input(input), true, Some(node)) = (&value, parameter.required, item.get("value")) {
+            let given = known.action.parameters.iter().find(|known| known.name == *input);
+            if given.is_some_and(|given| !given.required && given.fixed.is_none()) {
+                let what = format!("`{}` must be given, but plans may leave `{input}` out", parameter.name);
+                reader.error("wrong-value", node.span, what);
+            }
+        }
+        parameters.push((parameter.name.clone(), value));
+    }
+    for parameter in asked.parameters.iter().filter(|parameter| parameter.required && parameter.fixed.is_none()) {
+        if !parameters.iter().any(|(name, _)| *name == parameter.name) {
+            let what = format!("`{}` needs `{}`, which is not given here", asked.name, parameter.name);
+            reader.push(Diagnostic::error("missing-key", node.span, what).help(format!(
+                "`parameters: [{{name: {}, value: $steps.{}.outputs.…}}]`",
+                parameter.name, known.action.name
+            )));
+        }
+    }
+    parameters
+}
+
+fn value<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, known: &Known<'_>) -> Option<StageValue> {
+    let Some(text) = node.text().filter(|text| text.starts_with('$')) else {
+        return Some(StageValue::Fixed(schema::json(node)));
+    };
+    match Expression::parse(text) {
+        Ok(Expression::Input(name)) => {
+            let names = || known.action.parameters.iter().map(|parameter| parameter.name.as_str());
+            if !names().any(|known| known == name) {
+                let what = format!("`{}` has no parameter `{name}`", known.action.name);
+                reader.no_such(node.span, what, &name, names());
+            }
+            Some(StageValue::Input(name))
+        }
+        Ok(Expression::Output(output)) => {
+            known.check_output(reader, &output, node.span);
+            Some(StageValue::Output(output))
+        }
+        Ok(Expression::Response(_)) => {
+            let what = "there is no answer yet when a step is asked";
+            let help = "declare it under `outputs` of the step before, and write `$steps.NAME.outputs.NAME` here";
+            reader.push(Diagnostic::error("wrong-value", node.span, what).help(help));
+            None
+        }
+        Err(what) => {
+            reader.error("wrong-value", node.span, what);
+            None
+        }
+    }
+}
+
+/// Whether a lost request of this stage may be sent again. What only reads always may (RFC 9110, section 9.2.2).
+fn idempotency<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation) -> Idempotency {
+    let said = reader.flag(node, "idempotent");
+    match (asked.is_safe, said, node.get("idempotent")) {
+        (true, Some(false), Some(word)) => {
+            let what = format!("`{}` only reads, and may always be asked again; leave `idempotent` out", asked.name);
+            reader.error("wrong-value", word.span, what);
+            Idempotency::Idempotent
+        }
+        (true, ..) | (false, Some(true), _) => Idempotency::Idempotent,
+        (false, None, None) => {
+            let what = format!("say whether `{}` may be sent again when its answer was lost", asked.name);
+            let help = "`idempotent: true` where twice has the effect of once, else `idempotent: false`";
+            reader.push(Diagnostic::error("missing-key", node.span, what).help(help));
+            Idempotency::NotIdempotent
+        }
+        _ => Idempotency::NotIdempotent,
+    }
+}
+
+/// The stage's own rules, then those of its operation.
+fn answers<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    asked: &Operation,
+) -> Vec<crate::provider::model::AnswerRule> {
+    let own = rules::read(reader, node);
+    for (rule, span) in &own.rules {
+        for status in rule.status.iter().filter(|status| verdict::response(&asked.responses, **status).is_none()) {
+            let what = format!("`responses` of `{}` declares no answer with status {status}", asked.name);
+            reader.error("unknown-name", *span, what);
+        }
+    }
+    own.rules.into_iter().map(|(rule, _)| rule).chain(asked.answers.iter().cloned()).collect()
+}
+
+fn poll<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    idempotency: Idempotency,
+    answers: &[crate::provider::model::AnswerRule],
+) -> Option<Duration> {
+    let waits = answers.iter().any(|rule| matches!(rule.class, AnswerClass::Pending | AnswerClass::PendingApproval));
+    let Some(poll) = node.get("poll") else {
+        if waits {
+            let what = "an answer of this step means that it is not there yet, and nothing says when to ask again";
+            reader.push(Diagnostic::error("missing-key", node.span, what).help("write `poll: 10s`"));
+        }
+        return None;
+    };
+    let text = reader.text(poll)?;
+    let range = MIN_POLL..=MAX_POLL;
+    let Some(every) = crate::time::parse_duration(text).ok().filter(|every| range.contains(every)) else {
+        reader.error("wrong-value", poll.span, format!("`{text}` is not a time from 1s to 1h, such as `10s`"));
+        return None;
+    };
+    if !waits {
+        let what = "no answer of this step means `pending`, so it would never be asked again";
+        let help = "leave `poll` out, or add such a rule under `answers`: `{status: 200, when: {/status: processing}, means: pending}`";
+        reader.push(Diagnostic::error("wrong-value", poll.span, what).help(help));
+    }
+    if idempotency == Idempotency::NotIdempotent {
+        reader.error("wrong-value", poll.span, "what is not idempotent cannot be asked again and again");
+    }
+    Some(every)
+}
+
+/// One part of the new certificate: what a step brings. A part of the operation's own answer becomes an output of it, so that there is one
+/// way for all.
+fn new_certificate<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    action: &Operation,
+    steps: &mut Steps,
+) -> Option<StepOutput> {
+    match Expression::parse(reader.text(node)?) {
+        Ok(Expression::Output(output)) => {
+            Known { action, own: &steps.outputs, stages: &steps.stages }.check_output(reader, &output, node.span);
+            Some(output)
+        }
+        Ok(Expression::Response(place)) => {
+            let known = steps.outputs.iter().find(|output| output.place == place).map(|output| output.name.clone());
+            let output = known.unwrap_or_else(|| {
+                let name = format!("certificate-{}", steps.outputs.len());
+                steps.outputs.push(Output { name: name.clone(), place });
+                name
+            });
+            Some(StepOutput { step: action.name.clone(), output })
+        }
+        Ok(Expression::Input(_)) => {
+            let what = "a new certificate is brought by an answer, and not by the plan";
+            let help = "write `$response.body#/POINTER`, or `$steps.NAME.outputs.NAME` of a stage that fetches it";
+            reader.push(Diagnostic::error("wrong-value", node.span, what).help(help));
+            None
+        }
+        Err(what) => {
+            reader.error("wrong-value", node.span, what);
+            None
+        }
+    }
+}
+
+const KEYS: [&str; 9] =
+    ["stepId", "operationId", "description", "parameters", "idempotent", "poll", "answers", "outputs", "lookups"];
+/// A state that is asked for more often says nothing new, and takes the place of actions under the limits.
+const MIN_POLL: Duration = Duration::from_secs(1);
+const MAX_POLL: Duration = Duration::from_secs(3600);

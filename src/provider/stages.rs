@@ -1,0 +1,155 @@
+//! Stages of an action: the parameters of each one's request, how its answer is read, and the new certificate that they bring. Pure: what is
+//! sent when, and what a lost answer taints, is the engine's.
+
+use super::expression::{Captures, captured};
+use super::model::{ActionRules, Operation, Provider, Stage, StageValue};
+use super::target_state::typed;
+use super::{Answer, Verdict, params, verdict};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// The parameters of a stage's request. `inputs` are the action's parameters, `captures` what its earlier steps brought.
+///
+/// # Errors
+/// What is missing or will not do, as a sentence. An answer is foreign data and goes into a new request: what the schema refuses (`../admin`) is
+/// not asked.
+pub fn parameters(
+    provider: &Provider,
+    stage: &Stage,
+    inputs: &Map<String, Value>,
+    captures: &Captures,
+) -> Result<Map<String, Value>, String> {
+    let operation = &provider.operations[stage.operation];
+    let mut filled = Map::new();
+    for (name, from) in &stage.parameters {
+        let value = match from {
+            // What the plan does not give, the stage does not send, as the action itself would not.
+            StageValue::Input(input) => match inputs.get(input) {
+                Some(value) => value,
+                None => continue,
+            },
+            StageValue::Output(output) => captures.get(output).ok_or_else(|| {
+                format!(
+                    "the answer to the step `{}` did not bring `{}`, which `{}` needs",
+                    output.step, output.output, stage.name
+                )
+            })?,
+            StageValue::Fixed(value) => value,
+        };
+        let value = typed(operation, name, value).ok_or_else(|| {
+            format!("`{name}` of the step `{}` cannot be made of what was brought for it", stage.name)
+        })?;
+        filled.insert(name.clone(), value);
+    }
+    match params::check(operation, &filled).into_iter().next() {
+        Some(wrong) => Err(format!("the step `{}` cannot be asked: {}", stage.name, wrong.what)),
+        None => Ok(filled),
+    }
+}
+
+/// Reads the answer to a stage: by the stage's own rules, then by its operation's.
+pub fn read(provider: &Provider, stage: &Stage, answer: &Answer, now: Timestamp) -> Verdict {
+    verdict::read_by(&provider.operations[stage.operation], &stage.answers, answer, now)
+}
+
+/// What the answer to the action's own request, or to a stage of it, brings.
+pub fn outputs(action: &ActionRules, stage: Option<&Stage>, answer: &Answer) -> Map<String, Value> {
+    captured(stage.map_or(&action.outputs, |stage| &stage.outputs), answer)
+}
+
+/// The texts of the new certificate that the steps brought, PEM or DER in base64, the leaf first. Empty where they brought none.
+pub fn new_certificate(action: &ActionRules, captures: &Captures) -> Vec<String> {
+    let values = action.new_certificate.iter().filter_map(|output| captures.get(output));
+    let items = values.flat_map(|value| match value {
+        Value::Array(items) => items.as_slice(),
+        one => std::slice::from_ref(one),
+    });
+    items.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// The operation that a step of an action asks: that of a stage, or the action's own.
+pub fn operation<'p>(provider: &'p Provider, own: &'p Operation, stage: Option<&Stage>) -> &'p Operation {
+    stage.map_or(own, |stage| &provider.operations[stage.operation])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::model::Idempotency;
+    use crate::provider::openapi::testing;
+    use crate::provider::{AnswerClass, HeaderFields};
+    use serde_json::json;
+    use std::time::Duration;
+
+    fn map(value: &Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
+    fn answer(status: u16, kind: &str, body: &str) -> Answer {
+        Answer::new(status, [("content-type", kind)].into_iter().collect::<HeaderFields>(), body.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_line_of_stages_carries_what_each_brought_to_the_next() {
+        let provider = testing::read(include_str!("../../tests/data/documents/good/stages.yaml"));
+        let own = provider.operation("reissue").unwrap();
+        let action = own.action.as_ref().unwrap();
+        let [validated, issued, fetched] = action.stages.as_slice() else { panic!("{:?}", action.stages) };
+        assert_eq!(
+            [validated, issued, fetched].map(|stage| (stage.idempotency, stage.poll)),
+            [
+                (Idempotency::NotIdempotent, None),
+                (Idempotency::Idempotent, Some(Duration::from_secs(10))),
+                (Idempotency::Idempotent, None)
+            ]
+        );
+        assert_eq!(validated.status_queries.len(), 1);
+        let inputs = map(&json!({"order_id": 7, "csr": "abc"}));
+        let mut captures = Captures::default();
+        let missing = parameters(&provider, validated, &inputs, &captures).unwrap_err();
+        assert!(missing.contains("`reissue` did not bring `request`, which `validated` needs"), "{missing}");
+
+        let taken = answer(201, "application/json", r#"{"request":"r-1"}"#);
+        captures.keep("reissue", outputs(action, None, &taken));
+        assert_eq!(parameters(&provider, validated, &inputs, &captures), Ok(map(&json!({"request": "r-1"}))));
+        let noted = map(&json!({"note": "INC-42"}));
+        let with_note = map(&json!({"request": "r-1", "note": "INC-42"}));
+        assert_eq!(parameters(&provider, validated, &noted, &captures), Ok(with_note));
+
+        let now = Timestamp::UNIX_EPOCH;
+        for (body, expected) in [
+            (r#"{"state":"validating"}"#, AnswerClass::Pending),
+            (r#"{"state":"asks"}"#, AnswerClass::PendingApproval),
+            (r#"{"state":"refused"}"#, AnswerClass::Rejected),
+            // No rule of the stage's own: the operation's says that it could be read, and a word that nobody knows is no end.
+            (r#"{"serial":"0a"}"#, AnswerClass::Unknown),
+            (r#"{"state":"issued"}"#, AnswerClass::Succeeded),
+        ] {
+            assert_eq!(read(&provider, issued, &answer(200, "application/json", body), now).class, expected, "{body}");
+        }
+        let shown = answer(200, "application/json", r#"{"state":"issued","serial":"0A:1B"}"#);
+        captures.keep("issued", outputs(action, Some(issued), &shown));
+        let asked = map(&json!({"serial": "0a1b", "format": "pem"}));
+        assert_eq!(parameters(&provider, fetched, &inputs, &captures), Ok(asked));
+        assert!(new_certificate(action, &captures).is_empty());
+        captures.keep("fetched", outputs(action, Some(fetched), &answer(200, "application/x-pem-file", "-----BEGIN")));
+        assert_eq!(new_certificate(action, &captures), ["-----BEGIN"]);
+        assert_eq!(operation(&provider, own, Some(fetched)).name, "download");
+        assert_eq!(operation(&provider, own, None).name, "reissue");
+    }
+
+    #[test]
+    fn what_an_answer_brings_must_pass_the_schema_of_the_next_request() {
+        let provider = testing::read(include_str!("../../tests/data/documents/good/stages.yaml"));
+        let stage = &provider.operation("reissue").unwrap().action.as_ref().unwrap().stages[0];
+        for (brought, expected) in [
+            (json!("../admin"), "the step `validated` cannot be asked: `request` does not have the right form"),
+            (json!({"id": 1}), "`request` of the step `validated` cannot be made of what was brought for it"),
+        ] {
+            let mut captures = Captures::default();
+            captures.keep("reissue", map(&json!({"request": brought})));
+            let wrong = parameters(&provider, stage, &Map::new(), &captures).unwrap_err();
+            assert!(wrong.contains(expected), "{wrong}");
+        }
+    }
+}
