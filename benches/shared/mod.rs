@@ -113,7 +113,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
     let credentials = Credentials::new(names.map(|name| (name.to_owned(), simulator::credential(&provider.id, name))));
     let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
     let concurrency = account.concurrency as usize;
-    let http = HttpOptions { timeout: facts.settings.timeout, concurrency, ca_file: None };
+    let http = HttpOptions { timeout: facts.settings.timeout, concurrency, ca_file: None, identity: None };
     let signer = Signer::new(requirement, &account.variables, credentials);
     let sender =
         Sender::new(&there, Arc::clone(provider), signer, HttpTransport::loopback_only(&http, &HttpHandle::start()?)?);

@@ -210,20 +210,28 @@ pub fn build_senders(
             continue;
         };
         let requirements = requirements(account, provider);
-        let none = || Resolved { requirement: 0, credentials: Credentials::default(), warnings: Vec::new() };
+        let none =
+            || Resolved { requirement: 0, credentials: Credentials::default(), identity: None, warnings: Vec::new() };
         // Each action of such an account (ACME) brings its own key: there is nothing to resolve for the account.
         let resolved = if account.own_keys {
             Ok(none())
         } else {
-            resolve(&account.name, &account.credentials, &requirements, &|name| std::env::var(name).ok())
+            resolve(
+                &account.name,
+                &account.credentials,
+                &requirements,
+                &|name| std::env::var(name).ok(),
+                context.clock.now(),
+            )
         };
         let options = HttpOptions {
             timeout: settings.timeout,
             concurrency: account.concurrency as usize,
             ca_file: ca_file.map(Path::to_path_buf),
+            identity: resolved.as_ref().ok().and_then(|resolved| resolved.identity.clone()),
         };
         match (resolved, HttpTransport::new(&options, &handle)) {
-            (Ok(Resolved { requirement, credentials, warnings }), Ok(transport)) => {
+            (Ok(Resolved { requirement, credentials, warnings, .. }), Ok(transport)) => {
                 for warning in warnings {
                     context.printer.warning(&warning);
                 }
@@ -259,17 +267,24 @@ pub fn build_simulated_senders(
         let provider = catalog.get(&account.provider);
         let provider =
             provider.ok_or_else(|| context.failed(&format!("no provider document `{}`", account.provider)))?;
-        let requirement = provider.auth.first();
+        // That which the plan has references for; a rehearsal reads no credentials.
+        let named = provider.auth_for(|name| account.credentials.contains_key(name));
+        let requirement = named.or(provider.auth.first());
         let requirement =
             requirement.ok_or_else(|| context.failed(&format!("`{}` declares no way to sign", provider.id)))?;
         let names = requirement.required().into_iter();
         let names = names.map(|name| (name.to_owned(), simulator::credential_of(provider, name)));
         let credentials = Credentials::new(names);
-        let options =
-            HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
+        let options = HttpOptions {
+            timeout: settings.timeout,
+            concurrency: account.concurrency as usize,
+            ca_file: None,
+            identity: None,
+        };
         // Whatever a plan or a document says, a rehearsal reaches nothing but this machine.
         let transport = HttpTransport::loopback_only(&options, &handle).map_err(|error| context.failed(&error))?;
-        let signer = Signer::new(requirement, &account.variables, credentials);
+        let requirement = requirement.clone().with_token_url(&simulator.auth_url(&account.name));
+        let signer = Signer::new(&requirement, &account.variables, credentials);
         let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
         Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport).made_up()))
     };

@@ -10,7 +10,7 @@ use crate::plan::checked::NeverSent;
 use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, CertificateNames, Settings, calendar};
 use crate::provider::model::{ActionRules, TargetKind};
-use crate::provider::{Catalog, Provider, SecurityRequirement, target_state};
+use crate::provider::{Catalog, CredentialReference, Provider, SecurityRequirement, target_state};
 use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
@@ -474,6 +474,7 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
         requests.push(FirstRequest {
             action_id: action.id.clone(),
             provider: account.name.clone(),
+            credentials: sources(account, provider, requirement),
             method: masked.method,
             url: masked.url,
             headers: masked.headers.into_iter().map(|(name, value)| ShownHeader { name, value }).collect(),
@@ -481,6 +482,20 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
         });
     }
     requests
+}
+
+/// Where an account's credentials come from; none where each action brings its own key.
+fn sources(account: &Account, provider: &Provider, requirement: &SecurityRequirement) -> Vec<String> {
+    if account.own_keys {
+        return Vec::new();
+    }
+    // A document names variables for what few people have; whether they are set only the run looks.
+    let named = |name: &&str| match account.credentials.get(*name) {
+        Some(CredentialReference::Env(variable)) => provider.environment.get(*name) != Some(variable),
+        other => other.is_some(),
+    };
+    let names = requirement.required().into_iter().chain(requirement.optional().into_iter().filter(named));
+    names.filter_map(|name| Some(format!("{name} from {}", account.credentials.get(name)?))).collect()
 }
 
 /// The parameter that names a certificate's order.

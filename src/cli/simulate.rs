@@ -5,8 +5,8 @@ use super::context::Context;
 use super::exit::Exit;
 use super::process::listen_for_signals;
 use crate::plan::Settings;
-use crate::provider::Catalog;
 use crate::provider::model::Window;
+use crate::provider::{Catalog, Provider};
 use crate::simulator::{Faults, SimulatedAccount, Simulator, SimulatorOptions, credential_of, start};
 use std::sync::Arc;
 
@@ -31,7 +31,11 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
                 (variable.clone(), credential_of(provider, name).reveal().to_owned().into())
             });
             let credentials: serde_json::Map<String, serde_json::Value> = credentials.collect();
-            serde_json::json!({"provider": provider.id, "base_url": simulator.base_url(&provider.id), "environment": credentials})
+            let mut account = serde_json::json!({"provider": provider.id, "base_url": simulator.base_url(&provider.id), "environment": credentials});
+            if fetches_token(provider) {
+                account["auth_url"] = simulator.auth_url(&provider.id).into();
+            }
+            account
         });
         let accounts: Vec<_> = accounts.collect();
         context
@@ -41,9 +45,9 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
         let mut text =
             format!("# the simulator listens on {}; put these into a plan's `providers`:\n", simulator.address());
         for provider in catalog.iter() {
-            text.push_str(
-                &["#   ", &provider.id, ": {base_url: \"", &simulator.base_url(&provider.id), "\"}\n"].concat(),
-            );
+            let (base, auth) = (simulator.base_url(&provider.id), simulator.auth_url(&provider.id));
+            let auth = if fetches_token(provider) { format!(", auth_url: \"{auth}\"") } else { String::new() };
+            text.push_str(&["#   ", &provider.id, ": {base_url: \"", &base, "\"", &auth, "}\n"].concat());
         }
         text.push_str("# and these into the environment (dummy credentials that it accepts):\n");
         for provider in catalog.iter() {
@@ -73,6 +77,11 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
         }
         Err(error) => context.failed(&format!("cannot listen for signals: {error}")),
     }
+}
+
+/// Whether one of its ways to sign in begins with a token.
+fn fetches_token(provider: &Provider) -> bool {
+    provider.auth.iter().any(|requirement| requirement.token().is_some())
 }
 
 /// A simulator for a plan's accounts, with their own limits.

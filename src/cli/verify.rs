@@ -63,7 +63,8 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     let targets = select_targets(context, args, (&run.dir, &reader), &facts, &catalog)?;
     let senders = status_query_senders(context, args, &facts, &catalog, &targets)?;
     // No provider document declares a rate for CRL and OCSP servers; eight at a time burden none of them.
-    let options = HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone() };
+    let options =
+        HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone(), identity: None };
     let fetcher = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
     let (ended, signal) = ask_in_rounds(context, args, &facts, (run, &reader), senders, fetcher, &targets)?;
     let refused = !ended.refused.is_empty();

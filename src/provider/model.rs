@@ -558,6 +558,21 @@ impl Window {
     }
 }
 
+impl fmt::Display for CredentialReference {
+    /// For messages. A command's arguments are left out: they may say too much.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(formatter, "env:{name}"),
+            Self::File(path) => write!(formatter, "file:{}", path.display()),
+            Self::Command(words) => {
+                let program = words.first().map_or("", String::as_str);
+                let more = if words.len() > 1 { " …" } else { "" };
+                write!(formatter, "command:{program}{more}")
+            }
+        }
+    }
+}
+
 impl fmt::Display for Window {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.length.subsec_millis() == 0 {

@@ -3,7 +3,6 @@
 
 use super::acme::{self, Acme};
 use super::answers;
-use super::authentication::Tokens;
 use super::authentication::verify;
 use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{Fault, FaultDraw};
@@ -12,6 +11,7 @@ use super::routes::{Route, Routes, account_path, base_path, is_acme, request_par
 use super::status_queries;
 use super::targets::{self, TargetStore};
 use super::targets::{AccountEffects, Counters, Effects};
+use super::tokens::Tokens;
 use crate::provider::model::Window;
 use crate::provider::{Answer, AnswerClass, Idempotency, Operation, Provider, TargetState, verdict};
 use jiff::Timestamp;
@@ -114,8 +114,8 @@ impl RequestHandler {
                 answer(Response::json(404, None))
             }
             Route::Tokens { account } => {
-                let provider = &self.options.accounts[account].provider.id;
-                answer(self.accounts[account].tokens.issue(provider, request, now, self.options.verify))
+                let provider = Arc::clone(&self.options.accounts[account].provider);
+                answer(self.accounts[account].tokens.issue(&provider, request, now, self.options.verify))
             }
             Route::Acme { account, endpoint } => {
                 let (base, verify) = (self.base(account), self.options.verify);

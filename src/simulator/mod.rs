@@ -7,6 +7,7 @@
 mod acme;
 mod answers;
 mod authentication;
+mod aws;
 mod handler;
 mod message;
 mod options;
@@ -14,6 +15,7 @@ mod routes;
 mod server;
 mod status_queries;
 mod targets;
+mod tokens;
 
 pub use options::{Faults, KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
 pub use server::{Simulator, SimulatorError, start};

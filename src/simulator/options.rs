@@ -7,7 +7,7 @@ use crate::provider::model::Window;
 use crate::provider::security::CredentialUse;
 use crate::text::{Secret, nearest};
 use crate::time::{Clock, parse_duration};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,9 +61,30 @@ pub fn credential(provider: &str, name: &str) -> Secret {
 pub fn credential_of(provider: &Provider, name: &str) -> Secret {
     match provider.auth.iter().find_map(|requirement| requirement.uses_of(name).next()) {
         Some(CredentialUse::JwsKey) => Secret::new(ACCOUNT_KEY),
-        Some(CredentialUse::Field | CredentialUse::Text) | None => credential(&provider.id, name),
+        Some(CredentialUse::ServiceAccount) => {
+            let file = json!({
+                "type": "service_account",
+                "client_email": SERVICE_ACCOUNT_EMAIL,
+                "private_key_id": "simulated",
+                "private_key": SERVICE_ACCOUNT_KEY,
+            });
+            Secret::new(file.to_string())
+        }
+        Some(
+            CredentialUse::Field
+            | CredentialUse::Text
+            | CredentialUse::BearerToken
+            | CredentialUse::BasicUser
+            | CredentialUse::ClientCertificate
+            | CredentialUse::ClientKey,
+        )
+        | None => credential(&provider.id, name),
     }
 }
+
+/// The service account that may ask for tokens, and its key: it is the same in every run, and protects nothing.
+pub(super) const SERVICE_ACCOUNT_EMAIL: &str = "simulated@simulated.iam.gserviceaccount.com";
+pub(super) const SERVICE_ACCOUNT_KEY: &str = include_str!("service-account-key.pem");
 
 /// The private key of the one ACME account: it is the same in every run, and protects nothing.
 pub(super) const ACCOUNT_KEY: &str = include_str!("account-key.pem");

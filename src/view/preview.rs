@@ -259,6 +259,8 @@ pub struct FirstRequest {
     pub action_id: String,
     /// The configured provider.
     pub provider: String,
+    /// Where its credentials come from: `api_key from env:DIGICERT_API_KEY`.
+    pub credentials: Vec<String>,
     /// The method.
     pub method: String,
     /// The whole URL.
@@ -525,8 +527,9 @@ fn first_requests(preview: &Preview) -> String {
 
 fn request(request: &FirstRequest) -> String {
     let (id, provider) = (safe::terminal(&request.action_id), safe::terminal(&request.provider));
-    let mut lines =
-        vec![format!("  # {id} ({provider})"), format!("  {} {}", request.method, safe::terminal(&request.url))];
+    let mut lines = vec![format!("  # {id} ({provider})")];
+    lines.extend(request.credentials.iter().map(|one| format!("  # {}", safe::terminal(one))));
+    lines.push(format!("  {} {}", request.method, safe::terminal(&request.url)));
     let fields = request.headers.iter();
     lines.extend(fields.map(|field| format!("  {}: {}", safe::terminal(&field.name), safe::terminal(&field.value))));
     if let Some(body) = &request.body {
@@ -643,6 +646,7 @@ mod tests {
             first_requests: vec![FirstRequest {
                 action_id: "shop".into(),
                 provider: "corp".into(),
+                credentials: vec!["api_key from env:CORP_KEY".into()],
                 method: "PUT".into(),
                 url: "https://www.digicert.com/services/v2/certificate/112358/revoke".into(),
                 headers: vec![ShownHeader { name: "x-dc-devkey".into(), value: "(secret)".into() }],
@@ -702,6 +706,7 @@ What would help:
 
 First requests, secrets masked:
   # shop (corp)
+  # api_key from env:CORP_KEY
   PUT https://www.digicert.com/services/v2/certificate/112358/revoke
   x-dc-devkey: (secret)
 

@@ -66,11 +66,6 @@ impl Session {
         }
     }
 
-    /// Whether something must be asked before the next nonce.
-    pub(super) fn lacks_nonce(&self) -> bool {
-        self.next().is_some()
-    }
-
     /// The request that is to be asked first; `None` where there is none.
     ///
     /// # Errors

@@ -106,8 +106,17 @@ mod tests {
     fn previews_say_what_signers_will_add() {
         let revoke = operation("/revoke", true, &[("reason", Location::Body, None)]);
         let (url, header) = ("https://iam.example".to_owned(), "x-auth-token".to_owned());
-        let token = SignerKind::Token(TokenScheme { grant: TokenGrant::HuaweiIam, url, header });
+        let token = SignerKind::Token(TokenScheme {
+            grant: TokenGrant::HuaweiIam,
+            url,
+            header,
+            is_bearer: false,
+            lifetime: None,
+        });
         for (signer, expected) in [
+            (SignerKind::Bearer, fields(&[("authorization", "Bearer (secret)")])),
+            (SignerKind::Basic, fields(&[("authorization", "Basic (secret)")])),
+            (SignerKind::MutualTls, fields(&[])),
             (SignerKind::Header("x-dc-devkey".to_owned()), fields(&[("x-dc-devkey", "(secret)")])),
             (
                 SignerKind::NcpSignatureV2,

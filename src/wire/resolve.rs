@@ -2,9 +2,12 @@
 //! wrong is reported, all of it at once, in sentences about the reference; a value, or what may be a part of it, is never in them.
 
 use super::credentials::Credentials;
+use super::identity::{ClientIdentity, IdentityError};
 use super::sign::unusable;
+use crate::provider::security::CredentialUse;
 use crate::provider::{CredentialReference, SecurityRequirement};
 use crate::text::{Secret, file, safe};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -16,12 +19,14 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// What came of resolving an account's references.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Resolved {
     /// Which of the requirements is to be used.
     pub requirement: usize,
     /// Its credentials.
     pub credentials: Credentials,
+    /// The client's certificate and key, where the requirement has them.
+    pub identity: Option<ClientIdentity>,
     /// What should be put right, though it does no harm now.
     pub warnings: Vec<String>,
 }
@@ -56,6 +61,7 @@ pub fn resolve(
     references: &BTreeMap<String, CredentialReference>,
     requirements: &[SecurityRequirement],
     environment: &dyn Fn(&str) -> Option<String>,
+    now: Timestamp,
 ) -> Result<Resolved, CredentialError> {
     let error = |problems| CredentialError { account: account.to_owned(), problems };
     let Some(index) = choose(references, requirements, environment) else {
@@ -76,6 +82,11 @@ pub fn resolve(
             Some(reference) => fetch(reference, environment),
             None => Err(format!("nothing says where it comes from; write `credentials: {{{name}: \"env:NAME\"}}`")),
         };
+        let fetched = fetched.map_err(|why| {
+            let is_key = |usage| matches!(usage, CredentialUse::ClientCertificate | CredentialUse::ClientKey);
+            let is_binary = why == NO_TEXT && requirement.uses_of(name).any(is_key);
+            if is_binary { NO_PEM.to_owned() } else { why }
+        });
         match fetched.and_then(|fetched| check(requirement, name, fetched)) {
             Ok(Fetched { secret, warning }) => {
                 let short = (!secret.is_masked()).then(|| TOO_SHORT.to_owned());
@@ -84,8 +95,24 @@ pub fn resolve(
                 credentials.push((name.to_owned(), secret));
             }
             Err(cause) => {
-                let reference = reference.map(describe);
+                let reference = reference.map(ToString::to_string);
                 problems.push(CredentialProblem { credential: name.to_owned(), reference, cause });
+            }
+        }
+    }
+    let credentials = Credentials::new(credentials);
+    let mut identity = None;
+    if problems.is_empty() && requirement.is_mutual_tls() {
+        match read_identity(&credentials, now) {
+            Ok(read) => {
+                let warning = read.warning.iter();
+                warnings.extend(warning.map(|warning| format!("credential `{CERTIFICATE}` of `{account}`: {warning}")));
+                identity = Some(read);
+            }
+            Err((credential, cause)) => {
+                let reference = references.get(credential).map(ToString::to_string);
+                problems.push(CredentialProblem { credential: credential.to_owned(), reference, cause });
+                return Err(error(problems));
             }
         }
     }
@@ -98,10 +125,19 @@ pub fn resolve(
         }));
     }
     if problems.is_empty() {
-        Ok(Resolved { requirement: index, credentials: Credentials::new(credentials), warnings })
+        Ok(Resolved { requirement: index, credentials, identity, warnings })
     } else {
         Err(error(problems))
     }
+}
+
+/// The client's certificate and key; or which of them is at fault, and why.
+fn read_identity(credentials: &Credentials, now: Timestamp) -> Result<ClientIdentity, (&'static str, String)> {
+    let text = |name: &str| credentials.get(name).map(Secret::reveal);
+    ClientIdentity::new(text(CERTIFICATE).unwrap_or_default(), text(KEY), now).map_err(|error| match error {
+        IdentityError::Certificate(why) => (CERTIFICATE, why),
+        IdentityError::Key(why) => (KEY, why),
+    })
 }
 
 impl fmt::Display for CredentialError {
@@ -158,18 +194,6 @@ fn check(requirement: &SecurityRequirement, name: &str, fetched: Fetched) -> Res
     match requirement.uses_of(name).find_map(|usage| unusable(usage, value)) {
         Some(why) => Err(why),
         None => Ok(fetched),
-    }
-}
-
-/// A reference for a message. A command's arguments are left out: they may say too much.
-fn describe(reference: &CredentialReference) -> String {
-    match reference {
-        CredentialReference::Env(name) => format!("env:{name}"),
-        CredentialReference::File(path) => format!("file:{}", path.display()),
-        CredentialReference::Command(words) => {
-            let program = words.first().map_or("", String::as_str);
-            if words.len() > 1 { format!("command:{program} …") } else { format!("command:{program}") }
-        }
     }
 }
 
@@ -281,7 +305,7 @@ fn read_capped(from: &mut impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 
 /// The text without one trailing line break.
 fn secret(bytes: &[u8]) -> Result<Secret, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8 text")?;
+    let text = std::str::from_utf8(bytes).map_err(|_| NO_TEXT)?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(Secret::new(text))
 }
@@ -297,6 +321,12 @@ fn others_may_read(_: &std::fs::Metadata) -> bool {
     false
 }
 
+const NO_TEXT: &str = "it is not UTF-8 text";
+const NO_PEM: &str = "it is no PEM, but PKCS#12 or DER: `openssl pkcs12 -in FILE -nodes -out FILE.pem` makes PEM of the first, for certificate and key alike; \
+                      `openssl x509 -inform DER -in FILE -out FILE.pem` of a certificate";
+/// The credentials of `mutualTLS`.
+const CERTIFICATE: &str = "client_certificate";
+const KEY: &str = "client_key";
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(5);
 const MAX_LENGTH: usize = 64 * 1024;
@@ -306,12 +336,12 @@ const TOO_SHORT: &str = "it has fewer than 4 characters: anybody can guess it, a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::security::{SecurityScheme, SignerKind, TokenGrant, TokenScheme};
+    use crate::provider::security::tests::token;
+    use crate::provider::security::{SecurityScheme, SignerKind, TokenGrant};
 
     fn huawei() -> Vec<SecurityRequirement> {
-        let (url, header) = ("https://iam.example".to_owned(), "x-auth-token".to_owned());
-        let token = SignerKind::Token(TokenScheme { grant: TokenGrant::HuaweiIam, url, header });
-        [SignerKind::HuaweiSdkHmacSha256, token].map(|signer| SecurityScheme::new("test", signer).into()).into()
+        let aksk = SecurityScheme::new("test", SignerKind::HuaweiSdkHmacSha256);
+        vec![aksk.into(), token(TokenGrant::HuaweiIam).into()]
     }
 
     fn environment(name: &str) -> Option<String> {
@@ -348,7 +378,7 @@ mod tests {
                 (0, vec!["access_key", "secret_key", "security_token"]),
             ),
         ] {
-            let resolved = resolve("huawei", &references, &huawei(), &environment).unwrap();
+            let resolved = resolve("huawei", &references, &huawei(), &environment, Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!((resolved.requirement, resolved.credentials.names().collect()), expected);
         }
     }
@@ -374,10 +404,16 @@ mod tests {
             ),
         ] {
             let expected = format!("{expected}; or give iam_user and iam_password and iam_domain instead");
-            assert_eq!(resolve("hw", &references, &huawei(), &environment).unwrap_err().to_string(), expected);
+            assert_eq!(
+                resolve("hw", &references, &huawei(), &environment, Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
+                expected
+            );
         }
         assert!(
-            resolve("hw", &env(&[]), &[], &environment).unwrap_err().to_string().contains("no way to authenticate")
+            resolve("hw", &env(&[]), &[], &environment, Timestamp::UNIX_EPOCH)
+                .unwrap_err()
+                .to_string()
+                .contains("no way to authenticate")
         );
     }
 }

@@ -5,12 +5,13 @@ use super::acme::{self, Session};
 use super::credentials::Credentials;
 use super::resolve::fetch;
 use super::sign::{SignError, TOKEN, sign};
-use super::token::{read_token, token_request};
+use super::token::{FetchedToken, read_token, token_request};
 use super::transport::WireRequest;
 use crate::pki::PrivateKey;
 use crate::provider::{Answer, CredentialReference, SecurityRequirement};
 use crate::text::safe;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
 use std::collections::BTreeMap;
 
 /// An account's signer.
@@ -19,6 +20,16 @@ pub struct Signer {
     requirement: SecurityRequirement,
     credentials: Credentials,
     session: Option<Session>,
+    /// How long the token in use serves, where that is known.
+    token: Option<TokenLife>,
+}
+
+/// How long a token serves.
+#[derive(Debug, Clone, Copy)]
+struct TokenLife {
+    /// From then on another one is fetched.
+    renewed: Timestamp,
+    ends: Timestamp,
 }
 
 /// Leave to sign one request: it holds what serves for that one alone, where the signer needs such a thing.
@@ -37,13 +48,19 @@ impl Signer {
             // A key that will not do was refused when the credentials were resolved.
             Session::new(credentials.get(name).and_then(|key| PrivateKey::parse(key.reveal()).ok()))
         });
-        Self { requirement, credentials, session }
+        Self { requirement, credentials, session, token: None }
     }
 
     /// Where the provider is, for signers that have something to ask there first.
     pub fn set_base_url(&mut self, base_url: &str) {
         if let Some(session) = &mut self.session {
             session.set_directory(base_url);
+        }
+        if let Some((_, token)) = self.requirement.token()
+            && token.url.starts_with('/')
+            && let Some(url) = Url::parse(base_url).ok().and_then(|base| base.join(&token.url).ok())
+        {
+            self.requirement = self.requirement.clone().with_token_url(url.as_str());
         }
     }
 
@@ -53,11 +70,6 @@ impl Signer {
             return session.nonce().map(|nonce| SigningTicket(Some(nonce)));
         }
         (!self.lacks_token()).then(SigningTicket::default)
-    }
-
-    /// Whether something must be fetched before the next pass.
-    pub fn lacks_ticket(&self) -> bool {
-        self.session.as_ref().map_or_else(|| self.lacks_token(), Session::lacks_nonce)
     }
 
     /// Signs a request as of `at`; `own_key` refers to the key that signs in the place of the account's.
@@ -79,32 +91,47 @@ impl Signer {
         Ok(())
     }
 
-    /// The request that fetches what this signer needs next; `None` where it needs nothing. A token may be fetched again after a
+    /// The request that fetches what this signer needs next, as of `at`; `None` where it needs nothing. A token may be fetched again after a
     /// 401, for it may be withdrawn before it expires.
     ///
     /// # Errors
     /// A credential is missing.
-    pub fn token_request(&mut self) -> Option<Result<WireRequest, SignError>> {
+    pub fn token_request(&mut self, at: Timestamp) -> Option<Result<WireRequest, SignError>> {
         match (self.requirement.token(), &mut self.session) {
-            (Some(token), _) => Some(token_request(&token.url, &self.credentials)),
+            (Some((scheme, _)), _) => token_request(scheme, &self.credentials, at),
             (None, Some(session)) => session.request(),
             (None, None) => None,
         }
     }
 
-    /// Takes what the answer to [`Self::token_request`] brought, in the place of what was before.
+    /// Takes what the answer to [`Self::token_request`] brought, in the place of what was before; it was asked for at `at`. Tells what a
+    /// person should know of it.
     ///
     /// # Errors
     /// A sentence; the caller masks credentials in it.
-    pub fn accept_token(&mut self, answer: &Answer) -> Result<(), String> {
-        match &mut self.session {
-            Some(session) => session.accept(answer),
-            None => {
-                let (token, _) = read_token(answer)?;
-                self.credentials.set(TOKEN, token);
-                Ok(())
-            }
+    pub fn accept_token(&mut self, answer: &Answer, at: Timestamp) -> Result<Option<String>, String> {
+        if let Some(session) = &mut self.session {
+            return session.accept(answer).map(|()| None);
         }
+        let Some((_, token)) = self.requirement.token() else { return Ok(None) };
+        let FetchedToken { token, lifetime, notice } = read_token(token, answer)?;
+        self.token = lifetime.map(|lifetime| {
+            let early = (lifetime / RENEWED_EARLY).min(MAX_EARLY);
+            let after = |length: SignedDuration| at.checked_add(length).unwrap_or(Timestamp::MAX);
+            TokenLife { renewed: after(lifetime.saturating_sub(early)), ends: after(lifetime) }
+        });
+        self.credentials.set(TOKEN, token);
+        Ok(notice)
+    }
+
+    /// Whether the token in use is about to end, so that another should be fetched.
+    pub fn is_token_due(&self, at: Timestamp) -> bool {
+        self.token.is_some_and(|token| token.renewed <= at)
+    }
+
+    /// Whether the token in use has ended.
+    pub fn is_token_over(&self, at: Timestamp) -> bool {
+        self.token.is_some_and(|token| token.ends <= at)
     }
 
     /// Hears every answer: it may bring what the next request needs.
@@ -139,6 +166,11 @@ impl Signer {
     }
 }
 
+/// A token is renewed when a tenth of its time is left,
+const RENEWED_EARLY: i32 = 10;
+/// but no earlier than that: longer than a request takes on its way.
+const MAX_EARLY: SignedDuration = SignedDuration::from_secs(60);
+
 /// Reads the key that an action refers to. It is held no longer than for one signature.
 fn read_key(reference: &str) -> Result<PrivateKey, SignError> {
     let path = reference.strip_prefix("file:").unwrap_or(reference);
@@ -151,6 +183,7 @@ fn read_key(reference: &str) -> Result<PrivateKey, SignError> {
 mod tests {
     use super::*;
     use crate::provider::HeaderFields;
+    use crate::provider::security::tests::token;
     use crate::provider::security::{SecurityScheme, SignerKind, TokenGrant, TokenScheme};
     use crate::text::Secret;
 
@@ -170,7 +203,8 @@ mod tests {
     fn a_token_is_fetched_then_used_then_renewed() {
         let url = "https://iam.{region}.example/v3/auth/tokens".to_owned();
         let header = "x-auth-token".to_owned();
-        let kind = SignerKind::Token(TokenScheme { grant: TokenGrant::HuaweiIam, url, header });
+        let (is_bearer, lifetime) = (false, None);
+        let kind = SignerKind::Token(TokenScheme { grant: TokenGrant::HuaweiIam, url, header, is_bearer, lifetime });
         let pairs = [("iam_user", "user"), ("iam_password", "password"), ("iam_domain", "domain")];
         let mut signer = signer(kind, &pairs);
         assert!(signer.lacks_token() && signer.ticket().is_none());
@@ -178,24 +212,52 @@ mod tests {
             signer.sign(&mut request(), &SigningTicket(None), None, Timestamp::UNIX_EPOCH),
             Err(SignError::Missing(TOKEN.to_owned()))
         );
-        let fetching = signer.token_request().unwrap().unwrap();
+        let fetching = signer.token_request(Timestamp::UNIX_EPOCH).unwrap().unwrap();
         assert_eq!(fetching.url, "https://iam.ae-ad-1.example/v3/auth/tokens");
         for token in ["token-one", "token-two"] {
             let headers = HeaderFields::from_iter([("x-subject-token", token)]);
-            signer.accept_token(&Answer::new(201, headers, Vec::new())).unwrap();
+            signer.accept_token(&Answer::new(201, headers, Vec::new()), Timestamp::UNIX_EPOCH).unwrap();
             assert!(signer.ticket().is_some());
             let mut signed = request();
             signer.sign(&mut signed, &SigningTicket(None), None, Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!(signed.headers, [("x-auth-token".into(), token.into())]);
             assert_eq!(signer.mask(&format!("<{token}>")), "<(secret)>");
         }
-        assert!(!signer.lacks_token() && signer.token_request().is_some());
+        assert!(!signer.lacks_token() && signer.token_request(Timestamp::UNIX_EPOCH).is_some());
+    }
+
+    #[test]
+    fn a_token_is_renewed_before_it_ends() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        for (lifetime, due, over) in [(3600, 3540, 3600), (100, 90, 100), (1, 1, 1)] {
+            let scheme = token(TokenGrant::ClientCredentials { scopes: vec![], audience: None, in_body: true });
+            let mut signer = Signer::new(&scheme.into(), &BTreeMap::new(), Credentials::default());
+            let body = format!(r#"{{"access_token":"AT","expires_in":{lifetime}}}"#).into_bytes();
+            assert_eq!(signer.accept_token(&Answer::new(200, HeaderFields::default(), body), at(0)), Ok(None));
+            for (test, second) in
+                [(Signer::is_token_due as fn(&Signer, Timestamp) -> bool, due), (Signer::is_token_over, over)]
+            {
+                assert_eq!((test(&signer, at(second - 1)), test(&signer, at(second))), (false, true), "{lifetime}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_may_be_fetched_beside_the_base_url() {
+        let mut scheme = token(TokenGrant::ClientCredentials { scopes: vec![], audience: None, in_body: true });
+        let SignerKind::Token(rule) = &mut scheme.signer else { panic!("a token's scheme") };
+        rule.url = "/v1/auth/approle/login".to_owned();
+        let pairs = ["client_id", "client_secret"].map(|name| (name.to_owned(), Secret::new("x")));
+        let mut signer = Signer::new(&scheme.into(), &BTreeMap::new(), Credentials::new(pairs));
+        signer.set_base_url("https://vault.example:8200/v1/team/pki");
+        let asked = signer.token_request(Timestamp::UNIX_EPOCH).unwrap().unwrap();
+        assert_eq!(asked.url, "https://vault.example:8200/v1/auth/approle/login");
     }
 
     #[test]
     fn other_signers_need_no_token() {
         let mut signer = signer(SignerKind::Header("x-key".to_owned()), &[("api_key", "k")]);
-        assert!(!signer.lacks_token() && signer.token_request().is_none());
+        assert!(!signer.lacks_token() && signer.token_request(Timestamp::UNIX_EPOCH).is_none());
         let mut signed = request();
         signer.sign(&mut signed, &SigningTicket(None), None, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(signed.headers, [("x-key".into(), "k".into())]);

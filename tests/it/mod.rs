@@ -31,6 +31,7 @@ mod responders;
 mod safety;
 mod sending;
 mod serial_numbers;
+mod signin;
 mod snapshots;
 mod terminal;
 mod tls;

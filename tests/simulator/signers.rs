@@ -3,23 +3,27 @@
 
 use super::{Still, options};
 use crate::support::client::send;
+use certsweep::diag::Diagnostics;
 use certsweep::provider::model::{Operation, Sample};
-use certsweep::provider::{Answer, AnswerClass, HeaderFields, Provider, SecurityRequirement, verdict};
-use certsweep::simulator::{Simulator, credential_of, start};
+use certsweep::provider::{Answer, AnswerClass, Catalog, HeaderFields, Provider, SecurityRequirement, verdict};
+use certsweep::simulator::{SimulatedAccount, Simulator, SimulatorOptions, credential_of, start};
+use certsweep::text::SourceMap;
 use certsweep::time::Clock as _;
 use certsweep::wire::{Credentials, Signer, SigningTicket, WireRequest, request};
 use serde_json::json;
-use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 #[test]
 fn every_sample_signed_in_every_way_is_granted() {
     let mut granted = 0;
-    for account in options("").accounts {
-        let provider = account.provider;
+    for provider in providers() {
         for requirement in &provider.auth {
             for operation in &provider.operations {
-                for sample in &operation.samples {
-                    let simulator = start(options("")).unwrap();
+                // Of these documents' certificates none is there to be looked up.
+                let is_asked = !["signers", "small"].contains(&provider.id.as_str()) || operation.action.is_some();
+                for sample in operation.samples.iter().filter(|_| is_asked) {
+                    let simulator = playing(&provider);
                     let class = ask(&simulator, &provider, requirement, operation, sample);
                     let is_good = matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval);
                     let place = format!("{} {} {} {}", provider.id, requirement.name(), operation.name, sample.name);
@@ -32,6 +36,22 @@ fn every_sample_signed_in_every_way_is_granted() {
     assert!(granted > 10, "{granted}");
 }
 
+/// The built-in ones, and one that has every way to sign in.
+fn providers() -> Vec<Arc<Provider>> {
+    let mut diagnostics = Diagnostics::default();
+    let own = [PathBuf::from("tests/data/documents/good")];
+    let catalog = Catalog::load(&own, &mut SourceMap::default(), &mut diagnostics);
+    assert!(!diagnostics.has_errors(), "{diagnostics:?}");
+    let all = catalog.iter().filter(|provider| provider.id != "acme").cloned().collect::<Vec<_>>();
+    assert!(all.iter().any(|provider| provider.id == "signers" && provider.auth.len() > 10));
+    all
+}
+
+fn playing(provider: &Arc<Provider>) -> Simulator {
+    let account = SimulatedAccount { name: provider.id.clone(), provider: Arc::clone(provider), windows: Vec::new() };
+    start(SimulatorOptions { accounts: vec![account], ..options("") }).unwrap()
+}
+
 fn ask(
     simulator: &Simulator,
     provider: &Provider,
@@ -42,9 +62,10 @@ fn ask(
     let names = [requirement.required(), requirement.optional()].concat().into_iter();
     let credentials = Credentials::new(names.map(|name| (name.to_owned(), credential_of(provider, name))));
     let requirement = requirement.clone().with_token_url(&simulator.auth_url(&provider.id));
-    let mut signer = Signer::new(&requirement, &BTreeMap::new(), credentials);
-    if let Some(fetching) = signer.token_request() {
-        signer.accept_token(&sent(fetching.unwrap())).unwrap();
+    let variables = provider.variables.iter().map(|(name, variable)| (name.clone(), variable.default.clone()));
+    let mut signer = Signer::new(&requirement, &variables.collect(), credentials);
+    if let Some(fetching) = signer.token_request(Still.now()) {
+        signer.accept_token(&sent(fetching.unwrap()), Still.now()).unwrap();
     }
     let mut wire = request::build(&simulator.base_url(&provider.id), operation, &sample.parameters);
     signer.sign(&mut wire, &SigningTicket::default(), None, Still.now()).unwrap();

@@ -8,7 +8,7 @@ use crate::pki::RevocationReason;
 use crate::plan::load;
 use crate::plan::settings::Account;
 use crate::provider::model::{Provider, Window};
-use crate::provider::{Catalog, CredentialReference, SecurityRequirement, params};
+use crate::provider::{Catalog, CredentialReference, SecurityRequirement, params, security};
 use crate::text::nearest::nearest;
 use crate::text::safe;
 use crate::tree::{Field, Node, Shape};
@@ -198,6 +198,7 @@ impl SettingsReader<'_> {
             (Ok(variables), Ok(base_url)) => {
                 account.variables = variables;
                 account.base_url = base_url;
+                self.check_regions(map, provider, account);
             }
             (Err(violations), _) | (_, Err(violations)) => {
                 for violation in violations {
@@ -210,6 +211,21 @@ impl SettingsReader<'_> {
                     error.help = violation.help;
                     self.diagnostics.push(error);
                 }
+            }
+        }
+    }
+
+    /// A region of AWS is a part of the signature, and of a host that may be there although the region is none.
+    fn check_regions(&mut self, map: &Node, provider: &Provider, account: &Account) {
+        for requirement in &provider.auth {
+            for (template, region) in
+                requirement.regions().into_iter().zip(requirement.clone().filled(&account.variables).regions())
+            {
+                let Err((what, help)) = security::check_region(region) else { continue };
+                let variables = map.get("variables").map_or(&[][..], Node::fields);
+                let named = variables.iter().find(|field| template.contains(&format!("{{{}}}", field.name)));
+                let place = named.map_or(map.span, |field| field.value.span);
+                self.diagnostics.push(Diagnostic::error("variable", place, what).help(help));
             }
         }
     }

@@ -17,8 +17,8 @@
 //!
 //! Of a schema with `format: serial-number`: `spelling`, `id_digits`.
 //!
-//! Of a security scheme: `signer` (`header`, `ncp-signature-v2`, `huawei-sdk-hmac-sha256`, `huawei-iam-token`), `credentials`,
-//! `optional`, `url`.
+//! Of a security scheme: `signer` (the words of the table in [`super::security`]), `credentials`, `optional`; of those that fetch a token `url`,
+//! `lifetime`, `scopes`, `audience`, `client_authentication`, `token`, `expires_in`; of AWS's signature `service`, `region`.
 //!
 //! Of an operation; one with a `target` is an action, the others are status queries and have only the last three rows:
 //!

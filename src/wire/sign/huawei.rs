@@ -29,7 +29,7 @@ pub(super) fn sign(request: &mut WireRequest, credentials: &Credentials, at: Tim
     }
     set_header(request, DATE, date.clone());
     let (canonical, signed) = canonical_request(request)?;
-    let signature = hex::encode(hmac_sha256(secret_key, &string_to_sign(&date, &canonical)));
+    let signature = hex::encode(hmac_sha256(secret_key.as_bytes(), &string_to_sign(&date, &canonical)));
     let authorization = format!("{ALGORITHM} Access={access_key}, SignedHeaders={signed}, Signature={signature}");
     set_header(request, "authorization", authorization);
     Ok(())

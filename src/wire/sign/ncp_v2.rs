@@ -20,7 +20,7 @@ pub(super) fn sign(request: &mut WireRequest, credentials: &Credentials, at: Tim
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let timestamp = at.as_millisecond().to_string();
     let message = format!("{} {}{query}\n{timestamp}\n{access_key}", request.method, url.path());
-    set_header(request, SIGNATURE, STANDARD.encode(hmac_sha256(secret_key, &message)));
+    set_header(request, SIGNATURE, STANDARD.encode(hmac_sha256(secret_key.as_bytes(), &message)));
     set_header(request, ACCESS_KEY, access_key.to_owned());
     set_header(request, TIMESTAMP, timestamp);
     Ok(())
