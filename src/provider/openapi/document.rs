@@ -185,8 +185,10 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
     for (index, node) in nodes.iter().enumerate() {
         let Some(extension) = node.get(EXTENSION) else { continue };
         let status_queries = references::status_queries(reader, extension, &operations[index], &operations);
+        let whole_order = references::whole_order(reader, extension, &operations[index], &operations);
         if let Some(action) = &mut operations[index].action {
             action.status_queries = status_queries;
+            action.whole_order = whole_order;
         }
     }
     // After all status queries: a sample of one names the action that asks by it.
