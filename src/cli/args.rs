@@ -170,7 +170,7 @@ pub struct RunArgs {
     /// Do not ask; needed where no terminal is there to ask on
     #[arg(short, long)]
     pub yes: bool,
-    /// Refuse any other plan than the one with this digest (as `preview` shows it)
+    /// Refuse any other plan than the one with this digest (as `preview` shows it; its first 12 characters will do)
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<String>,
     /// The run directory [default: below `runs`, named by UTC time and plan]

@@ -215,8 +215,15 @@ fn check_into(
 /// Refuses any other plan than the one that `--digest` names: who approved a preview approved this digest.
 fn require_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> Result<(), Exit> {
     let ours = read.plan.digest();
-    match args.digest.as_deref().filter(|digest| *digest != ours) {
+    let is_ours = |digest: &str| digest == ours || digest.len() >= MIN_DIGEST && ours.starts_with(digest);
+    match args.digest.as_deref().filter(|digest| !is_ours(digest)) {
         None => Ok(()),
+        Some(digest) if ours.starts_with(digest) => {
+            context
+                .printer
+                .error(&format!("--digest: give at least {MIN_DIGEST} characters of the digest, not {digest}"));
+            Err(Exit::Usage)
+        }
         Some(digest) => {
             context
                 .printer
@@ -311,3 +318,6 @@ fn require_open_schedule(context: &Context, settings: &Settings) -> Result<(), E
     ));
     Err(Exit::Usage)
 }
+
+/// Characters of a digest that tell a plan from any other.
+const MIN_DIGEST: usize = 12;

@@ -230,7 +230,7 @@ pub struct Waited {
 pub struct SuggestedChange {
     /// The configured provider.
     pub provider: String,
-    /// The change: `second-key`, `whole-orders`, `concurrency`, `longer-window`, `skip_approval`.
+    /// The change: `second-key`, `whole-orders`, `concurrency`, `longer-window`, or the name of the parameter that spares an approval.
     pub change: String,
     /// A sentence for people.
     pub text: String,

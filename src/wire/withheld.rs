@@ -58,6 +58,8 @@ mod tests {
             csr: Some(CsrRule { field: "csr".to_owned(), common_name: None, dns_names: None }),
             certificate: None,
             wide: Vec::new(),
+            approval: None,
+            whole_order: None,
             status_queries: Vec::new(),
             outputs: Vec::new(),
             stages: Vec::new(),
