@@ -102,7 +102,8 @@ pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Resu
 pub(super) fn tell_panics(printer: &Printer) {
     let printer = printer.clone();
     std::panic::set_hook(Box::new(move |panic: &PanicHookInfo<'_>| {
-        let what = panic.payload_as_str().unwrap_or("a panic without words");
+        let (payload, text) = (panic.payload(), panic.payload().downcast_ref::<String>().map(String::as_str));
+        let what = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
         let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
         printer.last_words(&format!("the system failed where it never should, or the program is wrong: {what}{place}"));
     }));

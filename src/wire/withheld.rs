@@ -73,7 +73,7 @@ mod tests {
             assert_eq!((&filled["csr"], &filled["name"]), (&json!(csr(name).to_pem()), &json!("file:x")));
         }
         for (reference, expected) in [
-            (csr("rsa.csr").reference(&at("none.csr")), "No such file"),
+            (csr("rsa.csr").reference(&at("none.csr")), "no such file"),
             (csr("rsa.csr").reference(&at("kinds.csr")), "has changed since"),
             (format!("file:{}", at("kinds.csr")), "has changed since"),
         ] {
