@@ -38,8 +38,8 @@ pub(super) fn answer(
 /// A target with the action and the rule by which a status query shows it.
 type ShownTarget<'a> = (&'a SimulatedTarget, &'a Operation, &'a StatusQueryRule);
 
-/// One object. Where several targets share it (an order and its certificates), it shows the one to which something was done
-/// last, but only by a body in which no other target reads as done that is not.
+/// One object. Where several targets share it (an order and its certificates), it is told as of the one to which something was done
+/// last, but only by a body in which no other target reads as done that is not; and its certificates are all there, each in its own state.
 fn object(
     query: &Operation,
     rules: &[(&Operation, &StatusQueryRule)],
@@ -76,7 +76,36 @@ fn object(
         parameters: &target.parameters,
         state: target.state,
     });
-    views.chain(nobody).find_map(|view| view.bodies(asked).into_iter().find(is_true))
+    let together = |body: Value| with_all(query, body, &targets, done().any(|(_, action, _)| is_whole(action)));
+    views.chain(nobody).find_map(|view| view.bodies(asked).into_iter().map(together).find(is_true))
+}
+
+/// The body with a row for each target that stands in one of its lists. A single object there becomes a list where there are several: a
+/// document reads either, and a status query that names the order alone must find each certificate.
+fn with_all(query: &Operation, mut body: Value, targets: &[ShownTarget<'_>], whole: bool) -> Value {
+    let mut lists: Vec<(&Pointer, Vec<Value>)> = Vec::new();
+    for (target, action, rule) in targets {
+        let Some(list) = rule.rows.first().map(|step| &step.list) else { continue };
+        // What was done to an order was done to each of its certificates.
+        let state = if whole { TargetState::Done } else { target.state };
+        let view = View { query, rule, action: &action.name, parameters: &target.parameters, state };
+        let Some(row) = view.first().and_then(|body| match list.of(&body)? {
+            Value::Array(rows) => rows.first().cloned(),
+            row => Some(row.clone()),
+        }) else {
+            continue;
+        };
+        match lists.iter_mut().find(|(known, _)| *known == list) {
+            Some((_, rows)) => rows.push(row),
+            None => lists.push((list, vec![row])),
+        }
+    }
+    for (list, rows) in lists.into_iter().filter(|(_, rows)| rows.len() > 1) {
+        if let Some(place) = body.pointer_mut(&list.to_string()) {
+            *place = Value::Array(rows);
+        }
+    }
+    body
 }
 
 /// A list: an item for each target on the page that is asked for.
