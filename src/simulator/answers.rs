@@ -15,8 +15,8 @@ pub(super) struct Granted {
     pub(super) body: Value,
 }
 
-/// The first granting answer of the sample that fits the parameters best, its reference made unique by `number`.
-pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, number: u64) -> Granted {
+/// The first granting answer of the sample that fits the parameters best, with this reference.
+pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, reference: Reference<'_>) -> Granted {
     let Some(answer) = best(operation, parameters) else {
         return Granted { response: Response::json(200, None), class: String::new(), body: Value::Null };
     };
@@ -25,7 +25,7 @@ pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, nu
     for place in &operation.reference {
         match place {
             AnswerLocation::Body(pointer) if pointer.text_of(&body).is_some() => {
-                put(&mut body, pointer, &(FIRST_REFERENCE + number).to_string());
+                put(&mut body, pointer, &reference.in_body());
                 break;
             }
             AnswerLocation::Header(name) => fresh_header = fresh_header.or(Some(name)),
@@ -38,9 +38,45 @@ pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, nu
     }
     if let Some(name) = fresh_header {
         response.headers.retain(|(given, _)| given != name);
-        response = response.with(name, format!("simulated-{}", FIRST_REFERENCE + number));
+        response = response.with(name, reference.in_header());
     }
     Granted { response, class: answer.expected.clone(), body }
+}
+
+/// The provider's own id of what it grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reference<'a> {
+    /// Made unique by a number.
+    Fresh(u64),
+    /// As an earlier answer gave it.
+    Given(&'a str),
+}
+
+impl Reference<'_> {
+    fn in_body(self) -> String {
+        match self {
+            Self::Fresh(number) => (FIRST_REFERENCE + number).to_string(),
+            Self::Given(reference) => reference.to_owned(),
+        }
+    }
+
+    fn in_header(self) -> String {
+        match self {
+            Self::Fresh(_) => format!("{SIMULATED}{}", self.in_body()),
+            Self::Given(reference) => reference.to_owned(),
+        }
+    }
+
+    /// The number that made it unique; `None` where no simulator made it.
+    pub(super) fn number(self) -> Option<u64> {
+        match self {
+            Self::Fresh(number) => Some(number),
+            Self::Given(reference) => {
+                let number = reference.strip_prefix(SIMULATED).unwrap_or(reference);
+                number.parse::<u64>().ok()?.checked_sub(FIRST_REFERENCE)
+            }
+        }
+    }
 }
 
 /// A refusal of the request's content, with the reason in the provider's place for messages.
@@ -196,6 +232,7 @@ fn plainest<'a>(
 
 /// Where the simulator's own references begin, so that nobody takes one for a sample's.
 const FIRST_REFERENCE: u64 = 7_000_000;
+const SIMULATED: &str = "simulated-";
 const SERVER_ERRORS: [u16; 4] = [500, 502, 503, 504];
 /// Header fields that the server itself sets.
 const HOPS: [&str; 5] = ["content-type", "content-length", "transfer-encoding", "connection", "date"];

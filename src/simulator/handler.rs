@@ -2,16 +2,18 @@
 //! clock; the server does what is decided here. The limits are exact: no window admits more than its count.
 
 use super::acme::{self, Acme};
-use super::answers;
+use super::answers::{self, Reference};
 use super::authentication::Tokens;
 use super::authentication::verify;
+use super::authority::Authority;
 use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{Fault, FaultDraw};
 use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
-use super::routes::{Route, Routes, account_path, base_path, is_acme, request_parameters};
+use super::routes::{Route, Routes, StatusService, account_path, base_path, is_acme, request_parameters};
 use super::status_queries;
 use super::targets::{self, TargetStore};
 use super::targets::{AccountEffects, Counters, Effects};
+use crate::pki::SerialNumber;
 use crate::provider::model::Window;
 use crate::provider::{Answer, AnswerClass, Idempotency, Operation, Provider, TargetState, verdict};
 use jiff::Timestamp;
@@ -25,6 +27,7 @@ pub(super) struct RequestHandler {
     options: SimulatorOptions,
     routes: Routes,
     targets: TargetStore,
+    authority: Option<Authority>,
     accounts: Vec<AccountState>,
     /// Effects so far, over all accounts; makes references unique.
     effects: u64,
@@ -67,7 +70,8 @@ impl RequestHandler {
         let accounts = accounts.collect();
         let known = std::mem::take(&mut options.known);
         let routes = Routes::new(&options.accounts);
-        let mut handler = Self { routes, targets: TargetStore::new(&options.accounts), accounts, effects: 0, options };
+        let targets = TargetStore::new(&options.accounts);
+        let mut handler = Self { routes, targets, authority: Authority::new(), accounts, effects: 0, options };
         for target in &known {
             handler.learn(target);
         }
@@ -77,8 +81,21 @@ impl RequestHandler {
     /// Learns that a target exists; `false` where there is no such account, operation or target.
     pub(super) fn learn(&mut self, known: &KnownTarget) -> bool {
         let Some((account, provider)) = self.account(&known.account) else { return false };
-        let operation = targets::index(&provider, &known.operation);
-        operation.and_then(|operation| self.targets.learn(account, &provider, operation, &known.parameters)).is_some()
+        let Some(operation) = targets::index(&provider, &known.operation) else { return false };
+        let Some(target) = self.targets.learn(account, &provider, operation, &known.parameters) else { return false };
+        if let Some(serial) = &known.serial_number {
+            self.targets.set_serial_number(account, target, serial.clone());
+        }
+        if let Some(effect) = &known.done {
+            let given = effect.reference.as_deref().map(Reference::Given);
+            let reference = given.unwrap_or(Reference::Fresh(self.effects + 1));
+            // What comes later must get no reference that was given before.
+            self.effects = self.effects.max(reference.number().unwrap_or_default());
+            let granted = answers::granted(&provider.operations[operation], &known.parameters, reference);
+            let state = if effect.pending { TargetState::Pending } else { TargetState::Done };
+            self.targets.take_effect(account, &provider, target, (state, effect.at), granted.body, self.effects);
+        }
+        true
     }
 
     /// How often something took effect upon a target.
@@ -107,6 +124,7 @@ impl RequestHandler {
     /// Decides what is done in return for a request.
     pub(super) fn handle(&mut self, request: &Received, now: Timestamp, elapsed: Duration) -> Reaction {
         let answer = |response| Reaction { delay: Duration::ZERO, kind: ReactionKind::Answer(response) };
+        self.targets.approve(now);
         match self.routes.find(&request.method, request.path()) {
             Route::Nowhere => answer(Response::json(404, None)),
             Route::Unknown { account } => {
@@ -122,6 +140,7 @@ impl RequestHandler {
                 let acme = self.accounts[account].acme.as_mut();
                 answer(acme.map_or_else(Response::default, |acme| acme.serve(endpoint, request, &base, verify)))
             }
+            Route::Published { account, what } => answer(self.publish(account, &what, request, now)),
             Route::Operation { account, operation, path } => {
                 let provider = Arc::clone(&self.options.accounts[account].provider);
                 let declared = &provider.operations[operation];
@@ -147,6 +166,25 @@ impl RequestHandler {
                 self.inject_fault(&asked)
             }
         }
+    }
+
+    /// What the account's CA publishes: for everybody, without credentials or limits.
+    fn publish(&self, account: usize, what: &StatusService, request: &Received, now: Timestamp) -> Response {
+        let provider = &self.options.accounts[account].provider;
+        let authority = self.authority.as_ref();
+        let find = |serial: &SerialNumber| self.targets.status(account, provider, serial);
+        let (media_type, body) = match what {
+            StatusService::Crl => {
+                let revocations = self.targets.revocations(account, provider);
+                ("application/pkix-crl", authority.and_then(|authority| authority.crl(revocations, now)))
+            }
+            StatusService::Ocsp(asked) => {
+                let asked = asked.as_deref().unwrap_or(&request.body);
+                ("application/ocsp-response", authority.and_then(|authority| authority.ocsp(asked, find, now)))
+            }
+        };
+        let status = if body.is_some() { 200 } else { 500 };
+        Response { status, media_type: media_type.into(), body: body.unwrap_or_default(), ..Response::default() }
     }
 
     /// Lets a fault strike the request, or grants it its answer.
@@ -247,7 +285,7 @@ impl RequestHandler {
         }
         counters.accepted += 1;
         if !self.targets.is_status_query(asked.account, asked.operation) {
-            return answers::granted(operation, parameters, self.effects).response;
+            return answers::granted(operation, parameters, Reference::Fresh(self.effects)).response;
         }
         let found = self.targets.found(asked.account, asked.operation, parameters);
         status_queries::answer(asked.provider, operation, parameters, &self.targets, &found)
@@ -264,8 +302,9 @@ impl RequestHandler {
             return answers::already(asked.provider, operation, "the request cannot be carried out in this state");
         }
         self.effects += 1;
-        let granted = answers::granted(operation, parameters, self.effects);
+        let granted = answers::granted(operation, parameters, Reference::Fresh(self.effects));
         let state = if granted.class == "pending-approval" { TargetState::Pending } else { TargetState::Done };
+        let state = (state, asked.now);
         self.targets.take_effect(asked.account, asked.provider, target, state, granted.body, self.effects);
         let upon = self.targets.target(target).effects;
         counters.accepted += 1;
@@ -418,7 +457,12 @@ mod tests {
 
         fn know(&mut self, order: &str, number: i64) {
             let parameters = json!({"order": order, "number": number}).as_object().unwrap().clone();
-            let known = KnownTarget { account: "test".into(), operation: "revoke".into(), parameters };
+            let known = KnownTarget {
+                account: "test".into(),
+                operation: "revoke".into(),
+                parameters,
+                ..KnownTarget::default()
+            };
             assert!(self.handler.learn(&known));
         }
 
@@ -524,6 +568,7 @@ mod tests {
                 account: "test".into(),
                 operation: "revoke".into(),
                 parameters: asked.as_object().unwrap().clone(),
+                ..KnownTarget::default()
             }));
         }
     }

@@ -7,6 +7,7 @@
 mod acme;
 mod answers;
 mod authentication;
+mod authority;
 mod handler;
 mod message;
 mod options;
@@ -15,6 +16,7 @@ mod server;
 mod status_queries;
 mod targets;
 
-pub use options::{Faults, KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
+pub use authority::CERTIFICATE as CA_CERTIFICATE;
+pub use options::{Faults, KnownEffect, KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
 pub use server::{Simulator, SimulatorError, start};
 pub use targets::{AccountEffects, Counters, Effects};
