@@ -1,27 +1,34 @@
-//! The simulator's own CA: what it signs of certificates that were revoked, as CRLs (RFC 5280, section 5) and OCSP answers (RFC 6960). Its key
+//! The simulator's own CA: the certificates that it issues, and what it signs of those that were revoked, as CRLs (RFC 5280, section 5) and OCSP
+//! answers (RFC 6960). Its key
 //! is checked in, and the same in every process: a later `verify` believes what the CA of an earlier run would have said. Nobody else does.
 
-use crate::pki::pem::{Piece, pieces};
-use crate::pki::{RevocationReason, SerialNumber};
+use crate::pki::names::comparable;
+use crate::pki::pem::{self, Piece};
+use crate::pki::{Csr, RevocationReason, SerialNumber};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
-use der::asn1::{BitString, GeneralizedTime, OctetString, UtcTime};
-use der::oid::db::rfc5280::ID_CE_CRL_REASONS;
+use der::asn1::{BitString, GeneralizedTime, Ia5String, OctetString, UtcTime};
+use der::oid::db::rfc5280::{ID_CE_CRL_REASONS, ID_CE_SUBJECT_ALT_NAME};
 use der::oid::db::rfc5912::ECDSA_WITH_SHA_256;
 use der::oid::db::rfc6960::{ID_PKIX_OCSP_BASIC, ID_PKIX_OCSP_NONCE};
 use der::{DateTime, Decode, Encode};
 use jiff::Timestamp;
+use std::net::IpAddr;
 use std::time::Duration;
+use x509_cert::certificate::TbsCertificate;
 use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
 use x509_cert::ext::Extension;
-use x509_cert::ext::pkix::CrlReason;
+use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{CrlReason, SubjectAltName};
+use x509_cert::request::CertReq;
 use x509_cert::spki::AlgorithmIdentifierOwned;
-use x509_cert::time::Time;
+use x509_cert::time::{Time, Validity};
 use x509_cert::{Certificate, Version};
 use x509_ocsp::{
     BasicOcspResponse, CertStatus, OcspRequest, OcspResponse, OcspResponseStatus, ResponderId, ResponseBytes,
     ResponseData, RevokedInfo, SingleResponse,
 };
+use zeroize::Zeroizing;
 
 /// The CA.
 pub(super) struct Authority {
@@ -49,12 +56,48 @@ pub(super) enum CertificateStatus {
 impl Authority {
     /// The CA of every simulator; `None` cannot happen, since both files are checked in, and a test reads them.
     pub(super) fn new() -> Option<Self> {
-        let block = |text| match pieces(text).into_iter().next() {
-            Some(Piece::Block(block)) => Some(block.der),
-            _ => None,
-        };
         let key = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &block(KEY)?).ok()?;
         Some(Self { certificate: Certificate::from_der(&block(CERTIFICATE)?).ok()?, key })
+    }
+
+    /// A certificate for a request in PEM, with the names that the request and the parameters ask for; in PEM, the CA's own behind it. `None`
+    /// where the request cannot be read.
+    pub(super) fn issue(&self, request: &str, dns_names: &[String], number: u64, now: Timestamp) -> Option<String> {
+        let csr = Csr::parse(request.as_bytes()).ok()?;
+        let info = CertReq::from_der(&block(&csr.to_pem())?).ok()?.info;
+        let mut names: Vec<GeneralName> = Vec::new();
+        for name in csr.names().dns.iter().chain(dns_names).map(String::as_str).chain(csr.common_name()) {
+            let name = GeneralName::DnsName(Ia5String::new(&comparable(name)).ok()?);
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        for address in &csr.names().ip {
+            let octets = match address {
+                IpAddr::V4(address) => OctetString::new(address.octets()),
+                IpAddr::V6(address) => OctetString::new(address.octets()),
+            };
+            names.push(GeneralName::IpAddress(octets.ok()?));
+        }
+        let names = extension(ID_CE_SUBJECT_ALT_NAME, &SubjectAltName(names).to_der().ok()?)?;
+        let content = TbsCertificate {
+            version: Version::V3,
+            serial_number: x509_cert::serial_number::SerialNumber::new(&(FIRST_SERIAL + number).to_be_bytes()).ok()?,
+            signature: ALGORITHM,
+            issuer: self.certificate.tbs_certificate.subject.clone(),
+            validity: Validity {
+                not_before: time(now.checked_sub(BACKDATED).ok()?)?,
+                not_after: time(now.checked_add(VALID).ok()?)?,
+            },
+            subject: info.subject,
+            subject_public_key_info: info.public_key,
+            issuer_unique_id: None,
+            subject_unique_id: None,
+            extensions: Some(vec![names]),
+        };
+        let signature = self.sign(&content.to_der().ok()?)?;
+        let certificate = Certificate { tbs_certificate: content, signature_algorithm: ALGORITHM, signature };
+        Some(pem::encode("CERTIFICATE", &certificate.to_der().ok()?) + CERTIFICATE)
     }
 
     /// The list of what was revoked, as of now.
@@ -139,6 +182,14 @@ impl Authority {
     }
 }
 
+/// The first block of a text.
+fn block(text: &str) -> Option<Zeroizing<Vec<u8>>> {
+    match pem::pieces(text).into_iter().next() {
+        Some(Piece::Block(block)) => Some(block.der),
+        _ => None,
+    }
+}
+
 fn extension(oid: der::oid::ObjectIdentifier, value: &[u8]) -> Option<Extension> {
     Some(Extension { extn_id: oid, critical: false, extn_value: OctetString::new(value).ok()? })
 }
@@ -158,8 +209,9 @@ const fn crl_reason(reason: RevocationReason) -> CrlReason {
     }
 }
 
+/// A time before 1970, which `der` cannot write, is taken for its beginning.
 fn date(at: Timestamp) -> Option<DateTime> {
-    DateTime::from_unix_duration(Duration::from_secs(u64::try_from(at.as_second()).ok()?)).ok()
+    DateTime::from_unix_duration(Duration::from_secs(u64::try_from(at.as_second()).unwrap_or_default())).ok()
 }
 
 /// UTCTime until 2049, GeneralizedTime from then on (RFC 5280, section 4.1.2.5).
@@ -173,6 +225,12 @@ pub const CERTIFICATE: &str = include_str!("ca.pem");
 /// It protects nothing.
 const KEY: &str = include_str!("ca-key.pem");
 const ALGORITHM: AlgorithmIdentifierOwned = AlgorithmIdentifierOwned { oid: ECDSA_WITH_SHA_256, parameters: None };
+/// Eight octets that nobody takes for a real CA's, and that stay positive.
+const FIRST_SERIAL: u64 = 0x5155_0000_0000_0000;
+/// A certificate is valid somewhat before it is there: clocks differ.
+const BACKDATED: jiff::SignedDuration = jiff::SignedDuration::from_hours(1);
+/// As long as certificates of public CAs may be valid.
+const VALID: jiff::SignedDuration = jiff::SignedDuration::from_hours(47 * 24);
 /// How long a list and an answer hold.
 const HOLDS: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 
@@ -185,6 +243,29 @@ mod tests {
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).unwrap()
+    }
+
+    #[test]
+    fn a_certificate_has_the_requests_key_and_all_names() {
+        let authority = Authority::new().unwrap();
+        let issuer = crate::pki::Certificate::parse(CERTIFICATE.as_bytes()).unwrap();
+        let request = include_str!("../../examples/shop.csr");
+        let more = ["shop.example.com".to_owned(), "more.example.com".to_owned()];
+        let pem = authority.issue(request, &more, 7, at(0)).unwrap();
+        let all = crate::pki::Certificate::parse_all(pem.as_bytes()).unwrap();
+        assert_eq!((all.len(), &all[1]), (2, &issuer));
+        assert!(
+            all[0].is_issued_by(&issuer)
+                && !all[0].is_ca
+                && all[0].is_valid(at(0))
+                && !all[0].is_valid(at(48 * 86_400))
+        );
+        assert_eq!(crate::pki::SpkiFingerprint::of(&all[0].spki), Csr::parse(request.as_bytes()).unwrap().spki());
+        let der = block(&pem).unwrap();
+        for name in ["shop.example.com", "www.shop.example.com", "more.example.com"] {
+            assert!(der.windows(name.len()).any(|part| part == name.as_bytes()), "{name}");
+        }
+        assert_eq!(authority.issue("no request", &[], 7, at(0)), None);
     }
 
     #[test]

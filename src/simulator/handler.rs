@@ -90,7 +90,10 @@ impl RequestHandler {
             let given = effect.reference.as_deref().map(Reference::Given);
             let reference = given.unwrap_or(Reference::Fresh(self.effects + 1));
             // What comes later must get no reference that was given before.
-            self.effects = self.effects.max(reference.number().unwrap_or_default());
+            let number = reference.number().unwrap_or(self.effects);
+            self.effects = self.effects.max(number);
+            let issued = self.issue(&provider.operations[operation], &known.parameters, number, effect.at);
+            self.targets.set_issued(target, issued);
             let granted = answers::granted(&provider.operations[operation], &known.parameters, reference);
             let state = if effect.pending { TargetState::Pending } else { TargetState::Done };
             self.targets.take_effect(account, &provider, target, (state, effect.at), granted.body, self.effects);
@@ -295,23 +298,45 @@ impl RequestHandler {
     /// never cause twice.
     fn act(&mut self, asked: &OperationRequest<'_>, target: usize, parameters: &Map<String, Value>) -> Response {
         let operation = &asked.provider.operations[asked.operation];
-        let counters = &mut self.accounts[asked.account].counters[asked.operation];
         let idempotency = operation.action.as_ref().map_or(Idempotency::Idempotent, |action| action.idempotency);
         if idempotency == Idempotency::Idempotent && self.targets.target(target).state != TargetState::NotDone {
-            counters.refused += 1;
+            self.accounts[asked.account].counters[asked.operation].refused += 1;
             return answers::already(asked.provider, operation, "the request cannot be carried out in this state");
         }
         self.effects += 1;
-        let granted = answers::granted(operation, parameters, Reference::Fresh(self.effects));
+        let mut granted = answers::granted(operation, parameters, Reference::Fresh(self.effects));
+        let issued = self.issue(operation, parameters, self.effects, asked.now);
+        if let Some(chain) = &issued {
+            granted = granted.with_certificate(chain);
+        }
+        self.targets.set_issued(target, issued);
         let state = if granted.class == "pending-approval" { TargetState::Pending } else { TargetState::Done };
         let state = (state, asked.now);
         self.targets.take_effect(asked.account, asked.provider, target, state, granted.body, self.effects);
         let upon = self.targets.target(target).effects;
+        let counters = &mut self.accounts[asked.account].counters[asked.operation];
         counters.accepted += 1;
         counters.effects += 1;
         counters.targets += u64::from(upon == 1);
         counters.max_effects_per_target = counters.max_effects_per_target.max(upon);
         granted.response
+    }
+
+    /// The certificate that an operation with a request is answered with, now or once it was approved; its serial number is
+    /// made of `number`.
+    fn issue(
+        &self,
+        operation: &Operation,
+        parameters: &Map<String, Value>,
+        number: u64,
+        now: Timestamp,
+    ) -> Option<String> {
+        let rule = operation.action.as_ref()?.csr.as_ref()?;
+        let listed = rule.dns_names.as_ref().and_then(|name| parameters.get(name)?.as_array());
+        let listed = listed.into_iter().flatten().filter_map(Value::as_str);
+        let common_name = rule.common_name.as_ref().and_then(|name| parameters.get(name)?.as_str());
+        let names: Vec<String> = common_name.into_iter().chain(listed).map(str::to_owned).collect();
+        self.authority.as_ref()?.issue(parameters.get(&rule.field)?.as_str()?, &names, number, now)
     }
 
     /// The path of an account's base URL here.
@@ -442,7 +467,8 @@ mod tests {
                 headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
                 body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
             };
-            self.handler.handle(&request, Timestamp::UNIX_EPOCH, Duration::from_secs(self.seconds)).kind
+            let elapsed = Duration::from_secs(self.seconds);
+            self.handler.handle(&request, Timestamp::UNIX_EPOCH + elapsed, elapsed).kind
         }
 
         fn send(&mut self, method: &str, target: &str, body: Option<&Value>) -> (u16, Value) {
@@ -547,6 +573,38 @@ mod tests {
         assert!(body["error"]["message"].as_str().unwrap().contains("-1"), "{body}");
         assert_eq!(played.send("GET", "/list?page=1&page=2", None).0, 400);
         assert_eq!(played.send("GET", "/nothing", None).0, 404);
+    }
+
+    #[test]
+    fn what_is_issued_stands_in_the_answer_and_later_in_the_state() {
+        let mut played = Played::new("", &[]);
+        let csr = include_str!("../../examples/shop.csr");
+        let order = json!({"csr": csr, "names": ["more.example.com"]});
+        let certificates = |body: &Value| {
+            let certificate = body["certificate"].as_str().unwrap().to_owned();
+            let all = crate::pki::Certificate::parse_all(certificate.as_bytes()).unwrap();
+            let spki = crate::pki::SpkiFingerprint::of(&all[0].spki);
+            assert_eq!(spki, crate::pki::Csr::parse(csr.as_bytes()).unwrap().spki());
+            certificate
+        };
+        let (status, first) = played.send("POST", "/orders/7", Some(&order));
+        assert_eq!(status, 200);
+        let (_, second) = played.send("POST", "/orders/7", Some(&order));
+        let (first, second) = (certificates(&first), certificates(&second));
+        assert_ne!(first, second, "each has a serial number of its own");
+        let (_, later) = played.send("GET", "/orders/7", None);
+        assert_eq!(certificates(&later), second);
+    }
+
+    #[test]
+    fn what_waits_for_a_person_is_approved_after_a_moment() {
+        let mut played = Played::new("", &[]);
+        let (_, made) = played.send("POST", "/certificates/9/reissue", Some(&json!({})));
+        let path = format!("/requests/{}", made["id"]);
+        for (seconds, expected) in [(0, "open"), (59, "open"), (60, "granted")] {
+            played.seconds = seconds;
+            assert_eq!(played.send("GET", &path, None).1["state"], json!(expected), "{seconds}");
+        }
     }
 
     #[test]

@@ -67,14 +67,21 @@ fn object(
         std::cmp::Reverse((target.state == TargetState::Done, is_whole(action), target.latest))
     });
     let none = Map::new();
-    let nobody =
-        rules.iter().map(|(_, rule)| View { query, rule, action: "", parameters: &none, state: TargetState::NotDone });
+    let nobody = rules.iter().map(|(_, rule)| View {
+        query,
+        rule,
+        action: "",
+        parameters: &none,
+        state: TargetState::NotDone,
+        issued: None,
+    });
     let views = targets.iter().take(MAX_TRIED).map(|(target, action, rule)| View {
         query,
         rule,
         action: &action.name,
         parameters: &target.parameters,
         state: target.state,
+        issued: target.issued.as_deref(),
     });
     let together = |body: Value| with_all(query, body, &targets, done().any(|(_, action, _)| is_whole(action)));
     views.chain(nobody).find_map(|view| view.bodies(asked).into_iter().map(together).find(is_true))
@@ -88,7 +95,8 @@ fn with_all(query: &Operation, mut body: Value, targets: &[ShownTarget<'_>], who
         let Some(list) = rule.rows.first().map(|step| &step.list) else { continue };
         // What was done to an order was done to each of its certificates.
         let state = if whole { TargetState::Done } else { target.state };
-        let view = View { query, rule, action: &action.name, parameters: &target.parameters, state };
+        let (action, issued) = (&action.name, target.issued.as_deref());
+        let view = View { query, rule, action, parameters: &target.parameters, state, issued };
         let Some(row) = view.first().and_then(|body| match list.of(&body)? {
             Value::Array(rows) => rows.first().cloned(),
             row => Some(row.clone()),
@@ -127,7 +135,7 @@ fn page<'a>(
     let items = slice(found, skip, take).filter_map(|found| {
         let (target, action, rule) = shown(found)?;
         let (action, parameters, state) = (action.name.as_str(), &target.parameters, target.state);
-        let body = View { query, rule, action, parameters, state }.first()?;
+        let body = View { query, rule, action, parameters, state, issued: target.issued.as_deref() }.first()?;
         list.of(&body)?.as_array()?.first().cloned()
     });
     let items = Value::Array(items.collect());
@@ -164,7 +172,8 @@ fn slice<'a>(lists: &'a [&'a [Found]], mut skip: usize, mut take: usize) -> impl
     })
 }
 
-/// A status query that is asked for a target: its rule, the action's name and parameters, and the target's state.
+/// A status query that is asked for a target: its rule, the action's name and parameters, the target's state, and the certificate that was
+/// issued for it.
 #[derive(Clone, Copy)]
 struct View<'a> {
     query: &'a Operation,
@@ -172,6 +181,7 @@ struct View<'a> {
     action: &'a str,
     parameters: &'a Map<String, Value>,
     state: TargetState,
+    issued: Option<&'a str>,
 }
 
 /// From a sample's row to a row with the wanted state, where one can be made.
@@ -192,20 +202,30 @@ impl View<'_> {
                 shown.extend(samples.iter().filter_map(|body| showing(&self.rule.rows, body, self.parameters, make)));
             }
         }
-        shown
+        shown.into_iter().map(|body| self.with_certificate(body)).collect()
+    }
+
+    fn with_certificate(&self, mut body: Value) -> Value {
+        if let Some(chain) = self.issued {
+            answers::put_certificate(&mut body, chain);
+        }
+        body
     }
 
     /// The first of [`Self::bodies`], for lists, where each target has a row of its own.
     fn first(&self) -> Option<Value> {
-        ladder(self.state).iter().find_map(|state| {
-            let fits = |row: &Value| (target_state::row_state(self.rule, row) == *state).then(|| row.clone());
-            let made = |row: &Value| forced(self.rule, *state, row);
-            let makers: [&RowMaker<'_>; 2] = [&fits, &made];
-            makers.iter().find_map(|make| {
-                let mut samples = bodies(self.query, self.action);
-                samples.find_map(|(_, body)| showing(&self.rule.rows, body, self.parameters, *make))
+        ladder(self.state)
+            .iter()
+            .find_map(|state| {
+                let fits = |row: &Value| (target_state::row_state(self.rule, row) == *state).then(|| row.clone());
+                let made = |row: &Value| forced(self.rule, *state, row);
+                let makers: [&RowMaker<'_>; 2] = [&fits, &made];
+                makers.iter().find_map(|make| {
+                    let mut samples = bodies(self.query, self.action);
+                    samples.find_map(|(_, body)| showing(&self.rule.rows, body, self.parameters, *make))
+                })
             })
-        })
+            .map(|body| self.with_certificate(body))
     }
 }
 

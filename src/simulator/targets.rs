@@ -44,6 +44,8 @@ pub(super) struct SimulatedTarget {
     pub(super) since: Timestamp,
     /// Which of all effects was its latest; 0 before the first.
     pub(super) latest: u64,
+    /// The certificate that was issued for it last, in PEM, with its chain.
+    pub(super) issued: Option<String>,
     /// The body of the latest answer that granted something.
     answer: Value,
     indexed: Vec<(usize, String)>,
@@ -92,6 +94,7 @@ impl TargetStore {
                 state: TargetState::NotDone,
                 since: Timestamp::UNIX_EPOCH,
                 latest: 0,
+                issued: None,
                 answer: Value::Null,
                 indexed: Vec::new(),
             });
@@ -111,6 +114,11 @@ impl TargetStore {
     /// A target is the certificate of this serial number.
     pub(super) fn set_serial_number(&mut self, account: usize, target: usize, serial: SerialNumber) {
         self.by_serial.entry((account, serial)).or_insert(target);
+    }
+
+    /// A certificate was issued for a target.
+    pub(super) fn set_issued(&mut self, target: usize, pem: Option<String>) {
+        self.targets[target].issued = pem;
     }
 
     /// Approves what has waited for a person long enough.
