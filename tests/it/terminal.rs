@@ -172,3 +172,20 @@ fn what_acts_on_a_terminal_is_shown_and_not_done_and_files_keep_it() {
     let list = place.read("left.csv");
     assert!(list.contains("\u{200f}title\u{2028}"), "{list:?}");
 }
+
+#[test]
+fn a_rehearsal_on_a_terminal_asks_between_waves_and_nothing_else() {
+    for (typed, code, rows) in [("yes\n", 0, 3), ("no\n", 3, 1)] {
+        let place = Place::bare();
+        place.file(
+            "plan.yaml",
+            "version: 1\nsafety: {waves: [1, 100%]}\ndefaults: {provider: naver, action: revoke, orderId: \"1\", reason: superseded}\n\
+             actions: [{certificateNo: 1}, {certificateNo: 2}, {certificateNo: 3}]\n",
+        );
+        let done = typing(&place, "run plan.yaml --simulate --run-dir run --no-progress", typed).exits(code);
+        assert_eq!(done.out.matches("Type `yes`").count(), 1, "{}", done.out);
+        assert!(done.out.contains("Go on with wave 2 (2 actions)?"), "{}", done.out);
+        let ended = place.rows().iter().filter(|row| row["outcome"] == "succeeded").count();
+        assert_eq!(ended, rows, "{}", done.out);
+    }
+}

@@ -169,6 +169,7 @@ where
             let mut wake = self.run.clock.elapsed() + MAX_SLEEP;
             if self.stopping.is_none() {
                 match self.start_what_may_start() {
+                    Decision::Wait(moment) if self.skip_to(moment) => continue,
                     Decision::Wait(moment) => wake = wake.min(moment),
                     Decision::Idle if !self.is_something_under_way() => return self.stop_for_what_is_pending(),
                     _ => {}
@@ -207,6 +208,22 @@ where
                 () = tokio::time::sleep(sleep) => {}
             }
         }
+    }
+
+    /// A rehearsal does not sit through a wait that the calendar sets (a closed window, the pause between two waves, `not_before`): where its
+    /// clock can be moved, it goes on to that moment at once. Limits and latency are waited for: a drill shows how long they take.
+    fn skip_to(&mut self, moment: Moment) -> bool {
+        let is_planned = self.closed_until.is_some()
+            || matches!(self.wave_break, WaveBreak::Pause(_))
+            || self.scheduler.has_nothing_due();
+        let wait = moment.saturating_sub(self.run.clock.elapsed());
+        if self.paused || !is_planned || self.is_something_under_way() || wait < MIN_SKIP || !self.run.clock.skip(wait)
+        {
+            return false;
+        }
+        let at = self.run.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");
+        self.notify(Event::Warning(format!("rehearsal: {} of waiting pass at once; it is now {at}", human(wait))));
+        true
     }
 
     /// Starts every step that has a slot and a place now.
@@ -597,6 +614,8 @@ where
     }
 }
 
+/// A rehearsal waits as a real run does for less: to be told of each would take longer.
+const MIN_SKIP: Duration = Duration::from_secs(5);
 /// Holds that end so close together are one.
 const SAME_HOLD: Duration = Duration::from_secs(1);
 /// Between two ticks of the observer.
