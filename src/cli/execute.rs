@@ -17,7 +17,9 @@ use crate::time::Clock;
 use crate::view::RunDeadline;
 use crate::view::progress::{Observer, fitting};
 use crate::view::status::{Outcomes, RunState, Summary, render_summary};
+use crate::view::table::{grouped, plural};
 use crate::wire::client::HttpTransport;
+use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
@@ -59,7 +61,8 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     };
     // A killed process leaves its live status behind, and `status` would show it as this one's.
     live_control::remove_state(&path);
-    let mut observer = LiveStatusWriter::new(fitting(&context.printer, deadline), &run, context.clock, deadline);
+    let shown = fitting(&context.printer, deadline, context.clock, TimeZone::system());
+    let mut observer = LiveStatusWriter::new(shown, &run, context.clock, deadline);
     let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
     // The bars must be gone before the summary is printed. Commands that still wait are withdrawn: nobody will carry them out.
     drop(observer);
@@ -105,7 +108,7 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     if context.global.json {
         context.printer.result_json(&summary);
     } else {
-        context.printer.result(render_summary(&summary).trim_end());
+        context.printer.result(render_summary(&summary, context.printer.stdout_colors()).trim_end());
     }
     exit
 }
@@ -115,7 +118,7 @@ fn rescue(context: &Context, reader: &Reader, path: &Path, report: Option<&Path>
     match write_rescued_report(reader, path, report) {
         Ok(rescued) => {
             let rescued = rescued.display();
-            context.printer.always(&format!("what was done until then, as far as it was written down: {rescued}"));
+            context.printer.always(&format!("what was done until then is in {rescued}"));
             Exit::Environment
         }
         Err(error) => context.failed(&error),
@@ -154,7 +157,8 @@ fn engine_run(
 ) -> Result<Ending, Exit> {
     // One thread: the dispatcher owns the run's state and shares it with nobody.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| context.failed(&format!("certsweep could not start its runtime: {error}")))?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         // One channel for all that comes from outside: signals and `pause`, `unpause`, `set-rate`.
@@ -200,14 +204,35 @@ fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Opti
     Ok(at.map(|at| RunDeadline { at, ahead: at.duration_since(now) }))
 }
 
-/// Asks on the terminal, below the bars, on a thread of its own: reading a line blocks, and the run must react to signals meanwhile.
+/// Asks on the terminal. A line is read on a thread of its own: that blocks, and the run must react to signals meanwhile. A question that
+/// is over before it was answered leaves that thread reading; the line is then the answer to the next question.
 fn asker(context: &Context) -> UnboundedSender<Question> {
     let (sender, mut questions) = unbounded_channel::<Question>();
+    let (read, reads) = std::sync::mpsc::channel();
+    let (answers, mut answered) = unbounded_channel();
     let printer = context.printer.clone();
     std::thread::spawn(move || {
-        while let Some(Question { text, answer }) = questions.blocking_recv() {
-            // The run may have stopped meanwhile; then the answer has no receiver.
-            let _ = answer.send(printer.confirm(&format!("\n{text}")));
+        while let Ok(()) = reads.recv() {
+            let _ = answers.send(printer.read_answer());
+        }
+    });
+    let printer = context.printer.clone();
+    tokio::task::spawn_local(async move {
+        let mut is_reading = false;
+        while let Some(Question { text, mut answer }) = questions.recv().await {
+            printer.ask(&text);
+            if !std::mem::replace(&mut is_reading, true) {
+                let _ = read.send(());
+            }
+            tokio::select! {
+                () = answer.closed() => printer.answered(false),
+                Some(goes_on) = answered.recv() => {
+                    is_reading = false;
+                    printer.answered(true);
+                    // The run may have stopped meanwhile; then the answer has no receiver.
+                    let _ = answer.send(goes_on);
+                }
+            }
         }
     });
     sender
@@ -262,8 +287,8 @@ fn summary(
         next.push(format!("{account} was stopped: {}", sentence_of(reason)));
     }
     if !ending.complete {
-        let left = ending.left.iter().map(|(account, left)| format!("{account} {left}"));
-        next.push(format!("not settled yet: {}", left.collect::<Vec<_>>().join(", ")));
+        let left = ending.left.iter().map(|(account, left)| format!("{account} {}", grouped(*left)));
+        next.push(format!("not finished: {}", left.collect::<Vec<_>>().join(", ")));
         match ending.reopens {
             Some(at) => {
                 next.push(format!("go on: {resume} --wait, which waits until {at}; or {resume}, from then on"));
@@ -273,27 +298,29 @@ fn summary(
     }
     let actions = |outcome: Outcome| {
         let count = counts.outcomes.get(&outcome).copied().unwrap_or(0);
-        (count > 0).then(|| if count == 1 { "1 action".to_owned() } else { format!("{count} actions") })
+        (count > 0).then(|| plural(count, "action"))
     };
     next.extend(
         actions(Outcome::InDoubt)
-            .map(|actions| format!("{actions} may have taken effect: {resume} --retry in-doubt looks them up again")),
+            .map(|actions| format!("{actions} in-doubt: it is unknown whether they took effect. To look them up again: {resume} --retry in-doubt")),
     );
     next.extend(
-        actions(Outcome::Failed)
-            .map(|actions| format!("{actions} had no effect: {resume} --retry failed tries them again")),
+        actions(Outcome::Failed).map(|actions| {
+            format!("{actions} failed, and changed nothing. To try them again: {resume} --retry failed")
+        }),
     );
     next.extend(
         actions(Outcome::Rejected)
-            .map(|actions| format!("{actions} rejected; the report's column provider_message says why")),
+            .map(|actions| format!("{actions} rejected: the report's column provider_message says why")),
     );
     next.extend(
-        actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
+        actions(Outcome::PendingApproval)
+            .map(|actions| format!("{actions} pending: a person at the CA must approve them")),
     );
     let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval];
     let ended_well = well.iter().any(|outcome| counts.outcomes.contains_key(outcome));
     if ending.complete && !facts.simulated && ended_well && revokes {
-        next.push(format!("what the world sees of it: {}", verify_command(path)));
+        next.push(format!("to check that the certificates are really revoked: {}", verify_command(path)));
     }
     let why = match &ending.stopped {
         Some(StopReason::Signal(_)) if ending.complete => None,

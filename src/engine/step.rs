@@ -9,7 +9,7 @@ use super::timing::RequestTiming;
 use crate::journal::{ActionState, Journal, Record, Reply, ToSend};
 use crate::provider::model::{Operation, Window};
 use crate::provider::{Answer, AnswerClass, Idempotency, Verdict, target_state, verdict};
-use crate::run::{Effect, Ordinal, Outcome};
+use crate::run::{DoubtMessage, Effect, Ordinal, Outcome};
 use crate::time::Clock;
 use crate::wire::transport::clock_skew;
 use crate::wire::{ConnectionUse, Delivery, SigningTicket, Transport};
@@ -149,7 +149,7 @@ pub(super) fn closing_reply<T: Transport>(
                 .filter(|advice| !advice.is_empty())
                 .unwrap_or_else(|| format!("check the state of {} at {}", action.target, sender.name));
             let cause = message.unwrap_or_else(|| "an earlier attempt was left without an answer".to_owned());
-            Some(format!("it may have taken effect: {cause}; {advice}"))
+            Some(DoubtMessage { cause: &cause, advice: &advice }.to_string())
         }
         Outcome::Failed => Some(format!("no effect, and no attempt left: {}", message.unwrap_or_default())),
         Outcome::Succeeded if tainted && message.is_none() => {
