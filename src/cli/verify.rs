@@ -54,7 +54,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     let reader = Rc::new(run.dir.read().map_err(|error| context.failed(&error))?);
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
     if facts.simulated {
-        context.printer.error("this run was a rehearsal: there is nothing that the world could see of it");
+        context.printer.error("this run was a rehearsal: no certificate was revoked, so there is nothing to verify");
         return Err(Exit::Usage);
     }
     let catalog = context.catalog_of(&facts)?;
