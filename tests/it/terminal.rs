@@ -126,6 +126,17 @@ fn the_question_between_waves_stands_alone_until_it_is_answered_here_or_elsewher
 }
 
 #[test]
+fn nobody_is_asked_about_a_wave_whose_provider_was_stopped() {
+    let refused = r#"{"errors":[{"code":"not_found|certificate","message":"no such certificate"}]}"#;
+    let (place, mock) = (Place::new(), Mock::start(move |_, _| json(404, refused)));
+    let waves = "safety: {waves: [20, 100%]}\ndefaults:";
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 25).replace("defaults:", waves));
+    let done = typing(&place, "run plan.yaml --run-dir run", "yes\n").exits(3);
+    assert!(done.out.contains("refused alike") && !done.out.contains("wave 2"), "{}", done.out);
+    assert!(done.out.contains("not finished: digicert 5"), "{}", done.out);
+}
+
+#[test]
 fn credentials_are_looked_for_before_anybody_is_asked() {
     let (place, mock) = (Place::bare(), Mock::start(|_, _| empty(204)));
     place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));

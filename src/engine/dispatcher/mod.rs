@@ -359,6 +359,8 @@ where
             }
             // Asked only once all ends are durable: the question tells of them, and their own lines come before it.
             (settings::BetweenWaves::Ask, Some(_)) if !self.pending.records.is_empty() => Some(Decision::WaitForAnswer),
+            // Nobody need be asked about what cannot be sent.
+            (settings::BetweenWaves::Ask, Some(_)) if self.is_all_left_stopped() => Some(Decision::Idle),
             (settings::BetweenWaves::Ask, Some(questions)) => {
                 let (answer, answered) = oneshot::channel();
                 let waves = self.scheduler.waves();
@@ -403,6 +405,12 @@ where
         self.end_wave_break();
         self.scheduler.next_wave();
         self.write(vec![Record::WentOn { at: self.run.clock.now() }]);
+    }
+
+    /// Whether every action that has not ended belongs to an account that was stopped.
+    fn is_all_left_stopped(&self) -> bool {
+        let is_stopped = |name: &String| self.accounts_stopped.iter().any(|(stopped, _)| stopped == name);
+        self.left_by_account().iter().all(|(name, _)| is_stopped(name))
     }
 
     /// Nothing lies between two waves any more.
