@@ -527,7 +527,7 @@ pub fn check_region(text: &str) -> Result<(), (String, String)> {
     let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let digits = |part: &str| !part.is_empty() && part.len() <= 2 && part.bytes().all(|byte| byte.is_ascii_digit());
     let before = parts[..parts.len() - 2].join("-");
-    if !letters(&area) || area.len() > 4 || inner.len() > 1 || !inner.iter().all(letters) {
+    if !letters(area) || area.len() > 4 || inner.len() > 1 || !inner.iter().all(letters) {
         return wrong("a region reads `us-east-1`".to_owned());
     }
     if !DIRECTIONS.contains(direction) {

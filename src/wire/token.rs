@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
+use zeroize::Zeroizing;
 
 /// A token that was fetched.
 #[derive(Debug, PartialEq, Eq)]
@@ -116,7 +117,7 @@ fn login(scheme: &SecurityScheme, credentials: &Credentials) -> Result<Value, Si
     Ok(Value::Object(members))
 }
 
-/// A service account's key file, as Google gives it out. Borrowed: a copy would stay in memory.
+/// A service account's key file, as Google gives it out. Borrowed where it can be: a copy would stay in memory.
 #[derive(Deserialize)]
 struct ServiceAccountFile<'a> {
     #[serde(borrow)]
@@ -143,7 +144,9 @@ impl ServiceAccount {
         let none = "this is no key file of a Google service account: JSON with `client_email` and `private_key`, which \
                     `gcloud iam service-accounts keys create FILE` writes";
         let file: ServiceAccountFile<'_> = serde_json::from_str(text).map_err(|_| none.to_owned())?;
-        let key = PrivateKey::parse(&file.private_key).map_err(|why| format!("its `private_key`: {why}"))?;
+        // Its line breaks are escaped in the file, so that it is a copy.
+        let pem = Zeroizing::new(file.private_key.into_owned());
+        let key = PrivateKey::parse(&pem).map_err(|why| format!("its `private_key`: {why}"))?;
         if key.algorithm() != RS256 {
             return Err("its `private_key` is no RSA key, which a service account signs with".to_owned());
         }
