@@ -12,6 +12,12 @@ pub trait Clock {
     /// The start of the machine that [`Self::elapsed`] counts from, by a name that no other start has; `None` where it counts
     /// from another moment.
     fn boot(&self) -> Option<String>;
+    /// Moves both clocks on, over a wait in which nothing would happen. `false` where they are moved by the world alone: only a rehearsal's
+    /// can be.
+    fn skip(&self, wait: Duration) -> bool {
+        let _ = wait;
+        false
+    }
 }
 
 /// Reads a duration such as `30s`, `500ms`, `5m`, `24h` or `7d`, or a bare number of seconds (`180`).

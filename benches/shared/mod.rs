@@ -106,7 +106,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         seed: 1,
         verify: setting.verified,
         known: Vec::new(),
-        clock: Arc::new(clock),
+        clock: Arc::new(clock.clone()),
     })?;
     let requirement = provider.auth.first().ok_or("the provider declares no way to sign")?;
     let names = requirement.required().into_iter();

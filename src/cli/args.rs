@@ -170,7 +170,7 @@ pub struct RunArgs {
     /// Do not ask; needed where no terminal is there to ask on
     #[arg(short, long)]
     pub yes: bool,
-    /// Refuse any other plan than the one with this digest (as `preview` shows it)
+    /// Refuse any other plan than the one with this digest (as `preview` shows it; its first 12 characters will do)
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<String>,
     /// The run directory [default: below `runs`, named by UTC time and plan]
@@ -185,6 +185,9 @@ pub struct RunArgs {
     /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
     #[arg(long)]
     pub wait: bool,
+    /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
+    #[arg(long)]
+    pub strict: bool,
     /// Carry it out again, even where an unfinished run of this plan is there to resume, or an earlier run did what costs each time
     // `--new` was its name when only the unfinished run was looked for.
     #[arg(long, alias = "new")]
@@ -209,12 +212,15 @@ pub struct ResumeArgs {
     /// The run directory
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
-    /// Take up actions again that ended so: `failed`, `in-doubt`, `rejected`, separated by commas
+    /// Take up actions again that ended so: `failed`, `in-doubt`, `rejected`; `pending` looks up what is accepted and not finished, and sends nothing again
     #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_retried)]
     pub retry: Vec<Outcome>,
     /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
     #[arg(long)]
     pub wait: bool,
+    /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
+    #[arg(long)]
+    pub strict: bool,
     /// Go on as the run began, even where the plan's files have changed since; of a provider document without a copy the present one counts
     // `--as-begun` was its name in earlier drafts.
     #[arg(long, alias = "as-begun")]
@@ -465,9 +471,9 @@ fn parse_columns(text: &str) -> Result<ColumnPairs, String> {
 
 fn parse_retried(text: &str) -> Result<Outcome, String> {
     match Outcome::parse(text.trim()) {
-        Some(outcome @ (Outcome::Failed | Outcome::InDoubt | Outcome::Rejected)) => Ok(outcome),
+        Some(outcome @ (Outcome::Failed | Outcome::InDoubt | Outcome::Rejected | Outcome::Pending)) => Ok(outcome),
         // A success must never be sent again, whatever the user types.
-        _ => Err("only `failed`, `in-doubt` and `rejected` can be taken up again".to_owned()),
+        _ => Err("only `failed`, `in-doubt`, `rejected` and `pending` can be taken up again".to_owned()),
     }
 }
 
@@ -642,7 +648,7 @@ mod tests {
             "certsweep run plan.yaml --yes --wait",
             "certsweep resume runs/x --wait",
             "certsweep run plan.yaml --simulate --fault 429=1/20 --fault naver:hang=1/1000 --seed 7",
-            "certsweep resume runs/x --retry failed,in-doubt,rejected --yes",
+            "certsweep resume runs/x --retry failed,in-doubt,rejected,pending --yes --strict",
             "certsweep status runs/x --json",
             "certsweep pause runs/x",
             "certsweep unpause runs/x --json",

@@ -20,13 +20,14 @@ use crate::wire::client::{HttpOptions, HttpTransport};
 use crate::wire::resolve::resolve;
 use crate::wire::signer::Signer;
 use crate::wire::{Credentials, HttpHandle, Resolved};
+use jiff::Timestamp;
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// What every command starts from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Context {
     /// Where everything is printed.
     pub printer: Printer,
@@ -51,6 +52,11 @@ impl Context {
     /// From the printer and the global options.
     pub fn new(printer: Printer, global: Global) -> Self {
         Self { printer, global, clock: SystemClock::start() }
+    }
+
+    /// The same with a rehearsal's clock ([`SystemClock::rehearsal`]).
+    pub fn rehearsal(&self, reached: Option<Timestamp>) -> Self {
+        Self { clock: self.clock.rehearsal(reached), ..self.clone() }
     }
 
     /// The directories of the user's own provider documents, absolute, so that a run can be resumed from anywhere.

@@ -16,6 +16,7 @@ use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
 use crate::view::RunDeadline;
 use crate::view::progress::{Observer, fitting};
+use crate::view::report::file_name;
 use crate::view::status::{Outcomes, RunState, Summary, render_summary};
 use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
@@ -39,13 +40,37 @@ pub struct Task<'a> {
     pub report: Option<&'a Path>,
     /// Whether to wait while the schedule is closed (`--wait`); otherwise the run stops there.
     pub wait: bool,
-    /// Whether to ask on the terminal between two waves: there is one, and no `--yes`.
-    pub asks: bool,
+    /// Whether what is accepted and not finished is not well (`--strict`).
+    pub strict: bool,
+    /// Who answers between two waves.
+    pub answers: Answers,
+}
+
+/// Who answers whether the next wave may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// A person at the terminal.
+    Person,
+    /// A rehearsal without a person: the question is shown, and answered with yes.
+    Rehearsal,
+    /// Nobody: the run stops there.
+    Nobody,
+}
+
+impl Answers {
+    /// A person who has not said `--yes`, where there is one. A rehearsal goes on without.
+    pub fn of(context: &Context, yes: bool, simulated: bool) -> Self {
+        match (context.printer.can_ask() && !yes, simulated) {
+            (true, _) => Self::Person,
+            (false, true) => Self::Rehearsal,
+            (false, false) => Self::Nobody,
+        }
+    }
 }
 
 /// Carries out a run to its end or its stop.
 pub fn execute(context: &Context, task: Task<'_>) -> Exit {
-    let Task { run, facts, senders, reopen, report, wait, asks } = task;
+    let Task { run, facts, senders, reopen, report, wait, strict, answers } = task;
     let path = run.dir.path().to_path_buf();
     let mut reader = match run.dir.read() {
         Ok(reader) => reader,
@@ -59,8 +84,9 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     };
     // A killed process leaves its live status behind, and `status` would show it as this one's.
     live_control::remove_state(&path);
-    let mut observer = LiveStatusWriter::new(fitting(&context.printer, deadline), &run, context.clock, deadline);
-    let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
+    let mut observer =
+        LiveStatusWriter::new(fitting(&context.printer, deadline), &run, context.clock.clone(), deadline);
+    let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, answers), &mut observer);
     // The bars must be gone before the summary is printed. Commands that still wait are withdrawn: nobody will carry them out.
     drop(observer);
     let is_in_place = run.watch.as_ref().is_none_or(RunWatch::is_in_place);
@@ -96,6 +122,9 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
             }
         }
     };
+    if strict && exit == Exit::Well && counts.outcomes.keys().any(|outcome| outcome.is_pending()) {
+        exit = Exit::NotAllWell;
+    }
     let elapsed = context.clock.elapsed().saturating_sub(began).as_secs_f64();
     let revokes = match reader.operations() {
         Ok(asked) => asked.iter().any(|operation| revoking_operations.contains(operation)),
@@ -149,7 +178,7 @@ fn engine_run(
     (run, reader): (&OpenRun, &Reader),
     senders: Vec<Rc<Sender<HttpTransport>>>,
     reopen: BTreeSet<Outcome>,
-    (wait, asks): (bool, bool),
+    (wait, answers): (bool, Answers),
     observer: &mut dyn Observer,
 ) -> Result<Ending, Exit> {
     // One thread: the dispatcher owns the run's state and shares it with nobody.
@@ -164,7 +193,7 @@ fn engine_run(
             tokio::task::spawn_local(stop_when_taken(watch.clone(), sender.clone()));
         }
         let names = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
-        let listener = control::listen(run.dir.path().to_path_buf(), names, context.clock, sender);
+        let listener = control::listen(run.dir.path().to_path_buf(), names, context.clock.actual(), sender);
         let listener = tokio::task::spawn_local(listener);
         // Jitter only has to differ between processes; nothing secret depends on it.
         let seed = context.clock.now().as_nanosecond() as u64;
@@ -173,12 +202,13 @@ fn engine_run(
             reader,
             journal: run.journal.clone(),
             senders,
-            clock: Rc::new(context.clock),
+            clock: Rc::new(context.clock.clone()),
             reopen,
             commands,
             seed,
-            wait,
-            questions: asks.then(|| asker(context)),
+            // A rehearsal's clock passes over closed windows.
+            wait: wait || facts.simulated,
+            questions: (answers != Answers::Nobody).then(|| asker(context, answers)),
         };
         let mut observe = |event: Event| observer.event(&event);
         let ending = engine::run(run, &mut observe).await.map_err(|error| context.failed(&error));
@@ -201,13 +231,20 @@ fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Opti
 }
 
 /// Asks on the terminal, below the bars, on a thread of its own: reading a line blocks, and the run must react to signals meanwhile.
-fn asker(context: &Context) -> UnboundedSender<Question> {
+fn asker(context: &Context, answers: Answers) -> UnboundedSender<Question> {
     let (sender, mut questions) = unbounded_channel::<Question>();
     let printer = context.printer.clone();
     std::thread::spawn(move || {
         while let Some(Question { text, answer }) = questions.blocking_recv() {
             // The run may have stopped meanwhile; then the answer has no receiver.
-            let _ = answer.send(printer.confirm(&format!("\n{text}")));
+            let _ = answer.send(match answers {
+                Answers::Person => printer.confirm(&format!("\n{text}")),
+                Answers::Rehearsal | Answers::Nobody => {
+                    printer
+                        .note(&format!("{text} The rehearsal goes on by itself; a real run waits for a person here"));
+                    true
+                }
+            });
         }
     });
     sender
@@ -290,10 +327,15 @@ fn summary(
     next.extend(
         actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
     );
+    next.extend(
+        actions(Outcome::Pending)
+            .map(|actions| format!("{actions} at work at the CA: {resume} --retry pending looks again")),
+    );
     let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval, Outcome::Pending];
     let ended_well = well.iter().any(|outcome| counts.outcomes.contains_key(outcome));
-    if ending.complete && !facts.simulated && ended_well && revokes {
-        next.push(format!("what the world sees of it: {}", verify_command(path)));
+    if ending.complete && ended_well && revokes {
+        let sees = if facts.simulated { "what the simulated CA shows of it" } else { "what the world sees of it" };
+        next.push(format!("{sees}: {}", verify_command(path)));
     }
     let why = match &ending.stopped {
         Some(StopReason::Signal(_)) if ending.complete => None,
@@ -302,6 +344,7 @@ fn summary(
     Summary {
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
+        simulated: facts.simulated,
         state,
         why,
         actions: facts.actions,
@@ -310,7 +353,7 @@ fn summary(
         duplicates: counts.duplicates,
         excepted: counts.excepted,
         elapsed_seconds,
-        report: Some(path.join("report.csv").display().to_string()),
+        report: Some(path.join(file_name(facts.simulated)).display().to_string()),
         exit_code: exit.code(),
         next,
     }

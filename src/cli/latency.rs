@@ -37,8 +37,8 @@ pub fn latencies(settings: &Settings, known: impl Fn(&str) -> Option<Latency>) -
 
 /// The latency of the simulator with these faults, as the command line has them; one that is wrong is told of when the simulator starts.
 pub fn simulated_latency(faults: &[String], account: &str) -> Latency {
-    let latencies = faults.iter().filter_map(|spec| Faults::parse(spec).ok()).map(|faults| faults.latency(account));
-    let waits = latencies.filter(|latency| !latency.is_zero()).last().unwrap_or_default();
+    let mut latencies = faults.iter().filter_map(|spec| Faults::parse(spec).ok()).map(|faults| faults.latency(account));
+    let waits = latencies.rfind(|latency| !latency.is_zero()).unwrap_or_default();
     Latency { each: waits + BARE_ANSWER, source: LatencySource::Simulator }
 }
 

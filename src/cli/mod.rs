@@ -73,7 +73,7 @@ fn carry_out(context: &Context, command: Command) -> Exit {
         Command::Report(args) => report::report(context, &args),
         Command::Verify(args) => verify::verify(context, &args),
         Command::Providers(args) => providers::providers(context, args.command.as_ref()),
-        Command::Schema => providers::schema(&context),
+        Command::Schema => providers::schema(context),
         Command::Simulate(args) => simulate::simulate(context, &args),
         Command::Completions(args) => {
             context.printer.result(&args::completion_script(args.shell));

@@ -11,7 +11,7 @@ use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::{Action, Settings};
 use crate::run::Outcome;
-use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv as csv_report, html, json};
+use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv as csv_report, file_name, html, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
@@ -60,18 +60,20 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
 /// Where it cannot be written.
 pub fn write_rescued_report(reader: &Reader, run_dir: &Path, named: Option<&Path>) -> Result<PathBuf, JournalError> {
     let mut name = run_dir.file_name().unwrap_or_default().to_owned();
-    name.push(".rescued.csv");
+    // Where not even this can be read, nothing was read that could be taken for a real report.
+    let simulated = reader.facts().is_ok_and(|facts| facts.simulated);
+    name.push(if simulated { ".rescued.rehearsal.csv" } else { ".rescued.csv" });
     let path = named.map_or_else(|| run_dir.with_file_name(name), Path::to_path_buf);
     replace(&path, |file| write(reader, ReportFormat::Csv, &BTreeSet::new(), file).map(drop))?;
     Ok(path)
 }
 
-/// Writes a run's `report.csv` and, where `copy` parameter_columns one, a copy. Returns the counts of all actions.
+/// Writes a run's report to its own file ([`file_name`]) and, where `copy` names one, a copy. Returns the counts of all actions.
 ///
 /// # Errors
 /// Where one of them cannot be written.
 pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Result<Counts, JournalError> {
-    let (everything, report) = (BTreeSet::new(), run_dir.join("report.csv"));
+    let (everything, report) = (BTreeSet::new(), run_dir.join(file_name(reader.facts()?.simulated)));
     let mut counts = Counts::default();
     replace(&report, |file| {
         counts = write(reader, ReportFormat::Csv, &everything, file)?;
@@ -96,7 +98,11 @@ fn write(
         || "not sent yet".to_owned(),
         |(why, _)| format!("not sent: the run stopped ({why}); `certsweep resume` goes on"),
     );
-    let columns = ReportColumns { verified: run.verified_at.is_some(), kept: &facts.settings.keep_columns };
+    let columns = ReportColumns {
+        simulated: facts.simulated,
+        verified: run.verified_at.is_some(),
+        kept: &facts.settings.keep_columns,
+    };
     let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
     match format {
         ReportFormat::Csv | ReportFormat::Plan => {

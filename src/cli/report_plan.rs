@@ -120,7 +120,7 @@ struct Left<'a> {
 
 /// What must be known of all of them before the first can be written: a million actions do not fit into memory, and so they are read twice.
 #[derive(Default)]
-struct Survey<'a> {
+struct LeftOverview<'a> {
     actions: u64,
     /// The indices of their accounts.
     accounts: HashSet<usize>,
@@ -143,8 +143,8 @@ impl Left<'_> {
         self.reader.histories().filter_map(move |found| found.map(wanted).map_err(io::Error::other).transpose())
     }
 
-    fn survey(&self) -> io::Result<Survey<'static>> {
-        let mut survey = Survey::default();
+    fn survey(&self) -> io::Result<LeftOverview<'static>> {
+        let mut survey = LeftOverview::default();
         let mut needed = HashSet::new();
         for action in self.actions() {
             let action = action?;
@@ -189,7 +189,7 @@ impl Left<'_> {
 
     fn write_yaml(
         &self,
-        survey: &Survey<'_>,
+        survey: &LeftOverview<'_>,
         heading: &Heading<'_>,
         settings: &Map<String, Value>,
         output: &mut dyn Write,
@@ -219,7 +219,7 @@ impl Left<'_> {
     }
 
     /// The fields of an action, in the order in which people write them.
-    fn entry(&self, survey: &Survey<'_>, action: &Action) -> Vec<String> {
+    fn entry(&self, survey: &LeftOverview<'_>, action: &Action) -> Vec<String> {
         let operation = self.operation(action);
         let mut fields: Vec<(&str, Value)> = vec![
             ("id", action.id.as_str().into()),
@@ -258,7 +258,7 @@ impl Left<'_> {
         fields.into_iter().map(|(name, value)| format!("{}: {}", flow(&name.into()), flow(&value))).collect()
     }
 
-    fn write_list(&self, survey: &Survey<'_>, shown: bool, output: &mut dyn Write) -> io::Result<()> {
+    fn write_list(&self, survey: &LeftOverview<'_>, shown: bool, output: &mut dyn Write) -> io::Result<()> {
         let safe = |cell: String| if shown { safe::terminal(&cell).into_owned() } else { cell };
         // A provider's own field of such a name and the common one share a column.
         let is_own = |name: &&&str| !survey.parameters.iter().any(|known| known == **name);

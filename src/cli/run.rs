@@ -8,22 +8,22 @@
 
 use super::args;
 use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
-use super::execute::{Task, execute};
+use super::execute::{Answers, Task, execute};
 use super::exit::Exit;
 use super::latency::{latencies, simulated_latency};
 use super::preview::preview;
 use super::preview_data::{PreviewData, misses_the_deadline};
 use super::previous_runs::{PreviousRuns, ThisPlan, costs};
-use super::simulate::simulator_for;
+use super::simulate::{register_targets, simulator_for};
 use crate::engine::Sender;
 use crate::journal::dir::default_path;
 use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
 use crate::plan::calendar;
 use crate::plan::checked::ReadFile;
-use crate::plan::settings::{BetweenWaves, Deadline, Schedule};
+use crate::plan::settings::Deadline;
 use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
-use crate::simulator::{KnownTarget, Simulator};
+use crate::simulator::Simulator;
 use crate::time::Clock;
 use crate::view::preview::render;
 use crate::wire::Proxies;
@@ -45,6 +45,8 @@ pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
 
 /// `Err` only tells where the command ended early; both are the exit code.
 fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
+    let rehearsal = args.simulate.then(|| context.rehearsal(None));
+    let context = rehearsal.as_ref().unwrap_or(context);
     // A rehearsal sends nothing, so nobody has to confirm it.
     let asks = !args.yes && !args.simulate;
     if asks && !context.printer.can_ask() {
@@ -87,7 +89,9 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     context.printer.note(&format!("run directory: {}", dir.path().display()));
     if let Some(simulator) = &simulator {
         // The simulator started before the plan was on disk; it must know every target before the first request asks for one.
-        register_targets(simulator, &dir, &facts).map_err(|error| context.failed(&error))?;
+        dir.read()
+            .and_then(|reader| register_targets(simulator, &reader, &facts))
+            .map_err(|error| context.failed(&error))?;
     }
     // With a question, the preview has already shown the deadline.
     if !asks && !args.simulate {
@@ -105,7 +109,8 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             reopen: BTreeSet::new(),
             report: args.report.as_deref(),
             wait: args.wait,
-            asks: asks && context.printer.can_ask(),
+            strict: args.strict,
+            answers: Answers::of(context, args.yes, facts.simulated),
         },
     );
     // Counted by the simulator, not by the engine: a second opinion on the report.
@@ -154,17 +159,16 @@ fn prepare<'c>(
     // be met, a run that would repeat another.
     require_digest(context, args, &read)?;
     let mut warned = false;
+    require_open_schedule(context, read.plan.settings(), args.simulate)?;
     if let Some(previous) = &previous {
-        require_open_schedule(context, read.plan.settings())?;
         let costs = costs(catalog, &read.plan.settings().accounts, maker.operations());
         warned = previous.judge(context, ThisPlan { digest: read.plan.digest(), costs, again: args.again })?;
     }
     if let Some(data) = preview_data {
         confirm(context, args, data, &read, catalog, warned)?;
     }
-    let settings = read.plan.settings().clone();
     let facts = RunFacts {
-        settings: if args.simulate { rehearsal_settings(settings) } else { settings },
+        settings: read.plan.settings().clone(),
         digest: read.plan.digest().to_owned(),
         actions: read.plan.actions(),
         documents: read.plan.documents().clone(),
@@ -193,11 +197,7 @@ fn check_into(
     each: &mut dyn FnMut(&Action),
 ) -> Result<ReadPlan, Exit> {
     let mut failure: Option<JournalError> = None;
-    let mut add = |mut action: Action| {
-        // A rehearsal does not wait for the date that an action is planned for.
-        if args.simulate {
-            action.not_before = None;
-        }
+    let mut add = |action: Action| {
         each(&action);
         // After a full disk the check still runs to its end: the user gets all findings about the plan as well.
         if failure.is_none() {
@@ -214,8 +214,15 @@ fn check_into(
 /// Refuses any other plan than the one that `--digest` names: who approved a preview approved this digest.
 fn require_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> Result<(), Exit> {
     let ours = read.plan.digest();
-    match args.digest.as_deref().filter(|digest| *digest != ours) {
+    let is_ours = |digest: &str| digest == ours || digest.len() >= MIN_DIGEST && ours.starts_with(digest);
+    match args.digest.as_deref().filter(|digest| !is_ours(digest)) {
         None => Ok(()),
+        Some(digest) if ours.starts_with(digest) => {
+            context
+                .printer
+                .error(&format!("--digest: give at least {MIN_DIGEST} characters of the digest, not {digest}"));
+            Err(Exit::Usage)
+        }
         Some(digest) => {
             context
                 .printer
@@ -255,13 +262,6 @@ fn confirm(
     Err(Exit::Usage)
 }
 
-/// The settings of a rehearsal: no schedule, and no question between waves, since nothing is sent to a provider.
-fn rehearsal_settings(settings: Settings) -> Settings {
-    let mut settings = Settings { schedule: Schedule::default(), ..settings };
-    settings.safety.between_waves = BetweenWaves::Pause(Duration::ZERO);
-    settings
-}
-
 /// With `--yes` nobody sees the preview, so a deadline that will be missed is at least warned of.
 fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Result<(), JournalError> {
     if facts.settings.deadline.is_none() {
@@ -276,24 +276,9 @@ fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Re
     Ok(())
 }
 
-/// Registers the run's targets with the simulator, as a CA knows its certificates before anybody asks about them.
-///
-/// # Errors
-/// Where the run cannot be read.
-pub fn register_targets(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<(), JournalError> {
-    for found in dir.read()?.histories() {
-        let (action, _) = found?;
-        simulator.learn(&KnownTarget {
-            account: facts.settings.accounts[action.account].name.clone(),
-            operation: action.operation,
-            parameters: (*action.parameters).clone(),
-        });
-    }
-    Ok(())
-}
-
-/// Refuses to begin a run whose deadline counts from now and is over before anything could be sent: it could never be resumed.
-fn require_open_schedule(context: &Context, settings: &Settings) -> Result<(), Exit> {
+/// Refuses to begin a run whose deadline counts from now and is over before anything could be sent: it could never be resumed. A rehearsal
+/// begins at the time at which the run should.
+fn require_open_schedule(context: &Context, settings: &Settings, simulate: bool) -> Result<(), Exit> {
     let now = context.clock.now();
     let Settings { deadline: deadline @ Some(Deadline::After(_)), schedule, timeout, .. } = settings else {
         return Ok(());
@@ -303,6 +288,14 @@ fn require_open_schedule(context: &Context, settings: &Settings) -> Result<(), E
         return Ok(());
     }
     let opens = calendar::next_start(schedule, now, *timeout, None);
+    if let Some(at) = opens.filter(|_| simulate) {
+        context.clock.skip(Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        context.printer.warning(&format!(
+            "the deadline counts from the start, and the schedule does not open before it is over: a run that begins now \
+             is refused. The rehearsal begins at {at}"
+        ));
+        return Ok(());
+    }
     let opens = opens.map_or_else(|| "never".to_owned(), |at| format!("next at {at}"));
     context.printer.error(&format!(
         "the deadline counts from now, and the schedule does not open before it is over; something can be sent {opens}: \
@@ -310,3 +303,6 @@ fn require_open_schedule(context: &Context, settings: &Settings) -> Result<(), E
     ));
     Err(Exit::Usage)
 }
+
+/// Characters of a digest that tell a plan from any other.
+const MIN_DIGEST: usize = 12;

@@ -72,6 +72,7 @@ fn status_of(
         limits: limits.collect(),
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
+        simulated: facts.simulated,
         state,
         why: overview.stopped.map(|(why, _)| why),
         actions: facts.actions,

@@ -61,7 +61,9 @@ impl Exchanged {
             Self::NotSent(_) => Some(Contact::NotSent),
             Self::Barred(_) => Some(Contact::Barred),
             Self::Lost(_) => Some(Contact::Lost),
-            Self::Answered(answer, verdict) => Some(Contact::of_answer(verdict.class, answer.status)),
+            Self::Answered(answer, verdict) => {
+                Some(Contact::of_answer(verdict.class, answer.status, verdict.is_the_providers))
+            }
         }
     }
 
@@ -88,7 +90,9 @@ impl Exchanged {
 
 /// What an answer says, in the provider's words and those of its document; what came, where it is not understood.
 pub fn words(answer: &Answer, verdict: &Verdict) -> Option<String> {
-    match (&verdict.message, &verdict.explanation) {
+    // What is not the provider's answer is described, and not quoted as if it were.
+    let is_foreign = verdict.class == AnswerClass::Unknown && !verdict.is_the_providers;
+    match (verdict.message.as_ref().filter(|_| !is_foreign), &verdict.explanation) {
         (Some(message), Some(explanation)) => Some(format!("{message}; {explanation}")),
         (Some(text), None) => Some(text.clone()),
         (None, Some(explanation)) if verdict.class == AnswerClass::Unknown => {
@@ -133,5 +137,5 @@ pub fn read_log_in(answer: &Answer, at: Timestamp) -> Verdict {
 
 /// Whether an answer leaves its connection to other requests: after bad news something may follow that nobody asked for.
 pub const fn is_good(class: AnswerClass) -> bool {
-    matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval)
+    matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval | AnswerClass::Pending)
 }

@@ -54,6 +54,10 @@ struct AccountQueue {
     unproved: bool,
     /// The provider is down: one request at a time, and none before this moment; zero where it only seems to be.
     probing: Option<Moment>,
+    /// Polls that are to be made, and when.
+    polls: BinaryHeap<Reverse<(Moment, Ordinal)>>,
+    /// Other requests since the last of them.
+    since_poll: u32,
     /// Begun actions whose next step is due, before new ones.
     urgent: VecDeque<Ordinal>,
     new: OrdinalRanges,
@@ -98,6 +102,8 @@ impl Scheduler {
             paused: false,
             unproved: false,
             probing: None,
+            polls: BinaryHeap::new(),
+            since_poll: 0,
             urgent: VecDeque::new(),
             new: OrdinalRanges::default(),
             later: BinaryHeap::new(),
@@ -165,6 +171,14 @@ impl Scheduler {
                 queue.urgent.extend(queue.batched.drain(..).map(|(_, ordinal)| ordinal));
             }
         }
+        // A canary's own polls are what the others wait for.
+        if self.canaries > 0 {
+            for queue in &mut self.accounts {
+                while queue.poll_is_due(now) {
+                    queue.urgent.extend(queue.polls.pop().map(|Reverse((_, ordinal))| ordinal));
+                }
+            }
+        }
         // While canaries are to come nobody else sends: that is what they are for.
         if self.canaries > 0 {
             return self.next_canary(now);
@@ -221,7 +235,9 @@ impl Scheduler {
         if queue.stopped {
             return if queue.running > 0 { Decision::WaitForAnswer } else { Decision::Idle };
         }
-        if queue.front().is_none() {
+        // Limits are for actions. But where they leave no room for hours, what they bring must still be seen.
+        let polls = queue.poll_is_due(now) && (queue.front().is_none() || queue.since_poll >= ACTIONS_FOR_A_POLL);
+        if queue.front().is_none() && !polls {
             queue.slots_full = false;
             let idle = if queue.running > 0 { Decision::WaitForAnswer } else { Decision::Idle };
             return queue.next_due().map_or(idle, Decision::Wait);
@@ -237,7 +253,7 @@ impl Scheduler {
             _ => {}
         }
         match self.paces[queue.pace].reserve(now) {
-            Ok(()) => match queue.urgent.pop_front().or_else(|| queue.new.pop_front()) {
+            Ok(()) => match queue.take(polls) {
                 Some(ordinal) => {
                     queue.running += 1;
                     Decision::Start { ordinal, account }
@@ -280,6 +296,25 @@ impl Scheduler {
     /// An action has another step that serves others too: it waits for them until it is due, or there is nothing else to do.
     pub fn batch(&mut self, ordinal: Ordinal, account: usize, due: Moment) {
         self.accounts[account].batched.push_back((due, ordinal));
+    }
+
+    /// An action's provider is at work, and is asked again at this moment: after everything else that is due.
+    pub fn poll(&mut self, ordinal: Ordinal, account: usize, due: Moment) {
+        self.accounts[account].polls.push(Reverse((due, ordinal)));
+    }
+
+    /// The provider has accepted an action and is at work on it. What needs it goes on waiting.
+    pub fn action_accepted(&mut self, ordinal: Ordinal) {
+        if self.canary == Some(ordinal) {
+            self.canary = None;
+            self.canaries = self.canaries.saturating_sub(1);
+        }
+        self.waves.ended(ordinal);
+    }
+
+    /// Whether others wait for this action.
+    pub fn is_needed(&self, ordinal: Ordinal) -> bool {
+        self.dependents.get(&ordinal).is_some_and(|dependents| !dependents.is_empty())
     }
 
     /// An action ended. Returns those that needed it and can now never be sent, transitively; the caller ends them as skipped.
@@ -343,6 +378,11 @@ impl Scheduler {
             queue.running == 0 && (queue.stopped || (queue.front().is_none() && queue.next_due().is_none()))
         };
         self.accounts.iter().all(idle) && !self.waves.has_ended()
+    }
+
+    /// Whether nothing is under way or due at any account that goes on: what there is waits for its date.
+    pub fn has_nothing_due(&self) -> bool {
+        self.accounts.iter().all(|queue| queue.stopped || (queue.running == 0 && queue.front().is_none()))
     }
 
     /// The run's waves: whether the one that may go has ended, and which that is.
@@ -430,6 +470,7 @@ impl Scheduler {
         queue.urgent.clear();
         queue.new = OrdinalRanges::default();
         queue.later.clear();
+        queue.polls.clear();
         queue.batched.clear();
     }
 
@@ -514,10 +555,27 @@ impl AccountQueue {
     fn next_due(&self) -> Option<Moment> {
         let later = self.later.peek().map(|Reverse((due, _))| *due);
         let batched = self.batched.front().map(|(due, _)| *due);
-        later.into_iter().chain(batched).min()
+        let poll = self.polls.peek().map(|Reverse((due, _))| *due);
+        later.into_iter().chain(batched).chain(poll).min()
+    }
+
+    fn poll_is_due(&self, now: Moment) -> bool {
+        self.polls.peek().is_some_and(|Reverse((due, _))| *due <= now)
+    }
+
+    /// The action that goes next.
+    fn take(&mut self, polls: bool) -> Option<Ordinal> {
+        if polls {
+            self.since_poll = 0;
+            return self.polls.pop().map(|Reverse((_, ordinal))| ordinal);
+        }
+        self.since_poll = self.since_poll.saturating_add(1);
+        self.urgent.pop_front().or_else(|| self.new.pop_front())
     }
 }
 
+/// While actions are due, so many requests go before a poll may.
+const ACTIONS_FOR_A_POLL: u32 = 9;
 /// Requests under way before the first answer that is in order; as many as [`Slots::following`] begins with.
 const UNPROVED_SLOTS: u32 = 4;
 

@@ -5,8 +5,13 @@
 //! has cost something, nothing is called without effect any more.
 
 use super::retry::NextStep;
-use crate::provider::Idempotency;
+use crate::journal::ToSend;
+use crate::provider::model::{Operation, Stage, StatusQueryRule};
+use crate::provider::{Answer, Idempotency, Provider, Verdict, stages, verdict};
 use crate::run::{Effect, Outcome};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::time::Duration;
 
 /// What a stage does at the provider, which decides what a lost answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +59,108 @@ pub struct StagePlace {
     pub spent: bool,
     /// Whether others follow.
     pub followed: bool,
+}
+
+/// A stage of an action, by its provider's document: its own request is the first.
+#[derive(Debug, Clone, Copy)]
+pub struct StageRules<'p> {
+    /// Its name: that of the operation for the first.
+    pub name: &'p str,
+    /// The operation that is asked.
+    pub operation: &'p Operation,
+    /// What a document says of those that follow on the first.
+    pub declared: Option<&'p Stage>,
+    /// What it does at the provider.
+    pub kind: StageKind,
+    /// Where it stands.
+    pub place: StagePlace,
+    /// How to find out whether it took effect.
+    pub status_queries: &'p [StatusQueryRule],
+    /// How far apart it is asked again while the provider is at work.
+    pub poll: Option<Duration>,
+}
+
+/// An action at one of its stages.
+#[derive(Debug)]
+pub struct Subject {
+    /// The action.
+    pub action: ToSend,
+    /// Its operation, by its place in the provider's document.
+    pub operation: usize,
+    /// The stage, from 0.
+    pub stage: u8,
+    /// The parameters of the stage's request; none for the first, whose parameters are the action's own.
+    pub parameters: Option<Map<String, Value>>,
+}
+
+impl Subject {
+    /// The parameters of its request.
+    pub fn parameters(&self) -> &Map<String, Value> {
+        match &self.parameters {
+            Some(parameters) => parameters,
+            None => &self.action.parameters,
+        }
+    }
+
+    /// What the document says of its stage; `None` where it has no such stage.
+    pub fn rules<'p>(&self, provider: &'p Provider) -> Option<StageRules<'p>> {
+        StageRules::of(provider, self.operation, self.stage)
+    }
+}
+
+impl<'p> StageRules<'p> {
+    /// Of a stage of an operation that is an action's.
+    pub fn of(provider: &'p Provider, operation: usize, stage: u8) -> Option<Self> {
+        let own = provider.operations.get(operation)?;
+        let action = own.action.as_ref()?;
+        let stage = usize::from(stage);
+        let followed = stage < action.stages.len();
+        let Some(before) = stage.checked_sub(1) else {
+            return Some(Self {
+                name: &own.name,
+                operation: own,
+                declared: None,
+                kind: StageKind::of(action.idempotency),
+                place: StagePlace { followed, ..StagePlace::default() },
+                status_queries: &action.status_queries,
+                poll: None,
+            });
+        };
+        let declared = action.stages.get(before)?;
+        let kind = |stage: &Stage| match provider.operations[stage.operation].is_safe {
+            true => StageKind::Safe,
+            false => StageKind::of(stage.idempotency),
+        };
+        let earlier = || action.stages[..before].iter().map(kind);
+        let costs = |kind| kind == StageKind::NotIdempotent;
+        Some(Self {
+            name: &declared.name,
+            operation: &provider.operations[declared.operation],
+            declared: Some(declared),
+            kind: kind(declared),
+            // The first takes effect, or it would be no action.
+            place: StagePlace {
+                accepted: true,
+                spent: costs(StageKind::of(action.idempotency)) || earlier().any(costs),
+                followed,
+            },
+            status_queries: &declared.status_queries,
+            poll: declared.poll,
+        })
+    }
+
+    /// How its answer is read.
+    pub fn read(&self, provider: &Provider, answer: &Answer, at: Timestamp) -> Verdict {
+        match self.declared {
+            Some(stage) => stages::read(provider, stage, answer, at),
+            None => verdict::read(self.operation, answer, at),
+        }
+    }
+
+    /// The name of a later stage in front of what is said of it.
+    pub fn prefix(&self) -> String {
+        if self.declared.is_some() { format!("step `{}`: ", self.name) } else { String::new() }
+    }
 }
 
 /// What follows for the action, where `next` follows for the stage by itself.

@@ -5,10 +5,10 @@ use super::attempt::{Conclusion, closing_reply, rules};
 use super::exchange::Exchanged;
 use super::retry::{self, NextStep};
 use super::sender::{Sender, Unsigned};
-use crate::journal::{ActionState, Record, Reply, ToSend};
+use super::stages::{Subject, after_stage};
+use crate::journal::{ActionState, Record, Reply};
 use crate::provider::model::{Operation, ParameterType, StatusQueryRule};
 use crate::provider::{Answer, AnswerClass, TargetState, target_state};
-use crate::run::Outcome;
 use crate::wire::Transport;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -64,10 +64,8 @@ struct ReadList {
 /// One request of a status query, and everything that it knows of its action.
 #[derive(Debug)]
 pub struct StatusQuery {
-    /// The action.
-    pub action: ToSend,
-    /// Its operation, by its place in the provider's document.
-    pub operation: usize,
+    /// The action, and which of its stages.
+    pub subject: Subject,
     /// Its state.
     pub state: ActionState,
     /// What is in doubt.
@@ -114,28 +112,27 @@ impl StatusQuery {
     /// The next request about an action's target.
     pub fn new<T>(
         sender: &Sender<T>,
-        (action, operation, state): (ToSend, usize, ActionState),
+        (subject, state): (Subject, ActionState),
         doubtful: DoubtfulAction,
         attempts: u32,
         asker: Asker,
         lists: Rc<ReadLists>,
     ) -> Self {
-        let chosen = sender.provider.operations[operation].action.as_ref().and_then(|rules| {
-            let answer = doubtful.answer.as_ref();
-            let (rule, parameters) =
-                target_state::choose_queries(&sender.provider, rules, &action.parameters, answer).into_iter().next()?;
-            let name = &rules.status_queries.get(rule)?.operation;
+        let chosen = subject.rules(&sender.provider).and_then(|stage| {
+            let (queries, answer) = (stage.status_queries, doubtful.answer.as_ref());
+            let chosen = target_state::choose(&sender.provider, queries, subject.parameters(), answer);
+            let (rule, parameters) = chosen.into_iter().next()?;
+            let name = &queries.get(rule)?.operation;
             let operation = sender.provider.operations.iter().position(|operation| operation.name == *name)?;
             let key = format!("{name} {}", Value::Object(parameters.clone()));
             Some(Chosen { rule, operation, parameters, key, page: 0 })
         });
-        Self { action, operation, state, doubtful, attempts, asker, lists, chosen, body: None }
+        Self { subject, state, doubtful, attempts, asker, lists, chosen, body: None }
     }
 
     fn rule<'a, T>(&self, sender: &'a Sender<T>) -> Option<(&Chosen, &'a StatusQueryRule)> {
         let chosen = self.chosen.as_ref()?;
-        let rules = sender.provider.operations[self.operation].action.as_ref()?;
-        Some((chosen, rules.status_queries.get(chosen.rule)?))
+        Some((chosen, self.subject.rules(&sender.provider)?.status_queries.get(chosen.rule)?))
     }
 
     /// The lists of its account, where it reads one.
@@ -209,7 +206,7 @@ impl StatusQuery {
                 lists.get(&chosen.key).and_then(|list| list.target_state_of(rule, self))
             }
             (None, Some(body)) => {
-                Some(target_state::read_state(rule, &self.action.parameters, std::slice::from_ref(body)))
+                Some(target_state::read_state(rule, self.subject.parameters(), std::slice::from_ref(body)))
             }
             (None, None) => Some((TargetState::Unknown, String::new())),
         };
@@ -223,13 +220,17 @@ impl StatusQuery {
         target_state: TargetState,
         seen: &str,
         at: Timestamp,
-    ) -> Conclusion {
-        let Self { action, operation, state, doubtful, attempts, .. } = self;
-        let operation = &sender.provider.operations[operation];
-        let ordinal = action.ordinal;
+    ) -> Option<Conclusion> {
+        let stage = self.subject.rules(&sender.provider)?;
+        let Self { subject, state, doubtful, attempts, .. } = self;
+        let ordinal = subject.action.ordinal;
         let seen = sender.mask(seen);
-        let rules = rules(sender, operation, &action, doubtful.answer.as_ref(), attempts);
-        let next = retry::after_lookup(rules, target_state, doubtful.refused, state);
+        let rules = rules(&sender.provider, &stage, subject.parameters(), doubtful.answer.as_ref(), attempts);
+        let next = match state.following {
+            Some(pending) => retry::after_following(target_state, pending),
+            None => retry::after_lookup(rules, target_state, doubtful.refused, state),
+        };
+        let next = after_stage(stage.kind, stage.place, next);
         let mut reply = doubtful.reply;
         let mut records = Vec::new();
         // A query that shows nothing about a clean action changes no state, so it needs no record.
@@ -237,20 +238,24 @@ impl StatusQuery {
             let effect = retry::lookup_effect(target_state);
             records.push(Record::LookedUp { ordinal, at, effect, seen: seen.clone() });
         }
+        if next == NextStep::NextStage {
+            records.push(Record::StageEnded { ordinal, at, stage: subject.stage, answer: reply.clone() });
+        }
         if let NextStep::End(outcome) = next {
             reply.message = match (outcome, reply.message.take()) {
-                (Outcome::Succeeded | Outcome::AlreadyDone | Outcome::PendingApproval, _) => {
+                (outcome, _) if outcome.is_well() && target_state != TargetState::Unknown => {
                     Some(format!("found so by a status query: {seen}"))
                 }
                 (_, Some(message)) if seen.is_empty() => Some(message),
                 (_, Some(message)) => Some(format!("{message} (status query: {seen})")),
                 (_, None) => Some(format!("status query: {seen}")),
             };
-            reply = closing_reply(sender, operation, &action, outcome, state.tainted, reply);
+            let tainted = (state.tainted, state.tainted);
+            reply = closing_reply(sender, &stage, &subject.action, outcome, tainted, reply);
             records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });
         }
-        Conclusion {
-            id: action.id,
+        Some(Conclusion {
+            id: subject.action.id,
             is_attempt: false,
             records,
             next,
@@ -262,7 +267,9 @@ impl StatusQuery {
             turn: None,
             by_order: false,
             reads_list: false,
-        }
+            polled: None,
+            captured: None,
+        })
     }
 }
 
@@ -288,7 +295,7 @@ impl ReadList {
         if self.pages.is_empty() || self.asked_at < query.doubtful.since {
             return None;
         }
-        let (target_state, seen) = target_state::read_state(rule, &query.action.parameters, &self.pages);
+        let (target_state, seen) = target_state::read_state(rule, query.subject.parameters(), &self.pages);
         let whole = target_state::next_page(rule, &self.pages).is_none();
         (target_state != TargetState::Unknown || whole).then_some((target_state, seen))
     }

@@ -8,12 +8,13 @@ use super::sender::Sender;
 use super::status_query::StatusQuery;
 use super::timing::RequestTiming;
 use crate::journal::{Journal, Record};
-use crate::provider::{Answer, AnswerClass, verdict};
+use crate::provider::model::Operation;
+use crate::provider::{Answer, AnswerClass, Verdict, verdict};
 use crate::run::Ordinal;
 use crate::time::Clock;
 use crate::wire::transport::clock_skew;
 use crate::wire::{ConnectionUse, Delivery, SigningTicket, Transport};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -39,7 +40,7 @@ pub struct Step<T, C> {
 /// What a step is for. What follows from its result depends on that, and nothing else does.
 #[derive(Debug)]
 pub enum Purpose {
-    /// An action's own request. Its intent is durable before the step begins.
+    /// An action's own request, or that of one of its stages. Its intent is durable before the step begins, unless it only reads.
     Act(Box<Attempt>),
     /// The state of a target: of an action in doubt, of a canary that ended well, of a revocation that `verify` looks for.
     Query(Box<StatusQuery>),
@@ -68,8 +69,8 @@ impl Purpose {
     /// The action that it is for, where it is for one.
     pub fn ordinal(&self) -> Option<Ordinal> {
         match self {
-            Self::Act(attempt) => Some(attempt.action.ordinal),
-            Self::Query(query) => Some(query.action.ordinal),
+            Self::Act(attempt) => Some(attempt.subject.action.ordinal),
+            Self::Query(query) => Some(query.subject.action.ordinal),
             Self::Authenticate => None,
         }
     }
@@ -90,7 +91,8 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
     let made = match &mut purpose {
         Purpose::Act(attempt) => {
             let fresh = attempt.needs_own_connection(&sender);
-            attempt.unsigned.take().map(|unsigned| (attempt.operation, unsigned, fresh))
+            let asked = attempt.asks(&sender);
+            attempt.unsigned.take().map(|unsigned| (asked, unsigned, fresh))
         }
         Purpose::Query(query) => {
             let made = query.next_request(&sender);
@@ -102,7 +104,7 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
         return Ok(StepResult { purpose, exchanged: Exchanged::Nothing, token_number: 0, skew: None });
     }
     // Durable before it is sent: it counts in the rate windows of a process that resumes after a crash. An attempt's intent does as well.
-    if !matches!(purpose, Purpose::Act(_)) {
+    if !matches!(&purpose, Purpose::Act(attempt) if !attempt.only_reads) {
         let asked = Record::Asked { account, ordinal: purpose.ordinal(), at: clock.now() };
         append(&journal, clock.elapsed(), vec![asked]).await?;
     }
@@ -113,7 +115,8 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
     let (delivery, operation) = match made {
         Some((operation, unsigned, fresh)) => {
             let operation = &sender.provider.operations[operation];
-            let keeps = |answer: &Answer| exchange::is_good(verdict::read(operation, answer, clock.now()).class);
+            let keeps =
+                |answer: &Answer| exchange::is_good(read(&sender, &purpose, operation, answer, clock.now()).class);
             let via = ConnectionUse { fresh, keeps: &keeps };
             (sender.send(unsigned, &ticket, clock.now(), via).await, Some(operation))
         }
@@ -131,7 +134,7 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
         Delivery::Lost(cause) => Exchanged::Lost(cause),
         Delivery::Answered(answer) => {
             let verdict = match operation {
-                Some(operation) => verdict::read(operation, &answer, at),
+                Some(operation) => read(&sender, &purpose, operation, &answer, at),
                 None => exchange::read_log_in(&answer, at),
             };
             Exchanged::Answered(answer, verdict)
@@ -150,6 +153,12 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
         skew = if sender.compares_clocks(at) { clock_skew(answer, at) } else { None };
     }
     Ok(StepResult { purpose, exchanged, token_number, skew })
+}
+
+/// How an answer is read: by the rules of the stage, or of the operation.
+fn read<T>(sender: &Sender<T>, purpose: &Purpose, operation: &Operation, answer: &Answer, at: Timestamp) -> Verdict {
+    let of_stage = if let Purpose::Act(attempt) = purpose { attempt.read(sender, answer, at) } else { None };
+    of_stage.unwrap_or_else(|| verdict::read(operation, answer, at))
 }
 
 /// Appends records and waits, without blocking the thread, until they are durable.

@@ -11,7 +11,7 @@
 //!   reserve        room on the disk for the ends of what is in flight; there while a process works on the run
 //!   live.json      how the run goes; there while a process works on the run (see [`super::live_control`])
 //!   commands/      commands to the live run
-//!   report.csv     written when the run ends or stops
+//!   report.csv     written when the run ends or stops; of a rehearsal, report.rehearsal.csv
 //! ```
 
 use super::action_rows::Inserter;

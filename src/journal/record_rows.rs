@@ -192,7 +192,7 @@ mod tests {
             Record::Intent { ordinal: 3, attempt: 1, at: at(10) },
             Record::AttemptEnded { ordinal: 3, attempt: 1, at: at(11), effect: Effect::None, counts: false, answer },
             Record::LookedUp { ordinal: 3, at: at(12), effect: Effect::Unknown, seen: "issued".to_owned() },
-            Record::Reopened { ordinal: 4, at: at(13) },
+            Record::Reopened { ordinal: 4, at: at(13), follows: true },
             Record::Verified {
                 ordinal: 5,
                 at: at(14),

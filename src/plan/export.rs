@@ -253,14 +253,14 @@ mod tests {
         ] {
             let (before, digest) = checked(&format!("version: 1\nname: x\n{settings}{rows}"));
             let written = settings_to_plan(&before, &catalog, |_| true, None, now());
-            assert_eq!(sorted(flow(&written.clone().into())), sorted(expected.to_owned()), "{settings}");
+            assert_eq!(sorted(&flow(&written.clone().into())), sorted(expected), "{settings}");
             let text: String = members(&written).map(|line| line + "\n").collect();
             assert_eq!(checked(&format!("version: 1\nname: x\n{text}{rows}")), (before, digest), "{text}");
         }
     }
 
     /// The order of members is the map's own affair.
-    fn sorted(text: String) -> Vec<char> {
+    fn sorted(text: &str) -> Vec<char> {
         let mut letters: Vec<char> = text.chars().collect();
         letters.sort_unstable();
         letters

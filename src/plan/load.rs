@@ -160,12 +160,15 @@ pub(super) fn open_list(
     }
 }
 
-/// The text of a small file.
+/// The text of a small file; gzip and UTF-16 are undone.
 ///
 /// # Errors
 /// The reason, as a sentence fragment.
 pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
-    file::read_text(path, largest).map_err(|error| reason(&error))
+    let bytes = file::read(path, largest).map_err(|error| reason(&error))?;
+    let decoded = decode(Box::new(Cursor::new(bytes))).and_then(|text| read_to_bound(text, largest));
+    let bytes = decoded.map_err(|error| reason(&error))?;
+    String::from_utf8(bytes).map_err(|_| format!("it is not UTF-8 text; {AS_UTF8}"))
 }
 
 /// The bytes of a small file.

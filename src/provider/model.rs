@@ -130,6 +130,10 @@ pub struct ActionRules {
     pub certificate: Option<CertificateRule>,
     /// Parameter values that make it reach further than its target's kind.
     pub wide: Vec<WideRule>,
+    /// That a person must approve it before it takes effect, where the provider asks for that.
+    pub approval: Option<ApprovalRule>,
+    /// How the whole order of its certificate is acted on, where the provider can do that.
+    pub whole_order: Option<WholeOrderRule>,
     /// How to read the target's state back, in order of preference.
     pub status_queries: Vec<StatusQueryRule>,
     /// What its own answer brings, under the name of the operation as a step.
@@ -170,6 +174,24 @@ pub enum StageValue {
     Output(StepOutput),
     /// Always this.
     Fixed(Value),
+}
+
+/// That a provider holds an accepted action until a person has approved it.
+#[derive(Debug, Clone)]
+pub struct ApprovalRule {
+    /// The boolean parameter that spares it where it is true.
+    pub unless: String,
+    /// What that parameter takes, as a noun phrase: "an administrator's key".
+    pub takes: Option<String>,
+}
+
+/// The operation that does the same to every certificate of an order.
+#[derive(Debug, Clone)]
+pub struct WholeOrderRule {
+    /// Its name.
+    pub operation: String,
+    /// The parameter of the operation on one certificate that names the order.
+    pub parameter: String,
 }
 
 /// What an action acts on.
@@ -584,6 +606,18 @@ impl fmt::Display for Window {
 }
 
 impl ActionRules {
+    /// Whether an action with these parameters waits for a person's approval.
+    pub fn waits_for_approval(&self, parameters: &Map<String, Value>) -> bool {
+        let is_spared = |rule: &ApprovalRule| parameters.get(&rule.unless).and_then(Value::as_bool) == Some(true);
+        self.approval.as_ref().is_some_and(|rule| !is_spared(rule))
+    }
+
+    /// The order of the certificate, where these parameters name it and the provider acts on whole orders.
+    pub fn order(&self, parameters: &Map<String, Value>) -> Option<String> {
+        let value = parameters.get(&self.whole_order.as_ref()?.parameter)?;
+        scalar_text(value).map(Cow::into_owned)
+    }
+
     /// What an action with these parameters reaches beyond one certificate, in a few words.
     pub fn reaches(&self, parameters: &Map<String, Value>) -> Option<String> {
         let text = |name: &String| parameters.get(name).and_then(scalar_text);

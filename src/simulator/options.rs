@@ -2,11 +2,13 @@
 //! it accepts. Plays nothing. Every draw depends on the seed, the account, the request's number and the kind of fault alone, so a drill can
 //! be repeated.
 
+use crate::pki::SerialNumber;
 use crate::provider::Provider;
 use crate::provider::model::Window;
 use crate::provider::security::CredentialUse;
 use crate::text::{Secret, nearest};
 use crate::time::{Clock, parse_duration};
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use std::fmt;
 use std::sync::Arc;
@@ -41,8 +43,8 @@ pub struct SimulatedAccount {
     pub windows: Vec<Window>,
 }
 
-/// A target that exists, and upon which nothing has been done yet.
-#[derive(Debug, Clone)]
+/// A target that exists.
+#[derive(Debug, Clone, Default)]
 pub struct KnownTarget {
     /// The account's name.
     pub account: String,
@@ -50,6 +52,21 @@ pub struct KnownTarget {
     pub operation: String,
     /// The action's parameters, with those that only status queries use.
     pub parameters: Map<String, Value>,
+    /// The serial number of the certificate that it is, where the parameters do not say it.
+    pub serial_number: Option<SerialNumber>,
+    /// What was done upon it before this simulator began.
+    pub done: Option<KnownEffect>,
+}
+
+/// What an earlier simulator has done upon a target, as the journal of its run tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownEffect {
+    /// When.
+    pub at: Timestamp,
+    /// Whether a person had still to approve it.
+    pub pending: bool,
+    /// The reference of its answer.
+    pub reference: Option<String>,
 }
 
 /// The credential that the simulator accepts: dummy text that is the same in every run, such as `simulated-digicert-api_key`.

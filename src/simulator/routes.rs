@@ -6,6 +6,8 @@ use super::message::{Received, decode, encode};
 use super::options::SimulatedAccount;
 use crate::provider::model::{Location, Parameter, ParameterType};
 use crate::provider::{Operation, Provider};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -49,10 +51,21 @@ pub(super) enum Route {
     Tokens { account: usize },
     /// What an ACME server is asked before anything else.
     Acme { account: usize, endpoint: AcmeEndpoint },
+    /// What the account's CA publishes.
+    Published { account: usize, what: StatusService },
     /// An account, but nothing that it has.
     Unknown { account: usize },
     /// No account.
     Nowhere,
+}
+
+/// What CAs publish about certificates.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum StatusService {
+    /// The list of those that are revoked.
+    Crl,
+    /// The answer to a question, which is the body, or stands in the path (RFC 6960, appendix A.1).
+    Ocsp(Option<Vec<u8>>),
 }
 
 impl Routes {
@@ -90,6 +103,9 @@ impl Routes {
         if method == "POST" && rest == TOKEN_PATH {
             return Route::Tokens { account };
         }
+        if let Some(what) = published(method, &rest) {
+            return Route::Published { account, what };
+        }
         let below = rest.get(routes.base.len()..).unwrap_or_default();
         if rest.get(..routes.base.len()).is_none_or(|base| base != routes.base) {
             return Route::Unknown { account };
@@ -111,6 +127,29 @@ impl Routes {
         }
         Route::Unknown { account }
     }
+}
+
+fn published(method: &str, rest: &[&str]) -> Option<StatusService> {
+    match (method, rest.strip_prefix(&[CA_PATH])?) {
+        ("GET", ["crl"]) => Some(StatusService::Crl),
+        ("POST", ["ocsp"]) => Some(StatusService::Ocsp(None)),
+        ("GET", ["ocsp", asked @ ..]) => {
+            // Base64 has `/` too, which not every client escapes.
+            let asked: Vec<String> = asked.iter().map(|part| decode(part)).collect();
+            Some(StatusService::Ocsp(Some(STANDARD.decode(asked.join("/")).unwrap_or_default())))
+        }
+        _ => None,
+    }
+}
+
+/// The path of an account's list below the account.
+pub(super) fn crl_path() -> String {
+    format!("/{CA_PATH}/crl")
+}
+
+/// The path of its OCSP responder.
+pub(super) fn ocsp_path() -> String {
+    format!("/{CA_PATH}/ocsp")
 }
 
 /// Whether a provider is an ACME server.
@@ -173,6 +212,7 @@ fn segment(text: &str) -> Segment {
     parameter.unwrap_or_else(|| Segment::Fixed(text.to_owned()))
 }
 
+const CA_PATH: &str = "simulated-ca";
 const TOKEN_PATH: [&str; 3] = ["v3", "auth", "tokens"];
 
 /// The parameters that a request carries, valid by the operation's schema. `path` holds the decoded path parameters.

@@ -293,7 +293,7 @@ fn shown_line(line: &str, span: Span, room: usize) -> ShownLine {
     let mut first = 0;
     if base > 0 || cells(&near[..to]) + 1 > room {
         first = from;
-        while first > 0 && cells(&near[first - 1..to]) + 1 <= room * 2 / 3 {
+        while first > 0 && cells(&near[first - 1..to]) < room * 2 / 3 {
             first -= 1;
         }
     }

@@ -230,7 +230,7 @@ pub struct Waited {
 pub struct SuggestedChange {
     /// The configured provider.
     pub provider: String,
-    /// The change: `second-key`, `whole-orders`, `concurrency`, `longer-window`, `skip_approval`.
+    /// The change: `second-key`, `whole-orders`, `concurrency`, `longer-window`, or the name of the parameter that spares an approval.
     pub change: String,
     /// A sentence for people.
     pub text: String,
@@ -696,7 +696,7 @@ Order: 1 action first, one at a time; in 3 waves; 1 action waits for others
   provider  sends to
   corp      https://www.digicert.com/services/v2
 
-Estimated time: 6m 00s, at 0.5s a request (2023-11-14T22:13:20.000Z to 2023-11-14T22:19:20.000Z)
+Estimated time: 6m 00s, at 0.5s a request (assumed) (2023-11-14T22:13:20.000Z to 2023-11-14T22:19:20.000Z)
 It takes 2 windows of the schedule: `--wait` stays through the closed hours, else resume in each
 Somebody is asked between two waves: how long the answers take is not counted
 Deadline 2023-11-14T22:18:20.000Z: MISSED by 1m 00s

@@ -360,6 +360,8 @@ mod tests {
             csr: None,
             certificate: None,
             wide: vec![WideRule { parameter: text("id"), value: text("0"), reaches: text("every certificate") }],
+            approval: None,
+            whole_order: None,
             status_queries: vec![StatusQueryRule {
                 absent: crate::provider::TargetState::Unknown,
                 operation: text("get-order"),

@@ -19,6 +19,8 @@ pub struct Status {
     pub plan: String,
     /// The run directory.
     pub run_dir: String,
+    /// Whether it is a rehearsal: nothing is sent to a provider.
+    pub simulated: bool,
     /// Whether it goes on, has ended, or waits to be resumed.
     pub state: RunState,
     /// Why it stopped or waits, in a sentence.
@@ -121,7 +123,8 @@ pub fn render(status: &Status) -> String {
     let (plan, directory) = (safe::terminal(&status.plan), safe::terminal(&status.run_dir));
     let mut lines = vec![format!("plan     {plan}: {}", plural(status.actions, "action"))];
     lines.push(format!("run      {directory}"));
-    lines.push(format!("state    {state}{why}"));
+    let simulated = if status.simulated { " (rehearsal, simulated: nothing is sent to a provider)" } else { "" };
+    lines.push(format!("state    {state}{simulated}{why}"));
     lines.extend(status.started_at.map(|started| format!("started  {}", rfc3339(started))));
     lines.extend(status.finished_at.map(|finished| format!("ended    {}", rfc3339(finished))));
     if status.waiting + status.in_flight > 0 {
@@ -272,6 +275,8 @@ pub struct Summary {
     pub plan: String,
     /// The run directory.
     pub run_dir: String,
+    /// Whether it was a rehearsal: nothing was sent to a provider.
+    pub simulated: bool,
     /// Whether every action has an outcome.
     pub state: RunState,
     /// Why it stopped before its end, in a sentence.
@@ -318,6 +323,9 @@ pub fn render_summary(summary: &Summary) -> String {
         facts.push(format!("{} not settled yet", grouped(summary.unsent)));
     }
     let mut lines = vec![format!("{plan} {ended} after {elapsed}{why}"), facts.join(", ")];
+    if summary.simulated {
+        lines.insert(0, "REHEARSAL (simulated): nothing was sent to a provider".to_owned());
+    }
     let counts = summary.outcomes.table();
     if !counts.is_empty() {
         lines.push(format!("\n{}", counts.trim_end()));
@@ -341,6 +349,7 @@ mod tests {
         Status {
             plan: "leaked".into(),
             run_dir: "runs/x".into(),
+            simulated: false,
             state: RunState::Running,
             why: None,
             actions: 2000,
@@ -404,6 +413,14 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
     }
 
     #[test]
+    fn a_rehearsal_says_so() {
+        let text = render(&Status { simulated: true, ..status() });
+        assert!(text.contains("state    running (rehearsal, simulated: nothing is sent to a provider)\n"), "{text}");
+        let text = render_summary(&Summary { simulated: true, ..summary() });
+        assert!(text.starts_with("REHEARSAL (simulated): nothing was sent to a provider\nleaked stopped"), "{text}");
+    }
+
+    #[test]
     fn the_json_names_every_outcome() {
         let json = serde_json::to_value(status()).unwrap();
         assert_eq!(
@@ -442,6 +459,7 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
         Summary {
             plan: "leaked".into(),
             run_dir: "runs/x".into(),
+            simulated: false,
             state: RunState::Stopped,
             why: Some("20 actions failed (stop_when)".into()),
             actions: 2000,

@@ -435,7 +435,7 @@ mod fetch_tests {
         assert_eq!(run(&["printf", "%s", "$HOME;`id`\n\n"]), Ok("$HOME;`id`\n".to_owned()));
         assert_eq!(run(&["cat"]), Ok(String::new()), "standard input is empty");
         let large = run(&["head", "-c", "70000", "/dev/zero"]).unwrap_err();
-        assert!(large.contains("64 KiB"), "{large}");
+        assert!(large.contains("a device or a named pipe"), "{large}");
         let missing = run(&["/nowhere/program"]).unwrap_err();
         assert!(missing.contains("could not be started"), "{missing}");
         let script = "echo hunter2hunter2; printf 'bad \\033[31m hunter2hunter2' >&2; exit 3";
@@ -462,8 +462,8 @@ mod fetch_tests {
             assert_eq!(fetched.secret.reveal(), "hunter2");
             assert_eq!(fetched.warning.is_some(), warned, "{mode:o}");
         }
-        assert!(from_file(Path::new("/nowhere/key")).unwrap_err().contains("No such file"));
+        assert!(from_file(Path::new("/nowhere/key")).unwrap_err().contains("no such file"));
         assert!(from_file(Path::new("/")).unwrap_err().contains("directory"));
-        assert!(from_file(Path::new("/dev/zero")).unwrap_err().contains("64 KiB"));
+        assert!(from_file(Path::new("/dev/zero")).unwrap_err().contains("a device or a named pipe"));
     }
 }

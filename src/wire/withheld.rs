@@ -58,6 +58,8 @@ mod tests {
             csr: Some(CsrRule { field: "csr".to_owned(), common_name: None, dns_names: None }),
             certificate: None,
             wide: Vec::new(),
+            approval: None,
+            whole_order: None,
             status_queries: Vec::new(),
             outputs: Vec::new(),
             stages: Vec::new(),
@@ -71,7 +73,7 @@ mod tests {
             assert_eq!((&filled["csr"], &filled["name"]), (&json!(csr(name).to_pem()), &json!("file:x")));
         }
         for (reference, expected) in [
-            (csr("rsa.csr").reference(&at("none.csr")), "No such file"),
+            (csr("rsa.csr").reference(&at("none.csr")), "no such file"),
             (csr("rsa.csr").reference(&at("kinds.csr")), "has changed since"),
             (format!("file:{}", at("kinds.csr")), "has changed since"),
         ] {

@@ -34,7 +34,10 @@ fn another_plan_than_the_one_previewed_is_refused() {
     place.certsweep(&run).exits(2).says(&["digest"]);
     assert!(mock.seen().is_empty() && !place.path("run").exists());
     place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
-    place.certsweep(&run).exits(0);
+    // Its first characters will do, but not too few of them.
+    let begins_with = |digest| ["run", "plan.yaml", "--yes", "--run-dir", "run", "--digest", digest];
+    place.certsweep(&begins_with(&digest[..11])).exits(2).says(&["at least 12 characters"]);
+    place.certsweep(&begins_with(&digest[..12])).exits(0);
     assert_eq!(mock.seen().len(), 2);
 }
 

@@ -83,6 +83,28 @@ fn a_kept_run_without_copies_goes_on_with_the_present_document_where_the_user_sa
     assert_eq!(succeeded(&place), 6);
 }
 
+#[test]
+fn what_is_wrong_with_documents_is_told_as_json_too() {
+    let place = Place::bare();
+    let good = std::fs::read_to_string(data("v5/providers/in-house.yaml")).unwrap();
+    place.file("good.yaml", &good);
+    place.file("bad.yaml", good.replace("idempotent:", "idempotentt:").replace("repeat:", "repeatt:"));
+    place.file(
+        "samples.yaml",
+        good.replace(
+            "means: already-done}\n              - {status: 409, body: {code: locked}",
+            "means: rejected}\n              - {status: 409, body: {code: locked}",
+        ),
+    );
+    let files = ["providers", "check", "--json", "good.yaml", "bad.yaml", "samples.yaml", "none.yaml"];
+    let told = place.certsweep(&files).exits(2).json();
+    let ok: Vec<_> = told.as_array().unwrap().iter().map(|one| one["ok"].as_bool().unwrap()).collect();
+    assert_eq!(ok, [true, false, false, false], "{told:#}");
+    assert_eq!((&told[0]["provider"], &told[0]["actions"][0]), (&"in-house".into(), &"revoke".into()));
+    assert_eq!(told[1]["diagnostics"][0]["severity"], "error");
+    assert_eq!(told[2]["failures"][0]["operation"], "revoke");
+}
+
 fn succeeded(place: &Place) -> usize {
     let report = place.certsweep(&["report", "run"]).exits(0).out;
     rows(&report).iter().filter(|row| row["outcome"] == "succeeded").count()

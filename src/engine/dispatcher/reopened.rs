@@ -5,6 +5,7 @@ use super::state::Dispatcher;
 use super::steps::BATCH_WAIT;
 use crate::engine::attempt::{self, closing_reply};
 use crate::engine::retry::{self, NextStep};
+use crate::engine::stages::StageRules;
 use crate::engine::status_query::DoubtfulAction;
 use crate::journal::{Phase, Record, Reply};
 use crate::run::{Event, Ordinal, Outcome, StopReason};
@@ -68,8 +69,9 @@ where
         };
         let sender = Rc::clone(&self.run.senders[account]);
         let Some(operation) = sender.find_action(&action.operation) else { return };
-        let operation = &sender.provider.operations[operation];
-        self.write(vec![Record::Reopened { ordinal, at: self.run.clock.now() }]);
+        // An action of several stages has connections of its own.
+        let Some(stage) = StageRules::of(&sender.provider, operation, 0) else { return };
+        self.write(vec![Record::Reopened { ordinal, at: self.run.clock.now(), follows: false }]);
         self.scheduler.reopen(ordinal);
         self.notify(Event::ActionReopened {
             ordinal,
@@ -79,19 +81,20 @@ where
         });
         let message = "its answer may have been another request's".to_owned();
         let reply = Reply { message: Some(message), ..Reply::default() };
-        let rules = attempt::rules(&sender, operation, &action, None, self.run.settings.retry.attempts);
+        let attempts = self.run.settings.retry.attempts;
+        let rules = attempt::rules(&sender.provider, &stage, &action.parameters, None, attempts);
         match retry::first_step(rules, self.states.of(ordinal)) {
             NextStep::LookUp(_) => {
                 let now = self.run.clock.elapsed();
                 self.doubts.insert(ordinal, DoubtfulAction { reply, since: now, ..DoubtfulAction::default() });
-                if attempt::reads_list(&sender, operation, &action, None) {
+                if attempt::reads_list(&sender.provider, &stage, &action.parameters, None) {
                     self.scheduler.batch(ordinal, account, now + BATCH_WAIT);
                 } else {
                     self.scheduler.requeue(ordinal, account, None);
                 }
             }
             NextStep::End(outcome) => {
-                let reply = closing_reply(&sender, operation, &action, outcome, true, reply);
+                let reply = closing_reply(&sender, &stage, &action, outcome, (true, true), reply);
                 self.write(vec![self.end_of(ordinal, outcome, reply.clone())]);
                 self.end_action(account, ordinal, &action.id, outcome, &reply);
                 self.release_dependents(ordinal, &action.id, outcome);
@@ -106,12 +109,12 @@ where
     /// ended badly meanwhile it is never sent.
     pub(super) fn waits_again(&mut self, ordinal: Ordinal, account: usize) -> bool {
         let phase = |need: &Ordinal| self.states.of(*need).phase;
-        let is_open = |need: &Ordinal| !matches!(phase(need), Phase::Ended(outcome) if outcome.is_well());
+        let is_open = |need: &Ordinal| !matches!(phase(need), Phase::Ended(outcome) if outcome.is_well() && !outcome.is_pending());
         let open: Vec<Ordinal> = self.queue.needs(ordinal).iter().copied().filter(is_open).collect();
         if open.is_empty() || self.states.of(ordinal).attempts > 0 {
             return false;
         }
-        let is_lost = open.iter().any(|need| matches!(phase(need), Phase::Ended(_)));
+        let is_lost = open.iter().any(|need| matches!(phase(need), Phase::Ended(outcome) if !outcome.is_pending()));
         self.release_unsent(account);
         if is_lost {
             let mut lost = vec![ordinal];

@@ -11,6 +11,7 @@ use crate::engine::step::{JournalFailed, PreparedStep, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
 use crate::journal::{Durability, Journal, Queue, Reader, Reply, States};
 use crate::plan::Settings;
+use crate::provider::expression::Captures;
 use crate::provider::model::Window;
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use futures_util::future::LocalBoxFuture;
@@ -134,6 +135,10 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) nonces_refused: HashMap<Ordinal, u32>,
     /// Actions whose last answers may be those to other requests.
     pub(super) out_of_turn: HashMap<Ordinal, Reply>,
+    /// What the stages of actions that are under way have brought.
+    pub(super) captures: HashMap<Ordinal, Captures>,
+    /// Stages that only read and are asked again.
+    pub(super) polls: HashMap<Ordinal, Poll>,
     /// By ordinal: whether an action's end was told by the order of answers alone, in this process.
     pub(super) ended_by_order: Vec<bool>,
     /// The lists that status queries have read, by account.
@@ -228,6 +233,17 @@ pub(super) struct ReadBack {
     pub(super) doubtful: DoubtfulAction,
     /// Status queries that were answered with a state.
     pub(super) reads: u32,
+}
+
+/// A stage that only reads: how often it was asked, since nothing of that is in the action's state.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Poll {
+    /// When it was asked first.
+    pub(super) since: Moment,
+    /// How often the provider was still at work.
+    pub(super) asked: u32,
+    /// Requests that came to nothing, since the last that was answered.
+    pub(super) tries: u16,
 }
 
 /// Records that are queued and not yet durable, each with what follows once it is.

@@ -6,21 +6,25 @@
 //! notified only once it is durable. A canary is read back, and a provider that is down is probed; the rules of that are in
 //! [`crate::engine::safety`] and [`crate::engine::circuit_breaker`].
 
-use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, ReadBack, StepInFlight};
+use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, Poll, ReadBack, StepInFlight};
 use crate::engine::attempt::{self, Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
 use crate::engine::exchange::{Exchanged, LimitSignal};
 use crate::engine::retry::{self, NextStep, Turn};
 use crate::engine::safety::{self, AfterReadBack, Hold};
+use crate::engine::stages::{StageKind, StageRules, Subject};
 use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
 use crate::engine::step::{self, JournalFailed, PreparedStep, Purpose, Step, StepResult};
 use crate::engine::timing::{Moment, RequestTimes, RequestTiming, WallTime};
-use crate::journal::{Durability, Record, Reply, ToSend};
-use crate::provider::{Answer, Idempotency, TargetState};
+use crate::journal::{ActionState, Durability, Record, Reply, ToSend};
+use crate::provider::expression::Captures;
+use crate::provider::{Answer, TargetState, stages};
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::{Clock, human};
 use crate::wire::{SigningTicket, Transport};
 use futures_util::future::FutureExt as _;
+use serde_json::{Map, Value};
+use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
@@ -53,13 +57,31 @@ where
         let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = sender.find_action(&action.operation).ok_or_else(unknown)?;
-        let rules = sender.provider.operations[operation].action.as_ref();
+        let state = self.states.of(ordinal);
         let query = match (self.read_backs.get(&ordinal), self.doubts.get(&ordinal)) {
             (Some(read_back), _) => Some((Asker::Canary, read_back.doubtful.clone())),
             (None, Some(doubtful)) => Some((Asker::Doubt, doubtful.clone())),
             (None, None) => None,
         };
-        let once = query.is_none() && rules.is_none_or(|rules| rules.idempotency == Idempotency::NotIdempotent);
+        // A canary is read back by what its operation says, however many stages it took.
+        let index = if matches!(query, Some((Asker::Canary, _))) { 0 } else { state.stage };
+        let stage = StageRules::of(&sender.provider, operation, index).ok_or_else(unknown)?;
+        let parameters = match stage.declared {
+            None => None,
+            Some(declared) => {
+                let captures = self.captures_of(ordinal)?;
+                match stages::parameters(&sender.provider, declared, &action.parameters, captures) {
+                    Ok(parameters) => Some(parameters),
+                    Err(why) => {
+                        self.release_unsent(account);
+                        let outcome = if stage.place.spent { Outcome::InDoubt } else { Outcome::Failed };
+                        self.end_without_sending(account, ordinal, &action.id, outcome, why);
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        let once = query.is_none() && stage.kind == StageKind::NotIdempotent;
         if !self.breakers[account].begin_request(once) {
             self.scheduler.requeue(ordinal, account, None);
             self.release_unsent(account);
@@ -68,10 +90,10 @@ where
             return Ok(());
         }
         let attempts = self.run.settings.retry.attempts;
-        let state = self.states.of(ordinal);
+        let subject = Subject { action, operation, stage: index, parameters };
         if let Some((asker, doubtful)) = query {
             let lists = Rc::clone(&self.lists[account]);
-            let query = StatusQuery::new(&sender, (action, operation, state), doubtful, attempts, asker, lists);
+            let query = StatusQuery::new(&sender, (subject, state), doubtful, attempts, asker, lists);
             if asker == Asker::Doubt && query.doubtful.tries >= MAX_STATUS_QUERIES {
                 self.release_unsent(account);
                 self.doubts.remove(&ordinal);
@@ -85,14 +107,36 @@ where
             return Ok(());
         }
         // Made before the intent: what cannot be made must leave no intent behind. Signed only when it is sent, with the time of that.
-        let unsigned = Some(sender.make(&sender.provider.operations[operation], &action.parameters));
+        let unsigned = Some(sender.make(stage.operation, subject.parameters()));
         let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
         let out_of_turn = self.out_of_turn.get(&ordinal).cloned();
-        let attempt = Attempt { action, operation, unsigned, state, attempts, nonces_refused, out_of_turn };
-        let only_once = attempt.is_sent_only_once(&sender);
+        let only_reads = stage.kind == StageKind::Safe;
+        let state = match self.polls.get(&ordinal) {
+            // Of requests that only read nothing is in the journal but that they were sent.
+            Some(poll) if only_reads => ActionState { counted: poll.tries, ..state },
+            _ => state,
+        };
+        let attempt = Attempt { subject, only_reads, unsigned, state, attempts, nonces_refused, out_of_turn };
+        let only_once = stage.kind == StageKind::NotIdempotent;
         let step = self.step(account, timing, ticket, Purpose::Act(Box::new(attempt)));
-        self.write_intent(PreparedStep { step, intent: intent(state, ordinal, self.run.clock.now()), only_once });
+        if only_reads {
+            self.begin_step(step);
+        } else {
+            self.write_intent(PreparedStep { step, intent: intent(state, ordinal, self.run.clock.now()), only_once });
+        }
         Ok(())
+    }
+
+    /// What the stages of an action have brought: in memory while it is under way, and in the journal where an earlier process did them.
+    fn captures_of(&mut self, ordinal: Ordinal) -> Result<&Captures, JournalFailed> {
+        match self.captures.entry(ordinal) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let history = self.run.reader.history(ordinal);
+                let (_, history) = history.map_err(|error| JournalFailed(error.to_string()))?;
+                Ok(place.insert(history.captures))
+            }
+        }
     }
 
     fn step(&self, account: usize, timing: Rc<RequestTiming>, ticket: SigningTicket, purpose: Purpose) -> Step<T, C> {
@@ -251,7 +295,7 @@ where
         match purpose {
             Purpose::Act(attempt) => {
                 let sender = Rc::clone(&self.run.senders[account]);
-                let ordinal = attempt.action.ordinal;
+                let ordinal = attempt.subject.action.ordinal;
                 let conclusion = attempt.conclude(&sender, exchanged, was_down, self.run.clock.now());
                 self.apply(account, ordinal, conclusion);
             }
@@ -277,7 +321,10 @@ where
         self.run.senders[account].excerpt(&exchanged.cause())
     }
 
-    fn apply(&mut self, account: usize, ordinal: Ordinal, result: Conclusion) {
+    fn apply(&mut self, account: usize, ordinal: Ordinal, conclusion: Option<Conclusion>) {
+        let Some(mut result) = conclusion else {
+            return self.stop(StopReason::Environment("the provider document has no such stage".to_owned()));
+        };
         match result.nonce_refused {
             Some(true) => *self.nonces_refused.entry(ordinal).or_default() += 1,
             Some(false) => drop(self.nonces_refused.remove(&ordinal)),
@@ -294,9 +341,35 @@ where
         if let Some(why) = result.nonce_refused.and_then(|refused| self.watch.nonce(account, refused)) {
             self.stop_account(account, StopReason::Environment(why));
         }
+        if let (NextStep::Poll, Some(outcome)) = (result.next, result.polled) {
+            if self.polls_again(account, ordinal) {
+                return;
+            }
+            // It goes on at the provider, and `resume` looks again.
+            let words = result.reply.message.take().unwrap_or_default();
+            let answer = Reply { message: Some(format!("accepted, and not finished: {words}")), ..result.reply };
+            result = Conclusion {
+                records: vec![self.end_of(ordinal, outcome, answer.clone())],
+                next: NextStep::End(outcome),
+                reply: answer,
+                ..result
+            };
+        }
+        if let NextStep::End(outcome) = result.next
+            && outcome.is_pending()
+            && self.run.wait
+            && self.scheduler.is_needed(ordinal)
+        {
+            // Somebody waits for it here: it is looked at until it is settled.
+            result.records.push(Record::Reopened { ordinal, at: self.run.clock.now(), follows: true });
+            self.write(result.records);
+            return self.follow(account, ordinal, result.answer);
+        }
         self.write(result.records);
         match result.next {
             NextStep::End(outcome) => {
+                self.captures.remove(&ordinal);
+                self.polls.remove(&ordinal);
                 self.end_action(account, ordinal, &result.id, outcome, &result.reply);
                 // A canary whose doubt a status query has resolved was read back with that.
                 if !(result.is_attempt && self.begins_read_back(account, ordinal, &result.id, outcome, result.answer)) {
@@ -310,12 +383,19 @@ where
                 self.notify_failure(account, ordinal, &result.reply);
             }
             NextStep::Again => {
-                let counted = self.states.of(ordinal).counted;
-                let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.draw());
+                let counted = match self.polls.get_mut(&ordinal) {
+                    Some(poll) => {
+                        poll.tries += 1;
+                        poll.tries
+                    }
+                    None => self.states.of(ordinal).counted,
+                };
+                let pause = retry::pause(counted.into(), self.run.settings.retry.max_delay, self.jitter.draw());
                 self.scheduler.requeue(ordinal, account, Some(self.run.clock.elapsed() + pause));
                 self.notify_failure(account, ordinal, &result.reply);
             }
-            NextStep::Hold | NextStep::NextStage | NextStep::Poll => self.scheduler.requeue(ordinal, account, None),
+            NextStep::Hold | NextStep::Poll => self.scheduler.requeue(ordinal, account, None),
+            NextStep::NextStage => self.begin_stage(account, ordinal, result.captured),
             NextStep::LookUp(_) => {
                 let doubtful = DoubtfulAction {
                     refused: result.refused,
@@ -336,6 +416,81 @@ where
         }
     }
 
+    /// A stage is done, with what it brought: the next one is queued.
+    fn begin_stage(&mut self, account: usize, ordinal: Ordinal, captured: Option<(String, Map<String, Value>)>) {
+        self.polls.remove(&ordinal);
+        match self.captures_of(ordinal) {
+            // From the journal it may lack what is not durable yet.
+            Ok(_) => captured.into_iter().for_each(|(step, outputs)| {
+                self.captures.entry(ordinal).or_default().keep(&step, outputs);
+            }),
+            Err(failed) => return self.stop(StopReason::Environment(failed.0)),
+        }
+        let now = self.run.clock.elapsed();
+        match self.stage_of(account, ordinal) {
+            Some(StageKind::Safe) => {
+                self.polls.insert(ordinal, Poll { since: now, asked: 0, tries: 0 });
+                match self.poll_interval(account, ordinal) {
+                    // A CA that issues at once has done so before it could be asked for the first time.
+                    Some(interval) => self.scheduler.poll(ordinal, account, now + interval.min(FIRST_POLL)),
+                    None => self.scheduler.requeue(ordinal, account, None),
+                }
+            }
+            _ => self.scheduler.requeue(ordinal, account, None),
+        }
+    }
+
+    fn stage_rules(&self, account: usize, ordinal: Ordinal) -> Option<StageRules<'_>> {
+        let sender = &self.run.senders[account];
+        let action = self.run.reader.to_send(ordinal).ok()?;
+        StageRules::of(&sender.provider, sender.find_action(&action.operation)?, self.states.of(ordinal).stage)
+    }
+
+    fn stage_of(&self, account: usize, ordinal: Ordinal) -> Option<StageKind> {
+        self.stage_rules(account, ordinal).map(|stage| stage.kind)
+    }
+
+    fn poll_interval(&self, account: usize, ordinal: Ordinal) -> Option<Duration> {
+        self.stage_rules(account, ordinal).and_then(|stage| stage.poll)
+    }
+
+    /// The provider is still at work: it is asked again, later each time. Returns whether it is: at the end of the patience it is not, unless
+    /// somebody waits.
+    fn polls_again(&mut self, account: usize, ordinal: Ordinal) -> bool {
+        let Some(interval) = self.poll_interval(account, ordinal) else { return false };
+        let now = self.run.clock.elapsed();
+        let poll = self.polls.entry(ordinal).or_insert(Poll { since: now, asked: 0, tries: 0 });
+        poll.tries = 0;
+        poll.asked += 1;
+        let interval = interval.saturating_mul(1 << (poll.asked - 1).min(16)).min(interval.max(MAX_POLL_INTERVAL));
+        if !self.run.wait && now + interval > poll.since + POLL_PATIENCE {
+            self.polls.remove(&ordinal);
+            return false;
+        }
+        self.scheduler.poll(ordinal, account, now + interval);
+        true
+    }
+
+    /// Something waits for an action that the provider has accepted: it is asked for again, by its stage or by a status query.
+    fn follow(&mut self, account: usize, ordinal: Ordinal, answer: Option<Answer>) {
+        let now = self.run.clock.elapsed();
+        if self.stage_of(account, ordinal) != Some(StageKind::Safe) {
+            let doubtful = DoubtfulAction { answer, since: now, ..DoubtfulAction::default() };
+            self.doubts.insert(ordinal, doubtful);
+        }
+        self.scheduler.poll(ordinal, account, now + FOLLOW_INTERVAL);
+    }
+
+    /// An action ends without another request.
+    fn end_without_sending(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, why: String) {
+        let reply = Reply { message: Some(why), ..Reply::default() };
+        self.captures.remove(&ordinal);
+        self.polls.remove(&ordinal);
+        self.write(vec![self.end_of(ordinal, outcome, reply.clone())]);
+        self.end_action(account, ordinal, id, outcome, &reply);
+        self.release_dependents(ordinal, id, outcome);
+    }
+
     /// A status query was answered, or was not.
     fn queried(
         &mut self,
@@ -346,7 +501,7 @@ where
         stays_refused: bool,
     ) {
         let sender = Rc::clone(&self.run.senders[account]);
-        let ordinal = query.action.ordinal;
+        let ordinal = query.subject.action.ordinal;
         let reading = query.reading(&sender, exchanged);
         if query.asker == Asker::Canary {
             return self.read_back(account, ordinal, reading, exchanged, was_down, stays_refused);
@@ -430,11 +585,8 @@ where
             let why = "an internal error struck, and the journal cannot be read";
             return self.stop(StopReason::Environment(why.to_owned()));
         };
-        let message = "an internal error struck while it was under way".to_owned();
-        let reply = Reply { message: Some(message), ..Reply::default() };
-        self.write(vec![self.end_of(ordinal, Outcome::InDoubt, reply.clone())]);
-        self.end_action(account, ordinal, &id, Outcome::InDoubt, &reply);
-        self.release_dependents(ordinal, &id, Outcome::InDoubt);
+        let why = "an internal error struck while it was under way".to_owned();
+        self.end_without_sending(account, ordinal, &id, Outcome::InDoubt, why);
     }
 
     /// An action's end is written: the observer is notified, and the safety rules are checked.
@@ -452,6 +604,9 @@ where
 
     /// An action is over: those that waited for it may go, or never can.
     pub(super) fn release_dependents(&mut self, ordinal: Ordinal, id: &str, outcome: Outcome) {
+        if outcome.is_pending() {
+            return self.scheduler.action_accepted(ordinal);
+        }
         let lost = self.scheduler.action_ended(ordinal, outcome.is_well());
         if !lost.is_empty() {
             let message = format!("never sent: it needs {id}, which ended {outcome}");
@@ -521,8 +676,8 @@ where
         let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
         let sender = &self.run.senders[account];
         let Some(operation) = sender.find_action(&action.operation) else { return false };
-        let operation = &sender.provider.operations[operation];
-        if !attempt::rules(sender, operation, &action, answer.as_ref(), 1).lookup {
+        let Some(stage) = StageRules::of(&sender.provider, operation, 0) else { return false };
+        if !attempt::rules(&sender.provider, &stage, &action.parameters, answer.as_ref(), 1).lookup {
             return false;
         }
         let doubtful = DoubtfulAction { answer, since: self.run.clock.elapsed(), ..DoubtfulAction::default() };
@@ -602,7 +757,7 @@ where
             self.scheduler.set_unproved(account, false);
         }
         let name = self.run.senders[account].name.clone();
-        let answers = contact == Contact::OutOfOrder;
+        let answers = matches!(contact, Contact::OutOfOrder | Contact::Elsewhere);
         match transition {
             Transition::Same => {}
             Transition::Down(next) => {
@@ -625,6 +780,14 @@ where
     }
 }
 
+/// Between two polls, at most, where a document does not ask for more.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
+/// Before the first poll, at most.
+const FIRST_POLL: Duration = Duration::from_secs(2);
+/// So long a stage is polled in one process where nobody waits.
+const POLL_PATIENCE: Duration = Duration::from_secs(600);
+/// Between two looks at what something waits for.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(60);
 /// Failed status queries of one action before it stays in doubt.
 const MAX_STATUS_QUERIES: u32 = 3;
 /// How long actions in doubt wait for others, so that a list, which may have many pages, is read once for all of them.

@@ -7,6 +7,7 @@ use crate::engine::exchange::{Exchanged, LimitSignal};
 use crate::engine::retry;
 use crate::engine::scheduler::{Decision, Scheduler};
 use crate::engine::sender::Sender;
+use crate::engine::stages::Subject;
 use crate::engine::status_query::{Asker, DoubtfulAction, ReadLists, Reading, StatusQuery};
 use crate::engine::step::{self, JournalFailed, Purpose, Step, StepResult};
 use crate::engine::timing::{Moment, RequestTiming};
@@ -193,7 +194,9 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
                     Entry::Occupied(case) => case.into_mut(),
                     Entry::Vacant(place) => place.insert(question(&self.reader, &sender, cases[index].ordinal, since)?),
                 };
-                let of = (case.action.clone().into(), case.operation, ActionState::default());
+                let action = case.action.clone().into();
+                let subject = Subject { action, operation: case.operation, stage: 0, parameters: None };
+                let of = (subject, ActionState::default());
                 let (doubtful, lists) = (case.doubtful.clone(), Rc::clone(&state.lists));
                 let query = StatusQuery::new(&sender, of, doubtful, self.retry.attempts, Asker::Verification, lists);
                 (Some(index), ticket, Purpose::Query(Box::new(query)))

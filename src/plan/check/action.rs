@@ -76,6 +76,8 @@ impl Checker<'_> {
             reason: read.reason.as_ref().and_then(|reason| reason.asked),
             reason_sent: read.reason.map(|reason| reason.spelling),
             reaches: rules.reaches(&parameters),
+            order: rules.order(&parameters),
+            waits_for_approval: rules.waits_for_approval(&parameters),
             parameters,
             needs,
             not_before,

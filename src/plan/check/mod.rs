@@ -96,6 +96,7 @@ pub fn check(
 fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
     let needs = checker.check_needs();
     checker.report_timings();
+    checker.report_reached_twice();
     let shared_keys = checker.report_shared_compromises();
     checker.report_unmet_exceptions();
     let actions = u64::from(checker.index.count());

@@ -107,7 +107,7 @@ impl Checker<'_> {
         shared
     }
 
-    /// Warns of parameters that reach further than one target, and of parts whose whole another action asks for.
+    /// Warns of parameters that reach further than one target, and notes what they reach.
     pub(super) fn report_reach(
         &mut self,
         account: usize,
@@ -133,10 +133,16 @@ impl Checker<'_> {
                 continue;
             }
             let group = hash_of(self.hashes(account, operation).target.clone(), &group);
-            if let Some((part, whole)) = self.index.groups.add(group, is_wide, place) {
-                let what = format!("another action reaches {}, this one among them", wide.reaches);
-                self.report(Diagnostic::warning("reached-twice", part, what).related(whole, "it"));
-            }
+            self.index.groups.add(&wide.reaches, group, is_wide, place);
+        }
+    }
+
+    /// Warns, once all is read, of parts whose whole another action asks for.
+    pub(super) fn report_reached_twice(&mut self) {
+        let groups = std::mem::take(&mut self.index.groups);
+        for (reaches, part, whole) in groups.reached_twice() {
+            let what = format!("another action reaches {reaches}, this one among them");
+            self.report(Diagnostic::warning("reached-twice", part, what).related(whole, "it"));
         }
     }
 }

@@ -188,13 +188,17 @@ pub fn needs_as_written(parameter: &Parameter, text: &str) -> bool {
 fn finding(parameter: &Parameter, text: &str, place: Option<Span>) -> Option<Diagnostic> {
     let name = &parameter.name;
     let damage = match parameter.format {
-        ValueFormat::Listed | ValueFormat::FreeText => return None,
+        ValueFormat::Listed => return None,
+        ValueFormat::FreeText => Damage::of_words(text).filter(|damage| *damage != Damage::Control('\0')),
         // A NUL was reported by who read the plan.
         ValueFormat::Identifier => Damage::of(text).filter(|damage| *damage != Damage::Control('\0')),
         // People copy them with blanks and line ends around.
         ValueFormat::Serial(_) => Damage::of(text).filter(|damage| !is_blank(*damage)),
-        // A `*` alone is better told as what a wildcard is not.
-        ValueFormat::Name(_) => Damage::of(text).filter(|damage| !is_blank(*damage) && !text.contains('*')),
+        // A `*` alone is better told as what a wildcard is not, and a comma as what a name has not.
+        ValueFormat::Name(_) => {
+            let is_the_names = |damage: Damage| is_blank(damage) || matches!(damage, Damage::Separator(_));
+            Damage::of(text).filter(|damage| !is_the_names(*damage) && !text.contains('*'))
+        }
     };
     if let Some(damage) = damage {
         let error = damaged(name, text, damage, place);

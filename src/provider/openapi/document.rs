@@ -168,12 +168,14 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
     for (index, node) in nodes.iter().enumerate() {
         let Some(extension) = node.get(EXTENSION) else { continue };
         let status_queries = references::status_queries(reader, extension, &operations[index], &operations);
+        let whole_order = references::whole_order(reader, extension, &operations[index], &operations);
         let steps = match &operations[index].action {
             Some(_) => stages::read(reader, extension, &operations[index], &operations),
             None => stages::Steps::default(),
         };
         if let Some(action) = &mut operations[index].action {
             action.status_queries = status_queries;
+            action.whole_order = whole_order;
             action.outputs = steps.outputs;
             action.stages = steps.stages;
             action.new_certificate = steps.new_certificate;

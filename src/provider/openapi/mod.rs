@@ -30,6 +30,8 @@
 //! | `reason` | `{field, values: {superseded: …}}`: RFC 5280 name → the provider's spelling |
 //! | `csr` | `{field, common_name, dns_names}`: the parameters that must agree with the CSR |
 //! | `wide` | `[{parameter, value, reaches}]`: values that reach further than the target's kind tells |
+//! | `approval` | `{unless, takes}`: a person must approve it, unless this parameter is true; what that takes |
+//! | `whole_order` | `{operation, parameter}`: what does the same to a whole order, and the parameter that names the order |
 //! | `lookup_parameters` | name → schema: parameters that only status queries use |
 //! | `lookups` | `[{operation, parameters, rows, pages, standings, absent, advice}]`, in order of preference |
 //! | `outputs` | name → expression: what its answer brings for later steps |

@@ -8,8 +8,8 @@ use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{
-    ActionRules, CertificateRule, CsrRule, Idempotency, Location, Operation, Parameter, ParameterType, ReasonRule,
-    ResponseContent, SerialRule, ServerVariable, TargetKind, TargetRule, ValueFormat, WideRule,
+    ActionRules, ApprovalRule, CertificateRule, CsrRule, Idempotency, Location, Operation, Parameter, ParameterType,
+    ReasonRule, ResponseContent, SerialRule, ServerVariable, TargetKind, TargetRule, ValueFormat, WideRule,
 };
 use crate::provider::security::ACME_JWS;
 use crate::provider::{body, verdict};
@@ -365,6 +365,9 @@ fn action_rules<'a>(
         csr,
         certificate,
         wide,
+        approval: extension.get("approval").and_then(|node| approval(reader, node, parameters)),
+        // Read when all operations are known, as are status queries.
+        whole_order: None,
         status_queries: Vec::new(),
         outputs: Vec::new(),
         stages: Vec::new(),
@@ -570,6 +573,17 @@ fn certificate<'a>(
     Some(CertificateRule { field, serial, key, refuses_expired })
 }
 
+fn approval<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<ApprovalRule> {
+    reader.closed(node, &["unless", "takes"]);
+    let takes = reader.optional_text(node, "takes").map(str::to_owned);
+    let name = reader.required(node, "unless")?;
+    let parameter = named(reader, name, parameters)?;
+    if parameter.kind != ParameterType::Boolean {
+        reader.error("wrong-value", name.span, format!("`{}` must be `true` or `false`", parameter.name));
+    }
+    Some(ApprovalRule { unless: parameter.name.clone(), takes })
+}
+
 fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Vec<WideRule> {
     let mut rules = Vec::new();
     for item in reader.list(node) {
@@ -586,7 +600,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 12] = [
+const ACTION: [&str; 14] = [
     "target",
     "idempotent",
     "repeat",
@@ -595,6 +609,8 @@ const ACTION: [&str; 12] = [
     "csr",
     "certificate",
     "wide",
+    "approval",
+    "whole_order",
     "lookup_parameters",
     "lookups",
     "outputs",
