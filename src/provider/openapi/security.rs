@@ -170,16 +170,7 @@ fn scheme<'a>(
         reader.error("not-honoured", place.scopes.span, "scopes are honoured of `oauth2` only; write `[]`");
     }
     if let Some(extension) = extension {
-        let more: &[&str] = match form.word {
-            "aws-sigv4" => &["signer", "service", "region"],
-            "huawei-iam-token" => &["signer", "url"],
-            "google-service-account" => &["signer", "url", "scopes", "lifetime"],
-            "login" => &["signer", "url", "token", "expires_in", "lifetime"],
-            "oauth2" => &["audience", "client_authentication", "lifetime"],
-            "http bearer" | "http basic" => &[],
-            _ => &["signer"],
-        };
-        reader.closed(extension, &[&["credentials", "optional"], more].concat());
+        reader.closed(extension, &[&["credentials", "optional"], form.keys].concat());
     }
     let (required, optional) = credentials(reader, place.node, form);
     let header = match declared {
