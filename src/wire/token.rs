@@ -253,7 +253,7 @@ fn words(token: &TokenScheme, answer: &Answer) -> String {
         Content::Json(_) => format!("HTTP {}: {said}", answer.status),
         Content::Empty if !(200..400).contains(&answer.status) => format!("HTTP {}", answer.status),
         Content::Empty | Content::Other | Content::Unreadable(_) => format!(
-            "{}; no token endpoint answers so: is {} the right place? `auth_url` of the account says another",
+            "{}; a token endpoint answers in JSON: is {} the right URL? `auth_url` of the account names another",
             answer.describe(),
             token.url
         ),
@@ -459,7 +459,7 @@ mod tests {
                 html,
                 "<html><title>Sign in</title></html>",
                 Err(
-                    "HTTP 200 text/html \"Sign in\"; no token endpoint answers so: is https://auth.example/token the right place?",
+                    "HTTP 200 text/html \"Sign in\"; a token endpoint answers in JSON: is https://auth.example/token the right URL?",
                 ),
             ),
             (oauth(true), 302, [("location", "https://login.example/")], "", Err("HTTP 302 to https://login.example/")),
