@@ -32,16 +32,9 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
     // The count is for the question alone, and folds every record: without a question the engine does that once, as it starts.
     let actions_left = if args.yes || facts.simulated { 0 } else { actions_left(context, args, &reader)? };
     drop(reader);
-    if actions_left > 0 {
-        if !context.printer.can_ask() {
-            context.printer.error("not a terminal: pass `--yes` to resume without confirmation");
-            return Err(Exit::Usage);
-        }
-        let question = format!("Go on with the {actions_left} actions that are left of {}?", facts.actions);
-        if !context.printer.confirm(&question) {
-            context.printer.error("not confirmed; nothing was sent");
-            return Err(Exit::Usage);
-        }
+    if actions_left > 0 && !context.printer.can_ask() {
+        context.printer.error("not a terminal: pass `--yes` to resume without confirmation");
+        return Err(Exit::Usage);
     }
     // Faults are not recorded in the run directory: a resumed rehearsal meets a simulator without any.
     let simulator = match facts.simulated {
@@ -56,6 +49,14 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
         }
         None => build_senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
     };
+    // After the credentials: who has typed `yes` must not hear then that a variable is missing.
+    if actions_left > 0 {
+        let question = format!("Go on with the {actions_left} actions that are left of {}?", facts.actions);
+        if !context.printer.confirm(&question) {
+            context.printer.error("not confirmed; nothing was sent");
+            return Err(Exit::Usage);
+        }
+    }
     if !facts.simulated {
         let operations =
             run.dir.read().and_then(|reader| reader.operations()).map_err(|error| context.failed(&error))?;

@@ -1,10 +1,10 @@
 //! `certsweep run`: checks the plan into a run directory, asks, and carries it out.
 //!
 //! A good place to begin reading. In the order of the code: `run_plan` begins a run directory under a temporary name; `prepare` streams the
-//! checked actions into it (`plan::check` → `journal::RunMaker`), compares them with earlier runs, shows the preview, asks, and builds one
-//! `engine::Sender` an account; `PreviousRuns::begin` has `RunMaker::finish` move the directory to its final path, whole, and enters it into the
-//! user's index of runs; `execute` (shared with `resume`) starts `engine::run`, then writes the report and the summary. Nothing is sent before
-//! `execute`.
+//! checked actions into it (`plan::check` → `journal::RunMaker`), compares them with earlier runs, builds one `engine::Sender` an account,
+//! shows the preview and asks; `PreviousRuns::begin` has `RunMaker::finish` move the directory to its final path, whole, and enters it into
+//! the user's index of runs; `execute` (shared with `resume`) starts `engine::run`, then writes the report and the summary. Nothing is sent
+//! before `execute`.
 
 use super::args;
 use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
@@ -25,7 +25,8 @@ use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
 use crate::simulator::Simulator;
 use crate::time::Clock;
-use crate::view::preview::render;
+use crate::view::preview::render_to_confirm;
+use crate::view::table::plural;
 use crate::wire::Proxies;
 use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
@@ -164,9 +165,6 @@ fn prepare<'c>(
         let costs = costs(catalog, &read.plan.settings().accounts, maker.operations());
         warned = previous.judge(context, ThisPlan { digest: read.plan.digest(), costs, again: args.again })?;
     }
-    if let Some(data) = preview_data {
-        confirm(context, args, data, &read, catalog, warned)?;
-    }
     let facts = RunFacts {
         settings: read.plan.settings().clone(),
         digest: read.plan.digest().to_owned(),
@@ -177,7 +175,7 @@ fn prepare<'c>(
         simulated: args.simulate,
         issuers: read.plan.issuers().to_vec(),
     };
-    // Credentials are resolved last, after the `yes`: a preview and a refused plan need none.
+    // Before anybody is asked: who has read a preview and typed `yes` must not hear then that a variable is missing.
     let (simulator, senders) = if args.simulate {
         let simulator = simulator_for(context, &facts.settings, catalog, &args.faults, args.seed)?;
         let senders = build_simulated_senders(context, &facts.settings, catalog, &simulator)?;
@@ -185,6 +183,9 @@ fn prepare<'c>(
     } else {
         (None, build_senders(context, &facts.settings, catalog, args.ca_file.as_deref())?)
     };
+    if let Some(data) = preview_data {
+        confirm(context, args, data, &read, catalog, warned)?;
+    }
     Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders, previous })
 }
 
@@ -250,11 +251,12 @@ fn confirm(
         &Proxies::from_env(),
     );
     // Also with `-q`: nobody should confirm what they have not seen.
-    context.printer.always(render(&preview).trim_end());
+    context.printer.always(render_to_confirm(&preview, context.printer.stderr_colors()).trim_end());
     let again = if warned { " once more" } else { "" };
     let late = preview.deadline.as_ref().filter(|deadline| !deadline.met);
     let late = late.map_or("", |_| " The deadline will be MISSED.");
-    let question = format!("Carry out these {} actions{again}? They cannot be undone.{late}", read.plan.actions());
+    let actions = plural(preview.actions.saturating_sub(preview.duplicates + preview.excepted), "action");
+    let question = format!("Carry out these {actions}{again}? They cannot be undone.{late}");
     if context.printer.confirm(&question) {
         return Ok(());
     }

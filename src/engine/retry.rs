@@ -456,7 +456,7 @@ mod tests {
         for (outcome, expected) in [
             (Outcome::Succeeded, true),
             (Outcome::PendingApproval, true),
-            (Outcome::Pending, true),
+            (Pending, true),
             (Outcome::Rejected, false),
             (Outcome::AlreadyDone, false),
             (Failed, false),

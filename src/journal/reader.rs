@@ -110,6 +110,10 @@ pub struct Overview {
     pub verified_at: Option<Timestamp>,
     /// The windows that `certsweep set-rate` has set, by account's index.
     pub limits: BTreeMap<usize, Vec<String>>,
+    /// Since when `certsweep pause` holds, where a process has not gone on since, and who gave it.
+    pub paused: Option<(Timestamp, Option<String>)>,
+    /// How many actions each account has, by its index, and how many of them have ended.
+    pub accounts: BTreeMap<usize, (u64, u64)>,
 }
 
 impl Overview {
@@ -123,7 +127,10 @@ impl Overview {
                 self.began_at = self.began_at.or(Some(*at));
                 self.stopped = None;
                 self.finished_at = None;
+                self.paused = None;
             }
+            Record::Paused { at, by } => self.paused = Some((*at, by.clone())),
+            Record::WentOn { .. } => self.paused = None,
             Record::Stopped { why, code, .. } => self.stopped = Some((why.clone(), *code)),
             Record::Limited { account, windows, .. } => {
                 self.limits.insert(*account, windows.clone());
@@ -523,7 +530,18 @@ impl Reader {
     pub fn overview(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
         let states = self.states_and(|stored| overview.take(&stored.record))?;
-        states.iter().for_each(|state| overview.count(state.phase));
+        let mut statement =
+            self.connection.prepare("SELECT account FROM action ORDER BY ordinal").map_err(self.database())?;
+        let mut accounts = statement.query([]).map_err(self.database())?;
+        for state in states.iter() {
+            overview.count(state.phase);
+            if let Some(row) = accounts.next().map_err(self.database())? {
+                let account: i64 = row.get(0).map_err(self.database())?;
+                let (actions, ended) = overview.accounts.entry(account.unsigned_abs() as usize).or_default();
+                *actions += 1;
+                *ended += u64::from(matches!(state.phase, Phase::Ended(_)));
+            }
+        }
         Ok(overview)
     }
 
