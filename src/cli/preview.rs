@@ -43,7 +43,8 @@ fn preview_plan(
     if let Some(path) = report {
         let settings = read.plan.settings();
         let written = replace(path, |file| {
-            let mut rows = csv::CsvReport::new(file, ReportColumns { verified: false, kept: &settings.keep_columns })?;
+            let mut rows =
+                csv::CsvReport::new(file, ReportColumns { kept: &settings.keep_columns, ..ReportColumns::default() })?;
             let nothing = History::default();
             for action in data.actions() {
                 // What is on an exception list is planned to stay.

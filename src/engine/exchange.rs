@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// What came of an exchange.
 #[derive(Debug)]
-pub enum Exchanged {
+pub enum ExchangeResult {
     /// Nothing was sent: there was nothing to ask, or what others were answered says it.
     Nothing,
     /// It was not sent, since it could not be signed. That says nothing about the provider.
@@ -41,7 +41,7 @@ pub enum LimitSignal {
     Unsent,
 }
 
-impl Exchanged {
+impl ExchangeResult {
     /// What the limits must know.
     pub fn limits(&self) -> LimitSignal {
         match self {

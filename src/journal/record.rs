@@ -88,6 +88,15 @@ pub enum Record {
         /// Its outputs.
         outputs: serde_json::Map<String, serde_json::Value>,
     },
+    /// The action's new certificate fits its request. Durable before the action is shown as ended.
+    Issued {
+        /// The action.
+        ordinal: Ordinal,
+        /// When.
+        at: Timestamp,
+        /// What it is.
+        certificate: IssuedCertificate,
+    },
     /// A stage was done, and another one follows.
     StageEnded {
         /// The action.
@@ -219,6 +228,7 @@ impl Record {
             | Self::AttemptEnded { ordinal, .. }
             | Self::LookedUp { ordinal, .. }
             | Self::Captured { ordinal, .. }
+            | Self::Issued { ordinal, .. }
             | Self::StageEnded { ordinal, .. }
             | Self::Verified { ordinal, .. }
             | Self::Ended { ordinal, .. } => Some(*ordinal),
@@ -244,6 +254,7 @@ impl Record {
             | Self::Asked { at, .. }
             | Self::LookedUp { at, .. }
             | Self::Captured { at, .. }
+            | Self::Issued { at, .. }
             | Self::StageEnded { at, .. }
             | Self::Ended { at, .. }
             | Self::Learnt { at, .. }
@@ -256,6 +267,17 @@ impl Record {
             | Self::Finished { at } => *at,
         }
     }
+}
+
+/// A new certificate, as the report and the run directory have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedCertificate {
+    /// Its serial number, in lower-case hexadecimal.
+    pub serial_number: String,
+    /// The end of its validity.
+    pub not_after: Timestamp,
+    /// It, and then its chain, in PEM.
+    pub pem: String,
 }
 
 /// What a report row says about an answer. The provider's texts are verbatim, with secrets masked; they are made safe where

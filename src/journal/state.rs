@@ -1,6 +1,6 @@
 //! What the records say: [`ActionState::next`] is the only transition function, and refuses illegal moves. Pure.
 
-use super::record::{Record, Reply};
+use super::record::{IssuedCertificate, Record, Reply};
 use crate::pki::RevocationReason;
 use crate::provider::expression::Captures;
 use crate::run::{Effect, Ordinal, Outcome, Seen, StatusSource};
@@ -85,7 +85,7 @@ impl ActionState {
                 Effect::None => Self { tainted: false, ..self },
                 Effect::Done | Effect::Unknown => self,
             },
-            (Phase::Waiting | Phase::InFlight, Record::Captured { .. }) => self,
+            (Phase::Waiting | Phase::InFlight, Record::Captured { .. } | Record::Issued { .. }) => self,
             (Phase::Waiting | Phase::InFlight, Record::StageEnded { stage, .. })
                 if *stage == self.stage && self.stage < u8::MAX =>
             {
@@ -181,6 +181,8 @@ pub struct History {
     pub verified: Option<Verified>,
     /// What its stages brought.
     pub captures: Captures,
+    /// Its new certificate, where it was issued one.
+    pub issued: Option<IssuedCertificate>,
     /// Why its records do not tell how it ended, where they do not: then it is in doubt, whatever they say.
     pub doubt: Option<WhyInDoubt>,
 }
@@ -241,6 +243,7 @@ impl History {
             Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(at)),
             Record::AttemptEnded { answer, .. } | Record::StageEnded { answer, .. } => self.reply = answer,
             Record::Captured { step, outputs, .. } => self.captures.keep(&step, outputs),
+            Record::Issued { certificate, .. } => self.issued = Some(certificate),
             Record::Ended { at, answer, .. } => {
                 self.finished_at = Some(at);
                 self.reply = answer;

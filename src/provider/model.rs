@@ -599,6 +599,12 @@ impl fmt::Display for Window {
 }
 
 impl ActionRules {
+    /// Whether asking twice for the action as a whole costs once: not where one of its stages costs each time.
+    pub fn idempotency_of_all(&self) -> Idempotency {
+        let costs = |stage: &Stage| stage.idempotency == Idempotency::NotIdempotent;
+        if self.stages.iter().any(costs) { Idempotency::NotIdempotent } else { self.idempotency }
+    }
+
     /// What an action with these parameters reaches beyond one certificate, in a few words.
     pub fn reaches(&self, parameters: &Map<String, Value>) -> Option<String> {
         let text = |name: &String| parameters.get(name).and_then(scalar_text);

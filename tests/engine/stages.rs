@@ -47,10 +47,16 @@ pub(crate) fn answer(world: &World, method: &str, parts: &[&str]) -> Answer {
         }
         ("GET", [.., "certificates", serial, "pem"]) => {
             let headers = HeaderFields::from_iter([("content-type", "application/x-pem-file")]);
-            Answer::new(200, headers, format!("-----BEGIN CERTIFICATE-----{serial}").into_bytes())
+            assert!(!serial.is_empty());
+            Answer::new(200, headers, issued().into_bytes())
         }
         _ => panic!("nobody answers {method} {parts:?}"),
     }
+}
+
+/// The one certificate that this CA issues.
+fn issued() -> String {
+    certsweep::pki::pem::encode("CERTIFICATE", include_bytes!("../../src/pki/testdata/world/good.der"))
 }
 
 const REFUSED: u64 = 8;
@@ -120,7 +126,7 @@ fn a_line_of_stages_goes_to_its_end_and_brings_what_was_asked_for() {
         let (_, history) = reader.history(6).unwrap();
         assert_eq!((history.state.stage, history.state.attempts), (3, 2), "what only reads is no attempt");
         let pem = StepOutput { step: "fetched".to_owned(), output: "pem".to_owned() };
-        assert_eq!(history.captures.get(&pem), Some(&json!("-----BEGIN CERTIFICATE-----07")));
+        assert_eq!(history.captures.get(&pem), Some(&json!(issued())));
     });
 }
 
@@ -239,6 +245,25 @@ fn what_needs_a_pending_action_waits_for_it() {
         assert!(ending.unwrap().well);
         assert_eq!(check(&bench, 5), [Outcome::Succeeded; 2]);
         APPROVED_AT.set(u32::MAX);
+    });
+}
+
+#[test]
+fn a_certificate_that_is_not_what_was_asked_for_leaves_its_action_in_doubt_and_what_needs_it_unsent() {
+    virtual_time(async {
+        let csr = include_str!("../../src/pki/testdata/rsa.csr");
+        let reissue = |order: u64| ("staged", "reissue", json!({"order_id": order, "csr": csr}));
+        let mut bench = Bench::new(7, Faults::none(), &[reissue(1), reissue(2)]);
+        bench.actions[1].needs = vec!["a0".to_owned()];
+        bench.make();
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        assert!(ending.is_some_and(|ending| ending.complete && !ending.well));
+        assert_eq!(bench.outcomes(), [Outcome::InDoubt, Outcome::Skipped]);
+        let reader = RunDir::existing(&bench.path()).unwrap().read().unwrap();
+        let (_, history) = reader.history(0).unwrap();
+        let message = history.reply.message.unwrap();
+        assert!(message.ends_with("the new certificate is for another key than the request's"), "{message}");
+        assert_eq!(bench.world.effects().get("reissue 2"), None);
     });
 }
 

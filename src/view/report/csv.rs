@@ -1,7 +1,7 @@
 //! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
 //! terminals. Never reorders rows.
 
-use super::{ReportColumns, ReportRow, VERIFIED, VerifiedCells};
+use super::{ISSUED, ReportColumns, ReportRow, VERIFIED, VerifiedCells};
 
 use crate::text::safe;
 use crate::time::rfc3339;
@@ -12,6 +12,7 @@ use std::io::{self, Write};
 /// Writes rows as CSV.
 pub struct CsvReport<W: Write> {
     rows: csv::Writer<W>,
+    issued: bool,
     verified: bool,
     kept: usize,
     /// The row that is being written.
@@ -26,12 +27,14 @@ impl<W: Write> CsvReport<W> {
     pub fn new(output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         let mut writer = Self {
             rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
+            issued: columns.issued,
             verified: columns.verified,
             kept: columns.kept.len(),
             row: ByteRecord::new(),
         };
+        let issued = ISSUED.into_iter().filter(|_| columns.issued);
         let verified = VERIFIED.into_iter().filter(|_| columns.verified);
-        for name in HEADER.into_iter().chain(verified).chain(columns.kept.iter().map(String::as_str)) {
+        for name in HEADER.into_iter().chain(issued).chain(verified).chain(columns.kept.iter().map(String::as_str)) {
             writer.text(name);
         }
         writer.end()?;
@@ -59,6 +62,12 @@ impl<W: Write> CsvReport<W> {
         self.instant(row.finished_at);
         self.number(row.duration_ms);
         self.text(row.source);
+        if self.issued {
+            let issued = row.issued.as_ref();
+            self.optional(issued.map(|issued| issued.serial_number));
+            self.instant(issued.map(|issued| issued.not_after));
+            self.optional(issued.map(|issued| issued.file.as_str()));
+        }
         if self.verified {
             for cell in VerifiedCells::cells(row.verified.as_ref()) {
                 self.own(&cell);
@@ -130,15 +139,38 @@ pub const HEADER: [&str; 16] = [
 
 #[cfg(test)]
 mod tests {
+    use super::super::IssuedCells;
     use super::super::testing::row;
     use super::*;
     use crate::run::Outcome;
     use jiff::Timestamp;
 
+    #[test]
+    fn new_certificates_have_their_columns_behind_the_contracts() {
+        let columns = ReportColumns { issued: true, ..ReportColumns::default() };
+        let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
+        let file = "certificates/a.pem".to_owned();
+        let issued = Some(IssuedCells { serial_number: "0a1b", not_after: Timestamp::UNIX_EPOCH, file });
+        writer.write(&ReportRow { issued, ..row("a") }).unwrap();
+        writer.write(&row("b")).unwrap();
+        let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+        let ends: Vec<&str> =
+            text.lines().filter_map(|line| Some(line.split_once("source").or(line.split_once(":7"))?.1)).collect();
+        assert_eq!(
+            ends,
+            [
+                ",new_serial_number,new_not_after,new_certificate",
+                ",0a1b,1970-01-01T00:00:00.000Z,certificates/a.pem",
+                ",,,"
+            ]
+        );
+    }
+
     fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> String {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
         let verified = rows.iter().any(|row| row.verified.is_some());
-        let mut writer = CsvReport::new(Vec::new(), ReportColumns { verified, kept: &kept }).unwrap();
+        let mut writer =
+            CsvReport::new(Vec::new(), ReportColumns { verified, kept: &kept, ..ReportColumns::default() }).unwrap();
         for row in rows {
             writer.write(row).unwrap();
         }

@@ -125,9 +125,12 @@ mod tests {
 
     #[test]
     fn foreign_text_stays_text() {
-        let mut writer =
-            HtmlReport::new(Vec::new(), "<plan>", ReportColumns { verified: false, kept: &["A&B".to_owned()] })
-                .unwrap();
+        let mut writer = HtmlReport::new(
+            Vec::new(),
+            "<plan>",
+            ReportColumns { issued: false, verified: false, kept: &["A&B".to_owned()] },
+        )
+        .unwrap();
         let message = Some("<script>alert('x')</script>");
         writer.write(&ReportRow { provider_message: message, kept: &["\"q\"".into()], ..row("a") }).unwrap();
         writer.write(&ReportRow { outcome: Outcome::InDoubt, ..row("b") }).unwrap();

@@ -11,6 +11,7 @@ use std::io::{self, Write};
 /// Writes rows as a JSON array.
 pub struct JsonReport<W: Write> {
     output: W,
+    issued: bool,
     verified: bool,
     kept_columns: Vec<String>,
     rows: u64,
@@ -23,7 +24,13 @@ impl<W: Write> JsonReport<W> {
     /// Where the output fails.
     pub fn new(mut output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         output.write_all(b"[")?;
-        Ok(Self { output, verified: columns.verified, kept_columns: columns.kept.to_vec(), rows: 0 })
+        Ok(Self {
+            output,
+            issued: columns.issued,
+            verified: columns.verified,
+            kept_columns: columns.kept.to_vec(),
+            rows: 0,
+        })
     }
 
     /// Writes one row.
@@ -33,7 +40,7 @@ impl<W: Write> JsonReport<W> {
     pub fn write(&mut self, row: &ReportRow<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
-        let object = RowObject { row, verified: self.verified, kept_columns: &self.kept_columns };
+        let object = RowObject { row, issued: self.issued, verified: self.verified, kept_columns: &self.kept_columns };
         serde_json::to_writer(JsonOutput(&mut self.output), &object).map_err(io::Error::from)
     }
 
@@ -51,6 +58,7 @@ impl<W: Write> JsonReport<W> {
 /// A row as an object, its members in the order of the columns.
 struct RowObject<'a> {
     row: &'a ReportRow<'a>,
+    issued: bool,
     verified: bool,
     kept_columns: &'a [String],
 }
@@ -75,6 +83,12 @@ impl Serialize for RowObject<'_> {
         object.serialize_entry("finished_at", &row.finished_at.map(rfc3339))?;
         object.serialize_entry("duration_ms", &row.duration_ms)?;
         object.serialize_entry("source", row.source)?;
+        if self.issued {
+            let issued = row.issued.as_ref();
+            object.serialize_entry("new_serial_number", &issued.map(|issued| issued.serial_number))?;
+            object.serialize_entry("new_not_after", &issued.map(|issued| rfc3339(issued.not_after)))?;
+            object.serialize_entry("new_certificate", &issued.map(|issued| &issued.file))?;
+        }
         if self.verified {
             let verified = row.verified.as_ref();
             let after = verified.and_then(|verified| verified.after(row.finished_at));
@@ -116,7 +130,8 @@ mod tests {
 
     fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> Value {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
-        let mut writer = JsonReport::new(Vec::new(), ReportColumns { verified: false, kept: &kept }).unwrap();
+        let mut writer =
+            JsonReport::new(Vec::new(), ReportColumns { issued: false, verified: false, kept: &kept }).unwrap();
         for row in rows {
             writer.write(row).unwrap();
         }
@@ -135,7 +150,8 @@ mod tests {
         assert_eq!(report[0]["provider_message"], "=1\u{1b}");
         assert_eq!(report[0]["finished_at"], Value::Null);
         assert_eq!(report[1]["kept"], json!({"Owner": "김", "Ticket": "T-1"}));
-        let mut writer = JsonReport::new(Vec::new(), ReportColumns { verified: false, kept: &[] }).unwrap();
+        let mut writer =
+            JsonReport::new(Vec::new(), ReportColumns { issued: false, verified: false, kept: &[] }).unwrap();
         writer.write(&row("a")).unwrap();
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
         let places: Vec<usize> =
