@@ -6,7 +6,7 @@ use super::retry::{self, NextStep};
 use super::sender::Sender;
 use super::step::{JournalFailed, LimitSignal, StepContext, StepResult, append, closing_reply, rules};
 use crate::journal::{ActionState, Record, Reply, ToSend};
-use crate::provider::model::{Operation, ParameterType, StatusQueryRule};
+use crate::provider::model::{Operation, StatusQueryRule};
 use crate::provider::{Answer, AnswerClass, TargetState, target_state};
 use crate::run::Outcome;
 use crate::time::Clock;
@@ -146,9 +146,8 @@ pub async fn ask<T: Transport, C: Clock>(
         if let Some((target_state, seen)) = list.target_state_of(rule, query) {
             return Ok(StatusAnswer::TargetState { target_state, seen, limits: LimitSignal::Unsent });
         }
-        if let Some(number) = next {
-            parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
-        }
+        let asked_by = next.and_then(|next| target_state::typed(operation, &paging.parameter, &next));
+        parameters.extend(asked_by.map(|page| (paging.parameter.clone(), page)));
     }
     let asked =
         Record::Asked { account: context.account, ordinal: Some(query.action.ordinal), at: context.clock.now() };
@@ -308,9 +307,4 @@ fn resolve<T: Transport, C: Clock>(
         skew: None,
     };
     StatusQueryResult::Resolved(Box::new(report))
-}
-
-fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {
-    let text = operation.parameter(parameter).is_some_and(|parameter| parameter.kind == ParameterType::String);
-    if text { Value::from(number.to_string()) } else { Value::from(number) }
 }
