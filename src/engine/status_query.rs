@@ -7,7 +7,7 @@ use super::retry::{self, NextStep};
 use super::sender::{Sender, Unsigned};
 use super::stages::{Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply};
-use crate::provider::model::{Operation, ParameterType, StatusQueryRule};
+use crate::provider::model::StatusQueryRule;
 use crate::provider::{Answer, AnswerClass, TargetState, target_state};
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -157,9 +157,10 @@ impl StatusQuery {
             if list.target_state_of(rule, self).is_some() {
                 return None;
             }
-            if let Some(number) = target_state::next_page(rule, &list.pages) {
+            if let Some(next) = target_state::next_page(rule, &list.pages) {
                 page = list.pages.len();
-                parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
+                let asked_by = target_state::typed(operation, &paging.parameter, &next);
+                parameters.extend(asked_by.map(|page| (paging.parameter.clone(), page)));
             }
         }
         let (asked, made) = (chosen.operation, sender.make(operation, &parameters));
@@ -301,9 +302,4 @@ impl ReadList {
         let whole = target_state::next_page(rule, &self.pages).is_none();
         (target_state != TargetState::Unknown || whole).then_some((target_state, seen))
     }
-}
-
-fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {
-    let text = operation.parameter(parameter).is_some_and(|parameter| parameter.kind == ParameterType::String);
-    if text { Value::from(number.to_string()) } else { Value::from(number) }
 }

@@ -76,6 +76,15 @@ pub enum Record {
         /// What was answered or went wrong.
         answer: Reply,
     },
+    /// What tells the provider which of the action's requests are one and the same. Durable before the first of them is sent.
+    Keyed {
+        /// The action.
+        ordinal: Ordinal,
+        /// When it was made.
+        at: Timestamp,
+        /// The key.
+        key: String,
+    },
     /// What the answer to a stage brought: later stages are made of it, and steps of the plan. Durable before either, and before the action is shown as
     /// ended.
     Captured {
@@ -228,6 +237,7 @@ impl Record {
             | Self::AttemptEnded { ordinal, .. }
             | Self::LookedUp { ordinal, .. }
             | Self::Captured { ordinal, .. }
+            | Self::Keyed { ordinal, .. }
             | Self::Issued { ordinal, .. }
             | Self::StageEnded { ordinal, .. }
             | Self::Verified { ordinal, .. }
@@ -254,6 +264,7 @@ impl Record {
             | Self::Asked { at, .. }
             | Self::LookedUp { at, .. }
             | Self::Captured { at, .. }
+            | Self::Keyed { at, .. }
             | Self::Issued { at, .. }
             | Self::StageEnded { at, .. }
             | Self::Ended { at, .. }

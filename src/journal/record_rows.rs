@@ -203,6 +203,7 @@ mod tests {
             Record::Intent { ordinal: 3, attempt: 1, at: at(10) },
             Record::AttemptEnded { ordinal: 3, attempt: 1, at: at(11), effect: Effect::None, counts: false, answer },
             Record::LookedUp { ordinal: 3, at: at(12), effect: Effect::Unknown, seen: "issued".to_owned() },
+            Record::Keyed { ordinal: 3, at: at(12), key: "k".to_owned() },
             Record::Captured { ordinal: 3, at: at(12), step: "issued".to_owned(), outputs: captured },
             Record::Issued { ordinal: 3, at: at(12), certificate },
             Record::StageEnded { ordinal: 3, at: at(12), stage: 0, answer: answer_of_a_stage },

@@ -86,6 +86,7 @@ impl ActionState {
                 Effect::Done | Effect::Unknown => self,
             },
             (Phase::Waiting | Phase::InFlight, Record::Captured { .. } | Record::Issued { .. }) => self,
+            (Phase::Waiting, Record::Keyed { .. }) => self,
             (Phase::Waiting | Phase::InFlight, Record::StageEnded { stage, .. })
                 if *stage == self.stage && self.stage < u8::MAX =>
             {
@@ -181,6 +182,8 @@ pub struct History {
     pub verified: Option<Verified>,
     /// What its stages brought.
     pub captures: Captures,
+    /// What tells the provider which of its requests are one and the same.
+    pub idempotency_key: Option<String>,
     /// Its new certificate, where it was issued one.
     pub issued: Option<IssuedCertificate>,
     /// Why its records do not tell how it ended, where they do not: then it is in doubt, whatever they say.
@@ -232,6 +235,7 @@ pub struct Verified {
 impl History {
     /// Takes a record about this action in. One that cannot follow leaves the action in doubt, for a report tells of each action.
     pub fn take(&mut self, record: Record) {
+        let ended = self.state.phase;
         match self.state.next(&record) {
             Ok(next) if self.doubt.is_none() => self.state = next,
             _ => {
@@ -243,12 +247,17 @@ impl History {
             Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(at)),
             Record::AttemptEnded { answer, .. } | Record::StageEnded { answer, .. } => self.reply = answer,
             Record::Captured { step, outputs, .. } => self.captures.keep(&step, outputs),
+            Record::Keyed { key, .. } => self.idempotency_key = Some(key),
             Record::Issued { certificate, .. } => self.issued = Some(certificate),
             Record::Ended { at, answer, .. } => {
                 self.finished_at = Some(at);
                 self.reply = answer;
             }
             Record::Reopened { .. } => {
+                // What surely had no effect is asked anew: the provider may answer for ever by what it said to the same key.
+                if matches!(ended, Phase::Ended(Outcome::Rejected | Outcome::Failed)) {
+                    self.idempotency_key = None;
+                }
                 self.finished_at = None;
                 self.verified = None;
             }

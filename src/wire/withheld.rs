@@ -63,6 +63,7 @@ mod tests {
             wide: Vec::new(),
             status_queries: Vec::new(),
             outputs: Vec::new(),
+            idempotency_key: None,
             stages: Vec::new(),
             new_certificate: Vec::new(),
         });

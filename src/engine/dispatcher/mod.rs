@@ -132,6 +132,7 @@ where
             nonces_refused: HashMap::new(),
             out_of_turn: HashMap::new(),
             captures: HashMap::new(),
+            idempotency_keys: HashMap::new(),
             polls: HashMap::new(),
             ended_by_order: Vec::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),

@@ -3,10 +3,11 @@
 
 use super::state::{Dispatcher, Poll};
 use crate::engine::attempt;
+use crate::engine::sender::Sender;
 use crate::engine::stages::{StageKind, StageRules};
 use crate::engine::status_query::DoubtfulAction;
 use crate::engine::step::JournalFailed;
-use crate::journal::{IssuedCertificate, Record, Reply};
+use crate::journal::{ActionState, IssuedCertificate, Record, Reply, ToSend};
 use crate::pki::{NewCertificate, RequestedCertificate, SerialSpelling};
 use crate::provider::expression::Captures;
 use crate::provider::{Answer, stages, target_state};
@@ -32,6 +33,43 @@ where
                 Ok(place.insert(history.captures))
             }
         }
+    }
+
+    /// The parameters of an action's own request with the key by which its provider knows that several are one; `None` where it has none of that. A
+    /// key is made once, and is on disk before it is sent.
+    pub(super) fn keyed_parameters(
+        &mut self,
+        sender: &Sender<T>,
+        operation: usize,
+        action: &ToSend,
+        state: ActionState,
+        is_attempt: bool,
+    ) -> Result<Option<Map<String, Value>>, JournalFailed> {
+        let ordinal = action.ordinal;
+        let rules = sender.provider.operations[operation].action.as_ref();
+        let Some(rule) = rules.and_then(|rules| rules.idempotency_key.as_ref()) else { return Ok(None) };
+        // A plan that gives one knows why.
+        if action.parameters.contains_key(&rule.parameter) {
+            return Ok(None);
+        }
+        let mut known = self.idempotency_keys.get(&ordinal).cloned();
+        if known.is_none() && state.attempts > 0 {
+            let history = self.run.reader.history(ordinal).map_err(|error| JournalFailed(error.to_string()))?.1;
+            known = history.idempotency_key;
+        }
+        let key = match known {
+            Some(key) => key,
+            None if !is_attempt => return Ok(None),
+            None => {
+                let key = rule.of(self.jitter.octets());
+                self.write(vec![Record::Keyed { ordinal, at: self.run.clock.now(), key: key.clone() }]);
+                key
+            }
+        };
+        self.idempotency_keys.insert(ordinal, key.clone());
+        let mut parameters: Map<String, Value> = (*action.parameters).clone();
+        parameters.insert(rule.parameter.clone(), Value::String(key));
+        Ok(Some(parameters))
     }
 
     /// The new certificate of an action that is done, held against its request.

@@ -64,7 +64,7 @@ where
         let index = if matches!(query, Some((Asker::Canary, _))) { 0 } else { state.stage };
         let stage = StageRules::of(&sender.provider, operation, index).ok_or_else(unknown)?;
         let parameters = match stage.declared {
-            None => None,
+            None => self.keyed_parameters(&sender, operation, &action, state, query.is_none())?,
             Some(declared) => {
                 let captures = self.captures_of(ordinal)?;
                 match stages::parameters(&sender.provider, declared, &action.parameters, captures) {
@@ -372,6 +372,7 @@ where
         match result.next {
             NextStep::End(outcome) => {
                 self.captures.remove(&ordinal);
+                self.idempotency_keys.remove(&ordinal);
                 self.polls.remove(&ordinal);
                 self.end_action(account, ordinal, &result.id, outcome, &result.reply);
                 // A canary whose doubt a status query has resolved was read back with that.

@@ -1,7 +1,7 @@
 //! A document as a whole: its head, its servers, its security schemes (which signer puts which credentials on a request), what its
 //! extension says about the provider, and its paths.
 
-use super::reader::{DocumentReader, EXTENSION, is_header_name};
+use super::reader::{DocumentReader, EXTENSION, is_header_name, placeholders};
 use super::rules::AnswerReading;
 use super::{operation, references, rules, stages};
 use crate::diag::Diagnostic;
@@ -110,7 +110,7 @@ fn server<'a>(reader: &mut DocumentReader<'a>) -> (Option<String>, BTreeMap<Stri
 }
 
 fn undeclared(reader: &mut DocumentReader<'_>, url: &str, variables: &BTreeMap<String, ServerVariable>, span: Span) {
-    for name in operation::placeholders(url) {
+    for name in placeholders(url) {
         if !variables.contains_key(name) {
             let what = format!("`{{{name}}}` in `{url}` is not among the server's variables");
             reader.no_such(span, what, name, variables.keys().map(String::as_str));
@@ -194,6 +194,11 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
             action.outputs = steps.outputs;
             action.stages = steps.stages;
             action.new_certificate = steps.new_certificate;
+        }
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        if let Some(extension) = node.get(EXTENSION) {
+            operations[index].list = references::list(reader, extension, &operations[index], &operations);
         }
     }
     // After all status queries and stages: a sample of one names the action that asks by it.

@@ -31,6 +31,9 @@
 //! | `csr` | `{field, common_name, dns_names}`: the parameters that must agree with the CSR |
 //! | `wide` | `[{parameter, value, reaches}]`: values that reach further than the target's kind tells |
 //! | `lookup_parameters` | name → schema: parameters that only status queries use |
+//! | `idempotency_key` | `{parameter, form}`: `uuid` or `hex`: a value made once for an action |
+//! | `safe` | `true`: of a POST without a target that only reads |
+//! | `list` | `{rows, pages, columns}`: of an operation that lists what there is |
 //! | `lookups` | `[{operation, parameters, rows, pages, standings, absent, advice}]`, in order of preference |
 //! | `outputs` | name → expression: what its answer brings for later steps |
 //! | `stages` | `[{stepId, operationId, parameters, idempotent, poll, answers, outputs, lookups}]`: the requests that follow on its own |
@@ -43,6 +46,7 @@
 
 mod document;
 mod operation;
+mod parameters;
 mod reader;
 mod references;
 mod rules;

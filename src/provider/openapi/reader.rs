@@ -258,3 +258,8 @@ pub(super) fn is_header_name(text: &str) -> bool {
 pub(super) fn is_new_certificate(node: &Node) -> bool {
     !matches!(node.shape, Shape::Map(_))
 }
+
+/// The names in braces.
+pub(super) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
