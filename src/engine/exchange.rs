@@ -8,6 +8,7 @@ use std::time::Duration;
 
 /// What came of an exchange.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nine of ten are the large one, and few are there at once")]
 pub enum ExchangeResult {
     /// Nothing was sent: there was nothing to ask, or what others were answered says it.
     Nothing,

@@ -505,7 +505,11 @@ impl Scheduler {
             return WaitReason::Canary;
         }
         if !queued {
-            return if queue.running > 0 { WaitReason::Answers } else { WaitReason::Others };
+            return match (queue.running, queue.polls.is_empty()) {
+                (0, true) => WaitReason::Others,
+                (0, false) => WaitReason::AtWork,
+                _ => WaitReason::Answers,
+            };
         }
         if queue.paused {
             return WaitReason::Answers;

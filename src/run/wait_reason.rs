@@ -55,6 +55,8 @@ pub enum WaitReason {
     },
     /// What is left waits for other actions, or for its `not_before`.
     Others,
+    /// The provider is at work on what is left, and is asked again later.
+    AtWork,
     /// All that is left is in flight.
     Answers,
     /// Nothing: the account could start more, if the run as a whole would. Shown as [`WaitReason::Answers`].
@@ -78,6 +80,7 @@ impl WaitReason {
             Self::Paused => "paused".to_owned(),
             Self::Unreachable { until } => format!("down, tried next at {}", rfc3339(*until)),
             Self::Others => "waits for other actions".to_owned(),
+            Self::AtWork => "waits for the CA's work".to_owned(),
             Self::Answers | Self::Nothing => "waits for the last answers".to_owned(),
             Self::Stopped => "stopped".to_owned(),
         }
@@ -94,6 +97,7 @@ impl WaitReason {
             Self::Wave { .. } => "waves".to_owned(),
             Self::Closed { .. } => "schedule, closed between its windows".to_owned(),
             Self::Others => "needs and not_before".to_owned(),
+            Self::AtWork => "the CA's work".to_owned(),
             Self::HeldBack { .. } | Self::Learnt { .. } | Self::Paused | Self::Unreachable { .. } => {
                 "held back".to_owned()
             }
@@ -116,6 +120,7 @@ impl WaitReason {
                 | Self::Concurrency { .. }
                 | Self::Answers
                 | Self::Others
+                | Self::AtWork
                 | Self::Nothing
                 | Self::Learnt { .. }
         )
@@ -163,6 +168,7 @@ mod tests {
                 true,
             ),
             (WaitReason::Paused, "paused", "held back", true),
+            (WaitReason::AtWork, "waits for the CA's work", "the CA's work", false),
         ] {
             assert_eq!((reason.describe().as_str(), reason.sends_nothing()), (now, sends_nothing));
             assert_eq!(reason.describe_forecast(latency), forecast);

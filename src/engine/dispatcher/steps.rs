@@ -288,7 +288,7 @@ where
                 self.apply(account, ordinal, conclusion);
             }
             Purpose::Query(query) => self.queried(account, *query, &exchanged, was_down, stays_refused),
-            Purpose::Authenticate => self.authenticated(account, exchanged),
+            Purpose::Authenticate => self.authenticated(account, &exchanged),
         }
     }
 
@@ -474,10 +474,10 @@ where
     }
 
     /// What is needed before anything else was asked for.
-    fn authenticated(&mut self, account: usize, exchanged: ExchangeResult) {
+    fn authenticated(&mut self, account: usize, exchanged: &ExchangeResult) {
         self.scheduler.pause(account, false);
         let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
-        let (cause, refused) = match &exchanged {
+        let (cause, refused) = match exchanged {
             ExchangeResult::Nothing => return,
             ExchangeResult::Answered(answer, _) => match self.run.senders[account].accept_token(answer) {
                 Ok(()) => {
