@@ -289,3 +289,41 @@ fn an_account_that_cannot_be_reached_sends_one_at_a_time_and_holds_nobody() {
     scheduler.probe(0, None);
     assert_eq!(scheduler.next(at(10)), start(3, 0));
 }
+
+#[test]
+fn polls_go_when_nothing_else_is_due_and_after_nine_others_at_the_latest() {
+    let mut scheduler = scheduler(&[1], 0);
+    (0..30).for_each(|ordinal| scheduler.add(ordinal, 0, &[], None));
+    [(100, 5), (101, 1), (102, 50)].into_iter().for_each(|(ordinal, due)| scheduler.poll(ordinal, 0, at(due)));
+    let mut started = Vec::new();
+    while let Decision::Start { ordinal, .. } = scheduler.next(at(10)) {
+        started.push(ordinal);
+        scheduler.step_ended(0);
+    }
+    let places = [100, 101, 102].map(|poll| started.iter().position(|ordinal| *ordinal == poll));
+    assert_eq!(places, [Some(19), Some(9), None], "the one that is due first goes first: {started:?}");
+    let wall = WallTime::new(at(10), Timestamp::UNIX_EPOCH);
+    assert_eq!(scheduler.next(at(10)), Decision::Wait(at(50)));
+    assert_eq!(scheduler.wait_reason(0, at(10), &wall), WaitReason::AtWork);
+    assert!(!scheduler.is_idle());
+    assert_eq!(scheduler.next(at(50)), start(102, 0));
+}
+
+#[test]
+fn a_canarys_polls_are_what_the_others_wait_for_and_what_is_accepted_keeps_its_dependents_waiting() {
+    let mut scheduler = scheduler(&[2], 1);
+    scheduler.add(0, 0, &[], None);
+    scheduler.add(1, 0, &[0], None);
+    scheduler.add(2, 0, &[], None);
+    assert_eq!(scheduler.next(at(0)), start(0, 0));
+    scheduler.step_ended(0);
+    scheduler.poll(0, 0, at(5));
+    assert_eq!([scheduler.next(at(0)), scheduler.next(at(5))], [Decision::Wait(at(5)), start(0, 0)]);
+    scheduler.step_ended(0);
+    assert!(scheduler.is_needed(0) && !scheduler.is_needed(2));
+    scheduler.action_accepted(0);
+    assert_eq!(scheduler.next(at(5)), start(2, 0), "the canary was accepted");
+    scheduler.step_ended(0);
+    scheduler.action_ended(2, true);
+    assert!(scheduler.next(at(5)) == Decision::Idle && scheduler.is_idle(), "what needs it neither goes nor is lost");
+}
