@@ -1,7 +1,6 @@
 //! `security` and the security schemes: which signer puts which credentials on a request, and where a token comes from.
 
-use super::operation::undeclared;
-use super::reader::{DocumentReader, EXTENSION, is_header_name};
+use super::reader::{DocumentReader, EXTENSION, is_header_name, undeclared};
 use crate::diag::Diagnostic;
 use crate::provider::model::ServerVariable;
 use crate::provider::security::{
