@@ -249,3 +249,28 @@ fn a_port_that_is_taken_is_the_environments_fault() {
     let port = taken.local_addr().unwrap().port().to_string();
     Place::bare().certsweep(&["simulate", "--port", &port]).exits(4).says(&[&port]);
 }
+
+#[test]
+fn an_operation_of_anothers_document_becomes_an_action_by_a_drafted_overlay() {
+    let place = Place::new();
+    let document = std::fs::read_to_string("tests/data/documents/overlay/openapi.yaml").unwrap();
+    place.file("documents/openapi.yaml", &document);
+    let new = ["providers", "new", "documents/openapi.yaml", "--operation"];
+    place
+        .certsweep(&[&new[..], &["revokeCertificates"]].concat())
+        .exits(2)
+        .says(&["did you mean `revokeCertificate`?"]);
+    let draft = place.certsweep(&[&new[..], &["revokeCertificate"]].concat()).exits(0).out;
+    place.file("documents/vendor.yaml", &draft);
+    // Nothing that must be filled in passes, and each place is told.
+    let check = ["providers", "check", "documents/vendor.yaml"];
+    place.certsweep(&check).exits(2).says(&["documents/vendor.yaml:", "`idempotent` must be true or false", "FILL-IN"]);
+    place.file("documents/vendor.yaml", std::fs::read("tests/data/documents/overlay/vendor.yaml").unwrap());
+    assert!(place.certsweep(&check).exits(0).out.contains("ok: vendor (revoke), 1 samples hold"));
+    place.file(
+        "plan.yaml",
+        "version: 1\nactions: [{provider: vendor, action: revoke, certificateId: c-1, reason: superseded}]",
+    );
+    let run = ["run", "plan.yaml", "--yes", "--simulate", "--provider-dir", "documents", "--run-dir", "run"];
+    place.certsweep(&run).exits(0);
+}

@@ -13,6 +13,7 @@ use crate::provider::model::{
     ParameterType, ReasonRule, ResponseContent, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
 };
 use crate::provider::{body, verdict};
+use crate::text::nearest;
 use crate::tree::{Field, Node};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -26,13 +27,22 @@ pub(super) fn in_path<'a>(
 ) {
     let known: Vec<&str> = METHODS.iter().map(|(key, _)| *key).chain(["parameters"]).collect();
     let item = &path.value;
-    reader.object(item, &known, &["summary", "description"]);
+    let is_used = |node: &Node| node.fields().iter().any(|field| is_ours(&field.name));
+    if item.fields().iter().any(|field| is_used(&field.value) || is_ours(&field.name)) {
+        reader.object(item, &known, &["summary", "description", "head", "options", "trace"]);
+    }
     for (key, method) in METHODS {
-        let Some(node) = item.get(key) else { continue };
+        // What is not used may hold what is not honoured here: documents of vendors are large.
+        let Some(node) = item.get(key).filter(|node| is_used(node)) else { continue };
         if let Some(operation) = one(reader, path, method, node, shared) {
             read.push((operation, node));
         }
     }
+}
+
+/// Whether a key is our extension, or was meant to be.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("x-") && nearest::nearest(name, [EXTENSION]).is_some()
 }
 
 fn one<'a>(

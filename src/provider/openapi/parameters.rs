@@ -178,7 +178,8 @@ impl Declared {
         let required = object.get("required").map(|list| (reader.texts(list), list.span));
         let fields = object.get("properties").map(|node| reader.map(node)).unwrap_or_default();
         let mut added = Vec::new();
-        for field in fields {
+        // What is only read in answers is not sent (OpenAPI 3.1, "Schema Object": `readOnly`).
+        for field in fields.iter().filter(|field| field.value.get("readOnly").and_then(Node::text) != Some("true")) {
             let is_needed = required.as_ref().is_some_and(|(names, _)| names.contains(&field.name));
             let is_required = within.is_required && is_needed;
             let members = [within.members, std::slice::from_ref(&field.name)].concat();
