@@ -158,11 +158,12 @@ fn read_text(path: &Path) -> io::Result<String> {
     std::fs::read_to_string(path)
 }
 
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("acme.yaml", include_str!("documents/acme.yaml")),
     ("digicert.yaml", include_str!("documents/digicert.yaml")),
     ("naver.yaml", include_str!("documents/naver.yaml")),
     ("huawei.yaml", include_str!("documents/huawei.yaml")),
+    ("vault.yaml", include_str!("documents/vault.yaml")),
 ];
 
 /// A provider document beyond this is none.

@@ -203,7 +203,7 @@ pub struct Stage {
     pub operation: usize,
     /// Where that operation's parameters come from.
     pub parameters: Vec<(String, StageValue)>,
-    /// Rules for its answers, first match wins: its own, then the operation's.
+    /// Rules for its answers, first match wins: its own, then the operation's (without those that mean success, where its own do).
     pub answers: Vec<AnswerRule>,
     /// Whether it may be sent again when its answer was lost. What only reads always may.
     pub idempotency: Idempotency,
@@ -351,6 +351,8 @@ pub struct RowMatch {
     pub parameter: String,
     /// Where that is a serial number, which answers may spell in another way.
     pub serial: Option<SerialRule>,
+    /// Whether it is a certificate request, whose lines answers may break in another way.
+    pub is_request: bool,
     /// A value of the parameter that matches every item (NAVER's `certificateNo: 0`).
     pub any: Option<String>,
 }

@@ -61,7 +61,7 @@ fn one<'a>(
             declared.add(reader, item);
         }
     }
-    let (template, told_apart_by) = split_path(reader, path);
+    let (template, told_apart_by) = split_path(path);
     check_path(reader, path, template, &declared.parameters);
     for (header, value) in told_apart_by {
         declared.told_apart_by(reader, path.span, header, value);

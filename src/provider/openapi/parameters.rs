@@ -256,21 +256,10 @@ fn check_style<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, style: &str)
 
 /// A path's template, and the header fields behind a `#`, by which the operations of one path are told apart: `/#X-Amz-Target=…`. (The form of
 /// the documents that others wrote for AWS; OpenAPI has none.)
-pub(super) fn split_path<'a>(reader: &mut DocumentReader<'_>, path: &'a Field) -> (&'a str, Vec<(&'a str, &'a str)>) {
+pub(super) fn split_path(path: &Field) -> (&str, Vec<(&str, &str)>) {
     let Some((template, fragment)) = path.name.split_once('#') else { return (&path.name, Vec::new()) };
-    let mut headers = Vec::new();
-    for part in fragment.split('&') {
-        match part.split_once('=') {
-            Some(pair) => headers.push(pair),
-            None => {
-                let what = "behind the `#` of a path stands the header field that tells its operations apart";
-                reader.push(
-                    Diagnostic::error("wrong-value", path.span, what).help("write `/#X-Amz-Target=Service.Operation`"),
-                );
-            }
-        }
-    }
-    (template, headers)
+    // A word without `=` is for people: a member of the body tells the operations apart then.
+    (template, fragment.split('&').filter_map(|part| part.split_once('=')).collect())
 }
 
 /// Checks a path's template against the path parameters.
