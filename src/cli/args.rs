@@ -66,20 +66,20 @@ pub enum Command {
     /// Show how far a run is, also while it goes on in another terminal
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
-    /// Have a run that goes on in another terminal send nothing new
+    /// Pause a run that goes on in another terminal: nothing new is sent
     #[command(after_help = CONTROL_EXAMPLES)]
     Pause(PauseArgs),
-    /// Have a paused run go on, or let its next wave go
+    /// Let a paused run go on, or its next wave begin
     // The names of earlier drafts stay as aliases: scripts and runbooks hold them.
     #[command(alias = "go", after_help = CONTROL_EXAMPLES)]
     Unpause(UnpauseArgs),
     /// Set the rate limits of a run that goes on in another terminal
     #[command(alias = "pace", after_help = CONTROL_EXAMPLES)]
     SetRate(SetRateArgs),
-    /// Write a run's report again
+    /// Export a run's results: CSV, JSON, HTML, or a plan
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
-    /// Ask what the world sees of a run's revocations: the providers, CRLs and OCSP responders
+    /// Check that a run's certificates are really revoked: ask the providers, CRLs and OCSP responders
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
     /// List providers and operations, show one, or check a document of your own
@@ -156,9 +156,9 @@ pub struct PreviewArgs {
     /// Write a row for every action (outcome `planned`) to this CSV file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// How long a request is assumed to take, for the estimate
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "500ms")]
-    pub latency: Duration,
+    /// How long a request takes, for the estimate [default: as in earlier runs at the provider, else 500ms]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub latency: Option<Duration>,
 }
 
 /// `run`
@@ -167,10 +167,10 @@ pub struct RunArgs {
     /// The plan.
     #[command(flatten)]
     pub source: PlanSource,
-    /// Do not ask; needed where no terminal is there to ask on
+    /// Do not ask; needed without a terminal
     #[arg(short, long)]
     pub yes: bool,
-    /// Refuse any other plan than the one with this digest (as `preview` shows it)
+    /// Refuse any other plan than the one with this digest (as `preview` shows it; its first 12 characters will do)
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<String>,
     /// The run directory [default: below `runs`, named by UTC time and plan]
@@ -185,6 +185,9 @@ pub struct RunArgs {
     /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
     #[arg(long)]
     pub wait: bool,
+    /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
+    #[arg(long)]
+    pub strict: bool,
     /// Carry it out again, even where an unfinished run of this plan is there to resume, or an earlier run did what costs each time
     // `--new` was its name when only the unfinished run was looked for.
     #[arg(long, alias = "new")]
@@ -209,17 +212,20 @@ pub struct ResumeArgs {
     /// The run directory
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
-    /// Take up actions again that ended so: `failed`, `in-doubt`, `rejected`, separated by commas
+    /// Take up actions again that ended so: `failed`, `in-doubt`, `rejected`; `pending` looks up what is accepted and not finished, and sends nothing again
     #[arg(long, value_name = "OUTCOMES", value_delimiter = ',', value_parser = parse_retried)]
     pub retry: Vec<Outcome>,
     /// Wait for the plan's start and for its window where it is closed, and go on when it opens; otherwise the run stops there
     #[arg(long)]
     pub wait: bool,
-    /// Go on as the run began, even where the plan's files have changed since
+    /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
+    #[arg(long)]
+    pub strict: bool,
+    /// Use the saved copy of the plan, even where the plan's files have changed since; of a provider document without a copy the present one counts
     // `--as-begun` was its name in earlier drafts.
     #[arg(long, alias = "as-begun")]
     pub use_original_inputs: bool,
-    /// Do not ask; needed where no terminal is there to ask on
+    /// Do not ask; needed without a terminal
     #[arg(short, long)]
     pub yes: bool,
     /// Trust the certificates in this file too (PEM, or one in DER)
@@ -405,7 +411,7 @@ pub enum ReportFormat {
     /// One page for a browser, without scripts.
     #[value(help = None)]
     Html,
-    /// A CSV list that is itself a plan.
+    /// A plan of these actions: YAML with the settings that it needs, or a CSV list where it needs none.
     #[value(help = None)]
     Plan,
 }
@@ -474,9 +480,9 @@ fn parse_columns(text: &str) -> Result<ColumnPairs, String> {
 
 fn parse_retried(text: &str) -> Result<Outcome, String> {
     match Outcome::parse(text.trim()) {
-        Some(outcome @ (Outcome::Failed | Outcome::InDoubt | Outcome::Rejected)) => Ok(outcome),
+        Some(outcome @ (Outcome::Failed | Outcome::InDoubt | Outcome::Rejected | Outcome::Pending)) => Ok(outcome),
         // A success must never be sent again, whatever the user types.
-        _ => Err("only `failed`, `in-doubt` and `rejected` can be taken up again".to_owned()),
+        _ => Err("only `failed`, `in-doubt`, `rejected` and `pending` can be taken up again".to_owned()),
     }
 }
 
@@ -651,7 +657,7 @@ mod tests {
             "certsweep run plan.yaml --yes --wait",
             "certsweep resume runs/x --wait",
             "certsweep run plan.yaml --simulate --fault 429=1/20 --fault naver:hang=1/1000 --seed 7",
-            "certsweep resume runs/x --retry failed,in-doubt,rejected --yes",
+            "certsweep resume runs/x --retry failed,in-doubt,rejected,pending --yes --strict",
             "certsweep status runs/x --json",
             "certsweep pause runs/x",
             "certsweep unpause runs/x --json",

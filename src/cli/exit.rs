@@ -105,6 +105,7 @@ mod tests {
             (Outcome::Succeeded, false, 0),
             (Outcome::AlreadyDone, false, 0),
             (Outcome::PendingApproval, false, 0),
+            (Outcome::Pending, false, 0),
             (Outcome::Skipped, true, 0),
             (Outcome::Skipped, false, 1),
             (Outcome::Rejected, false, 1),

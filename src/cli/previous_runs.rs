@@ -337,7 +337,8 @@ fn idempotency(catalog: &Catalog, accounts: &[Account], account: usize, operatio
     rules.map_or(Idempotency::NotIdempotent, |(_, rules)| rules.idempotency)
 }
 
-fn user_index() -> Result<RunIndex, String> {
+/// The index of this user's runs, or why there is none.
+pub(super) fn user_index() -> Result<RunIndex, String> {
     let directory = state_directory(|name| std::env::var_os(name));
     directory
         .map(|directory| RunIndex::below(&directory))
@@ -407,7 +408,7 @@ fn overlap(state: ActionState, idempotency: impl Fn() -> Idempotency) -> Option<
     let (costly, idempotent) = match state.phase {
         Phase::Waiting | Phase::InFlight => (Overlap::Unfinished, Some(Overlap::Idempotent)),
         Phase::Ended(Outcome::InDoubt) => (Overlap::InDoubt, Some(Overlap::Idempotent)),
-        Phase::Ended(Outcome::PendingApproval) => (Overlap::Pending, None),
+        Phase::Ended(outcome) if outcome.is_pending() => (Overlap::Pending, None),
         Phase::Ended(outcome) if outcome.is_well() => (Overlap::Done, None),
         Phase::Ended(_) => return None,
     };
@@ -415,7 +416,7 @@ fn overlap(state: ActionState, idempotency: impl Fn() -> Idempotency) -> Option<
 }
 
 /// Where runs are that no `--run-dir` puts elsewhere.
-const RUNS: &str = "runs";
+pub(super) const RUNS: &str = "runs";
 
 #[cfg(test)]
 mod tests {
@@ -435,6 +436,7 @@ mod tests {
             (Phase::Ended(Outcome::AlreadyDone), NotIdempotent, Some(Overlap::Done)),
             (Phase::Ended(Outcome::PendingApproval), NotIdempotent, Some(Overlap::Pending)),
             (Phase::Ended(Outcome::PendingApproval), Idempotent, None),
+            (Phase::Ended(Outcome::Pending), NotIdempotent, Some(Overlap::Pending)),
             (Phase::Ended(Outcome::Succeeded), Idempotent, None),
             (Phase::Ended(Outcome::Failed), NotIdempotent, None),
             (Phase::Ended(Outcome::Rejected), NotIdempotent, None),

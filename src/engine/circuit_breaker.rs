@@ -18,6 +18,8 @@ pub enum Contact {
     Answered,
     /// It was answered by an error of the server, or in a way that was not understood.
     OutOfOrder,
+    /// It was answered that there is no such page, by something that is not the provider: the address may be wrong.
+    Elsewhere,
     /// It surely did not leave: no address, no connection, no TLS.
     NotSent,
     /// The same, and none will leave before a person has changed something.
@@ -27,9 +29,10 @@ pub enum Contact {
 }
 
 impl Contact {
-    /// Of a whole answer, by its meaning and its status.
-    pub const fn of_answer(meaning: AnswerClass, status: u16) -> Self {
+    /// Of a whole answer, by its meaning and its status, and by whether it is the provider's own.
+    pub const fn of_answer(meaning: AnswerClass, status: u16, is_the_providers: bool) -> Self {
         match meaning {
+            AnswerClass::Unknown if status == 404 && !is_the_providers => Self::Elsewhere,
             AnswerClass::Unknown => Self::OutOfOrder,
             // A document may declare its own maintenance answer to be without effect: the provider is no more in order for that.
             AnswerClass::TryLater if status >= 500 => Self::OutOfOrder,
@@ -62,6 +65,8 @@ pub struct CircuitBreaker {
     /// The actions whose requests in a row were answered by something out of order. One action alone may be what the provider
     /// stumbles over, however often it is asked.
     out_of_order: Vec<Option<Ordinal>>,
+    /// Whether each request so far was answered from elsewhere.
+    elsewhere: Option<bool>,
     /// When the first of them failed.
     since: Option<Moment>,
     /// Whether a request was ever answered.
@@ -121,14 +126,22 @@ impl CircuitBreaker {
                 return if was_down { Transition::Up } else { Transition::Same };
             }
             Contact::Barred => return Transition::Barred,
+            _ => self.elsewhere = Some(self.elsewhere != Some(false) && contact == Contact::Elsewhere),
+        }
+        match contact {
+            Contact::Answered | Contact::Barred => {}
             Contact::NotSent => self.not_sent = self.not_sent.saturating_add(1),
             Contact::Lost => self.lost = self.lost.saturating_add(1),
-            Contact::OutOfOrder
+            Contact::OutOfOrder | Contact::Elsewhere
                 if self.out_of_order.len() < MAX_OUT_OF_ORDER && !self.out_of_order.contains(&action) =>
             {
                 self.out_of_order.push(action);
             }
-            Contact::OutOfOrder => {}
+            Contact::OutOfOrder | Contact::Elsewhere => {}
+        }
+        // No patience makes a provider of a place where it never was.
+        if self.elsewhere == Some(true) && !self.was_up && !self.is_chance() {
+            return Transition::Barred;
         }
         let since = *self.since.get_or_insert(now);
         let (tries, costly) = match self.probing {
@@ -175,7 +188,7 @@ pub const PATIENCE: Duration = Duration::from_secs(15 * 60);
 mod tests {
     use super::*;
 
-    use Contact::{Answered, Barred, Lost, NotSent, OutOfOrder};
+    use Contact::{Answered, Barred, Elsewhere, Lost, NotSent, OutOfOrder};
 
     fn seconds(seconds: f64) -> Moment {
         Duration::from_secs_f64(seconds)
@@ -194,6 +207,10 @@ mod tests {
             ("what no patience mends", vec![Answered, Barred], Transition::Barred),
             ("four answers out of order are chance", vec![OutOfOrder; 4], Transition::Same),
             ("five are not", vec![OutOfOrder; 5], down(0.5)),
+            ("four pages that are not there are chance", vec![Elsewhere; 4], Transition::Same),
+            ("five are a wrong address", vec![Elsewhere; 5], Transition::Barred),
+            ("not among others", [vec![OutOfOrder], vec![Elsewhere; 4]].concat(), down(0.5)),
+            ("nor where the provider was", [vec![Answered], vec![Elsewhere; 5]].concat(), down(0.5)),
             (
                 "a refusal between them",
                 [vec![OutOfOrder; 4], vec![Answered], vec![OutOfOrder; 4]].concat(),
@@ -258,7 +275,10 @@ mod tests {
             for status in [200, 302, 404, 500, 503] {
                 let out = class == AnswerClass::Unknown || (class == AnswerClass::TryLater && status >= 500);
                 let expected = if out { OutOfOrder } else { Answered };
-                assert_eq!(Contact::of_answer(class, status), expected, "{word} {status}");
+                assert_eq!(Contact::of_answer(class, status, true), expected, "{word} {status}");
+                let elsewhere = class == AnswerClass::Unknown && status == 404;
+                let expected = if elsewhere { Elsewhere } else { expected };
+                assert_eq!(Contact::of_answer(class, status, false), expected, "{word} {status}");
             }
         }
     }

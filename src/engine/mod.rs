@@ -1,12 +1,15 @@
 //! Decides what is sent when, and what its answer means; the wire sends it, and the journal has each record before anybody else.
 //!
 //! The decisions are pure: [`pace`] (when may a request go out), [`scheduler`] (which action is next), [`retry`] (what follows from an
-//! attempt or a status query), [`safety`] (go on or stop, and how much is let go), [`circuit_breaker`] (whether a provider is in
-//! order). [`step`], [`status_query`] and [`dispatcher`] do what was decided. Never draws, never touches a file.
+//! attempt or a status query), [`stages`] (what that means for an action of several), [`safety`] (go on or stop, and how much is let go), [`circuit_breaker`] (whether a provider is in
+//! order). [`attempt`] and [`status_query`] say what is sent, and what follows by these tables. [`step`] carries out one exchange, the
+//! [`dispatcher`] starts them and owns the state. Never draws, never touches a file.
 
+pub mod attempt;
 pub mod circuit_breaker;
 pub mod concurrency;
 pub mod dispatcher;
+pub mod exchange;
 pub mod forecast;
 mod ordinal_ranges;
 pub mod pace;
@@ -14,6 +17,7 @@ pub mod retry;
 pub mod safety;
 pub mod scheduler;
 pub mod sender;
+pub mod stages;
 mod start;
 pub mod status_query;
 pub mod step;

@@ -54,6 +54,10 @@ pub enum NextStep {
     LookUp(Doubt),
     /// The provider stops; the action stays unsent.
     StopAccount,
+    /// The stage is done; the next one goes.
+    NextStage,
+    /// The provider is still at work; it is asked again later.
+    Poll,
 }
 
 /// Why a target's state is read back.
@@ -106,6 +110,39 @@ pub const fn is_out_of_turn(meaning: AnswerClass, by_order: bool) -> bool {
     by_order && matches!(meaning, AnswerClass::Rejected | AnswerClass::AlreadyDone)
 }
 
+/// What an answer says of the one before it to the same request, which may have been another request's; `None` where it says nothing.
+/// The two are compared by what they mean and by the provider's status and code, since a provider words them with times and numbers.
+pub fn in_turn(meaning: AnswerClass, same_words: bool) -> Option<Turn> {
+    match meaning {
+        AnswerClass::Rejected | AnswerClass::AlreadyDone if same_words => Some(Turn::Right),
+        AnswerClass::Succeeded
+        | AnswerClass::PendingApproval
+        | AnswerClass::Pending
+        | AnswerClass::Rejected
+        | AnswerClass::AlreadyDone => Some(Turn::Wrong),
+        AnswerClass::Throttled
+        | AnswerClass::BadNonce
+        | AnswerClass::Unauthorized
+        | AnswerClass::TryLater
+        | AnswerClass::Unknown => None,
+    }
+}
+
+/// Whether an answer was the one to its request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// It was.
+    Right,
+    /// It was another request's: on that connection more was answered than was asked.
+    Wrong,
+}
+
+/// Whether an end that was told by a connection's order alone is taken up again once the connections are known to be out of order. A
+/// refusal was asked for twice already; what took no effect, or nobody knows, is not said to be done.
+pub const fn is_taken_up_again(outcome: Outcome, by_order: bool) -> bool {
+    by_order && matches!(outcome, Outcome::Succeeded | Outcome::PendingApproval | Outcome::Pending)
+}
+
 /// Whether the next request of an action must be answered on a connection that no other has used: it must not be sent again for an
 /// answer that was another's, or it was sent before.
 pub fn needs_own_connection(idempotency: Option<Idempotency>, attempts: u32) -> bool {
@@ -120,7 +157,7 @@ pub const fn is_clear(attempt: AttemptResult) -> bool {
 
 /// What follows from an attempt; `state` is the action's state with this attempt counted and its effect in `tainted`.
 pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -> NextStep {
-    let again = state.counted < rules.attempts || rules.down;
+    let again = u32::from(state.counted) < rules.attempts || rules.down;
     let doubt = if rules.lookup { NextStep::LookUp(Doubt::Lost) } else { NextStep::End(Outcome::InDoubt) };
     let used_up = if state.tainted { doubt } else { NextStep::End(Outcome::Failed) };
     match attempt {
@@ -130,7 +167,8 @@ pub fn after_attempt(rules: Rules, attempt: AttemptResult, state: ActionState) -
         AttemptResult::OutOfTurn => NextStep::Hold,
         AttemptResult::Answered { meaning, transient } => match meaning {
             AnswerClass::Succeeded => NextStep::End(Outcome::Succeeded),
-            AnswerClass::PendingApproval | AnswerClass::Pending => NextStep::End(Outcome::PendingApproval),
+            AnswerClass::PendingApproval => NextStep::End(Outcome::PendingApproval),
+            AnswerClass::Pending => NextStep::End(Outcome::Pending),
             // An earlier attempt of ours, whose answer was lost, may well be what made it so.
             AnswerClass::AlreadyDone if state.tainted => NextStep::End(Outcome::Succeeded),
             AnswerClass::AlreadyDone => NextStep::End(Outcome::AlreadyDone),
@@ -163,7 +201,7 @@ const fn lost(rules: Rules, again: bool, doubt: NextStep) -> NextStep {
 
 /// What follows from a status query. `refused` is whether the provider's last answer was a refusal.
 pub fn after_lookup(rules: Rules, target_state: TargetState, refused: bool, state: ActionState) -> NextStep {
-    let again = state.counted < rules.attempts && !refused;
+    let again = u32::from(state.counted) < rules.attempts && !refused;
     match target_state {
         TargetState::Done if state.tainted => NextStep::End(Outcome::Succeeded),
         TargetState::Done => NextStep::End(Outcome::AlreadyDone),
@@ -172,8 +210,25 @@ pub fn after_lookup(rules: Rules, target_state: TargetState, refused: bool, stat
         TargetState::NotDone if refused => NextStep::End(Outcome::Rejected),
         TargetState::NotDone => NextStep::End(Outcome::Failed),
         TargetState::Unknown if refused && !state.tainted => NextStep::End(Outcome::Rejected),
+        // A person took it up again (`--retry`) and nothing has been sent since: where the state does not tell, the answer to a harmless
+        // second request will. Without this, what a status query cannot tell would stay in doubt for ever.
+        TargetState::Unknown
+            if state.reopened && state.counted == 0 && rules.idempotency == Idempotency::Idempotent && !refused =>
+        {
+            NextStep::Again
+        }
         TargetState::Unknown => NextStep::End(Outcome::InDoubt),
     }
+}
+
+/// What follows from a status query of an action that the provider has accepted, and that had ended `pending` by that. It is not sent again,
+/// whatever is found: a request that was refused is an answer.
+pub const fn after_following(target_state: TargetState, pending: Outcome) -> NextStep {
+    NextStep::End(match target_state {
+        TargetState::Done => Outcome::Succeeded,
+        TargetState::NotDone => Outcome::Rejected,
+        TargetState::Pending | TargetState::Unknown => pending,
+    })
 }
 
 /// What a status query shows of the effect of the attempts so far.
@@ -226,7 +281,7 @@ const FIRST_PAUSE: Duration = Duration::from_secs(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Outcome::{AlreadyDone, Failed, InDoubt, PendingApproval, Rejected, Succeeded};
+    use Outcome::{AlreadyDone, Failed, InDoubt, Pending, PendingApproval, Rejected, Succeeded};
 
     const ANSWERS: [(&str, AttemptResult); 15] = [
         ("not sent", AttemptResult::NotSent),
@@ -250,8 +305,17 @@ mod tests {
         AttemptResult::Answered { meaning, transient }
     }
 
-    const fn state(counted: u32, tainted: bool) -> ActionState {
-        ActionState { attempts: counted, counted, tainted, reopened: false, phase: crate::journal::Phase::Waiting }
+    fn state(counted: u16, tainted: bool) -> ActionState {
+        ActionState { attempts: counted.into(), counted, tainted, ..ActionState::default() }
+    }
+
+    #[test]
+    fn what_was_accepted_is_followed_and_never_sent_again() {
+        for pending in [Pending, PendingApproval] {
+            let follows = [TargetState::Done, TargetState::NotDone, TargetState::Pending, TargetState::Unknown]
+                .map(|found| after_following(found, pending));
+            assert_eq!(follows, [Succeeded, Rejected, pending, pending].map(NextStep::End));
+        }
     }
 
     fn check(idempotency: Idempotency, lookup: bool, before: bool, last: bool, expected: [NextStep; 15]) {
@@ -374,6 +438,34 @@ mod tests {
                 "{meaning:?}"
             );
         }
+        for (meaning, same_words, different_words) in [
+            (Rejected, Some(Turn::Right), Some(Turn::Wrong)),
+            (AlreadyDone, Some(Turn::Right), Some(Turn::Wrong)),
+            (Succeeded, Some(Turn::Wrong), Some(Turn::Wrong)),
+            (PendingApproval, Some(Turn::Wrong), Some(Turn::Wrong)),
+            (AnswerClass::Pending, Some(Turn::Wrong), Some(Turn::Wrong)),
+            (Throttled, None, None),
+            (BadNonce, None, None),
+            (Unauthorized, None, None),
+            (AnswerClass::TryLater, None, None),
+            (Unknown, None, None),
+        ] {
+            let said = [true, false].map(|same| in_turn(meaning, same));
+            assert_eq!(said, [same_words, different_words], "{meaning:?}");
+        }
+        for (outcome, expected) in [
+            (Outcome::Succeeded, true),
+            (Outcome::PendingApproval, true),
+            (Pending, true),
+            (Outcome::Rejected, false),
+            (Outcome::AlreadyDone, false),
+            (Failed, false),
+            (InDoubt, false),
+            (Outcome::Skipped, false),
+        ] {
+            let again = [true, false].map(|by_order| is_taken_up_again(outcome, by_order));
+            assert_eq!(again, [expected, false], "{outcome}");
+        }
         assert_eq!((effect(AttemptResult::OutOfTurn), counts(AttemptResult::OutOfTurn, false)), (Effect::None, false));
         let rules = Rules { idempotency: Idempotency::Idempotent, lookup: true, attempts: 3, down: false };
         for (counted, tainted) in [(0, false), (2, true), (3, false)] {
@@ -410,6 +502,22 @@ mod tests {
                 expected,
                 "{target_state:?} {refused} {tainted}"
             );
+        }
+    }
+
+    #[test]
+    fn what_a_person_takes_up_again_is_sent_where_its_state_does_not_tell_and_sending_is_harmless() {
+        for (idempotency, counted, refused, reopened, expected) in [
+            (Idempotency::Idempotent, 0, false, true, AGAIN),
+            (Idempotency::Idempotent, 1, false, true, end(InDoubt)),
+            (Idempotency::Idempotent, 0, true, true, end(InDoubt)),
+            (Idempotency::Idempotent, 0, false, false, end(InDoubt)),
+            (Idempotency::NotIdempotent, 0, false, true, end(InDoubt)),
+        ] {
+            let rules = Rules { idempotency, lookup: true, attempts: 3, down: false };
+            let state = ActionState { reopened, ..state(counted, true) };
+            let next = after_lookup(rules, TargetState::Unknown, refused, state);
+            assert_eq!(next, expected, "{idempotency:?} {counted} {refused} {reopened}");
         }
     }
 

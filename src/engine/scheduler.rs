@@ -2,11 +2,13 @@
 //! before them; pauses between attempts. A state machine on a given `now`: the dispatcher runs it in real time, the forecast and
 //! the fault tests in virtual time.
 
+use super::circuit_breaker::{CircuitBreaker, Transition};
 use super::concurrency::Slots;
+use super::exchange::LimitSignal;
 use super::ordinal_ranges::OrdinalRanges;
 use super::pace::{Full, Pace};
 use super::safety::Waves;
-use super::timing::{Moment, WallTime};
+use super::timing::{Moment, RequestTimes, WallTime};
 use crate::provider::model::Window;
 use crate::run::{Ordinal, WaitReason};
 use std::cmp::Reverse;
@@ -52,6 +54,10 @@ struct AccountQueue {
     unproved: bool,
     /// The provider is down: one request at a time, and none before this moment; zero where it only seems to be.
     probing: Option<Moment>,
+    /// Polls that are to be made, and when.
+    polls: BinaryHeap<Reverse<(Moment, Ordinal)>>,
+    /// Other requests since the last of them.
+    since_poll: u32,
     /// Begun actions whose next step is due, before new ones.
     urgent: VecDeque<Ordinal>,
     new: OrdinalRanges,
@@ -96,6 +102,8 @@ impl Scheduler {
             paused: false,
             unproved: false,
             probing: None,
+            polls: BinaryHeap::new(),
+            since_poll: 0,
             urgent: VecDeque::new(),
             new: OrdinalRanges::default(),
             later: BinaryHeap::new(),
@@ -129,12 +137,23 @@ impl Scheduler {
         if needs.is_empty() {
             self.release(ordinal, account, not_before);
         } else {
-            self.blocked.insert(ordinal, (needs.len(), not_before));
-            self.accounts[account].blocked += 1;
-            for need in needs {
-                self.dependents.entry(*need).or_default().push((ordinal, account));
-            }
+            self.block(ordinal, account, needs, not_before);
         }
+    }
+
+    /// An action that is not queued waits for these others to end well.
+    pub fn block(&mut self, ordinal: Ordinal, account: usize, needs: &[Ordinal], not_before: Option<Moment>) {
+        self.canary = self.canary.filter(|canary| *canary != ordinal);
+        self.blocked.insert(ordinal, (needs.len(), not_before));
+        self.accounts[account].blocked += 1;
+        for need in needs {
+            self.dependents.entry(*need).or_default().push((ordinal, account));
+        }
+    }
+
+    /// An action that had ended is to end once more. It is queued by [`Self::requeue`].
+    pub fn reopen(&mut self, ordinal: Ordinal) {
+        self.waves.expect(ordinal);
     }
 
     /// What can be done now.
@@ -150,6 +169,14 @@ impl Scheduler {
             // While a canary is under way no other action can join the batch, so waiting gains nothing.
             if due || (queue.front().is_none() && queue.running == 0) || self.canary.is_some() {
                 queue.urgent.extend(queue.batched.drain(..).map(|(_, ordinal)| ordinal));
+            }
+        }
+        // A canary's own polls are what the others wait for.
+        if self.canaries > 0 {
+            for queue in &mut self.accounts {
+                while queue.poll_is_due(now) {
+                    queue.urgent.extend(queue.polls.pop().map(|Reverse((_, ordinal))| ordinal));
+                }
             }
         }
         // While canaries are to come nobody else sends: that is what they are for.
@@ -208,7 +235,9 @@ impl Scheduler {
         if queue.stopped {
             return if queue.running > 0 { Decision::WaitForAnswer } else { Decision::Idle };
         }
-        if queue.front().is_none() {
+        // Limits are for actions. But where they leave no room for hours, what they bring must still be seen.
+        let polls = queue.poll_is_due(now) && (queue.front().is_none() || queue.since_poll >= ACTIONS_FOR_A_POLL);
+        if queue.front().is_none() && !polls {
             queue.slots_full = false;
             let idle = if queue.running > 0 { Decision::WaitForAnswer } else { Decision::Idle };
             return queue.next_due().map_or(idle, Decision::Wait);
@@ -224,7 +253,7 @@ impl Scheduler {
             _ => {}
         }
         match self.paces[queue.pace].reserve(now) {
-            Ok(()) => match queue.urgent.pop_front().or_else(|| queue.new.pop_front()) {
+            Ok(()) => match queue.take(polls) {
                 Some(ordinal) => {
                     queue.running += 1;
                     Decision::Start { ordinal, account }
@@ -267,6 +296,25 @@ impl Scheduler {
     /// An action has another step that serves others too: it waits for them until it is due, or there is nothing else to do.
     pub fn batch(&mut self, ordinal: Ordinal, account: usize, due: Moment) {
         self.accounts[account].batched.push_back((due, ordinal));
+    }
+
+    /// An action's provider is at work, and is asked again at this moment: after everything else that is due.
+    pub fn poll(&mut self, ordinal: Ordinal, account: usize, due: Moment) {
+        self.accounts[account].polls.push(Reverse((due, ordinal)));
+    }
+
+    /// The provider has accepted an action and is at work on it. What needs it goes on waiting.
+    pub fn action_accepted(&mut self, ordinal: Ordinal) {
+        if self.canary == Some(ordinal) {
+            self.canary = None;
+            self.canaries = self.canaries.saturating_sub(1);
+        }
+        self.waves.ended(ordinal);
+    }
+
+    /// Whether others wait for this action.
+    pub fn is_needed(&self, ordinal: Ordinal) -> bool {
+        self.dependents.get(&ordinal).is_some_and(|dependents| !dependents.is_empty())
     }
 
     /// An action ended. Returns those that needed it and can now never be sent, transitively; the caller ends them as skipped.
@@ -332,6 +380,11 @@ impl Scheduler {
         self.accounts.iter().all(idle) && !self.waves.has_ended()
     }
 
+    /// Whether nothing is under way or due at any account that goes on: what there is waits for its date.
+    pub fn has_nothing_due(&self) -> bool {
+        self.accounts.iter().all(|queue| queue.stopped || (queue.running == 0 && queue.front().is_none()))
+    }
+
     /// The run's waves: whether the one that may go has ended, and which that is.
     pub fn waves(&self) -> &Waves {
         &self.waves
@@ -374,6 +427,53 @@ impl Scheduler {
         self.paces[pace].set_windows(&all);
     }
 
+    /// A step of this account is over, whatever it was for: its request counts in the windows, and its answer tells of the pace and the latency.
+    /// Returns until when the account is held back, where the provider asked for that.
+    pub fn note_request(&mut self, account: usize, limits: LimitSignal, times: RequestTimes) -> Option<Moment> {
+        let now = times.processed;
+        let pace = self.pace(account);
+        if limits == LimitSignal::Unsent {
+            pace.release_unsent();
+            return None;
+        }
+        pace.answered(times.sent, times.answered);
+        let mut held = None;
+        match limits {
+            LimitSignal::Unsent | LimitSignal::Lost => {}
+            LimitSignal::Answered => pace.note_admitted(now),
+            LimitSignal::Throttled { retry_after, limit } => {
+                held = Some(pace.throttled(now, retry_after, limit));
+                self.note_refusal(account);
+            }
+        }
+        self.note_answer(account, times.began, now);
+        held
+    }
+
+    /// What a provider's circuit breaker says holds for its account.
+    pub fn follow(&mut self, account: usize, breaker: &CircuitBreaker, transition: Transition) {
+        match transition {
+            // The first doubtful answers of a row: what is under way is awaited, before any more is put at risk.
+            Transition::Same if !breaker.is_down() => {
+                let careful = breaker.is_careful().then_some(Moment::ZERO);
+                self.probe(account, careful);
+            }
+            Transition::Down(next) => self.probe(account, Some(next)),
+            Transition::Up => self.probe(account, None),
+            Transition::Same | Transition::Barred | Transition::GivenUp(_) => {}
+        }
+    }
+
+    /// Nothing of this account is queued any more.
+    pub fn clear(&mut self, account: usize) {
+        let queue = &mut self.accounts[account];
+        queue.urgent.clear();
+        queue.new = OrdinalRanges::default();
+        queue.later.clear();
+        queue.polls.clear();
+        queue.batched.clear();
+    }
+
     /// A request of this account that was started at `began` was answered: by the latency its slots are reckoned.
     pub fn note_answer(&mut self, account: usize, began: Moment, now: Moment) {
         let queue = &mut self.accounts[account];
@@ -382,7 +482,7 @@ impl Scheduler {
     }
 
     /// A request of this account was refused because there were too many.
-    pub fn note_refusal(&mut self, account: usize) {
+    fn note_refusal(&mut self, account: usize) {
         self.accounts[account].slots.window_was_full();
     }
 
@@ -455,10 +555,27 @@ impl AccountQueue {
     fn next_due(&self) -> Option<Moment> {
         let later = self.later.peek().map(|Reverse((due, _))| *due);
         let batched = self.batched.front().map(|(due, _)| *due);
-        later.into_iter().chain(batched).min()
+        let poll = self.polls.peek().map(|Reverse((due, _))| *due);
+        later.into_iter().chain(batched).chain(poll).min()
+    }
+
+    fn poll_is_due(&self, now: Moment) -> bool {
+        self.polls.peek().is_some_and(|Reverse((due, _))| *due <= now)
+    }
+
+    /// The action that goes next.
+    fn take(&mut self, polls: bool) -> Option<Ordinal> {
+        if polls {
+            self.since_poll = 0;
+            return self.polls.pop().map(|Reverse((_, ordinal))| ordinal);
+        }
+        self.since_poll = self.since_poll.saturating_add(1);
+        self.urgent.pop_front().or_else(|| self.new.pop_front())
     }
 }
 
+/// While actions are due, so many requests go before a poll may.
+const ACTIONS_FOR_A_POLL: u32 = 9;
 /// Requests under way before the first answer that is in order; as many as [`Slots::following`] begins with.
 const UNPROVED_SLOTS: u32 = 4;
 
@@ -510,6 +627,27 @@ mod tests {
         scheduler.requeue(0, 0, Some(at(5)));
         scheduler.step_ended(0);
         assert_eq!(scheduler.next(at(5)), start(0, 0), "what is due goes before what is new");
+    }
+
+    #[test]
+    fn what_is_taken_up_again_holds_back_what_needs_it_once_more() {
+        let mut scheduler = scheduler(&[4], 0);
+        scheduler.add(0, 0, &[], None);
+        scheduler.add(1, 0, &[0], None);
+        assert_eq!(scheduler.next(at(0)), start(0, 0));
+        scheduler.step_ended(0);
+        assert!(scheduler.action_ended(0, true).is_empty());
+        // It was let go when 0 ended, and then 0 is taken up again.
+        scheduler.reopen(0);
+        scheduler.requeue(0, 0, Some(at(5)));
+        assert_eq!(scheduler.next(at(0)), start(1, 0));
+        scheduler.step_ended(0);
+        scheduler.block(1, 0, &[0], None);
+        assert_eq!(scheduler.next(at(0)), Decision::Wait(at(5)));
+        assert_eq!(scheduler.next(at(5)), start(0, 0));
+        scheduler.step_ended(0);
+        assert!(scheduler.action_ended(0, true).is_empty());
+        assert_eq!(scheduler.next(at(5)), start(1, 0));
     }
 
     #[test]

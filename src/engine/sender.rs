@@ -1,10 +1,9 @@
 //! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; knows nothing of single
 //! actions, prints nothing.
 
-use super::circuit_breaker::Contact;
 use crate::plan::Account;
 use crate::provider::model::Operation;
-use crate::provider::{CredentialReference, Provider, verdict};
+use crate::provider::{Answer, CredentialReference, Provider};
 use crate::text::safe;
 use crate::wire::{ConnectionUse, Delivery, Signer, SigningTicket, Transport, WireRequest, request, withheld};
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +12,6 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// One account, ready to send.
 #[derive(Debug)]
@@ -32,6 +30,12 @@ pub struct Sender<T> {
     token: Cell<Token>,
     /// How many tokens were fetched so far.
     tokens: Cell<u32>,
+    /// When the last one was asked for.
+    asked: Cell<Timestamp>,
+    /// How many of them in a row ended before any request was signed with one that worked.
+    unused: Cell<u32>,
+    /// What people should know of the token, once.
+    notice: RefCell<Option<String>>,
     /// When the provider's clock was compared with ours last.
     compared: Cell<Option<Timestamp>>,
     /// Whether an answer came that belonged to another request: from then on each has a connection of its own.
@@ -67,19 +71,6 @@ enum Token {
     Worked,
 }
 
-/// Why there is no token.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TokenError {
-    /// The cause, as a sentence.
-    pub cause: String,
-    /// Whether asking again with the same credentials is pointless.
-    pub refused: bool,
-    /// Whether the request reached the provider.
-    pub contact: Contact,
-    /// Whether there were too many requests, and how long the provider asks to wait, where it does.
-    pub throttled: Option<Option<Duration>>,
-}
-
 impl<T: Transport> Sender<T> {
     /// From an account of the plan and its signer.
     pub fn new(account: &Account, provider: Arc<Provider>, mut signer: Signer, transport: T) -> Self {
@@ -96,6 +87,9 @@ impl<T: Transport> Sender<T> {
             transport,
             token: Cell::new(token),
             tokens: Cell::new(0),
+            asked: Cell::new(Timestamp::UNIX_EPOCH),
+            unused: Cell::new(0),
+            notice: RefCell::default(),
             compared: Cell::new(None),
             disordered: Cell::new(false),
         }
@@ -154,52 +148,63 @@ impl<T: Transport> Sender<T> {
         !self.disordered.replace(true)
     }
 
-    /// Permission to sign one request; `None` where a token must be fetched before anything can be sent.
-    pub fn ticket(&self) -> Option<SigningTicket> {
-        if self.lacks_token() { None } else { self.signer.borrow_mut().ticket() }
+    /// Whether an answer belonged to another request, so that none is told by its place any more.
+    pub fn is_disordered(&self) -> bool {
+        self.disordered.get()
     }
 
-    /// Whether the token that serves every request must be fetched first: there was none yet, or it was withdrawn.
-    pub fn lacks_token(&self) -> bool {
-        self.token.get() == Token::Missing
+    /// Permission to sign one request now; `None` where a token must be fetched before anything can be sent.
+    pub fn ticket(&self, at: Timestamp) -> Option<SigningTicket> {
+        if self.lacks_token(at) { None } else { self.signer.borrow_mut().ticket() }
     }
 
-    /// Whether something must be fetched before anything can be sent.
-    pub fn needs_token(&self) -> bool {
-        self.lacks_token() || self.signer.borrow().lacks_ticket()
+    /// Whether the token that serves every request must be fetched first: there was none yet, it was withdrawn, or it is about to end.
+    fn lacks_token(&self, at: Timestamp) -> bool {
+        let signer = self.signer.borrow();
+        match self.token.get() {
+            Token::Missing => true,
+            Token::Worked => signer.is_token_due(at),
+            // One that serves for less than the limits keep requests apart would be fetched again and again, and nothing else be sent. So
+            // after some in vain it is used all the same, and the provider's refusal tells.
+            Token::Fresh => signer.is_token_over(at) && self.unused.get() < MAX_UNUSED,
+        }
     }
 
-    /// Fetches what is needed before anything can be sent (a token; an ACME directory, account or nonce), and keeps it while it serves.
-    ///
-    /// # Errors
-    /// Why there is none.
-    pub async fn fetch_token(&self, at: Timestamp) -> Result<(), TokenError> {
-        let error = |cause: String, refused, contact| TokenError { cause, refused, contact, throttled: None };
-        let next = self.signer.borrow_mut().token_request();
-        let request = match next {
-            None => return Ok(()),
-            Some(request) => request.map_err(|why| error(why.to_string(), true, Contact::Answered))?,
+    /// What people should know of the token that was fetched; told once.
+    pub fn take_notice(&self) -> Option<String> {
+        self.notice.take()
+    }
+
+    /// Asks for what is needed before anything can be sent (a token; an ACME directory, account or nonce). `None` where nothing is.
+    pub async fn authenticate(&self, at: Timestamp) -> Option<Delivery> {
+        let request = self.signer.borrow_mut().token_request(at)?;
+        self.asked.set(at);
+        let request = match request {
+            Ok(request) => request,
+            Err(why) => return Some(Delivery::Unsigned(why.to_string())),
         };
         let what = format!("{} {}", request.method, request.url);
-        let answer = match self.deliver(request, ConnectionUse::default()).await {
-            Delivery::Answered(answer) => answer,
-            Delivery::Lost(cause) => {
-                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::Lost));
-            }
-            Delivery::Barred(cause) => {
-                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::Barred));
-            }
-            Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
-                return Err(error(format!("{what} came to nothing: {}", self.mask(&cause)), false, Contact::NotSent));
-            }
-        };
-        // Asked again with the same credentials, all but these would be refused again.
-        let refused = !matches!(answer.status, 408 | 429 | 500..);
-        let wait = answer.header("retry-after").and_then(|text| verdict::retry_after(text, at));
-        let throttled = (answer.status == 429 || (answer.status == 503 && wait.is_some())).then_some(wait);
-        let taken = self.signer.borrow_mut().accept_token(&answer);
-        taken.map_err(|cause| TokenError { throttled, ..error(self.excerpt(&cause), refused, Contact::Answered) })?;
-        self.token.set(Token::Fresh);
+        let told = |cause: String| format!("{what}: {cause}");
+        Some(match self.deliver(request, ConnectionUse::default()).await {
+            Delivery::Lost(cause) => Delivery::Lost(told(cause)),
+            Delivery::Barred(cause) => Delivery::Barred(told(cause)),
+            Delivery::NotSent(cause) | Delivery::Unsigned(cause) => Delivery::NotSent(told(cause)),
+            answered @ Delivery::Answered(_) => answered,
+        })
+    }
+
+    /// Keeps what the answer to [`Self::authenticate`] brought, while it serves.
+    ///
+    /// # Errors
+    /// Why there is nothing in it, as a sentence.
+    pub fn accept_token(&self, answer: &Answer) -> Result<(), String> {
+        let taken = self.signer.borrow_mut().accept_token(answer, self.asked.get());
+        let notice = taken.map_err(|cause| self.excerpt(&cause))?;
+        if self.tokens.get() == 0 {
+            self.notice.replace(notice.map(|text| safe::terminal(&text).into_owned()));
+        }
+        let unused = self.unused.get();
+        self.unused.set(if self.token.replace(Token::Fresh) == Token::Fresh { unused + 1 } else { 0 });
         self.tokens.set(self.tokens.get().saturating_add(1));
         Ok(())
     }
@@ -303,6 +308,8 @@ impl<'a> LimitOwner<'a> {
     }
 }
 
+/// Tokens in a row that may end before one is used.
+const MAX_UNUSED: u32 = 3;
 /// A clock that runs away does so slowly.
 const CLOCK_COMPARISON_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 /// Characters of a provider's text that are kept.

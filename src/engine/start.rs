@@ -2,13 +2,15 @@
 //! here on; what `--retry` names is taken up again, with all that was skipped because of it; what it sent counts in the rate windows,
 //! for a run and for a verification. Sends nothing.
 
-use super::retry::{self, NextStep};
+use super::attempt;
+use super::retry::{self, Doubt, NextStep};
 use super::sender::Sender;
+use super::stages::{StageKind, StageRules, Subject, after_stage};
 use super::status_query::DoubtfulAction;
-use super::step;
-use crate::journal::{ActionState, JournalError, Phase, Queue, Reader, Record, Reply, States, StoredRecord};
+use crate::journal::{ActionState, JournalError, Phase, Queue, Reader, Record, Reply, States, StoredRecord, ToSend};
 use crate::plan::Settings;
 use crate::provider::model::Window;
+use crate::provider::{stages, target_state};
 use crate::run::{Effect, Ordinal, Outcome};
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -69,6 +71,7 @@ pub(super) fn start<T: Transport>(
     start.end_attempts_in_flight(at);
     start.end_never_sent(at);
     start.reopen(reopen, at);
+    start.reopen_what_is_needed(at);
     start.begin_with_status_queries(reader, senders, settings, at)?;
     start.skip_dependents_of_failed(at);
     for action in start.queue.iter() {
@@ -138,7 +141,11 @@ impl Start {
             return;
         }
         let mut reopened: BTreeSet<Ordinal> = BTreeSet::new();
-        let named = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if outcomes.contains(&outcome));
+        // `pending` is a person's approval, too.
+        let is_named = |outcome: Outcome| {
+            outcomes.contains(&outcome) || (outcome.is_pending() && outcomes.contains(&Outcome::Pending))
+        };
+        let named = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if is_named(outcome));
         let first = self.states.whose(named).into_iter().map(|(ordinal, _)| ordinal);
         reopened.extend(first.filter(|ordinal| !self.queue.is_never_sent(*ordinal)));
         // What was skipped because of them may go again too. An action may need a later one, so one pass is not enough.
@@ -155,11 +162,25 @@ impl Start {
             }
         }
         for ordinal in reopened {
-            self.write(ordinal, Record::Reopened { ordinal, at });
+            let follows = matches!(self.states.of(ordinal).phase, Phase::Ended(outcome) if outcome.is_pending());
+            self.write(ordinal, Record::Reopened { ordinal, at, follows });
         }
     }
 
-    /// Actions that may have taken effect begin with a status query, or end at once, where they must not be sent again.
+    /// What others wait for, and the provider has accepted, is looked at again.
+    fn reopen_what_is_needed(&mut self, at: Timestamp) {
+        let phase = |ordinal: Ordinal| self.states.of(ordinal).phase;
+        let waiting = self.queue.needing().filter(|(ordinal, _)| phase(*ordinal) == Phase::Waiting);
+        let is_pending = |need: &Ordinal| matches!(phase(*need), Phase::Ended(outcome) if outcome.is_pending());
+        let needed: BTreeSet<Ordinal> =
+            waiting.flat_map(|(_, needs)| needs.iter().copied()).filter(is_pending).collect();
+        for ordinal in needed {
+            self.write(ordinal, Record::Reopened { ordinal, at, follows: true });
+        }
+    }
+
+    /// Actions that may have taken effect begin with a status query, or end at once, where they must not be sent again; so do those that are
+    /// followed only.
     fn begin_with_status_queries<T: Transport>(
         &mut self,
         reader: &Reader,
@@ -167,23 +188,49 @@ impl Start {
         settings: &Settings,
         at: Timestamp,
     ) -> Result<(), JournalError> {
-        for (ordinal, state) in self.states.whose(|state| state.tainted && state.phase == Phase::Waiting) {
-            let action = reader.to_send(ordinal)?;
+        let is_open =
+            |state: &ActionState| state.phase == Phase::Waiting && (state.tainted || state.following.is_some());
+        for (ordinal, state) in self.states.whose(is_open) {
+            let (action, history) = reader.history(ordinal)?;
+            let action = ToSend::from(action);
             let Some(sender) = senders.get(action.account) else { continue };
+            let provider = &sender.provider;
             let Some(operation) = sender.find_action(&action.operation) else { continue };
-            let operation = &sender.provider.operations[operation];
-            let rules = step::rules(sender, operation, &action, None, settings.retry.attempts);
-            let reply =
-                Reply { message: Some("an earlier attempt was left without an answer".to_owned()), ..Reply::default() };
-            match retry::first_step(rules, state) {
+            let Some(stage) = StageRules::of(provider, operation, state.stage) else { continue };
+            // What only reads is asked again, whatever came of it.
+            if stage.kind == StageKind::Safe {
+                continue;
+            }
+            let parameters = match stage.declared {
+                Some(declared) => stages::parameters(provider, declared, &action.parameters, &history.captures).ok(),
+                None => None,
+            };
+            let answer = history.reply.reference.as_ref().filter(|_| state.following.is_some());
+            let answer = answer.and_then(|reference| target_state::answer_with_reference(stage.operation, reference));
+            let subject = Subject { action, operation, stage: state.stage, parameters };
+            let rules =
+                attempt::rules(provider, &stage, subject.parameters(), answer.as_ref(), settings.retry.attempts);
+            let (next, reply) = match state.following {
+                Some(_) if rules.lookup => (NextStep::LookUp(Doubt::Lost), history.reply),
+                Some(pending) => (NextStep::End(pending), history.reply),
+                None => {
+                    let message = Some("an earlier attempt was left without an answer".to_owned());
+                    (retry::first_step(rules, state), Reply { message, ..Reply::default() })
+                }
+            };
+            match after_stage(stage.kind, stage.place, next) {
                 NextStep::LookUp(_) => {
-                    drop(self.doubts.insert(ordinal, DoubtfulAction { reply, ..DoubtfulAction::default() }))
+                    drop(self.doubts.insert(ordinal, DoubtfulAction { reply, answer, ..DoubtfulAction::default() }))
+                }
+                NextStep::End(outcome) if state.following.is_some() => {
+                    self.write(ordinal, Record::Ended { ordinal, at, outcome, answer: reply });
                 }
                 NextStep::End(outcome) => {
-                    let answer = step::closing_reply(sender, operation, &action, outcome, true, reply);
+                    let tainted = (true, true);
+                    let answer = attempt::closing_reply(sender, &stage, &subject.action, outcome, tainted, reply);
                     self.write(ordinal, Record::Ended { ordinal, at, outcome, answer });
                 }
-                NextStep::Again | NextStep::Hold | NextStep::StopAccount => {}
+                NextStep::Again | NextStep::Hold | NextStep::NextStage | NextStep::Poll | NextStep::StopAccount => {}
             }
         }
         Ok(())
@@ -263,7 +310,11 @@ impl SentRequests {
             }
             Record::Verifying { boot, .. } => drop(self.boots.insert(stored.process(), boot.clone())),
             Record::Intent { ordinal, .. } => self.open = Some(*ordinal),
-            Record::AttemptEnded { ordinal, .. } | Record::Ended { ordinal, .. } if self.open.take().is_some() => {
+            Record::AttemptEnded { ordinal, .. }
+            | Record::StageEnded { ordinal, .. }
+            | Record::Ended { ordinal, .. }
+                if self.open.take().is_some() =>
+            {
                 let age = self.age(stored);
                 if age < self.longest {
                     self.attempts.push((*ordinal, age));

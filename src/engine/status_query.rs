@@ -1,16 +1,16 @@
-//! One step of the status query of one action in doubt: the provider's state call is asked, and its answer resolves the doubt, or does
-//! not. A list is read once for all actions that are in doubt, page by page; each page takes its place under the limits.
+//! Status queries: what is asked for the state of an action's target, what the answers say, and what follows for an action in doubt. A list is
+//! read once for all that ask for it, page by page; each page is a step of its own. Sends nothing.
 
-use super::circuit_breaker::Contact;
+use super::attempt::{Conclusion, closing_reply, rules};
+use super::exchange::Exchanged;
 use super::retry::{self, NextStep};
-use super::sender::Sender;
-use super::step::{JournalFailed, LimitSignal, StepContext, StepResult, append, closing_reply, rules};
-use crate::journal::{ActionState, Record, Reply, ToSend};
-use crate::provider::model::{Operation, StatusQueryRule};
+use super::sender::{Sender, Unsigned};
+use super::stages::{Subject, after_stage};
+use crate::journal::{ActionState, Record, Reply};
+use crate::provider::model::StatusQueryRule;
 use crate::provider::{Answer, AnswerClass, TargetState, target_state};
-use crate::run::Outcome;
-use crate::time::Clock;
-use crate::wire::{ConnectionUse, Delivery, Transport};
+use crate::wire::Transport;
+use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -34,40 +34,15 @@ pub struct DoubtfulAction {
     pub cause: Option<String>,
 }
 
-/// The result of one step of a status query.
-#[derive(Debug)]
-pub enum StatusQueryResult {
-    /// It is over; the step's result says what follows.
-    Resolved(Box<StepResult>),
+/// What the answers so far say of a target's state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    /// It is so, by the rules of the provider's document; and what shows it, such as `status revoked`, unmasked.
+    TargetState(TargetState, String),
     /// Another page is needed; it takes another place under the limits.
     More,
-    /// It failed; it may be asked again.
-    Failed {
-        /// The cause, as a sentence.
-        cause: String,
-        /// What the limits must know.
-        limits: LimitSignal,
-        /// Whether the provider was reached.
-        contact: Contact,
-        /// The token that was refused, where the credentials were.
-        refused_token: Option<u32>,
-    },
-}
-
-/// The answer to one request of a status query.
-#[derive(Debug)]
-pub enum StatusAnswer {
-    /// The state of the target, and what of the answer shows it.
-    TargetState {
-        /// The state, by the rules of the provider's document.
-        target_state: TargetState,
-        /// What shows it, such as `status revoked`; unmasked.
-        seen: String,
-        /// What the limits must know.
-        limits: LimitSignal,
-    },
-    /// No state yet.
-    Nothing(StatusQueryResult),
+    /// The query failed, for this reason (unmasked); it may be asked again.
+    Failed(String),
 }
 
 /// Lists that status queries of one account have read, by what was asked.
@@ -86,139 +61,224 @@ struct ReadList {
     pages: Vec<Value>,
 }
 
-/// Everything that a status query knows of its action.
+/// One request of a status query, and everything that it knows of its action.
 #[derive(Debug)]
 pub struct StatusQuery {
-    /// The action.
-    pub action: ToSend,
+    /// The action, and which of its stages.
+    pub subject: Subject,
     /// Its state.
     pub state: ActionState,
     /// What is in doubt.
     pub doubtful: DoubtfulAction,
     /// The plan's `retry.attempts`.
     pub attempts: u32,
+    /// What the result is for.
+    pub asker: Asker,
     /// The lists that were read for the account.
-    pub lists: Rc<ReadLists>,
+    lists: Rc<ReadLists>,
+    /// What can be asked, where anything can.
+    chosen: Option<Chosen>,
+    /// The body of a status query that is no list.
+    body: Option<Value>,
 }
 
-/// Asks one page of the status query of an action in doubt, and decides what follows where that shows its state.
-///
-/// # Errors
-/// [`JournalFailed`].
-pub async fn query_and_resolve<T: Transport, C: Clock>(
-    context: StepContext<T, C>,
-    query: StatusQuery,
-) -> Result<StatusQueryResult, JournalFailed> {
-    Ok(match ask(&context, &query).await? {
-        StatusAnswer::TargetState { target_state, seen, limits } => {
-            resolve(&context, &query, target_state, &seen, limits)
-        }
-        StatusAnswer::Nothing(looked_up) => looked_up,
-    })
+/// Who asks for a target's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asker {
+    /// An action in doubt.
+    Doubt,
+    /// A canary that ended well.
+    Canary,
+    /// `verify`.
+    Verification,
 }
 
-/// Asks one page of a status query, or finds the target in a list that was read for others.
-///
-/// # Errors
-/// [`JournalFailed`].
-pub async fn ask<T: Transport, C: Clock>(
-    context: &StepContext<T, C>,
-    query: &StatusQuery,
-) -> Result<StatusAnswer, JournalFailed> {
-    let unknown = StatusAnswer::TargetState {
-        target_state: TargetState::Unknown,
-        seen: String::new(),
-        limits: LimitSignal::Unsent,
-    };
-    let Some((rule, operation, mut parameters)) = chosen(context, query) else { return Ok(unknown) };
-    // Before the page is set: all pages of one list have one key.
-    let key = format!("{} {}", rule.operation, Value::Object(parameters.clone()));
-    let mut page = 0;
-    let _reading = match rule.pages {
-        Some(_) => Some(query.lists.reading.lock().await),
-        None => None,
-    };
-    if let Some(paging) = &rule.pages {
-        let mut lists = query.lists.lists.borrow_mut();
-        let list = lists.entry(key.clone()).or_default();
-        let next = target_state::next_page(rule, &list.pages);
-        page = if next.is_some() { list.pages.len() } else { 0 };
-        if let Some((target_state, seen)) = list.target_state_of(rule, query) {
-            return Ok(StatusAnswer::TargetState { target_state, seen, limits: LimitSignal::Unsent });
-        }
-        let asked_by = next.and_then(|next| target_state::typed(operation, &paging.parameter, &next));
-        parameters.extend(asked_by.map(|page| (paging.parameter.clone(), page)));
+/// What can be asked for an action.
+#[derive(Debug)]
+struct Chosen {
+    /// The rule, by its place among those of the action's operation.
+    rule: usize,
+    /// The operation that is asked, by its place in the provider's document.
+    operation: usize,
+    /// The parameters of its first request.
+    parameters: Map<String, Value>,
+    /// What names the list: all its pages have one key.
+    key: String,
+    /// The page that was asked for.
+    page: usize,
+}
+
+impl StatusQuery {
+    /// The next request about an action's target.
+    pub fn new<T>(
+        sender: &Sender<T>,
+        (subject, state): (Subject, ActionState),
+        doubtful: DoubtfulAction,
+        attempts: u32,
+        asker: Asker,
+        lists: Rc<ReadLists>,
+    ) -> Self {
+        let chosen = subject.rules(&sender.provider).and_then(|stage| {
+            let (queries, answer) = (stage.status_queries, doubtful.answer.as_ref());
+            let chosen = target_state::choose(&sender.provider, queries, subject.parameters(), answer);
+            let (rule, parameters) = chosen.into_iter().next()?;
+            let name = &queries.get(rule)?.operation;
+            let operation = sender.provider.operations.iter().position(|operation| operation.name == *name)?;
+            let key = format!("{name} {}", Value::Object(parameters.clone()));
+            Some(Chosen { rule, operation, parameters, key, page: 0 })
+        });
+        Self { subject, state, doubtful, attempts, asker, lists, chosen, body: None }
     }
-    let asked =
-        Record::Asked { account: context.account, ordinal: Some(query.action.ordinal), at: context.clock.now() };
-    append(&context.journal, context.clock.elapsed(), vec![asked]).await?;
-    context.timing.note_sent(&*context.clock);
-    // Read before the request is signed: another step may renew the token meanwhile, and a refusal is of the old one then.
-    let token_number = context.sender.token_number();
-    let asked_at = context.clock.elapsed();
-    let unsigned = context.sender.make(operation, &parameters);
-    // What settles a doubt must not be the answer to another question.
-    let fresh = query.state.tainted || query.doubtful.refused;
-    let via = ConnectionUse { fresh, ..ConnectionUse::default() };
-    let delivery = context.sender.send(unsigned, &context.ticket, context.clock.now(), via).await;
-    context.timing.note_answered(&*context.clock);
-    let answer = match delivery {
-        Delivery::Answered(answer) => answer,
-        Delivery::Barred(cause) => return Ok(failed(context, &cause, Contact::Barred)),
-        Delivery::NotSent(cause) | Delivery::Unsigned(cause) => {
-            return Ok(failed(context, &cause, Contact::NotSent));
-        }
-        Delivery::Lost(cause) => return Ok(failed(context, &cause, Contact::Lost)),
-    };
-    match target_state::read_page(operation, &answer, context.clock.now()) {
-        Ok(body) => {
-            context.sender.credentials_work();
-            let target_state = if rule.pages.is_some() {
-                let mut lists = query.lists.lists.borrow_mut();
-                let list = lists.entry(key).or_default();
-                list.add_page(page, asked_at, body);
-                list.target_state_of(rule, query)
-            } else {
-                Some(target_state::read_state(rule, &query.action.parameters, &[body]))
-            };
-            match target_state {
-                Some((target_state, seen)) => {
-                    Ok(StatusAnswer::TargetState { target_state, seen, limits: LimitSignal::Answered })
-                }
-                None => Ok(StatusAnswer::Nothing(StatusQueryResult::More)),
+
+    fn rule<'a, T>(&self, sender: &'a Sender<T>) -> Option<(&Chosen, &'a StatusQueryRule)> {
+        let chosen = self.chosen.as_ref()?;
+        Some((chosen, self.subject.rules(&sender.provider)?.status_queries.get(chosen.rule)?))
+    }
+
+    /// The lists of its account, where it reads one.
+    pub(super) fn shared_list<T>(&self, sender: &Sender<T>) -> Option<Rc<ReadLists>> {
+        self.rule(sender).filter(|(_, rule)| rule.pages.is_some()).map(|_| Rc::clone(&self.lists))
+    }
+
+    /// What settles a doubt must not be the answer to another question.
+    pub(super) const fn needs_own_connection(&self) -> bool {
+        self.state.tainted || self.doubtful.refused
+    }
+
+    /// The request to be sent, with its operation; none where nothing can be asked, or a list that was read for others shows the target.
+    pub(super) fn next_request<T: Transport>(&mut self, sender: &Sender<T>) -> Option<(usize, Unsigned)> {
+        let (chosen, rule) = self.rule(sender)?;
+        let operation = &sender.provider.operations[chosen.operation];
+        let mut parameters = chosen.parameters.clone();
+        let mut page = 0;
+        if let Some(paging) = &rule.pages {
+            let mut lists = self.lists.lists.borrow_mut();
+            let list = lists.entry(chosen.key.clone()).or_default();
+            if list.target_state_of(rule, self).is_some() {
+                return None;
+            }
+            if let Some(number) = target_state::next_page(rule, &list.pages) {
+                page = list.pages.len();
+                let asked_by = target_state::typed(operation, &paging.parameter, &number);
+                parameters.extend(asked_by.map(|page| (paging.parameter.clone(), page)));
             }
         }
-        Err(verdict) => {
-            let limits = match verdict.class {
-                AnswerClass::Throttled => LimitSignal::throttled(&verdict),
-                _ => LimitSignal::Answered,
-            };
-            let refused_token = (verdict.class == AnswerClass::Unauthorized).then_some(token_number);
-            let contact = Contact::of_answer(verdict.class, answer.status);
-            let cause = match verdict.message.or(verdict.explanation) {
-                Some(message) => format!("the status query was answered with HTTP {} {message}", answer.status),
-                None => format!("the status query was answered with {}", answer.describe()),
-            };
-            let cause = context.sender.excerpt(&cause);
-            Ok(StatusAnswer::Nothing(StatusQueryResult::Failed { cause, limits, contact, refused_token }))
+        let (asked, made) = (chosen.operation, sender.make(operation, &parameters));
+        if let Some(chosen) = &mut self.chosen {
+            chosen.page = page;
         }
+        Some((asked, made))
+    }
+
+    /// Takes in what was answered with success to what was asked at this moment.
+    pub(super) fn take_answer<T>(&mut self, sender: &Sender<T>, asked_at: Duration, body: &Value) {
+        match self.rule(sender) {
+            Some((chosen, rule)) if rule.pages.is_some() => {
+                let mut lists = self.lists.lists.borrow_mut();
+                lists.entry(chosen.key.clone()).or_default().add_page(chosen.page, asked_at, body.clone());
+            }
+            _ => self.body = Some(body.clone()),
+        }
+    }
+
+    /// What is known of the target by what came.
+    pub fn reading<T: Transport>(&self, sender: &Sender<T>, exchanged: &Exchanged) -> Reading {
+        let failed = |why: &str| match exchanged {
+            Exchanged::Answered(..) => Reading::Failed(format!("the status query was answered with {why}")),
+            _ => Reading::Failed(format!("the status query failed: {why}")),
+        };
+        match exchanged {
+            Exchanged::Nothing => {}
+            Exchanged::Answered(_, verdict) if verdict.class == AnswerClass::Succeeded => {}
+            Exchanged::Unsigned(cause)
+            | Exchanged::NotSent(cause)
+            | Exchanged::Barred(cause)
+            | Exchanged::Lost(cause) => {
+                return failed(cause);
+            }
+            Exchanged::Answered(..) => return failed(&exchanged.cause()),
+        }
+        let Some((chosen, rule)) = self.rule(sender) else {
+            return Reading::TargetState(TargetState::Unknown, String::new());
+        };
+        let shown = match (&rule.pages, &self.body) {
+            (Some(_), _) => {
+                let lists = self.lists.lists.borrow();
+                lists.get(&chosen.key).and_then(|list| list.target_state_of(rule, self))
+            }
+            (None, Some(body)) => {
+                Some(target_state::read_state(rule, self.subject.parameters(), std::slice::from_ref(body)))
+            }
+            (None, None) => Some((TargetState::Unknown, String::new())),
+        };
+        shown.map_or(Reading::More, |(target_state, seen)| Reading::TargetState(target_state, seen))
+    }
+
+    /// What follows from the state of the target of an action in doubt.
+    pub fn conclude<T: Transport>(
+        self,
+        sender: &Sender<T>,
+        target_state: TargetState,
+        seen: &str,
+        at: Timestamp,
+    ) -> Option<Conclusion> {
+        let stage = self.subject.rules(&sender.provider)?;
+        let Self { subject, state, doubtful, attempts, .. } = self;
+        let ordinal = subject.action.ordinal;
+        let seen = sender.mask(seen);
+        let rules = rules(&sender.provider, &stage, subject.parameters(), doubtful.answer.as_ref(), attempts);
+        let next = match state.following {
+            Some(pending) => retry::after_following(target_state, pending),
+            None => retry::after_lookup(rules, target_state, doubtful.refused, state),
+        };
+        let next = after_stage(stage.kind, stage.place, next);
+        let mut reply = doubtful.reply;
+        let mut records = Vec::new();
+        // A query that shows nothing about a clean action changes no state, so it needs no record.
+        if state.tainted || target_state != TargetState::Unknown {
+            let effect = retry::lookup_effect(target_state);
+            records.push(Record::LookedUp { ordinal, at, effect, seen: seen.clone() });
+        }
+        if next == NextStep::NextStage {
+            records.push(Record::StageEnded { ordinal, at, stage: subject.stage, answer: reply.clone() });
+        }
+        if let NextStep::End(outcome) = next {
+            reply.message = match (outcome, reply.message.take()) {
+                (outcome, _) if outcome.is_well() && target_state != TargetState::Unknown => {
+                    Some(format!("found so by a status query: {seen}"))
+                }
+                (_, Some(message)) if seen.is_empty() => Some(message),
+                (_, Some(message)) => Some(format!("{message} (status query: {seen})")),
+                (_, None) => Some(format!("status query: {seen}")),
+            };
+            let tainted = (state.tainted, state.tainted);
+            reply = closing_reply(sender, &stage, &subject.action, outcome, tainted, reply);
+            records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });
+        }
+        Some(Conclusion {
+            id: subject.action.id,
+            is_attempt: false,
+            records,
+            next,
+            reply,
+            answer: None,
+            refused: doubtful.refused,
+            nonce_refused: None,
+            out_of_turn: false,
+            turn: None,
+            by_order: false,
+            reads_list: false,
+            polled: None,
+            captured: None,
+        })
     }
 }
 
-fn failed<T: Transport, C: Clock>(context: &StepContext<T, C>, cause: &str, contact: Contact) -> StatusAnswer {
-    let cause = format!("the status query failed: {}", context.sender.mask(cause));
-    StatusAnswer::Nothing(StatusQueryResult::Failed {
-        cause,
-        limits: LimitSignal::Answered,
-        contact,
-        refused_token: None,
-    })
-}
-
-/// Ends a status query that failed too often: the target's state stays unknown.
-pub fn give_up<T: Transport, C: Clock>(context: &StepContext<T, C>, query: &StatusQuery) -> StatusQueryResult {
-    let cause = query.doubtful.cause.clone().unwrap_or_default();
-    resolve(context, query, TargetState::Unknown, &cause, LimitSignal::Unsent)
+impl ReadLists {
+    /// Waits until nobody reads a list.
+    pub(super) async fn wait_until_read(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.reading.lock().await
+    }
 }
 
 impl ReadList {
@@ -236,75 +296,8 @@ impl ReadList {
         if self.pages.is_empty() || self.asked_at < query.doubtful.since {
             return None;
         }
-        let (target_state, seen) = target_state::read_state(rule, &query.action.parameters, &self.pages);
+        let (target_state, seen) = target_state::read_state(rule, query.subject.parameters(), &self.pages);
         let whole = target_state::next_page(rule, &self.pages).is_none();
         (target_state != TargetState::Unknown || whole).then_some((target_state, seen))
     }
-}
-
-/// The status query that can be asked for an action, with the parameters of its first request.
-fn chosen<'a, T, C>(
-    context: &'a StepContext<T, C>,
-    query: &StatusQuery,
-) -> Option<(&'a StatusQueryRule, &'a Operation, Map<String, Value>)> {
-    let rules = context.operation().action.as_ref()?;
-    let sender: &Sender<T> = &context.sender;
-    let answer = query.doubtful.answer.as_ref();
-    let (index, first) =
-        target_state::choose_queries(&sender.provider, rules, &query.action.parameters, answer).into_iter().next()?;
-    let rule = rules.status_queries.get(index)?;
-    Some((rule, sender.provider.operation(&rule.operation)?, first))
-}
-
-fn resolve<T: Transport, C: Clock>(
-    context: &StepContext<T, C>,
-    query: &StatusQuery,
-    target_state: TargetState,
-    seen: &str,
-    limits: LimitSignal,
-) -> StatusQueryResult {
-    let StatusQuery { action, state, doubtful, attempts, .. } = query;
-    let operation = context.operation();
-    let (at, ordinal) = (context.clock.now(), action.ordinal);
-    let seen = context.sender.mask(seen);
-    let rules = rules(&context.sender, operation, action, doubtful.answer.as_ref(), *attempts);
-    let next = retry::after_lookup(rules, target_state, doubtful.refused, *state);
-    let mut reply = doubtful.reply.clone();
-    let mut records = Vec::new();
-    // A query that shows nothing about a clean action changes no state, so it needs no record.
-    if state.tainted || target_state != TargetState::Unknown {
-        records.push(Record::LookedUp { ordinal, at, effect: retry::lookup_effect(target_state), seen: seen.clone() });
-    }
-    if let NextStep::End(outcome) = next {
-        reply.message = match (outcome, reply.message.take()) {
-            (Outcome::Succeeded | Outcome::AlreadyDone | Outcome::PendingApproval, _) => {
-                Some(format!("found so by a status query: {seen}"))
-            }
-            (_, Some(message)) if seen.is_empty() => Some(message),
-            (_, Some(message)) => Some(format!("{message} (status query: {seen})")),
-            (_, None) => Some(format!("status query: {seen}")),
-        };
-        reply = closing_reply(&context.sender, operation, action, outcome, state.tainted, reply);
-        records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });
-    }
-    let refused = doubtful.refused;
-    let id = action.id.clone();
-    let report = StepResult {
-        id,
-        is_attempt: false,
-        records,
-        next,
-        reply,
-        answer: None,
-        refused,
-        limits,
-        contact: (limits == LimitSignal::Answered).then_some(Contact::Answered),
-        cause: String::new(),
-        token_number: 0,
-        nonce_refused: None,
-        out_of_turn: false,
-        reads_list: false,
-        skew: None,
-    };
-    StatusQueryResult::Resolved(Box::new(report))
 }

@@ -95,7 +95,7 @@ impl Queue {
         rows.map(|(ordinal, account)| QueueItem {
             ordinal,
             account,
-            needs: self.needs.get(&ordinal).map(Vec::as_slice).unwrap_or_default(),
+            needs: self.needs(ordinal),
             not_before: self.not_before.get(&ordinal).copied(),
             never_sent: self.never_sent.get(&ordinal),
         })
@@ -110,6 +110,11 @@ impl Queue {
     /// Those that need others, with what they need, in plan order.
     pub fn needing(&self) -> impl Iterator<Item = (Ordinal, &[Ordinal])> {
         self.needs.iter().map(|(ordinal, needs)| (*ordinal, needs.as_slice()))
+    }
+
+    /// What an action needs.
+    pub fn needs(&self, ordinal: Ordinal) -> &[Ordinal] {
+        self.needs.get(&ordinal).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Those that are never sent, and why, in plan order.

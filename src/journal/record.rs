@@ -42,12 +42,15 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         boot: Option<String>,
     },
-    /// `resume --retry` takes an ended action up again.
+    /// An ended action is taken up again: by `resume --retry`, or since its answer may have been another request's.
     Reopened {
         /// The action.
         ordinal: Ordinal,
         /// When.
         at: Timestamp,
+        /// Whether it is followed only: what the provider has accepted is looked up, and not sent again.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        follows: bool,
     },
     /// The action's request is about to be sent. Durable before it is sent.
     Intent {
@@ -71,6 +74,29 @@ pub enum Record {
         /// Whether it counts against the plan's `retry.attempts` (throttling does not).
         counts: bool,
         /// What was answered or went wrong.
+        answer: Reply,
+    },
+    /// What the answer to a stage brought: later stages are made of it, and steps of the plan. Durable before either, and before the action is shown as
+    /// ended.
+    Captured {
+        /// The action.
+        ordinal: Ordinal,
+        /// When.
+        at: Timestamp,
+        /// The stage's name; that of the operation for the action's own request.
+        step: String,
+        /// Its outputs.
+        outputs: serde_json::Map<String, serde_json::Value>,
+    },
+    /// A stage was done, and another one follows.
+    StageEnded {
+        /// The action.
+        ordinal: Ordinal,
+        /// When.
+        at: Timestamp,
+        /// The stage, from 0.
+        stage: u8,
+        /// What was answered.
         answer: Reply,
     },
     /// A status query (or a request for a token) is about to be sent; it counts in the rate windows.
@@ -126,6 +152,9 @@ pub enum Record {
     Paused {
         /// When.
         at: Timestamp,
+        /// Who gave the command, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// `certsweep unpause`: the run goes on after a pause, or with its next wave.
     WentOn {
@@ -192,6 +221,8 @@ impl Record {
             | Self::Intent { ordinal, .. }
             | Self::AttemptEnded { ordinal, .. }
             | Self::LookedUp { ordinal, .. }
+            | Self::Captured { ordinal, .. }
+            | Self::StageEnded { ordinal, .. }
             | Self::Verified { ordinal, .. }
             | Self::Ended { ordinal, .. } => Some(*ordinal),
             Self::Began { .. }
@@ -215,10 +246,12 @@ impl Record {
             | Self::AttemptEnded { at, .. }
             | Self::Asked { at, .. }
             | Self::LookedUp { at, .. }
+            | Self::Captured { at, .. }
+            | Self::StageEnded { at, .. }
             | Self::Ended { at, .. }
             | Self::Learnt { at, .. }
             | Self::Limited { at, .. }
-            | Self::Paused { at }
+            | Self::Paused { at, .. }
             | Self::WentOn { at }
             | Self::Stopped { at, .. }
             | Self::Verifying { at, .. }

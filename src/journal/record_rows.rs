@@ -183,7 +183,7 @@ mod tests {
             Record::Asked { account: 1, ordinal: Some(3), at: at(1) },
             Record::Learnt { account: 1, windows: vec!["33/5s".to_owned()], at: at(2) },
             Record::Limited { account: 1, windows: vec!["40/5s".to_owned()], at: at(3) },
-            Record::Paused { at: at(4) },
+            Record::Paused { at: at(4), by: Some("alice".into()) },
             Record::WentOn { at: at(5) },
             Record::Stopped { at: at(6), why: "a signal".to_owned(), code: 130 },
             Record::Finished { at: at(7) },
@@ -192,7 +192,7 @@ mod tests {
             Record::Intent { ordinal: 3, attempt: 1, at: at(10) },
             Record::AttemptEnded { ordinal: 3, attempt: 1, at: at(11), effect: Effect::None, counts: false, answer },
             Record::LookedUp { ordinal: 3, at: at(12), effect: Effect::Unknown, seen: "issued".to_owned() },
-            Record::Reopened { ordinal: 4, at: at(13) },
+            Record::Reopened { ordinal: 4, at: at(13), follows: true },
             Record::Verified {
                 ordinal: 5,
                 at: at(14),

@@ -6,7 +6,7 @@
 //! record is a JSON text in `body`. Everything else is the fold of `journal`. What decides of a row is followed by its checksum
 //! ([`super::checksum`]), which is over all values before that column.
 //!
-//! Versions 1 to 4 were those of development versions; none of them was released, and they are refused.
+//! Versions 1 to 5 were those of development versions; none of them was released, and they are refused.
 
 use super::JournalError;
 use rusqlite::config::DbConfig;
@@ -18,7 +18,7 @@ use std::time::Duration;
 const APPLICATION_ID: i32 = 0x6373_726e;
 /// The version that this program writes and reads. Whoever changes a table raises it, and keeps a run directory of the version before
 /// in `tests/data/journals`.
-const VERSION: i32 = 5;
+const VERSION: i32 = 6;
 
 /// Instants of `journal` in microseconds since 1970, its `steady` in microseconds of the clock that never jumps.
 ///

@@ -2,6 +2,7 @@
 
 use super::record::{Record, Reply};
 use crate::pki::RevocationReason;
+use crate::provider::expression::Captures;
 use crate::run::{Effect, Ordinal, Outcome, Seen, StatusSource};
 use jiff::Timestamp;
 
@@ -11,11 +12,15 @@ pub struct ActionState {
     /// Attempts whose intent is durable.
     pub attempts: u32,
     /// Of these, the ones that count against the plan's `retry.attempts`.
-    pub counted: u32,
+    pub counted: u16,
     /// Whether an attempt may have taken effect, and no status query has cleared that.
     pub tainted: bool,
-    /// Whether `resume --retry` took it up again after it had ended.
+    /// Whether it was taken up again after it had ended: by `resume --retry`, or since its answer may have been another request's.
     pub reopened: bool,
+    /// How it had ended, where `resume` took it up again to follow what the provider has accepted: it is looked up, and not sent.
+    pub following: Option<Outcome>,
+    /// The stage that is to be carried out, from 0: as many have ended before it.
+    pub stage: u8,
     /// What it is doing.
     pub phase: Phase,
 }
@@ -50,7 +55,12 @@ impl ActionState {
             // What is not known to be without effect is never called unsent.
             Phase::InFlight => Outcome::InDoubt,
             Phase::Waiting if self.tainted => Outcome::InDoubt,
-            Phase::Waiting => Outcome::Skipped,
+            Phase::Waiting => match self.following {
+                Some(outcome) => outcome,
+                // A stage of it was accepted.
+                None if self.stage > 0 => Outcome::Pending,
+                None => Outcome::Skipped,
+            },
         }
     }
 
@@ -65,7 +75,7 @@ impl ActionState {
             }
             (Phase::InFlight, Record::AttemptEnded { attempt, effect, counts, .. }) if *attempt == self.attempts => {
                 Self {
-                    counted: self.counted + u32::from(*counts),
+                    counted: self.counted.saturating_add(u16::from(*counts)),
                     tainted: self.tainted || *effect == Effect::Unknown,
                     phase: Phase::Waiting,
                     ..self
@@ -75,13 +85,24 @@ impl ActionState {
                 Effect::None => Self { tainted: false, ..self },
                 Effect::Done | Effect::Unknown => self,
             },
-            (Phase::Waiting | Phase::InFlight, Record::Ended { outcome, .. }) => {
-                let counted = self.counted + u32::from(self.phase == Phase::InFlight);
-                let tainted = self.tainted || *outcome == Outcome::InDoubt;
-                Self { counted, tainted, phase: Phase::Ended(*outcome), ..self }
+            (Phase::Waiting | Phase::InFlight, Record::Captured { .. }) => self,
+            (Phase::Waiting | Phase::InFlight, Record::StageEnded { stage, .. })
+                if *stage == self.stage && self.stage < u8::MAX =>
+            {
+                // The next one has its own attempts, and its own taint.
+                Self { stage: stage + 1, counted: 0, tainted: false, following: None, phase: Phase::Waiting, ..self }
             }
-            (Phase::Ended(_), Record::Reopened { .. }) => {
-                Self { counted: 0, reopened: true, phase: Phase::Waiting, ..self }
+            (Phase::Waiting | Phase::InFlight, Record::Ended { outcome, .. }) => {
+                let counted = self.counted.saturating_add(u16::from(self.phase == Phase::InFlight));
+                let tainted = self.tainted || *outcome == Outcome::InDoubt;
+                Self { counted, tainted, following: None, phase: Phase::Ended(*outcome), ..self }
+            }
+            (Phase::Ended(outcome), Record::Reopened { follows, .. }) => {
+                let following = follows.then_some(outcome).filter(|outcome| outcome.is_pending());
+                // What was taken for done may well be; what is followed is, and is not sent again.
+                let was_done = outcome == Outcome::Succeeded || outcome.is_pending();
+                let tainted = self.tainted || (was_done && following.is_none());
+                Self { counted: 0, tainted, reopened: true, following, phase: Phase::Waiting, ..self }
             }
             (Phase::Ended(_), Record::Verified { .. }) => self,
             (_, record) if record.ordinal().is_none() => self,
@@ -158,6 +179,8 @@ pub struct History {
     pub reply: Reply,
     /// What the world was last seen to see of it.
     pub verified: Option<Verified>,
+    /// What its stages brought.
+    pub captures: Captures,
     /// Why its records do not tell how it ended, where they do not: then it is in doubt, whatever they say.
     pub doubt: Option<WhyInDoubt>,
 }
@@ -216,7 +239,8 @@ impl History {
         }
         match record {
             Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(at)),
-            Record::AttemptEnded { answer, .. } => self.reply = answer,
+            Record::AttemptEnded { answer, .. } | Record::StageEnded { answer, .. } => self.reply = answer,
+            Record::Captured { step, outputs, .. } => self.captures.keep(&step, outputs),
             Record::Ended { at, answer, .. } => {
                 self.finished_at = Some(at);
                 self.reply = answer;
@@ -264,8 +288,31 @@ mod tests {
     }
 
     #[test]
+    fn a_state_is_small() {
+        assert!(size_of::<ActionState>() <= 12, "a running process holds one for each of a million actions");
+    }
+
+    #[test]
+    fn what_waits_is_told_as_what_it_would_be_if_nobody_went_on() {
+        let waiting = ActionState::default();
+        for (state, expected) in [
+            (waiting, Outcome::Skipped),
+            (ActionState { tainted: true, ..waiting }, Outcome::InDoubt),
+            (ActionState { stage: 1, ..waiting }, Outcome::Pending),
+            (ActionState { stage: 1, tainted: true, ..waiting }, Outcome::InDoubt),
+            (ActionState { following: Some(Outcome::PendingApproval), ..waiting }, Outcome::PendingApproval),
+        ] {
+            assert_eq!(state.outcome(), expected, "{state:?}");
+        }
+    }
+
+    #[test]
     fn legal_ways_are_folded_and_illegal_ones_refused() {
-        let reopened = Record::Reopened { ordinal: 0, at: at() };
+        let reopened = Record::Reopened { ordinal: 0, at: at(), follows: false };
+        let followed = Record::Reopened { ordinal: 0, at: at(), follows: true };
+        let captured =
+            Record::Captured { ordinal: 0, at: at(), step: "reissue".to_owned(), outputs: serde_json::Map::new() };
+        let stage_ended = |stage| Record::StageEnded { ordinal: 0, at: at(), stage, answer: Reply::default() };
         let cleared = Record::LookedUp { ordinal: 0, at: at(), effect: Effect::None, seen: String::new() };
         let verified = Record::Verified {
             ordinal: 0,
@@ -278,8 +325,13 @@ mod tests {
             why: None,
         };
         let lost = attempt_ended(1, Effect::Unknown, true);
-        let state =
-            |attempts, counted, tainted, phase| ActionState { attempts, counted, tainted, reopened: false, phase };
+        let state = |attempts, counted, tainted, phase| ActionState {
+            attempts,
+            counted,
+            tainted,
+            phase,
+            ..ActionState::default()
+        };
         for (records, expected) in [
             (vec![], Some(state(0, 0, false, Phase::Waiting))),
             (vec![intent(1)], Some(state(1, 0, false, Phase::InFlight))),
@@ -294,6 +346,29 @@ mod tests {
             (
                 vec![intent(1), ended(Outcome::Rejected), reopened.clone()],
                 Some(ActionState { reopened: true, ..state(1, 0, false, Phase::Waiting) }),
+            ),
+            (
+                vec![intent(1), captured.clone(), stage_ended(0), intent(2)],
+                Some(ActionState { stage: 1, ..state(2, 0, false, Phase::InFlight) }),
+            ),
+            (
+                vec![intent(1), stage_ended(0), intent(2), attempt_ended(2, Effect::Unknown, true), stage_ended(1)],
+                Some(ActionState { stage: 2, ..state(2, 0, false, Phase::Waiting) }),
+            ),
+            (
+                vec![intent(1), stage_ended(0), captured.clone(), ended(Outcome::Pending), followed.clone()],
+                Some(ActionState {
+                    stage: 1,
+                    reopened: true,
+                    following: Some(Outcome::Pending),
+                    ..state(1, 0, false, Phase::Waiting)
+                }),
+            ),
+            (vec![intent(1), stage_ended(1)], None),
+            (vec![intent(1), ended(Outcome::Succeeded), captured], None),
+            (
+                vec![intent(1), ended(Outcome::Succeeded), reopened.clone()],
+                Some(ActionState { reopened: true, ..state(1, 0, true, Phase::Waiting) }),
             ),
             (vec![intent(2)], None),
             (vec![intent(1), intent(2)], None),

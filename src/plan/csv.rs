@@ -504,7 +504,7 @@ fn first_lines(head: &[u8]) -> Vec<(u32, Vec<String>)> {
 }
 
 /// The separator that a first line says: `sep=;`.
-fn told_delimiter(head: &[u8]) -> Option<u8> {
+pub(super) fn told_delimiter(head: &[u8]) -> Option<u8> {
     let line = head.split(|byte| matches!(byte, b'\r' | b'\n')).next()?;
     let line = line.strip_prefix(b"\"").map_or(line, |line| line.strip_suffix(b"\"").unwrap_or(line));
     let (key, value) = line.split_at_checked(4)?;

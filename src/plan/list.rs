@@ -99,7 +99,7 @@ impl ListReader {
 }
 
 /// Whether a text is a JSON array of objects, or an object. No CSV header begins so.
-fn is_json(head: &[u8]) -> bool {
+pub(super) fn is_json(head: &[u8]) -> bool {
     let text = head.trim_ascii_start();
     let inner = text.strip_prefix(b"[").map(<[u8]>::trim_ascii_start);
     text.starts_with(b"{") || inner.is_some_and(|inner| matches!(inner.first(), None | Some(b'{' | b']')))

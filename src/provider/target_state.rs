@@ -21,12 +21,22 @@ pub fn choose_queries(
     parameters: &Map<String, Value>,
     answer: Option<&Answer>,
 ) -> Vec<(usize, Map<String, Value>)> {
+    choose(provider, &action.status_queries, parameters, answer)
+}
+
+/// The same of a stage: its status queries, and the parameters of its own request.
+pub fn choose(
+    provider: &Provider,
+    queries: &[StatusQueryRule],
+    parameters: &Map<String, Value>,
+    answer: Option<&Answer>,
+) -> Vec<(usize, Map<String, Value>)> {
     let body = answer.map_or(&Value::Null, Answer::json);
     let filled = |(index, rule): (usize, &StatusQueryRule)| {
         let operation = provider.operation(&rule.operation)?;
         fill(rule, operation, parameters, body).map(|filled| (index, filled))
     };
-    action.status_queries.iter().enumerate().filter_map(filled).collect()
+    queries.iter().enumerate().filter_map(filled).collect()
 }
 
 /// An answer that holds only the reference of an earlier one (the provider's own id, from a report), at the place where the operation's answers hold it; for

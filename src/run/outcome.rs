@@ -14,6 +14,8 @@ pub enum Outcome {
     AlreadyDone,
     /// Accepted; waits for a person at the CA.
     PendingApproval,
+    /// Accepted; the CA is still at work.
+    Pending,
     /// The provider refused it; the same request would be refused again.
     Rejected,
     /// Transient trouble outlasted the retries; it surely did not take effect.
@@ -28,10 +30,11 @@ pub enum Outcome {
 
 impl Outcome {
     /// All outcomes, in the order in which people care about them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Succeeded,
         Self::AlreadyDone,
         Self::PendingApproval,
+        Self::Pending,
         Self::Rejected,
         Self::Failed,
         Self::InDoubt,
@@ -45,6 +48,7 @@ impl Outcome {
             Self::Succeeded => "succeeded",
             Self::AlreadyDone => "already-done",
             Self::PendingApproval => "pending-approval",
+            Self::Pending => "pending",
             Self::Rejected => "rejected",
             Self::Failed => "failed",
             Self::InDoubt => "in-doubt",
@@ -58,9 +62,14 @@ impl Outcome {
         Self::ALL.into_iter().find(|outcome| outcome.as_str() == name)
     }
 
-    /// Whether it ended well: what `needs` it may go on, and the exit code stays 0.
+    /// Whether it ended well: the exit code stays 0.
     pub const fn is_well(self) -> bool {
-        matches!(self, Self::Succeeded | Self::AlreadyDone | Self::PendingApproval | Self::Planned)
+        matches!(self, Self::Succeeded | Self::AlreadyDone | Self::PendingApproval | Self::Pending | Self::Planned)
+    }
+
+    /// Whether the provider has accepted it, and it is not settled: what `needs` it waits, and `resume --retry pending` looks.
+    pub const fn is_pending(self) -> bool {
+        matches!(self, Self::PendingApproval | Self::Pending)
     }
 }
 
@@ -69,6 +78,32 @@ impl fmt::Display for Outcome {
         formatter.pad(self.as_str())
     }
 }
+
+/// The message of an action that is in doubt: what came of it, and what a person can do. Reports show it whole; a display that shows many
+/// such actions says the advice once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoubtMessage<'a> {
+    /// What came.
+    pub cause: &'a str,
+    /// What a person can do.
+    pub advice: &'a str,
+}
+
+impl<'a> DoubtMessage<'a> {
+    /// Takes such a message apart; `None` where it is none.
+    pub fn read(message: &'a str) -> Option<Self> {
+        let (cause, advice) = message.strip_prefix(IN_DOUBT)?.rsplit_once("; ")?;
+        Some(Self { cause, advice })
+    }
+}
+
+impl fmt::Display for DoubtMessage<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{IN_DOUBT}{}; {}", self.cause, self.advice)
+    }
+}
+
+const IN_DOUBT: &str = "it may have taken effect: ";
 
 /// What an attempt did at the provider, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -201,5 +236,19 @@ impl FromIterator<StatusSource> for StatusSources {
 impl fmt::Display for Seen {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_about_doubt_is_read_as_it_was_made() {
+        let made = DoubtMessage { cause: "HTTP 400; a page", advice: "open the order" };
+        let text = made.to_string();
+        assert_eq!(text, "it may have taken effect: HTTP 400; a page; open the order");
+        assert_eq!(DoubtMessage::read(&text), Some(made));
+        assert_eq!(DoubtMessage::read("no such certificate; try another"), None);
     }
 }

@@ -7,14 +7,19 @@
 mod acme;
 mod answers;
 mod authentication;
+mod authority;
+mod aws;
 mod handler;
 mod message;
 mod options;
 mod routes;
 mod server;
+mod stages;
 mod status_queries;
 mod targets;
+mod tokens;
 
-pub use options::{Faults, KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
+pub use authority::CERTIFICATE as CA_CERTIFICATE;
+pub use options::{Faults, KnownEffect, KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
 pub use server::{Simulator, SimulatorError, start};
 pub use targets::{AccountEffects, Counters, Effects};

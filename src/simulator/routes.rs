@@ -4,10 +4,13 @@
 use super::acme::{AcmeEndpoint, NEW_ACCOUNT, NEW_NONCE};
 use super::message::{Received, decode, encode};
 use super::options::SimulatedAccount;
-use crate::provider::model::{BodyForm, Location, Parameter, ParameterType, RequestBody, SignerKind};
+use crate::provider::model::{BodyForm, Location, Parameter, ParameterType, RequestBody};
 use crate::provider::{Operation, Provider};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// All routes of all accounts.
 #[derive(Debug)]
@@ -25,6 +28,8 @@ struct AccountRoutes {
     is_acme: bool,
     /// By method and number of segments: templates with the operation's index.
     templates: HashMap<(String, usize), Vec<(Template, usize)>>,
+    /// The provider, for operations that only their bodies tell apart.
+    provider: Arc<Provider>,
     /// By operation: the header fields that tell it from others of the same method and path.
     told_apart_by: HashMap<usize, Vec<(String, String)>>,
 }
@@ -51,10 +56,21 @@ pub(super) enum Route {
     Tokens { account: usize },
     /// What an ACME server is asked before anything else.
     Acme { account: usize, endpoint: AcmeEndpoint },
+    /// What the account's CA publishes.
+    Published { account: usize, what: StatusService },
     /// An account, but nothing that it has.
     Unknown { account: usize },
     /// No account.
     Nowhere,
+}
+
+/// What CAs publish about certificates.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum StatusService {
+    /// The list of those that are revoked.
+    Crl,
+    /// The answer to a question, which is the body, or stands in the path (RFC 6960, appendix A.1).
+    Ocsp(Option<Vec<u8>>),
 }
 
 impl Routes {
@@ -81,6 +97,7 @@ impl Routes {
                     base,
                     is_acme: is_acme(&account.provider),
                     templates,
+                    provider: Arc::clone(&account.provider),
                     told_apart_by: told_apart(&account.provider),
                 },
             )
@@ -99,6 +116,9 @@ impl Routes {
         if method == "POST" && rest == TOKEN_PATH {
             return Route::Tokens { account };
         }
+        if let Some(what) = published(method, &rest) {
+            return Route::Published { account, what };
+        }
         let below = rest.get(routes.base.len()..).unwrap_or_default();
         if rest.get(..routes.base.len()).is_none_or(|base| base != routes.base) {
             return Route::Unknown { account };
@@ -107,20 +127,27 @@ impl Routes {
             return Route::Acme { account, endpoint };
         }
         let templates = routes.templates.get(&(method.to_owned(), below.len())).map_or(&[][..], Vec::as_slice);
+        let mut first = None;
         for (template, operation) in templates {
-            let fields = routes.told_apart_by.get(operation).map_or(&[][..], Vec::as_slice);
-            if !fields.iter().all(|(name, value)| request.header(name) == Some(value)) {
+            let shared = routes.told_apart_by.get(operation);
+            if !shared.into_iter().flatten().all(|(name, value)| request.header(name) == Some(value)) {
                 continue;
             }
             let values: Option<Vec<Option<(String, String)>>> =
                 template.iter().zip(below).map(|(part, text)| part.read(text)).collect();
-            if let Some(values) = values {
-                return Route::Operation {
-                    account,
-                    operation: *operation,
-                    path: values.into_iter().flatten().collect(),
-                };
+            let Some(values) = values else { continue };
+            let path: Vec<(String, String)> = values.into_iter().flatten().collect();
+            let takes = || request_parameters(&routes.provider.operations[*operation], &path, request).is_ok();
+            let is_meant = shared.is_none() || takes();
+            let route = Route::Operation { account, operation: *operation, path };
+            if is_meant {
+                return route;
             }
+            // Of several whose bodies tell them apart none takes this one: the first says what is wrong with it.
+            first = first.or(Some(route));
+        }
+        if let Some(route) = first {
+            return route;
         }
         Route::Unknown { account }
     }
@@ -135,9 +162,32 @@ fn told_apart(provider: &Provider) -> HashMap<usize, Vec<(String, String)>> {
     shared.map(|(index, operation)| (index, operation.headers.clone())).collect()
 }
 
+fn published(method: &str, rest: &[&str]) -> Option<StatusService> {
+    match (method, rest.strip_prefix(&[CA_PATH])?) {
+        ("GET", ["crl"]) => Some(StatusService::Crl),
+        ("POST", ["ocsp"]) => Some(StatusService::Ocsp(None)),
+        ("GET", ["ocsp", asked @ ..]) => {
+            // Base64 has `/` too, which not every client escapes.
+            let asked: Vec<String> = asked.iter().map(|part| decode(part)).collect();
+            Some(StatusService::Ocsp(Some(STANDARD.decode(asked.join("/")).unwrap_or_default())))
+        }
+        _ => None,
+    }
+}
+
+/// The path of an account's list below the account.
+pub(super) fn crl_path() -> String {
+    format!("/{CA_PATH}/crl")
+}
+
+/// The path of its OCSP responder.
+pub(super) fn ocsp_path() -> String {
+    format!("/{CA_PATH}/ocsp")
+}
+
 /// Whether a provider is an ACME server.
 pub(super) fn is_acme(provider: &Provider) -> bool {
-    provider.auth.iter().any(|scheme| scheme.signer == SignerKind::AcmeJws)
+    provider.auth.iter().any(|requirement| requirement.session_key().is_some())
 }
 
 fn acme_endpoint(method: &str, below: &[&str]) -> Option<AcmeEndpoint> {
@@ -195,6 +245,7 @@ fn segment(text: &str) -> Segment {
     parameter.unwrap_or_else(|| Segment::Fixed(text.to_owned()))
 }
 
+const CA_PATH: &str = "simulated-ca";
 const TOKEN_PATH: [&str; 3] = ["v3", "auth", "tokens"];
 
 /// The parameters that a request carries, valid by the operation's schema. `path` holds the decoded path parameters.

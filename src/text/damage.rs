@@ -30,6 +30,8 @@ pub enum Damage {
     Markup,
     /// A quotation mark in a value, typographic or left over.
     Quote(char),
+    /// A comma or the like at an end, left over from a list.
+    Separator(char),
     /// A dash that is no `-`.
     Dash(char),
     /// A character that nobody sees.
@@ -63,6 +65,17 @@ impl Damage {
         by_letters(value).or_else(|| by_form(value))
     }
 
+    /// What is wrong with words for people: what acts on whoever shows them, and is no letter of any language. `None` where nothing is.
+    pub fn of_words(words: &str) -> Option<Self> {
+        words.chars().find_map(|letter| match letter {
+            '\t' | '\n' | '\r' => None,
+            // Marks of direction are part of Arabic and Hebrew; overrides, embeddings and isolates make text read as what it is not.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => Some(Self::Invisible(letter)),
+            _ if letter.is_control() => Some(Self::Control(letter)),
+            _ => None,
+        })
+    }
+
     /// What is wrong, as the end of a sentence about the value.
     pub fn what(self) -> Cow<'static, str> {
         match self {
@@ -76,6 +89,9 @@ impl Damage {
             Self::CutOff => "looks as if a part of it had been cut off".into(),
             Self::Markup => "has markup of a web page in it".into(),
             Self::Quote(letter) => format!("has a quotation mark in it, {}", named(letter)).into(),
+            Self::Separator(letter) => {
+                format!("has a `{letter}` at its beginning or end, left over from a list").into()
+            }
             Self::Dash(letter) => format!("has a dash in it that is no `-`, {}", named(letter)).into(),
             Self::Invisible(letter) => format!("has a character in it that cannot be seen, {}", named(letter)).into(),
             Self::Control(letter) => format!("has a control character in it, {}", named(letter)).into(),
@@ -99,6 +115,7 @@ impl Damage {
             Self::Filler => "write the value; where there is none, leave the field out or the row",
             Self::CutOff => "take the whole value from the source",
             Self::Quote(_) => "write the value without quotation marks, or between `\"` and `\"` for YAML",
+            Self::Separator(_) => "delete it, and see whether a part of the value is missing",
             Self::Dash(_) | Self::LookAlike(_) => "type it again, in the letters of the provider's own records",
             Self::Invisible(_) | Self::Control(_) => "delete that character; it came with copying, most likely",
             Self::Blank => "delete the blank",
@@ -192,6 +209,10 @@ fn by_form(value: &str) -> Option<Damage> {
     }
     if is_filler(value) {
         return Some(Damage::Filler);
+    }
+    let is_end = |separator: &char| value.starts_with(*separator) || value.ends_with(*separator);
+    if let Some(separator) = [',', ';', '|'].iter().find(|separator| is_end(separator)) {
+        return Some(Damage::Separator(*separator));
     }
     if first == b' ' || last == b' ' {
         return Some(Damage::Blank);
@@ -379,10 +400,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_acts_on_a_reader_is_found_in_words() {
+        for (words, expected) in [
+            (
+                "INC-42: key leaked, see \u{201e}notes\u{201c} \u{2014} \u{440}\u{443}\u{441} \u{1f511}\u{200d}\u{fe0f}",
+                None,
+            ),
+            ("a\tb\r\nc", None),
+            ("\u{200f}\u{5d0}\u{200e} 1", None),
+            ("\u{1b}[31m", Some(Damage::Control('\u{1b}'))),
+            ("bell\u{7}", Some(Damage::Control('\u{7}'))),
+            ("\u{9b}2J", Some(Damage::Control('\u{9b}'))),
+            ("delete\u{7f}", Some(Damage::Control('\u{7f}'))),
+            ("txt.\u{202e}exe", Some(Damage::Invisible('\u{202e}'))),
+            ("\u{2066}isolated\u{2069}", Some(Damage::Invisible('\u{2066}'))),
+        ] {
+            assert_eq!(Damage::of_words(words), expected, "{words:?}");
+        }
+    }
+
+    #[test]
     fn what_cannot_be_meant_is_found() {
         use Damage::{
             Blank, Control, CutOff, Dash, Exponent, Filler, Formula, Fraction, Invisible, LookAlike, Markup,
-            Placeholder, Quote, RoundedDigits, SpreadsheetError, Thousands,
+            Placeholder, Quote, RoundedDigits, Separator, SpreadsheetError, Thousands,
         };
         for (value, expected) in [
             ("123457000000000000000000000000000000", RoundedDigits),
@@ -404,6 +445,9 @@ mod tests {
             ("=A1", Formula),
             ("'112360", Quote('\'')),
             ("\"112360\"", Quote('"')),
+            ("112360,", Separator(',')),
+            (";112360", Separator(';')),
+            ("112360|", Separator('|')),
             ("`7`", Quote('`')),
             ("#N/A", SpreadsheetError),
             ("#NV", SpreadsheetError),

@@ -13,6 +13,7 @@ mod safety;
 #[path = "../support/scale.rs"]
 mod scale;
 mod slow_disk;
+mod stages;
 mod token;
 mod verify;
 mod world;
@@ -78,6 +79,7 @@ impl Bench {
             deadline: None,
             accounts: match actions.first() {
                 Some(("huawei", ..)) => vec![account("huawei", &["10/1s"])],
+                Some(("staged", ..)) => vec![account("staged", &["10/1s"])],
                 _ => vec![account("digicert", &["5/1s", "20/10s"]), account("naver", &["4/1s"])],
             },
             retry: Retry { attempts: 4, max_delay: Duration::from_secs(10) },
@@ -133,7 +135,7 @@ impl Bench {
             simulated: false,
             issuers: Vec::new(),
         };
-        maker.finish(&self.path(), &facts, &[]).unwrap();
+        maker.finish(&self.path(), &facts, &[], &[]).unwrap();
     }
 
     fn path(&self) -> PathBuf {
@@ -157,8 +159,8 @@ impl Bench {
         let reader = open.dir.read()?;
         let senders = self.settings.accounts.iter().map(|account| {
             let provider = self.catalog.get(&account.provider).unwrap();
-            let credentials =
-                ["api_key", "access_key", "secret_key"].map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
+            let credentials = ["api_key", "access_key", "secret_key", "token"]
+                .map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
             let signer = Signer::new(&provider.auth[0], &account.variables, Credentials::new(credentials));
             let transport = WorldTransport { world: Rc::clone(&self.world) };
             Rc::new(Sender::new(account, provider.clone(), signer, transport))
@@ -246,7 +248,9 @@ impl Bench {
                 Outcome::Succeeded | Outcome::AlreadyDone => assert_eq!(effect, 1, "{described}"),
                 Outcome::Failed | Outcome::Rejected => assert_eq!(effect, 0, "{described}"),
                 Outcome::InDoubt => assert!(effect <= 1, "{described}"),
-                Outcome::PendingApproval | Outcome::Skipped | Outcome::Planned => panic!("{described}"),
+                Outcome::PendingApproval | Outcome::Pending | Outcome::Skipped | Outcome::Planned => {
+                    panic!("{described}")
+                }
             }
         }
         outcomes
@@ -269,10 +273,15 @@ fn in_memory() -> tempfile::TempDir {
     tempfile::tempdir_in(memory).or_else(|_| tempfile::tempdir()).unwrap()
 }
 
-/// The built-in provider documents, read once for all worlds.
+/// The built-in provider documents, and one of an operation of several stages; read once for all worlds.
 fn catalog() -> &'static Catalog {
     static CATALOG: OnceLock<Catalog> = OnceLock::new();
-    let load = || Catalog::load(&[], &mut SourceMap::default(), &mut certsweep::diag::Diagnostics::default());
+    let load = || {
+        let directory = in_memory();
+        std::fs::write(directory.path().join("staged.yaml"), stages::DOCUMENT).unwrap();
+        let directories = [directory.path().to_path_buf()];
+        Catalog::load(&directories, &mut SourceMap::default(), &mut certsweep::diag::Diagnostics::default())
+    };
     CATALOG.get_or_init(load)
 }
 

@@ -324,52 +324,60 @@ fn an_issuer_is_fetched_once_from_where_the_certificate_says_and_believed_for_it
     }
 }
 
+/// A run of so many actions of each of two providers, and what their state calls then say of it.
+async fn verified_by_state_calls(bench: &Bench) -> Vec<Verified> {
+    let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
+    let reader = Rc::new(open.dir.read().unwrap());
+    let senders = bench.settings.accounts.iter().map(|account| {
+        let provider = bench.catalog.get(&account.provider).unwrap();
+        let credentials =
+            ["api_key", "access_key", "secret_key"].map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
+        let signer = Signer::new(&provider.auth[0], &account.variables, Credentials::new(credentials));
+        let transport = WorldTransport { world: Rc::clone(&bench.world) };
+        Some(Rc::new(Sender::new(account, provider.clone(), signer, transport)))
+    });
+    let cases = bench.actions.iter().map(|action| {
+        let provider = bench.catalog.get(&bench.settings.accounts[action.account].provider).unwrap();
+        assert!(has_state_call(provider, action, None), "{action:?}");
+        let sources = [StatusSource::Provider].into_iter().collect();
+        let (ordinal, account, reason) = (action.ordinal, action.account, RequestedReason::default());
+        VerifyTarget { ordinal, account, certificate: None, sources, reason, note: None }
+    });
+    let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
+    let verification = Verification {
+        settings: &bench.settings,
+        reader: Rc::clone(&reader),
+        journal: open.journal.clone(),
+        senders: senders.collect(),
+        fetcher: Publisher { script: Box::new(|_, _| silent(1)), asked: Rc::default() },
+        clock: Rc::new(VirtualClock { world: Rc::clone(&bench.world) }),
+        cases: Rc::new(cases.collect()),
+        certificate: Rc::new(|_| None),
+        wait: Duration::ZERO,
+        nonce_use: NonceUse::Auto,
+        nonce,
+        stop,
+    };
+    tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
+    kept(&reader)
+}
+
+fn of_both_providers() -> Vec<(&'static str, &'static str, serde_json::Value)> {
+    (1..20)
+        .map(|index| match index % 2 {
+            0 => ("digicert", "revoke-order", json!({"order_id": index, "skip_approval": true})),
+            _ => ("naver", "revoke", json!({"orderId": "7", "certificateNo": index, "revokeType": "superseded"})),
+        })
+        .collect()
+}
+
 #[test]
 fn state_calls_keep_to_the_limits_that_the_run_used() {
     virtual_time(async {
-        let actions: Vec<_> = (1..20)
-            .map(|index| match index % 2 {
-                0 => ("digicert", "revoke-order", json!({"order_id": index, "skip_approval": true})),
-                _ => ("naver", "revoke", json!({"orderId": "7", "certificateNo": index, "revokeType": "superseded"})),
-            })
-            .collect();
-        let bench = Bench::new(1, Faults::none(), &actions);
+        let bench = Bench::new(1, Faults::none(), &of_both_providers());
         bench.make();
         bench.process(Cut::Never, &[]).await;
-        let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
-        let reader = Rc::new(open.dir.read().unwrap());
-        let senders = bench.settings.accounts.iter().map(|account| {
-            let provider = bench.catalog.get(&account.provider).unwrap();
-            let credentials =
-                ["api_key", "access_key", "secret_key"].map(|name| (name.to_owned(), Secret::new("k".repeat(20))));
-            let signer = Signer::new(&provider.auth[0], &account.variables, Credentials::new(credentials));
-            let transport = WorldTransport { world: Rc::clone(&bench.world) };
-            Some(Rc::new(Sender::new(account, provider.clone(), signer, transport)))
-        });
-        let cases = bench.actions.iter().map(|action| {
-            let provider = bench.catalog.get(&bench.settings.accounts[action.account].provider).unwrap();
-            assert!(has_state_call(provider, action, None), "{action:?}");
-            let sources = [StatusSource::Provider].into_iter().collect();
-            let (ordinal, account, reason) = (action.ordinal, action.account, RequestedReason::default());
-            VerifyTarget { ordinal, account, certificate: None, sources, reason, note: None }
-        });
-        let (_stop, stop) = tokio::sync::mpsc::unbounded_channel();
-        let verification = Verification {
-            settings: &bench.settings,
-            reader: Rc::clone(&reader),
-            journal: open.journal.clone(),
-            senders: senders.collect(),
-            fetcher: Publisher { script: Box::new(|_, _| silent(1)), asked: Rc::default() },
-            clock: Rc::new(VirtualClock { world: Rc::clone(&bench.world) }),
-            cases: Rc::new(cases.collect()),
-            certificate: Rc::new(|_| None),
-            wait: Duration::ZERO,
-            nonce_use: NonceUse::Auto,
-            nonce,
-            stop,
-        };
-        tokio::task::LocalSet::new().run_until(verify(verification, &mut |_| {})).await.unwrap();
-        for sight in kept(&reader) {
+        for sight in verified_by_state_calls(&bench).await {
             assert_eq!(
                 (sight.seen, sight.by.as_slice()),
                 (Seen::Revoked, [StatusSource::Provider].as_slice()),
@@ -377,6 +385,29 @@ fn state_calls_keep_to_the_limits_that_the_run_used() {
             );
         }
         bench.world.check_windows(&bench.settings);
+    });
+}
+
+#[test]
+fn a_provider_that_is_down_is_asked_for_states_by_one_request_at_a_time_and_given_up_for_the_round() {
+    virtual_time(async {
+        let faults = Faults { down: Some(("digicert", 100, 1_000_000)), ..Faults::none() };
+        let bench = Bench::new(1, faults, &of_both_providers());
+        bench.make();
+        bench.process(Cut::Never, &[]).await;
+        tokio::time::sleep(Duration::from_secs(200)).await;
+        let began = Instant::now();
+        let seen = verified_by_state_calls(&bench).await;
+        for (sight, action) in seen.iter().zip(&bench.actions) {
+            let expected = if action.account == 0 { Seen::Unknown } else { Seen::Revoked };
+            assert_eq!(sight.seen, expected, "{sight:?}");
+            let why = sight.why.as_deref().unwrap_or_default();
+            assert_eq!(why.contains("connection refused"), action.account == 0, "{why}");
+        }
+        // Nine actions with four attempts each would be 36.
+        let tried = bench.world.tried.borrow().len();
+        assert!(tried <= 12, "{tried} requests to a provider that is not there");
+        assert!(Instant::now() - began < Duration::from_secs(180), "{:?}", Instant::now() - began);
     });
 }
 

@@ -91,6 +91,8 @@ pub(crate) struct World {
     pub(crate) most_under_way: RefCell<BTreeMap<String, u32>>,
     /// How far the wall clock has jumped, in seconds.
     jumped: Cell<i64>,
+    /// How often a request of the CA of several stages was looked at.
+    pub(crate) looked_at: RefCell<BTreeMap<String, u32>>,
     /// How often a list was asked for.
     pub(crate) lists: Cell<u32>,
     /// When requests to a provider that was down were tried.
@@ -110,6 +112,7 @@ impl World {
             under_way: RefCell::default(),
             most_under_way: RefCell::default(),
             jumped: Cell::new(0),
+            looked_at: RefCell::default(),
             lists: Cell::new(0),
             tried: RefCell::default(),
             reached: RefCell::default(),
@@ -207,6 +210,7 @@ impl World {
                     &json!({"returnCode": "0", "returnMessage": "Success", "totalCount": 1, "orders": orders}),
                 )
             }
+            ("staged", parts) => super::stages::answer(self, &request.method, parts),
             _ => panic!("nobody answers {} {}", request.method, request.url),
         }
     }
@@ -237,7 +241,7 @@ fn naver_success() -> Value {
     json!({"returnCode": "0", "returnMessage": "Success", "totalRows": 1})
 }
 
-fn json_answer(status: u16, body: &Value) -> Answer {
+pub(crate) fn json_answer(status: u16, body: &Value) -> Answer {
     let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
     Answer::new(status, HeaderFields::from_iter([("content-type", "application/json")]), body)
 }

@@ -48,7 +48,7 @@ const OWNED: [Owned; 17] = [
     Owned { path: "hyper_util", only: &["simulator", "wire/proxy.rs"] },
     Owned { path: "rustls", only: &["wire/tls.rs"] },
     Owned { path: "rustls_platform_verifier", only: &["wire/tls.rs"] },
-    Owned { path: "indicatif", only: &["view"] },
+    Owned { path: "terminal_size", only: &["view"] },
     Owned { path: "annotate_snippets", only: &["view"] },
     Owned { path: "clap", only: &["cli"] },
     Owned { path: "clap_complete", only: &["cli"] },

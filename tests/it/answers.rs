@@ -39,6 +39,10 @@ fn what_is_not_the_providers_is_in_doubt_and_its_row_says_what_came() {
             "HTTP 401 text/html \"Please sign in\"",
         ),
         (page(400, "text/plain", b"Bad \x1b[31mRequest"), "HTTP 400 text/plain \"Bad [31mRequest\""),
+        (
+            page(400, "text/plain", br#"{"errors":[{"code":"a","message":"no"}]}"#),
+            "HTTP 400 text/plain \"{\"errors\":[{\"code\":\"a\",\"message\":\"no\"}]}\" is not an answer",
+        ),
         (page(400, "application/json", b"{\"errors\": ["), "HTTP 400 application/json, whose body cannot be read: EOF"),
         (
             page(400, "application/json", br#"{"errors":[{"code":"a","code":"b"}]}"#),
@@ -96,6 +100,17 @@ fn a_401_without_a_body_stops_the_account() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| empty(401)));
     place.run(&digicert(&mock, "", 1, 30)).exits(4).says(&["refused the credentials: HTTP 401"]);
     assert_eq!(mock.seen().len(), 1);
+}
+
+#[test]
+fn a_page_that_is_not_there_for_everything_is_a_wrong_address_and_said_so_at_once() {
+    let place = Place::new();
+    let words = b"<html><title>404 Not Found</title><h1>nginx</h1></html>";
+    let mock = Mock::start(move |_, _| page(404, "text/html", words));
+    let run = place.run(&digicert(&mock, "", 4, 60)).exits(4);
+    run.says(&["stopped  digicert: HTTP 404 text/html \"404 Not Found", "is `base_url` right?"]);
+    assert!(mock.seen().len() < 20, "{} requests", mock.seen().len());
+    assert!(place.rows().iter().all(|row| row["outcome"] == "in-doubt" || row["outcome"] == "skipped"));
 }
 
 #[test]

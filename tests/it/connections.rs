@@ -4,6 +4,8 @@
 use super::limits::revokes;
 use super::mock::{Act, Mock, Seen, empty, json, naver_done};
 use super::place::{Place, plan, reissue};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// When the second answer comes: in the segment of the first, in the next one, while the next request is under way.
@@ -135,5 +137,96 @@ fn an_answer_whose_end_is_not_sure_is_none() {
         place.run(&plan(&mock, &["naver"], "", &reissue("new", 5))).exits(1);
         assert_eq!((place.row()["outcome"].as_str(), mock.count("/reissue")), ("in-doubt", 1));
         assert!(place.row()["provider_message"].contains("its end is not sure"), "{:?}", place.row());
+    }
+}
+
+/// A gateway that is one answer behind on each connection but for its first request: what it should have said before it says now. `nay` of the
+/// requests that come on a connection that others had used are really refused.
+fn one_behind(
+    nay: usize,
+    number: fn(&Seen) -> u64,
+    says: fn(&[u64], &Seen, u64) -> Act,
+) -> (Mock, Arc<Mutex<Vec<u64>>>) {
+    let refused: Arc<Mutex<Vec<u64>>> = Arc::default();
+    let behind: Mutex<HashMap<usize, Act>> = Mutex::default();
+    let known = Arc::clone(&refused);
+    let mock = Mock::start(move |seen, _| {
+        let mut refused = known.lock().unwrap();
+        if seen.method == "GET" {
+            return says(&refused, seen, 0);
+        }
+        let number = number(seen);
+        if seen.connection.1 > 0 && refused.len() < nay && refused.iter().all(|other| other + 10 < number) {
+            refused.push(number);
+        }
+        let truth = says(&refused, seen, number);
+        behind.lock().unwrap().insert(seen.connection.0, truth.clone()).unwrap_or(truth)
+    });
+    (mock, refused)
+}
+
+/// Holds a run of 60 revokes to what really became of them: as many as were refused have this outcome.
+fn all_is_taken_up_again(place: &Place, words: &str, refused: &Mutex<Vec<u64>>, outcome: &str) {
+    let run = place.run(words).exits(1);
+    let refused = refused.lock().unwrap().clone();
+    assert!(!refused.is_empty() && run.err.contains("answers more than it is asked"), "{refused:?} {}", run.err);
+    let (nay, yea) = (refused.len() as u64, 60 - refused.len() as u64);
+    assert!(run.err.contains("ended: 60 of 60 actions"), "{}", run.err);
+    assert!(run.err.contains(&format!(": {yea} succeeded, {nay} {outcome}")), "{}", run.err);
+    for row in place.rows() {
+        let number: u64 = row["target"].rsplit([':', '/', ' ']).next().unwrap().parse().unwrap();
+        let expected = if refused.contains(&number) { outcome } else { "succeeded" };
+        assert_eq!(row["outcome"], expected, "{refused:?}: {row:?}");
+    }
+    let status = place.certsweep(&["status", "run", "--json"]);
+    let status: serde_json::Value = serde_json::from_str(&status.out).unwrap();
+    assert_eq!(
+        (&status["outcomes"]["succeeded"], &status["outcomes"][outcome]),
+        (&yea.into(), &nay.into()),
+        "{status}"
+    );
+}
+
+#[test]
+fn what_was_told_by_another_requests_answer_is_looked_up() {
+    let number = |seen: &Seen| {
+        let body: serde_json::Value = serde_json::from_slice(&seen.body).unwrap();
+        body["certificateNo"].as_u64().unwrap()
+    };
+    let says = |refused: &[u64], seen: &Seen, number: u64| {
+        if seen.method == "GET" {
+            let row = |number: u64| {
+                let status = if refused.contains(&number) { "1" } else { "-5" };
+                format!(r#"{{"certificateNo":{number},"statusCode":"{status}"}}"#)
+            };
+            let rows: Vec<String> = (1..=60).map(row).collect();
+            let order = format!(r#"{{"orderID":"1","certificates":[{}]}}"#, rows.join(","));
+            return json(200, &format!(r#"{{"returnCode":"0","totalCount":1,"orders":[{order}]}}"#));
+        }
+        match refused.contains(&number) {
+            true => json(400, r#"{"returnCode":"2000","returnMessage":"no"}"#),
+            false => naver_done(),
+        }
+    };
+    let (place, (mock, refused)) = (Place::new(), one_behind(2, number, says));
+    let action =
+        |number: u64| format!("  - {{action: revoke, orderId: \"1\", certificateNo: {number}, reason: superseded}}\n");
+    let actions: String = (1..=60).map(action).collect();
+    let words = plan(&mock, &["naver"], "defaults: {provider: naver}", &actions);
+    all_is_taken_up_again(&place, &words.replace("concurrency: 4", "concurrency: 1"), &refused, "rejected");
+    assert!(mock.count("getPaid") >= 1);
+}
+
+#[test]
+fn what_was_told_by_another_requests_answer_is_asked_again_where_it_cannot_be_looked_up() {
+    let says = |refused: &[u64], _: &Seen, number: u64| match refused.contains(&number) {
+        true => json(400, r#"{"errors":[{"code":"a","message":"no"}]}"#),
+        false => empty(204),
+    };
+    for concurrency in [1, 4] {
+        let (place, (mock, refused)) = (Place::new(), one_behind(2, certificate, says));
+        let words = revokes(&mock, &format!("rate: [1000/1s], concurrency: {concurrency}"), 60);
+        // It may have been done, or not: only a person can tell.
+        all_is_taken_up_again(&place, &words, &refused, "in-doubt");
     }
 }

@@ -2,8 +2,9 @@
 //! when a rule, a signal or the environment says so. Every event that it emits is durable already.
 //!
 //! Here are the loop, what holds the run as a whole (the schedule, the break between two waves, commands from outside) and the events.
-//! The state is in `state`; starting a step, and what follows from it, in `steps`.
+//! The state is in `state`; starting a step, and what follows from it, in `steps`; what is taken up again after it had ended, in `reopened`.
 
+mod reopened;
 mod state;
 mod steps;
 
@@ -19,13 +20,13 @@ use super::step::append;
 use super::timing::{Moment, WaitTimes, WallTime};
 use crate::journal::{ActionState, JournalError, Phase, Record, Reply};
 use crate::plan::{calendar, settings};
-use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
+use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason, WaveQuestion};
 use crate::time::{Clock, human};
 use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use state::{Dispatcher, PendingAcks, WaveBreak};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -97,7 +98,8 @@ where
                 continue;
             }
             // Needs that are met already would never be met again, and their dependents would wait for ever.
-            let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if outcome.is_well());
+            let met = |outcome: Outcome| outcome.is_well() && !outcome.is_pending();
+            let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if met(outcome));
             let needs: Vec<Ordinal> = action.needs.iter().copied().filter(open).collect();
             let not_before = action.not_before.filter(|at| *at > wall).map(|at| wall_time.moment(at));
             scheduler.add(action.ordinal, action.account, &needs, not_before);
@@ -127,6 +129,9 @@ where
             doubts,
             nonces_refused: HashMap::new(),
             out_of_turn: HashMap::new(),
+            captures: HashMap::new(),
+            polls: HashMap::new(),
+            ended_by_order: Vec::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
             run,
             observe,
@@ -140,7 +145,6 @@ where
             abort: false,
             accounts_stopped: Vec::new(),
             breakers: vec![CircuitBreaker::default(); accounts],
-            down: (0..accounts).map(|_| Rc::default()).collect(),
             read_backs: HashMap::new(),
             wave_break: WaveBreak::Nothing,
             closed_until: None,
@@ -165,8 +169,9 @@ where
             let mut wake = self.run.clock.elapsed() + MAX_SLEEP;
             if self.stopping.is_none() {
                 match self.start_what_may_start() {
+                    Decision::Wait(moment) if self.skip_to(moment) => continue,
                     Decision::Wait(moment) => wake = wake.min(moment),
-                    Decision::Idle if !self.is_something_under_way() => return,
+                    Decision::Idle if !self.is_something_under_way() => return self.stop_for_what_is_pending(),
                     _ => {}
                 }
                 self.note_waits();
@@ -195,14 +200,29 @@ where
                     }
                 }
                 goes_on = self.wave_break.answer() => self.wave_answered(goes_on),
-                // No tick while a question waits: bars would be drawn over it.
-                _ = tick.tick(), if !self.wave_break.is_asked() => {
+                _ = tick.tick() => {
                     (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
                     self.notify_wait_reasons();
                 }
                 () = tokio::time::sleep(sleep) => {}
             }
         }
+    }
+
+    /// A rehearsal does not sit through a wait that the calendar sets (a closed window, the pause between two waves, `not_before`): where its
+    /// clock can be moved, it goes on to that moment at once. Limits and latency are waited for: a drill shows how long they take.
+    fn skip_to(&mut self, moment: Moment) -> bool {
+        let is_planned = self.closed_until.is_some()
+            || matches!(self.wave_break, WaveBreak::Pause(_))
+            || self.scheduler.has_nothing_due();
+        let wait = moment.saturating_sub(self.run.clock.elapsed());
+        if self.paused || !is_planned || self.is_something_under_way() || wait < MIN_SKIP || !self.run.clock.skip(wait)
+        {
+            return false;
+        }
+        let at = self.run.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");
+        self.notify(Event::Warning(format!("rehearsal: {} of waiting pass at once; it is now {at}", human(wait))));
+        true
     }
 
     /// Starts every step that has a slot and a place now.
@@ -232,9 +252,33 @@ where
         }
     }
 
+    /// Nothing is left but what needs actions that the provider has accepted and not finished: the run stops, and `resume` looks.
+    fn stop_for_what_is_pending(&mut self) {
+        let pending =
+            |need: &Ordinal| matches!(self.states.of(*need).phase, Phase::Ended(outcome) if outcome.is_pending());
+        let waits = |(ordinal, _): &(Ordinal, &[Ordinal])| self.states.of(*ordinal).phase == Phase::Waiting;
+        let waiting: Vec<_> = self.queue.needing().filter(waits).collect();
+        let needed: BTreeSet<Ordinal> =
+            waiting.iter().flat_map(|(_, needs)| needs.iter().copied()).filter(pending).collect();
+        if needed.is_empty() {
+            return;
+        }
+        let (waiting, needed) = (waiting.len(), needed.len());
+        let why = format!(
+            "{} for {} that the CA has accepted and not finished; `resume` looks again, `resume --wait` stays until it is settled",
+            match waiting {
+                1 => "1 action waits".to_owned(),
+                _ => format!("{waiting} actions wait"),
+            },
+            if needed == 1 { "one".to_owned() } else { needed.to_string() },
+        );
+        self.stop(StopReason::Rule(why));
+    }
+
     fn stop(&mut self, reason: StopReason) {
         if self.stopping.is_none() {
             self.stopping = Some(reason.clone());
+            self.end_wave_break();
             self.notify(Event::Stopping(reason));
         }
     }
@@ -357,16 +401,28 @@ where
                 self.notify_wave();
                 Some(Decision::Wait(until))
             }
+            // Asked only once all ends are durable: the question tells of them, and their own lines come before it.
+            (settings::BetweenWaves::Ask, Some(_)) if !self.pending.records.is_empty() => Some(Decision::WaitForAnswer),
+            // Nobody need be asked about what cannot be sent.
+            (settings::BetweenWaves::Ask, Some(_)) if self.is_all_left_stopped() => Some(Decision::Idle),
             (settings::BetweenWaves::Ask, Some(questions)) => {
                 let (answer, answered) = oneshot::channel();
                 let waves = self.scheduler.waves();
                 let next = waves.next().unwrap_or_default();
-                let text = format!("{ended}. Go on with wave {} ({} actions)?", next + 1, waves.left(next));
+                let actions = waves.left(next);
+                let question = WaveQuestion {
+                    wave: next as u32 + 1,
+                    of: waves.count() as u32,
+                    actions,
+                    since: self.run.clock.now(),
+                };
+                let text = wave_question(&ended, &self.wave_outcomes(), &question);
                 if questions.send(Question { text, answer }).is_err() {
                     self.stop(StopReason::Rule(format!("{ended}, and nobody is there to be asked (safety.waves)")));
                     return Some(Decision::Idle);
                 }
                 self.wave_break = WaveBreak::Asked(answered);
+                self.notify(Event::Asking(question));
                 self.notify_wave();
                 Some(Decision::WaitForAnswer)
             }
@@ -383,7 +439,6 @@ where
         if goes_on {
             self.next_wave();
         } else {
-            self.wave_break = WaveBreak::Nothing;
             let ended = self.wave_ended();
             self.stop(StopReason::Rule(format!("{ended}; the next was not wanted (safety.waves)")));
         }
@@ -391,15 +446,37 @@ where
 
     /// Lets the next wave go. The permission is a record: without it `status` would still show a run that waits.
     pub(super) fn next_wave(&mut self) {
-        self.wave_break = WaveBreak::Nothing;
+        self.end_wave_break();
         self.scheduler.next_wave();
         self.write(vec![Record::WentOn { at: self.run.clock.now() }]);
+    }
+
+    /// Whether every action that has not ended belongs to an account that was stopped.
+    fn is_all_left_stopped(&self) -> bool {
+        let is_stopped = |name: &String| self.accounts_stopped.iter().any(|(stopped, _)| stopped == name);
+        self.left_by_account().iter().all(|(name, _)| is_stopped(name))
+    }
+
+    /// Nothing lies between two waves any more.
+    fn end_wave_break(&mut self) {
+        if self.wave_break.end() {
+            self.notify(Event::Answered);
+        }
     }
 
     /// `wave 1 of 3 has ended: 9 succeeded, 1 rejected`
     fn wave_ended(&self) -> String {
         let waves = self.scheduler.waves();
         let (now, count) = (waves.now(), waves.count());
+        let counts = Outcome::ALL.iter().zip(self.wave_outcomes()).filter(|(_, count)| *count > 0);
+        let counts: Vec<String> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        format!("wave {} of {count} has ended: {}", now + 1, counts.join(", "))
+    }
+
+    /// Of the wave that has ended: how many actions ended how, in the order of `Outcome::ALL`.
+    fn wave_outcomes(&self) -> [u64; Outcome::ALL.len()] {
+        let waves = self.scheduler.waves();
+        let now = waves.now();
         let mut outcomes = [0_u64; Outcome::ALL.len()];
         for (index, state) in self.states.iter().enumerate() {
             let ordinal = index as Ordinal;
@@ -411,9 +488,7 @@ where
                 outcomes[place] += 1;
             }
         }
-        let counts = Outcome::ALL.iter().zip(outcomes).filter(|(_, count)| *count > 0);
-        let counts: Vec<String> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
-        format!("wave {} of {count} has ended: {}", now + 1, counts.join(", "))
+        outcomes
     }
 
     fn notify_wave(&mut self) {
@@ -436,19 +511,19 @@ where
                 self.abort = self.signals > 1;
                 self.stop(reason);
             }
-            RunCommand::Pause(reply) | RunCommand::Unpause(reply) | RunCommand::SetWindows { reply, .. }
+            RunCommand::Pause { reply, .. } | RunCommand::Unpause(reply) | RunCommand::SetWindows { reply, .. }
                 if self.stopping.is_some() =>
             {
                 drop(reply.send(Err("the run is stopping; resume goes on with it".to_owned())));
             }
-            RunCommand::Pause(reply) if self.paused => drop(reply.send(Ok(CommandDone::Already))),
-            RunCommand::Pause(reply) => {
+            RunCommand::Pause { reply, .. } if self.paused => drop(reply.send(Ok(CommandDone::Already))),
+            RunCommand::Pause { by, reply } => {
                 self.paused = true;
-                self.record_command(Record::Paused { at }, Event::Paused, reply);
+                self.record_command(Record::Paused { at, by: by.clone() }, Event::Paused { at, by }, reply);
             }
             // Answered only once the record is durable: who reads "done" must find it so after a crash.
             RunCommand::Unpause(reply) if !self.paused && self.wave_break.waits() => {
-                self.wave_break = WaveBreak::Nothing;
+                self.end_wave_break();
                 self.scheduler.next_wave();
                 self.record_command(Record::WentOn { at }, Event::Unpaused, reply);
             }
@@ -570,9 +645,51 @@ where
     }
 }
 
+/// A rehearsal waits as a real run does for less: to be told of each would take longer.
+const MIN_SKIP: Duration = Duration::from_secs(5);
+/// The question after a wave that ended so, with the numbers of its actions in the order of `Outcome::ALL`. Who is asked must see it where
+/// not all is well, and not say yes out of habit.
+fn wave_question(ended: &str, outcomes: &[u64; Outcome::ALL.len()], question: &WaveQuestion) -> String {
+    let all: u64 = outcomes.iter().sum();
+    let bad: u64 = Outcome::ALL.iter().zip(outcomes).filter(|(outcome, _)| !outcome.is_well()).map(|(_, n)| n).sum();
+    let WaveQuestion { wave, actions, .. } = question;
+    match bad {
+        0 => format!("{ended}. Go on with wave {wave} ({actions} actions)?"),
+        bad if bad == all => {
+            format!("{ended}. NONE of its {all} actions ended well. Send wave {wave} ({actions} actions) all the same?")
+        }
+        bad => {
+            format!("{ended}. {bad} of its {all} actions did NOT end well. Go on with wave {wave} ({actions} actions)?")
+        }
+    }
+}
+
 /// Holds that end so close together are one.
 const SAME_HOLD: Duration = Duration::from_secs(1);
 /// Between two ticks of the observer.
 const TICK: Duration = Duration::from_secs(1);
 /// Wake at least so often: the wall clock may be set, and a schedule and a deadline go by it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_between_waves_says_where_not_all_is_well() {
+        let question = WaveQuestion { wave: 2, of: 3, actions: 2980, since: jiff::Timestamp::UNIX_EPOCH };
+        for (outcomes, expected) in [
+            ([20, 0, 0, 0, 0, 0, 0, 0, 0], "E. Go on with wave 2 (2980 actions)?"),
+            (
+                [18, 0, 0, 0, 1, 0, 1, 0, 0],
+                "E. 2 of its 20 actions did NOT end well. Go on with wave 2 (2980 actions)?",
+            ),
+            (
+                [0, 0, 0, 0, 20, 0, 0, 0, 0],
+                "E. NONE of its 20 actions ended well. Send wave 2 (2980 actions) all the same?",
+            ),
+        ] {
+            assert_eq!(wave_question("E", &outcomes, &question), expected);
+        }
+    }
+}

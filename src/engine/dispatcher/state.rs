@@ -5,18 +5,18 @@ use crate::engine::circuit_breaker::CircuitBreaker;
 use crate::engine::retry::Jitter;
 use crate::engine::safety::Watch;
 use crate::engine::scheduler::Scheduler;
-use crate::engine::sender::{Sender, TokenError};
-use crate::engine::status_query::{DoubtfulAction, ReadLists, StatusAnswer, StatusQueryResult};
-use crate::engine::step::{JournalFailed, PreparedAttempt, StepResult};
+use crate::engine::sender::Sender;
+use crate::engine::status_query::{DoubtfulAction, ReadLists};
+use crate::engine::step::{JournalFailed, PreparedStep, StepResult};
 use crate::engine::timing::{Moment, RequestTiming, WaitTimes};
 use crate::journal::{Durability, Journal, Queue, Reader, Reply, States};
 use crate::plan::Settings;
+use crate::provider::expression::Captures;
 use crate::provider::model::Window;
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
-use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -54,7 +54,12 @@ pub enum RunCommand {
     /// Stop: no new request; those in flight are awaited. The second such command does not wait for them.
     Stop(StopReason),
     /// Nothing new is sent until [`RunCommand::Unpause`]; status queries wait too.
-    Pause(CommandReply),
+    Pause {
+        /// Who gives the command, where that is known.
+        by: Option<String>,
+        /// Where its answer goes.
+        reply: CommandReply,
+    },
     /// Go on after a pause, or with the next wave. One command for both: whoever gives it sees a run that waits, not why.
     Unpause(CommandReply),
     /// Other windows hold for an account from now on.
@@ -135,6 +140,12 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) nonces_refused: HashMap<Ordinal, u32>,
     /// Actions whose last answers may be those to other requests.
     pub(super) out_of_turn: HashMap<Ordinal, Reply>,
+    /// What the stages of actions that are under way have brought.
+    pub(super) captures: HashMap<Ordinal, Captures>,
+    /// Stages that only read and are asked again.
+    pub(super) polls: HashMap<Ordinal, Poll>,
+    /// By ordinal: whether an action's end was told by the order of answers alone, in this process.
+    pub(super) ended_by_order: Vec<bool>,
     /// The lists that status queries have read, by account.
     pub(super) lists: Vec<Rc<ReadLists>>,
     pub(super) steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>>,
@@ -150,8 +161,6 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) accounts_stopped: Vec<(String, StopReason)>,
     /// Whether each provider is in order, by account.
     pub(super) breakers: Vec<CircuitBreaker>,
-    /// The same in a word, for the steps that are under way: whether it is down.
-    pub(super) down: Vec<Rc<Cell<bool>>>,
     /// Canaries that are read back.
     pub(super) read_backs: HashMap<Ordinal, ReadBack>,
     pub(super) wave_break: WaveBreak,
@@ -178,15 +187,7 @@ pub(super) struct StepInFlight {
 }
 
 /// A step that is over, with its result; without one where it panicked.
-pub(super) type EndedStep = (StepInFlight, Option<Step>);
-
-/// The result of a step.
-pub(super) enum Step {
-    Attempt(Box<StepResult>),
-    LookUp(Result<StatusQueryResult, JournalFailed>),
-    ReadBack(Result<StatusAnswer, JournalFailed>),
-    Token(Result<Result<(), TokenError>, JournalFailed>),
-}
+pub(super) type EndedStep = (StepInFlight, Option<Result<StepResult, JournalFailed>>);
 
 /// A question to the user, and where the answer goes. An asker that is gone is a no.
 #[derive(Debug)]
@@ -214,9 +215,9 @@ impl WaveBreak {
         !matches!(self, Self::Nothing)
     }
 
-    /// Whether a question waits for its answer.
-    pub(super) const fn is_asked(&self) -> bool {
-        matches!(self, Self::Asked(_))
+    /// Nothing is waited for any more; whether a question was open.
+    pub(super) fn end(&mut self) -> bool {
+        matches!(std::mem::replace(self, Self::Nothing), Self::Asked(_))
     }
 
     /// The answer to the question; pending for ever where none was asked.
@@ -239,6 +240,17 @@ pub(super) struct ReadBack {
     pub(super) reads: u32,
 }
 
+/// A stage that only reads: how often it was asked, since nothing of that is in the action's state.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Poll {
+    /// When it was asked first.
+    pub(super) since: Moment,
+    /// How often the provider was still at work.
+    pub(super) asked: u32,
+    /// Requests that came to nothing, since the last that was answered.
+    pub(super) tries: u16,
+}
+
 /// Records that are queued and not yet durable, each with what follows once it is.
 pub(super) struct PendingAcks<T, C> {
     /// In the order of queueing, which is that of the journal's acknowledgements.
@@ -253,8 +265,8 @@ pub(super) struct PendingAcks<T, C> {
 pub(super) struct PendingRecord<T, C> {
     /// What the observer is notified of.
     pub(super) events: Vec<Event>,
-    /// The attempt whose intent it is.
-    pub(super) prepared: Option<Box<PreparedAttempt<T, C>>>,
+    /// The step whose intent it is.
+    pub(super) prepared: Option<Box<PreparedStep<T, C>>>,
     /// Where the answer to the command goes that it records.
     pub(super) reply: Option<CommandReply>,
 }

@@ -6,20 +6,25 @@
 //! notified only once it is durable. A canary is read back, and a provider that is down is probed; the rules of that are in
 //! [`crate::engine::safety`] and [`crate::engine::circuit_breaker`].
 
-use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, ReadBack, Step, StepInFlight};
+use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, Poll, ReadBack, StepInFlight};
+use crate::engine::attempt::{self, Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
-use crate::engine::retry::{self, NextStep};
+use crate::engine::exchange::{Exchanged, LimitSignal};
+use crate::engine::retry::{self, NextStep, Turn};
 use crate::engine::safety::{self, AfterReadBack, Hold};
-use crate::engine::sender::TokenError;
-use crate::engine::status_query::{self, DoubtfulAction, StatusAnswer, StatusQuery, StatusQueryResult};
-use crate::engine::step::{self, JournalFailed, LimitSignal, PreparedAttempt, StepContext, StepResult, append, intent};
+use crate::engine::stages::{StageKind, StageRules, Subject};
+use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
+use crate::engine::step::{self, JournalFailed, PreparedStep, Purpose, Step, StepResult};
 use crate::engine::timing::{Moment, RequestTimes, RequestTiming, WallTime};
-use crate::journal::{Durability, Record, Reply, ToSend};
-use crate::provider::{Answer, Idempotency};
+use crate::journal::{ActionState, Durability, Record, Reply, ToSend};
+use crate::provider::expression::Captures;
+use crate::provider::{Answer, TargetState, stages};
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::{Clock, human};
-use crate::wire::Transport;
+use crate::wire::{SigningTicket, Transport};
 use futures_util::future::FutureExt as _;
+use serde_json::{Map, Value};
+use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
@@ -34,39 +39,49 @@ where
     /// # Errors
     /// Where the action cannot be read, or its document no longer has its operation; nothing was begun then.
     pub(super) fn start(&mut self, ordinal: Ordinal, account: usize, now: Moment) -> Result<(), JournalFailed> {
+        if self.waits_again(ordinal, account) {
+            return Ok(());
+        }
         let sender = Rc::clone(&self.run.senders[account]);
-        let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
         let timing = Rc::new(RequestTiming::new(now));
-        let Some(ticket) = sender.ticket() else {
+        let Some(ticket) = sender.ticket(self.run.clock.now()) else {
             self.breakers[account].begin_request(false);
             // Nothing of this account can be signed without the token, so the action goes back into the queue.
             self.scheduler.pause(account, true);
             self.scheduler.requeue(ordinal, account, None);
-            // Durable before it is sent: it counts in the rate windows of a process that resumes after a crash.
-            let asked = Record::Asked { account, ordinal: None, at: self.run.clock.now() };
-            let noted = Rc::clone(&timing);
-            let token = async move {
-                Step::Token(match append(&journal, clock.elapsed(), vec![asked]).await {
-                    Ok(()) => {
-                        noted.note_sent(&*clock);
-                        let token = sender.fetch_token(clock.now()).await;
-                        noted.note_answered(&*clock);
-                        Ok(token)
-                    }
-                    Err(failed) => Err(failed),
-                })
-            };
-            self.begin_step(StepInFlight { account, ordinal: None, timing }, token);
+            let step = self.step(account, timing, SigningTicket::default(), Purpose::Authenticate);
+            self.begin_step(step);
             return Ok(());
         };
-        let attempts = self.run.settings.retry.attempts;
         // Read for each step, not kept: of a million actions only those in flight are in memory.
         let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = sender.find_action(&action.operation).ok_or_else(unknown)?;
-        let rules = sender.provider.operations[operation].action.as_ref();
-        let is_query = self.read_backs.contains_key(&ordinal) || self.doubts.contains_key(&ordinal);
-        let once = !is_query && rules.is_none_or(|rules| rules.idempotency == Idempotency::NotIdempotent);
+        let state = self.states.of(ordinal);
+        let query = match (self.read_backs.get(&ordinal), self.doubts.get(&ordinal)) {
+            (Some(read_back), _) => Some((Asker::Canary, read_back.doubtful.clone())),
+            (None, Some(doubtful)) => Some((Asker::Doubt, doubtful.clone())),
+            (None, None) => None,
+        };
+        // A canary is read back by what its operation says, however many stages it took.
+        let index = if matches!(query, Some((Asker::Canary, _))) { 0 } else { state.stage };
+        let stage = StageRules::of(&sender.provider, operation, index).ok_or_else(unknown)?;
+        let parameters = match stage.declared {
+            None => None,
+            Some(declared) => {
+                let captures = self.captures_of(ordinal)?;
+                match stages::parameters(&sender.provider, declared, &action.parameters, captures) {
+                    Ok(parameters) => Some(parameters),
+                    Err(why) => {
+                        self.release_unsent(account);
+                        let outcome = if stage.place.spent { Outcome::InDoubt } else { Outcome::Failed };
+                        self.end_without_sending(account, ordinal, &action.id, outcome, why);
+                        return Ok(());
+                    }
+                }
+            }
+        };
+        let once = query.is_none() && stage.kind == StageKind::NotIdempotent;
         if !self.breakers[account].begin_request(once) {
             self.scheduler.requeue(ordinal, account, None);
             self.release_unsent(account);
@@ -74,57 +89,74 @@ where
             self.stop_account(account, StopReason::Environment(why.to_owned()));
             return Ok(());
         }
-        let down = Rc::clone(&self.down[account]);
-        let context =
-            StepContext { sender, account, operation, journal, clock, ticket, down, timing: Rc::clone(&timing) };
-        let state = self.states.of(ordinal);
-        let in_flight = StepInFlight { account, ordinal: Some(ordinal), timing };
-        let lists = Rc::clone(&self.lists[account]);
-        if let Some(read_back) = self.read_backs.get(&ordinal) {
-            let query = StatusQuery { action, state, doubtful: read_back.doubtful.clone(), attempts, lists };
-            self.begin_step(in_flight, async move { Step::ReadBack(status_query::ask(&context, &query).await) });
-        } else if let Some(doubtful) = self.doubts.get(&ordinal).cloned() {
-            let query = StatusQuery { action, state, doubtful, attempts, lists };
-            self.begin_step(in_flight, async move {
-                Step::LookUp(if query.doubtful.tries >= MAX_STATUS_QUERIES {
-                    Ok(status_query::give_up(&context, &query))
-                } else {
-                    status_query::query_and_resolve(context, query).await
-                })
-            });
+        let attempts = self.run.settings.retry.attempts;
+        let subject = Subject { action, operation, stage: index, parameters };
+        if let Some((asker, doubtful)) = query {
+            let lists = Rc::clone(&self.lists[account]);
+            let query = StatusQuery::new(&sender, (subject, state), doubtful, attempts, asker, lists);
+            if asker == Asker::Doubt && query.doubtful.tries >= MAX_STATUS_QUERIES {
+                self.release_unsent(account);
+                self.doubts.remove(&ordinal);
+                let cause = query.doubtful.cause.clone().unwrap_or_default();
+                let conclusion = query.conclude(&sender, TargetState::Unknown, &cause, self.run.clock.now());
+                self.apply(account, ordinal, conclusion);
+                return Ok(());
+            }
+            let step = self.step(account, timing, ticket, Purpose::Query(Box::new(query)));
+            self.begin_step(step);
+            return Ok(());
+        }
+        // Made before the intent: what cannot be made must leave no intent behind. Signed only when it is sent, with the time of that.
+        let unsigned = Some(sender.make(stage.operation, subject.parameters()));
+        let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
+        let out_of_turn = self.out_of_turn.get(&ordinal).cloned();
+        let only_reads = stage.kind == StageKind::Safe;
+        let state = match self.polls.get(&ordinal) {
+            // Of requests that only read nothing is in the journal but that they were sent.
+            Some(poll) if only_reads => ActionState { counted: poll.tries, ..state },
+            _ => state,
+        };
+        let attempt = Attempt { subject, only_reads, unsigned, state, attempts, nonces_refused, out_of_turn };
+        let only_once = stage.kind == StageKind::NotIdempotent;
+        let step = self.step(account, timing, ticket, Purpose::Act(Box::new(attempt)));
+        if only_reads {
+            self.begin_step(step);
         } else {
-            // Made before the intent: what cannot be made must leave no intent behind. Signed only when it is sent, with the time of that.
-            let unsigned = context.sender.make(context.operation(), &action.parameters);
-            let intent = intent(state, ordinal, self.run.clock.now());
-            let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
-            let out_of_turn = self.out_of_turn.get(&ordinal).cloned();
-            self.write_intent(PreparedAttempt {
-                context,
-                action,
-                unsigned,
-                state,
-                intent,
-                attempts,
-                nonces_refused,
-                out_of_turn,
-            });
+            self.write_intent(PreparedStep { step, intent: intent(state, ordinal, self.run.clock.now()), only_once });
         }
         Ok(())
     }
 
-    /// An attempt's intent is durable, and it has its slot: it begins.
-    pub(super) fn begin_attempt(&mut self, prepared: Box<PreparedAttempt<T, C>>) {
+    /// What the stages of an action have brought: in memory while it is under way, and in the journal where an earlier process did them.
+    fn captures_of(&mut self, ordinal: Ordinal) -> Result<&Captures, JournalFailed> {
+        match self.captures.entry(ordinal) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let history = self.run.reader.history(ordinal);
+                let (_, history) = history.map_err(|error| JournalFailed(error.to_string()))?;
+                Ok(place.insert(history.captures))
+            }
+        }
+    }
+
+    fn step(&self, account: usize, timing: Rc<RequestTiming>, ticket: SigningTicket, purpose: Purpose) -> Step<T, C> {
+        let sender = Rc::clone(&self.run.senders[account]);
+        let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
+        Step { account, sender, journal, clock, timing, ticket, purpose }
+    }
+
+    /// A step's intent is durable, and it has its slot: it begins.
+    fn begin_prepared(&mut self, prepared: PreparedStep<T, C>) {
         // Folded only now: an intent that did not become durable was never sent, and its action still waits.
         self.fold(&prepared.intent);
-        let PreparedAttempt { context, action, .. } = &*prepared;
-        let timing = Rc::clone(&context.timing);
-        let in_flight = StepInFlight { account: context.account, ordinal: Some(action.ordinal), timing };
-        self.begin_step(in_flight, async move { Step::Attempt(Box::new(step::attempt(*prepared).await)) });
+        self.begin_step(prepared.step);
     }
 
     /// A step begins. A panic ends it alone.
-    pub(super) fn begin_step(&mut self, in_flight: StepInFlight, step: impl Future<Output = Step> + 'static) {
-        let over = async move { (in_flight, AssertUnwindSafe(step).catch_unwind().await.ok()) };
+    fn begin_step(&mut self, step: Step<T, C>) {
+        let (account, ordinal) = (step.account, step.purpose.ordinal());
+        let in_flight = StepInFlight { account, ordinal, timing: Rc::clone(&step.timing) };
+        let over = async move { (in_flight, AssertUnwindSafe(step::carry_out(step)).catch_unwind().await.ok()) };
         self.steps.push(over.boxed_local());
     }
 
@@ -146,8 +178,8 @@ where
         }
     }
 
-    /// Queues an attempt's intent; once it is durable the attempt begins.
-    pub(super) fn write_intent(&mut self, prepared: PreparedAttempt<T, C>) {
+    /// Queues a step's intent; once it is durable the step begins.
+    pub(super) fn write_intent(&mut self, prepared: PreparedStep<T, C>) {
         self.pending.intents += 1;
         self.queue(prepared.intent.clone(), Some(Box::new(prepared)), None);
     }
@@ -158,8 +190,8 @@ where
         self.notify(event);
     }
 
-    fn queue(&mut self, record: Record, prepared: Option<Box<PreparedAttempt<T, C>>>, reply: Option<CommandReply>) {
-        let only_once = prepared.as_ref().is_some_and(|prepared| prepared.is_sent_only_once());
+    fn queue(&mut self, record: Record, prepared: Option<Box<PreparedStep<T, C>>>, reply: Option<CommandReply>) {
+        let only_once = prepared.as_ref().is_some_and(|prepared| prepared.only_once);
         self.pending.records.push_back(PendingRecord { events: Vec::new(), prepared, reply });
         self.run.journal.queue(record, self.run.clock.elapsed(), only_once);
     }
@@ -192,10 +224,10 @@ where
             Ok(()) => {
                 events.into_iter().for_each(|event| (self.observe)(event));
                 // After an abort nothing more is sent. The intent is durable, so `resume` takes the attempt as lost.
-                prepared.filter(|_| !self.abort).into_iter().for_each(|prepared| self.begin_attempt(prepared));
+                prepared.filter(|_| !self.abort).into_iter().for_each(|prepared| self.begin_prepared(*prepared));
             }
             Err(cause) => {
-                prepared.into_iter().for_each(|prepared| self.release_unsent(prepared.context.account));
+                prepared.into_iter().for_each(|prepared| self.release_unsent(prepared.step.account));
                 self.stop(StopReason::Environment(cause.to_owned()));
             }
         }
@@ -227,33 +259,72 @@ where
     T: Transport + 'static,
     C: Clock + 'static,
 {
-    /// A step is over: its slot is free, its records are folded, and what follows is done.
-    pub(super) fn step_ended(&mut self, (in_flight, step): EndedStep) {
+    /// A step is over, whatever it was for: its slot is free, the limits and the circuit breaker know what came of it, and what follows is done.
+    pub(super) fn step_ended(&mut self, (in_flight, result): EndedStep) {
         let StepInFlight { account, ordinal, timing } = in_flight;
         let times = timing.times(self.run.clock.elapsed());
         self.scheduler.step_ended(account);
-        match (step, ordinal) {
-            (Some(Step::Attempt(result)), Some(ordinal)) => self.apply_result(account, ordinal, *result, times),
-            (Some(Step::LookUp(Ok(looked_up))), Some(ordinal)) => {
-                self.status_query_ended(account, ordinal, looked_up, times)
-            }
-            (Some(Step::ReadBack(Ok(answer))), Some(ordinal)) => self.read_back_ended(account, ordinal, answer, times),
-            (Some(Step::Token(Ok(token))), _) => self.token_fetched(account, token, times),
-            (Some(Step::LookUp(Err(failed)) | Step::ReadBack(Err(failed)) | Step::Token(Err(failed))), _) => {
+        let StepResult { purpose, exchanged, token_number, skew } = match result {
+            Some(Ok(result)) => result,
+            Some(Err(failed)) => {
                 // A request whose intent is durable may have gone out: it counts.
                 self.scheduler.pace(account).answered(times.sent, times.answered);
-                self.stop(StopReason::Environment(failed.0));
+                return self.stop(StopReason::Environment(failed.0));
             }
-            (None, Some(ordinal)) => self.panicked(account, ordinal, times),
-            (None | Some(_), _) => self.scheduler.pace(account).answered(times.sent, times.answered),
+            None => return self.panicked(account, ordinal, times),
+        };
+        let was_down = self.breakers[account].is_down();
+        self.note_limits(account, exchanged.limits(), times);
+        self.note_exchange(account, ordinal, &exchanged);
+        // Once for each account: signatures with a time stamp are refused where the clocks differ too much.
+        if let Some(skew) = skew
+            && self.skew_warned.insert(account)
+        {
+            let name = &self.run.senders[account].name;
+            let seconds = skew.as_secs();
+            self.notify(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
+        }
+        // Another token may help, or the account stops.
+        let stays_refused = exchanged.is_unauthorized() && !self.run.senders[account].renew(token_number);
+        // Whoever may not read the state back may revoke all the same: a canary is only not proved then.
+        let is_canary = matches!(&purpose, Purpose::Query(query) if query.asker == Asker::Canary);
+        if stays_refused && !is_canary {
+            let why = format!("the provider refused the credentials: {}", self.masked(account, &exchanged));
+            self.stop_account(account, StopReason::Environment(why));
+        }
+        match purpose {
+            Purpose::Act(attempt) => {
+                let sender = Rc::clone(&self.run.senders[account]);
+                let ordinal = attempt.subject.action.ordinal;
+                let conclusion = attempt.conclude(&sender, exchanged, was_down, self.run.clock.now());
+                self.apply(account, ordinal, conclusion);
+            }
+            Purpose::Query(query) => self.queried(account, *query, &exchanged, was_down, stays_refused),
+            Purpose::Authenticate => self.authenticated(account, exchanged),
         }
     }
 
-    fn apply_result(&mut self, account: usize, ordinal: Ordinal, result: StepResult, times: RequestTimes) {
-        self.note_limits(account, result.limits, times);
-        if let Some(contact) = result.contact {
-            self.note_contact(account, contact, Some(ordinal), &result.cause);
+    /// Notes for the circuit breaker what came of a request.
+    fn note_exchange(&mut self, account: usize, ordinal: Option<Ordinal>, exchanged: &Exchanged) {
+        match exchanged.contact() {
+            None => {}
+            // Nine of ten, and their words are of no use.
+            Some(Contact::Answered) => self.note_contact(account, Contact::Answered, ordinal, ""),
+            Some(contact) => {
+                let cause = self.masked(account, exchanged);
+                self.note_contact(account, contact, ordinal, &cause);
+            }
         }
+    }
+
+    fn masked(&self, account: usize, exchanged: &Exchanged) -> String {
+        self.run.senders[account].excerpt(&exchanged.cause())
+    }
+
+    fn apply(&mut self, account: usize, ordinal: Ordinal, conclusion: Option<Conclusion>) {
+        let Some(mut result) = conclusion else {
+            return self.stop(StopReason::Environment("the provider document has no such stage".to_owned()));
+        };
         match result.nonce_refused {
             Some(true) => *self.nonces_refused.entry(ordinal).or_default() += 1,
             Some(false) => drop(self.nonces_refused.remove(&ordinal)),
@@ -261,28 +332,50 @@ where
         }
         if result.out_of_turn {
             self.out_of_turn.insert(ordinal, result.reply.clone());
-        } else if self.out_of_turn.remove(&ordinal).is_some() && result.next == NextStep::End(Outcome::Succeeded) {
+        } else if result.turn.is_some() {
+            self.out_of_turn.remove(&ordinal);
+        }
+        if result.turn == Some(Turn::Wrong) {
             self.note_disorder(account, &result.id);
         }
         if let Some(why) = result.nonce_refused.and_then(|refused| self.watch.nonce(account, refused)) {
             self.stop_account(account, StopReason::Environment(why));
         }
-        self.write(result.records);
-        // Once for each account: signatures with a time stamp are refused where the clocks differ too much.
-        if let Some(skew) = result.skew
-            && self.skew_warned.insert(account)
-        {
-            let name = &self.run.senders[account].name;
-            let seconds = skew.as_secs();
-            self.notify(Event::Warning(format!("the clock of {name} differs from this machine's by {seconds} s")));
+        if let (NextStep::Poll, Some(outcome)) = (result.next, result.polled) {
+            if self.polls_again(account, ordinal) {
+                return;
+            }
+            // It goes on at the provider, and `resume` looks again.
+            let words = result.reply.message.take().unwrap_or_default();
+            let answer = Reply { message: Some(format!("accepted, and not finished: {words}")), ..result.reply };
+            result = Conclusion {
+                records: vec![self.end_of(ordinal, outcome, answer.clone())],
+                next: NextStep::End(outcome),
+                reply: answer,
+                ..result
+            };
         }
+        if let NextStep::End(outcome) = result.next
+            && outcome.is_pending()
+            && self.run.wait
+            && self.scheduler.is_needed(ordinal)
+        {
+            // Somebody waits for it here: it is looked at until it is settled.
+            result.records.push(Record::Reopened { ordinal, at: self.run.clock.now(), follows: true });
+            self.write(result.records);
+            return self.follow(account, ordinal, result.answer);
+        }
+        self.write(result.records);
         match result.next {
             NextStep::End(outcome) => {
+                self.captures.remove(&ordinal);
+                self.polls.remove(&ordinal);
                 self.end_action(account, ordinal, &result.id, outcome, &result.reply);
                 // A canary whose doubt a status query has resolved was read back with that.
                 if !(result.is_attempt && self.begins_read_back(account, ordinal, &result.id, outcome, result.answer)) {
                     self.release_dependents(ordinal, &result.id, outcome);
                 }
+                self.note_end_by_order(account, ordinal, outcome, result.by_order);
             }
             // The provider is down: the breaker's pause holds, and a backoff on top of it would delay the recovery.
             NextStep::Again if self.breakers[account].is_down() => {
@@ -290,12 +383,19 @@ where
                 self.notify_failure(account, ordinal, &result.reply);
             }
             NextStep::Again => {
-                let counted = self.states.of(ordinal).counted;
-                let pause = retry::pause(counted, self.run.settings.retry.max_delay, self.jitter.draw());
+                let counted = match self.polls.get_mut(&ordinal) {
+                    Some(poll) => {
+                        poll.tries += 1;
+                        poll.tries
+                    }
+                    None => self.states.of(ordinal).counted,
+                };
+                let pause = retry::pause(counted.into(), self.run.settings.retry.max_delay, self.jitter.draw());
                 self.scheduler.requeue(ordinal, account, Some(self.run.clock.elapsed() + pause));
                 self.notify_failure(account, ordinal, &result.reply);
             }
-            NextStep::Hold => self.scheduler.requeue(ordinal, account, None),
+            NextStep::Hold | NextStep::Poll => self.scheduler.requeue(ordinal, account, None),
+            NextStep::NextStage => self.begin_stage(account, ordinal, result.captured),
             NextStep::LookUp(_) => {
                 let doubtful = DoubtfulAction {
                     refused: result.refused,
@@ -311,110 +411,173 @@ where
                     self.scheduler.requeue(ordinal, account, None);
                 }
             }
-            NextStep::StopAccount => {
-                self.scheduler.requeue(ordinal, account, None);
-                if !self.run.senders[account].renew(result.token_number) {
-                    let status = result.reply.http_status.map(|status| format!("HTTP {status}")).unwrap_or_default();
-                    let message = result.reply.message.unwrap_or_default();
-                    let why = format!("the provider refused the credentials: {status} {message}");
-                    self.stop_account(account, StopReason::Environment(why));
+            // The account was stopped, or another token is fetched first.
+            NextStep::StopAccount => self.scheduler.requeue(ordinal, account, None),
+        }
+    }
+
+    /// A stage is done, with what it brought: the next one is queued.
+    fn begin_stage(&mut self, account: usize, ordinal: Ordinal, captured: Option<(String, Map<String, Value>)>) {
+        self.polls.remove(&ordinal);
+        match self.captures_of(ordinal) {
+            // From the journal it may lack what is not durable yet.
+            Ok(_) => captured.into_iter().for_each(|(step, outputs)| {
+                self.captures.entry(ordinal).or_default().keep(&step, outputs);
+            }),
+            Err(failed) => return self.stop(StopReason::Environment(failed.0)),
+        }
+        let now = self.run.clock.elapsed();
+        match self.stage_of(account, ordinal) {
+            Some(StageKind::Safe) => {
+                self.polls.insert(ordinal, Poll { since: now, asked: 0, tries: 0 });
+                match self.poll_interval(account, ordinal) {
+                    // A CA that issues at once has done so before it could be asked for the first time.
+                    Some(interval) => self.scheduler.poll(ordinal, account, now + interval.min(FIRST_POLL)),
+                    None => self.scheduler.requeue(ordinal, account, None),
                 }
             }
+            _ => self.scheduler.requeue(ordinal, account, None),
         }
     }
 
-    /// A refusal came for an action that was carried out when it was asked for once more: it was the answer to another request.
-    fn note_disorder(&mut self, account: usize, id: &str) {
-        if self.run.senders[account].note_disorder() {
-            let name = &self.run.senders[account].name;
-            self.notify(Event::Warning(format!(
-                "{name}, or a gateway before it, answers more than it is asked: {id} was refused by an answer that belongs to another request. \
-                 Each request has a connection of its own from now on; what was answered just before may be wrong as well, and `certsweep verify` looks"
-            )));
-        }
+    fn stage_rules(&self, account: usize, ordinal: Ordinal) -> Option<StageRules<'_>> {
+        let sender = &self.run.senders[account];
+        let action = self.run.reader.to_send(ordinal).ok()?;
+        StageRules::of(&sender.provider, sender.find_action(&action.operation)?, self.states.of(ordinal).stage)
     }
 
-    fn status_query_ended(
+    fn stage_of(&self, account: usize, ordinal: Ordinal) -> Option<StageKind> {
+        self.stage_rules(account, ordinal).map(|stage| stage.kind)
+    }
+
+    fn poll_interval(&self, account: usize, ordinal: Ordinal) -> Option<Duration> {
+        self.stage_rules(account, ordinal).and_then(|stage| stage.poll)
+    }
+
+    /// The provider is still at work: it is asked again, later each time. Returns whether it is: at the end of the patience it is not, unless
+    /// somebody waits.
+    fn polls_again(&mut self, account: usize, ordinal: Ordinal) -> bool {
+        let Some(interval) = self.poll_interval(account, ordinal) else { return false };
+        let now = self.run.clock.elapsed();
+        let poll = self.polls.entry(ordinal).or_insert(Poll { since: now, asked: 0, tries: 0 });
+        poll.tries = 0;
+        poll.asked += 1;
+        let interval = interval.saturating_mul(1 << (poll.asked - 1).min(16)).min(interval.max(MAX_POLL_INTERVAL));
+        if !self.run.wait && now + interval > poll.since + POLL_PATIENCE {
+            self.polls.remove(&ordinal);
+            return false;
+        }
+        self.scheduler.poll(ordinal, account, now + interval);
+        true
+    }
+
+    /// Something waits for an action that the provider has accepted: it is asked for again, by its stage or by a status query.
+    fn follow(&mut self, account: usize, ordinal: Ordinal, answer: Option<Answer>) {
+        let now = self.run.clock.elapsed();
+        if self.stage_of(account, ordinal) != Some(StageKind::Safe) {
+            let doubtful = DoubtfulAction { answer, since: now, ..DoubtfulAction::default() };
+            self.doubts.insert(ordinal, doubtful);
+        }
+        self.scheduler.poll(ordinal, account, now + FOLLOW_INTERVAL);
+    }
+
+    /// An action ends without another request.
+    fn end_without_sending(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, why: String) {
+        let reply = Reply { message: Some(why), ..Reply::default() };
+        self.captures.remove(&ordinal);
+        self.polls.remove(&ordinal);
+        self.write(vec![self.end_of(ordinal, outcome, reply.clone())]);
+        self.end_action(account, ordinal, id, outcome, &reply);
+        self.release_dependents(ordinal, id, outcome);
+    }
+
+    /// A status query was answered, or was not.
+    fn queried(
         &mut self,
         account: usize,
-        ordinal: Ordinal,
-        looked_up: StatusQueryResult,
-        times: RequestTimes,
+        query: StatusQuery,
+        exchanged: &Exchanged,
+        was_down: bool,
+        stays_refused: bool,
     ) {
-        match looked_up {
-            StatusQueryResult::Resolved(result) => {
+        let sender = Rc::clone(&self.run.senders[account]);
+        let ordinal = query.subject.action.ordinal;
+        let reading = query.reading(&sender, exchanged);
+        if query.asker == Asker::Canary {
+            return self.read_back(account, ordinal, reading, exchanged, was_down, stays_refused);
+        }
+        match reading {
+            Reading::TargetState(target_state, seen) => {
                 self.doubts.remove(&ordinal);
-                self.apply_result(account, ordinal, *result, times);
+                let conclusion = query.conclude(&sender, target_state, &seen, self.run.clock.now());
+                self.apply(account, ordinal, conclusion);
             }
-            StatusQueryResult::More => {
-                self.note_limits(account, LimitSignal::Answered, times);
-                self.scheduler.requeue(ordinal, account, None);
-            }
-            StatusQueryResult::Failed { cause, limits, contact, refused_token } => {
-                self.note_limits(account, limits, times);
-                let was_down = self.breakers[account].is_down();
-                self.note_contact(account, contact, Some(ordinal), &cause);
-                // It says nothing about the target, and the breaker's pause holds.
-                let in_vain = was_down && contact != Contact::Answered;
-                let throttled = matches!(limits, LimitSignal::Throttled { .. });
+            Reading::More => self.scheduler.requeue(ordinal, account, None),
+            Reading::Failed(cause) => {
+                let costs = Self::costs_a_try(exchanged, was_down);
                 let mut tries = 0;
                 if let Some(doubtful) = self.doubts.get_mut(&ordinal) {
-                    doubtful.tries += u32::from(!throttled && !in_vain && refused_token.is_none());
-                    doubtful.cause = Some(cause.clone());
+                    doubtful.tries += u32::from(costs && !exchanged.is_unauthorized());
+                    doubtful.cause = Some(sender.excerpt(&cause));
                     tries = doubtful.tries;
                 }
                 let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
-                let due = (!throttled && !in_vain).then(|| self.run.clock.elapsed() + pause);
-                self.scheduler.requeue(ordinal, account, due);
-                if let Some(token_number) = refused_token
-                    && !self.run.senders[account].renew(token_number)
-                {
-                    let why = format!("the provider refused the credentials: {cause}");
-                    self.stop_account(account, StopReason::Environment(why));
-                }
+                self.scheduler.requeue(ordinal, account, costs.then(|| self.run.clock.elapsed() + pause));
             }
         }
     }
 
-    fn token_fetched(&mut self, account: usize, token: Result<(), TokenError>, times: RequestTimes) {
+    /// Whether a status query that failed says anything about its target: one that was throttled does not, nor one that came to nothing at a
+    /// provider that is known to be down, whose breaker's pause holds.
+    fn costs_a_try(exchanged: &Exchanged, was_down: bool) -> bool {
+        let in_vain = was_down && exchanged.contact() != Some(Contact::Answered);
+        !matches!(exchanged.limits(), LimitSignal::Throttled { .. }) && !in_vain
+    }
+
+    /// What is needed before anything else was asked for.
+    fn authenticated(&mut self, account: usize, exchanged: Exchanged) {
         self.scheduler.pause(account, false);
-        let (contact, cause) = token
-            .as_ref()
-            .err()
-            .map_or((Contact::Answered, String::new()), |error| (error.contact, error.cause.clone()));
-        self.note_contact(account, contact, None, &cause);
-        if let Err(TokenError { throttled: Some(retry_after), .. }) = &token {
-            return self.note_limits(account, LimitSignal::Throttled { retry_after: *retry_after, limit: None }, times);
-        }
-        self.note_limits(
-            account,
-            if contact == Contact::Answered { LimitSignal::Answered } else { LimitSignal::Lost },
-            times,
-        );
-        if contact == Contact::Barred || (contact == Contact::NotSent && self.breakers[account].is_down()) {
-            // The breaker's pause holds, and its patience stops the account.
-            return;
-        }
-        let Err(error) = token else {
-            self.token_tries.remove(&account);
-            return;
+        let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
+        let (cause, refused) = match &exchanged {
+            Exchanged::Nothing => return,
+            Exchanged::Answered(answer, _) => match self.run.senders[account].accept_token(answer) {
+                Ok(()) => {
+                    self.token_tries.remove(&account);
+                    let sender = &self.run.senders[account];
+                    if let Some(notice) = sender.take_notice() {
+                        self.notify(Event::Warning(format!("{}: {notice}", sender.name)));
+                    }
+                    return;
+                }
+                // Asked again with the same credentials, all but these would be refused again.
+                Err(cause) => (cause, !matches!(answer.status, 408 | 429 | 500..)),
+            },
+            // The breaker has stopped the account; or its pause holds, and its patience will.
+            Exchanged::Barred(_) => return,
+            Exchanged::NotSent(_) if self.breakers[account].is_down() => return,
+            unsigned @ Exchanged::Unsigned(_) => (self.masked(account, unsigned), true),
+            silent => (self.masked(account, silent), false),
         };
+        if throttled {
+            return;
+        }
         let tries = self.token_tries.entry(account).or_default();
         *tries += 1;
         let tries = *tries;
-        if error.refused || tries >= self.run.settings.retry.attempts {
-            self.stop_account(account, StopReason::Environment(error.cause.clone()));
+        if refused || tries >= self.run.settings.retry.attempts {
+            self.stop_account(account, StopReason::Environment(cause));
         } else {
             let pause = retry::pause(tries, self.run.settings.retry.max_delay, self.jitter.draw());
             let now = self.run.clock.elapsed();
             self.scheduler.pace(account).hold(now + pause);
-            self.notify_hold(account, now, &error.cause);
+            self.notify_hold(account, now, &cause);
         }
     }
 
     /// A step panicked: its request may have gone out, so its action is treated as one whose answer was lost.
-    fn panicked(&mut self, account: usize, ordinal: Ordinal, times: RequestTimes) {
+    fn panicked(&mut self, account: usize, ordinal: Option<Ordinal>, times: RequestTimes) {
         self.note_limits(account, LimitSignal::Answered, times);
+        let Some(ordinal) = ordinal else { return self.scheduler.pause(account, false) };
         if self.read_backs.contains_key(&ordinal) {
             return self.read_back_panicked(ordinal);
         }
@@ -422,15 +585,12 @@ where
             let why = "an internal error struck, and the journal cannot be read";
             return self.stop(StopReason::Environment(why.to_owned()));
         };
-        let message = "an internal error struck while it was under way".to_owned();
-        let reply = Reply { message: Some(message), ..Reply::default() };
-        self.write(vec![self.end_of(ordinal, Outcome::InDoubt, reply.clone())]);
-        self.end_action(account, ordinal, &id, Outcome::InDoubt, &reply);
-        self.release_dependents(ordinal, &id, Outcome::InDoubt);
+        let why = "an internal error struck while it was under way".to_owned();
+        self.end_without_sending(account, ordinal, &id, Outcome::InDoubt, why);
     }
 
     /// An action's end is written: the observer is notified, and the safety rules are checked.
-    fn end_action(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
+    pub(super) fn end_action(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, reply: &Reply) {
         let well = outcome.is_well();
         self.notify_end(account, ordinal, id, outcome, reply);
         let why = self.watch.ended(account, well);
@@ -444,6 +604,9 @@ where
 
     /// An action is over: those that waited for it may go, or never can.
     pub(super) fn release_dependents(&mut self, ordinal: Ordinal, id: &str, outcome: Outcome) {
+        if outcome.is_pending() {
+            return self.scheduler.action_accepted(ordinal);
+        }
         let lost = self.scheduler.action_ended(ordinal, outcome.is_well());
         if !lost.is_empty() {
             let message = format!("never sent: it needs {id}, which ended {outcome}");
@@ -451,7 +614,7 @@ where
         }
     }
 
-    fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
+    pub(super) fn skip(&mut self, ordinals: Vec<Ordinal>, message: &str) {
         let answer = Reply { message: Some(message.to_owned()), ..Reply::default() };
         for ordinal in ordinals {
             self.write(vec![self.end_of(ordinal, Outcome::Skipped, answer.clone())]);
@@ -463,23 +626,9 @@ where
 
     pub(super) fn note_limits(&mut self, account: usize, limits: LimitSignal, times: RequestTimes) {
         let now = times.processed;
-        let pace = self.scheduler.pace(account);
-        if limits == LimitSignal::Unsent {
-            pace.release_unsent();
-        } else {
-            pace.answered(times.sent, times.answered);
-        }
-        match limits {
-            LimitSignal::Unsent | LimitSignal::Lost => {}
-            LimitSignal::Answered => pace.note_admitted(now),
-            LimitSignal::Throttled { retry_after, limit } => {
-                let until = pace.throttled(now, retry_after, limit);
-                self.scheduler.note_refusal(account);
-                self.held_back(account, now, until, retry_after);
-            }
-        }
-        if limits != LimitSignal::Unsent {
-            self.scheduler.note_answer(account, times.began, now);
+        let held = self.scheduler.note_request(account, limits, times);
+        if let (Some(until), LimitSignal::Throttled { retry_after, .. }) = (held, limits) {
+            self.held_back(account, now, until, retry_after);
         }
         self.record_learnt_windows(account, now);
     }
@@ -527,8 +676,8 @@ where
         let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
         let sender = &self.run.senders[account];
         let Some(operation) = sender.find_action(&action.operation) else { return false };
-        let operation = &sender.provider.operations[operation];
-        if !step::rules(sender, operation, &action, answer.as_ref(), 1).lookup {
+        let Some(stage) = StageRules::of(&sender.provider, operation, 0) else { return false };
+        if !attempt::rules(&sender.provider, &stage, &action.parameters, answer.as_ref(), 1).lookup {
             return false;
         }
         let doubtful = DoubtfulAction { answer, since: self.run.clock.elapsed(), ..DoubtfulAction::default() };
@@ -537,45 +686,37 @@ where
         true
     }
 
-    /// The status query of a canary's target was answered.
-    pub(super) fn read_back_ended(
+    /// The status query of a canary's target was answered, or was not.
+    fn read_back(
         &mut self,
         account: usize,
         ordinal: Ordinal,
-        answer: StatusAnswer,
-        times: RequestTimes,
+        reading: Reading,
+        exchanged: &Exchanged,
+        was_down: bool,
+        stays_refused: bool,
     ) {
         let now = self.run.clock.elapsed();
         let Some(mut read_back) = self.read_backs.remove(&ordinal) else { return };
-        let after = match answer {
-            StatusAnswer::TargetState { target_state, seen, limits } => {
-                self.note_limits(account, limits, times);
-                if limits == LimitSignal::Answered {
-                    self.note_contact(account, Contact::Answered, None, "");
-                }
+        let after = match reading {
+            Reading::TargetState(target_state, seen) => {
                 read_back.reads += 1;
                 read_back.doubtful.since = now;
                 safety::after_read_back(target_state, &self.run.senders[account].mask(&seen), read_back.reads)
             }
-            StatusAnswer::Nothing(StatusQueryResult::Failed { cause, limits, contact, refused_token }) => {
-                self.note_limits(account, limits, times);
-                let in_vain = self.breakers[account].is_down() && contact != Contact::Answered;
-                self.note_contact(account, contact, Some(ordinal), &cause);
-                let throttled = matches!(limits, LimitSignal::Throttled { .. });
-                let renewed = refused_token.is_some_and(|token| self.run.senders[account].renew(token));
-                read_back.doubtful.tries += u32::from(!throttled && !renewed && !in_vain);
-                if read_back.doubtful.tries >= MAX_STATUS_QUERIES || (refused_token.is_some() && !renewed) {
-                    AfterReadBack::GoOnUnproved(cause)
+            Reading::More => AfterReadBack::ReadAgain(Duration::ZERO),
+            Reading::Failed(cause) => {
+                let renewed = exchanged.is_unauthorized() && !stays_refused;
+                let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
+                read_back.doubtful.tries += u32::from(Self::costs_a_try(exchanged, was_down) && !renewed);
+                if read_back.doubtful.tries >= MAX_STATUS_QUERIES || stays_refused {
+                    AfterReadBack::GoOnUnproved(self.run.senders[account].excerpt(&cause))
                 } else if throttled || renewed {
                     AfterReadBack::ReadAgain(Duration::ZERO)
                 } else {
                     let longest = self.run.settings.retry.max_delay;
                     AfterReadBack::ReadAgain(retry::pause(read_back.doubtful.tries, longest, self.jitter.draw()))
                 }
-            }
-            StatusAnswer::Nothing(StatusQueryResult::More | StatusQueryResult::Resolved(_)) => {
-                self.note_limits(account, LimitSignal::Answered, times);
-                AfterReadBack::ReadAgain(Duration::ZERO)
             }
         };
         let ReadBack { id, outcome, .. } = &read_back;
@@ -604,28 +745,22 @@ where
         }
     }
 
-    /// Notes what came of a request, of an action or of none; `cause` says what went wrong.
+    /// Notes whether the provider was reached, by a request of an action or of none; `cause` says what went wrong.
     pub(super) fn note_contact(&mut self, account: usize, contact: Contact, action: Option<Ordinal>, cause: &str) {
         let random = if contact == Contact::Answered { 0.0 } else { self.jitter.draw() };
         let breaker = &mut self.breakers[account];
         let was_down = breaker.is_down();
         let now = self.run.clock.elapsed();
         let transition = breaker.note_contact(contact, action, now, self.deadline.is_some(), random);
-        self.down[account].set(breaker.is_down());
+        self.scheduler.follow(account, breaker, transition);
         if contact == Contact::Answered && action.is_some() {
             self.scheduler.set_unproved(account, false);
         }
         let name = self.run.senders[account].name.clone();
-        let answers = contact == Contact::OutOfOrder;
+        let answers = matches!(contact, Contact::OutOfOrder | Contact::Elsewhere);
         match transition {
-            // The first doubtful answers of a row: what is under way is awaited, before any more is put at risk.
-            Transition::Same if !breaker.is_down() => {
-                let careful = breaker.is_careful().then_some(Moment::ZERO);
-                self.scheduler.probe(account, careful);
-            }
             Transition::Same => {}
             Transition::Down(next) => {
-                self.scheduler.probe(account, Some(next));
                 let until = WallTime::read(&*self.run.clock).at(next);
                 if !was_down {
                     let what = if answers { "it is out of order" } else { "it cannot be reached" };
@@ -634,10 +769,7 @@ where
                 }
                 self.notify_wait_reason(account, WaitReason::Unreachable { until });
             }
-            Transition::Up => {
-                self.scheduler.probe(account, None);
-                self.notify(Event::Warning(format!("{name} is there again")));
-            }
+            Transition::Up => self.notify(Event::Warning(format!("{name} is there again"))),
             Transition::Barred => self.stop_account(account, StopReason::Environment(cause.to_owned())),
             Transition::GivenUp(after) => {
                 let what = if answers { "it was out of order" } else { "it could not be reached" };
@@ -648,7 +780,15 @@ where
     }
 }
 
+/// Between two polls, at most, where a document does not ask for more.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
+/// Before the first poll, at most.
+const FIRST_POLL: Duration = Duration::from_secs(2);
+/// So long a stage is polled in one process where nobody waits.
+const POLL_PATIENCE: Duration = Duration::from_secs(600);
+/// Between two looks at what something waits for.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(60);
 /// Failed status queries of one action before it stays in doubt.
 const MAX_STATUS_QUERIES: u32 = 3;
 /// How long actions in doubt wait for others, so that a list, which may have many pages, is read once for all of them.
-const BATCH_WAIT: Duration = Duration::from_secs(10);
+pub(super) const BATCH_WAIT: Duration = Duration::from_secs(10);

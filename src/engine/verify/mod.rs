@@ -5,15 +5,17 @@
 mod responder;
 pub mod rounds;
 mod sources;
+mod state_calls;
 
 pub use responder::NonceUse;
 pub use rounds::{
     KnownCertificate, NOBODY, Observation, PublicationUrls, ReadCertificate, RequestedReason, SourceAnswer,
     VerifyTarget,
 };
-pub use sources::has_state_call;
+pub use state_calls::has_state_call;
 
 use super::pace::Pace;
+use super::scheduler::Scheduler;
 use super::sender::Sender;
 use super::start::{Present, SentRequests, by_account};
 use super::step::{JournalFailed, append};
@@ -24,11 +26,11 @@ use crate::run::{Seen, StatusSource};
 use crate::time::Clock;
 use crate::wire::{StatusFetcher, Transport};
 use rounds::{After, Rounds, SourceReport, SourceReports};
-use sources::{Published, QueriedAccount};
-use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use sources::Published;
+use state_calls::{QueriedAccount, StateCalls};
 use std::rc::Rc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::JoinSet;
 
@@ -110,7 +112,8 @@ where
     T: Transport + 'static,
     C: Clock + 'static,
 {
-    let accounts = accounts(&verification)?;
+    // Locked by one round at a time.
+    let state_calls = state_calls(&verification)?.map(|calls| Rc::new(Mutex::new(calls)));
     let Verification { journal, clock, cases, wait, mut stop, fetcher, certificate, nonce_use, nonce, .. } =
         verification;
     let began = Record::Verifying { at: clock.now(), boot: clock.boot() };
@@ -122,7 +125,7 @@ where
         // Each round asks only about what is not yet seen revoked.
         let due = rounds.begin();
         let (sender, mut reports) = mpsc::channel(MAX_QUEUED_REPORTS);
-        let mut tasks = begin_round(&cases, &due, &accounts, &published, &sender);
+        let mut tasks = begin_round(&cases, &due, state_calls.as_ref(), &published, &sender);
         drop(sender);
         loop {
             tokio::select! {
@@ -158,6 +161,9 @@ where
         let next = if let (After::Again(next), false) = (after, stopped) { Some(next) } else { None };
         observe(VerificationProgress { revoked, cases: cases.len(), again: next.map(|next| next.saturating_sub(now)) });
         let Some(next) = next else { break };
+        if clock.skip(next.saturating_sub(now)) {
+            continue;
+        }
         tokio::select! {
             biased;
             Some(()) = stop.recv() => stopped = true,
@@ -174,20 +180,20 @@ where
         });
         append(&journal, clock.elapsed(), unseen.collect()).await?;
     }
-    let refused =
-        |account: &Rc<QueriedAccount<T, C>>| Some((account.sender.name.clone(), account.refused.borrow().clone()?));
-    Ok(VerificationEnd { refused: accounts.values().filter_map(refused).collect(), stopped })
+    let refused = match &state_calls {
+        Some(calls) => calls.lock().await.refused(),
+        None => Vec::new(),
+    };
+    Ok(VerificationEnd { refused, stopped })
 }
 
 /// The accounts whose state calls are asked; what the run sent just before counts under their limits.
-fn accounts<W, T: Transport, C: Clock>(
+fn state_calls<W, T: Transport, C: Clock>(
     verification: &Verification<'_, W, T, C>,
-) -> Result<BTreeMap<usize, Rc<QueriedAccount<T, C>>>, JournalError> {
+) -> Result<Option<StateCalls<T, C>>, JournalError> {
     let Verification { settings, reader, journal, senders, clock, .. } = verification;
-    let asked = senders.iter().enumerate().filter_map(|(index, sender)| Some((index, sender.as_ref()?)));
-    let asked: Vec<(usize, &Rc<Sender<T>>)> = asked.collect();
-    if asked.is_empty() {
-        return Ok(BTreeMap::new());
+    if senders.iter().all(Option::is_none) {
+        return Ok(None);
     }
     let present = Present { wall: clock.now(), steady: clock.elapsed(), boot: clock.boot() };
     let windows = settings.accounts.iter().flat_map(|account| &account.windows);
@@ -199,72 +205,60 @@ fn accounts<W, T: Transport, C: Clock>(
     let learnt = std::mem::take(&mut sent.learnt);
     let ages = by_account(&reader.queue()?, settings.accounts.len(), sent);
     let now = clock.elapsed();
-    let mut accounts: BTreeMap<usize, Rc<QueriedAccount<T, C>>> = BTreeMap::new();
-    for (index, sender) in asked {
-        let configured = &settings.accounts[index];
-        let owner = sender.limit_owner();
-        let sharing = accounts.values().find(|other| owner.shares_limits_with(other.sender.limit_owner()));
+    let scheduled = settings
+        .accounts
+        .iter()
+        .enumerate()
+        .map(|(index, account)| (Pace::new(limits.get(&index).unwrap_or(&account.windows)), account.concurrency));
+    let mut scheduler = Scheduler::new(scheduled.collect(), 0);
+    for (index, sender) in senders.iter().enumerate() {
+        let Some(owner) = sender.as_ref().map(|sender| sender.limit_owner()) else { continue };
+        let shares = |other: &Rc<Sender<T>>| owner.shares_limits_with(other.limit_owner());
         // Accounts of one credential have one pace, under the windows of all of them: the provider counts their requests together.
-        let (pace, answered) = match sharing {
-            Some(other) => {
-                let mut windows = other.pace.borrow().windows().to_vec();
-                let own = limits.get(&index).unwrap_or(&configured.windows);
-                windows.extend(own.iter().filter(|window| !windows.contains(window)).copied().collect::<Vec<_>>());
-                other.pace.borrow_mut().set_windows(&windows);
-                (Rc::clone(&other.pace), Rc::clone(&other.answered))
-            }
-            None => {
-                let pace = Pace::new(limits.get(&index).unwrap_or(&configured.windows));
-                (Rc::new(RefCell::new(pace)), Rc::default())
-            }
-        };
-        // What the run sent a moment ago still counts in the provider's windows.
-        pace.borrow_mut().seed(now, ages[index].iter().copied());
-        if let Some(learnt) = learnt.get(&index) {
-            pace.borrow_mut().restore_learnt(now, learnt);
+        if let Some(first) = (0..index).find(|first| senders[*first].as_ref().is_some_and(shares)) {
+            scheduler.share_pace(index, first);
         }
-        let account = QueriedAccount {
-            index,
-            sender: Rc::clone(sender),
-            journal: journal.clone(),
-            reader: Rc::clone(reader),
-            clock: Rc::clone(clock),
-            concurrency: configured.concurrency as usize,
-            retry: settings.retry,
-            pace,
-            answered,
-            lists: Rc::default(),
-            token: tokio::sync::Mutex::new(()),
-            refused: RefCell::new(None),
-        };
-        accounts.insert(index, Rc::new(account));
+        scheduler.set_unproved(index, true);
     }
-    Ok(accounts)
+    // What the run sent a moment ago still counts in the provider's windows.
+    for (index, ages) in ages.into_iter().enumerate().filter(|(index, _)| senders[*index].is_some()) {
+        scheduler.pace(index).seed(now, ages);
+        if let Some(learnt) = learnt.get(&index) {
+            scheduler.pace(index).restore_learnt(now, learnt);
+        }
+    }
+    let accounts = senders.iter().map(|sender| sender.as_ref().map(|sender| QueriedAccount::new(Rc::clone(sender))));
+    Ok(Some(StateCalls {
+        journal: journal.clone(),
+        reader: Rc::clone(reader),
+        clock: Rc::clone(clock),
+        retry: settings.retry,
+        scheduler,
+        accounts: accounts.collect(),
+    }))
 }
 
 fn begin_round<W: StatusFetcher + 'static, T: Transport + 'static, C: Clock + 'static>(
     cases: &Rc<Vec<VerifyTarget>>,
     due: &[usize],
-    accounts: &BTreeMap<usize, Rc<QueriedAccount<T, C>>>,
+    state_calls: Option<&Rc<Mutex<StateCalls<T, C>>>>,
     published: &Rc<Published<W, C>>,
     reports: &SourceReports,
 ) -> JoinSet<Result<(), JournalFailed>> {
-    let mut states: BTreeMap<usize, VecDeque<usize>> = BTreeMap::new();
-    let mut signed = Vec::new();
+    let (mut looked_up, mut signed) = (Vec::new(), Vec::new());
     for index in due {
         let case = &cases[*index];
         if case.sources.contains(StatusSource::Provider) {
-            states.entry(case.account).or_default().push_back(*index);
+            looked_up.push(*index);
         }
         if case.certificate.is_some() {
             signed.push(*index);
         }
     }
     let mut tasks = JoinSet::new();
-    for (account, due) in states {
-        if let Some(account) = accounts.get(&account) {
-            tasks.spawn_local(Rc::clone(account).round(Rc::clone(cases), due, reports.clone()));
-        }
+    if let Some(calls) = state_calls.filter(|_| !looked_up.is_empty()) {
+        let (calls, cases, reports) = (Rc::clone(calls), Rc::clone(cases), reports.clone());
+        tasks.spawn_local(async move { calls.lock().await.round(&cases, &looked_up, &reports).await });
     }
     let (published, cases, reports) = (Rc::clone(published), Rc::clone(cases), reports.clone());
     tasks.spawn_local(async move {

@@ -1,10 +1,13 @@
 //! Lists of exceptions: their entries by id, target, serial number or name, and which of them names an action. Opens no file and reports
 //! nothing.
 
-use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError};
+use crate::diag::Diagnostics;
+use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError, names};
+use crate::plan::csv::{Layout, told_delimiter};
+use crate::plan::list::ListReader;
 use crate::provider::Catalog;
 use crate::provider::model::{Operation, Parameter};
-use crate::text::{SourceId, Span};
+use crate::text::{SourceId, SourceMap, Span};
 use csv::{ReaderBuilder, StringRecord};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
@@ -146,7 +149,8 @@ pub(super) fn identifies(column: &str) -> bool {
     IDENTIFYING.contains(&bare(column).as_str())
 }
 
-/// The list, or the line that cannot be read and why.
+/// A list of lines, or the line that cannot be read and why. Unlike lists of actions people write these by hand: comments, no header, rows of
+/// any length.
 pub(super) fn parse(
     text: &str,
     source: SourceId,
@@ -154,8 +158,14 @@ pub(super) fn parse(
     catalog: &Catalog,
 ) -> Result<ExceptionList, (u32, String)> {
     let mut list = ExceptionList::default();
+    // What Excel writes, and reads, to say the separator.
+    let told = told_delimiter(text.as_bytes());
+    let (before, text) = match told.and_then(|_| text.split_once('\n')) {
+        Some((_, rows)) => (1, rows),
+        None => (0, text),
+    };
     let mut builder = ReaderBuilder::new();
-    builder.has_headers(false).flexible(true).comment(Some(b'#')).delimiter(delimiter(text));
+    builder.has_headers(false).flexible(true).comment(Some(b'#')).delimiter(told.unwrap_or_else(|| delimiter(text)));
     let mut reader = builder.from_reader(text.as_bytes());
     let mut record = StringRecord::new();
     let mut header: Option<Vec<Option<Meaning>>> = None;
@@ -163,7 +173,7 @@ pub(super) fn parse(
     loop {
         let read = reader.read_record(&mut record);
         let line = record.position().map_or(1, csv::Position::line);
-        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        let line = u32::try_from(line + before).unwrap_or(u32::MAX);
         match read {
             Ok(true) => {}
             Ok(false) => return Ok(list),
@@ -176,17 +186,54 @@ pub(super) fn parse(
                 continue;
             }
         }
-        let cells = record.iter().map(str::trim);
-        let shown: Vec<&str> = cells.clone().filter(|cell| !cell.is_empty()).collect();
-        if shown.is_empty() {
-            continue;
-        }
         let length = record.iter().map(|cell| cell.chars().count() + 1).sum::<usize>().saturating_sub(1);
         let place = Span { source, line, column: 1, length: u32::try_from(length.max(1)).unwrap_or(u32::MAX) };
+        list.add(place, record.iter(), header.as_deref());
+    }
+}
+
+/// A list in JSON, each of its objects an entry by the members that name something; all of them where none does.
+pub(super) fn parse_json(
+    sources: &SourceMap,
+    source: SourceId,
+    columns: &[(String, String)],
+    catalog: &Catalog,
+    diagnostics: &mut Diagnostics,
+) -> Option<ExceptionList> {
+    let mut rows = ListReader::open(sources, source, Layout::default(), diagnostics)?;
+    let meaning = |(name, _): &(String, Span)| meaning_of(name, columns, catalog);
+    let mut meanings: Vec<Option<Meaning>> = rows.header().iter().map(meaning).collect();
+    if meanings.iter().all(Option::is_none) {
+        meanings = meanings.iter().map(|_| Some(Meaning::Any)).collect();
+    }
+    for index in (0..meanings.len()).filter(|index| meanings[*index].is_some()) {
+        rows.take(index);
+    }
+    let mut list = ExceptionList::default();
+    while rows.advance(diagnostics) {
+        let cells = (0..meanings.len()).map(|index| if meanings[index].is_some() { rows.cell(index).0 } else { "" });
+        list.add(rows.row_span(), cells, Some(&meanings));
+    }
+    Some(list)
+}
+
+impl ExceptionList {
+    /// Adds a row as an entry; one without text is none. Without a header each cell may name anything.
+    fn add<'a>(
+        &mut self,
+        place: Span,
+        cells: impl Iterator<Item = &'a str> + Clone,
+        header: Option<&[Option<Meaning>]>,
+    ) {
+        let cells = cells.map(str::trim);
+        let shown: Vec<&str> = cells.clone().filter(|cell| !cell.is_empty()).collect();
+        if shown.is_empty() {
+            return;
+        }
         let mut entry = ExceptionEntry { place, text: shown.join(", "), target: Vec::new(), is_met: false };
-        let number = list.entries.len();
+        let number = self.entries.len();
         for (index, cell) in cells.enumerate().filter(|(_, cell)| !cell.is_empty()) {
-            let meaning = match &header {
+            let meaning = match header {
                 Some(meanings) => meanings.get(index).and_then(Option::as_ref),
                 None => Some(&Meaning::Any),
             };
@@ -194,16 +241,16 @@ pub(super) fn parse(
                 Some(Meaning::Target(column)) => entry.target.push((column.clone(), comparable(cell))),
                 Some(Meaning::Any) => {
                     for text in texts_of(cell) {
-                        list.by_text.entry(text).or_default().push(number);
+                        self.by_text.entry(text).or_default().push(number);
                     }
                 }
                 None => {}
             }
         }
         for pair in &entry.target {
-            list.by_column.entry(pair.clone()).or_default().push(number);
+            self.by_column.entry(pair.clone()).or_default().push(number);
         }
-        list.entries.push(entry);
+        self.entries.push(entry);
     }
 }
 
@@ -243,11 +290,11 @@ fn texts_of(cell: &str) -> Vec<String> {
     texts
 }
 
-/// A text as it is compared: a serial number as the number that it is, anything else without case and a name's last dot.
+/// A text as it is compared: a serial number as the number that it is, anything else as a host's name, without its last dot.
 fn comparable(text: &str) -> String {
     match SerialNumber::parse_in(text, SerialNotation::Hexadecimal) {
         Ok(serial) => serial.to_string(),
-        Err(_) => text.trim().trim_end_matches('.').to_lowercase(),
+        Err(_) => names::comparable(text.trim().trim_end_matches('.')),
     }
 }
 
@@ -294,7 +341,6 @@ const IDENTIFYING: [&str; 25] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::SourceMap;
 
     #[test]
     fn one_thing_is_written_in_several_ways() {
@@ -307,6 +353,9 @@ mod tests {
             ("112358", "112358"),
             (" Shop.Example.com. ", "shop.example.com"),
             ("*.example.com", "*.example.com"),
+            ("b\u{fc}cher.example", "xn--bcher-kva.example"),
+            ("2001:DB8:0::1", "2001:db8::1"),
+            ("My order 7", "my order 7"),
             ("1/7", "1/7"),
         ] {
             assert_eq!(comparable(text), expected, "{text}");
@@ -323,6 +372,7 @@ mod tests {
             ("Note;Serial\nkeep;0a:b8\n", vec!["keep, 0a:b8"]),
             ("0a:b8,court order\n", vec!["0a:b8, court order"]),
             ("common_name\tSANs\na.example\t\"a.example, b.example\"\n", vec!["a.example, a.example, b.example"]),
+            ("sep=;\r\nNote;Serial\r\nkeep;0a:b8\r\n", vec!["keep, 0a:b8"]),
             ("", vec![]),
             ("id\n", vec![]),
         ] {

@@ -2,11 +2,12 @@
 //! is no action of the plan is told of, since a slip in it would let go what was to stay.
 
 use super::context::Checker;
-use super::exception_list::{ExceptionList, Named, identifies, parse};
+use super::exception_list::{ExceptionList, Named, identifies, parse, parse_json};
 use super::fields::names;
 use super::pem_files::SentCertificate;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::checked::{Action, NeverSent};
+use crate::plan::list::is_json;
 use crate::plan::load;
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{ActionRules, Operation, Parameter};
@@ -94,14 +95,26 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let source = self.sources.add_file(path.display().to_string(), path.to_path_buf());
         self.copy_once(named, path);
-        let list = match parse(text.trim_start_matches('\u{feff}'), source, columns, self.catalog) {
-            Ok(list) => list,
-            Err((line, why)) => {
-                let place = Span { source, line, column: 1, length: 1 };
-                self.report(Diagnostic::error("csv-syntax", place, format!("this row cannot be read: {why}")));
-                return None;
+        let name = path.display().to_string();
+        let in_json = is_json(text.as_bytes());
+        let source = match in_json {
+            true => self.sources.add_text(name, Some(path.to_path_buf()), text.as_str().into()),
+            false => self.sources.add_file(name, path.to_path_buf()),
+        };
+        let list = if in_json {
+            let mut wrong = Diagnostics::default();
+            let list = parse_json(self.sources, source, columns, self.catalog, &mut wrong);
+            self.report_all(&wrong);
+            list?
+        } else {
+            match parse(&text, source, columns, self.catalog) {
+                Ok(list) => list,
+                Err((line, why)) => {
+                    let place = Span { source, line, column: 1, length: 1 };
+                    self.report(Diagnostic::error("csv-syntax", place, format!("this row cannot be read: {why}")));
+                    return None;
+                }
             }
         };
         if list.entries.is_empty() {

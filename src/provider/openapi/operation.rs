@@ -2,21 +2,23 @@
 //! repetition, reason, CSR, wide values, aliases).
 
 use super::parameters::{Declared, check_path, split_path};
-use super::reader::{DocumentReader, EXTENSION, is_new_certificate};
+use super::reader::{DocumentReader, EXTENSION, is_new_certificate, placeholders};
 use super::rules::{self, AnswerReading};
 use super::schema;
 use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{
-    ActionRules, CertificateRule, CsrRule, Idempotency, IdempotencyKey, KeyForm, Location, Operation, Parameter,
-    ParameterType, ReasonRule, ResponseContent, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
+    ActionRules, ApprovalRule, CertificateRule, CsrRule, Idempotency, IdempotencyKey, KeyForm, Location, Operation,
+    Parameter, ParameterType, ReasonRule, ResponseContent, SerialRule, ServerVariable, TargetKind, TargetRule,
+    ValueFormat, WideRule,
 };
 use crate::provider::{body, verdict};
-use crate::text::nearest;
+use crate::text::{Span, nearest};
 use crate::tree::{Field, Node};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Reads the operations of one path.
 pub(super) fn in_path<'a>(
@@ -43,6 +45,21 @@ pub(super) fn in_path<'a>(
 /// Whether a key is our extension, or was meant to be.
 fn is_ours(name: &str) -> bool {
     name.starts_with("x-") && nearest::nearest(name, [EXTENSION]).is_some()
+}
+
+/// Reports the placeholders of a URL that are no server variables.
+pub(super) fn undeclared(
+    reader: &mut DocumentReader<'_>,
+    url: &str,
+    variables: &BTreeMap<String, ServerVariable>,
+    span: Span,
+) {
+    for name in placeholders(url) {
+        if !variables.contains_key(name) {
+            let what = format!("`{{{name}}}` in `{url}` is not among the server's variables");
+            reader.no_such(span, what, name, variables.keys().map(String::as_str));
+        }
+    }
 }
 
 fn one<'a>(
@@ -194,6 +211,9 @@ fn action_rules<'a>(
         csr,
         certificate,
         wide,
+        approval: extension.get("approval").and_then(|node| approval(reader, node, parameters)),
+        // Read when all operations are known, as are status queries.
+        whole_order: None,
         status_queries: Vec::new(),
         outputs: Vec::new(),
         idempotency_key,
@@ -422,6 +442,17 @@ fn idempotency_key<'a>(
     Some(key)
 }
 
+fn approval<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<ApprovalRule> {
+    reader.closed(node, &["unless", "takes"]);
+    let takes = reader.optional_text(node, "takes").map(str::to_owned);
+    let name = reader.required(node, "unless")?;
+    let parameter = named(reader, name, parameters)?;
+    if parameter.kind != ParameterType::Boolean {
+        reader.error("wrong-value", name.span, format!("`{}` must be `true` or `false`", parameter.name));
+    }
+    Some(ApprovalRule { unless: parameter.name.clone(), takes })
+}
+
 fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Vec<WideRule> {
     let mut rules = Vec::new();
     for item in reader.list(node) {
@@ -438,7 +469,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 13] = [
+const ACTION: [&str; 15] = [
     "target",
     "idempotent",
     "repeat",
@@ -447,6 +478,8 @@ const ACTION: [&str; 13] = [
     "csr",
     "certificate",
     "wide",
+    "approval",
+    "whole_order",
     "lookup_parameters",
     "lookups",
     "outputs",

@@ -1,7 +1,7 @@
 //! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
 //! terminals. Never reorders rows.
 
-use super::{ReportColumns, ReportRow, VERIFIED, VerifiedCells};
+use super::{ReportColumns, ReportRow, SIMULATED, VERIFIED, VerifiedCells};
 
 use crate::text::safe;
 use crate::time::rfc3339;
@@ -12,6 +12,7 @@ use std::io::{self, Write};
 /// Writes rows as CSV.
 pub struct CsvReport<W: Write> {
     rows: csv::Writer<W>,
+    simulated: bool,
     verified: bool,
     kept: usize,
     /// The row that is being written.
@@ -19,19 +20,21 @@ pub struct CsvReport<W: Write> {
 }
 
 impl<W: Write> CsvReport<W> {
-    /// Begins the report: the contract's header, those of verification where there was one, then the kept columns' names.
+    /// Begins the report: the contract's header, a rehearsal's mark, those of verification where there was one, then the kept columns' names.
     ///
     /// # Errors
     /// Where the output fails.
     pub fn new(output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         let mut writer = Self {
             rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
+            simulated: columns.simulated,
             verified: columns.verified,
             kept: columns.kept.len(),
             row: ByteRecord::new(),
         };
         let verified = VERIFIED.into_iter().filter(|_| columns.verified);
-        for name in HEADER.into_iter().chain(verified).chain(columns.kept.iter().map(String::as_str)) {
+        let simulated = columns.simulated.then_some(SIMULATED);
+        for name in HEADER.into_iter().chain(simulated).chain(verified).chain(columns.kept.iter().map(String::as_str)) {
             writer.text(name);
         }
         writer.end()?;
@@ -59,6 +62,9 @@ impl<W: Write> CsvReport<W> {
         self.instant(row.finished_at);
         self.number(row.duration_ms);
         self.text(row.source);
+        if self.simulated {
+            self.own("true");
+        }
         if self.verified {
             for cell in VerifiedCells::cells(row.verified.as_ref()) {
                 self.own(&cell);
@@ -138,7 +144,8 @@ mod tests {
     fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> String {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
         let verified = rows.iter().any(|row| row.verified.is_some());
-        let mut writer = CsvReport::new(Vec::new(), ReportColumns { verified, kept: &kept }).unwrap();
+        let columns = ReportColumns { simulated: false, verified, kept: &kept };
+        let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
         for row in rows {
             writer.write(row).unwrap();
         }
@@ -203,6 +210,17 @@ mod tests {
         let rows: Vec<Vec<String>> = reader.records().map(|record| ends(record.unwrap())).collect();
         assert_eq!(rows[0], ["plan.yaml:7", "revoked", "2023-11-14T22:13:25.000Z", "crl ocsp", "keyCompromise", "Kim"]);
         assert_eq!(rows[1], ["plan.yaml:7", "", "", "", "", "Kim"]);
+    }
+
+    #[test]
+    fn every_row_of_a_rehearsal_says_so_before_the_kept_columns() {
+        let kept = ["Owner".to_owned()];
+        let columns = ReportColumns { simulated: true, verified: false, kept: &kept };
+        let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
+        writer.write(&ReportRow { kept: &["Kim".to_owned()], ..row("a") }).unwrap();
+        let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with(",source,simulated,Owner") && lines[1].ends_with(",plan.yaml:7,true,Kim"), "{text}");
     }
 
     #[test]

@@ -74,7 +74,9 @@ pub struct VerifiedCells {
 /// The columns of a report beyond the contract's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReportColumns<'a> {
-    /// Whether the run was verified: then [`VERIFIED`] follow the contract's columns.
+    /// Whether the run was a rehearsal: then [`SIMULATED`] follows the contract's columns, and no row can be taken for a real one.
+    pub simulated: bool,
+    /// Whether the run was verified: then [`VERIFIED`] follow.
     pub verified: bool,
     /// The names of the columns that the plan's lists carry through.
     pub kept: &'a [String],
@@ -96,6 +98,13 @@ impl VerifiedCells {
     }
 }
 
+/// The name of the report in a run directory. A rehearsal's says so: a file outlives the directory in which it was found.
+pub const fn file_name(simulated: bool) -> &'static str {
+    if simulated { "report.rehearsal.csv" } else { "report.csv" }
+}
+
+/// The column of a rehearsal's report.
+pub const SIMULATED: &str = "simulated";
 /// The columns that verification adds.
 pub const VERIFIED: [&str; 4] = ["verified", "verified_at", "verified_by", "verified_reason"];
 

@@ -1,0 +1,348 @@
+//! One attempt of an action: what its request is, and what follows from what came of it, with the records and the words of the report. The table
+//! is [`super::retry`]'s; here is what it needs to know. Sends nothing.
+
+use super::exchange::{self, Exchanged};
+use super::retry::{self, AttemptResult, NextStep, Rules, Turn};
+use super::sender::{Sender, Unsigned};
+use super::stages::{StageKind, StageRules, Subject, after_stage};
+use crate::journal::{ActionState, Record, Reply, ToSend};
+use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages, target_state};
+use crate::run::{DoubtMessage, Effect, Ordinal, Outcome};
+use crate::wire::Transport;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+/// One attempt of an action.
+#[derive(Debug)]
+pub struct Attempt {
+    /// The action, and which of its stages.
+    pub subject: Subject,
+    /// Whether its request only reads: then it has no intent, and leaves no mark in the action's state but its end.
+    pub only_reads: bool,
+    /// Its request, until it is sent: made before the intent is written, so that nothing is begun that cannot be sent.
+    pub unsigned: Option<Unsigned>,
+    /// The action's state before the intent.
+    pub state: ActionState,
+    /// The plan's `retry.attempts`.
+    pub attempts: u32,
+    /// How often in a row the action's requests were refused for their nonces alone.
+    pub nonces_refused: u32,
+    /// What the request before was answered, where that may have been another request's answer.
+    pub out_of_turn: Option<Reply>,
+}
+
+/// What follows from a step for its action.
+#[derive(Debug)]
+pub struct Conclusion {
+    /// The action's id.
+    pub id: String,
+    /// Whether it is an attempt's, not a status query's.
+    pub is_attempt: bool,
+    /// The records that follow from the step, in order; they are still to be written.
+    pub records: Vec<Record>,
+    /// What follows.
+    pub next: NextStep,
+    /// The answer, as the report row shows it.
+    pub reply: Reply,
+    /// The answer itself, where status queries may need it.
+    pub answer: Option<Answer>,
+    /// Whether the provider's last answer was a refusal.
+    pub refused: bool,
+    /// Whether it was refused for its nonce alone (RFC 8555, section 6.5: `badNonce`); `None` where no attempt was answered.
+    pub nonce_refused: Option<bool>,
+    /// Whether the answer may be another request's, and is asked for once more.
+    pub out_of_turn: bool,
+    /// What it says of the answer before it, where that may have been another request's.
+    pub turn: Option<Turn>,
+    /// Whether only the order of answers says that it is this request's.
+    pub by_order: bool,
+    /// Whether a status query would read a list, which then can serve other actions too.
+    pub reads_list: bool,
+    /// How the action ends where it is not asked again although the provider is still at work.
+    pub polled: Option<Outcome>,
+    /// What the stage brought, with its name.
+    pub captured: Option<(String, Map<String, Value>)>,
+}
+
+impl Attempt {
+    fn rules<'s, T>(&self, sender: &'s Sender<T>) -> Option<StageRules<'s>> {
+        self.subject.rules(&sender.provider)
+    }
+
+    /// The operation that is asked, by its place in the provider's document.
+    pub fn asks<T>(&self, sender: &Sender<T>) -> usize {
+        let declared = self.rules(sender).and_then(|rules| rules.declared);
+        declared.map_or(self.subject.operation, |stage| stage.operation)
+    }
+
+    /// How its answer is read.
+    pub fn read<T>(&self, sender: &Sender<T>, answer: &Answer, at: Timestamp) -> Option<Verdict> {
+        Some(self.rules(sender)?.read(&sender.provider, answer, at))
+    }
+
+    /// Whether its answer must come on a connection that no other has used.
+    pub fn needs_own_connection<T>(&self, sender: &Sender<T>) -> bool {
+        let rules = self.rules(sender);
+        // What an answer brings goes into the next request, which must not be made of another's.
+        let is_one_of_several = rules.is_some_and(|rules| rules.place.followed || rules.declared.is_some());
+        let idempotency = rules.map(|rules| rules.kind.idempotency());
+        is_one_of_several || retry::needs_own_connection(idempotency, self.state.attempts)
+    }
+
+    /// What follows from what came of it. `down` says that the provider was down before. `None` where the document has no such stage.
+    pub fn conclude<T: Transport>(
+        self,
+        sender: &Sender<T>,
+        exchanged: Exchanged,
+        down: bool,
+        at: Timestamp,
+    ) -> Option<Conclusion> {
+        let stage = self.rules(sender)?;
+        let (ordinal, attempt) = (self.subject.action.ordinal, self.state.attempts + 1);
+        // A request that could not be signed says nothing about whether the provider can be reached.
+        let signed = !matches!(exchanged, Exchanged::Unsigned(_));
+        let barred = matches!(exchanged, Exchanged::Barred(_));
+        let Came { result, mut reply, answer, nonce_refused, turn } = self.came(sender, exchanged);
+        let Self { subject, only_reads, state, attempts, .. } = self;
+        let effect = stage.kind.effect(retry::effect(result));
+        let down = down && signed;
+        let counts = retry::counts(result, down || barred);
+        let mut after = state;
+        after.attempts = attempt;
+        after.counted = after.counted.saturating_add(u16::from(counts));
+        after.tainted |= effect == Effect::Unknown;
+        // Finding out whether there is a status query costs more than the decision, which nine of ten answers do not need it for.
+        let rules = match retry::is_clear(result) {
+            true => NEVER_AGAIN,
+            false => Rules { down, ..rules(&sender.provider, &stage, subject.parameters(), answer.as_ref(), attempts) },
+        };
+        let polled = match result {
+            AttemptResult::Answered { meaning: AnswerClass::PendingApproval, .. } => Outcome::PendingApproval,
+            _ => Outcome::Pending,
+        };
+        let next = match after_stage(stage.kind, stage.place, retry::after_attempt(rules, result, after)) {
+            NextStep::Poll if stage.poll.is_none() => NextStep::End(polled),
+            next => next,
+        };
+        if stage.declared.is_some() && !matches!(next, NextStep::End(outcome) if outcome == Outcome::Succeeded) {
+            let words = reply.message.take().unwrap_or_else(|| told_by_the_document(result).to_owned());
+            reply.message = Some(format!("{}{words}", stage.prefix()));
+        }
+        if let NextStep::End(outcome) = next {
+            reply = closing_reply(sender, &stage, &subject.action, outcome, (state.tainted, after.tainted), reply);
+        }
+        // A poll that is answered "not yet" has brought nothing.
+        let brings = match next {
+            NextStep::NextStage => true,
+            NextStep::End(outcome) => outcome.is_well() && !(only_reads && outcome.is_pending()),
+            _ => false,
+        };
+        let captured = match (&answer, brings) {
+            (Some(answer), true) => brought(&sender.provider, &subject, &stage, answer),
+            _ => None,
+        };
+        let mut records = Vec::new();
+        if let Some((step, outputs)) = &captured {
+            records.push(Record::Captured { ordinal, at, step: step.clone(), outputs: outputs.clone() });
+        }
+        records.extend(match next {
+            NextStep::NextStage => {
+                Some(Record::StageEnded { ordinal, at, stage: subject.stage, answer: reply.clone() })
+            }
+            NextStep::End(outcome) => Some(Record::Ended { ordinal, at, outcome, answer: reply.clone() }),
+            _ if only_reads => None,
+            _ => Some(Record::AttemptEnded { ordinal, attempt, at, effect, counts, answer: reply.clone() }),
+        });
+        let reads_list = matches!(next, NextStep::LookUp(_))
+            && reads_list(&sender.provider, &stage, subject.parameters(), answer.as_ref());
+        let by_order = answer.as_ref().is_some_and(|answer| answer.by_order);
+        Some(Conclusion {
+            id: subject.action.id,
+            is_attempt: true,
+            records,
+            next,
+            reply,
+            answer,
+            refused: matches!(result, AttemptResult::Answered { meaning: AnswerClass::Rejected, .. }),
+            nonce_refused,
+            out_of_turn: result == AttemptResult::OutOfTurn,
+            turn,
+            by_order,
+            reads_list,
+            polled: Some(polled),
+            captured,
+        })
+    }
+
+    /// What came of it, for the table and for the report.
+    fn came<T: Transport>(&self, sender: &Sender<T>, exchanged: Exchanged) -> Came {
+        let (answer, mut verdict) = match exchanged {
+            Exchanged::Answered(answer, verdict) => (answer, verdict),
+            lost @ Exchanged::Lost(_) => {
+                return Came::silent(AttemptResult::Lost, failure_reply(sender, &lost.cause()));
+            }
+            unsent => return Came::silent(AttemptResult::NotSent, failure_reply(sender, &unsent.cause())),
+        };
+        let nonce_refused = verdict.class == AnswerClass::BadNonce;
+        // A refused nonce costs no attempt, since the answer brings the next one; one that is refused each time would go on for ever.
+        if nonce_refused && self.nonces_refused >= MAX_REFUSED_NONCES {
+            verdict.class = AnswerClass::TryLater;
+        }
+        let reply = reply(sender, &answer, &verdict);
+        // The request before may have taken effect, and this refusal may be that it has.
+        let before = self.out_of_turn.as_ref();
+        let turn = before.and_then(|before| retry::in_turn(verdict.class, is_same(before, &reply)));
+        if verdict.class == AnswerClass::Rejected && turn == Some(Turn::Wrong) {
+            verdict = Verdict { class: AnswerClass::Unknown, declared: false, ..verdict };
+        }
+        // A page with a 2xx or 3xx is no sign of a fault that passes: a login portal answers so for ever.
+        let foreign = !verdict.is_the_providers && answer.status >= 400;
+        let transient = verdict.declared || foreign || answer.status >= 500 || answer.status == 408;
+        let result = match retry::is_out_of_turn(verdict.class, answer.by_order) {
+            true => AttemptResult::OutOfTurn,
+            false => AttemptResult::Answered { meaning: verdict.class, transient },
+        };
+        Came { result, reply, answer: Some(answer), nonce_refused: Some(nonce_refused), turn }
+    }
+}
+
+/// What came of an attempt.
+struct Came {
+    result: AttemptResult,
+    reply: Reply,
+    answer: Option<Answer>,
+    nonce_refused: Option<bool>,
+    turn: Option<Turn>,
+}
+
+impl Came {
+    const fn silent(result: AttemptResult, reply: Reply) -> Self {
+        Self { result, reply, answer: None, nonce_refused: None, turn: None }
+    }
+}
+
+/// What a document says by its rules alone, where an answer has no words for it.
+const fn told_by_the_document(result: AttemptResult) -> &'static str {
+    match result {
+        AttemptResult::Answered { meaning: AnswerClass::Rejected, .. } => {
+            "the provider reports that it was refused or has failed"
+        }
+        AttemptResult::Answered { meaning: AnswerClass::PendingApproval, .. } => "a person at the CA must approve it",
+        AttemptResult::Answered { meaning: AnswerClass::Pending, .. } => "the CA is still at work",
+        _ => "no word of the provider",
+    }
+}
+
+/// What an answer to a stage brings, under the stage's name.
+fn brought(
+    provider: &Provider,
+    subject: &Subject,
+    stage: &StageRules<'_>,
+    answer: &Answer,
+) -> Option<(String, Map<String, Value>)> {
+    let action = provider.operations[subject.operation].action.as_ref()?;
+    let outputs = stages::outputs(action, stage.declared, answer);
+    (!outputs.is_empty()).then(|| (stage.name.to_owned(), outputs))
+}
+
+/// What is known about repeating and looking up a stage.
+pub fn rules(
+    provider: &Provider,
+    stage: &StageRules<'_>,
+    parameters: &Map<String, Value>,
+    answer: Option<&Answer>,
+    attempts: u32,
+) -> Rules {
+    let lookup = stage.kind != StageKind::Safe
+        && !target_state::choose(provider, stage.status_queries, parameters, answer).is_empty();
+    Rules { idempotency: stage.kind.idempotency(), lookup, attempts, down: false }
+}
+
+/// The intent of an action's next attempt.
+pub fn intent(state: ActionState, ordinal: Ordinal, at: Timestamp) -> Record {
+    Record::Intent { ordinal, attempt: state.attempts + 1, at }
+}
+
+/// The answer as the action's report row shows it, with what the user can do about it. `tainted` says whether an earlier attempt may have taken
+/// effect, and whether any may have.
+pub(super) fn closing_reply<T: Transport>(
+    sender: &Sender<T>,
+    stage: &StageRules<'_>,
+    action: &ToSend,
+    outcome: Outcome,
+    (tainted_before, tainted): (bool, bool),
+    mut reply: Reply,
+) -> Reply {
+    let message = reply.message.take();
+    let name = stage.name;
+    reply.message = match outcome {
+        Outcome::InDoubt => {
+            let advice = stage
+                .status_queries
+                .last()
+                .map(|rule| rule.advice.clone())
+                .filter(|advice| !advice.is_empty())
+                .unwrap_or_else(|| format!("check the state of {} at {}", action.target, sender.name));
+            Some(match (tainted, message) {
+                // What was accepted before is not undone by this.
+                (false, message) if stage.place.accepted => format!(
+                    "the steps before `{name}` took effect, and `{name}` did not: {}; {advice}",
+                    message.unwrap_or_default()
+                ),
+                (_, message) => {
+                    let cause = message.unwrap_or_else(|| "an earlier attempt was left without an answer".to_owned());
+                    DoubtMessage { cause: &cause, advice: &advice }.to_string()
+                }
+            })
+        }
+        Outcome::Failed if stage.place.accepted => {
+            Some(format!("not done, and no attempt left: {}", message.unwrap_or_default()))
+        }
+        Outcome::Failed => Some(format!("no effect, and no attempt left: {}", message.unwrap_or_default())),
+        Outcome::Pending => Some(match message {
+            Some(message) => format!("accepted, and not finished: {message}"),
+            None => "accepted; the CA is still at work".to_owned(),
+        }),
+        Outcome::Succeeded if tainted_before && message.is_none() => {
+            Some("reported as done when retried after a lost response".to_owned())
+        }
+        _ => message,
+    };
+    reply
+}
+
+/// Whether the status query of a stage reads a list.
+pub fn reads_list(
+    provider: &Provider,
+    stage: &StageRules<'_>,
+    parameters: &Map<String, Value>,
+    answer: Option<&Answer>,
+) -> bool {
+    let chosen = target_state::choose(provider, stage.status_queries, parameters, answer).into_iter().next();
+    let chosen = chosen.and_then(|(index, _)| stage.status_queries.get(index));
+    chosen.is_some_and(|rule| rule.pages.is_some())
+}
+
+/// Whether two answers are one and the same, but for the words.
+fn is_same(before: &Reply, now: &Reply) -> bool {
+    (before.http_status, &before.code) == (now.http_status, &now.code)
+}
+
+fn failure_reply<T: Transport>(sender: &Sender<T>, message: &str) -> Reply {
+    Reply { message: Some(sender.mask(message)), ..Reply::default() }
+}
+
+fn reply<T: Transport>(sender: &Sender<T>, answer: &Answer, verdict: &Verdict) -> Reply {
+    let excerpt = |text: Option<&str>| text.map(|text| sender.excerpt(text));
+    Reply {
+        http_status: Some(answer.status),
+        code: excerpt(verdict.code.as_deref()),
+        message: excerpt(exchange::words(answer, verdict).as_deref()),
+        reference: excerpt(verdict.reference.as_deref()),
+    }
+}
+
+/// Nonces of one action that are refused in a row before that counts as a failed attempt.
+const MAX_REFUSED_NONCES: u32 = 10;
+/// Nothing is repeated and nothing is looked up.
+const NEVER_AGAIN: Rules = Rules { idempotency: Idempotency::NotIdempotent, lookup: false, attempts: 1, down: false };

@@ -1,0 +1,259 @@
+//! What the end of one stage means for its action: which stage is next, and what is said of an action that cannot go on. Pure.
+//!
+//! [`super::retry`] decides about one stage as about an action of one request. Here its word is put into its place in the line: a stage that
+//! is done is no end while others follow; one that only reads takes no effect, whatever becomes of it; and where an earlier stage
+//! has cost something, nothing is called without effect any more.
+
+use super::retry::NextStep;
+use crate::journal::ToSend;
+use crate::provider::model::{Operation, Stage, StatusQueryRule};
+use crate::provider::{Answer, Idempotency, Provider, Verdict, stages, verdict};
+use crate::run::{Effect, Outcome};
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// What a stage does at the provider, which decides what a lost answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageKind {
+    /// It only reads (RFC 9110, 9.2.1: safe): a look at an order, a download. It never taints, and is asked again.
+    Safe,
+    /// It takes effect, twice as once.
+    Idempotent,
+    /// It takes effect, and twice may cost twice.
+    NotIdempotent,
+}
+
+impl StageKind {
+    /// Of a request that takes effect.
+    pub const fn of(idempotency: Idempotency) -> Self {
+        match idempotency {
+            Idempotency::Idempotent => Self::Idempotent,
+            Idempotency::NotIdempotent => Self::NotIdempotent,
+        }
+    }
+
+    /// How it may be sent again.
+    pub const fn idempotency(self) -> Idempotency {
+        match self {
+            Self::Safe | Self::Idempotent => Idempotency::Idempotent,
+            Self::NotIdempotent => Idempotency::NotIdempotent,
+        }
+    }
+
+    /// What an attempt of it did: what only reads did nothing.
+    pub const fn effect(self, effect: Effect) -> Effect {
+        match self {
+            Self::Safe => Effect::None,
+            Self::Idempotent | Self::NotIdempotent => effect,
+        }
+    }
+}
+
+/// Where a stage stands in the line of its action's stages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StagePlace {
+    /// Whether a stage before it has taken effect: the provider has accepted something.
+    pub accepted: bool,
+    /// Whether one of these is not idempotent: what it cost is spent, and the action must not begin anew.
+    pub spent: bool,
+    /// Whether others follow.
+    pub followed: bool,
+}
+
+/// A stage of an action, by its provider's document: its own request is the first.
+#[derive(Debug, Clone, Copy)]
+pub struct StageRules<'p> {
+    /// Its name: that of the operation for the first.
+    pub name: &'p str,
+    /// The operation that is asked.
+    pub operation: &'p Operation,
+    /// What a document says of those that follow on the first.
+    pub declared: Option<&'p Stage>,
+    /// What it does at the provider.
+    pub kind: StageKind,
+    /// Where it stands.
+    pub place: StagePlace,
+    /// How to find out whether it took effect.
+    pub status_queries: &'p [StatusQueryRule],
+    /// How far apart it is asked again while the provider is at work.
+    pub poll: Option<Duration>,
+}
+
+/// An action at one of its stages.
+#[derive(Debug)]
+pub struct Subject {
+    /// The action.
+    pub action: ToSend,
+    /// Its operation, by its place in the provider's document.
+    pub operation: usize,
+    /// The stage, from 0.
+    pub stage: u8,
+    /// The parameters of the stage's request; none for the first, whose parameters are the action's own.
+    pub parameters: Option<Map<String, Value>>,
+}
+
+impl Subject {
+    /// The parameters of its request.
+    pub fn parameters(&self) -> &Map<String, Value> {
+        match &self.parameters {
+            Some(parameters) => parameters,
+            None => &self.action.parameters,
+        }
+    }
+
+    /// What the document says of its stage; `None` where it has no such stage.
+    pub fn rules<'p>(&self, provider: &'p Provider) -> Option<StageRules<'p>> {
+        StageRules::of(provider, self.operation, self.stage)
+    }
+}
+
+impl<'p> StageRules<'p> {
+    /// Of a stage of an operation that is an action's.
+    pub fn of(provider: &'p Provider, operation: usize, stage: u8) -> Option<Self> {
+        let own = provider.operations.get(operation)?;
+        let action = own.action.as_ref()?;
+        let stage = usize::from(stage);
+        let followed = stage < action.stages.len();
+        let Some(before) = stage.checked_sub(1) else {
+            return Some(Self {
+                name: &own.name,
+                operation: own,
+                declared: None,
+                kind: StageKind::of(action.idempotency),
+                place: StagePlace { followed, ..StagePlace::default() },
+                status_queries: &action.status_queries,
+                poll: None,
+            });
+        };
+        let declared = action.stages.get(before)?;
+        let kind = |stage: &Stage| match provider.operations[stage.operation].is_safe {
+            true => StageKind::Safe,
+            false => StageKind::of(stage.idempotency),
+        };
+        let earlier = || action.stages[..before].iter().map(kind);
+        let costs = |kind| kind == StageKind::NotIdempotent;
+        Some(Self {
+            name: &declared.name,
+            operation: &provider.operations[declared.operation],
+            declared: Some(declared),
+            kind: kind(declared),
+            // The first takes effect, or it would be no action.
+            place: StagePlace {
+                accepted: true,
+                spent: costs(StageKind::of(action.idempotency)) || earlier().any(costs),
+                followed,
+            },
+            status_queries: &declared.status_queries,
+            poll: declared.poll,
+        })
+    }
+
+    /// How its answer is read.
+    pub fn read(&self, provider: &Provider, answer: &Answer, at: Timestamp) -> Verdict {
+        match self.declared {
+            Some(stage) => stages::read(provider, stage, answer, at),
+            None => verdict::read(self.operation, answer, at),
+        }
+    }
+
+    /// The name of a later stage in front of what is said of it.
+    pub fn prefix(&self) -> String {
+        if self.declared.is_some() { format!("step `{}`: ", self.name) } else { String::new() }
+    }
+}
+
+/// What follows for the action, where `next` follows for the stage by itself.
+pub const fn after_stage(kind: StageKind, place: StagePlace, next: NextStep) -> NextStep {
+    use Outcome::{AlreadyDone, Failed, InDoubt, Pending, PendingApproval, Rejected, Succeeded};
+    let NextStep::End(outcome) = next else { return next };
+    match (outcome, kind) {
+        // The order may still be worked on, or wait for a person: a stage that follows is what looks.
+        (Succeeded | AlreadyDone, _)
+        | (Pending | PendingApproval, StageKind::Idempotent | StageKind::NotIdempotent)
+            if place.followed =>
+        {
+            NextStep::NextStage
+        }
+        // A later stage of ours has done something, whatever this one found.
+        (AlreadyDone, _) if place.accepted => NextStep::End(Succeeded),
+        (Pending | PendingApproval, StageKind::Safe) => NextStep::Poll,
+        // It could not be read. What was accepted goes on at the provider, and can be read later.
+        (Failed | InDoubt, StageKind::Safe) if place.accepted => NextStep::End(Pending),
+        (Failed | InDoubt, StageKind::Safe) => NextStep::End(Failed),
+        // The provider's own word about what it had accepted: an order that has become invalid.
+        (Rejected, StageKind::Safe) => NextStep::End(Rejected),
+        // A new run would begin at the first stage, and buy again.
+        (Failed | Rejected, StageKind::Idempotent | StageKind::NotIdempotent) if place.spent => NextStep::End(InDoubt),
+        _ => next,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use NextStep::{Again, End, Hold, NextStage, Poll};
+    use Outcome::{AlreadyDone, Failed, InDoubt, Pending, PendingApproval, Rejected, Succeeded};
+    use StageKind::{Idempotent, NotIdempotent, Safe};
+
+    const fn place(accepted: bool, spent: bool, followed: bool) -> StagePlace {
+        StagePlace { accepted, spent, followed }
+    }
+
+    #[test]
+    fn a_single_stage_ends_its_action_as_ever() {
+        for kind in [Idempotent, NotIdempotent] {
+            for outcome in Outcome::ALL {
+                assert_eq!(after_stage(kind, StagePlace::default(), End(outcome)), End(outcome), "{kind:?} {outcome}");
+            }
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn every_cell_of_the_table() {
+        const ENDS: [Outcome; 7] = [Succeeded, AlreadyDone, Pending, PendingApproval, Rejected, Failed, InDoubt];
+        let [ok, was, wait, person, no, fail, doubt] = ENDS.map(End);
+        let next = NextStage;
+        for (kind, at, expected) in [
+            // the first of several
+            (Idempotent,    place(false, false, true),  [next, next, next, next, no, fail, doubt]),
+            (NotIdempotent, place(false, false, true),  [next, next, next, next, no, fail, doubt]),
+            (Safe,          place(false, false, true),  [next, next, Poll, Poll, no, fail, fail]),
+            // behind one that may be sent again: a new run may do so, too
+            (Idempotent,    place(true,  false, true),  [next, next, next, next, no, fail, doubt]),
+            (NotIdempotent, place(true,  false, true),  [next, next, next, next, no, fail, doubt]),
+            (Safe,          place(true,  false, true),  [next, next, Poll, Poll, no, wait, wait]),
+            // behind one that costs: nothing is without effect any more
+            (Idempotent,    place(true,  true,  true),  [next, next, next, next, doubt, doubt, doubt]),
+            (NotIdempotent, place(true,  true,  true),  [next, next, next, next, doubt, doubt, doubt]),
+            (Safe,          place(true,  true,  true),  [next, next, Poll, Poll, no, wait, wait]),
+            // the last
+            (Idempotent,    place(true,  false, false), [ok, ok, wait, person, no, fail, doubt]),
+            (NotIdempotent, place(true,  false, false), [ok, ok, wait, person, no, fail, doubt]),
+            (Idempotent,    place(true,  true,  false), [ok, ok, wait, person, doubt, doubt, doubt]),
+            (NotIdempotent, place(true,  true,  false), [ok, ok, wait, person, doubt, doubt, doubt]),
+            (Safe,          place(true,  false, false), [ok, ok, Poll, Poll, no, wait, wait]),
+            (Safe,          place(true,  true,  false), [ok, ok, Poll, Poll, no, wait, wait]),
+            (Safe,          place(false, false, false), [ok, was, Poll, Poll, no, fail, fail]),
+        ] {
+            for (outcome, expected) in ENDS.into_iter().zip(expected) {
+                assert_eq!(after_stage(kind, at, End(outcome)), expected, "{kind:?} {at:?} {outcome}");
+            }
+            assert_eq!([Again, Hold].map(|next| after_stage(kind, at, next)), [Again, Hold], "{kind:?} {at:?}");
+        }
+    }
+
+    #[test]
+    fn what_only_reads_never_taints() {
+        for effect in [Effect::None, Effect::Done, Effect::Unknown] {
+            assert_eq!(Safe.effect(effect), Effect::None);
+            assert_eq!([Idempotent, NotIdempotent].map(|kind| kind.effect(effect)), [effect; 2]);
+        }
+        assert_eq!(how_again(), [Idempotency::Idempotent, Idempotency::Idempotent, Idempotency::NotIdempotent]);
+    }
+
+    fn how_again() -> [Idempotency; 3] {
+        [Safe, Idempotent, NotIdempotent].map(StageKind::idempotency)
+    }
+}

@@ -1,0 +1,264 @@
+//! Actions of several stages: each takes effect once at most, whatever is lost and whenever the power is cut; what a stage brought survives, and
+//! what the CA has accepted is followed until it is settled.
+
+use super::world::{Faults, World, json_answer};
+use super::{Bench, Cut, replayable, scaled, seeds, virtual_time};
+use certsweep::journal::{Phase, RunDir};
+use certsweep::provider::expression::StepOutput;
+use certsweep::provider::{Answer, HeaderFields};
+use certsweep::run::{Outcome, StopReason};
+use serde_json::{Value, json};
+use std::time::Duration;
+
+/// A CA whose reissue is asked for, validated, polled and fetched; the first two cost something each time.
+pub(crate) const DOCUMENT: &str = include_str!("../data/documents/good/stages.yaml");
+
+/// What the CA does: of ten orders one is refused by it in the end, and one waits for a person.
+pub(crate) fn answer(world: &World, method: &str, parts: &[&str]) -> Answer {
+    match (method, parts) {
+        ("POST", ["v1", "orders", order, "reissue"] | ["orders", order, "reissue"]) => {
+            world.effect("reissue", order);
+            json_answer(201, &json!({"request": format!("r-{order}")}))
+        }
+        ("POST", [.., "requests", request, "validate"]) => {
+            world.effect("validate", request);
+            json_answer(204, &Value::Null)
+        }
+        ("GET", [.., "requests", request]) => {
+            let order: u64 = request.trim_start_matches("r-").parse().unwrap();
+            let state = match world.effects().get(&World::key("validate", request)) {
+                None => "new",
+                Some(_) => {
+                    let looked = *world
+                        .looked_at
+                        .borrow_mut()
+                        .entry((*request).to_owned())
+                        .and_modify(|looked| *looked += 1)
+                        .or_insert(1);
+                    match order % 10 {
+                        REFUSED => "refused",
+                        ASKS if looked < APPROVED_AT.get() => "asks",
+                        _ if looked < 3 => "validating",
+                        _ => "issued",
+                    }
+                }
+            };
+            json_answer(200, &json!({"state": state, "serial": format!("{order:04x}")}))
+        }
+        ("GET", [.., "certificates", serial, "pem"]) => {
+            let headers = HeaderFields::from_iter([("content-type", "application/x-pem-file")]);
+            Answer::new(200, headers, format!("-----BEGIN CERTIFICATE-----{serial}").into_bytes())
+        }
+        _ => panic!("nobody answers {method} {parts:?}"),
+    }
+}
+
+const REFUSED: u64 = 8;
+const ASKS: u64 = 9;
+
+thread_local! {
+    /// At which look a person has approved.
+    static APPROVED_AT: std::cell::Cell<u32> = const { std::cell::Cell::new(u32::MAX) };
+}
+
+fn reissues(orders: std::ops::Range<u64>) -> Vec<(&'static str, &'static str, Value)> {
+    orders.map(|order| ("staged", "reissue", json!({"order_id": order, "csr": "abc"}))).collect()
+}
+
+/// What every world must have kept.
+fn check(bench: &Bench, seed: u64) -> Vec<Outcome> {
+    bench.world.check_windows(&bench.settings);
+    let effects = bench.world.effects();
+    let of = |stage: &str, target: &str| effects.get(&World::key(stage, target)).copied().unwrap_or_default();
+    let outcomes = bench.outcomes();
+    let reader = RunDir::existing(&bench.path()).unwrap().read().unwrap();
+    for (action, outcome) in bench.actions.iter().zip(&outcomes) {
+        let order: u64 = action.target.parse().unwrap();
+        let (asked, validated) = (of("reissue", &action.target), of("validate", &format!("r-{order}")));
+        let (_, history) = reader.history(action.ordinal).unwrap();
+        let brought = |step: &str, output: &str| {
+            history.captures.get(&StepOutput { step: step.to_owned(), output: output.to_owned() }).is_some()
+        };
+        let words = format!(
+            "seed {seed}: order {order} ended {outcome} with {asked} and {validated} effects ({:?})",
+            history.reply.message
+        );
+        // No stage takes effect twice.
+        assert!(asked <= 1 && validated <= asked, "{words}");
+        match outcome {
+            Outcome::Succeeded => {
+                assert_eq!((asked, validated), (1, 1), "{words}");
+                assert!(brought("fetched", "pem") && brought("issued", "serial"), "{words}");
+            }
+            Outcome::Pending | Outcome::PendingApproval => assert_eq!((asked, validated), (1, 1), "{words}"),
+            // By the CA's own word about what it had accepted, or before anything was.
+            Outcome::Rejected => assert!(asked == 0 || order % 10 == REFUSED, "{words}"),
+            Outcome::Failed => assert_eq!(asked, 0, "{words}"),
+            Outcome::InDoubt => {}
+            Outcome::AlreadyDone | Outcome::Skipped | Outcome::Planned => panic!("{words}"),
+        }
+    }
+    outcomes
+}
+
+#[test]
+fn a_line_of_stages_goes_to_its_end_and_brings_what_was_asked_for() {
+    virtual_time(async {
+        let bench = Bench::new(1, Faults::none(), &reissues(1..31));
+        bench.make();
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        assert!(ending.unwrap().complete);
+        let expected = |order: u64| match order % 10 {
+            REFUSED => Outcome::Rejected,
+            ASKS => Outcome::PendingApproval,
+            _ => Outcome::Succeeded,
+        };
+        let outcomes = check(&bench, 1);
+        let wanted: Vec<Outcome> = (1..31).map(expected).collect();
+        assert_eq!(outcomes, wanted);
+        let reader = RunDir::existing(&bench.path()).unwrap().read().unwrap();
+        let (_, history) = reader.history(6).unwrap();
+        assert_eq!((history.state.stage, history.state.attempts), (3, 2), "what only reads is no attempt");
+        let pem = StepOutput { step: "fetched".to_owned(), output: "pem".to_owned() };
+        assert_eq!(history.captures.get(&pem), Some(&json!("-----BEGIN CERTIFICATE-----07")));
+    });
+}
+
+#[test]
+fn whatever_is_lost_no_stage_takes_effect_twice() {
+    let mut ended = std::collections::BTreeSet::new();
+    for seed in seeds(5000..5000 + scaled(SEEDS)) {
+        ended.extend(replayable(seed, || virtual_time(survive_cuts_in_time(seed))));
+    }
+    let one = seeds(0..2).count() == 1;
+    for outcome in [Outcome::Succeeded, Outcome::Rejected, Outcome::PendingApproval, Outcome::InDoubt] {
+        assert!(one || ended.contains(&outcome), "no action ended {outcome}: {ended:?}");
+    }
+}
+
+#[test]
+fn a_line_of_stages_that_is_cut_off_after_any_record_goes_on_from_what_is_durable() {
+    for seed in seeds(6000..6000 + scaled(1)) {
+        let mut records = 0;
+        while replayable(seed, || virtual_time(survive_a_cut_after(seed, records))) {
+            records += 1;
+        }
+        assert!(records > 30, "seed {seed}: a run of ten actions has more records than {records}");
+    }
+}
+
+/// A world full of faults, cut off again and again until the run has ended.
+async fn survive_cuts_in_time(seed: u64) -> Vec<Outcome> {
+    let jump = if seed.is_multiple_of(4) { 5 } else { 0 };
+    let bench = Bench::new(seed, Faults { jump, ..Faults::many() }, &reissues(1..13));
+    bench.make();
+    for _ in 0..4 {
+        let time = Duration::from_millis(1 + bench.world.next_random() % 60_000);
+        if bench.process(Cut::AfterTime(time), &[]).await.0.is_some() {
+            break;
+        }
+    }
+    let (ending, _) = bench.process(Cut::Never, &[]).await;
+    assert!(ending.as_ref().is_some_and(|ending| ending.complete), "seed {seed}: {ending:?}");
+    check(&bench, seed)
+}
+
+/// The same world cut off once, after so many records; whether there were more.
+async fn survive_a_cut_after(seed: u64, records: u64) -> bool {
+    let bench = Bench::new(seed, Faults::many(), &reissues(1..11));
+    bench.make();
+    let (ending, _) = bench.process(Cut::AfterRecords(records), &[]).await;
+    let (last, _) = bench.process(Cut::Never, &[]).await;
+    assert!(last.as_ref().is_some_and(|ending| ending.complete), "seed {seed}: {last:?}");
+    check(&bench, seed);
+    ending.is_none_or(|ending| !ending.complete)
+}
+
+#[test]
+fn a_lost_stage_that_costs_is_looked_up_and_a_lost_poll_is_asked_again() {
+    virtual_time(async {
+        // Every answer to a request that takes effect is lost: the first stage cannot be looked up, so none is sent twice.
+        let bench = Bench::new(3, Faults { lost_after: 100, ..Faults::none() }, &reissues(1..4));
+        bench.make();
+        bench.process(Cut::Never, &[]).await;
+        assert_eq!(check(&bench, 3), [Outcome::InDoubt; 3]);
+        assert_eq!(bench.world.effects().values().sum::<u32>(), 3);
+    });
+}
+
+#[test]
+fn what_is_pending_is_looked_up_again_and_settled() {
+    virtual_time(async {
+        let bench = Bench::new(4, Faults::none(), &reissues(7..10));
+        bench.make();
+        bench.process(Cut::Never, &[]).await;
+        assert_eq!(check(&bench, 4)[2], Outcome::PendingApproval);
+        let looked = || bench.world.looked_at.borrow()["r-9"];
+        let first = looked();
+        assert!((8..40).contains(&first), "polls are spaced: {first} in ten minutes");
+        // Not approved yet: pending still.
+        bench.process(Cut::Never, &[Outcome::Pending]).await;
+        assert_eq!(check(&bench, 4)[2], Outcome::PendingApproval);
+        assert!(looked() > first);
+        APPROVED_AT.set(0);
+        let (ending, _) = bench.process(Cut::Never, &[Outcome::Pending]).await;
+        assert!(ending.unwrap().complete);
+        assert_eq!(check(&bench, 4)[2], Outcome::Succeeded);
+        APPROVED_AT.set(u32::MAX);
+    });
+}
+
+#[test]
+fn what_needs_a_pending_action_waits_for_it() {
+    virtual_time(async {
+        let mut bench = Bench::new(5, Faults::none(), &reissues(9..11));
+        bench.actions[1].needs = vec!["a0".to_owned()];
+        bench.make();
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        let ending = ending.unwrap();
+        assert!(matches!(&ending.stopped, Some(StopReason::Rule(why)) if why.starts_with("1 action waits for one")));
+        assert_eq!(ending.left, [("staged".to_owned(), 1)]);
+        let reader = RunDir::existing(&bench.path()).unwrap().read().unwrap();
+        assert_eq!(reader.states().unwrap().of(0).phase, Phase::Ended(Outcome::PendingApproval));
+        assert_eq!(reader.states().unwrap().of(1).phase, Phase::Waiting);
+        // `resume` looks by itself, and stops again where nothing has changed.
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        assert!(ending.unwrap().stopped.is_some());
+        APPROVED_AT.set(0);
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        assert!(ending.unwrap().well);
+        assert_eq!(check(&bench, 5), [Outcome::Succeeded; 2]);
+        APPROVED_AT.set(u32::MAX);
+        // With `--wait` it stays until a person has approved.
+        let mut bench = Bench::new(5, Faults::none(), &reissues(9..11));
+        bench.actions[1].needs = vec!["a0".to_owned()];
+        bench.wait = true;
+        bench.make();
+        APPROVED_AT.set(30);
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        assert!(ending.unwrap().well);
+        assert_eq!(check(&bench, 5), [Outcome::Succeeded; 2]);
+        APPROVED_AT.set(u32::MAX);
+    });
+}
+
+#[test]
+fn polls_leave_the_limits_to_the_actions() {
+    virtual_time(async {
+        let mut bench = Bench::new(6, Faults::none(), &reissues(100..260));
+        bench.settings.accounts[0].windows = vec![certsweep::provider::model::Window::parse("2/1s").unwrap()];
+        bench.make();
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        assert!(ending.unwrap().complete);
+        check(&bench, 6);
+        let reached = bench.world.reached.borrow();
+        let last_action = reached.iter().rposition(|(_, url)| url.ends_with("/validate")).unwrap();
+        let polls = reached[..last_action].iter().filter(|(_, url)| url.contains("/requests/r-")).count();
+        let validations = reached[..last_action].iter().filter(|(_, url)| url.ends_with("/validate")).count();
+        let polls = polls - validations;
+        assert!(polls * 8 < last_action, "{polls} polls among {last_action} requests");
+    });
+}
+
+/// Worlds at the smallest scale.
+const SEEDS: u64 = 100;
