@@ -1,7 +1,7 @@
 //! One operation: its method and path, its parameters and body, how its answers are read, and what makes it an action of plans (target,
 //! repetition, reason, CSR, wide values, aliases).
 
-use super::parameters::{Declared, check_path, split_path};
+use super::parameters::{DeclaredParameters, check_path, split_path};
 use super::reader::{DocumentReader, EXTENSION, is_new_certificate, placeholders};
 use super::rules::{self, AnswerReading};
 use super::schema;
@@ -72,7 +72,7 @@ fn one<'a>(
     let known = ["operationId", "parameters", "requestBody", "responses", EXTENSION];
     reader.object(node, &known, &["summary", "description", "tags", "externalDocs", "deprecated"]);
     let name = reader.required(node, "operationId").and_then(|node| reader.name(node));
-    let mut declared = Declared::default();
+    let mut declared = DeclaredParameters::default();
     for list in [path.value.get("parameters"), node.get("parameters")].into_iter().flatten() {
         for item in reader.list(list) {
             declared.add(reader, item);

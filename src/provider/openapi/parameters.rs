@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// What was declared so far.
 #[derive(Default)]
-pub(super) struct Declared {
+pub(super) struct DeclaredParameters {
     pub(super) parameters: Vec<Parameter>,
     /// Header fields with one value for every request.
     pub(super) headers: Vec<(String, String)>,
@@ -23,7 +23,7 @@ pub(super) struct Declared {
     pub(super) dependent: Vec<(String, Vec<String>)>,
 }
 
-impl Declared {
+impl DeclaredParameters {
     pub(super) fn add<'a>(&mut self, reader: &mut DocumentReader<'a>, item: &'a Node) {
         let Some(node) = reader.resolve(item) else { return };
         let known = ["name", "in", "required", "schema", "style", "explode", "allowReserved", "allowEmptyValue"];
