@@ -346,6 +346,15 @@ pub enum ProvidersCommand {
         #[arg(value_name = "ID")]
         id: String,
     },
+    /// Write the draft of an overlay that makes an action of one operation of another's OpenAPI document; what only you can tell says FILL-IN
+    New {
+        /// The document, of OpenAPI 3.0 or 3.1
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The operation's `operationId`
+        #[arg(long, value_name = "ID")]
+        operation: String,
+    },
     /// Validate provider documents of your own, and run their samples
     Check {
         /// The documents

@@ -5,18 +5,21 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::diag::Diagnostics;
 use crate::plan::schema::schema as plan_schema;
-use crate::provider::catalog::MAX_DOCUMENT_BYTES;
+use crate::provider::catalog::{MAX_DOCUMENT_BYTES, read_document};
 use crate::provider::{openapi, samples};
 use crate::text::{SourceMap, file};
 use crate::view::diagnostics;
 use crate::view::providers::{list, list_json, show, show_json};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Lists providers, shows one, or checks documents.
 pub fn providers(context: &Context, command: Option<&ProvidersCommand>) -> Exit {
     if let Some(ProvidersCommand::Check { files }) = command {
         return check(context, files);
+    }
+    if let Some(ProvidersCommand::New { file, operation }) = command {
+        return new(context, file, operation);
     }
     let catalog = match context.catalog(&context.provider_directories()) {
         Ok(catalog) => catalog,
@@ -51,6 +54,28 @@ pub fn schema(context: &Context) -> Exit {
     }
 }
 
+/// Prints the draft of an overlay, for a file beside the document.
+fn new(context: &Context, path: &Path, operation: &str) -> Exit {
+    let name = path.display().to_string();
+    let beside = path.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
+    let read = file::read_text(path, MAX_DOCUMENT_BYTES).map_err(|error| file::reason(&error).to_string());
+    let draft = read.and_then(|text| {
+        let source = SourceMap::default().add_text(name.clone(), None, text.as_str().into());
+        openapi::draft(&text, source, &beside, operation)
+    });
+    match draft {
+        Ok(draft) => {
+            context.printer.result(draft.trim_end());
+            context.printer.note("write it into a file beside the document, replace each FILL-IN, and run `certsweep providers check` on it");
+            Exit::Well
+        }
+        Err(why) => {
+            context.printer.error(&format!("{name}: {why}"));
+            Exit::Usage
+        }
+    }
+}
+
 fn check(context: &Context, files: &[PathBuf]) -> Exit {
     let (mut exit, mut checked) = (Exit::Well, Vec::new());
     for path in files {
@@ -68,7 +93,7 @@ fn check(context: &Context, files: &[PathBuf]) -> Exit {
         let mut sources = SourceMap::default();
         let source = sources.add_text(name.clone(), Some(path.clone()), text.as_str().into());
         let mut diagnostics = Diagnostics::default();
-        let provider = openapi::read(&text.as_str().into(), source, &mut diagnostics);
+        let provider = read_document(path, &text.as_str().into(), source, &mut sources, &mut diagnostics);
         // With `--json` standard output holds one document, on all files.
         if !context.global.json {
             context.findings(&diagnostics, &sources);

@@ -7,6 +7,7 @@ pub mod answer;
 mod body;
 pub mod catalog;
 pub mod expression;
+mod idempotency_key;
 pub mod listing;
 pub mod model;
 pub mod openapi;

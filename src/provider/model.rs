@@ -5,6 +5,7 @@ pub use super::answer::AnswerLocation;
 use super::answer::{AnswerClass, TargetState};
 use super::answer::{Pointer, scalar_text};
 use super::expression::{Output, StepOutput};
+pub use super::idempotency_key::{IdempotencyKey, KeyForm};
 use super::security::SecurityRequirement;
 use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
 use serde_json::{Map, Value};
@@ -163,7 +164,7 @@ pub struct Stage {
     pub operation: usize,
     /// Where that operation's parameters come from.
     pub parameters: Vec<(String, StageValue)>,
-    /// Rules for its answers, first match wins: its own, then the operation's.
+    /// Rules for its answers, first match wins: its own, then the operation's (without those that mean success, where its own do).
     pub answers: Vec<AnswerRule>,
     /// Whether it may be sent again when its answer was lost. What only reads always may.
     pub idempotency: Idempotency,
@@ -329,6 +330,8 @@ pub struct RowMatch {
     pub parameter: String,
     /// Where that is a serial number, which answers may spell in another way.
     pub serial: Option<SerialRule>,
+    /// Whether it is a certificate request, whose lines answers may break in another way.
+    pub is_request: bool,
     /// A value of the parameter that matches every item (NAVER's `certificateNo: 0`).
     pub any: Option<String>,
 }
@@ -379,24 +382,6 @@ pub struct ListRule {
 /// What a list may tell of a certificate beside the parameters that name it as a target.
 pub const LIST_COLUMNS: [&str; 8] =
     ["serial_number", "common_name", "dns_names", "not_before", "not_after", "status", "issuer", "certificate"];
-
-/// A parameter that tells the provider which requests are one and the same, with a value that is made once for an action and kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyKey {
-    /// The parameter.
-    pub parameter: String,
-    /// What it looks like.
-    pub form: KeyForm,
-}
-
-/// The forms of an idempotency key.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum KeyForm {
-    /// A UUID (RFC 9562, version 4). `uuid`.
-    Uuid,
-    /// 32 hexadecimal digits. `hex`.
-    Hex,
-}
 
 /// A rule that reads a target's state from a row of a status query.
 #[derive(Debug, Clone)]
@@ -632,23 +617,6 @@ impl Provider {
             }
         }
         names
-    }
-}
-
-impl IdempotencyKey {
-    /// A key of 16 random octets.
-    pub fn of(&self, random: [u8; 16]) -> String {
-        match self.form {
-            KeyForm::Hex => hex::encode(random),
-            KeyForm::Uuid => {
-                let mut octets = random;
-                // RFC 9562, sections 4.1 and 4.2: the bits of the variant and of the version.
-                octets[6] = octets[6] & 0x0f | 0x40;
-                octets[8] = octets[8] & 0x3f | 0x80;
-                let digits = hex::encode(octets);
-                [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
-            }
-        }
     }
 }
 

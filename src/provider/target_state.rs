@@ -173,8 +173,18 @@ fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> boo
         wanted.is_some()
             && (wanted.as_deref() == condition.any.as_deref()
                 || wanted == found
+                || condition.is_request && is_same_request(wanted.as_deref(), found.as_deref())
                 || condition.serial.is_some_and(is_same))
     })
+}
+
+/// Whether two texts are one certificate request in PEM: its lines may be broken elsewhere, and its frame may be missing.
+fn is_same_request(wanted: Option<&str>, found: Option<&str>) -> bool {
+    let bare = |text: &str| -> String {
+        let lines = text.lines().filter(|line| !line.starts_with("-----"));
+        lines.flat_map(str::chars).filter(|letter| !letter.is_whitespace()).collect()
+    };
+    wanted.zip(found).is_some_and(|(wanted, found)| !wanted.is_empty() && bare(wanted) == bare(found))
 }
 
 /// The state by one row: that of the first rule that holds for it.
@@ -294,6 +304,7 @@ mod tests {
             list: Pointer::parse("/list").unwrap(),
             matches: vec![RowMatch {
                 pointer: Pointer::parse("/serial").unwrap(),
+                is_request: false,
                 parameter: "id".to_owned(),
                 serial,
                 any: None,
@@ -353,6 +364,26 @@ mod tests {
         let parameters = map(&json!({"orderId": "1", "certificateNo": 1}));
         assert_eq!(read_state(&declared, &parameters, &[page(&[], 1)]).0, TargetState::NotDone);
         assert_eq!(read_state(&declared, &parameters, &[page(&[], 101)]).0, TargetState::Unknown);
+    }
+
+    #[test]
+    fn a_row_is_found_by_its_certificate_request_however_its_lines_are_broken() {
+        let catalog = built_in();
+        let action = catalog.get("digicert").unwrap().operation("reissue").unwrap().action.as_ref().unwrap();
+        let rule = &action.status_queries[0];
+        let asked = map(
+            &json!({"certificate.csr": "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\nAAAB\n-----END CERTIFICATE REQUEST-----\n"}),
+        );
+        for (csr, expected) in [
+            ("-----BEGIN CERTIFICATE REQUEST-----\r\nMIIBAAAB\r\n-----END CERTIFICATE REQUEST-----", TargetState::Done),
+            ("MIIBAAAB", TargetState::Done),
+            ("MIIBAAAC", TargetState::Unknown),
+            ("", TargetState::Unknown),
+        ] {
+            let page =
+                json!({"certificates": [{"status": "issued", "csr": csr}, {"status": "rejected", "csr": "MIIC"}]});
+            assert_eq!(read_state(rule, &asked, &[page]).0, expected, "{csr}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// All routes of all accounts.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ struct AccountRoutes {
     is_acme: bool,
     /// By method and number of segments: templates with the operation's index.
     templates: HashMap<(String, usize), Vec<(Template, usize)>>,
+    /// The provider, for operations that only their bodies tell apart.
+    provider: Arc<Provider>,
     /// By operation: the header fields that tell it from others of the same method and path.
     told_apart_by: HashMap<usize, Vec<(String, String)>>,
 }
@@ -94,6 +97,7 @@ impl Routes {
                     base,
                     is_acme: is_acme(&account.provider),
                     templates,
+                    provider: Arc::clone(&account.provider),
                     told_apart_by: told_apart(&account.provider),
                 },
             )
@@ -123,20 +127,27 @@ impl Routes {
             return Route::Acme { account, endpoint };
         }
         let templates = routes.templates.get(&(method.to_owned(), below.len())).map_or(&[][..], Vec::as_slice);
+        let mut first = None;
         for (template, operation) in templates {
-            let fields = routes.told_apart_by.get(operation).map_or(&[][..], Vec::as_slice);
-            if !fields.iter().all(|(name, value)| request.header(name) == Some(value)) {
+            let shared = routes.told_apart_by.get(operation);
+            if !shared.into_iter().flatten().all(|(name, value)| request.header(name) == Some(value)) {
                 continue;
             }
             let values: Option<Vec<Option<(String, String)>>> =
                 template.iter().zip(below).map(|(part, text)| part.read(text)).collect();
-            if let Some(values) = values {
-                return Route::Operation {
-                    account,
-                    operation: *operation,
-                    path: values.into_iter().flatten().collect(),
-                };
+            let Some(values) = values else { continue };
+            let path: Vec<(String, String)> = values.into_iter().flatten().collect();
+            let takes = || request_parameters(&routes.provider.operations[*operation], &path, request).is_ok();
+            let is_meant = shared.is_none() || takes();
+            let route = Route::Operation { account, operation: *operation, path };
+            if is_meant {
+                return route;
             }
+            // Of several whose bodies tell them apart none takes this one: the first says what is wrong with it.
+            first = first.or(Some(route));
+        }
+        if let Some(route) = first {
+            return route;
         }
         Route::Unknown { account }
     }

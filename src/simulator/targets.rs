@@ -116,6 +116,12 @@ impl TargetStore {
         self.by_serial.entry((account, serial)).or_insert(target);
     }
 
+    /// The certificate that was issued last for a target of this name.
+    pub(super) fn issued(&self, account: usize, operation: usize, name: &str) -> Option<&str> {
+        let target = self.by_name.get(&(account, operation, name.to_owned()))?;
+        self.targets[*target].issued.as_deref()
+    }
+
     /// A certificate was issued for a target.
     pub(super) fn set_issued(&mut self, target: usize, pem: Option<String>) {
         self.targets[target].issued = pem;

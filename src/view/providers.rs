@@ -2,7 +2,7 @@
 //! user's own: their texts are made safe. Judges no document.
 
 use super::table::table;
-use crate::provider::model::{ActionRules, Location, Parameter, ParameterType, Provider, ValueFormat};
+use crate::provider::model::{ActionRules, Location, Parameter, ParameterType, Provider, Stage, ValueFormat};
 use crate::provider::{Idempotency, Operation, SecurityRequirement};
 use crate::text::safe;
 use serde_json::{Map, Value, json};
@@ -79,6 +79,15 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> St
     if !rules.status_queries.is_empty() {
         let lookups: Vec<&str> = rules.status_queries.iter().map(|lookup| lookup.operation.as_str()).collect();
         lines.push(format!("  status query  {}", safe::terminal(&lookups.join(", "))));
+    }
+    if !rules.stages.is_empty() {
+        let stage = |stage: &Stage| {
+            let asked = &provider.operations[stage.operation];
+            let polled = stage.poll.map(|every| format!(", every {} s until it is done", every.as_secs()));
+            format!("{} ({} {}{})", stage.name, asked.method, asked.path, polled.unwrap_or_default())
+        };
+        let stages: Vec<String> = rules.stages.iter().map(stage).collect();
+        lines.push(format!("  then          {}", safe::terminal(&stages.join(", "))));
     }
     for rule in &rules.wide {
         let reach = format!("{}: {} reaches {}", rule.parameter, rule.value, rule.reaches);

@@ -1,7 +1,7 @@
 //! One operation: its method and path, its parameters and body, how its answers are read, and what makes it an action of plans (target,
 //! repetition, reason, CSR, wide values, aliases).
 
-use super::parameters::{Declared, check_path, split_path};
+use super::parameters::{DeclaredParameters, check_path, split_path};
 use super::reader::{DocumentReader, EXTENSION, is_new_certificate};
 use super::rules::{self, AnswerReading};
 use super::schema;
@@ -13,6 +13,7 @@ use crate::provider::model::{
     Parameter, ParameterType, ReasonRule, ResponseContent, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
 };
 use crate::provider::{body, verdict};
+use crate::text::nearest;
 use crate::tree::{Field, Node};
 use serde_json::Value;
 use std::borrow::Cow;
@@ -26,13 +27,22 @@ pub(super) fn in_path<'a>(
 ) {
     let known: Vec<&str> = METHODS.iter().map(|(key, _)| *key).chain(["parameters"]).collect();
     let item = &path.value;
-    reader.object(item, &known, &["summary", "description"]);
+    let is_used = |node: &Node| node.fields().iter().any(|field| is_ours(&field.name));
+    if item.fields().iter().any(|field| is_used(&field.value) || is_ours(&field.name)) {
+        reader.object(item, &known, &["summary", "description", "head", "options", "trace"]);
+    }
     for (key, method) in METHODS {
-        let Some(node) = item.get(key) else { continue };
+        // What is not used may hold what is not honoured here: documents of vendors are large.
+        let Some(node) = item.get(key).filter(|node| is_used(node)) else { continue };
         if let Some(operation) = one(reader, path, method, node, shared) {
             read.push((operation, node));
         }
     }
+}
+
+/// Whether a key is our extension, or was meant to be.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("x-") && nearest::nearest(name, [EXTENSION]).is_some()
 }
 
 fn one<'a>(
@@ -45,13 +55,13 @@ fn one<'a>(
     let known = ["operationId", "parameters", "requestBody", "responses", EXTENSION];
     reader.object(node, &known, &["summary", "description", "tags", "externalDocs", "deprecated"]);
     let name = reader.required(node, "operationId").and_then(|node| reader.name(node));
-    let mut declared = Declared::default();
+    let mut declared = DeclaredParameters::default();
     for list in [path.value.get("parameters"), node.get("parameters")].into_iter().flatten() {
         for item in reader.list(list) {
             declared.add(reader, item);
         }
     }
-    let (template, told_apart_by) = split_path(reader, path);
+    let (template, told_apart_by) = split_path(path);
     check_path(reader, path, template, &declared.parameters);
     for (header, value) in told_apart_by {
         declared.told_apart_by(reader, path.span, header, value);

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 /// What was declared so far.
 #[derive(Default)]
-pub(super) struct Declared {
+pub(super) struct DeclaredParameters {
     pub(super) parameters: Vec<Parameter>,
     /// Header fields with one value for every request.
     pub(super) headers: Vec<(String, String)>,
@@ -23,7 +23,7 @@ pub(super) struct Declared {
     pub(super) dependent: Vec<(String, Vec<String>)>,
 }
 
-impl Declared {
+impl DeclaredParameters {
     pub(super) fn add<'a>(&mut self, reader: &mut DocumentReader<'a>, item: &'a Node) {
         let Some(node) = reader.resolve(item) else { return };
         let known = ["name", "in", "required", "schema", "style", "explode", "allowReserved", "allowEmptyValue"];
@@ -179,7 +179,8 @@ impl Declared {
         let required = object.get("required").map(|list| (reader.texts(list), list.span));
         let fields = object.get("properties").map(|node| reader.map(node)).unwrap_or_default();
         let mut added = Vec::new();
-        for field in fields {
+        // What is only read in answers is not sent (OpenAPI 3.1, "Schema Object": `readOnly`).
+        for field in fields.iter().filter(|field| field.value.get("readOnly").and_then(Node::text) != Some("true")) {
             let is_needed = required.as_ref().is_some_and(|(names, _)| names.contains(&field.name));
             let is_required = within.is_required && is_needed;
             let members = [within.members, std::slice::from_ref(&field.name)].concat();
@@ -256,21 +257,10 @@ fn check_style<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, style: &str)
 
 /// A path's template, and the header fields behind a `#`, by which the operations of one path are told apart: `/#X-Amz-Target=…`. (The form of
 /// the documents that others wrote for AWS; OpenAPI has none.)
-pub(super) fn split_path<'a>(reader: &mut DocumentReader<'_>, path: &'a Field) -> (&'a str, Vec<(&'a str, &'a str)>) {
+pub(super) fn split_path(path: &Field) -> (&str, Vec<(&str, &str)>) {
     let Some((template, fragment)) = path.name.split_once('#') else { return (&path.name, Vec::new()) };
-    let mut headers = Vec::new();
-    for part in fragment.split('&') {
-        match part.split_once('=') {
-            Some(pair) => headers.push(pair),
-            None => {
-                let what = "behind the `#` of a path stands the header field that tells its operations apart";
-                reader.push(
-                    Diagnostic::error("wrong-value", path.span, what).help("write `/#X-Amz-Target=Service.Operation`"),
-                );
-            }
-        }
-    }
-    (template, headers)
+    // A word without `=` is for people: a member of the body tells the operations apart then.
+    (template, fragment.split('&').filter_map(|part| part.split_once('=')).collect())
 }
 
 /// Checks a path's template against the path parameters.

@@ -80,6 +80,11 @@ pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operatio
             let what = format!("no answer of `{}` means success, so it could never end well", operation.name);
             reader.error("missing-key", place, what);
         }
+        if let Some(other) = operations[..index].iter().find(|other| !is_told_apart(operation, other)) {
+            let what = format!("`{}` and `{}` are one request: nothing tells them apart", operation.name, other.name);
+            let help = "a header field in the path (`/#X-Amz-Target=…`), or a member of the body with another `const` in each, would";
+            reader.push(Diagnostic::error("duplicate-name", place, what).help(help));
+        }
         let asks = |queries: &[StatusQueryRule]| queries.iter().any(|query| query.operation == operation.name);
         let is_used = || {
             operation.list.is_some()
@@ -94,6 +99,18 @@ pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operatio
             reader.error("unknown-name", place, what);
         }
     }
+}
+
+/// Whether two operations are different requests.
+fn is_told_apart(one: &Operation, other: &Operation) -> bool {
+    let fixed = |parameter: &Parameter| {
+        let theirs = other.parameters.iter().find(|theirs| theirs.name == parameter.name);
+        parameter.fixed.is_some()
+            && theirs.is_some_and(|theirs| theirs.fixed.is_some() && theirs.fixed != parameter.fixed)
+    };
+    (&one.method, &one.path) != (&other.method, &other.path)
+        || one.headers != other.headers
+        || one.parameters.iter().any(fixed)
 }
 
 fn status_query<'a>(
@@ -286,7 +303,9 @@ fn row_step<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: &Operat
         let parameter = parameter.and_then(|node| named(reader, node, &action.parameters));
         if let (Some(pointer), Some(parameter)) = (pointer, parameter) {
             let (serial, any) = (parameter.serial(), any.map(str::to_owned));
-            matches.push(RowMatch { pointer, parameter: parameter.name.clone(), serial, any });
+            let csr = action.action.as_ref().and_then(|rules| rules.csr.as_ref());
+            let is_request = csr.is_some_and(|csr| csr.field == parameter.name);
+            matches.push(RowMatch { pointer, parameter: parameter.name.clone(), serial, is_request, any });
         }
     }
     Some(RowStep { list: list?, matches })

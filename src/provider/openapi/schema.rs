@@ -227,6 +227,9 @@ fn kind<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Parameter
         reader.error("missing-key", node.span, "`type` is missing here");
         return None;
     };
+    // `[string, 'null']`: nothing is never sent.
+    let (nulls, others): (Vec<&Node>, Vec<&Node>) = named.items().iter().partition(|item| item.text() == Some("null"));
+    let named = if let ([_], [only]) = (nulls.as_slice(), others.as_slice()) { only } else { named };
     if named.text() == Some("object") {
         reader.error("not-honoured", named.span, "an object is honoured in bodies only, with its `properties`");
         return None;
@@ -311,6 +314,9 @@ pub(super) const ANNOTATIONS: &[&str] = &[
     "deprecated",
     "externalDocs",
     "$comment",
+    "readOnly",
+    "writeOnly",
+    "xml",
 ];
 
 #[cfg(test)]

@@ -247,7 +247,7 @@ fn idempotency<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Oper
     }
 }
 
-/// The stage's own rules, then those of its operation.
+/// The stage's own rules, then those of its operation; but of these none that means success where its own say what does.
 fn answers<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation) -> Vec<AnswerRule> {
     let own = rules::read(reader, node);
     for (rule, span) in &own.rules {
@@ -256,7 +256,15 @@ fn answers<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operatio
             reader.error("unknown-name", *span, what);
         }
     }
-    own.rules.into_iter().map(|(rule, _)| rule).chain(asked.answers.iter().cloned()).collect()
+    let own: Vec<AnswerRule> = own.rules.into_iter().map(|(rule, _)| rule).collect();
+    let is_good = |rule: &AnswerRule| {
+        use AnswerClass::{AlreadyDone, Pending, PendingApproval, Succeeded};
+        matches!(rule.class, Succeeded | AlreadyDone | Pending | PendingApproval)
+    };
+    // Where a stage says what success is, nothing else is: that an order could be read does not mean that it was issued.
+    let says = own.iter().any(is_good);
+    let others = asked.answers.iter().filter(|rule| !says || !is_good(rule)).cloned().collect::<Vec<_>>();
+    own.into_iter().chain(others).collect()
 }
 
 fn poll<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, reads: bool, answers: &[AnswerRule]) -> Option<Duration> {
