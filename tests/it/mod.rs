@@ -30,6 +30,7 @@ mod safety;
 mod sending;
 mod serial_numbers;
 mod snapshots;
+mod stages;
 mod terminal;
 mod tls;
 mod tools;
