@@ -3,7 +3,7 @@
 use crate::text::Span;
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     /// The text cannot be used.
     Error,
@@ -111,9 +111,9 @@ impl Diagnostics {
     }
 
     /// The kinds of which not all findings are held, each with how many are not.
-    pub fn left_out(&self) -> impl Iterator<Item = (&'static str, usize)> {
+    pub fn left_out(&self) -> impl Iterator<Item = (Severity, &'static str, usize)> {
         let kinds = self.kinds.iter().filter(|kind| kind.count > MAX_OF_A_KIND);
-        kinds.map(|kind| (kind.code, kind.count - MAX_OF_A_KIND))
+        kinds.map(|kind| (kind.severity, kind.code, kind.count - MAX_OF_A_KIND))
     }
 
     fn kind(&mut self, severity: Severity, code: &'static str) -> &mut Kind {
@@ -152,7 +152,7 @@ mod tests {
         let mut both = all.clone();
         both.extend(all.clone());
         assert_eq!((all.count(Severity::Error), all.count(Severity::Warning), all.sorted().len()), (2501, 1, 1002));
-        assert_eq!(all.left_out().collect::<Vec<_>>(), [("wrong", 1500)]);
+        assert_eq!(all.left_out().collect::<Vec<_>>(), [(Severity::Error, "wrong", 1500)]);
         assert_eq!((both.count(Severity::Error), both.sorted().len()), (5002, 1004));
     }
 }

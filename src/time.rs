@@ -12,6 +12,12 @@ pub trait Clock {
     /// The start of the machine that [`Self::elapsed`] counts from, by a name that no other start has; `None` where it counts
     /// from another moment.
     fn boot(&self) -> Option<String>;
+    /// Moves both clocks on, over a wait in which nothing would happen. `false` where they are moved by the world alone: only a rehearsal's
+    /// can be.
+    fn skip(&self, wait: Duration) -> bool {
+        let _ = wait;
+        false
+    }
 }
 
 /// Reads a duration such as `30s`, `500ms`, `5m`, `24h` or `7d`, or a bare number of seconds (`180`).
@@ -46,6 +52,11 @@ pub fn human(duration: Duration) -> String {
         3600..86_400 => format!("{}h {:02}m", seconds / 3600, seconds % 3600 / 60),
         _ => format!("{}d {:02}h", seconds / 86_400, seconds % 86_400 / 3600),
     }
+}
+
+/// The same of a single request, which may last some milliseconds: `20ms`.
+pub fn human_latency(latency: Duration) -> String {
+    if latency < Duration::from_millis(100) { format!("{}ms", latency.as_millis()) } else { human(latency) }
 }
 
 /// An instant as reports show it: RFC 3339 in UTC with milliseconds.

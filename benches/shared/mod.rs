@@ -88,7 +88,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         simulated: true,
         issuers: Vec::new(),
     };
-    let dir = maker.finish(&place.path().join("run"), &facts, plan.files())?;
+    let dir = maker.finish(&place.path().join("run"), &facts, plan.files(), &[])?;
     let open = if setting.journal { dir.open()? } else { dir.open_unjournaled_for_a_bench()? };
     if let Some(failed) = failed {
         return Err(failed.into());
@@ -106,15 +106,15 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         seed: 1,
         verify: setting.verified,
         known: Vec::new(),
-        clock: Arc::new(clock),
+        clock: Arc::new(clock.clone()),
     })?;
-    let scheme = provider.auth.first().ok_or("the provider declares no way to sign")?;
-    let names = scheme.required.iter();
-    let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential(&provider.id, name))));
+    let requirement = provider.auth.first().ok_or("the provider declares no way to sign")?;
+    let names = requirement.required().into_iter();
+    let credentials = Credentials::new(names.map(|name| (name.to_owned(), simulator::credential(&provider.id, name))));
     let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
     let concurrency = account.concurrency as usize;
-    let http = HttpOptions { timeout: facts.settings.timeout, concurrency, ca_file: None };
-    let signer = Signer::new(scheme, &account.variables, credentials);
+    let http = HttpOptions { timeout: facts.settings.timeout, concurrency, ca_file: None, identity: None };
+    let signer = Signer::new(requirement, &account.variables, credentials);
     let sender =
         Sender::new(&there, Arc::clone(provider), signer, HttpTransport::loopback_only(&http, &HttpHandle::start()?)?);
 

@@ -66,20 +66,20 @@ pub enum Command {
     /// Show how far a run is, also while it goes on in another terminal
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
-    /// Have a run that goes on in another terminal send nothing new
+    /// Pause a run that goes on in another terminal: nothing new is sent
     #[command(after_help = CONTROL_EXAMPLES)]
     Pause(PauseArgs),
-    /// Have a paused run go on, or let its next wave go
+    /// Let a paused run go on, or its next wave begin
     // The names of earlier drafts stay as aliases: scripts and runbooks hold them.
     #[command(alias = "go", after_help = CONTROL_EXAMPLES)]
     Unpause(UnpauseArgs),
     /// Set the rate limits of a run that goes on in another terminal
     #[command(alias = "pace", after_help = CONTROL_EXAMPLES)]
     SetRate(SetRateArgs),
-    /// Write a run's report again
+    /// Export a run's results: CSV, JSON, HTML, or a plan
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
-    /// Ask what the world sees of a run's revocations: the providers, CRLs and OCSP responders
+    /// Check that a run's certificates are really revoked: ask the providers, CRLs and OCSP responders
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
     /// List providers and operations, show one, or check a document of your own
@@ -156,9 +156,9 @@ pub struct PreviewArgs {
     /// Write a row for every action (outcome `planned`) to this CSV file
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,
-    /// How long a request is assumed to take, for the estimate
-    #[arg(long, value_name = "DURATION", value_parser = parse_duration, default_value = "500ms")]
-    pub latency: Duration,
+    /// How long a request takes, for the estimate [default: as in earlier runs at the provider, else 500ms]
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration)]
+    pub latency: Option<Duration>,
 }
 
 /// `run`
@@ -167,10 +167,10 @@ pub struct RunArgs {
     /// The plan.
     #[command(flatten)]
     pub source: PlanSource,
-    /// Do not ask; needed where no terminal is there to ask on
+    /// Do not ask; needed without a terminal
     #[arg(short, long)]
     pub yes: bool,
-    /// Refuse any other plan than the one with this digest (as `preview` shows it)
+    /// Refuse any other plan than the one with this digest (as `preview` shows it; its first 12 characters will do)
     #[arg(long, value_name = "DIGEST")]
     pub digest: Option<String>,
     /// The run directory [default: below `runs`, named by UTC time and plan]
@@ -221,11 +221,11 @@ pub struct ResumeArgs {
     /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
     #[arg(long)]
     pub strict: bool,
-    /// Go on as the run began, even where the plan's files have changed since
+    /// Use the saved copy of the plan, even where the plan's files have changed since; of a provider document without a copy the present one counts
     // `--as-begun` was its name in earlier drafts.
     #[arg(long, alias = "as-begun")]
     pub use_original_inputs: bool,
-    /// Do not ask; needed where no terminal is there to ask on
+    /// Do not ask; needed without a terminal
     #[arg(short, long)]
     pub yes: bool,
     /// Trust the certificates in this file too (PEM, or one in DER)
@@ -402,7 +402,7 @@ pub enum ReportFormat {
     /// One page for a browser, without scripts.
     #[value(help = None)]
     Html,
-    /// A CSV list that is itself a plan.
+    /// A plan of these actions: YAML with the settings that it needs, or a CSV list where it needs none.
     #[value(help = None)]
     Plan,
 }

@@ -6,27 +6,28 @@ use super::exit::Exit;
 use super::process::SystemClock;
 use crate::diag::{Diagnostics, Severity};
 use crate::engine::Sender;
-use crate::journal::{JournalError, RunFacts};
+use crate::journal::JournalError;
+use crate::journal::files::replace;
 use crate::plan::{Account, Action, CheckedPlan, CsvOptions, IgnoreColumns, Input, Request, Settings, check};
-use crate::provider::model::{AuthScheme, SignerKind};
-use crate::provider::{Catalog, Provider};
+use crate::provider::{Catalog, Provider, SecurityRequirement};
 use crate::simulator::{self, Simulator};
 use crate::text::SourceMap;
 use crate::time::Clock;
-use crate::view::diagnostics;
+use crate::view::diagnostics::{self, FindingsLayout};
 use crate::view::printer::Printer;
 use crate::view::progress::ReadingProgress;
 use crate::wire::client::{HttpOptions, HttpTransport};
 use crate::wire::resolve::resolve;
 use crate::wire::signer::Signer;
 use crate::wire::{Credentials, HttpHandle, Resolved};
-use std::io::{IsTerminal, Read};
+use jiff::Timestamp;
+use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// What every command starts from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Context {
     /// Where everything is printed.
     pub printer: Printer,
@@ -53,6 +54,11 @@ impl Context {
         Self { printer, global, clock: SystemClock::start() }
     }
 
+    /// The same with a rehearsal's clock ([`SystemClock::rehearsal`]).
+    pub fn rehearsal(&self, reached: Option<Timestamp>) -> Self {
+        Self { clock: self.clock.rehearsal(reached), ..self.clone() }
+    }
+
     /// The directories of the user's own provider documents, absolute, so that a run can be resumed from anywhere.
     pub fn provider_directories(&self) -> Vec<PathBuf> {
         let directories = self.global.provider_dirs(std::env::var_os("CERTSWEEP_PROVIDERS").as_deref());
@@ -69,37 +75,6 @@ impl Context {
         let catalog = Catalog::load(directories, &mut sources, &mut diagnostics);
         self.findings(&diagnostics, &sources);
         if diagnostics.has_errors() { Err(Exit::Usage) } else { Ok(catalog) }
-    }
-
-    /// The provider documents that a run uses.
-    ///
-    /// # Errors
-    /// The exit code; the findings were printed.
-    pub fn catalog_of(&self, facts: &RunFacts) -> Result<Catalog, Exit> {
-        let mut directories = self.provider_directories();
-        directories.extend(facts.provider_directories.iter().filter(|path| path.is_dir()).cloned());
-        directories.dedup();
-        self.catalog(&directories)
-    }
-
-    /// Refuses to go on under other provider documents than the run began with.
-    ///
-    /// # Errors
-    /// The exit code; what differs was printed.
-    pub fn require_same_documents(&self, facts: &RunFacts, catalog: &Catalog) -> Result<(), Exit> {
-        // Another document may read the same answer otherwise: what the journal holds would get another meaning.
-        let mut same = true;
-        for (id, digest) in &facts.documents {
-            let now = catalog.get(id).map(|provider| hex::encode(provider.digest));
-            if now.as_deref() != Some(digest.as_str()) {
-                same = false;
-                let what = if now.is_some() { "has changed" } else { "is not there" };
-                self.printer.error(&format!(
-                    "the provider document `{id}` {what} since this run began; go on with the one it began with"
-                ));
-            }
-        }
-        if same { Ok(()) } else { Err(Exit::Usage) }
     }
 
     /// Reads and checks a plan, hands its actions to `each`, and prints the findings.
@@ -127,7 +102,7 @@ impl Context {
             now: self.clock.now(),
         };
         let now = || self.clock.elapsed();
-        let mut reading = ReadingProgress::begin(self.printer.shows_bars(), self.printer.stderr_colors(), now());
+        let mut reading = ReadingProgress::begin(&self.printer, now());
         let mut one = |action: Action| {
             reading.action(now);
             each(action);
@@ -159,12 +134,35 @@ impl Context {
             }));
             return;
         }
-        let text = diagnostics::render(findings, sources, self.printer.stderr_colors());
+        let layout = FindingsLayout {
+            color: self.printer.stderr_colors(),
+            columns: self.printer.stderr_columns(),
+            all: self.global.verbose > 0,
+        };
+        let text = diagnostics::render(findings, sources, layout);
         if findings.has_errors() {
             self.printer.always(text.trim_end());
         } else {
             self.printer.note(text.trim_end());
         }
+    }
+
+    /// Writes a result to a file, whole or not at all, or to standard output.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write_to(
+        &self,
+        output: Option<&Path>,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), JournalError> {
+        let Some(path) = output else {
+            let mut results = BufWriter::new(self.printer.results());
+            let written = write(&mut results).and_then(|()| results.flush());
+            let failed = |source| JournalError::File { path: "standard output".into(), action: "writing", source };
+            return written.map_err(failed);
+        };
+        replace(path, write)
     }
 
     /// Prints a failure of the environment.
@@ -184,11 +182,11 @@ impl Context {
             return Ok(Input::Path(path.to_path_buf()));
         }
         let mut bytes = Vec::new();
-        if std::io::stdin().is_terminal() {
+        if io::stdin().is_terminal() {
             self.printer.note("reading the plan from the terminal; Ctrl-D ends it");
         }
         // A byte more than the check takes, which then says so.
-        match std::io::stdin().lock().take(Input::MAX_STDIN + 1).read_to_end(&mut bytes) {
+        match io::stdin().lock().take(Input::MAX_STDIN + 1).read_to_end(&mut bytes) {
             Ok(_) => Ok(Input::Stdin(bytes)),
             Err(error) => Err(self.failed(&format!("reading the plan from standard input failed: {error}"))),
         }
@@ -217,25 +215,33 @@ pub fn build_senders(
             ));
             continue;
         };
-        let schemes = schemes(account, provider);
-        let none = || Resolved { scheme: 0, credentials: Credentials::default(), warnings: Vec::new() };
+        let requirements = requirements(account, provider);
+        let none =
+            || Resolved { requirement: 0, credentials: Credentials::default(), identity: None, warnings: Vec::new() };
         // Each action of such an account (ACME) brings its own key: there is nothing to resolve for the account.
         let resolved = if account.own_keys {
             Ok(none())
         } else {
-            resolve(&account.name, &account.credentials, &schemes, &|name| std::env::var(name).ok())
+            resolve(
+                &account.name,
+                &account.credentials,
+                &requirements,
+                &|name| std::env::var(name).ok(),
+                context.clock.now(),
+            )
         };
         let options = HttpOptions {
             timeout: settings.timeout,
             concurrency: account.concurrency as usize,
             ca_file: ca_file.map(Path::to_path_buf),
+            identity: resolved.as_ref().ok().and_then(|resolved| resolved.identity.clone()),
         };
         match (resolved, HttpTransport::new(&options, &handle)) {
-            (Ok(Resolved { scheme, credentials, warnings }), Ok(transport)) => {
+            (Ok(Resolved { requirement, credentials, warnings, .. }), Ok(transport)) => {
                 for warning in warnings {
                     context.printer.warning(&warning);
                 }
-                let signer = Signer::new(&schemes[scheme], &account.variables, credentials);
+                let signer = Signer::new(&requirements[requirement], &account.variables, credentials);
                 senders.push(Rc::new(Sender::new(account, Arc::clone(provider), signer, transport)));
             }
             (resolved, transport) => {
@@ -267,28 +273,35 @@ pub fn build_simulated_senders(
         let provider = catalog.get(&account.provider);
         let provider =
             provider.ok_or_else(|| context.failed(&format!("no provider document `{}`", account.provider)))?;
-        let scheme = provider.auth.first();
-        let scheme = scheme.ok_or_else(|| context.failed(&format!("`{}` declares no way to sign", provider.id)))?;
-        let names = scheme.required.iter();
-        let credentials = Credentials::new(names.map(|name| (name.clone(), simulator::credential_of(provider, name))));
-        let options =
-            HttpOptions { timeout: settings.timeout, concurrency: account.concurrency as usize, ca_file: None };
+        // That which the plan has references for; a rehearsal reads no credentials.
+        let named = provider.auth_for(|name| account.credentials.contains_key(name));
+        let requirement = named.or(provider.auth.first());
+        let requirement =
+            requirement.ok_or_else(|| context.failed(&format!("`{}` declares no way to sign", provider.id)))?;
+        let names = requirement.required().into_iter();
+        let names = names.map(|name| (name.to_owned(), simulator::credential_of(provider, name)));
+        let credentials = Credentials::new(names);
+        let options = HttpOptions {
+            timeout: settings.timeout,
+            concurrency: account.concurrency as usize,
+            ca_file: None,
+            identity: None,
+        };
         // Whatever a plan or a document says, a rehearsal reaches nothing but this machine.
         let transport = HttpTransport::loopback_only(&options, &handle).map_err(|error| context.failed(&error))?;
-        let signer = Signer::new(scheme, &account.variables, credentials);
+        let requirement = requirement.clone().with_token_url(&simulator.auth_url(&account.name));
+        let signer = Signer::new(&requirement, &account.variables, credentials);
         let there = Account { base_url: simulator.base_url(&account.name), ..account.clone() };
         Ok(Rc::new(Sender::new(&there, Arc::clone(provider), signer, transport).made_up()))
     };
     settings.accounts.iter().map(sender).collect()
 }
 
-/// The provider's schemes, with the account's own place to fetch tokens from.
-fn schemes(account: &Account, provider: &Provider) -> Vec<AuthScheme> {
-    let mut schemes = provider.auth.clone();
-    for scheme in &mut schemes {
-        if let (SignerKind::HuaweiIamToken(url), Some(own)) = (&mut scheme.signer, &account.auth_url) {
-            url.clone_from(own);
-        }
+/// The provider's security requirements, with the account's own place to fetch tokens from.
+fn requirements(account: &Account, provider: &Provider) -> Vec<SecurityRequirement> {
+    let all = provider.auth.iter().cloned();
+    match &account.auth_url {
+        Some(own) => all.map(|requirement| requirement.with_token_url(own)).collect(),
+        None => all.collect(),
     }
-    schemes
 }

@@ -16,8 +16,11 @@ use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
 use crate::view::RunDeadline;
 use crate::view::progress::{Observer, fitting};
+use crate::view::report::file_name;
 use crate::view::status::{Outcomes, RunState, Summary, render_summary};
+use crate::view::table::{grouped, plural};
 use crate::wire::client::HttpTransport;
+use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
@@ -41,13 +44,35 @@ pub struct Task<'a> {
     pub wait: bool,
     /// Whether what is accepted and not finished is not well (`--strict`).
     pub strict: bool,
-    /// Whether to ask on the terminal between two waves: there is one, and no `--yes`.
-    pub asks: bool,
+    /// Who answers between two waves.
+    pub answers: Answers,
+}
+
+/// Who answers whether the next wave may go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answers {
+    /// A person at the terminal.
+    Person,
+    /// A rehearsal without a person: the question is shown, and answered with yes.
+    Rehearsal,
+    /// Nobody: the run stops there.
+    Nobody,
+}
+
+impl Answers {
+    /// A person who has not said `--yes`, where there is one. A rehearsal goes on without.
+    pub fn of(context: &Context, yes: bool, simulated: bool) -> Self {
+        match (context.printer.can_ask() && !yes, simulated) {
+            (true, _) => Self::Person,
+            (false, true) => Self::Rehearsal,
+            (false, false) => Self::Nobody,
+        }
+    }
 }
 
 /// Carries out a run to its end or its stop.
 pub fn execute(context: &Context, task: Task<'_>) -> Exit {
-    let Task { run, facts, senders, reopen, report, wait, strict, asks } = task;
+    let Task { run, facts, senders, reopen, report, wait, strict, answers } = task;
     let path = run.dir.path().to_path_buf();
     let mut reader = match run.dir.read() {
         Ok(reader) => reader,
@@ -61,8 +86,9 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     };
     // A killed process leaves its live status behind, and `status` would show it as this one's.
     live_control::remove_state(&path);
-    let mut observer = LiveStatusWriter::new(fitting(&context.printer, deadline), &run, context.clock, deadline);
-    let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, asks), &mut observer);
+    let shown = fitting(&context.printer, deadline, context.clock.clone(), TimeZone::system());
+    let mut observer = LiveStatusWriter::new(shown, &run, context.clock.clone(), deadline);
+    let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, answers), &mut observer);
     // The bars must be gone before the summary is printed. Commands that still wait are withdrawn: nobody will carry them out.
     drop(observer);
     let is_in_place = run.watch.as_ref().is_none_or(RunWatch::is_in_place);
@@ -110,7 +136,7 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     if context.global.json {
         context.printer.result_json(&summary);
     } else {
-        context.printer.result(render_summary(&summary).trim_end());
+        context.printer.result(render_summary(&summary, context.printer.stdout_colors()).trim_end());
     }
     exit
 }
@@ -120,7 +146,7 @@ fn rescue(context: &Context, reader: &Reader, path: &Path, report: Option<&Path>
     match write_rescued_report(reader, path, report) {
         Ok(rescued) => {
             let rescued = rescued.display();
-            context.printer.always(&format!("what was done until then, as far as it was written down: {rescued}"));
+            context.printer.always(&format!("what was done until then is in {rescued}"));
             Exit::Environment
         }
         Err(error) => context.failed(&error),
@@ -154,12 +180,13 @@ fn engine_run(
     (run, reader): (&OpenRun, &Reader),
     senders: Vec<Rc<Sender<HttpTransport>>>,
     reopen: BTreeSet<Outcome>,
-    (wait, asks): (bool, bool),
+    (wait, answers): (bool, Answers),
     observer: &mut dyn Observer,
 ) -> Result<Ending, Exit> {
     // One thread: the dispatcher owns the run's state and shares it with nobody.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| context.failed(&format!("certsweep could not start its runtime: {error}")))?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         // One channel for all that comes from outside: signals and `pause`, `unpause`, `set-rate`.
@@ -169,7 +196,7 @@ fn engine_run(
             tokio::task::spawn_local(stop_when_taken(watch.clone(), sender.clone()));
         }
         let names = facts.settings.accounts.iter().map(|account| account.name.clone()).collect();
-        let listener = control::listen(run.dir.path().to_path_buf(), names, context.clock, sender);
+        let listener = control::listen(run.dir.path().to_path_buf(), names, context.clock.actual(), sender);
         let listener = tokio::task::spawn_local(listener);
         // Jitter only has to differ between processes; nothing secret depends on it.
         let seed = context.clock.now().as_nanosecond() as u64;
@@ -178,12 +205,13 @@ fn engine_run(
             reader,
             journal: run.journal.clone(),
             senders,
-            clock: Rc::new(context.clock),
+            clock: Rc::new(context.clock.clone()),
             reopen,
             commands,
             seed,
-            wait,
-            questions: asks.then(|| asker(context)),
+            // A rehearsal's clock passes over closed windows.
+            wait: wait || facts.simulated,
+            questions: (answers != Answers::Nobody).then(|| asker(context, answers)),
         };
         let mut observe = |event: Event| observer.event(&event);
         let ending = engine::run(run, &mut observe).await.map_err(|error| context.failed(&error));
@@ -205,14 +233,41 @@ fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Opti
     Ok(at.map(|at| RunDeadline { at, ahead: at.duration_since(now) }))
 }
 
-/// Asks on the terminal, below the bars, on a thread of its own: reading a line blocks, and the run must react to signals meanwhile.
-fn asker(context: &Context) -> UnboundedSender<Question> {
+/// Asks on the terminal, or answers by itself in a rehearsal without a person. A line is read on a thread of its own: that blocks, and the run
+/// must react to signals meanwhile. A question that is over before it was answered leaves that thread reading; the line is then the answer to
+/// the next question.
+fn asker(context: &Context, answers: Answers) -> UnboundedSender<Question> {
     let (sender, mut questions) = unbounded_channel::<Question>();
+    let (read, reads) = std::sync::mpsc::channel();
+    let (answer_read, mut answered) = unbounded_channel();
     let printer = context.printer.clone();
     std::thread::spawn(move || {
-        while let Some(Question { text, answer }) = questions.blocking_recv() {
-            // The run may have stopped meanwhile; then the answer has no receiver.
-            let _ = answer.send(printer.confirm(&format!("\n{text}")));
+        while let Ok(()) = reads.recv() {
+            let _ = answer_read.send(printer.read_answer());
+        }
+    });
+    let printer = context.printer.clone();
+    tokio::task::spawn_local(async move {
+        let mut is_reading = false;
+        while let Some(Question { text, mut answer }) = questions.recv().await {
+            if answers != Answers::Person {
+                printer.note(&format!("{text} The rehearsal goes on by itself; a real run waits for a person here"));
+                let _ = answer.send(true);
+                continue;
+            }
+            printer.ask(&text);
+            if !std::mem::replace(&mut is_reading, true) {
+                let _ = read.send(());
+            }
+            tokio::select! {
+                () = answer.closed() => printer.answered(false),
+                Some(goes_on) = answered.recv() => {
+                    is_reading = false;
+                    printer.answered(true);
+                    // The run may have stopped meanwhile; then the answer has no receiver.
+                    let _ = answer.send(goes_on);
+                }
+            }
         }
     });
     sender
@@ -267,8 +322,8 @@ fn summary(
         next.push(format!("{account} was stopped: {}", sentence_of(reason)));
     }
     if !ending.complete {
-        let left = ending.left.iter().map(|(account, left)| format!("{account} {left}"));
-        next.push(format!("not settled yet: {}", left.collect::<Vec<_>>().join(", ")));
+        let left = ending.left.iter().map(|(account, left)| format!("{account} {}", grouped(*left)));
+        next.push(format!("not finished: {}", left.collect::<Vec<_>>().join(", ")));
         match ending.reopens {
             Some(at) => {
                 next.push(format!("go on: {resume} --wait, which waits until {at}; or {resume}, from then on"));
@@ -278,22 +333,24 @@ fn summary(
     }
     let actions = |outcome: Outcome| {
         let count = counts.outcomes.get(&outcome).copied().unwrap_or(0);
-        (count > 0).then(|| if count == 1 { "1 action".to_owned() } else { format!("{count} actions") })
+        (count > 0).then(|| plural(count, "action"))
     };
     next.extend(
         actions(Outcome::InDoubt)
-            .map(|actions| format!("{actions} may have taken effect: {resume} --retry in-doubt looks them up again")),
+            .map(|actions| format!("{actions} in-doubt: it is unknown whether they took effect. To look them up again: {resume} --retry in-doubt")),
     );
     next.extend(
-        actions(Outcome::Failed)
-            .map(|actions| format!("{actions} had no effect: {resume} --retry failed tries them again")),
+        actions(Outcome::Failed).map(|actions| {
+            format!("{actions} failed, and changed nothing. To try them again: {resume} --retry failed")
+        }),
     );
     next.extend(
         actions(Outcome::Rejected)
-            .map(|actions| format!("{actions} rejected; the report's column provider_message says why")),
+            .map(|actions| format!("{actions} rejected: the report's column provider_message says why")),
     );
     next.extend(
-        actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
+        actions(Outcome::PendingApproval)
+            .map(|actions| format!("{actions} pending: a person at the CA must approve them")),
     );
     next.extend(
         actions(Outcome::Pending)
@@ -301,8 +358,13 @@ fn summary(
     );
     let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval, Outcome::Pending];
     let ended_well = well.iter().any(|outcome| counts.outcomes.contains_key(outcome));
-    if ending.complete && !facts.simulated && ended_well && revokes {
-        next.push(format!("what the world sees of it: {}", verify_command(path)));
+    if ending.complete && ended_well && revokes {
+        let really = if facts.simulated {
+            "to see what the simulated CA shows of it"
+        } else {
+            "to check that the certificates are really revoked"
+        };
+        next.push(format!("{really}: {}", verify_command(path)));
     }
     let why = match &ending.stopped {
         Some(StopReason::Signal(_)) if ending.complete => None,
@@ -311,6 +373,7 @@ fn summary(
     Summary {
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
+        simulated: facts.simulated,
         state,
         why,
         actions: facts.actions,
@@ -319,7 +382,7 @@ fn summary(
         duplicates: counts.duplicates,
         excepted: counts.excepted,
         elapsed_seconds,
-        report: Some(path.join("report.csv").display().to_string()),
+        report: Some(path.join(file_name(facts.simulated)).display().to_string()),
         exit_code: exit.code(),
         next,
     }

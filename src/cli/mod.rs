@@ -7,14 +7,17 @@ pub mod context;
 pub mod control;
 pub mod execute;
 pub mod exit;
+pub mod latency;
 pub mod preview;
 pub mod preview_data;
 pub mod previous_runs;
 pub mod process;
 pub mod providers;
 pub mod report;
+pub mod report_plan;
 pub mod resume;
 pub mod run;
+pub mod run_documents;
 pub mod simulate;
 pub mod status;
 pub mod verify;
@@ -44,32 +47,37 @@ pub fn main() -> ExitCode {
         no_progress: cli.global.no_progress,
         json: cli.global.json,
     });
+    process::tell_panics(&printer);
     let context = Context::new(printer.clone(), cli.global);
-    let exit = match cli.command {
-        Command::Check(args) => check::check(&context, &args),
-        Command::Preview(args) => preview::preview(&context, &args.source, args.report.as_deref(), args.latency),
-        Command::Run(args) => run::run(&context, &args),
-        Command::Resume(args) => resume::resume(&context, &args),
-        Command::Status(args) => status::status(&context, &args),
-        Command::Pause(args) => control::pause(&context, &args),
-        Command::Unpause(args) => control::unpause(&context, &args),
-        Command::SetRate(args) => control::set_rate(&context, &args),
-        Command::Report(args) => report::report(&context, &args),
-        Command::Verify(args) => verify::verify(&context, &args),
-        Command::Providers(args) => providers::providers(&context, args.command.as_ref()),
-        Command::Schema => providers::schema(&context),
-        Command::Simulate(args) => simulate::simulate(&context, &args),
-        Command::Completions(args) => {
-            printer.result(&args::completion_script(args.shell));
-            Exit::Well
-        }
-    };
+    let exit = process::survive(&printer, || carry_out(&context, cli.command));
     // A full disk behind `> file` shows only when the buffer is flushed: it must not exit with 0.
     match printer.finish() {
         Ok(()) => exit.into(),
         Err(error) => {
             printer.error(&format!("writing to standard output failed: {error}"));
             if exit == Exit::Well { Exit::Environment.into() } else { exit.into() }
+        }
+    }
+}
+
+fn carry_out(context: &Context, command: Command) -> Exit {
+    match command {
+        Command::Check(args) => check::check(context, &args),
+        Command::Preview(args) => preview::preview(context, &args.source, args.report.as_deref(), args.latency),
+        Command::Run(args) => run::run(context, &args),
+        Command::Resume(args) => resume::resume(context, &args),
+        Command::Status(args) => status::status(context, &args),
+        Command::Pause(args) => control::pause(context, &args),
+        Command::Unpause(args) => control::unpause(context, &args),
+        Command::SetRate(args) => control::set_rate(context, &args),
+        Command::Report(args) => report::report(context, &args),
+        Command::Verify(args) => verify::verify(context, &args),
+        Command::Providers(args) => providers::providers(context, args.command.as_ref()),
+        Command::Schema => providers::schema(context),
+        Command::Simulate(args) => simulate::simulate(context, &args),
+        Command::Completions(args) => {
+            context.printer.result(&args::completion_script(args.shell));
+            Exit::Well
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::args::PlanSource;
 use super::context::Context;
 use super::exit::Exit;
+use super::latency::{Latency, latencies};
 use super::preview_data::PreviewData;
 use super::report::row_of;
 use crate::journal::History;
@@ -10,14 +11,14 @@ use crate::journal::files::replace;
 use crate::plan::checked::NeverSent;
 use crate::run::Outcome;
 use crate::time::Clock;
-use crate::view::preview::{Preview, render};
+use crate::view::preview::{LatencySource, Preview, render};
 use crate::view::report::{ReportColumns, csv};
 use crate::wire::Proxies;
 use std::path::Path;
 use std::time::Duration;
 
 /// Previews a plan; writes a `planned` row for every action to `report`, where one is asked for.
-pub fn preview(context: &Context, source: &PlanSource, report: Option<&Path>, latency: Duration) -> Exit {
+pub fn preview(context: &Context, source: &PlanSource, report: Option<&Path>, latency: Option<Duration>) -> Exit {
     match preview_plan(context, source, report, latency) {
         Ok(preview) if context.global.json => {
             context.printer.result_json(&preview);
@@ -35,7 +36,7 @@ fn preview_plan(
     context: &Context,
     source: &PlanSource,
     report: Option<&Path>,
-    latency: Duration,
+    latency: Option<Duration>,
 ) -> Result<Preview, Exit> {
     let catalog = context.catalog(&context.provider_directories())?;
     let mut data = PreviewData::new(report.is_some());
@@ -57,5 +58,7 @@ fn preview_plan(
         });
         written.map_err(|error| context.failed(&error))?;
     }
-    Ok(data.preview(&read, &catalog, latency, context.clock.now(), &Proxies::from_env()))
+    let given = latency.map(|each| Latency { each, source: LatencySource::Given });
+    let latencies = latencies(read.plan.settings(), |_| given);
+    Ok(data.preview(&read, &catalog, &latencies, context.clock.now(), &Proxies::from_env()))
 }

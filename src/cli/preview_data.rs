@@ -2,14 +2,14 @@
 //! memory; pure functions make a forecast, advice and masked requests of them. Reads no clock, file or environment.
 
 use super::context::ReadPlan;
+use super::latency::Latency;
 use crate::engine::forecast::{self, AccountForecast, Assumptions, Forecast, PlanChange, Wishes, forecast};
 use crate::journal::Queue;
 use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, CertificateNames, Settings, calendar};
-use crate::provider::model::{ActionRules, SignerKind, TargetKind};
-use crate::provider::{Catalog, Provider, target_state};
+use crate::provider::{Catalog, CredentialReference, Provider, SecurityRequirement, target_state};
 use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
@@ -36,8 +36,8 @@ pub struct PreviewData {
     first: Vec<Action>,
     /// Actions on certificates whose order is known: ordinal, account, operation, order id with the reason.
     orders: Vec<(Ordinal, usize, String, String)>,
-    /// Actions that do not ask to skip a person's approval, by account and operation.
-    unskipped: BTreeMap<(usize, String), u64>,
+    /// Actions that wait for a person's approval, by account and operation.
+    waiting: BTreeMap<(usize, String), u64>,
     keep_actions: bool,
     /// All actions, where `keep_actions`.
     actions: Vec<Action>,
@@ -76,13 +76,13 @@ impl PreviewData {
             }
             self.queue.never_send(ordinal, why.clone());
         } else {
-            if let Some(order) = action.parameters.get(ORDER) {
+            if let Some(order) = &action.order {
                 // Revoking an order whole sends one reason, so only certificates with the same one can share it.
                 let order = format!("{order} {}", action.reason_sent.as_deref().unwrap_or_default());
                 self.orders.push((action.ordinal, action.account, action.operation.clone(), order));
             }
-            if !skips_approval(action) {
-                *self.unskipped.entry((action.account, action.operation.clone())).or_default() += 1;
+            if action.waits_for_approval {
+                *self.waiting.entry((action.account, action.operation.clone())).or_default() += 1;
             }
             self.count(action);
             if let Some(reaches) = &action.reaches {
@@ -121,12 +121,12 @@ impl PreviewData {
         }
     }
 
-    /// The preview of a plan whose actions were all added. `latency` is one request's assumed time, `now` the run's assumed start.
+    /// The preview of a plan whose actions were all added. `latencies` are by account, `now` is the run's assumed start.
     pub fn preview(
         mut self,
         read: &ReadPlan,
         catalog: &Catalog,
-        latency: Duration,
+        latencies: &[Latency],
         now: Timestamp,
         proxies: &Proxies,
     ) -> Preview {
@@ -142,7 +142,7 @@ impl PreviewData {
         }
         // An action may need a later one, so the needs are complete only after the check.
         needs.iter().for_each(|(ordinal, needed)| self.queue.need(*ordinal, needed.clone()));
-        let assumptions = assumptions(settings, catalog, &self.first, latency, now);
+        let assumptions = assumptions(settings, catalog, &self.first, latencies, now);
         let deadline = calendar::deadline_at(settings.deadline, &settings.schedule, now);
         let estimate = forecast(settings, &self.queue, &assumptions);
         let after = |time: Option<Duration>| time.and_then(|time| now.checked_add(time).ok());
@@ -187,17 +187,18 @@ impl PreviewData {
                 first: order.collect(),
             },
             providers: providers
-                .map(|(account, share)| {
+                .zip(latencies)
+                .map(|((account, share), latency)| {
                     let proxy = proxies.to(&account.base_url);
                     let proxy = proxy.map(|proxy| ShownProxy { address: proxy.address, variable: proxy.variable });
-                    ProviderForecast { proxy, ..provider_forecast(account, share, &estimate, latency, now, deadline) }
+                    ProviderForecast { proxy, ..provider_forecast(account, share, &estimate, *latency, now, deadline) }
                 })
                 .collect(),
             estimated_seconds: estimate.takes.map(|takes| takes.as_secs_f64()),
             starts_at,
             ends_at,
             schedule_windows: settings.schedule.window.as_ref().map(|_| estimate.windows),
-            assumed_latency_ms: u64::try_from(latency.as_millis()).unwrap_or(u64::MAX),
+            assumed_latency_ms: latencies.iter().map(|latency| whole_ms(latency.each)).max().unwrap_or_default(),
             deadline: deadline.map(|at| {
                 let slack = ends_at.map(|ends| at.duration_since(ends).as_secs_f64());
                 DeadlineForecast { at: Some(at), slack_seconds: slack, met: slack.is_some_and(|slack| slack >= 0.0) }
@@ -226,22 +227,25 @@ fn assumptions(
     settings: &Settings,
     catalog: &Catalog,
     first: &[Action],
-    latency: Duration,
+    latencies: &[Latency],
     start: Timestamp,
 ) -> Assumptions {
     let tokens = settings.accounts.iter().map(|account| {
-        // A run signs with the first scheme whose credentials are set, and a preview reads no credentials. So the variables that the
-        // plan names decide; without any, the first scheme.
-        let schemes = catalog.get(&account.provider).map(|provider| provider.auth.as_slice()).unwrap_or_default();
-        let named = |names: &[String]| names.iter().all(|name| account.credentials.contains_key(name));
-        let scheme = schemes.iter().find(|scheme| named(&scheme.required)).or(schemes.first());
-        scheme.is_some_and(|scheme| matches!(scheme.signer, SignerKind::HuaweiIamToken(_)))
+        let requirement = catalog.get(&account.provider).and_then(|provider| assumed(account, provider));
+        requirement.is_some_and(|requirement| requirement.token().is_some())
     });
     let read_back = match settings.safety.canary {
         0 => HashSet::new(),
         _ => first.iter().filter(|action| is_read_back(settings, catalog, action)).map(|one| one.ordinal).collect(),
     };
-    Assumptions { start, latency, tokens: tokens.collect(), read_back }
+    let latencies = latencies.iter().map(|latency| latency.each).collect();
+    Assumptions { start, latencies, tokens: tokens.collect(), read_back }
+}
+
+/// How an account is likely to sign. A run does so by the first requirement whose credentials are set, and a preview reads no credentials; so
+/// the references that the plan has decide, and without any the document's first.
+fn assumed<'a>(account: &Account, provider: &'a Provider) -> Option<&'a SecurityRequirement> {
+    provider.auth_for(|name| account.credentials.contains_key(name)).or(provider.auth.first())
 }
 
 /// Changes of the plan that would make the run shorter, or end in truth when it seems to.
@@ -254,7 +258,7 @@ fn suggestions(
     deadline: Option<Timestamp>,
 ) -> Vec<SuggestedChange> {
     let left = deadline.map(|at| Duration::try_from(at.duration_since(assumptions.start)).unwrap_or_default());
-    let wishes = Wishes { orders: whole_orders(&data.orders, settings, catalog), deadline: left };
+    let wishes = Wishes { orders: whole_orders(&data.orders), deadline: left };
     let helps = forecast::would_help(settings, &data.queue, assumptions, &wishes, estimate);
     // A deadline that is met anyway is not mentioned.
     let missed = left.is_some_and(|left| estimate.takes.is_none_or(|takes| takes > left));
@@ -270,23 +274,15 @@ fn suggestions(
         }
     });
     let mut suggestions: Vec<SuggestedChange> = suggestions.collect();
-    suggestions.extend(approvals(&data.unskipped, settings, catalog));
+    suggestions.extend(approvals(&data.waiting, settings, catalog));
     suggestions
 }
 
-/// Actions that revoking whole orders would spare: each with the first action on the same order, where the provider can do that.
-fn whole_orders(
-    orders: &[(Ordinal, usize, String, String)],
-    settings: &Settings,
-    catalog: &Catalog,
-) -> HashMap<Ordinal, Ordinal> {
+/// Actions that revoking whole orders would spare: each with the first action on the same order.
+fn whole_orders(orders: &[(Ordinal, usize, String, String)]) -> HashMap<Ordinal, Ordinal> {
     let mut firsts: HashMap<(usize, &str, &str), Ordinal> = HashMap::new();
     let mut later = HashMap::new();
     for (ordinal, account, operation, order) in orders {
-        let provider = catalog.get(&settings.accounts[*account].provider);
-        if !provider.is_some_and(|provider| revokes_whole_orders(provider, operation)) {
-            continue;
-        }
         match firsts.entry((*account, operation, order)) {
             std::collections::hash_map::Entry::Occupied(first) => drop(later.insert(*ordinal, *first.get())),
             std::collections::hash_map::Entry::Vacant(place) => drop(place.insert(*ordinal)),
@@ -296,39 +292,32 @@ fn whole_orders(
 }
 
 /// Revokes that a provider accepts and then holds until a person approves. Nobody knows how long that takes, so no estimate holds it.
-fn approvals(
-    unskipped: &BTreeMap<(usize, String), u64>,
-    settings: &Settings,
-    catalog: &Catalog,
-) -> Vec<SuggestedChange> {
-    let mut waiting: BTreeMap<usize, u64> = BTreeMap::new();
-    for ((account, operation), actions) in unskipped {
+fn approvals(waiting: &BTreeMap<(usize, String), u64>, settings: &Settings, catalog: &Catalog) -> Vec<SuggestedChange> {
+    // By account and by what would spare it: the operations of a provider mostly have it in common.
+    let mut spared: BTreeMap<(usize, &str), (u64, Option<&str>)> = BTreeMap::new();
+    for ((account, operation), actions) in waiting {
         let provider = catalog.get(&settings.accounts[*account].provider);
-        let operation = provider.and_then(|provider| provider.operation(operation));
-        if operation.is_some_and(|operation| operation.parameters.iter().any(|known| known.name == SKIP_APPROVAL)) {
-            *waiting.entry(*account).or_default() += actions;
+        let rules = provider.and_then(|provider| provider.operation(operation)?.action.as_ref());
+        if let Some(rule) = rules.and_then(|rules| rules.approval.as_ref()) {
+            spared.entry((*account, &rule.unless)).or_insert((0, rule.takes.as_deref())).0 += actions;
         }
     }
-    let suggestions = waiting.into_iter().map(|(account, actions)| {
+    let suggestions = spared.into_iter().map(|((account, unless), (actions, takes))| {
         let name = &settings.accounts[account].name;
         let (actions, wait) = (plural(actions, "action"), if actions == 1 { "waits" } else { "wait" });
+        let takes = takes.map(|takes| format!(" with {takes}")).unwrap_or_default();
         SuggestedChange {
             provider: name.clone(),
-            change: SKIP_APPROVAL.to_owned(),
+            change: unless.to_owned(),
             text: format!(
-                "{actions} of {name} {wait} for a person to approve, and how long is not known; `skip_approval: true` \
-                 with an administrator's key spares that"
+                "{actions} of {name} {wait} for a person to approve, and how long is not known; `{unless}: true`{takes} \
+                 spares that"
             ),
             estimated_seconds: None,
             deadline_met: None,
         }
     });
     suggestions.collect()
-}
-
-/// Whether an action asks the provider to skip a person's approval.
-fn skips_approval(action: &Action) -> bool {
-    action.parameters.get(SKIP_APPROVAL).and_then(serde_json::Value::as_bool).unwrap_or(false)
 }
 
 /// Whether an action, as a canary, is surely read back: it waits for no person, and its own parameters suffice for a status query (some
@@ -338,19 +327,24 @@ fn is_read_back(settings: &Settings, catalog: &Catalog, action: &Action) -> bool
     let Some((provider, operation)) = provider.and_then(|one| Some((one, one.operation(&action.operation)?))) else {
         return false;
     };
-    let waits = operation.parameters.iter().any(|known| known.name == SKIP_APPROVAL) && !skips_approval(action);
     let rules = operation.action.as_ref();
-    !waits
+    !action.waits_for_approval
         && rules
             .is_some_and(|rules| !target_state::choose_queries(provider, rules, &action.parameters, None).is_empty())
 }
 
 /// The warning about a run that begins now and will miss its deadline; `None` where it meets it or has none.
-pub fn misses_the_deadline(settings: &Settings, queue: &Queue, latency: Duration, now: Timestamp) -> Option<String> {
+pub fn misses_the_deadline(
+    settings: &Settings,
+    queue: &Queue,
+    latencies: &[Latency],
+    now: Timestamp,
+) -> Option<String> {
     let at = calendar::deadline_at(settings.deadline, &settings.schedule, now)?;
     // A few token requests and read-backs do not decide about a deadline; the warning says `about`.
     let tokens = vec![false; settings.accounts.len()];
-    let assumptions = Assumptions { start: now, latency, tokens, read_back: HashSet::new() };
+    let latencies = latencies.iter().map(|latency| latency.each).collect();
+    let assumptions = Assumptions { start: now, latencies, tokens, read_back: HashSet::new() };
     let Some(takes) = forecast(settings, queue, &assumptions).takes else {
         return Some("the deadline will be MISSED: the plan does not end inside its schedule".to_owned());
     };
@@ -363,7 +357,7 @@ fn provider_forecast(
     account: &Account,
     share: &AccountForecast,
     estimate: &Forecast,
-    latency: Duration,
+    latency: Latency,
     now: Timestamp,
     deadline: Option<Timestamp>,
 ) -> ProviderForecast {
@@ -371,7 +365,7 @@ fn provider_forecast(
     let ends_at = ends.and_then(|ends| now.checked_add(ends).ok());
     let slack = |at: Timestamp| ends_at.map(|ends: Timestamp| at.duration_since(ends).as_secs_f64());
     let waited = |(reason, time): &(WaitReason, Duration)| Waited {
-        for_what: reason.describe_forecast(latency),
+        for_what: reason.describe_forecast(latency.each),
         seconds: time.as_secs_f64(),
     };
     ProviderForecast {
@@ -383,21 +377,19 @@ fn provider_forecast(
         concurrency: account.concurrency,
         actions: share.actions,
         requests: share.requests,
+        latency_ms: whole_ms(latency.each),
+        latency_source: latency.source,
         estimated_seconds: estimate.takes.map(|_| share.takes.as_secs_f64()),
         ends_at,
         slack_seconds: deadline.and_then(slack),
-        bottleneck: share.bottleneck().unwrap_or(&WaitReason::Nothing).describe_forecast(latency),
+        bottleneck: share.bottleneck().unwrap_or(&WaitReason::Nothing).describe_forecast(latency.each),
         waits: share.waits.iter().map(waited).collect(),
     }
 }
 
-/// Whether the provider has an operation that revokes the whole order of what this one revokes.
-fn revokes_whole_orders(provider: &Provider, operation: &str) -> bool {
-    let kind = |name: &str| {
-        let rules: Option<&ActionRules> = provider.operation(name).and_then(|operation| operation.action.as_ref());
-        rules.map(|rules| rules.target.kind)
-    };
-    kind(operation) == Some(TargetKind::Certificate) && kind(&format!("{operation}-order")) == Some(TargetKind::Order)
+fn whole_ms(time: Duration) -> u64 {
+    // A tenth of a millisecond is none: 0 would read as no time at all.
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(u64::from(!time.is_zero()))
 }
 
 const fn change_name(change: &PlanChange) -> &'static str {
@@ -418,7 +410,7 @@ fn change_sentence(
 ) -> String {
     let name = &account.name;
     let what = match change {
-        PlanChange::SecondKey => format!("a second key for {name}, as an account of its own with half of its actions"),
+        PlanChange::SecondKey => format!("a second key for {name}, with half of its actions"),
         PlanChange::WholeOrders { spared, orders } => format!(
             "revoking {} of {name} whole instead of {} one by one (an order's revoke reaches all its \
              certificates)",
@@ -447,14 +439,16 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
         }
         let account = &settings.accounts[action.account];
         let Some(provider) = catalog.get(&account.provider) else { continue };
-        let (Some(operation), Some(scheme)) = (provider.operation(&action.operation), provider.auth.first()) else {
+        let (Some(operation), Some(requirement)) = (provider.operation(&action.operation), assumed(account, provider))
+        else {
             continue;
         };
         seen.push((action.account, &action.operation));
-        let masked = request::preview(&account.base_url, operation, &action.parameters, scheme);
+        let masked = request::preview(&account.base_url, operation, &action.parameters, requirement);
         requests.push(FirstRequest {
             action_id: action.id.clone(),
             provider: account.name.clone(),
+            credentials: sources(account, provider, requirement),
             method: masked.method,
             url: masked.url,
             headers: masked.headers.into_iter().map(|(name, value)| ShownHeader { name, value }).collect(),
@@ -464,10 +458,20 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
     requests
 }
 
-/// The parameter that names a certificate's order.
-const ORDER: &str = "order_id";
-/// The parameter that skips a person's approval (DigiCert's).
-const SKIP_APPROVAL: &str = "skip_approval";
+/// Where an account's credentials come from; none where each action brings its own key.
+fn sources(account: &Account, provider: &Provider, requirement: &SecurityRequirement) -> Vec<String> {
+    if account.own_keys {
+        return Vec::new();
+    }
+    // A document names variables for what few people have; whether they are set only the run looks.
+    let named = |name: &&str| match account.credentials.get(*name) {
+        Some(CredentialReference::Env(variable)) => provider.environment.get(*name) != Some(variable),
+        other => other.is_some(),
+    };
+    let names = requirement.required().into_iter().chain(requirement.optional().into_iter().filter(named));
+    names.filter_map(|name| Some(format!("{name} from {}", account.credentials.get(name)?))).collect()
+}
+
 /// Actions that are stored as possible canaries; a plan with more canaries than that gets a slightly short estimate.
 const MAX_CANARIES: usize = 1000;
 /// Rows of the preview's list of first actions.
@@ -481,18 +485,24 @@ mod tests {
     use crate::diag::Diagnostics;
     use crate::plan::{CsvOptions, Input, Request, check};
     use crate::text::SourceMap;
+    use crate::view::preview::LatencySource;
 
     fn preview(plan: &str) -> Preview {
-        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        preview_of(&Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default()), plan)
+    }
+
+    fn preview_of(catalog: &Catalog, plan: &str) -> Preview {
         let columns = CsvOptions::default();
         let now = Timestamp::from_second(1_700_000_000).unwrap();
         let plan = Input::Stdin(format!("version: 1\n{plan}").into_bytes());
-        let request = Request { plan, settings: None, catalog: &catalog, columns, now };
+        let request = Request { plan, settings: None, catalog, columns, now };
         let mut data = PreviewData::new(false);
         let (plan, findings) = check(&request, &mut SourceMap::default(), &mut |action| data.add(&action));
         let plan = plan.unwrap_or_else(|| panic!("{findings:?}"));
         let read = ReadPlan { plan, warnings: 0, diagnostics: serde_json::Value::Null };
-        data.preview(&read, &catalog, Duration::from_millis(500), now, &Proxies::default())
+        let latency = Latency { each: Duration::from_millis(500), source: LatencySource::Given };
+        let latencies = vec![latency; read.plan.settings().accounts.len()];
+        data.preview(&read, catalog, &latencies, now, &Proxies::default())
     }
 
     #[test]
@@ -517,6 +527,53 @@ mod tests {
             let changes: Vec<&str> = preview.would_help.iter().map(|help| help.change.as_str()).collect();
             assert_eq!((requests_sent, changes), (requests, advice), "{plan}");
         }
+    }
+
+    #[test]
+    fn advice_follows_from_the_document_whatever_its_names_are() {
+        let (mut sources, mut findings) = (SourceMap::default(), Diagnostics::default());
+        let mut catalog = Catalog::built_in(&mut sources, &mut findings);
+        let built_in = catalog.get("digicert").unwrap().text.to_string();
+        let renamed = |names: &[(&str, &str)]| {
+            names.iter().fold(built_in.clone(), |text, (name, other)| text.replace(name, other))
+        };
+        let own = [
+            ("id: digicert", "id: own"),
+            ("skip_approval", "at_once"),
+            ("order_id", "bundle"),
+            ("revoke-order", "withdraw-bundle"),
+            ("an administrator's key", "a red button"),
+        ];
+        // A document of the same names that does not say so gets no such advice.
+        let silent = [
+            ("id: digicert", "id: silent"),
+            ("        approval: &approval {unless: skip_approval, takes: an administrator's key}\n", ""),
+            ("        approval: *approval\n", ""),
+            ("        whole_order: {operation: revoke-order, parameter: order_id}\n", ""),
+        ];
+        for names in [&own[..], &silent] {
+            catalog.put("own.yaml".to_owned(), &renamed(names).into(), &mut sources, &mut findings);
+        }
+        assert!(!findings.has_errors(), "{findings:?}");
+        let rows = |provider: &str, order: &str| -> String {
+            let row =
+                |id: u32| format!("- {{provider: {provider}, action: revoke, certificate_id: {id}, {order}: 7}}\n");
+            format!("deadline: 1s\nactions:\n{}", (1..=300).map(row).collect::<String>())
+        };
+        let advice = |provider: &str, order: &str| -> Vec<(String, String)> {
+            let helps = preview_of(&catalog, &rows(provider, order)).would_help.into_iter();
+            helps.map(|help| (help.change, help.text)).collect()
+        };
+        let changes = |of: &[(String, String)]| of.iter().map(|(change, _)| change.clone()).collect::<Vec<_>>();
+        let (digicert, own) = (advice("digicert", "order_id"), advice("own", "bundle"));
+        let expected: Vec<String> =
+            changes(&digicert).iter().map(|change| change.replace("skip_approval", "at_once")).collect();
+        assert_eq!(changes(&own), expected);
+        assert!(expected.contains(&"whole-orders".to_owned()), "{expected:?}");
+        let approval = &own.iter().find(|(change, _)| change == "at_once").unwrap().1;
+        assert!(approval.ends_with("`at_once: true` with a red button spares that"), "{approval}");
+        let silent = changes(&advice("silent", "order_id"));
+        assert!(!silent.iter().any(|change| change == "skip_approval" || change == "whole-orders"), "{silent:?}");
     }
 
     #[test]

@@ -337,7 +337,8 @@ fn idempotency(catalog: &Catalog, accounts: &[Account], account: usize, operatio
     rules.map_or(Idempotency::NotIdempotent, |(_, rules)| rules.idempotency_of_all())
 }
 
-fn user_index() -> Result<RunIndex, String> {
+/// The index of this user's runs, or why there is none.
+pub(super) fn user_index() -> Result<RunIndex, String> {
     let directory = state_directory(|name| std::env::var_os(name));
     directory
         .map(|directory| RunIndex::below(&directory))
@@ -415,7 +416,7 @@ fn overlap(state: ActionState, idempotency: impl Fn() -> Idempotency) -> Option<
 }
 
 /// Where runs are that no `--run-dir` puts elsewhere.
-const RUNS: &str = "runs";
+pub(super) const RUNS: &str = "runs";
 
 #[cfg(test)]
 mod tests {

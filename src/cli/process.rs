@@ -1,10 +1,15 @@
-//! The operating system's clocks (the one place that reads them), signals and log lines. Decides nothing: signals become commands to the
-//! engine, which leaves at once at a second one.
+//! The operating system's clocks (the one place that reads them), signals and log lines, and what is left to do at a panic. Decides nothing:
+//! signals become commands to the engine, which leaves at once at a second one.
 
+use super::exit::Exit;
 use crate::engine::RunCommand;
 use crate::run::StopReason;
 use crate::time::Clock;
+use crate::view::printer::Printer;
 use jiff::Timestamp;
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tracing::Level;
@@ -15,16 +20,37 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 /// The wall clock, and a steady one: on Linux it counts from the machine's start and over its sleep, elsewhere from this value's
 /// making.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SystemClock {
     start: Instant,
+    /// How far a rehearsal's clock is ahead of the world, in milliseconds, for all who have this clock.
+    ahead: Option<Arc<AtomicU64>>,
 }
 
 impl SystemClock {
     /// Starts the steady clock.
     pub fn start() -> Self {
         #[expect(clippy::disallowed_methods, reason = "this is the clock that the lint asks for")]
-        Self { start: Instant::now() }
+        Self { start: Instant::now(), ahead: None }
+    }
+
+    /// A rehearsal's clock: it can be moved on. It shows this moment, where that is still to come: the rehearsal that it goes on with got so far.
+    #[must_use]
+    pub fn rehearsal(&self, reached: Option<Timestamp>) -> Self {
+        let clock = Self { start: self.start, ahead: Some(Arc::default()) };
+        let ahead = reached.and_then(|reached| Duration::try_from(reached.duration_since(self.now())).ok());
+        clock.skip(ahead.unwrap_or_default());
+        clock
+    }
+
+    /// The world's time, which a rehearsal may have left behind.
+    #[must_use]
+    pub fn actual(&self) -> Self {
+        Self { start: self.start, ahead: None }
+    }
+
+    fn ahead(&self) -> Duration {
+        self.ahead.as_ref().map_or(Duration::ZERO, |ahead| Duration::from_millis(ahead.load(Ordering::Relaxed)))
     }
 }
 
@@ -35,16 +61,28 @@ const HEAD_START: Duration = Duration::from_secs(7 * 86_400);
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         #[expect(clippy::disallowed_methods, reason = "this is the clock that the lint asks for")]
-        Timestamp::now()
+        Timestamp::now().saturating_add(self.ahead()).unwrap_or(Timestamp::MAX)
     }
 
     fn elapsed(&self) -> Duration {
-        since_boot().unwrap_or_else(|| HEAD_START + self.start.elapsed())
+        self.ahead() + since_boot().unwrap_or_else(|| HEAD_START + self.start.elapsed())
     }
 
     fn boot(&self) -> Option<String> {
+        // A clock that was moved on no longer counts from there.
+        if self.ahead.is_some() {
+            return None;
+        }
         since_boot()?;
         std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok().map(|id| id.trim().to_owned())
+    }
+
+    fn skip(&self, wait: Duration) -> bool {
+        let Some(ahead) = &self.ahead else { return false };
+        // Rounded up: whoever waits for a moment must not be woken before it.
+        let wait = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        ahead.fetch_add(wait, Ordering::Relaxed);
+        true
     }
 }
 
@@ -92,6 +130,28 @@ pub fn listen_for_signals(sender: &UnboundedSender<RunCommand>) -> std::io::Resu
         while tokio::signal::ctrl_c().await.is_ok() && sender.send(RunCommand::Stop(StopReason::Signal(2))).is_ok() {}
     });
     Ok(())
+}
+
+/// A panic is told as one line, without the traces of the stack. Some are no defect of ours: the standard library ends so where `close` fails
+/// on a directory (a disk of the network that is gone), and tokio where `epoll_wait` does.
+pub(super) fn tell_panics(printer: &Printer) {
+    let printer = printer.clone();
+    std::panic::set_hook(Box::new(move |panic: &PanicHookInfo<'_>| {
+        let (payload, text) = (panic.payload(), panic.payload().downcast_ref::<String>().map(String::as_str));
+        let what = text.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or("a panic without words");
+        let place = panic.location().map(|place| format!(" ({}:{})", place.file(), place.line())).unwrap_or_default();
+        printer.last_words(&format!("the system failed where it never should, or the program is wrong: {what}{place}"));
+    }));
+}
+
+/// Carries a command out. A panic that nobody caught ends it as an environment that failed.
+pub(super) fn survive(printer: &Printer, command: impl FnOnce() -> Exit) -> Exit {
+    catch_unwind(AssertUnwindSafe(command)).unwrap_or_else(|_| {
+        printer.last_words(
+            "the command had to stop there; what it has recorded stands, and `certsweep resume RUN_DIR` goes on with a run that had begun",
+        );
+        Exit::Environment
+    })
 }
 
 /// With `-vv`: a line on standard error for every request. Only certsweep's own records: those of the HTTP library may hold header fields,

@@ -5,9 +5,12 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::diag::Diagnostics;
 use crate::plan::schema::schema as plan_schema;
+use crate::provider::catalog::MAX_DOCUMENT_BYTES;
 use crate::provider::{openapi, samples};
-use crate::text::SourceMap;
+use crate::text::{SourceMap, file};
+use crate::view::diagnostics;
 use crate::view::providers::{list, list_json, show, show_json};
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Lists providers, shows one, or checks documents.
@@ -49,13 +52,15 @@ pub fn schema(context: &Context) -> Exit {
 }
 
 fn check(context: &Context, files: &[PathBuf]) -> Exit {
-    let mut exit = Exit::Well;
+    let (mut exit, mut checked) = (Exit::Well, Vec::new());
     for path in files {
         let name = path.display().to_string();
-        let text = match std::fs::read_to_string(path) {
+        let text = match file::read_text(path, MAX_DOCUMENT_BYTES) {
             Ok(text) => text,
             Err(error) => {
-                context.printer.error(&format!("{name}: {error}"));
+                let reason = file::reason(&error);
+                context.printer.error(&format!("{name}: {reason}"));
+                checked.push(json!({"file": name, "ok": false, "error": reason}));
                 exit = Exit::Usage;
                 continue;
             }
@@ -64,8 +69,13 @@ fn check(context: &Context, files: &[PathBuf]) -> Exit {
         let source = sources.add_text(name.clone(), Some(path.clone()), text.as_str().into());
         let mut diagnostics = Diagnostics::default();
         let provider = openapi::read(&text.as_str().into(), source, &mut diagnostics);
-        context.findings(&diagnostics, &sources);
+        // With `--json` standard output holds one document, on all files.
+        if !context.global.json {
+            context.findings(&diagnostics, &sources);
+        }
+        let findings = diagnostics::to_json(&diagnostics, &sources);
         let Some(provider) = provider.filter(|_| !diagnostics.has_errors()) else {
+            checked.push(json!({"file": name, "ok": false, "diagnostics": findings}));
             exit = Exit::Usage;
             continue;
         };
@@ -76,15 +86,28 @@ fn check(context: &Context, files: &[PathBuf]) -> Exit {
             context.printer.error(&format!("{name}: {operation}, sample `{sample}`: {what}"));
             exit = Exit::Usage;
         }
-        if failures.is_empty() {
-            let actions: Vec<&str> = provider.actions().map(|(operation, _)| operation.name.as_str()).collect();
-            let samples: usize = provider.operations.iter().map(|operation| operation.samples.len()).sum();
+        let actions: Vec<&str> = provider.actions().map(|(operation, _)| operation.name.as_str()).collect();
+        let samples: usize = provider.operations.iter().map(|operation| operation.samples.len()).sum();
+        if failures.is_empty() && !context.global.json {
             context.printer.result(&format!(
                 "{name}: ok: {} ({}), {samples} samples hold",
                 provider.id,
                 actions.join(", ")
             ));
         }
+        let failure = |one: &samples::SampleFailure| json!({"operation": one.operation, "sample": one.sample, "message": one.what});
+        checked.push(json!({
+            "file": name,
+            "ok": failures.is_empty(),
+            "provider": provider.id,
+            "actions": actions,
+            "samples": samples,
+            "failures": failures.iter().map(failure).collect::<Vec<_>>(),
+            "diagnostics": findings,
+        }));
+    }
+    if context.global.json {
+        context.printer.result_json(&checked);
     }
     exit
 }

@@ -1,23 +1,23 @@
-//! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it. With `--format plan`,
-//! a run's actions as a CSV list that is itself a plan. Accounts and rates are not in a list: give the first plan with `--settings`.
+//! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it. A plan of what is left is
+//! `report_plan`'s to make.
 
 use super::args::{self, ReportFormat};
 use super::context::Context;
 use super::exit::Exit;
+use super::report_plan::write_plan;
 use crate::journal::files::replace;
 use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Verified};
-use crate::pki::{RevocationReason, SerialNotation};
-use crate::plan::checked::{NamedFile, NeverSent};
-use crate::plan::{Action, CERTIFICATE_FIELDS, Settings};
-use crate::provider::{Catalog, Operation};
+use crate::pki::RevocationReason;
+use crate::plan::checked::NeverSent;
+use crate::plan::{Action, Settings};
 use crate::run::Outcome;
-use crate::text::safe;
-use crate::view::report::{IssuedCells, ReportColumns, ReportRow, VerifiedCells, csv as csv_report, html, json};
+use crate::view::report::{
+    IssuedCells, ReportColumns, ReportRow, VerifiedCells, csv as csv_report, file_name, html, json,
+};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes a run's report again.
@@ -25,8 +25,9 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
     let format = args.format.unwrap_or(if context.global.json { ReportFormat::Json } else { ReportFormat::Csv });
     let outcomes: BTreeSet<Outcome> = args.outcome.iter().copied().collect();
     let open = if args.salvage { RunDir::read_damaged } else { RunDir::read };
-    let reader = match RunDir::existing(&args.run_dir).and_then(|dir| open(&dir)) {
-        Ok(reader) => reader,
+    let found = RunDir::existing(&args.run_dir).and_then(|dir| open(&dir).map(|reader| (dir, reader)));
+    let (dir, reader) = match found {
+        Ok(found) => found,
         Err(error) => return context.no_run(&error),
     };
     if let Some(damage) = reader.damage() {
@@ -35,31 +36,14 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
     } else if args.salvage {
         context.printer.note("nothing is damaged: this is the run's usual report");
     }
+    if format == ReportFormat::Plan {
+        return write_plan(context, args, &dir, &reader, &outcomes);
+    }
     let mut unknown = 0;
-    let catalog = match format {
-        ReportFormat::Plan => {
-            match reader.facts().map_err(|error| context.failed(&error)).and_then(|facts| context.catalog_of(&facts)) {
-                Ok(catalog) => Some(catalog),
-                Err(exit) => return exit,
-            }
-        }
-        ReportFormat::Csv | ReportFormat::Json | ReportFormat::Html => None,
-    };
-    // A list that is read again must keep every character; one that is only looked at must not act on the terminal.
-    let shown = args.output.is_none() && context.printer.shows_results();
-    let mut write = |output: &mut dyn Write| match &catalog {
-        Some(catalog) => write_plan(&reader, catalog, &outcomes, shown, output),
-        None => write(&reader, format, &outcomes, output).map(|counts| unknown = counts.unknown),
-    };
-    let written = match &args.output {
-        Some(path) => replace(path, write),
-        None => {
-            let mut results = BufWriter::new(context.printer.results());
-            let written = write(&mut results).and_then(|()| results.flush());
-            written.map_err(|source| JournalError::File { path: "standard output".into(), action: "writing", source })
-        }
-    };
-    if unknown == 0 && reader.damage().is_some() && catalog.is_none() {
+    let mut write =
+        |output: &mut dyn Write| write(&reader, format, &outcomes, output).map(|counts| unknown = counts.unknown);
+    let written = context.write_to(args.output.as_deref(), &mut write);
+    if unknown == 0 && reader.damage().is_some() {
         context.printer.note("how each action ended was found all the same");
     }
     if unknown > 0 {
@@ -79,18 +63,20 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
 /// Where it cannot be written.
 pub fn write_rescued_report(reader: &Reader, run_dir: &Path, named: Option<&Path>) -> Result<PathBuf, JournalError> {
     let mut name = run_dir.file_name().unwrap_or_default().to_owned();
-    name.push(".rescued.csv");
+    // Where not even this can be read, nothing was read that could be taken for a real report.
+    let simulated = reader.facts().is_ok_and(|facts| facts.simulated);
+    name.push(if simulated { ".rescued.rehearsal.csv" } else { ".rescued.csv" });
     let path = named.map_or_else(|| run_dir.with_file_name(name), Path::to_path_buf);
     replace(&path, |file| write(reader, ReportFormat::Csv, &BTreeSet::new(), file).map(drop))?;
     Ok(path)
 }
 
-/// Writes a run's `report.csv` and, where `copy` parameter_columns one, a copy. Returns the counts of all actions.
+/// Writes a run's report to its own file ([`file_name`]) and, where `copy` names one, a copy. Returns the counts of all actions.
 ///
 /// # Errors
 /// Where one of them cannot be written.
 pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Result<Counts, JournalError> {
-    let (everything, report) = (BTreeSet::new(), run_dir.join("report.csv"));
+    let (everything, report) = (BTreeSet::new(), run_dir.join(file_name(reader.facts()?.simulated)));
     let mut counts = Counts::default();
     replace(&report, |file| {
         counts = write(reader, ReportFormat::Csv, &everything, file)?;
@@ -146,6 +132,7 @@ fn write(
         |(why, _)| format!("not sent: the run stopped ({why}); `certsweep resume` goes on"),
     );
     let columns = ReportColumns {
+        simulated: facts.simulated,
         issued: reader.has_issued().map_err(io::Error::other)?,
         verified: run.verified_at.is_some(),
         kept: &facts.settings.keep_columns,
@@ -286,116 +273,6 @@ pub fn row_of<'a>(
         kept: &action.kept,
     }
 }
-
-/// Writes the actions with these outcomes (all where none is named) as a CSV list that `certsweep run` accepts.
-fn write_plan(
-    reader: &Reader,
-    catalog: &Catalog,
-    outcomes: &BTreeSet<Outcome>,
-    shown: bool,
-    output: &mut dyn Write,
-) -> io::Result<()> {
-    let safe = |cell: String| if shown { safe::terminal(&cell).into_owned() } else { cell };
-    let settings = reader.facts().map_err(io::Error::other)?.settings;
-    let mut parameter_columns: Vec<String> = Vec::new();
-    let mut certificate_columns: Vec<&str> = Vec::new();
-    let wanted = |(action, history): (Action, History)| {
-        let wanted = outcomes.is_empty() || outcomes.contains(&history.state.outcome());
-        wanted.then_some(action)
-    };
-    let actions = || reader.histories().filter_map(|found| found.map(wanted).map_err(io::Error::other).transpose());
-    // The header needs every action's parameters, and a million actions do not fit into memory: so they are read twice.
-    for action in actions() {
-        let action = action?;
-        for name in CERTIFICATE_FIELDS {
-            if !certificate_columns.contains(&name) && certificate_cell(&action, name).is_some() {
-                certificate_columns.push(name);
-            }
-        }
-        let operation = operation_of(&settings, catalog, &action);
-        let own_reason = reason_field(operation, &action);
-        for name in action.parameters.keys().filter(|name| Some(name.as_str()) != own_reason) {
-            if !parameter_columns.contains(name) {
-                parameter_columns.push(name.clone());
-            }
-        }
-    }
-    let mut rows = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output);
-    certificate_columns.sort_unstable();
-    // A provider's own field of such a name and the common one share a column.
-    certificate_columns.retain(|name| !parameter_columns.iter().any(|known| known == name));
-    let header = FIXED
-        .into_iter()
-        .chain(parameter_columns.iter().map(String::as_str))
-        .chain(certificate_columns.iter().copied());
-    rows.write_record(header.map(|name| safe(name.to_owned()))).map_err(io::Error::other)?;
-    for action in actions() {
-        let action = action?;
-        let account = settings.accounts.get(action.account).map(|account| account.name.clone()).unwrap_or_default();
-        let reason = action.reason.map(|reason| reason.name().to_owned()).unwrap_or_default();
-        let not_before = action.not_before.map(|at| at.to_string()).unwrap_or_default();
-        let fixed = [action.id.clone(), account, action.operation.clone(), reason, not_before];
-        let operation = operation_of(&settings, catalog, &action);
-        let own_reason = reason_field(operation, &action);
-        let cells = parameter_columns.iter().map(|name| match action.parameters.get(name) {
-            Some(value) if Some(name.as_str()) != own_reason => parameter_cell(operation, name, value),
-            _ => certificate_cell(&action, name).unwrap_or_default(),
-        });
-        let named = certificate_columns.iter().map(|name| certificate_cell(&action, name).unwrap_or_default());
-        rows.write_record(fixed.into_iter().chain(cells).chain(named).map(safe)).map_err(io::Error::other)?;
-    }
-    rows.flush()
-}
-
-/// The provider's own field for the reason, where the column `reason` already holds the reason in RFC 5280's spelling: both would conflict.
-fn reason_field<'a>(operation: Option<&'a Operation>, action: &Action) -> Option<&'a str> {
-    action.reason?;
-    operation?.action.as_ref()?.reason.as_ref().map(|reason| reason.field.as_str())
-}
-
-fn operation_of<'a>(settings: &Settings, catalog: &'a Catalog, action: &Action) -> Option<&'a Operation> {
-    catalog.get(&settings.accounts.get(action.account)?.provider)?.operation(&action.operation)
-}
-
-/// The cell of a certificate field ([`CERTIFICATE_FIELDS`]); `None` where the plan did not set it.
-fn certificate_cell(action: &Action, name: &str) -> Option<String> {
-    let facts = action.certificate.as_deref()?;
-    let file = |file: &NamedFile| format!("file:{}", file.path);
-    match name {
-        "certificate" => facts.certificate.as_ref().map(file),
-        "ca_certificate" => facts.is_ca.then(|| "true".to_owned()),
-        "serial_number" => facts.serial_number.as_ref().map(ToString::to_string),
-        "issuer" => facts.issuer.as_ref().map(file),
-        "crl" => Some(facts.crl.join(" ")).filter(|urls| !urls.is_empty()),
-        "ocsp" => facts.ocsp.clone(),
-        _ => None,
-    }
-}
-
-/// The cell of a parameter; a list as words, as plans write it.
-fn parameter_cell(operation: Option<&Operation>, name: &str, value: &Value) -> String {
-    match value {
-        Value::String(text) => {
-            let serial = operation.and_then(|operation| operation.parameter(name)?.serial());
-            // Beside a certificate that is sent, another's of the same number is told by its issuer; the certificate says it again.
-            let text = text.split(" (issuer ").next().filter(|_| serial.is_some()).unwrap_or(text);
-            // Digits alone might be decimal, and a list says nothing of its digits.
-            let is_plain_hex = serial.is_some_and(|rule| {
-                !rule.is_id(text)
-                    && rule.notation() == SerialNotation::Hexadecimal
-                    && text.bytes().all(|byte| byte.is_ascii_digit())
-            });
-            if is_plain_hex { format!("0x{text}") } else { text.to_owned() }
-        }
-        Value::Array(items) => {
-            items.iter().map(|item| parameter_cell(operation, name, item)).collect::<Vec<_>>().join(" ")
-        }
-        other => other.to_string(),
-    }
-}
-
-/// The columns that every list has.
-const FIXED: [&str; 5] = ["id", "provider", "action", "reason", "not_before"];
 
 /// What file systems and shells take for something else.
 const UNSAFE_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');

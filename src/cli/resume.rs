@@ -3,11 +3,11 @@
 
 use super::args;
 use super::context::{Context, build_senders, build_simulated_senders};
-use super::execute::{Task, execute};
+use super::execute::{Answers, Task, execute};
 use super::exit::Exit;
 use super::previous_runs::{costs, remember};
-use super::run::register_targets;
-use super::simulate::simulator_for;
+use super::run_documents::{WithoutCopy, run_catalog};
+use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use crate::journal::{Reader, RunDir};
 use crate::run::Outcome;
 
@@ -22,24 +22,19 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let reader = run.dir.read().map_err(|error| context.failed(&error))?;
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
-    let catalog = context.catalog_of(&facts)?;
-    context.require_same_documents(&facts, &catalog)?;
+    let rehearsal = rehearsal_of(context, &reader, &facts)?;
+    let context = rehearsal.as_ref().unwrap_or(context);
+    let without = if args.use_original_inputs { WithoutCopy::TakeWhatFits } else { WithoutCopy::Refuse };
+    let catalog = run_catalog(context, &run.dir, &facts, without)?;
     if !args.use_original_inputs {
         require_same_inputs(context, &run.dir)?;
     }
     // The count is for the question alone, and folds every record: without a question the engine does that once, as it starts.
     let actions_left = if args.yes || facts.simulated { 0 } else { actions_left(context, args, &reader)? };
     drop(reader);
-    if actions_left > 0 {
-        if !context.printer.can_ask() {
-            context.printer.error("not a terminal: pass `--yes` to resume without confirmation");
-            return Err(Exit::Usage);
-        }
-        let question = format!("Go on with the {actions_left} actions that are left of {}?", facts.actions);
-        if !context.printer.confirm(&question) {
-            context.printer.error("not confirmed; nothing was sent");
-            return Err(Exit::Usage);
-        }
+    if actions_left > 0 && !context.printer.can_ask() {
+        context.printer.error("not a terminal: pass `--yes` to resume without confirmation");
+        return Err(Exit::Usage);
     }
     // Faults are not recorded in the run directory: a resumed rehearsal meets a simulator without any.
     let simulator = match facts.simulated {
@@ -48,11 +43,20 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
     };
     let senders = match &simulator {
         Some(simulator) => {
-            register_targets(simulator, &run.dir, &facts).map_err(|error| context.failed(&error))?;
+            register_targets(simulator, &run.dir.read().map_err(|error| context.failed(&error))?, &facts)
+                .map_err(|error| context.failed(&error))?;
             build_simulated_senders(context, &facts.settings, &catalog, simulator)?
         }
         None => build_senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
     };
+    // After the credentials: who has typed `yes` must not hear then that a variable is missing.
+    if actions_left > 0 {
+        let question = format!("Go on with the {actions_left} actions that are left of {}?", facts.actions);
+        if !context.printer.confirm(&question) {
+            context.printer.error("not confirmed; nothing was sent");
+            return Err(Exit::Usage);
+        }
+    }
     if !facts.simulated {
         let operations =
             run.dir.read().and_then(|reader| reader.operations()).map_err(|error| context.failed(&error))?;
@@ -69,7 +73,7 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
             report: None,
             wait: args.wait,
             strict: args.strict,
-            asks: !args.yes && context.printer.can_ask(),
+            answers: Answers::of(context, args.yes, facts.simulated),
         },
     ))
 }

@@ -1,30 +1,32 @@
 //! `certsweep run`: checks the plan into a run directory, asks, and carries it out.
 //!
 //! A good place to begin reading. In the order of the code: `run_plan` begins a run directory under a temporary name; `prepare` streams the
-//! checked actions into it (`plan::check` → `journal::RunMaker`), compares them with earlier runs, shows the preview, asks, and builds one
-//! `engine::Sender` an account; `PreviousRuns::begin` has `RunMaker::finish` move the directory to its final path, whole, and enters it into the
-//! user's index of runs; `execute` (shared with `resume`) starts `engine::run`, then writes the report and the summary. Nothing is sent before
-//! `execute`.
+//! checked actions into it (`plan::check` → `journal::RunMaker`), compares them with earlier runs, builds one `engine::Sender` an account,
+//! shows the preview and asks; `PreviousRuns::begin` has `RunMaker::finish` move the directory to its final path, whole, and enters it into
+//! the user's index of runs; `execute` (shared with `resume`) starts `engine::run`, then writes the report and the summary. Nothing is sent
+//! before `execute`.
 
 use super::args;
 use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
-use super::execute::{Task, execute};
+use super::execute::{Answers, Task, execute};
 use super::exit::Exit;
+use super::latency::{latencies, simulated_latency};
 use super::preview::preview;
 use super::preview_data::{PreviewData, misses_the_deadline};
 use super::previous_runs::{PreviousRuns, ThisPlan, costs};
-use super::simulate::simulator_for;
+use super::simulate::{register_targets, simulator_for};
 use crate::engine::Sender;
 use crate::journal::dir::default_path;
 use crate::journal::{JournalError, RunDir, RunFacts, RunMaker};
 use crate::plan::calendar;
 use crate::plan::checked::ReadFile;
-use crate::plan::settings::{BetweenWaves, Deadline, Schedule};
+use crate::plan::settings::Deadline;
 use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
-use crate::simulator::{KnownTarget, Simulator};
+use crate::simulator::Simulator;
 use crate::time::Clock;
-use crate::view::preview::render;
+use crate::view::preview::render_to_confirm;
+use crate::view::table::plural;
 use crate::wire::Proxies;
 use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
@@ -35,7 +37,7 @@ use std::time::Duration;
 /// Runs a plan.
 pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
     if args.dry_run {
-        return preview(context, &args.source, args.report.as_deref(), ASSUMED_LATENCY);
+        return preview(context, &args.source, args.report.as_deref(), None);
     }
     match run_plan(context, args) {
         Ok(exit) | Err(exit) => exit,
@@ -44,6 +46,8 @@ pub fn run(context: &Context, args: &args::RunArgs) -> Exit {
 
 /// `Err` only tells where the command ended early; both are the exit code.
 fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
+    let rehearsal = args.simulate.then(|| context.rehearsal(None));
+    let context = rehearsal.as_ref().unwrap_or(context);
     // A rehearsal sends nothing, so nobody has to confirm it.
     let asks = !args.yes && !args.simulate;
     if asks && !context.printer.can_ask() {
@@ -73,7 +77,8 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             }
         };
     let path = args.run_dir.clone().unwrap_or_else(|| default_path(&facts.settings.name, context.clock.now()));
-    let put = |maker: RunMaker| maker.finish(&path, &facts, &files);
+    let providers: Vec<_> = facts.documents.keys().filter_map(|id| catalog.get(id)).cloned().collect();
+    let put = |maker: RunMaker| maker.finish(&path, &facts, &files, &providers);
     let dir = match previous {
         Some(previous) => {
             let costs = costs(&catalog, &facts.settings.accounts, maker.operations());
@@ -85,7 +90,9 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
     context.printer.note(&format!("run directory: {}", dir.path().display()));
     if let Some(simulator) = &simulator {
         // The simulator started before the plan was on disk; it must know every target before the first request asks for one.
-        register_targets(simulator, &dir, &facts).map_err(|error| context.failed(&error))?;
+        dir.read()
+            .and_then(|reader| register_targets(simulator, &reader, &facts))
+            .map_err(|error| context.failed(&error))?;
     }
     // With a question, the preview has already shown the deadline.
     if !asks && !args.simulate {
@@ -104,7 +111,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             report: args.report.as_deref(),
             wait: args.wait,
             strict: args.strict,
-            asks: asks && context.printer.can_ask(),
+            answers: Answers::of(context, args.yes, facts.simulated),
         },
     );
     // Counted by the simulator, not by the engine: a second opinion on the report.
@@ -153,17 +160,13 @@ fn prepare<'c>(
     // be met, a run that would repeat another.
     require_digest(context, args, &read)?;
     let mut warned = false;
+    require_open_schedule(context, read.plan.settings(), args.simulate)?;
     if let Some(previous) = &previous {
-        require_open_schedule(context, read.plan.settings())?;
         let costs = costs(catalog, &read.plan.settings().accounts, maker.operations());
         warned = previous.judge(context, ThisPlan { digest: read.plan.digest(), costs, again: args.again })?;
     }
-    if let Some(data) = preview_data {
-        confirm(context, data, &read, catalog, warned)?;
-    }
-    let settings = read.plan.settings().clone();
     let facts = RunFacts {
-        settings: if args.simulate { rehearsal_settings(settings) } else { settings },
+        settings: read.plan.settings().clone(),
         digest: read.plan.digest().to_owned(),
         actions: read.plan.actions(),
         documents: read.plan.documents().clone(),
@@ -172,7 +175,7 @@ fn prepare<'c>(
         simulated: args.simulate,
         issuers: read.plan.issuers().to_vec(),
     };
-    // Credentials are resolved last, after the `yes`: a preview and a refused plan need none.
+    // Before anybody is asked: who has read a preview and typed `yes` must not hear then that a variable is missing.
     let (simulator, senders) = if args.simulate {
         let simulator = simulator_for(context, &facts.settings, catalog, &args.faults, args.seed)?;
         let senders = build_simulated_senders(context, &facts.settings, catalog, &simulator)?;
@@ -180,6 +183,9 @@ fn prepare<'c>(
     } else {
         (None, build_senders(context, &facts.settings, catalog, args.ca_file.as_deref())?)
     };
+    if let Some(data) = preview_data {
+        confirm(context, args, data, &read, catalog, warned)?;
+    }
     Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders, previous })
 }
 
@@ -192,11 +198,7 @@ fn check_into(
     each: &mut dyn FnMut(&Action),
 ) -> Result<ReadPlan, Exit> {
     let mut failure: Option<JournalError> = None;
-    let mut add = |mut action: Action| {
-        // A rehearsal does not wait for the date that an action is planned for.
-        if args.simulate {
-            action.not_before = None;
-        }
+    let mut add = |action: Action| {
         each(&action);
         // After a full disk the check still runs to its end: the user gets all findings about the plan as well.
         if failure.is_none() {
@@ -213,8 +215,15 @@ fn check_into(
 /// Refuses any other plan than the one that `--digest` names: who approved a preview approved this digest.
 fn require_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> Result<(), Exit> {
     let ours = read.plan.digest();
-    match args.digest.as_deref().filter(|digest| *digest != ours) {
+    let is_ours = |digest: &str| digest == ours || digest.len() >= MIN_DIGEST && ours.starts_with(digest);
+    match args.digest.as_deref().filter(|digest| !is_ours(digest)) {
         None => Ok(()),
+        Some(digest) if ours.starts_with(digest) => {
+            context
+                .printer
+                .error(&format!("--digest: give at least {MIN_DIGEST} characters of the digest, not {digest}"));
+            Err(Exit::Usage)
+        }
         Some(digest) => {
             context
                 .printer
@@ -225,26 +234,34 @@ fn require_digest(context: &Context, args: &args::RunArgs, read: &ReadPlan) -> R
 }
 
 /// Shows the preview and asks whether to send; after a warning about an earlier run (`warned`) the question says `once more`.
-fn confirm(context: &Context, data: PreviewData, read: &ReadPlan, catalog: &Catalog, warned: bool) -> Result<(), Exit> {
-    let preview = data.preview(read, catalog, ASSUMED_LATENCY, context.clock.now(), &Proxies::from_env());
+fn confirm(
+    context: &Context,
+    args: &args::RunArgs,
+    data: PreviewData,
+    read: &ReadPlan,
+    catalog: &Catalog,
+    warned: bool,
+) -> Result<(), Exit> {
+    let simulated = |account: &str| args.simulate.then(|| simulated_latency(&args.faults, account));
+    let preview = data.preview(
+        read,
+        catalog,
+        &latencies(read.plan.settings(), simulated),
+        context.clock.now(),
+        &Proxies::from_env(),
+    );
     // Also with `-q`: nobody should confirm what they have not seen.
-    context.printer.always(render(&preview).trim_end());
+    context.printer.always(render_to_confirm(&preview, context.printer.stderr_colors()).trim_end());
     let again = if warned { " once more" } else { "" };
     let late = preview.deadline.as_ref().filter(|deadline| !deadline.met);
     let late = late.map_or("", |_| " The deadline will be MISSED.");
-    let question = format!("Carry out these {} actions{again}? They cannot be undone.{late}", read.plan.actions());
+    let actions = plural(preview.actions.saturating_sub(preview.duplicates + preview.excepted), "action");
+    let question = format!("Carry out these {actions}{again}? They cannot be undone.{late}");
     if context.printer.confirm(&question) {
         return Ok(());
     }
     context.printer.error("not confirmed; nothing was sent");
     Err(Exit::Usage)
-}
-
-/// The settings of a rehearsal: no schedule, and no question between waves, since nothing is sent to a provider.
-fn rehearsal_settings(settings: Settings) -> Settings {
-    let mut settings = Settings { schedule: Schedule::default(), ..settings };
-    settings.safety.between_waves = BetweenWaves::Pause(Duration::ZERO);
-    settings
 }
 
 /// With `--yes` nobody sees the preview, so a deadline that will be missed is at least warned of.
@@ -253,30 +270,17 @@ fn warn_of_the_deadline(context: &Context, facts: &RunFacts, dir: &RunDir) -> Re
         return Ok(());
     }
     let queue = dir.read()?.queue()?;
-    if let Some(late) = misses_the_deadline(&facts.settings, &queue, ASSUMED_LATENCY, context.clock.now()) {
+    if let Some(late) =
+        misses_the_deadline(&facts.settings, &queue, &latencies(&facts.settings, |_| None), context.clock.now())
+    {
         context.printer.warning(&format!("{late}; `certsweep preview` says what would help"));
     }
     Ok(())
 }
 
-/// Registers the run's targets with the simulator, as a CA knows its certificates before anybody asks about them.
-///
-/// # Errors
-/// Where the run cannot be read.
-pub fn register_targets(simulator: &Simulator, dir: &RunDir, facts: &RunFacts) -> Result<(), JournalError> {
-    for found in dir.read()?.histories() {
-        let (action, _) = found?;
-        simulator.learn(&KnownTarget {
-            account: facts.settings.accounts[action.account].name.clone(),
-            operation: action.operation,
-            parameters: (*action.parameters).clone(),
-        });
-    }
-    Ok(())
-}
-
-/// Refuses to begin a run whose deadline counts from now and is over before anything could be sent: it could never be resumed.
-fn require_open_schedule(context: &Context, settings: &Settings) -> Result<(), Exit> {
+/// Refuses to begin a run whose deadline counts from now and is over before anything could be sent: it could never be resumed. A rehearsal
+/// begins at the time at which the run should.
+fn require_open_schedule(context: &Context, settings: &Settings, simulate: bool) -> Result<(), Exit> {
     let now = context.clock.now();
     let Settings { deadline: deadline @ Some(Deadline::After(_)), schedule, timeout, .. } = settings else {
         return Ok(());
@@ -286,6 +290,14 @@ fn require_open_schedule(context: &Context, settings: &Settings) -> Result<(), E
         return Ok(());
     }
     let opens = calendar::next_start(schedule, now, *timeout, None);
+    if let Some(at) = opens.filter(|_| simulate) {
+        context.clock.skip(Duration::try_from(at.duration_since(now)).unwrap_or_default());
+        context.printer.warning(&format!(
+            "the deadline counts from the start, and the schedule does not open before it is over: a run that begins now \
+             is refused. The rehearsal begins at {at}"
+        ));
+        return Ok(());
+    }
     let opens = opens.map_or_else(|| "never".to_owned(), |at| format!("next at {at}"));
     context.printer.error(&format!(
         "the deadline counts from now, and the schedule does not open before it is over; something can be sent {opens}: \
@@ -294,5 +306,5 @@ fn require_open_schedule(context: &Context, settings: &Settings) -> Result<(), E
     Err(Exit::Usage)
 }
 
-/// How long one request is assumed to take; the same as the default of `preview --latency`, so that both show one estimate.
-const ASSUMED_LATENCY: Duration = Duration::from_millis(500);
+/// Characters of a digest that tell a plan from any other.
+const MIN_DIGEST: usize = 12;

@@ -1,13 +1,17 @@
-//! `certsweep simulate`, and the simulator that `run --simulate` starts.
+//! `certsweep simulate`, and the simulator that `run --simulate`, and `resume` and `verify` of such a run, start.
 
 use super::args;
 use super::context::Context;
 use super::exit::Exit;
 use super::process::listen_for_signals;
+use crate::journal::{History, JournalError, Phase, Reader, RunFacts};
 use crate::plan::Settings;
-use crate::provider::Catalog;
 use crate::provider::model::Window;
-use crate::simulator::{Faults, SimulatedAccount, Simulator, SimulatorOptions, credential_of, start};
+use crate::provider::{Catalog, Provider};
+use crate::run::Outcome;
+use crate::simulator::{
+    Faults, KnownEffect, KnownTarget, SimulatedAccount, Simulator, SimulatorOptions, credential_of, start,
+};
 use std::sync::Arc;
 
 /// Plays the providers on loopback until it is interrupted.
@@ -31,7 +35,11 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
                 (variable.clone(), credential_of(provider, name).reveal().to_owned().into())
             });
             let credentials: serde_json::Map<String, serde_json::Value> = credentials.collect();
-            serde_json::json!({"provider": provider.id, "base_url": simulator.base_url(&provider.id), "environment": credentials})
+            let mut account = serde_json::json!({"provider": provider.id, "base_url": simulator.base_url(&provider.id), "environment": credentials});
+            if fetches_token(provider) {
+                account["auth_url"] = simulator.auth_url(&provider.id).into();
+            }
+            account
         });
         let accounts: Vec<_> = accounts.collect();
         context
@@ -41,9 +49,9 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
         let mut text =
             format!("# the simulator listens on {}; put these into a plan's `providers`:\n", simulator.address());
         for provider in catalog.iter() {
-            text.push_str(
-                &["#   ", &provider.id, ": {base_url: \"", &simulator.base_url(&provider.id), "\"}\n"].concat(),
-            );
+            let (base, auth) = (simulator.base_url(&provider.id), simulator.auth_url(&provider.id));
+            let auth = if fetches_token(provider) { format!(", auth_url: \"{auth}\"") } else { String::new() };
+            text.push_str(&["#   ", &provider.id, ": {base_url: \"", &base, "\"", &auth, "}\n"].concat());
         }
         text.push_str("# and these into the environment (dummy credentials that it accepts):\n");
         for provider in catalog.iter() {
@@ -75,6 +83,11 @@ pub fn simulate(context: &Context, args: &args::SimulateArgs) -> Exit {
     }
 }
 
+/// Whether one of its ways to sign in begins with a token.
+fn fetches_token(provider: &Provider) -> bool {
+    provider.auth.iter().any(|requirement| requirement.token().is_some())
+}
+
 /// A simulator for a plan's accounts, with their own limits.
 ///
 /// # Errors
@@ -94,6 +107,48 @@ pub fn simulator_for(
         }
     }
     begin(context, 0, accounts, faults, seed)
+}
+
+/// What a later command starts from where the run was a rehearsal: its clock, which goes on from where the rehearsal got.
+///
+/// # Errors
+/// The exit code; the failure was printed.
+pub fn rehearsal_of(context: &Context, reader: &Reader, facts: &RunFacts) -> Result<Option<Context>, Exit> {
+    if !facts.simulated {
+        return Ok(None);
+    }
+    let reached = reader.overview().map_err(|error| context.failed(&error))?.last_at;
+    Ok(Some(context.rehearsal(reached)))
+}
+
+/// Registers the run's targets with the simulator, as a CA knows its certificates before anybody asks about them, and what an earlier
+/// simulator has done: the journal knows, and no simulator keeps anything.
+///
+/// # Errors
+/// Where the run cannot be read.
+pub fn register_targets(simulator: &Simulator, reader: &Reader, facts: &RunFacts) -> Result<(), JournalError> {
+    for found in reader.histories() {
+        let (action, history) = found?;
+        let serial_number = action.certificate.as_deref().and_then(|known| known.serial_number.clone());
+        simulator.learn(&KnownTarget {
+            account: facts.settings.accounts[action.account].name.clone(),
+            operation: action.operation,
+            parameters: (*action.parameters).clone(),
+            serial_number,
+            done: effect(&history),
+        });
+    }
+    Ok(())
+}
+
+fn effect(history: &History) -> Option<KnownEffect> {
+    let Phase::Ended(outcome) = history.state.phase else { return None };
+    let pending = match outcome {
+        Outcome::Succeeded | Outcome::AlreadyDone => false,
+        Outcome::PendingApproval => true,
+        _ => return None,
+    };
+    Some(KnownEffect { at: history.finished_at?, pending, reference: history.reply.reference.clone() })
 }
 
 fn begin(
@@ -125,7 +180,7 @@ fn begin(
         // A wrong signature is refused as by the provider, so that a rehearsal finds it.
         verify: true,
         known: Vec::new(),
-        clock: Arc::new(context.clock),
+        clock: Arc::new(context.clock.clone()),
     };
     start(options).map_err(|error| context.failed(&error))
 }

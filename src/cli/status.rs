@@ -12,7 +12,7 @@ use crate::run::{Event, Outcome};
 use crate::time::Clock;
 use crate::view::RunDeadline;
 use crate::view::progress::Observer;
-use crate::view::status::{DeadlineNow, Now, Outcomes, Recorder, RunState, Status, render};
+use crate::view::status::{DeadlineNow, Now, Outcomes, PausedNow, ProviderNow, Recorder, RunState, Status, render};
 use std::path::{Path, PathBuf};
 
 /// Shows how far a run is.
@@ -32,7 +32,7 @@ pub fn status(context: &Context, args: &args::StatusArgs) -> Exit {
             if context.global.json {
                 context.printer.result_json(&status);
             } else {
-                context.printer.result(render(&status).trim_end());
+                context.printer.result(render(&status, context.printer.stdout_colors()).trim_end());
             }
             Exit::Well
         }
@@ -50,7 +50,11 @@ fn status_of(
 ) -> Status {
     // A verification may hold the lock of a run that has ended.
     let running = running && overview.finished_at.is_none();
+    let question = live.as_ref().and_then(|live| live.question.clone()).filter(|_| running);
+    let paused = overview.paused.clone().filter(|_| running).map(|(since, by)| PausedNow { since, by });
     let state = match (running, overview.finished_at, &overview.stopped) {
+        (true, ..) if paused.is_some() => RunState::Paused,
+        (true, ..) if question.is_some() => RunState::Waiting,
         (true, ..) => RunState::Running,
         (false, Some(_), _) => RunState::Finished,
         (false, None, Some(_)) => RunState::Stopped,
@@ -62,7 +66,19 @@ fn status_of(
     let until = if running { Some(now) } else { overview.last_at };
     let seconds = overview.began_at.zip(until).map(|(began, until)| until.duration_since(began).as_secs_f64());
     let rate = seconds.filter(|seconds| *seconds > 0.0 && ended > 0).map(|seconds| ended as f64 / seconds);
-    let (providers, live_deadline) = live.map(|live| (live.providers, live.deadline)).unwrap_or_default();
+    let average = rate.filter(|_| overview.waiting > 0).map(|rate| overview.waiting as f64 / rate);
+    // Where a process says how it goes now, that counts: an average over a night of closed windows foretells nothing.
+    let (rate, left, providers, live_deadline) = match live {
+        Some(live) => {
+            let rates: Option<f64> =
+                live.providers.iter().filter_map(|provider| provider.rate_per_second).reduce(|a, b| a + b);
+            (rates, live.estimated_seconds_left, counted(live.providers, facts, &overview), live.deadline)
+        }
+        None => (rate, average, Vec::new(), None),
+    };
+    // A person decides when it goes on.
+    let goes_on = !matches!(state, RunState::Paused | RunState::Waiting);
+    let (rate, left) = (rate.filter(|_| goes_on), left.filter(|_| goes_on));
     let limits = overview.limits.iter().filter_map(|(account, windows)| {
         facts.settings.accounts.get(*account).map(|account| (account.name.clone(), windows.clone()))
     });
@@ -72,18 +88,36 @@ fn status_of(
         limits: limits.collect(),
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
+        simulated: facts.simulated,
         state,
         why: overview.stopped.map(|(why, _)| why),
+        unpause: matches!(state, RunState::Paused | RunState::Waiting).then(|| unpause_command(path)),
+        paused,
+        question,
+        now,
         actions: facts.actions,
         outcomes: Outcomes(overview.outcomes),
         waiting: overview.waiting - overview.in_flight,
         in_flight: overview.in_flight,
         rate_per_second: rate,
-        estimated_seconds_left: rate.filter(|_| overview.waiting > 0).map(|rate| overview.waiting as f64 / rate),
+        estimated_seconds_left: left,
         started_at: overview.began_at,
         finished_at: if running { None } else { overview.finished_at.or(overview.last_at) },
         resume: resume_command(path, state),
     }
+}
+
+/// The providers with the counts of the journal: the live status is up to a second older, and one answer must not hold two counts.
+fn counted(providers: Vec<ProviderNow>, facts: &RunFacts, overview: &Overview) -> Vec<ProviderNow> {
+    let names = || facts.settings.accounts.iter().map(|account| account.name.as_str());
+    let counted = |provider: ProviderNow| {
+        let account = names().position(|name| name == provider.provider);
+        match account.and_then(|account| overview.accounts.get(&account)) {
+            Some((actions, ended)) => ProviderNow { actions: *actions, done: *ended, ..provider },
+            None => provider,
+        }
+    };
+    providers.into_iter().map(counted).collect()
 }
 
 /// The deadline as far as the journal knows it, where no process reports its own estimate.
@@ -120,8 +154,10 @@ impl<C: Clock + Send> Observer for LiveStatusWriter<C> {
         self.shown.event(event);
         self.recorder.event(event);
         // Not at every event, which may be thousands a second. `Bounded` too: a `status` right after `pause` must already show the pause.
-        if matches!(event, Event::Tick(_) | Event::Bounded { .. } | Event::RunBegan { .. })
-            && self.watch.as_ref().is_none_or(RunWatch::is_in_place)
+        if matches!(
+            event,
+            Event::Tick(_) | Event::Bounded { .. } | Event::RunBegan { .. } | Event::Asking(_) | Event::Answered
+        ) && self.watch.as_ref().is_none_or(RunWatch::is_in_place)
         {
             let now = self.recorder.now(self.clock.now());
             // A full disk stops the run by way of the journal; this file alone is not worth an error.
@@ -140,6 +176,11 @@ impl<C> std::fmt::Debug for LiveStatusWriter<C> {
 pub fn resume_command(path: &Path, state: RunState) -> Option<String> {
     let can_resume = matches!(state, RunState::Stopped | RunState::Interrupted);
     can_resume.then(|| format!("certsweep resume {}", quoted(path)))
+}
+
+/// The command that lets a paused run, or its next wave, go on.
+pub fn unpause_command(path: &Path) -> String {
+    format!("certsweep unpause {}", quoted(path))
 }
 
 /// The command that verifies a run's revocations.

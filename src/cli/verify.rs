@@ -2,10 +2,12 @@
 //! verify and reads the files of their certificates; `engine::verify` asks.
 
 use super::args;
-use super::context::{Context, build_senders};
+use super::context::{Context, build_senders, build_simulated_senders};
 use super::exit::Exit;
 use super::process::listen_for_signals;
 use super::report::{verified_cells, write_reports};
+use super::run_documents::{WithoutCopy, run_catalog};
+use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use crate::engine::verify::{
     KnownCertificate, PublicationUrls, ReadCertificate, RequestedReason, Verification, VerificationEnd,
     VerificationProgress, VerifyTarget, has_state_call, verify as ask,
@@ -15,11 +17,13 @@ use crate::journal::dir::OpenRun;
 use crate::journal::inputs::Inputs;
 use crate::journal::{History, Phase, Reader, RunDir, RunFacts};
 use crate::pki::ocsp::Nonce;
-use crate::pki::{CertId, Certificate, Meant, Undecided, meant};
+use crate::pki::{CertId, Certificate, Meant, SerialNumber, Undecided, meant};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
 use crate::provider::{Catalog, Idempotency, Provider};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
+use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
+use crate::text::file;
 use crate::time::human;
 use crate::view::verification::{
     EachVerified, EarlierRevoked, VerificationJson, VerificationSummary, VerifiedAction, render,
@@ -53,16 +57,15 @@ fn verify_run(context: &Context, args: &args::VerifyArgs) -> Result<Exit, Exit> 
 fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) -> Result<Exit, Exit> {
     let reader = Rc::new(run.dir.read().map_err(|error| context.failed(&error))?);
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
-    if facts.simulated {
-        context.printer.error("this run was a rehearsal: there is nothing that the world could see of it");
-        return Err(Exit::Usage);
-    }
-    let catalog = context.catalog_of(&facts)?;
-    context.require_same_documents(&facts, &catalog)?;
-    let targets = select_targets(context, args, (&run.dir, &reader), &facts, &catalog)?;
-    let senders = status_query_senders(context, args, &facts, &catalog, &targets)?;
+    let rehearsal = rehearsal_of(context, &reader, &facts)?;
+    let context = rehearsal.as_ref().unwrap_or(context);
+    let catalog = run_catalog(context, &run.dir, &facts, WithoutCopy::TakePresent)?;
+    let rehearsed = facts.simulated.then(|| RehearsedCa::begin(context, &reader, &facts, &catalog)).transpose()?;
+    let targets = select_targets(context, args, (&run.dir, &reader), (&facts, rehearsed.as_ref()), &catalog)?;
+    let senders = status_query_senders(context, args, (&facts, rehearsed.as_ref()), &catalog, &targets)?;
     // No provider document declares a rate for CRL and OCSP servers; eight at a time burden none of them.
-    let options = HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone() };
+    let options =
+        HttpOptions { timeout: facts.settings.timeout, concurrency: 8, ca_file: args.ca_file.clone(), identity: None };
     let fetcher = HttpStatusFetcher::new(&options).map_err(|error| context.failed(&error))?;
     let (ended, signal) = ask_in_rounds(context, args, &facts, (run, &reader), senders, fetcher, &targets)?;
     let refused = !ended.refused.is_empty();
@@ -73,8 +76,13 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
     // A function instead of a list: the summary and the JSON each read the actions once, and there may be a million.
     let verified: EachVerified<'_> = &|each| for_each_verified(&reader, &facts, &targets.cases, each);
     let path = run.dir.path().display().to_string();
-    let mut shown =
-        VerificationSummary::new(facts.settings.name.clone(), path, targets.earlier, targets.not_ended_well);
+    let mut shown = VerificationSummary::new(
+        facts.settings.name.clone(),
+        path,
+        facts.simulated,
+        targets.earlier,
+        targets.not_ended_well,
+    );
     verified(&mut |action| shown.add(action)).map_err(|error| context.failed(&error))?;
     let exit = match signal {
         Some(number) => Exit::Signal(number),
@@ -98,7 +106,7 @@ fn verify_open_run(context: &Context, args: &args::VerifyArgs, run: &OpenRun) ->
 fn status_query_senders(
     context: &Context,
     args: &args::VerifyArgs,
-    facts: &RunFacts,
+    (facts, rehearsed): (&RunFacts, Option<&RehearsedCa>),
     catalog: &Catalog,
     targets: &VerifyTargets,
 ) -> Result<Vec<Option<Rc<Sender<HttpTransport>>>>, Exit> {
@@ -111,7 +119,11 @@ fn status_query_senders(
         index += 1;
         is_asked(index - 1)
     });
-    let mut made = build_senders(context, &settings, catalog, args.ca_file.as_deref())?.into_iter();
+    let made = match rehearsed {
+        Some(rehearsed) => build_simulated_senders(context, &settings, catalog, &rehearsed.simulator)?,
+        None => build_senders(context, &settings, catalog, args.ca_file.as_deref())?,
+    };
+    let mut made = made.into_iter();
     let sender = |index: usize| if is_asked(index) { made.next() } else { None };
     Ok((0..facts.settings.accounts.len()).map(sender).collect())
 }
@@ -151,7 +163,7 @@ fn ask_in_rounds(
             journal: run.journal.clone(),
             senders,
             fetcher,
-            clock: Rc::new(context.clock),
+            clock: Rc::new(context.clock.clone()),
             cases: Rc::clone(&targets.cases),
             certificate: Rc::clone(&targets.certificate),
             nonce_use: args.nonce,
@@ -164,7 +176,8 @@ fn ask_in_rounds(
                 let again = human(again);
                 let before = targets.earlier.revoked;
                 let (revoked, cases) = (revoked as u64 + before, cases as u64 + before);
-                context.printer.note(&format!("{revoked} of {cases} seen revoked; asking again in {again}"));
+                let at_once = if facts.simulated { ", which pass at once in a rehearsal" } else { "" };
+                context.printer.note(&format!("{revoked} of {cases} seen revoked; asking again in {again}{at_once}"));
             }
         };
         ask(verification, &mut observe).await.map_err(|error| context.failed(&error))
@@ -215,6 +228,44 @@ struct VerifyTargets {
     not_ended_well: u64,
 }
 
+/// The CA of a rehearsal: a simulator that knows what the run's own has done, so that it says what that one would say now.
+struct RehearsedCa {
+    simulator: Simulator,
+    issuer: Rc<Certificate>,
+}
+
+impl RehearsedCa {
+    fn begin(context: &Context, reader: &Reader, facts: &RunFacts, catalog: &Catalog) -> Result<Self, Exit> {
+        let simulator = simulator_for(context, &facts.settings, catalog, &[], None)?;
+        register_targets(&simulator, reader, facts).map_err(|error| context.failed(&error))?;
+        let issuer = Certificate::parse(CA_CERTIFICATE.as_bytes()).map_err(|error| context.failed(&error))?;
+        Ok(Self { simulator, issuer: Rc::new(issuer) })
+    }
+
+    /// The certificate of an action as one of the simulated CA's, which publishes what the real one does: so the same sources are asked, and
+    /// none outside this machine.
+    fn issue(
+        &self,
+        account: &str,
+        action: &Action,
+        serial: SerialNumber,
+        known: &KnownCertificate,
+    ) -> KnownCertificate {
+        self.simulator.learn(&KnownTarget {
+            account: account.to_owned(),
+            operation: action.operation.clone(),
+            parameters: (*action.parameters).clone(),
+            serial_number: Some(serial.clone()),
+            done: None,
+        });
+        let crl: Vec<String> = known.urls.crl.first().map(|_| self.simulator.crl_url(account)).into_iter().collect();
+        let ocsp = known.urls.ocsp.as_ref().map(|_| self.simulator.ocsp_url(account));
+        let urls = PublicationUrls { crl: crl.into(), ocsp, issuers: Vec::new() };
+        let id = OnceCell::from(CertId::bare(serial, Rc::clone(&self.issuer)));
+        KnownCertificate { id, urls: Rc::new(urls) }
+    }
+}
+
 type Issuers = Vec<Rc<Certificate>>;
 
 /// Selects the actions that revoked something and ended well, with whom to ask about each.
@@ -225,7 +276,7 @@ fn select_targets(
     context: &Context,
     args: &args::VerifyArgs,
     (dir, reader): (&RunDir, &Rc<Reader>),
-    facts: &RunFacts,
+    (facts, rehearsed): (&RunFacts, Option<&RehearsedCa>),
     catalog: &Catalog,
 ) -> Result<VerifyTargets, Exit> {
     let mut files = CertificateFiles::new(context, args, dir, facts)?;
@@ -249,7 +300,17 @@ fn select_targets(
                 earlier.revoked += 1;
                 earlier.other_reason += u64::from(verified.reason_differs);
             }
-            _ => cases.push(files.target(provider, &action, history.reply.reference.as_deref(), wanted)),
+            _ => {
+                let mut case = files.target(provider, &action, history.reply.reference.as_deref(), wanted);
+                if let (Some(known), Some(rehearsed), Some(account)) = (&mut case.certificate, rehearsed, account) {
+                    let serial = known.id.get().map(|id| id.serial.clone());
+                    // Of a certificate whose issuer no file gives: the simulated CA has issued it too.
+                    let own = || Some(files.certificates(&action).ok()??.into_iter().next()?.serial);
+                    case.certificate =
+                        serial.or_else(own).map(|serial| rehearsed.issue(&account.name, &action, serial, known));
+                }
+                cases.push(case);
+            }
         }
     }
     if let Some(id) = unknown.iter().min() {
@@ -489,7 +550,8 @@ impl CertificateFiles {
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
+    file::read(path, MAX_CERTIFICATES)
+        .map_err(|error| format!("{} cannot be read: {}", path.display(), file::reason(&error)))
 }
 
 /// The certificates of a file, first the one that is meant, as the check chose it.
@@ -502,6 +564,8 @@ fn parse_certificates(path: &Path, bytes: &[u8]) -> Result<Vec<Certificate>, Str
     Ok(all)
 }
 
+/// Bytes of a file of certificates.
+const MAX_CERTIFICATES: u64 = 64 << 20;
 const SILENT: &str = "the certificate names neither a CRL nor an OCSP responder; the plan may, by `crl` and `ocsp`";
 const NO_CA: &str = "the issuer's file does not hold the certificate of one CA";
 

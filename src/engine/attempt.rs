@@ -8,7 +8,7 @@ use super::stages::{StageKind, StageRules, Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply, ToSend};
 use crate::pki::RequestedCertificate;
 use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages, target_state};
-use crate::run::{Effect, Ordinal, Outcome};
+use crate::run::{DoubtMessage, Effect, Ordinal, Outcome};
 use crate::wire::Transport;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -308,7 +308,7 @@ pub(super) fn closing_reply<T: Transport>(
                 ),
                 (_, message) => {
                     let cause = message.unwrap_or_else(|| "an earlier attempt was left without an answer".to_owned());
-                    format!("it may have taken effect: {cause}; {advice}")
+                    DoubtMessage { cause: &cause, advice: &advice }.to_string()
                 }
             })
         }

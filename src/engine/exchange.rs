@@ -91,7 +91,9 @@ impl ExchangeResult {
 
 /// What an answer says, in the provider's words and those of its document; what came, where it is not understood.
 pub fn words(answer: &Answer, verdict: &Verdict) -> Option<String> {
-    match (&verdict.message, &verdict.explanation) {
+    // What is not the provider's answer is described, and not quoted as if it were.
+    let is_foreign = verdict.class == AnswerClass::Unknown && !verdict.is_the_providers;
+    match (verdict.message.as_ref().filter(|_| !is_foreign), &verdict.explanation) {
         (Some(message), Some(explanation)) => Some(format!("{message}; {explanation}")),
         (Some(text), None) => Some(text.clone()),
         (None, Some(explanation)) if verdict.class == AnswerClass::Unknown => {

@@ -210,6 +210,13 @@ pub fn after_lookup(rules: Rules, target_state: TargetState, refused: bool, stat
         TargetState::NotDone if refused => NextStep::End(Outcome::Rejected),
         TargetState::NotDone => NextStep::End(Outcome::Failed),
         TargetState::Unknown if refused && !state.tainted => NextStep::End(Outcome::Rejected),
+        // A person took it up again (`--retry`) and nothing has been sent since: where the state does not tell, the answer to a harmless
+        // second request will. Without this, what a status query cannot tell would stay in doubt for ever.
+        TargetState::Unknown
+            if state.reopened && state.counted == 0 && rules.idempotency == Idempotency::Idempotent && !refused =>
+        {
+            NextStep::Again
+        }
         TargetState::Unknown => NextStep::End(Outcome::InDoubt),
     }
 }
@@ -443,6 +450,7 @@ mod tests {
             (AlreadyDone, Some(Turn::Right), Some(Turn::Wrong)),
             (Succeeded, Some(Turn::Wrong), Some(Turn::Wrong)),
             (PendingApproval, Some(Turn::Wrong), Some(Turn::Wrong)),
+            (AnswerClass::Pending, Some(Turn::Wrong), Some(Turn::Wrong)),
             (Throttled, None, None),
             (BadNonce, None, None),
             (Unauthorized, None, None),
@@ -455,6 +463,7 @@ mod tests {
         for (outcome, expected) in [
             (Outcome::Succeeded, true),
             (Outcome::PendingApproval, true),
+            (Pending, true),
             (Outcome::Rejected, false),
             (Outcome::AlreadyDone, false),
             (Failed, false),
@@ -500,6 +509,22 @@ mod tests {
                 expected,
                 "{target_state:?} {refused} {tainted}"
             );
+        }
+    }
+
+    #[test]
+    fn what_a_person_takes_up_again_is_sent_where_its_state_does_not_tell_and_sending_is_harmless() {
+        for (idempotency, counted, refused, reopened, expected) in [
+            (Idempotency::Idempotent, 0, false, true, AGAIN),
+            (Idempotency::Idempotent, 1, false, true, end(InDoubt)),
+            (Idempotency::Idempotent, 0, true, true, end(InDoubt)),
+            (Idempotency::Idempotent, 0, false, false, end(InDoubt)),
+            (Idempotency::NotIdempotent, 0, false, true, end(InDoubt)),
+        ] {
+            let rules = Rules { idempotency, lookup: true, attempts: 3, down: false };
+            let state = ActionState { reopened, ..state(counted, true) };
+            let next = after_lookup(rules, TargetState::Unknown, refused, state);
+            assert_eq!(next, expected, "{idempotency:?} {counted} {refused} {reopened}");
         }
     }
 

@@ -81,7 +81,7 @@ pub fn gate(schedule: &Schedule, deadline: Option<Timestamp>, now: Timestamp, ma
     if let Some(deadline) = deadline
         && now >= deadline
     {
-        return Gate::Closed(Closed { why: format!("the deadline, {deadline}, is over"), until: None });
+        return Gate::Closed(Closed { why: format!("the deadline, {deadline:.0}, is over"), until: None });
     }
     let next = open_times(schedule, now, margin).next();
     if let Some(span) = next

@@ -383,6 +383,11 @@ impl Scheduler {
         self.accounts.iter().all(idle) && !self.waves.has_ended()
     }
 
+    /// Whether nothing is under way or due at any account that goes on: what there is waits for its date.
+    pub fn has_nothing_due(&self) -> bool {
+        self.accounts.iter().all(|queue| queue.stopped || (queue.running == 0 && queue.front().is_none()))
+    }
+
     /// The run's waves: whether the one that may go has ended, and which that is.
     pub fn waves(&self) -> &Waves {
         &self.waves

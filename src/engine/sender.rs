@@ -31,6 +31,12 @@ pub struct Sender<T> {
     token: Cell<Token>,
     /// How many tokens were fetched so far.
     tokens: Cell<u32>,
+    /// When the last one was asked for.
+    asked: Cell<Timestamp>,
+    /// How many of them in a row ended before any request was signed with one that worked.
+    unused: Cell<u32>,
+    /// What people should know of the token, once.
+    notice: RefCell<Option<String>>,
     /// When the provider's clock was compared with ours last.
     compared: Cell<Option<Timestamp>>,
     /// Whether an answer came that belonged to another request: from then on each has a connection of its own.
@@ -82,6 +88,9 @@ impl<T: Transport> Sender<T> {
             transport,
             token: Cell::new(token),
             tokens: Cell::new(0),
+            asked: Cell::new(Timestamp::UNIX_EPOCH),
+            unused: Cell::new(0),
+            notice: RefCell::default(),
             compared: Cell::new(None),
             disordered: Cell::new(false),
         }
@@ -157,24 +166,32 @@ impl<T: Transport> Sender<T> {
         self.disordered.get()
     }
 
-    /// Permission to sign one request; `None` where a token must be fetched before anything can be sent.
-    pub fn ticket(&self) -> Option<SigningTicket> {
-        if self.lacks_token() { None } else { self.signer.borrow_mut().ticket() }
+    /// Permission to sign one request now; `None` where a token must be fetched before anything can be sent.
+    pub fn ticket(&self, at: Timestamp) -> Option<SigningTicket> {
+        if self.lacks_token(at) { None } else { self.signer.borrow_mut().ticket() }
     }
 
-    /// Whether the token that serves every request must be fetched first: there was none yet, or it was withdrawn.
-    pub fn lacks_token(&self) -> bool {
-        self.token.get() == Token::Missing
+    /// Whether the token that serves every request must be fetched first: there was none yet, it was withdrawn, or it is about to end.
+    fn lacks_token(&self, at: Timestamp) -> bool {
+        let signer = self.signer.borrow();
+        match self.token.get() {
+            Token::Missing => true,
+            Token::Worked => signer.is_token_due(at),
+            // One that serves for less than the limits keep requests apart would be fetched again and again, and nothing else be sent. So
+            // after some in vain it is used all the same, and the provider's refusal tells.
+            Token::Fresh => signer.is_token_over(at) && self.unused.get() < MAX_UNUSED,
+        }
     }
 
-    /// Whether something must be fetched before anything can be sent.
-    pub fn needs_token(&self) -> bool {
-        self.lacks_token() || self.signer.borrow().lacks_ticket()
+    /// What people should know of the token that was fetched; told once.
+    pub fn take_notice(&self) -> Option<String> {
+        self.notice.take()
     }
 
     /// Asks for what is needed before anything can be sent (a token; an ACME directory, account or nonce). `None` where nothing is.
-    pub async fn authenticate(&self) -> Option<Delivery> {
-        let request = self.signer.borrow_mut().token_request()?;
+    pub async fn authenticate(&self, at: Timestamp) -> Option<Delivery> {
+        let request = self.signer.borrow_mut().token_request(at)?;
+        self.asked.set(at);
         let request = match request {
             Ok(request) => request,
             Err(why) => return Some(Delivery::Unsigned(why.to_string())),
@@ -194,9 +211,13 @@ impl<T: Transport> Sender<T> {
     /// # Errors
     /// Why there is nothing in it, as a sentence.
     pub fn accept_token(&self, answer: &Answer) -> Result<(), String> {
-        let taken = self.signer.borrow_mut().accept_token(answer);
-        taken.map_err(|cause| self.excerpt(&cause))?;
-        self.token.set(Token::Fresh);
+        let taken = self.signer.borrow_mut().accept_token(answer, self.asked.get());
+        let notice = taken.map_err(|cause| self.excerpt(&cause))?;
+        if self.tokens.get() == 0 {
+            self.notice.replace(notice.map(|text| safe::terminal(&text).into_owned()));
+        }
+        let unused = self.unused.get();
+        self.unused.set(if self.token.replace(Token::Fresh) == Token::Fresh { unused + 1 } else { 0 });
         self.tokens.set(self.tokens.get().saturating_add(1));
         Ok(())
     }
@@ -300,6 +321,8 @@ impl<'a> LimitOwner<'a> {
     }
 }
 
+/// Tokens in a row that may end before one is used.
+const MAX_UNUSED: u32 = 3;
 /// A clock that runs away does so slowly.
 const CLOCK_COMPARISON_INTERVAL: SignedDuration = SignedDuration::from_secs(1);
 /// Characters of a provider's text that are kept.

@@ -120,7 +120,7 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
             let via = ConnectionUse { fresh, keeps: &keeps };
             (sender.send(unsigned, &ticket, clock.now(), via).await, Some(operation))
         }
-        None => match sender.authenticate().await {
+        None => match sender.authenticate(clock.now()).await {
             Some(delivery) => (delivery, None),
             None => return Ok(StepResult { purpose, exchanged: ExchangeResult::Nothing, token_number, skew: None }),
         },

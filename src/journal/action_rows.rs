@@ -196,6 +196,8 @@ pub(super) fn read(row: &Row<'_>, checksums: &mut RowChecksum) -> Result<Action,
             .map_err(|error| wrong("parameters", &error))?,
         // Only a preview tells of them, and that reads the plan itself.
         reaches: None,
+        order: None,
+        waits_for_approval: false,
         names: None,
     })
 }
@@ -247,6 +249,8 @@ mod tests {
             reason_sent: Some("SUPERSEDED".to_owned()),
             parameters: Parameters::parse(r#"{"certificate_id":"112358"}"#).unwrap(),
             reaches: None,
+            order: None,
+            waits_for_approval: false,
             names: None,
             needs: vec!["a".to_owned(), "\"".to_owned()],
             not_before: Some(jiff::Timestamp::UNIX_EPOCH),

@@ -5,12 +5,13 @@
 //! runs/20261122T045210Z-leaked-build-key/
 //!   run.sqlite     the checked actions and the journal
 //!   inputs/        copies of the plan and of every file that it names
+//!   providers/     copies of the provider documents that it uses
 //!   marks          how many records each process has written (see [`super::mark`])
 //!   lock           held by the process that works on the run, as is the directory itself
 //!   reserve        room on the disk for the ends of what is in flight; there while a process works on the run
 //!   live.json      how the run goes; there while a process works on the run (see [`super::live_control`])
 //!   commands/      commands to the live run
-//!   report.csv     written when the run ends or stops
+//!   report.csv     written when the run ends or stops; of a rehearsal, report.rehearsal.csv
 //! ```
 
 use super::action_rows::Inserter;
@@ -23,10 +24,12 @@ use super::watch::RunWatch;
 use super::{Journal, JournalError, schema};
 use crate::plan::Action;
 use crate::plan::checked::{Fingerprint, ReadFile};
+use crate::provider::Provider;
 use jiff::Timestamp;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 /// A run directory.
@@ -89,6 +92,7 @@ impl RunMaker {
         // Held while the directory is made, so that another process does not take it for one that was abandoned.
         let lock = lock(&making)?;
         private_dir(&making.join(INPUTS))?;
+        private_dir(&making.join(PROVIDERS))?;
         let connection = schema::create(&making.join(DATABASE))?;
         connection.execute_batch("BEGIN").map_err(JournalError::database(&making))?;
         let actions = Inserter::start(connection);
@@ -136,16 +140,28 @@ impl RunMaker {
     ///
     /// # Errors
     /// Where it cannot be written, or there is something at `target`.
-    pub fn finish(self, target: &Path, facts: &RunFacts, files: &[ReadFile]) -> Result<RunDir, JournalError> {
+    pub fn finish(
+        self,
+        target: &Path,
+        facts: &RunFacts,
+        files: &[ReadFile],
+        providers: &[Arc<Provider>],
+    ) -> Result<RunDir, JournalError> {
         let making = self.making.clone();
-        let put = self.put(target, facts, files);
+        let put = self.put(target, facts, files, providers);
         if put.is_err() {
             drop(fs::remove_dir_all(making));
         }
         put
     }
 
-    fn put(self, target: &Path, facts: &RunFacts, files: &[ReadFile]) -> Result<RunDir, JournalError> {
+    fn put(
+        self,
+        target: &Path,
+        facts: &RunFacts,
+        files: &[ReadFile],
+        providers: &[Arc<Provider>],
+    ) -> Result<RunDir, JournalError> {
         let database = self.making.join(DATABASE);
         let unwritable =
             |error: serde_json::Error| JournalError::Unreadable { path: database.clone(), what: error.to_string() };
@@ -168,10 +184,12 @@ impl RunMaker {
         connection.close().map_err(|(_, source)| JournalError::Database { path: database.clone(), source })?;
         Marks::make(&self.making)?;
         inputs::copy(&self.making.join(INPUTS), files)?;
+        inputs::copy_documents(&self.making.join(PROVIDERS), providers)?;
         make_reserve(&self.making.join(RESERVE), facts.actions)?;
         // A rename may come to the disk before what it names: after a power cut there must be no run directory with an empty database.
         sync(&database)?;
         sync(&self.making.join(INPUTS))?;
+        sync(&self.making.join(PROVIDERS))?;
         sync(&self.making)?;
         // An empty directory is replaced, anything else is not: rename would say so too late and in other words.
         if fs::read_dir(target).is_ok_and(|mut entries| entries.next().is_some()) || target.is_file() {
@@ -284,6 +302,11 @@ impl RunDir {
     /// The copies of the files that its plan named.
     pub fn inputs(&self) -> Inputs {
         Inputs::new(self.path.join(INPUTS))
+    }
+
+    /// The text of a provider document that the run began with, told by its id and its SHA-256; `None` where the run directory has no such copy.
+    pub fn document(&self, id: &str, digest: &str) -> Option<Arc<str>> {
+        inputs::document(&self.path.join(PROVIDERS), id, digest)
     }
 
     /// Whether a process works on the run now.
@@ -440,6 +463,7 @@ fn allocate(_: &File, _: u64) -> io::Result<bool> {
 
 const DATABASE: &str = "run.sqlite";
 const INPUTS: &str = "inputs";
+const PROVIDERS: &str = "providers";
 const LOCK: &str = "lock";
 const RESERVE: &str = "reserve";
 /// How often a lock is asked for.

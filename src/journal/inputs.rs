@@ -1,13 +1,19 @@
-//! The copies of a plan's files in its run directory, and whether the files have changed since. Reads and writes files; knows no plan.
+//! The copies of a plan's files and of its provider documents in its run directory, and whether the files have changed since. Reads and writes
+//! files; knows no plan, and reads no document.
 
 use super::JournalError;
 use super::files::private_file;
 use crate::plan::ReadFile;
+use crate::provider::Provider;
+use crate::provider::catalog::MAX_DOCUMENT_BYTES;
+use crate::text::file::{open_regular, read_text};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A file that a run began with and that is another one now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,13 +76,31 @@ pub(super) fn copy(directory: &Path, files: &[ReadFile]) -> Result<(), JournalEr
     write(&directory.join(INDEX), |to| serde_json::to_writer_pretty(to, &index).map_err(io::Error::from))
 }
 
-/// The files below `directory`'s index that are there and no longer what was copied. A file that is gone has not changed: the copies
-/// are all that a run needs.
+/// Copies provider documents into `directory`, each by its id. All is synced but the directory itself.
+pub(super) fn copy_documents(directory: &Path, providers: &[Arc<Provider>]) -> Result<(), JournalError> {
+    providers.iter().try_for_each(|provider| {
+        write(&document_path(directory, &provider.id), |to| to.write_all(provider.text.as_bytes()))
+    })
+}
+
+/// The copy of a provider document. `None` where there is none (runs of former versions have none), or another text than the one of this
+/// SHA-256, in lower-case hexadecimal.
+pub(super) fn document(directory: &Path, id: &str, digest: &str) -> Option<Arc<str>> {
+    let text = read_text(&document_path(directory, id), MAX_DOCUMENT_BYTES).ok()?;
+    (hex::encode(Sha256::digest(&text)) == digest).then(|| text.into())
+}
+
+fn document_path(directory: &Path, id: &str) -> PathBuf {
+    directory.join(format!("{id}.yaml"))
+}
+
+/// The files below `directory`'s index that are there and no longer what was copied. A file that is gone, or no file any more, has not
+/// changed: the copies are all that a run needs.
 pub(super) fn changed(directory: &Path) -> Result<Vec<Changed>, JournalError> {
     let mut changed = Vec::new();
     for Copied { copy, path, .. } in index(directory)? {
         let Some(path) = path else { continue };
-        let (Ok(now), Ok(then)) = (File::open(&path), File::open(directory.join(copy))) else { continue };
+        let (Ok(Some(now)), Ok(then)) = (open_regular(&path), File::open(directory.join(copy))) else { continue };
         let line = first_difference(BufReader::with_capacity(BLOCK, then), BufReader::with_capacity(BLOCK, now));
         if let Some(line) = line.map_err(JournalError::file(&path, "comparing with its copy"))? {
             changed.push(Changed { path, line });

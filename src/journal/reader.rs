@@ -21,6 +21,7 @@ use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// What is true of a run from its first moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +110,10 @@ pub struct Overview {
     pub verified_at: Option<Timestamp>,
     /// The windows that `certsweep set-rate` has set, by account's index.
     pub limits: BTreeMap<usize, Vec<String>>,
+    /// Since when `certsweep pause` holds, where a process has not gone on since, and who gave it.
+    pub paused: Option<(Timestamp, Option<String>)>,
+    /// How many actions each account has, by its index, and how many of them have ended.
+    pub accounts: BTreeMap<usize, (u64, u64)>,
 }
 
 impl Overview {
@@ -122,7 +127,10 @@ impl Overview {
                 self.began_at = self.began_at.or(Some(*at));
                 self.stopped = None;
                 self.finished_at = None;
+                self.paused = None;
             }
+            Record::Paused { at, by } => self.paused = Some((*at, by.clone())),
+            Record::WentOn { .. } => self.paused = None,
             Record::Stopped { why, code, .. } => self.stopped = Some((why.clone(), *code)),
             Record::Limited { account, windows, .. } => {
                 self.limits.insert(*account, windows.clone());
@@ -530,7 +538,18 @@ impl Reader {
     pub fn overview(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
         let states = self.states_and(|stored| overview.take(&stored.record))?;
-        states.iter().for_each(|state| overview.count(state.phase));
+        let mut statement =
+            self.connection.prepare("SELECT account FROM action ORDER BY ordinal").map_err(self.database())?;
+        let mut accounts = statement.query([]).map_err(self.database())?;
+        for state in states.iter() {
+            overview.count(state.phase);
+            if let Some(row) = accounts.next().map_err(self.database())? {
+                let account: i64 = row.get(0).map_err(self.database())?;
+                let (actions, ended) = overview.accounts.entry(account.unsigned_abs() as usize).or_default();
+                *actions += 1;
+                *ended += u64::from(matches!(state.phase, Phase::Ended(_)));
+            }
+        }
         Ok(overview)
     }
 
@@ -593,6 +612,31 @@ impl Reader {
         let select =
             "SELECT count(*) FROM (SELECT 1 FROM journal WHERE outcome = 'in-doubt' OR body LIKE '%in-doubt%' LIMIT 1)";
         Ok(self.count(select)? > 0)
+    }
+
+    /// How long a request of each account took, from the intent to the answer: the mean over actions that one answered request settled,
+    /// some hundred of them evenly over the plan. An account of which none is among them is absent.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn latencies(&self) -> Result<Vec<(usize, Duration)>, JournalError> {
+        let select = "SELECT account, max(journal.steady) - min(journal.steady) FROM journal JOIN action USING (ordinal) \
+             WHERE ordinal = ?1 GROUP BY ordinal \
+             HAVING count(*) = 2 AND sum(kind IS 'intent') = 1 AND sum(kind IS 'ended') = 1 AND count(http_status) = 1";
+        let mut select = self.connection.prepare(select).map_err(self.database())?;
+        let mut sums: BTreeMap<usize, (Duration, u32)> = BTreeMap::new();
+        let actions = self.count("SELECT coalesce(max(ordinal) + 1, 0) FROM action")?;
+        for ordinal in (0..actions).step_by(usize::try_from(actions / LATENCY_SAMPLES).unwrap_or(usize::MAX).max(1)) {
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, u32>(0)?, row.get::<_, i64>(1)?));
+            if let Some((account, took)) =
+                select.query_row([to_sql(ordinal)], read).optional().map_err(self.database())?
+            {
+                let (sum, count) = sums.entry(account as usize).or_default();
+                *sum += Duration::from_micros(took.unsigned_abs());
+                *count += 1;
+            }
+        }
+        Ok(sums.into_iter().map(|(account, (sum, count))| (account, sum / count)).collect())
     }
 
     /// Accounts, each with an operation that actions of it ask for; every pair once.
@@ -696,7 +740,9 @@ pub(super) const OPERATIONS: &str = "operations";
 const CHUNK: u64 = 256;
 /// Chunks that are read ahead at most.
 const MAX_CHUNKS: usize = 4;
+/// Actions whose times are read to tell how long a request takes.
+const LATENCY_SAMPLES: u64 = 400;
 /// How often the marks are read: they may just be being written.
 const MARK_TRIES: u32 = 3;
 /// The pause between.
-const MARK_PAUSE: std::time::Duration = std::time::Duration::from_millis(5);
+const MARK_PAUSE: Duration = Duration::from_millis(5);

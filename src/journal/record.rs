@@ -170,6 +170,9 @@ pub enum Record {
     Paused {
         /// When.
         at: Timestamp,
+        /// Who gave the command, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// `certsweep unpause`: the run goes on after a pause, or with its next wave.
     WentOn {
@@ -270,7 +273,7 @@ impl Record {
             | Self::Ended { at, .. }
             | Self::Learnt { at, .. }
             | Self::Limited { at, .. }
-            | Self::Paused { at }
+            | Self::Paused { at, .. }
             | Self::WentOn { at }
             | Self::Stopped { at, .. }
             | Self::Verifying { at, .. }

@@ -194,7 +194,7 @@ mod tests {
             Record::Asked { account: 1, ordinal: Some(3), at: at(1) },
             Record::Learnt { account: 1, windows: vec!["33/5s".to_owned()], at: at(2) },
             Record::Limited { account: 1, windows: vec!["40/5s".to_owned()], at: at(3) },
-            Record::Paused { at: at(4) },
+            Record::Paused { at: at(4), by: Some("alice".into()) },
             Record::WentOn { at: at(5) },
             Record::Stopped { at: at(6), why: "a signal".to_owned(), code: 130 },
             Record::Finished { at: at(7) },

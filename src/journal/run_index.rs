@@ -3,11 +3,12 @@
 
 use super::JournalError;
 use super::files::{private_parents, sync};
+use crate::text::file;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Where the index of runs is; nothing need be there yet.
@@ -45,7 +46,7 @@ impl RunIndex {
     /// # Errors
     /// Where the file is there and cannot be read.
     pub fn runs(&self) -> Result<Vec<IndexedRun>, JournalError> {
-        match std::fs::read_to_string(&self.path) {
+        match file::read_text(&self.path, MAX_BYTES) {
             Ok(text) => Ok(parse(&text)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(JournalError::file(&self.path, "reading the index of runs")(error)),
@@ -66,6 +67,10 @@ impl RunIndex {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(&path).map_err(failed)?;
+        if !file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            let source = io::Error::other("it is no regular file");
+            return Err(JournalError::File { path, action: "opening the index of runs", source });
+        }
         for _ in 0..LOCK_TRIES {
             match file.try_lock() {
                 Ok(()) => return Ok(LockedIndex { path, file }),
@@ -113,10 +118,8 @@ impl LockedIndex {
     }
 
     fn text(&mut self) -> io::Result<String> {
-        let mut text = String::new();
         self.file.seek(SeekFrom::Start(0))?;
-        self.file.read_to_string(&mut text)?;
-        Ok(text)
+        String::from_utf8(file::read_to_bound(&self.file, MAX_BYTES)?).map_err(io::Error::other)
     }
 }
 
@@ -143,6 +146,7 @@ fn parse(text: &str) -> Vec<IndexedRun> {
 }
 
 /// How often the index is asked for.
+const MAX_BYTES: u64 = 64 << 20;
 const LOCK_TRIES: u32 = 500;
 /// The pause between.
 const LOCK_PAUSE: std::time::Duration = std::time::Duration::from_millis(20);

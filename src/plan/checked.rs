@@ -31,6 +31,10 @@ pub struct Action {
     pub parameters: Parameters,
     /// What it reaches beyond one certificate, as a noun phrase for previews and reports.
     pub reaches: Option<String>,
+    /// The order of its certificate, where the plan names it and the provider acts on whole orders; run directories do not keep it.
+    pub order: Option<String>,
+    /// Whether a person at the provider must approve it before it takes effect; run directories do not keep it.
+    pub waits_for_approval: bool,
     /// Ids that must have ended well first.
     pub needs: Vec<String>,
     /// Not to be sent before.

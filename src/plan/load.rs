@@ -3,6 +3,7 @@
 use super::checked::ReadFile;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::decode::decode;
+use crate::text::file::{self, open_regular, read_to_bound, reason, too_large};
 use crate::text::{SourceId, SourceMap, Span};
 use std::fs::File;
 use std::io::{self, Cursor, Read};
@@ -49,7 +50,7 @@ pub(super) fn open_plan(
             Input::Stdin(bytes) => bytes.clone(),
             Input::Path(path) => match open_regular(path)? {
                 Some(file) if is_list(format, Box::new(file.try_clone()?)) => return Ok(PlanText::OnDisk(path)),
-                _ => read_bytes(path, MAX_WHOLE)?,
+                _ => file::read(path, MAX_WHOLE)?,
             },
         };
         // A list that came through a pipe: it cannot be read again from there.
@@ -70,7 +71,8 @@ pub(super) fn open_plan(
         Ok(PlanText::Yaml(bytes)) => (bytes, false),
         Err(error) => {
             let what = format!("the plan {name} cannot be read: {}", reason(&error));
-            diagnostics.push(Diagnostic::error("unreadable-file", None, what));
+            diagnostics
+                .push(Diagnostic::error("unreadable-file", None, what).help("`-` reads a plan from standard input"));
             return None;
         }
     };
@@ -112,7 +114,7 @@ pub(super) fn open_yaml(
     diagnostics: &mut Diagnostics,
 ) -> Option<(SourceId, Arc<str>)> {
     let name = path.display().to_string();
-    let bytes = match read_bytes(path, MAX_WHOLE) {
+    let bytes = match file::read(path, MAX_WHOLE) {
         Ok(bytes) => bytes,
         Err(error) => {
             let what = format!("the settings file {name} cannot be read: {}", reason(&error));
@@ -163,7 +165,7 @@ pub(super) fn open_list(
 /// # Errors
 /// The reason, as a sentence fragment.
 pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
-    let bytes = read_bytes(path, largest).map_err(|error| reason(&error))?;
+    let bytes = file::read(path, largest).map_err(|error| reason(&error))?;
     let decoded = decode(Box::new(Cursor::new(bytes))).and_then(|text| read_to_bound(text, largest));
     let bytes = decoded.map_err(|error| reason(&error))?;
     String::from_utf8(bytes).map_err(|_| format!("it is not UTF-8 text; {AS_UTF8}"))
@@ -174,7 +176,7 @@ pub(super) fn read_small(path: &Path, largest: u64) -> Result<String, String> {
 /// # Errors
 /// The reason, as a sentence fragment.
 pub(super) fn read_small_bytes(path: &Path, largest: u64) -> Result<Vec<u8>, String> {
-    read_bytes(path, largest).map_err(|error| match error.kind() {
+    file::read(path, largest).map_err(|error| match error.kind() {
         // A plan from Windows; elsewhere the letter is a part of a name.
         io::ErrorKind::NotFound if !cfg!(windows) && path.to_string_lossy().contains('\\') => {
             "there is no such file; directories are separated by `/` here, not by `\\`".to_owned()
@@ -251,55 +253,6 @@ fn keep_text(
     }
 }
 
-fn read_bytes(path: &Path, largest: u64) -> io::Result<Vec<u8>> {
-    let file = match open_regular(path)? {
-        Some(file) => file,
-        None => File::open(path)?,
-    };
-    read_to_bound(file, largest)
-}
-
-fn read_to_bound(from: impl Read, largest: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(largest.saturating_add(1)).read_to_end(&mut bytes)?;
-    // Measured by reading, for pipes have no length to ask for.
-    if bytes.len() as u64 > largest {
-        return Err(too_large(largest));
-    }
-    Ok(bytes)
-}
-
-fn too_large(largest: u64) -> io::Error {
-    io::Error::other(format!("it is larger than {largest} bytes"))
-}
-
-/// Opens a regular file. `None` for a pipe that somebody holds open, which can be read once: standard input, or a shell's `<(…)`.
-fn open_regular(path: &Path) -> io::Result<Option<File>> {
-    let metadata = std::fs::metadata(path)?;
-    if metadata.is_file() {
-        return File::open(path).map(Some);
-    }
-    // Linux opens a directory without an error, and only reading it fails.
-    if metadata.is_dir() {
-        return Err(io::Error::other("it is a directory"));
-    }
-    // What has a name of its own in the file system is a named pipe, whose opening may wait for ever, or a device, which may never end.
-    // Nothing there is what `/dev/null` is for.
-    if std::fs::canonicalize(path).is_ok() && path != Path::new("/dev/null") {
-        return Err(io::Error::other("it is a device or a named pipe, and no file; `-` reads standard input"));
-    }
-    Ok(None)
-}
-
-/// An error of the file system as a sentence fragment.
-fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
-}
-
 fn number(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
@@ -307,7 +260,7 @@ fn number(value: usize) -> u32 {
 /// The way out of other encodings.
 pub(super) const AS_UTF8: &str =
     "in Excel, save it as \"CSV UTF-8\"; elsewhere `iconv -f cp1252 -t utf-8 FILE >NEW`, with the encoding that it has";
-/// Bytes of a plan, and of a list that comes through a pipe: they are read whole.
-const MAX_WHOLE: u64 = 256 << 20;
+/// Bytes of a plan, and of whatever else is read whole: a list that comes through a pipe, keys that are known to be compromised.
+pub(super) const MAX_WHOLE: u64 = 256 << 20;
 /// Bytes in which the first line of a plan is searched.
 const HEAD: u64 = 1 << 16;

@@ -6,6 +6,7 @@ pub mod calendar;
 pub mod check;
 pub mod checked;
 mod csv;
+pub mod export;
 mod json_list;
 mod list;
 mod load;

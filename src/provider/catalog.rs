@@ -3,7 +3,7 @@
 use super::model::Provider;
 use super::openapi;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::text::{SourceMap, nearest};
+use crate::text::{SourceMap, file, nearest};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -41,13 +41,17 @@ impl Catalog {
     pub fn built_in(sources: &mut SourceMap, diagnostics: &mut Diagnostics) -> Self {
         let mut catalog = Self::default();
         for (name, text) in BUILT_IN {
-            let text: Arc<str> = text.into();
-            let source = sources.add_text(format!("<built-in {name}>"), None, text.clone());
-            if let Some(provider) = openapi::read(&text, source, diagnostics) {
-                catalog.providers.insert(provider.id.clone(), Arc::new(provider));
-            }
+            catalog.put(format!("<built-in {name}>"), &text.into(), sources, diagnostics);
         }
         catalog
+    }
+
+    /// Takes a document whose text is at hand, such as a run directory's copy; one of the same id gives way.
+    pub fn put(&mut self, name: String, text: &Arc<str>, sources: &mut SourceMap, diagnostics: &mut Diagnostics) {
+        let source = sources.add_text(name, None, text.clone());
+        if let Some(provider) = openapi::read(text, source, diagnostics) {
+            self.providers.insert(provider.id.clone(), Arc::new(provider));
+        }
     }
 
     /// The provider of an id.
@@ -73,10 +77,10 @@ impl Catalog {
         diagnostics: &mut Diagnostics,
     ) {
         let name = path.display().to_string();
-        let text: Arc<str> = match read_text(&path) {
+        let text: Arc<str> = match file::read_text(&path, MAX_DOCUMENT_BYTES) {
             Ok(text) => text.into(),
             Err(error) => {
-                let what = format!("the provider document {name} cannot be read: {error}");
+                let what = format!("the provider document {name} cannot be read: {}", file::reason(&error));
                 diagnostics.push(Diagnostic::error("provider-document", None, what));
                 return;
             }
@@ -112,14 +116,6 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-fn read_text(path: &Path) -> io::Result<String> {
-    let size = std::fs::metadata(path)?.len();
-    if size > MAX_DOCUMENT_BYTES {
-        return Err(io::Error::other(format!("it is larger than {MAX_DOCUMENT_BYTES} bytes")));
-    }
-    std::fs::read_to_string(path)
-}
-
 const BUILT_IN: [(&str, &str); 4] = [
     ("acme.yaml", include_str!("documents/acme.yaml")),
     ("digicert.yaml", include_str!("documents/digicert.yaml")),
@@ -128,11 +124,12 @@ const BUILT_IN: [(&str, &str); 4] = [
 ];
 
 /// A provider document beyond this is none.
-const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
+pub const MAX_DOCUMENT_BYTES: u64 = 4 * 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::SecurityRequirement;
 
     #[test]
     fn the_first_complete_way_to_authenticate_is_taken() {
@@ -146,7 +143,7 @@ mod tests {
             (&[], None),
         ] {
             let scheme = huawei.auth_for(|name| there.contains(&name));
-            assert_eq!(scheme.map(|scheme| scheme.name.as_str()), expected, "{there:?}");
+            assert_eq!(scheme.map(SecurityRequirement::name).as_deref(), expected, "{there:?}");
         }
         assert_eq!(huawei.credential_names().len(), 8);
         assert!(huawei.credential_names().iter().all(|name| huawei.environment.contains_key(*name)));

@@ -5,6 +5,7 @@ pub use super::answer::AnswerLocation;
 use super::answer::{AnswerClass, TargetState};
 use super::answer::{Pointer, scalar_text};
 use super::expression::{Output, StepOutput};
+use super::security::SecurityRequirement;
 use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -25,8 +26,8 @@ pub struct Provider {
     pub base_url: String,
     /// The server variables by name.
     pub variables: BTreeMap<String, ServerVariable>,
-    /// The security schemes, in the document's order of preference. The first whose credentials are all given is used.
-    pub auth: Vec<AuthScheme>,
+    /// The security requirements, in the document's order of preference. The first whose credentials are all given is used.
+    pub auth: Vec<SecurityRequirement>,
     /// What can be asked: actions and status queries, in document order.
     pub operations: Vec<Operation>,
     /// At most so many requests in any window; all hold.
@@ -50,37 +51,6 @@ pub struct ServerVariable {
     pub allowed: Vec<String>,
     /// For people.
     pub description: String,
-}
-
-/// One way to authenticate.
-#[derive(Debug, Clone)]
-pub struct AuthScheme {
-    /// Its name under `components.securitySchemes`.
-    pub name: String,
-    /// What puts it on the request.
-    pub signer: SignerKind,
-    /// The credentials that it needs, by the names that plans use.
-    pub required: Vec<String>,
-    /// The credentials that it also uses where they are given.
-    pub optional: Vec<String>,
-}
-
-/// The signers that there are; documents choose one, data never assembles strings to sign.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SignerKind {
-    /// The one required credential, verbatim, in a header of this name (lower case). `header` in a document.
-    Header(String),
-    /// NAVER API Gateway signature v2; credentials `access_key`, `secret_key`. `ncp-signature-v2`.
-    NcpSignatureV2,
-    /// Huawei SDK-HMAC-SHA256; credentials `access_key`, `secret_key`, optional `security_token`, `domain_id`.
-    /// `huawei-sdk-hmac-sha256`.
-    HuaweiSdkHmacSha256,
-    /// A Huawei IAM token fetched with `iam_user`, `iam_password`, `iam_domain` from this URL (server variables apply),
-    /// sent as `X-Auth-Token`. `huawei-iam-token`.
-    HuaweiIamToken(String),
-    /// ACME's requests (RFC 8555, section 6.2): the body is the payload of a JWS, signed by `account_key` or by a key that the action
-    /// names. The base URL is the directory's; an operation's path is the name of the directory's member. `acme-jws`.
-    AcmeJws,
 }
 
 /// At most `count` requests in any window of `length`.
@@ -182,6 +152,10 @@ pub struct ActionRules {
     pub certificate: Option<CertificateRule>,
     /// Parameter values that make it reach further than its target's kind.
     pub wide: Vec<WideRule>,
+    /// That a person must approve it before it takes effect, where the provider asks for that.
+    pub approval: Option<ApprovalRule>,
+    /// How the whole order of its certificate is acted on, where the provider can do that.
+    pub whole_order: Option<WholeOrderRule>,
     /// How to read the target's state back, in order of preference.
     pub status_queries: Vec<StatusQueryRule>,
     /// What its own answer brings, under the name of the operation as a step.
@@ -225,6 +199,24 @@ pub enum StageValue {
     Output(StepOutput),
     /// Always this.
     Fixed(Value),
+}
+
+/// That a provider holds an accepted action until a person has approved it.
+#[derive(Debug, Clone)]
+pub struct ApprovalRule {
+    /// The boolean parameter that spares it where it is true.
+    pub unless: String,
+    /// What that parameter takes, as a noun phrase: "an administrator's key".
+    pub takes: Option<String>,
+}
+
+/// The operation that does the same to every certificate of an order.
+#[derive(Debug, Clone)]
+pub struct WholeOrderRule {
+    /// Its name.
+    pub operation: String,
+    /// The parameter of the operation on one certificate that names the order.
+    pub parameter: String,
 }
 
 /// What an action acts on.
@@ -641,15 +633,15 @@ impl Provider {
     }
 
     /// The first way to authenticate, in the document's order, whose required credentials are all there.
-    pub fn auth_for(&self, is_there: impl Fn(&str) -> bool) -> Option<&AuthScheme> {
-        self.auth.iter().find(|scheme| scheme.required.iter().all(|name| is_there(name)))
+    pub fn auth_for(&self, is_there: impl Fn(&str) -> bool) -> Option<&SecurityRequirement> {
+        self.auth.iter().find(|requirement| requirement.required().into_iter().all(&is_there))
     }
 
     /// The names of all credentials that the provider knows, in the document's order, each once.
     pub fn credential_names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
-        for name in self.auth.iter().flat_map(|scheme| scheme.required.iter().chain(&scheme.optional)) {
-            if !names.contains(&name.as_str()) {
+        for name in self.auth.iter().flat_map(|requirement| [requirement.required(), requirement.optional()].concat()) {
+            if !names.contains(&name) {
                 names.push(name);
             }
         }
@@ -688,6 +680,21 @@ impl Window {
     }
 }
 
+impl fmt::Display for CredentialReference {
+    /// For messages. A command's arguments are left out: they may say too much.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(formatter, "env:{name}"),
+            Self::File(path) => write!(formatter, "file:{}", path.display()),
+            Self::Command(words) => {
+                let program = words.first().map_or("", String::as_str);
+                let more = if words.len() > 1 { " …" } else { "" };
+                write!(formatter, "command:{program}{more}")
+            }
+        }
+    }
+}
+
 impl fmt::Display for Window {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.length.subsec_millis() == 0 {
@@ -699,6 +706,18 @@ impl fmt::Display for Window {
 }
 
 impl ActionRules {
+    /// Whether an action with these parameters waits for a person's approval.
+    pub fn waits_for_approval(&self, parameters: &Map<String, Value>) -> bool {
+        let is_spared = |rule: &ApprovalRule| parameters.get(&rule.unless).and_then(Value::as_bool) == Some(true);
+        self.approval.as_ref().is_some_and(|rule| !is_spared(rule))
+    }
+
+    /// The order of the certificate, where these parameters name it and the provider acts on whole orders.
+    pub fn order(&self, parameters: &Map<String, Value>) -> Option<String> {
+        let value = parameters.get(&self.whole_order.as_ref()?.parameter)?;
+        scalar_text(value).map(Cow::into_owned)
+    }
+
     /// Whether asking twice for the action as a whole costs once: not where one of its stages costs each time.
     pub fn idempotency_of_all(&self) -> Idempotency {
         let costs = |stage: &Stage| stage.idempotency == Idempotency::NotIdempotent;

@@ -3,6 +3,7 @@
 
 use super::{Ordinal, Outcome, WaitReason};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Something that happened in a run. `account` is the name of a configured provider.
@@ -72,9 +73,18 @@ pub enum Event {
         by: WaitReason,
     },
     /// `certsweep pause`: nothing new is sent until `certsweep unpause`.
-    Paused,
+    Paused {
+        /// When.
+        at: Timestamp,
+        /// Who gave the command, where that is known.
+        by: Option<String>,
+    },
     /// `certsweep unpause`: the run, or its next wave, goes on.
     Unpaused,
+    /// A person is asked whether the next wave may go. Nothing is sent until [`Event::Answered`].
+    Asking(WaveQuestion),
+    /// The question is over: it was answered, `certsweep unpause` let the wave go, or the run stops.
+    Answered,
     /// `certsweep set-rate`: other windows hold for an account from now on.
     Limited {
         /// The configured provider.
@@ -90,6 +100,19 @@ pub enum Event {
     Tick(Duration),
     /// The last event.
     RunEnded,
+}
+
+/// The question between two waves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaveQuestion {
+    /// The wave that waits for the answer, from 1.
+    pub wave: u32,
+    /// Of so many.
+    pub of: u32,
+    /// Its actions.
+    pub actions: u64,
+    /// When the question was asked.
+    pub since: Timestamp,
 }
 
 /// Why a run stops before its last action.

@@ -15,8 +15,19 @@ pub(super) struct Granted {
     pub(super) body: Value,
 }
 
-/// The first granting answer of the sample that fits the parameters best, its reference made unique by `number`.
-pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, number: u64) -> Granted {
+impl Granted {
+    /// The same with the certificate that was issued in the place of the sample's.
+    pub(super) fn with_certificate(mut self, chain: &str) -> Self {
+        put_certificate(&mut self.body, chain);
+        if !self.response.body.is_empty() {
+            self.response.body = self.body.to_string().into_bytes();
+        }
+        self
+    }
+}
+
+/// The first granting answer of the sample that fits the parameters best, with this reference.
+pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, reference: Reference<'_>) -> Granted {
     let Some(answer) = best(operation, parameters) else {
         return Granted { response: Response::json(200, None), class: String::new(), body: Value::Null };
     };
@@ -25,7 +36,7 @@ pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, nu
     for place in &operation.reference {
         match place {
             AnswerLocation::Body(pointer) if pointer.text_of(&body).is_some() => {
-                put(&mut body, pointer, &(FIRST_REFERENCE + number).to_string());
+                put(&mut body, pointer, &reference.in_body());
                 break;
             }
             AnswerLocation::Header(name) => fresh_header = fresh_header.or(Some(name)),
@@ -38,9 +49,45 @@ pub(super) fn granted(operation: &Operation, parameters: &Map<String, Value>, nu
     }
     if let Some(name) = fresh_header {
         response.headers.retain(|(given, _)| given != name);
-        response = response.with(name, format!("simulated-{}", FIRST_REFERENCE + number));
+        response = response.with(name, reference.in_header());
     }
     Granted { response, class: answer.expected.clone(), body }
+}
+
+/// The provider's own id of what it grants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reference<'a> {
+    /// Made unique by a number.
+    Fresh(u64),
+    /// As an earlier answer gave it.
+    Given(&'a str),
+}
+
+impl Reference<'_> {
+    fn in_body(self) -> String {
+        match self {
+            Self::Fresh(number) => (FIRST_REFERENCE + number).to_string(),
+            Self::Given(reference) => reference.to_owned(),
+        }
+    }
+
+    fn in_header(self) -> String {
+        match self {
+            Self::Fresh(_) => format!("{SIMULATED}{}", self.in_body()),
+            Self::Given(reference) => reference.to_owned(),
+        }
+    }
+
+    /// The number that made it unique; `None` where no simulator made it.
+    pub(super) fn number(self) -> Option<u64> {
+        match self {
+            Self::Fresh(number) => Some(number),
+            Self::Given(reference) => {
+                let number = reference.strip_prefix(SIMULATED).unwrap_or(reference);
+                number.parse::<u64>().ok()?.checked_sub(FIRST_REFERENCE)
+            }
+        }
+    }
 }
 
 /// A refusal of the request's content, with the reason in the provider's place for messages.
@@ -133,6 +180,37 @@ pub(super) fn put(value: &mut Value, pointer: &Pointer, text: &str) {
     *place = number.map_or_else(|| Value::from(text), Value::from);
 }
 
+/// Puts a certificate and its chain, in PEM, into the places of the sample's.
+pub(super) fn put_certificate(value: &mut Value, chain: &str) {
+    let first = chain.find(END).map_or(chain.len(), |at| at + END.len());
+    let (own, issuers) = chain.split_at(first);
+    put_certificates(value, [own, issuers.trim_start(), chain], false);
+}
+
+fn put_certificates(value: &mut Value, [own, issuers, chain]: [&str; 3], of_issuer: bool) {
+    match value {
+        Value::String(text) if of_issuer && text.contains(END) => issuers.clone_into(text),
+        Value::String(text) => match text.matches(END).count() {
+            0 => {}
+            1 => own.clone_into(text),
+            _ => chain.clone_into(text),
+        },
+        Value::Array(items) => {
+            for (index, item) in items.iter_mut().enumerate() {
+                put_certificates(item, [own, issuers, chain], of_issuer || index > 0);
+            }
+        }
+        Value::Object(members) => {
+            for (name, member) in members {
+                let name = name.to_ascii_lowercase();
+                let of_issuer = ["chain", "issuer", "intermediate", "root"].iter().any(|word| name.contains(word));
+                put_certificates(member, [own, issuers, chain], of_issuer);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
 fn refusal(operation: &Operation, sample: Option<&SampleAnswer>, status: u16, code: &str, why: &str) -> Response {
     let mut body = sample.and_then(|sample| sample.body.clone()).unwrap_or(Value::Null);
     if let (None, Some(pointer)) = (sample, operation.code.first()) {
@@ -196,6 +274,8 @@ fn plainest<'a>(
 
 /// Where the simulator's own references begin, so that nobody takes one for a sample's.
 const FIRST_REFERENCE: u64 = 7_000_000;
+const END: &str = "-----END CERTIFICATE-----";
+const SIMULATED: &str = "simulated-";
 const SERVER_ERRORS: [u16; 4] = [500, 502, 503, 504];
 /// Header fields that the server itself sets.
 const HOPS: [&str; 5] = ["content-type", "content-length", "transfer-encoding", "connection", "date"];
@@ -206,6 +286,17 @@ const MAX_ITEMS: usize = 100;
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn a_certificate_takes_the_places_of_the_samples() {
+        let pem = |body: &str| format!("-----BEGIN CERTIFICATE-----\n{body}\n{END}\n");
+        let (own, ca, old) = (pem("own"), pem("ca"), pem("old"));
+        let mut value =
+            json!({"certificate": old, "caChain": [old], "list": [old, old], "all": old.repeat(2), "id": 1});
+        put_certificate(&mut value, &format!("{own}{ca}"));
+        let (own, chain) = (own.trim_end(), format!("{own}{ca}"));
+        assert_eq!(value, json!({"certificate": own, "caChain": [ca], "list": [own, ca], "all": chain, "id": 1}));
+    }
 
     #[test]
     fn texts_are_put_where_pointers_point() {

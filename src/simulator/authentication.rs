@@ -1,21 +1,21 @@
 //! Keys, signatures and tokens: whether a request carries the credentials that the simulator accepts (header keys, NAVER Cloud's gateway
-//! signature v2, Huawei Cloud's SDK-HMAC-SHA256 and identity tokens; ACME's JWS is [`super::acme`]'s). Pure; the time is an argument.
+//! signature v2, Huawei Cloud's SDK-HMAC-SHA256, bearer tokens; AWS's signature is [`super::aws`]'s, ACME's JWS [`super::acme`]'s). Pure;
+//! the time is an argument.
 //!
 //! Written from the vendors' descriptions, apart from the signers that it checks, so that an error in either shows.
 
-use super::message::{Received, Response, decode, encode};
+use super::aws::{self, AwsKeys};
+use super::message::{Received, decode, encode};
 use super::options::credential;
 use crate::provider::Provider;
-use crate::provider::model::{AuthScheme, SignerKind};
+use crate::provider::security::{SecurityRequirement, SecurityScheme, SignerKind};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 
 /// Verifies a request by the provider's schemes; `issued` is whether the account has issued a token that has not expired.
 ///
@@ -31,8 +31,8 @@ pub(super) fn verify(
         return Ok(());
     }
     let mut first_error = None;
-    for scheme in &provider.auth {
-        match verify_scheme(&provider.id, scheme, request, now, issued) {
+    for requirement in &provider.auth {
+        match verify_requirement(provider, requirement, request, now, issued) {
             None => {}
             Some(Ok(())) => return Ok(()),
             Some(Err(error)) => first_error = first_error.or(Some(error)),
@@ -41,10 +41,27 @@ pub(super) fn verify(
     Err(first_error.unwrap_or_else(|| "the request carries no credentials".to_owned()))
 }
 
+/// `None` where the request uses none of the schemes; all of them must hold.
+fn verify_requirement(
+    provider: &Provider,
+    requirement: &SecurityRequirement,
+    request: &Received,
+    now: Timestamp,
+    issued: &dyn Fn(&str) -> bool,
+) -> Option<Result<(), String>> {
+    let each = requirement.schemes.iter();
+    let results: Vec<_> = each.map(|scheme| verify_scheme(&provider.id, scheme, request, now, issued)).collect();
+    if results.iter().all(Option::is_none) {
+        return None;
+    }
+    let lacking = || Err("the request lacks one of the credentials that are wanted together".to_owned());
+    Some(results.into_iter().try_for_each(|result| result.unwrap_or_else(lacking)))
+}
+
 /// `None` where the request does not use this scheme.
 fn verify_scheme(
     provider: &str,
-    scheme: &AuthScheme,
+    scheme: &SecurityScheme,
     request: &Received,
     now: Timestamp,
     issued: &dyn Fn(&str) -> bool,
@@ -72,8 +89,31 @@ fn verify_scheme(
         }
         // A JWS is the whole request's affair: [`super::acme`].
         SignerKind::AcmeJws => None,
-        SignerKind::HuaweiIamToken(_) => {
-            let given = request.header("x-auth-token")?;
+        SignerKind::Bearer => {
+            let given = request.header("authorization")?.strip_prefix("Bearer ")?;
+            let key = scheme.required.first().map_or("", String::as_str);
+            Some(same(given, expected(key).reveal(), "Authorization"))
+        }
+        SignerKind::Basic => {
+            let given = request.header("authorization")?.strip_prefix("Basic ")?;
+            let [user, password] = [0, 1].map(|place| scheme.required.get(place).map_or("", String::as_str));
+            let pair = format!("{}:{}", expected(user).reveal(), expected(password).reveal());
+            Some(same(given, &STANDARD.encode(pair), "Authorization"))
+        }
+        // Whoever speaks plain http shows no certificate; the other schemes of the requirement are looked at all the same.
+        SignerKind::MutualTls => Some(Ok(())),
+        SignerKind::AwsSigV4 { service, region } => {
+            request.header("authorization")?;
+            let keys = AwsKeys {
+                access_key: expected("access_key").reveal().to_owned(),
+                secret_key: expected("secret_key").reveal().to_owned(),
+                session_token: expected("session_token").reveal().to_owned(),
+            };
+            Some(aws::verify(request, &keys, (service, region), now))
+        }
+        SignerKind::Token(token) => {
+            let given = request.header(&token.header)?;
+            let given = if token.is_bearer { given.strip_prefix("Bearer ")? } else { given };
             Some(if issued(given) { Ok(()) } else { Err("the token is unknown, or it has expired".to_owned()) })
         }
     }
@@ -213,60 +253,6 @@ const HUAWEI_ALGORITHM: &str = "SDK-HMAC-SHA256";
 const HUAWEI_DATE: &str = "x-sdk-date";
 /// The gateway refuses clocks that are further off.
 const HUAWEI_TOLERANCE_SECONDS: u64 = 15 * 60;
-
-/// The tokens of one account.
-#[derive(Debug, Default)]
-pub(super) struct Tokens {
-    until: HashMap<String, Timestamp>,
-    issued: u64,
-}
-
-impl Tokens {
-    /// Answers `POST /v3/auth/tokens`.
-    pub(super) fn issue(&mut self, provider: &str, request: &Received, now: Timestamp, verify: bool) -> Response {
-        let body: Value = serde_json::from_slice(&request.body).unwrap_or(Value::Null);
-        let at = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
-        let (name, password, domain) = (at(TOKEN_USER), at(TOKEN_PASSWORD), at(TOKEN_DOMAIN));
-        if name.is_none() || password.is_none() || domain.is_none() {
-            let error = json!({"error": {"code": 400, "title": "Bad Request", "message": "the identity is not whole"}});
-            return Response::json(400, Some(&error));
-        }
-        let same = |given: Option<&str>, key: &str| given == Some(credential(provider, key).reveal());
-        let known = same(name, "iam_user") && same(password, "iam_password") && same(domain, "iam_domain");
-        if verify && !known {
-            let message = "The username or password is wrong.";
-            let error = json!({"error": {"code": 401, "title": "Unauthorized", "message": message}});
-            return Response::json(401, Some(&error));
-        }
-        self.issued += 1;
-        let token = format!("simulated-{provider}-token-{}", self.issued);
-        let until = now.checked_add(TOKEN_LIFETIME).unwrap_or(Timestamp::MAX);
-        self.until.insert(token.clone(), until);
-        let answer = json!({"token": {
-            "methods": ["password"],
-            "issued_at": format!("{now:.6}"),
-            "expires_at": format!("{until:.6}"),
-            "user": {"name": name, "domain": {"name": domain}},
-        }});
-        Response::json(201, Some(&answer)).with("x-subject-token", token)
-    }
-
-    /// Whether a token was issued and has not expired.
-    pub(super) fn holds(&self, token: &str, now: Timestamp) -> bool {
-        self.until.get(token).is_some_and(|until| now < *until)
-    }
-
-    /// How many were issued.
-    pub(super) fn issued(&self) -> u64 {
-        self.issued
-    }
-}
-
-const TOKEN_USER: &str = "/auth/identity/password/user/name";
-const TOKEN_PASSWORD: &str = "/auth/identity/password/user/password";
-const TOKEN_DOMAIN: &str = "/auth/identity/password/user/domain/name";
-/// <https://support.huaweicloud.com/intl/en-us/api-iam/iam_30_0001.html>
-const TOKEN_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
 
 #[cfg(test)]
 mod tests {
@@ -420,33 +406,5 @@ mod tests {
         {
             assert!(HuaweiAuthorization::read(text).is_none(), "{text}");
         }
-    }
-
-    fn token_request(password: &str) -> Received {
-        let body = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": {
-            "name": "simulated-huawei-iam_user",
-            "password": password,
-            "domain": {"name": "simulated-huawei-iam_domain"},
-        }}}}});
-        Received { body: body.to_string().into_bytes(), ..Received::default() }
-    }
-
-    #[test]
-    fn a_token_is_issued_for_the_right_password_and_holds_for_a_day() {
-        let now = Timestamp::from_second(1_700_000_000).unwrap();
-        let mut tokens = Tokens::default();
-        for (request, verify, status) in [
-            (token_request("wrong"), true, 401),
-            (Received::default(), true, 400),
-            (token_request("wrong"), false, 201),
-            (token_request("simulated-huawei-iam_password"), true, 201),
-        ] {
-            assert_eq!(tokens.issue("huawei", &request, now, verify).status, status);
-        }
-        assert_eq!(tokens.issued(), 2);
-        let token = "simulated-huawei-token-2";
-        assert!(tokens.holds(token, now) && !tokens.holds("simulated-huawei-token-3", now));
-        assert!(tokens.holds(token, now + SignedDuration::from_secs(86_399)));
-        assert!(!tokens.holds(token, now + SignedDuration::from_secs(86_400)));
     }
 }

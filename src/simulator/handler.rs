@@ -2,16 +2,18 @@
 //! clock; the server does what is decided here. The limits are exact: no window admits more than its count.
 
 use super::acme::{self, Acme};
-use super::answers;
-use super::authentication::Tokens;
+use super::answers::{self, Reference};
 use super::authentication::verify;
+use super::authority::Authority;
 use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{Fault, FaultDraw};
 use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
-use super::routes::{Route, Routes, account_path, base_path, is_acme, request_parameters};
+use super::routes::{Route, Routes, StatusService, account_path, base_path, is_acme, request_parameters};
 use super::status_queries;
 use super::targets::{self, TargetStore};
 use super::targets::{AccountEffects, Counters, Effects};
+use super::tokens::Tokens;
+use crate::pki::SerialNumber;
 use crate::provider::model::Window;
 use crate::provider::{Answer, AnswerClass, Idempotency, Operation, Provider, TargetState, verdict};
 use jiff::Timestamp;
@@ -25,6 +27,7 @@ pub(super) struct RequestHandler {
     options: SimulatorOptions,
     routes: Routes,
     targets: TargetStore,
+    authority: Option<Authority>,
     accounts: Vec<AccountState>,
     /// Effects so far, over all accounts; makes references unique.
     effects: u64,
@@ -67,7 +70,8 @@ impl RequestHandler {
         let accounts = accounts.collect();
         let known = std::mem::take(&mut options.known);
         let routes = Routes::new(&options.accounts);
-        let mut handler = Self { routes, targets: TargetStore::new(&options.accounts), accounts, effects: 0, options };
+        let targets = TargetStore::new(&options.accounts);
+        let mut handler = Self { routes, targets, authority: Authority::new(), accounts, effects: 0, options };
         for target in &known {
             handler.learn(target);
         }
@@ -77,8 +81,24 @@ impl RequestHandler {
     /// Learns that a target exists; `false` where there is no such account, operation or target.
     pub(super) fn learn(&mut self, known: &KnownTarget) -> bool {
         let Some((account, provider)) = self.account(&known.account) else { return false };
-        let operation = targets::index(&provider, &known.operation);
-        operation.and_then(|operation| self.targets.learn(account, &provider, operation, &known.parameters)).is_some()
+        let Some(operation) = targets::index(&provider, &known.operation) else { return false };
+        let Some(target) = self.targets.learn(account, &provider, operation, &known.parameters) else { return false };
+        if let Some(serial) = &known.serial_number {
+            self.targets.set_serial_number(account, target, serial.clone());
+        }
+        if let Some(effect) = &known.done {
+            let given = effect.reference.as_deref().map(Reference::Given);
+            let reference = given.unwrap_or(Reference::Fresh(self.effects + 1));
+            // What comes later must get no reference that was given before.
+            let number = reference.number().unwrap_or(self.effects);
+            self.effects = self.effects.max(number);
+            let issued = self.issue(&provider.operations[operation], &known.parameters, number, effect.at);
+            self.targets.set_issued(target, issued);
+            let granted = answers::granted(&provider.operations[operation], &known.parameters, reference);
+            let state = if effect.pending { TargetState::Pending } else { TargetState::Done };
+            self.targets.take_effect(account, &provider, target, (state, effect.at), granted.body, self.effects);
+        }
+        true
     }
 
     /// How often something took effect upon a target.
@@ -107,6 +127,7 @@ impl RequestHandler {
     /// Decides what is done in return for a request.
     pub(super) fn handle(&mut self, request: &Received, now: Timestamp, elapsed: Duration) -> Reaction {
         let answer = |response| Reaction { delay: Duration::ZERO, kind: ReactionKind::Answer(response) };
+        self.targets.approve(now);
         match self.routes.find(request) {
             Route::Nowhere => answer(Response::json(404, None)),
             Route::Unknown { account } => {
@@ -114,14 +135,15 @@ impl RequestHandler {
                 answer(Response::json(404, None))
             }
             Route::Tokens { account } => {
-                let provider = &self.options.accounts[account].provider.id;
-                answer(self.accounts[account].tokens.issue(provider, request, now, self.options.verify))
+                let provider = Arc::clone(&self.options.accounts[account].provider);
+                answer(self.accounts[account].tokens.issue(&provider, request, now, self.options.verify))
             }
             Route::Acme { account, endpoint } => {
                 let (base, verify) = (self.base(account), self.options.verify);
                 let acme = self.accounts[account].acme.as_mut();
                 answer(acme.map_or_else(Response::default, |acme| acme.serve(endpoint, request, &base, verify)))
             }
+            Route::Published { account, what } => answer(self.publish(account, &what, request, now)),
             Route::Operation { account, operation, path } => {
                 let provider = Arc::clone(&self.options.accounts[account].provider);
                 let declared = &provider.operations[operation];
@@ -147,6 +169,25 @@ impl RequestHandler {
                 self.inject_fault(&asked)
             }
         }
+    }
+
+    /// What the account's CA publishes: for everybody, without credentials or limits.
+    fn publish(&self, account: usize, what: &StatusService, request: &Received, now: Timestamp) -> Response {
+        let provider = &self.options.accounts[account].provider;
+        let authority = self.authority.as_ref();
+        let find = |serial: &SerialNumber| self.targets.status(account, provider, serial);
+        let (media_type, body) = match what {
+            StatusService::Crl => {
+                let revocations = self.targets.revocations(account, provider);
+                ("application/pkix-crl", authority.and_then(|authority| authority.crl(revocations, now)))
+            }
+            StatusService::Ocsp(asked) => {
+                let asked = asked.as_deref().unwrap_or(&request.body);
+                ("application/ocsp-response", authority.and_then(|authority| authority.ocsp(asked, find, now)))
+            }
+        };
+        let status = if body.is_some() { 200 } else { 500 };
+        Response { status, media_type: media_type.into(), body: body.unwrap_or_default(), ..Response::default() }
     }
 
     /// Lets a fault strike the request, or grants it its answer.
@@ -247,7 +288,7 @@ impl RequestHandler {
         }
         counters.accepted += 1;
         if !self.targets.is_status_query(asked.account, asked.operation) {
-            return answers::granted(operation, parameters, self.effects).response;
+            return answers::granted(operation, parameters, Reference::Fresh(self.effects)).response;
         }
         let found = self.targets.found(asked.account, asked.operation, parameters);
         status_queries::answer(asked.provider, operation, parameters, &self.targets, &found)
@@ -257,22 +298,45 @@ impl RequestHandler {
     /// never cause twice.
     fn act(&mut self, asked: &OperationRequest<'_>, target: usize, parameters: &Map<String, Value>) -> Response {
         let operation = &asked.provider.operations[asked.operation];
-        let counters = &mut self.accounts[asked.account].counters[asked.operation];
         let idempotency = operation.action.as_ref().map_or(Idempotency::Idempotent, |action| action.idempotency);
         if idempotency == Idempotency::Idempotent && self.targets.target(target).state != TargetState::NotDone {
-            counters.refused += 1;
+            self.accounts[asked.account].counters[asked.operation].refused += 1;
             return answers::already(asked.provider, operation, "the request cannot be carried out in this state");
         }
         self.effects += 1;
-        let granted = answers::granted(operation, parameters, self.effects);
+        let mut granted = answers::granted(operation, parameters, Reference::Fresh(self.effects));
+        let issued = self.issue(operation, parameters, self.effects, asked.now);
+        if let Some(chain) = &issued {
+            granted = granted.with_certificate(chain);
+        }
+        self.targets.set_issued(target, issued);
         let state = if granted.class == "pending-approval" { TargetState::Pending } else { TargetState::Done };
+        let state = (state, asked.now);
         self.targets.take_effect(asked.account, asked.provider, target, state, granted.body, self.effects);
         let upon = self.targets.target(target).effects;
+        let counters = &mut self.accounts[asked.account].counters[asked.operation];
         counters.accepted += 1;
         counters.effects += 1;
         counters.targets += u64::from(upon == 1);
         counters.max_effects_per_target = counters.max_effects_per_target.max(upon);
         granted.response
+    }
+
+    /// The certificate that an operation with a request is answered with, now or once it was approved; its serial number is
+    /// made of `number`.
+    fn issue(
+        &self,
+        operation: &Operation,
+        parameters: &Map<String, Value>,
+        number: u64,
+        now: Timestamp,
+    ) -> Option<String> {
+        let rule = operation.action.as_ref()?.csr.as_ref()?;
+        let listed = rule.dns_names.as_ref().and_then(|name| parameters.get(name)?.as_array());
+        let listed = listed.into_iter().flatten().filter_map(Value::as_str);
+        let common_name = rule.common_name.as_ref().and_then(|name| parameters.get(name)?.as_str());
+        let names: Vec<String> = common_name.into_iter().chain(listed).map(str::to_owned).collect();
+        self.authority.as_ref()?.issue(parameters.get(&rule.field)?.as_str()?, &names, number, now)
     }
 
     /// The path of an account's base URL here.
@@ -403,7 +467,8 @@ mod tests {
                 headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
                 body: body.map(|body| body.to_string().into_bytes()).unwrap_or_default(),
             };
-            self.handler.handle(&request, Timestamp::UNIX_EPOCH, Duration::from_secs(self.seconds)).kind
+            let elapsed = Duration::from_secs(self.seconds);
+            self.handler.handle(&request, Timestamp::UNIX_EPOCH + elapsed, elapsed).kind
         }
 
         fn send(&mut self, method: &str, target: &str, body: Option<&Value>) -> (u16, Value) {
@@ -418,7 +483,12 @@ mod tests {
 
         fn know(&mut self, order: &str, number: i64) {
             let parameters = json!({"order": order, "number": number}).as_object().unwrap().clone();
-            let known = KnownTarget { account: "test".into(), operation: "revoke".into(), parameters };
+            let known = KnownTarget {
+                account: "test".into(),
+                operation: "revoke".into(),
+                parameters,
+                ..KnownTarget::default()
+            };
             assert!(self.handler.learn(&known));
         }
 
@@ -506,6 +576,38 @@ mod tests {
     }
 
     #[test]
+    fn what_is_issued_stands_in_the_answer_and_later_in_the_state() {
+        let mut played = Played::new("", &[]);
+        let csr = include_str!("../../examples/shop.csr");
+        let order = json!({"csr": csr, "names": ["more.example.com"]});
+        let certificates = |body: &Value| {
+            let certificate = body["certificate"].as_str().unwrap().to_owned();
+            let all = crate::pki::Certificate::parse_all(certificate.as_bytes()).unwrap();
+            let spki = crate::pki::SpkiFingerprint::of(&all[0].spki);
+            assert_eq!(spki, crate::pki::Csr::parse(csr.as_bytes()).unwrap().spki());
+            certificate
+        };
+        let (status, first) = played.send("POST", "/orders/7", Some(&order));
+        assert_eq!(status, 200);
+        let (_, second) = played.send("POST", "/orders/7", Some(&order));
+        let (first, second) = (certificates(&first), certificates(&second));
+        assert_ne!(first, second, "each has a serial number of its own");
+        let (_, later) = played.send("GET", "/orders/7", None);
+        assert_eq!(certificates(&later), second);
+    }
+
+    #[test]
+    fn what_waits_for_a_person_is_approved_after_a_moment() {
+        let mut played = Played::new("", &[]);
+        let (_, made) = played.send("POST", "/certificates/9/reissue", Some(&json!({})));
+        let path = format!("/requests/{}", made["id"]);
+        for (seconds, expected) in [(0, "open"), (59, "open"), (60, "granted")] {
+            played.seconds = seconds;
+            assert_eq!(played.send("GET", &path, None).1["state"], json!(expected), "{seconds}");
+        }
+    }
+
+    #[test]
     fn a_fault_leaves_an_effect_only_where_it_may() {
         for (fault, may) in
             [("reset", false), ("html", false), ("429", false), ("bare-429", false), ("5xx", true), ("hang", true)]
@@ -524,6 +626,7 @@ mod tests {
                 account: "test".into(),
                 operation: "revoke".into(),
                 parameters: asked.as_object().unwrap().clone(),
+                ..KnownTarget::default()
             }));
         }
     }

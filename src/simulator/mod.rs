@@ -7,6 +7,8 @@
 mod acme;
 mod answers;
 mod authentication;
+mod authority;
+mod aws;
 mod handler;
 mod message;
 mod options;
@@ -14,7 +16,9 @@ mod routes;
 mod server;
 mod status_queries;
 mod targets;
+mod tokens;
 
-pub use options::{Faults, KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
+pub use authority::CERTIFICATE as CA_CERTIFICATE;
+pub use options::{Faults, KnownEffect, KnownTarget, SimulatedAccount, SimulatorOptions, credential, credential_of};
 pub use server::{Simulator, SimulatorError, start};
 pub use targets::{AccountEffects, Counters, Effects};

@@ -2,11 +2,14 @@
 //! it accepts. Plays nothing. Every draw depends on the seed, the account, the request's number and the kind of fault alone, so a drill can
 //! be repeated.
 
+use crate::pki::SerialNumber;
 use crate::provider::Provider;
-use crate::provider::model::{AuthScheme, SignerKind, Window};
+use crate::provider::model::Window;
+use crate::provider::security::CredentialUse;
 use crate::text::{Secret, nearest};
 use crate::time::{Clock, parse_duration};
-use serde_json::{Map, Value};
+use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,8 +43,8 @@ pub struct SimulatedAccount {
     pub windows: Vec<Window>,
 }
 
-/// A target that exists, and upon which nothing has been done yet.
-#[derive(Debug, Clone)]
+/// A target that exists.
+#[derive(Debug, Clone, Default)]
 pub struct KnownTarget {
     /// The account's name.
     pub account: String,
@@ -49,6 +52,21 @@ pub struct KnownTarget {
     pub operation: String,
     /// The action's parameters, with those that only status queries use.
     pub parameters: Map<String, Value>,
+    /// The serial number of the certificate that it is, where the parameters do not say it.
+    pub serial_number: Option<SerialNumber>,
+    /// What was done upon it before this simulator began.
+    pub done: Option<KnownEffect>,
+}
+
+/// What an earlier simulator has done upon a target, as the journal of its run tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownEffect {
+    /// When.
+    pub at: Timestamp,
+    /// Whether a person had still to approve it.
+    pub pending: bool,
+    /// The reference of its answer.
+    pub reference: Option<String>,
 }
 
 /// The credential that the simulator accepts: dummy text that is the same in every run, such as `simulated-digicert-api_key`.
@@ -58,10 +76,32 @@ pub fn credential(provider: &str, name: &str) -> Secret {
 
 /// As [`credential()`], for a provider whose signers may want more than any text: a key.
 pub fn credential_of(provider: &Provider, name: &str) -> Secret {
-    let is_key =
-        |scheme: &AuthScheme| scheme.signer == SignerKind::AcmeJws && scheme.required.iter().any(|key| key == name);
-    if provider.auth.iter().any(is_key) { Secret::new(ACCOUNT_KEY) } else { credential(&provider.id, name) }
+    match provider.auth.iter().find_map(|requirement| requirement.uses_of(name).next()) {
+        Some(CredentialUse::JwsKey) => Secret::new(ACCOUNT_KEY),
+        Some(CredentialUse::ServiceAccount) => {
+            let file = json!({
+                "type": "service_account",
+                "client_email": SERVICE_ACCOUNT_EMAIL,
+                "private_key_id": "simulated",
+                "private_key": SERVICE_ACCOUNT_KEY,
+            });
+            Secret::new(file.to_string())
+        }
+        Some(
+            CredentialUse::Field
+            | CredentialUse::Text
+            | CredentialUse::BearerToken
+            | CredentialUse::BasicUser
+            | CredentialUse::ClientCertificate
+            | CredentialUse::ClientKey,
+        )
+        | None => credential(&provider.id, name),
+    }
 }
+
+/// The service account that may ask for tokens, and its key: it is the same in every run, and protects nothing.
+pub(super) const SERVICE_ACCOUNT_EMAIL: &str = "simulated@simulated.iam.gserviceaccount.com";
+pub(super) const SERVICE_ACCOUNT_KEY: &str = include_str!("service-account-key.pem");
 
 /// The private key of the one ACME account: it is the same in every run, and protects nothing.
 pub(super) const ACCOUNT_KEY: &str = include_str!("account-key.pem");
@@ -171,6 +211,11 @@ impl Faults {
         let Some((times, of)) = share else { return declared.to_vec() };
         let part = |count: u32| u32::try_from(u64::from(count).saturating_mul(times) / of).unwrap_or(count).max(1);
         declared.iter().map(|window| Window { count: part(window.count), length: window.length }).collect()
+    }
+
+    /// How long each answer to an account waits.
+    pub fn latency(&self, account: &str) -> Duration {
+        self.draw(0, account, 0).latency
     }
 
     /// What goes wrong with an account's request of this number.

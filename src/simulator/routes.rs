@@ -4,8 +4,10 @@
 use super::acme::{AcmeEndpoint, NEW_ACCOUNT, NEW_NONCE};
 use super::message::{Received, decode, encode};
 use super::options::SimulatedAccount;
-use crate::provider::model::{BodyForm, Location, Parameter, ParameterType, RequestBody, SignerKind};
+use crate::provider::model::{BodyForm, Location, Parameter, ParameterType, RequestBody};
 use crate::provider::{Operation, Provider};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 
@@ -51,10 +53,21 @@ pub(super) enum Route {
     Tokens { account: usize },
     /// What an ACME server is asked before anything else.
     Acme { account: usize, endpoint: AcmeEndpoint },
+    /// What the account's CA publishes.
+    Published { account: usize, what: StatusService },
     /// An account, but nothing that it has.
     Unknown { account: usize },
     /// No account.
     Nowhere,
+}
+
+/// What CAs publish about certificates.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum StatusService {
+    /// The list of those that are revoked.
+    Crl,
+    /// The answer to a question, which is the body, or stands in the path (RFC 6960, appendix A.1).
+    Ocsp(Option<Vec<u8>>),
 }
 
 impl Routes {
@@ -99,6 +112,9 @@ impl Routes {
         if method == "POST" && rest == TOKEN_PATH {
             return Route::Tokens { account };
         }
+        if let Some(what) = published(method, &rest) {
+            return Route::Published { account, what };
+        }
         let below = rest.get(routes.base.len()..).unwrap_or_default();
         if rest.get(..routes.base.len()).is_none_or(|base| base != routes.base) {
             return Route::Unknown { account };
@@ -126,6 +142,29 @@ impl Routes {
     }
 }
 
+fn published(method: &str, rest: &[&str]) -> Option<StatusService> {
+    match (method, rest.strip_prefix(&[CA_PATH])?) {
+        ("GET", ["crl"]) => Some(StatusService::Crl),
+        ("POST", ["ocsp"]) => Some(StatusService::Ocsp(None)),
+        ("GET", ["ocsp", asked @ ..]) => {
+            // Base64 has `/` too, which not every client escapes.
+            let asked: Vec<String> = asked.iter().map(|part| decode(part)).collect();
+            Some(StatusService::Ocsp(Some(STANDARD.decode(asked.join("/")).unwrap_or_default())))
+        }
+        _ => None,
+    }
+}
+
+/// The path of an account's list below the account.
+pub(super) fn crl_path() -> String {
+    format!("/{CA_PATH}/crl")
+}
+
+/// The path of its OCSP responder.
+pub(super) fn ocsp_path() -> String {
+    format!("/{CA_PATH}/ocsp")
+}
+
 fn told_apart(provider: &Provider) -> HashMap<usize, Vec<(String, String)>> {
     let is_shared = |operation: &Operation| {
         let same = |other: &&Operation| (&other.method, &other.path) == (&operation.method, &operation.path);
@@ -137,7 +176,7 @@ fn told_apart(provider: &Provider) -> HashMap<usize, Vec<(String, String)>> {
 
 /// Whether a provider is an ACME server.
 pub(super) fn is_acme(provider: &Provider) -> bool {
-    provider.auth.iter().any(|scheme| scheme.signer == SignerKind::AcmeJws)
+    provider.auth.iter().any(|requirement| requirement.session_key().is_some())
 }
 
 fn acme_endpoint(method: &str, below: &[&str]) -> Option<AcmeEndpoint> {
@@ -195,6 +234,7 @@ fn segment(text: &str) -> Segment {
     parameter.unwrap_or_else(|| Segment::Fixed(text.to_owned()))
 }
 
+const CA_PATH: &str = "simulated-ca";
 const TOKEN_PATH: [&str; 3] = ["v3", "auth", "tokens"];
 
 /// The parameters that a request carries, valid by the operation's schema. `path` holds the decoded path parameters.

@@ -104,6 +104,16 @@ impl Simulator {
         format!("http://{}{}{}", self.address, routes::account_path(account), routes::token_path())
     }
 
+    /// The URL of the list of an account's certificates that are revoked, signed by the CA of [`super::CA_CERTIFICATE`].
+    pub fn crl_url(&self, account: &str) -> String {
+        format!("http://{}{}{}", self.address, routes::account_path(account), routes::crl_path())
+    }
+
+    /// The URL of the OCSP responder for an account's certificates; it signs as that CA too.
+    pub fn ocsp_url(&self, account: &str) -> String {
+        format!("http://{}{}{}", self.address, routes::account_path(account), routes::ocsp_path())
+    }
+
     /// Learns that a target exists; `false` where there is no such account, operation or target.
     pub fn learn(&self, known: &KnownTarget) -> bool {
         self.shared.handler().learn(known)
@@ -204,7 +214,12 @@ async fn serve(State(shared): State<Arc<ServerState>>, request: Request) -> Http
         body: body.to_vec(),
     };
     let (now, elapsed) = (shared.clock.now(), shared.clock.elapsed());
-    let Reaction { delay, kind } = shared.handler().handle(&received, now, elapsed);
+    let Reaction { delay, mut kind } = shared.handler().handle(&received, now, elapsed);
+    if let ReactionKind::Answer(response) = &mut kind {
+        // The simulation's time: the server would set the machine's, from which a rehearsal's clock may be days ahead.
+        let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+        response.headers.push(("date".to_owned(), date));
+    }
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }

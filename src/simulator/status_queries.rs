@@ -40,8 +40,8 @@ pub(super) fn answer(
 /// A target with the action and the rule by which a status query shows it.
 type ShownTarget<'a> = (&'a SimulatedTarget, &'a Operation, &'a StatusQueryRule);
 
-/// One object. Where several targets share it (an order and its certificates), it shows the one to which something was done
-/// last, but only by a body in which no other target reads as done that is not.
+/// One object. Where several targets share it (an order and its certificates), it is told as of the one to which something was done
+/// last, but only by a body in which no other target reads as done that is not; and its certificates are all there, each in its own state.
 fn object(
     query: &Operation,
     rules: &[(&Operation, &StatusQueryRule)],
@@ -69,16 +69,53 @@ fn object(
         std::cmp::Reverse((target.state == TargetState::Done, is_whole(action), target.latest))
     });
     let none = Map::new();
-    let nobody =
-        rules.iter().map(|(_, rule)| View { query, rule, action: "", parameters: &none, state: TargetState::NotDone });
+    let nobody = rules.iter().map(|(_, rule)| View {
+        query,
+        rule,
+        action: "",
+        parameters: &none,
+        state: TargetState::NotDone,
+        issued: None,
+    });
     let views = targets.iter().take(MAX_TRIED).map(|(target, action, rule)| View {
         query,
         rule,
         action: &action.name,
         parameters: &target.parameters,
         state: target.state,
+        issued: target.issued.as_deref(),
     });
-    views.chain(nobody).find_map(|view| view.bodies(asked).into_iter().find(is_true))
+    let together = |body: Value| with_all(query, body, &targets, done().any(|(_, action, _)| is_whole(action)));
+    views.chain(nobody).find_map(|view| view.bodies(asked).into_iter().map(together).find(is_true))
+}
+
+/// The body with a row for each target that stands in one of its lists. A single object there becomes a list where there are several: a
+/// document reads either, and a status query that names the order alone must find each certificate.
+fn with_all(query: &Operation, mut body: Value, targets: &[ShownTarget<'_>], whole: bool) -> Value {
+    let mut lists: Vec<(&Pointer, Vec<Value>)> = Vec::new();
+    for (target, action, rule) in targets {
+        let Some(list) = rule.rows.first().map(|step| &step.list) else { continue };
+        // What was done to an order was done to each of its certificates.
+        let state = if whole { TargetState::Done } else { target.state };
+        let (action, issued) = (&action.name, target.issued.as_deref());
+        let view = View { query, rule, action, parameters: &target.parameters, state, issued };
+        let Some(row) = view.first().and_then(|body| match list.of(&body)? {
+            Value::Array(rows) => rows.first().cloned(),
+            row => Some(row.clone()),
+        }) else {
+            continue;
+        };
+        match lists.iter_mut().find(|(known, _)| *known == list) {
+            Some((_, rows)) => rows.push(row),
+            None => lists.push((list, vec![row])),
+        }
+    }
+    for (list, rows) in lists.into_iter().filter(|(_, rows)| rows.len() > 1) {
+        if let Some(place) = body.pointer_mut(&list.to_string()) {
+            *place = Value::Array(rows);
+        }
+    }
+    body
 }
 
 /// A list: an item for each target on the page that is asked for.
@@ -106,7 +143,7 @@ fn page<'a>(
     let items = slice(found, skip, take).filter_map(|found| {
         let (target, action, rule) = shown(found)?;
         let (action, parameters, state) = (action.name.as_str(), &target.parameters, target.state);
-        let body = View { query, rule, action, parameters, state }.first()?;
+        let body = View { query, rule, action, parameters, state, issued: target.issued.as_deref() }.first()?;
         list.of(&body)?.as_array()?.first().cloned()
     });
     let items = Value::Array(items.collect());
@@ -150,7 +187,8 @@ fn slice<'a>(lists: &'a [&'a [Found]], mut skip: usize, mut take: usize) -> impl
     })
 }
 
-/// A status query that is asked for a target: its rule, the action's name and parameters, and the target's state.
+/// A status query that is asked for a target: its rule, the action's name and parameters, the target's state, and the certificate that was
+/// issued for it.
 #[derive(Clone, Copy)]
 struct View<'a> {
     query: &'a Operation,
@@ -158,6 +196,7 @@ struct View<'a> {
     action: &'a str,
     parameters: &'a Map<String, Value>,
     state: TargetState,
+    issued: Option<&'a str>,
 }
 
 /// From a sample's row to a row with the wanted state, where one can be made.
@@ -178,20 +217,30 @@ impl View<'_> {
                 shown.extend(samples.iter().filter_map(|body| showing(&self.rule.rows, body, self.parameters, make)));
             }
         }
-        shown
+        shown.into_iter().map(|body| self.with_certificate(body)).collect()
+    }
+
+    fn with_certificate(&self, mut body: Value) -> Value {
+        if let Some(chain) = self.issued {
+            answers::put_certificate(&mut body, chain);
+        }
+        body
     }
 
     /// The first of [`Self::bodies`], for lists, where each target has a row of its own.
     fn first(&self) -> Option<Value> {
-        ladder(self.state).iter().find_map(|state| {
-            let fits = |row: &Value| (target_state::row_state(self.rule, row) == *state).then(|| row.clone());
-            let made = |row: &Value| forced(self.rule, *state, row);
-            let makers: [&RowMaker<'_>; 2] = [&fits, &made];
-            makers.iter().find_map(|make| {
-                let mut samples = bodies(self.query, self.action);
-                samples.find_map(|(_, body)| showing(&self.rule.rows, body, self.parameters, *make))
+        ladder(self.state)
+            .iter()
+            .find_map(|state| {
+                let fits = |row: &Value| (target_state::row_state(self.rule, row) == *state).then(|| row.clone());
+                let made = |row: &Value| forced(self.rule, *state, row);
+                let makers: [&RowMaker<'_>; 2] = [&fits, &made];
+                makers.iter().find_map(|make| {
+                    let mut samples = bodies(self.query, self.action);
+                    samples.find_map(|(_, body)| showing(&self.rule.rows, body, self.parameters, *make))
+                })
             })
-        })
+            .map(|body| self.with_certificate(body))
     }
 }
 

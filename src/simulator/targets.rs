@@ -1,14 +1,18 @@
-//! The targets of all accounts: what is known of each, what took effect, and under which status queries each is found; and the counters
-//! of a whole run ([`Effects`]), for tests and for the summary of a drill. Answers nothing.
+//! The targets of all accounts: what is known of each, what took effect, and under which status queries each is found; what waits for a
+//! person, who approves it after a moment; and the counters of a whole run ([`Effects`]), for tests and for the summary of a drill. Answers
+//! nothing.
 
+use super::authority::{CertificateStatus, Revocation};
 use super::options::SimulatedAccount;
+use crate::pki::{RevocationReason, SerialNumber};
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{Operation, ParameterSource, RowMatch, StatusQueryRule};
 use crate::provider::{Provider, TargetState};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 /// All targets.
 #[derive(Debug, Default)]
@@ -19,6 +23,10 @@ pub(super) struct TargetStore {
     by_query: HashMap<(usize, usize, String), Vec<Found>>,
     /// Account and status query → the sets of parameters by which it is asked.
     asked_by: HashMap<(usize, usize), BTreeSet<Vec<String>>>,
+    /// Account and serial number → the target that is this certificate.
+    by_serial: HashMap<(usize, SerialNumber), usize>,
+    /// What waits for a person, by when it was asked for.
+    pending: VecDeque<(Timestamp, usize)>,
 }
 
 /// One thing that an operation acts on.
@@ -32,8 +40,12 @@ pub(super) struct SimulatedTarget {
     pub(super) effects: u64,
     /// What status queries report of it.
     pub(super) state: TargetState,
+    /// Since when.
+    pub(super) since: Timestamp,
     /// Which of all effects was its latest; 0 before the first.
     pub(super) latest: u64,
+    /// The certificate that was issued for it last, in PEM, with its chain.
+    pub(super) issued: Option<String>,
     /// The body of the latest answer that granted something.
     answer: Value,
     indexed: Vec<(usize, String)>,
@@ -80,7 +92,9 @@ impl TargetStore {
                 parameters: Map::new(),
                 effects: 0,
                 state: TargetState::NotDone,
+                since: Timestamp::UNIX_EPOCH,
                 latest: 0,
+                issued: None,
                 answer: Value::Null,
                 indexed: Vec::new(),
             });
@@ -91,7 +105,68 @@ impl TargetStore {
             known.insert(name.clone(), value.clone());
         }
         self.file(account, provider, target);
+        if let Some(serial) = provider.operations[operation].serial_number(parameters) {
+            self.set_serial_number(account, target, serial);
+        }
         Some(target)
+    }
+
+    /// A target is the certificate of this serial number.
+    pub(super) fn set_serial_number(&mut self, account: usize, target: usize, serial: SerialNumber) {
+        self.by_serial.entry((account, serial)).or_insert(target);
+    }
+
+    /// A certificate was issued for a target.
+    pub(super) fn set_issued(&mut self, target: usize, pem: Option<String>) {
+        self.targets[target].issued = pem;
+    }
+
+    /// Approves what has waited for a person long enough.
+    pub(super) fn approve(&mut self, now: Timestamp) {
+        while let Some((asked, target)) = self.pending.front().copied() {
+            let approved = asked.saturating_add(APPROVED_AFTER).unwrap_or(Timestamp::MAX);
+            if approved > now {
+                return;
+            }
+            self.pending.pop_front();
+            let target = &mut self.targets[target];
+            if target.state == TargetState::Pending {
+                (target.state, target.since) = (TargetState::Done, approved);
+            }
+        }
+    }
+
+    /// The certificates of an account that are revoked.
+    pub(super) fn revocations(&self, account: usize, provider: &Provider) -> Vec<Revocation> {
+        let all = self.by_serial.iter().filter(|((of, _), _)| *of == account);
+        let mut all: Vec<Revocation> = all
+            .filter_map(|((_, serial), target)| match self.certificate_status(provider, *target) {
+                CertificateStatus::Revoked(at, reason) => Some(Revocation { serial: serial.clone(), at, reason }),
+                CertificateStatus::Good | CertificateStatus::Unknown => None,
+            })
+            .collect();
+        all.sort_by_key(|revocation| revocation.at);
+        all
+    }
+
+    /// What the CA says of the certificate of this serial number.
+    pub(super) fn status(&self, account: usize, provider: &Provider, serial: &SerialNumber) -> CertificateStatus {
+        let known = self.by_serial.get(&(account, serial.clone()));
+        known.map_or(CertificateStatus::Unknown, |target| self.certificate_status(provider, *target))
+    }
+
+    fn certificate_status(&self, provider: &Provider, target: usize) -> CertificateStatus {
+        let target = &self.targets[target];
+        if target.state != TargetState::Done {
+            return CertificateStatus::Good;
+        }
+        let rule = provider.operations[target.operation].action.as_ref().and_then(|action| action.reason.as_ref());
+        // Where several reasons have one spelling, the first is published.
+        let reason = rule.and_then(|rule| {
+            let sent = text(&target.parameters, &rule.field)?;
+            rule.values.iter().find(|(_, spelling)| **spelling == sent).map(|(reason, _)| *reason)
+        });
+        CertificateStatus::Revoked(target.since, reason.unwrap_or(RevocationReason::Unspecified))
     }
 
     /// A target of a known index.
@@ -111,15 +186,18 @@ impl TargetStore {
         account: usize,
         provider: &Provider,
         target: usize,
-        state: TargetState,
+        (state, since): (TargetState, Timestamp),
         answer: Value,
         count: u64,
     ) {
         let changed = &mut self.targets[target];
         changed.effects += 1;
-        changed.state = state;
+        (changed.state, changed.since) = (state, since);
         changed.latest = count;
         changed.answer = answer;
+        if state == TargetState::Pending {
+            self.pending.push_back((since, target));
+        }
         self.file(account, provider, target);
         self.spread(account, provider, target);
     }
@@ -159,7 +237,7 @@ impl TargetStore {
     /// A wide request acts on targets that it does not name one by one, and status queries must show them so too: what was done for all (NAVER's `certificateNo: 0`) was done for each that is known.
     fn spread(&mut self, account: usize, provider: &Provider, target: usize) {
         let done = &self.targets[target];
-        let (operation, state) = (done.operation, done.state);
+        let (operation, state, since) = (done.operation, done.state, done.since);
         let action = provider.operations.get(operation).and_then(|operation| operation.action.as_ref());
         let rules = action.into_iter().flat_map(|action| &action.status_queries);
         let matches: Vec<&RowMatch> = rules.flat_map(|rule| &rule.rows).flat_map(|step| &step.matches).collect();
@@ -174,11 +252,14 @@ impl TargetStore {
         for ((_, _, _), other) in self.by_name.iter().filter(|((of, by, _), _)| *of == account && *by == operation) {
             let other = &mut self.targets[*other];
             if matches.iter().all(|one| same(other, one)) {
-                other.state = state;
+                (other.state, other.since) = (state, since);
             }
         }
     }
 }
+
+/// How long a person takes to approve what waits for one.
+const APPROVED_AFTER: SignedDuration = SignedDuration::from_mins(1);
 
 /// The index of an operation.
 pub(super) fn index(provider: &Provider, name: &str) -> Option<usize> {

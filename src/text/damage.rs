@@ -30,6 +30,8 @@ pub enum Damage {
     Markup,
     /// A quotation mark in a value, typographic or left over.
     Quote(char),
+    /// A comma or the like at an end, left over from a list.
+    Separator(char),
     /// A dash that is no `-`.
     Dash(char),
     /// A character that nobody sees.
@@ -87,6 +89,9 @@ impl Damage {
             Self::CutOff => "looks as if a part of it had been cut off".into(),
             Self::Markup => "has markup of a web page in it".into(),
             Self::Quote(letter) => format!("has a quotation mark in it, {}", named(letter)).into(),
+            Self::Separator(letter) => {
+                format!("has a `{letter}` at its beginning or end, left over from a list").into()
+            }
             Self::Dash(letter) => format!("has a dash in it that is no `-`, {}", named(letter)).into(),
             Self::Invisible(letter) => format!("has a character in it that cannot be seen, {}", named(letter)).into(),
             Self::Control(letter) => format!("has a control character in it, {}", named(letter)).into(),
@@ -110,6 +115,7 @@ impl Damage {
             Self::Filler => "write the value; where there is none, leave the field out or the row",
             Self::CutOff => "take the whole value from the source",
             Self::Quote(_) => "write the value without quotation marks, or between `\"` and `\"` for YAML",
+            Self::Separator(_) => "delete it, and see whether a part of the value is missing",
             Self::Dash(_) | Self::LookAlike(_) => "type it again, in the letters of the provider's own records",
             Self::Invisible(_) | Self::Control(_) => "delete that character; it came with copying, most likely",
             Self::Blank => "delete the blank",
@@ -203,6 +209,10 @@ fn by_form(value: &str) -> Option<Damage> {
     }
     if is_filler(value) {
         return Some(Damage::Filler);
+    }
+    let is_end = |separator: &char| value.starts_with(*separator) || value.ends_with(*separator);
+    if let Some(separator) = [',', ';', '|'].iter().find(|separator| is_end(separator)) {
+        return Some(Damage::Separator(*separator));
     }
     if first == b' ' || last == b' ' {
         return Some(Damage::Blank);
@@ -413,7 +423,7 @@ mod tests {
     fn what_cannot_be_meant_is_found() {
         use Damage::{
             Blank, Control, CutOff, Dash, Exponent, Filler, Formula, Fraction, Invisible, LookAlike, Markup,
-            Placeholder, Quote, RoundedDigits, SpreadsheetError, Thousands,
+            Placeholder, Quote, RoundedDigits, Separator, SpreadsheetError, Thousands,
         };
         for (value, expected) in [
             ("123457000000000000000000000000000000", RoundedDigits),
@@ -435,6 +445,9 @@ mod tests {
             ("=A1", Formula),
             ("'112360", Quote('\'')),
             ("\"112360\"", Quote('"')),
+            ("112360,", Separator(',')),
+            (";112360", Separator(';')),
+            ("112360|", Separator('|')),
             ("`7`", Quote('`')),
             ("#N/A", SpreadsheetError),
             ("#NV", SpreadsheetError),

@@ -1,34 +1,150 @@
-//! Findings as text, laid out like rustc's: what, `file:line:column`, the source line with a marker, what would be right; or as
-//! JSON. Decides nothing about them, and shows no line that holds a secret.
+//! Findings as text, laid out like rustc's: what, `file:line:column`, the source line with a marker, what would be right; those that are alike
+//! are folded. Or as JSON, all of them. Decides nothing about them, and shows no line that holds a secret.
 
+use super::table::grouped;
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::text::{SourceId, SourceMap, Span, safe};
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
+use unicode_width::UnicodeWidthChar;
 
-/// All findings as text, sorted by place, with a closing line that counts them; empty where there is none.
-pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, color: bool) -> String {
+/// How findings are laid out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct FindingsLayout {
+    /// Whether to colour them.
+    pub color: bool,
+    /// The columns of the terminal; where there is none the text is the same in every pipe and test.
+    pub columns: Option<usize>,
+    /// Whether those that are alike are shown one by one.
+    pub all: bool,
+}
+
+/// The findings as text, sorted by place, with a closing line that counts them; empty where there is none.
+pub fn render(diagnostics: &Diagnostics, sources: &SourceMap, layout: FindingsLayout) -> String {
     if diagnostics.is_empty() {
         return String::new();
     }
     let sorted = diagnostics.sorted();
     let lines = SourceLines::collect(&sorted, sources);
-    // A fixed width: the text must be the same in a terminal, a pipe and a test.
-    let renderer = if color { Renderer::styled() } else { Renderer::plain() }.term_width(WIDTH);
+    let mut folded = if layout.all { Folded::nothing(&sorted) } else { Folded::of(&sorted, &lines) };
+    folded.count_in(diagnostics);
+    let columns = layout.columns.map_or(WIDTH, |columns| columns.max(MIN_WIDTH));
+    let renderer = if layout.color { Renderer::styled() } else { Renderer::plain() }.term_width(columns);
     let mut text = String::new();
-    for diagnostic in &sorted {
-        text.push_str(&renderer.render(&groups(diagnostic, sources, &lines)));
-        text.push_str("\n\n");
+    // Where they fill a screen, the count at the end is far from the first, which people mend first.
+    if folded.shown.len() > FEW {
+        let _ = writeln!(text, "{}:\n", count(diagnostics));
     }
-    for (code, count) in diagnostics.left_out() {
-        // Writing to a text does not fail.
-        let _ = writeln!(text, "… and {count} more findings [{code}]\n");
+    for (diagnostic, more) in &folded.shown {
+        text.push_str(&renderer.render(&groups(diagnostic, sources, &lines, columns)));
+        text.push_str("\n\n");
+        if *more > 0 {
+            let rows = if *more == 1 { "row" } else { "rows" };
+            let shown_by = if layout.all { "" } else { "; `-v` shows them" };
+            // Writing to a text does not fail.
+            let _ = writeln!(text, "… and {} more {rows} like this{shown_by}\n", grouped(*more as u64));
+        }
+    }
+    if folded.unlike > 0 {
+        let _ = writeln!(text, "… and {} more findings; `-v` shows them\n", grouped(folded.unlike as u64));
+    }
+    for (code, count) in &folded.left_out {
+        let _ = writeln!(text, "… and {} more findings [{code}]\n", grouped(*count as u64));
     }
     text.push_str(&count(diagnostics));
     text.push('\n');
     text
+}
+
+/// What is shown of many findings.
+struct Folded<'d> {
+    /// Those that are shown, each with how many like it follow that are not.
+    shown: Vec<(&'d Diagnostic, usize)>,
+    /// How many are not shown because there are too many of different kinds.
+    unlike: usize,
+    /// Kinds of which not all findings are held, each with how many are not.
+    left_out: Vec<(&'static str, usize)>,
+    /// By severity and code: how many kinds of findings have it, and where the last one that is shown of the first such kind stands in `shown`.
+    codes: HashMap<(Severity, &'static str), (usize, usize)>,
+}
+
+impl<'d> Folded<'d> {
+    fn nothing(sorted: &[&'d Diagnostic]) -> Self {
+        let shown = sorted.iter().map(|diagnostic| (*diagnostic, 0)).collect();
+        Self { shown, unlike: 0, left_out: Vec::new(), codes: HashMap::new() }
+    }
+
+    /// Of those that are alike the first few lines are shown: a list of 5,000 wrong rows has one cause. Of one line all are, since each of them is
+    /// mended by itself.
+    fn of(sorted: &[&'d Diagnostic], lines: &SourceLines) -> Self {
+        let mut folded = Self::nothing(&[]);
+        let mut kinds: HashMap<(Severity, &str, String), ShownKind> = HashMap::new();
+        let mut by_severity: HashMap<Severity, usize> = HashMap::new();
+        for diagnostic in sorted {
+            let (severity, code) = (diagnostic.severity, diagnostic.code);
+            let kind = kinds.entry((severity, code, shape(diagnostic, lines))).or_default();
+            let is_new = kind.last.is_none();
+            let line = diagnostic.span.map(|span| (span.source, span.line));
+            let is_shown = kind.lines.contains(&line) || kind.lines.len() < MAX_ALIKE;
+            if let (false, Some(last)) = (is_shown, kind.last) {
+                folded.shown[last].1 += 1;
+                continue;
+            }
+            let of_severity = by_severity.entry(severity).or_default();
+            *of_severity += 1;
+            if *of_severity > MAX_SHOWN {
+                folded.unlike += 1;
+                continue;
+            }
+            if !kind.lines.contains(&line) {
+                kind.lines.push(line);
+            }
+            let last = folded.shown.len();
+            // The count follows the last one.
+            let moved = kind.last.map_or(0, |before| std::mem::take(&mut folded.shown[before].1));
+            folded.shown.push((diagnostic, moved));
+            kind.last = Some(last);
+            let of_code = folded.codes.entry((severity, code)).or_insert((0, last));
+            of_code.0 += usize::from(is_new);
+            if of_code.0 == 1 {
+                of_code.1 = last;
+            }
+        }
+        folded
+    }
+
+    /// Adds those that are only counted, to their like where all of their code are alike.
+    fn count_in(&mut self, diagnostics: &Diagnostics) {
+        for (severity, code, count) in diagnostics.left_out() {
+            match self.codes.get(&(severity, code)) {
+                Some((1, last)) => self.shown[*last].1 += count,
+                _ => self.left_out.push((code, count)),
+            }
+        }
+    }
+}
+
+/// The findings of a kind that are shown.
+#[derive(Default)]
+struct ShownKind {
+    /// Where the last one stands among all that are shown.
+    last: Option<usize>,
+    /// Their lines.
+    lines: Vec<Option<(SourceId, u32)>>,
+}
+
+/// A message without what differs from row to row: numbers, and the text that is marked.
+fn shape(diagnostic: &Diagnostic, lines: &SourceLines) -> String {
+    let marked = diagnostic.span.and_then(|span| {
+        let skipped = span.column.saturating_sub(1) as usize;
+        let letters = lines.text_at(span)?.chars().skip(skipped).take((span.length as usize).min(MAX_MARK));
+        Some(letters.collect::<String>())
+    });
+    let marked = marked.as_deref().map(|text| text.trim_matches(['"', '\''])).filter(|text| !text.is_empty());
+    let message = marked.map_or_else(|| diagnostic.what.clone(), |marked| diagnostic.what.replace(marked, ""));
+    message.chars().filter(|letter| !letter.is_ascii_digit()).collect()
 }
 
 /// "3 errors, 1 warning".
@@ -99,7 +215,16 @@ impl SourceLines {
     }
 }
 
-fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap, lines: &SourceLines) -> Vec<Group<'a>> {
+fn groups<'a>(
+    diagnostic: &'a Diagnostic,
+    sources: &'a SourceMap,
+    lines: &SourceLines,
+    columns: usize,
+) -> Vec<Group<'a>> {
+    // Line numbers of one finding share a width, and ` | ` stands behind them.
+    let numbers = diagnostic.span.iter().chain(diagnostic.related.iter().map(|(span, _)| span)).map(|span| span.line);
+    let gutter = numbers.max().unwrap_or(0).to_string().len() + 4;
+    let room = columns.saturating_sub(gutter);
     let level = match diagnostic.severity {
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
@@ -107,7 +232,7 @@ fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap, lines: &Source
     let title = level.primary_title(sentence(&diagnostic.what)).id(diagnostic.code);
     let mut group = Group::with_title(title);
     if let Some(span) = diagnostic.span {
-        group = with_place(group, span, sources, lines);
+        group = with_place(group, span, sources, lines, room);
     }
     if let Some(help) = &diagnostic.help {
         // A help may hold lines to paste, so its line breaks stay; every other control character is escaped.
@@ -117,7 +242,7 @@ fn groups<'a>(diagnostic: &'a Diagnostic, sources: &'a SourceMap, lines: &Source
     let mut groups = vec![group];
     for (span, text) in &diagnostic.related {
         let group = Group::with_title(Level::NOTE.secondary_title(sentence(text)));
-        groups.push(with_place(group, *span, sources, lines));
+        groups.push(with_place(group, *span, sources, lines, room));
     }
     groups
 }
@@ -132,11 +257,11 @@ fn sentence(text: &str) -> String {
     safe::terminal(&shown).into_owned()
 }
 
-fn with_place<'a>(group: Group<'a>, span: Span, sources: &'a SourceMap, lines: &SourceLines) -> Group<'a> {
+fn with_place<'a>(group: Group<'a>, span: Span, sources: &'a SourceMap, lines: &SourceLines, room: usize) -> Group<'a> {
     let name = safe::terminal(sources.name(span.source));
     let origin = |name| Origin::path(name).line(span.line as usize).char_column(span.column as usize);
     let Some(line) = lines.text_at(span) else { return group.element(origin(name)) };
-    let ShownLine { text, marked, same_column } = shown_line(line, span);
+    let ShownLine { text, marked, same_column } = shown_line(line, span, room);
     let snippet = Snippet::source(text).line_start(span.line as usize).annotation(AnnotationKind::Primary.span(marked));
     // The renderer counts columns in the text that it is given; where that is not the file's, the place is given apart from it.
     if same_column { group.element(snippet.path(name)) } else { group.element(origin(name)).element(snippet) }
@@ -150,36 +275,54 @@ struct ShownLine {
     same_column: bool,
 }
 
-/// Each unsafe character becomes one harmless character: an escape of several would move the marker. Of a very long line (a minified JSON, a
-/// PEM in one cell) only the surroundings of the span are shown.
-fn shown_line(line: &str, span: Span) -> ShownLine {
+/// A line as it fits into `room` cells: of a longer one the surroundings of the span are shown, so that the marker points at it. Each unsafe
+/// character becomes one harmless character: an escape of several would move the marker.
+fn shown_line(line: &str, span: Span, room: usize) -> ShownLine {
     let start = span.column.saturating_sub(1) as usize;
-    let first = if start > MAX_FRONT { start - BEFORE } else { 0 };
-    let length = (span.length.max(1) as usize).min(MAX_MARK);
-    let mut text = String::new();
-    let (mut from, mut to) = (None, None);
-    if first > 0 {
+    let marked = (span.length.max(1) as usize).min(MAX_MARK);
+    // However long the line is, no more of it is looked at.
+    let base = start.saturating_sub(room);
+    let mut letters = line.chars().skip(base);
+    let near: Vec<char> = letters.by_ref().take(start - base + marked + room).map(harmless).collect();
+    let goes_on = letters.next().is_some();
+    let from = (start - base).min(near.len());
+    let mut to = from + near[from..].iter().take(marked).count();
+    while to > from + 1 && cells(&near[from..to]) > room / 2 {
+        to -= 1;
+    }
+    let mut first = 0;
+    if base > 0 || cells(&near[..to]) + 1 > room {
+        first = from;
+        while first > 0 && cells(&near[first - 1..to]) < room * 2 / 3 {
+            first -= 1;
+        }
+    }
+    let is_cut = base > 0 || first > 0;
+    // Without the marks of what is cut off.
+    let free = room.saturating_sub(usize::from(is_cut));
+    let mut end = near.len();
+    if goes_on || cells(&near[first..]) > free {
+        end = to;
+        let mut used = cells(&near[first..to]) + 1;
+        while end < near.len() && used + cells(&near[end..=end]) <= free {
+            used += cells(&near[end..=end]);
+            end += 1;
+        }
+    }
+    let bytes = |letters: &[char]| letters.iter().map(|letter| letter.len_utf8()).sum::<usize>();
+    let mut text = if is_cut { "…".to_owned() } else { String::new() };
+    let mark = text.len() + bytes(&near[first..from]);
+    let mark = mark..mark + if span.length == 0 { 0 } else { bytes(&near[from..to]) };
+    text.extend(&near[first..end]);
+    if goes_on || end < near.len() {
         text.push('…');
     }
-    let mut letters = line.chars().enumerate().skip(first);
-    for (index, letter) in letters.by_ref().take(start - first + length + AFTER) {
-        if index == start {
-            from = Some(text.len());
-        }
-        text.push(harmless(letter));
-        if index + 1 == start + length {
-            to = Some(text.len());
-        }
-    }
-    let end = text.len();
-    let at_end = first == 0 && text.chars().count() == start;
-    let same_column = first == 0 && span.column > 0 && (from.is_some() || at_end);
-    let from = from.unwrap_or(end);
-    let to = if span.length == 0 { from } else { to.unwrap_or(end).max(from) };
-    if letters.next().is_some() {
-        text.push('…');
-    }
-    ShownLine { text, marked: from..to, same_column }
+    ShownLine { text, marked: mark, same_column: !is_cut && span.column > 0 && from == start }
+}
+
+/// How many cells of a terminal letters take. The renderer shows a tab as four blanks.
+fn cells(letters: &[char]) -> usize {
+    letters.iter().map(|letter| if *letter == '\t' { 4 } else { letter.width().unwrap_or(1) }).sum()
 }
 
 fn harmless(letter: char) -> char {
@@ -201,22 +344,25 @@ const fn severity_name(severity: Severity) -> &'static str {
 
 /// The code of findings about a secret in the plan's own text.
 const LITERAL_SECRET: &str = "literal-secret";
-/// Columns: the renderer cuts longer lines.
+/// Columns where there is no terminal.
 const WIDTH: usize = 120;
+/// Columns of a narrower terminal are taken for so many.
+const MIN_WIDTH: usize = 40;
 /// Characters of a message.
 const MAX_SENTENCE: usize = 4000;
-/// Characters: a line whose span begins further right is cut in front of it. The renderer lays out what it is given before it cuts it.
-const MAX_FRONT: usize = 200;
-/// Characters shown before the span of a cut line.
-const BEFORE: usize = 100;
-/// Characters shown after the span.
-const AFTER: usize = 100;
 /// Characters of a span that are marked.
 const MAX_MARK: usize = 80;
+/// Lines that are shown of findings that are alike.
+const MAX_ALIKE: usize = 3;
+/// Findings that are shown of a severity.
+const MAX_SHOWN: usize = 50;
+/// So many findings are surveyed without a count above them.
+const FEW: usize = 5;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unicode_width::UnicodeWidthStr;
 
     fn span(source: SourceId, line: u32, column: u32, length: u32) -> Span {
         Span { source, line, column, length }
@@ -229,7 +375,7 @@ mod tests {
         for diagnostic in diagnostics(id) {
             all.push(diagnostic);
         }
-        let rendered = render(&all, &sources, false);
+        let rendered = render(&all, &sources, FindingsLayout::default());
         assert_eq!(rendered, expected, "rendered:\n{rendered}");
     }
 
@@ -352,13 +498,87 @@ error[unknown-field]: there is no `foo`
             let mut sources = SourceMap::default();
             let id = sources.add_text("long.csv", None, line.into());
             let diagnostics = Diagnostics::from(Diagnostic::error("bad", span(id, 1, column, length), "wrong"));
-            let rendered = render(&diagnostics, &sources, false);
+            let rendered = render(&diagnostics, &sources, FindingsLayout::default());
             assert!(rendered.contains(&format!("long.csv:1:{column}\n")), "{rendered}");
             assert!(rendered.chars().count() < 1000, "{} {rendered}", rendered.len());
+            let layout = FindingsLayout { columns: Some(60), ..FindingsLayout::default() };
+            let narrow = render(&diagnostics, &sources, layout);
+            assert!(narrow.lines().all(|line| UnicodeWidthStr::width(line) <= 60), "{narrow}");
             if column == 5001 {
+                let lines: Vec<&str> = narrow.lines().collect();
+                let marked = lines.iter().position(|line| line.contains('^')).unwrap();
+                let before = |line: &str, what: &str| UnicodeWidthStr::width(line.split(what).next().unwrap());
+                assert_eq!(before(lines[marked - 1], "needle"), before(lines[marked], "^^^^^^"), "{narrow}");
                 assert!(rendered.contains("needle") && rendered.contains("^^^^^^\n"), "{rendered}");
             }
         }
+    }
+
+    #[test]
+    fn findings_that_are_alike_are_folded() {
+        let rows: String = (1..=2000).map(|row| format!("x{row},y{row}\n")).collect();
+        let mut sources = SourceMap::default();
+        let id = sources.add_text("list.csv", None, rows.as_str().into());
+        let mut all = Diagnostics::default();
+        for row in 1..=2000 {
+            let length = row.to_string().len() as u32 + 1;
+            let wrong = |column, field| {
+                let letter = if column == 1 { 'x' } else { 'y' };
+                let what = format!("`{field}`: `{letter}{row}` is no number");
+                Diagnostic::error("wrong-type", span(id, row, column, length), what)
+            };
+            all.push(wrong(1, "order_id"));
+            if row <= 20 {
+                all.push(wrong(length + 2, "certificate_id"));
+            }
+        }
+        all.push(Diagnostic::error("once", span(id, 1900, 1, 1), "another"));
+        for at in 1..=5 {
+            all.push(Diagnostic::error("header", span(id, 1, at, 1), format!("there is no field {at}")));
+        }
+        let folded = render(&all, &sources, FindingsLayout::default());
+        assert!(folded.starts_with("2026 errors:\n\nerror["), "{folded}");
+        // Two kinds have the code, so nobody knows of which those are that are not held.
+        for (words, times) in [
+            ("`order_id`: ", 3),
+            ("`certificate_id`: ", 3),
+            ("… and 977 more rows like this; `-v` shows them\n", 1),
+            ("… and 17 more rows like this; `-v` shows them\n", 1),
+            ("… and 1,020 more findings [wrong-type]\n", 1),
+            ("error[once]", 1),
+            // What is wrong with one line is mended one by one.
+            ("error[header]", 5),
+        ] {
+            assert_eq!(folded.matches(words).count(), times, "{words}: {folded}");
+        }
+        let whole = render(&all, &sources, FindingsLayout { all: true, ..FindingsLayout::default() });
+        assert_eq!((whole.matches("error[wrong-type]").count(), whole.matches("`-v`").count()), (1000, 0));
+        assert_eq!(to_json(&all, &sources).as_array().map(Vec::len), Some(1006), "JSON holds all that are held");
+    }
+
+    #[test]
+    fn of_one_mistake_in_5000_rows_three_are_shown_and_4997_counted() {
+        let mut sources = SourceMap::default();
+        let id = sources.add_text("list.csv", None, "a\n".repeat(5000).into());
+        let mut all = Diagnostics::default();
+        for row in 1..=5000 {
+            all.push(Diagnostic::error("wrong", span(id, row, 1, 1), format!("row {row}: `a` is wrong")));
+        }
+        let folded = render(&all, &sources, FindingsLayout::default());
+        assert!(folded.ends_with("… and 4,997 more rows like this; `-v` shows them\n\n5000 errors\n"), "{folded}");
+        assert!(folded.lines().count() < 30, "{folded}");
+    }
+
+    #[test]
+    fn errors_are_shown_however_many_warnings_there_are() {
+        let mut all = Diagnostics::default();
+        for letter in ('a'..='z').flat_map(|one| ('a'..='z').map(move |two| format!("{one}{two}"))) {
+            all.push(Diagnostic::warning("odd", None, format!("`{letter}` is odd")));
+        }
+        all.push(Diagnostic::error("wrong", None, "the error"));
+        let folded = render(&all, &SourceMap::default(), FindingsLayout::default());
+        assert!(folded.contains("error[wrong]: the error") && folded.contains("more findings; `-v`"), "{folded}");
+        assert_eq!(folded.matches("warning[odd]").count(), 50);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What people and scripts see: diagnostics, previews, progress, status, reports. Values in, text or drawing out; decides nothing, and knows
 //! neither the engine nor the wire.
 
+mod bars;
 pub mod diagnostics;
 pub mod json;
 pub mod preview;
@@ -9,8 +10,11 @@ pub mod progress;
 pub mod providers;
 pub mod report;
 pub mod status;
+mod styled;
 pub(crate) mod table;
+pub(crate) mod tally;
 pub mod verification;
 
 pub use printer::Printer;
-pub use progress::{Observer, RunDeadline, Silent};
+pub use progress::{Observer, Silent};
+pub use tally::RunDeadline;

@@ -1,9 +1,10 @@
 //! What a run would do, shown before anything is sent: plain data that the command fills in, its text from the counts to "Nothing
-//! was sent.", and its JSON, whose keys scripts rely on. Makes foreign text safe; leaves nothing uncounted.
+//! was sent." or to the question, and its JSON, whose keys scripts rely on. Makes foreign text safe; leaves nothing uncounted.
 
+use super::styled::Paint;
 use super::table::{grouped, plural, table};
 use crate::text::safe;
-use crate::time::{human, rfc3339};
+use crate::time::{human, human_latency, rfc3339};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
@@ -45,7 +46,7 @@ pub struct Preview {
     pub ends_at: Option<Timestamp>,
     /// In how many of the schedule's windows requests go out; `None` where the schedule has none.
     pub schedule_windows: Option<u64>,
-    /// How long one request is assumed to take.
+    /// How long one request is taken to last; the longest of all providers'.
     pub assumed_latency_ms: u64,
     /// The deadline, and how it compares.
     pub deadline: Option<DeadlineForecast>,
@@ -53,6 +54,20 @@ pub struct Preview {
     pub would_help: Vec<SuggestedChange>,
     /// The first requests as they would be sent, secrets masked.
     pub first_requests: Vec<FirstRequest>,
+}
+
+/// Where it is known from how long a request lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LatencySource {
+    /// The command line.
+    Given,
+    /// An earlier run at the same provider and base URL.
+    EarlierRun,
+    /// It is the simulator that will answer.
+    Simulator,
+    /// Nobody knows.
+    Assumed,
 }
 
 /// How many actions share provider, operation and reason.
@@ -167,6 +182,10 @@ pub struct ProviderForecast {
     pub actions: u64,
     /// How many requests that takes, status queries and tokens among them.
     pub requests: u64,
+    /// How long one request is taken to last.
+    pub latency_ms: u64,
+    /// Who says so.
+    pub latency_source: LatencySource,
     /// How long they take, from the run's first request.
     pub estimated_seconds: Option<f64>,
     /// When the last of them would have ended.
@@ -212,7 +231,7 @@ pub struct Waited {
 pub struct SuggestedChange {
     /// The configured provider.
     pub provider: String,
-    /// The change: `second-key`, `whole-orders`, `concurrency`, `longer-window`, `skip_approval`.
+    /// The change: `second-key`, `whole-orders`, `concurrency`, `longer-window`, or the name of the parameter that spares an approval.
     pub change: String,
     /// A sentence for people.
     pub text: String,
@@ -241,6 +260,8 @@ pub struct FirstRequest {
     pub action_id: String,
     /// The configured provider.
     pub provider: String,
+    /// Where its credentials come from: `api_key from env:DIGICERT_API_KEY`.
+    pub credentials: Vec<String>,
     /// The method.
     pub method: String,
     /// The whole URL.
@@ -291,8 +312,25 @@ const MAX_CERTIFICATES: usize = 1000;
 
 /// The preview as text.
 pub fn render(preview: &Preview) -> String {
+    let sections =
+        summary_sections(preview).into_iter().chain([first_requests(preview), "Nothing was sent.\n".to_owned()]);
+    joined(sections)
+}
+
+/// The preview for who is to confirm it: it ends with how many of what go where, how long that takes, and the deadline, since what stands
+/// above may have scrolled away.
+pub fn render_to_confirm(preview: &Preview, colors: bool) -> String {
+    joined(summary_sections(preview).into_iter().chain([scale(preview, colors)]))
+}
+
+fn joined(sections: impl Iterator<Item = String>) -> String {
+    let sections: Vec<String> = sections.filter(|section| !section.is_empty()).collect();
+    sections.join("\n")
+}
+
+fn summary_sections(preview: &Preview) -> [String; 8] {
     // What a person must notice before a `yes` comes first: how many, how far they reach. Requests, the longest part, come last.
-    let sections = [
+    [
         heading(preview),
         counts(preview),
         wide_effects(preview),
@@ -301,11 +339,53 @@ pub fn render(preview: &Preview) -> String {
         providers(preview),
         time(preview),
         would_help(preview),
-        first_requests(preview),
-        "Nothing was sent.\n".to_owned(),
-    ];
-    let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
-    sections.join("\n")
+    ]
+}
+
+/// What the run does and where, with its time and the deadline.
+fn scale(preview: &Preview, colors: bool) -> String {
+    let mut kinds: Vec<(&str, &str, u64)> = Vec::new();
+    for Count { provider, operation, actions, .. } in &preview.counts {
+        match kinds.iter_mut().find(|(known, name, _)| (*known, *name) == (provider.as_str(), operation.as_str())) {
+            Some((.., count)) => *count += actions,
+            None => kinds.push((provider, operation, *actions)),
+        }
+    }
+    let place = |name: &str| {
+        let of = preview.providers.iter().find(|provider| provider.provider == name);
+        let url = of.map(|provider| provider.base_url.as_str()).unwrap_or_default();
+        url.split("://").last().and_then(|rest| rest.split('/').next()).unwrap_or_default().to_owned()
+    };
+    let row = |(provider, operation, actions): &(&str, &str, u64)| {
+        vec![grouped(*actions), (*operation).to_owned(), format!("at {provider} ({})", place(provider))]
+    };
+    let rows: Vec<Vec<String>> = kinds.iter().map(row).collect();
+    let what = table(&["actions", "operation", "where"], &[0], &rows);
+    let mut lines = vec![format!("What this run does:\n{}", what.trim_end())];
+    let wide = preview.wide_effects.count;
+    if wide > 0 {
+        let line = format!("  {} of them reach further than one certificate, see above", grouped(wide));
+        lines.push(Paint::Open.on_if(colors, &line));
+    }
+    let not_sent = preview.duplicates + preview.excepted;
+    if not_sent > 0 {
+        lines.push(format!("  not sent: {} (duplicates, exception list)", grouped(not_sent)));
+    }
+    let takes =
+        preview.estimated_seconds.map_or_else(|| "never ends".to_owned(), |takes| format!("about {}", seconds(takes)));
+    let deadline = match &preview.deadline {
+        None => "none".to_owned(),
+        Some(DeadlineForecast { met: true, slack_seconds, .. }) => {
+            let spare = slack_seconds.map(|slack| format!(", with {} to spare", seconds(slack))).unwrap_or_default();
+            format!("met{spare}")
+        }
+        Some(DeadlineForecast { slack_seconds, .. }) => {
+            let by = slack_seconds.map(|slack| format!(" by {}", seconds(-slack))).unwrap_or_default();
+            Paint::Bad.on_if(colors, &format!("MISSED{by}"))
+        }
+    };
+    lines.push(format!("  time: {takes}; deadline: {deadline}"));
+    lines.join("\n") + "\n"
 }
 
 fn heading(preview: &Preview) -> String {
@@ -429,7 +509,7 @@ fn providers(preview: &Preview) -> String {
 }
 
 fn time(preview: &Preview) -> String {
-    let latency = human(Duration::from_millis(preview.assumed_latency_ms));
+    let latency = latency(preview);
     let estimate = match preview.estimated_seconds {
         Some(estimate) => seconds(estimate),
         None => "it does not end inside the schedule".to_owned(),
@@ -460,7 +540,33 @@ fn time(preview: &Preview) -> String {
         ""
     };
     let deadline = deadline.unwrap_or_default();
-    format!("Estimated time: {estimate}, at {latency} a request{span}\n{windows}{asks}{deadline}")
+    format!("Estimated time: {estimate}, at {latency}{span}\n{windows}{asks}{deadline}")
+}
+
+/// `0.5s a request (assumed)`; where the providers differ, each by its name.
+fn latency(preview: &Preview) -> String {
+    let told = |provider: &ProviderForecast| {
+        let source = match provider.latency_source {
+            LatencySource::Given => "",
+            LatencySource::EarlierRun => " (as in an earlier run)",
+            LatencySource::Simulator => " (of the simulator)",
+            LatencySource::Assumed => " (assumed)",
+        };
+        (human_latency(Duration::from_millis(provider.latency_ms)), source)
+    };
+    let all: Vec<_> = preview.providers.iter().filter(|one| one.requests > 0).map(|one| (one, told(one))).collect();
+    match all.first() {
+        None => format!("{} a request", human_latency(Duration::from_millis(preview.assumed_latency_ms))),
+        Some((_, (time, source))) if all.iter().all(|(_, other)| *other == (time.clone(), *source)) => {
+            format!("{time} a request{source}")
+        }
+        Some(_) => {
+            let each = all
+                .iter()
+                .map(|(provider, (time, source))| format!("{time} of {}{source}", safe::terminal(&provider.provider)));
+            format!("a request of {}", each.collect::<Vec<_>>().join(", "))
+        }
+    }
 }
 
 fn would_help(preview: &Preview) -> String {
@@ -481,8 +587,9 @@ fn first_requests(preview: &Preview) -> String {
 
 fn request(request: &FirstRequest) -> String {
     let (id, provider) = (safe::terminal(&request.action_id), safe::terminal(&request.provider));
-    let mut lines =
-        vec![format!("  # {id} ({provider})"), format!("  {} {}", request.method, safe::terminal(&request.url))];
+    let mut lines = vec![format!("  # {id} ({provider})")];
+    lines.extend(request.credentials.iter().map(|one| format!("  # {}", safe::terminal(one))));
+    lines.push(format!("  {} {}", request.method, safe::terminal(&request.url)));
     let fields = request.headers.iter();
     lines.extend(fields.map(|field| format!("  {}: {}", safe::terminal(&field.name), safe::terminal(&field.value))));
     if let Some(body) = &request.body {
@@ -511,7 +618,7 @@ mod tests {
 
     fn preview() -> Preview {
         let count = |operation: &str, reason: Option<&str>, sent: Option<&str>, actions| Count {
-            provider: "digicert".into(),
+            provider: "corp".into(),
             operation: operation.into(),
             reason: reason.map(str::to_owned),
             reason_sent: sent.map(str::to_owned),
@@ -571,6 +678,8 @@ mod tests {
                 concurrency: 16,
                 actions: 2012,
                 requests: 2013,
+                latency_ms: 500,
+                latency_source: LatencySource::Assumed,
                 estimated_seconds: Some(360.0),
                 ends_at: None,
                 slack_seconds: None,
@@ -597,6 +706,7 @@ mod tests {
             first_requests: vec![FirstRequest {
                 action_id: "shop".into(),
                 provider: "corp".into(),
+                credentials: vec!["api_key from env:CORP_KEY".into()],
                 method: "PUT".into(),
                 url: "https://www.digicert.com/services/v2/certificate/112358/revoke".into(),
                 headers: vec![ShownHeader { name: "x-dc-devkey".into(), value: "(secret)".into() }],
@@ -613,8 +723,8 @@ plan    유출-key\\u{1b}: 2,013 actions, 1 duplicate not sent, 1 warning
 digest  ab12
 
   actions  provider  operation     reason
-    2,000  digicert  revoke        keyCompromise → key_compromise
-       12  digicert  revoke-order  -
+    2,000  corp      revoke        keyCompromise → key_compromise
+       12  corp      revoke-order  -
 
 12 actions reach further than one certificate:
   action   source       reaches
@@ -646,7 +756,7 @@ Order: 1 action first, one at a time; in 3 waves; 1 action waits for others
   provider  sends to
   corp      https://www.digicert.com/services/v2
 
-Estimated time: 6m 00s, at 0.5s a request (2023-11-14T22:13:20.000Z to 2023-11-14T22:19:20.000Z)
+Estimated time: 6m 00s, at 0.5s a request (assumed) (2023-11-14T22:13:20.000Z to 2023-11-14T22:19:20.000Z)
 It takes 2 windows of the schedule: `--wait` stays through the closed hours, else resume in each
 Somebody is asked between two waves: how long the answers take is not counted
 Deadline 2023-11-14T22:18:20.000Z: MISSED by 1m 00s
@@ -656,6 +766,7 @@ What would help:
 
 First requests, secrets masked:
   # shop (corp)
+  # api_key from env:CORP_KEY
   PUT https://www.digicert.com/services/v2/certificate/112358/revoke
   x-dc-devkey: (secret)
 
@@ -664,6 +775,23 @@ First requests, secrets masked:
 Nothing was sent.
 ";
         assert_eq!(text, expected, "{text}");
+    }
+
+    #[test]
+    fn who_confirms_reads_scale_and_place_last() {
+        let text = render_to_confirm(&preview(), false);
+        let expected = "
+What this run does:
+  actions  operation     where
+    2,000  revoke        at corp (www.digicert.com)
+       12  revoke-order  at corp (www.digicert.com)
+  12 of them reach further than one certificate, see above
+  not sent: 1 (duplicates, exception list)
+  time: about 6m 00s; deadline: MISSED by 1m 00s
+";
+        assert!(text.ends_with(expected), "{text}");
+        let calm = Preview { deadline: None, duplicates: 0, wide_effects: WideEffects::default(), ..preview() };
+        assert!(render_to_confirm(&calm, false).ends_with("  time: about 6m 00s; deadline: none\n"));
     }
 
     #[test]

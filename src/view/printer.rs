@@ -1,7 +1,8 @@
-//! Who may print what: results go to standard output, everything else to standard error. The only file that writes to either.
-//! A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what to print.
+//! Who may print what: results go to standard output, everything else to standard error. The only file that writes to either, and so the one
+//! that keeps what stands below the lines (bars) and an open question apart from the lines that come meanwhile. A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what to print.
 
 use super::json::JsonOutput;
+use super::styled::{Paint, StyledLine};
 use crate::text::safe;
 use serde::Serialize;
 use std::ffi::OsStr;
@@ -63,7 +64,18 @@ struct Inner {
     surroundings: Surroundings,
     stdin: Mutex<Box<dyn BufRead + Send>>,
     stdout: Mutex<Stream>,
-    stderr: Mutex<Stream>,
+    stderr: Mutex<ErrorStream>,
+    /// How many columns and rows the terminal of standard error has now.
+    size: fn() -> Option<(usize, usize)>,
+}
+
+/// Standard error, with what stands on it.
+struct ErrorStream {
+    stream: Stream,
+    /// Below all lines, drawn anew after each: as written, with how many cells each takes.
+    below: Vec<(String, usize)>,
+    /// The question that waits for its answer, with the cursor behind it. Nothing stands below it.
+    question: Option<String>,
 }
 
 /// An output, until it fails.
@@ -103,13 +115,11 @@ impl Printer {
     /// A printer on the process's own streams.
     pub fn standard(options: PrinterOptions) -> Self {
         let surroundings = Surroundings::detect(|name| std::env::var_os(name));
-        Self::new(
-            options,
-            surroundings,
-            Box::new(io::BufReader::new(io::stdin())),
-            Box::new(io::stdout()),
-            Box::new(io::stderr()),
-        )
+        let (stdin, stdout, stderr) = (io::BufReader::new(io::stdin()), io::stdout(), io::stderr());
+        Self::sized(options, surroundings, Box::new(stdin), Box::new(stdout), Box::new(stderr), || {
+            let (columns, rows) = terminal_size::terminal_size_of(io::stderr())?;
+            Some((columns.0.into(), rows.0.into()))
+        })
     }
 
     /// A printer on any streams.
@@ -120,9 +130,21 @@ impl Printer {
         stdout: Box<dyn Write + Send>,
         stderr: Box<dyn Write + Send>,
     ) -> Self {
-        let stream = |writer| Mutex::new(Stream { writer, state: StreamState::Open });
-        let (stdout, stderr) = (stream(stdout), stream(stderr));
-        Self { inner: Arc::new(Inner { options, surroundings, stdin: Mutex::new(stdin), stdout, stderr }) }
+        Self::sized(options, surroundings, stdin, stdout, stderr, || None)
+    }
+
+    fn sized(
+        options: PrinterOptions,
+        surroundings: Surroundings,
+        stdin: Box<dyn BufRead + Send>,
+        stdout: Box<dyn Write + Send>,
+        stderr: Box<dyn Write + Send>,
+        size: fn() -> Option<(usize, usize)>,
+    ) -> Self {
+        let stream = |writer| Stream { writer, state: StreamState::Open };
+        let stderr = ErrorStream { stream: stream(stderr), below: Vec::new(), question: None };
+        let (stdin, stdout, stderr) = (Mutex::new(stdin), Mutex::new(stream(stdout)), Mutex::new(stderr));
+        Self { inner: Arc::new(Inner { options, surroundings, stdin, stdout, stderr, size }) }
     }
 
     /// What the user asked for.
@@ -143,6 +165,12 @@ impl Printer {
     /// Whether to colour standard error.
     pub fn stderr_colors(&self) -> bool {
         self.colors(self.inner.surroundings.stderr_terminal)
+    }
+
+    /// How many columns the terminal of standard error has now; `None` where it is none.
+    pub fn stderr_columns(&self) -> Option<usize> {
+        let size = self.inner.surroundings.stderr_terminal.then(|| terminal_size::terminal_size_of(io::stderr()));
+        size.flatten().map(|(columns, _)| columns.0.into())
     }
 
     /// Whether progress is drawn as bars. With `-v` the log's lines would tear them.
@@ -188,7 +216,7 @@ impl Printer {
     /// What accompanies the results: progress, hints. Dropped by `-q`.
     pub fn note(&self, text: &str) {
         if !self.inner.options.quiet {
-            lock(&self.inner.stderr).line(text);
+            self.error_line(text);
         }
     }
 
@@ -197,34 +225,79 @@ impl Printer {
         if self.inner.options.verbose > 0
             && let Some(text) = text()
         {
-            lock(&self.inner.stderr).line(&text);
+            self.error_line(&text);
         }
     }
 
     /// What the user should know. Dropped by `-q`.
     pub fn warning(&self, text: &str) {
-        self.note(&self.headed("warning", YELLOW, text));
+        self.note(&self.headed("warning", Paint::Open, text));
     }
 
     /// Why a command failed. `-q` does not drop it.
     pub fn error(&self, text: &str) {
-        let text = self.headed("error", RED, text);
+        let text = self.headed("error", Paint::Bad, text);
         self.always(&text);
+    }
+
+    /// The same at a panic, which may have struck while the stream was being written: nothing is waited for.
+    pub fn last_words(&self, text: &str) {
+        let text = self.headed("error", Paint::Bad, text) + "\n";
+        // There is nobody left who could be told of a failure.
+        drop(io::stderr().write_all(text.as_bytes()));
     }
 
     /// Text for standard error that `-q` does not drop, such as rendered diagnostics with errors.
     pub fn always(&self, text: &str) {
-        lock(&self.inner.stderr).line(text);
+        self.error_line(text);
     }
 
-    /// Asks on standard error and reads a line from standard input: only `yes` (or `y`) is a yes; the end of input is a no.
+    /// How many columns and rows the terminal of standard error has now.
+    pub fn size(&self) -> (usize, usize) {
+        (self.inner.size)().filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((80, 24))
+    }
+
+    /// What stands below all lines of standard error from now on; nothing, where there are no lines. For a terminal only. While a question
+    /// is open nothing is drawn.
+    pub(crate) fn show_below(&self, lines: Vec<StyledLine>) {
+        let colors = self.stderr_colors();
+        let lines = lines.into_iter().map(|line| (line.text(colors), line.cells())).collect();
+        lock(&self.inner.stderr).show_below(lines, self.size().0);
+    }
+
+    /// Asks on standard error and reads a line from standard input: only `yes` is a yes; the end of input is a no.
     pub fn confirm(&self, question: &str) -> bool {
-        lock(&self.inner.stderr).write(format!("{question} Type `yes` to go on: ").as_bytes());
+        self.ask(question);
+        let answer = self.read_answer();
+        self.answered(true);
+        answer
+    }
+
+    /// Asks on standard error. Lines that come before the answer stand above the question, which is then asked again.
+    pub fn ask(&self, question: &str) {
+        let question = question.lines().map(safe::terminal).collect::<Vec<_>>().join("\n");
+        lock(&self.inner.stderr).ask(format!("{question} Type `yes` to go on: "), self.size().0);
+    }
+
+    /// Reads a line from standard input; blocks until there is one.
+    pub fn read_answer(&self) -> bool {
         let mut answer = String::new();
         match lock(&self.inner.stdin).read_line(&mut answer) {
-            Ok(_) => matches!(answer.trim().to_lowercase().as_str(), "yes" | "y"),
+            Ok(_) => answer.trim().eq_ignore_ascii_case("yes"),
             Err(_) => false,
         }
+    }
+
+    /// The question is over, by a line that was typed or without one.
+    pub fn answered(&self, typed: bool) {
+        let mut stderr = lock(&self.inner.stderr);
+        if stderr.question.take().is_some() && !typed {
+            stderr.stream.write(b"\n");
+        }
+    }
+
+    fn error_line(&self, text: &str) {
+        lock(&self.inner.stderr).line(text, self.size().0);
     }
 
     /// To be called at the end.
@@ -252,10 +325,64 @@ impl Printer {
         }
     }
 
-    fn headed(&self, head: &str, color: &str, text: &str) -> String {
+    fn headed(&self, head: &str, color: Paint, text: &str) -> String {
         // An error may quote a path or a provider's message, which must not move the cursor; only line breaks are certsweep's own.
         let text = text.lines().map(safe::terminal).collect::<Vec<_>>().join("\n");
-        if self.stderr_colors() { format!("{color}{head}{PLAIN}: {text}") } else { format!("{head}: {text}") }
+        if self.stderr_colors() { format!("{}: {text}", color.on(head)) } else { format!("{head}: {text}") }
+    }
+}
+
+impl ErrorStream {
+    fn line(&mut self, text: &str, columns: usize) {
+        let line = text.strip_suffix('\n').unwrap_or(text);
+        if let Some(question) = &self.question {
+            // What has been typed so far stays on its line; the question is asked again below.
+            self.stream.write(format!("\n{line}\n{question}").as_bytes());
+        } else if self.below.is_empty() {
+            self.stream.line(text);
+        } else {
+            let (up, below) = (self.to_top(columns), self.below());
+            self.stream.write(format!("{BEGIN_UPDATE}{up}\u{1b}[J{line}\r\n{below}{END_UPDATE}").as_bytes());
+        }
+    }
+
+    fn show_below(&mut self, lines: Vec<(String, usize)>, columns: usize) {
+        // What is drawn already, and nobody has written over.
+        if self.question.is_some() || lines == self.below {
+            return;
+        }
+        let up = self.to_top(columns);
+        self.below = lines;
+        let text = if self.below.is_empty() {
+            format!("{up}\u{1b}[J")
+        } else {
+            format!("{BEGIN_UPDATE}{up}{}{END_UPDATE}", self.below())
+        };
+        self.stream.write(text.as_bytes());
+    }
+
+    fn ask(&mut self, question: String, columns: usize) {
+        let up = self.to_top(columns);
+        let clear = if up.is_empty() { String::new() } else { format!("{up}\u{1b}[J") };
+        self.below = Vec::new();
+        self.stream.write(format!("{clear}{question}").as_bytes());
+        self.question = Some(question);
+    }
+
+    /// Moves the cursor to the beginning of what stands below. A terminal that has become narrower has wrapped those lines.
+    fn to_top(&self, columns: usize) -> String {
+        let rows: usize = self.below.iter().map(|(_, cells)| cells.div_ceil(columns).max(1)).sum();
+        match rows {
+            0 => String::new(),
+            1 => "\r".to_owned(),
+            rows => format!("\r\u{1b}[{}A", rows - 1),
+        }
+    }
+
+    /// What stands below, each line over what was there, the cursor at its end.
+    fn below(&self) -> String {
+        let lines: Vec<String> = self.below.iter().map(|(line, _)| format!("{line}\u{1b}[K")).collect();
+        format!("{}\u{1b}[J", lines.join("\r\n"))
     }
 }
 
@@ -319,9 +446,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const RED: &str = "\u{1b}[1;31m";
-const YELLOW: &str = "\u{1b}[1;33m";
-const PLAIN: &str = "\u{1b}[0m";
+/// Terminals that know these draw what lies between them in one go; the others ignore them.
+const BEGIN_UPDATE: &str = "\u{1b}[?2026h";
+const END_UPDATE: &str = "\u{1b}[?2026l";
 
 #[cfg(test)]
 pub(crate) mod testing {
@@ -435,7 +562,7 @@ mod tests {
     fn only_yes_is_a_yes() {
         for (input, expected) in [
             ("yes\n", true),
-            ("y\n", true),
+            ("y\n", false),
             (" YES \r\n", true),
             ("no\n", false),
             ("\n", false),
@@ -447,6 +574,42 @@ mod tests {
             assert_eq!(err.text(), "Send 5 requests? Type `yes` to go on: ");
             assert_eq!(out.text(), "");
         }
+    }
+
+    #[test]
+    fn lines_come_above_what_stands_below_and_above_an_open_question() {
+        let (printer, _, err) =
+            printer(PrinterOptions::default(), Surroundings { no_color: true, ..TERMINAL }, "yes\n");
+        let written = |before: &str| err.text()[before.len()..].replace('\u{1b}', "^");
+        let bars = || vec![StyledLine::plain("bar"), StyledLine::plain(&"=".repeat(79))];
+        printer.show_below(bars());
+        assert_eq!(written(""), format!("^[?2026hbar^[K\r\n{}^[K^[J^[?2026l", "=".repeat(79)));
+        let before = err.text();
+        printer.show_below(bars());
+        assert_eq!(written(&before), "", "nothing has changed");
+        printer.note("a line");
+        assert!(written(&before).starts_with("^[?2026h\r^[1A^[Ja line\r\nbar^[K\r\n="), "{}", written(&before));
+        let before = err.text();
+        printer.ask("Go on?");
+        printer.show_below(bars());
+        printer.note("a line");
+        assert_eq!(written(&before), "\r^[1A^[JGo on? Type `yes` to go on: \na line\nGo on? Type `yes` to go on: ");
+        let before = err.text();
+        assert!(printer.read_answer());
+        printer.answered(true);
+        printer.show_below(bars());
+        assert!(written(&before).starts_with("^[?2026hbar"), "{}", written(&before));
+        let before = err.text();
+        printer.show_below(Vec::new());
+        assert_eq!(written(&before), "\r^[1A^[J");
+    }
+
+    #[test]
+    fn a_terminal_that_became_narrower_has_wrapped_the_lines() {
+        let below = vec![("=".repeat(79), 79), ("total".to_owned(), 5)];
+        let stream = Stream { writer: Box::new(io::sink()), state: StreamState::Open };
+        let stream = ErrorStream { stream, below, question: None };
+        assert_eq!((stream.to_top(80).as_str(), stream.to_top(30).as_str()), ("\r\u{1b}[1A", "\r\u{1b}[3A"));
     }
 
     struct Failing(io::ErrorKind);

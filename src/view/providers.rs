@@ -2,10 +2,8 @@
 //! user's own: their texts are made safe. Judges no document.
 
 use super::table::table;
-use crate::provider::model::{
-    ActionRules, AuthScheme, Location, Parameter, ParameterType, Provider, SignerKind, ValueFormat,
-};
-use crate::provider::{Idempotency, Operation};
+use crate::provider::model::{ActionRules, Location, Parameter, ParameterType, Provider, ValueFormat};
+use crate::provider::{Idempotency, Operation, SecurityRequirement};
 use crate::text::safe;
 use serde_json::{Map, Value, json};
 
@@ -53,12 +51,12 @@ fn variables(provider: &Provider) -> Option<String> {
 
 fn credentials(provider: &Provider) -> String {
     let mut rows = Vec::new();
-    for scheme in &provider.auth {
-        let signer = format!("{} ({})", scheme.name, signer_text(&scheme.signer));
-        let names = scheme.required.iter().map(|name| (name, "required"));
-        for (name, needed) in names.chain(scheme.optional.iter().map(|name| (name, "optional"))) {
+    for requirement in &provider.auth {
+        let signer = format!("{} ({})", requirement.name(), signers(requirement));
+        let names = requirement.required().into_iter().map(|name| (name, "required"));
+        for (name, needed) in names.chain(requirement.optional().into_iter().map(|name| (name, "optional"))) {
             let variable = provider.environment.get(name).cloned().unwrap_or_default();
-            rows.push(vec![name.clone(), needed.to_owned(), variable, signer.clone()]);
+            rows.push(vec![name.to_owned(), needed.to_owned(), variable, signer.clone()]);
         }
     }
     let header = ["credential", "", "environment", "scheme"];
@@ -209,9 +207,18 @@ pub fn show_json(provider: &Provider) -> Value {
     })
 }
 
-fn auth_json(scheme: &AuthScheme) -> Value {
-    let signer = signer_text(&scheme.signer);
-    json!({"name": scheme.name, "signer": signer, "required": scheme.required, "optional": scheme.optional})
+fn auth_json(requirement: &SecurityRequirement) -> Value {
+    json!({
+        "name": requirement.name(),
+        "signer": signers(requirement),
+        "required": requirement.required(),
+        "optional": requirement.optional(),
+    })
+}
+
+/// Its signers, as people read them.
+fn signers(requirement: &SecurityRequirement) -> String {
+    requirement.schemes.iter().map(|scheme| scheme.signer.describe()).collect::<Vec<_>>().join(", ")
 }
 
 fn action_json(operation: &Operation, rules: &ActionRules) -> Value {
@@ -289,16 +296,6 @@ const fn location_word(location: Location) -> &'static str {
     }
 }
 
-fn signer_text(signer: &SignerKind) -> String {
-    match signer {
-        SignerKind::Header(name) => format!("header {name}"),
-        SignerKind::NcpSignatureV2 => "ncp-signature-v2".to_owned(),
-        SignerKind::HuaweiSdkHmacSha256 => "huawei-sdk-hmac-sha256".to_owned(),
-        SignerKind::AcmeJws => "acme-jws".to_owned(),
-        SignerKind::HuaweiIamToken(url) => format!("huawei-iam-token from {url}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -306,6 +303,7 @@ mod tests {
     use crate::provider::model::{
         ReasonRule, Sample, ServerVariable, StatusQueryRule, TargetKind, TargetRule, WideRule, Window,
     };
+    use crate::provider::security::{SecurityScheme, SignerKind};
 
     /// One action, one status query.
     fn provider() -> Provider {
@@ -366,6 +364,8 @@ mod tests {
             csr: None,
             certificate: None,
             wide: vec![WideRule { parameter: text("id"), value: text("0"), reaches: text("every certificate") }],
+            approval: None,
+            whole_order: None,
             status_queries: vec![StatusQueryRule {
                 absent: crate::provider::TargetState::Unknown,
                 operation: text("get-order"),
@@ -403,12 +403,11 @@ mod tests {
             title: text("Own \u{1b} CA"),
             base_url: text("https://{region}.example.com"),
             variables: [(text("region"), region)].into(),
-            auth: vec![AuthScheme {
-                name: text("key"),
-                signer: SignerKind::Header(text("x-key")),
-                required: vec![text("api_key")],
-                optional: Vec::new(),
-            }],
+            auth: vec![
+                SecurityScheme::new("key", SignerKind::Header(text("x-key")))
+                    .with_credentials(vec![text("api_key")], Vec::new())
+                    .into(),
+            ],
             operations: vec![revoke, operation("get-order", None)],
             windows: vec![Window::parse("100/5s").unwrap()],
             concurrency: 8,

@@ -1,7 +1,7 @@
 //! The result of `verify`, as text and JSON: which revocations the provider, CRLs and OCSP confirm. Actions are added one by one, and only
 //! those that the text lists are stored. Decides nothing.
 
-use super::report::VerifiedCells;
+use super::report::{VerifiedCells, file_name};
 use super::table::{grouped, plural, table};
 use crate::run::Seen;
 use crate::text::safe;
@@ -17,6 +17,8 @@ pub struct VerificationSummary {
     pub plan: String,
     /// The run directory.
     pub run_dir: String,
+    /// Whether the run was a rehearsal: then the simulator was asked.
+    pub simulated: bool,
     /// Where the report is.
     pub report: String,
     /// Revocations that ended well.
@@ -114,9 +116,10 @@ fn serialize_each<S: Serializer>(each: &EachVerified<'_>, serializer: S) -> Resu
 
 impl VerificationSummary {
     /// Without any action yet but those of an earlier verification.
-    pub fn new(plan: String, run_dir: String, earlier: EarlierRevoked, not_ended_well: u64) -> Self {
+    pub fn new(plan: String, run_dir: String, simulated: bool, earlier: EarlierRevoked, not_ended_well: u64) -> Self {
         Self {
-            report: std::path::Path::new(&run_dir).join("report.csv").display().to_string(),
+            report: std::path::Path::new(&run_dir).join(file_name(simulated)).display().to_string(),
+            simulated,
             plan,
             run_dir,
             actions: earlier.revoked,
@@ -171,6 +174,9 @@ impl VerificationSummary {
 /// As text.
 pub fn render(shown: &VerificationSummary) -> String {
     let mut lines = Vec::new();
+    if shown.simulated {
+        lines.push("REHEARSAL (simulated): the simulator was asked, and no CA".to_owned());
+    }
     if shown.actions == 0 {
         lines
             .push(format!("{}: no revocation has ended well, so there is nothing to see", safe::terminal(&shown.plan)));
@@ -235,7 +241,7 @@ pub fn render(shown: &VerificationSummary) -> String {
             .push(format!("Next:   {again}, which asks about the rest until all are seen revoked; CAs may take hours"));
         if tell {
             lines.push(
-                "        tell the CA of lists and answers that do not hold; until then nobody is warned by them"
+                "        tell the CA of lists and answers that are not valid: until they are, they warn nobody"
                     .to_owned(),
             );
         }
@@ -281,7 +287,7 @@ mod tests {
 
     fn verification(asked: Vec<VerifiedAction>, before: u64, not_well: u64) -> VerificationSummary {
         let earlier = EarlierRevoked { revoked: before, other_reason: 0 };
-        let mut shown = VerificationSummary::new("leak".to_owned(), "runs/x".to_owned(), earlier, not_well);
+        let mut shown = VerificationSummary::new("leak".to_owned(), "runs/x".to_owned(), false, earlier, not_well);
         asked.into_iter().for_each(|action| shown.add(action));
         shown
     }
@@ -315,7 +321,7 @@ mod tests {
         let shown = verification(vec![as_asked, other], 0, 0);
         assert!(shown.is_all_seen() && !render(&shown).contains("Next:"));
         let earlier = EarlierRevoked { revoked: 3, other_reason: 2 };
-        let shown = VerificationSummary::new("leak".to_owned(), "runs/x".to_owned(), earlier, 0);
+        let shown = VerificationSummary::new("leak".to_owned(), "runs/x".to_owned(), false, earlier, 0);
         let text = render(&shown);
         assert!(text.contains("2 revocations published") && text.contains("and 2 more; the report has"), "{text}");
     }

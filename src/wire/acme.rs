@@ -66,11 +66,6 @@ impl Session {
         }
     }
 
-    /// Whether something must be asked before the next nonce.
-    pub(super) fn lacks_nonce(&self) -> bool {
-        self.next().is_some()
-    }
-
     /// The request that is to be asked first; `None` where there is none.
     ///
     /// # Errors
@@ -164,7 +159,7 @@ impl Session {
     }
 
     fn account_key(&self) -> Result<&PrivateKey, SignError> {
-        self.key.as_deref().ok_or_else(|| SignError::Missing(ACCOUNT_KEY.to_owned()))
+        self.key.as_deref().ok_or_else(|| SignError::Missing("account_key".to_owned()))
     }
 
     fn account_request(&mut self, plain: impl Fn(&str, &str) -> WireRequest) -> Result<WireRequest, SignError> {
@@ -287,9 +282,7 @@ fn jwk(key: &PrivateKey) -> Value {
 }
 
 /// The media type of a signed body.
-pub(super) const MEDIA_TYPE: &str = "application/jose+json";
-/// The credential that holds the account's key.
-pub(super) const ACCOUNT_KEY: &str = "account_key";
+const MEDIA_TYPE: &str = "application/jose+json";
 const NEEDED: [&str; 3] = ["newNonce", "newAccount", "revokeCert"];
 /// So many nonces come at most with as many requests in flight.
 const MAX_NONCES: usize = 1000;

@@ -4,6 +4,7 @@
 
 use super::connections::{Connections, MAX_REST};
 use super::http_thread::{HttpHandle, chain};
+use super::identity::ClientIdentity;
 use super::proxy::{Proxies, is_loopback};
 use super::tls::{self, ClientError};
 use super::transport::{ConnectionUse, Delivery, Transport, WireRequest};
@@ -22,6 +23,8 @@ pub struct HttpOptions {
     pub concurrency: usize,
     /// A file whose certificates are trusted beside the platform's roots: PEM, or one in DER.
     pub ca_file: Option<PathBuf>,
+    /// What the client shows of itself in TLS, where servers ask.
+    pub identity: Option<ClientIdentity>,
 }
 
 /// Sends requests over HTTP.
@@ -43,7 +46,7 @@ impl HttpTransport {
     pub fn new(options: &HttpOptions, http: &HttpHandle) -> Result<Self, ClientError> {
         let trusted = options.ca_file.as_deref().map(tls::read_ca_file).transpose()?.unwrap_or_default();
         // Made once: its parts are shared by all connections, the memory of earlier TLS sessions among them.
-        let tls = tls::configure(trusted)?;
+        let tls = tls::configure(trusted, options.identity.as_ref())?;
         let (timeout, most) = (options.timeout, options.concurrency);
         let (inward, proxies) = (tls.clone(), Arc::new(Proxies::from_env()));
         let outward = move || build(configured(timeout).tls_backend_preconfigured(tls.clone()));

@@ -88,8 +88,11 @@ async fn read_request(stream: &mut TcpStream) -> Option<String> {
 }
 
 fn transport(timeout: Duration) -> HttpTransport {
-    HttpTransport::loopback_only(&HttpOptions { timeout, concurrency: 2, ca_file: None }, &HttpHandle::start().unwrap())
-        .unwrap()
+    HttpTransport::loopback_only(
+        &HttpOptions { timeout, concurrency: 2, ca_file: None, identity: None },
+        &HttpHandle::start().unwrap(),
+    )
+    .unwrap()
 }
 
 fn patient() -> HttpTransport {
@@ -357,8 +360,12 @@ async fn nothing_is_ever_sent_twice_over_a_connection_that_went_stale() {
 
 #[test]
 fn unusable_ca_files_are_told() {
-    let options =
-        |path: &Path| HttpOptions { timeout: Duration::from_secs(1), concurrency: 1, ca_file: Some(path.to_owned()) };
+    let options = |path: &Path| HttpOptions {
+        timeout: Duration::from_secs(1),
+        concurrency: 1,
+        ca_file: Some(path.to_owned()),
+        identity: None,
+    };
     let http = HttpHandle::start().unwrap();
     let file = tempfile::NamedTempFile::new().unwrap();
     let empty = HttpTransport::new(&options(file.path()), &http).unwrap_err().to_string();
@@ -402,8 +409,12 @@ async fn tls_server(
 async fn trusting(ca_file: &[u8], base: &str) -> String {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     std::io::Write::write_all(&mut file, ca_file).unwrap();
-    let options =
-        HttpOptions { timeout: Duration::from_secs(20), concurrency: 1, ca_file: Some(file.path().to_owned()) };
+    let options = HttpOptions {
+        timeout: Duration::from_secs(20),
+        concurrency: 1,
+        ca_file: Some(file.path().to_owned()),
+        identity: None,
+    };
     let transport = HttpTransport::new(&options, &HttpHandle::start().unwrap()).unwrap();
     describe(&transport.send(post(base, "/x"), ConnectionUse::default()).await)
 }

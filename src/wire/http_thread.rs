@@ -78,7 +78,11 @@ impl HttpHandle {
     pub(super) async fn send(&self, client: Client, request: Request, proxies: Option<Arc<Proxies>>) -> Exchanged {
         let (delivered, delivery) = oneshot::channel();
         if self.0.send(Job { client, request, proxies, delivered }).is_err() {
-            return (Delivery::NotSent("the thread that sends is gone".to_owned()), false);
+            // It ends before its handles only where the system no longer says which sockets are ready: trying again would not help.
+            return (
+                Delivery::Barred("the thread that sends is gone; `certsweep resume` begins with another".to_owned()),
+                false,
+            );
         }
         let lost = || Delivery::Lost("an internal error struck while it was under way".to_owned());
         delivery.await.unwrap_or_else(|_| (lost(), false))
@@ -185,7 +189,7 @@ mod tests {
     use reqwest::Method;
 
     #[tokio::test]
-    async fn a_request_is_lost_where_the_thread_ended_before_it_answered_and_not_sent_where_it_had_ended_before() {
+    async fn a_request_is_lost_where_the_thread_ended_before_it_answered_and_barred_where_it_had_ended_before() {
         let (sender, mut jobs) = mpsc::unbounded_channel();
         let http = HttpHandle(sender);
         let send = || async {
@@ -196,6 +200,6 @@ mod tests {
         assert!(matches!(taken, Delivery::Lost(_)));
         let (waiting, ()) = tokio::join!(biased; send(), async { drop(jobs) });
         assert!(matches!(waiting, Delivery::Lost(_)), "it might have been taken");
-        assert!(matches!(send().await, Delivery::NotSent(_)));
+        assert!(matches!(send().await, Delivery::Barred(_)), "it is not tried again");
     }
 }

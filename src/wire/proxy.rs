@@ -92,6 +92,10 @@ impl Proxy {
             };
             return (format!("{self} answered 407 Proxy Authentication Required: {help}"), true);
         }
+        if words.contains(SOCKS_CREDENTIALS) {
+            let variable = &self.variable;
+            return (format!("{self} does not take the user and password that {variable} has"), true);
+        }
         if words.contains(REFUSED) {
             let status = self.status_of(&target).await;
             let answered = status.map_or_else(|| "did not connect".to_owned(), |status| format!("answered {status}"));
@@ -143,6 +147,8 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 const WANTS_CREDENTIALS: &str = "tunnel error: proxy authorization required";
 const REFUSED: &str = "tunnel error: unsuccessful";
 const UNREACHABLE: &str = "tunnel error: failed to create underlying connection";
+/// The same of a SOCKS proxy.
+const SOCKS_CREDENTIALS: &str = "credentials not accepted";
 /// What is read of a proxy's answer.
 const MAX_STATUS_LINE: usize = 200;
 /// For a status that is only told.
@@ -193,6 +199,8 @@ mod tests {
             ),
             (&[("HTTPS_PROXY", "http://a:1"), ("NO_PROXY", "*")], "https://ca.example/", None),
             (&[("HTTPS_PROXY", "http://a:1"), ("REQUEST_METHOD", "GET")], "https://ca.example/", None),
+            (&[("ALL_PROXY", "socks5h://user:pw@s:1080")], "https://ca.example/", Some("the proxy s:1080 (ALL_PROXY)")),
+            (&[("all_proxy", "socks5://s:1080")], "https://ca.example/", Some("the proxy s:1080 (all_proxy)")),
             (&[("HTTPS_PROXY", "http://a:1")], "https://127.0.0.1:8443/", None),
             (&[("HTTPS_PROXY", "http://a:1")], "https://localhost:8443/", None),
         ] {

@@ -1,10 +1,10 @@
 //! An operation and its parameters become a request: once to be signed and sent, once to be shown. Pure; signs nothing.
 
 use super::acme;
-use super::sign::shown_headers;
 use super::transport::WireRequest;
-use crate::provider::model::{AuthScheme, Operation, SignerKind};
+use crate::provider::model::Operation;
 use crate::provider::request::{add_path_and_query, body, header_fields};
+use crate::provider::{SecurityRequirement, SecurityScheme};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -44,10 +44,10 @@ pub fn preview(
     base_url: &str,
     operation: &Operation,
     parameters: &Map<String, Value>,
-    scheme: &AuthScheme,
+    requirement: &SecurityRequirement,
 ) -> MaskedRequest {
     let mut request = build(base_url, operation, parameters);
-    if scheme.signer == SignerKind::AcmeJws {
+    if requirement.session_key().is_some() {
         let member = request.url.rsplit('/').next().unwrap_or_default();
         request.url = format!("({member} of the directory {base_url})");
         let by = if operation.own_key(parameters).is_some() { "jwk" } else { "kid" };
@@ -55,7 +55,10 @@ pub fn preview(
         request.body = Some(acme::shown_body(payload.as_deref(), &request.url, by).into_bytes());
         request.headers.retain(|(name, _)| name != "content-type");
     }
-    let shown = shown_headers(&scheme.signer).into_iter().map(|(name, shown)| (name.to_owned(), shown.to_owned()));
+    let fields = requirement.schemes.iter().flat_map(SecurityScheme::fields);
+    // Those that are there for optional credentials alone show nothing.
+    let fields = fields.filter(|(_, shown)| !shown.is_empty());
+    let shown = fields.map(|(name, shown)| (name.to_owned(), shown.to_owned()));
     let plain = request.headers.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned()));
     MaskedRequest {
         method: request.method,
@@ -70,6 +73,7 @@ mod tests {
     use super::*;
     use crate::provider::model::Location;
     use crate::provider::request::tests::operation;
+    use crate::provider::security::{SignerKind, TokenGrant, TokenScheme};
     use serde_json::json;
 
     fn fields<'a, T: From<&'a str>>(pairs: &[(&'a str, &'a str)]) -> Vec<(T, T)> {
@@ -99,24 +103,35 @@ mod tests {
     #[test]
     fn previews_say_what_signers_will_add() {
         let revoke = operation("/revoke", true, &[("reason", Location::Body, None)]);
+        let (url, header) = ("https://iam.example".to_owned(), "x-auth-token".to_owned());
+        let token = SignerKind::Token(TokenScheme {
+            grant: TokenGrant::HuaweiIam,
+            url,
+            header,
+            is_bearer: false,
+            lifetime: None,
+        });
         for (signer, expected) in [
+            (SignerKind::Bearer, fields(&[("authorization", "Bearer (secret)")])),
+            (SignerKind::Basic, fields(&[("authorization", "Basic (secret)")])),
+            (SignerKind::MutualTls, fields(&[])),
             (SignerKind::Header("x-dc-devkey".to_owned()), fields(&[("x-dc-devkey", "(secret)")])),
             (
                 SignerKind::NcpSignatureV2,
                 fields(&[
+                    ("x-ncp-apigw-signature-v2", "(signed at sending)"),
                     ("x-ncp-apigw-timestamp", "(signed at sending)"),
                     ("x-ncp-iam-access-key", "(secret)"),
-                    ("x-ncp-apigw-signature-v2", "(signed at sending)"),
                 ]),
             ),
             (
                 SignerKind::HuaweiSdkHmacSha256,
-                fields(&[("x-sdk-date", "(signed at sending)"), ("authorization", "(signed at sending)")]),
+                fields(&[("authorization", "(signed at sending)"), ("x-sdk-date", "(signed at sending)")]),
             ),
-            (SignerKind::HuaweiIamToken("https://iam.example".to_owned()), fields(&[("x-auth-token", "(secret)")])),
+            (token, fields(&[("x-auth-token", "(secret)")])),
         ] {
-            let scheme = AuthScheme { name: "s".to_owned(), signer, required: Vec::new(), optional: Vec::new() };
-            let shown = preview("https://ca.example", &revoke, &Map::new(), &scheme);
+            let requirement = SecurityScheme::new("s", signer).into();
+            let shown = preview("https://ca.example", &revoke, &Map::new(), &requirement);
             assert_eq!(shown.headers[2..], expected);
             assert_eq!((shown.method.as_str(), shown.url.as_str()), ("POST", "https://ca.example/revoke"));
             assert_eq!(shown.body.as_deref(), Some("{}"));

@@ -2,10 +2,12 @@
 //! wrong is reported, all of it at once, in sentences about the reference; a value, or what may be a part of it, is never in them.
 
 use super::credentials::Credentials;
-use super::sign::{fits_header, goes_into_header, unusable};
-use crate::provider::CredentialReference;
-use crate::provider::model::AuthScheme;
-use crate::text::{Secret, safe};
+use super::identity::{ClientIdentity, IdentityError};
+use super::sign::unusable;
+use crate::provider::security::CredentialUse;
+use crate::provider::{CredentialReference, SecurityRequirement};
+use crate::text::{Secret, file, safe};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::File;
@@ -17,12 +19,14 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// What came of resolving an account's references.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Resolved {
-    /// Which of the schemes is to be used.
-    pub scheme: usize,
+    /// Which of the requirements is to be used.
+    pub requirement: usize,
     /// Its credentials.
     pub credentials: Credentials,
+    /// The client's certificate and key, where the requirement has them.
+    pub identity: Option<ClientIdentity>,
     /// What should be put right, though it does no harm now.
     pub warnings: Vec<String>,
 }
@@ -47,7 +51,7 @@ pub struct CredentialProblem {
     pub cause: String,
 }
 
-/// Takes the first scheme all of whose required credentials are configured, and fetches them. An environment variable that
+/// Takes the first security requirement all of whose credentials are configured, and fetches them. An environment variable that
 /// is not set counts as not configured, since documents name variables for every scheme that they know.
 ///
 /// # Errors
@@ -55,20 +59,21 @@ pub struct CredentialProblem {
 pub fn resolve(
     account: &str,
     references: &BTreeMap<String, CredentialReference>,
-    schemes: &[AuthScheme],
+    requirements: &[SecurityRequirement],
     environment: &dyn Fn(&str) -> Option<String>,
+    now: Timestamp,
 ) -> Result<Resolved, CredentialError> {
     let error = |problems| CredentialError { account: account.to_owned(), problems };
-    let Some(index) = choose(references, schemes, environment) else {
+    let Some(index) = choose(references, requirements, environment) else {
         let cause = "the provider document declares no way to authenticate".to_owned();
         return Err(error(vec![CredentialProblem { credential: String::new(), reference: None, cause }]));
     };
-    let scheme = &schemes[index];
+    let requirement = &requirements[index];
     let mut credentials = Vec::new();
     let mut warnings = Vec::new();
     let mut problems = Vec::new();
-    for (name, required) in scheme.required.iter().map(|n| (n, true)).chain(scheme.optional.iter().map(|n| (n, false)))
-    {
+    let required = requirement.required().into_iter().map(|name| (name, true));
+    for (name, required) in required.chain(requirement.optional().into_iter().map(|name| (name, false))) {
         let reference = references.get(name);
         if !required && !reference.is_some_and(|reference| configured(reference, environment)) {
             continue;
@@ -77,31 +82,62 @@ pub fn resolve(
             Some(reference) => fetch(reference, environment),
             None => Err(format!("nothing says where it comes from; write `credentials: {{{name}: \"env:NAME\"}}`")),
         };
-        match fetched.and_then(|fetched| check(scheme, name, fetched)) {
+        let fetched = fetched.map_err(|why| {
+            let is_key = |usage| matches!(usage, CredentialUse::ClientCertificate | CredentialUse::ClientKey);
+            let is_binary = why == NO_TEXT && requirement.uses_of(name).any(is_key);
+            if is_binary { NO_PEM.to_owned() } else { why }
+        });
+        match fetched.and_then(|fetched| check(requirement, name, fetched)) {
             Ok(Fetched { secret, warning }) => {
                 let short = (!secret.is_masked()).then(|| TOO_SHORT.to_owned());
                 let told = warning.into_iter().chain(short);
                 warnings.extend(told.map(|warning| format!("credential `{name}` of `{account}`: {warning}")));
-                credentials.push((name.clone(), secret));
+                credentials.push((name.to_owned(), secret));
             }
             Err(cause) => {
-                problems.push(CredentialProblem { credential: name.clone(), reference: reference.map(describe), cause })
+                let reference = reference.map(ToString::to_string);
+                problems.push(CredentialProblem { credential: name.to_owned(), reference, cause });
+            }
+        }
+    }
+    let credentials = Credentials::new(credentials);
+    let mut identity = None;
+    if problems.is_empty() && requirement.is_mutual_tls() {
+        match read_identity(&credentials, now) {
+            Ok(read) => {
+                let warning = read.warning.iter();
+                warnings.extend(warning.map(|warning| format!("credential `{CERTIFICATE}` of `{account}`: {warning}")));
+                identity = Some(read);
+            }
+            Err((credential, cause)) => {
+                let reference = references.get(credential).map(ToString::to_string);
+                problems.push(CredentialProblem { credential: credential.to_owned(), reference, cause });
+                return Err(error(problems));
             }
         }
     }
     if !problems.is_empty() {
-        let others = schemes.iter().enumerate().filter(|(other, _)| *other != index);
-        problems.extend(others.map(|(_, scheme)| CredentialProblem {
+        let others = requirements.iter().enumerate().filter(|(other, _)| *other != index);
+        problems.extend(others.map(|(_, requirement)| CredentialProblem {
             credential: String::new(),
             reference: None,
-            cause: format!("or give {} instead", scheme.required.join(" and ")),
+            cause: format!("or give {} instead", requirement.required().join(" and ")),
         }));
     }
     if problems.is_empty() {
-        Ok(Resolved { scheme: index, credentials: Credentials::new(credentials), warnings })
+        Ok(Resolved { requirement: index, credentials, identity, warnings })
     } else {
         Err(error(problems))
     }
+}
+
+/// The client's certificate and key; or which of them is at fault, and why.
+fn read_identity(credentials: &Credentials, now: Timestamp) -> Result<ClientIdentity, (&'static str, String)> {
+    let text = |name: &str| credentials.get(name).map(Secret::reveal);
+    ClientIdentity::new(text(CERTIFICATE).unwrap_or_default(), text(KEY), now).map_err(|error| match error {
+        IdentityError::Certificate(why) => (CERTIFICATE, why),
+        IdentityError::Key(why) => (KEY, why),
+    })
 }
 
 impl fmt::Display for CredentialError {
@@ -127,19 +163,20 @@ impl fmt::Display for CredentialProblem {
     }
 }
 
-/// The scheme to use; where none is configured whole, the one to complain about: the first with a reference for each of its
+/// The requirement to use; where none is configured whole, the one to complain about: the first with a reference for each of its
 /// credentials, else the first of all.
 fn choose(
     references: &BTreeMap<String, CredentialReference>,
-    schemes: &[AuthScheme],
+    requirements: &[SecurityRequirement],
     environment: &dyn Fn(&str) -> Option<String>,
 ) -> Option<usize> {
     let first = |test: &dyn Fn(&CredentialReference) -> bool| {
-        schemes.iter().position(|scheme| scheme.required.iter().all(|name| references.get(name).is_some_and(test)))
+        let has = |name: &&str| references.get(*name).is_some_and(test);
+        requirements.iter().position(|requirement| requirement.required().iter().all(has))
     };
     first(&|reference| configured(reference, environment))
         .or_else(|| first(&|_| true))
-        .or_else(|| (!schemes.is_empty()).then_some(0))
+        .or_else(|| (!requirements.is_empty()).then_some(0))
 }
 
 fn configured(reference: &CredentialReference, environment: &dyn Fn(&str) -> Option<String>) -> bool {
@@ -149,29 +186,14 @@ fn configured(reference: &CredentialReference, environment: &dyn Fn(&str) -> Opt
     }
 }
 
-fn check(scheme: &AuthScheme, name: &str, fetched: Fetched) -> Result<Fetched, String> {
+fn check(requirement: &SecurityRequirement, name: &str, fetched: Fetched) -> Result<Fetched, String> {
     let value = fetched.secret.reveal();
     if value.is_empty() {
-        Err("it is empty".to_owned())
-    } else if goes_into_header(scheme, name) && !fits_header(value) {
-        Err("it holds characters that a header field cannot carry (line breaks, white space at an end, or other than ASCII)"
-            .to_owned())
-    } else if let Some(why) = unusable(&scheme.signer, value) {
-        Err(why)
-    } else {
-        Ok(fetched)
+        return Err("it is empty".to_owned());
     }
-}
-
-/// A reference for a message. A command's arguments are left out: they may say too much.
-fn describe(reference: &CredentialReference) -> String {
-    match reference {
-        CredentialReference::Env(name) => format!("env:{name}"),
-        CredentialReference::File(path) => format!("file:{}", path.display()),
-        CredentialReference::Command(words) => {
-            let program = words.first().map_or("", String::as_str);
-            if words.len() > 1 { format!("command:{program} …") } else { format!("command:{program}") }
-        }
+    match requirement.uses_of(name).find_map(|usage| unusable(usage, value)) {
+        Some(why) => Err(why),
+        None => Ok(fetched),
     }
 }
 
@@ -200,11 +222,13 @@ pub(super) fn fetch(
 }
 
 fn from_file(path: &Path) -> Result<Fetched, String> {
-    let mut file = File::open(path).map_err(|error| safe::terminal(&error.to_string()).into_owned())?;
+    let opened = file::open_regular(path).and_then(|file| file.map_or_else(|| File::open(path), Ok));
+    let mut file = opened.map_err(|error| match error.kind() {
+        // A named pipe, as some keep secrets in: a command has a time limit, and opening the pipe has none.
+        io::ErrorKind::Other if !path.is_dir() => format!("{}; `command:cat PATH` reads one", file::reason(&error)),
+        _ => file::reason(&error),
+    })?;
     let metadata = file.metadata().map_err(|error| error.to_string())?;
-    if metadata.is_dir() {
-        return Err("it is a directory".to_owned());
-    }
     let bytes = read_capped(&mut file).map_err(|error| error.to_string())?;
     let warning = others_may_read(&metadata)
         .then(|| format!("others may read `{}`; chmod 600 it", safe::terminal(&path.display().to_string())));
@@ -281,7 +305,7 @@ fn read_capped(from: &mut impl Read) -> io::Result<Zeroizing<Vec<u8>>> {
 
 /// The text without one trailing line break.
 fn secret(bytes: &[u8]) -> Result<Secret, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8 text")?;
+    let text = std::str::from_utf8(bytes).map_err(|_| NO_TEXT)?;
     let text = text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text));
     Ok(Secret::new(text))
 }
@@ -297,6 +321,12 @@ fn others_may_read(_: &std::fs::Metadata) -> bool {
     false
 }
 
+const NO_TEXT: &str = "it is not UTF-8 text";
+const NO_PEM: &str = "it is no PEM, but PKCS#12 or DER: `openssl pkcs12 -in FILE -nodes -out FILE.pem` makes PEM of the first, for certificate and key alike; \
+                      `openssl x509 -inform DER -in FILE -out FILE.pem` of a certificate";
+/// The credentials of `mutualTLS`.
+const CERTIFICATE: &str = "client_certificate";
+const KEY: &str = "client_key";
 const COMMAND_LIMIT: Duration = Duration::from_secs(30);
 const POLL: Duration = Duration::from_millis(5);
 const MAX_LENGTH: usize = 64 * 1024;
@@ -306,22 +336,12 @@ const TOO_SHORT: &str = "it has fewer than 4 characters: anybody can guess it, a
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::model::SignerKind;
+    use crate::provider::security::tests::token;
+    use crate::provider::security::{SecurityScheme, SignerKind, TokenGrant};
 
-    fn scheme(signer: SignerKind, required: &[&str], optional: &[&str]) -> AuthScheme {
-        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        AuthScheme { name: "test".to_owned(), signer, required: owned(required), optional: owned(optional) }
-    }
-
-    fn huawei() -> Vec<AuthScheme> {
-        vec![
-            scheme(SignerKind::HuaweiSdkHmacSha256, &["access_key", "secret_key"], &["security_token"]),
-            scheme(
-                SignerKind::HuaweiIamToken("https://iam.example".to_owned()),
-                &["iam_user", "iam_password", "iam_domain"],
-                &[],
-            ),
-        ]
+    fn huawei() -> Vec<SecurityRequirement> {
+        let aksk = SecurityScheme::new("test", SignerKind::HuaweiSdkHmacSha256);
+        vec![aksk.into(), token(TokenGrant::HuaweiIam).into()]
     }
 
     fn environment(name: &str) -> Option<String> {
@@ -358,8 +378,8 @@ mod tests {
                 (0, vec!["access_key", "secret_key", "security_token"]),
             ),
         ] {
-            let resolved = resolve("huawei", &references, &huawei(), &environment).unwrap();
-            assert_eq!((resolved.scheme, resolved.credentials.names().collect()), expected);
+            let resolved = resolve("huawei", &references, &huawei(), &environment, Timestamp::UNIX_EPOCH).unwrap();
+            assert_eq!((resolved.requirement, resolved.credentials.names().collect()), expected);
         }
     }
 
@@ -384,10 +404,16 @@ mod tests {
             ),
         ] {
             let expected = format!("{expected}; or give iam_user and iam_password and iam_domain instead");
-            assert_eq!(resolve("hw", &references, &huawei(), &environment).unwrap_err().to_string(), expected);
+            assert_eq!(
+                resolve("hw", &references, &huawei(), &environment, Timestamp::UNIX_EPOCH).unwrap_err().to_string(),
+                expected
+            );
         }
         assert!(
-            resolve("hw", &env(&[]), &[], &environment).unwrap_err().to_string().contains("no way to authenticate")
+            resolve("hw", &env(&[]), &[], &environment, Timestamp::UNIX_EPOCH)
+                .unwrap_err()
+                .to_string()
+                .contains("no way to authenticate")
         );
     }
 }
@@ -436,8 +462,8 @@ mod fetch_tests {
             assert_eq!(fetched.secret.reveal(), "hunter2");
             assert_eq!(fetched.warning.is_some(), warned, "{mode:o}");
         }
-        assert!(from_file(Path::new("/nowhere/key")).unwrap_err().contains("No such file"));
+        assert!(from_file(Path::new("/nowhere/key")).unwrap_err().contains("no such file"));
         assert!(from_file(Path::new("/")).unwrap_err().contains("directory"));
-        assert!(from_file(Path::new("/dev/zero")).unwrap_err().contains("64 KiB"));
+        assert!(from_file(Path::new("/dev/zero")).unwrap_err().contains("a device or a named pipe"));
     }
 }

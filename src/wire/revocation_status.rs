@@ -76,7 +76,7 @@ impl HttpStatusFetcher {
     /// The CA file cannot be used, or the platform gives no root certificates.
     pub fn new(options: &HttpOptions) -> Result<Self, ClientError> {
         let trusted = options.ca_file.as_deref().map(tls::read_ca_file).transpose()?.unwrap_or_default();
-        let tls = tls::configure(trusted)?;
+        let tls = tls::configure(trusted, None)?;
         let clients = |more: &dyn Fn(ClientBuilder) -> ClientBuilder| -> Result<Clients, ClientError> {
             let builder = || {
                 more(configured(options.timeout).pool_max_idle_per_host(options.concurrency))

@@ -1,25 +1,35 @@
-//! What one account signs with: the scheme that was chosen, its credentials, and what was fetched with them: a token for every
+//! What one account signs with: the security requirement that was chosen, its credentials, and what was fetched with them: a token for every
 //! request, or a session with nonces for one request each. Sends nothing.
 
-use super::acme::{self, ACCOUNT_KEY, Session};
+use super::acme::{self, Session};
 use super::credentials::Credentials;
 use super::resolve::fetch;
-use super::sign::huawei::{read_token, token_request};
-use super::sign::{AUTH_TOKEN, SignError, sign};
+use super::sign::{SignError, TOKEN, sign};
+use super::token::{FetchedToken, read_token, token_request};
 use super::transport::WireRequest;
 use crate::pki::PrivateKey;
-use crate::provider::model::{AuthScheme, SignerKind};
-use crate::provider::{Answer, CredentialReference};
+use crate::provider::{Answer, CredentialReference, SecurityRequirement};
 use crate::text::safe;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Url;
 use std::collections::BTreeMap;
 
 /// An account's signer.
 #[derive(Debug, Clone)]
 pub struct Signer {
-    kind: SignerKind,
+    requirement: SecurityRequirement,
     credentials: Credentials,
     session: Option<Session>,
+    /// How long the token in use serves, where that is known.
+    token: Option<TokenLife>,
+}
+
+/// How long a token serves.
+#[derive(Debug, Clone, Copy)]
+struct TokenLife {
+    /// From then on another one is fetched.
+    renewed: Timestamp,
+    ends: Timestamp,
 }
 
 /// Leave to sign one request: it holds what serves for that one alone, where the signer needs such a thing.
@@ -27,27 +37,30 @@ pub struct Signer {
 pub struct SigningTicket(Option<String>);
 
 impl Signer {
-    /// The signer of a scheme. The account's server variables are filled into the URL that a token is fetched from.
-    pub fn new(scheme: &AuthScheme, variables: &BTreeMap<String, String>, credentials: Credentials) -> Self {
-        let kind = match &scheme.signer {
-            SignerKind::HuaweiIamToken(url) => {
-                let fill = |url: String, (name, value): (&String, &String)| url.replace(&format!("{{{name}}}"), value);
-                SignerKind::HuaweiIamToken(variables.iter().fold(url.clone(), fill))
-            }
-            other => other.clone(),
-        };
-        let session = (kind == SignerKind::AcmeJws).then(|| {
-            let key = credentials.get(ACCOUNT_KEY);
+    /// The signer of a requirement. The account's server variables are filled in where its schemes name them.
+    pub fn new(
+        requirement: &SecurityRequirement,
+        variables: &BTreeMap<String, String>,
+        credentials: Credentials,
+    ) -> Self {
+        let requirement = requirement.clone().filled(variables);
+        let session = requirement.session_key().map(|name| {
             // A key that will not do was refused when the credentials were resolved.
-            Session::new(key.and_then(|key| PrivateKey::parse(key.reveal()).ok()))
+            Session::new(credentials.get(name).and_then(|key| PrivateKey::parse(key.reveal()).ok()))
         });
-        Self { kind, credentials, session }
+        Self { requirement, credentials, session, token: None }
     }
 
     /// Where the provider is, for signers that have something to ask there first.
     pub fn set_base_url(&mut self, base_url: &str) {
         if let Some(session) = &mut self.session {
             session.set_directory(base_url);
+        }
+        if let Some((_, token)) = self.requirement.token()
+            && token.url.starts_with('/')
+            && let Some(url) = Url::parse(base_url).ok().and_then(|base| base.join(&token.url).ok())
+        {
+            self.requirement = self.requirement.clone().with_token_url(url.as_str());
         }
     }
 
@@ -57,11 +70,6 @@ impl Signer {
             return session.nonce().map(|nonce| SigningTicket(Some(nonce)));
         }
         (!self.lacks_token()).then(SigningTicket::default)
-    }
-
-    /// Whether something must be fetched before the next pass.
-    pub fn lacks_ticket(&self) -> bool {
-        self.session.as_ref().map_or_else(|| self.lacks_token(), Session::lacks_nonce)
     }
 
     /// Signs a request as of `at`; `own_key` refers to the key that signs in the place of the account's.
@@ -75,7 +83,7 @@ impl Signer {
         own_key: Option<&str>,
         at: Timestamp,
     ) -> Result<(), SignError> {
-        let Some(session) = &self.session else { return sign(&self.kind, request, &self.credentials, at) };
+        let Some(session) = &self.session else { return sign(&self.requirement, request, &self.credentials, at) };
         let nonce = ticket.0.as_deref().ok_or(SignError::NoNonce)?;
         let own_key = own_key.map(read_key).transpose()?;
         session.sign(request, nonce, own_key.as_ref())?;
@@ -83,32 +91,47 @@ impl Signer {
         Ok(())
     }
 
-    /// The request that fetches what this signer needs next; `None` where it needs nothing. A token may be fetched again after a
+    /// The request that fetches what this signer needs next, as of `at`; `None` where it needs nothing. A token may be fetched again after a
     /// 401, for it may be withdrawn before it expires.
     ///
     /// # Errors
     /// A credential is missing.
-    pub fn token_request(&mut self) -> Option<Result<WireRequest, SignError>> {
-        match (&self.kind, &mut self.session) {
-            (SignerKind::HuaweiIamToken(url), _) => Some(token_request(url, &self.credentials)),
-            (_, Some(session)) => session.request(),
-            _ => None,
+    pub fn token_request(&mut self, at: Timestamp) -> Option<Result<WireRequest, SignError>> {
+        match (self.requirement.token(), &mut self.session) {
+            (Some((scheme, _)), _) => token_request(scheme, &self.credentials, at),
+            (None, Some(session)) => session.request(),
+            (None, None) => None,
         }
     }
 
-    /// Takes what the answer to [`Self::token_request`] brought, in the place of what was before.
+    /// Takes what the answer to [`Self::token_request`] brought, in the place of what was before; it was asked for at `at`. Tells what a
+    /// person should know of it.
     ///
     /// # Errors
     /// A sentence; the caller masks credentials in it.
-    pub fn accept_token(&mut self, answer: &Answer) -> Result<(), String> {
-        match &mut self.session {
-            Some(session) => session.accept(answer),
-            None => {
-                let (token, _) = read_token(answer)?;
-                self.credentials.set(AUTH_TOKEN, token);
-                Ok(())
-            }
+    pub fn accept_token(&mut self, answer: &Answer, at: Timestamp) -> Result<Option<String>, String> {
+        if let Some(session) = &mut self.session {
+            return session.accept(answer).map(|()| None);
         }
+        let Some((_, token)) = self.requirement.token() else { return Ok(None) };
+        let FetchedToken { token, lifetime, notice } = read_token(token, answer)?;
+        self.token = lifetime.map(|lifetime| {
+            let early = (lifetime / RENEWED_EARLY).min(MAX_EARLY);
+            let after = |length: SignedDuration| at.checked_add(length).unwrap_or(Timestamp::MAX);
+            TokenLife { renewed: after(lifetime.saturating_sub(early)), ends: after(lifetime) }
+        });
+        self.credentials.set(TOKEN, token);
+        Ok(notice)
+    }
+
+    /// Whether the token in use is about to end, so that another should be fetched.
+    pub fn is_token_due(&self, at: Timestamp) -> bool {
+        self.token.is_some_and(|token| token.renewed <= at)
+    }
+
+    /// Whether the token in use has ended.
+    pub fn is_token_over(&self, at: Timestamp) -> bool {
+        self.token.is_some_and(|token| token.ends <= at)
     }
 
     /// Hears every answer: it may bring what the next request needs.
@@ -120,12 +143,12 @@ impl Signer {
 
     /// Whether credentials that are refused may be others after a fetch.
     pub fn renews(&self) -> bool {
-        matches!(self.kind, SignerKind::HuaweiIamToken(_))
+        self.requirement.token().is_some()
     }
 
     /// Whether a token must be fetched before the first request.
     pub fn lacks_token(&self) -> bool {
-        matches!(self.kind, SignerKind::HuaweiIamToken(_)) && self.credentials.get(AUTH_TOKEN).is_none()
+        self.requirement.token().is_some() && self.credentials.get(TOKEN).is_none()
     }
 
     /// Whether another signs with the very same credentials at the same place: then the provider counts both as one.
@@ -143,6 +166,11 @@ impl Signer {
     }
 }
 
+/// A token is renewed when a tenth of its time is left,
+const RENEWED_EARLY: i32 = 10;
+/// but no earlier than that: longer than a request takes on its way.
+const MAX_EARLY: SignedDuration = SignedDuration::from_secs(60);
+
 /// Reads the key that an action refers to. It is held no longer than for one signature.
 fn read_key(reference: &str) -> Result<PrivateKey, SignError> {
     let path = reference.strip_prefix("file:").unwrap_or(reference);
@@ -155,13 +183,16 @@ fn read_key(reference: &str) -> Result<PrivateKey, SignError> {
 mod tests {
     use super::*;
     use crate::provider::HeaderFields;
+    use crate::provider::security::tests::token;
+    use crate::provider::security::{SecurityScheme, SignerKind, TokenGrant, TokenScheme};
     use crate::text::Secret;
 
     fn signer(kind: SignerKind, pairs: &[(&str, &str)]) -> Signer {
-        let scheme = AuthScheme { name: "s".to_owned(), signer: kind, required: Vec::new(), optional: Vec::new() };
+        let required = pairs.iter().map(|(name, _)| (*name).to_owned()).collect();
+        let scheme = SecurityScheme::new("s", kind).with_credentials(required, Vec::new());
         let variables = BTreeMap::from([("region".to_owned(), "ae-ad-1".to_owned())]);
         let pairs = pairs.iter().map(|(name, value)| ((*name).to_owned(), Secret::new(*value)));
-        Signer::new(&scheme, &variables, Credentials::new(pairs))
+        Signer::new(&scheme.into(), &variables, Credentials::new(pairs))
     }
 
     fn request() -> WireRequest {
@@ -170,32 +201,63 @@ mod tests {
 
     #[test]
     fn a_token_is_fetched_then_used_then_renewed() {
-        let kind = SignerKind::HuaweiIamToken("https://iam.{region}.example/v3/auth/tokens".to_owned());
+        let url = "https://iam.{region}.example/v3/auth/tokens".to_owned();
+        let header = "x-auth-token".to_owned();
+        let (is_bearer, lifetime) = (false, None);
+        let kind = SignerKind::Token(TokenScheme { grant: TokenGrant::HuaweiIam, url, header, is_bearer, lifetime });
         let pairs = [("iam_user", "user"), ("iam_password", "password"), ("iam_domain", "domain")];
         let mut signer = signer(kind, &pairs);
         assert!(signer.lacks_token() && signer.ticket().is_none());
         assert_eq!(
             signer.sign(&mut request(), &SigningTicket(None), None, Timestamp::UNIX_EPOCH),
-            Err(SignError::Missing(AUTH_TOKEN.to_owned()))
+            Err(SignError::Missing(TOKEN.to_owned()))
         );
-        let fetching = signer.token_request().unwrap().unwrap();
+        let fetching = signer.token_request(Timestamp::UNIX_EPOCH).unwrap().unwrap();
         assert_eq!(fetching.url, "https://iam.ae-ad-1.example/v3/auth/tokens");
         for token in ["token-one", "token-two"] {
             let headers = HeaderFields::from_iter([("x-subject-token", token)]);
-            signer.accept_token(&Answer::new(201, headers, Vec::new())).unwrap();
+            signer.accept_token(&Answer::new(201, headers, Vec::new()), Timestamp::UNIX_EPOCH).unwrap();
             assert!(signer.ticket().is_some());
             let mut signed = request();
             signer.sign(&mut signed, &SigningTicket(None), None, Timestamp::UNIX_EPOCH).unwrap();
             assert_eq!(signed.headers, [("x-auth-token".into(), token.into())]);
             assert_eq!(signer.mask(&format!("<{token}>")), "<(secret)>");
         }
-        assert!(!signer.lacks_token() && signer.token_request().is_some());
+        assert!(!signer.lacks_token() && signer.token_request(Timestamp::UNIX_EPOCH).is_some());
+    }
+
+    #[test]
+    fn a_token_is_renewed_before_it_ends() {
+        let at = |second: i64| Timestamp::from_second(second).unwrap();
+        for (lifetime, due, over) in [(3600, 3540, 3600), (100, 90, 100), (1, 1, 1)] {
+            let scheme = token(TokenGrant::ClientCredentials { scopes: vec![], audience: None, in_body: true });
+            let mut signer = Signer::new(&scheme.into(), &BTreeMap::new(), Credentials::default());
+            let body = format!(r#"{{"access_token":"AT","expires_in":{lifetime}}}"#).into_bytes();
+            assert_eq!(signer.accept_token(&Answer::new(200, HeaderFields::default(), body), at(0)), Ok(None));
+            for (test, second) in
+                [(Signer::is_token_due as fn(&Signer, Timestamp) -> bool, due), (Signer::is_token_over, over)]
+            {
+                assert_eq!((test(&signer, at(second - 1)), test(&signer, at(second))), (false, true), "{lifetime}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_may_be_fetched_beside_the_base_url() {
+        let mut scheme = token(TokenGrant::ClientCredentials { scopes: vec![], audience: None, in_body: true });
+        let SignerKind::Token(rule) = &mut scheme.signer else { panic!("a token's scheme") };
+        rule.url = "/v1/auth/approle/login".to_owned();
+        let pairs = ["client_id", "client_secret"].map(|name| (name.to_owned(), Secret::new("x")));
+        let mut signer = Signer::new(&scheme.into(), &BTreeMap::new(), Credentials::new(pairs));
+        signer.set_base_url("https://vault.example:8200/v1/team/pki");
+        let asked = signer.token_request(Timestamp::UNIX_EPOCH).unwrap().unwrap();
+        assert_eq!(asked.url, "https://vault.example:8200/v1/auth/approle/login");
     }
 
     #[test]
     fn other_signers_need_no_token() {
         let mut signer = signer(SignerKind::Header("x-key".to_owned()), &[("api_key", "k")]);
-        assert!(!signer.lacks_token() && signer.token_request().is_none());
+        assert!(!signer.lacks_token() && signer.token_request(Timestamp::UNIX_EPOCH).is_none());
         let mut signed = request();
         signer.sign(&mut signed, &SigningTicket(None), None, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(signed.headers, [("x-key".into(), "k".into())]);

@@ -1,7 +1,9 @@
 //! Whom HTTPS trusts: the platform's roots, and the certificates that `--ca-file` adds, as issuers and as themselves. Where a server is not
 //! trusted, it keeps what the server presented, for people; and it says which failures of TLS nothing but a person's change will mend.
 
+use super::identity::ClientIdentity;
 use crate::pki::Certificate;
+use crate::text::file;
 use der::Decode;
 use jiff::Timestamp;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -18,7 +20,7 @@ use x509_cert::name::Name;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The file of additional roots cannot be read.
-    #[error("cannot read the CA file `{path}`")]
+    #[error("cannot read the CA file `{path}`: {}", file::reason(source))]
     CaFile {
         /// The file.
         path: PathBuf,
@@ -44,23 +46,31 @@ pub enum ClientError {
 /// # Errors
 /// The file cannot be read, or holds no certificate.
 pub(super) fn read_ca_file(path: &Path) -> Result<Vec<CertificateDer<'static>>, ClientError> {
-    let bytes = std::fs::read(path).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
+    let bytes =
+        file::read(path, MAX_CA_FILE).map_err(|source| ClientError::CaFile { path: path.to_owned(), source })?;
     let all = Certificate::parse_all(&bytes)
         .map_err(|cause| ClientError::NoCertificate { path: path.to_owned(), cause: cause.to_string() })?;
     Ok(all.into_iter().map(|certificate| CertificateDer::from(certificate.der)).collect())
 }
 
-/// TLS as the program speaks it to the world, with these certificates beside the platform's.
+/// TLS as the program speaks it to the world, with these certificates beside the platform's, and with what the client shows of itself.
 ///
 /// # Errors
 /// The platform gives no roots, or one of the certificates can be no root.
-pub(super) fn configure(trusted: Vec<CertificateDer<'static>>) -> Result<ClientConfig, ClientError> {
+pub(super) fn configure(
+    trusted: Vec<CertificateDer<'static>>,
+    identity: Option<&ClientIdentity>,
+) -> Result<ClientConfig, ClientError> {
     let setup = |error: rustls::Error| ClientError::Setup(error.to_string());
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let platform = rustls_platform_verifier::Verifier::new_with_extra_roots(trusted.clone(), Arc::clone(&provider));
     let verifier = Verifier { platform: platform.map_err(setup)?, trusted };
     let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().map_err(setup)?;
-    let mut config = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
+    let builder = builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier));
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(identity.resolver()),
+        None => builder.with_no_client_auth(),
+    };
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)
 }
@@ -229,8 +239,34 @@ pub(super) fn lasting_cause(error: &(dyn Error + 'static)) -> Option<String> {
         rustls::Error::AlertReceived(AlertDescription::CertificateRequired) => {
             "the server wants a client's certificate (alert certificate_required), and none is sent".to_owned()
         }
+        // Nothing but the client's certificate can be meant: none of these is of the server's own.
+        rustls::Error::AlertReceived(
+            alert @ (AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied),
+        ) => format!(
+            "the server does not take the client's certificate ({}); is it one that this server's issuer has issued, for clients?",
+            alert_word(*alert)
+        ),
         _ => return None,
     })
+}
+
+/// The words of RFC 8446, section 6.
+const fn alert_word(alert: AlertDescription) -> &'static str {
+    match alert {
+        AlertDescription::BadCertificate => "alert bad_certificate",
+        AlertDescription::UnsupportedCertificate => "alert unsupported_certificate",
+        AlertDescription::CertificateRevoked => "alert certificate_revoked: it is revoked",
+        AlertDescription::CertificateExpired => "alert certificate_expired",
+        AlertDescription::UnknownCA => "alert unknown_ca: the server does not know its issuer",
+        AlertDescription::AccessDenied => "alert access_denied: it is valid, and may not do this",
+        _ => "alert certificate_unknown",
+    }
 }
 
 /// The error of TLS among the causes. An `io::Error` shows what it holds, but does not give it as its source.
@@ -252,3 +288,5 @@ fn at(now: UnixTime) -> Timestamp {
 const WRONG_NAME: &str = "is `base_url` right?";
 /// Names of a certificate that are shown.
 const MAX_NAMES: usize = 5;
+/// Bytes of a `--ca-file`: all roots of a system have some 200 KB.
+const MAX_CA_FILE: u64 = 16 << 20;

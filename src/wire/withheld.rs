@@ -3,11 +3,10 @@
 
 use crate::pki::csr::{self, Csr};
 use crate::provider::model::Operation;
-use crate::text::safe;
+use crate::text::{file, safe};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::Read;
+use std::path::Path;
 
 /// The parameters with the request in the place of its reference, where they have one.
 ///
@@ -33,9 +32,7 @@ pub(crate) fn fill<'a>(
 }
 
 fn read(path: &str) -> Result<Csr, String> {
-    let mut bytes = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_LENGTH).read_to_end(&mut bytes));
-    read.map_err(|error| error.to_string())?;
+    let bytes = file::read(Path::new(path), MAX_LENGTH).map_err(|error| file::reason(&error))?;
     Csr::parse(&bytes)
 }
 
@@ -61,6 +58,8 @@ mod tests {
             csr: Some(CsrRule { field: "csr".to_owned(), common_name: None, dns_names: None }),
             certificate: None,
             wide: Vec::new(),
+            approval: None,
+            whole_order: None,
             status_queries: Vec::new(),
             outputs: Vec::new(),
             idempotency_key: None,
@@ -75,7 +74,7 @@ mod tests {
             assert_eq!((&filled["csr"], &filled["name"]), (&json!(csr(name).to_pem()), &json!("file:x")));
         }
         for (reference, expected) in [
-            (csr("rsa.csr").reference(&at("none.csr")), "No such file"),
+            (csr("rsa.csr").reference(&at("none.csr")), "no such file"),
             (csr("rsa.csr").reference(&at("kinds.csr")), "has changed since"),
             (format!("file:{}", at("kinds.csr")), "has changed since"),
         ] {

@@ -135,7 +135,7 @@ impl Bench {
             simulated: false,
             issuers: Vec::new(),
         };
-        maker.finish(&self.path(), &facts, &[]).unwrap();
+        maker.finish(&self.path(), &facts, &[], &[]).unwrap();
     }
 
     fn path(&self) -> PathBuf {

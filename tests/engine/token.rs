@@ -11,6 +11,7 @@ use certsweep::text::Secret;
 use certsweep::wire::credentials::Credentials;
 use certsweep::wire::signer::Signer;
 use certsweep::wire::{ConnectionUse, Delivery, Transport, WireRequest};
+use jiff::Timestamp;
 use serde_json::json;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -27,6 +28,9 @@ struct Cloud {
     /// Requests whose token was refused.
     refused: Cell<u32>,
     refuse_tokens: bool,
+    /// How long a token is good, and since when the last one is.
+    lives: Option<Duration>,
+    since: Cell<Option<tokio::time::Instant>>,
 }
 
 struct Through(Rc<Cloud>);
@@ -46,15 +50,17 @@ impl Transport for Through {
             }
             cloud.issued.set(cloud.issued.get() + 1);
             cloud.used.set(0);
+            cloud.since.set(Some(tokio::time::Instant::now()));
             let token = format!("token-{}", cloud.issued.get());
-            return answer(
-                201,
-                &[("x-subject-token", token)],
-                json!({"token": {"expires_at": "2027-01-16T08:00:00.000000Z"}}),
-            );
+            let issued: Timestamp = "2027-01-15T08:00:00Z".parse().unwrap();
+            let expires = issued + cloud.lives.unwrap_or(Duration::from_secs(86_400));
+            let body = json!({"token": {"issued_at": issued.to_string(), "expires_at": expires.to_string()}});
+            return answer(201, &[("x-subject-token", token)], body);
         }
+        let is_over = cloud.lives.zip(cloud.since.get()).is_some_and(|(lives, since)| since.elapsed() >= lives);
         let token = request.headers.iter().find(|(name, _)| name == "x-auth-token").map(|(_, value)| value.clone());
-        if token.as_deref() != Some(&*format!("token-{}", cloud.issued.get())) || cloud.used.get() >= cloud.good_for {
+        let latest = format!("token-{}", cloud.issued.get());
+        if token.as_deref() != Some(&*latest) || cloud.used.get() >= cloud.good_for || is_over {
             cloud.refused.set(cloud.refused.get() + 1);
             return answer(401, &[], json!({"error_code": "PCA.00030001", "error_msg": "token expired"}));
         }
@@ -66,11 +72,11 @@ impl Transport for Through {
 
 /// Revokes so many CAs against a cloud; gives the ending's completeness and its stopped accounts.
 fn revoke_cas(cloud: &Rc<Cloud>, count: usize) -> (bool, usize) {
-    revoke_cas_with(cloud, count, None)
+    revoke_cas_with(cloud, count, None, None)
 }
 
-/// The same, with a disk that takes so long to write.
-fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>) -> (bool, usize) {
+/// The same, with a disk that takes so long to write, and at a rate.
+fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>, rate: Option<&str>) -> (bool, usize) {
     virtual_time(async {
         let revoke = |index: usize| {
             (
@@ -81,17 +87,17 @@ fn revoke_cas_with(cloud: &Rc<Cloud>, count: usize, disk: Option<Duration>) -> (
         };
         let actions: Vec<_> = (0..count).map(revoke).collect();
         let mut bench = Bench::new(1, Faults::none(), &actions);
-        if disk.is_some() {
-            bench.settings.accounts[0].windows = vec![Window::parse("900/1s").unwrap()];
+        if let Some(rate) = rate {
+            bench.settings.accounts[0].windows = vec![Window::parse(rate).unwrap()];
         }
         bench.make();
         let open = RunDir::existing(&bench.path()).unwrap().open_for_fault_tests(u64::MAX).unwrap();
         let reader = open.dir.read().unwrap();
         let account = &bench.settings.accounts[0];
         let provider = bench.catalog.get("huawei").unwrap();
-        let scheme = provider.auth.iter().find(|scheme| scheme.required.iter().any(|name| name == "iam_user")).unwrap();
+        let requirement = provider.auth_for(|name| name.starts_with("iam_")).unwrap();
         let credentials = ["iam_user", "iam_password", "iam_domain"].map(|name| (name.to_owned(), Secret::new(name)));
-        let signer = Signer::new(scheme, &account.variables, Credentials::new(credentials));
+        let signer = Signer::new(requirement, &account.variables, Credentials::new(credentials));
         let (_say, commands) = tokio::sync::mpsc::unbounded_channel();
         let world = Rc::new(World::new(1, Faults::none()));
         let run = Run {
@@ -127,7 +133,7 @@ fn a_token_is_fetched_once_and_renewed_when_it_runs_out() {
 #[test]
 fn on_a_slow_disk_no_more_than_what_has_a_slot_meets_a_withdrawn_token() {
     let cloud = Rc::new(Cloud { good_for: 50, ..Cloud::default() });
-    let (well, stopped) = revoke_cas_with(&cloud, 200, Some(Duration::from_millis(30)));
+    let (well, stopped) = revoke_cas_with(&cloud, 200, Some(Duration::from_millis(30)), Some("900/1s"));
     assert_eq!((well, stopped, cloud.issued.get()), (true, 0, 4));
     // At most a request for each slot, three times.
     assert!(
@@ -135,6 +141,22 @@ fn on_a_slow_disk_no_more_than_what_has_a_slot_meets_a_withdrawn_token() {
         "{} requests went out with a token that was withdrawn",
         cloud.refused.get()
     );
+}
+
+#[test]
+fn a_token_is_renewed_before_it_ends_and_no_request_meets_an_old_one() {
+    let cloud = Rc::new(Cloud { good_for: 1000, lives: Some(Duration::from_secs(100)), ..Cloud::default() });
+    assert_eq!(revoke_cas_with(&cloud, 30, None, Some("1/10s")), (true, 0));
+    assert_eq!((cloud.refused.get(), cloud.revoked.borrow().len()), (0, 30));
+    // Each takes a place of its own: 300 s of revokes, a token each 90 s.
+    assert_eq!(cloud.issued.get(), 4);
+}
+
+#[test]
+fn a_token_that_ends_before_the_limits_let_it_be_used_stops_the_provider() {
+    let cloud = Rc::new(Cloud { good_for: 1000, lives: Some(Duration::from_secs(5)), ..Cloud::default() });
+    assert_eq!(revoke_cas_with(&cloud, 30, None, Some("1/10s")), (false, 1));
+    assert_eq!((cloud.issued.get(), cloud.refused.get(), cloud.revoked.borrow().len()), (4, 1, 0));
 }
 
 #[test]

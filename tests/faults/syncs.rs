@@ -1,4 +1,5 @@
-//! Killed at the n-th sync of the journal, for every n in turn; and syncs that fail.
+//! Killed at the n-th sync of the journal, for every n in turn; syncs that fail, and calls whose failure the standard library and tokio take
+//! for impossible.
 
 use super::authority::{Authority, SLOTS};
 use super::invariants::{ends_and_holds, holds, stopped_holds};
@@ -51,6 +52,28 @@ fn a_sync_that_fails_ends_the_sending() {
         let done = place.certsweep(&RESUME);
         assert!(matches!(done.code, 0 | 1), "sync {sync}: {done:?}");
         holds(&place, &authority, LONG, 1);
+    }
+}
+
+#[test]
+fn a_call_that_never_fails_and_does_ends_the_run_with_a_word_and_no_trace_of_the_stack() {
+    for (call, fault) in
+        [("close", "error=EIO:when=60+"), ("epoll_wait", "error=EIO:when=3"), ("epoll_wait", "error=EIO:when=30+")]
+    {
+        let (place, authority) = (Place::new(), Authority::start(Duration::from_millis(30)));
+        place.file("plan.yaml", authority.plan(LONG, "1000/1s"));
+        let done = traced(&place, call, fault, &[], &RUN);
+        assert_eq!(done.code, 4, "{call}: {done:?}");
+        let done = done.says(&["error: ", "resume"]);
+        assert!(!done.err.contains("backtrace") && !done.err.contains("panicked"), "{call}: {}", done.err);
+        // Where it struck before there was a run, there is nothing to go on with.
+        if place.path("run").exists() {
+            let done = place.certsweep(&RESUME);
+            assert!(matches!(done.code, 0 | 1), "{call}: {done:?}");
+            holds(&place, &authority, LONG, 1);
+        } else {
+            assert_eq!(authority.counts().0, 0, "{call}");
+        }
     }
 }
 

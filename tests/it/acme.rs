@@ -262,7 +262,7 @@ fn an_unsuitable_key_is_an_error_before_anything_is_sent() {
         ("public.key", "this is a public key"),
         ("shop.pem", "this is a certificate"),
         ("shop.der", "UTF-8"),
-        ("nowhere.key", "No such file"),
+        ("nowhere.key", "no such file"),
     ] {
         let (place, mock) = (place(1), ca(|_| empty(200)));
         let plan = plan(&mock, "", &revokes(0..1)).replace("file:account.key", &format!("file:{KEYS}/{key}"));

@@ -39,6 +39,10 @@ fn what_is_not_the_providers_is_in_doubt_and_its_row_says_what_came() {
             "HTTP 401 text/html \"Please sign in\"",
         ),
         (page(400, "text/plain", b"Bad \x1b[31mRequest"), "HTTP 400 text/plain \"Bad [31mRequest\""),
+        (
+            page(400, "text/plain", br#"{"errors":[{"code":"a","message":"no"}]}"#),
+            "HTTP 400 text/plain \"{\"errors\":[{\"code\":\"a\",\"message\":\"no\"}]}\" is not an answer",
+        ),
         (page(400, "application/json", b"{\"errors\": ["), "HTTP 400 application/json, whose body cannot be read: EOF"),
         (
             page(400, "application/json", br#"{"errors":[{"code":"a","code":"b"}]}"#),

@@ -150,3 +150,39 @@ fn what_never_ends_is_not_read_and_findings_are_counted() {
     place.file("wide.csv", format!("{}\n", "x,".repeat(5000)));
     place.certsweep(&["check", "wide.csv"]).exits(2).says(&["4096 are the most"]);
 }
+
+/// Each place where a file is named: a named pipe that nobody writes to, and a device that never ends.
+#[test]
+fn what_is_no_file_is_neither_waited_for_nor_read_without_end() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    assert!(place.command("mkfifo", &["pipe"]).status().unwrap().success());
+    let good = plan(
+        &mock,
+        &["digicert"],
+        "",
+        "  - {provider: digicert, action: revoke, certificate_id: 7, reason: superseded}\n",
+    );
+    place.file("plan.yaml", &good);
+    place.run(&good).exits(0);
+    for no_file in ["pipe", "/dev/zero"] {
+        let credentials = format!("concurrency: 4, credentials: {{api_key: \"file:{no_file}\"}}");
+        place.file("credential.yaml", good.replace("concurrency: 4", &credentials));
+        let certificate = format!("7={no_file}");
+        let commands: [(&[&str], i32); 7] = [
+            (&["check", no_file], 2),
+            (&["check", "plan.yaml", "--settings", no_file], 2),
+            (&["check", "plan.yaml", "--except", no_file], 2),
+            (&["providers", "check", no_file], 2),
+            (&["run", "plan.yaml", "--yes", "--run-dir", "other", "--ca-file", no_file], 4),
+            (&["verify", "run", "--issuer", no_file], 2),
+            (&["verify", "run", "--certificate", &certificate], 2),
+        ];
+        for (args, code) in commands {
+            place.certsweep(args).exits(code).says(&["it is a device or a named pipe, and no file"]);
+        }
+        place
+            .certsweep(&["run", "credential.yaml", "--yes", "--run-dir", "third"])
+            .exits(4)
+            .says(&["and no file; `command:cat PATH` reads one"]);
+    }
+}

@@ -1,5 +1,6 @@
 //! Dry runs: they show what would be sent, send nothing, and need no credentials.
 
+use super::limits::revokes;
 use super::mock::{Mock, empty};
 use super::place::{CA, Place, plan, reissue, rows};
 
@@ -165,4 +166,29 @@ fn a_preview_shows_no_secret_and_a_mask_where_one_goes() {
         headers.iter().find(|header| header["name"].as_str().unwrap().eq_ignore_ascii_case("x-dc-devkey")).unwrap();
     assert_eq!(key["value"], "(secret)", "{preview}");
     assert_eq!(preview["first_requests"][0]["url"], format!("{}/services/v2/certificate/1/revoke", mock.url()));
+}
+
+#[test]
+fn an_estimate_goes_by_how_long_requests_took_in_earlier_runs() {
+    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let text = revokes(&mock, "rate: [1000/1s], concurrency: 1", 40);
+    place.file("plan.yaml", &text);
+    let preview = |args: &[&str]| place.certsweep(&[&["preview", "plan.yaml"], args].concat()).exits(0);
+    let latency = |args: &[&str]| {
+        let account = preview(&[args, &["--json"]].concat()).json()["providers"][0].clone();
+        (account["latency_ms"].as_u64().unwrap(), account["latency_source"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(latency(&[]), (500, "assumed".to_owned()));
+    assert!(preview(&[]).out.contains(" at 0.5s a request (assumed)"));
+    // The simulator's own times tell nothing of the provider.
+    place.certsweep(&["run", "plan.yaml", "--simulate", "--yes", "--run-dir", "rehearsal"]).exits(0);
+    assert_eq!(latency(&[]), (500, "assumed".to_owned()));
+    place.run(&text).exits(0);
+    let (seen, source) = latency(&[]);
+    assert!(seen < 500 && source == "earlier-run", "{seen} {source}");
+    assert!(preview(&[]).out.contains(" a request (as in an earlier run)"));
+    assert_eq!(latency(&["--latency", "2s"]), (2000, "given".to_owned()));
+    // Another server is another provider.
+    place.file("plan.yaml", text.replace(&mock.url(), "http://127.0.0.1:9"));
+    assert_eq!(latency(&[]).1, "assumed");
 }

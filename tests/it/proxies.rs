@@ -3,6 +3,9 @@
 use super::limits::revokes;
 use super::mock::{Act, Mock, empty};
 use super::place::{CREDENTIALS, Place};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 
 /// One revoke at a provider that no name leads to but a proxy's.
 fn at_a_distance(mock: &Mock) -> String {
@@ -74,7 +77,7 @@ fn a_proxy_that_wants_credentials_stops_the_account() {
 fn a_proxy_that_is_not_there_is_named() {
     let mut place = Place::new();
     let gone = Mock::start(|_, _| empty(403));
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     place.set("ALL_PROXY", &format!("http://{address}"));
     place.run(&at_a_distance(&gone)).exits(1);
     let named = format!("the proxy {address} (ALL_PROXY) cannot be reached: ");
@@ -99,4 +102,63 @@ fn the_preview_shows_the_proxy_and_no_password() {
     place.set("NO_PROXY", ".example.com");
     let past = place.certsweep(&["preview", "far.yaml"]).exits(0);
     assert!(!past.out.contains("proxy"), "{}", past.out);
+}
+
+/// A SOCKS 5 proxy (RFC 1928) that takes this user (RFC 1929) and answers each request with these octets; what it was asked for.
+fn socks(user: Option<&'static str>, reply: u8) -> (u16, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&asked);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let octets = |stream: &mut TcpStream, count: usize| {
+                let mut octets = vec![0; count];
+                stream.read_exact(&mut octets).map(|()| octets)
+            };
+            let mut serve = || -> std::io::Result<()> {
+                let methods = octets(&mut stream, 2)?[1];
+                octets(&mut stream, methods.into())?;
+                stream.write_all(&[5, if user.is_some() { 2 } else { 0 }])?;
+                if let Some(user) = user {
+                    let length = octets(&mut stream, 2)?[1];
+                    let given = octets(&mut stream, length.into())?;
+                    let length = octets(&mut stream, 1)?[0];
+                    octets(&mut stream, length.into())?;
+                    stream.write_all(&[1, u8::from(given != user.as_bytes())])?;
+                }
+                // By name: what resolves it is the proxy.
+                let head = octets(&mut stream, 5)?;
+                let name = octets(&mut stream, usize::from(head[4]) + 2)?;
+                noted.lock().unwrap().push(String::from_utf8_lossy(&name[..name.len() - 2]).into_owned());
+                stream.write_all(&[5, reply, 0, 1, 0, 0, 0, 0, 0, 0])
+            };
+            drop(serve());
+        }
+    });
+    (port, asked)
+}
+
+#[test]
+fn a_socks_proxy_is_gone_through_and_what_it_refuses_is_told() {
+    let refused = 5;
+    for (user, given, words, code) in [
+        (None, "", ["the proxy 127.0.0.1:", "(ALL_PROXY)"], 1),
+        (Some("me"), "me:pw@", ["the proxy 127.0.0.1:", "(ALL_PROXY)"], 1),
+        (Some("me"), "you:pw@", ["does not take the user and password that ALL_PROXY has", "(ALL_PROXY)"], 4),
+    ] {
+        let (port, asked) = socks(user, refused);
+        let mut place = Place::new();
+        place.set("ALL_PROXY", &format!("socks5h://{given}127.0.0.1:{port}"));
+        let action = "  - {provider: digicert, action: revoke, certificate_id: 1}\n";
+        let done = place.run(&format!(
+            "version: 1\nretry: {{attempts: 2, max_delay: 10ms}}\nproviders: {{digicert: {{base_url: \"https://ca.example/v2\"}}}}\nactions:\n{action}"
+        ));
+        let told = format!("{}{}", done.err, place.read("run/report.csv"));
+        assert!(words.iter().all(|words| told.contains(words)), "{code}: {done:?} {told}");
+        assert!(!told.contains("pw@") && !told.contains(":pw"), "{told}");
+        assert_eq!(asked.lock().unwrap().is_empty(), code == 4);
+        assert!(asked.lock().unwrap().iter().all(|name| name == "ca.example"));
+    }
 }

@@ -7,10 +7,11 @@ use super::prism::{Plain, Prism};
 use super::said::PAGES;
 use crate::support::client::Headers;
 use certsweep::diag::Diagnostics;
-use certsweep::provider::model::{AuthScheme, Location, Operation, SignerKind};
+use certsweep::provider::model::{Location, Operation};
 use certsweep::provider::{Catalog, Provider};
+use certsweep::provider::{SecurityRequirement, SecurityScheme};
 use certsweep::text::{Secret, SourceMap};
-use certsweep::wire::sign::{AUTH_TOKEN, sign, signer_headers};
+use certsweep::wire::sign::{TOKEN, sign};
 use certsweep::wire::{Credentials, request};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -26,7 +27,7 @@ pub(crate) fn documents() -> Vec<(Arc<Provider>, PathBuf)> {
         "in-house" => PathBuf::from("examples/in-house-ca.yaml"),
         id => PathBuf::from(format!("src/provider/documents/{id}.yaml")),
     };
-    let is_plain = |provider: &&Arc<Provider>| provider.auth.iter().all(|scheme| scheme.signer != SignerKind::AcmeJws);
+    let is_plain = |provider: &&Arc<Provider>| provider.auth.iter().all(|one| one.session_key().is_none());
     catalog.iter().filter(is_plain).map(|provider| (Arc::clone(provider), file(provider))).collect()
 }
 
@@ -72,10 +73,11 @@ fn certsweep_builds_what_the_pages_show() {
             let json = |text: &str| serde_json::from_str::<Value>(text).unwrap();
             let body = built.body.map(|bytes| json(std::str::from_utf8(&bytes).unwrap()));
             assert_eq!(body, shown.body.as_deref().map(json), "{}", page.name());
-            for scheme in &provider.auth {
-                let set: Vec<String> = signer_headers(&scheme.signer).iter().map(|name| name.to_lowercase()).collect();
+            for requirement in &provider.auth {
+                let fields = requirement.schemes.iter().flat_map(SecurityScheme::fields);
+                let set: Vec<String> = fields.map(|(name, _)| name.to_lowercase()).collect();
                 let has = |auth: &&&[&str]| auth.iter().all(|name| set.contains(&name.to_lowercase()));
-                assert!(page.auth.iter().any(|auth| has(&auth)), "{} {}: {set:?}", page.name(), scheme.name);
+                assert!(page.auth.iter().any(|auth| has(&auth)), "{} {}: {set:?}", page.name(), requirement.name());
             }
         }
     }
@@ -88,13 +90,13 @@ fn what_certsweep_sends_is_accepted() {
     for (provider, file) in documents() {
         let prism = Prism::start(&file);
         for operation in &provider.operations {
-            for scheme in &provider.auth {
+            for requirement in &provider.auth {
                 let pages = pages(&provider).filter(|page| page.operation == operation.name);
                 let examples = pages.map(|page| ("the page's example", page.parameters()));
                 let samples = operation.samples.iter().map(|sample| (sample.name.as_str(), sample.parameters.clone()));
                 for (name, parameters) in examples.chain(samples) {
-                    let what = format!("{} {} {name}, {}", provider.id, operation.name, scheme.name);
-                    prism.accepts(&what, &signed(&prism, operation, scheme, &parameters));
+                    let what = format!("{} {} {name}, {}", provider.id, operation.name, requirement.name());
+                    prism.accepts(&what, &signed(&prism, operation, requirement, &parameters));
                     built += 1;
                 }
             }
@@ -115,12 +117,17 @@ fn what_certsweep_sends_is_accepted() {
     );
 }
 
-/// A request as it goes out, with every credential that the scheme can take.
-fn signed(prism: &Prism, operation: &Operation, scheme: &AuthScheme, parameters: &Map<String, Value>) -> Plain {
-    let names = scheme.required.iter().chain(&scheme.optional).map(String::as_str).chain([AUTH_TOKEN]);
+/// A request as it goes out, with every credential that the requirement can take.
+fn signed(
+    prism: &Prism,
+    operation: &Operation,
+    requirement: &SecurityRequirement,
+    parameters: &Map<String, Value>,
+) -> Plain {
+    let names = [requirement.required(), requirement.optional(), vec![TOKEN]].concat().into_iter();
     let credentials = Credentials::new(names.map(|name| (name.to_owned(), Secret::new(format!("EXAMPLE-{name}")))));
     let mut wire = request::build(&prism.url(), operation, parameters);
-    sign(&scheme.signer, &mut wire, &credentials, Timestamp::UNIX_EPOCH).unwrap();
+    sign(requirement, &mut wire, &credentials, Timestamp::UNIX_EPOCH).unwrap();
     let path = wire.url.strip_prefix(&prism.url()).unwrap().to_owned();
     let body = wire.body.map(|bytes| String::from_utf8(bytes).unwrap());
     let headers: Headers =

@@ -2,7 +2,7 @@
 
 use super::accepted::documents;
 use super::installed::{self, python};
-use certsweep::provider::model::SignerKind;
+use certsweep::provider::security::{SecurityScheme, SignerKind};
 use certsweep::text::Secret;
 use certsweep::wire::sign::sign;
 use certsweep::wire::{Credentials, WireRequest, request};
@@ -38,7 +38,8 @@ pub(crate) fn signed(mut request: WireRequest, optional: &[(&str, &str)], at: &s
     let keys = [("access_key", ACCESS_KEY), ("secret_key", SECRET_KEY)];
     let pairs = keys.iter().chain(optional).map(|(name, value)| ((*name).to_owned(), Secret::new(*value)));
     let at: Timestamp = at.parse().unwrap();
-    sign(&SignerKind::HuaweiSdkHmacSha256, &mut request, &Credentials::new(pairs), at).unwrap();
+    let requirement = SecurityScheme::new("huawei", SignerKind::HuaweiSdkHmacSha256).into();
+    sign(&requirement, &mut request, &Credentials::new(pairs), at).unwrap();
     request
 }
 

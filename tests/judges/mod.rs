@@ -5,6 +5,8 @@
 mod accepted;
 mod acme;
 mod acme_prism;
+mod aws;
+mod google;
 mod huawei;
 mod huawei_wire;
 mod installed;

@@ -3,7 +3,8 @@
 
 use super::accepted::documents;
 use super::installed::{self, python};
-use certsweep::provider::model::{Operation, SignerKind};
+use certsweep::provider::model::Operation;
+use certsweep::provider::security::{SecurityScheme, SignerKind};
 use certsweep::text::Secret;
 use certsweep::wire::sign::sign;
 use certsweep::wire::{Credentials, WireRequest, request};
@@ -67,7 +68,7 @@ fn signed(request: &WireRequest, access_key: &str, secret_key: &str, millisecond
     let credentials = Credentials::new(pairs.map(|(name, value)| (name.to_owned(), Secret::new(value))));
     let mut signed = request.clone();
     let at = Timestamp::from_millisecond(milliseconds).unwrap();
-    sign(&SignerKind::NcpSignatureV2, &mut signed, &credentials, at).unwrap();
+    sign(&SecurityScheme::new("naver", SignerKind::NcpSignatureV2).into(), &mut signed, &credentials, at).unwrap();
     ["x-ncp-apigw-timestamp", "x-ncp-iam-access-key", "x-ncp-apigw-signature-v2"]
         .map(|name| signed.headers.iter().find(|(field, _)| field == name).unwrap().1.clone().into_owned())
 }

@@ -141,7 +141,12 @@ fn a_list_shows_every_known_target_as_it_stands() {
     for number in 1..=3 {
         let parameters = json!({"orderId": "77", "certificateNo": number, "revokeType": "superseded"});
         let parameters = parameters.as_object().unwrap().clone();
-        assert!(simulator.learn(&KnownTarget { account: "naver".into(), operation: "revoke".into(), parameters }));
+        assert!(simulator.learn(&KnownTarget {
+            account: "naver".into(),
+            operation: "revoke".into(),
+            parameters,
+            ..KnownTarget::default()
+        }));
     }
     let body = r#"{"orderId":"77","certificateNo":2,"revokeType":"superseded"}"#;
     let revoked = naver(&simulator, "POST", "/certificate/revoke", Some(body), secret.reveal());

@@ -2,28 +2,31 @@
 //! what the documents say.
 
 use super::{Still, options};
-use crate::support::client::{Headers, send};
-use certsweep::provider::model::{AuthScheme, Operation, Sample, SignerKind};
-use certsweep::provider::{Answer, AnswerClass, HeaderFields, Provider, verdict};
-use certsweep::simulator::{Simulator, credential, start};
-use certsweep::text::Secret;
+use crate::support::client::send;
+use certsweep::diag::Diagnostics;
+use certsweep::provider::model::{Operation, Sample};
+use certsweep::provider::{Answer, AnswerClass, Catalog, HeaderFields, Provider, SecurityRequirement, verdict};
+use certsweep::simulator::{SimulatedAccount, Simulator, SimulatorOptions, credential_of, start};
+use certsweep::text::SourceMap;
 use certsweep::time::Clock as _;
-use certsweep::wire::sign::{AUTH_TOKEN, sign};
-use certsweep::wire::{Credentials, request};
+use certsweep::wire::{Credentials, Signer, SigningTicket, WireRequest, request};
 use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 #[test]
 fn every_sample_signed_in_every_way_is_granted() {
     let mut granted = 0;
-    for account in options("").accounts {
-        let provider = account.provider;
-        for scheme in &provider.auth {
+    for provider in providers() {
+        for requirement in &provider.auth {
             for operation in &provider.operations {
-                for sample in &operation.samples {
-                    let simulator = start(options("")).unwrap();
-                    let class = ask(&simulator, &provider, scheme, operation, sample);
+                // Of these documents' certificates none is there to be looked up.
+                let is_asked = !["signers", "small"].contains(&provider.id.as_str()) || operation.action.is_some();
+                for sample in operation.samples.iter().filter(|_| is_asked) {
+                    let simulator = playing(&provider);
+                    let class = ask(&simulator, &provider, requirement, operation, sample);
                     let is_good = matches!(class, AnswerClass::Succeeded | AnswerClass::PendingApproval);
-                    let place = format!("{} {} {} {}", provider.id, scheme.name, operation.name, sample.name);
+                    let place = format!("{} {} {} {}", provider.id, requirement.name(), operation.name, sample.name);
                     assert!(is_good, "{place}: {class:?}");
                     granted += 1;
                 }
@@ -33,33 +36,47 @@ fn every_sample_signed_in_every_way_is_granted() {
     assert!(granted > 10, "{granted}");
 }
 
+/// The built-in ones, and one that has every way to sign in.
+fn providers() -> Vec<Arc<Provider>> {
+    let mut diagnostics = Diagnostics::default();
+    let own = [PathBuf::from("tests/data/documents/good")];
+    let catalog = Catalog::load(&own, &mut SourceMap::default(), &mut diagnostics);
+    assert!(!diagnostics.has_errors(), "{diagnostics:?}");
+    let all = catalog.iter().filter(|provider| provider.id != "acme").cloned().collect::<Vec<_>>();
+    assert!(all.iter().any(|provider| provider.id == "signers" && provider.auth.len() > 10));
+    all
+}
+
+fn playing(provider: &Arc<Provider>) -> Simulator {
+    let account = SimulatedAccount { name: provider.id.clone(), provider: Arc::clone(provider), windows: Vec::new() };
+    start(SimulatorOptions { accounts: vec![account], ..options("") }).unwrap()
+}
+
 fn ask(
     simulator: &Simulator,
     provider: &Provider,
-    scheme: &AuthScheme,
+    requirement: &SecurityRequirement,
     operation: &Operation,
     sample: &Sample,
 ) -> AnswerClass {
-    let names = scheme.required.iter().chain(&scheme.optional);
-    let mut credentials = Credentials::new(names.map(|name| (name.clone(), credential(&provider.id, name))));
-    if matches!(scheme.signer, SignerKind::HuaweiIamToken(_)) {
-        credentials.set(AUTH_TOKEN, token(simulator, &credentials));
+    let names = [requirement.required(), requirement.optional()].concat().into_iter();
+    let credentials = Credentials::new(names.map(|name| (name.to_owned(), credential_of(provider, name))));
+    let requirement = requirement.clone().with_token_url(&simulator.auth_url(&provider.id));
+    let variables = provider.variables.iter().map(|(name, variable)| (name.clone(), variable.default.clone()));
+    let mut signer = Signer::new(&requirement, &variables.collect(), credentials);
+    if let Some(fetching) = signer.token_request(Still.now()) {
+        signer.accept_token(&sent(fetching.unwrap()), Still.now()).unwrap();
     }
     let mut wire = request::build(&simulator.base_url(&provider.id), operation, &sample.parameters);
-    sign(&scheme.signer, &mut wire, &credentials, Still.now()).unwrap();
+    signer.sign(&mut wire, &SigningTicket::default(), None, Still.now()).unwrap();
+    verdict::read(operation, &sent(wire), Still.now()).class
+}
+
+fn sent(wire: WireRequest) -> Answer {
     let body = wire.body.map(|body| String::from_utf8(body).unwrap());
     let headers = wire.headers.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
     let answer = send(&wire.method, &wire.url, &headers, body.as_deref()).unwrap();
     let body = if answer.body == json!("") { Vec::new() } else { answer.body.to_string().into_bytes() };
-    let answer = Answer::new(answer.status, HeaderFields::default(), body);
-    verdict::read(operation, &answer, Still.now()).class
-}
-
-fn token(simulator: &Simulator, credentials: &Credentials) -> Secret {
-    let key = |name: &str| credentials.get(name).unwrap().reveal().to_owned();
-    let user = json!({"name": key("iam_user"), "password": key("iam_password"), "domain": {"name": key("iam_domain")}});
-    let body = json!({"auth": {"identity": {"methods": ["password"], "password": {"user": user}}}}).to_string();
-    let issued = send("POST", &simulator.auth_url("huawei"), &Headers::new(), Some(&body)).unwrap();
-    let token = issued.headers.lines().find_map(|line| line.strip_prefix("x-subject-token: "));
-    Secret::new(token.unwrap())
+    let fields = answer.headers.lines().filter_map(|line| line.split_once(": "));
+    Answer::new(answer.status, fields.collect::<HeaderFields>(), body)
 }

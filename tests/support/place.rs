@@ -126,7 +126,8 @@ impl Place {
 
     /// The rows of the report of the run directory `run`.
     pub(crate) fn rows(&self) -> Vec<Row> {
-        rows(&self.read("run/report.csv"))
+        let rehearsal = "run/report.rehearsal.csv";
+        rows(&self.read(if self.path(rehearsal).exists() { rehearsal } else { "run/report.csv" }))
     }
 
     /// The one row of that report.

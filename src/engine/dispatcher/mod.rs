@@ -22,7 +22,7 @@ use super::step::append;
 use super::timing::{Moment, WaitTimes, WallTime};
 use crate::journal::{ActionState, JournalError, Phase, Record, Reply};
 use crate::plan::{calendar, settings};
-use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
+use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason, WaveQuestion};
 use crate::time::{Clock, human};
 use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
@@ -172,6 +172,7 @@ where
             let mut wake = self.run.clock.elapsed() + MAX_SLEEP;
             if self.stopping.is_none() {
                 match self.start_what_may_start() {
+                    Decision::Wait(moment) if self.skip_to(moment) => continue,
                     Decision::Wait(moment) => wake = wake.min(moment),
                     Decision::Idle if !self.is_something_under_way() => return self.stop_for_what_is_pending(),
                     _ => {}
@@ -202,14 +203,29 @@ where
                     }
                 }
                 goes_on = self.wave_break.answer() => self.wave_answered(goes_on),
-                // No tick while a question waits: bars would be drawn over it.
-                _ = tick.tick(), if !self.wave_break.is_asked() => {
+                _ = tick.tick() => {
                     (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
                     self.notify_wait_reasons();
                 }
                 () = tokio::time::sleep(sleep) => {}
             }
         }
+    }
+
+    /// A rehearsal does not sit through a wait that the calendar sets (a closed window, the pause between two waves, `not_before`): where its
+    /// clock can be moved, it goes on to that moment at once. Limits and latency are waited for: a drill shows how long they take.
+    fn skip_to(&mut self, moment: Moment) -> bool {
+        let is_planned = self.closed_until.is_some()
+            || matches!(self.wave_break, WaveBreak::Pause(_))
+            || self.scheduler.has_nothing_due();
+        let wait = moment.saturating_sub(self.run.clock.elapsed());
+        if self.paused || !is_planned || self.is_something_under_way() || wait < MIN_SKIP || !self.run.clock.skip(wait)
+        {
+            return false;
+        }
+        let at = self.run.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");
+        self.notify(Event::Warning(format!("rehearsal: {} of waiting pass at once; it is now {at}", human(wait))));
+        true
     }
 
     /// Starts every step that has a slot and a place now.
@@ -265,6 +281,7 @@ where
     fn stop(&mut self, reason: StopReason) {
         if self.stopping.is_none() {
             self.stopping = Some(reason.clone());
+            self.end_wave_break();
             self.notify(Event::Stopping(reason));
         }
     }
@@ -387,16 +404,28 @@ where
                 self.notify_wave();
                 Some(Decision::Wait(until))
             }
+            // Asked only once all ends are durable: the question tells of them, and their own lines come before it.
+            (settings::BetweenWaves::Ask, Some(_)) if !self.pending.records.is_empty() => Some(Decision::WaitForAnswer),
+            // Nobody need be asked about what cannot be sent.
+            (settings::BetweenWaves::Ask, Some(_)) if self.is_all_left_stopped() => Some(Decision::Idle),
             (settings::BetweenWaves::Ask, Some(questions)) => {
                 let (answer, answered) = oneshot::channel();
                 let waves = self.scheduler.waves();
                 let next = waves.next().unwrap_or_default();
-                let text = format!("{ended}. Go on with wave {} ({} actions)?", next + 1, waves.left(next));
+                let actions = waves.left(next);
+                let question = WaveQuestion {
+                    wave: next as u32 + 1,
+                    of: waves.count() as u32,
+                    actions,
+                    since: self.run.clock.now(),
+                };
+                let text = wave_question(&ended, &self.wave_outcomes(), &question);
                 if questions.send(Question { text, answer }).is_err() {
                     self.stop(StopReason::Rule(format!("{ended}, and nobody is there to be asked (safety.waves)")));
                     return Some(Decision::Idle);
                 }
                 self.wave_break = WaveBreak::Asked(answered);
+                self.notify(Event::Asking(question));
                 self.notify_wave();
                 Some(Decision::WaitForAnswer)
             }
@@ -413,7 +442,6 @@ where
         if goes_on {
             self.next_wave();
         } else {
-            self.wave_break = WaveBreak::Nothing;
             let ended = self.wave_ended();
             self.stop(StopReason::Rule(format!("{ended}; the next was not wanted (safety.waves)")));
         }
@@ -421,15 +449,37 @@ where
 
     /// Lets the next wave go. The permission is a record: without it `status` would still show a run that waits.
     pub(super) fn next_wave(&mut self) {
-        self.wave_break = WaveBreak::Nothing;
+        self.end_wave_break();
         self.scheduler.next_wave();
         self.write(vec![Record::WentOn { at: self.run.clock.now() }]);
+    }
+
+    /// Whether every action that has not ended belongs to an account that was stopped.
+    fn is_all_left_stopped(&self) -> bool {
+        let is_stopped = |name: &String| self.accounts_stopped.iter().any(|(stopped, _)| stopped == name);
+        self.left_by_account().iter().all(|(name, _)| is_stopped(name))
+    }
+
+    /// Nothing lies between two waves any more.
+    fn end_wave_break(&mut self) {
+        if self.wave_break.end() {
+            self.notify(Event::Answered);
+        }
     }
 
     /// `wave 1 of 3 has ended: 9 succeeded, 1 rejected`
     fn wave_ended(&self) -> String {
         let waves = self.scheduler.waves();
         let (now, count) = (waves.now(), waves.count());
+        let counts = Outcome::ALL.iter().zip(self.wave_outcomes()).filter(|(_, count)| *count > 0);
+        let counts: Vec<String> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        format!("wave {} of {count} has ended: {}", now + 1, counts.join(", "))
+    }
+
+    /// Of the wave that has ended: how many actions ended how, in the order of `Outcome::ALL`.
+    fn wave_outcomes(&self) -> [u64; Outcome::ALL.len()] {
+        let waves = self.scheduler.waves();
+        let now = waves.now();
         let mut outcomes = [0_u64; Outcome::ALL.len()];
         for (index, state) in self.states.iter().enumerate() {
             let ordinal = index as Ordinal;
@@ -441,9 +491,7 @@ where
                 outcomes[place] += 1;
             }
         }
-        let counts = Outcome::ALL.iter().zip(outcomes).filter(|(_, count)| *count > 0);
-        let counts: Vec<String> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
-        format!("wave {} of {count} has ended: {}", now + 1, counts.join(", "))
+        outcomes
     }
 
     fn notify_wave(&mut self) {
@@ -466,19 +514,19 @@ where
                 self.abort = self.signals > 1;
                 self.stop(reason);
             }
-            RunCommand::Pause(reply) | RunCommand::Unpause(reply) | RunCommand::SetWindows { reply, .. }
+            RunCommand::Pause { reply, .. } | RunCommand::Unpause(reply) | RunCommand::SetWindows { reply, .. }
                 if self.stopping.is_some() =>
             {
                 drop(reply.send(Err("the run is stopping; resume goes on with it".to_owned())));
             }
-            RunCommand::Pause(reply) if self.paused => drop(reply.send(Ok(CommandDone::Already))),
-            RunCommand::Pause(reply) => {
+            RunCommand::Pause { reply, .. } if self.paused => drop(reply.send(Ok(CommandDone::Already))),
+            RunCommand::Pause { by, reply } => {
                 self.paused = true;
-                self.record_command(Record::Paused { at }, Event::Paused, reply);
+                self.record_command(Record::Paused { at, by: by.clone() }, Event::Paused { at, by }, reply);
             }
             // Answered only once the record is durable: who reads "done" must find it so after a crash.
             RunCommand::Unpause(reply) if !self.paused && self.wave_break.waits() => {
-                self.wave_break = WaveBreak::Nothing;
+                self.end_wave_break();
                 self.scheduler.next_wave();
                 self.record_command(Record::WentOn { at }, Event::Unpaused, reply);
             }
@@ -600,9 +648,51 @@ where
     }
 }
 
+/// A rehearsal waits as a real run does for less: to be told of each would take longer.
+const MIN_SKIP: Duration = Duration::from_secs(5);
+/// The question after a wave that ended so, with the numbers of its actions in the order of `Outcome::ALL`. Who is asked must see it where
+/// not all is well, and not say yes out of habit.
+fn wave_question(ended: &str, outcomes: &[u64; Outcome::ALL.len()], question: &WaveQuestion) -> String {
+    let all: u64 = outcomes.iter().sum();
+    let bad: u64 = Outcome::ALL.iter().zip(outcomes).filter(|(outcome, _)| !outcome.is_well()).map(|(_, n)| n).sum();
+    let WaveQuestion { wave, actions, .. } = question;
+    match bad {
+        0 => format!("{ended}. Go on with wave {wave} ({actions} actions)?"),
+        bad if bad == all => {
+            format!("{ended}. NONE of its {all} actions ended well. Send wave {wave} ({actions} actions) all the same?")
+        }
+        bad => {
+            format!("{ended}. {bad} of its {all} actions did NOT end well. Go on with wave {wave} ({actions} actions)?")
+        }
+    }
+}
+
 /// Holds that end so close together are one.
 const SAME_HOLD: Duration = Duration::from_secs(1);
 /// Between two ticks of the observer.
 const TICK: Duration = Duration::from_secs(1);
 /// Wake at least so often: the wall clock may be set, and a schedule and a deadline go by it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_between_waves_says_where_not_all_is_well() {
+        let question = WaveQuestion { wave: 2, of: 3, actions: 2980, since: jiff::Timestamp::UNIX_EPOCH };
+        for (outcomes, expected) in [
+            ([20, 0, 0, 0, 0, 0, 0, 0, 0], "E. Go on with wave 2 (2980 actions)?"),
+            (
+                [18, 0, 0, 0, 1, 0, 1, 0, 0],
+                "E. 2 of its 20 actions did NOT end well. Go on with wave 2 (2980 actions)?",
+            ),
+            (
+                [0, 0, 0, 0, 20, 0, 0, 0, 0],
+                "E. NONE of its 20 actions ended well. Send wave 2 (2980 actions) all the same?",
+            ),
+        ] {
+            assert_eq!(wave_question("E", &outcomes, &question), expected);
+        }
+    }
+}

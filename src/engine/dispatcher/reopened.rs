@@ -100,7 +100,7 @@ where
                 self.release_dependents(ordinal, &action.id, outcome);
             }
             NextStep::Again | NextStep::Hold | NextStep::StopAccount | NextStep::NextStage | NextStep::Poll => {
-                self.scheduler.requeue(ordinal, account, None)
+                self.scheduler.requeue(ordinal, account, None);
             }
         }
     }

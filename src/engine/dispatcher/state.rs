@@ -54,7 +54,12 @@ pub enum RunCommand {
     /// Stop: no new request; those in flight are awaited. The second such command does not wait for them.
     Stop(StopReason),
     /// Nothing new is sent until [`RunCommand::Unpause`]; status queries wait too.
-    Pause(CommandReply),
+    Pause {
+        /// Who gives the command, where that is known.
+        by: Option<String>,
+        /// Where its answer goes.
+        reply: CommandReply,
+    },
     /// Go on after a pause, or with the next wave. One command for both: whoever gives it sees a run that waits, not why.
     Unpause(CommandReply),
     /// Other windows hold for an account from now on.
@@ -212,9 +217,9 @@ impl WaveBreak {
         !matches!(self, Self::Nothing)
     }
 
-    /// Whether a question waits for its answer.
-    pub(super) const fn is_asked(&self) -> bool {
-        matches!(self, Self::Asked(_))
+    /// Nothing is waited for any more; whether a question was open.
+    pub(super) fn end(&mut self) -> bool {
+        matches!(std::mem::replace(self, Self::Nothing), Self::Asked(_))
     }
 
     /// The answer to the question; pending for ever where none was asked.

@@ -41,7 +41,7 @@ where
         }
         let sender = Rc::clone(&self.run.senders[account]);
         let timing = Rc::new(RequestTiming::new(now));
-        let Some(ticket) = sender.ticket() else {
+        let Some(ticket) = sender.ticket(self.run.clock.now()) else {
             self.breakers[account].begin_request(false);
             // Nothing of this account can be signed without the token, so the action goes back into the queue.
             self.scheduler.pause(account, true);
@@ -482,6 +482,10 @@ where
             ExchangeResult::Answered(answer, _) => match self.run.senders[account].accept_token(answer) {
                 Ok(()) => {
                     self.token_tries.remove(&account);
+                    let sender = &self.run.senders[account];
+                    if let Some(notice) = sender.take_notice() {
+                        self.notify(Event::Warning(format!("{}: {notice}", sender.name)));
+                    }
                     return;
                 }
                 // Asked again with the same credentials, all but these would be refused again.

@@ -27,8 +27,8 @@ use std::time::Duration;
 pub struct Assumptions {
     /// When the run begins.
     pub start: Timestamp,
-    /// How long each answer takes.
-    pub latency: Duration,
+    /// How long each answer takes, by account.
+    pub latencies: Vec<Duration>,
     /// Accounts that fetch a token before their first request.
     pub tokens: Vec<bool>,
     /// Actions that are read back before they count, where they go as canaries.
@@ -209,7 +209,7 @@ impl Simulation<'_> {
             }
             Flight::Action
         };
-        self.in_flight.push(Reverse((self.now + self.assumptions.latency, ordinal, account, flight)));
+        self.in_flight.push(Reverse((self.now + self.assumptions.latencies[account], ordinal, account, flight)));
     }
 
     /// Processes the answers that are due by now.
@@ -219,7 +219,7 @@ impl Simulation<'_> {
         {
             self.in_flight.pop();
             self.scheduler.step_ended(account);
-            let sent = ends.saturating_sub(self.assumptions.latency);
+            let sent = ends.saturating_sub(self.assumptions.latencies[account]);
             self.scheduler.note_answer(account, sent, ends);
             self.scheduler.pace(account).answered(sent, ends);
             self.accounts[account].takes = ends;

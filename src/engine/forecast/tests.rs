@@ -46,7 +46,7 @@ fn queue(actions: u64) -> Queue {
 fn assuming(settings: &Settings, start: &str) -> Assumptions {
     Assumptions {
         start: start.parse().unwrap(),
-        latency: Duration::from_millis(200),
+        latencies: vec![Duration::from_millis(200); settings.accounts.len()],
         tokens: vec![false; settings.accounts.len()],
         read_back: HashSet::new(),
     }
@@ -88,6 +88,25 @@ fn what_was_waited_for_longest_is_the_bottleneck() {
         assert!(takes.abs_diff(expected_ms) <= GUARDS, "{described}: {takes}");
         assert_eq!(forecast.accounts[0].bottleneck(), Some(&bound), "{described}");
         assert_eq!((forecast.accounts[0].requests, forecast.windows), (actions, 0));
+    }
+}
+
+/// Each window is full again one answer later than its length: 40/2s and answers of 500 ms allow 16 a second, of 20 ms 19.8.
+#[test]
+fn each_account_is_forecast_by_its_own_latency() {
+    for (latency_ms, expected_ms) in [(20, 14_160), (500, 18_000)] {
+        let mut settings = settings(vec![account("a", &["40/2s"], 64), account("b", &[], 1)], 0);
+        settings.accounts[0].concurrency_follows = true;
+        let mut actions = queue(300);
+        for _ in 0..3 {
+            actions.push(1);
+        }
+        let mut assumptions = assuming(&settings, SOME_DAY);
+        assumptions.latencies[0] = Duration::from_millis(latency_ms);
+        let foretold = forecast(&settings, &actions, &assumptions);
+        let takes: Vec<_> = foretold.accounts.iter().map(|account| account.takes.as_millis()).collect();
+        assert!(takes[0].abs_diff(expected_ms) * 10 <= expected_ms, "{latency_ms} ms: {takes:?}");
+        assert_eq!(takes[1], 600, "three answers of 200 ms");
     }
 }
 

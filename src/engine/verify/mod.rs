@@ -161,6 +161,9 @@ where
         let next = if let (After::Again(next), false) = (after, stopped) { Some(next) } else { None };
         observe(VerificationProgress { revoked, cases: cases.len(), again: next.map(|next| next.saturating_sub(now)) });
         let Some(next) = next else { break };
+        if clock.skip(next.saturating_sub(now)) {
+            continue;
+        }
         tokio::select! {
             biased;
             Some(()) = stop.recv() => stopped = true,

@@ -183,7 +183,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
         let Some(state) = self.accounts[account].as_mut() else { return Ok(None) };
         state.breaker.begin_request(false);
         let sender = Rc::clone(&state.sender);
-        let (case, ticket, purpose) = match sender.ticket() {
+        let (case, ticket, purpose) = match sender.ticket(self.clock.now()) {
             None => {
                 self.scheduler.pause(account, true);
                 self.scheduler.requeue(ordinal, account, None);

@@ -17,6 +17,7 @@ use crate::text::{Span, safe};
 use crate::tree::Field;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 
 impl Checker<'_> {
     /// Checks one row and hands the action out, if it is one. `name` begins the ids that are made.
@@ -75,6 +76,8 @@ impl Checker<'_> {
             reason: read.reason.as_ref().and_then(|reason| reason.asked),
             reason_sent: read.reason.map(|reason| reason.spelling),
             reaches: rules.reaches(&parameters),
+            order: rules.order(&parameters),
+            waits_for_approval: rules.waits_for_approval(&parameters),
             parameters,
             needs,
             not_before,
@@ -155,15 +158,10 @@ impl Checker<'_> {
         let mut wrong = Diagnostics::default();
         let mut needs = texts(&field.value, &mut wrong).unwrap_or_default();
         self.report_all(&wrong);
-        let mut ids: Vec<String> = Vec::with_capacity(needs.len());
         // An id that is written twice is one need; it would count twice in the digest.
-        needs.retain(|(id, _)| {
-            let is_new = !ids.contains(id);
-            if is_new {
-                ids.push(id.clone());
-            }
-            is_new
-        });
+        let mut known = HashSet::with_capacity(needs.len());
+        needs.retain(|(id, _)| known.insert(id.clone()));
+        let ids = needs.iter().map(|(id, _)| id.clone()).collect();
         if !needs.is_empty() {
             self.index.needs.push((ordinal, needs));
         }

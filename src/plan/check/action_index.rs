@@ -84,6 +84,8 @@ pub(super) struct ActionIds {
     /// What made ids begin with.
     prefixes: Vec<IdPrefix>,
     runs: Vec<IdRun>,
+    /// Prefixes with lines that many actions share, and the number from which on one may be free: a whole plan may stand in one line.
+    shared_lines: HashMap<(usize, u32), u64>,
 }
 
 /// The ids that the plan gives to [`IDS_PER_TEXT`] actions, one behind the other in one text.
@@ -179,14 +181,20 @@ impl ActionIds {
                 self.prefixes.push(IdPrefix { text: prefix.to_owned(), runs: Vec::new(), highest: 0 });
                 self.prefixes.len() - 1
             });
-        let is_taken = self.find_generated(&self.prefixes[index], line, spans).is_some()
+        let shared = self.shared_lines.get(&(index, line)).copied();
+        let is_taken = shared.is_some()
+            || self.find_generated(&self.prefixes[index], line, spans).is_some()
             || !self.given.is_empty() && self.find_given(&line_place(prefix, line)).is_some();
         if is_taken {
             // Actions can share a line, and two entries a list.
-            let mut more = (2_u64..).map(|count| format!("{prefix}:{line}#{count}"));
-            if let Some(free) = more.find(|id| self.find(id, spans).is_none()) {
+            let mut more = (shared.unwrap_or(2)..).map(|count| (count, format!("{prefix}:{line}#{count}")));
+            if let Some((count, free)) = more.find(|(_, id)| self.find(id, spans).is_none()) {
                 // It cannot be a duplicate: `find` has just not found it.
                 let _ = self.insert(ordinal, &free, spans);
+                // A list that a few entries name takes no memory for that.
+                if count > FEW_ON_A_LINE {
+                    self.shared_lines.insert((index, line), count + 1);
+                }
             }
             return;
         }
@@ -226,6 +234,8 @@ fn given_id(given: &[IdBlock], ordinal: u32) -> Option<&str> {
     texts[begin..end].strip_suffix('\n')
 }
 
+/// So many actions of one line are counted each time anew.
+const FEW_ON_A_LINE: u64 = 8;
 /// Actions whose ids are in one text.
 const IDS_PER_TEXT: usize = 1 << 12;
 
@@ -258,47 +268,25 @@ pub(super) enum Duplicate {
     Conflicts(u32),
 }
 
-/// The groups of targets so far, and whether actions ask for a part of each, for the whole, or both.
+/// The groups of targets (an order's certificates): which actions ask for a part of one, and which for the whole. Nearly all plans ask for
+/// the one only, so nothing is looked up before the end.
 #[derive(Default)]
-pub(super) struct TargetGroups {
-    records: BlockList<GroupRecord>,
-    /// The place of the first action of each.
+pub(super) struct TargetGroups(Vec<GroupKind>);
+
+/// The groups that are told of in the same words.
+struct GroupKind {
+    /// What an action that asks for the whole reaches.
+    reaches: String,
+    parts: GroupList,
+    wholes: GroupList,
+}
+
+/// Groups by their hashes, in the order of the actions, each with the place that asks for it.
+#[derive(Default)]
+struct GroupList {
+    hashes: BlockList<u64>,
     places: SpanList,
-    by_group: OrdinalTable,
 }
-
-/// A group by 62 bits of its hash, and in the other two how much of it actions ask for: a list of a million may have as many groups.
-struct GroupRecord(u64);
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum GroupAsked {
-    Part = 0,
-    Whole = 1,
-    /// Both, which was reported.
-    Both = 2,
-}
-
-impl GroupRecord {
-    const fn new(group: u64, asked: GroupAsked) -> Self {
-        Self(group & !GROUP_ASKED | (asked as u64) << GROUP_ASKED.trailing_zeros())
-    }
-
-    /// The hash as far as it is stored.
-    const fn group(&self) -> u64 {
-        self.0 & !GROUP_ASKED
-    }
-
-    const fn asked(&self) -> GroupAsked {
-        match (self.0 & GROUP_ASKED) >> GROUP_ASKED.trailing_zeros() {
-            0 => GroupAsked::Part,
-            1 => GroupAsked::Whole,
-            _ => GroupAsked::Both,
-        }
-    }
-}
-
-/// The bits of a [`GroupRecord`] that say how much of the group is asked for: between those by which a shard's table and the shard are found.
-const GROUP_ASKED: u64 = 3 << 18;
 
 impl Targets {
     /// Adds the target of an action: its hash, and the fingerprint, in which actions of one target differ.
@@ -321,26 +309,38 @@ impl Targets {
 }
 
 impl TargetGroups {
-    /// Adds an action that asks for a group, as a whole or in part. Where actions now ask for both for the first time, the places of
-    /// the part and of the whole.
-    pub(super) fn add(&mut self, group: u64, is_whole: bool, place: Span) -> Option<(Span, Span)> {
-        let Self { records, places, by_group } = self;
-        let this = GroupRecord::new(group, if is_whole { GroupAsked::Whole } else { GroupAsked::Part });
-        // By the stored bits alone, for a table that grows has no others.
-        let Some(known) = by_group.find(this.group(), |other| records.get(other).group() == this.group()) else {
-            let index = places.len();
-            places.push(place);
-            by_group.insert(this.group(), index, |other| records.get(other).group());
-            records.push(this);
-            return None;
-        };
-        let (before, now) = (records.get(known).asked(), this.asked());
-        if before == now || before == GroupAsked::Both {
-            return None;
+    /// Adds an action that asks for a group, as a whole or in part.
+    pub(super) fn add(&mut self, reaches: &str, group: u64, is_whole: bool, place: Span) {
+        let known = self.0.iter().position(|kind| kind.reaches == reaches).unwrap_or_else(|| {
+            let (parts, wholes) = Default::default();
+            self.0.push(GroupKind { reaches: reaches.to_owned(), parts, wholes });
+            self.0.len() - 1
+        });
+        let kind = &mut self.0[known];
+        let list = if is_whole { &mut kind.wholes } else { &mut kind.parts };
+        list.hashes.push(group);
+        list.places.push(place);
+    }
+
+    /// What is reached twice, each group once: in which words, the places of the first part and of the first whole.
+    pub(super) fn reached_twice(&self) -> Vec<(&str, Span, Span)> {
+        let mut found = Vec::new();
+        for GroupKind { reaches, parts, wholes } in &self.0 {
+            let mut asked: Vec<(u64, u32)> =
+                (0..wholes.places.len()).map(|index| (*wholes.hashes.get(index), index)).collect();
+            asked.sort_unstable();
+            // Of a group that several ask for, the first.
+            asked.dedup_by_key(|(group, _)| *group);
+            let mut told = vec![false; asked.len()];
+            for index in (0..parts.places.len()).filter(|_| !asked.is_empty()) {
+                let group = *parts.hashes.get(index);
+                let Ok(at) = asked.binary_search_by_key(&group, |(group, _)| *group) else { continue };
+                if !std::mem::replace(&mut told[at], true) {
+                    found.push((reaches.as_str(), parts.places.get(index), wholes.places.get(asked[at].1)));
+                }
+            }
         }
-        *records.get_mut(known) = GroupRecord::new(group, GroupAsked::Both);
-        let first = places.get(known);
-        Some(if is_whole { (first, place) } else { (place, first) })
+        found
     }
 }
 
@@ -483,10 +483,6 @@ impl<T> BlockList<T> {
     pub(super) fn get(&self, index: u32) -> &T {
         &self.blocks[index as usize / ITEMS_PER_BLOCK][index as usize % ITEMS_PER_BLOCK]
     }
-
-    pub(super) fn get_mut(&mut self, index: u32) -> &mut T {
-        &mut self.blocks[index as usize / ITEMS_PER_BLOCK][index as usize % ITEMS_PER_BLOCK]
-    }
 }
 
 impl Default for OrdinalTable {
@@ -563,6 +559,24 @@ mod tests {
     }
 
     #[test]
+    fn any_number_of_actions_may_stand_in_one_line() {
+        let source = SourceMap::default().add_text("p", None, "".into());
+        let (mut ids, mut spans) = (ActionIds::default(), SpanList::default());
+        spans.push(Span { source, line: 1, column: 1, length: 1 });
+        assert_eq!(ids.insert(0, "p.json:1#12", &spans), Ok(()));
+        for ordinal in 1..20_000 {
+            spans.push(Span { source, line: 1, column: ordinal, length: 1 });
+            ids.generate(ordinal, "p.json", &spans);
+        }
+        for (ordinal, expected) in
+            [(1, "p.json:1"), (11, "p.json:1#11"), (12, "p.json:1#13"), (19_999, "p.json:1#20000")]
+        {
+            assert_eq!(ids.id(ordinal, &spans), expected);
+            assert_eq!(ids.find(expected, &spans), Some(ordinal));
+        }
+    }
+
+    #[test]
     fn those_that_follow_the_first_of_a_target_repeat_it_or_conflict_with_it() {
         let mut targets = Targets::default();
         let one = Fingerprint([1; 16]);
@@ -586,20 +600,24 @@ mod tests {
         let source = SourceMap::default().add_text("p", None, "".into());
         let at = |line| Span { source, line, column: 1, length: 1 };
         let mut groups = TargetGroups::default();
-        for (group, is_whole, line, expected) in [
-            (1, false, 1, None),
-            (1, false, 2, None),
-            (2, true, 3, None),
-            (2, true, 4, None),
-            (1, true, 5, Some((1, 5))),
-            (1, false, 6, None),
-            (1, true, 7, None),
-            (2, false, 8, Some((8, 3))),
-            (3, false, 9, None),
+        for (reaches, group, is_whole, line) in [
+            ("a", 1, false, 1),
+            ("a", 1, false, 2),
+            ("a", 2, true, 3),
+            ("a", 2, true, 4),
+            ("b", 1, true, 5),
+            ("a", 1, true, 6),
+            ("a", 1, false, 7),
+            ("a", 1, true, 8),
+            ("a", 2, false, 9),
+            ("a", 3, false, 10),
+            ("b", 1, false, 11),
         ] {
-            let found = groups.add(group, is_whole, at(line)).map(|(part, whole)| (part.line, whole.line));
-            assert_eq!(found, expected, "{line}");
+            groups.add(reaches, group, is_whole, at(line));
         }
+        let found = groups.reached_twice();
+        let found: Vec<_> = found.iter().map(|(reaches, part, whole)| (*reaches, part.line, whole.line)).collect();
+        assert_eq!(found, [("a", 1, 6), ("a", 9, 3), ("b", 11, 5)]);
     }
 
     #[test]
@@ -637,8 +655,7 @@ mod tests {
             list.push(number * 3);
             table.insert(hash(number), number, hash);
         }
-        *list.get_mut(7) = 1;
-        assert_eq!((*list.get(7), *list.get(19_999)), (1, 59_997));
+        assert_eq!((*list.get(7), *list.get(19_999)), (21, 59_997));
         for number in 0..20_000 {
             assert_eq!(table.find(hash(number), |found| found == number), Some(number));
         }

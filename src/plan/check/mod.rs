@@ -25,6 +25,7 @@ mod values;
 pub use context::{CsvOptions, IgnoreColumns, Request};
 pub use fields::CERTIFICATE_FIELDS;
 pub(super) use fields::{COMMON_FIELDS, UNSHARED_FIELDS};
+pub use values::needs_as_written;
 
 use super::checked::{Action, CheckedPlan};
 use super::load::{self, Input, Opened};
@@ -95,6 +96,7 @@ pub fn check(
 fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagnostics) {
     let needs = checker.check_needs();
     checker.report_timings();
+    checker.report_reached_twice();
     let shared_keys = checker.report_shared_compromises();
     checker.report_unmet_exceptions();
     let actions = u64::from(checker.index.count());

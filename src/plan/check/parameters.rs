@@ -462,4 +462,4 @@ fn spellings(rule: &ReasonRule) -> String {
 }
 
 const REPORT_BY_OTHER_MEANS: &str =
-    "the CA then does not learn of the compromise from this request: report it to the CA by other means";
+    "this request does not tell the CA that the key leaked: report it to the CA by other means";

@@ -107,7 +107,7 @@ impl Checker<'_> {
         shared
     }
 
-    /// Warns of parameters that reach further than one target, and of parts whose whole another action asks for.
+    /// Warns of parameters that reach further than one target, and notes what they reach.
     pub(super) fn report_reach(
         &mut self,
         account: usize,
@@ -133,10 +133,16 @@ impl Checker<'_> {
                 continue;
             }
             let group = hash_of(self.hashes(account, operation).target.clone(), &group);
-            if let Some((part, whole)) = self.index.groups.add(group, is_wide, place) {
-                let what = format!("another action reaches {}, this one among them", wide.reaches);
-                self.report(Diagnostic::warning("reached-twice", part, what).related(whole, "it"));
-            }
+            self.index.groups.add(&wide.reaches, group, is_wide, place);
+        }
+    }
+
+    /// Warns, once all is read, of parts whose whole another action asks for.
+    pub(super) fn report_reached_twice(&mut self) {
+        let groups = std::mem::take(&mut self.index.groups);
+        for (reaches, part, whole) in groups.reached_twice() {
+            let what = format!("another action reaches {reaches}, this one among them");
+            self.report(Diagnostic::warning("reached-twice", part, what).related(whole, "it"));
         }
     }
 }
@@ -146,10 +152,11 @@ impl Checker<'_> {
     pub(super) fn check_needs(&mut self) -> Vec<(Ordinal, Vec<Ordinal>)> {
         let all = std::mem::take(&mut self.index.needs);
         let mut edges: HashMap<u32, Vec<(u32, Span)>> = HashMap::new();
+        let mut compared = 0;
         for (ordinal, needs) in &all {
             for (id, place) in needs {
                 let Some(needed) = self.index.find(id) else {
-                    self.report_unknown_need(id, *place);
+                    self.report_unknown_need(id, *place, &mut compared);
                     continue;
                 };
                 if needed == *ordinal {
@@ -182,17 +189,15 @@ impl Checker<'_> {
         starts.sort_unstable();
         for circle in circles(&starts, &edges) {
             let id = |(ordinal, _): &(u32, Span)| safe::terminal(&self.index.id(*ordinal)).into_owned();
-            // A circle may be as long as the plan, and a finding is to be read.
-            let told = if circle.len() > MAX_TOLD { &circle[..MAX_TOLD - 1] } else { &circle[..] };
-            let mut chain = told.iter().map(id).collect::<Vec<_>>().join("` needs `");
+            let mut chain = circle.told.iter().map(id).collect::<Vec<_>>().join("` needs `");
             let mut what = "dependency cycle".to_owned();
-            if let Some(last) = circle[told.len()..].last() {
-                what = format!("{what} of {} actions", circle.len());
+            if let Some(last) = &circle.last {
+                what = format!("{what} of {} actions", circle.length);
                 chain = format!("{chain}` … `{}", id(last));
             }
-            let what = format!("{what}: `{chain}` needs `{}`", id(&circle[0]));
-            let mut error = Diagnostic::error("needs-circle", circle[0].1, what);
-            for (_, place) in &told[1..] {
+            let what = format!("{what}: `{chain}` needs `{}`", id(&circle.told[0]));
+            let mut error = Diagnostic::error("needs-circle", circle.told[0].1, what);
+            for (_, place) in &circle.told[1..] {
                 error = error.related(*place, "and here");
             }
             self.report(error.help("one of them must go first"));
@@ -201,11 +206,13 @@ impl Checker<'_> {
         starts.iter().map(|ordinal| (Ordinal::from(*ordinal), needed(ordinal))).collect()
     }
 
-    fn report_unknown_need(&mut self, id: &str, place: Span) {
+    /// `compared` counts the ids that were held against unknown ones so far.
+    fn report_unknown_need(&mut self, id: &str, place: Span, compared: &mut u32) {
         let what = format!("no action has the id `{}`", safe::terminal(id));
         let mut error = Diagnostic::error("unknown-id", place, what);
-        // In a long list the nearest id is rarely the one meant, and the search is linear for each unknown id.
-        if self.index.count() <= NEAREST_WITHIN {
+        // In a long list the nearest id is rarely the one meant; and where many are unknown, they have one cause.
+        if self.index.count() <= NEAREST_WITHIN && *compared < MAX_COMPARED {
+            *compared += self.index.count();
             let ids: Vec<Cow<'_, str>> = (0..self.index.count()).map(|ordinal| self.index.id(ordinal)).collect();
             if let Some(right) = nearest(id, ids.iter().map(AsRef::as_ref)) {
                 error = error.help(format!("did you mean `{}`?", safe::terminal(right)));
@@ -215,36 +222,52 @@ impl Checker<'_> {
     }
 }
 
-/// The circles in a graph, each as the ordinals along it with the place that names the next one. Walks with a stack of its own: a
-/// chain may be as long as the plan.
-fn circles(starts: &[u32], edges: &HashMap<u32, Vec<(u32, Span)>>) -> Vec<Vec<(u32, Span)>> {
-    let mut done: HashMap<u32, bool> = HashMap::new();
+/// A circle in what actions need, as far as it is told: it may be as long as the plan, and there may be as many.
+struct NeedsCircle {
+    /// How many actions it has.
+    length: usize,
+    /// The ordinals along it, each with the place that names the next one: all, or the first few.
+    told: Vec<(u32, Span)>,
+    /// The last one, where it is not among these.
+    last: Option<(u32, Span)>,
+}
+
+/// The circles in a graph. Walks with a stack of its own: a chain may be as long as the plan.
+fn circles(starts: &[u32], edges: &HashMap<u32, Vec<(u32, Span)>>) -> Vec<NeedsCircle> {
+    // Of each action that was met: its place on the path, and none once all that it needs was walked.
+    let mut met: HashMap<u32, Option<usize>> = HashMap::new();
     let mut found = Vec::new();
     for start in starts {
-        if done.contains_key(start) {
+        if met.contains_key(start) {
             continue;
         }
         // Each step: the action, and which of its needs is next.
         let mut path: Vec<(u32, usize)> = vec![(*start, 0)];
-        done.insert(*start, false);
+        met.insert(*start, Some(0));
         while let Some((here, next)) = path.last_mut() {
             let needs = edges.get(here).map_or(&[][..], Vec::as_slice);
             let Some((needed, _)) = needs.get(*next) else {
-                done.insert(*here, true);
+                met.insert(*here, None);
                 path.pop();
                 continue;
             };
             *next += 1;
-            match done.get(needed) {
-                Some(true) => {}
+            match met.get(needed) {
+                Some(None) => {}
                 // Still on the path, so the path from there on is a circle.
-                Some(false) => {
-                    let begin = path.iter().position(|(ordinal, _)| ordinal == needed).unwrap_or_default();
+                Some(Some(begin)) => {
+                    let circle = &path[*begin..];
                     let place = |(ordinal, next): &(u32, usize)| (*ordinal, edges[ordinal][next - 1].1);
-                    found.push(path[begin..].iter().map(place).collect());
+                    let is_long = circle.len() > MAX_TOLD;
+                    let told = if is_long { &circle[..MAX_TOLD - 1] } else { circle };
+                    found.push(NeedsCircle {
+                        length: circle.len(),
+                        told: told.iter().map(place).collect(),
+                        last: circle.last().filter(|_| is_long).map(place),
+                    });
                 }
                 None => {
-                    done.insert(*needed, false);
+                    met.insert(*needed, Some(path.len()));
                     path.push((*needed, 0));
                 }
             }
@@ -255,6 +278,8 @@ fn circles(starts: &[u32], edges: &HashMap<u32, Vec<(u32, Span)>>) -> Vec<Vec<(u
 
 /// Up to so many actions the nearest id is looked for.
 const NEAREST_WITHIN: u32 = 10_000;
+/// So many ids in all are held against unknown ones.
+const MAX_COMPARED: u32 = 200_000;
 /// Actions of a circle that are told by their ids.
 const MAX_TOLD: usize = 5;
 
@@ -281,11 +306,17 @@ mod tests {
             starts.sort_unstable();
             let found: Vec<Vec<u32>> = circles(&starts, &edges)
                 .iter()
-                .map(|circle| circle.iter().map(|(ordinal, _)| *ordinal).collect())
+                .map(|circle| circle.told.iter().map(|(ordinal, _)| *ordinal).collect())
                 .collect();
             assert_eq!(found, expected, "{pairs:?}");
         }
         let chain: HashMap<u32, Vec<(u32, Span)>> = (0..200_000).map(|one| (one, vec![(one + 1, span)])).collect();
         assert!(circles(&[0], &chain).is_empty());
+        // As many circles as actions, each longer than the one before.
+        let back: HashMap<u32, Vec<(u32, Span)>> =
+            (0..100_000).map(|one| (one, vec![(0, span), (one + 1, span)])).collect();
+        let found = circles(&[0], &back);
+        assert_eq!((found.len(), found[99_999].length, found[99_999].told.len()), (100_000, 100_000, MAX_TOLD - 1));
+        assert_eq!(found[99_999].last, Some((99_999, span)));
     }
 }

@@ -59,7 +59,7 @@ impl Checker<'_> {
         text: &str,
         place: Span,
     ) -> bool {
-        let Some(finding) = finding(parameter, text, place) else { return true };
+        let Some(finding) = finding(parameter, text, Some(place)) else { return true };
         if self.is_as_written(row, layers, text) {
             return true;
         }
@@ -179,8 +179,13 @@ impl Checker<'_> {
     }
 }
 
+/// Whether a plan must say of a parameter's text that it is meant as it stands.
+pub fn needs_as_written(parameter: &Parameter, text: &str) -> bool {
+    finding(parameter, text, None).is_some()
+}
+
 /// Why a text of a parameter cannot be meant.
-fn finding(parameter: &Parameter, text: &str, place: Span) -> Option<Diagnostic> {
+fn finding(parameter: &Parameter, text: &str, place: Option<Span>) -> Option<Diagnostic> {
     let name = &parameter.name;
     let damage = match parameter.format {
         ValueFormat::Listed => return None,
@@ -189,8 +194,11 @@ fn finding(parameter: &Parameter, text: &str, place: Span) -> Option<Diagnostic>
         ValueFormat::Identifier => Damage::of(text).filter(|damage| *damage != Damage::Control('\0')),
         // People copy them with blanks and line ends around.
         ValueFormat::Serial(_) => Damage::of(text).filter(|damage| !is_blank(*damage)),
-        // A `*` alone is better told as what a wildcard is not.
-        ValueFormat::Name(_) => Damage::of(text).filter(|damage| !is_blank(*damage) && !text.contains('*')),
+        // A `*` alone is better told as what a wildcard is not, and a comma as what a name has not.
+        ValueFormat::Name(_) => {
+            let is_the_names = |damage: Damage| is_blank(damage) || matches!(damage, Damage::Separator(_));
+            Damage::of(text).filter(|damage| !is_the_names(*damage) && !text.contains('*'))
+        }
     };
     if let Some(damage) = damage {
         let error = damaged(name, text, damage, place);
@@ -222,7 +230,7 @@ fn finding(parameter: &Parameter, text: &str, place: Span) -> Option<Diagnostic>
     }
 }
 
-fn damaged(name: &str, text: &str, damage: Damage, place: Span) -> Diagnostic {
+fn damaged(name: &str, text: &str, damage: Damage, place: impl Into<Option<Span>>) -> Diagnostic {
     let what = format!("`{name}`: `{}` {}", shown(text), damage.what());
     Diagnostic::error("damaged-value", place, what).help(format!("{}; {}", damage.remedy(), insisted(text)))
 }

@@ -7,8 +7,8 @@ use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
 use crate::plan::load;
 use crate::plan::settings::Account;
-use crate::provider::model::{AuthScheme, Provider, SignerKind, Window};
-use crate::provider::{Catalog, CredentialReference, params};
+use crate::provider::model::{Provider, Window};
+use crate::provider::{Catalog, CredentialReference, SecurityRequirement, params, security};
 use crate::text::nearest::nearest;
 use crate::text::safe;
 use crate::tree::{Field, Node, Shape};
@@ -161,7 +161,7 @@ impl SettingsReader<'_> {
 
     fn refuse_unknown(&mut self, map: &Node, provider: &Provider) {
         for unknown in map.fields().iter().filter(|field| !ACCOUNT_KEYS.contains(&field.name.as_str())) {
-            let names = credential_names(provider);
+            let names = provider.credential_names();
             if names.contains(&unknown.name.as_str()) {
                 let what = format!("`{}` belongs under `credentials`", unknown.name);
                 let help = format!("write `credentials: {{{}: \"env:NAME\"}}`", unknown.name);
@@ -198,6 +198,7 @@ impl SettingsReader<'_> {
             (Ok(variables), Ok(base_url)) => {
                 account.variables = variables;
                 account.base_url = base_url;
+                self.check_regions(map, provider, account);
             }
             (Err(violations), _) | (_, Err(violations)) => {
                 for violation in violations {
@@ -210,6 +211,21 @@ impl SettingsReader<'_> {
                     error.help = violation.help;
                     self.diagnostics.push(error);
                 }
+            }
+        }
+    }
+
+    /// A region of AWS is a part of the signature, and of a host that may be there although the region is none.
+    fn check_regions(&mut self, map: &Node, provider: &Provider, account: &Account) {
+        for requirement in &provider.auth {
+            for (template, region) in
+                requirement.regions().into_iter().zip(requirement.clone().filled(&account.variables).regions())
+            {
+                let Err((what, help)) = security::check_region(region) else { continue };
+                let variables = map.get("variables").map_or(&[][..], Node::fields);
+                let named = variables.iter().find(|field| template.contains(&format!("{{{}}}", field.name)));
+                let place = named.map_or(map.span, |field| field.value.span);
+                self.diagnostics.push(Diagnostic::error("variable", place, what).help(help));
             }
         }
     }
@@ -236,7 +252,7 @@ impl SettingsReader<'_> {
 
     fn read_auth_url(&mut self, field: &Field, provider: &Provider) -> Option<String> {
         let url = self.read_base_url(field)?;
-        if provider.auth.iter().any(|scheme| matches!(scheme.signer, SignerKind::HuaweiIamToken(_))) {
+        if provider.auth.iter().any(|requirement| requirement.token().is_some()) {
             return Some(url);
         }
         let what = format!("the provider `{}` fetches no token and has no use for `auth_url`", provider.id);
@@ -304,7 +320,7 @@ impl SettingsReader<'_> {
 }
 
 /// A provider as its document describes it.
-fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
+pub(in crate::plan) fn unconfigured(name: &str, provider: &Arc<Provider>) -> AccountDraft {
     let none = BTreeMap::new();
     let environment = provider.environment.iter();
     AccountDraft {
@@ -336,13 +352,13 @@ impl SettingsReader<'_> {
     pub(super) fn read_credentials(&mut self, credentials: &Field, provider: &Provider, draft: &mut AccountDraft) {
         if !matches!(credentials.value.shape, Shape::Map(_)) {
             let what = format!("`credentials` must be a map, not {}", credentials.value.kind());
-            let names = credential_names(provider).join(", ");
+            let names = provider.credential_names().join(", ");
             // A single text here is likely to be the credential itself.
             let error = Diagnostic::error("literal-secret", credentials.span, what);
             self.diagnostics.push(error.help(format!("it has the keys {names}")));
             return;
         }
-        let names = credential_names(provider);
+        let names = provider.credential_names();
         let mut references = BTreeMap::new();
         let mut written = String::new();
         let mut good = true;
@@ -369,10 +385,11 @@ impl SettingsReader<'_> {
                 None => good = false,
             }
         }
-        // Any one of the schemes is enough; the others' credentials may be absent.
-        let complete = |scheme: &&AuthScheme| scheme.required.iter().all(|name| references.contains_key(name));
-        if good && provider.auth.iter().find(complete).is_none() && !provider.auth.is_empty() {
-            let sets: Vec<String> = provider.auth.iter().map(|scheme| scheme.required.join(" and ")).collect();
+        // Any one of the requirements is enough; the others' credentials may be absent.
+        let is_complete = provider.auth_for(|name| references.contains_key(name)).is_some();
+        if good && !is_complete && !provider.auth.is_empty() {
+            let needed = |requirement: &SecurityRequirement| requirement.required().join(" and ");
+            let sets: Vec<String> = provider.auth.iter().map(needed).collect();
             let what = format!("these credentials do not suffice for the provider `{}`", provider.id);
             let error = Diagnostic::error("missing-credential", credentials.span, what);
             self.diagnostics.push(error.help(format!("it needs {}", sets.join(", or "))));
@@ -418,17 +435,6 @@ impl SettingsReader<'_> {
         }
         None
     }
-}
-
-/// The credentials that a provider knows, each once.
-pub(super) fn credential_names(provider: &Provider) -> Vec<&str> {
-    let mut names: Vec<&str> = Vec::new();
-    for name in provider.auth.iter().flat_map(|scheme| scheme.required.iter().chain(&scheme.optional)) {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    names
 }
 
 const ACCOUNT_KEYS: [&str; 8] =

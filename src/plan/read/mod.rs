@@ -7,7 +7,7 @@ mod scalar;
 mod schedule_and_safety;
 mod time_zone;
 
-pub(super) use accounts::{AccountDraft, NoAccount};
+pub(super) use accounts::{AccountDraft, NoAccount, unconfigured};
 pub(super) use base_url::{UnusableUrl, check_published};
 pub(super) use scalar::{SettingsReader, instant, texts};
 pub(super) use schedule_and_safety::has_fixed_deadline;

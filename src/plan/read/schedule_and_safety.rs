@@ -326,7 +326,7 @@ impl SettingsReader<'_> {
             // With and without `file:`, since nothing but files makes sense here.
             let named = name.strip_prefix("file:").unwrap_or(&name);
             let path = load::resolve(self.sources, place, named);
-            let text = match load::read_small(&path, u64::MAX) {
+            let text = match load::read_small(&path, load::MAX_WHOLE) {
                 Ok(text) => text,
                 Err(why) => {
                     let what = format!("the file {} cannot be read: {why}", path.display());

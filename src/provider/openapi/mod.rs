@@ -17,8 +17,8 @@
 //!
 //! Of a schema with `format: serial-number`: `spelling`, `id_digits`.
 //!
-//! Of a security scheme: `signer` (`header`, `ncp-signature-v2`, `huawei-sdk-hmac-sha256`, `huawei-iam-token`), `credentials`,
-//! `optional`, `url`.
+//! Of a security scheme: `signer` (the words of the table in [`super::security`]), `credentials`, `optional`; of those that fetch a token `url`,
+//! `lifetime`, `scopes`, `audience`, `client_authentication`, `token`, `expires_in`; of AWS's signature `service`, `region`.
 //!
 //! Of an operation; one with a `target` is an action, the others are status queries and have only the last three rows:
 //!
@@ -30,6 +30,8 @@
 //! | `reason` | `{field, values: {superseded: …}}`: RFC 5280 name → the provider's spelling |
 //! | `csr` | `{field, common_name, dns_names}`: the parameters that must agree with the CSR |
 //! | `wide` | `[{parameter, value, reaches}]`: values that reach further than the target's kind tells |
+//! | `approval` | `{unless, takes}`: a person must approve it, unless this parameter is true; what that takes |
+//! | `whole_order` | `{operation, parameter}`: what does the same to a whole order, and the parameter that names the order |
 //! | `lookup_parameters` | name → schema: parameters that only status queries use |
 //! | `idempotency_key` | `{parameter, form}`: `uuid` or `hex`: a value made once for an action |
 //! | `safe` | `true`: of a POST without a target that only reads |
@@ -51,6 +53,7 @@ mod reader;
 mod references;
 mod rules;
 mod schema;
+mod security;
 mod stages;
 
 use super::model::Provider;

@@ -9,8 +9,8 @@ use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{
-    ActionRules, CertificateRule, CsrRule, Idempotency, IdempotencyKey, KeyForm, Location, Operation, Parameter,
-    ParameterType, ReasonRule, ResponseContent, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
+    ActionRules, ApprovalRule, CertificateRule, CsrRule, Idempotency, IdempotencyKey, KeyForm, Location, Operation,
+    Parameter, ParameterType, ReasonRule, ResponseContent, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
 };
 use crate::provider::{body, verdict};
 use crate::tree::{Field, Node};
@@ -184,6 +184,9 @@ fn action_rules<'a>(
         csr,
         certificate,
         wide,
+        approval: extension.get("approval").and_then(|node| approval(reader, node, parameters)),
+        // Read when all operations are known, as are status queries.
+        whole_order: None,
         status_queries: Vec::new(),
         outputs: Vec::new(),
         idempotency_key,
@@ -390,6 +393,17 @@ fn certificate<'a>(
     Some(CertificateRule { field, serial, key, refuses_expired })
 }
 
+fn approval<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Option<ApprovalRule> {
+    reader.closed(node, &["unless", "takes"]);
+    let takes = reader.optional_text(node, "takes").map(str::to_owned);
+    let name = reader.required(node, "unless")?;
+    let parameter = named(reader, name, parameters)?;
+    if parameter.kind != ParameterType::Boolean {
+        reader.error("wrong-value", name.span, format!("`{}` must be `true` or `false`", parameter.name));
+    }
+    Some(ApprovalRule { unless: parameter.name.clone(), takes })
+}
+
 /// Reads `idempotency_key`: the parameter, which a plan then need not give, and the form of the value that is made for it.
 fn idempotency_key<'a>(
     reader: &mut DocumentReader<'a>,
@@ -428,7 +442,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 13] = [
+const ACTION: [&str; 15] = [
     "target",
     "idempotent",
     "repeat",
@@ -437,6 +451,8 @@ const ACTION: [&str; 13] = [
     "csr",
     "certificate",
     "wide",
+    "approval",
+    "whole_order",
     "lookup_parameters",
     "lookups",
     "outputs",

@@ -7,6 +7,7 @@ use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::body;
 use crate::provider::model::{BodyForm, Location, Parameter, ParameterType, RequestBody};
+use crate::provider::security::ACME_JWS;
 use crate::text::Span;
 use crate::tree::{Field, Node};
 use serde_json::{Value, json};
@@ -321,7 +322,7 @@ fn is_visible(byte: u8) -> bool {
 /// Whether a security scheme signs bodies.
 fn signs_bodies(reader: &DocumentReader<'_>) -> bool {
     let schemes = reader.root().get("components").and_then(|components| components.get("securitySchemes"));
-    let signer = |field: &Field| Some(field.value.get(EXTENSION)?.get("signer")?.text()? == "acme-jws");
+    let signer = |field: &Field| Some(field.value.get(EXTENSION)?.get("signer")?.text()? == ACME_JWS.word);
     schemes.into_iter().flat_map(Node::fields).any(|field| signer(field) == Some(true))
 }
 

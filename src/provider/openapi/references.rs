@@ -9,7 +9,8 @@ use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
     AnswerRule, LIST_COLUMNS, ListRule, Operation, PageForm, Pages, Parameter, ParameterSource, RowMatch, RowStep,
-    Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetStateRule,
+    Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind, TargetStateRule,
+    WholeOrderRule,
 };
 use crate::provider::params;
 use crate::text::Span;
@@ -25,6 +26,28 @@ pub(super) fn status_queries<'a>(
 ) -> Vec<StatusQueryRule> {
     let Some(list) = extension.get("lookups") else { return Vec::new() };
     reader.list(list).iter().filter_map(|node| status_query(reader, node, action, operations)).collect()
+}
+
+/// Reads `whole_order`, with all operations known.
+pub(super) fn whole_order<'a>(
+    reader: &mut DocumentReader<'a>,
+    extension: &'a Node,
+    action: &Operation,
+    operations: &[Operation],
+) -> Option<WholeOrderRule> {
+    let node = extension.get("whole_order")?;
+    reader.closed(node, &["operation", "parameter"]);
+    let parameter = reader.required(node, "parameter").and_then(|name| named(reader, name, &action.parameters));
+    let place = reader.required(node, "operation")?;
+    let name = reader.text(place)?;
+    let is_of_orders =
+        |one: &&Operation| one.action.as_ref().is_some_and(|rules| rules.target.kind == TargetKind::Order);
+    let of_orders = operations.iter().filter(is_of_orders).map(|one| one.name.as_str());
+    if !of_orders.clone().any(|one| one == name) {
+        reader.no_such(place.span, format!("no operation `{name}` acts on an order"), name, of_orders);
+        return None;
+    }
+    Some(WholeOrderRule { operation: name.to_owned(), parameter: parameter?.name.clone() })
 }
 
 /// Reads `samples`, with all operations known.

@@ -1,7 +1,7 @@
 //! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
 //! terminals. Never reorders rows.
 
-use super::{ISSUED, ReportColumns, ReportRow, VERIFIED, VerifiedCells};
+use super::{ISSUED, ReportColumns, ReportRow, SIMULATED, VERIFIED, VerifiedCells};
 
 use crate::text::safe;
 use crate::time::rfc3339;
@@ -12,6 +12,7 @@ use std::io::{self, Write};
 /// Writes rows as CSV.
 pub struct CsvReport<W: Write> {
     rows: csv::Writer<W>,
+    simulated: bool,
     issued: bool,
     verified: bool,
     kept: usize,
@@ -20,13 +21,14 @@ pub struct CsvReport<W: Write> {
 }
 
 impl<W: Write> CsvReport<W> {
-    /// Begins the report: the contract's header, those of verification where there was one, then the kept columns' names.
+    /// Begins the report: the contract's header, a rehearsal's mark, those of verification where there was one, then the kept columns' names.
     ///
     /// # Errors
     /// Where the output fails.
     pub fn new(output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         let mut writer = Self {
             rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
+            simulated: columns.simulated,
             issued: columns.issued,
             verified: columns.verified,
             kept: columns.kept.len(),
@@ -34,7 +36,9 @@ impl<W: Write> CsvReport<W> {
         };
         let issued = ISSUED.into_iter().filter(|_| columns.issued);
         let verified = VERIFIED.into_iter().filter(|_| columns.verified);
-        for name in HEADER.into_iter().chain(issued).chain(verified).chain(columns.kept.iter().map(String::as_str)) {
+        let simulated = columns.simulated.then_some(SIMULATED);
+        let names = HEADER.into_iter().chain(issued).chain(simulated).chain(verified);
+        for name in names.chain(columns.kept.iter().map(String::as_str)) {
             writer.text(name);
         }
         writer.end()?;
@@ -67,6 +71,9 @@ impl<W: Write> CsvReport<W> {
             self.optional(issued.map(|issued| issued.serial_number));
             self.instant(issued.map(|issued| issued.not_after));
             self.optional(issued.map(|issued| issued.file.as_str()));
+        }
+        if self.simulated {
+            self.own("true");
         }
         if self.verified {
             for cell in VerifiedCells::cells(row.verified.as_ref()) {
@@ -235,6 +242,17 @@ mod tests {
         let rows: Vec<Vec<String>> = reader.records().map(|record| ends(record.unwrap())).collect();
         assert_eq!(rows[0], ["plan.yaml:7", "revoked", "2023-11-14T22:13:25.000Z", "crl ocsp", "keyCompromise", "Kim"]);
         assert_eq!(rows[1], ["plan.yaml:7", "", "", "", "", "Kim"]);
+    }
+
+    #[test]
+    fn every_row_of_a_rehearsal_says_so_before_the_kept_columns() {
+        let kept = ["Owner".to_owned()];
+        let columns = ReportColumns { simulated: true, kept: &kept, ..ReportColumns::default() };
+        let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
+        writer.write(&ReportRow { kept: &["Kim".to_owned()], ..row("a") }).unwrap();
+        let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[0].ends_with(",source,simulated,Owner") && lines[1].ends_with(",plan.yaml:7,true,Kim"), "{text}");
     }
 
     #[test]

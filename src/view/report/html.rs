@@ -24,11 +24,13 @@ impl<W: Write> HtmlReport<W> {
     /// Where the output fails.
     pub fn new(mut output: W, title: &str, columns: ReportColumns<'_>) -> io::Result<Self> {
         let title = escaped(title);
+        // In the title too: that is what a browser's tab, a bookmark and a saved file's name show.
+        let (mark, ribbon) = if columns.simulated { ("REHEARSAL: ", RIBBON) } else { ("", "") };
         write!(
             output,
-            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>certsweep: {title}</title>\n"
+            "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>{mark}certsweep: {title}</title>\n"
         )?;
-        write!(output, "<style>{STYLE}</style>\n<h1>{title}</h1>\n<table>\n<thead><tr>")?;
+        write!(output, "<style>{STYLE}</style>\n{ribbon}<h1>{title}</h1>\n<table>\n<thead><tr>")?;
         let verified = VERIFIED.into_iter().filter(|_| columns.verified);
         for name in HEADER.into_iter().chain(verified).chain(columns.kept.iter().map(String::as_str)) {
             write!(output, "<th>{}</th>", escaped(name))?;
@@ -113,10 +115,14 @@ fn escaped(text: &str) -> String {
     escaped
 }
 
+const RIBBON: &str = "<p class=\"rehearsal\" role=\"note\"><strong>REHEARSAL</strong> (simulated): nothing was sent to a provider, \
+    and nothing was revoked or reissued.</p>\n";
 const STYLE: &str = "body{font:14px system-ui,sans-serif;margin:2em}table{border-collapse:collapse}\
     th,td{border-bottom:1px solid #ddd;padding:.3em .6em;text-align:left;vertical-align:top;white-space:nowrap}\
     td:nth-child(10){white-space:normal;min-width:20em}th{position:sticky;top:0;background:#fff}\
-    tr.rejected,tr.failed{background:#fdecea}tr.in-doubt{background:#fff4d6}tr.skipped,tr.planned{color:#666}";
+    tr.rejected,tr.failed{background:#fdecea}tr.in-doubt{background:#fff4d6}tr.skipped,tr.planned{color:#666}\
+    .rehearsal{position:sticky;left:0;margin:0 0 1em;padding:.6em 1em;background:#b00020;color:#fff}\
+    .rehearsal{-webkit-print-color-adjust:exact;print-color-adjust:exact}";
 
 #[cfg(test)]
 mod tests {
@@ -128,7 +134,7 @@ mod tests {
         let mut writer = HtmlReport::new(
             Vec::new(),
             "<plan>",
-            ReportColumns { issued: false, verified: false, kept: &["A&B".to_owned()] },
+            ReportColumns { kept: &["A&B".to_owned()], ..ReportColumns::default() },
         )
         .unwrap();
         let message = Some("<script>alert('x')</script>");
@@ -145,6 +151,16 @@ mod tests {
         ] {
             assert!(page.contains(expected), "{expected} in {page}");
         }
-        assert!(!page.contains("<script"));
+        assert!(!page.contains("<script") && !page.contains("REHEARSAL"));
+    }
+
+    #[test]
+    fn a_rehearsal_says_so_above_everything() {
+        let columns = ReportColumns { simulated: true, ..ReportColumns::default() };
+        let writer = HtmlReport::new(Vec::new(), "plan", columns).unwrap();
+        let page = String::from_utf8(writer.finish().unwrap()).unwrap();
+        assert!(page.contains("<title>REHEARSAL: certsweep: plan</title>"), "{page}");
+        let (ribbon, heading) = (page.find("<p class=\"rehearsal\"").unwrap(), page.find("<h1>plan</h1>").unwrap());
+        assert!(ribbon < heading && page.contains("simulated"), "{page}");
     }
 }

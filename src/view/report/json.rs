@@ -1,7 +1,7 @@
 //! The report as JSON: an array, one object a row, one row a line. Texts are verbatim (what acts on a terminal is escaped); the kept
 //! columns stand under `kept`. Never holds more than one row in memory.
 
-use super::{ReportColumns, ReportRow};
+use super::{ReportColumns, ReportRow, SIMULATED};
 
 use crate::time::rfc3339;
 use crate::view::json::JsonOutput;
@@ -11,6 +11,7 @@ use std::io::{self, Write};
 /// Writes rows as a JSON array.
 pub struct JsonReport<W: Write> {
     output: W,
+    simulated: bool,
     issued: bool,
     verified: bool,
     kept_columns: Vec<String>,
@@ -24,13 +25,8 @@ impl<W: Write> JsonReport<W> {
     /// Where the output fails.
     pub fn new(mut output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         output.write_all(b"[")?;
-        Ok(Self {
-            output,
-            issued: columns.issued,
-            verified: columns.verified,
-            kept_columns: columns.kept.to_vec(),
-            rows: 0,
-        })
+        let ReportColumns { simulated, issued, verified, kept } = columns;
+        Ok(Self { output, simulated, issued, verified, kept_columns: kept.to_vec(), rows: 0 })
     }
 
     /// Writes one row.
@@ -40,7 +36,8 @@ impl<W: Write> JsonReport<W> {
     pub fn write(&mut self, row: &ReportRow<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
-        let object = RowObject { row, issued: self.issued, verified: self.verified, kept_columns: &self.kept_columns };
+        let Self { simulated, issued, verified, .. } = *self;
+        let object = RowObject { row, simulated, issued, verified, kept_columns: &self.kept_columns };
         serde_json::to_writer(JsonOutput(&mut self.output), &object).map_err(io::Error::from)
     }
 
@@ -58,6 +55,7 @@ impl<W: Write> JsonReport<W> {
 /// A row as an object, its members in the order of the columns.
 struct RowObject<'a> {
     row: &'a ReportRow<'a>,
+    simulated: bool,
     issued: bool,
     verified: bool,
     kept_columns: &'a [String],
@@ -88,6 +86,10 @@ impl Serialize for RowObject<'_> {
             object.serialize_entry("new_serial_number", &issued.map(|issued| issued.serial_number))?;
             object.serialize_entry("new_not_after", &issued.map(|issued| rfc3339(issued.not_after)))?;
             object.serialize_entry("new_certificate", &issued.map(|issued| &issued.file))?;
+        }
+        // A real run's rows stay as they are.
+        if self.simulated {
+            object.serialize_entry(SIMULATED, &true)?;
         }
         if self.verified {
             let verified = row.verified.as_ref();
@@ -130,8 +132,8 @@ mod tests {
 
     fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> Value {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
-        let mut writer =
-            JsonReport::new(Vec::new(), ReportColumns { issued: false, verified: false, kept: &kept }).unwrap();
+        let columns = ReportColumns { kept: &kept, ..ReportColumns::default() };
+        let mut writer = JsonReport::new(Vec::new(), columns).unwrap();
         for row in rows {
             writer.write(row).unwrap();
         }
@@ -150,13 +152,23 @@ mod tests {
         assert_eq!(report[0]["provider_message"], "=1\u{1b}");
         assert_eq!(report[0]["finished_at"], Value::Null);
         assert_eq!(report[1]["kept"], json!({"Owner": "김", "Ticket": "T-1"}));
-        let mut writer =
-            JsonReport::new(Vec::new(), ReportColumns { issued: false, verified: false, kept: &[] }).unwrap();
+        let mut writer = JsonReport::new(Vec::new(), ReportColumns::default()).unwrap();
         writer.write(&row("a")).unwrap();
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
         let places: Vec<usize> =
             super::super::csv::HEADER.iter().map(|name| text.find(&format!("\"{name}\":")).unwrap()).collect();
         assert!(places.is_sorted() && places.len() == text.matches("\":").count(), "{text}");
+    }
+
+    #[test]
+    fn every_row_of_a_rehearsal_says_so() {
+        for (simulated, expected) in [(true, Some(&json!(true))), (false, None)] {
+            let columns = ReportColumns { simulated, ..ReportColumns::default() };
+            let mut writer = JsonReport::new(Vec::new(), columns).unwrap();
+            writer.write(&row("a")).unwrap();
+            let report: Value = serde_json::from_slice(&writer.finish().unwrap()).unwrap();
+            assert_eq!(report[0].get("simulated"), expected);
+        }
     }
 
     #[test]

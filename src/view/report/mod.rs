@@ -87,6 +87,8 @@ pub struct VerifiedCells {
 /// The columns of a report beyond the contract's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReportColumns<'a> {
+    /// Whether the run was a rehearsal: then [`SIMULATED`] follows the contract's columns, and no row can be taken for a real one.
+    pub simulated: bool,
     /// Whether actions brought new certificates: then [`ISSUED`] follow the contract's columns.
     pub issued: bool,
     /// Whether the run was verified: then [`VERIFIED`] follow the contract's columns.
@@ -111,6 +113,13 @@ impl VerifiedCells {
     }
 }
 
+/// The name of the report in a run directory. A rehearsal's says so: a file outlives the directory in which it was found.
+pub const fn file_name(simulated: bool) -> &'static str {
+    if simulated { "report.rehearsal.csv" } else { "report.csv" }
+}
+
+/// The column of a rehearsal's report.
+pub const SIMULATED: &str = "simulated";
 /// The columns of new certificates.
 pub const ISSUED: [&str; 3] = ["new_serial_number", "new_not_after", "new_certificate"];
 /// The columns that verification adds.

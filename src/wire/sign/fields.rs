@@ -3,6 +3,8 @@
 
 use crate::wire::credentials::Credentials;
 use crate::wire::transport::WireRequest;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use reqwest::Url;
 use sha2::Sha256;
@@ -28,21 +30,26 @@ pub enum SignError {
     Url,
 }
 
-/// Puts the scheme's one required credential, which stands first, into the header field `name`.
-pub(super) fn sign(name: &str, request: &mut WireRequest, credentials: &Credentials) -> Result<(), SignError> {
-    let credential = credentials.names().next().ok_or_else(|| SignError::Missing(name.to_owned()))?;
-    sign_with(credential, name, request, credentials)
-}
-
-/// Puts the credential of a given name into the header field `name`.
-pub(super) fn sign_with(
+/// Puts the credential of a name into a header field, behind these letters.
+pub(super) fn put(
     credential: &str,
-    name: &str,
+    (field, before): (&str, &str),
     request: &mut WireRequest,
     credentials: &Credentials,
 ) -> Result<(), SignError> {
     let value = header_credential(credentials, credential)?;
-    set_header(request, name.to_owned(), value.to_owned());
+    set_header(request, field.to_owned(), format!("{before}{value}"));
+    Ok(())
+}
+
+/// A user and a password for HTTP (RFC 7617, section 2), in UTF-8.
+pub(super) fn put_basic(
+    (user, password): (&str, &str),
+    request: &mut WireRequest,
+    credentials: &Credentials,
+) -> Result<(), SignError> {
+    let pair = format!("{}:{}", credential(credentials, user)?, credential(credentials, password)?);
+    set_header(request, "authorization", format!("Basic {}", STANDARD.encode(pair)));
     Ok(())
 }
 
@@ -77,14 +84,14 @@ pub(in crate::wire) fn set_header(
     request.headers.push((name, value.into()));
 }
 
-pub(super) fn hmac_sha256(key: &str, message: &str) -> [u8; 32] {
-    let mut hmac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of every length");
+pub(super) fn hmac_sha256(key: &[u8], message: &str) -> [u8; 32] {
+    let mut hmac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of every length");
     hmac.update(message.as_bytes());
     hmac.finalize().into_bytes().into()
 }
 
-/// The name under which [`Credentials`] keep the token that was fetched with them.
-pub const AUTH_TOKEN: &str = "auth_token";
+/// The name under which [`Credentials`] keep the token that was fetched with them; none that a document could give.
+pub const TOKEN: &str = "(token)";
 
 #[cfg(test)]
 pub(in crate::wire) mod tests {
@@ -109,6 +116,20 @@ pub(in crate::wire) mod tests {
     }
 
     #[test]
+    fn a_user_and_a_password_are_as_the_rfc_shows_them() {
+        // RFC 7617, sections 2 and 2.1.
+        for (user, password, expected) in [
+            ("Aladdin", "open sesame", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ=="),
+            ("test", "123\u{a3}", "Basic dGVzdDoxMjPCow=="),
+        ] {
+            let mut signed = request("GET", "https://ca.example/", None);
+            let credentials = credentials(&[("username", user), ("password", password)]);
+            put_basic(("username", "password"), &mut signed, &credentials).unwrap();
+            assert_eq!(header(&signed, "authorization"), Some(expected));
+        }
+    }
+
+    #[test]
     fn what_a_header_cannot_carry_is_refused() {
         for (value, fits) in [
             ("abc", true),
@@ -121,7 +142,8 @@ pub(in crate::wire) mod tests {
         ] {
             assert_eq!(fits_header(value), fits, "{value:?}");
             let mut signed = request("GET", "https://ca.example/", None);
-            assert_eq!(sign("x-key", &mut signed, &credentials(&[("api_key", value)])).is_ok(), fits, "{value:?}");
+            let put = put("api_key", ("x-key", ""), &mut signed, &credentials(&[("api_key", value)]));
+            assert_eq!(put.is_ok(), fits, "{value:?}");
         }
     }
 }

@@ -7,9 +7,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
-pub(super) const TIMESTAMP: &str = "x-ncp-apigw-timestamp";
-pub(super) const ACCESS_KEY: &str = "x-ncp-iam-access-key";
-pub(super) const SIGNATURE: &str = "x-ncp-apigw-signature-v2";
+const TIMESTAMP: &str = "x-ncp-apigw-timestamp";
+const ACCESS_KEY: &str = "x-ncp-iam-access-key";
+const SIGNATURE: &str = "x-ncp-apigw-signature-v2";
 
 /// Sets the three header fields of a signature as of `at`.
 pub(super) fn sign(request: &mut WireRequest, credentials: &Credentials, at: Timestamp) -> Result<(), SignError> {
@@ -20,7 +20,7 @@ pub(super) fn sign(request: &mut WireRequest, credentials: &Credentials, at: Tim
     let query = url.query().map(|query| format!("?{query}")).unwrap_or_default();
     let timestamp = at.as_millisecond().to_string();
     let message = format!("{} {}{query}\n{timestamp}\n{access_key}", request.method, url.path());
-    set_header(request, SIGNATURE, STANDARD.encode(hmac_sha256(secret_key, &message)));
+    set_header(request, SIGNATURE, STANDARD.encode(hmac_sha256(secret_key.as_bytes(), &message)));
     set_header(request, ACCESS_KEY, access_key.to_owned());
     set_header(request, TIMESTAMP, timestamp);
     Ok(())
