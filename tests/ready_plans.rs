@@ -26,7 +26,7 @@ const READY: [Ready; 7] = [
     Ready { file: "drill.yaml", warnings: 1, outcomes: &[("succeeded", 302)] },
     Ready { file: "in-house.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
     Ready { file: "inventory.yaml", warnings: 0, outcomes: &[("succeeded", 3)] },
-    Ready { file: "key-compromise.yaml", warnings: 1, outcomes: &[("succeeded", 30)] },
+    Ready { file: "key-compromise.yaml", warnings: 1, outcomes: &[("pending-approval", 2), ("succeeded", 28)] },
     Ready { file: "lets-encrypt.yaml", warnings: 0, outcomes: &[("succeeded", 2)] },
     Ready { file: "order-clean-up.yaml", warnings: 0, outcomes: &[("pending-approval", 6)] },
     Ready { file: "scheduled-reissue.yaml", warnings: 0, outcomes: &[("succeeded", 1)] },
