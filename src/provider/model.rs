@@ -2,8 +2,7 @@
 //! by themselves. Plain data: no I/O, no secret.
 
 pub use super::answer::AnswerLocation;
-use super::answer::{AnswerClass, TargetState};
-use super::answer::{Pointer, scalar_text};
+use super::answer::{AnswerClass, Pointer, TargetState, scalar_text};
 use super::expression::{Output, StepOutput};
 pub use super::idempotency_key::{IdempotencyKey, KeyForm};
 use super::security::SecurityRequirement;
@@ -655,12 +654,6 @@ impl ActionRules {
     pub fn order(&self, parameters: &Map<String, Value>) -> Option<String> {
         let value = parameters.get(&self.whole_order.as_ref()?.parameter)?;
         scalar_text(value).map(Cow::into_owned)
-    }
-
-    /// Whether asking twice for the action as a whole costs once: not where one of its stages costs each time.
-    pub fn idempotency_of_all(&self) -> Idempotency {
-        let costs = |stage: &Stage| stage.idempotency == Idempotency::NotIdempotent;
-        if self.stages.iter().any(costs) { Idempotency::NotIdempotent } else { self.idempotency }
     }
 
     /// What an action with these parameters reaches beyond one certificate, in a few words.

@@ -11,7 +11,7 @@ use crate::journal::{ActionState, IssuedCertificate, Record, Reply, ToSend};
 use crate::pki::{NewCertificate, RequestedCertificate, SerialSpelling};
 use crate::provider::expression::Captures;
 use crate::provider::{Answer, stages, target_state};
-use crate::run::{Ordinal, StopReason};
+use crate::run::{Ordinal, Outcome, StopReason};
 use crate::time::Clock;
 use crate::wire::Transport;
 use serde_json::{Map, Value};
@@ -142,16 +142,18 @@ where
         self.stage_rules(account, ordinal).and_then(|stage| stage.poll)
     }
 
-    /// The provider is still at work: it is asked again, later each time. Returns whether it is: at the end of the patience it is not, unless
-    /// somebody waits.
-    pub(super) fn polls_again(&mut self, account: usize, ordinal: Ordinal) -> bool {
+    /// The provider is still at work, or a person is: it is asked again, later each time. Returns whether it is: at the end of the patience it is
+    /// not, unless somebody waits.
+    pub(super) fn polls_again(&mut self, account: usize, ordinal: Ordinal, pending: Outcome) -> bool {
         let Some(interval) = self.poll_interval(account, ordinal) else { return false };
         let now = self.run.clock.elapsed();
         let poll = self.polls.entry(ordinal).or_insert(Poll { since: now, asked: 0, tries: 0 });
         poll.tries = 0;
         poll.asked += 1;
         let interval = interval.saturating_mul(1 << (poll.asked - 1).min(16)).min(interval.max(MAX_POLL_INTERVAL));
-        if !self.run.wait && now + interval > poll.since + POLL_PATIENCE {
+        // People take their time, and nobody looks on while they do.
+        let patience = if pending == Outcome::PendingApproval { Duration::ZERO } else { POLL_PATIENCE };
+        if !self.run.wait && now + interval > poll.since + patience {
             self.polls.remove(&ordinal);
             return false;
         }

@@ -330,7 +330,7 @@ where
             self.stop_account(account, StopReason::Environment(why));
         }
         if let (NextStep::Poll, Some(outcome)) = (result.next, result.polled) {
-            if self.polls_again(account, ordinal) {
+            if self.polls_again(account, ordinal, outcome) {
                 return;
             }
             // It goes on at the provider, and `resume` looks again.
