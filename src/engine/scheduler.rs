@@ -22,8 +22,9 @@ pub struct Scheduler {
     paces: Vec<Pace>,
     /// The account that is asked first, so that all are served in turn.
     first_served: usize,
-    /// How many canaries have still to end well.
+    /// How many canaries have still to end well, of how many.
     canaries: u64,
+    all_canaries: u64,
     /// The canary that is under way.
     canary: Option<Ordinal>,
     /// For each action that others need: those others.
@@ -89,7 +90,7 @@ pub enum Decision {
 }
 
 impl Scheduler {
-    /// A scheduler for these accounts (each its pace and its slots), and so many canaries still to come.
+    /// A scheduler for these accounts (each its pace and its slots), and so many canaries.
     pub fn new(accounts: Vec<(Pace, u32)>, canaries: u64) -> Self {
         let (paces, slots): (Vec<Pace>, Vec<u32>) = accounts.into_iter().unzip();
         let queue = |(pace, slots): (usize, u32)| AccountQueue {
@@ -116,6 +117,7 @@ impl Scheduler {
             paces,
             first_served: 0,
             canaries,
+            all_canaries: canaries,
             canary: None,
             dependents: HashMap::new(),
             blocked: HashMap::new(),
@@ -128,6 +130,13 @@ impl Scheduler {
     #[must_use]
     pub fn in_waves(mut self, waves: Waves) -> Self {
         self.waves = waves;
+        self
+    }
+
+    /// The same where so many canaries ended well before.
+    #[must_use]
+    pub fn after_canaries(mut self, well: u64) -> Self {
+        self.canaries = self.all_canaries.saturating_sub(well);
         self
     }
 
@@ -504,7 +513,7 @@ impl Scheduler {
             };
         }
         if self.canaries > 0 {
-            return WaitReason::Canary;
+            return WaitReason::Canary { number: self.all_canaries - self.canaries + 1, of: self.all_canaries };
         }
         if !queued {
             return if queue.running > 0 { WaitReason::Answers } else { WaitReason::Others };
@@ -677,10 +686,13 @@ mod tests {
         scheduler.step_ended(1);
         scheduler.requeue(0, 1, Some(at(3)));
         assert_eq!(scheduler.next(at(0)), Decision::Wait(at(3)), "a canary's pause holds the others");
+        let wall = WallTime::new(at(0), Timestamp::UNIX_EPOCH);
+        assert_eq!(scheduler.wait_reason(0, at(0), &wall), WaitReason::Canary { number: 1, of: 2 });
         assert_eq!(scheduler.next(at(3)), start(0, 1));
         scheduler.step_ended(1);
         scheduler.action_ended(0, true);
         assert_eq!(scheduler.next(at(3)), start(1, 0));
+        assert_eq!(scheduler.wait_reason(1, at(3), &wall), WaitReason::Canary { number: 2, of: 2 });
         scheduler.step_ended(0);
         scheduler.action_ended(1, true);
         assert_eq!([scheduler.next(at(3)), scheduler.next(at(3))], [start(2, 1), Decision::WaitForAnswer]);

@@ -177,6 +177,7 @@ fn event_line(event: &Event, wall: Timestamp) -> Option<StyledLine> {
         Event::Limited { account, windows } => {
             plain(format!("limits  {}: {} from now on", safe::terminal(account), windows.join(", ")))
         }
+        Event::Note(words) => plain(safe::terminal(words).into_owned()),
         Event::Warning(words) => open(format!("warning: {}", safe::terminal(words))),
         Event::Stopping(StopReason::Rule(why) | StopReason::Environment(why)) => {
             bad(format!("stopping: {}; certsweep waits for the requests in flight", safe::terminal(why)))
