@@ -11,7 +11,10 @@ use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::{Action, Settings};
 use crate::run::Outcome;
-use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv as csv_report, file_name, html, json};
+use crate::view::report::{
+    IssuedCells, ReportColumns, ReportRow, VerifiedCells, csv as csv_report, file_name, html, json,
+};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
@@ -79,11 +82,41 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
         counts = write(reader, ReportFormat::Csv, &everything, file)?;
         Ok(())
     })?;
+    write_certificates(reader, run_dir)?;
     if let Some(path) = copy {
         // Copied, not made a second time: folding a million actions takes longer than reading the file.
         replace(path, |file| io::copy(&mut File::open(&report)?, file).map(drop))?;
     }
     Ok(counts)
+}
+
+/// Where an action's new certificate stands, below the run directory. A step's name is behind its entry's, in a folder.
+fn certificate_file(id: &str) -> String {
+    let segments = id.split('/').map(|segment| match segment {
+        "" | "." | ".." => utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string().replace('.', "%2E"),
+        other => utf8_percent_encode(other, UNSAFE_IN_NAMES).to_string(),
+    });
+    format!("certificates/{}.pem", segments.collect::<Vec<_>>().join("/"))
+}
+
+/// Writes the new certificates of a run into its directory, where it brought some.
+///
+/// # Errors
+/// Where one cannot be written.
+fn write_certificates(reader: &Reader, run_dir: &Path) -> Result<(), JournalError> {
+    if !reader.has_issued()? {
+        return Ok(());
+    }
+    for found in reader.histories_without_parameters() {
+        let (action, history) = found?;
+        let Some(issued) = history.issued else { continue };
+        let path = run_dir.join(certificate_file(&action.id));
+        let folder = path.parent().unwrap_or(run_dir);
+        let failed = |source| JournalError::File { path: folder.to_path_buf(), action: "making", source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        replace(&path, |file| file.write_all(issued.pem.as_bytes()))?;
+    }
+    Ok(())
 }
 
 fn write(
@@ -100,6 +133,7 @@ fn write(
     );
     let columns = ReportColumns {
         simulated: facts.simulated,
+        issued: reader.has_issued().map_err(io::Error::other)?,
         verified: run.verified_at.is_some(),
         kept: &facts.settings.keep_columns,
     };
@@ -230,7 +264,15 @@ pub fn row_of<'a>(
         finished_at: history.finished_at,
         duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
         source: &action.source,
+        issued: history.issued.as_ref().map(|issued| IssuedCells {
+            serial_number: &issued.serial_number,
+            not_after: issued.not_after,
+            file: certificate_file(&action.id),
+        }),
         verified: history.verified.clone().map(|verified| verified_cells(verified, action.reason)),
         kept: &action.kept,
     }
 }
+
+/// What file systems and shells take for something else.
+const UNSAFE_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');

@@ -28,7 +28,7 @@ pub use dir::{RunDir, RunMaker};
 pub use error::JournalError;
 pub use queue::{Queue, QueueItem};
 pub use reader::{Reader, RunFacts};
-pub use record::{Record, Reply, StoredRecord};
+pub use record::{IssuedCertificate, Record, Reply, StoredRecord};
 pub use state::{ActionState, History, Phase, States, Verified, WhyInDoubt};
 pub use watch::RunWatch;
 pub use writer::{Durability, Journal};

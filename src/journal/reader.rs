@@ -6,7 +6,7 @@ use super::log::Rebuilt;
 use super::mark::{Marks, RecordCount};
 use super::queue::Queue;
 use super::record::{Record, StoredRecord};
-use super::record_rows::{ACTION_RECORDS, ALL_RECORDS, RUN_RECORDS, newest_process, to_sql};
+use super::record_rows::{self, ACTION_RECORDS, ALL_RECORDS, RUN_RECORDS, newest_process, to_sql};
 use super::salvage::Salvage;
 use super::state::{History, IllegalRecord, Phase, States, WhyInDoubt};
 use super::{JournalError, schema};
@@ -333,6 +333,14 @@ impl Reader {
     pub fn history(&self, ordinal: Ordinal) -> Result<(Action, History), JournalError> {
         let found = self.histories_of(PARAMETERS, ordinal, ordinal + 1, |_, _| ())?.pop();
         found.ok_or_else(|| self.unreadable(format!("there is no action {ordinal}")))
+    }
+
+    /// Whether any action was issued a new certificate.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn has_issued(&self) -> Result<bool, JournalError> {
+        record_rows::has_issued(&self.connection).map_err(self.database())
     }
 
     /// Every action with the fold of its records, in plan order. After the last one comes an error where records are not there that must be.

@@ -79,6 +79,15 @@ pub enum Record {
         /// What was answered or went wrong.
         answer: Reply,
     },
+    /// What tells the provider which of the action's requests are one and the same. Durable before the first of them is sent.
+    Keyed {
+        /// The action.
+        ordinal: Ordinal,
+        /// When it was made.
+        at: Timestamp,
+        /// The key.
+        key: String,
+    },
     /// What the answer to a stage brought: later stages are made of it, and steps of the plan. Durable before either, and before the action is shown as
     /// ended.
     Captured {
@@ -90,6 +99,15 @@ pub enum Record {
         step: String,
         /// Its outputs.
         outputs: serde_json::Map<String, serde_json::Value>,
+    },
+    /// The action's new certificate fits its request. Durable before the action is shown as ended.
+    Issued {
+        /// The action.
+        ordinal: Ordinal,
+        /// When.
+        at: Timestamp,
+        /// What it is.
+        certificate: IssuedCertificate,
     },
     /// A stage was done, and another one follows.
     StageEnded {
@@ -226,6 +244,8 @@ impl Record {
             | Self::AttemptEnded { ordinal, .. }
             | Self::LookedUp { ordinal, .. }
             | Self::Captured { ordinal, .. }
+            | Self::Keyed { ordinal, .. }
+            | Self::Issued { ordinal, .. }
             | Self::StageEnded { ordinal, .. }
             | Self::Verified { ordinal, .. }
             | Self::Ended { ordinal, .. } => Some(*ordinal),
@@ -251,6 +271,8 @@ impl Record {
             | Self::Asked { at, .. }
             | Self::LookedUp { at, .. }
             | Self::Captured { at, .. }
+            | Self::Keyed { at, .. }
+            | Self::Issued { at, .. }
             | Self::StageEnded { at, .. }
             | Self::Ended { at, .. }
             | Self::Learnt { at, .. }
@@ -263,6 +285,17 @@ impl Record {
             | Self::Finished { at } => *at,
         }
     }
+}
+
+/// A new certificate, as the report and the run directory have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedCertificate {
+    /// Its serial number, in lower-case hexadecimal.
+    pub serial_number: String,
+    /// The end of its validity.
+    pub not_after: Timestamp,
+    /// It, and then its chain, in PEM.
+    pub pem: String,
 }
 
 /// What a report row says about an answer. The provider's texts are verbatim, with secrets masked; they are made safe where

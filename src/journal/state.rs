@@ -1,6 +1,6 @@
 //! What the records say: [`ActionState::next`] is the only transition function, and refuses illegal moves. Pure.
 
-use super::record::{Record, Reply};
+use super::record::{IssuedCertificate, Record, Reply};
 use crate::pki::RevocationReason;
 use crate::provider::expression::Captures;
 use crate::run::{Effect, Ordinal, Outcome, Seen, StatusSource};
@@ -85,7 +85,8 @@ impl ActionState {
                 Effect::None => Self { tainted: false, ..self },
                 Effect::Done | Effect::Unknown => self,
             },
-            (Phase::Waiting | Phase::InFlight, Record::Captured { .. }) => self,
+            (Phase::Waiting | Phase::InFlight, Record::Captured { .. } | Record::Issued { .. }) => self,
+            (Phase::Waiting, Record::Keyed { .. }) => self,
             (Phase::Waiting | Phase::InFlight, Record::StageEnded { stage, .. })
                 if *stage == self.stage && self.stage < u8::MAX =>
             {
@@ -181,6 +182,10 @@ pub struct History {
     pub verified: Option<Verified>,
     /// What its stages brought.
     pub captures: Captures,
+    /// What tells the provider which of its requests are one and the same.
+    pub idempotency_key: Option<String>,
+    /// Its new certificate, where it was issued one.
+    pub issued: Option<IssuedCertificate>,
     /// Why its records do not tell how it ended, where they do not: then it is in doubt, whatever they say.
     pub doubt: Option<WhyInDoubt>,
 }
@@ -230,6 +235,7 @@ pub struct Verified {
 impl History {
     /// Takes a record about this action in. One that cannot follow leaves the action in doubt, for a report tells of each action.
     pub fn take(&mut self, record: Record) {
+        let ended = self.state.phase;
         match self.state.next(&record) {
             Ok(next) if self.doubt.is_none() => self.state = next,
             _ => {
@@ -241,11 +247,17 @@ impl History {
             Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(at)),
             Record::AttemptEnded { answer, .. } | Record::StageEnded { answer, .. } => self.reply = answer,
             Record::Captured { step, outputs, .. } => self.captures.keep(&step, outputs),
+            Record::Keyed { key, .. } => self.idempotency_key = Some(key),
+            Record::Issued { certificate, .. } => self.issued = Some(certificate),
             Record::Ended { at, answer, .. } => {
                 self.finished_at = Some(at);
                 self.reply = answer;
             }
             Record::Reopened { .. } => {
+                // What surely had no effect is asked anew: the provider may answer for ever by what it said to the same key.
+                if matches!(ended, Phase::Ended(Outcome::Rejected | Outcome::Failed)) {
+                    self.idempotency_key = None;
+                }
                 self.finished_at = None;
                 self.verified = None;
             }

@@ -87,14 +87,18 @@ pub struct Operation {
     pub path: String,
     /// Path, query and body parameters, in document order.
     pub parameters: Vec<Parameter>,
-    /// Whether requests carry a JSON body (an object; `{}` when no body parameter is given).
-    pub has_body: bool,
+    /// The form of the body that requests carry; `None` where they carry none.
+    pub body: Option<RequestBody>,
+    /// The media types that it asks for (RFC 9110, section 12.5.1): JSON, or what its good answers are declared to be.
+    pub accept: String,
     /// Whether it only reads (RFC 9110, section 9.2.1).
     pub is_safe: bool,
     /// Header fields that the document fixes for every request, names in lower case, beside those of the signer.
     pub headers: Vec<(String, String)>,
     /// What makes it an action of plans; `None` for a status query.
     pub action: Option<ActionRules>,
+    /// What its answers list, where it lists what there is.
+    pub list: Option<ListRule>,
     /// Rules for its answers, first match wins: the operation's own, then the provider's.
     pub answers: Vec<AnswerRule>,
     /// What the bodies of its answers are, by status.
@@ -113,6 +117,24 @@ pub struct Operation {
     pub validator: jsonschema::Validator,
     /// Samples: parameters → request, answer → meaning.
     pub samples: Vec<Sample>,
+}
+
+/// The body of an operation's requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestBody {
+    /// Its media type: `application/json`, another JSON, or `application/x-www-form-urlencoded`.
+    pub media_type: String,
+    /// How the parameters are written.
+    pub form: BodyForm,
+}
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyForm {
+    /// A JSON object; `{}` when no body parameter is given.
+    Json,
+    /// The pairs of an HTML form (URL Standard, section 5).
+    Urlencoded,
 }
 
 /// What makes an operation an action of plans.
@@ -140,6 +162,8 @@ pub struct ActionRules {
     pub outputs: Vec<Output>,
     /// What follows on its own request once that was accepted, one after the other. None for an action of one request.
     pub stages: Vec<Stage>,
+    /// The parameter that makes several requests one, where there is one. Its value is kept with the action's intent.
+    pub idempotency_key: Option<IdempotencyKey>,
     /// Where the new certificate is read: the leaf, then its chain. Empty where the operation brings none.
     pub new_certificate: Vec<StepOutput>,
 }
@@ -157,7 +181,8 @@ pub struct Stage {
     pub answers: Vec<AnswerRule>,
     /// Whether it may be sent again when its answer was lost. What only reads always may.
     pub idempotency: Idempotency,
-    /// How far apart it is asked again while its answer means `pending` or `pending-approval`; `None` where it is asked once.
+    /// How far apart a stage that only reads is asked again while its answer means `pending` or `pending-approval`; `None` where it
+    /// is asked once.
     pub poll: Option<Duration>,
     /// How to find out whether it took effect, in order of preference. The parameters are those of its own request.
     pub status_queries: Vec<StatusQueryRule>,
@@ -324,17 +349,69 @@ pub struct RowMatch {
     pub any: Option<String>,
 }
 
-/// Paging of a status query: one page can resolve many actions.
+/// Paging of a list: one page can resolve many actions.
 #[derive(Debug, Clone)]
 pub struct Pages {
-    /// The parameter that holds the page's number.
+    /// The parameter that says which page is asked for.
     pub parameter: String,
-    /// The first page's number.
-    pub first: u32,
-    /// Where the answer holds how many rows there are in all.
-    pub total: Pointer,
-    /// Rows in one page.
-    pub size: u32,
+    /// What it says.
+    pub form: PageForm,
+}
+
+/// How pages are asked for.
+#[derive(Debug, Clone)]
+pub enum PageForm {
+    /// By the page's number.
+    Numbered {
+        /// The first page's number.
+        first: u32,
+        /// Where the answer holds how many rows there are in all.
+        total: Pointer,
+        /// Rows in one page.
+        size: u32,
+    },
+    /// By the number of rows before it.
+    Offset {
+        /// Where the answer holds how many rows there are in all.
+        total: Pointer,
+        /// Rows in one page.
+        size: u32,
+    },
+    /// By what the page before holds here; the last page holds nothing.
+    Token(Pointer),
+}
+
+/// A list of what there is at a provider, from which targets can be made.
+#[derive(Debug, Clone)]
+pub struct ListRule {
+    /// The list in an answer.
+    pub rows: Pointer,
+    /// Paging, where an answer is one page of it.
+    pub pages: Option<Pages>,
+    /// What a row tells, by the name of the column: a target's parameter of some action, or one of [`LIST_COLUMNS`]; and where in the row.
+    pub columns: Vec<(String, Pointer)>,
+}
+
+/// What a list may tell of a certificate beside the parameters that name it as a target.
+pub const LIST_COLUMNS: [&str; 8] =
+    ["serial_number", "common_name", "dns_names", "not_before", "not_after", "status", "issuer", "certificate"];
+
+/// A parameter that tells the provider which requests are one and the same, with a value that is made once for an action and kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey {
+    /// The parameter.
+    pub parameter: String,
+    /// What it looks like.
+    pub form: KeyForm,
+}
+
+/// The forms of an idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyForm {
+    /// A UUID (RFC 9562, version 4). `uuid`.
+    Uuid,
+    /// 32 hexadecimal digits. `hex`.
+    Hex,
 }
 
 /// A rule that reads a target's state from a row of a status query.
@@ -421,6 +498,8 @@ pub struct Parameter {
     pub aliases: Vec<String>,
     /// Where it goes.
     pub location: Location,
+    /// In a body: the names that lead to it, its own last. Elsewhere empty.
+    pub members: Vec<String>,
     /// Whether it must be given.
     pub required: bool,
     /// The type that the schema gives to raw text.
@@ -467,7 +546,9 @@ pub enum Location {
     Path,
     /// Into the query.
     Query,
-    /// Into the JSON body, as a member of its object.
+    /// Into a header field.
+    Header,
+    /// Into the body, as a member of its object or of one inside.
     Body,
     /// Nowhere: only status queries and reports use it.
     StatusQuery,
@@ -534,6 +615,8 @@ pub struct SampleAnswer {
     /// The word of the expected [`AnswerClass`] (actions, stages), or of the expected [`TargetState`] (status queries, read for the action
     /// of [`Sample::for_action`]).
     pub expected: String,
+    /// The rows that the answer of a list holds, by column; `None` where they are not compared.
+    pub rows: Option<Value>,
     /// What the answer brings; only what is named here is compared.
     pub outputs: Map<String, Value>,
     /// The expected reference, where the sample gives one.
@@ -565,6 +648,23 @@ impl Provider {
             }
         }
         names
+    }
+}
+
+impl IdempotencyKey {
+    /// A key of 16 random octets.
+    pub fn of(&self, random: [u8; 16]) -> String {
+        match self.form {
+            KeyForm::Hex => hex::encode(random),
+            KeyForm::Uuid => {
+                let mut octets = random;
+                // RFC 9562, sections 4.1 and 4.2: the bits of the variant and of the version.
+                octets[6] = octets[6] & 0x0f | 0x40;
+                octets[8] = octets[8] & 0x3f | 0x80;
+                let digits = hex::encode(octets);
+                [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-")
+            }
+        }
     }
 }
 
@@ -618,6 +718,12 @@ impl ActionRules {
     pub fn order(&self, parameters: &Map<String, Value>) -> Option<String> {
         let value = parameters.get(&self.whole_order.as_ref()?.parameter)?;
         scalar_text(value).map(Cow::into_owned)
+    }
+
+    /// Whether asking twice for the action as a whole costs once: not where one of its stages costs each time.
+    pub fn idempotency_of_all(&self) -> Idempotency {
+        let costs = |stage: &Stage| stage.idempotency == Idempotency::NotIdempotent;
+        if self.stages.iter().any(costs) { Idempotency::NotIdempotent } else { self.idempotency }
     }
 
     /// What an action with these parameters reaches beyond one certificate, in a few words.

@@ -61,6 +61,8 @@ pub enum WaitReason {
     },
     /// What is left waits for other actions, or for its `not_before`.
     Others,
+    /// The provider is at work on what is left, and is asked again later.
+    AtWork,
     /// All that is left is in flight.
     Answers,
     /// Nothing: the account could start more, if the run as a whole would. Shown as [`WaitReason::Answers`].
@@ -85,6 +87,7 @@ impl WaitReason {
             Self::Paused => "paused".to_owned(),
             Self::Unreachable { until } => format!("down, tried again in {}", left(*until)),
             Self::Others => "waits for other actions".to_owned(),
+            Self::AtWork => "waits for the CA's work".to_owned(),
             Self::Answers | Self::Nothing => "waits for the last answers".to_owned(),
             Self::Stopped => "stopped".to_owned(),
         }
@@ -101,6 +104,7 @@ impl WaitReason {
             Self::Wave { .. } => "waves".to_owned(),
             Self::Closed { .. } => "schedule, closed between its windows".to_owned(),
             Self::Others => "needs and not_before".to_owned(),
+            Self::AtWork => "the CA's work".to_owned(),
             Self::HeldBack { .. } | Self::Learnt { .. } | Self::Paused | Self::Unreachable { .. } => {
                 "held back".to_owned()
             }
@@ -128,6 +132,7 @@ impl WaitReason {
                 | Self::Concurrency { .. }
                 | Self::Answers
                 | Self::Others
+                | Self::AtWork
                 | Self::Nothing
                 | Self::Learnt { .. }
         )
@@ -180,6 +185,7 @@ mod tests {
             (WaitReason::HeldBack { until }, "paused by the provider for 1m 30s", "held back", true),
             (WaitReason::HeldBack { until: Timestamp::UNIX_EPOCH }, "paused by the provider for 0s", "held back", true),
             (WaitReason::Unreachable { until }, "down, tried again in 1m 30s", "held back", true),
+            (WaitReason::AtWork, "waits for the CA's work", "the CA's work", false),
         ] {
             assert_eq!((reason.describe(wall).as_str(), reason.sends_nothing()), (now, sends_nothing));
             assert_eq!(reason.describe_forecast(latency), forecast);

@@ -128,7 +128,7 @@ impl RequestHandler {
     pub(super) fn handle(&mut self, request: &Received, now: Timestamp, elapsed: Duration) -> Reaction {
         let answer = |response| Reaction { delay: Duration::ZERO, kind: ReactionKind::Answer(response) };
         self.targets.approve(now);
-        match self.routes.find(&request.method, request.path()) {
+        match self.routes.find(request) {
             Route::Nowhere => answer(Response::json(404, None)),
             Route::Unknown { account } => {
                 self.accounts[account].not_found += 1;

@@ -1,5 +1,5 @@
 //! A run directory of every version of the journal's format since the first release, kept for ever: what it says must never change. A
-//! new version adds a directory beside `v5` and leaves the old ones as they are.
+//! new version adds a directory beside `v6` and leaves the old ones as they are.
 
 use super::place::Place;
 use std::collections::BTreeMap;
@@ -58,7 +58,7 @@ fn what_cannot_be_sent_any_more_is_reported_all_the_same() {
 
 #[test]
 fn a_run_of_another_format_is_refused_in_one_line_that_says_what_to_do() {
-    for (version, remedy) in [(4, "finish this run with the certsweep that began it"), (6, "use that one")] {
+    for (version, remedy) in [(5, "finish this run with the certsweep that began it"), (7, "use that one")] {
         let place = kept("half");
         let database = rusqlite::Connection::open(place.path("run/run.sqlite")).unwrap();
         database.pragma_update(None, "user_version", version).unwrap();
@@ -96,5 +96,5 @@ fn copy(from: &Path, place: &Place, to: &str) {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals/v5").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals/v6").join(name)
 }

@@ -46,7 +46,7 @@ const OWNED: [Owned; 18] = [
     Owned { path: "axum", only: &["simulator"] },
     Owned { path: "hyper", only: &["simulator"] },
     Owned { path: "hyper_util", only: &["simulator", "wire/proxy.rs"] },
-    Owned { path: "rustls", only: &["wire/tls.rs"] },
+    Owned { path: "rustls", only: &["wire/tls.rs", "wire/identity.rs"] },
     Owned { path: "rustls_platform_verifier", only: &["wire/tls.rs"] },
     Owned { path: "terminal_size", only: &["view"] },
     Owned { path: "indicatif", only: &["view/screen.rs"] },

@@ -104,7 +104,7 @@ fn everything() -> String {
      \x20 - {id: old, provider: naver, action: revoke, orderId: \"1\", certificateNo: 1, reason: superseded}\n"
         .to_owned()
         + &reissue("new", 55882)
-        + &format!("  - {{id: ca, provider: huawei, action: revoke-ca, ca_id: {CA}, reason: keyCompromise, needs: [one, old]}}\n")
+        + &format!("  - {{id: ca, provider: huawei, action: revoke-ca, ca_id: {CA}, reason: keyCompromise, needs: [old]}}\n")
 }
 
 #[test]

@@ -140,6 +140,6 @@ fn place(location: Location) -> Place {
         Location::Path => Place::Path,
         Location::Query => Place::Query,
         Location::Body => Place::Body,
-        Location::StatusQuery | Location::Signer => unreachable!("it is not sent with the action"),
+        Location::Header | Location::StatusQuery | Location::Signer => unreachable!("it is not sent with the action"),
     }
 }

@@ -2,9 +2,11 @@
 //! when a rule, a signal or the environment says so. Every event that it emits is durable already.
 //!
 //! Here are the loop, what holds the run as a whole (the schedule, the break between two waves, commands from outside) and the events.
-//! The state is in `state`; starting a step, and what follows from it, in `steps`; what is taken up again after it had ended, in `reopened`.
+//! The state is in `state`; starting a step, and what follows from it, in `steps`; what is taken up again after it had ended, in
+//! `reopened`; what several stages ask for, in `staged`.
 
 mod reopened;
+mod staged;
 mod state;
 mod steps;
 
@@ -131,6 +133,7 @@ where
             nonces_refused: HashMap::new(),
             out_of_turn: HashMap::new(),
             captures: HashMap::new(),
+            idempotency_keys: HashMap::new(),
             polls: HashMap::new(),
             ended_by_order: Vec::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),

@@ -143,6 +143,8 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) out_of_turn: HashMap<Ordinal, Reply>,
     /// What the stages of actions that are under way have brought. The journal has it too; nothing is read back from there for each stage.
     pub(super) captures: HashMap<Ordinal, Captures>,
+    /// What tells providers which requests of an action are one and the same, of actions that are under way.
+    pub(super) idempotency_keys: HashMap<Ordinal, String>,
     /// Stages that only read and are asked again.
     pub(super) polls: HashMap<Ordinal, Poll>,
     /// By ordinal: whether an action's end was told by the order of answers alone, in this process.

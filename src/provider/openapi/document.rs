@@ -1,6 +1,6 @@
 //! A document as a whole: its head, its servers, what its extension says about the provider, and its paths.
 
-use super::reader::{DocumentReader, EXTENSION};
+use super::reader::{DocumentReader, EXTENSION, undeclared};
 use super::rules::AnswerReading;
 use super::{operation, references, rules, security, stages};
 use crate::provider::model::{Operation, Provider, ServerVariable, Window};
@@ -98,7 +98,7 @@ fn server<'a>(reader: &mut DocumentReader<'a>) -> (Option<String>, BTreeMap<Stri
         }
         variables.insert(field.name.clone(), variable);
     }
-    operation::undeclared(reader, text, &variables, url.span);
+    undeclared(reader, text, &variables, url.span);
     (Some(text.trim_end_matches('/').to_owned()), variables)
 }
 
@@ -179,6 +179,11 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
             action.outputs = steps.outputs;
             action.stages = steps.stages;
             action.new_certificate = steps.new_certificate;
+        }
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        if let Some(extension) = node.get(EXTENSION) {
+            operations[index].list = references::list(reader, extension, &operations[index], &operations);
         }
     }
     // After all status queries and stages: a sample of one names the action that asks by it.

@@ -33,6 +33,9 @@
 //! | `approval` | `{unless, takes}`: a person must approve it, unless this parameter is true; what that takes |
 //! | `whole_order` | `{operation, parameter}`: what does the same to a whole order, and the parameter that names the order |
 //! | `lookup_parameters` | name → schema: parameters that only status queries use |
+//! | `idempotency_key` | `{parameter, form}`: `uuid` or `hex`: a value made once for an action |
+//! | `safe` | `true`: of a POST without a target that only reads |
+//! | `list` | `{rows, pages, columns}`: of an operation that lists what there is |
 //! | `lookups` | `[{operation, parameters, rows, pages, standings, absent, advice}]`, in order of preference |
 //! | `outputs` | name → expression: what its answer brings for later steps |
 //! | `stages` | `[{stepId, operationId, parameters, idempotent, poll, answers, outputs, lookups}]`: the requests that follow on its own |
@@ -45,6 +48,7 @@
 
 mod document;
 mod operation;
+mod parameters;
 mod reader;
 mod references;
 mod rules;

@@ -12,6 +12,7 @@ use std::io::{self, Write};
 pub struct JsonReport<W: Write> {
     output: W,
     simulated: bool,
+    issued: bool,
     verified: bool,
     kept_columns: Vec<String>,
     rows: u64,
@@ -24,8 +25,8 @@ impl<W: Write> JsonReport<W> {
     /// Where the output fails.
     pub fn new(mut output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         output.write_all(b"[")?;
-        let ReportColumns { simulated, verified, kept } = columns;
-        Ok(Self { output, simulated, verified, kept_columns: kept.to_vec(), rows: 0 })
+        let ReportColumns { simulated, issued, verified, kept } = columns;
+        Ok(Self { output, simulated, issued, verified, kept_columns: kept.to_vec(), rows: 0 })
     }
 
     /// Writes one row.
@@ -35,8 +36,8 @@ impl<W: Write> JsonReport<W> {
     pub fn write(&mut self, row: &ReportRow<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
-        let Self { simulated, verified, .. } = *self;
-        let object = RowObject { row, simulated, verified, kept_columns: &self.kept_columns };
+        let Self { simulated, issued, verified, .. } = *self;
+        let object = RowObject { row, simulated, issued, verified, kept_columns: &self.kept_columns };
         serde_json::to_writer(JsonOutput(&mut self.output), &object).map_err(io::Error::from)
     }
 
@@ -55,6 +56,7 @@ impl<W: Write> JsonReport<W> {
 struct RowObject<'a> {
     row: &'a ReportRow<'a>,
     simulated: bool,
+    issued: bool,
     verified: bool,
     kept_columns: &'a [String],
 }
@@ -79,6 +81,12 @@ impl Serialize for RowObject<'_> {
         object.serialize_entry("finished_at", &row.finished_at.map(rfc3339))?;
         object.serialize_entry("duration_ms", &row.duration_ms)?;
         object.serialize_entry("source", row.source)?;
+        if self.issued {
+            let issued = row.issued.as_ref();
+            object.serialize_entry("new_serial_number", &issued.map(|issued| issued.serial_number))?;
+            object.serialize_entry("new_not_after", &issued.map(|issued| rfc3339(issued.not_after)))?;
+            object.serialize_entry("new_certificate", &issued.map(|issued| &issued.file))?;
+        }
         // A real run's rows stay as they are.
         if self.simulated {
             object.serialize_entry(SIMULATED, &true)?;

@@ -46,10 +46,23 @@ pub struct ReportRow<'a> {
     pub duration_ms: Option<u64>,
     /// `file:line`.
     pub source: &'a str,
+    /// The new certificate that it brought.
+    pub issued: Option<IssuedCells<'a>>,
     /// Its revocation status, where `certsweep verify` asked for it.
     pub verified: Option<VerifiedCells>,
     /// The kept columns' values, in the order of the report's kept columns.
     pub kept: &'a [String],
+}
+
+/// A new certificate.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IssuedCells<'a> {
+    /// Its serial number.
+    pub serial_number: &'a str,
+    /// The end of its validity.
+    pub not_after: Timestamp,
+    /// Its file, below the run directory.
+    pub file: String,
 }
 
 /// The revocation status of an action's target, as `certsweep verify` recorded it.
@@ -76,7 +89,9 @@ pub struct VerifiedCells {
 pub struct ReportColumns<'a> {
     /// Whether the run was a rehearsal: then [`SIMULATED`] follows the contract's columns, and no row can be taken for a real one.
     pub simulated: bool,
-    /// Whether the run was verified: then [`VERIFIED`] follow.
+    /// Whether actions brought new certificates: then [`ISSUED`] follow the contract's columns.
+    pub issued: bool,
+    /// Whether the run was verified: then [`VERIFIED`] follow the contract's columns.
     pub verified: bool,
     /// The names of the columns that the plan's lists carry through.
     pub kept: &'a [String],
@@ -105,6 +120,8 @@ pub const fn file_name(simulated: bool) -> &'static str {
 
 /// The column of a rehearsal's report.
 pub const SIMULATED: &str = "simulated";
+/// The columns of new certificates.
+pub const ISSUED: [&str; 3] = ["new_serial_number", "new_not_after", "new_certificate"];
 /// The columns that verification adds.
 pub const VERIFIED: [&str; 4] = ["verified", "verified_at", "verified_by", "verified_reason"];
 
@@ -133,6 +150,7 @@ pub(crate) mod testing {
             finished_at: None,
             duration_ms: None,
             source: "plan.yaml:7",
+            issued: None,
             verified: None,
             kept: &[],
         }
