@@ -21,7 +21,7 @@ pub mod verdict;
 
 pub use answer::{Answer, AnswerClass, HeaderFields, TargetState};
 pub use catalog::Catalog;
-pub use model::{CredentialReference, Idempotency, Operation, Provider};
+pub use model::{Idempotency, Operation, Provider};
 pub use params::Violation;
-pub use security::{SecurityRequirement, SecurityScheme};
+pub use security::{CredentialReference, SecurityRequirement, SecurityScheme};
 pub use verdict::Verdict;

@@ -7,12 +7,10 @@ use super::answer::{Pointer, scalar_text};
 use super::expression::{Output, StepOutput};
 use super::security::SecurityRequirement;
 use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// A CA's management API, as its document describes it.
@@ -60,18 +58,6 @@ pub struct Window {
     pub count: u32,
     /// The window's length, above zero.
     pub length: Duration,
-}
-
-/// Where a credential comes from. Holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CredentialReference {
-    /// An environment variable.
-    Env(String),
-    /// A file; its text without one trailing line break. Relative paths are already joined to the naming file's directory.
-    File(PathBuf),
-    /// A program and its arguments; its standard output without one trailing line break.
-    Command(Vec<String>),
 }
 
 /// One request that a provider accepts.
@@ -679,21 +665,6 @@ impl Window {
         let count: u32 = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(expected)?;
         let length = crate::time::parse_duration(length.trim()).map_err(|_| expected())?;
         if length.is_zero() { Err(expected()) } else { Ok(Self { count, length }) }
-    }
-}
-
-impl fmt::Display for CredentialReference {
-    /// For messages. A command's arguments are left out: they may say too much.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Env(name) => write!(formatter, "env:{name}"),
-            Self::File(path) => write!(formatter, "file:{}", path.display()),
-            Self::Command(words) => {
-                let program = words.first().map_or("", String::as_str);
-                let more = if words.len() > 1 { " …" } else { "" };
-                write!(formatter, "command:{program}{more}")
-            }
-        }
     }
 }
 

@@ -8,7 +8,10 @@
 use super::answer::Pointer;
 use crate::text::nearest::nearest;
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
 
 /// One way to authenticate: the schemes of one of OpenAPI's security requirements. All of them are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +105,18 @@ pub enum TokenGrant {
         /// Where it has the seconds that the token serves.
         lifetime: Option<Pointer>,
     },
+}
+
+/// Where a credential comes from. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialReference {
+    /// An environment variable.
+    Env(String),
+    /// A file; its text without one trailing line break. Relative paths are already joined to the naming file's directory.
+    File(PathBuf),
+    /// A program and its arguments; its standard output without one trailing line break.
+    Command(Vec<String>),
 }
 
 /// What is the same of all schemes of one kind: a row of the table.
@@ -351,6 +366,21 @@ const fn needs(name: &'static str, usage: CredentialUse) -> CredentialForm {
 
 const fn takes(name: &'static str, usage: CredentialUse) -> CredentialForm {
     CredentialForm { name, required: false, usage }
+}
+
+impl fmt::Display for CredentialReference {
+    /// For messages. A command's arguments are left out: they may say too much.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(formatter, "env:{name}"),
+            Self::File(path) => write!(formatter, "file:{}", path.display()),
+            Self::Command(words) => {
+                let program = words.first().map_or("", String::as_str);
+                let more = if words.len() > 1 { " …" } else { "" };
+                write!(formatter, "command:{program}{more}")
+            }
+        }
+    }
 }
 
 impl From<SecurityScheme> for SecurityRequirement {
