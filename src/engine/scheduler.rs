@@ -25,8 +25,9 @@ pub struct Scheduler {
     paces: Vec<Pace>,
     /// The account that is asked first, so that all are served in turn.
     first_served: usize,
-    /// How many canaries have still to end well.
+    /// How many canaries have still to end well, of how many.
     canaries: u64,
+    all_canaries: u64,
     /// The canary that is under way.
     canary: Option<Ordinal>,
     /// For each action that others need: those others.
@@ -92,7 +93,7 @@ pub enum Decision {
 }
 
 impl Scheduler {
-    /// A scheduler for these accounts (each its pace and its slots), and so many canaries still to come.
+    /// A scheduler for these accounts (each its pace and its slots), and so many canaries.
     pub fn new(accounts: Vec<(Pace, u32)>, canaries: u64) -> Self {
         let (paces, slots): (Vec<Pace>, Vec<u32>) = accounts.into_iter().unzip();
         let queue = |(pace, slots): (usize, u32)| AccountQueue {
@@ -119,6 +120,7 @@ impl Scheduler {
             paces,
             first_served: 0,
             canaries,
+            all_canaries: canaries,
             canary: None,
             dependents: HashMap::new(),
             blocked: HashMap::new(),
@@ -131,6 +133,13 @@ impl Scheduler {
     #[must_use]
     pub fn in_waves(mut self, waves: Waves) -> Self {
         self.waves = waves;
+        self
+    }
+
+    /// The same where so many canaries ended well before.
+    #[must_use]
+    pub fn after_canaries(mut self, well: u64) -> Self {
+        self.canaries = self.all_canaries.saturating_sub(well);
         self
     }
 
@@ -507,7 +516,7 @@ impl Scheduler {
             };
         }
         if self.canaries > 0 {
-            return WaitReason::Canary;
+            return WaitReason::Canary { number: self.all_canaries - self.canaries + 1, of: self.all_canaries };
         }
         if !queued {
             return match (queue.running, queue.polls.is_empty()) {

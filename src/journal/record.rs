@@ -25,10 +25,12 @@ impl StoredRecord {
     }
 }
 
-/// The bits of [`StoredRecord::seq`] that count the records of one process.
+/// The bits of [`StoredRecord::seq`] that count the records of one process: a trillion, more than any process writes. What is left of SQLite's
+/// 63 bits numbers eight million processes.
 pub(super) const SEQ_BITS: u32 = 40;
 
-/// One record.
+/// One record. Those that a million actions have (intents and ends) are stored by columns, the others as this JSON: there a field that says
+/// nothing is left out, and a new one has a default, so that runs of earlier versions are read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Record {
@@ -52,11 +54,12 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         follows: bool,
     },
-    /// The action's request is about to be sent. Durable before it is sent.
+    /// The action's request is about to be sent. Durable before it is sent. The request is not in it: the action's row makes it again, and its
+    /// signature is good for minutes only.
     Intent {
         /// The action.
         ordinal: Ordinal,
-        /// From 1; counts on over resumes.
+        /// From 1; counts on over resumes, since an attempt of a process that crashed may have taken effect.
         attempt: u32,
         /// When it was decided.
         at: Timestamp,
@@ -117,9 +120,10 @@ pub enum Record {
         /// What was answered.
         answer: Reply,
     },
-    /// A status query (or a request for a token) is about to be sent; it counts in the rate windows.
+    /// A status query (or a request for a token) is about to be sent. It has no effect that could be doubled; it is written because it counts in the
+    /// rate windows, which a resumed process begins with.
     Asked {
-        /// Index of the account.
+        /// Index of the account in the run's own copy of the plan, whose order nobody can change.
         account: usize,
         /// The action that it is for, where it is for one.
         ordinal: Option<Ordinal>,
@@ -174,7 +178,7 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         by: Option<String>,
     },
-    /// `certsweep unpause`: the run goes on after a pause, or with its next wave.
+    /// `certsweep unpause`: the run goes on after a pause, or with its next wave. One record for both, as it is one command.
     WentOn {
         /// When.
         at: Timestamp,

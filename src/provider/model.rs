@@ -325,6 +325,8 @@ pub struct RowStep {
 pub struct RowMatch {
     /// Into the item.
     pub pointer: Pointer,
+    /// Where the item holds a serial number instead, for a parameter that takes either an id or a serial number.
+    pub serial_pointer: Option<Pointer>,
     /// The action's parameter.
     pub parameter: String,
     /// Where that is a serial number, which answers may spell in another way.
@@ -705,6 +707,14 @@ impl Parameter {
             ValueFormat::Serial(rule) => Some(rule),
             _ => None,
         }
+    }
+}
+
+impl RowMatch {
+    /// Where the item must hold this value of the parameter.
+    pub fn pointer_of(&self, value: &str) -> &Pointer {
+        let is_serial = self.serial.is_some_and(|rule| rule.read(value).is_some());
+        self.serial_pointer.as_ref().filter(|_| is_serial).unwrap_or(&self.pointer)
     }
 }
 

@@ -164,7 +164,7 @@ fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value
 fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> bool {
     step.matches.iter().all(|condition| {
         let wanted = parameters.get(&condition.parameter).and_then(scalar_text);
-        let found = condition.pointer.text_of(item);
+        let found = condition.pointer_of(wanted.as_deref().unwrap_or_default()).text_of(item);
         // Answers spell serial numbers in their own way.
         let is_same = |rule: SerialRule| {
             let read = |text: &Option<Cow<'_, str>>| rule.read(text.as_deref()?);
@@ -305,6 +305,7 @@ mod tests {
             matches: vec![RowMatch {
                 pointer: Pointer::parse("/serial").unwrap(),
                 is_request: false,
+                serial_pointer: None,
                 parameter: "id".to_owned(),
                 serial,
                 any: None,
@@ -325,6 +326,20 @@ mod tests {
             let steps = [step(serial)];
             let parameters = map(&json!({"id": wanted}));
             assert_eq!(rows(&steps, &parameters, &answer).len(), usize::from(expected), "{wanted} {found}");
+        }
+        // DigiCert's certificates are named by id or by serial number, and an order shows both.
+        let catalog = built_in();
+        let rules = catalog.get("digicert").unwrap().operation("revoke").unwrap().action.as_ref().unwrap();
+        let order = json!({"certificate": {"id": 112_358, "serial_number": "0669d46cae79ef684a69777490602485", "status": "revoked"}});
+        for (named, expected) in [
+            ("112358", TargetState::Done),
+            ("112359", TargetState::Unknown),
+            ("0669D46CAE79EF684A69777490602485", TargetState::Done),
+            ("0669D46CAE79EF684A69777490602486", TargetState::Unknown),
+        ] {
+            let parameters = map(&json!({"certificate_id": named, "order_id": 5}));
+            let pages = std::slice::from_ref(&order);
+            assert_eq!(read_state(&rules.status_queries[1], &parameters, pages).0, expected, "{named}");
         }
     }
 

@@ -94,6 +94,8 @@ pub enum Event {
     },
     /// Something the user should know that belongs to no single action.
     Warning(String),
+    /// The same, where nothing is wrong: how the run goes on.
+    Note(String),
     /// No new request goes out; those in flight are awaited.
     Stopping(StopReason),
     /// The time since this process began with the run; emitted about once a second.

@@ -1,6 +1,7 @@
 //! What an account of a run waits for, with its texts: the same on bars, in lines, in `status`, in its JSON and in a forecast. Decides
 //! nothing.
 
+use crate::text::grouped;
 use crate::time::{human, human_latency, rfc3339};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,12 @@ pub enum WaitReason {
         slots: u32,
     },
     /// A canary is under way, and the others wait for it.
-    Canary,
+    Canary {
+        /// The canary, from 1.
+        number: u64,
+        /// Of so many.
+        of: u64,
+    },
     /// The next wave waits for the end of this one, or for permission.
     Wave {
         /// The wave, from 1.
@@ -75,7 +81,7 @@ impl WaitReason {
             Self::HeldBack { until } => format!("paused by the provider for {}", left(*until)),
             Self::Learnt { per_1000_s } => format!("slowed to {:.1}/s after refusals", *per_1000_s as f64 / 1000.0),
             Self::Concurrency { slots } => format!("{slots} at once"),
-            Self::Canary => "waits for the canary".to_owned(),
+            Self::Canary { number, of } => format!("waits for canary {} of {}", grouped(*number), grouped(*of)),
             Self::Wave { number, of } => format!("waits for wave {number} of {of}"),
             Self::Closed { until } => format!("window closed until {}, for {}", rfc3339(*until), left(*until)),
             Self::Paused => "paused".to_owned(),
@@ -94,7 +100,7 @@ impl WaitReason {
             Self::Window { window } => format!("rate {window}"),
             Self::Concurrency { slots } => format!("concurrency {slots} at {} an answer", human_latency(latency)),
             Self::Answers => format!("{} an answer", human_latency(latency)),
-            Self::Canary => "canary, one at a time".to_owned(),
+            Self::Canary { .. } => "canary, one at a time".to_owned(),
             Self::Wave { .. } => "waves".to_owned(),
             Self::Closed { .. } => "schedule, closed between its windows".to_owned(),
             Self::Others => "needs and not_before".to_owned(),
@@ -167,6 +173,7 @@ mod tests {
             (WaitReason::Window { window: "100/5s".into() }, "limit 100/5s", "rate 100/5s", false),
             (WaitReason::Learnt { per_1000_s: 6660 }, "slowed to 6.7/s after refusals", "held back", false),
             (WaitReason::Concurrency { slots: 16 }, "16 at once", "concurrency 16 at 0.5s an answer", false),
+            (WaitReason::Canary { number: 3, of: 6 }, "waits for canary 3 of 6", "canary, one at a time", false),
             (WaitReason::Wave { number: 2, of: 3 }, "waits for wave 2 of 3", "waves", true),
             (
                 WaitReason::Closed { until },

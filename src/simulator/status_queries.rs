@@ -277,7 +277,7 @@ fn showing(steps: &[RowStep], body: &Value, parameters: &Map<String, Value>, mak
     for condition in &step.matches {
         let value = parameters.get(&condition.parameter).and_then(scalar_text);
         if let Some(text) = value.filter(|text| Some(&**text) != condition.any.as_deref()) {
-            answers::put(&mut item, &condition.pointer, &text);
+            answers::put(&mut item, condition.pointer_of(&text), &text);
         }
     }
     let item = if list.is_array() { Value::Array(vec![item]) } else { item };

@@ -3,12 +3,12 @@
 
 mod bars;
 pub mod diagnostics;
-pub mod json;
 pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod providers;
 pub mod report;
+mod screen;
 pub mod status;
 mod styled;
 pub(crate) mod table;

@@ -1,9 +1,9 @@
 //! Who may print what: results go to standard output, everything else to standard error. The only file that writes to either, and so the one
-//! that keeps what stands below the lines (bars) and an open question apart from the lines that come meanwhile. A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what to print.
+//! that keeps what stands below the lines (bars, as `screen` has them drawn) and an open question apart from the lines that come meanwhile. A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what to print.
 
-use super::json::JsonOutput;
+use super::screen::LinesBelow;
 use super::styled::{Paint, StyledLine};
-use crate::text::safe;
+use crate::text::safe::{self, JsonOutput};
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -72,8 +72,7 @@ struct Inner {
 /// Standard error, with what stands on it.
 struct ErrorStream {
     stream: Stream,
-    /// Below all lines, drawn anew after each: as written, with how many cells each takes.
-    below: Vec<(String, usize)>,
+    below: LinesBelow,
     /// The question that waits for its answer, with the cursor behind it. Nothing stands below it.
     question: Option<String>,
 }
@@ -142,7 +141,7 @@ impl Printer {
         size: fn() -> Option<(usize, usize)>,
     ) -> Self {
         let stream = |writer| Stream { writer, state: StreamState::Open };
-        let stderr = ErrorStream { stream: stream(stderr), below: Vec::new(), question: None };
+        let stderr = ErrorStream { stream: stream(stderr), below: LinesBelow::default(), question: None };
         let (stdin, stdout, stderr) = (Mutex::new(stdin), Mutex::new(stream(stdout)), Mutex::new(stderr));
         Self { inner: Arc::new(Inner { options, surroundings, stdin, stdout, stderr, size }) }
     }
@@ -260,9 +259,7 @@ impl Printer {
     /// What stands below all lines of standard error from now on; nothing, where there are no lines. For a terminal only. While a question
     /// is open nothing is drawn.
     pub(crate) fn show_below(&self, lines: Vec<StyledLine>) {
-        let colors = self.stderr_colors();
-        let lines = lines.into_iter().map(|line| (line.text(colors), line.cells())).collect();
-        lock(&self.inner.stderr).show_below(lines, self.size().0);
+        lock(&self.inner.stderr).show_below(lines, self.size(), self.stderr_colors());
     }
 
     /// Asks on standard error and reads a line from standard input: only `yes` is a yes; the end of input is a no.
@@ -276,7 +273,7 @@ impl Printer {
     /// Asks on standard error. Lines that come before the answer stand above the question, which is then asked again.
     pub fn ask(&self, question: &str) {
         let question = question.lines().map(safe::terminal).collect::<Vec<_>>().join("\n");
-        lock(&self.inner.stderr).ask(format!("{question} Type `yes` to go on: "), self.size().0);
+        lock(&self.inner.stderr).ask(format!("{question} Type `yes` to go on: "), self.size());
     }
 
     /// Reads a line from standard input; blocks until there is one.
@@ -297,7 +294,7 @@ impl Printer {
     }
 
     fn error_line(&self, text: &str) {
-        lock(&self.inner.stderr).line(text, self.size().0);
+        lock(&self.inner.stderr).line(text, self.size());
     }
 
     /// To be called at the end.
@@ -333,7 +330,7 @@ impl Printer {
 }
 
 impl ErrorStream {
-    fn line(&mut self, text: &str, columns: usize) {
+    fn line(&mut self, text: &str, size: (usize, usize)) {
         let line = text.strip_suffix('\n').unwrap_or(text);
         if let Some(question) = &self.question {
             // What has been typed so far stays on its line; the question is asked again below.
@@ -341,48 +338,25 @@ impl ErrorStream {
         } else if self.below.is_empty() {
             self.stream.line(text);
         } else {
-            let (up, below) = (self.to_top(columns), self.below());
-            self.stream.write(format!("{BEGIN_UPDATE}{up}\u{1b}[J{line}\r\n{below}{END_UPDATE}").as_bytes());
+            let drawn = self.below.above(line, size);
+            self.stream.write(drawn.as_bytes());
         }
     }
 
-    fn show_below(&mut self, lines: Vec<(String, usize)>, columns: usize) {
-        // What is drawn already, and nobody has written over.
-        if self.question.is_some() || lines == self.below {
-            return;
+    fn show_below(&mut self, lines: Vec<StyledLine>, size: (usize, usize), colors: bool) {
+        if self.question.is_none() {
+            let drawn = self.below.show(lines, size, colors);
+            // Nothing is written where nothing changed, not even a flush.
+            if !drawn.is_empty() {
+                self.stream.write(drawn.as_bytes());
+            }
         }
-        let up = self.to_top(columns);
-        self.below = lines;
-        let text = if self.below.is_empty() {
-            format!("{up}\u{1b}[J")
-        } else {
-            format!("{BEGIN_UPDATE}{up}{}{END_UPDATE}", self.below())
-        };
-        self.stream.write(text.as_bytes());
     }
 
-    fn ask(&mut self, question: String, columns: usize) {
-        let up = self.to_top(columns);
-        let clear = if up.is_empty() { String::new() } else { format!("{up}\u{1b}[J") };
-        self.below = Vec::new();
-        self.stream.write(format!("{clear}{question}").as_bytes());
+    fn ask(&mut self, question: String, size: (usize, usize)) {
+        let cleared = self.below.show(Vec::new(), size, false);
+        self.stream.write(format!("{cleared}{question}").as_bytes());
         self.question = Some(question);
-    }
-
-    /// Moves the cursor to the beginning of what stands below. A terminal that has become narrower has wrapped those lines.
-    fn to_top(&self, columns: usize) -> String {
-        let rows: usize = self.below.iter().map(|(_, cells)| cells.div_ceil(columns).max(1)).sum();
-        match rows {
-            0 => String::new(),
-            1 => "\r".to_owned(),
-            rows => format!("\r\u{1b}[{}A", rows - 1),
-        }
-    }
-
-    /// What stands below, each line over what was there, the cursor at its end.
-    fn below(&self) -> String {
-        let lines: Vec<String> = self.below.iter().map(|(line, _)| format!("{line}\u{1b}[K")).collect();
-        format!("{}\u{1b}[J", lines.join("\r\n"))
     }
 }
 
@@ -446,10 +420,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Terminals that know these draw what lies between them in one go; the others ignore them.
-const BEGIN_UPDATE: &str = "\u{1b}[?2026h";
-const END_UPDATE: &str = "\u{1b}[?2026l";
-
 #[cfg(test)]
 pub(crate) mod testing {
     //! A printer whose streams a test can read.
@@ -491,6 +461,7 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
+    use super::super::screen::testing::rows;
     use super::testing::printer;
     use super::*;
 
@@ -580,36 +551,30 @@ mod tests {
     fn lines_come_above_what_stands_below_and_above_an_open_question() {
         let (printer, _, err) =
             printer(PrinterOptions::default(), Surroundings { no_color: true, ..TERMINAL }, "yes\n");
-        let written = |before: &str| err.text()[before.len()..].replace('\u{1b}', "^");
-        let bars = || vec![StyledLine::plain("bar"), StyledLine::plain(&"=".repeat(79))];
+        let bars = || vec![StyledLine::plain("bar"), StyledLine::plain("total")];
         printer.show_below(bars());
-        assert_eq!(written(""), format!("^[?2026hbar^[K\r\n{}^[K^[J^[?2026l", "=".repeat(79)));
-        let before = err.text();
-        printer.show_below(bars());
-        assert_eq!(written(&before), "", "nothing has changed");
         printer.note("a line");
-        assert!(written(&before).starts_with("^[?2026h\r^[1A^[Ja line\r\nbar^[K\r\n="), "{}", written(&before));
+        assert_eq!(rows(&err.text(), 80), ["a line", "bar", "total"]);
         let before = err.text();
+        printer.show_below(bars());
+        assert_eq!(err.text(), before, "nothing has changed");
         printer.ask("Go on?");
         printer.show_below(bars());
-        printer.note("a line");
-        assert_eq!(written(&before), "\r^[1A^[JGo on? Type `yes` to go on: \na line\nGo on? Type `yes` to go on: ");
-        let before = err.text();
+        assert_eq!(rows(&err.text(), 80), ["a line", "Go on? Type `yes` to go on: "]);
+        printer.note("meanwhile");
+        let asked = "Go on? Type `yes` to go on: ";
+        assert_eq!(rows(&err.text(), 80), ["a line", asked, "meanwhile", asked]);
         assert!(printer.read_answer());
         printer.answered(true);
-        printer.show_below(bars());
-        assert!(written(&before).starts_with("^[?2026hbar"), "{}", written(&before));
+        // As the terminal echoes what was typed.
+        let echo = "yes\n";
         let before = err.text();
+        printer.show_below(bars());
+        let shown = before.clone() + echo + &err.text()[before.len()..];
+        assert_eq!(rows(&shown, 80)[3..], [&format!("{asked}yes"), "bar", "total"]);
         printer.show_below(Vec::new());
-        assert_eq!(written(&before), "\r^[1A^[J");
-    }
-
-    #[test]
-    fn a_terminal_that_became_narrower_has_wrapped_the_lines() {
-        let below = vec![("=".repeat(79), 79), ("total".to_owned(), 5)];
-        let stream = Stream { writer: Box::new(io::sink()), state: StreamState::Open };
-        let stream = ErrorStream { stream, below, question: None };
-        assert_eq!((stream.to_top(80).as_str(), stream.to_top(30).as_str()), ("\r\u{1b}[1A", "\r\u{1b}[3A"));
+        let shown = before.clone() + echo + &err.text()[before.len()..];
+        assert_eq!(rows(&shown, 80).len(), 4, "the bars are gone");
     }
 
     struct Failing(io::ErrorKind);

@@ -106,7 +106,7 @@ impl Tally {
             Event::Unpaused => self.paused = None,
             Event::Asking(question) => self.question = Some(question.clone()),
             Event::Answered => self.question = None,
-            Event::Limited { .. } | Event::Warning(_) | Event::Stopping(_) | Event::RunEnded => {}
+            Event::Limited { .. } | Event::Warning(_) | Event::Note(_) | Event::Stopping(_) | Event::RunEnded => {}
         }
     }
 

@@ -23,6 +23,7 @@ use super::timing::{Moment, WaitTimes, WallTime};
 use crate::journal::{ActionState, JournalError, Phase, Record, Reply};
 use crate::plan::{calendar, settings};
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason, WaveQuestion};
+use crate::text::grouped;
 use crate::time::{Clock, human};
 use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
@@ -65,9 +66,8 @@ where
 
         let safety = &run.settings.safety;
         // Canaries that ended well in an earlier process count, so that `resume` does not begin with new ones.
-        let canaries_well =
-            states.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
-        let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
+        let is_well = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well());
+        let canaries_well = states.iter().filter(is_well).count() as u64;
         let scheduled =
             run.settings.accounts.iter().enumerate().map(|(index, account)| {
                 (Pace::new(limits.get(&index).unwrap_or(&account.windows)), account.concurrency)
@@ -77,7 +77,8 @@ where
         if waves.are_there() {
             states.whose(|state| state.attempts > 0).into_iter().for_each(|(ordinal, _)| waves.begun(ordinal));
         }
-        let mut scheduler = Scheduler::new(scheduled.collect(), canaries).in_waves(waves);
+        let mut scheduler =
+            Scheduler::new(scheduled.collect(), safety.canary).in_waves(waves).after_canaries(canaries_well);
         for (index, account) in run.settings.accounts.iter().enumerate() {
             let owner = run.senders[index].limit_owner();
             if let Some(first) = (0..index).find(|first| owner.shares_limits_with(run.senders[*first].limit_owner())) {
@@ -224,7 +225,7 @@ where
             return false;
         }
         let at = self.run.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");
-        self.notify(Event::Warning(format!("rehearsal: {} of waiting pass at once; it is now {at}", human(wait))));
+        self.notify(Event::Note(format!("rehearsal: {} of waiting pass at once; it is now {at}", human(wait))));
         true
     }
 
@@ -400,7 +401,7 @@ where
             (settings::BetweenWaves::Pause(pause), _) => {
                 let until = now + pause;
                 self.wave_break = WaveBreak::Pause(until);
-                self.notify(Event::Warning(format!("{ended}; the next begins in {}", human(pause))));
+                self.notify(Event::Note(format!("{ended}; the next begins in {}", human(pause))));
                 self.notify_wave();
                 Some(Decision::Wait(until))
             }
@@ -472,7 +473,7 @@ where
         let waves = self.scheduler.waves();
         let (now, count) = (waves.now(), waves.count());
         let counts = Outcome::ALL.iter().zip(self.wave_outcomes()).filter(|(_, count)| *count > 0);
-        let counts: Vec<String> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
+        let counts: Vec<String> = counts.map(|(outcome, count)| format!("{} {outcome}", grouped(count))).collect();
         format!("wave {} of {count} has ended: {}", now + 1, counts.join(", "))
     }
 
@@ -655,15 +656,13 @@ const MIN_SKIP: Duration = Duration::from_secs(5);
 fn wave_question(ended: &str, outcomes: &[u64; Outcome::ALL.len()], question: &WaveQuestion) -> String {
     let all: u64 = outcomes.iter().sum();
     let bad: u64 = Outcome::ALL.iter().zip(outcomes).filter(|(outcome, _)| !outcome.is_well()).map(|(_, n)| n).sum();
-    let WaveQuestion { wave, actions, .. } = question;
-    match bad {
-        0 => format!("{ended}. Go on with wave {wave} ({actions} actions)?"),
-        bad if bad == all => {
-            format!("{ended}. NONE of its {all} actions ended well. Send wave {wave} ({actions} actions) all the same?")
+    let next = format!("wave {} ({} actions)", question.wave, grouped(question.actions));
+    match (bad, grouped(bad), grouped(all)) {
+        (0, ..) => format!("{ended}. Go on with {next}?"),
+        (_, bad, all) if bad == all => {
+            format!("{ended}. NONE of its {all} actions ended well. Send {next} all the same?")
         }
-        bad => {
-            format!("{ended}. {bad} of its {all} actions did NOT end well. Go on with wave {wave} ({actions} actions)?")
-        }
+        (_, bad, all) => format!("{ended}. {bad} of its {all} actions did NOT end well. Go on with {next}?"),
     }
 }
 
@@ -682,14 +681,14 @@ mod tests {
     fn the_question_between_waves_says_where_not_all_is_well() {
         let question = WaveQuestion { wave: 2, of: 3, actions: 2980, since: jiff::Timestamp::UNIX_EPOCH };
         for (outcomes, expected) in [
-            ([20, 0, 0, 0, 0, 0, 0, 0, 0], "E. Go on with wave 2 (2980 actions)?"),
+            ([20, 0, 0, 0, 0, 0, 0, 0, 0], "E. Go on with wave 2 (2,980 actions)?"),
             (
                 [18, 0, 0, 0, 1, 0, 1, 0, 0],
-                "E. 2 of its 20 actions did NOT end well. Go on with wave 2 (2980 actions)?",
+                "E. 2 of its 20 actions did NOT end well. Go on with wave 2 (2,980 actions)?",
             ),
             (
                 [0, 0, 0, 0, 20, 0, 0, 0, 0],
-                "E. NONE of its 20 actions ended well. Send wave 2 (2980 actions) all the same?",
+                "E. NONE of its 20 actions ended well. Send wave 2 (2,980 actions) all the same?",
             ),
         ] {
             assert_eq!(wave_question("E", &outcomes, &question), expected);

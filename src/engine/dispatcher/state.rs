@@ -32,7 +32,7 @@ pub struct Run<'a, T, C> {
     pub reader: &'a Reader,
     /// The run's journal.
     pub journal: Journal,
-    /// One sender an account, in the order of the settings' accounts.
+    /// One sender an account, in the order of the settings' accounts. Steps hold them too; all of them are polled by one thread.
     pub senders: Vec<Rc<Sender<T>>>,
     /// The clock.
     pub clock: Rc<C>,
@@ -40,7 +40,7 @@ pub struct Run<'a, T, C> {
     pub reopen: BTreeSet<Outcome>,
     /// Commands from outside: signals, and other processes by way of the run directory.
     pub commands: UnboundedReceiver<RunCommand>,
-    /// Seed of the jitter between attempts.
+    /// Seed of the jitter between attempts: given, so that a simulated world can be played again.
     pub seed: u64,
     /// Whether a closed window and a start to come are waited for; otherwise the run stops, and `resume` goes on.
     pub wait: bool,
@@ -134,13 +134,14 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     /// Every action, as far as their order goes.
     pub(super) queue: Queue,
     pub(super) scheduler: Scheduler,
+    // The maps below are for the few actions that something unusual has happened to: a field of each of a million states would cost more.
     /// Actions that are in doubt, with what is known of each.
     pub(super) doubts: HashMap<Ordinal, DoubtfulAction>,
     /// Actions whose last requests were refused for their nonces alone, with how often in a row.
     pub(super) nonces_refused: HashMap<Ordinal, u32>,
     /// Actions whose last answers may be those to other requests.
     pub(super) out_of_turn: HashMap<Ordinal, Reply>,
-    /// What the stages of actions that are under way have brought.
+    /// What the stages of actions that are under way have brought. The journal has it too; nothing is read back from there for each stage.
     pub(super) captures: HashMap<Ordinal, Captures>,
     /// What tells providers which requests of an action are one and the same, of actions that are under way.
     pub(super) idempotency_keys: HashMap<Ordinal, String>,
@@ -169,9 +170,11 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     /// Until when the schedule is closed, where the observer was notified of that.
     pub(super) closed_until: Option<Timestamp>,
     pub(super) reopens: Option<Timestamp>,
-    /// Failed requests for a token in a row, by account.
+    /// Failed requests for a token in a row, by account: they are no action's attempts, and must not use those up.
     pub(super) token_tries: HashMap<usize, u32>,
+    /// Accounts whose clock was warned of: it differs at every answer.
     pub(super) skew_warned: HashSet<usize>,
+    /// Until when the observer was notified that an account is held: each refusal asks for a hold of its own.
     pub(super) notified_holds: HashMap<usize, Moment>,
     /// `certsweep pause` holds.
     pub(super) paused: bool,
@@ -219,6 +222,7 @@ impl WaveBreak {
 
     /// Nothing is waited for any more; whether a question was open.
     pub(super) fn end(&mut self) -> bool {
+        // Only a question stands on somebody's screen until it is taken away.
         matches!(std::mem::replace(self, Self::Nothing), Self::Asked(_))
     }
 
@@ -265,7 +269,7 @@ pub(super) struct PendingAcks<T, C> {
 
 /// What follows a record once it is durable.
 pub(super) struct PendingRecord<T, C> {
-    /// What the observer is notified of.
+    /// What the observer is notified of: not before, since a power cut must not take back what was shown as ended.
     pub(super) events: Vec<Event>,
     /// The step whose intent it is.
     pub(super) prepared: Option<Box<PreparedStep<T, C>>>,
@@ -276,6 +280,7 @@ pub(super) struct PendingRecord<T, C> {
 impl<T, C> PendingAcks<T, C> {
     pub(super) fn of(journal: &Journal) -> Self {
         let (acknowledge, acknowledged) = unbounded_channel();
+        // Unbounded, for the writer must never wait for the loop that waits for it; slots bound it. A run that is given up is gone before its writer.
         journal.notify(Arc::new(move |count, written| drop(acknowledge.send((count, written)))));
         Self { records: VecDeque::new(), intents: 0, acknowledged }
     }

@@ -708,7 +708,7 @@ where
                 }
                 self.notify_wait_reason(account, WaitReason::Unreachable { until });
             }
-            Transition::Up => self.notify(Event::Warning(format!("{name} is there again"))),
+            Transition::Up => self.notify(Event::Note(format!("{name} is there again"))),
             Transition::Barred => self.stop_account(account, StopReason::Environment(cause.to_owned())),
             Transition::GivenUp(after) => {
                 let what = if answers { "it was out of order" } else { "it could not be reached" };

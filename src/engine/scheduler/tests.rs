@@ -87,10 +87,13 @@ fn canaries_go_one_at_a_time_in_plan_order() {
     scheduler.step_ended(1);
     scheduler.requeue(0, 1, Some(at(3)));
     assert_eq!(scheduler.next(at(0)), Decision::Wait(at(3)), "a canary's pause holds the others");
+    let wall = WallTime::new(at(0), Timestamp::UNIX_EPOCH);
+    assert_eq!(scheduler.wait_reason(0, at(0), &wall), WaitReason::Canary { number: 1, of: 2 });
     assert_eq!(scheduler.next(at(3)), start(0, 1));
     scheduler.step_ended(1);
     scheduler.action_ended(0, true);
     assert_eq!(scheduler.next(at(3)), start(1, 0));
+    assert_eq!(scheduler.wait_reason(1, at(3), &wall), WaitReason::Canary { number: 2, of: 2 });
     scheduler.step_ended(0);
     scheduler.action_ended(1, true);
     assert_eq!([scheduler.next(at(3)), scheduler.next(at(3))], [start(2, 1), Decision::WaitForAnswer]);

@@ -294,18 +294,31 @@ fn row_step<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: &Operat
     let mut matches = Vec::new();
     for field in node.get("match").map(|node| reader.map(node)).unwrap_or_default() {
         let pointer = reader.pointer_text(&field.name, field.span);
-        let (parameter, any) = if matches!(field.value.shape, Shape::Map(_)) {
-            reader.closed(&field.value, &["parameter", "any"]);
-            (reader.required(&field.value, "parameter"), reader.optional_text(&field.value, "any"))
+        let (parameter, any, at) = if matches!(field.value.shape, Shape::Map(_)) {
+            reader.closed(&field.value, &["parameter", "any", "serial_number"]);
+            let (any, at) = (reader.optional_text(&field.value, "any"), field.value.get("serial_number"));
+            (reader.required(&field.value, "parameter"), any, at)
         } else {
-            (Some(&field.value), None)
+            (Some(&field.value), None, None)
         };
+        let serial_pointer = at.and_then(|node| reader.pointer(node));
         let parameter = parameter.and_then(|node| named(reader, node, &action.parameters));
         if let (Some(pointer), Some(parameter)) = (pointer, parameter) {
             let (serial, any) = (parameter.serial(), any.map(str::to_owned));
+            if let (None, Some(at)) = (serial, at) {
+                let what = format!("`{}` takes no serial number (`format: serial-number`)", parameter.name);
+                reader.error("wrong-value", at.span, what);
+            }
             let csr = action.action.as_ref().and_then(|rules| rules.csr.as_ref());
             let is_request = csr.is_some_and(|csr| csr.field == parameter.name);
-            matches.push(RowMatch { pointer, parameter: parameter.name.clone(), serial, is_request, any });
+            matches.push(RowMatch {
+                pointer,
+                serial_pointer,
+                parameter: parameter.name.clone(),
+                serial,
+                is_request,
+                any,
+            });
         }
     }
     Some(RowStep { list: list?, matches })

@@ -3,8 +3,8 @@
 
 use super::{ReportColumns, ReportRow, SIMULATED};
 
+use crate::text::safe::JsonOutput;
 use crate::time::rfc3339;
-use crate::view::json::JsonOutput;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::io::{self, Write};
 
