@@ -8,6 +8,7 @@ pub mod printer;
 pub mod progress;
 pub mod providers;
 pub mod report;
+pub mod search_progress;
 pub mod status;
 pub(crate) mod table;
 pub mod verification;

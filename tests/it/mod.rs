@@ -13,6 +13,7 @@ mod disk;
 mod documents;
 mod exceptions;
 mod field_cases;
+mod find;
 mod iam;
 mod interruption;
 mod issuers;
