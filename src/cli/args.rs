@@ -1,7 +1,9 @@
 //! The command line, exactly as typed: every command and option of the contract, the examples and exit codes below each command's help,
 //! and the completion scripts. Reads no file and no environment variable; what an option means for a run is decided by the commands.
 
-use super::list_args::{ColumnPairs, FIND_EXAMPLES, FindArgs, parse_columns};
+use super::list_args::{
+    CSR_EXAMPLES, ColumnPairs, CsrArgs, FIND_EXAMPLES, FindArgs, INIT_EXAMPLES, InitArgs, parse_columns,
+};
 use crate::engine::verify::NonceUse;
 use crate::provider::model::Window;
 use crate::run::{Outcome, StatusSource};
@@ -61,6 +63,12 @@ pub enum Command {
     /// Find certificates by key, serial number, name or issuer; writes a list that a plan takes
     #[command(after_help = FIND_EXAMPLES)]
     Find(FindArgs),
+    /// Make a private key and a certificate request for each row of a list
+    #[command(after_help = CSR_EXAMPLES)]
+    Csr(CsrArgs),
+    /// Write a starter plan, with comments and only what is needed
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArgs),
     /// Carry a plan out
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),

@@ -1,5 +1,6 @@
-//! The command line of what makes lists and plans, as typed: `find`; and how columns are named. Reads no file and no environment variable.
+//! The command line of what makes lists and plans, as typed: `find`, `csr`, `init`; and how columns are named. Reads no file and no environment variable.
 
+use crate::pki::new_request::KeyAlgorithm;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -61,6 +62,40 @@ pub struct FindArgs {
     pub output: Option<PathBuf>,
 }
 
+/// `csr`
+#[derive(Debug, Args)]
+pub struct CsrArgs {
+    /// The list (CSV), as `find` writes it
+    #[arg(long, value_name = "LIST")]
+    pub from: PathBuf,
+    /// The directory of the keys and requests; it is made, private to the user, where it is not there
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// The kind of new keys: `p256`, `p384`, `rsa2048`, `rsa3072` or `rsa4096`
+    #[arg(long, value_name = "NAME", value_parser = parse_algorithm, default_value = "p256")]
+    pub algorithm: KeyAlgorithm,
+    /// Write the list with its column `csr` to this file, instead of in its place
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `init`
+#[derive(Debug, Args)]
+pub struct InitArgs {
+    /// The provider [default: the list's, where its rows name one]
+    #[arg(long, value_name = "ID")]
+    pub provider: Option<String>,
+    /// The action [default: revoke, or the provider's first]
+    #[arg(long, value_name = "NAME")]
+    pub action: Option<String>,
+    /// The list whose rows are the plan's actions, as `find` and `csr` write it
+    #[arg(long, value_name = "LIST")]
+    pub from: Option<PathBuf>,
+    /// Write the plan to this file, which must not be there yet, instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
 /// Pairs are separated by commas; a piece without `=` belongs to the header before it, which holds a comma itself.
 pub(super) fn parse_columns(text: &str) -> Result<ColumnPairs, String> {
     let mut pairs: Vec<(String, String)> = Vec::new();
@@ -81,6 +116,11 @@ pub(super) fn parse_columns(text: &str) -> Result<ColumnPairs, String> {
         }
     }
     Ok(ColumnPairs(pairs))
+}
+
+fn parse_algorithm(text: &str) -> Result<KeyAlgorithm, String> {
+    let names = || KeyAlgorithm::ALL.map(|(_, word)| word).join(", ");
+    KeyAlgorithm::parse(text).ok_or_else(|| format!("it is one of {}", names()))
 }
 
 impl FindArgs {
@@ -106,3 +146,20 @@ Examples:
 
 Exit codes:
   0 some were found    1 none were    2 the command line is wrong    4 the environment failed";
+
+pub(super) const CSR_EXAMPLES: &str = "\
+A request asks for the names of the row's certificate (`certificate`), else for those of its columns
+`dns_names` and `common_name`. Keys and requests that are there are never overwritten: run again, it makes what is missing.
+
+Examples:
+  certsweep csr --from targets.csv --out keys/
+  certsweep csr --from names.csv --out keys/ --algorithm rsa3072 -o targets.csv
+
+Exit codes:
+  0 each row has its request    1 some have none    2 the list is wrong    4 the environment failed";
+
+pub(super) const INIT_EXAMPLES: &str = "\
+Examples:
+  certsweep init --provider digicert -o plan.yaml
+  certsweep init --from targets.csv -o plan.yaml
+  certsweep init --from targets.csv --provider naver --action reissue -o reissue.yaml";

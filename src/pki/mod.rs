@@ -9,6 +9,7 @@ pub mod dns_name;
 pub mod end_entity;
 pub mod named_keys;
 pub mod names;
+pub mod new_request;
 pub mod ocsp;
 pub mod pem;
 pub mod pkcs12;

@@ -64,7 +64,7 @@ const OWNED: [Owned; 19] = [
     },
     Owned {
         path: "std::net",
-        only: &["wire", "simulator", "plan/read/base_url.rs", "pki/names.rs"],
+        only: &["wire", "simulator", "plan/read/base_url.rs", "pki/names.rs", "pki/new_request.rs"],
     },
 ];
 

@@ -21,6 +21,7 @@ mod left_plans;
 mod limits;
 mod lists;
 mod lookups;
+mod new_requests;
 mod outcomes;
 mod plans;
 mod preview;
