@@ -57,7 +57,9 @@ pub fn read(path: &Path, columns: &ListColumns, each: &mut dyn FnMut(Sighting)) 
         Some(format!("{place}: {}{help}", first.what))
     };
     let Some(mut reader) = ListReader::open(&sources, source, ListLayout::default(), &mut diagnostics) else {
-        return Err(first(&diagnostics, &sources));
+        // An empty list tells of nothing.
+        let is_empty = diagnostics.sorted().iter().any(|found| found.code == "no-actions");
+        return Err(first(&diagnostics, &sources).filter(|_| !is_empty));
     };
     let header: Vec<&str> = reader.header().iter().map(|(name, _)| name.as_str()).collect();
     if let Some((field, column)) = columns.named.iter().find(|(_, column)| !header.contains(&column.as_str())) {

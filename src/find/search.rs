@@ -115,7 +115,6 @@ pub fn search(search: &Search, looking: &mut dyn FnMut(&Looked)) -> SearchResult
     });
     lists.sort();
     for (path, named) in lists {
-        let before = looked.rows;
         let read = exports::read(&path, &search.columns, &mut |row| {
             looked.rows += 1;
             let fit = search.criteria.judge_row(&row);
@@ -125,12 +124,12 @@ pub fn search(search: &Search, looking: &mut dyn FnMut(&Looked)) -> SearchResult
         let shown = path.display();
         match read {
             Ok(_) => {}
-            Err(Some(why)) if named || looked.rows > before => unread.push(format!("{why} (other rows may have defects, too)")),
+            Err(Some(why)) => unread.push(format!("{why} (other rows may have defects, too)")),
             Err(None) if named => unread.push(format!(
                 "{shown}: this list has no column with serial numbers, fingerprints or a provider's ids; `--columns` names them"
             )),
             // In a tree lie many lists of other things.
-            Err(_) => looked.others += 1,
+            Err(None) => looked.others += 1,
         }
     }
     unread.sort();
@@ -206,7 +205,10 @@ fn read_file(search: &Search, path: &Path, named: bool, send: &dyn Fn(Message)) 
         let mut sighting = Sighting::of_certificate(certificate, format!("{shown}{within}"));
         sighting.weakness = weakness;
         let more = sighting.whole.get_or_insert_default();
-        more.file = is_about(&certificates, index, &bytes).then(|| path.to_str().map(str::to_owned)).flatten();
+        // A pipe is gone when the plan is read.
+        more.file = (path.is_file() && is_about(&certificates, index, &bytes))
+            .then(|| path.to_str().map(str::to_owned))
+            .flatten();
         if search.keeps_certificates {
             more.chain = chain(&certificates, index);
         }
