@@ -1,6 +1,9 @@
 //! The command line, exactly as typed: every command and option of the contract, the examples and exit codes below each command's help,
 //! and the completion scripts. Reads no file and no environment variable; what an option means for a run is decided by the commands.
 
+use super::list_args::{
+    CSR_EXAMPLES, ColumnPairs, CsrArgs, FIND_EXAMPLES, FindArgs, INIT_EXAMPLES, InitArgs, parse_columns,
+};
 use crate::engine::verify::NonceUse;
 use crate::provider::model::Window;
 use crate::run::{Outcome, StatusSource};
@@ -57,6 +60,15 @@ pub enum Command {
     /// Show what a run would do, and how long it would take; sends nothing, needs no credentials
     #[command(after_help = PREVIEW_EXAMPLES)]
     Preview(PreviewArgs),
+    /// Find certificates by key, serial number, name or issuer; writes a list that a plan takes
+    #[command(after_help = FIND_EXAMPLES)]
+    Find(FindArgs),
+    /// Make a private key and a certificate request for each row of a list
+    #[command(after_help = CSR_EXAMPLES)]
+    Csr(CsrArgs),
+    /// Write a starter plan, with comments and only what is needed
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArgs),
     /// Carry a plan out
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
@@ -134,10 +146,6 @@ pub enum IgnoredColumns {
     /// These.
     Named(Vec<String>),
 }
-
-/// One value of `--columns`: pairs of field and header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct ColumnPairs(Vec<(String, String)>);
 
 /// `check`
 #[derive(Debug, Args)]
@@ -456,28 +464,6 @@ impl From<Color> for ColorChoice {
     }
 }
 
-/// Pairs are separated by commas; a piece without `=` belongs to the header before it, which holds a comma itself.
-fn parse_columns(text: &str) -> Result<ColumnPairs, String> {
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    for piece in text.split(',') {
-        match (piece.split_once('='), pairs.last_mut()) {
-            (Some((field, header)), _) => pairs.push((field.trim().to_owned(), header.to_owned())),
-            (None, Some((_, header))) => {
-                header.push(',');
-                header.push_str(piece);
-            }
-            (None, None) => return Err(COLUMNS_EXPECTED.to_owned()),
-        }
-    }
-    for (field, header) in &mut pairs {
-        *header = header.trim().to_owned();
-        if field.is_empty() || header.is_empty() {
-            return Err(COLUMNS_EXPECTED.to_owned());
-        }
-    }
-    Ok(ColumnPairs(pairs))
-}
-
 fn parse_retried(text: &str) -> Result<Outcome, String> {
     match Outcome::parse(text.trim()) {
         Some(outcome @ (Outcome::Failed | Outcome::InDoubt | Outcome::Rejected | Outcome::Pending)) => Ok(outcome),
@@ -528,8 +514,6 @@ pub fn completion_script(shell: clap_complete::Shell) -> String {
 }
 
 const GLOBAL: &str = "Options of every command";
-
-const COLUMNS_EXPECTED: &str = "write FIELD=HEADER, such as `certificate_id=Cert ID`";
 
 const EXAMPLES: &str = "\
 Examples:

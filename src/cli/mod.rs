@@ -5,9 +5,13 @@ pub mod args;
 pub mod check;
 pub mod context;
 pub mod control;
+pub mod csr;
 pub mod execute;
 pub mod exit;
+pub mod find;
+pub mod init;
 pub mod latency;
+pub mod list_args;
 pub mod preview;
 pub mod preview_data;
 pub mod previous_runs;
@@ -64,6 +68,9 @@ fn carry_out(context: &Context, command: Command) -> Exit {
     match command {
         Command::Check(args) => check::check(context, &args),
         Command::Preview(args) => preview::preview(context, &args.source, args.report.as_deref(), args.latency),
+        Command::Csr(args) => csr::csr(context, &args),
+        Command::Init(args) => init::init(context, &args),
+        Command::Find(args) => find::find(context, &args),
         Command::Run(args) => run::run(context, &args),
         Command::Resume(args) => resume::resume(context, &args),
         Command::Status(args) => status::status(context, &args),

@@ -9,6 +9,7 @@ pub mod progress;
 pub mod providers;
 pub mod report;
 mod screen;
+pub mod search_progress;
 pub mod status;
 mod styled;
 pub(crate) mod table;

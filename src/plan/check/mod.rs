@@ -23,7 +23,7 @@ mod shared_keys;
 mod values;
 
 pub use context::{CsvOptions, IgnoreColumns, Request};
-pub use fields::CERTIFICATE_FIELDS;
+pub use fields::{CERTIFICATE_FIELDS, DESCRIPTIVE_COLUMNS};
 pub(super) use fields::{COMMON_FIELDS, UNSHARED_FIELDS};
 pub use values::needs_as_written;
 
