@@ -1,6 +1,6 @@
 //! `certsweep providers` and `certsweep schema`: what there is to plan with.
 
-use super::args::ProvidersCommand;
+use super::args::{ProvidersCommand, SchemaKind};
 use super::context::Context;
 use super::exit::Exit;
 use crate::diag::Diagnostics;
@@ -10,6 +10,7 @@ use crate::provider::{openapi, samples};
 use crate::text::{SourceMap, file};
 use crate::view::diagnostics;
 use crate::view::providers::{list, list_json, show, show_json};
+use crate::view::schemas::{self, SchemaOf};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -41,7 +42,19 @@ pub fn providers(context: &Context, command: Option<&ProvidersCommand>) -> Exit 
 }
 
 /// Prints the plan's JSON Schema.
-pub fn schema(context: &Context) -> Exit {
+pub fn schema(context: &Context, of: SchemaKind) -> Exit {
+    let of = match of {
+        SchemaKind::Plan => return schema_of_plans(context),
+        SchemaKind::Events => SchemaOf::Events,
+        SchemaKind::Report => SchemaOf::Report,
+        SchemaKind::Status => SchemaOf::Status,
+        SchemaKind::Preview => SchemaOf::Preview,
+    };
+    context.printer.result_json(&schemas::schema(of));
+    Exit::Well
+}
+
+fn schema_of_plans(context: &Context) -> Exit {
     match context.catalog(&context.provider_directories()) {
         Ok(catalog) => {
             context.printer.result_json(&plan_schema(&catalog));

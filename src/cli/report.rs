@@ -6,12 +6,14 @@ use super::context::Context;
 use super::exit::Exit;
 use super::report_plan::write_plan;
 use crate::journal::files::replace;
-use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Verified};
+use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Settlement, Verified};
 use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::{Action, Settings};
 use crate::run::Outcome;
-use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv as csv_report, file_name, html, json};
+use crate::view::report::{
+    ReportColumns, ReportRow, SettledCells, VerifiedCells, csv as csv_report, file_name, html, json, junit, markdown,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
@@ -101,6 +103,7 @@ fn write(
     let columns = ReportColumns {
         simulated: facts.simulated,
         verified: run.verified_at.is_some(),
+        settled: run.settled,
         kept: &facts.settings.keep_columns,
     };
     let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
@@ -112,6 +115,16 @@ fn write(
         }
         ReportFormat::Json => {
             let mut writer = json::JsonReport::new(output, columns)?;
+            let counts = rows.each(|row| writer.write(row))?;
+            writer.finish().map(|_| counts)
+        }
+        ReportFormat::Markdown => {
+            let mut writer = markdown::MarkdownReport::new(output, &facts.settings.name, columns)?;
+            let counts = rows.each(|row| writer.write(row))?;
+            writer.finish().map(|_| counts)
+        }
+        ReportFormat::Junit => {
+            let mut writer = junit::JunitReport::new(output, &facts.settings.name, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
@@ -171,9 +184,11 @@ impl Rows<'_> {
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
             }
+            let settled = history.settled.as_ref().map(|settled| settled_message(settled, &history.reply));
             let in_doubt = (!ended && outcome == Outcome::InDoubt).then(|| still_in_doubt(&history.reply));
             let message = match history.doubt {
                 Some(doubt) => Some(doubt.why()),
+                None if settled.is_some() => settled.as_deref(),
                 None if ended => None,
                 None => Some(in_doubt.as_deref().unwrap_or(self.unsent)),
             };
@@ -193,6 +208,13 @@ fn still_in_doubt(reply: &Reply) -> String {
         }
         _ => "an attempt was left without an answer; `certsweep resume` goes on".to_owned(),
     }
+}
+
+/// The message of an action that a person has settled, with what came last before.
+fn settled_message(settled: &Settlement, reply: &Reply) -> String {
+    let by = settled.by.as_deref().unwrap_or("somebody");
+    let before = reply.message.as_deref().map(|before| format!(" (before: {before})")).unwrap_or_default();
+    format!("settled by {by}: {}{before}", settled.note)
 }
 
 /// The report's cells about a verification.
@@ -230,6 +252,11 @@ pub fn row_of<'a>(
         finished_at: history.finished_at,
         duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
         source: &action.source,
+        settled: history.settled.as_ref().map(|settled| SettledCells {
+            by: settled.by.as_deref().unwrap_or_default(),
+            at: settled.at,
+            note: &settled.note,
+        }),
         verified: history.verified.clone().map(|verified| verified_cells(verified, action.reason)),
         kept: &action.kept,
     }

@@ -3,12 +3,16 @@
 
 mod bars;
 pub mod diagnostics;
+pub mod events;
 pub mod json;
+pub mod metrics;
 pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod providers;
 pub mod report;
+pub mod runs;
+pub mod schemas;
 pub mod status;
 mod styled;
 pub(crate) mod table;

@@ -1,7 +1,7 @@
 //! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
 //! terminals. Never reorders rows.
 
-use super::{ReportColumns, ReportRow, SIMULATED, VERIFIED, VerifiedCells};
+use super::{ReportColumns, ReportRow, SETTLED, SIMULATED, VERIFIED, VerifiedCells};
 
 use crate::text::safe;
 use crate::time::rfc3339;
@@ -13,6 +13,7 @@ use std::io::{self, Write};
 pub struct CsvReport<W: Write> {
     rows: csv::Writer<W>,
     simulated: bool,
+    settled: bool,
     verified: bool,
     kept: usize,
     /// The row that is being written.
@@ -28,13 +29,16 @@ impl<W: Write> CsvReport<W> {
         let mut writer = Self {
             rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
             simulated: columns.simulated,
+            settled: columns.settled,
             verified: columns.verified,
             kept: columns.kept.len(),
             row: ByteRecord::new(),
         };
         let verified = VERIFIED.into_iter().filter(|_| columns.verified);
         let simulated = columns.simulated.then_some(SIMULATED);
-        for name in HEADER.into_iter().chain(simulated).chain(verified).chain(columns.kept.iter().map(String::as_str)) {
+        let settled = SETTLED.into_iter().filter(|_| columns.settled);
+        let own = HEADER.into_iter().chain(simulated).chain(settled).chain(verified);
+        for name in own.chain(columns.kept.iter().map(String::as_str)) {
             writer.text(name);
         }
         writer.end()?;
@@ -64,6 +68,12 @@ impl<W: Write> CsvReport<W> {
         self.text(row.source);
         if self.simulated {
             self.own("true");
+        }
+        if self.settled {
+            let settled = row.settled.as_ref();
+            self.text(settled.map_or("", |settled| settled.by));
+            self.own(&settled.map(|settled| rfc3339(settled.at)).unwrap_or_default());
+            self.text(settled.map_or("", |settled| settled.note));
         }
         if self.verified {
             for cell in VerifiedCells::cells(row.verified.as_ref()) {
@@ -144,7 +154,7 @@ mod tests {
     fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> String {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
         let verified = rows.iter().any(|row| row.verified.is_some());
-        let columns = ReportColumns { simulated: false, verified, kept: &kept };
+        let columns = ReportColumns { verified, kept: &kept, ..ReportColumns::default() };
         let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
         for row in rows {
             writer.write(row).unwrap();
@@ -215,7 +225,7 @@ mod tests {
     #[test]
     fn every_row_of_a_rehearsal_says_so_before_the_kept_columns() {
         let kept = ["Owner".to_owned()];
-        let columns = ReportColumns { simulated: true, verified: false, kept: &kept };
+        let columns = ReportColumns { simulated: true, kept: &kept, ..ReportColumns::default() };
         let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
         writer.write(&ReportRow { kept: &["Kim".to_owned()], ..row("a") }).unwrap();
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
