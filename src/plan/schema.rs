@@ -344,6 +344,8 @@ fn safety() -> Value {
 
 fn shared_definitions() -> [(&'static str, Value); 6] {
     let hook_events = json!({"enum": HookEvent::ALL.map(HookEvent::as_str)});
+    let one = HookEvent::ALL.map(HookEvent::as_str).join("|");
+    let several = json!({"type": "string", "pattern": format!("^ *({one})( +({one}))* *$")});
     [
         (
             "hook",
@@ -352,7 +354,7 @@ fn shared_definitions() -> [(&'static str, Value); 6] {
                 "required": ["on", "command"],
                 "additionalProperties": false,
                 "properties": {
-                    "on": {"anyOf": [hook_events, {"type": "array", "minItems": 1, "items": hook_events}], "description": "What it is told of"},
+                    "on": {"anyOf": [hook_events, several, {"type": "array", "minItems": 1, "items": hook_events}], "description": "What it is told of"},
                     "command": {"type": "string", "minLength": 1, "description": "The program and its arguments; it gets the event as JSON on standard input"}
                 }
             }),
