@@ -2,8 +2,8 @@
 //! and the completion scripts. Reads no file and no environment variable; what an option means for a run is decided by the commands.
 
 use super::option_values::{
-    AccountLimits, parse_certificate, parse_limits, parse_nonce_use, parse_note, parse_outcome, parse_retried,
-    parse_settled, parse_status_source,
+    AccountLimits, SchemaKind, parse_certificate, parse_limits, parse_nonce_use, parse_note, parse_outcome,
+    parse_retried, parse_settled, parse_status_source,
 };
 use crate::engine::verify::NonceUse;
 use crate::run::{Outcome, StatusSource};
@@ -267,26 +267,6 @@ pub struct SchemaArgs {
     /// Of what: a plan, a line of `--events`, or what `--json` prints
     #[arg(long, value_name = "WHAT", value_enum, default_value_t = SchemaKind::Plan)]
     pub of: SchemaKind,
-}
-
-/// What a schema is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SchemaKind {
-    /// A plan.
-    #[value(help = None)]
-    Plan,
-    /// A line of `--events`.
-    #[value(help = None)]
-    Events,
-    /// `report --format json`.
-    #[value(help = None)]
-    Report,
-    /// `status --json`.
-    #[value(help = None)]
-    Status,
-    /// `preview --json`.
-    #[value(help = None)]
-    Preview,
 }
 
 /// What other programs get of a run while it goes on.

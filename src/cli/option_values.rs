@@ -3,6 +3,7 @@
 use crate::engine::verify::NonceUse;
 use crate::provider::model::Window;
 use crate::run::{Outcome, StatusSource};
+use clap::ValueEnum;
 use std::path::PathBuf;
 
 /// One value of `set-rate`: a configured provider, and the windows that hold for it.
@@ -12,6 +13,26 @@ pub struct AccountLimits {
     pub account: String,
     /// Its windows.
     pub windows: Vec<Window>,
+}
+
+/// What a schema is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SchemaKind {
+    /// A plan.
+    #[value(help = None)]
+    Plan,
+    /// A line of `--events`.
+    #[value(help = None)]
+    Events,
+    /// `report --format json`.
+    #[value(help = None)]
+    Report,
+    /// `status --json`.
+    #[value(help = None)]
+    Status,
+    /// `preview --json`.
+    #[value(help = None)]
+    Preview,
 }
 
 pub(super) fn parse_retried(text: &str) -> Result<Outcome, String> {

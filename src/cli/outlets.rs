@@ -111,11 +111,8 @@ impl<C: Clock> OutletWriter<C> {
             figures.send(self.metrics.text(false));
         }
         let Self { events, hooks, figures, .. } = self;
-        for left in [events.and_then(Worker::end), hooks.and_then(Worker::end), figures.and_then(Worker::end)] {
-            if let Some(left) = left {
-                printer.warning(&left);
-            }
-        }
+        let left = [events.and_then(Worker::end), hooks.and_then(Worker::end), figures.and_then(Worker::end)];
+        left.iter().flatten().for_each(|left| printer.warning(left));
     }
 
     fn tell(&mut self, line: EventLine) {

@@ -73,13 +73,13 @@ fn find_run(context: &Context, named: &Path) -> Result<PathBuf, Exit> {
     let begins = |path: &&PathBuf| path.file_name().is_some_and(|whole| whole.to_string_lossy().starts_with(name));
     let begin_so: Vec<&PathBuf> = candidates.iter().filter(begins).collect();
     match choose(name, &begin_so, || newest_of_plan(&candidates, name)) {
-        Choice::Run(path) => {
+        NamedRun::One(path) => {
             // Whoever typed a part must see which run it was.
             context.printer.note(&format!("run directory: {}", path.display()));
             Ok(path)
         }
-        Choice::None => Ok(named.to_path_buf()),
-        Choice::Several(paths) => {
+        NamedRun::None => Ok(named.to_path_buf()),
+        NamedRun::Several(paths) => {
             let first: Vec<String> = paths.iter().take(MAX_SHOWN).map(|path| quoted(path)).collect();
             let more = if paths.len() > MAX_SHOWN { ", …" } else { "" };
             context.printer.error(&format!(
@@ -94,22 +94,22 @@ fn find_run(context: &Context, named: &Path) -> Result<PathBuf, Exit> {
 
 /// Which run a name means.
 #[derive(Debug, PartialEq, Eq)]
-enum Choice {
-    Run(PathBuf),
+enum NamedRun {
+    One(PathBuf),
     Several(Vec<PathBuf>),
     None,
 }
 
 /// A plan's name means its newest run; the beginning of a directory's name must be that of one run alone.
-fn choose(name: &str, begin_so: &[&PathBuf], of_plan: impl FnOnce() -> Option<PathBuf>) -> Choice {
+fn choose(name: &str, begin_so: &[&PathBuf], of_plan: impl FnOnce() -> Option<PathBuf>) -> NamedRun {
     if let Some(exact) = begin_so.iter().find(|path| path.file_name().is_some_and(|whole| whole == name)) {
-        return Choice::Run((*exact).clone());
+        return NamedRun::One((*exact).clone());
     }
     match (of_plan(), begin_so) {
-        (Some(path), _) => Choice::Run(path),
-        (None, []) => Choice::None,
-        (None, [one]) => Choice::Run((*one).clone()),
-        (None, several) => Choice::Several(several.iter().map(|path| (*path).clone()).collect()),
+        (Some(path), _) => NamedRun::One(path),
+        (None, []) => NamedRun::None,
+        (None, [one]) => NamedRun::One((*one).clone()),
+        (None, several) => NamedRun::Several(several.iter().map(|path| (*path).clone()).collect()),
     }
 }
 
@@ -157,14 +157,14 @@ mod tests {
     fn a_name_means_one_run_or_none() {
         let paths: Vec<PathBuf> = ["runs/20261201-a", "runs/20261202-b", "runs/20261202-bc"].map(PathBuf::from).into();
         let plan = || Some(PathBuf::from("runs/20261130-shop"));
-        let run = |index: usize| Choice::Run(paths[index].clone());
+        let run = |index: usize| NamedRun::One(paths[index].clone());
         for (name, of_plan, expected) in [
             ("20261201", None, run(0)),
             ("20261202-b", None, run(1)),
-            ("20261202", None, Choice::Several(paths[1..].to_vec())),
-            ("2027", None, Choice::None),
-            ("shop", plan(), Choice::Run(plan().unwrap())),
-            ("2026120", plan(), Choice::Run(plan().unwrap())),
+            ("20261202", None, NamedRun::Several(paths[1..].to_vec())),
+            ("2027", None, NamedRun::None),
+            ("shop", plan(), NamedRun::One(plan().unwrap())),
+            ("2026120", plan(), NamedRun::One(plan().unwrap())),
             ("20261201-a", plan(), run(0)),
         ] {
             let begin_so = paths.iter().filter(|path| path.to_string_lossy().starts_with(&format!("runs/{name}")));
