@@ -65,7 +65,7 @@ pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
 }
 
 /// Who gives a command, as the environment says: told to whoever looks at the run, and never relied on.
-fn user() -> Option<String> {
+pub(super) fn user() -> Option<String> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     ["CERTSWEEP_OPERATOR", "SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable)
 }

@@ -1,8 +1,10 @@
 //! Carries out a run that is on disk, for `run` and `resume` alike: runtime, signals, engine, report, summary, exit code.
 
+use super::args::OutletArgs;
 use super::context::Context;
 use super::control;
 use super::exit::Exit;
+use super::outlets::{OutletWriter, Outlets};
 use super::process::listen_for_signals;
 use super::report::{Counts, write_reports, write_rescued_report};
 use super::status::{LiveStatusWriter, resume_command, verify_command};
@@ -15,6 +17,7 @@ use crate::plan::calendar;
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
 use crate::view::RunDeadline;
+use crate::view::events::RunIdentity;
 use crate::view::progress::{Observer, fitting};
 use crate::view::report::file_name;
 use crate::view::status::{Outcomes, RunState, Summary, render_summary};
@@ -38,6 +41,8 @@ pub struct Task<'a> {
     pub senders: Vec<Rc<Sender<HttpTransport>>>,
     /// Actions with these outcomes are opened again (`resume --retry`).
     pub reopen: BTreeSet<Outcome>,
+    /// What other programs get (`--events`, `--metrics`).
+    pub outlets: Outlets,
     /// Where to write a copy of the report (`--report`).
     pub report: Option<&'a Path>,
     /// Whether to wait while the schedule is closed (`--wait`); otherwise the run stops there.
@@ -70,9 +75,17 @@ impl Answers {
     }
 }
 
+/// Opens what `--events` and `--metrics` name: before anything is sent.
+///
+/// # Errors
+/// The exit code, where it cannot be opened; the failure was printed.
+pub fn open_outlets(context: &Context, args: &OutletArgs) -> Result<Outlets, Exit> {
+    Outlets::open(args.events.as_deref(), args.metrics.as_deref()).map_err(|error| context.failed(&error))
+}
+
 /// Carries out a run to its end or its stop.
 pub fn execute(context: &Context, task: Task<'_>) -> Exit {
-    let Task { run, facts, senders, reopen, report, wait, strict, answers } = task;
+    let Task { run, facts, senders, reopen, outlets, report, wait, strict, answers } = task;
     let path = run.dir.path().to_path_buf();
     let mut reader = match run.dir.read() {
         Ok(reader) => reader,
@@ -87,10 +100,20 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     // A killed process leaves its live status behind, and `status` would show it as this one's.
     live_control::remove_state(&path);
     let shown = fitting(&context.printer, deadline, context.clock.clone(), TimeZone::system());
-    let mut observer = LiveStatusWriter::new(shown, &run, context.clock.clone(), deadline);
+    let observer = LiveStatusWriter::new(shown, &run, context.clock.clone(), deadline);
+    let is_stdout_taken = outlets.take_standard_output();
+    let identity = RunIdentity {
+        plan: facts.settings.name.clone(),
+        run_dir: path.display().to_string(),
+        simulated: facts.simulated,
+    };
+    let outlets = (Box::new(observer) as Box<dyn Observer>, outlets);
+    let mut observer =
+        OutletWriter::new(outlets, &facts.settings, identity, deadline, (&context.printer, context.clock.clone()));
     let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, answers), &mut observer);
-    // The bars must be gone before the summary is printed. Commands that still wait are withdrawn: nobody will carry them out.
-    drop(observer);
+    // The bars must be gone before the summary is printed.
+    observer.hide();
+    // Commands that still wait are withdrawn: nobody will carry them out.
     let is_in_place = run.watch.as_ref().is_none_or(RunWatch::is_in_place);
     // Before the journal is closed, which cuts the log.
     let taken = run.watch.as_ref().and_then(|watch| watch.look().err());
@@ -100,7 +123,10 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     run.close();
     let ending = match ended {
         Ok(ending) => ending,
-        Err(exit) => return exit,
+        Err(exit) => {
+            observer.end(None, &context.printer);
+            return exit;
+        }
     };
     let mut exit = exit_of(&ending);
     // However well it ended: what was taken away is not where it must be.
@@ -110,7 +136,9 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     }
     if !is_in_place {
         // What stands there now is somebody else's. What this process has open still says what was done.
-        return rescue(context, &reader, &path, report);
+        let exit = rescue(context, &reader, &path, report);
+        observer.end(None, &context.printer);
+        return exit;
     }
     // Writing the report reads every action anyway, so it counts for the summary: a million rows are folded once.
     let counts = match write_reports(&reader, &path, report) {
@@ -133,7 +161,11 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
         Err(error) => return context.failed(&error),
     };
     let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revokes));
-    if context.global.json {
+    observer.end(Some(&summary), &context.printer);
+    if is_stdout_taken {
+        // Its last line holds the same.
+        context.printer.note(render_summary(&summary, context.printer.stderr_colors()).trim_end());
+    } else if context.global.json {
         context.printer.result_json(&summary);
     } else {
         context.printer.result(render_summary(&summary, context.printer.stdout_colors()).trim_end());

@@ -3,6 +3,7 @@
 use super::args::ProvidersCommand;
 use super::context::Context;
 use super::exit::Exit;
+use super::option_values::SchemaKind;
 use crate::diag::Diagnostics;
 use crate::plan::schema::schema as plan_schema;
 use crate::provider::catalog::{MAX_DOCUMENT_BYTES, read_document};
@@ -10,6 +11,7 @@ use crate::provider::{openapi, samples};
 use crate::text::{SourceMap, file};
 use crate::view::diagnostics;
 use crate::view::providers::{list, list_json, show, show_json};
+use crate::view::schemas::{self, SchemaOf};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +46,19 @@ pub fn providers(context: &Context, command: Option<&ProvidersCommand>) -> Exit 
 }
 
 /// Prints the plan's JSON Schema.
-pub fn schema(context: &Context) -> Exit {
+pub fn schema(context: &Context, of: SchemaKind) -> Exit {
+    let of = match of {
+        SchemaKind::Plan => return schema_of_plans(context),
+        SchemaKind::Events => SchemaOf::Events,
+        SchemaKind::Report => SchemaOf::Report,
+        SchemaKind::Status => SchemaOf::Status,
+        SchemaKind::Preview => SchemaOf::Preview,
+    };
+    context.printer.result_json(&schemas::schema(of));
+    Exit::Well
+}
+
+fn schema_of_plans(context: &Context) -> Exit {
     match context.catalog(&context.provider_directories()) {
         Ok(catalog) => {
             context.printer.result_json(&plan_schema(&catalog));

@@ -6,13 +6,14 @@ use super::context::Context;
 use super::exit::Exit;
 use super::report_plan::write_plan;
 use crate::journal::files::replace;
-use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Verified};
+use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Settlement, Verified};
 use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::{Action, Settings};
 use crate::run::Outcome;
 use crate::view::report::{
-    IssuedCells, ReportColumns, ReportRow, VerifiedCells, csv as csv_report, file_name, html, json,
+    IssuedCells, ReportColumns, ReportRow, SettledCells, VerifiedCells, csv as csv_report, file_name, html, json,
+    junit, markdown,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +136,7 @@ fn write(
         simulated: facts.simulated,
         issued: reader.has_issued().map_err(io::Error::other)?,
         verified: run.verified_at.is_some(),
+        settled: run.settled,
         kept: &facts.settings.keep_columns,
     };
     let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
@@ -146,6 +148,16 @@ fn write(
         }
         ReportFormat::Json => {
             let mut writer = json::JsonReport::new(output, columns)?;
+            let counts = rows.each(|row| writer.write(row))?;
+            writer.finish().map(|_| counts)
+        }
+        ReportFormat::Markdown => {
+            let mut writer = markdown::MarkdownReport::new(output, &facts.settings.name, columns)?;
+            let counts = rows.each(|row| writer.write(row))?;
+            writer.finish().map(|_| counts)
+        }
+        ReportFormat::Junit => {
+            let mut writer = junit::JunitReport::new(output, &facts.settings.name, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
@@ -205,9 +217,11 @@ impl Rows<'_> {
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
             }
+            let settled = history.settled.as_ref().map(|settled| settled_message(settled, &history.reply));
             let in_doubt = (!ended && outcome == Outcome::InDoubt).then(|| still_in_doubt(&history.reply));
             let message = match history.doubt {
                 Some(doubt) => Some(doubt.why()),
+                None if settled.is_some() => settled.as_deref(),
                 None if ended => None,
                 None => Some(in_doubt.as_deref().unwrap_or(self.unsent)),
             };
@@ -227,6 +241,13 @@ fn still_in_doubt(reply: &Reply) -> String {
         }
         _ => "an attempt was left without an answer; `certsweep resume` goes on".to_owned(),
     }
+}
+
+/// The message of an action that a person has settled, with what came last before.
+fn settled_message(settled: &Settlement, reply: &Reply) -> String {
+    let by = settled.by.as_deref().unwrap_or("somebody");
+    let before = reply.message.as_deref().map(|before| format!(" (before: {before})")).unwrap_or_default();
+    format!("settled by {by}: {}{before}", settled.note)
 }
 
 /// The report's cells about a verification.
@@ -268,6 +289,11 @@ pub fn row_of<'a>(
             serial_number: &issued.serial_number,
             not_after: issued.not_after,
             file: certificate_file(&action.id),
+        }),
+        settled: history.settled.as_ref().map(|settled| SettledCells {
+            by: settled.by.as_deref().unwrap_or_default(),
+            at: settled.at,
+            note: &settled.note,
         }),
         verified: history.verified.clone().map(|verified| verified_cells(verified, action.reason)),
         kept: &action.kept,

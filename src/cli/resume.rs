@@ -3,22 +3,24 @@
 
 use super::args;
 use super::context::{Context, build_senders, build_simulated_senders};
-use super::execute::{Answers, Task, execute};
+use super::execute::{Answers, Task, execute, open_outlets};
 use super::exit::Exit;
 use super::previous_runs::{costs, remember};
 use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use crate::journal::{Reader, RunDir};
 use crate::run::Outcome;
+use std::path::Path;
 
-/// Continues a run.
-pub fn resume(context: &Context, args: &args::ResumeArgs) -> Exit {
-    match resume_run(context, args) {
+/// Continues a run; `report` names a copy of the report.
+pub fn resume(context: &Context, args: &args::ResumeArgs, report: Option<&Path>) -> Exit {
+    match resume_run(context, args, report) {
         Ok(exit) | Err(exit) => exit,
     }
 }
 
-fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> {
+fn resume_run(context: &Context, args: &args::ResumeArgs, report: Option<&Path>) -> Result<Exit, Exit> {
+    let outlets = open_outlets(context, &args.outlets)?;
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let reader = run.dir.read().map_err(|error| context.failed(&error))?;
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
@@ -70,7 +72,8 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
             facts: &facts,
             senders,
             reopen,
-            report: None,
+            outlets,
+            report,
             wait: args.wait,
             strict: args.strict,
             answers: Answers::of(context, args.yes, facts.simulated),

@@ -8,12 +8,13 @@
 
 use super::args;
 use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
-use super::execute::{Answers, Task, execute};
+use super::execute::{Answers, Task, execute, open_outlets};
 use super::exit::Exit;
 use super::latency::{latencies, simulated_latency};
 use super::preview::preview;
 use super::preview_data::{PreviewData, misses_the_deadline};
 use super::previous_runs::{PreviousRuns, ThisPlan, costs};
+use super::resume::resume;
 use super::simulate::{register_targets, simulator_for};
 use crate::engine::Sender;
 use crate::journal::dir::default_path;
@@ -54,6 +55,11 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
         context.printer.error("not a terminal: pass `--yes` to run without confirmation");
         return Err(Exit::Usage);
     }
+    if let Some(dir) = args.run_dir.as_deref().filter(|_| args.resume)
+        && let Ok(dir) = RunDir::existing(dir)
+    {
+        return go_on(context, args, &dir);
+    }
     // The plan's name, and with it the default path, is known only once the plan is read: until then only the parent directory counts.
     let path = args.run_dir.clone().unwrap_or_else(|| default_path("plan", context.clock.now()));
     // A taken directory is refused at once: checking a million rows first would waste a minute of the user's.
@@ -64,6 +70,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
         context.printer.error(&JournalError::Exists { path }.to_string());
         return Err(Exit::Usage);
     }
+    let outlets = open_outlets(context, &args.outlets)?;
     let catalog = context.catalog(&context.provider_directories())?;
     // On the same file system as its final path, so that `finish` is one atomic rename.
     let mut maker = RunMaker::begin(path.parent().unwrap_or(Path::new(""))).map_err(|error| context.failed(&error))?;
@@ -108,6 +115,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             senders,
             // Only `resume --retry` opens actions again that have an outcome.
             reopen: BTreeSet::new(),
+            outlets,
             report: args.report.as_deref(),
             wait: args.wait,
             strict: args.strict,
@@ -124,6 +132,40 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
         ));
     }
     Ok(exit)
+}
+
+/// Goes on with a run that was begun with the same plan, as a container or a unit does that was started again.
+fn go_on(context: &Context, args: &args::RunArgs, dir: &RunDir) -> Result<Exit, Exit> {
+    let facts = dir.read().and_then(|reader| reader.facts()).map_err(|error| context.no_run(&error))?;
+    let catalog = context.catalog(&context.provider_directories())?;
+    let read = context.plan(&args.source, &catalog, &mut drop)?;
+    require_digest(context, args, &read)?;
+    let path = dir.path().display();
+    let (ours, theirs) = (read.plan.digest(), &facts.digest);
+    let refused = if ours != theirs {
+        Some(format!("{path} holds a run of another plan: its digest is {theirs}, and this plan's is {ours}"))
+    } else if facts.simulated != args.simulate {
+        let is = if facts.simulated { "a rehearsal" } else { "no rehearsal" };
+        Some(format!("{path} holds a run that is {is}"))
+    } else {
+        None
+    };
+    if let Some(refused) = refused {
+        context.printer.error(&format!("{refused}; name another `--run-dir`"));
+        return Err(Exit::Usage);
+    }
+    let resumed = args::ResumeArgs {
+        run_dir: dir.path().to_path_buf(),
+        retry: Vec::new(),
+        wait: args.wait,
+        strict: args.strict,
+        // It is the same plan, whatever has changed in its files' layout.
+        use_original_inputs: true,
+        yes: args.yes,
+        ca_file: args.ca_file.clone(),
+        outlets: args.outlets.clone(),
+    };
+    Ok(resume(context, &resumed, args.report.as_deref()))
 }
 
 /// What `prepare` hands to `run_plan`: everything that `execute` needs beside the run directory itself.

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
-use crate::journal::{RunDir, RunFacts, RunWatch, live_control};
+use crate::journal::{JournalError, RunDir, RunFacts, RunWatch, live_control};
 use crate::plan::calendar;
 use crate::run::{Event, Outcome};
 use crate::time::Clock;
@@ -15,29 +15,50 @@ use crate::view::progress::Observer;
 use crate::view::status::{DeadlineNow, Now, Outcomes, PausedNow, ProviderNow, Recorder, RunState, Status, render};
 use std::path::{Path, PathBuf};
 
-/// Shows how far a run is.
+/// Shows how far a run is; with `--watch` again and again, until no process carries it out.
 pub fn status(context: &Context, args: &args::StatusArgs) -> Exit {
-    let read = RunDir::existing(&args.run_dir).and_then(|dir| {
-        let running = dir.is_locked()?;
-        let reader = dir.read()?;
-        Ok((running, reader.facts()?, reader.overview()?))
-    });
-    match read {
-        Ok((running, facts, overview)) => {
-            // A killed process leaves its file; without the lock nobody renews it.
-            let now = live_control::read_state(&args.run_dir)
-                .filter(|_| running)
-                .and_then(|text| serde_json::from_str(&text).ok());
-            let status = status_of(&args.run_dir, running, &facts, overview, now, context.clock.now());
-            if context.global.json {
-                context.printer.result_json(&status);
-            } else {
-                context.printer.result(render(&status, context.printer.stdout_colors()).trim_end());
+    // The caller has put the run that is meant where none was named.
+    let path = args.run_dir.as_deref().unwrap_or(Path::new("."));
+    loop {
+        match status_of_run(context, path) {
+            Ok(status) => {
+                print(context, args, &status);
+                if !args.watch || !matches!(status.state, RunState::Running | RunState::Paused | RunState::Waiting) {
+                    return Exit::Well;
+                }
             }
-            Exit::Well
+            Err(error) => return context.no_run(&error),
         }
-        Err(error) => context.no_run(&error),
+        std::thread::sleep(WATCH_EVERY);
     }
+}
+
+fn print(context: &Context, args: &args::StatusArgs, status: &Status) {
+    if context.global.json {
+        // While it is watched, each answer is a line.
+        match args.watch {
+            true => context.printer.result_json_line(status),
+            false => context.printer.result_json(status),
+        }
+    } else if args.watch {
+        context.printer.result_in_place(render(status, context.printer.stdout_colors()).trim_end());
+    } else {
+        context.printer.result(render(status, context.printer.stdout_colors()).trim_end());
+    }
+}
+
+/// How far the run in a directory is.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn status_of_run(context: &Context, path: &Path) -> Result<Status, JournalError> {
+    let dir = RunDir::existing(path)?;
+    let running = dir.is_locked()?;
+    let reader = dir.read()?;
+    let (facts, overview) = (reader.facts()?, reader.overview()?);
+    // A killed process leaves its file; without the lock nobody renews it.
+    let now = live_control::read_state(path).filter(|_| running).and_then(|text| serde_json::from_str(&text).ok());
+    Ok(status_of(path, running, &facts, overview, now, context.clock.now()))
 }
 
 fn status_of(
@@ -193,3 +214,6 @@ pub fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     shlex::try_quote(&path).map(std::borrow::Cow::into_owned).unwrap_or(path.clone())
 }
+
+/// As often as the process that carries a run out says how it goes.
+const WATCH_EVERY: std::time::Duration = std::time::Duration::from_secs(1);

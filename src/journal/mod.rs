@@ -29,6 +29,6 @@ pub use error::JournalError;
 pub use queue::{Queue, QueueItem};
 pub use reader::{Reader, RunFacts};
 pub use record::{IssuedCertificate, Record, Reply, StoredRecord};
-pub use state::{ActionState, History, Phase, States, Verified, WhyInDoubt};
+pub use state::{ActionState, History, Phase, Settlement, States, Verified, WhyInDoubt};
 pub use watch::RunWatch;
 pub use writer::{Durability, Journal};

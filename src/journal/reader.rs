@@ -108,6 +108,8 @@ pub struct Overview {
     pub finished_at: Option<Timestamp>,
     /// When the world was last asked about the run's effects.
     pub verified_at: Option<Timestamp>,
+    /// Whether a person has written down how actions ended.
+    pub settled: bool,
     /// The windows that `certsweep set-rate` has set, by account's index.
     pub limits: BTreeMap<usize, Vec<String>>,
     /// Since when `certsweep pause` holds, where a process has not gone on since, and who gave it.
@@ -119,7 +121,10 @@ pub struct Overview {
 impl Overview {
     /// Takes the next record of the run in.
     fn take(&mut self, record: &Record) {
-        if !matches!(record, Record::Verifying { .. } | Record::Verified { .. }) {
+        if !matches!(
+            record,
+            Record::Verifying { .. } | Record::Verified { .. } | Record::Settling { .. } | Record::Settled { .. }
+        ) {
             self.last_at = self.last_at.max(Some(record.at()));
         }
         match record {
@@ -136,6 +141,7 @@ impl Overview {
                 self.limits.insert(*account, windows.clone());
             }
             Record::Verifying { at, .. } => self.verified_at = Some(*at),
+            Record::Settling { .. } => self.settled = true,
             Record::Finished { at } => self.finished_at = Some(*at),
             _ => {}
         }

@@ -223,6 +223,28 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
+    /// A process begins to write down what a person has found.
+    Settling {
+        /// When.
+        at: Timestamp,
+        /// Who, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// A person has found out how an action ended that was in doubt or pending.
+    Settled {
+        /// The action.
+        ordinal: Ordinal,
+        /// When that was written down.
+        at: Timestamp,
+        /// How it ended.
+        outcome: Outcome,
+        /// Who says so, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// What was found, and where.
+        note: String,
+    },
     /// Every action has ended.
     Finished {
         /// When.
@@ -248,6 +270,7 @@ impl Record {
             | Self::Issued { ordinal, .. }
             | Self::StageEnded { ordinal, .. }
             | Self::Verified { ordinal, .. }
+            | Self::Settled { ordinal, .. }
             | Self::Ended { ordinal, .. } => Some(*ordinal),
             Self::Began { .. }
             | Self::Asked { .. }
@@ -256,6 +279,7 @@ impl Record {
             | Self::Paused { .. }
             | Self::WentOn { .. }
             | Self::Verifying { .. }
+            | Self::Settling { .. }
             | Self::Stopped { .. }
             | Self::Finished { .. } => None,
         }
@@ -282,6 +306,8 @@ impl Record {
             | Self::Stopped { at, .. }
             | Self::Verifying { at, .. }
             | Self::Verified { at, .. }
+            | Self::Settling { at, .. }
+            | Self::Settled { at, .. }
             | Self::Finished { at } => *at,
         }
     }

@@ -199,6 +199,7 @@ mod tests {
             Record::Stopped { at: at(6), why: "a signal".to_owned(), code: 130 },
             Record::Finished { at: at(7) },
             Record::Verifying { at: at(8), boot: None },
+            Record::Settling { at: at(8), by: None },
             Record::Ended { ordinal: 0, at: at(9), outcome: Outcome::Skipped, answer: answer.clone() },
             Record::Intent { ordinal: 3, attempt: 1, at: at(10) },
             Record::AttemptEnded { ordinal: 3, attempt: 1, at: at(11), effect: Effect::None, counts: false, answer },
@@ -217,6 +218,13 @@ mod tests {
                 reason: Some(RevocationReason::CertificateHold),
                 reason_differs: true,
                 why,
+            },
+            Record::Settled {
+                ordinal: 5,
+                at: at(16),
+                outcome: Outcome::Failed,
+                by: Some("kim".into()),
+                note: "인증서".into(),
             },
         ];
         let place = tempfile::tempdir().unwrap();

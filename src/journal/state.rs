@@ -64,6 +64,11 @@ impl ActionState {
         }
     }
 
+    /// Whether a person may say how it ended: nobody else knows, or the provider is not done with it.
+    pub const fn is_open_to_a_person(&self) -> bool {
+        matches!(self.outcome(), Outcome::InDoubt | Outcome::Pending | Outcome::PendingApproval)
+    }
+
     /// The state after a record about this action. Records about no action change nothing.
     ///
     /// # Errors
@@ -106,6 +111,11 @@ impl ActionState {
                 Self { counted: 0, tainted, reopened: true, following, phase: Phase::Waiting, ..self }
             }
             (Phase::Ended(_), Record::Verified { .. }) => self,
+            (_, Record::Settled { outcome, .. }) if self.is_open_to_a_person() => {
+                // What did not take effect may be sent again by `resume --retry`.
+                let tainted = *outcome == Outcome::Succeeded && self.tainted;
+                Self { tainted, following: None, phase: Phase::Ended(*outcome), ..self }
+            }
             (_, record) if record.ordinal().is_none() => self,
             _ => return Err(IllegalRecord { state: self, record: Box::new(record.clone()) }),
         };
@@ -180,6 +190,8 @@ pub struct History {
     pub reply: Reply,
     /// What the world was last seen to see of it.
     pub verified: Option<Verified>,
+    /// Who has found out how it ended, and what they say.
+    pub settled: Option<Settlement>,
     /// What its stages brought.
     pub captures: Captures,
     /// What tells the provider which of its requests are one and the same.
@@ -211,6 +223,17 @@ impl WhyInDoubt {
             }
         }
     }
+}
+
+/// What a person has written down of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// When.
+    pub at: Timestamp,
+    /// Who, where that is known.
+    pub by: Option<String>,
+    /// What was found, and where.
+    pub note: String,
 }
 
 /// What the world was seen to see of an ended action's target.
@@ -260,6 +283,11 @@ impl History {
                 }
                 self.finished_at = None;
                 self.verified = None;
+                self.settled = None;
+            }
+            Record::Settled { at, by, note, .. } => {
+                self.finished_at = Some(at);
+                self.settled = Some(Settlement { at, by, note });
             }
             Record::Verified { at, seen, by, revoked_at, reason, reason_differs, why, .. } => {
                 self.verified = Some(Verified { at, seen, by, revoked_at, reason, reason_differs, why });
@@ -337,6 +365,7 @@ mod tests {
             why: None,
         };
         let lost = attempt_ended(1, Effect::Unknown, true);
+        let settled = |outcome| Record::Settled { ordinal: 0, at: at(), outcome, by: None, note: "n".to_owned() };
         let state = |attempts, counted, tainted, phase| ActionState {
             attempts,
             counted,
@@ -392,6 +421,21 @@ mod tests {
                 vec![intent(1), ended(Outcome::Succeeded), verified.clone(), verified.clone()],
                 Some(state(1, 1, false, Phase::Ended(Outcome::Succeeded))),
             ),
+            (
+                vec![intent(1), lost.clone(), settled(Outcome::Failed)],
+                Some(state(1, 1, false, Phase::Ended(Outcome::Failed))),
+            ),
+            (
+                vec![intent(1), ended(Outcome::InDoubt), settled(Outcome::Succeeded), verified.clone()],
+                Some(state(1, 1, true, Phase::Ended(Outcome::Succeeded))),
+            ),
+            (
+                vec![intent(1), ended(Outcome::Pending), followed.clone(), settled(Outcome::Rejected)],
+                Some(ActionState { reopened: true, ..state(1, 0, false, Phase::Ended(Outcome::Rejected)) }),
+            ),
+            (vec![settled(Outcome::Succeeded)], None),
+            (vec![intent(1), ended(Outcome::Succeeded), settled(Outcome::Failed)], None),
+            (vec![intent(1), ended(Outcome::InDoubt), settled(Outcome::Failed), settled(Outcome::Succeeded)], None),
             (vec![verified], None),
             (vec![reopened], None),
             (vec![intent(1), cleared], None),

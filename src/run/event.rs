@@ -3,6 +3,7 @@
 
 use super::{Ordinal, Outcome, WaitReason};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub enum Event {
         ordinal: Ordinal,
         /// The configured provider.
         account: String,
+        /// The action's id.
+        id: String,
         /// The attempt's number, from 1.
         attempt: u32,
         /// What happened.
@@ -46,6 +49,12 @@ pub enum Event {
         outcome: Outcome,
         /// The message of its report row.
         message: String,
+        /// The last HTTP status.
+        http_status: Option<u16>,
+        /// The provider's own request or order id.
+        reference: Option<String>,
+        /// Attempts sent.
+        attempts: u32,
     },
     /// An action that had ended is taken up again: its answer may have been another request's. It ends once more.
     ActionReopened {
@@ -85,6 +94,24 @@ pub enum Event {
     Asking(WaveQuestion),
     /// The question is over: it was answered, `certsweep unpause` let the wave go, or the run stops.
     Answered,
+    /// The next wave may go.
+    WaveBegan {
+        /// The wave, from 1.
+        wave: u32,
+        /// Of so many.
+        of: u32,
+        /// Its actions.
+        actions: u64,
+    },
+    /// How many requests an account has sent in this process, whatever they were for; told with a [`Event::Tick`], where it has changed.
+    Requested {
+        /// The configured provider.
+        account: String,
+        /// All of them.
+        requests: u64,
+        /// Of these, how many were refused because there were too many.
+        throttled: u64,
+    },
     /// `certsweep set-rate`: other windows hold for an account from now on.
     Limited {
         /// The configured provider.
@@ -105,7 +132,7 @@ pub enum Event {
 }
 
 /// The question between two waves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct WaveQuestion {
     /// The wave that waits for the answer, from 1.
     pub wave: u32,

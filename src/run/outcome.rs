@@ -1,11 +1,12 @@
 //! How an action ended, what it did at the provider, and what the world sees of its effect and by which source: the contract's terms.
 //! Decides nothing.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How an action ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The provider did it, by an answer that its document declares as success.
@@ -106,7 +107,7 @@ impl fmt::Display for DoubtMessage<'_> {
 const IN_DOUBT: &str = "it may have taken effect: ";
 
 /// What an attempt did at the provider, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// Surely nothing.
@@ -134,7 +135,7 @@ impl Effect {
 }
 
 /// What the world sees of an action's target. Unknown is never taken for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
     /// A source that may say so says that it is revoked, for good.
@@ -148,7 +149,7 @@ pub enum Seen {
 }
 
 /// A source of revocation status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusSource {
     /// The provider, by its state call.

@@ -4,11 +4,12 @@
 use crate::text::grouped;
 use crate::time::{human, human_latency, rfc3339};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The one thing that an account waits for at a moment. Its JSON is read by scripts, and by `status` in another process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum WaitReason {
     /// Nothing is left to be sent.

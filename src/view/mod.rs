@@ -3,11 +3,15 @@
 
 mod bars;
 pub mod diagnostics;
+pub mod events;
+pub mod metrics;
 pub mod preview;
 pub mod printer;
 pub mod progress;
 pub mod providers;
 pub mod report;
+pub mod runs;
+pub mod schemas;
 mod screen;
 pub mod search_progress;
 pub mod status;

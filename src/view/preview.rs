@@ -6,11 +6,12 @@ use super::table::{grouped, plural, table};
 use crate::text::safe;
 use crate::time::{human, human_latency, rfc3339};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
 /// What a run would do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Preview {
     /// The plan's name.
     pub plan: String,
@@ -57,7 +58,7 @@ pub struct Preview {
 }
 
 /// Where it is known from how long a request lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LatencySource {
     /// The command line.
@@ -71,7 +72,7 @@ pub enum LatencySource {
 }
 
 /// How many actions share provider, operation and reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Count {
     /// The configured provider.
     pub provider: String,
@@ -86,7 +87,7 @@ pub struct Count {
 }
 
 /// Actions that reach further than one certificate: all are counted, the first `MAX_WIDE_EFFECTS` stored.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct WideEffects {
     /// How many there are.
     pub count: u64,
@@ -95,7 +96,7 @@ pub struct WideEffects {
 }
 
 /// An action that reaches further than one certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WideEffect {
     /// The action's id.
     pub action_id: String,
@@ -106,7 +107,7 @@ pub struct WideEffect {
 }
 
 /// The certificates of actions: all are counted, the first `MAX_CERTIFICATES` stored.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct NamedCertificates {
     /// How many there are.
     pub count: u64,
@@ -115,7 +116,7 @@ pub struct NamedCertificates {
 }
 
 /// The certificate of an action, as it names itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NamedCertificate {
     /// The action's id.
     pub action_id: String,
@@ -134,7 +135,7 @@ pub struct NamedCertificate {
 }
 
 /// What goes first.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Order {
     /// So many go first, one at a time.
     pub canary: u64,
@@ -149,7 +150,7 @@ pub struct Order {
 }
 
 /// One action in the order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ordered {
     /// The action's id.
     pub action_id: String,
@@ -164,7 +165,7 @@ pub struct Ordered {
 }
 
 /// A configured provider's limits and its share of the time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ProviderForecast {
     /// The configured provider.
     pub provider: String,
@@ -208,7 +209,7 @@ impl ProviderForecast {
 }
 
 /// A proxy of the environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ShownProxy {
     /// Where it is: `proxy.example:3128`.
     pub address: String,
@@ -217,7 +218,7 @@ pub struct ShownProxy {
 }
 
 /// What a provider's actions wait for, and how long.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Waited {
     /// What it is, in a few words.
     #[serde(rename = "for")]
@@ -227,7 +228,7 @@ pub struct Waited {
 }
 
 /// A change of the plan that would make the run shorter.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SuggestedChange {
     /// The configured provider.
     pub provider: String,
@@ -242,7 +243,7 @@ pub struct SuggestedChange {
 }
 
 /// The deadline, and how the estimate compares.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct DeadlineForecast {
     /// When all must have ended.
     #[serde(serialize_with = "instant")]
@@ -254,7 +255,7 @@ pub struct DeadlineForecast {
 }
 
 /// A request as it would be sent, its secrets already masked by `wire::request`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FirstRequest {
     /// The action's id.
     pub action_id: String,
@@ -273,7 +274,7 @@ pub struct FirstRequest {
 }
 
 /// A header field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ShownHeader {
     /// Its name.
     pub name: String,

@@ -195,6 +195,19 @@ impl Printer {
         self.result(&safe::json(&text));
     }
 
+    /// A result, as JSON on one line.
+    pub fn result_json_line(&self, value: &impl Serialize) {
+        let text = serde_json::to_string(value).expect("views serialise to JSON: string keys, no failing type");
+        self.result(&safe::json(&text));
+    }
+
+    /// A result that takes the place of the one before on a terminal; elsewhere it stands below that, after an empty line.
+    pub fn result_in_place(&self, text: &str) {
+        let is_drawn = self.inner.surroundings.stdout_terminal && !self.inner.surroundings.dumb;
+        let (before, after) = if is_drawn { ("\u{1b}[H\u{1b}[2J", "") } else { ("", "\n") };
+        self.result(&format!("{before}{text}\n{after}"));
+    }
+
     /// The same, written while it is made, since it may be long.
     ///
     /// # Errors

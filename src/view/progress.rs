@@ -192,6 +192,8 @@ fn event_line(event: &Event, wall: Timestamp) -> Option<StyledLine> {
         | Event::Bounded { .. }
         | Event::Asking(_)
         | Event::Answered
+        | Event::WaveBegan { .. }
+        | Event::Requested { .. }
         | Event::Tick(_)
         | Event::RunEnded => None,
     }
@@ -207,7 +209,7 @@ fn detail_line(event: &Event, wall: Timestamp) -> Option<StyledLine> {
             format!("{} ({}) is taken up again: it had ended {outcome}", safe::terminal(id), safe::terminal(account))
         }
         Event::Bounded { account, by } => format!("{}: {}", safe::terminal(account), by.describe(wall)),
-        Event::AttemptFailed { ordinal, account, attempt, why } => format!(
+        Event::AttemptFailed { ordinal, account, attempt, why, .. } => format!(
             "attempt {attempt} of action {} ({}) failed: {}",
             grouped(ordinal.saturating_add(1)),
             safe::terminal(account),
@@ -485,7 +487,7 @@ mod tests {
             observer(PrinterOptions { verbose: 1, ..PrinterOptions::default() }, Surroundings::default());
         lines.event(&began(&[("a", 100)]));
         let why = "HTTP 500 \u{1b}".to_owned();
-        lines.event(&Event::AttemptFailed { ordinal: 6, account: "a".into(), attempt: 2, why });
+        lines.event(&Event::AttemptFailed { ordinal: 6, account: "a".into(), id: "x".into(), attempt: 2, why });
         lines.event(&ended("a", "x", Outcome::Succeeded, ""));
         let expected = "\
 07:12:50 UTC+09:00 began: 100 actions (a 100)

@@ -8,13 +8,14 @@ use crate::run::{Event, Outcome, WaitReason, WaveQuestion};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How far a run is, folded from its journal. Its serialised form is what `status --json` prints.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Status {
     /// The plan's name.
     pub plan: String,
@@ -64,7 +65,7 @@ pub struct Status {
 }
 
 /// What a run is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     /// A process carries it out.
@@ -81,8 +82,22 @@ pub enum RunState {
     Interrupted,
 }
 
+impl RunState {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Waiting => "waiting",
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
 /// Since when a run is paused.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct PausedNow {
     /// Since when.
     #[serde(serialize_with = "rfc3339_text")]
@@ -93,7 +108,7 @@ pub struct PausedNow {
 
 /// The number of actions by outcome. Serialised as an object with every outcome of a run, those of zero actions too: scripts need not test
 /// for a key.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema)]
 pub struct Outcomes(pub BTreeMap<Outcome, u64>);
 
 impl Outcomes {
@@ -148,11 +163,8 @@ impl Serialize for Outcomes {
 /// The status as text.
 pub fn render(status: &Status, colors: bool) -> String {
     let state = match status.state {
-        RunState::Running => "running".to_owned(),
         RunState::Paused | RunState::Waiting => Paint::Open.on_if(colors, &halt_text(status)),
-        RunState::Finished => "finished".to_owned(),
-        RunState::Stopped => "stopped".to_owned(),
-        RunState::Interrupted => "interrupted".to_owned(),
+        other => other.as_str().to_owned(),
     };
     let why = status.why.as_ref().map(|why| format!(": {}", safe::terminal(why))).unwrap_or_default();
     let (plan, directory) = (safe::terminal(&status.plan), safe::terminal(&status.run_dir));
@@ -210,7 +222,7 @@ pub(super) fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> R
 }
 
 /// The live status of a run, as its process writes it about once a second.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Now {
     /// When it was written.
     pub at: Timestamp,
@@ -225,7 +237,7 @@ pub struct Now {
 }
 
 /// One configured provider's part of the live status.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProviderNow {
     /// The configured provider.
     pub provider: String,
@@ -242,7 +254,7 @@ pub struct ProviderNow {
 }
 
 /// A deadline, and whether it will be met.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadlineNow {
     /// When all must have ended.
     #[serde(serialize_with = "rfc3339_text")]
@@ -333,7 +345,7 @@ fn seconds_text(seconds: f64) -> String {
 }
 
 /// The end of a run. Its serialised form is what `run --json` and `resume --json` print.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Summary {
     /// The plan's name.
     pub plan: String,

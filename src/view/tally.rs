@@ -48,6 +48,11 @@ pub(crate) struct AccountTally {
     /// The end of the hold that was last shown in a line of its own.
     shown_hold: Option<Timestamp>,
     pub(crate) stopped: bool,
+    /// Requests sent, whatever they were for, and how many of them were too many.
+    pub(crate) requests: u64,
+    pub(crate) throttled: u64,
+    /// How its actions ended.
+    pub(crate) outcomes: BTreeMap<Outcome, u64>,
     /// What bounds its pace, by the newest `Bounded` event.
     pub(crate) bound: Option<WaitReason>,
     /// The wait that was last shown in a line of its own.
@@ -81,11 +86,15 @@ impl Tally {
                 let account = self.account(account);
                 account.done += 1;
                 account.held = None;
+                *account.outcomes.entry(*outcome).or_default() += 1;
                 *self.outcomes.entry(*outcome).or_default() += 1;
             }
             Event::ActionReopened { account, outcome, .. } => {
                 let account = self.account(account);
                 account.done = account.done.saturating_sub(1);
+                if let Some(count) = account.outcomes.get_mut(outcome) {
+                    *count = count.saturating_sub(1);
+                }
                 if let Some(count) = self.outcomes.get_mut(outcome) {
                     *count = count.saturating_sub(1);
                 }
@@ -106,7 +115,16 @@ impl Tally {
             Event::Unpaused => self.paused = None,
             Event::Asking(question) => self.question = Some(question.clone()),
             Event::Answered => self.question = None,
-            Event::Limited { .. } | Event::Warning(_) | Event::Note(_) | Event::Stopping(_) | Event::RunEnded => {}
+            Event::Requested { account, requests, throttled } => {
+                let account = self.account(account);
+                (account.requests, account.throttled) = (*requests, *throttled);
+            }
+            Event::WaveBegan { .. }
+            | Event::Limited { .. }
+            | Event::Warning(_)
+            | Event::Note(_)
+            | Event::Stopping(_)
+            | Event::RunEnded => {}
         }
     }
 
@@ -253,6 +271,9 @@ impl AccountTally {
             held: None,
             shown_hold: None,
             stopped: false,
+            requests: 0,
+            throttled: 0,
+            outcomes: BTreeMap::new(),
             bound: None,
             shown_wait: None,
             samples,
@@ -318,7 +339,16 @@ pub(crate) mod testing {
 
     pub(crate) fn ended(account: &str, id: &str, outcome: Outcome, message: &str) -> Event {
         let (account, id, message) = (account.to_owned(), id.to_owned(), message.to_owned());
-        Event::ActionEnded { ordinal: 0, account, id, outcome, message }
+        Event::ActionEnded {
+            ordinal: 0,
+            account,
+            id,
+            outcome,
+            message,
+            http_status: None,
+            reference: None,
+            attempts: 1,
+        }
     }
 
     pub(crate) fn held(account: &str) -> Event {
@@ -464,7 +494,8 @@ mod tests {
         tally.event(&began(&[("a", 2)]));
         tally.event(&held("a"));
         assert_eq!(pace(&tally), "paused by the provider for 20s (429)");
-        tally.event(&Event::AttemptFailed { ordinal: 0, account: "a".into(), attempt: 1, why: "503".into() });
+        let (account, id, why) = ("a".into(), "x".into(), "503".into());
+        tally.event(&Event::AttemptFailed { ordinal: 0, account, id, attempt: 1, why });
         assert_eq!(pace(&tally), "");
         tally.event(&Event::AccountStopped { account: "a".into(), why: "401".into() });
         assert_eq!((pace(&tally), tally.left()), ("stopped".into(), Some(Duration::ZERO)));

@@ -87,6 +87,7 @@ impl Bench {
             schedule: Schedule::default(),
             safety: Safety::default(),
             keep_columns: vec![],
+            hooks: vec![],
         };
         let made = actions.iter().enumerate().map(|(index, (account, operation, parameters))| {
             let index_of = settings.accounts.iter().position(|known| known.name == *account).unwrap();

@@ -28,7 +28,7 @@ use crate::time::{Clock, human};
 use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use state::{Dispatcher, PendingAcks, WaveBreak};
+use state::{Dispatcher, PendingAcks, RequestCounts, WaveBreak};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -159,6 +159,7 @@ where
             paused: false,
             waits: vec![WaitTimes::default(); accounts],
             notified_reasons: vec![None; accounts],
+            requests: vec![RequestCounts::default(); accounts],
         };
         // `resume` of a run that stopped between two waves is the permission for the next.
         if dispatcher.scheduler.waves().has_ended() {
@@ -205,7 +206,7 @@ where
                 }
                 goes_on = self.wave_break.answer() => self.wave_answered(goes_on),
                 _ = tick.tick() => {
-                    (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
+                    self.tick();
                     self.notify_wait_reasons();
                 }
                 () = tokio::time::sleep(sleep) => {}
@@ -323,9 +324,20 @@ where
             (self.observe)(Event::Stopping(failed.clone()));
             ending.stopped.get_or_insert(failed);
         }
-        (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
+        self.tick();
         (self.observe)(Event::RunEnded);
         ending
+    }
+
+    /// Tells the time, and what was sent until then.
+    fn tick(&mut self) {
+        for (sender, counts) in self.run.senders.iter().zip(&mut self.requests) {
+            if std::mem::take(&mut counts.changed) {
+                let RequestCounts { requests, throttled, .. } = *counts;
+                (self.observe)(Event::Requested { account: sender.name.clone(), requests, throttled });
+            }
+        }
+        (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
     }
 
     /// How many actions of each account have not ended.
@@ -451,8 +463,12 @@ where
     /// Lets the next wave go. The permission is a record: without it `status` would still show a run that waits.
     pub(super) fn next_wave(&mut self) {
         self.end_wave_break();
+        let waves = self.scheduler.waves();
+        let next = waves.next().unwrap_or_default();
+        let (wave, of, actions) = (next as u32 + 1, waves.count() as u32, waves.left(next));
         self.scheduler.next_wave();
         self.write(vec![Record::WentOn { at: self.run.clock.now() }]);
+        self.notify(Event::WaveBegan { wave, of, actions });
     }
 
     /// Whether every action that has not ended belongs to an account that was stopped.
@@ -579,14 +595,18 @@ where
             id: id.to_owned(),
             outcome,
             message: reply.message.clone().unwrap_or_default(),
+            http_status: reply.http_status,
+            reference: reply.reference.clone(),
+            attempts: self.states.of(ordinal).attempts,
         });
     }
 
-    pub(super) fn notify_failure(&mut self, account: usize, ordinal: Ordinal, reply: &Reply) {
+    pub(super) fn notify_failure(&mut self, account: usize, ordinal: Ordinal, id: &str, reply: &Reply) {
         let status = reply.http_status.map(|status| format!("HTTP {status} ")).unwrap_or_default();
         self.notify(Event::AttemptFailed {
             ordinal,
             account: self.run.senders[account].name.clone(),
+            id: id.to_owned(),
             attempt: self.states.of(ordinal).attempts,
             why: format!("{status}{}", reply.message.as_deref().unwrap_or_default()),
         });

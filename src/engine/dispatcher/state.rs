@@ -2,6 +2,7 @@
 //! under way, and what is written and not yet durable. Decides nothing.
 
 use crate::engine::circuit_breaker::CircuitBreaker;
+use crate::engine::exchange::LimitSignal;
 use crate::engine::retry::Jitter;
 use crate::engine::safety::Watch;
 use crate::engine::scheduler::Scheduler;
@@ -182,6 +183,29 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) waits: Vec<WaitTimes>,
     /// The same, as the observer was notified last: the same reason is no event each second.
     pub(super) notified_reasons: Vec<Option<WaitReason>>,
+    /// What each account has sent.
+    pub(super) requests: Vec<RequestCounts>,
+}
+
+/// How many requests an account has sent in this process.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RequestCounts {
+    pub(super) requests: u64,
+    /// Of these, how many were refused because there were too many.
+    pub(super) throttled: u64,
+    /// Whether there were more since they were told.
+    pub(super) changed: bool,
+}
+
+impl RequestCounts {
+    /// Takes in what came of a step.
+    pub(super) fn count(&mut self, signal: LimitSignal) {
+        if signal != LimitSignal::Unsent {
+            self.requests += 1;
+            self.throttled += u64::from(matches!(signal, LimitSignal::Throttled { .. }));
+            self.changed = true;
+        }
+    }
 }
 
 /// A step that is under way: of which account, for which action, and its request's moments.

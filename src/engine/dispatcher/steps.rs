@@ -263,6 +263,7 @@ where
         };
         let was_down = self.breakers[account].is_down();
         self.note_limits(account, exchanged.limits(), times);
+        self.requests[account].count(exchanged.limits());
         self.note_exchange(account, ordinal, &exchanged);
         // Once for each account: signatures with a time stamp are refused where the clocks differ too much.
         if let Some(skew) = skew
@@ -384,7 +385,7 @@ where
             // The provider is down: the breaker's pause holds, and a backoff on top of it would delay the recovery.
             NextStep::Again if self.breakers[account].is_down() => {
                 self.scheduler.requeue(ordinal, account, None);
-                self.notify_failure(account, ordinal, &result.reply);
+                self.notify_failure(account, ordinal, &result.id, &result.reply);
             }
             NextStep::Again => {
                 let counted = match self.polls.get_mut(&ordinal) {
@@ -396,7 +397,7 @@ where
                 };
                 let pause = retry::pause(counted.into(), self.run.settings.retry.max_delay, self.jitter.draw());
                 self.scheduler.requeue(ordinal, account, Some(self.run.clock.elapsed() + pause));
-                self.notify_failure(account, ordinal, &result.reply);
+                self.notify_failure(account, ordinal, &result.id, &result.reply);
             }
             NextStep::Hold | NextStep::Poll => self.scheduler.requeue(ordinal, account, None),
             NextStep::NextStage => self.begin_stage(account, ordinal, result.captured),

@@ -36,6 +36,7 @@ fn settings(accounts: Vec<Account>, canary: u64) -> Settings {
         schedule: Schedule::default(),
         safety: Safety { canary, ..Safety::default() },
         keep_columns: Vec::new(),
+        hooks: Vec::new(),
     }
 }
 

@@ -131,6 +131,7 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
         schedule: checker.draft.schedule,
         safety: checker.draft.safety.value,
         keep_columns: checker.keep,
+        hooks: checker.draft.hooks,
     };
     let digest = checker.digest.finish(&settings);
     let found = (checker.certificates.into_issuers(), shared_keys);

@@ -1,7 +1,7 @@
 //! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
 //! terminals. Never reorders rows.
 
-use super::{ISSUED, ReportColumns, ReportRow, SIMULATED, VERIFIED, VerifiedCells};
+use super::{ISSUED, ReportColumns, ReportRow, SETTLED, SIMULATED, VERIFIED, VerifiedCells};
 
 use crate::text::safe;
 use crate::time::rfc3339;
@@ -14,6 +14,7 @@ pub struct CsvReport<W: Write> {
     rows: csv::Writer<W>,
     simulated: bool,
     issued: bool,
+    settled: bool,
     verified: bool,
     kept: usize,
     /// The row that is being written.
@@ -30,6 +31,7 @@ impl<W: Write> CsvReport<W> {
             rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
             simulated: columns.simulated,
             issued: columns.issued,
+            settled: columns.settled,
             verified: columns.verified,
             kept: columns.kept.len(),
             row: ByteRecord::new(),
@@ -37,8 +39,9 @@ impl<W: Write> CsvReport<W> {
         let issued = ISSUED.into_iter().filter(|_| columns.issued);
         let verified = VERIFIED.into_iter().filter(|_| columns.verified);
         let simulated = columns.simulated.then_some(SIMULATED);
-        let names = HEADER.into_iter().chain(issued).chain(simulated).chain(verified);
-        for name in names.chain(columns.kept.iter().map(String::as_str)) {
+        let settled = SETTLED.into_iter().filter(|_| columns.settled);
+        let own = HEADER.into_iter().chain(issued).chain(simulated).chain(settled).chain(verified);
+        for name in own.chain(columns.kept.iter().map(String::as_str)) {
             writer.text(name);
         }
         writer.end()?;
@@ -74,6 +77,12 @@ impl<W: Write> CsvReport<W> {
         }
         if self.simulated {
             self.own("true");
+        }
+        if self.settled {
+            let settled = row.settled.as_ref();
+            self.text(settled.map_or("", |settled| settled.by));
+            self.own(&settled.map(|settled| rfc3339(settled.at)).unwrap_or_default());
+            self.text(settled.map_or("", |settled| settled.note));
         }
         if self.verified {
             for cell in VerifiedCells::cells(row.verified.as_ref()) {
@@ -176,8 +185,8 @@ mod tests {
     fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> String {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
         let verified = rows.iter().any(|row| row.verified.is_some());
-        let mut writer =
-            CsvReport::new(Vec::new(), ReportColumns { verified, kept: &kept, ..ReportColumns::default() }).unwrap();
+        let columns = ReportColumns { verified, kept: &kept, ..ReportColumns::default() };
+        let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
         for row in rows {
             writer.write(row).unwrap();
         }

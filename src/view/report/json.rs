@@ -1,7 +1,7 @@
 //! The report as JSON: an array, one object a row, one row a line. Texts are verbatim (what acts on a terminal is escaped); the kept
 //! columns stand under `kept`. Never holds more than one row in memory.
 
-use super::{ReportColumns, ReportRow, SIMULATED};
+use super::{ReportColumns, ReportRow, SETTLED, SIMULATED};
 
 use crate::text::safe::JsonOutput;
 use crate::time::rfc3339;
@@ -13,6 +13,7 @@ pub struct JsonReport<W: Write> {
     output: W,
     simulated: bool,
     issued: bool,
+    settled: bool,
     verified: bool,
     kept_columns: Vec<String>,
     rows: u64,
@@ -25,8 +26,8 @@ impl<W: Write> JsonReport<W> {
     /// Where the output fails.
     pub fn new(mut output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         output.write_all(b"[")?;
-        let ReportColumns { simulated, issued, verified, kept } = columns;
-        Ok(Self { output, simulated, issued, verified, kept_columns: kept.to_vec(), rows: 0 })
+        let ReportColumns { simulated, issued, settled, verified, kept } = columns;
+        Ok(Self { output, simulated, issued, settled, verified, kept_columns: kept.to_vec(), rows: 0 })
     }
 
     /// Writes one row.
@@ -36,8 +37,8 @@ impl<W: Write> JsonReport<W> {
     pub fn write(&mut self, row: &ReportRow<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
-        let Self { simulated, issued, verified, .. } = *self;
-        let object = RowObject { row, simulated, issued, verified, kept_columns: &self.kept_columns };
+        let Self { simulated, issued, settled, verified, .. } = *self;
+        let object = RowObject { row, simulated, issued, settled, verified, kept_columns: &self.kept_columns };
         serde_json::to_writer(JsonOutput(&mut self.output), &object).map_err(io::Error::from)
     }
 
@@ -57,6 +58,7 @@ struct RowObject<'a> {
     row: &'a ReportRow<'a>,
     simulated: bool,
     issued: bool,
+    settled: bool,
     verified: bool,
     kept_columns: &'a [String],
 }
@@ -90,6 +92,12 @@ impl Serialize for RowObject<'_> {
         // A real run's rows stay as they are.
         if self.simulated {
             object.serialize_entry(SIMULATED, &true)?;
+        }
+        if self.settled {
+            let [by, at, note] = SETTLED;
+            object.serialize_entry(by, &row.settled.map(|settled| settled.by))?;
+            object.serialize_entry(at, &row.settled.map(|settled| rfc3339(settled.at)))?;
+            object.serialize_entry(note, &row.settled.map(|settled| settled.note))?;
         }
         if self.verified {
             let verified = row.verified.as_ref();
