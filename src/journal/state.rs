@@ -230,6 +230,7 @@ pub struct Verified {
 impl History {
     /// Takes a record about this action in. One that cannot follow leaves the action in doubt, for a report tells of each action.
     pub fn take(&mut self, record: Record) {
+        let followed = self.state.following.is_some();
         match self.state.next(&record) {
             Ok(next) if self.doubt.is_none() => self.state = next,
             _ => {
@@ -243,7 +244,9 @@ impl History {
             Record::Captured { step, outputs, .. } => self.captures.keep(&step, outputs),
             Record::Ended { at, answer, .. } => {
                 self.finished_at = Some(at);
-                self.reply = answer;
+                // A status query that settles what was accepted has no reference of its own.
+                let known = self.reply.reference.take().filter(|_| followed);
+                self.reply = Reply { reference: answer.reference.clone().or(known), ..answer };
             }
             Record::Reopened { .. } => {
                 self.finished_at = None;

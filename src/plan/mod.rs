@@ -13,9 +13,11 @@ mod load;
 mod read;
 pub mod schema;
 pub mod settings;
+pub mod wait;
 
 pub use check::{CERTIFICATE_FIELDS, CsvOptions, IgnoreColumns, Request, check};
 pub use checked::{Action, CertificateNames, CheckedPlan, ReadFile};
 pub use load::Input;
 pub use schema::schema;
 pub use settings::{Account, Retry, Settings};
+pub use wait::{Wait, WaitFor};

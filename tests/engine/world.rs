@@ -211,6 +211,7 @@ impl World {
                 )
             }
             ("staged", parts) => super::stages::answer(self, &request.method, parts),
+            ("chained", parts) => super::steps::answer(self, &request.method, parts),
             _ => panic!("nobody answers {} {}", request.method, request.url),
         }
     }

@@ -34,6 +34,7 @@ mod sending;
 mod serial_numbers;
 mod signin;
 mod snapshots;
+mod steps;
 mod terminal;
 mod tls;
 mod tools;

@@ -10,6 +10,7 @@ use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingReco
 use crate::engine::attempt::{self, Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
 use crate::engine::exchange::{Exchanged, LimitSignal};
+use crate::engine::references;
 use crate::engine::retry::{self, NextStep, Turn};
 use crate::engine::safety::{self, AfterReadBack, Hold};
 use crate::engine::stages::{StageKind, StageRules, Subject};
@@ -42,19 +43,15 @@ where
         if self.waits_again(ordinal, account) {
             return Ok(());
         }
+        if self.queue.wait(ordinal).is_some() {
+            return self.start_wait(ordinal, account, now);
+        }
         let sender = Rc::clone(&self.run.senders[account]);
         let timing = Rc::new(RequestTiming::new(now));
-        let Some(ticket) = sender.ticket(self.run.clock.now()) else {
-            self.breakers[account].begin_request(false);
-            // Nothing of this account can be signed without the token, so the action goes back into the queue.
-            self.scheduler.pause(account, true);
-            self.scheduler.requeue(ordinal, account, None);
-            let step = self.step(account, timing, SigningTicket::default(), Purpose::Authenticate);
-            self.begin_step(step);
-            return Ok(());
-        };
+        let Some(ticket) = self.ticket(ordinal, account, &timing) else { return Ok(()) };
         // Read for each step, not kept: of a million actions only those in flight are in memory.
         let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
+        let Some(action) = self.resolve(account, action, now)? else { return Ok(()) };
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = sender.find_action(&action.operation).ok_or_else(unknown)?;
         let state = self.states.of(ordinal);
@@ -127,6 +124,25 @@ where
         Ok(())
     }
 
+    /// Leave to sign the request of an action whose slot and place are taken. Without it what must be fetched before is asked for, and nothing of
+    /// this account can be signed until it is there, so that the action goes back into the queue.
+    pub(super) fn ticket(
+        &mut self,
+        ordinal: Ordinal,
+        account: usize,
+        timing: &Rc<RequestTiming>,
+    ) -> Option<SigningTicket> {
+        let ticket = self.run.senders[account].ticket(self.run.clock.now());
+        if ticket.is_none() {
+            self.breakers[account].begin_request(false);
+            self.scheduler.pause(account, true);
+            self.scheduler.requeue(ordinal, account, None);
+            let step = self.step(account, Rc::clone(timing), SigningTicket::default(), Purpose::Authenticate);
+            self.begin_step(step);
+        }
+        ticket
+    }
+
     /// What the stages of an action have brought: in memory while it is under way, and in the journal where an earlier process did them.
     fn captures_of(&mut self, ordinal: Ordinal) -> Result<&Captures, JournalFailed> {
         match self.captures.entry(ordinal) {
@@ -139,7 +155,13 @@ where
         }
     }
 
-    fn step(&self, account: usize, timing: Rc<RequestTiming>, ticket: SigningTicket, purpose: Purpose) -> Step<T, C> {
+    pub(super) fn step(
+        &self,
+        account: usize,
+        timing: Rc<RequestTiming>,
+        ticket: SigningTicket,
+        purpose: Purpose,
+    ) -> Step<T, C> {
         let sender = Rc::clone(&self.run.senders[account]);
         let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
         Step { account, sender, journal, clock, timing, ticket, purpose }
@@ -153,7 +175,7 @@ where
     }
 
     /// A step begins. A panic ends it alone.
-    fn begin_step(&mut self, step: Step<T, C>) {
+    pub(super) fn begin_step(&mut self, step: Step<T, C>) {
         let (account, ordinal) = (step.account, step.purpose.ordinal());
         let in_flight = StepInFlight { account, ordinal, timing: Rc::clone(&step.timing) };
         let over = async move { (in_flight, AssertUnwindSafe(step::carry_out(step)).catch_unwind().await.ok()) };
@@ -363,6 +385,11 @@ where
             // Somebody waits for it here: it is looked at until it is settled.
             result.records.push(Record::Reopened { ordinal, at: self.run.clock.now(), follows: true });
             self.write(result.records);
+            // A canary is over with that: what settles it could not go before.
+            if self.note_accepted(ordinal) {
+                self.scheduler.action_accepted(ordinal);
+                self.scheduler.reopen(ordinal);
+            }
             return self.follow(account, ordinal, result.answer);
         }
         self.write(result.records);
@@ -440,49 +467,15 @@ where
         }
     }
 
-    fn stage_rules(&self, account: usize, ordinal: Ordinal) -> Option<StageRules<'_>> {
-        let sender = &self.run.senders[account];
-        let action = self.run.reader.to_send(ordinal).ok()?;
-        StageRules::of(&sender.provider, sender.find_action(&action.operation)?, self.states.of(ordinal).stage)
-    }
-
-    fn stage_of(&self, account: usize, ordinal: Ordinal) -> Option<StageKind> {
-        self.stage_rules(account, ordinal).map(|stage| stage.kind)
-    }
-
-    fn poll_interval(&self, account: usize, ordinal: Ordinal) -> Option<Duration> {
-        self.stage_rules(account, ordinal).and_then(|stage| stage.poll)
-    }
-
-    /// The provider is still at work: it is asked again, later each time. Returns whether it is: at the end of the patience it is not, unless
-    /// somebody waits.
-    fn polls_again(&mut self, account: usize, ordinal: Ordinal) -> bool {
-        let Some(interval) = self.poll_interval(account, ordinal) else { return false };
-        let now = self.run.clock.elapsed();
-        let poll = self.polls.entry(ordinal).or_insert(Poll { since: now, asked: 0, tries: 0 });
-        poll.tries = 0;
-        poll.asked += 1;
-        let interval = interval.saturating_mul(1 << (poll.asked - 1).min(16)).min(interval.max(MAX_POLL_INTERVAL));
-        if !self.run.wait && now + interval > poll.since + POLL_PATIENCE {
-            self.polls.remove(&ordinal);
-            return false;
-        }
-        self.scheduler.poll(ordinal, account, now + interval);
-        true
-    }
-
-    /// Something waits for an action that the provider has accepted: it is asked for again, by its stage or by a status query.
-    fn follow(&mut self, account: usize, ordinal: Ordinal, answer: Option<Answer>) {
-        let now = self.run.clock.elapsed();
-        if self.stage_of(account, ordinal) != Some(StageKind::Safe) {
-            let doubtful = DoubtfulAction { answer, since: now, ..DoubtfulAction::default() };
-            self.doubts.insert(ordinal, doubtful);
-        }
-        self.scheduler.poll(ordinal, account, now + FOLLOW_INTERVAL);
-    }
-
     /// An action ends without another request.
-    fn end_without_sending(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, why: String) {
+    pub(super) fn end_without_sending(
+        &mut self,
+        account: usize,
+        ordinal: Ordinal,
+        id: &str,
+        outcome: Outcome,
+        why: String,
+    ) {
         let reply = Reply { message: Some(why), ..Reply::default() };
         self.captures.remove(&ordinal);
         self.polls.remove(&ordinal);
@@ -505,6 +498,9 @@ where
         let reading = query.reading(&sender, exchanged);
         if query.asker == Asker::Canary {
             return self.read_back(account, ordinal, reading, exchanged, was_down, stays_refused);
+        }
+        if query.asker == Asker::Wait {
+            return self.looked(account, ordinal, &query.subject.action.id, reading, exchanged);
         }
         match reading {
             Reading::TargetState(target_state, seen) => {
@@ -605,7 +601,12 @@ where
     /// An action is over: those that waited for it may go, or never can.
     pub(super) fn release_dependents(&mut self, ordinal: Ordinal, id: &str, outcome: Outcome) {
         if outcome.is_pending() {
-            return self.scheduler.action_accepted(ordinal);
+            self.scheduler.action_accepted(ordinal);
+            self.note_accepted(ordinal);
+            return;
+        }
+        if outcome.is_well() {
+            self.begin_wait_behind(ordinal);
         }
         let lost = self.scheduler.action_ended(ordinal, outcome.is_well());
         if !lost.is_empty() {
@@ -674,6 +675,8 @@ where
             return false;
         }
         let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
+        let resolved = references::resolved(self.run.reader, &self.run.senders, action);
+        let Ok(action) = resolved else { return false };
         let sender = &self.run.senders[account];
         let Some(operation) = sender.find_action(&action.operation) else { return false };
         let Some(stage) = StageRules::of(&sender.provider, operation, 0) else { return false };
@@ -780,14 +783,8 @@ where
     }
 }
 
-/// Between two polls, at most, where a document does not ask for more.
-const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
 /// Before the first poll, at most.
 const FIRST_POLL: Duration = Duration::from_secs(2);
-/// So long a stage is polled in one process where nobody waits.
-const POLL_PATIENCE: Duration = Duration::from_secs(600);
-/// Between two looks at what something waits for.
-const FOLLOW_INTERVAL: Duration = Duration::from_secs(60);
 /// Failed status queries of one action before it stays in doubt.
 const MAX_STATUS_QUERIES: u32 = 3;
 /// How long actions in doubt wait for others, so that a list, which may have many pages, is read once for all of them.
