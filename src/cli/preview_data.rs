@@ -9,7 +9,7 @@ use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::settings::BetweenWaves;
 use crate::plan::{Account, Action, CertificateNames, Settings, calendar};
-use crate::provider::{Catalog, CredentialReference, Provider, SecurityRequirement, target_state};
+use crate::provider::{Catalog, CredentialReference, Provider, SecurityRequirement, stages, target_state};
 use crate::run::{Ordinal, WaitReason};
 use crate::time::human;
 use crate::view::preview::{
@@ -166,7 +166,7 @@ impl PreviewData {
             provider: name(action.account),
             operation: action.operation.clone(),
             target: action.target.clone(),
-            needs: action.needs.clone(),
+            needs: action.needs.iter().chain(&action.needs_accepted).cloned().collect(),
         });
         let providers = settings.accounts.iter().zip(&estimate.accounts);
         Preview {
@@ -434,6 +434,10 @@ fn first_requests(settings: &Settings, catalog: &Catalog, actions: &[Action]) ->
     let mut seen: Vec<(usize, &str)> = Vec::new();
     let mut requests = Vec::new();
     for action in actions {
+        // What an earlier step brings is not known yet.
+        if stages::references(&action.parameters).next().is_some() {
+            continue;
+        }
         if seen.contains(&(action.account, action.operation.as_str())) || requests.len() >= SHOWN_REQUESTS {
             continue;
         }

@@ -8,15 +8,18 @@ use super::run_documents::{WithoutCopy, run_catalog};
 use crate::journal::{History, Reader, RunDir, RunFacts};
 use crate::pki::{RevocationReason, SerialNotation};
 use crate::plan::checked::NamedFile;
-use crate::plan::export::{flow, members, settings_to_plan};
+use crate::plan::export::{duration, flow, members, settings_to_plan};
+use crate::plan::wait::{Wait, entry_and_step};
 use crate::plan::{Action, CERTIFICATE_FIELDS, Settings, calendar, check};
+use crate::provider::expression::StepOutput;
+use crate::provider::stages::{self, Brought};
 use crate::provider::{Catalog, Operation};
 use crate::run::Outcome;
 use crate::text::safe;
 use crate::time::Clock;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::{self, Write};
 
@@ -57,6 +60,10 @@ fn write(
     let needs_more = !settings.is_empty() || survey.needs_yaml;
     let extension = args.output.as_deref().and_then(|path| path.extension()).and_then(OsStr::to_str);
     let is_list = match extension.map(str::to_ascii_lowercase).as_deref() {
+        Some("csv" | "tsv" | "txt") if survey.has_steps => {
+            context.printer.error("what is left has steps that wait or take what others bring, and a list cannot say that; write `-o left.yaml`");
+            return Err(Exit::Usage);
+        }
         Some("csv" | "tsv" | "txt") => true,
         Some("yaml" | "yml") => false,
         _ => !needs_more,
@@ -129,8 +136,25 @@ struct LeftOverview<'a> {
     certificate: Vec<&'a str>,
     /// Those of them that others of them need: a need that was met is none any more.
     needed: HashSet<String>,
+    /// Waits for what is not left, with what they need: what needs one of them needs these.
+    dropped: HashMap<String, Vec<String>>,
     /// Whether an action has what a bare list cannot say.
     needs_yaml: bool,
+    /// Whether one waits, or takes what another brings: no list at all can say that.
+    has_steps: bool,
+}
+
+impl LeftOverview<'_> {
+    /// What needs of an action are still to be met, each once.
+    fn open_needs<'n>(&'n self, needs: &'n [String], open: &mut Vec<&'n str>) {
+        for id in needs {
+            match self.dropped.get(id) {
+                Some(behind) => self.open_needs(behind, open),
+                None if self.needed.contains(id) && !open.contains(&id.as_str()) => open.push(id),
+                None => {}
+            }
+        }
+    }
 }
 
 impl Left<'_> {
@@ -145,7 +169,7 @@ impl Left<'_> {
 
     fn survey(&self) -> io::Result<LeftOverview<'static>> {
         let mut survey = LeftOverview::default();
-        let mut needed = HashSet::new();
+        let (mut needed, mut waits) = (HashSet::new(), Vec::new());
         for action in self.actions() {
             let action = action?;
             survey.actions += 1;
@@ -162,8 +186,13 @@ impl Left<'_> {
                     survey.parameters.push(name.clone());
                 }
             }
-            survey.needs_yaml |= !as_written(operation, &action).is_empty();
-            needed.extend(action.needs);
+            survey.needs_yaml |= !as_written(operation, &action).is_empty() || is_of_chain(&action);
+            survey.has_steps |= is_of_chain(&action);
+            if let Some(wait) = Wait::of_action(&action.operation, &action.parameters) {
+                needed.insert(wait.of.clone());
+                waits.push((action.id, wait.of, action.needs.clone()));
+            }
+            needed.extend(action.needs.into_iter().chain(action.needs_accepted));
         }
         if !needed.is_empty() {
             for action in self.actions() {
@@ -173,6 +202,11 @@ impl Left<'_> {
                     survey.needs_yaml |= id.contains(char::is_whitespace);
                     survey.needed.insert(id);
                 }
+            }
+        }
+        for (id, of, needs) in waits {
+            if !survey.needed.contains(&of) {
+                survey.dropped.insert(id, needs);
             }
         }
         survey.certificate.sort_unstable();
@@ -212,28 +246,92 @@ impl Left<'_> {
             }
         }
         writeln!(output, "actions:")?;
-        for action in self.actions() {
-            writeln!(output, "  - {{{}}}", self.entry(survey, &action?).join(", "))?;
+        let mut actions = self.actions().peekable();
+        while let Some(first) = actions.next() {
+            let mut steps = vec![first?];
+            while let Some(next) = actions.next_if(|next| match (next, steps.last()) {
+                (Ok(next), Some(last)) => is_same_entry(last, next),
+                _ => false,
+            }) {
+                steps.push(next?);
+            }
+            self.write_steps(survey, &steps, output)?;
         }
         Ok(())
     }
 
+    /// Writes the actions of one entry: an action by itself, or the steps that are left.
+    fn write_steps(&self, survey: &LeftOverview<'_>, steps: &[Action], output: &mut dyn Write) -> io::Result<()> {
+        let entry = steps.first().and_then(|first| entry_and_step(&first.id)).map(|(entry, _)| entry);
+        let Some(entry) = entry.filter(|_| steps.iter().any(|step| steps.len() > 1 || is_of_chain(step))) else {
+            return steps
+                .iter()
+                .try_for_each(|action| writeln!(output, "  - {{{}}}", self.entry(survey, action, None)?.join(", ")));
+        };
+        let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+        let is_left = |step: &&Action| !survey.dropped.contains_key(&step.id);
+        let (left, without): (Vec<&Action>, Vec<&Action>) = steps.iter().partition(is_left);
+        for wait in without {
+            let (id, operation) = (safe::terminal(&wait.id), &wait.operation);
+            writeln!(output, "  # {id} ({operation}) is left out: what it waits for is no part of this plan")?;
+        }
+        if left.is_empty() {
+            return Ok(());
+        }
+        writeln!(output, "  - id: {}\n    steps:", flow(&entry.into()))?;
+        left.iter()
+            .try_for_each(|step| writeln!(output, "      - {{{}}}", self.entry(survey, step, Some(&ids))?.join(", ")))
+    }
+
+    /// What a value that an earlier step brings is in a plan without that step: what it brought in the run, where it did.
+    fn brought(&self, id: &str, wanted: &StepOutput) -> io::Result<Option<Value>> {
+        let Some((entry, _)) = entry_and_step(id) else { return Ok(None) };
+        let step = self.reader.ordinal_of(&format!("{entry}/{}", wanted.step)).map_err(io::Error::other)?;
+        let Some(step) = step else { return Ok(None) };
+        let (action, history) = self.reader.history(step).map_err(io::Error::other)?;
+        let Some(operation) = self.operation(&action) else { return Ok(None) };
+        let reference = history.reply.reference.as_deref();
+        Ok(match stages::brought(operation, &history.captures, reference, &wanted.output) {
+            Some(Brought::Value(value)) => Some(value),
+            Some(Brought::SerialNumber(text)) => Some(text.into()),
+            None => None,
+        })
+    }
+
     /// The fields of an action, in the order in which people write them.
-    fn entry(&self, survey: &LeftOverview<'_>, action: &Action) -> Vec<String> {
+    /// `steps` are the ids of all that are left of its entry, where it is a step.
+    fn entry(&self, survey: &LeftOverview<'_>, action: &Action, steps: Option<&[&str]>) -> io::Result<Vec<String>> {
         let operation = self.operation(action);
-        let mut fields: Vec<(&str, Value)> = vec![
-            ("id", action.id.as_str().into()),
-            ("provider", self.account(action).into()),
-            ("action", action.operation.as_str().into()),
-        ];
+        let mut fields: Vec<(&str, Value)> = match (steps, entry_and_step(&action.id)) {
+            (Some(_), Some((_, name))) => vec![("name", name.into())],
+            _ => vec![("id", action.id.as_str().into())],
+        };
+        let wait = Wait::of_action(&action.operation, &action.parameters);
+        if let Some(wait) = &wait {
+            fields.push(("wait", wait.until.word().into()));
+            fields.extend(wait.within.map(|within| ("within", duration(within).into())));
+        } else {
+            fields.push(("provider", self.account(action).into()));
+            fields.push(("action", action.operation.as_str().into()));
+        }
         fields.extend(action.reason.map(|reason| ("reason", reason.name().into())));
         fields.extend(action.not_before.map(|at| ("not_before", at.to_string().into())));
-        let needs: Vec<&String> = action.needs.iter().filter(|id| survey.needed.contains(*id)).collect();
+        let mut needs = Vec::new();
+        survey.open_needs(&action.needs, &mut needs);
+        needs.retain(|id| !steps.is_some_and(|steps| steps.contains(id)));
         if !needs.is_empty() {
-            fields.push(("needs", needs.into_iter().cloned().collect()));
+            fields.push(("needs", needs.into_iter().collect()));
         }
         let own_reason = reason_field(operation, action);
-        for (name, value) in action.parameters.iter().filter(|(name, _)| Some(name.as_str()) != own_reason) {
+        let mut parameters = if wait.is_some() { Map::new() } else { (*action.parameters).clone() };
+        for (name, wanted) in stages::references(&action.parameters) {
+            let step = entry_and_step(&action.id).map(|(entry, _)| format!("{entry}/{}", wanted.step));
+            let is_left = step.is_some_and(|id| steps.is_some_and(|steps| steps.contains(&id.as_str())));
+            if !is_left && let Some(value) = self.brought(&action.id, &wanted)? {
+                parameters.insert(name.clone(), value);
+            }
+        }
+        for (name, value) in parameters.iter().filter(|(name, _)| Some(name.as_str()) != own_reason) {
             let text = |text: &Value| match text {
                 Value::String(_) => parameter_cell(operation, name, text).into(),
                 other => other.clone(),
@@ -255,7 +353,7 @@ impl Left<'_> {
         if !meant.is_empty() {
             fields.push(("as_written", meant.into()));
         }
-        fields.into_iter().map(|(name, value)| format!("{}: {}", flow(&name.into()), flow(&value))).collect()
+        Ok(fields.into_iter().map(|(name, value)| format!("{}: {}", flow(&name.into()), flow(&value))).collect())
     }
 
     fn write_list(&self, survey: &LeftOverview<'_>, shown: bool, output: &mut dyn Write) -> io::Result<()> {
@@ -289,6 +387,20 @@ impl Left<'_> {
     }
 }
 
+/// Whether an action is one that only `steps` can say: it waits, or takes what another brings, or acts on what is pending.
+fn is_of_chain(action: &Action) -> bool {
+    let waits = Wait::of_action(&action.operation, &action.parameters).is_some();
+    waits || !action.needs_accepted.is_empty() || stages::references(&action.parameters).next().is_some()
+}
+
+/// Whether two actions that follow each other are steps of one entry.
+fn is_same_entry(one: &Action, next: &Action) -> bool {
+    let entry = |id| entry_and_step(id).map(|(entry, _)| entry);
+    let own = entry(next.id.as_str());
+    let mut needs = next.needs.iter().chain(&next.needs_accepted);
+    own.is_some() && own == entry(one.id.as_str()) && needs.any(|id| entry(id.as_str()) == own)
+}
+
 /// The texts of an action that a plan must say are meant as they stand.
 fn as_written(operation: Option<&Operation>, action: &Action) -> Vec<String> {
     let mut meant = Vec::new();
@@ -297,7 +409,7 @@ fn as_written(operation: Option<&Operation>, action: &Action) -> Vec<String> {
         let items = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         for item in items.iter().filter(|item| item.is_string()) {
             let cell = parameter_cell(operation, name, item);
-            if check::needs_as_written(parameter, &cell) {
+            if check::needs_as_written(parameter, &cell) && !stages::is_reference(&cell) {
                 meant.push(cell);
             }
         }

@@ -5,10 +5,9 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::diag::Diagnostics;
 use crate::journal::{Phase, RunDir, RunFacts};
-use crate::plan::Action;
-use crate::provider::{Catalog, Provider};
+use crate::plan::{Action, Wait};
+use crate::provider::{Catalog, Provider, params, stages};
 use crate::text::SourceMap;
-use serde_json::Value;
 
 /// What follows where a run directory has no copy of a document, and the present one is another: former versions made no copies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,8 +143,16 @@ fn require_fit(
 }
 
 fn fits(action: &Action, provider: &Provider) -> bool {
+    if Wait::of_action(&action.operation, &action.parameters).is_some() {
+        return true;
+    }
     let operation = provider.operation(&action.operation).filter(|operation| operation.action.is_some());
-    operation.is_some_and(|known| known.validator.is_valid(&Value::Object((*action.parameters).clone())))
+    // What earlier steps bring is held against the document when it is there.
+    let is_brought = |name: &String| stages::references(&action.parameters).any(|(brought, _)| brought == name);
+    operation.is_some_and(|known| {
+        let wrong = params::check(known, &action.parameters);
+        wrong.iter().all(|wrong| wrong.parameter.as_ref().is_some_and(is_brought))
+    })
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use crate::pki::ocsp::Nonce;
 use crate::pki::{CertId, Certificate, Meant, SerialNumber, Undecided, meant};
 use crate::plan::Action;
 use crate::plan::checked::{CertificateFacts, NamedFile};
+use crate::provider::model::TargetKind;
 use crate::provider::{Catalog, Idempotency, Provider};
 use crate::run::{Outcome, Seen, StatusSource, StatusSources, StopReason};
 use crate::simulator::{CA_CERTIFICATE, KnownTarget, Simulator};
@@ -329,7 +330,11 @@ fn select_targets(
 /// Whether an operation revokes. A reissue has a CSR or is not idempotent; what it makes is valid, so there is no revocation to see.
 pub(super) fn revokes(provider: &Provider, operation: &str) -> bool {
     let rules = provider.actions().find(|(known, _)| known.name == operation);
-    rules.is_some_and(|(_, rules)| rules.csr.is_none() && rules.idempotency == Idempotency::Idempotent)
+    rules.is_some_and(|(_, rules)| {
+        // An approval acts on a request, and the revocation itself is another action.
+        let is_of_request = rules.target.kind == TargetKind::Request;
+        rules.csr.is_none() && rules.idempotency == Idempotency::Idempotent && !is_of_request
+    })
 }
 
 /// Why an action revokes. What was sent is read back by the provider document; where several reasons have one spelling there, the plan's

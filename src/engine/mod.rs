@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod forecast;
 mod ordinal_ranges;
 pub mod pace;
+mod references;
 pub mod retry;
 pub mod safety;
 pub mod scheduler;

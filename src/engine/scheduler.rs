@@ -324,6 +324,41 @@ impl Scheduler {
         self.waves.ended(ordinal);
     }
 
+    /// The provider has accepted an action: those that need no more of it have that need met. Returns whether there are any.
+    pub fn release_accepting(&mut self, ordinal: Ordinal, accepts: impl Fn(Ordinal) -> bool) -> bool {
+        let Some(dependents) = self.dependents.get_mut(&ordinal) else { return false };
+        let (enough, others) = std::mem::take(dependents).into_iter().partition(|(dependent, _)| accepts(*dependent));
+        *dependents = others;
+        let enough: Vec<(Ordinal, usize)> = enough;
+        let any = !enough.is_empty();
+        enough.into_iter().for_each(|(dependent, account)| self.need_is_met(dependent, account));
+        any
+    }
+
+    /// An action that waits for others ends badly without them. Returns those that needed it, as [`Self::action_ended`].
+    pub fn give_up(&mut self, ordinal: Ordinal, account: usize, needs: &[Ordinal]) -> Vec<Ordinal> {
+        if self.blocked.remove(&ordinal).is_some() {
+            self.accounts[account].blocked -= 1;
+        }
+        for need in needs {
+            if let Some(dependents) = self.dependents.get_mut(need) {
+                dependents.retain(|(dependent, _)| *dependent != ordinal);
+            }
+        }
+        self.action_ended(ordinal, false)
+    }
+
+    fn need_is_met(&mut self, dependent: Ordinal, account: usize) {
+        let Some((open, not_before)) = self.blocked.get_mut(&dependent) else { return };
+        *open -= 1;
+        if *open == 0 {
+            let not_before = *not_before;
+            self.blocked.remove(&dependent);
+            self.accounts[account].blocked -= 1;
+            self.release(dependent, account, not_before);
+        }
+    }
+
     /// Whether others wait for this action.
     pub fn is_needed(&self, ordinal: Ordinal) -> bool {
         self.dependents.get(&ordinal).is_some_and(|dependents| !dependents.is_empty())
@@ -346,14 +381,7 @@ impl Scheduler {
                 }
                 continue;
             }
-            let Some((open, not_before)) = self.blocked.get_mut(&dependent) else { continue };
-            *open -= 1;
-            if *open == 0 {
-                let not_before = *not_before;
-                self.blocked.remove(&dependent);
-                self.accounts[account].blocked -= 1;
-                self.release(dependent, account, not_before);
-            }
+            self.need_is_met(dependent, account);
         }
         lost
     }

@@ -3,6 +3,7 @@
 //! for a run and for a verification. Sends nothing.
 
 use super::attempt;
+use super::references;
 use super::retry::{self, Doubt, NextStep};
 use super::sender::Sender;
 use super::stages::{StageKind, StageRules, Subject, after_stage};
@@ -192,7 +193,9 @@ impl Start {
             |state: &ActionState| state.phase == Phase::Waiting && (state.tainted || state.following.is_some());
         for (ordinal, state) in self.states.whose(is_open) {
             let (action, history) = reader.history(ordinal)?;
+            // Its request was made of what others brought, so that is there; where it is not, it is in doubt as it stands.
             let action = ToSend::from(action);
+            let action = references::resolved(reader, senders, action.clone()).unwrap_or(action);
             let Some(sender) = senders.get(action.account) else { continue };
             let provider = &sender.provider;
             let Some(operation) = sender.find_action(&action.operation) else { continue };

@@ -91,6 +91,8 @@ pub enum Asker {
     Canary,
     /// `verify`.
     Verification,
+    /// A step of the plan that waits for it.
+    Wait,
 }
 
 /// What can be asked for an action.

@@ -129,7 +129,9 @@ pub(super) fn insert(connection: &Connection, checksums: &mut RowChecksum, actio
     let list = |items: &[String]| (!items.is_empty()).then(|| serde_json::json!(items).to_string());
     let certificate = action.certificate.as_ref().map(serde_json::to_string).transpose();
     let certificate = certificate.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    let (needs, kept) = (list(&action.needs), list(&action.kept));
+    let accepted = action.needs_accepted.iter().map(|id| format!("{ACCEPTED}{id}"));
+    let needs: Vec<String> = action.needs.iter().cloned().chain(accepted).collect();
+    let (needs, kept) = (list(&needs), list(&action.kept));
     let not_before = action.not_before.map(|at| at.to_string());
     let never_sent = action.never_sent.as_ref().map(never_sent_to_sql);
     let parameters = action.parameters.to_string();
@@ -177,10 +179,12 @@ pub(super) fn read(row: &Row<'_>, checksums: &mut RowChecksum) -> Result<Action,
     let not_before = not_before.map(|text| text.parse().map_err(|error| wrong("not_before", &error)));
     let certificate: Option<String> = row.get(13)?;
     let certificate = certificate.map(|text| serde_json::from_str(&text).map_err(|error| wrong("certificate", &error)));
+    let (needs, needs_accepted) = split_needs(list(2, "needs")?);
     Ok(Action {
         ordinal,
         account: usize::try_from(row.get::<_, i64>(1)?).map_err(|error| wrong("account", &error))?,
-        needs: list(2, "needs")?,
+        needs,
+        needs_accepted,
         not_before: not_before.transpose()?,
         never_sent: row.get::<_, Option<String>>(4)?.map(never_sent_from_sql),
         operation: row.get(5)?,
@@ -218,6 +222,14 @@ pub(super) fn never_sent_from_sql(text: String) -> NeverSent {
     }
 }
 
+/// The needs that stand in one list: those that must have ended well, and those that need only have been accepted.
+pub(super) fn split_needs(all: Vec<String>) -> (Vec<String>, Vec<String>) {
+    let (accepted, needs): (Vec<String>, Vec<String>) = all.into_iter().partition(|id| id.starts_with(ACCEPTED));
+    (needs, accepted.into_iter().map(|id| id.trim_start_matches(ACCEPTED).to_owned()).collect())
+}
+
+/// What distinguishes a need that need only have been accepted from an id, which has no control characters.
+const ACCEPTED: char = '\u{1}';
 /// What distinguishes the place of an exception from an id, which has no control characters.
 pub(super) const EXCEPTED: char = '\u{1}';
 /// Actions that are handed over together: one at a time, waking the other thread would cost more than the insert.
@@ -253,6 +265,7 @@ mod tests {
             waits_for_approval: false,
             names: None,
             needs: vec!["a".to_owned(), "\"".to_owned()],
+            needs_accepted: vec!["c".to_owned()],
             not_before: Some(jiff::Timestamp::UNIX_EPOCH),
             source: "plan.yaml:3".to_owned(),
             kept: vec!["Kim".to_owned(), String::new()],

@@ -22,8 +22,8 @@ use super::mark::{MARKS, Marks};
 use super::reader::{FACTS, OPERATIONS, Reader, RunFacts};
 use super::watch::RunWatch;
 use super::{Journal, JournalError, schema};
-use crate::plan::Action;
 use crate::plan::checked::{Fingerprint, ReadFile};
+use crate::plan::{Action, wait};
 use crate::provider::Provider;
 use jiff::Timestamp;
 use std::fs::{self, File, OpenOptions, TryLockError};
@@ -104,10 +104,10 @@ impl RunMaker {
     /// # Errors
     /// Where an earlier one could not be written.
     pub fn add(&mut self, action: Action) -> Result<(), JournalError> {
-        self.needs_seen |= !action.needs.is_empty();
+        self.needs_seen |= !action.needs.is_empty() || !action.needs_accepted.is_empty();
         let same =
             |(account, operation): &(usize, String)| *account == action.account && *operation == action.operation;
-        if !self.operations.iter().any(same) {
+        if !action.operation.starts_with(wait::PREFIX) && !self.operations.iter().any(same) {
             self.operations.push((action.account, action.operation.clone()));
         }
         self.actions.add(action).map_err(JournalError::database(&self.making))
@@ -124,7 +124,8 @@ impl RunMaker {
     /// Where an action could not be written, or the database cannot be read. No action can be added after this.
     pub fn fingerprints(&mut self, mut each: impl FnMut(Fingerprint, &str)) -> Result<(), JournalError> {
         let database = JournalError::database(&self.making);
-        let select = "SELECT fingerprint, id FROM action WHERE duplicate_of IS NULL ORDER BY ordinal";
+        let select = "SELECT fingerprint, id FROM action
+             WHERE duplicate_of IS NULL AND operation NOT GLOB 'wait *' ORDER BY ordinal";
         let connection = self.actions.inserted().map_err(&database)?;
         let mut statement = connection.prepare(select).map_err(&database)?;
         let mut rows = statement.query([]).map_err(&database)?;

@@ -1,10 +1,12 @@
 //! The actions of a run as far as their order goes: accounts, needs, earliest starts, what is never sent. Small: what few actions have is
 //! kept for those alone. Decides nothing.
 
+use super::state::{ActionState, Phase};
 use crate::plan::checked::NeverSent;
 use crate::run::Ordinal;
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// The actions of a run, in plan order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +16,10 @@ pub struct Queue {
     needs: BTreeMap<Ordinal, Vec<Ordinal>>,
     not_before: BTreeMap<Ordinal, Timestamp>,
     never_sent: BTreeMap<Ordinal, NeverSent>,
+    /// Actions, each with one that it needs only to be accepted.
+    accepted: BTreeSet<(Ordinal, Ordinal)>,
+    /// Those that only wait, and how long at most.
+    waits: BTreeMap<Ordinal, Option<Duration>>,
 }
 
 /// What the order of sending needs to know of an action.
@@ -64,6 +70,40 @@ impl Queue {
         } else {
             self.needs.insert(ordinal, needs);
         }
+    }
+
+    /// Of one of its needs it is enough that the provider has accepted it.
+    pub fn accept(&mut self, ordinal: Ordinal, need: Ordinal) {
+        self.accepted.insert((ordinal, need));
+    }
+
+    /// Whether it is enough for an action that the provider has accepted this need of it.
+    pub fn accepts(&self, ordinal: Ordinal, need: Ordinal) -> bool {
+        self.accepted.contains(&(ordinal, need))
+    }
+
+    /// Whether a need of an action is met by a state of it.
+    pub fn is_met(&self, ordinal: Ordinal, need: Ordinal, state: ActionState) -> bool {
+        match state.phase {
+            Phase::Ended(outcome) => outcome.is_well() && (!outcome.is_pending() || self.accepts(ordinal, need)),
+            Phase::Waiting => state.following.is_some() && self.accepts(ordinal, need),
+            Phase::InFlight => false,
+        }
+    }
+
+    /// An action only waits, so long at most.
+    pub fn set_wait(&mut self, ordinal: Ordinal, within: Option<Duration>) {
+        self.waits.insert(ordinal, within);
+    }
+
+    /// How long an action waits at most, where it only waits.
+    pub fn wait(&self, ordinal: Ordinal) -> Option<Option<Duration>> {
+        self.waits.get(&ordinal).copied()
+    }
+
+    /// Those that only wait, and how long at most.
+    pub fn waits(&self) -> impl Iterator<Item = (Ordinal, Option<Duration>)> {
+        self.waits.iter().map(|(ordinal, within)| (*ordinal, *within))
     }
 
     /// An action may not be sent before.

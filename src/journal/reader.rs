@@ -10,8 +10,8 @@ use super::record_rows::{self, ACTION_RECORDS, ALL_RECORDS, RUN_RECORDS, newest_
 use super::salvage::Salvage;
 use super::state::{History, IllegalRecord, Phase, States, WhyInDoubt};
 use super::{JournalError, schema};
-use crate::plan::checked::Fingerprint;
-use crate::plan::{Action, Settings};
+use crate::plan::checked::{Fingerprint, Parameters};
+use crate::plan::{Action, Settings, Wait};
 use crate::run::{Ordinal, Outcome};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Statement};
@@ -485,7 +485,9 @@ impl Reader {
         let database = JournalError::database(&self.path);
         let mut statement = self
             .connection
-            .prepare("SELECT ordinal, account, needs, not_before, duplicate_of FROM action ORDER BY ordinal")
+            .prepare("SELECT ordinal, account, needs, not_before, duplicate_of,
+                   CASE WHEN operation GLOB 'wait *' THEN operation END, CASE WHEN operation GLOB 'wait *' THEN parameters END
+                 FROM action ORDER BY ordinal")
             .map_err(&database)?;
         let mut rows = statement.query([]).map_err(&database)?;
         let mut queue = Queue::default();
@@ -502,12 +504,26 @@ impl Reader {
                 let needed = |id: &String| {
                     self.ordinal_of(id)?.ok_or_else(|| self.unreadable(format!("no action has the id {id}")))
                 };
-                queue.need(ordinal, ids.iter().map(needed).collect::<Result<_, _>>()?);
+                let (ids, accepted) = action_rows::split_needs(ids);
+                let mut needs = ids.iter().map(needed).collect::<Result<Vec<_>, _>>()?;
+                for id in &accepted {
+                    let need = needed(id)?;
+                    queue.accept(ordinal, need);
+                    needs.push(need);
+                }
+                queue.need(ordinal, needs);
             }
             if let Some(until) = row.get::<_, Option<String>>(3).map_err(&database)? {
                 // An instant that cannot be read must not let the action go at once.
                 let until = until.parse().map_err(|error| self.unreadable(format!("not_before: {error}")))?;
                 queue.hold(ordinal, until);
+            }
+            if let Some(operation) = row.get::<_, Option<String>>(5).map_err(&database)? {
+                let parameters: String = row.get(6).map_err(&database)?;
+                let parameters = Parameters::parse(&parameters);
+                let wait = parameters.ok().and_then(|parameters| Wait::of_action(&operation, &parameters));
+                let wait = wait.ok_or_else(|| self.unreadable(format!("what the action {ordinal} waits for")))?;
+                queue.set_wait(ordinal, wait.within);
             }
             if let Some(why) = row.get(4).map_err(&database)? {
                 queue.never_send(ordinal, action_rows::never_sent_from_sql(why));
@@ -525,7 +541,7 @@ impl Reader {
     pub fn fingerprints(&self, mut each: impl FnMut(Ordinal, usize, &str, Fingerprint)) -> Result<(), JournalError> {
         let database = JournalError::database(&self.path);
         let select = "SELECT ordinal, account, operation, fingerprint FROM action
-             WHERE duplicate_of IS NULL ORDER BY ordinal";
+             WHERE duplicate_of IS NULL AND operation NOT GLOB 'wait *' ORDER BY ordinal";
         let mut statement = self.connection.prepare(select).map_err(&database)?;
         let mut rows = statement.query([]).map_err(&database)?;
         while let Some(row) = rows.next().map_err(&database)? {

@@ -259,6 +259,7 @@ impl History {
     /// Takes a record about this action in. One that cannot follow leaves the action in doubt, for a report tells of each action.
     pub fn take(&mut self, record: Record) {
         let ended = self.state.phase;
+        let followed = self.state.following.is_some();
         match self.state.next(&record) {
             Ok(next) if self.doubt.is_none() => self.state = next,
             _ => {
@@ -274,7 +275,9 @@ impl History {
             Record::Issued { certificate, .. } => self.issued = Some(certificate),
             Record::Ended { at, answer, .. } => {
                 self.finished_at = Some(at);
-                self.reply = answer;
+                // A status query that settles what was accepted has no reference of its own.
+                let known = self.reply.reference.take().filter(|_| followed);
+                self.reply = Reply { reference: answer.reference.clone().or(known), ..answer };
             }
             Record::Reopened { .. } => {
                 // What surely had no effect is asked anew: the provider may answer for ever by what it said to the same key.

@@ -37,6 +37,8 @@ pub struct Action {
     pub waits_for_approval: bool,
     /// Ids that must have ended well first.
     pub needs: Vec<String>,
+    /// Ids of which it is enough that the provider has accepted them: it acts on the request that waits there.
+    pub needs_accepted: Vec<String>,
     /// Not to be sent before.
     pub not_before: Option<Timestamp>,
     /// `file:line`.

@@ -168,7 +168,8 @@ fn safety_to_plan(safety: &Safety) -> Map<String, Value> {
     plan
 }
 
-fn duration(length: Duration) -> String {
+/// A duration, as plans write it.
+pub fn duration(length: Duration) -> String {
     match length.subsec_millis() {
         0 => format!("{}s", length.as_secs()),
         _ => format!("{}ms", length.as_millis()),

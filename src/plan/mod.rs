@@ -13,6 +13,7 @@ mod load;
 mod read;
 pub mod schema;
 pub mod settings;
+pub mod wait;
 
 pub use check::{CERTIFICATE_FIELDS, CsvOptions, DESCRIPTIVE_COLUMNS, IgnoreColumns, Request, check};
 pub use checked::{Action, CertificateNames, CheckedPlan, ReadFile};
@@ -21,3 +22,4 @@ pub use list::ListReader;
 pub use load::Input;
 pub use schema::schema;
 pub use settings::{Account, Retry, Settings};
+pub use wait::{Wait, WaitFor};

@@ -2,6 +2,7 @@
 //! [`super::check()`] decides.
 
 use super::check::{COMMON_FIELDS, UNSHARED_FIELDS};
+use super::wait::WaitFor;
 use crate::pki::RevocationReason;
 use crate::plan::settings::HookEvent;
 use crate::provider::Catalog;
@@ -12,7 +13,11 @@ use serde_json::{Map, Value, json};
 pub fn schema(catalog: &Catalog) -> Value {
     let ids: Vec<&str> = catalog.iter().map(|provider| provider.id.as_str()).collect();
     let mut definitions = Map::new();
-    let mut entries = vec![json!({"$ref": "#/$defs/list"}), json!({"$ref": "#/$defs/certificates"})];
+    let mut entries = vec![
+        json!({"$ref": "#/$defs/list"}),
+        json!({"$ref": "#/$defs/certificates"}),
+        json!({"$ref": "#/$defs/chain"}),
+    ];
     for provider in catalog.iter() {
         for (operation, rules) in provider.actions() {
             let name = format!("{}.{}", provider.id, operation.name);
@@ -22,6 +27,8 @@ pub fn schema(catalog: &Catalog) -> Value {
     }
     definitions.insert("list".to_owned(), list(catalog));
     definitions.insert("certificates".to_owned(), certificates(catalog));
+    definitions.insert("chain".to_owned(), chain(catalog));
+    definitions.insert("steps".to_owned(), steps(catalog));
     definitions.insert("defaults".to_owned(), defaults(catalog));
     definitions.insert("provider".to_owned(), account(&ids));
     for (name, definition) in shared_definitions() {
@@ -241,9 +248,56 @@ fn list(catalog: &Catalog) -> Value {
         "$ref": "#/$defs/words",
         "description": "Files with ids, serial numbers or names of what must stay: these rows are skipped"
     });
+    list["properties"]["steps"] = json!({"$ref": "#/$defs/steps"});
     list["properties"]["keep_columns"] =
         json!({"$ref": "#/$defs/words", "description": "Columns that are carried through to the report"});
     list
+}
+
+/// An entry without a list that has steps.
+fn chain(catalog: &Catalog) -> Value {
+    let mut chain = defaults(catalog);
+    let common = common();
+    chain["type"] = json!("object");
+    chain["required"] = json!(["steps"]);
+    chain["description"] =
+        json!("Steps, one after the other; the other fields go to every step that has a field of that name");
+    for name in std::iter::once("id").chain(UNSHARED_FIELDS) {
+        chain["properties"][name] = common[name].clone();
+    }
+    if let Some(properties) = chain["properties"].as_object_mut() {
+        properties.remove("action");
+    }
+    chain["properties"]["steps"] = json!({"$ref": "#/$defs/steps"});
+    chain
+}
+
+fn steps(catalog: &Catalog) -> Value {
+    let name = json!({"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "description": "The word of its action or wait, where it is left out"});
+    let mut act = defaults(catalog);
+    act["type"] = json!("object");
+    act["required"] = json!(["action"]);
+    for name in UNSHARED_FIELDS {
+        act["properties"][name] = common()[name].clone();
+    }
+    act["properties"]["name"] = name.clone();
+    let wait = json!({
+        "type": "object",
+        "required": ["wait"],
+        "additionalProperties": false,
+        "properties": {
+            "wait": {"enum": WaitFor::ALL.map(WaitFor::word), "description": "Until the step before is settled, or its effect is seen"},
+            "within": {"$ref": "#/$defs/duration", "description": "From the end of the step before; then the wait fails, and what needs it is skipped"},
+            "needs": {"$ref": "#/$defs/words", "description": "Ids of actions that must have ended well first"},
+            "name": name
+        }
+    });
+    json!({
+        "type": "array",
+        "minItems": 1,
+        "items": {"anyOf": [act, wait]},
+        "description": "Each is an action of its own, and needs the one before; $steps.NAME.outputs.FIELD takes what an earlier one brought"
+    })
 }
 
 fn certificates(catalog: &Catalog) -> Value {

@@ -1,10 +1,11 @@
 //! Stages of an action: the parameters of each one's request, how its answer is read, and the new certificate that they bring. Pure: what is
 //! sent when, and what a lost answer taints, is the engine's.
 
-use super::expression::{Captures, captured};
+use super::expression::{Captures, Expression, StepOutput, captured};
 use super::model::{ActionRules, Idempotency, Operation, Provider, Stage, StageValue};
 use super::target_state::typed;
 use super::{Answer, Verdict, params, verdict};
+use crate::pki::{Certificate, SerialNotation};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
@@ -74,6 +75,113 @@ pub fn new_certificate(action: &ActionRules, captures: &Captures) -> Vec<String>
     });
     items.filter_map(Value::as_str).map(str::to_owned).collect()
 }
+
+/// Whether a value is what an earlier step of the plan brings (`$steps.NAME.outputs.FIELD`). The check lets nothing else through that begins so.
+pub fn is_reference(text: &str) -> bool {
+    text.starts_with("$steps.")
+}
+
+/// The values among an action's parameters that earlier steps of its entry bring.
+pub fn references(parameters: &Map<String, Value>) -> impl Iterator<Item = (&String, StepOutput)> {
+    let texts =
+        parameters.iter().filter_map(|(name, value)| Some((name, value.as_str().filter(|text| is_reference(text))?)));
+    texts.filter_map(|(name, text)| match Expression::parse(text) {
+        Ok(Expression::Output(output)) => Some((name, output)),
+        _ => None,
+    })
+}
+
+/// What an action can bring to the steps behind it, by name.
+pub fn brings<'p>(provider: &'p Provider, operation: &'p Operation) -> Vec<&'p str> {
+    let Some(action) = &operation.action else { return Vec::new() };
+    let declared = action.outputs.iter().chain(action.stages.iter().flat_map(|stage| &stage.outputs));
+    let mut all: Vec<&str> = declared.map(|output| output.name.as_str()).collect();
+    let asked = action.stages.iter().map(|stage| &provider.operations[stage.operation]);
+    if std::iter::once(operation).chain(asked).any(|asked| !asked.reference.is_empty()) {
+        all.push(REFERENCE);
+    }
+    if !action.new_certificate.is_empty() {
+        all.extend([SERIAL_NUMBER, CERTIFICATE]);
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// What an action that has ended brought of this name. `reference` is that of its last answer.
+pub fn brought(own: &Operation, captures: &Captures, reference: Option<&str>, output: &str) -> Option<Brought> {
+    let action = own.action.as_ref()?;
+    // The last step that declares it: what a later answer says is newer.
+    let steps = action.stages.iter().rev().map(|stage| (stage.name.as_str(), &stage.outputs));
+    let declared = steps.chain([(own.name.as_str(), &action.outputs)]);
+    for (step, outputs) in declared.filter(|(_, outputs)| outputs.iter().any(|known| known.name == output)) {
+        let wanted = StepOutput { step: step.to_owned(), output: output.to_owned() };
+        if outputs.iter().any(|known| known.name == output)
+            && let Some(value) = captures.get(&wanted)
+        {
+            return Some(Brought::Value(value.clone()));
+        }
+    }
+    match output {
+        REFERENCE => Some(Brought::Value(reference?.into())),
+        CERTIFICATE => {
+            let texts = new_certificate(action, captures);
+            (!texts.is_empty()).then(|| Brought::Value(texts.join("\n").into()))
+        }
+        SERIAL_NUMBER => {
+            let leaf = new_certificate(action, captures).into_iter().next()?;
+            let leaf = Certificate::parse(leaf.as_bytes()).ok()?;
+            Some(Brought::SerialNumber(leaf.serial.to_string()))
+        }
+        _ => None,
+    }
+}
+
+/// What an action brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Brought {
+    /// As the provider sent it.
+    Value(Value),
+    /// A serial number, in hexadecimal.
+    SerialNumber(String),
+}
+
+/// The parameters of an action with what earlier steps brought in the places that name it.
+///
+/// # Errors
+/// What is missing or will not do, as a sentence. An answer is foreign data and goes into a new request: what the schema refuses is not sent.
+pub fn with_brought(
+    operation: &Operation,
+    parameters: &Map<String, Value>,
+    mut brought: impl FnMut(&StepOutput) -> Option<Brought>,
+) -> Result<Map<String, Value>, String> {
+    let mut filled = parameters.clone();
+    for (name, wanted) in references(parameters) {
+        let value = brought(&wanted).ok_or_else(|| {
+            format!("the step `{}` did not bring `{}`, which `{name}` takes", wanted.step, wanted.output)
+        })?;
+        let value = match &value {
+            Brought::Value(value) => typed(operation, name, value),
+            Brought::SerialNumber(text) => operation.parameter(name).and_then(|parameter| {
+                let notation = parameter.serial().map(|_| SerialNotation::Hexadecimal);
+                params::scalar(parameter, text, notation).ok()
+            }),
+        };
+        let value = value.ok_or_else(|| format!("`{name}` cannot be made of what `{wanted}` brought"))?;
+        filled.insert(name.clone(), value);
+    }
+    match params::check(operation, &filled).into_iter().next() {
+        Some(wrong) => Err(format!("what earlier steps brought cannot be sent: {}", wrong.what)),
+        None => Ok(filled),
+    }
+}
+
+/// The provider's own request or order id.
+const REFERENCE: &str = "reference";
+/// That of the new certificate.
+const SERIAL_NUMBER: &str = "serial_number";
+/// The new certificate, the leaf first.
+const CERTIFICATE: &str = "certificate";
 
 /// The operation that a step of an action asks: that of a stage, or the action's own.
 pub fn operation<'p>(provider: &'p Provider, own: &'p Operation, stage: Option<&Stage>) -> &'p Operation {

@@ -3,6 +3,7 @@
 
 use super::styled::Paint;
 use super::table::{grouped, plural, table};
+use crate::plan::wait::{PREFIX, entry_and_step};
 use crate::text::safe;
 use crate::time::{human, human_latency, rfc3339};
 use jiff::Timestamp;
@@ -148,6 +149,21 @@ pub struct Order {
     /// The first actions, in the order in which they would be sent.
     pub first: Vec<Ordered>,
 }
+
+impl Ordered {
+    /// Whether it is a step of an entry, and not its first.
+    fn is_step(&self) -> bool {
+        let entry = |id| entry_and_step(id).map(|(entry, _)| entry);
+        let own = entry(self.action_id.as_str());
+        own.is_some() && self.needs.iter().any(|id| entry(id.as_str()) == own)
+    }
+}
+
+/// What a run that stops leaves of entries with steps.
+const STOPPED_IN_THE_MIDDLE: &str = "\
+A stop in the middle of a row leaves what its earlier steps did, such as a new certificate beside the old one;
+`resume` goes on with the step that is next.
+";
 
 /// One action in the order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -463,28 +479,37 @@ fn order(preview: &Preview) -> String {
     let waves = (order.waves > 1).then(|| format!("in {} waves", order.waves));
     let facts: Vec<String> = canary.into_iter().chain(waves).chain(waiting).collect();
     let colon = if facts.is_empty() { "" } else { ": " };
-    let row = |(index, action): (usize, &Ordered)| {
-        let needs = action.needs.join(" ");
-        let place = (index + 1).to_string();
-        let canary = if (index as u64) < order.canary { "canary" } else { "" };
-        vec![
-            place,
-            action.action_id.clone(),
+    // The list leaves out what is not sent, so its `… and N more` must too.
+    let sent = preview.actions.saturating_sub(preview.duplicates + preview.excepted);
+    let first = &order.first[..order.first.len().min(SHOWN)];
+    let (mut rows, mut shown, mut has_chains) = (Vec::new(), 0, false);
+    for chain in first.chunk_by(|_, next| next.is_step()) {
+        let Some(action) = chain.first() else { continue };
+        let canary = if (shown as u64) < order.canary { "canary" } else { "" };
+        let mut operations = chain.iter().map(|step| step.operation.as_str()).collect::<Vec<_>>().join(" → ");
+        let entry = entry_and_step(&action.action_id).map_or(action.action_id.as_str(), |(entry, _)| entry);
+        let is_chain = chain.len() > 1;
+        has_chains |= is_chain;
+        shown += chain.len();
+        if is_chain && shown == first.len() && (shown as u64) < sent {
+            operations.push_str(" → …");
+        }
+        rows.push(vec![
+            (shown + 1 - chain.len()).to_string(),
+            if is_chain { entry.to_owned() } else { action.action_id.clone() },
             action.provider.clone(),
-            action.operation.clone(),
+            operations,
             action.target.clone(),
-            needs,
+            action.needs.join(" "),
             canary.to_owned(),
-        ]
-    };
-    let rows: Vec<Vec<String>> = order.first.iter().take(SHOWN).enumerate().map(row).collect();
+        ]);
+    }
     if rows.is_empty() {
         return String::new();
     }
-    // The list leaves out what is not sent, so its `… and N more` must too.
-    let sent = preview.actions.saturating_sub(preview.duplicates + preview.excepted);
     let header = ["", "action", "provider", "operation", "target", "needs", ""];
-    format!("Order{colon}{}\n", facts.join("; ")) + &table(&header, &[0], &rows) + &more(sent, rows.len())
+    let left = if has_chains { STOPPED_IN_THE_MIDDLE } else { "" };
+    format!("Order{colon}{}\n", facts.join("; ")) + &table(&header, &[0], &rows) + &more(sent, shown) + left
 }
 
 fn providers(preview: &Preview) -> String {
@@ -540,8 +565,13 @@ fn time(preview: &Preview) -> String {
     } else {
         ""
     };
+    let waits = if preview.counts.iter().any(|count| count.operation.starts_with(PREFIX)) {
+        "How long its waits take (approvals, issuance) is not known, and not counted\n"
+    } else {
+        ""
+    };
     let deadline = deadline.unwrap_or_default();
-    format!("Estimated time: {estimate}, at {latency}{span}\n{windows}{asks}{deadline}")
+    format!("Estimated time: {estimate}, at {latency}{span}\n{windows}{asks}{waits}{deadline}")
 }
 
 /// `0.5s a request (assumed)`; where the providers differ, each by its name.

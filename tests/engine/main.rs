@@ -14,6 +14,7 @@ mod safety;
 mod scale;
 mod slow_disk;
 mod stages;
+mod steps;
 mod token;
 mod verify;
 mod world;
@@ -80,6 +81,7 @@ impl Bench {
             accounts: match actions.first() {
                 Some(("huawei", ..)) => vec![account("huawei", &["10/1s"])],
                 Some((name @ ("staged" | "keyed"), ..)) => vec![account(name, &["10/1s"])],
+                Some(("chained", ..)) => vec![account("chained", &["10/1s"])],
                 _ => vec![account("digicert", &["5/1s", "20/10s"]), account("naver", &["4/1s"])],
             },
             retry: Retry { attempts: 4, max_delay: Duration::from_secs(10) },
@@ -281,6 +283,7 @@ fn catalog() -> &'static Catalog {
         let directory = in_memory();
         std::fs::write(directory.path().join("staged.yaml"), stages::DOCUMENT).unwrap();
         std::fs::write(directory.path().join("keyed.yaml"), stages::keyed_document()).unwrap();
+        std::fs::write(directory.path().join("chained.yaml"), steps::DOCUMENT).unwrap();
         let directories = [directory.path().to_path_buf()];
         Catalog::load(&directories, &mut SourceMap::default(), &mut certsweep::diag::Diagnostics::default())
     };

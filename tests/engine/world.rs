@@ -225,6 +225,7 @@ impl World {
                 json_answer(201, &json!({"request": format!("r-{order}")}))
             }
             ("staged" | "keyed", parts) => super::stages::answer(self, &request.method, parts),
+            ("chained", parts) => super::steps::answer(self, &request.method, parts),
             _ => panic!("nobody answers {} {}", request.method, request.url),
         }
     }

@@ -40,6 +40,7 @@ mod serial_numbers;
 mod signin;
 mod snapshots;
 mod stages;
+mod steps;
 mod terminal;
 mod tls;
 mod tools;

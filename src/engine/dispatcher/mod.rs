@@ -9,6 +9,7 @@ mod reopened;
 mod staged;
 mod state;
 mod steps;
+mod waits;
 
 pub use state::{CommandDone, CommandReply, Ending, Question, Run, RunCommand};
 
@@ -101,8 +102,7 @@ where
                 continue;
             }
             // Needs that are met already would never be met again, and their dependents would wait for ever.
-            let met = |outcome: Outcome| outcome.is_well() && !outcome.is_pending();
-            let open = |need: &Ordinal| !matches!(states.of(*need).phase, Phase::Ended(outcome) if met(outcome));
+            let open = |need: &Ordinal| !queue.is_met(action.ordinal, *need, states.of(*need));
             let needs: Vec<Ordinal> = action.needs.iter().copied().filter(open).collect();
             let not_before = action.not_before.filter(|at| *at > wall).map(|at| wall_time.moment(at));
             scheduler.add(action.ordinal, action.account, &needs, not_before);
@@ -135,6 +135,10 @@ where
             captures: HashMap::new(),
             idempotency_keys: HashMap::new(),
             polls: HashMap::new(),
+            looks: HashMap::new(),
+            left_waiting: BTreeSet::new(),
+            time_limits: BTreeSet::new(),
+            timed: HashSet::new(),
             ended_by_order: Vec::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
             run,
@@ -161,6 +165,7 @@ where
             notified_reasons: vec![None; accounts],
             requests: vec![RequestCounts::default(); accounts],
         };
+        dispatcher.begin_waits()?;
         // `resume` of a run that stopped between two waves is the permission for the next.
         if dispatcher.scheduler.waves().has_ended() {
             dispatcher.next_wave();
@@ -172,6 +177,11 @@ where
         let mut tick = tokio::time::interval(TICK);
         loop {
             let mut wake = self.run.clock.elapsed() + MAX_SLEEP;
+            if self.stopping.is_none()
+                && let Err(failed) = self.end_overdue_waits()
+            {
+                self.stop(StopReason::Environment(failed.0));
+            }
             if self.stopping.is_none() {
                 match self.start_what_may_start() {
                     Decision::Wait(moment) if self.skip_to(moment) => continue,
@@ -179,6 +189,7 @@ where
                     Decision::Idle if !self.is_something_under_way() => return self.stop_for_what_is_pending(),
                     _ => {}
                 }
+                wake = self.next_time_limit().map_or(wake, |over| wake.min(over));
                 self.note_waits();
             }
             self.run.journal.flush();
@@ -265,6 +276,7 @@ where
         let waiting: Vec<_> = self.queue.needing().filter(waits).collect();
         let needed: BTreeSet<Ordinal> =
             waiting.iter().flat_map(|(_, needs)| needs.iter().copied()).filter(pending).collect();
+        let needed: BTreeSet<Ordinal> = needed.union(&self.left_waiting).copied().collect();
         if needed.is_empty() {
             return;
         }

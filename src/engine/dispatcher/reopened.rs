@@ -4,6 +4,7 @@
 use super::state::Dispatcher;
 use super::steps::BATCH_WAIT;
 use crate::engine::attempt::{self, closing_reply};
+use crate::engine::references;
 use crate::engine::retry::{self, NextStep};
 use crate::engine::stages::StageRules;
 use crate::engine::status_query::DoubtfulAction;
@@ -67,6 +68,8 @@ where
             Ok(action) => action,
             Err(error) => return self.stop(StopReason::Environment(error.to_string())),
         };
+        // Its request was made of it, so it is there.
+        let Ok(action) = references::resolved(self.run.reader, &self.run.senders, action) else { return };
         let sender = Rc::clone(&self.run.senders[account]);
         let Some(operation) = sender.find_action(&action.operation) else { return };
         // An action of several stages has connections of its own.
@@ -109,7 +112,7 @@ where
     /// ended badly meanwhile it is never sent.
     pub(super) fn waits_again(&mut self, ordinal: Ordinal, account: usize) -> bool {
         let phase = |need: &Ordinal| self.states.of(*need).phase;
-        let is_open = |need: &Ordinal| !matches!(phase(need), Phase::Ended(outcome) if outcome.is_well() && !outcome.is_pending());
+        let is_open = |need: &Ordinal| !self.queue.is_met(ordinal, *need, self.states.of(*need));
         let open: Vec<Ordinal> = self.queue.needs(ordinal).iter().copied().filter(is_open).collect();
         if open.is_empty() || self.states.of(ordinal).attempts > 0 {
             return false;

@@ -128,17 +128,17 @@ where
         }
     }
 
-    fn stage_rules(&self, account: usize, ordinal: Ordinal) -> Option<StageRules<'_>> {
+    pub(super) fn stage_rules(&self, account: usize, ordinal: Ordinal) -> Option<StageRules<'_>> {
         let sender = &self.run.senders[account];
         let action = self.run.reader.to_send(ordinal).ok()?;
         StageRules::of(&sender.provider, sender.find_action(&action.operation)?, self.states.of(ordinal).stage)
     }
 
-    fn stage_of(&self, account: usize, ordinal: Ordinal) -> Option<StageKind> {
+    pub(super) fn stage_of(&self, account: usize, ordinal: Ordinal) -> Option<StageKind> {
         self.stage_rules(account, ordinal).map(|stage| stage.kind)
     }
 
-    fn poll_interval(&self, account: usize, ordinal: Ordinal) -> Option<Duration> {
+    pub(super) fn poll_interval(&self, account: usize, ordinal: Ordinal) -> Option<Duration> {
         self.stage_rules(account, ordinal).and_then(|stage| stage.poll)
     }
 
@@ -197,4 +197,4 @@ const FIRST_POLL: Duration = Duration::from_secs(2);
 /// So long a stage is polled in one process where nobody waits.
 const POLL_PATIENCE: Duration = Duration::from_secs(600);
 /// Between two looks at what something waits for.
-const FOLLOW_INTERVAL: Duration = Duration::from_secs(60);
+pub(super) const FOLLOW_INTERVAL: Duration = Duration::from_secs(60);

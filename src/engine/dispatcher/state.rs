@@ -148,6 +148,14 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) idempotency_keys: HashMap<Ordinal, String>,
     /// Stages that only read and are asked again.
     pub(super) polls: HashMap<Ordinal, Poll>,
+    /// What waits look for by status queries.
+    pub(super) looks: HashMap<Ordinal, Look>,
+    /// Waits that this process does not stay for.
+    pub(super) left_waiting: BTreeSet<Ordinal>,
+    /// When the time of waits is over.
+    pub(super) time_limits: BTreeSet<(Moment, Ordinal)>,
+    /// Those whose time runs.
+    pub(super) timed: HashSet<Ordinal>,
     /// By ordinal: whether an action's end was told by the order of answers alone, in this process.
     pub(super) ended_by_order: Vec<bool>,
     /// The lists that status queries have read, by account.
@@ -279,6 +287,17 @@ pub(super) struct Poll {
     pub(super) asked: u32,
     /// Requests that came to nothing, since the last that was answered.
     pub(super) tries: u16,
+}
+
+/// What a wait looks for: a state that only reading shows, so that nothing of it is in its own state.
+#[derive(Debug, Clone)]
+pub(super) struct Look {
+    /// A list that was asked for before shows nothing.
+    pub(super) since: Moment,
+    /// How often it was asked for.
+    pub(super) asked: u32,
+    /// What was seen last.
+    pub(super) seen: String,
 }
 
 /// Records that are queued and not yet durable, each with what follows once it is.

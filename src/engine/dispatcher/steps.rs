@@ -10,6 +10,7 @@ use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingReco
 use crate::engine::attempt::{self, Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
 use crate::engine::exchange::{ExchangeResult, LimitSignal};
+use crate::engine::references;
 use crate::engine::retry::{self, NextStep, Turn};
 use crate::engine::safety::{self, AfterReadBack, Hold};
 use crate::engine::stages::{StageKind, StageRules, Subject};
@@ -39,19 +40,15 @@ where
         if self.waits_again(ordinal, account) {
             return Ok(());
         }
+        if self.queue.wait(ordinal).is_some() {
+            return self.start_wait(ordinal, account, now);
+        }
         let sender = Rc::clone(&self.run.senders[account]);
         let timing = Rc::new(RequestTiming::new(now));
-        let Some(ticket) = sender.ticket(self.run.clock.now()) else {
-            self.breakers[account].begin_request(false);
-            // Nothing of this account can be signed without the token, so the action goes back into the queue.
-            self.scheduler.pause(account, true);
-            self.scheduler.requeue(ordinal, account, None);
-            let step = self.step(account, timing, SigningTicket::default(), Purpose::Authenticate);
-            self.begin_step(step);
-            return Ok(());
-        };
+        let Some(ticket) = self.ticket(ordinal, account, &timing) else { return Ok(()) };
         // Read for each step, not kept: of a million actions only those in flight are in memory.
         let action = self.run.reader.to_send(ordinal).map_err(|error| JournalFailed(error.to_string()))?;
+        let Some(action) = self.resolve(account, action, now)? else { return Ok(()) };
         let unknown = || JournalFailed(format!("the provider document has no operation {}", action.operation));
         let operation = sender.find_action(&action.operation).ok_or_else(unknown)?;
         let state = self.states.of(ordinal);
@@ -127,7 +124,32 @@ where
         Ok(())
     }
 
-    fn step(&self, account: usize, timing: Rc<RequestTiming>, ticket: SigningTicket, purpose: Purpose) -> Step<T, C> {
+    /// Leave to sign the request of an action whose slot and place are taken. Without it what must be fetched before is asked for, and nothing of
+    /// this account can be signed until it is there, so that the action goes back into the queue.
+    pub(super) fn ticket(
+        &mut self,
+        ordinal: Ordinal,
+        account: usize,
+        timing: &Rc<RequestTiming>,
+    ) -> Option<SigningTicket> {
+        let ticket = self.run.senders[account].ticket(self.run.clock.now());
+        if ticket.is_none() {
+            self.breakers[account].begin_request(false);
+            self.scheduler.pause(account, true);
+            self.scheduler.requeue(ordinal, account, None);
+            let step = self.step(account, Rc::clone(timing), SigningTicket::default(), Purpose::Authenticate);
+            self.begin_step(step);
+        }
+        ticket
+    }
+
+    pub(super) fn step(
+        &self,
+        account: usize,
+        timing: Rc<RequestTiming>,
+        ticket: SigningTicket,
+        purpose: Purpose,
+    ) -> Step<T, C> {
         let sender = Rc::clone(&self.run.senders[account]);
         let (journal, clock) = (self.run.journal.clone(), Rc::clone(&self.run.clock));
         Step { account, sender, journal, clock, timing, ticket, purpose }
@@ -141,7 +163,7 @@ where
     }
 
     /// A step begins. A panic ends it alone.
-    fn begin_step(&mut self, step: Step<T, C>) {
+    pub(super) fn begin_step(&mut self, step: Step<T, C>) {
         let (account, ordinal) = (step.account, step.purpose.ordinal());
         let in_flight = StepInFlight { account, ordinal, timing: Rc::clone(&step.timing) };
         let over = async move { (in_flight, AssertUnwindSafe(step::carry_out(step)).catch_unwind().await.ok()) };
@@ -368,6 +390,11 @@ where
             && self.scheduler.is_needed(ordinal)
             && self.follow(account, ordinal, result.answer.clone(), &result.reply)
         {
+            // A canary is over with that: what settles it could not go before.
+            if self.note_accepted(ordinal) {
+                self.scheduler.action_accepted(ordinal);
+                self.scheduler.reopen(ordinal);
+            }
             return;
         }
         match result.next {
@@ -422,7 +449,14 @@ where
     }
 
     /// An action ends without another request.
-    fn end_without_sending(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, why: String) {
+    pub(super) fn end_without_sending(
+        &mut self,
+        account: usize,
+        ordinal: Ordinal,
+        id: &str,
+        outcome: Outcome,
+        why: String,
+    ) {
         let reply = Reply { message: Some(why), ..Reply::default() };
         self.captures.remove(&ordinal);
         self.polls.remove(&ordinal);
@@ -445,6 +479,9 @@ where
         let reading = query.reading(&sender, exchanged);
         if query.asker == Asker::Canary {
             return self.read_back(account, ordinal, reading, exchanged, was_down, stays_refused);
+        }
+        if query.asker == Asker::Wait {
+            return self.looked(account, ordinal, &query.subject.action.id, reading, exchanged);
         }
         match reading {
             Reading::TargetState(target_state, seen) => {
@@ -545,7 +582,12 @@ where
     /// An action is over: those that waited for it may go, or never can.
     pub(super) fn release_dependents(&mut self, ordinal: Ordinal, id: &str, outcome: Outcome) {
         if outcome.is_pending() {
-            return self.scheduler.action_accepted(ordinal);
+            self.scheduler.action_accepted(ordinal);
+            self.note_accepted(ordinal);
+            return;
+        }
+        if outcome.is_well() {
+            self.begin_wait_behind(ordinal);
         }
         let lost = self.scheduler.action_ended(ordinal, outcome.is_well());
         if !lost.is_empty() {
@@ -614,6 +656,8 @@ where
             return false;
         }
         let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
+        let resolved = references::resolved(self.run.reader, &self.run.senders, action);
+        let Ok(action) = resolved else { return false };
         let sender = &self.run.senders[account];
         let Some(operation) = sender.find_action(&action.operation) else { return false };
         let Some(stage) = StageRules::of(&sender.provider, operation, 0) else { return false };

@@ -1,6 +1,7 @@
 //! One row to one checked action: its provider and operation, its parameters, and what it is to the actions before it.
 
 use super::action_index::hash_of;
+use super::chain::CheckedStep;
 use super::context::{Checker, NotedTiming, Timing};
 use super::fields::{Layers, Row, has_value, no_value};
 use super::shared_keys::KeyBearer;
@@ -10,7 +11,7 @@ use crate::plan::calendar;
 use crate::plan::checked::{Action, CertificateNames, NeverSent, Parameters};
 use crate::plan::read::{NoAccount, has_fixed_deadline, instant, texts};
 use crate::provider::answer::scalar_text;
-use crate::provider::model::{ActionRules, Idempotency, Location, Operation, Provider};
+use crate::provider::model::{ActionRules, Idempotency, Location, Operation, Provider, TargetKind};
 use crate::run::Ordinal;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -22,23 +23,33 @@ use std::collections::HashSet;
 impl Checker<'_> {
     /// Checks one row and hands the action out, if it is one. `name` begins the ids that are made.
     pub(super) fn check_action(&mut self, row: &Row<'_>, name: &str, layers: Layers<'_>) {
-        let errors_before = self.errors;
         // First, and for wrong rows too: ids that are made must not depend on which rows are wrong, and `needs` may name any row.
         let (ordinal, id) = self.assign_id(row, name);
         for field in row.present().filter(|field| !has_value(field)) {
             self.report(no_value(field));
         }
         let needs = self.read_needs(row, layers, ordinal);
+        self.check_assigned(row, layers, (ordinal, id, needs));
+    }
+
+    /// Checks an action that has its place and its id. Returns what steps behind it must know; `None` where it is none, which is reported.
+    pub(super) fn check_assigned(
+        &mut self,
+        row: &Row<'_>,
+        layers: Layers<'_>,
+        (ordinal, id, mut needs): (u32, String, Vec<String>),
+    ) -> Option<CheckedStep> {
+        let errors_before = self.errors;
         let not_before = self.read_not_before(row, layers);
         let account = self.find_account(row, layers);
         // A missing action is reported although the provider is wrong; what the action is depends on the provider.
-        let Some(action) = self.action_field(row, layers, account.as_ref().ok().copied()) else { return };
-        let Ok(account) = account else { return };
+        let action = self.action_field(row, layers, account.as_ref().ok().copied())?;
+        let account = account.ok()?;
         let provider = self.draft.accounts.drafts[account].provider.clone();
-        let Some((operation, rules)) = self.find_operation(action, &provider) else { return };
+        let (operation, rules) = self.find_operation(action, &provider)?;
         // Accounts are numbered in order of use, so the digest does not depend on the order of `providers`.
         let account_in_settings = self.draft.accounts.mark_used(account);
-        let Some(mut read) = self.read_parameters(row, layers, account, operation, rules) else { return };
+        let mut read = self.read_parameters(row, layers, account, operation, rules)?;
         self.report_reach(account, operation, rules, &read);
         let target = target_of(rules, &read.map);
         let own_key = operation.own_key(&read.map).is_some();
@@ -58,14 +69,27 @@ impl Checker<'_> {
             read.map.insert(rule.field.clone(), Value::String(reference));
         }
         let parameters = Parameters::from(std::mem::take(&mut read.map));
-        let hashes = self.hashes(account, operation);
+        let elsewhere = match read.references.as_slice() {
+            [] => elsewhere,
+            references => {
+                let map = elsewhere.unwrap_or_else(|| parameters.clone());
+                Some(self.told_by_steps((*map).clone(), operation, references))
+            }
+        };
+        let told_target = match &elsewhere {
+            Some(elsewhere) if !read.references.is_empty() => target_of(rules, elsewhere),
+            _ => target.clone(),
+        };
+        let (settled, needs_accepted) = self.link(ordinal, rules.target.kind == TargetKind::Request);
+        needs.splice(0..0, settled);
+        let hashes = self.hashes(account, &operation.name);
         let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).to_json(operation).as_bytes());
         let fingerprint = match rules.idempotency_of_all() {
             // A second certificate is bought whatever else the second request says: another name, another comment, another key.
-            Idempotency::NotIdempotent if !target.is_empty() => hashes.fingerprint.of_target(&target),
+            Idempotency::NotIdempotent if !target.is_empty() => hashes.fingerprint.of_target(&told_target),
             _ => digest.fingerprint(),
         };
-        let target_hash = hash_of(hashes.target.clone(), &target);
+        let target_hash = hash_of(hashes.target.clone(), &told_target);
         let source = self.sources.line_place(row.span);
         let mut action = Action {
             ordinal: Ordinal::from(ordinal),
@@ -80,6 +104,7 @@ impl Checker<'_> {
             waits_for_approval: rules.waits_for_approval(&parameters),
             parameters,
             needs,
+            needs_accepted,
             not_before,
             source,
             // A YAML entry has no columns, but every report row has all that any list keeps.
@@ -92,7 +117,7 @@ impl Checker<'_> {
         // For a row with errors too: a later row that repeats it is a repetition all the same.
         let duplicate = self.index.targets.add(ordinal, target_hash, digest.fingerprint());
         if !self.report_duplicate(row.span, ordinal, duplicate, &mut action) {
-            return;
+            return None;
         }
         // A repetition is never sent, so it does not use the key a second time.
         if action.never_sent.is_none() {
@@ -104,8 +129,11 @@ impl Checker<'_> {
         let certificate = sent.map(|sent| &sent.certificate).or(named.as_ref());
         action.names = certificate.map(|certificate| Box::new(CertificateNames::of(certificate)));
         self.except(ordinal, operation, rules, sent, &mut action);
+        if action.never_sent.is_none() {
+            action.never_sent = self.excepted_before(ordinal);
+        }
         if self.errors > errors_before {
-            return;
+            return None;
         }
         // Not before: what exceptions are held against is the target alone.
         let is_ca = action.certificate.as_ref().is_some_and(|facts| facts.is_ca);
@@ -123,7 +151,18 @@ impl Checker<'_> {
             }
         }
         self.digest.action(action.account, action.reason, action.not_before, action.never_sent.as_ref(), &digest);
+        let step = self.chain.is_some().then(|| CheckedStep {
+            account,
+            operation: action.operation.clone(),
+            target: action.target.clone(),
+            fingerprint: action.fingerprint,
+            excepted: match &action.never_sent {
+                Some(NeverSent::Excepted(place)) => Some(place.clone()),
+                _ => None,
+            },
+        });
         (self.each)(action);
+        step
     }
 
     fn assign_id(&mut self, row: &Row<'_>, name: &str) -> (u32, String) {
@@ -132,18 +171,14 @@ impl Checker<'_> {
             && let Some(text) = self.single_value(field)
         {
             if !is_usable_id(text) {
-                let what = "this cannot be an id";
-                let help = format!("an id has 1 to {MAX_ID} characters, no control characters, no blanks around it");
-                self.report(Diagnostic::error("id", field.value.span, what).help(help));
+                self.report_unusable_id(field.value.span);
             }
             id = Some((text, field.value.span));
         }
         if let Some((text, place)) = id {
             let (ordinal, first) = self.index.add(text, row.span);
-            if let Some(first) = first {
-                let what = format!("duplicate id `{}`", safe::terminal(text));
-                let error = Diagnostic::error("duplicate-id", place, what);
-                self.report(error.related(self.index.span(first), "the first").help("give one of them another id"));
+            if let Some(first) = first.or_else(|| self.index.find_chain(text)) {
+                self.report_id_twice(text, place, first);
             }
             return (ordinal, text.to_owned());
         }
@@ -151,7 +186,18 @@ impl Checker<'_> {
         (ordinal, self.index.id(ordinal).into_owned())
     }
 
-    fn read_needs(&mut self, row: &Row<'_>, layers: Layers<'_>, ordinal: u32) -> Vec<String> {
+    pub(super) fn report_unusable_id(&mut self, place: Span) {
+        let help = format!("an id has 1 to {MAX_ID} characters, no control characters, no blanks around it");
+        self.report(Diagnostic::error("id", place, "this cannot be an id").help(help));
+    }
+
+    pub(super) fn report_id_twice(&mut self, id: &str, place: Span, first: u32) {
+        let what = format!("duplicate id `{}`", safe::terminal(id));
+        let error = Diagnostic::error("duplicate-id", place, what);
+        self.report(error.related(self.index.span(first), "the first").help("give one of them another id"));
+    }
+
+    pub(super) fn read_needs(&mut self, row: &Row<'_>, layers: Layers<'_>, ordinal: u32) -> Vec<String> {
         let Some(field) = row.field_or_default(layers, "needs").filter(|field| has_value(field)) else {
             return Vec::new();
         };
@@ -161,6 +207,12 @@ impl Checker<'_> {
         // An id that is written twice is one need; it would count twice in the digest.
         let mut known = HashSet::with_capacity(needs.len());
         needs.retain(|(id, _)| known.insert(id.clone()));
+        // That of an entry with steps means its last.
+        for (id, _) in &mut needs {
+            if let Some(last) = self.index.find_chain(id).filter(|_| self.index.find(id).is_none()) {
+                *id = self.index.id(last).into_owned();
+            }
+        }
         let ids = needs.iter().map(|(id, _)| id.clone()).collect();
         if !needs.is_empty() {
             self.index.needs.push((ordinal, needs));

@@ -26,6 +26,12 @@ pub(super) struct Index {
     pub(super) excepted: HashSet<u32>,
     /// Of the actions that need others, the ids of these.
     pub(super) needs: Vec<(u32, Vec<(String, Span)>)>,
+    /// Steps, each with one that goes before it.
+    pub(super) links: Vec<(u32, u32)>,
+    /// The chains of steps, in plan order: where the first begins, where the last ends, and how many steps each has.
+    chains: Vec<(Range<u32>, u32)>,
+    /// The names that last steps have, each once.
+    last_steps: Vec<String>,
     keys: HashMap<SpkiFingerprint, u32>,
 }
 
@@ -45,6 +51,29 @@ impl Index {
     /// The action that has this id.
     pub(super) fn find(&self, id: &str) -> Option<u32> {
         self.ids.find(id, &self.spans)
+    }
+
+    /// The last step of the entry that has this id.
+    pub(super) fn find_chain(&self, id: &str) -> Option<u32> {
+        let is_last = |ordinal: &u32| {
+            let after = self.chains.partition_point(|(ordinals, _)| ordinals.end <= *ordinal);
+            self.chains.get(after).is_some_and(|(ordinals, steps)| {
+                ordinals.contains(ordinal) && (ordinal - ordinals.start) % steps == steps - 1
+            })
+        };
+        self.last_steps.iter().find_map(|last| self.find(&format!("{id}/{last}")).filter(is_last))
+    }
+
+    /// The actions from this one on are the steps of an entry, the last of them of this name.
+    pub(super) fn add_chain(&mut self, first: u32, last_step: &str) {
+        let (end, steps) = (self.count(), self.count() - first);
+        match self.chains.last_mut() {
+            Some((ordinals, known)) if ordinals.end == first && *known == steps => ordinals.end = end,
+            _ => self.chains.push((first..end, steps)),
+        }
+        if !self.last_steps.iter().any(|known| known == last_step) {
+            self.last_steps.push(last_step.to_owned());
+        }
     }
 
     /// Adds the next action, which has an id of its own; returns its ordinal, and the earlier action that has this id already.

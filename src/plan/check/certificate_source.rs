@@ -84,7 +84,7 @@ impl Checker<'_> {
         let is_default = |field: &&Field| ![CERTIFICATES, "except"].contains(&field.name.as_str());
         let others: Vec<Field> = item.fields().iter().filter(is_default).cloned().collect();
         let entry = self.usable_defaults(&others, "an entry with `certificates`");
-        let layers = Layers { entry: &entry, plan: defaults };
+        let layers = Layers { row: &[], entry: &entry, plan: defaults };
         let Some(sent) = self.how_sent(named, item.span, layers) else { return };
         let mut wrong = Diagnostics::default();
         // One text is one path, which may have blanks in it.

@@ -61,7 +61,7 @@ impl Checker<'_> {
     ) -> Option<CertificateFacts> {
         // An operation's own field of that name is one of its parameters, and `verify` finds a certificate there.
         let ours = |field: &&Field| has_value(field) && operation.parameter(&field.name).is_none();
-        let own = |name: &str| row.field(name).filter(ours);
+        let own = |name: &str| row.own_field(layers, name).filter(ours);
         let any = |name: &str| row.field_or_default(layers, name).filter(ours);
         // A list of find's tells the number of each certificate; where it cannot be asked about, that is no mistake.
         let can_be_asked = any("issuer").is_some() && (any("crl").is_some() || any("ocsp").is_some());
@@ -81,7 +81,7 @@ impl Checker<'_> {
         let mut is_ca = false;
         let mut read = certificate.and_then(|field| self.read_certificate_file(field, &mut is_ca));
         if let (Some(there), Some(field)) = (&read, certificate) {
-            let asked = self.asks_for_ca(row, operation);
+            let asked = self.asks_for_ca(row, layers, operation);
             let kind = operation.action.as_ref().map(|rules| rules.target.kind);
             // The certificate of what such an operation acts on is a CA's.
             if kind != Some(TargetKind::Ca) && !self.is_of_kind(&there.all[0], is_ca, asked, field.value.span) {
@@ -139,9 +139,10 @@ impl Checker<'_> {
     }
 
     /// Whether a row says that its certificate is a CA's on purpose.
-    pub(super) fn asks_for_ca(&mut self, row: &Row<'_>, operation: &Operation) -> bool {
+    pub(super) fn asks_for_ca(&mut self, row: &Row<'_>, layers: Layers<'_>, operation: &Operation) -> bool {
         let name = "ca_certificate";
-        let field = row.field(name).filter(|field| has_value(field) && operation.parameter(name).is_none());
+        let own = row.own_field(layers, name);
+        let field = own.filter(|field| has_value(field) && operation.parameter(name).is_none());
         let Some(field) = field else { return false };
         match self.single_value(field) {
             // Excel writes its own letters.

@@ -7,6 +7,7 @@ use super::fields::{
     is_descriptive, names, no_single_value,
 };
 use super::header::{self, FirstLine};
+use super::steps::Steps;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::RevocationReason;
 use crate::plan::csv::ListLayout;
@@ -110,6 +111,7 @@ impl Checker<'_> {
         reader: &ListReader,
         options: &ListOptions,
         layers: Layers<'_>,
+        steps: Option<&Steps>,
     ) -> KnownFields {
         // A column gives each row its own provider or action, so then the default decides nothing.
         let in_list = |name: &str| {
@@ -120,26 +122,33 @@ impl Checker<'_> {
             let mut all = layers.iter();
             all.find(|field| field.name == name).and_then(|field| field.value.text()).filter(|_| !in_list(name))
         };
-        let provider = fixed("provider")
-            .and_then(|name| self.draft.accounts.find(name, self.catalog).ok())
-            .map(|index| self.draft.accounts.drafts[index].provider.clone());
-        let action = fixed("action");
+        let asked: Vec<(Option<&str>, Option<&str>)> = match steps {
+            Some(steps) => {
+                steps.asked().map(|(provider, action)| (provider.or_else(|| fixed("provider")), action)).collect()
+            }
+            None => vec![(fixed("provider"), fixed("action"))],
+        };
         let mut known: Vec<String> = COMMON_FIELDS.iter().map(|name| (*name).to_owned()).collect();
         let mut parameters = Vec::new();
-        for candidate in self.catalog.iter() {
-            if provider.as_ref().is_some_and(|provider| provider.id != candidate.id) {
-                continue;
-            }
-            let wanted = |name: &str| provider.is_none() || action.is_none_or(|action| action == name);
-            let nothing_wanted = !candidate.actions().any(|(operation, _)| wanted(&operation.name));
-            for (operation, _) in candidate.actions().filter(|(operation, _)| nothing_wanted || wanted(&operation.name))
-            {
-                for name in fields::names_of(operation) {
-                    if !known.iter().any(|known| known == name) {
-                        known.push(name.to_owned());
-                    }
-                    if provider.is_some() && action.is_some() {
-                        parameters.push(name.to_owned());
+        for (provider, action) in asked {
+            let provider = provider
+                .and_then(|name| self.draft.accounts.find(name, self.catalog).ok())
+                .map(|index| self.draft.accounts.drafts[index].provider.clone());
+            for candidate in self.catalog.iter() {
+                if provider.as_ref().is_some_and(|provider| provider.id != candidate.id) {
+                    continue;
+                }
+                let wanted = |name: &str| provider.is_none() || action.is_none_or(|action| action == name);
+                let nothing_wanted = !candidate.actions().any(|(operation, _)| wanted(&operation.name));
+                let wanted = |name: &str| nothing_wanted || wanted(name);
+                for (operation, _) in candidate.actions().filter(|(operation, _)| wanted(&operation.name)) {
+                    for name in fields::names_of(operation) {
+                        if !known.iter().any(|known| known == name) {
+                            known.push(name.to_owned());
+                        }
+                        if provider.is_some() && action.is_some() {
+                            parameters.push(name.to_owned());
+                        }
                     }
                 }
             }

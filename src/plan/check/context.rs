@@ -1,6 +1,7 @@
 //! What is to be checked, and the state of a check, which all its parts read and add to. Checks nothing itself.
 
 use super::action_index::{Index, targets_of};
+use super::chain::Chain;
 use super::digest::{FingerprintBase, PlanDigest};
 use super::exception_list::Exceptions;
 use super::fields::{no_single_value, no_value};
@@ -11,7 +12,6 @@ use crate::plan::checked::{Action, ReadFile};
 use crate::plan::load::Input;
 use crate::plan::read::Draft;
 use crate::provider::Catalog;
-use crate::provider::model::Operation;
 use crate::text::{SourceId, SourceMap, Span};
 use crate::tree::{Field, Shape};
 use jiff::Timestamp;
@@ -99,6 +99,10 @@ pub(super) struct Checker<'r> {
     pub(super) certificates: SentCertificates,
     pub(super) issuers: IssuerFiles,
     pub(super) exceptions: Exceptions,
+    /// The steps before the one that is checked, where it is one.
+    pub(super) chain: Option<Chain>,
+    /// Places that the rows of several entries with steps share, each with the number from which on one may be free.
+    pub(super) shared_lines: HashMap<String, u64>,
     /// Rows that `where` leaves out.
     pub(super) left_out: u64,
     /// The CSV lists that were opened.
@@ -175,6 +179,8 @@ impl<'r> Checker<'r> {
             certificates: SentCertificates::default(),
             issuers: IssuerFiles::default(),
             exceptions: Exceptions::default(),
+            chain: None,
+            shared_lines: HashMap::new(),
             left_out: 0,
             lists: HashMap::new(),
             keep,
@@ -227,15 +233,15 @@ impl<'r> Checker<'r> {
     }
 
     /// What the hashes of an action begin with.
-    pub(super) fn hashes(&mut self, account: usize, operation: &Operation) -> &HashBegin {
+    pub(super) fn hashes(&mut self, account: usize, operation: &str) -> &HashBegin {
         // A plan has few accounts and operations, so a list is enough.
-        let known = self.hashes.iter().position(|known| known.account == account && known.operation == operation.name);
+        let known = self.hashes.iter().position(|known| known.account == account && known.operation == operation);
         let index = known.unwrap_or_else(|| {
             self.hashes.push(HashBegin {
                 account,
-                operation: operation.name.clone(),
-                fingerprint: FingerprintBase::new(&self.draft.accounts.drafts[account], &operation.name),
-                target: targets_of(account, &operation.name),
+                operation: operation.to_owned(),
+                fingerprint: FingerprintBase::new(&self.draft.accounts.drafts[account], operation),
+                target: targets_of(account, operation),
             });
             self.hashes.len() - 1
         });

@@ -39,6 +39,8 @@ pub(super) struct Header<'a> {
 /// Defaults for what a row does not have, nearest first.
 #[derive(Clone, Copy)]
 pub(super) struct Layers<'a> {
+    /// The row's, where its entry has steps: the nearest fields are those of the step then.
+    pub(super) row: &'a [Field],
     /// The entry's, where the row comes from a list.
     pub(super) entry: &'a [Field],
     /// The plan's `defaults`.
@@ -64,6 +66,11 @@ impl<'a> Row<'a> {
     /// The field of a name: the row's, else the nearest default.
     pub(super) fn field_or_default(&self, layers: Layers<'a>, name: &str) -> Option<&'a Field> {
         self.field(name).or_else(|| layers.iter().find(|field| field.name == name))
+    }
+
+    /// The field of a name: the step's, else the row's. No default gives what every row has of its own.
+    pub(super) fn own_field(&self, layers: Layers<'a>, name: &str) -> Option<&'a Field> {
+        self.field(name).or_else(|| layers.row.iter().find(|field| field.name == name && has_value(field)))
     }
 
     /// Where to show that a field is missing: at the header, once, where the whole list has no such column.
@@ -94,9 +101,13 @@ impl NameSet {
 }
 
 impl<'a> Layers<'a> {
+    /// No defaults.
+    pub(super) const NONE: Self = Self { row: &[], entry: &[], plan: &[] };
+
     /// All of them, nearest first.
     pub(super) fn iter(self) -> impl Iterator<Item = &'a Field> {
-        self.entry.iter().chain(self.plan)
+        // An empty cell is an absent field.
+        self.row.iter().filter(|field| has_value(field)).chain(self.entry).chain(self.plan)
     }
 }
 

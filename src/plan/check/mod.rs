@@ -7,6 +7,7 @@ mod action;
 mod action_index;
 mod certificate_source;
 mod certificates;
+mod chain;
 mod columns;
 mod context;
 mod digest;
@@ -20,6 +21,7 @@ mod relations;
 mod row_filter;
 mod rows;
 mod shared_keys;
+mod steps;
 mod values;
 
 pub use context::{CsvOptions, IgnoreColumns, Request};

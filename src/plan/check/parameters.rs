@@ -27,6 +27,8 @@ pub(super) struct ReadParameters<'a> {
     pub(super) certificate: Option<SentCertificate>,
     /// What stands for the certificate request in the run directory, where that must not keep it.
     pub(super) withheld_csr: Option<String>,
+    /// Parameters whose values earlier steps bring: their indices.
+    pub(super) references: Vec<usize>,
     /// Whether the row says that its certificate is a CA's on purpose.
     ca_asked: bool,
     csr: Option<(CsrResult, Span)>,
@@ -58,7 +60,8 @@ impl Checker<'_> {
             key: None,
             certificate: None,
             withheld_csr: None,
-            ca_asked: rules.certificate.is_some() && self.asks_for_ca(row, operation),
+            references: Vec::new(),
+            ca_asked: rules.certificate.is_some() && self.asks_for_ca(row, layers, operation),
             csr: None,
             wrong: vec![false; operation.parameters.len()],
         };
@@ -152,6 +155,13 @@ impl Checker<'_> {
             let value = certificate.value();
             read.certificate = Some(certificate);
             Ok(value)
+        } else if let Some(is_good) = self.read_step_reference(field) {
+            // Its value is known only once that step has ended.
+            if is_good {
+                read.references.push(index);
+            }
+            read.map.insert(parameter.name.clone(), Value::String(field.value.text().unwrap_or_default().to_owned()));
+            return is_good;
         } else if !self.check_texts(row, layers, parameter, field) {
             return false;
         } else {
@@ -196,6 +206,9 @@ impl Checker<'_> {
             let name = violation.parameter.as_deref();
             let index = operation.parameters.iter().position(|parameter| Some(parameter.name.as_str()) == name);
             // One violation for each value is enough; but each item of a list is a value of its own.
+            if index.is_some_and(|index| read.references.contains(&index)) {
+                continue;
+            }
             if index.is_some_and(|index| untyped[index] || read.wrong[index] && !violation.what.starts_with("item ")) {
                 continue;
             }
@@ -350,13 +363,14 @@ impl Checker<'_> {
         };
         let of_row = || (row.field("reason"), own().find_map(|name| row.field(name)));
         let of_layer = |fields: &'a [Field]| {
-            let find = |name: &str| fields.iter().find(|field| field.name == name);
+            let find = |name: &str| fields.iter().find(|field| field.name == name && has_value(field));
             (find("reason"), own().find_map(find))
         };
         let is_there = |(portable, own): &(Option<&Field>, Option<&Field>)| portable.is_some() || own.is_some();
         // `reason` and the provider's own field mean the same: a layer that has either of them hides both of the layers behind
         // it.
         let nearest = Some(of_row()).filter(is_there);
+        let nearest = nearest.or_else(|| Some(of_layer(layers.row)).filter(is_there));
         let nearest = nearest.or_else(|| Some(of_layer(layers.entry)).filter(is_there));
         let Some((portable, own)) = nearest.or_else(|| Some(of_layer(layers.plan)).filter(is_there)) else {
             return ReasonFound::Absent;

@@ -132,7 +132,7 @@ impl Checker<'_> {
             if group.is_empty() {
                 continue;
             }
-            let group = hash_of(self.hashes(account, operation).target.clone(), &group);
+            let group = hash_of(self.hashes(account, &operation.name).target.clone(), &group);
             self.index.groups.add(&wide.reaches, group, is_wide, place);
         }
     }
@@ -156,6 +156,14 @@ impl Checker<'_> {
         for (ordinal, needs) in &all {
             for (id, place) in needs {
                 let Some(needed) = self.index.find(id) else {
+                    // What comes earlier was found when the action was read.
+                    if let Some(last) = self.index.find_chain(id) {
+                        let what = format!("`{}` has steps and comes later", safe::terminal(id));
+                        let last = safe::terminal(&self.index.id(last)).into_owned();
+                        let error = Diagnostic::error("unknown-id", *place, what);
+                        self.report(error.help(format!("name its last step: `needs: [{last}]`")));
+                        continue;
+                    }
                     self.report_unknown_need(id, *place, &mut compared);
                     continue;
                 };
@@ -183,6 +191,10 @@ impl Checker<'_> {
                     self.digest.need(Ordinal::from(*ordinal), Ordinal::from(needed));
                 }
             }
+        }
+        for (ordinal, needed) in std::mem::take(&mut self.index.links) {
+            edges.entry(ordinal).or_default().push((needed, self.index.span(ordinal)));
+            self.digest.need(Ordinal::from(ordinal), Ordinal::from(needed));
         }
         let mut starts: Vec<u32> = edges.keys().copied().collect();
         // A hash map has no order, and findings and the plan's needs must have one.

@@ -9,6 +9,7 @@ use super::context::{Checker, CsvOptions};
 use super::exception_list::identifies;
 use super::fields::{COMMON_FIELDS, LIST_FIELDS, Layers, NameSet, Row, UNSHARED_FIELDS, names, names_of, no_value};
 use super::row_filter::{FilterError, FilterText, RowFilter};
+use super::steps::{STEPS, Steps};
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::ReadFile;
 use crate::plan::list::ListReader;
@@ -112,10 +113,19 @@ impl Checker<'_> {
             self.read_list(item, from, defaults);
         } else if let Some(named) = self.certificates_of(fields) {
             self.read_certificates(item, named, defaults);
+        } else if let Some(listed) = fields.iter().find(|field| field.name == STEPS) {
+            self.exceptions.of_row.clear();
+            let Some(steps) = self.read_steps(fields, listed) else { return };
+            let is_shared = |field: &&Field| ![STEPS, "action"].contains(&field.name.as_str());
+            let shared: Vec<Field> = fields.iter().filter(is_shared).cloned().collect();
+            let layers = Layers { plan: defaults, ..Layers::NONE };
+            self.report_fields_of_no_step(&shared, &steps, layers);
+            let row = Row { span: item.span, fields: &shared, header: None, kept: &[], names: NameSet::of(&shared) };
+            self.check_chain(&row, name, layers, &steps);
         } else {
             self.exceptions.of_row.clear();
             let row = Row { span: item.span, fields, header: None, kept: &[], names: NameSet::of(fields) };
-            self.check_action(&row, name, Layers { entry: &[], plan: defaults });
+            self.check_action(&row, name, Layers { plan: defaults, ..Layers::NONE });
         }
     }
 }
@@ -130,13 +140,19 @@ impl Checker<'_> {
         let mut findings = Diagnostics::default();
         let read = ListOptions::of_command_line(options, &mut findings);
         self.diagnostics.extend(findings);
-        self.read_rows(source, &read, name, Layers { entry: &[], plan: &[] });
+        self.read_rows(source, &read, name, Layers::NONE, None);
     }
 
     /// Reads the list of an entry with `from`.
     pub(super) fn read_list(&mut self, item: &Node, from: &Field, defaults: &[Field]) {
         let options = self.read_list_options(item);
+        let listed = item.fields().iter().find(|field| field.name == STEPS);
+        let steps = match listed.map(|listed| self.read_steps(item.fields(), listed)) {
+            Some(None) => return,
+            steps => steps.flatten(),
+        };
         let others = item.fields().iter().filter(|field| !LIST_FIELDS.contains(&field.name.as_str()));
+        let others = others.filter(|field| steps.is_none() || ![STEPS, "action"].contains(&field.name.as_str()));
         let others: Vec<Field> = others.cloned().collect();
         let entry = self.usable_defaults(&others, "an entry with `from`");
         let Some(named) = self.single_value(from) else { return };
@@ -160,7 +176,8 @@ impl Checker<'_> {
         };
         let of_plan = self.exceptions.active.len();
         self.read_entry_exceptions(item, &options.mapped());
-        self.read_rows(source, &options, named, Layers { entry: &entry, plan: defaults });
+        let layers = Layers { row: &[], entry: &entry, plan: defaults };
+        self.read_rows(source, &options, named, layers, steps.as_ref());
         self.exceptions.active.truncate(of_plan);
     }
 
@@ -210,11 +227,18 @@ impl Checker<'_> {
         usable
     }
 
-    fn read_rows(&mut self, source: SourceId, options: &ListOptions, name: &str, layers: Layers<'_>) {
+    fn read_rows(
+        &mut self,
+        source: SourceId,
+        options: &ListOptions,
+        name: &str,
+        layers: Layers<'_>,
+        steps: Option<&Steps>,
+    ) {
         let opened = ListReader::open(self.sources, source, options.layout, &mut self.diagnostics);
         let Some(mut reader) = opened else { return };
         // Before any row: a column that no action knows is one finding at the header, not one for each row.
-        let known = self.known_fields(&reader, options, layers);
+        let known = self.known_fields(&reader, options, layers, steps);
         let Some(mut columns) = self.map_columns(&reader, options, &known) else { return };
         columns.taken().for_each(|column| reader.take(column));
         let Ok(filter) = self.read_filter(&reader, options, &columns) else { return };
@@ -246,7 +270,11 @@ impl Checker<'_> {
             self.exceptions.of_row.clear();
             self.exceptions.of_row.extend(said.iter().map(|column| reader.cell(*column).0.to_owned()));
             taken += 1;
-            self.check_action(&columns.row(reader.row_span()), name, layers);
+            let row = columns.row(reader.row_span());
+            match steps {
+                Some(steps) => self.check_chain(&row, name, layers, steps),
+                None => self.check_action(&row, name, layers),
+            }
         }
         self.left_out += left_out;
         if taken == 0 && left_out > 0 && self.diagnostics.count(Severity::Error) == before {

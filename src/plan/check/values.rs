@@ -246,7 +246,7 @@ fn list_as_text(row: &Row<'_>, field: &Field, text: &str) -> Diagnostic {
     let separator = if text.contains(',') { ',' } else { ';' };
     let name = &field.name;
     let what = format!("`{name}` is a list, and this is one text with a `{separator}` in it");
-    let is_cell = row.header.is_some() && row.fields.iter().any(|own| std::ptr::eq(own, field));
+    let is_cell = row.header.is_some_and(|header| header.span.source == field.span.source);
     let shown = |with: &str| shown(&items.join(with));
     let help = if is_cell {
         format!("in a cell the items of a list are separated by blanks: `{}`", shown(" "))

@@ -10,7 +10,7 @@ mod time_zone;
 
 pub(super) use accounts::{AccountDraft, NoAccount, unconfigured};
 pub(super) use base_url::{UnusableUrl, check_published};
-pub(super) use scalar::{SettingsReader, instant, texts};
+pub(super) use scalar::{SettingsReader, instant, positive_duration, texts};
 pub(super) use schedule_and_safety::has_fixed_deadline;
 
 use crate::diag::Diagnostic;
@@ -67,7 +67,7 @@ impl SettingsReader<'_> {
         };
         // The timeout before the schedule, whose window must be longer than an attempt, and both before the deadline.
         let safety = self.read_safety(merged("safety", 1).as_ref());
-        let timeout = merged("timeout", 0).and_then(|field| scalar::positive_duration(&field, self.diagnostics));
+        let timeout = merged("timeout", 0).and_then(|field| positive_duration(&field, self.diagnostics));
         let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT);
         let schedule = read_schedule(merged("schedule", 1).as_ref(), timeout, self.now, self.diagnostics);
         let deadline = plan.and_then(|plan| field(plan, "deadline"));
@@ -122,7 +122,7 @@ impl SettingsReader<'_> {
             value.attempts = attempts.and_then(|attempts| u32::try_from(attempts).ok()).unwrap_or(value.attempts);
         }
         if let Some(field) = field(map, "max_delay") {
-            value.max_delay = scalar::positive_duration(field, self.diagnostics).unwrap_or(value.max_delay);
+            value.max_delay = positive_duration(field, self.diagnostics).unwrap_or(value.max_delay);
         }
         value
     }

@@ -137,7 +137,7 @@ pub(super) fn flag(field: &Field, diagnostics: &mut Diagnostics) -> Option<bool>
 }
 
 /// A duration above zero.
-pub(super) fn positive_duration(field: &Field, diagnostics: &mut Diagnostics) -> Option<Duration> {
+pub(in crate::plan) fn positive_duration(field: &Field, diagnostics: &mut Diagnostics) -> Option<Duration> {
     let text = text(field, diagnostics)?;
     let why = match parse_duration(text) {
         // Zero would mean `never` to some and `at once` to others.

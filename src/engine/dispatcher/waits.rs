@@ -1,0 +1,267 @@
+//! The steps of a plan that wait: for what the CA has accepted to be settled, for what an earlier step brings, or for a revocation to be seen. Nothing
+//! here takes effect: a state is asked for by status queries, under the limits of its account. What is pending is followed in `staged`.
+
+use super::staged::FOLLOW_INTERVAL;
+use super::state::{Dispatcher, Look};
+use super::steps::BATCH_WAIT;
+use crate::engine::attempt;
+use crate::engine::exchange::ExchangeResult;
+use crate::engine::references::{self, UNTIL_DURABLE, Unresolved};
+use crate::engine::stages::{StageRules, Subject};
+use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
+use crate::engine::step::{JournalFailed, Purpose};
+use crate::engine::timing::{Moment, RequestTiming, WallTime};
+use crate::journal::{Phase, Reply, ToSend};
+use crate::plan::wait::{Wait, WaitFor};
+use crate::provider::{TargetState, target_state};
+use crate::run::{Ordinal, Outcome};
+use crate::time::{Clock, human};
+use crate::wire::Transport;
+use std::rc::Rc;
+use std::time::Duration;
+
+impl<T, C> Dispatcher<'_, '_, T, C>
+where
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    /// The turn of a wait: what it needs has ended well.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or what it is about.
+    pub(super) fn start_wait(&mut self, ordinal: Ordinal, account: usize, now: Moment) -> Result<(), JournalFailed> {
+        let failed = |error: &dyn std::fmt::Display| JournalFailed(error.to_string());
+        // One whose time was over is still queued.
+        if matches!(self.states.of(ordinal).phase, Phase::Ended(_)) {
+            self.release_unsent(account);
+            return Ok(());
+        }
+        let action = self.run.reader.to_send(ordinal).map_err(|error| failed(&error))?;
+        let wait = Wait::of_action(&action.operation, &action.parameters);
+        let wait = wait.ok_or_else(|| JournalFailed(format!("{} is no wait", action.id)))?;
+        if wait.until != WaitFor::Revoked {
+            self.release_unsent(account);
+            let why = format!("{} is settled", wait.of);
+            self.end_without_sending(account, ordinal, &action.id, Outcome::Succeeded, why);
+            return Ok(());
+        }
+        let sender = Rc::clone(&self.run.senders[account]);
+        let of = self.run.reader.ordinal_of(&wait.of).map_err(|error| failed(&error))?;
+        let of = of.ok_or_else(|| JournalFailed(format!("there is no action {}", wait.of)))?;
+        let (about, history) = self.run.reader.history(of).map_err(|error| failed(&error))?;
+        let about = match references::resolved(self.run.reader, &self.run.senders, ToSend::from(about)) {
+            Ok(about) => about,
+            Err(Unresolved::Journal(error)) => return Err(failed(&error)),
+            Err(Unresolved::NotYet) => {
+                self.release_unsent(account);
+                self.scheduler.requeue(ordinal, account, Some(now + UNTIL_DURABLE));
+                return Ok(());
+            }
+            Err(Unresolved::Missing(why)) => {
+                self.release_unsent(account);
+                self.end_without_sending(account, ordinal, &action.id, Outcome::Failed, why);
+                return Ok(());
+            }
+        };
+        let unknown = || JournalFailed(format!("the provider document has no operation {}", about.operation));
+        let operation = sender.find_action(&about.operation).ok_or_else(unknown)?;
+        let stage = StageRules::of(&sender.provider, operation, 0).ok_or_else(unknown)?;
+        let reference = history.reply.reference.as_ref();
+        let answer = reference.and_then(|reference| target_state::answer_with_reference(stage.operation, reference));
+        let is_first = !self.looks.contains_key(&ordinal);
+        let look = self.looks.entry(ordinal).or_insert(Look { since: now, asked: 0, seen: String::new() });
+        let since = look.since;
+        if is_first && attempt::reads_list(&sender.provider, &stage, &about.parameters, answer.as_ref()) {
+            self.release_unsent(account);
+            self.scheduler.batch(ordinal, account, now + BATCH_WAIT);
+            return Ok(());
+        }
+        let timing = Rc::new(RequestTiming::new(now));
+        let Some(ticket) = self.ticket(ordinal, account, &timing) else { return Ok(()) };
+        if !self.breakers[account].begin_request(false) {
+            self.scheduler.requeue(ordinal, account, None);
+            self.release_unsent(account);
+            return Ok(());
+        }
+        // The wait's own, about what the other acts on.
+        let action = ToSend { ordinal, id: action.id, ..about };
+        let subject = Subject { action, operation, stage: 0, parameters: None };
+        let doubtful = DoubtfulAction { answer, since, ..DoubtfulAction::default() };
+        let (attempts, lists) = (self.run.settings.retry.attempts, Rc::clone(&self.lists[account]));
+        let query =
+            StatusQuery::new(&sender, (subject, self.states.of(ordinal)), doubtful, attempts, Asker::Wait, lists);
+        let step = self.step(account, timing, ticket, Purpose::Query(Box::new(query)));
+        self.begin_step(step);
+        Ok(())
+    }
+
+    /// What a wait looks for was asked for: it is there, or it is asked for again, later each time.
+    pub(super) fn looked(
+        &mut self,
+        account: usize,
+        ordinal: Ordinal,
+        id: &str,
+        reading: Reading,
+        exchanged: &ExchangeResult,
+    ) {
+        if matches!(self.states.of(ordinal).phase, Phase::Ended(_)) {
+            return;
+        }
+        let now = self.run.clock.elapsed();
+        let sender = Rc::clone(&self.run.senders[account]);
+        let seen = match reading {
+            Reading::TargetState(TargetState::Done, seen) => {
+                self.looks.remove(&ordinal);
+                let why = format!("found so by a status query: {}", sender.mask(&seen));
+                return self.end_without_sending(account, ordinal, id, Outcome::Succeeded, why);
+            }
+            Reading::More => return self.scheduler.requeue(ordinal, account, None),
+            Reading::TargetState(_, seen) => sender.mask(&seen),
+            Reading::Failed(cause) => sender.excerpt(&cause),
+        };
+        // Another token is fetched first, or the account has stopped.
+        if exchanged.is_unauthorized() {
+            return self.scheduler.requeue(ordinal, account, None);
+        }
+        let Some(look) = self.looks.get_mut(&ordinal) else { return };
+        look.asked += 1;
+        let pause = FIRST_LOOK.saturating_mul(1 << (look.asked - 1).min(16)).min(FOLLOW_INTERVAL);
+        look.seen = seen;
+        // A list that was read before this look shows nothing new.
+        look.since = now;
+        if !self.run.wait && look.asked > MAX_LOOKS {
+            self.left_waiting.insert(ordinal);
+            return;
+        }
+        self.scheduler.poll(ordinal, account, now + pause);
+    }
+
+    /// An action with what earlier steps of its entry brought. `None` where it cannot be sent now, or not at all: it was queued again, or has ended.
+    pub(super) fn resolve(
+        &mut self,
+        account: usize,
+        action: ToSend,
+        now: Moment,
+    ) -> Result<Option<ToSend>, JournalFailed> {
+        let (ordinal, id) = (action.ordinal, action.id.clone());
+        match references::resolved(self.run.reader, &self.run.senders, action) {
+            Ok(action) => return Ok(Some(action)),
+            Err(Unresolved::Journal(error)) => return Err(JournalFailed(error.to_string())),
+            Err(Unresolved::NotYet) => {
+                self.release_unsent(account);
+                self.scheduler.requeue(ordinal, account, Some(now + UNTIL_DURABLE));
+            }
+            Err(Unresolved::Missing(why)) => {
+                self.release_unsent(account);
+                let sent = self.states.of(ordinal).tainted;
+                let outcome = if sent { Outcome::InDoubt } else { Outcome::Failed };
+                self.end_without_sending(account, ordinal, &id, outcome, why);
+            }
+        }
+        Ok(None)
+    }
+
+    /// The provider has accepted an action: what acts on the request that waits there may go, and the time of a wait behind it runs. Returns whether
+    /// something goes.
+    pub(super) fn note_accepted(&mut self, ordinal: Ordinal) -> bool {
+        let Self { scheduler, queue, .. } = self;
+        let goes = scheduler.release_accepting(ordinal, |dependent| queue.accepts(dependent, ordinal));
+        self.begin_wait_behind(ordinal);
+        goes
+    }
+
+    /// An action has ended well, or is accepted: the time of a wait behind it runs from now on, if it does not run already.
+    pub(super) fn begin_wait_behind(&mut self, ordinal: Ordinal) {
+        let wait = ordinal + 1;
+        if let Some(Some(within)) = self.queue.wait(wait)
+            && self.queue.needs(wait).first() == Some(&ordinal)
+            && self.states.of(wait).phase == Phase::Waiting
+            && self.timed.insert(wait)
+        {
+            self.time_limits.insert((self.run.clock.elapsed() + within, wait));
+        }
+    }
+
+    /// The times of waits that run already when this process begins: from the end of the step before, as the journal has it.
+    pub(super) fn begin_waits(&mut self) -> Result<(), crate::journal::JournalError> {
+        let wall = WallTime::read(&*self.run.clock);
+        let now = self.run.clock.now();
+        let waits: Vec<(Ordinal, Duration)> =
+            self.queue.waits().filter_map(|(ordinal, within)| Some((ordinal, within?))).collect();
+        for (ordinal, within) in waits {
+            let state = self.states.of(ordinal);
+            let Some(before) = self.queue.needs(ordinal).first().copied() else { continue };
+            let (state_before, is_next) = (self.states.of(before), before + 1 == ordinal);
+            let begun = match state_before.phase {
+                Phase::Ended(outcome) => outcome.is_well(),
+                Phase::Waiting => state_before.following.is_some(),
+                Phase::InFlight => false,
+            };
+            if state.phase != Phase::Waiting || (!begun && is_next) {
+                continue;
+            }
+            // One that is taken up again after its time was over begins anew.
+            let begun = if state.reopened || !begun {
+                now
+            } else {
+                let (_, history) = self.run.reader.history(before)?;
+                let is_settled = matches!(state_before.phase, Phase::Ended(outcome) if !outcome.is_pending());
+                let at = if is_settled { history.finished_at } else { history.started_at };
+                at.unwrap_or(now)
+            };
+            let over = begun.checked_add(within).unwrap_or(now);
+            self.timed.insert(ordinal);
+            self.time_limits.insert((wall.moment(over.max(now)), ordinal));
+        }
+        Ok(())
+    }
+
+    /// When the time of the next wait is over.
+    pub(super) fn next_time_limit(&self) -> Option<Moment> {
+        self.time_limits.first().map(|(at, _)| *at)
+    }
+
+    /// Ends the waits whose time is over; what needs them is never sent.
+    pub(super) fn end_overdue_waits(&mut self) -> Result<(), JournalFailed> {
+        let now = self.run.clock.elapsed();
+        while let Some((_, ordinal)) = self.time_limits.first().copied().filter(|(at, _)| *at <= now) {
+            self.time_limits.pop_first();
+            let Some(account) = self.queue.account(ordinal) else { continue };
+            let is_open = |need: &&Ordinal| !self.queue.is_met(ordinal, **need, self.states.of(**need));
+            let open = self.queue.needs(ordinal).iter().find(is_open).copied();
+            // What it waits for is there, and its turn comes.
+            let is_over = open.is_some() || self.looks.contains_key(&ordinal);
+            if self.states.of(ordinal).phase != Phase::Waiting || !is_over {
+                continue;
+            }
+            let failed = |error: crate::journal::JournalError| JournalFailed(error.to_string());
+            let id = self.run.reader.to_send(ordinal).map_err(failed)?.id;
+            let within = self.queue.wait(ordinal).flatten().map(human).unwrap_or_default();
+            let why = match (open, self.looks.remove(&ordinal)) {
+                (Some(open), _) => {
+                    let (action, history) = self.run.reader.history(open).map_err(failed)?;
+                    let words = history.reply.message.map(|words| format!(" ({words})")).unwrap_or_default();
+                    let state = history.state.outcome();
+                    format!("`within` is over after {within}: {} is still {state}{words}", action.id)
+                }
+                (None, Some(look)) => {
+                    format!("`within` is over after {within}: it is not seen revoked ({})", look.seen)
+                }
+                (None, None) => format!("`within` is over after {within}"),
+            };
+            let reply = Reply { message: Some(why), ..Reply::default() };
+            self.write(vec![self.end_of(ordinal, Outcome::Failed, reply.clone())]);
+            self.end_action(account, ordinal, &id, Outcome::Failed, &reply);
+            let lost = self.scheduler.give_up(ordinal, account, self.queue.needs(ordinal));
+            if !lost.is_empty() {
+                self.skip(lost, &format!("never sent: it needs {id}, which ended failed"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Before the second look at a state.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+/// So many looks at one state in a process where nobody stays for it: about ten minutes.
+const MAX_LOOKS: u32 = 14;

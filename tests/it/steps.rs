@@ -1,0 +1,97 @@
+//! Entries with steps, end to end: a revocation that a second person approves, from the plan to what is left of it.
+
+use super::mock::{Mock, empty, json};
+use super::place::{Place, plan};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+const STEPS: &str = "  - from: targets.csv\n\
+                     \x20   provider: chained\n\
+                     \x20   steps:\n\
+                     \x20     - {action: revoke}\n\
+                     \x20     - {action: approve, request: $steps.revoke.outputs.reference}\n\
+                     \x20     - {wait: approved, within: 24h}\n\
+                     \x20     - {wait: revoked, within: 1h}\n\
+                     \x20 - {id: after, provider: chained, action: revoke, number: 9, needs: [\"targets.csv:2\"]}\n";
+
+/// A CA whose revocations wait for an approval, which it takes only where `is_open`.
+fn authority(is_open: &Arc<AtomicBool>) -> Mock {
+    let (approved, is_open) = (AtomicBool::new(false), Arc::clone(is_open));
+    Mock::start(move |seen, _| match (seen.method.as_str(), seen.target.as_str()) {
+        ("POST", "/requests/70/approve") if is_open.load(Ordering::SeqCst) => {
+            approved.store(true, Ordering::SeqCst);
+            empty(204)
+        }
+        ("POST", "/requests/70/approve") => json(403, r#"{"code":"closed"}"#),
+        ("POST", "/certificates/7/revoke") => json(201, r#"{"state":"asked","request":"70"}"#),
+        ("POST", "/certificates/9/revoke") => json(201, r#"{"state":"revoked"}"#),
+        ("GET", "/certificates/7") if approved.load(Ordering::SeqCst) => json(200, r#"{"state":"revoked"}"#),
+        ("GET", "/certificates/7") => json(200, r#"{"state":"asked"}"#),
+        other => panic!("{other:?}"),
+    })
+}
+
+fn place() -> Place {
+    let mut place = Place::new();
+    place.file("documents/chained.yaml", include_str!("../data/documents/good/chained.yaml"));
+    place.file("targets.csv", "number\n7\n");
+    let documents = place.path("documents").display().to_string();
+    place.set("CERTSWEEP_PROVIDERS", &documents);
+    place.set("CHAINED_TOKEN", "t0ken-t0ken-t0ken");
+    place
+}
+
+#[test]
+fn a_second_person_approves_and_what_waits_for_that_goes_on() {
+    let mock = authority(&Arc::new(AtomicBool::new(true)));
+    let place = place();
+    let text = plan(&mock, &["chained"], "", STEPS);
+    place.file("plan.yaml", &text);
+    let preview = place.certsweep(&["preview", "plan.yaml"]).exits(0).out;
+    for words in
+        ["How long its waits take", "revoke → approve → wait approved → wait revoked", "A stop in the middle of a row"]
+    {
+        assert!(preview.contains(words), "{preview}");
+    }
+    // Without `--wait` it stops where only the CA is left, and `resume` looks.
+    place.run(&text).exits(3).says(&["3 actions wait for one"]);
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+    let outcomes = place.outcomes();
+    assert!(outcomes.iter().all(|(_, outcome)| outcome == "succeeded"), "{outcomes:?}");
+    let ids: Vec<&str> = outcomes.iter().map(|(id, _)| id.as_str()).collect();
+    let of_row = ["revoke", "approve", "approved", "revoked"].map(|step| format!("targets.csv:2/{step}"));
+    assert_eq!(ids[..4], of_row);
+    assert_eq!(place.rows()[0]["provider_ref"], "70");
+    // The whole run is a plan again, and does the same.
+    place.certsweep(&["report", "run", "--format", "plan", "-o", "left.yaml"]).exits(0);
+    let left = place.read("left.yaml");
+    for line in [
+        "  - id: \"targets.csv:2\"\n    steps:\n      - {name: revoke, provider: chained, action: revoke, number: 7}\n",
+        "      - {name: approve, provider: chained, action: approve, request: \"$steps.revoke.outputs.reference\"}\n",
+        "      - {name: approved, wait: approved, within: \"86400s\"}\n",
+        "  - {id: after, provider: chained, action: revoke, needs: [\"targets.csv:2/revoked\"], number: 9}\n",
+    ] {
+        assert!(left.contains(line), "{left}");
+    }
+    place.certsweep(&["check", "left.yaml"]).exits(0);
+    place.certsweep(&["report", "run", "--format", "plan", "-o", "left.csv"]).exits(2).says(&["left.yaml"]);
+}
+
+#[test]
+fn what_is_left_of_a_row_has_what_its_earlier_steps_brought() {
+    let is_open = Arc::new(AtomicBool::new(false));
+    let mock = authority(&is_open);
+    let place = place();
+    place.run(&plan(&mock, &["chained"], "", STEPS)).exits(1);
+    let outcomes: Vec<String> = place.outcomes().into_iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!(outcomes, ["pending-approval", "rejected", "skipped", "skipped", "skipped"]);
+    let left = ["report", "run", "--format", "plan", "--outcome", "rejected,skipped", "-o", "left.yaml"];
+    place.certsweep(&left).exits(0);
+    let text = place.read("left.yaml");
+    assert!(text.contains("{name: approve, provider: chained, action: approve, request: \"70\"}"), "{text}");
+    assert!(text.contains("# targets.csv:2/approved (wait approved) is left out"), "{text}");
+    place.certsweep(&["check", "left.yaml"]).exits(0);
+    is_open.store(true, Ordering::SeqCst);
+    place.certsweep(&["resume", "run", "--yes", "--retry", "rejected"]).exits(3);
+    place.certsweep(&["resume", "run", "--yes"]).exits(0);
+}
