@@ -38,8 +38,7 @@ pub fn find(context: &Context, args: &FindArgs) -> Exit {
         Ok(request) => request,
         Err(why) => return wrong(&why),
     };
-    let shows = context.printer.shows_bars();
-    let mut progress = SearchProgress::begin(shows, context.printer.stderr_colors(), context.clock.elapsed());
+    let mut progress = SearchProgress::begin(&context.printer, context.clock.elapsed());
     let mut result =
         search(&request, &mut |looked| progress.looked(looked.files + looked.rows, || context.clock.elapsed()));
     progress.end();

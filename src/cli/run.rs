@@ -26,7 +26,7 @@ use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
 use crate::simulator::Simulator;
 use crate::time::Clock;
-use crate::view::preview::render_to_confirm;
+use crate::view::preview_text::render_to_confirm;
 use crate::view::table::plural;
 use crate::wire::Proxies;
 use crate::wire::client::HttpTransport;

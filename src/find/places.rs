@@ -20,7 +20,7 @@ pub struct Places {
 
 /// What comes next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum VisitedPlace {
     /// A file; whether it was named itself.
     File(PathBuf, bool),
     /// What cannot be read, and why.
@@ -43,14 +43,14 @@ impl Places {
 }
 
 impl Iterator for Places {
-    type Item = Place;
+    type Item = VisitedPlace;
 
-    fn next(&mut self) -> Option<Place> {
+    fn next(&mut self) -> Option<VisitedPlace> {
         loop {
             let Some(tree) = &mut self.tree else {
                 let root = self.roots.pop()?;
                 if !root.is_dir() {
-                    return Some(Place::File(root, true));
+                    return Some(VisitedPlace::File(root, true));
                 }
                 // Links are followed: certbot's `live` is made of them, and so are the volumes of Kubernetes.
                 self.tree = Some(WalkDir::new(root).follow_links(true).into_iter());
@@ -64,7 +64,9 @@ impl Iterator for Places {
                         tree.skip_current_dir();
                     }
                 }
-                Some(Ok(entry)) if entry.file_type().is_file() => return Some(Place::File(entry.into_path(), false)),
+                Some(Ok(entry)) if entry.file_type().is_file() => {
+                    return Some(VisitedPlace::File(entry.into_path(), false));
+                }
                 Some(Ok(_)) => self.specials += 1,
                 // What a loop of links leads to is read all the same.
                 Some(Err(error)) if error.loop_ancestor().is_some() => {}
@@ -78,7 +80,7 @@ impl Iterator for Places {
                         Some(why) => file::reason(why),
                         None => error.to_string(),
                     };
-                    return Some(Place::Unreadable(format!("{path}: {why}")));
+                    return Some(VisitedPlace::Unreadable(format!("{path}: {why}")));
                 }
             }
         }
@@ -111,8 +113,8 @@ mod tests {
         let mut all: Vec<String> = places
             .by_ref()
             .map(|place| match place {
-                Place::File(path, named) => format!("{} {named}", path.file_name().unwrap().display()),
-                Place::Unreadable(why) => why.rsplit('/').next().unwrap().to_owned(),
+                VisitedPlace::File(path, named) => format!("{} {named}", path.file_name().unwrap().display()),
+                VisitedPlace::Unreadable(why) => why.rsplit('/').next().unwrap().to_owned(),
             })
             .collect();
         all.sort();

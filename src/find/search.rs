@@ -5,7 +5,7 @@ use super::contents;
 use super::criteria::Criteria;
 use super::exports::{self, ListColumns};
 use super::found::{Gathering, LeftOut, LocatedCertificate};
-use super::places::{Place, Places};
+use super::places::{Places, VisitedPlace};
 use super::sighting::Sighting;
 use crate::pki::{Certificate, Meant, SerialNumber, meant};
 use crate::text::{Secret, file, safe};
@@ -145,8 +145,8 @@ fn read_all(search: &Search, places: &Mutex<Places>, sender: &SyncSender<Message
         let next = places.lock().unwrap_or_else(PoisonError::into_inner).next();
         match next {
             None => break,
-            Some(Place::Unreadable(why)) => send(Message::Unreadable(safe::terminal(&why).into_owned())),
-            Some(Place::File(path, named)) => {
+            Some(VisitedPlace::Unreadable(why)) => send(Message::Unreadable(safe::terminal(&why).into_owned())),
+            Some(VisitedPlace::File(path, named)) => {
                 send(Message::File);
                 read_file(search, &path, named, &send);
             }

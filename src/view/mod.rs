@@ -6,6 +6,7 @@ pub mod diagnostics;
 pub mod events;
 pub mod metrics;
 pub mod preview;
+pub mod preview_text;
 pub mod printer;
 pub mod progress;
 pub mod providers;

@@ -327,7 +327,7 @@ impl<C> Drop for Progress<C> {
 }
 
 /// The bars are drawn at most so often: more is flicker, and work for who watches over a slow line.
-const DRAWN_EVERY: Duration = Duration::from_millis(250);
+pub(super) const DRAWN_EVERY: Duration = Duration::from_millis(250);
 
 /// Shows that a plan is being read.
 #[derive(Debug)]

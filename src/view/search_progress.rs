@@ -1,46 +1,48 @@
 //! How far a search is, as one line that is replaced; and what it came to, as sentences. Decides nothing.
 
+use super::printer::Printer;
+use super::progress::DRAWN_EVERY;
+use super::styled::StyledLine;
 use super::table::{grouped, plural};
 use crate::find::Looked;
 use crate::find::found::LeftOut;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Duration;
 
 /// The line of a search that goes on. What there is to look through is not known before its end, so it counts.
 pub struct SearchProgress {
-    bar: ProgressBar,
+    /// `None` where nothing is to be shown.
+    printer: Option<Printer>,
     began: Duration,
+    drawn: Duration,
     asked: u64,
 }
 
 impl SearchProgress {
-    /// Begins at this time of a steady clock, on standard error, or nowhere where nothing is to be shown.
-    pub fn begin(shows: bool, color: bool, now: Duration) -> Self {
-        let target = if shows { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let template = if color { "{spinner:.green} {msg}" } else { "{spinner} {msg}" };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let style =
-            style.tick_strings(&["[=     ]", "[ =    ]", "[  =   ]", "[   =  ]", "[    = ]", "[     =]", "[======]"]);
-        Self { bar: ProgressBar::with_draw_target(None, target).with_style(style), began: now, asked: 0 }
+    /// Begins at this time of a steady clock.
+    pub fn begin(printer: &Printer, now: Duration) -> Self {
+        let printer = printer.shows_bars().then(|| printer.clone());
+        Self { printer, began: now, drawn: now, asked: 0 }
     }
 
     /// So many files and rows were looked at; now and then the time is asked for.
     pub fn looked(&mut self, count: u64, now: impl FnOnce() -> Duration) {
         self.asked += 1;
-        if !self.asked.is_multiple_of(ASKED_EVERY) {
-            return;
-        }
-        let elapsed = now().saturating_sub(self.began);
-        if elapsed >= SHOWN_AFTER {
+        let Some(printer) = self.printer.as_ref().filter(|_| self.asked.is_multiple_of(ASKED_EVERY)) else { return };
+        let now = now();
+        let elapsed = now.saturating_sub(self.began);
+        if elapsed >= SHOWN_AFTER && now.saturating_sub(self.drawn) >= DRAWN_EVERY {
+            self.drawn = now;
             let pace = count as f64 / elapsed.as_secs_f64();
-            self.bar.set_message(format!("looking: {} files and rows, {}/s", grouped(count), grouped(pace as u64)));
-            self.bar.tick();
+            let text = format!("looking: {} files and rows, {}/s", grouped(count), grouped(pace as u64));
+            printer.show_below(vec![StyledLine::plain(&text)]);
         }
     }
 
     /// Takes the line away.
     pub fn end(self) {
-        self.bar.finish_and_clear();
+        if let Some(printer) = self.printer {
+            printer.show_below(Vec::new());
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::fields::{
     is_descriptive, names, no_single_value,
 };
 use super::header::{self, FirstLine};
-use super::steps::Steps;
+use super::steps::EntrySteps;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::RevocationReason;
 use crate::plan::csv::ListLayout;
@@ -111,7 +111,7 @@ impl Checker<'_> {
         reader: &ListReader,
         options: &ListOptions,
         layers: Layers<'_>,
-        steps: Option<&Steps>,
+        steps: Option<&EntrySteps>,
     ) -> KnownFields {
         // A column gives each row its own provider or action, so then the default decides nothing.
         let in_list = |name: &str| {

@@ -9,7 +9,7 @@ use super::context::{Checker, CsvOptions};
 use super::exception_list::identifies;
 use super::fields::{COMMON_FIELDS, LIST_FIELDS, Layers, NameSet, Row, UNSHARED_FIELDS, names, names_of, no_value};
 use super::row_filter::{FilterError, FilterText, RowFilter};
-use super::steps::{STEPS, Steps};
+use super::steps::{EntrySteps, STEPS};
 use crate::diag::{Diagnostic, Diagnostics, Severity};
 use crate::plan::checked::ReadFile;
 use crate::plan::list::ListReader;
@@ -233,7 +233,7 @@ impl Checker<'_> {
         options: &ListOptions,
         name: &str,
         layers: Layers<'_>,
-        steps: Option<&Steps>,
+        steps: Option<&EntrySteps>,
     ) {
         let opened = ListReader::open(self.sources, source, options.layout, &mut self.diagnostics);
         let Some(mut reader) = opened else { return };

@@ -24,10 +24,10 @@ use std::time::Duration;
 pub(super) const STEPS: &str = "steps";
 
 /// The steps of an entry, at least one.
-pub(super) struct Steps(Vec<Step>);
+pub(super) struct EntrySteps(Vec<EntryStep>);
 
 /// A step of an entry, as read.
-struct Step {
+struct EntryStep {
     name: String,
     place: Span,
     /// Its fields, but for those that make it a step.
@@ -44,7 +44,7 @@ enum Does {
     Wrong,
 }
 
-impl Steps {
+impl EntrySteps {
     /// Provider and action of each step that sends something, where the step says them.
     pub(super) fn asked(&self) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
         self.0.iter().filter(|step| matches!(step.does, Does::Act)).map(|step| {
@@ -56,7 +56,7 @@ impl Steps {
 
 impl Checker<'_> {
     /// Reads the steps of an entry. `None` where there are none, which is reported.
-    pub(super) fn read_steps(&mut self, entry: &[Field], listed: &Field) -> Option<Steps> {
+    pub(super) fn read_steps(&mut self, entry: &[Field], listed: &Field) -> Option<EntrySteps> {
         if let Some(action) = entry.iter().find(|field| field.name == "action") {
             let what = "an entry has `steps` or an `action`, not both";
             let error = Diagnostic::error("steps", action.span, what).related(listed.span, "the steps");
@@ -74,7 +74,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let mut steps: Vec<Step> = Vec::new();
+        let mut steps: Vec<EntryStep> = Vec::new();
         for item in items {
             let mut step = self.read_step(item, steps.len());
             if let Some(first) = steps.iter().find(|known| known.name == step.name) {
@@ -85,11 +85,11 @@ impl Checker<'_> {
             }
             steps.push(step);
         }
-        Some(Steps(steps))
+        Some(EntrySteps(steps))
     }
 
-    fn read_step(&mut self, item: &Node, place: usize) -> Step {
-        let mut step = Step {
+    fn read_step(&mut self, item: &Node, place: usize) -> EntryStep {
+        let mut step = EntryStep {
             name: format!("step-{}", place + 1),
             place: item.span,
             fields: Vec::new(),
@@ -185,7 +185,7 @@ impl Checker<'_> {
     }
 
     /// Reports fields of an entry without `from` that none of its steps has.
-    pub(super) fn report_fields_of_no_step(&mut self, fields: &[Field], steps: &Steps, layers: Layers<'_>) {
+    pub(super) fn report_fields_of_no_step(&mut self, fields: &[Field], steps: &EntrySteps, layers: Layers<'_>) {
         let given = |name: &str| {
             let mut all = fields.iter().chain(layers.iter());
             all.find(|field| field.name == name).and_then(|field| field.value.text())
@@ -218,7 +218,7 @@ impl Checker<'_> {
     }
 
     /// Checks one row of an entry with steps: one action a step. `name` begins the ids that are made.
-    pub(super) fn check_chain(&mut self, row: &Row<'_>, name: &str, layers: Layers<'_>, steps: &Steps) {
+    pub(super) fn check_chain(&mut self, row: &Row<'_>, name: &str, layers: Layers<'_>, steps: &EntrySteps) {
         let id = self.chain_id(row, name, steps);
         let first = self.index.count();
         let later = steps.0.iter().map(|step| step.name.clone()).collect();
@@ -267,7 +267,7 @@ impl Checker<'_> {
     }
 
     /// The id of the entry, or of its row.
-    fn chain_id(&mut self, row: &Row<'_>, name: &str, steps: &Steps) -> String {
+    fn chain_id(&mut self, row: &Row<'_>, name: &str, steps: &EntrySteps) -> String {
         let given = row.fields.iter().find(|field| field.name == "id" && has_value(field));
         if let Some(field) = given
             && let Some(text) = self.single_value(field)
