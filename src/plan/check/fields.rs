@@ -159,8 +159,9 @@ pub(super) fn is_descriptive(name: &str) -> bool {
 
 /// The names of an operation's fields, aliases included.
 pub(super) fn names_of(operation: &Operation) -> impl Iterator<Item = &str> {
-    let names =
-        operation.parameters.iter().flat_map(|parameter| std::iter::once(&parameter.name).chain(&parameter.aliases));
+    // What the document fixes is no plan's to say.
+    let open = operation.parameters.iter().filter(|parameter| parameter.fixed.is_none());
+    let names = open.flat_map(|parameter| std::iter::once(&parameter.name).chain(&parameter.aliases));
     names.map(String::as_str)
 }
 

@@ -184,21 +184,28 @@ impl Checker<'_> {
     /// The fields that can be defaults: those that some operation knows.
     pub(super) fn usable_defaults(&mut self, fields: &[Field], whose: &str) -> Vec<Field> {
         let mut usable = Vec::new();
+        let catalog = self.catalog;
+        // Another provider's field of such a name says nothing about this one's.
+        let provider = fields.iter().find(|field| field.name == "provider").and_then(|field| field.value.text());
+        let provider = provider
+            .and_then(|name| self.draft.accounts.find(name, catalog).ok())
+            .map(|index| self.draft.accounts.drafts[index].provider.id.clone());
         for field in fields {
             let name = field.name.as_str();
-            let catalog = self.catalog;
             // A field of an operation's own by that name, and not for a certificate.
             let is_another = |(operation, rules): (&Operation, &ActionRules)| {
                 operation.parameter(name).is_some() && rules.certificate.is_none()
             };
             let operations = || catalog.iter().flat_map(|provider| provider.actions());
+            let chosen = || catalog.iter().filter(|one| provider.as_ref().is_none_or(|id| one.id == *id));
+            let of_provider = || chosen().flat_map(|provider| provider.actions());
             if name == "id" {
                 let what = format!("{whose} cannot give an `id`: every action has its own");
                 self.report(
                     Diagnostic::error("default-id", field.span, what)
                         .help("drop it; ids are made where they are absent"),
                 );
-            } else if UNSHARED_FIELDS.contains(&name) && !operations().any(is_another) {
+            } else if UNSHARED_FIELDS.contains(&name) && !of_provider().any(is_another) {
                 let what = format!("{whose} cannot give a `{name}`: every action has its own");
                 self.report(
                     Diagnostic::error("default-certificate", field.span, what)
