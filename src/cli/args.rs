@@ -3,6 +3,7 @@
 
 use crate::engine::verify::NonceUse;
 use crate::provider::model::Window;
+use crate::run::origin::MAX_ORIGIN_TEXT;
 use crate::run::{Outcome, StatusSource};
 use crate::time::parse_duration;
 use crate::view::printer::ColorChoice;
@@ -192,6 +193,12 @@ pub struct RunArgs {
     // `--new` was its name when only the unfinished run was looked for.
     #[arg(long, alias = "new")]
     pub again: bool,
+    /// Who answers for the run: kept in it, and in its reports
+    #[arg(long, value_name = "NAME", env = "CERTSWEEP_OPERATOR", hide_env_values = true, value_parser = parse_origin_text)]
+    pub operator: Option<String>,
+    /// The ticket or incident that the run belongs to: kept in it, and in its reports
+    #[arg(long, value_name = "ID", env = "CERTSWEEP_TICKET", hide_env_values = true, value_parser = parse_origin_text)]
+    pub ticket: Option<String>,
     /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -295,6 +302,9 @@ pub struct ReportArgs {
     /// Of a damaged run: what can be read; what cannot be known any more is `in-doubt`
     #[arg(long)]
     pub salvage: bool,
+    /// Write nothing; say whether this HTML page is the run's, byte for byte
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "output", "outcome", "salvage"])]
+    pub check: Option<PathBuf>,
 }
 
 /// `verify`
@@ -484,6 +494,16 @@ fn parse_outcome(text: &str) -> Result<Outcome, String> {
     })
 }
 
+/// An empty text is none: a variable may be set and empty.
+fn parse_origin_text(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let letters = text.chars().count();
+    if letters > MAX_ORIGIN_TEXT {
+        return Err(format!("at most {MAX_ORIGIN_TEXT} characters, not {letters}"));
+    }
+    Ok(text.to_owned())
+}
+
 /// The last `=` divides: a provider's name may hold one, a limit does not.
 fn parse_limits(text: &str) -> Result<AccountLimits, String> {
     let (account, windows) = text
@@ -550,7 +570,7 @@ Examples:
 const RUN_EXAMPLES: &str = "\
 Examples:
   certsweep run plan.yaml
-  certsweep run plan.yaml --yes --digest \"$DIGEST\" --report result.csv
+  certsweep run plan.yaml --yes --digest \"$DIGEST\" --report result.csv --operator Kim --ticket INC-42
   certsweep run plan.yaml --simulate --fault 429=1/20 --fault digicert:lost-answer=1/100 --seed 7";
 
 const RESUME_EXAMPLES: &str = "\
@@ -576,7 +596,12 @@ const REPORT_EXAMPLES: &str = "\
 Examples:
   certsweep report runs/20261201T010000Z-leaked-build-key -o report.csv
   certsweep report runs/20261201T010000Z-leaked-build-key --format json --outcome failed,in-doubt
-  certsweep report runs/20261201T010000Z-leaked-build-key --salvage -o salvaged.csv";
+  certsweep report runs/20261201T010000Z-leaked-build-key --format html -o report.html
+  certsweep report runs/20261201T010000Z-leaked-build-key --check report.html
+  certsweep report runs/20261201T010000Z-leaked-build-key --salvage -o salvaged.csv
+
+Exit codes:
+  0 written, or the page is this run's    1 the page is not    2 no such run    4 the environment failed";
 
 const VERIFY_EXAMPLES: &str = "\
 Asked are the provider, where its document has a state call for the action, and the CRL and the OCSP

@@ -100,6 +100,8 @@ fn write(
     );
     let columns = ReportColumns {
         simulated: facts.simulated,
+        operator: facts.origin.operator.as_deref(),
+        ticket: facts.origin.ticket.as_deref(),
         verified: run.verified_at.is_some(),
         kept: &facts.settings.keep_columns,
     };

@@ -14,6 +14,7 @@ use super::latency::{latencies, simulated_latency};
 use super::preview::preview;
 use super::preview_data::{PreviewData, misses_the_deadline};
 use super::previous_runs::{PreviousRuns, ThisPlan, costs};
+use super::process::origin;
 use super::simulate::{register_targets, simulator_for};
 use crate::engine::Sender;
 use crate::journal::dir::default_path;
@@ -176,6 +177,7 @@ fn prepare<'c>(
         provider_directories: context.provider_directories(),
         simulated: args.simulate,
         issuers: read.plan.issuers().to_vec(),
+        origin: origin(args.operator.as_deref(), args.ticket.as_deref()),
     };
     // Credentials are resolved last, after the `yes`: a preview and a refused plan need none.
     let (simulator, senders) = if args.simulate {

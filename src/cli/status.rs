@@ -72,6 +72,8 @@ fn status_of(
         limits: limits.collect(),
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
+        origin: facts.origin.clone(),
+        digest: facts.digest.clone(),
         simulated: facts.simulated,
         state,
         why: overview.stopped.map(|(why, _)| why),

@@ -3,7 +3,7 @@
 
 use super::progress::{RunDeadline, Tally};
 use super::table::{grouped, plural, table};
-use crate::run::{Event, Outcome, WaitReason};
+use crate::run::{Event, RunOrigin, Outcome, WaitReason};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use jiff::Timestamp;
@@ -19,6 +19,11 @@ pub struct Status {
     pub plan: String,
     /// The run directory.
     pub run_dir: String,
+    /// Who began it, where, and with which command.
+    #[serde(flatten)]
+    pub origin: RunOrigin,
+    /// The plan's digest.
+    pub digest: String,
     /// Whether it is a rehearsal: nothing is sent to a provider.
     pub simulated: bool,
     /// Whether it goes on, has ended, or waits to be resumed.
@@ -123,6 +128,8 @@ pub fn render(status: &Status) -> String {
     let (plan, directory) = (safe::terminal(&status.plan), safe::terminal(&status.run_dir));
     let mut lines = vec![format!("plan     {plan}: {}", plural(status.actions, "action"))];
     lines.push(format!("run      {directory}"));
+    let named = [("operator", &status.origin.operator), ("ticket  ", &status.origin.ticket)];
+    lines.extend(named.into_iter().filter_map(|(name, text)| Some(format!("{name} {}", safe::terminal(text.as_ref()?)))));
     let simulated = if status.simulated { " (rehearsal, simulated: nothing is sent to a provider)" } else { "" };
     lines.push(format!("state    {state}{simulated}{why}"));
     lines.extend(status.started_at.map(|started| format!("started  {}", rfc3339(started))));
@@ -349,6 +356,8 @@ mod tests {
         Status {
             plan: "leaked".into(),
             run_dir: "runs/x".into(),
+            origin: RunOrigin::default(),
+            digest: "d".into(),
             simulated: false,
             state: RunState::Running,
             why: None,

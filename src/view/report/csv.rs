@@ -13,6 +13,7 @@ use std::io::{self, Write};
 pub struct CsvReport<W: Write> {
     rows: csv::Writer<W>,
     simulated: bool,
+    origin: Vec<String>,
     verified: bool,
     kept: usize,
     /// The row that is being written.
@@ -28,13 +29,16 @@ impl<W: Write> CsvReport<W> {
         let mut writer = Self {
             rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
             simulated: columns.simulated,
+            origin: columns.origin().map(|(_, text)| text.to_owned()).collect(),
             verified: columns.verified,
             kept: columns.kept.len(),
             row: ByteRecord::new(),
         };
         let verified = VERIFIED.into_iter().filter(|_| columns.verified);
         let simulated = columns.simulated.then_some(SIMULATED);
-        for name in HEADER.into_iter().chain(simulated).chain(verified).chain(columns.kept.iter().map(String::as_str)) {
+        let origin = columns.origin().map(|(name, _)| name);
+        let beyond = simulated.into_iter().chain(origin).chain(verified).chain(columns.kept.iter().map(String::as_str));
+        for name in HEADER.into_iter().chain(beyond) {
             writer.text(name);
         }
         writer.end()?;
@@ -64,6 +68,11 @@ impl<W: Write> CsvReport<W> {
         self.text(row.source);
         if self.simulated {
             self.own("true");
+        }
+        for index in 0..self.origin.len() {
+            let text = std::mem::take(&mut self.origin[index]);
+            self.text(&text);
+            self.origin[index] = text;
         }
         if self.verified {
             for cell in VerifiedCells::cells(row.verified.as_ref()) {
@@ -144,7 +153,7 @@ mod tests {
     fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> String {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();
         let verified = rows.iter().any(|row| row.verified.is_some());
-        let columns = ReportColumns { simulated: false, verified, kept: &kept };
+        let columns = ReportColumns { verified, kept: &kept, ..ReportColumns::default() };
         let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
         for row in rows {
             writer.write(row).unwrap();
@@ -215,12 +224,17 @@ mod tests {
     #[test]
     fn every_row_of_a_rehearsal_says_so_before_the_kept_columns() {
         let kept = ["Owner".to_owned()];
-        let columns = ReportColumns { simulated: true, verified: false, kept: &kept };
+        let columns = ReportColumns {
+            simulated: true,
+            ticket: Some("=INC-42"),
+            kept: &kept,
+            ..ReportColumns::default()
+        };
         let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
         writer.write(&ReportRow { kept: &["Kim".to_owned()], ..row("a") }).unwrap();
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].ends_with(",source,simulated,Owner") && lines[1].ends_with(",plan.yaml:7,true,Kim"), "{text}");
+        assert!(lines[0].ends_with(",source,simulated,ticket,Owner") && lines[1].ends_with(",plan.yaml:7,true,'=INC-42,Kim"), "{text}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::io::{self, Write};
 pub struct JsonReport<W: Write> {
     output: W,
     simulated: bool,
+    origin: Vec<(&'static str, String)>,
     verified: bool,
     kept_columns: Vec<String>,
     rows: u64,
@@ -24,8 +25,9 @@ impl<W: Write> JsonReport<W> {
     /// Where the output fails.
     pub fn new(mut output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         output.write_all(b"[")?;
-        let ReportColumns { simulated, verified, kept } = columns;
-        Ok(Self { output, simulated, verified, kept_columns: kept.to_vec(), rows: 0 })
+        let ReportColumns { simulated, verified, kept, .. } = columns;
+        let origin = columns.origin().map(|(name, text)| (name, text.to_owned())).collect();
+        Ok(Self { output, simulated, origin, verified, kept_columns: kept.to_vec(), rows: 0 })
     }
 
     /// Writes one row.
@@ -36,7 +38,7 @@ impl<W: Write> JsonReport<W> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
         let Self { simulated, verified, .. } = *self;
-        let object = RowObject { row, simulated, verified, kept_columns: &self.kept_columns };
+        let object = RowObject { row, simulated, origin: &self.origin, verified, kept_columns: &self.kept_columns };
         serde_json::to_writer(JsonOutput(&mut self.output), &object).map_err(io::Error::from)
     }
 
@@ -55,6 +57,7 @@ impl<W: Write> JsonReport<W> {
 struct RowObject<'a> {
     row: &'a ReportRow<'a>,
     simulated: bool,
+    origin: &'a [(&'static str, String)],
     verified: bool,
     kept_columns: &'a [String],
 }
@@ -82,6 +85,9 @@ impl Serialize for RowObject<'_> {
         // A real run's rows stay as they are.
         if self.simulated {
             object.serialize_entry(SIMULATED, &true)?;
+        }
+        for (name, text) in self.origin {
+            object.serialize_entry(name, text)?;
         }
         if self.verified {
             let verified = row.verified.as_ref();

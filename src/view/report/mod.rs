@@ -76,10 +76,21 @@ pub struct VerifiedCells {
 pub struct ReportColumns<'a> {
     /// Whether the run was a rehearsal: then [`SIMULATED`] follows the contract's columns, and no row can be taken for a real one.
     pub simulated: bool,
+    /// Who answers for the run, and its ticket, where they were named: [`ORIGIN`], a column of each.
+    pub operator: Option<&'a str>,
+    /// The ticket.
+    pub ticket: Option<&'a str>,
     /// Whether the run was verified: then [`VERIFIED`] follow.
     pub verified: bool,
     /// The names of the columns that the plan's lists carry through.
     pub kept: &'a [String],
+}
+
+impl<'a> ReportColumns<'a> {
+    /// The columns of [`ORIGIN`] that there are, with what stands in each row.
+    pub(super) fn origin(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        ORIGIN.into_iter().zip([self.operator, self.ticket]).filter_map(|(name, text)| Some((name, text?)))
+    }
 }
 
 impl VerifiedCells {
@@ -105,6 +116,8 @@ pub const fn file_name(simulated: bool) -> &'static str {
 
 /// The column of a rehearsal's report.
 pub const SIMULATED: &str = "simulated";
+/// The columns of who answers for a run, and of its ticket.
+pub const ORIGIN: [&str; 2] = ["operator", "ticket"];
 /// The columns that verification adds.
 pub const VERIFIED: [&str; 4] = ["verified", "verified_at", "verified_by", "verified_reason"];
 
