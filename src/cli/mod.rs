@@ -14,6 +14,7 @@ pub mod previous_runs;
 pub mod process;
 pub mod providers;
 pub mod report;
+pub mod report_page;
 pub mod report_plan;
 pub mod resume;
 pub mod run;

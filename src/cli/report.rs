@@ -4,14 +4,17 @@
 use super::args::{self, ReportFormat};
 use super::context::Context;
 use super::exit::Exit;
+use super::report_page::{check_page, write_page};
 use super::report_plan::write_plan;
+use super::status::quoted;
 use crate::journal::files::replace;
-use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Verified};
+use crate::journal::reader::Overview;
+use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, RunFacts, Verified};
 use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::{Action, Settings};
 use crate::run::Outcome;
-use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv as csv_report, file_name, html, json};
+use crate::view::report::{ReportColumns, ReportRow, VerifiedCells, csv as csv_report, file_name, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Write};
@@ -33,12 +36,20 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
     } else if args.salvage {
         context.printer.note("nothing is damaged: this is the run's usual report");
     }
+    if let Some(page) = &args.check {
+        return check_page(context, &dir, &reader, &args.run_dir, page);
+    }
     if format == ReportFormat::Plan {
         return write_plan(context, args, &dir, &reader, &outcomes);
     }
     let mut unknown = 0;
-    let mut write =
-        |output: &mut dyn Write| write(&reader, format, &outcomes, output).map(|counts| unknown = counts.unknown);
+    let mut write = |output: &mut dyn Write| {
+        let written = match format {
+            ReportFormat::Html => write_page(&dir, &reader, &quoted(&args.run_dir), &outcomes, output),
+            format => write_rows(&reader, format, &outcomes, output),
+        };
+        written.map(|counts| unknown = counts.unknown)
+    };
     let written = context.write_to(args.output.as_deref(), &mut write);
     if unknown == 0 && reader.damage().is_some() {
         context.printer.note("how each action ended was found all the same");
@@ -64,7 +75,7 @@ pub fn write_rescued_report(reader: &Reader, run_dir: &Path, named: Option<&Path
     let simulated = reader.facts().is_ok_and(|facts| facts.simulated);
     name.push(if simulated { ".rescued.rehearsal.csv" } else { ".rescued.csv" });
     let path = named.map_or_else(|| run_dir.with_file_name(name), Path::to_path_buf);
-    replace(&path, |file| write(reader, ReportFormat::Csv, &BTreeSet::new(), file).map(drop))?;
+    replace(&path, |file| write_rows(reader, ReportFormat::Csv, &BTreeSet::new(), file).map(drop))?;
     Ok(path)
 }
 
@@ -76,7 +87,7 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
     let (everything, report) = (BTreeSet::new(), run_dir.join(file_name(reader.facts()?.simulated)));
     let mut counts = Counts::default();
     replace(&report, |file| {
-        counts = write(reader, ReportFormat::Csv, &everything, file)?;
+        counts = write_rows(reader, ReportFormat::Csv, &everything, file)?;
         Ok(())
     })?;
     if let Some(path) = copy {
@@ -86,7 +97,8 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
     Ok(counts)
 }
 
-fn write(
+/// Writes the rows as JSON, else as CSV.
+fn write_rows(
     reader: &Reader,
     format: ReportFormat,
     outcomes: &BTreeSet<Outcome>,
@@ -94,34 +106,38 @@ fn write(
 ) -> io::Result<Counts> {
     let facts = reader.facts().map_err(io::Error::other)?;
     let run = reader.overview_without_actions().map_err(io::Error::other)?;
-    let unsent = run.stopped.map_or_else(
-        || "not sent yet".to_owned(),
-        |(why, _)| format!("not sent: the run stopped ({why}); `certsweep resume` goes on"),
-    );
-    let columns = ReportColumns {
-        simulated: facts.simulated,
-        operator: facts.origin.operator.as_deref(),
-        ticket: facts.origin.ticket.as_deref(),
-        verified: run.verified_at.is_some(),
-        kept: &facts.settings.keep_columns,
-    };
+    let (unsent, columns) = (unsent(&run), columns(&facts, &run));
     let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
     match format {
-        ReportFormat::Csv | ReportFormat::Plan => {
-            let mut writer = csv_report::CsvReport::new(output, columns)?;
-            let counts = rows.each(|row| writer.write(row))?;
-            writer.finish().map(|_| counts)
-        }
         ReportFormat::Json => {
             let mut writer = json::JsonReport::new(output, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
-        ReportFormat::Html => {
-            let mut writer = html::HtmlReport::new(output, &facts.settings.name, columns)?;
+        ReportFormat::Csv | ReportFormat::Plan | ReportFormat::Html => {
+            let mut writer = csv_report::CsvReport::new(output, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
+    }
+}
+
+/// The columns of a run's report.
+pub(super) fn columns<'a>(facts: &'a RunFacts, run: &Overview) -> ReportColumns<'a> {
+    ReportColumns {
+        simulated: facts.simulated,
+        operator: facts.origin.operator.as_deref(),
+        ticket: facts.origin.ticket.as_deref(),
+        verified: run.verified_at.is_some(),
+        kept: &facts.settings.keep_columns,
+    }
+}
+
+/// The message of an action that was not sent.
+pub(super) fn unsent(run: &Overview) -> String {
+    match &run.stopped {
+        None => "not sent yet".to_owned(),
+        Some((why, _)) => format!("not sent: the run stopped ({why}); `certsweep resume` goes on"),
     }
 }
 
@@ -141,18 +157,18 @@ pub struct Counts {
 }
 
 /// What the rows of a report are made of.
-struct Rows<'a> {
-    reader: &'a Reader,
-    settings: &'a Settings,
+pub(super) struct Rows<'a> {
+    pub(super) reader: &'a Reader,
+    pub(super) settings: &'a Settings,
     /// The message of an action that was not sent.
-    unsent: &'a str,
+    pub(super) unsent: &'a str,
     /// Rows of these outcomes alone; of all where there are none.
-    outcomes: &'a BTreeSet<Outcome>,
+    pub(super) outcomes: &'a BTreeSet<Outcome>,
 }
 
 impl Rows<'_> {
     /// Makes the rows one by one, in plan order.
-    fn each(&self, mut each: impl FnMut(&ReportRow<'_>) -> io::Result<()>) -> io::Result<Counts> {
+    pub(super) fn each(&self, mut each: impl FnMut(&ReportRow<'_>) -> io::Result<()>) -> io::Result<Counts> {
         let mut counts = Counts::default();
         for found in self.reader.histories_without_parameters() {
             let (action, history) = found.map_err(io::Error::other)?;
@@ -232,6 +248,7 @@ pub fn row_of<'a>(
         finished_at: history.finished_at,
         duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
         source: &action.source,
+        left_out: action.never_sent.is_some(),
         verified: history.verified.clone().map(|verified| verified_cells(verified, action.reason)),
         kept: &action.kept,
     }

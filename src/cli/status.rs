@@ -48,14 +48,8 @@ fn status_of(
     live: Option<Now>,
     now: jiff::Timestamp,
 ) -> Status {
-    // A verification may hold the lock of a run that has ended.
-    let running = running && overview.finished_at.is_none();
-    let state = match (running, overview.finished_at, &overview.stopped) {
-        (true, ..) => RunState::Running,
-        (false, Some(_), _) => RunState::Finished,
-        (false, None, Some(_)) => RunState::Stopped,
-        (false, None, None) => RunState::Interrupted,
-    };
+    let state = state_of(running, &overview);
+    let running = state == RunState::Running;
     // Skipped actions were never sent: they would make the rate look better than it is.
     let ended: u64 =
         overview.outcomes.iter().filter(|(outcome, _)| **outcome != Outcome::Skipped).map(|(_, count)| count).sum();
@@ -86,6 +80,17 @@ fn status_of(
         started_at: overview.began_at,
         finished_at: if running { None } else { overview.finished_at.or(overview.last_at) },
         resume: resume_command(path, state),
+    }
+}
+
+/// What a run is doing, by its lock and its records.
+pub fn state_of(is_locked: bool, overview: &Overview) -> RunState {
+    match (overview.finished_at, &overview.stopped) {
+        // A verification may hold the lock of a run that has ended.
+        (Some(_), _) => RunState::Finished,
+        (None, _) if is_locked => RunState::Running,
+        (None, Some(_)) => RunState::Stopped,
+        (None, None) => RunState::Interrupted,
     }
 }
 

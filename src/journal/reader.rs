@@ -12,7 +12,7 @@ use super::state::{History, IllegalRecord, Phase, States, WhyInDoubt};
 use super::{JournalError, schema};
 use crate::plan::checked::Fingerprint;
 use crate::plan::{Action, Settings};
-use crate::run::{Ordinal, RunOrigin, Outcome};
+use crate::run::{Ordinal, Outcome, RunOrigin};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Statement};
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 
 use super::progress::{RunDeadline, Tally};
 use super::table::{grouped, plural, table};
-use crate::run::{Event, RunOrigin, Outcome, WaitReason};
+use crate::run::{Event, Outcome, RunOrigin, WaitReason};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use jiff::Timestamp;
@@ -129,7 +129,9 @@ pub fn render(status: &Status) -> String {
     let mut lines = vec![format!("plan     {plan}: {}", plural(status.actions, "action"))];
     lines.push(format!("run      {directory}"));
     let named = [("operator", &status.origin.operator), ("ticket  ", &status.origin.ticket)];
-    lines.extend(named.into_iter().filter_map(|(name, text)| Some(format!("{name} {}", safe::terminal(text.as_ref()?)))));
+    lines.extend(
+        named.into_iter().filter_map(|(name, text)| Some(format!("{name} {}", safe::terminal(text.as_ref()?)))),
+    );
     let simulated = if status.simulated { " (rehearsal, simulated: nothing is sent to a provider)" } else { "" };
     lines.push(format!("state    {state}{simulated}{why}"));
     lines.extend(status.started_at.map(|started| format!("started  {}", rfc3339(started))));

@@ -99,7 +99,6 @@ fn a_run_that_ended() {
     let done = place.run(&plan(&mock, &["digicert"], head, actions)).exits(1);
     same("run-ended", &redact(&place, &done.out));
     same("status-ended", &redact(&place, &place.certsweep(&["status", "run"]).exits(0).out));
-    same("report-html", &redact(&place, &place.certsweep(&["report", "run", "--format", "html"]).exits(0).out));
 }
 
 #[test]

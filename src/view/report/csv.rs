@@ -224,17 +224,17 @@ mod tests {
     #[test]
     fn every_row_of_a_rehearsal_says_so_before_the_kept_columns() {
         let kept = ["Owner".to_owned()];
-        let columns = ReportColumns {
-            simulated: true,
-            ticket: Some("=INC-42"),
-            kept: &kept,
-            ..ReportColumns::default()
-        };
+        let columns =
+            ReportColumns { simulated: true, ticket: Some("=INC-42"), kept: &kept, ..ReportColumns::default() };
         let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
         writer.write(&ReportRow { kept: &["Kim".to_owned()], ..row("a") }).unwrap();
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].ends_with(",source,simulated,ticket,Owner") && lines[1].ends_with(",plan.yaml:7,true,'=INC-42,Kim"), "{text}");
+        assert!(
+            lines[0].ends_with(",source,simulated,ticket,Owner")
+                && lines[1].ends_with(",plan.yaml:7,true,'=INC-42,Kim"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub struct ReportRow<'a> {
     pub duration_ms: Option<u64>,
     /// `file:line`.
     pub source: &'a str,
+    /// Whether it is never sent on purpose: it repeats another, or an exception list names it.
+    pub left_out: bool,
     /// Its revocation status, where `certsweep verify` asked for it.
     pub verified: Option<VerifiedCells>,
     /// The kept columns' values, in the order of the report's kept columns.
@@ -146,6 +148,7 @@ pub(crate) mod testing {
             finished_at: None,
             duration_ms: None,
             source: "plan.yaml:7",
+            left_out: false,
             verified: None,
             kept: &[],
         }

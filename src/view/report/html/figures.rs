@@ -1,5 +1,7 @@
 //! Few numbers out of many: percentiles, histograms, how full a window was. Pure; knows neither runs nor pages.
 
+use std::time::Duration;
+
 /// How a quantity is spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spread {
@@ -66,10 +68,16 @@ pub(super) fn fullest(moments: &[i64], length: i64) -> u64 {
     most as u64
 }
 
-/// How many of sorted moments are in the stretch of this length that ends at each of these places.
-pub(super) fn ending_at(moments: &[i64], length: i64, places: &[i64]) -> Vec<u64> {
-    let until = |moment: i64| moments.partition_point(|at| *at <= moment) as u64;
-    places.iter().map(|place| until(*place) - until(place - length)).collect()
+/// The same for each of the stretches between neighbouring places: the most of the moments in any stretch of this length that ends there.
+pub(super) fn peaks(moments: &[i64], length: i64, places: &[i64]) -> Vec<u64> {
+    let until = |moment: i64| moments.partition_point(|at| *at <= moment);
+    let stretches = places.windows(2).map(|pair| {
+        let inside = until(pair[0])..until(pair[1]);
+        // Between two moments the number only falls, so that the most is at a moment, or what is left at the beginning.
+        let at_moments = inside.map(|index| index + 1 - until(moments[index] - length));
+        at_moments.chain([until(pair[1]) - until(pair[1] - length)]).max().unwrap_or_default() as u64
+    });
+    stretches.collect()
 }
 
 /// So many places from the first to the last, both among them.
@@ -84,6 +92,11 @@ pub(super) fn ticks(most: u64, about: u64) -> Vec<u64> {
     let wanted = most.div_ceil(about.max(1)).max(1);
     let step = bounds().find(|step| *step >= wanted).unwrap_or(u64::MAX);
     (0..=most.max(1).div_ceil(step)).map(|index| index.saturating_mul(step)).collect()
+}
+
+/// A length in microseconds.
+pub(super) fn micros(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -121,7 +134,7 @@ mod tests {
         ] {
             assert_eq!(fullest(moments, length), expected, "{moments:?}");
         }
-        assert_eq!(ending_at(&[0, 4, 8, 9], 5, &[0, 4, 5, 9, 20]), [1, 2, 1, 2, 0]);
+        assert_eq!(peaks(&[1, 4, 8, 9], 5, &[0, 4, 5, 9, 20]), [2, 2, 2, 0]);
     }
 
     #[test]

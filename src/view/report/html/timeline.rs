@@ -12,7 +12,7 @@ pub struct Timeline {
     pub(super) accounts: Vec<AccountTimes>,
     /// The last end of each action.
     pub(super) ends: Vec<(i64, Outcome)>,
-    pub(super) sessions: Vec<Session>,
+    pub(super) sessions: Vec<ProcessTimes>,
     /// What people and refusals changed, in order.
     pub(super) changes: Vec<Change>,
     /// From when to when nothing new was sent because somebody said so; without an end where it goes on.
@@ -38,7 +38,7 @@ pub(super) struct AccountTimes {
 
 /// One process that carried the run out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Session {
+pub(super) struct ProcessTimes {
     pub(super) began: Timestamp,
     pub(super) version: String,
     /// When it ended, why, and its exit code where it stopped before the end; `None` where there is no record of it.
@@ -109,7 +109,7 @@ impl Timeline {
         let change = |at: Timestamp, account, what| Change { at, account, what };
         match record {
             Record::Began { at, version, .. } => {
-                self.sessions.push(Session { began: *at, version: version.clone(), ended: None });
+                self.sessions.push(ProcessTimes { began: *at, version: version.clone(), ended: None });
             }
             Record::Stopped { at, why, code } => self.end_session(*at, why.clone(), Some(*code)),
             Record::Finished { at } => self.end_session(*at, "every action had ended".to_owned(), None),
@@ -213,9 +213,16 @@ mod tests {
     fn records_become_moments() {
         let answered = |status| Reply { http_status: Some(status), ..Reply::default() };
         let intent = |ordinal, attempt, second| Record::Intent { ordinal, attempt, at: at(second) };
-        let ended = |ordinal, second, outcome| Record::Ended { ordinal, at: at(second), outcome, answer: answered(204) };
-        let throttled =
-            Record::AttemptEnded { ordinal: 0, attempt: 1, at: at(12), effect: Effect::None, counts: false, answer: answered(429) };
+        let ended =
+            |ordinal, second, outcome| Record::Ended { ordinal, at: at(second), outcome, answer: answered(204) };
+        let throttled = Record::AttemptEnded {
+            ordinal: 0,
+            attempt: 1,
+            at: at(12),
+            effect: Effect::None,
+            counts: false,
+            answer: answered(429),
+        };
         let timeline = folded(vec![
             Record::Began { at: at(10), version: "1".into(), boot: None },
             Record::Asked { account: 0, ordinal: Some(0), at: at(11) },
@@ -236,7 +243,11 @@ mod tests {
             ended(2, 13, Outcome::Rejected),
         ]);
         let second = 1_000_000;
-        assert_eq!(timeline.ends, [(13 * second, Outcome::Rejected), (43 * second, Outcome::Succeeded)], "the last end");
+        assert_eq!(
+            timeline.ends,
+            [(13 * second, Outcome::Rejected), (43 * second, Outcome::Succeeded)],
+            "the last end"
+        );
         let account = &timeline.accounts[0];
         assert_eq!(account.requests, [11, 11, 12, 14, 41].map(|at| at * second));
         assert_eq!((account.throttled.as_slice(), account.retries), ([12 * second].as_slice(), 2));
