@@ -16,37 +16,41 @@
   if (typeof DecompressionStream === "undefined") return;
   const packed = Uint8Array.from(atob(byId("packed").textContent), (letter) => letter.charCodeAt(0));
   const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const csv = await new Response(stream).text();
+  const unpacked = (await new Response(stream).text()).split("\n");
 
-  // RFC 4180, as certsweep writes it: CRLF between rows, and no line break within a cell.
-  const cells = (line) => {
-    if (!line.includes('"')) return line.split(",");
-    const found = [];
-    for (let at = 0; at <= line.length; ) {
-      if (line[at] === '"') {
-        let end = at + 1;
-        while (end < line.length && !(line[end] === '"' && line[end + 1] !== '"')) end += line[end] === '"' ? 2 : 1;
-        found.push(line.slice(at + 1, end).replaceAll('""', '"'));
-        at = end + 2;
-      } else {
-        const end = line.indexOf(",", at);
-        found.push(line.slice(at, end < 0 ? undefined : end));
-        at = end < 0 ? line.length + 1 : end + 1;
+  // The CSV report column by column, in blocks, its instants as differences of milliseconds: `html/packed.rs` has the form.
+  const columns = Number(unpacked[0]);
+  const head = unpacked.slice(1, columns + 1);
+  const started = head.indexOf("started_at"), finished = head.indexOf("finished_at");
+  const instant = (millis) => new Date(millis).toISOString();
+  const raw = [];
+  for (let at = columns + 1; at < unpacked.length - 1; ) {
+    const count = Number(unpacked[at++]);
+    let before = 0;
+    for (let row = 0; row < count; row++) {
+      const found = new Array(columns);
+      for (let column = 0; column < columns; column++) found[column] = unpacked[at + column * count + row];
+      let began = 0;
+      if (found[started]) {
+        began = before += Number(found[started]);
+        found[started] = instant(began);
       }
+      if (found[finished]) found[finished] = instant(began + Number(found[finished]));
+      raw.push(found);
     }
-    return found;
-  };
+    at += count * columns;
+  }
+
+  // A cell without the quotes of RFC 4180.
+  const bare = (cell) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell);
   // A spreadsheet needs this quote; a reader does not.
   const shown = (cell) => (/^'[=+\-@\t\r]/.test(cell) ? cell.slice(1) : cell);
 
-  const lines = csv.split("\r\n");
-  lines.pop();
-  const header = cells(lines.shift());
+  const header = head.map(bare);
   const column = Object.fromEntries(header.map((name, index) => [name, index]));
-  const rows = lines.map((line, index) => {
-    const row = cells(line);
-    const rank = RANKS.indexOf(row[column.outcome]);
-    return { line, row, index, rank: rank < 0 ? RANKS.length : rank };
+  const rows = raw.map((cells, index) => {
+    const rank = RANKS.indexOf(cells[column.outcome]);
+    return { row: cells.map(bare), index, rank: rank < 0 ? RANKS.length : rank };
   });
   rows.sort((a, b) => a.rank - b.rank || a.index - b.index);
 
@@ -111,10 +115,10 @@
 
   const show = () => {
     const sought = words.toLowerCase().split(/\s+/).filter(Boolean);
-    found = rows.filter(({ line, row }) => {
+    found = rows.filter(({ row }) => {
       if (chosen.size && !chosen.has(row[column.outcome])) return false;
       if (!sought.length) return true;
-      const text = line.toLowerCase();
+      const text = row.join("\n").toLowerCase();
       return sought.every((word) => text.includes(word));
     });
     if (sort) {
@@ -182,7 +186,8 @@
   byId("more").addEventListener("click", draw);
   byId("save").addEventListener("click", () => {
     const link = element("a");
-    link.href = URL.createObjectURL(new Blob([csv], { type: "text/csv" }));
+    const lines = [head, ...raw].map((cells) => cells.join(","));
+    link.href = URL.createObjectURL(new Blob(lines.map((line) => `${line}\r\n`), { type: "text/csv" }));
     link.download = document.querySelector(".rehearsal") ? "report.rehearsal.csv" : "report.csv";
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 10_000);

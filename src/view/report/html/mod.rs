@@ -4,6 +4,7 @@
 
 mod chart;
 mod figures;
+mod packed;
 mod page;
 mod plots;
 mod rows;
