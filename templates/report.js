@@ -10,7 +10,7 @@
 
   for (const time of document.querySelectorAll("time")) {
     const local = new Date(time.dateTime);
-    if (!isNaN(local)) time.textContent += ` (here: ${local.toLocaleString()})`;
+    if (!isNaN(local)) time.textContent += ` (here: ${local.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" })})`;
   }
 
   if (typeof DecompressionStream === "undefined") return;
@@ -23,24 +23,31 @@
   const head = unpacked.slice(1, columns + 1);
   const started = head.indexOf("started_at"), finished = head.indexOf("finished_at");
   const instant = (millis) => new Date(millis).toISOString();
-  const raw = [];
+  // A row is put together when it is first needed: most never are.
+  const rows = [];
+  const outcomes = head.indexOf("outcome");
   for (let at = columns + 1; at < unpacked.length - 1; ) {
     const count = Number(unpacked[at++]);
-    let before = 0;
     for (let row = 0; row < count; row++) {
-      const found = new Array(columns);
-      for (let column = 0; column < columns; column++) found[column] = unpacked[at + column * count + row];
-      let began = 0;
-      if (found[started]) {
-        began = before += Number(found[started]);
-        found[started] = instant(began);
-      }
-      if (found[finished]) found[finished] = instant(began + Number(found[finished]));
-      raw.push(found);
+      const outcome = unpacked[at + outcomes * count + row];
+      const rank = RANKS.indexOf(outcome);
+      rows.push({ at, count, row, outcome, index: rows.length, rank: rank < 0 ? RANKS.length : rank, cells: null });
     }
     at += count * columns;
   }
-
+  const cells = (found) => {
+    if (found.cells) return found.cells;
+    const { at, count, row } = found;
+    const made = new Array(columns);
+    for (let column = 0; column < columns; column++) made[column] = unpacked[at + column * count + row];
+    let began = 0;
+    if (made[started]) {
+      for (let before = 0; before <= row; before++) began += Number(unpacked[at + started * count + before]);
+      made[started] = instant(began);
+    }
+    if (made[finished]) made[finished] = instant(began + Number(made[finished]));
+    return (found.cells = made);
+  };
   // A cell without the quotes of RFC 4180.
   const bare = (cell) => (cell.startsWith('"') ? cell.slice(1, -1).replaceAll('""', '"') : cell);
   // A spreadsheet needs this quote; a reader does not.
@@ -48,18 +55,14 @@
 
   const header = head.map(bare);
   const column = Object.fromEntries(header.map((name, index) => [name, index]));
-  const rows = raw.map((cells, index) => {
-    const rank = RANKS.indexOf(cells[column.outcome]);
-    return { row: cells.map(bare), index, rank: rank < 0 ? RANKS.length : rank };
-  });
-  rows.sort((a, b) => a.rank - b.rank || a.index - b.index);
+  const worst = [...rows].sort((a, b) => a.rank - b.rank || a.index - b.index);
 
   const chips = [...document.querySelectorAll(".chip")];
   const headings = [...document.querySelectorAll("[data-sort]")];
   const chosen = new Set();
-  let words = "", sort = "", downwards = false, found = rows, drawn = 0;
+  let words = "", sort = "", downwards = false, found = worst, drawn = 0;
 
-  const cell = (row, name) => shown(row[column[name]] ?? "");
+  const cell = (row, name) => shown(bare(cells(row)[column[name]] ?? ""));
   const element = (tag, text, className) => {
     const made = document.createElement(tag);
     if (text !== undefined) made.textContent = text;
@@ -69,9 +72,9 @@
 
   const draw = () => {
     const part = document.createDocumentFragment();
-    for (const { row } of found.slice(drawn, drawn + STEP)) {
+    for (const row of found.slice(drawn, drawn + STEP)) {
       const line = element("tr");
-      const outcome = row[column.outcome];
+      const { outcome } = row;
       const sign = chips.find((chip) => chip.dataset.outcome === outcome)?.querySelector(".sign").textContent ?? "";
       const first = element("td", undefined, `outcome ${CLASSES[outcome] ?? "left"}`);
       const mark = element("span", sign);
@@ -103,7 +106,8 @@
     if (is) return line.nextSibling.remove();
     const list = element("dl");
     header.forEach((name, index) => {
-      if (row[index]) list.append(element("dt", name), element("dd", shown(row[index])));
+      const text = shown(bare(cells(row)[index]));
+      if (text) list.append(element("dt", name), element("dd", text));
     });
     const wide = element("td");
     wide.colSpan = 8;
@@ -115,16 +119,16 @@
 
   const show = () => {
     const sought = words.toLowerCase().split(/\s+/).filter(Boolean);
-    found = rows.filter(({ row }) => {
-      if (chosen.size && !chosen.has(row[column.outcome])) return false;
+    found = worst.filter((row) => {
+      if (chosen.size && !chosen.has(row.outcome)) return false;
       if (!sought.length) return true;
-      const text = row.join("\n").toLowerCase();
+      const text = cells(row).join("\n").toLowerCase();
       return sought.every((word) => text.includes(word));
     });
     if (sort) {
       const at = column[sort];
       const compare = sort === "attempts" ? (a, b) => a - b : new Intl.Collator("en", { numeric: true }).compare;
-      found.sort((a, b) => (downwards ? -1 : 1) * compare(a.row[at], b.row[at]) || a.index - b.index);
+      found.sort((a, b) => (downwards ? -1 : 1) * compare(bare(cells(a)[at]), bare(cells(b)[at])) || a.index - b.index);
     }
     for (const chip of chips) chip.setAttribute("aria-pressed", String(chosen.has(chip.dataset.outcome)));
     for (const heading of headings) {
@@ -186,7 +190,7 @@
   byId("more").addEventListener("click", draw);
   byId("save").addEventListener("click", () => {
     const link = element("a");
-    const lines = [head, ...raw].map((cells) => cells.join(","));
+    const lines = [head, ...rows.map(cells)].map((line) => line.join(","));
     link.href = URL.createObjectURL(new Blob(lines.map((line) => `${line}\r\n`), { type: "text/csv" }));
     link.download = document.querySelector(".rehearsal") ? "report.rehearsal.csv" : "report.csv";
     link.click();

@@ -3,10 +3,11 @@
 
 use super::context::Context;
 use super::exit::Exit;
-use super::report::{Counts, Rows, columns, unsent};
+use super::report_rows::{Counts, Rows, columns, unsent};
 use super::status::{quoted, state_of};
 use crate::engine::safety::Waves;
-use crate::journal::{Reader, RunDir};
+use crate::journal::{JournalError, Reader, RunDir};
+use crate::plan::Settings;
 use crate::run::Outcome;
 use crate::text::file;
 use crate::view::report::html::{HtmlReport, PageMark, PageSource, Timeline};
@@ -47,7 +48,7 @@ pub(super) fn write_page(
 }
 
 /// What happened when.
-fn timeline(reader: &Reader, settings: &crate::plan::Settings) -> Result<Timeline, crate::journal::JournalError> {
+fn timeline(reader: &Reader, settings: &Settings) -> Result<Timeline, JournalError> {
     let queue = reader.queue()?;
     let accounts: Vec<usize> = queue.iter().map(|action| action.account).collect();
     let waves = Waves::new(&settings.safety.waves, &queue);

@@ -1,4 +1,4 @@
-// Opens a report's page in Chromium as people do, and says what came of it: JSON in (`page`, `csv`, `modules`, `chromium`, `pictures`), JSON out.
+// Opens a report's page in Chromium as people do, and says what came of it: JSON in (`page`, `csv`, `modules`, `chromium`, `search`; `quick` opens it and no more; `pictures` names a directory for them), JSON out.
 // Nothing of ours decides here whether it is well: the test beside it does.
 "use strict";
 const fs = require("fs");
@@ -38,6 +38,10 @@ const url = `file://${asked.page}`;
   told.drawn = Number(await page.getAttribute("html", "data-drawn"));
   told.rows = await rows(page);
   told.status = await page.textContent("#status");
+  if (asked.quick) {
+    await browser.close();
+    return console.log(JSON.stringify(told));
+  }
   await picture(page, "wide");
   await accessible(page, "wide");
   // Filters, and the address that keeps them.

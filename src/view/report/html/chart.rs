@@ -113,14 +113,10 @@ impl ChartFrame {
         for (class, moments) in classes.iter().filter(|(_, moments)| !moments.is_empty()) {
             let counts = places.iter().map(|place| moments.partition_point(|at| at <= place) as u64);
             let above: Vec<u64> = below.iter().zip(counts).map(|(below, count)| below + count).collect();
-            let mut shape = String::new();
             let top = places.iter().zip(&above);
             let bottom = places.iter().zip(&below).rev();
-            for (index, (place, value)) in top.chain(bottom).enumerate() {
-                let command = if index == 0 { 'M' } else { 'L' };
-                shape.push_str(&format!("{command}{:.1} {:.1}", self.x(*place), self.y(*value)));
-            }
-            shape.push('Z');
+            let points = top.chain(bottom).map(|(place, value)| format!("{:.1} {:.1}", self.x(*place), self.y(*value)));
+            let shape = format!("M{}Z", points.collect::<Vec<_>>().join("L"));
             chart.paths.push(SvgPath { class, shape });
             below = above;
         }
@@ -128,14 +124,13 @@ impl ChartFrame {
 
     /// A line of steps: from each instant on, a value.
     pub(super) fn steps(&self, chart: &mut Chart, class: &'static str, steps: &[(i64, u64)]) {
-        let mut shape = String::new();
-        for (index, (at, value)) in steps.iter().enumerate() {
+        let points = steps.iter().enumerate().map(|(index, (at, value))| {
             let (x, y) = (self.x(*at), self.y(*value));
-            shape.push_str(&if index == 0 { format!("M{x:.1} {y:.1}") } else { format!("H{x:.1}V{y:.1}") });
-        }
-        if !steps.is_empty() {
-            shape.push_str(&format!("H{:.1}", WIDTH - RIGHT));
-            chart.paths.push(SvgPath { class, shape });
+            if index == 0 { format!("M{x:.1} {y:.1}") } else { format!("H{x:.1}V{y:.1}") }
+        });
+        let shape: String = points.collect();
+        if !shape.is_empty() {
+            chart.paths.push(SvgPath { class, shape: format!("{shape}H{:.1}", WIDTH - RIGHT) });
         }
     }
 

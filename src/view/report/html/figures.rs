@@ -32,12 +32,13 @@ pub(super) fn spread(sorted: &[u64]) -> Option<Spread> {
     })
 }
 
-/// Sorted values by bounds of 1, 2, 5, 10, 20, … units, from the first bar that holds any to the last.
+/// Sorted values by bounds that grow by about a quarter (10, 12, 15, 20, …), from the first bar that holds any to the last.
 pub(super) fn histogram(sorted: &[u64]) -> Vec<Bin> {
     let (Some(_), Some(last)) = (sorted.first(), sorted.last()) else { return Vec::new() };
     let mut bins = Vec::new();
     let (mut from, mut rest) = (0, sorted);
-    for to in bounds() {
+    let tens = std::iter::successors(Some(1_u64), |ten| ten.checked_mul(10));
+    for to in tens.flat_map(|ten| BOUNDS.iter().filter_map(move |bound| ten.checked_mul(*bound))) {
         let (inside, after) = rest.split_at(rest.partition_point(|value| *value < to));
         bins.push(Bin { from, to, count: inside.len() as u64 });
         (from, rest) = (to, after);
@@ -94,6 +95,9 @@ pub(super) fn ticks(most: u64, about: u64) -> Vec<u64> {
     (0..=most.max(1).div_ceil(step)).map(|index| index.saturating_mul(step)).collect()
 }
 
+/// The bounds of a histogram's bars in each power of ten.
+const BOUNDS: [u64; 10] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80];
+
 /// A length in microseconds.
 pub(super) fn micros(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
@@ -117,10 +121,9 @@ mod tests {
     fn each_value_is_in_one_bar() {
         assert_eq!(histogram(&[]), []);
         let bin = |from, to, count| Bin { from, to, count };
-        assert_eq!(histogram(&[0]), [bin(0, 1, 1)]);
-        assert_eq!(histogram(&[2, 4, 5, 19]), [bin(2, 5, 2), bin(5, 10, 1), bin(10, 20, 1)]);
-        assert_eq!(histogram(&[50, 300]), [bin(50, 100, 1), bin(100, 200, 0), bin(200, 500, 1)]);
-        assert_eq!(histogram(&[u64::MAX]).len(), 0, "beyond every bound");
+        assert_eq!(histogram(&[0]), [bin(0, 10, 1)]);
+        assert_eq!(histogram(&[2, 4, 10, 19]), [bin(0, 10, 2), bin(10, 12, 1), bin(12, 15, 0), bin(15, 20, 1)]);
+        assert_eq!(histogram(&[80, 119]), [bin(80, 100, 1), bin(100, 120, 1)]);
     }
 
     #[test]

@@ -47,8 +47,16 @@ pub(super) struct PageText {
     pub(super) providers: Vec<ProviderRow>,
     pub(super) verification: Option<ChartTable>,
     pub(super) evidence: Vec<(&'static str, Shown)>,
-    pub(super) tables: Vec<(&'static str, Vec<&'static str>, Vec<Vec<Shown>>)>,
+    pub(super) tables: Vec<EvidenceTable>,
     pub(super) more_trouble: u64,
+}
+
+/// A part of the evidence that has many rows.
+#[derive(Debug)]
+pub(super) struct EvidenceTable {
+    pub(super) title: &'static str,
+    pub(super) head: &'static [&'static str],
+    pub(super) rows: Vec<Vec<Shown>>,
 }
 
 /// A count that filters the rows.
@@ -156,8 +164,7 @@ pub(super) fn verdict(source: &PageSource<'_>, figures: &RowFigures) -> String {
             let length = Duration::try_from(ended.duration_since(began)).unwrap_or_default();
             format!(" in {}", human(length))
         });
-    let mut sentence =
-        format!("{} of {} {}{}", grouped(done), plural(wanted, what.0), what.1, time.unwrap_or_default());
+    let first = format!("{} of {} {}{}", grouped(done), plural(wanted, what.0), what.1, time.unwrap_or_default());
     let skipped = count(&[Outcome::Skipped]) - figures.left_out.min(count(&[Outcome::Skipped]));
     let rest: Vec<String> = [
         (count(&[Outcome::InDoubt]), "in doubt"),
@@ -171,24 +178,22 @@ pub(super) fn verdict(source: &PageSource<'_>, figures: &RowFigures) -> String {
     .filter(|(count, _)| *count > 0)
     .map(|(count, what)| format!("{} {what}", grouped(count)))
     .collect();
-    if !rest.is_empty() {
-        sentence.push_str(&format!("; {}", rest.join(", ")));
-    }
-    sentence.push('.');
+    let rest = if rest.is_empty() { String::new() } else { format!("; {}", rest.join(", ")) };
+    let mut sentences = vec![format!("{first}{rest}.")];
     let seen = figures.seen.get(&Seen::Revoked).copied().unwrap_or(0);
     let asked: u64 = figures.seen.values().sum();
     if asked > 0 {
-        sentence.push_str(&format!(" {} of {} seen revoked.", grouped(seen), grouped(asked)));
+        sentences.push(format!("{} of {} seen revoked.", grouped(seen), grouped(asked)));
     }
     match (source.state, &source.run.stopped) {
-        (RunState::Running, _) => sentence.push_str(" The run goes on."),
+        (RunState::Running, _) => sentences.push("The run goes on.".to_owned()),
         (RunState::Stopped, Some((why, _))) => {
-            sentence.push_str(&format!(" The run stopped: {}.", Shown::new(why.trim_end_matches('.'))))
+            sentences.push(format!("The run stopped: {}.", Shown::new(why.trim_end_matches('.'))));
         }
-        (RunState::Stopped | RunState::Interrupted, _) => sentence.push_str(" The run was interrupted."),
+        (RunState::Stopped | RunState::Interrupted, _) => sentences.push("The run was interrupted.".to_owned()),
         (RunState::Finished, _) => {}
     }
-    sentence
+    sentences.join(" ")
 }
 
 fn tone(state: RunState, figures: &RowFigures, deadline_and_end: Option<(Timestamp, Timestamp)>) -> Tone {
@@ -375,7 +380,7 @@ fn evidence(source: &PageSource<'_>) -> Vec<(&'static str, Shown)> {
 }
 
 /// Tables with many rows: provider documents, limits, changes, sessions.
-fn evidence_tables(source: &PageSource<'_>) -> Vec<(&'static str, Vec<&'static str>, Vec<Vec<Shown>>)> {
+fn evidence_tables(source: &PageSource<'_>) -> Vec<EvidenceTable> {
     let PageSource { facts, timeline, .. } = source;
     let documents = facts.documents.iter().map(|(id, digest)| vec![Shown::new(id), Shown::new(digest)]);
     let limits = facts.settings.accounts.iter().map(|account| {
@@ -383,12 +388,12 @@ fn evidence_tables(source: &PageSource<'_>) -> Vec<(&'static str, Vec<&'static s
         vec![Shown::new(&account.name), Shown::new(&windows.join(", ")), Shown::new(&account.concurrency.to_string())]
     });
     let mut tables = vec![
-        ("Provider documents", vec!["document", "SHA-256"], documents.collect()),
-        (
-            "Limits at the beginning",
-            vec!["provider", "at most, in any window", "in flight"],
-            limits.collect::<Vec<_>>(),
-        ),
+        EvidenceTable { title: "Provider documents", head: &["document", "SHA-256"], rows: documents.collect() },
+        EvidenceTable {
+            title: "Limits at the beginning",
+            head: &["provider", "at most, in any window", "in flight"],
+            rows: limits.collect(),
+        },
     ];
     let Some(timeline) = timeline else { return tables };
     let name = |account: Option<usize>| {
@@ -397,7 +402,8 @@ fn evidence_tables(source: &PageSource<'_>) -> Vec<(&'static str, Vec<&'static s
     let changes = timeline.changes.iter().take(MAX_CHANGES).map(|change| {
         vec![Shown::new(&rfc3339(change.at)), Shown::new(name(change.account)), Shown::new(&change_text(&change.what))]
     });
-    tables.push(("Changes while the run went on", vec!["at", "provider", "what"], changes.collect()));
+    let head = &["at", "provider", "what"];
+    tables.push(EvidenceTable { title: "Changes while the run went on", head, rows: changes.collect() });
     let sessions = timeline.sessions.iter().map(|session| {
         let (at, why) = session.ended.as_ref().map_or(
             (String::new(), "no record of its end: killed, or it goes on".to_owned()),
@@ -408,8 +414,9 @@ fn evidence_tables(source: &PageSource<'_>) -> Vec<(&'static str, Vec<&'static s
         );
         [rfc3339(session.began), at, session.version.clone(), why].iter().map(|text| Shown::new(text)).collect()
     });
-    tables.push(("Sessions", vec!["began", "ended", "certsweep", "why it ended"], sessions.collect()));
-    tables.retain(|(.., rows)| !rows.is_empty());
+    let head = &["began", "ended", "certsweep", "why it ended"];
+    tables.push(EvidenceTable { title: "Sessions", head, rows: sessions.collect() });
+    tables.retain(|table| !table.rows.is_empty());
     tables
 }
 
