@@ -570,7 +570,8 @@ Examples:
 const RUN_EXAMPLES: &str = "\
 Examples:
   certsweep run plan.yaml
-  certsweep run plan.yaml --yes --digest \"$DIGEST\" --report result.csv --operator Kim --ticket INC-42
+  certsweep run plan.yaml --yes --digest \"$DIGEST\" --report result.csv
+  certsweep run plan.yaml --operator \"Kim Min-jun\" --ticket INC-42
   certsweep run plan.yaml --simulate --fault 429=1/20 --fault digicert:lost-answer=1/100 --seed 7";
 
 const RESUME_EXAMPLES: &str = "\
@@ -601,7 +602,7 @@ Examples:
   certsweep report runs/20261201T010000Z-leaked-build-key --salvage -o salvaged.csv
 
 Exit codes:
-  0 written, or the page is this run's    1 the page is not    2 no such run    4 the environment failed";
+  0 written, or the page is this run's    1 it is not    2 no such run    4 the environment failed";
 
 const VERIFY_EXAMPLES: &str = "\
 Asked are the provider, where its document has a state call for the action, and the CRL and the OCSP

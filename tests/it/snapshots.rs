@@ -1,4 +1,4 @@
-//! What people see, whole: the help of every command, a preview, how a run is and how it ended, the HTML report, each provider. The
+//! What people see, whole: the help of every command, a preview, how a run is and how it ended, each provider. The
 //! texts stand in `snapshots/`; a text that has changed fails here. `INSTA_UPDATE=always cargo test snapshots` takes the
 //! new ones over, and `git diff` then shows what users will notice.
 
