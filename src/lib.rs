@@ -23,7 +23,8 @@ pub mod tree;
 pub mod provider;
 // Floor 3: text to checked plan.
 pub mod plan;
-// Floor 4: one HTTP exchange; the run directory.
+// Floor 4: which certificates are meant; one HTTP exchange; the run directory.
+pub mod find;
 pub mod journal;
 pub mod wire;
 // Floor 5: what is sent when, and what it meant.

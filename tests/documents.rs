@@ -3,6 +3,8 @@
 use certsweep::diag::Diagnostics;
 use certsweep::provider::{Catalog, Idempotency, Provider, openapi, samples};
 use certsweep::text::SourceMap;
+use serde_json::json;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,7 +39,7 @@ fn built_in() -> Vec<Arc<Provider>> {
 fn the_built_in_documents_hold_what_their_samples_say() {
     let providers = built_in();
     let ids: Vec<&str> = providers.iter().map(|provider| provider.id.as_str()).collect();
-    assert_eq!(ids, ["acme", "digicert", "huawei", "naver"]);
+    assert_eq!(ids, ["acme", "digicert", "huawei", "naver", "vault"]);
     for provider in &providers {
         assert_eq!(samples::run(provider), [], "{}", provider.id);
         for operation in &provider.operations {
@@ -54,6 +56,117 @@ fn documents_of_ones_own_hold_what_their_samples_say() {
         assert!(messages.is_empty(), "{}: {messages:#?}", path.display());
         assert_eq!(samples::run(&provider.unwrap()), [], "{}", path.display());
     }
+}
+
+#[test]
+fn a_document_of_a_vendor_becomes_a_provider_by_an_overlay() {
+    let mut sources = SourceMap::default();
+    let mut diagnostics = Diagnostics::default();
+    let directory = PathBuf::from("tests/data/documents/overlay");
+    let catalog = Catalog::load(&[directory], &mut sources, &mut diagnostics);
+    assert!(diagnostics.sorted().is_empty(), "{:#?}", diagnostics.sorted());
+    let provider = catalog.get("vendor").unwrap();
+    assert_eq!(samples::run(provider), []);
+    assert_eq!(provider.base_url, "https://sandbox.example.com/v2");
+    assert_eq!(provider.operations.len(), 1);
+    let revoke = provider.operation("revoke").unwrap();
+    let names: Vec<&str> = revoke.parameters.iter().map(|parameter| parameter.name.as_str()).collect();
+    // What is only read in answers is not sent.
+    assert_eq!(names, ["certificateId", "reason", "note", "days"]);
+    assert!(!revoke.validator.is_valid(&json!({"certificateId": "c", "reason": "SUPERSEDED", "days": 0})));
+    // The text of both says the same again: a run directory keeps it.
+    let (again, messages) = read("merged.yaml", &provider.text);
+    let again = again.unwrap_or_else(|| panic!("{messages:#?}"));
+    assert_eq!(samples::run(&again), []);
+    assert_eq!(again.digest, provider.digest);
+}
+
+#[test]
+fn an_overlay_that_changes_nothing_is_refused_at_its_place() {
+    let document = std::fs::read_to_string("tests/data/documents/overlay/openapi.yaml").unwrap();
+    let overlay = std::fs::read_to_string("tests/data/documents/overlay/vendor.yaml").unwrap();
+    for (right, wrong, expected) in [
+        (
+            "schemas.Reason.enum[2]",
+            "schemas.Reasons.enum[2]",
+            "overlay.yaml:16:13: `$.components.schemas.Reasons.enum[2]` is not in the document",
+        ),
+        ("$.components.schemas.Reason.enum[2]", "components/schemas", "`components/schemas` is no JSONPath"),
+        ("overlay: 1.0.0", "overlay: 2.0.0", "overlays of version 1.0 are honoured"),
+        ("    remove: true", "    description: x", "an action changes (`update`) or removes (`remove: true`)"),
+        ("server: sandbox", "server: test", "overlay.yaml:10:17: there is no server `test`"),
+        ("idempotent: true", "idempotent: FILL-IN", "`idempotent` must be true or false"),
+    ] {
+        assert!(overlay.contains(right), "{right}");
+        let mut sources = SourceMap::default();
+        let mut diagnostics = Diagnostics::default();
+        let changed = overlay.replacen(right, wrong, 1);
+        let of_document = sources.add_text("openapi.yaml", None, document.as_str().into());
+        let of_overlay = sources.add_text("overlay.yaml", None, changed.as_str().into());
+        let provider = openapi::read_overlaid((&document, of_document), (&changed, of_overlay), &mut diagnostics);
+        let messages: Vec<String> = diagnostics
+            .sorted()
+            .iter()
+            .map(|finding| {
+                format!("{}: {}", finding.span.map(|span| sources.place(span)).unwrap_or_default(), finding.what)
+            })
+            .collect();
+        assert!(provider.is_none() && messages.iter().any(|line| line.contains(expected)), "{expected}: {messages:#?}");
+    }
+}
+
+#[test]
+fn a_megabyte_with_one_usable_operation_is_taken() {
+    let small = std::fs::read_to_string("tests/data/documents/good/small.yaml").unwrap();
+    let mut text = small.replace("components:\n", "COMPONENTS");
+    let (paths, components) = text.split_once("COMPONENTS").unwrap();
+    let mut others = String::new();
+    for number in 0..4000 {
+        write!(
+            others,
+            "  /things/{number}:\n    trace: {{}}\n    servers: [{{url: x}}]\n    post:\n      operationId: Make_{number}\n      security: [{{}}]\n      requestBody: {{content: {{multipart/mixed: {{schema: {{anyOf: [{{type: object}}, {{not: {{}}}}]}}}}}}}}\n      responses: {{default: {{$ref: '#/nowhere'}}}}\n"
+        )
+        .unwrap();
+    }
+    text = format!("{paths}{others}components:\n  pathItems: {{}}\n{components}");
+    assert!(text.len() > 1_000_000, "{}", text.len());
+    let (provider, messages) = read("large.yaml", &text);
+    assert_eq!(messages, [] as [String; 0]);
+    assert_eq!(provider.unwrap().operations.len(), 2);
+}
+
+#[test]
+fn the_draft_of_an_overlay_leaves_what_nobody_can_tell_to_be_filled_in() {
+    let document = std::fs::read_to_string("tests/data/documents/overlay/openapi.yaml").unwrap();
+    let mut sources = SourceMap::default();
+    let source = sources.add_text("openapi.yaml", None, document.as_str().into());
+    let draft = openapi::draft(&document, source, "openapi.yaml", "revokeCertificate").unwrap();
+    // The check finds each place; filled in, it passes.
+    let of_draft = sources.add_text("draft.yaml", None, draft.as_str().into());
+    assert_eq!(openapi::extends(&draft, of_draft).as_deref(), Some("openapi.yaml"));
+    let mut diagnostics = Diagnostics::default();
+    assert!(openapi::read_overlaid((&document, source), (&draft, of_draft), &mut diagnostics).is_none());
+    let filled = draft
+        .replacen("id: FILL-IN", "id: vendor", 1)
+        .replacen("server: FILL-IN", "server: production", 1)
+        .replacen("rate: [FILL-IN]", "rate: [10/1s]", 1)
+        .replacen("{credential: FILL-IN}", "{credential: VENDOR_KEY}", 1)
+        .replacen("idempotent: FILL-IN", "idempotent: true", 1)
+        .replacen("FILL-IN: \"OTHER\"", "unspecified: \"OTHER\"", 1)
+        .replacen("{FILL-IN: FILL-IN}", "{certificateId: c-1, reason: OTHER}", 1)
+        .replacen(
+            "path: FILL-IN  # the check says what is sent",
+            "path: /certificates/c-1/revoke\n            body: {reason: OTHER}",
+            1,
+        );
+    let of_filled = sources.add_text("filled.yaml", None, filled.as_str().into());
+    let mut diagnostics = Diagnostics::default();
+    let provider = openapi::read_overlaid((&document, source), (&filled, of_filled), &mut diagnostics);
+    let provider = provider.unwrap_or_else(|| panic!("{:#?}\n{filled}", diagnostics.sorted()));
+    assert_eq!(samples::run(&provider), []);
+    assert!(provider.operation("revoke-certificate").is_some());
+    let wrong = openapi::draft(&document, source, "openapi.yaml", "revokeCertificat").unwrap_err();
+    assert_eq!(wrong, "the document has no operation `revokeCertificat`; did you mean `revokeCertificate`?");
 }
 
 #[test]
@@ -160,7 +273,7 @@ fn the_users_documents_join_the_built_in_ones() {
     let missing = directory.path().join("missing");
     let catalog = Catalog::load(&[directory.path().to_owned(), missing], &mut sources, &mut diagnostics);
     let ids: Vec<&str> = catalog.iter().map(|provider| provider.id.as_str()).collect();
-    assert_eq!(ids, ["acme", "digicert", "huawei", "in-house", "naver"]);
+    assert_eq!(ids, ["acme", "digicert", "huawei", "in-house", "naver", "vault"]);
     assert_eq!(catalog.nearest("digcert"), Some("digicert"));
     assert!(catalog.get("in-house").is_some() && catalog.get("nobody").is_none());
     let codes: Vec<&str> = diagnostics.sorted().iter().map(|finding| finding.code).collect();

@@ -10,6 +10,7 @@ import sys
 import tempfile
 
 import part_check
+import part_find
 import part_http
 import part_large
 import part_limits
@@ -18,7 +19,7 @@ import tools as installing
 from measure import OursFailed, PeerFailed, run, say
 from ours import Ours
 
-PARTS = ["http", "check", "yaml", "large", "limits"]
+PARTS = ["http", "check", "yaml", "large", "limits", "find"]
 
 
 class Bench:
@@ -95,6 +96,8 @@ def install(tools, parts):
         installing.for_check(tools)
     if "yaml" in parts:
         installing.for_yaml(tools)
+    if "find" in parts:
+        installing.for_find(tools)
 
 
 def machine(bench):
@@ -122,6 +125,7 @@ ACTS = {
     "yaml": [part_check.yaml],
     "large": [part_large.large],
     "limits": [part_limits.limits],
+    "find": [part_find.find, part_find.requests],
 }
 
 if __name__ == "__main__":

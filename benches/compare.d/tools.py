@@ -11,7 +11,7 @@ from measure import OursFailed, PeerFailed, say
 ROOT = Path(__file__).resolve().parents[2]
 HELPERS = Path(__file__).resolve().parent
 PLACE = ROOT / "target" / "compare"
-PYTHON_PEERS = ["aiohttp", "jsonschema", "check-jsonschema", "PyYAML"]
+PYTHON_PEERS = ["aiohttp", "jsonschema", "check-jsonschema", "PyYAML", "cryptography"]
 
 
 class Tools:
@@ -74,6 +74,11 @@ def for_check(tools):
     for name in ("jsonschema", "check-jsonschema"):
         tools.find(name, lambda: python(name), lambda path: python_version(path, name))
     tools.find("ajv-cli", ajv, lambda path: json.loads((PLACE / "npm/node_modules/ajv-cli/package.json").read_text())["version"])
+
+
+def for_find(tools):
+    tools.find("openssl", lambda: shutil.which("openssl"), lambda path: words(path, "version").split()[1])
+    tools.find("cryptography", lambda: python("cryptography"), lambda path: python_version(path, "cryptography"))
 
 
 def for_yaml(tools):

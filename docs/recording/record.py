@@ -41,7 +41,7 @@ CONTROL = re.compile(r"\x1b\[([?0-9;]*)([@-~])|\x1b[()][0-9A-B]|\x1b[=>78]|[\x00
 
 
 class Screen:
-    """As much of a terminal as indicatif and annotate-snippets use. Raises on what it does not know, so that no picture is wrong."""
+    """As much of a terminal as the bars and annotate-snippets use. Raises on what it does not know, so that no picture is wrong."""
 
     def __init__(self):
         self.lines = [[]]

@@ -1,9 +1,14 @@
 //! The command line, exactly as typed: every command and option of the contract, the examples and exit codes below each command's help,
 //! and the completion scripts. Reads no file and no environment variable; what an option means for a run is decided by the commands.
 
+use super::list_args::{
+    CSR_EXAMPLES, ColumnPairs, CsrArgs, FIND_EXAMPLES, FindArgs, INIT_EXAMPLES, InitArgs, parse_columns,
+};
+use super::option_values::{
+    AccountLimits, SchemaKind, parse_certificate, parse_limits, parse_nonce_use, parse_note, parse_origin_text,
+    parse_outcome, parse_retried, parse_settled, parse_status_source,
+};
 use crate::engine::verify::NonceUse;
-use crate::provider::model::Window;
-use crate::run::origin::MAX_ORIGIN_TEXT;
 use crate::run::{Outcome, StatusSource};
 use crate::time::parse_duration;
 use crate::view::printer::ColorChoice;
@@ -58,37 +63,51 @@ pub enum Command {
     /// Show what a run would do, and how long it would take; sends nothing, needs no credentials
     #[command(after_help = PREVIEW_EXAMPLES)]
     Preview(PreviewArgs),
+    /// Find certificates by key, serial number, name or issuer; writes a list that a plan takes
+    #[command(after_help = FIND_EXAMPLES)]
+    Find(FindArgs),
+    /// Make a private key and a certificate request for each row of a list
+    #[command(after_help = CSR_EXAMPLES)]
+    Csr(CsrArgs),
+    /// Write a starter plan, with comments and only what is needed
+    #[command(after_help = INIT_EXAMPLES)]
+    Init(InitArgs),
     /// Carry a plan out
     #[command(after_help = RUN_EXAMPLES)]
     Run(RunArgs),
     /// Go on with an interrupted or stopped run
     #[command(after_help = RESUME_EXAMPLES)]
     Resume(ResumeArgs),
+    /// List the runs below `runs`, newest first
+    Runs,
     /// Show how far a run is, also while it goes on in another terminal
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
-    /// Have a run that goes on in another terminal send nothing new
+    /// Pause a run that goes on in another terminal: nothing new is sent
     #[command(after_help = CONTROL_EXAMPLES)]
     Pause(PauseArgs),
-    /// Have a paused run go on, or let its next wave go
+    /// Let a paused run go on, or its next wave begin
     // The names of earlier drafts stay as aliases: scripts and runbooks hold them.
     #[command(alias = "go", after_help = CONTROL_EXAMPLES)]
     Unpause(UnpauseArgs),
     /// Set the rate limits of a run that goes on in another terminal
     #[command(alias = "pace", after_help = CONTROL_EXAMPLES)]
     SetRate(SetRateArgs),
-    /// Write a run's report again
+    /// Export a run's results: CSV, JSON, HTML, Markdown, JUnit, or a plan
     #[command(after_help = REPORT_EXAMPLES)]
     Report(ReportArgs),
-    /// Ask what the world sees of a run's revocations: the providers, CRLs and OCSP responders
+    /// Write down how actions ended that are in doubt or pending, as a person has found
+    #[command(after_help = SETTLE_EXAMPLES)]
+    Settle(SettleArgs),
+    /// Check that a run's certificates are really revoked: ask the providers, CRLs and OCSP responders
     #[command(after_help = VERIFY_EXAMPLES)]
     Verify(VerifyArgs),
     /// List providers and operations, show one, or check a document of your own
     #[command(after_help = PROVIDERS_EXAMPLES)]
     Providers(ProvidersArgs),
-    /// Print the plan's JSON Schema, for editors
+    /// Print a JSON Schema: of plans, for editors, or of what certsweep prints
     #[command(after_help = SCHEMA_EXAMPLES)]
-    Schema,
+    Schema(SchemaArgs),
     /// Play the providers on loopback, to try plans without a CA
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
@@ -136,10 +155,6 @@ pub enum IgnoredColumns {
     Named(Vec<String>),
 }
 
-/// One value of `--columns`: pairs of field and header.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct ColumnPairs(Vec<(String, String)>);
-
 /// `check`
 #[derive(Debug, Args)]
 pub struct CheckArgs {
@@ -168,7 +183,7 @@ pub struct RunArgs {
     /// The plan.
     #[command(flatten)]
     pub source: PlanSource,
-    /// Do not ask; needed where no terminal is there to ask on
+    /// Do not ask; needed without a terminal
     #[arg(short, long)]
     pub yes: bool,
     /// Refuse any other plan than the one with this digest (as `preview` shows it; its first 12 characters will do)
@@ -189,6 +204,9 @@ pub struct RunArgs {
     /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
     #[arg(long)]
     pub strict: bool,
+    /// Go on with the run in --run-dir where it holds one of this plan; begin it otherwise
+    #[arg(long, requires = "run_dir", conflicts_with = "again")]
+    pub resume: bool,
     /// Carry it out again, even where an unfinished run of this plan is there to resume, or an earlier run did what costs each time
     // `--new` was its name when only the unfinished run was looked for.
     #[arg(long, alias = "new")]
@@ -211,12 +229,15 @@ pub struct RunArgs {
     /// The seed of the simulator's faults: the same seed gives the same faults
     #[arg(long, value_name = "N", requires = "simulate")]
     pub seed: Option<u64>,
+    /// What other programs get.
+    #[command(flatten)]
+    pub outlets: OutletArgs,
 }
 
 /// `resume`
 #[derive(Debug, Args)]
 pub struct ResumeArgs {
-    /// The run directory
+    /// The run directory, the beginning of its name, or the plan's name
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
     /// Take up actions again that ended so: `failed`, `in-doubt`, `rejected`; `pending` looks up what is accepted and not finished, and sends nothing again
@@ -228,30 +249,55 @@ pub struct ResumeArgs {
     /// Exit with 1 also where actions are accepted and not finished (`pending`, `pending-approval`)
     #[arg(long)]
     pub strict: bool,
-    /// Go on as the run began, even where the plan's files have changed since; of a provider document without a copy the present one counts
+    /// Use the saved copy of the plan, even where the plan's files have changed since; of a provider document without a copy the present one counts
     // `--as-begun` was its name in earlier drafts.
     #[arg(long, alias = "as-begun")]
     pub use_original_inputs: bool,
-    /// Do not ask; needed where no terminal is there to ask on
+    /// Do not ask; needed without a terminal
     #[arg(short, long)]
     pub yes: bool,
     /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
+    /// What other programs get.
+    #[command(flatten)]
+    pub outlets: OutletArgs,
 }
 
 /// `status`
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// The run directory
+    /// The run directory, the beginning of its name, or the plan's name [default: the newest unfinished run below `runs`]
     #[arg(value_name = "RUN_DIR")]
-    pub run_dir: PathBuf,
+    pub run_dir: Option<PathBuf>,
+    /// Show it again every second, until no process carries the run out any more; with --json a line each time
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+/// `schema`
+#[derive(Debug, Args)]
+pub struct SchemaArgs {
+    /// Of what: a plan, a line of `--events`, or what `--json` prints
+    #[arg(long, value_name = "WHAT", value_enum, default_value_t = SchemaKind::Plan)]
+    pub of: SchemaKind,
+}
+
+/// What other programs get of a run while it goes on.
+#[derive(Debug, Clone, Args)]
+pub struct OutletArgs {
+    /// Add what happens to this file, as JSON lines; `-` is standard output, which then holds nothing else
+    #[arg(long, value_name = "FILE")]
+    pub events: Option<PathBuf>,
+    /// Keep figures for Prometheus in this file, replaced whole every few seconds
+    #[arg(long, value_name = "FILE")]
+    pub metrics: Option<PathBuf>,
 }
 
 /// `pause`
 #[derive(Debug, Args)]
 pub struct PauseArgs {
-    /// The run directory
+    /// The run directory, the beginning of its name, or the plan's name
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
 }
@@ -259,7 +305,7 @@ pub struct PauseArgs {
 /// `unpause`
 #[derive(Debug, Args)]
 pub struct UnpauseArgs {
-    /// The run directory
+    /// The run directory, the beginning of its name, or the plan's name
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
 }
@@ -267,7 +313,7 @@ pub struct UnpauseArgs {
 /// `set-rate`
 #[derive(Debug, Args)]
 pub struct SetRateArgs {
-    /// The run directory
+    /// The run directory, the beginning of its name, or the plan's name
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
     /// A configured provider and its limits from now on, such as `digicert=50/5s` or `naver-kr=10/1s,100/60s`
@@ -275,19 +321,10 @@ pub struct SetRateArgs {
     pub limits: Vec<AccountLimits>,
 }
 
-/// One value of `set-rate`: a configured provider, and the windows that hold for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AccountLimits {
-    /// The configured provider.
-    pub account: String,
-    /// Its windows.
-    pub windows: Vec<Window>,
-}
-
 /// `report`
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// The run directory
+    /// The run directory, the beginning of its name, or the plan's name
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
     /// The format [default: csv, or json with --json]
@@ -307,10 +344,27 @@ pub struct ReportArgs {
     pub check: Option<PathBuf>,
 }
 
+/// `settle`
+#[derive(Debug, Args)]
+pub struct SettleArgs {
+    /// The run directory, the beginning of its name, or the plan's name
+    #[arg(value_name = "RUN_DIR")]
+    pub run_dir: PathBuf,
+    /// The actions' ids
+    #[arg(value_name = "ID", required = true)]
+    pub ids: Vec<String>,
+    /// How they ended: `succeeded`, `rejected` or `failed` (it surely did not take effect)
+    #[arg(long = "as", value_name = "OUTCOME", value_parser = parse_settled)]
+    pub outcome: Outcome,
+    /// What was found, and where; it stands in the report, with who says so (CERTSWEEP_OPERATOR, or the user)
+    #[arg(long, value_name = "TEXT", value_parser = parse_note)]
+    pub note: String,
+}
+
 /// `verify`
 #[derive(Debug, Args)]
 pub struct VerifyArgs {
-    /// The run directory
+    /// The run directory, the beginning of its name, or the plan's name
     #[arg(value_name = "RUN_DIR")]
     pub run_dir: PathBuf,
     /// Ask again, with growing pauses, until all are seen revoked or this long is over
@@ -355,6 +409,15 @@ pub enum ProvidersCommand {
         /// The provider's id, such as `digicert`
         #[arg(value_name = "ID")]
         id: String,
+    },
+    /// Write the draft of an overlay that makes an action of one operation of another's OpenAPI document; what only you can tell says FILL-IN
+    New {
+        /// The document, of OpenAPI 3.0 or 3.1
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// The operation's `operationId`
+        #[arg(long, value_name = "ID")]
+        operation: String,
     },
     /// Validate provider documents of your own, and run their samples
     Check {
@@ -409,9 +472,15 @@ pub enum ReportFormat {
     /// One array with an object for each action.
     #[value(help = None)]
     Json,
-    /// One page for a browser, without scripts.
+    /// One page for a browser, which loads nothing.
     #[value(help = None)]
     Html,
+    /// Counts, and what did not end well: for a ticket.
+    #[value(help = None)]
+    Markdown,
+    /// JUnit XML, for CI servers.
+    #[value(help = None)]
+    Junit,
     /// A plan of these actions: YAML with the settings that it needs, or a CSV list where it needs none.
     #[value(help = None)]
     Plan,
@@ -457,79 +526,6 @@ impl From<Color> for ColorChoice {
     }
 }
 
-/// Pairs are separated by commas; a piece without `=` belongs to the header before it, which holds a comma itself.
-fn parse_columns(text: &str) -> Result<ColumnPairs, String> {
-    let mut pairs: Vec<(String, String)> = Vec::new();
-    for piece in text.split(',') {
-        match (piece.split_once('='), pairs.last_mut()) {
-            (Some((field, header)), _) => pairs.push((field.trim().to_owned(), header.to_owned())),
-            (None, Some((_, header))) => {
-                header.push(',');
-                header.push_str(piece);
-            }
-            (None, None) => return Err(COLUMNS_EXPECTED.to_owned()),
-        }
-    }
-    for (field, header) in &mut pairs {
-        *header = header.trim().to_owned();
-        if field.is_empty() || header.is_empty() {
-            return Err(COLUMNS_EXPECTED.to_owned());
-        }
-    }
-    Ok(ColumnPairs(pairs))
-}
-
-fn parse_retried(text: &str) -> Result<Outcome, String> {
-    match Outcome::parse(text.trim()) {
-        Some(outcome @ (Outcome::Failed | Outcome::InDoubt | Outcome::Rejected | Outcome::Pending)) => Ok(outcome),
-        // A success must never be sent again, whatever the user types.
-        _ => Err("only `failed`, `in-doubt`, `rejected` and `pending` can be taken up again".to_owned()),
-    }
-}
-
-fn parse_outcome(text: &str) -> Result<Outcome, String> {
-    Outcome::parse(text.trim()).ok_or_else(|| {
-        let names: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
-        format!("an outcome is one of {}", names.join(", "))
-    })
-}
-
-/// An empty text is none: a variable may be set and empty.
-fn parse_origin_text(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let letters = text.chars().count();
-    if letters > MAX_ORIGIN_TEXT {
-        return Err(format!("at most {MAX_ORIGIN_TEXT} characters, not {letters}"));
-    }
-    Ok(text.to_owned())
-}
-
-/// The last `=` divides: a provider's name may hold one, a limit does not.
-fn parse_limits(text: &str) -> Result<AccountLimits, String> {
-    let (account, windows) = text
-        .rsplit_once('=')
-        .filter(|(account, _)| !account.trim().is_empty())
-        .ok_or_else(|| "write PROVIDER=LIMITS, such as `digicert=50/5s`".to_owned())?;
-    let windows: Result<Vec<Window>, String> = windows.split(',').map(Window::parse).collect();
-    Ok(AccountLimits { account: account.trim().to_owned(), windows: windows? })
-}
-
-fn parse_status_source(text: &str) -> Result<StatusSource, String> {
-    StatusSource::parse(text.trim()).ok_or_else(|| "write `state`, `crl` or `ocsp`".to_owned())
-}
-
-fn parse_nonce_use(text: &str) -> Result<NonceUse, String> {
-    NonceUse::parse(text.trim()).ok_or_else(|| "write `auto`, `require` or `never`".to_owned())
-}
-
-/// The last `=` divides: ids may hold some, and files seldom do.
-fn parse_certificate(text: &str) -> Result<(String, PathBuf), String> {
-    match text.rsplit_once('=') {
-        Some((id, file)) if !id.is_empty() && !file.is_empty() => Ok((id.to_owned(), PathBuf::from(file))),
-        _ => Err("write ID=FILE, such as `shop=shop.pem`".to_owned()),
-    }
-}
-
 /// The completion script of a shell.
 pub fn completion_script(shell: clap_complete::Shell) -> String {
     // Into memory first: the generator panics where its writer fails, and standard output may be a closed pipe.
@@ -539,8 +535,6 @@ pub fn completion_script(shell: clap_complete::Shell) -> String {
 }
 
 const GLOBAL: &str = "Options of every command";
-
-const COLUMNS_EXPECTED: &str = "write FIELD=HEADER, such as `certificate_id=Cert ID`";
 
 const EXAMPLES: &str = "\
 Examples:
@@ -604,6 +598,10 @@ Examples:
 Exit codes:
   0 written, or the page is this run's    1 it is not    2 no such run    4 the environment failed";
 
+const SETTLE_EXAMPLES: &str = "\
+Example:
+  certsweep settle leaked-build-key shop web-2 --as succeeded --note \"revoked, as CertCentral shows\"";
+
 const VERIFY_EXAMPLES: &str = "\
 Asked are the provider, where its document has a state call for the action, and the CRL and the OCSP
 responder of the certificate, where the plan says `certificate: \"file:…\"`. One valid word that it is
@@ -625,8 +623,9 @@ Examples:
   certsweep providers check my-ca.yaml";
 
 const SCHEMA_EXAMPLES: &str = "\
-Example:
-  certsweep schema > plan.schema.json";
+Examples:
+  certsweep schema > plan.schema.json
+  certsweep schema --of events > events.schema.json";
 
 const SIMULATE_EXAMPLES: &str = "\
 Faults:
@@ -686,6 +685,13 @@ mod tests {
             "certsweep providers show digicert --provider-dir a --provider-dir b",
             "certsweep providers check one.yaml two.yaml",
             "certsweep schema",
+            "certsweep schema --of events",
+            "certsweep runs --json",
+            "certsweep settle runs/x a b --as rejected --note seen",
+            "certsweep run plan.yaml --yes --run-dir d --resume",
+            "certsweep status --watch",
+            "certsweep run plan.yaml --yes --events - --metrics certsweep.prom",
+            "certsweep resume runs/x --events events.jsonl",
             "certsweep simulate --port 8080 --fault latency=200ms --seed 1",
             "certsweep completions zsh",
             "certsweep -vv --color never --no-progress check plan.yaml",
@@ -726,6 +732,10 @@ mod tests {
             "certsweep run plan.yaml --fault 429=1/20",
             "certsweep resume runs/x --retry succeeded",
             "certsweep report runs/x --outcome lost",
+            "certsweep settle runs/x a --as in-doubt --note n",
+            "certsweep settle runs/x a --as failed --note ''",
+            "certsweep settle runs/x --as failed --note n",
+            "certsweep run plan.yaml --resume",
             "certsweep check plan.yaml -q -v",
             "certsweep preview plan.yaml --latency soon",
             "certsweep check list.csv --columns nothing",

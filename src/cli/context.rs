@@ -102,7 +102,7 @@ impl Context {
             now: self.clock.now(),
         };
         let now = || self.clock.elapsed();
-        let mut reading = ReadingProgress::begin(self.printer.shows_bars(), self.printer.stderr_colors(), now());
+        let mut reading = ReadingProgress::begin(&self.printer, now());
         let mut one = |action: Action| {
             reading.action(now);
             each(action);

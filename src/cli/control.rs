@@ -4,7 +4,7 @@
 use super::args;
 use super::context::Context;
 use super::exit::Exit;
-use super::status::resume_command;
+use super::status::{resume_command, unpause_command};
 use crate::engine::{CommandDone, CommandReply, RunCommand};
 use crate::journal::{JournalError, RunDir, RunFacts, live_control};
 use crate::provider::model::Window;
@@ -29,7 +29,10 @@ struct ControlFile {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 enum ControlCommand {
-    Pause,
+    Pause {
+        /// Who gives it, where that is known.
+        by: Option<String>,
+    },
     Unpause,
     /// Accounts by name, with their windows as plans write them.
     SetRate(Vec<(String, Vec<String>)>),
@@ -46,19 +49,25 @@ enum ControlReply {
 
 /// Makes a run send nothing new; requests in flight are awaited.
 pub fn pause(context: &Context, args: &args::PauseArgs) -> Exit {
-    let unpause = format!("`certsweep unpause {}` goes on", args.run_dir.display());
-    print_reply(context, &args.run_dir, ControlCommand::Pause, |done| match done {
-        CommandDone::Done => format!("paused: nothing new is sent; {unpause}"),
-        CommandDone::Already => format!("it was paused already; {unpause}"),
+    let unpause = unpause_command(&args.run_dir);
+    print_reply(context, &args.run_dir, ControlCommand::Pause { by: user() }, |done| match done {
+        CommandDone::Done => format!("paused: nothing new is sent. To go on: {unpause}"),
+        CommandDone::Already => format!("it was paused already. To go on: {unpause}"),
     })
 }
 
 /// Lets a paused run continue, or its next wave begin.
 pub fn unpause(context: &Context, args: &args::UnpauseArgs) -> Exit {
     print_reply(context, &args.run_dir, ControlCommand::Unpause, |done| match done {
-        CommandDone::Done => "it goes on".to_owned(),
-        CommandDone::Already => "not paused; nothing to do".to_owned(),
+        CommandDone::Done => "the run goes on".to_owned(),
+        CommandDone::Already => "the run is not paused; nothing to do".to_owned(),
     })
+}
+
+/// Who gives a command, as the environment says: told to whoever looks at the run, and never relied on.
+pub(super) fn user() -> Option<String> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    ["CERTSWEEP_OPERATOR", "SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(variable)
 }
 
 /// Sets the limits of a run's accounts.
@@ -138,7 +147,7 @@ fn send_command(context: &Context, path: &Path, command: ControlCommand) -> Resu
             if !dir.is_locked().map_err(failed)? {
                 return Err(not_running(&dir).map_err(failed)?);
             }
-            let why = format!("the process that holds {} does not answer; nothing was changed", path.display());
+            let why = format!("the process that carries out {} does not answer; nothing was changed", path.display());
             return Err((why, Exit::Environment));
         }
         std::thread::sleep(REPLY_POLL);
@@ -184,10 +193,10 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
         for (pending, text) in live_control::waiting_commands(&run) {
             let reply = match serde_json::from_str::<ControlFile>(&text) {
                 Ok(file) if clock.now().duration_since(file.at).abs() > STALE => {
-                    ControlReply::Refused("command expired".to_owned())
+                    ControlReply::Refused("the command is too old: it was meant for an earlier process".to_owned())
                 }
                 Ok(file) => forward(file.command, &names, &sender).await,
-                Err(error) => ControlReply::Refused(format!("it cannot be understood: {error}")),
+                Err(error) => ControlReply::Refused(format!("the command cannot be read: {error}")),
             };
             // A reply that cannot be written only makes its reader time out; a full disk stops the run by way of the journal.
             let reply = serde_json::to_string(&reply).unwrap_or_default();
@@ -206,7 +215,7 @@ pub async fn listen(run: PathBuf, names: Vec<String>, clock: impl Clock, sender:
 async fn forward(command: ControlCommand, names: &[String], sender: &UnboundedSender<RunCommand>) -> ControlReply {
     // The engine sets one account's windows at a time, so `set-rate` may become several commands.
     let commands: Vec<Box<dyn FnOnce(CommandReply) -> RunCommand>> = match command {
-        ControlCommand::Pause => vec![Box::new(RunCommand::Pause)],
+        ControlCommand::Pause { by } => vec![Box::new(|reply| RunCommand::Pause { by, reply })],
         ControlCommand::Unpause => vec![Box::new(RunCommand::Unpause)],
         ControlCommand::SetRate(limits) => match resolve_limits(&limits, names) {
             Err(why) => return ControlReply::Refused(why),
@@ -267,7 +276,7 @@ mod tests {
     fn commands_are_read_as_they_were_written() {
         let at = Timestamp::UNIX_EPOCH;
         for command in [
-            ControlCommand::Pause,
+            ControlCommand::Pause { by: Some("alice".into()) },
             ControlCommand::Unpause,
             ControlCommand::SetRate(vec![("a".into(), vec!["1/1s".into()])]),
         ] {

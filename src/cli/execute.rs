@@ -1,8 +1,10 @@
 //! Carries out a run that is on disk, for `run` and `resume` alike: runtime, signals, engine, report, summary, exit code.
 
+use super::args::OutletArgs;
 use super::context::Context;
 use super::control;
 use super::exit::Exit;
+use super::outlets::{OutletWriter, Outlets};
 use super::process::listen_for_signals;
 use super::report::{write_reports, write_rescued_report};
 use super::report_rows::Counts;
@@ -16,10 +18,13 @@ use crate::plan::calendar;
 use crate::run::{Event, Outcome, StopReason};
 use crate::time::Clock;
 use crate::view::RunDeadline;
+use crate::view::events::RunIdentity;
 use crate::view::progress::{Observer, fitting};
 use crate::view::report::file_name;
 use crate::view::status::{Outcomes, RunState, Summary, render_summary};
+use crate::view::table::{grouped, plural};
 use crate::wire::client::HttpTransport;
+use jiff::tz::TimeZone;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::rc::Rc;
@@ -37,6 +42,8 @@ pub struct Task<'a> {
     pub senders: Vec<Rc<Sender<HttpTransport>>>,
     /// Actions with these outcomes are opened again (`resume --retry`).
     pub reopen: BTreeSet<Outcome>,
+    /// What other programs get (`--events`, `--metrics`).
+    pub outlets: Outlets,
     /// Where to write a copy of the report (`--report`).
     pub report: Option<&'a Path>,
     /// Whether to wait while the schedule is closed (`--wait`); otherwise the run stops there.
@@ -69,9 +76,17 @@ impl Answers {
     }
 }
 
+/// Opens what `--events` and `--metrics` name: before anything is sent.
+///
+/// # Errors
+/// The exit code, where it cannot be opened; the failure was printed.
+pub fn open_outlets(context: &Context, args: &OutletArgs) -> Result<Outlets, Exit> {
+    Outlets::open(args.events.as_deref(), args.metrics.as_deref()).map_err(|error| context.failed(&error))
+}
+
 /// Carries out a run to its end or its stop.
 pub fn execute(context: &Context, task: Task<'_>) -> Exit {
-    let Task { run, facts, senders, reopen, report, wait, strict, answers } = task;
+    let Task { run, facts, senders, reopen, outlets, report, wait, strict, answers } = task;
     let path = run.dir.path().to_path_buf();
     let mut reader = match run.dir.read() {
         Ok(reader) => reader,
@@ -85,11 +100,21 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     };
     // A killed process leaves its live status behind, and `status` would show it as this one's.
     live_control::remove_state(&path);
+    let shown = fitting(&context.printer, deadline, context.clock.clone(), TimeZone::system());
+    let observer = LiveStatusWriter::new(shown, &run, context.clock.clone(), deadline);
+    let is_stdout_taken = outlets.take_standard_output();
+    let identity = RunIdentity {
+        plan: facts.settings.name.clone(),
+        run_dir: path.display().to_string(),
+        simulated: facts.simulated,
+    };
+    let outlets = (Box::new(observer) as Box<dyn Observer>, outlets);
     let mut observer =
-        LiveStatusWriter::new(fitting(&context.printer, deadline), &run, context.clock.clone(), deadline);
+        OutletWriter::new(outlets, &facts.settings, identity, deadline, (&context.printer, context.clock.clone()));
     let ended = engine_run(context, facts, (&run, &reader), senders, reopen, (wait, answers), &mut observer);
-    // The bars must be gone before the summary is printed. Commands that still wait are withdrawn: nobody will carry them out.
-    drop(observer);
+    // The bars must be gone before the summary is printed.
+    observer.hide();
+    // Commands that still wait are withdrawn: nobody will carry them out.
     let is_in_place = run.watch.as_ref().is_none_or(RunWatch::is_in_place);
     // Before the journal is closed, which cuts the log.
     let taken = run.watch.as_ref().and_then(|watch| watch.look().err());
@@ -99,7 +124,10 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     run.close();
     let ending = match ended {
         Ok(ending) => ending,
-        Err(exit) => return exit,
+        Err(exit) => {
+            observer.end(None, &context.printer);
+            return exit;
+        }
     };
     let mut exit = exit_of(&ending);
     // However well it ended: what was taken away is not where it must be.
@@ -109,7 +137,9 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
     }
     if !is_in_place {
         // What stands there now is somebody else's. What this process has open still says what was done.
-        return rescue(context, &reader, &path, report);
+        let exit = rescue(context, &reader, &path, report);
+        observer.end(None, &context.printer);
+        return exit;
     }
     // Writing the report reads every action anyway, so it counts for the summary: a million rows are folded once.
     let counts = match write_reports(&reader, &path, report) {
@@ -132,10 +162,14 @@ pub fn execute(context: &Context, task: Task<'_>) -> Exit {
         Err(error) => return context.failed(&error),
     };
     let summary = summary(counts, facts, &ending, &path, elapsed, (exit, revokes));
-    if context.global.json {
+    observer.end(Some(&summary), &context.printer);
+    if is_stdout_taken {
+        // Its last line holds the same.
+        context.printer.note(render_summary(&summary, context.printer.stderr_colors()).trim_end());
+    } else if context.global.json {
         context.printer.result_json(&summary);
     } else {
-        context.printer.result(render_summary(&summary).trim_end());
+        context.printer.result(render_summary(&summary, context.printer.stdout_colors()).trim_end());
     }
     exit
 }
@@ -145,7 +179,7 @@ fn rescue(context: &Context, reader: &Reader, path: &Path, report: Option<&Path>
     match write_rescued_report(reader, path, report) {
         Ok(rescued) => {
             let rescued = rescued.display();
-            context.printer.always(&format!("what was done until then, as far as it was written down: {rescued}"));
+            context.printer.always(&format!("what was done until then is in {rescued}"));
             Exit::Environment
         }
         Err(error) => context.failed(&error),
@@ -184,7 +218,8 @@ fn engine_run(
 ) -> Result<Ending, Exit> {
     // One thread: the dispatcher owns the run's state and shares it with nobody.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| context.failed(&format!("the runtime could not be made: {error}")))?;
+    let runtime =
+        runtime.map_err(|error| context.failed(&format!("certsweep could not start its runtime: {error}")))?;
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
         // One channel for all that comes from outside: signals and `pause`, `unpause`, `set-rate`.
@@ -231,21 +266,41 @@ fn deadline(context: &Context, facts: &RunFacts, reader: &Reader) -> Result<Opti
     Ok(at.map(|at| RunDeadline { at, ahead: at.duration_since(now) }))
 }
 
-/// Asks on the terminal, below the bars, on a thread of its own: reading a line blocks, and the run must react to signals meanwhile.
+/// Asks on the terminal, or answers by itself in a rehearsal without a person. A line is read on a thread of its own: that blocks, and the run
+/// must react to signals meanwhile. A question that is over before it was answered leaves that thread reading; the line is then the answer to
+/// the next question.
 fn asker(context: &Context, answers: Answers) -> UnboundedSender<Question> {
     let (sender, mut questions) = unbounded_channel::<Question>();
+    let (read, reads) = std::sync::mpsc::channel();
+    let (answer_read, mut answered) = unbounded_channel();
     let printer = context.printer.clone();
     std::thread::spawn(move || {
-        while let Some(Question { text, answer }) = questions.blocking_recv() {
-            // The run may have stopped meanwhile; then the answer has no receiver.
-            let _ = answer.send(match answers {
-                Answers::Person => printer.confirm(&format!("\n{text}")),
-                Answers::Rehearsal | Answers::Nobody => {
-                    printer
-                        .note(&format!("{text} The rehearsal goes on by itself; a real run waits for a person here"));
-                    true
+        while let Ok(()) = reads.recv() {
+            let _ = answer_read.send(printer.read_answer());
+        }
+    });
+    let printer = context.printer.clone();
+    tokio::task::spawn_local(async move {
+        let mut is_reading = false;
+        while let Some(Question { text, mut answer }) = questions.recv().await {
+            if answers != Answers::Person {
+                printer.note(&format!("{text} The rehearsal goes on by itself; a real run waits for a person here"));
+                let _ = answer.send(true);
+                continue;
+            }
+            printer.ask(&text);
+            if !std::mem::replace(&mut is_reading, true) {
+                let _ = read.send(());
+            }
+            tokio::select! {
+                () = answer.closed() => printer.answered(false),
+                Some(goes_on) = answered.recv() => {
+                    is_reading = false;
+                    printer.answered(true);
+                    // The run may have stopped meanwhile; then the answer has no receiver.
+                    let _ = answer.send(goes_on);
                 }
-            });
+            }
         }
     });
     sender
@@ -300,8 +355,8 @@ fn summary(
         next.push(format!("{account} was stopped: {}", sentence_of(reason)));
     }
     if !ending.complete {
-        let left = ending.left.iter().map(|(account, left)| format!("{account} {left}"));
-        next.push(format!("not settled yet: {}", left.collect::<Vec<_>>().join(", ")));
+        let left = ending.left.iter().map(|(account, left)| format!("{account} {}", grouped(*left)));
+        next.push(format!("not finished: {}", left.collect::<Vec<_>>().join(", ")));
         match ending.reopens {
             Some(at) => {
                 next.push(format!("go on: {resume} --wait, which waits until {at}; or {resume}, from then on"));
@@ -311,22 +366,24 @@ fn summary(
     }
     let actions = |outcome: Outcome| {
         let count = counts.outcomes.get(&outcome).copied().unwrap_or(0);
-        (count > 0).then(|| if count == 1 { "1 action".to_owned() } else { format!("{count} actions") })
+        (count > 0).then(|| plural(count, "action"))
     };
     next.extend(
         actions(Outcome::InDoubt)
-            .map(|actions| format!("{actions} may have taken effect: {resume} --retry in-doubt looks them up again")),
+            .map(|actions| format!("{actions} in-doubt: it is unknown whether they took effect. To look them up again: {resume} --retry in-doubt")),
     );
     next.extend(
-        actions(Outcome::Failed)
-            .map(|actions| format!("{actions} had no effect: {resume} --retry failed tries them again")),
+        actions(Outcome::Failed).map(|actions| {
+            format!("{actions} failed, and changed nothing. To try them again: {resume} --retry failed")
+        }),
     );
     next.extend(
         actions(Outcome::Rejected)
-            .map(|actions| format!("{actions} rejected; the report's column provider_message says why")),
+            .map(|actions| format!("{actions} rejected: the report's column provider_message says why")),
     );
     next.extend(
-        actions(Outcome::PendingApproval).map(|actions| format!("{actions} for a person at the CA to approve")),
+        actions(Outcome::PendingApproval)
+            .map(|actions| format!("{actions} pending: a person at the CA must approve them")),
     );
     next.extend(
         actions(Outcome::Pending)
@@ -335,8 +392,12 @@ fn summary(
     let well = [Outcome::Succeeded, Outcome::AlreadyDone, Outcome::PendingApproval, Outcome::Pending];
     let ended_well = well.iter().any(|outcome| counts.outcomes.contains_key(outcome));
     if ending.complete && ended_well && revokes {
-        let sees = if facts.simulated { "what the simulated CA shows of it" } else { "what the world sees of it" };
-        next.push(format!("{sees}: {}", verify_command(path)));
+        let really = if facts.simulated {
+            "to see what the simulated CA shows of it"
+        } else {
+            "to check that the certificates are really revoked"
+        };
+        next.push(format!("{really}: {}", verify_command(path)));
     }
     let why = match &ending.stopped {
         Some(StopReason::Signal(_)) if ending.complete => None,

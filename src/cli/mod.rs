@@ -5,9 +5,16 @@ pub mod args;
 pub mod check;
 pub mod context;
 pub mod control;
+pub mod csr;
 pub mod execute;
 pub mod exit;
+pub mod find;
+mod hook;
+pub mod init;
 pub mod latency;
+pub mod list_args;
+pub mod option_values;
+pub mod outlets;
 pub mod preview;
 pub mod preview_data;
 pub mod previous_runs;
@@ -20,6 +27,8 @@ pub mod report_rows;
 pub mod resume;
 pub mod run;
 pub mod run_documents;
+pub mod runs;
+pub mod settle;
 pub mod simulate;
 pub mod status;
 pub mod verify;
@@ -62,20 +71,28 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn carry_out(context: &Context, command: Command) -> Exit {
+fn carry_out(context: &Context, mut command: Command) -> Exit {
+    if let Err(exit) = runs::find_named_run(context, &mut command) {
+        return exit;
+    }
     match command {
         Command::Check(args) => check::check(context, &args),
         Command::Preview(args) => preview::preview(context, &args.source, args.report.as_deref(), args.latency),
+        Command::Csr(args) => csr::csr(context, &args),
+        Command::Init(args) => init::init(context, &args),
+        Command::Find(args) => find::find(context, &args),
         Command::Run(args) => run::run(context, &args),
-        Command::Resume(args) => resume::resume(context, &args),
+        Command::Resume(args) => resume::resume(context, &args, None),
         Command::Status(args) => status::status(context, &args),
         Command::Pause(args) => control::pause(context, &args),
         Command::Unpause(args) => control::unpause(context, &args),
         Command::SetRate(args) => control::set_rate(context, &args),
         Command::Report(args) => report::report(context, &args),
+        Command::Settle(args) => settle::settle(context, &args),
         Command::Verify(args) => verify::verify(context, &args),
         Command::Providers(args) => providers::providers(context, args.command.as_ref()),
-        Command::Schema => providers::schema(context),
+        Command::Schema(args) => providers::schema(context, args.of),
+        Command::Runs => runs::runs(context),
         Command::Simulate(args) => simulate::simulate(context, &args),
         Command::Completions(args) => {
             context.printer.result(&args::completion_script(args.shell));

@@ -410,7 +410,7 @@ fn change_sentence(
 ) -> String {
     let name = &account.name;
     let what = match change {
-        PlanChange::SecondKey => format!("a second key for {name}, as an account of its own with half of its actions"),
+        PlanChange::SecondKey => format!("a second key for {name}, with half of its actions"),
         PlanChange::WholeOrders { spared, orders } => format!(
             "revoking {} of {name} whole instead of {} one by one (an order's revoke reaches all its \
              certificates)",

@@ -334,7 +334,7 @@ pub fn costs(catalog: &Catalog, accounts: &[Account], operations: &[(usize, Stri
 fn idempotency(catalog: &Catalog, accounts: &[Account], account: usize, operation: &str) -> Idempotency {
     let provider = accounts.get(account).and_then(|account| catalog.get(&account.provider));
     let rules = provider.and_then(|provider| provider.actions().find(|(known, _)| known.name == operation));
-    rules.map_or(Idempotency::NotIdempotent, |(_, rules)| rules.idempotency)
+    rules.map_or(Idempotency::NotIdempotent, |(_, rules)| rules.idempotency_of_all())
 }
 
 /// The index of this user's runs, or why there is none.

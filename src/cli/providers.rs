@@ -3,20 +3,25 @@
 use super::args::ProvidersCommand;
 use super::context::Context;
 use super::exit::Exit;
+use super::option_values::SchemaKind;
 use crate::diag::Diagnostics;
 use crate::plan::schema::schema as plan_schema;
-use crate::provider::catalog::MAX_DOCUMENT_BYTES;
+use crate::provider::catalog::{MAX_DOCUMENT_BYTES, read_document};
 use crate::provider::{openapi, samples};
 use crate::text::{SourceMap, file};
 use crate::view::diagnostics;
 use crate::view::providers::{list, list_json, show, show_json};
+use crate::view::schemas::{self, SchemaOf};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Lists providers, shows one, or checks documents.
 pub fn providers(context: &Context, command: Option<&ProvidersCommand>) -> Exit {
     if let Some(ProvidersCommand::Check { files }) = command {
         return check(context, files);
+    }
+    if let Some(ProvidersCommand::New { file, operation }) = command {
+        return new(context, file, operation);
     }
     let catalog = match context.catalog(&context.provider_directories()) {
         Ok(catalog) => catalog,
@@ -41,13 +46,47 @@ pub fn providers(context: &Context, command: Option<&ProvidersCommand>) -> Exit 
 }
 
 /// Prints the plan's JSON Schema.
-pub fn schema(context: &Context) -> Exit {
+pub fn schema(context: &Context, of: SchemaKind) -> Exit {
+    let of = match of {
+        SchemaKind::Plan => return schema_of_plans(context),
+        SchemaKind::Events => SchemaOf::Events,
+        SchemaKind::Report => SchemaOf::Report,
+        SchemaKind::Status => SchemaOf::Status,
+        SchemaKind::Preview => SchemaOf::Preview,
+    };
+    context.printer.result_json(&schemas::schema(of));
+    Exit::Well
+}
+
+fn schema_of_plans(context: &Context) -> Exit {
     match context.catalog(&context.provider_directories()) {
         Ok(catalog) => {
             context.printer.result_json(&plan_schema(&catalog));
             Exit::Well
         }
         Err(exit) => exit,
+    }
+}
+
+/// Prints the draft of an overlay, for a file beside the document.
+fn new(context: &Context, path: &Path, operation: &str) -> Exit {
+    let name = path.display().to_string();
+    let beside = path.file_name().map_or_else(|| name.clone(), |name| name.to_string_lossy().into_owned());
+    let read = file::read_text(path, MAX_DOCUMENT_BYTES).map_err(|error| file::reason(&error).to_string());
+    let draft = read.and_then(|text| {
+        let source = SourceMap::default().add_text(name.clone(), None, text.as_str().into());
+        openapi::draft(&text, source, &beside, operation)
+    });
+    match draft {
+        Ok(draft) => {
+            context.printer.result(draft.trim_end());
+            context.printer.note("write it into a file beside the document, replace each FILL-IN, and run `certsweep providers check` on it");
+            Exit::Well
+        }
+        Err(why) => {
+            context.printer.error(&format!("{name}: {why}"));
+            Exit::Usage
+        }
     }
 }
 
@@ -68,7 +107,7 @@ fn check(context: &Context, files: &[PathBuf]) -> Exit {
         let mut sources = SourceMap::default();
         let source = sources.add_text(name.clone(), Some(path.clone()), text.as_str().into());
         let mut diagnostics = Diagnostics::default();
-        let provider = openapi::read(&text.as_str().into(), source, &mut diagnostics);
+        let provider = read_document(path, &text.as_str().into(), source, &mut sources, &mut diagnostics);
         // With `--json` standard output holds one document, on all files.
         if !context.global.json {
             context.findings(&diagnostics, &sources);

@@ -6,12 +6,12 @@ use super::context::Context;
 use super::exit::Exit;
 use super::report_page::{check_page, write_page};
 use super::report_plan::write_plan;
-use super::report_rows::{Counts, Rows, columns, unsent};
+use super::report_rows::{Counts, Rows, certificate_file, columns, unsent};
 use super::status::quoted;
 use crate::journal::files::replace;
 use crate::journal::{JournalError, Reader, RunDir};
 use crate::run::Outcome;
-use crate::view::report::{csv as csv_report, file_name, json};
+use crate::view::report::{csv as csv_report, file_name, json, junit, markdown};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
@@ -87,6 +87,7 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
         counts = write_rows(reader, ReportFormat::Csv, &everything, file)?;
         Ok(())
     })?;
+    write_certificates(reader, run_dir)?;
     if let Some(path) = copy {
         // Copied, not made a second time: folding a million actions takes longer than reading the file.
         replace(path, |file| io::copy(&mut File::open(&report)?, file).map(drop))?;
@@ -94,7 +95,27 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
     Ok(counts)
 }
 
-/// Writes the rows as JSON, else as CSV.
+/// Writes the new certificates of a run into its directory, where it brought some.
+///
+/// # Errors
+/// Where one cannot be written.
+fn write_certificates(reader: &Reader, run_dir: &Path) -> Result<(), JournalError> {
+    if !reader.has_issued()? {
+        return Ok(());
+    }
+    for found in reader.histories_without_parameters() {
+        let (action, history) = found?;
+        let Some(issued) = history.issued else { continue };
+        let path = run_dir.join(certificate_file(&action.id));
+        let folder = path.parent().unwrap_or(run_dir);
+        let failed = |source| JournalError::File { path: folder.to_path_buf(), action: "making", source };
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        replace(&path, |file| file.write_all(issued.pem.as_bytes()))?;
+    }
+    Ok(())
+}
+
+/// Writes the rows in any format but the page and the plan, which are not made here: as CSV instead.
 fn write_rows(
     reader: &Reader,
     format: ReportFormat,
@@ -103,11 +124,21 @@ fn write_rows(
 ) -> io::Result<Counts> {
     let facts = reader.facts().map_err(io::Error::other)?;
     let run = reader.overview_without_actions().map_err(io::Error::other)?;
-    let (unsent, columns) = (unsent(&run), columns(&facts, &run));
+    let (unsent, columns) = (unsent(&run), columns(reader, &facts, &run)?);
     let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
     match format {
         ReportFormat::Json => {
             let mut writer = json::JsonReport::new(output, columns)?;
+            let counts = rows.each(|row| writer.write(row))?;
+            writer.finish().map(|_| counts)
+        }
+        ReportFormat::Markdown => {
+            let mut writer = markdown::MarkdownReport::new(output, &facts.settings.name, columns)?;
+            let counts = rows.each(|row| writer.write(row))?;
+            writer.finish().map(|_| counts)
+        }
+        ReportFormat::Junit => {
+            let mut writer = junit::JunitReport::new(output, &facts.settings.name, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }

@@ -28,7 +28,7 @@ pub(super) fn write_page(
     let is_locked = dir.is_locked().map_err(io::Error::other)?;
     let unsent = unsent(&run);
     let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
-    let mut page = HtmlReport::new(columns(&facts, &run))?;
+    let mut page = HtmlReport::new(columns(reader, &facts, &run)?)?;
     let counts = rows.each(|row| page.write(row))?;
     let timeline = timeline(reader, &facts.settings);
     // Of a damaged run the rows are told, and the plots left out.
@@ -38,7 +38,7 @@ pub(super) fn write_page(
         facts: &facts,
         run: &run,
         timeline: timeline.as_ref(),
-        state: state_of(is_locked, &run),
+        state: state_of(is_locked, &run, None),
         run_dir,
         only: &only,
         damage: reader.damage(),

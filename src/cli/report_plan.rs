@@ -383,6 +383,7 @@ mod tests {
                 schedule: Schedule { start: None, window },
                 safety: Safety::default(),
                 keep_columns: Vec::new(),
+                hooks: Vec::new(),
             };
             let expected = DeadlineLeft { left: left.map(at), over: over.map(at) };
             assert_eq!(super::deadline(&settings, at(0), at(now)), expected);

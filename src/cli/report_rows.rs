@@ -1,24 +1,39 @@
 //! The rows of a run's report, whatever writes them: each action with the fold of its records, and the counts of all. Writes nothing.
 
 use crate::journal::reader::Overview;
-use crate::journal::{History, Phase, Reader, Reply, RunFacts, Verified};
+use crate::journal::{History, Phase, Reader, Reply, RunFacts, Settlement, Verified};
 use crate::pki::RevocationReason;
 use crate::plan::checked::NeverSent;
 use crate::plan::{Action, Settings};
 use crate::run::Outcome;
-use crate::view::report::{ReportColumns, ReportRow, VerifiedCells};
+use crate::view::report::{IssuedCells, ReportColumns, ReportRow, SettledCells, VerifiedCells};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
 /// The columns of a run's report.
-pub(super) fn columns<'a>(facts: &'a RunFacts, run: &Overview) -> ReportColumns<'a> {
-    ReportColumns {
+///
+/// # Errors
+/// Where the run cannot be read.
+pub(super) fn columns<'a>(reader: &Reader, facts: &'a RunFacts, run: &Overview) -> io::Result<ReportColumns<'a>> {
+    Ok(ReportColumns {
         simulated: facts.simulated,
+        issued: reader.has_issued().map_err(io::Error::other)?,
         operator: facts.origin.operator.as_deref(),
         ticket: facts.origin.ticket.as_deref(),
+        settled: run.settled,
         verified: run.verified_at.is_some(),
         kept: &facts.settings.keep_columns,
-    }
+    })
+}
+
+/// Where an action's new certificate stands, below the run directory. A step's name is behind its entry's, in a folder.
+pub(super) fn certificate_file(id: &str) -> String {
+    let segments = id.split('/').map(|segment| match segment {
+        "" | "." | ".." => utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string().replace('.', "%2E"),
+        other => utf8_percent_encode(other, UNSAFE_IN_NAMES).to_string(),
+    });
+    format!("certificates/{}.pem", segments.collect::<Vec<_>>().join("/"))
 }
 
 /// The message of an action that was not sent.
@@ -77,9 +92,11 @@ impl Rows<'_> {
             if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
                 continue;
             }
+            let settled = history.settled.as_ref().map(|settled| settled_message(settled, &history.reply));
             let in_doubt = (!ended && outcome == Outcome::InDoubt).then(|| still_in_doubt(&history.reply));
             let message = match history.doubt {
                 Some(doubt) => Some(doubt.why()),
+                None if settled.is_some() => settled.as_deref(),
                 None if ended => None,
                 None => Some(in_doubt.as_deref().unwrap_or(self.unsent)),
             };
@@ -99,6 +116,13 @@ fn still_in_doubt(reply: &Reply) -> String {
         }
         _ => "an attempt was left without an answer; `certsweep resume` goes on".to_owned(),
     }
+}
+
+/// The message of an action that a person has settled, with what came last before.
+fn settled_message(settled: &Settlement, reply: &Reply) -> String {
+    let by = settled.by.as_deref().unwrap_or("somebody");
+    let before = reply.message.as_deref().map(|before| format!(" (before: {before})")).unwrap_or_default();
+    format!("settled by {by}: {}{before}", settled.note)
 }
 
 /// The report's cells about a verification.
@@ -137,7 +161,20 @@ pub fn row_of<'a>(
         duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
         source: &action.source,
         left_out: action.never_sent.is_some(),
+        issued: history.issued.as_ref().map(|issued| IssuedCells {
+            serial_number: &issued.serial_number,
+            not_after: issued.not_after,
+            file: certificate_file(&action.id),
+        }),
+        settled: history.settled.as_ref().map(|settled| SettledCells {
+            by: settled.by.as_deref().unwrap_or_default(),
+            at: settled.at,
+            note: &settled.note,
+        }),
         verified: history.verified.clone().map(|verified| verified_cells(verified, action.reason)),
         kept: &action.kept,
     }
 }
+
+/// What file systems and shells take for something else.
+const UNSAFE_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');

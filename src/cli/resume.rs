@@ -3,22 +3,24 @@
 
 use super::args;
 use super::context::{Context, build_senders, build_simulated_senders};
-use super::execute::{Answers, Task, execute};
+use super::execute::{Answers, Task, execute, open_outlets};
 use super::exit::Exit;
 use super::previous_runs::{costs, remember};
 use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use crate::journal::{Reader, RunDir};
 use crate::run::Outcome;
+use std::path::Path;
 
-/// Continues a run.
-pub fn resume(context: &Context, args: &args::ResumeArgs) -> Exit {
-    match resume_run(context, args) {
+/// Continues a run; `report` names a copy of the report.
+pub fn resume(context: &Context, args: &args::ResumeArgs, report: Option<&Path>) -> Exit {
+    match resume_run(context, args, report) {
         Ok(exit) | Err(exit) => exit,
     }
 }
 
-fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> {
+fn resume_run(context: &Context, args: &args::ResumeArgs, report: Option<&Path>) -> Result<Exit, Exit> {
+    let outlets = open_outlets(context, &args.outlets)?;
     let run = RunDir::existing(&args.run_dir).and_then(RunDir::open).map_err(|error| context.no_run(&error))?;
     let reader = run.dir.read().map_err(|error| context.failed(&error))?;
     let facts = reader.facts().map_err(|error| context.failed(&error))?;
@@ -32,16 +34,9 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
     // The count is for the question alone, and folds every record: without a question the engine does that once, as it starts.
     let actions_left = if args.yes || facts.simulated { 0 } else { actions_left(context, args, &reader)? };
     drop(reader);
-    if actions_left > 0 {
-        if !context.printer.can_ask() {
-            context.printer.error("not a terminal: pass `--yes` to resume without confirmation");
-            return Err(Exit::Usage);
-        }
-        let question = format!("Go on with the {actions_left} actions that are left of {}?", facts.actions);
-        if !context.printer.confirm(&question) {
-            context.printer.error("not confirmed; nothing was sent");
-            return Err(Exit::Usage);
-        }
+    if actions_left > 0 && !context.printer.can_ask() {
+        context.printer.error("not a terminal: pass `--yes` to resume without confirmation");
+        return Err(Exit::Usage);
     }
     // Faults are not recorded in the run directory: a resumed rehearsal meets a simulator without any.
     let simulator = match facts.simulated {
@@ -56,6 +51,14 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
         }
         None => build_senders(context, &facts.settings, &catalog, args.ca_file.as_deref())?,
     };
+    // After the credentials: who has typed `yes` must not hear then that a variable is missing.
+    if actions_left > 0 {
+        let question = format!("Go on with the {actions_left} actions that are left of {}?", facts.actions);
+        if !context.printer.confirm(&question) {
+            context.printer.error("not confirmed; nothing was sent");
+            return Err(Exit::Usage);
+        }
+    }
     if !facts.simulated {
         let operations =
             run.dir.read().and_then(|reader| reader.operations()).map_err(|error| context.failed(&error))?;
@@ -69,7 +72,8 @@ fn resume_run(context: &Context, args: &args::ResumeArgs) -> Result<Exit, Exit> 
             facts: &facts,
             senders,
             reopen,
-            report: None,
+            outlets,
+            report,
             wait: args.wait,
             strict: args.strict,
             answers: Answers::of(context, args.yes, facts.simulated),

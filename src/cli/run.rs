@@ -1,20 +1,21 @@
 //! `certsweep run`: checks the plan into a run directory, asks, and carries it out.
 //!
 //! A good place to begin reading. In the order of the code: `run_plan` begins a run directory under a temporary name; `prepare` streams the
-//! checked actions into it (`plan::check` → `journal::RunMaker`), compares them with earlier runs, shows the preview, asks, and builds one
-//! `engine::Sender` an account; `PreviousRuns::begin` has `RunMaker::finish` move the directory to its final path, whole, and enters it into the
-//! user's index of runs; `execute` (shared with `resume`) starts `engine::run`, then writes the report and the summary. Nothing is sent before
-//! `execute`.
+//! checked actions into it (`plan::check` → `journal::RunMaker`), compares them with earlier runs, builds one `engine::Sender` an account,
+//! shows the preview and asks; `PreviousRuns::begin` has `RunMaker::finish` move the directory to its final path, whole, and enters it into
+//! the user's index of runs; `execute` (shared with `resume`) starts `engine::run`, then writes the report and the summary. Nothing is sent
+//! before `execute`.
 
 use super::args;
 use super::context::{Context, ReadPlan, build_senders, build_simulated_senders};
-use super::execute::{Answers, Task, execute};
+use super::execute::{Answers, Task, execute, open_outlets};
 use super::exit::Exit;
 use super::latency::{latencies, simulated_latency};
 use super::preview::preview;
 use super::preview_data::{PreviewData, misses_the_deadline};
 use super::previous_runs::{PreviousRuns, ThisPlan, costs};
 use super::process::origin;
+use super::resume::resume;
 use super::simulate::{register_targets, simulator_for};
 use crate::engine::Sender;
 use crate::journal::dir::default_path;
@@ -26,7 +27,8 @@ use crate::plan::{Action, Settings};
 use crate::provider::Catalog;
 use crate::simulator::Simulator;
 use crate::time::Clock;
-use crate::view::preview::render;
+use crate::view::preview::render_to_confirm;
+use crate::view::table::plural;
 use crate::wire::Proxies;
 use crate::wire::client::HttpTransport;
 use std::collections::BTreeSet;
@@ -54,6 +56,11 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
         context.printer.error("not a terminal: pass `--yes` to run without confirmation");
         return Err(Exit::Usage);
     }
+    if let Some(dir) = args.run_dir.as_deref().filter(|_| args.resume)
+        && let Ok(dir) = RunDir::existing(dir)
+    {
+        return go_on(context, args, &dir);
+    }
     // The plan's name, and with it the default path, is known only once the plan is read: until then only the parent directory counts.
     let path = args.run_dir.clone().unwrap_or_else(|| default_path("plan", context.clock.now()));
     // A taken directory is refused at once: checking a million rows first would waste a minute of the user's.
@@ -64,6 +71,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
         context.printer.error(&JournalError::Exists { path }.to_string());
         return Err(Exit::Usage);
     }
+    let outlets = open_outlets(context, &args.outlets)?;
     let catalog = context.catalog(&context.provider_directories())?;
     // On the same file system as its final path, so that `finish` is one atomic rename.
     let mut maker = RunMaker::begin(path.parent().unwrap_or(Path::new(""))).map_err(|error| context.failed(&error))?;
@@ -108,6 +116,7 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
             senders,
             // Only `resume --retry` opens actions again that have an outcome.
             reopen: BTreeSet::new(),
+            outlets,
             report: args.report.as_deref(),
             wait: args.wait,
             strict: args.strict,
@@ -124,6 +133,40 @@ fn run_plan(context: &Context, args: &args::RunArgs) -> Result<Exit, Exit> {
         ));
     }
     Ok(exit)
+}
+
+/// Goes on with a run that was begun with the same plan, as a container or a unit does that was started again.
+fn go_on(context: &Context, args: &args::RunArgs, dir: &RunDir) -> Result<Exit, Exit> {
+    let facts = dir.read().and_then(|reader| reader.facts()).map_err(|error| context.no_run(&error))?;
+    let catalog = context.catalog(&context.provider_directories())?;
+    let read = context.plan(&args.source, &catalog, &mut drop)?;
+    require_digest(context, args, &read)?;
+    let path = dir.path().display();
+    let (ours, theirs) = (read.plan.digest(), &facts.digest);
+    let refused = if ours != theirs {
+        Some(format!("{path} holds a run of another plan: its digest is {theirs}, and this plan's is {ours}"))
+    } else if facts.simulated != args.simulate {
+        let is = if facts.simulated { "a rehearsal" } else { "no rehearsal" };
+        Some(format!("{path} holds a run that is {is}"))
+    } else {
+        None
+    };
+    if let Some(refused) = refused {
+        context.printer.error(&format!("{refused}; name another `--run-dir`"));
+        return Err(Exit::Usage);
+    }
+    let resumed = args::ResumeArgs {
+        run_dir: dir.path().to_path_buf(),
+        retry: Vec::new(),
+        wait: args.wait,
+        strict: args.strict,
+        // It is the same plan, whatever has changed in its files' layout.
+        use_original_inputs: true,
+        yes: args.yes,
+        ca_file: args.ca_file.clone(),
+        outlets: args.outlets.clone(),
+    };
+    Ok(resume(context, &resumed, args.report.as_deref()))
 }
 
 /// What `prepare` hands to `run_plan`: everything that `execute` needs beside the run directory itself.
@@ -165,9 +208,6 @@ fn prepare<'c>(
         let costs = costs(catalog, &read.plan.settings().accounts, maker.operations());
         warned = previous.judge(context, ThisPlan { digest: read.plan.digest(), costs, again: args.again })?;
     }
-    if let Some(data) = preview_data {
-        confirm(context, args, data, &read, catalog, warned)?;
-    }
     let facts = RunFacts {
         settings: read.plan.settings().clone(),
         digest: read.plan.digest().to_owned(),
@@ -179,7 +219,7 @@ fn prepare<'c>(
         issuers: read.plan.issuers().to_vec(),
         origin: origin(args.operator.as_deref(), args.ticket.as_deref()),
     };
-    // Credentials are resolved last, after the `yes`: a preview and a refused plan need none.
+    // Before anybody is asked: who has read a preview and typed `yes` must not hear then that a variable is missing.
     let (simulator, senders) = if args.simulate {
         let simulator = simulator_for(context, &facts.settings, catalog, &args.faults, args.seed)?;
         let senders = build_simulated_senders(context, &facts.settings, catalog, &simulator)?;
@@ -187,6 +227,9 @@ fn prepare<'c>(
     } else {
         (None, build_senders(context, &facts.settings, catalog, args.ca_file.as_deref())?)
     };
+    if let Some(data) = preview_data {
+        confirm(context, args, data, &read, catalog, warned)?;
+    }
     Ok(Prepared { facts, files: read.plan.files().to_vec(), simulator, senders, previous })
 }
 
@@ -252,11 +295,12 @@ fn confirm(
         &Proxies::from_env(),
     );
     // Also with `-q`: nobody should confirm what they have not seen.
-    context.printer.always(render(&preview).trim_end());
+    context.printer.always(render_to_confirm(&preview, context.printer.stderr_colors()).trim_end());
     let again = if warned { " once more" } else { "" };
     let late = preview.deadline.as_ref().filter(|deadline| !deadline.met);
     let late = late.map_or("", |_| " The deadline will be MISSED.");
-    let question = format!("Carry out these {} actions{again}? They cannot be undone.{late}", read.plan.actions());
+    let actions = plural(preview.actions.saturating_sub(preview.duplicates + preview.excepted), "action");
+    let question = format!("Carry out these {actions}{again}? They cannot be undone.{late}");
     if context.printer.confirm(&question) {
         return Ok(());
     }

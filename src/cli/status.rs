@@ -6,38 +6,59 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::journal::dir::OpenRun;
 use crate::journal::reader::Overview;
-use crate::journal::{RunDir, RunFacts, RunWatch, live_control};
+use crate::journal::{JournalError, RunDir, RunFacts, RunWatch, live_control};
 use crate::plan::calendar;
 use crate::run::{Event, Outcome};
 use crate::time::Clock;
 use crate::view::RunDeadline;
 use crate::view::progress::Observer;
-use crate::view::status::{DeadlineNow, Now, Outcomes, Recorder, RunState, Status, render};
+use crate::view::status::{DeadlineNow, Now, Outcomes, PausedNow, ProviderNow, Recorder, RunState, Status, render};
 use std::path::{Path, PathBuf};
 
-/// Shows how far a run is.
+/// Shows how far a run is; with `--watch` again and again, until no process carries it out.
 pub fn status(context: &Context, args: &args::StatusArgs) -> Exit {
-    let read = RunDir::existing(&args.run_dir).and_then(|dir| {
-        let running = dir.is_locked()?;
-        let reader = dir.read()?;
-        Ok((running, reader.facts()?, reader.overview()?))
-    });
-    match read {
-        Ok((running, facts, overview)) => {
-            // A killed process leaves its file; without the lock nobody renews it.
-            let now = live_control::read_state(&args.run_dir)
-                .filter(|_| running)
-                .and_then(|text| serde_json::from_str(&text).ok());
-            let status = status_of(&args.run_dir, running, &facts, overview, now, context.clock.now());
-            if context.global.json {
-                context.printer.result_json(&status);
-            } else {
-                context.printer.result(render(&status).trim_end());
+    // The caller has put the run that is meant where none was named.
+    let path = args.run_dir.as_deref().unwrap_or(Path::new("."));
+    loop {
+        match status_of_run(context, path) {
+            Ok(status) => {
+                print(context, args, &status);
+                if !args.watch || !matches!(status.state, RunState::Running | RunState::Paused | RunState::Waiting) {
+                    return Exit::Well;
+                }
             }
-            Exit::Well
+            Err(error) => return context.no_run(&error),
         }
-        Err(error) => context.no_run(&error),
+        std::thread::sleep(WATCH_EVERY);
     }
+}
+
+fn print(context: &Context, args: &args::StatusArgs, status: &Status) {
+    if context.global.json {
+        // While it is watched, each answer is a line.
+        match args.watch {
+            true => context.printer.result_json_line(status),
+            false => context.printer.result_json(status),
+        }
+    } else if args.watch {
+        context.printer.result_in_place(render(status, context.printer.stdout_colors()).trim_end());
+    } else {
+        context.printer.result(render(status, context.printer.stdout_colors()).trim_end());
+    }
+}
+
+/// How far the run in a directory is.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn status_of_run(context: &Context, path: &Path) -> Result<Status, JournalError> {
+    let dir = RunDir::existing(path)?;
+    let running = dir.is_locked()?;
+    let reader = dir.read()?;
+    let (facts, overview) = (reader.facts()?, reader.overview()?);
+    // A killed process leaves its file; without the lock nobody renews it.
+    let now = live_control::read_state(path).filter(|_| running).and_then(|text| serde_json::from_str(&text).ok());
+    Ok(status_of(path, running, &facts, overview, now, context.clock.now()))
 }
 
 fn status_of(
@@ -48,15 +69,30 @@ fn status_of(
     live: Option<Now>,
     now: jiff::Timestamp,
 ) -> Status {
-    let state = state_of(running, &overview);
-    let running = state == RunState::Running;
+    let state = state_of(running, &overview, live.as_ref());
+    // A verification may hold the lock of a run that has ended.
+    let running = running && overview.finished_at.is_none();
+    let question = live.as_ref().and_then(|live| live.question.clone()).filter(|_| running);
+    let paused = overview.paused.clone().filter(|_| running).map(|(since, by)| PausedNow { since, by });
     // Skipped actions were never sent: they would make the rate look better than it is.
     let ended: u64 =
         overview.outcomes.iter().filter(|(outcome, _)| **outcome != Outcome::Skipped).map(|(_, count)| count).sum();
     let until = if running { Some(now) } else { overview.last_at };
     let seconds = overview.began_at.zip(until).map(|(began, until)| until.duration_since(began).as_secs_f64());
     let rate = seconds.filter(|seconds| *seconds > 0.0 && ended > 0).map(|seconds| ended as f64 / seconds);
-    let (providers, live_deadline) = live.map(|live| (live.providers, live.deadline)).unwrap_or_default();
+    let average = rate.filter(|_| overview.waiting > 0).map(|rate| overview.waiting as f64 / rate);
+    // Where a process says how it goes now, that counts: an average over a night of closed windows foretells nothing.
+    let (rate, left, providers, live_deadline) = match live {
+        Some(live) => {
+            let rates: Option<f64> =
+                live.providers.iter().filter_map(|provider| provider.rate_per_second).reduce(|a, b| a + b);
+            (rates, live.estimated_seconds_left, counted(live.providers, facts, &overview), live.deadline)
+        }
+        None => (rate, average, Vec::new(), None),
+    };
+    // A person decides when it goes on.
+    let goes_on = !matches!(state, RunState::Paused | RunState::Waiting);
+    let (rate, left) = (rate.filter(|_| goes_on), left.filter(|_| goes_on));
     let limits = overview.limits.iter().filter_map(|(account, windows)| {
         facts.settings.accounts.get(*account).map(|account| (account.name.clone(), windows.clone()))
     });
@@ -71,27 +107,46 @@ fn status_of(
         simulated: facts.simulated,
         state,
         why: overview.stopped.map(|(why, _)| why),
+        unpause: matches!(state, RunState::Paused | RunState::Waiting).then(|| unpause_command(path)),
+        paused,
+        question,
+        now,
         actions: facts.actions,
         outcomes: Outcomes(overview.outcomes),
         waiting: overview.waiting - overview.in_flight,
         in_flight: overview.in_flight,
         rate_per_second: rate,
-        estimated_seconds_left: rate.filter(|_| overview.waiting > 0).map(|rate| overview.waiting as f64 / rate),
+        estimated_seconds_left: left,
         started_at: overview.began_at,
         finished_at: if running { None } else { overview.finished_at.or(overview.last_at) },
         resume: resume_command(path, state),
     }
 }
 
-/// What a run is doing, by its lock and its records.
-pub fn state_of(is_locked: bool, overview: &Overview) -> RunState {
+/// What a run is doing, by its lock, its records and what its process says, where that is known.
+pub fn state_of(is_locked: bool, overview: &Overview, live: Option<&Now>) -> RunState {
     match (overview.finished_at, &overview.stopped) {
         // A verification may hold the lock of a run that has ended.
         (Some(_), _) => RunState::Finished,
+        (None, _) if is_locked && overview.paused.is_some() => RunState::Paused,
+        (None, _) if is_locked && live.is_some_and(|live| live.question.is_some()) => RunState::Waiting,
         (None, _) if is_locked => RunState::Running,
         (None, Some(_)) => RunState::Stopped,
         (None, None) => RunState::Interrupted,
     }
+}
+
+/// The providers with the counts of the journal: the live status is up to a second older, and one answer must not hold two counts.
+fn counted(providers: Vec<ProviderNow>, facts: &RunFacts, overview: &Overview) -> Vec<ProviderNow> {
+    let names = || facts.settings.accounts.iter().map(|account| account.name.as_str());
+    let counted = |provider: ProviderNow| {
+        let account = names().position(|name| name == provider.provider);
+        match account.and_then(|account| overview.accounts.get(&account)) {
+            Some((actions, ended)) => ProviderNow { actions: *actions, done: *ended, ..provider },
+            None => provider,
+        }
+    };
+    providers.into_iter().map(counted).collect()
 }
 
 /// The deadline as far as the journal knows it, where no process reports its own estimate.
@@ -128,8 +183,10 @@ impl<C: Clock + Send> Observer for LiveStatusWriter<C> {
         self.shown.event(event);
         self.recorder.event(event);
         // Not at every event, which may be thousands a second. `Bounded` too: a `status` right after `pause` must already show the pause.
-        if matches!(event, Event::Tick(_) | Event::Bounded { .. } | Event::RunBegan { .. })
-            && self.watch.as_ref().is_none_or(RunWatch::is_in_place)
+        if matches!(
+            event,
+            Event::Tick(_) | Event::Bounded { .. } | Event::RunBegan { .. } | Event::Asking(_) | Event::Answered
+        ) && self.watch.as_ref().is_none_or(RunWatch::is_in_place)
         {
             let now = self.recorder.now(self.clock.now());
             // A full disk stops the run by way of the journal; this file alone is not worth an error.
@@ -150,6 +207,11 @@ pub fn resume_command(path: &Path, state: RunState) -> Option<String> {
     can_resume.then(|| format!("certsweep resume {}", quoted(path)))
 }
 
+/// The command that lets a paused run, or its next wave, go on.
+pub fn unpause_command(path: &Path) -> String {
+    format!("certsweep unpause {}", quoted(path))
+}
+
 /// The command that verifies a run's revocations.
 pub fn verify_command(path: &Path) -> String {
     format!("certsweep verify {}", quoted(path))
@@ -160,3 +222,6 @@ pub fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     shlex::try_quote(&path).map(std::borrow::Cow::into_owned).unwrap_or(path.clone())
 }
+
+/// As often as the process that carries a run out says how it goes.
+const WATCH_EVERY: std::time::Duration = std::time::Duration::from_secs(1);

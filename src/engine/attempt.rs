@@ -1,13 +1,14 @@
 //! One attempt of an action: what its request is, and what follows from what came of it, with the records and the words of the report. The table
 //! is [`super::retry`]'s; here is what it needs to know. Sends nothing.
 
-use super::exchange::{self, Exchanged};
+use super::exchange::{self, ExchangeResult};
 use super::retry::{self, AttemptResult, NextStep, Rules, Turn};
 use super::sender::{Sender, Unsigned};
 use super::stages::{StageKind, StageRules, Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply, ToSend};
+use crate::pki::RequestedCertificate;
 use crate::provider::{Answer, AnswerClass, Idempotency, Provider, Verdict, stages, target_state};
-use crate::run::{Effect, Ordinal, Outcome};
+use crate::run::{DoubtMessage, Effect, Ordinal, Outcome};
 use crate::wire::Transport;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
@@ -62,6 +63,8 @@ pub struct Conclusion {
     pub polled: Option<Outcome>,
     /// What the stage brought, with its name.
     pub captured: Option<(String, Map<String, Value>)>,
+    /// Whether the action is done only once its new certificate is there, and what that must be, where a request tells.
+    pub certificate: Option<Option<RequestedCertificate>>,
 }
 
 impl Attempt {
@@ -93,15 +96,15 @@ impl Attempt {
     pub fn conclude<T: Transport>(
         self,
         sender: &Sender<T>,
-        exchanged: Exchanged,
+        exchanged: ExchangeResult,
         down: bool,
         at: Timestamp,
     ) -> Option<Conclusion> {
         let stage = self.rules(sender)?;
         let (ordinal, attempt) = (self.subject.action.ordinal, self.state.attempts + 1);
         // A request that could not be signed says nothing about whether the provider can be reached.
-        let signed = !matches!(exchanged, Exchanged::Unsigned(_));
-        let barred = matches!(exchanged, Exchanged::Barred(_));
+        let signed = !matches!(exchanged, ExchangeResult::Unsigned(_));
+        let barred = matches!(exchanged, ExchangeResult::Barred(_));
         let Came { result, mut reply, answer, nonce_refused, turn } = self.came(sender, exchanged);
         let Self { subject, only_reads, state, attempts, .. } = self;
         let effect = stage.kind.effect(retry::effect(result));
@@ -156,6 +159,7 @@ impl Attempt {
         let reads_list = matches!(next, NextStep::LookUp(_))
             && reads_list(&sender.provider, &stage, subject.parameters(), answer.as_ref());
         let by_order = answer.as_ref().is_some_and(|answer| answer.by_order);
+        let certificate = asks_for_certificate(sender, &subject, next);
         Some(Conclusion {
             id: subject.action.id,
             is_attempt: true,
@@ -171,14 +175,15 @@ impl Attempt {
             reads_list,
             polled: Some(polled),
             captured,
+            certificate,
         })
     }
 
     /// What came of it, for the table and for the report.
-    fn came<T: Transport>(&self, sender: &Sender<T>, exchanged: Exchanged) -> Came {
+    fn came<T: Transport>(&self, sender: &Sender<T>, exchanged: ExchangeResult) -> Came {
         let (answer, mut verdict) = match exchanged {
-            Exchanged::Answered(answer, verdict) => (answer, verdict),
-            lost @ Exchanged::Lost(_) => {
+            ExchangeResult::Answered(answer, verdict) => (answer, verdict),
+            lost @ ExchangeResult::Lost(_) => {
                 return Came::silent(AttemptResult::Lost, failure_reply(sender, &lost.cause()));
             }
             unsent => return Came::silent(AttemptResult::NotSent, failure_reply(sender, &unsent.cause())),
@@ -245,6 +250,18 @@ fn brought(
     (!outputs.is_empty()).then(|| (stage.name.to_owned(), outputs))
 }
 
+/// Whether an action that ends so is done only once its new certificate is there, and what that must be.
+pub(super) fn asks_for_certificate<T: Transport>(
+    sender: &Sender<T>,
+    subject: &Subject,
+    next: NextStep,
+) -> Option<Option<RequestedCertificate>> {
+    let operation = &sender.provider.operations[subject.operation];
+    let brings = operation.action.as_ref().is_some_and(|action| !action.new_certificate.is_empty());
+    let is_done = next == NextStep::End(Outcome::Succeeded);
+    (brings && is_done).then(|| sender.requested_certificate(operation, &subject.action.parameters))
+}
+
 /// What is known about repeating and looking up a stage.
 pub fn rules(
     provider: &Provider,
@@ -291,7 +308,7 @@ pub(super) fn closing_reply<T: Transport>(
                 ),
                 (_, message) => {
                     let cause = message.unwrap_or_else(|| "an earlier attempt was left without an answer".to_owned());
-                    format!("it may have taken effect: {cause}; {advice}")
+                    DoubtMessage { cause: &cause, advice: &advice }.to_string()
                 }
             })
         }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 /// What came of an exchange.
 #[derive(Debug)]
-pub enum Exchanged {
+#[allow(clippy::large_enum_variant, reason = "nine of ten are the large one, and few are there at once")]
+pub enum ExchangeResult {
     /// Nothing was sent: there was nothing to ask, or what others were answered says it.
     Nothing,
     /// It was not sent, since it could not be signed. That says nothing about the provider.
@@ -41,7 +42,7 @@ pub enum LimitSignal {
     Unsent,
 }
 
-impl Exchanged {
+impl ExchangeResult {
     /// What the limits must know.
     pub fn limits(&self) -> LimitSignal {
         match self {

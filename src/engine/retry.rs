@@ -269,6 +269,13 @@ impl Jitter {
         Self(fastrand::Rng::with_seed(seed))
     }
 
+    /// Draws octets, for what must be told apart and need not be secret.
+    pub fn octets(&mut self) -> [u8; 16] {
+        let mut octets = [0; 16];
+        self.0.fill(&mut octets);
+        octets
+    }
+
     /// Draws the next number, uniform in 0 to 1.
     pub fn draw(&mut self) -> f64 {
         self.0.f64()
@@ -456,7 +463,7 @@ mod tests {
         for (outcome, expected) in [
             (Outcome::Succeeded, true),
             (Outcome::PendingApproval, true),
-            (Outcome::Pending, true),
+            (Pending, true),
             (Outcome::Rejected, false),
             (Outcome::AlreadyDone, false),
             (Failed, false),

@@ -81,7 +81,7 @@ pub fn gate(schedule: &Schedule, deadline: Option<Timestamp>, now: Timestamp, ma
     if let Some(deadline) = deadline
         && now >= deadline
     {
-        return Gate::Closed(Closed { why: format!("the deadline, {deadline}, is over"), until: None });
+        return Gate::Closed(Closed { why: format!("the deadline, {deadline:.0}, is over"), until: None });
     }
     let next = open_times(schedule, now, margin).next();
     if let Some(span) = next
@@ -319,7 +319,10 @@ impl Waves {
                 break;
             }
         }
-        Self { open: vec![0; bounds.len()], of, now: 0 }
+        // Nothing is ever in a wave of no actions, so nobody is asked how it went.
+        let sent = queue.iter().zip(&of).filter(|(action, _)| action.never_sent.is_none());
+        let now = sent.map(|(_, wave)| usize::from(*wave)).min().unwrap_or_default();
+        Self { open: vec![0; bounds.len()], of, now }
     }
 
     /// Whether there is more than one.
@@ -736,6 +739,9 @@ mod tests {
         waves.ended(3);
         waves.ended(4);
         assert!(!waves.has_ended(), "after the last there is nothing to go on with");
+        // The first action needs the second, and goes with it: nothing is left of the first wave.
+        let moved = Waves::new(&[Count(1), Count(2), Share(1.0)], &queue(&[&[1], &[], &[]]));
+        assert_eq!((moved.now(), moved.may_go(0), moved.may_go(2)), (1, true, false));
         let one = Waves::new(&[], &queue(&[&[] as &[u64]; 2]));
         assert!(!one.are_there() && one.may_go(1) && !one.has_ended());
     }

@@ -1,6 +1,7 @@
 //! One account, ready to send: its provider, where it is, how it is signed, and the transport. Holds credentials; knows nothing of single
 //! actions, prints nothing.
 
+use crate::pki::{Csr, RequestedCertificate};
 use crate::plan::Account;
 use crate::provider::model::Operation;
 use crate::provider::{Answer, CredentialReference, Provider};
@@ -121,6 +122,18 @@ impl<T: Transport> Sender<T> {
         };
         let request = request::build(&self.base_url, operation, &filled);
         Unsigned { request, own_key: operation.own_key(parameters), lacking }
+    }
+
+    /// What the certificate must be that an action asks for, where it sends a request for one.
+    pub fn requested_certificate(
+        &self,
+        operation: &Operation,
+        parameters: &Map<String, Value>,
+    ) -> Option<RequestedCertificate> {
+        let field = &operation.action.as_ref()?.csr.as_ref()?.field;
+        let filled = withheld::fill(operation, parameters).ok()?;
+        let request = Csr::parse(filled.get(field)?.as_str()?.as_bytes()).ok()?;
+        Some(RequestedCertificate::of(&request))
     }
 
     /// Signs with the present time, and sends.

@@ -1,13 +1,13 @@
 //! Status queries: what is asked for the state of an action's target, what the answers say, and what follows for an action in doubt. A list is
 //! read once for all that ask for it, page by page; each page is a step of its own. Sends nothing.
 
-use super::attempt::{Conclusion, closing_reply, rules};
-use super::exchange::Exchanged;
+use super::attempt::{Conclusion, asks_for_certificate, closing_reply, rules};
+use super::exchange::ExchangeResult;
 use super::retry::{self, NextStep};
 use super::sender::{Sender, Unsigned};
 use super::stages::{Subject, after_stage};
 use crate::journal::{ActionState, Record, Reply};
-use crate::provider::model::{Operation, ParameterType, StatusQueryRule};
+use crate::provider::model::StatusQueryRule;
 use crate::provider::{Answer, AnswerClass, TargetState, target_state};
 use crate::wire::Transport;
 use jiff::Timestamp;
@@ -157,9 +157,10 @@ impl StatusQuery {
             if list.target_state_of(rule, self).is_some() {
                 return None;
             }
-            if let Some(number) = target_state::next_page(rule, &list.pages) {
+            if let Some(next) = target_state::next_page(rule, &list.pages) {
                 page = list.pages.len();
-                parameters.insert(paging.parameter.clone(), page_number(operation, &paging.parameter, number));
+                let asked_by = target_state::typed(operation, &paging.parameter, &next);
+                parameters.extend(asked_by.map(|page| (paging.parameter.clone(), page)));
             }
         }
         let (asked, made) = (chosen.operation, sender.make(operation, &parameters));
@@ -181,21 +182,21 @@ impl StatusQuery {
     }
 
     /// What is known of the target by what came.
-    pub fn reading<T: Transport>(&self, sender: &Sender<T>, exchanged: &Exchanged) -> Reading {
+    pub fn reading<T: Transport>(&self, sender: &Sender<T>, exchanged: &ExchangeResult) -> Reading {
         let failed = |why: &str| match exchanged {
-            Exchanged::Answered(..) => Reading::Failed(format!("the status query was answered with {why}")),
+            ExchangeResult::Answered(..) => Reading::Failed(format!("the status query was answered with {why}")),
             _ => Reading::Failed(format!("the status query failed: {why}")),
         };
         match exchanged {
-            Exchanged::Nothing => {}
-            Exchanged::Answered(_, verdict) if verdict.class == AnswerClass::Succeeded => {}
-            Exchanged::Unsigned(cause)
-            | Exchanged::NotSent(cause)
-            | Exchanged::Barred(cause)
-            | Exchanged::Lost(cause) => {
+            ExchangeResult::Nothing => {}
+            ExchangeResult::Answered(_, verdict) if verdict.class == AnswerClass::Succeeded => {}
+            ExchangeResult::Unsigned(cause)
+            | ExchangeResult::NotSent(cause)
+            | ExchangeResult::Barred(cause)
+            | ExchangeResult::Lost(cause) => {
                 return failed(cause);
             }
-            Exchanged::Answered(..) => return failed(&exchanged.cause()),
+            ExchangeResult::Answered(..) => return failed(&exchanged.cause()),
         }
         let Some((chosen, rule)) = self.rule(sender) else {
             return Reading::TargetState(TargetState::Unknown, String::new());
@@ -254,6 +255,7 @@ impl StatusQuery {
             reply = closing_reply(sender, &stage, &subject.action, outcome, tainted, reply);
             records.push(Record::Ended { ordinal, at, outcome, answer: reply.clone() });
         }
+        let certificate = asks_for_certificate(sender, &subject, next);
         Some(Conclusion {
             id: subject.action.id,
             is_attempt: false,
@@ -269,6 +271,7 @@ impl StatusQuery {
             reads_list: false,
             polled: None,
             captured: None,
+            certificate,
         })
     }
 }
@@ -299,9 +302,4 @@ impl ReadList {
         let whole = target_state::next_page(rule, &self.pages).is_none();
         (target_state != TargetState::Unknown || whole).then_some((target_state, seen))
     }
-}
-
-fn page_number(operation: &Operation, parameter: &str, number: u32) -> Value {
-    let text = operation.parameter(parameter).is_some_and(|parameter| parameter.kind == ParameterType::String);
-    if text { Value::from(number.to_string()) } else { Value::from(number) }
 }

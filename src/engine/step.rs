@@ -3,7 +3,7 @@
 //! the same words for all. Whoever owns the state decides what follows. Decides nothing, retries nothing.
 
 use super::attempt::Attempt;
-use super::exchange::{self, Exchanged};
+use super::exchange::{self, ExchangeResult};
 use super::sender::Sender;
 use super::status_query::StatusQuery;
 use super::timing::RequestTiming;
@@ -54,7 +54,7 @@ pub struct StepResult {
     /// What it was for.
     pub purpose: Purpose,
     /// What came.
-    pub exchanged: Exchanged,
+    pub exchanged: ExchangeResult,
     /// The token that the request was signed with.
     pub token_number: u32,
     /// How far the provider's clock is from ours, where it is far.
@@ -101,7 +101,7 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
         Purpose::Authenticate => None,
     };
     if made.is_none() && !matches!(purpose, Purpose::Authenticate) {
-        return Ok(StepResult { purpose, exchanged: Exchanged::Nothing, token_number: 0, skew: None });
+        return Ok(StepResult { purpose, exchanged: ExchangeResult::Nothing, token_number: 0, skew: None });
     }
     // Durable before it is sent: it counts in the rate windows of a process that resumes after a crash. An attempt's intent does as well.
     if !matches!(&purpose, Purpose::Act(attempt) if !attempt.only_reads) {
@@ -122,26 +122,26 @@ pub async fn carry_out<T: Transport, C: Clock>(step: Step<T, C>) -> Result<StepR
         }
         None => match sender.authenticate(clock.now()).await {
             Some(delivery) => (delivery, None),
-            None => return Ok(StepResult { purpose, exchanged: Exchanged::Nothing, token_number, skew: None }),
+            None => return Ok(StepResult { purpose, exchanged: ExchangeResult::Nothing, token_number, skew: None }),
         },
     };
     timing.note_answered(&*clock);
     let at = clock.now();
     let exchanged = match delivery {
-        Delivery::Unsigned(cause) => Exchanged::Unsigned(cause),
-        Delivery::NotSent(cause) => Exchanged::NotSent(cause),
-        Delivery::Barred(cause) => Exchanged::Barred(cause),
-        Delivery::Lost(cause) => Exchanged::Lost(cause),
+        Delivery::Unsigned(cause) => ExchangeResult::Unsigned(cause),
+        Delivery::NotSent(cause) => ExchangeResult::NotSent(cause),
+        Delivery::Barred(cause) => ExchangeResult::Barred(cause),
+        Delivery::Lost(cause) => ExchangeResult::Lost(cause),
         Delivery::Answered(answer) => {
             let verdict = match operation {
                 Some(operation) => read(&sender, &purpose, operation, &answer, at),
                 None => exchange::read_log_in(&answer, at),
             };
-            Exchanged::Answered(answer, verdict)
+            ExchangeResult::Answered(answer, verdict)
         }
     };
     let mut skew = None;
-    if let Exchanged::Answered(answer, verdict) = &exchanged {
+    if let ExchangeResult::Answered(answer, verdict) = &exchanged {
         if verdict.class != AnswerClass::Unauthorized && operation.is_some() {
             sender.credentials_work();
         }

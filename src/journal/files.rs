@@ -36,6 +36,18 @@ pub(super) fn put_whole(path: &Path, write: impl FnOnce(File) -> io::Result<()>)
     put.inspect_err(|_| drop(fs::remove_file(&beside)))
 }
 
+/// Writes a text file beside its place and renames it, for all to read: it holds nothing that is private. Not synced: the next one follows soon.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn put_readable(path: &Path, text: &str) -> io::Result<()> {
+    put_whole(path, |mut file| {
+        #[cfg(unix)]
+        file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))?;
+        file.write_all(text.as_bytes())
+    })
+}
+
 /// Removes what processes that are gone left of a file that they were writing; of any file where none is named.
 pub(super) fn remove_abandoned_parts(directory: &Path, of: Option<&OsStr>) {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten() {

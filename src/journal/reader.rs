@@ -6,7 +6,7 @@ use super::log::Rebuilt;
 use super::mark::{Marks, RecordCount};
 use super::queue::Queue;
 use super::record::{Record, StoredRecord};
-use super::record_rows::{ACTION_RECORDS, ALL_RECORDS, RECORDS_WITH_STATUS, RUN_RECORDS, newest_process, to_sql};
+use super::record_rows::{self, ACTION_RECORDS, ALL_RECORDS, RECORDS_WITH_STATUS, RUN_RECORDS, newest_process, to_sql};
 use super::salvage::Salvage;
 use super::state::{History, IllegalRecord, Phase, States, WhyInDoubt};
 use super::{JournalError, schema};
@@ -111,14 +111,23 @@ pub struct Overview {
     pub finished_at: Option<Timestamp>,
     /// When the world was last asked about the run's effects.
     pub verified_at: Option<Timestamp>,
+    /// Whether a person has written down how actions ended.
+    pub settled: bool,
     /// The windows that `certsweep set-rate` has set, by account's index.
     pub limits: BTreeMap<usize, Vec<String>>,
+    /// Since when `certsweep pause` holds, where a process has not gone on since, and who gave it.
+    pub paused: Option<(Timestamp, Option<String>)>,
+    /// How many actions each account has, by its index, and how many of them have ended.
+    pub accounts: BTreeMap<usize, (u64, u64)>,
 }
 
 impl Overview {
     /// Takes the next record of the run in.
     fn take(&mut self, record: &Record) {
-        if !matches!(record, Record::Verifying { .. } | Record::Verified { .. }) {
+        if !matches!(
+            record,
+            Record::Verifying { .. } | Record::Verified { .. } | Record::Settling { .. } | Record::Settled { .. }
+        ) {
             self.last_at = self.last_at.max(Some(record.at()));
         }
         match record {
@@ -126,12 +135,16 @@ impl Overview {
                 self.began_at = self.began_at.or(Some(*at));
                 self.stopped = None;
                 self.finished_at = None;
+                self.paused = None;
             }
+            Record::Paused { at, by } => self.paused = Some((*at, by.clone())),
+            Record::WentOn { .. } => self.paused = None,
             Record::Stopped { why, code, .. } => self.stopped = Some((why.clone(), *code)),
             Record::Limited { account, windows, .. } => {
                 self.limits.insert(*account, windows.clone());
             }
             Record::Verifying { at, .. } => self.verified_at = Some(*at),
+            Record::Settling { .. } => self.settled = true,
             Record::Finished { at } => self.finished_at = Some(*at),
             _ => {}
         }
@@ -329,6 +342,14 @@ impl Reader {
     pub fn history(&self, ordinal: Ordinal) -> Result<(Action, History), JournalError> {
         let found = self.histories_of(PARAMETERS, ordinal, ordinal + 1, |_, _| ())?.pop();
         found.ok_or_else(|| self.unreadable(format!("there is no action {ordinal}")))
+    }
+
+    /// Whether any action was issued a new certificate.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn has_issued(&self) -> Result<bool, JournalError> {
+        record_rows::has_issued(&self.connection).map_err(self.database())
     }
 
     /// Every action with the fold of its records, in plan order. After the last one comes an error where records are not there that must be.
@@ -538,7 +559,18 @@ impl Reader {
     pub fn overview(&self) -> Result<Overview, JournalError> {
         let mut overview = Overview::default();
         let states = self.states_and(|stored| overview.take(&stored.record))?;
-        states.iter().for_each(|state| overview.count(state.phase));
+        let mut statement =
+            self.connection.prepare("SELECT account FROM action ORDER BY ordinal").map_err(self.database())?;
+        let mut accounts = statement.query([]).map_err(self.database())?;
+        for state in states.iter() {
+            overview.count(state.phase);
+            if let Some(row) = accounts.next().map_err(self.database())? {
+                let account: i64 = row.get(0).map_err(self.database())?;
+                let (actions, ended) = overview.accounts.entry(account.unsigned_abs() as usize).or_default();
+                *actions += 1;
+                *ended += u64::from(matches!(state.phase, Phase::Ended(_)));
+            }
+        }
         Ok(overview)
     }
 

@@ -25,10 +25,12 @@ impl StoredRecord {
     }
 }
 
-/// The bits of [`StoredRecord::seq`] that count the records of one process.
+/// The bits of [`StoredRecord::seq`] that count the records of one process: a trillion, more than any process writes. What is left of SQLite's
+/// 63 bits numbers eight million processes.
 pub(super) const SEQ_BITS: u32 = 40;
 
-/// One record.
+/// One record. Those that a million actions have (intents and ends) are stored by columns, the others as this JSON: there a field that says
+/// nothing is left out, and a new one has a default, so that runs of earlier versions are read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum Record {
@@ -52,11 +54,12 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         follows: bool,
     },
-    /// The action's request is about to be sent. Durable before it is sent.
+    /// The action's request is about to be sent. Durable before it is sent. The request is not in it: the action's row makes it again, and its
+    /// signature is good for minutes only.
     Intent {
         /// The action.
         ordinal: Ordinal,
-        /// From 1; counts on over resumes.
+        /// From 1; counts on over resumes, since an attempt of a process that crashed may have taken effect.
         attempt: u32,
         /// When it was decided.
         at: Timestamp,
@@ -76,6 +79,15 @@ pub enum Record {
         /// What was answered or went wrong.
         answer: Reply,
     },
+    /// What tells the provider which of the action's requests are one and the same. Durable before the first of them is sent.
+    Keyed {
+        /// The action.
+        ordinal: Ordinal,
+        /// When it was made.
+        at: Timestamp,
+        /// The key.
+        key: String,
+    },
     /// What the answer to a stage brought: later stages are made of it, and steps of the plan. Durable before either, and before the action is shown as
     /// ended.
     Captured {
@@ -88,6 +100,15 @@ pub enum Record {
         /// Its outputs.
         outputs: serde_json::Map<String, serde_json::Value>,
     },
+    /// The action's new certificate fits its request. Durable before the action is shown as ended.
+    Issued {
+        /// The action.
+        ordinal: Ordinal,
+        /// When.
+        at: Timestamp,
+        /// What it is.
+        certificate: IssuedCertificate,
+    },
     /// A stage was done, and another one follows.
     StageEnded {
         /// The action.
@@ -99,9 +120,10 @@ pub enum Record {
         /// What was answered.
         answer: Reply,
     },
-    /// A status query (or a request for a token) is about to be sent; it counts in the rate windows.
+    /// A status query (or a request for a token) is about to be sent. It has no effect that could be doubled; it is written because it counts in the
+    /// rate windows, which a resumed process begins with.
     Asked {
-        /// Index of the account.
+        /// Index of the account in the run's own copy of the plan, whose order nobody can change.
         account: usize,
         /// The action that it is for, where it is for one.
         ordinal: Option<Ordinal>,
@@ -152,8 +174,11 @@ pub enum Record {
     Paused {
         /// When.
         at: Timestamp,
+        /// Who gave the command, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
-    /// `certsweep unpause`: the run goes on after a pause, or with its next wave.
+    /// `certsweep unpause`: the run goes on after a pause, or with its next wave. One record for both, as it is one command.
     WentOn {
         /// When.
         at: Timestamp,
@@ -198,6 +223,28 @@ pub enum Record {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<String>,
     },
+    /// A process begins to write down what a person has found.
+    Settling {
+        /// When.
+        at: Timestamp,
+        /// Who, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+    },
+    /// A person has found out how an action ended that was in doubt or pending.
+    Settled {
+        /// The action.
+        ordinal: Ordinal,
+        /// When that was written down.
+        at: Timestamp,
+        /// How it ended.
+        outcome: Outcome,
+        /// Who says so, where that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
+        /// What was found, and where.
+        note: String,
+    },
     /// Every action has ended.
     Finished {
         /// When.
@@ -219,8 +266,11 @@ impl Record {
             | Self::AttemptEnded { ordinal, .. }
             | Self::LookedUp { ordinal, .. }
             | Self::Captured { ordinal, .. }
+            | Self::Keyed { ordinal, .. }
+            | Self::Issued { ordinal, .. }
             | Self::StageEnded { ordinal, .. }
             | Self::Verified { ordinal, .. }
+            | Self::Settled { ordinal, .. }
             | Self::Ended { ordinal, .. } => Some(*ordinal),
             Self::Began { .. }
             | Self::Asked { .. }
@@ -229,6 +279,7 @@ impl Record {
             | Self::Paused { .. }
             | Self::WentOn { .. }
             | Self::Verifying { .. }
+            | Self::Settling { .. }
             | Self::Stopped { .. }
             | Self::Finished { .. } => None,
         }
@@ -244,18 +295,33 @@ impl Record {
             | Self::Asked { at, .. }
             | Self::LookedUp { at, .. }
             | Self::Captured { at, .. }
+            | Self::Keyed { at, .. }
+            | Self::Issued { at, .. }
             | Self::StageEnded { at, .. }
             | Self::Ended { at, .. }
             | Self::Learnt { at, .. }
             | Self::Limited { at, .. }
-            | Self::Paused { at }
+            | Self::Paused { at, .. }
             | Self::WentOn { at }
             | Self::Stopped { at, .. }
             | Self::Verifying { at, .. }
             | Self::Verified { at, .. }
+            | Self::Settling { at, .. }
+            | Self::Settled { at, .. }
             | Self::Finished { at } => *at,
         }
     }
+}
+
+/// A new certificate, as the report and the run directory have it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedCertificate {
+    /// Its serial number, in lower-case hexadecimal.
+    pub serial_number: String,
+    /// The end of its validity.
+    pub not_after: Timestamp,
+    /// It, and then its chain, in PEM.
+    pub pem: String,
 }
 
 /// What a report row says about an answer. The provider's texts are verbatim, with secrets masked; they are made safe where

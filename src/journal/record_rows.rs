@@ -145,6 +145,12 @@ impl<'c> RecordInserts<'c> {
     }
 }
 
+/// Whether any action was issued a new certificate.
+pub(super) fn has_issued(connection: &Connection) -> rusqlite::Result<bool> {
+    let issued = r#"SELECT EXISTS (SELECT 1 FROM journal WHERE kind IS NULL AND body GLOB '{"kind":"issued"*')"#;
+    connection.query_row(issued, [], |row| row.get(0))
+}
+
 /// The newest process that has written anything; the run's first is 1. Every process begins with a record that is about no action.
 pub(super) fn newest_process(connection: &Connection) -> rusqlite::Result<u64> {
     let newest = "SELECT max(seq) FROM journal WHERE ordinal = -1";
@@ -163,6 +169,7 @@ const INSERT: &str = "INSERT INTO journal VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::IssuedCertificate;
     use super::super::schema;
     use super::*;
     use crate::pki::RevocationReason;
@@ -181,21 +188,30 @@ mod tests {
             reference: None,
         };
         let (by, why) = (vec![StatusSource::Crl], Some("it is not on the list".to_owned()));
+        let captured = serde_json::Map::from_iter([("id".to_owned(), serde_json::json!(7))]);
+        let certificate =
+            IssuedCertificate { serial_number: "0a".to_owned(), not_after: at(99), pem: "-----BEGIN".to_owned() };
+        let answer_of_a_stage = answer.clone();
         // In the order in which they are read.
         let records = [
             Record::Began { at: at(0), version: "1".to_owned(), boot: Some("b".to_owned()) },
             Record::Asked { account: 1, ordinal: Some(3), at: at(1) },
             Record::Learnt { account: 1, windows: vec!["33/5s".to_owned()], at: at(2) },
             Record::Limited { account: 1, windows: vec!["40/5s".to_owned()], at: at(3) },
-            Record::Paused { at: at(4) },
+            Record::Paused { at: at(4), by: Some("alice".into()) },
             Record::WentOn { at: at(5) },
             Record::Stopped { at: at(6), why: "a signal".to_owned(), code: 130 },
             Record::Finished { at: at(7) },
             Record::Verifying { at: at(8), boot: None },
+            Record::Settling { at: at(8), by: None },
             Record::Ended { ordinal: 0, at: at(9), outcome: Outcome::Skipped, answer: answer.clone() },
             Record::Intent { ordinal: 3, attempt: 1, at: at(10) },
             Record::AttemptEnded { ordinal: 3, attempt: 1, at: at(11), effect: Effect::None, counts: false, answer },
             Record::LookedUp { ordinal: 3, at: at(12), effect: Effect::Unknown, seen: "issued".to_owned() },
+            Record::Keyed { ordinal: 3, at: at(12), key: "k".to_owned() },
+            Record::Captured { ordinal: 3, at: at(12), step: "issued".to_owned(), outputs: captured },
+            Record::Issued { ordinal: 3, at: at(12), certificate },
+            Record::StageEnded { ordinal: 3, at: at(12), stage: 0, answer: answer_of_a_stage },
             Record::Reopened { ordinal: 4, at: at(13), follows: true },
             Record::Verified {
                 ordinal: 5,
@@ -206,6 +222,13 @@ mod tests {
                 reason: Some(RevocationReason::CertificateHold),
                 reason_differs: true,
                 why,
+            },
+            Record::Settled {
+                ordinal: 5,
+                at: at(16),
+                outcome: Outcome::Failed,
+                by: Some("kim".into()),
+                note: "인증서".into(),
             },
         ];
         let place = tempfile::tempdir().unwrap();
@@ -233,6 +256,7 @@ mod tests {
         let without_answers = all.iter().filter(|stored| records.contains(&stored.record)).count();
         assert_eq!(without_answers, records.len() - 2, "an end and an attempt's end are read without their answers");
         assert_eq!(newest_process(&connection).unwrap(), 1);
+        assert!(has_issued(&connection).unwrap());
         // A record of which anything that decides is another one is none.
         for change in ["ordinal = 1", "attempt = 2", "kind = 'ended'", "seq = seq + 1"] {
             connection.execute_batch("SAVEPOINT before").unwrap();

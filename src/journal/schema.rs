@@ -6,7 +6,8 @@
 //! record is a JSON text in `body`. Everything else is the fold of `journal`. What decides of a row is followed by its checksum
 //! ([`super::checksum`]), which is over all values before that column.
 //!
-//! Versions 1 to 5 were those of development versions; none of them was released, and they are refused.
+//! Version 6 has more kinds of records than 5 and nothing else, so a run of version 5 is read as it is, and becomes one of 6 once it is
+//! gone on with. Versions 1 to 4 were those of development versions; none of them was released, and they are refused.
 
 use super::JournalError;
 use rusqlite::config::DbConfig;
@@ -16,9 +17,11 @@ use std::time::Duration;
 
 /// Marks a file as a certsweep run (`csrn`).
 const APPLICATION_ID: i32 = 0x6373_726e;
-/// The version that this program writes and reads. Whoever changes a table raises it, and keeps a run directory of the version before
+/// The version that this program writes. Whoever changes a table raises it, and keeps a run directory of the version before
 /// in `tests/data/journals`.
 const VERSION: i32 = 6;
+/// The oldest version that it reads.
+const OLDEST: i32 = 5;
 
 /// Instants of `journal` in microseconds since 1970, its `steady` in microseconds of the clock that never jumps.
 ///
@@ -91,8 +94,8 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
     }
     let path_of = || path.to_path_buf();
     match pragma("user_version").map_err(JournalError::database(path))? {
-        VERSION => Ok(connection),
-        version if version < VERSION => Err(JournalError::Older { path: path_of(), version }),
+        OLDEST..=VERSION => Ok(connection),
+        version if version < OLDEST => Err(JournalError::Older { path: path_of(), version }),
         version => Err(JournalError::Newer { path: path_of(), version }),
     }
 }

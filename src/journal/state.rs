@@ -1,6 +1,6 @@
 //! What the records say: [`ActionState::next`] is the only transition function, and refuses illegal moves. Pure.
 
-use super::record::{Record, Reply};
+use super::record::{IssuedCertificate, Record, Reply};
 use crate::pki::RevocationReason;
 use crate::provider::expression::Captures;
 use crate::run::{Effect, Ordinal, Outcome, Seen, StatusSource};
@@ -64,6 +64,11 @@ impl ActionState {
         }
     }
 
+    /// Whether a person may say how it ended: nobody else knows, or the provider is not done with it.
+    pub const fn is_open_to_a_person(&self) -> bool {
+        matches!(self.outcome(), Outcome::InDoubt | Outcome::Pending | Outcome::PendingApproval)
+    }
+
     /// The state after a record about this action. Records about no action change nothing.
     ///
     /// # Errors
@@ -85,7 +90,8 @@ impl ActionState {
                 Effect::None => Self { tainted: false, ..self },
                 Effect::Done | Effect::Unknown => self,
             },
-            (Phase::Waiting | Phase::InFlight, Record::Captured { .. }) => self,
+            (Phase::Waiting | Phase::InFlight, Record::Captured { .. } | Record::Issued { .. }) => self,
+            (Phase::Waiting, Record::Keyed { .. }) => self,
             (Phase::Waiting | Phase::InFlight, Record::StageEnded { stage, .. })
                 if *stage == self.stage && self.stage < u8::MAX =>
             {
@@ -105,6 +111,11 @@ impl ActionState {
                 Self { counted: 0, tainted, reopened: true, following, phase: Phase::Waiting, ..self }
             }
             (Phase::Ended(_), Record::Verified { .. }) => self,
+            (_, Record::Settled { outcome, .. }) if self.is_open_to_a_person() => {
+                // What did not take effect may be sent again by `resume --retry`.
+                let tainted = *outcome == Outcome::Succeeded && self.tainted;
+                Self { tainted, following: None, phase: Phase::Ended(*outcome), ..self }
+            }
             (_, record) if record.ordinal().is_none() => self,
             _ => return Err(IllegalRecord { state: self, record: Box::new(record.clone()) }),
         };
@@ -179,8 +190,14 @@ pub struct History {
     pub reply: Reply,
     /// What the world was last seen to see of it.
     pub verified: Option<Verified>,
+    /// Who has found out how it ended, and what they say.
+    pub settled: Option<Settlement>,
     /// What its stages brought.
     pub captures: Captures,
+    /// What tells the provider which of its requests are one and the same.
+    pub idempotency_key: Option<String>,
+    /// Its new certificate, where it was issued one.
+    pub issued: Option<IssuedCertificate>,
     /// Why its records do not tell how it ended, where they do not: then it is in doubt, whatever they say.
     pub doubt: Option<WhyInDoubt>,
 }
@@ -208,6 +225,17 @@ impl WhyInDoubt {
     }
 }
 
+/// What a person has written down of an action.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    /// When.
+    pub at: Timestamp,
+    /// Who, where that is known.
+    pub by: Option<String>,
+    /// What was found, and where.
+    pub note: String,
+}
+
 /// What the world was seen to see of an ended action's target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
@@ -230,6 +258,7 @@ pub struct Verified {
 impl History {
     /// Takes a record about this action in. One that cannot follow leaves the action in doubt, for a report tells of each action.
     pub fn take(&mut self, record: Record) {
+        let ended = self.state.phase;
         match self.state.next(&record) {
             Ok(next) if self.doubt.is_none() => self.state = next,
             _ => {
@@ -241,13 +270,24 @@ impl History {
             Record::Intent { at, .. } => self.started_at = self.started_at.or(Some(at)),
             Record::AttemptEnded { answer, .. } | Record::StageEnded { answer, .. } => self.reply = answer,
             Record::Captured { step, outputs, .. } => self.captures.keep(&step, outputs),
+            Record::Keyed { key, .. } => self.idempotency_key = Some(key),
+            Record::Issued { certificate, .. } => self.issued = Some(certificate),
             Record::Ended { at, answer, .. } => {
                 self.finished_at = Some(at);
                 self.reply = answer;
             }
             Record::Reopened { .. } => {
+                // What surely had no effect is asked anew: the provider may answer for ever by what it said to the same key.
+                if matches!(ended, Phase::Ended(Outcome::Rejected | Outcome::Failed)) {
+                    self.idempotency_key = None;
+                }
                 self.finished_at = None;
                 self.verified = None;
+                self.settled = None;
+            }
+            Record::Settled { at, by, note, .. } => {
+                self.finished_at = Some(at);
+                self.settled = Some(Settlement { at, by, note });
             }
             Record::Verified { at, seen, by, revoked_at, reason, reason_differs, why, .. } => {
                 self.verified = Some(Verified { at, seen, by, revoked_at, reason, reason_differs, why });
@@ -325,6 +365,7 @@ mod tests {
             why: None,
         };
         let lost = attempt_ended(1, Effect::Unknown, true);
+        let settled = |outcome| Record::Settled { ordinal: 0, at: at(), outcome, by: None, note: "n".to_owned() };
         let state = |attempts, counted, tainted, phase| ActionState {
             attempts,
             counted,
@@ -380,6 +421,21 @@ mod tests {
                 vec![intent(1), ended(Outcome::Succeeded), verified.clone(), verified.clone()],
                 Some(state(1, 1, false, Phase::Ended(Outcome::Succeeded))),
             ),
+            (
+                vec![intent(1), lost.clone(), settled(Outcome::Failed)],
+                Some(state(1, 1, false, Phase::Ended(Outcome::Failed))),
+            ),
+            (
+                vec![intent(1), ended(Outcome::InDoubt), settled(Outcome::Succeeded), verified.clone()],
+                Some(state(1, 1, true, Phase::Ended(Outcome::Succeeded))),
+            ),
+            (
+                vec![intent(1), ended(Outcome::Pending), followed.clone(), settled(Outcome::Rejected)],
+                Some(ActionState { reopened: true, ..state(1, 0, false, Phase::Ended(Outcome::Rejected)) }),
+            ),
+            (vec![settled(Outcome::Succeeded)], None),
+            (vec![intent(1), ended(Outcome::Succeeded), settled(Outcome::Failed)], None),
+            (vec![intent(1), ended(Outcome::InDoubt), settled(Outcome::Failed), settled(Outcome::Succeeded)], None),
             (vec![verified], None),
             (vec![reopened], None),
             (vec![intent(1), cleared], None),

@@ -412,7 +412,7 @@ mod tests {
         let reports = Arc::new(Mutex::new(Vec::new()));
         let reports_of_thread = Arc::clone(&reports);
         journal.notify(Arc::new(move |count, written| reports_of_thread.lock().unwrap().push((count, written))));
-        let record = || Record::Paused { at: jiff::Timestamp::UNIX_EPOCH };
+        let record = || Record::Paused { at: jiff::Timestamp::UNIX_EPOCH, by: None };
         journal.flush();
         (0..3).for_each(|_| journal.queue(record(), Duration::ZERO, false));
         let last = Arc::clone(&reports);

@@ -89,6 +89,9 @@ pub enum CertificateError {
     Unreadable,
 }
 
+/// Something of a file, or why it cannot be read, with the line where it begins.
+pub type OnLine<T> = (u32, Result<T, CertificateError>);
+
 impl CertificateError {
     /// What to do about it.
     pub const fn help(&self) -> &'static str {
@@ -131,6 +134,15 @@ impl Certificate {
         blocks(bytes)?.into_iter().map(|block| read(block).ok_or(CertificateError::Unreadable)).collect()
     }
 
+    /// As [`Self::parse_placed`], but of a file with several certificates each one is good or bad by itself.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn parse_each(bytes: &[u8]) -> Result<Vec<OnLine<Self>>, CertificateError> {
+        let read = |der: Vec<u8>| Self::from_der(&der).map_err(|_| CertificateError::Unreadable);
+        Ok(each_block(bytes)?.into_iter().map(|(line, block)| (line, block.and_then(read))).collect())
+    }
+
     /// Reads what a CA publishes for those who look for an issuer: a certificate, or a message with certificates alone (`.p7c`).
     ///
     /// # Errors
@@ -160,6 +172,11 @@ impl Certificate {
     /// The subject's common names, and the DNS names and addresses, as they are written.
     pub fn host_names(&self) -> Vec<String> {
         self.common_names().chain(self.hosts()).collect()
+    }
+
+    /// Its alternative names, each as it is written.
+    pub fn alternative_names(&self) -> &GeneralNames {
+        &self.names
     }
 
     /// Whether it names a host: as an alternative name, or by a common name that can be a host's.
@@ -284,8 +301,17 @@ impl Certificate {
 
 /// The certificates of a file in DER, at least one, each with its line: the file itself, a message's, or its PEM blocks of that kind.
 fn blocks(bytes: &[u8]) -> Result<Vec<(u32, Vec<u8>)>, CertificateError> {
+    // A broken one may have been the one that is meant.
+    each_block(bytes)?.into_iter().map(|(line, block)| Ok((line, block?))).collect()
+}
+
+/// What a line of a file holds: a certificate in DER, or a broken block.
+type PlacedBlock = OnLine<Vec<u8>>;
+
+/// As [`blocks`], the broken ones among them.
+fn each_block(bytes: &[u8]) -> Result<Vec<PlacedBlock>, CertificateError> {
     if is_der(bytes) {
-        return of_binary(bytes).map(|all| all.into_iter().map(|der| (1, der.to_owned())).collect());
+        return of_binary(bytes).map(|all| all.into_iter().map(|der| (1, Ok(der.to_owned()))).collect());
     }
     if bytes.starts_with(JAVA_KEY_STORE) {
         return Err(CertificateError::JavaKeyStore);
@@ -297,10 +323,12 @@ fn blocks(bytes: &[u8]) -> Result<Vec<(u32, Vec<u8>)>, CertificateError> {
             Piece::Block(block) if LABELS.contains(&block.label) => {
                 // OpenSSL's "trusted" ones have their uses behind the certificate.
                 let certificate = elements(&block.der).next().unwrap_or(&block.der);
-                all.push((block.line, certificate.to_vec()));
+                all.push((block.line, Ok(certificate.to_vec())));
             }
             Piece::Block(block) if MESSAGES.contains(&block.label) => match published(&block.der) {
-                Some(inside) if !inside.is_empty() => all.extend(inside.iter().map(|der| (block.line, der.to_vec()))),
+                Some(inside) if !inside.is_empty() => {
+                    all.extend(inside.iter().map(|der| (block.line, Ok(der.to_vec()))));
+                }
                 _ => instead = Some(CertificateError::EmptyMessage),
             },
             Piece::Block(block) if block.label == "PKCS12" => instead = Some(CertificateError::Pkcs12),
@@ -308,14 +336,13 @@ fn blocks(bytes: &[u8]) -> Result<Vec<(u32, Vec<u8>)>, CertificateError> {
                 let label = block.label.chars().take(MAX_LABEL).collect();
                 instead.get_or_insert(CertificateError::Other(label));
             }
-            // It may have been the one that is meant.
-            Piece::Broken(line, why) => return Err(CertificateError::Broken(line, why)),
+            Piece::Broken(line, why) => all.push((line, Err(CertificateError::Broken(line, why)))),
             Piece::Line(..) => {}
         }
     }
     if all.is_empty() {
         // A key may stand so, too.
-        all.extend(bare(&text).filter(|der| Certificate::from_der(der).is_ok()).map(|der| (1, der)));
+        all.extend(bare(&text).filter(|der| Certificate::from_der(der).is_ok()).map(|der| (1, Ok(der))));
     }
     if all.is_empty() { Err(instead.unwrap_or(CertificateError::NoBlock)) } else { Ok(all) }
 }

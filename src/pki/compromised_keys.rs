@@ -9,9 +9,11 @@ use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P384_SHA384_ASN1_SIGNING, ECDSA_P521_SHA512_ASN1_SIGNING, EcdsaKeyPair,
     Ed25519KeyPair, KeyPair, RsaKeyPair,
 };
-use der::Decode;
+use der::asn1::{AnyRef, BitStringRef, OctetStringRef, UintRef};
+use der::oid::db::rfc5912::RSA_ENCRYPTION;
+use der::{Decode, Encode, Reader, Sequence, SliceReader, Tag};
 use std::collections::HashSet;
-use x509_cert::spki::SubjectPublicKeyInfoRef;
+use x509_cert::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
 /// Keys that must not be used again, by their fingerprints.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -61,7 +63,8 @@ impl CompromisedKeys {
     }
 }
 
-fn of_block(block: &Block<'_>) -> Result<SpkiFingerprint, String> {
+/// The fingerprint of the key that a PEM block is about.
+pub(super) fn of_block(block: &Block<'_>) -> Result<SpkiFingerprint, String> {
     match block.label {
         "PUBLIC KEY" => match SubjectPublicKeyInfoRef::from_der(&block.der) {
             Ok(_) => Ok(SpkiFingerprint::of(&block.der)),
@@ -84,7 +87,7 @@ fn of_block(block: &Block<'_>) -> Result<SpkiFingerprint, String> {
 }
 
 /// The public half of a private key in PKCS #8, PKCS #1 or SEC 1.
-fn of_private_key(der: &[u8]) -> Result<SpkiFingerprint, String> {
+pub(super) fn of_private_key(der: &[u8]) -> Result<SpkiFingerprint, String> {
     rsa(der)
         .or_else(|| ecdsa(der))
         .or_else(|| ed25519(der))
@@ -92,8 +95,58 @@ fn of_private_key(der: &[u8]) -> Result<SpkiFingerprint, String> {
 }
 
 fn rsa(der: &[u8]) -> Option<SpkiFingerprint> {
-    let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der)).ok()?;
-    of_public(pair.public_key())
+    let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
+    // A key that is too short to sign here may be what is looked for all the same.
+    pair.ok().and_then(|pair| of_public(pair.public_key())).or_else(|| rsa_of_numbers(der))
+}
+
+/// Of the numbers alone in PKCS #1 (RFC 8017, appendix A.1.2), or of these in PKCS #8 (RFC 5958).
+fn rsa_of_numbers(der: &[u8]) -> Option<SpkiFingerprint> {
+    let mut reader = SliceReader::new(der).ok()?;
+    let numbers = |fields: &mut der::NestedReader<'_, SliceReader<'_>>| {
+        u8::decode(fields)?;
+        if fields.peek_tag()? == Tag::Sequence {
+            AlgorithmIdentifierRef::decode(fields)?;
+            let inner = OctetStringRef::decode(fields)?.as_bytes().to_vec();
+            read_to_end(fields)?;
+            return Ok((inner, None));
+        }
+        let (n, e) = (UintRef::decode(fields)?.as_bytes().to_vec(), UintRef::decode(fields)?.as_bytes().to_vec());
+        read_to_end(fields)?;
+        Ok((Vec::new(), Some((n, e))))
+    };
+    match reader.sequence(numbers).ok()? {
+        (inner, None) => rsa_of_numbers(&inner),
+        (_, Some((n, e))) => rsa_spki(&n, &e).map(|spki| SpkiFingerprint::of(&spki)),
+    }
+}
+
+fn read_to_end<'a>(fields: &mut impl Reader<'a>) -> der::Result<()> {
+    while !fields.is_finished() {
+        AnyRef::decode(fields)?;
+    }
+    Ok(())
+}
+
+/// The SubjectPublicKeyInfo of an RSA key (RFC 3279, section 2.3.1), in DER.
+pub(super) fn rsa_spki(n: &[u8], e: &[u8]) -> Option<Vec<u8>> {
+    let key = PublicRsaNumbers { modulus: UintRef::new(n).ok()?, public_exponent: UintRef::new(e).ok()? };
+    of_rsa_public_key(&key.to_der().ok()?)
+}
+
+/// The SubjectPublicKeyInfo of an RSAPublicKey in PKCS #1.
+pub(super) fn of_rsa_public_key(key: &[u8]) -> Option<Vec<u8>> {
+    PublicRsaNumbers::from_der(key).ok()?;
+    let algorithm = AlgorithmIdentifierRef { oid: RSA_ENCRYPTION, parameters: Some(AnyRef::NULL) };
+    let subject_public_key = BitStringRef::from_bytes(key).ok()?;
+    SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der().ok()
+}
+
+/// RSAPublicKey (RFC 8017, appendix A.1.1).
+#[derive(Sequence)]
+struct PublicRsaNumbers<'a> {
+    modulus: UintRef<'a>,
+    public_exponent: UintRef<'a>,
 }
 
 fn ecdsa(der: &[u8]) -> Option<SpkiFingerprint> {

@@ -2,8 +2,8 @@
 
 use super::names::{GeneralNames, letters};
 use super::pem::{self, Piece, is_der, pieces};
-use super::x509::{Extension, SignatureError, Signed, SpkiFingerprint, curve, sequence_bytes};
-use der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier, UintRef};
+use super::x509::{Extension, SignatureError, Signed, SpkiFingerprint, bit_length, curve, modulus, sequence_bytes};
+use der::asn1::{AnyRef, ContextSpecific, ObjectIdentifier};
 use der::oid::db::rfc4519::COMMON_NAME;
 use der::oid::db::rfc5280::{ID_CE_BASIC_CONSTRAINTS, ID_CE_EXT_KEY_USAGE, ID_CE_KEY_USAGE, ID_CE_SUBJECT_ALT_NAME};
 use der::oid::db::rfc5912::{
@@ -222,7 +222,7 @@ fn check_digest(algorithm: ObjectIdentifier) -> Result<(), String> {
 fn check_key(key: &SubjectPublicKeyInfoRef<'_>) -> Result<(), String> {
     const RIGHT: &str = "use RSA with 2048 to 8192 bits, EC on P-256, P-384 or P-521, or Ed25519";
     match key.algorithm.oid {
-        RSA_ENCRYPTION => match modulus_bits(key) {
+        RSA_ENCRYPTION => match modulus(key).map(bit_length) {
             None => Err("the request's RSA key cannot be read".to_owned()),
             Some(2048..=8192) => Ok(()),
             Some(bits) => Err(format!("the request's RSA key has {bits} bits; {RIGHT}")),
@@ -235,17 +235,6 @@ fn check_key(key: &SubjectPublicKeyInfoRef<'_>) -> Result<(), String> {
         ID_ED_25519 => Ok(()),
         other => Err(format!("the request's key is of the kind {other}; {RIGHT}")),
     }
-}
-
-/// The length of an RSA key's modulus (RFC 8017, appendix A.1.1).
-fn modulus_bits(key: &SubjectPublicKeyInfoRef<'_>) -> Option<usize> {
-    let mut reader = SliceReader::new(key.subject_public_key.raw_bytes()).ok()?;
-    let modulus = reader.sequence(|fields| {
-        let modulus: UintRef<'_> = fields.decode()?;
-        UintRef::decode(fields)?;
-        Ok(modulus.as_bytes())
-    });
-    modulus.ok().map(|modulus| modulus.len() * 8 - modulus.first().map_or(0, |first| first.leading_zeros() as usize))
 }
 
 fn check_signature(signed: &Signed<'_>, key: &SubjectPublicKeyInfoRef<'_>) -> Result<(), String> {

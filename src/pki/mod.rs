@@ -7,15 +7,20 @@ pub mod crl;
 pub mod csr;
 pub mod dns_name;
 pub mod end_entity;
+pub mod named_keys;
 pub mod names;
+pub mod new_certificate;
+pub mod new_request;
 pub mod ocsp;
 pub mod pem;
+pub mod pkcs12;
 pub mod private_key;
 pub mod reason;
 pub mod serial_number;
 pub mod status;
 #[cfg(test)]
 mod status_tests;
+pub mod weakness;
 mod x509;
 
 pub use certificate::Certificate;
@@ -24,6 +29,7 @@ pub use crl::Crl;
 pub use csr::Csr;
 pub use dns_name::{NameError, NameRule};
 pub use end_entity::{Meant, Undecided, meant};
+pub use new_certificate::{NewCertificate, RequestedCertificate};
 pub use private_key::PrivateKey;
 pub use reason::RevocationReason;
 pub use serial_number::{SerialNotation, SerialNumber, SerialNumberError, SerialSpelling};

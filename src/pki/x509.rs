@@ -7,7 +7,7 @@ use aws_lc_rs::signature::{self, UnparsedPublicKey, VerificationAlgorithm};
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef};
+use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef, UintRef};
 use der::oid::db::{rfc5912 as algorithm, rfc8410::ID_ED_25519};
 use der::{Decode, DecodeValue, FixedTag, Header, Reader, SliceReader, Tag, TagNumber, Tagged};
 use jiff::Timestamp;
@@ -114,6 +114,22 @@ impl<'a> DecodeValue<'a> for Extension<'a> {
             Ok(Self { id: ObjectIdentifier::from_bytes(id.value()).ok(), critical, value })
         })
     }
+}
+
+/// The modulus of an RSA key (RFC 8017, appendix A.1.1), without zeros in front.
+pub(super) fn modulus<'a>(key: &SubjectPublicKeyInfoRef<'a>) -> Option<&'a [u8]> {
+    let mut reader = SliceReader::new(key.subject_public_key.raw_bytes()).ok()?;
+    let modulus = reader.sequence(|fields| {
+        let modulus: UintRef<'_> = fields.decode()?;
+        UintRef::decode(fields)?;
+        Ok(modulus.as_bytes())
+    });
+    modulus.ok()
+}
+
+/// The length of a number in bits.
+pub(super) fn bit_length(number: &[u8]) -> usize {
+    number.len() * 8 - number.first().map_or(0, |first| first.leading_zeros() as usize)
 }
 
 /// A whole SEQUENCE as it came.

@@ -11,14 +11,14 @@ use std::io::{self, Read};
 
 /// Where a list's header is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Layout {
+pub struct ListLayout {
     /// The line of the header, from 1; 0 says that there is none.
-    pub(super) header_row: Option<u32>,
+    pub header_row: Option<u32>,
     /// Whether columns go by their numbers. Then a header is passed over, where `header_row` says that there is one.
-    pub(super) by_number: bool,
+    pub by_number: bool,
 }
 
-impl Layout {
+impl ListLayout {
     /// Whether the first record is a row like the others.
     fn is_headless(self) -> bool {
         self.header_row == Some(0) || self.by_number
@@ -26,7 +26,7 @@ impl Layout {
 }
 
 /// A CSV text that is being read.
-pub(super) struct CsvReader {
+pub struct CsvReader {
     reader: csv::Reader<RecordBytes>,
     /// The present record.
     record: StringRecord,
@@ -81,7 +81,7 @@ impl CsvReader {
     pub(super) fn open(
         mut bytes: Box<dyn Read>,
         source: SourceId,
-        layout: Layout,
+        layout: ListLayout,
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
         let start = Span { source, line: 1, column: 1, length: 1 };
@@ -597,10 +597,10 @@ mod tests {
     use crate::text::SourceMap;
 
     fn rows(text: &[u8]) -> (Vec<String>, Vec<String>) {
-        rows_by(text, Layout::default())
+        rows_by(text, ListLayout::default())
     }
 
-    fn rows_by(text: &[u8], layout: Layout) -> (Vec<String>, Vec<String>) {
+    fn rows_by(text: &[u8], layout: ListLayout) -> (Vec<String>, Vec<String>) {
         let mut sources = SourceMap::default();
         let source = sources.add_file("l.csv", "l.csv".into());
         let mut diagnostics = Diagnostics::default();
@@ -682,8 +682,8 @@ mod tests {
     #[test]
     fn the_header_is_where_the_layout_says() {
         let rows = [None, Some(0), Some(1), Some(3)];
-        let named = rows.map(|header_row| Layout { header_row, by_number: false });
-        let numbered = rows.map(|header_row| Layout { header_row, by_number: true });
+        let named = rows.map(|header_row| ListLayout { header_row, by_number: false });
+        let numbered = rows.map(|header_row| ListLayout { header_row, by_number: true });
         let incident = "serial 0362aa10 131 b8dc names: [a b] at x\nserial 03f1aa10 131 b8dc names: [\"] at x\n";
         for (text, layout, expected) in [
             ("Title\n\na;b\n1;2\n", named[3], vec!["4:1=1|4:3=2"]),
@@ -734,7 +734,7 @@ mod tests {
                 Box::new(io::repeat(byte))
             };
             let bytes = Box::new(io::Cursor::new(header.clone()).chain(rest));
-            let mut reader = CsvReader::open(bytes, source, Layout::default(), &mut diagnostics).unwrap();
+            let mut reader = CsvReader::open(bytes, source, ListLayout::default(), &mut diagnostics).unwrap();
             assert!(reader.advance(&mut diagnostics) && !reader.advance(&mut diagnostics));
             let found = diagnostics.sorted()[0].clone();
             let span = found.span.unwrap();
@@ -760,7 +760,7 @@ mod tests {
         let text: String = std::iter::once("a,b\n".to_owned()).chain(rows).collect();
         let mut diagnostics = Diagnostics::default();
         let bytes = io::Cursor::new(text.into_bytes()).chain(Fails);
-        let mut reader = CsvReader::open(Box::new(bytes), source, Layout::default(), &mut diagnostics).unwrap();
+        let mut reader = CsvReader::open(Box::new(bytes), source, ListLayout::default(), &mut diagnostics).unwrap();
         let mut count = 0;
         while reader.advance(&mut diagnostics) {
             assert_eq!(reader.cell(0).0, count.to_string());

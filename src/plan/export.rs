@@ -3,7 +3,7 @@
 
 use super::read::unconfigured;
 use super::settings::{
-    Account, BetweenWaves, DEFAULT_TIMEOUT, DailyWindow, Retry, Safety, Schedule, Settings, StopWhen, WaveSize,
+    Account, BetweenWaves, DEFAULT_TIMEOUT, DailyWindow, Hook, Retry, Safety, Schedule, Settings, StopWhen, WaveSize,
 };
 use crate::provider::{Catalog, CredentialReference};
 use crate::text::safe;
@@ -39,6 +39,13 @@ pub fn settings_to_plan(
         if !map.is_empty() {
             plan.insert(key.to_owned(), map.into());
         }
+    }
+    if !settings.hooks.is_empty() {
+        let hook = |hook: &Hook| {
+            let on: Vec<&str> = hook.on.iter().map(|event| event.as_str()).collect();
+            json!({"on": on, "command": shlex::try_join(hook.command.iter().map(String::as_str)).unwrap_or_default()})
+        };
+        plan.insert("hooks".to_owned(), settings.hooks.iter().map(hook).collect());
     }
     if settings.timeout != DEFAULT_TIMEOUT {
         plan.insert("timeout".to_owned(), duration(settings.timeout).into());

@@ -15,7 +15,7 @@ use std::fmt;
 use std::io::{self, BufReader, Bytes, Read};
 
 /// A JSON array that is being read. Its columns are the names of all members of its objects.
-pub(super) struct JsonReader {
+pub struct JsonReader {
     objects: Objects,
     header: Vec<(String, Span)>,
     positions: HashMap<String, usize>,

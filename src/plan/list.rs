@@ -1,13 +1,13 @@
 //! A list's rows, whatever it is written in: CSV or JSON, as its first bytes tell. What is neither is named. Knows no field's meaning.
 
-use super::csv::{CsvReader, Layout};
+use super::csv::{CsvReader, ListLayout};
 use super::json_list::JsonReader;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::text::{SourceId, SourceMap, Span};
 use std::io::{self, Read};
 
 /// A list that is being read.
-pub(super) enum ListReader {
+pub enum ListReader {
     /// Lines of cells.
     Csv(Box<CsvReader>),
     /// An array of objects.
@@ -16,10 +16,10 @@ pub(super) enum ListReader {
 
 impl ListReader {
     /// Reads the names of the columns. `None` where the list cannot be used; the findings tell the user why.
-    pub(super) fn open(
+    pub fn open(
         sources: &SourceMap,
         source: SourceId,
-        layout: Layout,
+        layout: ListLayout,
         diagnostics: &mut Diagnostics,
     ) -> Option<Self> {
         let start = Span { source, line: 1, column: 1, length: 1 };
@@ -38,7 +38,7 @@ impl ListReader {
             return None;
         }
         if is_json(&head) {
-            if layout != Layout::default() {
+            if layout != ListLayout::default() {
                 let error =
                     Diagnostic::error("header-row", start, "a JSON list has neither a header nor numbered columns");
                 diagnostics.push(error.help("name its members in `columns`, and drop `header_row`"));
@@ -51,7 +51,7 @@ impl ListReader {
     }
 
     /// The names of the columns, with their places.
-    pub(super) fn header(&self) -> &[(String, Span)] {
+    pub fn header(&self) -> &[(String, Span)] {
         match self {
             Self::Csv(reader) => reader.header(),
             Self::Json(reader) => reader.header(),
@@ -59,7 +59,7 @@ impl ListReader {
     }
 
     /// The first lines, each split by itself, with their numbers; none where the list has no lines of cells.
-    pub(super) fn first_lines(&self) -> &[(u32, Vec<String>)] {
+    pub fn first_lines(&self) -> &[(u32, Vec<String>)] {
         match self {
             Self::Csv(reader) => reader.first_lines(),
             Self::Json(_) => &[],
@@ -67,14 +67,14 @@ impl ListReader {
     }
 
     /// Says that a column is taken.
-    pub(super) fn take(&mut self, column: usize) {
+    pub fn take(&mut self, column: usize) {
         if let Self::Json(reader) = self {
             reader.take(column);
         }
     }
 
     /// Goes on to the next row that can be used; the defects of those before it become findings. `false` at the end.
-    pub(super) fn advance(&mut self, diagnostics: &mut Diagnostics) -> bool {
+    pub fn advance(&mut self, diagnostics: &mut Diagnostics) -> bool {
         match self {
             Self::Csv(reader) => reader.advance(diagnostics),
             Self::Json(reader) => reader.advance(diagnostics),
@@ -82,7 +82,7 @@ impl ListReader {
     }
 
     /// A cell of the present row, with its place.
-    pub(super) fn cell(&self, index: usize) -> (&str, Span) {
+    pub fn cell(&self, index: usize) -> (&str, Span) {
         match self {
             Self::Csv(reader) => reader.cell(index),
             Self::Json(reader) => reader.cell(index),
@@ -90,7 +90,7 @@ impl ListReader {
     }
 
     /// Where the present row begins.
-    pub(super) fn row_span(&self) -> Span {
+    pub fn row_span(&self) -> Span {
         match self {
             Self::Csv(reader) => reader.row_span(),
             Self::Json(reader) => reader.row_span(),

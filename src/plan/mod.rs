@@ -14,8 +14,10 @@ mod read;
 pub mod schema;
 pub mod settings;
 
-pub use check::{CERTIFICATE_FIELDS, CsvOptions, IgnoreColumns, Request, check};
+pub use check::{CERTIFICATE_FIELDS, CsvOptions, DESCRIPTIVE_COLUMNS, IgnoreColumns, Request, check};
 pub use checked::{Action, CertificateNames, CheckedPlan, ReadFile};
+pub use csv::ListLayout;
+pub use list::ListReader;
 pub use load::Input;
 pub use schema::schema;
 pub use settings::{Account, Retry, Settings};

@@ -3,6 +3,7 @@
 
 use super::check::{COMMON_FIELDS, UNSHARED_FIELDS};
 use crate::pki::RevocationReason;
+use crate::plan::settings::HookEvent;
 use crate::provider::Catalog;
 use crate::provider::model::{ActionRules, Operation, Parameter, ParameterType, Provider};
 use serde_json::{Map, Value, json};
@@ -54,6 +55,7 @@ pub fn schema(catalog: &Catalog) -> Value {
             "timeout": {"$ref": "#/$defs/duration", "description": "One attempt, connection to last byte"},
             "schedule": schedule(),
             "safety": safety(),
+            "hooks": {"anyOf": [{"$ref": "#/$defs/hook"}, {"type": "array", "items": {"$ref": "#/$defs/hook"}}, {"type": "null"}], "description": "Programs that are told what happens in a run"},
             "defaults": {"$ref": "#/$defs/defaults"},
             "except": {"$ref": "#/$defs/words", "description": "Files with ids, serial numbers or names of what must stay: these actions are skipped"},
             "actions": {"type": "array", "minItems": 1, "items": {"anyOf": entries}, "description": "What to do, in order"}
@@ -340,8 +342,23 @@ fn safety() -> Value {
     })
 }
 
-fn shared_definitions() -> [(&'static str, Value); 5] {
+fn shared_definitions() -> [(&'static str, Value); 6] {
+    let hook_events = json!({"enum": HookEvent::ALL.map(HookEvent::as_str)});
+    let one = HookEvent::ALL.map(HookEvent::as_str).join("|");
+    let several = json!({"type": "string", "pattern": format!("^ *({one})( +({one}))* *$")});
     [
+        (
+            "hook",
+            json!({
+                "type": "object",
+                "required": ["on", "command"],
+                "additionalProperties": false,
+                "properties": {
+                    "on": {"anyOf": [hook_events, several, {"type": "array", "minItems": 1, "items": hook_events}], "description": "What it is told of"},
+                    "command": {"type": "string", "minLength": 1, "description": "The program and its arguments; it gets the event as JSON on standard input"}
+                }
+            }),
+        ),
         ("count", json!({"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string", "pattern": "^[0-9]+$"}]})),
         (
             "duration",

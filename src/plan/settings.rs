@@ -28,6 +28,50 @@ pub struct Settings {
     pub safety: Safety,
     /// The names of the columns that are carried through to the end of each report row.
     pub keep_columns: Vec<String>,
+    /// Programs that are told what happens.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hooks: Vec<Hook>,
+}
+
+/// A program that is told what happens in a run, and never decides anything about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hook {
+    /// What it is told of; never empty.
+    pub on: Vec<HookEvent>,
+    /// The program and its arguments; never empty.
+    pub command: Vec<String>,
+}
+
+/// What a hook can be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HookEvent {
+    /// The run, or a provider of it, stops before its last action.
+    Stopped,
+    /// The process is done with the run.
+    Ended,
+    /// Actions ended in doubt.
+    InDoubt,
+    /// At the present pace the deadline will be missed.
+    DeadlineAtRisk,
+    /// A wave waits for an answer, or begins.
+    Wave,
+}
+
+impl HookEvent {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Stopped, Self::Ended, Self::InDoubt, Self::DeadlineAtRisk, Self::Wave];
+
+    /// The name in plans.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stopped => "stopped",
+            Self::Ended => "ended",
+            Self::InDoubt => "in-doubt",
+            Self::DeadlineAtRisk => "deadline-at-risk",
+            Self::Wave => "wave",
+        }
+    }
 }
 
 /// A configured provider: a provider document, and what the plan configures otherwise.

@@ -10,9 +10,11 @@ pub(super) fn media_type(content_type: &str) -> String {
     content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
-/// Whether a media type, in lower case, is JSON (RFC 6839, section 3.1 for those that end in `+json`).
+/// Whether a media type, in lower case, is JSON (RFC 6839, section 3.1 for those that end in `+json`; AWS has names of its own).
 pub(super) fn is_json(media_type: &str) -> bool {
-    matches!(media_type, "application/json" | "text/json") || media_type.ends_with("+json")
+    matches!(media_type, "application/json" | "text/json")
+        || media_type.ends_with("+json")
+        || media_type.starts_with("application/x-amz-json-")
 }
 
 /// Reads a body as JSON, by the charset that its `Content-Type` names.

@@ -3,7 +3,7 @@
 use super::model::Provider;
 use super::openapi;
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::text::{SourceMap, file, nearest};
+use crate::text::{SourceId, SourceMap, file, nearest};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,9 @@ impl Catalog {
         for directory in directories {
             match documents_in(directory) {
                 Ok(paths) => {
-                    for path in paths {
+                    let overlaid: Vec<PathBuf> = paths.iter().filter_map(|path| overlaid(path)).collect();
+                    // A document that an overlay makes a provider of is none by itself.
+                    for path in paths.into_iter().filter(|path| !overlaid.contains(path)) {
                         catalog.add_file(path, &mut own, sources, diagnostics);
                     }
                 }
@@ -86,7 +88,7 @@ impl Catalog {
             }
         };
         let source = sources.add_text(name.clone(), Some(path.clone()), text.clone());
-        let Some(provider) = openapi::read(&text, source, diagnostics) else { return };
+        let Some(provider) = read_document(&path, &text, source, sources, diagnostics) else { return };
         let id = provider.id.clone();
         if let Some(first) = own.get(&id) {
             let what = format!("{name} describes the provider `{id}`, and so does {}", first.display());
@@ -100,6 +102,42 @@ impl Catalog {
         own.insert(id.clone(), path);
         self.providers.insert(id, Arc::new(provider));
     }
+}
+
+/// Reads the document of a file, or the one that it is an overlay for together with it.
+pub fn read_document(
+    path: &Path,
+    text: &Arc<str>,
+    source: SourceId,
+    sources: &mut SourceMap,
+    diagnostics: &mut Diagnostics,
+) -> Option<Provider> {
+    let Some(extended) = openapi::extends(text, source) else { return openapi::read(text, source, diagnostics) };
+    let other = beside(path, &extended);
+    let name = other.display().to_string();
+    match file::read_text(&other, MAX_DOCUMENT_BYTES) {
+        Ok(document) => {
+            let of_document = sources.add_text(name, Some(other), document.as_str().into());
+            openapi::read_overlaid((&document, of_document), (text, source), diagnostics)
+        }
+        Err(error) => {
+            let what = format!("{} extends {name}, which cannot be read: {error}", path.display());
+            let finding = Diagnostic::error("provider-document", None, what);
+            diagnostics.push(finding.help("`extends` is the path of a file, from the overlay's own directory"));
+            None
+        }
+    }
+}
+
+/// The document that a file is an overlay for.
+fn overlaid(path: &Path) -> Option<PathBuf> {
+    let mut sources = SourceMap::default();
+    let source = sources.add_text("", None, "".into());
+    Some(beside(path, &openapi::extends(&file::read_text(path, MAX_DOCUMENT_BYTES).ok()?, source)?))
+}
+
+fn beside(path: &Path, extended: &str) -> PathBuf {
+    path.parent().unwrap_or(Path::new("")).join(extended.strip_prefix("./").unwrap_or(extended))
 }
 
 fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
@@ -116,11 +154,12 @@ fn documents_in(directory: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(paths)
 }
 
-const BUILT_IN: [(&str, &str); 4] = [
+const BUILT_IN: [(&str, &str); 5] = [
     ("acme.yaml", include_str!("documents/acme.yaml")),
     ("digicert.yaml", include_str!("documents/digicert.yaml")),
     ("naver.yaml", include_str!("documents/naver.yaml")),
     ("huawei.yaml", include_str!("documents/huawei.yaml")),
+    ("vault.yaml", include_str!("documents/vault.yaml")),
 ];
 
 /// A provider document beyond this is none.

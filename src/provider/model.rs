@@ -2,17 +2,15 @@
 //! by themselves. Plain data: no I/O, no secret.
 
 pub use super::answer::AnswerLocation;
-use super::answer::{AnswerClass, TargetState};
-use super::answer::{Pointer, scalar_text};
+use super::answer::{AnswerClass, Pointer, TargetState, scalar_text};
 use super::expression::{Output, StepOutput};
+pub use super::idempotency_key::{IdempotencyKey, KeyForm};
 use super::security::SecurityRequirement;
 use crate::pki::{NameRule, RevocationReason, SerialNotation, SerialNumber, SerialSpelling};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// A CA's management API, as its document describes it.
@@ -62,18 +60,6 @@ pub struct Window {
     pub length: Duration,
 }
 
-/// Where a credential comes from. Holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum CredentialReference {
-    /// An environment variable.
-    Env(String),
-    /// A file; its text without one trailing line break. Relative paths are already joined to the naming file's directory.
-    File(PathBuf),
-    /// A program and its arguments; its standard output without one trailing line break.
-    Command(Vec<String>),
-}
-
 /// One request that a provider accepts.
 #[derive(Debug)]
 pub struct Operation {
@@ -87,14 +73,18 @@ pub struct Operation {
     pub path: String,
     /// Path, query and body parameters, in document order.
     pub parameters: Vec<Parameter>,
-    /// Whether requests carry a JSON body (an object; `{}` when no body parameter is given).
-    pub has_body: bool,
+    /// The form of the body that requests carry; `None` where they carry none.
+    pub body: Option<RequestBody>,
+    /// The media types that it asks for (RFC 9110, section 12.5.1): JSON, or what its good answers are declared to be.
+    pub accept: String,
     /// Whether it only reads (RFC 9110, section 9.2.1).
     pub is_safe: bool,
     /// Header fields that the document fixes for every request, names in lower case, beside those of the signer.
     pub headers: Vec<(String, String)>,
     /// What makes it an action of plans; `None` for a status query.
     pub action: Option<ActionRules>,
+    /// What its answers list, where it lists what there is.
+    pub list: Option<ListRule>,
     /// Rules for its answers, first match wins: the operation's own, then the provider's.
     pub answers: Vec<AnswerRule>,
     /// What the bodies of its answers are, by status.
@@ -113,6 +103,24 @@ pub struct Operation {
     pub validator: jsonschema::Validator,
     /// Samples: parameters → request, answer → meaning.
     pub samples: Vec<Sample>,
+}
+
+/// The body of an operation's requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestBody {
+    /// Its media type: `application/json`, another JSON, or `application/x-www-form-urlencoded`.
+    pub media_type: String,
+    /// How the parameters are written.
+    pub form: BodyForm,
+}
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyForm {
+    /// A JSON object; `{}` when no body parameter is given.
+    Json,
+    /// The pairs of an HTML form (URL Standard, section 5).
+    Urlencoded,
 }
 
 /// What makes an operation an action of plans.
@@ -140,6 +148,8 @@ pub struct ActionRules {
     pub outputs: Vec<Output>,
     /// What follows on its own request once that was accepted, one after the other. None for an action of one request.
     pub stages: Vec<Stage>,
+    /// The parameter that makes several requests one, where there is one. Its value is kept with the action's intent.
+    pub idempotency_key: Option<IdempotencyKey>,
     /// Where the new certificate is read: the leaf, then its chain. Empty where the operation brings none.
     pub new_certificate: Vec<StepOutput>,
 }
@@ -153,11 +163,12 @@ pub struct Stage {
     pub operation: usize,
     /// Where that operation's parameters come from.
     pub parameters: Vec<(String, StageValue)>,
-    /// Rules for its answers, first match wins: its own, then the operation's.
+    /// Rules for its answers, first match wins: its own, then the operation's (without those that mean success, where its own do).
     pub answers: Vec<AnswerRule>,
     /// Whether it may be sent again when its answer was lost. What only reads always may.
     pub idempotency: Idempotency,
-    /// How far apart it is asked again while its answer means `pending` or `pending-approval`; `None` where it is asked once.
+    /// How far apart a stage that only reads is asked again while its answer means `pending` or `pending-approval`; `None` where it
+    /// is asked once.
     pub poll: Option<Duration>,
     /// How to find out whether it took effect, in order of preference. The parameters are those of its own request.
     pub status_queries: Vec<StatusQueryRule>,
@@ -314,26 +325,64 @@ pub struct RowStep {
 pub struct RowMatch {
     /// Into the item.
     pub pointer: Pointer,
+    /// Where the item holds a serial number instead, for a parameter that takes either an id or a serial number.
+    pub serial_pointer: Option<Pointer>,
     /// The action's parameter.
     pub parameter: String,
     /// Where that is a serial number, which answers may spell in another way.
     pub serial: Option<SerialRule>,
+    /// Whether it is a certificate request, whose lines answers may break in another way.
+    pub is_request: bool,
     /// A value of the parameter that matches every item (NAVER's `certificateNo: 0`).
     pub any: Option<String>,
 }
 
-/// Paging of a status query: one page can resolve many actions.
+/// Paging of a list: one page can resolve many actions.
 #[derive(Debug, Clone)]
 pub struct Pages {
-    /// The parameter that holds the page's number.
+    /// The parameter that says which page is asked for.
     pub parameter: String,
-    /// The first page's number.
-    pub first: u32,
-    /// Where the answer holds how many rows there are in all.
-    pub total: Pointer,
-    /// Rows in one page.
-    pub size: u32,
+    /// What it says.
+    pub form: PageForm,
 }
+
+/// How pages are asked for.
+#[derive(Debug, Clone)]
+pub enum PageForm {
+    /// By the page's number.
+    Numbered {
+        /// The first page's number.
+        first: u32,
+        /// Where the answer holds how many rows there are in all.
+        total: Pointer,
+        /// Rows in one page.
+        size: u32,
+    },
+    /// By the number of rows before it.
+    Offset {
+        /// Where the answer holds how many rows there are in all.
+        total: Pointer,
+        /// Rows in one page.
+        size: u32,
+    },
+    /// By what the page before holds here; the last page holds nothing.
+    Token(Pointer),
+}
+
+/// A list of what there is at a provider, from which targets can be made.
+#[derive(Debug, Clone)]
+pub struct ListRule {
+    /// The list in an answer.
+    pub rows: Pointer,
+    /// Paging, where an answer is one page of it.
+    pub pages: Option<Pages>,
+    /// What a row tells, by the name of the column: a target's parameter of some action, or one of [`LIST_COLUMNS`]; and where in the row.
+    pub columns: Vec<(String, Pointer)>,
+}
+
+/// What a list may tell of a certificate beside the parameters that name it as a target.
+pub const LIST_COLUMNS: [&str; 8] =
+    ["serial_number", "common_name", "dns_names", "not_before", "not_after", "status", "issuer", "certificate"];
 
 /// A rule that reads a target's state from a row of a status query.
 #[derive(Debug, Clone)]
@@ -419,6 +468,8 @@ pub struct Parameter {
     pub aliases: Vec<String>,
     /// Where it goes.
     pub location: Location,
+    /// In a body: the names that lead to it, its own last. Elsewhere empty.
+    pub members: Vec<String>,
     /// Whether it must be given.
     pub required: bool,
     /// The type that the schema gives to raw text.
@@ -465,7 +516,9 @@ pub enum Location {
     Path,
     /// Into the query.
     Query,
-    /// Into the JSON body, as a member of its object.
+    /// Into a header field.
+    Header,
+    /// Into the body, as a member of its object or of one inside.
     Body,
     /// Nowhere: only status queries and reports use it.
     StatusQuery,
@@ -532,6 +585,8 @@ pub struct SampleAnswer {
     /// The word of the expected [`AnswerClass`] (actions, stages), or of the expected [`TargetState`] (status queries, read for the action
     /// of [`Sample::for_action`]).
     pub expected: String,
+    /// The rows that the answer of a list holds, by column; `None` where they are not compared.
+    pub rows: Option<Value>,
     /// What the answer brings; only what is named here is compared.
     pub outputs: Map<String, Value>,
     /// The expected reference, where the sample gives one.
@@ -577,21 +632,6 @@ impl Window {
         let count: u32 = count.trim().parse().ok().filter(|count| *count > 0).ok_or_else(expected)?;
         let length = crate::time::parse_duration(length.trim()).map_err(|_| expected())?;
         if length.is_zero() { Err(expected()) } else { Ok(Self { count, length }) }
-    }
-}
-
-impl fmt::Display for CredentialReference {
-    /// For messages. A command's arguments are left out: they may say too much.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Env(name) => write!(formatter, "env:{name}"),
-            Self::File(path) => write!(formatter, "file:{}", path.display()),
-            Self::Command(words) => {
-                let program = words.first().map_or("", String::as_str);
-                let more = if words.len() > 1 { " …" } else { "" };
-                write!(formatter, "command:{program}{more}")
-            }
-        }
     }
 }
 
@@ -667,6 +707,14 @@ impl Parameter {
             ValueFormat::Serial(rule) => Some(rule),
             _ => None,
         }
+    }
+}
+
+impl RowMatch {
+    /// Where the item must hold this value of the parameter.
+    pub fn pointer_of(&self, value: &str) -> &Pointer {
+        let is_serial = self.serial.is_some_and(|rule| rule.read(value).is_some());
+        self.serial_pointer.as_ref().filter(|_| is_serial).unwrap_or(&self.pointer)
     }
 }
 

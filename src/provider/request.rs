@@ -4,7 +4,7 @@
 //! Pure. It trusts that the parameters have passed the operation's schema, and checks only server variables; it never sends.
 
 use super::answer::scalar_text;
-use super::model::{Location, Operation, Parameter, Provider, ServerVariable};
+use super::model::{BodyForm, Location, Operation, Parameter, Provider, ServerVariable};
 use super::params::Violation;
 use crate::text::nearest;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, PercentEncode, utf8_percent_encode};
@@ -41,25 +41,75 @@ pub fn add_path_and_query(text: &mut String, operation: &Operation, parameters: 
     }
 }
 
-/// The JSON body: the given members in document order, without blanks; `{}` where the operation has a body and nothing is given;
-/// `None` where it has none.
+/// The header fields that parameters give, names in lower case.
+pub fn header_fields(operation: &Operation, parameters: &Map<String, Value>) -> Vec<(String, String)> {
+    let text = |parameter: &Parameter| given(parameter, parameters).and_then(scalar_text).map(Cow::into_owned);
+    let fields = at(operation, Location::Header);
+    fields.filter_map(|parameter| Some((parameter.name.to_ascii_lowercase(), text(parameter)?))).collect()
+}
+
+/// The body in the form that the operation declares: the given members in document order; `None` where it has none.
 pub fn body(operation: &Operation, parameters: &Map<String, Value>) -> Option<Vec<u8>> {
+    match operation.body.as_ref()?.form {
+        BodyForm::Json => Some(json_body(operation, parameters)),
+        BodyForm::Urlencoded => {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            for parameter in at(operation, Location::Body) {
+                // A list repeats its key, as in a query.
+                for item in given(parameter, parameters).into_iter().flat_map(items) {
+                    form.append_pair(&parameter.name, &item);
+                }
+            }
+            Some(form.finish().into_bytes())
+        }
+    }
+}
+
+/// A JSON object without blanks, `{}` where nothing is given.
+fn json_body(operation: &Operation, parameters: &Map<String, Value>) -> Vec<u8> {
     // `{}` and not nothing: Huawei refuses an empty body, though every member is optional
     // (https://support.huaweicloud.com/eu/api-ccm/RevokeCertificate.html).
-    if !operation.has_body {
-        return None;
-    }
     let mut text = Vec::with_capacity(BODY_BYTES);
+    text.push(b'{');
+    // The objects that are open: those that lead to the last member written. Members of one object stand together in a document.
+    let mut open: &[String] = &[];
     for parameter in at(operation, Location::Body) {
-        let Some(value) = given(parameter, parameters) else { continue };
-        text.push(if text.is_empty() { b'{' } else { b',' });
+        let Some(value) = sent(operation, parameter, parameters) else { continue };
+        let (name, path) =
+            parameter.members.split_last().map_or((&parameter.name, &[][..]), |(name, path)| (name, path));
+        let shared = open.iter().zip(path).take_while(|(one, other)| one == other).count();
+        text.extend(std::iter::repeat_n(b'}', open.len() - shared));
+        for object in &path[shared..] {
+            member(&mut text, object);
+            text.push(b'{');
+        }
+        open = path;
+        member(&mut text, name);
         // Nothing keeps JSON from being written into memory.
-        let _written = serde_json::to_writer(&mut text, &parameter.name);
-        text.push(b':');
         let _written = serde_json::to_writer(&mut text, value);
     }
-    text.extend_from_slice(if text.is_empty() { b"{}" } else { b"}" });
-    Some(text)
+    text.extend(std::iter::repeat_n(b'}', open.len() + 1));
+    text
+}
+
+/// Begins a member of the object that is open.
+fn member(text: &mut Vec<u8>, name: &str) {
+    if text.last() != Some(&b'{') {
+        text.push(b',');
+    }
+    let _written = serde_json::to_writer(&mut *text, name);
+    text.push(b':');
+}
+
+/// What of a body's parameter is sent. A fixed member of an optional object is there where the object is.
+fn sent<'a>(operation: &Operation, parameter: &'a Parameter, parameters: &'a Map<String, Value>) -> Option<&'a Value> {
+    let value = given(parameter, parameters)?;
+    let path = parameter.members.split_last().map_or(&[][..], |(_, path)| path);
+    let is_own = |other: &Parameter| {
+        other.members.starts_with(path) && parameters.get(&other.name).is_some_and(|value| !value.is_null())
+    };
+    let is_there = parameter.required || path.is_empty() || at(operation, Location::Body).any(is_own);
+    is_there.then_some(value)
 }
 
 /// Percent-encodes all but the unreserved characters of RFC 3986.
@@ -198,7 +248,7 @@ fn is_path_segment(text: &str) -> bool {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::provider::model::{ParameterType, ValueFormat};
+    use crate::provider::model::{ParameterType, RequestBody, ValueFormat};
     use crate::provider::openapi::testing;
     use serde_json::json;
 
@@ -208,6 +258,7 @@ pub(crate) mod tests {
             name: (*name).to_owned(),
             aliases: Vec::new(),
             location: *location,
+            members: Vec::new(),
             required: false,
             kind: ParameterType::String,
             fixed: fixed.clone(),
@@ -221,10 +272,12 @@ pub(crate) mod tests {
             method: "POST".to_owned(),
             path: path.to_owned(),
             parameters: parameters.collect(),
-            has_body,
+            body: has_body.then(|| RequestBody { media_type: "application/json".to_owned(), form: BodyForm::Json }),
+            accept: "application/json".to_owned(),
             is_safe: false,
             headers: Vec::new(),
             action: None,
+            list: None,
             answers: Vec::new(),
             responses: Vec::new(),
             code: Vec::new(),
@@ -295,6 +348,54 @@ pub(crate) mod tests {
             let body = body(operation, given.as_object().unwrap());
             assert_eq!(body.as_deref(), expected.map(str::as_bytes));
         }
+    }
+
+    #[test]
+    fn members_of_objects_go_to_their_places() {
+        let provider = testing::read(include_str!("../../tests/data/documents/good/bodies.yaml"));
+        let reissue = provider.operation("reissue").unwrap();
+        let fixed = r#""certificate":{"csr":"c","validity":{"unit":"days","value":90}}"#;
+        let tags = r#""tags":[{"name":"by","value":"certsweep"}]"#;
+        for (given, expected) in [
+            (json!({"order.id": 7, "certificate.csr": "c"}), format!(r#"{{"order":{{"id":7}},{fixed},{tags}}}"#)),
+            (
+                json!({"certificate.csr": "c", "platform.kind": "server"}),
+                format!(r#"{{{fixed},"platform":{{"kind":"server"}},{tags}}}"#),
+            ),
+            (
+                json!({"certificate.csr": "c", "platform.comment": "x"}),
+                format!(r#"{{{fixed},"platform":{{"kind":"server","comment":"x"}},{tags}}}"#),
+            ),
+            (
+                json!({"certificate.csr": "c", "certificate.names.dns": ["a"], "Token": "t"}),
+                format!(
+                    r#"{{"certificate":{{"csr":"c","names":{{"dns":["a"]}},"validity":{{"unit":"days","value":90}}}},{tags},"Token":"t"}}"#
+                ),
+            ),
+        ] {
+            let body = body(reissue, given.as_object().unwrap()).unwrap();
+            assert_eq!(String::from_utf8(body).unwrap(), expected);
+        }
+        // What an optional object needs is needed where a part of it is given.
+        let wrong = |given: Value| -> Vec<String> {
+            let violations = crate::provider::params::check(reissue, given.as_object().unwrap());
+            violations.into_iter().map(|violation| violation.what).collect()
+        };
+        let whole = json!({"order.id": 7, "certificate.csr": "c"});
+        assert!(wrong(whole).is_empty());
+        let partly = json!({"order.id": 7, "certificate.csr": "c", "platform.comment": "x"});
+        assert_eq!(wrong(partly), ["`platform.id` is missing"]);
+        let broken = json!({"order.id": 7, "certificate.csr": "c", "X-Namespace": "a\r\nX-Other: b"});
+        assert!(wrong(broken)[0].contains("`X-Namespace` does not have the right form"));
+        let fields = header_fields(reissue, json!({"X-Namespace": "team/a"}).as_object().unwrap());
+        assert_eq!(fields, [("x-namespace".to_owned(), "team/a".to_owned())]);
+        assert_eq!(reissue.headers, [("x-amz-target".to_owned(), "Ca.Reissue".to_owned())]);
+        assert_eq!((reissue.accept.as_str(), reissue.path.as_str()), ("application/json", "/"));
+        let revoke = provider.operation("revoke").unwrap();
+        let form = body(revoke, json!({"serial": "0a&=", "reason_code": 1}).as_object().unwrap()).unwrap();
+        assert_eq!(form, b"serial=0a%26%3D&reason_code=1&test=N");
+        let key = reissue.action.as_ref().unwrap().idempotency_key.as_ref().unwrap();
+        assert_eq!(key.of([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::answer::{Answer, AnswerClass, HeaderFields, TargetState};
 use super::expression::captured;
 use super::model::{Operation, Provider, Sample, SampleAction, SampleAnswer, Stage};
-use super::{params, request, target_state, verdict};
+use super::{listing, params, request, target_state, verdict};
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -63,8 +63,11 @@ fn request_failures(operation: &Operation, sample: &Sample) -> Vec<String> {
     if path != sample.path {
         messages.push(format!("asks for {path}, not {}", sample.path));
     }
-    let body =
-        request::body(operation, &sample.parameters).and_then(|body| serde_json::from_slice::<Value>(&body).ok());
+    // A form is shown as its text.
+    let read = |body: Vec<u8>| {
+        serde_json::from_slice(&body).unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&body).into_owned()))
+    };
+    let body = request::body(operation, &sample.parameters).map(read);
     if body != sample.body {
         messages.push(format!("sends the body {}, not {}", shown(body.as_ref()), shown(sample.body.as_ref())));
     }
@@ -89,6 +92,12 @@ fn answer_failures(provider: &Provider, operation: &Operation, sample: &Sample, 
     if sampled.reference.is_some() && verdict.reference != sampled.reference {
         let found = verdict.reference.as_deref().unwrap_or("none");
         messages.push(format!("gives the reference {found}, not {}", sampled.reference.as_deref().unwrap_or_default()));
+    }
+    if let (Some(expected), Some(list)) = (&sampled.rows, &operation.list) {
+        let found = listing::rows(list, answer.json()).into_iter().map(Value::from_iter).collect::<Value>();
+        if found != *expected {
+            messages.push(format!("lists {found}, not {expected}"));
+        }
     }
     let word = match &sample.for_action {
         None => verdict.class.word(),

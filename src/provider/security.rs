@@ -8,7 +8,10 @@
 use super::answer::Pointer;
 use crate::text::nearest::nearest;
 use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
 
 /// One way to authenticate: the schemes of one of OpenAPI's security requirements. All of them are applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +107,18 @@ pub enum TokenGrant {
     },
 }
 
+/// Where a credential comes from. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CredentialReference {
+    /// An environment variable.
+    Env(String),
+    /// A file; its text without one trailing line break. Relative paths are already joined to the naming file's directory.
+    File(PathBuf),
+    /// A program and its arguments; its standard output without one trailing line break.
+    Command(Vec<String>),
+}
+
 /// What is the same of all schemes of one kind: a row of the table.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SchemeForm {
@@ -113,6 +128,8 @@ pub struct SchemeForm {
     pub names: CredentialNames,
     /// Its credentials, the required ones first.
     pub credentials: &'static [CredentialForm],
+    /// What documents say of it beside its credentials.
+    pub keys: &'static [&'static str],
     /// The header fields that it sets; the first is the one that documents declare.
     pub fields: &'static [FieldForm],
     /// What must be asked before a request can be signed.
@@ -199,6 +216,7 @@ pub const HEADER: SchemeForm = SchemeForm {
     word: "header",
     names: CredentialNames::Own,
     credentials: &[needs("", CredentialUse::Field)],
+    keys: &["signer"],
     fields: &[FieldForm { name: "", shown: SECRET }],
     first: Preparation::Nothing,
 };
@@ -208,6 +226,7 @@ pub const BEARER: SchemeForm = SchemeForm {
     word: "http bearer",
     names: CredentialNames::Own,
     credentials: &[needs("token", CredentialUse::BearerToken)],
+    keys: &[],
     fields: &[FieldForm { name: "authorization", shown: "Bearer (secret)" }],
     first: Preparation::Nothing,
 };
@@ -217,6 +236,7 @@ pub const BASIC: SchemeForm = SchemeForm {
     word: "http basic",
     names: CredentialNames::Own,
     credentials: &[needs("username", CredentialUse::BasicUser), needs("password", CredentialUse::Text)],
+    keys: &[],
     fields: &[FieldForm { name: "authorization", shown: "Basic (secret)" }],
     first: Preparation::Nothing,
 };
@@ -229,6 +249,7 @@ pub const MUTUAL_TLS: SchemeForm = SchemeForm {
         needs("client_certificate", CredentialUse::ClientCertificate),
         takes("client_key", CredentialUse::ClientKey),
     ],
+    keys: &[],
     fields: &[],
     first: Preparation::Nothing,
 };
@@ -238,6 +259,7 @@ pub const NCP_SIGNATURE_V2: SchemeForm = SchemeForm {
     word: "ncp-signature-v2",
     names: CredentialNames::Fixed,
     credentials: &[needs("access_key", CredentialUse::Field), needs("secret_key", CredentialUse::Text)],
+    keys: &["signer"],
     fields: &[
         FieldForm { name: "x-ncp-apigw-signature-v2", shown: SIGNED },
         FieldForm { name: "x-ncp-apigw-timestamp", shown: SIGNED },
@@ -256,6 +278,7 @@ pub const HUAWEI_SDK_HMAC_SHA256: SchemeForm = SchemeForm {
         takes("security_token", CredentialUse::Field),
         takes("domain_id", CredentialUse::Field),
     ],
+    keys: &["signer"],
     fields: &[
         FieldForm { name: "authorization", shown: SIGNED },
         FieldForm { name: "x-sdk-date", shown: SIGNED },
@@ -274,6 +297,7 @@ pub const AWS_SIG_V4: SchemeForm = SchemeForm {
         needs("secret_key", CredentialUse::Text),
         takes("session_token", CredentialUse::Field),
     ],
+    keys: &["signer", "service", "region"],
     fields: &[
         FieldForm { name: "authorization", shown: SIGNED },
         FieldForm { name: "x-amz-date", shown: SIGNED },
@@ -287,6 +311,7 @@ pub const CLIENT_CREDENTIALS: SchemeForm = SchemeForm {
     word: "oauth2",
     names: CredentialNames::Own,
     credentials: &[needs("client_id", CredentialUse::Text), needs("client_secret", CredentialUse::Text)],
+    keys: &["audience", "client_authentication", "lifetime"],
     fields: &[FieldForm { name: "authorization", shown: "Bearer (secret)" }],
     first: Preparation::Token,
 };
@@ -296,6 +321,7 @@ pub const GOOGLE_SERVICE_ACCOUNT: SchemeForm = SchemeForm {
     word: "google-service-account",
     names: CredentialNames::Own,
     credentials: &[needs("service_account", CredentialUse::ServiceAccount)],
+    keys: &["signer", "url", "scopes", "lifetime"],
     fields: &[FieldForm { name: "authorization", shown: "Bearer (secret)" }],
     first: Preparation::Token,
 };
@@ -305,6 +331,7 @@ pub const LOGIN: SchemeForm = SchemeForm {
     word: "login",
     names: CredentialNames::Any,
     credentials: &[],
+    keys: &["signer", "url", "token", "expires_in", "lifetime"],
     fields: &[FieldForm { name: "", shown: SECRET }],
     first: Preparation::Token,
 };
@@ -318,6 +345,7 @@ pub const HUAWEI_IAM_TOKEN: SchemeForm = SchemeForm {
         needs("iam_password", CredentialUse::Text),
         needs("iam_domain", CredentialUse::Text),
     ],
+    keys: &["signer", "url"],
     fields: &[FieldForm { name: "x-auth-token", shown: SECRET }],
     first: Preparation::Token,
 };
@@ -327,6 +355,7 @@ pub const ACME_JWS: SchemeForm = SchemeForm {
     word: "acme-jws",
     names: CredentialNames::Fixed,
     credentials: &[needs("account_key", CredentialUse::JwsKey)],
+    keys: &["signer"],
     fields: &[FieldForm { name: "content-type", shown: "application/jose+json" }],
     first: Preparation::Session,
 };
@@ -337,6 +366,21 @@ const fn needs(name: &'static str, usage: CredentialUse) -> CredentialForm {
 
 const fn takes(name: &'static str, usage: CredentialUse) -> CredentialForm {
     CredentialForm { name, required: false, usage }
+}
+
+impl fmt::Display for CredentialReference {
+    /// For messages. A command's arguments are left out: they may say too much.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(formatter, "env:{name}"),
+            Self::File(path) => write!(formatter, "file:{}", path.display()),
+            Self::Command(words) => {
+                let program = words.first().map_or("", String::as_str);
+                let more = if words.len() > 1 { " …" } else { "" };
+                write!(formatter, "command:{program}{more}")
+            }
+        }
+    }
 }
 
 impl From<SecurityScheme> for SecurityRequirement {
@@ -527,7 +571,7 @@ pub fn check_region(text: &str) -> Result<(), (String, String)> {
     let letters = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase());
     let digits = |part: &str| !part.is_empty() && part.len() <= 2 && part.bytes().all(|byte| byte.is_ascii_digit());
     let before = parts[..parts.len() - 2].join("-");
-    if !letters(&area) || area.len() > 4 || inner.len() > 1 || !inner.iter().all(letters) {
+    if !letters(area) || area.len() > 4 || inner.len() > 1 || !inner.iter().all(letters) {
         return wrong("a region reads `us-east-1`".to_owned());
     }
     if !DIRECTIONS.contains(direction) {

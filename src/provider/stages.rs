@@ -2,11 +2,19 @@
 //! sent when, and what a lost answer taints, is the engine's.
 
 use super::expression::{Captures, captured};
-use super::model::{ActionRules, Operation, Provider, Stage, StageValue};
+use super::model::{ActionRules, Idempotency, Operation, Provider, Stage, StageValue};
 use super::target_state::typed;
 use super::{Answer, Verdict, params, verdict};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
+
+impl ActionRules {
+    /// Whether asking twice for the action as a whole costs once: not where one of its stages costs each time.
+    pub fn idempotency_of_all(&self) -> Idempotency {
+        let costs = |stage: &Stage| stage.idempotency == Idempotency::NotIdempotent;
+        if self.stages.iter().any(costs) { Idempotency::NotIdempotent } else { self.idempotency }
+    }
+}
 
 /// The parameters of a stage's request. `inputs` are the action's parameters, `captures` what its earlier steps brought.
 ///

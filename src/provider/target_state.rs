@@ -4,10 +4,10 @@
 use super::answer::scalar_text;
 use super::answer::{Answer, HeaderFields, TargetState};
 use super::model::{
-    ActionRules, AnswerLocation, Operation, Pages, ParameterSource, Provider, RowStep, SerialRule, StatusQueryRule,
+    ActionRules, AnswerLocation, Location, Operation, ParameterSource, Provider, RowStep, SerialRule, StatusQueryRule,
 };
 use super::verdict::{self, Verdict};
-use super::{AnswerClass, params};
+use super::{AnswerClass, paging, params};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -65,12 +65,9 @@ pub fn read_page(operation: &Operation, answer: &Answer, now: Timestamp) -> Resu
     if verdict.class == AnswerClass::Succeeded { Ok(answer.json().clone()) } else { Err(Box::new(verdict)) }
 }
 
-/// The number of the page to ask for after these; `None` where they are all there is, or where there is no paging.
-pub fn next_page(rule: &StatusQueryRule, pages: &[Value]) -> Option<u32> {
-    let paging = rule.pages.as_ref()?;
-    let seen = u32::try_from(pages.len()).ok()?;
-    let more = seen < MAX_PAGES && all_rows(paging, pages)? > rows_in(paging, pages);
-    more.then(|| paging.first.saturating_add(seen))
+/// What the page after these is asked by; `None` where they are all there is, or where there is no paging.
+pub fn next_page(rule: &StatusQueryRule, pages: &[Value]) -> Option<Value> {
+    rule.pages.as_ref().and_then(|paging| paging::next(paging, pages))
 }
 
 /// The state of an action's target by the pages of a status query, and what was seen, for people. `parameters` are the action's.
@@ -112,21 +109,31 @@ fn fill(
     let mut filled = Map::new();
     for (name, from) in &rule.parameters {
         let value = match from {
-            ParameterSource::Parameter(own) => parameters.get(own)?,
+            ParameterSource::Parameter(own) => match parameters.get(own) {
+                Some(value) => value,
+                // A namespace that the action does not name, its status query does not name either.
+                None if is_optional_header(operation, name) => continue,
+                None => return None,
+            },
             ParameterSource::Answer(pointer) => pointer.of(body)?,
             ParameterSource::Fixed(value) => value,
         };
         filled.insert(name.clone(), typed(operation, name, value)?);
     }
-    if let Some(pages) = &rule.pages {
-        filled.insert(pages.parameter.clone(), typed(operation, &pages.parameter, &Value::from(pages.first))?);
+    if let Some((pages, first)) = rule.pages.as_ref().and_then(|pages| Some((pages, paging::first(pages)?))) {
+        filled.insert(pages.parameter.clone(), typed(operation, &pages.parameter, &first)?);
     }
     // An answer is foreign data, and goes into the path of a new request: what the schema refuses (`../admin`) is not asked.
     params::check(operation, &filled).is_empty().then_some(filled)
 }
 
+fn is_optional_header(operation: &Operation, name: &str) -> bool {
+    let parameter = operation.parameters.iter().find(|parameter| parameter.name == name);
+    parameter.is_some_and(|parameter| parameter.location == Location::Header && !parameter.required)
+}
+
 /// The value in the type that the status query's parameter has: an id may be a number here and text there.
-pub(super) fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
+pub fn typed(operation: &Operation, name: &str, value: &Value) -> Option<Value> {
     let parameter = operation.parameters.iter().find(|parameter| parameter.name == name)?;
     if value.is_array() {
         return Some(value.clone());
@@ -138,18 +145,7 @@ pub(super) fn typed(operation: &Operation, name: &str, value: &Value) -> Option<
 
 /// Whether these pages are all that there are.
 fn whole(rule: &StatusQueryRule, pages: &[Value]) -> bool {
-    let is_whole = |paging: &Pages| all_rows(paging, pages).is_some_and(|all| all <= rows_in(paging, pages));
-    rule.pages.as_ref().is_none_or(is_whole)
-}
-
-/// How many rows there are, as the last page declares; a page without a total is neither followed nor believed to be the last.
-fn all_rows(paging: &Pages, pages: &[Value]) -> Option<u64> {
-    paging.total.text_of(pages.last()?)?.parse().ok()
-}
-
-/// How many rows fit into these pages.
-fn rows_in(paging: &Pages, pages: &[Value]) -> u64 {
-    u64::try_from(pages.len()).unwrap_or(u64::MAX).saturating_mul(u64::from(paging.size))
+    rule.pages.as_ref().is_none_or(|paging| paging::is_whole(paging, pages))
 }
 
 fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value) -> Vec<&'a Value> {
@@ -168,7 +164,7 @@ fn rows<'a>(steps: &[RowStep], parameters: &Map<String, Value>, value: &'a Value
 fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> bool {
     step.matches.iter().all(|condition| {
         let wanted = parameters.get(&condition.parameter).and_then(scalar_text);
-        let found = condition.pointer.text_of(item);
+        let found = condition.pointer_of(wanted.as_deref().unwrap_or_default()).text_of(item);
         // Answers spell serial numbers in their own way.
         let is_same = |rule: SerialRule| {
             let read = |text: &Option<Cow<'_, str>>| rule.read(text.as_deref()?);
@@ -177,8 +173,18 @@ fn matches(step: &RowStep, parameters: &Map<String, Value>, item: &Value) -> boo
         wanted.is_some()
             && (wanted.as_deref() == condition.any.as_deref()
                 || wanted == found
+                || condition.is_request && is_same_request(wanted.as_deref(), found.as_deref())
                 || condition.serial.is_some_and(is_same))
     })
+}
+
+/// Whether two texts are one certificate request in PEM: its lines may be broken elsewhere, and its frame may be missing.
+fn is_same_request(wanted: Option<&str>, found: Option<&str>) -> bool {
+    let bare = |text: &str| -> String {
+        let lines = text.lines().filter(|line| !line.starts_with("-----"));
+        lines.flat_map(str::chars).filter(|letter| !letter.is_whitespace()).collect()
+    };
+    wanted.zip(found).is_some_and(|(wanted, found)| !wanted.is_empty() && bare(wanted) == bare(found))
 }
 
 /// The state by one row: that of the first rule that holds for it.
@@ -204,8 +210,6 @@ fn seen(rule: &StatusQueryRule, row: &Value) -> String {
     words.join(", ")
 }
 
-/// Pages. A total is the provider's word: without a bound, a wrong one would keep a query asking for ever.
-const MAX_PAGES: u32 = 1000;
 /// Differing entries that a message shows.
 const MAX_SHOWN: usize = 5;
 
@@ -300,6 +304,8 @@ mod tests {
             list: Pointer::parse("/list").unwrap(),
             matches: vec![RowMatch {
                 pointer: Pointer::parse("/serial").unwrap(),
+                is_request: false,
+                serial_pointer: None,
                 parameter: "id".to_owned(),
                 serial,
                 any: None,
@@ -320,6 +326,20 @@ mod tests {
             let steps = [step(serial)];
             let parameters = map(&json!({"id": wanted}));
             assert_eq!(rows(&steps, &parameters, &answer).len(), usize::from(expected), "{wanted} {found}");
+        }
+        // DigiCert's certificates are named by id or by serial number, and an order shows both.
+        let catalog = built_in();
+        let rules = catalog.get("digicert").unwrap().operation("revoke").unwrap().action.as_ref().unwrap();
+        let order = json!({"certificate": {"id": 112_358, "serial_number": "0669d46cae79ef684a69777490602485", "status": "revoked"}});
+        for (named, expected) in [
+            ("112358", TargetState::Done),
+            ("112359", TargetState::Unknown),
+            ("0669D46CAE79EF684A69777490602485", TargetState::Done),
+            ("0669D46CAE79EF684A69777490602486", TargetState::Unknown),
+        ] {
+            let parameters = map(&json!({"certificate_id": named, "order_id": 5}));
+            let pages = std::slice::from_ref(&order);
+            assert_eq!(read_state(&rules.status_queries[1], &parameters, pages).0, expected, "{named}");
         }
     }
 
@@ -362,6 +382,26 @@ mod tests {
     }
 
     #[test]
+    fn a_row_is_found_by_its_certificate_request_however_its_lines_are_broken() {
+        let catalog = built_in();
+        let action = catalog.get("digicert").unwrap().operation("reissue").unwrap().action.as_ref().unwrap();
+        let rule = &action.status_queries[0];
+        let asked = map(
+            &json!({"certificate.csr": "-----BEGIN CERTIFICATE REQUEST-----\nMIIB\nAAAB\n-----END CERTIFICATE REQUEST-----\n"}),
+        );
+        for (csr, expected) in [
+            ("-----BEGIN CERTIFICATE REQUEST-----\r\nMIIBAAAB\r\n-----END CERTIFICATE REQUEST-----", TargetState::Done),
+            ("MIIBAAAB", TargetState::Done),
+            ("MIIBAAAC", TargetState::Unknown),
+            ("", TargetState::Unknown),
+        ] {
+            let page =
+                json!({"certificates": [{"status": "issued", "csr": csr}, {"status": "rejected", "csr": "MIIC"}]});
+            assert_eq!(read_state(rule, &asked, &[page]).0, expected, "{csr}");
+        }
+    }
+
+    #[test]
     fn pages_are_asked_for_until_all_rows_are_there() {
         let catalog = built_in();
         let naver = catalog.get("naver").unwrap();
@@ -369,8 +409,8 @@ mod tests {
         for (pages, total, expected) in [
             (0, json!(500), None),
             (1, json!(100), None),
-            (1, json!(101), Some(2)),
-            (2, json!("201"), Some(3)),
+            (1, json!(101), Some(json!(2))),
+            (2, json!("201"), Some(json!(3))),
             (3, json!(201), None),
             (1, json!("many"), None),
             (1, json!(null), None),

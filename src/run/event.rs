@@ -3,6 +3,8 @@
 
 use super::{Ordinal, Outcome, WaitReason};
 use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// Something that happened in a run. `account` is the name of a configured provider.
@@ -19,6 +21,8 @@ pub enum Event {
         ordinal: Ordinal,
         /// The configured provider.
         account: String,
+        /// The action's id.
+        id: String,
         /// The attempt's number, from 1.
         attempt: u32,
         /// What happened.
@@ -45,6 +49,12 @@ pub enum Event {
         outcome: Outcome,
         /// The message of its report row.
         message: String,
+        /// The last HTTP status.
+        http_status: Option<u16>,
+        /// The provider's own request or order id.
+        reference: Option<String>,
+        /// Attempts sent.
+        attempts: u32,
     },
     /// An action that had ended is taken up again: its answer may have been another request's. It ends once more.
     ActionReopened {
@@ -72,9 +82,36 @@ pub enum Event {
         by: WaitReason,
     },
     /// `certsweep pause`: nothing new is sent until `certsweep unpause`.
-    Paused,
+    Paused {
+        /// When.
+        at: Timestamp,
+        /// Who gave the command, where that is known.
+        by: Option<String>,
+    },
     /// `certsweep unpause`: the run, or its next wave, goes on.
     Unpaused,
+    /// A person is asked whether the next wave may go. Nothing is sent until [`Event::Answered`].
+    Asking(WaveQuestion),
+    /// The question is over: it was answered, `certsweep unpause` let the wave go, or the run stops.
+    Answered,
+    /// The next wave may go.
+    WaveBegan {
+        /// The wave, from 1.
+        wave: u32,
+        /// Of so many.
+        of: u32,
+        /// Its actions.
+        actions: u64,
+    },
+    /// How many requests an account has sent in this process, whatever they were for; told with a [`Event::Tick`], where it has changed.
+    Requested {
+        /// The configured provider.
+        account: String,
+        /// All of them.
+        requests: u64,
+        /// Of these, how many were refused because there were too many.
+        throttled: u64,
+    },
     /// `certsweep set-rate`: other windows hold for an account from now on.
     Limited {
         /// The configured provider.
@@ -84,12 +121,27 @@ pub enum Event {
     },
     /// Something the user should know that belongs to no single action.
     Warning(String),
+    /// The same, where nothing is wrong: how the run goes on.
+    Note(String),
     /// No new request goes out; those in flight are awaited.
     Stopping(StopReason),
     /// The time since this process began with the run; emitted about once a second.
     Tick(Duration),
     /// The last event.
     RunEnded,
+}
+
+/// The question between two waves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WaveQuestion {
+    /// The wave that waits for the answer, from 1.
+    pub wave: u32,
+    /// Of so many.
+    pub of: u32,
+    /// Its actions.
+    pub actions: u64,
+    /// When the question was asked.
+    pub since: Timestamp,
 }
 
 /// Why a run stops before its last action.

@@ -5,9 +5,9 @@ pub mod origin;
 pub mod outcome;
 pub mod wait_reason;
 
-pub use event::{Event, StopReason};
+pub use event::{Event, StopReason, WaveQuestion};
 pub use origin::RunOrigin;
-pub use outcome::{Effect, Outcome, Seen, StatusSource, StatusSources};
+pub use outcome::{DoubtMessage, Effect, Outcome, Seen, StatusSource, StatusSources};
 pub use wait_reason::WaitReason;
 
 /// An action's place in its plan, from 0: the key by which a run knows it.

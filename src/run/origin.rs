@@ -1,9 +1,10 @@
 //! Who began a run, where, and with which command: what an auditor asks of a report first. Decides nothing.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Who began a run, where, and with which command. It holds no secret: credentials are never on a command line.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct RunOrigin {
     /// Who answers for the run, as they named themselves (`--operator`).
     pub operator: Option<String>,

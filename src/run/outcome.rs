@@ -1,11 +1,12 @@
 //! How an action ended, what it did at the provider, and what the world sees of its effect and by which source: the contract's terms.
 //! Decides nothing.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// How an action ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// The provider did it, by an answer that its document declares as success.
@@ -79,8 +80,34 @@ impl fmt::Display for Outcome {
     }
 }
 
+/// The message of an action that is in doubt: what came of it, and what a person can do. Reports show it whole; a display that shows many
+/// such actions says the advice once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DoubtMessage<'a> {
+    /// What came.
+    pub cause: &'a str,
+    /// What a person can do.
+    pub advice: &'a str,
+}
+
+impl<'a> DoubtMessage<'a> {
+    /// Takes such a message apart; `None` where it is none.
+    pub fn read(message: &'a str) -> Option<Self> {
+        let (cause, advice) = message.strip_prefix(IN_DOUBT)?.rsplit_once("; ")?;
+        Some(Self { cause, advice })
+    }
+}
+
+impl fmt::Display for DoubtMessage<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{IN_DOUBT}{}; {}", self.cause, self.advice)
+    }
+}
+
+const IN_DOUBT: &str = "it may have taken effect: ";
+
 /// What an attempt did at the provider, as far as is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Effect {
     /// Surely nothing.
@@ -108,7 +135,7 @@ impl Effect {
 }
 
 /// What the world sees of an action's target. Unknown is never taken for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Seen {
     /// A source that may say so says that it is revoked, for good.
@@ -122,7 +149,7 @@ pub enum Seen {
 }
 
 /// A source of revocation status.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum StatusSource {
     /// The provider, by its state call.
@@ -210,5 +237,19 @@ impl FromIterator<StatusSource> for StatusSources {
 impl fmt::Display for Seen {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_about_doubt_is_read_as_it_was_made() {
+        let made = DoubtMessage { cause: "HTTP 400; a page", advice: "open the order" };
+        let text = made.to_string();
+        assert_eq!(text, "it may have taken effect: HTTP 400; a page; open the order");
+        assert_eq!(DoubtMessage::read(&text), Some(made));
+        assert_eq!(DoubtMessage::read("no such certificate; try another"), None);
     }
 }

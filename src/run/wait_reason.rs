@@ -1,13 +1,15 @@
 //! What an account of a run waits for, with its texts: the same on bars, in lines, in `status`, in its JSON and in a forecast. Decides
 //! nothing.
 
-use crate::time::{human_latency, rfc3339};
+use crate::text::grouped;
+use crate::time::{human, human_latency, rfc3339};
 use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// The one thing that an account waits for at a moment. Its JSON is read by scripts, and by `status` in another process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "kind")]
 pub enum WaitReason {
     /// Nothing is left to be sent.
@@ -33,7 +35,12 @@ pub enum WaitReason {
         slots: u32,
     },
     /// A canary is under way, and the others wait for it.
-    Canary,
+    Canary {
+        /// The canary, from 1.
+        number: u64,
+        /// Of so many.
+        of: u64,
+    },
     /// The next wave waits for the end of this one, or for permission.
     Wave {
         /// The wave, from 1.
@@ -55,6 +62,8 @@ pub enum WaitReason {
     },
     /// What is left waits for other actions, or for its `not_before`.
     Others,
+    /// The provider is at work on what is left, and is asked again later.
+    AtWork,
     /// All that is left is in flight.
     Answers,
     /// Nothing: the account could start more, if the run as a whole would. Shown as [`WaitReason::Answers`].
@@ -64,20 +73,22 @@ pub enum WaitReason {
 }
 
 impl WaitReason {
-    /// What bounds a running account, for bars, lines and `status`.
-    pub fn describe(&self) -> String {
+    /// What bounds a running account at this moment of the wall clock, for bars, lines and `status`.
+    pub fn describe(&self, wall: Timestamp) -> String {
+        let left = |until: Timestamp| human(until.duration_since(wall).max(SignedDuration::ZERO).unsigned_abs());
         match self {
             Self::Done => "done".to_owned(),
             Self::Window { window } => format!("limit {window}"),
-            Self::HeldBack { until } => format!("held back until {}", rfc3339(*until)),
-            Self::Learnt { per_1000_s } => format!("learnt pace {:.1}/s", *per_1000_s as f64 / 1000.0),
-            Self::Concurrency { slots } => format!("{slots} in flight"),
-            Self::Canary => "canary first".to_owned(),
-            Self::Wave { number, of } => format!("wave {number} of {of}"),
-            Self::Closed { until } => format!("window closed until {}", rfc3339(*until)),
+            Self::HeldBack { until } => format!("paused by the provider for {}", left(*until)),
+            Self::Learnt { per_1000_s } => format!("slowed to {:.1}/s after refusals", *per_1000_s as f64 / 1000.0),
+            Self::Concurrency { slots } => format!("{slots} at once"),
+            Self::Canary { number, of } => format!("waits for canary {} of {}", grouped(*number), grouped(*of)),
+            Self::Wave { number, of } => format!("waits for wave {number} of {of}"),
+            Self::Closed { until } => format!("window closed until {}, for {}", rfc3339(*until), left(*until)),
             Self::Paused => "paused".to_owned(),
-            Self::Unreachable { until } => format!("down, tried next at {}", rfc3339(*until)),
+            Self::Unreachable { until } => format!("down, tried again in {}", left(*until)),
             Self::Others => "waits for other actions".to_owned(),
+            Self::AtWork => "waits for the CA's work".to_owned(),
             Self::Answers | Self::Nothing => "waits for the last answers".to_owned(),
             Self::Stopped => "stopped".to_owned(),
         }
@@ -90,10 +101,11 @@ impl WaitReason {
             Self::Window { window } => format!("rate {window}"),
             Self::Concurrency { slots } => format!("concurrency {slots} at {} an answer", human_latency(latency)),
             Self::Answers => format!("{} an answer", human_latency(latency)),
-            Self::Canary => "canary, one at a time".to_owned(),
+            Self::Canary { .. } => "canary, one at a time".to_owned(),
             Self::Wave { .. } => "waves".to_owned(),
             Self::Closed { .. } => "schedule, closed between its windows".to_owned(),
             Self::Others => "needs and not_before".to_owned(),
+            Self::AtWork => "the CA's work".to_owned(),
             Self::HeldBack { .. } | Self::Learnt { .. } | Self::Paused | Self::Unreachable { .. } => {
                 "held back".to_owned()
             }
@@ -104,7 +116,12 @@ impl WaitReason {
     pub const fn sends_nothing(&self) -> bool {
         matches!(
             self,
-            Self::HeldBack { .. } | Self::Closed { .. } | Self::Paused | Self::Unreachable { .. } | Self::Stopped
+            Self::HeldBack { .. }
+                | Self::Wave { .. }
+                | Self::Closed { .. }
+                | Self::Paused
+                | Self::Unreachable { .. }
+                | Self::Stopped
         )
     }
 
@@ -116,6 +133,7 @@ impl WaitReason {
                 | Self::Concurrency { .. }
                 | Self::Answers
                 | Self::Others
+                | Self::AtWork
                 | Self::Nothing
                 | Self::Learnt { .. }
         )
@@ -150,21 +168,27 @@ mod tests {
     #[test]
     fn every_reason_has_its_text() {
         let until = Timestamp::from_second(1_700_000_000).unwrap();
+        let wall = Timestamp::from_second(1_700_000_000 - 90).unwrap();
         let latency = Duration::from_millis(500);
         for (reason, now, forecast, sends_nothing) in [
             (WaitReason::Window { window: "100/5s".into() }, "limit 100/5s", "rate 100/5s", false),
-            (WaitReason::Learnt { per_1000_s: 6660 }, "learnt pace 6.7/s", "held back", false),
-            (WaitReason::Concurrency { slots: 16 }, "16 in flight", "concurrency 16 at 0.5s an answer", false),
-            (WaitReason::Wave { number: 2, of: 3 }, "wave 2 of 3", "waves", false),
+            (WaitReason::Learnt { per_1000_s: 6660 }, "slowed to 6.7/s after refusals", "held back", false),
+            (WaitReason::Concurrency { slots: 16 }, "16 at once", "concurrency 16 at 0.5s an answer", false),
+            (WaitReason::Canary { number: 3, of: 6 }, "waits for canary 3 of 6", "canary, one at a time", false),
+            (WaitReason::Wave { number: 2, of: 3 }, "waits for wave 2 of 3", "waves", true),
             (
                 WaitReason::Closed { until },
-                "window closed until 2023-11-14T22:13:20.000Z",
+                "window closed until 2023-11-14T22:13:20.000Z, for 1m 30s",
                 "schedule, closed between its windows",
                 true,
             ),
             (WaitReason::Paused, "paused", "held back", true),
+            (WaitReason::HeldBack { until }, "paused by the provider for 1m 30s", "held back", true),
+            (WaitReason::HeldBack { until: Timestamp::UNIX_EPOCH }, "paused by the provider for 0s", "held back", true),
+            (WaitReason::Unreachable { until }, "down, tried again in 1m 30s", "held back", true),
+            (WaitReason::AtWork, "waits for the CA's work", "the CA's work", false),
         ] {
-            assert_eq!((reason.describe().as_str(), reason.sends_nothing()), (now, sends_nothing));
+            assert_eq!((reason.describe(wall).as_str(), reason.sends_nothing()), (now, sends_nothing));
             assert_eq!(reason.describe_forecast(latency), forecast);
         }
     }

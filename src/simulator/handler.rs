@@ -9,6 +9,7 @@ use super::message::{Reaction, ReactionKind, Received, Response};
 use super::options::{Fault, FaultDraw};
 use super::options::{KnownTarget, SimulatedAccount, SimulatorOptions};
 use super::routes::{Route, Routes, StatusService, account_path, base_path, is_acme, request_parameters};
+use super::stages;
 use super::status_queries;
 use super::targets::{self, TargetStore};
 use super::targets::{AccountEffects, Counters, Effects};
@@ -18,7 +19,7 @@ use crate::provider::model::Window;
 use crate::provider::{Answer, AnswerClass, Idempotency, Operation, Provider, TargetState, verdict};
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,6 +32,8 @@ pub(super) struct RequestHandler {
     accounts: Vec<AccountState>,
     /// Effects so far, over all accounts; makes references unique.
     effects: u64,
+    /// How often each stage was asked with the same parameters.
+    polls: HashMap<(usize, usize, String), u64>,
 }
 
 /// What an account has seen.
@@ -71,7 +74,8 @@ impl RequestHandler {
         let known = std::mem::take(&mut options.known);
         let routes = Routes::new(&options.accounts);
         let targets = TargetStore::new(&options.accounts);
-        let mut handler = Self { routes, targets, authority: Authority::new(), accounts, effects: 0, options };
+        let mut handler =
+            Self { routes, targets, authority: Authority::new(), accounts, effects: 0, polls: HashMap::new(), options };
         for target in &known {
             handler.learn(target);
         }
@@ -128,7 +132,7 @@ impl RequestHandler {
     pub(super) fn handle(&mut self, request: &Received, now: Timestamp, elapsed: Duration) -> Reaction {
         let answer = |response| Reaction { delay: Duration::ZERO, kind: ReactionKind::Answer(response) };
         self.targets.approve(now);
-        match self.routes.find(&request.method, request.path()) {
+        match self.routes.find(request) {
             Route::Nowhere => answer(Response::json(404, None)),
             Route::Unknown { account } => {
                 self.accounts[account].not_found += 1;
@@ -287,11 +291,35 @@ impl RequestHandler {
             return self.act(asked, target, parameters);
         }
         counters.accepted += 1;
-        if !self.targets.is_status_query(asked.account, asked.operation) {
+        let is_status_query = self.targets.is_status_query(asked.account, asked.operation);
+        let found = self.targets.found(asked.account, asked.operation, parameters);
+        // What is known shows its state; else it is asked for the sake of an action that goes on.
+        if found.iter().all(|targets| targets.is_empty())
+            && let Some(response) = self.stage(asked, parameters)
+        {
+            return response;
+        }
+        if !is_status_query {
             return answers::granted(operation, parameters, Reference::Fresh(self.effects)).response;
         }
         let found = self.targets.found(asked.account, asked.operation, parameters);
         status_queries::answer(asked.provider, operation, parameters, &self.targets, &found)
+    }
+
+    /// Answers a request that is a stage of an action.
+    fn stage(&mut self, asked: &OperationRequest<'_>, parameters: &Map<String, Value>) -> Option<Response> {
+        let operation = &asked.provider.operations[asked.operation];
+        let mut stages = stages::asked(asked.provider, asked.operation).peekable();
+        stages.peek()?;
+        let key = (asked.account, asked.operation, Value::Object(parameters.clone()).to_string());
+        let times = self.polls.entry(key).or_default();
+        *times += 1;
+        let times = *times - 1;
+        stages.find_map(|stage| {
+            let target = stage.target(parameters);
+            let issued = target.and_then(|name| self.targets.issued(asked.account, stage.action, &name));
+            stage.answer(operation, parameters, times, issued)
+        })
     }
 
     /// Lets an action take effect, or refuses it because it has. What is not idempotent takes effect each time: that is what a run must

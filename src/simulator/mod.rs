@@ -14,6 +14,7 @@ mod message;
 mod options;
 mod routes;
 mod server;
+mod stages;
 mod status_queries;
 mod targets;
 mod tokens;

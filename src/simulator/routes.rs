@@ -4,12 +4,13 @@
 use super::acme::{AcmeEndpoint, NEW_ACCOUNT, NEW_NONCE};
 use super::message::{Received, decode, encode};
 use super::options::SimulatedAccount;
-use crate::provider::model::{Location, Parameter, ParameterType};
+use crate::provider::model::{BodyForm, Location, Parameter, ParameterType, RequestBody};
 use crate::provider::{Operation, Provider};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// All routes of all accounts.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ struct AccountRoutes {
     is_acme: bool,
     /// By method and number of segments: templates with the operation's index.
     templates: HashMap<(String, usize), Vec<(Template, usize)>>,
+    /// The provider, for operations that only their bodies tell apart.
+    provider: Arc<Provider>,
+    /// By operation: the header fields that tell it from others of the same method and path.
+    told_apart_by: HashMap<usize, Vec<(String, String)>>,
 }
 
 type Template = Vec<Segment>;
@@ -87,14 +92,22 @@ impl Routes {
             }
             (
                 account.name.clone(),
-                AccountRoutes { account: index, base, is_acme: is_acme(&account.provider), templates },
+                AccountRoutes {
+                    account: index,
+                    base,
+                    is_acme: is_acme(&account.provider),
+                    templates,
+                    provider: Arc::clone(&account.provider),
+                    told_apart_by: told_apart(&account.provider),
+                },
             )
         });
         Self { accounts: routes.collect() }
     }
 
-    /// Where a request with this method and percent-encoded path belongs.
-    pub(super) fn find(&self, method: &str, path: &str) -> Route {
+    /// Where a request belongs, by its method, its percent-encoded path, and where several operations have these, its header fields.
+    pub(super) fn find(&self, request: &Received) -> Route {
+        let (method, path) = (request.method.as_str(), request.path());
         let mut parts = segments(path);
         let account = parts.next().map(decode);
         let Some(routes) = account.and_then(|account| self.accounts.get(&account)) else { return Route::Nowhere };
@@ -114,16 +127,27 @@ impl Routes {
             return Route::Acme { account, endpoint };
         }
         let templates = routes.templates.get(&(method.to_owned(), below.len())).map_or(&[][..], Vec::as_slice);
+        let mut first = None;
         for (template, operation) in templates {
+            let shared = routes.told_apart_by.get(operation);
+            if !shared.into_iter().flatten().all(|(name, value)| request.header(name) == Some(value)) {
+                continue;
+            }
             let values: Option<Vec<Option<(String, String)>>> =
                 template.iter().zip(below).map(|(part, text)| part.read(text)).collect();
-            if let Some(values) = values {
-                return Route::Operation {
-                    account,
-                    operation: *operation,
-                    path: values.into_iter().flatten().collect(),
-                };
+            let Some(values) = values else { continue };
+            let path: Vec<(String, String)> = values.into_iter().flatten().collect();
+            let takes = || request_parameters(&routes.provider.operations[*operation], &path, request).is_ok();
+            let is_meant = shared.is_none() || takes();
+            let route = Route::Operation { account, operation: *operation, path };
+            if is_meant {
+                return route;
             }
+            // Of several whose bodies tell them apart none takes this one: the first says what is wrong with it.
+            first = first.or(Some(route));
+        }
+        if let Some(route) = first {
+            return route;
         }
         Route::Unknown { account }
     }
@@ -150,6 +174,15 @@ pub(super) fn crl_path() -> String {
 /// The path of its OCSP responder.
 pub(super) fn ocsp_path() -> String {
     format!("/{CA_PATH}/ocsp")
+}
+
+fn told_apart(provider: &Provider) -> HashMap<usize, Vec<(String, String)>> {
+    let is_shared = |operation: &Operation| {
+        let same = |other: &&Operation| (&other.method, &other.path) == (&operation.method, &operation.path);
+        provider.operations.iter().filter(same).count() > 1
+    };
+    let shared = provider.operations.iter().enumerate().filter(|(_, operation)| is_shared(operation));
+    shared.map(|(index, operation)| (index, operation.headers.clone())).collect()
 }
 
 /// Whether a provider is an ACME server.
@@ -237,13 +270,21 @@ pub(super) fn request_parameters(
         let (name, text) = word.split_once('=').unwrap_or((word, ""));
         add_query(operation, &decode(name), &decode(text), &mut given)?;
     }
-    if operation.has_body {
-        for (name, value) in body(request)? {
-            let known = operation.parameters.iter().find(|known| known.name == name);
-            if known.is_some_and(|known| known.location != Location::Body) || given.contains_key(&name) {
+    for known in operation.parameters.iter().filter(|known| known.location == Location::Header) {
+        if let Some(text) = request.header(&known.name.to_ascii_lowercase()) {
+            given.insert(known.name.clone(), typed(Some(known), text));
+        }
+    }
+    if let Some(declared) = &operation.body {
+        for (members, value) in body(operation, declared, request)? {
+            let known =
+                operation.parameters.iter().find(|known| known.location == Location::Body && known.members == members);
+            let name = known.map_or_else(|| members.join("."), |known| known.name.clone());
+            if given.contains_key(&name) {
                 return Err(format!("{name} does not belong into the body"));
             }
-            given.insert(name, value);
+            let is_form = declared.form == BodyForm::Urlencoded;
+            given.insert(name, if is_form { typed(known, value.as_str().unwrap_or_default()) } else { value });
         }
     }
     let given = Value::Object(given);
@@ -253,16 +294,48 @@ pub(super) fn request_parameters(
     if let Value::Object(given) = given { Ok(given) } else { Ok(Map::new()) }
 }
 
-fn body(request: &Received) -> Result<Map<String, Value>, String> {
+/// The members of a body with the names that lead to them.
+fn body(
+    operation: &Operation,
+    declared: &RequestBody,
+    request: &Received,
+) -> Result<Vec<(Vec<String>, Value)>, String> {
     let media_type = request.header("content-type").unwrap_or_default();
     let media_type = media_type.split_once(';').map_or(media_type, |(media_type, _)| media_type);
-    if !media_type.trim().eq_ignore_ascii_case("application/json") {
-        return Err("the content type must be application/json".to_owned());
+    if !media_type.trim().eq_ignore_ascii_case(&declared.media_type) {
+        return Err(format!("the content type must be {}", declared.media_type));
+    }
+    if declared.form == BodyForm::Urlencoded {
+        let pairs = form_urlencoded::parse(&request.body);
+        return Ok(pairs.map(|(name, value)| (vec![name.into_owned()], Value::from(value.into_owned()))).collect());
     }
     match serde_json::from_slice(&request.body) {
-        Ok(Value::Object(body)) => Ok(body),
+        Ok(Value::Object(body)) => {
+            let mut members = Vec::new();
+            add_members(operation, &[], body, &mut members);
+            Ok(members)
+        }
         Ok(_) => Err("the body must be a JSON object".to_owned()),
         Err(_) => Err("the body is not JSON".to_owned()),
+    }
+}
+
+/// Adds the members of an object, and those of the objects in it.
+fn add_members(
+    operation: &Operation,
+    path: &[String],
+    object: Map<String, Value>,
+    members: &mut Vec<(Vec<String>, Value)>,
+) {
+    for (name, value) in object {
+        let path = [path, &[name]].concat();
+        match value {
+            // An object that the document fixes is one value.
+            Value::Object(object) if !operation.parameters.iter().any(|known| known.members == path) => {
+                add_members(operation, &path, object, members);
+            }
+            value => members.push((path, value)),
+        }
     }
 }
 

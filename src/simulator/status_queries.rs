@@ -4,7 +4,9 @@ use super::answers;
 use super::message::Response;
 use super::targets::{Found, SimulatedTarget, TargetStore};
 use crate::provider::answer::{Pointer, scalar_text};
-use crate::provider::model::{Condition, Pages, RowStep, Sample, StatusQueryRule, TargetKind, TargetStateRule, Test};
+use crate::provider::model::{
+    Condition, PageForm, Pages, RowStep, Sample, StatusQueryRule, TargetKind, TargetStateRule, Test,
+};
 use crate::provider::{Operation, Provider, TargetState, target_state};
 use serde_json::{Map, Value};
 
@@ -126,11 +128,17 @@ fn page<'a>(
     shown: &dyn Fn(Found) -> Option<ShownTarget<'a>>,
 ) -> Value {
     let total: usize = found.iter().map(|found| found.len()).sum();
-    let (skip, take) = pages.map_or((0, usize::MAX), |pages| {
-        let number = asked.get(&pages.parameter).and_then(scalar_text).and_then(|text| text.parse::<u32>().ok());
-        let before = number.unwrap_or(pages.first).saturating_sub(pages.first);
-        let size = usize::try_from(pages.size).unwrap_or(usize::MAX);
-        (usize::try_from(before).unwrap_or(usize::MAX).saturating_mul(size), size)
+    let number = |pages: &Pages| {
+        let text = asked.get(&pages.parameter).and_then(scalar_text)?;
+        text.strip_prefix(TOKEN).unwrap_or(&text).parse::<u32>().ok()
+    };
+    let count = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
+    let (skip, take) = pages.map_or((0, usize::MAX), |pages| match &pages.form {
+        PageForm::Numbered { first, size, .. } => {
+            (count(number(pages).unwrap_or(*first).saturating_sub(*first)).saturating_mul(count(*size)), count(*size))
+        }
+        PageForm::Offset { size, .. } => (count(number(pages).unwrap_or(0)), count(*size)),
+        PageForm::Token(_) => (count(number(pages).unwrap_or(0)), TOKEN_PAGE),
     });
     let items = slice(found, skip, take).filter_map(|found| {
         let (target, action, rule) = shown(found)?;
@@ -144,13 +152,20 @@ fn page<'a>(
     if let Some(place) = body.pointer_mut(&list.to_string()) {
         *place = items;
     }
-    if let Some(pages) = pages {
-        if pages.total.of(&body).is_none() {
-            answers::put(&mut body, &pages.total, "0");
+    match pages.map(|pages| &pages.form) {
+        Some(PageForm::Token(place)) if skip.saturating_add(take) < total => {
+            answers::put(&mut body, place, &format!("{TOKEN}{}", skip + take));
         }
-        if let Some(place) = body.pointer_mut(&pages.total.to_string()) {
-            *place = if place.is_string() { Value::from(total.to_string()) } else { Value::from(total) };
+        Some(PageForm::Token(place)) => answers::put(&mut body, place, ""),
+        Some(PageForm::Numbered { total: place, .. } | PageForm::Offset { total: place, .. }) => {
+            if place.of(&body).is_none() {
+                answers::put(&mut body, place, "0");
+            }
+            if let Some(place) = body.pointer_mut(&place.to_string()) {
+                *place = if place.is_string() { Value::from(total.to_string()) } else { Value::from(total) };
+            }
         }
+        None => {}
     }
     body
 }
@@ -262,7 +277,7 @@ fn showing(steps: &[RowStep], body: &Value, parameters: &Map<String, Value>, mak
     for condition in &step.matches {
         let value = parameters.get(&condition.parameter).and_then(scalar_text);
         if let Some(text) = value.filter(|text| Some(&**text) != condition.any.as_deref()) {
-            answers::put(&mut item, &condition.pointer, &text);
+            answers::put(&mut item, condition.pointer_of(&text), &text);
         }
     }
     let item = if list.is_array() { Value::Array(vec![item]) } else { item };
@@ -304,6 +319,10 @@ fn addressed(sample: &Sample, body: &Value, asked: &Map<String, Value>) -> Value
     body
 }
 
+/// What a token of the simulator's begins with; the rows before its page follow.
+const TOKEN: &str = "page-";
+/// Rows of a page that is asked for by a token.
+const TOKEN_PAGE: usize = 100;
 /// Of more targets that share an object, the simulator tries no more.
 const MAX_TRIED: usize = 100;
 

@@ -25,7 +25,7 @@ pub(super) struct TargetStore {
     asked_by: HashMap<(usize, usize), BTreeSet<Vec<String>>>,
     /// Account and serial number → the target that is this certificate.
     by_serial: HashMap<(usize, SerialNumber), usize>,
-    /// What waits for a person, by when it was asked for.
+    /// What waits for a person, by when it was asked for. All wait equally long, so whatever is due stands in front.
     pending: VecDeque<(Timestamp, usize)>,
 }
 
@@ -83,6 +83,7 @@ impl TargetStore {
         operation: usize,
         parameters: &Map<String, Value>,
     ) -> Option<usize> {
+        // Nobody tells the simulator beforehand what there is: a target is there once somebody names it, as if it had always been.
         let action = provider.operations.get(operation)?.action.as_ref()?;
         let named = action.target.parameters.iter().map(|name| parameters.get(name).and_then(scalar_text));
         let name = named.collect::<Option<Vec<_>>>()?.join("/");
@@ -113,7 +114,14 @@ impl TargetStore {
 
     /// A target is the certificate of this serial number.
     pub(super) fn set_serial_number(&mut self, account: usize, target: usize, serial: SerialNumber) {
+        // A certificate keeps the target that named it first: what is published of it must not change because another operation names it too.
         self.by_serial.entry((account, serial)).or_insert(target);
+    }
+
+    /// The certificate that was issued last for a target of this name.
+    pub(super) fn issued(&self, account: usize, operation: usize, name: &str) -> Option<&str> {
+        let target = self.by_name.get(&(account, operation, name.to_owned()))?;
+        self.targets[*target].issued.as_deref()
     }
 
     /// A certificate was issued for a target.
@@ -131,6 +139,7 @@ impl TargetStore {
             self.pending.pop_front();
             let target = &mut self.targets[target];
             if target.state == TargetState::Pending {
+                // Not now: time may have been skipped, and a CRL must not tell another date each time that it is asked for.
                 (target.state, target.since) = (TargetState::Done, approved);
             }
         }
@@ -145,6 +154,7 @@ impl TargetStore {
                 CertificateStatus::Good | CertificateStatus::Unknown => None,
             })
             .collect();
+        // As CAs list them; the map has no order of its own.
         all.sort_by_key(|revocation| revocation.at);
         all
     }
@@ -157,6 +167,7 @@ impl TargetStore {
 
     fn certificate_status(&self, provider: &Provider, target: usize) -> CertificateStatus {
         let target = &self.targets[target];
+        // What waits for approval is not revoked yet, whatever the operation's answer was called.
         if target.state != TargetState::Done {
             return CertificateStatus::Good;
         }
@@ -198,12 +209,14 @@ impl TargetStore {
         if state == TargetState::Pending {
             self.pending.push_back((since, target));
         }
+        // Once more: a status query may ask by what only this answer has told, such as a request's id.
         self.file(account, provider, target);
         self.spread(account, provider, target);
     }
 
     /// The targets that a status query with these parameters shows, in the order in which they became known.
     pub(super) fn found(&self, account: usize, query: usize, parameters: &Map<String, Value>) -> Vec<&[Found]> {
+        // Two actions may ask one operation by other parameters, and a request has more than either (a page's number): each set is tried.
         let sets = self.asked_by.get(&(account, query)).into_iter().flatten();
         let keys = sets.filter_map(|names| key(names.iter().map(|name| (name.as_str(), parameters.get(name)))));
         keys.filter_map(|key| self.by_query.get(&(account, query, key))).map(Vec::as_slice).collect()
@@ -227,6 +240,7 @@ impl TargetStore {
             });
             let Some(key) = key(values) else { continue };
             let place = (query, key);
+            // A target is named again with each attempt, and must not become two rows of a list.
             if !known.indexed.contains(&place) {
                 self.by_query.entry((account, query, place.1.clone())).or_default().push(Found { target, rule });
                 known.indexed.push(place);
@@ -277,6 +291,7 @@ fn names(rule: &StatusQueryRule) -> Vec<String> {
 fn key<'a>(values: impl Iterator<Item = (&'a str, Option<&'a Value>)>) -> Option<String> {
     let words = values.map(|(name, value)| value.and_then(scalar_text).map(|value| format!("{name}={value}")));
     let mut words = words.collect::<Option<Vec<_>>>()?;
+    // A document names them in its order, a request's query in another.
     words.sort();
     Some(words.join("\n"))
 }

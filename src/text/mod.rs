@@ -12,3 +12,16 @@ mod spellings;
 pub use page::excerpt;
 pub use safe::Secret;
 pub use source::{SourceId, SourceMap, Span, line_place};
+
+/// A count for people: `12,345`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}

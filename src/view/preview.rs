@@ -1,15 +1,17 @@
 //! What a run would do, shown before anything is sent: plain data that the command fills in, its text from the counts to "Nothing
-//! was sent.", and its JSON, whose keys scripts rely on. Makes foreign text safe; leaves nothing uncounted.
+//! was sent." or to the question, and its JSON, whose keys scripts rely on. Makes foreign text safe; leaves nothing uncounted.
 
+use super::styled::Paint;
 use super::table::{grouped, plural, table};
 use crate::text::safe;
 use crate::time::{human, human_latency, rfc3339};
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 use std::time::Duration;
 
 /// What a run would do.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Preview {
     /// The plan's name.
     pub plan: String,
@@ -56,7 +58,7 @@ pub struct Preview {
 }
 
 /// Where it is known from how long a request lasts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LatencySource {
     /// The command line.
@@ -70,7 +72,7 @@ pub enum LatencySource {
 }
 
 /// How many actions share provider, operation and reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Count {
     /// The configured provider.
     pub provider: String,
@@ -85,7 +87,7 @@ pub struct Count {
 }
 
 /// Actions that reach further than one certificate: all are counted, the first `MAX_WIDE_EFFECTS` stored.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct WideEffects {
     /// How many there are.
     pub count: u64,
@@ -94,7 +96,7 @@ pub struct WideEffects {
 }
 
 /// An action that reaches further than one certificate.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WideEffect {
     /// The action's id.
     pub action_id: String,
@@ -105,7 +107,7 @@ pub struct WideEffect {
 }
 
 /// The certificates of actions: all are counted, the first `MAX_CERTIFICATES` stored.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct NamedCertificates {
     /// How many there are.
     pub count: u64,
@@ -114,7 +116,7 @@ pub struct NamedCertificates {
 }
 
 /// The certificate of an action, as it names itself.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NamedCertificate {
     /// The action's id.
     pub action_id: String,
@@ -133,7 +135,7 @@ pub struct NamedCertificate {
 }
 
 /// What goes first.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, JsonSchema)]
 pub struct Order {
     /// So many go first, one at a time.
     pub canary: u64,
@@ -148,7 +150,7 @@ pub struct Order {
 }
 
 /// One action in the order.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Ordered {
     /// The action's id.
     pub action_id: String,
@@ -163,7 +165,7 @@ pub struct Ordered {
 }
 
 /// A configured provider's limits and its share of the time.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct ProviderForecast {
     /// The configured provider.
     pub provider: String,
@@ -207,7 +209,7 @@ impl ProviderForecast {
 }
 
 /// A proxy of the environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ShownProxy {
     /// Where it is: `proxy.example:3128`.
     pub address: String,
@@ -216,7 +218,7 @@ pub struct ShownProxy {
 }
 
 /// What a provider's actions wait for, and how long.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Waited {
     /// What it is, in a few words.
     #[serde(rename = "for")]
@@ -226,7 +228,7 @@ pub struct Waited {
 }
 
 /// A change of the plan that would make the run shorter.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct SuggestedChange {
     /// The configured provider.
     pub provider: String,
@@ -241,7 +243,7 @@ pub struct SuggestedChange {
 }
 
 /// The deadline, and how the estimate compares.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct DeadlineForecast {
     /// When all must have ended.
     #[serde(serialize_with = "instant")]
@@ -253,7 +255,7 @@ pub struct DeadlineForecast {
 }
 
 /// A request as it would be sent, its secrets already masked by `wire::request`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FirstRequest {
     /// The action's id.
     pub action_id: String,
@@ -272,7 +274,7 @@ pub struct FirstRequest {
 }
 
 /// A header field.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ShownHeader {
     /// Its name.
     pub name: String,
@@ -311,8 +313,25 @@ const MAX_CERTIFICATES: usize = 1000;
 
 /// The preview as text.
 pub fn render(preview: &Preview) -> String {
+    let sections =
+        summary_sections(preview).into_iter().chain([first_requests(preview), "Nothing was sent.\n".to_owned()]);
+    joined(sections)
+}
+
+/// The preview for who is to confirm it: it ends with how many of what go where, how long that takes, and the deadline, since what stands
+/// above may have scrolled away.
+pub fn render_to_confirm(preview: &Preview, colors: bool) -> String {
+    joined(summary_sections(preview).into_iter().chain([scale(preview, colors)]))
+}
+
+fn joined(sections: impl Iterator<Item = String>) -> String {
+    let sections: Vec<String> = sections.filter(|section| !section.is_empty()).collect();
+    sections.join("\n")
+}
+
+fn summary_sections(preview: &Preview) -> [String; 8] {
     // What a person must notice before a `yes` comes first: how many, how far they reach. Requests, the longest part, come last.
-    let sections = [
+    [
         heading(preview),
         counts(preview),
         wide_effects(preview),
@@ -321,11 +340,53 @@ pub fn render(preview: &Preview) -> String {
         providers(preview),
         time(preview),
         would_help(preview),
-        first_requests(preview),
-        "Nothing was sent.\n".to_owned(),
-    ];
-    let sections: Vec<String> = sections.into_iter().filter(|section| !section.is_empty()).collect();
-    sections.join("\n")
+    ]
+}
+
+/// What the run does and where, with its time and the deadline.
+fn scale(preview: &Preview, colors: bool) -> String {
+    let mut kinds: Vec<(&str, &str, u64)> = Vec::new();
+    for Count { provider, operation, actions, .. } in &preview.counts {
+        match kinds.iter_mut().find(|(known, name, _)| (*known, *name) == (provider.as_str(), operation.as_str())) {
+            Some((.., count)) => *count += actions,
+            None => kinds.push((provider, operation, *actions)),
+        }
+    }
+    let place = |name: &str| {
+        let of = preview.providers.iter().find(|provider| provider.provider == name);
+        let url = of.map(|provider| provider.base_url.as_str()).unwrap_or_default();
+        url.split("://").last().and_then(|rest| rest.split('/').next()).unwrap_or_default().to_owned()
+    };
+    let row = |(provider, operation, actions): &(&str, &str, u64)| {
+        vec![grouped(*actions), (*operation).to_owned(), format!("at {provider} ({})", place(provider))]
+    };
+    let rows: Vec<Vec<String>> = kinds.iter().map(row).collect();
+    let what = table(&["actions", "operation", "where"], &[0], &rows);
+    let mut lines = vec![format!("What this run does:\n{}", what.trim_end())];
+    let wide = preview.wide_effects.count;
+    if wide > 0 {
+        let line = format!("  {} of them reach further than one certificate, see above", grouped(wide));
+        lines.push(Paint::Open.on_if(colors, &line));
+    }
+    let not_sent = preview.duplicates + preview.excepted;
+    if not_sent > 0 {
+        lines.push(format!("  not sent: {} (duplicates, exception list)", grouped(not_sent)));
+    }
+    let takes =
+        preview.estimated_seconds.map_or_else(|| "never ends".to_owned(), |takes| format!("about {}", seconds(takes)));
+    let deadline = match &preview.deadline {
+        None => "none".to_owned(),
+        Some(DeadlineForecast { met: true, slack_seconds, .. }) => {
+            let spare = slack_seconds.map(|slack| format!(", with {} to spare", seconds(slack))).unwrap_or_default();
+            format!("met{spare}")
+        }
+        Some(DeadlineForecast { slack_seconds, .. }) => {
+            let by = slack_seconds.map(|slack| format!(" by {}", seconds(-slack))).unwrap_or_default();
+            Paint::Bad.on_if(colors, &format!("MISSED{by}"))
+        }
+    };
+    lines.push(format!("  time: {takes}; deadline: {deadline}"));
+    lines.join("\n") + "\n"
 }
 
 fn heading(preview: &Preview) -> String {
@@ -558,7 +619,7 @@ mod tests {
 
     fn preview() -> Preview {
         let count = |operation: &str, reason: Option<&str>, sent: Option<&str>, actions| Count {
-            provider: "digicert".into(),
+            provider: "corp".into(),
             operation: operation.into(),
             reason: reason.map(str::to_owned),
             reason_sent: sent.map(str::to_owned),
@@ -663,8 +724,8 @@ plan    유출-key\\u{1b}: 2,013 actions, 1 duplicate not sent, 1 warning
 digest  ab12
 
   actions  provider  operation     reason
-    2,000  digicert  revoke        keyCompromise → key_compromise
-       12  digicert  revoke-order  -
+    2,000  corp      revoke        keyCompromise → key_compromise
+       12  corp      revoke-order  -
 
 12 actions reach further than one certificate:
   action   source       reaches
@@ -715,6 +776,23 @@ First requests, secrets masked:
 Nothing was sent.
 ";
         assert_eq!(text, expected, "{text}");
+    }
+
+    #[test]
+    fn who_confirms_reads_scale_and_place_last() {
+        let text = render_to_confirm(&preview(), false);
+        let expected = "
+What this run does:
+  actions  operation     where
+    2,000  revoke        at corp (www.digicert.com)
+       12  revoke-order  at corp (www.digicert.com)
+  12 of them reach further than one certificate, see above
+  not sent: 1 (duplicates, exception list)
+  time: about 6m 00s; deadline: MISSED by 1m 00s
+";
+        assert!(text.ends_with(expected), "{text}");
+        let calm = Preview { deadline: None, duplicates: 0, wide_effects: WideEffects::default(), ..preview() };
+        assert!(render_to_confirm(&calm, false).ends_with("  time: about 6m 00s; deadline: none\n"));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Who may print what: results go to standard output, everything else to standard error. The only file that writes to either.
-//! A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what to print.
+//! Who may print what: results go to standard output, everything else to standard error. The only file that writes to either, and so the one
+//! that keeps what stands below the lines (bars, as `screen` has them drawn) and an open question apart from the lines that come meanwhile. A pipe that was closed by its reader is quietly a success: later writes are dropped. Never decides what to print.
 
-use super::json::JsonOutput;
-use crate::text::safe;
+use super::screen::LinesBelow;
+use super::styled::{Paint, StyledLine};
+use crate::text::safe::{self, JsonOutput};
 use serde::Serialize;
 use std::ffi::OsStr;
 use std::io::{self, BufRead, IsTerminal, Write};
@@ -63,7 +64,17 @@ struct Inner {
     surroundings: Surroundings,
     stdin: Mutex<Box<dyn BufRead + Send>>,
     stdout: Mutex<Stream>,
-    stderr: Mutex<Stream>,
+    stderr: Mutex<ErrorStream>,
+    /// How many columns and rows the terminal of standard error has now.
+    size: fn() -> Option<(usize, usize)>,
+}
+
+/// Standard error, with what stands on it.
+struct ErrorStream {
+    stream: Stream,
+    below: LinesBelow,
+    /// The question that waits for its answer, with the cursor behind it. Nothing stands below it.
+    question: Option<String>,
 }
 
 /// An output, until it fails.
@@ -103,13 +114,11 @@ impl Printer {
     /// A printer on the process's own streams.
     pub fn standard(options: PrinterOptions) -> Self {
         let surroundings = Surroundings::detect(|name| std::env::var_os(name));
-        Self::new(
-            options,
-            surroundings,
-            Box::new(io::BufReader::new(io::stdin())),
-            Box::new(io::stdout()),
-            Box::new(io::stderr()),
-        )
+        let (stdin, stdout, stderr) = (io::BufReader::new(io::stdin()), io::stdout(), io::stderr());
+        Self::sized(options, surroundings, Box::new(stdin), Box::new(stdout), Box::new(stderr), || {
+            let (columns, rows) = terminal_size::terminal_size_of(io::stderr())?;
+            Some((columns.0.into(), rows.0.into()))
+        })
     }
 
     /// A printer on any streams.
@@ -120,9 +129,21 @@ impl Printer {
         stdout: Box<dyn Write + Send>,
         stderr: Box<dyn Write + Send>,
     ) -> Self {
-        let stream = |writer| Mutex::new(Stream { writer, state: StreamState::Open });
-        let (stdout, stderr) = (stream(stdout), stream(stderr));
-        Self { inner: Arc::new(Inner { options, surroundings, stdin: Mutex::new(stdin), stdout, stderr }) }
+        Self::sized(options, surroundings, stdin, stdout, stderr, || None)
+    }
+
+    fn sized(
+        options: PrinterOptions,
+        surroundings: Surroundings,
+        stdin: Box<dyn BufRead + Send>,
+        stdout: Box<dyn Write + Send>,
+        stderr: Box<dyn Write + Send>,
+        size: fn() -> Option<(usize, usize)>,
+    ) -> Self {
+        let stream = |writer| Stream { writer, state: StreamState::Open };
+        let stderr = ErrorStream { stream: stream(stderr), below: LinesBelow::default(), question: None };
+        let (stdin, stdout, stderr) = (Mutex::new(stdin), Mutex::new(stream(stdout)), Mutex::new(stderr));
+        Self { inner: Arc::new(Inner { options, surroundings, stdin, stdout, stderr, size }) }
     }
 
     /// What the user asked for.
@@ -174,6 +195,19 @@ impl Printer {
         self.result(&safe::json(&text));
     }
 
+    /// A result, as JSON on one line.
+    pub fn result_json_line(&self, value: &impl Serialize) {
+        let text = serde_json::to_string(value).expect("views serialise to JSON: string keys, no failing type");
+        self.result(&safe::json(&text));
+    }
+
+    /// A result that takes the place of the one before on a terminal; elsewhere it stands below that, after an empty line.
+    pub fn result_in_place(&self, text: &str) {
+        let is_drawn = self.inner.surroundings.stdout_terminal && !self.inner.surroundings.dumb;
+        let (before, after) = if is_drawn { ("\u{1b}[H\u{1b}[2J", "") } else { ("", "\n") };
+        self.result(&format!("{before}{text}\n{after}"));
+    }
+
     /// The same, written while it is made, since it may be long.
     ///
     /// # Errors
@@ -194,7 +228,7 @@ impl Printer {
     /// What accompanies the results: progress, hints. Dropped by `-q`.
     pub fn note(&self, text: &str) {
         if !self.inner.options.quiet {
-            lock(&self.inner.stderr).line(text);
+            self.error_line(text);
         }
     }
 
@@ -203,41 +237,77 @@ impl Printer {
         if self.inner.options.verbose > 0
             && let Some(text) = text()
         {
-            lock(&self.inner.stderr).line(&text);
+            self.error_line(&text);
         }
     }
 
     /// What the user should know. Dropped by `-q`.
     pub fn warning(&self, text: &str) {
-        self.note(&self.headed("warning", YELLOW, text));
+        self.note(&self.headed("warning", Paint::Open, text));
     }
 
     /// Why a command failed. `-q` does not drop it.
     pub fn error(&self, text: &str) {
-        let text = self.headed("error", RED, text);
+        let text = self.headed("error", Paint::Bad, text);
         self.always(&text);
     }
 
     /// The same at a panic, which may have struck while the stream was being written: nothing is waited for.
     pub fn last_words(&self, text: &str) {
-        let text = self.headed("error", RED, text) + "\n";
+        let text = self.headed("error", Paint::Bad, text) + "\n";
         // There is nobody left who could be told of a failure.
         drop(io::stderr().write_all(text.as_bytes()));
     }
 
     /// Text for standard error that `-q` does not drop, such as rendered diagnostics with errors.
     pub fn always(&self, text: &str) {
-        lock(&self.inner.stderr).line(text);
+        self.error_line(text);
     }
 
-    /// Asks on standard error and reads a line from standard input: only `yes` (or `y`) is a yes; the end of input is a no.
+    /// How many columns and rows the terminal of standard error has now.
+    pub fn size(&self) -> (usize, usize) {
+        (self.inner.size)().filter(|(columns, rows)| *columns > 0 && *rows > 0).unwrap_or((80, 24))
+    }
+
+    /// What stands below all lines of standard error from now on; nothing, where there are no lines. For a terminal only. While a question
+    /// is open nothing is drawn.
+    pub(crate) fn show_below(&self, lines: Vec<StyledLine>) {
+        lock(&self.inner.stderr).show_below(lines, self.size(), self.stderr_colors());
+    }
+
+    /// Asks on standard error and reads a line from standard input: only `yes` is a yes; the end of input is a no.
     pub fn confirm(&self, question: &str) -> bool {
-        lock(&self.inner.stderr).write(format!("{question} Type `yes` to go on: ").as_bytes());
+        self.ask(question);
+        let answer = self.read_answer();
+        self.answered(true);
+        answer
+    }
+
+    /// Asks on standard error. Lines that come before the answer stand above the question, which is then asked again.
+    pub fn ask(&self, question: &str) {
+        let question = question.lines().map(safe::terminal).collect::<Vec<_>>().join("\n");
+        lock(&self.inner.stderr).ask(format!("{question} Type `yes` to go on: "), self.size());
+    }
+
+    /// Reads a line from standard input; blocks until there is one.
+    pub fn read_answer(&self) -> bool {
         let mut answer = String::new();
         match lock(&self.inner.stdin).read_line(&mut answer) {
-            Ok(_) => matches!(answer.trim().to_lowercase().as_str(), "yes" | "y"),
+            Ok(_) => answer.trim().eq_ignore_ascii_case("yes"),
             Err(_) => false,
         }
+    }
+
+    /// The question is over, by a line that was typed or without one.
+    pub fn answered(&self, typed: bool) {
+        let mut stderr = lock(&self.inner.stderr);
+        if stderr.question.take().is_some() && !typed {
+            stderr.stream.write(b"\n");
+        }
+    }
+
+    fn error_line(&self, text: &str) {
+        lock(&self.inner.stderr).line(text, self.size());
     }
 
     /// To be called at the end.
@@ -265,10 +335,41 @@ impl Printer {
         }
     }
 
-    fn headed(&self, head: &str, color: &str, text: &str) -> String {
+    fn headed(&self, head: &str, color: Paint, text: &str) -> String {
         // An error may quote a path or a provider's message, which must not move the cursor; only line breaks are certsweep's own.
         let text = text.lines().map(safe::terminal).collect::<Vec<_>>().join("\n");
-        if self.stderr_colors() { format!("{color}{head}{PLAIN}: {text}") } else { format!("{head}: {text}") }
+        if self.stderr_colors() { format!("{}: {text}", color.on(head)) } else { format!("{head}: {text}") }
+    }
+}
+
+impl ErrorStream {
+    fn line(&mut self, text: &str, size: (usize, usize)) {
+        let line = text.strip_suffix('\n').unwrap_or(text);
+        if let Some(question) = &self.question {
+            // What has been typed so far stays on its line; the question is asked again below.
+            self.stream.write(format!("\n{line}\n{question}").as_bytes());
+        } else if self.below.is_empty() {
+            self.stream.line(text);
+        } else {
+            let drawn = self.below.above(line, size);
+            self.stream.write(drawn.as_bytes());
+        }
+    }
+
+    fn show_below(&mut self, lines: Vec<StyledLine>, size: (usize, usize), colors: bool) {
+        if self.question.is_none() {
+            let drawn = self.below.show(lines, size, colors);
+            // Nothing is written where nothing changed, not even a flush.
+            if !drawn.is_empty() {
+                self.stream.write(drawn.as_bytes());
+            }
+        }
+    }
+
+    fn ask(&mut self, question: String, size: (usize, usize)) {
+        let cleared = self.below.show(Vec::new(), size, false);
+        self.stream.write(format!("{cleared}{question}").as_bytes());
+        self.question = Some(question);
     }
 }
 
@@ -332,10 +433,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-const RED: &str = "\u{1b}[1;31m";
-const YELLOW: &str = "\u{1b}[1;33m";
-const PLAIN: &str = "\u{1b}[0m";
-
 #[cfg(test)]
 pub(crate) mod testing {
     //! A printer whose streams a test can read.
@@ -377,6 +474,7 @@ pub(crate) mod testing {
 
 #[cfg(test)]
 mod tests {
+    use super::super::screen::testing::rows;
     use super::testing::printer;
     use super::*;
 
@@ -448,7 +546,7 @@ mod tests {
     fn only_yes_is_a_yes() {
         for (input, expected) in [
             ("yes\n", true),
-            ("y\n", true),
+            ("y\n", false),
             (" YES \r\n", true),
             ("no\n", false),
             ("\n", false),
@@ -460,6 +558,36 @@ mod tests {
             assert_eq!(err.text(), "Send 5 requests? Type `yes` to go on: ");
             assert_eq!(out.text(), "");
         }
+    }
+
+    #[test]
+    fn lines_come_above_what_stands_below_and_above_an_open_question() {
+        let (printer, _, err) =
+            printer(PrinterOptions::default(), Surroundings { no_color: true, ..TERMINAL }, "yes\n");
+        let bars = || vec![StyledLine::plain("bar"), StyledLine::plain("total")];
+        printer.show_below(bars());
+        printer.note("a line");
+        assert_eq!(rows(&err.text(), 80), ["a line", "bar", "total"]);
+        let before = err.text();
+        printer.show_below(bars());
+        assert_eq!(err.text(), before, "nothing has changed");
+        printer.ask("Go on?");
+        printer.show_below(bars());
+        assert_eq!(rows(&err.text(), 80), ["a line", "Go on? Type `yes` to go on: "]);
+        printer.note("meanwhile");
+        let asked = "Go on? Type `yes` to go on: ";
+        assert_eq!(rows(&err.text(), 80), ["a line", asked, "meanwhile", asked]);
+        assert!(printer.read_answer());
+        printer.answered(true);
+        // As the terminal echoes what was typed.
+        let echo = "yes\n";
+        let before = err.text();
+        printer.show_below(bars());
+        let shown = before.clone() + echo + &err.text()[before.len()..];
+        assert_eq!(rows(&shown, 80)[3..], [&format!("{asked}yes"), "bar", "total"]);
+        printer.show_below(Vec::new());
+        let shown = before.clone() + echo + &err.text()[before.len()..];
+        assert_eq!(rows(&shown, 80).len(), 4, "the bars are gone");
     }
 
     struct Failing(io::ErrorKind);

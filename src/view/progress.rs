@@ -1,14 +1,16 @@
-//! How far a run is, as a fold of its events, and what that shows on standard error: bars on a terminal, plain lines elsewhere, nothing
-//! with `-q`; and how far the reading of a long plan is. Observers receive every event in order; they decide nothing and cannot fail.
+//! What a run shows on standard error while it goes on: bars on a terminal, plain lines elsewhere, nothing with `-q`; and how far the reading
+//! of a long plan is. Observers receive every event in order; they decide nothing and cannot fail.
 
+use super::bars::{account_line, account_text, total_line};
 use super::printer::Printer;
+use super::styled::{Paint, StyledLine, sign};
 use super::table::{grouped, plural, width};
-use crate::run::{Event, Outcome, StopReason, WaitReason};
+use super::tally::{RunDeadline, Tally};
+use crate::run::{DoubtMessage, Event, StopReason, WaitReason};
 use crate::text::safe;
-use crate::time::{human, rfc3339};
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
-use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, VecDeque};
+use crate::time::{Clock, human};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use std::time::Duration;
 
 /// Shows a run while it is carried out. Receives every event in order, and must neither block nor fail.
@@ -25,56 +27,97 @@ impl Observer for Silent {
     fn event(&mut self, _: &Event) {}
 }
 
-/// The observer that fits a printer: bars on a terminal, lines elsewhere, nothing with `-q`.
-pub fn fitting(printer: &Printer, deadline: Option<RunDeadline>) -> Box<dyn Observer> {
+/// The observer that fits a printer: bars on a terminal, lines elsewhere, nothing with `-q`. Lines tell the time of this clock in this zone.
+pub fn fitting<C>(printer: &Printer, deadline: Option<RunDeadline>, clock: C, zone: TimeZone) -> Box<dyn Observer>
+where
+    C: Clock + Send + 'static,
+{
+    let lines = EventLines { printer: printer.clone(), clock, zone, is_zone_said: false };
     if printer.options().quiet {
         Box::new(Silent)
     } else if printer.shows_bars() {
-        Box::new(Progress::new(printer.stderr_colors(), deadline))
+        Box::new(Progress::new(lines, deadline))
     } else {
-        Box::new(ProgressLines::new(printer.clone(), deadline))
+        Box::new(ProgressLines::new(lines, deadline))
+    }
+}
+
+/// Writes lines with the time of day before them.
+#[derive(Debug)]
+struct EventLines<C> {
+    printer: Printer,
+    clock: C,
+    zone: TimeZone,
+    is_zone_said: bool,
+}
+
+impl<C: Clock> EventLines<C> {
+    fn write(&mut self, line: StyledLine) {
+        let line = self.stamped(line);
+        // Below bars a line that wraps pushes others away; elsewhere it stands in a log, and the report has all of it.
+        let line = if self.printer.shows_bars() { line.cut(self.printer.size().0.max(MIN_LINE)) } else { line };
+        self.printer.note(&line.text(self.printer.stderr_colors()));
+    }
+
+    fn stamped(&mut self, line: StyledLine) -> StyledLine {
+        let now = self.clock.now().to_zoned(self.zone.clone());
+        let format = match (std::mem::replace(&mut self.is_zone_said, true), now.offset().is_zero()) {
+            (true, _) => "%H:%M:%S ",
+            (false, true) => "%H:%M:%S UTC ",
+            (false, false) => "%H:%M:%S UTC%:z ",
+        };
+        StyledLine::plain(&now.strftime(format).to_string()).and(line)
     }
 }
 
 /// Shows a run as lines.
 #[derive(Debug)]
-pub struct ProgressLines {
-    printer: Printer,
+struct ProgressLines<C> {
+    lines: EventLines<C>,
     tally: Tally,
-    /// The time, and the twentieth of the whole, of the newest progress line.
-    last: (Duration, u64),
+    /// The time, the twentieth of the whole, and the words of the newest progress line.
+    last: (Duration, u64, String),
 }
 
-impl ProgressLines {
-    /// Lines through this printer.
-    pub fn new(printer: Printer, deadline: Option<RunDeadline>) -> Self {
-        Self { printer, tally: Tally { deadline, ..Tally::default() }, last: (Duration::ZERO, 0) }
+impl<C: Clock> ProgressLines<C> {
+    fn new(lines: EventLines<C>, deadline: Option<RunDeadline>) -> Self {
+        let tally = Tally::new(deadline);
+        Self { lines, tally, last: (Duration::ZERO, 0, String::new()) }
     }
 
     fn twentieth(&self) -> u64 {
         (self.tally.done() * PARTS_WITH_A_LINE).checked_div(self.tally.total()).unwrap_or(0)
     }
 
-    /// Every 5 %, and at least every half minute; never twice for one state of a small run.
+    /// Every 5 %, and every half minute in which something has changed.
     fn progress_line(&mut self) {
         let (done, total) = (self.tally.done(), self.tally.total());
-        let left = self.tally.left().filter(|left| !left.is_zero());
-        let left = left.map(|left| format!("; {} left", human(left))).unwrap_or_default();
-        let outcomes = self.tally.outcomes_text();
-        let deadline = self.tally.deadline_text().map(|text| format!("; {text}")).unwrap_or_default();
-        let bounds = self.tally.bounds_text().map(|text| format!("; {text}")).unwrap_or_default();
-        self.printer.note(&format!("{} of {} done: {outcomes}{left}{bounds}{deadline}", grouped(done), grouped(total)));
-        self.last = (self.tally.now, self.twentieth());
+        let counts = format!("{} of {} done: {}", grouped(done), grouped(total), self.tally.outcomes_text());
+        let wall = self.lines.clock.now();
+        if counts != self.last.2 {
+            let left = self.tally.left().filter(|left| !left.is_zero());
+            let left = left.map(|left| format!("; {} left", human(left))).unwrap_or_default();
+            let bounds = self.tally.bounds_text(wall).map(|text| format!("; {text}")).unwrap_or_default();
+            let line = StyledLine::plain(&format!("{counts}{left}{bounds}"));
+            let deadline = self.tally.deadline_text().map(|text| format!("; {text}")).unwrap_or_default();
+            let paint =
+                if self.tally.slack().is_some_and(|slack| slack.is_negative()) { Paint::Bad } else { Paint::Plain };
+            self.lines.write(line.with(paint, &deadline));
+        }
+        self.last = (self.tally.now, self.twentieth(), counts);
     }
 }
 
-impl Observer for ProgressLines {
+impl<C: Clock + Send> Observer for ProgressLines<C> {
     fn event(&mut self, event: &Event) {
         self.tally.event(event);
-        if let Some(line) = event_line(event).filter(|_| self.tally.is_news(event)) {
-            self.printer.note(&line);
-        } else {
-            self.printer.detail(|| detail_line(event));
+        let wall = self.lines.clock.now();
+        if let Some(line) = event_line(event, wall).filter(|_| self.tally.is_news(event)) {
+            self.lines.write(line);
+        } else if self.lines.printer.options().verbose > 0
+            && let Some(line) = detail_line(event, wall)
+        {
+            self.lines.write(line);
         }
         match event {
             Event::ActionEnded { .. } if self.twentieth() > self.last.1 && self.tally.done() < self.tally.total() => {
@@ -88,210 +131,238 @@ impl Observer for ProgressLines {
             Event::RunEnded => {
                 let (done, total) = (grouped(self.tally.done()), plural(self.tally.total(), "action"));
                 let (time, outcomes) = (human(self.tally.now), self.tally.outcomes_text());
-                self.printer.note(&format!("ended: {done} of {total} in {time}: {outcomes}"));
+                self.lines.write(StyledLine::plain(&format!("ended: {done} of {total} in {time}: {outcomes}")));
+                write_advice(&mut self.lines, &self.tally);
             }
             _ => {}
         }
     }
 }
 
+fn write_advice<C: Clock>(lines: &mut EventLines<C>, tally: &Tally) {
+    for advice in tally.advice_lines() {
+        lines.write(StyledLine::default().with(Paint::Open, &format!("? {advice}")));
+    }
+}
+
 /// The line that an event is worth on any display; `None` where it only moves counts.
-fn event_line(event: &Event) -> Option<String> {
+fn event_line(event: &Event, wall: Timestamp) -> Option<StyledLine> {
+    let plain = |text: String| Some(StyledLine::plain(&text));
+    let open = |text: String| Some(StyledLine::default().with(Paint::Open, &text));
+    let bad = |text: String| Some(StyledLine::default().with(Paint::Bad, &text));
     match event {
         Event::RunBegan { accounts } => {
             let parts: Vec<String> =
                 accounts.iter().map(|(name, total)| format!("{} {}", safe::terminal(name), grouped(*total))).collect();
             let total = accounts.iter().map(|(_, total)| total).sum();
-            Some(format!("began: {} ({})", plural(total, "action"), parts.join(", ")))
+            plain(format!("began: {} ({})", plural(total, "action"), parts.join(", ")))
         }
         Event::ActionEnded { .. } => ending_line(event),
         Event::HeldBack { account, until, why } => {
-            Some(format!("held back  {} until {}: {}", safe::terminal(account), rfc3339(*until), safe::terminal(why)))
+            let wait = human(until.duration_since(wall).unsigned_abs());
+            let (account, why) = (safe::terminal(account), safe::terminal(why));
+            open(format!("{account} is paused for {wait}: {why}"))
         }
         Event::AccountStopped { account, why } => {
-            Some(format!("stopped  {}: {}", safe::terminal(account), safe::terminal(why)))
+            bad(format!("✗ {} is stopped: {}", safe::terminal(account), safe::terminal(why)))
         }
-        Event::Bounded {
-            account,
-            by: by @ (WaitReason::Closed { .. } | WaitReason::Unreachable { .. } | WaitReason::Wave { .. }),
-        } => Some(format!("waiting  {}: {}", safe::terminal(account), by.describe())),
-        Event::Paused => Some("paused: nothing new is sent; `certsweep unpause` goes on".to_owned()),
-        Event::Unpaused => Some("going on".to_owned()),
+        Event::Bounded { account, by: by @ (WaitReason::Closed { .. } | WaitReason::Unreachable { .. }) } => {
+            open(format!("{} waits: {}", safe::terminal(account), by.describe(wall)))
+        }
+        Event::Paused { by, .. } => {
+            let by = by.as_ref().map(|by| format!(" by {}", safe::terminal(by))).unwrap_or_default();
+            open(format!("paused{by}: nothing new is sent; `certsweep unpause` goes on"))
+        }
+        Event::Unpaused => plain("going on".to_owned()),
         Event::Limited { account, windows } => {
-            Some(format!("limits  {}: {} from now on", safe::terminal(account), windows.join(", ")))
+            plain(format!("limits  {}: {} from now on", safe::terminal(account), windows.join(", ")))
         }
-        Event::Warning(words) => Some(format!("warning: {}", safe::terminal(words))),
-        Event::Stopping(reason) => Some(match reason {
-            StopReason::Rule(why) | StopReason::Environment(why) => {
-                format!("stopping: {}; requests in flight are awaited", safe::terminal(why))
-            }
-            StopReason::Signal(number) => {
-                format!("stopping: signal {number}; requests in flight are awaited, a second signal leaves at once")
-            }
-        }),
+        Event::Note(words) => plain(safe::terminal(words).into_owned()),
+        Event::Warning(words) => open(format!("warning: {}", safe::terminal(words))),
+        Event::Stopping(StopReason::Rule(why) | StopReason::Environment(why)) => {
+            bad(format!("stopping: {}; certsweep waits for the requests in flight", safe::terminal(why)))
+        }
+        Event::Stopping(StopReason::Signal(number)) => open(format!(
+            "stopping: signal {number}{}; certsweep waits for the requests in flight. Once more quits at once; `resume` works \
+             either way",
+            if *number == 2 { " (Ctrl-C)" } else { "" }
+        )),
         Event::ActionReopened { .. }
         | Event::AttemptFailed { .. }
         | Event::Bounded { .. }
+        | Event::Asking(_)
+        | Event::Answered
+        | Event::WaveBegan { .. }
+        | Event::Requested { .. }
         | Event::Tick(_)
         | Event::RunEnded => None,
     }
 }
 
 /// The line of an event with `-v`.
-fn detail_line(event: &Event) -> Option<String> {
-    match event {
+fn detail_line(event: &Event, wall: Timestamp) -> Option<StyledLine> {
+    let text = match event {
         Event::ActionEnded { account, id, outcome, .. } => {
-            Some(format!("{outcome}  {} ({})", safe::terminal(id), safe::terminal(account)))
+            format!("{} {} ({}) {outcome}", sign(*outcome), safe::terminal(id), safe::terminal(account))
         }
-        Event::ActionReopened { account, id, outcome, .. } => Some(format!(
-            "taken up again  {} ({}): it had ended {outcome}",
-            safe::terminal(id),
-            safe::terminal(account)
-        )),
-        Event::Bounded { account, by } => Some(format!("bounded  {}: {}", safe::terminal(account), by.describe())),
-        Event::AttemptFailed { ordinal, account, attempt, why } => Some(format!(
+        Event::ActionReopened { account, id, outcome, .. } => {
+            format!("{} ({}) is taken up again: it had ended {outcome}", safe::terminal(id), safe::terminal(account))
+        }
+        Event::Bounded { account, by } => format!("{}: {}", safe::terminal(account), by.describe(wall)),
+        Event::AttemptFailed { ordinal, account, attempt, why, .. } => format!(
             "attempt {attempt} of action {} ({}) failed: {}",
             grouped(ordinal.saturating_add(1)),
             safe::terminal(account),
             safe::terminal(why)
-        )),
-        _ => None,
-    }
+        ),
+        _ => return None,
+    };
+    Some(StyledLine::plain(&text))
 }
 
+/// The line of an action that did not end well; `None` for one that did. What a person can do about it is said once, at the end.
+fn ending_line(event: &Event) -> Option<StyledLine> {
+    let Event::ActionEnded { account, id, outcome, message, .. } = event else { return None };
+    if outcome.is_well() {
+        return None;
+    }
+    let what = DoubtMessage::read(message).map_or(message.as_str(), |doubt| doubt.cause);
+    let separator = if what.is_empty() { "" } else { ": " };
+    let (id, account) = (safe::terminal(id), safe::terminal(account));
+    let head =
+        StyledLine::default().with(Paint::of(*outcome), &format!("{} {id} ({account}) {outcome}", sign(*outcome)));
+    Some(head.and(StyledLine::plain(&format!("{separator}{what}")).cut(MAX_MESSAGE)))
+}
+
+/// Cells of an event line's message; the report has it whole.
+const MAX_MESSAGE: usize = 160;
+/// A line above bars is not cut shorter, however narrow the terminal is.
+const MIN_LINE: usize = 60;
 /// A progress line for each such part of the whole: every 5 %.
 const PARTS_WITH_A_LINE: u64 = 20;
-/// A progress line at least this often.
+/// A progress line at least this often, where something has changed.
 const LINE_AT_LEAST_EVERY: Duration = Duration::from_secs(30);
 
-/// Shows a run as bars.
+/// Shows a run as bars, and a line for the whole.
 #[derive(Debug)]
-pub struct Progress {
-    screen: MultiProgress,
-    bars: Vec<ProgressBar>,
+struct Progress<C> {
+    lines: EventLines<C>,
     tally: Tally,
-    color: bool,
+    /// When the bars were drawn last.
+    drawn: Option<Duration>,
+    /// The width of the terminal then, and of the widest text behind a bar since: bars that change their lengths all the time flicker.
+    widths: (usize, usize),
 }
 
-impl Progress {
-    /// Bars on standard error.
-    pub fn new(color: bool, deadline: Option<RunDeadline>) -> Self {
-        Self::on(ProgressDrawTarget::stderr(), color, deadline)
+impl<C: Clock> Progress<C> {
+    fn new(lines: EventLines<C>, deadline: Option<RunDeadline>) -> Self {
+        let tally = Tally::new(deadline);
+        Self { lines, tally, drawn: None, widths: (0, 0) }
     }
 
-    /// Bars on any target.
-    pub fn on(target: ProgressDrawTarget, color: bool, deadline: Option<RunDeadline>) -> Self {
-        let screen = MultiProgress::with_draw_target(target);
-        Self { screen, bars: Vec::new(), tally: Tally { deadline, ..Tally::default() }, color }
-    }
-
-    /// One bar for each account of the tally, in its order.
-    fn draw(&mut self) {
-        let widest = self.tally.accounts.iter().map(|account| width(&account.name)).max().unwrap_or(0);
-        for (index, account) in self.tally.accounts.iter().enumerate() {
-            if index == self.bars.len() {
-                let bar = ProgressBar::new(account.total)
-                    .with_style(bar_style(self.color))
-                    .with_prefix(padded_name(account, widest));
-                self.bars.push(self.screen.add(bar));
-            }
-            let bar = &self.bars[index];
-            bar.set_position(account.done);
-            // The deadline is the whole run's, so only the last bar shows it.
-            let last = index + 1 == self.tally.accounts.len();
-            bar.set_message(bar_message(account, self.tally.deadline_text().filter(|_| last)));
+    /// Draws the bars as things stand, if it is time.
+    fn draw(&mut self, at_once: bool) {
+        let now = self.lines.clock.elapsed();
+        if !at_once && self.drawn.is_some_and(|drawn| now.saturating_sub(drawn) < DRAWN_EVERY) {
+            return;
         }
+        self.drawn = Some(now);
+        let (columns, rows) = self.lines.printer.size();
+        let lines = self.layout(columns, rows, self.lines.clock.now());
+        self.lines.printer.show_below(lines);
+    }
+
+    /// One line for each account of the tally, in its order, and one for the whole run.
+    fn layout(&mut self, columns: usize, rows: usize, wall: Timestamp) -> Vec<StyledLine> {
+        // A line that fills the last column would wrap on some terminals.
+        let columns = columns.saturating_sub(1);
+        let accounts: Vec<_> = self.tally.accounts.iter().map(|account| account.figures(wall)).collect();
+        let names = accounts.iter().map(|account| width(&account.name)).max().unwrap_or(0);
+        let texts =
+            accounts.iter().map(|account| account_text(account, columns.saturating_sub(names + 1)).cells()).max();
+        let before = if self.widths.0 == columns { self.widths.1 } else { 0 };
+        self.widths = (columns, before.max(texts.unwrap_or(0)));
+        let lines = accounts.iter().map(|account| account_line(account, columns, names, self.widths.1));
+        // More lines than the terminal has could not be drawn over.
+        let most = rows.saturating_sub(3).max(1);
+        let mut lines: Vec<StyledLine> = lines.collect();
+        if lines.len() > most {
+            let hidden = lines.len() - most + 1;
+            lines.truncate(most - 1);
+            lines.push(StyledLine::plain(&format!("… and {hidden} more providers")).cut(columns));
+        }
+        lines.push(total_line(&self.tally.figures(wall), columns));
+        lines
     }
 }
 
-impl Observer for Progress {
+impl<C: Clock + Send> Observer for Progress<C> {
     fn event(&mut self, event: &Event) {
         self.tally.event(event);
         // No line about the beginning: the bars themselves show it.
-        if let Some(line) = event_line(event).filter(|_| !matches!(event, Event::RunBegan { .. }))
+        if let Some(line) =
+            event_line(event, self.lines.clock.now()).filter(|_| !matches!(event, Event::RunBegan { .. }))
             && self.tally.is_news(event)
         {
-            // A closed terminal must not end the run.
-            let _ = self.screen.println(line);
+            self.lines.write(line);
         }
         match event {
-            Event::RunBegan { .. } => {
-                for bar in self.bars.drain(..) {
-                    bar.finish_and_clear();
-                }
-                self.draw();
-            }
             // The summary follows, with all of this in it.
-            Event::RunEnded => self.bars.iter().for_each(ProgressBar::finish_and_clear),
+            Event::RunEnded => {
+                self.lines.printer.show_below(Vec::new());
+                write_advice(&mut self.lines, &self.tally);
+            }
             Event::AttemptFailed { .. } => {}
-            _ => self.draw(),
+            Event::RunBegan { .. } | Event::Paused { .. } | Event::Unpaused | Event::Answered => self.draw(true),
+            _ => self.draw(false),
         }
     }
 }
 
-/// The account's name, padded so that all bars begin in one column.
-fn padded_name(account: &AccountTally, widest: usize) -> String {
-    let name = safe::terminal(&account.name);
-    let padding = widest.saturating_sub(width(&name));
-    format!("{name}{}", " ".repeat(padding))
+impl<C> Drop for Progress<C> {
+    fn drop(&mut self) {
+        // Where the run failed, no end of it was told.
+        self.lines.printer.show_below(Vec::new());
+    }
 }
 
-/// The text behind a bar: done of total, pace, time left; or what holds the account back.
-fn bar_message(account: &AccountTally, deadline: Option<String>) -> String {
-    let counts = format!("{}/{}", grouped(account.done), grouped(account.total));
-    let pace = account.pace_text();
-    [Some(counts), Some(pace).filter(|pace| !pace.is_empty()), deadline]
-        .into_iter()
-        .flatten()
-        .collect::<Vec<_>>()
-        .join("  ")
-}
-
-fn bar_style(color: bool) -> ProgressStyle {
-    let template = if color { "{prefix} [{bar:30.green}] {wide_msg}" } else { "{prefix} [{bar:30}] {wide_msg}" };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    style.progress_chars("=> ")
-}
+/// The bars are drawn at most so often: more is flicker, and work for who watches over a slow line.
+const DRAWN_EVERY: Duration = Duration::from_millis(250);
 
 /// Shows that a plan is being read.
 #[derive(Debug)]
 pub struct ReadingProgress {
-    bar: ProgressBar,
+    /// `None` where nothing is to be shown.
+    printer: Option<Printer>,
     began: Duration,
+    drawn: Duration,
     actions: u64,
 }
 
 impl ReadingProgress {
-    /// Begins at this time of a steady clock, on standard error, or nowhere where nothing is to be shown.
-    pub fn begin(shows: bool, color: bool, now: Duration) -> Self {
-        let target = if shows { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        Self::on(target, color, now)
-    }
-
-    fn on(target: ProgressDrawTarget, color: bool, now: Duration) -> Self {
-        let template = if color { "{spinner:.green} {msg}" } else { "{spinner} {msg}" };
-        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let style =
-            style.tick_strings(&["[=     ]", "[ =    ]", "[  =   ]", "[   =  ]", "[    = ]", "[     =]", "[======]"]);
-        Self { bar: ProgressBar::with_draw_target(None, target).with_style(style), began: now, actions: 0 }
+    /// Begins at this time of a steady clock.
+    pub fn begin(printer: &Printer, now: Duration) -> Self {
+        let printer = printer.shows_bars().then(|| printer.clone());
+        Self { printer, began: now, drawn: now, actions: 0 }
     }
 
     /// One action more; now and then the time is asked for.
     pub fn action(&mut self, now: impl FnOnce() -> Duration) {
         self.actions += 1;
-        if !self.actions.is_multiple_of(ASKED_EVERY) {
-            return;
-        }
-        let elapsed = now().saturating_sub(self.began);
-        if elapsed >= SHOWN_AFTER {
-            self.bar.set_message(reading_message(self.actions, elapsed));
-            self.bar.tick();
+        let Some(printer) = self.printer.as_ref().filter(|_| self.actions.is_multiple_of(ASKED_EVERY)) else { return };
+        let now = now();
+        let elapsed = now.saturating_sub(self.began);
+        if elapsed >= SHOWN_AFTER && now.saturating_sub(self.drawn) >= DRAWN_EVERY {
+            self.drawn = now;
+            printer.show_below(vec![StyledLine::plain(&reading_message(self.actions, elapsed))]);
         }
     }
 
     /// Takes the line away.
     pub fn end(self) {
-        self.bar.finish_and_clear();
+        if let Some(printer) = self.printer {
+            printer.show_below(Vec::new());
+        }
     }
 }
 
@@ -305,333 +376,130 @@ const ASKED_EVERY: u64 = 1024;
 /// Shorter readings show nothing: a line that appears for a moment only distracts.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
-/// How far a run is: the fold of its events that bars, lines and the live status share.
-#[derive(Debug, Default)]
-pub(crate) struct Tally {
-    /// In the order of `RunBegan`.
-    pub(crate) accounts: Vec<AccountTally>,
-    pub(crate) outcomes: BTreeMap<Outcome, u64>,
-    /// The time since the run's start.
-    pub(crate) now: Duration,
-    /// By when all must have ended.
-    pub(crate) deadline: Option<RunDeadline>,
-}
-
-/// The instant by which every action must have ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunDeadline {
-    /// The instant.
-    pub at: Timestamp,
-    /// The time from this process's start to the deadline; below zero where it had passed.
-    pub ahead: SignedDuration,
-}
-
-/// How far one account is.
-#[derive(Debug)]
-pub(crate) struct AccountTally {
-    pub(crate) name: String,
-    pub(crate) total: u64,
-    pub(crate) done: u64,
-    /// The text about a hold: until when, and why.
-    pub(crate) held: Option<String>,
-    pub(crate) stopped: bool,
-    /// What bounds its pace, by the newest `Bounded` event.
-    pub(crate) bound: Option<WaitReason>,
-    /// The wait that was last shown in a line of its own.
-    shown_wait: Option<WaitReason>,
-    /// How many were done at which time, for the rate of the last while.
-    samples: VecDeque<(Duration, u64)>,
-}
-
-impl Tally {
-    /// Folds an event into the tally.
-    pub(crate) fn event(&mut self, event: &Event) {
-        match event {
-            Event::RunBegan { accounts } => {
-                self.accounts =
-                    accounts.iter().map(|(name, total)| AccountTally::new(name, *total, self.now)).collect();
-            }
-            Event::HeldBack { account, until, why } => {
-                let held = format!("held back until {} ({})", rfc3339(*until), safe::terminal(why));
-                self.account(account).held = Some(held);
-            }
-            Event::ActionEnded { account, outcome, .. } => {
-                let account = self.account(account);
-                account.done += 1;
-                account.held = None;
-                *self.outcomes.entry(*outcome).or_default() += 1;
-            }
-            Event::ActionReopened { account, outcome, .. } => {
-                let account = self.account(account);
-                account.done = account.done.saturating_sub(1);
-                if let Some(count) = self.outcomes.get_mut(outcome) {
-                    *count = count.saturating_sub(1);
-                }
-                self.outcomes.retain(|_, count| *count > 0);
-            }
-            Event::AccountStopped { account, .. } => self.account(account).stopped = true,
-            // An attempt was sent, so the hold is over.
-            Event::AttemptFailed { account, .. } => self.account(account).held = None,
-            Event::Tick(now) => self.tick(*now),
-            Event::Bounded { account, by } => {
-                let account = self.account(account);
-                if !matches!(by, WaitReason::HeldBack { .. }) {
-                    account.held = None;
-                }
-                account.bound = Some(by.clone());
-            }
-            Event::Paused
-            | Event::Unpaused
-            | Event::Limited { .. }
-            | Event::Warning(_)
-            | Event::Stopping(_)
-            | Event::RunEnded => {}
-        }
-    }
-
-    /// Whether an event deserves a line. An account that waits enters the same wait again with each attempt; one line is enough.
-    pub(crate) fn is_news(&mut self, event: &Event) -> bool {
-        let Event::Bounded { account, by: by @ (WaitReason::Closed { .. } | WaitReason::Unreachable { .. }) } = event
-        else {
-            return true;
-        };
-        let previous = self.account(account).shown_wait.replace(by.clone());
-        !previous.is_some_and(|wait| wait.is_same_wait(by))
-    }
-
-    /// Advances the time since the run's start, and samples each account for its rate.
-    fn tick(&mut self, now: Duration) {
-        self.now = now;
-        for account in &mut self.accounts {
-            account.samples.push_back((now, account.done));
-            // A rate needs two samples, so two stay, however old.
-            while account.samples.len() > 2 && now.saturating_sub(account.samples[0].0) > RATE_WINDOW {
-                account.samples.pop_front();
-            }
-        }
-    }
-
-    pub(crate) fn done(&self) -> u64 {
-        self.accounts.iter().map(|account| account.done).sum()
-    }
-
-    pub(crate) fn total(&self) -> u64 {
-        self.accounts.iter().map(|account| account.total).sum()
-    }
-
-    /// When the slowest account is through, at the pace of the last while.
-    pub(crate) fn left(&self) -> Option<Duration> {
-        // Accounts run side by side, so the slowest decides; one without a rate yet makes the whole unknown.
-        let working = self.accounts.iter().filter(|account| !account.stopped && account.done < account.total);
-        working.map(AccountTally::left).try_fold(Duration::ZERO, |longest, left| Some(longest.max(left?)))
-    }
-
-    /// How much time is left over before the deadline at the pace of the last while; below zero, by how much it is missed. `None`
-    /// where there is no deadline, or no pace yet.
-    pub(crate) fn slack(&self) -> Option<SignedDuration> {
-        let left = self.deadline?.ahead.checked_sub(SignedDuration::try_from(self.now).ok()?)?;
-        if left.is_negative() {
-            return Some(left);
-        }
-        left.checked_sub(SignedDuration::try_from(self.left()?).ok()?)
-    }
-
-    /// `the deadline will be MISSED by about 3m 20s`, where it will.
-    pub(crate) fn deadline_text(&self) -> Option<String> {
-        let slack = self.slack().filter(|_| self.done() < self.total())?;
-        Some(if slack.is_negative() {
-            let late = human(slack.unsigned_abs());
-            format!("the deadline will be MISSED by about {late}")
-        } else {
-            "the deadline will be met".to_owned()
-        })
-    }
-
-    /// `digicert limit 100/5s, naver 4 in flight`: what bounds each account that is not done.
-    pub(crate) fn bounds_text(&self) -> Option<String> {
-        let working = self.accounts.iter().filter(|account| account.done < account.total);
-        let parts: Vec<String> = working
-            .filter_map(|account| {
-                Some(format!("{} {}", safe::terminal(&account.name), account.bound.as_ref()?.describe()))
-            })
-            .collect();
-        (!parts.is_empty()).then(|| parts.join(", "))
-    }
-
-    /// `1,200 succeeded, 3 rejected`, in the contract's order.
-    pub(crate) fn outcomes_text(&self) -> String {
-        let counts = Outcome::ALL.iter().filter_map(|outcome| Some((outcome, *self.outcomes.get(outcome)?)));
-        let parts: Vec<String> = counts.map(|(outcome, count)| format!("{} {outcome}", grouped(count))).collect();
-        if parts.is_empty() { "nothing ended".to_owned() } else { parts.join(", ") }
-    }
-
-    /// An account that `RunBegan` did not name is added: a view must not panic, whatever the engine sends.
-    fn account(&mut self, name: &str) -> &mut AccountTally {
-        let index = self.accounts.iter().position(|account| account.name == name).unwrap_or_else(|| {
-            self.accounts.push(AccountTally::new(name, 0, self.now));
-            self.accounts.len() - 1
-        });
-        &mut self.accounts[index]
-    }
-}
-
-impl AccountTally {
-    fn new(name: &str, total: u64, now: Duration) -> Self {
-        let samples = VecDeque::from([(now, 0)]);
-        Self {
-            name: name.to_owned(),
-            total,
-            done: 0,
-            held: None,
-            stopped: false,
-            bound: None,
-            shown_wait: None,
-            samples,
-        }
-    }
-
-    /// Actions a second, over the last while; `None` before any ended.
-    pub(crate) fn rate(&self) -> Option<f64> {
-        let (first, last) = (self.samples.front()?, self.samples.back()?);
-        let seconds = last.0.saturating_sub(first.0).as_secs_f64();
-        // Below where it began while what had ended is taken up again.
-        let ended = last.1.saturating_sub(first.1);
-        (seconds > 0.0 && ended > 0).then(|| ended as f64 / seconds)
-    }
-
-    /// How long the rest takes at that rate.
-    pub(crate) fn left(&self) -> Option<Duration> {
-        let left = self.total.saturating_sub(self.done);
-        if left == 0 {
-            return Some(Duration::ZERO);
-        }
-        Duration::try_from_secs_f64(left as f64 / self.rate()?).ok()
-    }
-
-    /// `20.0/s, 3m 20s left`, or why nothing is sent.
-    pub(crate) fn pace_text(&self) -> String {
-        if self.stopped {
-            return "stopped".to_owned();
-        }
-        if let Some(held) = &self.held {
-            return held.clone();
-        }
-        let bound = self.bound.as_ref().filter(|bound| !matches!(bound, WaitReason::Done));
-        let words = bound.map(WaitReason::describe);
-        if let Some(words) = words.as_ref().filter(|_| bound.is_some_and(WaitReason::sends_nothing)) {
-            return words.clone();
-        }
-        match (self.rate(), self.left(), words) {
-            _ if self.done >= self.total => "done".to_owned(),
-            (Some(rate), Some(left), None) => format!("{rate:.1}/s, {} left", human(left)),
-            (Some(rate), Some(left), Some(words)) => format!("{rate:.1}/s, {} left ({words})", human(left)),
-            (_, _, words) => words.map(|words| format!("({words})")).unwrap_or_default(),
-        }
-    }
-}
-
-/// The line of an action that did not end well; `None` for one that did.
-pub(crate) fn ending_line(event: &Event) -> Option<String> {
-    let Event::ActionEnded { account, id, outcome, message, .. } = event else { return None };
-    if outcome.is_well() {
-        return None;
-    }
-    let separator = if message.is_empty() { "" } else { ": " };
-    let (id, account, message) = (safe::terminal(id), safe::terminal(account), safe::terminal(message));
-    Some(format!("{outcome}  {id} ({account}){separator}{message}"))
-}
-
-/// The rate is that of so long a while: several windows of the common limits (per second, per 5 s) fit in, so that it does not jump
-/// with each; and a provider that slows down is seen within half a minute.
-const RATE_WINDOW: Duration = Duration::from_secs(30);
-
-#[cfg(test)]
-pub(crate) mod testing {
-    //! Events in short.
-
-    use super::*;
-
-    pub(crate) fn began(accounts: &[(&str, u64)]) -> Event {
-        Event::RunBegan { accounts: accounts.iter().map(|(name, total)| ((*name).to_owned(), *total)).collect() }
-    }
-
-    pub(crate) fn ended(account: &str, id: &str, outcome: Outcome, message: &str) -> Event {
-        let (account, id, message) = (account.to_owned(), id.to_owned(), message.to_owned());
-        Event::ActionEnded { ordinal: 0, account, id, outcome, message }
-    }
-
-    pub(crate) fn held(account: &str) -> Event {
-        let until = Timestamp::from_second(1_700_000_000).unwrap();
-        Event::HeldBack { account: account.to_owned(), until, why: "429".to_owned() }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::super::printer::{PrinterOptions, Surroundings, testing::printer};
-    use super::testing::{began, ended, held};
+    use super::super::printer::testing::{SharedBuffer, printer};
+    use super::super::printer::{PrinterOptions, Surroundings};
+    use super::super::screen::testing::rows;
+    use super::super::tally::testing::{began, ended, held};
     use super::*;
+    use crate::run::{Outcome, WaveQuestion};
+    use jiff::SignedDuration;
+    use std::sync::{Arc, Mutex};
+
+    /// A clock that tests turn.
+    #[derive(Debug, Clone, Default)]
+    struct Hands(Arc<Mutex<Duration>>);
+
+    impl Hands {
+        fn turn(&self, to: Duration) {
+            *self.0.lock().unwrap() = to;
+        }
+    }
+
+    impl Clock for Hands {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_second(1_700_000_000 - 30).unwrap() + SignedDuration::try_from(self.elapsed()).unwrap()
+        }
+
+        fn elapsed(&self) -> Duration {
+            *self.0.lock().unwrap()
+        }
+
+        fn boot(&self) -> Option<String> {
+            None
+        }
+    }
+
+    const TERMINAL: Surroundings = Surroundings {
+        stdin_terminal: true,
+        stdout_terminal: true,
+        stderr_terminal: true,
+        no_color: true,
+        force_color: false,
+        dumb: false,
+    };
+
+    fn observer(options: PrinterOptions, surroundings: Surroundings) -> (Box<dyn Observer>, Hands, SharedBuffer) {
+        let (printer, _, err) = printer(options, surroundings, "");
+        let hands = Hands::default();
+        (fitting(&printer, None, hands.clone(), TimeZone::fixed(jiff::tz::offset(9))), hands, err)
+    }
 
     #[test]
     fn without_a_terminal_lines_are_written_unless_quiet() {
-        for (quiet, expected) in [(false, "began: 2 actions (a 2)\n"), (true, "")] {
-            let (printer, out, err) =
-                printer(PrinterOptions { quiet, ..PrinterOptions::default() }, Surroundings::default(), "");
-            fitting(&printer, None).event(&began(&[("a", 2)]));
-            assert_eq!((out.text().as_str(), err.text().as_str()), ("", expected));
+        for (quiet, expected) in [(false, "07:12:50 UTC+09:00 began: 2 actions (a 2)\n"), (true, "")] {
+            let (mut observer, _, err) =
+                observer(PrinterOptions { quiet, ..PrinterOptions::default() }, Surroundings::default());
+            observer.event(&began(&[("a", 2)]));
+            assert_eq!(err.text(), expected);
         }
     }
 
     #[test]
     fn a_run_reads_as_lines() {
-        let (printer, out, err) = printer(PrinterOptions::default(), Surroundings::default(), "");
-        let mut lines = ProgressLines::new(printer, None);
-        lines.event(&began(&[("digicert", 2), ("naver", 1)]));
-        lines.event(&Event::Tick(Duration::from_secs(1)));
+        let (mut lines, hands, err) = observer(PrinterOptions::default(), Surroundings::default());
+        lines.event(&began(&[("digicert", 4), ("naver", 1)]));
+        let tick = |lines: &mut Box<dyn Observer>, seconds| {
+            hands.turn(Duration::from_secs(seconds));
+            lines.event(&Event::Tick(Duration::from_secs(seconds)));
+        };
+        tick(&mut lines, 1);
         lines.event(&ended("digicert", "shop", Outcome::Succeeded, ""));
         lines.event(&held("naver"));
-        lines.event(&Event::Tick(Duration::from_secs(10)));
-        lines.event(&Event::Tick(Duration::from_secs(32)));
-        lines.event(&Event::Tick(Duration::from_secs(33)));
+        lines.event(&held("naver"));
+        tick(&mut lines, 10);
+        tick(&mut lines, 32);
+        tick(&mut lines, 63);
         lines.event(&ended("naver", "b\u{1b}", Outcome::Rejected, "no such certificate"));
+        for id in ["c", "d"] {
+            let advice = "it may have taken effect: HTTP 400 after a lost answer; open the order";
+            lines.event(&ended("digicert", id, Outcome::InDoubt, advice));
+        }
         lines.event(&Event::AccountStopped { account: "digicert".into(), why: "credentials refused".into() });
+        lines.event(&Event::Paused { at: hands.now(), by: Some("alice".into()) });
         lines.event(&Event::Warning("the clock differs".into()));
         lines.event(&Event::Stopping(StopReason::Signal(2)));
         lines.event(&Event::RunEnded);
-        assert_eq!(out.text(), "");
         let expected = "\
-began: 3 actions (digicert 2, naver 1)
-1 of 3 done: 1 succeeded
-held back  naver until 2023-11-14T22:13:20.000Z: 429
-1 of 3 done: 1 succeeded
-rejected  b\\u{1b} (naver): no such certificate
-2 of 3 done: 1 succeeded, 1 rejected
-stopped  digicert: credentials refused
-warning: the clock differs
-stopping: signal 2; requests in flight are awaited, a second signal leaves at once
-ended: 2 of 3 actions in 33s: 1 succeeded, 1 rejected
+07:12:50 UTC+09:00 began: 5 actions (digicert 4, naver 1)
+07:12:51 1 of 5 done: 1 succeeded
+07:12:51 naver is paused for 29s: 429
+07:13:53 ✗ b\\u{1b} (naver) rejected: no such certificate
+07:13:53 2 of 5 done: 1 succeeded, 1 rejected
+07:13:53 ? c (digicert) in-doubt: HTTP 400 after a lost answer
+07:13:53 3 of 5 done: 1 succeeded, 1 rejected, 1 in-doubt
+07:13:53 ? d (digicert) in-doubt: HTTP 400 after a lost answer
+07:13:53 4 of 5 done: 1 succeeded, 1 rejected, 2 in-doubt
+07:13:53 ✗ digicert is stopped: credentials refused
+07:13:53 paused by alice: nothing new is sent; `certsweep unpause` goes on
+07:13:53 warning: the clock differs
+07:13:53 stopping: signal 2 (Ctrl-C); certsweep waits for the requests in flight. Once more quits at once; `resume` works either way
+07:13:53 ended: 4 of 5 actions in 1m 03s: 1 succeeded, 1 rejected, 2 in-doubt
+07:13:53 ? 2 in-doubt at digicert: open the order
 ";
         assert_eq!(err.text(), expected, "{}", err.text());
     }
 
     #[test]
     fn who_asks_for_more_hears_of_good_ends_and_failed_attempts() {
-        let (printer, _, err) =
-            printer(PrinterOptions { verbose: 1, ..PrinterOptions::default() }, Surroundings::default(), "");
-        let mut lines = ProgressLines::new(printer, None);
+        let (mut lines, _, err) =
+            observer(PrinterOptions { verbose: 1, ..PrinterOptions::default() }, Surroundings::default());
         lines.event(&began(&[("a", 100)]));
         let why = "HTTP 500 \u{1b}".to_owned();
-        lines.event(&Event::AttemptFailed { ordinal: 6, account: "a".into(), attempt: 2, why });
+        lines.event(&Event::AttemptFailed { ordinal: 6, account: "a".into(), id: "x".into(), attempt: 2, why });
         lines.event(&ended("a", "x", Outcome::Succeeded, ""));
-        let expected =
-            "began: 100 actions (a 100)\nattempt 2 of action 7 (a) failed: HTTP 500 \\u{1b}\nsucceeded  x (a)\n";
+        let expected = "\
+07:12:50 UTC+09:00 began: 100 actions (a 100)
+07:12:50 attempt 2 of action 7 (a) failed: HTTP 500 \\u{1b}
+07:12:50 ✓ x (a) succeeded
+";
         assert_eq!(err.text(), expected, "{}", err.text());
     }
 
     #[test]
     fn a_long_run_of_successes_writes_a_line_every_twentieth() {
-        let (printer, _, err) = printer(PrinterOptions::default(), Surroundings::default(), "");
-        let mut lines = ProgressLines::new(printer, None);
+        let (mut lines, _, err) = observer(PrinterOptions::default(), Surroundings::default());
         lines.event(&began(&[("a", 10_000)]));
         for _ in 0..10_000 {
             lines.event(&ended("a", "x", Outcome::Succeeded, ""));
@@ -641,160 +509,77 @@ ended: 2 of 3 actions in 33s: 1 succeeded, 1 rejected
     }
 
     #[test]
-    fn bars_follow_the_events() {
-        let mut progress = Progress::on(ProgressDrawTarget::hidden(), false, None);
-        progress.event(&began(&[("digicert", 2000), ("네이버", 3)]));
-        assert_eq!(progress.bars.len(), 2);
-        assert_eq!(progress.bars[1].prefix(), "네이버  ");
-        for _ in 0..1000 {
-            progress.event(&ended("digicert", "x", Outcome::Succeeded, ""));
+    fn bars_follow_the_events_and_are_drawn_four_times_a_second() {
+        let (mut bars, hands, err) = observer(PrinterOptions::default(), TERMINAL);
+        bars.event(&began(&[("digicert", 2000), ("네이버", 3)]));
+        let drawn = |err: &SharedBuffer| err.text().matches("total").count();
+        assert_eq!(drawn(&err), 1);
+        for millisecond in 1..=1000 {
+            hands.turn(Duration::from_millis(millisecond));
+            bars.event(&ended("digicert", "x", Outcome::Succeeded, ""));
         }
-        progress.event(&Event::Tick(Duration::from_secs(10)));
-        assert_eq!(progress.bars[0].position(), 1000);
-        assert_eq!(progress.bars[0].message(), "1,000/2,000  100.0/s, 10s left");
-        progress.event(&held("네이버"));
-        assert_eq!(progress.bars[1].message(), "0/3  held back until 2023-11-14T22:13:20.000Z (429)");
-        progress.event(&Event::RunEnded);
-        assert!(progress.bars.iter().all(ProgressBar::is_finished));
+        assert_eq!(drawn(&err), 5);
+        hands.turn(Duration::from_secs(10));
+        bars.event(&Event::Tick(Duration::from_secs(10)));
+        bars.event(&held("네이버"));
+        hands.turn(Duration::from_secs(11));
+        bars.event(&Event::Tick(Duration::from_secs(11)));
+        let text = err.text();
+        let last = rows(&text, 80).join("\n");
+        for expected in [
+            "digicert [=",
+            "1,000/2,000  90.9/s, 11s left",
+            "] 0/3  paused by the provider for 19s (429)",
+            "1,000/2,003",
+        ] {
+            assert!(last.contains(expected), "{last}");
+        }
+        bars.event(&Event::RunEnded);
+        assert!(!rows(&err.text(), 80).concat().contains("total"), "the bars are gone");
+    }
+
+    #[test]
+    fn a_question_and_a_pause_are_seen_in_the_line_of_the_whole_run() {
+        let (printer, _, _) = printer(PrinterOptions::default(), TERMINAL, "");
+        let lines = EventLines { printer, clock: Hands::default(), zone: TimeZone::UTC, is_zone_said: false };
+        let mut bars = Progress::new(lines, None);
+        bars.event(&began(&[("digicert", 2000)]));
+        let since = bars.lines.clock.now();
+        bars.event(&Event::Asking(WaveQuestion { wave: 2, of: 2, actions: 1980, since }));
+        let total = |bars: &mut Progress<Hands>| bars.layout(80, 24, since).last().unwrap().text(false);
+        assert_eq!(total(&mut bars), "total  0s  0/2,000  waits for an answer: may wave 2 of 2 go?");
+        bars.event(&Event::Answered);
+        bars.event(&Event::Paused { at: since, by: Some("alice".into()) });
+        assert_eq!(total(&mut bars), "total  0s  0/2,000  paused for 0s by alice");
+        bars.event(&Event::Unpaused);
+        assert_eq!(total(&mut bars), "total  0s  0/2,000");
+    }
+
+    #[test]
+    fn more_providers_than_rows_are_counted() {
+        let (printer, _, _) = printer(PrinterOptions::default(), TERMINAL, "");
+        let lines = EventLines { printer, clock: Hands::default(), zone: TimeZone::UTC, is_zone_said: false };
+        let mut bars = Progress::new(lines, None);
+        let names: Vec<String> = (0..40).map(|index| format!("ca-{index}")).collect();
+        let accounts: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
+        bars.event(&began(&accounts));
+        let lines = bars.layout(80, 24, Timestamp::UNIX_EPOCH);
+        assert_eq!((lines.len(), lines[20].text(false).as_str()), (22, "… and 20 more providers"));
     }
 
     #[test]
     fn a_long_reading_tells_its_pace() {
-        let mut reading = ReadingProgress::on(ProgressDrawTarget::hidden(), false, Duration::from_secs(100));
+        let (printer, _, err) = printer(PrinterOptions::default(), TERMINAL, "");
+        let mut reading = ReadingProgress::begin(&printer, Duration::from_secs(100));
         for _ in 0..ASKED_EVERY {
             reading.action(|| Duration::from_millis(100_499));
         }
-        assert_eq!(reading.bar.message(), "");
+        assert_eq!(err.text(), "");
         for _ in 0..ASKED_EVERY * 999 {
             reading.action(|| Duration::from_secs(104));
         }
-        assert_eq!(reading.bar.message(), "reading the plan: 1,024,000 actions, 256,000/s");
+        assert!(err.text().contains("reading the plan: 2,048 actions, 512/s"), "{}", err.text());
         reading.end();
-    }
-
-    #[test]
-    fn what_is_taken_up_again_has_not_ended() {
-        let mut tally = Tally::default();
-        let (account, id) = ("digicert".to_owned(), "a".to_owned());
-        let reopened = Event::ActionReopened { ordinal: 0, account, id, outcome: Outcome::Succeeded };
-        let tick = |seconds| Event::Tick(Duration::from_secs(seconds));
-        let well = || ended("digicert", "a", Outcome::Succeeded, "");
-        for (event, done, outcomes) in [
-            (began(&[("digicert", 2)]), 0, "nothing ended"),
-            (well(), 1, "1 succeeded"),
-            (tick(1), 1, "1 succeeded"),
-            (reopened.clone(), 0, "nothing ended"),
-            (tick(2), 0, "nothing ended"),
-            (ended("digicert", "a", Outcome::Rejected, "no"), 1, "1 rejected"),
-            (well(), 2, "1 succeeded, 1 rejected"),
-            // An end that this process has not seen.
-            (reopened.clone(), 1, "1 rejected"),
-            (reopened, 0, "1 rejected"),
-        ] {
-            tally.event(&event);
-            assert_eq!((tally.done(), tally.outcomes_text().as_str()), (done, outcomes), "{event:?}");
-        }
-        assert_eq!(tally.accounts[0].rate(), None);
-    }
-
-    #[test]
-    fn rate_and_rest_follow_the_events() {
-        let mut tally = Tally::default();
-        tally.event(&began(&[("a", 100), ("b", 10)]));
-        assert_eq!(tally.left(), None);
-        for second in 1..=5 {
-            for _ in 0..4 {
-                tally.event(&ended("a", "x", Outcome::Succeeded, ""));
-            }
-            tally.event(&ended("b", "x", Outcome::Rejected, "no"));
-            tally.tick(Duration::from_secs(second));
-        }
-        assert_eq!(tally.accounts[0].rate(), Some(4.0));
-        assert_eq!(tally.accounts[0].pace_text(), "4.0/s, 20s left");
-        assert_eq!((tally.done(), tally.total(), tally.left()), (25, 110, Some(Duration::from_secs(20))));
-        assert_eq!(tally.outcomes_text(), "20 succeeded, 5 rejected");
-    }
-
-    #[test]
-    fn a_deadline_is_met_or_missed_at_the_present_rate() {
-        for (ahead, expected) in [
-            (100, Some("the deadline will be met")),
-            (30, Some("the deadline will be MISSED by about 20s")),
-            (5, Some("the deadline will be MISSED by about 5.0s")),
-        ] {
-            let at = Timestamp::from_second(1_700_000_000).unwrap();
-            let deadline = RunDeadline { at, ahead: SignedDuration::from_secs(ahead) };
-            let mut tally = Tally { deadline: Some(deadline), ..Tally::default() };
-            tally.event(&began(&[("a", 50)]));
-            assert_eq!(tally.deadline_text(), None, "there is no rate yet");
-            for second in 1..=10 {
-                tally.event(&ended("a", "x", Outcome::Succeeded, ""));
-                tally.tick(Duration::from_secs(second));
-            }
-            assert_eq!(tally.deadline_text().as_deref(), expected);
-        }
-    }
-
-    #[test]
-    fn what_bounds_an_account_is_shown_beside_its_rate_or_instead_of_it() {
-        let mut tally = Tally::default();
-        tally.event(&began(&[("a", 50)]));
-        let mut texts = Vec::new();
-        for (second, by) in [
-            (1, WaitReason::Window { window: "1/1s".into() }),
-            (2, WaitReason::Paused),
-            (3, WaitReason::Concurrency { slots: 4 }),
-        ] {
-            tally.event(&ended("a", "x", Outcome::Succeeded, ""));
-            tally.event(&Event::Bounded { account: "a".into(), by });
-            texts.push(tally.accounts[0].pace_text());
-            tally.tick(Duration::from_secs(second));
-        }
-        assert_eq!(texts, ["(limit 1/1s)", "paused", "1.0/s, 47s left (4 in flight)"]);
-    }
-
-    #[test]
-    fn one_wait_is_news_once() {
-        let mut tally = Tally::default();
-        tally.event(&began(&[("a", 50)]));
-        let until = |milliseconds: i64| Timestamp::from_millisecond(1_700_000_000_000 + milliseconds).unwrap();
-        let news: Vec<bool> = [
-            WaitReason::Unreachable { until: until(0) },
-            WaitReason::Unreachable { until: until(3) },
-            WaitReason::Answers,
-            WaitReason::Unreachable { until: until(1) },
-            WaitReason::Unreachable { until: until(5000) },
-            WaitReason::Closed { until: until(5000) },
-            WaitReason::Closed { until: until(5000) },
-        ]
-        .into_iter()
-        .map(|by| tally.is_news(&Event::Bounded { account: "a".into(), by }))
-        .collect();
-        assert_eq!(news, [true, false, true, false, true, true, false]);
-    }
-
-    #[test]
-    fn the_rate_forgets_what_is_long_past() {
-        let mut tally = Tally::default();
-        tally.event(&began(&[("a", 1000)]));
-        for second in 1..=200 {
-            for _ in 0..(if second <= 100 { 5 } else { 1 }) {
-                tally.event(&ended("a", "x", Outcome::Succeeded, ""));
-            }
-            tally.tick(Duration::from_secs(second));
-        }
-        assert_eq!(tally.accounts[0].rate(), Some(1.0));
-    }
-
-    #[test]
-    fn a_held_account_says_so_until_it_goes_on() {
-        let mut tally = Tally::default();
-        tally.event(&began(&[("a", 2)]));
-        tally.event(&held("a"));
-        assert_eq!(tally.accounts[0].pace_text(), "held back until 2023-11-14T22:13:20.000Z (429)");
-        tally.event(&Event::AttemptFailed { ordinal: 0, account: "a".into(), attempt: 1, why: "503".into() });
-        assert_eq!(tally.accounts[0].pace_text(), "");
-        tally.event(&Event::AccountStopped { account: "a".into(), why: "401".into() });
-        assert_eq!((tally.accounts[0].pace_text(), tally.left()), ("stopped".into(), Some(Duration::ZERO)));
+        assert_eq!(rows(&err.text(), 80), [""; 0]);
     }
 }

@@ -2,7 +2,7 @@
 //! user's own: their texts are made safe. Judges no document.
 
 use super::table::table;
-use crate::provider::model::{ActionRules, Location, Parameter, ParameterType, Provider, ValueFormat};
+use crate::provider::model::{ActionRules, Location, Parameter, ParameterType, Provider, Stage, ValueFormat};
 use crate::provider::{Idempotency, Operation, SecurityRequirement};
 use crate::text::safe;
 use serde_json::{Map, Value, json};
@@ -79,6 +79,15 @@ fn action(provider: &Provider, operation: &Operation, rules: &ActionRules) -> St
     if !rules.status_queries.is_empty() {
         let lookups: Vec<&str> = rules.status_queries.iter().map(|lookup| lookup.operation.as_str()).collect();
         lines.push(format!("  status query  {}", safe::terminal(&lookups.join(", "))));
+    }
+    if !rules.stages.is_empty() {
+        let stage = |stage: &Stage| {
+            let asked = &provider.operations[stage.operation];
+            let polled = stage.poll.map(|every| format!(", every {} s until it is done", every.as_secs()));
+            format!("{} ({} {}{})", stage.name, asked.method, asked.path, polled.unwrap_or_default())
+        };
+        let stages: Vec<String> = rules.stages.iter().map(stage).collect();
+        lines.push(format!("  then          {}", safe::terminal(&stages.join(", "))));
     }
     for rule in &rules.wide {
         let reach = format!("{}: {} reaches {}", rule.parameter, rule.value, rule.reaches);
@@ -289,6 +298,7 @@ const fn location_word(location: Location) -> &'static str {
     match location {
         Location::Path => "path",
         Location::Query => "query",
+        Location::Header => "header",
         Location::Body => "body",
         Location::StatusQuery => "lookup",
         Location::Signer => "signer",
@@ -311,6 +321,7 @@ mod tests {
             name: text(name),
             aliases: Vec::new(),
             location: Location::Body,
+            members: Vec::new(),
             required,
             kind,
             fixed: None,
@@ -337,10 +348,12 @@ mod tests {
             method: text("GET"),
             path: text("/order"),
             parameters: Vec::new(),
-            has_body: false,
+            body: None,
+            accept: text("application/json"),
             is_safe: false,
             headers: Vec::new(),
             action,
+            list: None,
             answers: Vec::new(),
             responses: Vec::new(),
             code: Vec::new(),
@@ -372,6 +385,7 @@ mod tests {
                 advice: String::new(),
             }],
             outputs: Vec::new(),
+            idempotency_key: None,
             stages: Vec::new(),
             new_certificate: Vec::new(),
         };

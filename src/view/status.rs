@@ -1,19 +1,21 @@
 //! How far a run is, and how it ended, as text and JSON: what `status` reads from the run directory, how the run goes now (reported by
 //! its process), and the summary that `run` and `resume` print. Decides nothing; what a run promises is in the journal.
 
-use super::progress::{RunDeadline, Tally};
+use super::styled::Paint;
 use super::table::{grouped, plural, table};
-use crate::run::{Event, Outcome, RunOrigin, WaitReason};
+use super::tally::{RunDeadline, Tally};
+use crate::run::{Event, Outcome, RunOrigin, WaitReason, WaveQuestion};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use schemars::JsonSchema;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// How far a run is, folded from its journal. Its serialised form is what `status --json` prints.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Status {
     /// The plan's name.
     pub plan: String,
@@ -30,6 +32,12 @@ pub struct Status {
     pub state: RunState,
     /// Why it stopped or waits, in a sentence.
     pub why: Option<String>,
+    /// `certsweep pause` holds.
+    pub paused: Option<PausedNow>,
+    /// Whether the next wave may go: nobody has answered yet.
+    pub question: Option<WaveQuestion>,
+    /// The command that lets a paused or waiting run go on.
+    pub unpause: Option<String>,
     /// All actions.
     pub actions: u64,
     /// How many ended how.
@@ -38,7 +46,7 @@ pub struct Status {
     pub waiting: u64,
     /// How many have an intent and no end: they are being sent, or were when the process was killed.
     pub in_flight: u64,
-    /// Actions ended per second, averaged since the run's start.
+    /// Actions ended per second: over the last half minute where a process carries the run out, else on average.
     pub rate_per_second: Option<f64>,
     /// The time left at that rate.
     pub estimated_seconds_left: Option<f64>,
@@ -56,14 +64,21 @@ pub struct Status {
     pub finished_at: Option<Timestamp>,
     /// The command that goes on with it, where there is something left.
     pub resume: Option<String>,
+    /// The moment that all of this is said of.
+    #[serde(skip)]
+    pub now: Timestamp,
 }
 
 /// What a run is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     /// A process carries it out.
     Running,
+    /// A process holds it, and sends nothing new until `certsweep unpause`.
+    Paused,
+    /// A process holds it, and waits for a person's answer: may the next wave go?
+    Waiting,
     /// Every action has an outcome.
     Finished,
     /// It stopped in good order, and can be resumed.
@@ -72,9 +87,33 @@ pub enum RunState {
     Interrupted,
 }
 
+impl RunState {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Waiting => "waiting",
+            Self::Finished => "finished",
+            Self::Stopped => "stopped",
+            Self::Interrupted => "interrupted",
+        }
+    }
+}
+
+/// Since when a run is paused.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+pub struct PausedNow {
+    /// Since when.
+    #[serde(serialize_with = "rfc3339_text")]
+    pub since: Timestamp,
+    /// Who gave the command, where that is known.
+    pub by: Option<String>,
+}
+
 /// The number of actions by outcome. Serialised as an object with every outcome of a run, those of zero actions too: scripts need not test
 /// for a key.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, JsonSchema)]
 pub struct Outcomes(pub BTreeMap<Outcome, u64>);
 
 impl Outcomes {
@@ -89,11 +128,21 @@ impl Outcomes {
     }
 
     /// Lines of counts, for the outcomes that there are.
-    pub(super) fn table(&self) -> String {
-        let there = Outcome::ALL.into_iter().filter(|outcome| self.count(*outcome) > 0);
-        let rows: Vec<Vec<String>> =
-            there.map(|outcome| vec![grouped(self.count(outcome)), outcome.as_str().to_owned()]).collect();
-        if rows.is_empty() { String::new() } else { table(&["actions", "outcome"], &[0], &rows) }
+    pub(super) fn table(&self, colors: bool) -> String {
+        let there: Vec<Outcome> = Outcome::ALL.into_iter().filter(|outcome| self.count(*outcome) > 0).collect();
+        let row = |outcome: &Outcome| vec![grouped(self.count(*outcome)), outcome.as_str().to_owned()];
+        let rows: Vec<Vec<String>> = there.iter().map(row).collect();
+        if rows.is_empty() {
+            return String::new();
+        }
+        let text = table(&["actions", "outcome"], &[0], &rows);
+        let mut lines = text.lines().map(str::to_owned).collect::<Vec<_>>();
+        if colors {
+            for (line, outcome) in lines.iter_mut().skip(1).zip(there) {
+                *line = Paint::of(outcome).on(line);
+            }
+        }
+        lines.join("\n") + "\n"
     }
 }
 
@@ -117,12 +166,10 @@ impl Serialize for Outcomes {
 }
 
 /// The status as text.
-pub fn render(status: &Status) -> String {
+pub fn render(status: &Status, colors: bool) -> String {
     let state = match status.state {
-        RunState::Running => "running",
-        RunState::Finished => "finished",
-        RunState::Stopped => "stopped",
-        RunState::Interrupted => "interrupted",
+        RunState::Paused | RunState::Waiting => Paint::Open.on_if(colors, &halt_text(status)),
+        other => other.as_str().to_owned(),
     };
     let why = status.why.as_ref().map(|why| format!(": {}", safe::terminal(why))).unwrap_or_default();
     let (plan, directory) = (safe::terminal(&status.plan), safe::terminal(&status.run_dir));
@@ -145,19 +192,37 @@ pub fn render(status: &Status) -> String {
         let (waiting, in_flight) = (grouped(status.waiting), grouped(status.in_flight));
         lines.push(format!("left     {waiting} waiting, {in_flight} in flight{rate}{}", time.unwrap_or_default()));
     }
-    lines.extend(status.deadline.as_ref().map(|deadline| format!("deadline {}", deadline_text(deadline))));
+    lines.extend(status.deadline.as_ref().map(|deadline| {
+        let paint = if deadline.met == Some(false) { Paint::Bad } else { Paint::Plain };
+        format!("deadline {}", paint.on_if(colors, &deadline_text(deadline, status.now)))
+    }));
     lines.extend(status.limits.iter().map(|(provider, windows)| {
         format!("limits   {}: {} (set by `certsweep set-rate`)", safe::terminal(provider), windows.join(", "))
     }));
     if !status.providers.is_empty() {
-        lines.push(format!("\n{}", providers_table(&status.providers).trim_end()));
+        lines.push(format!("\n{}", providers_table(&status.providers, status.now).trim_end()));
     }
-    let counts = status.outcomes.table();
+    let counts = status.outcomes.table(colors);
     if !counts.is_empty() {
         lines.push(format!("\n{}", counts.trim_end()));
     }
     lines.extend(status.resume.as_ref().map(|resume| format!("\nTo go on: {}", safe::terminal(resume))));
     lines.join("\n") + "\n"
+}
+
+/// `paused since 2026-11-29T16:30:02.000Z by alice`, and what is to be done.
+fn halt_text(status: &Status) -> String {
+    let unpause = status.unpause.as_ref().map(|command| safe::terminal(command)).unwrap_or_default();
+    if let Some(PausedNow { since, by }) = &status.paused {
+        let by = by.as_ref().map(|by| format!(" by {}", safe::terminal(by))).unwrap_or_default();
+        return format!("paused since {}{by}: nothing new is sent. To go on: {unpause}", rfc3339(*since));
+    }
+    let Some(WaveQuestion { wave, of, actions, since }) = &status.question else { return "waiting".to_owned() };
+    let (actions, since) = (plural(*actions, "action"), rfc3339(*since));
+    format!(
+        "waiting since {since} for an answer: may wave {wave} of {of} ({actions}) go? \
+         Type `yes` where the run was started, or: {unpause}"
+    )
 }
 
 /// For `serialize_with`: instants as reports show them.
@@ -166,7 +231,7 @@ pub(super) fn instant<S: Serializer>(at: &Option<Timestamp>, serializer: S) -> R
 }
 
 /// The live status of a run, as its process writes it about once a second.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Now {
     /// When it was written.
     pub at: Timestamp,
@@ -174,14 +239,18 @@ pub struct Now {
     pub providers: Vec<ProviderNow>,
     /// The deadline, where there is one.
     pub deadline: Option<DeadlineNow>,
+    /// The time left at the present rate; `None` where there is no rate, or a person decides when it goes on.
+    pub estimated_seconds_left: Option<f64>,
+    /// The question between two waves that nobody has answered yet.
+    pub question: Option<WaveQuestion>,
 }
 
 /// One configured provider's part of the live status.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProviderNow {
     /// The configured provider.
     pub provider: String,
-    /// Its actions that this process began with.
+    /// Its actions; in the live status, those that this process began with.
     pub actions: u64,
     /// Of these, how many have ended.
     pub done: u64,
@@ -194,7 +263,7 @@ pub struct ProviderNow {
 }
 
 /// A deadline, and whether it will be met.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeadlineNow {
     /// When all must have ended.
     #[serde(serialize_with = "rfc3339_text")]
@@ -214,7 +283,7 @@ pub struct Recorder {
 impl Recorder {
     /// Before the first event.
     pub fn new(deadline: Option<RunDeadline>) -> Self {
-        Self { tally: Tally { deadline, ..Tally::default() } }
+        Self { tally: Tally::new(deadline) }
     }
 
     /// Folds an event in.
@@ -229,7 +298,10 @@ impl Recorder {
             actions: account.total,
             done: account.done,
             rate_per_second: account.rate(),
-            estimated_seconds_left: account.left().map(|left| left.as_secs_f64()),
+            estimated_seconds_left: account
+                .left()
+                .filter(|_| !account.bound.as_ref().is_some_and(WaitReason::sends_nothing))
+                .map(|left| left.as_secs_f64()),
             bound: account.bound.clone(),
         });
         // The same fold as behind the bars: `status` in a second terminal must not contradict the first.
@@ -237,6 +309,8 @@ impl Recorder {
         Now {
             at,
             providers: providers.collect(),
+            estimated_seconds_left: self.tally.left().map(|left| left.as_secs_f64()),
+            question: self.tally.question.clone(),
             deadline: self.tally.deadline.map(|deadline| DeadlineNow {
                 at: deadline.at,
                 met: slack.map(|slack| !slack.is_negative()),
@@ -246,25 +320,27 @@ impl Recorder {
     }
 }
 
-fn providers_table(providers: &[ProviderNow]) -> String {
+fn providers_table(providers: &[ProviderNow], now: Timestamp) -> String {
     let row = |provider: &ProviderNow| {
         let rate = provider.rate_per_second.map(|rate| format!("{rate:.1}/s")).unwrap_or_default();
         let left = provider.estimated_seconds_left.map(seconds_text).unwrap_or_default();
-        let bound = provider.bound.as_ref().map(WaitReason::describe).unwrap_or_default();
+        let bound = provider.bound.as_ref().map(|bound| bound.describe(now)).unwrap_or_default();
         let (done, actions) = (grouped(provider.done), grouped(provider.actions));
         vec![safe::terminal(&provider.provider).into_owned(), format!("{done}/{actions}"), rate, left, bound]
     };
     let rows: Vec<Vec<String>> = providers.iter().map(row).collect();
-    table(&["provider", "done", "rate", "left", "bounded by"], &[1, 2, 3], &rows)
+    table(&["provider", "done", "rate", "left", "limited by"], &[1, 2, 3], &rows)
 }
 
-fn deadline_text(deadline: &DeadlineNow) -> String {
+fn deadline_text(deadline: &DeadlineNow, now: Timestamp) -> String {
     let met = match (deadline.met, deadline.slack_seconds) {
         (Some(true), Some(slack)) => format!(": will be met, with about {} to spare", seconds_text(slack)),
         (Some(true), None) => ": met".to_owned(),
         (Some(false), Some(slack)) => format!(": will be MISSED by about {}", seconds_text(-slack)),
         (Some(false), None) => ": MISSED".to_owned(),
-        (None, _) => String::new(),
+        (None, _) => {
+            format!(": in {}", human(deadline.at.duration_since(now).max(SignedDuration::ZERO).unsigned_abs()))
+        }
     };
     format!("{}{met}", rfc3339(deadline.at))
 }
@@ -278,7 +354,7 @@ fn seconds_text(seconds: f64) -> String {
 }
 
 /// The end of a run. Its serialised form is what `run --json` and `resume --json` print.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Summary {
     /// The plan's name.
     pub plan: String,
@@ -311,11 +387,11 @@ pub struct Summary {
 }
 
 /// The summary as text.
-pub fn render_summary(summary: &Summary) -> String {
+pub fn render_summary(summary: &Summary, colors: bool) -> String {
     let elapsed = Duration::try_from_secs_f64(summary.elapsed_seconds.max(0.0)).unwrap_or(Duration::MAX);
     let (plan, actions, elapsed) = (safe::terminal(&summary.plan), plural(summary.actions, "action"), human(elapsed));
     let ended = match summary.state {
-        RunState::Running => "goes on",
+        RunState::Running | RunState::Paused | RunState::Waiting => "goes on",
         RunState::Finished => "finished",
         RunState::Stopped => "stopped",
         RunState::Interrupted => "was interrupted",
@@ -329,13 +405,13 @@ pub fn render_summary(summary: &Summary) -> String {
         facts.push(format!("{} on the exception list", grouped(summary.excepted)));
     }
     if summary.unsent > 0 {
-        facts.push(format!("{} not settled yet", grouped(summary.unsent)));
+        facts.push(format!("{} not finished", grouped(summary.unsent)));
     }
     let mut lines = vec![format!("{plan} {ended} after {elapsed}{why}"), facts.join(", ")];
     if summary.simulated {
         lines.insert(0, "REHEARSAL (simulated): nothing was sent to a provider".to_owned());
     }
-    let counts = summary.outcomes.table();
+    let counts = summary.outcomes.table(colors);
     if !counts.is_empty() {
         lines.push(format!("\n{}", counts.trim_end()));
     }
@@ -349,9 +425,8 @@ pub fn render_summary(summary: &Summary) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::progress::testing::{began, ended};
+    use super::super::tally::testing::{began, ended};
     use super::*;
-    use jiff::SignedDuration;
     use serde_json::json;
 
     fn status() -> Status {
@@ -363,6 +438,9 @@ mod tests {
             simulated: false,
             state: RunState::Running,
             why: None,
+            paused: None,
+            question: None,
+            unpause: None,
             actions: 2000,
             outcomes: [(Outcome::Succeeded, 1200), (Outcome::InDoubt, 3)].into_iter().collect(),
             waiting: 781,
@@ -386,12 +464,13 @@ mod tests {
             started_at: Some(Timestamp::from_second(1_700_000_000).unwrap()),
             finished_at: None,
             resume: None,
+            now: Timestamp::from_second(1_700_000_000).unwrap(),
         }
     }
 
     #[test]
     fn a_running_run_shows_its_pace() {
-        let text = render(&status());
+        let text = render(&status(), false);
         let expected = "\
 plan     leaked: 2,000 actions
 run      runs/x
@@ -401,7 +480,7 @@ left     781 waiting, 16 in flight, 5.5/s, about 2m 24s left
 deadline 2023-11-15T22:13:20.000Z: will be met, with about 22h 13m to spare
 limits   corp: 50/5s (set by `certsweep set-rate`)
 
-  provider           done   rate    left  bounded by
+  provider           done   rate    left  limited by
   corp\\u{1b}  1,203/2,000  5.5/s  2m 24s  limit 1000/180s
 
   actions  outcome
@@ -412,22 +491,53 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
     }
 
     #[test]
+    fn a_run_that_a_person_holds_says_since_when_and_what_to_type() {
+        let since = Timestamp::from_second(1_700_000_000).unwrap();
+        let held =
+            Status { unpause: Some("certsweep unpause runs/x".into()), estimated_seconds_left: None, ..status() };
+        let paused = Some(PausedNow { since, by: Some("alice\u{1b}".into()) });
+        let question = Some(WaveQuestion { wave: 2, of: 3, actions: 1980, since });
+        for (state, paused, question, expected) in [
+            (
+                RunState::Paused,
+                paused,
+                None,
+                "state    paused since 2023-11-14T22:13:20.000Z by alice\\u{1b}: nothing new is sent. \
+                 To go on: certsweep unpause runs/x\n",
+            ),
+            (
+                RunState::Waiting,
+                None,
+                question,
+                "state    waiting since 2023-11-14T22:13:20.000Z for an answer: may wave 2 of 3 (1,980 actions) go? \
+                 Type `yes` where the run was started, or: certsweep unpause runs/x\n",
+            ),
+        ] {
+            let text = render(&Status { state, paused, question, ..held.clone() }, false);
+            assert!(text.contains(expected), "{text}");
+        }
+    }
+
+    #[test]
     fn a_stopped_run_shows_why_and_how_to_go_on() {
-        let text = render(&Status {
-            state: RunState::Stopped,
-            why: Some("20 failures".into()),
-            resume: Some("certsweep resume runs/x".into()),
-            ..status()
-        });
+        let text = render(
+            &Status {
+                state: RunState::Stopped,
+                why: Some("20 failures".into()),
+                resume: Some("certsweep resume runs/x".into()),
+                ..status()
+            },
+            false,
+        );
         assert!(text.contains("state    stopped: 20 failures\n"), "{text}");
         assert!(text.ends_with("\nTo go on: certsweep resume runs/x\n"), "{text}");
     }
 
     #[test]
     fn a_rehearsal_says_so() {
-        let text = render(&Status { simulated: true, ..status() });
+        let text = render(&Status { simulated: true, ..status() }, false);
         assert!(text.contains("state    running (rehearsal, simulated: nothing is sent to a provider)\n"), "{text}");
-        let text = render_summary(&Summary { simulated: true, ..summary() });
+        let text = render_summary(&Summary { simulated: true, ..summary() }, false);
         assert!(text.starts_with("REHEARSAL (simulated): nothing was sent to a provider\nleaked stopped"), "{text}");
     }
 
@@ -461,9 +571,12 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
         assert_eq!(json["providers"][0]["bound"], serde_json::json!({"kind": "window", "window": "1/1s"}));
         assert_eq!(json["deadline"]["met"], false);
         assert_eq!(serde_json::from_value::<Now>(json).unwrap(), now);
-        let text = providers_table(&now.providers);
+        let text = providers_table(&now.providers, at);
         assert!(text.contains("1/100") && text.contains("limit 1/1s"), "{text}");
-        assert_eq!(deadline_text(&now.deadline.unwrap()), "2023-11-14T22:13:20.000Z: will be MISSED by about 1m 30s");
+        assert_eq!(
+            deadline_text(&now.deadline.unwrap(), at),
+            "2023-11-14T22:13:20.000Z: will be MISSED by about 1m 30s"
+        );
     }
 
     fn summary() -> Summary {
@@ -487,10 +600,10 @@ limits   corp: 50/5s (set by `certsweep set-rate`)
 
     #[test]
     fn a_summary_ends_with_what_to_do_next() {
-        let text = render_summary(&summary());
+        let text = render_summary(&summary(), false);
         let expected = "\
 leaked stopped after 3m 20s: 20 actions failed (stop_when)
-2,000 actions, 1 duplicate skipped, 779 not settled yet
+2,000 actions, 1 duplicate skipped, 779 not finished
 
   actions  outcome
     1,200  succeeded

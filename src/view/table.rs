@@ -1,5 +1,6 @@
 //! Tables for terminals, and counts in them. Aligns columns by the cells that a terminal shows, and makes every cell safe to show.
 
+pub(crate) use crate::text::grouped;
 use crate::text::safe;
 use unicode_width::UnicodeWidthStr;
 
@@ -37,19 +38,6 @@ pub(crate) fn table(header: &[&str], right: &[usize], rows: &[Vec<String>]) -> S
 /// How many cells of a terminal a text takes, as Unicode declares them (UAX 11): wide letters and emoji two, combining marks none.
 pub(crate) fn width(text: &str) -> usize {
     text.width()
-}
-
-/// A count for people: `12,345`.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// `1 action`, `2,000 actions`.

@@ -241,7 +241,7 @@ pub fn render(shown: &VerificationSummary) -> String {
             .push(format!("Next:   {again}, which asks about the rest until all are seen revoked; CAs may take hours"));
         if tell {
             lines.push(
-                "        tell the CA of lists and answers that do not hold; until then nobody is warned by them"
+                "        tell the CA of lists and answers that are not valid: until they are, they warn nobody"
                     .to_owned(),
             );
         }

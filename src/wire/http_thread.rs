@@ -189,7 +189,7 @@ mod tests {
     use reqwest::Method;
 
     #[tokio::test]
-    async fn a_request_is_lost_where_the_thread_ended_before_it_answered_and_not_sent_where_it_had_ended_before() {
+    async fn a_request_is_lost_where_the_thread_ended_before_it_answered_and_barred_where_it_had_ended_before() {
         let (sender, mut jobs) = mpsc::unbounded_channel();
         let http = HttpHandle(sender);
         let send = || async {
@@ -200,6 +200,6 @@ mod tests {
         assert!(matches!(taken, Delivery::Lost(_)));
         let (waiting, ()) = tokio::join!(biased; send(), async { drop(jobs) });
         assert!(matches!(waiting, Delivery::Lost(_)), "it might have been taken");
-        assert!(matches!(send().await, Delivery::NotSent(_)));
+        assert!(matches!(send().await, Delivery::Barred(_)), "it is not tried again");
     }
 }

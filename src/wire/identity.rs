@@ -49,7 +49,7 @@ impl ClientIdentity {
         let is_its =
             |certificate: &&Certificate| public.as_ref().is_some_and(|public| certificate.spki == public.as_ref());
         let Some(own) = all.iter().find(is_its) else {
-            let names: Vec<String> = all.iter().take(MAX_NAMES).map(|one| subject(one)).collect();
+            let names: Vec<String> = all.iter().take(MAX_NAMES).map(subject).collect();
             return Err(IdentityError::Key(format!(
                 "it is not the key of the certificate of {}; the key that the certificate was requested with is needed",
                 names.join(" or ")

@@ -3,7 +3,7 @@
 use super::acme;
 use super::transport::WireRequest;
 use crate::provider::model::Operation;
-use crate::provider::request::{add_path_and_query, body};
+use crate::provider::request::{add_path_and_query, body, header_fields};
 use crate::provider::{SecurityRequirement, SecurityScheme};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -25,13 +25,13 @@ pub struct MaskedRequest {
 pub fn build(base_url: &str, operation: &Operation, parameters: &Map<String, Value>) -> WireRequest {
     // Signers hash these very bytes.
     let body = body(operation, parameters);
-    let mut headers = vec![("accept".into(), JSON.into())];
-    if body.is_some() {
-        headers.push(("content-type".into(), JSON.into()));
+    let mut headers = vec![("accept".into(), operation.accept.clone().into())];
+    if let Some(body) = &operation.body {
+        headers.push(("content-type".into(), body.media_type.clone().into()));
     }
-    for (name, value) in &operation.headers {
-        headers.retain(|(present, _)| present != name);
-        headers.push((name.clone().into(), value.clone().into()));
+    for (name, value) in operation.headers.iter().cloned().chain(header_fields(operation, parameters)) {
+        headers.retain(|(present, _)| *present != name);
+        headers.push((name.into(), value.into()));
     }
     let mut url = String::with_capacity(base_url.len() + operation.path.len() + 32);
     url.push_str(base_url.trim_end_matches('/'));
@@ -68,8 +68,6 @@ pub fn preview(
     }
 }
 
-const JSON: &str = "application/json";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,7 +94,7 @@ mod tests {
         assert_eq!(built.headers, plain);
 
         revoke.headers = fields(&[("accept", "text/plain"), ("x-fixed", "1")]);
-        revoke.has_body = false;
+        revoke.body = None;
         let built = build("https://ca.example/v2", &revoke, given.as_object().unwrap());
         assert_eq!(built.headers, fields(&[("accept", "text/plain"), ("x-fixed", "1")]));
         assert_eq!(built.body, None);

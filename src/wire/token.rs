@@ -17,6 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
+use zeroize::Zeroizing;
 
 /// A token that was fetched.
 #[derive(Debug, PartialEq, Eq)]
@@ -116,7 +117,7 @@ fn login(scheme: &SecurityScheme, credentials: &Credentials) -> Result<Value, Si
     Ok(Value::Object(members))
 }
 
-/// A service account's key file, as Google gives it out. Borrowed: a copy would stay in memory.
+/// A service account's key file, as Google gives it out. Borrowed where it can be: a copy would stay in memory.
 #[derive(Deserialize)]
 struct ServiceAccountFile<'a> {
     #[serde(borrow)]
@@ -143,7 +144,9 @@ impl ServiceAccount {
         let none = "this is no key file of a Google service account: JSON with `client_email` and `private_key`, which \
                     `gcloud iam service-accounts keys create FILE` writes";
         let file: ServiceAccountFile<'_> = serde_json::from_str(text).map_err(|_| none.to_owned())?;
-        let key = PrivateKey::parse(&file.private_key).map_err(|why| format!("its `private_key`: {why}"))?;
+        // Its line breaks are escaped in the file, so that it is a copy.
+        let pem = Zeroizing::new(file.private_key.into_owned());
+        let key = PrivateKey::parse(&pem).map_err(|why| format!("its `private_key`: {why}"))?;
         if key.algorithm() != RS256 {
             return Err("its `private_key` is no RSA key, which a service account signs with".to_owned());
         }
@@ -250,7 +253,7 @@ fn words(token: &TokenScheme, answer: &Answer) -> String {
         Content::Json(_) => format!("HTTP {}: {said}", answer.status),
         Content::Empty if !(200..400).contains(&answer.status) => format!("HTTP {}", answer.status),
         Content::Empty | Content::Other | Content::Unreadable(_) => format!(
-            "{}; no token endpoint answers so: is {} the right place? `auth_url` of the account says another",
+            "{}; a token endpoint answers in JSON: is {} the right URL? `auth_url` of the account names another",
             answer.describe(),
             token.url
         ),
@@ -456,7 +459,7 @@ mod tests {
                 html,
                 "<html><title>Sign in</title></html>",
                 Err(
-                    "HTTP 200 text/html \"Sign in\"; no token endpoint answers so: is https://auth.example/token the right place?",
+                    "HTTP 200 text/html \"Sign in\"; a token endpoint answers in JSON: is https://auth.example/token the right URL?",
                 ),
             ),
             (oauth(true), 302, [("location", "https://login.example/")], "", Err("HTTP 302 to https://login.example/")),

@@ -62,6 +62,7 @@ mod tests {
             whole_order: None,
             status_queries: Vec::new(),
             outputs: Vec::new(),
+            idempotency_key: None,
             stages: Vec::new(),
             new_certificate: Vec::new(),
         });

@@ -79,7 +79,7 @@ impl Bench {
             deadline: None,
             accounts: match actions.first() {
                 Some(("huawei", ..)) => vec![account("huawei", &["10/1s"])],
-                Some(("staged", ..)) => vec![account("staged", &["10/1s"])],
+                Some((name @ ("staged" | "keyed"), ..)) => vec![account(name, &["10/1s"])],
                 _ => vec![account("digicert", &["5/1s", "20/10s"]), account("naver", &["4/1s"])],
             },
             retry: Retry { attempts: 4, max_delay: Duration::from_secs(10) },
@@ -87,6 +87,7 @@ impl Bench {
             schedule: Schedule::default(),
             safety: Safety::default(),
             keep_columns: vec![],
+            hooks: vec![],
         };
         let made = actions.iter().enumerate().map(|(index, (account, operation, parameters))| {
             let index_of = settings.accounts.iter().position(|known| known.name == *account).unwrap();
@@ -280,6 +281,7 @@ fn catalog() -> &'static Catalog {
     let load = || {
         let directory = in_memory();
         std::fs::write(directory.path().join("staged.yaml"), stages::DOCUMENT).unwrap();
+        std::fs::write(directory.path().join("keyed.yaml"), stages::keyed_document()).unwrap();
         let directories = [directory.path().to_path_buf()];
         Catalog::load(&directories, &mut SourceMap::default(), &mut certsweep::diag::Diagnostics::default())
     };

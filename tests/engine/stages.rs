@@ -13,7 +13,17 @@ use std::time::Duration;
 /// A CA whose reissue is asked for, validated, polled and fetched; the first two cost something each time.
 pub(crate) const DOCUMENT: &str = include_str!("../data/documents/good/stages.yaml");
 
-/// What the CA does: of ten orders one is refused by it in the end, and one waits for a person.
+/// The same CA where a request for a reissue carries a key, so that it may be sent again.
+pub(crate) fn keyed_document() -> String {
+    let keyed = "idempotent: true\n        idempotency_key: {parameter: key, form: uuid}\n        csr: {field: csr}";
+    DOCUMENT
+        .replace("id: staged", "id: keyed")
+        .replace("STAGED_TOKEN", "KEYED_TOKEN")
+        .replace("idempotent: false\n        csr: {field: csr}", keyed)
+        .replace("csr: {type: string}", "csr: {type: string}\n        key: {type: string}")
+}
+
+/// What the CA does: of ten orders one is refused by it in the end, one waits for a person, and one takes longer than anybody waits.
 pub(crate) fn answer(world: &World, method: &str, parts: &[&str]) -> Answer {
     match (method, parts) {
         ("POST", ["v1", "orders", order, "reissue"] | ["orders", order, "reissue"]) => {
@@ -38,6 +48,7 @@ pub(crate) fn answer(world: &World, method: &str, parts: &[&str]) -> Answer {
                     match order % 10 {
                         REFUSED => "refused",
                         ASKS if looked < APPROVED_AT.get() => "asks",
+                        SLOW if looked < APPROVED_AT.get() => "validating",
                         _ if looked < 3 => "validating",
                         _ => "issued",
                     }
@@ -47,14 +58,21 @@ pub(crate) fn answer(world: &World, method: &str, parts: &[&str]) -> Answer {
         }
         ("GET", [.., "certificates", serial, "pem"]) => {
             let headers = HeaderFields::from_iter([("content-type", "application/x-pem-file")]);
-            Answer::new(200, headers, format!("-----BEGIN CERTIFICATE-----{serial}").into_bytes())
+            assert!(!serial.is_empty());
+            Answer::new(200, headers, issued().into_bytes())
         }
         _ => panic!("nobody answers {method} {parts:?}"),
     }
 }
 
+/// The one certificate that this CA issues.
+fn issued() -> String {
+    certsweep::pki::pem::encode("CERTIFICATE", include_bytes!("../../src/pki/testdata/world/good.der"))
+}
+
 const REFUSED: u64 = 8;
 const ASKS: u64 = 9;
+const SLOW: u64 = 7;
 
 thread_local! {
     /// At which look a person has approved.
@@ -111,16 +129,17 @@ fn a_line_of_stages_goes_to_its_end_and_brings_what_was_asked_for() {
         let expected = |order: u64| match order % 10 {
             REFUSED => Outcome::Rejected,
             ASKS => Outcome::PendingApproval,
+            SLOW => Outcome::Pending,
             _ => Outcome::Succeeded,
         };
         let outcomes = check(&bench, 1);
         let wanted: Vec<Outcome> = (1..31).map(expected).collect();
         assert_eq!(outcomes, wanted);
         let reader = RunDir::existing(&bench.path()).unwrap().read().unwrap();
-        let (_, history) = reader.history(6).unwrap();
+        let (_, history) = reader.history(5).unwrap();
         assert_eq!((history.state.stage, history.state.attempts), (3, 2), "what only reads is no attempt");
         let pem = StepOutput { step: "fetched".to_owned(), output: "pem".to_owned() };
-        assert_eq!(history.captures.get(&pem), Some(&json!("-----BEGIN CERTIFICATE-----07")));
+        assert_eq!(history.captures.get(&pem), Some(&json!(issued())));
     });
 }
 
@@ -192,18 +211,20 @@ fn what_is_pending_is_looked_up_again_and_settled() {
         let bench = Bench::new(4, Faults::none(), &reissues(7..10));
         bench.make();
         bench.process(Cut::Never, &[]).await;
-        assert_eq!(check(&bench, 4)[2], Outcome::PendingApproval);
-        let looked = || bench.world.looked_at.borrow()["r-9"];
-        let first = looked();
-        assert!((8..40).contains(&first), "polls are spaced: {first} in ten minutes");
+        let pending = [Outcome::Pending, Outcome::Rejected, Outcome::PendingApproval];
+        assert_eq!(check(&bench, 4), pending);
+        let looked = |request: &str| bench.world.looked_at.borrow()[request];
+        let (slow, asks) = (looked("r-7"), looked("r-9"));
+        assert!((8..40).contains(&slow), "polls are spaced: {slow} in ten minutes");
+        assert_eq!(asks, 1, "nobody looks on while a person takes their time");
         // Not approved yet: pending still.
         bench.process(Cut::Never, &[Outcome::Pending]).await;
-        assert_eq!(check(&bench, 4)[2], Outcome::PendingApproval);
-        assert!(looked() > first);
+        assert_eq!(check(&bench, 4), pending);
+        assert!(looked("r-7") > slow && looked("r-9") == 2);
         APPROVED_AT.set(0);
         let (ending, _) = bench.process(Cut::Never, &[Outcome::Pending]).await;
         assert!(ending.unwrap().complete);
-        assert_eq!(check(&bench, 4)[2], Outcome::Succeeded);
+        assert_eq!(check(&bench, 4), [Outcome::Succeeded, Outcome::Rejected, Outcome::Succeeded]);
         APPROVED_AT.set(u32::MAX);
     });
 }
@@ -240,6 +261,55 @@ fn what_needs_a_pending_action_waits_for_it() {
         assert_eq!(check(&bench, 5), [Outcome::Succeeded; 2]);
         APPROVED_AT.set(u32::MAX);
     });
+}
+
+#[test]
+fn a_certificate_that_is_not_what_was_asked_for_leaves_its_action_in_doubt_and_what_needs_it_unsent() {
+    virtual_time(async {
+        let csr = include_str!("../../src/pki/testdata/rsa.csr");
+        let reissue = |order: u64| ("staged", "reissue", json!({"order_id": order, "csr": csr}));
+        let mut bench = Bench::new(7, Faults::none(), &[reissue(1), reissue(2)]);
+        bench.actions[1].needs = vec!["a0".to_owned()];
+        bench.make();
+        let (ending, _) = bench.process(Cut::Never, &[]).await;
+        assert!(ending.is_some_and(|ending| ending.complete && !ending.well));
+        assert_eq!(bench.outcomes(), [Outcome::InDoubt, Outcome::Skipped]);
+        let reader = RunDir::existing(&bench.path()).unwrap().read().unwrap();
+        let (_, history) = reader.history(0).unwrap();
+        let message = history.reply.message.unwrap();
+        assert!(message.ends_with("the new certificate is for another key than the request's"), "{message}");
+        assert_eq!(bench.world.effects().get("reissue 2"), None);
+    });
+}
+
+#[test]
+fn all_requests_of_an_action_carry_the_one_key_that_was_made_for_it() {
+    let mut again = 0;
+    for seed in seeds(7000..7000 + scaled(10)) {
+        again += replayable(seed, || {
+            virtual_time(async {
+                let faults = Faults { lost_before: 20, lost_after: 20, error_after: 10, ..Faults::none() };
+                let reissue = |order: u64| ("keyed", "reissue", json!({"order_id": order, "csr": "abc"}));
+                let bench = Bench::new(seed, faults, &(1..8).map(reissue).collect::<Vec<_>>());
+                bench.make();
+                for _ in 0..3 {
+                    let time = Duration::from_millis(1 + bench.world.next_random() % 3000);
+                    bench.process(Cut::AfterTime(time), &[]).await;
+                }
+                bench.process(Cut::Never, &[]).await;
+                check(&bench, seed);
+                let keys = bench.world.keys.borrow();
+                let all: std::collections::BTreeSet<&String> = keys.values().flatten().collect();
+                assert_eq!(
+                    all.len(),
+                    keys.len(),
+                    "seed {seed}: each action has one key, and no two the same: {keys:?}"
+                );
+                keys.values().flatten().count() - keys.len()
+            })
+        });
+    }
+    assert!(again > 0, "none was sent again, and nothing is proved");
 }
 
 #[test]

@@ -93,6 +93,8 @@ pub(crate) struct World {
     jumped: Cell<i64>,
     /// How often a request of the CA of several stages was looked at.
     pub(crate) looked_at: RefCell<BTreeMap<String, u32>>,
+    /// The keys by which requests say that they are one and the same, by path.
+    pub(crate) keys: RefCell<BTreeMap<String, Vec<String>>>,
     /// How often a list was asked for.
     pub(crate) lists: Cell<u32>,
     /// When requests to a provider that was down were tried.
@@ -113,6 +115,7 @@ impl World {
             most_under_way: RefCell::default(),
             jumped: Cell::new(0),
             looked_at: RefCell::default(),
+            keys: RefCell::default(),
             lists: Cell::new(0),
             tried: RefCell::default(),
             reached: RefCell::default(),
@@ -210,7 +213,18 @@ impl World {
                     &json!({"returnCode": "0", "returnMessage": "Success", "totalCount": 1, "orders": orders}),
                 )
             }
-            ("staged", parts) => super::stages::answer(self, &request.method, parts),
+            ("keyed", [_, order, "reissue"]) => {
+                let key = body["key"].as_str().unwrap().to_owned();
+                let mut keys = self.keys.borrow_mut();
+                let keys = keys.entry((*order).to_owned()).or_default();
+                // The same request again is no other one.
+                if !keys.contains(&key) {
+                    self.effect("reissue", order);
+                }
+                keys.push(key);
+                json_answer(201, &json!({"request": format!("r-{order}")}))
+            }
+            ("staged" | "keyed", parts) => super::stages::answer(self, &request.method, parts),
             _ => panic!("nobody answers {} {}", request.method, request.url),
         }
     }

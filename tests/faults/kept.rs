@@ -1,5 +1,5 @@
 //! A run directory of every version of the journal's format since the first release, kept for ever: what it says must never change. A
-//! new version adds a directory beside `v5` and leaves the old ones as they are.
+//! new version adds a directory beside `v6` and leaves the old ones as they are.
 
 use super::place::Place;
 use std::collections::BTreeMap;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// In `half` a process was killed while requests were in flight; `done` was gone on with until nothing was left.
 #[test]
 fn a_kept_run_says_what_it_said() {
-    for name in ["half", "done"] {
+    for name in ["v5/half", "v5/done", "v6/half", "v6/done"] {
         let place = kept(name);
         let mut status = place.certsweep(&["status", "run", "--json"]).exits(0).json();
         // How fast it went and how long it will take is worked out, and may be worked out better.
@@ -27,13 +27,19 @@ fn a_kept_run_says_what_it_said() {
 
 #[test]
 fn a_kept_run_that_is_half_done_is_gone_on_with() {
-    let place = kept("half");
+    for name in ["v5/half", "v6/half"] {
+        goes_on(name);
+    }
+}
+
+fn goes_on(name: &str) {
+    let place = kept(name);
     let done = place.certsweep(&["resume", "run", "--yes", "--provider-dir", "providers"]);
     assert_eq!(done.code, 0, "{done:?}");
     let status = place.certsweep(&["status", "run", "--json"]).exits(0).json();
     assert_eq!((&status["state"], &status["waiting"]), (&"finished".into(), &0.into()), "{status}");
     let before: BTreeMap<String, String> =
-        super::place::rows(&std::fs::read_to_string(fixture("half").join("report.csv")).unwrap())
+        super::place::rows(&std::fs::read_to_string(fixture(name).join("report.csv")).unwrap())
             .into_iter()
             .filter(|row| !row["finished_at"].is_empty())
             .map(|row| (row["action_id"].clone(), row["outcome"].clone()))
@@ -48,18 +54,18 @@ fn a_kept_run_that_is_half_done_is_gone_on_with() {
 
 #[test]
 fn what_cannot_be_sent_any_more_is_reported_all_the_same() {
-    let place = kept("half");
+    let place = kept("v6/half");
     let database = rusqlite::Connection::open(place.path("run/run.sqlite")).unwrap();
     database.execute("UPDATE action SET parameters = '{' WHERE ordinal = 11", []).unwrap();
     drop(database);
     let report = place.certsweep(&["report", "run"]).exits(0).out;
-    assert_eq!(report, std::fs::read_to_string(fixture("half").join("report.csv")).unwrap());
+    assert_eq!(report, std::fs::read_to_string(fixture("v6/half").join("report.csv")).unwrap());
 }
 
 #[test]
 fn a_run_of_another_format_is_refused_in_one_line_that_says_what_to_do() {
-    for (version, remedy) in [(4, "finish this run with the certsweep that began it"), (6, "use that one")] {
-        let place = kept("half");
+    for (version, remedy) in [(4, "finish this run with the certsweep that began it"), (7, "use that one")] {
+        let place = kept("v6/half");
         let database = rusqlite::Connection::open(place.path("run/run.sqlite")).unwrap();
         database.pragma_update(None, "user_version", version).unwrap();
         drop(database);
@@ -77,7 +83,7 @@ fn a_run_of_another_format_is_refused_in_one_line_that_says_what_to_do() {
 /// A kept run as `run`, beside the provider document that it uses: a built-in one may change, and a run goes on only with its own.
 fn kept(name: &str) -> Place {
     let place = Place::bare();
-    for (from, to) in [(fixture(name).join("run"), "run"), (fixture("providers"), "providers")] {
+    for (from, to) in [(fixture(name).join("run"), "run"), (fixture("v6/providers"), "providers")] {
         copy(&from, &place, to);
     }
     place
@@ -96,5 +102,5 @@ fn copy(from: &Path, place: &Place, to: &str) {
 }
 
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals/v5").join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/journals").join(name)
 }

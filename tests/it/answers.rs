@@ -108,7 +108,7 @@ fn a_page_that_is_not_there_for_everything_is_a_wrong_address_and_said_so_at_onc
     let words = b"<html><title>404 Not Found</title><h1>nginx</h1></html>";
     let mock = Mock::start(move |_, _| page(404, "text/html", words));
     let run = place.run(&digicert(&mock, "", 4, 60)).exits(4);
-    run.says(&["stopped  digicert: HTTP 404 text/html \"404 Not Found", "is `base_url` right?"]);
+    run.says(&["digicert is stopped: HTTP 404 text/html \"404 Not Found", "is `base_url` right?"]);
     assert!(mock.seen().len() < 20, "{} requests", mock.seen().len());
     assert!(place.rows().iter().all(|row| row["outcome"] == "in-doubt" || row["outcome"] == "skipped"));
 }

@@ -232,7 +232,7 @@ fn each_verbose_flag_prints_more() {
     assert_eq!(outputs[0], "");
     for (words, from) in [
         ("attempt 1 of action 1 (digicert) failed: HTTP 500", 2),
-        ("succeeded  plan.yaml:9 (digicert)", 2),
+        ("plan.yaml:9 (digicert) succeeded", 2),
         ("digicert: PUT MOCK/services/v2/certificate/1/revoke -> HTTP 500", 3),
         ("digicert: PUT MOCK/services/v2/certificate/1/revoke -> HTTP 204", 3),
     ] {

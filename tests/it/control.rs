@@ -30,22 +30,31 @@ fn wait_until_bound(place: &Place, kind: &str) -> serde_json::Value {
 
 #[test]
 fn a_paused_run_sends_nothing_until_unpause() {
-    let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    let (mut place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
+    place.set("CERTSWEEP_OPERATOR", "alice");
     let child = start(&place, &revokes(&mock, "rate: [2/400ms], concurrency: 2", 60));
     mock.wait_for(3);
     let paused = control(&place, &["pause", "run"]).exits(0);
     assert!(paused.out.contains("paused") && paused.out.contains("certsweep unpause run"), "{}", paused.out);
     let sent = mock.seen().len();
     let status = wait_until_bound(&place, "paused");
-    assert_eq!((&status["state"], &status["in_flight"]), (&"running".into(), &0.into()), "{status}");
-    assert!(place.certsweep(&["status", "run"]).exits(0).out.contains("paused"));
+    assert_eq!((&status["state"], &status["in_flight"]), (&"paused".into(), &0.into()), "{status}");
+    assert!(status["paused"]["since"].is_string() && status["estimated_seconds_left"].is_null(), "{status}");
+    assert_eq!(status["paused"]["by"], "alice");
+    let ended: u64 = status["outcomes"].as_object().unwrap().values().filter_map(serde_json::Value::as_u64).sum();
+    assert_eq!(status["providers"][0]["done"], ended, "the counts of one answer agree: {status}");
+    let text = place.certsweep(&["status", "run"]).exits(0).out;
+    assert!(
+        text.contains("state    paused since") && text.contains("by alice") && text.contains("certsweep unpause run"),
+        "{text}"
+    );
     let again = control(&place, &["pause", "run", "--json"]).exits(0).json();
     assert_eq!(again["already"], true, "{again}");
     control(&place, &["set-rate", "run", "digicert=1000/1s"]).exits(0);
     std::thread::sleep(Duration::from_millis(900));
     assert_eq!(mock.seen().len(), sent, "nothing was sent meanwhile");
     control(&place, &["unpause", "run"]).exits(0);
-    let done = finish(child).exits(0).says(&["paused", "going on", "limits  digicert: 1000/1s from now on"]);
+    let done = finish(child).exits(0).says(&["paused by alice", "going on", "limits  digicert: 1000/1s from now on"]);
     assert!(done.out.contains("60"), "{}", done.out);
     assert_eq!(mock.seen().len(), 60);
     assert!(

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 #[test]
 fn a_run_goes_on_with_its_own_copies_of_the_documents() {
-    let former = std::fs::read_to_string(data("v5/providers/in-house.yaml")).unwrap();
+    let former = std::fs::read_to_string(data("v6/providers/in-house.yaml")).unwrap();
     let other = former.replace("operationId: revoke", "operationId: withdraw").replace("for: revoke", "for: withdraw");
     for (changed, told) in [
         (Some(other), "in-house: the provider document has changed since this run began (from its line 29 on)"),
@@ -86,7 +86,7 @@ fn a_kept_run_without_copies_goes_on_with_the_present_document_where_the_user_sa
 #[test]
 fn what_is_wrong_with_documents_is_told_as_json_too() {
     let place = Place::bare();
-    let good = std::fs::read_to_string(data("v5/providers/in-house.yaml")).unwrap();
+    let good = std::fs::read_to_string(data("v6/providers/in-house.yaml")).unwrap();
     place.file("good.yaml", &good);
     place.file("bad.yaml", good.replace("idempotent:", "idempotentt:").replace("repeat:", "repeatt:"));
     place.file(

@@ -130,7 +130,7 @@ fn a_signal_ends_a_run_that_is_held_back() {
     let mock = Mock::start(|_, nth| if nth == 0 { empty(429).with("Retry-After", "3600") } else { empty(204) });
     place.file("plan.yaml", revokes(&mock, "rate: [1000/1s], concurrency: 1", 1));
     let mut child = place.spawn(&RUN);
-    wait_until_it_says(&mut child, "held back");
+    wait_until_it_says(&mut child, "is paused for");
     signal(&child, "TERM");
     finish(child).exits(143);
     assert_eq!(place.row()["outcome"], "skipped");

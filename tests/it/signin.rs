@@ -122,7 +122,7 @@ fn what_a_token_endpoint_must_not_answer_stops_the_account_with_a_clear_line() {
                 headers: vec![("Content-Type".to_owned(), "text/html".to_owned())],
                 body: b"<html><title>Sign in to Example</title></html>".to_vec(),
             },
-            "HTTP 200 text/html \"Sign in to Example\"; no token endpoint answers so",
+            "HTTP 200 text/html \"Sign in to Example\"; a token endpoint answers in JSON",
         ),
         (json(401, r#"{"error":"invalid_client","error_description":"who?"}"#), "HTTP 401: invalid_client: who?"),
         (json(200, r#"{"access_token":"oauth-token","expires_in":-5}"#), "serves for -5 s, which is over"),

@@ -18,10 +18,21 @@ fn typing(place: &Place, arguments: &str, typed: &str) -> CommandOutput {
     done
 }
 
+/// What the screen shows up to and with this.
+fn read_until(screen: &mut impl Read, end: &str) -> String {
+    let mut shown = Vec::new();
+    while !shown.ends_with(end.as_bytes()) {
+        let mut byte = [0];
+        screen.read_exact(&mut byte).unwrap_or_else(|_| panic!("no {end}: {}", String::from_utf8_lossy(&shown)));
+        shown.push(byte[0]);
+    }
+    String::from_utf8(shown).unwrap()
+}
+
 #[test]
 fn a_run_on_a_terminal_shows_what_it_will_do_and_asks() {
     for (typed, code, sent) in
-        [("yes\n", 0, 2), ("y\n", 0, 2), ("no\n", 2, 0), ("\n", 2, 0), ("yess\n", 2, 0), ("\u{4}", 2, 0)]
+        [("yes\n", 0, 2), ("y\n", 2, 0), ("no\n", 2, 0), ("\n", 2, 0), ("yess\n", 2, 0), ("\u{4}", 2, 0)]
     {
         let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
         place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
@@ -81,6 +92,60 @@ fn a_run_on_a_terminal_asks_between_waves() {
 }
 
 #[test]
+fn the_question_between_waves_stands_alone_until_it_is_answered_here_or_elsewhere() {
+    let refused = r#"{"errors":[{"code":"not_found|certificate","message":"no such certificate"}]}"#;
+    let is_refused = |target: &str| ["/1/", "/2/"].iter().any(|id| target.contains(id));
+    let mock = Mock::start(move |seen, _| if is_refused(&seen.target) { json(404, refused) } else { empty(204) });
+    let place = Place::new();
+    let waves = "safety: {waves: [2, 4, 100%]}\ndefaults:";
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 6).replace("defaults:", waves));
+    let line = format!("{BINARY} run plan.yaml --run-dir run");
+    let mut child = place.command("script", &["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).spawn().unwrap();
+    let mut keyboard = child.stdin.take().unwrap();
+    let mut screen = child.stdout.take().unwrap();
+    keyboard.write_all(b"yes\n").unwrap();
+    let asked = read_until(&mut screen, "Send wave 2 (2 actions) all the same? Type `yes` to go on: ");
+    assert!(asked.contains("wave 1 of 3 has ended: 2 rejected. NONE of its 2 actions ended well."), "{asked}");
+    let status = loop {
+        let status = place.certsweep(&["status", "run", "--json"]).exits(0).json();
+        if status["state"] == "waiting" {
+            break status;
+        }
+    };
+    assert_eq!((&status["question"]["wave"], &status["question"]["actions"]), (&2.into(), &2.into()), "{status}");
+    assert_eq!(status["unpause"], "certsweep unpause run");
+    assert_eq!(status["providers"][0]["done"], 2, "the counts of one answer agree: {status}");
+    place.certsweep(&["unpause", "run"]).exits(0);
+    let meanwhile = read_until(&mut screen, "Go on with wave 3 (2 actions)? Type `yes` to go on: ");
+    assert!(meanwhile.starts_with("\r\n"), "nothing was drawn over the question: {meanwhile:?}");
+    keyboard.write_all(b"yes\n").unwrap();
+    let mut rest = String::new();
+    screen.read_to_string(&mut rest).unwrap();
+    finish(child).exits(1);
+    assert_eq!(place.outcomes().iter().filter(|(_, outcome)| outcome == "succeeded").count(), 4, "{rest}");
+}
+
+#[test]
+fn nobody_is_asked_about_a_wave_whose_provider_was_stopped() {
+    let refused = r#"{"errors":[{"code":"not_found|certificate","message":"no such certificate"}]}"#;
+    let (place, mock) = (Place::new(), Mock::start(move |_, _| json(404, refused)));
+    let waves = "safety: {waves: [20, 100%]}\ndefaults:";
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 25).replace("defaults:", waves));
+    let done = typing(&place, "run plan.yaml --run-dir run", "yes\n").exits(3);
+    assert!(done.out.contains("refused alike") && !done.out.contains("wave 2"), "{}", done.out);
+    assert!(done.out.contains("not finished: digicert 5"), "{}", done.out);
+}
+
+#[test]
+fn credentials_are_looked_for_before_anybody_is_asked() {
+    let (place, mock) = (Place::bare(), Mock::start(|_, _| empty(204)));
+    place.file("plan.yaml", revokes(&mock, "rate: [1000/1s]", 2));
+    let done = typing(&place, "run plan.yaml --run-dir run", "yes\n").exits(4);
+    assert!(done.out.contains("DIGICERT_API_KEY") && !done.out.contains("Type `yes`"), "{}", done.out);
+    assert!(!place.path("run").exists());
+}
+
+#[test]
 fn an_interrupt_at_the_question_between_waves_leaves_a_run_to_resume() {
     let (place, mock) = (Place::new(), Mock::start(|_, _| empty(204)));
     let waves = "safety: {waves: [2, 100%]}\ndefaults:";
@@ -90,13 +155,8 @@ fn an_interrupt_at_the_question_between_waves_leaves_a_run_to_resume() {
     let mut keyboard = child.stdin.take().unwrap();
     keyboard.write_all(b"yes\n").unwrap();
     mock.wait_for(2);
-    let mut shown = Vec::new();
     let mut screen = child.stdout.take().unwrap();
-    while !shown.ends_with(b"(4 actions)? Type `yes` to go on: ") {
-        let mut byte = [0];
-        screen.read_exact(&mut byte).unwrap_or_else(|_| panic!("no question: {}", String::from_utf8_lossy(&shown)));
-        shown.push(byte[0]);
-    }
+    read_until(&mut screen, "(4 actions)? Type `yes` to go on: ");
     keyboard.write_all(b"\x03").unwrap();
     finish(child).exits(130);
     assert_eq!(mock.seen().len(), 2);
@@ -111,13 +171,8 @@ fn an_interrupt_at_the_question_sends_nothing() {
     // Whoever starts these tests in the background may have interrupts ignored, which programs inherit.
     let line = format!("env --default-signal=INT {BINARY} run plan.yaml");
     let mut child = place.command("script", &["-qec", &line, "/dev/null"]).stdin(Stdio::piped()).spawn().unwrap();
-    let mut shown = Vec::new();
     let mut screen = child.stdout.take().unwrap();
-    while !shown.ends_with(b"to go on: ") {
-        let mut byte = [0];
-        screen.read_exact(&mut byte).unwrap_or_else(|_| panic!("no question: {}", String::from_utf8_lossy(&shown)));
-        shown.push(byte[0]);
-    }
+    read_until(&mut screen, "to go on: ");
     let mut keyboard = child.stdin.take().unwrap();
     keyboard.write_all(b"\x03").unwrap();
     finish(child).exits(130);

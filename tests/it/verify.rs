@@ -175,7 +175,11 @@ impl Scene {
         let head = format!("{head}\ndefaults: {{issuer: \"file:ca.pem\"}}");
         let plan = plan(&self.mock, &["naver"], &head, &lines.collect::<String>());
         let done = self.place.run(&plan.replace("base_url:", &format!("{settings}base_url:"))).exits(0);
-        assert!(done.out.ends_with("\nNext:   what the world sees of it: certsweep verify run\n"), "{}", done.out);
+        assert!(
+            done.out.ends_with("\nNext:   to check that the certificates are really revoked: certsweep verify run\n"),
+            "{}",
+            done.out
+        );
     }
 
     /// Without the providers, and so without their credentials.

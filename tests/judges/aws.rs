@@ -53,12 +53,15 @@ fn signed(mut request: WireRequest, token: Option<&str>, (service, region): (&st
     request
 }
 
+/// Method, URL, body and header fields.
+type Asked<'a> = (&'a str, &'a str, Option<&'a str>, &'a [(&'a str, &'a str)]);
+
 /// As AWS's services take them, and with what must be encoded: queries, paths, bodies that are not ASCII, blanks in a header field.
 fn requests() -> Vec<WireRequest> {
     let revoke = r#"{"CertificateAuthorityArn":"arn:aws:acm-pca:us-east-1:111122223333:certificate-authority/12345678-1234-1234-1234-123456789012","CertificateSerial":"67:07:44","RevocationReason":"KEY_COMPROMISE"}"#;
     let target = ("x-amz-target", "ACMPrivateCA.RevokeCertificate");
     let json = ("content-type", "application/x-amz-json-1.1");
-    let all: [(&str, &str, Option<&str>, &[(&str, &str)]); 9] = [
+    let all: [Asked<'_>; 9] = [
         ("POST", "https://acm-pca.us-east-1.amazonaws.com/", Some(revoke), &[json, target]),
         ("POST", "https://acm-pca.us-east-1.amazonaws.com/", Some(r#"{"Name":"가게 · Söhne"}"#), &[json, target]),
         ("POST", "http://127.0.0.1:18080/", Some("{}"), &[json, ("x-amz-target", "  two   blanks ")]),
@@ -73,7 +76,10 @@ fn requests() -> Vec<WireRequest> {
         .map(|(method, url, body, headers)| WireRequest {
             method: method.to_owned(),
             url: url.to_owned(),
-            headers: headers.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned().into(), (*value).to_owned().into()))
+                .collect(),
             body: body.map(|body| body.as_bytes().to_vec()),
         })
         .collect()

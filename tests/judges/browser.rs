@@ -134,6 +134,8 @@ fn a_page_of_a_hundred_thousand_rows_is_small_and_opens() {
             duration_ms: Some(took),
             source: &format!("leaked.csv:{}", ordinal + 2),
             left_out: false,
+            issued: None,
+            settled: None,
             verified: None,
             kept: &[],
         })

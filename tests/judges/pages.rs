@@ -39,6 +39,7 @@ pub(crate) struct Field {
 pub(crate) enum Place {
     Path,
     Query,
+    Header,
     Body,
 }
 
@@ -67,19 +68,24 @@ impl Page {
     /// The request with these parameters and the header fields of one way to authenticate.
     pub(crate) fn request(&self, parameters: &Map<String, Value>, auth: &[&str]) -> Plain {
         let mut path = self.path.to_owned();
-        let (mut query, mut body) = (Vec::new(), Map::new());
+        let (mut query, mut body, mut headers) = (Vec::new(), Value::Object(Map::new()), Headers::new());
         for (name, value) in parameters {
             match self.place(name) {
                 Place::Path => path = path.replace(&format!("{{{name}}}"), &encode(&text(value))),
                 Place::Query => query.push(format!("{}={}", encode(name), encode(&text(value)))),
-                Place::Body => drop(body.insert(name.clone(), value.clone())),
+                Place::Header => headers.push((name.clone(), text(value))),
+                // The name of a member of an object is the way to it.
+                Place::Body => {
+                    let place = name.split('.').fold(&mut body, |object, member| &mut object[member]);
+                    *place = value.clone();
+                }
             }
         }
         if !query.is_empty() {
             path = format!("{path}?{}", query.join("&"));
         }
-        let headers = auth.iter().map(|name| ((*name).to_owned(), "x".to_owned())).collect();
-        let body = self.has_body().then(|| Value::Object(body).to_string());
+        headers.extend(auth.iter().map(|name| ((*name).to_owned(), "x".to_owned())));
+        let body = self.has_body().then(|| body.to_string());
         Plain { method: self.method.to_owned(), path, headers, body }
     }
 
@@ -107,6 +113,7 @@ impl Page {
             let at = match field.place {
                 Place::Path => "path",
                 Place::Query => "query",
+                Place::Header => "headers",
                 Place::Body => "body",
             };
             for value in field.wrong {

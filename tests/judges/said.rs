@@ -4,7 +4,7 @@
 use super::pages::{Field, Page, Place};
 
 /// All operations of the built-in documents and of the example.
-pub(crate) const PAGES: [Page; 11] = [
+pub(crate) const PAGES: [Page; 23] = [
     Page {
         provider: "digicert",
         operation: "revoke",
@@ -252,7 +252,168 @@ pub(crate) const PAGES: [Page; 11] = [
         example: r#"{"serial": "00e5"}"#,
         fields: &[SERIAL],
     },
+    Page {
+        provider: "digicert",
+        operation: "list-reissues",
+        method: "GET",
+        base: "https://www.digicert.com/services/v2",
+        path: "/order/certificate/{order_id}/reissue",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"order_id": 55}"#,
+        fields: &[ORDER_ID],
+    },
+    Page {
+        provider: "digicert",
+        operation: "reissue",
+        method: "POST",
+        base: "https://www.digicert.com/services/v2",
+        path: "/order/certificate/{order_id}/reissue",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"order_id": 55, "certificate.common_name": "example.com", "certificate.dns_names": ["sub.example.com"], "certificate.csr": "<csr>", "certificate.server_platform.id": 2, "certificate.signature_hash": "sha256"}"#,
+        fields: REISSUE,
+    },
+    Page {
+        provider: "digicert",
+        operation: "list-duplicates",
+        method: "GET",
+        base: "https://www.digicert.com/services/v2",
+        path: "/order/certificate/{order_id}/duplicate",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"order_id": 55}"#,
+        fields: &[ORDER_ID],
+    },
+    Page {
+        provider: "digicert",
+        operation: "duplicate",
+        method: "POST",
+        base: "https://www.digicert.com/services/v2",
+        path: "/order/certificate/{order_id}/duplicate",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"order_id": 55, "certificate.common_name": "example.com", "certificate.dns_names": ["sub.example.com"], "certificate.csr": "<csr>", "certificate.server_platform.id": 2, "certificate.signature_hash": "sha256"}"#,
+        fields: REISSUE,
+    },
+    Page {
+        provider: "digicert",
+        operation: "download",
+        method: "GET",
+        base: "https://www.digicert.com/services/v2",
+        path: "/certificate/download/order/{order_id}/format/{format_type}",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"order_id": 55, "format_type": "pem_all"}"#,
+        fields: &[ORDER_ID, field("format_type", Place::Path, true, &[r#""pem_noroot""#], &[r#""zip""#])],
+    },
+    Page {
+        provider: "digicert",
+        operation: "cancel-order-request",
+        method: "PUT",
+        base: "https://www.digicert.com/services/v2",
+        path: "/order/certificate/{order_id}/status",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"order_id": 55, "status": "canceled", "note": "a message"}"#,
+        fields: &[
+            ORDER_ID,
+            field("status", Place::Body, true, &[], &[r#""issued""#, "1"]),
+            field("note", Place::Body, true, &[r#""x""#], &["1", "null"]),
+        ],
+    },
+    Page {
+        provider: "digicert",
+        operation: "approve",
+        method: "PUT",
+        base: "https://www.digicert.com/services/v2",
+        path: "/request/{request_id}/status",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"request_id": 1, "status": "approved", "processor_comment": "a message"}"#,
+        fields: &[REQUEST_ID, field("status", Place::Body, true, &[], &[r#""pending""#, "1"]), PROCESSOR_COMMENT],
+    },
+    Page {
+        provider: "digicert",
+        operation: "reject",
+        method: "PUT",
+        base: "https://www.digicert.com/services/v2",
+        path: "/request/{request_id}/status",
+        auth: &[&["X-DC-DEVKEY"]],
+        example: r#"{"request_id": 1, "status": "rejected", "processor_comment": "a message"}"#,
+        fields: &[REQUEST_ID, field("status", Place::Body, true, &[], &[r#""pending""#, "1"]), PROCESSOR_COMMENT],
+    },
+    Page {
+        provider: "vault",
+        operation: "revoke",
+        method: "POST",
+        base: "https://127.0.0.1:8200/v1/pki",
+        path: "/revoke",
+        auth: &[&["X-Vault-Token"]],
+        example: r#"{"serial_number": "39:dd:2e:90:b7:23:1f:8d"}"#,
+        fields: &[field("serial_number", Place::Body, true, &[r#""01:ab""#], &[r#""39dd2e""#, "1", "null"]), NAMESPACE],
+    },
+    Page {
+        provider: "vault",
+        operation: "get-certificate",
+        method: "GET",
+        base: "https://127.0.0.1:8200/v1/pki",
+        path: "/cert/{serial}",
+        auth: &[&["X-Vault-Token"]],
+        example: r#"{"serial": "39:dd:2e:90:b7:23:1f:8d"}"#,
+        fields: &[field("serial", Place::Path, true, &[r#""01:ab""#], &[r#""39dd2e""#]), NAMESPACE],
+    },
+    Page {
+        provider: "vault",
+        operation: "list-certificates",
+        method: "GET",
+        base: "https://127.0.0.1:8200/v1/pki",
+        path: "/certs",
+        auth: &[&["X-Vault-Token"]],
+        example: r#"{"list": true}"#,
+        fields: &[field("list", Place::Query, true, &[], &[r#""no""#]), NAMESPACE],
+    },
+    Page {
+        provider: "vault",
+        operation: "reissue",
+        method: "POST",
+        base: "https://127.0.0.1:8200/v1/pki",
+        path: "/sign/{role}",
+        auth: &[&["X-Vault-Token"]],
+        example: r#"{"role": "web", "csr": "-----BEGIN", "common_name": "www.example.com"}"#,
+        fields: &[
+            field("role", Place::Path, true, &[r#""my-role""#], &[]),
+            field("csr", Place::Body, true, &[r#""x""#], &["1", "null"]),
+            field("common_name", Place::Body, true, &[r#""*.example.com""#], &["1", "null"]),
+            field("alt_names", Place::Body, false, &[r#""a.example.com,b.example.com""#], &["1"]),
+            field("ip_sans", Place::Body, false, &[r#""192.0.2.1""#], &["1"]),
+            field("uri_sans", Place::Body, false, &[r#""spiffe://a/b""#], &["1"]),
+            field("ttl", Place::Body, false, &[r#""768h""#], &[r#""for ever""#, "1"]),
+            NAMESPACE,
+        ],
+    },
 ];
+
+const fn field(
+    name: &'static str,
+    place: Place,
+    required: bool,
+    right: &'static [&'static str],
+    wrong: &'static [&'static str],
+) -> Field {
+    Field { name, place, required, right, wrong }
+}
+
+const REISSUE: &[Field] = &[
+    ORDER_ID,
+    field("certificate.common_name", Place::Body, true, &[r#""*.example.com""#], &[]),
+    field("certificate.dns_names", Place::Body, false, &["[]"], &[]),
+    field("certificate.csr", Place::Body, true, &[r#""x""#], &[]),
+    field("certificate.signature_hash", Place::Body, false, &[r#""sha384""#, r#""sha512""#], &[]),
+    field("certificate.server_platform.id", Place::Body, false, &["-1"], &[]),
+    field("certificate.ca_cert_id", Place::Body, false, &[r#""x""#], &[]),
+    COMMENTS,
+    SKIP_APPROVAL,
+];
+
+const REQUEST_ID: Field = field("request_id", Place::Path, true, &["198"], &[r#""first""#, "0", "-1", "1.5"]);
+
+const PROCESSOR_COMMENT: Field = field("processor_comment", Place::Body, false, &[r#""x""#], &["1", "null"]);
+
+const NAMESPACE: Field = field("X-Vault-Namespace", Place::Header, false, &[r#""team/a""#], &[]);
 
 const COMMENTS: Field = Field {
     name: "comments",

@@ -161,6 +161,14 @@ impl Mock {
         self.seen().iter().map(Seen::line).collect()
     }
 
+    /// The same, each once: a refusal on a connection that has served others is asked for again, which it is on a slow machine alone.
+    pub(crate) fn distinct_lines(&self) -> Vec<String> {
+        let mut lines = self.lines();
+        let mut known = std::collections::HashSet::new();
+        lines.retain(|line| known.insert(line.clone()));
+        lines
+    }
+
     /// How many requests have a target that contains this.
     pub(crate) fn count(&self, part: &str) -> usize {
         self.seen().iter().filter(|seen| seen.target.contains(part)).count()

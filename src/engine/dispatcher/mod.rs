@@ -2,9 +2,11 @@
 //! when a rule, a signal or the environment says so. Every event that it emits is durable already.
 //!
 //! Here are the loop, what holds the run as a whole (the schedule, the break between two waves, commands from outside) and the events.
-//! The state is in `state`; starting a step, and what follows from it, in `steps`; what is taken up again after it had ended, in `reopened`.
+//! The state is in `state`; starting a step, and what follows from it, in `steps`; what is taken up again after it had ended, in
+//! `reopened`; what several stages ask for, in `staged`.
 
 mod reopened;
+mod staged;
 mod state;
 mod steps;
 
@@ -20,12 +22,13 @@ use super::step::append;
 use super::timing::{Moment, WaitTimes, WallTime};
 use crate::journal::{ActionState, JournalError, Phase, Record, Reply};
 use crate::plan::{calendar, settings};
-use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
+use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason, WaveQuestion};
+use crate::text::grouped;
 use crate::time::{Clock, human};
 use crate::wire::Transport;
 use futures_util::future::FutureExt as _;
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use state::{Dispatcher, PendingAcks, WaveBreak};
+use state::{Dispatcher, PendingAcks, RequestCounts, WaveBreak};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 use std::time::Duration;
@@ -63,9 +66,8 @@ where
 
         let safety = &run.settings.safety;
         // Canaries that ended well in an earlier process count, so that `resume` does not begin with new ones.
-        let canaries_well =
-            states.iter().filter(|state| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well()));
-        let canaries = safety.canary.saturating_sub(canaries_well.count() as u64);
+        let is_well = |state: &ActionState| matches!(state.phase, Phase::Ended(outcome) if outcome.is_well());
+        let canaries_well = states.iter().filter(is_well).count() as u64;
         let scheduled =
             run.settings.accounts.iter().enumerate().map(|(index, account)| {
                 (Pace::new(limits.get(&index).unwrap_or(&account.windows)), account.concurrency)
@@ -75,7 +77,8 @@ where
         if waves.are_there() {
             states.whose(|state| state.attempts > 0).into_iter().for_each(|(ordinal, _)| waves.begun(ordinal));
         }
-        let mut scheduler = Scheduler::new(scheduled.collect(), canaries).in_waves(waves);
+        let mut scheduler =
+            Scheduler::new(scheduled.collect(), safety.canary).in_waves(waves).after_canaries(canaries_well);
         for (index, account) in run.settings.accounts.iter().enumerate() {
             let owner = run.senders[index].limit_owner();
             if let Some(first) = (0..index).find(|first| owner.shares_limits_with(run.senders[*first].limit_owner())) {
@@ -130,6 +133,7 @@ where
             nonces_refused: HashMap::new(),
             out_of_turn: HashMap::new(),
             captures: HashMap::new(),
+            idempotency_keys: HashMap::new(),
             polls: HashMap::new(),
             ended_by_order: Vec::new(),
             lists: (0..accounts).map(|_| Rc::default()).collect(),
@@ -155,6 +159,7 @@ where
             paused: false,
             waits: vec![WaitTimes::default(); accounts],
             notified_reasons: vec![None; accounts],
+            requests: vec![RequestCounts::default(); accounts],
         };
         // `resume` of a run that stopped between two waves is the permission for the next.
         if dispatcher.scheduler.waves().has_ended() {
@@ -200,9 +205,8 @@ where
                     }
                 }
                 goes_on = self.wave_break.answer() => self.wave_answered(goes_on),
-                // No tick while a question waits: bars would be drawn over it.
-                _ = tick.tick(), if !self.wave_break.is_asked() => {
-                    (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
+                _ = tick.tick() => {
+                    self.tick();
                     self.notify_wait_reasons();
                 }
                 () = tokio::time::sleep(sleep) => {}
@@ -222,7 +226,7 @@ where
             return false;
         }
         let at = self.run.clock.now().strftime("%Y-%m-%d %H:%M:%S UTC");
-        self.notify(Event::Warning(format!("rehearsal: {} of waiting pass at once; it is now {at}", human(wait))));
+        self.notify(Event::Note(format!("rehearsal: {} of waiting pass at once; it is now {at}", human(wait))));
         true
     }
 
@@ -279,6 +283,7 @@ where
     fn stop(&mut self, reason: StopReason) {
         if self.stopping.is_none() {
             self.stopping = Some(reason.clone());
+            self.end_wave_break();
             self.notify(Event::Stopping(reason));
         }
     }
@@ -319,9 +324,20 @@ where
             (self.observe)(Event::Stopping(failed.clone()));
             ending.stopped.get_or_insert(failed);
         }
-        (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
+        self.tick();
         (self.observe)(Event::RunEnded);
         ending
+    }
+
+    /// Tells the time, and what was sent until then.
+    fn tick(&mut self) {
+        for (sender, counts) in self.run.senders.iter().zip(&mut self.requests) {
+            if std::mem::take(&mut counts.changed) {
+                let RequestCounts { requests, throttled, .. } = *counts;
+                (self.observe)(Event::Requested { account: sender.name.clone(), requests, throttled });
+            }
+        }
+        (self.observe)(Event::Tick(self.run.clock.elapsed().saturating_sub(self.began)));
     }
 
     /// How many actions of each account have not ended.
@@ -397,20 +413,32 @@ where
             (settings::BetweenWaves::Pause(pause), _) => {
                 let until = now + pause;
                 self.wave_break = WaveBreak::Pause(until);
-                self.notify(Event::Warning(format!("{ended}; the next begins in {}", human(pause))));
+                self.notify(Event::Note(format!("{ended}; the next begins in {}", human(pause))));
                 self.notify_wave();
                 Some(Decision::Wait(until))
             }
+            // Asked only once all ends are durable: the question tells of them, and their own lines come before it.
+            (settings::BetweenWaves::Ask, Some(_)) if !self.pending.records.is_empty() => Some(Decision::WaitForAnswer),
+            // Nobody need be asked about what cannot be sent.
+            (settings::BetweenWaves::Ask, Some(_)) if self.is_all_left_stopped() => Some(Decision::Idle),
             (settings::BetweenWaves::Ask, Some(questions)) => {
                 let (answer, answered) = oneshot::channel();
                 let waves = self.scheduler.waves();
                 let next = waves.next().unwrap_or_default();
-                let text = format!("{ended}. Go on with wave {} ({} actions)?", next + 1, waves.left(next));
+                let actions = waves.left(next);
+                let question = WaveQuestion {
+                    wave: next as u32 + 1,
+                    of: waves.count() as u32,
+                    actions,
+                    since: self.run.clock.now(),
+                };
+                let text = wave_question(&ended, &self.wave_outcomes(), &question);
                 if questions.send(Question { text, answer }).is_err() {
                     self.stop(StopReason::Rule(format!("{ended}, and nobody is there to be asked (safety.waves)")));
                     return Some(Decision::Idle);
                 }
                 self.wave_break = WaveBreak::Asked(answered);
+                self.notify(Event::Asking(question));
                 self.notify_wave();
                 Some(Decision::WaitForAnswer)
             }
@@ -427,7 +455,6 @@ where
         if goes_on {
             self.next_wave();
         } else {
-            self.wave_break = WaveBreak::Nothing;
             let ended = self.wave_ended();
             self.stop(StopReason::Rule(format!("{ended}; the next was not wanted (safety.waves)")));
         }
@@ -435,15 +462,41 @@ where
 
     /// Lets the next wave go. The permission is a record: without it `status` would still show a run that waits.
     pub(super) fn next_wave(&mut self) {
-        self.wave_break = WaveBreak::Nothing;
+        self.end_wave_break();
+        let waves = self.scheduler.waves();
+        let next = waves.next().unwrap_or_default();
+        let (wave, of, actions) = (next as u32 + 1, waves.count() as u32, waves.left(next));
         self.scheduler.next_wave();
         self.write(vec![Record::WentOn { at: self.run.clock.now() }]);
+        self.notify(Event::WaveBegan { wave, of, actions });
+    }
+
+    /// Whether every action that has not ended belongs to an account that was stopped.
+    fn is_all_left_stopped(&self) -> bool {
+        let is_stopped = |name: &String| self.accounts_stopped.iter().any(|(stopped, _)| stopped == name);
+        self.left_by_account().iter().all(|(name, _)| is_stopped(name))
+    }
+
+    /// Nothing lies between two waves any more.
+    fn end_wave_break(&mut self) {
+        if self.wave_break.end() {
+            self.notify(Event::Answered);
+        }
     }
 
     /// `wave 1 of 3 has ended: 9 succeeded, 1 rejected`
     fn wave_ended(&self) -> String {
         let waves = self.scheduler.waves();
         let (now, count) = (waves.now(), waves.count());
+        let counts = Outcome::ALL.iter().zip(self.wave_outcomes()).filter(|(_, count)| *count > 0);
+        let counts: Vec<String> = counts.map(|(outcome, count)| format!("{} {outcome}", grouped(count))).collect();
+        format!("wave {} of {count} has ended: {}", now + 1, counts.join(", "))
+    }
+
+    /// Of the wave that has ended: how many actions ended how, in the order of `Outcome::ALL`.
+    fn wave_outcomes(&self) -> [u64; Outcome::ALL.len()] {
+        let waves = self.scheduler.waves();
+        let now = waves.now();
         let mut outcomes = [0_u64; Outcome::ALL.len()];
         for (index, state) in self.states.iter().enumerate() {
             let ordinal = index as Ordinal;
@@ -455,9 +508,7 @@ where
                 outcomes[place] += 1;
             }
         }
-        let counts = Outcome::ALL.iter().zip(outcomes).filter(|(_, count)| *count > 0);
-        let counts: Vec<String> = counts.map(|(outcome, count)| format!("{count} {outcome}")).collect();
-        format!("wave {} of {count} has ended: {}", now + 1, counts.join(", "))
+        outcomes
     }
 
     fn notify_wave(&mut self) {
@@ -480,19 +531,19 @@ where
                 self.abort = self.signals > 1;
                 self.stop(reason);
             }
-            RunCommand::Pause(reply) | RunCommand::Unpause(reply) | RunCommand::SetWindows { reply, .. }
+            RunCommand::Pause { reply, .. } | RunCommand::Unpause(reply) | RunCommand::SetWindows { reply, .. }
                 if self.stopping.is_some() =>
             {
                 drop(reply.send(Err("the run is stopping; resume goes on with it".to_owned())));
             }
-            RunCommand::Pause(reply) if self.paused => drop(reply.send(Ok(CommandDone::Already))),
-            RunCommand::Pause(reply) => {
+            RunCommand::Pause { reply, .. } if self.paused => drop(reply.send(Ok(CommandDone::Already))),
+            RunCommand::Pause { by, reply } => {
                 self.paused = true;
-                self.record_command(Record::Paused { at }, Event::Paused, reply);
+                self.record_command(Record::Paused { at, by: by.clone() }, Event::Paused { at, by }, reply);
             }
             // Answered only once the record is durable: who reads "done" must find it so after a crash.
             RunCommand::Unpause(reply) if !self.paused && self.wave_break.waits() => {
-                self.wave_break = WaveBreak::Nothing;
+                self.end_wave_break();
                 self.scheduler.next_wave();
                 self.record_command(Record::WentOn { at }, Event::Unpaused, reply);
             }
@@ -544,14 +595,18 @@ where
             id: id.to_owned(),
             outcome,
             message: reply.message.clone().unwrap_or_default(),
+            http_status: reply.http_status,
+            reference: reply.reference.clone(),
+            attempts: self.states.of(ordinal).attempts,
         });
     }
 
-    pub(super) fn notify_failure(&mut self, account: usize, ordinal: Ordinal, reply: &Reply) {
+    pub(super) fn notify_failure(&mut self, account: usize, ordinal: Ordinal, id: &str, reply: &Reply) {
         let status = reply.http_status.map(|status| format!("HTTP {status} ")).unwrap_or_default();
         self.notify(Event::AttemptFailed {
             ordinal,
             account: self.run.senders[account].name.clone(),
+            id: id.to_owned(),
             attempt: self.states.of(ordinal).attempts,
             why: format!("{status}{}", reply.message.as_deref().unwrap_or_default()),
         });
@@ -616,9 +671,47 @@ where
 
 /// A rehearsal waits as a real run does for less: to be told of each would take longer.
 const MIN_SKIP: Duration = Duration::from_secs(5);
+/// The question after a wave that ended so, with the numbers of its actions in the order of `Outcome::ALL`. Who is asked must see it where
+/// not all is well, and not say yes out of habit.
+fn wave_question(ended: &str, outcomes: &[u64; Outcome::ALL.len()], question: &WaveQuestion) -> String {
+    let all: u64 = outcomes.iter().sum();
+    let bad: u64 = Outcome::ALL.iter().zip(outcomes).filter(|(outcome, _)| !outcome.is_well()).map(|(_, n)| n).sum();
+    let next = format!("wave {} ({} actions)", question.wave, grouped(question.actions));
+    match (bad, grouped(bad), grouped(all)) {
+        (0, ..) => format!("{ended}. Go on with {next}?"),
+        (_, bad, all) if bad == all => {
+            format!("{ended}. NONE of its {all} actions ended well. Send {next} all the same?")
+        }
+        (_, bad, all) => format!("{ended}. {bad} of its {all} actions did NOT end well. Go on with {next}?"),
+    }
+}
+
 /// Holds that end so close together are one.
 const SAME_HOLD: Duration = Duration::from_secs(1);
 /// Between two ticks of the observer.
 const TICK: Duration = Duration::from_secs(1);
 /// Wake at least so often: the wall clock may be set, and a schedule and a deadline go by it.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_question_between_waves_says_where_not_all_is_well() {
+        let question = WaveQuestion { wave: 2, of: 3, actions: 2980, since: jiff::Timestamp::UNIX_EPOCH };
+        for (outcomes, expected) in [
+            ([20, 0, 0, 0, 0, 0, 0, 0, 0], "E. Go on with wave 2 (2,980 actions)?"),
+            (
+                [18, 0, 0, 0, 1, 0, 1, 0, 0],
+                "E. 2 of its 20 actions did NOT end well. Go on with wave 2 (2,980 actions)?",
+            ),
+            (
+                [0, 0, 0, 0, 20, 0, 0, 0, 0],
+                "E. NONE of its 20 actions ended well. Send wave 2 (2,980 actions) all the same?",
+            ),
+        ] {
+            assert_eq!(wave_question("E", &outcomes, &question), expected);
+        }
+    }
+}

@@ -2,6 +2,7 @@
 //! under way, and what is written and not yet durable. Decides nothing.
 
 use crate::engine::circuit_breaker::CircuitBreaker;
+use crate::engine::exchange::LimitSignal;
 use crate::engine::retry::Jitter;
 use crate::engine::safety::Watch;
 use crate::engine::scheduler::Scheduler;
@@ -32,7 +33,7 @@ pub struct Run<'a, T, C> {
     pub reader: &'a Reader,
     /// The run's journal.
     pub journal: Journal,
-    /// One sender an account, in the order of the settings' accounts.
+    /// One sender an account, in the order of the settings' accounts. Steps hold them too; all of them are polled by one thread.
     pub senders: Vec<Rc<Sender<T>>>,
     /// The clock.
     pub clock: Rc<C>,
@@ -40,7 +41,7 @@ pub struct Run<'a, T, C> {
     pub reopen: BTreeSet<Outcome>,
     /// Commands from outside: signals, and other processes by way of the run directory.
     pub commands: UnboundedReceiver<RunCommand>,
-    /// Seed of the jitter between attempts.
+    /// Seed of the jitter between attempts: given, so that a simulated world can be played again.
     pub seed: u64,
     /// Whether a closed window and a start to come are waited for; otherwise the run stops, and `resume` goes on.
     pub wait: bool,
@@ -54,7 +55,12 @@ pub enum RunCommand {
     /// Stop: no new request; those in flight are awaited. The second such command does not wait for them.
     Stop(StopReason),
     /// Nothing new is sent until [`RunCommand::Unpause`]; status queries wait too.
-    Pause(CommandReply),
+    Pause {
+        /// Who gives the command, where that is known.
+        by: Option<String>,
+        /// Where its answer goes.
+        reply: CommandReply,
+    },
     /// Go on after a pause, or with the next wave. One command for both: whoever gives it sees a run that waits, not why.
     Unpause(CommandReply),
     /// Other windows hold for an account from now on.
@@ -129,14 +135,17 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     /// Every action, as far as their order goes.
     pub(super) queue: Queue,
     pub(super) scheduler: Scheduler,
+    // The maps below are for the few actions that something unusual has happened to: a field of each of a million states would cost more.
     /// Actions that are in doubt, with what is known of each.
     pub(super) doubts: HashMap<Ordinal, DoubtfulAction>,
     /// Actions whose last requests were refused for their nonces alone, with how often in a row.
     pub(super) nonces_refused: HashMap<Ordinal, u32>,
     /// Actions whose last answers may be those to other requests.
     pub(super) out_of_turn: HashMap<Ordinal, Reply>,
-    /// What the stages of actions that are under way have brought.
+    /// What the stages of actions that are under way have brought. The journal has it too; nothing is read back from there for each stage.
     pub(super) captures: HashMap<Ordinal, Captures>,
+    /// What tells providers which requests of an action are one and the same, of actions that are under way.
+    pub(super) idempotency_keys: HashMap<Ordinal, String>,
     /// Stages that only read and are asked again.
     pub(super) polls: HashMap<Ordinal, Poll>,
     /// By ordinal: whether an action's end was told by the order of answers alone, in this process.
@@ -162,9 +171,11 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     /// Until when the schedule is closed, where the observer was notified of that.
     pub(super) closed_until: Option<Timestamp>,
     pub(super) reopens: Option<Timestamp>,
-    /// Failed requests for a token in a row, by account.
+    /// Failed requests for a token in a row, by account: they are no action's attempts, and must not use those up.
     pub(super) token_tries: HashMap<usize, u32>,
+    /// Accounts whose clock was warned of: it differs at every answer.
     pub(super) skew_warned: HashSet<usize>,
+    /// Until when the observer was notified that an account is held: each refusal asks for a hold of its own.
     pub(super) notified_holds: HashMap<usize, Moment>,
     /// `certsweep pause` holds.
     pub(super) paused: bool,
@@ -172,6 +183,29 @@ pub(super) struct Dispatcher<'a, 'o, T, C> {
     pub(super) waits: Vec<WaitTimes>,
     /// The same, as the observer was notified last: the same reason is no event each second.
     pub(super) notified_reasons: Vec<Option<WaitReason>>,
+    /// What each account has sent.
+    pub(super) requests: Vec<RequestCounts>,
+}
+
+/// How many requests an account has sent in this process.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct RequestCounts {
+    pub(super) requests: u64,
+    /// Of these, how many were refused because there were too many.
+    pub(super) throttled: u64,
+    /// Whether there were more since they were told.
+    pub(super) changed: bool,
+}
+
+impl RequestCounts {
+    /// Takes in what came of a step.
+    pub(super) fn count(&mut self, signal: LimitSignal) {
+        if signal != LimitSignal::Unsent {
+            self.requests += 1;
+            self.throttled += u64::from(matches!(signal, LimitSignal::Throttled { .. }));
+            self.changed = true;
+        }
+    }
 }
 
 /// A step that is under way: of which account, for which action, and its request's moments.
@@ -210,9 +244,10 @@ impl WaveBreak {
         !matches!(self, Self::Nothing)
     }
 
-    /// Whether a question waits for its answer.
-    pub(super) const fn is_asked(&self) -> bool {
-        matches!(self, Self::Asked(_))
+    /// Nothing is waited for any more; whether a question was open.
+    pub(super) fn end(&mut self) -> bool {
+        // Only a question stands on somebody's screen until it is taken away.
+        matches!(std::mem::replace(self, Self::Nothing), Self::Asked(_))
     }
 
     /// The answer to the question; pending for ever where none was asked.
@@ -258,7 +293,7 @@ pub(super) struct PendingAcks<T, C> {
 
 /// What follows a record once it is durable.
 pub(super) struct PendingRecord<T, C> {
-    /// What the observer is notified of.
+    /// What the observer is notified of: not before, since a power cut must not take back what was shown as ended.
     pub(super) events: Vec<Event>,
     /// The step whose intent it is.
     pub(super) prepared: Option<Box<PreparedStep<T, C>>>,
@@ -269,6 +304,7 @@ pub(super) struct PendingRecord<T, C> {
 impl<T, C> PendingAcks<T, C> {
     pub(super) fn of(journal: &Journal) -> Self {
         let (acknowledge, acknowledged) = unbounded_channel();
+        // Unbounded, for the writer must never wait for the loop that waits for it; slots bound it. A run that is given up is gone before its writer.
         journal.notify(Arc::new(move |count, written| drop(acknowledge.send((count, written)))));
         Self { records: VecDeque::new(), intents: 0, acknowledged }
     }

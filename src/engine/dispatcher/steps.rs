@@ -9,7 +9,7 @@
 use super::state::{CommandDone, CommandReply, Dispatcher, EndedStep, PendingRecord, Poll, ReadBack, StepInFlight};
 use crate::engine::attempt::{self, Attempt, Conclusion, intent};
 use crate::engine::circuit_breaker::{Contact, Transition};
-use crate::engine::exchange::{Exchanged, LimitSignal};
+use crate::engine::exchange::{ExchangeResult, LimitSignal};
 use crate::engine::retry::{self, NextStep, Turn};
 use crate::engine::safety::{self, AfterReadBack, Hold};
 use crate::engine::stages::{StageKind, StageRules, Subject};
@@ -17,14 +17,11 @@ use crate::engine::status_query::{Asker, DoubtfulAction, Reading, StatusQuery};
 use crate::engine::step::{self, JournalFailed, PreparedStep, Purpose, Step, StepResult};
 use crate::engine::timing::{Moment, RequestTimes, RequestTiming, WallTime};
 use crate::journal::{ActionState, Durability, Record, Reply, ToSend};
-use crate::provider::expression::Captures;
 use crate::provider::{Answer, TargetState, stages};
 use crate::run::{Event, Ordinal, Outcome, StopReason, WaitReason};
 use crate::time::{Clock, human};
 use crate::wire::{SigningTicket, Transport};
 use futures_util::future::FutureExt as _;
-use serde_json::{Map, Value};
-use std::collections::hash_map::Entry;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
@@ -67,7 +64,7 @@ where
         let index = if matches!(query, Some((Asker::Canary, _))) { 0 } else { state.stage };
         let stage = StageRules::of(&sender.provider, operation, index).ok_or_else(unknown)?;
         let parameters = match stage.declared {
-            None => None,
+            None => self.keyed_parameters(&sender, operation, &action, state, query.is_none())?,
             Some(declared) => {
                 let captures = self.captures_of(ordinal)?;
                 match stages::parameters(&sender.provider, declared, &action.parameters, captures) {
@@ -111,10 +108,13 @@ where
         let nonces_refused = self.nonces_refused.get(&ordinal).copied().unwrap_or_default();
         let out_of_turn = self.out_of_turn.get(&ordinal).cloned();
         let only_reads = stage.kind == StageKind::Safe;
-        let state = match self.polls.get(&ordinal) {
+        let state = match only_reads {
             // Of requests that only read nothing is in the journal but that they were sent.
-            Some(poll) if only_reads => ActionState { counted: poll.tries, ..state },
-            _ => state,
+            true => {
+                let poll = self.polls.entry(ordinal).or_insert(Poll { since: now, asked: 0, tries: 0 });
+                ActionState { counted: poll.tries, ..state }
+            }
+            false => state,
         };
         let attempt = Attempt { subject, only_reads, unsigned, state, attempts, nonces_refused, out_of_turn };
         let only_once = stage.kind == StageKind::NotIdempotent;
@@ -125,18 +125,6 @@ where
             self.write_intent(PreparedStep { step, intent: intent(state, ordinal, self.run.clock.now()), only_once });
         }
         Ok(())
-    }
-
-    /// What the stages of an action have brought: in memory while it is under way, and in the journal where an earlier process did them.
-    fn captures_of(&mut self, ordinal: Ordinal) -> Result<&Captures, JournalFailed> {
-        match self.captures.entry(ordinal) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(place) => {
-                let history = self.run.reader.history(ordinal);
-                let (_, history) = history.map_err(|error| JournalFailed(error.to_string()))?;
-                Ok(place.insert(history.captures))
-            }
-        }
     }
 
     fn step(&self, account: usize, timing: Rc<RequestTiming>, ticket: SigningTicket, purpose: Purpose) -> Step<T, C> {
@@ -275,6 +263,7 @@ where
         };
         let was_down = self.breakers[account].is_down();
         self.note_limits(account, exchanged.limits(), times);
+        self.requests[account].count(exchanged.limits());
         self.note_exchange(account, ordinal, &exchanged);
         // Once for each account: signatures with a time stamp are refused where the clocks differ too much.
         if let Some(skew) = skew
@@ -300,12 +289,12 @@ where
                 self.apply(account, ordinal, conclusion);
             }
             Purpose::Query(query) => self.queried(account, *query, &exchanged, was_down, stays_refused),
-            Purpose::Authenticate => self.authenticated(account, exchanged),
+            Purpose::Authenticate => self.authenticated(account, &exchanged),
         }
     }
 
     /// Notes for the circuit breaker what came of a request.
-    fn note_exchange(&mut self, account: usize, ordinal: Option<Ordinal>, exchanged: &Exchanged) {
+    fn note_exchange(&mut self, account: usize, ordinal: Option<Ordinal>, exchanged: &ExchangeResult) {
         match exchanged.contact() {
             None => {}
             // Nine of ten, and their words are of no use.
@@ -317,7 +306,7 @@ where
         }
     }
 
-    fn masked(&self, account: usize, exchanged: &Exchanged) -> String {
+    fn masked(&self, account: usize, exchanged: &ExchangeResult) -> String {
         self.run.senders[account].excerpt(&exchanged.cause())
     }
 
@@ -342,7 +331,7 @@ where
             self.stop_account(account, StopReason::Environment(why));
         }
         if let (NextStep::Poll, Some(outcome)) = (result.next, result.polled) {
-            if self.polls_again(account, ordinal) {
+            if self.polls_again(account, ordinal, outcome) {
                 return;
             }
             // It goes on at the provider, and `resume` looks again.
@@ -355,20 +344,36 @@ where
                 ..result
             };
         }
+        if let Some(wanted) = result.certificate.take() {
+            let last = result.records.pop();
+            match self.issued(account, ordinal, wanted.as_ref(), result.captured.as_ref()) {
+                Ok(certificate) => {
+                    let at = self.run.clock.now();
+                    result.records.push(Record::Issued { ordinal, at, certificate });
+                    result.records.extend(last);
+                }
+                Err(why) => {
+                    let outcome = Outcome::InDoubt;
+                    let message = format!("it took effect, and what came of it is not what was asked for: {why}");
+                    let answer = Reply { message: Some(message), ..result.reply };
+                    result.records.push(self.end_of(ordinal, outcome, answer.clone()));
+                    result = Conclusion { next: NextStep::End(outcome), reply: answer, ..result };
+                }
+            }
+        }
+        self.write(result.records);
         if let NextStep::End(outcome) = result.next
             && outcome.is_pending()
             && self.run.wait
             && self.scheduler.is_needed(ordinal)
+            && self.follow(account, ordinal, result.answer.clone(), &result.reply)
         {
-            // Somebody waits for it here: it is looked at until it is settled.
-            result.records.push(Record::Reopened { ordinal, at: self.run.clock.now(), follows: true });
-            self.write(result.records);
-            return self.follow(account, ordinal, result.answer);
+            return;
         }
-        self.write(result.records);
         match result.next {
             NextStep::End(outcome) => {
                 self.captures.remove(&ordinal);
+                self.idempotency_keys.remove(&ordinal);
                 self.polls.remove(&ordinal);
                 self.end_action(account, ordinal, &result.id, outcome, &result.reply);
                 // A canary whose doubt a status query has resolved was read back with that.
@@ -380,7 +385,7 @@ where
             // The provider is down: the breaker's pause holds, and a backoff on top of it would delay the recovery.
             NextStep::Again if self.breakers[account].is_down() => {
                 self.scheduler.requeue(ordinal, account, None);
-                self.notify_failure(account, ordinal, &result.reply);
+                self.notify_failure(account, ordinal, &result.id, &result.reply);
             }
             NextStep::Again => {
                 let counted = match self.polls.get_mut(&ordinal) {
@@ -392,7 +397,7 @@ where
                 };
                 let pause = retry::pause(counted.into(), self.run.settings.retry.max_delay, self.jitter.draw());
                 self.scheduler.requeue(ordinal, account, Some(self.run.clock.elapsed() + pause));
-                self.notify_failure(account, ordinal, &result.reply);
+                self.notify_failure(account, ordinal, &result.id, &result.reply);
             }
             NextStep::Hold | NextStep::Poll => self.scheduler.requeue(ordinal, account, None),
             NextStep::NextStage => self.begin_stage(account, ordinal, result.captured),
@@ -416,71 +421,6 @@ where
         }
     }
 
-    /// A stage is done, with what it brought: the next one is queued.
-    fn begin_stage(&mut self, account: usize, ordinal: Ordinal, captured: Option<(String, Map<String, Value>)>) {
-        self.polls.remove(&ordinal);
-        match self.captures_of(ordinal) {
-            // From the journal it may lack what is not durable yet.
-            Ok(_) => captured.into_iter().for_each(|(step, outputs)| {
-                self.captures.entry(ordinal).or_default().keep(&step, outputs);
-            }),
-            Err(failed) => return self.stop(StopReason::Environment(failed.0)),
-        }
-        let now = self.run.clock.elapsed();
-        match self.stage_of(account, ordinal) {
-            Some(StageKind::Safe) => {
-                self.polls.insert(ordinal, Poll { since: now, asked: 0, tries: 0 });
-                match self.poll_interval(account, ordinal) {
-                    // A CA that issues at once has done so before it could be asked for the first time.
-                    Some(interval) => self.scheduler.poll(ordinal, account, now + interval.min(FIRST_POLL)),
-                    None => self.scheduler.requeue(ordinal, account, None),
-                }
-            }
-            _ => self.scheduler.requeue(ordinal, account, None),
-        }
-    }
-
-    fn stage_rules(&self, account: usize, ordinal: Ordinal) -> Option<StageRules<'_>> {
-        let sender = &self.run.senders[account];
-        let action = self.run.reader.to_send(ordinal).ok()?;
-        StageRules::of(&sender.provider, sender.find_action(&action.operation)?, self.states.of(ordinal).stage)
-    }
-
-    fn stage_of(&self, account: usize, ordinal: Ordinal) -> Option<StageKind> {
-        self.stage_rules(account, ordinal).map(|stage| stage.kind)
-    }
-
-    fn poll_interval(&self, account: usize, ordinal: Ordinal) -> Option<Duration> {
-        self.stage_rules(account, ordinal).and_then(|stage| stage.poll)
-    }
-
-    /// The provider is still at work: it is asked again, later each time. Returns whether it is: at the end of the patience it is not, unless
-    /// somebody waits.
-    fn polls_again(&mut self, account: usize, ordinal: Ordinal) -> bool {
-        let Some(interval) = self.poll_interval(account, ordinal) else { return false };
-        let now = self.run.clock.elapsed();
-        let poll = self.polls.entry(ordinal).or_insert(Poll { since: now, asked: 0, tries: 0 });
-        poll.tries = 0;
-        poll.asked += 1;
-        let interval = interval.saturating_mul(1 << (poll.asked - 1).min(16)).min(interval.max(MAX_POLL_INTERVAL));
-        if !self.run.wait && now + interval > poll.since + POLL_PATIENCE {
-            self.polls.remove(&ordinal);
-            return false;
-        }
-        self.scheduler.poll(ordinal, account, now + interval);
-        true
-    }
-
-    /// Something waits for an action that the provider has accepted: it is asked for again, by its stage or by a status query.
-    fn follow(&mut self, account: usize, ordinal: Ordinal, answer: Option<Answer>) {
-        let now = self.run.clock.elapsed();
-        if self.stage_of(account, ordinal) != Some(StageKind::Safe) {
-            let doubtful = DoubtfulAction { answer, since: now, ..DoubtfulAction::default() };
-            self.doubts.insert(ordinal, doubtful);
-        }
-        self.scheduler.poll(ordinal, account, now + FOLLOW_INTERVAL);
-    }
-
     /// An action ends without another request.
     fn end_without_sending(&mut self, account: usize, ordinal: Ordinal, id: &str, outcome: Outcome, why: String) {
         let reply = Reply { message: Some(why), ..Reply::default() };
@@ -496,7 +436,7 @@ where
         &mut self,
         account: usize,
         query: StatusQuery,
-        exchanged: &Exchanged,
+        exchanged: &ExchangeResult,
         was_down: bool,
         stays_refused: bool,
     ) {
@@ -529,18 +469,18 @@ where
 
     /// Whether a status query that failed says anything about its target: one that was throttled does not, nor one that came to nothing at a
     /// provider that is known to be down, whose breaker's pause holds.
-    fn costs_a_try(exchanged: &Exchanged, was_down: bool) -> bool {
+    fn costs_a_try(exchanged: &ExchangeResult, was_down: bool) -> bool {
         let in_vain = was_down && exchanged.contact() != Some(Contact::Answered);
         !matches!(exchanged.limits(), LimitSignal::Throttled { .. }) && !in_vain
     }
 
     /// What is needed before anything else was asked for.
-    fn authenticated(&mut self, account: usize, exchanged: Exchanged) {
+    fn authenticated(&mut self, account: usize, exchanged: &ExchangeResult) {
         self.scheduler.pause(account, false);
         let throttled = matches!(exchanged.limits(), LimitSignal::Throttled { .. });
-        let (cause, refused) = match &exchanged {
-            Exchanged::Nothing => return,
-            Exchanged::Answered(answer, _) => match self.run.senders[account].accept_token(answer) {
+        let (cause, refused) = match exchanged {
+            ExchangeResult::Nothing => return,
+            ExchangeResult::Answered(answer, _) => match self.run.senders[account].accept_token(answer) {
                 Ok(()) => {
                     self.token_tries.remove(&account);
                     let sender = &self.run.senders[account];
@@ -553,9 +493,9 @@ where
                 Err(cause) => (cause, !matches!(answer.status, 408 | 429 | 500..)),
             },
             // The breaker has stopped the account; or its pause holds, and its patience will.
-            Exchanged::Barred(_) => return,
-            Exchanged::NotSent(_) if self.breakers[account].is_down() => return,
-            unsigned @ Exchanged::Unsigned(_) => (self.masked(account, unsigned), true),
+            ExchangeResult::Barred(_) => return,
+            ExchangeResult::NotSent(_) if self.breakers[account].is_down() => return,
+            unsigned @ ExchangeResult::Unsigned(_) => (self.masked(account, unsigned), true),
             silent => (self.masked(account, silent), false),
         };
         if throttled {
@@ -692,7 +632,7 @@ where
         account: usize,
         ordinal: Ordinal,
         reading: Reading,
-        exchanged: &Exchanged,
+        exchanged: &ExchangeResult,
         was_down: bool,
         stays_refused: bool,
     ) {
@@ -769,7 +709,7 @@ where
                 }
                 self.notify_wait_reason(account, WaitReason::Unreachable { until });
             }
-            Transition::Up => self.notify(Event::Warning(format!("{name} is there again"))),
+            Transition::Up => self.notify(Event::Note(format!("{name} is there again"))),
             Transition::Barred => self.stop_account(account, StopReason::Environment(cause.to_owned())),
             Transition::GivenUp(after) => {
                 let what = if answers { "it was out of order" } else { "it could not be reached" };
@@ -780,14 +720,6 @@ where
     }
 }
 
-/// Between two polls, at most, where a document does not ask for more.
-const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
-/// Before the first poll, at most.
-const FIRST_POLL: Duration = Duration::from_secs(2);
-/// So long a stage is polled in one process where nobody waits.
-const POLL_PATIENCE: Duration = Duration::from_secs(600);
-/// Between two looks at what something waits for.
-const FOLLOW_INTERVAL: Duration = Duration::from_secs(60);
 /// Failed status queries of one action before it stays in doubt.
 const MAX_STATUS_QUERIES: u32 = 3;
 /// How long actions in doubt wait for others, so that a list, which may have many pages, is read once for all of them.

@@ -36,6 +36,7 @@ fn settings(accounts: Vec<Account>, canary: u64) -> Settings {
         schedule: Schedule::default(),
         safety: Safety { canary, ..Safety::default() },
         keep_columns: Vec::new(),
+        hooks: Vec::new(),
     }
 }
 
@@ -78,7 +79,7 @@ fn what_was_waited_for_longest_is_the_bottleneck() {
         (vec!["10/1s"], 10, 0, 20, 1400, full("10/1s")),
         (vec!["10/1s", "15/60s"], 10, 0, 20, 60_400, full("15/60s")),
         (vec!["10/1s", "15/3s"], 10, 0, 150, 9 * 3200 + 1200 + 200, full("15/3s")),
-        (vec![], 10, 5, 10, 1200, WaitReason::Canary),
+        (vec![], 10, 5, 10, 1200, WaitReason::Canary { number: 5, of: 5 }),
         (vec![], 2, 1, 10, 1200, WaitReason::Concurrency { slots: 2 }),
     ] {
         let settings = settings(vec![account("a", &windows, concurrency)], canary);

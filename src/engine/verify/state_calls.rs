@@ -3,7 +3,7 @@
 
 use super::rounds::{SourceAnswer, SourceReport, SourceReports, VerifyTarget};
 use crate::engine::circuit_breaker::{CircuitBreaker, Contact, Transition};
-use crate::engine::exchange::{Exchanged, LimitSignal};
+use crate::engine::exchange::{ExchangeResult, LimitSignal};
 use crate::engine::retry;
 use crate::engine::scheduler::{Decision, Scheduler};
 use crate::engine::sender::Sender;
@@ -69,7 +69,7 @@ struct OpenCase {
 }
 
 /// A step that is over: of which case (none for a token) and account, and its request's moments.
-type EndedStep = (Option<usize>, usize, Rc<RequestTiming>, Option<Result<StepResult, JournalFailed>>);
+type EndedRequest = (Option<usize>, usize, Rc<RequestTiming>, Option<Result<StepResult, JournalFailed>>);
 
 /// Whether an action's target can be looked up, by its parameters or by the provider's id in its recorded answer.
 pub fn has_state_call(provider: &Provider, action: &Action, reference: Option<&str>) -> bool {
@@ -122,7 +122,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
                 self.scheduler.clear(account);
             }
         }
-        let mut steps: FuturesUnordered<LocalBoxFuture<'static, EndedStep>> = FuturesUnordered::new();
+        let mut steps: FuturesUnordered<LocalBoxFuture<'static, EndedRequest>> = FuturesUnordered::new();
         loop {
             let now = self.clock.elapsed();
             let wake = match self.scheduler.next(now) {
@@ -178,7 +178,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
         open: &mut OpenCases,
         since: Moment,
         now: Moment,
-    ) -> Result<Option<LocalBoxFuture<'static, EndedStep>>, JournalFailed> {
+    ) -> Result<Option<LocalBoxFuture<'static, EndedRequest>>, JournalFailed> {
         let index = usize::try_from(ordinal).unwrap_or(usize::MAX);
         let Some(state) = self.accounts[account].as_mut() else { return Ok(None) };
         state.breaker.begin_request(false);
@@ -213,7 +213,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
     /// A step is over: the limits and the circuit breaker know, and what follows is done. Returns the answer about its case, where it has one.
     fn step_ended(
         &mut self,
-        (case, account, timing, result): EndedStep,
+        (case, account, timing, result): EndedRequest,
         open: &mut OpenCases,
     ) -> Result<Option<(usize, SourceAnswer)>, JournalFailed> {
         self.scheduler.step_ended(account);
@@ -286,7 +286,7 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
         index: usize,
         account: usize,
         reading: Reading,
-        exchanged: &Exchanged,
+        exchanged: &ExchangeResult,
         open: &mut OpenCases,
     ) -> Option<SourceAnswer> {
         let sender = Rc::clone(&self.accounts.get(account)?.as_ref()?.sender);
@@ -329,21 +329,21 @@ impl<T: Transport + 'static, C: Clock + 'static> StateCalls<T, C> {
         &mut self,
         account: usize,
         sender: &Sender<T>,
-        exchanged: &Exchanged,
+        exchanged: &ExchangeResult,
         now: Moment,
     ) -> Option<String> {
         self.scheduler.pause(account, false);
         let state = self.accounts.get_mut(account)?.as_mut()?;
         let (cause, refused) = match exchanged {
-            Exchanged::Nothing => return None,
-            Exchanged::Answered(answer, _) => match sender.accept_token(answer) {
+            ExchangeResult::Nothing => return None,
+            ExchangeResult::Answered(answer, _) => match sender.accept_token(answer) {
                 Ok(()) => {
                     state.token_tries = 0;
                     return None;
                 }
                 Err(cause) => (cause, !matches!(answer.status, 408 | 429 | 500..)),
             },
-            unsigned @ Exchanged::Unsigned(_) => (sender.excerpt(&unsigned.cause()), true),
+            unsigned @ ExchangeResult::Unsigned(_) => (sender.excerpt(&unsigned.cause()), true),
             silent => (sender.excerpt(&silent.cause()), false),
         };
         if matches!(exchanged.limits(), LimitSignal::Throttled { .. }) {

@@ -60,7 +60,7 @@ impl Checker<'_> {
         let parameters = Parameters::from(std::mem::take(&mut read.map));
         let hashes = self.hashes(account, operation);
         let digest = hashes.fingerprint.with(elsewhere.as_ref().unwrap_or(&parameters).to_json(operation).as_bytes());
-        let fingerprint = match rules.idempotency {
+        let fingerprint = match rules.idempotency_of_all() {
             // A second certificate is bought whatever else the second request says: another name, another comment, another key.
             Idempotency::NotIdempotent if !target.is_empty() => hashes.fingerprint.of_target(&target),
             _ => digest.fingerprint(),

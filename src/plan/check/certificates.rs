@@ -63,9 +63,13 @@ impl Checker<'_> {
         let ours = |field: &&Field| has_value(field) && operation.parameter(&field.name).is_none();
         let own = |name: &str| row.field(name).filter(ours);
         let any = |name: &str| row.field_or_default(layers, name).filter(ours);
+        // A list of find's tells the number of each certificate; where it cannot be asked about, that is no mistake.
+        let can_be_asked = any("issuer").is_some() && (any("crl").is_some() || any("ocsp").is_some());
+        let is_of_find = row.header.is_some_and(|header| header.is_of_find);
+        let is_for_people = is_of_find && own("certificate").is_none() && !can_be_asked;
         let given = CertificateFields {
             certificate: own("certificate"),
-            serial_number: own("serial_number"),
+            serial_number: own("serial_number").filter(|_| !is_for_people),
             issuer: any("issuer"),
             crl: any("crl"),
             ocsp: any("ocsp"),

@@ -3,12 +3,13 @@
 
 use super::context::{Checker, CsvOptions, IgnoreColumns};
 use super::fields::{
-    self, CERTIFICATE_FIELDS, COMMON_FIELDS, Header, Layers, NameSet, Row, empty_field, names, no_single_value,
+    self, CERTIFICATE_FIELDS, COMMON_FIELDS, DESCRIPTIVE_COLUMNS, Header, Layers, NameSet, Row, empty_field,
+    is_descriptive, names, no_single_value,
 };
 use super::header::{self, FirstLine};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::pki::RevocationReason;
-use crate::plan::csv::Layout;
+use crate::plan::csv::ListLayout;
 use crate::plan::list::ListReader;
 use crate::text::nearest::nearest;
 use crate::text::{Span, safe};
@@ -20,7 +21,7 @@ use std::collections::HashMap;
 pub(super) struct ListOptions {
     /// Whether the list is the plan itself, and the names below are the command line's.
     bare: bool,
-    pub(super) layout: Layout,
+    pub(super) layout: ListLayout,
     columns: Vec<(PlacedName, PlacedName)>,
     ignore_all: bool,
     ignore: Vec<PlacedName>,
@@ -58,6 +59,7 @@ pub(super) struct Columns {
     /// The header's fields: what is missing there is missing in every row, and is reported once.
     header: Vec<Field>,
     pub(super) header_span: Span,
+    is_of_find: bool,
 }
 
 impl Columns {
@@ -73,7 +75,8 @@ impl Columns {
 
     /// The row as filled.
     pub(super) fn row(&self, span: Span) -> Row<'_> {
-        let header = Some(Header { span: self.header_span, fields: &self.header });
+        let is_of_find = self.is_of_find;
+        let header = Some(Header { span: self.header_span, fields: &self.header, is_of_find });
         Row { span, fields: &self.fields, header, kept: &self.kept_values, names: self.names }
     }
 
@@ -257,6 +260,7 @@ impl Checker<'_> {
             }
         }
         let mut left_out = Vec::new();
+        let is_of_find = DESCRIPTIVE_COLUMNS.iter().all(|name| positions.contains_key(name));
         for (index, (name, span)) in header.iter().enumerate() {
             let is_own = OWN_FIELDS.contains(&name.as_str())
                 && !(CERTIFICATE_FIELDS.contains(&name.as_str()) && known.parameters.contains(name));
@@ -270,6 +274,7 @@ impl Checker<'_> {
             } else if let Some(defect) = defect_of_name(header, index, first) {
                 self.report(defect);
                 good = false;
+            } else if is_of_find && !known.has(name) && is_descriptive(name) {
             } else if name == "not_before" && has_validity_end(header) {
                 let what = "this list has the certificates' validity: `not_before` is no schedule beside its end";
                 let (leave, take) = options.two("ignore_columns", "not_before", "columns", "not_before: not_before");
@@ -305,7 +310,16 @@ impl Checker<'_> {
         let kept_values = vec![String::new(); kept.len()];
         // With a wrong header every row would only repeat these findings.
         let names = NameSet::of(&fields);
-        good.then(|| Columns { from, kept, header: fields.clone(), fields, kept_values, names, header_span })
+        good.then(|| Columns {
+            from,
+            kept,
+            header: fields.clone(),
+            fields,
+            kept_values,
+            names,
+            header_span,
+            is_of_find,
+        })
     }
 
     /// Whether the list has a header where it is read by one, and none where it is read by numbers. `false` is reported.
@@ -316,7 +330,7 @@ impl Checker<'_> {
         known: &KnownFields,
     ) -> bool {
         let lines = reader.first_lines();
-        let Layout { header_row, by_number } = options.layout;
+        let ListLayout { header_row, by_number } = options.layout;
         let Some((_, start)) = reader.header().first() else { return false };
         let start = Span { column: 1, length: 1, ..*start };
         if header_row == Some(0) && !by_number {
@@ -480,7 +494,7 @@ impl ListOptions {
             findings
                 .push(error.help("numbers are for a list without a header; a column that is named `1` needs quotes"));
         }
-        self.layout = Layout { header_row, by_number };
+        self.layout = ListLayout { header_row, by_number };
         let one_kind = columns.into_iter().filter(|(_, (column, _))| is_number(column) == by_number);
         self.columns.extend(one_kind.map(|(field, (column, place))| {
             let column = match column {

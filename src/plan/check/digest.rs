@@ -82,9 +82,15 @@ impl PlanDigest {
         self.0.update(b"s");
         // All of them by name, so that whoever adds one decides here. Accounts came one by one; a name and the columns that are kept change
         // nothing that is sent.
-        let Settings { name: _, deadline, accounts: _, retry, timeout, schedule, safety, keep_columns: _ } = settings;
+        let Settings { name: _, deadline, accounts: _, retry, timeout, schedule, safety, keep_columns: _, hooks } =
+            settings;
         let when = serde_json::to_string(&(deadline, schedule, safety, retry, timeout));
         add_text(&mut self.0, &when.unwrap_or_default());
+        // They send nothing to a provider, and they are programs that a run starts: whoever approves a plan approves them.
+        if !hooks.is_empty() {
+            self.0.update(b"h");
+            add_text(&mut self.0, &serde_json::to_string(hooks).unwrap_or_default());
+        }
         hex::encode(self.0.finalize())
     }
 }

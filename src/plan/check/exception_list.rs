@@ -3,7 +3,7 @@
 
 use crate::diag::Diagnostics;
 use crate::pki::{Certificate, SerialNotation, SerialNumber, SerialNumberError, names};
-use crate::plan::csv::{Layout, told_delimiter};
+use crate::plan::csv::{ListLayout, told_delimiter};
 use crate::plan::list::ListReader;
 use crate::provider::Catalog;
 use crate::provider::model::{Operation, Parameter};
@@ -200,7 +200,7 @@ pub(super) fn parse_json(
     catalog: &Catalog,
     diagnostics: &mut Diagnostics,
 ) -> Option<ExceptionList> {
-    let mut rows = ListReader::open(sources, source, Layout::default(), diagnostics)?;
+    let mut rows = ListReader::open(sources, source, ListLayout::default(), diagnostics)?;
     let meaning = |(name, _): &(String, Span)| meaning_of(name, columns, catalog);
     let mut meanings: Vec<Option<Meaning>> = rows.header().iter().map(meaning).collect();
     if meanings.iter().all(Option::is_none) {

@@ -32,6 +32,8 @@ pub(super) struct Header<'a> {
     pub(super) span: Span,
     /// The field names that it gives.
     pub(super) fields: &'a [Field],
+    /// Whether it has all columns of the lists that `certsweep find` writes.
+    pub(super) is_of_find: bool,
 }
 
 /// Defaults for what a row does not have, nearest first.
@@ -139,6 +141,11 @@ pub(super) fn is_common(name: &str, operation: &Operation, rules: &ActionRules) 
         }
 }
 
+/// Whether a column of `certsweep find` or `certsweep csr` is for people, or for other actions than the row's.
+pub(super) fn is_descriptive(name: &str) -> bool {
+    DESCRIPTIVE_COLUMNS.contains(&name) || ["csr", "weakness"].contains(&name)
+}
+
 /// The names of an operation's fields, aliases included.
 pub(super) fn names_of(operation: &Operation) -> impl Iterator<Item = &str> {
     let names =
@@ -176,6 +183,10 @@ pub(in crate::plan) const COMMON_FIELDS: [&str; 14] = [
 pub const CERTIFICATE_FIELDS: [&str; 6] = ["certificate", "ca_certificate", "serial_number", "issuer", "crl", "ocsp"];
 /// Those of them that are every action's own, and so no defaults.
 pub(in crate::plan) const UNSHARED_FIELDS: [&str; 3] = ["certificate", "ca_certificate", "serial_number"];
+/// The columns of the lists that `certsweep find` writes that describe a certificate for people. A list that has them all is taken as it is:
+/// where an action has no field of such a name, it is passed over.
+pub const DESCRIPTIVE_COLUMNS: [&str; 6] =
+    ["common_name", "dns_names", "not_after", "key_sha256", "status", "found_in"];
 /// The fields of an entry with `from` that describe its CSV list.
 pub(super) const LIST_FIELDS: [&str; 7] =
     ["from", "columns", "ignore_columns", "keep_columns", "header_row", "where", "except"];

@@ -23,7 +23,7 @@ mod shared_keys;
 mod values;
 
 pub use context::{CsvOptions, IgnoreColumns, Request};
-pub use fields::CERTIFICATE_FIELDS;
+pub use fields::{CERTIFICATE_FIELDS, DESCRIPTIVE_COLUMNS};
 pub(super) use fields::{COMMON_FIELDS, UNSHARED_FIELDS};
 pub use values::needs_as_written;
 
@@ -131,6 +131,7 @@ fn finish(mut checker: Checker<'_>, plan: &Input) -> (Option<CheckedPlan>, Diagn
         schedule: checker.draft.schedule,
         safety: checker.draft.safety.value,
         keep_columns: checker.keep,
+        hooks: checker.draft.hooks,
     };
     let digest = checker.digest.finish(&settings);
     let found = (checker.certificates.into_issuers(), shared_keys);

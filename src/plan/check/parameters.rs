@@ -2,7 +2,9 @@
 //! revocation reason is one of them: given in RFC 5280's names or the provider's, sent in the provider's. Guesses nothing.
 
 use super::context::Checker;
-use super::fields::{COMMON_FIELDS, LIST_FIELDS, Layers, Row, has_value, index_of, is_common, names_of};
+use super::fields::{
+    COMMON_FIELDS, LIST_FIELDS, Layers, Row, has_value, index_of, is_common, is_descriptive, names_of,
+};
 use super::pem_files::{CsrResult, SentCertificate};
 use crate::diag::Diagnostic;
 use crate::pki::{RevocationReason, SpkiFingerprint};
@@ -218,7 +220,10 @@ impl Checker<'_> {
     ) -> Vec<Option<&'a Field>> {
         let mut given: Vec<Option<&Field>> = vec![None; operation.parameters.len()];
         // A `<<` that merges nothing was reported by the YAML reader.
-        for field in row.present().filter(|field| field.name != "<<") {
+        // What describes the certificates of find's lists is for those actions alone that have such a field.
+        let is_of_find = row.header.is_some_and(|header| header.is_of_find);
+        let describes = |name: &str| is_of_find && is_descriptive(name) && index_of(operation, name).is_none();
+        for field in row.present().filter(|field| field.name != "<<" && !describes(&field.name)) {
             let name = field.name.as_str();
             if name == "reason" && rules.reason.is_none() && operation.parameter(name).is_none() {
                 let what = format!("the action `{}` takes no reason", operation.name);
@@ -462,4 +467,4 @@ fn spellings(rule: &ReasonRule) -> String {
 }
 
 const REPORT_BY_OTHER_MEANS: &str =
-    "the CA then does not learn of the compromise from this request: report it to the CA by other means";
+    "this request does not tell the CA that the key leaked: report it to the CA by other means";

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod base_url;
+mod hooks;
 mod scalar;
 mod schedule_and_safety;
 mod time_zone;
@@ -13,7 +14,7 @@ pub(super) use scalar::{SettingsReader, instant, texts};
 pub(super) use schedule_and_safety::has_fixed_deadline;
 
 use crate::diag::Diagnostic;
-use crate::plan::settings::{DEFAULT_TIMEOUT, Deadline, Retry, Schedule};
+use crate::plan::settings::{DEFAULT_TIMEOUT, Deadline, Hook, Retry, Schedule};
 use crate::tree::{Field, Node, Shape};
 use accounts::Accounts;
 use scalar::{field, known_keys};
@@ -29,6 +30,7 @@ pub(super) struct Draft {
     pub(super) timeout: Duration,
     pub(super) schedule: Schedule,
     pub(super) safety: SafetyDraft,
+    pub(super) hooks: Vec<Hook>,
     /// The fields of `defaults`.
     pub(super) defaults: Vec<Field>,
 }
@@ -78,6 +80,7 @@ impl SettingsReader<'_> {
             timeout,
             schedule,
             safety,
+            hooks: hooks::read_hooks(merged("hooks", 0).as_ref(), self.diagnostics),
             defaults: plan
                 .and_then(|plan| field(plan, "defaults"))
                 .map_or_else(Vec::new, |field| self.read_defaults(field)),
@@ -153,7 +156,7 @@ fn merge(shared: &Field, plan: &Field, depth: usize) -> Field {
 }
 
 /// The keys of a plan.
-pub(super) const PLAN_KEYS: [&str; 11] = [
+pub(super) const PLAN_KEYS: [&str; 12] = [
     "version",
     "name",
     "deadline",
@@ -162,11 +165,12 @@ pub(super) const PLAN_KEYS: [&str; 11] = [
     "timeout",
     "schedule",
     "safety",
+    "hooks",
     "defaults",
     "except",
     "actions",
 ];
-const SHARED_KEYS: [&str; 6] = ["version", "providers", "retry", "timeout", "schedule", "safety"];
+const SHARED_KEYS: [&str; 7] = ["version", "providers", "retry", "timeout", "schedule", "safety", "hooks"];
 /// A run directory's name holds the plan's.
 const MAX_NAME: usize = 100;
 /// More attempts than this are a mistake.

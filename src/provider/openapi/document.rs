@@ -1,8 +1,9 @@
 //! A document as a whole: its head, its servers, what its extension says about the provider, and its paths.
 
-use super::reader::{DocumentReader, EXTENSION};
+use super::reader::{DocumentReader, EXTENSION, undeclared};
 use super::rules::AnswerReading;
 use super::{operation, references, rules, security, stages};
+use crate::diag::Diagnostic;
 use crate::provider::model::{Operation, Provider, ServerVariable, Window};
 use crate::provider::request::{check_variable, host};
 use crate::provider::security::SecurityRequirement;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 /// Reads a whole document. What cannot be read is left out, with a finding; the caller drops the provider then.
 pub(super) fn read(reader: &mut DocumentReader<'_>, text: &Arc<str>) -> Option<Provider> {
     let root = reader.root();
-    reader.object(root, &HONOURED, &["tags", "externalDocs"]);
+    reader.object(root, &HONOURED, &["tags", "externalDocs", "webhooks"]);
     version(reader);
     let info = reader.required(root, "info");
     let title = info.and_then(|info| {
@@ -25,10 +26,12 @@ pub(super) fn read(reader: &mut DocumentReader<'_>, text: &Arc<str>) -> Option<P
     let (base_url, variables) = server(reader);
     let auth = security::read(reader, &variables);
     if let Some(components) = root.get("components") {
-        reader.object(components, &COMPONENTS, &["examples"]);
+        // What is not referred to is not read.
+        reader.object(components, &COMPONENTS, &["examples", "links", "callbacks", "pathItems"]);
     }
     let extension = reader.required(root, EXTENSION)?;
-    reader.closed(extension, &[&["id", "rate", "concurrency", "environment"], rules::KEYS.as_slice()].concat());
+    reader
+        .closed(extension, &[&["id", "rate", "concurrency", "environment", "server"], rules::KEYS.as_slice()].concat());
     let id = reader.required(extension, "id").and_then(|node| reader.name(node));
     let windows = extension.get("rate").map(|node| windows(reader, node)).unwrap_or_default();
     let concurrency = extension.get("concurrency").and_then(|node| reader.number(node, 1..=MAX_CONCURRENCY));
@@ -54,9 +57,8 @@ fn version<'a>(reader: &mut DocumentReader<'a>) {
     let root = reader.root();
     let Some(node) = reader.required(root, "openapi") else { return };
     let Some(text) = reader.text(node) else { return };
-    // 3.0 has another dialect of schemas (`nullable`, `exclusiveMinimum` as a flag): read as 3.1 it would mean something else.
     if text != "3.1" && !text.starts_with("3.1.") {
-        reader.error("not-honoured", node.span, format!("OpenAPI 3.1 is honoured, not {text}"));
+        reader.error("not-honoured", node.span, format!("OpenAPI 3.1 and 3.0 are honoured, not {text}"));
     }
     let dialect = root.get("jsonSchemaDialect");
     if let Some(dialect) = dialect.filter(|dialect| !dialect.text().is_some_and(|text| DIALECTS.contains(&text))) {
@@ -68,15 +70,7 @@ fn server<'a>(reader: &mut DocumentReader<'a>) -> (Option<String>, BTreeMap<Stri
     let root = reader.root();
     let mut variables = BTreeMap::new();
     let Some(servers) = reader.required(root, "servers") else { return (None, variables) };
-    // With several servers the document would leave open which one a revoke is sent to.
-    let [server] = reader.list(servers) else {
-        reader.error(
-            "not-honoured",
-            servers.span,
-            "exactly one server is honoured; plans set `base_url` or variables for others",
-        );
-        return (None, variables);
-    };
+    let Some(server) = chosen_server(reader, servers) else { return (None, variables) };
     reader.object(server, &["url", "variables"], &["description", "name"]);
     let Some(url) = reader.required(server, "url") else { return (None, variables) };
     let Some(text) = reader.text(url) else { return (None, variables) };
@@ -98,8 +92,31 @@ fn server<'a>(reader: &mut DocumentReader<'a>) -> (Option<String>, BTreeMap<Stri
         }
         variables.insert(field.name.clone(), variable);
     }
-    operation::undeclared(reader, text, &variables, url.span);
+    undeclared(reader, text, &variables, url.span);
     (Some(text.trim_end_matches('/').to_owned()), variables)
+}
+
+/// The one server, or the one that the extension names: among several the document would leave open which one a revoke is sent to.
+fn chosen_server<'a>(reader: &mut DocumentReader<'a>, servers: &'a Node) -> Option<&'a Node> {
+    let list = reader.list(servers);
+    let called = |server: &'a Node| ["name", "description", "url"].into_iter().find_map(|key| server.get(key)?.text());
+    let names: Vec<&str> = list.iter().filter_map(called).collect();
+    let said = reader.root().get(EXTENSION).and_then(|extension| extension.get("server"));
+    let Some(said) = said else {
+        if let [server] = list {
+            return Some(server);
+        }
+        let what = format!("there are {} servers, and requests go to one", list.len());
+        let help = format!("say which by `server` under `{EXTENSION}`: {}", names.join(", "));
+        reader.push(Diagnostic::error("not-honoured", servers.span, what).help(help));
+        return None;
+    };
+    let text = reader.text(said)?;
+    let found = list.iter().find(|server| called(server) == Some(text));
+    if found.is_none() {
+        reader.no_such(said.span, format!("there is no server `{text}`"), text, names);
+    }
+    found
 }
 
 fn windows<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Vec<Window> {
@@ -179,6 +196,11 @@ fn operations<'a>(reader: &mut DocumentReader<'a>, shared: &AnswerReading) -> Ve
             action.outputs = steps.outputs;
             action.stages = steps.stages;
             action.new_certificate = steps.new_certificate;
+        }
+    }
+    for (index, node) in nodes.iter().enumerate() {
+        if let Some(extension) = node.get(EXTENSION) {
+            operations[index].list = references::list(reader, extension, &operations[index], &operations);
         }
     }
     // After all status queries and stages: a sample of one names the action that asks by it.

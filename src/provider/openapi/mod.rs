@@ -10,6 +10,7 @@
 //! | key | says |
 //! |---|---|
 //! | `id` | the provider's name in plans |
+//! | `server` | which server, where there are several: its `name`, `description` or `url` |
 //! | `rate` | `[100/5s, 1000/180s]`: requests in any window, all hold |
 //! | `concurrency` | requests in flight at once, at most |
 //! | `environment` | credential → environment variable, where a plan configures nothing |
@@ -33,6 +34,9 @@
 //! | `approval` | `{unless, takes}`: a person must approve it, unless this parameter is true; what that takes |
 //! | `whole_order` | `{operation, parameter}`: what does the same to a whole order, and the parameter that names the order |
 //! | `lookup_parameters` | name → schema: parameters that only status queries use |
+//! | `idempotency_key` | `{parameter, form}`: `uuid` or `hex`: a value made once for an action |
+//! | `safe` | `true`: of a POST without a target that only reads |
+//! | `list` | `{rows, pages, columns}`: of an operation that lists what there is |
 //! | `lookups` | `[{operation, parameters, rows, pages, standings, absent, advice}]`, in order of preference |
 //! | `outputs` | name → expression: what its answer brings for later steps |
 //! | `stages` | `[{stepId, operationId, parameters, idempotent, poll, answers, outputs, lookups}]`: the requests that follow on its own |
@@ -43,8 +47,12 @@
 //!
 //! `when` maps JSON pointers to tests: a word or a list of words, or `one_of`, `none_of`, `prefix`, `contains`, `present`.
 
+mod conversion;
 mod document;
+mod draft;
 mod operation;
+mod overlay;
+mod parameters;
 mod reader;
 mod references;
 mod rules;
@@ -55,7 +63,7 @@ mod stages;
 use super::model::Provider;
 use crate::diag::Diagnostics;
 use crate::text::SourceId;
-use crate::tree::yaml;
+use crate::tree::{Node, yaml};
 use reader::DocumentReader;
 use std::sync::Arc;
 
@@ -63,6 +71,49 @@ use std::sync::Arc;
 pub fn read(text: &Arc<str>, source: SourceId, diagnostics: &mut Diagnostics) -> Option<Provider> {
     let mut findings = Diagnostics::default();
     let root = yaml::read(text, source, &mut findings);
+    from_tree(root, text, findings, diagnostics)
+}
+
+/// The path of the document that a text is an overlay for, relative to the text's own directory; `None` where it is no overlay.
+pub fn extends(text: &str, source: SourceId) -> Option<String> {
+    // Most texts are documents, and need not be read twice for this.
+    let may_be = text.lines().any(|line| line.trim_start_matches(['{', '"', ' ']).starts_with("overlay"));
+    let root = may_be.then(|| yaml::read(text, source, &mut Diagnostics::default()))??;
+    overlay::extends(&root).and_then(Node::text).map(str::to_owned)
+}
+
+/// As [`read`], of a document and an overlay (OpenAPI Overlay 1.0) that makes a provider of it. The provider's text is that of both.
+pub fn read_overlaid(
+    (document, of_document): (&str, SourceId),
+    (overlay, of_overlay): (&str, SourceId),
+    diagnostics: &mut Diagnostics,
+) -> Option<Provider> {
+    let mut findings = Diagnostics::default();
+    let trees = (yaml::read(document, of_document, &mut findings), yaml::read(overlay, of_overlay, &mut findings));
+    let root = match trees {
+        (Some(document), Some(overlay)) => Some(overlay::apply(document, &overlay, &mut findings)),
+        _ => None,
+    };
+    let text = root.as_ref().map(overlay::text).unwrap_or_default();
+    from_tree(root, &text.into(), findings, diagnostics)
+}
+
+/// The draft of an overlay that makes an action of one operation of another's document; `file` is that document's path as the overlay names it.
+///
+/// # Errors
+/// Why there is none, as a sentence.
+pub fn draft(text: &str, source: SourceId, file: &str, operation_id: &str) -> Result<String, String> {
+    let root = yaml::read(text, source, &mut Diagnostics::default()).ok_or("it cannot be read as YAML or JSON")?;
+    draft::overlay(&root, file, operation_id)
+}
+
+fn from_tree(
+    root: Option<Node>,
+    text: &Arc<str>,
+    mut findings: Diagnostics,
+    diagnostics: &mut Diagnostics,
+) -> Option<Provider> {
+    let root = root.map(|root| if conversion::is_3_0(&root) { conversion::to_3_1(root) } else { root });
     let provider = root.and_then(|root| document::read(&mut DocumentReader::new(&root, &mut findings), text));
     let broken = findings.has_errors();
     if provider.is_none() && !broken {

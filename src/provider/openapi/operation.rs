@@ -1,23 +1,22 @@
 //! One operation: its method and path, its parameters and body, how its answers are read, and what makes it an action of plans (target,
 //! repetition, reason, CSR, wide values, aliases).
 
-use super::reader::{DocumentReader, EXTENSION, is_header_name, is_new_certificate};
+use super::parameters::{DeclaredParameters, check_path, split_path};
+use super::reader::{DocumentReader, EXTENSION, is_new_certificate};
 use super::rules::{self, AnswerReading};
 use super::schema;
 use crate::diag::Diagnostic;
 use crate::pki::RevocationReason;
 use crate::provider::answer::scalar_text;
 use crate::provider::model::{
-    ActionRules, ApprovalRule, CertificateRule, CsrRule, Idempotency, Location, Operation, Parameter, ParameterType,
-    ReasonRule, ResponseContent, SerialRule, ServerVariable, TargetKind, TargetRule, ValueFormat, WideRule,
+    ActionRules, ApprovalRule, CertificateRule, CsrRule, Idempotency, IdempotencyKey, KeyForm, Location, Operation,
+    Parameter, ParameterType, ReasonRule, ResponseContent, SerialRule, TargetKind, TargetRule, ValueFormat, WideRule,
 };
-use crate::provider::security::ACME_JWS;
 use crate::provider::{body, verdict};
-use crate::text::Span;
+use crate::text::nearest;
 use crate::tree::{Field, Node};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 /// Reads the operations of one path.
 pub(super) fn in_path<'a>(
@@ -28,33 +27,22 @@ pub(super) fn in_path<'a>(
 ) {
     let known: Vec<&str> = METHODS.iter().map(|(key, _)| *key).chain(["parameters"]).collect();
     let item = &path.value;
-    reader.object(item, &known, &["summary", "description"]);
+    let is_used = |node: &Node| node.fields().iter().any(|field| is_ours(&field.name));
+    if item.fields().iter().any(|field| is_used(&field.value) || is_ours(&field.name)) {
+        reader.object(item, &known, &["summary", "description", "head", "options", "trace"]);
+    }
     for (key, method) in METHODS {
-        let Some(node) = item.get(key) else { continue };
+        // What is not used may hold what is not honoured here: documents of vendors are large.
+        let Some(node) = item.get(key).filter(|node| is_used(node)) else { continue };
         if let Some(operation) = one(reader, path, method, node, shared) {
             read.push((operation, node));
         }
     }
 }
 
-/// The names in braces.
-pub(super) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
-    template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
-}
-
-/// Reports the placeholders of a URL that are no server variables.
-pub(super) fn undeclared(
-    reader: &mut DocumentReader<'_>,
-    url: &str,
-    variables: &BTreeMap<String, ServerVariable>,
-    span: Span,
-) {
-    for name in placeholders(url) {
-        if !variables.contains_key(name) {
-            let what = format!("`{{{name}}}` in `{url}` is not among the server's variables");
-            reader.no_such(span, what, name, variables.keys().map(String::as_str));
-        }
-    }
+/// Whether a key is our extension, or was meant to be.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("x-") && nearest::nearest(name, [EXTENSION]).is_some()
 }
 
 fn one<'a>(
@@ -67,21 +55,26 @@ fn one<'a>(
     let known = ["operationId", "parameters", "requestBody", "responses", EXTENSION];
     reader.object(node, &known, &["summary", "description", "tags", "externalDocs", "deprecated"]);
     let name = reader.required(node, "operationId").and_then(|node| reader.name(node));
-    let mut declared = Declared::default();
+    let mut declared = DeclaredParameters::default();
     for list in [path.value.get("parameters"), node.get("parameters")].into_iter().flatten() {
         for item in reader.list(list) {
             declared.add(reader, item);
         }
     }
-    check_path(reader, path, &declared.parameters);
+    let (template, told_apart_by) = split_path(path);
+    check_path(reader, path, template, &declared.parameters);
+    for (header, value) in told_apart_by {
+        declared.told_apart_by(reader, path.span, header, value);
+    }
     if let Some(body) = node.get("requestBody") {
         // RFC 9110, section 9.3.1: the content of a GET has no meaning.
         if method == "GET" {
             reader.error("not-honoured", body.span, "a GET request has no body");
         }
-        body_parameters(reader, body, &mut declared);
+        declared.add_body(reader, body);
     }
     let extension = node.get(EXTENSION);
+    let is_safe = method == "GET" || extension.and_then(|extension| reader.flag(extension, "safe")) == Some(true);
     let own = extension.map(|extension| rules::read(reader, extension)).unwrap_or_default();
     let responses = node.get("responses").map(|node| responses(reader, node, &own)).unwrap_or_default();
     let action = extension.and_then(|extension| action_rules(reader, extension, &mut declared.parameters));
@@ -96,7 +89,7 @@ fn one<'a>(
     let properties = parameters
         .iter()
         .map(|parameter| (parameter.name.as_str(), &parameter.schema, parameter.required && parameter.fixed.is_none()));
-    let schema = schema::object(properties);
+    let schema = schema::object(properties, &declared.dependent);
     let validator = match schema::compile(&schema) {
         Ok(validator) => validator,
         Err(error) => {
@@ -109,12 +102,14 @@ fn one<'a>(
         name: name?.to_owned(),
         summary: reader.optional_text(node, "summary").unwrap_or_default().to_owned(),
         method: method.to_owned(),
-        path: path.name.clone(),
+        path: template.to_owned(),
         parameters,
-        has_body: node.get("requestBody").is_some(),
-        is_safe: method == "GET",
+        body: declared.body,
+        accept: accept(&responses),
+        is_safe,
         headers: declared.headers,
         action,
+        list: None,
         answers: own.rules.iter().chain(&shared.rules).map(|(rule, _)| rule.clone()).collect(),
         responses,
         code: or_shared(own.code, &shared.code),
@@ -125,170 +120,6 @@ fn one<'a>(
         validator,
         samples: Vec::new(),
     })
-}
-
-#[derive(Default)]
-struct Declared {
-    parameters: Vec<Parameter>,
-    headers: Vec<(String, String)>,
-}
-
-impl Declared {
-    fn add<'a>(&mut self, reader: &mut DocumentReader<'a>, item: &'a Node) {
-        let Some(node) = reader.resolve(item) else { return };
-        let known = ["name", "in", "required", "schema", "style", "explode", "allowReserved", "allowEmptyValue"];
-        reader.object(node, &known, &["description", "deprecated", "example", "examples"]);
-        let Some(name) = reader.required_text(node, "name") else { return };
-        let Some(place) = reader.required(node, "in") else { return };
-        let required = reader.flag(node, "required").unwrap_or(false);
-        let Some(schema_node) = reader.required(node, "schema") else { return };
-        let schema = schema::parameter(reader, schema_node);
-        let (location, style) = match reader.text(place) {
-            Some("path") => (Location::Path, "simple"),
-            Some("query") => (Location::Query, "form"),
-            Some("header") => return self.add_header(reader, node, name, schema.fixed.as_ref()),
-            other => {
-                let other = other.unwrap_or_default();
-                reader.error("not-honoured", place.span, format!("parameters in `{other}` are not honoured"));
-                (Location::Query, "form")
-            }
-        };
-        check_style(reader, node, style);
-        if schema.schema.get("items").is_some() {
-            reader.error("not-honoured", schema_node.span, "lists are honoured in bodies only");
-        }
-        if location == Location::Path && !required {
-            reader.error("wrong-value", node.span, format!("the path parameter `{name}` must say `required: true`"));
-        }
-        let description = reader.description(node);
-        self.push(reader, schema.named(name, location, required, description), node.span);
-    }
-
-    /// A header is honoured only where the document fixes its value: plans have no headers.
-    fn add_header<'a>(&mut self, reader: &mut DocumentReader<'a>, node: &'a Node, name: &str, fixed: Option<&Value>) {
-        let Some(value) = fixed.and_then(scalar_text) else {
-            let finding = Diagnostic::error("not-honoured", node.span, format!("the header `{name}` is not honoured"));
-            reader
-                .push(finding.help("a header whose schema has a `const` is sent; credentials are the signers' affair"));
-            return;
-        };
-        let header = name.to_ascii_lowercase();
-        let visible = value.bytes().all(|byte| (b' '..=b'~').contains(&byte));
-        if !is_header_name(&header) || RESERVED_HEADERS.contains(&header.as_str()) || !visible {
-            reader.error("not-honoured", node.span, format!("a document cannot set the header `{name}` to this"));
-            return;
-        }
-        self.headers.push((header, value.into_owned()));
-    }
-
-    fn push(&mut self, reader: &mut DocumentReader<'_>, parameter: Parameter, span: Span) {
-        if self.parameters.iter().any(|other| other.name == parameter.name) {
-            let what = format!("a second parameter `{}`; a plan could not tell them apart", parameter.name);
-            reader.error("duplicate-name", span, what);
-        } else {
-            self.parameters.push(parameter);
-        }
-    }
-}
-
-fn check_style<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, style: &str) {
-    if let Some(given) = node.get("style").filter(|given| given.text() != Some(style)) {
-        reader.error("not-honoured", given.span, format!("the style `{style}` alone is honoured here"));
-    }
-    let explodes = if style == "form" { "true" } else { "false" };
-    for (key, plain) in [("explode", explodes), ("allowReserved", "false"), ("allowEmptyValue", "false")] {
-        if let Some(given) = node.get(key).filter(|given| given.text() != Some(plain)) {
-            reader.error("not-honoured", given.span, format!("`{key}` is honoured as {plain} only"));
-        }
-    }
-}
-
-fn check_path(reader: &mut DocumentReader<'_>, path: &Field, parameters: &[Parameter]) {
-    let in_path = |parameter: &&Parameter| parameter.location == Location::Path;
-    let names = || parameters.iter().filter(in_path).map(|parameter| parameter.name.as_str());
-    for name in placeholders(&path.name) {
-        if !names().any(|known| known == name) {
-            let what = format!("`{{{name}}}` in the path is not among the path parameters");
-            reader.no_such(path.span, what, name, names());
-        }
-    }
-    for name in names() {
-        if !placeholders(&path.name).any(|placeholder| placeholder == name) {
-            reader.error("unknown-name", path.span, format!("the path has no `{{{name}}}`"));
-        }
-    }
-    let fixed = placeholders(&path.name).fold(path.name.clone(), |rest, name| rest.replace(&format!("{{{name}}}"), ""));
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,;=:@%".contains(&byte);
-    if !fixed.bytes().all(plain) || fixed.split('/').any(|segment| segment == "..") {
-        reader.error(
-            "wrong-value",
-            path.span,
-            "a path has no query, no fragment, no `..` and no character that must be encoded",
-        );
-    }
-}
-
-fn body_parameters<'a>(reader: &mut DocumentReader<'a>, body: &'a Node, declared: &mut Declared) {
-    let Some(body) = reader.resolve(body) else { return };
-    reader.object(body, &["required", "content"], &["description"]);
-    if reader.flag(body, "required") != Some(true) {
-        reader.error("not-honoured", body.span, "a declared body is always sent; say `required: true`");
-    }
-    let Some(content) = reader.required(body, "content") else { return };
-    for field in reader.map(content) {
-        let is_signed = field.name == SIGNED && signs_bodies(reader);
-        if field.name != "application/json" && !is_signed {
-            let what = format!("the media type `{}` is not honoured; `application/json` is", field.name);
-            reader.error("not-honoured", field.span, what);
-        }
-    }
-    let schema = match (content.get("application/json"), content.get(SIGNED)) {
-        (Some(media), _) => {
-            reader.object(media, &["schema"], &["example", "examples"]);
-            reader.required(media, "schema")
-        }
-        (None, Some(media)) if !signs_bodies(reader) => media.get("schema"),
-        // On the wire this is a JWS; the parameters of plans are the members of its payload.
-        (None, Some(media)) => {
-            reader.object(media, &["schema", EXTENSION], &["example", "examples"]);
-            let extension = reader.required(media, EXTENSION);
-            extension.and_then(|extension| {
-                reader.closed(extension, &["payload"]);
-                reader.required(extension, "payload")
-            })
-        }
-        (None, None) => None,
-    };
-    let Some(schema) = schema else { return };
-    let Some(object) = reader.resolve(schema) else { return };
-    reader.object(object, &["type", "properties", "required", "additionalProperties"], schema::ANNOTATIONS);
-    if object.get("type").and_then(Node::text) != Some("object") {
-        reader.error("not-honoured", object.span, "a body is honoured as `type: object` only");
-    }
-    if let Some(more) = object.get("additionalProperties").filter(|more| more.text() != Some("false")) {
-        reader.error("not-honoured", more.span, "`additionalProperties` is honoured as false only");
-    }
-    let required = object.get("required").map(|list| (reader.texts(list), list.span));
-    let fields = object.get("properties").map(|node| reader.map(node)).unwrap_or_default();
-    for field in fields {
-        let read = schema::parameter(reader, &field.value);
-        let is_required = required.as_ref().is_some_and(|(names, _)| names.contains(&field.name));
-        let parameter = read.named(&field.name, Location::Body, is_required, String::new());
-        declared.push(reader, parameter, field.span);
-    }
-    if let Some((names, span)) = required {
-        for name in names.iter().filter(|name| !fields.iter().any(|field| field.name == **name)) {
-            let known = fields.iter().map(|field| field.name.as_str());
-            reader.no_such(span, format!("`{name}` is required, but is not among the properties"), name, known);
-        }
-    }
-}
-
-/// Whether a security scheme signs bodies.
-fn signs_bodies(reader: &DocumentReader<'_>) -> bool {
-    let schemes = reader.root().get("components").and_then(|components| components.get("securitySchemes"));
-    let signer = |field: &Field| Some(field.value.get(EXTENSION)?.get("signer")?.text()? == ACME_JWS.word);
-    schemes.into_iter().flat_map(Node::fields).any(|field| signer(field) == Some(true))
 }
 
 /// What the answers' bodies are. Every status that a rule names must be among them: the document has other readers, too.
@@ -307,24 +138,20 @@ fn responses<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, own: &AnswerRe
     responses
 }
 
+/// What is asked for: what the good answers are declared to be, and JSON in any case, since errors are.
+fn accept(responses: &[ResponseContent]) -> String {
+    let mut types: Vec<&str> = Vec::new();
+    for media_type in responses.iter().filter(|of| of.status.starts_with('2')).flat_map(|of| &of.media_types) {
+        if !types.contains(&media_type.as_str()) && !body::is_json(media_type) {
+            types.push(media_type);
+        }
+    }
+    types.push("application/json");
+    types.join(", ")
+}
+
 const METHODS: [(&str, &str); 5] =
     [("get", "GET"), ("put", "PUT"), ("post", "POST"), ("patch", "PATCH"), ("delete", "DELETE")];
-/// The media type of a signed body (RFC 8555, section 6.2).
-const SIGNED: &str = "application/jose+json";
-/// Set by the client or a signer, or without effect in OpenAPI (3.1, "Parameter Object": `Accept`, `Content-Type` and `Authorization` are to
-/// be ignored as parameters).
-const RESERVED_HEADERS: [&str; 9] = [
-    "accept",
-    "authorization",
-    "connection",
-    "content-length",
-    "content-type",
-    "cookie",
-    "host",
-    "transfer-encoding",
-    "user-agent",
-];
-
 /// Reads an operation's extension. `None` for a status query. Adds aliases, and the parameters that only status queries use.
 fn action_rules<'a>(
     reader: &mut DocumentReader<'a>,
@@ -333,7 +160,7 @@ fn action_rules<'a>(
 ) -> Option<ActionRules> {
     let every: Vec<&str> = [rules::KEYS.as_slice(), &["samples"]].concat();
     if !ACTION.iter().any(|key| extension.get(key).is_some()) {
-        reader.closed(extension, &[every.as_slice(), &ACTION].concat());
+        reader.closed(extension, &[every.as_slice(), &ACTION, &["safe", "list"]].concat());
         return None;
     }
     reader.closed(extension, &[ACTION.as_slice(), &every].concat());
@@ -346,6 +173,8 @@ fn action_rules<'a>(
         }
     }
     aliases(reader, extension, parameters);
+    let idempotency_key =
+        extension.get("idempotency_key").and_then(|node| idempotency_key(reader, node, parameters.as_mut_slice()));
     let certificate = extension.get("certificate").filter(|node| !is_new_certificate(node));
     let certificate = certificate.and_then(|node| self::certificate(reader, node, parameters));
     let parameters = parameters.as_slice();
@@ -370,6 +199,7 @@ fn action_rules<'a>(
         whole_order: None,
         status_queries: Vec::new(),
         outputs: Vec::new(),
+        idempotency_key,
         stages: Vec::new(),
         new_certificate: Vec::new(),
     })
@@ -584,6 +414,28 @@ fn approval<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[P
     Some(ApprovalRule { unless: parameter.name.clone(), takes })
 }
 
+/// Reads `idempotency_key`: the parameter, which a plan then need not give, and the form of the value that is made for it.
+fn idempotency_key<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    parameters: &mut [Parameter],
+) -> Option<IdempotencyKey> {
+    reader.closed(node, &["parameter", "form"]);
+    let form = reader.required(node, "form");
+    let form = form.and_then(|form| reader.word(form, &[(KeyForm::Uuid, "uuid"), (KeyForm::Hex, "hex")]));
+    let name = reader.required(node, "parameter")?;
+    let key = IdempotencyKey { parameter: named(reader, name, parameters)?.name.clone(), form: form? };
+    let parameter = parameters.iter_mut().find(|parameter| parameter.name == key.parameter)?;
+    let example = Value::from(key.of([0xa5; 16]));
+    let takes = schema::compile(&parameter.schema).is_ok_and(|validator| validator.is_valid(&example));
+    if parameter.kind != ParameterType::String || !takes {
+        let what = format!("`{}` does not take such a key: {example}", parameter.name);
+        reader.error("wrong-value", name.span, what);
+    }
+    parameter.required = false;
+    Some(key)
+}
+
 fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Parameter]) -> Vec<WideRule> {
     let mut rules = Vec::new();
     for item in reader.list(node) {
@@ -600,7 +452,7 @@ fn wide<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, parameters: &[Param
 }
 
 /// The keys that make an operation an action.
-const ACTION: [&str; 14] = [
+const ACTION: [&str; 15] = [
     "target",
     "idempotent",
     "repeat",
@@ -615,6 +467,7 @@ const ACTION: [&str; 14] = [
     "lookups",
     "outputs",
     "stages",
+    "idempotency_key",
 ];
 /// The value of `expired` for providers that refuse expired certificates.
 const REFUSED: &str = "refused";

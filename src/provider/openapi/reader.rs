@@ -3,9 +3,11 @@
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::provider::answer::Pointer;
+use crate::provider::model::ServerVariable;
 use crate::provider::request::host;
 use crate::text::{Span, nearest};
 use crate::tree::{Field, Node, Shape};
+use std::collections::BTreeMap;
 
 /// One reading of one document.
 pub(super) struct DocumentReader<'a> {
@@ -257,4 +259,24 @@ pub(super) fn is_header_name(text: &str) -> bool {
 /// Whether `certificate` says where the new certificate is read, and not which parameter holds a certificate that is sent.
 pub(super) fn is_new_certificate(node: &Node) -> bool {
     !matches!(node.shape, Shape::Map(_))
+}
+
+/// The names in braces.
+pub(super) fn placeholders(template: &str) -> impl Iterator<Item = &str> {
+    template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(name, _)| name)
+}
+
+/// Reports the placeholders of a URL that are no server variables.
+pub(super) fn undeclared(
+    reader: &mut DocumentReader<'_>,
+    url: &str,
+    variables: &BTreeMap<String, ServerVariable>,
+    span: Span,
+) {
+    for name in placeholders(url) {
+        if !variables.contains_key(name) {
+            let what = format!("`{{{name}}}` in `{url}` is not among the server's variables");
+            reader.no_such(span, what, name, variables.keys().map(String::as_str));
+        }
+    }
 }

@@ -8,8 +8,9 @@ use crate::diag::Diagnostic;
 use crate::provider::answer::scalar_text;
 use crate::provider::answer::{AnswerClass, TargetState};
 use crate::provider::model::{
-    AnswerRule, Operation, Pages, Parameter, ParameterSource, RowMatch, RowStep, Sample, SampleAction, SampleAnswer,
-    SerialRule, Stage, StatusQueryRule, TargetKind, TargetStateRule, WholeOrderRule,
+    AnswerRule, LIST_COLUMNS, ListRule, Operation, PageForm, Pages, Parameter, ParameterSource, RowMatch, RowStep,
+    Sample, SampleAction, SampleAnswer, SerialRule, Stage, StatusQueryRule, TargetKind, TargetStateRule,
+    WholeOrderRule,
 };
 use crate::provider::params;
 use crate::text::Span;
@@ -79,19 +80,37 @@ pub(super) fn check_uses(reader: &mut DocumentReader<'_>, operations: &[Operatio
             let what = format!("no answer of `{}` means success, so it could never end well", operation.name);
             reader.error("missing-key", place, what);
         }
+        if let Some(other) = operations[..index].iter().find(|other| !is_told_apart(operation, other)) {
+            let what = format!("`{}` and `{}` are one request: nothing tells them apart", operation.name, other.name);
+            let help = "a header field in the path (`/#X-Amz-Target=…`), or a member of the body with another `const` in each, would";
+            reader.push(Diagnostic::error("duplicate-name", place, what).help(help));
+        }
         let asks = |queries: &[StatusQueryRule]| queries.iter().any(|query| query.operation == operation.name);
         let is_used = || {
-            actions().any(|action| asks(&action.status_queries))
+            operation.list.is_some()
+                || actions().any(|action| asks(&action.status_queries))
                 || stages().any(|stage| stage.operation == index || asks(&stage.status_queries))
         };
         if operation.action.is_none() && !is_used() {
             let what = format!(
-                "`{}` is neither an action (it has no `target`) nor any action's status query or stage",
+                "`{}` is neither an action (it has no `target`) nor any action's status query or stage, and lists nothing",
                 operation.name
             );
             reader.error("unknown-name", place, what);
         }
     }
+}
+
+/// Whether two operations are different requests.
+fn is_told_apart(one: &Operation, other: &Operation) -> bool {
+    let fixed = |parameter: &Parameter| {
+        let theirs = other.parameters.iter().find(|theirs| theirs.name == parameter.name);
+        parameter.fixed.is_some()
+            && theirs.is_some_and(|theirs| theirs.fixed.is_some() && theirs.fixed != parameter.fixed)
+    };
+    (&one.method, &one.path) != (&other.method, &other.path)
+        || one.headers != other.headers
+        || one.parameters.iter().any(fixed)
 }
 
 fn status_query<'a>(
@@ -113,7 +132,9 @@ fn status_query<'a>(
         reader.error(
             "wrong-value",
             name.span,
-            format!("`{text}` is not a status query: a status query is a GET without a `target`"),
+            format!(
+                "`{text}` is not a status query: a status query is a GET, or says `safe: true`, and has no `target`"
+            ),
         );
         return None;
     }
@@ -127,7 +148,7 @@ fn status_query<'a>(
         parameters.extend(value.map(|value| (field.name.clone(), value)));
     }
     let pages = node.get("pages").and_then(|node| pages(reader, node, asked));
-    for parameter in asked.parameters.iter().filter(|parameter| parameter.required) {
+    for parameter in asked.parameters.iter().filter(|parameter| parameter.required && parameter.fixed.is_none()) {
         let is_paging = pages.as_ref().is_some_and(|pages| pages.parameter == parameter.name);
         if !is_paging && !parameters.iter().any(|(name, _)| *name == parameter.name) {
             let what = format!("`{}` needs `{}`, which is not given here", asked.name, parameter.name);
@@ -207,12 +228,64 @@ fn source<'a>(
 }
 
 fn pages<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation) -> Option<Pages> {
-    reader.closed(node, &["parameter", "first", "total", "size"]);
     let parameter = reader.required(node, "parameter").and_then(|name| named(reader, name, &asked.parameters));
-    let first = reader.required(node, "first").and_then(|node| reader.number(node, 0..=1));
-    let total = reader.required(node, "total").and_then(|node| reader.pointer(node));
-    let size = reader.required(node, "size").and_then(|node| reader.number(node, 1..=10_000));
-    Some(Pages { parameter: parameter?.name.clone(), first: first?, total: total?, size: size? })
+    let form = if let Some(token) = node.get("token") {
+        reader.closed(node, &["parameter", "token"]);
+        PageForm::Token(reader.pointer(token)?)
+    } else {
+        reader.closed(node, &["parameter", "counts", "first", "total", "size", "token"]);
+        let counts = node.get("counts").and_then(|word| reader.word(word, &[(true, "rows"), (false, "pages")]));
+        let total = reader.required(node, "total").and_then(|node| reader.pointer(node));
+        let size = reader.required(node, "size").and_then(|node| reader.number(node, 1..=10_000));
+        match (counts, node.get("first")) {
+            (Some(true), Some(first)) => {
+                reader.error("unknown-key", first.span, "rows are counted from 0; leave `first` out");
+                return None;
+            }
+            (Some(true), None) => PageForm::Offset { total: total?, size: size? },
+            (_, None) => {
+                reader.required(node, "first");
+                return None;
+            }
+            (_, Some(first)) => PageForm::Numbered { first: reader.number(first, 0..=1)?, total: total?, size: size? },
+        }
+    };
+    Some(Pages { parameter: parameter?.name.clone(), form })
+}
+
+/// Reads `list`, with all operations known: what a row tells is named as the parameters that name targets are.
+pub(super) fn list<'a>(
+    reader: &mut DocumentReader<'a>,
+    extension: &'a Node,
+    operation: &Operation,
+    operations: &[Operation],
+) -> Option<ListRule> {
+    let node = extension.get("list")?;
+    reader.closed(node, &["rows", "pages", "columns"]);
+    if operation.action.is_some() || !operation.is_safe {
+        let what = format!(
+            "`{}` lists nothing: a list is read by a GET, or by what says `safe: true`, without a `target`",
+            operation.name
+        );
+        reader.error("wrong-value", node.span, what);
+    }
+    let rows = reader.required(node, "rows").and_then(|rows| reader.pointer(rows));
+    let pages = node.get("pages").and_then(|pages| self::pages(reader, pages, operation));
+    let targets =
+        operations.iter().filter_map(|other| other.action.as_ref()).flat_map(|action| &action.target.parameters);
+    let known: Vec<&str> = targets.map(String::as_str).chain(LIST_COLUMNS).collect();
+    let mut columns = Vec::new();
+    for field in reader.required(node, "columns").map(|columns| reader.map(columns)).unwrap_or_default() {
+        if !known.contains(&field.name.as_str()) {
+            let what = format!(
+                "`{}` is no column: it names no target, and is none of what is known of certificates",
+                field.name
+            );
+            reader.no_such(field.span, what, &field.name, known.iter().copied());
+        }
+        columns.extend(reader.pointer(&field.value).map(|place| (field.name.clone(), place)));
+    }
+    Some(ListRule { rows: rows?, pages, columns })
 }
 
 fn row_step<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: &Operation) -> Option<RowStep> {
@@ -221,16 +294,31 @@ fn row_step<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, action: &Operat
     let mut matches = Vec::new();
     for field in node.get("match").map(|node| reader.map(node)).unwrap_or_default() {
         let pointer = reader.pointer_text(&field.name, field.span);
-        let (parameter, any) = if matches!(field.value.shape, Shape::Map(_)) {
-            reader.closed(&field.value, &["parameter", "any"]);
-            (reader.required(&field.value, "parameter"), reader.optional_text(&field.value, "any"))
+        let (parameter, any, at) = if matches!(field.value.shape, Shape::Map(_)) {
+            reader.closed(&field.value, &["parameter", "any", "serial_number"]);
+            let (any, at) = (reader.optional_text(&field.value, "any"), field.value.get("serial_number"));
+            (reader.required(&field.value, "parameter"), any, at)
         } else {
-            (Some(&field.value), None)
+            (Some(&field.value), None, None)
         };
+        let serial_pointer = at.and_then(|node| reader.pointer(node));
         let parameter = parameter.and_then(|node| named(reader, node, &action.parameters));
         if let (Some(pointer), Some(parameter)) = (pointer, parameter) {
             let (serial, any) = (parameter.serial(), any.map(str::to_owned));
-            matches.push(RowMatch { pointer, parameter: parameter.name.clone(), serial, any });
+            if let (None, Some(at)) = (serial, at) {
+                let what = format!("`{}` takes no serial number (`format: serial-number`)", parameter.name);
+                reader.error("wrong-value", at.span, what);
+            }
+            let csr = action.action.as_ref().and_then(|rules| rules.csr.as_ref());
+            let is_request = csr.is_some_and(|csr| csr.field == parameter.name);
+            matches.push(RowMatch {
+                pointer,
+                serial_pointer,
+                parameter: parameter.name.clone(),
+                serial,
+                is_request,
+                any,
+            });
         }
     }
     Some(RowStep { list: list?, matches })
@@ -262,9 +350,10 @@ fn sample<'a>(
     operation: &Operation,
     operations: &[Operation],
 ) -> Option<Sample> {
-    let is_action = operation.action.is_some();
+    // A list is read for itself, unless a sample says for which action.
+    let is_action = operation.action.is_some() || operation.list.is_some() && node.get("for").is_none();
     let common = ["name", "parameters", "path", "body", "answers"];
-    let more: &[&str] = if is_action { &[] } else { &["for", "with", "step"] };
+    let more: &[&str] = if operation.action.is_some() { &[] } else { &["for", "with", "step"] };
     reader.closed(node, &[common.as_slice(), more].concat());
     let name = reader.required_text(node, "name");
     let parameters = node.get("parameters").map(|node| sample_parameters(reader, node, operation)).unwrap_or_default();
@@ -345,7 +434,7 @@ fn sample_parameters<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, operat
 
 fn answer<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, is_status_query: bool) -> Option<SampleAnswer> {
     let key = if is_status_query { "tells" } else { "means" };
-    reader.closed(node, &["status", "headers", "body", "text", "reference", "outputs", key]);
+    reader.closed(node, &["status", "headers", "body", "text", "reference", "outputs", "rows", key]);
     let status = reader.required(node, "status").and_then(|node| reader.number(node, 100..=599));
     let mut headers = Vec::new();
     for field in node.get("headers").map(|node| reader.map(node)).unwrap_or_default() {
@@ -367,6 +456,7 @@ fn answer<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, is_status_query: 
         body: node.get("body").map(schema::json),
         text,
         expected: word?.to_owned(),
+        rows: node.get("rows").map(schema::json),
         outputs: node
             .get("outputs")
             .map(|outputs| reader.map(outputs))

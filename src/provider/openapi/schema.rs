@@ -29,6 +29,7 @@ impl ParameterSchema {
             name: name.to_owned(),
             aliases: Vec::new(),
             location,
+            members: Vec::new(),
             required,
             kind: self.kind,
             fixed: self.fixed,
@@ -63,8 +64,11 @@ pub(super) fn compile(schema: &Value) -> Result<Validator, String> {
         .map_err(|error| crate::text::safe::terminal(&error.to_string()).into_owned())
 }
 
-/// The object schema of all parameters: `(name, schema, required)`.
-pub(super) fn object<'s>(parameters: impl Iterator<Item = (&'s str, &'s Value, bool)>) -> Value {
+/// The object schema of all parameters: `(name, schema, required)`; and who needs whom: `(name, names)`.
+pub(super) fn object<'s>(
+    parameters: impl Iterator<Item = (&'s str, &'s Value, bool)>,
+    dependent: &[(String, Vec<String>)],
+) -> Value {
     let mut properties = Map::new();
     let mut required = Vec::new();
     for (name, schema, is_required) in parameters {
@@ -73,11 +77,22 @@ pub(super) fn object<'s>(parameters: impl Iterator<Item = (&'s str, &'s Value, b
             required.push(name);
         }
     }
-    serde_json::json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
+    let mut schema = serde_json::json!({
+        "type": "object", "properties": properties, "required": required, "additionalProperties": false
+    });
+    if !dependent.is_empty() {
+        let dependent: Map<String, Value> =
+            dependent.iter().map(|(name, needed)| (name.clone(), Value::from(needed.clone()))).collect();
+        schema["dependentRequired"] = Value::Object(dependent);
+    }
+    schema
 }
 
 fn read<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<ParameterSchema> {
     let node = reader.resolve(node)?;
+    if let Some(fixed) = node.get("const").filter(|fixed| fixed.text().is_none()) {
+        return Some(constant(reader, node, json(fixed)));
+    }
     let (kind, format, mut schema) =
         if node.get("items").is_some() || node.get("type").and_then(Node::text) == Some("array") {
             list(reader, node)?
@@ -101,6 +116,20 @@ fn read<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Parameter
         schema.insert("description".to_owned(), Value::String(description.clone()));
     }
     Some(ParameterSchema { kind, fixed, format, schema: Value::Object(schema), description })
+}
+
+/// A list or an object that the document fixes: it is sent as it stands, and a plan cannot give another.
+fn constant<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, fixed: Value) -> ParameterSchema {
+    reader.object(node, &["type", "const", "items", "properties", "required", "additionalProperties"], ANNOTATIONS);
+    let schema = serde_json::json!({"const": fixed});
+    let description = reader.description(node);
+    ParameterSchema {
+        kind: ParameterType::String,
+        fixed: Some(fixed),
+        format: Some(ValueFormat::Listed),
+        schema,
+        description,
+    }
 }
 
 /// What a schema says: the type, the format and the keywords that values are held against.
@@ -198,8 +227,11 @@ fn kind<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Parameter
         reader.error("missing-key", node.span, "`type` is missing here");
         return None;
     };
+    // `[string, 'null']`: nothing is never sent.
+    let (nulls, others): (Vec<&Node>, Vec<&Node>) = named.items().iter().partition(|item| item.text() == Some("null"));
+    let named = if let ([_], [only]) = (nulls.as_slice(), others.as_slice()) { only } else { named };
     if named.text() == Some("object") {
-        reader.error("not-honoured", named.span, "nested objects are not honoured: a plan's fields are flat");
+        reader.error("not-honoured", named.span, "an object is honoured in bodies only, with its `properties`");
         return None;
     }
     reader.word(named, &kinds)
@@ -282,6 +314,9 @@ pub(super) const ANNOTATIONS: &[&str] = &[
     "deprecated",
     "externalDocs",
     "$comment",
+    "readOnly",
+    "writeOnly",
+    "xml",
 ];
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! `security` and the security schemes: which signer puts which credentials on a request, and where a token comes from.
 
-use super::operation::undeclared;
-use super::reader::{DocumentReader, EXTENSION, is_header_name};
+use super::reader::{DocumentReader, EXTENSION, is_header_name, undeclared};
 use crate::diag::Diagnostic;
 use crate::provider::model::ServerVariable;
 use crate::provider::security::{
@@ -46,12 +45,12 @@ fn requirement<'a>(
         };
         let found = reader.resolve(found)?;
         let declared = declared(reader, found)?;
-        if let (Declared::Header(header), None) = (&declared, found.get(EXTENSION)) {
+        if let (DeclaredScheme::Header(header), None) = (&declared, found.get(EXTENSION)) {
             companions.push((field, header.clone()));
             continue;
         }
         let place = Place { name: &field.name, node: found, scopes: &field.value };
-        let read = scheme(reader, place, declared, variables)?;
+        let read = scheme(reader, place, &declared, variables)?;
         for other in &schemes {
             cannot_stand_together(reader, field, other, &read);
         }
@@ -92,7 +91,7 @@ fn cannot_stand_together(reader: &mut DocumentReader<'_>, field: &Field, one: &S
 }
 
 /// What OpenAPI itself says of a scheme.
-enum Declared<'a> {
+enum DeclaredScheme<'a> {
     /// An `apiKey` in this header, in lower case.
     Header(String),
     /// `http` `bearer`.
@@ -105,17 +104,17 @@ enum Declared<'a> {
     MutualTls,
 }
 
-fn declared<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Declared<'a>> {
+fn declared<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<DeclaredScheme<'a>> {
     let kind = reader.required(node, "type")?;
     match reader.text(kind)? {
-        "apiKey" => header_name(reader, node).map(Declared::Header),
+        "apiKey" => header_name(reader, node).map(DeclaredScheme::Header),
         "http" => {
             // RFC 9110, section 11.1: the scheme's name in any case.
             reader.object(node, &["type", "scheme", EXTENSION], &["description", "bearerFormat"]);
             let scheme = reader.required(node, "scheme")?;
             match reader.text(scheme)?.to_ascii_lowercase().as_str() {
-                "bearer" => Some(Declared::Bearer),
-                "basic" => Some(Declared::Basic),
+                "bearer" => Some(DeclaredScheme::Bearer),
+                "basic" => Some(DeclaredScheme::Basic),
                 other => {
                     let what = format!("of `http` schemes `bearer` and `basic` are honoured, not `{other}`");
                     let help = "another one is an `apiKey` in the header `Authorization`, with a signer";
@@ -133,11 +132,11 @@ fn declared<'a>(reader: &mut DocumentReader<'a>, node: &'a Node) -> Option<Decla
                     "of OAuth 2.0 the flow `clientCredentials` is honoured: the others need a person at a browser";
                 reader.error("not-honoured", flows.span, what);
             }
-            flow.map(Declared::OAuth2)
+            flow.map(DeclaredScheme::OAuth2)
         }
         "mutualTLS" => {
             reader.object(node, &["type"], &["description"]);
-            Some(Declared::MutualTls)
+            Some(DeclaredScheme::MutualTls)
         }
         other => {
             let what = format!("security schemes of type `{other}` are not honoured");
@@ -160,31 +159,24 @@ struct Place<'a, 'n> {
 fn scheme<'a>(
     reader: &mut DocumentReader<'a>,
     place: Place<'a, '_>,
-    declared: Declared<'a>,
+    declared: &DeclaredScheme<'a>,
     variables: &Variables,
 ) -> Option<SecurityScheme> {
     let extension = place.node.get(EXTENSION);
-    let form = form(reader, place.node, &declared)?;
+    let form = form(reader, place.node, declared)?;
     let scopes = reader.texts(place.scopes);
     if !scopes.is_empty() && *form != CLIENT_CREDENTIALS {
         reader.error("not-honoured", place.scopes.span, "scopes are honoured of `oauth2` only; write `[]`");
     }
     if let Some(extension) = extension {
-        let more: &[&str] = match form.word {
-            "aws-sigv4" => &["signer", "service", "region"],
-            "huawei-iam-token" => &["signer", "url"],
-            "google-service-account" => &["signer", "url", "scopes", "lifetime"],
-            "login" => &["signer", "url", "token", "expires_in", "lifetime"],
-            "oauth2" => &["audience", "client_authentication", "lifetime"],
-            "http bearer" | "http basic" => &[],
-            _ => &["signer"],
-        };
-        reader.closed(extension, &[&["credentials", "optional"], more].concat());
+        reader.closed(extension, &[&["credentials", "optional"], form.keys].concat());
     }
     let (required, optional) = credentials(reader, place.node, form);
-    let header = match &declared {
-        Declared::Header(header) => header.clone(),
-        Declared::Bearer | Declared::Basic | Declared::OAuth2(_) | Declared::MutualTls => "authorization".to_owned(),
+    let header = match declared {
+        DeclaredScheme::Header(header) => header.clone(),
+        DeclaredScheme::Bearer | DeclaredScheme::Basic | DeclaredScheme::OAuth2(_) | DeclaredScheme::MutualTls => {
+            "authorization".to_owned()
+        }
     };
     // Where a form has no name for its field, the document has.
     let own = form.fields.first().map_or("", |field| field.name);
@@ -202,8 +194,8 @@ fn scheme<'a>(
         "header" => SignerKind::Header(header),
         "aws-sigv4" => sig_v4(reader, extension?, variables)?,
         _ => {
-            let is_bearer = !matches!(declared, Declared::Header(_)) || form.word == "google-service-account";
-            let (grant, url) = grant(reader, place.node, form, (&declared, scopes), variables)?;
+            let is_bearer = !matches!(declared, DeclaredScheme::Header(_)) || form.word == "google-service-account";
+            let (grant, url) = grant(reader, place.node, form, (declared, scopes), variables)?;
             let lifetime = extension.and_then(|extension| lifetime(reader, extension));
             SignerKind::Token(TokenScheme { grant, url, header, is_bearer, lifetime })
         }
@@ -212,24 +204,28 @@ fn scheme<'a>(
 }
 
 /// The row of the table that a scheme is.
-fn form<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, declared: &Declared<'a>) -> Option<&'static SchemeForm> {
+fn form<'a>(
+    reader: &mut DocumentReader<'a>,
+    node: &'a Node,
+    declared: &DeclaredScheme<'a>,
+) -> Option<&'static SchemeForm> {
     let signer = node.get(EXTENSION).and_then(|extension| extension.get("signer"));
     let (by_itself, word) = match declared {
-        Declared::Header(_) => {
+        DeclaredScheme::Header(_) => {
             let signer = reader.required(node.get(EXTENSION)?, "signer")?;
             let known = FORMS.map(|form| (form, form.word));
             return reader.word(signer, &known);
         }
-        Declared::Bearer => (&BEARER, "http"),
-        Declared::Basic => (&BASIC, "http"),
-        Declared::OAuth2(_) => (&CLIENT_CREDENTIALS, "oauth2"),
-        Declared::MutualTls => (&MUTUAL_TLS, "mutualTLS"),
+        DeclaredScheme::Bearer => (&BEARER, "http"),
+        DeclaredScheme::Basic => (&BASIC, "http"),
+        DeclaredScheme::OAuth2(_) => (&CLIENT_CREDENTIALS, "oauth2"),
+        DeclaredScheme::MutualTls => (&MUTUAL_TLS, "mutualTLS"),
     };
     let Some(signer) = signer else { return Some(by_itself) };
     // A bearer token may be fetched.
     let fetched = FORMS.into_iter().filter(|form| form.first == Preparation::Token && form.word != "huawei-iam-token");
     let known: Vec<(&SchemeForm, &str)> =
-        fetched.filter(|_| matches!(declared, Declared::Bearer)).map(|form| (form, form.word)).collect();
+        fetched.filter(|_| matches!(declared, DeclaredScheme::Bearer)).map(|form| (form, form.word)).collect();
     if known.is_empty() {
         let what = format!("a scheme of type `{word}` says by itself how it is sent; leave `signer` out");
         reader.error("security", signer.span, what);
@@ -259,12 +255,12 @@ fn grant<'a>(
     reader: &mut DocumentReader<'a>,
     node: &'a Node,
     form: &SchemeForm,
-    (declared, scopes): (&Declared<'a>, Vec<String>),
+    (declared, scopes): (&DeclaredScheme<'a>, Vec<String>),
     variables: &Variables,
 ) -> Option<(TokenGrant, String)> {
     let extension = node.get(EXTENSION);
     let key = |name: &str| extension.and_then(|extension| extension.get(name));
-    if let Declared::OAuth2(flow) = declared {
+    if let DeclaredScheme::OAuth2(flow) = declared {
         reader.object(flow, &["tokenUrl", "scopes"], &["refreshUrl"]);
         let url = reader.required(flow, "tokenUrl")?;
         let text = reader.text(url)?;

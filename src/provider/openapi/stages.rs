@@ -6,7 +6,7 @@ use super::{references, rules, schema};
 use crate::diag::Diagnostic;
 use crate::provider::answer::{AnswerClass, scalar_text};
 use crate::provider::expression::{Expression, Output, StepOutput, is_name};
-use crate::provider::model::{Idempotency, Location, Operation, Stage, StageValue};
+use crate::provider::model::{AnswerRule, Idempotency, Location, Operation, Stage, StageValue};
 use crate::provider::{params, verdict};
 use crate::text::Span;
 use crate::tree::Node;
@@ -122,7 +122,7 @@ fn stage<'a>(
     let parameters = parameters(reader, node, asked, known);
     let idempotency = idempotency(reader, node, asked);
     let answers = answers(reader, node, asked);
-    let poll = poll(reader, node, idempotency, &answers);
+    let poll = poll(reader, node, asked.is_safe, &answers);
     let status_queries = references::status_queries(reader, node, asked, operations);
     let outputs = node.get("outputs").map(|node| outputs(reader, node)).unwrap_or_default();
     Some(Stage { name: name?, operation: index, parameters, answers, idempotency, poll, status_queries, outputs })
@@ -247,12 +247,8 @@ fn idempotency<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Oper
     }
 }
 
-/// The stage's own rules, then those of its operation.
-fn answers<'a>(
-    reader: &mut DocumentReader<'a>,
-    node: &'a Node,
-    asked: &Operation,
-) -> Vec<crate::provider::model::AnswerRule> {
+/// The stage's own rules, then those of its operation; but of these none that means success where its own say what does.
+fn answers<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, asked: &Operation) -> Vec<AnswerRule> {
     let own = rules::read(reader, node);
     for (rule, span) in &own.rules {
         for status in rule.status.iter().filter(|status| verdict::response(&asked.responses, **status).is_none()) {
@@ -260,23 +256,33 @@ fn answers<'a>(
             reader.error("unknown-name", *span, what);
         }
     }
-    own.rules.into_iter().map(|(rule, _)| rule).chain(asked.answers.iter().cloned()).collect()
+    let own: Vec<AnswerRule> = own.rules.into_iter().map(|(rule, _)| rule).collect();
+    let is_good = |rule: &AnswerRule| {
+        use AnswerClass::{AlreadyDone, Pending, PendingApproval, Succeeded};
+        matches!(rule.class, Succeeded | AlreadyDone | Pending | PendingApproval)
+    };
+    // Where a stage says what success is, nothing else is: that an order could be read does not mean that it was issued.
+    let says = own.iter().any(is_good);
+    let others = asked.answers.iter().filter(|rule| !says || !is_good(rule)).cloned().collect::<Vec<_>>();
+    own.into_iter().chain(others).collect()
 }
 
-fn poll<'a>(
-    reader: &mut DocumentReader<'a>,
-    node: &'a Node,
-    idempotency: Idempotency,
-    answers: &[crate::provider::model::AnswerRule],
-) -> Option<Duration> {
+fn poll<'a>(reader: &mut DocumentReader<'a>, node: &'a Node, reads: bool, answers: &[AnswerRule]) -> Option<Duration> {
     let waits = answers.iter().any(|rule| matches!(rule.class, AnswerClass::Pending | AnswerClass::PendingApproval));
     let Some(poll) = node.get("poll") else {
-        if waits {
+        // Behind what takes effect the next stage is what looks.
+        if waits && reads {
             let what = "an answer of this step means that it is not there yet, and nothing says when to ask again";
             reader.push(Diagnostic::error("missing-key", node.span, what).help("write `poll: 10s`"));
         }
         return None;
     };
+    if !reads {
+        let what = "what takes effect is not asked again and again";
+        let help = "leave `poll` out, and let a stage follow that reads how far it is";
+        reader.push(Diagnostic::error("wrong-value", poll.span, what).help(help));
+        return None;
+    }
     let text = reader.text(poll)?;
     let range = MIN_POLL..=MAX_POLL;
     let Some(every) = crate::time::parse_duration(text).ok().filter(|every| range.contains(every)) else {
@@ -287,9 +293,6 @@ fn poll<'a>(
         let what = "no answer of this step means `pending`, so it would never be asked again";
         let help = "leave `poll` out, or add such a rule under `answers`: `{status: 200, when: {/status: processing}, means: pending}`";
         reader.push(Diagnostic::error("wrong-value", poll.span, what).help(help));
-    }
-    if idempotency == Idempotency::NotIdempotent {
-        reader.error("wrong-value", poll.span, "what is not idempotent cannot be asked again and again");
     }
     Some(every)
 }

@@ -1,7 +1,7 @@
 //! The report as CSV: RFC 4180, with its CRLF line ends, UTF-8 without a BOM. Every text cell is made safe for spreadsheets and
 //! terminals. Never reorders rows.
 
-use super::{ReportColumns, ReportRow, SIMULATED, VERIFIED, VerifiedCells};
+use super::{ISSUED, ReportColumns, ReportRow, SETTLED, SIMULATED, VERIFIED, VerifiedCells};
 
 use crate::text::safe;
 use crate::time::rfc3339;
@@ -13,7 +13,9 @@ use std::io::{self, Write};
 pub struct CsvReport<W: Write> {
     rows: csv::Writer<W>,
     simulated: bool,
+    issued: bool,
     origin: Vec<String>,
+    settled: bool,
     verified: bool,
     kept: usize,
     /// The row that is being written.
@@ -29,16 +31,20 @@ impl<W: Write> CsvReport<W> {
         let mut writer = Self {
             rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
             simulated: columns.simulated,
+            issued: columns.issued,
             origin: columns.origin().map(|(_, text)| text.to_owned()).collect(),
+            settled: columns.settled,
             verified: columns.verified,
             kept: columns.kept.len(),
             row: ByteRecord::new(),
         };
+        let issued = ISSUED.into_iter().filter(|_| columns.issued);
         let verified = VERIFIED.into_iter().filter(|_| columns.verified);
         let simulated = columns.simulated.then_some(SIMULATED);
         let origin = columns.origin().map(|(name, _)| name);
-        let beyond = simulated.into_iter().chain(origin).chain(verified).chain(columns.kept.iter().map(String::as_str));
-        for name in HEADER.into_iter().chain(beyond) {
+        let settled = SETTLED.into_iter().filter(|_| columns.settled);
+        let own = HEADER.into_iter().chain(issued).chain(simulated).chain(origin).chain(settled).chain(verified);
+        for name in own.chain(columns.kept.iter().map(String::as_str)) {
             writer.text(name);
         }
         writer.end()?;
@@ -66,6 +72,12 @@ impl<W: Write> CsvReport<W> {
         self.instant(row.finished_at);
         self.number(row.duration_ms);
         self.text(row.source);
+        if self.issued {
+            let issued = row.issued.as_ref();
+            self.optional(issued.map(|issued| issued.serial_number));
+            self.instant(issued.map(|issued| issued.not_after));
+            self.optional(issued.map(|issued| issued.file.as_str()));
+        }
         if self.simulated {
             self.own("true");
         }
@@ -73,6 +85,12 @@ impl<W: Write> CsvReport<W> {
             let text = std::mem::take(&mut self.origin[index]);
             self.text(&text);
             self.origin[index] = text;
+        }
+        if self.settled {
+            let settled = row.settled.as_ref();
+            self.text(settled.map_or("", |settled| settled.by));
+            self.own(&settled.map(|settled| rfc3339(settled.at)).unwrap_or_default());
+            self.text(settled.map_or("", |settled| settled.note));
         }
         if self.verified {
             for cell in VerifiedCells::cells(row.verified.as_ref()) {
@@ -145,10 +163,32 @@ pub const HEADER: [&str; 16] = [
 
 #[cfg(test)]
 mod tests {
+    use super::super::IssuedCells;
     use super::super::testing::row;
     use super::*;
     use crate::run::Outcome;
     use jiff::Timestamp;
+
+    #[test]
+    fn new_certificates_have_their_columns_behind_the_contracts() {
+        let columns = ReportColumns { issued: true, ..ReportColumns::default() };
+        let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
+        let file = "certificates/a.pem".to_owned();
+        let issued = Some(IssuedCells { serial_number: "0a1b", not_after: Timestamp::UNIX_EPOCH, file });
+        writer.write(&ReportRow { issued, ..row("a") }).unwrap();
+        writer.write(&row("b")).unwrap();
+        let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+        let ends: Vec<&str> =
+            text.lines().filter_map(|line| Some(line.split_once("source").or(line.split_once(":7"))?.1)).collect();
+        assert_eq!(
+            ends,
+            [
+                ",new_serial_number,new_not_after,new_certificate",
+                ",0a1b,1970-01-01T00:00:00.000Z,certificates/a.pem",
+                ",,,"
+            ]
+        );
+    }
 
     fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> String {
         let kept: Vec<String> = kept.iter().map(|name| (*name).to_owned()).collect();

@@ -1,10 +1,10 @@
 //! The report as JSON: an array, one object a row, one row a line. Texts are verbatim (what acts on a terminal is escaped); the kept
 //! columns stand under `kept`. Never holds more than one row in memory.
 
-use super::{ReportColumns, ReportRow, SIMULATED};
+use super::{ReportColumns, ReportRow, SETTLED, SIMULATED};
 
+use crate::text::safe::JsonOutput;
 use crate::time::rfc3339;
-use crate::view::json::JsonOutput;
 use serde::ser::{Serialize, SerializeMap as _, Serializer};
 use std::io::{self, Write};
 
@@ -12,7 +12,9 @@ use std::io::{self, Write};
 pub struct JsonReport<W: Write> {
     output: W,
     simulated: bool,
+    issued: bool,
     origin: Vec<(&'static str, String)>,
+    settled: bool,
     verified: bool,
     kept_columns: Vec<String>,
     rows: u64,
@@ -25,9 +27,9 @@ impl<W: Write> JsonReport<W> {
     /// Where the output fails.
     pub fn new(mut output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         output.write_all(b"[")?;
-        let ReportColumns { simulated, verified, kept, .. } = columns;
+        let ReportColumns { simulated, issued, settled, verified, kept, .. } = columns;
         let origin = columns.origin().map(|(name, text)| (name, text.to_owned())).collect();
-        Ok(Self { output, simulated, origin, verified, kept_columns: kept.to_vec(), rows: 0 })
+        Ok(Self { output, simulated, issued, origin, settled, verified, kept_columns: kept.to_vec(), rows: 0 })
     }
 
     /// Writes one row.
@@ -37,8 +39,9 @@ impl<W: Write> JsonReport<W> {
     pub fn write(&mut self, row: &ReportRow<'_>) -> io::Result<()> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
-        let Self { simulated, verified, .. } = *self;
-        let object = RowObject { row, simulated, origin: &self.origin, verified, kept_columns: &self.kept_columns };
+        let Self { simulated, issued, settled, verified, .. } = *self;
+        let (origin, kept_columns) = (&self.origin, &self.kept_columns);
+        let object = RowObject { row, simulated, issued, origin, settled, verified, kept_columns };
         serde_json::to_writer(JsonOutput(&mut self.output), &object).map_err(io::Error::from)
     }
 
@@ -57,7 +60,9 @@ impl<W: Write> JsonReport<W> {
 struct RowObject<'a> {
     row: &'a ReportRow<'a>,
     simulated: bool,
+    issued: bool,
     origin: &'a [(&'static str, String)],
+    settled: bool,
     verified: bool,
     kept_columns: &'a [String],
 }
@@ -82,12 +87,24 @@ impl Serialize for RowObject<'_> {
         object.serialize_entry("finished_at", &row.finished_at.map(rfc3339))?;
         object.serialize_entry("duration_ms", &row.duration_ms)?;
         object.serialize_entry("source", row.source)?;
+        if self.issued {
+            let issued = row.issued.as_ref();
+            object.serialize_entry("new_serial_number", &issued.map(|issued| issued.serial_number))?;
+            object.serialize_entry("new_not_after", &issued.map(|issued| rfc3339(issued.not_after)))?;
+            object.serialize_entry("new_certificate", &issued.map(|issued| &issued.file))?;
+        }
         // A real run's rows stay as they are.
         if self.simulated {
             object.serialize_entry(SIMULATED, &true)?;
         }
         for (name, text) in self.origin {
             object.serialize_entry(name, text)?;
+        }
+        if self.settled {
+            let [by, at, note] = SETTLED;
+            object.serialize_entry(by, &row.settled.map(|settled| settled.by))?;
+            object.serialize_entry(at, &row.settled.map(|settled| rfc3339(settled.at)))?;
+            object.serialize_entry(note, &row.settled.map(|settled| settled.note))?;
         }
         if self.verified {
             let verified = row.verified.as_ref();

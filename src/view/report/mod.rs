@@ -3,16 +3,19 @@
 pub mod csv;
 pub mod html;
 pub mod json;
+pub mod junit;
+pub mod markdown;
 
 use crate::pki::RevocationReason;
 use crate::run::{Outcome, Seen, StatusSource};
 use crate::time::rfc3339;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 use std::time::Duration;
 
 /// One row of a report. Texts are verbatim, and where they were read; the formats make them safe.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ReportRow<'a> {
     /// The action's id.
     pub action_id: &'a str,
@@ -47,15 +50,46 @@ pub struct ReportRow<'a> {
     /// `file:line`.
     pub source: &'a str,
     /// Whether it is never sent on purpose: it repeats another, or an exception list names it.
+    #[schemars(skip)]
     pub left_out: bool,
+    /// The new certificate that it brought.
+    #[schemars(skip)]
+    pub issued: Option<IssuedCells<'a>>,
     /// Its revocation status, where `certsweep verify` asked for it.
+    #[schemars(skip)]
     pub verified: Option<VerifiedCells>,
+    /// Who has settled it, where a person has.
+    #[schemars(skip)]
+    pub settled: Option<SettledCells<'a>>,
     /// The kept columns' values, in the order of the report's kept columns.
+    #[schemars(skip)]
     pub kept: &'a [String],
 }
 
-/// The revocation status of an action's target, as `certsweep verify` recorded it.
+/// A new certificate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IssuedCells<'a> {
+    /// Its serial number.
+    pub serial_number: &'a str,
+    /// The end of its validity.
+    pub not_after: Timestamp,
+    /// Its file, below the run directory.
+    pub file: String,
+}
+
+/// What a person has written down of an action (`certsweep settle`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct SettledCells<'a> {
+    /// Who; empty where that is not known.
+    pub by: &'a str,
+    /// When.
+    pub at: Timestamp,
+    /// What was found.
+    pub note: &'a str,
+}
+
+/// The revocation status of an action's target, as `certsweep verify` recorded it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct VerifiedCells {
     /// Revoked, on hold, good or unknown.
     pub seen: Seen,
@@ -78,12 +112,16 @@ pub struct VerifiedCells {
 pub struct ReportColumns<'a> {
     /// Whether the run was a rehearsal: then [`SIMULATED`] follows the contract's columns, and no row can be taken for a real one.
     pub simulated: bool,
+    /// Whether actions brought new certificates: then [`ISSUED`] follow the contract's columns.
+    pub issued: bool,
     /// Who answers for the run, and its ticket, where they were named: [`ORIGIN`], a column of each.
     pub operator: Option<&'a str>,
     /// The ticket.
     pub ticket: Option<&'a str>,
     /// Whether the run was verified: then [`VERIFIED`] follow.
     pub verified: bool,
+    /// Whether a person has settled actions: then [`SETTLED`] follow.
+    pub settled: bool,
     /// The names of the columns that the plan's lists carry through.
     pub kept: &'a [String],
 }
@@ -120,6 +158,10 @@ pub const fn file_name(simulated: bool) -> &'static str {
 pub const SIMULATED: &str = "simulated";
 /// The columns of who answers for a run, and of its ticket.
 pub const ORIGIN: [&str; 2] = ["operator", "ticket"];
+/// The columns of new certificates.
+pub const ISSUED: [&str; 3] = ["new_serial_number", "new_not_after", "new_certificate"];
+/// The columns that `certsweep settle` adds.
+pub const SETTLED: [&str; 3] = ["settled_by", "settled_at", "settled_note"];
 /// The columns that verification adds.
 pub const VERIFIED: [&str; 4] = ["verified", "verified_at", "verified_by", "verified_reason"];
 
@@ -149,6 +191,8 @@ pub(crate) mod testing {
             duration_ms: None,
             source: "plan.yaml:7",
             left_out: false,
+            issued: None,
+            settled: None,
             verified: None,
             kept: &[],
         }

@@ -20,3 +20,7 @@ for pem, jwk, kind in [("rsa", "rsa", josepy.JWKRSA), ("p256", "p256", josepy.JW
     with open(pem + ".pem", "rb") as read, open(jwk + ".jwk", "w") as write:
         write.write(kind(key=load(read.read(), None)).json_dumps() + "\n")
 '
+# Too short, and signed over SHA-1.
+openssl genrsa -traditional -out rsa1024.pem 1024
+openssl rsa -in rsa1024.pem -RSAPublicKey_out -out rsa1024-public.pem
+openssl req -x509 -new -key rsa1024.pem -sha1 -subj "/CN=old.example.com" -days 36500 -set_serial 0x7a02 -out rsa1024-certificate.pem

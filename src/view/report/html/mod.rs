@@ -198,6 +198,7 @@ mod tests {
             schedule: Schedule::default(),
             safety: Safety::default(),
             keep_columns: vec![],
+            hooks: vec![],
         };
         RunFacts {
             settings,

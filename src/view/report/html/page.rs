@@ -7,7 +7,7 @@ use super::plots::charts;
 use super::rows::{Cause, CauseKind, MAX_TROUBLE, RowFigures, class_of, symbol_of};
 use super::shown::Shown;
 use super::source::PageSource;
-use super::timeline::{AccountTimes, ChangeKind};
+use super::timeline::{AccountTimes, Change, ChangeKind};
 use crate::plan::{Account, calendar};
 use crate::provider::CredentialReference;
 use crate::run::{Outcome, Seen};
@@ -134,7 +134,7 @@ impl PageText {
             notes,
             facts: head,
             began: began.map(rfc3339),
-            ended: ended.filter(|_| source.state != RunState::Running).map(rfc3339),
+            ended: ended.filter(|_| !held(source.state)).map(rfc3339),
             chips: chips(&figures.outcomes),
             left_out: figures.left_out,
             more_needs: (more > 0).then(|| format!("{} for other causes: see the rows.", plural(more, "more action"))),
@@ -187,6 +187,8 @@ pub(super) fn verdict(source: &PageSource<'_>, figures: &RowFigures) -> String {
     }
     match (source.state, &source.run.stopped) {
         (RunState::Running, _) => sentences.push("The run goes on.".to_owned()),
+        (RunState::Paused, _) => sentences.push("The run is paused.".to_owned()),
+        (RunState::Waiting, _) => sentences.push("The run waits for an answer.".to_owned()),
         (RunState::Stopped, Some((why, _))) => {
             sentences.push(format!("The run stopped: {}.", Shown::new(why.trim_end_matches('.'))));
         }
@@ -194,6 +196,11 @@ pub(super) fn verdict(source: &PageSource<'_>, figures: &RowFigures) -> String {
         (RunState::Finished, _) => {}
     }
     sentences.join(" ")
+}
+
+/// Whether a process carries the run out, be it that it sends nothing now.
+const fn held(state: RunState) -> bool {
+    matches!(state, RunState::Running | RunState::Paused | RunState::Waiting)
 }
 
 fn tone(state: RunState, figures: &RowFigures, deadline_and_end: Option<(Timestamp, Timestamp)>) -> Tone {
@@ -214,7 +221,7 @@ fn deadline_sentence(at: Timestamp, finished: Option<Timestamp>, state: RunState
     match finished {
         Some(end) if end <= at => format!("Deadline met with {} to spare.", between(end, at)),
         Some(end) => format!("Deadline MISSED by {}.", between(at, end)),
-        None if state == RunState::Running => format!("The deadline is {}.", rfc3339(at)),
+        None if held(state) => format!("The deadline is {}.", rfc3339(at)),
         None => format!("The deadline is {}; the run has not ended.", rfc3339(at)),
     }
 }
@@ -351,6 +358,8 @@ fn evidence(source: &PageSource<'_>) -> Vec<(&'static str, Shown)> {
     let command = shlex::try_join(words).unwrap_or_else(|_| origin.command_line.join(" "));
     let state = match (state, &run.stopped) {
         (RunState::Running, _) => "goes on".to_owned(),
+        (RunState::Paused, _) => "paused".to_owned(),
+        (RunState::Waiting, _) => "waits for an answer: may the next wave go?".to_owned(),
         (RunState::Finished, _) => "every action has an outcome".to_owned(),
         (RunState::Stopped, Some((why, code))) => format!("stopped ({why}), exit code {code}"),
         (RunState::Stopped | RunState::Interrupted, _) => "interrupted, without a record of its end".to_owned(),
@@ -400,7 +409,7 @@ fn evidence_tables(source: &PageSource<'_>) -> Vec<EvidenceTable> {
         account.and_then(|index| facts.settings.accounts.get(index)).map_or("", |account| account.name.as_str())
     };
     let changes = timeline.changes.iter().take(MAX_CHANGES).map(|change| {
-        vec![Shown::new(&rfc3339(change.at)), Shown::new(name(change.account)), Shown::new(&change_text(&change.what))]
+        vec![Shown::new(&rfc3339(change.at)), Shown::new(name(change.account)), Shown::new(&change_text(change))]
     });
     let head = &["at", "provider", "what"];
     tables.push(EvidenceTable { title: "Changes while the run went on", head, rows: changes.collect() });
@@ -420,9 +429,12 @@ fn evidence_tables(source: &PageSource<'_>) -> Vec<EvidenceTable> {
     tables
 }
 
-fn change_text(what: &ChangeKind) -> String {
-    match what {
-        ChangeKind::Paused => "paused by `certsweep pause`".to_owned(),
+fn change_text(change: &Change) -> String {
+    match &change.what {
+        ChangeKind::Paused => match &change.by {
+            Some(by) => format!("paused by `certsweep pause`, given by {by}"),
+            None => "paused by `certsweep pause`".to_owned(),
+        },
         ChangeKind::WentOn => "went on, by `certsweep unpause` or by an answer between waves".to_owned(),
         ChangeKind::Limited(windows) => format!("limits set by `certsweep set-rate`: {}", windows.join(", ")),
         ChangeKind::Learnt(windows) if windows.is_empty() => "only the declared limits hold again".to_owned(),

@@ -51,6 +51,8 @@ pub(super) struct Change {
     pub(super) at: Timestamp,
     /// The account, where it is about one.
     pub(super) account: Option<usize>,
+    /// Who did it, where that is known.
+    pub(super) by: Option<String>,
     pub(super) what: ChangeKind,
 }
 
@@ -106,15 +108,15 @@ impl Timeline {
     }
 
     fn take_of_run(&mut self, record: &Record) {
-        let change = |at: Timestamp, account, what| Change { at, account, what };
+        let change = |at: Timestamp, account, what| Change { at, account, by: None, what };
         match record {
             Record::Began { at, version, .. } => {
                 self.sessions.push(ProcessTimes { began: *at, version: version.clone(), ended: None });
             }
             Record::Stopped { at, why, code } => self.end_session(*at, why.clone(), Some(*code)),
             Record::Finished { at } => self.end_session(*at, "every action had ended".to_owned(), None),
-            Record::Paused { at } => {
-                self.changes.push(change(*at, None, ChangeKind::Paused));
+            Record::Paused { at, by } => {
+                self.changes.push(Change { by: by.clone(), ..change(*at, None, ChangeKind::Paused) });
                 if self.pauses.last().is_none_or(|(_, end)| end.is_some()) {
                     self.pauses.push((at.as_microsecond(), None));
                 }
@@ -226,10 +228,10 @@ mod tests {
         let timeline = folded(vec![
             Record::Began { at: at(10), version: "1".into(), boot: None },
             Record::Asked { account: 0, ordinal: Some(0), at: at(11) },
-            Record::Paused { at: at(20) },
+            Record::Paused { at: at(20), by: Some("kim".into()) },
             Record::WentOn { at: at(25) },
             Record::Limited { account: 0, windows: vec!["5/1s".into()], at: at(26) },
-            Record::Paused { at: at(30) },
+            Record::Paused { at: at(30), by: None },
             Record::Stopped { at: at(31), why: "signal".into(), code: 130 },
             Record::Began { at: at(40), version: "2".into(), boot: None },
             intent(0, 1, 11),
@@ -255,6 +257,7 @@ mod tests {
         assert_eq!(timeline.pauses, [(20 * second, Some(25 * second)), (30 * second, Some(31 * second))]);
         assert_eq!(timeline.waves, [Some(11 * second), Some(12 * second)]);
         assert_eq!(timeline.changes.len(), 4);
+        assert_eq!((timeline.changes[0].by.as_deref(), &timeline.changes[3].by), (Some("kim"), &None));
         assert_eq!(timeline.sessions[0].ended, Some((at(31), "signal".into(), Some(130))));
         assert_eq!((timeline.sessions.len(), &timeline.sessions[1].ended), (2, &None));
     }

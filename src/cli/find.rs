@@ -1,0 +1,278 @@
+//! `certsweep find`: which certificates are meant. Reads files; sends nothing.
+
+use super::context::Context;
+use super::exit::Exit;
+use super::list_args::FindArgs;
+use crate::find::criteria::{WantedIssuer, moment_after, serials, time_range};
+use crate::find::exports::ListColumns;
+use crate::find::placement::Unplaced;
+use crate::find::search::search;
+use crate::find::target_list::TargetList;
+use crate::find::{Criteria, LocatedCertificate, NamePatterns, Placement, Search, SearchResult};
+use crate::journal::files::replace;
+use crate::pki::weakness::DebianKeys;
+use crate::pki::{Certificate, SpkiFingerprint, named_keys, pem};
+use crate::text::{Secret, file, safe};
+use crate::time::Clock;
+use crate::view::search_progress::{SearchProgress, summary};
+use crate::view::table::plural;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+/// Looks for certificates and writes the list of them.
+pub fn find(context: &Context, args: &FindArgs) -> Exit {
+    let catalog = match context.catalog(&context.provider_directories()) {
+        Ok(catalog) => catalog,
+        Err(exit) => return exit,
+    };
+    let wrong = |why: &str| {
+        context.printer.error(why);
+        Exit::Usage
+    };
+    let placement = match Placement::new(&catalog, &args.providers, &args.action) {
+        Ok(placement) => placement,
+        Err(why) => return wrong(&format!("--provider: {why}")),
+    };
+    let request = match request(args, &placement, context.clock.now()) {
+        Ok(request) => request,
+        Err(why) => return wrong(&why),
+    };
+    let shows = context.printer.shows_bars();
+    let mut progress = SearchProgress::begin(shows, context.printer.stderr_colors(), context.clock.elapsed());
+    let mut result =
+        search(&request, &mut |looked| progress.looked(looked.files + looked.rows, || context.clock.elapsed()));
+    progress.end();
+    let unplaced = place(&placement, &mut result.found);
+    let list = match list(args, &result.found) {
+        Ok(list) => list,
+        Err(why) => return context.failed(&why),
+    };
+    let written = match &args.output {
+        None if context.global.json => {
+            context.printer.result_json(&to_json(&list, &result, &unplaced));
+            Ok(())
+        }
+        _ if result.found.is_empty() => Ok(()),
+        output => context.write_to(output.as_deref(), |output| list.write(output)),
+    };
+    if let Err(error) = written {
+        return context.failed(&error);
+    }
+    tell(context, &result, &unplaced);
+    if result.found.is_empty() { Exit::NotAllWell } else { Exit::Well }
+}
+
+fn request(args: &FindArgs, placement: &Placement, now: Timestamp) -> Result<Search, String> {
+    for place in &args.places {
+        std::fs::metadata(place).map_err(|error| unreadable(place, &error))?;
+    }
+    Ok(Search {
+        criteria: criteria(args, now)?,
+        places: args.places.clone(),
+        passwords: args.passwords.iter().map(|reference| password(reference)).collect::<Result<_, _>>()?,
+        columns: ListColumns { named: args.columns(), parameters: placement.parameters() },
+        keeps_certificates: args.out.is_some(),
+        all: args.all,
+        now,
+    })
+}
+
+fn criteria(args: &FindArgs, now: Timestamp) -> Result<Criteria, String> {
+    let mut keys: HashSet<SpkiFingerprint> = HashSet::new();
+    for key in &args.keys {
+        keys.extend(keys_of(key)?);
+    }
+    let serials = args.serials.as_ref().map(|path| {
+        let all = serials(&read_text(path)?);
+        let all = all.map_err(|line| format!("{}:{line}: there is no serial number in this line", path.display()))?;
+        if all.is_empty() { Err(format!("{}: there is no serial number in it", path.display())) } else { Ok(all) }
+    });
+    let names = args.names.as_ref().map(|text| {
+        let mut names = NamePatterns::default();
+        let path = Path::new(text);
+        if path.is_file() {
+            for (line, number) in read_text(path)?.lines().zip(1_u32..) {
+                let name = line.split('#').next().unwrap_or_default().trim();
+                if !name.is_empty() {
+                    names.add(name).map_err(|why| format!("{text}:{number}: {why}"))?;
+                }
+            }
+        } else {
+            names.add(text)?;
+        }
+        if names.is_empty() { Err(format!("{text}: there is no name in it")) } else { Ok(names) }
+    });
+    let issuer = args.issuer.as_ref().map(|text| {
+        let path = Path::new(text);
+        if !path.is_file() {
+            return Ok(WantedIssuer::Text(text.clone()));
+        }
+        let bytes = file::read(path, MAX_NAMED).map_err(|error| unreadable(path, &error))?;
+        let all = Certificate::parse_all(&bytes).map_err(|why| format!("{text}: {why}; {}", why.help()))?;
+        Ok::<_, String>(WantedIssuer::Certificates(all))
+    });
+    let mut debian = DebianKeys::default();
+    for path in &args.debian_keys {
+        let read = debian.read(&read_text(path)?);
+        read.map_err(|line| format!("{}:{line}: this is no fingerprint of 20 hexadecimal digits", path.display()))?;
+    }
+    Ok(Criteria {
+        keys: (!args.keys.is_empty()).then_some(keys),
+        serials: serials.transpose()?,
+        names: names.transpose()?,
+        issuer: issuer.transpose()?,
+        issued: args.issued_between.as_deref().map(time_range).transpose()?.unwrap_or_default(),
+        expires_before: args.expires_before.as_deref().map(|text| moment_after(text, now)).transpose()?,
+        weak: args.weak,
+        debian,
+    })
+}
+
+/// The keys of a file, or the fingerprint that is written in its place.
+fn keys_of(named: &str) -> Result<Vec<SpkiFingerprint>, String> {
+    let path = Path::new(named);
+    if let Some(fingerprint) = SpkiFingerprint::parse(named).filter(|_| !path.exists()) {
+        return Ok(vec![fingerprint]);
+    }
+    let bytes = file::read(path, MAX_NAMED).map_err(|error| unreadable(path, &error))?;
+    named_keys::of_file(&bytes).map_err(|why| format!("{named}: {why}"))
+}
+
+/// A password by reference: on the command line everybody on the machine would read it.
+fn password(reference: &str) -> Result<Secret, String> {
+    let text = match reference.split_once(':') {
+        Some(("env", name)) => {
+            std::env::var(name).map_err(|_| format!("--password: the variable {name} is not set"))?
+        }
+        Some(("file", path)) => read_text(Path::new(path))?,
+        _ => {
+            return Err(
+                "--password takes a reference, `env:NAME` or `file:PATH`, and never the password itself".to_owned()
+            );
+        }
+    };
+    Ok(Secret::new(text.trim_end_matches(['\r', '\n'])))
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    file::read_text(path, MAX_NAMED).map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> String {
+    format!("{} cannot be read: {}", safe::terminal(&path.display().to_string()), file::reason(error))
+}
+
+/// Places all; why some are not placed, and how many.
+fn place(placement: &Placement, found: &mut [LocatedCertificate]) -> BTreeMap<Unplaced, u64> {
+    let mut unplaced = BTreeMap::new();
+    for one in found {
+        if let Err(why) = placement.place(one) {
+            *unplaced.entry(why).or_default() += 1;
+        }
+    }
+    unplaced
+}
+
+/// The list, and the certificates that it names, where they are wanted.
+fn list(args: &FindArgs, found: &[LocatedCertificate]) -> Result<TargetList, String> {
+    let mut cells = BTreeMap::new();
+    if let Some(directory) = &args.out {
+        std::fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        for one in found {
+            let Some(chain) = one.known.whole.as_ref().map(|whole| &whole.chain) else { continue };
+            let path = directory.join(format!("{}.pem", stem(one)));
+            let text: String = chain.iter().map(|der| pem::encode("CERTIFICATE", der)).collect();
+            replace(&path, |file| file.write_all(text.as_bytes())).map_err(|error| error.to_string())?;
+            cells.insert(one.known.fingerprint, reference(&path, args.output.as_deref()));
+        }
+    }
+    Ok(TargetList::new(found, |one| {
+        let made = cells.get(&one.known.fingerprint).cloned();
+        let there = || {
+            let file = one.known.whole.as_ref()?.file.as_ref()?;
+            Some(reference(Path::new(file), args.output.as_deref()))
+        };
+        made.or_else(there).unwrap_or_default()
+    }))
+}
+
+/// What a certificate's file is called: its name, and what tells it from others of that name.
+fn stem(found: &LocatedCertificate) -> String {
+    let allowed = |letter: char| if letter.is_ascii_alphanumeric() || "-.".contains(letter) { letter } else { '_' };
+    let name: String = found.known.common_name.chars().take(MAX_STEM).map(allowed).collect();
+    let digits = hex::encode(&found.known.fingerprint.unwrap_or_default()[..4]);
+    // A leading point would hide it.
+    format!("{}-{digits}", name.trim_start_matches(['.', '-']))
+}
+
+/// A file as the list names it: from the list's directory on where it lies below, else from the root, since nobody knows where the list goes.
+pub(super) fn reference(path: &Path, list: Option<&Path>) -> String {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let base = list.and_then(|list| std::path::absolute(list).ok()?.parent().map(Path::to_owned));
+    let shown = base.as_ref().and_then(|base| path.strip_prefix(base).ok()).unwrap_or(&path);
+    format!("file:{}", shown.display())
+}
+
+fn to_json(list: &TargetList, result: &SearchResult, unplaced: &BTreeMap<Unplaced, u64>) -> serde_json::Value {
+    let row = |(_, cells): &(u32, Vec<String>)| -> serde_json::Map<String, serde_json::Value> {
+        list.header.iter().cloned().zip(cells.iter().map(|cell| cell.as_str().into())).collect()
+    };
+    let (looked, left_out) = (&result.looked, &result.left_out);
+    serde_json::json!({
+        "found": list.rows.iter().map(row).collect::<Vec<_>>(),
+        "looked_through": {
+            "files": looked.files, "certificates": looked.certificates, "rows": looked.rows, "other_files": looked.others,
+            "sockets_pipes_devices": looked.specials,
+        },
+        "left_out": {"expired": left_out.expired, "revoked": left_out.revoked, "of_cas": left_out.cas},
+        "undecided": result.undecided,
+        "unplaced": unplaced.iter().map(|(why, count)| (reason(why), *count)).collect::<BTreeMap<_, _>>(),
+        "unread": result.unread,
+        "more_unread": result.more_unread,
+    })
+}
+
+/// Tells what the list does not show.
+fn tell(context: &Context, result: &SearchResult, unplaced: &BTreeMap<Unplaced, u64>) {
+    let shown = if context.global.verbose > 0 { usize::MAX } else { MAX_SHOWN };
+    for why in result.unread.iter().take(shown) {
+        context.printer.warning(&format!("not read: {why}"));
+    }
+    let more = result.unread.len().saturating_sub(shown) as u64 + result.more_unread;
+    if more > 0 {
+        let help = if result.more_unread == more { "" } else { "; -v shows them" };
+        context.printer.warning(&format!("not read: {} more{help}", plural(more, "place")));
+    }
+    for (what, count) in &result.undecided {
+        let rows = plural(*count, "row");
+        context.printer.warning(&format!(
+            "{rows} of lists could not be judged: the list does not tell {what}, and no file here holds the certificate"
+        ));
+    }
+    for (why, count) in unplaced {
+        context.printer.warning(&format!("{}: {}", plural(*count, "certificate"), reason(why)));
+    }
+    let text = summary(result.found.len() as u64, &result.looked, &result.left_out);
+    // What was looked through must be known where nothing was found.
+    if result.found.is_empty() { context.printer.always(&text) } else { context.printer.note(&text) }
+}
+
+fn reason(why: &Unplaced) -> String {
+    match why {
+        Unplaced::NoProvider => {
+            "nothing says at which provider; `--provider ID` does, or `defaults: {provider: …}` in the plan".to_owned()
+        }
+        Unplaced::Several(ids) => format!("several of the named providers fit ({ids}), so none is written"),
+        Unplaced::NoTarget(parameter) => {
+            format!("no list tells {parameter}; give the provider's export with `--in`, too")
+        }
+    }
+}
+
+/// Bytes of a file that the command line names.
+const MAX_NAMED: u64 = 64 << 20;
+/// Letters of a name that a file's name takes.
+const MAX_STEM: usize = 100;
+/// Lines about what could not be read.
+const MAX_SHOWN: usize = 50;

@@ -1,0 +1,122 @@
+//! Starts one hook: a program that gets an event on standard input, bounded in time. It decides nothing about the run, whose environment it
+//! shares but for the credentials.
+
+use crate::text::safe;
+use std::io::{Read, Write};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+/// Runs a hook to its end, without a shell. What it prints is dropped, but the first words on standard error where it fails.
+///
+/// # Errors
+/// Why it failed, in a few words.
+pub(super) fn run_hook(
+    command: &[String],
+    event: &str,
+    withheld: &[String],
+    gives_up: &AtomicBool,
+) -> Result<(), String> {
+    let (program, arguments) = command.split_first().ok_or("there is no program to run")?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+    for name in withheld {
+        command.env_remove(name);
+    }
+    // Ctrl-C is for the run: a hook that tells of the stop must outlive it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    let mut child = command.spawn().map_err(|error| format!("it could not be started: {error}"))?;
+    let (complain, complaint) = channel();
+    if let Some(mut errors) = child.stderr.take() {
+        // Read to the end, for a program whose pipe is full hangs; and not waited for, since others may hold the pipe open.
+        std::thread::spawn(move || {
+            let mut first = Vec::new();
+            let _ = errors.by_ref().take(MAX_COMPLAINT).read_to_end(&mut first);
+            let _ = complain.send(first);
+            let _ = std::io::copy(&mut errors, &mut std::io::sink());
+        });
+    }
+    if let Some(mut input) = child.stdin.take() {
+        let text = format!("{event}\n");
+        // A program that does not read it need not.
+        std::thread::spawn(move || drop(input.write_all(text.as_bytes())));
+    }
+    match wait(&mut child, gives_up) {
+        None => {
+            kill(&mut child);
+            Err(format!("it did not end within {}, and was killed", crate::time::human(LIMIT)))
+        }
+        Some(Err(error)) => Err(format!("its end could not be seen: {error}")),
+        Some(Ok(status)) if status.success() => Ok(()),
+        Some(Ok(status)) => {
+            let complaint = complaint.recv_timeout(POLL * 10).unwrap_or_default();
+            let complaint = String::from_utf8_lossy(&complaint);
+            let complaint = safe::terminal(complaint.trim());
+            let separator = if complaint.is_empty() { "" } else { ": " };
+            Err(format!("it ended with {status}{separator}{complaint}"))
+        }
+    }
+}
+
+/// Its exit status; nothing where it takes too long.
+fn wait(child: &mut Child, gives_up: &AtomicBool) -> Option<std::io::Result<ExitStatus>> {
+    for _ in 0..LIMIT.as_millis() / POLL.as_millis() {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(Ok(status)),
+            Ok(None) if gives_up.load(Ordering::Relaxed) => return None,
+            Ok(None) => std::thread::sleep(POLL),
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    None
+}
+
+/// The program, and what it has started.
+fn kill(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        // It may have ended by itself in the meantime.
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+const LIMIT: Duration = Duration::from_secs(30);
+const POLL: Duration = Duration::from_millis(20);
+const MAX_COMPLAINT: u64 = 300;
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    fn run(script: &str) -> Result<(), String> {
+        let command = ["sh", "-c", script].map(str::to_owned);
+        run_hook(&command, "{\"v\":1}", &["PATH_OF_NOBODY".to_owned()], &AtomicBool::new(false))
+    }
+
+    #[test]
+    fn a_hook_is_told_on_standard_input_and_its_failure_has_its_words() {
+        assert_eq!(run("read line && test \"$line\" = '{\"v\":1}'"), Ok(()));
+        assert_eq!(run("exit 0"), Ok(()), "one that does not read is well too");
+        let why = run("printf 'no \\033[2Jroute' >&2; exit 7").unwrap_err();
+        assert_eq!(why, "it ended with exit status: 7: no \\u{1b}[2Jroute");
+        let none = run_hook(&["/no/such/program".to_owned()], "{}", &[], &AtomicBool::new(false)).unwrap_err();
+        assert!(none.starts_with("it could not be started: "), "{none}");
+    }
+
+    #[test]
+    fn one_that_prints_without_end_or_leaves_others_behind_is_not_waited_for() {
+        assert_eq!(run("head -c 1000000 /dev/zero >&2; head -c 1000000 /dev/zero"), Ok(()));
+        assert_eq!(run("sleep 60 & exit 0"), Ok(()));
+    }
+
+    #[test]
+    fn one_that_hangs_is_killed_with_what_it_has_started() {
+        let command = ["sh", "-c", "sleep 600 & wait"].map(str::to_owned);
+        let why = run_hook(&command, "{}", &[], &AtomicBool::new(true)).unwrap_err();
+        assert!(why.contains("was killed"), "{why}");
+    }
+}

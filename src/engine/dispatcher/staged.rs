@@ -1,0 +1,200 @@
+//! What the dispatcher does for an action of several stages: what they have brought, which is next, when a stage that only reads is asked again,
+//! what is followed, and the new certificate at the end. What an answer means is decided in [`crate::engine::stages`].
+
+use super::state::{Dispatcher, Poll};
+use crate::engine::attempt;
+use crate::engine::sender::Sender;
+use crate::engine::stages::{StageKind, StageRules};
+use crate::engine::status_query::DoubtfulAction;
+use crate::engine::step::JournalFailed;
+use crate::journal::{ActionState, IssuedCertificate, Record, Reply, ToSend};
+use crate::pki::{NewCertificate, RequestedCertificate, SerialSpelling};
+use crate::provider::expression::Captures;
+use crate::provider::{Answer, stages, target_state};
+use crate::run::{Ordinal, Outcome, StopReason};
+use crate::time::Clock;
+use crate::wire::Transport;
+use serde_json::{Map, Value};
+use std::collections::hash_map::Entry;
+use std::time::Duration;
+
+impl<T, C> Dispatcher<'_, '_, T, C>
+where
+    T: Transport + 'static,
+    C: Clock + 'static,
+{
+    /// What the stages of an action have brought: in memory while it is under way, and in the journal where an earlier process did them.
+    pub(super) fn captures_of(&mut self, ordinal: Ordinal) -> Result<&Captures, JournalFailed> {
+        match self.captures.entry(ordinal) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => {
+                let history = self.run.reader.history(ordinal);
+                let (_, history) = history.map_err(|error| JournalFailed(error.to_string()))?;
+                Ok(place.insert(history.captures))
+            }
+        }
+    }
+
+    /// The parameters of an action's own request with the key by which its provider knows that several are one; `None` where it has none of that. A
+    /// key is made once, and is on disk before it is sent.
+    pub(super) fn keyed_parameters(
+        &mut self,
+        sender: &Sender<T>,
+        operation: usize,
+        action: &ToSend,
+        state: ActionState,
+        is_attempt: bool,
+    ) -> Result<Option<Map<String, Value>>, JournalFailed> {
+        let ordinal = action.ordinal;
+        let rules = sender.provider.operations[operation].action.as_ref();
+        let Some(rule) = rules.and_then(|rules| rules.idempotency_key.as_ref()) else { return Ok(None) };
+        // A plan that gives one knows why.
+        if action.parameters.contains_key(&rule.parameter) {
+            return Ok(None);
+        }
+        let mut known = self.idempotency_keys.get(&ordinal).cloned();
+        if known.is_none() && state.attempts > 0 {
+            let history = self.run.reader.history(ordinal).map_err(|error| JournalFailed(error.to_string()))?.1;
+            known = history.idempotency_key;
+        }
+        let key = match known {
+            Some(key) => key,
+            None if !is_attempt => return Ok(None),
+            None => {
+                let key = rule.of(self.jitter.octets());
+                self.write(vec![Record::Keyed { ordinal, at: self.run.clock.now(), key: key.clone() }]);
+                key
+            }
+        };
+        self.idempotency_keys.insert(ordinal, key.clone());
+        let mut parameters: Map<String, Value> = (*action.parameters).clone();
+        parameters.insert(rule.parameter.clone(), Value::String(key));
+        Ok(Some(parameters))
+    }
+
+    /// The new certificate of an action that is done, held against its request.
+    ///
+    /// # Errors
+    /// There is none, or in what it does not fit.
+    pub(super) fn issued(
+        &mut self,
+        account: usize,
+        ordinal: Ordinal,
+        wanted: Option<&RequestedCertificate>,
+        captured: Option<&(String, Map<String, Value>)>,
+    ) -> Result<IssuedCertificate, String> {
+        let action = self.run.reader.to_send(ordinal).map_err(|error| error.to_string())?;
+        let mut captures = self.captures_of(ordinal).map_err(|failed| failed.0)?.clone();
+        captured.into_iter().for_each(|(step, outputs)| captures.keep(step, outputs.clone()));
+        let sender = &self.run.senders[account];
+        let operation = sender.find_action(&action.operation).and_then(|place| sender.provider.operations.get(place));
+        let rules = operation.and_then(|operation| operation.action.as_ref());
+        let texts = rules.map(|rules| stages::new_certificate(rules, &captures)).unwrap_or_default();
+        let mut found = NewCertificate::read(&texts)?;
+        if let Some(wanted) = wanted {
+            found = found.fit(wanted, self.run.clock.now())?;
+        }
+        let leaf = found.leaf().ok_or("no new certificate came")?;
+        let serial_number = leaf.serial.spelled(SerialSpelling::HexLower);
+        Ok(IssuedCertificate { serial_number, not_after: leaf.ends, pem: found.to_pem() })
+    }
+
+    /// A stage is done, with what it brought: the next one is queued.
+    pub(super) fn begin_stage(
+        &mut self,
+        account: usize,
+        ordinal: Ordinal,
+        captured: Option<(String, Map<String, Value>)>,
+    ) {
+        self.polls.remove(&ordinal);
+        match self.captures_of(ordinal) {
+            // From the journal it may lack what is not durable yet.
+            Ok(_) => captured.into_iter().for_each(|(step, outputs)| {
+                self.captures.entry(ordinal).or_default().keep(&step, outputs);
+            }),
+            Err(failed) => return self.stop(StopReason::Environment(failed.0)),
+        }
+        let now = self.run.clock.elapsed();
+        match self.stage_of(account, ordinal) {
+            Some(StageKind::Safe) => {
+                self.polls.insert(ordinal, Poll { since: now, asked: 0, tries: 0 });
+                match self.poll_interval(account, ordinal) {
+                    // A CA that issues at once has done so before it could be asked for the first time.
+                    Some(interval) => self.scheduler.poll(ordinal, account, now + interval.min(FIRST_POLL)),
+                    None => self.scheduler.requeue(ordinal, account, None),
+                }
+            }
+            _ => self.scheduler.requeue(ordinal, account, None),
+        }
+    }
+
+    fn stage_rules(&self, account: usize, ordinal: Ordinal) -> Option<StageRules<'_>> {
+        let sender = &self.run.senders[account];
+        let action = self.run.reader.to_send(ordinal).ok()?;
+        StageRules::of(&sender.provider, sender.find_action(&action.operation)?, self.states.of(ordinal).stage)
+    }
+
+    fn stage_of(&self, account: usize, ordinal: Ordinal) -> Option<StageKind> {
+        self.stage_rules(account, ordinal).map(|stage| stage.kind)
+    }
+
+    fn poll_interval(&self, account: usize, ordinal: Ordinal) -> Option<Duration> {
+        self.stage_rules(account, ordinal).and_then(|stage| stage.poll)
+    }
+
+    /// The provider is still at work, or a person is: it is asked again, later each time. Returns whether it is: at the end of the patience it is
+    /// not, unless somebody waits.
+    pub(super) fn polls_again(&mut self, account: usize, ordinal: Ordinal, pending: Outcome) -> bool {
+        let Some(interval) = self.poll_interval(account, ordinal) else { return false };
+        let now = self.run.clock.elapsed();
+        let poll = self.polls.entry(ordinal).or_insert(Poll { since: now, asked: 0, tries: 0 });
+        poll.tries = 0;
+        poll.asked += 1;
+        let interval = interval.saturating_mul(1 << (poll.asked - 1).min(16)).min(interval.max(MAX_POLL_INTERVAL));
+        // People take their time, and nobody looks on while they do.
+        let patience = if pending == Outcome::PendingApproval { Duration::ZERO } else { POLL_PATIENCE };
+        if !self.run.wait && now + interval > poll.since + patience {
+            self.polls.remove(&ordinal);
+            return false;
+        }
+        self.scheduler.poll(ordinal, account, now + interval);
+        true
+    }
+
+    /// Something in this process waits for an action that has ended, and that the provider has accepted: it is looked at until it is settled, by its
+    /// stage or by a status query. Returns whether there is one.
+    pub(super) fn follow(&mut self, account: usize, ordinal: Ordinal, answer: Option<Answer>, reply: &Reply) -> bool {
+        let now = self.run.clock.elapsed();
+        let Ok(action) = self.run.reader.to_send(ordinal) else { return false };
+        let Some(stage) = self.stage_rules(account, ordinal) else { return false };
+        if stage.kind != StageKind::Safe {
+            let by_reference = |reference: &String| target_state::answer_with_reference(stage.operation, reference);
+            let answer = answer.or_else(|| reply.reference.as_ref().and_then(by_reference));
+            let captures = self.captures.get(&ordinal).cloned().unwrap_or_default();
+            let provider = &self.run.senders[account].provider;
+            let parameters = match stage.declared {
+                Some(declared) => stages::parameters(provider, declared, &action.parameters, &captures).ok(),
+                None => None,
+            };
+            let own: &Map<String, Value> = &action.parameters;
+            let parameters = parameters.as_ref().unwrap_or(own);
+            if !attempt::rules(provider, &stage, parameters, answer.as_ref(), 1).lookup {
+                return false;
+            }
+            let doubtful = DoubtfulAction { answer, reply: reply.clone(), since: now, ..DoubtfulAction::default() };
+            self.doubts.insert(ordinal, doubtful);
+        }
+        self.write(vec![Record::Reopened { ordinal, at: self.run.clock.now(), follows: true }]);
+        self.scheduler.poll(ordinal, account, now + FOLLOW_INTERVAL);
+        true
+    }
+}
+
+/// Between two polls, at most, where a document does not ask for more.
+const MAX_POLL_INTERVAL: Duration = Duration::from_secs(60);
+/// Before the first poll, at most.
+const FIRST_POLL: Duration = Duration::from_secs(2);
+/// So long a stage is polled in one process where nobody waits.
+const POLL_PATIENCE: Duration = Duration::from_secs(600);
+/// Between two looks at what something waits for.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(60);

@@ -1,0 +1,326 @@
+//! Rows of inventories: the exports of CertCentral, Sectigo and crt.sh, and what others call their columns, as CSV or JSON. Decides by the
+//! header which column tells what; judges no row.
+
+use super::sighting::Sighting;
+use crate::diag::Diagnostics;
+use crate::pki::names::comparable;
+use crate::pki::{SerialNotation, SerialNumber, SpkiFingerprint};
+use crate::plan::{ListLayout, ListReader};
+use crate::text::{SourceMap, safe};
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use jiff::tz::TimeZone;
+use std::path::Path;
+
+/// What a column tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Told {
+    Serial,
+    Fingerprint,
+    Issuer,
+    CommonName,
+    Names,
+    Begins,
+    Ends,
+    Key,
+    Status,
+    /// When or whether it was revoked.
+    Revoked,
+    Provider,
+    /// A parameter of a provider's.
+    Parameter(String),
+}
+
+/// How a list is to be read beyond what its header says by itself.
+#[derive(Debug, Default, Clone)]
+pub struct ListColumns {
+    /// What a column tells, by the names of `find`'s own columns or of a provider's parameters, and the column's header.
+    pub named: Vec<(String, String)>,
+    /// The parameters by which providers' operations name their targets.
+    pub parameters: Vec<String>,
+}
+
+/// Reads the rows of a list; `each` takes them one by one, with the line where each stands.
+///
+/// # Errors
+/// It cannot be read, or is no list of certificates; the cause. `None` where it is a list of something else.
+pub fn read(path: &Path, columns: &ListColumns, each: &mut dyn FnMut(Sighting)) -> Result<u64, Option<String>> {
+    let mut sources = SourceMap::default();
+    let shown = path.display().to_string();
+    let source = sources.add_file(shown.clone(), path.to_owned());
+    let mut diagnostics = Diagnostics::default();
+    let first = |diagnostics: &Diagnostics, sources: &SourceMap| {
+        let sorted = diagnostics.sorted();
+        let first = sorted.first()?;
+        let place = first.span.map(|span| sources.place(span)).unwrap_or_default();
+        let help = first.help.as_deref().map(|help| format!("; {help}")).unwrap_or_default();
+        Some(format!("{place}: {}{help}", first.what))
+    };
+    let Some(mut reader) = ListReader::open(&sources, source, ListLayout::default(), &mut diagnostics) else {
+        // An empty list tells of nothing.
+        let is_empty = diagnostics.sorted().iter().any(|found| found.code == "no-actions");
+        return Err(first(&diagnostics, &sources).filter(|_| !is_empty));
+    };
+    let header: Vec<&str> = reader.header().iter().map(|(name, _)| name.as_str()).collect();
+    if let Some((field, column)) = columns.named.iter().find(|(_, column)| !header.contains(&column.as_str())) {
+        let what = format!("{shown}: the list has no column `{}` for `{field}`", safe::terminal(column));
+        return Err(Some(what));
+    }
+    let told: Vec<(usize, Told)> =
+        header.iter().enumerate().filter_map(|(index, name)| Some((index, meaning(name, columns)?))).collect();
+    let identifies = |told: &Told| matches!(told, Told::Serial | Told::Fingerprint | Told::Parameter(_));
+    if !told.iter().any(|(_, told)| identifies(told)) {
+        return Err(None);
+    }
+    let is_certcentral = is_certcentral(&header);
+    let mut rows = 0;
+    while reader.advance(&mut diagnostics) {
+        rows += 1;
+        let mut row = Sighting { place: format!("{shown}:{}", reader.row_span().line), ..Sighting::default() };
+        if is_certcentral {
+            row.provider = "digicert".to_owned();
+        }
+        for (index, told) in &told {
+            fill(&mut row, told, reader.cell(*index).0);
+        }
+        each(row);
+    }
+    // Rows with defects were passed over.
+    if diagnostics.has_errors() { Err(first(&diagnostics, &sources)) } else { Ok(rows) }
+}
+
+/// Whether the columns are those of an export of DigiCert's CertCentral, which alone has ids of orders and of certificates in them.
+fn is_certcentral(header: &[&str]) -> bool {
+    let has = |names: &[&str]| header.iter().any(|name| names.contains(&bare(name).as_str()));
+    has(&["orderid", "order", "ordernumber"]) && has(&["certificateid", "certid"])
+}
+
+fn meaning(name: &str, columns: &ListColumns) -> Option<Told> {
+    if let Some((field, _)) = columns.named.iter().find(|(_, column)| column == name) {
+        return Some(word(field).unwrap_or_else(|| Told::Parameter(field.clone())));
+    }
+    if let Some(parameter) = columns.parameters.iter().find(|parameter| bare(parameter) == bare(name)) {
+        // A provider's `serial_number` is the serial number.
+        return Some(word(name).unwrap_or_else(|| Told::Parameter(parameter.clone())));
+    }
+    match bare(name).as_str() {
+        // CertCentral's ids of certificates.
+        "certid" if columns.parameters.iter().any(|parameter| parameter == "certificate_id") => {
+            Some(Told::Parameter("certificate_id".to_owned()))
+        }
+        _ => word(name),
+    }
+}
+
+/// What inventories call their columns.
+fn word(name: &str) -> Option<Told> {
+    Some(match bare(name).as_str() {
+        "serialnumber"
+        | "serial"
+        | "serialno"
+        | "sn"
+        | "certserial"
+        | "certserialnumber"
+        | "certificateserial"
+        | "certificateserialnumber"
+        | "serialnumberhex" => Told::Serial,
+        "sha256fingerprint" | "fingerprintsha256" | "sha256thumbprint" | "thumbprintsha256" | "fingerprint"
+        | "thumbprint" | "sha256" | "certsha256" => Told::Fingerprint,
+        "issuername" | "issuer" | "issuerdn" | "issuercn" | "issuercommonname" | "issuedby" | "issuingca" | "ca"
+        | "caname" | "cacert" | "intermediate" => Told::Issuer,
+        "commonname" | "cn" | "primarydomain" | "domain" | "subjectcn" | "subjectcommonname" => Told::CommonName,
+        "dnsnames"
+        | "sans"
+        | "san"
+        | "subjectalternativenames"
+        | "subjectalternativename"
+        | "subjectaltnames"
+        | "subjectaltname"
+        | "altnames"
+        | "alternativenames"
+        | "namevalue"
+        | "additionaldomains"
+        | "domains" => Told::Names,
+        "notbefore" | "validfrom" | "validitybegin" | "issued" | "issuedate" | "dateissued" | "issuedon"
+        | "issuedat" | "startdate" | "validfromdate" | "effectivedate" => Told::Begins,
+        "notafter" | "validto" | "validuntil" | "validtill" | "validthrough" | "expires" | "expireson"
+        | "expiresat" | "expirydate" | "expirationdate" | "expiration" | "expiry" | "enddate" | "validtodate" => {
+            Told::Ends
+        }
+        "keysha256" | "spkisha256" | "publickeysha256" | "pubkeysha256" | "spkifingerprint" | "spki" => Told::Key,
+        "status" | "certificatestatus" | "certstatus" | "orderstatus" | "state" => Told::Status,
+        "revoked" | "revokedat" | "revokedon" | "revocationdate" | "daterevoked" | "isrevoked" => Told::Revoked,
+        "provider" => Told::Provider,
+        _ => return None,
+    })
+}
+
+/// A header's letters and digits: people write them in all ways.
+fn bare(name: &str) -> String {
+    name.chars().filter(|letter| letter.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+}
+
+fn fill(row: &mut Sighting, told: &Told, cell: &str) {
+    // Spreadsheets keep numbers whole by these, and our own reports guard cells by the second.
+    let cell = cell.strip_prefix("=\"").and_then(|cell| cell.strip_suffix('"')).unwrap_or(cell);
+    let cell = cell.strip_prefix('\'').unwrap_or(cell).trim();
+    if cell.is_empty() || matches!(cell, "-" | "N/A" | "n/a" | "null" | "None") {
+        return;
+    }
+    match told {
+        Told::Serial => row.serial = serial(cell),
+        Told::Fingerprint => row.fingerprint = SpkiFingerprint::parse(cell).map(|SpkiFingerprint(octets)| octets),
+        Told::Issuer if row.issuer.is_empty() => cell.clone_into(&mut row.issuer),
+        Told::CommonName if row.common_name.is_empty() => cell.clone_into(&mut row.common_name),
+        Told::Names => {
+            let divides = |letter: char| letter.is_whitespace() || matches!(letter, ',' | ';' | '|' | '[' | ']' | '"');
+            for name in cell.split(divides).filter(|name| !name.is_empty()) {
+                if !row.names.iter().any(|known| comparable(known) == comparable(name)) {
+                    row.names.push(name.to_owned());
+                }
+            }
+        }
+        Told::Begins => row.begins = row.begins.or_else(|| moment(cell, false)),
+        Told::Ends => row.ends = row.ends.or_else(|| moment(cell, true)),
+        Told::Key => row.key = SpkiFingerprint::parse(cell),
+        Told::Status if row.status.is_empty() => row.status = cell.to_lowercase(),
+        Told::Revoked if !matches!(cell.to_lowercase().as_str(), "false" | "no" | "0" | "f") => {
+            row.status = "revoked".to_owned();
+        }
+        Told::Provider => cell.clone_into(&mut row.provider),
+        Told::Parameter(name) => row.target.push((name.clone(), cell.to_owned())),
+        _ => {}
+    }
+}
+
+/// A serial number of a list. Digits alone are read as hexadecimal, as exports write them: it is only compared here.
+fn serial(cell: &str) -> Option<SerialNumber> {
+    SerialNumber::parse(cell).ok().or_else(|| SerialNumber::parse_in(cell, SerialNotation::Hexadecimal).ok())
+}
+
+/// A moment as exports write it. Without a zone it is UTC; a day's end for what ends. Days and months that could be either are no date.
+fn moment(cell: &str, is_end: bool) -> Option<Timestamp> {
+    if let Ok(at) = cell.parse::<Timestamp>() {
+        return Some(at);
+    }
+    let in_utc = |at: DateTime| at.to_zoned(TimeZone::UTC).ok().map(|at| at.timestamp());
+    let without_zone = cell.trim_end_matches("UTC").trim_end_matches("GMT").trim_end();
+    if without_zone.len() > 10
+        && let Ok(at) = without_zone.parse::<DateTime>()
+    {
+        return in_utc(at);
+    }
+    let whole = |day: Date| if is_end { day.at(23, 59, 59, 0) } else { day.at(0, 0, 0, 0) };
+    let formats = ["%d-%b-%Y", "%d %b %Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%Y/%m/%d"];
+    if let Some(day) = formats.iter().find_map(|format| Date::strptime(format, cell).ok()) {
+        return in_utc(whole(day));
+    }
+    let (first, rest) = cell.split_once([' ', 'T']).unwrap_or((cell, ""));
+    let day = first.parse::<Date>().ok().filter(|_| first.len() == 10).or_else(|| numbers(first))?;
+    let time = match rest.split_once(':') {
+        Some((hour, minute)) => day.at(hour.parse().ok()?, minute.get(..2)?.parse().ok()?, 0, 0),
+        None if rest.is_empty() => whole(day),
+        None => return None,
+    };
+    in_utc(time)
+}
+
+/// `31/12/2026` or `12/31/2026`.
+fn numbers(text: &str) -> Option<Date> {
+    let parts: Vec<i16> = text.split(['/', '-', '.']).map(|part| part.parse().ok()).collect::<Option<_>>()?;
+    let [one, other, year] = parts[..] else { return None };
+    let (month, day) = match (one, other) {
+        (1..=12, 13..=31) => (one, other),
+        (13..=31, 1..=12) => (other, one),
+        (same, also) if same == also => (same, also),
+        // With points between, the day is first.
+        _ if text.contains('.') => (other, one),
+        _ => return None,
+    };
+    Date::new(year, i8::try_from(month).ok()?, i8::try_from(day).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str, ending: &str, named: &[(&str, &str)]) -> (Vec<Sighting>, Result<u64, Option<String>>) {
+        let file = tempfile::Builder::new().suffix(ending).tempfile().unwrap();
+        std::io::Write::write_all(&mut file.as_file(), text.as_bytes()).unwrap();
+        let named = named.iter().map(|(field, column)| ((*field).to_owned(), (*column).to_owned())).collect();
+        let columns = ListColumns { named, parameters: vec!["certificate_id".into(), "certificateNo".into()] };
+        let mut rows = Vec::new();
+        let read = read(file.path(), &columns, &mut |row| rows.push(row));
+        (rows, read)
+    }
+
+    #[test]
+    fn exports_are_told_by_their_headers() {
+        let (found, read) = rows(
+            "Order ID,Certificate ID,Common Name,SANs,Status,Valid From,Valid Till,Serial Number,Organization\r\n\
+             55,112358,shop.example.com,\"shop.example.com, www.shop.example.com\",Issued,2026-01-02,2027-01-31,0A:1B:2C,Shop\r\n",
+            ".csv",
+            &[],
+        );
+        assert_eq!(read, Ok(1));
+        let [row] = &found[..] else { panic!("{found:?}") };
+        assert_eq!((row.provider.as_str(), row.status.as_str()), ("digicert", "issued"));
+        assert_eq!(row.target, [("certificate_id".to_owned(), "112358".to_owned())]);
+        assert_eq!(row.names, ["shop.example.com", "www.shop.example.com"]);
+        assert_eq!(row.serial.as_ref().unwrap().to_string(), "0a1b2c");
+        assert_eq!(row.ends.unwrap().to_string(), "2027-01-31T23:59:59Z");
+        assert!(row.place.ends_with(":2"), "{}", row.place);
+        let (found, _) = rows(
+            r#"[{"issuer_ca_id": 1, "issuer_name": "C=US, O=Let's Encrypt, CN=R11", "common_name": "a.example",
+                "name_value": "a.example\nb.example", "id": 5, "not_before": "2026-01-02T03:04:05", "not_after": "2026-04-02T03:04:04",
+                "serial_number": "0362aa", "result_count": 2}]"#,
+            ".json",
+            &[],
+        );
+        assert_eq!((found[0].names.len(), found[0].target.len(), found[0].provider.as_str()), (2, 0, ""));
+        assert_eq!(found[0].begins.unwrap().to_string(), "2026-01-02T03:04:05Z");
+        let (found, _) =
+            rows("SSL ID;Common Name;Serial Number;Expires;State\n7;a.example;0b;31/12/2026;Revoked\n", ".csv", &[]);
+        assert_eq!(
+            (found[0].status.as_str(), found[0].ends.unwrap().to_string().as_str()),
+            ("revoked", "2026-12-31T23:59:59Z")
+        );
+        let (found, _) = rows("Nr,What\n5,0c\n", ".csv", &[("certificateNo", "Nr"), ("serial_number", "What")]);
+        assert_eq!(found[0].target, [("certificateNo".to_owned(), "5".to_owned())]);
+        assert_eq!(found[0].serial.as_ref().unwrap().to_string(), "0c");
+    }
+
+    #[test]
+    fn what_is_no_list_of_certificates_is_told_apart_from_a_broken_one() {
+        assert_eq!(rows("a,b\n1,2\n", ".csv", &[]).1, Err(None));
+        assert!(rows("serial,b\n0a,2,3\n", ".csv", &[]).1.unwrap_err().unwrap().contains(":2:"));
+        assert!(
+            rows("serial,b\n0a,2\n", ".csv", &[("key_sha256", "Key")])
+                .1
+                .unwrap_err()
+                .unwrap()
+                .contains("no column `Key`")
+        );
+    }
+
+    #[test]
+    fn moments_are_read_as_exports_write_them() {
+        for (text, expected) in [
+            ("2026-11-29T12:00:00Z", Some("2026-11-29T12:00:00Z")),
+            ("2026-11-29T12:00:00+09:00", Some("2026-11-29T03:00:00Z")),
+            ("2026-11-29 12:00:00", Some("2026-11-29T12:00:00Z")),
+            ("2026-11-29 12:00:00 UTC", Some("2026-11-29T12:00:00Z")),
+            ("2026-11-29", Some("2026-11-29T00:00:00Z")),
+            ("29-Nov-2026", Some("2026-11-29T00:00:00Z")),
+            ("29 Nov 2026", Some("2026-11-29T00:00:00Z")),
+            ("Nov 29, 2026", Some("2026-11-29T00:00:00Z")),
+            ("11/29/2026", Some("2026-11-29T00:00:00Z")),
+            ("29.11.2026", Some("2026-11-29T00:00:00Z")),
+            ("11/29/2026 14:30", Some("2026-11-29T14:30:00Z")),
+            ("10/11/2026", None),
+            ("soon", None),
+        ] {
+            assert_eq!(moment(text, false).map(|at| at.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! What was found, each certificate once: sightings of several places joined by fingerprint, or by serial number and issuer. Grows with what
+//! fits, not with what was looked through.
+
+use super::criteria::RowFit;
+use super::sighting::{Sighting, WholeCertificate, issuers_agree};
+use crate::pki::SerialNumber;
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+/// A certificate that was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LocatedCertificate {
+    /// What is known of it, from all places together.
+    pub known: Sighting,
+    /// Where it was seen.
+    pub places: BTreeSet<String>,
+}
+
+/// What fits, but is not taken.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Those that are over.
+    pub expired: u64,
+    /// Those that are revoked already.
+    pub revoked: u64,
+    /// Those of CAs.
+    pub cas: u64,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub struct Gathering {
+    all: Vec<LocatedCertificate>,
+    by_serial: HashMap<SerialNumber, Vec<usize>>,
+    by_fingerprint: HashMap<[u8; 32], usize>,
+    /// Serial numbers of certificates that do not fit, as hashes: rows about them are judged by that.
+    others: HashSet<u64>,
+    /// Rows that do not tell what is asked, and whose certificate was not there: what they do not tell, and how many.
+    pub undecided: BTreeMap<&'static str, u64>,
+}
+
+impl Gathering {
+    /// Takes a certificate that fits.
+    pub fn add_certificate(&mut self, sighting: Sighting) {
+        match self.position(&sighting) {
+            Some(index) => {
+                self.by_fingerprint.extend(sighting.fingerprint.map(|fingerprint| (fingerprint, index)));
+                self.all[index].join(sighting);
+            }
+            None => self.insert(sighting),
+        }
+    }
+
+    /// Notes a certificate that does not fit.
+    pub fn pass_certificate(&mut self, serial: &SerialNumber) {
+        self.others.insert(hash_of(serial));
+    }
+
+    /// Takes a row, after all certificates: one of a certificate that is there tells more of it, and is judged by that certificate.
+    pub fn add_row(&mut self, row: Sighting, fit: RowFit) {
+        match (self.position(&row), fit) {
+            (Some(index), _) => self.all[index].join(row),
+            (None, RowFit::Fits) => self.insert(row),
+            (None, RowFit::Not) => {}
+            (None, RowFit::Unknown(what)) => {
+                if !row.serial.as_ref().is_some_and(|serial| self.others.contains(&hash_of(serial))) {
+                    *self.undecided.entry(what).or_default() += 1;
+                }
+            }
+        }
+    }
+
+    /// What is to be taken, in the order of the places, and the counts of the rest; `all` takes everything.
+    pub fn finish(self, now: Timestamp, all: bool) -> (Vec<LocatedCertificate>, LeftOut) {
+        let mut left_out = LeftOut::default();
+        let mut taken: Vec<LocatedCertificate> = self.all;
+        taken.retain_mut(|found| {
+            found.settle(now);
+            let count = match found.known.status.as_str() {
+                _ if found.is_ca() => &mut left_out.cas,
+                "revoked" => &mut left_out.revoked,
+                "expired" => &mut left_out.expired,
+                _ => return true,
+            };
+            *count += u64::from(!all);
+            all
+        });
+        taken.sort_by(|one, other| one.places.cmp(&other.places));
+        (taken, left_out)
+    }
+
+    fn position(&self, sighting: &Sighting) -> Option<usize> {
+        if let Some(index) = sighting.fingerprint.and_then(|fingerprint| self.by_fingerprint.get(&fingerprint)) {
+            return Some(*index);
+        }
+        let candidates = self.by_serial.get(sighting.serial.as_ref()?)?;
+        candidates.iter().copied().find(|index| {
+            let known = &self.all[*index].known;
+            match (&known.whole, &sighting.whole) {
+                // Two certificates of one number: one is what became of the other, a precertificate.
+                (Some(one), Some(other)) => {
+                    known.issuer == sighting.issuer && (one.is_precertificate || other.is_precertificate)
+                }
+                // Two lists may be of two providers, each with its own ids.
+                _ => issuers_agree(&known.issuer, &sighting.issuer) && can_be_joined(known, sighting),
+            }
+        })
+    }
+
+    fn insert(&mut self, mut sighting: Sighting) {
+        let index = self.all.len();
+        if let Some(serial) = &sighting.serial {
+            self.by_serial.entry(serial.clone()).or_default().push(index);
+        }
+        if let Some(fingerprint) = sighting.fingerprint {
+            self.by_fingerprint.insert(fingerprint, index);
+        }
+        let places = [std::mem::take(&mut sighting.place)].into();
+        self.all.push(LocatedCertificate { known: sighting, places });
+    }
+}
+
+impl LocatedCertificate {
+    fn is_ca(&self) -> bool {
+        self.known.whole.as_ref().is_some_and(|whole| whole.is_ca)
+    }
+
+    /// Takes what another place tells. The certificate itself wins over what a list says of it, but for its status and ids.
+    fn join(&mut self, mut other: Sighting) {
+        self.places.insert(std::mem::take(&mut other.place));
+        let known = &mut self.known;
+        let is_better = match (&known.whole, &other.whole) {
+            (None, Some(_)) => true,
+            (Some(one), Some(other)) => one.is_precertificate && !other.is_precertificate,
+            _ => false,
+        };
+        if is_better {
+            std::mem::swap(known, &mut other);
+        }
+        let fill = |text: &mut String, from: String| {
+            if text.is_empty() {
+                *text = from;
+            }
+        };
+        fill(&mut known.issuer, other.issuer);
+        fill(&mut known.common_name, other.common_name);
+        fill(&mut known.weakness, other.weakness);
+        fill(&mut known.provider, other.provider);
+        // Of several words the one that says it is gone counts.
+        if known.status.is_empty() || other.status == REVOKED {
+            known.status = other.status;
+        }
+        if known.names.is_empty() {
+            known.names = other.names;
+        }
+        known.serial = known.serial.take().or(other.serial);
+        known.begins = known.begins.or(other.begins);
+        known.ends = known.ends.or(other.ends);
+        known.key = known.key.or(other.key);
+        known.fingerprint = known.fingerprint.or(other.fingerprint);
+        for (name, value) in other.target {
+            if !known.target.iter().any(|(known, _)| *known == name) {
+                known.target.push((name, value));
+            }
+        }
+        if let (Some(WholeCertificate { file, chain, .. }), Some(other)) = (&mut known.whole, other.whole) {
+            // The threads see files in any order, and what is written must not depend on it.
+            *file = [file.take(), other.file].into_iter().flatten().min();
+            // The longer chain has the issuers.
+            if chain.len() < other.chain.len() && !other.is_precertificate {
+                *chain = other.chain;
+            }
+        }
+    }
+
+    /// Makes one word of what the lists say and what the time is.
+    fn settle(&mut self, now: Timestamp) {
+        let known = &mut self.known;
+        let is_over = known.ends.is_some_and(|ends| ends < now);
+        let word = match known.status.as_str() {
+            status if status.contains(REVOKED) => REVOKED,
+            status if is_over || status == "expired" => "expired",
+            "" if known.ends.is_none() => "",
+            "" | "issued" | "active" | "valid" | "good" | "enrolled" | "ok" => "valid",
+            other => other,
+        };
+        known.status = word.to_owned();
+    }
+}
+
+/// Whether two sightings name nothing in different ways.
+fn can_be_joined(one: &Sighting, other: &Sighting) -> bool {
+    let differ =
+        |(name, value): &(String, String)| other.target.iter().any(|(also, with)| also == name && with != value);
+    (one.provider.is_empty() || other.provider.is_empty() || one.provider == other.provider)
+        && !one.target.iter().any(differ)
+}
+
+fn hash_of(serial: &SerialNumber) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    serial.hash(&mut hasher);
+    hasher.finish()
+}
+
+const REVOKED: &str = "revoked";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate(serial: &str, place: &str) -> Sighting {
+        Sighting {
+            place: place.into(),
+            serial: SerialNumber::parse(serial).ok(),
+            fingerprint: Some([serial.len() as u8; 32]),
+            issuer: "CN=CA,O=Example".into(),
+            ends: Some("2030-01-01T00:00:00Z".parse().unwrap()),
+            whole: Some(WholeCertificate::default()),
+            ..Sighting::default()
+        }
+    }
+
+    fn row(serial: &str, issuer: &str, id: &str, status: &str) -> Sighting {
+        Sighting {
+            place: format!("list.csv:{id}"),
+            serial: SerialNumber::parse(serial).ok(),
+            issuer: issuer.into(),
+            status: status.into(),
+            target: vec![("certificate_id".into(), id.into())],
+            ..Sighting::default()
+        }
+    }
+
+    fn told(gathering: Gathering, all: bool) -> (Vec<String>, LeftOut) {
+        let (found, left_out) = gathering.finish("2026-11-29T00:00:00Z".parse().unwrap(), all);
+        let shown = |found: &LocatedCertificate| {
+            let ids: Vec<&str> = found.known.target.iter().map(|(_, value)| value.as_str()).collect();
+            let places: Vec<&str> = found.places.iter().map(String::as_str).collect();
+            format!("{} {} {}", places.join("+"), ids.join("+"), found.known.status)
+        };
+        (found.iter().map(shown).collect(), left_out)
+    }
+
+    #[test]
+    fn several_places_of_a_certificate_are_one_row() {
+        let mut gathering = Gathering::default();
+        gathering.add_certificate(certificate("0a1b", "b.pem"));
+        gathering.add_certificate(certificate("0a1b", "a.pem"));
+        gathering.add_certificate(certificate("0a1b", "a.pem"));
+        gathering.add_certificate(certificate("0c1d2e", "c.pem"));
+        gathering.add_row(row("0a1b", "CA", "7", "issued"), RowFit::Unknown("the key"));
+        gathering.add_row(row("0c1d2e", "CN=CA", "8", "Revoked by us: revoked"), RowFit::Unknown("the key"));
+        gathering.add_row(row("0c1d2e", "Another CA", "9", ""), RowFit::Fits);
+        gathering.pass_certificate(&SerialNumber::parse("0f").unwrap());
+        gathering.add_row(row("0f", "CA", "10", ""), RowFit::Unknown("the key"));
+        gathering.add_row(row("0e", "CA", "11", ""), RowFit::Unknown("the key"));
+        assert_eq!(gathering.undecided, [("the key", 1)].into());
+        let (rows, left_out) = told(gathering, false);
+        assert_eq!(rows, ["a.pem+b.pem+list.csv:7 7 valid", "list.csv:9 9 "]);
+        assert_eq!(left_out, LeftOut { revoked: 1, ..LeftOut::default() });
+    }
+
+    #[test]
+    fn what_is_over_or_a_cas_is_left_out_and_counted() {
+        let gathered = || {
+            let mut gathering = Gathering::default();
+            let mut expired = certificate("0a", "expired.pem");
+            expired.ends = Some("2020-01-01T00:00:00Z".parse().unwrap());
+            gathering.add_certificate(expired);
+            let mut ca = certificate("0a0b", "ca.pem");
+            ca.whole.as_mut().unwrap().is_ca = true;
+            gathering.add_certificate(ca);
+            gathering
+        };
+        let (rows, left_out) = told(gathered(), false);
+        assert_eq!((rows.len(), left_out), (0, LeftOut { expired: 1, revoked: 0, cas: 1 }));
+        assert_eq!(
+            told(gathered(), true),
+            (vec!["ca.pem  valid".to_owned(), "expired.pem  expired".to_owned()], LeftOut::default())
+        );
+    }
+
+    #[test]
+    fn a_certificate_takes_the_place_of_its_precertificate() {
+        let mut gathering = Gathering::default();
+        let mut before = certificate("0a", "pre.pem");
+        before.fingerprint = Some([9; 32]);
+        before.whole.as_mut().unwrap().is_precertificate = true;
+        gathering.add_certificate(before);
+        gathering.add_certificate(certificate("0a", "shop.pem"));
+        let (found, _) = gathering.finish("2026-11-29T00:00:00Z".parse().unwrap(), false);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].known.fingerprint, Some([2; 32]));
+    }
+}

@@ -1,0 +1,17 @@
+//! From an incident to a list: which certificates are meant, looked for in files, trees, stores, exports and Kubernetes secrets, joined, and
+//! written as a list that a plan takes. Reads what it is given; sends nothing, changes nothing.
+
+pub mod contents;
+pub mod criteria;
+pub mod exports;
+pub mod found;
+pub mod placement;
+pub mod places;
+pub mod search;
+pub mod sighting;
+pub mod target_list;
+
+pub use criteria::{Criteria, NamePatterns};
+pub use found::LocatedCertificate;
+pub use placement::Placement;
+pub use search::{Looked, Search, SearchResult};

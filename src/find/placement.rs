@@ -1,0 +1,222 @@
+//! At which provider a certificate is, and how that provider's operation names it. Decides by what the user says, else by what a list says;
+//! guesses nothing.
+
+use super::found::LocatedCertificate;
+use super::sighting::contains;
+use crate::pki::{SerialNotation, SerialNumber};
+use crate::provider::Catalog;
+use crate::provider::model::{Provider, ValueFormat};
+
+/// Where certificates are, as the user says it, and how operations name their targets.
+#[derive(Debug)]
+pub struct Placement {
+    /// The providers that the user names.
+    named: Vec<NamedProvider>,
+    /// All providers that have the operation, by id.
+    operations: Vec<(String, Vec<TargetParameter>)>,
+}
+
+/// A provider that the user names.
+#[derive(Debug)]
+struct NamedProvider {
+    id: String,
+    /// What must be in the issuer's name; empty where all certificates are there.
+    issuer: String,
+}
+
+/// A parameter by which an operation names its target.
+#[derive(Debug)]
+struct TargetParameter {
+    name: String,
+    /// In which digits, where it is the serial number.
+    serial: Option<SerialNotation>,
+    /// Whether it is the certificate itself.
+    is_certificate: bool,
+}
+
+/// Why a certificate is not placed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unplaced {
+    /// Nothing says at which provider it is.
+    NoProvider,
+    /// The issuers of several named providers fit.
+    Several(String),
+    /// Nothing tells what the provider calls it.
+    NoTarget(String),
+}
+
+impl Placement {
+    /// Reads the providers that the user names, `ID` or `ID=ISSUER`, and what the operation needs of each.
+    ///
+    /// # Errors
+    /// There is no such provider, or it has no such operation.
+    pub fn new(catalog: &Catalog, named: &[String], action: &str) -> Result<Self, String> {
+        let operations: Vec<_> =
+            catalog.iter().filter_map(|provider| Some((provider.id.clone(), parameters(provider, action)?))).collect();
+        let mut providers = Vec::new();
+        for text in named {
+            let (id, issuer) = text.split_once('=').unwrap_or((text, ""));
+            let Some(provider) = catalog.get(id) else {
+                let nearest = catalog.nearest(id).map(|id| format!("; did you mean `{id}`?")).unwrap_or_default();
+                return Err(format!("there is no provider `{id}`{nearest}"));
+            };
+            if !operations.iter().any(|(known, _)| known == id) {
+                let all: Vec<&str> = provider.actions().map(|(operation, _)| operation.name.as_str()).collect();
+                return Err(format!("`{id}` has no action `{action}`; it has {}", all.join(", ")));
+            }
+            providers.push(NamedProvider { id: id.to_owned(), issuer: issuer.to_owned() });
+        }
+        Ok(Self { named: providers, operations })
+    }
+
+    /// The parameters that a list may have columns of.
+    pub fn parameters(&self) -> Vec<String> {
+        let all = self.operations.iter().flat_map(|(_, parameters)| parameters);
+        all.filter(|parameter| !parameter.is_certificate).map(|parameter| parameter.name.clone()).collect()
+    }
+
+    /// Gives a certificate its provider and the parameters that name it there.
+    ///
+    /// # Errors
+    /// It cannot be placed, or its provider's name for it is not known.
+    pub fn place(&self, found: &mut LocatedCertificate) -> Result<(), Unplaced> {
+        let known = &mut found.known;
+        let fitting: Vec<&NamedProvider> = self
+            .named
+            .iter()
+            .filter(|named| named.issuer.is_empty() || contains(&known.issuer, &named.issuer))
+            .collect();
+        // One that is named with this issuer is meant before one that is named for all.
+        let exact: Vec<&NamedProvider> = fitting.iter().copied().filter(|named| !named.issuer.is_empty()).collect();
+        match &(if exact.is_empty() { fitting } else { exact })[..] {
+            [one] => known.provider.clone_from(&one.id),
+            [] => {}
+            several => {
+                let ids: Vec<&str> = several.iter().map(|named| named.id.as_str()).collect();
+                return Err(Unplaced::Several(ids.join(", ")));
+            }
+        }
+        if known.provider.is_empty() {
+            return Err(Unplaced::NoProvider);
+        }
+        // An account of a plan's, whose provider only the plan knows.
+        let Some((_, parameters)) = self.operations.iter().find(|(id, _)| *id == known.provider) else { return Ok(()) };
+        known.target.retain(|(name, _)| parameters.iter().any(|parameter| parameter.name == *name));
+        let mut missing = Vec::new();
+        for parameter in parameters {
+            if known.target.iter().any(|(name, _)| *name == parameter.name) {
+                continue;
+            }
+            match (parameter.serial, &known.serial) {
+                (Some(notation), Some(serial)) => {
+                    known.target.push((parameter.name.clone(), serial_cell(serial, Some(notation))));
+                }
+                _ if parameter.is_certificate && known.whole.is_some() => {}
+                _ => missing.push(parameter.name.as_str()),
+            }
+        }
+        if missing.is_empty() {
+            Ok(())
+        } else {
+            Err(Unplaced::NoTarget(format!("`{}` of {}", missing.join("`, `"), known.provider)))
+        }
+    }
+}
+
+/// A serial number as a list's cell: in hexadecimal digits, and so that nobody takes it for a decimal number or an id.
+pub fn serial_cell(serial: &SerialNumber, notation: Option<SerialNotation>) -> String {
+    let digits = serial.to_string();
+    let is_told = match notation {
+        Some(SerialNotation::Decimal) => false,
+        Some(SerialNotation::Hexadecimal) => digits.bytes().any(|digit| digit.is_ascii_alphabetic()),
+        None => SerialNumber::parse(&digits).as_ref() == Ok(serial),
+    };
+    if is_told { digits } else { format!("0x{digits}") }
+}
+
+fn parameters(provider: &Provider, action: &str) -> Option<Vec<TargetParameter>> {
+    let (operation, rules) = provider.actions().find(|(operation, _)| operation.name == action)?;
+    if let Some(rule) = &rules.certificate {
+        return Some(vec![TargetParameter { name: rule.field.clone(), serial: None, is_certificate: true }]);
+    }
+    let parameter = |name: &String| {
+        let serial = operation.parameter(name).and_then(|parameter| match parameter.format {
+            ValueFormat::Serial(rule) => Some(rule.spelling.notation()),
+            _ => None,
+        });
+        TargetParameter { name: name.clone(), serial, is_certificate: false }
+    };
+    Some(rules.target.parameters.iter().map(parameter).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diag::Diagnostics;
+    use crate::find::sighting::{Sighting, WholeCertificate};
+    use crate::text::SourceMap;
+
+    fn found(issuer: &str, provider: &str, target: &[(&str, &str)]) -> LocatedCertificate {
+        let target = target.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let known = Sighting {
+            serial: SerialNumber::parse("0x123456789012345678").ok(),
+            issuer: issuer.into(),
+            provider: provider.into(),
+            target,
+            whole: Some(WholeCertificate::default()),
+            ..Sighting::default()
+        };
+        LocatedCertificate { known, places: ["a.pem".to_owned()].into() }
+    }
+
+    #[test]
+    fn certificates_are_placed_by_what_is_said() {
+        let catalog = Catalog::built_in(&mut SourceMap::default(), &mut Diagnostics::default());
+        let place = |named: &[&str], mut found: LocatedCertificate| {
+            let named: Vec<String> = named.iter().map(|text| (*text).to_owned()).collect();
+            let placement = Placement::new(&catalog, &named, "revoke").unwrap();
+            placement.place(&mut found).map(|()| {
+                let target: Vec<String> =
+                    found.known.target.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                format!("{} {}", found.known.provider, target.join(" "))
+            })
+        };
+        let (digicert, acme) = ("CN=X,O=DigiCert Inc", "CN=R11,O=Let's Encrypt");
+        let both = &["digicert=DigiCert", "acme=let's encrypt"];
+        for (named, found, expected) in [
+            (&["digicert"][..], found(digicert, "", &[]), Ok("digicert certificate_id=0x123456789012345678")),
+            (both, found(digicert, "", &[]), Ok("digicert certificate_id=0x123456789012345678")),
+            (both, found(acme, "", &[]), Ok("acme ")),
+            (both, found("CN=Y", "", &[]), Err(Unplaced::NoProvider)),
+            (
+                &["digicert=inc", "naver=DigiCert"],
+                found(digicert, "", &[]),
+                Err(Unplaced::Several("digicert, naver".into())),
+            ),
+            (
+                &["naver", "digicert=DigiCert"],
+                found(digicert, "", &[("certificate_id", "7")]),
+                Ok("digicert certificate_id=7"),
+            ),
+            (
+                &[],
+                found(digicert, "digicert", &[("certificate_id", "7"), ("other", "8")]),
+                Ok("digicert certificate_id=7"),
+            ),
+            (&[], found(digicert, "digicert-eu", &[("certificate_id", "7")]), Ok("digicert-eu certificate_id=7")),
+            (&[], found(digicert, "", &[]), Err(Unplaced::NoProvider)),
+            (
+                &["naver"],
+                found(digicert, "", &[("certificateNo", "7")]),
+                Err(Unplaced::NoTarget("`orderId` of naver".into())),
+            ),
+        ] {
+            assert_eq!(place(named, found), expected.map(str::to_owned), "{named:?}");
+        }
+        for (named, action, expected) in
+            [("digicrt", "revoke", "did you mean `digicert`?"), ("huawei", "revoke", "it has revoke-ca")]
+        {
+            assert!(Placement::new(&catalog, &[named.to_owned()], action).unwrap_err().contains(expected));
+        }
+    }
+}

@@ -1,0 +1,285 @@
+//! Looking through all places: the files by all processors, then the lists that were among them, row by row. Keeps what fits and counts the
+//! rest.
+
+use super::contents;
+use super::criteria::Criteria;
+use super::exports::{self, ListColumns};
+use super::found::{Gathering, LeftOut, LocatedCertificate};
+use super::places::{Place, Places};
+use super::sighting::Sighting;
+use crate::pki::{Certificate, Meant, SerialNumber, meant};
+use crate::text::{Secret, file, safe};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Mutex, PoisonError};
+
+/// What to look for, and where.
+#[derive(Debug)]
+pub struct Search {
+    /// What to look for.
+    pub criteria: Criteria,
+    /// Files and directories.
+    pub places: Vec<PathBuf>,
+    /// The passwords of stores.
+    pub passwords: Vec<Secret>,
+    /// How lists are to be read.
+    pub columns: ListColumns,
+    /// Whether the certificates themselves are to be kept, with their issuers.
+    pub keeps_certificates: bool,
+    /// Whether to take expired and revoked ones and those of CAs, too.
+    pub all: bool,
+    /// The present time.
+    pub now: Timestamp,
+}
+
+/// What was looked through.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Looked {
+    /// Files that were opened.
+    pub files: u64,
+    /// Certificates in them.
+    pub certificates: u64,
+    /// Rows of lists.
+    pub rows: u64,
+    /// Files that hold no certificate.
+    pub others: u64,
+    /// Sockets, named pipes and devices.
+    pub specials: u64,
+}
+
+/// What was found.
+#[derive(Debug)]
+pub struct SearchResult {
+    /// The certificates.
+    pub found: Vec<LocatedCertificate>,
+    /// What fits and is not taken.
+    pub left_out: LeftOut,
+    /// Rows that do not tell what was asked: what that is, and how many.
+    pub undecided: BTreeMap<&'static str, u64>,
+    /// What could not be read, a line each, sorted: the place and the cause.
+    pub unread: Vec<String>,
+    /// How many more there are than have a line here.
+    pub more_unread: u64,
+    /// What was looked through.
+    pub looked: Looked,
+}
+
+/// What the readers tell the one that gathers.
+enum Message {
+    File,
+    Other,
+    Fits(Box<Sighting>),
+    FitsNot(SerialNumber),
+    List(PathBuf, bool),
+    Unreadable(String),
+    Specials(u64),
+}
+
+/// Looks through everything; `looking` hears now and then how far it is.
+pub fn search(search: &Search, looking: &mut dyn FnMut(&Looked)) -> SearchResult {
+    let mut looked = Looked::default();
+    let mut gathering = Gathering::default();
+    let (mut lists, mut unread, mut more_unread) = (Vec::new(), Vec::new(), 0_u64);
+    let places = Mutex::new(Places::new(search.places.clone()));
+    let readers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        // Bounded: whoever reads faster than is gathered waits.
+        let (sender, receiver) = sync_channel(1024);
+        for _ in 0..readers {
+            let (sender, places) = (sender.clone(), &places);
+            scope.spawn(move || read_all(search, places, &sender));
+        }
+        drop(sender);
+        for message in receiver {
+            match message {
+                Message::File => looked.files += 1,
+                Message::Other => looked.others += 1,
+                Message::Fits(sighting) => {
+                    looked.certificates += 1;
+                    gathering.add_certificate(*sighting);
+                }
+                Message::FitsNot(serial) => {
+                    looked.certificates += 1;
+                    gathering.pass_certificate(&serial);
+                }
+                Message::List(path, named) => lists.push((path, named)),
+                Message::Unreadable(_) if unread.len() >= MAX_UNREAD => more_unread += 1,
+                Message::Unreadable(why) => unread.push(why),
+                Message::Specials(count) => looked.specials = count,
+            }
+            looking(&looked);
+        }
+    });
+    lists.sort();
+    for (path, named) in lists {
+        let read = exports::read(&path, &search.columns, &mut |row| {
+            looked.rows += 1;
+            let fit = search.criteria.judge_row(&row);
+            gathering.add_row(row, fit);
+            looking(&looked);
+        });
+        let shown = path.display();
+        match read {
+            Ok(_) => {}
+            Err(Some(why)) => unread.push(format!("{why} (other rows may have defects, too)")),
+            Err(None) if named => unread.push(format!(
+                "{shown}: this list has no column with serial numbers, fingerprints or a provider's ids; `--columns` names them"
+            )),
+            // In a tree lie many lists of other things.
+            Err(None) => looked.others += 1,
+        }
+    }
+    unread.sort();
+    let undecided = std::mem::take(&mut gathering.undecided);
+    let (found, left_out) = gathering.finish(search.now, search.all);
+    SearchResult { found, left_out, undecided, unread, more_unread, looked }
+}
+
+fn read_all(search: &Search, places: &Mutex<Places>, sender: &SyncSender<Message>) {
+    // A reader that is gone takes nothing with it: the one that gathers ends with the last.
+    let send = |message| drop(sender.send(message));
+    loop {
+        let next = places.lock().unwrap_or_else(PoisonError::into_inner).next();
+        match next {
+            None => break,
+            Some(Place::Unreadable(why)) => send(Message::Unreadable(safe::terminal(&why).into_owned())),
+            Some(Place::File(path, named)) => {
+                send(Message::File);
+                read_file(search, &path, named, &send);
+            }
+        }
+    }
+    send(Message::Specials(places.lock().unwrap_or_else(PoisonError::into_inner).specials));
+}
+
+fn read_file(search: &Search, path: &Path, named: bool, send: &dyn Fn(Message)) {
+    let shown = safe::terminal(&path.display().to_string()).into_owned();
+    let unreadable = |why: String| send(Message::Unreadable(format!("{shown}: {why}")));
+    let mut bytes = Vec::new();
+    let opened = file::open_regular(path).and_then(|file| match file {
+        Some(file) => Ok(file),
+        None => std::fs::File::open(path),
+    });
+    let mut file = match opened {
+        Ok(file) => file,
+        Err(error) => return unreadable(file::reason(&error)),
+    };
+    if let Err(error) = file.by_ref().take(HEAD).read_to_end(&mut bytes) {
+        return unreadable(file::reason(&error));
+    }
+    if is_list(path, named, &bytes) {
+        return send(Message::List(path.to_owned(), named));
+    }
+    if is_something_else(&bytes) {
+        return send(Message::Other);
+    }
+    match file::read_to_bound(file, MAX_BUNDLE - bytes.len() as u64) {
+        Ok(rest) => bytes.extend(rest),
+        Err(error) => return unreadable(file::reason(&error)),
+    }
+    let placed = match contents::certificates(&bytes, &search.passwords) {
+        Ok(placed) => placed,
+        Err(why) => return unreadable(why),
+    };
+    if placed.is_empty() {
+        if named {
+            unreadable("there is no certificate in it, and it is no list of certificates".to_owned());
+        }
+        return send(Message::Other);
+    }
+    let mut certificates = Vec::new();
+    for (within, read) in placed {
+        match read {
+            Ok(certificate) => certificates.push((within, certificate)),
+            Err(why) => send(Message::Unreadable(format!("{shown}{within}: {why}"))),
+        }
+    }
+    for (index, (within, certificate)) in certificates.iter().enumerate() {
+        let Some(weakness) = search.criteria.judge(certificate) else {
+            send(Message::FitsNot(certificate.serial.clone()));
+            continue;
+        };
+        let mut sighting = Sighting::of_certificate(certificate, format!("{shown}{within}"));
+        sighting.weakness = weakness;
+        let more = sighting.whole.get_or_insert_default();
+        // A pipe is gone when the plan is read.
+        more.file = (path.is_file() && is_about(&certificates, index, &bytes))
+            .then(|| path.to_str().map(str::to_owned))
+            .flatten();
+        if search.keeps_certificates {
+            more.chain = chain(&certificates, index);
+        }
+        send(Message::Fits(Box::new(sighting)));
+    }
+}
+
+/// Whether a file is a list by its name; and whatever is named itself and is neither PEM nor DER, and has lines of cells.
+fn is_list(path: &Path, named: bool, head: &[u8]) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    let is_json = name.ends_with(".json");
+    if name.ends_with(".csv") || name.ends_with(".tsv") {
+        return true;
+    }
+    let begin = head.trim_ascii_start();
+    let is_array = begin.strip_prefix(b"[").is_some_and(|inner| inner.trim_ascii_start().starts_with(b"{"));
+    if is_json && !name.ends_with(".gz") && !is_array {
+        return begin.is_empty() || head.starts_with(b"\x1f\x8b") || head.starts_with(b"\xff\xfe");
+    }
+    let is_text = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    let first = String::from_utf8_lossy(head.split(|byte| *byte == b'\n').next().unwrap_or_default()).into_owned();
+    is_json || named && is_text && (is_array || first.contains([',', ';', '\t']) && !contains_pem(head))
+}
+
+fn contains_pem(bytes: &[u8]) -> bool {
+    bytes.windows(11).any(|window| window == b"-----BEGIN ")
+}
+
+/// Whether the first bytes are those of a picture, a program, an archive: neither text, nor DER, nor Java's stores.
+fn is_something_else(head: &[u8]) -> bool {
+    let is_wide = matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [1..=0x7f, 0, ..] | [0, 1..=0x7f, ..]);
+    let is_java = head.starts_with(b"\xfe\xed\xfe\xed") || head.starts_with(b"\xce\xce\xce\xce");
+    !crate::pki::pem::is_der(head) && !is_wide && !is_java && head.contains(&0)
+}
+
+/// Whether a plan that names the file means this certificate, so that it may name the file: it holds the certificate as PEM, DER or PKCS#7.
+fn is_about(certificates: &[(String, Certificate)], index: usize, bytes: &[u8]) -> bool {
+    if certificates.len() > MAX_CHAIN_FILE {
+        return false;
+    }
+    let all: Vec<Certificate> = certificates.iter().map(|(_, certificate)| certificate.clone()).collect();
+    let same = |one: &Certificate| one.der == all[index].der;
+    let is_meant = match meant(&all) {
+        Ok(Meant::EndEntity(one) | Meant::Ca(one)) => same(&all[one]),
+        Err(_) => false,
+    };
+    // The plan opens no stores, and no secrets.
+    is_meant && Certificate::parse_all(bytes).is_ok_and(|read| read.iter().any(same))
+}
+
+/// A certificate and the issuers that are in its file, in DER.
+fn chain(certificates: &[(String, Certificate)], index: usize) -> Vec<Vec<u8>> {
+    let mut last = &certificates[index].1;
+    let mut chain = vec![last.der.clone()];
+    while certificates.len() <= MAX_CHAIN_FILE && last.issuer != last.subject {
+        let mut others = certificates.iter().map(|(_, other)| other);
+        match others.find(|other| last.is_issued_by(other) && !chain.contains(&other.der)) {
+            Some(issuer) => last = issuer,
+            None => break,
+        }
+        chain.push(last.der.clone());
+    }
+    chain
+}
+
+/// A larger file is no bundle of certificates.
+const MAX_BUNDLE: u64 = 64 << 20;
+/// Bytes that tell what a file is.
+const HEAD: u64 = 4096;
+/// Certificates of a file in which chains are looked for: of more the time would grow with their square.
+const MAX_CHAIN_FILE: usize = 64;
+/// Lines about what cannot be read that are kept: a tree that belongs to somebody else may have millions.
+const MAX_UNREAD: usize = 10_000;

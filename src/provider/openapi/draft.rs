@@ -1,0 +1,205 @@
+//! The draft of an overlay: what somebody must add to another's OpenAPI document so that one of its operations becomes an action of plans. What
+//! the document tells is filled in; what it cannot tell says `FILL-IN`, which no check lets pass.
+
+use super::overlay;
+use super::reader::placeholders;
+use crate::text::nearest;
+use crate::tree::Node;
+use std::fmt::Write as _;
+
+/// Writes the overlay for the operation of this `operationId`. `file` is the document's path as the overlay shall name it.
+///
+/// # Errors
+/// Why there is none, as a sentence with what would be right.
+pub(super) fn overlay(root: &Node, file: &str, operation_id: &str) -> Result<String, String> {
+    let (path, method, operation) = find(root, operation_id)?;
+    let title = root.get("info").and_then(|info| info.get("title")).and_then(Node::text).unwrap_or("the CA");
+    let mut text = format!(
+        "# What certsweep needs to know beyond the document; replace each FILL-IN, then: certsweep providers check THIS-FILE\n\
+         # (docs/provider-documents.md has the keys.)\n\
+         overlay: 1.0.0\ninfo: {{title: {}, version: 1.0.0}}\nextends: {}\nactions:\n",
+        quoted(&format!("{title}, for certsweep")),
+        quoted(file),
+    );
+    document(root, &mut text);
+    schemes(root, &mut text);
+    let target = format!("$.paths[{}].{method}", single(path));
+    if let Some(body) = operation.get("requestBody").filter(|body| body.get("required").is_none()) {
+        let place = match body.get("$ref").and_then(Node::text).and_then(|reference| reference.strip_prefix("#/")) {
+            Some(reference) => {
+                format!("${}", reference.split('/').map(|name| format!("[{}]", single(name))).collect::<String>())
+            }
+            None => format!("{target}.requestBody"),
+        };
+        let _written =
+            write!(text, "  - target: {}\n    update: {{required: true}}  # a body is always sent\n", quoted(&place));
+    }
+    let _written = write!(text, "  - target: {}\n    update:\n", quoted(&target));
+    let name = kebab(operation_id);
+    if name != operation_id {
+        let _written =
+            writeln!(text, "      operationId: {name}  # as plans call it; lower-case letters, digits and `-`");
+    }
+    action(root, path, operation, &mut text);
+    Ok(text)
+}
+
+fn find<'a>(root: &'a Node, operation_id: &str) -> Result<(&'a str, &'a str, &'a Node), String> {
+    let paths = root.get("paths").map(Node::fields).unwrap_or_default();
+    let all = || {
+        paths
+            .iter()
+            .flat_map(|path| path.value.fields().iter().map(move |field| (path.name.as_str(), field)))
+            .filter_map(|(path, field)| {
+                Some((path, field.name.as_str(), &field.value, field.value.get("operationId")?.text()?))
+            })
+    };
+    let found = all().find(|(.., id)| *id == operation_id);
+    found.map(|(path, method, node, _)| (path, method, node)).ok_or_else(|| {
+        let names: Vec<&str> = all().map(|(.., id)| id).collect();
+        match nearest::nearest(operation_id, names.iter().copied()) {
+            Some(right) => format!("the document has no operation `{operation_id}`; did you mean `{right}`?"),
+            None if names.is_empty() => "no operation of the document has an `operationId`".to_owned(),
+            None => {
+                let shown = names.iter().take(MAX_SHOWN).copied().collect::<Vec<_>>().join(", ");
+                format!("the document has no operation `{operation_id}`; it has {shown}")
+            }
+        }
+    })
+}
+
+/// What is said once for the whole document.
+fn document(root: &Node, text: &mut String) {
+    text.push_str("  - target: $\n    update:\n");
+    let names = credential_schemes(root);
+    if root.get("security").is_none() {
+        let first = names.first().map_or("FILL-IN", |(name, _)| name);
+        let _written = writeln!(text, "      security: [{{{}: []}}]", quoted(first));
+    }
+    text.push_str("      x-certsweep:\n        id: FILL-IN  # as plans call the provider\n");
+    let servers = root.get("servers").map(Node::items).unwrap_or_default();
+    if servers.len() > 1 {
+        let names = servers
+            .iter()
+            .filter_map(|server| ["name", "description", "url"].into_iter().find_map(|key| server.get(key)?.text()));
+        let names: Vec<String> = names.map(quoted).collect();
+        let _written = writeln!(text, "        server: FILL-IN  # one of {}", names.join(", "));
+    }
+    text.push_str("        rate: [FILL-IN]  # as the CA's pages say, such as 100/60s; or leave it out\n");
+    text.push_str("        environment: {credential: FILL-IN}  # the variable that holds the key, such as MY_CA_KEY\n");
+    text.push_str("        # code: [/error/code]      where its errors hold a code and a message\n        # message: [/error/message]\n");
+    if servers.is_empty() {
+        text.push_str("      servers: [{url: FILL-IN}]  # https://…\n");
+    }
+}
+
+/// The security schemes that a header holds a credential for.
+fn credential_schemes(root: &Node) -> Vec<(&str, &Node)> {
+    let schemes = root.get("components").and_then(|components| components.get("securitySchemes"));
+    let fields = schemes.map(Node::fields).unwrap_or_default().iter();
+    let used = |name: &str| match root.get("security") {
+        Some(list) => list.items().iter().any(|requirement| requirement.get(name).is_some()),
+        None => true,
+    };
+    fields.map(|field| (field.name.as_str(), &field.value)).filter(|(name, _)| used(name)).collect()
+}
+
+fn schemes(root: &Node, text: &mut String) {
+    for (name, scheme) in credential_schemes(root) {
+        let said = |key: &str| scheme.get(key).and_then(Node::text).unwrap_or_default();
+        if said("type") == "apiKey" && said("in") == "header" && scheme.get("x-certsweep").is_none() {
+            let target = format!("$.components.securitySchemes[{}]", single(name));
+            let _written = write!(
+                text,
+                "  - target: {}\n    update: {{x-certsweep: {{signer: header, credentials: [credential]}}}}\n",
+                quoted(&target)
+            );
+        }
+    }
+}
+
+fn action(root: &Node, path: &str, operation: &Node, text: &mut String) {
+    let names: Vec<String> = placeholders(path).map(quoted).collect();
+    let target = if names.is_empty() { "FILL-IN".to_owned() } else { names.join(", ") };
+    let _written = write!(
+        text,
+        "      x-certsweep:\n        target: {{kind: certificate, parameters: [{target}]}}  # certificate, order, request or ca; what names it\n        \
+         idempotent: FILL-IN  # true: twice has the effect of once (a revoke). false: it may cost twice (a reissue)\n"
+    );
+    if let Some((name, words)) = reasons(root, operation) {
+        let _written = write!(
+            text,
+            "        reason:\n          field: {}\n          values:  # reason of RFC 5280: the CA's word; each once\n",
+            quoted(&name)
+        );
+        for word in words {
+            let _written = writeln!(text, "            {}: {}", rfc_5280(&word), quoted(&word));
+        }
+    }
+    text.push_str("        answers:  # silence is never success: only what is named here is\n");
+    let responses = operation.get("responses").map(Node::fields).unwrap_or_default();
+    for status in responses.iter().map(|field| field.name.as_str()).filter(|status| status.starts_with('2')) {
+        let means = if status == "202" { "pending-approval" } else { "succeeded" };
+        let _written = writeln!(
+            text,
+            "          - {{status: {status}, means: {means}}}  # add `when: {{/state: revoked}}` where 2{} alone does not tell",
+            &status[1..]
+        );
+    }
+    text.push_str(
+        "        samples:  # what the CA's pages show: a request, and what its answers mean\n          - name: as the pages show it\n            \
+         parameters: {FILL-IN: FILL-IN}\n            path: FILL-IN  # the check says what is sent\n            answers: [{status: 200, body: {}, means: succeeded}]\n",
+    );
+}
+
+/// The field of the body that lists reasons, if one does.
+fn reasons(root: &Node, operation: &Node) -> Option<(String, Vec<String>)> {
+    let body = resolve(root, operation.get("requestBody")?)?;
+    let media = &body.get("content")?.fields().first()?.value;
+    let schema = resolve(root, media.get("schema")?)?;
+    schema.get("properties")?.fields().iter().find_map(|field| {
+        let words = resolve(root, &field.value)?.get("enum")?;
+        let is_reason = field.name.to_ascii_lowercase().contains("reason");
+        let words = words.items().iter().filter_map(Node::text).map(str::to_owned).collect();
+        is_reason.then(|| (field.name.clone(), words))
+    })
+}
+
+fn resolve<'a>(root: &'a Node, node: &'a Node) -> Option<&'a Node> {
+    let Some(reference) = node.get("$ref") else { return Some(node) };
+    reference.text()?.strip_prefix("#/")?.split('/').try_fold(root, |node, name| node.get(name))
+}
+
+/// The reason of RFC 5280 that is spelled so but for case and separators; no other is guessed.
+fn rfc_5280(word: &str) -> &'static str {
+    let letters =
+        |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    let same = crate::pki::RevocationReason::ALL.into_iter().find(|reason| letters(reason.name()) == letters(word));
+    same.map_or("FILL-IN", crate::pki::RevocationReason::name)
+}
+
+/// `revokeCertificate` as `revoke-certificate`.
+fn kebab(name: &str) -> String {
+    let mut text = String::new();
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase()
+            && text.ends_with(|last: char| last.is_ascii_lowercase() || last.is_ascii_digit())
+        {
+            text.push('-');
+        }
+        text.push(if letter.is_ascii_alphanumeric() { letter.to_ascii_lowercase() } else { '-' });
+    }
+    text.trim_start_matches(|first: char| !first.is_ascii_lowercase()).trim_end_matches('-').to_owned()
+}
+
+fn quoted(text: &str) -> String {
+    overlay::quoted_text(text)
+}
+
+/// A name in a JSONPath (RFC 9535, section 2.3.1.1).
+fn single(name: &str) -> String {
+    format!("'{}'", name.replace('\\', "\\\\").replace('\'', "\\'"))
+}
+
+/// Operations that a message lists.
+const MAX_SHOWN: usize = 20;

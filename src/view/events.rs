@@ -1,0 +1,497 @@
+//! What happens in a run, for other programs: JSON lines (`--events`, hooks) and the figures behind `--metrics`. A fold of the run's events;
+//! decides nothing about the run, and writes nothing.
+
+use super::status::{Outcomes, RunState, Summary};
+use super::tally::{RunDeadline, Tally};
+use crate::plan::settings::HookEvent;
+use crate::run::{Event, Outcome, StopReason, WaitReason};
+use crate::text::safe;
+use crate::time::rfc3339;
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::Serialize;
+use std::time::Duration;
+
+/// One line of an event stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventLine {
+    /// The JSON text, without a line break. Characters that act on a terminal are escaped.
+    pub text: String,
+    /// The hooks that are told of it.
+    pub hook: Option<HookEvent>,
+}
+
+/// Which run an event is of: it stands in each line, since a hook sees one line alone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct RunIdentity {
+    /// The plan's name.
+    pub plan: String,
+    /// The run directory.
+    pub run_dir: String,
+    /// Whether it is a rehearsal: nothing is sent to a provider.
+    pub simulated: bool,
+}
+
+/// A line of an event stream: what happened in a run. An event is told once what it says is on the disk. Later versions add types and
+/// members, and take none away; a change of meaning has another `v`.
+#[derive(Serialize, JsonSchema)]
+#[schemars(title = "certsweep event")]
+pub struct EventRecord<'a> {
+    /// The version of this format: 1.
+    #[schemars(range(min = 1, max = 1))]
+    v: u8,
+    /// When it happened: RFC 3339, in UTC, with milliseconds.
+    #[schemars(with = "Timestamp")]
+    at: String,
+    #[serde(flatten)]
+    run: &'a RunIdentity,
+    #[serde(flatten)]
+    what: EventBody<'a>,
+}
+
+/// What happened.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+enum EventBody<'a> {
+    /// The run, or its resumption, begins.
+    Began {
+        /// Each configured provider with the number of its actions that are still to be done.
+        providers: Vec<ProviderActions<'a>>,
+        /// When all must have ended.
+        deadline: Option<Timestamp>,
+    },
+    /// What bounds the pace of a provider has changed.
+    Bound {
+        /// The configured provider.
+        provider: &'a str,
+        /// What bounds it now.
+        bound: &'a WaitReason,
+        /// The same in words.
+        message: String,
+    },
+    /// An attempt did not end its action; another one, or a status query, follows.
+    Attempt {
+        /// The configured provider.
+        provider: &'a str,
+        /// The action's id.
+        action_id: &'a str,
+        /// The attempt's number, from 1.
+        attempt: u32,
+        /// What happened.
+        message: &'a str,
+    },
+    /// An action ended.
+    Outcome {
+        /// The configured provider.
+        provider: &'a str,
+        /// The action's id.
+        action_id: &'a str,
+        /// How it ended.
+        outcome: Outcome,
+        /// The last HTTP status.
+        http_status: Option<u16>,
+        /// The provider's own request or order id.
+        provider_ref: Option<&'a str>,
+        /// Attempts sent.
+        attempts: u32,
+        /// The message of its report row.
+        message: &'a str,
+    },
+    /// An action that had ended is taken up again: its answer may have been another request's. It ends once more.
+    Reopened {
+        /// The configured provider.
+        provider: &'a str,
+        /// The action's id.
+        action_id: &'a str,
+        /// How it had ended.
+        outcome: Outcome,
+    },
+    /// Actions ended in doubt since the last such event: told at most every half minute, and at the end.
+    InDoubt {
+        /// How many since then.
+        new: u64,
+        /// How many in this process's part of the run.
+        total: u64,
+        /// The ids of the new ones, the first hundred of them.
+        action_ids: &'a [String],
+    },
+    /// A provider is held back: it asked for that, or is out of order.
+    Held {
+        /// The configured provider.
+        provider: &'a str,
+        /// When it may go on.
+        until: Timestamp,
+        /// Why.
+        message: &'a str,
+    },
+    /// Another wave waits for an answer, or begins.
+    Wave {
+        /// Which of both.
+        state: WaveState,
+        /// The wave, from 1.
+        wave: u32,
+        /// Of so many.
+        of: u32,
+        /// Its actions.
+        actions: u64,
+    },
+    /// `certsweep pause`: nothing new is sent until `unpaused`.
+    Paused {
+        /// Who gave the command, where that is known.
+        by: Option<&'a str>,
+    },
+    /// `certsweep unpause`: the run goes on.
+    Unpaused,
+    /// `certsweep set-rate`: other limits hold from now on.
+    Limited {
+        /// The configured provider.
+        provider: &'a str,
+        /// Its limits, as plans write them.
+        limits: &'a [String],
+    },
+    /// Whether the deadline will be met has changed, at the present pace.
+    Deadline {
+        /// The deadline.
+        deadline: Timestamp,
+        /// Whether it will be missed.
+        at_risk: bool,
+        /// How much time is left over; below zero, by how much it is missed.
+        slack_seconds: f64,
+    },
+    /// Something that belongs to no single action.
+    Warning {
+        /// What.
+        message: &'a str,
+    },
+    /// How the run goes on, where nothing is wrong.
+    Note {
+        /// What.
+        message: &'a str,
+    },
+    /// The run, or one provider of it, sends nothing more in this process.
+    Stopped {
+        /// The configured provider; null where the whole run stops.
+        provider: Option<&'a str>,
+        /// What stopped it; null where a provider alone was stopped.
+        cause: Option<StopCause>,
+        /// Why.
+        message: String,
+    },
+    /// The last line: the process is done with the run, and the report is written.
+    Ended {
+        /// Whether every action has an outcome.
+        state: RunState,
+        /// Why it stopped before its end, in a sentence.
+        why: Option<&'a str>,
+        /// The exit code.
+        exit_code: u8,
+        /// All actions.
+        actions: u64,
+        /// How many ended how, in the whole run.
+        outcomes: &'a Outcomes,
+        /// How many are still without an outcome.
+        unsent: u64,
+        /// How many of the skipped actions only repeat another one.
+        duplicates: u64,
+        /// How many of them are on an exception list.
+        excepted: u64,
+        /// How long this process ran.
+        elapsed_seconds: f64,
+        /// Where the report is.
+        report: Option<&'a str>,
+        /// What to do next: sentences with commands, most urgent first.
+        next: &'a [String],
+    },
+}
+
+/// A configured provider, and how many actions of it are to be done.
+#[derive(Serialize, JsonSchema)]
+struct ProviderActions<'a> {
+    /// The configured provider.
+    provider: &'a str,
+    /// Its actions.
+    actions: u64,
+}
+
+/// Where the run is between two waves.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum WaveState {
+    /// A person is asked whether the wave may go.
+    Asking,
+    /// The wave may go.
+    Began,
+}
+
+/// What stops a run.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum StopCause {
+    /// A safety rule, a closed window or the deadline.
+    Rule,
+    /// A signal.
+    Signal,
+    /// Credentials, disk, or the run directory.
+    Environment,
+}
+
+/// Makes the lines of a run's events.
+#[derive(Debug)]
+pub struct EventLog {
+    run: RunIdentity,
+    tally: Tally,
+    /// Whether the deadline was last said to be missed, and when that was said.
+    risk: (bool, Option<Duration>),
+    /// Ids of the actions in doubt that were not told of yet, and how many they are.
+    doubtful: (Vec<String>, u64),
+    /// When they were last told of.
+    doubt_told: Option<Duration>,
+}
+
+impl EventLog {
+    /// Before the first event.
+    pub fn new(run: RunIdentity, deadline: Option<RunDeadline>) -> Self {
+        Self { run, tally: Tally::new(deadline), risk: (false, None), doubtful: (Vec::new(), 0), doubt_told: None }
+    }
+
+    /// Folds an event in, and returns the lines that it is worth at this moment; mostly one, or none.
+    pub fn take(&mut self, event: &Event, at: Timestamp) -> Vec<EventLine> {
+        self.tally.event(event);
+        let mut lines = Vec::new();
+        match event {
+            Event::ActionEnded { outcome: Outcome::InDoubt, id, .. } => {
+                self.doubtful.1 += 1;
+                if self.doubtful.0.len() < MAX_IDS {
+                    self.doubtful.0.push(id.clone());
+                }
+            }
+            Event::Tick(_) => {
+                lines.extend(self.deadline_line(at));
+                lines.extend(self.doubt_line(at, false));
+            }
+            Event::RunEnded => lines.extend(self.doubt_line(at, true)),
+            _ => {}
+        }
+        if let Some((body, hook)) = body_of(event, self.tally.deadline, at) {
+            lines.push(self.line(body, hook, at));
+        }
+        lines
+    }
+
+    /// The last line.
+    pub fn end(&self, summary: &Summary, at: Timestamp) -> EventLine {
+        let body = EventBody::Ended {
+            state: summary.state,
+            why: summary.why.as_deref(),
+            exit_code: summary.exit_code,
+            actions: summary.actions,
+            outcomes: &summary.outcomes,
+            unsent: summary.unsent,
+            duplicates: summary.duplicates,
+            excepted: summary.excepted,
+            elapsed_seconds: summary.elapsed_seconds,
+            report: summary.report.as_deref(),
+            next: &summary.next,
+        };
+        self.line(body, Some(HookEvent::Ended), at)
+    }
+
+    /// Told where it changes, and not with every breath of the rate.
+    fn deadline_line(&mut self, at: Timestamp) -> Option<EventLine> {
+        let (deadline, slack) = (self.tally.deadline?, self.tally.slack()?);
+        let (at_risk, now) = (slack.is_negative(), self.tally.now);
+        let (was, told) = self.risk;
+        let is_new = at_risk != was && told.is_none_or(|told| now.saturating_sub(told) >= RISK_AGAIN_AFTER);
+        if !is_new || self.tally.done() >= self.tally.total() {
+            return None;
+        }
+        self.risk = (at_risk, Some(now));
+        let body = EventBody::Deadline { deadline: deadline.at, at_risk, slack_seconds: slack.as_secs_f64() };
+        Some(self.line(body, at_risk.then_some(HookEvent::DeadlineAtRisk), at))
+    }
+
+    fn doubt_line(&mut self, at: Timestamp, is_end: bool) -> Option<EventLine> {
+        let now = self.tally.now;
+        let is_time = self.doubt_told.is_none_or(|told| now.saturating_sub(told) >= DOUBT_AGAIN_AFTER);
+        if self.doubtful.1 == 0 || !(is_end || is_time) {
+            return None;
+        }
+        self.doubt_told = Some(now);
+        let (action_ids, new) = std::mem::take(&mut self.doubtful);
+        let total = self.tally.outcomes.get(&Outcome::InDoubt).copied().unwrap_or(0);
+        Some(self.line(EventBody::InDoubt { new, total, action_ids: &action_ids }, Some(HookEvent::InDoubt), at))
+    }
+
+    fn line(&self, what: EventBody<'_>, hook: Option<HookEvent>, at: Timestamp) -> EventLine {
+        let record = EventRecord { v: VERSION, at: rfc3339(at), run: &self.run, what };
+        let text = serde_json::to_string(&record).expect("views serialise to JSON: string keys, no failing type");
+        EventLine { text: safe::json(&text).into_owned(), hook }
+    }
+}
+
+/// What an event says, and to which hooks; `None` for what only moves counts.
+fn body_of(
+    event: &Event,
+    deadline: Option<RunDeadline>,
+    wall: Timestamp,
+) -> Option<(EventBody<'_>, Option<HookEvent>)> {
+    let body = match event {
+        Event::RunBegan { accounts } => {
+            let accounts = accounts.iter();
+            let providers = accounts.map(|(provider, actions)| ProviderActions { provider, actions: *actions });
+            EventBody::Began { providers: providers.collect(), deadline: deadline.map(|deadline| deadline.at) }
+        }
+        Event::AttemptFailed { account, id, attempt, why, .. } => {
+            EventBody::Attempt { provider: account, action_id: id, attempt: *attempt, message: why }
+        }
+        Event::HeldBack { account, until, why } => EventBody::Held { provider: account, until: *until, message: why },
+        Event::ActionEnded { account, id, outcome, message, http_status, reference, attempts, .. } => {
+            EventBody::Outcome {
+                provider: account,
+                action_id: id,
+                outcome: *outcome,
+                http_status: *http_status,
+                provider_ref: reference.as_deref(),
+                attempts: *attempts,
+                message,
+            }
+        }
+        Event::ActionReopened { account, id, outcome, .. } => {
+            EventBody::Reopened { provider: account, action_id: id, outcome: *outcome }
+        }
+        Event::AccountStopped { account, why } => {
+            let body = EventBody::Stopped { provider: Some(account), cause: None, message: why.clone() };
+            return Some((body, Some(HookEvent::Stopped)));
+        }
+        Event::Bounded { account, by } => EventBody::Bound { provider: account, bound: by, message: by.describe(wall) },
+        Event::Paused { by, .. } => EventBody::Paused { by: by.as_deref() },
+        Event::Unpaused => EventBody::Unpaused,
+        Event::Asking(question) => {
+            let (state, wave, of, actions) = (WaveState::Asking, question.wave, question.of, question.actions);
+            return Some((EventBody::Wave { state, wave, of, actions }, Some(HookEvent::Wave)));
+        }
+        Event::WaveBegan { wave, of, actions } => {
+            let body = EventBody::Wave { state: WaveState::Began, wave: *wave, of: *of, actions: *actions };
+            return Some((body, Some(HookEvent::Wave)));
+        }
+        Event::Limited { account, windows } => EventBody::Limited { provider: account, limits: windows },
+        Event::Warning(message) => EventBody::Warning { message },
+        Event::Note(message) => EventBody::Note { message },
+        Event::Stopping(reason) => {
+            let (cause, message) = match reason {
+                StopReason::Rule(why) => (StopCause::Rule, why.clone()),
+                StopReason::Signal(number) => (StopCause::Signal, format!("signal {number}")),
+                StopReason::Environment(why) => (StopCause::Environment, why.clone()),
+            };
+            let body = EventBody::Stopped { provider: None, cause: Some(cause), message };
+            return Some((body, Some(HookEvent::Stopped)));
+        }
+        // The last line comes once the report is written.
+        Event::Answered | Event::Requested { .. } | Event::Tick(_) | Event::RunEnded => return None,
+    };
+    Some((body, None))
+}
+
+const VERSION: u8 = 1;
+/// A rate that wavers about the deadline is told of once a minute.
+const RISK_AGAIN_AFTER: Duration = Duration::from_secs(60);
+/// A provider that loses its answers loses many at once: a hook is not called for each.
+const DOUBT_AGAIN_AFTER: Duration = Duration::from_secs(30);
+/// Ids in one line about actions in doubt; the report has all.
+const MAX_IDS: usize = 100;
+
+#[cfg(test)]
+pub(crate) mod testing {
+    //! A log, and one event of each kind.
+
+    use super::super::tally::testing::{began, ended, held};
+    use super::*;
+    use crate::run::WaveQuestion;
+    use jiff::SignedDuration;
+
+    pub(crate) fn log(deadline: Option<RunDeadline>) -> EventLog {
+        let run = RunIdentity { plan: "p".into(), run_dir: "runs/x".into(), simulated: false };
+        EventLog::new(run, deadline)
+    }
+
+    pub(crate) fn in_ten_seconds() -> Option<RunDeadline> {
+        Some(RunDeadline { at: Timestamp::from_second(10).unwrap(), ahead: SignedDuration::from_secs(10) })
+    }
+
+    /// One of each, in an order in which they may come.
+    pub(crate) fn all() -> Vec<Event> {
+        let (at, account, id) = (Timestamp::UNIX_EPOCH, || "a".to_owned(), || "x".to_owned());
+        vec![
+            began(&[("a", 4)]),
+            Event::Bounded { account: account(), by: WaitReason::Window { window: "1/1s".into() } },
+            Event::AttemptFailed { ordinal: 0, account: account(), id: id(), attempt: 1, why: "HTTP 503".into() },
+            held("a"),
+            ended("a", "x", Outcome::InDoubt, "\u{1b}[2J\u{202e} lost"),
+            Event::ActionReopened { ordinal: 0, account: account(), id: id(), outcome: Outcome::InDoubt },
+            Event::AccountStopped { account: account(), why: "401".into() },
+            Event::Paused { at, by: Some("alice".into()) },
+            Event::Unpaused,
+            Event::Asking(WaveQuestion { wave: 2, of: 2, actions: 3, since: at }),
+            Event::Answered,
+            Event::WaveBegan { wave: 2, of: 2, actions: 3 },
+            Event::Requested { account: account(), requests: 4, throttled: 1 },
+            Event::Limited { account: account(), windows: vec!["1/1s".into()] },
+            Event::Warning("w".into()),
+            Event::Note("n".into()),
+            Event::Stopping(StopReason::Signal(2)),
+            Event::Tick(Duration::from_secs(11)),
+            Event::RunEnded,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tally::testing::{began, ended};
+    use super::testing::log;
+    use super::*;
+    use jiff::SignedDuration;
+    use serde_json::{Value, json};
+
+    #[test]
+    fn actions_in_doubt_are_told_together_and_at_the_end() {
+        let mut log = log(None);
+        log.take(&began(&[("a", 1000)]), Timestamp::UNIX_EPOCH);
+        let mut told = Vec::new();
+        for second in 0..40 {
+            for _ in 0..10 {
+                log.take(&ended("a", "x", Outcome::InDoubt, ""), Timestamp::UNIX_EPOCH);
+            }
+            told.extend(log.take(&Event::Tick(Duration::from_secs(second)), Timestamp::UNIX_EPOCH));
+        }
+        told.extend(log.take(&Event::RunEnded, Timestamp::UNIX_EPOCH));
+        let counts = told.iter().map(|line| {
+            assert_eq!(line.hook, Some(HookEvent::InDoubt));
+            let value: Value = serde_json::from_str(&line.text).unwrap();
+            (
+                value["new"].as_u64().unwrap(),
+                value["total"].as_u64().unwrap(),
+                value["action_ids"].as_array().unwrap().len(),
+            )
+        });
+        assert_eq!(counts.collect::<Vec<_>>(), [(10, 10, 10), (300, 310, 100), (90, 400, 90)]);
+    }
+
+    #[test]
+    fn a_deadline_at_risk_is_told_once_and_again_when_it_is_none_any_more() {
+        let deadline = RunDeadline { at: Timestamp::UNIX_EPOCH, ahead: SignedDuration::from_secs(1000) };
+        let mut log = log(Some(deadline));
+        log.take(&began(&[("a", 3000)]), Timestamp::UNIX_EPOCH);
+        let mut told = Vec::new();
+        // One a second, which is too slow; then ten.
+        for second in 1..=200_u64 {
+            for _ in 0..(if second < 100 { 1 } else { 10 }) {
+                log.take(&ended("a", "x", Outcome::Succeeded, ""), Timestamp::UNIX_EPOCH);
+            }
+            told.extend(log.take(&Event::Tick(Duration::from_secs(second)), Timestamp::UNIX_EPOCH));
+        }
+        let risks = told.iter().map(|line| serde_json::from_str::<Value>(&line.text).unwrap()["at_risk"].clone());
+        assert_eq!(risks.collect::<Vec<_>>(), [json!(true), json!(false)]);
+        assert_eq!(told.iter().map(|line| line.hook).collect::<Vec<_>>(), [Some(HookEvent::DeadlineAtRisk), None]);
+    }
+}

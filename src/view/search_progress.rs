@@ -1,0 +1,94 @@
+//! How far a search is, as one line that is replaced; and what it came to, as sentences. Decides nothing.
+
+use super::table::{grouped, plural};
+use crate::find::Looked;
+use crate::find::found::LeftOut;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::time::Duration;
+
+/// The line of a search that goes on. What there is to look through is not known before its end, so it counts.
+pub struct SearchProgress {
+    bar: ProgressBar,
+    began: Duration,
+    asked: u64,
+}
+
+impl SearchProgress {
+    /// Begins at this time of a steady clock, on standard error, or nowhere where nothing is to be shown.
+    pub fn begin(shows: bool, color: bool, now: Duration) -> Self {
+        let target = if shows { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let template = if color { "{spinner:.green} {msg}" } else { "{spinner} {msg}" };
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style =
+            style.tick_strings(&["[=     ]", "[ =    ]", "[  =   ]", "[   =  ]", "[    = ]", "[     =]", "[======]"]);
+        Self { bar: ProgressBar::with_draw_target(None, target).with_style(style), began: now, asked: 0 }
+    }
+
+    /// So many files and rows were looked at; now and then the time is asked for.
+    pub fn looked(&mut self, count: u64, now: impl FnOnce() -> Duration) {
+        self.asked += 1;
+        if !self.asked.is_multiple_of(ASKED_EVERY) {
+            return;
+        }
+        let elapsed = now().saturating_sub(self.began);
+        if elapsed >= SHOWN_AFTER {
+            let pace = count as f64 / elapsed.as_secs_f64();
+            self.bar.set_message(format!("looking: {} files and rows, {}/s", grouped(count), grouped(pace as u64)));
+            self.bar.tick();
+        }
+    }
+
+    /// Takes the line away.
+    pub fn end(self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+/// What a search came to.
+pub fn summary(found: u64, looked: &Looked, left_out: &LeftOut) -> String {
+    let rows = if looked.rows > 0 { format!(" and {} of lists", plural(looked.rows, "row")) } else { String::new() };
+    let others = if looked.others > 0 { format!(" ({} hold none)", grouped(looked.others)) } else { String::new() };
+    let specials = if looked.specials > 0 {
+        format!("; sockets, pipes and devices passed over: {}", grouped(looked.specials))
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "found {} in {}: {}{others}{rows}{specials}",
+        plural(found, "certificate"),
+        plural(looked.files, "file"),
+        plural(looked.certificates, "certificate"),
+    );
+    let counts = [(left_out.expired, "expired"), (left_out.revoked, "revoked"), (left_out.cas, "of CAs")];
+    let counts: Vec<String> = counts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", grouped(*count)))
+        .collect();
+    if counts.is_empty() { text } else { format!("{text}\nleft out: {} (`--all` takes them)", counts.join(", ")) }
+}
+
+/// The clock is asked once in so many steps.
+const ASKED_EVERY: u64 = 256;
+/// A line that appears for a moment only distracts.
+const SHOWN_AFTER: Duration = Duration::from_millis(500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_says_what_it_looked_through_and_what_it_left_out() {
+        let looked = Looked { files: 1200, certificates: 900, rows: 3000, others: 7, specials: 0 };
+        assert_eq!(
+            summary(0, &looked, &LeftOut::default()),
+            "found 0 certificates in 1,200 files: 900 certificates (7 hold none) and 3,000 rows of lists"
+        );
+        let left_out = LeftOut { expired: 2, revoked: 1, cas: 0 };
+        let looked = Looked { files: 1, certificates: 3, ..Looked::default() };
+        assert_eq!(
+            summary(1, &looked, &left_out),
+            "found 1 certificate in 1 file: 3 certificates\nleft out: 2 expired, 1 revoked (`--all` takes them)"
+        );
+    }
+}

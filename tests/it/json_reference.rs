@@ -1,0 +1,104 @@
+//! `docs/json.md` is made from the schemas: it cannot say what is not so. `CERTSWEEP_WRITE_DOCS=1` writes it anew.
+
+use super::place::Place;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::Path;
+
+const HEAD: &str = "\
+# What other programs get
+
+What certsweep prints for other programs, as JSON. This page is made from the schemas that `certsweep schema --of events|report|status|preview` prints (`--of plan`: the plan's).
+Members may be added, and are never taken away; characters that act on a terminal are escaped as `\\u009b`, which changes nothing for who parses it.
+
+- `run` and `resume --events FILE|-`: one [event](#certsweep-event) a line. Hooks get the same line ([plan.md](plan.md#who-is-told)).
+- `status --json`: one [status](#status); with `--watch` one a line.
+- `report --format json`: the [report](#certsweep-report).
+- `preview --json`: one [preview](#preview).
+
+```sh
+certsweep run plan.yaml --yes --events - | jq -c 'select(.type == \"outcome\" and .outcome != \"succeeded\")'
+```
+";
+
+#[test]
+fn the_reference_of_json_is_made_from_the_schemas() {
+    let place = Place::bare();
+    let mut text = HEAD.to_owned();
+    for of in ["events", "status", "report", "preview"] {
+        let schema = place.certsweep(&["schema", "--of", of]).exits(0).json();
+        let title = schema["title"].as_str().unwrap();
+        let about = one_line(&schema["description"]);
+        write!(text, "\n## {title}\n\n{about}\n").unwrap();
+        let whole = if schema["type"] == "array" { &schema["items"] } else { &schema };
+        members(&mut text, whole);
+        for kind in whole["oneOf"].as_array().into_iter().flatten() {
+            let name = kind["properties"]["type"]["const"].as_str().unwrap();
+            write!(text, "\n### `{name}`\n\n{}\n", one_line(&kind["description"])).unwrap();
+            members(&mut text, kind);
+        }
+        for (name, definition) in schema["$defs"].as_object().into_iter().flatten() {
+            write!(text, "\n### {name} ({of})\n\n{}\n", one_line(&definition["description"])).unwrap();
+            members(&mut text, definition);
+            let words = definition["oneOf"].as_array().into_iter().flatten();
+            for word in words {
+                let about = one_line(&word["description"]);
+                match word["const"].as_str().or_else(|| word["properties"]["kind"]["const"].as_str()) {
+                    Some(name) => write!(text, "\n- `{name}`: {about}").unwrap(),
+                    None => write!(text, "\n- {}", type_of(word)).unwrap(),
+                }
+            }
+            text.push('\n');
+        }
+    }
+    let text = text.trim_end().replace("\n\n\n", "\n\n") + "\n";
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/json.md");
+    if std::env::var_os("CERTSWEEP_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let there = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(there == text, "docs/json.md is not what the schemas say; CERTSWEEP_WRITE_DOCS=1 writes it anew");
+}
+
+fn members(text: &mut String, schema: &Value) {
+    let Some(properties) = schema["properties"].as_object() else { return };
+    let mut shown = properties.iter().filter(|(name, member)| *name != "type" || member["const"].is_null()).peekable();
+    if shown.peek().is_none() {
+        return;
+    }
+    text.push_str("\n| member | type | |\n|---|---|---|\n");
+    for (name, member) in shown {
+        writeln!(text, "| `{name}` | {} | {} |", type_of(member), one_line(&member["description"])).unwrap();
+    }
+}
+
+fn type_of(schema: &Value) -> String {
+    if let Some(name) = schema["$ref"].as_str() {
+        return name.rsplit('/').next().unwrap().to_owned();
+    }
+    if !schema["const"].is_null() {
+        return format!("`{}`", schema["const"]);
+    }
+    for key in ["anyOf", "oneOf"] {
+        if let Some(forms) = schema[key].as_array() {
+            return forms.iter().map(type_of).collect::<Vec<_>>().join(" or ");
+        }
+    }
+    if let Some(words) = schema["enum"].as_array() {
+        return words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ");
+    }
+    let one = |name: &Value| match name.as_str() {
+        Some("array") => format!("list of {}", type_of(&schema["items"])),
+        Some("string") if schema["format"] == "date-time" => "instant (RFC 3339)".to_owned(),
+        Some(other) => other.to_owned(),
+        None => "any".to_owned(),
+    };
+    match &schema["type"] {
+        Value::Array(names) => names.iter().map(one).collect::<Vec<_>>().join(" or "),
+        name => one(name),
+    }
+}
+
+fn one_line(text: &Value) -> String {
+    text.as_str().unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
+}

@@ -1,0 +1,116 @@
+//! `csr` and `init`: from a list to keys, requests and a plan.
+
+use super::place::Place;
+use std::os::unix::fs::PermissionsExt;
+
+const LIST: &str = "\
+provider,certificateNo,serial_number,common_name,dns_names,not_after,key_sha256,status,certificate,found_in\r\n\
+naver,55882,0a1b2c3d4e5f60,shop.example.com,shop.example.com www.shop.example.com,2090-12-31T00:00:00Z,aa,valid,,orders.csv:2\r\n\
+naver,55883,0b1b2c3d4e5f61,mail.example.com,mail.example.com,2090-12-31T00:00:00Z,aa,valid,,orders.csv:3\r\n";
+
+fn cells(place: &Place, list: &str, column: &str) -> Vec<String> {
+    let text = place.read(list);
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let index = reader.headers().unwrap().iter().position(|name| name == column).unwrap();
+    reader.records().map(|record| record.unwrap()[index].to_owned()).collect()
+}
+
+#[test]
+fn a_list_becomes_requests_and_a_plan() {
+    let place = Place::new();
+    place.file("targets.csv", LIST);
+    place.certsweep(&["csr", "--from", "targets.csv", "--out", "keys"]).exits(0).says(&["made 2 keys with requests"]);
+    let requests = cells(&place, "targets.csv", "csr");
+    let mut contents = Vec::new();
+    for request in &requests {
+        let path = request.strip_prefix("file:").unwrap().to_owned();
+        let key = path.replace(".csr", ".key");
+        let mode = std::fs::metadata(place.path(&key)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{key}");
+        contents.extend([place.read(&path), place.read(&key)]);
+        // As openssl reads them.
+        let names = place.command("openssl", &["req", "-in", &path, "-noout", "-text", "-verify"]).output().unwrap();
+        let said = String::from_utf8_lossy(&names.stdout).into_owned();
+        let name = if path.contains("shop") {
+            "DNS:shop.example.com, DNS:www.shop.example.com"
+        } else {
+            "DNS:mail.example.com"
+        };
+        assert!(names.status.success() && said.contains(name), "{said}");
+    }
+    // Run twice, it makes nothing; with a request that is gone, that alone, of the same key.
+    place
+        .certsweep(&["csr", "--from", "targets.csv", "--out", "keys"])
+        .exits(0)
+        .says(&["made 0 keys", "2 requests there already"]);
+    std::fs::remove_file(place.path(requests[0].strip_prefix("file:").unwrap())).unwrap();
+    place
+        .certsweep(&["csr", "--from", "targets.csv", "--out", "keys"])
+        .exits(0)
+        .says(&["1 request for keys that were there"]);
+    assert_eq!(place.read(&requests[0].strip_prefix("file:").unwrap().replace(".csr", ".key")), contents[1]);
+    assert_eq!(cells(&place, "targets.csv", "csr"), requests);
+    let made = place.certsweep(&["init", "--from", "targets.csv", "--action", "reissue", "-o", "plan.yaml"]).exits(0);
+    assert!(made.err.contains("no column `certificateName`") && !made.err.contains("`csr`"), "{}", made.err);
+    let plan = place
+        .read("plan.yaml")
+        .replace("from: targets.csv", "from: targets.csv, certificateName: shop, validationMethod: D");
+    assert!(plan.starts_with("# yaml-language-server: $schema=") && plan.contains("commonName: common_name"), "{plan}");
+    place.file("plan.yaml", plan);
+    place.certsweep(&["check", "plan.yaml"]).exits(0);
+    // The same list, with its requests, goes into a revocation as well; the plan that is there is not overwritten.
+    place.file("ids.csv", LIST.replace("certificateNo", "certificate_id").replace("naver", "digicert"));
+    place.certsweep(&["csr", "--from", "ids.csv", "--out", "keys"]).exits(0);
+    place.certsweep(&["init", "--from", "ids.csv", "-o", "plan.yaml"]).exits(2).says(&["is not overwritten"]);
+    place.certsweep(&["init", "--from", "ids.csv", "-o", "revoke.yaml"]).exits(0);
+    place.certsweep(&["check", "revoke.yaml"]).exits(0);
+}
+
+#[test]
+fn a_key_is_never_overwritten_and_what_does_not_fit_is_told() {
+    let place = Place::bare();
+    place.file("list.csv", "common_name,dns_names\na.example,a.example\n,\nclient 7,\nb.example,b.example\n");
+    let first =
+        place.certsweep(&["csr", "--from", "list.csv", "--out", "keys", "--algorithm", "rsa2048", "-o", "new.csv"]);
+    first.exits(0).says(&["made 3 keys"]);
+    let requests = cells(&place, "new.csv", "csr");
+    let path = |request: &str, ending: &str| request.strip_prefix("file:").unwrap().replace(".csr", ending);
+    let (a, b) = (path(&requests[0], ".key"), path(&requests[2], ".key"));
+    // Another's request beside the key; a key that is gone; a key that is none.
+    std::fs::copy(place.path(&path(&requests[2], ".csr")), place.path(&path(&requests[0], ".csr"))).unwrap();
+    std::fs::remove_file(place.path(&b)).unwrap();
+    let key = place.read(&a);
+    let again = place.certsweep(&["csr", "--from", "list.csv", "--out", "keys", "-o", "new.csv"]);
+    again.exits(1).says(&["this request is not of the key beside it", "the request is there, and its key is not"]);
+    assert_eq!(place.read(&a), key);
+    std::fs::remove_file(place.path(&path(&requests[0], ".csr"))).unwrap();
+    place.file(&a, "secret words");
+    let broken = place.certsweep(&["csr", "--from", "list.csv", "--out", "keys", "-o", "new.csv"]).exits(1);
+    assert!(broken.err.contains("it is no private key") && !broken.err.contains("secret words"), "{}", broken.err);
+    for (args, code, expected) in [
+        (&["--from", "none.csv", "--out", "keys"][..], 2, "there is no such file"),
+        (&["--from", "list.csv", "--out", "keys", "--algorithm", "dsa"], 2, "p256, p384, rsa2048, rsa3072, rsa4096"),
+    ] {
+        place.certsweep(&[&["csr"][..], args].concat()).exits(code).says(&[expected]);
+    }
+}
+
+#[test]
+fn every_starter_plan_passes_the_check() {
+    let place = Place::new();
+    for (provider, action) in
+        [("digicert", "revoke"), ("digicert", "revoke-order"), ("naver", "revoke"), ("huawei", "revoke-ca")]
+    {
+        let file = format!("{provider}-{action}.yaml");
+        place.certsweep(&["init", "--provider", provider, "--action", action, "-o", &file]).exits(0);
+        place.certsweep(&["check", &file]).exits(0);
+    }
+    for (args, expected) in [
+        (&["--provider", "acme"][..], "init --from targets.csv"),
+        (&["--provider", "digicrt"], "did you mean `digicert`?"),
+        (&["--provider", "digicert", "--action", "revok"], "it has revoke, revoke-order"),
+        (&[], "say at which provider"),
+    ] {
+        place.certsweep(&[&["init"][..], args].concat()).exits(2).says(&[expected]);
+    }
+}
