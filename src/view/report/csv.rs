@@ -163,8 +163,8 @@ pub const HEADER: [&str; 16] = [
 
 #[cfg(test)]
 mod tests {
-    use super::super::IssuedCells;
     use super::super::testing::row;
+    use super::super::{IssuedCells, SettledCells};
     use super::*;
     use crate::run::Outcome;
     use jiff::Timestamp;
@@ -188,6 +188,33 @@ mod tests {
                 ",,,"
             ]
         );
+    }
+
+    #[test]
+    fn the_columns_beyond_the_contracts_have_one_order() {
+        let columns = ReportColumns {
+            simulated: true,
+            issued: true,
+            operator: Some("Kim"),
+            ticket: Some("INC-42"),
+            verified: true,
+            settled: true,
+            kept: &["Owner".to_owned()],
+        };
+        let settled = Some(SettledCells { by: "lee", at: Timestamp::UNIX_EPOCH, note: "seen" });
+        let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
+        writer.write(&ReportRow { settled, kept: &["Ann".to_owned()], ..row("a") }).unwrap();
+        let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[0].ends_with(
+                ",source,new_serial_number,new_not_after,new_certificate,simulated,operator,ticket,settled_by,settled_at,\
+                 settled_note,verified,verified_at,verified_by,verified_reason,Owner"
+            ),
+            "{text}"
+        );
+        let row = ",plan.yaml:7,,,,true,Kim,INC-42,lee,1970-01-01T00:00:00.000Z,seen,,,,,Ann";
+        assert!(lines[1].ends_with(row), "{text}");
     }
 
     fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> String {

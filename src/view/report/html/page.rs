@@ -430,17 +430,16 @@ fn evidence_tables(source: &PageSource<'_>) -> Vec<EvidenceTable> {
 }
 
 fn change_text(change: &Change) -> String {
-    match &change.what {
-        ChangeKind::Paused => match &change.by {
-            Some(by) => format!("paused by `certsweep pause`, given by {by}"),
-            None => "paused by `certsweep pause`".to_owned(),
-        },
+    let what = match &change.what {
+        ChangeKind::Paused => "paused by `certsweep pause`".to_owned(),
         ChangeKind::WentOn => "went on, by `certsweep unpause` or by an answer between waves".to_owned(),
         ChangeKind::Limited(windows) => format!("limits set by `certsweep set-rate`: {}", windows.join(", ")),
         ChangeKind::Learnt(windows) if windows.is_empty() => "only the declared limits hold again".to_owned(),
         ChangeKind::Learnt(windows) => format!("slowed down after refusals: {}", windows.join(", ")),
         ChangeKind::Verifying => "`certsweep verify` began to ask".to_owned(),
-    }
+        ChangeKind::Settling => "`certsweep settle` wrote down how actions ended".to_owned(),
+    };
+    change.by.as_ref().map_or_else(|| what.clone(), |by| format!("{what}, given by {by}"))
 }
 
 /// Causes that are shown one by one.

@@ -190,7 +190,7 @@ fn limits_over_time(changes: &[Change], index: usize, account: &Account, length:
         match &change.what {
             ChangeKind::Limited(windows) => set = parsed(windows),
             ChangeKind::Learnt(windows) => learnt = parsed(windows),
-            ChangeKind::Paused | ChangeKind::WentOn | ChangeKind::Verifying => continue,
+            ChangeKind::Paused | ChangeKind::WentOn | ChangeKind::Verifying | ChangeKind::Settling => continue,
         }
         let now: Vec<Window> = set.iter().chain(&learnt).copied().collect();
         steps.push((change.at.as_microsecond(), allowed_in(&now, length)));

@@ -66,6 +66,8 @@ pub(super) enum ChangeKind {
     /// Learnt from refusals; none: only the declared limits hold again.
     Learnt(Vec<String>),
     Verifying,
+    /// `certsweep settle`.
+    Settling,
 }
 
 #[derive(Debug, Clone)]
@@ -132,6 +134,9 @@ impl Timeline {
                 self.changes.push(change(*at, Some(*account), ChangeKind::Learnt(windows.clone())));
             }
             Record::Verifying { at, .. } => self.changes.push(change(*at, None, ChangeKind::Verifying)),
+            Record::Settling { at, by } => {
+                self.changes.push(Change { by: by.clone(), ..change(*at, None, ChangeKind::Settling) });
+            }
             Record::Asked { account, at, .. } => {
                 if let Some(account) = self.accounts.get_mut(*account) {
                     account.requests.push(at.as_microsecond());
@@ -186,6 +191,8 @@ impl Timeline {
                 }
             }
             Record::Reopened { .. } => current.ended = None,
+            // It says how the action ended, and not when: what a person writes down hours later would press the run against the edge.
+            Record::Settled { outcome, .. } => current.ended = current.ended.map(|(at, _)| (at, *outcome)),
             _ => {}
         }
     }
@@ -234,6 +241,7 @@ mod tests {
             Record::Paused { at: at(30), by: None },
             Record::Stopped { at: at(31), why: "signal".into(), code: 130 },
             Record::Began { at: at(40), version: "2".into(), boot: None },
+            Record::Settling { at: at(90), by: Some("kim".into()) },
             intent(0, 1, 11),
             throttled,
             intent(0, 2, 14),
@@ -242,7 +250,8 @@ mod tests {
             intent(0, 3, 41),
             ended(0, 43, Outcome::Succeeded),
             intent(2, 1, 12),
-            ended(2, 13, Outcome::Rejected),
+            ended(2, 13, Outcome::InDoubt),
+            Record::Settled { ordinal: 2, at: at(90), outcome: Outcome::Rejected, by: None, note: "n".into() },
         ]);
         let second = 1_000_000;
         assert_eq!(
@@ -256,8 +265,9 @@ mod tests {
         assert_eq!(account.latencies, [1, 1, 1, 2].map(|length| length * 1_000_000));
         assert_eq!(timeline.pauses, [(20 * second, Some(25 * second)), (30 * second, Some(31 * second))]);
         assert_eq!(timeline.waves, [Some(11 * second), Some(12 * second)]);
-        assert_eq!(timeline.changes.len(), 4);
-        assert_eq!((timeline.changes[0].by.as_deref(), &timeline.changes[3].by), (Some("kim"), &None));
+        assert_eq!(timeline.changes.len(), 5);
+        let by: Vec<Option<&str>> = timeline.changes.iter().map(|change| change.by.as_deref()).collect();
+        assert_eq!(by, [Some("kim"), None, None, None, Some("kim")]);
         assert_eq!(timeline.sessions[0].ended, Some((at(31), "signal".into(), Some(130))));
         assert_eq!((timeline.sessions.len(), &timeline.sessions[1].ended), (2, &None));
     }
