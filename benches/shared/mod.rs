@@ -87,6 +87,7 @@ pub(crate) fn run(setting: Setting, mut observe: impl FnMut(Duration, Event)) ->
         provider_directories: Vec::new(),
         simulated: true,
         issuers: Vec::new(),
+        origin: certsweep::run::RunOrigin::default(),
     };
     let dir = maker.finish(&place.path().join("run"), &facts, plan.files(), &[])?;
     let open = if setting.journal { dir.open()? } else { dir.open_unjournaled_for_a_bench()? };

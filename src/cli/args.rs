@@ -5,8 +5,8 @@ use super::list_args::{
     CSR_EXAMPLES, ColumnPairs, CsrArgs, FIND_EXAMPLES, FindArgs, INIT_EXAMPLES, InitArgs, parse_columns,
 };
 use super::option_values::{
-    AccountLimits, SchemaKind, parse_certificate, parse_limits, parse_nonce_use, parse_note, parse_outcome,
-    parse_retried, parse_settled, parse_status_source,
+    AccountLimits, SchemaKind, parse_certificate, parse_limits, parse_nonce_use, parse_note, parse_origin_text,
+    parse_outcome, parse_retried, parse_settled, parse_status_source,
 };
 use crate::engine::verify::NonceUse;
 use crate::run::{Outcome, StatusSource};
@@ -211,6 +211,12 @@ pub struct RunArgs {
     // `--new` was its name when only the unfinished run was looked for.
     #[arg(long, alias = "new")]
     pub again: bool,
+    /// Who answers for the run: kept in it, and in its reports
+    #[arg(long, value_name = "NAME", env = "CERTSWEEP_OPERATOR", hide_env_values = true, value_parser = parse_origin_text)]
+    pub operator: Option<String>,
+    /// The ticket or incident that the run belongs to: kept in it, and in its reports
+    #[arg(long, value_name = "ID", env = "CERTSWEEP_TICKET", hide_env_values = true, value_parser = parse_origin_text)]
+    pub ticket: Option<String>,
     /// Trust the certificates in this file too (PEM, or one in DER)
     #[arg(long, value_name = "FILE")]
     pub ca_file: Option<PathBuf>,
@@ -333,6 +339,9 @@ pub struct ReportArgs {
     /// Of a damaged run: what can be read; what cannot be known any more is `in-doubt`
     #[arg(long)]
     pub salvage: bool,
+    /// Write nothing; say whether this HTML page is the run's, byte for byte
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["format", "output", "outcome", "salvage"])]
+    pub check: Option<PathBuf>,
 }
 
 /// `settle`
@@ -463,7 +472,7 @@ pub enum ReportFormat {
     /// One array with an object for each action.
     #[value(help = None)]
     Json,
-    /// One page for a browser, without scripts.
+    /// One page for a browser, which loads nothing.
     #[value(help = None)]
     Html,
     /// Counts, and what did not end well: for a ticket.
@@ -556,6 +565,7 @@ const RUN_EXAMPLES: &str = "\
 Examples:
   certsweep run plan.yaml
   certsweep run plan.yaml --yes --digest \"$DIGEST\" --report result.csv
+  certsweep run plan.yaml --operator \"Kim Min-jun\" --ticket INC-42
   certsweep run plan.yaml --simulate --fault 429=1/20 --fault digicert:lost-answer=1/100 --seed 7";
 
 const RESUME_EXAMPLES: &str = "\
@@ -581,7 +591,12 @@ const REPORT_EXAMPLES: &str = "\
 Examples:
   certsweep report runs/20261201T010000Z-leaked-build-key -o report.csv
   certsweep report runs/20261201T010000Z-leaked-build-key --format json --outcome failed,in-doubt
-  certsweep report runs/20261201T010000Z-leaked-build-key --salvage -o salvaged.csv";
+  certsweep report runs/20261201T010000Z-leaked-build-key --format html -o report.html
+  certsweep report runs/20261201T010000Z-leaked-build-key --check report.html
+  certsweep report runs/20261201T010000Z-leaked-build-key --salvage -o salvaged.csv
+
+Exit codes:
+  0 written, or the page is this run's    1 it is not    2 no such run    4 the environment failed";
 
 const SETTLE_EXAMPLES: &str = "\
 Example:

@@ -2,6 +2,7 @@
 
 use crate::engine::verify::NonceUse;
 use crate::provider::model::Window;
+use crate::run::origin::MAX_ORIGIN_TEXT;
 use crate::run::{Outcome, StatusSource};
 use clap::ValueEnum;
 use std::path::PathBuf;
@@ -48,6 +49,16 @@ pub(super) fn parse_outcome(text: &str) -> Result<Outcome, String> {
         let names: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
         format!("an outcome is one of {}", names.join(", "))
     })
+}
+
+/// An empty text is none: a variable may be set and empty.
+pub(super) fn parse_origin_text(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let letters = text.chars().count();
+    if letters > MAX_ORIGIN_TEXT {
+        return Err(format!("at most {MAX_ORIGIN_TEXT} characters, not {letters}"));
+    }
+    Ok(text.to_owned())
 }
 
 /// The last `=` divides: a provider's name may hold one, a limit does not.

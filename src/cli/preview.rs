@@ -5,7 +5,7 @@ use super::context::Context;
 use super::exit::Exit;
 use super::latency::{Latency, latencies};
 use super::preview_data::PreviewData;
-use super::report::row_of;
+use super::report_rows::row_of;
 use crate::journal::History;
 use crate::journal::files::replace;
 use crate::plan::checked::NeverSent;

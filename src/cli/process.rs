@@ -1,9 +1,9 @@
-//! The operating system's clocks (the one place that reads them), signals and log lines, and what is left to do at a panic. Decides nothing:
+//! The operating system's clocks (the one place that reads them), signals and log lines, who asks it, and what is left to do at a panic. Decides nothing:
 //! signals become commands to the engine, which leaves at once at a second one.
 
 use super::exit::Exit;
 use crate::engine::RunCommand;
-use crate::run::StopReason;
+use crate::run::{RunOrigin, StopReason};
 use crate::time::Clock;
 use crate::view::printer::Printer;
 use jiff::Timestamp;
@@ -17,6 +17,37 @@ use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+
+/// Who begins a run now, as the operating system knows them; `operator` and `ticket` as they were named, empty texts being none.
+pub fn origin(operator: Option<&str>, ticket: Option<&str>) -> RunOrigin {
+    let named = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+    let (user, host) = user_and_host();
+    RunOrigin {
+        operator: named(operator),
+        ticket: named(ticket),
+        user,
+        host,
+        command_line: std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+    }
+}
+
+/// The user with the id that the system goes by: a name in the environment alone proves nothing. Who became another by `sudo` is named too.
+#[cfg(unix)]
+fn user_and_host() -> (String, String) {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let id = rustix::process::getuid().as_raw();
+    let name = variable("USER").or_else(|| variable("LOGNAME"));
+    let user = name.map_or_else(|| format!("uid {id}"), |name| format!("{name} (uid {id})"));
+    let user = variable("SUDO_USER").map_or(user.clone(), |before| format!("{user}, by sudo from {before}"));
+    (user, rustix::system::uname().nodename().to_string_lossy().into_owned())
+}
+
+#[cfg(not(unix))]
+fn user_and_host() -> (String, String) {
+    let variable = |name: &str| std::env::var(name).unwrap_or_default();
+    (variable("USERNAME"), variable("COMPUTERNAME"))
+}
 
 /// The wall clock, and a steady one: on Linux it counts from the machine's start and over its sleep, elsewhere from this value's
 /// making.

@@ -1,22 +1,18 @@
-//! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it. A plan of what is left is
-//! `report_plan`'s to make.
+//! `certsweep report`, and the report that a run writes: the fold of the run's records, whatever process asks for it. The page is
+//! `report_page`'s to make, a plan of what is left `report_plan`'s.
 
 use super::args::{self, ReportFormat};
 use super::context::Context;
 use super::exit::Exit;
+use super::report_page::{check_page, write_page};
 use super::report_plan::write_plan;
+use super::report_rows::{Counts, Rows, certificate_file, columns, unsent};
+use super::status::quoted;
 use crate::journal::files::replace;
-use crate::journal::{History, JournalError, Phase, Reader, Reply, RunDir, Settlement, Verified};
-use crate::pki::RevocationReason;
-use crate::plan::checked::NeverSent;
-use crate::plan::{Action, Settings};
+use crate::journal::{JournalError, Reader, RunDir};
 use crate::run::Outcome;
-use crate::view::report::{
-    IssuedCells, ReportColumns, ReportRow, SettledCells, VerifiedCells, csv as csv_report, file_name, html, json,
-    junit, markdown,
-};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::view::report::{csv as csv_report, file_name, json, junit, markdown};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -37,12 +33,20 @@ pub fn report(context: &Context, args: &args::ReportArgs) -> Exit {
     } else if args.salvage {
         context.printer.note("nothing is damaged: this is the run's usual report");
     }
+    if let Some(page) = &args.check {
+        return check_page(context, &dir, &reader, &args.run_dir, page);
+    }
     if format == ReportFormat::Plan {
         return write_plan(context, args, &dir, &reader, &outcomes);
     }
     let mut unknown = 0;
-    let mut write =
-        |output: &mut dyn Write| write(&reader, format, &outcomes, output).map(|counts| unknown = counts.unknown);
+    let mut write = |output: &mut dyn Write| {
+        let written = match format {
+            ReportFormat::Html => write_page(&dir, &reader, &quoted(&args.run_dir), &outcomes, output),
+            format => write_rows(&reader, format, &outcomes, output),
+        };
+        written.map(|counts| unknown = counts.unknown)
+    };
     let written = context.write_to(args.output.as_deref(), &mut write);
     if unknown == 0 && reader.damage().is_some() {
         context.printer.note("how each action ended was found all the same");
@@ -68,7 +72,7 @@ pub fn write_rescued_report(reader: &Reader, run_dir: &Path, named: Option<&Path
     let simulated = reader.facts().is_ok_and(|facts| facts.simulated);
     name.push(if simulated { ".rescued.rehearsal.csv" } else { ".rescued.csv" });
     let path = named.map_or_else(|| run_dir.with_file_name(name), Path::to_path_buf);
-    replace(&path, |file| write(reader, ReportFormat::Csv, &BTreeSet::new(), file).map(drop))?;
+    replace(&path, |file| write_rows(reader, ReportFormat::Csv, &BTreeSet::new(), file).map(drop))?;
     Ok(path)
 }
 
@@ -80,7 +84,7 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
     let (everything, report) = (BTreeSet::new(), run_dir.join(file_name(reader.facts()?.simulated)));
     let mut counts = Counts::default();
     replace(&report, |file| {
-        counts = write(reader, ReportFormat::Csv, &everything, file)?;
+        counts = write_rows(reader, ReportFormat::Csv, &everything, file)?;
         Ok(())
     })?;
     write_certificates(reader, run_dir)?;
@@ -89,15 +93,6 @@ pub fn write_reports(reader: &Reader, run_dir: &Path, copy: Option<&Path>) -> Re
         replace(path, |file| io::copy(&mut File::open(&report)?, file).map(drop))?;
     }
     Ok(counts)
-}
-
-/// Where an action's new certificate stands, below the run directory. A step's name is behind its entry's, in a folder.
-fn certificate_file(id: &str) -> String {
-    let segments = id.split('/').map(|segment| match segment {
-        "" | "." | ".." => utf8_percent_encode(segment, NON_ALPHANUMERIC).to_string().replace('.', "%2E"),
-        other => utf8_percent_encode(other, UNSAFE_IN_NAMES).to_string(),
-    });
-    format!("certificates/{}.pem", segments.collect::<Vec<_>>().join("/"))
 }
 
 /// Writes the new certificates of a run into its directory, where it brought some.
@@ -120,7 +115,8 @@ fn write_certificates(reader: &Reader, run_dir: &Path) -> Result<(), JournalErro
     Ok(())
 }
 
-fn write(
+/// Writes the rows in any format but the page and the plan, which are not made here: as CSV instead.
+fn write_rows(
     reader: &Reader,
     format: ReportFormat,
     outcomes: &BTreeSet<Outcome>,
@@ -128,24 +124,9 @@ fn write(
 ) -> io::Result<Counts> {
     let facts = reader.facts().map_err(io::Error::other)?;
     let run = reader.overview_without_actions().map_err(io::Error::other)?;
-    let unsent = run.stopped.map_or_else(
-        || "not sent yet".to_owned(),
-        |(why, _)| format!("not sent: the run stopped ({why}); `certsweep resume` goes on"),
-    );
-    let columns = ReportColumns {
-        simulated: facts.simulated,
-        issued: reader.has_issued().map_err(io::Error::other)?,
-        verified: run.verified_at.is_some(),
-        settled: run.settled,
-        kept: &facts.settings.keep_columns,
-    };
+    let (unsent, columns) = (unsent(&run), columns(reader, &facts, &run)?);
     let rows = Rows { reader, settings: &facts.settings, unsent: &unsent, outcomes };
     match format {
-        ReportFormat::Csv | ReportFormat::Plan => {
-            let mut writer = csv_report::CsvReport::new(output, columns)?;
-            let counts = rows.each(|row| writer.write(row))?;
-            writer.finish().map(|_| counts)
-        }
         ReportFormat::Json => {
             let mut writer = json::JsonReport::new(output, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
@@ -161,144 +142,10 @@ fn write(
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
-        ReportFormat::Html => {
-            let mut writer = html::HtmlReport::new(output, &facts.settings.name, columns)?;
+        ReportFormat::Csv | ReportFormat::Plan | ReportFormat::Html => {
+            let mut writer = csv_report::CsvReport::new(output, columns)?;
             let counts = rows.each(|row| writer.write(row))?;
             writer.finish().map(|_| counts)
         }
     }
 }
-
-/// The counts of a run's actions, for its summary.
-#[derive(Debug, Default)]
-pub struct Counts {
-    /// Actions that have ended, by outcome.
-    pub outcomes: BTreeMap<Outcome, u64>,
-    /// Actions that have not ended.
-    pub waiting: u64,
-    /// Actions that repeat another, and are never sent.
-    pub duplicates: u64,
-    /// Actions whose records do not tell how they ended.
-    pub unknown: u64,
-    /// Actions on an exception list, never sent either.
-    pub excepted: u64,
-}
-
-/// What the rows of a report are made of.
-struct Rows<'a> {
-    reader: &'a Reader,
-    settings: &'a Settings,
-    /// The message of an action that was not sent.
-    unsent: &'a str,
-    /// Rows of these outcomes alone; of all where there are none.
-    outcomes: &'a BTreeSet<Outcome>,
-}
-
-impl Rows<'_> {
-    /// Makes the rows one by one, in plan order.
-    fn each(&self, mut each: impl FnMut(&ReportRow<'_>) -> io::Result<()>) -> io::Result<Counts> {
-        let mut counts = Counts::default();
-        for found in self.reader.histories_without_parameters() {
-            let (action, history) = found.map_err(io::Error::other)?;
-            let outcome = history.state.outcome();
-            let ended = matches!(history.state.phase, Phase::Ended(_));
-            if ended {
-                *counts.outcomes.entry(outcome).or_default() += 1;
-            } else {
-                counts.waiting += 1;
-            }
-            counts.unknown += u64::from(history.doubt.is_some());
-            match &action.never_sent {
-                Some(NeverSent::Repeats(_)) => counts.duplicates += 1,
-                Some(NeverSent::Excepted(_)) => counts.excepted += 1,
-                None => {}
-            }
-            // Counted all the same: `--outcome` selects rows, not figures.
-            if !self.outcomes.is_empty() && !self.outcomes.contains(&outcome) {
-                continue;
-            }
-            let settled = history.settled.as_ref().map(|settled| settled_message(settled, &history.reply));
-            let in_doubt = (!ended && outcome == Outcome::InDoubt).then(|| still_in_doubt(&history.reply));
-            let message = match history.doubt {
-                Some(doubt) => Some(doubt.why()),
-                None if settled.is_some() => settled.as_deref(),
-                None if ended => None,
-                None => Some(in_doubt.as_deref().unwrap_or(self.unsent)),
-            };
-            each(&row_of(self.settings, &action, &history, outcome, message))?;
-        }
-        Ok(counts)
-    }
-}
-
-/// The message of an action that `resume` asks about or asks again: by what came last, where an answer did.
-fn still_in_doubt(reply: &Reply) -> String {
-    // Words of former versions, which told no more than the status does: a kept run says what it said.
-    let former = |status| format!("HTTP {status} is not an answer that the provider documents");
-    match (reply.http_status, &reply.message) {
-        (Some(status), Some(came)) if *came != former(status) => {
-            format!("it may have taken effect: {came}; `certsweep resume` goes on")
-        }
-        _ => "an attempt was left without an answer; `certsweep resume` goes on".to_owned(),
-    }
-}
-
-/// The message of an action that a person has settled, with what came last before.
-fn settled_message(settled: &Settlement, reply: &Reply) -> String {
-    let by = settled.by.as_deref().unwrap_or("somebody");
-    let before = reply.message.as_deref().map(|before| format!(" (before: {before})")).unwrap_or_default();
-    format!("settled by {by}: {}{before}", settled.note)
-}
-
-/// The report's cells about a verification.
-pub fn verified_cells(verified: Verified, asked: Option<RevocationReason>) -> VerifiedCells {
-    let Verified { at, seen, by, revoked_at, reason, reason_differs, why } = verified;
-    let differs = reason.zip(asked).filter(|_| reason_differs);
-    let note = differs.map(|(published, asked)| format!("published as {published}, and {asked} was asked"));
-    VerifiedCells { seen, at, by, revoked_at, reason, note, why }
-}
-
-/// The row of an action with its history.
-pub fn row_of<'a>(
-    settings: &'a Settings,
-    action: &'a Action,
-    history: &'a History,
-    outcome: Outcome,
-    message: Option<&'a str>,
-) -> ReportRow<'a> {
-    let reply = &history.reply;
-    let duration = history.started_at.zip(history.finished_at).map(|(began, ended)| ended.duration_since(began));
-    ReportRow {
-        action_id: &action.id,
-        provider: settings.accounts.get(action.account).map_or("", |account| account.name.as_str()),
-        operation: &action.operation,
-        target: &action.target,
-        reason: action.reason.map(RevocationReason::name),
-        reason_sent: action.reason_sent.as_deref(),
-        outcome,
-        http_status: reply.http_status,
-        provider_code: reply.code.as_deref(),
-        provider_message: message.or(reply.message.as_deref()),
-        provider_ref: reply.reference.as_deref(),
-        attempts: history.state.attempts,
-        started_at: history.started_at,
-        finished_at: history.finished_at,
-        duration_ms: duration.map(|duration| u64::try_from(duration.as_millis()).unwrap_or(0)),
-        source: &action.source,
-        issued: history.issued.as_ref().map(|issued| IssuedCells {
-            serial_number: &issued.serial_number,
-            not_after: issued.not_after,
-            file: certificate_file(&action.id),
-        }),
-        settled: history.settled.as_ref().map(|settled| SettledCells {
-            by: settled.by.as_deref().unwrap_or_default(),
-            at: settled.at,
-            note: &settled.note,
-        }),
-        verified: history.verified.clone().map(|verified| verified_cells(verified, action.reason)),
-        kept: &action.kept,
-    }
-}
-
-/// What file systems and shells take for something else.
-const UNSAFE_IN_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_');

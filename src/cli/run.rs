@@ -14,6 +14,7 @@ use super::latency::{latencies, simulated_latency};
 use super::preview::preview;
 use super::preview_data::{PreviewData, misses_the_deadline};
 use super::previous_runs::{PreviousRuns, ThisPlan, costs};
+use super::process::origin;
 use super::resume::resume;
 use super::simulate::{register_targets, simulator_for};
 use crate::engine::Sender;
@@ -216,6 +217,7 @@ fn prepare<'c>(
         provider_directories: context.provider_directories(),
         simulated: args.simulate,
         issuers: read.plan.issuers().to_vec(),
+        origin: origin(args.operator.as_deref(), args.ticket.as_deref()),
     };
     // Before anybody is asked: who has read a preview and typed `yes` must not hear then that a variable is missing.
     let (simulator, senders) = if args.simulate {

@@ -69,18 +69,11 @@ fn status_of(
     live: Option<Now>,
     now: jiff::Timestamp,
 ) -> Status {
+    let state = state_of(running, &overview, live.as_ref());
     // A verification may hold the lock of a run that has ended.
     let running = running && overview.finished_at.is_none();
     let question = live.as_ref().and_then(|live| live.question.clone()).filter(|_| running);
     let paused = overview.paused.clone().filter(|_| running).map(|(since, by)| PausedNow { since, by });
-    let state = match (running, overview.finished_at, &overview.stopped) {
-        (true, ..) if paused.is_some() => RunState::Paused,
-        (true, ..) if question.is_some() => RunState::Waiting,
-        (true, ..) => RunState::Running,
-        (false, Some(_), _) => RunState::Finished,
-        (false, None, Some(_)) => RunState::Stopped,
-        (false, None, None) => RunState::Interrupted,
-    };
     // Skipped actions were never sent: they would make the rate look better than it is.
     let ended: u64 =
         overview.outcomes.iter().filter(|(outcome, _)| **outcome != Outcome::Skipped).map(|(_, count)| count).sum();
@@ -109,6 +102,8 @@ fn status_of(
         limits: limits.collect(),
         plan: facts.settings.name.clone(),
         run_dir: path.display().to_string(),
+        origin: facts.origin.clone(),
+        digest: facts.digest.clone(),
         simulated: facts.simulated,
         state,
         why: overview.stopped.map(|(why, _)| why),
@@ -125,6 +120,19 @@ fn status_of(
         started_at: overview.began_at,
         finished_at: if running { None } else { overview.finished_at.or(overview.last_at) },
         resume: resume_command(path, state),
+    }
+}
+
+/// What a run is doing, by its lock, its records and what its process says, where that is known.
+pub fn state_of(is_locked: bool, overview: &Overview, live: Option<&Now>) -> RunState {
+    match (overview.finished_at, &overview.stopped) {
+        // A verification may hold the lock of a run that has ended.
+        (Some(_), _) => RunState::Finished,
+        (None, _) if is_locked && overview.paused.is_some() => RunState::Paused,
+        (None, _) if is_locked && live.is_some_and(|live| live.question.is_some()) => RunState::Waiting,
+        (None, _) if is_locked => RunState::Running,
+        (None, Some(_)) => RunState::Stopped,
+        (None, None) => RunState::Interrupted,
     }
 }
 

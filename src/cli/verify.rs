@@ -5,7 +5,8 @@ use super::args;
 use super::context::{Context, build_senders, build_simulated_senders};
 use super::exit::Exit;
 use super::process::listen_for_signals;
-use super::report::{verified_cells, write_reports};
+use super::report::write_reports;
+use super::report_rows::verified_cells;
 use super::run_documents::{WithoutCopy, run_catalog};
 use super::simulate::{register_targets, rehearsal_of, simulator_for};
 use crate::engine::verify::{

@@ -6,13 +6,13 @@ use super::log::Rebuilt;
 use super::mark::{Marks, RecordCount};
 use super::queue::Queue;
 use super::record::{Record, StoredRecord};
-use super::record_rows::{self, ACTION_RECORDS, ALL_RECORDS, RUN_RECORDS, newest_process, to_sql};
+use super::record_rows::{self, ACTION_RECORDS, ALL_RECORDS, RECORDS_WITH_STATUS, RUN_RECORDS, newest_process, to_sql};
 use super::salvage::Salvage;
 use super::state::{History, IllegalRecord, Phase, States, WhyInDoubt};
 use super::{JournalError, schema};
 use crate::plan::checked::{Fingerprint, Parameters};
 use crate::plan::{Action, Settings, Wait};
-use crate::run::{Ordinal, Outcome};
+use crate::run::{Ordinal, Outcome, RunOrigin};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Statement};
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,9 @@ pub struct RunFacts {
     pub simulated: bool,
     /// Certificates of issuers that the plan's files gave beside those that it sends: DER in base64url.
     pub issuers: Vec<String>,
+    /// Who began it, where, and with which command; empty in runs of earlier versions.
+    #[serde(default)]
+    pub origin: RunOrigin,
 }
 
 /// A run, open for reading.
@@ -475,6 +478,18 @@ impl Reader {
         })?;
         self.require_all(&tally)?;
         Ok(states)
+    }
+
+    /// Every record, of answers the HTTP status alone, in the order of [`Self::states_and`]. What they mean together is not asked.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn records(&self, mut each: impl FnMut(&StoredRecord)) -> Result<(), JournalError> {
+        let mut statement = self.connection.prepare(RECORDS_WITH_STATUS).map_err(self.database())?;
+        self.each_record(&mut statement, [], |stored, _| {
+            each(&stored);
+            Ok(())
+        })
     }
 
     /// The actions, as far as the order of sending goes.

@@ -15,6 +15,10 @@ use std::time::Duration;
 pub(super) const ALL_RECORDS: &str = "SELECT ordinal, seq, kind, at, steady, attempt, outcome, effect, counts, body, checksum, \
      NULL, NULL, NULL, NULL FROM journal ORDER BY ordinal, seq";
 
+/// The same with the HTTP status of what was answered, which tells a request that was throttled and how long answers took.
+pub(super) const RECORDS_WITH_STATUS: &str = "SELECT ordinal, seq, kind, at, steady, attempt, outcome, effect, counts, body, checksum, \
+     http_status, NULL, NULL, NULL FROM journal ORDER BY ordinal, seq";
+
 /// The records about the run as a whole.
 pub(super) const RUN_RECORDS: &str = "SELECT ordinal, seq, kind, at, steady, attempt, outcome, effect, counts, body, checksum, \
      NULL, NULL, NULL, NULL FROM journal WHERE ordinal = -1 ORDER BY seq";

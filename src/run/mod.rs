@@ -1,10 +1,12 @@
-//! What the floors above say of a run: which action, how it ended, what happened meanwhile, what is waited for.
+//! What the floors above say of a run: which action, who began it, how it ended, what happened meanwhile, what is waited for.
 
 pub mod event;
+pub mod origin;
 pub mod outcome;
 pub mod wait_reason;
 
 pub use event::{Event, StopReason, WaveQuestion};
+pub use origin::RunOrigin;
 pub use outcome::{DoubtMessage, Effect, Outcome, Seen, StatusSource, StatusSources};
 pub use wait_reason::WaitReason;
 

@@ -61,6 +61,14 @@ fn report() -> Value {
     let own = [
         ("simulated", json!({"const": true, "description": "In a rehearsal's report alone"})),
         (
+            "operator",
+            json!({"type": "string", "description": "Who answers for the run (`run --operator`), where they were named"}),
+        ),
+        (
+            "ticket",
+            json!({"type": "string", "description": "The ticket that the run belongs to (`run --ticket`), where it was named"}),
+        ),
+        (
             "settled_by",
             json!({"type": ["string", "null"], "description": "Who has written down how it ended (`certsweep settle`); with settled_at and settled_note"}),
         ),

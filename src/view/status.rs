@@ -4,7 +4,7 @@
 use super::styled::Paint;
 use super::table::{grouped, plural, table};
 use super::tally::{RunDeadline, Tally};
-use crate::run::{Event, Outcome, WaitReason, WaveQuestion};
+use crate::run::{Event, Outcome, RunOrigin, WaitReason, WaveQuestion};
 use crate::text::safe;
 use crate::time::{human, rfc3339};
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +21,11 @@ pub struct Status {
     pub plan: String,
     /// The run directory.
     pub run_dir: String,
+    /// Who began it, where, and with which command.
+    #[serde(flatten)]
+    pub origin: RunOrigin,
+    /// The plan's digest.
+    pub digest: String,
     /// Whether it is a rehearsal: nothing is sent to a provider.
     pub simulated: bool,
     /// Whether it goes on, has ended, or waits to be resumed.
@@ -170,6 +175,10 @@ pub fn render(status: &Status, colors: bool) -> String {
     let (plan, directory) = (safe::terminal(&status.plan), safe::terminal(&status.run_dir));
     let mut lines = vec![format!("plan     {plan}: {}", plural(status.actions, "action"))];
     lines.push(format!("run      {directory}"));
+    let named = [("operator", &status.origin.operator), ("ticket  ", &status.origin.ticket)];
+    lines.extend(
+        named.into_iter().filter_map(|(name, text)| Some(format!("{name} {}", safe::terminal(text.as_ref()?)))),
+    );
     let simulated = if status.simulated { " (rehearsal, simulated: nothing is sent to a provider)" } else { "" };
     lines.push(format!("state    {state}{simulated}{why}"));
     lines.extend(status.started_at.map(|started| format!("started  {}", rfc3339(started))));
@@ -424,6 +433,8 @@ mod tests {
         Status {
             plan: "leaked".into(),
             run_dir: "runs/x".into(),
+            origin: RunOrigin::default(),
+            digest: "d".into(),
             simulated: false,
             state: RunState::Running,
             why: None,

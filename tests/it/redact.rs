@@ -14,8 +14,6 @@ static RULES: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"\b[0-9]{8}T[0-9]{6,9}Z-", "[started]-"),
         (r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})", "[time]"),
         (r"\b127\.0\.0\.1:[0-9]+", "127.0.0.1:[port]"),
-        // A report's duration_ms, which follows two instants.
-        (r"(\[time\]</td><td>\[time\]</td><td>)[0-9]+", "${1}[ms]"),
         // Measured times stand behind these words; forecasts stand behind others.
         (r"\b(after|in|about) [0-9][0-9.]*(ms|s|m|h|d)( [0-9]+(s|m|h))?\b", "$1 [duration]"),
         // A measured rate has a fraction; a limit is written as N/DURATION.

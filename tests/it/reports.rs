@@ -80,8 +80,65 @@ fn a_report_as_json_says_the_same_verbatim() {
         assert_eq!((&json[0]["outcome"], &json[1]["outcome"]), (&"pending-approval".into(), &"rejected".into()));
         assert_eq!(json[1]["reason"], serde_json::Value::Null);
     }
-    let html = place.certsweep(&["report", "run", "--format", "html"]).exits(0).out;
-    assert!(!html.contains("<script"));
+}
+
+#[test]
+fn a_page_is_held_against_its_run() {
+    let (mut place, _mock) = ran();
+    place.certsweep(&["report", "run", "--format", "html", "-o", "page.html"]).exits(0);
+    let page = place.read("page.html");
+    // What the provider said is text: it is shown, and acts on nothing.
+    assert!(page.contains("@SUM(1)\\u{1b}[31m red") && !page.contains(['\u{1b}', '\u{202e}']));
+    assert_eq!(page.matches("<script").count(), 2, "its own rows, and its own script");
+    assert_eq!(
+        page.matches("http:").count() + page.matches("https:").count(),
+        page.matches("http://127.0.0.1:").count()
+    );
+    place.certsweep(&["report", "run", "--check", "page.html"]).exits(0);
+    // The same of a part, from another place, and where more was asked of the environment.
+    place.set("CERTSWEEP_TICKET", "INC-43");
+    let run = place.path("run").display().to_string();
+    place.certsweep(&["report", &run, "--format", "html", "--outcome", "rejected", "-o", "part.html"]).exits(0);
+    place.certsweep(&["report", "run", "--check", "part.html"]).exits(0);
+    for (name, changed, why) in [
+        ("word.html", page.replacen("rejected", "succeeded", 1), "it was changed after it was written: line "),
+        ("rows.html", page.replace("id=\"packed\">H", "id=\"packed\">I"), "it was changed after it was written: line "),
+        ("none.html", place.read("run/report.csv"), "is no page of"),
+    ] {
+        place.file(name, changed);
+        let told = place.certsweep(&["report", "run", "--check", name]).exits(1);
+        assert!(told.err.contains(why) && told.out.is_empty(), "{}", told.err);
+    }
+    place.certsweep(&["report", "run", "--check", "nowhere.html"]).exits(2);
+    place.certsweep(&["resume", "run", "--yes", "--retry", "rejected"]).exits(1);
+    let told = place.certsweep(&["report", "run", "--check", "page.html"]).exits(1);
+    assert!(told.err.contains("not those of the run as it stands now"), "{}", told.err);
+}
+
+#[test]
+fn who_began_a_run_stands_in_it_and_in_its_reports() {
+    let mut place = Place::new();
+    let mock = Mock::start(|_, _| empty(204));
+    let actions = "  - {id: one, action: revoke, certificate_id: 1}\n";
+    place.file("plan.yaml", plan(&mock, &["digicert"], "defaults: {provider: digicert}", actions));
+    place.set("CERTSWEEP_TICKET", "INC-42");
+    place.set("USER", "kim");
+    place.certsweep(&["run", "plan.yaml", "--yes", "--run-dir", "run", "--operator", "=Kim <b>"]).exits(0);
+    let status = place.certsweep(&["status", "run", "--json"]).exits(0).json();
+    assert_eq!((&status["operator"], &status["ticket"]), (&"=Kim <b>".into(), &"INC-42".into()));
+    assert!(status["user"].as_str().unwrap().starts_with("kim (uid ") && status["host"].is_string(), "{status}");
+    assert_eq!((&status["command_line"][1], &status["version"]), (&"run".into(), &env!("CARGO_PKG_VERSION").into()));
+    let text = place.certsweep(&["status", "run"]).exits(0).out;
+    assert!(text.contains("operator =Kim <b>\nticket   INC-42\n"), "{text}");
+    let row = place.row();
+    assert_eq!((row["operator"].as_str(), row["ticket"].as_str()), ("'=Kim <b>", "INC-42"));
+    let json = place.certsweep(&["report", "run", "--format", "json"]).exits(0).json();
+    assert_eq!((&json[0]["operator"], &json[0]["ticket"]), (&"=Kim <b>".into(), &"INC-42".into()));
+    let page = place.certsweep(&["report", "run", "--format", "html"]).exits(0).out;
+    for expected in ["=Kim &#60;b&#62;", "INC-42", "kim (uid ", "run plan.yaml --yes --run-dir run --operator"] {
+        assert!(page.contains(expected), "{expected} in {page}");
+    }
+    place.certsweep(&["run", "plan.yaml", "--yes", "--operator", &"x".repeat(201)]).exits(2);
 }
 
 #[test]

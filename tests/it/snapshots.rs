@@ -1,4 +1,4 @@
-//! What people see, whole: the help of every command, a preview, how a run is and how it ended, the HTML report, each provider. The
+//! What people see, whole: the help of every command, a preview, how a run is and how it ended, each provider. The
 //! texts stand in `snapshots/`; a text that has changed fails here. `INSTA_UPDATE=always cargo test snapshots` takes the
 //! new ones over, and `git diff` then shows what users will notice.
 
@@ -99,7 +99,6 @@ fn a_run_that_ended() {
     let done = place.run(&plan(&mock, &["digicert"], head, actions)).exits(1);
     same("run-ended", &redact(&place, &done.out));
     same("status-ended", &redact(&place, &place.certsweep(&["status", "run"]).exits(0).out));
-    same("report-html", &redact(&place, &place.certsweep(&["report", "run", "--format", "html"]).exits(0).out));
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! Judges that nobody here wrote: Prism validates our requests against our documents, the vendors' SDKs sign what we
-//! sign, openssl reads and writes CRLs and OCSP answers as we do, pebble is a real CA that revokes. `.ci/run`
+//! sign, openssl reads and writes CRLs and OCSP answers as we do, pebble is a real CA that revokes, Chromium opens the reports, axe-core judges them. `.ci/run`
 //! installs them and names their directory in CERTSWEEP_JUDGES; without them only the tables are tested.
 
 mod accepted;
 mod acme;
 mod acme_prism;
 mod aws;
+mod browser;
 mod google;
 mod huawei;
 mod huawei_wire;

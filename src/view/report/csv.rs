@@ -14,6 +14,7 @@ pub struct CsvReport<W: Write> {
     rows: csv::Writer<W>,
     simulated: bool,
     issued: bool,
+    origin: Vec<String>,
     settled: bool,
     verified: bool,
     kept: usize,
@@ -31,6 +32,7 @@ impl<W: Write> CsvReport<W> {
             rows: csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(output),
             simulated: columns.simulated,
             issued: columns.issued,
+            origin: columns.origin().map(|(_, text)| text.to_owned()).collect(),
             settled: columns.settled,
             verified: columns.verified,
             kept: columns.kept.len(),
@@ -39,8 +41,9 @@ impl<W: Write> CsvReport<W> {
         let issued = ISSUED.into_iter().filter(|_| columns.issued);
         let verified = VERIFIED.into_iter().filter(|_| columns.verified);
         let simulated = columns.simulated.then_some(SIMULATED);
+        let origin = columns.origin().map(|(name, _)| name);
         let settled = SETTLED.into_iter().filter(|_| columns.settled);
-        let own = HEADER.into_iter().chain(issued).chain(simulated).chain(settled).chain(verified);
+        let own = HEADER.into_iter().chain(issued).chain(simulated).chain(origin).chain(settled).chain(verified);
         for name in own.chain(columns.kept.iter().map(String::as_str)) {
             writer.text(name);
         }
@@ -77,6 +80,11 @@ impl<W: Write> CsvReport<W> {
         }
         if self.simulated {
             self.own("true");
+        }
+        for index in 0..self.origin.len() {
+            let text = std::mem::take(&mut self.origin[index]);
+            self.text(&text);
+            self.origin[index] = text;
         }
         if self.settled {
             let settled = row.settled.as_ref();
@@ -155,8 +163,8 @@ pub const HEADER: [&str; 16] = [
 
 #[cfg(test)]
 mod tests {
-    use super::super::IssuedCells;
     use super::super::testing::row;
+    use super::super::{IssuedCells, SettledCells};
     use super::*;
     use crate::run::Outcome;
     use jiff::Timestamp;
@@ -180,6 +188,33 @@ mod tests {
                 ",,,"
             ]
         );
+    }
+
+    #[test]
+    fn the_columns_beyond_the_contracts_have_one_order() {
+        let columns = ReportColumns {
+            simulated: true,
+            issued: true,
+            operator: Some("Kim"),
+            ticket: Some("INC-42"),
+            verified: true,
+            settled: true,
+            kept: &["Owner".to_owned()],
+        };
+        let settled = Some(SettledCells { by: "lee", at: Timestamp::UNIX_EPOCH, note: "seen" });
+        let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
+        writer.write(&ReportRow { settled, kept: &["Ann".to_owned()], ..row("a") }).unwrap();
+        let text = String::from_utf8(writer.finish().unwrap()).unwrap();
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(
+            lines[0].ends_with(
+                ",source,new_serial_number,new_not_after,new_certificate,simulated,operator,ticket,settled_by,settled_at,\
+                 settled_note,verified,verified_at,verified_by,verified_reason,Owner"
+            ),
+            "{text}"
+        );
+        let row = ",plan.yaml:7,,,,true,Kim,INC-42,lee,1970-01-01T00:00:00.000Z,seen,,,,,Ann";
+        assert!(lines[1].ends_with(row), "{text}");
     }
 
     fn written(kept: &[&str], rows: &[ReportRow<'_>]) -> String {
@@ -256,12 +291,17 @@ mod tests {
     #[test]
     fn every_row_of_a_rehearsal_says_so_before_the_kept_columns() {
         let kept = ["Owner".to_owned()];
-        let columns = ReportColumns { simulated: true, kept: &kept, ..ReportColumns::default() };
+        let columns =
+            ReportColumns { simulated: true, ticket: Some("=INC-42"), kept: &kept, ..ReportColumns::default() };
         let mut writer = CsvReport::new(Vec::new(), columns).unwrap();
         writer.write(&ReportRow { kept: &["Kim".to_owned()], ..row("a") }).unwrap();
         let text = String::from_utf8(writer.finish().unwrap()).unwrap();
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].ends_with(",source,simulated,Owner") && lines[1].ends_with(",plan.yaml:7,true,Kim"), "{text}");
+        assert!(
+            lines[0].ends_with(",source,simulated,ticket,Owner")
+                && lines[1].ends_with(",plan.yaml:7,true,'=INC-42,Kim"),
+            "{text}"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub struct JsonReport<W: Write> {
     output: W,
     simulated: bool,
     issued: bool,
+    origin: Vec<(&'static str, String)>,
     settled: bool,
     verified: bool,
     kept_columns: Vec<String>,
@@ -26,8 +27,9 @@ impl<W: Write> JsonReport<W> {
     /// Where the output fails.
     pub fn new(mut output: W, columns: ReportColumns<'_>) -> io::Result<Self> {
         output.write_all(b"[")?;
-        let ReportColumns { simulated, issued, settled, verified, kept } = columns;
-        Ok(Self { output, simulated, issued, settled, verified, kept_columns: kept.to_vec(), rows: 0 })
+        let ReportColumns { simulated, issued, settled, verified, kept, .. } = columns;
+        let origin = columns.origin().map(|(name, text)| (name, text.to_owned())).collect();
+        Ok(Self { output, simulated, issued, origin, settled, verified, kept_columns: kept.to_vec(), rows: 0 })
     }
 
     /// Writes one row.
@@ -38,7 +40,8 @@ impl<W: Write> JsonReport<W> {
         self.output.write_all(if self.rows == 0 { b"\n" } else { b",\n" })?;
         self.rows += 1;
         let Self { simulated, issued, settled, verified, .. } = *self;
-        let object = RowObject { row, simulated, issued, settled, verified, kept_columns: &self.kept_columns };
+        let (origin, kept_columns) = (&self.origin, &self.kept_columns);
+        let object = RowObject { row, simulated, issued, origin, settled, verified, kept_columns };
         serde_json::to_writer(JsonOutput(&mut self.output), &object).map_err(io::Error::from)
     }
 
@@ -58,6 +61,7 @@ struct RowObject<'a> {
     row: &'a ReportRow<'a>,
     simulated: bool,
     issued: bool,
+    origin: &'a [(&'static str, String)],
     settled: bool,
     verified: bool,
     kept_columns: &'a [String],
@@ -92,6 +96,9 @@ impl Serialize for RowObject<'_> {
         // A real run's rows stay as they are.
         if self.simulated {
             object.serialize_entry(SIMULATED, &true)?;
+        }
+        for (name, text) in self.origin {
+            object.serialize_entry(name, text)?;
         }
         if self.settled {
             let [by, at, note] = SETTLED;

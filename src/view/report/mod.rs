@@ -49,6 +49,9 @@ pub struct ReportRow<'a> {
     pub duration_ms: Option<u64>,
     /// `file:line`.
     pub source: &'a str,
+    /// Whether it is never sent on purpose: it repeats another, or an exception list names it.
+    #[schemars(skip)]
+    pub left_out: bool,
     /// The new certificate that it brought.
     #[schemars(skip)]
     pub issued: Option<IssuedCells<'a>>,
@@ -111,12 +114,23 @@ pub struct ReportColumns<'a> {
     pub simulated: bool,
     /// Whether actions brought new certificates: then [`ISSUED`] follow the contract's columns.
     pub issued: bool,
-    /// Whether the run was verified: then [`VERIFIED`] follow the contract's columns.
+    /// Who answers for the run, and its ticket, where they were named: [`ORIGIN`], a column of each.
+    pub operator: Option<&'a str>,
+    /// The ticket.
+    pub ticket: Option<&'a str>,
+    /// Whether the run was verified: then [`VERIFIED`] follow.
     pub verified: bool,
     /// Whether a person has settled actions: then [`SETTLED`] follow.
     pub settled: bool,
     /// The names of the columns that the plan's lists carry through.
     pub kept: &'a [String],
+}
+
+impl<'a> ReportColumns<'a> {
+    /// The columns of [`ORIGIN`] that there are, with what stands in each row.
+    pub(super) fn origin(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        ORIGIN.into_iter().zip([self.operator, self.ticket]).filter_map(|(name, text)| Some((name, text?)))
+    }
 }
 
 impl VerifiedCells {
@@ -142,6 +156,8 @@ pub const fn file_name(simulated: bool) -> &'static str {
 
 /// The column of a rehearsal's report.
 pub const SIMULATED: &str = "simulated";
+/// The columns of who answers for a run, and of its ticket.
+pub const ORIGIN: [&str; 2] = ["operator", "ticket"];
 /// The columns of new certificates.
 pub const ISSUED: [&str; 3] = ["new_serial_number", "new_not_after", "new_certificate"];
 /// The columns that `certsweep settle` adds.
@@ -174,6 +190,7 @@ pub(crate) mod testing {
             finished_at: None,
             duration_ms: None,
             source: "plan.yaml:7",
+            left_out: false,
             issued: None,
             settled: None,
             verified: None,
