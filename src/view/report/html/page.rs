@@ -118,6 +118,9 @@ impl PageText {
                 "The records of this run cannot be read whole, so that there are no plots over time.",
             ));
         }
+        notes.extend(figures.other_reasons.iter().map(|(note, actions)| {
+            Shown::new(&format!("{} {note}; ask the CA to correct it.", plural(*actions, "revocation")))
+        }));
         let needs: Vec<Need> = figures.causes.iter().take(MAX_NEEDS).map(|cause| need(cause, source)).collect();
         let more: u64 = figures.causes.iter().skip(MAX_NEEDS).map(|cause| cause.actions).sum();
         Self {

@@ -33,6 +33,8 @@ pub(super) struct RowFigures {
     /// What was seen of the revocations, and by which sources.
     pub(super) seen: BTreeMap<Seen, u64>,
     pub(super) seen_by: BTreeMap<(Seen, &'static str), u64>,
+    /// What is to be said of published reasons that are not those asked, and of how many actions.
+    pub(super) other_reasons: BTreeMap<String, u64>,
     /// From the end of an action until it was seen revoked, in milliseconds.
     pub(super) times_to_revoke: Vec<u64>,
     /// What needs a person, worst first and most first.
@@ -102,6 +104,9 @@ impl RowFold {
             *figures.seen.entry(verified.seen).or_default() += 1;
             for source in &verified.by {
                 *figures.seen_by.entry((verified.seen, source.as_str())).or_default() += 1;
+            }
+            if let Some(note) = &verified.note {
+                *of(&mut figures.other_reasons, note) += 1;
             }
             let after = verified.after(row.finished_at);
             figures.times_to_revoke.extend(after.map(|after| u64::try_from(after.as_millis()).unwrap_or(u64::MAX)));
