@@ -19,7 +19,7 @@ pub struct Latency {
     pub source: LatencySource,
 }
 
-/// The latency of each account: what `known` says of it by name, else what earlier runs tell, else [`ASSUMED`].
+/// The latency of each account: what `known` says of it by name, else what earlier runs tell, else half a second.
 pub fn latencies(settings: &Settings, known: impl Fn(&str) -> Option<Latency>) -> Vec<Latency> {
     let mut found: Vec<_> = settings.accounts.iter().map(|account| known(&account.name)).collect();
     if found.contains(&None) {
