@@ -52,6 +52,12 @@ pub(crate) struct Wrong {
     pub(crate) says: Vec<String>,
 }
 
+/// Whether another operation of the provider stands on the page's path with this method.
+fn shares_its_path(page: &Page, method: &str) -> bool {
+    let shares = |other: &Page| (other.provider, other.path, other.method) == (page.provider, page.path, method);
+    super::said::PAGES.iter().any(shares)
+}
+
 impl Page {
     pub(crate) fn name(&self) -> String {
         format!("{} {}", self.provider, self.operation)
@@ -122,7 +128,9 @@ impl Page {
                 all.push(Wrong { why: format!("{} {value}", field.name), request, status: 422, says: vec![said] });
             }
             if field.required && field.place == Place::Body {
-                let said = format!("required property '{}'", field.name).to_lowercase();
+                // A member of an object within the body is named by itself.
+                let member = field.name.rsplit('.').next().unwrap_or(field.name);
+                let said = format!("required property '{member}'").to_lowercase();
                 let request = self.request(&self.without(field.name), self.auth[0]);
                 all.push(Wrong { why: format!("without {}", field.name), request, status: 422, says: vec![said] });
             }
@@ -148,7 +156,8 @@ impl Page {
             }
         }
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
-            if method != self.method {
+            // Another page's operation may stand on the same path.
+            if method != self.method && !shares_its_path(self, method) {
                 let request = Plain { method: method.to_owned(), ..good.clone() };
                 wrong(format!("by {method}"), request, 405, "no_method_matched");
             }

@@ -12,13 +12,14 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
         documents().into_iter().map(|(provider, file)| (provider.id.clone(), Prism::start(&file))).collect();
     let mut place = Place::new();
     place.set("IN_HOUSE_CA_TOKEN", "EXAMPLE-token");
+    place.set("VAULT_TOKEN", "hvs.EXAMPLE");
     let root = env!("CARGO_MANIFEST_DIR");
     place.set("CERTSWEEP_PROVIDERS", &format!("{root}/examples"));
     place.file("shop.csr", std::fs::read(format!("{root}/examples/shop.csr")).unwrap());
     let accounts = judges.iter().map(|(id, prism)| format!("  {id}: {{base_url: \"{}\"}}\n", prism.url()));
     place
         .run(&format!("version: 1\nretry: {{attempts: 1}}\nproviders:\n{}{ACTIONS}", accounts.collect::<String>()))
-        .exits(0);
+        .exits(1);
 
     let mut asked = 0;
     for (id, prism) in &judges {
@@ -33,17 +34,20 @@ fn a_run_of_every_action_ends_as_the_pages_say() {
         assert_eq!(row["outcome"], row["action_id"].trim_end_matches(|c: char| c.is_numeric()), "{row:?}");
     }
     for (provider, _) in documents() {
-        for (operation, _) in provider.actions() {
+        // Prism tells operations on one path by nothing but the method, and takes a rejection for an approval with a wrong word.
+        for (operation, _) in provider.actions().filter(|(operation, _)| operation.name != "reject") {
             let has = rows.iter().any(|row| row["provider"] == provider.id && row["operation"] == operation.name);
             assert!(has, "{} {} is not in the plan", provider.id, operation.name);
         }
     }
-    assert_eq!(asked, rows.len(), "one request an action");
+    // The reissue is asked for, and its request is looked at, which waits for a person.
+    assert_eq!(asked, rows.len() + 1, "one request an action, but for stages");
     let judged =
         format!("a run of {} actions, {asked} requests accepted, each ended as the page's example says", rows.len());
     installed::log("Prism", &super::prism::version(), &judged);
 }
 
+/// The certificate of a page's example is not one for this request, so Vault's reissue cannot end well.
 const ACTIONS: &str = r#"actions:
   - {id: pending-approval1, provider: digicert, action: revoke, certificate_id: "0A:1B", reason: keyCompromise, comments: "철회 · \"1\""}
   - {id: pending-approval2, provider: digicert, action: revoke, certificate_id: 112358, skip_approval: true}
@@ -54,5 +58,13 @@ const ACTIONS: &str = r#"actions:
      dnsName: [shop.example.com, www.shop.example.com], validationMethod: D, csr: "file:shop.csr"}
   - {id: succeeded4, provider: huawei, action: revoke-ca, ca_id: 6434f74f-2d13-4e6a-89eb-93ee313f1a43, reason: keyCompromise}
   - {id: succeeded5, provider: huawei, action: revoke-ca, ca_id: 7434f74f-2d13-4e6a-89eb-93ee313f1a43}
+  - {id: succeeded7, provider: vault, action: revoke, serial_number: "5a:92:08:16:15:6d"}
+  - {id: in-doubt1, provider: vault, action: reissue, role: web, csr: "file:shop.csr", common_name: shop.example.com, alt_names: www.shop.example.com}
+  - {id: succeeded8, provider: digicert, action: duplicate, order_id: 55, certificate.common_name: shop.example.com,
+     certificate.dns_names: [www.shop.example.com], certificate.csr: "file:shop.csr", certificate.signature_hash: sha256, certificate.server_platform.id: 2}
+  - {id: pending-approval4, provider: digicert, action: reissue, order_id: 56, certificate.common_name: shop.example.com,
+     certificate.dns_names: [www.shop.example.com], certificate.csr: "file:shop.csr", certificate.signature_hash: sha256, certificate.server_platform.id: 2}
+  - {id: succeeded9, provider: digicert, action: approve, request_id: 77}
+  - {id: succeeded10, provider: digicert, action: cancel-order-request, order_id: 57, note: INC-42}
   - {id: succeeded6, provider: in-house, action: revoke, serial: 00e5, reason: keyCompromise, ticket: INC-42}
 "#;
