@@ -4,7 +4,7 @@
 use super::installed;
 use crate::support::place::{Place, Row, finish, rows};
 use serde_json::{Value, json};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -180,7 +180,7 @@ fn plan(pebble: &Pebble) -> String {
 /// Lego orders certificates with an account of its own; gives their names and files. Its account's key is put at `lego.key`.
 fn lego(place: &Place, pebble: &Pebble) -> Vec<(String, PathBuf)> {
     let order = |number: usize| {
-        let (name, port) = (format!("lego{number}.example.com"), free_port().to_string());
+        let (name, port) = (format!("lego{number}.example.com"), installed::free_port().to_string());
         // Of a nonce that is refused twice lego makes an error: so it gets a few tries.
         let ordered = (0..20).any(|_| {
             let mut command = place.command("lego", &["--server", &pebble.directory(), "--email", "judge@example.com"]);
@@ -246,7 +246,7 @@ impl Pebble {
         ] {
             assert!(place.command("openssl", args).output().unwrap().status.success(), "openssl {args:?}");
         }
-        let ports = [free_port(), free_port()];
+        let ports = [installed::free_port(), installed::free_port()];
         let config = json!({"pebble": {
             "listenAddress": format!("127.0.0.1:{}", ports[0]),
             "managementListenAddress": format!("127.0.0.1:{}", ports[1]),
@@ -351,10 +351,6 @@ fn serial(certificate: &Path) -> String {
     let asked = Command::new("openssl").args(["x509", "-noout", "-serial", "-in"]).arg(certificate).output().unwrap();
     let said = String::from_utf8(asked.stdout).unwrap();
     said.trim().strip_prefix("serial=").unwrap().to_ascii_lowercase()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Certificates that are ordered by certbot's library and revoked.

@@ -1,11 +1,14 @@
 //! Where the judges are installed, and how one is asked and named in the log. Installs nothing.
 
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write;
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 /// A file of a judge. Whoever asks for the judges without having them fails.
 pub(crate) fn path(below: &str) -> PathBuf {
@@ -40,4 +43,17 @@ pub(crate) fn python(script: &str, asked: &Value) -> Value {
 pub(crate) fn log(judge: &str, version: &str, judged: &str) {
     let mut file = OpenOptions::new().append(true).create(true).open(path(".").join("judged")).unwrap();
     file.write_all(format!("judged by {judge} {version}: {judged}\n").as_bytes()).unwrap();
+}
+
+/// A port that is free on loopback, and that nobody else in this process was given: a judge takes seconds to listen on its own, and another might
+/// be there first.
+pub(crate) fn free_port() -> u16 {
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap();
+    loop {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        if given.insert(port) {
+            return port;
+        }
+    }
 }

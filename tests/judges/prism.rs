@@ -2,7 +2,7 @@
 
 use super::installed;
 use crate::support::client::{Headers, send};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ impl Prism {
     /// Starts Prism on a document's file.
     pub(crate) fn start(document: &Path) -> Self {
         // Prism tells no port that the system chose.
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = installed::free_port();
         let log = tempfile::NamedTempFile::new().unwrap();
         let child = Command::new(installed::path("prism/node_modules/.bin/prism"))
             .args(["mock", "--errors", "--host", "127.0.0.1", "--port", &port.to_string()])

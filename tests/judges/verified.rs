@@ -8,7 +8,6 @@ use crate::support::place::{Place, finish, plan, wait_until_it_says};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -44,11 +43,6 @@ impl Drop for Responder {
         drop(self.child.kill());
         drop(self.child.wait());
     }
-}
-
-/// A port that nobody has now.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A provider whose revocations `openssl ca` carries out, and which publishes files of that CA.
@@ -119,7 +113,7 @@ fn a_run_is_verified_by_what_openssl_publishes() {
     let place = Place::new();
     let authority = Arc::new(Authority::new(KEYS[0].0, KEYS[0].1));
     let mock = provider(&authority, Vec::new());
-    let port = free_port();
+    let port = installed::free_port();
     let list = list_at(&mock, "ca.crl");
     let places = |number: usize| {
         let (has_responder, has_list) = (number % 3 != 1, !number.is_multiple_of(3));
@@ -187,7 +181,7 @@ fn what_is_known_by_its_serial_number_is_seen() {
     let place = Place::new();
     let authority = Arc::new(Authority::new(KEYS[0].0, KEYS[0].1));
     let mock = provider(&authority, Vec::new());
-    let port = free_port();
+    let port = installed::free_port();
     issue(&authority, &vec![String::new(); NUMBERED]);
     // Every second one as `openssl x509 -serial` prints it, and on the list; the others as `-text` does, and at the responder.
     let list = format!("{}/ca.crl", mock.url());
@@ -237,7 +231,7 @@ fn what_openssl_publishes_wrongly_is_taken_for_nothing() {
         ["ocsp", "-index", "index.txt", "-CA", "ca.pem", "-rsigner", "ca.pem", "-rkey", "ca.key", "-ndays", "1"];
     authority.openssl(&[&answer[..], &["-reqin", "asked", "-respout", "other"]].concat());
     let mock = provider(&authority, authority.read("other"));
-    let port = free_port();
+    let port = installed::free_port();
     let silent = format!("authorityInfoAccess = OCSP;URI:{}/silent", mock.url());
     let other = format!("authorityInfoAccess = OCSP;URI:{}/other", mock.url());
     let nobody = format!("authorityInfoAccess = OCSP;URI:http://127.0.0.1:{port}/");
