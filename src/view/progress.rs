@@ -327,42 +327,67 @@ impl<C> Drop for Progress<C> {
 }
 
 /// The bars are drawn at most so often: more is flicker, and work for who watches over a slow line.
-pub(super) const DRAWN_EVERY: Duration = Duration::from_millis(250);
+const DRAWN_EVERY: Duration = Duration::from_millis(250);
 
-/// Shows that a plan is being read.
+/// One line about work of which nobody knows how much there is, replaced now and then.
 #[derive(Debug)]
-pub struct ReadingProgress {
+pub(super) struct WorkLine {
     /// `None` where nothing is to be shown.
     printer: Option<Printer>,
     began: Duration,
     drawn: Duration,
-    actions: u64,
+    /// How often it was asked to tell.
+    asked: u64,
+    /// The time is asked for once in so many times: each look at the clock is a system call at worst.
+    look_every: u64,
 }
 
-impl ReadingProgress {
-    /// Begins at this time of a steady clock.
-    pub fn begin(printer: &Printer, now: Duration) -> Self {
+impl WorkLine {
+    pub(super) fn begin(printer: &Printer, look_every: u64, now: Duration) -> Self {
         let printer = printer.shows_bars().then(|| printer.clone());
-        Self { printer, began: now, drawn: now, actions: 0 }
+        Self { printer, began: now, drawn: now, asked: 0, look_every }
     }
 
-    /// One action more; now and then the time is asked for.
-    pub fn action(&mut self, now: impl FnOnce() -> Duration) {
-        self.actions += 1;
-        let Some(printer) = self.printer.as_ref().filter(|_| self.actions.is_multiple_of(ASKED_EVERY)) else { return };
+    /// There is more to tell: the text is made of how often it was asked, and of the time since the beginning.
+    pub(super) fn tell(&mut self, now: impl FnOnce() -> Duration, text: impl FnOnce(u64, Duration) -> String) {
+        self.asked += 1;
+        let Some(printer) = self.printer.as_ref().filter(|_| self.asked.is_multiple_of(self.look_every)) else {
+            return;
+        };
         let now = now();
         let elapsed = now.saturating_sub(self.began);
         if elapsed >= SHOWN_AFTER && now.saturating_sub(self.drawn) >= DRAWN_EVERY {
             self.drawn = now;
-            printer.show_below(vec![StyledLine::plain(&reading_message(self.actions, elapsed))]);
+            printer.show_below(vec![StyledLine::plain(&text(self.asked, elapsed))]);
         }
     }
 
     /// Takes the line away.
-    pub fn end(self) {
+    pub(super) fn end(self) {
         if let Some(printer) = self.printer {
             printer.show_below(Vec::new());
         }
+    }
+}
+
+/// Shows that a plan is being read.
+#[derive(Debug)]
+pub struct ReadingProgress(WorkLine);
+
+impl ReadingProgress {
+    /// Begins at this time of a steady clock.
+    pub fn begin(printer: &Printer, now: Duration) -> Self {
+        Self(WorkLine::begin(printer, ASKED_EVERY, now))
+    }
+
+    /// One action more; now and then the time is asked for.
+    pub fn action(&mut self, now: impl FnOnce() -> Duration) {
+        self.0.tell(now, reading_message);
+    }
+
+    /// Takes the line away.
+    pub fn end(self) {
+        self.0.end();
     }
 }
 
@@ -371,9 +396,9 @@ fn reading_message(actions: u64, elapsed: Duration) -> String {
     format!("reading the plan: {} actions, {}/s", grouped(actions), grouped(pace as u64))
 }
 
-/// The time is asked for once in so many actions: a plan is read at hundreds of thousands a second, and each look at the clock is a system call at worst.
+/// A plan is read at hundreds of thousands of actions a second.
 const ASKED_EVERY: u64 = 1024;
-/// Shorter readings show nothing: a line that appears for a moment only distracts.
+/// Shorter work shows nothing: a line that appears for a moment only distracts.
 const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 #[cfg(test)]

@@ -1,48 +1,32 @@
 //! How far a search is, as one line that is replaced; and what it came to, as sentences. Decides nothing.
 
 use super::printer::Printer;
-use super::progress::DRAWN_EVERY;
-use super::styled::StyledLine;
+use super::progress::WorkLine;
 use super::table::{grouped, plural};
 use crate::find::Looked;
 use crate::find::found::LeftOut;
 use std::time::Duration;
 
 /// The line of a search that goes on. What there is to look through is not known before its end, so it counts.
-pub struct SearchProgress {
-    /// `None` where nothing is to be shown.
-    printer: Option<Printer>,
-    began: Duration,
-    drawn: Duration,
-    asked: u64,
-}
+pub struct SearchProgress(WorkLine);
 
 impl SearchProgress {
     /// Begins at this time of a steady clock.
     pub fn begin(printer: &Printer, now: Duration) -> Self {
-        let printer = printer.shows_bars().then(|| printer.clone());
-        Self { printer, began: now, drawn: now, asked: 0 }
+        Self(WorkLine::begin(printer, ASKED_EVERY, now))
     }
 
     /// So many files and rows were looked at; now and then the time is asked for.
     pub fn looked(&mut self, count: u64, now: impl FnOnce() -> Duration) {
-        self.asked += 1;
-        let Some(printer) = self.printer.as_ref().filter(|_| self.asked.is_multiple_of(ASKED_EVERY)) else { return };
-        let now = now();
-        let elapsed = now.saturating_sub(self.began);
-        if elapsed >= SHOWN_AFTER && now.saturating_sub(self.drawn) >= DRAWN_EVERY {
-            self.drawn = now;
+        self.0.tell(now, |_, elapsed| {
             let pace = count as f64 / elapsed.as_secs_f64();
-            let text = format!("looking: {} files and rows, {}/s", grouped(count), grouped(pace as u64));
-            printer.show_below(vec![StyledLine::plain(&text)]);
-        }
+            format!("looking: {} files and rows, {}/s", grouped(count), grouped(pace as u64))
+        });
     }
 
     /// Takes the line away.
     pub fn end(self) {
-        if let Some(printer) = self.printer {
-            printer.show_below(Vec::new());
-        }
+        self.0.end();
     }
 }
 
@@ -72,8 +56,6 @@ pub fn summary(found: u64, looked: &Looked, left_out: &LeftOut) -> String {
 
 /// The clock is asked once in so many steps.
 const ASKED_EVERY: u64 = 256;
-/// A line that appears for a moment only distracts.
-const SHOWN_AFTER: Duration = Duration::from_millis(500);
 
 #[cfg(test)]
 mod tests {
