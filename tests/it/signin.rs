@@ -4,15 +4,14 @@
 use super::mock::{Act, Mock, Seen, json};
 use super::place::{CommandOutput, Place};
 use super::requests::contains;
+use super::tls::serve;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
-use tokio_rustls::rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
 /// A place that knows the document with every way to sign in, and has these credentials.
 fn place(credentials: &[(&str, &str)]) -> Place {
@@ -253,27 +252,10 @@ fn asking_provider(authority: &Authority) -> (u16, Arc<AtomicUsize>) {
     let verifier = WebPkiClientVerifier::builder(Arc::new(roots)).build().unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder().with_client_cert_verifier(verifier);
-    let config = Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap());
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let requests = Arc::new(AtomicUsize::new(0));
-    let read = Arc::clone(&requests);
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream.unwrap());
-            let mut some = [0; 4096];
-            if tls.read(&mut some).is_ok_and(|bytes| bytes > 0) {
-                read.fetch_add(1, Ordering::SeqCst);
-                let body = r#"{"state":"revoked"}"#;
-                let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json";
-                drop(tls.write_all(format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes()));
-                drop(tls.flush());
-                tls.conn.send_close_notify();
-                drop(tls.flush());
-            }
-        }
-    });
-    (port, requests)
+    let config = config.with_single_cert(vec![certificate.der().clone()], key).unwrap();
+    let body = r#"{"state":"revoked"}"#;
+    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: application/json";
+    serve(config, format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).into_bytes())
 }
 
 #[test]

@@ -12,7 +12,12 @@ use tokio_rustls::rustls::{ServerConfig, ServerConnection, StreamOwned};
 fn provider(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> (u16, Arc<AtomicUsize>) {
     let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
     let config = ServerConfig::builder().with_no_client_auth().with_single_cert(vec![certificate.der().clone()], der);
-    let config = Arc::new(config.unwrap());
+    serve(config.unwrap(), b"HTTP/1.1 204 x\r\nConnection: close\r\n\r\n".to_vec())
+}
+
+/// A server of TLS on loopback that gives every request this answer; how many requests it read.
+pub(super) fn serve(config: ServerConfig, answer: Vec<u8>) -> (u16, Arc<AtomicUsize>) {
+    let config = Arc::new(config);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let requests = Arc::new(AtomicUsize::new(0));
@@ -21,10 +26,10 @@ fn provider(certificate: &rcgen::Certificate, key: &rcgen::KeyPair) -> (u16, Arc
         for stream in listener.incoming() {
             let mut tls = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream.unwrap());
             let mut some = [0; 4096];
-            // A handshake that the client breaks off is what these tests are about.
+            // A handshake that is broken off is what these tests are about.
             if tls.read(&mut some).is_ok_and(|bytes| bytes > 0) {
                 read.fetch_add(1, Ordering::SeqCst);
-                drop(tls.write_all(b"HTTP/1.1 204 x\r\nConnection: close\r\n\r\n"));
+                drop(tls.write_all(&answer));
                 drop(tls.flush());
                 tls.conn.send_close_notify();
                 drop(tls.flush());
