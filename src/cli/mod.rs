@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod check;
+pub mod completions;
 pub mod context;
 pub mod control;
 pub mod csr;
@@ -42,6 +43,14 @@ use std::process::ExitCode;
 
 /// Runs the program: parses the arguments, carries out the command, returns its exit code.
 pub fn main() -> ExitCode {
+    match completions::answer_shell() {
+        Ok(false) => {}
+        Ok(true) => return Exit::Well.into(),
+        Err(error) => {
+            drop(error.print());
+            return Exit::Usage.into();
+        }
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {
@@ -94,9 +103,16 @@ fn carry_out(context: &Context, mut command: Command) -> Exit {
         Command::Schema(args) => providers::schema(context, args.of),
         Command::Runs => runs::runs(context),
         Command::Simulate(args) => simulate::simulate(context, &args),
-        Command::Completions(args) => {
-            context.printer.result(&args::completion_script(args.shell));
-            Exit::Well
-        }
+        Command::Completions(args) => match completions::script(args.shell) {
+            Ok(script) => {
+                context.printer.result(script.trim_end());
+                Exit::Well
+            }
+            Err(error) => context.failed(&error),
+        },
+        Command::Man(args) => match completions::write_manual(&args.directory) {
+            Ok(()) => Exit::Well,
+            Err(error) => context.failed(&format!("{}: {error}", args.directory.display())),
+        },
     }
 }

@@ -1,4 +1,5 @@
-//! `docs/json.md` is made from the schemas: it cannot say what is not so. `CERTSWEEP_WRITE_DOCS=1` writes it anew.
+//! `docs/json.md` and `docs/plan-reference.md` are made from the schemas: they cannot say what is not so. `CERTSWEEP_WRITE_DOCS=1` writes
+//! them anew.
 
 use super::place::Place;
 use serde_json::Value;
@@ -51,13 +52,107 @@ fn the_reference_of_json_is_made_from_the_schemas() {
             text.push('\n');
         }
     }
+    is_written("docs/json.md", &text);
+}
+
+const PLAN_HEAD: &str = "\
+# Every key of a plan
+
+Made from the schema that `certsweep schema` prints, which editors read too. What a plan is, with examples: [plan.md](plan.md). The parameters of actions have the
+names of the provider's documentation: [providers.md](providers.md), or `certsweep providers show ID`.
+";
+
+#[test]
+fn the_reference_of_plans_is_made_from_their_schema() {
+    let schema = Place::bare().certsweep(&["schema"]).exits(0).json();
+    let mut text = PLAN_HEAD.to_owned();
+    text.push_str("\n## A plan\n\n| key | value | |\n|---|---|---|\n");
+    let is_told = |name: &str| !is_parameter(&schema, name);
+    keys(&mut text, "", &schema, &is_told);
+    text.push_str("\n## An action\n\nBeside its parameters.\n\n| key | value | |\n|---|---|---|\n");
+    let mut every = serde_json::Map::new();
+    for action in actions(&schema) {
+        for (name, member) in action["properties"].as_object().unwrap() {
+            every.entry(name.clone()).or_insert_with(|| member.clone());
+        }
+    }
+    // One value each in the schema, since each has its own operation.
+    every.remove("action");
+    every.remove("provider");
+    text.push_str("| `action` | string | Its name in the provider's document |\n| `provider` | string | A provider, or an account's own name |\n");
+    keys(&mut text, "", &serde_json::json!({ "properties": every }), &is_told);
+    for (name, definition) in schema["$defs"].as_object().unwrap() {
+        // A provider's own actions are in the table of providers.
+        if name.contains('.') {
+            continue;
+        }
+        write!(text, "\n## {name}\n\n{}\n", one_line(&definition["description"])).unwrap();
+        if definition["properties"].is_object() {
+            text.push_str("\n| key | value | |\n|---|---|---|\n");
+            keys(&mut text, "", definition, &is_told);
+        } else {
+            writeln!(text, "\n{}", value_of(definition)).unwrap();
+        }
+    }
+    is_written("docs/plan-reference.md", &text);
+}
+
+fn actions(schema: &Value) -> impl Iterator<Item = &Value> {
+    schema["$defs"].as_object().unwrap().iter().filter(|(name, _)| name.contains('.')).map(|(_, action)| action)
+}
+
+/// Whether it is a parameter of some providers' actions: what belongs to all actions, most of them have.
+fn is_parameter(schema: &Value, name: &str) -> bool {
+    let having = actions(schema).filter(|action| !action["properties"][name].is_null()).count();
+    having > 0 && having * 2 < actions(schema).count()
+}
+
+/// The keys of an object; those of an object in it stand after its own, as `safety.canary`.
+fn keys(text: &mut String, before: &str, schema: &Value, is_told: &dyn Fn(&str) -> bool) {
+    for (name, member) in schema["properties"].as_object().into_iter().flatten().filter(|(name, _)| is_told(name)) {
+        let name = format!("{before}{name}");
+        if member["properties"].is_object() && member["additionalProperties"] == false {
+            keys(text, &format!("{name}."), member, is_told);
+        } else {
+            writeln!(text, "| `{name}` | {} | {} |", value_of(member), one_line(&member["description"])).unwrap();
+        }
+    }
+}
+
+/// What may stand there. Of what a provider brings only the kind is told: there are too many.
+fn value_of(schema: &Value) -> String {
+    if let Some(name) = schema["$ref"].as_str() {
+        let name = name.rsplit('/').next().unwrap();
+        return if name.contains('.') { "an action".to_owned() } else { format!("[{name}](#{name})") };
+    }
+    if let Some(forms) = ["anyOf", "oneOf"].iter().find_map(|key| schema[*key].as_array()) {
+        let mut forms: Vec<String> = forms.iter().map(value_of).collect();
+        forms.dedup();
+        return forms.join(" or ");
+    }
+    if schema["properties"]["action"].is_object() {
+        return "a step: an action, or `wait`".to_owned();
+    }
+    if schema["properties"].is_object() {
+        let names: Vec<String> =
+            schema["properties"].as_object().unwrap().keys().map(|key| format!("`{key}`")).collect();
+        return format!("{{{}}}", names.join(", "));
+    }
+    if schema["type"] == "array" || schema["type"] == serde_json::json!(["array", "null"]) {
+        return format!("list of {}", value_of(&schema["items"]));
+    }
+    type_of(schema)
+}
+
+/// A page in `docs` is what it is made of.
+fn is_written(page: &str, text: &str) {
     let text = text.trim_end().replace("\n\n\n", "\n\n") + "\n";
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/json.md");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
     if std::env::var_os("CERTSWEEP_WRITE_DOCS").is_some() {
         std::fs::write(&path, &text).unwrap();
     }
     let there = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(there == text, "docs/json.md is not what the schemas say; CERTSWEEP_WRITE_DOCS=1 writes it anew");
+    assert!(there == text, "{page} is not what the schemas say; CERTSWEEP_WRITE_DOCS=1 writes it anew");
 }
 
 fn members(text: &mut String, schema: &Value) {

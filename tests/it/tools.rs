@@ -1,7 +1,7 @@
 //! What there is beside runs: provider documents, the schema, completions, the simulator on its own, and runs against it.
 
 use super::mock::{Mock, json};
-use super::place::{CA, Place, finish, reissue, signal};
+use super::place::{BINARY, CA, Place, finish, reissue, signal};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
@@ -87,13 +87,49 @@ fn the_schema_is_json_and_knows_the_operations() {
     }
 }
 
+/// What bash is offered at the end of a line, by the script that `completions bash` prints.
+fn offered(place: &Place, words: &[&str]) -> Vec<String> {
+    let line: Vec<&str> = ["--", "certsweep"].into_iter().chain(words.iter().copied()).collect();
+    let mut command = place.command(BINARY, &line);
+    command.env("COMPLETE", "bash").env("_CLAP_IFS", "\n").env("_CLAP_COMPLETE_INDEX", words.len().to_string());
+    let output = finish(command.spawn().unwrap()).exits(0).out;
+    output.lines().map(str::trim_end).filter(|word| !word.starts_with('-')).map(str::to_owned).collect()
+}
+
 #[test]
-fn completions_are_there_for_the_usual_shells() {
+fn shells_are_offered_runs_outcomes_accounts_and_open_actions() {
     let place = Place::bare();
-    for shell in ["bash", "zsh", "fish"] {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
         let script = place.certsweep(&["completions", shell]).exits(0).out;
-        assert!(script.contains("certsweep") && script.contains("simulate") && script.contains("run-dir"), "{shell}");
+        assert!(script.contains("certsweep") && script.contains("COMPLETE"), "{shell}: {script}");
     }
+    place.file("plan.yaml", everything());
+    place.certsweep(&["run", "plan.yaml", "--simulate", "--run-dir", "runs/drill"]).exits(0);
+    let expected: [(&[&str], &[&str]); 8] = [
+        (&["set-"], &["set-rate"]),
+        (&["resume", ""], &["drill"]),
+        (&["resume", "runs/"], &["runs/drill"]),
+        (&["resume", "drill", "--retry", "failed,i"], &["failed,in-doubt"]),
+        (&["settle", "drill", "--as", "r"], &["rejected"]),
+        (&["settle", "drill", "o"], &["one", "order"]),
+        (&["set-rate", "drill", "d"], &["digicert="]),
+        (&["providers", "show", "hu"], &["huawei"]),
+    ];
+    for (words, offers) in expected {
+        assert_eq!(offered(&place, words), offers, "{words:?}");
+    }
+}
+
+#[test]
+fn each_command_has_a_manual_page() {
+    let place = Place::bare();
+    place.certsweep(&["man", "share/man1"]).exits(0);
+    let page = place.read("share/man1/certsweep-set-rate.1");
+    assert!(page.starts_with(".ie") || page.contains(".TH certsweep-set-rate 1"), "{page}");
+    assert!(place.read("share/man1/certsweep.1").contains("certsweep\\-resume(1)"));
+    place.file("taken", "");
+    let refused = place.certsweep(&["man", "taken"]).exits(4).err;
+    assert!(refused.contains("taken"), "{refused}");
 }
 
 /// A plan for all five endpoints.
