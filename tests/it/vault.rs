@@ -61,9 +61,10 @@ fn is_kept_nowhere(place: &Place, done: &[&CommandOutput]) {
 
 #[test]
 fn a_private_key_is_sent_as_it_is_and_kept_nowhere() {
-    let (place, mock) = (place(), Mock::start(|_, _| json(200, REVOKED)));
-    let text = plan(&mock, TOKEN, WITH_KEY);
-    let done = place.run(&text).exits(0);
+    let state = r#"{"data":{"certificate":"-----BEGIN CERTIFICATE-----","revocation_time":1764403200}}"#;
+    let mock = Mock::start(move |seen, _| json(200, if seen.method == "GET" { state } else { REVOKED }));
+    let place = place();
+    let done = place.run(&plan(&mock, TOKEN, WITH_KEY)).exits(0);
     let sent: serde_json::Value = serde_json::from_slice(&mock.seen()[0].body).unwrap();
     assert_eq!(mock.lines(), ["POST /v1/team/pki/revoke-with-key"]);
     assert_eq!(sent["serial_number"], "c0:ff:ee:01");
@@ -75,7 +76,9 @@ fn a_private_key_is_sent_as_it_is_and_kept_nowhere() {
     let checked = place.certsweep(&["check", "plan.yaml"]).exits(0);
     place.certsweep(&["report", "run", "--format", "json", "-o", "run/report.json"]).exits(0);
     place.certsweep(&["report", "run", "--format", "html", "-o", "run/report.html"]).exits(0);
-    is_kept_nowhere(&place, &[&done, &previewed, &as_json, &checked]);
+    let verified = place.certsweep(&["verify", "run"]).exits(0);
+    assert_eq!(mock.lines()[1], "GET /v1/team/pki/cert/c0%3Aff%3Aee%3A01");
+    is_kept_nowhere(&place, &[&done, &previewed, &as_json, &checked, &verified]);
     assert!(!place.read("planned.csv").contains("PRIVATE KEY"));
 }
 
